@@ -1,0 +1,22 @@
+"""Programs that put a machine under a known load; standard library only.
+
+Each ``*_stress.py`` is one stressor: it declares its `Kind`, says how many worker processes a load takes, and holds
+the load in `stress`. It also runs by itself (``python stressors/cpu_stress.py --procs 8 --duration 180``).
+``python -m stressors`` is the supervisor that owns the stressors of a test run.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+
+from stressors.kind import Kind
+
+__all__ = ["Kind", "kinds"]
+
+
+def kinds() -> dict[str, Kind]:
+    """The stressors of this package by keyword: every file named ``*_stress.py``."""
+    names = sorted(name[:-3] for name in os.listdir(os.path.dirname(__file__)) if name.endswith("_stress.py"))
+    found = (import_module(f"stressors.{name}").KIND for name in names)
+    return {kind.keyword: kind for kind in found}

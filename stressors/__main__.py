@@ -1,0 +1,95 @@
+"""The supervisor: owns every stressor of a run, and takes them down when anything dies.
+
+``python -m stressors`` reads JSON lines from stdin and writes JSON lines to stdout. It ends, with everything that it
+started, at the end of stdin or when its parent is gone, whichever is first. Operations (`supervision` has the rest):
+
+- ``{"op": "apply", ...}`` a request
+- ``{"op": "stop", "id": ...}``
+- ``{"op": "achieved", "id": ...}``, answered by ``{"event": "achieved", "id": ..., "achieved": {...}}``
+- ``{"op": "path", "path": [...]}`` where to import stressors of other packages from
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+if not __package__:  # run as a folder or a file
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from stressors.name import take_name
+from stressors.supervision import Supervision
+
+PARENT_CHECK_S = 0.25  # where the kernel cannot tell of the parent's end
+
+
+class Door:
+    """Reads requests, writes replies, notices when nobody is there any more."""
+
+    def __init__(self, requests: int, replies: int) -> None:
+        self._requests, self._replies = requests, replies
+        self._unread = b""
+        self._parent = os.getppid()
+        self.open = True
+        self.supervision = Supervision(self._reply)
+        self.supervision.watch(requests, self._hear)
+        self.supervision.watch_process(self._parent, self.close)
+
+    def serve(self) -> None:
+        """Go on until the door is closed, then leave nothing behind."""
+        self._reply({"event": "hello", "pid": os.getpid()})
+        try:
+            while self.open:
+                self.supervision.turn(None if sys.platform == "linux" else PARENT_CHECK_S)
+                if os.getppid() != self._parent:
+                    self.close()
+        finally:
+            self.supervision.stop_all()
+
+    def close(self) -> None:
+        """Take everything down and end."""
+        self.open = False
+
+    def _hear(self, data: bytes) -> None:
+        if not data:
+            self.close()
+            return
+        self._unread += data
+        *lines, self._unread = self._unread.split(b"\n")
+        for line in lines:
+            self._obey(json.loads(line))
+
+    def _obey(self, message: dict[str, Any]) -> None:
+        op = message["op"]
+        if op == "apply":
+            self.supervision.apply(message)
+        elif op == "stop":
+            self.supervision.stop(message["id"])
+        elif op == "achieved":
+            figures = self.supervision.achieved(message["id"])
+            self._reply({"event": "achieved", "id": message["id"], "achieved": figures})
+        elif op == "path":
+            sys.path[:] = message["path"]
+
+    def _reply(self, message: dict[str, Any]) -> None:
+        try:
+            os.write(self._replies, json.dumps(message).encode() + b"\n")
+        except OSError:  # nobody listens any more
+            self.close()
+
+
+def main() -> None:
+    """Serve stdin and stdout."""
+    take_name()
+    door = Door(sys.stdin.fileno(), sys.stdout.fileno())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's to handle
+    door.supervision.on_signals([signal.SIGTERM], door.close)
+    door.serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""What this process may use of the machine: affinity and cgroup limits counted.
+
+Sources: Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/{memory,cpusets}.rst of the kernel; proc_meminfo(5).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+
+MIB = 1 << 20
+UNLIMITED = 1 << 60  # cgroup v1 writes "no limit" as the largest number of pages
+
+
+def usable_cpus() -> float:
+    """CPUs' worth of time that this process may use; a cgroup quota can make it a fraction."""
+    quota = cpu_quota()
+    allowed = float(allowed_cpus())
+    return allowed if quota is None else min(allowed, quota)
+
+
+def allowed_cpus() -> int:
+    """CPUs that this process may run on."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def usable_memory() -> int | None:
+    """Bytes of memory that this process could ever have; None where the platform does not say."""
+    total = _meminfo("MemTotal")
+    limit = memory_limit()
+    return min((value for value in (total, limit) if value is not None), default=None)
+
+
+def available_memory() -> int | None:
+    """Bytes that can still be made resident without pushing anything out; None where the platform does not say."""
+    free = [value for value in (_meminfo("MemAvailable"), _cgroup_headroom()) if value is not None]
+    return min(free, default=None)
+
+
+def memory_reserve(total: int) -> int:
+    """Bytes that a memory load leaves to everybody else."""
+    return max(256 * MIB, total // 20)
+
+
+def memory_limit() -> int | None:
+    """The tightest memory limit of this process's cgroups, in bytes."""
+    limits = [
+        limit
+        for folder in (*_folders("memory"), *_folders(""))
+        for limit in (_number(folder, "memory.max"), _number(folder, "memory.limit_in_bytes"))
+        if limit is not None and limit < UNLIMITED
+    ]
+    return min(limits, default=None)
+
+
+def cpu_quota() -> float | None:
+    """CPUs' worth of time that this process's cgroups allow."""
+    quotas = []
+    for folder in (*_folders("cpu"), *_folders("")):
+        quota = _text(folder, "cpu.max").split() or [_text(folder, "cpu.cfs_quota_us"), "100000"]
+        period = _number(folder, "cpu.cfs_period_us") or int(quota[1])
+        if quota[0].isdecimal():
+            quotas.append(int(quota[0]) / period)
+    return min(quotas, default=None)
+
+
+def _cgroup_headroom() -> int | None:
+    """Bytes below the tightest limit, page cache that can be dropped counted as free."""
+    rooms = []
+    for folder in (*_folders("memory"), *_folders("")):
+        limit = _number(folder, "memory.max") or _number(folder, "memory.limit_in_bytes")
+        used = _number(folder, "memory.current") or _number(folder, "memory.usage_in_bytes")
+        if limit is not None and used is not None and limit < UNLIMITED:
+            stat = dict(line.split() for line in _text(folder, "memory.stat").splitlines())
+            cache = int(stat.get("total_inactive_file") or stat.get("inactive_file") or 0)
+            rooms.append(max(0, limit - used + cache))
+    return min(rooms, default=None)
+
+
+def _folders(controller: str) -> Iterator[str]:
+    """The cgroup folders of this process for one v1 controller (``""``: the v2 hierarchy), its own first."""
+    for line in _text("/proc/self", "cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controller not in controllers.split(","):
+            continue
+        for mount in (f"/sys/fs/cgroup/{controller}".rstrip("/"), "/sys/fs/cgroup/unified"):
+            inside = path.rstrip("/")
+            while inside:
+                yield mount + inside
+                inside = inside.rpartition("/")[0]
+            yield mount
+
+
+def _meminfo(field: str) -> int | None:
+    for line in _text("/proc", "meminfo").splitlines():
+        name, _, value = line.partition(":")
+        if name == field:
+            return int(value.split()[0]) * 1024
+    return None
+
+
+def _number(folder: str, name: str) -> int | None:
+    text = _text(folder, name).strip()
+    return int(text) if text.isdecimal() else None
+
+
+def _text(folder: str, name: str) -> str:
+    try:
+        with open(f"{folder}/{name}", encoding="utf-8") as file:
+            return file.read()
+    except OSError:
+        return ""

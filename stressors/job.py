@@ -1,0 +1,77 @@
+"""What one worker process has to do, and what it tells of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from stressors.profile import Points, Profile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+REPORT_EVERY_S = 0.2
+
+
+class Job:
+    """One load as its worker processes see it.
+
+    Attributes:
+        unit: The unit of the profile's values, one of `stressors.kind`.
+        profile: The load over time.
+        options: The modifiers it was asked with (``block``, ``pause``, ``loop``, ``directory``).
+        seed: Makes whatever a stressor draws at random repeatable.
+        workers: How many processes share this load.
+        achieved: Figures so far; a stressor adds to them, `tick` and `ready` send them.
+        began: `time.monotonic` when the load began.
+    """
+
+    def __init__(self, request: Mapping[str, Any]) -> None:
+        self.unit: str = request["unit"]
+        points: Points = [(float(at), float(value)) for at, value in request["profile"]]
+        self.profile = Profile(points)
+        self.options: dict[str, Any] = dict(request.get("options") or {})
+        self.seed: int = request.get("seed") or 0
+        self.workers = 1
+        self.achieved: dict[str, float | str] = {}
+        self.began = time.monotonic()
+        self._pipe: int | None = None
+        self._told = self.began
+
+    def attach(self, pipe: int) -> None:
+        """Start the job in this process; it reports through this descriptor."""
+        self._pipe = pipe
+        self.began = self._told = time.monotonic()
+
+    def target(self) -> float:
+        """The value that the profile asks for now."""
+        return self.profile.at(time.monotonic() - self.began)
+
+    def settled(self) -> bool:
+        """Whether the profile has reached its last value."""
+        return time.monotonic() - self.began >= self.profile.last_change
+
+    def ready(self) -> None:
+        """Say that the load is really applied."""
+        self._send({"ready": time.monotonic()})
+
+    def tick(self) -> None:
+        """Report the figures, if that was not done just now."""
+        if time.monotonic() - self._told >= REPORT_EVERY_S:
+            self.report()
+
+    def report(self) -> None:
+        """Report the figures so far, this process's CPU seconds among them."""
+        self._told = time.monotonic()
+        self.achieved["cpu_s"] = time.process_time()
+        self._send({"achieved": self.achieved})
+
+    def fault(self, reason: str) -> None:
+        """Say why the load cannot be applied."""
+        self._send({"fault": reason})
+
+    def _send(self, message: dict[str, Any]) -> None:
+        if self._pipe is not None:
+            os.write(self._pipe, json.dumps(message).encode() + b"\n")

@@ -1,0 +1,35 @@
+"""What a stressor says of itself, so that every door offers it without knowing it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+COUNT = "count"  # whole workers
+SHARE = "share"  # of what this process may use, 1.0 is all of it
+BYTES = "bytes"
+RATE = "bytes/s"
+MAX = "max"  # as fast as it goes
+
+
+class Kind(NamedTuple):
+    """One kind of load.
+
+    Attributes:
+        keyword: The word in markers, schedules and on the command line (``cpu``).
+        type: The ``type`` of its rows in annotations.csv (``cpu``, ``memory``, ``disk``).
+        module: The module that applies it; it has ``workers(job)`` and ``stress(job)``.
+        units: The units its amount may have (`COUNT`, `SHARE`, `BYTES`, `RATE`, `MAX`).
+        bare: The unit of a number without one, and how many of that unit one is; None where there is no such thing.
+        amounts: What may be written, for error messages and help.
+        modifiers: The further keywords that it understands, beside ``ramp`` and ``steps``.
+        measure: The achieved figure that answers the amount (``cpu_s``, ``peak_bytes``, ``written_bytes``).
+    """
+
+    keyword: str
+    type: str
+    module: str
+    units: tuple[str, ...]
+    bare: tuple[str, float] | None
+    amounts: str
+    modifiers: tuple[str, ...]
+    measure: str

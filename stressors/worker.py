@@ -1,0 +1,208 @@
+"""A worker process that applies one load and cannot outlive the process that owns it.
+
+On POSIX it is a fork of the supervisor: small, single-threaded, and burning a millisecond after it was asked for. On
+Linux the kernel kills it when its owner goes (PR_SET_PDEATHSIG, prctl(2)), whatever it is doing then; elsewhere a
+thread waits for the end of a pipe that only the owner holds. Where there is no fork it is a fresh interpreter.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+if not __package__:  # a worker without fork is started as a file
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from stressors.job import Job
+
+CAN_FORK = sys.platform != "win32"
+PR_SET_PDEATHSIG = 1
+GRACE_AFTER_DURATION_S = 10.0
+
+if sys.platform == "linux":
+    import ctypes
+
+    _libc = ctypes.CDLL(None)
+
+
+class Stopped(BaseException):
+    """Raised in a worker when it is asked to stop, in whatever it is doing."""
+
+
+def launch(request: dict[str, Any], workers: int, *, fork: bool = CAN_FORK) -> Forked | Spawned:
+    """Start one of a load's worker processes.
+
+    Raises:
+        OSError: The machine gives no more processes.
+    """
+    return Forked(request, workers) if fork else Spawned(request, workers)
+
+
+class Forked:
+    """A worker that is a fork of this process."""
+
+    def __init__(self, request: dict[str, Any], workers: int) -> None:
+        self.reports, pipe = os.pipe()
+        held_open, self._held = os.pipe()
+        owner = os.getpid()
+        stops = {signal.SIGTERM, signal.SIGINT}
+        signal.pthread_sigmask(signal.SIG_BLOCK, stops)  # until the child has handlers of its own
+        try:
+            self.pid = os.fork()
+        except OSError:
+            for fd in (self.reports, pipe, held_open, self._held):
+                os.close(fd)
+            raise
+        finally:
+            if os.getpid() == owner:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, stops)
+        if self.pid:
+            os.close(pipe)
+            os.close(held_open)
+            return
+        status = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            _close_all_but(pipe, held_open)
+            _die_with(owner, held_open)
+            status = _work(request, workers, pipe)
+        finally:
+            os._exit(status)
+
+    def stop(self) -> None:
+        """Ask it to stop."""
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Have the kernel end it."""
+        if sys.platform != "win32":
+            self._signal(signal.SIGKILL)
+
+    def reap(self) -> str:
+        """Wait for its end, which is there or near; say what ended it, nothing if it ended as it should."""
+        os.close(self.reports)
+        os.close(self._held)
+        status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return "" if status == 0 else f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit {status}"
+
+    def _signal(self, number: int) -> None:
+        os.kill(self.pid, number)  # not yet reaped, so the number is still its own
+
+
+class Spawned:
+    """A worker that is a fresh interpreter, where there is no fork."""
+
+    def __init__(self, request: dict[str, Any], workers: int) -> None:
+        command = [sys.executable, "-I", "-S", os.path.abspath(__file__)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._process.stdin is not None  # noqa: S101 - for the type checker
+        assert self._process.stdout is not None  # noqa: S101
+        self._stdin, self._stdout = self._process.stdin, self._process.stdout
+        self.pid, self.reports = self._process.pid, self._stdout.fileno()
+        self._stdin.write(json.dumps([request, workers, sys.path]).encode() + b"\n")
+        self._stdin.flush()
+
+    def stop(self) -> None:
+        """Ask it to stop."""
+        self._stdin.close()
+
+    def kill(self) -> None:
+        """Have the system end it."""
+        self._process.kill()
+
+    def reap(self) -> str:
+        """Wait for its end; say what ended it, nothing if it ended as it should."""
+        self._stdin.close()
+        status = self._process.wait()
+        self._stdout.close()
+        return "" if status == 0 else f"exit {status}"
+
+
+def _work(request: dict[str, Any], workers: int, pipe: int) -> int:
+    """The life of a worker process; its exit status."""
+    stops = [signal.SIGTERM, signal.SIGINT]
+    job = Job(request)
+    job.workers = workers
+    job.attach(pipe)
+    try:
+        for number in stops:
+            signal.signal(number, _raise_stopped)
+        if sys.platform != "win32":
+            if request.get("duration") is not None:
+                signal.setitimer(signal.ITIMER_REAL, request["duration"] + GRACE_AFTER_DURATION_S)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, stops)
+        import_module(request["module"]).stress(job)
+    except Stopped:
+        pass
+    except (OSError, MemoryError, ValueError) as error:
+        job.fault(str(error) or type(error).__name__)
+    finally:
+        for number in stops:
+            signal.signal(number, signal.SIG_IGN)
+        job.report()
+    return 0
+
+
+def _raise_stopped(number: int, frame: object) -> None:  # noqa: ARG001
+    raise Stopped
+
+
+def _close_all_but(*kept: int) -> None:
+    """Let go of the owner's descriptors, so that nobody waits for this process's end in place of the owner's."""
+    low = 0
+    for fd in sorted(kept):
+        os.closerange(low, fd)
+        low = fd + 1
+    os.closerange(low, low + 1024)
+
+
+def _die_with(owner: int, held_open: int) -> None:
+    """Arrange for this process to end when its owner does, and to be the first that runs out of memory."""
+    if sys.platform == "linux":
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != owner:  # it ended before it could be watched
+            os._exit(1)
+        os.close(held_open)
+        try:
+            Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+        except OSError:  # no /proc; then nobody looks at it either
+            pass
+    else:
+        _watch_pipe(lambda: os.read(held_open, 1), lambda: os._exit(1))
+
+
+def _watch_pipe(wait: Any, then: Any) -> None:
+    import threading
+
+    def watch() -> None:
+        wait()
+        then()
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def main() -> None:
+    """Be a worker without fork: the job on the first line of stdin, its end is the end of the job."""
+    from _thread import interrupt_main
+
+    request, workers, path = json.loads(sys.stdin.buffer.readline())
+    sys.path[:] = path
+
+    def end() -> None:
+        interrupt_main()
+        time.sleep(2)
+        os._exit(1)
+
+    _watch_pipe(sys.stdin.buffer.read, end)
+    sys.exit(_work(request, workers, sys.stdout.fileno()))
+
+
+if __name__ == "__main__":
+    main()
