@@ -1,0 +1,50 @@
+"""Columns of system_metrics_dataset.csv: declared once, by the probe that fills them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+Value = float | str | None
+
+
+class Column(NamedTuple):
+    """One column.
+
+    Attributes:
+        name: As it stands in the header, its unit at the end where it has one.
+        unit: The unit of its values, empty for a mere number or text.
+        meaning: One sentence for the reader of the file.
+        digits: Decimals that are written.
+        legacy: Its place in the dataset of the old script collection, which opens the file, or None.
+    """
+
+    name: str
+    unit: str
+    meaning: str
+    digits: int = 2
+    legacy: int | None = None
+
+
+TIMESTAMP = Column("timestamp", "", "When the row was taken: ISO 8601, UTC.", legacy=0)
+ELAPSED = Column("elapsed_s", "s", "Monotonic time since the run began.", digits=3)
+
+
+def order(columns: Sequence[Column]) -> list[int]:
+    """The indices of columns in the order in which the file has them: the legacy ones first, in their old order."""
+    last = len(columns)
+    return sorted(range(last), key=lambda at: last if (place := columns[at].legacy) is None else place)
+
+
+def header(columns: Iterable[Column]) -> str:
+    """The first line of the file, without its end."""
+    return ",".join(column.name for column in columns)
+
+
+def cell(column: Column, value: Value) -> str:
+    """A value as the file has it: a value that is missing is an empty cell, never a zero."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    return f"{value:.{column.digits}f}"

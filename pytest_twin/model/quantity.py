@@ -1,0 +1,106 @@
+"""Amounts and durations, as people write them: ``75%``, ``1GiB``, ``50MB/s``, ``1m30s``."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import NamedTuple
+
+from stressors.kind import BYTES, COUNT, MAX, RATE, SHARE
+
+LONGEST_S = 366 * 86400.0
+
+_SIZES = {
+    "B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
+    "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40,
+}  # fmt: skip
+_AMOUNT = re.compile(r"(-?\d{1,15}(?:\.\d{1,9})?)\s*(%|[kKMGT]?i?B)?(/s)?", re.ASCII)
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*(ms|s|min|m|h|d)", re.ASCII)
+
+
+class Amount(NamedTuple):
+    """A number and what it counts: workers, a share (1.0 is all), bytes, bytes a second; `MAX` has no number."""
+
+    value: float
+    unit: str
+
+
+def amount(raw: object) -> Amount:
+    """Read an amount; a number without a unit is a `COUNT`.
+
+    Raises:
+        ValueError: It is not one; the message says why.
+    """
+    if raw == "max":
+        return Amount(0.0, MAX)
+    if isinstance(raw, bool) or not isinstance(raw, int | float | str):
+        raise ValueError(f"{raw!r} is not an amount")
+    text = str(raw).strip()
+    match = _AMOUNT.fullmatch(text)
+    if match is None or (match[3] and match[2] not in _SIZES) or (match[2] or "B") not in {*_SIZES, "%"}:
+        raise ValueError(f"{raw!r} is not an amount")
+    value = float(match[1])
+    if value < 0:
+        raise ValueError(f"{text} is below 0")
+    if match[2] == "%":
+        if value > 100:
+            raise ValueError(f'"{text}" is over 100%; give 0-100%')
+        return Amount(value / 100, SHARE)
+    if match[2]:
+        return Amount(value * _SIZES[match[2]], RATE if match[3] else BYTES)
+    return Amount(value, COUNT)
+
+
+def duration(raw: object) -> float:
+    """Read a duration into seconds: a number of them, or text such as ``500ms`` or ``1h30m``.
+
+    Raises:
+        ValueError: It is not one, is negative, or is over a year; the message says why.
+    """
+    seconds = math.nan
+    if isinstance(raw, int | float) and not isinstance(raw, bool):
+        seconds = float(raw) if abs(raw) < 1e15 else math.inf
+    elif isinstance(raw, str) and re.fullmatch(r"-?\d{1,15}(\.\d{1,9})?", raw.strip(), re.ASCII):
+        seconds = float(raw)
+    elif isinstance(raw, str):
+        text = raw.strip().removeprefix("-")
+        parts = _DURATION.findall(text)
+        if parts and _DURATION.sub("", text).strip() == "":
+            seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
+            seconds = -seconds if raw.strip().startswith("-") else seconds
+    if math.isnan(seconds):
+        raise ValueError(f'{raw!r} is not a duration; write seconds, or text such as "500ms" or "1m30s"')
+    if seconds < 0:
+        raise ValueError(f"{raw} is below 0")
+    if seconds > LONGEST_S:
+        raise ValueError(f"{raw} is longer than a year")
+    return seconds
+
+
+def size(raw: object) -> float:
+    """Read a size into bytes, such as ``256KiB``.
+
+    Raises:
+        ValueError: It is not one.
+    """
+    value, unit = amount(raw)
+    if unit != BYTES or value <= 0:
+        raise ValueError(f'{raw!r} is not a size; write one such as "256KiB"')
+    return value
+
+
+def said_duration(seconds: float) -> str:
+    """Seconds as `duration` reads them back, without losing any."""
+    return f"{seconds:.9f}".rstrip("0").rstrip(".") + "s"
+
+
+def said_bytes(count: float, *, like: str = "MiB") -> str:
+    """Bytes for people, ``1.5GiB``, or ``1.6GB`` where what was asked is written in such units."""
+    decimal = like.endswith(("kB", "KB", "MB", "GB", "TB"))
+    base, units = (1000, ("B", "kB", "MB")) if decimal else (1024, ("B", "KiB", "MiB"))
+    for unit in units:
+        if abs(count) < base:
+            return f"{count:.1f}{unit}"
+        count /= base
+    return f"{count:.1f}{'GB' if decimal else 'GiB'}"

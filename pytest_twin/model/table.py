@@ -1,0 +1,41 @@
+"""CSV records that stay one line each, whatever stands in them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+_VISIBLE = {code: repr(chr(code))[1:-1] for code in (*range(32), 127, 0x85, 0x2028, 0x2029)}
+_FORMULA = ("=", "+", "-", "@")
+
+
+def record(cells: Iterable[object]) -> str:
+    """One CSV line with its end.
+
+    None is an empty cell. Control characters are written as escapes, so a record never spans lines; a text that a
+    spreadsheet would take for a formula gets an apostrophe in front.
+    """
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow([_text(cell) for cell in cells])
+    return line.getvalue()
+
+
+def records(text: str) -> list[dict[str, str]]:
+    """The rows of a table, by column; a last line without an end was being written when the run died, and is left out."""
+    complete = text[: text.rfind("\n") + 1]
+    return list(csv.DictReader(io.StringIO(complete)))
+
+
+def header(columns: Sequence[str]) -> str:
+    """The header line with its end."""
+    return ",".join(columns) + "\n"
+
+
+def _text(cell: object) -> str:
+    if cell is None:
+        return ""
+    if not isinstance(cell, str):
+        return str(cell)
+    text = cell.translate(_VISIBLE).encode("utf-8", "backslashreplace").decode("utf-8")
+    return f"'{text}" if text.startswith(_FORMULA) else text
