@@ -1,0 +1,50 @@
+"""Probes: each file reads one family of metrics and declares its columns.
+
+A probe is a module with two names: ``COLUMNS``, a tuple of `Column`, and ``probe(context)``, which returns a `Probe`
+for the machine it runs on. Files of this folder are found by being here; other packages add theirs as entry points in
+the group ``pytest_twin.probes``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NamedTuple, Protocol
+
+from pytest_twin.model.columns import Column, Value
+
+ENTRY_POINTS = "pytest_twin.probes"
+
+
+class Context(NamedTuple):
+    """What a probe is told when it is made.
+
+    Attributes:
+        root: The process whose descendants are the run: tests and stressors.
+        has_tests: Whether that process is a test run; a mere recording has no tests to account for.
+    """
+
+    root: int
+    has_tests: bool = True
+
+
+class Probe(Protocol):
+    """Reads one family of metrics."""
+
+    def read(self, at: float) -> Sequence[Value]:
+        """One value a column, None where there is none; `at` is the monotonic time of the row."""
+        ...
+
+
+def modules(names: Sequence[str] = ()) -> list[Any]:
+    """The probe modules of this package and those named besides, in the order of their columns."""
+    here = sorted(name[:-3] for name in os.listdir(os.path.dirname(__file__)) if name.endswith(".py"))
+    own = [import_module(f"{__name__}.{name}") for name in here if name != "__init__"]
+    found = [module for module in own if hasattr(module, "COLUMNS")] + [import_module(name) for name in names]
+    return sorted(found, key=lambda module: min((at for column in module.COLUMNS if (at := column.legacy)), default=99))
+
+
+def columns(found: Sequence[Any]) -> tuple[Column, ...]:
+    """All columns of these modules, module after module."""
+    return tuple(column for module in found for column in module.COLUMNS)

@@ -1,0 +1,54 @@
+"""Battery, from /sys/class/power_supply (kernel: Documentation/ABI/testing/sysfs-class-power)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from pytest_twin.model.columns import Column, Value
+from pytest_twin.probes import Context
+from pytest_twin.probes.kernel import LINUX, KeptOpen, read_bytes
+
+COLUMNS = (
+    Column("battery_percent", "%", "Charge of the battery.", 1, legacy=14),
+    Column("battery_plugged", "", "1 on mains, 0 on battery.", 0, legacy=15),
+)
+
+
+def probe(context: Context) -> Linux | Portable:  # noqa: ARG001
+    """The reader for this machine."""
+    return Linux() if LINUX else Portable()
+
+
+class Linux:
+    """The first battery that is found."""
+
+    def __init__(self, supplies: str = "/sys/class/power_supply") -> None:
+        names = sorted(os.listdir(supplies)) if os.path.isdir(supplies) else []
+        kinds = {name: read_bytes(f"{supplies}/{name}/type").strip() for name in names}
+        batteries = [f"{supplies}/{name}" for name, kind in kinds.items() if kind == b"Battery"]
+        self._capacity = KeptOpen(f"{batteries[0]}/capacity") if batteries else None
+        self._status = KeptOpen(f"{batteries[0]}/status") if batteries else None
+
+    def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
+        """One value a column."""
+        if self._capacity is None or self._status is None:
+            return None, None
+        capacity, status = self._capacity.read().strip(), self._status.read().strip()
+        return float(capacity) if capacity else None, float(status != b"Discharging") if status else None
+
+
+class Portable:
+    """The same from psutil, which knows of no battery on some systems."""
+
+    def __init__(self) -> None:
+        import psutil
+
+        self._battery = getattr(psutil, "sensors_battery", lambda: None)
+
+    def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
+        """One value a column."""
+        battery = self._battery()
+        if battery is None:
+            return None, None
+        return battery.percent, None if battery.power_plugged is None else float(battery.power_plugged)

@@ -1,0 +1,101 @@
+"""Disk space and traffic, from statvfs(2) and /proc/diskstats (kernel: Documentation/admin-guide/iostats.rst).
+
+Whole disks only: a partition's traffic is its disk's, and a device-mapper or RAID volume's is that of what it lies on.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from pytest_twin.model.columns import Column, Value
+from pytest_twin.probes import Context
+from pytest_twin.probes.kernel import GIB, LINUX, MIB, PROC, Delta, KeptOpen
+
+COLUMNS = (
+    Column("disk_total_GB", "GiB", "Size of the root file system.", legacy=8),
+    Column("disk_used_percent", "%", "Share of it in use, of what an ordinary user may have.", 1, legacy=9),
+    Column("disk_read_MB", "MiB", "Read from all disks since the last row.", 3, legacy=10),
+    Column("disk_write_MB", "MiB", "Written to all disks since the last row.", 3, legacy=11),
+)
+SECTOR = 512  # of diskstats, whatever the disk's own is
+NOT_DISKS = ("loop", "ram", "zram", "sr", "fd")
+
+
+def probe(context: Context) -> Linux | Portable:  # noqa: ARG001
+    """The reader for this machine."""
+    return Linux() if LINUX else Portable()
+
+
+class Linux:
+    """One descriptor kept open, and the disks found once."""
+
+    def __init__(self, proc: str = PROC, sys_block: str = "/sys/block", root: str = "/") -> None:
+        self._diskstats = KeptOpen(f"{proc}/diskstats")
+        self._disks = _whole_disks(sys_block)
+        self._root = root
+        self._delta = Delta()
+
+    def read(self, at: float) -> Sequence[Value]:
+        """One value a column."""
+        sectors = [0, 0]
+        known = False
+        for line in self._diskstats.read().splitlines():
+            fields = line.split(None, 10)
+            if len(fields) > 9 and fields[2] in self._disks:
+                known = True
+                sectors[0] += int(fields[5])
+                sectors[1] += int(fields[9])
+        read, written = (count * SECTOR / MIB if known else None for count in sectors)
+        return *_space(self._root), self._delta.growth("read", read, at), self._delta.growth("written", written, at)
+
+
+class Portable:
+    """The same from psutil."""
+
+    def __init__(self) -> None:
+        import psutil
+
+        self._psutil = psutil
+        self._delta = Delta()
+
+    def read(self, at: float) -> Sequence[Value]:
+        """One value a column."""
+        usage = self._psutil.disk_usage(os.path.abspath(os.sep))
+        counters = self._psutil.disk_io_counters()
+        read, written = (counters.read_bytes / MIB, counters.write_bytes / MIB) if counters else (None, None)
+        return (
+            usage.total / GIB,
+            usage.percent,
+            self._delta.growth("read", read, at),
+            self._delta.growth("written", written, at),
+        )
+
+
+def _whole_disks(sys_block: str) -> set[bytes]:
+    """Block devices that lie on no other one."""
+    try:
+        names = os.listdir(sys_block)
+    except OSError:
+        return set()
+    return {name.encode() for name in names if not name.startswith(NOT_DISKS) and not _lies_on(f"{sys_block}/{name}/slaves")}
+
+
+def _lies_on(slaves: str) -> bool:
+    try:
+        return bool(os.listdir(slaves))
+    except OSError:
+        return False
+
+
+def _space(root: str) -> tuple[float | None, float | None]:
+    if sys.platform == "win32":
+        return None, None
+    try:
+        space = os.statvfs(root)
+    except OSError:
+        return None, None
+    used = space.f_blocks - space.f_bfree
+    reachable = used + space.f_bavail
+    return space.f_blocks * space.f_frsize / GIB, 100 * used / reachable if reachable else None

@@ -1,0 +1,72 @@
+"""Network traffic, from /proc/net/dev (proc_pid_net(5)); loopback, which leaves no machine, apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_twin.model.columns import Column, Value
+from pytest_twin.probes import Context
+from pytest_twin.probes.kernel import LINUX, MIB, PROC, Delta, KeptOpen
+
+COLUMNS = (
+    Column("net_sent_MB", "MiB", "Sent on all interfaces but loopback since the last row.", 3, legacy=12),
+    Column("net_recv_MB", "MiB", "Received on all interfaces but loopback since the last row.", 3, legacy=13),
+    Column("net_loopback_MB", "MiB", "Sent on loopback since the last row.", 3),
+)
+
+
+def probe(context: Context) -> Linux | Portable:  # noqa: ARG001
+    """The reader for this machine."""
+    return Linux() if LINUX else Portable()
+
+
+class Grown:
+    """Adds up what each interface grew by, so that one that goes or comes does not count as traffic."""
+
+    def __init__(self) -> None:
+        self._delta = Delta()
+
+    def row(self, counters: dict[str, tuple[int, int]], loopback: Sequence[str], at: float) -> Sequence[Value]:
+        """Sent and received outside, and sent on loopback, in MiB."""
+        sums: list[float | None] = [None, None, None]
+        for name, (sent, received) in counters.items():
+            inside = name in loopback
+            for place, way, count in ((2 if inside else 0, "sent", sent), (1, "received", received)):
+                growth = self._delta.growth(f"{name} {way}", count, at)
+                if growth is not None and not (inside and way == "received"):
+                    sums[place] = (sums[place] or 0.0) + growth / MIB
+        return sums
+
+
+class Linux:
+    """One descriptor kept open."""
+
+    def __init__(self, proc: str = PROC) -> None:
+        self._dev = KeptOpen(f"{proc}/net/dev")
+        self._grown = Grown()
+
+    def read(self, at: float) -> Sequence[Value]:
+        """One value a column."""
+        counters = {}
+        for line in self._dev.read().splitlines()[2:]:
+            name, _, rest = line.partition(b":")
+            fields = rest.split(None, 9)
+            if len(fields) > 8:
+                counters[name.strip().decode("ascii", "replace")] = int(fields[8]), int(fields[0])
+        return self._grown.row(counters, ("lo",), at)
+
+
+class Portable:
+    """The same from psutil."""
+
+    def __init__(self) -> None:
+        import psutil
+
+        self._counters = psutil.net_io_counters
+        self._grown = Grown()
+
+    def read(self, at: float) -> Sequence[Value]:
+        """One value a column."""
+        counters = {name: (nic.bytes_sent, nic.bytes_recv) for name, nic in self._counters(pernic=True).items()}
+        loopback = [name for name in counters if name.startswith(("lo", "Loopback"))]
+        return self._grown.row(counters, loopback, at)

@@ -1,0 +1,201 @@
+"""The run folder: where the files of a run are, how rows get into them, and how they are read."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from pytest_twin.model import attempt, event
+from pytest_twin.model.table import header, record, records
+
+DATASET = "system_metrics_dataset.csv"
+ANNOTATIONS = "annotations.csv"
+TESTS = "tests.csv"
+FINGERPRINT = "fingerprint.json"
+SCHEDULE = "schedule.json"
+TESTS_FOLDER = "tests"
+
+HEADERS: Mapping[str, Sequence[str]] = {
+    ANNOTATIONS: event.FIELDS,
+    TESTS: tuple(column.name for column in attempt.COLUMNS),
+}
+
+
+class RunFolderError(OSError):
+    """The folder cannot be used; the message is for the user."""
+
+
+class Table:
+    """A CSV file that rows are appended to: one write a row, so a killed run loses at most the row being written."""
+
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+        self._fd = os.open(path, flags, 0o600)
+        self.dropped = 0
+        if os.fstat(self._fd).st_size == 0:
+            self.append(header(columns))
+
+    def append(self, row: str) -> None:
+        """Write one row; one that cannot be written is counted, and the tests go on."""
+        data = row.encode()
+        try:
+            if os.write(self._fd, data) < len(data):
+                os.write(self._fd, b"\n")  # the next row at least begins a line of its own
+                self.dropped += 1
+        except OSError:
+            self.dropped += 1
+
+    def close(self) -> None:
+        """No more rows."""
+        os.close(self._fd)
+
+
+class RunFolder:
+    """The report directory of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(os.path.abspath(path))
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    def prepare(self, *, append: bool = False) -> None:
+        """Make the folder ready for a new run: an earlier run's files go, anything else stays.
+
+        Raises:
+            RunFolderError: It cannot be made or written.
+        """
+        try:
+            new = not self.path.exists()
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if new:
+                (self / ".gitignore").write_text("*\n", encoding="ascii")
+            if not append:
+                self._forget()
+            (self / ANNOTATIONS).touch(mode=0o600)
+        except FileExistsError:
+            raise RunFolderError(f"{self.path} is a file; give a directory") from None
+        except OSError as error:
+            raise RunFolderError(f"{self.path} cannot be written: {error.strerror}") from None
+
+    def _forget(self) -> None:
+        """Remove what an earlier run left, file by file: the folder may be one that somebody else uses too."""
+        names = (DATASET, ANNOTATIONS, TESTS, FINGERPRINT, SCHEDULE)
+        for path in (*(self / name for name in names), *self.path.glob("annotations.*.csv"), *self.path.glob("tests.*.csv")):
+            path.unlink(missing_ok=True)
+        for folder in (self / TESTS_FOLDER).glob("*"):
+            if (folder / DATASET).is_file() and not folder.is_symlink():
+                for name in (DATASET, ANNOTATIONS):
+                    (folder / name).unlink(missing_ok=True)
+                _remove_empty(folder)
+        _remove_empty(self / TESTS_FOLDER)
+
+    def table(self, name: str, part: str = "") -> Table:
+        """A table to append to; `part` is the pytest-xdist worker, which has a file of its own until `merge`."""
+        return Table(self / (f"{name.removesuffix('.csv')}.{part}.csv" if part else name), HEADERS[name])
+
+    def write_json(self, name: str, document: Any) -> None:
+        """A JSON file for people and programs."""
+        text = json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n"
+        path = self / name
+        path.touch(mode=0o600)
+        path.write_text(text, encoding="utf-8")
+
+    def rows(self, name: str) -> list[dict[str, str]]:
+        """The rows of a table, by column; none where there is no such file."""
+        try:
+            return records((self / name).read_text(encoding="utf-8", errors="replace"))
+        except FileNotFoundError:
+            return []
+
+    def merge(self) -> None:
+        """Put the parts of all workers into one table each, in the order of time."""
+        for name in (ANNOTATIONS, TESTS):
+            parts = sorted(self.path.glob(f"{name.removesuffix('.csv')}.*.csv"))
+            rows = [row for path in (self / name, *parts) for row in self.rows(path.name)]
+            if rows:
+                rows.sort(key=lambda row: float(row.get("elapsed_s") or 0))
+                self._replace(self / name, HEADERS[name], rows)
+            for part in parts:
+                part.unlink()
+
+    def slice_tests(self, interval: float) -> None:
+        """Fill the folder of each test that has one, with its part of the run."""
+        wanted = [row for row in self.rows(TESTS) if row["folder"]]
+        if not wanted:
+            return
+        samples = [line + "\n" for line in (self / DATASET).read_text(encoding="utf-8").split("\n")[:-1]]
+        heading, samples = samples[0], samples[1:]
+        place = heading.rstrip("\n").split(",").index("elapsed_s")
+        times = [float(line.split(",", place + 1)[place]) for line in samples]
+        spans = _spans(self.rows(ANNOTATIONS))
+        for row in wanted:
+            began = float(row["elapsed_s"])
+            ended = began + float(row["duration_s"])
+            folder = self / row["folder"]
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # a sample tells of the interval before it, so the first one after the test belongs to it too
+            inside = samples[bisect_left(times, began) : bisect_left(times, ended + interval)]
+            _write(folder / DATASET, heading + "".join(inside))
+            events = [each for begin, end, each in spans if begin <= ended and end >= began]
+            self._replace(folder / ANNOTATIONS, HEADERS[ANNOTATIONS], events)
+
+    def _replace(self, path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
+        temporary = path.with_suffix(".tmp")
+        lines = (record(_unescaped(row.get(column) or "") for column in columns) for row in rows)
+        _write(temporary, header(columns) + "".join(lines))
+        os.replace(temporary, path)
+
+
+def test_folder(nodeid: str, attempt_number: int) -> str:
+    """The folder of a test within the run folder: readable, safe on every file system, unique, below 100 bytes."""
+    readable = re.sub(r"[^A-Za-z0-9_.-]+", "-", nodeid).strip("-.")[-60:].strip("-.")
+    mark = blake2b(f"{nodeid}\0{attempt_number}".encode("utf-8", "surrogatepass"), digest_size=5).hexdigest()
+    return f"{TESTS_FOLDER}/{readable}-{mark}".replace("/-", "/")
+
+
+def free_space(path: Path) -> int:
+    """Bytes that can still be written there."""
+    return shutil.disk_usage(path).free
+
+
+def _spans(rows: Iterable[dict[str, str]]) -> list[tuple[float, float, dict[str, str]]]:
+    """Each event with the time from the start to the end of what it belongs to."""
+    rows = list(rows)
+    begins: dict[str, float] = {}
+    ends: dict[str, float] = {}
+    for row in rows:
+        if row["event"] == event.START:
+            begins[row["id"]] = float(row["elapsed_s"])
+        elif row["id"]:
+            ends[row["id"]] = float(row["elapsed_s"])
+    spans = []
+    for row in rows:
+        at = float(row["elapsed_s"])
+        started = row["id"] in begins
+        spans.append((begins[row["id"]] if started else at, ends.get(row["id"], float("inf")) if started else at, row))
+    return spans
+
+
+def _unescaped(cell: str) -> str:
+    """A cell as it was before it was made safe for spreadsheets, so that it is not made so twice."""
+    return cell[1:] if cell[:2] in {"'=", "'+", "'-", "'@"} else cell
+
+
+def _write(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")
+
+
+def _remove_empty(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError:  # there is something in it, or there is no such folder
+        pass

@@ -1,0 +1,157 @@
+"""Each option once: its flag, its ini name, its default, its check, its help.
+
+The plugin makes ``--twin-interval`` and ``twin_interval`` of a field, the command line ``--interval``, and the README its
+table. A flag wins over pytest's own configuration, which wins over ``[tool.pytest-twin]`` of pyproject.toml.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+PER_TEST = ("marked", "all", "failed", "none")
+TABLE = "pytest-twin"
+
+
+class SettingsError(ValueError):
+    """An option has a value that it cannot have; the message is for the user."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """What is known of a field of `Settings` beside its default."""
+
+    help: str
+    read: Callable[[object], Any]
+    metavar: str
+    plugin_only: bool = False
+
+
+def _number(raw: object) -> float:
+    try:
+        value = float(str(raw))
+    except ValueError:
+        value = math.nan
+    if isinstance(raw, bool) or not 0 < value < math.inf:
+        raise ValueError("is not a number above 0; write one such as 0.1")
+    return value
+
+
+def _switch(raw: object) -> bool:
+    if isinstance(raw, bool):
+        return raw
+    known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if str(raw).strip().lower() not in known:
+        raise ValueError("is neither true nor false")
+    return known[str(raw).strip().lower()]
+
+
+def _interval(raw: object) -> float:
+    value = _number(raw)
+    if not 0.001 <= value <= 3600:
+        raise ValueError("is not from 0.001 to 3600 seconds")
+    return value
+
+
+def _path(raw: object) -> Path:
+    text = str(raw).strip()
+    if not text or "\0" in text:
+        raise ValueError("is not a path")
+    return Path(text)
+
+
+def _per_test(raw: object) -> str:
+    if raw not in PER_TEST:
+        near = difflib.get_close_matches(str(raw), PER_TEST, n=1)
+        raise ValueError(f"is not one of {', '.join(PER_TEST)}" + (f"; did you mean {near[0]}?" if near else ""))
+    return str(raw)
+
+
+def _option(default: Any, read: Callable[[object], Any], help: str, metavar: str = "", *, plugin_only: bool = False) -> Any:  # noqa: A002
+    return field(default=default, metadata={"option": Option(help, read, metavar, plugin_only)})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of a run, read once."""
+
+    enabled: bool = _option(False, _switch, "record every test", plugin_only=True)
+    schedule: Path | None = _option(None, _path, "play this schedule of loads around the tests", "PATH", plugin_only=True)
+    schedule_speed: float = _option(1.0, _number, "play schedules so many times faster", "X")
+    interval: float = _option(0.1, _interval, "seconds between two samples", "SECONDS")
+    report_dir: Path = _option(Path("twin-report"), _path, "where the files go", "DIR")
+    per_test: str = _option(
+        "marked", _per_test, "which tests get a folder of their own: marked, all, failed or none", "WHICH", plugin_only=True
+    )
+    dry_run: bool = _option(False, _switch, "print what would be applied to which test, apply nothing", plugin_only=True)
+
+    @classmethod
+    def of(cls, *sources: Mapping[str, object]) -> Settings:
+        """Settings from sources of raw values by field name; the first that has a field wins, None is no value.
+
+        Raises:
+            SettingsError: A value cannot be read.
+        """
+        values: dict[str, Any] = {}
+        for name, option in options().items():
+            raw = next((value for source in sources if (value := source.get(name)) is not None and value != ""), None)
+            if raw is not None:
+                values[name] = read(name, option, raw)
+        return cls(**values)
+
+
+def read(name: str, option: Option, raw: object) -> Any:
+    """One value, read and checked.
+
+    Raises:
+        SettingsError: It cannot be read.
+    """
+    try:
+        return option.read(raw)
+    except ValueError as error:
+        raise SettingsError(f"{word(name)}: {str(raw)!r:.100} {error}") from None
+
+
+def options(of: type[DataclassInstance] = Settings) -> dict[str, Option]:
+    """The options by field name."""
+    return {each.name: each.metadata["option"] for each in fields(of)}
+
+
+def default(name: str) -> Any:
+    """What a field is where nobody says otherwise."""
+    return next(each.default for each in fields(Settings) if each.name == name)
+
+
+def word(name: str) -> str:
+    """The option as pytest knows it, without dashes: the ini name (``twin_interval``)."""
+    return "twin" if name == "enabled" else f"twin_{name}"
+
+
+def flag(name: str) -> str:
+    """The option on pytest's command line."""
+    return "--" + word(name).replace("_", "-")
+
+
+def from_pyproject(document: Mapping[str, Any]) -> dict[str, object]:
+    """What ``[tool.pytest-twin]`` says, and under it pytest's own ``twin_*`` keys of the same file.
+
+    Raises:
+        SettingsError: The table has a key that no option has.
+    """
+    tool = document.get("tool", {})
+    own = tool.get(TABLE, {})
+    names = {("twin" if name == "enabled" else name): name for name in options()}
+    for key in own.keys() - names.keys():
+        near = difflib.get_close_matches(key, names, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(names)}"
+        raise SettingsError(f"pyproject.toml: [tool.{TABLE}]: unknown key {key}; {hint}")
+    pytests = {**tool.get("pytest", {}).get("ini_options", {}), **tool.get("pytest", {})}
+    under = {name: pytests[word(name)] for name in options() if word(name) in pytests}
+    return {**{names[key]: value for key, value in own.items()}, **under}

@@ -1,0 +1,216 @@
+"""Our end of the supervisor: started when first needed, told what to apply, and listened to."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import stressors
+from pytest_twin.model.load import Part
+from stressors.kind import Kind
+
+ENTRY_POINTS = "pytest_twin.stressors"
+END_WITHIN_S = 10.0
+ANSWER_WITHIN_S = 2.0
+
+
+class Applied:
+    """One kind of load that was asked for: a handle to wait for it, to ask it, and to stop it.
+
+    Attributes:
+        id: Its name in annotations.csv.
+        part: What was asked.
+        test: The node id of the test it belongs to.
+        note: Free text for its rows.
+        ready_at: `time.monotonic` when it was really there, None before.
+        ended_at: `time.monotonic` when it was gone, None before.
+        failed: Why it could not be applied or died, empty if neither.
+    """
+
+    def __init__(self, supervisor: Supervisor, name: str, part: Part, test: str, note: str) -> None:
+        self.id, self.part, self.test, self.note = name, part, test, note
+        self.ready_at: float | None = None
+        self.ended_at: float | None = None
+        self.failed = ""
+        self._supervisor = supervisor
+        self._figures: dict[str, Any] = {}
+        self._ready, self._ended, self._answered = threading.Event(), threading.Event(), threading.Event()
+
+    def wait_ready(self) -> bool:
+        """Wait until the load is there; False if it never will be."""
+        self._ready.wait()
+        return self.ready_at is not None
+
+    def stop(self) -> None:
+        """Stop it, and come back when it is gone; a second time does nothing."""
+        if not self._ended.is_set():
+            self._supervisor.send({"op": "stop", "id": self.id})
+            self._ended.wait()
+
+    @property
+    def achieved(self) -> dict[str, Any]:
+        """Figures so far, or final ones once it is stopped: ``cpu_s``, ``resident_bytes``, ``written_bytes`` …"""
+        if not self._ended.is_set():
+            self._answered.clear()
+            self._supervisor.send({"op": "achieved", "id": self.id})
+            self._answered.wait(ANSWER_WITHIN_S)
+        return dict(self._figures)
+
+    def told(self, reply: dict[str, Any]) -> None:
+        """Take in what the supervisor says of it."""
+        if reply["event"] == "ready":
+            self.ready_at = reply["at"]
+            self._ready.set()
+            return
+        self._figures = reply["achieved"]
+        if reply["event"] != "achieved":
+            self.ended_at = reply["at"]
+            self.failed = reply["reason"] if reply["event"] == "abort" else ""
+            self._ready.set()
+            self._ended.set()
+        self._answered.set()
+
+
+Told = Callable[[Applied, dict[str, Any]], None]
+
+
+class Supervisor:
+    """The one small process that owns all stressors of this process; a thread listens to it."""
+
+    def __init__(self, told: Told) -> None:
+        """Prepare it.
+
+        Args:
+            told: Called from the listening thread with every reply on a load.
+        """
+        self._told = told
+        self._process: subprocess.Popen[bytes] | None = None
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+        self._applied: dict[str, Applied] = {}
+        self._lock = threading.Lock()
+
+    def apply(
+        self, name: str, part: Part, *, test: str = "", note: str = "", start: float | None = None,
+        duration: float | None = None, seed: int = 0, directory: str = "",
+    ) -> Applied:  # fmt: skip
+        """Ask for one kind of load.
+
+        Args:
+            name: Its id.
+            part: What to apply.
+            test: The test it belongs to.
+            note: Free text for its rows.
+            start: When, on `time.monotonic`; None is at once.
+            duration: Seconds that it lasts; None is until it is stopped.
+            seed: Makes what is drawn at random repeatable.
+            directory: Where a disk stressor writes, unless the load says so.
+
+        Raises:
+            OSError: The supervisor cannot be started.
+        """
+        if self._process is None:
+            self._start()
+        applied = self._applied[name] = Applied(self, name, part, test, note)
+        request = part.request()
+        request["options"].setdefault("directory", directory)
+        self.send({"op": "apply", "id": name, "start": start, "duration": duration, "seed": seed, **request})
+        return applied
+
+    @property
+    def running(self) -> list[Applied]:
+        """Loads that are applied or wait for their time."""
+        return [applied for applied in list(self._applied.values()) if applied.ended_at is None]
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Write one line to it; one that is gone hears nothing, and the listening thread says so."""
+        process = self._process
+        if process is None or process.stdin is None:
+            return
+        try:
+            with self._lock:
+                process.stdin.write(json.dumps(message).encode() + b"\n")
+                process.stdin.flush()
+        except (OSError, ValueError):
+            pass
+
+    def close(self) -> None:
+        """Take everything down; comes back when nothing is left."""
+        process, self._process = self._process, None
+        if process is not None:
+            assert process.stdin is not None  # noqa: S101 - for the type checker
+            with self._lock:
+                try:
+                    process.stdin.close()
+                except OSError:
+                    pass
+            try:
+                process.wait(END_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            self._listener.join()
+        self._errors.close()
+
+    def _start(self) -> None:
+        program = os.path.join(os.path.dirname(os.path.abspath(stressors.__file__)), "__main__.py")
+        self._process = process = subprocess.Popen(
+            [sys.executable, "-I", "-S", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            start_new_session=True,  # Ctrl-C in the terminal is for the owner of the loads, not for them
+        )
+        self._listener = threading.Thread(target=self._listen, args=(process,), name="twin-supervisor", daemon=True)
+        self._listener.start()
+        self.send({"op": "path", "path": sys.path})
+
+    def _listen(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None  # noqa: S101 - for the type checker
+        with process.stdout:
+            for line in process.stdout:
+                reply = json.loads(line)
+                self._hand_on(self._applied.get(reply.get("id", "")), reply)
+        status = process.wait()
+        reason = f"the supervisor died ({self._last_words() or f'exit status {status}'})"
+        for applied in self.running:
+            gone = {"event": "abort", "at": applied.ready_at or 0.0, "since": applied.ready_at, "reason": reason, "achieved": {}}
+            self._hand_on(applied, gone)
+
+    def _hand_on(self, applied: Applied | None, reply: dict[str, Any]) -> None:
+        if applied is None:
+            return
+        if reply["event"] != "achieved":
+            self._told(applied, reply)  # before anybody who waits goes on: the row is in the file then
+        applied.told(reply)
+
+    def _last_words(self) -> str:
+        try:
+            self._errors.seek(0)
+            return (self._errors.read().decode(errors="replace").strip().splitlines() or [""])[-1]
+        except ValueError:
+            return ""
+
+
+def kinds() -> dict[str, Kind]:
+    """The stressors there are, by keyword: ours, and those that other packages offer as entry points."""
+    from importlib import import_module
+    from importlib.metadata import entry_points
+
+    found = stressors.kinds()
+    for entry in entry_points(group=ENTRY_POINTS):
+        kind: Kind = import_module(entry.value).KIND
+        found.setdefault(kind.keyword, kind)
+    return found
+
+
+def probe_modules(group: str) -> Sequence[str]:
+    """The modules of probes that other packages offer as entry points."""
+    from importlib.metadata import entry_points
+
+    return [entry.value for entry in entry_points(group=group)]
