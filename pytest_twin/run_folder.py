@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
@@ -66,36 +65,42 @@ class RunFolder:
     def __truediv__(self, name: str) -> Path:
         return self.path / name
 
-    def prepare(self, *, append: bool = False) -> None:
-        """Make the folder ready for a new run: an earlier run's files go, anything else stays.
+    def make(self) -> None:
+        """Make the folder, if there is none.
 
         Raises:
             RunFolderError: It cannot be made or written.
         """
         try:
-            new = not self.path.exists()
-            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if new:
+            if not self.path.exists():
+                self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
                 (self / ".gitignore").write_text("*\n", encoding="ascii")
-            if not append:
-                self._forget()
             (self / ANNOTATIONS).touch(mode=0o600)
         except FileExistsError:
             raise RunFolderError(f"{self.path} is a file; give a directory") from None
         except OSError as error:
             raise RunFolderError(f"{self.path} cannot be written: {error.strerror}") from None
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """Remove what an earlier run left, file by file: the folder may be one that somebody else uses too."""
-        names = (DATASET, ANNOTATIONS, TESTS, FINGERPRINT, SCHEDULE)
-        for path in (*(self / name for name in names), *self.path.glob("annotations.*.csv"), *self.path.glob("tests.*.csv")):
-            path.unlink(missing_ok=True)
+        for name in (DATASET, ANNOTATIONS, TESTS, FINGERPRINT, SCHEDULE):
+            (self / name).unlink(missing_ok=True)
         for folder in (self / TESTS_FOLDER).glob("*"):
             if (folder / DATASET).is_file() and not folder.is_symlink():
                 for name in (DATASET, ANNOTATIONS):
                     (folder / name).unlink(missing_ok=True)
                 _remove_empty(folder)
         _remove_empty(self / TESTS_FOLDER)
+
+    def parts(self, name: str) -> list[Path]:
+        """The parts of a table that pytest-xdist workers have written and nobody has merged."""
+        return sorted(self.path.glob(f"{name.removesuffix('.csv')}.*.csv"))
+
+    def forget_parts(self) -> None:
+        """Remove the parts that a run left that could not merge them."""
+        for name in HEADERS:
+            for part in self.parts(name):
+                part.unlink()
 
     def table(self, name: str, part: str = "") -> Table:
         """A table to append to; `part` is the pytest-xdist worker, which has a file of its own until `merge`."""
@@ -117,8 +122,8 @@ class RunFolder:
 
     def merge(self) -> None:
         """Put the parts of all workers into one table each, in the order of time."""
-        for name in (ANNOTATIONS, TESTS):
-            parts = sorted(self.path.glob(f"{name.removesuffix('.csv')}.*.csv"))
+        for name in HEADERS:
+            parts = self.parts(name)
             rows = [row for path in (self / name, *parts) for row in self.rows(path.name)]
             if rows:
                 rows.sort(key=lambda row: float(row.get("elapsed_s") or 0))
@@ -159,11 +164,6 @@ def test_folder(nodeid: str, attempt_number: int) -> str:
     readable = re.sub(r"[^A-Za-z0-9_.-]+", "-", nodeid).strip("-.")[-60:].strip("-.")
     mark = blake2b(f"{nodeid}\0{attempt_number}".encode("utf-8", "surrogatepass"), digest_size=5).hexdigest()
     return f"{TESTS_FOLDER}/{readable}-{mark}".replace("/-", "/")
-
-
-def free_space(path: Path) -> int:
-    """Bytes that can still be written there."""
-    return shutil.disk_usage(path).free
 
 
 def _spans(rows: Iterable[dict[str, str]]) -> list[tuple[float, float, dict[str, str]]]:

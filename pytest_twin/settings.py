@@ -31,6 +31,7 @@ class Option:
     help: str
     read: Callable[[object], Any]
     metavar: str
+    type: str  # as pytest's ini options have them
     plugin_only: bool = False
 
 
@@ -75,7 +76,8 @@ def _per_test(raw: object) -> str:
 
 
 def _option(default: Any, read: Callable[[object], Any], help: str, metavar: str = "", *, plugin_only: bool = False) -> Any:  # noqa: A002
-    return field(default=default, metadata={"option": Option(help, read, metavar, plugin_only)})
+    kind = {bool: "bool", float: "float"}.get(type(default), "string")
+    return field(default=default, metadata={"option": Option(help, read, metavar, kind, plugin_only)})
 
 
 @dataclass(frozen=True)
@@ -155,3 +157,25 @@ def from_pyproject(document: Mapping[str, Any]) -> dict[str, object]:
     pytests = {**tool.get("pytest", {}).get("ini_options", {}), **tool.get("pytest", {})}
     under = {name: pytests[word(name)] for name in options() if word(name) in pytests}
     return {**{names[key]: value for key, value in own.items()}, **under}
+
+
+def table_of(pyproject: Path) -> dict[str, object]:
+    """What a pyproject.toml says; nothing where there is none, or where it does not name us.
+
+    Raises:
+        SettingsError: It is not TOML, or has a key that no option has.
+    """
+    try:
+        text = pyproject.read_bytes()
+    except OSError:
+        return {}
+    if TABLE.encode() not in text and b"twin_" not in text:
+        return {}
+    import tomllib
+
+    try:
+        return from_pyproject(tomllib.loads(text.decode()))
+    except ValueError as error:
+        if isinstance(error, SettingsError):
+            raise
+        raise SettingsError(f"{pyproject.name}: {error}") from None

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable
 from typing import Any
 
 import stressors
@@ -179,7 +180,7 @@ class Supervisor:
         status = process.wait()
         reason = f"the supervisor died ({self._last_words() or f'exit status {status}'})"
         for applied in self.running:
-            gone = {"event": "abort", "at": applied.ready_at or 0.0, "since": applied.ready_at, "reason": reason, "achieved": {}}
+            gone = {"event": "abort", "at": time.monotonic(), "since": applied.ready_at, "reason": reason, "achieved": {}}
             self._hand_on(applied, gone)
 
     def _hand_on(self, applied: Applied | None, reply: dict[str, Any]) -> None:
@@ -207,10 +208,3 @@ def kinds() -> dict[str, Kind]:
         kind: Kind = import_module(entry.value).KIND
         found.setdefault(kind.keyword, kind)
     return found
-
-
-def probe_modules(group: str) -> Sequence[str]:
-    """The modules of probes that other packages offer as entry points."""
-    from importlib.metadata import entry_points
-
-    return [entry.value for entry in entry_points(group=group)]

@@ -45,6 +45,13 @@ def modules(names: Sequence[str] = ()) -> list[Any]:
     return sorted(found, key=lambda module: min((at for column in module.COLUMNS if (at := column.legacy)), default=99))
 
 
+def others() -> list[str]:
+    """The modules of probes that other packages offer."""
+    from importlib.metadata import entry_points
+
+    return [entry.value for entry in entry_points(group=ENTRY_POINTS)]
+
+
 def columns(found: Sequence[Any]) -> tuple[Column, ...]:
     """All columns of these modules, module after module."""
     return tuple(column for module in found for column in module.COLUMNS)

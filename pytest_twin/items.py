@@ -1,0 +1,139 @@
+"""What a test asks for: its markers and fixtures, read and checked when it is collected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_twin.model.load import Kinds, Load
+    from pytest_twin.model.schedule import Planned, Schedule
+    from pytest_twin.settings import Settings
+
+# Imported by every pytest that has the plugin installed: what reads loads and schedules is imported where it is needed.
+
+SETTINGS = pytest.StashKey["Settings"]()
+SESSION_SCHEDULE = pytest.StashKey["Schedule | None"]()
+STRESS, SCHEDULE = "stress", "twin_schedule"
+FIXTURES = frozenset({"twin_logger", "stress_cpu", "stress_mem", "stress_disk"})
+MARKERS = (
+    f"{STRESS}(cpu=, mem=, disk=, ramp=, ...): put this load around the test; a bare mark applies nothing",
+    f"{SCHEDULE}(path): play this schedule of loads around the test",
+)
+
+
+@cache
+def kinds() -> Kinds:
+    """The stressors there are, looked for once, when first asked."""
+    from pytest_twin.supervisor import kinds as find
+
+    return find()
+
+
+def adopt_module_marks(items: Iterable[pytest.Item]) -> None:
+    """Give doctests the ``pytestmark`` of their module, which pytest gives to functions only."""
+    for item in items:
+        if isinstance(item, pytest.DoctestItem):
+            marks = item.dtest.globs.get("pytestmark", []) if item.dtest else []
+            for mark in marks if isinstance(marks, list) else [marks]:
+                item.add_marker(mark)
+
+
+def asks(item: pytest.Item) -> bool:
+    """Whether a test uses a marker or a fixture of ours for anything."""
+    return (
+        any(mark.args or mark.kwargs for mark in item.iter_markers(STRESS))
+        or item.get_closest_marker(SCHEDULE) is not None
+        or not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+    )
+
+
+def load_of(item: pytest.Item) -> Load:
+    """The load that a test's markers ask for; of two that say different things, the closer one counts.
+
+    Raises:
+        LoadError: Something is wrong with it.
+    """
+    from pytest_twin.model.load import Load, LoadError, parse
+
+    keywords: dict[str, Any] = {}
+    for mark in reversed(list(item.iter_markers(STRESS))):
+        if mark.args:
+            raise LoadError([(str(mark.args[0]), "has no keyword; write stress(cpu=...), stress(mem=...) or stress(disk=...)")])
+        keywords.update(mark.kwargs)
+    return parse(keywords, kinds()) if keywords else Load()
+
+
+def schedule_of(item: pytest.Item) -> Schedule | None:
+    """The schedule that a test's marker names, looked for beside the test and then in the root directory.
+
+    Raises:
+        ScheduleError: The marker or the file is wrong.
+    """
+    mark = item.get_closest_marker(SCHEDULE)
+    if mark is None:
+        return None
+    from pytest_twin.model.schedule import ScheduleError
+    from pytest_twin.player import open_schedule
+
+    if len(mark.args) != 1 or mark.kwargs or not isinstance(mark.args[0], str | Path):
+        raise ScheduleError([f"{SCHEDULE} takes one path; write {SCHEDULE}('schedule.json')"])
+    places = [folder / mark.args[0] for folder in (item.path.parent, item.config.rootpath)]
+    return open_schedule(next((place for place in places if place.exists()), places[-1]), kinds())
+
+
+def check(items: Iterable[pytest.Item]) -> None:
+    """Read everything that these tests ask for.
+
+    Raises:
+        pytest.UsageError: With one line for each thing that is wrong, of the whole collection.
+    """
+    from pytest_twin.model.load import LoadError
+    from pytest_twin.model.schedule import ScheduleError
+
+    wrong: dict[str, None] = {}
+    for item in items:
+        try:
+            load_of(item)
+            schedule_of(item)
+        except LoadError as error:
+            for key, problem in error.problems:
+                said = problem if not problem.startswith("unknown key") else unknown_keyword(key)
+                wrong[f"{item.nodeid}: stress({key}): {said}"] = None
+        except ScheduleError as error:
+            for problem in error.problems:
+                wrong[f"{item.nodeid}: {problem}"] = None
+    if wrong:
+        raise pytest.UsageError(*wrong)
+
+
+def unknown_keyword(key: str) -> str:
+    """What to say of a keyword of the marker that nobody knows."""
+    from pytest_twin.model.load import MODIFIERS, unknown
+
+    return unknown(key, [*kinds(), *MODIFIERS]).replace("key", "keyword", 1)
+
+
+def described(items: Iterable[pytest.Item], session: Schedule | None) -> Iterator[str]:
+    """What would be applied to which test, line by line."""
+    from pytest_twin.model.schedule import TEST
+
+    if session is not None and session.anchor != TEST:
+        yield f"for the session, {len(session.events)} events in {session.duration_s:.1f} s:"
+        yield from map(_described, session.events)
+    for item in items:
+        around = schedule_of(item) or (session if session is not None and session.anchor == TEST else None)
+        load = load_of(item)
+        events = around.events if around is not None else ()
+        if load or events:
+            yield f"{item.nodeid}: {load}".rstrip(": ")
+            yield from map(_described, events)
+
+
+def _described(event: Planned) -> str:
+    tests = f"  (while {event.tests})" if event.tests else ""
+    return f"  {event.start_s:9.3f} s +{event.duration_s:.3f} s  {event.load}  [{event.id}]{tests}"

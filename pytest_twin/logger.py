@@ -1,0 +1,80 @@
+"""What the fixture ``twin_logger`` is."""
+
+from __future__ import annotations
+
+import io
+import time
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from pytest_twin.run_folder import ANNOTATIONS, DATASET
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from pytest_twin.recording import Attempt, Recording
+
+
+class TwinLogger:
+    """What the machine did during this test so far, and a way to annotate it."""
+
+    def __init__(self, recording: Recording, attempt: Attempt, interval: float) -> None:
+        self._recording, self._attempt, self._interval = recording, attempt, interval
+
+    @property
+    def path(self) -> Path:
+        """The folder of this test within the run folder; its CSVs are completed when the session ends."""
+        folder = self._recording.folder / self._attempt.folder
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return folder
+
+    def annotate(self, text: str, **fields: Any) -> None:
+        """Write a note into annotations.csv; fields make its detail a JSON object."""
+        self._recording.note(text, fields, test=self._attempt.nodeid)
+
+    def phase(self, name: str) -> AbstractContextManager[None]:
+        """Mark a stretch of the test with a name: ``with twin_logger.phase("warm-up"): ...``."""
+        return self._recording.phase(name, test=self._attempt.nodeid)
+
+    def samples(self) -> pd.DataFrame:
+        """The samples of this test so far, oldest first, with the time stamps as UTC.
+
+        A test that is younger than the sampling interval waits for its first one.
+        """
+        deadline = time.monotonic() + 5 * self._interval + 1.0
+        while True:
+            frame = self._frame(DATASET)
+            frame = frame[frame["elapsed_s"] >= self._attempt.began].reset_index(drop=True)
+            if len(frame) or time.monotonic() > deadline:
+                return frame
+            time.sleep(self._interval / 5)
+
+    def events(self) -> pd.DataFrame:
+        """The events of this test so far: its own, and those of the loads around it."""
+        frame = self._frame(f"{ANNOTATIONS.removesuffix('.csv')}.{self._recording.worker}.csv" if self._recording.worker else ANNOTATIONS)
+        inside = (frame["elapsed_s"] >= self._attempt.began) | (frame["test"] == self._attempt.nodeid)
+        return frame[inside].reset_index(drop=True)
+
+    def peak(self, column: str) -> float:
+        """The highest value of a column of `samples`."""
+        return float(self._column(column).max())
+
+    def mean(self, column: str) -> float:
+        """The mean of a column of `samples`."""
+        return float(self._column(column).mean())
+
+    def _column(self, column: str) -> pd.Series[Any]:
+        frame = self.samples()
+        if column not in frame:
+            raise KeyError(f"{column} is no column; there are {', '.join(frame.columns)}")
+        return frame[column]
+
+    def _frame(self, name: str) -> pd.DataFrame:
+        import pandas as pd
+
+        text = (self._recording.folder / name).read_text(encoding="utf-8")
+        frame = pd.read_csv(io.StringIO(text[: text.rfind("\n") + 1]))
+        frame["timestamp"] = pd.to_datetime(frame["timestamp"], utc=True)
+        return frame

@@ -1,0 +1,141 @@
+"""Plays a schedule through the supervisor, which keeps the times; nothing here waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from pytest_twin.model import schedule
+from pytest_twin.model.schedule import Planned, Schedule, ScheduleError
+from pytest_twin.model.table import records
+
+if TYPE_CHECKING:
+    from pytest_twin.model.load import Kinds, Part
+    from pytest_twin.supervisor import Applied
+
+LARGEST_FILE = 64 << 20
+
+
+class Apply(Protocol):
+    """Asks for one kind of load, as `Supervisor.apply` does; None as a name is a new one."""
+
+    def __call__(
+        self, part: Part, *, name: str | None = None, test: str = "", note: str = "",
+        start: float | None = None, duration: float | None = None, seed: int = 0,
+    ) -> Applied: ...  # fmt: skip
+
+
+def open_schedule(path: Path, kinds: Kinds) -> Schedule:
+    """Read a schedule from a file; recordings that it replays are looked for beside it.
+
+    Raises:
+        ScheduleError: The file cannot be read, or with all that is wrong in it.
+    """
+
+    def rows(recording: str) -> list[dict[str, str]]:
+        return records(_text(path.parent / recording))
+
+    try:
+        text = _text(path)
+    except OSError as error:
+        raise ScheduleError([f"{path}: {error.strerror or error}"]) from None
+    except ValueError as error:
+        raise ScheduleError([f"{path}: {error}"]) from None
+    return schedule.read(text, path.name, kinds, rows)
+
+
+class Player:
+    """One playing of one schedule.
+
+    Events for every test are handed to the supervisor at once, with their times; an event for certain tests is applied
+    while such a test runs within its time.
+    """
+
+    def __init__(self, plan: Schedule, apply: Apply, *, test: str = "", prefix: str = "") -> None:
+        """Prepare it.
+
+        Args:
+            plan: What to play.
+            apply: Asks for one kind of load.
+            test: The test that it is played around; empty for all.
+            prefix: In front of the events' ids, where a schedule is played more than once.
+        """
+        self._plan, self._apply, self._test, self._prefix = plan, apply, test, prefix
+        self._began: float | None = None
+        self._applied: list[Applied] = []
+        self._around: dict[str, list[Applied]] = {}  # by test
+        self._times: dict[str, int] = {}  # how often an event for certain tests was applied
+
+    def start(self, at: float) -> None:
+        """Begin at that monotonic time."""
+        self._began = at
+        for event in self._plan.events:
+            if not event.tests or (self._test and selects(event, self._test)):
+                self._applied += self._parts(event, at + event.start_s, event.duration_s, self._test)
+
+    @property
+    def started(self) -> bool:
+        """Whether it has begun."""
+        return self._began is not None
+
+    def wait_for_first(self) -> None:
+        """Wait until every event that starts at once is really there."""
+        count = sum(len(event.load.parts) for event in self._plan.events if event.start_s <= 0 and not event.tests)
+        for applied in self._applied[:count]:
+            applied.wait_ready()
+
+    def test_began(self, nodeid: str, now: float) -> None:
+        """Apply the events that are for this test, if their time is now."""
+        if self._began is None:
+            return
+        for event in self._plan.events:
+            left = self._began + event.end_s - now
+            if event.tests and left > 0 and now >= self._began + event.start_s and selects(event, nodeid):
+                self._times[event.id] = turn = self._times.get(event.id, 0) + 1
+                self._around.setdefault(nodeid, []).extend(self._parts(event, None, left, nodeid, turn))
+
+    def test_ended(self, nodeid: str) -> None:
+        """Stop the events that are for this test."""
+        for applied in self._around.pop(nodeid, []):
+            applied.stop()
+
+    def stop(self) -> list[Planned]:
+        """Stop everything; comes back with the events for certain tests that never were applied."""
+        for applied in (*self._applied, *(each for around in self._around.values() for each in around)):
+            applied.stop()
+        return [event for event in self._plan.events if event.tests and event.id not in self._times and not self._test]
+
+    @property
+    def over(self) -> bool:
+        """Whether everything that was handed over has ended."""
+        return all(applied.ended_at is not None for applied in self._applied)
+
+    def _parts(self, event: Planned, start: float | None, lasts: float, test: str, turn: int = 1) -> Iterable[Applied]:
+        several = len(event.load.parts) > 1
+        for part in event.load.parts:
+            name = f"{self._prefix}{event.id}{f'/{part.kind.keyword}' if several else ''}{f'~{turn}' if turn > 1 else ''}"
+            yield self._apply(
+                part, name=name, test=test, note=event.note, start=start, duration=lasts, seed=self._plan.seed
+            )
+
+
+def selects(event: Planned, nodeid: str) -> bool:
+    """Whether an event is for this test."""
+    return not event.tests or fnmatchcase(nodeid, event.tests) or fnmatchcase(nodeid, f"{event.tests}*")
+
+
+def _text(path: Path) -> str:
+    """The text of a file of the user's.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is no text, or too large to be what it should be.
+    """
+    if path.stat().st_size > LARGEST_FILE:
+        raise ValueError(f"is larger than {LARGEST_FILE >> 20} MiB")
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError("is not UTF-8 text; save it as UTF-8") from None

@@ -1,0 +1,141 @@
+"""The pytest door: options, markers, and the moment at which recording becomes necessary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_twin import settings as options
+from pytest_twin.items import MARKERS, SESSION_SCHEDULE, SETTINGS, adopt_module_marks, asks, check, described, kinds
+from pytest_twin.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_twin.model.schedule import Schedule
+    from pytest_twin.runtest import Run
+
+pytest_plugins = ["pytest_twin.fixtures"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Make an option and an ini option of each setting."""
+    group = parser.getgroup("twin", "performance-aware testing")
+    for name, option in options.options().items():
+        default = options.default(name)
+        text = option.help if option.type == "bool" or default is None else f"{option.help} (default: {default})"
+        how: dict[str, Any] = {"action": "store_true"} if option.type == "bool" else {"metavar": option.metavar}
+        group.addoption(options.flag(name), dest=options.word(name), default=None, help=text, **how)
+        parser.addini(options.word(name), f"{option.help} (pytest-twin)", type=option.type, default=None)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Offer hooks of our own."""
+    from pytest_twin import hookspecs
+
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the settings and the schedule; both are checked before anything starts."""
+    for line in MARKERS:
+        config.addinivalue_line("markers", line)
+    settings = config.stash[SETTINGS] = _settings(config)
+    config.stash[SESSION_SCHEDULE] = _schedule(config, settings)
+    if (settings.enabled or settings.schedule or _has_workers(config)) and not settings.dry_run:
+        from pytest_twin.runtest import run_of
+
+        run_of(config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let doctests have the marks of their module."""
+    adopt_module_marks(items)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Check what the tests ask for, and make ready to record if any asks for something."""
+    asking = [item for item in session.items if asks(item)]
+    if asking:
+        check(asking)
+    if asking and not session.config.stash[SETTINGS].dry_run:
+        from pytest_twin.runtest import run_of
+
+        run = run_of(session.config)
+        if hasattr(session.config, "workerinput") and not session.config.option.collectonly:
+            run.start()  # the part that it opens tells the controller that recording is wanted
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say what will be done, where that is known already."""
+    settings, schedule = config.stash[SETTINGS], config.stash[SESSION_SCHEDULE]
+    if not settings.enabled and schedule is None:
+        return None
+    words = [f"every {settings.interval:g} s into {settings.report_dir}"]
+    if schedule is not None:
+        faster = schedule.faster(settings.schedule_speed)
+        words.append(f"{settings.schedule}: {len(schedule.events)} loads over {faster.duration_s:.1f} s")
+    return f"twin: {', '.join(words)}"
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
+    """In a dry run: what would be applied to which test."""
+    if not config.stash[SETTINGS].dry_run:
+        return []
+    settings, schedule = config.stash[SETTINGS], config.stash[SESSION_SCHEDULE]
+    lines = list(described(items, schedule.faster(settings.schedule_speed) if schedule else None))
+    return ["twin: a dry run, no test is run; this would be applied", *(lines or ["nothing"])]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """In a dry run no test is run."""
+    return True if session.config.stash[SETTINGS].dry_run else None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what was recorded, what was applied, what was heavy, and where the files are."""
+    run: Run | None = config.pluginmanager.get_plugin("twin-run")
+    if run is None or run.recording is None:
+        return
+    from pytest_twin.report.terminal import summary
+
+    terminalreporter.section("pytest-twin")
+    for line in summary(run.recording.folder, run.recording.sampled, run.recording.dropped, _short(config)):
+        terminalreporter.write_line(line)
+
+
+def _short(config: pytest.Config) -> Path:
+    return config.invocation_params.dir
+
+
+def _settings(config: pytest.Config) -> Settings:
+    """The settings: a flag wins over pytest's configuration, which wins over ``[tool.pytest-twin]``."""
+    names = options.options()
+    try:
+        flags = {name: getattr(config.option, options.word(name), None) for name in names}
+        inis = {name: config.getini(options.word(name)) for name in names}
+        return Settings.of(flags, inis, options.table_of(config.rootpath / "pyproject.toml"))
+    except SettingsError as error:
+        raise pytest.UsageError(str(error)) from None
+    except (TypeError, ValueError) as error:  # what older versions of pytest raise for an ini value of another type
+        raise pytest.UsageError(f"twin: {error}") from None
+
+
+def _schedule(config: pytest.Config, settings: Settings) -> Schedule | None:
+    if settings.schedule is None:
+        return None
+    from pytest_twin.model.schedule import ScheduleError
+    from pytest_twin.player import open_schedule
+
+    try:
+        return open_schedule(config.invocation_params.dir / settings.schedule, kinds())
+    except ScheduleError as error:
+        raise pytest.UsageError(*error.problems) from None
+
+
+def _has_workers(config: pytest.Config) -> bool:
+    """Whether tests run in pytest-xdist workers; what they ask for is known only there."""
+    return getattr(config.option, "dist", "no") != "no" and not hasattr(config, "workerinput")

@@ -1,0 +1,261 @@
+"""A recording: sampler, supervisor and run folder held together for one run."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from pytest_twin import host, probes
+from pytest_twin.model import attempt, event
+from pytest_twin.model.clock import Clock
+from pytest_twin.model.event import Event, detail
+from pytest_twin.model.table import record
+from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, SCHEDULE, TESTS, RunFolder, test_folder
+from pytest_twin.sampler import Sampled, Sampler
+from pytest_twin.supervisor import Applied, Supervisor
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from pytest_twin.model.load import Load, Part
+    from pytest_twin.model.schedule import Schedule
+
+
+def new_clock() -> Clock:
+    """A clock that begins now."""
+    return Clock(time.monotonic(), time.time())
+
+
+class Recording:
+    """One run: a context manager that samples, writes events, applies loads, and leaves nothing running.
+
+    Attributes:
+        folder: Where the files are.
+        clock: The run's clock.
+        sampled: What the sampler did, once the recording has ended.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        interval: float,
+        *,
+        clock: Clock | None = None,
+        worker: str = "",
+        has_tests: bool = False,
+        append: bool = False,
+        identify: bool = False,
+    ) -> None:
+        """Prepare it.
+
+        Args:
+            folder: Where the files go.
+            interval: Seconds between two samples.
+            clock: The run's clock, if it has begun already.
+            worker: The pytest-xdist worker that this process is: it writes parts of its own, and does not sample.
+            has_tests: Whether this process runs tests, or its workers do.
+            append: Go on behind the files that are there.
+            identify: Have the names of host and user in the fingerprint.
+        """
+        self.folder = folder
+        self.clock = clock or new_clock()
+        self.worker = worker
+        self._interval = interval
+        self._append, self._identify = append, identify
+        self._sampler = None if worker else Sampler(
+            folder / DATASET, self.clock, interval, has_tests=has_tests, probes=probes.others()
+        )  # fmt: skip
+        self._supervisor = Supervisor(self._told)
+        self._numbers = count(1)
+        self._unheard: deque[Event] = deque()
+        self.meter = host.Meter()
+        self._usable = host.usable()
+
+    def __enter__(self) -> Recording:
+        if not self._append and not self.worker:
+            self.folder.forget()
+        self.folder.make()
+        if not self.worker:
+            self.folder.write_json(FINGERPRINT, host.fingerprint(identify=self._identify))
+        self._annotations = self.folder.table(ANNOTATIONS, self.worker)
+        self._tests = self.folder.table(TESTS, self.worker)
+        if self._sampler:
+            self._sampler.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._supervisor.close()
+        if self._sampler:
+            self._sampler.stop()
+            for warning in self._sampler.sampled.warnings:
+                self.note(f"sampler: {warning}")
+        self._annotations.close()
+        self._tests.close()
+        if not self.worker:
+            self.folder.merge()
+            self.folder.slice_tests(self._interval)
+
+    @property
+    def sampled(self) -> Sampled:
+        """What the sampler did."""
+        return self._sampler.sampled if self._sampler else Sampled()
+
+    @property
+    def dropped(self) -> int:
+        """Rows that could not be written, samples not counted."""
+        return self._annotations.dropped + self._tests.dropped
+
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
+        return self.clock.elapsed(time.monotonic())
+
+    def heard(self) -> Iterator[Event]:
+        """The events since the last call, each once."""
+        while self._unheard:
+            yield self._unheard.popleft()
+
+    def emit(self, happened: Event) -> None:
+        """Write an event."""
+        happened = happened._replace(worker=self.worker)
+        self._annotations.append(happened.row(self.clock))
+        self._unheard.append(happened)
+
+    def note(self, text: str, fields: dict[str, Any] | None = None, *, test: str = "") -> None:
+        """Write a note."""
+        self.emit(Event(self.elapsed(), event.NOTE, test=test, detail=detail(text, fields)))
+
+    @contextmanager
+    def phase(self, name: str, *, test: str = "") -> Iterator[None]:
+        """Mark a stretch of time with a name."""
+        number = self.new_id("p")
+        self.emit(Event(self.elapsed(), event.START, number, event.PHASE, test, detail=name))
+        try:
+            yield
+        finally:
+            self.emit(Event(self.elapsed(), event.END, number, event.PHASE, test, detail=name))
+
+    def new_id(self, letter: str) -> str:
+        """A name that no other event of the run has."""
+        return f"{self.worker}{'-' if self.worker else ''}{letter}{next(self._numbers)}"
+
+    def apply(
+        self, part: Part, *, name: str | None = None, test: str = "", note: str = "",
+        start: float | None = None, duration: float | None = None, seed: int = 0,
+    ) -> Applied:  # fmt: skip
+        """Ask for one kind of load; its rows are written when the supervisor tells of it."""
+        return self._supervisor.apply(
+            name or self.new_id("l"), part, test=test, note=note, start=start, duration=duration, seed=seed,
+            directory=str(self.folder.path),
+        )  # fmt: skip
+
+    @contextmanager
+    def loaded(self, load: Load, *, test: str = "") -> Iterator[list[Applied]]:
+        """Keep a load around a block, which begins when all of it is really there."""
+        applied: list[Applied] = []
+        try:
+            applied += [self.apply(part, test=test) for part in load.parts]
+            for each in applied:
+                each.wait_ready()
+            yield applied
+        finally:
+            for each in applied:
+                each.stop()
+
+    def write_schedule(self, schedule: Schedule) -> None:
+        """Keep the schedule of the run, as it was resolved."""
+        self.folder.write_json(SCHEDULE, schedule.document())
+
+    def skipped(self, number: str, kind: str, target: str, reason: str) -> None:
+        """Write that something planned was not reached."""
+        self.emit(Event(self.elapsed(), event.SKIP, number, kind, target=target, detail=reason))
+
+    def attempt(self, nodeid: str, number: int) -> Attempt:
+        """Begin to account for an attempt of a test."""
+        return Attempt(self, nodeid, number)
+
+    def write_test(self, row: str) -> None:
+        """Write a row of tests.csv."""
+        self._tests.append(row)
+
+    def _told(self, applied: Applied, reply: dict[str, Any]) -> None:
+        """What the supervisor tells of a load becomes an event, at the time at which it happened."""
+        part = applied.part
+        said = Event(0.0, event.START, applied.id, part.kind.type, applied.test, target=part.text)
+        note = {"note": applied.note} if applied.note else {}
+        at = self.clock.elapsed(reply["at"])
+        if reply["event"] == "ready":
+            self.emit(said._replace(elapsed_s=at, detail=detail("", {**note, "processes": len(reply["pids"])})))
+            return
+        figures = {name: round(value, 4) if isinstance(value, float) else value for name, value in reply["achieved"].items()}
+        since = reply["since"]
+        held = 0.0 if since is None else reply["at"] - since
+        name = event.ABORT if reply["event"] == "abort" else event.SKIP if since is None else event.END
+        text = detail("", {**note, "reason": reply["reason"], "held_s": round(held, 4), **figures})
+        achieved = part.said_achieved(reply["achieved"], held, self._usable)
+        self.emit(said._replace(elapsed_s=max(at, 0.0), event=name, achieved=achieved, detail=text))
+
+
+class Attempt:
+    """One attempt of one test: its events, its exact figures, its row of tests.csv.
+
+    Attributes:
+        nodeid: The test.
+        id: The name of its events.
+        folder: The folder of its own within the run folder, whether or not it gets one.
+        load: What it runs under, for the row.
+    """
+
+    def __init__(self, recording: Recording, nodeid: str, number: int) -> None:
+        self.nodeid = nodeid
+        self.folder = test_folder(nodeid, number)
+        self.load = ""
+        self._recording, self._number = recording, number
+        self.id = recording.new_id("t")
+        self._walls: dict[str, float] = {}
+        self._used = attempt.NOTHING
+        self.began = recording.elapsed()
+        recording.emit(Event(self.began, event.START, self.id, event.TEST, nodeid))
+        recording.meter.forget_peak()
+
+    @contextmanager
+    def measured(self, phase: str) -> Iterator[None]:
+        """Account for what happens in the block, as one phase: ``setup``, ``call`` or ``teardown``."""
+        meter = self._recording.meter
+        before = meter.counters()
+        try:
+            yield
+        finally:
+            used = meter.counters().since(before)
+            self._walls[phase] = self._walls.get(phase, 0.0) + used.at
+            self._used = self._used.plus(used)
+
+    def properties(self) -> list[tuple[str, object]]:
+        """Its figures so far, for reports: CPU seconds, peak memory, the load."""
+        used, peak = self._used, self._recording.meter.peak()
+        times = {"cpu": (used.user_s or 0.0) + (used.system_s or 0.0), "children_cpu": used.children_s}
+        figures: list[tuple[str, object]] = [(f"twin_{name}_s", round(s, 6)) for name, s in times.items() if s is not None]
+        if peak is not None:
+            figures.append(("twin_peak_memory_MB", round(peak / attempt.MIB, 3)))
+        return [*figures, *([("twin_load", self.load)] if self.load else [])]
+
+    def end(self, outcome: str, *, keep: bool) -> None:
+        """Write its row and its end; `keep` gives it a folder of its own."""
+        recording = self._recording
+        peak = recording.meter.peak()
+        ended = recording.elapsed()
+        walls = (f"{self._walls[phase]:.6f}" if phase in self._walls else None for phase in ("setup", "call", "teardown"))
+        recording.write_test(
+            record((
+                self.nodeid, self._number, recording.worker, outcome, recording.clock.stamp(self.began), f"{self.began:.4f}",
+                f"{ended - self.began:.6f}", *walls, *attempt.cells(self._used, peak), self.load, self.folder if keep else "",
+            ))
+        )  # fmt: skip
+        recording.emit(Event(ended, event.END, self.id, event.TEST, self.nodeid, detail=outcome))
+
+

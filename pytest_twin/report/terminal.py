@@ -1,0 +1,57 @@
+"""The terminal summary, in plain lines."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pytest_twin.analysis.overview import heaviest, loads, skipped
+from pytest_twin.run_folder import ANNOTATIONS, TESTS, RunFolder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_twin.sampler import Sampled
+
+MOST_LOADS = 10
+MOST_ANSWERS = 3
+
+
+def summary(folder: RunFolder, sampled: Sampled, dropped: int, near: Path) -> Iterator[str]:
+    """What was recorded, what was applied, what was heavy, and where the files are.
+
+    Args:
+        folder: The run.
+        sampled: What the sampler did.
+        dropped: Rows that could not be written.
+        near: The directory that paths are told from.
+    """
+    annotations, tests = folder.rows(ANNOTATIONS), folder.rows(TESTS)
+    missed = f", {sampled.missed} missed" if sampled.missed else ""
+    lost = f", {sampled.dropped + dropped} rows could not be written" if sampled.dropped + dropped else ""
+    yield f"{sampled.rows} samples{missed}, {len(tests)} tests{lost}"
+    yield from (f"warning: {warning}" for warning in sampled.warnings)
+    found = loads(annotations)
+    if found:
+        yield f"{'load':<8}{'asked':<12}{'times':>5}{'held':>10}  achieved"
+    for line in found[:MOST_LOADS]:
+        answers = ", ".join(line.achieved[:MOST_ANSWERS]) + (" …" if len(line.achieved) > MOST_ANSWERS else "")
+        yield f"{line.type:<8}{line.target:<12}{line.times:>5}{line.held_s:>8.1f} s  {answers}"
+        yield from (f"        {trouble}" for trouble in line.troubles[:MOST_ANSWERS])
+    if len(found) > MOST_LOADS:
+        yield f"… and {len(found) - MOST_LOADS} more in {ANNOTATIONS}"
+    missing = skipped(annotations)
+    if missing:
+        yield f"not reached before the end: {', '.join(f'{count} {kind}' for kind, count in missing.items())}"
+    heavy = [(row, cost) for row, cost in heaviest(tests) if cost > 0]
+    if heavy:
+        yield "heaviest tests (CPU, peak memory)"
+    for row, cost in heavy:
+        memory = f"{float(row['peak_memory_MB']):8.1f} MiB" if row["peak_memory_MB"] else " " * 12
+        yield f"{cost:8.2f} s {memory}  {row['nodeid']}"
+    yield f"files: {_relative(folder.path, near)}{os.sep}"
+
+
+def _relative(path: Path, near: Path) -> str:
+    return str(path.relative_to(near)) if path.is_relative_to(near) else str(path)

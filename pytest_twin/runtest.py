@@ -1,0 +1,223 @@
+"""A recorded pytest session: hooks around each test that hand over to the recording."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_twin.items import SESSION_SCHEDULE, SETTINGS, asks, load_of, schedule_of
+from pytest_twin.model.clock import Clock
+from pytest_twin.model.schedule import TEST
+from pytest_twin.player import Player
+from pytest_twin.recording import Attempt, Recording, new_clock
+from pytest_twin.run_folder import ANNOTATIONS, RunFolder, RunFolderError
+from pytest_twin.sampler import SamplerError
+
+if TYPE_CHECKING:
+    from pytest_twin.model.schedule import Schedule
+    from pytest_twin.settings import Settings
+
+Hooked = Generator[None, pytest.TestReport, pytest.TestReport]
+
+NAME = "twin-run"
+ATTEMPT = pytest.StashKey[Attempt]()
+ATTEMPTS = pytest.StashKey[int]()
+OUTCOME = pytest.StashKey[str]()
+
+
+class TwinWarning(pytest.PytestWarning):
+    """A load was not what was asked for, or something could not be recorded."""
+
+
+class Run:
+    """One pytest session that is recorded; registered as a plugin once something asks for it.
+
+    Attributes:
+        recording: The recording, None before it starts.
+        settings: The options of the session.
+    """
+
+    def __init__(self, config: pytest.Config, settings: Settings, schedule: Schedule | None) -> None:
+        self._config, self.settings = config, settings
+        self._schedule = schedule
+        given: dict[str, Any] = getattr(config, "workerinput", {})
+        self._worker: str = given.get("workerid", "")
+        self._clock = Clock(*given["twin_clock"]) if "twin_clock" in given else new_clock()
+        self._folder = RunFolder(config.invocation_params.dir / given.get("twin_folder", settings.report_dir))
+        self.recording: Recording | None = None
+        self._player: Player | None = None
+        self._stack = ExitStack()
+
+    def start(self) -> Recording:
+        """Begin to record, if that has not been done.
+
+        Raises:
+            pytest.UsageError: The report directory cannot be used, or the sampler does not start.
+        """
+        if self.recording is None:
+            recording = Recording(
+                self._folder, self.settings.interval, clock=self._clock, worker=self._worker, has_tests=True
+            )
+            try:
+                self.recording = self._stack.enter_context(recording)
+            except (RunFolderError, SamplerError) as error:
+                raise pytest.UsageError(f"--twin-report-dir: {error}" if isinstance(error, RunFolderError) else str(error)) from None
+            if self._schedule is not None and not self._worker:
+                recording.write_schedule(self._schedule)
+            if self._schedule is not None and not self._worker and self._schedule.anchor != TEST:
+                self._player = Player(self._schedule.faster(self.settings.schedule_speed), recording.apply)
+        return self.recording
+
+    def begin(self, item: pytest.Item) -> Attempt:
+        """The attempt of a test that is running, begun if it has not been."""
+        if ATTEMPT not in item.stash:
+            number = item.stash[ATTEMPTS] = item.stash.get(ATTEMPTS, 0) + 1
+            item.stash[OUTCOME] = ""
+            item.stash[ATTEMPT] = self.start().attempt(item.nodeid, number)
+        return item.stash[ATTEMPT]
+
+    # the session
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Start before the first test, unless there will be none."""
+        option = session.config.option
+        if not option.collectonly and not (session.testsfailed and not option.continue_on_collection_errors):
+            self.start()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Stop everything and complete the files."""
+        if self.recording is not None and self._player is not None:
+            for missed in self._player.stop():
+                for part in missed.load.parts:
+                    reason = "no test that it is for ran within its time"
+                    self.recording.skipped(missed.id, part.kind.type, part.text, reason)
+        self._stack.close()
+        self._tell()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Give a pytest-xdist worker our clock and our folder."""
+        if self.recording is None:
+            self._folder.forget_parts()
+        node.workerinput["twin_clock"] = list(self._clock)
+        node.workerinput["twin_folder"] = str(self._folder.path)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self) -> None:
+        """Record as soon as a worker has collected a test that asks for it: it has opened its part by then."""
+        if self._folder.parts(ANNOTATIONS):
+            self.start()
+
+    # a test, in whichever process it runs
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Play the session's schedule, from the first test on."""
+        if self._player is not None:
+            now = time.monotonic()
+            if not self._player.started:
+                self._player.start(now)
+                self._player.wait_for_first()
+            self._player.test_began(nodeid, now)
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """End what was applied for this test only."""
+        if self._player is not None:
+            self._player.test_ended(nodeid)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Iterator[None]:
+        """A test begins."""
+        with self.begin(item).measured("setup"):
+            yield
+        self._tell()
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
+        """Put the test's load around its body, ready before the first line of it."""
+        attempt = item.stash[ATTEMPT]
+        with self._loaded(item, attempt), attempt.measured("call"):
+            yield
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Iterator[None]:
+        """A test ends; its figures become properties, which reports carry everywhere."""
+        attempt = item.stash[ATTEMPT]
+        try:
+            with attempt.measured("teardown"):
+                yield
+        finally:
+            others = [pair for pair in item.user_properties if not pair[0].startswith("twin_")]
+            item.user_properties[:] = [*others, *attempt.properties()]
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Hooked:
+        """Learn how it went; after the teardown its row is written."""
+        report = yield
+        item.stash[OUTCOME] = _outcome(item.stash.get(OUTCOME, ""), report)
+        if call.when == "teardown" and ATTEMPT in item.stash:
+            attempt = item.stash[ATTEMPT]
+            del item.stash[ATTEMPT]
+            attempt.end(item.stash[OUTCOME], keep=self._keeps(item, item.stash[OUTCOME]))
+            self._tell()
+        return report
+
+    @contextmanager
+    def _loaded(self, item: pytest.Item, attempt: Attempt) -> Iterator[None]:
+        """The load of a test's markers, and the schedule that is played around it."""
+        load, plan = load_of(item), schedule_of(item)
+        if plan is None and self._schedule is not None and self._schedule.anchor == TEST:
+            plan = self._schedule
+        recording = self.start()
+        with ExitStack() as stack:
+            if plan is not None:
+                player = Player(
+                    plan.faster(self.settings.schedule_speed), recording.apply, test=item.nodeid, prefix=f"{attempt.id}/"
+                )
+                stack.callback(player.stop)
+                player.start(time.monotonic())
+                player.wait_for_first()
+            if load:
+                attempt.load = str(load)
+                applied = stack.enter_context(recording.loaded(load, test=item.nodeid))
+                for each in applied:
+                    if each.failed:
+                        warnings.warn(TwinWarning(f"{each.part.kind.keyword}={each.part.text}: {each.failed}"), stacklevel=2)
+            yield
+
+    def _keeps(self, item: pytest.Item, outcome: str) -> bool:
+        """Whether a test gets a folder of its own."""
+        wanted = self.settings.per_test
+        return {"all": True, "marked": asks(item), "failed": outcome in {"failed", "error"}}.get(wanted, False)
+
+    def _tell(self) -> None:
+        """Let other plugins know what happened."""
+        if self.recording is not None:
+            for event in self.recording.heard():
+                self._config.hook.pytest_twin_event(event=event, config=self._config)
+
+
+def _outcome(before: str, report: pytest.TestReport) -> str:
+    """How a test stands after one more phase."""
+    if report.failed:
+        return "failed" if report.when == "call" else "error"
+    if hasattr(report, "wasxfail"):
+        return "xfailed" if report.skipped else "xpassed"
+    if report.skipped:
+        return "skipped"
+    return before or ("passed" if report.when == "call" else "")
+
+
+def run_of(config: pytest.Config) -> Run:
+    """The run of this session, registered when first needed, which can be while a test runs."""
+    run: Run | None = config.pluginmanager.get_plugin(NAME)
+    if run is None:
+        run = Run(config, config.stash[SETTINGS], config.stash[SESSION_SCHEDULE])
+        config.pluginmanager.register(run, NAME)
+    return run
