@@ -211,18 +211,28 @@ class Reader:
         self.warnings: list[str] = []
 
     def row(self, at: float) -> str:
-        """One row; a probe that fails leaves its cells empty, and is told of once."""
-        from pytest_twin.model.columns import Value, cell
+        """One line of the dataset."""
+        from pytest_twin.model.columns import cell
 
+        values = self._read(at)
+        return ",".join(cell(self._columns[at], values[at]) for at in self._order) + "\n"
+
+    def values(self, at: float) -> list[tuple[Any, Any]]:
+        """One row as (column, value) pairs, in the order of the file."""
+        values = self._read(at)
+        return [(self._columns[at], values[at]) for at in self._order]
+
+    def _read(self, at: float) -> list[Any]:
+        """Ask every probe; one that fails leaves its cells empty, and is told of once."""
         elapsed = self._clock.elapsed(at)
-        values: list[Value] = [self._clock.stamp(elapsed), elapsed]
+        values: list[Any] = [self._clock.stamp(elapsed), elapsed]
         for name, probe, width in self._probes:
             try:
                 values += probe.read(at)
             except Exception as error:  # noqa: BLE001 - whatever a probe raises costs its own cells, not the row
                 values += [None] * width
                 self._warn(f"{name.rpartition('.')[2]}: {type(error).__name__}: {error}")
-        return ",".join(cell(self._columns[at], values[at]) for at in self._order) + "\n"
+        return values
 
     def _warn(self, text: str) -> None:
         if text not in self.warnings and len(self.warnings) < 20:

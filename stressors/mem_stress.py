@@ -29,7 +29,7 @@ KIND = Kind(
 )
 
 MADV_POPULATE_WRITE = 23  # not yet a constant of the mmap module
-CHUNK = 64 * MIB
+CHUNK = 16 * MIB
 PAGE = mmap.PAGESIZE
 
 
@@ -87,6 +87,7 @@ class Held:
             self._chunks.append(_resident(size))
             self._bytes += size
             self._note()
+            self._job.tick()
 
     def _shrink_to(self, wanted: int) -> None:
         while self._bytes > wanted:

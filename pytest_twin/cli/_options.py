@@ -1,0 +1,136 @@
+"""What the subcommands share: options made of the settings, loads, a stop that is clean, and a line of progress."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from pytest_twin import settings as options
+from pytest_twin.model.load import MODIFIERS, Load, LoadError, parse
+from pytest_twin.model.quantity import duration
+from pytest_twin.recording import Recording
+from pytest_twin.report.terminal import summary
+from pytest_twin.run_folder import RunFolder, RunFolderError
+from pytest_twin.sampler import SamplerError
+from pytest_twin.settings import Settings, SettingsError
+from pytest_twin.supervisor import kinds
+
+F = TypeVar("F", bound=Callable[..., Any])
+SPEED = {"schedule_speed": "speed"}
+
+
+def settings_options(*names: str) -> Callable[[F], F]:
+    """The options of these settings, without the plugin's prefix; the command takes them as ``**given``."""
+
+    def add(command: F) -> F:
+        for name in reversed(names):
+            option = options.options()[name]
+            word = SPEED.get(name, name)
+            text = f"{option.help} (default: {options.default(name)})"
+            click.option(f"--{word.replace('_', '-')}", word, metavar=option.metavar, help=text)(command)
+        return command
+
+    return add
+
+
+def settings_of(given: Mapping[str, object], **defaults: object) -> Settings:
+    """The settings: a flag wins over pyproject.toml here, which wins over the command's own defaults."""
+    flags = {name: given[word] for name in options.options() if (word := SPEED.get(name, name)) in given}
+    try:
+        return Settings.of(flags, options.table_of(Path("pyproject.toml")), defaults)
+    except SettingsError as error:
+        raise click.UsageError(str(error).removeprefix("twin_")) from None
+
+
+class Duration(click.ParamType[float]):
+    """Seconds, or text such as ``1m30s``."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read it, or say what is wrong."""
+        try:
+            return duration(value if not isinstance(value, str) or not value.isdecimal() else float(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def load_options(command: F) -> F:
+    """An option for each kind of load there is, and for each modifier."""
+    for name, modifier in reversed(MODIFIERS.items()):
+        is_switch = modifier.schema.get("type") == "boolean"
+        click.option(f"--{name}", name, is_flag=is_switch, default=None, help=modifier.help)(command)
+    for name, kind in reversed(kinds().items()):
+        click.option(f"--{name}", name, metavar="AMOUNT", help=kind.amounts)(command)
+    return command
+
+
+def load_of(given: Mapping[str, Any]) -> Load:
+    """The load that these options ask for."""
+    words = {name: given[name] for name in (*kinds(), *MODIFIERS) if given.get(name) not in {None, False}}
+    if "steps" in words and str(words["steps"]).isdecimal():
+        words["steps"] = int(words["steps"])
+    try:
+        return parse(words, kinds())
+    except LoadError as error:
+        raise click.UsageError("\n".join(f"--{key}: {problem}" for key, problem in error.problems)) from None
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[threading.Event]:
+    """An event that is set by Ctrl-C and by SIGTERM, so that what runs can end as it should."""
+    stop = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def recorded(settings: Settings, *, append: bool = False) -> Iterator[Recording]:
+    """A recording for the time of the block, and its summary behind it."""
+    folder = RunFolder(settings.report_dir)
+    recording = Recording(folder, settings.interval, append=append)
+    try:
+        with recording:
+            yield recording
+    except (RunFolderError, SamplerError) as error:
+        raise click.ClickException(str(error)) from None
+    for line in summary(folder, recording.sampled, recording.dropped, Path.cwd()):
+        click.echo(line)
+
+
+def wait(stop: threading.Event, seconds: float | None, text: Callable[[float], str], elapsed: Callable[[], float]) -> None:
+    """Wait until it is over or stopped, with a live line in a terminal.
+
+    Args:
+        stop: Ends the waiting.
+        seconds: How long; None is until stopped.
+        text: The line, from the seconds so far; an empty one ends the waiting.
+        elapsed: The seconds so far.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    bars = (BarColumn(), TimeRemainingColumn()) if seconds is not None else ()
+    with Progress(
+        TimeElapsedColumn(), *bars, TextColumn("{task.description}"), console=console, disable=not sys.stderr.isatty()
+    ) as progress:
+        task = progress.add_task("", total=seconds)
+        while not stop.is_set():
+            now = elapsed()
+            line = text(now)
+            progress.update(task, completed=now if seconds is None else min(now, seconds), description=line)
+            if not line or (seconds is not None and now >= seconds):
+                return
+            stop.wait(0.25 if seconds is None else max(0.0, min(0.25, seconds - now)))

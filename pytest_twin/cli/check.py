@@ -1,0 +1,48 @@
+"""``pytest-twin check``: this machine at a glance, and what it cannot tell."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from pytest_twin.model.clock import Clock
+from pytest_twin.probes import Context, others
+from pytest_twin.sampler import Reader
+from stressors import capacity
+
+
+@click.command
+@click.option("--seconds", default=1.0, type=click.FloatRange(0.1, 60), help="how long to look (default: 1)")
+def command(seconds: float) -> None:
+    """Look at CPU, memory, disks and network for a second, and say what this machine cannot provide."""
+    import os
+
+    from rich.console import Console
+    from rich.table import Table
+
+    reader = Reader(Clock(time.monotonic(), time.time()), Context(os.getpid(), has_tests=False), others())
+    reader.values(time.monotonic())
+    time.sleep(seconds)
+    values = reader.values(time.monotonic())
+    table = Table("metric", "value", "meaning", box=None, pad_edge=False)
+    missing = []
+    for column, value in values:
+        if column.name.startswith(("tests_", "stress_")) or column.name in {"timestamp", "elapsed_s"}:
+            continue
+        if value is None:
+            missing.append(column.name)
+        else:
+            shown = value if isinstance(value, str) else f"{value:.{column.digits}f} {column.unit}"
+            table.add_row(column.name, shown, column.meaning)
+    console = Console()
+    console.print(table)
+    console.print(f"usable: {capacity.usable_cpus():g} CPUs, {_memory()}")
+    console.print(f"cannot be read here: {', '.join(missing)}" if missing else "everything can be read here")
+    for warning in reader.warnings:
+        console.print(f"warning: {warning}")
+
+
+def _memory() -> str:
+    available = capacity.available_memory()
+    return "memory unknown" if available is None else f"{available / (1 << 30):.2f} GiB of memory"

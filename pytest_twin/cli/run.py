@@ -1,0 +1,57 @@
+"""``pytest-twin run``: plays a schedule and records."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pytest_twin.cli._options import recorded, settings_of, settings_options, stop_on_signals, wait
+from pytest_twin.model.schedule import PARALLEL, SERIES, ScheduleError
+from pytest_twin.player import Player, open_schedule
+from pytest_twin.supervisor import kinds
+
+if TYPE_CHECKING:
+    from pytest_twin.model.schedule import Schedule
+
+
+@click.command
+@click.argument("path", metavar="SCHEDULE", type=click.Path(path_type=Path))
+@click.option("--mode", type=click.Choice([PARALLEL, SERIES]), help="each event on time, or one after another (default: the schedule's)")
+@click.option("--dry-run", is_flag=True, help="print what would be applied, apply nothing")
+@settings_options("schedule_speed", "interval", "report_dir")
+def command(path: Path, mode: str | None, dry_run: bool, **given: Any) -> None:
+    """Play a schedule of loads on this machine, and record what it does to it."""
+    settings = settings_of(given)
+    try:
+        schedule = open_schedule(path, kinds())
+    except ScheduleError as error:
+        raise click.UsageError("\n".join(error.problems)) from None
+    if mode == SERIES:
+        schedule = schedule.in_series()
+    if any(event.tests for event in schedule.events):
+        click.echo("note: events for certain tests are left out, no test runs here", err=True)
+    plan = schedule.faster(settings.schedule_speed)
+    if dry_run:
+        for event in plan.events:
+            click.echo(f"{event.start_s:10.3f} s +{event.duration_s:.3f} s  {event.load}  [{event.id}]")
+        return
+    with stop_on_signals() as stop, recorded(settings) as recording:
+        recording.write_schedule(schedule)
+        player = Player(plan, recording.apply)
+        player.start(time.monotonic())
+        wait(stop, None, lambda elapsed: _now(plan, elapsed, player), recording.elapsed)
+        player.stop()
+    if stop.is_set():
+        raise click.exceptions.Exit(130)
+
+
+def _now(plan: Schedule, elapsed: float, player: Player) -> str:
+    """What is being applied, empty once everything is over."""
+    if player.over:
+        return ""
+    done = sum(event.end_s < elapsed for event in plan.events)
+    running = [str(event.load) for event in plan.events if event.start_s <= elapsed < event.end_s]
+    return f"{done} of {len(plan.events)} done  {'  '.join(running) or 'waiting'}"

@@ -1,0 +1,81 @@
+"""``pytest-twin schedule``: makes a schedule."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from pytest_twin.analysis.draw import Wishes, draw
+from pytest_twin.cli._options import Duration
+from pytest_twin.model import schedule
+from pytest_twin.model.load import LoadError
+from pytest_twin.model.schedule import ScheduleError
+from pytest_twin.supervisor import kinds
+
+
+@click.command
+@click.option("--hours", type=click.FloatRange(0, 24 * 366, min_open=True), default=1.0, show_default=True, help="length of the timeline")
+@click.option("--events", type=click.IntRange(1, schedule.MOST_EVENTS), default=20, show_default=True, help="how many loads")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="the same seed makes the same schedule")
+@click.option("--shortest", type=Duration(), default="1m", show_default=True, help="shortest load")
+@click.option("--longest", type=Duration(), default="20m", show_default=True, help="longest load")
+@click.option("--overlap/--no-overlap", default=True, show_default=True, help="whether loads may overlap")
+@click.option("--weight", "weights", multiple=True, metavar="KIND=N", help="how often a kind comes, such as cpu=3; 0 is never")
+@click.option("--intensity", "intensities", multiple=True, metavar="KIND=AMOUNT,...",
+              help="amounts to draw from, such as cpu=25%,75%")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="the file (default: print it)")
+@click.option("--schema", is_flag=True, help="print the JSON Schema of the format instead")
+def command(
+    hours: float, events: int, seed: int, shortest: float, longest: float, overlap: bool,
+    weights: tuple[str, ...], intensities: tuple[str, ...], output: Path | None, schema: bool,
+) -> None:  # fmt: skip
+    """Make a schedule of loads, at random but repeatable."""
+    if schema:
+        text = json.dumps(schedule.schema(kinds()), indent=2)
+    else:
+        wishes = Wishes(
+            hours * 3600, events, seed, shortest, longest, overlap,
+            weights={key: _number(key, value) for key, value in map(_pair, weights)},
+            intensities={key: value.split(",") for key, value in map(_pair, intensities)},
+        )  # fmt: skip
+        try:
+            document = draw(wishes, kinds())
+            schedule.read(json.dumps(document), "schedule", kinds(), lambda _: [])
+        except (LoadError, ScheduleError, ValueError) as error:
+            raise click.UsageError(str(error)) from None
+        text = _one_event_a_line(document)
+    if output is None:
+        click.echo(text)
+        return
+    try:
+        output.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"{output}: {error.strerror}") from None
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not value:
+        raise click.UsageError(f"{text!r} is not KIND=VALUE, such as cpu=3")
+    return key, value
+
+
+def _number(key: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise click.UsageError(f"--weight {key}: {text!r} is not a number") from None
+
+
+def _one_event_a_line(document: dict[str, object]) -> str:
+    """JSON that a person can read and a diff can show."""
+    lines = []
+    for key, value in document.items():
+        if isinstance(value, list):
+            inner = ",\n".join(f"  {json.dumps(event)}" for event in value)
+            lines.append(f' "{key}": [\n{inner}\n ]')
+        else:
+            lines.append(f' "{key}": {json.dumps(value)}')
+    return "{\n" + ",\n".join(lines) + "\n}"

@@ -1,0 +1,44 @@
+"""``pytest-twin stress``: one load, held and reported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from pytest_twin.cli._options import (
+    Duration,
+    load_of,
+    load_options,
+    recorded,
+    settings_of,
+    settings_options,
+    stop_on_signals,
+    wait,
+)
+from pytest_twin.cli.record import last_row
+
+
+@click.command
+@load_options
+@click.option("--duration", type=Duration(), help="how long, such as 30s (default: until Ctrl-C)")
+@settings_options("interval", "report_dir")
+def command(duration: float | None, **given: Any) -> None:
+    """Put this machine under a load, such as --cpu 75% --mem 1GiB, and record what it does to it."""
+    settings = settings_of(given)
+    load = load_of(given)
+    if not load:
+        raise click.UsageError("nothing to apply; give a load such as --cpu 75%")
+    with stop_on_signals() as stop, recorded(settings) as recording:
+        with recording.loaded(load) as applied:
+            began = recording.elapsed()
+
+            def line(_: float) -> str:
+                return "" if all(each.ended_at is not None for each in applied) else last_row(recording.folder)
+
+            wait(stop, duration, line, lambda: recording.elapsed() - began)
+        failed = [each for each in applied if each.failed]
+    for each in failed:
+        click.echo(f"{each.part.kind.keyword}={each.part.text}: {each.failed}", err=True)
+    if failed:
+        raise click.exceptions.Exit(1)
