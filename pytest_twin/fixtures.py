@@ -1,4 +1,4 @@
-"""The fixtures. Imported by every pytest that has the plugin installed, so what they need is imported when one is used."""
+"""The fixtures: imported by every pytest that has the plugin installed, so they import what they need when used."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def stress_cpu(request: pytest.FixtureRequest) -> Iterator[Stress | StressHandle
 
 @pytest.fixture
 def stress_mem(request: pytest.FixtureRequest) -> Iterator[Stress | StressHandle]:
-    """Start a memory load: ``stress_mem("1GiB")`` or ``stress_mem("25%")``; parametrised indirectly, the load itself."""
+    """Start a memory load: ``stress_mem("1GiB")``, ``stress_mem("25%")``; parametrised indirectly, the load itself."""
     yield from _stress("mem", request)
 
 
 @pytest.fixture
 def stress_disk(request: pytest.FixtureRequest) -> Iterator[Stress | StressHandle]:
-    """Start a disk load: ``stress_disk("50MB/s")``, ``("1500MB")`` or ``("max")``; parametrised indirectly, the load itself."""
+    """Start a disk load: ``stress_disk("50MB/s")``, ``stress_disk("max")``; indirectly parametrised, it is the load."""
     yield from _stress("disk", request)

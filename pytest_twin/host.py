@@ -88,7 +88,12 @@ def fingerprint(*, identify: bool = False) -> dict[str, Any]:
             "cgroup_limit_GB": None if limit is None else round(limit / GIB, 2),
         },
         "disks": _disks(),
-        "os": {"system": platform.system(), "release": platform.release(), "machine": platform.machine(), "name": _os_name()},
+        "os": {
+            "system": platform.system(),
+            "release": platform.release(),
+            "machine": platform.machine(),
+            "name": _os_name(),
+        },
         "python": {"version": platform.python_version(), "implementation": platform.python_implementation()},
         "packages": _packages(),
         **({"host": platform.node(), "user": _user()} if identify else {}),
@@ -119,7 +124,9 @@ def _disks() -> list[dict[str, Any]]:
             size = psutil.disk_usage(partition.mountpoint).total
         except OSError:
             continue
-        disks.append({"device": os.path.basename(partition.device), "type": partition.fstype, "size_GB": round(size / GIB, 1)})
+        disks.append(
+            {"device": os.path.basename(partition.device), "type": partition.fstype, "size_GB": round(size / GIB, 1)}
+        )
     return [disk for at, disk in enumerate(disks) if disk not in disks[:at]]
 
 

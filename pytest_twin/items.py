@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 # Imported by every pytest that has the plugin installed: what reads loads and schedules is imported where it is needed.
 
-SETTINGS = pytest.StashKey["Settings"]()
-SESSION_SCHEDULE = pytest.StashKey["Schedule | None"]()
+SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
+SESSION_SCHEDULE: pytest.StashKey[Schedule | None] = pytest.StashKey()
 STRESS, SCHEDULE = "stress", "twin_schedule"
 FIXTURES = frozenset({"twin_logger", "stress_cpu", "stress_mem", "stress_disk"})
 MARKERS = (
@@ -63,7 +63,9 @@ def load_of(item: pytest.Item) -> Load:
     keywords: dict[str, Any] = {}
     for mark in reversed(list(item.iter_markers(STRESS))):
         if mark.args:
-            raise LoadError([(str(mark.args[0]), "has no keyword; write stress(cpu=...), stress(mem=...) or stress(disk=...)")])
+            raise LoadError(
+                [(str(mark.args[0]), "has no keyword; write stress(cpu=...), stress(mem=...) or stress(disk=...)")]
+            )
         keywords.update(mark.kwargs)
     return parse(keywords, kinds()) if keywords else Load()
 

@@ -22,9 +22,18 @@ class Apply(Protocol):
     """Asks for one kind of load, as `Supervisor.apply` does; None as a name is a new one."""
 
     def __call__(
-        self, part: Part, *, name: str | None = None, test: str = "", note: str = "",
-        start: float | None = None, duration: float | None = None, seed: int = 0,
-    ) -> Applied: ...  # fmt: skip
+        self,
+        part: Part,
+        *,
+        name: str | None = None,
+        test: str = "",
+        note: str = "",
+        start: float | None = None,
+        duration: float | None = None,
+        seed: int = 0,
+    ) -> Applied:
+        """Ask for it."""
+        ...  # fmt: skip
 
 
 def open_schedule(path: Path, kinds: Kinds) -> Schedule:
@@ -115,7 +124,9 @@ class Player:
     def _parts(self, event: Planned, start: float | None, lasts: float, test: str, turn: int = 1) -> Iterable[Applied]:
         several = len(event.load.parts) > 1
         for part in event.load.parts:
-            name = f"{self._prefix}{event.id}{f'/{part.kind.keyword}' if several else ''}{f'~{turn}' if turn > 1 else ''}"
+            name = (
+                f"{self._prefix}{event.id}{f'/{part.kind.keyword}' if several else ''}{f'~{turn}' if turn > 1 else ''}"
+            )
             yield self._apply(
                 part, name=name, test=test, note=event.note, start=start, duration=lasts, seed=self._plan.seed
             )

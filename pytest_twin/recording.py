@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from pytest_twin import host, probes
 from pytest_twin.model import attempt, event
@@ -75,7 +75,7 @@ class Recording:
         self.meter = host.Meter()
         self._usable = host.usable()
 
-    def __enter__(self) -> Recording:
+    def __enter__(self) -> Self:
         if not self._append and not self.worker:
             self.folder.forget()
         self.folder.make()
@@ -192,7 +192,9 @@ class Recording:
         if reply["event"] == "ready":
             self.emit(said._replace(elapsed_s=at, detail=detail("", {**note, "processes": len(reply["pids"])})))
             return
-        figures = {name: round(value, 4) if isinstance(value, float) else value for name, value in reply["achieved"].items()}
+        figures = {
+            name: round(value, 4) if isinstance(value, float) else value for name, value in reply["achieved"].items()
+        }
         since = reply["since"]
         held = 0.0 if since is None else reply["at"] - since
         name = event.ABORT if reply["event"] == "abort" else event.SKIP if since is None else event.END
@@ -239,7 +241,9 @@ class Attempt:
         """Its figures so far, for reports: CPU seconds, peak memory, the load."""
         used, peak = self._used, self._recording.meter.peak()
         times = {"cpu": (used.user_s or 0.0) + (used.system_s or 0.0), "children_cpu": used.children_s}
-        figures: list[tuple[str, object]] = [(f"twin_{name}_s", round(s, 6)) for name, s in times.items() if s is not None]
+        figures: list[tuple[str, object]] = [
+            (f"twin_{name}_s", round(s, 6)) for name, s in times.items() if s is not None
+        ]
         if peak is not None:
             figures.append(("twin_peak_memory_MB", round(peak / attempt.MIB, 3)))
         return [*figures, *([("twin_load", self.load)] if self.load else [])]
@@ -249,13 +253,12 @@ class Attempt:
         recording = self._recording
         peak = recording.meter.peak()
         ended = recording.elapsed()
-        walls = (f"{self._walls[phase]:.6f}" if phase in self._walls else None for phase in ("setup", "call", "teardown"))
-        recording.write_test(
-            record((
-                self.nodeid, self._number, recording.worker, outcome, recording.clock.stamp(self.began), f"{self.began:.4f}",
-                f"{ended - self.began:.6f}", *walls, *attempt.cells(self._used, peak), self.load, self.folder if keep else "",
-            ))
-        )  # fmt: skip
+        walls = (
+            f"{self._walls[phase]:.6f}" if phase in self._walls else None for phase in ("setup", "call", "teardown")
+        )
+        began = (recording.clock.stamp(self.began), f"{self.began:.4f}", f"{ended - self.began:.6f}")
+        exact = attempt.cells(self._used, peak)
+        folder = self.folder if keep else ""
+        who = (self.nodeid, self._number, recording.worker, outcome)
+        recording.write_test(record((*who, *began, *walls, *exact, self.load, folder)))
         recording.emit(Event(ended, event.END, self.id, event.TEST, self.nodeid, detail=outcome))
-
-

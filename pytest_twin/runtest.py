@@ -66,7 +66,9 @@ class Run:
             try:
                 self.recording = self._stack.enter_context(recording)
             except (RunFolderError, SamplerError) as error:
-                raise pytest.UsageError(f"--twin-report-dir: {error}" if isinstance(error, RunFolderError) else str(error)) from None
+                raise pytest.UsageError(
+                    f"--twin-report-dir: {error}" if isinstance(error, RunFolderError) else str(error)
+                ) from None
             if self._schedule is not None and not self._worker:
                 recording.write_schedule(self._schedule)
             if self._schedule is not None and not self._worker and self._schedule.anchor != TEST:
@@ -178,7 +180,10 @@ class Run:
         with ExitStack() as stack:
             if plan is not None:
                 player = Player(
-                    plan.faster(self.settings.schedule_speed), recording.apply, test=item.nodeid, prefix=f"{attempt.id}/"
+                    plan.faster(self.settings.schedule_speed),
+                    recording.apply,
+                    test=item.nodeid,
+                    prefix=f"{attempt.id}/",
                 )
                 stack.callback(player.stop)
                 player.start(time.monotonic())
@@ -188,7 +193,9 @@ class Run:
                 applied = stack.enter_context(recording.loaded(load, test=item.nodeid))
                 for each in applied:
                     if each.failed:
-                        warnings.warn(TwinWarning(f"{each.part.kind.keyword}={each.part.text}: {each.failed}"), stacklevel=2)
+                        warnings.warn(
+                            TwinWarning(f"{each.part.kind.keyword}={each.part.text}: {each.failed}"), stacklevel=2
+                        )
             yield
 
     def _keeps(self, item: pytest.Item, outcome: str) -> bool:

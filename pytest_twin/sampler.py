@@ -48,7 +48,9 @@ class Sampled(NamedTuple):
 class Sampler:
     """Starts the sampling process and stops it; a context manager."""
 
-    def __init__(self, path: Path, clock: Clock, interval: float, *, has_tests: bool, probes: Sequence[str] = ()) -> None:
+    def __init__(
+        self, path: Path, clock: Clock, interval: float, *, has_tests: bool, probes: Sequence[str] = ()
+    ) -> None:
         """Prepare it.
 
         Args:
@@ -178,7 +180,12 @@ def main() -> None:
 
     orders = json.loads(sys.stdin.buffer.readline())
     stop = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.buffer.read(), stop.set()), daemon=True).start()
+
+    def listen() -> None:
+        sys.stdin.buffer.read()
+        stop.set()
+
+    threading.Thread(target=listen, daemon=True).start()
     parent = os.getppid()
     reader = Reader(Clock(*orders["clock"]), Context(orders["root"], orders["has_tests"]), orders["probes"])
     fd = os.open(orders["path"], os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)

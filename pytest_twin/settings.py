@@ -1,7 +1,7 @@
 """Each option once: its flag, its ini name, its default, its check, its help.
 
-The plugin makes ``--twin-interval`` and ``twin_interval`` of a field, the command line ``--interval``, and the README its
-table. A flag wins over pytest's own configuration, which wins over ``[tool.pytest-twin]`` of pyproject.toml.
+The plugin makes ``--twin-interval`` and ``twin_interval`` of a field, the command line ``--interval``, and the README
+its table. A flag wins over pytest's own configuration, which wins over ``[tool.pytest-twin]`` of pyproject.toml.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -31,7 +31,7 @@ class Option:
     help: str
     read: Callable[[object], Any]
     metavar: str
-    type: str  # as pytest's ini options have them
+    type: Literal["bool", "float", "string"]  # as pytest's ini options have them
     plugin_only: bool = False
 
 
@@ -75,9 +75,13 @@ def _per_test(raw: object) -> str:
     return str(raw)
 
 
-def _option(default: Any, read: Callable[[object], Any], help: str, metavar: str = "", *, plugin_only: bool = False) -> Any:  # noqa: A002
-    kind = {bool: "bool", float: "float"}.get(type(default), "string")
-    return field(default=default, metadata={"option": Option(help, read, metavar, kind, plugin_only)})
+def _option(
+    default: Any, reader: Callable[[object], Any], text: str, metavar: str = "", *, plugin_only: bool = False
+) -> Any:
+    kind: Literal["bool", "float", "string"] = (
+        "bool" if isinstance(default, bool) else "float" if isinstance(default, float) else "string"
+    )
+    return field(default=default, metadata={"option": Option(text, reader, metavar, kind, plugin_only)})
 
 
 @dataclass(frozen=True)
@@ -85,14 +89,22 @@ class Settings:
     """The options of a run, read once."""
 
     enabled: bool = _option(False, _switch, "record every test", plugin_only=True)
-    schedule: Path | None = _option(None, _path, "play this schedule of loads around the tests", "PATH", plugin_only=True)
+    schedule: Path | None = _option(
+        None, _path, "play this schedule of loads around the tests", "PATH", plugin_only=True
+    )
     schedule_speed: float = _option(1.0, _number, "play schedules so many times faster", "X")
     interval: float = _option(0.1, _interval, "seconds between two samples", "SECONDS")
     report_dir: Path = _option(Path("twin-report"), _path, "where the files go", "DIR")
     per_test: str = _option(
-        "marked", _per_test, "which tests get a folder of their own: marked, all, failed or none", "WHICH", plugin_only=True
+        "marked",
+        _per_test,
+        "which tests get a folder of their own: marked, all, failed or none",
+        "WHICH",
+        plugin_only=True,
     )
-    dry_run: bool = _option(False, _switch, "print what would be applied to which test, apply nothing", plugin_only=True)
+    dry_run: bool = _option(
+        False, _switch, "print what would be applied to which test, apply nothing", plugin_only=True
+    )
 
     @classmethod
     def of(cls, *sources: Mapping[str, object]) -> Settings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from pytest_twin.model.load import Kinds, parse
 
@@ -23,10 +23,12 @@ class StressHandle:
     def __init__(self, applied: Applied | None) -> None:
         self._applied = applied
 
-    def __enter__(self) -> StressHandle:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     def stop(self) -> None:
@@ -38,7 +40,7 @@ class StressHandle:
     def achieved(self) -> dict[str, Any]:
         """Figures so far, final ones once it is stopped.
 
-        ``cpu_s`` (CPU seconds of the stressor), ``resident_bytes`` and ``peak_bytes`` (memory), ``written_bytes`` (disk).
+        ``cpu_s`` (CPU seconds of the stressor), ``resident_bytes``, ``peak_bytes`` (memory), ``written_bytes`` (disk).
         """
         return self._applied.achieved if self._applied is not None else {}
 

@@ -56,7 +56,7 @@ class Applied:
 
     @property
     def achieved(self) -> dict[str, Any]:
-        """Figures so far, or final ones once it is stopped: ``cpu_s``, ``resident_bytes``, ``written_bytes`` …"""
+        """Figures so far, or final ones once it is stopped: ``cpu_s``, ``resident_bytes``, ``written_bytes`` and others."""
         if not self._ended.is_set():
             self._answered.clear()
             self._supervisor.send({"op": "achieved", "id": self.id})
@@ -180,7 +180,13 @@ class Supervisor:
         status = process.wait()
         reason = f"the supervisor died ({self._last_words() or f'exit status {status}'})"
         for applied in self.running:
-            gone = {"event": "abort", "at": time.monotonic(), "since": applied.ready_at, "reason": reason, "achieved": {}}
+            gone = {
+                "event": "abort",
+                "at": time.monotonic(),
+                "since": applied.ready_at,
+                "reason": reason,
+                "achieved": {},
+            }
             self._hand_on(applied, gone)
 
     def _hand_on(self, applied: Applied | None, reply: dict[str, Any]) -> None:

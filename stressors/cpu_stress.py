@@ -49,7 +49,7 @@ def stress(job: Job) -> None:
     """
     cpus = job.profile.peak if job.unit == COUNT else usable_cpus()
     per_worker = (1.0 if job.unit == COUNT else cpus) / job.workers
-    dither = random.Random(job.seed)
+    dither = random.Random(job.seed)  # noqa: S311 - repeatable, not secret
     burn = partial(zlib.crc32, bytes(65536))
     burn()
     job.ready()
@@ -74,8 +74,12 @@ def main() -> None:
     from stressors.standalone import at_least, hold, parser
 
     flags = parser(__doc__)
-    flags.add_argument("--procs", type=at_least(1, int), default=workers(Job({"unit": SHARE, "profile": [(0, 1)]})),
-                       help="worker processes at full speed (default: the usable CPUs, %(default)s)")
+    flags.add_argument(
+        "--procs",
+        type=at_least(1, int),
+        default=workers(Job({"unit": SHARE, "profile": [(0, 1)]})),
+        help="worker processes at full speed (default: the usable CPUs, %(default)s)",
+    )
     flags.add_argument("--duration", type=at_least(0), help="seconds (default: until Ctrl-C)")
     given = flags.parse_args()
     hold(KIND, {"unit": COUNT, "profile": [(0, given.procs)], "duration": given.duration})

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Self
 
 if not __package__:  # run as a file, from a bare checkout
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
@@ -100,7 +101,7 @@ class Target:
         self._buffer = memoryview(mmap.mmap(-1, BULK_BLOCK))  # page-aligned, as O_DIRECT wants it
         self._buffer[:] = os.urandom(MIB) * (BULK_BLOCK // MIB)  # once: making it costs more than writing it
 
-    def __enter__(self) -> Target:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -191,14 +192,22 @@ def main() -> None:
     flags = parser(__doc__)
     flags.add_argument("--size_mb", type=at_least(1), default=1500, help="MiB to write (default: %(default)s)")
     flags.add_argument("--block_mb", type=at_least(0.01), default=10, help="MiB a block (default: %(default)s)")
-    flags.add_argument("--path", default="stress_file.bin",
-                       help="a file that does not exist yet; its name is gone as soon as it is open (default: %(default)s)")
+    flags.add_argument(
+        "--path",
+        default="stress_file.bin",
+        help="a file that does not exist yet; its name is gone as soon as it is open (default: %(default)s)",
+    )
     flags.add_argument("--sleep", type=at_least(0), default=0, help="seconds after each block (default: %(default)s)")
     flags.add_argument("--duration", type=at_least(0), help="seconds to go on writing (default: until it is written)")
     given = flags.parse_args()
     if os.path.lexists(given.path):
         flags.error(f"--path: {given.path} exists; give a name that is free")
-    options = {"block": given.block_mb * MIB, "pause": given.sleep, "path": given.path, "loop": given.duration is not None}
+    options = {
+        "block": given.block_mb * MIB,
+        "pause": given.sleep,
+        "path": given.path,
+        "loop": given.duration is not None,
+    }
     hold(KIND, {"unit": BYTES, "profile": [(0, given.size_mb * MIB)], "options": options, "duration": given.duration})
 
 

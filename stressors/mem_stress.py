@@ -103,10 +103,14 @@ class Held:
 
 def _resident(size: int) -> mmap.mmap:
     chunk = mmap.mmap(-1, size)
-    try:
-        chunk.madvise(MADV_POPULATE_WRITE)
-    except (AttributeError, OSError, ValueError):
-        chunk[::PAGE] = b"\x01" * len(range(0, size, PAGE))
+    if sys.platform == "linux":
+        try:
+            chunk.madvise(MADV_POPULATE_WRITE)
+        except OSError:  # an older kernel
+            pass
+        else:
+            return chunk
+    chunk[::PAGE] = b"\x01" * len(range(0, size, PAGE))
     return chunk
 
 

@@ -1,4 +1,4 @@
-"""The name that the supervisor and its workers have in process lists, so that a monitor can tell them from the tests."""
+"""The name of the supervisor and its workers in process lists, so that a monitor can tell them from the tests."""
 
 from __future__ import annotations
 

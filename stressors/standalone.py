@@ -76,7 +76,9 @@ def _said(reply: dict[str, Any]) -> str:
     figures = dict(reply["achieved"])
     held = reply["at"] - reply["since"] if reply["since"] is not None else 0.0
     words = [f"{held:.1f} s", f"{figures.pop('cpu_s', 0):.2f} CPU s"]
-    words += [f"{value / MIB:.0f} MiB {name.removesuffix('_bytes')}" for name, value in figures.items() if _is_size(name)]
+    words += [
+        f"{value / MIB:.0f} MiB {name.removesuffix('_bytes')}" for name, value in figures.items() if _is_size(name)
+    ]
     words += [value for value in figures.values() if isinstance(value, str)]
     return ", ".join(words)
 

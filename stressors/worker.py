@@ -49,6 +49,9 @@ class Forked:
     """A worker that is a fork of this process."""
 
     def __init__(self, request: dict[str, Any], workers: int) -> None:
+        if sys.platform == "win32":
+            msg = "there is no fork here"
+            raise OSError(msg)
         self.reports, pipe = os.pipe()
         held_open, self._held = os.pipe()
         owner = os.getpid()

@@ -71,7 +71,9 @@ def draw(wishes: Wishes, kinds: Kinds) -> dict[str, Any]:
         name = chance.choices(names, weights)[0]
         begin = round(start, 1)
         lasting = round(min(duration, wishes.length - begin), 1)
-        events.append({"start": said_duration(begin), "duration": said_duration(lasting), name: chance.choice(amounts[name])})
+        events.append(
+            {"start": said_duration(begin), "duration": said_duration(lasting), name: chance.choice(amounts[name])}
+        )
     return {"version": 1, "anchor": "session", "mode": "parallel", "seed": wishes.seed, "events": events}
 
 

@@ -56,7 +56,9 @@ def skipped(annotations: Sequence[Row]) -> Counter[str]:
 
 def heaviest(tests: Sequence[Row], count: int = 3) -> list[tuple[Row, float]]:
     """The tests that took most CPU seconds, children included, with those."""
-    costs = [(row, sum(_number(row[name]) for name in ("cpu_user_s", "cpu_system_s", "children_cpu_s"))) for row in tests]
+    costs = [
+        (row, sum(_number(row[name]) for name in ("cpu_user_s", "cpu_system_s", "children_cpu_s"))) for row in tests
+    ]
     return sorted(costs, key=lambda cost: -cost[1])[:count]
 
 

@@ -109,7 +109,9 @@ def recorded(settings: Settings, *, append: bool = False) -> Iterator[Recording]
         click.echo(line)
 
 
-def wait(stop: threading.Event, seconds: float | None, text: Callable[[float], str], elapsed: Callable[[], float]) -> None:
+def wait(
+    stop: threading.Event, seconds: float | None, text: Callable[[float], str], elapsed: Callable[[], float]
+) -> None:
     """Wait until it is over or stopped, with a live line in a terminal.
 
     Args:

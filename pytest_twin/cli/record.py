@@ -33,6 +33,7 @@ def last_row(folder: RunFolder) -> str:
     if len(row) < len(names):
         return "waiting for the first sample"
     return (
-        f"CPU {row['cpu_percent']}%  RAM {row['ram_used_percent']}%  disk r/w {row['disk_read_MB']}/{row['disk_write_MB']} MB"
+        f"CPU {row['cpu_percent']}%  RAM {row['ram_used_percent']}%"
+        f"  disk r/w {row['disk_read_MB']}/{row['disk_write_MB']} MB"
         f"  net s/r {row['net_sent_MB']}/{row['net_recv_MB']} MB  {row['process_count']} processes"
     )

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 @click.command
 @click.argument("path", metavar="SCHEDULE", type=click.Path(path_type=Path))
-@click.option("--mode", type=click.Choice([PARALLEL, SERIES]), help="each event on time, or one after another (default: the schedule's)")
+@click.option(
+    "--mode",
+    type=click.Choice([PARALLEL, SERIES]),
+    help="each event on time, or one after another (default: the schedule's)",
+)
 @click.option("--dry-run", is_flag=True, help="print what would be applied, apply nothing")
 @settings_options("schedule_speed", "interval", "report_dir")
 def command(path: Path, mode: str | None, dry_run: bool, **given: Any) -> None:

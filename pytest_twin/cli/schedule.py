@@ -16,15 +16,32 @@ from pytest_twin.supervisor import kinds
 
 
 @click.command
-@click.option("--hours", type=click.FloatRange(0, 24 * 366, min_open=True), default=1.0, show_default=True, help="length of the timeline")
-@click.option("--events", type=click.IntRange(1, schedule.MOST_EVENTS), default=20, show_default=True, help="how many loads")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="the same seed makes the same schedule")
+@click.option(
+    "--hours",
+    type=click.FloatRange(0, 24 * 366, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="length of the timeline",
+)
+@click.option(
+    "--events", type=click.IntRange(1, schedule.MOST_EVENTS), default=20, show_default=True, help="how many loads"
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="the same seed makes the same schedule"
+)
 @click.option("--shortest", type=Duration(), default="1m", show_default=True, help="shortest load")
 @click.option("--longest", type=Duration(), default="20m", show_default=True, help="longest load")
 @click.option("--overlap/--no-overlap", default=True, show_default=True, help="whether loads may overlap")
-@click.option("--weight", "weights", multiple=True, metavar="KIND=N", help="how often a kind comes, such as cpu=3; 0 is never")
-@click.option("--intensity", "intensities", multiple=True, metavar="KIND=AMOUNT,...",
-              help="amounts to draw from, such as cpu=25%,75%")
+@click.option(
+    "--weight", "weights", multiple=True, metavar="KIND=N", help="how often a kind comes, such as cpu=3; 0 is never"
+)
+@click.option(
+    "--intensity",
+    "intensities",
+    multiple=True,
+    metavar="KIND=AMOUNT,...",
+    help="amounts to draw from, such as cpu=25%,75%",
+)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="the file (default: print it)")
 @click.option("--schema", is_flag=True, help="print the JSON Schema of the format instead")
 def command(

@@ -49,11 +49,19 @@ class Counters(NamedTuple):
 
     def since(self, before: Counters) -> Counters:
         """What was counted in between."""
-        return Counters(*(None if now is None or then is None else now - then for now, then in zip(self, before, strict=True)))  # type: ignore[arg-type]
+        return Counters(self.at - before.at, *map(_minus, self[1:], before[1:]))
 
     def plus(self, other: Counters) -> Counters:
         """Both together."""
-        return Counters(*(None if one is None or two is None else one + two for one, two in zip(self, other, strict=True)))  # type: ignore[arg-type]
+        return Counters(self.at + other.at, *map(_plus, self[1:], other[1:]))
+
+
+def _minus(late: float | None, early: float | None) -> float | None:
+    return None if late is None or early is None else late - early
+
+
+def _plus(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one + other
 
 
 NOTHING = Counters(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)

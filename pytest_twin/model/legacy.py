@@ -113,7 +113,7 @@ def _moment(raw: object) -> datetime:
 def _command(raw: object) -> tuple[str, dict[str, Any]]:
     """The stressor that a command names, and the load that its flags ask for."""
     if not isinstance(raw, str):
-        raise ValueError(f"{raw!r} is not a command")  # noqa: TRY004 - one kind of error for all bad input
+        raise ValueError(f"{raw!r} is not a command")
     words = [word.strip('"') for word in _WORDS.findall(raw)]
     if words and _INTERPRETER.fullmatch(words[0]):
         words = words[1:]

@@ -22,7 +22,7 @@ def _steps(raw: object) -> int:
 
 def _switch(raw: object) -> bool:
     if not isinstance(raw, bool):
-        raise ValueError(f"{raw!r} is not true or false")  # noqa: TRY004 - one kind of error for all bad input
+        raise ValueError(f"{raw!r} is not true or false")
     return raw
 
 

@@ -71,7 +71,9 @@ class Schedule:
     def faster(self, speed: float) -> Schedule:
         """The same timeline so many times faster; the amounts stay as they are."""
         events = (
-            replace(event, start_s=event.start_s / speed, duration_s=event.duration_s / speed, load=event.load.faster(speed))
+            replace(
+                event, start_s=event.start_s / speed, duration_s=event.duration_s / speed, load=event.load.faster(speed)
+            )
             for event in self.events
         )
         return replace(self, events=tuple(events))
@@ -178,10 +180,10 @@ class _Reading:
             return Schedule(())
         for key in document.keys() - _TOP.keys():
             self.wrong(str(key), unknown(str(key), _TOP))
-        top = {"version": 1, "anchor": SESSION, "mode": PARALLEL, "seed": 0}
-        for key in top:
+        top: dict[str, Any] = {"version": 1, "anchor": SESSION, "mode": PARALLEL, "seed": 0}
+        for key, default in top.items():
             try:
-                top[key] = _TOP[key].read(document.get(key, top[key]))
+                top[key] = _TOP[key].read(document.get(key, default))
             except ValueError as error:
                 self.wrong(key, str(error))
         events = document.get("events")
@@ -190,7 +192,7 @@ class _Reading:
             events = []
         drafts = [draft for at, event in enumerate(events) if (draft := self.event(at, event)) is not None]
         planned = sorted(self.placed(drafts), key=lambda event: event.start_s)
-        schedule = Schedule(tuple(planned), str(top["anchor"]), PARALLEL, int(top["seed"]))
+        schedule = Schedule(tuple(planned), top["anchor"], PARALLEL, top["seed"])
         return schedule.in_series() if top["mode"] == SERIES else schedule
 
     def event(self, at: int, event: object) -> _Draft | None:
@@ -282,7 +284,11 @@ class _Reading:
             chain.append(before)
         for link in reversed(chain):
             first = named.get(link.after or "")
-            begins = starts[first.id] + first.every * (first.count - 1) + first.lasts if first and first.id in starts else 0.0
+            begins = (
+                starts[first.id] + first.every * (first.count - 1) + first.lasts
+                if first and first.id in starts
+                else 0.0
+            )
             starts.setdefault(link.id, begins + link.start)
         return starts[draft.id]
 

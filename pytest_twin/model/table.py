@@ -22,7 +22,7 @@ def record(cells: Iterable[object]) -> str:
 
 
 def records(text: str) -> list[dict[str, str]]:
-    """The rows of a table, by column; a last line without an end was being written when the run died, and is left out."""
+    """The rows of a table, by column; a last line without an end was cut off when the run died, and is left out."""
     complete = text[: text.rfind("\n") + 1]
     return list(csv.DictReader(io.StringIO(complete)))
 

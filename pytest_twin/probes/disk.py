@@ -79,7 +79,9 @@ def _whole_disks(sys_block: str) -> set[bytes]:
         names = os.listdir(sys_block)
     except OSError:
         return set()
-    return {name.encode() for name in names if not name.startswith(NOT_DISKS) and not _lies_on(f"{sys_block}/{name}/slaves")}
+    return {
+        name.encode() for name in names if not name.startswith(NOT_DISKS) and not _lies_on(f"{sys_block}/{name}/slaves")
+    }
 
 
 def _lies_on(slaves: str) -> bool:

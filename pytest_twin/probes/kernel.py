@@ -7,7 +7,11 @@ import sys
 
 LINUX = sys.platform == "linux"
 PROC = "/proc"
-TICKS = os.sysconf("SC_CLK_TCK") if LINUX else 100
+if sys.platform != "win32":
+    TICKS = os.sysconf("SC_CLK_TCK")
+    PAGE = os.sysconf("SC_PAGE_SIZE")
+else:
+    TICKS, PAGE = 100, 4096
 MIB = 1 << 20
 GIB = 1 << 30
 

@@ -7,13 +7,14 @@ children that ended, so that a child that lived between two rows keeps its CPU i
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pytest_twin.model.columns import Column, Value
 from pytest_twin.probes import Context
-from pytest_twin.probes.kernel import LINUX, MIB, PROC, TICKS, Delta, read_bytes
+from pytest_twin.probes.kernel import LINUX, MIB, PAGE, PROC, TICKS, Delta, read_bytes
 from stressors.name import PROCESS_NAME
 
 COLUMNS = (
@@ -24,7 +25,6 @@ COLUMNS = (
     Column("stress_resident_MB", "MiB", "Memory resident in them.", 1),
     Column("stress_process_count", "", "How many they are, their supervisor included.", 0),
 )
-PAGE = os.sysconf("SC_PAGE_SIZE") if LINUX else 4096
 
 
 class Member(NamedTuple):
@@ -104,6 +104,8 @@ class Linux:
 
     def member(self, pid: int) -> tuple[Member, str] | None:
         """A process and its name, None if it is gone."""
+        if sys.platform == "win32":
+            return None
         before, _, after = read_bytes(f"{self._proc}/{pid}/stat").rpartition(b")")
         fields = after.split(None, 23)
         if len(fields) < 23:
@@ -122,7 +124,9 @@ class Linux:
             threads = os.listdir(f"{self._proc}/{pid}/task")
         except OSError:
             return []
-        return [int(child) for tid in threads for child in read_bytes(f"{self._proc}/{pid}/task/{tid}/children").split()]
+        return [
+            int(child) for tid in threads for child in read_bytes(f"{self._proc}/{pid}/task/{tid}/children").split()
+        ]
 
 
 class Portable:
@@ -142,7 +146,9 @@ class Portable:
                 process = self._known[pid] = self._psutil.Process(pid)
             with process.oneshot():
                 times, memory = process.cpu_times(), process.memory_info()
-                supervises = any(part.replace("\\", "/").endswith("stressors/__main__.py") for part in process.cmdline())
+                supervises = any(
+                    part.replace("\\", "/").endswith("stressors/__main__.py") for part in process.cmdline()
+                )
             cpu = times.user + times.system + getattr(times, "children_user", 0) + getattr(times, "children_system", 0)
             return Member(pid, cpu, memory.rss), PROCESS_NAME if supervises else ""
         except self._psutil.Error:
