@@ -110,7 +110,7 @@ def check(items: Iterable[pytest.Item]) -> None:
             for problem in error.problems:
                 wrong[f"{item.nodeid}: {problem}"] = None
     if wrong:
-        raise pytest.UsageError(*wrong)
+        raise pytest.UsageError("\n".join(wrong))
 
 
 def unknown_keyword(key: str) -> str:

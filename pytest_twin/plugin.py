@@ -133,7 +133,7 @@ def _schedule(config: pytest.Config, settings: Settings) -> Schedule | None:
     try:
         return open_schedule(config.invocation_params.dir / settings.schedule, kinds())
     except ScheduleError as error:
-        raise pytest.UsageError(*error.problems) from None
+        raise pytest.UsageError("\n".join(error.problems)) from None
 
 
 def _has_workers(config: pytest.Config) -> bool:

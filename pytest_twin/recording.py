@@ -76,9 +76,9 @@ class Recording:
         self._usable = host.usable()
 
     def __enter__(self) -> Self:
+        self.folder.make()
         if not self._append and not self.worker:
             self.folder.forget()
-        self.folder.make()
         if not self.worker:
             self.folder.write_json(FINGERPRINT, host.fingerprint(identify=self._identify))
         self._annotations = self.folder.table(ANNOTATIONS, self.worker)
@@ -198,7 +198,8 @@ class Recording:
         since = reply["since"]
         held = 0.0 if since is None else reply["at"] - since
         name = event.ABORT if reply["event"] == "abort" else event.SKIP if since is None else event.END
-        text = detail("", {**note, "reason": reply["reason"], "held_s": round(held, 4), **figures})
+        reason = "not reached before the end" if name == event.SKIP else reply["reason"]
+        text = detail("", {**note, "reason": reason, "held_s": round(held, 4), **figures})
         achieved = part.said_achieved(reply["achieved"], held, self._usable)
         self.emit(said._replace(elapsed_s=max(at, 0.0), event=name, achieved=achieved, detail=text))
 

@@ -71,13 +71,13 @@ class RunFolder:
         Raises:
             RunFolderError: It cannot be made or written.
         """
+        if self.path.exists() and not self.path.is_dir():
+            raise RunFolderError(f"{self.path} is a file; give a directory")
         try:
             if not self.path.exists():
                 self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
                 (self / ".gitignore").write_text("*\n", encoding="ascii")
             (self / ANNOTATIONS).touch(mode=0o600)
-        except FileExistsError:
-            raise RunFolderError(f"{self.path} is a file; give a directory") from None
         except OSError as error:
             raise RunFolderError(f"{self.path} cannot be written: {error.strerror}") from None
 

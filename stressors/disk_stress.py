@@ -94,6 +94,9 @@ class Target:
     def __init__(self, directory: str, path: str | None = None) -> None:
         self.written = 0
         self._directory = directory if path is None else os.path.dirname(path) or "."
+        if not os.path.isdir(self._directory):
+            msg = f"{self._directory} is no directory"
+            raise OSError(msg)
         self._fd, self._name = _open_unnamed(self._directory, path)
         self._direct = _set_direct(self._fd, True)
         self._room = REGION

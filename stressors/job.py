@@ -54,8 +54,10 @@ class Job:
         return time.monotonic() - self.began >= self.profile.last_change
 
     def ready(self) -> None:
-        """Say that the load is really applied."""
-        self._send({"ready": time.monotonic()})
+        """Say that the load is really applied, with the figures so far."""
+        at = time.monotonic()
+        self.report()
+        self._send({"ready": at})
 
     def tick(self) -> None:
         """Report the figures, if that was not done just now."""

@@ -48,6 +48,10 @@ def launch(request: dict[str, Any], workers: int, *, fork: bool = CAN_FORK) -> F
 class Forked:
     """A worker that is a fork of this process."""
 
+    pid: int
+    reports: int
+    _held: int
+
     def __init__(self, request: dict[str, Any], workers: int) -> None:
         if sys.platform == "win32":
             msg = "there is no fork here"

@@ -1,0 +1,17 @@
+"""A hook of pytest-twin's: called with every event of the run."""
+
+from __future__ import annotations
+
+import pytest
+
+aborted = pytest.StashKey[list[str]]()
+
+
+def pytest_twin_event(event, config):
+    if event.event == "abort":
+        config.stash.setdefault(aborted, []).append(f"{event.type} {event.target}: {event.detail}")
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for line in config.stash.get(aborted, []):
+        terminalreporter.write_line(f"a load was not what it should be: {line}")

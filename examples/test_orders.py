@@ -1,0 +1,73 @@
+"""How a suite uses pytest-twin: read it from top to bottom."""
+
+from __future__ import annotations
+
+import time
+import zlib
+
+import pytest
+from orders import Orders, report
+
+
+@pytest.fixture
+def orders(tmp_path):
+    orders = Orders(tmp_path / "orders.db")
+    yield orders
+    orders.close()
+
+
+def test_a_total_is_the_sum_of_the_prices(orders):
+    """A plain test: --twin and --twin-schedule record it as it is."""
+    orders.save("tea", 3.5)
+    orders.save("cake", 4.0)
+    assert orders.total() == 7.5
+
+
+@pytest.mark.stress(cpu="75%")
+def test_orders_are_saved_on_a_busy_machine(orders, twin_logger):
+    """The load is there before the first line, and gone after the last."""
+    with twin_logger.phase("saving"):
+        for number in range(100):
+            orders.save(f"item {number}", 1.0)
+    twin_logger.annotate("all saved", orders=100)
+    assert orders.total() == 100.0
+
+
+@pytest.mark.stress(mem="25%", ramp="1s")
+def test_a_report_fits_beside_a_memory_hog(twin_logger):
+    """Amounts may grow; `twin_logger` knows what the machine really did."""
+    while twin_logger.mean("tests_resident_MB") == 0 or len(twin_logger.samples()) < 10:
+        report(20_000)
+    assert twin_logger.peak("stress_resident_MB") > twin_logger.peak("tests_resident_MB")
+
+
+@pytest.mark.parametrize("stress_cpu", [0, 1, 2], indirect=True)
+def test_how_long_a_report_takes(stress_cpu, twin_logger):
+    """The same test on a quiet, a busy and a full machine: compare the three in tests.csv."""
+    began = time.perf_counter()
+    packed = report(200_000)
+    twin_logger.annotate("report packed", seconds=round(time.perf_counter() - began, 3))
+    assert zlib.decompress(packed).startswith(b"0;0")
+    if stress_cpu.achieved:
+        assert stress_cpu.achieved["cpu_s"] > 0
+
+
+def test_orders_are_saved_while_the_disk_is_busy(orders, stress_disk):
+    """A load for a part of a test: start it where it should start, leave the block, and it is gone."""
+    orders.save("before", 1.0)
+    with stress_disk("20MB/s") as backup:
+        for number in range(50):
+            orders.save(f"during {number}", 1.0)
+        time.sleep(0.5)
+    assert backup.achieved["written_bytes"] > 1_000_000
+    assert orders.total() == 51.0
+
+
+@pytest.mark.twin_schedule("rush_hour.json")
+def test_the_shop_survives_the_rush_hour(orders, twin_logger):
+    """A timeline of loads around one test."""
+    for number in range(20):
+        orders.save(f"item {number}", 1.0)
+        time.sleep(0.1)
+    starts = twin_logger.events().query("event == 'start' and type in ('cpu', 'memory')")
+    assert len(starts) == 2

@@ -1,0 +1,74 @@
+"""Inner pytest runs, and how to look at what they left."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pandas as pd  # noqa: F401 - pytester forgets what an inner run imports, and numpy cannot be imported twice
+import psutil
+import pytest
+
+
+class Left:
+    """The run folder that an inner run left."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def rows(self, name: str) -> list[dict[str, str]]:
+        with (self.folder / name).open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    @property
+    def samples(self):
+        return self.rows("system_metrics_dataset.csv")
+
+    @property
+    def events(self):
+        return self.rows("annotations.csv")
+
+    @property
+    def tests(self):
+        return self.rows("tests.csv")
+
+    def loads(self, event: str) -> list[tuple[str, str]]:
+        """(type, target) of the loads with this event."""
+        return [(row["type"], row["target"]) for row in self.events if row["event"] == event and row["target"]]
+
+    def spans(self, kind: str) -> list[tuple[float, float]]:
+        """When things of a type began and ended."""
+        began = {
+            row["id"]: float(row["elapsed_s"]) for row in self.events if (row["type"], row["event"]) == (kind, "start")
+        }
+        ended = {
+            row["id"]: float(row["elapsed_s"]) for row in self.events if (row["type"], row["event"]) == (kind, "end")
+        }
+        return sorted((began[name], ended[name]) for name in began)
+
+
+@pytest.fixture
+def left(pytester):
+    """What the inner run left in its report directory."""
+    return Left(pytester.path / "twin-report")
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left():
+    """Whatever a test does, no stressor and no sampler survives it."""
+    yield
+    psutil.wait_procs(ours(), timeout=2)
+    assert ours() == []
+
+
+def ours() -> list[psutil.Process]:
+    """Processes of ours below this one."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            line = " ".join(process.cmdline())
+        except psutil.Error:
+            continue
+        if "stressors" in line or "pytest_twin.sampler" in line:
+            found.append(process)
+    return found

@@ -1,0 +1,145 @@
+"""The fixtures ``twin_logger``, ``stress_cpu``, ``stress_mem`` and ``stress_disk``."""
+
+from __future__ import annotations
+
+
+def test_the_logger_knows_the_samples_of_its_test(pytester):
+    pytester.makepyfile("""
+        import time
+
+        def test_first(twin_logger): time.sleep(0.3)
+
+        def test_it(twin_logger):
+            began = time.time()
+            end = time.monotonic() + 0.5
+            while time.monotonic() < end: pass
+            samples = twin_logger.samples()
+            assert str(samples["timestamp"].dt.tz) == "UTC"
+            assert samples["timestamp"].min().timestamp() >= began - 0.1
+            assert twin_logger.peak("tests_cpu_percent") == samples["tests_cpu_percent"].max() > 0
+            assert 0 < twin_logger.mean("cpu_percent") <= 100
+    """)
+    pytester.runpytest("--twin-interval=0.05").assert_outcomes(passed=2)
+
+
+def test_a_test_shorter_than_the_interval_waits_for_its_first_sample(pytester):
+    pytester.makepyfile("""
+        def test_it(twin_logger):
+            assert len(twin_logger.samples()) >= 1
+    """)
+    pytester.runpytest("--twin-interval=0.3").assert_outcomes(passed=1)
+
+
+def test_a_column_that_is_none_is_an_error_that_lists_those_there_are(pytester):
+    pytester.makepyfile("""
+        import pytest
+
+        def test_it(twin_logger):
+            with pytest.raises(KeyError, match="cpu_pct is no column; there are timestamp, cpu_percent, "):
+                twin_logger.peak("cpu_pct")
+    """)
+    pytester.runpytest().assert_outcomes(passed=1)
+
+
+def test_notes_and_phases_are_events_of_the_test(pytester, left):
+    pytester.makepyfile("""
+        def test_it(twin_logger):
+            twin_logger.annotate("plain, with a comma")
+            with twin_logger.phase("warm-up"):
+                twin_logger.annotate("with fields", rows=3)
+            events = twin_logger.events()
+            assert list(events["event"]) == ["start", "note", "start", "note", "end"]
+            assert list(events["type"]) == ["test", "note", "phase", "note", "phase"]
+            assert set(events["test"]) == {"test_notes_and_phases_are_events_of_the_test.py::test_it"}
+    """)
+    pytester.runpytest().assert_outcomes(passed=1)
+    details = [row["detail"] for row in left.events if row["event"] == "note"]
+    assert details == ["plain, with a comma", '{"text": "with fields", "rows": 3}']
+
+
+def test_the_folder_of_a_test_is_there_while_it_runs_and_complete_afterwards(pytester, left):
+    pytester.makepyfile("""
+        import time
+
+        def test_it(twin_logger):
+            (twin_logger.path / "mine.txt").write_text("kept")
+            time.sleep(0.3)
+    """)
+    pytester.runpytest("--twin-interval=0.05").assert_outcomes(passed=1)
+    [row] = left.tests
+    folder = left.folder / row["folder"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "annotations.csv",
+        "mine.txt",
+        "system_metrics_dataset.csv",
+    ]
+    began, span = float(row["elapsed_s"]), float(row["duration_s"])
+    inside = [sample for sample in left.samples if began <= float(sample["elapsed_s"]) < began + span]
+    text = (folder / "system_metrics_dataset.csv").read_text().splitlines()
+    assert len(inside) >= 3
+    assert len(inside) <= len(text) - 1 <= len(inside) + 2
+
+
+def test_a_load_is_there_in_its_block_and_gone_behind_it(pytester, left):
+    pytester.makepyfile("""
+        def test_it(stress_cpu, twin_logger):
+            with stress_cpu(1) as load:
+                twin_logger.annotate("inside")
+                assert load.achieved["cpu_s"] >= 0
+            twin_logger.annotate("behind")
+            assert load.achieved["cpu_s"] > 0
+            load.stop()
+    """)
+    pytester.runpytest().assert_outcomes(passed=1)
+    inside, behind = (float(row["elapsed_s"]) for row in left.events if row["event"] == "note")
+    [(began, ended)] = left.spans("cpu")
+    assert began < inside < ended < behind
+
+
+def test_what_a_test_leaves_running_is_stopped_when_it_ends(pytester, left):
+    pytester.makepyfile("""
+        def test_it(stress_cpu, stress_mem, stress_disk):
+            stress_cpu("10%"); stress_mem(8); stress_disk("1MB/s")
+
+        def test_after(twin_logger): pass
+    """)
+    pytester.runpytest().assert_outcomes(passed=2)
+    after = left.spans("test")[1][0]
+    assert sorted(left.loads("end")) == [("cpu", "10%"), ("disk", "1MB/s"), ("memory", "8")]
+    assert all(ended < after for kind in ("cpu", "memory", "disk") for _, ended in left.spans(kind))
+
+
+def test_amounts_can_come_from_indirect_parametrisation(pytester, left):
+    pytester.makepyfile("""
+        import pytest
+
+        @pytest.mark.parametrize("stress_cpu", [0, 1, "50%"], indirect=True)
+        @pytest.mark.parametrize("stress_mem", ["10MiB"], indirect=True)
+        def test_it(stress_cpu, stress_mem):
+            assert stress_mem.achieved["resident_bytes"] == 10 << 20
+    """)
+    pytester.runpytest().assert_outcomes(passed=3)
+    assert [load for load in left.loads("end") if load[0] == "cpu"] == [("cpu", "1"), ("cpu", "50%")]
+
+
+def test_memory_is_really_resident(pytester):
+    pytester.makepyfile("""
+        import psutil
+
+        def test_it(stress_mem):
+            before = {child.pid for child in psutil.Process().children(recursive=True)}
+            with stress_mem("100MiB"):
+                children = psutil.Process().children(recursive=True)
+                most = max(child.memory_info().rss for child in children)
+                assert 100 << 20 <= most < 130 << 20
+    """)
+    pytester.runpytest().assert_outcomes(passed=1)
+
+
+def test_a_wrong_amount_fails_the_test_with_one_line(pytester):
+    pytester.makepyfile("""
+        def test_it(stress_cpu): stress_cpu("200%")
+    """)
+    result = pytester.runpytest()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(['E *LoadError: cpu: "200%" is over 100%; give 0-100%'])

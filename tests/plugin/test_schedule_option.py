@@ -1,0 +1,149 @@
+"""``--twin-schedule``."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+SLEEPS = "import time\ndef test_one(): time.sleep(0.5)\ndef test_two(): time.sleep(0.5)\n"
+LEGACY = [
+    {"type": "memory_load", "duration_s": 30, "cmd": "python stressors\\mem_stress.py --step_mb 2 --steps 2 --sleep 5",
+     "start": "2025-10-11T02:30:20"},
+    {"type": "cpu_spike", "duration_s": 30, "cmd": "python stressors\\cpu_stress.py --procs 2 --duration 30",
+     "start": "2025-10-11T02:30:00"},
+    {"type": "disk_io", "duration_s": 20, "cmd": "python stressors/disk_stress.py --size_mb 4 --block_mb 1",
+     "start": "2025-10-11T02:30:10"},
+]  # fmt: skip
+
+
+def schedule(pytester, events, **top):
+    (pytester.path / "plan.json").write_text(json.dumps({**top, "events": events}))
+
+
+def test_a_schedule_plays_once_from_the_first_test_on(pytester, left):
+    schedule(
+        pytester, [{"id": "a", "duration": "300ms", "cpu": 1}, {"id": "b", "after": "a", "duration": "200ms", "mem": 5}]
+    )
+    pytester.makepyfile(SLEEPS)
+    pytester.runpytest("--twin-schedule=plan.json").assert_outcomes(passed=2)
+    [(cpu_began, cpu_ended)], [(memory_began, _)] = left.spans("cpu"), left.spans("memory")
+    assert cpu_began < cpu_ended
+    assert memory_began > cpu_began
+    assert json.loads((left.folder / "schedule.json").read_text())["events"][1]["start"] == "0.3s"
+
+
+def test_what_was_not_reached_is_annotated_so(pytester, left):
+    schedule(pytester, [{"duration": "1s", "cpu": 1}, {"start": "1h", "duration": "1s", "mem": 5}])
+    pytester.makepyfile(SLEEPS)
+    result = pytester.runpytest("--twin-schedule=plan.json")
+    assert left.loads("skip") == [("memory", "5")]
+    result.stdout.fnmatch_lines(["not reached before the end: 1 memory"])
+
+
+def test_a_legacy_schedule_plays_unchanged_faster(pytester, left):
+    (pytester.path / "legacy.json").write_text(json.dumps(LEGACY))
+    pytester.makepyfile(SLEEPS)
+    pytester.runpytest("--twin-schedule=legacy.json", "--twin-schedule-speed=100").assert_outcomes(passed=2)
+    rows = [row for row in left.events if row["event"] == "end" and row["target"]]
+    assert sorted(row["id"] for row in rows) == ["e1", "e2", "e3"]
+    notes = {row["id"]: json.loads(row["detail"])["note"] for row in rows}
+    assert notes == {"e1": "memory_load", "e2": "cpu_spike", "e3": "disk_io"}
+
+
+def test_a_toml_schedule_is_read_too(pytester, left):
+    (pytester.path / "plan.toml").write_text('[[events]]\nduration = "200ms"\ncpu = 1\n')
+    pytester.makepyfile(SLEEPS)
+    pytester.runpytest("--twin-schedule=plan.toml").assert_outcomes(passed=2)
+    assert left.loads("end") == [("cpu", "1")]
+
+
+def test_an_event_for_certain_tests_is_applied_only_while_they_run(pytester, left):
+    schedule(
+        pytester, [{"duration": "1h", "cpu": 1, "tests": "*::test_two"}, {"duration": "1h", "mem": 5, "tests": "none*"}]
+    )
+    pytester.makepyfile(SLEEPS)
+    pytester.runpytest("--twin-schedule=plan.json").assert_outcomes(passed=2)
+    [(began, ended)] = left.spans("cpu")
+    first, second = left.spans("test")
+    assert first[1] <= began
+    assert ended >= second[1] - 0.2
+    assert left.loads("skip") == [("memory", "5")]
+
+
+def test_a_schedule_anchored_to_tests_is_played_around_each_that_it_selects(pytester, left):
+    schedule(pytester, [{"duration": "1h", "cpu": 1}, {"duration": "1h", "mem": 5, "tests": "*two*"}], anchor="test")
+    pytester.makepyfile(SLEEPS)
+    pytester.runpytest("--twin-schedule=plan.json").assert_outcomes(passed=2)
+    assert sorted(left.loads("end")) == [("cpu", "1"), ("cpu", "1"), ("memory", "5")]
+    assert len({row["id"] for row in left.events if row["target"]}) == 3
+
+
+def test_a_series_plays_one_after_another(pytester, left):
+    schedule(pytester, [{"duration": "200ms", "cpu": 1}, {"duration": "200ms", "mem": 5}], mode="series")
+    pytester.makepyfile(SLEEPS)
+    pytester.runpytest("--twin-schedule=plan.json").assert_outcomes(passed=2)
+    [(began, _)], [(later, _)] = left.spans("cpu"), left.spans("memory")
+    assert later > began
+
+
+def test_a_recording_can_be_replayed(pytester, left):
+    (pytester.path / "prod.csv").write_text(
+        "timestamp,value\n" + "".join(f"2026-01-01 00:0{n}:00,{10 * n}\n" for n in range(9))
+    )
+    schedule(pytester, [{"replay": "prod.csv", "speed": 1000}])
+    pytester.makepyfile(SLEEPS)
+    pytester.runpytest("--twin-schedule=plan.json").assert_outcomes(passed=2)
+    assert left.loads("end") == [("cpu", "prod.csv")]
+
+
+def test_all_errors_of_a_bad_file_are_told_at_once_before_anything_starts(pytester):
+    schedule(
+        pytester, [{"duration": -5, "cpu": "50%"}, {"duration": "1s", "cpuu": 1}, {"duration": "1s", "mem": "lots"}]
+    )
+    pytester.makepyfile("open('it-was-imported', 'w').close()")
+    result = pytester.runpytest("--twin-schedule=plan.json")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        [
+            "ERROR: plan.json: events[[]0[]].duration: -5 is below 0",
+            'plan.json: events[[]1[]]: unknown key "cpuu"; did you mean "cpu"?',
+            "plan.json: events[[]1[]]: applies nothing; give cpu, disk, mem or replay",
+            "plan.json: events[[]2[]].mem: 'lots' is not an amount; give an amount such as \"1GiB\", a share such as *",
+        ]
+    )
+    assert not (pytester.path / "it-was-imported").exists()
+    assert not (pytester.path / "twin-report").exists()
+
+
+def test_nothing_in_a_schedule_is_executed(pytester):
+    event = {**LEGACY[1], "cmd": "touch executed; python stressors/cpu_stress.py --procs $(touch executed)"}
+    (pytester.path / "legacy.json").write_text(json.dumps([event]))
+    result = pytester.runpytest("--twin-schedule=legacy.json")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert not (pytester.path / "executed").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "plan.json: Expecting value: line 1 column 1 (char 0)"),
+        (b'{"events": [}', "plan.json: Expecting value: line 1 column 13 (char 12)"),
+        (b"\xff\xfe{\x00", "*plan.json: is not UTF-8 text; save it as UTF-8"),
+        (b'{"events": [], "events": []}', 'plan.json: key "events" stands twice in one object'),
+        (b'{"events": [{"duration": NaN, "cpu": 1}]}', "plan.json: NaN is not a number of JSON"),
+        (b"[" * 100_000, "plan.json: is nested too deeply"),
+    ],
+)
+def test_a_file_that_is_no_schedule_is_one_clear_line(pytester, content, message):
+    (pytester.path / "plan.json").write_bytes(content)
+    result = pytester.runpytest("--twin-schedule=plan.json")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert len(result.errlines) == 2  # an empty one behind it
+    result.stderr.fnmatch_lines([f"ERROR: {message.replace('[', '[[]')}"])
+
+
+def test_a_schedule_that_is_not_there_is_one_clear_line(pytester):
+    result = pytester.runpytest("--twin-schedule=none.json")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: {pytester.path / 'none.json'}: No such file or directory"])
