@@ -128,7 +128,7 @@ def test_a_failing_async_test_still_fails(pytester):
 
 def test_a_doctest_runs_within_the_load_of_its_module(pytester, left):
     pytester.makepyfile(
-        code="""
+        shop="""
         import pytest
         pytestmark = pytest.mark.stress(mem="10MiB")
 
@@ -149,7 +149,7 @@ def test_a_doctest_runs_within_the_load_of_its_module(pytester, left):
 
 def test_a_doctest_can_be_the_first_to_ask_for_anything(pytester, left):
     pytester.makepyfile(
-        code="""
+        shop="""
         def double(number):
             '''
             >>> getfixture("twin_logger").annotate("asked late")
@@ -257,9 +257,9 @@ def test_a_load_that_cannot_be_applied_is_a_warning_and_an_abort(pytester, left)
         @pytest.mark.stress(disk="1MB/s", directory="/no/such/place")
         def test_it(): pass
     """)
-    result = pytester.runpytest()
+    result = pytester.runpytest("-W", "default")
     result.assert_outcomes(passed=1, warnings=1)
-    result.stdout.fnmatch_lines(["*TwinWarning: disk=1MB/s: *No such file or directory*"])
+    result.stdout.fnmatch_lines(["*TwinWarning: disk=1MB/s: /no/such/place is no directory"])
     assert left.loads("abort") == [("disk", "1MB/s")]
 
 
