@@ -16,7 +16,12 @@ import pandas as pd
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-COLOURS = {"cpu": "#d55e00", "memory": "#0072b2", "disk": "#009e73", "test": "#999999"}  # told apart by the colour-blind
+COLOURS = {
+    "cpu": "#d55e00",
+    "memory": "#0072b2",
+    "disk": "#009e73",
+    "test": "#999999",
+}  # told apart by the colour-blind
 
 
 def read(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -57,7 +62,9 @@ def plot_time(samples: pd.DataFrame, events: pd.DataFrame, path: Path) -> None:
             axis.axvspan(band["timestamp"], band["end"], color=COLOURS[kind], alpha=0.15, linewidth=0)
     rows = bands(events).query("type == 'test'").reset_index()
     for place, band in rows.iterrows():
-        tests.plot([band["timestamp"], band["end"]], [place % 4] * 2, color=COLOURS["test"], linewidth=6, solid_capstyle="butt")
+        tests.plot(
+            [band["timestamp"], band["end"]], [place % 4] * 2, color=COLOURS["test"], linewidth=6, solid_capstyle="butt"
+        )
         tests.text(band["timestamp"], place % 4 + 0.25, str(band["test"]).rpartition("::")[2][:34], fontsize=6)
     tests.set(ylabel="tests", yticks=[], ylim=(-0.6, 4.2))
     figure.savefig(path, dpi=110)

@@ -133,7 +133,8 @@ def _disks() -> list[dict[str, Any]]:
 def _packages() -> dict[str, str]:
     from importlib.metadata import distributions
 
-    return dict(sorted((each.name, each.version) for each in distributions() if each.name))
+    found = (each.metadata for each in distributions())  # parsed anew at every access
+    return dict(sorted((str(data["Name"]), str(data["Version"])) for data in found if data["Name"]))
 
 
 def _user() -> str | None:

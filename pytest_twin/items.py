@@ -34,6 +34,11 @@ def kinds() -> Kinds:
     return find()
 
 
+def has_workers(config: pytest.Config) -> bool:
+    """Whether tests run in pytest-xdist workers; what they ask for is known only there."""
+    return getattr(config.option, "dist", "no") != "no" and not hasattr(config, "workerinput")
+
+
 def adopt_module_marks(items: Iterable[pytest.Item]) -> None:
     """Give doctests the ``pytestmark`` of their module, which pytest gives to functions only."""
     for item in items:

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_twin import settings as options
-from pytest_twin.items import MARKERS, SESSION_SCHEDULE, SETTINGS, adopt_module_marks, asks, check, described, kinds
+from pytest_twin.items import (
+    MARKERS,
+    SESSION_SCHEDULE,
+    SETTINGS,
+    adopt_module_marks,
+    asks,
+    check,
+    described,
+    has_workers,
+    kinds,
+)
 from pytest_twin.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -43,7 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
     settings = config.stash[SETTINGS] = _settings(config)
     config.stash[SESSION_SCHEDULE] = _schedule(config, settings)
-    if (settings.enabled or settings.schedule or _has_workers(config)) and not settings.dry_run:
+    if (settings.enabled or settings.schedule or has_workers(config)) and not settings.dry_run:
         from pytest_twin.runtest import run_of
 
         run_of(config)
@@ -55,11 +65,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     adopt_module_marks(items)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Check what the tests ask for, and make ready to record if any asks for something."""
     asking = [item for item in session.items if asks(item)]
-    if asking:
+    try:
         check(asking)
+    except pytest.UsageError as error:
+        if not hasattr(session.config, "workeroutput"):
+            raise
+        session.config.workeroutput["twin_error"] = str(error)  # the controller tells it, and no test runs
+        session.items.clear()
+        return
     if asking and not session.config.stash[SETTINGS].dry_run:
         from pytest_twin.runtest import run_of
 
@@ -98,11 +115,13 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say what was recorded, what was applied, what was heavy, and where the files are."""
     run: Run | None = config.pluginmanager.get_plugin("twin-run")
+    if run is not None and run.worker_error:
+        terminalreporter.write_line(f"ERROR: {run.worker_error}", red=True)
     if run is None or run.recording is None:
         return
     from pytest_twin.report.terminal import summary
 
-    terminalreporter.section("pytest-twin")
+    terminalreporter.write_sep("=", "pytest-twin")
     for line in summary(run.recording.folder, run.recording.sampled, run.recording.dropped, _short(config)):
         terminalreporter.write_line(line)
 
@@ -134,8 +153,3 @@ def _schedule(config: pytest.Config, settings: Settings) -> Schedule | None:
         return open_schedule(config.invocation_params.dir / settings.schedule, kinds())
     except ScheduleError as error:
         raise pytest.UsageError("\n".join(error.problems)) from None
-
-
-def _has_workers(config: pytest.Config) -> bool:
-    """Whether tests run in pytest-xdist workers; what they ask for is known only there."""
-    return getattr(config.option, "dist", "no") != "no" and not hasattr(config, "workerinput")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_twin.items import SESSION_SCHEDULE, SETTINGS, asks, load_of, schedule_of
+from pytest_twin.items import SESSION_SCHEDULE, SETTINGS, asks, has_workers, load_of, schedule_of
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.schedule import TEST
 from pytest_twin.player import Player
@@ -40,6 +40,7 @@ class Run:
     Attributes:
         recording: The recording, None before it starts.
         settings: The options of the session.
+        worker_error: What pytest-xdist workers found wrong with what the tests ask for.
     """
 
     def __init__(self, config: pytest.Config, settings: Settings, schedule: Schedule | None) -> None:
@@ -50,6 +51,7 @@ class Run:
         self._clock = Clock(*given["twin_clock"]) if "twin_clock" in given else new_clock()
         self._folder = RunFolder(config.invocation_params.dir / given.get("twin_folder", settings.report_dir))
         self.recording: Recording | None = None
+        self.worker_error = ""
         self._player: Player | None = None
         self._stack = ExitStack()
 
@@ -87,14 +89,17 @@ class Run:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """Start before the first test, unless there will be none."""
+        """Start before the first test, unless there will be none, or only workers know of it."""
         option = session.config.option
-        if not option.collectonly and not (session.testsfailed and not option.continue_on_collection_errors):
+        wanted = self.settings.enabled or self._schedule is not None or not has_workers(session.config)
+        if wanted and not option.collectonly and not (session.testsfailed and not option.continue_on_collection_errors):
             self.start()
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Stop everything and complete the files."""
+        if self.worker_error:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
         if self.recording is not None and self._player is not None:
             for missed in self._player.stop():
                 for part in missed.load.parts:
@@ -116,6 +121,11 @@ class Run:
         """Record as soon as a worker has collected a test that asks for it: it has opened its part by then."""
         if self._folder.parts(ANNOTATIONS):
             self.start()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Hear from a worker what is wrong with the tests' marks."""
+        self.worker_error = self.worker_error or getattr(node, "workeroutput", {}).get("twin_error", "")
 
     # a test, in whichever process it runs
 

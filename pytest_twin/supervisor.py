@@ -56,7 +56,7 @@ class Applied:
 
     @property
     def achieved(self) -> dict[str, Any]:
-        """Figures so far, final ones once it is stopped: ``cpu_s``, ``resident_bytes``, ``written_bytes`` and others."""
+        """Figures so far, final ones once it is stopped: ``cpu_s``, ``resident_bytes``, ``written_bytes`` and more."""
         if not self._ended.is_set():
             self._answered.clear()
             self._supervisor.send({"op": "achieved", "id": self.id})

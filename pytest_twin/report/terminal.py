@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MOST_LOADS = 10
 MOST_ANSWERS = 3
+WORTH_TELLING_S = 0.01
 
 
 def summary(folder: RunFolder, sampled: Sampled, dropped: int, near: Path) -> Iterator[str]:
@@ -44,7 +45,7 @@ def summary(folder: RunFolder, sampled: Sampled, dropped: int, near: Path) -> It
     missing = skipped(annotations)
     if missing:
         yield f"not reached before the end: {', '.join(f'{count} {kind}' for kind, count in missing.items())}"
-    heavy = [(row, cost) for row, cost in heaviest(tests) if cost > 0]
+    heavy = [(row, cost) for row, cost in heaviest(tests) if cost >= WORTH_TELLING_S]
     if heavy:
         yield "heaviest tests (CPU, peak memory)"
     for row, cost in heavy:

@@ -1,0 +1,71 @@
+"""Writes the parts of the documentation that the code declares: columns.md, schedule.schema.json.
+
+    python docs/generate.py
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pytest_twin import probes
+from pytest_twin.model import attempt, columns, event, schedule
+from pytest_twin.model.columns import Column
+from stressors import kinds
+
+HERE = Path(__file__).parent
+
+
+def table(rows: tuple[Column, ...]) -> str:
+    """Columns as a table."""
+    lines = [f"| `{row.name}` | {row.unit} | {row.meaning} |" for row in rows]
+    return "\n".join(["| column | unit | meaning |", "|---|---|---|", *lines])
+
+
+def columns_page() -> str:
+    """What is in the files of a run folder."""
+    dataset = (columns.TIMESTAMP, columns.ELAPSED, *probes.columns(probes.modules()))
+    ordered = tuple(dataset[at] for at in columns.order(dataset))
+    return f"""# The columns
+
+This page is written by `docs/generate.py` from the declarations in the code.
+MB and GB in the names are 1024-based (MiB and GiB), as in the dataset of the script collection that this grew out of.
+A value that cannot be read is an empty cell, never a zero.
+
+## system_metrics_dataset.csv: a row is a sample
+
+The first {sum(column.legacy is not None for column in dataset)} columns are those of the old dataset, in their order and units.
+
+{table(ordered)}
+
+## tests.csv: a row is an attempt of a test
+
+From `cpu_user_s` on the figures are exact: the kernel's own counters, read at the borders of set-up, call and teardown.
+They are not sampled, so a test of 3 ms has true ones.
+
+{table(attempt.COLUMNS)}
+
+## annotations.csv: a row is an event
+
+`{", ".join(event.FIELDS)}`
+
+{event.Event.__doc__.partition("Attributes:")[2].replace("        ", "- ").rstrip() if event.Event.__doc__ else ""}
+"""
+
+
+def schema_page() -> str:
+    """The JSON Schema of schedules."""
+    return json.dumps(schedule.schema(kinds()), indent=2) + "\n"
+
+
+PAGES = {"columns.md": columns_page, "schedule.schema.json": schema_page}
+
+
+def main() -> None:
+    """Write every page."""
+    for name, page in PAGES.items():
+        (HERE / name).write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

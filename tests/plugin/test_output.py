@@ -1,0 +1,199 @@
+"""What a run leaves and says: tables, summary, properties, hooks, and what it costs to have the plugin installed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+
+import pandas as pd
+import psutil
+import pytest
+
+from pytest_twin import probes
+from pytest_twin.model.attempt import COLUMNS
+
+LEGACY = (
+    "timestamp,cpu_percent,cpu_count_logical,cpu_count_physical,ram_total_GB,ram_used_percent,ram_available_GB,"
+    "swap_used_percent,disk_total_GB,disk_used_percent,disk_read_MB,disk_write_MB,net_sent_MB,net_recv_MB,"
+    "battery_percent,battery_plugged,process_count"
+)
+BUSY = """
+    import time, pytest
+
+    def test_busy():
+        end = time.process_time() + 0.3
+        while time.process_time() < end: pass
+
+    def test_idle(): time.sleep(0.3)
+
+    @pytest.mark.stress(cpu=1)
+    def test_stressed(): time.sleep(0.3)
+"""
+
+
+def test_the_dataset_opens_with_the_legacy_columns_in_their_order(pytester, left):
+    pytester.makepyfile(BUSY)
+    pytester.runpytest("--twin", "--twin-interval=0.05").assert_outcomes(passed=3)
+    header = (left.folder / "system_metrics_dataset.csv").read_text().partition("\n")[0]
+    assert header.startswith(f"{LEGACY},elapsed_s,")
+    assert set(header.split(",")) == {"timestamp", "elapsed_s", *(c.name for c in probes.columns(probes.modules()))}
+
+
+def test_an_analysis_written_for_the_legacy_dataset_opens_ours(pytester, left):
+    pytester.makepyfile(BUSY)
+    pytester.runpytest("--twin", "--twin-interval=0.05").assert_outcomes(passed=3)
+    frame = pd.read_csv(left.folder / "system_metrics_dataset.csv", parse_dates=["timestamp"])[LEGACY.split(",")]
+    per_second = frame.set_index("timestamp").resample("1s").mean(numeric_only=True)
+    assert per_second["cpu_percent"].between(0, 100).all()
+    assert frame["cpu_count_logical"].iloc[0] == psutil.cpu_count()
+    assert frame["ram_total_GB"].iloc[0] == pytest.approx(psutil.virtual_memory().total / 2**30, abs=0.01)
+    assert frame[["cpu_percent", "ram_used_percent"]].corr().shape == (2, 2)
+
+
+def test_every_cpu_second_goes_to_the_tests_the_stressors_or_the_rest(pytester, left):
+    pytester.makepyfile(BUSY)
+    pytester.runpytest("--twin", "--twin-interval=0.05").assert_outcomes(passed=3)
+    share = 100 / psutil.cpu_count()
+    busy, idle, stressed = (
+        [row for row in left.samples if began + 0.05 < float(row["elapsed_s"]) < ended]
+        for began, ended in left.spans("test")
+    )
+    mean = lambda rows, name: sum(float(row[name] or 0) for row in rows) / len(rows)  # noqa: E731
+    assert mean(busy, "tests_cpu_percent") > share / 4
+    assert mean(idle, "tests_cpu_percent") < share / 4
+    assert mean(stressed, "stress_cpu_percent") > share / 4
+    assert mean(idle, "stress_cpu_percent") == 0
+    assert max(int(row["stress_process_count"]) for row in stressed) == 2
+
+
+def test_each_test_has_exact_figures(pytester, left):
+    pytester.makepyfile("""
+        import subprocess, sys, time
+
+        def test_busy():
+            end = time.process_time() + 0.2
+            while time.process_time() < end: pass
+
+        def test_big(): bytearray(200 << 20)
+
+        def test_child():
+            subprocess.run([sys.executable, "-c", "import time\\nwhile time.process_time() < 0.2: pass"])
+
+        def test_nothing(): pass
+    """)
+    pytester.runpytest("--twin").assert_outcomes(passed=4)
+    busy, big, child, nothing = left.tests
+    assert list(busy) == [column.name for column in COLUMNS]
+    assert 0.2 <= float(busy["cpu_user_s"]) + float(busy["cpu_system_s"]) < 0.4
+    assert 0.2 <= float(child["children_cpu_s"]) < 2
+    assert float(nothing["children_cpu_s"]) == 0
+    assert float(nothing["call_s"]) < float(busy["call_s"])
+    if sys.platform == "linux":
+        assert float(big["peak_memory_MB"]) - float(nothing["peak_memory_MB"]) > 190
+
+
+def test_the_summary_says_what_was_recorded_applied_and_heavy(pytester):
+    pytester.makepyfile(BUSY)
+    result = pytester.runpytest("--twin")
+    result.stdout.re_match_lines(
+        [
+            r"=+ pytest-twin =+",
+            r"\d+ samples, 3 tests",
+            r"load    asked       times      held  achieved",
+            r"cpu     1               1     0\.\d s  \d\.\d\d cores",
+            r"heaviest tests \(CPU, peak memory\)",
+            r" +0\.3\d s +\d+\.\d MiB  .*::test_busy",
+            r"files: twin-report/",
+        ],
+        consecutive=True,
+    )
+
+
+def test_figures_reach_the_junit_report(pytester):
+    pytester.makepyfile(BUSY)
+    pytester.runpytest("--twin", "--junitxml=junit.xml")
+    cases = {case.get("name"): case for case in ET.parse(pytester.path / "junit.xml").iter("testcase")}  # noqa: S314
+    properties = {each.get("name"): each.get("value") for each in cases["test_stressed"].iter("property")}
+    assert properties["twin_load"] == "cpu=1"
+    assert {"twin_cpu_s", "twin_children_cpu_s"} <= properties.keys()
+    busy = {each.get("name"): each.get("value") for each in cases["test_busy"].iter("property")}
+    assert float(busy["twin_cpu_s"]) >= 0.3
+
+
+def test_our_hook_is_called_with_each_event(pytester, left):
+    pytester.makeconftest("""
+        def pytest_twin_event(event, config):
+            with open(config.rootpath / "heard.txt", "a") as file:
+                print(event.event, event.type, file=file)
+    """)
+    pytester.makepyfile(BUSY)
+    pytester.runpytest("--twin")
+    heard = (pytester.path / "heard.txt").read_text().splitlines()
+    assert sorted(heard) == sorted(f"{row['event']} {row['type']}" for row in left.events)
+
+
+def test_a_test_id_with_anything_in_it_stays_one_record(pytester, left):
+    pytester.makepyfile(r"""
+        import pytest
+
+        @pytest.mark.parametrize("x", [0, 1, 2, 3], ids=["../../x,y", "=cmd|' /C'", "a\nb", "x" * 5000])
+        def test_it(x): pass
+    """)
+    pytester.runpytest("--twin", "--twin-per-test=all").assert_outcomes(passed=4)
+    assert len(left.tests) == 4
+    assert len(left.events) == 8
+    folders = [row["folder"] for row in left.tests]
+    assert len(set(folders)) == 4
+    assert all((left.folder / folder / "annotations.csv").is_file() for folder in folders)
+    lines = (left.folder / "tests.csv").read_text().splitlines()
+    assert len(list(csv.reader(io.StringIO("\n".join(lines))))) == 5
+
+
+def test_an_unused_plugin_starts_nothing_and_imports_nothing_heavy(pytester):
+    pytester.makepyfile("""
+        import sys, psutil, pytest
+
+        @pytest.mark.stress
+        def test_it():
+            heavy = {"pandas", "rich", "click", "plotly", "numpy", "stressors", "pytest_twin.recording", "json.tool"}
+            assert heavy.isdisjoint(sys.modules)
+            assert psutil.Process().children() == []
+    """)
+    result = pytester.runpytest_subprocess("-p", "no:xdist", "-p", "no:hypothesispytest")
+    result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("flags", [["-p", "no:twin"], ["--collect-only"], ["--setup-plan"], ["--fixtures"]])
+def test_where_no_test_runs_nothing_is_recorded(pytester, flags):
+    pytester.makepyfile(BUSY)
+    pytester.runpytest(*flags, "--twin" if "no:twin" not in flags else "-q")
+    assert not (pytester.path / "twin-report").exists() or flags == ["--setup-plan"]
+
+
+def test_the_plugin_can_be_named_where_nothing_loads_by_itself(pytester):
+    pytester.makepyfile("def test_it(twin_logger): pass")
+    result = pytester.runpytest_subprocess("--disable-plugin-autoload", "-p", "pytest_twin.plugin")
+    result.assert_outcomes(passed=1)
+
+
+def test_a_killed_run_keeps_its_rows_and_leaves_no_process(pytester, left, eventually):
+    pytester.makepyfile("""
+        import time, pytest
+
+        @pytest.mark.stress(cpu=1, mem=20)
+        def test_it(): time.sleep(60)
+    """)
+    command = [sys.executable, "-m", "pytest", "--twin-interval=0.02", "-p", "no:cacheprovider"]
+    run = subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.DEVNULL)  # noqa: S603
+    eventually(lambda: (left.folder / "annotations.csv").exists() and len(left.loads("start")) == 2)
+    eventually(lambda: (left.folder / "system_metrics_dataset.csv").exists() and len(left.samples) > 5)
+    children = psutil.Process(run.pid).children(recursive=True)
+    run.kill()
+    run.wait()
+    _, alive = psutil.wait_procs(children, timeout=3)
+    assert alive == []
+    assert left.loads("start") == [("cpu", "1"), ("memory", "20")]
+    assert len(left.samples) > 5

@@ -1,0 +1,173 @@
+"""The command line, as typed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "pytest_twin"]
+
+
+@pytest.fixture
+def twin(tmp_path):
+    """Runs ``pytest-twin`` in an empty folder."""
+
+    def run(*words, status=0):
+        done = subprocess.run([*COMMAND, *words], cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout if status == 0 else done.stderr
+
+    return run
+
+
+def rows(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_help_lists_the_commands(twin):
+    text = twin("--help")
+    for command in ("check", "fingerprint", "record", "run", "schedule", "stress"):
+        assert f"\n  {command} " in text
+        assert "Usage: " in twin(command, "--help")
+
+
+def test_check_shows_the_machine_and_what_it_lacks(twin):
+    text = twin("check", "--seconds", "0.2")
+    assert "cpu_percent" in text
+    assert "usable: " in text
+    assert "cannot be read here" in text or "everything can be read here" in text
+
+
+def test_record_writes_a_row_an_interval(twin, tmp_path):
+    text = twin("record", "--interval", "0.1", "--duration", "1s")
+    samples = rows(tmp_path / "twin-report" / "system_metrics_dataset.csv")
+    assert 5 <= len(samples) <= 12
+    assert samples[0]["tests_cpu_percent"] == ""
+    assert f"{len(samples)} samples" in text
+
+
+def test_record_appends_where_it_is_asked_to(twin, tmp_path):
+    twin("record", "--interval", "0.1", "--duration", "300ms")
+    before = rows(tmp_path / "twin-report" / "system_metrics_dataset.csv")
+    twin("record", "--interval", "0.1", "--duration", "300ms", "--append")
+    after = rows(tmp_path / "twin-report" / "system_metrics_dataset.csv")
+    assert after[: len(before)] == before
+    assert len(after) > len(before)
+    assert {row["timestamp"] for row in after} >= {row["timestamp"] for row in before}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_record_ends_cleanly_on_a_signal(tmp_path, eventually, number):
+    run = subprocess.Popen([*COMMAND, "record", "--interval", "0.05"], cwd=tmp_path, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    dataset = tmp_path / "twin-report" / "system_metrics_dataset.csv"
+    eventually(lambda: dataset.exists() and len(rows(dataset)) > 3)
+    run.send_signal(number)
+    out, _ = run.communicate(timeout=30)
+    assert run.returncode == 0
+    assert "samples" in out
+    assert dataset.read_text().endswith("\n")
+
+
+def test_a_schedule_is_the_same_for_the_same_seed(twin, tmp_path):
+    words = ("schedule", "--hours", "18", "--events", "66")
+    twin(*words, "--seed", "42", "-o", "a.json")
+    assert (tmp_path / "a.json").read_text() == twin(*words, "--seed", "42")
+    assert (tmp_path / "a.json").read_text() != twin(*words, "--seed", "43")
+    document = json.loads((tmp_path / "a.json").read_text())
+    assert len(document["events"]) == 66
+    assert document["seed"] == 42
+
+
+def test_a_drawn_schedule_heeds_its_options(twin):
+    text = twin("schedule", "--hours", "1", "--events", "30", "--no-overlap", "--weight", "disk=0", "--weight", "mem=0",
+                "--intensity", "cpu=10%,2", "--shortest", "10s", "--longest", "20s")  # fmt: skip
+    events = json.loads(text)["events"]
+    assert {event["cpu"] for event in events} == {"10%", "2"}
+    spans = [(float(event["start"][:-1]), float(event["duration"][:-1])) for event in events]
+    assert all(10 <= lasts <= 20 for _, lasts in spans)
+    assert all(start + lasts <= later for (start, lasts), (later, _) in zip(spans, spans[1:], strict=False))
+
+
+def test_run_plays_a_schedule_and_records(twin, tmp_path):
+    events = [{"id": "a", "duration": "30s", "cpu": 1}, {"id": "b", "start": "10s", "duration": "30s", "mem": 5}]
+    (tmp_path / "plan.json").write_text(json.dumps({"events": events}))
+    text = twin("run", "plan.json", "--speed", "60", "--interval", "0.05")
+    assert "memory  5 " in text
+    loads = {row["id"]: row["event"] for row in rows(tmp_path / "twin-report" / "annotations.csv")}
+    assert loads == {"a": "end", "b": "end"}
+    assert (tmp_path / "twin-report" / "schedule.json").exists()
+
+
+def test_run_can_play_in_series(twin, tmp_path):
+    events = [{"id": "a", "duration": "300ms", "cpu": 1}, {"id": "b", "duration": "300ms", "mem": 5}]
+    (tmp_path / "plan.json").write_text(json.dumps({"events": events}))
+    text = twin("run", "plan.json", "--mode", "series", "--dry-run")
+    assert text.splitlines() == ["     0.000 s +0.300 s  cpu=1  [a]", "     0.300 s +0.300 s  mem=5  [b]"]
+    assert not (tmp_path / "twin-report").exists()
+
+
+def test_stress_holds_one_load_and_reports_it(twin, tmp_path):
+    text = twin("stress", "--cpu", "50%", "--mem", "20MiB", "--duration", "500ms", "--interval", "0.05")
+    assert "cpu     50%" in text
+    assert "20.0MiB" in text
+    assert {row["event"] for row in rows(tmp_path / "twin-report" / "annotations.csv")} == {"start", "end"}
+
+
+def test_stress_says_why_a_load_failed(twin):
+    said = twin("stress", "--disk", "1MB/s", "--directory", "/no/such/place", "--duration", "1s", status=1)
+    assert said.strip() == "disk=1MB/s: /no/such/place is no directory"
+
+
+def test_the_fingerprint_tells_no_names_unless_asked(twin):
+    plain, named = json.loads(twin("fingerprint")), json.loads(twin("fingerprint", "--identify"))
+    assert named.keys() - plain.keys() == {"host", "user"}
+    assert plain["python"]["version"] == sys.version.split()[0]
+
+
+def test_options_stand_in_pyproject_and_flags_win(twin, tmp_path):
+    (tmp_path / "pyproject.toml").write_text("[tool.pytest-twin]\ninterval = 0.5\nreport_dir = 'elsewhere'\n")
+    twin("record", "--interval", "0.05", "--duration", "500ms")
+    assert len(rows(tmp_path / "elsewhere" / "system_metrics_dataset.csv")) > 3
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["record", "--interval", "no"], "Error: interval: 'no' is not a number above 0; write one such as 0.1"),
+        (["record", "--duration", "soon"], "Error: Invalid value for '--duration': 'soon' is not a duration; *"),
+        (["stress"], "Error: nothing to apply; give a load such as --cpu 75%"),
+        (["stress", "--cpu", "150%"], 'Error: --cpu: "150%" is over 100%; give 0-100%'),
+        (["run", "none.json"], "Error: none.json: No such file or directory"),
+        (["schedule", "--weight", "cpo=1"], 'Error: cpo: unknown kind; did you mean "cpu"?'),
+        (["schedule", "--intensity", "cpu=200%"], 'Error: --intensity cpu: "200%" is over 100%; give 0-100%'),
+        (["nonsense"], "Error: No such command 'nonsense'*"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(twin, words, message):
+    from fnmatch import fnmatchcase
+
+    last = twin(*words, status=2).rstrip().splitlines()[-1]
+    assert fnmatchcase(last, message.replace("[", "[[]")), last
+
+
+def test_an_interrupted_run_leaves_no_load(tmp_path, eventually):
+    import psutil
+
+    (tmp_path / "plan.json").write_text('{"events": [{"duration": "1h", "cpu": 1}]}')
+    run = subprocess.Popen([*COMMAND, "run", "plan.json"], cwd=tmp_path, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    annotations = tmp_path / "twin-report" / "annotations.csv"
+    eventually(lambda: annotations.exists() and len(rows(annotations)) == 1)
+    children = psutil.Process(run.pid).children(recursive=True)
+    time.sleep(0.2)
+    run.send_signal(signal.SIGINT)
+    run.communicate(timeout=30)
+    assert run.returncode == 130
+    assert psutil.wait_procs(children, timeout=3)[1] == []
+    assert [row["event"] for row in rows(annotations)] == ["start", "end"]
