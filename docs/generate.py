@@ -1,6 +1,6 @@
 """Writes the parts of the documentation that the code declares: columns.md, schedule.schema.json.
 
-    python docs/generate.py
+python docs/generate.py
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ class Part:
             whole = usable.get(self.kind.measure)
             return f"{figure / whole:.1%}" if whole else ""
         if self.unit == COUNT:
-            return f"{figure:.2f} cores"
+            return f"{figure:.2f} cores" if self.kind.measure == "cpu_s" else f"{figure:g}"
         return said_bytes(figure, like=self.text) if self.unit == BYTES else f"{figure / held_s / 1e6:.1f}MB/s"
 
 
@@ -179,7 +179,7 @@ def read_amount(kind: Kind, raw: object) -> Amount:
         if unit == COUNT and value != int(value):
             raise ValueError(f"{raw} is not a whole number; give {kind.amounts}")
         if unit == COUNT and value > 10_000:
-            raise ValueError(f"{raw} workers are too many; give at most 10000")
+            raise ValueError(f"{raw} is too many; give at most 10000")
         value *= one
     if unit not in kind.units:
         raise ValueError(f"{raw!r} has no unit that fits; give {kind.amounts}")

@@ -1,0 +1,1 @@
+"""A probe and a stressor for pytest-twin."""

@@ -1,0 +1,62 @@
+"""What the documentation says is what the code does."""
+
+from __future__ import annotations
+
+import json
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+from pytest_twin import settings
+from pytest_twin.model import load, schedule
+from stressors import kinds
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_table_of_options_is_that_of_the_settings():
+    lines = ["| option | default | |", "|---|---|---|"]
+    for name, option in settings.options().items():
+        default = settings.default(name)
+        shown = "off" if default is False else "" if default is None else str(default)
+        flag = f"{settings.flag(name)} {option.metavar}".rstrip()
+        lines.append(f"| `{flag}` | {shown} | {option.help} |".replace("|  |", "| |"))
+    stands = README.partition("<!-- options -->\n")[2].partition("<!-- /options -->")[0]
+    assert stands.splitlines() == lines
+
+
+@pytest.mark.parametrize("page", ["columns.md", "schedule.schema.json"])
+def test_pages_that_the_code_declares_are_up_to_date(page):
+    pages = runpy.run_path(str(ROOT / "docs" / "generate.py"))["PAGES"]
+    assert (ROOT / "docs" / page).read_text() == pages[page]()
+
+
+def test_the_schedule_of_the_readme_can_be_read():
+    text = next(block for block in re.findall(r"```json\n(.*?)```", README, re.DOTALL) if "events" in block)
+    rows = [{"timestamp": f"2026-01-01 00:00:0{second}", "value": "50"} for second in range(3)]
+    assert len(schedule.read(text, "README.md", kinds(), lambda _: rows).events) == 6
+
+
+def test_every_mark_of_the_readme_can_be_read():
+    marks = re.findall(r"@pytest\.mark\.stress\((.+?)\)", README)
+    assert len(marks) == 2
+    for mark in marks:
+        words = dict(re.findall(r'(\w+)="([^"]+)"', mark))
+        assert load.parse(words, kinds())
+
+
+def test_every_link_of_the_readme_leads_somewhere():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_examples_of_schedules_fit_the_published_schema():
+    published = json.loads((ROOT / "docs" / "schedule.schema.json").read_text())
+    allowed = published["properties"]["events"]["items"]["properties"].keys()
+    for name in ("schedule.json", "rush_hour.json"):
+        document = json.loads((ROOT / "examples" / name).read_text())
+        assert document.keys() <= published["properties"].keys()
+        assert all(event.keys() <= allowed for event in document["events"])
