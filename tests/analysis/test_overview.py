@@ -1,0 +1,116 @@
+"""What a run comes to."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from pytest_twin.analysis.overview import LoadLine, heaviest, loads, skipped
+from pytest_twin.model.event import ABORT, END, FIELDS, NOTE, SKIP, START
+
+
+def row(event, kind="cpu", target="cpu=75%", achieved="", detail=""):
+    text = detail if isinstance(detail, str) else json.dumps(detail)
+    return {
+        **dict.fromkeys(FIELDS, ""),
+        "event": event,
+        "type": kind,
+        "target": target,
+        "achieved": achieved,
+        "detail": text,
+    }
+
+
+def ran(nodeid, user="", system="", children=""):
+    return {"nodeid": nodeid, "cpu_user_s": user, "cpu_system_s": system, "children_cpu_s": children}
+
+
+def test_loads_of_the_same_words_are_one_line():
+    rows = [
+        row(START),
+        row(END, achieved="74.9%", detail={"held_s": 2.5}),
+        row(END, achieved="75.1%", detail={"held_s": 1.5}),
+        row(END, achieved="74.9%", detail={"held_s": 1}),
+    ]
+    assert loads(rows) == [LoadLine("cpu", "cpu=75%", 3, ("74.9%", "75.1%"), 5.0, ())]
+
+
+def test_loads_come_in_the_order_of_their_first_end():
+    rows = [
+        row(START, target="a"),
+        row(END, target="b"),
+        row(END, target="a"),
+        row(END, kind="memory", target="b"),
+        row(END, target="b"),
+    ]
+    assert [(line.type, line.target, line.times) for line in loads(rows)] == [
+        ("cpu", "b", 2),
+        ("cpu", "a", 1),
+        ("memory", "b", 1),
+    ]
+
+
+def test_a_load_that_was_aborted_says_why():
+    assert loads([row(ABORT, detail={"reason": "the worker was killed", "held_s": 1})]) == [
+        LoadLine("cpu", "cpu=75%", 1, (), 1.0, ("the worker was killed",))
+    ]
+
+
+def test_a_load_that_was_reduced_says_to_what():
+    assert loads([row(END, achieved="512.0MiB", detail={"reduced": "stopped at 512 MiB"})])[0].troubles == (
+        "stopped at 512 MiB",
+    )
+
+
+def test_the_same_trouble_is_said_once():
+    rows = [
+        row(ABORT, detail={"reason": "no room"}),
+        row(ABORT, detail={"reason": "no room"}),
+        row(END, detail={"reduced": "less"}),
+    ]
+    assert loads(rows)[0].troubles == ("no room", "less")
+
+
+@pytest.mark.parametrize("detail", ["", "text", "[1]", "5", "{", '{"held_s": null}'])
+def test_a_detail_that_says_nothing_of_the_load_counts_as_no_time(detail):
+    assert loads([row(END, detail=detail)])[0].held_s == 0
+
+
+@pytest.mark.xfail(strict=True, reason="overview.loads: str(None) is the reason where an abort has none")
+def test_an_abort_without_a_reason_has_no_reason_called_none():
+    assert "None" not in loads([row(ABORT)])[0].troubles
+
+
+@pytest.mark.parametrize("event", [START, SKIP, NOTE])
+def test_only_what_ended_is_a_load(event):
+    assert loads([row(event)]) == []
+
+
+def test_the_end_of_a_test_is_no_load():
+    assert loads([row(END, kind="test", target="")]) == []
+
+
+def test_loads_that_were_not_reached_are_counted_by_type():
+    assert skipped([row(SKIP), row(SKIP, kind="disk"), row(SKIP), row(END)]) == Counter(cpu=2, disk=1)
+
+
+def test_the_heaviest_tests_are_those_with_most_cpu_seconds_children_included():
+    light, heavy, heaviest_of_all = (
+        ran("light", "1", "0.5", "0"),
+        ran("heavy", "2", "0.5", "1"),
+        ran("children", "0", "0", "9.25"),
+    )
+    assert heaviest([light, heavy, heaviest_of_all], 2) == [(heaviest_of_all, 9.25), (heavy, 3.5)]
+
+
+def test_a_counter_that_is_missing_adds_nothing():
+    assert [cost for _, cost in heaviest([ran("a", "1", "", ""), ran("b")])] == [1.0, 0.0]
+
+
+def test_tests_of_the_same_cost_stay_in_their_order():
+    tests = [ran(name, "1") for name in "abcd"]
+    assert [test["nodeid"] for test, _ in heaviest(tests)] == ["a", "b", "c"]
+
+
+def test_a_run_of_nothing_comes_to_nothing():
+    assert (loads([]), skipped([]), heaviest([])) == ([], Counter(), [])
