@@ -34,7 +34,8 @@ A value that cannot be read is an empty cell, never a zero.
 
 ## system_metrics_dataset.csv: a row is a sample
 
-The first {sum(column.legacy is not None for column in dataset)} columns are those of the old dataset, in their order and units.
+The first {sum(column.legacy is not None for column in dataset)} columns are those of the old dataset, in their
+order and units.
 
 {table(ordered)}
 

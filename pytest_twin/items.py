@@ -109,20 +109,12 @@ def check(items: Iterable[pytest.Item]) -> None:
             schedule_of(item)
         except LoadError as error:
             for key, problem in error.problems:
-                said = problem if not problem.startswith("unknown key") else unknown_keyword(key)
-                wrong[f"{item.nodeid}: stress({key}): {said}"] = None
+                wrong[f"{item.nodeid}: {STRESS}{f'({key})' if key else ''}: {problem}"] = None
         except ScheduleError as error:
             for problem in error.problems:
                 wrong[f"{item.nodeid}: {problem}"] = None
     if wrong:
         raise pytest.UsageError("\n".join(wrong))
-
-
-def unknown_keyword(key: str) -> str:
-    """What to say of a keyword of the marker that nobody knows."""
-    from pytest_twin.model.load import MODIFIERS, unknown
-
-    return unknown(key, [*kinds(), *MODIFIERS]).replace("key", "keyword", 1)
 
 
 def described(items: Iterable[pytest.Item], session: Schedule | None) -> Iterator[str]:

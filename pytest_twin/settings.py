@@ -161,8 +161,11 @@ def from_pyproject(document: Mapping[str, Any]) -> dict[str, object]:
     """
     tool = document.get("tool", {})
     own = tool.get(TABLE, {})
+    for name, table in ((TABLE, own), ("pytest", tool.get("pytest", {}))):
+        if not isinstance(table, dict):
+            raise SettingsError(f"pyproject.toml: [tool.{name}] is not a table")
     names = {("twin" if name == "enabled" else name): name for name in options()}
-    for key in own.keys() - names.keys():
+    for key in [key for key in own if key not in names]:
         near = difflib.get_close_matches(key, names, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(names)}"
         raise SettingsError(f"pyproject.toml: [tool.{TABLE}]: unknown key {key}; {hint}")

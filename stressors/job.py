@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 REPORT_EVERY_S = 0.2
+GRACE_S = 10.0
 
 
 class Job:
@@ -35,6 +38,7 @@ class Job:
         self.options: dict[str, Any] = dict(request.get("options") or {})
         self.seed: int = request.get("seed") or 0
         self.workers = 1
+        self._duration: float | None = request.get("duration")
         self.achieved: dict[str, float | str] = {}
         self.began = time.monotonic()
         self._pipe: int | None = None
@@ -54,8 +58,10 @@ class Job:
         return time.monotonic() - self.began >= self.profile.last_change
 
     def ready(self) -> None:
-        """Say that the load is really applied, with the figures so far."""
+        """Say that the load is really applied, with the figures so far; from now on the kernel has a deadline."""
         at = time.monotonic()
+        if self._duration is not None and sys.platform != "win32":
+            signal.setitimer(signal.ITIMER_REAL, self._duration + GRACE_S)
         self.report()
         self._send({"ready": at})
 

@@ -4,8 +4,9 @@ A request is a dict: ``id, kind, module, unit, profile, options, seed, start`` (
 ``duration`` (seconds, None is until it is stopped). Replies are dicts with an ``event``:
 
 - ``ready``: ``id, at, pids``: the load is really applied
-- ``end``: ``id, at, since, reason`` (``stopped``, ``duration`` or ``done``), ``achieved``
-- ``abort``: the same, where the load could not be applied or died
+- ``end``: ``id, at, since, reason`` (``stopped``, ``duration`` or ``done``), ``achieved``; `since` is when it was
+  ready, None for a load that was stopped before its time came
+- ``abort``: the same, where the load could not be applied, died, or was not ready before its end
 """
 
 from __future__ import annotations
@@ -147,6 +148,7 @@ class Load:
         self._supervision = supervision
         self._crew: list[Crewman] = []
         self._waiting_for = 0
+        self._begun = False
         self._since: float | None = None
         self._ending = ""  # why, once it is ending
         self._fault = ""
@@ -156,6 +158,9 @@ class Load:
         """Start the workers; the load is ready when all of them are."""
         if self._ending:
             return
+        self._begun = True
+        if self._request.get("start") is not None:
+            self._end_after(self._request["start"])
         try:
             module = import_module(self._request["module"])
             workers = module.workers(Job(self._request))
@@ -216,11 +221,14 @@ class Load:
         self._since = at
         pids = [crewman.process.pid for crewman in self._crew]
         self._supervision.told(self, "ready", at=at, pids=pids)
+        if self._request.get("start") is None:
+            self._end_after(at)
+
+    def _end_after(self, begin: float) -> None:
+        """A load by itself lasts from when it is there; one of a schedule ends when it was planned to."""
         duration = self._request.get("duration")
         if duration is not None:
-            planned = self._request.get("start")
-            begin = at if planned is None else planned  # a schedule's events end when they were planned to
-            self._supervision.at(max(begin + duration, at), lambda: self.stop("duration"))
+            self._supervision.at(begin + duration, lambda: self.stop("duration"))
 
     def _lose(self, crewman: Crewman) -> None:
         self._crew.remove(crewman)
@@ -241,10 +249,10 @@ class Load:
             crewman.process.kill()
 
     def _over(self) -> None:
+        if self._begun and self._since is None:
+            self._fault = self._fault or "ended before it was really there"
         event = "abort" if self._fault else "end"
         reason = self._fault or self._ending or "done"
-        if self._since is None and not self._fault:
-            reason = "not started"
         self._supervision.told(
             self, event, at=time.monotonic(), since=self._since, reason=reason, achieved=self.achieved()
         )

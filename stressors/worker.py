@@ -24,7 +24,6 @@ from stressors.job import Job
 
 CAN_FORK = sys.platform != "win32"
 PR_SET_PDEATHSIG = 1
-GRACE_AFTER_DURATION_S = 10.0
 
 if sys.platform == "linux":
     import ctypes
@@ -142,8 +141,6 @@ def _work(request: dict[str, Any], workers: int, pipe: int) -> int:
         for number in stops:
             signal.signal(number, _raise_stopped)
         if sys.platform != "win32":
-            if request.get("duration") is not None:
-                signal.setitimer(signal.ITIMER_REAL, request["duration"] + GRACE_AFTER_DURATION_S)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, stops)
         import_module(request["module"]).stress(job)
     except Stopped:

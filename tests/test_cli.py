@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -19,7 +20,7 @@ def twin(tmp_path):
     """Runs ``pytest-twin`` in an empty folder."""
 
     def run(*words, status=0):
-        done = subprocess.run([*COMMAND, *words], cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603
+        done = subprocess.run([*COMMAND, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == status, done.stdout + done.stderr
         return done.stdout if status == 0 else done.stderr
 
@@ -65,7 +66,7 @@ def test_record_appends_where_it_is_asked_to(twin, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_record_ends_cleanly_on_a_signal(tmp_path, eventually, number):
-    run = subprocess.Popen([*COMMAND, "record", "--interval", "0.05"], cwd=tmp_path, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    run = subprocess.Popen([*COMMAND, "record", "--interval", "0.05"], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     dataset = tmp_path / "twin-report" / "system_metrics_dataset.csv"
     eventually(lambda: dataset.exists() and len(rows(dataset)) > 3)
     run.send_signal(number)
@@ -92,7 +93,7 @@ def test_a_drawn_schedule_heeds_its_options(twin):
     assert {event["cpu"] for event in events} == {"10%", "2"}
     spans = [(float(event["start"][:-1]), float(event["duration"][:-1])) for event in events]
     assert all(10 <= lasts <= 20 for _, lasts in spans)
-    assert all(start + lasts <= later for (start, lasts), (later, _) in zip(spans, spans[1:], strict=False))
+    assert all(start + lasts <= later for (start, lasts), (later, _) in pairwise(spans))
 
 
 def test_run_plays_a_schedule_and_records(twin, tmp_path):
@@ -145,7 +146,7 @@ def test_options_stand_in_pyproject_and_flags_win(twin, tmp_path):
         (["stress"], "Error: nothing to apply; give a load such as --cpu 75%"),
         (["stress", "--cpu", "150%"], 'Error: --cpu: "150%" is over 100%; give 0-100%'),
         (["run", "none.json"], "Error: none.json: No such file or directory"),
-        (["schedule", "--weight", "cpo=1"], 'Error: cpo: unknown kind; did you mean "cpu"?'),
+        (["schedule", "--weight", "cpo=1"], 'Error: unknown kind "cpo"; did you mean "cpu"?'),
         (["schedule", "--intensity", "cpu=200%"], 'Error: --intensity cpu: "200%" is over 100%; give 0-100%'),
         (["nonsense"], "Error: No such command 'nonsense'*"),
     ],
@@ -161,7 +162,7 @@ def test_an_interrupted_run_leaves_no_load(tmp_path, eventually):
     import psutil
 
     (tmp_path / "plan.json").write_text('{"events": [{"duration": "1h", "cpu": 1}]}')
-    run = subprocess.Popen([*COMMAND, "run", "plan.json"], cwd=tmp_path, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    run = subprocess.Popen([*COMMAND, "run", "plan.json"], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     annotations = tmp_path / "twin-report" / "annotations.csv"
     eventually(lambda: annotations.exists() and len(rows(annotations)) == 1)
     children = psutil.Process(run.pid).children(recursive=True)

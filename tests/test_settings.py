@@ -159,7 +159,6 @@ def test_an_unknown_key_of_the_table_says_what_it_may_be(key, hint):
     assert str(caught.value) == f"pyproject.toml: [tool.pytest-twin]: unknown key {key}; {hint}"
 
 
-@pytest.mark.xfail(strict=True, raises=AttributeError, reason="settings.from_pyproject: a table is taken for granted")
 @pytest.mark.parametrize("tool", [{"pytest-twin": 5}, {"pytest-twin": [{"interval": 1}]}, {"pytest": 5}])
 def test_a_table_that_is_none_is_a_settings_error(tool):
     with pytest.raises(SettingsError):

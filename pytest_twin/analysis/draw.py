@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 from pytest_twin.model.load import Kinds, read_amount, unknown
@@ -62,10 +63,12 @@ def draw(wishes: Wishes, kinds: Kinds) -> dict[str, Any]:
     if wishes.overlap:
         starts = sorted(chance.uniform(0, wishes.length - duration) for duration in lasts)
     else:
-        shrink = min(1.0, 0.9 * wishes.length / sum(lasts))
+        shrink = min(1.0, 0.9 * wishes.length / (sum(lasts) or 1.0))
         lasts = [math.floor(duration * shrink * 10) / 10 for duration in lasts]
+        if not all(lasts):
+            raise ValueError("--events: so many do not fit without overlap; give fewer, or allow --overlap")
         gaps = sorted(chance.uniform(0, wishes.length - sum(lasts)) for _ in lasts)
-        starts = [gap + sum(lasts[:at]) for at, gap in enumerate(gaps)]
+        starts = [gap + before for gap, before in zip(gaps, accumulate(lasts, initial=0.0), strict=False)]
     events = []
     for start, duration in zip(starts, lasts, strict=True):
         name = chance.choices(names, weights)[0]
@@ -86,11 +89,13 @@ def _between(chance: random.Random, shortest: float, longest: float) -> float:
 def _check(wishes: Wishes, kinds: Kinds, amounts: Mapping[str, Sequence[str]]) -> None:
     for name in (*wishes.weights, *wishes.intensities):
         if name not in kinds:
-            raise ValueError(f"{name}: {unknown(name, kinds)}".replace("key", "kind", 1))
+            raise ValueError(unknown(name, kinds, "kind"))
     for name, given in amounts.items():
+        if not given:
+            raise ValueError(f"--intensity {name}: has no amounts; give {kinds[name].amounts}")
         for amount in given:
             try:
-                read_amount(kinds[name], int(amount) if amount.isdecimal() else amount)
+                read_amount(kinds[name], amount)
             except ValueError as error:
                 raise ValueError(f"--intensity {name}: {error}") from None
     weights = [wishes.weights.get(name, 1.0) for name in amounts]

@@ -42,7 +42,7 @@ def loads(annotations: Sequence[Row]) -> list[LoadLine]:
     lines = []
     for (kind, target), rows in groups.items():
         held = sum(float(str(fields.get("held_s") or 0)) for _, fields in rows)
-        aborted = [str(fields.get("reason")) for row, fields in rows if row["event"] == event.ABORT]
+        aborted = [str(fields["reason"]) for row, fields in rows if row["event"] == event.ABORT and "reason" in fields]
         reduced = [str(fields["reduced"]) for _, fields in rows if "reduced" in fields]
         achieved = dict.fromkeys(row["achieved"] for row, _ in rows if row["achieved"])
         lines.append(LoadLine(kind, target, len(rows), tuple(achieved), held, tuple(dict.fromkeys(aborted + reduced))))

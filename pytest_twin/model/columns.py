@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -32,8 +33,7 @@ ELAPSED = Column("elapsed_s", "s", "Monotonic time since the run began.", digits
 
 def order(columns: Sequence[Column]) -> list[int]:
     """The indices of columns in the order in which the file has them: the legacy ones first, in their old order."""
-    last = len(columns)
-    return sorted(range(last), key=lambda at: last if (place := columns[at].legacy) is None else place)
+    return sorted(range(len(columns)), key=lambda at: math.inf if (place := columns[at].legacy) is None else place)
 
 
 def header(columns: Iterable[Column]) -> str:
@@ -43,7 +43,7 @@ def header(columns: Iterable[Column]) -> str:
 
 def cell(column: Column, value: Value) -> str:
     """A value as the file has it: a value that is missing is an empty cell, never a zero."""
-    if value is None:
+    if value is None or value != value:  # noqa: PLR0124 - NaN
         return ""
     if isinstance(value, str):
         return value

@@ -46,14 +46,18 @@ def _cpu(flags: Flags, path: str) -> dict[str, Any]:  # noqa: ARG001
 def _memory(flags: Flags, path: str) -> dict[str, Any]:  # noqa: ARG001
     step, steps, hold = flags.get("step_mb", 500), int(flags.get("steps", 10)), flags.get("sleep", 10)
     grows = {"ramp": said_duration(steps * hold), "steps": steps} if hold and steps else {}
-    return {"mem": f"{step * steps:g}MiB", **grows}
+    return {"mem": _mebibytes(step * steps), **grows}
+
+
+def _mebibytes(count: float) -> str:
+    return f"{count:.9f}".rstrip("0").rstrip(".") + "MiB"
 
 
 def _disk(flags: Flags, path: str) -> dict[str, Any]:
     folder = path.replace("\\", "/").rpartition("/")[0]
     return {
-        "disk": f"{flags.get('size_mb', 1500):g}MiB",
-        "block": f"{flags.get('block_mb', 10):g}MiB",
+        "disk": _mebibytes(flags.get("size_mb", 1500)),
+        "block": _mebibytes(flags.get("block_mb", 10)),
         **({"pause": said_duration(flags["sleep"])} if flags.get("sleep") else {}),
         "loop": True,  # the event lasts its duration, not only until the file is written once
         **({"directory": folder} if folder else {}),
@@ -66,8 +70,9 @@ _SCRIPTS = {
     "disk_stress.py": _Script("disk_io", ("size_mb", "block_mb", "path", "sleep"), _disk),
 }
 _TYPES = {script.type: name for name, script in _SCRIPTS.items()}
-_INTERPRETER = re.compile(r"(.*[\\/])?(python[\d.]*|py)(\.exe)?", re.IGNORECASE)
-_WORDS = re.compile(r'"[^"]*"|[^\s"]+')
+_INTERPRETER = re.compile(r"([^;&|<>`$]*[\\/])?(python[\d.]*|py)(\.exe)?", re.IGNORECASE)
+_WORDS = re.compile(r'(?:[^\s"]|"[^"]*")+')
+_SHELL = re.compile(r"[;&|<>`$\n]")
 
 
 def read(event: object) -> Old:
@@ -81,7 +86,8 @@ def read(event: object) -> Old:
     problems = [(key, "unknown key") for key in event if key not in {"type", "duration_s", "cmd", "start"}]
     load: dict[str, Any] = {}
     lasts, start = 0.0, datetime.min.replace(tzinfo=UTC)
-    if event.get("type") not in _TYPES:
+    kind = event.get("type")
+    if not isinstance(kind, str) or kind not in _TYPES:
         problems.append(("type", f"{event.get('type')!r} is not one of {', '.join(_TYPES)}"))
     try:
         lasts = duration(event.get("duration_s"))
@@ -93,8 +99,8 @@ def read(event: object) -> Old:
         problems.append(("start", str(error)))
     try:
         script, load = _command(event.get("cmd"))
-        if event.get("type") in _TYPES and _TYPES[event["type"]] != script:
-            problems.append(("cmd", f"names {script}, but the type is {event['type']}"))
+        if isinstance(kind, str) and _TYPES.get(kind, script) != script:
+            problems.append(("cmd", f"names {script}, but the type is {kind}"))
     except ValueError as error:
         problems.append(("cmd", str(error)))
     if problems:
@@ -114,10 +120,12 @@ def _command(raw: object) -> tuple[str, dict[str, Any]]:
     """The stressor that a command names, and the load that its flags ask for."""
     if not isinstance(raw, str):
         raise ValueError(f"{raw!r} is not a command")
-    words = [word.strip('"') for word in _WORDS.findall(raw)]
+    if raw.count('"') % 2:
+        raise ValueError(f"{raw[:80]!r} has a quote that is not closed")
+    words = [word.replace('"', "") for word in _WORDS.findall(raw)]
     if words and _INTERPRETER.fullmatch(words[0]):
         words = words[1:]
-    name = re.split(r"[\\/]", words[0])[-1] if words else ""
+    name = re.split(r"[\\/]", words[0])[-1] if words and not _SHELL.search(words[0]) else ""
     if name not in _SCRIPTS:
         raise ValueError(f"{raw[:80]!r} is not a known stressor; known are {', '.join(_SCRIPTS)}")
     script = _SCRIPTS[name]
@@ -129,7 +137,9 @@ def _command(raw: object) -> tuple[str, dict[str, Any]]:
         if not word.startswith("--") or flag not in script.flags:
             raise ValueError(f"{word[:80]!r} is not a flag of {name}; its flags are --{', --'.join(script.flags)}")
         value = next(rest, "")
-        if flag == "path" and value and not value.startswith("--"):
+        if flag == "path":
+            if not value or value.startswith("--"):
+                raise ValueError(f"--path {value[:80]!r} is not the name of a file")
             path = value
         else:
             flags[flag] = _number(flag, value)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pytest_twin.model.quantity import Amount, amount, duration, said_bytes, size
-from stressors.kind import BYTES, COUNT, RATE, SHARE, Kind
+from pytest_twin.model.quantity import Amount, amount, duration, said_bytes, said_duration, size
+from stressors.kind import BYTES, COUNT, MAX, SHARE, Kind
 from stressors.profile import Points
 
 Kinds = Mapping[str, Kind]
@@ -126,14 +126,19 @@ class Load:
 
     def faster(self, speed: float) -> Load:
         """The same along a quicker clock."""
-        return replace(self, parts=tuple(part.faster(speed) for part in self.parts))
+        keywords = dict(self.keywords)
+        for name in keywords.keys() & {"ramp", "pause"}:
+            keywords[name] = said_duration(duration(keywords[name]) / speed)
+        if "replay" in keywords:
+            keywords["speed"] = keywords.get("speed", 1) * speed
+        return replace(self, parts=tuple(part.faster(speed) for part in self.parts), keywords=keywords)
 
 
 class LoadError(ValueError):
-    """Something is wrong with a load; `problems` has all of it, as (keyword, what is wrong)."""
+    """Something is wrong with a load; `problems` has all of it, as (keyword or nothing, what is wrong)."""
 
     def __init__(self, problems: list[tuple[str, str]]) -> None:
-        super().__init__("; ".join(f"{key}: {problem}" for key, problem in problems))
+        super().__init__("; ".join(f"{key}: {problem}" if key else problem for key, problem in problems))
         self.problems = problems
 
 
@@ -152,7 +157,7 @@ def parse(keywords: Mapping[str, Any], kinds: Kinds) -> Load:
             elif name in MODIFIERS:
                 values[name] = MODIFIERS[name].read(raw)
             else:
-                problems.append((name, unknown(name, [*kinds, *MODIFIERS])))
+                problems.append(("", unknown(name, [*kinds, *MODIFIERS], "keyword")))
         except ValueError as error:
             problems.append((name, str(error)))
     chosen = [name for name in keywords if name in kinds]
@@ -186,10 +191,11 @@ def read_amount(kind: Kind, raw: object) -> Amount:
     return Amount(value, unit)
 
 
-def unknown(word: str, known: Iterable[str]) -> str:
+def unknown(word: str, known: Iterable[str], what: str = "key") -> str:
     """What to say of a word that nobody knows."""
     near = difflib.get_close_matches(word, known, n=1)
-    return f'unknown key; did you mean "{near[0]}"?' if near else f"unknown key; known are {', '.join(sorted(known))}"
+    hint = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(sorted(known))}"
+    return f'unknown {what} "{word}"; {hint}'
 
 
 def _misplaced(keywords: Mapping[str, Any], chosen: list[Kind]) -> list[tuple[str, str]]:
@@ -203,7 +209,7 @@ def _misplaced(keywords: Mapping[str, Any], chosen: list[Kind]) -> list[tuple[st
 
 
 def _part(kind: Kind, text: str, asked: Amount, values: Mapping[str, Any]) -> Part | None:
-    if asked.value == 0 and asked.unit in {COUNT, SHARE, BYTES, RATE}:
+    if asked.value == 0 and asked.unit != MAX:
         return None
     profile = _grown(asked.value, values.get("ramp", 0.0), values.get("steps"))
     options = {name: values[name] for name in kind.modifiers if name in values}

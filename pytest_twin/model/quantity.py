@@ -36,7 +36,7 @@ def amount(raw: object) -> Amount:
         return Amount(0.0, MAX)
     if isinstance(raw, bool) or not isinstance(raw, int | float | str):
         raise ValueError(f"{raw!r} is not an amount")
-    text = str(raw).strip()
+    text = " ".join(str(raw).split())
     match = _AMOUNT.fullmatch(text)
     if match is None or (match[3] and match[2] not in _SIZES) or (match[2] or "B") not in {*_SIZES, "%"}:
         raise ValueError(f"{raw!r} is not an amount")
@@ -60,7 +60,7 @@ def duration(raw: object) -> float:
     """
     seconds = math.nan
     if isinstance(raw, int | float) and not isinstance(raw, bool):
-        seconds = float(raw) if abs(raw) < 1e15 else math.inf
+        seconds = float(min(max(raw, -1e15), 1e15))  # NaN stays NaN
     elif isinstance(raw, str) and re.fullmatch(r"-?\d{1,15}(\.\d{1,9})?", raw.strip(), re.ASCII):
         seconds = float(raw)
     elif isinstance(raw, str):
@@ -72,10 +72,14 @@ def duration(raw: object) -> float:
     if math.isnan(seconds):
         raise ValueError(f'{raw!r} is not a duration; write seconds, or text such as "500ms" or "1m30s"')
     if seconds < 0:
-        raise ValueError(f"{raw} is below 0")
+        raise ValueError(f"{_shown(raw)} is below 0")
     if seconds > LONGEST_S:
-        raise ValueError(f"{raw} is longer than a year")
+        raise ValueError(f"{_shown(raw)} is longer than a year")
     return seconds
+
+
+def _shown(raw: object) -> str:
+    return " ".join(str(raw).split())
 
 
 def size(raw: object) -> float:
@@ -100,7 +104,7 @@ def said_bytes(count: float, *, like: str = "MiB") -> str:
     decimal = like.endswith(("kB", "KB", "MB", "GB", "TB"))
     base, units = (1000, ("B", "kB", "MB")) if decimal else (1024, ("B", "KiB", "MiB"))
     for unit in units:
-        if abs(count) < base:
+        if abs(round(count, 1)) < base:
             return f"{count:.1f}{unit}"
         count /= base
     return f"{count:.1f}{'GB' if decimal else 'GiB'}"

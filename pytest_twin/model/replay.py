@@ -48,11 +48,18 @@ def replayed(rows: Rows, name: str, kinds: Kinds) -> tuple[Load, float]:
 def _time(row: Mapping[str, str]) -> float:
     try:
         if row.get("elapsed_s"):
-            return float(row["elapsed_s"])
+            return _finite(row["elapsed_s"])
         moment = datetime.fromisoformat(row["timestamp"])
     except (KeyError, TypeError, ValueError):
         raise ReplayError(f"{dict(row)!r:.80} has no time (elapsed_s or timestamp)") from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is not finite")
+    return value
 
 
 def _series(times: Sequence[float], rows: Rows, column: str) -> Series:
@@ -76,7 +83,7 @@ def _cpu(series: Series, step: float) -> Points:
 def _memory(series: Series, step: float) -> Points:
     """Only the rise: what is always in use is in use here too."""
     lowest = min(value for _, value in series)
-    return [(at - step, (value - lowest) / 100) for at, value in series]
+    return [(at - step, min((value - lowest) / 100, 1.0)) for at, value in series]
 
 
 def _disk(series: Series, step: float) -> Points:

@@ -10,8 +10,9 @@ from typing import Any, NoReturn
 
 from pytest_twin.model import legacy
 from pytest_twin.model.load import MODIFIERS, Kinds, Load, LoadError, parse, unknown
-from pytest_twin.model.quantity import duration, said_duration
-from pytest_twin.model.replay import ReplayError, replayed
+from pytest_twin.model.quantity import LONGEST_S, duration, said_duration
+from pytest_twin.model.replay import replayed
+from pytest_twin.model.table import visible
 
 SESSION, TEST = "session", "test"
 PARALLEL, SERIES = "parallel", "series"
@@ -150,6 +151,10 @@ class _Draft:
     every: float = 0.0
     count: int = 1
 
+    def names(self) -> list[str]:
+        """The ids of the event and of its repetitions."""
+        return [self.id, *(f"{self.id}#{turn}" for turn in range(2, self.count + 1))]
+
 
 @dataclass
 class _Reading:
@@ -161,7 +166,7 @@ class _Reading:
     problems: list[str] = field(default_factory=list)
 
     def wrong(self, place: str, problem: str) -> None:
-        self.problems.append(f"{self.name}: {place}{': ' if place else ''}{problem}")
+        self.problems.append(visible(f"{self.name}: {place}{': ' if place else ''}{problem}"))
 
     def value(self, event: Mapping[str, Any], place: str, key: str, default: Any) -> Any:
         """One field, read by its own reader; the default where it is absent or wrong."""
@@ -178,12 +183,13 @@ class _Reading:
         if not isinstance(document, dict):
             self.wrong("", "is not an object with events, nor a legacy list")
             return Schedule(())
-        for key in document.keys() - _TOP.keys():
-            self.wrong(str(key), unknown(str(key), _TOP))
-        top: dict[str, Any] = {"version": 1, "anchor": SESSION, "mode": PARALLEL, "seed": 0}
-        for key, default in top.items():
+        top: dict[str, Any] = {"anchor": SESSION, "mode": PARALLEL, "seed": 0}
+        for key, raw in document.items():
             try:
-                top[key] = _TOP[key].read(document.get(key, default))
+                if key not in _TOP:
+                    self.wrong("", unknown(key, _TOP))
+                elif key != "events":
+                    top[key] = _TOP[key].read(raw)
             except ValueError as error:
                 self.wrong(key, str(error))
         events = document.get("events")
@@ -202,10 +208,11 @@ class _Reading:
             self.wrong(place, "is not an object")
             return None
         words = {key: raw for key, raw in event.items() if key not in _EVENT}
-        for key in [key for key in words if key not in self.kinds and key not in MODIFIERS]:
-            self.wrong(place, f'unknown key "{key}"{unknown(key, [*_EVENT, *self.kinds, *MODIFIERS])[11:]}')
+        strangers = [key for key in words if key not in self.kinds and key not in MODIFIERS]
+        for key in strangers:
+            self.wrong(place, unknown(key, [*_EVENT, *self.kinds, *MODIFIERS]))
             del words[key]
-        load, lasts = self.load(place, event, words)
+        load, lasts = self.load(place, event, words, sure=not strangers)
         repeat = self.value(event, place, "repeat", {"every": 0.0, "count": 1})
         if lasts is None and "duration" not in event:
             self.wrong(place, 'has no duration; write one such as "30s"')
@@ -221,8 +228,13 @@ class _Reading:
             **repeat,
         )
 
-    def load(self, place: str, event: Mapping[str, Any], words: dict[str, Any]) -> tuple[Load, float | None]:
-        """What an event applies, and how long that is by itself where it says so (a recording does)."""
+    def load(
+        self, place: str, event: Mapping[str, Any], words: dict[str, Any], *, sure: bool
+    ) -> tuple[Load, float | None]:
+        """What an event applies, and how long that is by itself where it says so (a recording does).
+
+        Where a key is unknown it is not `sure` that an event without a load was meant to have none.
+        """
         if "replay" in event:
             if words:
                 self.wrong(place, f"has both replay and {', '.join(words)}; make two events of it")
@@ -230,7 +242,8 @@ class _Reading:
         if "speed" in event:
             self.wrong(f"{place}.speed", "is for a replay")
         if not words.keys() & self.kinds.keys():
-            self.wrong(place, f"applies nothing; give {', '.join(self.kinds)} or replay")
+            if sure:
+                self.wrong(place, f"applies nothing; give {', '.join(self.kinds)} or replay")
             return Load(), None
         try:
             return parse(words, self.kinds), None
@@ -247,41 +260,47 @@ class _Reading:
             return Load(), 0.0
         try:
             load, lasts = replayed(self.recording(path), path, self.kinds)
-        except (OSError, ReplayError) as error:
+        except (OSError, ValueError) as error:
             self.wrong(f"{place}.replay", f"{path}: {getattr(error, 'strerror', None) or error}")
+            return Load(), 0.0
+        if not lasts / speed <= LONGEST_S:
+            self.wrong(f"{place}.replay", f"{path}: is longer than a year at this speed")
             return Load(), 0.0
         given = {"speed": event["speed"]} if "speed" in event else {}
         return replace(load.faster(speed), keywords={"replay": path, **given}), lasts / speed
 
     def placed(self, drafts: list[_Draft]) -> Iterator[Planned]:
         """Events with their times worked out: repeated, and behind those that they follow."""
-        named: dict[str, _Draft] = {}
-        for draft in drafts:
-            if draft.id in named:
-                self.wrong(f"{draft.place}.id", f'"{draft.id}" is taken by {named[draft.id].place}')
-            named.setdefault(draft.id, draft)
+        named = {draft.id: draft for draft in reversed(drafts)}
+        taken: dict[str, _Draft] = {}
         if sum(draft.count for draft in drafts) > MOST_EVENTS:
             self.wrong("events", f"are more than {MOST_EVENTS} with their repetitions")
             return
+        for draft in drafts:
+            for name in draft.names():
+                if (first := taken.setdefault(name, draft)) is not draft:
+                    self.wrong(f"{draft.place}.id", f'"{name}" is taken by {first.place}')
         starts: dict[str, float] = {}
         for draft in drafts:
             start = self.start(draft, named, starts)
-            for turn in range(draft.count):
-                name = draft.id if turn == 0 else f"{draft.id}#{turn + 1}"
+            if start + (draft.count - 1) * draft.every > LONGEST_S:
+                self.wrong(f"{draft.place}.start", "comes to more than a year after the anchor")
+            for turn, name in enumerate(draft.names()):
                 yield Planned(name, start + turn * draft.every, draft.lasts, draft.load, draft.tests, draft.note)
 
     def start(self, draft: _Draft, named: Mapping[str, _Draft], starts: dict[str, float]) -> float:
         """When an event starts; those that it follows, one behind the other, are worked out first."""
-        chain = [draft]
+        chain, links = [draft], {draft.id}
         while chain[-1].id not in starts and chain[-1].after is not None:
             before = named.get(chain[-1].after)
             if before is None:
                 self.wrong(f"{chain[-1].place}.after", f'there is no event "{chain[-1].after}"')
                 break
-            if before in chain:
+            if before.id in links:
                 self.wrong(f"{draft.place}.after", f'"{before.id}" comes after itself')
                 break
             chain.append(before)
+            links.add(before.id)
         for link in reversed(chain):
             first = named.get(link.after or "")
             begins = (
@@ -311,6 +330,8 @@ class _Reading:
                 self.wrong(f"{place}.cmd", str(error))
                 continue
             start = (old.start - first).total_seconds() if first else 0.0
+            if start > LONGEST_S:
+                self.wrong(f"{place}.start", "is more than a year after the first")
             events.append(Planned(f"e{at + 1}", start, old.duration_s, load, note=old.type))
         return Schedule(tuple(sorted(events, key=lambda event: event.start_s)))
 

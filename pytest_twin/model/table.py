@@ -24,7 +24,11 @@ def record(cells: Iterable[object]) -> str:
 def records(text: str) -> list[dict[str, str]]:
     """The rows of a table, by column; a last line without an end was cut off when the run died, and is left out."""
     complete = text[: text.rfind("\n") + 1]
-    return list(csv.DictReader(io.StringIO(complete)))
+    csv.field_size_limit(max(csv.field_size_limit(), len(complete)))
+    try:
+        return list(csv.DictReader(io.StringIO(complete)))
+    except csv.Error as error:
+        raise ValueError(f"is not CSV: {error}") from None
 
 
 def header(columns: Sequence[str]) -> str:
@@ -35,7 +39,10 @@ def header(columns: Sequence[str]) -> str:
 def _text(cell: object) -> str:
     if cell is None:
         return ""
-    if not isinstance(cell, str):
-        return str(cell)
-    text = cell.translate(_VISIBLE).encode("utf-8", "backslashreplace").decode("utf-8")
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    text = visible(str(cell)).encode("utf-8", "backslashreplace").decode("utf-8")
+    return f"'{text}" if isinstance(cell, str) and text.startswith(_FORMULA) else text
+
+
+def visible(text: str) -> str:
+    """Text on one line: control characters as escapes."""
+    return text.translate(_VISIBLE)

@@ -76,7 +76,6 @@ def test_a_detail_that_says_nothing_of_the_load_counts_as_no_time(detail):
     assert loads([row(END, detail=detail)])[0].held_s == 0
 
 
-@pytest.mark.xfail(strict=True, reason="overview.loads: str(None) is the reason where an abort has none")
 def test_an_abort_without_a_reason_has_no_reason_called_none():
     assert "None" not in loads([row(ABORT)])[0].troubles
 

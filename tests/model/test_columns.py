@@ -16,9 +16,6 @@ def test_the_legacy_columns_come_first_in_their_old_order():
     assert [columns[at].name for at in order(columns)] == ["timestamp", "b", "ours", "elapsed_s"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="columns.order: the key of our columns, len(columns), may be below a legacy place"
-)
 def test_a_legacy_column_comes_first_even_where_few_columns_are_there():
     assert order([column("ours"), column("battery_percent", legacy=14)]) == [1, 0]
 

@@ -216,7 +216,6 @@ def test_a_flag_without_its_value_is_refused():
     assert problems(event("mem_stress.py --sleep")) == [("cmd", "--sleep '' is not a number from 0 up")]
 
 
-@pytest.mark.xfail(strict=True, reason="legacy._command: a --path without a value is told that it is not a number")
 @pytest.mark.parametrize("rest", ["", " --sleep 1"])
 def test_a_path_without_its_value_is_not_told_that_it_is_no_number(rest):
     ((key, problem),) = problems(event(f"disk_stress.py --path{rest}"))
@@ -224,14 +223,10 @@ def test_a_path_without_its_value_is_not_told_that_it_is_no_number(rest):
     assert "number" not in problem
 
 
-@pytest.mark.xfail(strict=True, reason="legacy._WORDS: a quote within a word begins another word")
 def test_a_path_in_quotes_may_stand_behind_an_equals_sign():
     assert load('disk_stress.py --path="D:\\my data\\temp.bin"')["directory"] == "D:/my data"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="legacy._memory, _disk: :g makes 1.04858e+06MiB, which is no amount, of a million and more"
-)
 @pytest.mark.parametrize(
     ("cmd", "keyword", "amount"),
     [
@@ -243,15 +238,11 @@ def test_a_large_amount_keeps_every_digit(cmd, keyword, amount):
     assert load(cmd)[keyword] == amount
 
 
-@pytest.mark.xfail(strict=True, reason="legacy._WORDS: findall skips a quote that is not closed")
 @pytest.mark.parametrize("cmd", ['cpu_stress.py " --procs 8', 'cpu_stress.py --procs 8"', '"cpu_stress.py --procs 8'])
 def test_a_quote_that_is_not_closed_is_refused(cmd):
     assert [key for key, _ in problems(event(cmd))] == ["cmd"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="legacy._command: only what is behind the last separator of the first word is looked at"
-)
 @pytest.mark.parametrize(
     "cmd",
     [
@@ -281,7 +272,6 @@ def test_an_unknown_type_says_which_there_are(kind):
     ]
 
 
-@pytest.mark.xfail(strict=True, raises=TypeError, reason="legacy.read: a list or an object as type is not hashable")
 @pytest.mark.parametrize("kind", [[], {}, ["cpu_spike"]])
 def test_a_type_that_is_no_text_says_which_there_are(kind):
     assert problems(event("cpu_stress.py", type=kind)) == [
@@ -324,9 +314,6 @@ def test_an_event_is_an_object(value):
     assert problems(value) == [("", "is not an object")]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="legacy._command: shell text in front of a separator, and quotes that are not closed"
-)
 @example(["reboot;/cpu_stress.py"])
 @example(["cpu_stress.py", '"', "--procs", "8"])
 @given(st.lists(TOKENS | st.text(r";&|`$<>\/ab 8", max_size=4), max_size=7))

@@ -25,7 +25,9 @@ def part(**keywords):
 def problems(**keywords):
     with pytest.raises(LoadError) as caught:
         parse(keywords, KINDS)
-    assert str(caught.value) == "; ".join(f"{key}: {problem}" for key, problem in caught.value.problems)
+    assert str(caught.value) == "; ".join(
+        f"{key}: {problem}" if key else problem for key, problem in caught.value.problems
+    )
     return caught.value.problems
 
 
@@ -131,13 +133,13 @@ def test_a_modifier_of_the_disk_is_refused_without_a_disk(keyword, raw, problem)
 
 
 def test_a_misspelled_word_gets_the_nearest_one():
-    assert problems(cpuu=1) == [("cpuu", 'unknown key; did you mean "cpu"?')]
+    assert problems(cpuu=1) == [("", 'unknown keyword "cpuu"; did you mean "cpu"?')]
 
 
 def test_a_word_that_is_near_to_none_gets_them_all():
     known = "block, cpu, directory, disk, loop, mem, pause, ramp, steps"
-    assert problems(gravity=1) == [("gravity", f"unknown key; known are {known}")]
-    assert unknown("x", []) == "unknown key; known are "
+    assert problems(gravity=1) == [("", f'unknown keyword "gravity"; known are {known}')]
+    assert unknown("x", []) == 'unknown key "x"; known are '
 
 
 def test_everything_that_is_wrong_is_said_at_once():
@@ -145,7 +147,7 @@ def test_everything_that_is_wrong_is_said_at_once():
         "cpu",
         "mem",
         "loop",
-        "gpu",
+        "",  # the unknown gpu
         "loop",
         "steps",
     ]
@@ -224,7 +226,7 @@ def test_a_share_of_an_unknown_whole_is_not_said():
 def test_whatever_is_given_is_a_load_or_a_load_error(keywords):
     load, error = tried(LoadError, parse, keywords, KINDS)
     if error:
-        assert {key for key, _ in error.problems} <= keywords.keys()
+        assert {key for key, _ in error.problems} <= {"", *keywords}
         return
     assert load.keywords == keywords
     for one in load.parts:

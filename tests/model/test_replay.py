@@ -144,16 +144,12 @@ def test_a_value_that_is_no_number_is_shown_with_its_column():
     assert error(rows("cpu_percent", "5", "high")) == "cpu_percent: 'high' is not a number"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="replay._time: float() takes nan and inf, and the load gets points that are no numbers"
-)
 @pytest.mark.parametrize("time", ["nan", "inf", "-inf"])
 def test_a_time_that_is_not_finite_is_no_time(time):
     row = {"elapsed_s": time, "value": "5"}
     assert error([{"elapsed_s": "0", "value": "5"}, row]) == f"{row!r} has no time (elapsed_s or timestamp)"
 
 
-@pytest.mark.xfail(strict=True, reason="replay._memory: a rise of more than 100 % is not cut, as a share of the CPU is")
 def test_a_rise_of_memory_over_100_percent_is_cut():
     assert max(value for _, value in part(rows("ram_used_percent", "0", "250")).profile) == 1.0
 

@@ -87,19 +87,14 @@ def test_a_table_cut_anywhere_keeps_every_row_but_the_last(rows, data):
     assert records(whole[:cut]) == records(whole)[: max(0, whole[:cut].count("\n") - 1)]
 
 
-@pytest.mark.xfail(strict=True, reason="table._text: only a str is escaped, any other cell goes out as str() gives it")
 def test_a_cell_that_is_no_text_stays_on_the_line_too():
     assert record([PurePosixPath("two\nlines")]) == "two\\nlines\n"
 
 
-@pytest.mark.xfail(strict=True, reason="table.records: csv has a limit of 131072 characters a field, record has none")
 def test_a_long_cell_is_read_back():
     assert records(header(["a"]) + record(["x" * 200_000])) == [{"a": "x" * 200_000}]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="table.records: csv.Error, which is no ValueError, comes out of a bare carriage return"
-)
 @example("a\nb\rc\n")
 @given(TABLE)
 @settings(max_examples=200, deadline=None)

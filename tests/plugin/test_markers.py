@@ -187,9 +187,9 @@ def test_every_wrong_mark_is_told_before_any_test_runs(pytester):
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
         [
-            'ERROR: *::test_unknown: stress(cpus): unknown keyword; did you mean "cpu"?',
+            'ERROR: *::test_unknown: stress: unknown keyword "cpus"; did you mean "cpu"?',
             '*::test_wrong: stress(cpu): "150%" is over 100%; give 0-100%',
-            '*::test_wrong: stress(ramp): \'soon\' is not a duration; write seconds, or text such as "500ms" or "1m30s"',
+            "*::test_wrong: stress(ramp): 'soon' is not a duration; write seconds, or text such as *",
             "*::test_positional: stress(8): has no keyword; write stress(cpu=...), stress(mem=...) or stress(disk=...)",
             "*::test_no_path: twin_schedule takes one path; write twin_schedule('schedule.json')",
         ]

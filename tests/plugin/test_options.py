@@ -44,7 +44,7 @@ def test_options_can_stand_in_the_configuration(pytester, name, text):
 
 def test_a_flag_wins_over_the_configuration_of_pytest_which_wins_over_our_table(pytester):
     (pytester.path / "pyproject.toml").write_text(
-        "[tool.pytest.ini_options]\ntwin_interval = 0.2\n[tool.pytest-twin]\ntwin = true\ninterval = 0.3\nper_test = 'all'\n"
+        "[tool.pytest.ini_options]\ntwin_interval = 0.2\n[tool.pytest-twin]\ntwin = true\ninterval = 0.3\n"
     )
     pytester.makepyfile("def test_it(): pass")
     pytester.runpytest().stdout.fnmatch_lines(["twin: every 0.2 s into twin-report"])

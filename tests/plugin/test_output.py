@@ -187,7 +187,7 @@ def test_a_killed_run_keeps_its_rows_and_leaves_no_process(pytester, left, event
         def test_it(): time.sleep(60)
     """)
     command = [sys.executable, "-m", "pytest", "--twin-interval=0.02", "-p", "no:cacheprovider"]
-    run = subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.DEVNULL)  # noqa: S603
+    run = subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.DEVNULL)
     eventually(lambda: (left.folder / "annotations.csv").exists() and len(left.loads("start")) == 2)
     eventually(lambda: (left.folder / "system_metrics_dataset.csv").exists() and len(left.samples) > 5)
     children = psutil.Process(run.pid).children(recursive=True)
