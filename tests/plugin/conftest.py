@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-import pandas as pd  # noqa: F401 - pytester forgets what an inner run imports, and numpy cannot be imported twice
+import hypothesis.internal.observability  # noqa: F401 - see below
+import pandas as pd  # noqa: F401 - pytester forgets what an inner run imports: these are slow, and numpy refuses
 import psutil
 import pytest
 

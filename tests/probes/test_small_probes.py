@@ -1,0 +1,129 @@
+"""Pressure, load average, process count and battery."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import SimpleNamespace
+
+import psutil
+import pytest
+
+from pytest_twin.probes import battery, load, pressure, processes
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+PSI = "some avg10=1.00 avg60=2.00 avg300=3.00 total={some}\nfull avg10=0.00 avg60=0.00 avg300=0.00 total={full}\n"
+
+
+@linux
+def test_pressure_is_from_the_kernels_totals(write, kernel):
+    for name in ("cpu", "memory", "io"):
+        write(f"pressure/{name}", PSI.format(some=0, full=0))
+    probe = pressure.Pressure(kernel)
+    assert probe.read(0.0) == (None,) * 5
+    write("pressure/cpu", PSI.format(some=500_000, full=0))
+    write("pressure/memory", PSI.format(some=200_000, full=100_000))
+    write("pressure/io", PSI.format(some=2_000_000, full=1_000_000))
+    assert probe.read(2.0) == (25.0, 10.0, 5.0, 100.0, 50.0)
+
+
+@linux
+def test_a_line_that_is_missing_is_empty(write, kernel):
+    write("pressure/memory", "some avg10=0.00 avg60=0.00 avg300=0.00 total=0\n")
+    probe = pressure.Pressure(kernel)
+    probe.read(0.0)
+    assert probe.read(1.0) == (None, 0.0, None, None, None)
+
+
+def test_where_there_is_no_pressure_nothing_is_made_up(kernel):
+    probe = pressure.Pressure(kernel)
+    assert [probe.read(at) for at in (0.0, 1.0)] == [(None,) * 5] * 2
+
+
+def test_the_load_average_is_the_c_librarys(monkeypatch):
+    monkeypatch.setattr(os, "getloadavg", lambda: (1.0, 2.0, 3.0), raising=False)
+    assert load.LoadAverage().read(0.0) == (1.0, 2.0, 3.0)
+
+
+def test_where_there_is_no_load_average_it_is_empty(monkeypatch):
+    monkeypatch.delattr(os, "getloadavg", raising=False)
+    assert load.LoadAverage().read(0.0) == (None, None, None)
+
+
+def test_processes_are_the_numbered_folders(tmp_path, kernel):
+    for name in ("1", "42", "4194304", "self", "sys", "12a"):
+        (tmp_path / name).mkdir()
+    assert processes.Linux(kernel).read(0.0) == (3,)
+
+
+@pytest.mark.parametrize("reader", [pytest.param(processes.Linux, marks=linux), processes.Portable])
+def test_the_process_count_agrees_with_psutil(reader):
+    (count,) = reader().read(0.0)
+    assert count == pytest.approx(len(psutil.pids()), abs=20)
+
+
+@pytest.fixture
+def supplies(write, kernel):
+    """A laptop on mains."""
+    write("AC/type", "Mains\n")
+    write("BAT0/type", "Battery\n")
+    write("BAT0/capacity", "87\n")
+    write("BAT0/status", "Charging\n")
+    return kernel
+
+
+@linux
+@pytest.mark.parametrize(
+    ("status", "plugged"), [("Charging", 1.0), ("Full", 1.0), ("Not charging", 1.0), ("Discharging", 0.0)]
+)
+def test_a_battery_is_read(supplies, write, status, plugged):
+    probe = battery.Linux(supplies)
+    write("BAT0/status", f"{status}\n")
+    assert probe.read(0.0) == (87.0, plugged)
+
+
+@linux
+@pytest.mark.xfail(strict=True, reason="what is Unknown to the kernel is written as 1, on mains")
+def test_a_battery_that_does_not_tell_is_neither_plugged_nor_not(supplies, write):
+    write("BAT0/status", "Unknown\n")
+    assert battery.Linux(supplies).read(0.0) == (87.0, None)
+
+
+@linux
+@pytest.mark.xfail(strict=True, reason="the scope of a supply is not looked at: a mouse makes the host run on battery")
+def test_the_battery_of_a_mouse_is_not_the_hosts(write, kernel):
+    write("hidpp_battery_0/type", "Battery\n")
+    write("hidpp_battery_0/scope", "Device\n")
+    write("hidpp_battery_0/capacity", "55\n")
+    write("hidpp_battery_0/status", "Discharging\n")
+    assert battery.Linux(kernel).read(0.0) == (None, None)
+
+
+@linux
+def test_a_battery_that_is_taken_out_is_empty(write, kernel):
+    write("BAT0/type", "Battery\n")
+    assert battery.Linux(kernel).read(0.0) == (None, None)
+
+
+@pytest.mark.parametrize("folder", ["", "/nowhere"])
+def test_a_host_without_battery_has_none(kernel, folder):
+    assert battery.Linux(kernel + folder).read(0.0) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("told", "row"),
+    [
+        (None, (None, None)),
+        (SimpleNamespace(percent=50, power_plugged=True), (50, 1.0)),
+        (SimpleNamespace(percent=50, power_plugged=False), (50, 0.0)),
+        (SimpleNamespace(percent=50, power_plugged=None), (50, None)),
+    ],
+)
+def test_elsewhere_the_battery_is_psutils(monkeypatch, told, row):
+    monkeypatch.setattr(psutil, "sensors_battery", lambda: told, raising=False)
+    assert battery.Portable().read(0.0) == row
+
+
+def test_where_psutil_knows_of_no_battery_there_is_none(monkeypatch):
+    monkeypatch.delattr(psutil, "sensors_battery", raising=False)
+    assert battery.Portable().read(0.0) == (None, None)

@@ -1,0 +1,149 @@
+"""The CPU stressor, by hand and under the supervisor."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+import stressors
+from stressors import cpu_stress
+from stressors.capacity import usable_cpus
+from stressors.job import Job
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+
+
+def test_it_runs_from_a_bare_checkout_and_says_what_it_did(run):
+    status, said, errors = run("cpu_stress.py", "--procs", 2, "--duration", 0.5)
+    assert (status, errors) == (0, "")
+    assert re.fullmatch(
+        r"cpu load ready: 2 process\(es\)\ncpu load ended \(duration\): \d\.\d s, \d\.\d\d CPU s\n", said
+    )
+
+
+def test_it_runs_as_a_module_of_the_checkout_with_nothing_installed():
+    command = [sys.executable, "-S", "-m", "stressors.cpu_stress", "--procs", "1", "--duration", "0"]
+    done = subprocess.run(
+        command, cwd=stressors.__path__[0] + "/..", capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.startswith("cpu load ready: 1 process(es)\ncpu load ended (duration): ")
+
+
+def test_its_help_is_its_own_docstring(run):
+    status, said, _ = run("cpu_stress.py", "--help")
+    assert status == 0
+    assert cpu_stress.__doc__.partition("\n\n")[0] in " ".join(said.split())
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "message"),
+    [
+        ("--procs", "-3", "'-3' is not a whole number from 1 up"),
+        ("--procs", "0", "'0' is not a whole number from 1 up"),
+        ("--procs", "1.5", "'1.5' is not a whole number from 1 up"),
+        ("--procs", "many", "'many' is not a whole number from 1 up"),
+        ("--duration", "-1", "'-1' is not a number from 0 up"),
+        ("--duration", "nan", "'nan' is not a number from 0 up"),
+        ("--duration", "inf", "'inf' is not a number from 0 up"),
+    ],
+)
+def test_nonsense_is_refused_with_a_reason(run, flag, value, message):
+    status, said, errors = run("cpu_stress.py", flag, value)
+    assert (status, said) == (2, "")
+    assert errors.splitlines()[-1] == f"cpu_stress.py: error: argument {flag}: {message}"
+
+
+def test_each_of_its_processes_burns(start, eventually):
+    program = start("cpu_stress.py", "--procs", 3)
+    workers = program.workers
+    assert program.first_line == "cpu load ready: 3 process(es)\n"
+    assert len(workers) == 3
+    eventually(lambda: all(worker.cpu_times().user > 0.1 for worker in workers))
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_it_cleanly(start, number):
+    program = start("cpu_stress.py", "--procs", 2)
+    workers = program.workers
+    program.process.send_signal(number)
+    status, said = program.end()
+    assert status == 0
+    assert re.fullmatch(r"cpu load ended \(stopped\): \d\.\d s, \d\.\d\d CPU s\n", said)
+    assert not any(worker.is_running() for worker in workers)
+
+
+@posix
+def test_a_killed_worker_makes_it_fail(start):
+    program = start("cpu_stress.py", "--procs", 2)
+    victim = program.workers[0]
+    victim.kill()
+    status, said = program.end()
+    assert status == 1
+    assert said.startswith(f"cpu load failed (worker {victim.pid} killed by SIGKILL): ")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
+def test_killed_itself_it_leaves_no_worker(start, eventually_gone):
+    program = start("cpu_stress.py", "--procs", 2)
+    workers = program.workers
+    program.process.kill()
+    eventually_gone(workers, within=2)
+
+
+@pytest.mark.parametrize(
+    ("unit", "amount", "expected"), [("count", 3, 3), ("count", 2.5, 3), ("share", 0.01, None), ("share", 1, None)]
+)
+def test_a_share_takes_a_worker_for_each_usable_cpu(monkeypatch, unit, amount, expected):
+    monkeypatch.setattr(cpu_stress, "usable_cpus", lambda: 1.5)
+    assert cpu_stress.workers(Job({"unit": unit, "profile": [(0, amount)]})) == (expected or 2)
+
+
+@pytest.fixture
+def burnt(supervisor):
+    """Applies a load for a while; tells its CPU seconds as a share of those of so many CPUs."""
+
+    def share(cpus: float, seconds: float = 1.0, **request) -> float:
+        supervisor.applied(**request, duration=seconds)
+        end = supervisor.hear()
+        assert (end["event"], end["reason"]) == ("end", "duration")
+        return end["achieved"]["cpu_s"] / (end["at"] - end["since"]) / cpus
+
+    return share
+
+
+def kept(share: Callable[[], float], asked: float, within: float) -> bool:
+    """Whether a load came to what was asked in one of five tries, and to more than that in none.
+
+    A busy machine may give it less; nothing makes it take more.
+    """
+    for _ in range(5):
+        found = share()
+        assert found <= asked + within
+        if found >= asked - within:
+            return True
+    return False
+
+
+def test_a_share_of_the_cpus_is_kept(burnt):
+    half = {"unit": "share", "profile": [[0, 0.5]]}
+    assert kept(lambda: burnt(usable_cpus(), **half), asked=0.5, within=0.1)
+
+
+def test_a_ramp_takes_half_of_what_its_peak_would(burnt):
+    ramp = {"unit": "share", "profile": [[0, 0], [1, 0.5]]}
+    assert kept(lambda: burnt(usable_cpus(), **ramp), asked=0.25, within=0.1)
+
+
+def test_a_ramp_of_workers_is_a_ramp_too(burnt):
+    ramp = {"unit": "count", "profile": [[0, 0], [1, 1]]}
+    assert kept(lambda: burnt(1, **ramp), asked=0.5, within=0.2)
+
+
+def test_a_share_of_nothing_burns_nothing(burnt):
+    assert burnt(usable_cpus(), seconds=0.5, unit="share", profile=[[0, 0]]) < 0.1

@@ -1,0 +1,426 @@
+"""The supervisor as a real process, and its loads in this process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+from driving import BARE, SOURCES, Supervisor, cpu
+
+from stressors.capacity import MIB
+from stressors.name import PROCESS_NAME
+from stressors.supervision import Supervision
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="what the kernel does there")
+posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+FOREVER = ("job.ready()", "while True: time.sleep(1)")
+
+
+def test_it_says_hello_with_its_process_id(supervisor):
+    assert supervisor.hello == {"event": "hello", "pid": supervisor.process.pid}
+
+
+def test_a_load_is_ready_and_then_ends_when_it_is_stopped(supervisor):
+    ready = supervisor.applied(profile=[[0, 2]])
+    assert ready.keys() == {"event", "id", "at", "pids"}
+    assert {psutil.Process(pid).ppid() for pid in ready["pids"]} == {supervisor.process.pid}
+    end = supervisor.stopped()
+    assert end == {
+        "event": "end", "id": "load", "at": end["at"], "since": ready["at"], "reason": "stopped",
+        "achieved": {"cpu_s": end["achieved"]["cpu_s"]},
+    }  # fmt: skip
+    assert end["at"] >= end["since"]
+    assert not any(psutil.pid_exists(pid) for pid in ready["pids"])
+
+
+def test_a_load_ends_after_its_duration(supervisor):
+    ready = supervisor.applied(duration=0.2)
+    end = supervisor.hear()
+    assert (end["event"], end["reason"]) == ("end", "duration")
+    assert end["at"] - ready["at"] >= 0.2
+
+
+def test_a_planned_load_does_not_start_early(supervisor):
+    planned = time.monotonic() + 0.3
+    assert supervisor.applied(start=planned)["at"] >= planned
+
+
+def test_a_load_that_is_stopped_before_its_start_was_never_there(supervisor):
+    supervisor.apply(start=time.monotonic() + 60)
+    end = supervisor.stopped()
+    assert end == {
+        "event": "end", "id": "load", "at": end["at"], "since": None, "reason": "stopped", "achieved": {}
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("planned", [True, False])
+def test_a_load_that_ends_before_it_is_there_is_aborted(supervisor, own_stressor, planned):
+    request = own_stressor("late_stress", "time.sleep(60)", "job.ready()")
+    supervisor.send({"op": "path", "path": sys.path})
+    if planned:
+        supervisor.apply(**request, start=time.monotonic(), duration=0.3)
+    else:
+        supervisor.apply(**request)
+        supervisor.send({"op": "stop", "id": "load"})
+    abort = supervisor.hear()
+    assert (abort["event"], abort["since"]) == ("abort", None)
+    assert abort["reason"] == "ended before it was really there"
+
+
+def test_loads_are_stopped_one_by_one(supervisor):
+    supervisor.applied("one")
+    two = supervisor.applied("two")
+    assert supervisor.stopped("one")["id"] == "one"
+    assert all(psutil.pid_exists(pid) for pid in two["pids"])
+    assert supervisor.stopped("two")["id"] == "two"
+
+
+def test_stopping_a_load_that_is_gone_is_no_matter(supervisor):
+    supervisor.send({"op": "stop", "id": "gone"}, {"op": "achieved", "id": "gone"})
+    assert supervisor.hear() == {"event": "achieved", "id": "gone", "achieved": {}}
+
+
+def test_a_name_may_be_used_again(supervisor):
+    for _ in range(2):
+        supervisor.applied()
+        assert supervisor.stopped()["reason"] == "stopped"
+
+
+def test_its_figures_can_be_asked_for_meanwhile(supervisor, eventually):
+    def cpu_s() -> float:
+        supervisor.send({"op": "achieved", "id": "load"})
+        return supervisor.hear()["achieved"].get("cpu_s", 0)
+
+    supervisor.applied(profile=[[0, 2]])
+    eventually(lambda: cpu_s() > 0.1)
+
+
+def test_a_stressor_that_cannot_be_found_aborts_with_a_reason(supervisor):
+    supervisor.apply(module="nowhere_stress")
+    abort = supervisor.hear()
+    assert abort == {
+        "event": "abort", "id": "load", "at": abort["at"], "since": None,
+        "reason": "cannot start: No module named 'nowhere_stress'", "achieved": {},
+    }  # fmt: skip
+
+
+def test_a_load_that_cannot_be_applied_aborts_with_a_reason(supervisor, tmp_path):
+    nowhere = str(tmp_path / "nowhere")
+    disk = {"module": "stressors.disk_stress", "unit": "max", "profile": [[0, 1]], "options": {"directory": nowhere}}
+    supervisor.apply(**disk)
+    abort = supervisor.hear()
+    assert (abort["event"], abort["since"]) == ("abort", None)
+    assert abort["reason"] == f"{nowhere} is no directory"
+
+
+@posix
+def test_a_killed_worker_aborts_its_load_with_a_reason(supervisor):
+    ready = supervisor.applied(profile=[[0, 3]])
+    victim, *others = ready["pids"]
+    os.kill(victim, signal.SIGKILL)
+    abort = supervisor.hear()
+    assert (abort["event"], abort["reason"]) == ("abort", f"worker {victim} killed by SIGKILL")
+    assert not any(psutil.pid_exists(pid) for pid in others)
+
+
+@posix
+@pytest.mark.xfail(strict=True, reason="the timer of its duration still fires: a second abort, then KeyError")
+def test_a_load_that_died_is_told_of_once(supervisor):
+    supervisor.applied("other", duration=1.0)
+    ready = supervisor.applied(duration=0.3)
+    os.kill(ready["pids"][0], signal.SIGKILL)
+    told = [supervisor.hear() for _ in range(2)]
+    assert [(each["event"], each["id"]) for each in told] == [("abort", "load"), ("end", "other")]
+
+
+@pytest.mark.xfail(strict=True, reason="the timer of its duration still fires: a second end, then KeyError")
+def test_an_amount_that_is_done_before_its_duration_ends_once(supervisor, tmp_path):
+    disk = {"module": "stressors.disk_stress", "unit": "bytes", "options": {"directory": str(tmp_path)}}
+    supervisor.applied("other", duration=2.0)
+    supervisor.applied(**disk, profile=[[0, 4 * MIB]], duration=1.0)
+    told = [supervisor.hear() for _ in range(2)]
+    assert [(each["id"], each["reason"]) for each in told] == [("load", "done"), ("other", "duration")]
+
+
+def test_stressors_of_other_packages_are_found_on_the_path_it_is_given(supervisor, own_stressor):
+    request = own_stressor("idle_stress", "job.achieved['words'] = 'as asked'", *FOREVER)
+    supervisor.send({"op": "path", "path": sys.path})
+    supervisor.applied(**request)
+    assert supervisor.stopped()["achieved"]["words"] == "as asked"
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("raise ValueError('there is no such thing')", "there is no such thing"),
+        ("raise MemoryError", "MemoryError"),
+        ("raise KeyError('a bug')", "worker {pid} exit 1"),
+        ("os._exit(3)", "worker {pid} exit 3"),
+    ],
+)
+def test_a_stressor_that_fails_aborts_its_load(supervisor, own_stressor, line, reason):
+    request = own_stressor("failing_stress", "job.ready()", line)
+    supervisor.send({"op": "path", "path": sys.path})
+    (pid,) = supervisor.applied(**request)["pids"]
+    abort = supervisor.hear()
+    assert (abort["event"], abort["reason"]) == ("abort", reason.format(pid=pid))
+
+
+@posix
+def test_a_worker_that_does_not_hear_is_killed(supervisor, own_stressor):
+    deaf = "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])"
+    supervisor.send({"op": "path", "path": sys.path})
+    supervisor.applied(**own_stressor("deaf_stress", deaf, *FOREVER))
+    end = supervisor.stopped()
+    assert (end["event"], end["reason"]) == ("end", "stopped")
+
+
+@linux
+def test_it_and_its_workers_have_their_name_in_process_lists(supervisor):
+    (worker,) = supervisor.applied()["pids"]
+    assert {psutil.Process(pid).name() for pid in (supervisor.process.pid, worker)} == {PROCESS_NAME}
+
+
+@linux
+def test_a_worker_is_the_first_that_runs_out_of_memory(supervisor):
+    (worker,) = supervisor.applied()["pids"]
+    assert Path(f"/proc/{worker}/oom_score_adj").read_text(encoding="ascii") == "1000\n"
+
+
+def test_the_end_of_its_stdin_takes_everything_down(supervisor):
+    pids = supervisor.applied(profile=[[0, 2]])["pids"]
+    assert supervisor.end() == 0
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+@posix
+def test_sigterm_takes_everything_down(supervisor):
+    pids = supervisor.applied(profile=[[0, 2]])["pids"]
+    supervisor.process.terminate()
+    assert supervisor.hear()["reason"] == "stopped"
+    assert supervisor.process.wait(60) == 0
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+@posix
+def test_ctrl_c_is_its_owners_to_handle(supervisor):
+    supervisor.applied()
+    supervisor.process.send_signal(signal.SIGINT)
+    assert supervisor.stopped()["reason"] == "stopped"
+
+
+@linux
+def test_a_killed_supervisor_leaves_no_worker(supervisor, eventually_gone):
+    workers = [psutil.Process(pid) for pid in supervisor.applied(profile=[[0, 4]])["pids"]]
+    supervisor.process.kill()
+    eventually_gone(workers, within=2)
+
+
+@linux
+def test_many_supervisors_killed_at_once_leave_no_worker(started, eventually):
+    """Killed while their workers are being born, which is when a worker is most easily lost."""
+    crew = [Supervisor(started(*BARE, SOURCES / "__main__.py", start_new_session=True)) for _ in range(4)]
+    for each in crew:
+        each.apply(profile=[[0, 20]])
+    for each in crew:
+        each.process.kill()
+    groups = {each.process.pid for each in crew}
+    eventually(lambda: not any(group_of(process) in groups for process in psutil.process_iter()), within=2)
+
+
+def group_of(process: psutil.Process) -> int | None:
+    """Its process group, None if it has ended."""
+    with suppress(ProcessLookupError, psutil.Error):
+        return None if process.status() == psutil.STATUS_ZOMBIE else os.getpgid(process.pid)
+    return None
+
+
+@posix
+def test_it_ends_with_its_parent_though_somebody_else_holds_its_stdin(started, eventually_gone):
+    start = f"import subprocess; subprocess.Popen({[*BARE, str(SOURCES / '__main__.py')]!r}).wait()"
+    parent = started(sys.executable, "-c", start)
+    supervisor = Supervisor(parent)  # it has inherited the parent's pipes, which this test holds open
+    (worker,) = supervisor.applied()["pids"]
+    orphans = [psutil.Process(supervisor.hello["pid"]), psutil.Process(worker)]
+    parent.kill()
+    eventually_gone(orphans)
+
+
+# In this process
+
+
+@pytest.fixture(params=[pytest.param(True, marks=posix), False], ids=["forked", "spawned"])
+def loads(request):
+    """Loads of this process, by fork and as on Windows; whatever is left of them is stopped."""
+    made = Loads(fork=request.param)
+    yield made
+    made.supervision.stop_all()
+
+
+class Loads:
+    """A supervision, and what it told."""
+
+    def __init__(self, *, fork: bool) -> None:
+        self.told: list[dict] = []
+        self.supervision = Supervision(self.told.append, fork=fork)
+
+    def until(self, event: str) -> dict:
+        """Go on until something is told of."""
+        deadline = time.monotonic() + 60
+        while not (found := [each for each in self.told if each["event"] == event]):
+            assert time.monotonic() < deadline, self.told
+            self.supervision.turn(1.0)
+        return found[-1]
+
+
+in_process = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+
+
+@in_process
+def test_a_load_is_ready_and_then_stopped(loads):
+    loads.supervision.apply(cpu(workers=2))
+    pids = loads.until("ready")["pids"]
+    assert loads.supervision.busy
+    loads.supervision.stop_all()
+    assert not loads.supervision.busy
+    assert [each["event"] for each in loads.told] == ["ready", "end"]
+    assert len(pids) == 2
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+@in_process
+def test_a_duration_ends_a_load(loads):
+    loads.supervision.apply(cpu(duration=0.1))
+    end = loads.until("end")
+    assert end["reason"] == "duration"
+    assert end["at"] - end["since"] >= 0.1
+
+
+@in_process
+def test_a_planned_duration_counts_from_the_plan(loads):
+    planned = time.monotonic() + 0.1
+    loads.supervision.apply(cpu(start=planned, duration=2))
+    assert planned + 2 <= loads.until("end")["at"]
+
+
+@in_process
+def test_a_killed_worker_aborts(loads):
+    loads.supervision.apply(cpu())
+    (pid,) = loads.until("ready")["pids"]
+    psutil.Process(pid).kill()
+    abort = loads.until("abort")
+    assert abort["reason"] in {f"worker {pid} killed by SIGKILL", f"worker {pid} exit -9", f"worker {pid} exit 15"}
+
+
+@in_process
+def test_memory_is_held_and_given_back(loads):
+    request = {"id": "load", "module": "stressors.mem_stress", "unit": "bytes", "profile": [[0, 20 * MIB]]}
+    loads.supervision.apply(request)
+    loads.until("ready")
+    loads.supervision.stop("load")
+    end = loads.until("end")
+    assert (end["reason"], end["achieved"].get("peak_bytes", 20 * MIB)) == ("stopped", 20 * MIB)
+
+
+@pytest.fixture
+def amount(tmp_path):
+    """A load that is over when it is written."""
+    disk = {"id": "load", "module": "stressors.disk_stress", "options": {"directory": str(tmp_path)}}
+    return {**disk, "unit": "bytes", "profile": [[0, 4 * MIB]]}
+
+
+@posix
+@in_process
+def test_an_amount_that_is_written_is_done(amount):
+    loads = Loads(fork=True)
+    loads.supervision.apply(amount)
+    assert loads.until("end")["reason"] == "done"
+
+
+@pytest.mark.xfail(
+    strict=True, reason="a spawned worker that ends by itself dies of its own thread that waits for stdin: abort"
+)
+def test_an_amount_that_is_written_is_done_without_fork_too(amount):
+    loads = Loads(fork=False)
+    loads.supervision.apply(amount)
+    while loads.supervision.busy:
+        loads.supervision.turn(1.0)
+    assert [each["event"] for each in loads.told] == ["ready", "end"]
+
+
+@in_process
+def test_a_stressor_of_the_tests_own_is_imported_by_its_worker(loads, own_stressor):
+    loads.supervision.apply({"id": "load", **own_stressor("own_stress", "raise OSError('as told')")})
+    assert loads.until("abort")["reason"] == "as told"
+
+
+@linux
+@pytest.mark.parametrize("fork", [True, False])
+def test_a_worker_ends_with_its_owner(started, eventually_gone, fork):
+    own = (
+        f"import sys; sys.path[:0] = [{str(SOURCES.parent)!r}]\n"
+        "from stressors.supervision import Supervision\n"
+        f"supervision = Supervision(lambda told: print(*told['pids'], flush=True), fork={fork})\n"
+        f"supervision.apply({cpu(workers=2)})\n"
+        "while True: supervision.turn()"
+    )
+    owner = started(*BARE, "-c", own)
+    workers = [psutil.Process(int(pid)) for pid in owner.stdout.readline().split()]
+    assert len(workers) == 2
+    owner.kill()
+    eventually_gone(workers)
+
+
+def test_what_is_due_is_done_in_the_order_of_time():
+    done: list[str] = []
+    supervision = Supervision(done.append)
+    now = time.monotonic()
+    for moment, name in ((now - 1, "second"), (now - 2, "first"), (now - 1, "third"), (now + 60, "never")):
+        supervision.at(moment, lambda name=name: done.append(name))
+    supervision.turn()
+    assert done == ["first", "second", "third"]
+
+
+@posix
+def test_the_end_of_what_is_watched_is_heard_once():
+    heard: list[bytes] = []
+    supervision = Supervision(print)
+    reader, writer = os.pipe()
+    supervision.watch(reader, heard.append)
+    os.write(writer, b"a line\n")
+    supervision.turn()
+    os.close(writer)
+    supervision.turn()
+    supervision.turn(0.0)
+    os.close(reader)
+    assert heard == [b"a line\n", b""]
+
+
+@linux
+def test_the_end_of_a_process_is_heard(started):
+    ended: list[bool] = []
+    supervision = Supervision(print)
+    process = started(sys.executable, "-S", "-c", "input()")
+    supervision.watch_process(process.pid, lambda: ended.append(True))
+    supervision.turn(0.0)
+    assert ended == []
+    process.stdin.close()
+    supervision.turn(60.0)
+    assert ended == [True]
+
+
+@linux
+@pytest.mark.xfail(strict=True, reason="a Python or a kernel without pidfd_open has no supervisor at all")
+@pytest.mark.parametrize("error", [AttributeError, OSError])
+def test_where_the_kernel_cannot_tell_of_a_process_the_supervisor_does_without(monkeypatch, error):
+    def refuse(_pid: int) -> int:
+        raise error
+
+    monkeypatch.setattr(os, "pidfd_open", refuse)
+    Supervision(print).watch_process(os.getpid(), print)
