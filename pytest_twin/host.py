@@ -124,10 +124,13 @@ def _disks() -> list[dict[str, Any]]:
             size = psutil.disk_usage(partition.mountpoint).total
         except OSError:
             continue
-        disks.append(
-            {"device": os.path.basename(partition.device), "type": partition.fstype, "size_GB": round(size / GIB, 1)}
-        )
+        disks.append({"device": _device(partition.device), "type": partition.fstype, "size_GB": round(size / GIB, 1)})
     return [disk for at, disk in enumerate(disks) if disk not in disks[:at]]
+
+
+def _device(path: str) -> str:
+    """A device's name; a volume's is left out, since installers name those after the host."""
+    return "dm" if path.startswith("/dev/mapper/") else os.path.basename(path)
 
 
 def _packages() -> dict[str, str]:

@@ -53,11 +53,7 @@ class TwinLogger:
 
     def events(self) -> pd.DataFrame:
         """The events of this test so far: its own, and those of the loads around it."""
-        frame = self._frame(
-            f"{ANNOTATIONS.removesuffix('.csv')}.{self._recording.worker}.csv"
-            if self._recording.worker
-            else ANNOTATIONS
-        )
+        frame = self._frame(self._recording.folder.part(ANNOTATIONS, self._recording.worker).name)
         inside = (frame["elapsed_s"] >= self._attempt.began) | (frame["test"] == self._attempt.nodeid)
         return frame[inside].reset_index(drop=True)
 

@@ -69,6 +69,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Check what the tests ask for, and make ready to record if any asks for something."""
     asking = [item for item in session.items if asks(item)]
+    if not asking:
+        return
     try:
         check(asking)
     except pytest.UsageError as error:
@@ -77,7 +79,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         session.config.workeroutput["twin_error"] = str(error)  # the controller tells it, and no test runs
         session.items.clear()
         return
-    if asking and not session.config.stash[SETTINGS].dry_run:
+    if not session.config.stash[SETTINGS].dry_run:
         from pytest_twin.runtest import run_of
 
         run = run_of(session.config)

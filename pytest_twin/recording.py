@@ -14,7 +14,7 @@ from pytest_twin.model import attempt, event
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.event import Event, detail
 from pytest_twin.model.table import record
-from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, SCHEDULE, TESTS, RunFolder, test_folder
+from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, SCHEDULE, TESTS, RunFolder, folder_of
 from pytest_twin.sampler import Sampled, Sampler
 from pytest_twin.supervisor import Applied, Supervisor
 
@@ -216,7 +216,7 @@ class Attempt:
 
     def __init__(self, recording: Recording, nodeid: str, number: int) -> None:
         self.nodeid = nodeid
-        self.folder = test_folder(nodeid, number)
+        self.folder = folder_of(nodeid, number)
         self.load = ""
         self._recording, self._number = recording, number
         self.id = recording.new_id("t")

@@ -13,6 +13,7 @@ from typing import Any
 
 from pytest_twin.model import attempt, event
 from pytest_twin.model.table import header, record, records
+from pytest_twin.rows import Rows
 
 DATASET = "system_metrics_dataset.csv"
 ANNOTATIONS = "annotations.csv"
@@ -21,10 +22,14 @@ FINGERPRINT = "fingerprint.json"
 SCHEDULE = "schedule.json"
 TESTS_FOLDER = "tests"
 
+FILES = (DATASET, ANNOTATIONS, TESTS, SCHEDULE, FINGERPRINT)
+
 HEADERS: Mapping[str, Sequence[str]] = {
     ANNOTATIONS: event.FIELDS,
     TESTS: tuple(column.name for column in attempt.COLUMNS),
 }
+
+DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(10))}
 
 
 class RunFolderError(OSError):
@@ -32,28 +37,22 @@ class RunFolderError(OSError):
 
 
 class Table:
-    """A CSV file that rows are appended to: one write a row, so a killed run loses at most the row being written."""
+    """A table of the run; a row that cannot be written is counted, and the tests go on."""
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-        self._fd = os.open(path, flags, 0o600)
+        self._rows = Rows(str(path), header(columns))
         self.dropped = 0
-        if os.fstat(self._fd).st_size == 0:
-            self.append(header(columns))
 
     def append(self, row: str) -> None:
-        """Write one row; one that cannot be written is counted, and the tests go on."""
-        data = row.encode()
+        """Write one row."""
         try:
-            if os.write(self._fd, data) < len(data):
-                os.write(self._fd, b"\n")  # the next row at least begins a line of its own
-                self.dropped += 1
+            self._rows.append(row)
         except OSError:
             self.dropped += 1
 
     def close(self) -> None:
         """No more rows."""
-        os.close(self._fd)
+        self._rows.close()
 
 
 class RunFolder:
@@ -69,32 +68,48 @@ class RunFolder:
         """Make the folder, if there is none.
 
         Raises:
-            RunFolderError: It cannot be made or written.
+            RunFolderError: It cannot be made or written, or has files of somebody else in the place of ours.
         """
         if self.path.exists() and not self.path.is_dir():
             raise RunFolderError(f"{self.path} is a file; give a directory")
         try:
             if not self.path.exists():
                 self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-                (self / ".gitignore").write_text("*\n", encoding="ascii")
-            (self / ANNOTATIONS).touch(mode=0o600)
+                _write(self / ".gitignore", "*\n")
         except OSError as error:
-            raise RunFolderError(f"{self.path} cannot be written: {error.strerror}") from None
+            raise RunFolderError(f"{self.path} cannot be made: {error.strerror}") from None
+        if not os.access(self.path, os.W_OK | os.X_OK):
+            raise RunFolderError(f"{self.path} cannot be written; give another directory")
+        foreign = [name for name in FILES if (self / name).exists()]
+        if foreign and not self._is_of_a_run():
+            raise RunFolderError(f"{self.path} has a {foreign[0]} that is of no run; give another directory")
+
+    def _is_of_a_run(self) -> bool:
+        try:
+            return "pytest_twin" in json.loads((self / FINGERPRINT).read_text(encoding="utf-8"))
+        except (OSError, ValueError, TypeError):
+            return False
 
     def forget(self) -> None:
         """Remove what an earlier run left, file by file: the folder may be one that somebody else uses too."""
-        for name in (DATASET, ANNOTATIONS, TESTS, FINGERPRINT, SCHEDULE):
-            (self / name).unlink(missing_ok=True)
+        if not self._is_of_a_run():
+            return
         for folder in (self / TESTS_FOLDER).glob("*"):
             if (folder / DATASET).is_file() and not folder.is_symlink():
                 for name in (DATASET, ANNOTATIONS):
                     (folder / name).unlink(missing_ok=True)
                 _remove_empty(folder)
         _remove_empty(self / TESTS_FOLDER)
+        for name in FILES:  # the fingerprint, by which a run is known, last
+            (self / name).unlink(missing_ok=True)
+
+    def part(self, name: str, worker: str) -> Path:
+        """The file of a table that a pytest-xdist worker writes; the table itself where there is none."""
+        return self / (f"{name.removesuffix('.csv')}.part-{worker}.csv" if worker else name)
 
     def parts(self, name: str) -> list[Path]:
-        """The parts of a table that pytest-xdist workers have written and nobody has merged."""
-        return sorted(self.path.glob(f"{name.removesuffix('.csv')}.*.csv"))
+        """The parts of a table that workers have written and nobody has merged."""
+        return sorted(self.path.glob(self.part(name, "*").name))
 
     def forget_parts(self) -> None:
         """Remove the parts that a run left that could not merge them."""
@@ -102,16 +117,20 @@ class RunFolder:
             for part in self.parts(name):
                 part.unlink()
 
-    def table(self, name: str, part: str = "") -> Table:
-        """A table to append to; `part` is the pytest-xdist worker, which has a file of its own until `merge`."""
-        return Table(self / (f"{name.removesuffix('.csv')}.{part}.csv" if part else name), HEADERS[name])
+    def table(self, name: str, worker: str = "") -> Table:
+        """A table to append to; a worker has a file of its own until `merge`.
+
+        Raises:
+            RunFolderError: It cannot be opened.
+        """
+        try:
+            return Table(self.part(name, worker), HEADERS[name])
+        except OSError as error:
+            raise RunFolderError(f"{self.part(name, worker)}: {error.strerror}") from None
 
     def write_json(self, name: str, document: Any) -> None:
         """A JSON file for people and programs."""
-        text = json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n"
-        path = self / name
-        path.touch(mode=0o600)
-        path.write_text(text, encoding="utf-8")
+        _write(self / name, json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
 
     def rows(self, name: str) -> list[dict[str, str]]:
         """The rows of a table, by column; none where there is no such file."""
@@ -159,9 +178,11 @@ class RunFolder:
         os.replace(temporary, path)
 
 
-def test_folder(nodeid: str, attempt_number: int) -> str:
+def folder_of(nodeid: str, attempt_number: int) -> str:
     """The folder of a test within the run folder: readable, safe on every file system, unique, below 100 bytes."""
     readable = re.sub(r"[^A-Za-z0-9_.-]+", "-", nodeid).strip("-.")[-60:].strip("-.")
+    if readable.partition(".")[0].upper() in DEVICES:
+        readable = f"_{readable}"
     mark = blake2b(f"{nodeid}\0{attempt_number}".encode("utf-8", "surrogatepass"), digest_size=5).hexdigest()
     return f"{TESTS_FOLDER}/{readable}-{mark}".replace("/-", "/")
 
@@ -190,8 +211,11 @@ def _unescaped(cell: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.write_text(text, encoding="utf-8")
+    def private(name: str, flags: int) -> int:
+        return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
+
+    with open(path, "w", encoding="utf-8", newline="", opener=private) as file:
+        file.write(text)
 
 
 def _remove_empty(folder: Path) -> None:

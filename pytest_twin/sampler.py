@@ -177,21 +177,25 @@ def main() -> None:
     """Be the sampling process."""
     from pytest_twin.model.clock import Clock
     from pytest_twin.probes import Context
+    from pytest_twin.rows import Rows
 
-    orders = json.loads(sys.stdin.buffer.readline())
+    # no buffered reading: a thread that waits in one keeps the interpreter from ending
+    said = b""
+    while not said.endswith(b"\n"):
+        said += os.read(0, 1 << 16) or b"{}\n"
+    orders = json.loads(said)
     stop = threading.Event()
 
     def listen() -> None:
-        sys.stdin.buffer.read()
+        while os.read(0, 1 << 16):
+            pass
         stop.set()
 
     threading.Thread(target=listen, daemon=True).start()
     parent = os.getppid()
     reader = Reader(Clock(*orders["clock"]), Context(orders["root"], orders["has_tests"]), orders["probes"])
-    fd = os.open(orders["path"], os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    if os.fstat(fd).st_size == 0:
-        os.write(fd, reader.header.encode())
-    sampling = Sampling(reader.row, lambda row: _write_whole(fd, row.encode()), orders["interval"])
+    rows = Rows(orders["path"], reader.header)
+    sampling = Sampling(reader.row, rows.append, orders["interval"])
     sampling.warnings = reader.warnings
 
     def wait(seconds: float) -> bool:
@@ -235,7 +239,7 @@ class Reader:
         values: list[Any] = [self._clock.stamp(elapsed), elapsed]
         for name, probe, width in self._probes:
             try:
-                values += probe.read(at)
+                values += _as_many(probe.read(at), width)
             except Exception as error:  # noqa: BLE001 - whatever a probe raises costs its own cells, not the row
                 values += [None] * width
                 self._warn(f"{name.rpartition('.')[2]}: {type(error).__name__}: {error}")
@@ -246,13 +250,10 @@ class Reader:
             self.warnings.append(text)
 
 
-def _write_whole(fd: int, row: bytes) -> None:
-    """One write a row; where only a part went in (the disk is full), it is taken back."""
-    before = os.fstat(fd).st_size
-    wrote = os.write(fd, row)
-    if wrote < len(row):
-        os.ftruncate(fd, before)
-        raise OSError(28, "No space left on device")
+def _as_many(values: Sequence[Any], width: int) -> Sequence[Any]:
+    if len(values) != width:
+        raise ValueError(f"gave {len(values)} values for {width} columns")
+    return values
 
 
 def _say(message: dict[str, Any]) -> None:

@@ -18,8 +18,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-if not __package__:  # run as a folder or a file
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+if not __package__:  # run as a file: its own folder, if that is on the path, gives way to the one above
+    sys.path[0 : not sys.flags.safe_path] = [str(Path(__file__).resolve().parent.parent)]
 
 from stressors.name import take_name
 from stressors.supervision import Supervision
@@ -37,14 +37,15 @@ class Door:
         self.open = True
         self.supervision = Supervision(self._reply)
         self.supervision.watch(requests, self._hear)
-        self.supervision.watch_process(self._parent, self.close)
+        is_watched = self.supervision.watch_process(self._parent, self.close)
+        self._look_every = None if is_watched else PARENT_CHECK_S
 
     def serve(self) -> None:
         """Go on until the door is closed, then leave nothing behind."""
         self._reply({"event": "hello", "pid": os.getpid()})
         try:
             while self.open:
-                self.supervision.turn(None if sys.platform == "linux" else PARENT_CHECK_S)
+                self.supervision.turn(self._look_every)
                 if os.getppid() != self._parent:
                     self.close()
         finally:

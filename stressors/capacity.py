@@ -60,7 +60,7 @@ def cpu_quota() -> float | None:
     """CPUs' worth of time that this process's cgroups allow."""
     quotas = []
     for folder in (*_folders("cpu"), *_folders("")):
-        quota = _text(folder, "cpu.max").split() or [_text(folder, "cpu.cfs_quota_us"), "100000"]
+        quota = _text(folder, "cpu.max").split() or [_text(folder, "cpu.cfs_quota_us").strip(), "100000"]
         period = _number(folder, "cpu.cfs_period_us") or int(quota[1])
         if quota[0].isdecimal():
             quotas.append(int(quota[0]) / period)

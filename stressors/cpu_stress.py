@@ -14,8 +14,8 @@ import zlib
 from functools import partial
 from pathlib import Path
 
-if not __package__:  # run as a file, from a bare checkout
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+if not __package__:  # run as a file: its own folder, if that is on the path, gives way to the one above
+    sys.path[0 : not sys.flags.safe_path] = [str(Path(__file__).resolve().parent.parent)]
 
 from stressors.capacity import usable_cpus
 from stressors.job import Job
@@ -47,8 +47,7 @@ def stress(job: Job) -> None:
     The ends of the slices are absolute and dithered, so that no other periodic thing, the kernel's tick among them,
     can fall in step with the load.
     """
-    cpus = job.profile.peak if job.unit == COUNT else usable_cpus()
-    per_worker = (1.0 if job.unit == COUNT else cpus) / job.workers
+    per_worker = (1.0 if job.unit == COUNT else usable_cpus()) / job.workers
     dither = random.Random(job.seed)  # noqa: S311 - repeatable, not secret
     burn = partial(zlib.crc32, bytes(65536))
     burn()

@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 from typing import Self
 
-if not __package__:  # run as a file, from a bare checkout
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+if not __package__:  # run as a file: its own folder, if that is on the path, gives way to the one above
+    sys.path[0 : not sys.flags.safe_path] = [str(Path(__file__).resolve().parent.parent)]
 
 from stressors.capacity import MIB
 from stressors.job import Job
@@ -50,6 +50,7 @@ def stress(job: Job) -> None:
     block = int(job.options.get("block") or (RATE_BLOCK if job.unit == RATE else BULK_BLOCK))
     block = max(PAGE, block // PAGE * PAGE)
     amount = int(job.profile.peak) if job.unit == BYTES else REGION
+    block = min(block, amount)
     with Target(job.options.get("directory") or ".", job.options.get("path")) as target:
         target.room_for(max(block, amount))
         target.write(block)

@@ -10,8 +10,8 @@ import sys
 import time
 from pathlib import Path
 
-if not __package__:  # run as a file, from a bare checkout
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+if not __package__:  # run as a file: its own folder, if that is on the path, gives way to the one above
+    sys.path[0 : not sys.flags.safe_path] = [str(Path(__file__).resolve().parent.parent)]
 
 from stressors.capacity import MIB, available_memory, memory_reserve, usable_memory
 from stressors.job import Job
@@ -53,7 +53,7 @@ def stress(job: Job) -> None:
     while True:
         held.follow(int(job.target() * whole))
         job.tick()
-        time.sleep(1.0 if job.settled() else 0.02)
+        time.sleep(0.2 if job.settled() else 0.02)
 
 
 class Held:

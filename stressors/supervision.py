@@ -87,17 +87,22 @@ class Supervision:
 
         self._selector.register(source, selectors.EVENT_READ, heard)
 
-    def watch_process(self, pid: int, ended: Callable[[], None]) -> None:
-        """Call back when that process ends, where the kernel can tell (pidfd_open(2))."""
-        if sys.platform == "linux":
+    def watch_process(self, pid: int, ended: Callable[[], None]) -> bool:
+        """Call back when that process ends; False where the kernel cannot tell (pidfd_open(2))."""
+        if sys.platform != "linux":
+            return False
+        try:
             fd = os.pidfd_open(pid)
+        except (AttributeError, OSError):  # a Python or a kernel without it
+            return False
 
-            def end() -> None:
-                self._selector.unregister(fd)
-                os.close(fd)
-                ended()
+        def end() -> None:
+            self._selector.unregister(fd)
+            os.close(fd)
+            ended()
 
-            self._selector.register(fd, selectors.EVENT_READ, end)
+        self._selector.register(fd, selectors.EVENT_READ, end)
+        return True
 
     def on_signals(self, numbers: list[signal.Signals], act: Callable[[], None]) -> None:
         """Call back, from the loop, when one of these signals comes."""
@@ -148,7 +153,7 @@ class Load:
         self._supervision = supervision
         self._crew: list[Crewman] = []
         self._waiting_for = 0
-        self._begun = False
+        self._begun = self._gone = False
         self._since: float | None = None
         self._ending = ""  # why, once it is ending
         self._fault = ""
@@ -174,7 +179,7 @@ class Load:
 
     def stop(self, reason: str) -> None:
         """Ask the workers to stop, and see to it that they do."""
-        if self._ending:
+        if self._ending or self._gone:
             return
         self._ending = reason
         if not self._crew:
@@ -249,6 +254,7 @@ class Load:
             crewman.process.kill()
 
     def _over(self) -> None:
+        self._gone = True
         if self._begun and self._since is None:
             self._fault = self._fault or "ended before it was really there"
         event = "abort" if self._fault else "end"

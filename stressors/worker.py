@@ -12,13 +12,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-if not __package__:  # a worker without fork is started as a file
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+if not __package__:  # run as a file: its own folder, if that is on the path, gives way to the one above
+    sys.path[0 : not sys.flags.safe_path] = [str(Path(__file__).resolve().parent.parent)]
 
 from stressors.job import Job
 
@@ -133,23 +133,21 @@ class Spawned:
 
 def _work(request: dict[str, Any], workers: int, pipe: int) -> int:
     """The life of a worker process; its exit status."""
-    stops = [signal.SIGTERM, signal.SIGINT]
     job = Job(request)
     job.workers = workers
     job.attach(pipe)
     try:
-        for number in stops:
-            signal.signal(number, _raise_stopped)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's to handle
+        signal.signal(signal.SIGTERM, _raise_stopped)
         if sys.platform != "win32":
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, stops)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
         import_module(request["module"]).stress(job)
     except Stopped:
         pass
     except (OSError, MemoryError, ValueError) as error:
         job.fault(str(error) or type(error).__name__)
     finally:
-        for number in stops:
-            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         job.report()
     return 0
 
@@ -179,14 +177,16 @@ def _die_with(owner: int, held_open: int) -> None:
         except OSError:  # no /proc; then nobody looks at it either
             pass
     else:
-        _watch_pipe(lambda: os.read(held_open, 1), lambda: os._exit(1))
+        _watch_pipe(held_open, lambda: os._exit(1))
 
 
-def _watch_pipe(wait: Any, then: Any) -> None:
+def _watch_pipe(fd: int, then: Callable[[], None]) -> None:
+    """Call back at the end of a pipe; read without a buffer, whose lock would keep the interpreter from ending."""
     import threading
 
     def watch() -> None:
-        wait()
+        while os.read(fd, 1 << 16):
+            pass
         then()
 
     threading.Thread(target=watch, daemon=True).start()
@@ -196,16 +196,12 @@ def main() -> None:
     """Be a worker without fork: the job on the first line of stdin, its end is the end of the job."""
     from _thread import interrupt_main
 
-    request, workers, path = json.loads(sys.stdin.buffer.readline())
-    sys.path[:] = path
-
-    def end() -> None:
-        interrupt_main()
-        time.sleep(2)
-        os._exit(1)
-
-    _watch_pipe(sys.stdin.buffer.read, end)
-    sys.exit(_work(request, workers, sys.stdout.fileno()))
+    said = b""
+    while not said.endswith(b"\n"):
+        said += os.read(0, 1 << 16) or b"\n"
+    request, workers, sys.path[:] = json.loads(said)
+    _watch_pipe(0, lambda: interrupt_main(signal.SIGTERM))
+    sys.exit(_work(request, workers, 1))
 
 
 if __name__ == "__main__":

@@ -180,7 +180,6 @@ def test_a_disk_that_may_not_be_looked_at_is_left_out(partitions, monkeypatch):
     assert host.fingerprint()["disks"] == []
 
 
-@pytest.mark.xfail(strict=True, reason="installers name a volume group after the host: /dev/mapper/HOST--vg-root")
 @pytest.mark.usefixtures("_private")
 def test_a_volume_that_is_named_after_the_host_does_not_name_it(partitions):
     partitions("/dev/mapper/secret--host--vg-root")

@@ -141,7 +141,6 @@ def test_a_probe_that_fails_costs_its_own_cells_and_is_told_of_once(broken_probe
     assert rows.warnings == ["broken_probe: ValueError: no such sensor"]
 
 
-@pytest.mark.xfail(strict=True, reason="the cells of a row are not counted: later ones move to the left, or IndexError")
 def test_a_probe_that_reads_too_few_values_costs_its_own_cells_too(broken_probe, tmp_path):
     path = tmp_path / "broken_probe.py"
     path.write_text(path.read_text(encoding="ascii").replace("raise ValueError('no such sensor')", "return (1.0,)"))
@@ -151,7 +150,6 @@ def test_a_probe_that_reads_too_few_values_costs_its_own_cells_too(broken_probe,
 
 
 @linux
-@pytest.mark.xfail(strict=True, reason="there the trees want psutil, which a process without site packages lacks")
 def test_a_kernel_that_does_not_tell_of_children_is_sampled_all_the_same():
     """CONFIG_PROC_CHILDREN is off in some kernels; the sampler is started with -I -S on Linux."""
     program = (
@@ -255,14 +253,12 @@ def test_a_probe_of_another_package_is_asked_too(sampler, dataset, broken_probe)
     assert process.sampled.warnings == ("broken_probe: ValueError: no such sensor",)
 
 
-@pytest.mark.xfail(strict=True, reason="the thread that waits for stdin kills the interpreter, whose last words win")
 def test_a_sampler_that_does_not_start_says_why(sampler):
     with pytest.raises(SamplerError) as caught:
         sampler(probes=["nowhere_probe"]).start()
     assert str(caught.value) == "the sampler did not start: ModuleNotFoundError: No module named 'nowhere_probe'"
 
 
-@pytest.mark.xfail(strict=True, reason="the thread that waits for stdin kills the interpreter, whose last words win")
 @posix
 def test_a_file_that_cannot_be_written_is_named(sampler, tmp_path):
     with pytest.raises(SamplerError) as caught:

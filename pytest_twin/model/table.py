@@ -26,9 +26,10 @@ def records(text: str) -> list[dict[str, str]]:
     complete = text[: text.rfind("\n") + 1]
     csv.field_size_limit(max(csv.field_size_limit(), len(complete)))
     try:
-        return list(csv.DictReader(io.StringIO(complete)))
+        rows = list(csv.DictReader(io.StringIO(complete)))
     except csv.Error as error:
         raise ValueError(f"is not CSV: {error}") from None
+    return [row for row in rows if None not in row and None not in row.values()]  # those of another length are damaged
 
 
 def header(columns: Sequence[str]) -> str:

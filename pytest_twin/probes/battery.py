@@ -26,7 +26,8 @@ class Linux:
     def __init__(self, supplies: str = "/sys/class/power_supply") -> None:
         names = sorted(os.listdir(supplies)) if os.path.isdir(supplies) else []
         kinds = {name: read_bytes(f"{supplies}/{name}/type").strip() for name in names}
-        batteries = [f"{supplies}/{name}" for name, kind in kinds.items() if kind == b"Battery"]
+        hosts = [name for name in names if read_bytes(f"{supplies}/{name}/scope").strip() != b"Device"]  # no mouse's
+        batteries = [f"{supplies}/{name}" for name in hosts if kinds[name] == b"Battery"]
         self._capacity = KeptOpen(f"{batteries[0]}/capacity") if batteries else None
         self._status = KeptOpen(f"{batteries[0]}/status") if batteries else None
 
@@ -35,7 +36,8 @@ class Linux:
         if self._capacity is None or self._status is None:
             return None, None
         capacity, status = self._capacity.read().strip(), self._status.read().strip()
-        return float(capacity) if capacity else None, float(status != b"Discharging") if status else None
+        plugged = None if status in {b"", b"Unknown"} else float(status != b"Discharging")
+        return float(capacity) if capacity else None, plugged
 
 
 class Portable:

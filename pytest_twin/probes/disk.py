@@ -80,7 +80,9 @@ def _whole_disks(sys_block: str) -> set[bytes]:
     except OSError:
         return set()
     return {
-        name.encode() for name in names if not name.startswith(NOT_DISKS) and not _lies_on(f"{sys_block}/{name}/slaves")
+        name.replace("!", "/").encode()
+        for name in names
+        if not name.startswith(NOT_DISKS) and not _lies_on(f"{sys_block}/{name}/slaves")
     }
 
 

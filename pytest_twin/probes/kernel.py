@@ -26,27 +26,25 @@ class KeptOpen:
             self._fd = -1
 
     def read(self) -> bytes:
-        """What stands there now."""
+        """What stands there now, however many pieces the kernel hands it out in."""
         if self._fd < 0 or sys.platform == "win32":
             return b""
+        text = b""
         try:
-            return os.pread(self._fd, 1 << 16, 0)
+            while part := os.pread(self._fd, 1 << 16, len(text)):
+                text += part
         except OSError:
             return b""
+        return text
 
 
 def read_bytes(path: str) -> bytes:
     """A file that is read once, or whose process may be gone; empty where it cannot be read."""
     try:
-        fd = os.open(path, os.O_RDONLY)
+        with open(path, "rb", buffering=0) as file:
+            return file.read()
     except OSError:
         return b""
-    try:
-        return os.read(fd, 1 << 16)
-    except OSError:
-        return b""
-    finally:
-        os.close(fd)
 
 
 class Delta:

@@ -27,6 +27,9 @@ COLUMNS = (
 )
 
 
+ROUNDING_S = 0.1
+
+
 class Member(NamedTuple):
     """One process of a tree."""
 
@@ -37,8 +40,10 @@ class Member(NamedTuple):
 
 def probe(context: Context) -> Trees:
     """The reader for this machine."""
-    can_follow = LINUX and os.path.exists(f"{PROC}/self/task/{os.getpid()}/children")
-    return Trees(context, Linux() if can_follow else Portable())
+    if not LINUX:
+        return Trees(context, Portable())
+    tells_children = os.path.exists(f"{PROC}/self/task/{os.getpid()}/children")
+    return Trees(context, Linux() if tells_children else LinuxByParent())
 
 
 class Trees:
@@ -58,6 +63,7 @@ class Trees:
         tests: list[Member] = []
         stress: list[Member] = []
         supervisors: dict[int, float] = {}
+        self._source.refresh()
         for member, supervises in self._walk(self._context.root):
             if supervises:
                 below = [found for found, _ in self._walk(member.pid, within=True)]
@@ -90,8 +96,10 @@ class Trees:
     def _row(self, name: str, members: list[Member] | None, cpu_s: float, at: float) -> tuple[Value, Value, Value]:
         if members is None:
             return None, None, None
-        # a child's account is rounded to ticks when it is reaped, which may take some milliseconds back
-        self._most[name] = max(cpu_s, self._most.get(name, 0.0))
+        # a child's account is rounded to ticks when it is reaped, which may take some milliseconds back; what takes
+        # more is a process that left the tree without an account, such as a daemon: begin anew, with an empty cell
+        most = self._most.get(name, 0.0)
+        self._most[name] = max(cpu_s, most) if cpu_s > most - ROUNDING_S else cpu_s
         share = self._delta.share(name, self._most[name] / self._cpus, at)
         return share, sum(member.resident for member in members) / MIB, len(members)
 
@@ -101,6 +109,9 @@ class Linux:
 
     def __init__(self, proc: str = PROC) -> None:
         self._proc = proc
+
+    def refresh(self) -> None:
+        """A new row begins."""
 
     def member(self, pid: int) -> tuple[Member, str] | None:
         """A process and its name, None if it is gone."""
@@ -129,6 +140,26 @@ class Linux:
         ]
 
 
+class LinuxByParent(Linux):
+    """For kernels without CONFIG_PROC_CHILDREN: every process is asked for its parent."""
+
+    def __init__(self, proc: str = PROC) -> None:
+        super().__init__(proc)
+        self._children: dict[int, list[int]] = {}
+
+    def refresh(self) -> None:
+        """A new row begins: look at all processes once."""
+        self._children = {}
+        for name in filter(str.isdecimal, os.listdir(self._proc)):
+            after = read_bytes(f"{self._proc}/{name}/stat").rpartition(b")")[2].split(None, 2)
+            if len(after) > 1:
+                self._children.setdefault(int(after[1]), []).append(int(name))
+
+    def children(self, pid: int) -> list[int]:
+        """Its children."""
+        return self._children.get(pid, [])
+
+
 class Portable:
     """The same from psutil, with the Process objects kept."""
 
@@ -137,13 +168,19 @@ class Portable:
 
         self._psutil = psutil
         self._known: dict[int, Any] = {}
+        self._seen: dict[int, Any] = {}
+
+    def refresh(self) -> None:
+        """A new row begins: processes that the last one did not see are forgotten."""
+        self._known, self._seen = self._seen, {}
 
     def member(self, pid: int) -> tuple[Member, str] | None:
         """A process and its name, None if it is gone."""
         try:
             process = self._known.get(pid)
             if process is None or not process.is_running():
-                process = self._known[pid] = self._psutil.Process(pid)
+                process = self._psutil.Process(pid)
+            self._seen[pid] = process
             with process.oneshot():
                 times, memory = process.cpu_times(), process.memory_info()
                 supervises = any(
@@ -152,12 +189,11 @@ class Portable:
             cpu = times.user + times.system + getattr(times, "children_user", 0) + getattr(times, "children_system", 0)
             return Member(pid, cpu, memory.rss), PROCESS_NAME if supervises else ""
         except self._psutil.Error:
-            self._known.pop(pid, None)
             return None
 
     def children(self, pid: int) -> list[int]:
         """Its children."""
         try:
-            return [child.pid for child in self._known[pid].children()]
+            return [child.pid for child in self._seen[pid].children()]
         except (KeyError, self._psutil.Error):
             return []

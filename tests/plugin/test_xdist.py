@@ -30,7 +30,7 @@ def test_workers_and_no_workers_give_the_same_tables(pytester, left):
         assert {bool(row["worker"]) for row in left.tests} == {count == "2"}
     assert tables[0] == tables[1]
     assert left.samples
-    assert list(left.folder.glob("*.gw*.csv")) == []
+    assert list(left.folder.glob("*.part-*.csv")) == []
 
 
 def test_a_schedule_is_played_once_by_the_controller(pytester, left):

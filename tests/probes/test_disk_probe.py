@@ -68,7 +68,6 @@ def test_without_its_files_nothing_is_made_up(kernel):
 
 
 @linux
-@pytest.mark.xfail(strict=True, reason="/sys/block writes cciss!c0d0 for the disk that diskstats calls cciss/c0d0")
 def test_a_disk_with_a_slash_in_its_name_counts(tmp_path, write, kernel):
     (tmp_path / "block/cciss!c0d0/slaves").mkdir(parents=True)
     write("diskstats", diskstats(cciss__c0d0=(1, 1)))

@@ -83,14 +83,12 @@ def test_a_battery_is_read(supplies, write, status, plugged):
 
 
 @linux
-@pytest.mark.xfail(strict=True, reason="what is Unknown to the kernel is written as 1, on mains")
 def test_a_battery_that_does_not_tell_is_neither_plugged_nor_not(supplies, write):
     write("BAT0/status", "Unknown\n")
     assert battery.Linux(supplies).read(0.0) == (87.0, None)
 
 
 @linux
-@pytest.mark.xfail(strict=True, reason="the scope of a supply is not looked at: a mouse makes the host run on battery")
 def test_the_battery_of_a_mouse_is_not_the_hosts(write, kernel):
     write("hidpp_battery_0/type", "Battery\n")
     write("hidpp_battery_0/scope", "Device\n")

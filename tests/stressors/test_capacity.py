@@ -51,16 +51,11 @@ def test_in_a_container_the_limits_are_at_the_mount(files):
     assert capacity.cpu_quota() == 2.0
 
 
-V1_QUOTA_XFAIL = pytest.mark.xfail(
-    strict=True, reason="'150000\\n' with its line end is not decimal, so a quota of cgroup v1 is never seen"
-)
-
-
 @pytest.mark.parametrize(
     ("quota", "period", "cpus"),
     [
-        pytest.param("150000\n", "100000\n", 1.5, marks=V1_QUOTA_XFAIL),
-        pytest.param("150000\n", "50000\n", 3.0, marks=V1_QUOTA_XFAIL),
+        pytest.param("150000\n", "100000\n", 1.5),
+        pytest.param("150000\n", "50000\n", 3.0),
         ("-1\n", "100000\n", None),
     ],
 )

@@ -110,7 +110,6 @@ def test_a_signal_stops_it_cleanly(start, number):
     assert not any(worker.is_running() for worker in workers)
 
 
-@pytest.mark.xfail(strict=True, reason="a block that is larger than the amount is written whole: 10 MiB in place of 2")
 def test_it_writes_no_more_than_the_amount_when_a_block_is_larger(run):
     status, said, _ = run("disk_stress.py", "--size_mb", 2, "--block_mb", 10)
     assert status == 0

@@ -130,7 +130,6 @@ def test_a_killed_worker_aborts_its_load_with_a_reason(supervisor):
 
 
 @posix
-@pytest.mark.xfail(strict=True, reason="the timer of its duration still fires: a second abort, then KeyError")
 def test_a_load_that_died_is_told_of_once(supervisor):
     supervisor.applied("other", duration=1.0)
     ready = supervisor.applied(duration=0.3)
@@ -139,7 +138,6 @@ def test_a_load_that_died_is_told_of_once(supervisor):
     assert [(each["event"], each["id"]) for each in told] == [("abort", "load"), ("end", "other")]
 
 
-@pytest.mark.xfail(strict=True, reason="the timer of its duration still fires: a second end, then KeyError")
 def test_an_amount_that_is_done_before_its_duration_ends_once(supervisor, tmp_path):
     disk = {"module": "stressors.disk_stress", "unit": "bytes", "options": {"directory": str(tmp_path)}}
     supervisor.applied("other", duration=2.0)
@@ -343,9 +341,6 @@ def test_an_amount_that_is_written_is_done(amount):
     assert loads.until("end")["reason"] == "done"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a spawned worker that ends by itself dies of its own thread that waits for stdin: abort"
-)
 def test_an_amount_that_is_written_is_done_without_fork_too(amount):
     loads = Loads(fork=False)
     loads.supervision.apply(amount)
@@ -416,7 +411,6 @@ def test_the_end_of_a_process_is_heard(started):
 
 
 @linux
-@pytest.mark.xfail(strict=True, reason="a Python or a kernel without pidfd_open has no supervisor at all")
 @pytest.mark.parametrize("error", [AttributeError, OSError])
 def test_where_the_kernel_cannot_tell_of_a_process_the_supervisor_does_without(monkeypatch, error):
     def refuse(_pid: int) -> int:

@@ -69,12 +69,7 @@ def test_its_exit_status_is_what_is_said_of_it(launched, own_stressor, line, sai
     assert process.reap() == said
 
 
-SPAWNED_XFAIL = pytest.mark.xfail(
-    strict=True, reason="it dies of its own thread that waits for stdin (_enter_buffered_busy): SIGABRT"
-)
-
-
-@pytest.mark.parametrize("fork", [pytest.param(True, marks=posix), pytest.param(False, marks=SPAWNED_XFAIL)])
+@pytest.mark.parametrize("fork", [pytest.param(True, marks=posix), pytest.param(False)])
 def test_a_fault_is_told_in_its_own_words(launched, own_stressor, fork):
     process = launched(own_stressor("faulty_stress", "raise OSError('the disk is full')"), fork=fork)
     with open(process.reports, "rb", closefd=False) as reports:
