@@ -44,12 +44,14 @@ def plot_time(samples: pd.DataFrame, events: pd.DataFrame, path: Path) -> None:
         4, 1, sharex=True, figsize=(11, 7), height_ratios=[3, 2, 2, 1.4], layout="constrained"
     )
     time = samples["timestamp"]
-    cpu.plot(time, samples["cpu_percent"], color="black", linewidth=1.2, label="host")
+    cpu.plot(time, samples["cpu_percent"], color="black", linewidth=1.2, label="host", zorder=4)
     if "tests_cpu_percent" in samples:
         rest = (samples["cpu_percent"] - samples["tests_cpu_percent"] - samples["stress_cpu_percent"]).clip(lower=0)
         parts = [samples["stress_cpu_percent"], samples["tests_cpu_percent"], rest]
-        cpu.stackplot(time, *parts, labels=["stress", "tests", "the rest"], colors=["#d55e00", "#56b4e9", "#dddddd"])
-    cpu.set(ylabel="CPU %", ylim=(0, 105), title="What the machine did, and why")
+        cpu.stackplot(
+            time, *parts, labels=["stress", "tests", "the rest"], colors=["#e69f00", "#56b4e9", "#cccccc"], zorder=3
+        )
+    cpu.set(ylabel="CPU %", ylim=(0, 118), yticks=range(0, 101, 25), title="What the machine did, and why")
     cpu.legend(loc="upper right", ncols=4, fontsize="small")
     memory.plot(time, samples["ram_used_percent"], color=COLOURS["memory"])
     memory.set(ylabel="RAM %", ylim=(0, None))
@@ -59,14 +61,14 @@ def plot_time(samples: pd.DataFrame, events: pd.DataFrame, path: Path) -> None:
     disk.legend(loc="upper right", ncols=2, fontsize="small")
     for axis, kind in ((cpu, "cpu"), (memory, "memory"), (disk, "disk")):
         for _, band in bands(events).query("type == @kind").iterrows():
-            axis.axvspan(band["timestamp"], band["end"], color=COLOURS[kind], alpha=0.15, linewidth=0)
+            axis.axvspan(band["timestamp"], band["end"], color=COLOURS[kind], alpha=0.15, linewidth=0, zorder=0)
     rows = bands(events).query("type == 'test'").reset_index()
     for place, band in rows.iterrows():
         tests.plot(
             [band["timestamp"], band["end"]], [place % 4] * 2, color=COLOURS["test"], linewidth=6, solid_capstyle="butt"
         )
         tests.text(band["timestamp"], place % 4 + 0.25, str(band["test"]).rpartition("::")[2][:34], fontsize=6)
-    tests.set(ylabel="tests", yticks=[], ylim=(-0.6, 4.2))
+    tests.set(ylabel="tests", yticks=[], ylim=(-0.6, 4.2), xlabel="time (UTC); the bands are the loads")
     figure.savefig(path, dpi=110)
 
 

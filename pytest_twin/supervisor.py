@@ -92,7 +92,6 @@ class Supervisor:
         """
         self._told = told
         self._process: subprocess.Popen[bytes] | None = None
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._applied: dict[str, Applied] = {}
         self._lock = threading.Lock()
 
@@ -156,10 +155,11 @@ class Supervisor:
                 process.kill()
                 process.wait()
             self._listener.join()
-        self._errors.close()
+            self._errors.close()
 
     def _start(self) -> None:
         program = os.path.join(os.path.dirname(os.path.abspath(stressors.__file__)), "__main__.py")
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._process = process = subprocess.Popen(
             [sys.executable, "-I", "-S", program],
             stdin=subprocess.PIPE,
