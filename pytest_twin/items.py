@@ -42,19 +42,19 @@ def has_workers(config: pytest.Config) -> bool:
 def adopt_module_marks(items: Iterable[pytest.Item]) -> None:
     """Give doctests the ``pytestmark`` of their module, which pytest gives to functions only."""
     for item in items:
-        if isinstance(item, pytest.DoctestItem):
-            marks = item.dtest.globs.get("pytestmark", []) if item.dtest else []
+        doctest = getattr(item, "dtest", None)  # only a doctest has one, and asking for the class takes longer
+        if doctest is not None:
+            marks = doctest.globs.get("pytestmark", [])
             for mark in marks if isinstance(marks, list) else [marks]:
                 item.add_marker(mark)
 
 
 def asks(item: pytest.Item) -> bool:
     """Whether a test uses a marker or a fixture of ours for anything."""
-    return (
-        any(mark.args or mark.kwargs for mark in item.iter_markers(STRESS))
-        or item.get_closest_marker(SCHEDULE) is not None
-        or not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
-    )
+    if not FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
+        return True
+    marks = item.iter_markers()  # once for both: this is asked of every test, also where nothing of ours is used
+    return any(mark.name == SCHEDULE or (mark.name == STRESS and (mark.args or mark.kwargs)) for mark in marks)
 
 
 def load_of(item: pytest.Item) -> Load:

@@ -6,12 +6,11 @@ its table. A flag wins over pytest's own configuration, which wins over ``[tool.
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -24,8 +23,7 @@ class SettingsError(ValueError):
     """An option has a value that it cannot have; the message is for the user."""
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """What is known of a field of `Settings` beside its default."""
 
     help: str
@@ -68,10 +66,17 @@ def _path(raw: object) -> Path:
     return Path(text)
 
 
+def _near(word: str, known: Iterable[str]) -> str:
+    """A hint at the word that was meant, empty where none is near."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
 def _per_test(raw: object) -> str:
     if raw not in PER_TEST:
-        near = difflib.get_close_matches(str(raw), PER_TEST, n=1)
-        raise ValueError(f"is not one of {', '.join(PER_TEST)}" + (f"; did you mean {near[0]}?" if near else ""))
+        raise ValueError(f"is not one of {', '.join(PER_TEST)}{_near(str(raw), PER_TEST)}")
     return str(raw)
 
 
@@ -166,9 +171,8 @@ def from_pyproject(document: Mapping[str, Any]) -> dict[str, object]:
             raise SettingsError(f"pyproject.toml: [tool.{name}] is not a table")
     names = {("twin" if name == "enabled" else name): name for name in options()}
     for key in [key for key in own if key not in names]:
-        near = difflib.get_close_matches(key, names, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(names)}"
-        raise SettingsError(f"pyproject.toml: [tool.{TABLE}]: unknown key {key}; {hint}")
+        hint = _near(key, names) or f"; known are {', '.join(names)}"
+        raise SettingsError(f"pyproject.toml: [tool.{TABLE}]: unknown key {key}{hint}")
     pytests = {**tool.get("pytest", {}).get("ini_options", {}), **tool.get("pytest", {})}
     under = {name: pytests[word(name)] for name in options() if word(name) in pytests}
     return {**{names[key]: value for key, value in own.items()}, **under}
