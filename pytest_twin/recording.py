@@ -195,9 +195,11 @@ class Recording:
         figures = {
             name: round(value, 4) if isinstance(value, float) else value for name, value in reply["achieved"].items()
         }
-        since = reply["since"]
+        since = reply["since"] or reply["began"]
         held = 0.0 if since is None else reply["at"] - since
         name = event.ABORT if reply["event"] == "abort" else event.SKIP if since is None else event.END
+        if since is not None and reply["since"] is None:  # it never was really there, but what there was did begin
+            self.emit(said._replace(elapsed_s=self.clock.elapsed(since), detail=detail("", note)))
         reason = "not reached before the end" if name == event.SKIP else reply["reason"]
         text = detail("", {**note, "reason": reason, "held_s": round(held, 4), **figures})
         achieved = part.said_achieved(reply["achieved"], held, self._usable)

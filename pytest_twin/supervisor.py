@@ -184,6 +184,7 @@ class Supervisor:
                 "event": "abort",
                 "at": time.monotonic(),
                 "since": applied.ready_at,
+                "began": applied.ready_at,
                 "reason": reason,
                 "achieved": {},
             }

@@ -4,8 +4,8 @@ A request is a dict: ``id, kind, module, unit, profile, options, seed, start`` (
 ``duration`` (seconds, None is until it is stopped). Replies are dicts with an ``event``:
 
 - ``ready``: ``id, at, pids``: the load is really applied
-- ``end``: ``id, at, since, reason`` (``stopped``, ``duration`` or ``done``), ``achieved``; `since` is when it was
-  ready, None for a load that was stopped before its time came
+- ``end``: ``id, at, began, since, reason`` (``stopped``, ``duration`` or ``done``), ``achieved``; `began` is when its
+  workers were started and `since` when it was ready, both None for a load that was stopped before its time came
 - ``abort``: the same, where the load could not be applied, died, or was not ready before its end
 """
 
@@ -153,7 +153,8 @@ class Load:
         self._supervision = supervision
         self._crew: list[Crewman] = []
         self._waiting_for = 0
-        self._begun = self._gone = False
+        self._began: float | None = None
+        self._gone = False
         self._since: float | None = None
         self._ending = ""  # why, once it is ending
         self._fault = ""
@@ -163,7 +164,6 @@ class Load:
         """Start the workers; the load is ready when all of them are."""
         if self._ending:
             return
-        self._begun = True
         if self._request.get("start") is not None:
             self._end_after(self._request["start"])
         try:
@@ -202,6 +202,7 @@ class Load:
     def _hire(self, workers: int) -> None:
         crewman = Crewman(self._supervision.launch(self._request, workers))
         self._crew.append(crewman)
+        self._began = self._began or time.monotonic()
         self._supervision.watch(crewman.process.reports, lambda data: self._hear(crewman, data))
 
     def _hear(self, crewman: Crewman, data: bytes) -> None:
@@ -255,12 +256,18 @@ class Load:
 
     def _over(self) -> None:
         self._gone = True
-        if self._begun and self._since is None:
+        if self._began is not None and self._since is None:
             self._fault = self._fault or "ended before it was really there"
         event = "abort" if self._fault else "end"
         reason = self._fault or self._ending or "done"
         self._supervision.told(
-            self, event, at=time.monotonic(), since=self._since, reason=reason, achieved=self.achieved()
+            self,
+            event,
+            at=time.monotonic(),
+            since=self._since,
+            began=self._began,
+            reason=reason,
+            achieved=self.achieved(),
         )
         self._supervision.gone(self)
 

@@ -32,10 +32,10 @@ def test_a_load_is_ready_and_then_ends_when_it_is_stopped(supervisor):
     assert {psutil.Process(pid).ppid() for pid in ready["pids"]} == {supervisor.process.pid}
     end = supervisor.stopped()
     assert end == {
-        "event": "end", "id": "load", "at": end["at"], "since": ready["at"], "reason": "stopped",
+        "event": "end", "id": "load", "at": end["at"], "began": end["began"], "since": ready["at"], "reason": "stopped",
         "achieved": {"cpu_s": end["achieved"]["cpu_s"]},
     }  # fmt: skip
-    assert end["at"] >= end["since"]
+    assert end["at"] >= end["since"] >= end["began"]
     assert not any(psutil.pid_exists(pid) for pid in ready["pids"])
 
 
@@ -55,7 +55,8 @@ def test_a_load_that_is_stopped_before_its_start_was_never_there(supervisor):
     supervisor.apply(start=time.monotonic() + 60)
     end = supervisor.stopped()
     assert end == {
-        "event": "end", "id": "load", "at": end["at"], "since": None, "reason": "stopped", "achieved": {}
+        "event": "end", "id": "load", "at": end["at"], "began": None, "since": None, "reason": "stopped",
+        "achieved": {},
     }  # fmt: skip
 
 
@@ -105,7 +106,7 @@ def test_a_stressor_that_cannot_be_found_aborts_with_a_reason(supervisor):
     supervisor.apply(module="nowhere_stress")
     abort = supervisor.hear()
     assert abort == {
-        "event": "abort", "id": "load", "at": abort["at"], "since": None,
+        "event": "abort", "id": "load", "at": abort["at"], "began": None, "since": None,
         "reason": "cannot start: No module named 'nowhere_stress'", "achieved": {},
     }  # fmt: skip
 
