@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from pytest_twin import probes
-from pytest_twin.model import attempt, columns, event, schedule
+from pytest_twin.model import attempt, columns, event, schedule_fields
 from pytest_twin.model.columns import Column
 from stressors import kinds
 
@@ -56,7 +56,7 @@ They are not sampled, so a test of 3 ms has true ones.
 
 def schema_page() -> str:
     """The JSON Schema of schedules."""
-    return json.dumps(schedule.schema(kinds()), indent=2) + "\n"
+    return json.dumps(schedule_fields.schema(kinds()), indent=2) + "\n"
 
 
 PAGES = {"columns.md": columns_page, "schedule.schema.json": schema_page}

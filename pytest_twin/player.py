@@ -7,8 +7,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_twin.model import schedule
 from pytest_twin.model.schedule import Planned, Schedule, ScheduleError
+from pytest_twin.model.schedule_reading import read
 from pytest_twin.model.table import records
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def open_schedule(path: Path, kinds: Kinds) -> Schedule:
         raise ScheduleError([f"{path}: {error.strerror or error}"]) from None
     except ValueError as error:
         raise ScheduleError([f"{path}: {error}"]) from None
-    return schedule.read(text, path.name, kinds, rows)
+    return read(text, path.name, kinds, rows)
 
 
 class Player:

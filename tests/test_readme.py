@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from pytest_twin import settings
-from pytest_twin.model import load, schedule
+from pytest_twin.model import load
+from pytest_twin.model.schedule_reading import read
 from stressors import kinds
 
 ROOT = Path(__file__).parent.parent
@@ -37,7 +38,7 @@ def test_pages_that_the_code_declares_are_up_to_date(page):
 def test_the_schedule_of_the_readme_can_be_read():
     text = next(block for block in re.findall(r"```json\n(.*?)```", README, re.DOTALL) if "events" in block)
     rows = [{"timestamp": f"2026-01-01 00:00:0{second}", "value": "50"} for second in range(3)]
-    assert len(schedule.read(text, "README.md", kinds(), lambda _: rows).events) == 6
+    assert len(read(text, "README.md", kinds(), lambda _: rows).events) == 6
 
 
 def test_every_mark_of_the_readme_can_be_read():

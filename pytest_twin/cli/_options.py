@@ -83,6 +83,17 @@ def load_of(given: Mapping[str, Any]) -> Load:
         raise click.UsageError("\n".join(f"--{key}: {problem}" for key, problem in error.problems)) from None
 
 
+def write_or_print(text: str, output: Path | None) -> None:
+    """Put a text into a file, or print it where there is none."""
+    if output is None:
+        click.echo(text)
+        return
+    try:
+        output.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"{output}: {error.strerror}") from None
+
+
 @contextmanager
 def stop_on_signals() -> Iterator[threading.Event]:
     """An event that is set by Ctrl-C and by SIGTERM, so that what runs can end as it should."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from pytest_twin import host
+from pytest_twin.cli._options import write_or_print
 
 
 @click.command
@@ -16,10 +17,4 @@ from pytest_twin import host
 def command(identify: bool, output: Path | None) -> None:
     """Print what hardware and software this is, as JSON; no names, no secrets."""
     text = json.dumps(host.fingerprint(identify=identify), indent=2, ensure_ascii=False)
-    if output is None:
-        click.echo(text)
-        return
-    try:
-        output.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise click.ClickException(f"{output}: {error.strerror}") from None
+    write_or_print(text, output)

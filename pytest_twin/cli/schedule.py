@@ -8,10 +8,11 @@ from pathlib import Path
 import click
 
 from pytest_twin.analysis.draw import Wishes, draw
-from pytest_twin.cli._options import Duration
-from pytest_twin.model import schedule
+from pytest_twin.cli._options import Duration, write_or_print
 from pytest_twin.model.load import LoadError
-from pytest_twin.model.schedule import ScheduleError
+from pytest_twin.model.schedule import MOST_EVENTS, ScheduleError
+from pytest_twin.model.schedule_fields import schema as schema_of
+from pytest_twin.model.schedule_reading import read
 from pytest_twin.supervisor import kinds
 
 
@@ -23,9 +24,7 @@ from pytest_twin.supervisor import kinds
     show_default=True,
     help="length of the timeline",
 )
-@click.option(
-    "--events", type=click.IntRange(1, schedule.MOST_EVENTS), default=20, show_default=True, help="how many loads"
-)
+@click.option("--events", type=click.IntRange(1, MOST_EVENTS), default=20, show_default=True, help="how many loads")
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="the same seed makes the same schedule"
 )
@@ -50,7 +49,7 @@ def command(
 ) -> None:  # fmt: skip
     """Make a schedule of loads, at random but repeatable."""
     if schema:
-        text = json.dumps(schedule.schema(kinds()), indent=2)
+        text = json.dumps(schema_of(kinds()), indent=2)
     else:
         wishes = Wishes(
             hours * 3600, events, seed, shortest, longest, overlap,
@@ -59,17 +58,11 @@ def command(
         )  # fmt: skip
         try:
             document = draw(wishes, kinds())
-            schedule.read(json.dumps(document), "schedule", kinds(), lambda _: [])
+            read(json.dumps(document), "schedule", kinds(), lambda _: [])
         except (LoadError, ScheduleError, ValueError) as error:
             raise click.UsageError(str(error)) from None
         text = _one_event_a_line(document)
-    if output is None:
-        click.echo(text)
-        return
-    try:
-        output.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise click.ClickException(f"{output}: {error.strerror}") from None
+    write_or_print(text, output)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_twin.analysis.draw import INTENSITIES, Wishes, draw
 from pytest_twin.model.quantity import duration
-from pytest_twin.model.schedule import read
+from pytest_twin.model.schedule_reading import read
 from stressors import kinds
 
 KINDS = kinds()

@@ -18,8 +18,8 @@ from pytest_twin.model.schedule import (
     Planned,
     Schedule,
     ScheduleError,
-    read,
 )
+from pytest_twin.model.schedule_reading import read
 from stressors import kinds
 
 KINDS = kinds()

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from whatever import VALUES
 
 from pytest_twin.model.load import MODIFIERS
-from pytest_twin.model.schedule import MOST_EVENTS, ScheduleError, read, schema
+from pytest_twin.model.schedule import MOST_EVENTS, ScheduleError
+from pytest_twin.model.schedule_fields import schema
+from pytest_twin.model.schedule_reading import read
 from stressors import kinds
 
 KINDS = kinds()

@@ -1,0 +1,261 @@
+"""Reading a schedule with every error that is in it, each with its place."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NoReturn
+
+from pytest_twin.model import legacy
+from pytest_twin.model.load import MODIFIERS, Kinds, Load, LoadError, parse, unknown
+from pytest_twin.model.quantity import LONGEST_S
+from pytest_twin.model.replay import replayed
+from pytest_twin.model.schedule import MOST_EVENTS, PARALLEL, SERIES, SESSION, Planned, Schedule, ScheduleError
+from pytest_twin.model.schedule_fields import EVENT, TOP
+from pytest_twin.model.table import visible
+
+Rows = Sequence[Mapping[str, str]]
+ReadRecording = Callable[[str], Rows]
+
+
+def read(text: str, name: str, kinds: Kinds, recording: ReadRecording) -> Schedule:
+    """Read a schedule from the text of a JSON file, a TOML file (by its name), or a legacy list.
+
+    Args:
+        text: What stands in the file.
+        name: The file's name, which begins every error line.
+        kinds: The stressors there are.
+        recording: Gives the rows of a recording that an event replays; may raise OSError.
+
+    Raises:
+        ScheduleError: With all that is wrong.
+    """
+    try:
+        document = tomllib.loads(text) if name.endswith(".toml") else _json(text)
+    except RecursionError:
+        raise ScheduleError([f"{name}: is nested too deeply"]) from None
+    except ValueError as error:
+        raise ScheduleError([f"{name}: {str(error).splitlines()[0]}"]) from None
+    reading = _Reading(name, kinds, recording)
+    schedule = reading.legacy(document) if isinstance(document, list) else reading.schedule(document)
+    if reading.problems:
+        raise ScheduleError(reading.problems)
+    return schedule
+
+
+@dataclass
+class _Draft:
+    """An event whose time is not worked out yet."""
+
+    place: str
+    id: str
+    start: float
+    lasts: float
+    load: Load
+    after: str | None
+    tests: str
+    note: str
+    every: float = 0.0
+    count: int = 1
+
+    def names(self) -> list[str]:
+        """The ids of the event and of its repetitions."""
+        return [self.id, *(f"{self.id}#{turn}" for turn in range(2, self.count + 1))]
+
+
+@dataclass
+class _Reading:
+    """One pass over one document; what is wrong is collected, and reading goes on."""
+
+    name: str
+    kinds: Kinds
+    recording: ReadRecording
+    problems: list[str] = field(default_factory=list)
+
+    def wrong(self, place: str, problem: str) -> None:
+        self.problems.append(visible(f"{self.name}: {place}{': ' if place else ''}{problem}"))
+
+    def value(self, event: Mapping[str, Any], place: str, key: str, default: Any) -> Any:
+        """One field, read by its own reader; the default where it is absent or wrong."""
+        if key not in event:
+            return default
+        try:
+            return EVENT[key].read(event[key])
+        except ValueError as error:
+            self.wrong(f"{place}.{key}", str(error))
+            return default
+
+    def schedule(self, document: object) -> Schedule:
+        """The document of today's form."""
+        if not isinstance(document, dict):
+            self.wrong("", "is not an object with events, nor a legacy list")
+            return Schedule(())
+        top: dict[str, Any] = {"anchor": SESSION, "mode": PARALLEL, "seed": 0}
+        for key, raw in document.items():
+            try:
+                if key not in TOP:
+                    self.wrong("", unknown(key, TOP))
+                elif key != "events":
+                    top[key] = TOP[key].read(raw)
+            except ValueError as error:
+                self.wrong(key, str(error))
+        events = document.get("events")
+        if not isinstance(events, list) or len(events) > MOST_EVENTS:
+            self.wrong("events", f"must be a list of at most {MOST_EVENTS} events")
+            events = []
+        drafts = [draft for at, event in enumerate(events) if (draft := self.event(at, event)) is not None]
+        planned = sorted(self.placed(drafts), key=lambda event: event.start_s)
+        schedule = Schedule(tuple(planned), top["anchor"], PARALLEL, top["seed"])
+        return schedule.in_series() if top["mode"] == SERIES else schedule
+
+    def event(self, at: int, event: object) -> _Draft | None:
+        """One event as it stands."""
+        place = f"events[{at}]"
+        if not isinstance(event, dict):
+            self.wrong(place, "is not an object")
+            return None
+        words = {key: raw for key, raw in event.items() if key not in EVENT}
+        strangers = [key for key in words if key not in self.kinds and key not in MODIFIERS]
+        for key in strangers:
+            self.wrong(place, unknown(key, [*EVENT, *self.kinds, *MODIFIERS]))
+            del words[key]
+        load, lasts = self.load(place, event, words, sure=not strangers)
+        repeat = self.value(event, place, "repeat", {"every": 0.0, "count": 1})
+        if lasts is None and "duration" not in event:
+            self.wrong(place, 'has no duration; write one such as "30s"')
+        return _Draft(
+            place=place,
+            id=self.value(event, place, "id", f"e{at + 1}"),
+            start=self.value(event, place, "start", 0.0),
+            lasts=self.value(event, place, "duration", lasts or 0.0),
+            load=load,
+            after=self.value(event, place, "after", None),
+            tests=self.value(event, place, "tests", ""),
+            note=self.value(event, place, "note", ""),
+            **repeat,
+        )
+
+    def load(
+        self, place: str, event: Mapping[str, Any], words: dict[str, Any], *, sure: bool
+    ) -> tuple[Load, float | None]:
+        """What an event applies, and how long that is by itself where it says so (a recording does).
+
+        Where a key is unknown it is not `sure` that an event without a load was meant to have none.
+        """
+        if "replay" in event:
+            if words:
+                self.wrong(place, f"has both replay and {', '.join(words)}; make two events of it")
+            return self.replay(place, event)
+        if "speed" in event:
+            self.wrong(f"{place}.speed", "is for a replay")
+        if not words.keys() & self.kinds.keys():
+            if sure:
+                self.wrong(place, f"applies nothing; give {', '.join(self.kinds)} or replay")
+            return Load(), None
+        try:
+            return parse(words, self.kinds), None
+        except LoadError as error:
+            for key, problem in error.problems:
+                self.wrong(f"{place}.{key}", problem)
+            return Load(), None
+
+    def replay(self, place: str, event: Mapping[str, Any]) -> tuple[Load, float | None]:
+        """The load that a recording shows."""
+        path = self.value(event, place, "replay", "")
+        speed = self.value(event, place, "speed", 1.0)
+        if not path:
+            return Load(), 0.0
+        try:
+            load, lasts = replayed(self.recording(path), path, self.kinds)
+        except (OSError, ValueError) as error:
+            self.wrong(f"{place}.replay", f"{path}: {getattr(error, 'strerror', None) or error}")
+            return Load(), 0.0
+        if not lasts / speed <= LONGEST_S:
+            self.wrong(f"{place}.replay", f"{path}: is longer than a year at this speed")
+            return Load(), 0.0
+        given = {"speed": event["speed"]} if "speed" in event else {}
+        return replace(load.faster(speed), keywords={"replay": path, **given}), lasts / speed
+
+    def placed(self, drafts: list[_Draft]) -> Iterator[Planned]:
+        """Events with their times worked out: repeated, and behind those that they follow."""
+        named = {draft.id: draft for draft in reversed(drafts)}
+        taken: dict[str, _Draft] = {}
+        if sum(draft.count for draft in drafts) > MOST_EVENTS:
+            self.wrong("events", f"are more than {MOST_EVENTS} with their repetitions")
+            return
+        for draft in drafts:
+            for name in draft.names():
+                if (first := taken.setdefault(name, draft)) is not draft:
+                    self.wrong(f"{draft.place}.id", f'"{name}" is taken by {first.place}')
+        starts: dict[str, float] = {}
+        for draft in drafts:
+            start = self.start(draft, named, starts)
+            if start + (draft.count - 1) * draft.every > LONGEST_S:
+                self.wrong(f"{draft.place}.start", "comes to more than a year after the anchor")
+            for turn, name in enumerate(draft.names()):
+                yield Planned(name, start + turn * draft.every, draft.lasts, draft.load, draft.tests, draft.note)
+
+    def start(self, draft: _Draft, named: Mapping[str, _Draft], starts: dict[str, float]) -> float:
+        """When an event starts; those that it follows, one behind the other, are worked out first."""
+        chain, links = [draft], {draft.id}
+        while chain[-1].id not in starts and chain[-1].after is not None:
+            before = named.get(chain[-1].after)
+            if before is None:
+                self.wrong(f"{chain[-1].place}.after", f'there is no event "{chain[-1].after}"')
+                break
+            if before.id in links:
+                self.wrong(f"{draft.place}.after", f'"{before.id}" comes after itself')
+                break
+            chain.append(before)
+            links.add(before.id)
+        for link in reversed(chain):
+            first = named.get(link.after or "")
+            begins = (
+                starts[first.id] + first.every * (first.count - 1) + first.lasts
+                if first and first.id in starts
+                else 0.0
+            )
+            starts.setdefault(link.id, begins + link.start)
+        return starts[draft.id]
+
+    def legacy(self, document: list[object]) -> Schedule:
+        """The list of the old script collection."""
+        drafts = []
+        for at, event in enumerate(document):
+            place = f"events[{at}]"
+            try:
+                drafts.append((at, legacy.read(event), place))
+            except legacy.LegacyError as error:
+                for key, problem in error.problems:
+                    self.wrong(f"{place}.{key}" if key else place, problem)
+        first = min((old.start for _, old, _ in drafts), default=None)
+        events = []
+        for at, old, place in drafts:
+            try:
+                load = parse(old.load, self.kinds)
+            except LoadError as error:
+                self.wrong(f"{place}.cmd", str(error))
+                continue
+            start = (old.start - first).total_seconds() if first else 0.0
+            if start > LONGEST_S:
+                self.wrong(f"{place}.start", "is more than a year after the first")
+            events.append(Planned(f"e{at + 1}", start, old.duration_s, load, note=old.type))
+        return Schedule(tuple(sorted(events, key=lambda event: event.start_s)))
+
+
+def _json(text: str) -> object:
+    """JSON without what it should not have: keys twice, NaN and Infinity."""
+
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        keys = [key for key, _ in pairs]
+        twice = next((key for key in keys if keys.count(key) > 1), None) if len(set(keys)) < len(keys) else None
+        if twice is not None:
+            raise ValueError(f'key "{twice}" stands twice in one object')
+        return dict(pairs)
+
+    def no_constant(word: str) -> NoReturn:
+        raise ValueError(f"{word} is not a number of JSON")
+
+    return json.loads(text, object_pairs_hook=once, parse_constant=no_constant)
