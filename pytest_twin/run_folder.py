@@ -145,7 +145,7 @@ class RunFolder:
             parts = self.parts(name)
             rows = [row for path in (self / name, *parts) for row in self.rows(path.name)]
             if rows:
-                rows.sort(key=lambda row: float(row.get("elapsed_s") or 0))
+                rows.sort(key=_time)
                 self._replace(self / name, HEADERS[name], rows)
             for part in parts:
                 part.unlink()
@@ -185,6 +185,11 @@ def folder_of(nodeid: str, attempt_number: int) -> str:
         readable = f"_{readable}"
     mark = blake2b(f"{nodeid}\0{attempt_number}".encode("utf-8", "surrogatepass"), digest_size=5).hexdigest()
     return f"{TESTS_FOLDER}/{readable}-{mark}".replace("/-", "/")
+
+
+def _time(row: Mapping[str, str]) -> tuple[str, float]:
+    """When a row was; by the calendar first, since a recording that was appended to begins its own seconds anew."""
+    return row.get("timestamp") or row.get("start") or "", float(row.get("elapsed_s") or 0)
 
 
 def _spans(rows: Iterable[dict[str, str]]) -> list[tuple[float, float, dict[str, str]]]:
