@@ -43,7 +43,7 @@ def test_a_report_fits_beside_a_memory_hog(twin_logger):
 
 @pytest.mark.parametrize("stress_cpu", [0, 1, 2], indirect=True)
 def test_how_long_a_report_takes(stress_cpu, twin_logger):
-    """The same test on a quiet, a busy and a full machine: compare the three in tests.csv."""
+    """The same test beside none, one and two workers of its own: compare the three in tests.csv."""
     began = time.perf_counter()
     packed = report(200_000)
     twin_logger.annotate("report packed", seconds=round(time.perf_counter() - began, 3))

@@ -28,8 +28,7 @@ def _stress(keyword: str, request: pytest.FixtureRequest) -> Iterator[Stress | S
     from pytest_twin.stress import Stress
 
     run = run_of(request.config)
-    run.begin(request.node)
-    stress = Stress(keyword, kinds(), run.start(), request.node.nodeid)
+    stress = Stress(keyword, kinds(), run.start(), run.begin(request.node))
     try:
         yield stress(request.param) if hasattr(request, "param") else stress
     finally:

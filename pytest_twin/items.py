@@ -127,9 +127,12 @@ def described(items: Iterable[pytest.Item], session: Schedule | None) -> Iterato
     for item in items:
         around = schedule_of(item) or (session if session is not None and session.anchor == TEST else None)
         load = load_of(item)
+        given = getattr(getattr(item, "callspec", None), "params", {})
+        words = [str(load), *(f"{name}={given[name]}" for name in sorted(FIXTURES & given.keys()))]
+        said = " ".join(filter(None, words))
         events = around.events if around is not None else ()
-        if load or events:
-            yield f"{item.nodeid}: {load}".rstrip(": ")
+        if said or events:
+            yield f"{item.nodeid}: {said}".rstrip(": ")
             yield from map(_described, events)
 
 

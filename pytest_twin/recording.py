@@ -202,7 +202,10 @@ class Recording:
             self.emit(said._replace(elapsed_s=self.clock.elapsed(since), detail=detail("", note)))
         reason = "not reached before the end" if name == event.SKIP else reply["reason"]
         text = detail("", {**note, "reason": reason, "held_s": round(held, 4), **figures})
-        achieved = part.said_achieved(reply["achieved"], held, self._usable)
+        spent = (
+            0.0 if reply["began"] is None else reply["at"] - reply["began"]
+        )  # the figures count from the first worker on
+        achieved = part.said_achieved(reply["achieved"], spent, self._usable)
         self.emit(said._replace(elapsed_s=max(at, 0.0), event=name, achieved=achieved, detail=text))
 
 
@@ -239,6 +242,10 @@ class Attempt:
             used = meter.counters().since(before)
             self._walls[phase] = self._walls.get(phase, 0.0) + used.at
             self._used = self._used.plus(used)
+
+    def runs_under(self, load: str) -> None:
+        """Add to what it runs under."""
+        self.load = f"{self.load} {load}".strip()
 
     def properties(self) -> list[tuple[str, object]]:
         """Its figures so far, for reports: CPU seconds, peak memory, the load."""

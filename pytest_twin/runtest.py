@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -19,8 +18,10 @@ from pytest_twin.run_folder import ANNOTATIONS, RunFolder, RunFolderError
 from pytest_twin.sampler import SamplerError
 
 if TYPE_CHECKING:
+    from pytest_twin.model.load import Load
     from pytest_twin.model.schedule import Schedule
     from pytest_twin.settings import Settings
+    from pytest_twin.supervisor import Applied
 
 Hooked = Generator[None, pytest.TestReport, pytest.TestReport]
 
@@ -189,6 +190,7 @@ class Run:
         recording = self.start()
         with ExitStack() as stack:
             if plan is not None:
+                attempt.runs_under("schedule")
                 player = Player(
                     plan.faster(self.settings.schedule_speed),
                     recording.apply,
@@ -199,14 +201,22 @@ class Run:
                 player.start(time.monotonic())
                 player.wait_for_first()
             if load:
-                attempt.load = str(load)
-                applied = stack.enter_context(recording.loaded(load, test=item.nodeid))
-                for each in applied:
-                    if each.failed:
-                        warnings.warn(
-                            TwinWarning(f"{each.part.kind.keyword}={each.part.text}: {each.failed}"), stacklevel=2
-                        )
+                attempt.runs_under(str(load))
+                stack.enter_context(self._marked(item, load))
             yield
+
+    @contextmanager
+    def _marked(self, item: pytest.Item, load: Load) -> Iterator[None]:
+        """The load of a test's marks; what there was less than asked is a warning at the test."""
+        applied: list[Applied] = []
+        try:
+            with self.start().loaded(load, test=item.nodeid) as applied:
+                yield
+        finally:
+            for each in applied:
+                trouble = each.failed or each.achieved.get("reduced")
+                if trouble:
+                    item.warn(TwinWarning(f"{each.part.kind.keyword}={each.part.text}: {trouble}"))
 
     def _keeps(self, item: pytest.Item, outcome: str) -> bool:
         """Whether a test gets a folder of its own."""

@@ -6,10 +6,10 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from pytest_twin.model.load import Kinds, parse
+from pytest_twin.model.load import Kinds, LoadError, parse
 
 if TYPE_CHECKING:
-    from pytest_twin.recording import Recording
+    from pytest_twin.recording import Attempt, Recording
     from pytest_twin.supervisor import Applied
 
 
@@ -48,8 +48,8 @@ class StressHandle:
 class Stress:
     """Starts loads of one kind: ``stress_cpu("75%")``."""
 
-    def __init__(self, keyword: str, kinds: Kinds, recording: Recording, nodeid: str) -> None:
-        self._keyword, self._kinds, self._recording, self._nodeid = keyword, kinds, recording, nodeid
+    def __init__(self, keyword: str, kinds: Kinds, recording: Recording, attempt: Attempt) -> None:
+        self._keyword, self._kinds, self._recording, self._attempt = keyword, kinds, recording, attempt
         self._stack = ExitStack()
 
     def __call__(self, amount: float | str, **modifiers: Any) -> StressHandle:
@@ -63,10 +63,15 @@ class Stress:
             LoadError: Something is wrong with what is asked.
             StressError: It cannot be applied.
         """
-        load = parse({self._keyword: amount, **modifiers}, self._kinds)
+        __tracebackhide__ = True  # a wrong amount is the test's mistake, and is shown where the test made it
+        try:
+            load = parse({self._keyword: amount, **modifiers}, self._kinds)
+        except LoadError as error:
+            raise LoadError(error.problems) from None
+        self._attempt.runs_under(str(load))
         if not load.parts:
             return StressHandle(None)
-        applied = self._recording.apply(load.parts[0], test=self._nodeid)
+        applied = self._recording.apply(load.parts[0], test=self._attempt.nodeid)
         self._stack.callback(applied.stop)
         if not applied.wait_ready():
             raise StressError(f"{self._keyword}={amount}: {applied.failed}")

@@ -48,6 +48,11 @@ class Applied:
         self._ready.wait()
         return self.ready_at is not None
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is there, or is known never to be."""
+        return self._ready.is_set()
+
     def stop(self) -> None:
         """Stop it, and come back when it is gone; a second time does nothing."""
         if not self._ended.is_set():
@@ -165,7 +170,11 @@ class Supervisor:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            start_new_session=True,  # Ctrl-C in the terminal is for the owner of the loads, not for them
+            process_group=None
+            if sys.platform == "win32"
+            else 0,  # Ctrl-C in the terminal is for the owner of the loads
+            # but the same session: the kernel shares the CPU out between sessions first (sched_autogroup, sched(7)),
+            # and a load in one of its own would hardly slow the test
         )
         self._listener = threading.Thread(target=self._listen, args=(process,), name="twin-supervisor", daemon=True)
         self._listener.start()

@@ -34,11 +34,21 @@ KIND = Kind(
 
 SLICE_S = 0.005
 LARGEST_DEBT_S = 0.1
+MOST_A_CPU = 64  # of more, each gets so little that they take minutes to begin
 
 
 def workers(job: Job) -> int:
-    """As many as asked, or one for each usable CPU."""
-    return math.ceil(job.profile.peak if job.unit == COUNT else usable_cpus())
+    """As many as asked, or one for each usable CPU.
+
+    Raises:
+        ValueError: The machine would choke on so many.
+    """
+    count = math.ceil(job.profile.peak if job.unit == COUNT else usable_cpus())
+    most = MOST_A_CPU * math.ceil(usable_cpus())
+    if count > most:
+        msg = f"{count} workers are too many for {usable_cpus():g} CPUs; give at most {most}"
+        raise ValueError(msg)
+    return count
 
 
 def stress(job: Job) -> None:

@@ -131,9 +131,9 @@ class Supervision:
         while self._timers and self._timers[0][0] <= time.monotonic():
             heapq.heappop(self._timers)[2]()
 
-    def launch(self, request: dict[str, Any], workers: int) -> worker.Forked | worker.Spawned:
-        """Start one worker of a load."""
-        return worker.launch(request, workers, fork=self._fork)
+    def launch(self, request: dict[str, Any], workers: int, gate: int) -> worker.Forked | worker.Spawned:
+        """Start one worker of a load, which waits at the gate."""
+        return worker.launch(request, workers, gate=gate, fork=self._fork)
 
     def told(self, load: Load, event: str, **fields: Any) -> None:
         """Pass on what became of a load."""
@@ -166,13 +166,16 @@ class Load:
             return
         if self._request.get("start") is not None:
             self._end_after(self._request["start"])
+        gate, opener = os.pipe()
         try:
             module = import_module(self._request["module"])
             workers = module.workers(Job(self._request))
             for _ in range(workers):
-                self._hire(workers)
+                self._hire(workers, gate)
         except (ImportError, OSError, ValueError) as error:
             self._fail(f"cannot start: {error}")
+        os.close(opener)  # now they begin, all together
+        os.close(gate)
         self._waiting_for = len(self._crew)
         if not self._crew:
             self._over()
@@ -199,8 +202,8 @@ class Load:
                 total[name] = before + value if is_sum else value  # type: ignore[operator]
         return total
 
-    def _hire(self, workers: int) -> None:
-        crewman = Crewman(self._supervision.launch(self._request, workers))
+    def _hire(self, workers: int, gate: int) -> None:
+        crewman = Crewman(self._supervision.launch(self._request, workers, gate))
         self._crew.append(crewman)
         self._began = self._began or time.monotonic()
         self._supervision.watch(crewman.process.reports, lambda data: self._hear(crewman, data))

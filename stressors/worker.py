@@ -35,13 +35,22 @@ class Stopped(BaseException):
     """Raised in a worker when it is asked to stop, in whatever it is doing."""
 
 
-def launch(request: dict[str, Any], workers: int, *, fork: bool = CAN_FORK) -> Forked | Spawned:
+def launch(
+    request: dict[str, Any], workers: int, *, gate: int | None = None, fork: bool = CAN_FORK
+) -> Forked | Spawned:
     """Start one of a load's worker processes.
+
+    Args:
+        request: The load.
+        workers: How many processes it takes.
+        gate: A pipe at whose end the load begins, so that no worker hinders the start of the others. A worker without
+            fork does not wait for it.
+        fork: Whether it is a fork of this process.
 
     Raises:
         OSError: The machine gives no more processes.
     """
-    return Forked(request, workers) if fork else Spawned(request, workers)
+    return Forked(request, workers, gate) if fork else Spawned(request, workers)
 
 
 class Forked:
@@ -51,7 +60,7 @@ class Forked:
     reports: int
     _held: int
 
-    def __init__(self, request: dict[str, Any], workers: int) -> None:
+    def __init__(self, request: dict[str, Any], workers: int, gate: int | None = None) -> None:
         if sys.platform == "win32":
             msg = "there is no fork here"
             raise OSError(msg)
@@ -76,8 +85,10 @@ class Forked:
         status = 1
         try:
             signal.set_wakeup_fd(-1)
-            _close_all_but(pipe, held_open)
+            _close_all_but(pipe, held_open, *(() if gate is None else (gate,)))
             _die_with(owner, held_open)
+            if gate is not None:
+                os.read(gate, 1)
             status = _work(request, workers, pipe)
         finally:
             os._exit(status)

@@ -146,4 +146,4 @@ def wait(
             progress.update(task, completed=now if seconds is None else min(now, seconds), description=line)
             if not line or (seconds is not None and now >= seconds):
                 return
-            stop.wait(0.25 if seconds is None else max(0.0, min(0.25, seconds - now)))
+            stop.wait(0.1 if seconds is None else max(0.0, min(0.1, seconds - now)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 import click
@@ -29,15 +30,18 @@ def command(duration: float | None, **given: Any) -> None:
     load = load_of(given)
     if not load:
         raise click.UsageError("nothing to apply; give a load such as --cpu 75%")
-    with stop_on_signals() as stop, recorded(settings) as recording:
-        with recording.loaded(load) as applied:
-            began = recording.elapsed()
+    with stop_on_signals() as stop, recorded(settings) as recording, ExitStack() as stack:
+        applied = [recording.apply(part) for part in load.parts]
+        for each in applied:
+            stack.callback(each.stop)
+        wait(stop, None, lambda _: "" if all(each.is_settled for each in applied) else "starting", recording.elapsed)
+        began = recording.elapsed()
 
-            def line(_: float) -> str:
-                return "" if all(each.ended_at is not None for each in applied) else last_row(recording.folder)
+        def line(_: float) -> str:
+            return "" if all(each.ended_at is not None for each in applied) else last_row(recording.folder)
 
-            wait(stop, duration, line, lambda: recording.elapsed() - began)
-        failed = [each for each in applied if each.failed]
+        wait(stop, duration, line, lambda: recording.elapsed() - began)
+    failed = [each for each in applied if each.failed and not stop.is_set()]
     for each in failed:
         click.echo(f"{each.part.kind.keyword}={each.part.text}: {each.failed}", err=True)
     if failed:
