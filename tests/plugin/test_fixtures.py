@@ -143,3 +143,21 @@ def test_a_wrong_amount_fails_the_test_with_one_line(pytester):
     result = pytester.runpytest()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(['E *LoadError: cpu: "200%" is over 100%; give 0-100%'])
+
+
+def test_a_cpu_load_slows_the_test_that_it_competes_with(pytester):
+    """In a session of its own it would not: the kernel shares the CPU out between sessions first."""
+    pytester.makepyfile("""
+        import os, time
+
+        def spin():
+            began, until = time.perf_counter(), time.process_time() + 0.3
+            while time.process_time() < until: pass
+            return time.perf_counter() - began
+
+        def test_it(stress_cpu):
+            quiet = min(spin() for _ in range(3))
+            with stress_cpu(4 * os.cpu_count()):
+                assert spin() > 2 * quiet
+    """)
+    pytester.runpytest().assert_outcomes(passed=1)

@@ -147,3 +147,9 @@ def test_a_ramp_of_workers_is_a_ramp_too(burnt):
 
 def test_a_share_of_nothing_burns_nothing(burnt):
     assert burnt(usable_cpus(), seconds=0.5, unit="share", profile=[[0, 0]]) < 0.1
+
+
+def test_more_workers_than_the_machine_can_start_are_refused():
+    job = Job({"unit": "count", "profile": [[0, 100_000]]})
+    with pytest.raises(ValueError, match=r"^100000 workers are too many for [\d.]+ CPUs; give at most \d+$"):
+        cpu_stress.workers(job)
