@@ -21,8 +21,6 @@ from pytest_twin.items import (
 from pytest_twin.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pytest_twin.model.schedule import Schedule
     from pytest_twin.runtest import Run
 
@@ -124,12 +122,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     from pytest_twin.report.terminal import summary
 
     terminalreporter.write_sep("=", "pytest-twin")
-    for line in summary(run.recording.folder, run.recording.sampled, run.recording.dropped, _short(config)):
+    near = config.invocation_params.dir
+    for line in summary(run.recording.folder, run.recording.sampled, run.recording.dropped, near):
         terminalreporter.write_line(line)
-
-
-def _short(config: pytest.Config) -> Path:
-    return config.invocation_params.dir
 
 
 def _settings(config: pytest.Config) -> Settings:

@@ -170,11 +170,9 @@ class Supervisor:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            process_group=None
-            if sys.platform == "win32"
-            else 0,  # Ctrl-C in the terminal is for the owner of the loads
-            # but the same session: the kernel shares the CPU out between sessions first (sched_autogroup, sched(7)),
-            # and a load in one of its own would hardly slow the test
+            # a group of its own, since Ctrl-C in the terminal is for the owner of the loads; but the same session: the
+            # kernel shares the CPU out between sessions first (sched(7)), and a load in another hardly slows the test
+            process_group=None if sys.platform == "win32" else 0,
         )
         self._listener = threading.Thread(target=self._listen, args=(process,), name="twin-supervisor", daemon=True)
         self._listener.start()
