@@ -154,6 +154,11 @@ class Recording:
             directory=str(self.folder.path),
         )  # fmt: skip
 
+    def now_for_loads(self) -> float:
+        """The monotonic time, once the supervisor is up: a schedule that begins then does not wait for its start."""
+        self._supervisor.start()
+        return time.monotonic()
+
     @contextmanager
     def loaded(self, load: Load, *, test: str = "") -> Iterator[list[Applied]]:
         """Keep a load around a block, which begins when all of it is really there."""

@@ -132,12 +132,11 @@ class Run:
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Play the session's schedule, from the first test on."""
-        if self._player is not None:
-            now = time.monotonic()
+        if self._player is not None and self.recording is not None:
             if not self._player.started:
-                self._player.start(now)
+                self._player.start(self.recording.now_for_loads())
                 self._player.wait_for_first()
-            self._player.test_began(nodeid, now)
+            self._player.test_began(nodeid, time.monotonic())
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """End what was applied for this test only."""
@@ -198,7 +197,7 @@ class Run:
                     prefix=f"{attempt.id}/",
                 )
                 stack.callback(player.stop)
-                player.start(time.monotonic())
+                player.start(recording.now_for_loads())
                 player.wait_for_first()
             if load:
                 attempt.runs_under(str(load))

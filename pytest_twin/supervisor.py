@@ -17,6 +17,7 @@ from pytest_twin.model.load import Part
 from stressors.kind import Kind
 
 ENTRY_POINTS = "pytest_twin.stressors"
+START_WITHIN_S = 10.0
 END_WITHIN_S = 10.0
 ANSWER_WITHIN_S = 2.0
 
@@ -99,6 +100,7 @@ class Supervisor:
         self._process: subprocess.Popen[bytes] | None = None
         self._applied: dict[str, Applied] = {}
         self._lock = threading.Lock()
+        self._listens = threading.Event()  # or has ended
 
     def apply(
         self, name: str, part: Part, *, test: str = "", note: str = "", start: float | None = None,
@@ -119,8 +121,7 @@ class Supervisor:
         Raises:
             OSError: The supervisor cannot be started.
         """
-        if self._process is None:
-            self._start()
+        self.start()
         applied = self._applied[name] = Applied(self, name, part, test, note)
         request = part.request()
         request["options"].setdefault("directory", directory)
@@ -162,7 +163,14 @@ class Supervisor:
             self._listener.join()
             self._errors.close()
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start it, if it has not been; comes back when it listens.
+
+        Raises:
+            OSError: It cannot be started.
+        """
+        if self._process is not None:
+            return
         program = os.path.join(os.path.dirname(os.path.abspath(stressors.__file__)), "__main__.py")
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._process = process = subprocess.Popen(
@@ -177,13 +185,16 @@ class Supervisor:
         self._listener = threading.Thread(target=self._listen, args=(process,), name="twin-supervisor", daemon=True)
         self._listener.start()
         self.send({"op": "path", "path": sys.path})
+        self._listens.wait(START_WITHIN_S)
 
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None  # noqa: S101 - for the type checker
         with process.stdout:
             for line in process.stdout:
                 reply = json.loads(line)
+                self._listens.set()
                 self._hand_on(self._applied.get(reply.get("id", "")), reply)
+        self._listens.set()
         status = process.wait()
         reason = f"the supervisor died ({self._last_words() or f'exit status {status}'})"
         for applied in self.running:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,7 +46,7 @@ def command(path: Path, mode: str | None, dry_run: bool, **given: Any) -> None:
     with stop_on_signals() as stop, recorded(settings) as recording:
         recording.write_schedule(schedule)
         player = Player(plan, recording.apply)
-        player.start(time.monotonic())
+        player.start(recording.now_for_loads())
         wait(stop, None, lambda elapsed: _now(plan, elapsed, player), recording.elapsed)
         player.stop()
     if stop.is_set():

@@ -38,12 +38,14 @@ class Left:
         return [(row["type"], row["target"]) for row in self.events if row["event"] == event and row["target"]]
 
     def spans(self, kind: str) -> list[tuple[float, float]]:
-        """When things of a type began and ended."""
+        """When things of a type began and ended, also those that a slow machine had no time to apply in full."""
         began = {
             row["id"]: float(row["elapsed_s"]) for row in self.events if (row["type"], row["event"]) == (kind, "start")
         }
         ended = {
-            row["id"]: float(row["elapsed_s"]) for row in self.events if (row["type"], row["event"]) == (kind, "end")
+            row["id"]: float(row["elapsed_s"])
+            for row in self.events
+            if row["type"] == kind and row["event"] in {"end", "abort"}
         }
         return sorted((began[name], ended[name]) for name in began)
 

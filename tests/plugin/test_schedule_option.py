@@ -23,14 +23,14 @@ def schedule(pytester, events, **top):
 
 def test_a_schedule_plays_once_from_the_first_test_on(pytester, left):
     schedule(
-        pytester, [{"id": "a", "duration": "300ms", "cpu": 1}, {"id": "b", "after": "a", "duration": "200ms", "mem": 5}]
+        pytester, [{"id": "a", "duration": "400ms", "cpu": 1}, {"id": "b", "after": "a", "duration": "400ms", "mem": 5}]
     )
     pytester.makepyfile(SLEEPS)
     pytester.runpytest("--twin-schedule=plan.json").assert_outcomes(passed=2)
     [(cpu_began, cpu_ended)], [(memory_began, _)] = left.spans("cpu"), left.spans("memory")
     assert cpu_began < cpu_ended
     assert memory_began > cpu_began
-    assert json.loads((left.folder / "schedule.json").read_text())["events"][1]["start"] == "0.3s"
+    assert json.loads((left.folder / "schedule.json").read_text())["events"][1]["start"] == "0.4s"
 
 
 def test_what_was_not_reached_is_annotated_so(pytester, left):
@@ -52,7 +52,7 @@ def test_a_legacy_schedule_plays_unchanged_faster(pytester, left):
 
 
 def test_a_toml_schedule_is_read_too(pytester, left):
-    (pytester.path / "plan.toml").write_text('[[events]]\nduration = "200ms"\ncpu = 1\n')
+    (pytester.path / "plan.toml").write_text('[[events]]\nduration = "600ms"\ncpu = 1\n')
     pytester.makepyfile(SLEEPS)
     pytester.runpytest("--twin-schedule=plan.toml").assert_outcomes(passed=2)
     assert left.loads("end") == [("cpu", "1")]
@@ -80,7 +80,7 @@ def test_a_schedule_anchored_to_tests_is_played_around_each_that_it_selects(pyte
 
 
 def test_a_series_plays_one_after_another(pytester, left):
-    schedule(pytester, [{"duration": "200ms", "cpu": 1}, {"duration": "200ms", "mem": 5}], mode="series")
+    schedule(pytester, [{"duration": "400ms", "cpu": 1}, {"duration": "400ms", "mem": 5}], mode="series")
     pytester.makepyfile(SLEEPS)
     pytester.runpytest("--twin-schedule=plan.json").assert_outcomes(passed=2)
     [(began, _)], [(later, _)] = left.spans("cpu"), left.spans("memory")

@@ -34,7 +34,7 @@ def test_workers_and_no_workers_give_the_same_tables(pytester, left):
 
 
 def test_a_schedule_is_played_once_by_the_controller(pytester, left):
-    pytester.makefile(".json", plan='{"events": [{"duration": "200ms", "cpu": 1}]}')
+    pytester.makefile(".json", plan='{"events": [{"duration": "600ms", "cpu": 1}]}')
     pytester.makepyfile(SUITE)
     pytester.runpytest_subprocess("-n", "2", "-k", "plain", "--twin-schedule=plan.json").assert_outcomes(passed=4)
     assert left.loads("end") == [("cpu", "1")]
