@@ -5,58 +5,96 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import threading
 import time
+from collections.abc import Container, Iterator
 from typing import Any
 
-from pytest_twin.model.attempt import Counters
-from pytest_twin.probes.kernel import GIB, KeptOpen, read_bytes
+from pytest_twin.model.attempt import Children, Counters
+from pytest_twin.probes.kernel import GIB, PROC, KeptOpen, read_bytes
+from pytest_twin.probes.tree_sources import Linux, io_of
 from stressors import capacity
+
+if sys.platform != "win32":
+    from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 
 
 class Meter:
-    """Reads the kernel's counters of this process; about 10 µs a reading."""
+    """Reads the kernel's counters of this process and of its children; about 10 µs a reading."""
 
     def __init__(self) -> None:
         self._io = KeptOpen("/proc/self/io")
         self._status = KeptOpen("/proc/self/status")
+        self._children: dict[int, KeptOpen] = {}  # of each thread
+        self._processes = Linux()
+        try:
+            self._clear_refs = os.open("/proc/self/clear_refs", os.O_WRONLY | getattr(os, "O_CLOEXEC", 0))
+        except OSError:
+            self._clear_refs = -1
 
     def counters(self) -> Counters:
         """What was counted up to now (getrusage(2), proc_pid_io(5))."""
         at = time.monotonic()
         if sys.platform == "win32":
             times = os.times()
-            return Counters(at, times.user, times.system, None, None, None, None, None)
-        import resource
+            return Counters(at, times.user, times.system, None, None, None, None)
+        own = getrusage(RUSAGE_SELF)
+        read, written = io_of(self._io.read())
+        return Counters(at, own[0], own[1], read, written, own[14] + own[15], own[7])
 
-        own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-        io = dict(line.split(b": ") for line in self._io.read().splitlines())
-        return Counters(
-            at,
-            own.ru_utime,
-            own.ru_stime,
-            children.ru_utime + children.ru_stime,
-            _number(io.get(b"read_bytes")),
-            _number(io.get(b"write_bytes")),
-            own.ru_nvcsw + own.ru_nivcsw,
-            own.ru_majflt,
-        )
+    def children(self, leave_out: Container[int | None] = ()) -> Children:
+        """What was counted for children up to now, the living ones of `leave_out` and theirs not included."""
+        if sys.platform == "win32":
+            return Children(None, None)
+        ended = getrusage(RUSAGE_CHILDREN)
+        unit = 1 if sys.platform == "darwin" else 1024
+        return Children(ended[0] + ended[1] + self._cpu_of_living(leave_out), ended[2] * unit)
 
     def forget_peak(self) -> None:
         """Reset the high-water mark of resident memory (proc_pid_clear_refs(5)), where that can be done."""
-        try:
-            with open("/proc/self/clear_refs", "wb", buffering=0) as file:
-                file.write(b"5")
-        except OSError:
-            pass
+        if self._clear_refs >= 0:
+            try:
+                os.write(self._clear_refs, b"5")
+            except OSError:
+                pass
 
     def peak(self) -> int | None:
         """Bytes at the high-water mark of resident memory."""
         _, _, rest = self._status.read().partition(b"VmHWM:")
         return int(rest.split(None, 1)[0]) * 1024 if rest else None
 
+    def close(self) -> None:
+        """No more reading."""
+        self._processes.close()
+        for kept in (self._io, self._status, *self._children.values()):
+            kept.close()
+        if self._clear_refs >= 0:
+            os.close(self._clear_refs)
+            self._clear_refs = -1
 
-def _number(text: bytes | None) -> float | None:
-    return None if text is None else float(text)
+    def _cpu_of_living(self, leave_out: Container[int | None]) -> float:
+        """CPU seconds of the children that live, and of theirs; not known where there is no /proc, and 0 then."""
+        self._processes.refresh()
+        pending = [pid for pid in self._living() if pid not in leave_out]
+        cpu = 0.0
+        while pending:
+            pid = pending.pop()
+            if (member := self._processes.member(pid)) is not None:
+                cpu += member.cpu_s
+                pending += self._processes.children(pid)
+        return cpu
+
+    def _living(self) -> Iterator[int]:
+        """The children of this process: those of each thread that Python knows of."""
+        threads = [thread.native_id or 0 for thread in threading.enumerate()]
+        for gone in self._children.keys() - threads:
+            self._children.pop(gone).close()
+        for thread in threads:
+            kept = self._children.get(thread)
+            if kept is None:
+                kept = self._children[thread] = KeptOpen(f"{PROC}/self/task/{thread}/children")
+            for child in kept.read().split():
+                yield int(child)
 
 
 def usable() -> dict[str, float]:
@@ -134,10 +172,18 @@ def _device(path: str) -> str:
 
 
 def _packages() -> dict[str, str]:
-    from importlib.metadata import distributions
-
-    found = (each.metadata for each in distributions())  # parsed anew at every access
-    return dict(sorted((str(data["Name"]), str(data["Version"])) for data in found if data["Name"]))
+    """Versions by name, from the names of the folders that installers write: reading what is in them takes long."""
+    found: dict[str, str] = {}
+    for folder in sys.path:
+        try:
+            names = os.listdir(folder or os.curdir)
+        except OSError:
+            continue
+        for name in names:
+            if name.endswith(".dist-info"):
+                package, _, version = name.removesuffix(".dist-info").rpartition("-")
+                found.setdefault(package.replace("_", "-"), version)  # the first on the path is the one that is used
+    return dict(sorted(found.items()))
 
 
 def _user() -> str | None:

@@ -49,15 +49,26 @@ def adopt_module_marks(items: Iterable[pytest.Item]) -> None:
                 item.add_marker(mark)
 
 
+def marks_of(item: pytest.Item) -> list[pytest.Mark]:
+    """The markers of ours that a test has, the closest first; a bare ``stress`` asks for nothing."""
+    return [
+        mark
+        for mark in item.iter_markers()
+        if mark.name == SCHEDULE or (mark.name == STRESS and (mark.args or mark.kwargs))
+    ]
+
+
 def asks(item: pytest.Item) -> bool:
     """Whether a test uses a marker or a fixture of ours for anything."""
-    if not FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
-        return True
-    marks = item.iter_markers()  # once for both: this is asked of every test, also where nothing of ours is used
-    return any(mark.name == SCHEDULE or (mark.name == STRESS and (mark.args or mark.kwargs)) for mark in marks)
+    return asks_by_fixture(item) or bool(marks_of(item))
 
 
-def load_of(item: pytest.Item) -> Load:
+def asks_by_fixture(item: pytest.Item) -> bool:
+    """Whether a test uses a fixture of ours."""
+    return not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+
+
+def load_of(marks: Iterable[pytest.Mark]) -> Load:
     """The load that a test's markers ask for; of two that say different things, the closer one counts.
 
     Raises:
@@ -66,7 +77,7 @@ def load_of(item: pytest.Item) -> Load:
     from pytest_twin.model.load import Load, LoadError, parse
 
     keywords: dict[str, Any] = {}
-    for mark in reversed(list(item.iter_markers(STRESS))):
+    for mark in reversed([mark for mark in marks if mark.name == STRESS]):
         if mark.args:
             raise LoadError(
                 [(str(mark.args[0]), "has no keyword; write stress(cpu=...), stress(mem=...) or stress(disk=...)")]
@@ -75,13 +86,13 @@ def load_of(item: pytest.Item) -> Load:
     return parse(keywords, kinds()) if keywords else Load()
 
 
-def schedule_of(item: pytest.Item) -> Schedule | None:
+def schedule_of(item: pytest.Item, marks: Iterable[pytest.Mark]) -> Schedule | None:
     """The schedule that a test's marker names, looked for beside the test and then in the root directory.
 
     Raises:
         ScheduleError: The marker or the file is wrong.
     """
-    mark = item.get_closest_marker(SCHEDULE)
+    mark = next((mark for mark in marks if mark.name == SCHEDULE), None)
     if mark is None:
         return None
     from pytest_twin.model.schedule import ScheduleError
@@ -105,8 +116,9 @@ def check(items: Iterable[pytest.Item]) -> None:
     wrong: dict[str, None] = {}
     for item in items:
         try:
-            load_of(item)
-            schedule_of(item)
+            marks = marks_of(item)
+            load_of(marks)
+            schedule_of(item, marks)
         except LoadError as error:
             for key, problem in error.problems:
                 wrong[f"{item.nodeid}: {STRESS}{f'({key})' if key else ''}: {problem}"] = None
@@ -119,14 +131,14 @@ def check(items: Iterable[pytest.Item]) -> None:
 
 def described(items: Iterable[pytest.Item], session: Schedule | None) -> Iterator[str]:
     """What would be applied to which test, line by line."""
-    from pytest_twin.model.schedule import TEST
-
-    if session is not None and session.anchor != TEST:
+    each = session if session is not None and session.is_for_each_test else None
+    if session is not None and each is None:
         yield f"for the session, {len(session.events)} events in {session.duration_s:.1f} s:"
         yield from map(_described, session.events)
     for item in items:
-        around = schedule_of(item) or (session if session is not None and session.anchor == TEST else None)
-        load = load_of(item)
+        marks = marks_of(item)
+        around = schedule_of(item, marks) or each
+        load = load_of(marks)
         given = getattr(getattr(item, "callspec", None), "params", {})
         words = [str(load), *(f"{name}={given[name]}" for name in sorted(FIXTURES & given.keys()))]
         said = " ".join(filter(None, words))

@@ -15,12 +15,13 @@ from pytest_twin.model.clock import Clock
 from pytest_twin.model.event import Event, detail
 from pytest_twin.model.table import record
 from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, SCHEDULE, TESTS, RunFolder, folder_of
-from pytest_twin.sampler import Sampled, Sampler
+from pytest_twin.sampler import Gap, Sampled, Sampler
 from pytest_twin.supervisor import Applied, Supervisor
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from pytest_twin.model.attempt import Children, Counters
     from pytest_twin.model.load import Load, Part
     from pytest_twin.model.schedule import Schedule
 
@@ -47,6 +48,7 @@ class Recording:
         clock: Clock | None = None,
         worker: str = "",
         has_tests: bool = False,
+        per_core: bool = False,
         append: bool = False,
         identify: bool = False,
     ) -> None:
@@ -58,6 +60,7 @@ class Recording:
             clock: The run's clock, if it has begun already.
             worker: The pytest-xdist worker that this process is: it writes parts of its own, and does not sample.
             has_tests: Whether this process runs tests, or its workers do.
+            per_core: Whether each CPU gets a column of its own.
             append: Go on behind the files that are there.
             identify: Have the names of host and user in the fingerprint.
         """
@@ -67,7 +70,8 @@ class Recording:
         self._interval = interval
         self._append, self._identify = append, identify
         self._sampler = None if worker else Sampler(
-            folder / DATASET, self.clock, interval, has_tests=has_tests, probes=probes.others()
+            folder / DATASET, self.clock, interval, has_tests=has_tests, per_core=per_core, probes=probes.others(),
+            told=self._missed,
         )  # fmt: skip
         self._supervisor = Supervisor(self._told)
         self._numbers = count(1)
@@ -79,12 +83,14 @@ class Recording:
         self.folder.make()
         if not self._append and not self.worker:
             self.folder.forget()
-        if not self.worker:
-            self.folder.write_json(FINGERPRINT, host.fingerprint(identify=self._identify))
         self._annotations = self.folder.table(ANNOTATIONS, self.worker)
         self._tests = self.folder.table(TESTS, self.worker)
         if self._sampler:
-            self._sampler.start()
+            self._sampler.launch()
+            try:
+                self.folder.write_json(FINGERPRINT, host.fingerprint(identify=self._identify))  # while it starts
+            finally:
+                self._sampler.wait_ready()
         return self
 
     def __exit__(
@@ -97,6 +103,7 @@ class Recording:
                 self.note(f"sampler: {warning}")
         self._annotations.close()
         self._tests.close()
+        self.meter.close()
         if not self.worker:
             self.folder.merge()
             self.folder.slice_tests(self._interval)
@@ -115,14 +122,14 @@ class Recording:
         """Seconds since the run began."""
         return self.clock.elapsed(time.monotonic())
 
-    def heard(self) -> Iterator[Event]:
+    def heard(self) -> list[Event]:
         """The events since the last call, each once."""
-        while self._unheard:
-            yield self._unheard.popleft()
+        return [self._unheard.popleft() for _ in range(len(self._unheard))]
 
     def emit(self, happened: Event) -> None:
         """Write an event."""
-        happened = happened._replace(worker=self.worker)
+        if self.worker:
+            happened = happened._replace(worker=self.worker)
         self._annotations.append(happened.row(self.clock))
         self._unheard.append(happened)
 
@@ -180,6 +187,10 @@ class Recording:
         """Write that something planned was not reached."""
         self.emit(Event(self.elapsed(), event.SKIP, number, kind, target=target, detail=reason))
 
+    def children(self) -> Children:
+        """What the children of this process have used up to now, ours not included."""
+        return self.meter.children((self._sampler.pid if self._sampler else None, self._supervisor.pid))
+
     def attempt(self, nodeid: str, number: int) -> Attempt:
         """Begin to account for an attempt of a test."""
         return Attempt(self, nodeid, number)
@@ -187,6 +198,14 @@ class Recording:
     def write_test(self, row: str) -> None:
         """Write a row of tests.csv."""
         self._tests.append(row)
+
+    def _missed(self, gap: Gap) -> None:
+        """The sampler died: a time without samples."""
+        number = self.new_id("g")
+        said = Event(self.clock.elapsed(gap.began), event.START, number, event.GAP, detail=f"sampler: {gap.reason}")
+        self.emit(said)
+        if gap.ended is not None:
+            self.emit(said._replace(elapsed_s=self.clock.elapsed(gap.ended), event=event.END))
 
     def _told(self, applied: Applied, reply: dict[str, Any]) -> None:
         """What the supervisor tells of a load becomes an event, at the time at which it happened."""
@@ -219,60 +238,73 @@ class Attempt:
     Attributes:
         nodeid: The test.
         id: The name of its events.
-        folder: The folder of its own within the run folder, whether or not it gets one.
         load: What it runs under, for the row.
+        asks: Whether the test uses a marker or a fixture of ours; None until it is called.
     """
 
     def __init__(self, recording: Recording, nodeid: str, number: int) -> None:
         self.nodeid = nodeid
-        self.folder = folder_of(nodeid, number)
         self.load = ""
+        self.asks: bool | None = None
         self._recording, self._number = recording, number
         self.id = recording.new_id("t")
-        self._walls: dict[str, float] = {}
-        self._used = attempt.NOTHING
+        self._phases: dict[str, list[Counters]] = {}
+        self._exact: list[float | None] = [None] * len(attempt.EXACT)
         self.began = recording.elapsed()
         recording.emit(Event(self.began, event.START, self.id, event.TEST, nodeid))
+        self._children = recording.children()
         recording.meter.forget_peak()
 
-    @contextmanager
-    def measured(self, phase: str) -> Iterator[None]:
+    @property
+    def folder(self) -> str:
+        """The folder of its own within the run folder, whether or not it gets one."""
+        return folder_of(self.nodeid, self._number)
+
+    def measured(self, phase: str) -> Phase:
         """Account for what happens in the block, as one phase: ``setup``, ``call`` or ``teardown``."""
-        meter = self._recording.meter
-        before = meter.counters()
-        try:
-            yield
-        finally:
-            used = meter.counters().since(before)
-            self._walls[phase] = self._walls.get(phase, 0.0) + used.at
-            self._used = self._used.plus(used)
+        return Phase(self._phases.setdefault(phase, []), self._recording.meter)
 
     def runs_under(self, load: str) -> None:
         """Add to what it runs under."""
         self.load = f"{self.load} {load}".strip()
 
-    def properties(self) -> list[tuple[str, object]]:
-        """Its figures so far, for reports: CPU seconds, peak memory, the load."""
-        used, peak = self._used, self._recording.meter.peak()
-        times = {"cpu": (used.user_s or 0.0) + (used.system_s or 0.0), "children_cpu": used.children_s}
-        figures: list[tuple[str, object]] = [
-            (f"twin_{name}_s", round(s, 6)) for name, s in times.items() if s is not None
-        ]
-        if peak is not None:
-            figures.append(("twin_peak_memory_MB", round(peak / attempt.MIB, 3)))
-        return [*figures, *([("twin_load", self.load)] if self.load else [])]
+    def finish(self) -> list[tuple[str, object]]:
+        """Take its last figures; comes back with those for reports: CPU seconds, peak memory, the load."""
+        peak = self._recording.meter.peak()
+        children = self._children, self._recording.children()
+        self._exact = attempt.figures(attempt.used(self._pairs()), children, peak)
+        return attempt.properties(self._exact, self.load)
 
     def end(self, outcome: str, *, keep: bool) -> None:
         """Write its row and its end; `keep` gives it a folder of its own."""
         recording = self._recording
-        peak = recording.meter.peak()
         ended = recording.elapsed()
-        walls = (
-            f"{self._walls[phase]:.6f}" if phase in self._walls else None for phase in ("setup", "call", "teardown")
-        )
         began = (recording.clock.stamp(self.began), f"{self.began:.4f}", f"{ended - self.began:.6f}")
-        exact = attempt.cells(self._used, peak)
-        folder = self.folder if keep else ""
         who = (self.nodeid, self._number, recording.worker, outcome)
-        recording.write_test(record((*who, *began, *walls, *exact, self.load, folder)))
+        row = (*who, *began, *self._walls(), *attempt.cells(self._exact), self.load, self.folder if keep else "")
+        recording.write_test(record(row))
         recording.emit(Event(ended, event.END, self.id, event.TEST, self.nodeid, detail=outcome))
+
+    def _pairs(self) -> Iterator[tuple[Counters, Counters]]:
+        for readings in self._phases.values():
+            yield from zip(readings[::2], readings[1::2], strict=True)
+
+    def _walls(self) -> Iterator[str | None]:
+        for phase in ("setup", "call", "teardown"):
+            readings = self._phases.get(phase)
+            yield f"{readings[-1].at - readings[0].at:.6f}" if readings else None
+
+
+class Phase:
+    """A block whose beginning and end are read; a context manager."""
+
+    __slots__ = ("_meter", "_readings")
+
+    def __init__(self, readings: list[Counters], meter: host.Meter) -> None:
+        self._readings, self._meter = readings, meter
+
+    def __enter__(self) -> None:
+        self._readings.append(self._meter.counters())
+
+    def __exit__(self, *_: object) -> None:
+        self._readings.append(self._meter.counters())

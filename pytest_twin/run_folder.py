@@ -143,6 +143,8 @@ class RunFolder:
         """Put the parts of all workers into one table each, in the order of time."""
         for name in HEADERS:
             parts = self.parts(name)
+            if not parts:
+                continue
             rows = [row for path in (self / name, *parts) for row in self.rows(path.name)]
             if rows:
                 rows.sort(key=_time)
@@ -173,7 +175,7 @@ class RunFolder:
 
     def _replace(self, path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
         temporary = path.with_suffix(".tmp")
-        lines = (record(_unescaped(row.get(column) or "") for column in columns) for row in rows)
+        lines = (record([_unescaped(row.get(column) or "") for column in columns]) for row in rows)
         _write(temporary, header(columns) + "".join(lines))
         os.replace(temporary, path)
 

@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_twin.items import SESSION_SCHEDULE, SETTINGS, asks, has_workers, load_of, schedule_of
+from pytest_twin.items import (
+    SESSION_SCHEDULE,
+    SETTINGS,
+    asks,
+    asks_by_fixture,
+    has_workers,
+    load_of,
+    marks_of,
+    schedule_of,
+)
 from pytest_twin.model.clock import Clock
-from pytest_twin.model.schedule import TEST
-from pytest_twin.player import Player
 from pytest_twin.recording import Attempt, Recording, new_clock
 from pytest_twin.run_folder import ANNOTATIONS, RunFolder, RunFolderError
 from pytest_twin.sampler import SamplerError
@@ -20,6 +27,7 @@ from pytest_twin.sampler import SamplerError
 if TYPE_CHECKING:
     from pytest_twin.model.load import Load
     from pytest_twin.model.schedule import Schedule
+    from pytest_twin.player import Player
     from pytest_twin.settings import Settings
     from pytest_twin.supervisor import Applied
 
@@ -54,6 +62,7 @@ class Run:
         self.recording: Recording | None = None
         self.worker_error = ""
         self._player: Player | None = None
+        self._around = schedule if schedule is not None and schedule.is_for_each_test else None
         self._stack = ExitStack()
 
     def start(self) -> Recording:
@@ -74,7 +83,9 @@ class Run:
                 ) from None
             if self._schedule is not None and not self._worker:
                 recording.write_schedule(self._schedule)
-            if self._schedule is not None and not self._worker and self._schedule.anchor != TEST:
+            if self._schedule is not None and not self._worker and self._around is None:
+                from pytest_twin.player import Player
+
                 self._player = Player(self._schedule.faster(self.settings.schedule_speed), recording.apply)
         return self.recording
 
@@ -114,7 +125,7 @@ class Run:
         """Give a pytest-xdist worker our clock and our folder."""
         if self.recording is None:
             self._folder.forget_parts()
-        node.workerinput["twin_clock"] = list(self._clock)
+        node.workerinput["twin_clock"] = [self._clock.began, self._clock.epoch]
         node.workerinput["twin_folder"] = str(self._folder.path)
 
     @pytest.hookimpl(optionalhook=True)
@@ -148,14 +159,18 @@ class Run:
         """A test begins."""
         with self.begin(item).measured("setup"):
             yield
-        self._tell()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
         """Put the test's load around its body, ready before the first line of it."""
         attempt = item.stash[ATTEMPT]
-        with self._loaded(item, attempt), attempt.measured("call"):
-            yield
+        marks = marks_of(item)
+        attempt.asks = bool(marks) or asks_by_fixture(item)
+        if not marks and self._around is None:
+            with attempt.measured("call"):
+                return (yield)
+        with self._loaded(item, marks, attempt), attempt.measured("call"):
+            return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Iterator[None]:
@@ -166,7 +181,7 @@ class Run:
                 yield
         finally:
             others = [pair for pair in item.user_properties if not pair[0].startswith("twin_")]
-            item.user_properties[:] = [*others, *attempt.properties()]
+            item.user_properties[:] = [*others, *attempt.finish()]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Hooked:
@@ -176,20 +191,20 @@ class Run:
         if call.when == "teardown" and ATTEMPT in item.stash:
             attempt = item.stash[ATTEMPT]
             del item.stash[ATTEMPT]
-            attempt.end(item.stash[OUTCOME], keep=self._keeps(item, item.stash[OUTCOME]))
+            attempt.end(item.stash[OUTCOME], keep=self._keeps(item, attempt, item.stash[OUTCOME]))
             self._tell()
         return report
 
     @contextmanager
-    def _loaded(self, item: pytest.Item, attempt: Attempt) -> Iterator[None]:
+    def _loaded(self, item: pytest.Item, marks: list[pytest.Mark], attempt: Attempt) -> Iterator[None]:
         """The load of a test's markers, and the schedule that is played around it."""
-        load, plan = load_of(item), schedule_of(item)
-        if plan is None and self._schedule is not None and self._schedule.anchor == TEST:
-            plan = self._schedule
+        load, plan = load_of(marks), schedule_of(item, marks) or self._around
         recording = self.start()
         with ExitStack() as stack:
             if plan is not None:
                 attempt.runs_under("schedule")
+                from pytest_twin.player import Player
+
                 player = Player(
                     plan.faster(self.settings.schedule_speed),
                     recording.apply,
@@ -217,16 +232,21 @@ class Run:
                 if trouble:
                     item.warn(TwinWarning(f"{each.part.kind.keyword}={each.part.text}: {trouble}"))
 
-    def _keeps(self, item: pytest.Item, outcome: str) -> bool:
+    def _keeps(self, item: pytest.Item, attempt: Attempt, outcome: str) -> bool:
         """Whether a test gets a folder of its own."""
         wanted = self.settings.per_test
-        return {"all": True, "marked": asks(item), "failed": outcome in {"failed", "error"}}.get(wanted, False)
+        if wanted == "marked":
+            return asks(item) if attempt.asks is None else attempt.asks
+        return wanted == "all" or (wanted == "failed" and outcome in {"failed", "error"})
 
     def _tell(self) -> None:
         """Let other plugins know what happened."""
         if self.recording is not None:
-            for event in self.recording.heard():
-                self._config.hook.pytest_twin_event(event=event, config=self._config)
+            hook = self._config.hook.pytest_twin_event
+            heard = self.recording.heard()
+            if hook.get_hookimpls():
+                for event in heard:
+                    hook(event=event, config=self._config)
 
 
 def _outcome(before: str, report: pytest.TestReport) -> str:

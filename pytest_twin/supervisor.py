@@ -129,6 +129,11 @@ class Supervisor:
         return applied
 
     @property
+    def pid(self) -> int | None:
+        """Its process id, None while there is no such process."""
+        return self._process.pid if self._process else None
+
+    @property
     def running(self) -> list[Applied]:
         """Loads that are applied or wait for their time."""
         return [applied for applied in list(self._applied.values()) if applied.ended_at is None]

@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 from importlib import import_module
 
-from stressors.kind import Kind
-
-__all__ = ["Kind", "kinds"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from stressors.kind import Kind
 
 
 def kinds() -> dict[str, Kind]:

@@ -8,7 +8,7 @@ import click
 
 from pytest_twin.model.clock import Clock
 from pytest_twin.probes import Context, others
-from pytest_twin.sampler import Reader
+from pytest_twin.sampling import Reader
 from stressors import capacity
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import NamedTuple
+import time
 
 
-class Clock(NamedTuple):
+class Clock:
     """Where a run's time begins, on the monotonic clock and on the calendar.
 
     Every process of a run on one host gets the same one, so that all its rows are on one time axis: durations come
@@ -17,8 +16,11 @@ class Clock(NamedTuple):
         epoch: `time.time` at that moment, in seconds since 1970.
     """
 
-    began: float
-    epoch: float
+    __slots__ = ("_said", "began", "epoch")
+
+    def __init__(self, began: float, epoch: float) -> None:
+        self.began, self.epoch = began, epoch
+        self._said = (-1, "")  # the last second and its text; one assignment, for threads that share a clock
 
     def elapsed(self, monotonic: float) -> float:
         """Seconds since the run began."""
@@ -26,5 +28,9 @@ class Clock(NamedTuple):
 
     def stamp(self, elapsed: float) -> str:
         """ISO 8601, UTC, with milliseconds."""
-        moment = datetime.fromtimestamp(self.epoch + elapsed, UTC)
-        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        second, milli = divmod(round((self.epoch + elapsed) * 1000), 1000)
+        said, text = self._said
+        if second != said:
+            text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+            self._said = (second, text)
+        return f"{text}.{milli:03d}Z"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+
+TYPE_CHECKING = False  # the sampler starts without typing, which takes longer to import than all that it needs
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 Value = float | str | None
 
 
-class Column(NamedTuple):
+class Column:
     """One column.
 
     Attributes:
@@ -20,15 +22,17 @@ class Column(NamedTuple):
         legacy: Its place in the dataset of the old script collection, which opens the file, or None.
     """
 
-    name: str
-    unit: str
-    meaning: str
-    digits: int = 2
-    legacy: int | None = None
+    __slots__ = ("digits", "legacy", "meaning", "name", "unit")
+
+    def __init__(self, name: str, unit: str, meaning: str, digits: int = 2, legacy: int | None = None) -> None:
+        self.name, self.unit, self.meaning, self.digits, self.legacy = name, unit, meaning, digits, legacy
+
+    def __repr__(self) -> str:
+        return f"Column({self.name!r})"
 
 
 TIMESTAMP = Column("timestamp", "", "When the row was taken: ISO 8601, UTC.", legacy=0)
-ELAPSED = Column("elapsed_s", "s", "Monotonic time since the run began.", digits=3)
+ELAPSED = Column("elapsed_s", "s", "Monotonic time since the run began.", digits=4)
 
 
 def order(columns: Sequence[Column]) -> list[int]:

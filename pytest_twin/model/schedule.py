@@ -56,6 +56,11 @@ class Schedule:
     seed: int = 0
 
     @property
+    def is_for_each_test(self) -> bool:
+        """Whether it is played around each test, and not once for all."""
+        return self.anchor == TEST
+
+    @property
     def duration_s(self) -> float:
         """Seconds from the anchor to the last end."""
         return max((event.end_s for event in self.events), default=0.0)

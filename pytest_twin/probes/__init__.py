@@ -2,39 +2,43 @@
 
 A probe is a module with two names: ``COLUMNS``, a tuple of `Column`, and ``probe(context)``, which returns a `Probe`
 for the machine it runs on. Files of this folder are found by being here; other packages add theirs as entry points in
-the group ``pytest_twin.probes``.
+the group ``pytest_twin.probes``. A module whose columns depend on the machine has ``columns(context)`` besides.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, NamedTuple, Protocol
 
-from pytest_twin.model.columns import Column, Value
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Protocol
+
+    from pytest_twin.model.columns import Column, Value
+
+    class Probe(Protocol):
+        """Reads one family of metrics."""
+
+        def read(self, at: float) -> Sequence[Value]:
+            """One value a column, None where there is none; `at` is the monotonic time of the row."""
+            ...
+
 
 ENTRY_POINTS = "pytest_twin.probes"
 
 
-class Context(NamedTuple):
+class Context:
     """What a probe is told when it is made.
 
     Attributes:
         root: The process whose descendants are the run: tests and stressors.
         has_tests: Whether that process is a test run; a mere recording has no tests to account for.
+        per_core: Whether each CPU gets a column of its own.
     """
 
-    root: int
-    has_tests: bool = True
-
-
-class Probe(Protocol):
-    """Reads one family of metrics."""
-
-    def read(self, at: float) -> Sequence[Value]:
-        """One value a column, None where there is none; `at` is the monotonic time of the row."""
-        ...
+    def __init__(self, root: int, has_tests: bool = True, per_core: bool = False) -> None:
+        self.root, self.has_tests, self.per_core = root, has_tests, per_core
 
 
 def modules(names: Sequence[str] = ()) -> list[Any]:
@@ -52,6 +56,13 @@ def others() -> list[str]:
     return [entry.value for entry in entry_points(group=ENTRY_POINTS)]
 
 
-def columns(found: Sequence[Any]) -> tuple[Column, ...]:
+def columns_of(module: Any, context: Context | None = None) -> tuple[Column, ...]:
+    """The columns of a module, on this machine where a context is given."""
+    tailored = getattr(module, "columns", None) if context else None
+    found: tuple[Column, ...] = tailored(context) if tailored else module.COLUMNS
+    return found
+
+
+def columns(found: Sequence[Any], context: Context | None = None) -> tuple[Column, ...]:
     """All columns of these modules, module after module."""
-    return tuple(column for module in found for column in module.COLUMNS)
+    return tuple(column for module in found for column in columns_of(module, context))

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
-from pytest_twin.model.columns import Column, Value
-from pytest_twin.probes import Context
+from pytest_twin.model.columns import Column
 from pytest_twin.probes.kernel import LINUX, KeptOpen, read_bytes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_twin.model.columns import Value
+    from pytest_twin.probes import Context
 
 COLUMNS = (
     Column("battery_percent", "%", "Charge of the battery.", 1, legacy=14),

@@ -7,11 +7,16 @@ any load that keeps step with it; idle time is exact.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
-from pytest_twin.model.columns import Column, Value
-from pytest_twin.probes import Context
-from pytest_twin.probes.kernel import LINUX, PROC, TICKS, Delta, KeptOpen, read_bytes
+from pytest_twin.model.columns import Column
+from pytest_twin.probes.kernel import LINUX, PROC, TICKS, Growth, KeptOpen, read_bytes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_twin.model.columns import Value
+    from pytest_twin.probes import Context
 
 COLUMNS = (
     Column("cpu_percent", "%", "CPU time of the whole host that was not idle.", 1, legacy=1),
@@ -22,6 +27,9 @@ COLUMNS = (
     Column("cpu_iowait_percent", "%", "Share idle while a disk was waited for.", 1),
     Column("cpu_steal_percent", "%", "Share taken by the hypervisor for other guests.", 1),
 )
+
+OVER_S = 0.09  # the kernel tells of these times in ticks of 10 ms: rows that come faster look back so far
+FIRST_LINE = 256
 
 
 def probe(context: Context) -> Linux | Portable:  # noqa: ARG001
@@ -36,27 +44,17 @@ class Linux:
         self._stat = KeptOpen(f"{proc}/stat")
         self._logical = os.cpu_count() or 1
         self._physical = _cores(read_bytes(f"{proc}/cpuinfo"))
-        self._delta = Delta()
+        self._growth = Growth(OVER_S)
 
     def read(self, at: float) -> Sequence[Value]:
         """One value a column."""
-        fields = self._stat.read().split(None, 9)
+        fields = self._stat.start(FIRST_LINE).split(None, 9)
         if len(fields) < 9:
             return (None, self._logical, self._physical, None, None, None, None)
-        user, nice, system, idle, iowait, irq, softirq, steal = (int(field) / TICKS for field in fields[1:9])
-        idle_share = self._share("idle", idle + iowait, at)
-        return (
-            None if idle_share is None else 100.0 - idle_share,
-            self._logical,
-            self._physical,
-            self._share("user", user + nice, at),
-            self._share("system", system + irq + softirq, at),
-            self._share("iowait", iowait, at),
-            self._share("steal", steal, at),
-        )
-
-    def _share(self, name: str, seconds: float, at: float) -> float | None:
-        return self._delta.share(name, seconds / self._logical, at)
+        user, nice, system, idle, iowait, irq, softirq, steal = map(int, fields[1:9])
+        counters = (idle + iowait, user + nice, system + irq + softirq, iowait, steal)
+        unused, *parts = self._growth.shares(counters, at, TICKS * self._logical)
+        return None if unused is None else 100.0 - unused, self._logical, self._physical, *parts
 
 
 class Portable:
@@ -68,26 +66,16 @@ class Portable:
         self._times = psutil.cpu_times
         self._logical = psutil.cpu_count() or None
         self._physical = psutil.cpu_count(logical=False)
-        self._delta = Delta()
+        self._growth = Growth(OVER_S)
 
     def read(self, at: float) -> Sequence[Value]:
         """One value a column."""
         times = self._times()
-        idle = times.idle + getattr(times, "iowait", 0.0)
-        idle_share = self._share("idle", idle, at)
+        iowait, steal = getattr(times, "iowait", None), getattr(times, "steal", None)
         kernel = times.system + sum(getattr(times, name, 0.0) for name in ("irq", "softirq", "interrupt", "dpc"))
-        return (
-            None if idle_share is None else 100.0 - idle_share,
-            self._logical,
-            self._physical,
-            self._share("user", times.user + getattr(times, "nice", 0.0), at),
-            self._share("system", kernel, at),
-            self._share("iowait", getattr(times, "iowait", None), at),
-            self._share("steal", getattr(times, "steal", None), at),
-        )
-
-    def _share(self, name: str, seconds: float | None, at: float) -> float | None:
-        return self._delta.share(name, None if seconds is None else seconds / (self._logical or 1), at)
+        counters = (times.idle + (iowait or 0.0), times.user + getattr(times, "nice", 0.0), kernel, iowait, steal)
+        unused, *parts = self._growth.shares(counters, at, self._logical or 1)
+        return None if unused is None else 100.0 - unused, self._logical, self._physical, *parts
 
 
 def _cores(cpuinfo: bytes) -> int | None:

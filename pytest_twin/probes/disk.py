@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 
-from pytest_twin.model.columns import Column, Value
-from pytest_twin.probes import Context
-from pytest_twin.probes.kernel import GIB, LINUX, MIB, PROC, Delta, KeptOpen
+from pytest_twin.model.columns import Column
+from pytest_twin.probes.kernel import GIB, LINUX, MIB, PROC, Growth, KeptOpen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_twin.model.columns import Value
+    from pytest_twin.probes import Context
 
 COLUMNS = (
     Column("disk_total_GB", "GiB", "Size of the root file system.", legacy=8),
@@ -33,22 +38,24 @@ class Linux:
 
     def __init__(self, proc: str = PROC, sys_block: str = "/sys/block", root: str = "/") -> None:
         self._diskstats = KeptOpen(f"{proc}/diskstats")
-        self._disks = _whole_disks(sys_block)
+        self._disks = [b" %b " % name for name in _whole_disks(sys_block)]
         self._root = root
-        self._delta = Delta()
+        self._growth = Growth()
 
     def read(self, at: float) -> Sequence[Value]:
         """One value a column."""
-        sectors = [0, 0]
+        text = self._diskstats.read()
+        read = written = 0
         known = False
-        for line in self._diskstats.read().splitlines():
-            fields = line.split(None, 10)
-            if len(fields) > 9 and fields[2] in self._disks:
+        for disk in self._disks:
+            begin = text.find(disk)
+            fields = text[begin + len(disk) : text.find(b"\n", begin)].split(None, 7) if begin >= 0 else ()
+            if len(fields) > 6:
                 known = True
-                sectors[0] += int(fields[5])
-                sectors[1] += int(fields[9])
-        read, written = (count * SECTOR / MIB if known else None for count in sectors)
-        return *_space(self._root), self._delta.growth("read", read, at), self._delta.growth("written", written, at)
+                read += int(fields[2])
+                written += int(fields[6])
+        counters = (read * SECTOR / MIB, written * SECTOR / MIB) if known else (None, None)
+        return *_space(self._root), *self._growth.amounts(counters, at)
 
 
 class Portable:
@@ -58,19 +65,14 @@ class Portable:
         import psutil
 
         self._psutil = psutil
-        self._delta = Delta()
+        self._growth = Growth()
 
     def read(self, at: float) -> Sequence[Value]:
         """One value a column."""
         usage = self._psutil.disk_usage(os.path.abspath(os.sep))
         counters = self._psutil.disk_io_counters()
-        read, written = (counters.read_bytes / MIB, counters.write_bytes / MIB) if counters else (None, None)
-        return (
-            usage.total / GIB,
-            usage.percent,
-            self._delta.growth("read", read, at),
-            self._delta.growth("written", written, at),
-        )
+        moved = (counters.read_bytes / MIB, counters.write_bytes / MIB) if counters else (None, None)
+        return usage.total / GIB, usage.percent, *self._growth.amounts(moved, at)
 
 
 def _whole_disks(sys_block: str) -> set[bytes]:

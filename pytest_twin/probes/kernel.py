@@ -5,6 +5,12 @@ from __future__ import annotations
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Counter = float | None
+
 LINUX = sys.platform == "linux"
 PROC = "/proc"
 if sys.platform != "win32":
@@ -14,61 +20,120 @@ else:
     TICKS, PAGE = 100, 4096
 MIB = 1 << 20
 GIB = 1 << 30
+READ_ONLY = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
+AT_ONCE = 1 << 14
+WHOLE_BELOW = 2048  # lists come record by record, about a page a read (fs/seq_file.c): less than this is all of it
 
 
 class KeptOpen:
     """A file of /proc or /sys; where there is none, its text is empty."""
 
+    __slots__ = ("_fd",)
+
     def __init__(self, path: str) -> None:
         try:
-            self._fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+            self._fd = os.open(path, READ_ONLY)
         except OSError:
             self._fd = -1
 
     def read(self) -> bytes:
         """What stands there now, however many pieces the kernel hands it out in."""
+        text = part = self.start(AT_ONCE)
+        while len(part) >= WHOLE_BELOW:
+            text += (part := self.start(AT_ONCE, len(text)))
+        return text
+
+    def start(self, size: int, at: int = 0) -> bytes:
+        """No more than that of it, in one piece."""
         if self._fd < 0 or sys.platform == "win32":
             return b""
-        text = b""
         try:
-            while part := os.pread(self._fd, 1 << 16, len(text)):
-                text += part
+            return os.pread(self._fd, size, at)
         except OSError:
             return b""
-        return text
+
+    @property
+    def fd(self) -> int:
+        """The descriptor, -1 where there is no such file."""
+        return self._fd
+
+    def close(self) -> None:
+        """No more reading."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
 
 def read_bytes(path: str) -> bytes:
     """A file that is read once, or whose process may be gone; empty where it cannot be read."""
+    file = KeptOpen(path)
+    text = file.read()
+    file.close()
+    return text
+
+
+def number(text: bytes) -> int | None:
+    """A file that holds one number; None where it holds none."""
     try:
-        with open(path, "rb", buffering=0) as file:
-            return file.read()
-    except OSError:
-        return b""
+        return int(text)
+    except ValueError:
+        return None
 
 
-class Delta:
-    """How much counters grew since the last row; a counter that stepped back, or is new, has no growth to tell."""
+class Growth:
+    """How much counters grew since the last row; one that stepped back, or is new, has no growth to tell."""
 
-    def __init__(self) -> None:
-        self._before: dict[str, tuple[float, float]] = {}
+    def __init__(self, over_s: float = 0.0) -> None:
+        """Begin.
 
-    def since(self, name: str, value: float | None, at: float) -> tuple[float, float] | None:
-        """The growth and the seconds in which it grew."""
-        before = self._before.get(name)
-        if value is None:
-            return None
-        self._before[name] = value, at
-        if before is None or value < before[0] or at <= before[1]:
-            return None
-        return value - before[0], at - before[1]
+        Args:
+            over_s: Look back so many seconds where rows come faster, for counters that are coarser than that.
+        """
+        self._over = over_s
+        self._kept: list[tuple[float, Sequence[Counter]]] = []
 
-    def growth(self, name: str, value: float | None, at: float) -> float | None:
-        """The growth alone."""
-        found = self.since(name, value, at)
-        return None if found is None else found[0]
+    def since(self, values: Sequence[Counter], at: float) -> tuple[list[Counter], float]:
+        """What each grew by, and the seconds in which it did."""
+        kept = self._kept
+        while len(kept) > 1 and at - kept[1][0] >= self._over:
+            del kept[0]
+        kept.append((at, values))
+        before_at, before = kept[0]
+        if at <= before_at:
+            return [None] * len(values), 0.0
+        return [
+            now - then if now is not None and then is not None and now >= then else None
+            for now, then in zip(values, before, strict=True)
+        ], at - before_at
 
-    def share(self, name: str, value: float | None, at: float) -> float | None:
-        """The growth of a counter of seconds, as per cent of the time in which it grew."""
-        found = self.since(name, value, at)
-        return None if found is None else min(100.0, 100 * found[0] / found[1])
+    def amounts(self, values: Sequence[Counter], at: float) -> list[Counter]:
+        """What each grew by."""
+        return self.since(values, at)[0]
+
+    def shares(self, values: Sequence[Counter], at: float, capacity: float = 1.0) -> list[Counter]:
+        """The growth of counters of time, as per cent of what there was of it.
+
+        Args:
+            values: The counters.
+            at: The time of the row, in seconds.
+            capacity: How much they can grow in a second.
+        """
+        grown, seconds = self.since(values, at)
+        all_of_it = seconds * capacity
+        return [None if value is None else min(100.0, 100 * value / all_of_it) for value in grown]
+
+
+class Seldom:
+    """A value that changes slowly or costs much: read again only after a while."""
+
+    def __init__(self, read: Callable[[], Counter], every_s: float) -> None:
+        self._read, self._every = read, every_s
+        self._due = float("-inf")
+        self._value: Counter = None
+
+    def read(self, at: float) -> Counter:
+        """The value, as young as it may be."""
+        if at >= self._due:
+            self._due = at + self._every
+            self._value = self._read()
+        return self._value

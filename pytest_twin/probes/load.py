@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
-from pytest_twin.model.columns import Column, Value
-from pytest_twin.probes import Context
+from pytest_twin.model.columns import Column
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_twin.model.columns import Value
+    from pytest_twin.probes import Context
 
 COLUMNS = (
     Column("load_1m", "", "Processes running or waiting, over the last minute."),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from pytest_twin.model.columns import Column
+from pytest_twin.probes.kernel import GIB, LINUX, PROC, KeptOpen, number
 
-from pytest_twin.model.columns import Column, Value
-from pytest_twin.probes import Context
-from pytest_twin.probes.kernel import GIB, LINUX, PROC, KeptOpen
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_twin.model.columns import Value
+    from pytest_twin.probes import Context
 
 COLUMNS = (
     Column("ram_total_GB", "GiB", "Memory that the host has.", legacy=4),
@@ -29,13 +33,8 @@ class Linux:
 
     def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
         """One value a column."""
-        kib = {
-            fields[0]: int(fields[1])
-            for line in self._meminfo.read().splitlines()
-            if len(fields := line.split(None, 2)) > 1 and fields[0] in _WANTED
-        }
-        total, available = kib.get(b"MemTotal:"), kib.get(b"MemAvailable:")
-        swap, unused = kib.get(b"SwapTotal:"), kib.get(b"SwapFree:")
+        text = self._meminfo.read()
+        total, available, swap, unused = (_kib(text, name) for name in _WANTED)
         return (
             None if total is None else total * 1024 / GIB,
             None if not total or available is None else 100 * (total - available) / total,
@@ -44,7 +43,15 @@ class Linux:
         )
 
 
-_WANTED = {b"MemTotal:", b"MemAvailable:", b"SwapTotal:", b"SwapFree:"}
+_WANTED = (b"MemTotal:", b"MemAvailable:", b"SwapTotal:", b"SwapFree:")
+
+
+def _kib(text: bytes, name: bytes) -> int | None:
+    """The number behind a name; what is not told of is None."""
+    begin = text.find(name)
+    if begin < 0:
+        return None
+    return number(text[begin + len(name) : text.find(b"kB", begin)])
 
 
 class Portable:

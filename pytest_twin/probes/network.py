@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from pytest_twin.model.columns import Column
+from pytest_twin.probes.kernel import LINUX, MIB, PROC, KeptOpen
 
-from pytest_twin.model.columns import Column, Value
-from pytest_twin.probes import Context
-from pytest_twin.probes.kernel import LINUX, MIB, PROC, Delta, KeptOpen
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Container, Sequence
+
+    from pytest_twin.model.columns import Value
+    from pytest_twin.probes import Context
+
+    Counters = dict[str, tuple[int, int]]  # sent and received bytes, by interface
 
 COLUMNS = (
     Column("net_sent_MB", "MiB", "Sent on all interfaces but loopback since the last row.", 3, legacy=12),
@@ -24,17 +30,17 @@ class Grown:
     """Adds up what each interface grew by, so that one that goes or comes does not count as traffic."""
 
     def __init__(self) -> None:
-        self._delta = Delta()
+        self._before: Counters = {}
 
-    def row(self, counters: dict[str, tuple[int, int]], loopback: Sequence[str], at: float) -> Sequence[Value]:
+    def row(self, counters: Counters, loopback: Container[str]) -> Sequence[Value]:
         """Sent and received outside, and sent on loopback, in MiB."""
+        before, self._before = self._before, counters
         sums: list[float | None] = [None, None, None]
-        for name, (sent, received) in counters.items():
-            inside = name in loopback
-            for place, way, count in ((2 if inside else 0, "sent", sent), (1, "received", received)):
-                growth = self._delta.growth(f"{name} {way}", count, at)
-                if growth is not None and not (inside and way == "received"):
-                    sums[place] = (sums[place] or 0.0) + growth / MIB
+        for name in counters.keys() & before.keys():
+            sent, received = (now - then for now, then in zip(counters[name], before[name], strict=True))
+            for place, grown in ((2, sent),) if name in loopback else ((0, sent), (1, received)):
+                if grown >= 0:
+                    sums[place] = (sums[place] or 0.0) + grown / MIB
         return sums
 
 
@@ -45,15 +51,15 @@ class Linux:
         self._dev = KeptOpen(f"{proc}/net/dev")
         self._grown = Grown()
 
-    def read(self, at: float) -> Sequence[Value]:
+    def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
         """One value a column."""
-        counters = {}
+        counters: Counters = {}
         for line in self._dev.read().splitlines()[2:]:
             name, _, rest = line.partition(b":")
             fields = rest.split(None, 9)
             if len(fields) > 8:
                 counters[name.strip().decode("ascii", "replace")] = int(fields[8]), int(fields[0])
-        return self._grown.row(counters, ("lo",), at)
+        return self._grown.row(counters, ("lo",))
 
 
 class Portable:
@@ -65,8 +71,8 @@ class Portable:
         self._counters = psutil.net_io_counters
         self._grown = Grown()
 
-    def read(self, at: float) -> Sequence[Value]:
+    def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
         """One value a column."""
         counters = {name: (nic.bytes_sent, nic.bytes_recv) for name, nic in self._counters(pernic=True).items()}
         loopback = [name for name in counters if name.startswith(("lo", "Loopback"))]
-        return self._grown.row(counters, loopback, at)
+        return self._grown.row(counters, loopback)

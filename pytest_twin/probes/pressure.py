@@ -5,12 +5,15 @@ The share of the time since the last row in which something waited, from the ker
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from pytest_twin.model.columns import Column
+from pytest_twin.probes.kernel import PROC, Growth, KeptOpen, number
 
-from pytest_twin.model.columns import Column, Value
-from pytest_twin.probes import Context
-from pytest_twin.probes.kernel import PROC, Delta, KeptOpen
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_twin.model.columns import Value
+    from pytest_twin.probes import Context
 
 COLUMNS = (
     Column("pressure_cpu_percent", "%", "Time in which some task waited for a CPU."),
@@ -19,7 +22,8 @@ COLUMNS = (
     Column("pressure_io_percent", "%", "Time in which some task waited for a disk."),
     Column("pressure_io_full_percent", "%", "Time in which all tasks waited for a disk."),
 )
-_TOTAL = {kind: re.compile(rb"%s .*total=(\d+)" % kind) for kind in (b"some", b"full")}
+_TOTAL = b"total="
+MICROSECONDS = 1e6
 
 
 def probe(context: Context) -> Pressure:  # noqa: ARG001
@@ -32,19 +36,22 @@ class Pressure:
 
     def __init__(self, proc: str = PROC) -> None:
         self._cpu, self._memory, self._io = (KeptOpen(f"{proc}/pressure/{name}") for name in ("cpu", "memory", "io"))
-        self._delta = Delta()
+        self._growth = Growth()
 
     def read(self, at: float) -> Sequence[Value]:
         """One value a column."""
         memory, io = self._memory.read(), self._io.read()
-        return (
-            self._share("cpu", b"some", self._cpu.read(), at),
-            self._share("memory", b"some", memory, at),
-            self._share("memory full", b"full", memory, at),
-            self._share("io", b"some", io, at),
-            self._share("io full", b"full", io, at),
-        )
+        totals = (_some(self._cpu.read()), _some(memory), _full(memory), _some(io), _full(io))
+        return self._growth.shares(totals, at, MICROSECONDS)
 
-    def _share(self, name: str, kind: bytes, text: bytes, at: float) -> float | None:
-        found = _TOTAL[kind].search(text)
-        return self._delta.share(name, int(found[1]) / 1e6 if found else None, at)
+
+def _some(text: bytes) -> int | None:
+    """The microseconds at the end of the first line."""
+    first, _, _ = text.partition(b"\n")
+    return number(first.partition(_TOTAL)[2]) if first.startswith(b"some") else None
+
+
+def _full(text: bytes) -> int | None:
+    """The microseconds at the end of the second line."""
+    _, _, second = text.partition(b"\n")
+    return number(second.partition(_TOTAL)[2]) if second.startswith(b"full") else None

@@ -1,0 +1,187 @@
+"""The sampling process: asks the probes at a fixed interval and appends rows.
+
+It is started by `sampler`, on Linux without site packages, and imports next to nothing: it should be there at once, be
+small, and not disturb what it measures. It ends at the end of stdin or when its parent is gone; then it writes a last
+row and tells how many rows there were.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import time
+
+from pytest_twin import probes
+from pytest_twin.model.clock import Clock
+from pytest_twin.model.columns import ELAPSED, TIMESTAMP, cell, header, order
+from pytest_twin.probes import Context
+from pytest_twin.rows import Rows
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from pytest_twin.model.columns import Value
+
+MOST_WARNINGS = 20
+PARENT_CHECK_S = 1.0  # where the kernel cannot tell of the parent's end
+
+
+class Sampling:
+    """The loop, with the world brought in by the front door."""
+
+    def __init__(self, read: Callable[[float], str], write: Callable[[str], None], interval: float) -> None:
+        self._read, self._write, self._interval = read, write, interval
+        self.rows = self.missed = self.dropped = 0
+        self.warnings: list[str] = []
+
+    def run(self, now: Callable[[], float], wait: Callable[[float], bool]) -> None:
+        """Take rows at absolute times until `wait` says that it was interrupted; one more then, if it is worth it.
+
+        Times that are over before their row could be taken are skipped and counted.
+        """
+        began = last = now()
+        self._read(began)
+        tick = 1
+        while not wait(max(0.0, began + tick * self._interval - now())):
+            last = now()
+            self._take(last)
+            due = int((now() - began) / self._interval) + 1
+            self.missed += max(0, due - tick - 1)
+            tick = max(due, tick + 1)
+        if now() - last >= self._interval / 2 or not self.rows:
+            self._take(now())
+
+    def _take(self, at: float) -> None:
+        row = self._read(at)
+        try:
+            self._write(row)
+        except OSError as error:
+            if not self.dropped:
+                self.warnings.append(f"rows cannot be written: {error.strerror}")
+            self.dropped += 1
+        else:
+            self.rows += 1
+
+
+class Reader:
+    """Turns what the probes read into lines of the dataset."""
+
+    def __init__(self, clock: Clock, context: Context, extra: Sequence[str] = ()) -> None:
+        self._clock = clock
+        found = probes.modules(extra)
+        self._probes = [
+            (module.__name__.rpartition(".")[2], module.probe(context), len(probes.columns_of(module, context)))
+            for module in found
+        ]
+        self._columns = (TIMESTAMP, ELAPSED, *probes.columns(found, context))
+        self._order = order(self._columns)
+        self._formats = [("%s" if at == 0 else f"%.{self._columns[at].digits}f", at) for at in self._order]
+        self.header = header(self._columns[at] for at in self._order) + "\n"
+        self.warnings: list[str] = []
+
+    def row(self, at: float) -> str:
+        """One line of the dataset."""
+        values = self._read(at)
+        try:
+            cells = [text % value if (value := values[at]) is not None else "" for text, at in self._formats]
+        except TypeError:  # a probe that gives text
+            cells = [cell(self._columns[at], values[at]) for at in self._order]
+        return ",".join(cells) + "\n"
+
+    def values(self, at: float) -> list[tuple[Any, Any]]:
+        """One row as (column, value) pairs, in the order of the file."""
+        values = self._read(at)
+        return [(self._columns[at], values[at]) for at in self._order]
+
+    def _read(self, at: float) -> list[Value]:
+        """Ask every probe; one that fails leaves its cells empty, and is told of once."""
+        elapsed = self._clock.elapsed(at)
+        values: list[Value] = [self._clock.stamp(elapsed), elapsed]
+        for name, probe, width in self._probes:
+            try:
+                found = probe.read(at)
+                if len(found) != width:
+                    raise ValueError(f"gave {len(found)} values for {width} columns")  # noqa: TRY301 - like any other
+                values += found
+            except Exception as error:  # noqa: BLE001 - whatever a probe raises costs its own cells, not the row
+                values += [None] * width
+                self._warn(f"{name}: {type(error).__name__}: {error}")
+        return values
+
+    def _warn(self, text: str) -> None:
+        if text not in self.warnings and len(self.warnings) < MOST_WARNINGS:
+            self.warnings.append(text)
+
+
+class Parent:
+    """Who started this process: it says stop by closing our stdin, or by not being there any more."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._watched: list[Any] = [0]
+        self._longest = PARENT_CHECK_S
+        if sys.platform == "win32":
+            self._watched = [_socket_of_stdin()]
+        if sys.platform == "linux":
+            try:
+                self._watched.append(os.pidfd_open(pid))
+                self._longest = float("inf")
+            except (AttributeError, OSError):  # a Python or a kernel without it, or it is gone already
+                pass
+
+    def wait(self, seconds: float) -> bool:
+        """Wait, and say whether it wants us to stop."""
+        deadline = time.monotonic() + seconds
+        while True:
+            ready, _, _ = select.select(self._watched, (), (), min(seconds, self._longest))
+            if ready or os.getppid() != self._pid:
+                return True
+            seconds = deadline - time.monotonic()
+            if seconds <= 0:
+                return False
+
+
+def _socket_of_stdin() -> Any:
+    """Where `select` takes nothing else: a socket that can be read when stdin has ended."""
+    import socket
+    import threading
+
+    ours, theirs = socket.socketpair()
+
+    def listen() -> None:
+        while os.read(0, 1 << 16):
+            pass
+        theirs.close()
+
+    threading.Thread(target=listen, daemon=True).start()
+    return ours
+
+
+def main() -> None:
+    """Be the sampling process; its orders are its arguments, as `Sampler` gives them."""
+    path, began, epoch, interval, parent, has_tests, per_core, *extra = sys.argv[1:]
+    context = Context(int(parent), has_tests=has_tests == "1", per_core=per_core == "1")
+    reader = Reader(Clock(float(began), float(epoch)), context, extra)
+    rows = Rows(path, reader.header)
+    sampling = Sampling(reader.row, rows.append, float(interval))
+    sampling.warnings = reader.warnings
+    say("ready")
+    sampling.run(time.monotonic, Parent(int(parent)).wait)
+    say(f"done {sampling.rows} {sampling.missed} {sampling.dropped}", *sampling.warnings)
+    os._exit(0)  # the tests' run waits for us: do not take the interpreter apart
+
+
+def say(*words: str) -> None:
+    """One line for the parent, its parts between tabs."""
+    text = "\t".join(word.replace("\t", " ").replace("\n", " ") for word in words)
+    try:
+        os.write(1, text.encode("utf-8", "backslashreplace") + b"\n")
+    except OSError:  # nobody listens any more
+        pass
+
+
+if __name__ == "__main__":
+    main()
