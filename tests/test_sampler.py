@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -19,7 +18,8 @@ import pytest_twin
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.table import records
 from pytest_twin.probes import Context
-from pytest_twin.sampler import Reader, Sampled, Sampler, SamplerError, Sampling
+from pytest_twin.sampler import Gap, Sampled, Sampler, SamplerError
+from pytest_twin.sampling import Reader, Sampling
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="what the kernel does there")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -118,7 +118,7 @@ def test_a_row_has_a_cell_for_each_column_of_the_header():
     header, cells = rows.header.rstrip("\n").split(","), rows.row(2.5).rstrip("\n").split(",")
     assert len(cells) == len(header)
     assert cells[0] == "1970-01-01T00:00:02.500Z"
-    assert cells[header.index("elapsed_s")] == "2.500"
+    assert cells[header.index("elapsed_s")] == "2.5000"
     assert [column.name for column, _ in rows.values(3.0)] == header
 
 
@@ -158,7 +158,7 @@ def test_a_kernel_that_does_not_tell_of_children_is_sampled_all_the_same():
         "os.path.exists = lambda path: not str(path).endswith('/children') and there(path)\n"
         "from pytest_twin.model.clock import Clock\n"
         "from pytest_twin.probes import Context\n"
-        "from pytest_twin.sampler import Reader\n"
+        "from pytest_twin.sampling import Reader\n"
         "Reader(Clock(0, 0), Context(os.getppid())).row(1.0)\n"
     )
     subprocess.run([sys.executable, "-I", "-S", "-c", program], check=True, capture_output=True, timeout=60)
@@ -221,15 +221,48 @@ def test_a_mere_recording_has_no_tests(sampler, dataset):
     assert (row["tests_process_count"], row["stress_process_count"]) == ("", "0")
 
 
-def test_a_killed_sampler_loses_at_most_its_last_line(sampler, dataset, tmp_path, eventually):
+@posix
+def test_a_killed_sampler_is_started_once_more_and_the_gap_is_told(sampler, dataset, eventually):
+    gaps: list[Gap] = []
+    process = sampler(interval=0.002, told=gaps.append)
+    process.start()
+    eventually(lambda: len(dataset()) >= 50)
+    before = process.pid
+    psutil.Process(before).kill()
+    eventually(lambda: gaps)
+    assert process.pid != before
+    rows = len(dataset())
+    eventually(lambda: len(dataset()) >= rows + 20)
+    process.stop()
+    (gap,) = gaps
+    assert gap.began < gap.ended
+    assert gap.reason == "exit status -9"
+    assert process.sampled.warnings == ("the sampler died (exit status -9)",)
+    assert process.sampled.rows == pytest.approx(len(dataset()), abs=1)
+
+
+@posix
+def test_a_sampler_that_dies_again_is_not_started_again(sampler, dataset, eventually):
+    gaps: list[Gap] = []
+    process = sampler(interval=0.01, told=gaps.append)
+    process.start()
+    for deaths in (1, 2):
+        rows = len(dataset())
+        eventually(lambda rows=rows: len(dataset()) >= rows + 5)
+        psutil.Process(process.pid).kill()
+        eventually(lambda deaths=deaths: len(gaps) == deaths)
+    process.stop()
+    assert gaps[1].ended is None
+    assert gaps[1].reason == "exit status -9 again"
+
+
+@posix
+def test_a_killed_sampler_loses_at_most_the_row_it_was_writing(sampler, dataset, tmp_path, eventually):
     process = sampler(interval=0.002)
     process.start()
     eventually(lambda: len(dataset()) >= 50)
     psutil.Process(process.pid).kill()
     process.stop()
-    assert process.sampled.rows == 0
-    (warning,) = process.sampled.warnings
-    assert warning.startswith("the sampler died (exit status ")
     header, *lines = (tmp_path / "dataset.csv").read_text(encoding="ascii").split("\n")
     assert {line.count(",") for line in lines[:-1]} == {header.count(",")}
 
@@ -273,22 +306,35 @@ def test_ctrl_c_in_the_terminal_is_not_for_it(sampler):
     assert os.getpgid(process.pid) != os.getpgid(0)
 
 
-def orders(path: Path) -> dict:
-    clock = [time.monotonic(), time.time()]
-    own = {"root": os.getpid(), "has_tests": False, "probes": []}
-    return {"path": str(path), "clock": clock, "interval": 0.05, **own}
-
-
 def test_the_end_of_its_stdin_is_its_end(tmp_path):
+    orders = [
+        str(tmp_path / "dataset.csv"),
+        str(time.monotonic()),
+        str(time.time()),
+        "0.05",
+        str(os.getpid()),
+        "0",
+        "0",
+    ]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest_twin.sampler"],
-        input=json.dumps(orders(tmp_path / "dataset.csv")) + "\n",
-        cwd=ROOT, capture_output=True, text=True, timeout=60, check=True,
+        [sys.executable, "-m", "pytest_twin.sampling", *orders],
+        input="", cwd=ROOT, capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
-    ready, told = map(json.loads, done.stdout.splitlines())
-    assert ready.keys() == {"ready"}
-    assert told == {"rows": 1, "missed": 0, "dropped": 0, "warnings": []}
+    assert done.stdout == "ready\ndone 1 0 0\n"
     assert done.stderr == ""
+
+
+@linux
+def test_it_starts_without_what_it_does_not_need():
+    """Each of these costs memory and time, in the process that should disturb least."""
+    program = (
+        f"import sys; sys.path[:0] = [{ROOT!r}]; import pytest_twin.sampling; from pytest_twin import probes\n"
+        "made = [module.probe(probes.Context(1)).read(0.0) for module in probes.modules()]\n"
+        "print(*sorted(sys.modules))"
+    )
+    said = subprocess.run([sys.executable, "-I", "-S", "-c", program], check=True, capture_output=True, text=True)
+    heavy = {"typing", "re", "json", "collections", "threading", "subprocess", "datetime", "psutil", "pathlib"}
+    assert heavy.isdisjoint(said.stdout.split())
 
 
 @posix

@@ -1,0 +1,112 @@
+"""tests.csv: exact figures from the kernel's counters."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="what the kernel tells of memory and of living children")
+posix = pytest.mark.skipif(sys.platform == "win32", reason="getrusage(2)")
+
+BURN = """
+import subprocess, sys, time
+
+def burn(seconds):
+    until = time.process_time() + seconds
+    while time.process_time() < until:
+        pass
+
+def child(program):
+    return [sys.executable, "-S", "-c", program]
+
+BURNS = "import time\\nwhile time.process_time() < {}: pass"
+FILLS = "b = bytearray(300 << 20); b[::4096] = b'1' * len(range(0, len(b), 4096))"
+"""
+
+
+@pytest.fixture
+def tests(pytester, left):
+    """Runs these tests, with a sample too seldom to tell anything, and comes back with their rows by name."""
+
+    def run(body: str) -> dict[str, dict[str, str]]:
+        pytester.makepyfile(BURN + body)
+        pytester.runpytest("--twin", "--twin-interval=60").assert_outcomes(passed=body.count("def test_"))
+        return {row["nodeid"].rpartition("::")[2]: row for row in left.tests}
+
+    return run
+
+
+@posix
+def test_a_test_of_three_milliseconds_has_its_true_figures(tests):
+    rows = tests("def test_short(): burn(0.003)\ndef test_none(): pass\n")
+    short, none = (
+        float(rows[name]["cpu_user_s"]) + float(rows[name]["cpu_system_s"]) for name in ("test_short", "test_none")
+    )
+    assert short > 0.003
+    assert none < short
+
+
+@linux
+def test_memory_that_is_there_for_a_moment_only_is_in_the_peak_of_its_test(tests):
+    rows = tests("""
+def test_large():
+    large = bytearray(500 << 20)
+    large[::4096] = b"1" * len(range(0, len(large), 4096))
+    time.sleep(0.05)
+
+def test_small(): pass
+""")
+    large, small = (float(rows[name]["peak_memory_MB"]) for name in ("test_large", "test_small"))
+    assert large - small == pytest.approx(500, abs=10)
+
+
+@posix
+def test_what_a_child_used_is_in_the_test_that_waited_for_it(tests):
+    rows = tests("""
+def test_child(): subprocess.run(child(FILLS + "\\n" + BURNS.format(1)), check=True)
+def test_other(): subprocess.run(child("pass"), check=True)
+""")
+    assert 0.99 <= float(rows["test_child"]["children_cpu_s"]) <= 3
+    assert float(rows["test_child"]["cpu_user_s"]) < 0.5
+    assert 300 <= float(rows["test_child"]["children_peak_memory_MB"]) <= 400
+    assert float(rows["test_other"]["children_cpu_s"]) < 0.5
+    assert rows["test_other"]["children_peak_memory_MB"] == ""  # the kernel keeps the largest of all that ended
+
+
+@linux
+def test_a_child_that_lives_on_is_charged_to_the_test_in_which_it_worked(tests):
+    rows = tests("""
+import pytest
+WORKS = "import sys, time\\nfor line in sys.stdin:\\n    " \\
+        "until = time.process_time() + 0.3\\n    while time.process_time() < until: pass\\n    print(flush=True)"
+
+@pytest.fixture(scope="module")
+def server():
+    with subprocess.Popen(child(WORKS), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+
+def work(server):
+    print(file=server.stdin, flush=True)
+    server.stdout.readline()
+
+def test_idle(server): pass
+def test_busy(server): work(server)
+def test_busier(server): work(server), work(server)
+""")
+    idle, busy, busier = (float(rows[f"test_{name}"]["children_cpu_s"]) for name in ("idle", "busy", "busier"))
+    assert idle < 0.2
+    assert busy == pytest.approx(0.3, abs=0.1)
+    assert busier == pytest.approx(0.6, abs=0.1)  # though it ended, with all that it used, in this one's teardown
+
+
+@posix
+def test_what_a_load_uses_is_not_charged_to_the_test(tests):
+    rows = tests("""
+import pytest
+
+@pytest.mark.stress(cpu=2)
+def test_loaded(): time.sleep(0.3)
+""")
+    assert float(rows["test_loaded"]["children_cpu_s"]) < 0.1
+    assert float(rows["test_loaded"]["cpu_user_s"]) < 0.3
