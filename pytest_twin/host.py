@@ -16,7 +16,7 @@ from pytest_twin.probes.tree_sources import Linux, io_of
 from stressors import capacity
 
 if sys.platform != "win32":
-    from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
+    import resource
 
 
 class Meter:
@@ -38,17 +38,19 @@ class Meter:
         if sys.platform == "win32":
             times = os.times()
             return Counters(at, times.user, times.system, None, None, None, None)
-        own = getrusage(RUSAGE_SELF)
-        read, written = io_of(self._io.read())
-        return Counters(at, own[0], own[1], read, written, own[14] + own[15], own[7])
+        else:  # noqa: RET505 - for the type checker, which knows no module `resource` there
+            own = resource.getrusage(resource.RUSAGE_SELF)
+            read, written = io_of(self._io.read())
+            return Counters(at, own[0], own[1], read, written, own[14] + own[15], own[7])
 
     def children(self, leave_out: Container[int | None] = ()) -> Children:
         """What was counted for children up to now, the living ones of `leave_out` and theirs not included."""
         if sys.platform == "win32":
             return Children(None, None)
-        ended = getrusage(RUSAGE_CHILDREN)
-        unit = 1 if sys.platform == "darwin" else 1024
-        return Children(ended[0] + ended[1] + self._cpu_of_living(leave_out), ended[2] * unit)
+        else:  # noqa: RET505
+            ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+            unit = 1 if sys.platform == "darwin" else 1024
+            return Children(ended[0] + ended[1] + self._cpu_of_living(leave_out), ended[2] * unit)
 
     def forget_peak(self) -> None:
         """Reset the high-water mark of resident memory (proc_pid_clear_refs(5)), where that can be done."""

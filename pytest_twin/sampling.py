@@ -11,10 +11,11 @@ import os
 import select
 import sys
 import time
+from operator import itemgetter
 
 from pytest_twin import probes
 from pytest_twin.model.clock import Clock
-from pytest_twin.model.columns import ELAPSED, TIMESTAMP, cell, header, order
+from pytest_twin.model.columns import ELAPSED, TIMESTAMP, header, order, template
 from pytest_twin.probes import Context
 from pytest_twin.rows import Rows
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from pytest_twin.model.columns import Value
+    from pytest_twin.model.columns import Column, Value
 
 MOST_WARNINGS = 20
 PARENT_CHECK_S = 1.0  # where the kernel cannot tell of the parent's end
@@ -73,39 +74,49 @@ class Reader:
         self._clock = clock
         found = probes.modules(extra)
         self._probes = [
-            (module.__name__.rpartition(".")[2], module.probe(context), len(probes.columns_of(module, context)))
+            (
+                module.__name__.rpartition(".")[2],
+                module.probe(context),
+                len(probes.columns_of(module, context)),
+                module.__name__ in extra,
+            )
             for module in found
         ]
-        self._columns = (TIMESTAMP, ELAPSED, *probes.columns(found, context))
-        self._order = order(self._columns)
-        self._formats = [("%s" if at == 0 else f"%.{self._columns[at].digits}f", at) for at in self._order]
-        self.header = header(self._columns[at] for at in self._order) + "\n"
+        columns = (TIMESTAMP, ELAPSED, *probes.columns(found, context))
+        places = order(columns)
+        self._ordered = itemgetter(*places)
+        self._columns: tuple[Column, ...] = self._ordered(columns)
+        self._template, self._empty_cells = "", -1
+        self.header = header(self._columns) + "\n"
         self.warnings: list[str] = []
 
     def row(self, at: float) -> str:
         """One line of the dataset."""
-        values = self._read(at)
+        values = self._ordered(self._read(at))
         try:
-            cells = [text % value if (value := values[at]) is not None else "" for text, at in self._formats]
-        except TypeError:  # a probe that gives text
-            cells = [cell(self._columns[at], values[at]) for at in self._order]
-        return ",".join(cells) + "\n"
+            # as many cells are empty as when the template was made, and none that it has a number for: it fits
+            if values.count(None) == self._empty_cells:
+                return str(self._template % values)
+        except TypeError:
+            pass
+        self._template = template(self._columns, values)
+        self._empty_cells = values.count(None)
+        return str(self._template % values)
 
-    def values(self, at: float) -> list[tuple[Any, Any]]:
+    def values(self, at: float) -> list[tuple[Column, Value]]:
         """One row as (column, value) pairs, in the order of the file."""
-        values = self._read(at)
-        return [(self._columns[at], values[at]) for at in self._order]
+        return list(zip(self._columns, self._ordered(self._read(at)), strict=True))
 
     def _read(self, at: float) -> list[Value]:
         """Ask every probe; one that fails leaves its cells empty, and is told of once."""
         elapsed = self._clock.elapsed(at)
         values: list[Value] = [self._clock.stamp(elapsed), elapsed]
-        for name, probe, width in self._probes:
+        for name, probe, width, is_foreign in self._probes:
             try:
                 found = probe.read(at)
                 if len(found) != width:
                     raise ValueError(f"gave {len(found)} values for {width} columns")  # noqa: TRY301 - like any other
-                values += found
+                values += [_clean(value) for value in found] if is_foreign else found
             except Exception as error:  # noqa: BLE001 - whatever a probe raises costs its own cells, not the row
                 values += [None] * width
                 self._warn(f"{name}: {type(error).__name__}: {error}")
@@ -114,6 +125,13 @@ class Reader:
     def _warn(self, text: str) -> None:
         if text not in self.warnings and len(self.warnings) < MOST_WARNINGS:
             self.warnings.append(text)
+
+
+def _clean(value: Any) -> Value:
+    """What a cell can hold: a number, or text that does not break the line."""
+    if isinstance(value, str):
+        return "".join(" " if sign in ',"' or not sign.isprintable() else sign for sign in value)
+    return value if isinstance(value, int | float) and value == value else None  # noqa: PLR0124 - NaN
 
 
 class Parent:

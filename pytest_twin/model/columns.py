@@ -45,10 +45,15 @@ def header(columns: Iterable[Column]) -> str:
     return ",".join(column.name for column in columns)
 
 
-def cell(column: Column, value: Value) -> str:
-    """A value as the file has it: a value that is missing is an empty cell, never a zero."""
-    if value is None or value != value:  # noqa: PLR0124 - NaN
-        return ""
-    if isinstance(value, str):
-        return value
-    return f"{value:.{column.digits}f}"
+def template(columns: Sequence[Column], values: Sequence[Value]) -> str:
+    """What ``%`` makes a line of the file of, for values that are of these kinds and missing in these places.
+
+    A value that is missing is an empty cell, never a zero. Where another one is missing, ``%`` raises a TypeError.
+    """
+    return ",".join(map(_format, columns, values)) + "\n"
+
+
+def _format(column: Column, value: Value) -> str:
+    if value is None:
+        return "%.0s"
+    return "%s" if isinstance(value, str) else f"%.{column.digits}f"

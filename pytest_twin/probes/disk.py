@@ -9,7 +9,7 @@ import os
 import sys
 
 from pytest_twin.model.columns import Column
-from pytest_twin.probes.kernel import GIB, LINUX, MIB, PROC, Growth, KeptOpen
+from pytest_twin.probes.kernel import GIB, LINUX, MIB, PROC, Growth, KeptOpen, Seldom
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ COLUMNS = (
     Column("disk_write_MB", "MiB", "Written to all disks since the last row.", 3, legacy=11),
 )
 SECTOR = 512  # of diskstats, whatever the disk's own is
+SPACE_EVERY_S = 0.5
 NOT_DISKS = ("loop", "ram", "zram", "sr", "fd")
 
 
@@ -39,7 +40,7 @@ class Linux:
     def __init__(self, proc: str = PROC, sys_block: str = "/sys/block", root: str = "/") -> None:
         self._diskstats = KeptOpen(f"{proc}/diskstats")
         self._disks = [b" %b " % name for name in _whole_disks(sys_block)]
-        self._root = root
+        self._space = Seldom(lambda: _space(root), SPACE_EVERY_S)
         self._growth = Growth()
 
     def read(self, at: float) -> Sequence[Value]:
@@ -55,7 +56,7 @@ class Linux:
                 read += int(fields[2])
                 written += int(fields[6])
         counters = (read * SECTOR / MIB, written * SECTOR / MIB) if known else (None, None)
-        return *_space(self._root), *self._growth.amounts(counters, at)
+        return *self._space.read(at), *self._growth.amounts(counters, at)
 
 
 class Portable:

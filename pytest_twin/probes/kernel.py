@@ -8,6 +8,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any
 
     Counter = float | None
 
@@ -45,12 +46,20 @@ class KeptOpen:
 
     def start(self, size: int, at: int = 0) -> bytes:
         """No more than that of it, in one piece."""
-        if self._fd < 0 or sys.platform == "win32":
-            return b""
         try:
-            return os.pread(self._fd, size, at)
+            return self.read_or_raise(size, at)
         except OSError:
             return b""
+
+    def read_or_raise(self, size: int = AT_ONCE, at: int = 0) -> bytes:
+        """The same, where it matters that it cannot be read.
+
+        Raises:
+            OSError: There is no such file any more.
+        """
+        if sys.platform == "win32":
+            return b""
+        return os.pread(self._fd, size, at)
 
     @property
     def fd(self) -> int:
@@ -101,10 +110,14 @@ class Growth:
         before_at, before = kept[0]
         if at <= before_at:
             return [None] * len(values), 0.0
-        return [
-            now - then if now is not None and then is not None and now >= then else None
-            for now, then in zip(values, before, strict=True)
-        ], at - before_at
+        try:
+            grown: list[Any] = [now - then for now, then in zip(values, before)]  # type: ignore[operator]  # noqa: B905
+        except TypeError:  # something is missing
+            grown = list(map(_growth, values, before))
+        else:
+            if min(grown) < 0:
+                grown = list(map(_growth, values, before))
+        return grown, at - before_at
 
     def amounts(self, values: Sequence[Counter], at: float) -> list[Counter]:
         """What each grew by."""
@@ -120,19 +133,23 @@ class Growth:
         """
         grown, seconds = self.since(values, at)
         all_of_it = seconds * capacity
-        return [None if value is None else min(100.0, 100 * value / all_of_it) for value in grown]
+        return [None if value is None else 100.0 if value > all_of_it else 100 * value / all_of_it for value in grown]
+
+
+def _growth(now: Counter, then: Counter) -> Counter:
+    return None if now is None or then is None or now < then else now - then
 
 
 class Seldom:
-    """A value that changes slowly or costs much: read again only after a while."""
+    """Something that changes slowly or costs much: read again only after a while."""
 
-    def __init__(self, read: Callable[[], Counter], every_s: float) -> None:
+    def __init__(self, read: Callable[[], Any], every_s: float) -> None:
         self._read, self._every = read, every_s
         self._due = float("-inf")
-        self._value: Counter = None
+        self._value: Any = None
 
-    def read(self, at: float) -> Counter:
-        """The value, as young as it may be."""
+    def read(self, at: float) -> Any:
+        """What was read last, no older than that."""
         if at >= self._due:
             self._due = at + self._every
             self._value = self._read()

@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from pytest_twin.model.columns import Value
     from pytest_twin.probes import Context
 
-    Counters = dict[str, tuple[int, int]]  # sent and received bytes, by interface
+    Counters = dict[bytes, tuple[int, int]]  # sent and received bytes, by interface
 
 COLUMNS = (
     Column("net_sent_MB", "MiB", "Sent on all interfaces but loopback since the last row.", 3, legacy=12),
     Column("net_recv_MB", "MiB", "Received on all interfaces but loopback since the last row.", 3, legacy=13),
     Column("net_loopback_MB", "MiB", "Sent on loopback since the last row.", 3),
 )
+LOOPBACK = (b"lo",)
 
 
 def probe(context: Context) -> Linux | Portable:  # noqa: ARG001
@@ -32,15 +33,18 @@ class Grown:
     def __init__(self) -> None:
         self._before: Counters = {}
 
-    def row(self, counters: Counters, loopback: Container[str]) -> Sequence[Value]:
+    def row(self, counters: Counters, loopback: Container[bytes]) -> Sequence[Value]:
         """Sent and received outside, and sent on loopback, in MiB."""
         before, self._before = self._before, counters
         sums: list[float | None] = [None, None, None]
-        for name in counters.keys() & before.keys():
-            sent, received = (now - then for now, then in zip(counters[name], before[name], strict=True))
-            for place, grown in ((2, sent),) if name in loopback else ((0, sent), (1, received)):
-                if grown >= 0:
-                    sums[place] = (sums[place] or 0.0) + grown / MIB
+        for name, (sent, received) in counters.items():
+            then = before.get(name)
+            if then is None:
+                continue
+            grown = ((2, sent - then[0]),) if name in loopback else ((0, sent - then[0]), (1, received - then[1]))
+            for place, amount in grown:
+                if amount >= 0:
+                    sums[place] = (sums[place] or 0.0) + amount / MIB
         return sums
 
 
@@ -55,11 +59,11 @@ class Linux:
         """One value a column."""
         counters: Counters = {}
         for line in self._dev.read().splitlines()[2:]:
-            name, _, rest = line.partition(b":")
-            fields = rest.split(None, 9)
+            name, _, numbers = line.partition(b":")
+            fields = numbers.split(None, 9)
             if len(fields) > 8:
-                counters[name.strip().decode("ascii", "replace")] = int(fields[8]), int(fields[0])
-        return self._grown.row(counters, ("lo",))
+                counters[name.strip()] = int(fields[8]), int(fields[0])
+        return self._grown.row(counters, LOOPBACK)
 
 
 class Portable:
@@ -73,6 +77,8 @@ class Portable:
 
     def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
         """One value a column."""
-        counters = {name: (nic.bytes_sent, nic.bytes_recv) for name, nic in self._counters(pernic=True).items()}
-        loopback = [name for name in counters if name.startswith(("lo", "Loopback"))]
+        counters = {
+            name.encode(): (nic.bytes_sent, nic.bytes_recv) for name, nic in self._counters(pernic=True).items()
+        }
+        loopback = [name for name in counters if name.startswith((b"lo", b"Loopback"))]
         return self._grown.row(counters, loopback)

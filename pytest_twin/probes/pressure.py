@@ -6,7 +6,7 @@ The share of the time since the last row in which something waited, from the ker
 from __future__ import annotations
 
 from pytest_twin.model.columns import Column
-from pytest_twin.probes.kernel import PROC, Growth, KeptOpen, number
+from pytest_twin.probes.kernel import PROC, Growth, KeptOpen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ COLUMNS = (
     Column("pressure_io_percent", "%", "Time in which some task waited for a disk."),
     Column("pressure_io_full_percent", "%", "Time in which all tasks waited for a disk."),
 )
-_TOTAL = b"total="
 MICROSECONDS = 1e6
 
 
@@ -40,18 +39,13 @@ class Pressure:
 
     def read(self, at: float) -> Sequence[Value]:
         """One value a column."""
-        memory, io = self._memory.read(), self._io.read()
-        totals = (_some(self._cpu.read()), _some(memory), _full(memory), _some(io), _full(io))
+        cpu, _ = _totals(self._cpu.read())
+        totals = (cpu, *_totals(self._memory.read()), *_totals(self._io.read()))
         return self._growth.shares(totals, at, MICROSECONDS)
 
 
-def _some(text: bytes) -> int | None:
-    """The microseconds at the end of the first line."""
-    first, _, _ = text.partition(b"\n")
-    return number(first.partition(_TOTAL)[2]) if first.startswith(b"some") else None
-
-
-def _full(text: bytes) -> int | None:
-    """The microseconds at the end of the second line."""
-    _, _, second = text.partition(b"\n")
-    return number(second.partition(_TOTAL)[2]) if second.startswith(b"full") else None
+def _totals(text: bytes) -> tuple[int | None, int | None]:
+    """The microseconds at the ends of the two lines, of which a kernel may not have the second."""
+    parts = text.split(b"total=")
+    some = int(parts[1].split(None, 1)[0]) if len(parts) > 1 and parts[0].startswith(b"some") else None
+    return some, int(parts[2]) if len(parts) > 2 else None

@@ -87,9 +87,14 @@ class KeptProcess:
 
     def children(self) -> list[int]:
         """The children of all its threads."""
-        if self._threads != 1 or len(self._children) != 1:
+        if self._threads != len(self._children):
             self._follow_threads()
-        return [int(child) for kept in self._children.values() for child in kept.read().split()]
+        try:
+            texts = [kept.read_or_raise() for kept in self._children.values()]
+        except OSError:  # a thread has ended; if another one began, there are as many as before
+            self._follow_threads()
+            texts = [kept.read() for kept in self._children.values()]
+        return [int(child) for text in texts if text for child in text.split()]
 
     def close(self) -> None:
         """Let go of its files."""

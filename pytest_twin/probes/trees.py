@@ -14,7 +14,7 @@ from stressors.name import PROCESS_NAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from pytest_twin.model.columns import Value
     from pytest_twin.probes import Context
@@ -57,62 +57,67 @@ class Trees:
         self._tests, self._stress = Tree(cpus), Tree(cpus)
         self._supervisors: dict[int, Used] = {}  # what each one's tree used
         self._reaped = Used()  # by supervisors that ended: in their parent's account, but no test's
+        self._pid = os.getpid()
 
     def read(self, at: float) -> Sequence[Value]:
         """One value a column."""
-        tests: list[Member] = []
-        stress: list[Member] = []
-        supervisors: dict[int, Used] = {}
         self._source.refresh()
-        for member in self._walk(self._context.root):
-            if member.name == PROCESS_NAME:
-                below = list(self._walk(member.pid, within=True))
-                stress += below
-                supervisors[member.pid] = Used.of(below)
-            else:
-                tests.append(member)
-        for pid, used in self._supervisors.items():
-            if pid not in supervisors:
-                self._reaped += used
-        self._supervisors = supervisors
-        tests_row = self._tests.row(tests, Used.of(tests) - self._reaped, at)
+        tests, supervisors = self._walk(self._context.root)
+        stress: list[Member] = []
+        used: dict[int, Used] = {}
+        for pid in supervisors:
+            below, _ = self._walk(pid, within=True)
+            stress += below
+            used[pid] = Used.of(below)
+        for pid, before in self._supervisors.items():
+            if pid not in used:
+                self._reaped += before
+        self._supervisors = used
         return (
-            *(tests_row if self._context.has_tests else [None] * len(tests_row)),
-            *self._stress.row(stress, Used.of(stress) + self._reaped, at),
+            *self._tests.row(tests if self._context.has_tests else None, Used.of(tests, -1, self._reaped), at),
+            *self._stress.row(stress, Used.of(stress, 1, self._reaped), at),
         )
 
-    def _walk(self, root: int, *, within: bool = False) -> Iterator[Member]:
-        """The processes from there down, this one left out; a supervisor is named, but not entered unless within it."""
+    def _walk(self, root: int, *, within: bool = False) -> tuple[list[Member], list[int]]:
+        """The processes from there down, this one left out, and the supervisors, not entered unless within one."""
+        members: list[Member] = []
+        supervisors: list[int] = []
         pending = [root]
         while pending:
             pid = pending.pop()
-            member = None if pid == os.getpid() else self._source.member(pid)
-            if member is not None:
-                yield member
-                if within or member.name != PROCESS_NAME:
-                    pending += self._source.children(pid)
+            member = None if pid == self._pid else self._source.member(pid)
+            if member is None:
+                continue
+            if member.name == PROCESS_NAME and not within:
+                supervisors.append(pid)
+            else:
+                members.append(member)
+                pending += self._source.children(pid)
+        return members, supervisors
 
 
 class Used:
     """What processes used up since they began: CPU seconds, bytes read and written, None where it is not told."""
 
+    __slots__ = ("cpu_s", "read", "written")
+
     def __init__(self, cpu_s: float = 0.0, read: float | None = 0, written: float | None = 0) -> None:
         self.cpu_s, self.read, self.written = cpu_s, read, written
 
     @classmethod
-    def of(cls, members: Sequence[Member]) -> Used:
-        """All of them together."""
+    def of(cls, members: Sequence[Member], sign: int = 1, other: Used | None = None) -> Used:
+        """All of them together, and something else besides, added or taken off."""
+        cpu, read, written = (0.0, 0, 0) if other is None else (sign * other.cpu_s, other.read, other.written)
         return cls(
-            sum(member.cpu_s for member in members),
-            total([member.read for member in members]),
-            total([member.written for member in members]),
+            cpu + sum([member.cpu_s for member in members]),
+            total([member.read for member in members], sign, read),
+            total([member.written for member in members], sign, written),
         )
 
     def __add__(self, other: Used) -> Used:
-        return Used(self.cpu_s + other.cpu_s, total([self.read, other.read]), total([self.written, other.written]))
-
-    def __sub__(self, other: Used) -> Used:
-        return self + Used(-other.cpu_s, _negative(other.read), _negative(other.written))
+        return Used(
+            self.cpu_s + other.cpu_s, total([self.read], 1, other.read), total([self.written], 1, other.written)
+        )
 
 
 class Tree:
@@ -123,27 +128,31 @@ class Tree:
         self._cpu, self._io = Growth(), Growth()
         self._most = 0.0
 
-    def row(self, members: Sequence[Member], used: Used, at: float) -> list[Value]:
-        """The values of its columns."""
+    def row(self, members: Sequence[Member] | None, used: Used, at: float) -> Sequence[Value]:
+        """The values of its columns, empty where there is no such tree."""
+        if members is None:
+            return NOTHING
         # a child's account is rounded to ticks when it is reaped, which may take some milliseconds back; what takes
         # more is a process that left the tree without an account, such as a daemon: begin anew, with an empty cell
         self._most = max(used.cpu_s, self._most) if used.cpu_s > self._most - ROUNDING_S else used.cpu_s
         read, written = self._io.amounts((used.read, used.written), at)
-        return [
+        return (
             self._cpu.shares((self._most,), at, self._cpus)[0],
-            sum(member.resident for member in members) / MIB,
+            sum([member.resident for member in members]) / MIB,
             len(members),
             total([member.threads for member in members]),
             total([member.files for member in members]),
             None if read is None else read / MIB,
             None if written is None else written / MIB,
-        ]
+        )
 
 
-def total(values: Sequence[float | None]) -> float | None:
+NOTHING = (None,) * (len(COLUMNS) // 2)
+
+
+def total(values: Sequence[float | None], sign: int = 1, other: float | None = 0) -> float | None:
     """The sum; of what is not known in full there is none."""
-    return None if None in values else sum(values)  # type: ignore[arg-type]
-
-
-def _negative(value: float | None) -> float | None:
-    return None if value is None else -value
+    try:
+        return sum(values, sign * other)  # type: ignore[arg-type,operator]
+    except TypeError:
+        return None
