@@ -10,7 +10,7 @@ import time
 from collections.abc import Container, Iterator
 from typing import Any
 
-from pytest_twin.model.attempt import Children, Counters
+from pytest_twin.model.attempt import Counters
 from pytest_twin.probes.kernel import GIB, PROC, KeptOpen, read_bytes
 from pytest_twin.probes.tree_sources import Linux, io_of
 from stressors import capacity
@@ -33,24 +33,27 @@ class Meter:
             self._clear_refs = -1
 
     def counters(self) -> Counters:
-        """What was counted up to now (getrusage(2), proc_pid_io(5))."""
+        """What was counted for this process up to now (getrusage(2))."""
         at = time.monotonic()
         if sys.platform == "win32":
             times = os.times()
-            return Counters(at, times.user, times.system, None, None, None, None)
+            return Counters(at, times.user, times.system, None, None)
         else:  # noqa: RET505 - for the type checker, which knows no module `resource` there
             own = resource.getrusage(resource.RUSAGE_SELF)
-            read, written = io_of(self._io.read())
-            return Counters(at, own[0], own[1], read, written, own[14] + own[15], own[7])
+            return Counters(at, own[0], own[1], own[14] + own[15], own[7])
 
-    def children(self, leave_out: Container[int | None] = ()) -> Children:
-        """What was counted for children up to now, the living ones of `leave_out` and theirs not included."""
+    def io(self) -> tuple[float | None, float | None]:
+        """Bytes that it has read from and written to disks (proc_pid_io(5))."""
+        return io_of(self._io.read())
+
+    def children(self, leave_out: Container[int | None] = ()) -> tuple[float | None, float | None]:
+        """CPU seconds of children, those of `leave_out` and theirs not included, and bytes at the peak of any."""
         if sys.platform == "win32":
-            return Children(None, None)
+            return None, None
         else:  # noqa: RET505
             ended = resource.getrusage(resource.RUSAGE_CHILDREN)
             unit = 1 if sys.platform == "darwin" else 1024
-            return Children(ended[0] + ended[1] + self._cpu_of_living(leave_out), ended[2] * unit)
+            return ended[0] + ended[1] + self._cpu_of_living(leave_out), ended[2] * unit
 
     def forget_peak(self) -> None:
         """Reset the high-water mark of resident memory (proc_pid_clear_refs(5)), where that can be done."""

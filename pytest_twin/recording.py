@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pytest_twin import host, probes
 from pytest_twin.model import attempt, event
+from pytest_twin.model.attempt import Account
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.event import Event, detail
 from pytest_twin.model.table import record
@@ -21,9 +23,11 @@ from pytest_twin.supervisor import Applied, Supervisor
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from pytest_twin.model.attempt import Children, Counters
+    from pytest_twin.model.attempt import Counters
     from pytest_twin.model.load import Load, Part
     from pytest_twin.model.schedule import Schedule
+
+JUST_NOW_S = 0.01
 
 
 def new_clock() -> Clock:
@@ -77,6 +81,7 @@ class Recording:
         self._numbers = count(1)
         self._unheard: deque[Event] = deque()
         self.meter = host.Meter()
+        self._children: tuple[float, tuple[float | None, float | None]] = -math.inf, (None, None)
         self._usable = host.usable()
 
     def __enter__(self) -> Self:
@@ -187,9 +192,17 @@ class Recording:
         """Write that something planned was not reached."""
         self.emit(Event(self.elapsed(), event.SKIP, number, kind, target=target, detail=reason))
 
-    def children(self) -> Children:
-        """What the children of this process have used up to now, ours not included."""
-        return self.meter.children((self._sampler.pid if self._sampler else None, self._supervisor.pid))
+    def account(self, *, just_now: bool = False) -> Account:
+        """What the children of this process have used up to now, ours not included, and its I/O.
+
+        Looking at living children takes some time: `just_now` allows what was found a moment ago, between two tests.
+        """
+        at = time.monotonic()
+        found_at, children = self._children
+        if not just_now or at - found_at > JUST_NOW_S:
+            children = self.meter.children((self._sampler.pid if self._sampler else None, self._supervisor.pid))
+            self._children = at, children
+        return Account(*children, *self.meter.io())
 
     def attempt(self, nodeid: str, number: int) -> Attempt:
         """Begin to account for an attempt of a test."""
@@ -252,8 +265,8 @@ class Attempt:
         self._exact: list[float | None] = [None] * len(attempt.EXACT)
         self.began = recording.elapsed()
         recording.emit(Event(self.began, event.START, self.id, event.TEST, nodeid))
-        self._children = recording.children()
         recording.meter.forget_peak()
+        self._account = recording.account(just_now=True)
 
     @property
     def folder(self) -> str:
@@ -270,9 +283,8 @@ class Attempt:
 
     def finish(self) -> list[tuple[str, object]]:
         """Take its last figures; comes back with those for reports: CPU seconds, peak memory, the load."""
-        peak = self._recording.meter.peak()
-        children = self._children, self._recording.children()
-        self._exact = attempt.figures(attempt.used(self._pairs()), children, peak)
+        recording = self._recording
+        self._exact = attempt.figures(self._phases, self._account, recording.account(), recording.meter.peak())
         return attempt.properties(self._exact, self.load)
 
     def end(self, outcome: str, *, keep: bool) -> None:
@@ -281,18 +293,9 @@ class Attempt:
         ended = recording.elapsed()
         began = (recording.clock.stamp(self.began), f"{self.began:.4f}", f"{ended - self.began:.6f}")
         who = (self.nodeid, self._number, recording.worker, outcome)
-        row = (*who, *began, *self._walls(), *attempt.cells(self._exact), self.load, self.folder if keep else "")
-        recording.write_test(record(row))
+        exact = (*attempt.walls(self._phases), *attempt.cells(self._exact))
+        recording.write_test(record((*who, *began, *exact, self.load, self.folder if keep else "")))
         recording.emit(Event(ended, event.END, self.id, event.TEST, self.nodeid, detail=outcome))
-
-    def _pairs(self) -> Iterator[tuple[Counters, Counters]]:
-        for readings in self._phases.values():
-            yield from zip(readings[::2], readings[1::2], strict=True)
-
-    def _walls(self) -> Iterator[str | None]:
-        for phase in ("setup", "call", "teardown"):
-            readings = self._phases.get(phase)
-            yield f"{readings[-1].at - readings[0].at:.6f}" if readings else None
 
 
 class Phase:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from pytest_twin.model.columns import Column
@@ -46,90 +46,87 @@ COLUMNS = (*_WHICH, *EXACT, *_CIRCUMSTANCES)
 
 
 class Counters(NamedTuple):
-    """What the kernel has counted for this process up to now; None where the platform does not.
+    """What the kernel has counted for this process at a border of a phase; None where the platform does not.
 
-    Times are in seconds, I/O in bytes.
+    Times are in seconds.
     """
 
     at: float
-    user_s: float | None
-    system_s: float | None
-    read: float | None
-    written: float | None
+    user_s: float
+    system_s: float
     switches: float | None
     faults: float | None
 
 
-class Children(NamedTuple):
-    """What the kernel has counted for the children of this process; None where the platform does not.
+class Account(NamedTuple):
+    """What it has counted at the beginning or the end of an attempt, for children and of I/O; None where it does not.
 
     Attributes:
-        cpu_s: CPU seconds of those that ended and were waited for, and of those that live, in their whole lives.
-        peak: Bytes at the highest resident memory of any that was waited for.
+        children_s: CPU seconds of children that were waited for, and of those that live, in their whole lives.
+        children_peak: Bytes at the highest resident memory of any that was waited for.
+        read: Bytes from disks.
+        written: Bytes to disks.
     """
 
-    cpu_s: float | None
-    peak: float | None
+    children_s: float | None
+    children_peak: float | None
+    read: float | None
+    written: float | None
 
 
-NOTHING = Counters(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+Phases = Mapping[str, Sequence[Counters]]  # the readings of each phase: its beginning, its end, and so on
+_NOTHING: Sequence[float | None] = (0.0,) * 5
 
 
-def used(phases: Iterable[tuple[Counters, Counters]]) -> Counters:
-    """What was counted from the first to the second reading of each pair, together."""
-    total = NOTHING
-    for before, after in phases:
-        wall = total.at + after.at - before.at
-        total = Counters(wall, *map(_plus_growth, total[1:], after[1:], before[1:]))
-    return total
+def walls(phases: Phases) -> list[str | None]:
+    """The wall time of set-up, call and teardown, as they stand in the table."""
+    found = [phases.get(name) for name in ("setup", "call", "teardown")]
+    return [f"{readings[-1].at - readings[0].at:.6f}" if readings else None for readings in found]
 
 
-def _plus_growth(total: float | None, late: float | None, early: float | None) -> float | None:
-    return None if total is None or late is None or early is None else total + late - early
-
-
-def _minus(late: float | None, early: float | None) -> float | None:
-    return None if late is None or early is None else late - early
-
-
-def figures(spent: Counters, children: tuple[Children, Children], peak: int | None) -> list[float | None]:
+def figures(phases: Phases, began: Account, ended: Account, peak: int | None) -> list[float | None]:
     """The exact figures, in the order and the units of `EXACT`.
 
     Args:
-        spent: What the test process used.
-        children: What was counted of its children at the beginning and at the end.
+        phases: What was counted at the borders.
+        began: What was counted when the attempt began.
+        ended: The same when it ended.
         peak: Bytes at the high-water mark of the test process.
     """
-    before, after = children
-    largest = after.peak if after.peak is not None and after.peak > (before.peak or 0) else None
-    sizes = [None if size is None else size / MIB for size in (peak, largest, spent.read, spent.written)]
-    children_cpu = _minus(after.cpu_s, before.cpu_s)
-    if children_cpu is not None:  # what a child used before it ended is rounded to ticks when it is handed on
-        children_cpu = max(0.0, children_cpu)
-    return [spent.user_s, spent.system_s, children_cpu, *sizes, spent.switches, spent.faults]
+    total = _NOTHING
+    for readings in phases.values():
+        for before, after in zip(readings[::2], readings[1::2], strict=True):
+            total = [
+                None if sum_ is None or late is None or early is None else sum_ + late - early
+                for sum_, late, early in zip(total, after, before, strict=True)
+            ]
+    _, user, system, switches, faults = total
+    # what a child used before it ended is rounded to ticks when it is handed on, which may take some milliseconds back
+    children = None if (grown := _growth(ended.children_s, began.children_s)) is None else max(0.0, grown)
+    largest = ended.children_peak if (ended.children_peak or 0) > (began.children_peak or 0) else None
+    read, written = _growth(ended.read, began.read), _growth(ended.written, began.written)
+    sizes = [None if size is None else size / MIB for size in (peak, largest, read, written)]
+    return [user, system, children, *sizes, switches, faults]
+
+
+def _growth(late: float | None, early: float | None) -> float | None:
+    return None if late is None or early is None else late - early
 
 
 _FORMATS = ("%.6f",) * 3 + ("%.3f",) * 4 + ("%.0f",) * 2
 
 
-def cells(exact: list[float | None]) -> list[str | None]:
+def cells(exact: Sequence[float | None]) -> list[str | None]:
     """The same as they stand in the table."""
     return [None if value is None else text % value for text, value in zip(_FORMATS, exact, strict=True)]
 
 
-def properties(exact: list[float | None], load: str) -> list[tuple[str, object]]:
+def properties(exact: Sequence[float | None], load: str) -> list[tuple[str, object]]:
     """Some of them for other reports: CPU seconds, peak memory, and the load."""
     user, system, children, peak, children_peak, *_ = exact
-    cpu = None if user is None or system is None else user + system
-    told: dict[str, object] = {
-        "twin_cpu_s": cpu,
-        "twin_children_cpu_s": children,
-        "twin_peak_memory_MB": peak,
-        "twin_children_peak_memory_MB": children_peak,
-        "twin_load": load or None,
-    }
-    return [
-        (name, round(value, 6) if isinstance(value, float) else value)
-        for name, value in told.items()
-        if value is not None
-    ]
+    found = [("twin_children_cpu_s", children), ("twin_peak_memory_MB", peak)]
+    found.append(("twin_children_peak_memory_MB", children_peak))
+    if user is not None and system is not None:
+        found.insert(0, ("twin_cpu_s", user + system))
+    told: list[tuple[str, object]] = [(name, round(value, 6)) for name, value in found if value is not None]
+    return [*told, ("twin_load", load)] if load else told

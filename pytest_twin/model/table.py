@@ -45,10 +45,13 @@ def records(text: str) -> list[dict[str, str]]:
     complete = text[: text.rfind("\n") + 1]
     csv.field_size_limit(max(csv.field_size_limit(), len(complete)))
     try:
-        rows = list(csv.DictReader(io.StringIO(complete)))
+        names, *rows = csv.reader(io.StringIO(complete))
     except csv.Error as error:
         raise ValueError(f"is not CSV: {error}") from None
-    return [row for row in rows if None not in row and None not in row.values()]  # those of another length are damaged
+    except ValueError:  # not even a header
+        return []
+    width = len(names)
+    return [dict(zip(names, row, strict=True)) for row in rows if len(row) == width]  # others are damaged
 
 
 def header(columns: Sequence[str]) -> str:
