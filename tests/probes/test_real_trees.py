@@ -85,6 +85,7 @@ READERS = [pytest.param(tree_sources.Linux, marks=linux, id="linux"),
            pytest.param(tree_sources.LinuxByParent, marks=linux, id="linux-by-parent"),
            pytest.param(tree_sources.Portable, id="portable")]  # fmt: skip
 each_reader = pytest.mark.parametrize("reader", READERS)
+accounts = pytest.mark.parametrize("reader", READERS[::2])
 FORK = """
 for _ in range({count}):
     if not os.fork():
@@ -95,7 +96,7 @@ print(spent())
 """
 
 
-@each_reader
+@accounts
 def test_a_child_that_ends_between_two_rows_keeps_its_cpu_in_the_account(root, reader):
     parent = root()
     probe = Trees(Context(parent.pid), reader())
@@ -109,7 +110,7 @@ def test_a_child_that_ends_between_two_rows_keeps_its_cpu_in_the_account(root, r
 
 
 @linux
-@each_reader
+@accounts
 def test_many_children_that_live_a_moment_keep_their_cpu_in_the_account(root, reader):
     parent = root()
     probe = Trees(Context(parent.pid), reader())
@@ -177,7 +178,7 @@ def test_a_tree_is_what_psutil_says_it_is(root, reader):
 
 
 @linux
-@each_reader
+@accounts
 def test_what_a_tree_writes_is_what_psutil_says_ended_children_included(root, reader, tmp_path):
     parent = root()
     probe = Trees(Context(parent.pid), reader())
