@@ -39,6 +39,10 @@ order and units.
 
 {table(ordered)}
 
+With `--twin-per-core` (`--per-core`) there are `cpu0_percent`, `cpu1_percent` and so on besides, one for each CPU.
+Where a cgroup, such as a container's, allows less than the host has, the columns of both are filled; a share "of the
+host" is never one of what the cgroup allows.
+
 ## tests.csv: a row is an attempt of a test
 
 From `cpu_user_s` on the figures are exact: the kernel's own counters, read at the borders of set-up, call and teardown.

@@ -20,7 +20,7 @@ class Rows:
             header: Its first line, written where the file is new.
 
         Raises:
-            OSError: It cannot be opened, or is a link.
+            OSError: It cannot be opened, is a link, or has other columns.
         """
         self._fd = os.open(path, FLAGS, 0o600)
         size = os.fstat(self._fd).st_size
@@ -30,6 +30,13 @@ class Rows:
             os.ftruncate(self._fd, size - len(tail) + tail.rfind(b"\n") + 1)
         if os.fstat(self._fd).st_size == 0:
             self.append(header)
+        elif not self._begins_with(header.encode()):
+            os.close(self._fd)
+            raise OSError(errno.EINVAL, "has other columns; give another directory", path)
+
+    def _begins_with(self, line: bytes) -> bool:
+        os.lseek(self._fd, 0, os.SEEK_SET)
+        return os.read(self._fd, len(line)) == line
 
     def append(self, row: str) -> None:
         """Write one row, whole or not at all.

@@ -73,7 +73,12 @@ class Run:
         """
         if self.recording is None:
             recording = Recording(
-                self._folder, self.settings.interval, clock=self._clock, worker=self._worker, has_tests=True
+                self._folder,
+                self.settings.interval,
+                clock=self._clock,
+                worker=self._worker,
+                has_tests=True,
+                per_core=self.settings.per_core,
             )
             try:
                 self.recording = self._stack.enter_context(recording)

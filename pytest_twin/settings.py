@@ -107,6 +107,7 @@ class Settings:
         "WHICH",
         plugin_only=True,
     )
+    per_core: bool = _option(False, _switch, "a column for each CPU")
     dry_run: bool = _option(
         False, _switch, "print what would be applied to which test, apply nothing", plugin_only=True
     )

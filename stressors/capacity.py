@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+
+TYPE_CHECKING = False  # the sampler imports this, and next to nothing besides
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MIB = 1 << 20
+LONGEST = 1 << 16  # far more than these files have, which the kernel hands out in one piece
 UNLIMITED = 1 << 60  # cgroup v1 writes "no limit" as the largest number of pages
 
 
@@ -20,10 +24,14 @@ def usable_cpus() -> float:
     return allowed if quota is None else min(allowed, quota)
 
 
-def allowed_cpus() -> int:
-    """CPUs that this process may run on."""
+def allowed_cpus(process: int = 0) -> int:
+    """CPUs that a process, 0 is this one, may run on.
+
+    Raises:
+        ProcessLookupError: There is no such process.
+    """
     if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
+        return len(os.sched_getaffinity(process))
     return os.cpu_count() or 1
 
 
@@ -47,30 +55,39 @@ def memory_reserve(total: int) -> int:
 
 def memory_limit() -> int | None:
     """The tightest memory limit of this process's cgroups, in bytes."""
-    limits = [
-        limit
-        for folder in (*_folders("memory"), *_folders(""))
+    return min(memory_limits().values(), default=None)
+
+
+def memory_limits(process: int = 0) -> dict[str, int]:
+    """The memory limits of a process's cgroups and of those that they are in, in bytes, by their folders."""
+    return {
+        folder: limit
+        for folder in (*folders("memory", process), *folders("", process))
         for limit in (_number(folder, "memory.max"), _number(folder, "memory.limit_in_bytes"))
         if limit is not None and limit < UNLIMITED
-    ]
-    return min(limits, default=None)
+    }
 
 
 def cpu_quota() -> float | None:
     """CPUs' worth of time that this process's cgroups allow."""
-    quotas = []
-    for folder in (*_folders("cpu"), *_folders("")):
+    return min(cpu_quotas().values(), default=None)
+
+
+def cpu_quotas(process: int = 0) -> dict[str, float]:
+    """CPUs' worth of time that a process's cgroups allow, and those that they are in, by their folders."""
+    quotas = {}
+    for folder in (*folders("cpu", process), *folders("", process)):
         quota = _text(folder, "cpu.max").split() or [_text(folder, "cpu.cfs_quota_us").strip(), "100000"]
         period = _number(folder, "cpu.cfs_period_us") or int(quota[1])
         if quota[0].isdecimal():
-            quotas.append(int(quota[0]) / period)
-    return min(quotas, default=None)
+            quotas[folder] = int(quota[0]) / period
+    return quotas
 
 
 def _cgroup_headroom() -> int | None:
     """Bytes below the tightest limit, page cache that can be dropped counted as free."""
     rooms = []
-    for folder in (*_folders("memory"), *_folders("")):
+    for folder in (*folders("memory"), *folders("")):
         limit = _number(folder, "memory.max") or _number(folder, "memory.limit_in_bytes")
         used = _number(folder, "memory.current") or _number(folder, "memory.usage_in_bytes")
         if limit is not None and used is not None and limit < UNLIMITED:
@@ -80,9 +97,9 @@ def _cgroup_headroom() -> int | None:
     return min(rooms, default=None)
 
 
-def _folders(controller: str) -> Iterator[str]:
-    """The cgroup folders of this process for one v1 controller (``""``: the v2 hierarchy), its own first."""
-    for line in _text("/proc/self", "cgroup").splitlines():
+def folders(controller: str, process: int = 0) -> Iterator[str]:
+    """The cgroup folders of a process for one v1 controller (``""``: the v2 hierarchy), its own first."""
+    for line in _text(f"/proc/{process or 'self'}", "cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
         if controller not in controllers.split(","):
             continue
@@ -109,7 +126,12 @@ def _number(folder: str, name: str) -> int | None:
 
 def _text(folder: str, name: str) -> str:
     try:
-        with open(f"{folder}/{name}", encoding="utf-8") as file:
-            return file.read()
+        file = os.open(f"{folder}/{name}", os.O_RDONLY)
     except OSError:
         return ""
+    try:
+        return os.read(file, LONGEST).decode("utf-8", "replace")
+    except OSError:
+        return ""
+    finally:
+        os.close(file)

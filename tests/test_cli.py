@@ -54,6 +54,22 @@ def test_record_writes_a_row_an_interval(twin, tmp_path):
     assert f"{len(samples)} samples" in text
 
 
+def test_record_has_a_column_for_each_cpu_where_it_is_asked_to(twin, tmp_path):
+    twin("record", "--interval", "0.1", "--duration", "300ms", "--per-core")
+    header = (tmp_path / "twin-report/system_metrics_dataset.csv").read_text().partition("\n")[0]
+    assert "cpu0_percent" in header.split(",")
+
+
+def test_record_does_not_append_rows_of_other_columns(twin, tmp_path):
+    twin("record", "--interval", "0.1", "--duration", "300ms")
+    before = (tmp_path / "twin-report/system_metrics_dataset.csv").read_bytes()
+    said = twin("record", "--duration", "300ms", "--append", "--per-core", status=1)
+    assert "system_metrics_dataset.csv" in said
+    assert "has other columns; give another directory" in said
+    assert len(said.splitlines()) == 1
+    assert (tmp_path / "twin-report/system_metrics_dataset.csv").read_bytes() == before
+
+
 def test_record_appends_where_it_is_asked_to(twin, tmp_path):
     twin("record", "--interval", "0.1", "--duration", "300ms")
     before = rows(tmp_path / "twin-report" / "system_metrics_dataset.csv")

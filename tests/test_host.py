@@ -8,6 +8,7 @@ import os
 import platform
 import subprocess
 import sys
+import threading
 import time
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ import pytest
 
 import pytest_twin
 from pytest_twin import host
+from pytest_twin.model.attempt import Children, Counters, used
 from stressors import capacity
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc/self")
@@ -24,8 +26,16 @@ MIB = 1 << 20
 
 
 @pytest.fixture
-def meter() -> host.Meter:
-    return host.Meter()
+def meter():
+    meter = host.Meter()
+    yield meter
+    meter.close()
+
+
+@pytest.fixture
+def used_since(meter):
+    """What was used since these counters were read."""
+    return lambda before: used([(before, meter.counters())])
 
 
 def burn(seconds: float) -> None:
@@ -34,48 +44,129 @@ def burn(seconds: float) -> None:
         pass
 
 
-def test_cpu_seconds_of_this_process_are_counted(meter):
+def test_cpu_seconds_of_this_process_are_counted(meter, used_since):
     before = meter.counters()
     own = time.process_time()
     burn(0.1)
     own = time.process_time() - own
-    used = meter.counters().since(before)
-    assert used.user_s + used.system_s == pytest.approx(own, abs=0.02)
-    assert used.at >= own * 0.9
+    spent = used_since(before)
+    assert spent.user_s + spent.system_s == pytest.approx(own, abs=0.02)
+    assert spent.at >= own * 0.9
+
+
+BURN = "import time\nwhile time.process_time() < {}: pass\n"
 
 
 @posix
-def test_cpu_seconds_of_children_that_were_waited_for_are_counted(meter):
-    before = meter.counters()
-    program = "import time\nwhile time.process_time() < 0.2: pass"
-    subprocess.run([sys.executable, "-S", "-c", program], check=True)
-    used = meter.counters().since(before)
-    assert 0.19 <= used.children_s <= 1
-    assert used.user_s + used.system_s < 0.19
+def test_cpu_seconds_of_children_that_were_waited_for_are_counted_apart(meter, used_since):
+    before, children = meter.counters(), meter.children()
+    subprocess.run([sys.executable, "-S", "-c", BURN.format(0.2)], check=True)
+    assert 0.19 <= meter.children().cpu_s - children.cpu_s <= 1
+    spent = used_since(before)
+    assert spent.user_s + spent.system_s < 0.19
+
+
+@pytest.fixture
+def burnt():
+    """Starts a child that has burnt CPU and lives on until the test ends."""
+    started = []
+
+    def start(program: str) -> subprocess.Popen[bytes]:
+        program += "print(flush=True)\nimport sys\nsys.stdin.read()"
+        command = [sys.executable, "-S", "-c", program]
+        started.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+        started[-1].stdout.readline()
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.communicate(timeout=60)
+
+
+GRANDCHILD = f"import subprocess, sys; subprocess.run([sys.executable, '-S', '-c', {BURN.format(0.2)!r}])\n"
 
 
 @linux
-def test_what_goes_to_the_disk_is_counted(meter, tmp_path):
+@pytest.mark.parametrize("program", [BURN.format(0.2), GRANDCHILD], ids=["child", "grandchild"])
+def test_cpu_seconds_of_children_that_live_are_counted(meter, burnt, program):
+    before = meter.children()
+    burnt(program)
+    assert 0.19 <= meter.children().cpu_s - before.cpu_s <= 1
+
+
+@linux
+def test_a_child_that_ends_is_not_counted_twice(meter, burnt):
+    before = meter.children().cpu_s
+    child = burnt(BURN.format(0.2))
+    living = meter.children().cpu_s - before
+    child.communicate()
+    assert meter.children().cpu_s - before == pytest.approx(living, abs=0.1)
+
+
+@linux
+def test_children_of_ours_are_left_out(meter, burnt):
+    before = meter.children()
+    child = burnt(BURN.format(0.2))
+    assert meter.children((child.pid, None)).cpu_s - before.cpu_s < 0.1
+
+
+@linux
+def test_the_children_of_a_thread_are_counted(meter, burnt):
+    """Not waited for by the thread: on Linux a child belongs to the thread that started it."""
+    before, seen = meter.children(), []
+
+    def start() -> None:
+        burnt(BURN.format(0.2))
+        seen.append(meter.children())
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    thread.join()
+    assert all(0.19 <= after.cpu_s - before.cpu_s <= 1 for after in (*seen, meter.children()))
+
+
+@posix
+def test_the_peak_of_a_child_that_ended_is_told(meter):
+    subprocess.run([sys.executable, "-S", "-c", f"b'x' * {200 * MIB}"], check=True)
+    assert 200 * MIB < meter.children().peak < 2000 * MIB
+
+
+@linux
+def test_a_closed_meter_leaves_no_descriptor(burnt):
+    burnt("")
+    before = psutil.Process().num_fds()
+    meter = host.Meter()
+    meter.children()
+    meter.forget_peak()
+    assert psutil.Process().num_fds() > before
+    meter.close()
+    meter.close()
+    assert psutil.Process().num_fds() == before
+
+
+@linux
+def test_what_goes_to_the_disk_is_counted(meter, used_since, tmp_path):
     before = meter.counters()
     with (tmp_path / "file").open("wb") as file:
         file.write(bytes(4 * MIB))
-    written = meter.counters().since(before).written
+    written = used_since(before).written
     assert written == pytest.approx(psutil.Process().io_counters().write_bytes - before.written, abs=MIB)
 
 
 @posix
-def test_switches_are_counted(meter):
+def test_switches_are_counted(meter, used_since):
     before = meter.counters()
     for _ in range(10):
         time.sleep(0.001)
-    assert meter.counters().since(before).switches >= 10
+    assert used_since(before).switches >= 10
 
 
 def test_on_windows_what_is_not_told_is_empty(meter, monkeypatch):
     monkeypatch.setattr(host.sys, "platform", "win32")
     counters = meter.counters()
     assert counters.user_s is not None
-    assert counters[3:] == (None,) * 5
+    assert counters[3:] == (None,) * len(Counters._fields[3:])
+    assert meter.children() == Children(None, None)
 
 
 @linux
@@ -99,9 +190,9 @@ def test_a_peak_that_is_forgotten_does_not_count_for_the_next_test(meter):
     assert meter.peak() == pytest.approx(psutil.Process().memory_info().rss, rel=0.2)
 
 
-def test_where_there_is_no_such_file_there_is_no_figure(meter, monkeypatch):
-    missing = SimpleNamespace(read=lambda: b"")
-    meter._status = meter._io = missing
+def test_where_there_is_no_such_file_there_is_no_figure(meter):
+    meter._status.close()
+    meter._io.close()
     assert meter.peak() is None
     if sys.platform != "win32":
         assert (meter.counters().read, meter.counters().written) == (None, None)

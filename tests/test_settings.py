@@ -29,6 +29,7 @@ def test_where_nothing_is_said_everything_has_its_default():
         interval=0.1,
         report_dir=Path("twin-report"),
         per_test="marked",
+        per_core=False,
         dry_run=False,
     )
     assert settings.default("interval") == 0.1
@@ -61,6 +62,7 @@ def test_false_is_a_value():
         ("enabled", 1, True),
         ("enabled", "no", False),
         ("dry_run", "0", False),
+        ("per_core", "yes", True),
         ("interval", "0.001", 0.001),
         ("interval", 3600, 3600.0),
         ("schedule_speed", "100", 100.0),
@@ -150,7 +152,7 @@ def test_other_tools_are_left_alone():
     ("key", "hint"),
     [
         ("intervall", "did you mean interval?"),
-        ("xyz", "known are twin, schedule, schedule_speed, interval, report_dir, per_test, dry_run"),
+        ("xyz", "known are twin, schedule, schedule_speed, interval, report_dir, per_test, per_core, dry_run"),
     ],
 )
 def test_an_unknown_key_of_the_table_says_what_it_may_be(key, hint):

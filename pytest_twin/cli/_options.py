@@ -33,8 +33,10 @@ def settings_options(*names: str) -> Callable[[F], F]:
         for name in reversed(names):
             option = options.options()[name]
             word = SPEED.get(name, name)
-            text = f"{option.help} (default: {options.default(name)})"
-            click.option(f"--{word.replace('_', '-')}", word, metavar=option.metavar, help=text)(command)
+            switch = option.type == "bool"
+            text = option.help if switch else f"{option.help} (default: {options.default(name)})"
+            how: dict[str, Any] = {"is_flag": True, "default": None} if switch else {"metavar": option.metavar}
+            click.option(f"--{word.replace('_', '-')}", word, help=text, **how)(command)
         return command
 
     return add
@@ -110,7 +112,7 @@ def stop_on_signals() -> Iterator[threading.Event]:
 def recorded(settings: Settings, *, append: bool = False) -> Iterator[Recording]:
     """A recording for the time of the block, and its summary behind it."""
     folder = RunFolder(settings.report_dir)
-    recording = Recording(folder, settings.interval, append=append)
+    recording = Recording(folder, settings.interval, per_core=settings.per_core, append=append)
     try:
         with recording:
             yield recording

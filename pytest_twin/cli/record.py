@@ -11,7 +11,7 @@ from pytest_twin.run_folder import DATASET, RunFolder
 
 
 @click.command
-@settings_options("interval", "report_dir")
+@settings_options("interval", "per_core", "report_dir")
 @click.option("--duration", type=Duration(), help="how long, such as 10m (default: until Ctrl-C)")
 @click.option("--append", is_flag=True, help="go on behind the rows that are there")
 def command(duration: float | None, append: bool, **given: Any) -> None:

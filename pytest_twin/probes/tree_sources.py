@@ -74,13 +74,18 @@ class KeptProcess:
             own = (user + system) / TICKS
         self._threads = int(fields[17])
         read, written = io_of(self._io.read())
+        files = self._count_files()
+        if fields[0] == b"Z":  # nobody may ask it any more; it holds no files, and its parent is told of its I/O
+            files, read, written = files or 0, read or 0, written or 0
+        if (files is None or read is None) and not self._stat.start(1):  # it was reaped just now
+            return None
         return Member(
             self.pid,
             before.partition(b"(")[2].decode("ascii", "replace"),
             own + (child_user + child_system) / TICKS,
             int(fields[21]) * PAGE,
             self._threads,
-            self._count_files(),
+            files,
             read,
             written,
         )
@@ -115,7 +120,11 @@ class KeptProcess:
         """Descriptors: the size of the folder since Linux 6.2; before, they have to be listed."""
         if self._descriptors.fd < 0:
             return None
-        return os.fstat(self._descriptors.fd).st_size or self._listed.read(time.monotonic())
+        try:
+            size = os.fstat(self._descriptors.fd).st_size
+        except OSError:  # there is no such process any more
+            return None
+        return size or self._listed.read(time.monotonic())
 
     def _list_files(self) -> int | None:
         try:

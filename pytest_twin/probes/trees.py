@@ -71,7 +71,7 @@ class Trees:
             used[pid] = Used.of(below)
         for pid, before in self._supervisors.items():
             if pid not in used:
-                self._reaped += before
+                self._reaped += Used(before.cpu_s, before.read or 0, before.written or 0)  # not unknown for ever after
         self._supervisors = used
         return (
             *self._tests.row(tests if self._context.has_tests else None, Used.of(tests, -1, self._reaped), at),

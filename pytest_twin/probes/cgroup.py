@@ -1,0 +1,159 @@
+"""What the control group (cgroup) of the run allows, and what it uses of it: in a container, the container.
+
+Of the groups that the run is in, one within the other, it is the one with the tightest limit, or the innermost where
+there is no limit. Sources: Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/{cpuacct,memory}.rst and
+scheduler/sched-bwc.rst of the kernel.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pytest_twin.model.columns import Column
+from pytest_twin.probes.kernel import GIB, Growth, KeptOpen, Seldom, number, read_bytes
+from stressors import capacity
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from pytest_twin.model.columns import Value
+    from pytest_twin.probes import Context
+    from pytest_twin.probes.kernel import Counter
+
+COLUMNS = (
+    Column("usable_cpus", "", "CPUs' worth of time that the run may use: its affinity and its cgroup's quota counted."),
+    Column("cgroup_cpu_limit", "", "CPUs' worth of time that the quota of the run's cgroup allows; empty without one."),
+    Column("cgroup_cpu_percent", "%", "CPU time of the cgroup, as a share of the host."),
+    Column("cgroup_throttled_percent", "%", "Time in which the quota held its tasks back, CPUs added up, up to 100."),
+    Column("cgroup_memory_limit_GB", "GiB", "Memory that the run's cgroup may have; empty without a limit.", 3),
+    Column("cgroup_memory_used_GB", "GiB", "Memory of the cgroup, less the inactive part of its file cache.", 3),
+    Column("cgroup_oom_kills", "", "Its processes that were killed for want of memory since the last row.", 0),
+)
+LOOK_EVERY_S = 1.0  # limits may change, but seldom do
+ADD_UP_EVERY_S = 0.09  # figures of memory are added up from all CPUs and groups when they are asked for
+THROTTLED_OVER_S = 0.5  # told at the end of each period of the quota, which is mostly 0.1 s long
+
+
+def probe(context: Context) -> Cgroup:
+    """The reader for this machine; other systems have nothing like it, and all CPUs are usable."""
+    return Cgroup(context.root)
+
+
+class Cgroup:
+    """The groups of one process; looked up now and then, their files kept open in between."""
+
+    def __init__(self, process: int) -> None:
+        self._process = process
+        self._cpus = os.cpu_count() or 1
+        self._usable: float | None = None
+        self._quota: float | None = None
+        self._limit: float | None = None
+        self._cpu_s, self._throttled_s = Told(cpu_s, "cpuacct.usage", "cpu.stat"), Told(throttled_s, "cpu.stat")
+        self._usage, self._cache = Told(number, "memory.usage_in_bytes", "memory.current"), Told(cache, "memory.stat")
+        self._kills = Told(kills, "memory.oom_control", "memory.events")
+        self._working = Seldom(self._working_set, ADD_UP_EVERY_S)
+        self._killed = Seldom(self._kills.read, ADD_UP_EVERY_S)
+        self._due = float("-inf")
+
+    def read(self, at: float) -> Sequence[Value]:
+        """One value a column."""
+        if at >= self._due:
+            self._due = at + LOOK_EVERY_S
+            self._look()
+        working = self._working.read(at)
+        return (
+            self._usable,
+            self._quota,
+            self._spent.shares((self._cpu_s.read(),), at, self._cpus)[0],
+            self._held.shares((self._throttled_s.read(),), at)[0],
+            None if self._limit is None else self._limit / GIB,
+            None if working is None else working / GIB,
+            self._lost.amounts((self._killed.read(at),), at)[0],
+        )
+
+    def _look(self) -> None:
+        """Look what the limits are now, and which groups have them."""
+        quotas, limits = capacity.cpu_quotas(self._process), capacity.memory_limits(self._process)
+        self._quota, self._limit = min(quotas.values(), default=None), min(limits.values(), default=None)
+        try:
+            allowed = capacity.allowed_cpus(self._process)
+            self._usable = allowed if self._quota is None else min(allowed, self._quota)
+        except OSError:  # the process is gone
+            self._usable = None
+        cpu, accounts = self._folders(quotas, "cpu"), self._folders(quotas, "cpuacct")
+        memory = self._folders(limits, "memory")
+        if self._cpu_s.look(accounts):
+            self._spent = Growth()
+        if self._throttled_s.look(cpu):
+            self._held = Growth(THROTTLED_OVER_S)
+        self._usage.look(memory)
+        self._cache.look(memory)
+        if self._kills.look(memory):
+            self._lost = Growth()
+
+    def _folders(self, limits: Mapping[str, float], controller: str) -> list[str]:
+        """The folder with the tightest limit, and then those of the process."""
+        own = (*capacity.folders(controller, self._process), *capacity.folders("", self._process))
+        return [*sorted(limits, key=lambda folder: limits[folder])[:1], *own]
+
+    def _working_set(self) -> float | None:
+        """Bytes that cannot be dropped at once, as docker stats and the kubelet have them."""
+        usage, cache = self._usage.read(), self._cache.read()
+        return None if usage is None or cache is None else max(0, usage - cache)
+
+
+class Told:
+    """A figure of the first group that tells it; its file is kept open."""
+
+    def __init__(self, parse: Callable[[bytes], Counter], *names: str) -> None:
+        self._parse, self._names = parse, names
+        self._path: str | None = None
+        self._file = KeptOpen("")
+
+    def look(self, folders: Iterable[str]) -> bool:
+        """Find that group; says whether it is another one than before."""
+        paths = (f"{folder}/{name}" for folder in folders for name in self._names)
+        path = next((path for path in paths if self._parse(read_bytes(path)) is not None), "")
+        if path == self._path:
+            return False
+        self._file.close()
+        self._path, self._file = path, KeptOpen(path)
+        return True
+
+    def read(self) -> Counter:
+        """The figure now."""
+        return self._parse(self._file.read())
+
+
+def cpu_s(text: bytes) -> float | None:
+    """CPU seconds, from cpuacct.usage of version 1 or cpu.stat of version 2."""
+    nanoseconds = number(text)
+    return _scaled(_field(text, b"usage_usec"), 1e-6) if nanoseconds is None else nanoseconds * 1e-9
+
+
+def throttled_s(text: bytes) -> float | None:
+    """Seconds for which tasks were held back, on each CPU, from cpu.stat of either version."""
+    nanoseconds = _field(text, b"throttled_time")
+    return _scaled(_field(text, b"throttled_usec"), 1e-6) if nanoseconds is None else nanoseconds * 1e-9
+
+
+def cache(text: bytes) -> int | None:
+    """Bytes of the inactive part of the file cache, those of groups below included, from memory.stat."""
+    total = _field(text, b"total_inactive_file")
+    return _field(text, b"inactive_file") if total is None else total
+
+
+def kills(text: bytes) -> int | None:
+    """Processes killed for want of memory, from memory.oom_control of version 1 or memory.events of version 2."""
+    return _field(text, b"oom_kill")
+
+
+def _field(text: bytes, name: bytes) -> int | None:
+    """The number behind a name that begins a line."""
+    _, found, rest = (b"\n" + text).partition(b"\n" + name + b" ")
+    return number(rest.partition(b"\n")[0]) if found else None
+
+
+def _scaled(value: float | None, by: float) -> float | None:
+    return None if value is None else value * by
