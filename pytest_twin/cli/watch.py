@@ -36,7 +36,10 @@ def command(report_dir: Path | None) -> None:
     def facts() -> dict[str, Any]:
         if not folder.path.is_dir():
             return {"said": "waiting for the folder"}
-        return {"said": f"no new row for {following.silent_s:.0f} s: the run is over"} if is_over() else {}
+        if not is_over():
+            return {}
+        said = f"no new row for {following.silent_s:.0f} s: the run is over"
+        return {"said": said, "elapsed_s": following.minute.elapsed_s}
 
     with stop_on_signals() as stop, closing(following):
         View(following, lambda: following.elapsed_s).wait(stop, over=is_over, facts=facts)

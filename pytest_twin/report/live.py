@@ -12,10 +12,11 @@ from pytest_twin.analysis.running import Ahead, Ended, Running
 if TYPE_CHECKING:
     from rich.text import Text
 
-LABEL, VALUE, GAP = 12, 12, 1
+LABEL, VALUE, TIME, GAP = 12, 12, 9, 1
 POINTS = [count for count in range(10, BINS + 1) if BINS % count == 0]
 MOST_AHEAD = 2
 MOST_IN_A_LINE = 3
+LONGEST_PATH = 60  # in a log
 
 # colours of Okabe and Ito, which people see apart whatever their eyes; each has its word beside it all the same
 STYLES = {"tests": "#56b4e9", "test": "#56b4e9", "stress": "#e69f00", "rest": "#999999", "memory": "#009e73"}
@@ -85,20 +86,19 @@ def frame(state: State, width: int, height: int, glyphs: Glyphs) -> list[Text]:
     """The view: no line is wider than `width`, and there are no more of them than `height`."""
     from rich.text import Text
 
-    facts = glyphs.between.join(_facts(state))
-    where = middle(state.where, max(10, width - len(facts) - len(glyphs.between)), glyphs.cut)
-    head = [Text(f"{where}{glyphs.between}{facts}", STRONG)]
-    if state.said:
-        head.append(Text(state.said))
+    head = [Text(line, STRONG) for line in _flowing(_facts(state, width, glyphs), width, glyphs)]
+    if said := state.said or ("" if state.minute.rows else "waiting for the first sample"):
+        head.append(Text(said))
     below = [Text(glyphs.between.join(counts), FAINT)] if (counts := _counts(state)) else []
     below += [_row(label, what, how_long, width, glyphs) for label, what, how_long in _now_and_next(state)]
-    lines = head + _sparklines(state.minute, width, glyphs)
-    room = max(0, height - len(lines))
+    lines = [*head, *_sparklines(state.minute, width, glyphs)][: height - min(len(below), height // 4)]
+    room = height - len(lines)
     if len(below) > room:
-        below = [*below[: max(0, room - 1)], Text(f"{glyphs.cut} and {len(below) - room + 1} more", FAINT)][:room]
-    for line in (lines := [*lines, *below][:height]):
+        more = Text(f"{glyphs.cut} and {len(below) - room + 1} more", FAINT)
+        below = [*below[: max(0, room - 1)], more][:room]
+    for line in (shown := [*lines, *below]):
         line.truncate(width, overflow="crop")
-    return lines
+    return shown
 
 
 def plain(state: State, stamp: str, glyphs: Glyphs) -> str:
@@ -111,11 +111,11 @@ def plain(state: State, stamp: str, glyphs: Glyphs) -> str:
     """
     lines = {line.series.name: _shown(line.now, line.series.unit, glyphs) for line in state.minute.lines(POINTS[0])}
     values = "  ".join(f"{name} {value}" for name, value in lines.items())
-    running = [f"{each.what} {lasting(state.now_s - each.since_s)}" for each in state.running]
+    running = [f"{each.type} {each.what} {lasting(state.now_s - each.since_s)}" for each in state.running]
     more = [f"{glyphs.cut} and {len(running) - MOST_IN_A_LINE} more"] if len(running) > MOST_IN_A_LINE else []
     now = [f"running: {', '.join([*running[:MOST_IN_A_LINE], *more])}"] if running else []
-    said = [state.said] if state.said else []
-    return "  ".join((stamp, glyphs.between.join([*_facts(state)[1:], *said, *_counts(state)]), values, *now))
+    facts = [*_facts(state, LONGEST_PATH, glyphs), *([state.said] if state.said else []), *_counts(state)]
+    return "  ".join((stamp, glyphs.between.join(facts), values, *now))
 
 
 def middle(text: str, width: int, cut: str) -> str:
@@ -153,12 +153,25 @@ def sparkline(points: Iterable[float | None], top: float, glyphs: Glyphs) -> str
     )
 
 
-def _facts(state: State) -> list[str]:
+def _flowing(words: Iterable[str], width: int, glyphs: Glyphs) -> list[str]:
+    """Words in as many lines as they need."""
+    lines = [""]
+    for word in words:
+        longer = f"{lines[-1]}{glyphs.between}{word}" if lines[-1] else word
+        if len(longer) <= width or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
+def _facts(state: State, width: int, glyphs: Glyphs) -> list[str]:
     minute = state.minute
     so_far = clock_like(state.elapsed_s)
     if state.total_s is not None:
-        so_far += f" of {clock_like(state.total_s)}, {clock_like(state.total_s - state.elapsed_s + 0.999)} left"
+        so_far += f", {clock_like(state.total_s - state.elapsed_s + 0.999)} left"
     return [
+        middle(state.where, width, glyphs.cut),
         *([f"every {minute.interval:.2g} s"] if minute.interval else []),
         f"{minute.rows} rows",
         *([f"{minute.missed} missed"] if minute.missed else []),
@@ -187,12 +200,12 @@ def _sparklines(minute: Minute, width: int, glyphs: Glyphs) -> list[Text]:
     """The lines of the last minute under a heading; none before the first sample."""
     from rich.text import Text
 
+    if not minute.rows:
+        return []
     with_most = width >= 60
     room = width - LABEL - (VALUE + GAP) * (1 + with_most) - GAP
     count = max((count for count in POINTS if count <= room), default=POINTS[0])
     lines = minute.lines(count)
-    if not lines:
-        return [Text("waiting for the first sample")]
     heading = f"{'last minute':<{LABEL}} {'':<{count}} {'now':>{VALUE}}" + f" {'highest':>{VALUE}}" * with_most
     return [Text(heading, FAINT), *(_sparkline_row(line, glyphs, with_most=with_most) for line in lines)]
 
@@ -214,8 +227,8 @@ def _row(label: str, what: str, how_long: str, width: int, glyphs: Glyphs) -> Te
     from rich.text import Text
 
     row = Text(label.ljust(LABEL) + " " * GAP, STYLES.get(label.partition(" ")[0], STYLES["stress"]))
-    row.append(middle(what, max(10, width - len(row) - len(how_long) - 2 * GAP), glyphs.cut), "default")
-    return row.append(f"  {how_long}", FAINT)
+    row.append(how_long.rjust(TIME) + " " * GAP, FAINT)
+    return row.append(middle(what, width - len(row), glyphs.cut))
 
 
 def _shown(value: float | None, unit: str, glyphs: Glyphs) -> str:
