@@ -175,9 +175,13 @@ class Minute:
 
     def _mean(self, at: int, since: int, until: int) -> float | None:
         """The mean over the bins from `since` up to `until`."""
-        found = [self._bins[index] for index in range(since, until) if index in self._bins]
-        time = sum(times[at] for _, times in found)
-        return sum(sums[at] for sums, _ in found) / time if time else None
+        total = time = 0.0
+        for index in range(since, until):
+            if index in self._bins:
+                sums, times = self._bins[index]
+                total += sums[at]
+                time += times[at]
+        return total / time if time else None
 
     def _points(self, at: int, count: int, newest: int) -> list[float | None]:
         """Means whose borders stay where they are while time goes on, so that the line moves and does not flicker."""

@@ -16,7 +16,7 @@ from pytest_twin.report.screen import Nowhere, Output, output
 if TYPE_CHECKING:
     from pytest_twin.recording import Recording
 
-REFRESH_S = 0.25
+REFRESH_S = 1 / 3
 
 
 class View:

@@ -49,9 +49,10 @@ class Screen:
         self._widths = [line.cell_len for line in lines]
 
     def _rendered(self, lines: Sequence[Text]) -> str:
+        from rich.text import Text
+
         with self._console.capture() as captured:
-            for line in lines:
-                self._console.print(line, no_wrap=True, overflow="crop")
+            self._console.print(Text("\n").join(lines), no_wrap=True, overflow="crop")
         return captured.get()
 
 
