@@ -90,3 +90,15 @@ def test_watch_ends_when_the_run_is_over(tmp_path):
     subprocess.run([*COMMAND, "record", *QUICK], cwd=tmp_path, capture_output=True, check=True)
     done = subprocess.run([*COMMAND, "watch"], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
     assert "twin-report" in done.stderr.splitlines()[0]
+
+
+@posix
+def test_watch_ends_when_its_terminal_is_closed(tmp_path):
+    import pty
+
+    terminal, theirs = pty.openpty()
+    watching = subprocess.Popen([*COMMAND, "watch"], cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    assert b"waiting" in read(terminal)
+    os.close(terminal)
+    assert watching.wait(timeout=60) == 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_twin.report.following import Following
 from pytest_twin.report.live import State
-from pytest_twin.report.screen import Nowhere, Output, output
+from pytest_twin.report.screen import output
 
 if TYPE_CHECKING:
     from pytest_twin.recording import Recording
@@ -20,7 +20,11 @@ REFRESH_S = 1 / 3
 
 
 class View:
-    """Shows a run while it is waited for; what stands there last stays."""
+    """Shows a run while it is waited for; what stands there last stays.
+
+    Attributes:
+        is_seen: Whether there still is somewhere to show it.
+    """
 
     def __init__(self, following: Following, now: Callable[[], float]) -> None:
         """Prepare it.
@@ -30,7 +34,8 @@ class View:
             now: Seconds since the run began.
         """
         self._following, self._now = following, now
-        self._output: Output = output()
+        self._output = output()
+        self.is_seen = True
         path, near = following.folder.path, Path.cwd()
         self._where = str(path.relative_to(near) if path.is_relative_to(near) else path)
 
@@ -61,6 +66,8 @@ class View:
             stop.wait(max(0.0, min(REFRESH_S, left)))
 
     def _show(self, at: float, elapsed: float, total: float | None, facts: dict[str, Any]) -> None:
+        if not self.is_seen:
+            return
         following = self._following
         try:
             following.read()
@@ -69,8 +76,8 @@ class View:
         state = State(self._where, following.minute, following.running, following.ended, at, elapsed, total)
         try:
             self._output.show(replace(state, **facts))
-        except OSError:  # nobody reads it any more
-            self._output = Nowhere()
+        except OSError:  # the terminal was closed, or nobody reads the log any more; a recording goes on
+            self.is_seen = False
 
 
 @contextmanager

@@ -42,4 +42,5 @@ def command(report_dir: Path | None) -> None:
         return {"said": said, "elapsed_s": following.minute.elapsed_s}
 
     with stop_on_signals() as stop, closing(following):
-        View(following, lambda: following.elapsed_s).wait(stop, over=is_over, facts=facts)
+        view = View(following, lambda: following.elapsed_s)
+        view.wait(stop, over=lambda: is_over() or not view.is_seen, facts=facts)

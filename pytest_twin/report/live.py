@@ -192,7 +192,7 @@ def _counts(state: State) -> list[str]:
 def _now_and_next(state: State) -> Iterable[tuple[str, str, str]]:
     for since, kind, what, worker in state.running:
         yield f"{kind} {worker}".strip(), what, lasting(state.now_s - since)
-    for in_s, what in state.ahead[:MOST_AHEAD]:
+    for in_s, what in state.ahead:
         yield "next", what, f"in {lasting(in_s)}"
 
 

@@ -41,7 +41,7 @@ class Screen:
         """Draw it over what was there."""
         size = self._console.size
         # a line that fills the terminal, or a last one at its lower edge, would move what is above
-        lines = frame(state, size.width - 1, size.height - 1, self._glyphs)
+        lines = frame(state, size.width - 1, max(1, size.height - 1), self._glyphs)
         up = sum(max(1, -(-width // size.width)) for width in self._widths)
         text = self._rendered(lines).replace("\n", f"{ERASE_LINE}\n")
         self._console.file.write("\r" + (UP.format(up) if up else "") + text + ERASE_BELOW)
@@ -73,13 +73,6 @@ class Log:
         stamp = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         self._file.write(plain(state, stamp, self._glyphs) + "\n")
         self._file.flush()
-
-
-class Nowhere:
-    """Nobody looks."""
-
-    def show(self, state: State) -> None:
-        """Do nothing."""
 
 
 def output() -> Output:
