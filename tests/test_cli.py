@@ -34,7 +34,7 @@ def rows(path):
 
 def test_help_lists_the_commands(twin):
     text = twin("--help")
-    for command in ("check", "fingerprint", "record", "run", "schedule", "stress"):
+    for command in ("check", "fingerprint", "record", "run", "schedule", "stress", "watch"):
         assert f"\n  {command} " in text
         assert "Usage: " in twin(command, "--help")
 
@@ -139,7 +139,7 @@ def test_stress_holds_one_load_and_reports_it(twin, tmp_path):
 
 def test_stress_says_why_a_load_failed(twin):
     said = twin("stress", "--disk", "1MB/s", "--directory", "/no/such/place", "--duration", "1s", status=1)
-    assert said.strip() == "disk=1MB/s: /no/such/place is no directory"
+    assert said.splitlines()[-1] == "disk=1MB/s: /no/such/place is no directory"
 
 
 def test_the_fingerprint_tells_no_names_unless_asked(twin):

@@ -1,9 +1,8 @@
-"""What the subcommands share: options made of the settings, loads, a stop that is clean, and a line of progress."""
+"""What the subcommands share: options made of the settings, loads, and a stop that is clean."""
 
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -120,32 +119,3 @@ def recorded(settings: Settings, *, append: bool = False) -> Iterator[Recording]
         raise click.ClickException(str(error)) from None
     for line in summary(folder, recording.sampled, recording.dropped, Path.cwd()):
         click.echo(line)
-
-
-def wait(
-    stop: threading.Event, seconds: float | None, text: Callable[[float], str], elapsed: Callable[[], float]
-) -> None:
-    """Wait until it is over or stopped, with a live line in a terminal.
-
-    Args:
-        stop: Ends the waiting.
-        seconds: How long; None is until stopped.
-        text: The line, from the seconds so far; an empty one ends the waiting.
-        elapsed: The seconds so far.
-    """
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    bars = (BarColumn(), TimeRemainingColumn()) if seconds is not None else ()
-    with Progress(
-        TimeElapsedColumn(), *bars, TextColumn("{task.description}"), console=console, disable=not sys.stderr.isatty()
-    ) as progress:
-        task = progress.add_task("", total=seconds)
-        while not stop.is_set():
-            now = elapsed()
-            line = text(now)
-            progress.update(task, completed=now if seconds is None else min(now, seconds), description=line)
-            if not line or (seconds is not None and now >= seconds):
-                return
-            stop.wait(0.1 if seconds is None else max(0.0, min(0.1, seconds - now)))

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytest_twin.cli._options import recorded, settings_of, settings_options, stop_on_signals, wait
+from pytest_twin.analysis.running import ahead
+from pytest_twin.cli._options import recorded, settings_of, settings_options, stop_on_signals
+from pytest_twin.cli._view import view_of
 from pytest_twin.model.schedule import PARALLEL, SERIES, ScheduleError
 from pytest_twin.player import Player, open_schedule
+from pytest_twin.report.live import MOST_AHEAD
 from pytest_twin.supervisor import kinds
 
 if TYPE_CHECKING:
     from pytest_twin.model.schedule import Schedule
+    from pytest_twin.recording import Recording
 
 
 @click.command
@@ -45,18 +52,21 @@ def command(path: Path, mode: str | None, dry_run: bool, **given: Any) -> None:
         return
     with stop_on_signals() as stop, recorded(settings) as recording:
         recording.write_schedule(schedule)
-        player = Player(plan, recording.apply)
-        player.start(recording.now_for_loads())
-        wait(stop, None, lambda elapsed: _now(plan, elapsed, player), recording.elapsed)
-        player.stop()
+        _play(plan, recording, settings.interval, stop)
     if stop.is_set():
         raise click.exceptions.Exit(130)
 
 
-def _now(plan: Schedule, elapsed: float, player: Player) -> str:
-    """What is being applied, empty once everything is over."""
-    if player.over:
-        return ""
-    done = sum(event.end_s < elapsed for event in plan.events)
-    running = [str(event.load) for event in plan.events if event.start_s <= elapsed < event.end_s]
-    return f"{done} of {len(plan.events)} done  {'  '.join(running) or 'waiting'}"
+def _play(plan: Schedule, recording: Recording, interval: float, stop: threading.Event) -> None:
+    """Play it, and show it, until it is over or stopped."""
+    player = Player(plan, recording.apply)
+    began = recording.now_for_loads()
+    player.start(began)
+    loads = sum(len(event.load.parts) for event in plan.events)
+
+    def facts() -> dict[str, Any]:
+        return {"planned": loads, "ahead": list(islice(ahead(plan, time.monotonic() - began), MOST_AHEAD))}
+
+    with view_of(recording, interval) as view:
+        view.wait(stop, over=lambda: player.over, facts=facts)
+    player.stop()

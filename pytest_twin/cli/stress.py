@@ -15,9 +15,8 @@ from pytest_twin.cli._options import (
     settings_of,
     settings_options,
     stop_on_signals,
-    wait,
 )
-from pytest_twin.cli.record import last_row
+from pytest_twin.cli._view import view_of
 
 
 @click.command
@@ -34,13 +33,9 @@ def command(duration: float | None, **given: Any) -> None:
         applied = [recording.apply(part) for part in load.parts]
         for each in applied:
             stack.callback(each.stop)
-        wait(stop, None, lambda _: "" if all(each.is_settled for each in applied) else "starting", recording.elapsed)
-        began = recording.elapsed()
-
-        def line(_: float) -> str:
-            return "" if all(each.ended_at is not None for each in applied) else last_row(recording.folder)
-
-        wait(stop, duration, line, lambda: recording.elapsed() - began)
+        view = stack.enter_context(view_of(recording, settings.interval))
+        view.wait(stop, over=lambda: all(each.is_settled for each in applied), facts=lambda: {"said": "starting"})
+        view.wait(stop, duration, over=lambda: all(each.ended_at is not None for each in applied))
     failed = [each for each in applied if each.failed and not stop.is_set()]
     for each in failed:
         click.echo(f"{each.part.kind.keyword}={each.part.text}: {each.failed}", err=True)

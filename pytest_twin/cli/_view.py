@@ -1,0 +1,87 @@
+"""The live view around what a subcommand waits for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_twin.report.following import Following
+from pytest_twin.report.live import State
+from pytest_twin.report.screen import output
+
+if TYPE_CHECKING:
+    from pytest_twin.recording import Recording
+
+REFRESH_S = 1 / 3
+
+
+class View:
+    """Shows a run while it is waited for; what stands there last stays.
+
+    Attributes:
+        is_seen: Whether there still is somewhere to show it.
+    """
+
+    def __init__(self, following: Following, now: Callable[[], float]) -> None:
+        """Prepare it.
+
+        Args:
+            following: The run.
+            now: Seconds since the run began.
+        """
+        self._following, self._now = following, now
+        self._output = output()
+        self.is_seen = True
+        path, near = following.folder.path, Path.cwd()
+        self._where = str(path.relative_to(near) if path.is_relative_to(near) else path)
+
+    def wait(
+        self,
+        stop: threading.Event,
+        seconds: float | None = None,
+        *,
+        over: Callable[[], bool] = lambda: False,
+        facts: Callable[[], dict[str, Any]] = dict,
+    ) -> None:
+        """Wait until it is over or stopped.
+
+        Args:
+            stop: Ends the waiting.
+            seconds: How long; None is until it is over.
+            over: Whether there is nothing more to wait for.
+            facts: What else to show, by the names that `State` has.
+        """
+        began = 0.0 if seconds is None else self._now()
+        while True:
+            at = self._now()
+            is_over = stop.is_set() or over() or (seconds is not None and at - began >= seconds)
+            self._show(at, at - began, seconds, facts())
+            if is_over:
+                return
+            left = REFRESH_S if seconds is None else seconds - (self._now() - began)
+            stop.wait(max(0.0, min(REFRESH_S, left)))
+
+    def _show(self, at: float, elapsed: float, total: float | None, facts: dict[str, Any]) -> None:
+        if not self.is_seen:
+            return
+        following = self._following
+        try:
+            following.read()
+        except (OSError, ValueError) as error:  # what cannot be shown is recorded all the same
+            facts["said"] = f"cannot be read: {error}"
+        state = State(self._where, following.minute, following.running, following.ended, at, elapsed, total)
+        try:
+            self._output.show(replace(state, **facts))
+        except OSError:  # the terminal was closed, or nobody reads the log any more; a recording goes on
+            self.is_seen = False
+
+
+@contextmanager
+def view_of(recording: Recording, interval: float) -> Iterator[View]:
+    """The view of a recording of this process."""
+    with closing(Following(recording.folder, interval, recording.clock.epoch)) as following:
+        yield View(following, recording.elapsed)

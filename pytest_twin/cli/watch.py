@@ -1,0 +1,46 @@
+"""``pytest-twin watch``: the live view of a run that another process records."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pytest_twin.cli._options import settings_of, stop_on_signals
+from pytest_twin.cli._view import View
+from pytest_twin.report.following import Following
+from pytest_twin.run_folder import RunFolder
+
+OVER_AFTER_S, OVER_AFTER_ROWS = 5.0, 5
+
+
+@click.command
+@click.argument("report_dir", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+def command(report_dir: Path | None) -> None:
+    """Look at a run while it is recorded, such as that of pytest --twin in another shell.
+
+    DIR is its report directory, which need not be there yet. Ends on Ctrl-C, or when there was no new row for five
+    intervals, and for five seconds at least.
+    """
+    folder = RunFolder(settings_of({"report_dir": report_dir}).report_dir)
+    following = Following(folder)
+
+    def patience() -> float:
+        return max(OVER_AFTER_S, OVER_AFTER_ROWS * (following.minute.interval or 0.0))
+
+    def is_over() -> bool:
+        return bool(following.minute.rows) and following.silent_s >= patience()
+
+    def facts() -> dict[str, Any]:
+        if not folder.path.is_dir():
+            return {"said": "waiting for the folder"}
+        if not is_over():
+            return {}
+        said = f"no new row for {following.silent_s:.0f} s: the run is over"
+        return {"said": said, "elapsed_s": following.minute.elapsed_s}
+
+    with stop_on_signals() as stop, closing(following):
+        view = View(following, lambda: following.elapsed_s)
+        view.wait(stop, over=lambda: is_over() or not view.is_seen, facts=facts)

@@ -1,0 +1,104 @@
+"""The live view of the subcommands, in a pseudo terminal and without one."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "pytest_twin"]
+QUICK = ("--interval", "0.05", "--duration", "1s")
+posix = pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo terminals")
+
+
+@pytest.fixture
+def in_terminal(tmp_path):
+    """Runs a subcommand in a pseudo terminal; comes back with all that it showed there."""
+
+    def run(*words, interrupt_at=None):
+        import pty
+
+        terminal, theirs = pty.openpty()
+        environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "30", "PYTHONIOENCODING": "utf-8"}
+        with subprocess.Popen(
+            [*COMMAND, *words], cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, env=environment
+        ) as process:
+            os.close(theirs)
+            killer = threading.Timer(60, process.kill)
+            killer.start()
+            shown = ""
+            while chunk := read(terminal):
+                shown += chunk.decode(errors="replace")
+                if interrupt_at and interrupt_at in shown:
+                    process.send_signal(signal.SIGINT)
+                    interrupt_at = None
+        killer.cancel()
+        os.close(terminal)
+        assert process.returncode == 0, shown
+        return shown
+
+    return run
+
+
+def read(terminal):
+    try:
+        return os.read(terminal, 1 << 16)
+    except OSError:  # what Linux says when the last process has closed it
+        return b""
+
+
+def test_where_there_is_no_terminal_it_is_a_plain_line(tmp_path):
+    done = subprocess.run([*COMMAND, "record", *QUICK], cwd=tmp_path, capture_output=True, text=True, check=True)
+    (line,) = done.stderr.splitlines()
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ  twin-report .*CPU .* %  memory ", line)
+    assert line.isprintable()
+
+
+@posix
+def test_in_a_terminal_it_is_drawn_over_again_and_stays_above_the_summary(in_terminal):
+    shown = in_terminal("record", *QUICK)
+    frames = re.split(r"\x1b\[\d+A", shown)
+    assert len(frames) >= 2
+    assert "every 0.05 s" in frames[-1]
+    assert re.search(r"memory.*\d+ samples, 0 tests\r?\n", frames[-1], re.DOTALL)
+
+
+@posix
+def test_a_stress_shows_its_load_until_it_is_interrupted(in_terminal):
+    shown = in_terminal("stress", "--mem", "20MiB", "--interval", "0.05", interrupt_at="20MiB")
+    assert "memory  20MiB " in shown.splitlines()[-2]  # the summary
+
+
+@posix
+def test_watch_shows_what_another_process_records(tmp_path, in_terminal):
+    words = ("stress", "--mem", "20MiB", "--interval", "0.05", "--report-dir", "seen")
+    with subprocess.Popen([*COMMAND, *words], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        shown = in_terminal("watch", "seen", interrupt_at="20MiB")
+        run.send_signal(signal.SIGINT)
+        run.communicate(timeout=30)
+    assert "seen" in shown
+    assert "CPU" in shown
+
+
+@pytest.mark.slow
+def test_watch_ends_when_the_run_is_over(tmp_path):
+    subprocess.run([*COMMAND, "record", *QUICK], cwd=tmp_path, capture_output=True, check=True)
+    done = subprocess.run([*COMMAND, "watch"], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
+    assert "twin-report" in done.stderr.splitlines()[0]
+
+
+@posix
+def test_watch_ends_when_its_terminal_is_closed(tmp_path):
+    import pty
+
+    terminal, theirs = pty.openpty()
+    watching = subprocess.Popen([*COMMAND, "watch"], cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    assert b"waiting" in read(terminal)
+    os.close(terminal)
+    assert watching.wait(timeout=60) == 0
