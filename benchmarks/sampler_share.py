@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 from _shared import cpu_s, interleaved, ratios, resident_kib, show, show_one
@@ -58,7 +59,7 @@ def gaps(folder: Path, hz: int, seconds: float) -> None:
     running.stop()
     with (folder / "rows.csv").open() as file:
         times = [float(row["row_time_s"]) for row in csv.DictReader(file)][:-1]  # the last is taken at the stop
-    errors = [1e3 * abs(after - before - 1 / hz) for before, after in zip(times, times[1:], strict=False)]
+    errors = [1e3 * abs(after - before - 1 / hz) for before, after in pairwise(times)]
     cuts = statistics.quantiles(errors, n=100, method="inclusive")
     show_one("  gap error, p50", cuts[49], "ms")
     show_one("  gap error, p99", cuts[98], "ms", "at most 1")
