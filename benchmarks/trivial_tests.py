@@ -87,7 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=10, help="turns of each")
     parser.add_argument("--slow-rounds", type=int, default=1, help="turns with pytest-monitor; 0: none")
-    parser.add_argument("--peers-python", type=interpreter, default=sys.executable, help="an interpreter that has the peers")
+    parser.add_argument("--peers-python", type=interpreter, default=sys.executable, help="a Python that has the peers")
     given = parser.parse_args()
     perfguard, monitor = (each._replace(python=given.peers_python) for each in (PERFGUARD, MONITOR))
     quick = [PLAIN, TWIN, *([perfguard] if perfguard.is_there() else [])]
