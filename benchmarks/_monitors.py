@@ -1,0 +1,148 @@
+"""The monitors that are compared: how each is started for one sample a second, and how many values a sample has."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from _shared import program
+
+OUT = "out"
+SAMPLER = """import sys, time
+from pathlib import Path
+from pytest_twin.model.clock import Clock
+from pytest_twin.sampler import Sampler
+Sampler(Path(sys.argv[1]), Clock(time.monotonic(), time.time()), 1.0, has_tests=True).start()
+time.sleep(3600)
+"""  # a parent that does nothing, so that the tree is the sampler
+
+
+class Monitor(NamedTuple):
+    """A monitor.
+
+    Attributes:
+        name: What it is called in the table.
+        program: What is started.
+        install: What to type if it is missing.
+        arguments: Behind the program; ``{folder}``, ``{port}`` and ``{pid}`` are filled in.
+        values: Counts the values of a sample in what it left in its folder; its standard output is `OUT` there.
+        scraped: Whether it gives a sample only when it is asked over HTTP.
+    """
+
+    name: str
+    program: str
+    install: str
+    arguments: tuple[str, ...]
+    values: Callable[[Path], int]
+    scraped: bool = False
+
+    @contextmanager
+    def running(self, folder: Path) -> Iterator[tuple[int, Callable[[], None]]]:
+        """Its process id, and what to call once a second."""
+        port = free_port()
+        filled = [each.format(folder=folder, port=port, pid=os.getpid()) for each in self.arguments]
+        command = [program(self.program, self.install) or self.program, *filled]
+        with (folder / OUT).open("wb") as out:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.DEVNULL)
+        try:
+            yield process.pid, (lambda: scrape(port, folder / OUT)) if self.scraped else (lambda: None)
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as any_port:
+        any_port.bind(("127.0.0.1", 0))
+        return int(any_port.getsockname()[1])
+
+
+def scrape(port: int, path: Path) -> None:
+    """Ask an exporter for its metrics."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        path.write_bytes(answer.read())
+
+
+def csv_columns(name: str) -> Callable[[Path], int]:
+    """Columns of a CSV file with a header."""
+    return lambda folder: (folder / name).read_text().partition("\n")[0].count(",") + 1
+
+
+def metrics(folder: Path) -> int:
+    """Lines of a scrape that are no comment."""
+    return sum(not line.startswith("#") for line in (folder / OUT).read_text().splitlines())
+
+
+def last_line(left_out: int) -> Callable[[Path], int]:
+    """Fields of the last line, without those that are no values."""
+    return lambda folder: max(0, len((folder / OUT).read_text().split("\n")[-2].split()) - left_out)
+
+
+def of_processes(folder: Path) -> int:
+    """pidstat: a line a process, with its time, user, number and name; samples are parted by an empty line."""
+    samples = (folder / OUT).read_text().split("\n\n")
+    lines = [line.split() for line in samples[-2].splitlines() if not line.startswith("#")]
+    return sum(len(fields) - 4 for fields in lines)
+
+
+def of_atop(folder: Path) -> int:
+    """All fields of one sample, without the six in front of each line."""
+    text = output("atop", "-r", str(folder / "raw"), "-P", "ALL")
+    sample = text.split("SEP\n")[1]
+    return sum(len(line.split()) - 6 for line in sample.splitlines())
+
+
+def of_sar(text: str) -> int:
+    """Numbers a sample, averages left out; the first time that is told is that before the first sample."""
+    lines = [line for line in text.splitlines() if not line.startswith("Average")]
+    samples = len({line[:8] for line in lines if line[2:3] == ":"}) - 1
+    return len(re.findall(r"\s\d+(?:\.\d+)?(?=\s)", "\n".join(lines))) // max(1, samples)
+
+
+def output(name: str, *arguments: str) -> str:
+    """What a program prints."""
+    return subprocess.run([program(name, "") or name, *arguments], capture_output=True, text=True, check=False).stdout
+
+
+SYSSTAT = "apt-get install sysstat"
+MONITORS = (
+    Monitor("pytest-twin's sampler", sys.executable, "", ("-c", SAMPLER, "{folder}/csv"), csv_columns("csv")),
+    Monitor(
+        "pytest-twin record", "pytest-twin", "pip install pytest-twin",
+        ("record", "--interval", "1", "--report-dir", "{folder}/run"), csv_columns("run/system_metrics_dataset.csv"),
+    ),
+    Monitor(
+        "glances", "glances", "pip install glances",
+        ("--quiet", "-t", "1", "--export", "csv", "--export-csv-file", "{folder}/csv"), csv_columns("csv"),
+    ),
+    Monitor(
+        "prometheus-node-exporter", "prometheus-node-exporter", "apt-get install prometheus-node-exporter",
+        ("--web.listen-address=127.0.0.1:{port}",), metrics, scraped=True,
+    ),
+    Monitor("atop", "atop", "apt-get install atop", ("-w", "{folder}/raw", "1"), of_atop),
+    Monitor("collectl", "collectl", "apt-get install collectl", ("-i1", "-scmdn", "-P", "-oT"), last_line(2)),
+    Monitor("pidstat", "pidstat", SYSSTAT, ("-u", "-r", "-d", "-h", "1"), of_processes),
+    Monitor("sar", "sar", SYSSTAT, ("-A", "1"), lambda folder: of_sar((folder / OUT).read_text())),
+    Monitor(
+        "sadc", "/usr/lib/sysstat/sadc", SYSSTAT, ("-S", "ALL", "1", "{folder}/raw"),
+        lambda folder: of_sar(output("sar", "-A", "-f", str(folder / "raw"))),
+    ),
+    Monitor(
+        "psrecord", "psrecord", "pip install psrecord",
+        ("{pid}", "--interval", "1", "--include-children", "--log", "{folder}/log"),
+        lambda folder: len((folder / "log").read_text().splitlines()[-1].split()) - 1,
+    ),
+)  # fmt: skip

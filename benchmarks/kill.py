@@ -1,0 +1,158 @@
+"""What is lost by a SIGKILL at a random moment: of the sampler, of pytest --twin, and of both at once.
+
+    python benchmarks/kill.py --times 20
+
+A row is lost if its time was over before the kill, and it is not in the file afterwards. The file is read as the
+project reads it: only a last line may be torn, and nothing that was there may be gone. A test is lost if it had ended,
+which it wrote into a file of its own, and has no row in tests.csv.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from pytest_twin.model.clock import Clock
+from pytest_twin.model.table import records
+from pytest_twin.run_folder import DATASET
+from pytest_twin.run_folder import TESTS as TESTS_TABLE
+from pytest_twin.sampler import Sampler
+
+INTERVAL_S = 0.01
+LONGEST_S = 1.0
+PATIENCE_S = 10.0
+TESTS = """import os, time, pytest
+ENDED = os.open("ended", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+@pytest.fixture(autouse=True, scope="session")
+def begun(): open("begun", "w").close()
+@pytest.mark.parametrize("number", range(2000))
+def test_short(number):
+    time.sleep(0.002)
+    os.write(ENDED, b"x")
+"""
+
+
+class Lost(NamedTuple):
+    """What one kill did, in the words of the table."""
+
+    rows_before: int
+    rows_afterwards: int
+    rows_lost: int
+    rows_gone: int
+    last_line_torn: int
+    other_lines_torn: int
+    tests_before: int = 0
+    tests_lost: int = 0
+
+
+GOALS = {"rows_lost": "at most 1 each", "rows_gone": "0", "other_lines_torn": "0", "tests_lost": "at most 1 each"}
+
+
+def lost(path: Path, before: bytes, killed: float) -> Lost:
+    """Compare the dataset with what it was when the kill came, at this time of the calendar."""
+    text = path.read_text()
+    rows = records(text)
+    whole = before[: before.rfind(b"\n") + 1]
+    lines = text.count("\n") - 1
+    last = datetime.fromisoformat(rows[-1]["timestamp"]).timestamp() if rows else killed
+    return Lost(
+        whole.count(b"\n") - 1,
+        len(rows),
+        max(0, int((killed - last) / INTERVAL_S)),
+        0 if text.encode().startswith(whole) else 1,
+        0 if text.endswith("\n") else 1,
+        lines - len(rows),
+    )
+
+
+def kill_sampler(folder: Path, after: float) -> Lost:
+    """Kill a sampler after so many seconds."""
+    path = folder / DATASET
+    sampler = Sampler(path, Clock(time.monotonic(), time.time()), INTERVAL_S, has_tests=True)
+    sampler.start()
+    time.sleep(2 * INTERVAL_S + after)
+    assert sampler.pid is not None  # noqa: S101 - for the type checker
+    before, killed = path.read_bytes(), time.time()
+    os.kill(sampler.pid, signal.SIGKILL)
+    sampler.stop()
+    return lost(path, before, killed)
+
+
+def kill_run(folder: Path, after: float, *, and_sampler: bool) -> Lost:
+    """Kill pytest so many seconds after its first test began."""
+    (folder / "test_short.py").write_text(TESTS)
+    flags = ["-p", "no:cacheprovider", "--disable-plugin-autoload", "-p", "pytest_twin.plugin", "--twin"]
+    command = [sys.executable, "-m", "pytest", *flags, f"--twin-interval={INTERVAL_S}", "--twin-report-dir=report"]
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
+    until((folder / "begun").exists)
+    time.sleep(2 * INTERVAL_S + after)
+    sampler = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text())
+    path = folder / "report" / DATASET
+    before, killed = path.read_bytes(), time.time()
+    process.kill()
+    if and_sampler:
+        os.kill(sampler, signal.SIGKILL)
+    process.wait()
+    until(lambda: ended(sampler))
+    tests, recorded = (folder / "ended").stat().st_size, records((folder / "report" / TESTS_TABLE).read_text())
+    return lost(path, before, killed)._replace(tests_before=tests, tests_lost=max(0, tests - len(recorded)))
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for it."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"not within {PATIENCE_S:g} s")
+        time.sleep(0.005)
+
+
+def ended(pid: int) -> bool:
+    """Whether a process does nothing any more; nobody may have reaped it yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in {"Z", "X"}
+    except OSError:
+        return True
+
+
+def tell(title: str, results: Sequence[Lost]) -> None:
+    """Print the sum of each, and the most that one kill did."""
+    print(f"{len(results)} times: {title}")
+    for name, each in zip(Lost._fields, zip(*results, strict=True), strict=True):
+        if any(each) or name in GOALS:
+            goal = f"   goal {GOALS[name]}" if name in GOALS else ""
+            print(f"  {name.replace('_', ' '):24} {sum(each):8}   most at once {max(each):6}{goal}", flush=True)
+
+
+def main() -> None:
+    """Kill."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--times", type=int, default=20, help="how often each is killed")
+    parser.add_argument("--seed", type=int, default=1, help="of the moments")
+    given = parser.parse_args()
+    random.seed(given.seed)
+    kills: dict[str, Callable[[Path, float], Lost]] = {
+        "the sampler": kill_sampler,
+        "pytest": lambda folder, after: kill_run(folder, after, and_sampler=False),
+        "pytest and its sampler": lambda folder, after: kill_run(folder, after, and_sampler=True),
+    }
+    for title, kill in kills.items():
+        results = []
+        for _ in range(given.times):
+            with tempfile.TemporaryDirectory() as folder:
+                results.append(kill(Path(folder), random.uniform(0, LONGEST_S)))
+        tell(title, results)
+
+
+if __name__ == "__main__":
+    main()

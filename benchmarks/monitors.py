@@ -1,0 +1,63 @@
+"""CPU time a sample, one sample a second, of this sampler and of other monitors, in turn.
+
+    python benchmarks/monitors.py --seconds 20 --rounds 3
+
+It is the CPU time of the monitor's whole process tree between two moments of its run, so that no start-up counts, nor
+what scrapes the node exporter. The values of a sample are counted in what each one left. pidstat and psrecord look at
+processes, the others at the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from _monitors import MONITORS, Monitor
+from _shared import interleaved, program, ratios, show, tree_cpu_s
+
+GOALS = {"pytest-twin's sampler": "at most 0.30"}
+
+
+def turn(monitor: Monitor, seconds: int, warm_up: float, values: dict[str, int]) -> Callable[[], float]:
+    """A function that runs it for a while, and gives the milliseconds of CPU time a sample."""
+
+    def run() -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            with monitor.running(Path(folder)) as (pid, ask):
+                time.sleep(warm_up)
+                began, used = time.monotonic(), tree_cpu_s(pid)
+                for second in range(seconds):
+                    ask()
+                    time.sleep(max(0.0, began + second + 1 - time.monotonic()))
+                used, wall = tree_cpu_s(pid) - used, time.monotonic() - began
+            values[monitor.name] = monitor.values(Path(folder))
+        return 1e3 * used / wall
+
+    return run
+
+
+def main() -> None:
+    """Compare."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=int, default=20, help="length of a turn")
+    parser.add_argument("--warm-up", type=float, default=4, help="seconds in front of it that do not count")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each")
+    parser.add_argument("--only", help="only monitors with this in their name, besides ours")
+    given = parser.parse_args()
+    wanted = [each for at, each in enumerate(MONITORS) if at == 0 or not given.only or given.only in each.name]
+    there = [each for each in wanted if program(each.program, each.install)]
+    values: dict[str, int] = {}
+    runs = {each.name: turn(each, given.seconds, given.warm_up, values) for each in there}
+    times = interleaved(runs, given.rounds, warm=False)
+    ours = next(iter(times.values()))
+    for name, used in times.items():
+        show(f"{name}, {values[name]} values", used, "ms", GOALS.get(name, ""))
+        if used is not ours:
+            show("  / pytest-twin's sampler", ratios(used, ours))
+
+
+if __name__ == "__main__":
+    main()

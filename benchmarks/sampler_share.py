@@ -1,0 +1,107 @@
+"""What the sampling process takes, and how evenly it samples, at 10 Hz and at 100 Hz, all columns.
+
+    python benchmarks/sampler_share.py --seconds 30
+
+Its CPU time is that of its own clock, in nanoseconds. The gaps are measured in a run of their own, in which a probe of
+the benchmark writes the time of each row to the nanosecond; the dataset's own has milliseconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import pairwise
+from pathlib import Path
+
+from _shared import cpu_s, interleaved, ratios, resident_kib, show, show_one
+
+from pytest_twin.model.clock import Clock
+from pytest_twin.sampler import Sampler
+
+GOALS = {10: ("at most 0.4", 1.0), 100: ("at most 3", 2995 / 3000)}  # % of a core, share of the rows that are due
+
+
+def sampler(folder: Path, hz: float, *probes: str) -> Sampler:
+    """A sampler for this process, ready to start."""
+    clock = Clock(time.monotonic(), time.time())
+    return Sampler(folder / "rows.csv", clock, 1 / hz, has_tests=True, probes=probes)
+
+
+def share(folder: Path, hz: int, seconds: float) -> None:
+    """Print its CPU time, rows and memory."""
+    running = sampler(folder, hz)
+    running.start()
+    assert running.pid is not None  # noqa: S101 - for the type checker
+    began, used = time.monotonic(), cpu_s(running.pid)
+    time.sleep(seconds)
+    used, wall = cpu_s(running.pid) - used, time.monotonic() - began
+    resident = resident_kib(running.pid) / 1024
+    running.stop()
+    goal, rows = GOALS[hz]
+    show_one("  share of one core", 100 * used / wall, "%", goal)
+    show_one("  CPU time a row", 1e3 * used / (hz * wall), "ms")
+    show_one(f"  rows in {seconds:g} s", running.sampled.rows, "", f"at least {int(hz * seconds * rows)}")
+    show_one("  resident memory", resident, "MiB", "at most 10")
+    for warning in running.sampled.warnings:
+        print(f"  {warning}")
+
+
+def gaps(folder: Path, hz: int, seconds: float) -> None:
+    """Print how far the gaps between rows are from the interval."""
+    running = sampler(folder, hz, "_row_time")
+    running.start()
+    time.sleep(seconds)
+    running.stop()
+    with (folder / "rows.csv").open() as file:
+        times = [float(row["row_time_s"]) for row in csv.DictReader(file)][:-1]  # the last is taken at the stop
+    errors = [1e3 * abs(after - before - 1 / hz) for before, after in pairwise(times)]
+    cuts = statistics.quantiles(errors, n=100, method="inclusive")
+    show_one("  gap error, p50", cuts[49], "ms")
+    show_one("  gap error, p99", cuts[98], "ms", "at most 1")
+    show_one("  gap error, largest", max(errors), "ms")
+
+
+def launch(rounds: int) -> None:
+    """Print the time until the sampler is ready, beside that of a Python that does nothing."""
+
+    def bare() -> float:
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-I", "-S", "-c", "pass"], check=True)
+        return 1e3 * (time.perf_counter() - began)
+
+    def ready() -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            starting = sampler(Path(folder), 10)
+            began = time.perf_counter()
+            starting.start()
+            took = time.perf_counter() - began
+            starting.stop()
+            return 1e3 * took
+
+    times = interleaved({"bare": bare, "ready": ready}, rounds)
+    show("python -I -S -c pass", times["bare"], "ms")
+    show("sampler, from launch to ready", times["ready"], "ms", "at most 20")
+    show("ratio", ratios(times["ready"], times["bare"]))
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=30, help="length of each recording")
+    parser.add_argument("--rounds", type=int, default=20, help="launches")
+    given = parser.parse_args()
+    launch(given.rounds)
+    for hz in GOALS:
+        print(f"{hz} Hz")
+        for measure in (share, gaps):
+            with tempfile.TemporaryDirectory() as folder:
+                measure(Path(folder), hz, given.seconds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""How much slower a CPU-bound test body is while it is sampled at 100 Hz: fixed work, alone and sampled, in turn.
+
+    python benchmarks/slowdown.py --rounds 30
+
+Once with one process that works, and once with one for each CPU, where the sampler has to take its time from them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from _shared import helper, interleaved, interval_of_median, line_of, ratios, show
+
+from pytest_twin.model.clock import Clock
+from pytest_twin.sampler import Sampler
+
+BODY = """import sys, time
+def work(count):
+    total = 0
+    for number in range(count): total += number * number % 7
+    return total
+print('there', flush=True)
+for line in sys.stdin:
+    began = time.perf_counter()
+    work(int(line))
+    print(time.perf_counter() - began, flush=True)
+"""
+PER_SECOND = 10_000_000  # steps of the work, roughly
+
+
+def body(processes: int, seconds: float) -> float:
+    """Mean wall seconds of the work in so many processes at once."""
+    with ExitStack() as stack:
+        working = [stack.enter_context(helper(BODY)) for _ in range(processes)]
+        for each in working:
+            line_of(each)
+        for each in working:
+            assert each.stdin is not None  # noqa: S101 - for the type checker
+            each.stdin.write(f"{int(seconds * PER_SECOND)}\n".encode())
+            each.stdin.flush()
+        return sum(float(line_of(each)) for each in working) / processes
+
+
+def sampled(run: Callable[[], float], hz: float) -> float:
+    """The same, while this process and all below it are sampled."""
+    with tempfile.TemporaryDirectory() as folder:
+        clock = Clock(time.monotonic(), time.time())
+        sampler = Sampler(Path(folder) / "rows.csv", clock, 1 / hz, has_tests=True)
+        sampler.start()
+        try:
+            return run()
+        finally:
+            sampler.stop()
+
+
+def compare(processes: int, given: argparse.Namespace) -> None:
+    """Print both, and the ratio."""
+
+    def alone() -> float:
+        return body(processes, given.seconds)
+
+    times = interleaved({"alone": alone, "sampled": lambda: sampled(alone, given.hz)}, given.rounds)
+    print(f"{processes} working")
+    for name, values in times.items():
+        show(f"  {name}", values, "s")
+    slower = [100 * (ratio - 1) for ratio in ratios(times["sampled"], times["alone"])]
+    show("  slower by", slower, "%", "at most 1")
+    low, high = interval_of_median(slower)
+    print(f"  the median is within {low:.2f} % and {high:.2f} % with 95 % confidence")
+
+
+def main() -> None:
+    """Compare."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=30, help="turns of each")
+    parser.add_argument("--seconds", type=float, default=2, help="length of the work, roughly")
+    parser.add_argument("--hz", type=float, default=100, help="samples a second")
+    given = parser.parse_args()
+    for processes in sorted({1, os.cpu_count() or 1}):
+        compare(processes, given)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""A day of sampling in minutes: the real loop, readers and file, driven by a clock that jumps to the next row.
+
+    python benchmarks/soak.py --rows 864000
+
+It runs in a process started as the sampler's is, while short-lived processes come and go below it. What may not grow
+is told every tenth: resident memory, open descriptors. 864,000 rows at 10 Hz are a day; the file has a few hundred MB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+INTERVAL_S = 0.1
+INSIDE = """import sys
+sys.path[:0] = sys.argv[1:3]
+from soak import simulate
+simulate(int(sys.argv[3]), sys.argv[4])
+"""
+
+
+class Jumping:
+    """A clock that goes on only when it is waited for, and has an end."""
+
+    def __init__(self, seconds: float) -> None:
+        self._began = self._now = time.monotonic()
+        self._seconds = seconds
+
+    def now(self) -> float:
+        """The time, in seconds."""
+        return self._now
+
+    def wait(self, seconds: float) -> bool:
+        """Be that much later at once; tells whether it is over instead."""
+        over = self._now + seconds - self._began > self._seconds
+        self._now += 0.0 if over else seconds
+        return over
+
+
+def simulate(rows: int, path: str) -> None:
+    """Take so many rows, and print what the process holds after every tenth of them."""
+    from pytest_twin.model.clock import Clock
+    from pytest_twin.probes import Context
+    from pytest_twin.rows import Rows
+    from pytest_twin.sampler import Reader, Sampling
+
+    clock = Jumping((rows + 0.5) * INTERVAL_S)
+    reader = Reader(Clock(clock.now(), time.time()), Context(os.getppid(), has_tests=True))
+    table = Rows(path, reader.header)
+    sampling = Sampling(reader.row, table.append, INTERVAL_S)
+    told = 0
+
+    def wait(seconds: float) -> bool:
+        nonlocal told
+        if sampling.rows >= told:
+            print(sampling.rows, *held(), flush=True)
+            told += max(1, rows // 10)
+        return clock.wait(seconds)
+
+    sampling.run(clock.now, wait)
+    print(sampling.rows, *held(), flush=True)
+
+
+def held() -> tuple[int, int]:
+    """Resident memory in KiB, and open descriptors, of this process."""
+    with open("/proc/self/status", "rb") as file:
+        resident = int(file.read().partition(b"VmRSS:")[2].split(None, 1)[0])
+    return resident, len(os.listdir("/proc/self/fd"))
+
+
+def watch(process: subprocess.Popen[str]) -> list[tuple[int, int, int]]:
+    """Print what it tells, and start something short-lived all the time."""
+    assert process.stdout is not None  # noqa: S101 - for the type checker
+    told = []
+    os.set_blocking(process.stdout.fileno(), False)
+    while process.poll() is None:
+        subprocess.run(["/bin/true"], check=True)
+        time.sleep(0.02)
+        told += tell(process.stdout.readlines())
+    return told + tell(process.stdout.readlines())
+
+
+def tell(lines: list[str]) -> list[tuple[int, int, int]]:
+    """Print these lines, and give their numbers."""
+    told = []
+    for line in lines:
+        rows, resident, descriptors = map(int, line.split())
+        print(f"{rows:10} rows {resident / 1024:8.2f} MiB {descriptors:4} descriptors", flush=True)
+        told.append((rows, resident, descriptors))
+    return told
+
+
+def main() -> None:
+    """Simulate."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=864_000)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.csv"
+        command = [sys.executable, "-I", "-S", "-c", INSIDE, str(HERE), str(HERE.parent), str(given.rows), str(path)]
+        began = time.monotonic()
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        try:
+            told = watch(process)
+        finally:
+            process.kill()
+        with path.open("rb") as file:
+            lines = sum(1 for _ in file) - 1
+    (_, first, few), (rows, last, many) = told[min(1, len(told) - 2)], told[-1]
+    print(f"{rows} rows in {time.monotonic() - began:.0f} s, {lines} in the file   goal {given.rows}")
+    print(f"grown since the first tenth: {(last - first) / 1024:.2f} MiB   goal below 5")
+    print(f"more descriptors: {many - few}   goal 0")
+
+
+if __name__ == "__main__":
+    main()

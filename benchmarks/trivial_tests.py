@@ -1,0 +1,100 @@
+"""Wall time of 1,000 trivial tests: recorded by pytest-twin, by its peers, and not at all, in turn.
+
+    python benchmarks/trivial_tests.py --rounds 10
+
+No plugin is loaded but the one that is measured. The peers may be in an environment of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from _shared import interleaved, ratios, show
+
+COUNT = 1000
+TESTS = f"import pytest\n\n@pytest.mark.parametrize('number', range({COUNT}))\ndef test_trivial(number): pass\n"
+
+
+class Run(NamedTuple):
+    """A way to run the tests."""
+
+    name: str
+    plugin: str = ""
+    flags: tuple[str, ...] = ()
+    python: str = sys.executable
+
+    def seconds(self, folder: Path) -> float:
+        """Run them in this folder, and give the time that they took."""
+        plugin = ["-p", self.plugin] if self.plugin else []
+        options = ["-q", "-p", "no:cacheprovider", "--disable-plugin-autoload", *plugin, *self.flags]
+        began = time.perf_counter()
+        command = [self.python, "-m", "pytest", *options, "test_trivial.py"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        took = time.perf_counter() - began
+        if f"{COUNT} passed" not in done.stdout:  # a peer may end with an error of its own
+            raise SystemExit(f"{self.name}: the tests did not run\n{done.stdout[-500:]}{done.stderr[-500:]}")
+        return took
+
+    def is_there(self) -> bool:
+        """Whether its plugin can be imported; a line says so if not."""
+        done = subprocess.run([self.python, "-c", f"import {self.plugin}"], capture_output=True, check=False)
+        if done.returncode:
+            print(f"{self.name}: left out, since it is missing; pip install {self.name}")
+        return not done.returncode
+
+
+PLAIN = Run("plain pytest")
+TWIN = Run("pytest --twin", "pytest_twin.plugin", ("--twin",))
+PERFGUARD = Run("pytest-perfguard", "pytest_perfguard.plugin", ("--perfguard",))
+MONITOR = Run("pytest-monitor", "pytest_monitor.pytest_monitor")  # needs about a minute
+
+
+def compare(runs: Sequence[Run], rounds: int, goals: Mapping[str, str] | None = None, *, warm: bool = True) -> None:
+    """Print the seconds of each, and its ratio to the first one's."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "test_trivial.py").write_text(TESTS)
+
+        def of(run: Run) -> Callable[[], float]:
+            return lambda: run.seconds(Path(folder))
+
+        times = interleaved({run.name: of(run) for run in runs}, rounds, warm=warm)
+    base = runs[0].name
+    show(base, times[base], "s")
+    for run in runs[1:]:
+        show(run.name, times[run.name], "s")
+        show(f"  / {base}", ratios(times[run.name], times[base]), goal=(goals or {}).get(run.name, ""))
+
+
+def interpreter(text: str) -> str:
+    """A Python, as a path that holds in any folder."""
+    found = shutil.which(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"there is no program {text}; give the path of a Python")
+    return os.path.abspath(found)  # a virtual environment's is a link that has to stay one
+
+
+def main() -> None:
+    """Compare."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=10, help="turns of each")
+    parser.add_argument("--slow-rounds", type=int, default=1, help="turns with pytest-monitor; 0: none")
+    parser.add_argument("--peers-python", type=interpreter, default=sys.executable, help="a Python that has the peers")
+    given = parser.parse_args()
+    perfguard, monitor = (each._replace(python=given.peers_python) for each in (PERFGUARD, MONITOR))
+    quick = [PLAIN, TWIN, *([perfguard] if perfguard.is_there() else [])]
+    compare(quick, given.rounds, {TWIN.name: "at most 1.15"})
+    if given.slow_rounds and monitor.is_there():
+        compare([PLAIN, TWIN, monitor], given.slow_rounds, warm=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""The benchmarks start, and the quickest of them run; what they measure is no matter here."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent.parent / "benchmarks"
+SCRIPTS = sorted(path.name for path in FOLDER.glob("[!_]*.py"))
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="they read /proc")
+
+
+def run(name, *flags):
+    done = subprocess.run([sys.executable, FOLDER / name, *flags], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_benchmark_tells_how_it_is_run(name):
+    assert f"python benchmarks/{name}" in run(name, "--help")
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_the_readme_lists_every_benchmark(name):
+    assert f"| `{name}` |" in (FOLDER / "README.md").read_text()
+
+
+def test_the_cost_of_a_row_is_told_with_its_ratio_and_goal():
+    told = run("row_cost.py", "--rounds", "1", "--repeat", "1", "--processes", "3")
+    assert "psutil / the 17 legacy columns" in told
+    assert told.count("goal at least") == 2
+
+
+def test_a_short_soak_writes_every_row():
+    assert "\n20 rows in " in run("soak.py", "--rows", "20")
+
+
+def test_a_killed_sampler_and_a_killed_run_are_looked_into():
+    assert run("kill.py", "--times", "1").count("rows lost") == 3
+
+
+def test_a_monitor_that_is_missing_is_named_and_left_out(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    told = run("monitors.py", "--only", "atop", "--seconds", "1", "--warm-up", "0.5", "--rounds", "1")
+    assert "atop: left out, since it is missing; apt-get install atop" in told
+    assert "pytest-twin's sampler, " in told
