@@ -16,18 +16,18 @@ class Column(NamedTuple):
         name: As it stands in the header, its unit at the end where it has one.
         unit: The unit of its values, empty for a mere number or text.
         meaning: One sentence for the reader of the file.
-        digits: Decimals that are written.
+        digits: Decimals that are written; 0 for what is counted, None for text.
         legacy: Its place in the dataset of the old script collection, which opens the file, or None.
     """
 
     name: str
     unit: str
     meaning: str
-    digits: int = 2
+    digits: int | None = 2
     legacy: int | None = None
 
 
-TIMESTAMP = Column("timestamp", "", "When the row was taken: ISO 8601, UTC.", legacy=0)
+TIMESTAMP = Column("timestamp", "", "When the row was taken: ISO 8601, UTC.", None, legacy=0)
 ELAPSED = Column("elapsed_s", "s", "Monotonic time since the run began.", digits=3)
 
 
@@ -45,6 +45,6 @@ def cell(column: Column, value: Value) -> str:
     """A value as the file has it: a value that is missing is an empty cell, never a zero."""
     if value is None or value != value:  # noqa: PLR0124 - NaN
         return ""
-    if isinstance(value, str):
-        return value
+    if isinstance(value, str) or column.digits is None:
+        return str(value)
     return f"{value:.{column.digits}f}"
