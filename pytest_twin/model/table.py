@@ -21,15 +21,27 @@ def record(cells: Iterable[object]) -> str:
     return line.getvalue()
 
 
-def records(text: str) -> list[dict[str, str]]:
-    """The rows of a table, by column; a last line without an end was cut off when the run died, and is left out."""
-    complete = text[: text.rfind("\n") + 1]
-    csv.field_size_limit(max(csv.field_size_limit(), len(complete)))
+def rows(text: str) -> list[list[str]]:
+    """The cells of each line that has some.
+
+    Raises:
+        ValueError: It is not CSV.
+    """
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     try:
-        rows = list(csv.DictReader(io.StringIO(complete)))
+        return [row for row in csv.reader(io.StringIO(text)) if row]
     except csv.Error as error:
         raise ValueError(f"is not CSV: {error}") from None
-    return [row for row in rows if None not in row and None not in row.values()]  # those of another length are damaged
+
+
+def records(text: str) -> list[dict[str, str]]:
+    """The rows of a table, by column; a last line without an end was cut off when the run died, and is left out.
+
+    Raises:
+        ValueError: It is not CSV.
+    """
+    names, *found = rows(text[: text.rfind("\n") + 1]) or [[]]
+    return [dict(zip(names, row, strict=True)) for row in found if len(row) == len(names)]  # others are damaged
 
 
 def header(columns: Sequence[str]) -> str:
