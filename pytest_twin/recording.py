@@ -48,6 +48,7 @@ class Recording:
         worker: str = "",
         has_tests: bool = False,
         append: bool = False,
+        rotate_at: int = 0,
         identify: bool = False,
     ) -> None:
         """Prepare it.
@@ -59,6 +60,7 @@ class Recording:
             worker: The pytest-xdist worker that this process is: it writes parts of its own, and does not sample.
             has_tests: Whether this process runs tests, or its workers do.
             append: Go on behind the files that are there.
+            rotate_at: Bytes from which on the dataset goes on in a new file; 0 is never.
             identify: Have the names of host and user in the fingerprint.
         """
         self.folder = folder
@@ -67,7 +69,7 @@ class Recording:
         self._interval = interval
         self._append, self._identify = append, identify
         self._sampler = None if worker else Sampler(
-            folder / DATASET, self.clock, interval, has_tests=has_tests, probes=probes.others()
+            folder / DATASET, self.clock, interval, has_tests=has_tests, probes=probes.others(), rotate_at=rotate_at
         )  # fmt: skip
         self._supervisor = Supervisor(self._told)
         self._numbers = count(1)
@@ -77,8 +79,8 @@ class Recording:
 
     def __enter__(self) -> Self:
         self.folder.make()
-        if not self._append and not self.worker:
-            self.folder.forget()
+        if not self.worker:
+            (self.folder.go_on if self._append else self.folder.forget)()
         if not self.worker:
             self.folder.write_json(FINGERPRINT, host.fingerprint(identify=self._identify))
         self._annotations = self.folder.table(ANNOTATIONS, self.worker)

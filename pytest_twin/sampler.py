@@ -49,7 +49,14 @@ class Sampler:
     """Starts the sampling process and stops it; a context manager."""
 
     def __init__(
-        self, path: Path, clock: Clock, interval: float, *, has_tests: bool, probes: Sequence[str] = ()
+        self,
+        path: Path,
+        clock: Clock,
+        interval: float,
+        *,
+        has_tests: bool,
+        probes: Sequence[str] = (),
+        rotate_at: int = 0,
     ) -> None:
         """Prepare it.
 
@@ -59,6 +66,7 @@ class Sampler:
             interval: Seconds between rows.
             has_tests: Whether this process runs tests, whose own columns are filled then.
             probes: Modules of probes besides our own.
+            rotate_at: Bytes from which on the dataset goes on in a new file; 0 is never.
         """
         self._orders = {
             "path": str(path),
@@ -67,6 +75,7 @@ class Sampler:
             "root": os.getpid(),
             "has_tests": has_tests,
             "probes": list(probes),
+            "rotate_at": rotate_at,
         }
         self._process: subprocess.Popen[bytes] | None = None
         self.sampled = Sampled()
@@ -194,7 +203,7 @@ def main() -> None:
     threading.Thread(target=listen, daemon=True).start()
     parent = os.getppid()
     reader = Reader(Clock(*orders["clock"]), Context(orders["root"], orders["has_tests"]), orders["probes"])
-    rows = Rows(orders["path"], reader.header)
+    rows = Rows(orders["path"], reader.header, orders["rotate_at"])
     sampling = Sampling(reader.row, rows.append, orders["interval"])
     sampling.warnings = reader.warnings
 

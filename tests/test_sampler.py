@@ -275,7 +275,7 @@ def test_ctrl_c_in_the_terminal_is_not_for_it(sampler):
 
 def orders(path: Path) -> dict:
     clock = [time.monotonic(), time.time()]
-    own = {"root": os.getpid(), "has_tests": False, "probes": []}
+    own = {"root": os.getpid(), "has_tests": False, "probes": [], "rotate_at": 0}
     return {"path": str(path), "clock": clock, "interval": 0.05, **own}
 
 
