@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +21,7 @@ from pytest_twin.model import attempt, columns, event, legacy_events
 from pytest_twin.model.columns import Column
 from pytest_twin.model.table import rows
 from pytest_twin.pieces import PARQUET, Piece, open_piece, opened, pieces
-from pytest_twin.reading import Block, ReadingError, Shape, blocks, from_cells, names_of, parse, typed
+from pytest_twin.reading import Block, ReadingError, Shape, blocks, from_cells, heading, parse, typed
 from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, SCHEDULE, TESTS, RunFolder
 
 if TYPE_CHECKING:
@@ -74,11 +76,7 @@ def load(path: str | os.PathLike[str]) -> Run:
     path = Path(path)
     if path.is_dir():
         return _load_folder(RunFolder(path))
-    try:
-        with open_piece(path) as file:
-            return _load_file(Piece(path, file))
-    except OSError as error:
-        raise ReadingError(f"{path}: {error.strerror or error}") from None
+    return _load_file(path)
 
 
 def samples(dataset: Path) -> pd.DataFrame:
@@ -110,16 +108,19 @@ def _load_folder(folder: RunFolder) -> Run:
     return Run(folder.path, *tables, _document(folder / FINGERPRINT), _document(folder / SCHEDULE))
 
 
-def _load_file(piece: Piece) -> Run:
+def _load_file(path: Path) -> Run:
     """One file; what it is, its columns tell."""
-    names = [] if piece.path.suffix == PARQUET else names_of(piece.file)
-    piece.file.seek(0)
+    names: list[str] = []
+    with _told(path), open_piece(path) as file:
+        if path.suffix != PARQUET:
+            names, _ = heading(file)
     which = TESTS_SHAPE if "nodeid" in names else EVENTS_SHAPE if "event" in names else samples_shape()
-    frame = whole(stream([piece], which), which)
+    with open_piece(path) as file:
+        frame = whole(stream([Piece(path, file)], which), which)
     samples, events, tests = (
         frame if shape == which else whole([], shape) for shape in (samples_shape(), EVENTS_SHAPE, TESTS_SHAPE)
     )
-    return Run(piece.path, samples, events, tests)
+    return Run(path, samples, events, tests)
 
 
 def _table(folder: RunFolder, name: str, shape: Shape, worker: str) -> pd.DataFrame:
@@ -140,10 +141,17 @@ def stream(found: Iterable[Piece], shape: Shape) -> Iterator[Block]:
         ReadingError: A file is none of ours.
     """
     for piece in found:
-        try:
+        with _told(piece.path):
             yield from _blocks(piece, shape)
-        except ReadingError as error:
-            raise ReadingError(f"{piece.path}: {error}") from None
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Whatever keeps a file from being read becomes one line that names it."""
+    try:
+        yield
+    except (OSError, EOFError, zlib.error, ReadingError) as error:
+        raise ReadingError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def whole(read: Iterable[Block], shape: Shape) -> pd.DataFrame:
@@ -173,11 +181,12 @@ def _blocks(piece: Piece, shape: Shape) -> Iterator[Block]:
     if piece.path.suffix == PARQUET:
         yield from _parquet(piece, shape)
         return
-    names = names_of(piece.file)
-    if not names:
-        if piece.file.tell():
+    names, is_whole = heading(piece.file)
+    if not is_whole:  # the run died, and left the beginning of it or nothing
+        declared = [column.name for column in shape.columns]
+        if names and not declared[0].startswith(names[0]):
             raise ReadingError("is not CSV")
-        names = [column.name for column in shape.columns]
+        names = declared
     if shape.time not in names or len(set(names)) < len(names):
         raise ReadingError(f"has no column {shape.time}" if shape.time not in names else "has a column twice")
     if shape is EVENTS_SHAPE and tuple(names) == legacy_events.HEADER:

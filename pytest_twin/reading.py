@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from typing import IO, TYPE_CHECKING, NamedTuple
@@ -52,26 +51,19 @@ class Block(NamedTuple):
     damaged: int
 
 
-def names_of(file: IO[bytes]) -> list[str]:
-    """The columns that a file's first line names; the rest is left to be read. None where the line has no end."""
+def heading(file: IO[bytes]) -> tuple[list[str], bool]:
+    """The columns that a file's first line names, and whether that line is whole; what follows is left to be read."""
     line, end, _ = file.readline(LONGEST_HEADER).decode("utf-8-sig", "replace").partition("\n")
-    return next(iter(rows(line.removesuffix("\r"))), []) if end else []
+    return next(iter(rows(line.removesuffix("\r").replace("\r", " "))), []), bool(end)
 
 
 def blocks(file: IO[bytes]) -> Iterator[bytes]:
-    """Whole lines, some megabytes at a time; a last line without an end was cut off, and is left out.
-
-    Raises:
-        ReadingError: It is damaged as a whole.
-    """
+    """Whole lines, some megabytes at a time; a last line without an end was cut off, and is left out."""
     rest = b""
-    try:
-        while chunk := file.read(BLOCK):
-            whole, end, rest = (rest + chunk).rpartition(b"\n")
-            if end:
-                yield whole + end
-    except (OSError, EOFError, zlib.error) as error:
-        raise ReadingError(f"cannot be read: {error}") from None
+    while chunk := file.read(BLOCK):
+        whole, end, rest = (rest + chunk).rpartition(b"\n")
+        if end:
+            yield whole + end
 
 
 def parse(lines: bytes, names: Sequence[str], shape: Shape) -> Block:
