@@ -24,15 +24,16 @@ class ConversionError(OSError):
 
 
 def to_gzip(dataset: Path) -> None:
-    """Compress each CSV file of a dataset, and remove it.
+    """Compress each CSV file of a dataset, and remove it, one after another.
 
     Raises:
-        ConversionError: One could not be written; that one is kept.
+        ConversionError: One could not be written; that one and those after it are kept.
     """
     for path in pieces(dataset):
         if path.suffix == CSV:
             with _made(path.with_suffix(GZIP)) as file, open_piece(path) as rows, gzip.open(file, "wb", 6) as packed:
                 shutil.copyfileobj(rows, packed, 1 << 20)
+            path.unlink()  # at once: its room may be needed for the next
     _remove_all_but(pieces(dataset), dataset)
 
 
