@@ -52,9 +52,7 @@ They are not sampled, so a test of 3 ms has true ones.
 
 ## annotations.csv: a row is an event
 
-`{", ".join(event.FIELDS)}`
-
-{event.Event.__doc__.partition("Attributes:")[2].replace("        ", "- ").rstrip() if event.Event.__doc__ else ""}
+{table(event.COLUMNS)}
 """
 
 

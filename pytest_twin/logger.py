@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import time
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from pytest_twin.run_folder import ANNOTATIONS, DATASET
+from pytest_twin import frames
+from pytest_twin.run_folder import DATASET
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,23 +39,22 @@ class TwinLogger:
         return self._recording.phase(name, test=self._attempt.nodeid)
 
     def samples(self) -> pd.DataFrame:
-        """The samples of this test so far, oldest first, with the time stamps as UTC.
+        """The samples of this test so far, oldest first, as `pytest_twin.load` reads them: the index is the UTC time.
 
         A test that is younger than the sampling interval waits for its first one.
         """
         deadline = time.monotonic() + 5 * self._interval + 1.0
         while True:
-            frame = self._frame(DATASET)
-            frame = frame[frame["elapsed_s"] >= self._attempt.began].reset_index(drop=True)
+            frame = frames.samples(self._recording.folder / DATASET)
+            frame = frame[frame["elapsed_s"] >= self._attempt.began]
             if len(frame) or time.monotonic() > deadline:
                 return frame
             time.sleep(self._interval / 5)
 
     def events(self) -> pd.DataFrame:
         """The events of this test so far: its own, and those of the loads around it."""
-        frame = self._frame(self._recording.folder.part(ANNOTATIONS, self._recording.worker).name)
-        inside = (frame["elapsed_s"] >= self._attempt.began) | (frame["test"] == self._attempt.nodeid)
-        return frame[inside].reset_index(drop=True)
+        frame = frames.events(self._recording.folder, self._recording.worker)
+        return frame[(frame["elapsed_s"] >= self._attempt.began) | (frame["test"] == self._attempt.nodeid)]
 
     def peak(self, column: str) -> float:
         """The highest value of a column of `samples`."""
@@ -70,11 +69,3 @@ class TwinLogger:
         if column not in frame:
             raise KeyError(f"{column} is no column; there are {', '.join(frame.columns)}")
         return frame[column]
-
-    def _frame(self, name: str) -> pd.DataFrame:
-        import pandas as pd
-
-        text = (self._recording.folder / name).read_text(encoding="utf-8")
-        frame = pd.read_csv(io.StringIO(text[: text.rfind("\n") + 1]))
-        frame["timestamp"] = pd.to_datetime(frame["timestamp"], utc=True)
-        return frame

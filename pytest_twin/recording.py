@@ -54,6 +54,7 @@ class Recording:
         has_tests: bool = False,
         per_core: bool = False,
         append: bool = False,
+        rotate_at: int = 0,
         identify: bool = False,
     ) -> None:
         """Prepare it.
@@ -66,6 +67,7 @@ class Recording:
             has_tests: Whether this process runs tests, or its workers do.
             per_core: Whether each CPU gets a column of its own.
             append: Go on behind the files that are there.
+            rotate_at: Bytes from which on the dataset goes on in a new file; 0 is never.
             identify: Have the names of host and user in the fingerprint.
         """
         self.folder = folder
@@ -75,7 +77,7 @@ class Recording:
         self._append, self._identify = append, identify
         self._sampler = None if worker else Sampler(
             folder / DATASET, self.clock, interval, has_tests=has_tests, per_core=per_core, probes=probes.others(),
-            told=self._missed,
+            rotate_at=rotate_at, told=self._missed,
         )  # fmt: skip
         self._supervisor = Supervisor(self._told)
         self._numbers = count(1)
@@ -86,8 +88,8 @@ class Recording:
 
     def __enter__(self) -> Self:
         self.folder.make()
-        if not self._append and not self.worker:
-            self.folder.forget()
+        if not self.worker:
+            (self.folder.go_on if self._append else self.folder.forget)()
         self._annotations = self.folder.table(ANNOTATIONS, self.worker)
         self._tests = self.folder.table(TESTS, self.worker)
         if self._sampler:

@@ -7,36 +7,28 @@ import os
 
 FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 LONGEST_ROW = 1 << 20
+DIGITS = 4
 
 
 class Rows:
     """An open table; what a run that died left unfinished at its end is cut off."""
 
-    def __init__(self, path: str, header: str) -> None:
+    def __init__(self, path: str, header: str, rotate_at: int = 0) -> None:
         """Open it.
 
         Args:
             path: The file.
             header: Its first line, written where the file is new.
+            rotate_at: Bytes from which on the file becomes a numbered piece and a new one begins; 0 is never.
 
         Raises:
             OSError: It cannot be opened, is a link, or has other columns.
         """
-        self._fd = os.open(path, FLAGS, 0o600)
-        size = os.fstat(self._fd).st_size
-        if size:
-            os.lseek(self._fd, max(0, size - LONGEST_ROW), os.SEEK_SET)
-            tail = os.read(self._fd, LONGEST_ROW)
-            os.ftruncate(self._fd, size - len(tail) + tail.rfind(b"\n") + 1)
-        if os.fstat(self._fd).st_size == 0:
-            self.append(header)
-        elif not self._begins_with(header.encode()):
-            os.close(self._fd)
-            raise OSError(errno.EINVAL, "has other columns; give another directory", path)
-
-    def _begins_with(self, line: bytes) -> bool:
-        os.lseek(self._fd, 0, os.SEEK_SET)
-        return os.read(self._fd, len(line)) == line
+        self._path, self._header, self._rotate_at = path, header, rotate_at
+        self._fd, self._size = -1, 0
+        self._open()
+        if not self._size:
+            self.append("")
 
     def append(self, row: str) -> None:
         """Write one row, whole or not at all.
@@ -44,13 +36,62 @@ class Rows:
         Raises:
             OSError: It could not be written.
         """
-        data = row.encode()
-        before = os.fstat(self._fd).st_size
+        if 0 < self._rotate_at <= self._size:
+            self._renew()
+        data = (row if self._size else self._header + row).encode()
         wrote = os.write(self._fd, data)
         if wrote < len(data):
-            os.ftruncate(self._fd, before)
+            os.ftruncate(self._fd, os.fstat(self._fd).st_size - wrote)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._size += wrote
 
     def close(self) -> None:
         """No more rows."""
-        os.close(self._fd)
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = -1
+
+    def _open(self) -> None:
+        self._fd = os.open(self._path, FLAGS, 0o600)
+        size = os.fstat(self._fd).st_size
+        if size:
+            os.lseek(self._fd, max(0, size - LONGEST_ROW), os.SEEK_SET)
+            tail = os.read(self._fd, LONGEST_ROW)
+            size += tail.rfind(b"\n") + 1 - len(tail)
+            os.ftruncate(self._fd, size)
+        if size and not self._begins_with(self._header.encode()):
+            self.close()
+            raise OSError(errno.EINVAL, "has other columns; give another directory", self._path)
+        self._size = size
+
+    def _begins_with(self, line: bytes) -> bool:
+        os.lseek(self._fd, 0, os.SEEK_SET)
+        return os.read(self._fd, len(line)) == line
+
+    def _renew(self) -> None:
+        """Go on in a new file; where the full one cannot be renamed, it grows on, and the next row tries again."""
+        self.close()  # Windows renames no open file
+        try:
+            os.rename(self._path, piece_path(self._path, next_number(self._path)))
+        except OSError:
+            pass
+        self._open()
+
+
+def piece_path(path: str, number: int, suffix: str = "") -> str:
+    """The file of a numbered piece of a table; of the table's own kind where no suffix is given."""
+    stem, own = os.path.splitext(path)
+    return f"{stem}.{number:0{DIGITS}}{suffix or own}"
+
+
+def next_number(path: str) -> int:
+    """The number of the next piece of a table."""
+    return 1 + max((piece_number(name, path) for name in os.listdir(os.path.dirname(path) or ".")), default=0)
+
+
+def piece_number(name: str, path: str) -> int:
+    """The number of a piece of the table at this path, by the name of its file; 0 for any other file."""
+    stem = os.path.splitext(os.path.basename(path))[0] + "."
+    digits, dot, _ = name.removeprefix(stem).partition(".")
+    ours = name.startswith(stem) and dot and len(digits) >= DIGITS and digits.isascii() and digits.isdecimal()
+    return int(digits) if ours else 0

@@ -6,13 +6,14 @@ import json
 import os
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from pytest_twin.model import attempt, event
 from pytest_twin.model.table import header, record, records
+from pytest_twin.pieces import PARQUET, files, go_on, opened
 from pytest_twin.rows import Rows
 
 DATASET = "system_metrics_dataset.csv"
@@ -80,9 +81,14 @@ class RunFolder:
             raise RunFolderError(f"{self.path} cannot be made: {error.strerror}") from None
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise RunFolderError(f"{self.path} cannot be written; give another directory")
-        foreign = [name for name in FILES if (self / name).exists()]
+        foreign = self._files()
         if foreign and not self._is_of_a_run():
-            raise RunFolderError(f"{self.path} has a {foreign[0]} that is of no run; give another directory")
+            raise RunFolderError(f"{self.path} has a {foreign[0].name} that is of no run; give another directory")
+
+    def _files(self) -> list[Path]:
+        """What there is of ours; the fingerprint, by which a run is known, last."""
+        tables = (path for name in FILES if (path := self / name).exists() and name != DATASET)
+        return [*files(self / DATASET), *tables]
 
     def _is_of_a_run(self) -> bool:
         try:
@@ -100,8 +106,19 @@ class RunFolder:
                     (folder / name).unlink(missing_ok=True)
                 _remove_empty(folder)
         _remove_empty(self / TESTS_FOLDER)
-        for name in FILES:  # the fingerprint, by which a run is known, last
-            (self / name).unlink(missing_ok=True)
+        for path in self._files():
+            path.unlink()
+
+    def go_on(self) -> None:
+        """Make room for a recording behind the one that is there.
+
+        Raises:
+            RunFolderError: What is there cannot be renamed.
+        """
+        try:
+            go_on(self / DATASET)
+        except OSError as error:
+            raise RunFolderError(f"{error.filename}: {error.strerror}") from None
 
     def part(self, name: str, worker: str) -> Path:
         """The file of a table that a pytest-xdist worker writes; the table itself where there is none."""
@@ -133,11 +150,22 @@ class RunFolder:
         _write(self / name, json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
 
     def rows(self, name: str) -> list[dict[str, str]]:
-        """The rows of a table, by column; none where there is no such file."""
-        try:
-            return records((self / name).read_text(encoding="utf-8", errors="replace"))
-        except FileNotFoundError:
-            return []
+        """The rows of a table, by column; none where there is no such file.
+
+        Raises:
+            RunFolderError: It is a dataset that was converted to Parquet.
+        """
+        return [row for text in self._texts(name) for row in records(text)]
+
+    def _texts(self, name: str) -> Iterator[str]:
+        """The text of a table: of one file, or of each piece of a dataset."""
+        if name != DATASET:
+            yield from [(self / name).read_text(encoding="utf-8", errors="replace")] if (self / name).exists() else ()
+            return
+        for piece in opened(self / name):
+            if piece.path.suffix == PARQUET:
+                raise RunFolderError(f"{piece.path} is no CSV; read it with pytest_twin.load")
+            yield piece.file.read().decode(errors="replace")
 
     def merge(self) -> None:
         """Put the parts of all workers into one table each, in the order of time."""
@@ -157,8 +185,9 @@ class RunFolder:
         wanted = [row for row in self.rows(TESTS) if row["folder"]]
         if not wanted:
             return
-        samples = [line + "\n" for line in (self / DATASET).read_text(encoding="utf-8").split("\n")[:-1]]
-        heading, samples = samples[0], samples[1:]
+        lines = [line + "\n" for text in self._texts(DATASET) for line in text.split("\n")[:-1]]
+        heading = lines[0]
+        samples = [line for line in lines if line != heading]  # each piece has one
         place = heading.rstrip("\n").split(",").index("elapsed_s")
         times = [float(line.split(",", place + 1)[place]) for line in samples]
         spans = _spans(self.rows(ANNOTATIONS))

@@ -73,6 +73,7 @@ class Sampler:
         has_tests: bool,
         per_core: bool = False,
         probes: Sequence[str] = (),
+        rotate_at: int = 0,
         told: Callable[[Gap], None] = lambda _: None,
     ) -> None:
         """Prepare it.
@@ -84,12 +85,11 @@ class Sampler:
             has_tests: Whether this process runs tests, whose own columns are filled then.
             per_core: Whether each CPU gets a column of its own.
             probes: Modules of probes besides our own.
+            rotate_at: Bytes from which on the dataset goes on in a new file; 0 is never.
             told: Called from the listening thread when the sampling process died.
         """
-        switches = ("1" if switch else "0" for switch in (has_tests, per_core))
-        self._orders = [
-            str(path), repr(clock.began), repr(clock.epoch), repr(interval), str(os.getpid()), *switches, *probes
-        ]  # fmt: skip
+        numbers = (clock.began, clock.epoch, interval, os.getpid(), int(has_tests), int(per_core), rotate_at)
+        self._orders = [str(path), *map(repr, numbers), *probes]
         self._path, self._bare = path, sys.platform == "linux" and not probes
         self._tell = told
         self._process: subprocess.Popen[bytes] | None = None

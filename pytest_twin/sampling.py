@@ -180,10 +180,10 @@ def _socket_of_stdin() -> Any:
 
 def main() -> None:
     """Be the sampling process; its orders are its arguments, as `Sampler` gives them."""
-    path, began, epoch, interval, parent, has_tests, per_core, *extra = sys.argv[1:]
+    path, began, epoch, interval, parent, has_tests, per_core, rotate_at, *extra = sys.argv[1:]
     context = Context(int(parent), has_tests=has_tests == "1", per_core=per_core == "1")
     reader = Reader(Clock(float(began), float(epoch)), context, extra)
-    rows = Rows(path, reader.header)
+    rows = Rows(path, reader.header, int(rotate_at))
     sampling = Sampling(reader.row, rows.append, float(interval))
     sampling.warnings = reader.warnings
     say("ready")

@@ -12,6 +12,8 @@ from itertools import pairwise
 
 import pytest
 
+import pytest_twin
+
 COMMAND = [sys.executable, "-m", "pytest_twin"]
 
 
@@ -78,6 +80,32 @@ def test_record_appends_where_it_is_asked_to(twin, tmp_path):
     assert after[: len(before)] == before
     assert len(after) > len(before)
     assert {row["timestamp"] for row in after} >= {row["timestamp"] for row in before}
+
+
+def test_a_long_record_is_written_in_pieces_which_can_be_compressed(twin, tmp_path):
+    for more in ((), ("--append",)):
+        text = twin("record", "--interval", "0.02", "--duration", "1s", "--rotate", "4kB", "--gzip", *more)
+    samples = pytest_twin.load(tmp_path / "twin-report").samples
+    assert samples.index.is_unique
+    assert len(samples) > int(text.split()[0])
+    assert len(list((tmp_path / "twin-report").glob("system_metrics_dataset.0*.csv.gz"))) >= 2
+    assert list((tmp_path / "twin-report").glob("system_metrics_dataset*.csv")) == []
+
+
+def test_a_record_can_become_parquet(twin, tmp_path):
+    pytest.importorskip("pyarrow")
+    twin("record", "--interval", "0.05", "--duration", "500ms", "--rotate", "1kB", "--parquet")
+    [path] = (tmp_path / "twin-report").glob("system_metrics_dataset*")
+    assert path.name == "system_metrics_dataset.parquet"
+    assert len(pytest_twin.load(tmp_path / "twin-report").samples) >= 1
+
+
+def test_parquet_without_pyarrow_is_refused_before_anything_is_recorded(tmp_path):
+    hide = "from importlib import util; util.find_spec = lambda name, *_: None"
+    program = f"import click; {hide}; from pytest_twin.cli import record; record.command(['--parquet'])"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1] == "Error: --parquet needs pyarrow; pip install 'pytest-twin[parquet]'"
+    assert (done.returncode, list(tmp_path.iterdir())) == (2, [])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -159,6 +187,8 @@ def test_options_stand_in_pyproject_and_flags_win(twin, tmp_path):
     [
         (["record", "--interval", "no"], "Error: interval: 'no' is not a number above 0; write one such as 0.1"),
         (["record", "--duration", "soon"], "Error: Invalid value for '--duration': 'soon' is not a duration; *"),
+        (["record", "--rotate", "much"], "Error: Invalid value for '--rotate': 'much' is not an amount"),
+        (["record", "--rotate", "5"], "Error: Invalid value for '--rotate': '5' is not a size; write one such as *"),
         (["stress"], "Error: nothing to apply; give a load such as --cpu 75%"),
         (["stress", "--cpu", "150%"], 'Error: --cpu: "150%" is over 100%; give 0-100%'),
         (["run", "none.json"], "Error: none.json: No such file or directory"),

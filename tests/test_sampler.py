@@ -315,6 +315,7 @@ def test_the_end_of_its_stdin_is_its_end(tmp_path):
         str(os.getpid()),
         "0",
         "0",
+        "0",
     ]
     done = subprocess.run(
         [sys.executable, "-m", "pytest_twin.sampling", *orders],

@@ -13,7 +13,7 @@ import click
 
 from pytest_twin import settings as options
 from pytest_twin.model.load import MODIFIERS, Load, LoadError, parse
-from pytest_twin.model.quantity import duration
+from pytest_twin.model.quantity import duration, size
 from pytest_twin.recording import Recording
 from pytest_twin.report.terminal import summary
 from pytest_twin.run_folder import RunFolder, RunFolderError
@@ -63,6 +63,19 @@ class Duration(click.ParamType[float]):
             self.fail(str(error), param, ctx)
 
 
+class Size(click.ParamType[int]):
+    """Bytes, from text such as ``100MB``."""
+
+    name = "size"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read it, or say what is wrong."""
+        try:
+            return int(size(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 def load_options(command: F) -> F:
     """An option for each kind of load there is, and for each modifier."""
     for name, modifier in reversed(MODIFIERS.items()):
@@ -108,10 +121,10 @@ def stop_on_signals() -> Iterator[threading.Event]:
 
 
 @contextmanager
-def recorded(settings: Settings, *, append: bool = False) -> Iterator[Recording]:
+def recorded(settings: Settings, *, append: bool = False, rotate_at: int = 0) -> Iterator[Recording]:
     """A recording for the time of the block, and its summary behind it."""
     folder = RunFolder(settings.report_dir)
-    recording = Recording(folder, settings.interval, per_core=settings.per_core, append=append)
+    recording = Recording(folder, settings.interval, per_core=settings.per_core, append=append, rotate_at=rotate_at)
     try:
         with recording:
             yield recording

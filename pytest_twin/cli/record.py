@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 import click
 
-from pytest_twin.cli._options import Duration, recorded, settings_of, settings_options, stop_on_signals
+from pytest_twin.cli._options import Duration, Size, recorded, settings_of, settings_options, stop_on_signals
 from pytest_twin.cli._view import view_of
+from pytest_twin.convert import ConversionError, to_gzip, to_parquet
+from pytest_twin.run_folder import DATASET
 
 
 @click.command
 @settings_options("interval", "per_core", "report_dir")
 @click.option("--duration", type=Duration(), help="how long, such as 10m (default: until Ctrl-C)")
 @click.option("--append", is_flag=True, help="go on behind the rows that are there")
-def command(duration: float | None, append: bool, **given: Any) -> None:
+@click.option("--rotate", type=Size(), help="begin a new file from this size on, such as 100MB")
+@click.option("--gzip", "form", flag_value="gzip", help="compress the dataset at the end")
+@click.option("--parquet", "form", flag_value="parquet", help="make one Parquet file of the dataset at the end")
+def command(duration: float | None, append: bool, rotate: int | None, form: str | None, **given: Any) -> None:
     """Record what this machine does, one row an interval, until the time is over or Ctrl-C."""
     settings = settings_of(given, interval=1.0)
+    if form == "parquet" and not find_spec("pyarrow"):
+        raise click.UsageError("--parquet needs pyarrow; pip install 'pytest-twin[parquet]'")
     with (
         stop_on_signals() as stop,
-        recorded(settings, append=append) as recording,
+        recorded(settings, append=append, rotate_at=rotate or 0) as recording,
         view_of(recording, settings.interval) as view,
     ):
         view.wait(stop, duration)
+    if form:
+        try:
+            {"gzip": to_gzip, "parquet": to_parquet}[form](recording.folder / DATASET)
+        except ConversionError as error:
+            raise click.ClickException(str(error)) from None

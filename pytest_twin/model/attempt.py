@@ -10,11 +10,11 @@ from pytest_twin.model.columns import Column
 MIB = 1 << 20
 
 _WHICH = (
-    Column("nodeid", "", "The test."),
-    Column("attempt", "", "1, and more where a plugin runs it again."),
-    Column("worker", "", "The pytest-xdist worker; empty without."),
-    Column("outcome", "", "passed, failed, skipped, xfailed, xpassed or error."),
-    Column("start", "", "When it began: ISO 8601, UTC."),
+    Column("nodeid", "", "The test.", None),
+    Column("attempt", "", "1, and more where a plugin runs it again.", 0),
+    Column("worker", "", "The pytest-xdist worker; empty without.", None),
+    Column("outcome", "", "passed, failed, skipped, xfailed, xpassed or error.", None),
+    Column("start", "", "When it began: ISO 8601, UTC.", None),
     Column("elapsed_s", "s", "The same, as monotonic time since the run began."),
     Column("duration_s", "s", "From there to its end, the time to apply a load included."),
     Column("setup_s", "s", "Wall time of the set-up."),
@@ -35,12 +35,12 @@ EXACT = (
     ),
     Column("read_MB", "MiB", "Read from disks by the test process and children that ended (Linux)."),
     Column("written_MB", "MiB", "Written to disks by the same (Linux)."),
-    Column("context_switches", "", "Voluntary and involuntary context switches of the test process."),
-    Column("major_faults", "", "Page faults of the test process that had to wait for a disk."),
+    Column("context_switches", "", "Voluntary and involuntary context switches of the test process.", 0),
+    Column("major_faults", "", "Page faults of the test process that had to wait for a disk.", 0),
 )
 _CIRCUMSTANCES = (
-    Column("load", "", "What it ran under."),
-    Column("folder", "", "Its own folder, within this one."),
+    Column("load", "", "What it ran under.", None),
+    Column("folder", "", "Its own folder, within this one.", None),
 )
 COLUMNS = (*_WHICH, *EXACT, *_CIRCUMSTANCES)
 

@@ -18,20 +18,20 @@ class Column:
         name: As it stands in the header, its unit at the end where it has one.
         unit: The unit of its values, empty for a mere number or text.
         meaning: One sentence for the reader of the file.
-        digits: Decimals that are written.
+        digits: Decimals that are written; 0 for what is counted, None for text.
         legacy: Its place in the dataset of the old script collection, which opens the file, or None.
     """
 
     __slots__ = ("digits", "legacy", "meaning", "name", "unit")
 
-    def __init__(self, name: str, unit: str, meaning: str, digits: int = 2, legacy: int | None = None) -> None:
+    def __init__(self, name: str, unit: str, meaning: str, digits: int | None = 2, legacy: int | None = None) -> None:
         self.name, self.unit, self.meaning, self.digits, self.legacy = name, unit, meaning, digits, legacy
 
     def __repr__(self) -> str:
         return f"Column({self.name!r})"
 
 
-TIMESTAMP = Column("timestamp", "", "When the row was taken: ISO 8601, UTC.", legacy=0)
+TIMESTAMP = Column("timestamp", "", "When the row was taken: ISO 8601, UTC.", None, legacy=0)
 ELAPSED = Column("elapsed_s", "s", "Monotonic time since the run began.", digits=4)
 
 
@@ -56,4 +56,4 @@ def template(columns: Sequence[Column], values: Sequence[Value]) -> str:
 def _format(column: Column, value: Value) -> str:
     if value is None:
         return "%.0s"
-    return "%s" if isinstance(value, str) else f"%.{column.digits}f"
+    return "%s" if isinstance(value, str) or column.digits is None else f"%.{column.digits}f"

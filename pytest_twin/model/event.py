@@ -6,28 +6,29 @@ import json
 from typing import Any, NamedTuple
 
 from pytest_twin.model.clock import Clock
+from pytest_twin.model.columns import ELAPSED, TIMESTAMP, Column
 from pytest_twin.model.table import record
 
 START, END, ABORT, SKIP, NOTE = "start", "end", "abort", "skip", "note"
 TEST, PHASE, GAP = "test", "phase", "gap"
 
-FIELDS = ("timestamp", "elapsed_s", "event", "id", "type", "test", "worker", "target", "achieved", "detail")
+COLUMNS = (
+    TIMESTAMP,
+    ELAPSED,
+    Column("event", "", "`start`, `end`, `abort`, `skip` or `note`.", None),
+    Column("id", "", "Pairs a start with its end.", None),
+    Column("type", "", "`test`, `phase`, `note`, `gap`, or a load's kind (`cpu`, `memory`, `disk`).", None),
+    Column("test", "", "The node id of the test it belongs to.", None),
+    Column("worker", "", "The pytest-xdist worker; empty without.", None),
+    Column("target", "", "What was asked, as it was written.", None),
+    Column("achieved", "", "What was really there, in the unit of the target.", None),
+    Column("detail", "", "Text, or one JSON object.", None),
+)
+FIELDS = tuple(column.name for column in COLUMNS)
 
 
 class Event(NamedTuple):
-    """Something started, ended, was aborted, was skipped, or was noted.
-
-    Attributes:
-        elapsed_s: Seconds since the run began.
-        event: ``start``, ``end``, ``abort``, ``skip`` or ``note``.
-        id: Pairs a start with its end.
-        type: ``test``, ``phase``, ``note``, ``gap``, or a load's kind (``cpu``, ``memory``, ``disk``).
-        test: The node id of the test it belongs to.
-        worker: The pytest-xdist worker, empty without.
-        target: What was asked, as it was written.
-        achieved: What was really there, in the unit of the target.
-        detail: Text, or one JSON object.
-    """
+    """Something started, ended, was aborted, was skipped, or was noted; `COLUMNS` says what each field is."""
 
     elapsed_s: float
     event: str

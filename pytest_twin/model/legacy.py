@@ -70,6 +70,7 @@ _SCRIPTS = {
     "disk_stress.py": _Script("disk_io", ("size_mb", "block_mb", "path", "sleep"), _disk),
 }
 _TYPES = {script.type: name for name, script in _SCRIPTS.items()}
+KINDS = {"cpu_spike": "cpu", "memory_load": "memory", "disk_io": "disk"}  # what the types are called today
 _INTERPRETER = re.compile(r"([^;&|<>`$]*[\\/])?(python[\d.]*|py)(\.exe)?", re.IGNORECASE)
 _WORDS = re.compile(r'(?:[^\s"]|"[^"]*")+')
 _SHELL = re.compile(r"[;&|<>`$\n]")

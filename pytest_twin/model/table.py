@@ -40,18 +40,27 @@ def _is_plain(line: str, width: int) -> bool:
     )
 
 
-def records(text: str) -> list[dict[str, str]]:
-    """The rows of a table, by column; a last line without an end was cut off when the run died, and is left out."""
-    complete = text[: text.rfind("\n") + 1]
-    csv.field_size_limit(max(csv.field_size_limit(), len(complete)))
+def rows(text: str) -> list[list[str]]:
+    """The cells of each line that has some.
+
+    Raises:
+        ValueError: It is not CSV.
+    """
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     try:
-        names, *rows = csv.reader(io.StringIO(complete))
+        return [row for row in csv.reader(io.StringIO(text)) if row]
     except csv.Error as error:
         raise ValueError(f"is not CSV: {error}") from None
-    except ValueError:  # not even a header
-        return []
-    width = len(names)
-    return [dict(zip(names, row, strict=True)) for row in rows if len(row) == width]  # others are damaged
+
+
+def records(text: str) -> list[dict[str, str]]:
+    """The rows of a table, by column; a last line without an end was cut off when the run died, and is left out.
+
+    Raises:
+        ValueError: It is not CSV.
+    """
+    names, *found = rows(text[: text.rfind("\n") + 1]) or [[]]
+    return [dict(zip(names, row, strict=True)) for row in found if len(row) == len(names)]  # others are damaged
 
 
 def header(columns: Sequence[str]) -> str:

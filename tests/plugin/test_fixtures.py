@@ -14,8 +14,9 @@ def test_the_logger_knows_the_samples_of_its_test(pytester):
             end = time.monotonic() + 0.5
             while time.monotonic() < end: pass
             samples = twin_logger.samples()
-            assert str(samples["timestamp"].dt.tz) == "UTC"
-            assert samples["timestamp"].min().timestamp() >= began - 0.1
+            assert str(samples.index.tz) == "UTC"
+            assert samples.index.min().timestamp() >= began - 0.1
+            assert samples.attrs["units"]["cpu_percent"] == "%"
             assert twin_logger.peak("tests_cpu_percent") == samples["tests_cpu_percent"].max() > 0
             assert 0 < twin_logger.mean("cpu_percent") <= 100
     """)
@@ -35,7 +36,7 @@ def test_a_column_that_is_none_is_an_error_that_lists_those_there_are(pytester):
         import pytest
 
         def test_it(twin_logger):
-            with pytest.raises(KeyError, match="cpu_pct is no column; there are timestamp, cpu_percent, "):
+            with pytest.raises(KeyError, match="cpu_pct is no column; there are cpu_percent, "):
                 twin_logger.peak("cpu_pct")
     """)
     pytester.runpytest().assert_outcomes(passed=1)

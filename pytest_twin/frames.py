@@ -1,0 +1,239 @@
+"""A recorded run as pandas frames.
+
+What a run that was killed left, files of the old script collection, and rows that are damaged are all read as far as
+they go. Numbers are float64, counts Int64, text is text, and what is missing is missing. The index is the time in UTC;
+a time that names no zone, as in the old files, is taken for UTC.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_twin import probes
+from pytest_twin.model import attempt, columns, event, legacy_events
+from pytest_twin.model.columns import Column
+from pytest_twin.model.table import rows
+from pytest_twin.pieces import PARQUET, Piece, open_piece, opened, pieces
+from pytest_twin.reading import Block, ReadingError, Shape, blocks, from_cells, heading, parse, typed
+from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, SCHEDULE, TESTS, RunFolder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EVENTS_SHAPE = Shape("timestamp", event.COLUMNS)
+TESTS_SHAPE = Shape("start", attempt.COLUMNS)
+
+
+def samples_shape() -> Shape:
+    """What is known of a dataset: the columns of our probes, and of those that other packages offer here."""
+    found = probes.modules()
+    for name in probes.others():
+        try:
+            found += [module for module in probes.modules([name]) if module.__name__ == name]
+        except Exception:  # noqa: BLE001, S112 - a package that is broken here should not keep from reading
+            continue
+    declared = (columns.TIMESTAMP, columns.ELAPSED, *probes.columns(found))
+    return Shape("timestamp", tuple(declared[at] for at in columns.order(declared)))
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What a run has recorded.
+
+    Each frame has in its ``attrs``: ``units`` and ``meanings`` by column, and ``damaged``, the number of rows and cells
+    that could not be read.
+
+    Attributes:
+        path: Where it was read from.
+        samples: A row is a sample of the machine.
+        events: A row is something that started, ended, was aborted, skipped or noted.
+        tests: A row is an attempt of a test.
+        fingerprint: The hardware and software; None where nothing tells.
+        schedule: The schedule that was played; None where there was none.
+    """
+
+    path: Path
+    samples: pd.DataFrame
+    events: pd.DataFrame
+    tests: pd.DataFrame
+    fingerprint: dict[str, Any] | None = None
+    schedule: dict[str, Any] | None = None
+
+
+def load(path: str | os.PathLike[str]) -> Run:
+    """Read a run folder, the folder of a test, or one file.
+
+    Raises:
+        ReadingError: There is nothing there that can be read.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _load_folder(RunFolder(path))
+    return _load_file(path)
+
+
+def samples(dataset: Path) -> pd.DataFrame:
+    """The rows of a dataset, from all its pieces.
+
+    Raises:
+        ReadingError: A piece cannot be read.
+    """
+    shape = samples_shape()
+    return whole(stream(opened(dataset), shape), shape)
+
+
+def events(folder: RunFolder, worker: str = "*") -> pd.DataFrame:
+    """The events of a run, those included that a pytest-xdist worker wrote and nobody has merged; or of one worker.
+
+    Raises:
+        ReadingError: A file cannot be read.
+    """
+    return _table(folder, ANNOTATIONS, EVENTS_SHAPE, worker)
+
+
+def _load_folder(folder: RunFolder) -> Run:
+    if not any((*pieces(folder / DATASET), *(path.exists() for path in (folder / ANNOTATIONS, folder / TESTS)))):
+        raise ReadingError(f"{folder.path} has no {DATASET}, {ANNOTATIONS} or {TESTS}; give the folder of a run")
+    try:
+        tables = samples(folder / DATASET), events(folder), _table(folder, TESTS, TESTS_SHAPE, "*")
+    except OSError as error:
+        raise ReadingError(f"{error.filename or folder.path}: {error.strerror or error}") from None
+    return Run(folder.path, *tables, _document(folder / FINGERPRINT), _document(folder / SCHEDULE))
+
+
+def _load_file(path: Path) -> Run:
+    """One file; what it is, its columns tell."""
+    names: list[str] = []
+    with _told(path), open_piece(path) as file:
+        if path.suffix != PARQUET:
+            names, _ = heading(file)
+    which = TESTS_SHAPE if "nodeid" in names else EVENTS_SHAPE if "event" in names else samples_shape()
+    with open_piece(path) as file:
+        frame = whole(stream([Piece(path, file)], which), which)
+    samples, events, tests = (
+        frame if shape == which else whole([], shape) for shape in (samples_shape(), EVENTS_SHAPE, TESTS_SHAPE)
+    )
+    return Run(path, samples, events, tests)
+
+
+def _table(folder: RunFolder, name: str, shape: Shape, worker: str) -> pd.DataFrame:
+    paths = [folder / name, *folder.parts(name)] if worker == "*" else [folder.part(name, worker)]
+    read = []
+    for path in paths:
+        if path.exists():
+            with path.open("rb") as file:
+                read += list(stream([Piece(path, file)], shape))
+    frame = whole(read, shape)
+    return frame if frame.index.is_monotonic_increasing else frame.sort_index(kind="stable")
+
+
+def stream(found: Iterable[Piece], shape: Shape) -> Iterator[Block]:
+    """The rows of files, some thousand at a time.
+
+    Raises:
+        ReadingError: A file is none of ours.
+    """
+    for piece in found:
+        with _told(piece.path):
+            yield from _blocks(piece, shape)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Whatever keeps a file from being read becomes one line that names it."""
+    try:
+        yield
+    except (OSError, EOFError, zlib.error, ReadingError) as error:
+        raise ReadingError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def whole(read: Iterable[Block], shape: Shape) -> pd.DataFrame:
+    """One frame of all blocks, with what is known of its columns."""
+    import pandas as pd
+
+    found = list(read) or [_nothing(shape, [column.name for column in shape.columns])]
+    frames = [block.frame for block in found if len(block.frame)] or [found[0].frame]
+    frame = pd.concat(frames) if len(frames) > 1 else frames[0]
+    known = {column.name: column for column in shape.columns if column.name in frame}
+    for name in frame.columns.difference(list(known)):
+        frame[name] = _guessed(frame[name])
+    frame.attrs = described(known.values()) | {"damaged": sum(block.damaged for block in found)}
+    return frame
+
+
+def described(known: Iterable[Column]) -> dict[Hashable | None, Any]:
+    """What columns mean, as it stands in ``attrs``."""
+    known = list(known)
+    return {
+        "units": {column.name: column.unit for column in known},
+        "meanings": {column.name: column.meaning for column in known},
+    }
+
+
+def _blocks(piece: Piece, shape: Shape) -> Iterator[Block]:
+    if piece.path.suffix == PARQUET:
+        yield from _parquet(piece, shape)
+        return
+    names, is_whole = heading(piece.file)
+    if not is_whole:  # the run died, and left the beginning of it or nothing
+        declared = [column.name for column in shape.columns]
+        if names and not declared[0].startswith(names[0]):
+            raise ReadingError("is not CSV")
+        names = declared
+    if shape.time not in names or len(set(names)) < len(names):
+        raise ReadingError(f"has no column {shape.time}" if shape.time not in names else "has a column twice")
+    if shape is EVENTS_SHAPE and tuple(names) == legacy_events.HEADER:
+        yield _legacy(b"".join(blocks(piece.file)))
+        return
+    yield _nothing(shape, names)
+    yield from (parse(lines, names, shape) for lines in blocks(piece.file))
+
+
+def _nothing(shape: Shape, names: Sequence[str]) -> Block:
+    return typed(from_cells([], names, shape.numbers().intersection(names), 0)[0], shape)
+
+
+def _legacy(text: bytes) -> Block:
+    found, damaged = legacy_events.modern(rows(text.decode(errors="replace")))
+    cells = [[row.get(name, "") for name in event.FIELDS] for row in found]
+    frame, _ = from_cells(cells, event.FIELDS, EVENTS_SHAPE.numbers(), len(cells))
+    return typed(frame, EVENTS_SHAPE, damaged)
+
+
+def _parquet(piece: Piece, shape: Shape) -> Iterator[Block]:
+    try:
+        from pyarrow import ArrowInvalid, parquet
+    except ImportError:
+        raise ReadingError("needs pyarrow; pip install 'pytest-twin[parquet]'") from None
+    try:
+        for batch in parquet.ParquetFile(piece.file).iter_batches():
+            frame = batch.to_pandas()
+            yield Block(frame, 0) if shape.time not in frame else typed(frame, shape)
+    except ArrowInvalid as error:
+        raise ReadingError(f"is not Parquet: {error}") from None
+
+
+def _guessed(cells: pd.Series[Any]) -> pd.Series[Any]:
+    """A column that nobody has declared: numbers if all of it are."""
+    import pandas as pd
+
+    try:
+        return pd.to_numeric(cells).astype(float)
+    except ValueError:
+        return cells
+
+
+def _document(path: Path) -> dict[str, Any] | None:
+    """A JSON file; None where there is none, or where a run that was killed left no whole one."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return document if isinstance(document, dict) else None
