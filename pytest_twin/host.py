@@ -10,7 +10,7 @@ import time
 from collections.abc import Container, Iterator
 from typing import Any
 
-from pytest_twin.model.attempt import Counters
+from pytest_twin.model.attempt import Children, Counters
 from pytest_twin.probes.kernel import GIB, PROC, KeptOpen, read_bytes
 from pytest_twin.probes.tree_sources import Linux, io_of
 from stressors import capacity
@@ -46,14 +46,14 @@ class Meter:
         """Bytes that it has read from and written to disks (proc_pid_io(5))."""
         return io_of(self._io.read())
 
-    def children(self, leave_out: Container[int | None] = ()) -> tuple[float | None, float | None]:
-        """CPU seconds of children, those of `leave_out` and theirs not included, and bytes at the peak of any."""
+    def children(self, leave_out: Container[int | None] = ()) -> Children:
+        """What was counted for children up to now, those of `leave_out` and theirs not included."""
         if sys.platform == "win32":
-            return None, None
+            return Children(None, None)
         else:  # noqa: RET505
             ended = resource.getrusage(resource.RUSAGE_CHILDREN)
             unit = 1 if sys.platform == "darwin" else 1024
-            return ended[0] + ended[1] + self._cpu_of_living(leave_out), ended[2] * unit
+            return Children(ended[0] + ended[1] + self._cpu_of_living(leave_out), ended[2] * unit)
 
     def forget_peak(self) -> None:
         """Reset the high-water mark of resident memory (proc_pid_clear_refs(5)), where that can be done."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pytest_twin import host, probes
 from pytest_twin.model import attempt, event
-from pytest_twin.model.attempt import Account
+from pytest_twin.model.attempt import Account, Children
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.event import Event, detail
 from pytest_twin.model.table import record
@@ -83,7 +83,7 @@ class Recording:
         self._numbers = count(1)
         self._unheard: deque[Event] = deque()
         self.meter = host.Meter()
-        self._children: tuple[float, tuple[float | None, float | None]] = -math.inf, (None, None)
+        self._children: tuple[float, Children] = -math.inf, Children(None, None)
         self._usable = host.usable()
 
     def __enter__(self) -> Self:
@@ -204,7 +204,7 @@ class Recording:
         if not just_now or at - found_at > JUST_NOW_S:
             children = self.meter.children((self._sampler.pid if self._sampler else None, self._supervisor.pid))
             self._children = at, children
-        return Account(*children, *self.meter.io())
+        return Account(children, *self.meter.io())
 
     def attempt(self, nodeid: str, number: int) -> Attempt:
         """Begin to account for an attempt of a test."""

@@ -58,18 +58,22 @@ class Counters(NamedTuple):
     faults: float | None
 
 
-class Account(NamedTuple):
-    """What it has counted at the beginning or the end of an attempt, for children and of I/O; None where it does not.
+class Children(NamedTuple):
+    """What it has counted for the children of this process; None where it does not.
 
     Attributes:
-        children_s: CPU seconds of children that were waited for, and of those that live, in their whole lives.
-        children_peak: Bytes at the highest resident memory of any that was waited for.
-        read: Bytes from disks.
-        written: Bytes to disks.
+        cpu_s: CPU seconds of those that were waited for, and of those that live, in their whole lives.
+        peak: Bytes at the highest resident memory of any that was waited for.
     """
 
-    children_s: float | None
-    children_peak: float | None
+    cpu_s: float | None
+    peak: float | None
+
+
+class Account(NamedTuple):
+    """What it has counted at the beginning or the end of an attempt, for children and of I/O, in bytes."""
+
+    children: Children
     read: float | None
     written: float | None
 
@@ -102,8 +106,8 @@ def figures(phases: Phases, began: Account, ended: Account, peak: int | None) ->
             ]
     _, user, system, switches, faults = total
     # what a child used before it ended is rounded to ticks when it is handed on, which may take some milliseconds back
-    children = None if (grown := _growth(ended.children_s, began.children_s)) is None else max(0.0, grown)
-    largest = ended.children_peak if (ended.children_peak or 0) > (began.children_peak or 0) else None
+    children = None if (grown := _growth(ended.children.cpu_s, began.children.cpu_s)) is None else max(0.0, grown)
+    largest = ended.children.peak if (ended.children.peak or 0) > (began.children.peak or 0) else None
     read, written = _growth(ended.read, began.read), _growth(ended.written, began.written)
     sizes = [None if size is None else size / MIB for size in (peak, largest, read, written)]
     return [user, system, children, *sizes, switches, faults]

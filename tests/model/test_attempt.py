@@ -4,57 +4,62 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_twin.model.attempt import (
-    COLUMNS,
-    EXACT,
-    NOTHING,
-    Children,
-    Counters,
-    cells,
-    figures,
-    properties,
-    used,
-)
+from pytest_twin.model.attempt import COLUMNS, EXACT, Account, Children, Counters, cells, figures, properties, walls
 
 MIB = 1 << 20
-COUNTS = st.builds(Counters, st.integers(0, 10**9), *[st.none() | st.integers(0, 10**9)] * 6)
-EARLY = Counters(10.0, 1.0, 0.5, MIB, 0, 5, 1)
-LATE = Counters(12.5, 2.5, 0.75, 3 * MIB, MIB // 2, 9, 1)
-IN_BETWEEN = Counters(2.5, 1.5, 0.25, 2 * MIB, MIB // 2, 4, 0)
-NO_CHILDREN = (Children(0.0, 0), Children(0.0, 0))
+COUNTS = st.builds(Counters, *[st.integers(0, 10**9)] * 3, *[st.none() | st.integers(0, 10**9)] * 2)
+EARLY = Counters(10.0, 1.0, 0.5, 5, 1)
+LATE = Counters(12.5, 2.5, 0.75, 9, 1)
+NOTHING = Account(Children(0.0, 0), 0, 0)
+UNKNOWN = Account(Children(None, None), None, None)
+
+
+def used(*phases: list[Counters]) -> list[float | None]:
+    """User, system, switches and faults of these phases."""
+    exact = figures({str(at): phase for at, phase in enumerate(phases)}, NOTHING, NOTHING, None)
+    return [*exact[:2], *exact[-2:]]
+
+
+def children(before: Children, after: Children) -> list[float | None]:
+    """CPU and peak of children."""
+    exact = figures({}, Account(before, 0, 0), Account(after, 0, 0), None)
+    return [exact[2], exact[4]]
 
 
 def test_what_was_counted_in_between_is_a_difference():
-    assert used([(EARLY, LATE)]) == IN_BETWEEN
+    assert used([EARLY, LATE]) == [1.5, 0.25, 4, 0]
 
 
 def test_what_was_counted_in_two_phases_is_a_sum():
-    assert used([(EARLY, LATE), (EARLY, LATE)]) == Counters(5.0, 3.0, 0.5, 4 * MIB, MIB, 8, 0)
+    assert used([EARLY, LATE], [EARLY, LATE]) == used([EARLY, LATE, EARLY, LATE]) == [3.0, 0.5, 8, 0]
 
 
 def test_without_a_phase_nothing_was_used():
-    assert used([]) == NOTHING
+    assert used() == [0.0] * 4
 
 
 def test_a_counter_that_is_missing_on_one_side_is_missing_in_the_result():
-    blind = LATE._replace(read=None)
-    assert used([(EARLY, blind)]) == IN_BETWEEN._replace(read=None)
-    assert used([(blind, LATE)]).read is None
-    assert used([(EARLY, blind), (EARLY, LATE)]).read is None
+    blind = LATE._replace(faults=None)
+    for phases in ([[EARLY, blind]], [[blind, LATE]], [[EARLY, blind], [EARLY, LATE]]):
+        assert used(*phases)[3] is None
 
 
 def test_the_figures_are_in_the_units_of_the_columns():
-    spent = Counters(9.0, 1.5, 0.25, MIB, 3 * MIB // 2, 12, 0)
-    children = Children(1.0, 10 * MIB), Children(3.5, 20 * MIB)
-    assert figures(spent, children, 50 * MIB) == [1.5, 0.25, 2.5, 50.0, 20.0, 1.0, 1.5, 12, 0]
+    began, ended = Account(Children(1.0, 10 * MIB), 0, MIB), Account(Children(3.5, 20 * MIB), MIB, 5 * MIB // 2)
+    exact = figures({"call": [EARLY, LATE]}, began, ended, 50 * MIB)
+    assert exact == [1.5, 0.25, 2.5, 50.0, 20.0, 1.0, 1.5, 4, 0]
+
+
+def test_the_walls_are_from_the_first_to_the_last_border():
+    assert walls({"call": [EARLY, LATE], "setup": [EARLY, EARLY, EARLY, LATE]}) == ["2.500000", "2.500000", None]
 
 
 def test_a_counter_that_the_platform_has_not_is_no_zero():
-    unknown = Children(None, None)
-    exact = figures(Counters(9.0, *[None] * 6), (unknown, unknown), None)
-    assert exact == [None] * len(EXACT)
-    assert cells(exact) == [None] * len(EXACT)
-    assert properties(exact, "") == []
+    blind = Counters(9.0, 1.0, 1.0, None, None)
+    exact = figures({"call": [blind, blind]}, UNKNOWN, UNKNOWN, None)
+    assert exact == [0.0, 0.0, *[None] * (len(EXACT) - 2)]
+    assert cells(exact)[2:] == [None] * (len(EXACT) - 2)
+    assert properties(exact, "") == [("twin_cpu_s", 0.0)]
 
 
 @pytest.mark.parametrize(
@@ -62,11 +67,11 @@ def test_a_counter_that_the_platform_has_not_is_no_zero():
 )
 def test_the_peak_of_children_is_told_where_it_grew(before, after, told):
     sizes = [None if size is None else size * MIB for size in (before, after)]
-    assert figures(NOTHING, (Children(0.0, sizes[0]), Children(0.0, sizes[1])), None)[4] == told
+    assert children(Children(0.0, sizes[0]), Children(0.0, sizes[1]))[1] == told
 
 
 def test_ticks_that_are_lost_when_a_child_is_reaped_are_no_time_given_back():
-    assert figures(NOTHING, (Children(1.009, 0), Children(1.0, 0)), None)[2] == 0.0
+    assert children(Children(1.009, 0), Children(1.0, 0))[0] == 0.0
 
 
 def test_the_cells_have_the_decimals_that_their_counters_have():
@@ -85,7 +90,7 @@ def test_reports_get_the_cpu_the_peaks_and_the_load():
 
 
 def test_there_is_a_figure_and_a_cell_for_each_of_the_exact_columns():
-    exact = figures(NOTHING, NO_CHILDREN, 0)
+    exact = figures({}, NOTHING, NOTHING, 0)
     assert len(exact) == len(cells(exact)) == len(EXACT)
     names = [column.name for column in COLUMNS]
     first = names.index("cpu_user_s")
@@ -103,14 +108,11 @@ def test_no_column_is_there_twice():
 @given(COUNTS, COUNTS, COUNTS)
 @settings(max_examples=60, deadline=None)
 def test_phases_that_follow_one_another_are_as_one(first, second, third):
-    known = [None not in values for values in zip(first, second, third, strict=True)]
-    pieces, whole = used([(first, second), (second, third)]), used([(first, third)])
-    assert [value for value, is_known in zip(pieces, known, strict=True) if is_known] == [
-        value for value, is_known in zip(whole, known, strict=True) if is_known
-    ]
+    pieces, whole = used([first, second], [second, third]), used([first, third])
+    assert all(one == other for one, other in zip(pieces, whole, strict=True) if one is not None)
 
 
 @given(COUNTS)
 @settings(max_examples=30, deadline=None)
 def test_a_phase_in_which_nothing_happened_used_nothing(counts):
-    assert all(not value for value in used([(counts, counts)]))
+    assert not any(used([counts, counts]))
