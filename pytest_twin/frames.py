@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ EVENTS_SHAPE = Shape("timestamp", event.COLUMNS)
 TESTS_SHAPE = Shape("start", attempt.COLUMNS)
 
 
+@cache
 def samples_shape() -> Shape:
     """What is known of a dataset: the columns of our probes, and of those that other packages offer here."""
     found = probes.modules()
@@ -192,8 +194,9 @@ def _blocks(piece: Piece, shape: Shape) -> Iterator[Block]:
     if shape is EVENTS_SHAPE and tuple(names) == legacy_events.HEADER:
         yield _legacy(b"".join(blocks(piece.file)))
         return
-    yield _nothing(shape, names)
-    yield from (parse(lines, names, shape) for lines in blocks(piece.file))
+    read = (parse(lines, names, shape) for lines in blocks(piece.file))
+    yield next(read, None) or _nothing(shape, names)
+    yield from read
 
 
 def _nothing(shape: Shape, names: Sequence[str]) -> Block:
@@ -214,8 +217,10 @@ def _parquet(piece: Piece, shape: Shape) -> Iterator[Block]:
         raise ReadingError("needs pyarrow; pip install 'pytest-twin[parquet]'") from None
     try:
         for batch in parquet.ParquetFile(piece.file).iter_batches():
-            frame = batch.to_pandas()
-            yield Block(frame, 0) if shape.time not in frame else typed(frame, shape)
+            frame = batch.to_pandas().reset_index()
+            if shape.time not in frame:
+                raise ReadingError(f"has no column {shape.time}")
+            yield typed(frame, shape)
     except ArrowInvalid as error:
         raise ReadingError(f"is not Parquet: {error}") from None
 

@@ -83,10 +83,12 @@ def typed(frame: pd.DataFrame, shape: Shape, damaged: int = 0) -> Block:
     """Numbers as float64 and text, as counts and times too."""
     import pandas as pd
 
-    for name in shape.counts().intersection(frame.columns):
-        whole = frame[name].isna() | (frame[name].round().eq(frame[name]) & frame[name].abs().lt(1 << 63))
-        damaged += int((~whole).sum())
-        frame[name] = frame[name].where(whole).astype("Int64")
+    counts = frame[[name for name in frame if name in shape.counts()]].astype(float)
+    broken = counts.notna() & ~(counts.round().eq(counts) & counts.abs().lt(1 << 63))
+    frame[counts.columns] = counts.mask(broken).astype("Int64")
+    damaged += int(broken.to_numpy().sum())
+    for name in frame.columns[frame.dtypes.eq("object")]:  # text in pandas before 3: None is what pyarrow calls missing
+        frame[name] = frame[name].where(frame[name].notna())
     times = pd.to_datetime(frame.pop(shape.time), format="ISO8601", utc=True, errors="coerce")
     frame.index = pd.DatetimeIndex(times.dt.as_unit("us"), name="timestamp")  # not the unit that the first stamp has
     timed = frame[frame.index.notna()] if times.hasnans else frame
@@ -125,9 +127,10 @@ def by_pandas(lines: bytes, names: Sequence[str], numbers: set[str]) -> pd.DataF
     if shape != (b"," * (len(names) - 1) + b"\n") * shape.count(b"\n"):
         raise ValueError("a line is of another length")
     text = {name: str for name in names if name not in numbers}
+    is_exact = tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1)  # by itself, and warns where it is asked to be
     frame = pd.read_csv(
         io.BytesIO(lines), header=None, names=list(names), index_col=False, dtype=text, na_values=[""],
-        keep_default_na=False, low_memory=False,
+        keep_default_na=False, low_memory=False, float_precision=None if is_exact else "round_trip",
     )  # fmt: skip
     if any(frame[name].dtype.kind not in "iuf" for name in numbers):
         raise ValueError("a cell is no number")

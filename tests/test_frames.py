@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pytest_twin
-from pytest_twin import probes, reading
+from pytest_twin import frames, probes, reading
 from pytest_twin.frames import samples_shape
 from pytest_twin.model import attempt, event
 from pytest_twin.model.clock import Clock
@@ -142,6 +142,7 @@ ROOT = str(Path(pytest_twin.__file__).parent.parent)
 
 def test_a_package_whose_probe_is_broken_does_not_keep_from_reading(loaded, monkeypatch):
     monkeypatch.setattr(probes, "others", lambda: ["no_such_probe"])
+    monkeypatch.setattr(frames, "samples_shape", samples_shape.__wrapped__)
     assert len(loaded(HEAD + row(1))) == 1
 
 
@@ -191,7 +192,7 @@ def test_a_damaged_line_costs_only_itself_in_a_long_file(loaded, engine, monkeyp
 # The same from both engines
 
 CELLS = st.sampled_from(["", "1", "-1.5", "1e3", ".5", "5.", " 7", "7 ", "+2", "x", "nan", "inf", "None", "True", "1_0",
-                         "0x10", "12345678901234567890", "0.1234567890123456789", "1e400", "Infinity", "NA", "1,5",
+                         "0x10", "12345678901234567890", "0.1234567890123456789", "Infinity", "NA", "1,5",
                          '"3"', '"', "a b", "é", "\0", "1\r", "\ufeff", "٣"])  # fmt: skip
 SHAPE = Shape("timestamp", (Column("timestamp", "", "", None), Column("a", "", ""), Column("n", "", "", 0)))
 TABLE = st.lists(st.tuples(st.sampled_from(["2026-01-01", "2026-01-01T00:00:00.5Z", "", "x"]), CELLS, CELLS, CELLS))
