@@ -32,7 +32,7 @@ def test_the_table_of_options_is_that_of_the_settings():
 @pytest.mark.parametrize("page", ["columns.md", "schedule.schema.json"])
 def test_pages_that_the_code_declares_are_up_to_date(page):
     pages = runpy.run_path(str(ROOT / "docs" / "generate.py"))["PAGES"]
-    assert (ROOT / "docs" / page).read_text() == pages[page]()
+    assert (ROOT / "docs" / page).read_text(encoding="utf-8") == pages[page]()
 
 
 def test_the_schedule_of_the_readme_can_be_read():

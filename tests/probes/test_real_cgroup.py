@@ -104,10 +104,10 @@ def _removed(folder: Path) -> bool:
 def rows(process: subprocess.Popen[str]):
     """Reads rows of now, by the names of their columns."""
     probe = cgroup.probe(Context(process.pid))
-    return lambda: dict(zip(NAMES, probe.read(time.monotonic()), strict=True))
+    return lambda later=0.0: dict(zip(NAMES, probe.read(time.monotonic() + later), strict=True))
 
 
-def test_a_process_that_is_throttled_is_told_of_truly(group, eventually):
+def test_a_process_that_is_throttled_is_told_of_truly(group):
     group.limit(cpus=0.2)
     read = rows(group.start(BURN))
     assert {read()[name] for name in ("usable_cpus", "cgroup_cpu_limit")} == {0.2}
@@ -116,7 +116,7 @@ def test_a_process_that_is_throttled_is_told_of_truly(group, eventually):
     assert row["cgroup_cpu_percent"] * (os.cpu_count() or 1) == pytest.approx(20, abs=8)
     assert row["cgroup_throttled_percent"] > 30
     group.limit(cpus=1)
-    eventually(lambda: read()["cgroup_cpu_limit"] == 1)
+    assert read(cgroup.LOOK_EVERY_S)["cgroup_cpu_limit"] == 1
 
 
 def test_memory_is_told_of_truly_without_the_cache_that_can_be_dropped(group, tmp_path):
