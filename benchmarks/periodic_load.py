@@ -28,7 +28,7 @@ from _shared import cpu_s, helper, line_of, show, show_one
 
 from pytest_twin.model.clock import Clock
 from pytest_twin.probes import Context
-from pytest_twin.sampler import Reader
+from pytest_twin.sampling import Reader
 
 PERIODS_MS = (4, 7)
 ALL = Path("/sys/fs/cgroup/cpuacct/cpuacct.usage")

@@ -13,7 +13,7 @@ import os
 import random
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -22,18 +22,23 @@ import pytest_twin
 from pytest_twin import reading
 from pytest_twin.frames import samples_shape
 from pytest_twin.model.clock import Clock
-from pytest_twin.model.columns import Column, cell, header
+from pytest_twin.model.columns import Column, header, template
 
 
 def write(path: Path, rows: int) -> None:
     """A dataset with a row every 0.1 s."""
     chance = random.Random(7)
     time_column, *rest = samples_shape().columns
-    base = [",".join(cell(column, value(column, chance)) for column in rest) for _ in range(500)]
+    base = [line([value(column, chance) for column in rest], rest) for _ in range(500)]
     clock = Clock(0.0, 1_767_225_600.0)
     with path.open("w", encoding="ascii") as file:
         file.write(header([time_column, *rest]) + "\n")
-        file.writelines(f"{clock.stamp(at / 10)},{base[at % 500]}\n" for at in range(rows))
+        file.writelines(f"{clock.stamp(at / 10)},{base[at % 500]}" for at in range(rows))
+
+
+def line(values: list[float | None], columns: Sequence[Column]) -> str:
+    """A row without its time."""
+    return template(columns, values) % tuple(values)
 
 
 def value(column: Column, chance: random.Random) -> float | None:

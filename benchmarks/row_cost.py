@@ -19,7 +19,7 @@ from _shared import READ_FOREVER, helper, interleaved, line_of, ratios, show
 
 from pytest_twin import probes
 from pytest_twin.model.clock import Clock
-from pytest_twin.sampler import Reader
+from pytest_twin.sampling import Reader
 
 IDLE = f"""import os, sys
 for number in range(int(sys.argv[1])):

@@ -48,7 +48,7 @@ def simulate(rows: int, path: str) -> None:
     from pytest_twin.model.clock import Clock
     from pytest_twin.probes import Context
     from pytest_twin.rows import Rows
-    from pytest_twin.sampler import Reader, Sampling
+    from pytest_twin.sampling import Reader, Sampling
 
     clock = Jumping((rows + 0.5) * INTERVAL_S)
     reader = Reader(Clock(clock.now(), time.time()), Context(os.getppid(), has_tests=True))

@@ -21,6 +21,8 @@ from typing import NamedTuple
 from _shared import interleaved, ratios, show
 
 COUNT = 1000
+# byte code is kept, as that of installed packages is: otherwise a package in the making is compiled in every run
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 TESTS = f"import pytest\n\n@pytest.mark.parametrize('number', range({COUNT}))\ndef test_trivial(number): pass\n"
 
 
@@ -38,7 +40,7 @@ class Run(NamedTuple):
         options = ["-q", "-p", "no:cacheprovider", "--disable-plugin-autoload", *plugin, *self.flags]
         began = time.perf_counter()
         command = [self.python, "-m", "pytest", *options, "test_trivial.py"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
         took = time.perf_counter() - began
         if f"{COUNT} passed" not in done.stdout:  # a peer may end with an error of its own
             raise SystemExit(f"{self.name}: the tests did not run\n{done.stdout[-500:]}{done.stderr[-500:]}")

@@ -128,7 +128,7 @@ def test_the_children_of_a_thread_are_counted(meter, burnt):
 @posix
 def test_the_peak_of_a_child_that_ended_is_told(meter):
     subprocess.run([sys.executable, "-S", "-c", f"b'x' * {200 * MIB}"], check=True)
-    assert 200 * MIB < meter.children().peak < 2000 * MIB
+    assert meter.children().peak > 200 * MIB
 
 
 @linux

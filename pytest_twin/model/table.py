@@ -28,7 +28,8 @@ def record(cells: Sequence[object]) -> str:
 def _is_plain(line: str, width: int) -> bool:
     """Whether cells with commas between them are the record already: most are, and tests should not wait for it."""
     return (
-        line.isascii()
+        line != ""
+        and line.isascii()
         and line.isprintable()
         and line.count(",") == width - 1
         and '"' not in line

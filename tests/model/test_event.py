@@ -20,7 +20,7 @@ def test_an_event_has_the_fields_of_the_file_after_the_time_stamp():
 def test_an_event_is_one_line():
     event = Event(1.23456, START, "e1", "cpu", "t.py::test_x", "gw0", "cpu=75%", "74.9%", "two\nlines, and a comma")
     assert event.row(CLOCK) == (
-        '2025-10-11T02:30:01.234Z,1.2346,start,e1,cpu,t.py::test_x,gw0,cpu=75%,74.9%,"two\\nlines, and a comma"\n'
+        '2025-10-11T02:30:01.235Z,1.2346,start,e1,cpu,t.py::test_x,gw0,cpu=75%,74.9%,"two\\nlines, and a comma"\n'
     )
 
 
