@@ -17,7 +17,7 @@ def test_the_logger_knows_the_samples_of_its_test(pytester):
             assert str(samples.index.tz) == "UTC"
             assert samples.index.min().timestamp() >= began - 0.1
             assert samples.attrs["units"]["cpu_percent"] == "%"
-            assert twin_logger.peak("tests_cpu_percent") == samples["tests_cpu_percent"].max() > 0
+            assert twin_logger.peak("tests_cpu_percent") >= samples["tests_cpu_percent"].max() > 0  # one more came
             assert 0 < twin_logger.mean("cpu_percent") <= 100
     """)
     pytester.runpytest("--twin-interval=0.05").assert_outcomes(passed=2)

@@ -44,7 +44,7 @@ def test_what_was_not_reached_is_annotated_so(pytester, left):
 def test_a_legacy_schedule_plays_unchanged_faster(pytester, left):
     (pytester.path / "legacy.json").write_text(json.dumps(LEGACY))
     pytester.makepyfile(SLEEPS)
-    pytester.runpytest("--twin-schedule=legacy.json", "--twin-schedule-speed=100").assert_outcomes(passed=2)
+    pytester.runpytest("--twin-schedule=legacy.json", "--twin-schedule-speed=40").assert_outcomes(passed=2)
     rows = [row for row in left.events if row["event"] == "end" and row["target"]]
     assert sorted(row["id"] for row in rows) == ["e1", "e2", "e3"]
     notes = {row["id"]: json.loads(row["detail"])["note"] for row in rows}
