@@ -70,19 +70,28 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if not asking:
         return
     try:
-        check(asking)
+        _make_ready(session, asking)
     except pytest.UsageError as error:
         if not hasattr(session.config, "workeroutput"):
             raise
         session.config.workeroutput["twin_error"] = str(error)  # the controller tells it, and no test runs
         session.items.clear()
-        return
-    if not session.config.stash[SETTINGS].dry_run:
-        from pytest_twin.runtest import run_of
 
-        run = run_of(session.config)
-        if hasattr(session.config, "workerinput") and not session.config.option.collectonly:
-            run.start()  # the part that it opens tells the controller that recording is wanted
+
+def _make_ready(session: pytest.Session, asking: list[pytest.Item]) -> None:
+    """Check what the tests ask for, and have a run for them.
+
+    Raises:
+        pytest.UsageError: Something is wrong with what they ask for, or with the report directory.
+    """
+    check(asking)
+    if session.config.stash[SETTINGS].dry_run:
+        return
+    from pytest_twin.runtest import run_of
+
+    run = run_of(session.config)
+    if hasattr(session.config, "workerinput") and not session.config.option.collectonly:
+        run.start()  # the part that it opens tells the controller that recording is wanted
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

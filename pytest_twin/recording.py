@@ -85,11 +85,13 @@ class Recording:
         self.meter = host.Meter()
         self._children: tuple[float, Children] = -math.inf, Children(None, None)
         self._usable = host.usable()
+        self._has_folders = False  # of tests
 
     def __enter__(self) -> Self:
-        self.folder.make()
+        self.folder.make(claim=not self.worker)
         if not self.worker:
             (self.folder.go_on if self._append else self.folder.forget)()
+            self.folder.mark()  # first, for a run that is killed in the next moment
         self._annotations = self.folder.table(ANNOTATIONS, self.worker)
         self._tests = self.folder.table(TESTS, self.worker)
         if self._sampler:
@@ -112,8 +114,9 @@ class Recording:
         self._tests.close()
         self.meter.close()
         if not self.worker:
-            self.folder.merge()
-            self.folder.slice_tests(self._interval)
+            merged = self.folder.merge()
+            if merged or self._has_folders:
+                self.folder.slice_tests(self._interval)
 
     @property
     def sampled(self) -> Sampled:
@@ -210,9 +213,10 @@ class Recording:
         """Begin to account for an attempt of a test."""
         return Attempt(self, nodeid, number)
 
-    def write_test(self, row: str) -> None:
+    def write_test(self, row: str, *, has_folder: bool) -> None:
         """Write a row of tests.csv."""
         self._tests.append(row)
+        self._has_folders = self._has_folders or has_folder
 
     def _missed(self, gap: Gap) -> None:
         """The sampler died: a time without samples."""
@@ -296,7 +300,7 @@ class Attempt:
         began = (recording.clock.stamp(self.began), f"{self.began:.4f}", f"{ended - self.began:.6f}")
         who = (self.nodeid, self._number, recording.worker, outcome)
         exact = (*attempt.walls(self._phases), *attempt.cells(self._exact))
-        recording.write_test(record((*who, *began, *exact, self.load, self.folder if keep else "")))
+        recording.write_test(record((*who, *began, *exact, self.load, self.folder if keep else "")), has_folder=keep)
         recording.emit(Event(ended, event.END, self.id, event.TEST, self.nodeid, detail=outcome))
 
 

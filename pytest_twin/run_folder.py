@@ -11,6 +11,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from pytest_twin import __version__
 from pytest_twin.model import attempt, event
 from pytest_twin.model.table import header, record, records
 from pytest_twin.pieces import PARQUET, files, go_on, opened
@@ -65,8 +66,11 @@ class RunFolder:
     def __truediv__(self, name: str) -> Path:
         return self.path / name
 
-    def make(self) -> None:
+    def make(self, *, claim: bool = True) -> None:
         """Make the folder, if there is none.
+
+        Args:
+            claim: Look whether it is free; a pytest-xdist worker shares the folder of its controller, and does not.
 
         Raises:
             RunFolderError: It cannot be made or written, or has files of somebody else in the place of ours.
@@ -81,9 +85,14 @@ class RunFolder:
             raise RunFolderError(f"{self.path} cannot be made: {error.strerror}") from None
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise RunFolderError(f"{self.path} cannot be written; give another directory")
-        foreign = self._files()
-        if foreign and not self._is_of_a_run():
-            raise RunFolderError(f"{self.path} has a {foreign[0].name} that is of no run; give another directory")
+        if claim:
+            foreign = self._files()
+            if foreign and not self._is_of_a_run():
+                raise RunFolderError(f"{self.path} has a {foreign[0].name} that is of no run; give another directory")
+
+    def mark(self) -> None:
+        """Let it be known as a run's."""
+        self.write_json(FINGERPRINT, {"pytest_twin": __version__})
 
     def _files(self) -> list[Path]:
         """What there is of ours; the fingerprint, by which a run is known, last."""
@@ -167,8 +176,9 @@ class RunFolder:
                 raise RunFolderError(f"{piece.path} is no CSV; read it with pytest_twin.load")
             yield piece.file.read().decode(errors="replace")
 
-    def merge(self) -> None:
-        """Put the parts of all workers into one table each, in the order of time."""
+    def merge(self) -> bool:
+        """Put the parts of all workers into one table each, in the order of time; says whether there were any."""
+        merged = False
         for name in HEADERS:
             parts = self.parts(name)
             if not parts:
@@ -179,6 +189,8 @@ class RunFolder:
                 self._replace(self / name, HEADERS[name], rows)
             for part in parts:
                 part.unlink()
+            merged = True
+        return merged
 
     def slice_tests(self, interval: float) -> None:
         """Fill the folder of each test that has one, with its part of the run."""

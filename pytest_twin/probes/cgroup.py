@@ -31,7 +31,7 @@ COLUMNS = (
     Column("cgroup_oom_kills", "", "Its processes that were killed for want of memory since the last row.", 0),
 )
 LOOK_EVERY_S = 5.0  # limits may change, but seldom do, and many files may hold one
-ADD_UP_EVERY_S = 0.09  # figures of memory are added up from all CPUs and groups when they are asked for
+ADD_UP_EVERY_S = 0.45  # figures of memory are added up from all CPUs and groups when they are asked for
 THROTTLED_OVER_S = 0.5  # told at the end of each period of the quota, which is mostly 0.1 s long
 
 
