@@ -34,6 +34,9 @@ A value that cannot be read is an empty cell, never a zero.
 
 ## system_metrics_dataset.csv: a row is a sample
 
+Each row is a sample: what changes between two rows is not seen, but for what counters tell, which miss nothing: CPU
+times, pressure, traffic, and what the two process trees used, children that ended in between counted too.
+
 The first {sum(column.legacy is not None for column in dataset)} columns are those of the old dataset, in their
 order and units.
 
@@ -45,8 +48,10 @@ host" is never one of what the cgroup allows.
 
 ## tests.csv: a row is an attempt of a test
 
-From `cpu_user_s` on the figures are exact: the kernel's own counters, read at the borders of set-up, call and teardown.
-They are not sampled, so a test of 3 ms has true ones.
+All figures here are exact, none is sampled: they are the kernel's own counters, read at the borders of set-up, call and
+teardown, so a test of 3 ms has true ones too, and what the recording itself does is not in them. What only samples can
+tell, such as the memory of all processes together, is in the dataset above, for the time from `elapsed_s` on, for
+`duration_s`.
 
 {table(attempt.COLUMNS)}
 

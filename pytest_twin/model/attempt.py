@@ -22,7 +22,11 @@ _WHICH = (
     Column("teardown_s", "s", "Wall time of the teardown."),
 )
 EXACT = (
-    Column("cpu_user_s", "s", "CPU time of the test process in programs."),
+    Column(
+        "cpu_user_s",
+        "s",
+        "CPU time of the test process in programs; the sum with the next is exact, what is whose goes by ticks.",
+    ),
     Column("cpu_system_s", "s", "CPU time of the test process in the kernel."),
     Column(
         "children_cpu_s", "s", "CPU time of its children and theirs in the time of the test, whether or not they ended."
