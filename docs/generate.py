@@ -48,10 +48,9 @@ host" is never one of what the cgroup allows.
 
 ## tests.csv: a row is an attempt of a test
 
-All figures here are exact, none is sampled: they are the kernel's own counters, read at the borders of set-up, call and
-teardown, so a test of 3 ms has true ones too, and what the recording itself does is not in them. What only samples can
-tell, such as the memory of all processes together, is in the dataset above, for the time from `elapsed_s` on, for
-`duration_s`.
+But for the last column all figures here are exact, not sampled: they are the kernel's own counters, read at the borders
+of set-up, call and teardown, so a test of 3 ms has true ones too, and what the recording itself does is not in them.
+What else only samples can tell is in the dataset above, for the time from `elapsed_s` on, for `duration_s`.
 
 {table(attempt.COLUMNS)}
 

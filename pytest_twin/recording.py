@@ -18,6 +18,7 @@ from pytest_twin.model.event import Event, detail
 from pytest_twin.model.table import record
 from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, SCHEDULE, TESTS, RunFolder, folder_of
 from pytest_twin.sampler import Gap, Sampled, Sampler
+from pytest_twin.slices import complete
 from pytest_twin.supervisor import Applied, Supervisor
 
 if TYPE_CHECKING:
@@ -85,7 +86,6 @@ class Recording:
         self.meter = host.Meter()
         self._children: tuple[float, Children] = -math.inf, Children(None, None)
         self._usable = host.usable()
-        self._has_folders = False  # of tests
 
     def __enter__(self) -> Self:
         self.folder.make(claim=not self.worker)
@@ -114,9 +114,7 @@ class Recording:
         self._tests.close()
         self.meter.close()
         if not self.worker:
-            merged = self.folder.merge()
-            if merged or self._has_folders:
-                self.folder.slice_tests(self._interval)
+            complete(self.folder, self._interval)
 
     @property
     def sampled(self) -> Sampled:
@@ -213,10 +211,9 @@ class Recording:
         """Begin to account for an attempt of a test."""
         return Attempt(self, nodeid, number)
 
-    def write_test(self, row: str, *, has_folder: bool) -> None:
+    def write_test(self, row: str) -> None:
         """Write a row of tests.csv."""
         self._tests.append(row)
-        self._has_folders = self._has_folders or has_folder
 
     def _missed(self, gap: Gap) -> None:
         """The sampler died: a time without samples."""
@@ -300,7 +297,7 @@ class Attempt:
         began = (recording.clock.stamp(self.began), f"{self.began:.4f}", f"{ended - self.began:.6f}")
         who = (self.nodeid, self._number, recording.worker, outcome)
         exact = (*attempt.walls(self._phases), *attempt.cells(self._exact))
-        recording.write_test(record((*who, *began, *exact, self.load, self.folder if keep else "")), has_folder=keep)
+        recording.write_test(record((*who, *began, *exact, self.load, self.folder if keep else "", "")))
         recording.emit(Event(ended, event.END, self.id, event.TEST, self.nodeid, detail=outcome))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -80,7 +79,7 @@ class RunFolder:
         try:
             if not self.path.exists():
                 self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-                _write(self / ".gitignore", "*\n")
+                write(self / ".gitignore", "*\n")
         except OSError as error:
             raise RunFolderError(f"{self.path} cannot be made: {error.strerror}") from None
         if not os.access(self.path, os.W_OK | os.X_OK):
@@ -156,7 +155,7 @@ class RunFolder:
 
     def write_json(self, name: str, document: Any) -> None:
         """A JSON file for people and programs."""
-        _write(self / name, json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
+        write(self / name, json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
 
     def rows(self, name: str) -> list[dict[str, str]]:
         """The rows of a table, by column; none where there is no such file.
@@ -164,9 +163,9 @@ class RunFolder:
         Raises:
             RunFolderError: It is a dataset that was converted to Parquet.
         """
-        return [row for text in self._texts(name) for row in records(text)]
+        return [row for text in self.texts(name) for row in records(text)]
 
-    def _texts(self, name: str) -> Iterator[str]:
+    def texts(self, name: str) -> Iterator[str]:
         """The text of a table: of one file, or of each piece of a dataset."""
         if name != DATASET:
             yield from [(self / name).read_text(encoding="utf-8", errors="replace")] if (self / name).exists() else ()
@@ -176,9 +175,8 @@ class RunFolder:
                 raise RunFolderError(f"{piece.path} is no CSV; read it with pytest_twin.load")
             yield piece.file.read().decode(errors="replace")
 
-    def merge(self) -> bool:
-        """Put the parts of all workers into one table each, in the order of time; says whether there were any."""
-        merged = False
+    def merge(self) -> None:
+        """Put the parts of all workers into one table each, in the order of time."""
         for name in HEADERS:
             parts = self.parts(name)
             if not parts:
@@ -186,38 +184,15 @@ class RunFolder:
             rows = [row for path in (self / name, *parts) for row in self.rows(path.name)]
             if rows:
                 rows.sort(key=_time)
-                self._replace(self / name, HEADERS[name], rows)
+                self.replace(self / name, HEADERS[name], rows)
             for part in parts:
                 part.unlink()
-            merged = True
-        return merged
 
-    def slice_tests(self, interval: float) -> None:
-        """Fill the folder of each test that has one, with its part of the run."""
-        wanted = [row for row in self.rows(TESTS) if row["folder"]]
-        if not wanted:
-            return
-        lines = [line + "\n" for text in self._texts(DATASET) for line in text.split("\n")[:-1]]
-        heading = lines[0]
-        samples = [line for line in lines if line != heading]  # each piece has one
-        place = heading.rstrip("\n").split(",").index("elapsed_s")
-        times = [float(line.split(",", place + 1)[place]) for line in samples]
-        spans = _spans(self.rows(ANNOTATIONS))
-        for row in wanted:
-            began = float(row["elapsed_s"])
-            ended = began + float(row["duration_s"])
-            folder = self / row["folder"]
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # a sample tells of the interval before it, so the first one after the test belongs to it too
-            inside = samples[bisect_left(times, began) : bisect_left(times, ended + interval)]
-            _write(folder / DATASET, heading + "".join(inside))
-            events = [each for begin, end, each in spans if begin <= ended and end >= began]
-            self._replace(folder / ANNOTATIONS, HEADERS[ANNOTATIONS], events)
-
-    def _replace(self, path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
+    def replace(self, path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
+        """Write a table anew, all of it or nothing."""
         temporary = path.with_suffix(".tmp")
         lines = (record([_unescaped(row.get(column) or "") for column in columns]) for row in rows)
-        _write(temporary, header(columns) + "".join(lines))
+        write(temporary, header(columns) + "".join(lines))
         os.replace(temporary, path)
 
 
@@ -235,30 +210,14 @@ def _time(row: Mapping[str, str]) -> tuple[str, float]:
     return row.get("timestamp") or row.get("start") or "", float(row.get("elapsed_s") or 0)
 
 
-def _spans(rows: Iterable[dict[str, str]]) -> list[tuple[float, float, dict[str, str]]]:
-    """Each event with the time from the start to the end of what it belongs to."""
-    rows = list(rows)
-    begins: dict[str, float] = {}
-    ends: dict[str, float] = {}
-    for row in rows:
-        if row["event"] == event.START:
-            begins[row["id"]] = float(row["elapsed_s"])
-        elif row["id"]:
-            ends[row["id"]] = float(row["elapsed_s"])
-    spans = []
-    for row in rows:
-        at = float(row["elapsed_s"])
-        started = row["id"] in begins
-        spans.append((begins[row["id"]] if started else at, ends.get(row["id"], float("inf")) if started else at, row))
-    return spans
-
-
 def _unescaped(cell: str) -> str:
     """A cell as it was before it was made safe for spreadsheets, so that it is not made so twice."""
     return cell[1:] if cell[:2] in {"'=", "'+", "'-", "'@"} else cell
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
+    """A file of its owner's, and through no link."""
+
     def private(name: str, flags: int) -> int:
         return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
 

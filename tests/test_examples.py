@@ -19,6 +19,7 @@ def examples(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_examples_pass_under_their_schedule_and_can_be_analysed(examples):
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--strict-markers", "examples",
                "--twin-schedule=examples/schedule.json", "--rootdir=examples"]  # fmt: skip

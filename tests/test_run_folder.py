@@ -24,6 +24,7 @@ from pytest_twin.run_folder import (
     RunFolder,
     RunFolderError,
 )
+from pytest_twin.slices import complete
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX links and modes")
 CLOCK = Clock(0.0, 0.0)
@@ -240,7 +241,7 @@ def sliced(folder, write):
         (folder / DATASET).write_text(SAMPLES + "t,11,1.1", encoding="ascii")
         write(TESTS, attempt("a", 0.25, 0.3, "tests/a-1"), attempt("b", 0.6, 0.1))
         write(ANNOTATIONS, *events)
-        folder.slice_tests(0.1)
+        complete(folder, 0.1)
         return RunFolder(folder / "tests/a-1")
 
     return sliced
@@ -268,7 +269,7 @@ def test_a_test_has_the_events_that_were_there_during_it(sliced):
 
 def test_without_a_test_that_has_a_folder_nothing_is_sliced(folder, write):
     write(TESTS, attempt("a", 0.1, 0.1))
-    folder.slice_tests(0.1)
+    complete(folder, 0.1)
     assert names(folder.path) == [".gitignore", TESTS]
 
 
@@ -368,3 +369,10 @@ def test_the_folder_of_a_test_is_the_same_in_every_run():
 def test_the_folder_of_a_test_is_no_device_of_windows(nodeid):
     devices = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(10))}
     assert folder_of(nodeid, 1).removeprefix("tests/").partition(".")[0].upper() not in devices
+
+
+def test_a_test_without_a_sample_in_it_has_an_empty_cell_for_what_samples_tell(folder, write):
+    (folder / DATASET).write_text("elapsed_s,tests_resident_MB\n0.1,9.5\n0.2,10.5\n0.3,\n", encoding="ascii")
+    write(TESTS, attempt("a", 0.05, 0.2), attempt("b", 0.25, 0.1), attempt("c", 0.4, 0.1))
+    complete(folder, 0.1)
+    assert [row["tree_peak_memory_MB"] for row in folder.rows(TESTS)] == ["10.5", "", ""]

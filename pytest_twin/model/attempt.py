@@ -46,7 +46,16 @@ _CIRCUMSTANCES = (
     Column("load", "", "What it ran under.", None),
     Column("folder", "", "Its own folder, within this one.", None),
 )
-COLUMNS = (*_WHICH, *EXACT, *_CIRCUMSTANCES)
+TREE_PEAK = "tree_peak_memory_MB"
+_SAMPLED = (
+    Column(
+        TREE_PEAK,
+        "MiB",
+        "Highest memory in all processes of the tests together, in a sample within it. Sampled: empty without one.",
+        1,
+    ),
+)
+COLUMNS = (*_WHICH, *EXACT, *_CIRCUMSTANCES, *_SAMPLED)
 
 
 class Counters(NamedTuple):

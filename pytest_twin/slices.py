@@ -1,0 +1,100 @@
+"""What the files get when a run is over: figures of tests that only samples tell, and the folders of tests."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from pytest_twin.model import event
+from pytest_twin.model.attempt import TREE_PEAK
+from pytest_twin.run_folder import ANNOTATIONS, DATASET, HEADERS, TESTS, RunFolder, write
+
+RESIDENT = "tests_resident_MB"
+Row = dict[str, str]
+
+
+class Samples(NamedTuple):
+    """The lines of a dataset, by the times of their samples."""
+
+    heading: str
+    lines: Sequence[str]
+    times: Sequence[float]
+
+    @classmethod
+    def of(cls, folder: RunFolder) -> Samples:
+        """Those of a run, whatever pieces they are in."""
+        lines = [line for text in folder.texts(DATASET) for line in text.split("\n")[:-1]]
+        if not lines:
+            return cls("", (), ())
+        heading = lines[0]
+        samples = [line for line in lines if line != heading]  # each piece has one
+        place = heading.split(",").index("elapsed_s")
+        return cls(heading, samples, [float(line.split(",", place + 1)[place]) for line in samples])
+
+    def peak(self, column: str, began: float, ended: float) -> str:
+        """The highest value of a column from then to then, as it stands there; empty where there is none."""
+        inside = self.lines[bisect_left(self.times, began) : bisect_right(self.times, ended)]
+        names = self.heading.split(",")
+        if not inside or column not in names:
+            return ""
+        place = names.index(column)
+        return max((cell for line in inside if (cell := line.split(",")[place])), key=float, default="")
+
+
+def complete(folder: RunFolder, interval: float) -> None:
+    """Merge what pytest-xdist workers wrote, add what samples tell of tests, and fill the folders of tests.
+
+    Args:
+        folder: The run, which is over.
+        interval: Seconds between two of its samples.
+    """
+    folder.merge()
+    tests = folder.rows(TESTS)
+    samples = Samples.of(folder) if tests else Samples("", (), ())
+    if not samples.lines:
+        return
+    for test in tests:
+        began, ended = _span(test)
+        test[TREE_PEAK] = samples.peak(RESIDENT, began, ended)
+    if any(test[TREE_PEAK] for test in tests):
+        folder.replace(folder / TESTS, HEADERS[TESTS], tests)
+    wanted = [test for test in tests if test["folder"]]
+    if wanted:
+        _slice(folder, wanted, samples, interval)
+
+
+def _slice(folder: RunFolder, tests: Iterable[Row], samples: Samples, interval: float) -> None:
+    """Fill the folder of each of these tests with its part of the run."""
+    events = _spans(folder.rows(ANNOTATIONS))
+    for test in tests:
+        began, ended = _span(test)
+        own = folder / test["folder"]
+        own.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # a sample tells of the interval before it, so the first one after the test belongs to it too
+        inside = samples.lines[bisect_left(samples.times, began) : bisect_left(samples.times, ended + interval)]
+        write(own / DATASET, "".join(f"{line}\n" for line in (samples.heading, *inside)))
+        there = [row for begin, end, row in events if begin <= ended and end >= began]
+        folder.replace(own / ANNOTATIONS, HEADERS[ANNOTATIONS], there)
+
+
+def _span(test: Row) -> tuple[float, float]:
+    began = float(test["elapsed_s"])
+    return began, began + float(test["duration_s"])
+
+
+def _spans(rows: Sequence[Row]) -> list[tuple[float, float, Row]]:
+    """Each event with the time from the start to the end of what it belongs to."""
+    begins: dict[str, float] = {}
+    ends: dict[str, float] = {}
+    for row in rows:
+        if row["event"] == event.START:
+            begins[row["id"]] = float(row["elapsed_s"])
+        elif row["id"]:
+            ends[row["id"]] = float(row["elapsed_s"])
+    spans = []
+    for row in rows:
+        at = float(row["elapsed_s"])
+        started = row["id"] in begins
+        spans.append((begins[row["id"]] if started else at, ends.get(row["id"], float("inf")) if started else at, row))
+    return spans
