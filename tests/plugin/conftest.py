@@ -72,6 +72,6 @@ def ours() -> list[psutil.Process]:
             line = " ".join(process.cmdline())
         except psutil.Error:
             continue
-        if "stressors" in line or "pytest_twin.sampler" in line:
+        if "stressors" in line or "pytest_twin.sampling" in line:
             found.append(process)
     return found

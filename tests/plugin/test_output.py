@@ -197,3 +197,19 @@ def test_a_killed_run_keeps_its_rows_and_leaves_no_process(pytester, left, event
     assert alive == []
     assert left.loads("start") == [("cpu", "1"), ("memory", "20")]
     assert len(left.samples) > 5
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_a_sampler_that_dies_is_replaced_and_the_gap_is_annotated(pytester, left):
+    pytester.makepyfile("""
+        import time, psutil
+
+        def test_it():
+            of_ours = [each for each in psutil.Process().children() if "pytest_twin.sampling" in str(each.cmdline())]
+            of_ours[0].kill()
+            time.sleep(1)
+    """)
+    pytester.runpytest("--twin", "--twin-interval=0.05").assert_outcomes(passed=1)
+    began, ended = (row for row in left.events if row["type"] == "gap")
+    assert (began["event"], ended["event"], began["detail"]) == ("start", "end", "sampler: exit status -9")
+    assert any(float(row["elapsed_s"]) > float(ended["elapsed_s"]) for row in left.samples)
