@@ -256,13 +256,17 @@ class Attempt:
         id: The name of its events.
         load: What it runs under, for the row.
         asks: Whether the test uses a marker or a fixture of ours; None until it is called.
+        number: 1, and more where a plugin runs the test again.
+        outcome: How it went, so far.
+        is_over: Whether its row is written.
     """
 
     def __init__(self, recording: Recording, nodeid: str, number: int) -> None:
         self.nodeid = nodeid
         self.load = ""
         self.asks: bool | None = None
-        self._recording, self._number = recording, number
+        self.number, self.outcome, self.is_over = number, "", False
+        self._recording = recording
         self.id = recording.new_id("t")
         self._phases: dict[str, list[Counters]] = {}
         self._exact: list[float | None] = [None] * len(attempt.EXACT)
@@ -274,7 +278,7 @@ class Attempt:
     @property
     def folder(self) -> str:
         """The folder of its own within the run folder, whether or not it gets one."""
-        return folder_of(self.nodeid, self._number)
+        return folder_of(self.nodeid, self.number)
 
     def measured(self, phase: str) -> Phase:
         """Account for what happens in the block, as one phase: ``setup``, ``call`` or ``teardown``."""
@@ -290,15 +294,16 @@ class Attempt:
         self._exact = attempt.figures(self._phases, self._account, recording.account(), recording.meter.peak())
         return attempt.properties(self._exact, self.load)
 
-    def end(self, outcome: str, *, keep: bool) -> None:
+    def end(self, *, keep: bool) -> None:
         """Write its row and its end; `keep` gives it a folder of its own."""
         recording = self._recording
         ended = recording.elapsed()
         began = (recording.clock.stamp(self.began), f"{self.began:.4f}", f"{ended - self.began:.6f}")
-        who = (self.nodeid, self._number, recording.worker, outcome)
+        who = (self.nodeid, self.number, recording.worker, self.outcome)
         exact = (*attempt.walls(self._phases), *attempt.cells(self._exact))
         recording.write_test(record((*who, *began, *exact, self.load, self.folder if keep else "", "")))
-        recording.emit(Event(ended, event.END, self.id, event.TEST, self.nodeid, detail=outcome))
+        recording.emit(Event(ended, event.END, self.id, event.TEST, self.nodeid, detail=self.outcome))
+        self.is_over = True
 
 
 class Phase:

@@ -188,11 +188,23 @@ class RunFolder:
             for part in parts:
                 part.unlink()
 
+    def complete_rows(self, name: str, column: str, rows: Sequence[Mapping[str, str]]) -> None:
+        """Fill a column that was left empty, the last one, in all the rows of a table."""
+        first, *lines = filter(None, next(self.texts(name)).split("\n"))
+        if len(lines) != len(rows):  # some are damaged
+            self.replace(self / name, HEADERS[name], rows)
+            return
+        filled = [line + row[column] for line, row in zip(lines, rows, strict=True)]
+        self._swap(self / name, "\n".join((first, *filled, "")))
+
     def replace(self, path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
         """Write a table anew, all of it or nothing."""
-        temporary = path.with_suffix(".tmp")
         lines = (record([_unescaped(row.get(column) or "") for column in columns]) for row in rows)
-        write(temporary, header(columns) + "".join(lines))
+        self._swap(path, header(columns) + "".join(lines))
+
+    def _swap(self, path: Path, text: str) -> None:
+        temporary = path.with_suffix(".tmp")
+        write(temporary, text)
         os.replace(temporary, path)
 
 

@@ -35,8 +35,6 @@ Hooked = Generator[None, pytest.TestReport, pytest.TestReport]
 
 NAME = "twin-run"
 ATTEMPT = pytest.StashKey[Attempt]()
-ATTEMPTS = pytest.StashKey[int]()
-OUTCOME = pytest.StashKey[str]()
 
 
 class TwinWarning(pytest.PytestWarning):
@@ -96,11 +94,10 @@ class Run:
 
     def begin(self, item: pytest.Item) -> Attempt:
         """The attempt of a test that is running, begun if it has not been."""
-        if ATTEMPT not in item.stash:
-            number = item.stash[ATTEMPTS] = item.stash.get(ATTEMPTS, 0) + 1
-            item.stash[OUTCOME] = ""
-            item.stash[ATTEMPT] = self.start().attempt(item.nodeid, number)
-        return item.stash[ATTEMPT]
+        attempt = item.stash.get(ATTEMPT, None)
+        if attempt is None or attempt.is_over:
+            attempt = item.stash[ATTEMPT] = self.start().attempt(item.nodeid, attempt.number + 1 if attempt else 1)
+        return attempt
 
     # the session
 
@@ -192,12 +189,12 @@ class Run:
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Hooked:
         """Learn how it went; after the teardown its row is written."""
         report = yield
-        item.stash[OUTCOME] = _outcome(item.stash.get(OUTCOME, ""), report)
-        if call.when == "teardown" and ATTEMPT in item.stash:
-            attempt = item.stash[ATTEMPT]
-            del item.stash[ATTEMPT]
-            attempt.end(item.stash[OUTCOME], keep=self._keeps(item, attempt, item.stash[OUTCOME]))
-            self._tell()
+        attempt = item.stash.get(ATTEMPT, None)
+        if attempt is not None and not attempt.is_over:
+            attempt.outcome = _outcome(attempt.outcome, report)
+            if call.when == "teardown":
+                attempt.end(keep=self._keeps(item, attempt))
+                self._tell()
         return report
 
     @contextmanager
@@ -237,12 +234,12 @@ class Run:
                 if trouble:
                     item.warn(TwinWarning(f"{each.part.kind.keyword}={each.part.text}: {trouble}"))
 
-    def _keeps(self, item: pytest.Item, attempt: Attempt, outcome: str) -> bool:
+    def _keeps(self, item: pytest.Item, attempt: Attempt) -> bool:
         """Whether a test gets a folder of its own."""
         wanted = self.settings.per_test
         if wanted == "marked":
             return asks(item) if attempt.asks is None else attempt.asks
-        return wanted == "all" or (wanted == "failed" and outcome in {"failed", "error"})
+        return wanted == "all" or (wanted == "failed" and attempt.outcome in {"failed", "error"})
 
     def _tell(self) -> None:
         """Let other plugins know what happened."""

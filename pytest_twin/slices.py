@@ -32,6 +32,11 @@ class Samples(NamedTuple):
         place = heading.split(",").index("elapsed_s")
         return cls(heading, samples, [float(line.split(",", place + 1)[place]) for line in samples])
 
+    def met(self, began: float, ended: float) -> bool:
+        """Whether there is one from then to then."""
+        at = bisect_left(self.times, began)
+        return at < len(self.times) and self.times[at] <= ended
+
     def peak(self, column: str, began: float, ended: float) -> str:
         """The highest value of a column from then to then, as it stands there; empty where there is none."""
         inside = self.lines[bisect_left(self.times, began) : bisect_right(self.times, ended)]
@@ -54,11 +59,11 @@ def complete(folder: RunFolder, interval: float) -> None:
     samples = Samples.of(folder) if tests else Samples("", (), ())
     if not samples.lines:
         return
-    for test in tests:
-        began, ended = _span(test)
-        test[TREE_PEAK] = samples.peak(RESIDENT, began, ended)
-    if any(test[TREE_PEAK] for test in tests):
-        folder.replace(folder / TESTS, HEADERS[TESTS], tests)
+    met = [test for test in tests if samples.met(*_span(test))]
+    for test in met:
+        test[TREE_PEAK] = samples.peak(RESIDENT, *_span(test))
+    if met:
+        folder.complete_rows(TESTS, TREE_PEAK, tests)
     wanted = [test for test in tests if test["folder"]]
     if wanted:
         _slice(folder, wanted, samples, interval)

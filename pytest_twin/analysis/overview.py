@@ -57,13 +57,10 @@ def skipped(annotations: Sequence[Row]) -> Counter[str]:
 def heaviest(tests: Sequence[Row], count: int = 3) -> list[tuple[Row, float]]:
     """The tests that took most CPU seconds, children included, with those."""
     costs = [
-        (row, sum(_number(row[name]) for name in ("cpu_user_s", "cpu_system_s", "children_cpu_s"))) for row in tests
+        (row, float(row["cpu_user_s"] or 0) + float(row["cpu_system_s"] or 0) + float(row["children_cpu_s"] or 0))
+        for row in tests
     ]
     return sorted(costs, key=lambda cost: -cost[1])[:count]
-
-
-def _number(cell: str) -> float:
-    return float(cell) if cell else 0.0
 
 
 def _fields(row: Row) -> dict[str, object]:
