@@ -39,27 +39,34 @@ class KeptOpen:
 
     def read(self) -> bytes:
         """What stands there now, however many pieces the kernel hands it out in."""
-        text = part = self.start(AT_ONCE)
-        while len(part) >= WHOLE_BELOW:
-            text += (part := self.start(AT_ONCE, len(text)))
+        if self._fd < 0 or sys.platform == "win32":
+            return b""
+        try:
+            text = part = os.pread(self._fd, AT_ONCE, 0)
+            while len(part) >= WHOLE_BELOW:
+                text += (part := os.pread(self._fd, AT_ONCE, len(text)))
+        except OSError:
+            return b""
         return text
 
-    def start(self, size: int, at: int = 0) -> bytes:
+    def start(self, size: int) -> bytes:
         """No more than that of it, in one piece."""
+        if self._fd < 0 or sys.platform == "win32":
+            return b""
         try:
-            return self.read_or_raise(size, at)
+            return os.pread(self._fd, size, 0)
         except OSError:
             return b""
 
-    def read_or_raise(self, size: int = AT_ONCE, at: int = 0) -> bytes:
-        """The same, where it matters that it cannot be read.
+    def read_or_raise(self) -> bytes:
+        """What stands there now, where it matters that it cannot be read, and is no long list.
 
         Raises:
             OSError: There is no such file any more.
         """
         if sys.platform == "win32":
             return b""
-        return os.pread(self._fd, size, at)
+        return os.pread(self._fd, AT_ONCE, 0)
 
     @property
     def fd(self) -> int:

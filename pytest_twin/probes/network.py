@@ -19,7 +19,7 @@ COLUMNS = (
     Column("net_recv_MB", "MiB", "Received on all interfaces but loopback since the last row.", 3, legacy=13),
     Column("net_loopback_MB", "MiB", "Sent on loopback since the last row.", 3),
 )
-LOOPBACK = (b"lo",)
+LOOPBACK = (b"lo:",)  # as /proc/net/dev has it
 
 
 def probe(context: Context) -> Linux | Portable:  # noqa: ARG001
@@ -59,10 +59,9 @@ class Linux:
         """One value a column."""
         counters: Counters = {}
         for line in self._dev.read().splitlines()[2:]:
-            name, _, numbers = line.partition(b":")
-            fields = numbers.split(None, 9)
-            if len(fields) > 8:
-                counters[name.strip()] = int(fields[8]), int(fields[0])
+            fields = line.split(None, 10)
+            if len(fields) > 9 and fields[0].endswith(b":"):
+                counters[fields[0]] = int(fields[9]), int(fields[1])
         return self._grown.row(counters, LOOPBACK)
 
 
