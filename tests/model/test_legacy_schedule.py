@@ -21,7 +21,8 @@ FLAGS = {
     "disk_stress.py": "--size_mb, --block_mb, --path, --sleep",
 }
 ACCEPTED = re.compile(
-    r"""\s*  ( ( "([^";&|`$<>\n]*[\\/])?(python[\d.]*|py)(\.exe)?" | ([^\s";&|`$<>]*[\\/])?(python[\d.]*|py)(\.exe)? )\s+ )?
+    r"""\s*  ( ( "([^";&|`$<>\n]*[\\/])?(python[\d.]*|py)(\.exe)?"
+        | ([^\s";&|`$<>]*[\\/])?(python[\d.]*|py)(\.exe)? )\s+ )?
     ( "([^";&|`$<>\n]*[\\/])?(cpu|mem|disk)_stress\.py" | ([^\s";&|`$<>]*[\\/])?(cpu|mem|disk)_stress\.py )
     ( \s+--(procs|duration|step_mb|steps|sleep|size_mb|block_mb)[=\s]\s*"?[\d.]+"?
     | \s+--path[=\s]\s*("[^"]*"|[^\s"]+) )*\s*""",
