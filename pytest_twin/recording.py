@@ -98,8 +98,10 @@ class Recording:
             self._sampler.launch()
             try:
                 self.folder.write_json(FINGERPRINT, host.fingerprint(identify=self._identify))  # while it starts
-            finally:
                 self._sampler.wait_ready()
+            except BaseException:
+                self._sampler.stop()
+                raise
         return self
 
     def __exit__(

@@ -161,6 +161,7 @@ class Run:
         """A test begins."""
         with self.begin(item).measured("setup"):
             yield
+        self._tell()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
