@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from statistics import median
 from typing import NamedTuple
@@ -76,6 +76,28 @@ def epoch_of(row: Row) -> float | None:
         return None
 
 
+class OneRun:
+    """Tells rows of one run from those of others in the same file: of a certain one, or of the latest.
+
+    Attributes:
+        only: When the run began whose rows are wanted, in seconds since 1970; None is the latest one.
+    """
+
+    def __init__(self, only: float | None, forget: Callable[[], None]) -> None:
+        """Begin; `forget` is called when a later run takes the place of the one before."""
+        self.only, self._epoch, self._forget = only, only, forget
+
+    def has(self, row: Row) -> bool:
+        """Whether a row is one of it; one without a time is of none."""
+        epoch = epoch_of(row)
+        if epoch is None or (self.only is not None and abs(epoch - self.only) > SAME_RUN_S):
+            return False
+        if self._epoch is not None and abs(epoch - self._epoch) > SAME_RUN_S:
+            self._forget()
+        self._epoch = epoch
+        return True
+
+
 class Minute:
     """Samples of one run; those of a run that follows in the same file take the place of those before.
 
@@ -92,7 +114,7 @@ class Minute:
             interval: Seconds between two rows; None is found out from the rows.
             epoch: When the run began, in seconds since 1970: rows of others are left out; None is the latest run.
         """
-        self._interval, self._only, self._epoch = interval, epoch, epoch
+        self._interval, self._run = interval, OneRun(epoch, self._begin)
         self._begin()
 
     def _begin(self) -> None:
@@ -110,17 +132,13 @@ class Minute:
 
     def skip(self, rows: int) -> None:
         """Count rows that are not looked at."""
-        if self._only is None:
+        if self._run.only is None:
             self.rows += rows
 
     def add(self, row: Row) -> None:
         """Take in a row of the dataset; one without a time is left out."""
-        epoch = epoch_of(row)
-        if epoch is None or (self._only is not None and abs(epoch - self._only) > SAME_RUN_S):
+        if not self._run.has(row):
             return
-        if self._epoch is not None and abs(epoch - self._epoch) > SAME_RUN_S:
-            self._begin()
-        self._epoch = epoch
         at, before = float(row["elapsed_s"]), self.elapsed_s
         self.rows += 1
         if before is not None and at <= before:

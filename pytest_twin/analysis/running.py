@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_twin.analysis.minute import SAME_RUN_S, Row, epoch_of
+from pytest_twin.analysis.minute import OneRun, Row
 from pytest_twin.model import event
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Events:
         Args:
             epoch: When the run began, in seconds since 1970: events of others are left out; None is the latest run.
         """
-        self._only, self._epoch = epoch, epoch
+        self._run = OneRun(epoch, self.begin)
         self.begin()
 
     def begin(self, _skipped: int = 0) -> None:
@@ -70,12 +70,8 @@ class Events:
 
     def add(self, row: Row) -> None:
         """Take in a row of annotations.csv; one without a time is left out."""
-        epoch = epoch_of(row)
-        if epoch is None or (self._only is not None and abs(epoch - self._only) > SAME_RUN_S):
+        if not self._run.has(row):
             return
-        if self._epoch is not None and abs(epoch - self._epoch) > SAME_RUN_S:
-            self.begin()
-        self._epoch = epoch
         if row["event"] == event.START:
             self._open[row["id"]] = Running(float(row["elapsed_s"]), row["type"], _what(row), row["worker"])
         elif row["event"] in {event.END, event.ABORT, event.SKIP}:
