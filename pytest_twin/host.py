@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import threading
 import time
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from typing import Any
 
 from pytest_twin.model.attempt import Children, Counters
 from pytest_twin.probes.kernel import GIB, PROC, KeptOpen, read_bytes
-from pytest_twin.probes.tree_sources import KeptProcess, Linux, io_of
+from pytest_twin.probes.tree_sources import Linux, io_of
 from stressors import capacity
 
 if sys.platform != "win32":
@@ -24,7 +25,7 @@ class Meter:
     def __init__(self) -> None:
         self._io = KeptOpen("/proc/self/io")
         self._status = KeptOpen("/proc/self/status")
-        self._self = KeptProcess(PROC, os.getpid())
+        self._children: dict[int, KeptOpen] = {}  # of each thread
         self._processes = Linux()
         try:
             self._clear_refs = os.open("/proc/self/clear_refs", os.O_WRONLY | getattr(os, "O_CLOEXEC", 0))
@@ -70,9 +71,8 @@ class Meter:
     def close(self) -> None:
         """No more reading."""
         self._processes.close()
-        self._self.close()
-        self._io.close()
-        self._status.close()
+        for kept in (self._io, self._status, *self._children.values()):
+            kept.close()
         if self._clear_refs >= 0:
             os.close(self._clear_refs)
             self._clear_refs = -1
@@ -80,7 +80,7 @@ class Meter:
     def _cpu_of_living(self, leave_out: Container[int | None]) -> float:
         """CPU seconds of the children that live, and of theirs; not known where there is no /proc, and 0 then."""
         self._processes.refresh()
-        pending = [pid for pid in self._self.children() if pid not in leave_out]
+        pending = [pid for pid in self._living() if pid not in leave_out]
         cpu = 0.0
         while pending:
             pid = pending.pop()
@@ -88,6 +88,18 @@ class Meter:
                 cpu += member.cpu_s
                 pending += self._processes.children(pid)
         return cpu
+
+    def _living(self) -> Iterator[int]:
+        """The children of this process: those of each thread that Python knows of."""
+        threads = [thread.native_id or 0 for thread in threading.enumerate()]
+        for gone in self._children.keys() - threads:
+            self._children.pop(gone).close()
+        for thread in threads:
+            kept = self._children.get(thread)
+            if kept is None:
+                kept = self._children[thread] = KeptOpen(f"{PROC}/self/task/{thread}/children")
+            for child in kept.read().split():
+                yield int(child)
 
 
 def usable() -> dict[str, float]:
