@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import sys
-import threading
 import time
 from collections.abc import Container, Iterator
 from typing import Any
@@ -90,8 +89,11 @@ class Meter:
         return cpu
 
     def _living(self) -> Iterator[int]:
-        """The children of this process: those of each thread that Python knows of."""
-        threads = [thread.native_id or 0 for thread in threading.enumerate()]
+        """The children of this process: those of each thread, also of one that Python knows no more but the kernel."""
+        try:
+            threads = [int(thread) for thread in os.listdir(f"{PROC}/self/task")]
+        except OSError:
+            threads = []
         for gone in self._children.keys() - threads:
             self._children.pop(gone).close()
         for thread in threads:
