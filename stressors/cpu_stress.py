@@ -63,19 +63,19 @@ def stress(job: Job) -> None:
     burn()
     job.ready()
     then, used, debt = job.began, time.process_time(), 0.0
-    deadline = time.monotonic()
+    deadline = job.now()
     while True:
-        now = time.monotonic()
+        now = job.now()
         due = per_worker * job.target() * (now - then)
         then, debt = now, min(debt + due, LARGEST_DEBT_S)
         pay_until = used + debt
-        while (spent := time.process_time()) < pay_until and time.monotonic() < now + SLICE_S:
+        while (spent := time.process_time()) < pay_until and job.now() < now + SLICE_S:
             burn()
         debt, used = debt - (spent - used), spent
         job.tick()
         deadline = max(deadline + SLICE_S * dither.uniform(0.5, 1.5), now)
         if debt <= 0:
-            time.sleep(max(0.0, deadline - time.monotonic()))
+            time.sleep(max(0.0, deadline - job.now()))
 
 
 def main() -> None:

@@ -65,7 +65,7 @@ def stress(job: Job) -> None:
 def _hold_rate(job: Job, target: Target, block: int) -> None:
     then, due = job.began, 0.0
     while True:
-        now = time.monotonic()
+        now = job.now()
         rate = job.target()
         due, then = due + rate * (now - then), now
         due = min(due, target.written + max(rate, block))  # a disk that is too slow gets no debt of more than a second

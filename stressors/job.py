@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from stressors.profile import Points, Profile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 REPORT_EVERY_S = 0.2
 GRACE_S = 10.0
@@ -26,9 +26,11 @@ class Job:
         profile: The load over time.
         options: The modifiers it was asked with (``block``, ``pause``, ``loop``, ``directory``).
         seed: Makes whatever a stressor draws at random repeatable.
+        strict: Whether less than was asked is a failure.
         workers: How many processes share this load.
-        achieved: Figures so far; a stressor adds to them, `tick` and `ready` send them.
-        began: `time.monotonic` when the load began.
+        achieved: Figures so far; a stressor adds to them, `tick` and `ready` send them. A figure ``asked_X`` says what
+            X would be had all that was asked been possible.
+        began: `now` when the load began.
     """
 
     def __init__(self, request: Mapping[str, Any]) -> None:
@@ -37,42 +39,56 @@ class Job:
         self.profile = Profile(points)
         self.options: dict[str, Any] = dict(request.get("options") or {})
         self.seed: int = request.get("seed") or 0
+        self.strict: bool = bool(self.options.get("strict"))
         self.workers = 1
         self._duration: float | None = request.get("duration")
         self.achieved: dict[str, float | str] = {}
-        self.began = time.monotonic()
+        self._paused_s = 0.0
+        self.began = self.now()
         self._pipe: int | None = None
         self._told = self.began
 
     def attach(self, pipe: int) -> None:
         """Start the job in this process; it reports through this descriptor."""
         self._pipe = pipe
-        self.began = self._told = time.monotonic()
+        self.began = self._told = self.now()
+
+    def now(self) -> float:
+        """`time.monotonic`, less the time that the load was paused: what a load is paced by."""
+        return time.monotonic() - self._paused_s
+
+    def pause(self, until: Callable[[], object]) -> None:
+        """Let no time of the load pass until that call comes back; the deadline waits too."""
+        began = time.monotonic()
+        left = _set_deadline(0.0)
+        until()
+        self._paused_s += time.monotonic() - began
+        _set_deadline(left)
 
     def target(self) -> float:
         """The value that the profile asks for now."""
-        return self.profile.at(time.monotonic() - self.began)
+        return self.profile.at(self.now() - self.began)
 
     def settled(self) -> bool:
         """Whether the profile has reached its last value."""
-        return time.monotonic() - self.began >= self.profile.last_change
+        return self.now() - self.began >= self.profile.last_change
 
     def ready(self) -> None:
         """Say that the load is really applied, with the figures so far; from now on the kernel has a deadline."""
         at = time.monotonic()
-        if self._duration is not None and sys.platform != "win32":
-            signal.setitimer(signal.ITIMER_REAL, self._duration + GRACE_S)
+        if self._duration is not None:
+            _set_deadline(self._duration + GRACE_S)
         self.report()
         self._send({"ready": at})
 
     def tick(self) -> None:
         """Report the figures, if that was not done just now."""
-        if time.monotonic() - self._told >= REPORT_EVERY_S:
+        if self.now() - self._told >= REPORT_EVERY_S:
             self.report()
 
     def report(self) -> None:
         """Report the figures so far, this process's CPU seconds among them."""
-        self._told = time.monotonic()
+        self._told = self.now()
         self.achieved["cpu_s"] = time.process_time()
         self._send({"achieved": self.achieved})
 
@@ -83,3 +99,10 @@ class Job:
     def _send(self, message: dict[str, Any]) -> None:
         if self._pipe is not None:
             os.write(self._pipe, json.dumps(message).encode() + b"\n")
+
+
+def _set_deadline(seconds: float) -> float:
+    """Have the kernel end this process after so many seconds, 0 is never; comes back with what was left before."""
+    if sys.platform == "win32":
+        return 0.0
+    return signal.setitimer(signal.ITIMER_REAL, seconds)[0]

@@ -31,6 +31,12 @@ if sys.platform == "linux":
     _libc = ctypes.CDLL(None)
 
 
+if sys.platform != "win32":
+    PAUSE, RESUME = signal.SIGUSR1, signal.SIGUSR2
+else:
+    PAUSE = RESUME = signal.SIGTERM  # never sent
+
+
 class Stopped(BaseException):
     """Raised in a worker when it is asked to stop, in whatever it is doing."""
 
@@ -67,8 +73,8 @@ class Forked:
         self.reports, pipe = os.pipe()
         held_open, self._held = os.pipe()
         owner = os.getpid()
-        stops = {signal.SIGTERM, signal.SIGINT}
-        signal.pthread_sigmask(signal.SIG_BLOCK, stops)  # until the child has handlers of its own
+        handled = {signal.SIGTERM, signal.SIGINT, PAUSE, RESUME}
+        signal.pthread_sigmask(signal.SIG_BLOCK, handled)  # until the child has handlers of its own
         try:
             self.pid = os.fork()
         except OSError:
@@ -77,7 +83,7 @@ class Forked:
             raise
         finally:
             if os.getpid() == owner:
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, stops)
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, handled)
         if self.pid:
             os.close(pipe)
             os.close(held_open)
@@ -96,6 +102,16 @@ class Forked:
     def stop(self) -> None:
         """Ask it to stop."""
         self._signal(signal.SIGTERM)
+
+    def pause(self) -> None:
+        """Have it do nothing until `resume`."""
+        if sys.platform != "win32":
+            self._signal(PAUSE)
+
+    def resume(self) -> None:
+        """Have it go on after a `pause`, once for each."""
+        if sys.platform != "win32":
+            self._signal(RESUME)
 
     def kill(self) -> None:
         """Have the kernel end it."""
@@ -130,6 +146,12 @@ class Spawned:
         """Ask it to stop."""
         self._stdin.close()
 
+    def pause(self) -> None:
+        """Not to be had without signals: it goes on."""
+
+    def resume(self) -> None:
+        """Nothing was paused."""
+
     def kill(self) -> None:
         """Have the system end it."""
         self._process.kill()
@@ -151,7 +173,9 @@ def _work(request: dict[str, Any], workers: int, pipe: int) -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's to handle
         signal.signal(signal.SIGTERM, _raise_stopped)
         if sys.platform != "win32":
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
+            signal.signal(PAUSE, lambda *_: job.pause(_wait_for_resume))
+            signal.pthread_sigmask(signal.SIG_BLOCK, {RESUME})  # it waits, and may come before the pause is heard of
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT, PAUSE})
         import_module(request["module"]).stress(job)
     except Stopped:
         pass
@@ -165,6 +189,18 @@ def _work(request: dict[str, Any], workers: int, pipe: int) -> int:
 
 def _raise_stopped(number: int, frame: object) -> None:  # noqa: ARG001
     raise Stopped
+
+
+def _wait_for_resume() -> None:
+    """Wait for one of two signals, both blocked: one that came a moment ago would not end the wait."""
+    if sys.platform == "win32":
+        return
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        if signal.sigwait({RESUME, signal.SIGTERM}) == signal.SIGTERM:
+            raise Stopped
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def _close_all_but(*kept: int) -> None:

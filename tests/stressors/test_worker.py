@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -14,6 +15,7 @@ import pytest
 from driving import BARE, SOURCES, cpu
 
 from stressors import worker
+from stressors.job import Job
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="what the kernel does there")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -136,3 +138,34 @@ def test_where_there_are_no_more_processes_nothing_is_left_open(monkeypatch):
     os.close(after)
     assert after == before
     assert not signal.pthread_sigmask(signal.SIG_BLOCK, []) & {signal.SIGTERM, signal.SIGINT}
+
+
+@posix
+def test_a_paused_worker_does_nothing_until_it_is_resumed(launched, eventually):
+    running = launched(cpu())
+    burnt = psutil.Process(running.pid).cpu_times
+    os.read(running.reports, 1000)
+    running.pause()
+    time.sleep(0.1)
+    before = burnt().user
+    time.sleep(0.5)
+    assert burnt().user - before < 0.1
+    running.resume()
+    eventually(lambda: burnt().user - before >= 0.1)
+
+
+@posix
+def test_a_paused_worker_can_be_stopped(launched):
+    running = launched(cpu())
+    os.read(running.reports, 1000)
+    running.pause()
+    running.stop()
+    assert running.reap() == ""
+
+
+@posix
+def test_no_time_of_a_load_passes_while_it_is_paused():
+    job = Job({"unit": "share", "profile": [[0, 0], [1, 1]]})
+    began = time.monotonic()
+    job.pause(lambda: time.sleep(0.3))
+    assert job.now() - job.began <= time.monotonic() - began - 0.3
