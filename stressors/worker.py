@@ -65,11 +65,13 @@ class Forked:
     pid: int
     reports: int
     _held: int
+    _paused: bool
 
     def __init__(self, request: dict[str, Any], workers: int, gate: int | None = None) -> None:
         if sys.platform == "win32":
             msg = "there is no fork here"
             raise OSError(msg)
+        self._paused = False
         self.reports, pipe = os.pipe()
         held_open, self._held = os.pipe()
         owner = os.getpid()
@@ -101,16 +103,19 @@ class Forked:
 
     def stop(self) -> None:
         """Ask it to stop."""
+        self.resume()
         self._signal(signal.SIGTERM)
 
     def pause(self) -> None:
-        """Have it do nothing until `resume`."""
-        if sys.platform != "win32":
+        """Have it do nothing until `resume` or `stop`."""
+        if not self._paused:
+            self._paused = True
             self._signal(PAUSE)
 
     def resume(self) -> None:
-        """Have it go on after a `pause`, once for each."""
-        if sys.platform != "win32":
+        """Have it go on after a `pause`."""
+        if self._paused:
+            self._paused = False
             self._signal(RESUME)
 
     def kill(self) -> None:
@@ -192,15 +197,8 @@ def _raise_stopped(number: int, frame: object) -> None:  # noqa: ARG001
 
 
 def _wait_for_resume() -> None:
-    """Wait for one of two signals, both blocked: one that came a moment ago would not end the wait."""
-    if sys.platform == "win32":
-        return
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    try:
-        if signal.sigwait({RESUME, signal.SIGTERM}) == signal.SIGTERM:
-            raise Stopped
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    if sys.platform != "win32":
+        signal.sigwait({RESUME})
 
 
 def _close_all_but(*kept: int) -> None:

@@ -160,6 +160,8 @@ def test_a_paused_worker_can_be_stopped(launched):
     os.read(running.reports, 1000)
     running.pause()
     running.stop()
+    while os.read(running.reports, 1000):
+        pass
     assert running.reap() == ""
 
 
