@@ -23,12 +23,11 @@ def twin_logger(request: pytest.FixtureRequest) -> TwinLogger:
 
 
 def _stress(keyword: str, request: pytest.FixtureRequest) -> Iterator[Stress | StressHandle]:
-    from pytest_twin.items import kinds
     from pytest_twin.runtest import run_of
     from pytest_twin.stress import Stress
 
     run = run_of(request.config)
-    stress = Stress(keyword, kinds(), run.start(), run.begin(request.node))
+    stress = Stress(keyword, run.start(), run.begin(request.node))
     try:
         yield stress(request.param) if hasattr(request, "param") else stress
     finally:

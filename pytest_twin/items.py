@@ -74,7 +74,8 @@ def load_of(marks: Iterable[pytest.Mark]) -> Load:
     Raises:
         LoadError: Something is wrong with it.
     """
-    from pytest_twin.model.load import Load, LoadError, parse
+    from pytest_twin.loads import read_load
+    from pytest_twin.model.load import Load, LoadError
 
     keywords: dict[str, Any] = {}
     for mark in reversed([mark for mark in marks if mark.name == STRESS]):
@@ -83,7 +84,7 @@ def load_of(marks: Iterable[pytest.Mark]) -> Load:
                 [(str(mark.args[0]), "has no keyword; write stress(cpu=...), stress(mem=...) or stress(disk=...)")]
             )
         keywords.update(mark.kwargs)
-    return parse(keywords, kinds()) if keywords else Load()
+    return read_load(keywords) if keywords else Load()
 
 
 def schedule_of(item: pytest.Item, marks: Iterable[pytest.Mark]) -> Schedule | None:

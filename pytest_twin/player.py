@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from pytest_twin.loads import unknown_columns
 from pytest_twin.model.schedule import Planned, Schedule, ScheduleError
 from pytest_twin.model.schedule_reading import read
 from pytest_twin.model.table import records
@@ -52,7 +53,11 @@ def open_schedule(path: Path, kinds: Kinds) -> Schedule:
         raise ScheduleError([f"{path}: {error.strerror or error}"]) from None
     except ValueError as error:
         raise ScheduleError([f"{path}: {error}"]) from None
-    return read(text, path.name, kinds, rows)
+    schedule = read(text, path.name, kinds, rows)
+    wrong = dict.fromkeys(problem for event in schedule.events for problem in unknown_columns(event.load))
+    if wrong:
+        raise ScheduleError([f"{path.name}: stop_when: {problem}" for problem in wrong])
+    return schedule
 
 
 class Player:

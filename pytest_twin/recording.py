@@ -57,6 +57,7 @@ class Recording:
         append: bool = False,
         rotate_at: int = 0,
         identify: bool = False,
+        limit: Load | None = None,
     ) -> None:
         """Prepare it.
 
@@ -70,6 +71,7 @@ class Recording:
             append: Go on behind the files that are there.
             rotate_at: Bytes from which on the dataset goes on in a new file; 0 is never.
             identify: Have the names of host and user in the fingerprint.
+            limit: The most load that may be applied at the same time.
         """
         self.folder = folder
         self.clock = clock or new_clock()
@@ -80,7 +82,10 @@ class Recording:
             folder / DATASET, self.clock, interval, has_tests=has_tests, per_core=per_core, probes=probes.others(),
             rotate_at=rotate_at, told=self._missed,
         )  # fmt: skip
-        self._supervisor = Supervisor(self._told)
+        self._supervisor = Supervisor(
+            self._told, self._interrupted, samples=str(folder / DATASET), limit=limit.parts if limit else ()
+        )
+        self._pause: Event | None = None
         self._numbers = count(1)
         self._unheard: deque[Event] = deque()
         self.meter = host.Meter()
@@ -171,10 +176,23 @@ class Recording:
             directory=str(self.folder.path),
         )  # fmt: skip
 
-    def now_for_loads(self) -> float:
-        """The monotonic time, once the supervisor is up: a schedule that begins then does not wait for its start."""
-        self._supervisor.start()
-        return time.monotonic()
+    def now_for_loads(self, *, started: bool = False) -> float:
+        """The time of loads, which stands still while they are paused.
+
+        Args:
+            started: Have the supervisor up first: a schedule that begins then does not wait for its start.
+        """
+        if started:
+            self._supervisor.start()
+        return self._supervisor.now()
+
+    def pause(self, reason: str) -> None:
+        """Let all loads rest, and their time stand still, until `resume` with the same reason."""
+        self._supervisor.pause(reason)
+
+    def resume(self, reason: str) -> None:
+        """Let them go on."""
+        self._supervisor.resume(reason)
 
     @contextmanager
     def loaded(self, load: Load, *, test: str = "") -> Iterator[list[Applied]]:
@@ -217,6 +235,16 @@ class Recording:
         """Write a row of tests.csv."""
         self._tests.append(row)
 
+    def _interrupted(self, reply: dict[str, Any]) -> None:
+        """All loads are paused, or go on: a gap in what was planned."""
+        at = self.clock.elapsed(reply["at"])
+        if reply["event"] == "paused":
+            said = f"loads paused: {reply['reason']}"
+            self._pause = Event(at, event.START, self.new_id("g"), event.GAP, detail=said)
+            self.emit(self._pause)
+        elif self._pause is not None:
+            self.emit(self._pause._replace(elapsed_s=at, event=event.END))
+
     def _missed(self, gap: Gap) -> None:
         """The sampler died: a time without samples."""
         number = self.new_id("g")
@@ -238,14 +266,14 @@ class Recording:
             name: round(value, 4) if isinstance(value, float) else value for name, value in reply["achieved"].items()
         }
         since = reply["since"] or reply["began"]
-        held = 0.0 if since is None else reply["at"] - since
+        held = 0.0 if since is None else reply["at"] - since - reply["paused"]
         name = event.ABORT if reply["event"] == "abort" else event.SKIP if since is None else event.END
         if since is not None and reply["since"] is None:  # it never was really there, but what there was did begin
             self.emit(said._replace(elapsed_s=self.clock.elapsed(since), detail=detail("", note)))
         reason = "not reached before the end" if name == event.SKIP else reply["reason"]
         text = detail("", {**note, "reason": reason, "held_s": round(held, 4), **figures})
         # the figures count from the first worker on, which is before the load was ready
-        spent = 0.0 if reply["began"] is None else reply["at"] - reply["began"]
+        spent = 0.0 if reply["began"] is None else reply["at"] - reply["began"] - reply["paused"]
         achieved = part.said_achieved(reply["achieved"], spent, self._usable)
         self.emit(said._replace(elapsed_s=max(at, 0.0), event=name, achieved=achieved, detail=text))
 

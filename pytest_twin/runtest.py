@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -141,15 +140,25 @@ class Run:
         """Hear from a worker what is wrong with the tests' marks."""
         self.worker_error = self.worker_error or getattr(node, "workeroutput", {}).get("twin_error", "")
 
+    def pytest_enter_pdb(self) -> None:
+        """Let the loads rest while somebody debugs."""
+        if self.recording is not None:
+            self.recording.pause("debugger")
+
+    def pytest_leave_pdb(self) -> None:
+        """Let them go on."""
+        if self.recording is not None:
+            self.recording.resume("debugger")
+
     # a test, in whichever process it runs
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Play the session's schedule, from the first test on."""
         if self._player is not None and self.recording is not None:
             if not self._player.started:
-                self._player.start(self.recording.now_for_loads())
+                self._player.start(self.recording.now_for_loads(started=True))
                 self._player.wait_for_first()
-            self._player.test_began(nodeid, time.monotonic())
+            self._player.test_began(nodeid, self.recording.now_for_loads())
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """End what was applied for this test only."""
@@ -215,7 +224,7 @@ class Run:
                     prefix=f"{attempt.id}/",
                 )
                 stack.callback(player.stop)
-                player.start(recording.now_for_loads())
+                player.start(recording.now_for_loads(started=True))
                 player.wait_for_first()
             if load:
                 attempt.runs_under(str(load))

@@ -6,7 +6,8 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from pytest_twin.model.load import Kinds, LoadError, parse
+from pytest_twin.loads import read_load
+from pytest_twin.model.load import LoadError
 
 if TYPE_CHECKING:
     from pytest_twin.recording import Attempt, Recording
@@ -48,8 +49,8 @@ class StressHandle:
 class Stress:
     """Starts loads of one kind: ``stress_cpu("75%")``."""
 
-    def __init__(self, keyword: str, kinds: Kinds, recording: Recording, attempt: Attempt) -> None:
-        self._keyword, self._kinds, self._recording, self._attempt = keyword, kinds, recording, attempt
+    def __init__(self, keyword: str, recording: Recording, attempt: Attempt) -> None:
+        self._keyword, self._recording, self._attempt = keyword, recording, attempt
         self._stack = ExitStack()
 
     def __call__(self, amount: float | str, **modifiers: Any) -> StressHandle:
@@ -65,7 +66,7 @@ class Stress:
         """
         __tracebackhide__ = True  # a wrong amount is the test's mistake, and is shown where the test made it
         try:
-            load = parse({self._keyword: amount, **modifiers}, self._kinds)
+            load = read_load({self._keyword: amount, **modifiers})
         except LoadError as error:
             raise LoadError(error.problems) from None
         self._attempt.runs_under(str(load))

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import stressors
@@ -85,18 +85,29 @@ class Applied:
 
 
 Told = Callable[[Applied, dict[str, Any]], None]
+Interrupted = Callable[[dict[str, Any]], None]
 
 
 class Supervisor:
-    """The one small process that owns all stressors of this process; a thread listens to it."""
+    """The one small process that owns all stressors of this process; a thread listens to it.
 
-    def __init__(self, told: Told) -> None:
+    Attributes:
+        paused_s: Seconds in which the loads were paused so far.
+    """
+
+    def __init__(self, told: Told, interrupted: Interrupted, *, samples: str = "", limit: Sequence[Part] = ()) -> None:
         """Prepare it.
 
         Args:
             told: Called from the listening thread with every reply on a load.
+            interrupted: Called, from there too, when all loads are paused and when they go on.
+            samples: The dataset that conditions on samples are about.
+            limit: The most that may be applied at the same time.
         """
-        self._told = told
+        self._told, self._interrupted = told, interrupted
+        self._samples, self._limit = samples, limit
+        self.paused_s = 0.0
+        self._resumed = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._applied: dict[str, Applied] = {}
         self._lock = threading.Lock()
@@ -113,7 +124,7 @@ class Supervisor:
             part: What to apply.
             test: The test it belongs to.
             note: Free text for its rows.
-            start: When, on `time.monotonic`; None is at once.
+            start: When, in the time of loads (`now`); None is at once.
             duration: Seconds that it lasts; None is until it is stopped.
             seed: Makes what is drawn at random repeatable.
             directory: Where a disk stressor writes, unless the load says so.
@@ -127,6 +138,25 @@ class Supervisor:
         request["options"].setdefault("directory", directory)
         self.send({"op": "apply", "id": name, "start": start, "duration": duration, "seed": seed, **request})
         return applied
+
+    def now(self) -> float:
+        """The time of loads: `time.monotonic`, less the time in which they were paused."""
+        return time.monotonic() - self.paused_s
+
+    def pause(self, reason: str) -> None:
+        """Let all loads rest, and their time stand still."""
+        if self._process is None:
+            self._interrupted({"event": "paused", "at": time.monotonic(), "reason": reason})
+        self.send({"op": "pause", "reason": reason})
+
+    def resume(self, reason: str) -> None:
+        """Let them go on."""
+        if self._process is None:
+            self._interrupted({"event": "resumed", "at": time.monotonic()})
+            return
+        self._resumed.clear()
+        self.send({"op": "resume", "reason": reason})
+        self._resumed.wait(ANSWER_WITHIN_S)  # the time of loads is right from here on
 
     @property
     def pid(self) -> int | None:
@@ -190,6 +220,9 @@ class Supervisor:
         self._listener = threading.Thread(target=self._listen, args=(process,), name="twin-supervisor", daemon=True)
         self._listener.start()
         self.send({"op": "path", "path": sys.path})
+        self.send({"op": "samples", "path": self._samples})
+        if self._limit:
+            self.send({"op": "limit", "requests": [{**part.request(), "text": str(part)} for part in self._limit]})
         self._listens.wait(START_WITHIN_S)
 
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
@@ -198,6 +231,10 @@ class Supervisor:
             for line in process.stdout:
                 reply = json.loads(line)
                 self._listens.set()
+                if reply["event"] in {"paused", "resumed"}:
+                    self.paused_s = reply.get("paused_s", self.paused_s)
+                    self._interrupted(reply)
+                    self._resumed.set()
                 self._hand_on(self._applied.get(reply.get("id", "")), reply)
         self._listens.set()
         status = process.wait()
@@ -208,6 +245,7 @@ class Supervisor:
                 "at": time.monotonic(),
                 "since": applied.ready_at,
                 "began": applied.ready_at,
+                "paused": 0.0,
                 "reason": reason,
                 "achieved": {},
             }

@@ -7,6 +7,10 @@ started, at the end of stdin or when its parent is gone, whichever is first. Ope
 - ``{"op": "stop", "id": ...}``
 - ``{"op": "achieved", "id": ...}``, answered by ``{"event": "achieved", "id": ..., "achieved": {...}}``
 - ``{"op": "path", "path": [...]}`` where to import stressors of other packages from
+- ``{"op": "samples", "path": ...}`` the dataset that conditions are about
+- ``{"op": "limit", "requests": [...]}`` the most that may be applied at the same time, as requests
+- ``{"op": "pause", "reason": ...}``, ``{"op": "resume", "reason": ...}``; while the parent is stopped (Ctrl-Z), loads
+  are paused without being told to
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ if not __package__:  # run as a file: its own folder, if that is on the path, gi
 from stressors.name import take_name
 from stressors.supervision import Supervision
 
-PARENT_CHECK_S = 0.25  # where the kernel cannot tell of the parent's end
+PARENT_CHECK_S = 0.25  # the kernel does not tell that the parent is stopped, and not everywhere of its end
 
 
 class Door:
@@ -36,8 +40,10 @@ class Door:
         self._parent = os.getppid()
         self.open = True
         self.supervision = Supervision(self._reply)
-        self.supervision.watch(requests, self._hear)
-        is_watched = self.supervision.watch_process(self._parent, self.close)
+        self._loop = self.supervision.loop
+        self._loop.watch(requests, self._hear)
+        self._looks = False
+        is_watched = self._loop.watch_process(self._parent, self.close)
         self._look_every = None if is_watched else PARENT_CHECK_S
 
     def serve(self) -> None:
@@ -45,7 +51,7 @@ class Door:
         self._reply({"event": "hello", "pid": os.getpid()})
         try:
             while self.open:
-                self.supervision.turn(self._look_every)
+                self._loop.turn(self._look_every)
                 if os.getppid() != self._parent:
                     self.close()
         finally:
@@ -54,6 +60,16 @@ class Door:
     def close(self) -> None:
         """Take everything down and end."""
         self.open = False
+
+    def _look(self) -> None:
+        """Pause while the parent is stopped; look as long as there are loads."""
+        if is_stopped(self._parent):
+            self.supervision.pause("stopped")
+        else:
+            self.supervision.resume("stopped")
+        self._looks = self.supervision.busy
+        if self._looks:
+            self._loop.after(PARENT_CHECK_S, self._look)
 
     def _hear(self, data: bytes) -> None:
         if not data:
@@ -65,14 +81,21 @@ class Door:
             self._obey(json.loads(line))
 
     def _obey(self, message: dict[str, Any]) -> None:
-        op = message["op"]
+        op, supervision = message["op"], self.supervision
         if op == "apply":
-            self.supervision.apply(message)
+            supervision.apply(message)
+            if not self._looks:
+                self._look()
         elif op == "stop":
-            self.supervision.stop(message["id"])
+            supervision.stop(message["id"])
         elif op == "achieved":
-            figures = self.supervision.achieved(message["id"])
-            self._reply({"event": "achieved", "id": message["id"], "achieved": figures})
+            self._reply({"event": "achieved", "id": message["id"], "achieved": supervision.achieved(message["id"])})
+        elif op in {"pause", "resume"}:
+            (supervision.pause if op == "pause" else supervision.resume)(message["reason"])
+        elif op == "samples":
+            supervision.watch_samples(message["path"])
+        elif op == "limit":
+            supervision.limit(message["requests"])
         elif op == "path":
             sys.path[:] = message["path"]
 
@@ -83,12 +106,21 @@ class Door:
             self.close()
 
 
+def is_stopped(process: int) -> bool:
+    """Whether a process is stopped by a signal (proc_pid_stat(5)); not known but on Linux."""
+    try:
+        with open(f"/proc/{process}/stat", "rb") as file:
+            return file.read().rpartition(b") ")[2][:1] == b"T"
+    except OSError:
+        return False
+
+
 def main() -> None:
     """Serve stdin and stdout."""
     take_name()
     door = Door(sys.stdin.fileno(), sys.stdout.fileno())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's to handle
-    door.supervision.on_signals([signal.SIGTERM], door.close)
+    door.supervision.loop.on_signals([signal.SIGTERM], door.close)
     door.serve()
 
 

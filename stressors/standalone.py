@@ -65,10 +65,10 @@ def hold(kind: Kind, request: dict[str, Any]) -> None:
 
     supervision = Supervision(tell)
 
-    supervision.on_signals([signal.SIGINT, signal.SIGTERM], lambda: supervision.stop("load"))
+    supervision.loop.on_signals([signal.SIGINT, signal.SIGTERM], lambda: supervision.stop("load"))
     supervision.apply({**request, "id": "load", "module": kind.module})
     while supervision.busy:
-        supervision.turn()
+        supervision.loop.turn()
     sys.exit(1 if failed else 0)
 
 

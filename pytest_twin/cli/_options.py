@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 import click
 
 from pytest_twin import settings as options
-from pytest_twin.model.load import MODIFIERS, Load, LoadError, parse
+from pytest_twin.loads import read_load
+from pytest_twin.model.load import MODIFIERS, Load, LoadError
 from pytest_twin.model.quantity import duration, size
 from pytest_twin.recording import Recording
 from pytest_twin.report.terminal import summary
@@ -80,7 +81,7 @@ def load_options(command: F) -> F:
     """An option for each kind of load there is, and for each modifier."""
     for name, modifier in reversed(MODIFIERS.items()):
         is_switch = modifier.schema.get("type") == "boolean"
-        click.option(f"--{name}", name, is_flag=is_switch, default=None, help=modifier.help)(command)
+        click.option(f"--{name.replace('_', '-')}", name, is_flag=is_switch, default=None, help=modifier.help)(command)
     for name, kind in reversed(kinds().items()):
         click.option(f"--{name}", name, metavar="AMOUNT", help=kind.amounts)(command)
     return command
@@ -92,7 +93,7 @@ def load_of(given: Mapping[str, Any]) -> Load:
     if "steps" in words and str(words["steps"]).isdecimal():
         words["steps"] = int(words["steps"])
     try:
-        return parse(words, kinds())
+        return read_load(words)
     except LoadError as error:
         raise click.UsageError("\n".join(f"--{key}: {problem}" for key, problem in error.problems)) from None
 

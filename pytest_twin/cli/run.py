@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -60,12 +59,12 @@ def command(path: Path, mode: str | None, dry_run: bool, **given: Any) -> None:
 def _play(plan: Schedule, recording: Recording, interval: float, stop: threading.Event) -> None:
     """Play it, and show it, until it is over or stopped."""
     player = Player(plan, recording.apply)
-    began = recording.now_for_loads()
+    began = recording.now_for_loads(started=True)
     player.start(began)
     loads = sum(len(event.load.parts) for event in plan.events)
 
     def facts() -> dict[str, Any]:
-        return {"planned": loads, "ahead": list(islice(ahead(plan, time.monotonic() - began), MOST_AHEAD))}
+        return {"planned": loads, "ahead": list(islice(ahead(plan, recording.now_for_loads() - began), MOST_AHEAD))}
 
     with view_of(recording, interval) as view:
         view.wait(stop, over=lambda: player.over, facts=facts)

@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pytest_twin.model.conditions import SCHEMA as CONDITION_SCHEMA
+from pytest_twin.model.conditions import conditions
 from pytest_twin.model.quantity import Amount, amount, duration, said_bytes, said_duration, size
+from stressors.conditions import Condition
 from stressors.kind import BYTES, COUNT, MAX, SHARE, Kind
 from stressors.profile import Points
 
@@ -49,8 +52,11 @@ MODIFIERS = {
     "pause": Modifier(duration, "disk: time between two blocks of an amount", DURATION_SCHEMA),
     "loop": Modifier(_switch, "disk: write the amount again and again", {"type": "boolean"}),
     "directory": Modifier(_directory, "disk: where to write; the file has no name", {"type": "string"}),
+    "stop_when": Modifier(conditions, "stop when a sample shows this, such as ram_used_percent>95", CONDITION_SCHEMA),
+    "strict": Modifier(_switch, "less than was asked is a failure", {"type": "boolean"}),
 }
-_FOR_ALL = ("ramp", "steps")
+GUARDS = ("stop_when", "strict")
+_FOR_ALL = ("ramp", "steps", *GUARDS)
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,8 @@ class Part:
         unit: The unit of the profile's values, one of `stressors.kind`.
         profile: Points of (seconds, value), straight between, the last one held.
         options: What else the stressor is told.
+        stop_when: What a sample has to show for it to be stopped; the first of these that it shows is enough.
+        strict: Whether less than was asked is a failure.
     """
 
     kind: Kind
@@ -70,6 +78,11 @@ class Part:
     unit: str
     profile: tuple[tuple[float, float], ...]
     options: Mapping[str, Any] = field(default_factory=dict)
+    stop_when: tuple[Condition, ...] = ()
+    strict: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.kind.keyword}={self.text}"
 
     def faster(self, speed: float) -> Part:
         """The same along a quicker clock: amounts and rates stay, times shrink."""
@@ -82,7 +95,8 @@ class Part:
             "module": self.kind.module,
             "unit": self.unit,
             "profile": self.profile,
-            "options": dict(self.options),
+            "options": {**self.options, "strict": self.strict},
+            "stop_when": self.stop_when,
         }
 
     def said_achieved(self, achieved: Mapping[str, Any], held_s: float, usable: Mapping[str, float]) -> str:
@@ -123,6 +137,10 @@ class Load:
 
     def __str__(self) -> str:
         return " ".join(f"{name}={value}" for name, value in self.keywords.items())
+
+    def guarded(self, stop_when: tuple[Condition, ...] = (), strict: bool = False) -> Load:
+        """The same, stopped by these conditions, and all of it or a failure."""
+        return replace(self, parts=tuple(replace(part, stop_when=stop_when, strict=strict) for part in self.parts))
 
     def faster(self, speed: float) -> Load:
         """The same along a quicker clock."""
@@ -165,7 +183,8 @@ def parse(keywords: Mapping[str, Any], kinds: Kinds) -> Load:
     if problems:
         raise LoadError(problems)
     parts = (_part(kinds[name], str(keywords[name]), values[name], values) for name in chosen)
-    return Load(tuple(part for part in parts if part is not None), dict(keywords))
+    load = Load(tuple(part for part in parts if part is not None), dict(keywords))
+    return load.guarded(**{name: values[name] for name in GUARDS if name in values})
 
 
 def read_amount(kind: Kind, raw: object) -> Amount:

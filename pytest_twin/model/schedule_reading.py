@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 from pytest_twin.model import legacy
-from pytest_twin.model.load import MODIFIERS, Kinds, Load, LoadError, parse, unknown
+from pytest_twin.model.load import GUARDS, MODIFIERS, Kinds, Load, LoadError, parse, unknown
 from pytest_twin.model.quantity import LONGEST_S
 from pytest_twin.model.replay import replayed
 from pytest_twin.model.schedule import MOST_EVENTS, PARALLEL, SERIES, SESSION, Planned, Schedule, ScheduleError
@@ -145,9 +145,10 @@ class _Reading:
         Where a key is unknown it is not `sure` that an event without a load was meant to have none.
         """
         if "replay" in event:
+            guards = {key: words.pop(key) for key in GUARDS if key in words}
             if words:
                 self.wrong(place, f"has both replay and {', '.join(words)}; make two events of it")
-            return self.replay(place, event)
+            return self.replay(place, event, guards)
         if "speed" in event:
             self.wrong(f"{place}.speed", "is for a replay")
         if not words.keys() & self.kinds.keys():
@@ -161,7 +162,7 @@ class _Reading:
                 self.wrong(f"{place}.{key}", problem)
             return Load(), None
 
-    def replay(self, place: str, event: Mapping[str, Any]) -> tuple[Load, float | None]:
+    def replay(self, place: str, event: Mapping[str, Any], guards: Mapping[str, Any]) -> tuple[Load, float | None]:
         """The load that a recording shows."""
         path = self.value(event, place, "replay", "")
         speed = self.value(event, place, "speed", 1.0)
@@ -176,7 +177,11 @@ class _Reading:
             self.wrong(f"{place}.replay", f"{path}: is longer than a year at this speed")
             return Load(), 0.0
         given = {"speed": event["speed"]} if "speed" in event else {}
-        return replace(load.faster(speed), keywords={"replay": path, **given}), lasts / speed
+        try:
+            load = load.guarded(**{key: MODIFIERS[key].read(raw) for key, raw in guards.items()})
+        except ValueError as error:
+            self.wrong(f"{place}.{'/'.join(guards)}", str(error))
+        return replace(load.faster(speed), keywords={"replay": path, **given, **guards}), lasts / speed
 
     def placed(self, drafts: list[_Draft]) -> Iterator[Planned]:
         """Events with their times worked out: repeated, and behind those that they follow."""

@@ -32,8 +32,8 @@ def test_a_load_is_ready_and_then_ends_when_it_is_stopped(supervisor):
     assert {psutil.Process(pid).ppid() for pid in ready["pids"]} == {supervisor.process.pid}
     end = supervisor.stopped()
     assert end == {
-        "event": "end", "id": "load", "at": end["at"], "began": end["began"], "since": ready["at"], "reason": "stopped",
-        "achieved": {"cpu_s": end["achieved"]["cpu_s"]},
+        "event": "end", "id": "load", "at": end["at"], "began": end["began"], "since": ready["at"], "paused": 0.0,
+        "reason": "stopped", "achieved": {"cpu_s": end["achieved"]["cpu_s"]},
     }  # fmt: skip
     assert end["at"] >= end["since"] >= end["began"]
     assert not any(psutil.pid_exists(pid) for pid in ready["pids"])
@@ -55,7 +55,7 @@ def test_a_load_that_is_stopped_before_its_start_was_never_there(supervisor):
     supervisor.apply(start=time.monotonic() + 60)
     end = supervisor.stopped()
     assert end == {
-        "event": "end", "id": "load", "at": end["at"], "began": None, "since": None, "reason": "stopped",
+        "event": "end", "id": "load", "at": end["at"], "began": None, "since": None, "paused": 0.0, "reason": "stopped",
         "achieved": {},
     }  # fmt: skip
 
@@ -106,7 +106,7 @@ def test_a_stressor_that_cannot_be_found_aborts_with_a_reason(supervisor):
     supervisor.apply(module="nowhere_stress")
     abort = supervisor.hear()
     assert abort == {
-        "event": "abort", "id": "load", "at": abort["at"], "began": None, "since": None,
+        "event": "abort", "id": "load", "at": abort["at"], "began": None, "since": None, "paused": 0.0,
         "reason": "cannot start: No module named 'nowhere_stress'", "achieved": {},
     }  # fmt: skip
 
@@ -274,7 +274,7 @@ class Loads:
         deadline = time.monotonic() + 60
         while not (found := [each for each in self.told if each["event"] == event]):
             assert time.monotonic() < deadline, self.told
-            self.supervision.turn(1.0)
+            self.supervision.loop.turn(1.0)
         return found[-1]
 
 
@@ -346,7 +346,7 @@ def test_an_amount_that_is_written_is_done_without_fork_too(amount):
     loads = Loads(fork=False)
     loads.supervision.apply(amount)
     while loads.supervision.busy:
-        loads.supervision.turn(1.0)
+        loads.supervision.loop.turn(1.0)
     assert [each["event"] for each in loads.told] == ["ready", "end"]
 
 
@@ -364,7 +364,7 @@ def test_a_worker_ends_with_its_owner(started, eventually_gone, fork):
         "from stressors.supervision import Supervision\n"
         f"supervision = Supervision(lambda told: print(*told['pids'], flush=True), fork={fork})\n"
         f"supervision.apply({cpu(workers=2)})\n"
-        "while True: supervision.turn()"
+        "while True: supervision.loop.turn()"
     )
     owner = started(*BARE, "-c", own)
     workers = [psutil.Process(int(pid)) for pid in owner.stdout.readline().split()]
@@ -378,8 +378,8 @@ def test_what_is_due_is_done_in_the_order_of_time():
     supervision = Supervision(done.append)
     now = time.monotonic()
     for moment, name in ((now - 1, "second"), (now - 2, "first"), (now - 1, "third"), (now + 60, "never")):
-        supervision.at(moment, lambda name=name: done.append(name))
-    supervision.turn()
+        supervision.loop.at(moment, lambda name=name: done.append(name))
+    supervision.loop.turn()
     assert done == ["first", "second", "third"]
 
 
@@ -388,12 +388,12 @@ def test_the_end_of_what_is_watched_is_heard_once():
     heard: list[bytes] = []
     supervision = Supervision(print)
     reader, writer = os.pipe()
-    supervision.watch(reader, heard.append)
+    supervision.loop.watch(reader, heard.append)
     os.write(writer, b"a line\n")
-    supervision.turn()
+    supervision.loop.turn()
     os.close(writer)
-    supervision.turn()
-    supervision.turn(0.0)
+    supervision.loop.turn()
+    supervision.loop.turn(0.0)
     os.close(reader)
     assert heard == [b"a line\n", b""]
 
@@ -403,11 +403,11 @@ def test_the_end_of_a_process_is_heard(started):
     ended: list[bool] = []
     supervision = Supervision(print)
     process = started(sys.executable, "-S", "-c", "input()")
-    supervision.watch_process(process.pid, lambda: ended.append(True))
-    supervision.turn(0.0)
+    supervision.loop.watch_process(process.pid, lambda: ended.append(True))
+    supervision.loop.turn(0.0)
     assert ended == []
     process.stdin.close()
-    supervision.turn(60.0)
+    supervision.loop.turn(60.0)
     assert ended == [True]
 
 
@@ -418,4 +418,4 @@ def test_where_the_kernel_cannot_tell_of_a_process_the_supervisor_does_without(m
         raise error
 
     monkeypatch.setattr(os, "pidfd_open", refuse)
-    Supervision(print).watch_process(os.getpid(), print)
+    Supervision(print).loop.watch_process(os.getpid(), print)

@@ -1,0 +1,42 @@
+"""Loads checked against this machine: what their conditions are about has to be recorded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from pytest_twin.model.load import Load, LoadError, parse, unknown
+from pytest_twin.supervisor import kinds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def read_load(keywords: Mapping[str, Any]) -> Load:
+    """Read a load from keywords, such as ``{"cpu": "75%", "stop_when": "ram_used_percent>95"}``.
+
+    Raises:
+        LoadError: With everything that is wrong.
+    """
+    load = parse(keywords, kinds())
+    if problems := list(unknown_columns(load)):
+        raise LoadError([("stop_when", problem) for problem in problems])
+    return load
+
+
+def unknown_columns(load: Load) -> Iterator[str]:
+    """What is wrong with the columns that its conditions name."""
+    asked = {condition.column for part in load.parts for condition in part.stop_when}
+    for name in sorted(asked - set(_columns()) if asked else ()):
+        yield unknown(name, _columns(), "column")
+
+
+@cache
+def _columns() -> Sequence[str]:
+    from pytest_twin import probes
+    from pytest_twin.probes import Context
+
+    found = probes.modules(probes.others())
+    return [column.name for column in probes.columns(found, Context(os.getpid(), per_core=True))]

@@ -1,0 +1,243 @@
+"""One load from request to end: its workers, and what they achieved."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from stressors import worker
+from stressors.conditions import Condition, met
+from stressors.job import Job
+
+if TYPE_CHECKING:
+    from stressors.supervision import Supervision
+
+KILL_AFTER_S = 1.0
+LOOK_EVERY_S = 0.1
+STARVED_BELOW = 0.8  # of what was asked
+STARVED_AFTER_S = 1.0  # a shorter load has no steady share to judge by
+
+Figures = dict[str, float | str]
+
+
+class Load:
+    """One load: its workers, and what they achieved.
+
+    Attributes:
+        name: Its id.
+        is_applied: Whether its workers were started.
+    """
+
+    def __init__(self, request: dict[str, Any], supervision: Supervision) -> None:
+        self.name: str = request["id"]
+        self._request = request
+        self._supervision, self._loop = supervision, supervision.loop
+        self._crew: list[Crewman] = []
+        self._waiting_for = 0
+        self._began: float | None = None
+        self._gone = False
+        self._since: float | None = None
+        self._held_since = 0.0  # the same, in the time of loads
+        self._paused_before = 0.0
+        self._ending = ""  # why, once it is ending
+        self._fault = ""
+        self._figures: list[Figures] = []
+        self._conditions = [Condition(*each) for each in request.get("stop_when") or ()]
+
+    @property
+    def is_applied(self) -> bool:
+        """Whether its workers were started."""
+        return self._began is not None
+
+    @property
+    def module(self) -> str:
+        """What applies it."""
+        return str(self._request["module"])
+
+    def demand(self) -> float:
+        """The most that it asks for, in the unit of its stressor; raises what `start` tells of."""
+        return demand(self._request)
+
+    def start(self) -> None:
+        """Start the workers; the load is ready when all of them are."""
+        if self._ending:
+            return
+        if self._request.get("start") is not None:
+            self._end_after(self._request["start"])
+        self._paused_before = self._loop.paused_s
+        gate, opener = os.pipe()
+        try:
+            self._supervision.check(self)
+            self._check_conditions()
+            module = import_module(self._request["module"])
+            workers = module.workers(Job(self._request))
+            for _ in range(workers):
+                self._hire(workers, gate)
+        except (ImportError, OSError, ValueError) as error:
+            self._fail(f"cannot start: {error}")
+        os.close(opener)  # now they begin, all together
+        os.close(gate)
+        self._waiting_for = len(self._crew)
+        if not self._crew:
+            self._over()
+        elif self._conditions:
+            self._loop.after(LOOK_EVERY_S, self._look)
+
+    def stop(self, reason: str) -> None:
+        """Ask the workers to stop, and see to it that they do."""
+        if self._ending or self._gone:
+            return
+        self._ending = reason
+        if not self._crew:
+            self._over()
+            return
+        for crewman in self._crew:
+            crewman.process.stop()
+        self._loop.after(KILL_AFTER_S, self._kill)
+
+    def pause(self) -> None:
+        """Have the workers do nothing."""
+        for crewman in self._crew:
+            crewman.process.pause()
+
+    def resume(self) -> None:
+        """Have them go on."""
+        for crewman in self._crew:
+            crewman.process.resume()
+
+    def achieved(self) -> Figures:
+        """What the workers told so far, numbers added up and words kept; and how much of its time it was there."""
+        total: Figures = {}
+        for figures in (*self._figures, *(crewman.achieved for crewman in self._crew)):
+            for name, value in figures.items():
+                before = total.get(name, 0)
+                is_sum = not isinstance(value, str) and not isinstance(before, str)
+                total[name] = before + value if is_sum else value  # type: ignore[operator]
+        duration = self._request.get("duration")
+        if duration and self._since is not None:
+            total["coverage"] = min(1.0, self._held() / duration)
+        return total
+
+    def _held(self) -> float:
+        return self._loop.now() - self._held_since
+
+    def _hire(self, workers: int, gate: int) -> None:
+        crewman = Crewman(self._supervision.launch(self._request, workers, gate))
+        self._crew.append(crewman)
+        self._began = self._began or time.monotonic()
+        self._loop.watch(crewman.process.reports, lambda data: self._hear(crewman, data))
+
+    def _hear(self, crewman: Crewman, data: bytes) -> None:
+        if not data:
+            self._lose(crewman)
+            return
+        crewman.unread += data
+        *lines, crewman.unread = crewman.unread.split(b"\n")
+        for line in lines:
+            message = json.loads(line)
+            if "ready" in message:
+                self._one_ready(message["ready"])
+            elif "fault" in message:
+                self._fail(message["fault"])
+            else:
+                crewman.achieved = message["achieved"]
+
+    def _one_ready(self, at: float) -> None:
+        self._waiting_for -= 1
+        if self._waiting_for or self._ending:
+            return
+        self._since, self._held_since = at, self._loop.now()
+        pids = [crewman.process.pid for crewman in self._crew]
+        self._supervision.told(self, "ready", at=at, pids=pids)
+        if self._request.get("start") is None:
+            self._end_after(self._held_since)
+
+    def _end_after(self, begin: float) -> None:
+        """A load by itself lasts from when it is there; one of a schedule ends when it was planned to."""
+        duration = self._request.get("duration")
+        if duration is not None:
+            self._loop.at(begin + duration, lambda: self.stop("duration"))
+
+    def _look(self) -> None:
+        """Stop it if the samples say so, and look again soon."""
+        if self._ending or self._gone:
+            return
+        try:
+            self._check_conditions()
+        except ValueError as error:
+            self._fail(str(error))
+        else:
+            self._loop.after(LOOK_EVERY_S, self._look)
+
+    def _check_conditions(self) -> None:
+        if self._conditions and (reason := met(self._conditions, self._supervision.sample())):
+            raise ValueError(reason)
+
+    def _lose(self, crewman: Crewman) -> None:
+        self._crew.remove(crewman)
+        how = crewman.process.reap()
+        self._figures.append(crewman.achieved)
+        if how and not self._ending:
+            self._fail(f"worker {crewman.process.pid} {how}")
+        if not self._crew:
+            self._over()
+
+    def _fail(self, reason: str) -> None:
+        self._fault = self._fault or reason
+        if self._crew:
+            self.stop("failed")
+
+    def _kill(self) -> None:
+        for crewman in self._crew:
+            crewman.process.kill()
+
+    def _over(self) -> None:
+        self._gone = True
+        achieved = self.achieved()
+        if self._began is not None and self._since is None:
+            self._fault = self._fault or "ended before it was really there"
+        elif self._since is not None and self._held() >= STARVED_AFTER_S:
+            self._fault = self._fault or starved(achieved)
+        self._supervision.told(
+            self,
+            "abort" if self._fault else "end",
+            at=time.monotonic(),
+            since=self._since,
+            began=self._began,
+            paused=self._loop.paused_s - self._paused_before,
+            reason=self._fault or self._ending or "done",
+            achieved=achieved,
+        )
+        self._supervision.gone(self)
+
+
+class Crewman:
+    """A worker of a load, as the supervisor sees it."""
+
+    def __init__(self, process: worker.Forked | worker.Spawned) -> None:
+        self.process = process
+        self.unread = b""
+        self.achieved: Figures = {}
+
+
+def demand(request: dict[str, Any]) -> float:
+    """The most that a load asks for at once, in the unit of its stressor: CPUs, bytes, bytes a second."""
+    module = import_module(request["module"])
+    job = Job(request)
+    found: float = module.demand(job) if hasattr(module, "demand") else job.profile.peak
+    return found
+
+
+def starved(achieved: Figures) -> str:
+    """What to say of a load that got much less than it asked for; empty where it did not."""
+    for name, asked in achieved.items():
+        figure = name.removeprefix("asked_")
+        got = achieved.get(figure, 0.0)
+        if figure == name or isinstance(asked, str) or isinstance(got, str):
+            continue
+        if got < STARVED_BELOW * asked:
+            return f"starved: it got {got / asked:.0%} of what was asked ({figure} {got:.4g} of {asked:.4g})"
+    return ""

@@ -1,0 +1,148 @@
+"""One selector and one thread: descriptors, signals, processes and times to wait for.
+
+Loads are planned on a clock of their own, which stands still while they are paused.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+import selectors
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from itertools import count
+
+Act = Callable[[], None]
+
+
+class Timers:
+    """What to do when; of two things with the same time, what came first."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Act]] = []
+        self._order = count()
+
+    def add(self, moment: float, act: Act) -> None:
+        """Do that at that time."""
+        heapq.heappush(self._heap, (moment, next(self._order), act))
+
+    def due_in(self, now: float) -> float | None:
+        """Seconds until the next, None where there is none."""
+        return self._heap[0][0] - now if self._heap else None
+
+    def run(self, now: Callable[[], float]) -> None:
+        """Do everything whose time has come."""
+        while self._heap and self._heap[0][0] <= now():
+            heapq.heappop(self._heap)[2]()
+
+
+class Loop:
+    """Waits for what comes next, and does it."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._planned, self._others = Timers(), Timers()
+        self._paused_at: float | None = None
+        self.paused_s = 0.0  # in all, the pause that lasts not included
+
+    def now(self) -> float:
+        """The time of loads: `time.monotonic`, less the time in which they were paused."""
+        return (self._paused_at or time.monotonic()) - self.paused_s
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the time of loads stands still."""
+        return self._paused_at is not None
+
+    def pause(self) -> None:
+        """Let the time of loads stand still."""
+        self._paused_at = self._paused_at or time.monotonic()
+
+    def resume(self) -> None:
+        """Let it go on."""
+        if self._paused_at is not None:
+            self.paused_s += time.monotonic() - self._paused_at
+            self._paused_at = None
+
+    def at(self, moment: float, act: Act) -> None:
+        """Do that at that time of loads."""
+        self._planned.add(moment, act)
+
+    def after(self, seconds: float, act: Act) -> None:
+        """Do that after so many seconds, paused or not."""
+        self._others.add(time.monotonic() + seconds, act)
+
+    def turn(self, at_most: float | None = None) -> None:
+        """Wait for what comes next, and do it."""
+        planned = None if self.is_paused else self._planned.due_in(self.now())
+        waits = [wait for wait in (planned, self._others.due_in(time.monotonic()), at_most) if wait is not None]
+        for key, _ in self._selector.select(max(0.0, min(waits)) if waits else None):
+            key.data()
+        self._others.run(time.monotonic)
+        if not self.is_paused:
+            self._planned.run(self.now)
+
+    def watch(self, fd: int, hear: Callable[[bytes], None]) -> None:
+        """Hand on whatever can be read there; at its end an empty string, once."""
+        source, read = _selectable(fd)
+
+        def heard() -> None:
+            data = read()
+            if not data:
+                self._selector.unregister(source)
+            hear(data)
+
+        self._selector.register(source, selectors.EVENT_READ, heard)
+
+    def watch_process(self, pid: int, ended: Act) -> bool:
+        """Call back when that process ends; False where the kernel cannot tell (pidfd_open(2))."""
+        if sys.platform != "linux":
+            return False
+        try:
+            fd = os.pidfd_open(pid)
+        except (AttributeError, OSError):  # a Python or a kernel without it
+            return False
+
+        def end() -> None:
+            self._selector.unregister(fd)
+            os.close(fd)
+            ended()
+
+        self._selector.register(fd, selectors.EVENT_READ, end)
+        return True
+
+    def on_signals(self, numbers: list[signal.Signals], act: Act) -> None:
+        """Call back, from the loop, when one of these signals comes."""
+        woken, waker = socket.socketpair()
+        waker.setblocking(False)
+        signal.set_wakeup_fd(waker.detach())  # a handler alone would not end the wait
+        for number in numbers:
+            signal.signal(number, lambda *_: None)
+
+        def wake() -> None:
+            woken.recv(64)
+            act()
+
+        self._selector.register(woken, selectors.EVENT_READ, wake)
+
+
+def _selectable(fd: int) -> tuple[int, Callable[[], bytes]]:
+    """A descriptor that `select` takes, and how to read it.
+
+    On Windows only a socket is one, so a thread pumps into a pair of them.
+    """
+    if sys.platform != "win32":
+        return fd, lambda: os.read(fd, 1 << 20)
+    ours, theirs = socket.socketpair()
+
+    def pump() -> None:
+        while data := os.read(fd, 1 << 16):
+            theirs.sendall(data)
+        theirs.close()
+
+    threading.Thread(target=pump, daemon=True).start()
+    return ours.fileno(), lambda: ours.recv(1 << 20)
