@@ -26,6 +26,8 @@ class Meter:
         self._status = KeptOpen("/proc/self/status")
         self._children: dict[int, KeptOpen] = {}  # of each thread
         self._processes = Linux()
+        self._newest = KeptOpen(f"{PROC}/sys/kernel/ns_last_pid")
+        self._alone: tuple[bytes, Container[int | None]] = b"", ()  # the newest process when there were no children
         try:
             self._clear_refs = os.open("/proc/self/clear_refs", os.O_WRONLY | getattr(os, "O_CLOEXEC", 0))
         except OSError:
@@ -70,7 +72,7 @@ class Meter:
     def close(self) -> None:
         """No more reading."""
         self._processes.close()
-        for kept in (self._io, self._status, *self._children.values()):
+        for kept in (self._io, self._status, self._newest, *self._children.values()):
             kept.close()
         if self._clear_refs >= 0:
             os.close(self._clear_refs)
@@ -78,8 +80,12 @@ class Meter:
 
     def _cpu_of_living(self, leave_out: Container[int | None]) -> float:
         """CPU seconds of the children that live, and of theirs; not known where there is no /proc, and 0 then."""
+        newest = self._newest.read()  # before the look at the children: what begins meanwhile is found the next time
+        if newest and (newest, leave_out) == self._alone:
+            return 0.0  # no process has begun on this machine since there were no children
         self._processes.refresh()
         pending = [pid for pid in self._living() if pid not in leave_out]
+        self._alone = b"" if pending else newest, leave_out
         cpu = 0.0
         while pending:
             pid = pending.pop()

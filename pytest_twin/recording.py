@@ -282,9 +282,9 @@ class Attempt:
         """The folder of its own within the run folder, whether or not it gets one."""
         return folder_of(self.nodeid, self.number)
 
-    def measured(self, phase: str) -> Phase:
-        """Account for what happens in the block, as one phase: ``setup``, ``call`` or ``teardown``."""
-        return Phase(self._phases.setdefault(phase, []), self._recording.meter)
+    def border(self, phase: str) -> None:
+        """Here a phase (``setup``, ``call`` or ``teardown``) begins, or ends: what is in between is accounted for."""
+        self._phases.setdefault(phase, []).append(self._recording.meter.counters())
 
     def runs_under(self, load: str) -> None:
         """Add to what it runs under."""
@@ -301,23 +301,9 @@ class Attempt:
         recording = self._recording
         ended = recording.elapsed()
         began = (recording.clock.stamp(self.began), f"{self.began:.4f}", f"{ended - self.began:.6f}")
-        who = (self.nodeid, self.number, recording.worker, self.outcome)
+        who = (self.nodeid, str(self.number), recording.worker, self.outcome)
         exact = (*attempt.walls(self._phases), *attempt.cells(self._exact))
         recording.write_test(record((*who, *began, *exact, self.load, self.folder if keep else "", "")))
         recording.emit(Event(ended, event.END, self.id, event.TEST, self.nodeid, detail=self.outcome))
         self.is_over = True
-
-
-class Phase:
-    """A block whose beginning and end are read; a context manager."""
-
-    __slots__ = ("_meter", "_readings")
-
-    def __init__(self, readings: list[Counters], meter: host.Meter) -> None:
-        self._readings, self._meter = readings, meter
-
-    def __enter__(self) -> None:
-        self._readings.append(self._meter.counters())
-
-    def __exit__(self, *_: object) -> None:
-        self._readings.append(self._meter.counters())
+        self._phases = {}  # which would be kept as long as the test

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -159,8 +159,12 @@ class Run:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Iterator[None]:
         """A test begins."""
-        with self.begin(item).measured("setup"):
+        attempt = self.begin(item)
+        attempt.border("setup")
+        try:
             yield
+        finally:
+            attempt.border("setup")
         self._tell()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -169,20 +173,22 @@ class Run:
         attempt = item.stash[ATTEMPT]
         marks = marks_of(item)
         attempt.asks = bool(marks) or asks_by_fixture(item)
-        if not marks and self._around is None:
-            with attempt.measured("call"):
+        with self._loaded(item, marks, attempt) if marks or self._around is not None else nullcontext():
+            attempt.border("call")
+            try:
                 return (yield)
-        with self._loaded(item, marks, attempt), attempt.measured("call"):
-            return (yield)
+            finally:
+                attempt.border("call")
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Iterator[None]:
         """A test ends; its figures become properties, which reports carry everywhere."""
         attempt = item.stash[ATTEMPT]
+        attempt.border("teardown")
         try:
-            with attempt.measured("teardown"):
-                yield
+            yield
         finally:
+            attempt.border("teardown")
             others = [pair for pair in item.user_properties if not pair[0].startswith("twin_")]
             item.user_properties[:] = [*others, *attempt.finish()]
 
