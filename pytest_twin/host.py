@@ -9,6 +9,7 @@ import time
 from collections.abc import Container, Iterator
 from typing import Any
 
+from pytest_twin import hardware
 from pytest_twin.model.attempt import Children, Counters
 from pytest_twin.probes.kernel import GIB, PROC, KeptOpen, read_bytes
 from pytest_twin.probes.tree_sources import Linux, io_of
@@ -118,24 +119,22 @@ def usable() -> dict[str, float]:
 
 def fingerprint(*, identify: bool = False) -> dict[str, Any]:
     """What hardware and software this is; the names of the host and of the user only if asked for."""
-    import psutil
-
     import pytest_twin
 
-    memory = psutil.virtual_memory().total
+    memory, swap = hardware.memory()
     limit = capacity.memory_limit()
     return {
         "pytest_twin": pytest_twin.__version__,
         "cpu": {
             "model": _cpu_model(),
-            "logical": psutil.cpu_count(),
-            "physical": psutil.cpu_count(logical=False),
+            "logical": os.cpu_count(),
+            "physical": hardware.cores(),
             "allowed": capacity.allowed_cpus(),
             "cgroup_quota": capacity.cpu_quota(),
         },
         "memory": {
             "total_GB": round(memory / GIB, 2),
-            "swap_GB": round(psutil.swap_memory().total / GIB, 2),
+            "swap_GB": round(swap / GIB, 2),
             "cgroup_limit_GB": None if limit is None else round(limit / GIB, 2),
         },
         "disks": _disks(),
@@ -167,15 +166,10 @@ def _os_name() -> str | None:
 
 def _disks() -> list[dict[str, Any]]:
     """The file systems on real devices: type and size, not their mount points, which can tell a user's name."""
-    import psutil
-
-    disks = []
-    for partition in psutil.disk_partitions():
-        try:
-            size = psutil.disk_usage(partition.mountpoint).total
-        except OSError:
-            continue
-        disks.append({"device": _device(partition.device), "type": partition.fstype, "size_GB": round(size / GIB, 1)})
+    disks = [
+        {"device": _device(each.device), "type": each.type, "size_GB": round(each.size / GIB, 1)}
+        for each in hardware.file_systems()
+    ]
     return [disk for at, disk in enumerate(disks) if disk not in disks[:at]]
 
 

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 import pytest_twin
-from pytest_twin import host
+from pytest_twin import hardware, host
 from pytest_twin.model.attempt import Children, Counters
 from stressors import capacity
 
@@ -250,6 +250,7 @@ def partitions(monkeypatch):
     def partitions(*devices: str) -> None:
         found = [SimpleNamespace(device=device, mountpoint=f"/home/secret-user/{at}", fstype="ext4")
                  for at, device in enumerate(devices)]  # fmt: skip
+        monkeypatch.setattr(hardware, "LINUX", False)
         monkeypatch.setattr(psutil, "disk_partitions", lambda: found)
         monkeypatch.setattr(psutil, "disk_usage", lambda _: SimpleNamespace(total=10 * 2**30))
 
