@@ -88,21 +88,39 @@ class Recording:
         self._usable = host.usable()
 
     def __enter__(self) -> Self:
+        self.launch()
+        try:
+            self._open()
+            if self._sampler:
+                self._sampler.begin()
+                self.folder.write_json(FINGERPRINT, host.fingerprint(identify=self._identify))  # while it starts
+                self._sampler.wait_ready()
+        except BaseException:
+            self.cancel()
+            raise
+        return self
+
+    def _open(self) -> None:
         self.folder.make(claim=not self.worker)
         if not self.worker:
             (self.folder.go_on if self._append else self.folder.forget)()
             self.folder.mark()  # first, for a run that is killed in the next moment
         self._annotations = self.folder.table(ANNOTATIONS, self.worker)
         self._tests = self.folder.table(TESTS, self.worker)
+
+    def launch(self) -> None:
+        """Let the sampler come up while other things are done; nothing is recorded before the block begins.
+
+        Raises:
+            SamplerError: It cannot be started.
+        """
         if self._sampler:
             self._sampler.launch()
-            try:
-                self.folder.write_json(FINGERPRINT, host.fingerprint(identify=self._identify))  # while it starts
-                self._sampler.wait_ready()
-            except BaseException:
-                self._sampler.stop()
-                raise
-        return self
+
+    def cancel(self) -> None:
+        """Stop the sampler, if the block never began."""
+        if self._sampler:
+            self._sampler.stop()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -58,6 +58,7 @@ class Run:
         self._clock = Clock(*given["twin_clock"]) if "twin_clock" in given else new_clock()
         self._folder = RunFolder(config.invocation_params.dir / given.get("twin_folder", settings.report_dir))
         self.recording: Recording | None = None
+        self._prepared: Recording | None = None
         self.worker_error = ""
         self._player: Player | None = None
         self._around = schedule if schedule is not None and schedule.is_for_each_test else None
@@ -70,14 +71,7 @@ class Run:
             pytest.UsageError: The report directory cannot be used, or the sampler does not start.
         """
         if self.recording is None:
-            recording = Recording(
-                self._folder,
-                self.settings.interval,
-                clock=self._clock,
-                worker=self._worker,
-                has_tests=True,
-                per_core=self.settings.per_core,
-            )
+            recording = self._prepared or self._prepare()
             try:
                 self.recording = self._stack.enter_context(recording)
             except (RunFolderError, SamplerError) as error:
@@ -99,7 +93,28 @@ class Run:
             attempt = item.stash[ATTEMPT] = self.start().attempt(item.nodeid, attempt.number + 1 if attempt else 1)
         return attempt
 
+    def _prepare(self) -> Recording:
+        return Recording(
+            self._folder,
+            self.settings.interval,
+            clock=self._clock,
+            worker=self._worker,
+            has_tests=True,
+            per_core=self.settings.per_core,
+        )
+
     # the session
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> None:
+        """Let the sampler come up meanwhile, where it is known already that it is needed."""
+        if (self.settings.enabled or self._schedule is not None) and not session.config.option.collectonly:
+            self._prepared = self._prepare()
+            self._stack.callback(self._prepared.cancel)  # there may be nothing to run
+            try:
+                self._prepared.launch()
+            except SamplerError as error:
+                raise pytest.UsageError(str(error)) from None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
