@@ -67,8 +67,9 @@ class Meter:
 
     def peak(self) -> int | None:
         """Bytes at the high-water mark of resident memory."""
-        _, _, rest = self._status.read().partition(b"VmHWM:")
-        return int(rest.split(None, 1)[0]) * 1024 if rest else None
+        text = self._status.read()
+        begin = text.find(b"VmHWM:") + 6
+        return int(text[begin : text.find(b"kB", begin)]) * 1024 if begin > 5 else None
 
     def close(self) -> None:
         """No more reading."""

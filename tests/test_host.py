@@ -125,6 +125,17 @@ def test_the_children_of_a_thread_are_counted(meter, burnt):
     assert all(0.19 <= after.cpu_s - before.cpu_s <= 1 for after in (*seen, meter.children()))
 
 
+@linux
+@pytest.mark.parametrize(("newest", "looks"), [([b"7", b"7", b"8", b"8"], 2), ([b""] * 3, 3)])
+def test_children_are_looked_for_when_a_process_may_have_begun(meter, monkeypatch, newest, looks):
+    looked = []
+    monkeypatch.setattr(meter, "_newest", SimpleNamespace(read=iter(newest).__next__, close=lambda: None))
+    monkeypatch.setattr(meter, "_living", lambda: looked.append(True) or iter(()))
+    for _ in newest:
+        meter.children()
+    assert len(looked) == looks
+
+
 @posix
 def test_the_peak_of_a_child_that_ended_is_told(meter):
     subprocess.run([sys.executable, "-S", "-c", f"b'x' * {200 * MIB}"], check=True)

@@ -93,7 +93,6 @@ class Account(NamedTuple):
 
 
 Phases = Mapping[str, Sequence[Counters]]  # the readings of each phase: its beginning, its end, and so on
-_NOTHING: Sequence[float | None] = (0.0,) * 5
 
 
 def walls(phases: Phases) -> list[str]:
@@ -112,7 +111,8 @@ def figures(phases: Phases, began: Account, ended: Account, peak: int | None) ->
         peak: Bytes at the high-water mark of the test process.
     """
     readings = [reading for phase in phases.values() for reading in phase]
-    _, user, system, switches, faults = map(_sum, zip(*readings, strict=True)) if readings else _NOTHING
+    _, *counted = zip(*readings, strict=True) if readings else [()] * 5
+    user, system, switches, faults = map(_sum, counted)
     # what a child used before it ended is rounded to ticks when it is handed on, which may take some milliseconds back
     children = None if (grown := _growth(ended.children.cpu_s, began.children.cpu_s)) is None else max(0.0, grown)
     largest = ended.children.peak if (ended.children.peak or 0) > (began.children.peak or 0) else None
