@@ -9,6 +9,7 @@ import time
 from collections.abc import Container, Iterator
 from typing import Any
 
+from pytest_twin import hardware
 from pytest_twin.model.attempt import Children, Counters
 from pytest_twin.probes.kernel import GIB, PROC, KeptOpen, read_bytes
 from pytest_twin.probes.tree_sources import Linux, io_of
@@ -26,6 +27,8 @@ class Meter:
         self._status = KeptOpen("/proc/self/status")
         self._children: dict[int, KeptOpen] = {}  # of each thread
         self._processes = Linux()
+        self._newest = KeptOpen(f"{PROC}/sys/kernel/ns_last_pid")
+        self._alone: tuple[bytes, Container[int | None]] = b"", ()  # the newest process when there were no children
         try:
             self._clear_refs = os.open("/proc/self/clear_refs", os.O_WRONLY | getattr(os, "O_CLOEXEC", 0))
         except OSError:
@@ -64,13 +67,14 @@ class Meter:
 
     def peak(self) -> int | None:
         """Bytes at the high-water mark of resident memory."""
-        _, _, rest = self._status.read().partition(b"VmHWM:")
-        return int(rest.split(None, 1)[0]) * 1024 if rest else None
+        text = self._status.read()
+        begin = text.find(b"VmHWM:") + 6
+        return int(text[begin : text.find(b"kB", begin)]) * 1024 if begin > 5 else None
 
     def close(self) -> None:
         """No more reading."""
         self._processes.close()
-        for kept in (self._io, self._status, *self._children.values()):
+        for kept in (self._io, self._status, self._newest, *self._children.values()):
             kept.close()
         if self._clear_refs >= 0:
             os.close(self._clear_refs)
@@ -78,8 +82,12 @@ class Meter:
 
     def _cpu_of_living(self, leave_out: Container[int | None]) -> float:
         """CPU seconds of the children that live, and of theirs; not known where there is no /proc, and 0 then."""
+        newest = self._newest.read()  # before the look at the children: what begins meanwhile is found the next time
+        if newest and (newest, leave_out) == self._alone:
+            return 0.0  # no process has begun on this machine since there were no children
         self._processes.refresh()
         pending = [pid for pid in self._living() if pid not in leave_out]
+        self._alone = b"" if pending else newest, leave_out
         cpu = 0.0
         while pending:
             pid = pending.pop()
@@ -112,24 +120,22 @@ def usable() -> dict[str, float]:
 
 def fingerprint(*, identify: bool = False) -> dict[str, Any]:
     """What hardware and software this is; the names of the host and of the user only if asked for."""
-    import psutil
-
     import pytest_twin
 
-    memory = psutil.virtual_memory().total
+    memory, swap = hardware.memory()
     limit = capacity.memory_limit()
     return {
         "pytest_twin": pytest_twin.__version__,
         "cpu": {
             "model": _cpu_model(),
-            "logical": psutil.cpu_count(),
-            "physical": psutil.cpu_count(logical=False),
+            "logical": os.cpu_count(),
+            "physical": hardware.cores(),
             "allowed": capacity.allowed_cpus(),
             "cgroup_quota": capacity.cpu_quota(),
         },
         "memory": {
             "total_GB": round(memory / GIB, 2),
-            "swap_GB": round(psutil.swap_memory().total / GIB, 2),
+            "swap_GB": round(swap / GIB, 2),
             "cgroup_limit_GB": None if limit is None else round(limit / GIB, 2),
         },
         "disks": _disks(),
@@ -161,15 +167,10 @@ def _os_name() -> str | None:
 
 def _disks() -> list[dict[str, Any]]:
     """The file systems on real devices: type and size, not their mount points, which can tell a user's name."""
-    import psutil
-
-    disks = []
-    for partition in psutil.disk_partitions():
-        try:
-            size = psutil.disk_usage(partition.mountpoint).total
-        except OSError:
-            continue
-        disks.append({"device": _device(partition.device), "type": partition.fstype, "size_GB": round(size / GIB, 1)})
+    disks = [
+        {"device": _device(each.device), "type": each.type, "size_GB": round(each.size / GIB, 1)}
+        for each in hardware.file_systems()
+    ]
     return [disk for at, disk in enumerate(disks) if disk not in disks[:at]]
 
 

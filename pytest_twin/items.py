@@ -53,7 +53,8 @@ def marks_of(item: pytest.Item) -> list[pytest.Mark]:
     """The markers of ours that a test has, the closest first; a bare ``stress`` asks for nothing."""
     return [
         mark
-        for mark in item.iter_markers()
+        for node in reversed(item.listchain())  # what `iter_markers` does, but that takes several times as long
+        for mark in node.own_markers
         if mark.name == SCHEDULE or (mark.name == STRESS and (mark.args or mark.kwargs))
     ]
 

@@ -93,21 +93,39 @@ class Recording:
         self._usable = host.usable()
 
     def __enter__(self) -> Self:
+        self.launch()
+        try:
+            self._open()
+            if self._sampler:
+                self._sampler.begin()
+                self.folder.write_json(FINGERPRINT, host.fingerprint(identify=self._identify))  # while it starts
+                self._sampler.wait_ready()
+        except BaseException:
+            self.cancel()
+            raise
+        return self
+
+    def _open(self) -> None:
         self.folder.make(claim=not self.worker)
         if not self.worker:
             (self.folder.go_on if self._append else self.folder.forget)()
             self.folder.mark()  # first, for a run that is killed in the next moment
         self._annotations = self.folder.table(ANNOTATIONS, self.worker)
         self._tests = self.folder.table(TESTS, self.worker)
+
+    def launch(self) -> None:
+        """Let the sampler come up while other things are done; nothing is recorded before the block begins.
+
+        Raises:
+            SamplerError: It cannot be started.
+        """
         if self._sampler:
             self._sampler.launch()
-            try:
-                self.folder.write_json(FINGERPRINT, host.fingerprint(identify=self._identify))  # while it starts
-                self._sampler.wait_ready()
-            except BaseException:
-                self._sampler.stop()
-                raise
-        return self
+
+    def cancel(self) -> None:
+        """Stop the sampler, if the block never began."""
+        if self._sampler:
+            self._sampler.stop()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -310,9 +328,9 @@ class Attempt:
         """The folder of its own within the run folder, whether or not it gets one."""
         return folder_of(self.nodeid, self.number)
 
-    def measured(self, phase: str) -> Phase:
-        """Account for what happens in the block, as one phase: ``setup``, ``call`` or ``teardown``."""
-        return Phase(self._phases.setdefault(phase, []), self._recording.meter)
+    def border(self, phase: str) -> None:
+        """Here a phase (``setup``, ``call`` or ``teardown``) begins, or ends: what is in between is accounted for."""
+        self._phases.setdefault(phase, []).append(self._recording.meter.counters())
 
     def runs_under(self, load: str) -> None:
         """Add to what it runs under."""
@@ -329,23 +347,9 @@ class Attempt:
         recording = self._recording
         ended = recording.elapsed()
         began = (recording.clock.stamp(self.began), f"{self.began:.4f}", f"{ended - self.began:.6f}")
-        who = (self.nodeid, self.number, recording.worker, self.outcome)
+        who = (self.nodeid, str(self.number), recording.worker, self.outcome)
         exact = (*attempt.walls(self._phases), *attempt.cells(self._exact))
         recording.write_test(record((*who, *began, *exact, self.load, self.folder if keep else "", "")))
         recording.emit(Event(ended, event.END, self.id, event.TEST, self.nodeid, detail=self.outcome))
         self.is_over = True
-
-
-class Phase:
-    """A block whose beginning and end are read; a context manager."""
-
-    __slots__ = ("_meter", "_readings")
-
-    def __init__(self, readings: list[Counters], meter: host.Meter) -> None:
-        self._readings, self._meter = readings, meter
-
-    def __enter__(self) -> None:
-        self._readings.append(self._meter.counters())
-
-    def __exit__(self, *_: object) -> None:
-        self._readings.append(self._meter.counters())
+        self._phases = {}  # which would be kept as long as the test

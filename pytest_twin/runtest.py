@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -57,6 +57,7 @@ class Run:
         self._clock = Clock(*given["twin_clock"]) if "twin_clock" in given else new_clock()
         self._folder = RunFolder(config.invocation_params.dir / given.get("twin_folder", settings.report_dir))
         self.recording: Recording | None = None
+        self._prepared: Recording | None = None
         self.worker_error = ""
         self._player: Player | None = None
         self._around = schedule if schedule is not None and schedule.is_for_each_test else None
@@ -69,14 +70,7 @@ class Run:
             pytest.UsageError: The report directory cannot be used, or the sampler does not start.
         """
         if self.recording is None:
-            recording = Recording(
-                self._folder,
-                self.settings.interval,
-                clock=self._clock,
-                worker=self._worker,
-                has_tests=True,
-                per_core=self.settings.per_core,
-            )
+            recording = self._prepared or self._prepare()
             try:
                 self.recording = self._stack.enter_context(recording)
             except (RunFolderError, SamplerError) as error:
@@ -98,7 +92,28 @@ class Run:
             attempt = item.stash[ATTEMPT] = self.start().attempt(item.nodeid, attempt.number + 1 if attempt else 1)
         return attempt
 
+    def _prepare(self) -> Recording:
+        return Recording(
+            self._folder,
+            self.settings.interval,
+            clock=self._clock,
+            worker=self._worker,
+            has_tests=True,
+            per_core=self.settings.per_core,
+        )
+
     # the session
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> None:
+        """Let the sampler come up meanwhile, where it is known already that it is needed."""
+        if (self.settings.enabled or self._schedule is not None) and not session.config.option.collectonly:
+            self._prepared = self._prepare()
+            self._stack.callback(self._prepared.cancel)  # there may be nothing to run
+            try:
+                self._prepared.launch()
+            except SamplerError as error:
+                raise pytest.UsageError(str(error)) from None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
@@ -168,8 +183,12 @@ class Run:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Iterator[None]:
         """A test begins."""
-        with self.begin(item).measured("setup"):
+        attempt = self.begin(item)
+        attempt.border("setup")
+        try:
             yield
+        finally:
+            attempt.border("setup")
         self._tell()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -178,20 +197,22 @@ class Run:
         attempt = item.stash[ATTEMPT]
         marks = marks_of(item)
         attempt.asks = bool(marks) or asks_by_fixture(item)
-        if not marks and self._around is None:
-            with attempt.measured("call"):
+        with self._loaded(item, marks, attempt) if marks or self._around is not None else nullcontext():
+            attempt.border("call")
+            try:
                 return (yield)
-        with self._loaded(item, marks, attempt), attempt.measured("call"):
-            return (yield)
+            finally:
+                attempt.border("call")
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Iterator[None]:
         """A test ends; its figures become properties, which reports carry everywhere."""
         attempt = item.stash[ATTEMPT]
+        attempt.border("teardown")
         try:
-            with attempt.measured("teardown"):
-                yield
+            yield
         finally:
+            attempt.border("teardown")
             others = [pair for pair in item.user_properties if not pair[0].startswith("twin_")]
             item.user_properties[:] = [*others, *attempt.finish()]
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 READY_WITHIN_S = 10.0
 END_WITHIN_S = 5.0
+GO = b"\n"
 PACKAGE_FOLDER = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -100,16 +101,23 @@ class Sampler:
         self.sampled = Sampled()
 
     def launch(self) -> None:
-        """Start it, and do not wait for it.
+        """Start it, if that has not been done, and do not wait for it; it touches no file before `begin`.
 
         Raises:
             SamplerError: It cannot be started.
         """
+        if self._process is not None:
+            return
         try:
-            self._process = process = self._spawn()
+            self._process = self._spawn()
         except OSError as error:
             raise SamplerError(f"the sampler cannot be started: {error.strerror or error}") from None
-        self._listener = threading.Thread(target=self._listen, args=(process,), name="twin-sampler", daemon=True)
+
+    def begin(self) -> None:
+        """Have it open its file and sample, as soon as it is up."""
+        assert self._process is not None  # noqa: S101 - for the type checker
+        _let_go(self._process)
+        self._listener = threading.Thread(target=self._listen, args=(self._process,), name="twin-sampler", daemon=True)
         self._listener.start()
 
     def wait_ready(self) -> None:
@@ -131,6 +139,7 @@ class Sampler:
             SamplerError: It did not come up.
         """
         self.launch()
+        self.begin()
         self.wait_ready()
 
     @property
@@ -139,9 +148,13 @@ class Sampler:
         return self._process.pid if self._process else None
 
     def stop(self) -> None:
-        """Have it take a last row and end; what it did is in `sampled` then."""
-        if self._process is not None:
+        """Have it take a last row and end, if it began to sample; what it did is in `sampled` then."""
+        if self._listener is not None:
             self._end()
+        elif self._process is not None:
+            self._process.kill()
+            with self._process:  # which waits for its end
+                self._process = None
 
     def _end(self) -> None:
         self._stopping = True
@@ -181,6 +194,7 @@ class Sampler:
         except OSError as error:
             self._tell(Gap(began, None, f"{reason}, and no other could be started: {error.strerror}"))
             return
+        _let_go(second)
         heard = self._hear(second, lambda: self._tell(Gap(began, time.monotonic(), reason)))
         if heard and not self._stopping:
             self._tell(Gap(time.monotonic(), None, f"{heard} again"))
@@ -222,6 +236,15 @@ class Sampler:
         except OSError:
             return 0
         return lines if begin else max(0, lines - 1)  # without the header
+
+
+def _let_go(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None  # noqa: S101 - for the type checker
+    try:
+        process.stdin.write(GO)
+        process.stdin.flush()
+    except OSError:  # it died already, which whoever listens to it will hear
+        pass
 
 
 def _close(pipe: IO[bytes] | None) -> None:

@@ -1,8 +1,8 @@
 """The sampling process: asks the probes at a fixed interval and appends rows.
 
 It is started by `sampler`, on Linux without site packages, and imports next to nothing: it should be there at once, be
-small, and not disturb what it measures. It ends at the end of stdin or when its parent is gone; then it writes a last
-row and tells how many rows there were.
+small, and not disturb what it measures. It opens its file at the first byte on stdin, and ends at the end of stdin or
+when its parent is gone; then it writes a last row and tells how many rows there were.
 """
 
 from __future__ import annotations
@@ -135,20 +135,28 @@ def _clean(value: Any) -> Value:
 
 
 class Parent:
-    """Who started this process: it says stop by closing our stdin, or by not being there any more."""
+    """Who started this process: one byte on our stdin says go, its end says stop, as does not being there any more."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
         self._watched: list[Any] = [0]
         self._longest = PARENT_CHECK_S
-        if sys.platform == "win32":
-            self._watched = [_socket_of_stdin()]
         if sys.platform == "linux":
             try:
                 self._watched.append(os.pidfd_open(pid))
                 self._longest = float("inf")
             except (AttributeError, OSError):  # a Python or a kernel without it, or it is gone already
                 pass
+
+    def lets_go(self) -> bool:
+        """Wait for its go; False if none comes any more."""
+        if sys.platform != "win32":
+            while not self.wait(PARENT_CHECK_S):
+                pass
+            return os.getppid() == self._pid and bool(os.read(0, 1))
+        went = bool(os.read(0, 1))
+        self._watched = [_socket_of_stdin()]
+        return went
 
     def wait(self, seconds: float) -> bool:
         """Wait, and say whether it wants us to stop."""
@@ -183,11 +191,14 @@ def main() -> None:
     path, began, epoch, interval, parent, has_tests, per_core, rotate_at, *extra = sys.argv[1:]
     context = Context(int(parent), has_tests=has_tests == "1", per_core=per_core == "1")
     reader = Reader(Clock(float(began), float(epoch)), context, extra)
+    starter = Parent(int(parent))
+    if not starter.lets_go():
+        os._exit(0)
     rows = Rows(path, reader.header, int(rotate_at))
     sampling = Sampling(reader.row, rows.append, float(interval))
     sampling.warnings = reader.warnings
     say("ready")
-    sampling.run(time.monotonic, Parent(int(parent)).wait)
+    sampling.run(time.monotonic, starter.wait)
     say(f"done {sampling.rows} {sampling.missed} {sampling.dropped}", *sampling.warnings)
     os._exit(0)  # the tests' run waits for us: do not take the interpreter apart
 

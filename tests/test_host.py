@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 import pytest_twin
-from pytest_twin import host
+from pytest_twin import hardware, host
 from pytest_twin.model.attempt import Children, Counters
 from stressors import capacity
 
@@ -123,6 +123,17 @@ def test_the_children_of_a_thread_are_counted(meter, burnt):
     thread.start()
     thread.join()
     assert all(0.19 <= after.cpu_s - before.cpu_s <= 1 for after in (*seen, meter.children()))
+
+
+@linux
+@pytest.mark.parametrize(("newest", "looks"), [([b"7", b"7", b"8", b"8"], 2), ([b""] * 3, 3)])
+def test_children_are_looked_for_when_a_process_may_have_begun(meter, monkeypatch, newest, looks):
+    looked = []
+    monkeypatch.setattr(meter, "_newest", SimpleNamespace(read=iter(newest).__next__, close=lambda: None))
+    monkeypatch.setattr(meter, "_living", lambda: looked.append(True) or iter(()))
+    for _ in newest:
+        meter.children()
+    assert len(looked) == looks
 
 
 @posix
@@ -250,6 +261,7 @@ def partitions(monkeypatch):
     def partitions(*devices: str) -> None:
         found = [SimpleNamespace(device=device, mountpoint=f"/home/secret-user/{at}", fstype="ext4")
                  for at, device in enumerate(devices)]  # fmt: skip
+        monkeypatch.setattr(hardware, "LINUX", False)
         monkeypatch.setattr(psutil, "disk_partitions", lambda: found)
         monkeypatch.setattr(psutil, "disk_usage", lambda _: SimpleNamespace(total=10 * 2**30))
 

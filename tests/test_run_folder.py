@@ -59,7 +59,7 @@ def event(at: float, what: str = "note", **fields: str) -> str:
 
 def attempt(nodeid: str, began: float, lasted: float, folder: str = "") -> str:
     cells = {"nodeid": nodeid, "elapsed_s": f"{began}", "duration_s": f"{lasted}", "folder": folder}
-    return record(cells.get(column, "") for column in HEADERS[TESTS])
+    return record([cells.get(column, "") for column in HEADERS[TESTS]])
 
 
 def names(path: Path) -> list[str]:

@@ -319,10 +319,29 @@ def test_the_end_of_its_stdin_is_its_end(tmp_path):
     ]
     done = subprocess.run(
         [sys.executable, "-m", "pytest_twin.sampling", *orders],
-        input="", cwd=ROOT, capture_output=True, text=True, timeout=60, check=True,
+        input="\n", cwd=ROOT, capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     assert done.stdout == "ready\ndone 1 0 0\n"
     assert done.stderr == ""
+
+
+def test_it_touches_no_file_before_it_is_to_begin(sampler, tmp_path):
+    early = sampler()
+    early.launch()
+    time.sleep(0.2)
+    assert not list(tmp_path.iterdir())
+    early.begin()
+    early.wait_ready()
+    assert list(tmp_path.iterdir())
+
+
+def test_one_that_never_began_is_ended_at_once(sampler, eventually_gone):
+    early = sampler()
+    early.launch()
+    process = psutil.Process(early.pid)
+    early.stop()
+    eventually_gone([process])
+    assert (early.pid, early.sampled) == (None, Sampled())
 
 
 @linux

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import sub
 from typing import NamedTuple
 
 from pytest_twin.model.columns import Column
@@ -92,13 +93,12 @@ class Account(NamedTuple):
 
 
 Phases = Mapping[str, Sequence[Counters]]  # the readings of each phase: its beginning, its end, and so on
-_NOTHING: Sequence[float | None] = (0.0,) * 5
 
 
-def walls(phases: Phases) -> list[str | None]:
+def walls(phases: Phases) -> list[str]:
     """The wall time of set-up, call and teardown, as they stand in the table."""
     found = [phases.get(name) for name in ("setup", "call", "teardown")]
-    return [f"{readings[-1].at - readings[0].at:.6f}" if readings else None for readings in found]
+    return [f"{readings[-1].at - readings[0].at:.6f}" if readings else "" for readings in found]
 
 
 def figures(phases: Phases, began: Account, ended: Account, peak: int | None) -> list[float | None]:
@@ -110,20 +110,23 @@ def figures(phases: Phases, began: Account, ended: Account, peak: int | None) ->
         ended: The same when it ended.
         peak: Bytes at the high-water mark of the test process.
     """
-    total = _NOTHING
-    for readings in phases.values():
-        for before, after in zip(readings[::2], readings[1::2], strict=True):
-            total = [
-                None if sum_ is None or late is None or early is None else sum_ + late - early
-                for sum_, late, early in zip(total, after, before, strict=True)
-            ]
-    _, user, system, switches, faults = total
+    readings = [reading for phase in phases.values() for reading in phase]
+    _, *counted = zip(*readings, strict=True) if readings else [()] * 5
+    user, system, switches, faults = map(_sum, counted)
     # what a child used before it ended is rounded to ticks when it is handed on, which may take some milliseconds back
     children = None if (grown := _growth(ended.children.cpu_s, began.children.cpu_s)) is None else max(0.0, grown)
     largest = ended.children.peak if (ended.children.peak or 0) > (began.children.peak or 0) else None
     read, written = _growth(ended.read, began.read), _growth(ended.written, began.written)
     sizes = [None if size is None else size / MIB for size in (peak, largest, read, written)]
     return [user, system, children, *sizes, switches, faults]
+
+
+def _sum(borders: Sequence[float | None]) -> float | None:
+    """The sum of the growths from each beginning to its end; None if one of them is not known."""
+    try:
+        return sum(map(sub, borders[1::2], borders[::2]), 0.0)
+    except TypeError:
+        return None
 
 
 def _growth(late: float | None, early: float | None) -> float | None:
@@ -133,17 +136,19 @@ def _growth(late: float | None, early: float | None) -> float | None:
 _FORMATS = ("%.6f",) * 3 + ("%.3f",) * 4 + ("%.0f",) * 2
 
 
-def cells(exact: Sequence[float | None]) -> list[str | None]:
+def cells(exact: Sequence[float | None]) -> list[str]:
     """The same as they stand in the table."""
-    return [None if value is None else text % value for text, value in zip(_FORMATS, exact, strict=True)]
+    return ["" if value is None else text % value for text, value in zip(_FORMATS, exact, strict=True)]
 
 
 def properties(exact: Sequence[float | None], load: str) -> list[tuple[str, object]]:
     """Some of them for other reports: CPU seconds, peak memory, and the load."""
     user, system, children, peak, children_peak, *_ = exact
-    found = [("twin_children_cpu_s", children), ("twin_peak_memory_MB", peak)]
-    found.append(("twin_children_peak_memory_MB", children_peak))
-    if user is not None and system is not None:
-        found.insert(0, ("twin_cpu_s", user + system))
+    found = (
+        ("twin_cpu_s", None if user is None or system is None else user + system),
+        ("twin_children_cpu_s", children),
+        ("twin_peak_memory_MB", peak),
+        ("twin_children_peak_memory_MB", children_peak),
+    )
     told: list[tuple[str, object]] = [(name, round(value, 6)) for name, value in found if value is not None]
     return [*told, ("twin_load", load)] if load else told

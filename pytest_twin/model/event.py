@@ -42,7 +42,8 @@ class Event(NamedTuple):
 
     def row(self, clock: Clock) -> str:
         """The event as a line of annotations.csv."""
-        return record((clock.stamp(self.elapsed_s), f"{self.elapsed_s:.4f}", *self[1:]))
+        elapsed, *texts = self
+        return record((clock.stamp(elapsed), f"{elapsed:.4f}", *texts))
 
 
 def detail(text: str = "", fields: dict[str, Any] | None = None) -> str:

@@ -16,9 +16,11 @@ def record(cells: Sequence[object]) -> str:
     None is an empty cell. Control characters are written as escapes, so a record never spans lines; a text that a
     spreadsheet would take for a formula gets an apostrophe in front.
     """
-    texts = ["" if cell is None else str(cell) for cell in cells]
-    plain = ",".join(texts)
-    if _is_plain(plain, len(texts)):
+    try:
+        plain = ",".join(cells)  # type: ignore[arg-type]  # most are text, and need not be looked at one by one
+    except TypeError:
+        plain = ",".join(["" if cell is None else str(cell) for cell in cells])
+    if _is_plain(plain, len(cells)):
         return plain + "\n"
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow([_text(cell) for cell in cells])

@@ -51,14 +51,14 @@ def test_the_figures_are_in_the_units_of_the_columns():
 
 
 def test_the_walls_are_from_the_first_to_the_last_border():
-    assert walls({"call": [EARLY, LATE], "setup": [EARLY, EARLY, EARLY, LATE]}) == ["2.500000", "2.500000", None]
+    assert walls({"call": [EARLY, LATE], "setup": [EARLY, EARLY, EARLY, LATE]}) == ["2.500000", "2.500000", ""]
 
 
 def test_a_counter_that_the_platform_has_not_is_no_zero():
     blind = Counters(9.0, 1.0, 1.0, None, None)
     exact = figures({"call": [blind, blind]}, UNKNOWN, UNKNOWN, None)
     assert exact == [0.0, 0.0, *[None] * (len(EXACT) - 2)]
-    assert cells(exact)[2:] == [None] * (len(EXACT) - 2)
+    assert cells(exact)[2:] == [""] * (len(EXACT) - 2)
     assert properties(exact, "") == [("twin_cpu_s", 0.0)]
 
 

@@ -173,6 +173,15 @@ def test_where_no_test_runs_nothing_is_recorded(pytester, flags):
     assert not (pytester.path / "twin-report").exists() or flags == ["--setup-plan"]
 
 
+def test_a_collection_that_fails_leaves_the_report_that_was_there(pytester, left):
+    pytester.makepyfile("def test_it(): pass")
+    pytester.runpytest("--twin").assert_outcomes(passed=1)
+    before = left.samples
+    pytester.makepyfile(test_broken="import nothing_of_that_name")
+    pytester.runpytest("--twin").assert_outcomes(errors=1)
+    assert (left.samples, len(left.tests)) == (before, 1)
+
+
 def test_the_plugin_can_be_named_where_nothing_loads_by_itself(pytester):
     pytester.makepyfile("def test_it(twin_logger): pass")
     result = pytester.runpytest_subprocess("--disable-plugin-autoload", "-p", "pytest_twin.plugin")
