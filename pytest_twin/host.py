@@ -78,14 +78,14 @@ class Meter:
 
     def _cpu_of_living(self, leave_out: Container[int | None]) -> float:
         """CPU seconds of the children that live, and of theirs; not known where there is no /proc, and 0 then."""
-        self._processes.refresh()
+        self._processes.refresh(detailed=False)
         pending = [pid for pid in self._living() if pid not in leave_out]
         cpu = 0.0
         while pending:
             pid = pending.pop()
-            if (member := self._processes.member(pid)) is not None:
-                cpu += member.cpu_s
-                pending += self._processes.children(pid)
+            if (process := self._processes.look(pid)) is not None:
+                cpu += process.now[0]
+                pending += process.children()
         return cpu
 
     def _living(self) -> Iterator[int]:
