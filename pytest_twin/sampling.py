@@ -15,7 +15,7 @@ from operator import itemgetter
 
 from pytest_twin import probes
 from pytest_twin.model.clock import Clock
-from pytest_twin.model.columns import ELAPSED, TIMESTAMP, header, order, template
+from pytest_twin.model.columns import ELAPSED, TIMESTAMP, Lines, header, order
 from pytest_twin.probes import Context
 from pytest_twin.probes.asked import Values
 from pytest_twin.rows import Rows
@@ -79,21 +79,12 @@ class Reader:
         places = order(columns)
         self._ordered = itemgetter(*places)
         self._columns: tuple[Column, ...] = self._ordered(columns)
-        self._template, self._empty_cells = "", -1
+        self._lines = Lines(self._columns)
         self.header = header(self._columns) + "\n"
 
     def row(self, at: float) -> str:
         """One line of the dataset."""
-        values = self._ordered(self._read(at))
-        try:
-            # as many cells are empty as when the template was made, and none that it has a number for: it fits
-            if values.count(None) == self._empty_cells:
-                return str(self._template % values)
-        except TypeError:
-            pass
-        self._template = template(self._columns, values)
-        self._empty_cells = values.count(None)
-        return str(self._template % values)
+        return self._lines.line(self._ordered(self._read(at)))
 
     def values(self, at: float) -> list[tuple[Column, Value]]:
         """One row as (column, value) pairs, in the order of the file."""
