@@ -13,12 +13,14 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 
 import psutil
 from _shared import READ_FOREVER, helper, interleaved, line_of, ratios, show
 
 from pytest_twin import probes
 from pytest_twin.model.clock import Clock
+from pytest_twin.probes.asked import Values
 from pytest_twin.sampling import Reader
 
 IDLE = f"""import os, sys
@@ -29,9 +31,9 @@ else: print('there', flush=True)
 
 
 @contextmanager
-def idle_processes(count: int) -> Iterator[int]:
+def idle_processes(number: int) -> Iterator[int]:
     """So many processes that do nothing, and the process above them."""
-    with helper(IDLE, count) as process:
+    with helper(IDLE, number) as process:
         line_of(process)
         yield process.pid
 
@@ -51,20 +53,19 @@ def of_psutil() -> None:
 def legacy_of_ours(root: int) -> Callable[[], None]:
     """The probes that have the legacy columns; what else they read is read with them."""
     having = [module for module in probes.modules() if any(column.legacy for column in module.COLUMNS)]
-    reads = [module.probe(probes.Context(root)).read for module in having]
-
-    def row() -> None:
-        at = time.monotonic()
-        for read in reads:
-            read(at)
-
-    return row
+    values, times = Values(having, probes.Context(root)), ten_hertz()
+    return lambda: values.read(next(times))
 
 
 def all_of_ours(root: int) -> Callable[[], object]:
     """A whole row, as the sampler writes it."""
-    reader = Reader(Clock(time.monotonic(), time.time()), probes.Context(root))
-    return lambda: reader.row(time.monotonic())
+    reader, times = Reader(Clock(0.0, time.time()), probes.Context(root)), ten_hertz()
+    return lambda: reader.row(next(times))
+
+
+def ten_hertz() -> Iterator[float]:
+    """The times that rows pretend to be taken at: what is read twice a second is read for every fifth of them."""
+    return map((0.1).__mul__, count())
 
 
 def timed(row: Callable[[], object], repeat: int) -> Callable[[], float]:

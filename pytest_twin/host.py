@@ -85,15 +85,15 @@ class Meter:
         newest = self._newest.read()  # before the look at the children: what begins meanwhile is found the next time
         if newest and (newest, leave_out) == self._alone:
             return 0.0  # no process has begun on this machine since there were no children
-        self._processes.refresh()
+        self._processes.refresh(detailed=False)
         pending = [pid for pid in self._living() if pid not in leave_out]
         self._alone = b"" if pending else newest, leave_out
         cpu = 0.0
         while pending:
             pid = pending.pop()
-            if (member := self._processes.member(pid)) is not None:
-                cpu += member.cpu_s
-                pending += self._processes.children(pid)
+            if (process := self._processes.look(pid)) is not None:
+                cpu += process.now[0]
+                pending += process.children()
         return cpu
 
     def _living(self) -> Iterator[int]:

@@ -15,8 +15,9 @@ from operator import itemgetter
 
 from pytest_twin import probes
 from pytest_twin.model.clock import Clock
-from pytest_twin.model.columns import ELAPSED, TIMESTAMP, header, order, template
+from pytest_twin.model.columns import ELAPSED, TIMESTAMP, Lines, header, order
 from pytest_twin.probes import Context
+from pytest_twin.probes.asked import Values
 from pytest_twin.rows import Rows
 
 TYPE_CHECKING = False
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from pytest_twin.model.columns import Column, Value
 
-MOST_WARNINGS = 20
 PARENT_CHECK_S = 1.0  # where the kernel cannot tell of the parent's end
 
 
@@ -73,65 +73,26 @@ class Reader:
     def __init__(self, clock: Clock, context: Context, extra: Sequence[str] = ()) -> None:
         self._clock = clock
         found = probes.modules(extra)
-        self._probes = [
-            (
-                module.__name__.rpartition(".")[2],
-                module.probe(context),
-                len(probes.columns_of(module, context)),
-                module.__name__ in extra,
-            )
-            for module in found
-        ]
+        self._values = Values(found, context, extra)
+        self.warnings = self._values.warnings
         columns = (TIMESTAMP, ELAPSED, *probes.columns(found, context))
         places = order(columns)
         self._ordered = itemgetter(*places)
         self._columns: tuple[Column, ...] = self._ordered(columns)
-        self._template, self._empty_cells = "", -1
+        self._lines = Lines(self._columns)
         self.header = header(self._columns) + "\n"
-        self.warnings: list[str] = []
 
     def row(self, at: float) -> str:
         """One line of the dataset."""
-        values = self._ordered(self._read(at))
-        try:
-            # as many cells are empty as when the template was made, and none that it has a number for: it fits
-            if values.count(None) == self._empty_cells:
-                return str(self._template % values)
-        except TypeError:
-            pass
-        self._template = template(self._columns, values)
-        self._empty_cells = values.count(None)
-        return str(self._template % values)
+        return self._lines.line(self._ordered(self._read(at)))
 
     def values(self, at: float) -> list[tuple[Column, Value]]:
         """One row as (column, value) pairs, in the order of the file."""
         return list(zip(self._columns, self._ordered(self._read(at)), strict=True))
 
     def _read(self, at: float) -> list[Value]:
-        """Ask every probe; one that fails leaves its cells empty, and is told of once."""
         elapsed = self._clock.elapsed(at)
-        values: list[Value] = [self._clock.stamp(elapsed), elapsed]
-        for name, probe, width, is_foreign in self._probes:
-            try:
-                found = probe.read(at)
-                if len(found) != width:
-                    raise ValueError(f"gave {len(found)} values for {width} columns")  # noqa: TRY301 - like any other
-                values += [_clean(value) for value in found] if is_foreign else found
-            except Exception as error:  # noqa: BLE001 - whatever a probe raises costs its own cells, not the row
-                values += [None] * width
-                self._warn(f"{name}: {type(error).__name__}: {error}")
-        return values
-
-    def _warn(self, text: str) -> None:
-        if text not in self.warnings and len(self.warnings) < MOST_WARNINGS:
-            self.warnings.append(text)
-
-
-def _clean(value: Any) -> Value:
-    """What a cell can hold: a number, or text that does not break the line."""
-    if isinstance(value, str):
-        return "".join(" " if sign in ',"' or not sign.isprintable() else sign for sign in value)
-    return value if isinstance(value, int | float) and value == value else None  # noqa: PLR0124 - NaN
+        return [self._clock.stamp(elapsed), elapsed, *self._values.read(at)]
 
 
 class Parent:
@@ -140,11 +101,11 @@ class Parent:
     def __init__(self, pid: int) -> None:
         self._pid = pid
         self._watched: list[Any] = [0]
-        self._longest = PARENT_CHECK_S
+        self._is_told = False  # of the parent's end, by the kernel
         if sys.platform == "linux":
             try:
                 self._watched.append(os.pidfd_open(pid))
-                self._longest = float("inf")
+                self._is_told = True
             except (AttributeError, OSError):  # a Python or a kernel without it, or it is gone already
                 pass
 
@@ -160,9 +121,11 @@ class Parent:
 
     def wait(self, seconds: float) -> bool:
         """Wait, and say whether it wants us to stop."""
+        if self._is_told:
+            return bool(select.select(self._watched, (), (), seconds)[0])
         deadline = time.monotonic() + seconds
         while True:
-            ready, _, _ = select.select(self._watched, (), (), min(seconds, self._longest))
+            ready, _, _ = select.select(self._watched, (), (), min(seconds, PARENT_CHECK_S))
             if ready or os.getppid() != self._pid:
                 return True
             seconds = deadline - time.monotonic()

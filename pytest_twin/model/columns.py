@@ -45,15 +45,28 @@ def header(columns: Iterable[Column]) -> str:
     return ",".join(column.name for column in columns)
 
 
-def template(columns: Sequence[Column], values: Sequence[Value]) -> str:
-    """What ``%`` makes a line of the file of, for values that are of these kinds and missing in these places.
+class Lines:
+    """Makes lines of the file from rows of values; a missing one is an empty cell, never a zero.
 
-    A value that is missing is an empty cell, never a zero. Where another one is missing, ``%`` raises a TypeError.
+    Most values are what they were in the line before: only the others are written anew.
     """
-    return ",".join(map(_format, columns, values)) + "\n"
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._formats = ["%s" if column.digits is None else f"%.{column.digits}f" for column in columns]
+        self._before: Sequence[Value] = [None] * len(columns)
+        self._cells = [""] * len(columns)
+
+    def line(self, values: Sequence[Value]) -> str:
+        """The line of a row."""
+        before, cells = self._before, self._cells
+        for at, value in enumerate(values):
+            if value != before[at]:
+                cells[at] = _text(self._formats[at], value)
+        self._before = values
+        return ",".join(cells) + "\n"
 
 
-def _format(column: Column, value: Value) -> str:
+def _text(form: str, value: Value) -> str:
     if value is None:
-        return "%.0s"
-    return "%s" if isinstance(value, str) or column.digits is None else f"%.{column.digits}f"
+        return ""
+    return value if isinstance(value, str) else form % value

@@ -10,7 +10,7 @@ from stressors.conditions import HOLDS, Condition
 
 _CONDITION = re.compile(r"\s*(\w{1,100})\s*([<>]=?)\s*(-?\d{1,15}(?:\.\d{1,9})?)\s*", re.ASCII)
 MOST = 20
-SCHEMA = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "maxItems": MOST}]}
+SCHEMA = {"type": ["string", "array"], "items": {"type": "string"}}
 
 
 def conditions(raw: object) -> tuple[Condition, ...]:

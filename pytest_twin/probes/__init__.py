@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from pytest_twin.model.columns import Column, Value
 
     class Probe(Protocol):
-        """Reads one family of metrics."""
+        """Reads one family of metrics.
+
+        Has an attribute `every_s` where it need not be asked for every row: the seconds for which its values stand.
+        """
 
         def read(self, at: float) -> Sequence[Value]:
             """One value a column, None where there is none; `at` is the monotonic time of the row."""

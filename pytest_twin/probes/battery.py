@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from pytest_twin.model.columns import Column
-from pytest_twin.probes.kernel import LINUX, KeptOpen, read_bytes
+from pytest_twin.probes.kernel import LINUX, ONLY_ONCE, SELDOM_S, KeptOpen, read_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Linux:
         batteries = [f"{supplies}/{name}" for name in hosts if kinds[name] == b"Battery"]
         self._capacity = KeptOpen(f"{batteries[0]}/capacity") if batteries else None
         self._status = KeptOpen(f"{batteries[0]}/status") if batteries else None
+        self.every_s = SELDOM_S if batteries else ONLY_ONCE
 
     def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
         """One value a column."""

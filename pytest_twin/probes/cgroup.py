@@ -3,6 +3,9 @@
 Of the groups that the run is in, one within the other, it is the one with the tightest limit, or the innermost where
 there is no limit. Sources: Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/{cpuacct,memory}.rst and
 scheduler/sched-bwc.rst of the kernel.
+
+All is read twice a second: some figures are added up from all CPUs and groups when they are asked for, and throttling
+is told at the end of each period of the quota, which is mostly 0.1 s long.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import os
 
 from pytest_twin.model.columns import Column
-from pytest_twin.probes.kernel import GIB, Growth, KeptOpen, Seldom, number, read_bytes
+from pytest_twin.probes.kernel import GIB, SELDOM_S, Growth, KeptOpen, number, read_bytes
 from stressors import capacity
 
 TYPE_CHECKING = False
@@ -24,15 +27,17 @@ if TYPE_CHECKING:
 COLUMNS = (
     Column("usable_cpus", "", "CPUs' worth of time that the run may use: its affinity and its cgroup's quota counted."),
     Column("cgroup_cpu_limit", "", "CPUs' worth of time that the quota of the run's cgroup allows; empty without one."),
-    Column("cgroup_cpu_percent", "%", "CPU time of the cgroup, as a share of the host."),
-    Column("cgroup_throttled_percent", "%", "Time in which the quota held its tasks back, CPUs added up, up to 100."),
+    Column("cgroup_cpu_percent", "%", "CPU time of the cgroup, as a share of the host; over half a second."),
+    Column(
+        "cgroup_throttled_percent", "%", "Time in which the quota held tasks back, CPUs added up; over half a second."
+    ),
     Column("cgroup_memory_limit_GB", "GiB", "Memory that the run's cgroup may have; empty without a limit.", 3),
-    Column("cgroup_memory_used_GB", "GiB", "Memory of the cgroup, less the inactive part of its file cache.", 3),
-    Column("cgroup_oom_kills", "", "Its processes that were killed for want of memory since the last row.", 0),
+    Column("cgroup_memory_used_GB", "GiB", "Memory of it, less its inactive file cache; read twice a second.", 3),
+    Column(
+        "cgroup_oom_kills", "", "Its processes killed for want of memory since they were counted, twice a second.", 0
+    ),
 )
 LOOK_EVERY_S = 5.0  # limits may change, but seldom do, and many files may hold one
-ADD_UP_EVERY_S = 0.45  # figures of memory are added up from all CPUs and groups when they are asked for
-THROTTLED_OVER_S = 0.5  # told at the end of each period of the quota, which is mostly 0.1 s long
 
 
 def probe(context: Context) -> Cgroup:
@@ -52,25 +57,33 @@ class Cgroup:
         self._cpu_s, self._throttled_s = Told(cpu_s, "cpuacct.usage", "cpu.stat"), Told(throttled_s, "cpu.stat")
         self._usage, self._cache = Told(number, "memory.usage_in_bytes", "memory.current"), Told(cache, "memory.stat")
         self._kills = Told(kills, "memory.oom_control", "memory.events")
-        self._working = Seldom(self._working_set, ADD_UP_EVERY_S)
-        self._killed = Seldom(self._kills.read, ADD_UP_EVERY_S)
-        self._due = float("-inf")
+        self._look_at = self._due = float("-inf")
+        self._between: Sequence[Value] = ()
 
     def read(self, at: float) -> Sequence[Value]:
         """One value a column."""
-        if at >= self._due:
-            self._due = at + LOOK_EVERY_S
+        if at < self._due:
+            return self._between
+        self._due = at + SELDOM_S
+        if at >= self._look_at:
+            self._look_at = at + LOOK_EVERY_S
             self._look()
-        working = self._working.read(at)
-        return (
+        kills = self._kills.read()
+        now = (
             self._usable,
             self._quota,
             self._spent.shares((self._cpu_s.read(),), at, self._cpus)[0],
             self._held.shares((self._throttled_s.read(),), at)[0],
             None if self._limit is None else self._limit / GIB,
-            None if working is None else working / GIB,
-            self._lost.amounts((self._killed.read(at),), at)[0],
+            self._memory_used(),
         )
+        self._between = *now, None if kills is None else 0
+        return *now, self._lost.amounts((kills,), at)[0]
+
+    def _memory_used(self) -> float | None:
+        """What cannot be dropped at once, as docker stats and the kubelet have it."""
+        usage, cache = self._usage.read(), self._cache.read()
+        return None if usage is None or cache is None else max(0, usage - cache) / GIB
 
     def _look(self) -> None:
         """Look what the limits are now, and which groups have them."""
@@ -86,7 +99,7 @@ class Cgroup:
         if self._cpu_s.look(accounts):
             self._spent = Growth()
         if self._throttled_s.look(cpu):
-            self._held = Growth(THROTTLED_OVER_S)
+            self._held = Growth()
         self._usage.look(memory)
         self._cache.look(memory)
         if self._kills.look(memory):
@@ -96,11 +109,6 @@ class Cgroup:
         """The folder with the tightest limit, and then those of the process."""
         own = (*capacity.folders(controller, self._process), *capacity.folders("", self._process))
         return [*sorted(limits, key=lambda folder: limits[folder])[:1], *own]
-
-    def _working_set(self) -> float | None:
-        """Bytes that cannot be dropped at once, as docker stats and the kubelet have them."""
-        usage, cache = self._usage.read(), self._cache.read()
-        return None if usage is None or cache is None else max(0, usage - cache)
 
 
 class Told:
@@ -128,8 +136,7 @@ class Told:
 
 def cpu_s(text: bytes) -> float | None:
     """CPU seconds, from cpuacct.usage of version 1 or cpu.stat of version 2."""
-    nanoseconds = number(text)
-    return _scaled(_field(text, b"usage_usec"), 1e-6) if nanoseconds is None else nanoseconds * 1e-9
+    return _scaled(_field(text, b"usage_usec"), 1e-6) if b"u" in text else _scaled(number(text), 1e-9)
 
 
 def throttled_s(text: bytes) -> float | None:

@@ -6,7 +6,7 @@ import os
 
 from pytest_twin.model.columns import Column
 from pytest_twin.probes.cpu import OVER_S
-from pytest_twin.probes.kernel import LINUX, PROC, TICKS, Growth, KeptOpen, read_bytes
+from pytest_twin.probes.kernel import LINUX, ONLY_ONCE, PROC, TICKS, Growth, KeptOpen, read_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def probe(context: Context) -> Linux | Portable | Nothing:
 
 class Nothing:
     """No columns, no values."""
+
+    every_s = ONLY_ONCE
 
     def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
         """Nothing."""

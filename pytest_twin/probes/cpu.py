@@ -29,7 +29,6 @@ COLUMNS = (
 )
 
 OVER_S = 0.09  # the kernel tells of these times in ticks of 10 ms: rows that come faster look back so far
-FIRST_LINE = 256
 
 
 def probe(context: Context) -> Linux | Portable:  # noqa: ARG001
@@ -48,7 +47,7 @@ class Linux:
 
     def read(self, at: float) -> Sequence[Value]:
         """One value a column."""
-        fields = self._stat.start(FIRST_LINE).split(None, 9)
+        fields = self._stat.start().split(None, 9)
         if len(fields) < 9:
             return (None, self._logical, self._physical, None, None, None, None)
         user, nice, system, idle, iowait, irq, softirq, steal = map(int, fields[1:9])

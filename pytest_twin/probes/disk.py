@@ -1,4 +1,4 @@
-"""Disk space and traffic, from statvfs(2) and /proc/diskstats (kernel: Documentation/admin-guide/iostats.rst).
+"""Disk space and traffic, from statvfs(2) and /sys/block/*/stat (kernel: Documentation/block/stat.rst).
 
 Whole disks only: a partition's traffic is its disk's, and a device-mapper or RAID volume's is that of what it lies on.
 """
@@ -9,7 +9,7 @@ import os
 import sys
 
 from pytest_twin.model.columns import Column
-from pytest_twin.probes.kernel import GIB, LINUX, MIB, PROC, Growth, KeptOpen, Seldom
+from pytest_twin.probes.kernel import GIB, LINUX, MIB, SELDOM_S, Growth, KeptOpen, Seldom
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,12 +20,17 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     Column("disk_total_GB", "GiB", "Size of the root file system.", legacy=8),
-    Column("disk_used_percent", "%", "Share of it in use, of what an ordinary user may have.", 1, legacy=9),
+    Column(
+        "disk_used_percent",
+        "%",
+        "Share of it in use, of what users may have; read twice a second.",
+        1,
+        legacy=9,
+    ),
     Column("disk_read_MB", "MiB", "Read from all disks since the last row.", 3, legacy=10),
     Column("disk_write_MB", "MiB", "Written to all disks since the last row.", 3, legacy=11),
 )
-SECTOR = 512  # of diskstats, whatever the disk's own is
-SPACE_EVERY_S = 0.5
+SECTOR = 512  # of these files, whatever the disk's own is
 NOT_DISKS = ("loop", "ram", "zram", "sr", "fd")
 
 
@@ -35,22 +40,19 @@ def probe(context: Context) -> Linux | Portable:  # noqa: ARG001
 
 
 class Linux:
-    """One descriptor kept open, and the disks found once."""
+    """The disks found once, and the file of each kept open: /proc/diskstats tells of partitions and loops, too."""
 
-    def __init__(self, proc: str = PROC, sys_block: str = "/sys/block", root: str = "/") -> None:
-        self._diskstats = KeptOpen(f"{proc}/diskstats")
-        self._disks = [b" %b " % name for name in _whole_disks(sys_block)]
-        self._space = Seldom(lambda: _space(root), SPACE_EVERY_S)
+    def __init__(self, sys_block: str = "/sys/block", root: str = "/") -> None:
+        self._disks = [KeptOpen(f"{sys_block}/{name}/stat") for name in _whole_disks(sys_block)]
+        self._space = Seldom(lambda: _space(root), SELDOM_S)
         self._growth = Growth()
 
     def read(self, at: float) -> Sequence[Value]:
         """One value a column."""
-        text = self._diskstats.read()
         read = written = 0
         known = False
         for disk in self._disks:
-            begin = text.find(disk)
-            fields = text[begin + len(disk) : text.find(b"\n", begin)].split(None, 7) if begin >= 0 else ()
+            fields = disk.start().split(None, 7)
             if len(fields) > 6:
                 known = True
                 read += int(fields[2])
@@ -76,17 +78,13 @@ class Portable:
         return usage.total / GIB, usage.percent, *self._growth.amounts(moved, at)
 
 
-def _whole_disks(sys_block: str) -> set[bytes]:
+def _whole_disks(sys_block: str) -> list[str]:
     """Block devices that lie on no other one."""
     try:
         names = os.listdir(sys_block)
     except OSError:
-        return set()
-    return {
-        name.replace("!", "/").encode()
-        for name in names
-        if not name.startswith(NOT_DISKS) and not _lies_on(f"{sys_block}/{name}/slaves")
-    }
+        return []
+    return [name for name in names if not name.startswith(NOT_DISKS) and not _lies_on(f"{sys_block}/{name}/slaves")]
 
 
 def _lies_on(slaves: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from pytest_twin.model.columns import Column
-from pytest_twin.probes.kernel import LINUX, KeptOpen, Seldom, number
+from pytest_twin.probes.kernel import LINUX, ONLY_ONCE, KeptOpen, number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,33 +38,28 @@ class Linux:
         names.sort(key=lambda name: (len(name), name))
         chosen = [names[at * len(names) // MOST] for at in range(MOST)] if len(names) > MOST else names
         self._rates = [KeptOpen(f"{policies}/{name}/scaling_cur_freq") for name in chosen]
-        self._mean = Seldom(self._read_all, EVERY_S)
+        self.every_s = EVERY_S if names else ONLY_ONCE
 
-    def read(self, at: float) -> Sequence[Value]:
+    def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
         """One value a column."""
-        return (self._mean.read(at),)
-
-    def _read_all(self) -> float | None:
         told = [value for rate in self._rates if (value := number(rate.read()))]
-        return sum(told) / len(told) / KILO if told else None
+        return (sum(told) / len(told) / KILO if told else None,)
 
 
 class Portable:
     """The same from psutil, which cannot tell it on some systems."""
 
+    every_s = EVERY_S
+
     def __init__(self) -> None:
         import psutil
 
         self._rate = getattr(psutil, "cpu_freq", lambda: None)
-        self._mean = Seldom(self._read, EVERY_S)
 
-    def read(self, at: float) -> Sequence[Value]:
+    def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
         """One value a column."""
-        return (self._mean.read(at),)
-
-    def _read(self) -> float | None:
         try:
             rate = self._rate()
         except (OSError, RuntimeError):  # NotImplementedError is one
-            return None
-        return rate.current or None if rate else None
+            return (None,)
+        return (rate.current or None if rate else None,)

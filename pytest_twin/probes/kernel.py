@@ -23,6 +23,9 @@ MIB = 1 << 20
 GIB = 1 << 30
 READ_ONLY = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
 AT_ONCE = 1 << 14
+SHORT = 448  # Python has objects of this size at hand
+SELDOM_S = 0.45  # what changes slowly is read twice a second, also where rows come a little early
+ONLY_ONCE = float("inf")  # how often to ask for what is not there
 WHOLE_BELOW = 2048  # lists come record by record, about a page a read (fs/seq_file.c): less than this is all of it
 
 
@@ -49,12 +52,12 @@ class KeptOpen:
             return b""
         return text
 
-    def start(self, size: int) -> bytes:
-        """No more than that of it, in one piece."""
+    def start(self) -> bytes:
+        """Its first 448 bytes, which is all of a short one."""
         if self._fd < 0 or sys.platform == "win32":
             return b""
         try:
-            return os.pread(self._fd, size, 0)
+            return os.pread(self._fd, SHORT, 0)
         except OSError:
             return b""
 
@@ -117,13 +120,9 @@ class Growth:
         before_at, before = kept[0]
         if at <= before_at:
             return [None] * len(values), 0.0
-        try:
-            grown: list[Any] = [now - then for now, then in zip(values, before)]  # type: ignore[operator]  # noqa: B905
-        except TypeError:  # something is missing
-            grown = list(map(_growth, values, before))
-        else:
-            if min(grown) < 0:
-                grown = list(map(_growth, values, before))
+        grown: list[Counter] = []
+        for now, then in zip(values, before):  # noqa: B905 - asked for every row
+            grown.append(None if now is None or then is None or now < then else now - then)
         return grown, at - before_at
 
     def amounts(self, values: Sequence[Counter], at: float) -> list[Counter]:
@@ -139,12 +138,11 @@ class Growth:
             capacity: How much they can grow in a second.
         """
         grown, seconds = self.since(values, at)
-        all_of_it = seconds * capacity
-        return [None if value is None else 100.0 if value > all_of_it else 100 * value / all_of_it for value in grown]
-
-
-def _growth(now: Counter, then: Counter) -> Counter:
-    return None if now is None or then is None or now < then else now - then
+        whole = seconds * capacity
+        for place, value in enumerate(grown):
+            if value is not None:
+                grown[place] = 100.0 if value > whole else 100 * value / whole
+        return grown
 
 
 class Seldom:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from pytest_twin.model.columns import Column
-from pytest_twin.probes.kernel import Seldom
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ COLUMNS = (
     Column("load_15m", "", "The same over fifteen minutes."),
 )
 
-EVERY_S = 1.0  # the kernel works them out anew every five seconds
+EVERY_S = 0.9  # the kernel works them out anew every five seconds
 
 
 def probe(context: Context) -> LoadAverage:  # noqa: ARG001
@@ -31,14 +30,8 @@ def probe(context: Context) -> LoadAverage:  # noqa: ARG001
 class LoadAverage:
     """From the C library, where it has it."""
 
-    def __init__(self) -> None:
-        self._averages = Seldom(_averages, EVERY_S)
+    every_s = EVERY_S
 
-    def read(self, at: float) -> Sequence[Value]:
+    def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
         """One value a column."""
-        averages: Sequence[Value] = self._averages.read(at)
-        return averages
-
-
-def _averages() -> Sequence[Value]:
-    return os.getloadavg() if hasattr(os, "getloadavg") else (None, None, None)
+        return os.getloadavg() if hasattr(os, "getloadavg") else (None, None, None)

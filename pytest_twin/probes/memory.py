@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_twin.model.columns import Column
-from pytest_twin.probes.kernel import GIB, LINUX, PROC, KeptOpen, number
+from pytest_twin.probes.kernel import GIB, LINUX, PROC, SELDOM_S, KeptOpen, Seldom, number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,8 +16,15 @@ COLUMNS = (
     Column("ram_total_GB", "GiB", "Memory that the host has.", legacy=4),
     Column("ram_used_percent", "%", "Share of it that is not available.", 1, legacy=5),
     Column("ram_available_GB", "GiB", "Memory that programs can get without anything being swapped out.", 3, legacy=6),
-    Column("swap_used_percent", "%", "Share of the swap space in use; empty where there is none.", 1, legacy=7),
+    Column(
+        "swap_used_percent",
+        "%",
+        "Share of the swap space in use; empty without any; read twice a second.",
+        1,
+        legacy=7,
+    ),
 )
+KIB_OF_GIB = GIB // 1024
 
 
 def probe(context: Context) -> Linux | Portable:  # noqa: ARG001
@@ -30,20 +37,20 @@ class Linux:
 
     def __init__(self, proc: str = PROC) -> None:
         self._meminfo = KeptOpen(f"{proc}/meminfo")
+        self._swap = Seldom(self._swap_used, SELDOM_S)
 
-    def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
+    def read(self, at: float) -> Sequence[Value]:
         """One value a column."""
+        fields = self._meminfo.start().split(None, 8)
+        if len(fields) < 8 or fields[0] != b"MemTotal:" or fields[6] != b"MemAvailable:":
+            return None, None, None, self._swap.read(at)
+        total, available = int(fields[1]), int(fields[7])
+        return total / KIB_OF_GIB, 100 * (total - available) / total, available / KIB_OF_GIB, self._swap.read(at)
+
+    def _swap_used(self) -> float | None:
         text = self._meminfo.read()
-        total, available, swap, unused = (_kib(text, name) for name in _WANTED)
-        return (
-            None if total is None else total * 1024 / GIB,
-            None if not total or available is None else 100 * (total - available) / total,
-            None if available is None else available * 1024 / GIB,
-            None if not swap or unused is None else 100 * (swap - unused) / swap,
-        )
-
-
-_WANTED = (b"MemTotal:", b"MemAvailable:", b"SwapTotal:", b"SwapFree:")
+        swap, unused = _kib(text, b"SwapTotal:"), _kib(text, b"SwapFree:")
+        return None if not swap or unused is None else 100 * (swap - unused) / swap
 
 
 def _kib(text: bytes, name: bytes) -> int | None:

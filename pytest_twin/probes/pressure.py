@@ -1,12 +1,13 @@
 """Pressure stall information, from /proc/pressure (kernel: Documentation/accounting/psi.rst).
 
-The share of the time since the last row in which something waited, from the kernel's totals, not its averages.
+The share of the last half second, or of the time since the last row if that is longer, in which something waited; from
+the kernel's totals, not its averages.
 """
 
 from __future__ import annotations
 
 from pytest_twin.model.columns import Column
-from pytest_twin.probes.kernel import PROC, Growth, KeptOpen
+from pytest_twin.probes.kernel import PROC, SELDOM_S, Growth, KeptOpen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_twin.probes import Context
 
 COLUMNS = (
-    Column("pressure_cpu_percent", "%", "Time in which some task waited for a CPU."),
+    Column("pressure_cpu_percent", "%", "Time in which some task waited for a CPU, of the last half second."),
     Column("pressure_memory_percent", "%", "Time in which some task waited for memory."),
     Column("pressure_memory_full_percent", "%", "Time in which all tasks waited for memory."),
     Column("pressure_io_percent", "%", "Time in which some task waited for a disk."),
@@ -32,6 +33,8 @@ def probe(context: Context) -> Pressure:  # noqa: ARG001
 
 class Pressure:
     """Three descriptors kept open."""
+
+    every_s = SELDOM_S
 
     def __init__(self, proc: str = PROC) -> None:
         self._cpu, self._memory, self._io = (KeptOpen(f"{proc}/pressure/{name}") for name in ("cpu", "memory", "io"))

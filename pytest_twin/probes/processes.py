@@ -1,8 +1,7 @@
 """How many processes there are; in a container, how many can be seen.
 
 The kernel counts them in the links of /proc (proc_root_getattr in fs/proc/root.c), for the whole host. Where this
-process sees only its own PID namespace, the numbered folders are counted instead, which takes a while where there are
-many, so not for every row.
+process sees only its own PID namespace, the numbered folders are counted instead.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import os
 
 from pytest_twin.model.columns import Column
-from pytest_twin.probes.kernel import LINUX, PROC, Seldom
+from pytest_twin.probes.kernel import LINUX, PROC, SELDOM_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,9 +18,9 @@ if TYPE_CHECKING:
     from pytest_twin.model.columns import Value
     from pytest_twin.probes import Context
 
-COLUMNS = (Column("process_count", "", "Processes on the host; in a PID namespace, in that one.", 0, legacy=16),)
+MEANING = "Processes on the host; in a PID namespace, in that one. Counted twice a second."
+COLUMNS = (Column("process_count", "", MEANING, 0, legacy=16),)
 FIRST_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO in include/linux/proc_ns.h
-COUNT_EVERY_S = 0.5
 
 
 def probe(context: Context) -> Linux | Portable:  # noqa: ARG001
@@ -32,15 +31,16 @@ def probe(context: Context) -> Linux | Portable:  # noqa: ARG001
 class Linux:
     """One call of stat(2), or a listing."""
 
+    every_s = SELDOM_S
+
     def __init__(self, proc: str = PROC) -> None:
         self._proc = proc
-        self._counted = Seldom(self._count, COUNT_EVERY_S)
         self._other_links = self._links_of_others()
 
-    def read(self, at: float) -> Sequence[Value]:
+    def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
         """One value a column."""
         if self._other_links is None:
-            return (self._counted.read(at),)
+            return (self._count(),)
         return (os.stat(self._proc).st_nlink - self._other_links,)
 
     def _count(self) -> int:
@@ -59,6 +59,8 @@ class Linux:
 
 class Portable:
     """The same from psutil."""
+
+    every_s = SELDOM_S
 
     def __init__(self) -> None:
         import psutil

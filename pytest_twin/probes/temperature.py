@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from pytest_twin.model.columns import Column
-from pytest_twin.probes.kernel import LINUX, KeptOpen, Seldom, number, read_bytes
+from pytest_twin.probes.kernel import LINUX, ONLY_ONCE, KeptOpen, number, read_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_twin.probes import Context
 
 COLUMNS = (Column("cpu_temperature_C", "°C", "The hottest sensor of the CPU; read once a second.", 1),)
-EVERY_S = 1.0  # some sensors have to be asked on their own core, or over a slow bus
+EVERY_S = 0.9  # some sensors have to be asked on their own core, or over a slow bus
 CHIPS = ("coretemp", "k10temp", "zenpower", "cpu_thermal")  # Intel, AMD, AMD, ARM
 ZONES = ("x86_pkg_temp", "TCPU", "cpu", "soc")  # how their types begin
 WHOLE_CPU = (b"Package id", b"Tdie")  # where there is such a one, it is as hot as the hottest core
@@ -37,33 +37,28 @@ class Linux:
     def __init__(self, sys_class: str = "/sys/class") -> None:
         paths = list(_chips(f"{sys_class}/hwmon")) or list(_zones(f"{sys_class}/thermal"))
         self._sensors = [KeptOpen(path) for path in paths]
-        self._hottest = Seldom(self._read_all, EVERY_S)
+        self.every_s = EVERY_S if paths else ONLY_ONCE
 
-    def read(self, at: float) -> Sequence[Value]:
+    def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
         """One value a column."""
-        return (self._hottest.read(at),)
-
-    def _read_all(self) -> float | None:
         told = [value for sensor in self._sensors if (value := number(sensor.read())) is not None]
-        return max(told) / MILLI if told else None
+        return (max(told) / MILLI if told else None,)
 
 
 class Portable:
     """The same from psutil, which knows of no sensors on most systems."""
 
+    every_s = EVERY_S
+
     def __init__(self) -> None:
         import psutil
 
         self._sensors = getattr(psutil, "sensors_temperatures", dict)
-        self._hottest = Seldom(self._read_all, EVERY_S)
 
-    def read(self, at: float) -> Sequence[Value]:
+    def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
         """One value a column."""
-        return (self._hottest.read(at),)
-
-    def _read_all(self) -> float | None:
         found = [sensor for name, sensors in self._sensors().items() if name in CHIPS for sensor in sensors]
-        return max((sensor.current for sensor in found), default=None)
+        return (max((sensor.current for sensor in found), default=None),)
 
 
 def _chips(hwmon: str) -> Iterator[str]:

@@ -9,16 +9,18 @@ from __future__ import annotations
 import os
 
 from pytest_twin.model.columns import Column
-from pytest_twin.probes.kernel import LINUX, MIB, PROC, Growth
-from stressors.name import PROCESS_NAME
+from pytest_twin.probes.kernel import LINUX, MIB, PROC, SELDOM_S, Growth
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from pytest_twin.model.columns import Value
     from pytest_twin.probes import Context
-    from pytest_twin.probes.tree_sources import Linux, Member, Portable
+    from pytest_twin.probes.tree_sources import Process, Source
+
+    Used = tuple[float, float, float]  # CPU seconds, bytes read and written
 
 
 def _columns(name: str, whose: str) -> tuple[Column, ...]:
@@ -27,9 +29,9 @@ def _columns(name: str, whose: str) -> tuple[Column, ...]:
         Column(f"{name}_resident_MB", "MiB", "Memory resident in them; shared pages count in each.", 1),
         Column(f"{name}_process_count", "", "How many they are.", 0),
         Column(f"{name}_thread_count", "", "Threads in them.", 0),
-        Column(f"{name}_open_files", "", "Descriptors that they have open.", 0),
-        Column(f"{name}_read_MB", "MiB", "Read by them from disks since the last row.", 3),
-        Column(f"{name}_write_MB", "MiB", "Written by them to disks since the last row.", 3),
+        Column(f"{name}_open_files", "", "Descriptors that they have open; counted twice a second.", 0),
+        Column(f"{name}_read_MB", "MiB", "Read by them from disks since the last row; looked up twice a second.", 3),
+        Column(f"{name}_write_MB", "MiB", "Written by them to disks since the last row; looked up twice a second.", 3),
     )
 
 
@@ -39,10 +41,12 @@ ROUNDING_S = 0.1
 
 def probe(context: Context) -> Trees:
     """The reader for this machine."""
-    from pytest_twin.probes.tree_sources import Linux, LinuxByParent, Portable
-
     if not LINUX:
+        from pytest_twin.probes.tree_portable import Portable
+
         return Trees(context, Portable())
+    from pytest_twin.probes.tree_sources import Linux, LinuxByParent
+
     tells_children = os.path.exists(f"{PROC}/self/task/{os.getpid()}/children")
     return Trees(context, Linux() if tells_children else LinuxByParent())
 
@@ -50,74 +54,60 @@ def probe(context: Context) -> Trees:
 class Trees:
     """Walks down from the run's root, and parts the stressors from the tests."""
 
-    def __init__(self, context: Context, source: Linux | Portable) -> None:
-        self._context = context
-        self._source = source
+    def __init__(self, context: Context, source: Source) -> None:
+        self._root, self._source = context.root, source
         cpus = os.cpu_count() or 1
-        self._tests, self._stress = Tree(cpus), Tree(cpus)
-        self._supervisors: dict[int, Used] = {}  # what each one's tree used
-        self._reaped = Used()  # by supervisors that ended: in their parent's account, but no test's
+        self._tests, self._stress = Tree(cpus) if context.has_tests else NoTree(), Tree(cpus)
+        self._supervisors: dict[int, list[float | None]] = {}  # what each one's tree used
+        self._reaped: Used = (0.0, 0, 0)  # by supervisors that ended: in their parent's account, but no test's
+        self._due = float("-inf")
         self._pid = os.getpid()
 
     def read(self, at: float) -> Sequence[Value]:
         """One value a column."""
-        self._source.refresh()
-        tests, supervisors = self._walk(self._context.root)
-        stress: list[Member] = []
-        used: dict[int, Used] = {}
-        for pid in supervisors:
-            below, _ = self._walk(pid, within=True)
-            stress += below
-            used[pid] = Used.of(below)
-        for pid, before in self._supervisors.items():
-            if pid not in used:
-                self._reaped += Used(before.cpu_s, before.read or 0, before.written or 0)  # not unknown for ever after
-        self._supervisors = used
+        detailed = at >= self._due
+        if detailed:
+            self._due = at + SELDOM_S
+        self._source.refresh(detailed)
+        tests, supervisors = self._walk(self._root)
+        stress = self._follow(supervisors) if supervisors or self._supervisors else []
+        cpu_s, read, written = self._reaped
         return (
-            *self._tests.row(tests if self._context.has_tests else None, Used.of(tests, -1, self._reaped), at),
-            *self._stress.row(stress, Used.of(stress, 1, self._reaped), at),
+            *self._tests.row(tests, (-cpu_s, -read, -written), at, detailed),
+            *self._stress.row(stress, self._reaped, at, detailed),
         )
 
-    def _walk(self, root: int, *, within: bool = False) -> tuple[list[Member], list[int]]:
+    def _walk(self, root: int, *, within: bool = False) -> tuple[list[Process], list[int]]:
         """The processes from there down, this one left out, and the supervisors, not entered unless within one."""
-        members: list[Member] = []
+        found: list[Process] = []
         supervisors: list[int] = []
         pending = [root]
         while pending:
             pid = pending.pop()
-            member = None if pid == self._pid else self._source.member(pid)
-            if member is None:
+            process = None if pid == self._pid else self._source.look(pid)
+            if process is None:
                 continue
-            if member.name == PROCESS_NAME and not within:
+            if process.supervises and not within:
                 supervisors.append(pid)
             else:
-                members.append(member)
-                pending += self._source.children(pid)
-        return members, supervisors
+                found.append(process)
+                pending += self._source.children(process, pid)
+        return found, supervisors
 
-
-class Used:
-    """What processes used up since they began: CPU seconds, bytes read and written, None where it is not told."""
-
-    __slots__ = ("cpu_s", "read", "written")
-
-    def __init__(self, cpu_s: float = 0.0, read: float | None = 0, written: float | None = 0) -> None:
-        self.cpu_s, self.read, self.written = cpu_s, read, written
-
-    @classmethod
-    def of(cls, members: Sequence[Member], sign: int = 1, other: Used | None = None) -> Used:
-        """All of them together, and something else besides, added or taken off."""
-        cpu, read, written = (0.0, 0, 0) if other is None else (sign * other.cpu_s, other.read, other.written)
-        return cls(
-            cpu + sum([member.cpu_s for member in members]),
-            total([member.read for member in members], sign, read),
-            total([member.written for member in members], sign, written),
-        )
-
-    def __add__(self, other: Used) -> Used:
-        return Used(
-            self.cpu_s + other.cpu_s, total([self.read], 1, other.read), total([self.written], 1, other.written)
-        )
+    def _follow(self, supervisors: Sequence[int]) -> list[Process]:
+        """The processes below these; what those used that are gone is remembered."""
+        found: list[Process] = []
+        used: dict[int, list[float | None]] = {}
+        for pid in supervisors:
+            below, _ = self._walk(pid, within=True)
+            found += below
+            used[pid] = [_now(below)[0], *_details(below)[1:]]
+        for pid, before in self._supervisors.items():
+            if pid not in used:  # what is not known is not unknown for ever after
+                cpu_s, read, written = (one + (other or 0) for one, other in zip(self._reaped, before, strict=True))
+                self._reaped = cpu_s, read, written
+        self._supervisors = used
+        return found
 
 
 class Tree:
@@ -125,34 +115,79 @@ class Tree:
 
     def __init__(self, cpus: int) -> None:
         self._cpus = cpus
-        self._cpu, self._io = Growth(), Growth()
+        self._io = Growth()
         self._most = 0.0
+        self._before: tuple[float, float] | None = None  # the last row and the CPU seconds in it
+        self._files: float | None = 0
+        self._is_empty = False  # and was so already in the last row
+        self._still: Sequence[float | None] = (0.0, 0.0)  # what it moves in a row that does not look
 
-    def row(self, members: Sequence[Member] | None, used: Used, at: float) -> Sequence[Value]:
-        """The values of its columns, empty where there is no such tree."""
-        if members is None:
-            return NOTHING
+    def row(self, processes: Sequence[Process], besides: Used, at: float, detailed: bool) -> Sequence[Value]:
+        """The values of its columns.
+
+        Args:
+            processes: Those of the tree.
+            besides: What is in the account besides them.
+            at: The time of the row.
+            detailed: Whether their details were read for this row.
+        """
+        if not processes and self._is_empty:
+            self._before = at, self._most
+            return EMPTY
+        self._is_empty = not processes and self._before is not None
+        cpu_s, resident, threads = _totals([process.now for process in processes])
+        cpu_s += besides[0]
         # a child's account is rounded to ticks when it is reaped, which may take some milliseconds back; what takes
         # more is a process that left the tree without an account, such as a daemon: begin anew, with an empty cell
-        self._most = max(used.cpu_s, self._most) if used.cpu_s > self._most - ROUNDING_S else used.cpu_s
-        read, written = self._io.amounts((used.read, used.written), at)
-        return (
-            self._cpu.shares((self._most,), at, self._cpus)[0],
-            sum([member.resident for member in members]) / MIB,
-            len(members),
-            total([member.threads for member in members]),
-            total([member.files for member in members]),
-            None if read is None else read / MIB,
-            None if written is None else written / MIB,
+        self._most = max(cpu_s, self._most) if cpu_s > self._most - ROUNDING_S else cpu_s
+        share = self._share(at)
+        moved = self._look(processes, besides, at) if detailed else self._still
+        return share, resident / MIB, len(processes), threads, self._files, *moved
+
+    def _share(self, at: float) -> float | None:
+        """Of the CPU time that there was since the last row."""
+        before, self._before = self._before, (at, self._most)
+        if before is None or at <= before[0] or self._most < before[1]:
+            return None
+        return min(100.0, 100 * (self._most - before[1]) / ((at - before[0]) * self._cpus))
+
+    def _look(self, processes: Sequence[Process], besides: Used, at: float) -> Sequence[float | None]:
+        """Count files; says what was read and written since that was done the last time."""
+        self._files, read, written = _details(processes)
+        moved = (
+            None if read is None else (read + besides[1]) / MIB,
+            None if written is None else (written + besides[2]) / MIB,
         )
+        self._still = [None if each is None else 0.0 for each in moved]
+        return self._io.amounts(moved, at)
 
 
+class NoTree:
+    """A run without tests has none."""
+
+    def row(self, *_: object) -> Sequence[Value]:
+        """Empty."""
+        return NOTHING
+
+
+EMPTY = (0.0, 0.0, 0, 0, 0, 0.0, 0.0)
 NOTHING = (None,) * (len(COLUMNS) // 2)
 
 
-def total(values: Sequence[float | None], sign: int = 1, other: float | None = 0) -> float | None:
-    """The sum; of what is not known in full there is none."""
-    try:
-        return sum(values, sign * other)  # type: ignore[arg-type,operator]
-    except TypeError:
-        return None
+def _now(processes: Sequence[Process]) -> Any:
+    """CPU seconds, bytes resident and threads of all."""
+    return _totals([process.now for process in processes])
+
+
+def _details(processes: Sequence[Process]) -> Any:
+    """Descriptors, bytes read and written of all."""
+    return _totals([process.details for process in processes])
+
+
+def _totals(figures: Sequence[Sequence[float | None]]) -> Any:
+    """The sums of each; of what is not known in full there is none."""
+    if len(figures) == 1:
+        return figures[0]
+    if not figures:
+        return 0.0, 0, 0
+    return [None if None in each else sum(each) for each in zip(*figures, strict=True)]

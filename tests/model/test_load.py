@@ -194,7 +194,8 @@ def test_the_supervisor_is_sent_plain_values():
         "module": "stressors.disk_stress",
         "unit": "bytes/s",
         "profile": ((0.0, 1e6),),
-        "options": {"block": 4096.0},
+        "options": {"block": 4096.0, "strict": False},
+        "stop_when": (),
     }
 
 

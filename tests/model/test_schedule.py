@@ -27,7 +27,7 @@ NAME = "schedule.json"
 KNOWN_TOP = "known are $schema, anchor, events, mode, seed, version"
 KNOWN_EVENT = (
     "known are after, block, cpu, directory, disk, duration, id, loop, mem, note, pause, ramp, "
-    "repeat, replay, speed, start, steps, tests"
+    "repeat, replay, speed, start, steps, stop_when, strict, tests"
 )
 KNOWN_STRESSORS = "known are cpu_stress.py, mem_stress.py, disk_stress.py"
 NOT_A_DURATION = 'is not a duration; write seconds, or text such as "500ms" or "1m30s"'

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_twin import probes
 from pytest_twin.model.columns import ELAPSED, TIMESTAMP, order
-from pytest_twin.probes import cores, tree_sources, trees
+from pytest_twin.probes import cores, tree_portable, trees
 
 LEGACY = """
     timestamp cpu_percent cpu_count_logical cpu_count_physical ram_total_GB ram_used_percent ram_available_GB
@@ -45,7 +45,7 @@ def test_a_probe_reads_one_value_a_column(module, context):
 def portable(module):
     """The module's reader for other systems."""
     if module is trees:
-        return trees.Trees(CONTEXT, tree_sources.Portable())
+        return trees.Trees(CONTEXT, tree_portable.Portable())
     return module.Portable(len(probes.columns_of(module, CONTEXT))) if module is cores else module.Portable()
 
 

@@ -13,24 +13,29 @@ from pytest_twin.probes.kernel import GIB, MIB
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 MIB_SECTORS = 2048
-
-
-def diskstats(**mib: tuple[int, int]) -> str:
-    """Lines of diskstats from MiB read and written."""
-    return "".join(
-        f" 8 0 {name.replace('__', '/')} 10 0 {read * MIB_SECTORS} 5 20 0 {written * MIB_SECTORS} 9 0 8 9 0 0 0\n"
-        for name, (read, written) in mib.items()
-    )
+OTHERS = dict.fromkeys(("dm-0", "loop0", "ram0", "zram0", "sr0"), (1, 1))
 
 
 @pytest.fixture
-def probe(write, tmp_path, kernel):
+def moved(write):
+    """Writes what was read from devices and written to them, in MiB."""
+
+    def moved(**mib: tuple[int, int]) -> None:
+        for name, (read, written) in mib.items():
+            text = f"    10   0 {read * MIB_SECTORS}   5  20  0 {written * MIB_SECTORS}   9   0   8   9   0\n"
+            write(f"{name.replace('__', '!')}/stat", text)
+
+    return moved
+
+
+@pytest.fixture
+def probe(moved, tmp_path, kernel):
     """A host with two disks, a volume that lies on one of them, and a few things that are no disks."""
     for name in ("sda", "nvme0n1", "dm-0", "loop0", "ram0", "zram0", "sr0"):
-        (tmp_path / "block" / name / "slaves").mkdir(parents=True)
-    (tmp_path / "block/dm-0/slaves/sda2").touch()
-    write("diskstats", diskstats(sda=(100, 200), nvme0n1=(5, 5)))
-    return disk.Linux(kernel, f"{kernel}/block", kernel)
+        (tmp_path / name / "slaves").mkdir(parents=True)
+    (tmp_path / "dm-0/slaves/sda2").touch()
+    moved(sda=(100, 200), nvme0n1=(5, 5), **OTHERS)
+    return disk.Linux(kernel, kernel)
 
 
 @linux
@@ -39,41 +44,40 @@ def test_the_first_row_has_no_traffic(probe):
 
 
 @linux
-def test_traffic_is_that_of_whole_disks_since_the_last_row(probe, write):
+def test_traffic_is_that_of_whole_disks_since_the_last_row(probe, moved):
     probe.read(0.0)
-    partitions = {"sda1": (9, 9), "sda2": (9, 9), "dm-0": (9, 9), "loop0": (9, 9), "zram0": (9, 9)}
-    write("diskstats", diskstats(sda=(103, 210), nvme0n1=(6, 5), **partitions))
+    moved(sda=(103, 210), nvme0n1=(6, 5), **dict.fromkeys(OTHERS, (9, 9)))
     assert probe.read(1.0)[2:] == (4.0, 10.0)
 
 
 @linux
-def test_a_counter_that_stepped_back_is_empty_once(probe, write):
+def test_a_counter_that_stepped_back_is_empty_once(probe, moved):
     probe.read(0.0)
-    write("diskstats", diskstats(sda=(1, 300)))
-    assert probe.read(1.0)[2:] == (None, 95.0)
-    write("diskstats", diskstats(sda=(3, 300)))
+    moved(sda=(1, 300))
+    assert probe.read(1.0)[2:] == (None, 100.0)
+    moved(sda=(3, 300))
     assert probe.read(2.0)[2:] == (2.0, 0.0)
 
 
 @linux
-@pytest.mark.parametrize("text", ["", "   8       0 sda\n", diskstats(sdb=(1, 1))])
+@pytest.mark.parametrize("text", ["", "   8       0\n"])
 def test_where_no_disk_is_told_of_there_is_no_traffic_not_even_zero(probe, write, text):
-    write("diskstats", text)
+    write("sda/stat", text)
+    write("nvme0n1/stat", text)
     assert [probe.read(at)[2:] for at in (0.0, 1.0)] == [(None, None)] * 2
 
 
 @linux
 def test_without_its_files_nothing_is_made_up(kernel):
-    assert disk.Linux(kernel, f"{kernel}/block", f"{kernel}/nowhere").read(0.0) == (None, None, None, None)
+    assert disk.Linux(f"{kernel}/block", f"{kernel}/nowhere").read(0.0) == (None, None, None, None)
 
 
 @linux
-def test_a_disk_with_a_slash_in_its_name_counts(tmp_path, write, kernel):
-    (tmp_path / "block/cciss!c0d0/slaves").mkdir(parents=True)
-    write("diskstats", diskstats(cciss__c0d0=(1, 1)))
-    probe = disk.Linux(kernel, f"{kernel}/block", kernel)
+def test_a_disk_with_a_slash_in_its_name_counts(moved, kernel):
+    moved(cciss__c0d0=(1, 1))
+    probe = disk.Linux(kernel, kernel)
     probe.read(0.0)
-    write("diskstats", diskstats(cciss__c0d0=(2, 4)))
+    moved(cciss__c0d0=(2, 4))
     assert probe.read(1.0)[2:] == (1.0, 3.0)
 
 

@@ -57,6 +57,12 @@ def test_a_counter_that_stepped_back_is_empty_once(rows):
 
 
 @linux
+def test_where_nothing_moved_zero_is_told_of_what_there_is(rows):
+    texts = [dev(eth0=(1, 1))] * 3 + [dev(eth0=(2, 1))] * 2
+    assert rows(*texts)[1:] == [[0.0, 0.0, None], [0.0, 0.0, None], [1.0, 0.0, None], [0.0, 0.0, None]]
+
+
+@linux
 @pytest.mark.parametrize("text", ["", HEADING, HEADING + "  eth0: 1 2 3\n"])
 def test_what_is_not_told_is_empty(rows, text):
     assert rows(text, text) == [[None] * 3] * 2

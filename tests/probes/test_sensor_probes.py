@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from pytest_twin.probes import frequency, temperature
+from pytest_twin.probes.kernel import ONLY_ONCE
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/sys")
 
@@ -71,17 +72,6 @@ def test_where_there_is_no_such_chip_a_thermal_zone_of_the_cpu_is_read(chip, zon
 
 
 @linux
-def test_a_sensor_is_read_once_a_second(chip, kernel):
-    chip(0, "coretemp", Core_0=40)
-    probe = temperature.Linux(kernel)
-    found = []
-    for at, degrees in ((0.0, 40), (0.9, 50), (1.0, 60)):
-        chip(0, "coretemp", Core_0=degrees)
-        found += probe.read(at)
-    assert found == [40.0, 40.0, 60.0]
-
-
-@linux
 def test_a_sensor_that_is_gone_or_will_not_tell_is_not_the_hottest(chip, write, kernel):
     chip(0, "coretemp", Core_0=40, Core_1=80)
     probe = temperature.Linux(kernel)
@@ -93,7 +83,8 @@ def test_a_sensor_that_is_gone_or_will_not_tell_is_not_the_hottest(chip, write, 
 
 @linux
 def test_a_machine_without_sensors_has_no_temperature(kernel):
-    assert temperature.Linux(f"{kernel}/nowhere").read(0.0) == (None,)
+    probe = temperature.Linux(f"{kernel}/nowhere")
+    assert (probe.read(0.0), probe.every_s) == ((None,), ONLY_ONCE)
 
 
 def test_elsewhere_sensors_are_psutils(monkeypatch):
@@ -144,17 +135,9 @@ def test_a_cpu_that_is_off_is_not_in_the_mean(rates, tmp_path, write, kernel):
 
 
 @linux
-def test_a_clock_rate_is_read_seldom(rates, kernel):
-    rates(1000)
-    probe = frequency.Linux(kernel)
-    probe.read(0.0)
-    rates(2000)
-    assert [probe.read(at)[0] for at in (0.8, 0.9)] == [1000.0, 2000.0]
-
-
-@linux
 def test_a_machine_that_does_not_tell_its_clock_rate_has_none(kernel):
-    assert frequency.Linux(f"{kernel}/nowhere").read(0.0) == (None,)
+    probe = frequency.Linux(f"{kernel}/nowhere")
+    assert (probe.read(0.0), probe.every_s) == ((None,), ONLY_ONCE)
 
 
 def refuse() -> None:

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from pytest_twin.probes import battery, load, pressure, processes
+from pytest_twin.probes.kernel import ONLY_ONCE
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 PSI = "some avg10=1.00 avg60=2.00 avg300=3.00 total={some}\nfull avg10=0.00 avg60=0.00 avg300=0.00 total={full}\n"
@@ -89,15 +90,6 @@ def test_where_the_links_tell_of_no_processes_folders_are_counted(proc):
     assert processes.Linux(proc(processes.FIRST_NAMESPACE, links=2)).read(0.0) == (3,)
 
 
-def test_folders_are_not_counted_for_every_row(proc, tmp_path):
-    probe = processes.Linux(proc(None))
-    counts = []
-    for at in (0.0, 0.4, 0.5):
-        counts.append(probe.read(at)[0])
-        (tmp_path / "7").mkdir(exist_ok=True)
-    assert counts == [3, 3, 4]
-
-
 @linux
 def test_the_links_of_proc_agree_with_the_folders_in_it():
     probe = processes.Linux()
@@ -172,8 +164,9 @@ def test_a_battery_that_is_taken_out_is_empty(write, kernel):
 
 
 @pytest.mark.parametrize("folder", ["", "/nowhere"])
-def test_a_host_without_battery_has_none(kernel, folder):
-    assert battery.Linux(kernel + folder).read(0.0) == (None, None)
+def test_a_host_without_battery_has_none_and_is_asked_once(kernel, folder):
+    probe = battery.Linux(kernel + folder)
+    assert (probe.read(0.0), probe.every_s) == ((None, None), ONLY_ONCE)
 
 
 @pytest.mark.parametrize(

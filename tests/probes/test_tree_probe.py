@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
+from types import SimpleNamespace
 
 import pytest
 
 from pytest_twin.probes import Context
 from pytest_twin.probes.kernel import MIB
-from pytest_twin.probes.tree_sources import Member
 from pytest_twin.probes.trees import COLUMNS, Trees
-from stressors.name import PROCESS_NAME
 
 ROOT, CHILD, SUPERVISOR, STRESSOR = 900_001, 900_002, 900_003, 900_004
 FAMILY = {ROOT: [CHILD, SUPERVISOR], SUPERVISOR: [STRESSOR]}
@@ -23,16 +22,19 @@ class Family:
         self.cpu_s: dict[int, float] = {}
         self.io: dict[int, tuple[int | None, int | None]] = {}
 
-    def refresh(self) -> None:
+    def refresh(self, detailed: bool) -> None:
         """A new row begins."""
+        self.detailed = detailed
 
-    def member(self, pid: int) -> Member | None:
+    def look(self, pid: int) -> SimpleNamespace | None:
         """A process, if there is one."""
-        name = PROCESS_NAME if pid in {SUPERVISOR, STRESSOR} else "python"
-        io = self.io.get(pid, (0, 0))
-        return Member(pid, name, self.cpu_s[pid], 2 * MIB, 3, 5, *io) if pid in self.cpu_s else None
+        if pid not in self.cpu_s:
+            return None
+        details = (5, *self.io.get(pid, (0, 0))) if self.detailed else ()
+        supervises = pid in {SUPERVISOR, STRESSOR}
+        return SimpleNamespace(supervises=supervises, now=(self.cpu_s[pid], 2 * MIB, 3), details=details)
 
-    def children(self, pid: int) -> list[int]:
+    def children(self, _process: SimpleNamespace, pid: int) -> list[int]:
         """Its children that there are."""
         return [child for child in FAMILY.get(pid, []) if child in self.cpu_s]
 
@@ -51,17 +53,19 @@ class Row:
 
 @pytest.fixture
 def rows(monkeypatch):
-    """Rows a second apart on a host with four CPUs, from the CPU seconds, and I/O, of each process at that time."""
+    """Rows on a host with four CPUs, from the CPU seconds, and I/O, of each process at that time."""
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
 
-    def rows(*moments: dict[int, float], io: tuple[Io, ...] = (), has_tests: bool = True) -> list[Row]:
+    def rows(
+        *moments: dict[int, float], io: tuple[Io, ...] = (), has_tests: bool = True, apart_s: float = 1.0
+    ) -> list[Row]:
         family = Family()
         probe = Trees(Context(ROOT, has_tests), family)
         found = []
         for at, moment in enumerate(moments):
             family.cpu_s = moment
             family.io = io[at] if io else {}
-            found.append(Row(probe.read(float(at))))
+            found.append(Row(probe.read(at * apart_s)))
         return found
 
     return rows
@@ -176,3 +180,17 @@ def test_a_supervisor_that_could_not_be_asked_when_it_ended_does_not_hide_what_c
     gone = {ROOT: 3.0, CHILD: 1.0}
     *_, last = rows(ALL, ALL, gone, gone, io=io)
     assert (last.tests_read_MB, last.tests_write_MB, last.stress_write_MB) == (1.0, 1.0, 0.0)
+
+
+def test_files_and_io_are_looked_up_twice_a_second_and_nothing_is_told_twice(rows):
+    io = tuple({ROOT: (at * MIB, 0)} for at in range(8))
+    found = rows(*[{ROOT: 1.0}] * 8, io=io, apart_s=0.25)
+    assert [row.tests_read_MB for row in found] == [None, 0.0, 2.0, 0.0, 2.0, 0.0, 2.0, 0.0]
+    assert {row.tests_open_files for row in found} == {5}
+
+
+def test_stressors_that_come_later_are_charged_from_the_row_before(rows):
+    none, there = {ROOT: 1.0}, {ROOT: 1.0, SUPERVISOR: 0.25, STRESSOR: 0.25}
+    found = rows(none, none, none, there, none, none, none)
+    assert [row.stress_cpu_percent for row in found] == [None, 0.0, 0.0, 12.5, 0.0, 0.0, 0.0]
+    assert [row.stress_process_count for row in found] == [0, 0, 0, 2, 0, 0, 0]
