@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 SESSION_SCHEDULE: pytest.StashKey[Schedule | None] = pytest.StashKey()
-STRESS, SCHEDULE = "stress", "twin_schedule"
-FIXTURES = frozenset({"twin_logger", "stress_cpu", "stress_mem", "stress_disk"})
+STRESS, SHARED, SCHEDULE = "stress", "shared", "twin_schedule"
+STRESSING = frozenset({"stress_cpu", "stress_mem", "stress_disk"})
+FIXTURES = STRESSING | {"twin_logger"}
 MARKERS = (
     f"{STRESS}(cpu=, mem=, disk=, ramp=, ...): put this load around the test; a bare mark applies nothing",
     f"{SCHEDULE}(path): play this schedule of loads around the test",
@@ -85,7 +86,26 @@ def load_of(marks: Iterable[pytest.Mark]) -> Load:
                 [(str(mark.args[0]), "has no keyword; write stress(cpu=...), stress(mem=...) or stress(disk=...)")]
             )
         keywords.update(mark.kwargs)
+    if not isinstance(keywords.pop(SHARED, False), bool):
+        raise LoadError([(SHARED, "is not True or False")])
     return read_load(keywords) if keywords else Load()
+
+
+def wants_alone(item: pytest.Item, each: Schedule | None) -> bool:
+    """Whether a test should not run at the same time as others: it is put under load, and does not say ``shared``.
+
+    Args:
+        item: The test.
+        each: The schedule that is played around each test that it selects.
+    """
+    marks = marks_of(item)
+    if any(mark.kwargs.get(SHARED) for mark in marks if mark.name == STRESS):
+        return False
+    if not STRESSING.isdisjoint(getattr(item, "fixturenames", ())) or schedule_of(item, marks) or load_of(marks):
+        return True
+    from pytest_twin.player import selects
+
+    return each is not None and any(selects(event, item.nodeid) for event in each.events)
 
 
 def schedule_of(item: pytest.Item, marks: Iterable[pytest.Mark]) -> Schedule | None:

@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pytest_twin.model.load import Load, LoadError, parse, unknown
+from pytest_twin.settings import SettingsError, word
 from pytest_twin.supervisor import kinds
 
 if TYPE_CHECKING:
@@ -24,6 +25,18 @@ def read_load(keywords: Mapping[str, Any]) -> Load:
     if problems := list(unknown_columns(load)):
         raise LoadError([("stop_when", problem) for problem in problems])
     return load
+
+
+def read_limit(keywords: Mapping[str, Any] | None) -> Load | None:
+    """The most that may be applied at the same time.
+
+    Raises:
+        SettingsError: It is no load.
+    """
+    try:
+        return parse(keywords, kinds()) if keywords else None
+    except LoadError as error:
+        raise SettingsError(f"{word('limit')}: {error}") from None
 
 
 def unknown_columns(load: Load) -> Iterator[str]:

@@ -65,6 +65,9 @@ class Player:
 
     Events for every test are handed to the supervisor at once, with their times; an event for certain tests is applied
     while such a test runs within its time.
+
+    Attributes:
+        applied: Everything that it has asked for.
     """
 
     def __init__(self, plan: Schedule, apply: Apply, *, test: str = "", prefix: str = "") -> None:
@@ -78,7 +81,7 @@ class Player:
         """
         self._plan, self._apply, self._test, self._prefix = plan, apply, test, prefix
         self._began: float | None = None
-        self._applied: list[Applied] = []
+        self.applied: list[Applied] = []
         self._around: dict[str, list[Applied]] = {}  # by test
         self._times: dict[str, int] = {}  # how often an event for certain tests was applied
 
@@ -87,7 +90,7 @@ class Player:
         self._began = at
         for event in self._plan.events:
             if not event.tests or (self._test and selects(event, self._test)):
-                self._applied += self._parts(event, at + event.start_s, event.duration_s, self._test)
+                self.applied += self._parts(event, at + event.start_s, event.duration_s, self._test)
 
     @property
     def started(self) -> bool:
@@ -97,7 +100,7 @@ class Player:
     def wait_for_first(self) -> None:
         """Wait until every event that starts at once is really there."""
         count = sum(len(event.load.parts) for event in self._plan.events if event.start_s <= 0 and not event.tests)
-        for applied in self._applied[:count]:
+        for applied in self.applied[:count]:
             applied.wait_ready()
 
     def test_began(self, nodeid: str, now: float) -> None:
@@ -117,14 +120,14 @@ class Player:
 
     def stop(self) -> list[Planned]:
         """Stop everything; comes back with the events for certain tests that never were applied."""
-        for applied in (*self._applied, *(each for around in self._around.values() for each in around)):
+        for applied in (*self.applied, *(each for around in self._around.values() for each in around)):
             applied.stop()
         return [event for event in self._plan.events if event.tests and event.id not in self._times and not self._test]
 
     @property
     def over(self) -> bool:
         """Whether everything that was handed over has ended."""
-        return all(applied.ended_at is not None for applied in self._applied)
+        return all(applied.ended_at is not None for applied in self.applied)
 
     def _parts(self, event: Planned, start: float | None, lasts: float, test: str, turn: int = 1) -> Iterable[Applied]:
         several = len(event.load.parts) > 1

@@ -50,6 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for line in MARKERS:
         config.addinivalue_line("markers", line)
     settings = config.stash[SETTINGS] = _settings(config)
+    _check_limit(settings)
     config.stash[SESSION_SCHEDULE] = _schedule(config, settings)
     if (settings.enabled or settings.schedule or has_workers(config)) and not settings.dry_run:
         from pytest_twin.runtest import run_of
@@ -67,10 +68,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Check what the tests ask for, and make ready to record if any asks for something."""
     asking = [item for item in session.items if asks(item)]
-    if not asking:
-        return
     try:
-        _make_ready(session, asking)
+        if asking:
+            _make_ready(session, asking)
+        run: Run | None = session.config.pluginmanager.get_plugin("twin-run")
+        if run is not None and not session.config.option.collectonly:
+            run.take_turns(session.items)
     except pytest.UsageError as error:
         if not hasattr(session.config, "workeroutput"):
             raise
@@ -124,8 +127,9 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say what was recorded, what was applied, what was heavy, and where the files are."""
     run: Run | None = config.pluginmanager.get_plugin("twin-run")
-    if run is not None and run.worker_error:
-        terminalreporter.write_line(f"ERROR: {run.worker_error}", red=True)
+    for error in (run.worker_error, run.strict_error) if run is not None else ():
+        if error:
+            terminalreporter.write_line(f"ERROR: {error}", red=True)
     if run is None or run.recording is None:
         return
     from pytest_twin.report.terminal import summary
@@ -147,6 +151,16 @@ def _settings(config: pytest.Config) -> Settings:
         raise pytest.UsageError(str(error)) from None
     except (TypeError, ValueError) as error:  # what older versions of pytest raise for an ini value of another type
         raise pytest.UsageError(f"twin: {error}") from None
+
+
+def _check_limit(settings: Settings) -> None:
+    if settings.limit:
+        from pytest_twin.loads import read_limit
+
+        try:
+            read_limit(settings.limit)
+        except SettingsError as error:
+            raise pytest.UsageError(str(error)) from None
 
 
 def _schedule(config: pytest.Config, settings: Settings) -> Schedule | None:

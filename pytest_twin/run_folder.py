@@ -10,7 +10,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from pytest_twin import __version__
+from pytest_twin import __version__, turns
 from pytest_twin.model import attempt, event
 from pytest_twin.model.table import header, record, records
 from pytest_twin.pieces import PARQUET, files, go_on, opened
@@ -187,6 +187,7 @@ class RunFolder:
                 self.replace(self / name, HEADERS[name], rows)
             for part in parts:
                 part.unlink()
+        turns.forget(self.path)
 
     def complete_rows(self, name: str, column: str, rows: Sequence[Mapping[str, str]]) -> None:
         """Fill a column that was left empty, the last one, in all the rows of a table."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_twin.around import Turning, around, strict_troubles
 from pytest_twin.items import (
     SESSION_SCHEDULE,
     SETTINGS,
@@ -17,27 +18,24 @@ from pytest_twin.items import (
     load_of,
     marks_of,
     schedule_of,
+    wants_alone,
 )
+from pytest_twin.loads import read_limit
 from pytest_twin.model.clock import Clock
 from pytest_twin.recording import Attempt, Recording, new_clock
 from pytest_twin.run_folder import ANNOTATIONS, RunFolder, RunFolderError
 from pytest_twin.sampler import SamplerError
+from pytest_twin.turns import Turns
 
 if TYPE_CHECKING:
-    from pytest_twin.model.load import Load
     from pytest_twin.model.schedule import Schedule
     from pytest_twin.player import Player
     from pytest_twin.settings import Settings
-    from pytest_twin.supervisor import Applied
 
 Hooked = Generator[None, pytest.TestReport, pytest.TestReport]
 
 NAME = "twin-run"
 ATTEMPT = pytest.StashKey[Attempt]()
-
-
-class TwinWarning(pytest.PytestWarning):
-    """A load was not what was asked for, or something could not be recorded."""
 
 
 class Run:
@@ -47,6 +45,7 @@ class Run:
         recording: The recording, None before it starts.
         settings: The options of the session.
         worker_error: What pytest-xdist workers found wrong with what the tests ask for.
+        strict_error: What the session's schedule asked for strictly, and was not had.
     """
 
     def __init__(self, config: pytest.Config, settings: Settings, schedule: Schedule | None) -> None:
@@ -58,9 +57,9 @@ class Run:
         self._folder = RunFolder(config.invocation_params.dir / given.get("twin_folder", settings.report_dir))
         self.recording: Recording | None = None
         self._prepared: Recording | None = None
-        self.worker_error = ""
+        self.worker_error = self.strict_error = ""
         self._player: Player | None = None
-        self._around = schedule if schedule is not None and schedule.is_for_each_test else None
+        self._each = schedule if schedule is not None and schedule.is_for_each_test else None
         self._stack = ExitStack()
 
     def start(self) -> Recording:
@@ -79,7 +78,7 @@ class Run:
                 ) from None
             if self._schedule is not None and not self._worker:
                 recording.write_schedule(self._schedule)
-            if self._schedule is not None and not self._worker and self._around is None:
+            if self._schedule is not None and not self._worker and self._each is None:
                 from pytest_twin.player import Player
 
                 self._player = Player(self._schedule.faster(self.settings.schedule_speed), recording.apply)
@@ -100,6 +99,7 @@ class Run:
             worker=self._worker,
             has_tests=True,
             per_core=self.settings.per_core,
+            limit=read_limit(self.settings.limit),
         )
 
     # the session
@@ -129,7 +129,11 @@ class Run:
         if self.worker_error:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
         if self.recording is not None and self._player is not None:
-            for missed in self._player.stop():
+            missing = self._player.stop()
+            self.strict_error = "\n".join(strict_troubles(self._player.applied))
+            if self.strict_error and session.exitstatus == pytest.ExitCode.OK:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            for missed in missing:
                 for part in missed.load.parts:
                     reason = "no test that it is for ran within its time"
                     self.recording.skipped(missed.id, part.kind.type, part.text, reason)
@@ -165,6 +169,13 @@ class Run:
         if self.recording is not None:
             self.recording.resume("debugger")
 
+    def take_turns(self, items: Iterable[pytest.Item]) -> None:
+        """Have a stressed test run alone, where other workers would be disturbed, and would disturb it."""
+        alone = {item.nodeid for item in items if wants_alone(item, self._each)} if self._worker else set()
+        if alone:
+            turns = self._stack.enter_context(closing(Turns(self.start().folder.path)))
+            self._config.pluginmanager.register(Turning(turns, alone))
+
     # a test, in whichever process it runs
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
@@ -197,7 +208,7 @@ class Run:
         attempt = item.stash[ATTEMPT]
         marks = marks_of(item)
         attempt.asks = bool(marks) or asks_by_fixture(item)
-        with self._loaded(item, marks, attempt) if marks or self._around is not None else nullcontext():
+        with self._around(item, marks, attempt):
             attempt.border("call")
             try:
                 return (yield)
@@ -228,42 +239,13 @@ class Run:
                 self._tell()
         return report
 
-    @contextmanager
-    def _loaded(self, item: pytest.Item, marks: list[pytest.Mark], attempt: Attempt) -> Iterator[None]:
-        """The load of a test's markers, and the schedule that is played around it."""
-        load, plan = load_of(marks), schedule_of(item, marks) or self._around
-        recording = self.start()
-        with ExitStack() as stack:
-            if plan is not None:
-                attempt.runs_under("schedule")
-                from pytest_twin.player import Player
-
-                player = Player(
-                    plan.faster(self.settings.schedule_speed),
-                    recording.apply,
-                    test=item.nodeid,
-                    prefix=f"{attempt.id}/",
-                )
-                stack.callback(player.stop)
-                player.start(recording.now_for_loads(started=True))
-                player.wait_for_first()
-            if load:
-                attempt.runs_under(str(load))
-                stack.enter_context(self._marked(item, load))
-            yield
-
-    @contextmanager
-    def _marked(self, item: pytest.Item, load: Load) -> Iterator[None]:
-        """The load of a test's marks; what there was less than asked is a warning at the test."""
-        applied: list[Applied] = []
-        try:
-            with self.start().loaded(load, test=item.nodeid) as applied:
-                yield
-        finally:
-            for each in applied:
-                trouble = each.failed or each.achieved.get("reduced")
-                if trouble:
-                    item.warn(TwinWarning(f"{each.part.kind.keyword}={each.part.text}: {trouble}"))
+    def _around(self, item: pytest.Item, marks: list[pytest.Mark], attempt: Attempt) -> AbstractContextManager[None]:
+        """What is put around a test."""
+        plan = schedule_of(item, marks) or self._each
+        if not marks and plan is None:
+            return nullcontext()
+        faster = plan.faster(self.settings.schedule_speed) if plan is not None else None
+        return around(item, attempt, self.start(), load_of(marks), faster)
 
     def _keeps(self, item: pytest.Item, attempt: Attempt) -> bool:
         """Whether a test gets a folder of its own."""

@@ -66,6 +66,14 @@ def _path(raw: object) -> Path:
     return Path(text)
 
 
+def _words(raw: object) -> dict[str, str | int]:
+    """Keywords of a load: ``cpu=100% mem=50%``."""
+    pairs = [word.partition("=") for word in str(raw).split()]
+    if not pairs or not all(key and sign and value for key, sign, value in pairs):
+        raise ValueError("is no load such as cpu=100% mem=50%")
+    return {key: int(value) if value.isdecimal() else value for key, _, value in pairs}
+
+
 def _near(word: str, known: Iterable[str]) -> str:
     """A hint at the word that was meant, empty where none is near."""
     from difflib import get_close_matches
@@ -108,6 +116,9 @@ class Settings:
         plugin_only=True,
     )
     per_core: bool = _option(False, _switch, "a column for each CPU")
+    limit: Mapping[str, Any] | None = _option(
+        None, _words, "the most load at the same time; what would be more is not applied", "LOAD"
+    )
     dry_run: bool = _option(
         False, _switch, "print what would be applied to which test, apply nothing", plugin_only=True
     )

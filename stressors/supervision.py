@@ -65,7 +65,9 @@ class Supervision:
             self.loop.turn()
 
     def pause(self, reason: str) -> None:
-        """Let all loads rest, and their time stand still, until `resume` with the same reason."""
+        """Let all loads rest, and their time stand still, until `resume` with the same reason; not on Windows."""
+        if not worker.CAN_PAUSE:
+            return
         if not self._paused_for:
             self.loop.pause()
             for load in self._loads.values():

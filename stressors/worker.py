@@ -22,7 +22,7 @@ if not __package__:  # run as a file: its own folder, if that is on the path, gi
 
 from stressors.job import Job
 
-CAN_FORK = sys.platform != "win32"
+CAN_FORK = CAN_PAUSE = sys.platform != "win32"
 PR_SET_PDEATHSIG = 1
 
 if sys.platform == "linux":
@@ -59,19 +59,39 @@ def launch(
     return Forked(request, workers, gate) if fork else Spawned(request, workers)
 
 
-class Forked:
+class _Signalled:
+    """What a worker can be told by signals, where there are some."""
+
+    pid: int
+    _paused = False
+
+    def pause(self) -> None:
+        """Have it do nothing until `resume` or `stop`."""
+        if not self._paused:
+            self._paused = True
+            self._signal(PAUSE)
+
+    def resume(self) -> None:
+        """Have it go on after a `pause`."""
+        if self._paused:
+            self._paused = False
+            self._signal(RESUME)
+
+    def _signal(self, number: int) -> None:
+        os.kill(self.pid, number)  # not yet reaped, so the number is still its own
+
+
+class Forked(_Signalled):
     """A worker that is a fork of this process."""
 
     pid: int
     reports: int
     _held: int
-    _paused: bool
 
     def __init__(self, request: dict[str, Any], workers: int, gate: int | None = None) -> None:
         if sys.platform == "win32":
             msg = "there is no fork here"
             raise OSError(msg)
-        self._paused = False
         self.reports, pipe = os.pipe()
         held_open, self._held = os.pipe()
         owner = os.getpid()
@@ -106,18 +126,6 @@ class Forked:
         self.resume()
         self._signal(signal.SIGTERM)
 
-    def pause(self) -> None:
-        """Have it do nothing until `resume` or `stop`."""
-        if not self._paused:
-            self._paused = True
-            self._signal(PAUSE)
-
-    def resume(self) -> None:
-        """Have it go on after a `pause`."""
-        if self._paused:
-            self._paused = False
-            self._signal(RESUME)
-
     def kill(self) -> None:
         """Have the kernel end it."""
         if sys.platform != "win32":
@@ -130,11 +138,8 @@ class Forked:
         status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         return "" if status == 0 else f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit {status}"
 
-    def _signal(self, number: int) -> None:
-        os.kill(self.pid, number)  # not yet reaped, so the number is still its own
 
-
-class Spawned:
+class Spawned(_Signalled):
     """A worker that is a fresh interpreter, where there is no fork."""
 
     def __init__(self, request: dict[str, Any], workers: int) -> None:
@@ -149,13 +154,8 @@ class Spawned:
 
     def stop(self) -> None:
         """Ask it to stop."""
+        self.resume()
         self._stdin.close()
-
-    def pause(self) -> None:
-        """Not to be had without signals: it goes on."""
-
-    def resume(self) -> None:
-        """Nothing was paused."""
 
     def kill(self) -> None:
         """Have the system end it."""

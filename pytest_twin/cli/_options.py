@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from pytest_twin import settings as options
-from pytest_twin.loads import read_load
+from pytest_twin.loads import read_limit, read_load
 from pytest_twin.model.load import MODIFIERS, Load, LoadError
 from pytest_twin.model.quantity import duration, size
 from pytest_twin.recording import Recording
@@ -125,7 +125,13 @@ def stop_on_signals() -> Iterator[threading.Event]:
 def recorded(settings: Settings, *, append: bool = False, rotate_at: int = 0) -> Iterator[Recording]:
     """A recording for the time of the block, and its summary behind it."""
     folder = RunFolder(settings.report_dir)
-    recording = Recording(folder, settings.interval, per_core=settings.per_core, append=append, rotate_at=rotate_at)
+    try:
+        limit = read_limit(settings.limit)
+    except SettingsError as error:
+        raise click.UsageError(str(error).removeprefix("twin_")) from None
+    recording = Recording(
+        folder, settings.interval, per_core=settings.per_core, append=append, rotate_at=rotate_at, limit=limit
+    )
     try:
         with recording:
             yield recording

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     help="each event on time, or one after another (default: the schedule's)",
 )
 @click.option("--dry-run", is_flag=True, help="print what would be applied, apply nothing")
-@settings_options("schedule_speed", "interval", "per_core", "report_dir")
+@settings_options("schedule_speed", "interval", "per_core", "limit", "report_dir")
 def command(path: Path, mode: str | None, dry_run: bool, **given: Any) -> None:
     """Play a schedule of loads on this machine, and record what it does to it."""
     settings = settings_of(given)

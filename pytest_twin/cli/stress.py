@@ -22,7 +22,7 @@ from pytest_twin.cli._view import view_of
 @click.command
 @load_options
 @click.option("--duration", type=Duration(), help="how long, such as 30s (default: until Ctrl-C)")
-@settings_options("interval", "per_core", "report_dir")
+@settings_options("interval", "per_core", "limit", "report_dir")
 def command(duration: float | None, **given: Any) -> None:
     """Put this machine under a load, such as --cpu 75% --mem 1GiB, and record what it does to it."""
     settings = settings_of(given)

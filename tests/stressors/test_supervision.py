@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -11,9 +12,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from driving import BARE, SOURCES, Supervisor, cpu
+from driving import BARE, SOURCES, Supervisor, cpu, line_of
 
 from stressors.capacity import MIB
+from stressors.load import starved
 from stressors.name import PROCESS_NAME
 from stressors.supervision import Supervision
 
@@ -373,49 +375,127 @@ def test_a_worker_ends_with_its_owner(started, eventually_gone, fork):
     eventually_gone(workers)
 
 
-def test_what_is_due_is_done_in_the_order_of_time():
-    done: list[str] = []
-    supervision = Supervision(done.append)
-    now = time.monotonic()
-    for moment, name in ((now - 1, "second"), (now - 2, "first"), (now - 1, "third"), (now + 60, "never")):
-        supervision.loop.at(moment, lambda name=name: done.append(name))
-    supervision.loop.turn()
-    assert done == ["first", "second", "third"]
+def test_a_load_that_gets_much_less_than_it_asks_for_is_starved():
+    assert starved({"cpu_s": 0.79, "asked_cpu_s": 1.0, "reduced": "text"}) == (
+        "starved: it got 79% of what was asked (cpu_s 0.79 of 1)"
+    )
+    assert starved({"cpu_s": 0.81, "asked_cpu_s": 1.0}) == ""
+    assert starved({"asked_written_bytes": 2e6}) == ("starved: it got 0% of what was asked (written_bytes 0 of 2e+06)")
+    assert starved({"asked_cpu_s": 0.0, "cpu_s": 0.0}) == ""
+
+
+@in_process
+def test_a_starved_load_is_aborted_at_its_end(loads, own_stressor):
+    lines = ("job.achieved.update(done=1.0, asked_done=4.0)", "job.ready()", "while True: time.sleep(0.1); job.tick()")
+    loads.supervision.apply({"id": "load", "duration": 1.2, **own_stressor("starving", *lines)})
+    assert loads.until("abort")["reason"] == "starved: it got 25% of what was asked (done 1 of 4)"
+
+
+@in_process
+def test_the_achieved_figures_say_how_much_of_its_planned_time_a_load_was_there(loads):
+    loads.supervision.apply(cpu(start=time.monotonic() - 1, duration=2))
+    assert 0 < loads.until("end")["achieved"]["coverage"] <= 0.5
+
+
+def limited(loads, most: float) -> None:
+    loads.supervision.limit([{**cpu(workers=most), "text": f"cpu={most}"}])
+
+
+@in_process
+def test_a_load_that_would_make_too_much_with_others_is_not_applied(loads):
+    limited(loads, 2)
+    loads.supervision.apply(cpu("one", workers=1))
+    loads.until("ready")
+    loads.supervision.apply(cpu("two", workers=2))
+    assert loads.until("abort")["reason"] == (
+        "cannot start: with what is applied already it would be 150% of the limit cpu=2"
+    )
+    loads.supervision.apply(cpu("three", workers=1))
+    assert [each["id"] for each in loads.told] == ["one", "two"]
+    loads.supervision.stop_all()
+    assert sorted(each["id"] for each in loads.told if each["event"] != "ready") == ["one", "three", "two"]
+
+
+def samples(path, *values: object) -> None:
+    path.write_text(
+        "".join(f"{line}\n" for line in ("timestamp,ram_used_percent", *(f"t,{value}" for value in values)))
+    )
+
+
+@in_process
+def test_a_load_is_stopped_by_what_a_sample_says(loads, tmp_path):
+    dataset = tmp_path / "samples.csv"
+    samples(dataset, 50)
+    loads.supervision.watch_samples(str(dataset))
+    loads.supervision.apply(cpu(stop_when=[["ram_used_percent", ">", 95]]))
+    loads.until("ready")
+    samples(dataset, 50, 96.5)
+    abort = loads.until("abort")
+    assert abort["reason"] == "stop_when: ram_used_percent is 96.5, > 95"
+    assert abort["since"] is not None
+
+
+@in_process
+def test_a_load_that_a_sample_forbids_does_not_start(loads, tmp_path):
+    dataset = tmp_path / "samples.csv"
+    samples(dataset, 99)
+    loads.supervision.watch_samples(str(dataset))
+    loads.supervision.apply(cpu(stop_when=[["swap_used_percent", ">", 1], ["ram_used_percent", ">=", 99]]))
+    assert loads.until("abort")["reason"] == "cannot start: stop_when: ram_used_percent is 99, >= 99"
 
 
 @posix
-def test_the_end_of_what_is_watched_is_heard_once():
-    heard: list[bytes] = []
-    supervision = Supervision(print)
-    reader, writer = os.pipe()
-    supervision.loop.watch(reader, heard.append)
-    os.write(writer, b"a line\n")
-    supervision.loop.turn()
-    os.close(writer)
-    supervision.loop.turn()
-    supervision.loop.turn(0.0)
-    os.close(reader)
-    assert heard == [b"a line\n", b""]
+@in_process
+def test_paused_loads_do_nothing_and_their_time_stands_still(loads, eventually):
+    loads.supervision.apply(cpu(duration=0.5))
+    (pid,) = loads.until("ready")["pids"]
+    burnt = psutil.Process(pid).cpu_times
+    loads.supervision.pause("debugger")
+    time.sleep(0.2)
+    before = burnt().user
+    loads.supervision.loop.turn(0.7)
+    assert burnt().user - before < 0.1
+    assert loads.told[-1]["event"] == "paused"
+    loads.supervision.resume("debugger")
+    end = loads.until("end")
+    assert end["at"] - end["since"] >= 1.2
+    assert end["paused"] >= 0.7
+    resumed = loads.until("resumed")
+    assert resumed["paused_s"] == pytest.approx(end["paused"])
+
+
+@in_process
+def test_loads_go_on_when_no_reason_to_pause_is_left(loads):
+    supervision = loads.supervision
+    supervision.pause("debugger")
+    supervision.pause("stopped")
+    supervision.resume("debugger")
+    assert [each["event"] for each in loads.told] == ["paused"]
+    supervision.resume("unknown")
+    supervision.resume("stopped")
+    assert [each["event"] for each in loads.told] == ["paused", "resumed"]
 
 
 @linux
-def test_the_end_of_a_process_is_heard(started):
-    ended: list[bool] = []
-    supervision = Supervision(print)
-    process = started(sys.executable, "-S", "-c", "input()")
-    supervision.loop.watch_process(process.pid, lambda: ended.append(True))
-    supervision.loop.turn(0.0)
-    assert ended == []
-    process.stdin.close()
-    supervision.loop.turn(60.0)
-    assert ended == [True]
-
-
-@linux
-@pytest.mark.parametrize("error", [AttributeError, OSError])
-def test_where_the_kernel_cannot_tell_of_a_process_the_supervisor_does_without(monkeypatch, error):
-    def refuse(_pid: int) -> int:
-        raise error
-
-    monkeypatch.setattr(os, "pidfd_open", refuse)
-    Supervision(print).loop.watch_process(os.getpid(), print)
+def test_loads_pause_while_their_owner_is_stopped(started, eventually):
+    """Ctrl-Z in a terminal stops the tests; the supervisor, in a group of its own, goes on and sees it."""
+    own = (
+        "import subprocess, sys, json, time\n"
+        f"supervisor = subprocess.Popen({[*BARE, str(SOURCES / '__main__.py')]!r}, stdin=subprocess.PIPE, stdout=1,"
+        " process_group=0)\n"
+        f"supervisor.stdin.write({json.dumps({'op': 'apply', **cpu()})!r}.encode() + b'\\n')\n"
+        "supervisor.stdin.flush()\n"
+        "sys.stdin.read()\n"
+    )
+    owner = started(sys.executable, "-c", own)
+    assert "hello" in line_of(owner)
+    (pid,) = json.loads(line_of(owner))["pids"]
+    burnt = psutil.Process(pid).cpu_times
+    owner.send_signal(signal.SIGSTOP)
+    assert json.loads(line_of(owner))["event"] == "paused"
+    before = burnt().user
+    time.sleep(0.5)
+    assert burnt().user - before < 0.2
+    owner.send_signal(signal.SIGCONT)
+    assert json.loads(line_of(owner))["event"] == "resumed"
+    eventually(lambda: burnt().user - before > 0.2)

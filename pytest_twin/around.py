@@ -1,0 +1,100 @@
+"""What is put around one test: the load of its marks, and a schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_twin.model.load import Load
+    from pytest_twin.model.schedule import Schedule
+    from pytest_twin.recording import Attempt, Recording
+    from pytest_twin.supervisor import Applied
+    from pytest_twin.turns import Turns
+
+
+class TwinWarning(pytest.PytestWarning):
+    """A load was not what was asked for, or something could not be recorded."""
+
+
+@contextmanager
+def around(
+    item: pytest.Item, attempt: Attempt, recording: Recording, load: Load, plan: Schedule | None
+) -> Iterator[None]:
+    """Keep a load and a schedule around the body of a test, which begins when what starts at once is really there.
+
+    What there was less than asked is a warning at the test, or fails it where it was asked for strictly.
+    """
+    applied: list[Applied] = []
+    try:
+        with ExitStack() as stack:
+            if plan is not None:
+                attempt.runs_under("schedule")
+                stack.enter_context(_played(item, attempt, recording, plan, applied))
+            if load:
+                attempt.runs_under(str(load))
+                applied += stack.enter_context(recording.loaded(load, test=item.nodeid))
+            _fail(each for each in applied if each.failed)
+            yield
+    finally:
+        for each in applied:
+            if trouble := _trouble(each):
+                item.warn(TwinWarning(f"{each.part}: {trouble}"))
+    _fail(applied)
+
+
+@contextmanager
+def _played(
+    item: pytest.Item, attempt: Attempt, recording: Recording, plan: Schedule, applied: list[Applied]
+) -> Iterator[None]:
+    from pytest_twin.player import Player
+
+    player = Player(plan, recording.apply, test=item.nodeid, prefix=f"{attempt.id}/")
+    try:
+        player.start(recording.now_for_loads(started=True))
+        player.wait_for_first()
+        yield
+    finally:
+        player.stop()
+        applied += player.applied
+
+
+class Turning:
+    """Lets each test of a pytest-xdist worker wait for its turn, whatever else is around it."""
+
+    def __init__(self, turns: Turns, alone: Container[str]) -> None:
+        """Prepare it.
+
+        Args:
+            turns: The way of this worker.
+            alone: The tests that run alone.
+        """
+        self._turns, self._alone = turns, alone
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        """Wait, and run."""
+        with self._turns.turn(alone=item.nodeid in self._alone):
+            return (yield)
+
+
+def _fail(applied: Iterable[Applied]) -> None:
+    """Fail the test for what was asked for strictly and was not had.
+
+    Raises:
+        pytest.fail.Exception: There is something.
+    """
+    if wrong := strict_troubles(applied):
+        pytest.fail("\n".join(wrong), pytrace=False)
+
+
+def strict_troubles(applied: Iterable[Applied]) -> list[str]:
+    """What is to be said of loads that were asked for strictly and were not had, a line each."""
+    return [f"{each.part} strict: {trouble}" for each in applied if each.part.strict and (trouble := _trouble(each))]
+
+
+def _trouble(applied: Applied) -> str:
+    return str(applied.failed or applied.achieved.get("reduced") or "")
