@@ -41,7 +41,7 @@ def around(
             yield
     finally:
         for each in applied:
-            if trouble := _trouble(each):
+            if not each.part.strict and (trouble := _trouble(each)):
                 item.warn(TwinWarning(f"{each.part}: {trouble}"))
     _fail(applied)
 

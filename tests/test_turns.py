@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -70,7 +71,7 @@ def test_one_that_is_alone_waits_for_the_others_and_they_for_it(worker):
 
 def test_two_that_want_to_be_alone_take_turns(worker):
     spans = sorted(span(process) for process in [worker("alone", 0.2) for _ in range(3)])
-    assert all(before[1] <= after[0] for before, after in zip(spans, spans[1:], strict=False))
+    assert all(before[1] <= after[0] for before, after in pairwise(spans))
 
 
 @pytest.mark.parametrize("how", ["alone", "together"])

@@ -64,3 +64,58 @@ def test_a_wrong_mark_fails_the_run_with_its_message(pytester):
     result = pytester.runpytest_subprocess("-n", "2")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stdout.fnmatch_lines(['ERROR: *::test_it: stress: unknown keyword "cpus"; did you mean "cpu"?'])
+
+
+def overlaps(left, nodeid: str) -> list[str]:
+    """The tests that ran at the same time as this one."""
+    spans = {}
+    for row in left.tests:
+        began = float(row["elapsed_s"])
+        spans[row["nodeid"]] = began, began + float(row["duration_s"])
+    began, ended = spans.pop(nodeid)
+    return [other for other, (begin, end) in spans.items() if begin < ended and end > began]
+
+
+@pytest.mark.parametrize("asks", ["stress(cpu=1)", "twin_schedule('plan.json')"])
+def test_a_stressed_test_runs_alone(pytester, left, asks):
+    pytester.makefile(".json", plan='{"events": [{"duration": "100ms", "cpu": 1}]}')
+    pytester.makepyfile(f"""
+        import pytest, time
+
+        @pytest.mark.parametrize("number", range(6))
+        def test_plain(number): time.sleep(0.1)
+
+        @pytest.mark.{asks}
+        def test_stressed(): time.sleep(0.3)
+    """)
+    pytester.runpytest_subprocess("-n", "2", "--twin").assert_outcomes(passed=7)
+    assert overlaps(left, "test_a_stressed_test_runs_alone.py::test_stressed") == []
+    assert list(left.folder.glob(".*.lock")) == []
+
+
+def test_a_shared_stressed_test_does_not_wait(pytester, left):
+    pytester.makepyfile("""
+        import pytest, time
+
+        @pytest.mark.stress(cpu=1, shared=True)
+        @pytest.mark.parametrize("number", range(2))
+        def test_stressed(number): time.sleep(2)
+    """)
+    pytester.runpytest_subprocess("-n", "2").assert_outcomes(passed=2)
+    name = "test_a_shared_stressed_test_does_not_wait.py::test_stressed"
+    assert overlaps(left, f"{name}[0]") == [f"{name}[1]"]
+
+
+def test_a_worker_that_dies_alone_in_the_room_holds_up_nobody(pytester):
+    pytester.makepyfile("""
+        import os, pytest, time
+
+        @pytest.mark.stress(cpu=1)
+        def test_dies(): os._exit(3)
+
+        @pytest.mark.stress(cpu=1)
+        @pytest.mark.parametrize("number", range(3))
+        def test_stressed(number): time.sleep(0.1)
+    """)
+    result = pytester.runpytest_subprocess("-n", "2")
+    result.assert_outcomes(failed=1, passed=3)
