@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from pytest_twin.recording import Attempt, Recording
+    from pytest_twin.attempt import Attempt
+    from pytest_twin.recording import Recording
 
 
 class TwinLogger:

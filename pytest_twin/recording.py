@@ -11,12 +11,11 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
 from pytest_twin import host, probes
-from pytest_twin.model import attempt, event
+from pytest_twin.model import event
 from pytest_twin.model.attempt import Account, Children
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.event import Event, detail
-from pytest_twin.model.table import record
-from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, SCHEDULE, TESTS, RunFolder, folder_of
+from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, SCHEDULE, TESTS, RunFolder
 from pytest_twin.sampler import Gap, Sampled, Sampler
 from pytest_twin.slices import complete
 from pytest_twin.supervisor import Applied, Supervisor
@@ -24,7 +23,6 @@ from pytest_twin.supervisor import Applied, Supervisor
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from pytest_twin.model.attempt import Counters
     from pytest_twin.model.load import Load, Part
     from pytest_twin.model.schedule import Schedule
 
@@ -245,10 +243,6 @@ class Recording:
             self._children = at, children
         return Account(children, *self.meter.io())
 
-    def attempt(self, nodeid: str, number: int) -> Attempt:
-        """Begin to account for an attempt of a test."""
-        return Attempt(self, nodeid, number)
-
     def write_test(self, row: str) -> None:
         """Write a row of tests.csv."""
         self._tests.append(row)
@@ -294,62 +288,3 @@ class Recording:
         spent = 0.0 if reply["began"] is None else reply["at"] - reply["began"] - reply["paused"]
         achieved = part.said_achieved(reply["achieved"], spent, self._usable)
         self.emit(said._replace(elapsed_s=max(at, 0.0), event=name, achieved=achieved, detail=text))
-
-
-class Attempt:
-    """One attempt of one test: its events, its exact figures, its row of tests.csv.
-
-    Attributes:
-        nodeid: The test.
-        id: The name of its events.
-        load: What it runs under, for the row.
-        asks: Whether the test uses a marker or a fixture of ours; None until it is called.
-        number: 1, and more where a plugin runs the test again.
-        outcome: How it went, so far.
-        is_over: Whether its row is written.
-    """
-
-    def __init__(self, recording: Recording, nodeid: str, number: int) -> None:
-        self.nodeid = nodeid
-        self.load = ""
-        self.asks: bool | None = None
-        self.number, self.outcome, self.is_over = number, "", False
-        self._recording = recording
-        self.id = recording.new_id("t")
-        self._phases: dict[str, list[Counters]] = {}
-        self._exact: list[float | None] = [None] * len(attempt.EXACT)
-        self.began = recording.elapsed()
-        recording.emit(Event(self.began, event.START, self.id, event.TEST, nodeid))
-        recording.meter.forget_peak()
-        self._account = recording.account(just_now=True)
-
-    @property
-    def folder(self) -> str:
-        """The folder of its own within the run folder, whether or not it gets one."""
-        return folder_of(self.nodeid, self.number)
-
-    def border(self, phase: str) -> None:
-        """Here a phase (``setup``, ``call`` or ``teardown``) begins, or ends: what is in between is accounted for."""
-        self._phases.setdefault(phase, []).append(self._recording.meter.counters())
-
-    def runs_under(self, load: str) -> None:
-        """Add to what it runs under."""
-        self.load = f"{self.load} {load}".strip()
-
-    def finish(self) -> list[tuple[str, object]]:
-        """Take its last figures; comes back with those for reports: CPU seconds, peak memory, the load."""
-        recording = self._recording
-        self._exact = attempt.figures(self._phases, self._account, recording.account(), recording.meter.peak())
-        return attempt.properties(self._exact, self.load)
-
-    def end(self, *, keep: bool) -> None:
-        """Write its row and its end; `keep` gives it a folder of its own."""
-        recording = self._recording
-        ended = recording.elapsed()
-        began = (recording.clock.stamp(self.began), f"{self.began:.4f}", f"{ended - self.began:.6f}")
-        who = (self.nodeid, str(self.number), recording.worker, self.outcome)
-        exact = (*attempt.walls(self._phases), *attempt.cells(self._exact))
-        recording.write_test(record((*who, *began, *exact, self.load, self.folder if keep else "", "")))
-        recording.emit(Event(ended, event.END, self.id, event.TEST, self.nodeid, detail=self.outcome))
-        self.is_over = True
-        self._phases = {}  # which would be kept as long as the test

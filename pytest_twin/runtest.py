@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_twin.around import Turning, around, strict_troubles
+from pytest_twin.attempt import Attempt
 from pytest_twin.items import (
     SESSION_SCHEDULE,
     SETTINGS,
@@ -22,7 +23,7 @@ from pytest_twin.items import (
 )
 from pytest_twin.loads import read_limit
 from pytest_twin.model.clock import Clock
-from pytest_twin.recording import Attempt, Recording, new_clock
+from pytest_twin.recording import Recording, new_clock
 from pytest_twin.run_folder import ANNOTATIONS, RunFolder, RunFolderError
 from pytest_twin.sampler import SamplerError
 from pytest_twin.turns import Turns
@@ -88,7 +89,7 @@ class Run:
         """The attempt of a test that is running, begun if it has not been."""
         attempt = item.stash.get(ATTEMPT, None)
         if attempt is None or attempt.is_over:
-            attempt = item.stash[ATTEMPT] = self.start().attempt(item.nodeid, attempt.number + 1 if attempt else 1)
+            attempt = item.stash[ATTEMPT] = Attempt(self.start(), item.nodeid, attempt.number + 1 if attempt else 1)
         return attempt
 
     def _prepare(self) -> Recording:

@@ -86,7 +86,7 @@ def test_a_whole_run_is_read(tmp_path):
     (tmp_path / ANNOTATIONS).write_text(record(event.FIELDS) + "".join(each.row(clock) for each in events))
     cells = {"nodeid": "a.py::b", "attempt": 1, "start": clock.stamp(1.0), "elapsed_s": "1.0", "call_s": "0.5"}
     names = [column.name for column in attempt.COLUMNS]
-    (tmp_path / TESTS).write_text(record(names) + record(cells.get(name) for name in names))
+    (tmp_path / TESTS).write_text(record(names) + record([cells.get(name) for name in names]))
     (tmp_path / FINGERPRINT).write_text('{"pytest_twin": "0.1.0"}')
     (tmp_path / SCHEDULE).write_text('{"version"')
     run = pytest_twin.load(tmp_path)
@@ -117,7 +117,7 @@ def test_what_is_not_there_is_an_empty_frame_with_its_columns(tmp_path):
 def test_a_file_by_itself_is_known_by_its_columns(tmp_path):
     (tmp_path / "mine.csv").write_text(HEAD + row(1))
     (tmp_path / "notes.csv").write_text(record(event.FIELDS) + Event(1.0, "note").row(Clock(0.0, 0.0)))
-    (tmp_path / "tests.csv").write_text(record(column.name for column in attempt.COLUMNS))
+    (tmp_path / "tests.csv").write_text(record([column.name for column in attempt.COLUMNS]))
     lengths = [
         [len(frame) for frame in (run.samples, run.events, run.tests)]
         for run in map(pytest_twin.load, (tmp_path / "mine.csv", str(tmp_path / "notes.csv"), tmp_path / "tests.csv"))
