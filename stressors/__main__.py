@@ -19,14 +19,16 @@ import json
 import os
 import signal
 import sys
-from pathlib import Path
-from typing import Any
 
 if not __package__:  # run as a file: its own folder, if that is on the path, gives way to the one above
-    sys.path[0 : not sys.flags.safe_path] = [str(Path(__file__).resolve().parent.parent)]
+    sys.path[0 : not sys.flags.safe_path] = [os.path.dirname(os.path.dirname(os.path.realpath(__file__)))]
 
 from stressors.name import take_name
 from stressors.supervision import Supervision
+
+TYPE_CHECKING = False  # it should be there at once, and to import `typing` takes its time
+if TYPE_CHECKING:
+    from typing import Any
 
 PARENT_CHECK_S = 0.25  # the kernel does not tell that the parent is stopped, and not everywhere of its end
 

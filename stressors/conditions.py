@@ -7,22 +7,16 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 ABOVE, BELOW = ">", "<"
 HOLDS: dict[str, Callable[[float, float], bool]] = {
     ABOVE: operator.gt, BELOW: operator.lt, ">=": operator.ge, "<=": operator.le,
 }  # fmt: skip
 LONGEST_ROW = 1 << 14
-
-
-class Condition(NamedTuple):
-    """A column, a comparison of `HOLDS`, and a number."""
-
-    column: str
-    comparison: str
-    limit: float
 
 
 class Samples:
@@ -48,8 +42,13 @@ class Samples:
         return dict(zip(self._names, cells, strict=True)) if len(cells) == len(self._names) else {}
 
 
-def met(conditions: Sequence[Condition], row: dict[str, str]) -> str:
-    """The first condition that a row meets, in words; empty where it meets none."""
+def met(conditions: Sequence[tuple[str, str, float]], row: dict[str, str]) -> str:
+    """The first condition that a row meets, in words; empty where it meets none.
+
+    Args:
+        conditions: Of each a column, a comparison of `HOLDS`, and a number.
+        row: A sample.
+    """
     for column, comparison, limit in conditions:
         try:
             value = float(row[column])

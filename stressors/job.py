@@ -7,12 +7,15 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Any
 
-from stressors.profile import Points, Profile
+from stressors.profile import Profile
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from stressors.profile import Points
 
 REPORT_EVERY_S = 0.2
 GRACE_S = 10.0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 COUNT = "count"  # whole workers
 SHARE = "share"  # of what this process may use, 1.0 is all of it
 BYTES = "bytes"
@@ -11,7 +9,7 @@ RATE = "bytes/s"
 MAX = "max"  # as fast as it goes
 
 
-class Kind(NamedTuple):
+class Kind:
     """One kind of load.
 
     Attributes:
@@ -25,11 +23,19 @@ class Kind(NamedTuple):
         measure: The achieved figure that answers the amount (``cpu_s``, ``peak_bytes``, ``written_bytes``).
     """
 
-    keyword: str
-    type: str
-    module: str
-    units: tuple[str, ...]
-    bare: tuple[str, float] | None
-    amounts: str
-    modifiers: tuple[str, ...]
-    measure: str
+    __slots__ = ("amounts", "bare", "keyword", "measure", "modifiers", "module", "type", "units")
+
+    def __init__(
+        self,
+        *,
+        keyword: str,
+        type: str,  # noqa: A002 - as the column is called
+        module: str,
+        units: tuple[str, ...],
+        bare: tuple[str, float] | None,
+        amounts: str,
+        modifiers: tuple[str, ...],
+        measure: str,
+    ) -> None:
+        self.keyword, self.type, self.module, self.units, self.bare = keyword, type, module, units, bare
+        self.amounts, self.modifiers, self.measure = amounts, modifiers, measure

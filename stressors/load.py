@@ -6,21 +6,23 @@ import json
 import os
 import time
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from stressors import worker
-from stressors.conditions import Condition, met
+from stressors.conditions import met
 from stressors.job import Job
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from stressors.supervision import Supervision
+
+    Figures = dict[str, float | str]
 
 KILL_AFTER_S = 1.0
 LOOK_EVERY_S = 0.1
 STARVED_BELOW = 0.8  # of what was asked
 STARVED_AFTER_S = 1.0  # a shorter load has no steady share to judge by
-
-Figures = dict[str, float | str]
 
 
 class Load:
@@ -45,7 +47,7 @@ class Load:
         self._ending = ""  # why, once it is ending
         self._fault = ""
         self._figures: list[Figures] = []
-        self._conditions = [Condition(*each) for each in request.get("stop_when") or ()]
+        self._conditions = request.get("stop_when") or ()
 
     @property
     def is_applied(self) -> bool:

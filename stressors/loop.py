@@ -6,17 +6,19 @@ Loads are planned on a clock of their own, which stands still while they are pau
 from __future__ import annotations
 
 import heapq
+import io
 import os
 import selectors
 import signal
-import socket
 import sys
-import threading
 import time
-from collections.abc import Callable
 from itertools import count
 
-Act = Callable[[], None]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Act = Callable[[], None]
 
 
 class Timers:
@@ -117,17 +119,29 @@ class Loop:
 
     def on_signals(self, numbers: list[signal.Signals], act: Act) -> None:
         """Call back, from the loop, when one of these signals comes."""
-        woken, waker = socket.socketpair()
-        waker.setblocking(False)
-        signal.set_wakeup_fd(waker.detach())  # a handler alone would not end the wait
+        woken, waker = _wakeful()
+        signal.set_wakeup_fd(waker)  # a handler alone would not end the wait
         for number in numbers:
             signal.signal(number, lambda *_: None)
 
         def wake() -> None:
-            woken.recv(64)
+            woken.read(64)
             act()
 
         self._selector.register(woken, selectors.EVENT_READ, wake)
+
+
+def _wakeful() -> tuple[io.RawIOBase, int]:
+    """The two ends of something that `select` takes and a signal can write to."""
+    if sys.platform != "win32":
+        ours, theirs = os.pipe()
+        os.set_blocking(theirs, False)
+        return io.FileIO(ours), theirs
+    import socket
+
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    return socket.SocketIO(reader, "r"), writer.detach()
 
 
 def _selectable(fd: int) -> tuple[int, Callable[[], bytes]]:
@@ -137,6 +151,9 @@ def _selectable(fd: int) -> tuple[int, Callable[[], bytes]]:
     """
     if sys.platform != "win32":
         return fd, lambda: os.read(fd, 1 << 20)
+    import socket
+    import threading
+
     ours, theirs = socket.socketpair()
 
     def pump() -> None:

@@ -15,15 +15,18 @@ dicts with an ``event``:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
 
 from stressors import worker
 from stressors.conditions import Samples
 from stressors.load import Load, demand
 from stressors.loop import Loop
 
-Reply = Callable[[dict[str, Any]], None]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    Reply = Callable[[dict[str, Any]], None]
 
 
 class Supervision:

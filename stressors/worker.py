@@ -10,17 +10,18 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
-from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
-from typing import Any
 
 if not __package__:  # run as a file: its own folder, if that is on the path, gives way to the one above
-    sys.path[0 : not sys.flags.safe_path] = [str(Path(__file__).resolve().parent.parent)]
+    sys.path[0 : not sys.flags.safe_path] = [os.path.dirname(os.path.dirname(os.path.realpath(__file__)))]
 
 from stressors.job import Job
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 CAN_FORK = CAN_PAUSE = sys.platform != "win32"
 PR_SET_PDEATHSIG = 1
@@ -143,6 +144,8 @@ class Spawned(_Signalled):
     """A worker that is a fresh interpreter, where there is no fork."""
 
     def __init__(self, request: dict[str, Any], workers: int) -> None:
+        import subprocess
+
         command = [sys.executable, "-I", "-S", os.path.abspath(__file__)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._process.stdin is not None  # noqa: S101 - for the type checker
@@ -218,7 +221,8 @@ def _die_with(owner: int, held_open: int) -> None:
             os._exit(1)
         os.close(held_open)
         try:
-            Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+            with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+                file.write("1000")
         except OSError:  # no /proc; then nobody looks at it either
             pass
     else:

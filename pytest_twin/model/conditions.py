@@ -5,12 +5,21 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from stressors.conditions import HOLDS, Condition
+from stressors.conditions import HOLDS
 
 _CONDITION = re.compile(r"\s*(\w{1,100})\s*([<>]=?)\s*(-?\d{1,15}(?:\.\d{1,9})?)\s*", re.ASCII)
 MOST = 20
 SCHEMA = {"type": ["string", "array"], "items": {"type": "string"}}
+
+
+class Condition(NamedTuple):
+    """A column, a comparison of `stressors.conditions.HOLDS`, and a number."""
+
+    column: str
+    comparison: str
+    limit: float
 
 
 def conditions(raw: object) -> tuple[Condition, ...]:

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_twin.model.conditions import SCHEMA as CONDITION_SCHEMA
-from pytest_twin.model.conditions import conditions
+from pytest_twin.model.conditions import Condition, conditions
 from pytest_twin.model.quantity import Amount, amount, duration, said_bytes, said_duration, size
-from stressors.conditions import Condition
 from stressors.kind import BYTES, COUNT, MAX, SHARE, Kind
 from stressors.profile import Points
 

@@ -1,6 +1,7 @@
 """The JSON Schema of the schedule: it takes what the reader takes."""
 
 import json
+from copy import copy
 from numbers import Real
 
 import pytest
@@ -92,7 +93,8 @@ def test_the_schema_describes_every_kind_and_every_modifier():
 
 
 def test_a_new_kind_is_in_the_schema_at_once():
-    gpu = KINDS["cpu"]._replace(keyword="gpu", amounts="a share")
+    gpu = copy(KINDS["cpu"])
+    gpu.keyword, gpu.amounts = "gpu", "a share"
     event = schema({**KINDS, "gpu": gpu})["properties"]["events"]["items"]
     assert event["properties"]["gpu"]["description"] == "a share"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stressors.conditions import Condition, Samples, met
+from stressors.conditions import Samples, met
 
 ROW = {"cpu_percent": "50.0", "battery_percent": "", "text": "word"}
 
@@ -23,14 +23,14 @@ ROW = {"cpu_percent": "50.0", "battery_percent": "", "text": "word"}
     ],
 )
 def test_a_condition_is_met_or_not(condition, said):
-    assert met([Condition(*condition)], ROW) == said
+    assert met([condition], ROW) == said
 
 
 def test_the_first_condition_that_is_met_is_told():
     conditions = [
-        Condition("cpu_percent", ">", 90),
-        Condition("cpu_percent", ">", 40),
-        Condition("cpu_percent", ">", 30),
+        ("cpu_percent", ">", 90),
+        ("cpu_percent", ">", 40),
+        ("cpu_percent", ">", 30),
     ]
     assert met(conditions, ROW) == "stop_when: cpu_percent is 50, > 40"
 
