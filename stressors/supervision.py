@@ -26,6 +26,7 @@ from itertools import count
 from typing import Any
 
 from stressors import worker
+from stressors.capacity import oom_kills
 from stressors.job import Job
 
 Reply = Callable[[dict[str, Any]], None]
@@ -159,6 +160,7 @@ class Load:
         self._ending = ""  # why, once it is ending
         self._fault = ""
         self._figures: list[dict[str, float | str]] = []
+        self._oom_kills = oom_kills()
 
     def start(self) -> None:
         """Start the workers; the load is ready when all of them are."""
@@ -244,7 +246,8 @@ class Load:
         how = crewman.process.reap()
         self._figures.append(crewman.achieved)
         if how and not self._ending:
-            self._fail(f"worker {crewman.process.pid} {how}")
+            is_oom = how.endswith("SIGKILL") and (oom_kills() or 0) > (self._oom_kills or 0)
+            self._fail(f"worker {crewman.process.pid} {how}{', probably for want of memory' if is_oom else ''}")
         if not self._crew:
             self._over()
 

@@ -48,6 +48,7 @@ MODIFIERS = {
     "block": Modifier(size, "disk: bytes a write", {"type": "string"}),
     "pause": Modifier(duration, "disk: time between two blocks of an amount", DURATION_SCHEMA),
     "loop": Modifier(_switch, "disk: write the amount again and again", {"type": "boolean"}),
+    "huge": Modifier(_switch, "mem: in huge pages", {"type": "boolean"}),
     "directory": Modifier(_directory, "disk: where to write; the file has no name", {"type": "string"}),
 }
 _FOR_ALL = ("ramp", "steps")
