@@ -219,11 +219,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=read_size, default="4GiB", help="how much to fill (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each (default: %(default)s)")
-    parser.add_argument("--seconds", type=int, default=5, help="how long too much is asked for (default: %(default)s)")
+    parser.add_argument(
+        "--seconds", type=int, default=5, help="for so long too much is asked for (default: %(default)s)"
+    )
     given = parser.parse_args()
     peer = program("stress-ng", "apt-get install stress-ng")
-    compare(int(given.size), given.rounds, peer)
-    compare_kills(given.seconds, peer)
+    compare(int(given.size) // MIB * MIB, given.rounds, peer)
+    if given.seconds:
+        compare_kills(given.seconds, peer)
 
 
 if __name__ == "__main__":

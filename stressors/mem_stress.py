@@ -32,7 +32,7 @@ KIND = Kind(
 MOST_WORKERS = 4  # the memory's own speed is reached with few
 LEAST_EACH = 256 * MIB  # for less, another process costs more than it brings
 LEAST_STEP = MIB  # the last of what can be spared is not worth the steps to it
-TOUCH_EVERY_S = 30.0  # some 0.2 % of a CPU for 4 GiB; the kernel swaps out what was idle for longer than that first
+TOUCH_EVERY_S = 30.0  # 0.3 % of a CPU for 4 GiB; what the kernel swaps out first was idle for longer
 
 
 def demand(job: Job) -> float:

@@ -157,10 +157,9 @@ def _dropped(block: mmap.mmap, kept: int) -> bool:
 
 def _resident(block: mmap.mmap, size: int) -> int:
     """Bytes at the beginning of a block that are resident; all of them where nobody tells."""
-    if sys.platform != "linux":
-        return size
-    pages = ctypes.create_string_buffer(-(-size // PAGE))
-    address = ctypes.addressof(ctypes.c_char.from_buffer(block))
-    if _libc.mincore(address, size, pages):
-        return size
-    return pages.raw.count(b"\x01") * PAGE
+    if sys.platform == "linux":
+        pages = ctypes.create_string_buffer(-(-size // PAGE))
+        address = ctypes.addressof(ctypes.c_char.from_buffer(block))
+        if _libc.mincore(address, size, pages) == 0:
+            return pages.raw.count(b"\x01") * PAGE
+    return size

@@ -33,6 +33,16 @@ def test_a_load_that_is_too_large_is_reduced_and_nothing_is_killed(group, limite
     assert group.oom_kills() == 0
 
 
+def test_loads_that_grow_at_the_same_time_leave_the_reserve(group, limited):
+    for name in ("one", "two"):
+        limited.apply(name, **MEMORY, profile=[[0, 1024 * MIB]])
+    assert {limited.hear()["event"] for _ in range(2)} == {"ready"}
+    achieved = [limited.stopped(name)["achieved"] for name in ("one", "two")]
+    assert 150 * MIB < sum(each["peak_bytes"] for each in achieved) <= 256 * MIB
+    assert all("reduced" in each for each in achieved)
+    assert group.oom_kills() == 0
+
+
 def test_a_strict_load_that_is_too_large_is_refused_before_anything_is_filled(limited):
     limited.apply(**MEMORY, profile=[[0, 1024 * MIB]], options={"strict": True})
     over = limited.hear()
