@@ -51,7 +51,7 @@ def workers(job: Job) -> int:
         OSError: It is strict, and asks for more than can be spared.
     """
     peak = demand(job)
-    if job.strict and peak > (spare := spare_memory()):
+    if job.strict and peak > (spare := spare_memory(_reserve())):
         msg = f"{_asked(peak)}, but {int(spare) // MIB} MiB can be had: {_left()}"
         raise OSError(msg)
     return max(1, min(math.ceil(usable_cpus()), MOST_WORKERS, int(peak // LEAST_EACH)))
@@ -76,6 +76,7 @@ class Held:
 
     def __init__(self, job: Job) -> None:
         self._job = job
+        self._reserve = _reserve()  # once, since it is looked at before each block
         huge = bool(job.options.get("huge"))
         self._memory = Resident(huge=huge)
         if huge and not has_huge_pages():
@@ -120,7 +121,7 @@ class Held:
 
     def _share_of_spare(self) -> int:
         """What this worker may take, whatever the others take at the same moment."""
-        share = spare_memory() / self._job.workers
+        share = spare_memory(self._reserve) / self._job.workers
         return BLOCK if share >= BLOCK else int(share) // self._memory.unit * self._memory.unit
 
     def _fall_short(self, how: str) -> None:
@@ -134,12 +135,14 @@ class Held:
         self._job.achieved.update(resident_bytes=found, peak_bytes=most)
 
 
-def spare_memory() -> float:
+def spare_memory(reserve: int) -> float:
     """Bytes that a load may still take: what is available to it, less a reserve; infinite where nobody tells."""
-    available, total = available_memory(), usable_memory()
-    if available is None or total is None:
-        return math.inf
-    return max(0, available - memory_reserve(total))
+    available = available_memory()
+    return math.inf if available is None else max(0, available - reserve)
+
+
+def _reserve() -> int:
+    return memory_reserve(usable_memory() or 0)
 
 
 def _whole(job: Job) -> float:
@@ -158,8 +161,7 @@ def _asked(size: float) -> str:
 
 
 def _left() -> str:
-    total = usable_memory() or 0
-    return f"of {total // MIB} MiB, {memory_reserve(total) // MIB} MiB are left to everybody else"
+    return f"of {(usable_memory() or 0) // MIB} MiB, {_reserve() // MIB} MiB are left to everybody else"
 
 
 def main() -> None:
