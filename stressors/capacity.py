@@ -84,16 +84,28 @@ def cpu_quotas(process: int = 0) -> dict[str, float]:
     return quotas
 
 
+def oom_kills() -> int | None:
+    """Processes of this process's own cgroup that were killed for want of memory; None where nobody counts them."""
+    for folder in (*folders("memory"), *folders("")):
+        for name in ("memory.events", "memory.oom_control"):
+            counts = dict(line.split() for line in _text(folder, name).splitlines())
+            if "oom_kill" in counts:
+                return int(counts["oom_kill"])
+    return None
+
+
 def _cgroup_headroom() -> int | None:
     """Bytes below the tightest limit, page cache that can be dropped counted as free."""
     rooms = []
     for folder in (*folders("memory"), *folders("")):
-        limit = _number(folder, "memory.max") or _number(folder, "memory.limit_in_bytes")
-        used = _number(folder, "memory.current") or _number(folder, "memory.usage_in_bytes")
-        if limit is not None and used is not None and limit < UNLIMITED:
+        limits = [_number(folder, name) for name in ("memory.max", "memory.high", "memory.limit_in_bytes")]
+        limit = min((each for each in limits if each is not None), default=UNLIMITED)
+        used = [_number(folder, name) for name in ("memory.current", "memory.usage_in_bytes")]
+        taken = next((each for each in used if each is not None), None)
+        if taken is not None and limit < UNLIMITED:
             stat = dict(line.split() for line in _text(folder, "memory.stat").splitlines())
             cache = int(stat.get("total_inactive_file") or stat.get("inactive_file") or 0)
-            rooms.append(max(0, limit - used + cache))
+            rooms.append(max(0, limit - taken + cache))
     return min(rooms, default=None)
 
 

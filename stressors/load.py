@@ -8,6 +8,7 @@ import time
 from importlib import import_module
 
 from stressors import worker
+from stressors.capacity import oom_kills
 from stressors.conditions import met
 from stressors.job import Job
 
@@ -47,6 +48,7 @@ class Load:
         self._ending = ""  # why, once it is ending
         self._fault = ""
         self._figures: list[Figures] = []
+        self._oom_kills = oom_kills()
         self._conditions = request.get("stop_when") or ()
 
     @property
@@ -183,7 +185,8 @@ class Load:
         how = crewman.process.reap()
         self._figures.append(crewman.achieved)
         if how and not self._ending:
-            self._fail(f"worker {crewman.process.pid} {how}")
+            is_oom = how.endswith("SIGKILL") and (oom_kills() or 0) > (self._oom_kills or 0)
+            self._fail(f"worker {crewman.process.pid} {how}{', probably for want of memory' if is_oom else ''}")
         if not self._crew:
             self._over()
 

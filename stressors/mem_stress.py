@@ -1,11 +1,11 @@
 """Memory load: bytes really resident, following a profile, never more than the machine can spare.
 
-Pages are populated with MADV_POPULATE_WRITE (Linux 5.14, madvise(2)), elsewhere by writing a byte to each.
+Several processes hold a part each: they fill and free side by side, which threads of one interpreter cannot.
 """
 
 from __future__ import annotations
 
-import mmap
+import math
 import sys
 import time
 from pathlib import Path
@@ -13,9 +13,10 @@ from pathlib import Path
 if not __package__:  # run as a file: its own folder, if that is on the path, gives way to the one above
     sys.path[0 : not sys.flags.safe_path] = [str(Path(__file__).resolve().parent.parent)]
 
-from stressors.capacity import MIB, available_memory, memory_reserve, usable_memory
+from stressors.capacity import MIB, available_memory, memory_reserve, usable_cpus, usable_memory
 from stressors.job import Job
 from stressors.kind import BYTES, SHARE, Kind
+from stressors.resident import BLOCK, Resident, has_huge_pages
 
 KIND = Kind(
     keyword="mem",
@@ -24,94 +25,143 @@ KIND = Kind(
     units=(BYTES, SHARE),
     bare=(BYTES, MIB),
     amounts='an amount such as "1GiB", a share such as "25%", or a number of MiB',
-    modifiers=(),
+    modifiers=("huge",),
     measure="peak_bytes",
 )
 
-MADV_POPULATE_WRITE = 23  # not yet a constant of the mmap module
-CHUNK = 16 * MIB
-PAGE = mmap.PAGESIZE
+MOST_WORKERS = 4  # the memory's own speed is reached with few
+LEAST_EACH = 256 * MIB  # for less, another process costs more than it brings
+LEAST_STEP = MIB  # the last of what can be spared is not worth the steps to it
+TOUCH_EVERY_S = 30.0  # 0.3 % of a CPU for 4 GiB; what the kernel swaps out first was idle for longer
 
 
-def workers(job: Job) -> int:  # noqa: ARG001
-    """One process holds it all."""
-    return 1
+def demand(job: Job) -> float:
+    """The most bytes that it wants resident.
+
+    Raises:
+        OSError: It is a share of nobody knows how much.
+    """
+    return job.profile.peak * _whole(job)
+
+
+def workers(job: Job) -> int:
+    """As many as fill it the fastest.
+
+    Raises:
+        OSError: It is strict, and asks for more than can be spared.
+    """
+    peak = demand(job)
+    if job.strict and peak > (spare := spare_memory(_reserve())):
+        msg = f"{_asked(peak)}, but {int(spare) // MIB} MiB can be had: {_left()}"
+        raise OSError(msg)
+    return max(1, min(math.ceil(usable_cpus()), MOST_WORKERS, int(peak // LEAST_EACH)))
 
 
 def stress(job: Job) -> None:
-    """Hold as many bytes as the profile asks for, until stopped."""
-    whole = 1.0
-    if job.unit == SHARE:
-        total = usable_memory()
-        if total is None:
-            msg = "this platform does not tell how much memory there is; give an amount such as 1GiB"
-            raise OSError(msg)
-        whole = float(total)
+    """Hold this worker's part of as many bytes as the profile asks for, until stopped."""
+    whole = _whole(job)
     held = Held(job)
-    held.grow_to(int(job.target() * whole))
+    held.follow(job.target() * whole)
+    held.verify()
     job.ready()
     while True:
-        held.follow(int(job.target() * whole))
+        held.follow(job.target() * whole)
+        held.keep()
         job.tick()
         time.sleep(0.2 if job.settled() else 0.02)
 
 
 class Held:
-    """Resident memory in chunks: small enough that a stop is heard between two of them."""
+    """One worker's part of the memory."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._chunks: list[mmap.mmap] = []
-        self._bytes = 0
-        job.achieved["resident_bytes"] = 0
+        self._reserve = _reserve()  # once, since it is looked at before each block
+        huge = bool(job.options.get("huge"))
+        self._memory = Resident(huge=huge)
+        if huge and not has_huge_pages():
+            self._fall_short("asked for huge pages, but they are switched off here")
+        self._touch_at = job.now() + TOUCH_EVERY_S
+        self._note()
 
-    def follow(self, wanted: int) -> None:
-        """Come to the wanted size."""
-        wanted = -(-wanted // PAGE) * PAGE
-        if wanted < self._bytes:
-            self._shrink_to(wanted)
-        self.grow_to(wanted)
+    def follow(self, asked: float) -> None:
+        """Come to this worker's part of so many bytes, or until more would take what others need.
 
-    def grow_to(self, wanted: int) -> None:
-        """Grow until as many bytes are resident, or until more would take what others need."""
-        wanted = -(-wanted // PAGE) * PAGE
-        while self._bytes < wanted:
-            size = min(CHUNK, wanted - self._bytes)
-            available, total = available_memory(), usable_memory()
-            if available is not None and total is not None and available - size < memory_reserve(total):
-                self._job.achieved["reduced"] = (
-                    f"stopped at {self._bytes // MIB} of {wanted // MIB} MiB: "
-                    f"{memory_reserve(total) // MIB} MiB are left to everybody else"
-                )
-                return
-            self._chunks.append(_resident(size))
-            self._bytes += size
+        What can be spared is looked at before each block, so that whatever others take meanwhile, the reserve is short
+        of a block at most.
+
+        Raises:
+            OSError: It would, and the load is strict.
+        """
+        unit = self._memory.unit
+        part = math.ceil(asked / self._job.workers / unit) * unit
+        self._memory.shrink(part)
+        while (missing := part - self._memory.size) > 0:
+            size = min(missing, BLOCK, self._share_of_spare())
+            if size < min(missing, LEAST_STEP):
+                self._fall_short(f"{_asked(asked)}, but not all of it could be had: {_left()}")
+                break
+            self._memory.grow(size)
             self._note()
             self._job.tick()
+        self._note()
 
-    def _shrink_to(self, wanted: int) -> None:
-        while self._bytes > wanted:
-            last = self._chunks.pop()
-            self._bytes -= len(last)
-            last.close()
-        self._job.achieved["resident_bytes"] = self._bytes
+    def verify(self) -> None:
+        """Have the figures say what the kernel finds resident."""
+        self._memory.look()
+        self._note()
+
+    def keep(self) -> None:
+        """Use each page once in a while, so that it stays: one block after the other, at an even pace."""
+        while self._memory.blocks and self._job.now() >= self._touch_at:
+            self._memory.touch_next(self._share_of_spare)
+            pause = TOUCH_EVERY_S / self._memory.blocks
+            self._touch_at = max(self._touch_at, self._job.now() - 1) + pause
+            self._note()
+
+    def _share_of_spare(self) -> int:
+        """What this worker may take, whatever the others take at the same moment."""
+        share = spare_memory(self._reserve) / self._job.workers
+        return BLOCK if share >= BLOCK else int(share) // self._memory.unit * self._memory.unit
+
+    def _fall_short(self, how: str) -> None:
+        if self._job.strict:
+            raise OSError(how)
+        self._job.achieved["reduced"] = how
 
     def _note(self) -> None:
-        most = max(self._bytes, int(self._job.achieved.get("peak_bytes", 0)))
-        self._job.achieved.update(resident_bytes=self._bytes, peak_bytes=most)
+        found = self._memory.found
+        most = max(found, int(self._job.achieved.get("peak_bytes", 0)))
+        self._job.achieved.update(resident_bytes=found, peak_bytes=most)
 
 
-def _resident(size: int) -> mmap.mmap:
-    chunk = mmap.mmap(-1, size)
-    if sys.platform == "linux":
-        try:
-            chunk.madvise(MADV_POPULATE_WRITE)
-        except OSError:  # an older kernel
-            pass
-        else:
-            return chunk
-    chunk[::PAGE] = b"\x01" * len(range(0, size, PAGE))
-    return chunk
+def spare_memory(reserve: int) -> float:
+    """Bytes that a load may still take: what is available to it, less a reserve; infinite where nobody tells."""
+    available = available_memory()
+    return math.inf if available is None else max(0, available - reserve)
+
+
+def _reserve() -> int:
+    return memory_reserve(usable_memory() or 0)
+
+
+def _whole(job: Job) -> float:
+    """How many bytes the profile's 1 is."""
+    if job.unit != SHARE:
+        return 1.0
+    total = usable_memory()
+    if total is None:
+        msg = "this platform does not tell how much memory there is; give an amount such as 1GiB"
+        raise OSError(msg)
+    return float(total)
+
+
+def _asked(size: float) -> str:
+    return f"asked for {math.ceil(size / MIB)} MiB"
+
+
+def _left() -> str:
+    return f"of {(usable_memory() or 0) // MIB} MiB, {_reserve() // MIB} MiB are left to everybody else"
 
 
 def main() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
+from control_groups import Group, made_group
 
 pytest_plugins = ["pytester"]
 
@@ -37,3 +38,10 @@ def eventually_gone(eventually: Eventually) -> Callable[..., None]:
             return True
 
     return lambda processes, within=30.0: eventually(lambda: all(map(ended, processes)), within)
+
+
+@pytest.fixture
+def group(eventually: Eventually) -> Iterator[Group]:
+    """A control group for CPU time and memory, where this process may make one."""
+    with made_group(eventually) as made:
+        yield made

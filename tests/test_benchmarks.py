@@ -49,3 +49,9 @@ def test_a_monitor_that_is_missing_is_named_and_left_out(monkeypatch):
     told = run("monitors.py", "--only", "atop", "--seconds", "1", "--warm-up", "0.5", "--rounds", "1")
     assert "atop: left out, since it is missing; apt-get install atop" in told
     assert "pytest-twin's sampler, " in told
+
+
+def test_memory_is_filled_stopped_and_killed():
+    told = run("memory_fill.py", "--size", "32MiB", "--rounds", "1", "--seconds", "0")
+    assert told.count("goal at most 0.1") == 2
+    assert told.count("gone after SIGKILL") == 2

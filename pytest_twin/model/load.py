@@ -50,6 +50,7 @@ MODIFIERS = {
     "block": Modifier(size, "disk: bytes a write", {"type": "string"}),
     "pause": Modifier(duration, "disk: time between two blocks of an amount", DURATION_SCHEMA),
     "loop": Modifier(_switch, "disk: write the amount again and again", {"type": "boolean"}),
+    "huge": Modifier(_switch, "mem: in huge pages", {"type": "boolean"}),
     "directory": Modifier(_directory, "disk: where to write; the file has no name", {"type": "string"}),
     "stop_when": Modifier(conditions, "stop when a sample shows this, such as ram_used_percent>95", CONDITION_SCHEMA),
     "strict": Modifier(_switch, "less than was asked is a failure", {"type": "boolean"}),

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from whatever import VALUES, tried
 
-from pytest_twin.model.load import Load, parse
+from pytest_twin.model.load import MODIFIERS, Load, parse
 from pytest_twin.model.schedule import (
     MOST_EVENTS,
     PARALLEL,
@@ -19,16 +19,14 @@ from pytest_twin.model.schedule import (
     Schedule,
     ScheduleError,
 )
+from pytest_twin.model.schedule_fields import EVENT
 from pytest_twin.model.schedule_reading import read
 from stressors import kinds
 
 KINDS = kinds()
 NAME = "schedule.json"
 KNOWN_TOP = "known are $schema, anchor, events, mode, seed, version"
-KNOWN_EVENT = (
-    "known are after, block, cpu, directory, disk, duration, id, loop, mem, note, pause, ramp, "
-    "repeat, replay, speed, start, steps, stop_when, strict, tests"
-)
+KNOWN_EVENT = f"known are {', '.join(sorted([*EVENT, *KINDS, *MODIFIERS]))}"
 KNOWN_STRESSORS = "known are cpu_stress.py, mem_stress.py, disk_stress.py"
 NOT_A_DURATION = 'is not a duration; write seconds, or text such as "500ms" or "1m30s"'
 RECORDED = [{"elapsed_s": "0", "cpu_percent": "50"}, {"elapsed_s": "2", "cpu_percent": "100"}]

@@ -181,3 +181,30 @@ def test_this_machine_has_something_to_use():
     assert 0 < capacity.usable_cpus() <= (os.cpu_count() or 1)
     usable = capacity.usable_memory()
     assert usable is None or 0 < (capacity.available_memory() or 1) <= usable
+
+
+@pytest.mark.parametrize(
+    ("high", "current", "available"), [("max", 0, 1000), (f"{800 * MIB}", 0, 800), (f"{800 * MIB}", 300 * MIB, 500)]
+)
+def test_below_a_limit_of_cgroup_v2_the_mark_at_which_it_is_slowed_down_counts(files, high, current, available):
+    files.update({
+        CGROUP: "0::/job\n",
+        "/proc/meminfo": meminfo(16 * GIB, 8 * GIB),
+        "/sys/fs/cgroup/job/memory.max": f"{1000 * MIB}\n",
+        "/sys/fs/cgroup/job/memory.high": f"{high}\n",
+        "/sys/fs/cgroup/job/memory.current": f"{current}\n",
+    })  # fmt: skip
+    assert capacity.available_memory() == available * MIB
+
+
+@pytest.mark.parametrize(
+    ("at", "text", "kills"),
+    [
+        ("/sys/fs/cgroup/job/memory.events", "low 0\nhigh 0\nmax 9\noom 2\noom_kill 3\n", 3),
+        (f"{V1}/memory/box/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n", 2),
+        ("/elsewhere", "", None),
+    ],
+)
+def test_kills_for_want_of_memory_are_counted_by_the_cgroup(files, at, text, kills):
+    files.update({CGROUP: "4:memory:/box\n0::/job\n", at: text})
+    assert capacity.oom_kills() == kills

@@ -1,0 +1,233 @@
+"""Time until an amount of memory is really resident, and until it is gone again: ours, stress-ng, and bytearray(n).
+
+    python benchmarks/memory_fill.py --size 4GiB
+
+Each is started anew, with all that it needs. Ours is there when the supervisor says so; of the others the resident
+memory is read every few milliseconds. Whether it is the amount that was asked is then counted by the kernel, mapping
+by mapping, without the programs' own memory. "Gone" is when no process is left (our supervisor, which serves the next
+load, aside).
+
+Then 1 GiB is asked for below a limit of 512 MiB, in a memory control group, where one can be made: how many processes
+did the kernel have to kill?
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from _shared import interleaved, program, ratios, show, show_one, tree
+
+import stressors
+from pytest_twin.model.load import parse
+from pytest_twin.model.quantity import size as read_size
+from pytest_twin.supervisor import Supervisor
+from stressors import mem_stress
+from stressors.capacity import MIB
+from stressors.resident import PAGE
+
+BYTEARRAY = "import sys, time; held = bytearray(int(sys.argv[1])); time.sleep(600)"
+LARGE = 8 * MIB  # a mapping of this size is the load, not the program
+LIMIT, TOO_MUCH = 512 * MIB, 1024 * MIB
+IN_GROUP = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
+
+Figures = defaultdict[str, list[float]]
+
+
+def resident(root: int) -> int:
+    """Bytes resident in the large anonymous mappings of a process and all below it."""
+    found = 0
+    for pid in tree(root):
+        counts = False
+        for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+            words = line.split()
+            if not words[0].endswith(":"):
+                is_anonymous = len(words) == 5  # a sixth would be a file, or a name such as [heap]
+            elif words[0] == "Size:":
+                counts = is_anonymous and int(words[1]) * 1024 >= LARGE
+            elif words[0] == "Rss:" and counts:
+                found += int(words[1]) * 1024
+    return found
+
+
+def quickly_resident(pids: Iterable[int]) -> int:
+    """Bytes resident in processes, their own included; those that are gone have none."""
+    found = 0
+    for pid in pids:
+        with suppress(OSError):
+            found += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+    return found
+
+
+def is_there(pid: int) -> bool:
+    """Whether a process still has anything; its memory is freed before it becomes a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
+    except OSError:
+        return False
+
+
+class Bench:
+    """Fills the same amount in different ways, and notes what else there is to see."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self.error: Figures = defaultdict(list)
+        self.stop: Figures = defaultdict(list)
+        self.again: Figures = defaultdict(list)
+        self.kill: Figures = defaultdict(list)
+
+    def ours(self, name: str, **modifiers: bool) -> float:
+        """Seconds until the plugin's load is there."""
+        (part,) = parse({"mem": f"{self._size // MIB}MiB", **modifiers}, stressors.kinds()).parts
+        supervisor = Supervisor(lambda *_: None)
+        began = time.monotonic()
+        applied = supervisor.apply("load", part)
+        if not applied.wait_ready():
+            sys.exit(applied.failed)
+        took = time.monotonic() - began
+        self._count(name, supervisor.pid)
+        began = time.monotonic()
+        applied.stop()
+        self.stop[name].append(time.monotonic() - began)
+        began = time.monotonic()
+        supervisor.apply("again", part).wait_ready()
+        self.again[name].append(time.monotonic() - began)
+        self._kill(name, supervisor.pid)
+        supervisor.close()
+        return took
+
+    def program(self, name: str, *command: object) -> float:
+        """Seconds until the memory of a program is there."""
+        began = time.monotonic()
+        with subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL) as process:
+            while quickly_resident(tree(process.pid)) < 0.999 * self._size:
+                time.sleep(0.002)
+            took = time.monotonic() - began
+            time.sleep(0.05)  # for the last thousandth
+            self._count(name, process.pid)
+            began = time.monotonic()
+            process.terminate()
+        self.stop[name].append(time.monotonic() - began)
+        return took
+
+    def _count(self, name: str, root: int | None) -> None:
+        assert root is not None  # noqa: S101 - for the type checker
+        self.error[name].append(abs(resident(root) / self._size - 1) * 100)
+
+    def _kill(self, name: str, root: int | None) -> None:
+        assert root is not None  # noqa: S101 - for the type checker
+        everybody = list(tree(root))
+        began = time.monotonic()
+        os.kill(root, signal.SIGKILL)
+        while any(map(is_there, everybody)):
+            time.sleep(0.002)
+        self.kill[name].append(time.monotonic() - began)
+
+
+@contextmanager
+def limited_group() -> Iterator[Path | None]:
+    """The folder of a new memory control group with a limit; None where none can be made."""
+    is_v1 = Path("/sys/fs/cgroup/memory/memory.limit_in_bytes").exists()
+    folder = Path("/sys/fs/cgroup", "memory" if is_v1 else "", f"twin-bench-{os.getpid()}")
+    try:
+        folder.mkdir()
+    except OSError as error:
+        print(f"kills below a limit: left out, since no control group can be made here ({error.strerror})")
+        yield None
+        return
+    try:
+        (folder / ("memory.limit_in_bytes" if is_v1 else "memory.max")).write_text(str(LIMIT))
+        yield folder
+    except OSError as error:
+        print(f"kills below a limit: left out, since memory cannot be limited here ({error.strerror})")
+    finally:
+        remove(folder)
+
+
+def remove(folder: Path) -> None:
+    """Remove a control group, once the kernel has let go of the last of its processes."""
+    for _ in range(100):
+        try:
+            return folder.rmdir()
+        except OSError:
+            time.sleep(0.05)
+    return None
+
+
+def kills(folder: Path, *command: object) -> int:
+    """How many processes the kernel kills in that group while a program runs there."""
+
+    def killed() -> int:
+        files = [folder / "memory.oom_control", folder / "memory.events"]
+        (file,) = (each for each in files if each.exists())
+        return int(dict(line.split() for line in file.read_text().splitlines())["oom_kill"])
+
+    before = killed()
+    subprocess.run(["/bin/sh", "-c", IN_GROUP, folder, *map(str, command)], stdout=subprocess.DEVNULL, check=False)
+    return killed() - before
+
+
+def compare(size: int, rounds: int, peer: str | None) -> None:
+    """Fill, and print what came of it."""
+    bench = Bench(size)
+    runs: dict[str, Callable[[], float]] = {
+        "ours": lambda: bench.ours("ours"),
+        "ours, huge pages": lambda: bench.ours("ours, huge pages", huge=True),
+        "bytearray": lambda: bench.program("bytearray", sys.executable, "-I", "-S", "-c", BYTEARRAY, size),
+    }
+    if peer:
+        command = [peer, "-q", "--vm", 1, "--vm-bytes", size, "--vm-populate", "--vm-keep", "--vm-hang", 0]
+        runs["stress-ng"] = lambda: bench.program("stress-ng", *command, "-t", 600)
+    took = interleaved(runs, rounds, warm=False)
+    for name, seconds in took.items():
+        print(name)
+        show("  filled after", seconds, "s")
+        if name in bench.again:
+            show("  filled again, by the same supervisor", bench.again[name], "s")
+        else:
+            show("    ours took, of that", ratios(took["ours"], seconds), "x", "at most 1.1")
+        show("  error of the resident size", bench.error[name], "%", "at most 0.1" if name == "ours" else "")
+        show("  gone after it is stopped", bench.stop[name], "s", "at most 0.1" if name == "ours" else "")
+        if name in bench.kill:
+            show("  gone after SIGKILL to the supervisor", bench.kill[name], "s", "at most 2")
+
+
+def compare_kills(seconds: float, peer: str | None) -> None:
+    """Ask for too much where memory is limited, and print how many had to die."""
+    with limited_group() as folder:
+        if folder is None:
+            return
+        print(f"{TOO_MUCH // MIB} MiB asked below a limit of {LIMIT // MIB} MiB, for {seconds:g} s")
+        flags = ["--step_mb", TOO_MUCH // MIB, "--steps", 1, "--sleep", seconds]
+        show_one("  processes killed, ours", kills(folder, sys.executable, mem_stress.__file__, *flags), "", "0")
+        if peer:
+            command = [peer, "-q", "--vm", 1, "--vm-bytes", TOO_MUCH, "--vm-populate", "-t", seconds]
+            show_one("  processes killed, stress-ng", kills(folder, *command))
+
+
+def main() -> None:
+    """Compare."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=read_size, default="4GiB", help="how much to fill (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each (default: %(default)s)")
+    parser.add_argument(
+        "--seconds", type=int, default=5, help="for so long too much is asked for (default: %(default)s)"
+    )
+    given = parser.parse_args()
+    peer = program("stress-ng", "apt-get install stress-ng")
+    compare(int(given.size) // MIB * MIB, given.rounds, peer)
+    if given.seconds:
+        compare_kills(given.seconds, peer)
+
+
+if __name__ == "__main__":
+    main()
