@@ -22,7 +22,7 @@ class Kind(NamedTuple):
         bare: The unit of a number without one, and how many of that unit one is; None where there is no such thing.
         amounts: What may be written, for error messages and help.
         modifiers: The further keywords that it understands, beside ``ramp`` and ``steps``.
-        measure: The achieved figure that answers the amount (``cpu_s``, ``peak_bytes``, ``written_bytes``).
+        measure: The achieved figure that answers the amount (``cpu_s``, ``peak_bytes``, ``moved_bytes``).
     """
 
     keyword: str

@@ -32,6 +32,22 @@ def _directory(raw: object) -> str:
     return raw
 
 
+def _pattern(raw: object) -> float:
+    """The part of the bytes that is read; the rest is written."""
+    name, colon, share = raw.partition(":") if isinstance(raw, str) else ("", "", "")
+    if name in _READ_SHARES and not colon:
+        return _READ_SHARES[name]
+    if name == "mixed" and share.isdecimal() and len(share) <= 3 and int(share) <= 100:
+        return int(share) / 100
+    raise ValueError(f'{raw!r} is no pattern; give "write", "read", "mixed", or "mixed:70" where 70 % is read')
+
+
+def _access(raw: object) -> str:
+    if not isinstance(raw, str) or raw not in {"sequential", "random"}:
+        raise ValueError(f'{raw!r} is no order of access; give "sequential" or "random"')
+    return raw
+
+
 @dataclass(frozen=True)
 class Modifier:
     """A keyword that says how a load is applied, not how much."""
@@ -41,11 +57,21 @@ class Modifier:
     schema: Mapping[str, Any]
 
 
+_READ_SHARES = {"write": 0.0, "read": 1.0, "mixed": 0.5}
 DURATION_SCHEMA = {"type": ["string", "number"]}
 MODIFIERS = {
     "ramp": Modifier(duration, "time in which the load grows to its amount", DURATION_SCHEMA),
     "steps": Modifier(_steps, "grow in so many steps, not smoothly", {"type": "integer"}),
-    "block": Modifier(size, "disk: bytes a write", {"type": "string"}),
+    "pattern": Modifier(
+        _pattern,
+        "disk: write, read, mixed (half and half), or mixed:70 where 70 % is read",
+        {"type": "string"},
+    ),
+    "access": Modifier(
+        _access, "disk: sequential, or random places of a file", {"type": "string", "enum": ["sequential", "random"]}
+    ),
+    "block": Modifier(size, "disk: bytes a write or read", {"type": "string"}),
+    "fsync": Modifier(size, "disk: wait each so many bytes until they are on the disk", {"type": "string"}),
     "pause": Modifier(duration, "disk: time between two blocks of an amount", DURATION_SCHEMA),
     "loop": Modifier(_switch, "disk: write the amount again and again", {"type": "boolean"}),
     "directory": Modifier(_directory, "disk: where to write; the file has no name", {"type": "string"}),

@@ -26,7 +26,7 @@ KINDS = kinds()
 NAME = "schedule.json"
 KNOWN_TOP = "known are $schema, anchor, events, mode, seed, version"
 KNOWN_EVENT = (
-    "known are after, block, cpu, directory, disk, duration, id, loop, mem, note, pause, ramp, "
+    "known are access, after, block, cpu, directory, disk, duration, fsync, id, loop, mem, note, pattern, pause, ramp, "
     "repeat, replay, speed, start, steps, tests"
 )
 KNOWN_STRESSORS = "known are cpu_stress.py, mem_stress.py, disk_stress.py"
