@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import Self
 
 from stressors.capacity import MIB, disk_reserve
-from stressors.disk_calls import FULL, claim, forget, open_unnamed, read_at, set_direct, write_at
+from stressors.disk_calls import FULL, aligned_buffer, claim, forget, open_unnamed, read_at, set_direct, write_at
 
 PAGE = mmap.PAGESIZE
 LARGEST_CALL = 4 * MIB  # a longer one could not be stopped soon enough
@@ -68,7 +68,7 @@ class DiskFile:
         self._scatter = scatter
         self._at = self._unsynced = 0
         self._look_at = 0.0
-        self._buffer = memoryview(mmap.mmap(-1, LARGEST_CALL))  # page-aligned, as O_DIRECT wants it
+        self._buffer = aligned_buffer(LARGEST_CALL)
         self._buffer[:] = os.urandom(MIB) * (LARGEST_CALL // MIB)  # once: making it costs more than writing it
 
     def __enter__(self) -> Self:

@@ -31,7 +31,8 @@ KIND = Kind(
     measure="moved_bytes",
 )
 
-RATE_BLOCK = 256 * 1024  # small, so that a rate is smooth
+BLOCKS_A_SECOND = 400  # of a rate: so small that it is smooth, so large that a disk has 2.5 ms for each
+SMALLEST_RATE_BLOCK = 16 * 1024
 LARGEST_DEBT_S = 0.5  # a disk that was too slow for a while is given no more than this to catch up
 
 
@@ -51,8 +52,7 @@ def stress(job: Job) -> None:
     Raises:
         OSError: The disk is broken or full, or, for a strict load, has less room than was asked.
     """
-    block = int(job.options.get("block") or (RATE_BLOCK if job.unit == RATE else LARGEST_CALL))
-    block = max(PAGE, block // PAGE * PAGE)
+    block = max(PAGE, int(job.options.get("block") or _usual_block(job)) // PAGE * PAGE)
     amount = int(job.profile.peak) if job.unit == BYTES else math.inf
     goes_round = bool(job.options.get("pattern")) or job.options.get("access") == "random"
     with _opened(job, min(amount, REGION) if goes_round or amount == math.inf else amount) as file:
@@ -70,6 +70,14 @@ def stress(job: Job) -> None:
             if job.strict:
                 raise
             job.achieved["reduced"] = f"ended after {traffic.moved // MIB} MiB: {error}"
+
+
+def _usual_block(job: Job) -> int:
+    """The power of two that suits a rate; all else is done in large blocks."""
+    if job.unit != RATE:
+        return LARGEST_CALL
+    smooth: int = 1 << (math.ceil(job.profile.peak / BLOCKS_A_SECOND) - 1).bit_length()
+    return min(max(smooth, SMALLEST_RATE_BLOCK), LARGEST_CALL)
 
 
 def _opened(job: Job, size: float) -> DiskFile:

@@ -49,3 +49,13 @@ def test_a_monitor_that_is_missing_is_named_and_left_out(monkeypatch):
     told = run("monitors.py", "--only", "atop", "--seconds", "1", "--warm-up", "0.5", "--rounds", "1")
     assert "atop: left out, since it is missing; apt-get install atop" in told
     assert "pytest-twin's sampler, " in told
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("disk_write.py", "read, ours"), ("disk_rate.py", "ours: error of 50 MB/s")]
+)
+def test_a_disk_load_is_measured_also_where_there_is_no_other(name, said, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    told = run(name, "--rounds", "1", "--seconds", "1", "--directory", tmp_path)
+    assert "fio: left out, since it is missing; apt-get install fio" in told
+    assert said in told

@@ -207,6 +207,13 @@ def test_a_disk_that_is_too_slow_falls_behind_what_was_asked(monkeypatch):
     assert figures["asked_written_bytes"] == pytest.approx(1_000_000, abs=5000)
 
 
+@pytest.mark.parametrize(
+    ("rate", "kib"), [(1, 16), (6_553_600, 16), (6_553_601, 32), (50e6, 128), (500e6, 2048), (5e9, 4096)]
+)
+def test_a_block_of_a_rate_is_small_enough_to_be_smooth(rate, kib):
+    assert disk_stress._usual_block(job("bytes/s", rate)) == kib * 1024
+
+
 @pytest.mark.parametrize(("pattern", "read"), [(0.0, 0), (0.5, 10), (0.7, 14), (1.0, 20)])
 def test_reads_and_writes_are_mixed_as_asked(tmp_path, pattern, read):
     load = job("bytes", 20 * 4096, pattern=pattern, block=4096, directory=str(tmp_path))
