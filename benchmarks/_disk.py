@@ -113,6 +113,6 @@ def flags(doc: str | None, *, rounds: int, seconds: int) -> argparse.ArgumentPar
     """The flags that these benchmarks share."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=rounds)
-    parser.add_argument("--seconds", type=int, default=seconds, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=seconds, help="of each measurement")
     parser.add_argument("--directory", default=".", help="on the file system that is written to")
     return parser

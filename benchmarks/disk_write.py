@@ -4,7 +4,8 @@
 
 Each writes, or reads, one after another, blocks of a file of 256 MiB whose space is claimed before, as fast as it can.
 What was moved comes from /proc/PID/io and the CPU time from the processes' own clocks, both summed over all processes
-of a contender, and over a time in which it is running. stress-ng has no such file, and mixes writing with its checks.
+of a contender, and over a time in which it is running. fio's memory is, as usual, of small pages; ours of huge ones.
+stress-ng claims no space before, and checks besides.
 """
 
 from __future__ import annotations

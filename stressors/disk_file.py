@@ -95,6 +95,7 @@ class DiskFile:
         """
         at = 0
         while at < self.size or self._grow():
+            self.keep_reserve()
             at += self._write(min(LARGEST_CALL, self.size - at), at)
         self.sync()
 

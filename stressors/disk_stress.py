@@ -33,6 +33,7 @@ KIND = Kind(
 
 BLOCKS_A_SECOND = 400  # of a rate: so small that it is smooth, so large that a disk has 2.5 ms for each
 SMALLEST_RATE_BLOCK = 16 * 1024
+SMALLEST_RATE_FILE = 32 * MIB
 LARGEST_DEBT_S = 0.5  # a disk that was too slow for a while is given no more than this to catch up
 
 
@@ -54,9 +55,9 @@ def stress(job: Job) -> None:
     """
     block = max(PAGE, int(job.options.get("block") or _usual_block(job)) // PAGE * PAGE)
     amount = int(job.profile.peak) if job.unit == BYTES else math.inf
-    goes_round = bool(job.options.get("pattern")) or job.options.get("access") == "random"
-    with _opened(job, min(amount, REGION) if goes_round or amount == math.inf else amount) as file:
-        if goes_round:
+    is_filled = bool(job.options.get("pattern")) or job.options.get("access") == "random"
+    with _opened(job, amount if amount < math.inf and not is_filled else min(amount, _usual_size(job))) as file:
+        if is_filled:
             file.fill()  # so that there is something to read, and to write over
         traffic = Traffic(job, file)
         traffic.move(int(min(block, amount)))
@@ -78,6 +79,13 @@ def _usual_block(job: Job) -> int:
         return LARGEST_CALL
     smooth: int = 1 << (math.ceil(job.profile.peak / BLOCKS_A_SECOND) - 1).bit_length()
     return min(max(smooth, SMALLEST_RATE_BLOCK), LARGEST_CALL)
+
+
+def _usual_size(job: Job) -> float:
+    """How large a file is gone round in: for a rate a second's worth, for places in a file are slow the first time."""
+    if job.unit != RATE or job.options.get("access") == "random":
+        return REGION
+    return min(max(job.profile.peak, SMALLEST_RATE_FILE), REGION)
 
 
 def _opened(job: Job, size: float) -> DiskFile:

@@ -214,6 +214,20 @@ def test_a_block_of_a_rate_is_small_enough_to_be_smooth(rate, kib):
     assert disk_stress._usual_block(job("bytes/s", rate)) == kib * 1024
 
 
+@pytest.mark.parametrize(
+    ("unit", "value", "access", "mib"),
+    [
+        ("max", 0, "sequential", 256),
+        ("bytes/s", 1e6, "sequential", 32),
+        ("bytes/s", 100 * MIB, "sequential", 100),
+        ("bytes/s", 5e9, "sequential", 256),
+        ("bytes/s", 1e6, "random", 256),
+    ],
+)
+def test_a_file_is_gone_round_in_that_suits_the_load(unit, value, access, mib):
+    assert disk_stress._usual_size(job(unit, value, access=access)) == mib * MIB
+
+
 @pytest.mark.parametrize(("pattern", "read"), [(0.0, 0), (0.5, 10), (0.7, 14), (1.0, 20)])
 def test_reads_and_writes_are_mixed_as_asked(tmp_path, pattern, read):
     load = job("bytes", 20 * 4096, pattern=pattern, block=4096, directory=str(tmp_path))
