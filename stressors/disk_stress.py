@@ -104,6 +104,7 @@ class Traffic:
 
     def __init__(self, job: Job, file: DiskFile) -> None:
         self._job, self._file = job, file
+        self._began = job.now()
         self._read_share = float(job.options.get("pattern") or 0.0)
 
     @property
@@ -123,6 +124,7 @@ class Traffic:
 
     def ask(self, size: float) -> None:
         """Note how much should have been moved by now."""
+        self._job.achieved["moving_s"] = self._job.now() - self._began
         if self._read_share < 1:
             self._job.achieved["asked_written_bytes"] = size * (1 - self._read_share)
         if self._read_share > 0:
@@ -135,6 +137,7 @@ class Traffic:
     def _note(self) -> None:
         achieved = self._job.achieved
         achieved["moved_bytes"] = self.moved
+        achieved["moving_s"] = self._job.now() - self._began
         if self._read_share < 1:
             achieved["written_bytes"] = self._file.written
         if self._read_share > 0:

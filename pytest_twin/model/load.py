@@ -129,7 +129,11 @@ class Part:
             return f"{figure / whole:.1%}" if whole else ""
         if self.unit == COUNT:
             return f"{figure:.2f} cores" if self.kind.measure == "cpu_s" else f"{figure:g}"
-        return said_bytes(figure, like=self.text) if self.unit == BYTES else f"{figure / held_s / 1e6:.1f}MB/s"
+        if self.unit == BYTES:
+            return said_bytes(figure, like=self.text)
+        return (
+            f"{figure / (achieved.get('moving_s') or held_s) / 1e6:.1f}MB/s"  # a file is made before, and deleted after
+        )
 
 
 @dataclass(frozen=True)

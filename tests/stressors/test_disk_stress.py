@@ -188,6 +188,7 @@ def test_a_rate_is_exact_where_the_disk_keeps_up(monkeypatch):
     figures = paced(monkeypatch, 100_000.0, 10.0, lambda _: 0.004)
     assert figures["written_bytes"] == pytest.approx(1_000_000, abs=1500)
     assert figures["asked_written_bytes"] == pytest.approx(1_000_000, abs=1500)
+    assert figures["moving_s"] == pytest.approx(10.0, abs=0.02)
 
 
 def test_a_short_stall_is_made_up_for(monkeypatch):
@@ -243,6 +244,7 @@ def test_reads_and_writes_are_mixed_as_asked(tmp_path, pattern, read):
 def test_what_a_rate_asks_for_is_told_apart(pattern, asked):
     load = job("bytes/s", 1e6, pattern=pattern)
     disk_stress.Traffic(load, None).ask(1000.0)
+    assert load.achieved.pop("moving_s") >= 0
     assert load.achieved == {f"asked_{name}_bytes": share * 1000 for name, share in asked.items()}
 
 
