@@ -42,7 +42,8 @@ class StressHandle:
     def achieved(self) -> dict[str, Any]:
         """Figures so far, final ones once it is stopped.
 
-        ``cpu_s`` (CPU seconds of the stressor), ``resident_bytes``, ``peak_bytes`` (memory), ``written_bytes`` (disk).
+        ``cpu_s`` (CPU seconds of the stressor), ``resident_bytes``, ``peak_bytes`` (memory), ``written_bytes`` and
+        ``read_bytes`` (disk).
         """
         return self._applied.achieved if self._applied is not None else {}
 

@@ -53,6 +53,11 @@ def memory_reserve(total: int) -> int:
     return max(256 * MIB, total // 20)
 
 
+def disk_reserve(total: int) -> int:
+    """Bytes of a disk that a load leaves to everybody else."""
+    return max(256 * MIB, total // 50)
+
+
 def memory_limit() -> int | None:
     """The tightest memory limit of this process's cgroups, in bytes."""
     return min(memory_limits().values(), default=None)

@@ -1,24 +1,22 @@
-"""Disk load: a rate held, an amount written once, or as fast as it goes; past the page cache where that is possible.
+"""Disk load: a rate held, an amount moved once, or as fast as it goes; written, read or both, past the page cache.
 
-The file never has a name (O_TMPFILE), or loses it right after it was opened, so that nothing is ever left behind.
 Blocks go out on absolute deadlines: sleeping a fixed time after each block would fall short by what the block takes.
 """
 
 from __future__ import annotations
 
-import mmap
+import math
 import os
-import shutil
+import random
 import sys
-import tempfile
 import time
 from pathlib import Path
-from typing import Self
 
 if not __package__:  # run as a file: its own folder, if that is on the path, gives way to the one above
     sys.path[0 : not sys.flags.safe_path] = [str(Path(__file__).resolve().parent.parent)]
 
 from stressors.capacity import MIB
+from stressors.disk_file import LARGEST_CALL, PAGE, REGION, DiskFile, NoRoom
 from stressors.job import Job
 from stressors.kind import BYTES, MAX, RATE, Kind
 
@@ -29,164 +27,152 @@ KIND = Kind(
     units=(RATE, BYTES, MAX),
     bare=None,
     amounts='a rate such as "50MB/s", an amount such as "1500MB", or "max"',
-    modifiers=("block", "pause", "loop", "directory"),
-    measure="written_bytes",
+    modifiers=("pattern", "access", "block", "fsync", "pause", "loop", "directory"),
+    measure="moved_bytes",
 )
 
-PAGE = mmap.PAGESIZE
-RATE_BLOCK = 256 * 1024  # small, so that a rate is smooth
-BULK_BLOCK = 4 * MIB
-REGION = 256 * MIB  # a rate goes round in a file of this size
-SYNC_EVERY = 16 * MIB  # where O_DIRECT is not to be had
+BLOCKS_A_SECOND = 400  # of a rate: so small that it is smooth, so large that a disk has 2.5 ms for each
+SMALLEST_RATE_BLOCK = 16 * 1024
+SMALLEST_RATE_FILE = 32 * MIB
+LARGEST_DEBT_S = 0.5  # a disk that was too slow for a while is given no more than this to catch up
 
 
 def workers(job: Job) -> int:  # noqa: ARG001
-    """One process writes it all."""
+    """One process moves it all."""
     return 1
 
 
+def demand(job: Job) -> float:
+    """The most bytes a second that it wants."""
+    return job.profile.peak if job.unit == RATE else math.inf
+
+
 def stress(job: Job) -> None:
-    """Write until the amount is on the disk, or until stopped."""
-    block = int(job.options.get("block") or (RATE_BLOCK if job.unit == RATE else BULK_BLOCK))
-    block = max(PAGE, block // PAGE * PAGE)
-    amount = int(job.profile.peak) if job.unit == BYTES else REGION
-    block = min(block, amount)
-    with Target(job.options.get("directory") or ".", job.options.get("path")) as target:
-        target.room_for(max(block, amount))
-        target.write(block)
-        job.achieved["written_bytes"] = target.written
+    """Write or read until the amount is moved, or until stopped.
+
+    Raises:
+        OSError: The disk is broken or full, or, for a strict load, has less room than was asked.
+    """
+    block = max(PAGE, int(job.options.get("block") or _usual_block(job)) // PAGE * PAGE)
+    amount = int(job.profile.peak) if job.unit == BYTES else math.inf
+    is_filled = bool(job.options.get("pattern")) or job.options.get("access") == "random"
+    with _opened(job, amount if amount < math.inf and not is_filled else min(amount, _usual_size(job))) as file:
+        if is_filled:
+            file.fill()  # so that there is something to read, and to write over
+        traffic = Traffic(job, file)
+        traffic.move(int(min(block, amount)))
         job.ready()
-        if job.unit == RATE:
-            _hold_rate(job, target, block)
+        try:
+            if job.unit == RATE:
+                _hold_rate(job, traffic, block)
+            else:
+                _move_amount(job, traffic, block, math.inf if job.options.get("loop") else amount)
+        except NoRoom as error:
+            if job.strict:
+                raise
+            job.achieved["reduced"] = f"ended after {traffic.moved // MIB} MiB: {error}"
+
+
+def _usual_block(job: Job) -> int:
+    """The power of two that suits a rate; all else is done in large blocks."""
+    if job.unit != RATE:
+        return LARGEST_CALL
+    smooth: int = 1 << (math.ceil(job.profile.peak / BLOCKS_A_SECOND) - 1).bit_length()
+    return min(max(smooth, SMALLEST_RATE_BLOCK), LARGEST_CALL)
+
+
+def _usual_size(job: Job) -> float:
+    """How large a file is gone round in: for a rate a second's worth, for places in a file are slow the first time."""
+    if job.unit != RATE or job.options.get("access") == "random":
+        return REGION
+    return min(max(job.profile.peak, SMALLEST_RATE_FILE), REGION)
+
+
+def _opened(job: Job, size: float) -> DiskFile:
+    fsync = job.options.get("fsync")
+    return DiskFile(
+        job.options.get("directory") or ".",
+        int(size),
+        path=job.options.get("path"),
+        sync_every=int(fsync) if fsync else None,
+        scatter=random.Random(job.seed) if job.options.get("access") == "random" else None,  # noqa: S311 - not secret
+    )
+
+
+class Traffic:
+    """Blocks that are written and read in a given proportion, and the figures of it."""
+
+    def __init__(self, job: Job, file: DiskFile) -> None:
+        self._job, self._file = job, file
+        self._began = job.now()
+        self._read_share = float(job.options.get("pattern") or 0.0)
+
+    @property
+    def moved(self) -> int:
+        """Bytes written and read."""
+        return self._file.written + self._file.read
+
+    def move(self, size: int) -> None:
+        """Write or read so many bytes, whichever is behind."""
+        self._file.keep_reserve()
+        if self._file.read + size <= self._read_share * (self.moved + size):
+            self._file.fetch(size)
         else:
-            _write_amount(job, target, block, amount if job.unit == BYTES and not job.options.get("loop") else None)
+            self._file.write(size)
+        self._note()
+        self._job.tick()
 
-
-def _hold_rate(job: Job, target: Target, block: int) -> None:
-    then, due = job.began, 0.0
-    while True:
-        now = job.now()
-        rate = job.target()
-        due, then = due + rate * (now - then), now
-        due = min(due, target.written + max(rate, block))  # a disk that is too slow gets no debt of more than a second
-        while target.written + block <= due:
-            target.write(block)
-            job.achieved["written_bytes"] = target.written
-            job.tick()
-        job.tick()
-        missing = target.written + block - due
-        time.sleep(min(0.05, missing / rate) if rate > 0 else 0.05)
-
-
-def _write_amount(job: Job, target: Target, block: int, amount: int | None) -> None:
-    """Write the amount, or without end where it is None; pause after each block if asked to."""
-    pause = float(job.options.get("pause") or 0)
-    while amount is None or target.written < amount:
-        time.sleep(pause)
-        target.write(block if amount is None else min(block, amount - target.written))
-        job.achieved["written_bytes"] = target.written
-        job.tick()
-    target.sync()
-
-
-class Target:
-    """A file without a name, written round and round."""
-
-    def __init__(self, directory: str, path: str | None = None) -> None:
-        self.written = 0
-        self._directory = directory if path is None else os.path.dirname(path) or "."
-        if not os.path.isdir(self._directory):
-            msg = f"{self._directory} is no directory"
-            raise OSError(msg)
-        self._fd, self._name = _open_unnamed(self._directory, path)
-        self._direct = _set_direct(self._fd, True)
-        self._room = REGION
-        self._at = self._unsynced = 0
-        self._buffer = memoryview(mmap.mmap(-1, BULK_BLOCK))  # page-aligned, as O_DIRECT wants it
-        self._buffer[:] = os.urandom(MIB) * (BULK_BLOCK // MIB)  # once: making it costs more than writing it
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._fd)
-        if sys.platform == "win32":
-            os.unlink(self._name)
-
-    def room_for(self, size: int) -> None:
-        """Make the file as large as asked, or as large as leaves the disk's reserve free.
-
-        Raises:
-            OSError: There is not even room for a mebibyte.
-        """
-        usage = shutil.disk_usage(self._directory)
-        spare = usage.free - max(256 * MIB, usage.total // 50)
-        if spare < MIB:
-            msg = f"{self._directory} has {usage.free // MIB} MiB free, which is left to everybody else"
-            raise OSError(msg)
-        self._room = min(size, spare)
-
-    def write(self, size: int) -> None:
-        """Write so many bytes and go on behind them."""
-        while size > 0:
-            if self._at >= self._room:
-                self._at = 0
-            part = min(size, BULK_BLOCK, self._room - self._at)
-            if self._direct and part % PAGE:
-                self._buffered()
-            wrote = self._write_part(part)
-            self._at += wrote
-            self.written += wrote
-            size -= wrote
+    def ask(self, size: float) -> None:
+        """Note how much should have been moved by now."""
+        self._job.achieved["moving_s"] = self._job.now() - self._began
+        if self._read_share < 1:
+            self._job.achieved["asked_written_bytes"] = size * (1 - self._read_share)
+        if self._read_share > 0:
+            self._job.achieved["asked_read_bytes"] = size * self._read_share
 
     def sync(self) -> None:
         """Have it on the disk before going on."""
-        self._unsynced = 0
-        os.fsync(self._fd)
+        self._file.sync()
 
-    def _write_part(self, part: int) -> int:
-        os.lseek(self._fd, self._at, os.SEEK_SET)
-        wrote = os.write(self._fd, self._buffer[:part])
-        if not self._direct:
-            self._unsynced += wrote
-            if self._unsynced >= SYNC_EVERY:
-                self.sync()
-        return wrote
-
-    def _buffered(self) -> None:
-        """The tail of an amount need not be a whole page, which O_DIRECT refuses."""
-        self._direct = False
-        _set_direct(self._fd, False)
+    def _note(self) -> None:
+        achieved = self._job.achieved
+        achieved["moved_bytes"] = self.moved
+        achieved["moving_s"] = self._job.now() - self._began
+        if self._read_share < 1:
+            achieved["written_bytes"] = self._file.written
+        if self._read_share > 0:
+            achieved["read_bytes"] = self._file.read
+        if self._file.short and self._job.unit == BYTES:
+            if self._job.strict:
+                raise OSError(self._file.short)
+            achieved["reduced"] = self._file.short
 
 
-def _open_unnamed(directory: str, path: str | None) -> tuple[int, str]:
-    """An open file that is in no folder any more (on Windows an open file keeps its name)."""
-    if path is None and sys.platform == "linux":
-        try:
-            return os.open(directory, os.O_TMPFILE | os.O_RDWR, 0o600), ""
-        except OSError:  # a file system that lacks it
-            pass
-    if path is None:
-        fd, path = tempfile.mkstemp(prefix=".stress-", dir=directory)
-    else:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    if sys.platform != "win32":
-        os.unlink(path)
-    return fd, path
+def _hold_rate(job: Job, traffic: Traffic, block: int) -> None:
+    """Move a block whenever one is due."""
+    then, due, asked = job.now(), 0.0, 0.0
+    while True:
+        now, rate = job.now(), job.target()
+        fresh, then = rate * (now - then), now
+        asked += fresh
+        due = min(due + fresh, traffic.moved + max(rate * LARGEST_DEBT_S, block))
+        traffic.ask(asked)
+        missing = traffic.moved + block - due
+        if missing <= 0:
+            traffic.move(block)
+        else:
+            job.tick()
+            time.sleep(min(0.05, missing / rate) if rate > 0 else 0.05)
 
 
-def _set_direct(fd: int, wanted: bool) -> bool:
-    """Go past the page cache or no longer; whether that is how it is now."""
-    if sys.platform != "linux":
-        return False
-    import fcntl
-
-    flags = fcntl.fcntl(fd, fcntl.F_GETFL)
-    try:
-        fcntl.fcntl(fd, fcntl.F_SETFL, flags | os.O_DIRECT if wanted else flags & ~os.O_DIRECT)
-    except OSError:  # a file system that lacks it, such as tmpfs
-        return False
-    return wanted
+def _move_amount(job: Job, traffic: Traffic, block: int, amount: float) -> None:
+    """Move the amount, which may be without end; pause after each block if asked to."""
+    pause = float(job.options.get("pause") or 0)
+    while traffic.moved < amount:
+        if pause:
+            time.sleep(pause)
+        traffic.move(int(min(block, amount - traffic.moved)))
+    traffic.sync()
 
 
 def main() -> None:

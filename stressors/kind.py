@@ -20,7 +20,7 @@ class Kind:
         bare: The unit of a number without one, and how many of that unit one is; None where there is no such thing.
         amounts: What may be written, for error messages and help.
         modifiers: The further keywords that it understands, beside ``ramp`` and ``steps``.
-        measure: The achieved figure that answers the amount (``cpu_s``, ``peak_bytes``, ``written_bytes``).
+        measure: The achieved figure that answers the amount (``cpu_s``, ``peak_bytes``, ``moved_bytes``).
     """
 
     __slots__ = ("amounts", "bare", "keyword", "measure", "modifiers", "module", "type", "units")

@@ -84,4 +84,4 @@ def _said(reply: dict[str, Any]) -> str:
 
 
 def _is_size(name: str) -> bool:
-    return name.endswith("_bytes") and name != "resident_bytes"
+    return name.endswith("_bytes") and not name.startswith("asked_") and name not in {"resident_bytes", "moved_bytes"}

@@ -55,3 +55,13 @@ def test_memory_is_filled_stopped_and_killed():
     told = run("memory_fill.py", "--size", "32MiB", "--rounds", "1", "--seconds", "0")
     assert told.count("goal at most 0.1") == 2
     assert told.count("gone after SIGKILL") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds", "said"), [("disk_write.py", "0.2", "read, ours"), ("disk_rate.py", "1", "error of 50 MB/s")]
+)
+def test_a_disk_load_is_measured_also_where_there_is_no_other(name, seconds, said, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    told = run(name, "--rounds", "1", "--seconds", seconds, "--directory", tmp_path)
+    assert "fio: left out, since it is missing; apt-get install fio" in told
+    assert said in told

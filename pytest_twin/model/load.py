@@ -34,6 +34,22 @@ def _directory(raw: object) -> str:
     return raw
 
 
+def _pattern(raw: object) -> float:
+    """The part of the bytes that is read; the rest is written."""
+    name, colon, share = raw.partition(":") if isinstance(raw, str) else ("", "", "")
+    if name in _READ_SHARES and not colon:
+        return _READ_SHARES[name]
+    if name == "mixed" and share.isdecimal() and len(share) <= 3 and int(share) <= 100:
+        return int(share) / 100
+    raise ValueError(f'{raw!r} is no pattern; give "write", "read", "mixed", or "mixed:70" where 70 % is read')
+
+
+def _access(raw: object) -> str:
+    if not isinstance(raw, str) or raw not in {"sequential", "random"}:
+        raise ValueError(f'{raw!r} is no order of access; give "sequential" or "random"')
+    return raw
+
+
 @dataclass(frozen=True)
 class Modifier:
     """A keyword that says how a load is applied, not how much."""
@@ -43,11 +59,21 @@ class Modifier:
     schema: Mapping[str, Any]
 
 
+_READ_SHARES = {"write": 0.0, "read": 1.0, "mixed": 0.5}
 DURATION_SCHEMA = {"type": ["string", "number"]}
 MODIFIERS = {
     "ramp": Modifier(duration, "time in which the load grows to its amount", DURATION_SCHEMA),
     "steps": Modifier(_steps, "grow in so many steps, not smoothly", {"type": "integer"}),
-    "block": Modifier(size, "disk: bytes a write", {"type": "string"}),
+    "pattern": Modifier(
+        _pattern,
+        "disk: write, read, mixed (half and half), or mixed:70 where 70 % is read",
+        {"type": "string"},
+    ),
+    "access": Modifier(
+        _access, "disk: sequential, or random places of a file", {"type": "string", "enum": ["sequential", "random"]}
+    ),
+    "block": Modifier(size, "disk: bytes a write or read", {"type": "string"}),
+    "fsync": Modifier(size, "disk: wait each so many bytes until they are on the disk", {"type": "string"}),
     "pause": Modifier(duration, "disk: time between two blocks of an amount", DURATION_SCHEMA),
     "loop": Modifier(_switch, "disk: write the amount again and again", {"type": "boolean"}),
     "huge": Modifier(_switch, "mem: in huge pages", {"type": "boolean"}),
@@ -117,7 +143,11 @@ class Part:
             return f"{figure / whole:.1%}" if whole else ""
         if self.unit == COUNT:
             return f"{figure:.2f} cores" if self.kind.measure == "cpu_s" else f"{figure:g}"
-        return said_bytes(figure, like=self.text) if self.unit == BYTES else f"{figure / held_s / 1e6:.1f}MB/s"
+        if self.unit == BYTES:
+            return said_bytes(figure, like=self.text)
+        return (
+            f"{figure / (achieved.get('moving_s') or held_s) / 1e6:.1f}MB/s"  # a file is made before, and deleted after
+        )
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,8 @@ def test_steps_need_a_ramp():
 @pytest.mark.parametrize(
     ("keyword", "raw", "problem"),
     [
-        ("block", "1MB", "disk only: bytes a write"),
+        ("block", "1MB", "disk only: bytes a write or read"),
+        ("pattern", "read", "disk only: write, read, mixed (half and half), or mixed:70 where 70 % is read"),
         ("pause", "1s", "disk only: time between two blocks of an amount"),
         ("loop", True, "disk only: write the amount again and again"),
         ("directory", "x", "disk only: where to write; the file has no name"),
@@ -183,6 +184,27 @@ def test_a_part_takes_only_the_options_of_its_kind():
     assert disk.options == {"block": 4096.0, "pause": 0.01, "loop": True, "directory": "d"}
 
 
+@pytest.mark.parametrize(
+    ("pattern", "read_share"),
+    [("write", 0.0), ("read", 1.0), ("mixed", 0.5), ("mixed:70", 0.7), ("mixed:0", 0.0), ("mixed:100", 1.0)],
+)
+def test_a_pattern_is_the_share_that_is_read(pattern, read_share):
+    assert part(disk="max", pattern=pattern).options == {"pattern": read_share}
+
+
+@pytest.mark.parametrize("pattern", ["", "reed", "read:70", "mixed:", "mixed:101", "mixed:-1", "mixed:7.5", 70, None])
+def test_a_pattern_that_is_none_is_told_what_may_be_written(pattern):
+    told = f'{pattern!r} is no pattern; give "write", "read", "mixed", or "mixed:70" where 70 % is read'
+    assert problems(disk="max", pattern=pattern) == [("pattern", told)]
+
+
+@pytest.mark.parametrize("access", ["rand", True, []])
+def test_an_order_of_access_is_one_of_two(access):
+    told = f'{access!r} is no order of access; give "sequential" or "random"'
+    assert problems(disk="max", access=access) == [("access", told)]
+    assert part(disk="max", access="random").options == {"access": "random"}
+
+
 def test_a_faster_load_keeps_its_amounts_and_shrinks_its_times():
     faster = parse({"disk": "20B", "ramp": "4s", "steps": 2, "pause": "10s"}, KINDS).faster(10).parts[0]
     assert faster.profile == ((0.0, 10.0), (0.2, 10.0), (0.2, 20.0))
@@ -207,9 +229,10 @@ def test_the_supervisor_is_sent_plain_values():
         ({"mem": "1GiB"}, {"peak_bytes": 2**29}, 10.0, "512.0MiB"),
         ({"mem": "512MB"}, {"peak_bytes": 512e6}, 10.0, "512.0MB"),
         ({"mem": "25%"}, {"peak_bytes": 2**30}, 10.0, "12.5%"),
-        ({"disk": "50MB/s"}, {"written_bytes": 490e6}, 10.0, "49.0MB/s"),
-        ({"disk": "max"}, {"written_bytes": 490e6}, 10.0, "49.0MB/s"),
-        ({"disk": "1500MB"}, {"written_bytes": 1500e6}, 10.0, "1.5GB"),
+        ({"disk": "50MB/s"}, {"moved_bytes": 490e6}, 10.0, "49.0MB/s"),
+        ({"disk": "50MB/s"}, {"moved_bytes": 490e6, "moving_s": 9.8}, 10.0, "50.0MB/s"),
+        ({"disk": "max"}, {"moved_bytes": 490e6}, 10.0, "49.0MB/s"),
+        ({"disk": "1500MB"}, {"moved_bytes": 1500e6}, 10.0, "1.5GB"),
         ({"cpu": 2}, {}, 10.0, ""),
         ({"cpu": 2}, {"cpu_s": 1.0}, 0.0, ""),
     ],

@@ -6,19 +6,18 @@ import os
 import re
 import signal
 import sys
-from collections import namedtuple
 from pathlib import Path
 
 import pytest
 
 from stressors import disk_stress
 from stressors.capacity import MIB
-from stressors.disk_stress import BULK_BLOCK, PAGE, Target
+from stressors.disk_file import NoRoom
+from stressors.job import Job
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX: an open file may lose its name")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc tells of open files")
 DISK = {"module": "stressors.disk_stress"}
-Usage = namedtuple("Usage", "total used free")  # noqa: PYI024 - as shutil has it
 
 
 def test_it_runs_from_a_bare_checkout_and_says_what_it_did(run, tmp_path):
@@ -141,38 +140,162 @@ def test_as_fast_as_it_goes_is_faster_than_a_rate(supervisor, tmp_path):
     assert most > 2 * supervisor.hear()["achieved"]["written_bytes"]
 
 
-def test_a_target_goes_round_in_the_room_it_has(tmp_path):
-    with Target(str(tmp_path)) as target:
-        target.room_for(2 * BULK_BLOCK)
-        target.write(5 * BULK_BLOCK + PAGE)
-        assert target.written == 5 * BULK_BLOCK + PAGE
-        assert os.fstat(target._fd).st_size == 2 * BULK_BLOCK
+def job(unit: str, value: float, **options) -> Job:
+    """A job with these modifiers, on a clock that a test may wind."""
+    return Job({"unit": unit, "profile": [(0, value)], "options": options})
 
 
-def test_a_full_disk_is_left_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(disk_stress.shutil, "disk_usage", lambda _: Usage(1000 * MIB, 744 * MIB, 256 * MIB))
-    with Target(str(tmp_path)) as target, pytest.raises(OSError, match="free") as caught:
-        target.room_for(MIB)
-    assert str(caught.value) == f"{tmp_path} has 256 MiB free, which is left to everybody else"
+class Wound(Job):
+    """A job whose clock goes on by what each block takes, and which is stopped at a time."""
+
+    def __init__(self, rate: float, *, until: float) -> None:
+        super().__init__({"unit": "bytes/s", "profile": [(0, rate)]})
+        self.at, self._until = 0.0, until
+
+    def now(self) -> float:
+        if getattr(self, "at", 0.0) >= getattr(self, "_until", 1.0):
+            raise KeyboardInterrupt
+        return getattr(self, "at", 0.0)
 
 
-def test_a_disk_with_little_room_gets_a_smaller_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(disk_stress.shutil, "disk_usage", lambda _: Usage(1000 * MIB, 742 * MIB, 258 * MIB))
-    with Target(str(tmp_path)) as target:
-        target.room_for(100 * MIB)
-        target.write(5 * MIB)
-        assert os.fstat(target._fd).st_size == 2 * MIB
+class Counted:
+    """A file whose blocks take as long as a test says."""
+
+    short = ""
+
+    def __init__(self, clock: Wound, takes) -> None:
+        self.written = self.read = 0
+        self._clock, self._takes = clock, takes
+
+    def keep_reserve(self) -> None: ...
+
+    def write(self, size: int) -> None:
+        self.written += size
+        self._clock.at += self._takes(self._clock.at)
 
 
-@posix
-@pytest.mark.parametrize("without", [[], ["O_DIRECT"], ["O_TMPFILE"]])
-def test_a_file_system_that_lacks_a_feature_does_as_well(tmp_path, monkeypatch, without):
-    if "O_DIRECT" in without:
-        monkeypatch.setattr(disk_stress, "_set_direct", lambda _fd, _wanted: False)
-    if "O_TMPFILE" in without:
-        monkeypatch.setattr(os, "O_TMPFILE", 0, raising=False)  # then it is a folder opened to write
-    with Target(str(tmp_path)) as target:
-        target.write(17 * MIB + 1)
-        target.sync()
-        assert target.written == 17 * MIB + 1
-        assert list(tmp_path.iterdir()) == []
+def paced(monkeypatch, rate: float, until: float, takes) -> dict:
+    """The figures of a rate held on a file whose blocks of 1,000 bytes take that long."""
+    clock = Wound(rate, until=until)
+    monkeypatch.setattr(disk_stress.time, "sleep", lambda seconds: setattr(clock, "at", clock.at + seconds))
+    clock.began = 0.0
+    with pytest.raises(KeyboardInterrupt):
+        disk_stress._hold_rate(clock, disk_stress.Traffic(clock, Counted(clock, takes)), 1000)
+    return clock.achieved
+
+
+def test_a_rate_is_exact_where_the_disk_keeps_up(monkeypatch):
+    figures = paced(monkeypatch, 100_000.0, 10.0, lambda _: 0.004)
+    assert figures["written_bytes"] == pytest.approx(1_000_000, abs=1500)
+    assert figures["asked_written_bytes"] == pytest.approx(1_000_000, abs=1500)
+    assert figures["moving_s"] == pytest.approx(10.0, abs=0.02)
+
+
+def test_a_short_stall_is_made_up_for(monkeypatch):
+    figures = paced(monkeypatch, 100_000.0, 10.0, lambda at: 0.4 if 5 < at < 5.05 else 0.001)
+    assert figures["written_bytes"] == pytest.approx(1_000_000, abs=1500)
+
+
+def test_of_a_long_stall_no_more_is_made_up_for_than_half_a_second(monkeypatch):
+    figures = paced(monkeypatch, 100_000.0, 10.0, lambda at: 3 if 5 < at < 6 else 0.001)
+    assert figures["written_bytes"] == pytest.approx(750_000, abs=5000)
+    assert figures["asked_written_bytes"] == pytest.approx(1_000_000, abs=1500)
+
+
+def test_a_disk_that_is_too_slow_falls_behind_what_was_asked(monkeypatch):
+    figures = paced(monkeypatch, 100_000.0, 10.0, lambda _: 0.02)
+    assert figures["written_bytes"] == pytest.approx(500_000, abs=5000)
+    assert figures["asked_written_bytes"] == pytest.approx(1_000_000, abs=5000)
+
+
+@pytest.mark.parametrize(
+    ("rate", "kib"), [(1, 16), (6_553_600, 16), (6_553_601, 32), (50e6, 128), (500e6, 2048), (5e9, 4096)]
+)
+def test_a_block_of_a_rate_is_small_enough_to_be_smooth(rate, kib):
+    assert disk_stress._usual_block(job("bytes/s", rate)) == kib * 1024
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "access", "mib"),
+    [
+        ("max", 0, "sequential", 256),
+        ("bytes/s", 1e6, "sequential", 32),
+        ("bytes/s", 100 * MIB, "sequential", 100),
+        ("bytes/s", 5e9, "sequential", 256),
+        ("bytes/s", 1e6, "random", 256),
+    ],
+)
+def test_a_file_is_gone_round_in_that_suits_the_load(unit, value, access, mib):
+    assert disk_stress._usual_size(job(unit, value, access=access)) == mib * MIB
+
+
+@pytest.mark.parametrize(("pattern", "read"), [(0.0, 0), (0.5, 10), (0.7, 14), (1.0, 20)])
+def test_reads_and_writes_are_mixed_as_asked(tmp_path, pattern, read):
+    load = job("bytes", 20 * 4096, pattern=pattern, block=4096, directory=str(tmp_path))
+    disk_stress.stress(load)
+    assert load.achieved.get("read_bytes", 0) == read * 4096
+    assert load.achieved.get("written_bytes", 0) == (20 - read) * 4096
+    assert load.achieved["moved_bytes"] == 20 * 4096
+
+
+@pytest.mark.parametrize(
+    ("pattern", "asked"), [(0.0, {"written": 1}), (1.0, {"read": 1}), (0.25, {"written": 0.75, "read": 0.25})]
+)
+def test_what_a_rate_asks_for_is_told_apart(pattern, asked):
+    load = job("bytes/s", 1e6, pattern=pattern)
+    disk_stress.Traffic(load, None).ask(1000.0)
+    assert load.achieved.pop("moving_s") >= 0
+    assert load.achieved == {f"asked_{name}_bytes": share * 1000 for name, share in asked.items()}
+
+
+def test_only_a_rate_wants_no_more_than_a_rate():
+    assert disk_stress.demand(job("bytes/s", 5e6)) == 5e6
+    assert disk_stress.demand(job("bytes", 5e6)) == disk_stress.demand(job("max", 0)) == float("inf")
+
+
+class Filling:
+    """A file on a disk that others fill, after so many blocks."""
+
+    short = ""
+
+    def __init__(self, *_: object) -> None:
+        self.written = self.read = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def keep_reserve(self) -> None:
+        if self.written >= 2 * MIB:
+            raise NoRoom("d has 256 MiB free, which is left to everybody else")
+
+    def write(self, size: int) -> None:
+        self.written += size
+
+
+def test_a_load_ends_with_a_word_when_others_fill_the_disk(monkeypatch):
+    monkeypatch.setattr(disk_stress, "_opened", Filling)
+    load = job("max", 0, block=MIB)
+    disk_stress.stress(load)
+    assert load.achieved["reduced"] == "ended after 2 MiB: d has 256 MiB free, which is left to everybody else"
+
+
+def test_a_strict_load_fails_when_others_fill_the_disk(monkeypatch):
+    monkeypatch.setattr(disk_stress, "_opened", Filling)
+    with pytest.raises(NoRoom, match="256 MiB free"):
+        disk_stress.stress(job("max", 0, block=MIB, strict=True))
+
+
+def test_a_strict_amount_needs_room_for_all_of_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(disk_stress.DiskFile, "short", "d has room for 2 of 9 MiB, which are written again and again")
+    with pytest.raises(OSError, match="room for 2 of 9 MiB"):
+        disk_stress.stress(job("bytes", 9 * MIB, directory=str(tmp_path), strict=True))
+
+
+def test_a_read_is_held_at_its_rate_under_the_supervisor(supervisor, tmp_path):
+    options = {"directory": str(tmp_path), "pattern": 1.0, "access": "random"}
+    supervisor.applied(**DISK, unit="bytes/s", profile=[[0, 8 * MIB]], options=options, duration=1)
+    achieved = supervisor.hear()["achieved"]
+    assert "written_bytes" not in achieved
+    assert achieved["read_bytes"] == pytest.approx(achieved["asked_read_bytes"], rel=0.3)

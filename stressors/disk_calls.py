@@ -1,0 +1,95 @@
+"""The system calls of a disk load, and what takes their place where there are none."""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+import sys
+import tempfile
+
+FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # what a full disk answers, or a quota
+
+
+HUGE_PAGE = 2 << 20  # where pages are of 4 KiB
+
+
+def aligned_buffer(size: int) -> memoryview:
+    """Memory as O_DIRECT wants it, aligned, and in huge pages if the kernel has some.
+
+    The kernel describes each page of a direct transfer to the disk: 4 MiB are 1,024 small pages or two huge ones. On a
+    virtual disk the latter made writing 1.6 times and reading twice as fast, with a third of the CPU time.
+    """
+    if sys.platform != "linux":
+        return memoryview(mmap.mmap(-1, size))
+    import ctypes
+
+    memory = mmap.mmap(-1, size + HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    try:
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    except OSError:  # a kernel without
+        pass
+    begin = -ctypes.addressof(ctypes.c_char.from_buffer(memory)) % HUGE_PAGE
+    return memoryview(memory)[begin : begin + size]
+
+
+def claim(fd: int, at: int, size: int) -> bool:
+    """Have the file system set that space aside, if it can; whether there is such space."""
+    if sys.platform == "linux":
+        try:
+            os.posix_fallocate(fd, at, size)
+        except OSError as error:
+            return error.errno not in FULL
+    return True
+
+
+def write_at(fd: int, data: memoryview, at: int) -> int:
+    """Write at that place; how many bytes went out."""
+    if sys.platform == "linux":
+        return os.pwrite(fd, data, at)
+    os.lseek(fd, at, os.SEEK_SET)
+    return os.write(fd, data)
+
+
+def read_at(fd: int, into: memoryview, at: int) -> int:
+    """Read from that place; how many bytes came."""
+    if sys.platform == "linux":
+        return os.preadv(fd, [into], at)
+    os.lseek(fd, at, os.SEEK_SET)
+    return len(os.read(fd, len(into)))
+
+
+def forget(fd: int, at: int, size: int) -> None:
+    """Have the kernel drop what it caches of it, as far as it is on the disk; a size of 0 is to the end."""
+    if sys.platform == "linux":
+        os.posix_fadvise(fd, at, size, os.POSIX_FADV_DONTNEED)
+
+
+def open_unnamed(directory: str, path: str | None) -> tuple[int, str]:
+    """An open file that is in no folder any more (on Windows an open file keeps its name)."""
+    if path is None and sys.platform == "linux":
+        try:
+            return os.open(directory, os.O_TMPFILE | os.O_RDWR, 0o600), ""
+        except OSError:  # a file system that lacks it
+            pass
+    if path is None:
+        fd, path = tempfile.mkstemp(prefix=".stress-", dir=directory)
+    else:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    if sys.platform != "win32":
+        os.unlink(path)
+    return fd, path
+
+
+def set_direct(fd: int, wanted: bool) -> bool:
+    """Go past the page cache or no longer; whether that is how it is now."""
+    if sys.platform != "linux":
+        return False
+    import fcntl
+
+    flags = fcntl.fcntl(fd, fcntl.F_GETFL)
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETFL, flags | os.O_DIRECT if wanted else flags & ~os.O_DIRECT)
+    except OSError:  # a file system that lacks it, such as tmpfs
+        return False
+    return wanted
