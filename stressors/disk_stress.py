@@ -31,6 +31,7 @@ KIND = Kind(
     amounts='a rate such as "50MB/s", an amount such as "1500MB", or "max"',
     modifiers=("block", "pause", "loop", "directory"),
     measure="written_bytes",
+    fixed=(BYTES,),
 )
 
 PAGE = mmap.PAGESIZE

@@ -21,8 +21,9 @@ class Kind(NamedTuple):
         units: The units its amount may have (`COUNT`, `SHARE`, `BYTES`, `RATE`, `MAX`).
         bare: The unit of a number without one, and how many of that unit one is; None where there is no such thing.
         amounts: What may be written, for error messages and help.
-        modifiers: The further keywords that it understands, beside ``ramp`` and ``steps``.
+        modifiers: The further keywords that it understands, beside ``ramp``, ``steps`` and ``stages``.
         measure: The achieved figure that answers the amount (``cpu_s``, ``peak_bytes``, ``written_bytes``).
+        fixed: Those of its units whose amount cannot change over time, since it is a piece of work and not a level.
     """
 
     keyword: str
@@ -33,3 +34,4 @@ class Kind(NamedTuple):
     amounts: str
     modifiers: tuple[str, ...]
     measure: str
+    fixed: tuple[str, ...] = ()
