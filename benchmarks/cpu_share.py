@@ -10,49 +10,24 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
-from _cpu_windows import KINDS, Windows, clock_of, errors, our_load, supervisor, watched
-from _shared import helper, line_of, program, show_one, tree
+from _cpu_windows import KINDS, Clock, Windows, errors, other_load, our_load, supervisor, their_load, watched
+from _shared import program, show_one
 
 from pytest_twin.model.load import parse
 from pytest_twin.supervisor import Supervisor
 
 SHARES = (10, 30, 50, 70, 90)
 BESIDE = (30, 50)
-OTHERS = """import time
-period, duty = 0.01, 0.3
-print('there', flush=True)
-end = time.monotonic()
-while True:
-    end += period
-    used = time.process_time()
-    while time.process_time() < used + duty * period: pass
-    time.sleep(max(0.0, end - time.monotonic()))
-"""
 CPUS = os.cpu_count() or 1
-Clock = Callable[[], float]
 GOALS = Windows(0.05, 0.1, 0.5)
 
 
-@contextmanager
-def theirs(path: str, share: int) -> Iterator[Clock]:
-    """The same share by stress-ng, as it does it by default."""
-    command = [path, "--quiet", "--cpu", "0", "--cpu-load", str(share)]
-    with subprocess.Popen(command) as process:
-        time.sleep(0.5)
-        try:
-            yield clock_of([pid for pid in tree(process.pid) if pid != process.pid])
-        finally:
-            process.terminate()
-
-
-def held(load: Callable[[], object], share: int, seconds: float) -> Windows:
+def held(load: AbstractContextManager[Clock], share: int, seconds: float) -> Windows:
     """The errors of a load in its steady state."""
-    with load() as clock:  # type: ignore[attr-defined]
+    with load as clock:
         time.sleep(0.3)
         return errors(watched(clock, seconds), CPUS, share)
 
@@ -68,18 +43,9 @@ def compare(running: Supervisor, shares: tuple[int, ...], seconds: float, goals:
     peer = program("stress-ng", "apt-get install stress-ng")
     for share in shares:
         part = parse({"cpu": f"{share}%"}, KINDS).parts[0]
-        tell("pytest-twin", share, held(lambda part=part: our_load(running, part), share, seconds), goals)
+        tell("pytest-twin", share, held(our_load(running, part), share, seconds), goals)
         if peer:
-            tell("stress-ng", share, held(lambda share=share: theirs(peer, share), share, seconds), None)
-
-
-@contextmanager
-def others() -> Iterator[None]:
-    """Another load, of 30 % of each CPU."""
-    with ExitStack() as stack:
-        for process in [stack.enter_context(helper(OTHERS)) for _ in range(CPUS)]:
-            line_of(process)
-        yield
+            tell("stress-ng", share, held(their_load(peer, share), share, seconds), None)
 
 
 def main() -> None:
@@ -91,7 +57,7 @@ def main() -> None:
     with supervisor() as running:
         for name, scene, shares, goals in (
             ("nothing else", nullcontext(), tuple(given.shares), GOALS),
-            ("beside another 30 %", others(), BESIDE, Windows(0.5, 0.5, 0.5)),
+            ("beside another 30 %", other_load(30), BESIDE, Windows(0.5, 0.5, 0.5)),
         ):
             print(f"{name}:")
             with scene:

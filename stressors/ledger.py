@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from stressors.job import Job
 
-SLICE_S = 0.003
+SLICE_S = 0.002
 LARGEST_DEBT_S = 0.1  # what a busy machine keeps from the load beyond that is not made up for
 
 
