@@ -164,3 +164,20 @@ class Topping:
         """Each worker tells its part, since the figures of all are added up."""
         for name, more in seconds.items():
             self._job.achieved[name] = float(self._job.achieved[name]) + more / self._job.workers
+
+
+def main() -> None:
+    """Run it by hand."""
+    from stressors.standalone import at_least, hold, parser
+
+    flags = parser(__doc__)
+    flags.add_argument("--percent", type=at_least(0), default=75, help="level of the host (default: %(default)s)")
+    flags.add_argument("--duration", type=at_least(0), help="seconds (default: until Ctrl-C)")
+    given = flags.parse_args()
+    if given.percent > 100:
+        flags.error(f"argument --percent: {given.percent:g} is over 100")
+    hold(KIND, {"unit": SHARE, "profile": [(0, given.percent / 100)], "duration": given.duration})
+
+
+if __name__ == "__main__":
+    main()
