@@ -1,6 +1,6 @@
 """What the methods of a CPU load do, counted by valgrind's model of a processor: branches, misses, data from memory.
 
-    python benchmarks/cpu_methods.py --calls 200
+    python benchmarks/cpu_methods.py --calls 100
 
 A virtual machine rarely lets `perf stat` at the counters of its processor, and a model has no noise. What a call does
 is the difference between a run of many calls and one of a few, so that the start of Python is not in it. The model's
@@ -34,8 +34,8 @@ for _ in range(int(sys.argv[3])): burn()
 def counted(valgrind: str, method: str, calls: int) -> list[int]:
     """The counts of a whole run."""
     command = [valgrind, "--tool=cachegrind", "--branch-sim=yes", "--cache-sim=yes", "--cachegrind-out-file=/dev/null"]
-    command += [sys.executable, "-I", "-S", "-c", CALLS, str(ROOT), method, str(calls)]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    command += [sys.executable, "-S", "-c", CALLS, str(ROOT), method, str(calls)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "0"}).stderr
     found = [re.search(rf"== {name}: +([\d,]+)", told) for name in COUNTS]
     if not all(found):
         raise SystemExit(told)
@@ -45,7 +45,7 @@ def counted(valgrind: str, method: str, calls: int) -> list[int]:
 def main() -> None:
     """Count."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--calls", type=int, default=200, help="how many calls are counted")
+    parser.add_argument("--calls", type=int, default=100, help="how many calls are counted")
     given = parser.parse_args()
     valgrind = program("valgrind", "apt-get install valgrind")
     if valgrind is None:

@@ -96,11 +96,10 @@ def read_host() -> Host:
     Raises:
         OSError: This platform has no /proc/stat.
     """
-    try:
-        with open(STAT, "rb", buffering=0) as file:
-            lines, at = file.read(1 << 20).splitlines(), time.monotonic()
-    except OSError:
-        raise OSError(f"cpu_total needs {STAT}, which is not to be had here; give cpu") from None
+    if sys.platform == "win32" or not os.path.exists(STAT):
+        raise OSError(f"cpu_total needs {STAT}, which is not to be had here; give cpu")
+    with open(STAT, "rb", buffering=0) as file:
+        lines, at = file.read(1 << 20).splitlines(), time.monotonic()
     fields = lines[0].split()
     cpus = sum(line.startswith(b"cpu") for line in lines) - 1  # the first line is of all of them
     return Host(at, (int(fields[4]) + int(fields[5])) / os.sysconf("SC_CLK_TCK"), cpus)
