@@ -115,7 +115,8 @@ class Meter:
 def usable() -> dict[str, float]:
     """For each measure of a stressor, what a share of it is a share of: CPUs, bytes of memory."""
     memory = capacity.usable_memory()
-    return {"cpu_s": capacity.usable_cpus(), **({"peak_bytes": float(memory)} if memory else {})}
+    cpus = {"cpu_s": capacity.usable_cpus(), "host_cpu_s": float(os.cpu_count() or 1)}
+    return {**cpus, **({"peak_bytes": float(memory)} if memory else {})}
 
 
 def fingerprint(*, identify: bool = False) -> dict[str, Any]:

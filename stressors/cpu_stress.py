@@ -7,19 +7,17 @@ the opposite of stressing it.
 from __future__ import annotations
 
 import math
-import random
 import sys
-import time
-import zlib
-from functools import partial
 from pathlib import Path
 
 if not __package__:  # run as a file: its own folder, if that is on the path, gives way to the one above
     sys.path[0 : not sys.flags.safe_path] = [str(Path(__file__).resolve().parent.parent)]
 
 from stressors.capacity import usable_cpus
+from stressors.cpu_methods import burner
 from stressors.job import Job
 from stressors.kind import COUNT, SHARE, Kind
+from stressors.ledger import Ledger
 
 KIND = Kind(
     keyword="cpu",
@@ -28,12 +26,10 @@ KIND = Kind(
     units=(COUNT, SHARE),
     bare=(COUNT, 1),
     amounts='a whole number of workers, or a share such as "75%"',
-    modifiers=(),
+    modifiers=("method",),
     measure="cpu_s",
 )
 
-SLICE_S = 0.005
-LARGEST_DEBT_S = 0.1
 MOST_A_CPU = 64  # of more, each gets so little that they take minutes to begin
 
 
@@ -51,31 +47,26 @@ def workers(job: Job) -> int:
     return count
 
 
-def stress(job: Job) -> None:
-    """Burn CPU until stopped: a ledger of CPU seconds due and CPU seconds used, settled every few milliseconds.
+def demand(job: Job) -> float:
+    """The most that it wants: CPU cores."""
+    return job.profile.peak * _whole(job)
 
-    The ends of the slices are absolute and dithered, so that no other periodic thing, the kernel's tick among them,
-    can fall in step with the load.
-    """
-    per_worker = (1.0 if job.unit == COUNT else usable_cpus()) / job.workers
-    dither = random.Random(job.seed)  # noqa: S311 - repeatable, not secret
-    burn = partial(zlib.crc32, bytes(65536))
-    burn()
+
+def stress(job: Job) -> None:
+    """Burn CPU until stopped, each worker its part of what the profile asks for."""
+    per_worker = _whole(job) / job.workers
+    ledger = Ledger(job, burner(job))
     job.ready()
-    then, used, debt = job.began, time.process_time(), 0.0
-    deadline = job.now()
     while True:
-        now = job.now()
-        due = per_worker * job.target() * (now - then)
-        then, debt = now, min(debt + due, LARGEST_DEBT_S)
-        pay_until = used + debt
-        while (spent := time.process_time()) < pay_until and job.now() < now + SLICE_S:
-            burn()
-        debt, used = debt - (spent - used), spent
+        ledger.settle(per_worker * job.target())
+        if job.unit == SHARE:
+            job.achieved["asked_cpu_s"] = ledger.asked_s
         job.tick()
-        deadline = max(deadline + SLICE_S * dither.uniform(0.5, 1.5), now)
-        if debt <= 0:
-            time.sleep(max(0.0, deadline - job.now()))
+
+
+def _whole(job: Job) -> float:
+    """The cores that a value of 1 stands for."""
+    return 1.0 if job.unit == COUNT else usable_cpus()
 
 
 def main() -> None:

@@ -29,6 +29,7 @@ KIND = Kind(
     amounts='a rate such as "50MB/s", an amount such as "1500MB", or "max"',
     modifiers=("pattern", "access", "block", "fsync", "pause", "loop", "directory"),
     measure="moved_bytes",
+    fixed=(BYTES,),
 )
 
 BLOCKS_A_SECOND = 400  # of a rate: so small that it is smooth, so large that a disk has 2.5 ms for each

@@ -19,11 +19,12 @@ class Kind:
         units: The units its amount may have (`COUNT`, `SHARE`, `BYTES`, `RATE`, `MAX`).
         bare: The unit of a number without one, and how many of that unit one is; None where there is no such thing.
         amounts: What may be written, for error messages and help.
-        modifiers: The further keywords that it understands, beside ``ramp`` and ``steps``.
+        modifiers: The further keywords that it understands, beside ``ramp``, ``steps`` and ``stages``.
         measure: The achieved figure that answers the amount (``cpu_s``, ``peak_bytes``, ``moved_bytes``).
+        fixed: Those of its units whose amount cannot change over time, since it is a piece of work and not a level.
     """
 
-    __slots__ = ("amounts", "bare", "keyword", "measure", "modifiers", "module", "type", "units")
+    __slots__ = ("amounts", "bare", "fixed", "keyword", "measure", "modifiers", "module", "type", "units")
 
     def __init__(
         self,
@@ -36,6 +37,7 @@ class Kind:
         amounts: str,
         modifiers: tuple[str, ...],
         measure: str,
+        fixed: tuple[str, ...] = (),
     ) -> None:
         self.keyword, self.type, self.module, self.units, self.bare = keyword, type, module, units, bare
-        self.amounts, self.modifiers, self.measure = amounts, modifiers, measure
+        self.amounts, self.modifiers, self.measure, self.fixed = amounts, modifiers, measure, fixed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -65,3 +66,22 @@ def test_a_disk_load_is_measured_also_where_there_is_no_other(name, seconds, sai
     told = run(name, "--rounds", "1", "--seconds", seconds, "--directory", tmp_path)
     assert "fio: left out, since it is missing; apt-get install fio" in told
     assert said in told
+
+
+def test_a_share_is_told_with_its_errors_and_goals(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    told = run("cpu_share.py", "--seconds", "1", "--shares", "10")
+    assert "stress-ng: left out, since it is missing" in told
+    assert re.search(r"pytest-twin 10 %, rms, 0\.1 s +\+\d+\.\d+ pt +goal at most 0\.5", told)
+
+
+def test_a_level_of_the_host_is_told_with_its_errors_and_goals(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert "goal at most 0.3" in run("cpu_total.py", "--seconds", "1", "--levels", "40")
+
+
+def test_a_trace_is_replayed_from_a_file(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", "")
+    (tmp_path / "trace.csv").write_text("timestamp,value\n" + "".join(f"{at},{5 + at % 3}\n" for at in range(9)))
+    told = run("cpu_trace.py", str(tmp_path / "trace.csv"), "--points", "6")
+    assert told.count("pytest-twin, ") == 3

@@ -83,7 +83,7 @@ def load_options(command: F) -> F:
         is_switch = modifier.schema.get("type") == "boolean"
         click.option(f"--{name.replace('_', '-')}", name, is_flag=is_switch, default=None, help=modifier.help)(command)
     for name, kind in reversed(kinds().items()):
-        click.option(f"--{name}", name, metavar="AMOUNT", help=kind.amounts)(command)
+        click.option(f"--{name.replace('_', '-')}", name, metavar="AMOUNT", help=kind.amounts)(command)
     return command
 
 
@@ -95,7 +95,9 @@ def load_of(given: Mapping[str, Any]) -> Load:
     try:
         return read_load(words)
     except LoadError as error:
-        raise click.UsageError("\n".join(f"--{key}: {problem}" for key, problem in error.problems)) from None
+        raise click.UsageError(
+            "\n".join(f"--{key.replace('_', '-')}: {problem}" for key, problem in error.problems)
+        ) from None
 
 
 def write_or_print(text: str, output: Path | None) -> None:

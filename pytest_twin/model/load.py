@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pytest_twin.model import stages
 from pytest_twin.model.conditions import SCHEMA as CONDITION_SCHEMA
 from pytest_twin.model.conditions import Condition, conditions
 from pytest_twin.model.quantity import Amount, amount, duration, said_bytes, said_duration, size
+from stressors.cpu_methods import METHODS
 from stressors.kind import BYTES, COUNT, MAX, SHARE, Kind
-from stressors.profile import Points
 
 Kinds = Mapping[str, Kind]
 
@@ -50,6 +51,12 @@ def _access(raw: object) -> str:
     return raw
 
 
+def _method(raw: object) -> str:
+    if not isinstance(raw, str) or raw not in METHODS:
+        raise ValueError(f"{raw!r} is not one of {', '.join(METHODS)}")
+    return raw
+
+
 @dataclass(frozen=True)
 class Modifier:
     """A keyword that says how a load is applied, not how much."""
@@ -64,6 +71,12 @@ DURATION_SCHEMA = {"type": ["string", "number"]}
 MODIFIERS = {
     "ramp": Modifier(duration, "time in which the load grows to its amount", DURATION_SCHEMA),
     "steps": Modifier(_steps, "grow in so many steps, not smoothly", {"type": "integer"}),
+    "stages": Modifier(
+        stages.read,
+        "amounts to go to in straight lines from the first one, each over its time: 10s:20%, 30s:80%",
+        {"type": ["string", "array"]},
+    ),
+    "method": Modifier(_method, "cpu, cpu_total: what the time is burnt with", {"enum": list(METHODS)}),
     "pattern": Modifier(
         _pattern,
         "disk: write, read, mixed (half and half), or mixed:70 where 70 % is read",
@@ -82,7 +95,7 @@ MODIFIERS = {
     "strict": Modifier(_switch, "less than was asked is a failure", {"type": "boolean"}),
 }
 GUARDS = ("stop_when", "strict")
-_FOR_ALL = ("ramp", "steps", *GUARDS)
+_FOR_ALL = ("ramp", "steps", "stages", *GUARDS)
 
 
 @dataclass(frozen=True)
@@ -136,7 +149,7 @@ class Part:
         figure = achieved.get(self.kind.measure)
         if figure is None or held_s <= 0:
             return ""
-        if self.kind.measure == "cpu_s":
+        if self.kind.measure.endswith("cpu_s"):
             figure /= held_s
         if self.unit == SHARE:
             whole = usable.get(self.kind.measure)
@@ -177,6 +190,8 @@ class Load:
         keywords = dict(self.keywords)
         for name in keywords.keys() & {"ramp", "pause"}:
             keywords[name] = said_duration(duration(keywords[name]) / speed)
+        if "stages" in keywords:
+            keywords["stages"] = stages.said(stages.read(keywords["stages"]), speed)
         if "replay" in keywords:
             keywords["speed"] = keywords.get("speed", 1) * speed
         return replace(self, parts=tuple(part.faster(speed) for part in self.parts), keywords=keywords)
@@ -210,9 +225,14 @@ def parse(keywords: Mapping[str, Any], kinds: Kinds) -> Load:
             problems.append((name, str(error)))
     chosen = [name for name in keywords if name in kinds]
     problems += _misplaced(keywords, [kinds[name] for name in chosen])
+    parts = []
+    for name in (name for name in chosen if name in values):
+        try:
+            parts.append(_part(kinds[name], str(keywords[name]), values[name], values))
+        except ValueError as error:
+            problems.append(("stages", f"{name}: {error}"))
     if problems:
         raise LoadError(problems)
-    parts = (_part(kinds[name], str(keywords[name]), values[name], values) for name in chosen)
     load = Load(tuple(part for part in parts if part is not None), dict(keywords))
     return load.guarded(**{name: values[name] for name in GUARDS if name in values})
 
@@ -254,24 +274,19 @@ def _misplaced(keywords: Mapping[str, Any], chosen: list[Kind]) -> list[tuple[st
     problems = [(name, MODIFIERS[name].help.replace(": ", " only: ")) for name in strangers]
     if "steps" in keywords and "ramp" not in keywords:
         problems.append(("steps", "needs a ramp, the time in which to take them"))
+    if "stages" in keywords and "ramp" in keywords:
+        problems.append(("stages", "has its own ramps; leave out ramp, or make it the first stage"))
     return problems
 
 
 def _part(kind: Kind, text: str, asked: Amount, values: Mapping[str, Any]) -> Part | None:
-    if asked.value == 0 and asked.unit != MAX:
+    unit, profile = asked.unit, stages.grown(asked.value, values.get("ramp", 0.0), values.get("steps"))
+    if "stages" in values:
+        profile, unit = stages.staged(asked, values["stages"], lambda raw: read_amount(kind, raw))
+        text = f"{text}, {stages.said(values['stages'])}"
+        if unit in {MAX, *kind.fixed}:
+            raise ValueError(f'"{text}" has amounts that cannot change over time')
+    if unit != MAX and not any(value for _, value in profile):
         return None
-    profile = _grown(asked.value, values.get("ramp", 0.0), values.get("steps"))
     options = {name: values[name] for name in kind.modifiers if name in values}
-    return Part(kind, text, asked.unit, tuple(profile), options)
-
-
-def _grown(value: float, ramp: float, steps: int | None) -> Points:
-    if ramp <= 0:
-        return [(0.0, value)]
-    if steps is None:
-        return [(0.0, 0.0), (ramp, value)]
-    points: Points = [(0.0, value / steps)]
-    for step in range(1, steps):
-        at = ramp * step / steps
-        points += [(at, value * step / steps), (at, value * (step + 1) / steps)]
-    return points
+    return Part(kind, text, unit, tuple(profile), options)

@@ -34,11 +34,13 @@ def summary(folder: RunFolder, sampled: Sampled, dropped: int, near: Path) -> It
     yield f"{sampled.rows} samples{missed}, {len(tests)} tests{lost}"
     yield from (f"warning: {warning}" for warning in sampled.warnings)
     found = loads(annotations)
+    kind = max([8, *(len(line.type) + 1 for line in found)])
+    asked = max([12, *(len(line.target) + 1 for line in found)])
     if found:
-        yield f"{'load':<8}{'asked':<12}{'times':>5}{'held':>10}  achieved"
+        yield f"{'load':<{kind}}{'asked':<{asked}}{'times':>5}{'held':>10}  achieved"
     for line in found[:MOST_LOADS]:
         answers = ", ".join(line.achieved[:MOST_ANSWERS]) + (" …" if len(line.achieved) > MOST_ANSWERS else "")
-        yield f"{line.type:<8}{line.target:<12}{line.times:>5}{line.held_s:>8.1f} s  {answers}"
+        yield f"{line.type:<{kind}}{line.target:<{asked}}{line.times:>5}{line.held_s:>8.1f} s  {answers}"
         yield from (f"        {trouble}" for trouble in line.troubles[:MOST_ANSWERS])
     if len(found) > MOST_LOADS:
         yield f"… and {len(found) - MOST_LOADS} more in {ANNOTATIONS}"

@@ -17,6 +17,9 @@ MEM = 'an amount such as "1GiB", a share such as "25%", or a number of MiB'
 DISK = 'a rate such as "50MB/s", an amount such as "1500MB", or "max"'
 
 
+USABLE = {"cpu_s": 4.0, "host_cpu_s": 8.0, "peak_bytes": 2**33}
+
+
 def part(**keywords):
     (only,) = parse(keywords, KINDS).parts
     return only
@@ -133,6 +136,16 @@ def test_a_modifier_of_the_disk_is_refused_without_a_disk(keyword, raw, problem)
     assert problems(cpu=1, **{keyword: raw}) == [(keyword, problem)]
 
 
+def test_a_method_is_for_loads_of_the_cpu():
+    assert part(cpu="50%", method="float").options == part(cpu_total="50%", method="float").options
+    assert problems(mem=1, method="float") == [("method", "cpu, cpu_total only: what the time is burnt with")]
+
+
+@pytest.mark.parametrize("raw", ["fpu", "INT", 1, None, ["int"]])
+def test_a_method_is_one_of_a_few(raw):
+    assert problems(cpu=1, method=raw) == [("method", f"{raw!r} is not one of int, float, memory, branch")]
+
+
 def test_a_misspelled_word_gets_the_nearest_one():
     assert problems(cpuu=1) == [("", 'unknown keyword "cpuu"; did you mean "cpu"?')]
 
@@ -233,12 +246,13 @@ def test_the_supervisor_is_sent_plain_values():
         ({"disk": "50MB/s"}, {"moved_bytes": 490e6, "moving_s": 9.8}, 10.0, "50.0MB/s"),
         ({"disk": "max"}, {"moved_bytes": 490e6}, 10.0, "49.0MB/s"),
         ({"disk": "1500MB"}, {"moved_bytes": 1500e6}, 10.0, "1.5GB"),
+        ({"cpu_total": "75%"}, {"cpu_s": 20.0, "host_cpu_s": 60.0}, 10.0, "75.0%"),
         ({"cpu": 2}, {}, 10.0, ""),
         ({"cpu": 2}, {"cpu_s": 1.0}, 0.0, ""),
     ],
 )
 def test_what_was_achieved_is_said_in_the_unit_that_was_asked(keywords, achieved, held_s, said):
-    assert part(**keywords).said_achieved(achieved, held_s, {"cpu_s": 4.0, "peak_bytes": 2**33}) == said
+    assert part(**keywords).said_achieved(achieved, held_s, USABLE) == said
 
 
 def test_a_share_of_an_unknown_whole_is_not_said():

@@ -277,11 +277,11 @@ def test_an_event_without_a_duration_says_what_to_write():
 
 
 def test_an_event_without_a_load_says_what_to_give():
-    assert problem({"duration": 1}) == ": applies nothing; give cpu, disk, mem or replay"
+    assert problem({"duration": 1}) == ": applies nothing; give cpu, cpu_total, disk, mem or replay"
 
 
 def test_a_modifier_alone_applies_nothing():
-    assert problem({"duration": 1, "ramp": 1}) == ": applies nothing; give cpu, disk, mem or replay"
+    assert problem({"duration": 1, "ramp": 1}) == ": applies nothing; give cpu, cpu_total, disk, mem or replay"
 
 
 def test_an_event_that_comes_after_itself_is_refused():

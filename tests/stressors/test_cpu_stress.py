@@ -131,8 +131,8 @@ def kept(share: Callable[[], float], asked: float, within: float) -> bool:
 
 
 def test_a_share_of_the_cpus_is_kept(burnt):
-    half = {"unit": "share", "profile": [[0, 0.5]]}
-    assert kept(lambda: burnt(usable_cpus(), **half), asked=0.5, within=0.1)
+    quarter = {"unit": "share", "profile": [[0, 0.25]]}
+    assert kept(lambda: burnt(usable_cpus(), **quarter), asked=0.25, within=0.1)
 
 
 def test_a_ramp_takes_half_of_what_its_peak_would(burnt):
@@ -153,3 +153,30 @@ def test_more_workers_than_the_machine_can_start_are_refused():
     job = Job({"unit": "count", "profile": [[0, 100_000]]})
     with pytest.raises(ValueError, match=r"^100000 workers are too many for [\d.]+ CPUs; give at most \d+$"):
         cpu_stress.workers(job)
+
+
+@pytest.mark.parametrize(
+    ("unit", "profile", "cores"),
+    [("count", [(0, 3)], 3), ("share", [(0, 0.5)], 0.75), ("share", [(0, 0), (5, 1), (9, 0)], 1.5)],
+)
+def test_it_wants_as_many_cores_as_its_highest_value(monkeypatch, unit, profile, cores):
+    monkeypatch.setattr(cpu_stress, "usable_cpus", lambda: 1.5)
+    assert cpu_stress.demand(Job({"unit": unit, "profile": profile})) == cores
+
+
+def test_a_share_tells_what_was_asked_beside_what_was_burnt(supervisor):
+    supervisor.applied(unit="share", profile=[[0, 0.2]], duration=1)
+    end = supervisor.hear()
+    held = end["at"] - end["since"]
+    assert end["achieved"]["asked_cpu_s"] == pytest.approx(0.2 * usable_cpus() * held, rel=0.3)
+
+
+def test_workers_at_full_speed_are_asked_for_no_amount(supervisor):
+    supervisor.applied(duration=0.3)
+    assert "asked_cpu_s" not in supervisor.hear()["achieved"]
+
+
+@pytest.mark.parametrize("method", ["float", "memory", "branch"])
+def test_a_share_is_kept_by_every_method(burnt, method):
+    fifth = {"unit": "share", "profile": [[0, 0.2]], "options": {"method": method}}
+    assert kept(lambda: burnt(usable_cpus(), **fifth), asked=0.2, within=0.1)

@@ -1,0 +1,119 @@
+"""What the benchmarks of CPU loads share: loads through the supervisor, and the CPU seconds of windows of time."""
+
+from __future__ import annotations
+
+import math
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import pairwise
+from typing import NamedTuple
+
+from _shared import cpu_s, helper, line_of, tree
+
+from pytest_twin.model.load import Part
+from pytest_twin.supervisor import Supervisor, kinds
+
+KINDS = kinds()
+OTHER = """import sys, time
+period, duty = 0.01, float(sys.argv[1]) / 100
+print('there', flush=True)
+end = time.monotonic()
+while True:
+    end = max(end + period, time.monotonic() - period)
+    used = time.process_time()
+    while time.process_time() < used + duty * period: pass
+    time.sleep(max(0.0, end - time.monotonic()))
+"""
+Clock = Callable[[], float]
+
+
+@contextmanager
+def supervisor() -> Iterator[Supervisor]:
+    """A supervisor as a test run has one; everything it started is gone behind the block."""
+    running = Supervisor(lambda _applied, _reply: None)
+    try:
+        yield running
+    finally:
+        running.close()
+
+
+@contextmanager
+def our_load(running: Supervisor, part: Part, **given: float) -> Iterator[Clock]:
+    """A load that is ready; hands out a clock of its workers' CPU seconds."""
+    applied = running.apply("load", part, **given)  # type: ignore[arg-type]
+    assert running.pid is not None  # noqa: S101 - for the type checker
+    if not applied.wait_ready():
+        raise SystemExit(applied.failed)
+    try:
+        yield clock_of([pid for pid in tree(running.pid) if pid != running.pid])
+    finally:
+        applied.stop()
+
+
+@contextmanager
+def their_load(path: str, share: float) -> Iterator[Clock]:
+    """The same by stress-ng, as it does it by default."""
+    with subprocess.Popen([path, "--quiet", "--cpu", "0", "--cpu-load", str(round(share))]) as process:
+        time.sleep(0.5)
+        try:
+            yield clock_of([pid for pid in tree(process.pid) if pid != process.pid])
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def other_load(share: float) -> Iterator[None]:
+    """Somebody else's load: a process for each CPU that takes so many per cent of it."""
+    with ExitStack() as stack:
+        for process in [stack.enter_context(helper(OTHER, share)) for _ in range(os.cpu_count() or 1)]:
+            line_of(process)
+        yield
+
+
+def clock_of(pids: Sequence[int]) -> Clock:
+    """The CPU seconds of these processes together."""
+    return lambda: sum(map(cpu_s, pids))
+
+
+class Windows(NamedTuple):
+    """How far a load was off what was asked, in points of the host."""
+
+    mean: float
+    rms_1s: float
+    rms_100ms: float
+
+
+def watched(clock: Clock, seconds: float, step: float = 0.1) -> list[tuple[float, float]]:
+    """Time and clock, read every so often at absolute times."""
+    began = time.monotonic()
+    found = []
+    for number in range(round(seconds / step) + 1):
+        time.sleep(max(0.0, began + number * step - time.monotonic()))
+        before, used = time.monotonic(), clock()
+        found.append(((before + time.monotonic()) / 2, used))
+    return found
+
+
+def shares(found: Sequence[tuple[float, float]], cpus: float, every: int = 1) -> list[float]:
+    """Per cent of so many CPUs in windows of so many readings."""
+    marks = found[::every]
+    return [100 * (used - before) / (at - then) / cpus for (then, before), (at, used) in pairwise(marks)]
+
+
+def errors(found: Sequence[tuple[float, float]], cpus: float, asked: float) -> Windows:
+    """The errors of a load that should have been a constant per cent of so many CPUs."""
+    ends = [found[0], found[-1]]
+    return Windows(
+        shares(ends, cpus)[0] - asked,
+        rms([share - asked for share in shares(found, cpus, every=10)]),
+        rms([share - asked for share in shares(found, cpus)]),
+    )
+
+
+def rms(values: Sequence[float]) -> float:
+    """Root of the mean square."""
+    return math.sqrt(statistics.fmean(value * value for value in values))

@@ -1,0 +1,68 @@
+"""How closely a share of the CPUs is kept: ours and stress-ng's, by the CPU clocks of their own processes.
+
+    python benchmarks/cpu_share.py --seconds 10
+
+Each share is held by both in turn. The error of a window is what the load's processes used in it, in per cent of the
+host, less what was asked. Once more for the shares that leave room, beside another load of 30 % of each CPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from contextlib import AbstractContextManager, nullcontext
+
+from _cpu_windows import KINDS, Clock, Windows, errors, other_load, our_load, supervisor, their_load, watched
+from _shared import program, show_one
+
+from pytest_twin.model.load import parse
+from pytest_twin.supervisor import Supervisor
+
+SHARES = (10, 30, 50, 70, 90)
+BESIDE = (30, 50)
+CPUS = os.cpu_count() or 1
+GOALS = Windows(0.05, 0.1, 0.5)
+
+
+def held(load: AbstractContextManager[Clock], share: int, seconds: float) -> Windows:
+    """The errors of a load in its steady state."""
+    with load as clock:
+        time.sleep(0.3)
+        return errors(watched(clock, seconds), CPUS, share)
+
+
+def tell(who: str, share: int, found: Windows, goals: Windows | None) -> None:
+    """Print the errors of one load."""
+    for name, error, goal in zip(("mean", "rms, 1 s", "rms, 0.1 s"), found, goals or (None,) * 3, strict=True):
+        show_one(f"  {who} {share} %, {name}", f"{error:+.3f}", "pt", f"at most {goal}" if goal else "")
+
+
+def compare(running: Supervisor, shares: tuple[int, ...], seconds: float, goals: Windows) -> None:
+    """Print the errors of ours, and of the peer if there is one."""
+    peer = program("stress-ng", "apt-get install stress-ng")
+    for share in shares:
+        part = parse({"cpu": f"{share}%"}, KINDS).parts[0]
+        tell("pytest-twin", share, held(our_load(running, part), share, seconds), goals)
+        if peer:
+            tell("stress-ng", share, held(their_load(peer, share), share, seconds), None)
+
+
+def main() -> None:
+    """Compare."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=10, help="how long each share is watched")
+    parser.add_argument("--shares", type=int, nargs="*", default=SHARES, help="per cent of the host")
+    given = parser.parse_args()
+    with supervisor() as running:
+        for name, scene, shares, goals in (
+            ("nothing else", nullcontext(), tuple(given.shares), GOALS),
+            ("beside another 30 %", other_load(30), BESIDE, Windows(0.5, 0.5, 0.5)),
+        ):
+            print(f"{name}:")
+            with scene:
+                compare(running, shares, given.seconds, goals)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""A trace of CPU per cent replayed: how close the load comes to it, ours and stress-ng launched again at each point.
+
+    python benchmarks/cpu_trace.py trace.csv --points 60
+
+The file has a header and two columns, a time and a value; only the values count, one every half second. Without a file
+it is a random walk with spikes. What was there is what the load's own processes used, in per cent of the host.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import random
+import statistics
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
+
+from _cpu_windows import KINDS, our_load, shares, supervisor, watched
+from _shared import program, show_one
+
+from pytest_twin.model.replay import replayed
+
+POINT_S = 0.5
+READ_S = 0.1
+READS = round(POINT_S / READ_S)
+CPUS = os.cpu_count() or 1
+
+
+def trace(path: Path | None, points: int) -> list[float]:
+    """The first values of a file, or values of our own."""
+    if path is not None:
+        with path.open(newline="") as file:
+            return [float(row[1]) for row in list(csv.reader(file))[1 : points + 1]]
+    draw, level, found = random.Random(1), 40.0, []
+    for _ in range(points):
+        level = min(max(level + draw.uniform(-8, 8), 5.0), 70.0)
+        found.append(min(90.0, level + 40 * (draw.random() < 0.1)))
+    return found
+
+
+def ours(values: Sequence[float]) -> list[float]:
+    """The shares in which our load replays it, a tenth of a second each."""
+    rows = [{"elapsed_s": str((number + 1) * POINT_S), "value": str(value)} for number, value in enumerate(values)]
+    part = replayed(rows, "trace", KINDS)[0].parts[0]
+    with supervisor() as running, our_load(running, part) as clock:
+        return shares(watched(clock, len(values) * POINT_S, READ_S), CPUS)
+
+
+def theirs(path: str, values: Sequence[float]) -> list[float]:
+    """The shares of the points, with stress-ng launched for each."""
+
+    def used_s() -> float:
+        used = getrusage(RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
+    found, end = [], time.monotonic()
+    for value in values:
+        began, before = end, used_s()
+        end += POINT_S
+        with subprocess.Popen([path, "--quiet", "--cpu", "0", "--cpu-load", str(round(value))]) as process:
+            time.sleep(max(0.0, end - time.monotonic()))
+            process.terminate()
+        end = max(end, time.monotonic())
+        found.append(100 * (used_s() - before) / (end - began) / CPUS)
+    return found
+
+
+def tell(who: str, points: Sequence[float], values: Sequence[float], goals: tuple[str, str] = ("", "")) -> float:
+    """Print how far the points are off; the mean of it."""
+    off = statistics.fmean(abs(found - asked) for found, asked in zip(points, values, strict=True))
+    show_one(f"{who}, mean absolute error", off, "pt", goals[0])
+    show_one(f"{who}, correlation", f"{statistics.correlation(points, values):.5f}", "", goals[1])
+    return off
+
+
+def lag(reads: Sequence[float], values: Sequence[float]) -> int:
+    """By how many readings what was there follows what was asked: where they correlate most."""
+    asked = [value for value in values for _ in range(READS)]
+    inner = slice(READS, -READS)
+    reach = range(-READS + 1, READS)
+
+    def likeness(shift: int) -> float:
+        return statistics.correlation(asked[inner], reads[inner.start + shift : len(reads) + inner.stop + shift])
+
+    return max(reach, key=likeness)
+
+
+def main() -> None:
+    """Compare."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("trace", type=Path, nargs="?", help="a CSV file of two columns, the second one CPU per cent")
+    parser.add_argument("--points", type=int, default=60, help="how many values are played, two a second")
+    given = parser.parse_args()
+    values = trace(given.trace, given.points)
+    reads = ours(values)
+    points = [statistics.fmean(reads[at : at + READS]) for at in range(0, len(reads), READS)]
+    off = tell("pytest-twin", points, values, ("at most 0.3", "at least 0.999"))
+    show_one("pytest-twin, lag", f"{lag(reads, values) * READ_S:.1f}", "s", "0")
+    if peer := program("stress-ng", "apt-get install stress-ng"):
+        show_one("error, stress-ng / ours", tell("stress-ng", theirs(peer, values), values) / off, "", "at least 1")
+
+
+if __name__ == "__main__":
+    main()
