@@ -63,7 +63,7 @@ def memory_limits(process: int = 0) -> dict[str, int]:
     return {
         folder: limit
         for folder in (*folders("memory", process), *folders("", process))
-        for limit in (_number(folder, "memory.max"), _number(folder, "memory.limit_in_bytes"))
+        for limit in (number(folder, "memory.max"), number(folder, "memory.limit_in_bytes"))
         if limit is not None and limit < UNLIMITED
     }
 
@@ -77,8 +77,8 @@ def cpu_quotas(process: int = 0) -> dict[str, float]:
     """CPUs' worth of time that a process's cgroups allow, and those that they are in, by their folders."""
     quotas = {}
     for folder in (*folders("cpu", process), *folders("", process)):
-        quota = _text(folder, "cpu.max").split() or [_text(folder, "cpu.cfs_quota_us").strip(), "100000"]
-        period = _number(folder, "cpu.cfs_period_us") or int(quota[1])
+        quota = text(folder, "cpu.max").split() or [text(folder, "cpu.cfs_quota_us").strip(), "100000"]
+        period = number(folder, "cpu.cfs_period_us") or int(quota[1])
         if quota[0].isdecimal():
             quotas[folder] = int(quota[0]) / period
     return quotas
@@ -88,10 +88,10 @@ def _cgroup_headroom() -> int | None:
     """Bytes below the tightest limit, page cache that can be dropped counted as free."""
     rooms = []
     for folder in (*folders("memory"), *folders("")):
-        limit = _number(folder, "memory.max") or _number(folder, "memory.limit_in_bytes")
-        used = _number(folder, "memory.current") or _number(folder, "memory.usage_in_bytes")
+        limit = number(folder, "memory.max") or number(folder, "memory.limit_in_bytes")
+        used = number(folder, "memory.current") or number(folder, "memory.usage_in_bytes")
         if limit is not None and used is not None and limit < UNLIMITED:
-            stat = dict(line.split() for line in _text(folder, "memory.stat").splitlines())
+            stat = dict(line.split() for line in text(folder, "memory.stat").splitlines())
             cache = int(stat.get("total_inactive_file") or stat.get("inactive_file") or 0)
             rooms.append(max(0, limit - used + cache))
     return min(rooms, default=None)
@@ -99,7 +99,7 @@ def _cgroup_headroom() -> int | None:
 
 def folders(controller: str, process: int = 0) -> Iterator[str]:
     """The cgroup folders of a process for one v1 controller (``""``: the v2 hierarchy), its own first."""
-    for line in _text(f"/proc/{process or 'self'}", "cgroup").splitlines():
+    for line in text(f"/proc/{process or 'self'}", "cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
         if controller not in controllers.split(","):
             continue
@@ -112,19 +112,21 @@ def folders(controller: str, process: int = 0) -> Iterator[str]:
 
 
 def _meminfo(field: str) -> int | None:
-    for line in _text("/proc", "meminfo").splitlines():
+    for line in text("/proc", "meminfo").splitlines():
         name, _, value = line.partition(":")
         if name == field:
             return int(value.split()[0]) * 1024
     return None
 
 
-def _number(folder: str, name: str) -> int | None:
-    text = _text(folder, name).strip()
-    return int(text) if text.isdecimal() else None
+def number(folder: str, name: str) -> int | None:
+    """The number that a file of the kernel holds; None where there is no such file, or no limit in it."""
+    found = text(folder, name).strip()
+    return int(found) if found.isdecimal() else None
 
 
-def _text(folder: str, name: str) -> str:
+def text(folder: str, name: str) -> str:
+    """What a file of the kernel holds; nothing where there is no such file."""
     try:
         file = os.open(f"{folder}/{name}", os.O_RDONLY)
     except OSError:

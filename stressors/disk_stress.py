@@ -10,7 +10,6 @@ import mmap
 import os
 import shutil
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Self
@@ -21,6 +20,7 @@ if not __package__:  # run as a file: its own folder, if that is on the path, gi
 from stressors.capacity import MIB
 from stressors.job import Job
 from stressors.kind import BYTES, MAX, RATE, Kind
+from stressors.unnamed_file import open_unnamed
 
 KIND = Kind(
     keyword="disk",
@@ -98,7 +98,7 @@ class Target:
         if not os.path.isdir(self._directory):
             msg = f"{self._directory} is no directory"
             raise OSError(msg)
-        self._fd, self._name = _open_unnamed(self._directory, path)
+        self._fd, self._name = open_unnamed(self._directory, path)
         self._direct = _set_direct(self._fd, True)
         self._room = REGION
         self._at = self._unsynced = 0
@@ -157,22 +157,6 @@ class Target:
         """The tail of an amount need not be a whole page, which O_DIRECT refuses."""
         self._direct = False
         _set_direct(self._fd, False)
-
-
-def _open_unnamed(directory: str, path: str | None) -> tuple[int, str]:
-    """An open file that is in no folder any more (on Windows an open file keeps its name)."""
-    if path is None and sys.platform == "linux":
-        try:
-            return os.open(directory, os.O_TMPFILE | os.O_RDWR, 0o600), ""
-        except OSError:  # a file system that lacks it
-            pass
-    if path is None:
-        fd, path = tempfile.mkstemp(prefix=".stress-", dir=directory)
-    else:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    if sys.platform != "win32":
-        os.unlink(path)
-    return fd, path
 
 
 def _set_direct(fd: int, wanted: bool) -> bool:

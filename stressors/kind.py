@@ -8,6 +8,7 @@ COUNT = "count"  # whole workers
 SHARE = "share"  # of what this process may use, 1.0 is all of it
 BYTES = "bytes"
 RATE = "bytes/s"
+OPS = "ops/s"  # operations a second
 MAX = "max"  # as fast as it goes
 
 
@@ -18,11 +19,13 @@ class Kind(NamedTuple):
         keyword: The word in markers, schedules and on the command line (``cpu``).
         type: The ``type`` of its rows in annotations.csv (``cpu``, ``memory``, ``disk``).
         module: The module that applies it; it has ``workers(job)`` and ``stress(job)``.
-        units: The units its amount may have (`COUNT`, `SHARE`, `BYTES`, `RATE`, `MAX`).
+        units: The units its amount may have (`COUNT`, `SHARE`, `BYTES`, `RATE`, `OPS`, `MAX`).
         bare: The unit of a number without one, and how many of that unit one is; None where there is no such thing.
         amounts: What may be written, for error messages and help.
         modifiers: The further keywords that it understands, beside ``ramp`` and ``steps``.
         measure: The achieved figure that answers the amount (``cpu_s``, ``peak_bytes``, ``written_bytes``).
+            What a share is a share of, where only the stressor knows it, is the figure ``of_`` and this name.
+        most: The largest `COUNT`.
     """
 
     keyword: str
@@ -33,3 +36,4 @@ class Kind(NamedTuple):
     amounts: str
     modifiers: tuple[str, ...]
     measure: str
+    most: int = 10_000

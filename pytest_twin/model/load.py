@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_twin.model.quantity import Amount, amount, duration, said_bytes, said_duration, size
-from stressors.kind import BYTES, COUNT, MAX, SHARE, Kind
+from stressors.kind import BYTES, COUNT, MAX, OPS, SHARE, Kind
 from stressors.profile import Points
 
 Kinds = Mapping[str, Kind]
@@ -99,10 +99,12 @@ class Part:
         if self.kind.measure == "cpu_s":
             figure /= held_s
         if self.unit == SHARE:
-            whole = usable.get(self.kind.measure)
+            whole = usable.get(self.kind.measure) or achieved.get(f"of_{self.kind.measure}")
             return f"{figure / whole:.1%}" if whole else ""
         if self.unit == COUNT:
-            return f"{figure:.2f} cores" if self.kind.measure == "cpu_s" else f"{figure:g}"
+            return f"{figure:.2f} cores" if self.kind.measure == "cpu_s" else f"{figure:.0f}"
+        if OPS in self.kind.units:
+            return f"{figure / held_s:.1f}/s"
         return said_bytes(figure, like=self.text) if self.unit == BYTES else f"{figure / held_s / 1e6:.1f}MB/s"
 
 
@@ -183,8 +185,8 @@ def read_amount(kind: Kind, raw: object) -> Amount:
         unit, one = kind.bare
         if unit == COUNT and value != int(value):
             raise ValueError(f"{raw} is not a whole number; give {kind.amounts}")
-        if unit == COUNT and value > 10_000:
-            raise ValueError(f"{raw} is too many; give at most 10000")
+        if unit == COUNT and value > kind.most:
+            raise ValueError(f"{raw} is too many; give at most {kind.most}")
         value *= one
     if unit not in kind.units:
         raise ValueError(f"{raw!r} has no unit that fits; give {kind.amounts}")
