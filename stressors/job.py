@@ -28,6 +28,7 @@ class Job:
         seed: Makes whatever a stressor draws at random repeatable.
         strict: Whether less than was asked is a failure.
         workers: How many processes share this load.
+        index: Which of them this one is, from 0.
         achieved: Figures so far; a stressor adds to them, `tick` and `ready` send them. A figure ``asked_X`` says what
             X would be had all that was asked been possible.
         began: `now` when the load began.
@@ -41,6 +42,7 @@ class Job:
         self.seed: int = request.get("seed") or 0
         self.strict: bool = bool(self.options.get("strict"))
         self.workers = 1
+        self.index: int = request.get("index") or 0
         self._duration: float | None = request.get("duration")
         self.achieved: dict[str, float | str] = {}
         self._paused_s = 0.0
