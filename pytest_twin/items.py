@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 SESSION_SCHEDULE: pytest.StashKey[Schedule | None] = pytest.StashKey()
 STRESS, SCHEDULE = "stress", "twin_schedule"
-FIXTURES = frozenset({"twin_logger", "stress_cpu", "stress_mem", "stress_disk"})
+FIXTURES = frozenset({"twin_logger", "stress_load", "stress_cpu", "stress_mem", "stress_disk"})
 MARKERS = (
     f"{STRESS}(cpu=, mem=, disk=, ramp=, ...): put this load around the test; a bare mark applies nothing",
     f"{SCHEDULE}(path): play this schedule of loads around the test",
@@ -74,16 +74,20 @@ def load_of(marks: Iterable[pytest.Mark]) -> Load:
     Raises:
         LoadError: Something is wrong with it.
     """
+    from pytest_twin import engines
     from pytest_twin.model.load import Load, LoadError, parse
 
-    keywords: dict[str, Any] = {}
+    said: dict[str, dict[str, Any]] = {}  # by engine, of which each has words of its own
     for mark in reversed([mark for mark in marks if mark.name == STRESS]):
         if mark.args:
             raise LoadError(
                 [(str(mark.args[0]), "has no keyword; write stress(cpu=...), stress(mem=...) or stress(disk=...)")]
             )
-        keywords.update(mark.kwargs)
-    return parse(keywords, kinds()) if keywords else Load()
+        said.setdefault(str(mark.kwargs.get("engine", "")), {}).update(mark.kwargs)
+    loads = [parse(keywords, kinds()) for keywords in said.values()]
+    for load in loads:
+        engines.check(load)
+    return Load.together(loads)
 
 
 def schedule_of(item: pytest.Item, marks: Iterable[pytest.Mark]) -> Schedule | None:

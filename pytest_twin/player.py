@@ -7,6 +7,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from pytest_twin import engines
+from pytest_twin.model.load import LoadError
 from pytest_twin.model.schedule import Planned, Schedule, ScheduleError
 from pytest_twin.model.schedule_reading import read
 from pytest_twin.model.table import records
@@ -52,7 +54,16 @@ def open_schedule(path: Path, kinds: Kinds) -> Schedule:
         raise ScheduleError([f"{path}: {error.strerror or error}"]) from None
     except ValueError as error:
         raise ScheduleError([f"{path}: {error}"]) from None
-    return read(text, path.name, kinds, rows)
+    schedule = read(text, path.name, kinds, rows)
+    wrong: dict[str, None] = {}
+    for event in schedule.events:
+        try:
+            engines.check(event.load)
+        except LoadError as error:
+            wrong.update((f"{path.name}: event {event.id}: {key}: {problem}", None) for key, problem in error.problems)
+    if wrong:
+        raise ScheduleError(list(wrong))
+    return schedule
 
 
 class Player:

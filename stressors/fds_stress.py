@@ -1,6 +1,6 @@
 """Open files: so many file descriptors held, which fills the system's table, a floor for everybody else left free.
 
-Several processes hold them, each as many as its own limit (RLIMIT_NOFILE) allows; the limit of the tests is not touched.
+Several processes hold them, each as many as its own limit (RLIMIT_NOFILE) allows; the tests keep theirs to themselves.
 """
 
 from __future__ import annotations

@@ -37,19 +37,24 @@ class Holder:
             OSError: It cannot be had, and less is not enough.
         """
         job = self._job
-        self._come_to(self._wanted(whole))
+        self.come_to(self.wanted(whole))
         job.ready()
         while True:
             job.tick()
             time.sleep(0.2 if job.settled() else 0.02)
-            self._come_to(self._wanted(whole))
+            self.come_to(self.wanted(whole))
 
-    def _wanted(self, whole: float) -> int:
+    def wanted(self, whole: float) -> int:
         """This worker's part: the parts of all are the number itself."""
         number = round(self._job.target() * whole)
         return number // self._job.workers + (self._job.index < number % self._job.workers)
 
-    def _come_to(self, wanted: int) -> None:
+    def come_to(self, wanted: int) -> None:
+        """Hold so many, or as many as there is room for.
+
+        Raises:
+            OSError: Less is not enough.
+        """
         while self._held > wanted:
             self._give()
             self._held -= 1

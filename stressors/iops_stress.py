@@ -101,7 +101,7 @@ def _file(directory: str) -> Iterator[Callable[[int], object]]:
 
 
 def _synchronous(fd: int, block: bytes) -> Callable[[int], object]:
-    if hasattr(os, "pwritev") and hasattr(os, "RWF_DSYNC"):
+    if sys.platform == "linux":
         return lambda at: os.pwritev(fd, [block], at, os.RWF_DSYNC)
 
     def write(at: int) -> None:

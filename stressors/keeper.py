@@ -7,6 +7,8 @@ only it held is at its end, and the keeper takes everything down; when the keepe
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
 import os
 import select
 import shutil
@@ -22,11 +24,7 @@ PR_SET_CHILD_SUBREAPER = 36
 END_WITHIN_S = 0.5  # after that it is killed
 LOOK_EVERY_S = 0.05
 
-if sys.platform == "linux":
-    import ctypes
-    import fcntl
-
-    _libc = ctypes.CDLL(None)
+assert sys.platform == "linux"  # noqa: S101 - for the type checker: nothing here is to be had elsewhere
 
 
 class Kept:
@@ -46,13 +44,11 @@ class Kept:
         Raises:
             OSError: The machine gives no more processes.
         """
-        if sys.platform != "linux":
-            raise OSError("other programs can be kept on Linux only")
         self._scratch = scratch
         said = os.memfd_create("said")
         self.said = fcntl.fcntl(said, fcntl.F_DUPFD_CLOEXEC, 3)  # out of the way of those that a program begins with
         os.close(said)
-        _libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
+        _set(PR_SET_CHILD_SUBREAPER, 1)
         end, self._held = os.pipe()
         self._status: int | None = None
         self._keeper = os.fork()
@@ -137,7 +133,7 @@ def sweep(group: int | None = None) -> None:
 
 def _keep(command: list[str], scratch: str, end: int, said: int) -> int:
     """The life of the keeper; its exit status is the program's."""
-    _libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
+    _set(PR_SET_CHILD_SUBREAPER, 1)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
     keeper = os.getpid()
@@ -159,7 +155,7 @@ def _keep(command: list[str], scratch: str, end: int, said: int) -> int:
 def _become(command: list[str], keeper: int, said: int) -> None:
     """Turn into the program, in a process group of its own, and die with the keeper."""
     os.setpgid(0, 0)
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    _set(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != keeper:
         return
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
@@ -191,6 +187,11 @@ def _wait(program: int, end: int) -> int:
             asked, until = True, time.monotonic() + END_WITHIN_S
             os.killpg(program, signal.SIGINT)
     return -signal.SIGKILL
+
+
+def _set(what: int, value: int) -> None:
+    """Set something of this process (prctl(2))."""
+    ctypes.CDLL(None).prctl(what, value)
 
 
 def _ticks(pid: int) -> int:

@@ -90,8 +90,8 @@ def _buffer(job: Job) -> list[memoryview]:
     available, total = available_memory(), usable_memory()
     if available is not None and total is not None and available - count * CHUNK < memory_reserve(total):
         raise OSError(
-            f"needs {whole // MIB} MiB of memory, twice what the caches hold, and {memory_reserve(total) // MIB} MiB are "
-            "left to everybody else"
+            f"needs {whole // MIB} MiB of memory, twice what the caches hold, "
+            f"and {memory_reserve(total) // MIB} MiB are left to everybody else"
         )
     pattern = os.urandom(4096) * (CHUNK // 4096)
     chunks = []

@@ -10,6 +10,7 @@ import math
 import socket
 import sys
 from pathlib import Path
+from typing import Self
 
 if not __package__:  # run as a file: its own folder, if that is on the path, gives way to the one above
     sys.path[0 : not sys.flags.safe_path] = [str(Path(__file__).resolve().parent.parent)]
@@ -71,12 +72,14 @@ class Loop:
         except OSError as error:
             raise OSError(f"{ADDRESS} cannot be used: {error.strerror or error}") from None
         self._out.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._out.settimeout(WITHIN_S)  # with one, it sends what there is room for, and that is received before the next
+        self._out.settimeout(
+            WITHIN_S
+        )  # with one, it sends what there is room for, and that is received before the next
         self._in.settimeout(WITHIN_S)
         self._block = memoryview(bytes(BLOCK))
         self._room = bytearray(BLOCK)
 
-    def __enter__(self) -> Loop:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

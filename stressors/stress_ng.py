@@ -5,24 +5,16 @@ It is no kind of its own: a load says ``engine="stress-ng"`` and names its stres
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
-import signal
 import subprocess
-import tempfile
-import time
+import sys
 from functools import cache
 
 from stressors.job import Job
-from stressors.keeper import Kept, children
 from stressors.kind import COUNT, Kind
-from stressors.worker import PAUSE
 
 NAME = "stress-ng"
-READY_WITHIN_S = 15.0
-LOOK_EVERY_S = 0.1
-_LINE = re.compile(r"stress-ng: (\w+): +\[\d+\] (.*)")
+MODULE = "stressors.stress_ng"
 
 
 def kind(stressor: str) -> Kind:
@@ -30,7 +22,7 @@ def kind(stressor: str) -> Kind:
     return Kind(
         keyword=stressor,
         type=f"{NAME} {stressor}",
-        module="stressors.stress_ng",
+        module=MODULE,
         units=(COUNT,),
         bare=(COUNT, 1),
         amounts="a whole number of instances from 1",
@@ -46,11 +38,11 @@ def stressors() -> frozenset[str]:
     Raises:
         OSError: It is not installed, or cannot be run.
     """
-    program = _program()
+    path = program()
     try:
-        said = subprocess.run([program, "--stressors"], capture_output=True, text=True, timeout=30, check=False)
+        said = subprocess.run([path, "--stressors"], capture_output=True, text=True, timeout=30, check=False)
     except subprocess.TimeoutExpired:
-        raise OSError(f"{program} does not say what stressors it has") from None
+        raise OSError(f"{path} does not say what stressors it has") from None
     return frozenset(said.stdout.split())
 
 
@@ -65,88 +57,20 @@ def stress(job: Job) -> None:
     Raises:
         OSError: It cannot be started, or ended by itself; the message has its last words.
     """
-    stressor, instances = str(job.options["stressor"]), round(job.profile.peak)
-    directory = str(job.options.get("directory") or ".")
-    if not os.path.isdir(directory):
-        raise OSError(f"{directory} is no directory")
-    scratch = tempfile.mkdtemp(prefix=f".{NAME}-", dir=directory)
-    command = [_program(), f"--{stressor}", str(instances), "--timeout", "0", "--oomable", "--metrics-brief"]
-    kept = Kept([*command, "--temp-path", os.path.abspath(scratch)], scratch)
-    try:
-        _hold_when_paused(kept)
-        _wait_ready(kept, stressor, instances)
-        job.ready()
-        while not kept.ended():
-            job.children_cpu_s = kept.cpu_s()
-            job.tick()
-            time.sleep(LOOK_EVERY_S)
-        raise OSError(_last_words(kept, stressor))
-    finally:
-        kept.end()
-        job.children_cpu_s = kept.cpu_s()
-        job.achieved.update(_bogo_ops(kept.words(), stressor))
+    if sys.platform != "linux":
+        raise OSError(f"{NAME} is run on Linux only")
+    from stressors import stress_ng_run
+
+    stress_ng_run.run(job)
 
 
-def _program() -> str:
+def program() -> str:
+    """Where it is.
+
+    Raises:
+        OSError: It is not installed.
+    """
     found = shutil.which(NAME)
     if found is None:
         raise OSError(f"{NAME} is not installed; install it (apt install {NAME}), or leave out engine")
     return found
-
-
-def _wait_ready(kept: Kept, stressor: str, instances: int) -> None:
-    """Wait until as many of its processes as were asked for have begun."""
-    deadline = time.monotonic() + READY_WITHIN_S
-    while _begun(kept) < instances:
-        if kept.ended():
-            raise OSError(_last_words(kept, stressor))
-        if time.monotonic() > deadline:
-            raise OSError(f"{NAME} has not begun {instances} of {stressor} within {READY_WITHIN_S:.0f} s")
-        time.sleep(0.005)
-
-
-def _begun(kept: Kept) -> int:
-    """Children that have taken the name of their stressor, which they do when they begin."""
-    program = kept.program
-    return sum(_is_stressor(pid) for pid in children(program)) if program else 0
-
-
-def _is_stressor(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
-            return file.read().startswith(f"{NAME}-")
-    except OSError:  # it has just ended
-        return False
-
-
-def _hold_when_paused(kept: Kept) -> None:
-    """Have a pause of this process stop the program too."""
-    heard = signal.getsignal(PAUSE)
-
-    def pause(number: int, frame: object) -> None:
-        kept.signal(signal.SIGSTOP)
-        try:
-            if callable(heard):
-                heard(number, frame)  # type: ignore[arg-type]
-        finally:
-            kept.signal(signal.SIGCONT)
-
-    signal.signal(PAUSE, pause)
-
-
-def _last_words(kept: Kept, stressor: str) -> str:
-    """Why it ended, as far as it told."""
-    lines = [match for line in kept.words() if (match := _LINE.match(line))]
-    of_it = [match[2] for match in lines if match[1] in {"error", "fail", "warn"} or "skip" in match[2]]
-    others = [line for line in kept.words() if line and not _LINE.match(line)]
-    words = (of_it or others or [""])[-1]
-    return f"{NAME} --{stressor} ended by itself ({words.strip() or kept.ended()})"
-
-
-def _bogo_ops(lines: list[str], stressor: str) -> dict[str, float | str]:
-    """How often it did what it does, where it told."""
-    for line in lines:
-        match = re.search(rf"metrc: +\[\d+\] {re.escape(stressor)} +(\d+) ", line)
-        if match:
-            return {"bogo_ops": int(match[1])}
-    return {}

@@ -50,24 +50,39 @@ def stress(job: Job) -> None:
     """Hold as many as the profile asks for, until stopped."""
     before = tables.threads_of_user()
     threading.stack_size(STACK)
-    threads: list[_thread.LockType] = []
-
-    def take() -> None:
-        held = _thread.allocate_lock()
-        held.acquire()
-        try:
-            _thread.start_new_thread(held.acquire, ())  # it waits there, in C, and ends when it is let through
-        except RuntimeError as error:
-            raise OSError(str(error)) from None
-        threads.append(held)
-
+    idle = Idle()
     Holder(
         job,
         "threads",
-        take=take,
-        give=lambda: threads.pop().release(),
+        take=idle.take,
+        give=idle.give,
         room=lambda held: tables.room_for_threads(held * job.workers, before),
     ).follow()
+
+
+class Idle:
+    """Threads that do nothing."""
+
+    def __init__(self) -> None:
+        self._held_back: list[_thread.LockType] = []
+
+    def take(self) -> None:
+        """Start one more.
+
+        Raises:
+            OSError: The machine gives no more.
+        """
+        lock = _thread.allocate_lock()
+        lock.acquire()
+        try:
+            _thread.start_new_thread(lock.acquire, ())  # it waits there, in C, and ends when it is let through
+        except RuntimeError as error:
+            raise OSError(str(error)) from None
+        self._held_back.append(lock)
+
+    def give(self) -> None:
+        """Let the last one end."""
+        self._held_back.pop().release()
 
 
 def main() -> None:

@@ -48,7 +48,7 @@ MODIFIERS = {
     "block": Modifier(size, "disk: bytes a write", {"type": "string"}),
     "pause": Modifier(duration, "disk: time between two blocks of an amount", DURATION_SCHEMA),
     "loop": Modifier(_switch, "disk: write the amount again and again", {"type": "boolean"}),
-    "directory": Modifier(_directory, "disk: where to write; the file has no name", {"type": "string"}),
+    "directory": Modifier(_directory, "disk and iops: where to write; the file has no name", {"type": "string"}),
 }
 _FOR_ALL = ("ramp", "steps")
 
@@ -126,6 +126,15 @@ class Load:
     def __str__(self) -> str:
         return " ".join(f"{name}={value}" for name, value in self.keywords.items())
 
+    @classmethod
+    def together(cls, loads: Iterable[Load]) -> Load:
+        """One load of several."""
+        parts: tuple[Part, ...] = ()
+        keywords: dict[str, Any] = {}
+        for load in loads:
+            parts, keywords = parts + load.parts, {**keywords, **load.keywords}
+        return cls(parts, keywords)
+
     def faster(self, speed: float) -> Load:
         """The same along a quicker clock."""
         keywords = dict(self.keywords)
@@ -150,6 +159,10 @@ def parse(keywords: Mapping[str, Any], kinds: Kinds) -> Load:
     Raises:
         LoadError: With everything that is wrong, not only the first.
     """
+    if "engine" in keywords:
+        from pytest_twin.model.engine import of_engine
+
+        return of_engine(keywords)
     problems: list[tuple[str, str]] = []
     values: dict[str, Any] = {}
     for name, raw in keywords.items():

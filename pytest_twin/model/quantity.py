@@ -20,7 +20,7 @@ _DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*(ms|s|min|m|h|d)", re.ASCII)
 
 
 class Amount(NamedTuple):
-    """A number and what it counts: workers, a share (1.0 is all), bytes, bytes or operations a second; `MAX` has no number."""
+    """A number and what it counts: things, a share (1.0 is all), bytes, one of them a second; `MAX` has no number."""
 
     value: float
     unit: str

@@ -125,7 +125,7 @@ def test_steps_need_a_ramp():
         ("block", "1MB", "disk only: bytes a write"),
         ("pause", "1s", "disk only: time between two blocks of an amount"),
         ("loop", True, "disk only: write the amount again and again"),
-        ("directory", "x", "disk only: where to write; the file has no name"),
+        ("directory", "x", "disk and iops only: where to write; the file has no name"),
     ],
 )
 def test_a_modifier_of_the_disk_is_refused_without_a_disk(keyword, raw, problem):
@@ -137,7 +137,7 @@ def test_a_misspelled_word_gets_the_nearest_one():
 
 
 def test_a_word_that_is_near_to_none_gets_them_all():
-    known = "block, cpu, directory, disk, loop, mem, pause, ramp, steps"
+    known = "block, cpu, directory, disk, fds, iops, loop, mem, membw, net, pause, ramp, steps, threads"
     assert problems(gravity=1) == [("", f'unknown keyword "gravity"; known are {known}')]
     assert unknown("x", []) == 'unknown key "x"; known are '
 
