@@ -26,8 +26,8 @@ KINDS = kinds()
 NAME = "schedule.json"
 KNOWN_TOP = "known are $schema, anchor, events, mode, seed, version"
 KNOWN_EVENT = (
-    "known are after, block, cpu, directory, disk, duration, id, loop, mem, note, pause, ramp, "
-    "repeat, replay, speed, start, steps, tests"
+    "known are after, block, cpu, directory, disk, duration, fds, id, iops, loop, mem, membw, net, "
+    "note, pause, ramp, repeat, replay, speed, start, steps, tests, threads"
 )
 KNOWN_STRESSORS = "known are cpu_stress.py, mem_stress.py, disk_stress.py"
 NOT_A_DURATION = 'is not a duration; write seconds, or text such as "500ms" or "1m30s"'
@@ -279,11 +279,16 @@ def test_an_event_without_a_duration_says_what_to_write():
 
 
 def test_an_event_without_a_load_says_what_to_give():
-    assert problem({"duration": 1}) == ": applies nothing; give cpu, disk, mem or replay"
+    assert (
+        problem({"duration": 1}) == ": applies nothing; give cpu, disk, fds, iops, mem, membw, net, threads or replay"
+    )
 
 
 def test_a_modifier_alone_applies_nothing():
-    assert problem({"duration": 1, "ramp": 1}) == ": applies nothing; give cpu, disk, mem or replay"
+    assert (
+        problem({"duration": 1, "ramp": 1})
+        == ": applies nothing; give cpu, disk, fds, iops, mem, membw, net, threads or replay"
+    )
 
 
 def test_an_event_that_comes_after_itself_is_refused():
