@@ -23,7 +23,7 @@ def twin_logger(request: pytest.FixtureRequest) -> TwinLogger:
 
 
 @pytest.fixture
-def _stress(request: pytest.FixtureRequest) -> Iterator[Stress]:
+def _twin_stress(request: pytest.FixtureRequest) -> Iterator[Stress]:
     """What starts loads for this test, and stops them when it ends."""
     from pytest_twin.items import kinds
     from pytest_twin.runtest import run_of
@@ -45,24 +45,24 @@ def _of_kind(keyword: str, stress: Stress, request: pytest.FixtureRequest) -> St
 
 
 @pytest.fixture
-def stress_load(_stress: Stress, request: pytest.FixtureRequest) -> Stress | StressHandle:
+def stress_load(_twin_stress: Stress, request: pytest.FixtureRequest) -> Stress | StressHandle:
     """Start any load: ``stress_load(net="50MB/s", ramp="1s")``; parametrised with a dict, it is the load."""
-    return _stress(**request.param) if hasattr(request, "param") else _stress
+    return _twin_stress(**request.param) if hasattr(request, "param") else _twin_stress
 
 
 @pytest.fixture
-def stress_cpu(_stress: Stress, request: pytest.FixtureRequest) -> StressOfKind | StressHandle:
+def stress_cpu(_twin_stress: Stress, request: pytest.FixtureRequest) -> StressOfKind | StressHandle:
     """Start a CPU load: ``stress_cpu(8)`` or ``stress_cpu("75%")``; parametrised indirectly, the load itself."""
-    return _of_kind("cpu", _stress, request)
+    return _of_kind("cpu", _twin_stress, request)
 
 
 @pytest.fixture
-def stress_mem(_stress: Stress, request: pytest.FixtureRequest) -> StressOfKind | StressHandle:
+def stress_mem(_twin_stress: Stress, request: pytest.FixtureRequest) -> StressOfKind | StressHandle:
     """Start a memory load: ``stress_mem("1GiB")``, ``stress_mem("25%")``; parametrised indirectly, the load itself."""
-    return _of_kind("mem", _stress, request)
+    return _of_kind("mem", _twin_stress, request)
 
 
 @pytest.fixture
-def stress_disk(_stress: Stress, request: pytest.FixtureRequest) -> StressOfKind | StressHandle:
+def stress_disk(_twin_stress: Stress, request: pytest.FixtureRequest) -> StressOfKind | StressHandle:
     """Start a disk load: ``stress_disk("50MB/s")``, ``stress_disk("max")``; indirectly parametrised, it is the load."""
-    return _of_kind("disk", _stress, request)
+    return _of_kind("disk", _twin_stress, request)

@@ -21,7 +21,7 @@ from stressors.capacity import text
 from stressors.worker import PR_SET_PDEATHSIG, close_all_but
 
 PR_SET_CHILD_SUBREAPER = 36
-END_WITHIN_S = 0.5  # after that it is killed
+END_WITHIN_S = 0.3  # after that it is killed
 LOOK_EVERY_S = 0.05
 
 assert sys.platform == "linux"  # noqa: S101 - for the type checker: nothing here is to be had elsewhere

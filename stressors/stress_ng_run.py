@@ -92,9 +92,10 @@ def _hold_when_paused(kept: keeper.Kept) -> None:
 def _last_words(kept: keeper.Kept, stressor: str) -> str:
     """Why it ended, as far as it told."""
     lines = [match for line in kept.words() if (match := _LINE.match(line))]
-    of_it = [match[2] for match in lines if match[1] in {"error", "fail", "warn"} or "skip" in match[2]]
+    skipped = [match[2] for match in lines if "skip" in match[2]]
+    errors = [match[2] for match in lines if match[1] in {"error", "fail", "warn"}]
     others = [line for line in kept.words() if line and not _LINE.match(line)]
-    words = (of_it or others or [""])[-1]
+    words = (skipped or errors or others or [""])[-1]
     return f"{NAME} --{stressor} ended by itself ({words.strip() or kept.ended()})"
 
 

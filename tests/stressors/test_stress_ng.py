@@ -147,3 +147,13 @@ def test_without_the_program_it_says_what_to_do(monkeypatch):
     with pytest.raises(OSError, match="not installed") as caught:
         stress_ng.program()
     assert str(caught.value) == "stress-ng is not installed; install it (apt install stress-ng), or leave out engine"
+
+
+def test_one_that_was_skipped_says_why(fake, asked):
+    supervisor = fake(
+        'echo "stress-ng: info:  [$$] matrix stressor will be skipped, no way"; echo "stress-ng: error: [$$] none" >&2'
+    )
+    supervisor.apply(**asked("matrix"))
+    assert supervisor.hear()["reason"] == (
+        "stress-ng --matrix ended by itself (matrix stressor will be skipped, no way)"
+    )
