@@ -6,7 +6,7 @@ from pytest_twin.model.engine import ENGINE, check_known, stressors_of
 from pytest_twin.model.load import Load, LoadError
 
 
-def check(load: Load) -> None:
+def check_engine(load: Load) -> None:
     """See to it that a load can be applied here, as far as that can be known.
 
     Raises:
@@ -14,10 +14,10 @@ def check(load: Load) -> None:
     """
     if not stressors_of(load):
         return
-    from stressors import stress_ng
+    from stressors.stress_ng import stressors
 
     try:
-        known = stress_ng.stressors()
+        known = stressors()
     except OSError as error:
         raise LoadError([(ENGINE, str(error))]) from None
     check_known(load, known)

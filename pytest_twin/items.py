@@ -74,7 +74,7 @@ def load_of(marks: Iterable[pytest.Mark]) -> Load:
     Raises:
         LoadError: Something is wrong with it.
     """
-    from pytest_twin import engines
+    from pytest_twin.engines import check_engine
     from pytest_twin.model.load import Load, LoadError, parse
 
     said: dict[str, dict[str, Any]] = {}  # by engine, of which each has words of its own
@@ -86,7 +86,7 @@ def load_of(marks: Iterable[pytest.Mark]) -> Load:
         said.setdefault(str(mark.kwargs.get("engine", "")), {}).update(mark.kwargs)
     loads = [parse(keywords, kinds()) for keywords in said.values()]
     for load in loads:
-        engines.check(load)
+        check_engine(load)
     return Load.together(loads)
 
 

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_twin import engines
+from pytest_twin.engines import check_engine
 from pytest_twin.model.load import LoadError
 from pytest_twin.model.schedule import Planned, Schedule, ScheduleError
 from pytest_twin.model.schedule_reading import read
@@ -58,7 +58,7 @@ def open_schedule(path: Path, kinds: Kinds) -> Schedule:
     wrong: dict[str, None] = {}
     for event in schedule.events:
         try:
-            engines.check(event.load)
+            check_engine(event.load)
         except LoadError as error:
             wrong.update((f"{path.name}: event {event.id}: {key}: {problem}", None) for key, problem in error.problems)
     if wrong:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from pytest_twin import engines
+from pytest_twin.engines import check_engine
 from pytest_twin.model.load import Kinds, LoadError, parse
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Stress:
         __tracebackhide__ = True  # a wrong amount is the test's mistake, and is shown where the test made it
         try:
             load = parse(keywords, self._kinds)
-            engines.check(load)
+            check_engine(load)
         except LoadError as error:
             raise LoadError(error.problems) from None
         self._attempt.runs_under(str(load))
