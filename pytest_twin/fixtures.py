@@ -9,7 +9,7 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_twin.logger import TwinLogger
-    from pytest_twin.stress import Stress, StressHandle
+    from pytest_twin.stress import Stress, StressHandle, StressOfKind
 
 
 @pytest.fixture
@@ -22,31 +22,46 @@ def twin_logger(request: pytest.FixtureRequest) -> TwinLogger:
     return TwinLogger(run.start(), run.begin(request.node), run.settings.interval)
 
 
-def _stress(keyword: str, request: pytest.FixtureRequest) -> Iterator[Stress | StressHandle]:
+@pytest.fixture
+def _twin_stress(request: pytest.FixtureRequest) -> Iterator[Stress]:
+    """What starts loads for this test, and stops them when it ends."""
     from pytest_twin.runtest import run_of
     from pytest_twin.stress import Stress
 
     run = run_of(request.config)
-    stress = Stress(keyword, run.start(), run.begin(request.node))
+    stress = Stress(run.start(), run.begin(request.node))
     try:
-        yield stress(request.param) if hasattr(request, "param") else stress
+        yield stress
     finally:
         stress.stop_all()
 
 
+def _of_kind(keyword: str, stress: Stress, request: pytest.FixtureRequest) -> StressOfKind | StressHandle:
+    from pytest_twin.stress import StressOfKind
+
+    of_kind = StressOfKind(stress, keyword)
+    return of_kind(request.param) if hasattr(request, "param") else of_kind
+
+
 @pytest.fixture
-def stress_cpu(request: pytest.FixtureRequest) -> Iterator[Stress | StressHandle]:
+def stress_load(_twin_stress: Stress, request: pytest.FixtureRequest) -> Stress | StressHandle:
+    """Start any load: ``stress_load(net="50MB/s", ramp="1s")``; parametrised with a dict, it is the load."""
+    return _twin_stress(**request.param) if hasattr(request, "param") else _twin_stress
+
+
+@pytest.fixture
+def stress_cpu(_twin_stress: Stress, request: pytest.FixtureRequest) -> StressOfKind | StressHandle:
     """Start a CPU load: ``stress_cpu(8)`` or ``stress_cpu("75%")``; parametrised indirectly, the load itself."""
-    yield from _stress("cpu", request)
+    return _of_kind("cpu", _twin_stress, request)
 
 
 @pytest.fixture
-def stress_mem(request: pytest.FixtureRequest) -> Iterator[Stress | StressHandle]:
+def stress_mem(_twin_stress: Stress, request: pytest.FixtureRequest) -> StressOfKind | StressHandle:
     """Start a memory load: ``stress_mem("1GiB")``, ``stress_mem("25%")``; parametrised indirectly, the load itself."""
-    yield from _stress("mem", request)
+    return _of_kind("mem", _twin_stress, request)
 
 
 @pytest.fixture
-def stress_disk(request: pytest.FixtureRequest) -> Iterator[Stress | StressHandle]:
+def stress_disk(_twin_stress: Stress, request: pytest.FixtureRequest) -> StressOfKind | StressHandle:
     """Start a disk load: ``stress_disk("50MB/s")``, ``stress_disk("max")``; indirectly parametrised, it is the load."""
-    yield from _stress("disk", request)
+    return _of_kind("disk", _twin_stress, request)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 SESSION_SCHEDULE: pytest.StashKey[Schedule | None] = pytest.StashKey()
 STRESS, SHARED, SCHEDULE = "stress", "shared", "twin_schedule"
-STRESSING = frozenset({"stress_cpu", "stress_mem", "stress_disk"})
+STRESSING = frozenset({"stress_load", "stress_cpu", "stress_mem", "stress_disk"})
 FIXTURES = STRESSING | {"twin_logger"}
 MARKERS = (
     f"{STRESS}(cpu=, mem=, disk=, ramp=, ...): put this load around the test; a bare mark applies nothing",
@@ -79,16 +79,17 @@ def load_of(marks: Iterable[pytest.Mark]) -> Load:
     from pytest_twin.loads import read_load
     from pytest_twin.model.load import Load, LoadError
 
-    keywords: dict[str, Any] = {}
+    said: dict[str, dict[str, Any]] = {}  # by engine, of which each has words of its own
     for mark in reversed([mark for mark in marks if mark.name == STRESS]):
         if mark.args:
             raise LoadError(
                 [(str(mark.args[0]), "has no keyword; write stress(cpu=...), stress(mem=...) or stress(disk=...)")]
             )
-        keywords.update(mark.kwargs)
-    if not isinstance(keywords.pop(SHARED, False), bool):
-        raise LoadError([(SHARED, "is not True or False")])
-    return read_load(keywords) if keywords else Load()
+        words = dict(mark.kwargs)
+        if not isinstance(words.pop(SHARED, False), bool):
+            raise LoadError([(SHARED, "is not True or False")])
+        said.setdefault(str(words.get("engine", "")), {}).update(words)
+    return Load.together(read_load(keywords) for keywords in said.values() if keywords)
 
 
 def wants_alone(item: pytest.Item, each: Schedule | None) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from pytest_twin.engines import check_engine
 from pytest_twin.model.load import Load, LoadError, parse, unknown
 from pytest_twin.settings import SettingsError, word
 from pytest_twin.supervisor import kinds
@@ -22,9 +23,19 @@ def read_load(keywords: Mapping[str, Any]) -> Load:
         LoadError: With everything that is wrong.
     """
     load = parse(keywords, kinds())
-    if problems := list(unknown_columns(load)):
-        raise LoadError([("stop_when", problem) for problem in problems])
+    check(load)
     return load
+
+
+def check(load: Load) -> None:
+    """See to it that a load can be applied here, as far as that can be known.
+
+    Raises:
+        LoadError: It cannot.
+    """
+    if problems := list(_unknown_columns(load)):
+        raise LoadError([("stop_when", problem) for problem in problems])
+    check_engine(load)
 
 
 def read_limit(keywords: Mapping[str, Any] | None) -> Load | None:
@@ -39,7 +50,7 @@ def read_limit(keywords: Mapping[str, Any] | None) -> Load | None:
         raise SettingsError(f"{word('limit')}: {error}") from None
 
 
-def unknown_columns(load: Load) -> Iterator[str]:
+def _unknown_columns(load: Load) -> Iterator[str]:
     """What is wrong with the columns that its conditions name."""
     asked = {condition.column for part in load.parts for condition in part.stop_when}
     for name in sorted(asked - set(_columns()) if asked else ()):

@@ -7,7 +7,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_twin.loads import unknown_columns
+from pytest_twin.loads import check
+from pytest_twin.model.load import LoadError
 from pytest_twin.model.schedule import Planned, Schedule, ScheduleError
 from pytest_twin.model.schedule_reading import read
 from pytest_twin.model.table import records
@@ -54,9 +55,14 @@ def open_schedule(path: Path, kinds: Kinds) -> Schedule:
     except ValueError as error:
         raise ScheduleError([f"{path}: {error}"]) from None
     schedule = read(text, path.name, kinds, rows)
-    wrong = dict.fromkeys(problem for event in schedule.events for problem in unknown_columns(event.load))
+    wrong: dict[str, None] = {}
+    for event in schedule.events:
+        try:
+            check(event.load)
+        except LoadError as error:
+            wrong.update((f"{path.name}: event {event.id}: {key}: {problem}", None) for key, problem in error.problems)
     if wrong:
-        raise ScheduleError([f"{path.name}: stop_when: {problem}" for problem in wrong])
+        raise ScheduleError(list(wrong))
     return schedule
 
 

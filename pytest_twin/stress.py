@@ -1,7 +1,8 @@
-"""What the fixtures ``stress_cpu``, ``stress_mem`` and ``stress_disk`` are."""
+"""What the fixtures ``stress_load``, ``stress_cpu``, ``stress_mem`` and ``stress_disk`` are."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -22,7 +23,7 @@ class StressError(RuntimeError):
 class StressHandle:
     """A load that a test started; a context manager that stops it."""
 
-    def __init__(self, applied: Applied | None) -> None:
+    def __init__(self, applied: Sequence[Applied]) -> None:
         self._applied = applied
 
     def __enter__(self) -> Self:
@@ -35,25 +36,67 @@ class StressHandle:
 
     def stop(self) -> None:
         """Stop it, and come back when it is gone; a second time does nothing."""
-        if self._applied is not None:
-            self._applied.stop()
+        for each in self._applied:
+            each.stop()
 
     @property
     def achieved(self) -> dict[str, Any]:
-        """Figures so far, final ones once it is stopped.
+        """Figures so far, final ones once it is stopped; those that several kinds have are added up.
 
-        ``cpu_s`` (CPU seconds of the stressor), ``resident_bytes``, ``peak_bytes`` (memory), ``written_bytes`` and
-        ``read_bytes`` (disk).
+        ``cpu_s`` (CPU seconds of the stressors), ``resident_bytes``, ``peak_bytes`` (memory), ``written_bytes``,
+        ``read_bytes`` (disk), ``sent_bytes`` (net), ``copied_bytes`` (membw), ``operations``, ``mean_latency_ms``
+        (iops), ``open_files`` (fds), ``threads``, ``bogo_ops`` (stress-ng).
         """
-        return self._applied.achieved if self._applied is not None else {}
+        total: dict[str, Any] = {}
+        for each in self._applied:
+            for name, value in each.achieved.items():
+                is_sum = name in total and not isinstance(value, str)
+                total[name] = total[name] + value if is_sum else value
+        return total
 
 
 class Stress:
+    """Starts loads: ``stress_load(net="50MB/s", ramp="1s")``."""
+
+    def __init__(self, recording: Recording, attempt: Attempt) -> None:
+        self._recording, self._attempt = recording, attempt
+        self._stack = ExitStack()
+
+    def __call__(self, **keywords: Any) -> StressHandle:
+        """Start a load, and come back when all of it is really there.
+
+        Args:
+            keywords: As in ``@pytest.mark.stress``.
+
+        Raises:
+            LoadError: Something is wrong with what is asked.
+            StressError: It cannot be applied.
+        """
+        __tracebackhide__ = True  # a wrong amount is the test's mistake, and is shown where the test made it
+        try:
+            load = read_load(keywords)
+        except LoadError as error:
+            raise LoadError(error.problems) from None
+        self._attempt.runs_under(str(load))
+        applied = [self._recording.apply(part, test=self._attempt.nodeid) for part in load.parts]
+        handle = StressHandle(applied)
+        self._stack.callback(handle.stop)
+        for each in applied:
+            if not each.wait_ready():
+                handle.stop()
+                raise StressError(f"{each.part}: {each.failed}")
+        return handle
+
+    def stop_all(self) -> None:
+        """Stop whatever the test left running."""
+        self._stack.close()
+
+
+class StressOfKind:
     """Starts loads of one kind: ``stress_cpu("75%")``."""
 
-    def __init__(self, keyword: str, recording: Recording, attempt: Attempt) -> None:
-        self._keyword, self._recording, self._attempt = keyword, recording, attempt
-        self._stack = ExitStack()
+    def __init__(self, stress: Stress, keyword: str) -> None:
+        self._stress, self._keyword = stress, keyword
 
     def __call__(self, amount: float | str, **modifiers: Any) -> StressHandle:
         """Start a load, and come back when it is really there.
@@ -66,20 +109,5 @@ class Stress:
             LoadError: Something is wrong with what is asked.
             StressError: It cannot be applied.
         """
-        __tracebackhide__ = True  # a wrong amount is the test's mistake, and is shown where the test made it
-        try:
-            load = read_load({self._keyword: amount, **modifiers})
-        except LoadError as error:
-            raise LoadError(error.problems) from None
-        self._attempt.runs_under(str(load))
-        if not load.parts:
-            return StressHandle(None)
-        applied = self._recording.apply(load.parts[0], test=self._attempt.nodeid)
-        self._stack.callback(applied.stop)
-        if not applied.wait_ready():
-            raise StressError(f"{self._keyword}={amount}: {applied.failed}")
-        return StressHandle(applied)
-
-    def stop_all(self) -> None:
-        """Stop whatever the test left running."""
-        self._stack.close()
+        __tracebackhide__ = True
+        return self._stress(**{self._keyword: amount, **modifiers})

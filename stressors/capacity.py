@@ -68,7 +68,7 @@ def memory_limits(process: int = 0) -> dict[str, int]:
     return {
         folder: limit
         for folder in (*folders("memory", process), *folders("", process))
-        for limit in (_number(folder, "memory.max"), _number(folder, "memory.limit_in_bytes"))
+        for limit in (number(folder, "memory.max"), number(folder, "memory.limit_in_bytes"))
         if limit is not None and limit < UNLIMITED
     }
 
@@ -82,8 +82,8 @@ def cpu_quotas(process: int = 0) -> dict[str, float]:
     """CPUs' worth of time that a process's cgroups allow, and those that they are in, by their folders."""
     quotas = {}
     for folder in (*folders("cpu", process), *folders("", process)):
-        quota = _text(folder, "cpu.max").split() or [_text(folder, "cpu.cfs_quota_us").strip(), "100000"]
-        period = _number(folder, "cpu.cfs_period_us") or int(quota[1])
+        quota = text(folder, "cpu.max").split() or [text(folder, "cpu.cfs_quota_us").strip(), "100000"]
+        period = number(folder, "cpu.cfs_period_us") or int(quota[1])
         if quota[0].isdecimal():
             quotas[folder] = int(quota[0]) / period
     return quotas
@@ -93,7 +93,7 @@ def oom_kills() -> int | None:
     """Processes of this process's own cgroup that were killed for want of memory; None where nobody counts them."""
     for folder in (*folders("memory"), *folders("")):
         for name in ("memory.events", "memory.oom_control"):
-            counts = dict(line.split() for line in _text(folder, name).splitlines())
+            counts = dict(line.split() for line in text(folder, name).splitlines())
             if "oom_kill" in counts:
                 return int(counts["oom_kill"])
     return None
@@ -103,12 +103,12 @@ def _cgroup_headroom() -> int | None:
     """Bytes below the tightest limit, page cache that can be dropped counted as free."""
     rooms = []
     for folder in (*folders("memory"), *folders("")):
-        limits = [_number(folder, name) for name in ("memory.max", "memory.high", "memory.limit_in_bytes")]
+        limits = [number(folder, name) for name in ("memory.max", "memory.high", "memory.limit_in_bytes")]
         limit = min((each for each in limits if each is not None), default=UNLIMITED)
-        used = [_number(folder, name) for name in ("memory.current", "memory.usage_in_bytes")]
+        used = [number(folder, name) for name in ("memory.current", "memory.usage_in_bytes")]
         taken = next((each for each in used if each is not None), None)
         if taken is not None and limit < UNLIMITED:
-            stat = dict(line.split() for line in _text(folder, "memory.stat").splitlines())
+            stat = dict(line.split() for line in text(folder, "memory.stat").splitlines())
             cache = int(stat.get("total_inactive_file") or stat.get("inactive_file") or 0)
             rooms.append(max(0, limit - taken + cache))
     return min(rooms, default=None)
@@ -116,7 +116,7 @@ def _cgroup_headroom() -> int | None:
 
 def folders(controller: str, process: int = 0) -> Iterator[str]:
     """The cgroup folders of a process for one v1 controller (``""``: the v2 hierarchy), its own first."""
-    for line in _text(f"/proc/{process or 'self'}", "cgroup").splitlines():
+    for line in text(f"/proc/{process or 'self'}", "cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
         if controller not in controllers.split(","):
             continue
@@ -129,19 +129,21 @@ def folders(controller: str, process: int = 0) -> Iterator[str]:
 
 
 def _meminfo(field: str) -> int | None:
-    for line in _text("/proc", "meminfo").splitlines():
+    for line in text("/proc", "meminfo").splitlines():
         name, _, value = line.partition(":")
         if name == field:
             return int(value.split()[0]) * 1024
     return None
 
 
-def _number(folder: str, name: str) -> int | None:
-    text = _text(folder, name).strip()
-    return int(text) if text.isdecimal() else None
+def number(folder: str, name: str) -> int | None:
+    """The number that a file of the kernel holds; None where there is no such file, or no limit in it."""
+    found = text(folder, name).strip()
+    return int(found) if found.isdecimal() else None
 
 
-def _text(folder: str, name: str) -> str:
+def text(folder: str, name: str) -> str:
+    """What a file of the kernel holds; nothing where there is no such file."""
     try:
         file = os.open(f"{folder}/{name}", os.O_RDONLY)
     except OSError:

@@ -6,7 +6,6 @@ import errno
 import mmap
 import os
 import sys
-import tempfile
 
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # what a full disk answers, or a quota
 
@@ -63,22 +62,6 @@ def forget(fd: int, at: int, size: int) -> None:
     """Have the kernel drop what it caches of it, as far as it is on the disk; a size of 0 is to the end."""
     if sys.platform == "linux":
         os.posix_fadvise(fd, at, size, os.POSIX_FADV_DONTNEED)
-
-
-def open_unnamed(directory: str, path: str | None) -> tuple[int, str]:
-    """An open file that is in no folder any more (on Windows an open file keeps its name)."""
-    if path is None and sys.platform == "linux":
-        try:
-            return os.open(directory, os.O_TMPFILE | os.O_RDWR, 0o600), ""
-        except OSError:  # a file system that lacks it
-            pass
-    if path is None:
-        fd, path = tempfile.mkstemp(prefix=".stress-", dir=directory)
-    else:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    if sys.platform != "win32":
-        os.unlink(path)
-    return fd, path
 
 
 def set_direct(fd: int, wanted: bool) -> bool:

@@ -31,8 +31,10 @@ class Job:
         seed: Makes whatever a stressor draws at random repeatable.
         strict: Whether less than was asked is a failure.
         workers: How many processes share this load.
+        index: Which of them this one is, from 0.
         achieved: Figures so far; a stressor adds to them, `tick` and `ready` send them. A figure ``asked_X`` says what
             X would be had all that was asked been possible.
+        children_cpu_s: CPU seconds of processes that this one started.
         began: `now` when the load began.
     """
 
@@ -44,8 +46,10 @@ class Job:
         self.seed: int = request.get("seed") or 0
         self.strict: bool = bool(self.options.get("strict"))
         self.workers = 1
+        self.index: int = request.get("index") or 0
         self._duration: float | None = request.get("duration")
         self.achieved: dict[str, float | str] = {}
+        self.children_cpu_s = 0.0
         self._paused_s = 0.0
         self.began = self.now()
         self._pipe: int | None = None
@@ -90,9 +94,9 @@ class Job:
             self.report()
 
     def report(self) -> None:
-        """Report the figures so far, this process's CPU seconds among them."""
+        """Report the figures so far, the CPU seconds of this process and its children among them."""
         self._told = self.now()
-        self.achieved["cpu_s"] = time.process_time()
+        self.achieved["cpu_s"] = time.process_time() + self.children_cpu_s
         self._send({"achieved": self.achieved})
 
     def fault(self, reason: str) -> None:

@@ -78,8 +78,8 @@ class Load:
             self._check_conditions()
             module = import_module(self._request["module"])
             workers = module.workers(Job(self._request))
-            for _ in range(workers):
-                self._hire(workers, gate)
+            for index in range(workers):
+                self._hire({**self._request, "index": index}, workers, gate)
         except (ImportError, OSError, ValueError) as error:
             self._fail(f"cannot start: {error}")
         os.close(opener)  # now they begin, all together
@@ -128,8 +128,8 @@ class Load:
     def _held(self) -> float:
         return self._loop.now() - self._held_since
 
-    def _hire(self, workers: int, gate: int) -> None:
-        crewman = Crewman(self._supervision.launch(self._request, workers, gate))
+    def _hire(self, request: dict[str, Any], workers: int, gate: int) -> None:
+        crewman = Crewman(self._supervision.launch(request, workers, gate))
         self._crew.append(crewman)
         self._began = self._began or time.monotonic()
         self._loop.watch(crewman.process.reports, lambda data: self._hear(crewman, data))

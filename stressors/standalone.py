@@ -79,7 +79,11 @@ def _said(reply: dict[str, Any]) -> str:
     words += [
         f"{value / MIB:.0f} MiB {name.removesuffix('_bytes')}" for name, value in figures.items() if _is_size(name)
     ]
-    words += [value for value in figures.values() if isinstance(value, str)]
+    words += [
+        value if isinstance(value, str) else f"{value:.6g} {name.replace('_', ' ')}"
+        for name, value in figures.items()
+        if not name.startswith(("asked_", "of_")) and not name.endswith("_bytes")
+    ]
     return ", ".join(words)
 
 

@@ -114,7 +114,7 @@ class Forked(_Signalled):
         status = 1
         try:
             signal.set_wakeup_fd(-1)
-            _close_all_but(pipe, held_open, *(() if gate is None else (gate,)))
+            close_all_but(pipe, held_open, *(() if gate is None else (gate,)))
             _die_with(owner, held_open)
             if gate is not None:
                 os.read(gate, 1)
@@ -204,11 +204,12 @@ def _wait_for_resume() -> None:
         signal.sigwait({RESUME})
 
 
-def _close_all_but(*kept: int) -> None:
+def close_all_but(*kept: int) -> None:
     """Let go of the owner's descriptors, so that nobody waits for this process's end in place of the owner's."""
     low = 0
     for fd in sorted(kept):
-        os.closerange(low, fd)
+        if low < fd:  # an empty range from 0 on would be everything
+            os.closerange(low, fd)
         low = fd + 1
     os.closerange(low, low + 1024)
 

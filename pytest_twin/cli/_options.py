@@ -13,7 +13,8 @@ import click
 
 from pytest_twin import settings as options
 from pytest_twin.loads import read_limit, read_load
-from pytest_twin.model.load import MODIFIERS, Load, LoadError
+from pytest_twin.model.load import Load, LoadError
+from pytest_twin.model.modifiers import MODIFIERS
 from pytest_twin.model.quantity import duration, size
 from pytest_twin.recording import Recording
 from pytest_twin.report.terminal import summary

@@ -3,99 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_twin.model import stages
-from pytest_twin.model.conditions import SCHEMA as CONDITION_SCHEMA
-from pytest_twin.model.conditions import Condition, conditions
-from pytest_twin.model.quantity import Amount, amount, duration, said_bytes, said_duration, size
-from stressors.cpu_methods import METHODS
-from stressors.kind import BYTES, COUNT, MAX, SHARE, Kind
+from pytest_twin.model.conditions import Condition
+from pytest_twin.model.modifiers import FOR_ALL, GUARDS, MODIFIERS
+from pytest_twin.model.quantity import Amount, amount, duration, said_bytes, said_duration
+from stressors.kind import BYTES, COUNT, MAX, OPS, SHARE, Kind
 
 Kinds = Mapping[str, Kind]
-
-
-def _steps(raw: object) -> int:
-    if isinstance(raw, bool) or not isinstance(raw, int) or not 1 <= raw <= 10_000:
-        raise ValueError(f"{raw!r} is not a whole number from 1 to 10000")
-    return raw
-
-
-def _switch(raw: object) -> bool:
-    if not isinstance(raw, bool):
-        raise ValueError(f"{raw!r} is not true or false")
-    return raw
-
-
-def _directory(raw: object) -> str:
-    if not isinstance(raw, str) or not raw or "\0" in raw:
-        raise ValueError(f"{raw!r} is not the name of a directory")
-    return raw
-
-
-def _pattern(raw: object) -> float:
-    """The part of the bytes that is read; the rest is written."""
-    name, colon, share = raw.partition(":") if isinstance(raw, str) else ("", "", "")
-    if name in _READ_SHARES and not colon:
-        return _READ_SHARES[name]
-    if name == "mixed" and share.isdecimal() and len(share) <= 3 and int(share) <= 100:
-        return int(share) / 100
-    raise ValueError(f'{raw!r} is no pattern; give "write", "read", "mixed", or "mixed:70" where 70 % is read')
-
-
-def _access(raw: object) -> str:
-    if not isinstance(raw, str) or raw not in {"sequential", "random"}:
-        raise ValueError(f'{raw!r} is no order of access; give "sequential" or "random"')
-    return raw
-
-
-def _method(raw: object) -> str:
-    if not isinstance(raw, str) or raw not in METHODS:
-        raise ValueError(f"{raw!r} is not one of {', '.join(METHODS)}")
-    return raw
-
-
-@dataclass(frozen=True)
-class Modifier:
-    """A keyword that says how a load is applied, not how much."""
-
-    read: Callable[[object], Any]
-    help: str
-    schema: Mapping[str, Any]
-
-
-_READ_SHARES = {"write": 0.0, "read": 1.0, "mixed": 0.5}
-DURATION_SCHEMA = {"type": ["string", "number"]}
-MODIFIERS = {
-    "ramp": Modifier(duration, "time in which the load grows to its amount", DURATION_SCHEMA),
-    "steps": Modifier(_steps, "grow in so many steps, not smoothly", {"type": "integer"}),
-    "stages": Modifier(
-        stages.read,
-        "amounts to go to in straight lines from the first one, each over its time: 10s:20%, 30s:80%",
-        {"type": ["string", "array"]},
-    ),
-    "method": Modifier(_method, "cpu, cpu_total: what the time is burnt with", {"enum": list(METHODS)}),
-    "pattern": Modifier(
-        _pattern,
-        "disk: write, read, mixed (half and half), or mixed:70 where 70 % is read",
-        {"type": "string"},
-    ),
-    "access": Modifier(
-        _access, "disk: sequential, or random places of a file", {"type": "string", "enum": ["sequential", "random"]}
-    ),
-    "block": Modifier(size, "disk: bytes a write or read", {"type": "string"}),
-    "fsync": Modifier(size, "disk: wait each so many bytes until they are on the disk", {"type": "string"}),
-    "pause": Modifier(duration, "disk: time between two blocks of an amount", DURATION_SCHEMA),
-    "loop": Modifier(_switch, "disk: write the amount again and again", {"type": "boolean"}),
-    "huge": Modifier(_switch, "mem: in huge pages", {"type": "boolean"}),
-    "directory": Modifier(_directory, "disk: where to write; the file has no name", {"type": "string"}),
-    "stop_when": Modifier(conditions, "stop when a sample shows this, such as ram_used_percent>95", CONDITION_SCHEMA),
-    "strict": Modifier(_switch, "less than was asked is a failure", {"type": "boolean"}),
-}
-GUARDS = ("stop_when", "strict")
-_FOR_ALL = ("ramp", "steps", "stages", *GUARDS)
 
 
 @dataclass(frozen=True)
@@ -152,10 +70,12 @@ class Part:
         if self.kind.measure.endswith("cpu_s"):
             figure /= held_s
         if self.unit == SHARE:
-            whole = usable.get(self.kind.measure)
+            whole = usable.get(self.kind.measure) or achieved.get(f"of_{self.kind.measure}")
             return f"{figure / whole:.1%}" if whole else ""
         if self.unit == COUNT:
-            return f"{figure:.2f} cores" if self.kind.measure == "cpu_s" else f"{figure:g}"
+            return f"{figure:.2f} cores" if self.kind.measure == "cpu_s" else f"{figure:.0f}"
+        if OPS in self.kind.units:
+            return f"{figure / held_s:.1f}/s"
         if self.unit == BYTES:
             return said_bytes(figure, like=self.text)
         return (
@@ -180,6 +100,15 @@ class Load:
 
     def __str__(self) -> str:
         return " ".join(f"{name}={value}" for name, value in self.keywords.items())
+
+    @classmethod
+    def together(cls, loads: Iterable[Load]) -> Load:
+        """One load of several."""
+        parts: tuple[Part, ...] = ()
+        keywords: dict[str, Any] = {}
+        for load in loads:
+            parts, keywords = parts + load.parts, {**keywords, **load.keywords}
+        return cls(parts, keywords)
 
     def guarded(self, stop_when: tuple[Condition, ...] = (), strict: bool = False) -> Load:
         """The same, stopped by these conditions, and all of it or a failure."""
@@ -211,6 +140,10 @@ def parse(keywords: Mapping[str, Any], kinds: Kinds) -> Load:
     Raises:
         LoadError: With everything that is wrong, not only the first.
     """
+    if "engine" in keywords:
+        from pytest_twin.model.engine import of_engine
+
+        return of_engine(keywords)
     problems: list[tuple[str, str]] = []
     values: dict[str, Any] = {}
     for name, raw in keywords.items():
@@ -252,8 +185,8 @@ def read_amount(kind: Kind, raw: object) -> Amount:
         unit, one = kind.bare
         if unit == COUNT and value != int(value):
             raise ValueError(f"{raw} is not a whole number; give {kind.amounts}")
-        if unit == COUNT and value > 10_000:
-            raise ValueError(f"{raw} is too many; give at most 10000")
+        if unit == COUNT and value > kind.most:
+            raise ValueError(f"{raw} is too many; give at most {kind.most}")
         value *= one
     if unit not in kind.units:
         raise ValueError(f"{raw!r} has no unit that fits; give {kind.amounts}")
@@ -270,7 +203,7 @@ def unknown(word: str, known: Iterable[str], what: str = "key") -> str:
 def _misplaced(keywords: Mapping[str, Any], chosen: list[Kind]) -> list[tuple[str, str]]:
     """Modifiers that nothing here understands."""
     understood = {name for kind in chosen for name in kind.modifiers}
-    strangers = [name for name in keywords if name in MODIFIERS and name not in _FOR_ALL and name not in understood]
+    strangers = [name for name in keywords if name in MODIFIERS and name not in FOR_ALL and name not in understood]
     problems = [(name, MODIFIERS[name].help.replace(": ", " only: ")) for name in strangers]
     if "steps" in keywords and "ramp" not in keywords:
         problems.append(("steps", "needs a ramp, the time in which to take them"))

@@ -1,4 +1,4 @@
-"""Amounts and durations, as people write them: ``75%``, ``1GiB``, ``50MB/s``, ``1m30s``."""
+"""Amounts and durations, as people write them: ``75%``, ``1GiB``, ``50MB/s``, ``200/s``, ``1m30s``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import re
 from typing import NamedTuple
 
-from stressors.kind import BYTES, COUNT, MAX, RATE, SHARE
+from stressors.kind import BYTES, COUNT, MAX, OPS, RATE, SHARE
 
 LONGEST_S = 366 * 86400.0
 
@@ -20,7 +20,7 @@ _DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*(ms|s|min|m|h|d)", re.ASCII)
 
 
 class Amount(NamedTuple):
-    """A number and what it counts: workers, a share (1.0 is all), bytes, bytes a second; `MAX` has no number."""
+    """A number and what it counts: things, a share (1.0 is all), bytes, one of them a second; `MAX` has no number."""
 
     value: float
     unit: str
@@ -38,7 +38,7 @@ def amount(raw: object) -> Amount:
         raise ValueError(f"{raw!r} is not an amount")
     text = " ".join(str(raw).split())
     match = _AMOUNT.fullmatch(text)
-    if match is None or (match[3] and match[2] not in _SIZES) or (match[2] or "B") not in {*_SIZES, "%"}:
+    if match is None or (match[3] and match[2] == "%") or (match[2] or "B") not in {*_SIZES, "%"}:
         raise ValueError(f"{raw!r} is not an amount")
     value = float(match[1])
     if value < 0:
@@ -49,7 +49,7 @@ def amount(raw: object) -> Amount:
         return Amount(value / 100, SHARE)
     if match[2]:
         return Amount(value * _SIZES[match[2]], RATE if match[3] else BYTES)
-    return Amount(value, COUNT)
+    return Amount(value, OPS if match[3] else COUNT)
 
 
 def duration(raw: object) -> float:

@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_twin.model.load import MODIFIERS, Kinds
+from pytest_twin.model.engine import ENGINE, INSTANCES
+from pytest_twin.model.load import Kinds
+from pytest_twin.model.modifiers import MODIFIERS
 from pytest_twin.model.quantity import duration
 from pytest_twin.model.schedule import MOST_EVENTS, PARALLEL, SERIES, SESSION, TEST
+from stressors import stress_ng
 
 
 @dataclass(frozen=True)
@@ -88,17 +91,24 @@ def schema(kinds: Kinds) -> dict[str, Any]:
     """The JSON Schema of the format, from the same table that reads it."""
     amounts = {name: {"type": ["string", "number"], "description": kind.amounts} for name, kind in kinds.items()}
     modifiers = {name: {**modifier.schema, "description": modifier.help} for name, modifier in MODIFIERS.items()}
+    own = {key: dict(entry.schema) for key, entry in EVENT.items()}
     event = {
         "type": "object",
-        "properties": {**{key: dict(entry.schema) for key, entry in EVENT.items()}, **amounts, **modifiers},
+        "properties": {**own, **amounts, **modifiers},
         "additionalProperties": False,
+    }
+    other = {
+        "type": "object",
+        "properties": {**own, ENGINE: {"enum": [stress_ng.NAME], "description": "the other keys are its stressors"}},
+        "required": [ENGINE],
+        "additionalProperties": dict(INSTANCES),
     }
     top = {key: dict(entry.schema) for key, entry in TOP.items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "pytest-twin schedule",
         "type": "object",
-        "properties": {**top, "events": {"type": "array", "items": event, "maxItems": MOST_EVENTS}},
+        "properties": {**top, "events": {"type": "array", "items": {"anyOf": [event, other]}, "maxItems": MOST_EVENTS}},
         "required": ["events"],
         "additionalProperties": False,
     }

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 from pytest_twin.model import legacy
-from pytest_twin.model.load import GUARDS, MODIFIERS, Kinds, Load, LoadError, parse, unknown
+from pytest_twin.model.engine import ENGINE
+from pytest_twin.model.load import Kinds, Load, LoadError, parse, unknown
+from pytest_twin.model.modifiers import GUARDS, MODIFIERS
 from pytest_twin.model.quantity import LONGEST_S
 from pytest_twin.model.replay import replayed
 from pytest_twin.model.schedule import MOST_EVENTS, PARALLEL, SERIES, SESSION, Planned, Schedule, ScheduleError
@@ -117,7 +119,8 @@ class _Reading:
             self.wrong(place, "is not an object")
             return None
         words = {key: raw for key, raw in event.items() if key not in EVENT}
-        strangers = [key for key in words if key not in self.kinds and key not in MODIFIERS]
+        known = {*self.kinds, *MODIFIERS}
+        strangers = [] if ENGINE in words else [key for key in words if key not in known]
         for key in strangers:
             self.wrong(place, unknown(key, [*EVENT, *self.kinds, *MODIFIERS]))
             del words[key]
@@ -151,7 +154,7 @@ class _Reading:
             return self.replay(place, event, guards)
         if "speed" in event:
             self.wrong(f"{place}.speed", "is for a replay")
-        if not words.keys() & self.kinds.keys():
+        if not words.keys() & {*self.kinds, ENGINE}:
             if sure:
                 self.wrong(place, f"applies nothing; give {', '.join(self.kinds)} or replay")
             return Load(), None

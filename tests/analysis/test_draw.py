@@ -87,7 +87,10 @@ def test_amounts_are_drawn_from_those_that_are_given():
         ({"weights": {"cpu": float("inf")}}, "--weight: give numbers from 0 up, not all of them 0"),
         ({"weights": {"cpu": 0, "mem": 0, "disk": 0}}, "--weight: give numbers from 0 up, not all of them 0"),
         ({"weights": {"cpuu": 1}}, 'unknown kind "cpuu"; did you mean "cpu"?'),
-        ({"intensities": {"xyz": ["1"]}}, 'unknown kind "xyz"; known are cpu, disk, mem'),
+        (
+            {"intensities": {"xyz": ["1"]}},
+            'unknown kind "xyz"; known are cpu, disk, fds, iops, mem, membw, net, threads',
+        ),
         ({"intensities": {"cpu": ["150%"]}}, '--intensity cpu: "150%" is over 100%; give 0-100%'),
         (
             {"intensities": {"disk": ["5%"]}},

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from whatever import VALUES, tried
 
-from pytest_twin.model.load import MODIFIERS, Load, LoadError, parse, read_amount, unknown
+from pytest_twin.model.load import Load, LoadError, parse, read_amount, unknown
+from pytest_twin.model.modifiers import MODIFIERS
 from stressors import kinds
-from stressors.kind import BYTES, COUNT, MAX, RATE, SHARE
+from stressors.kind import BYTES, COUNT, MAX, OPS, RATE, SHARE
 
 KINDS = kinds()
 CPU = 'a whole number of workers, or a share such as "75%"'
@@ -48,6 +49,9 @@ def problems(**keywords):
         ("disk", "50MB/s", RATE, 50_000_000),
         ("disk", "1500MB", BYTES, 1_500_000_000),
         ("disk", "max", MAX, 0),
+        ("iops", 200, OPS, 200),
+        ("iops", "0.5/s", OPS, 0.5),
+        ("fds", 1_000_000, COUNT, 1_000_000),
     ],
 )
 def test_a_load_of_one_kind_holds_its_amount(kind, raw, unit, value):
@@ -83,6 +87,8 @@ def test_a_load_of_nothing_is_false_but_still_known_by_its_words(kind, raw):
         ("cpu", "1GiB", f"'1GiB' has no unit that fits; give {CPU}"),
         ("cpu", "max", f"'max' has no unit that fits; give {CPU}"),
         ("cpu", 10_001, "10001 is too many; give at most 10000"),
+        ("threads", 100_001, "100001 is too many; give at most 100000"),
+        ("cpu", "5/s", f"'5/s' has no unit that fits; give {CPU}"),
         ("cpu", -1, "-1 is below 0"),
         ("cpu", "150%", '"150%" is over 100%; give 0-100%'),
         ("mem", "1GiB/s", f"'1GiB/s' has no unit that fits; give {MEM}"),
@@ -129,7 +135,7 @@ def test_steps_need_a_ramp():
         ("pattern", "read", "disk only: write, read, mixed (half and half), or mixed:70 where 70 % is read"),
         ("pause", "1s", "disk only: time between two blocks of an amount"),
         ("loop", True, "disk only: write the amount again and again"),
-        ("directory", "x", "disk only: where to write; the file has no name"),
+        ("directory", "x", "disk and iops only: where to write; the file has no name"),
     ],
 )
 def test_a_modifier_of_the_disk_is_refused_without_a_disk(keyword, raw, problem):
@@ -247,6 +253,11 @@ def test_the_supervisor_is_sent_plain_values():
         ({"disk": "max"}, {"moved_bytes": 490e6}, 10.0, "49.0MB/s"),
         ({"disk": "1500MB"}, {"moved_bytes": 1500e6}, 10.0, "1.5GB"),
         ({"cpu_total": "75%"}, {"cpu_s": 20.0, "host_cpu_s": 60.0}, 10.0, "75.0%"),
+        ({"iops": 200}, {"operations": 1990.0}, 10.0, "199.0/s"),
+        ({"iops": "max"}, {"operations": 1990.0}, 10.0, "199.0/s"),
+        ({"net": "50MB/s"}, {"sent_bytes": 490e6}, 10.0, "49.0MB/s"),
+        ({"fds": 4_000_000}, {"peak_open_files": 4_000_000}, 10.0, "4000000"),
+        ({"fds": "25%"}, {"peak_open_files": 50, "of_peak_open_files": 200.0}, 10.0, "25.0%"),
         ({"cpu": 2}, {}, 10.0, ""),
         ({"cpu": 2}, {"cpu_s": 1.0}, 0.0, ""),
     ],

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from whatever import VALUES, tried
 
 from pytest_twin.model.quantity import amount, duration, said_bytes, said_duration, size
-from stressors.kind import BYTES, COUNT, MAX, RATE, SHARE
+from stressors.kind import BYTES, COUNT, MAX, OPS, RATE, SHARE
 
 NOT_A_DURATION = 'is not a duration; write seconds, or text such as "500ms" or "1m30s"'
 YEAR_S = 366 * 86400
@@ -42,6 +42,7 @@ def refusal(read, raw):
         ("1TiB", 2**40, BYTES),
         ("50MB/s", 50_000_000, RATE),
         ("4 KiB/s", 4096, RATE),
+        ("200/s", 200, OPS),
         ("max", 0, MAX),
     ],
 )
@@ -60,7 +61,7 @@ def test_an_amount_is_a_number_and_what_it_counts(raw, value, unit):
         math.inf,
         "",
         "5 %%",
-        *["%", "5x", "1e3", "5kiB", "5iB", "5mb", "5/s", "5%/s", "5MB/h", "--5", "٣", "0x10", "MAX"],
+        *["%", "5x", "1e3", "5kiB", "5iB", "5mb", "/s", "5%/s", "5MB/h", "--5", "٣", "0x10", "MAX"],
     ],
 )
 def test_what_is_no_amount_is_shown_as_it_was_written(raw):

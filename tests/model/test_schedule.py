@@ -8,7 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from whatever import VALUES, tried
 
-from pytest_twin.model.load import MODIFIERS, Load, parse
+from pytest_twin.model.load import Load, parse
+from pytest_twin.model.modifiers import MODIFIERS
 from pytest_twin.model.schedule import (
     MOST_EVENTS,
     PARALLEL,
@@ -277,11 +278,11 @@ def test_an_event_without_a_duration_says_what_to_write():
 
 
 def test_an_event_without_a_load_says_what_to_give():
-    assert problem({"duration": 1}) == ": applies nothing; give cpu, cpu_total, disk, mem or replay"
+    assert problem({"duration": 1}) == f": applies nothing; give {', '.join(KINDS)} or replay"
 
 
 def test_a_modifier_alone_applies_nothing():
-    assert problem({"duration": 1, "ramp": 1}) == ": applies nothing; give cpu, cpu_total, disk, mem or replay"
+    assert problem({"duration": 1, "ramp": 1}) == f": applies nothing; give {', '.join(KINDS)} or replay"
 
 
 def test_an_event_that_comes_after_itself_is_refused():

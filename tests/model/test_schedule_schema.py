@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from whatever import VALUES
 
-from pytest_twin.model.load import MODIFIERS
+from pytest_twin.model.modifiers import MODIFIERS
 from pytest_twin.model.schedule import MOST_EVENTS, ScheduleError
 from pytest_twin.model.schedule_fields import schema
 from pytest_twin.model.schedule_reading import read
@@ -17,7 +17,7 @@ from stressors import kinds
 
 KINDS = kinds()
 SCHEMA = schema(KINDS)
-EVENT = SCHEMA["properties"]["events"]["items"]
+EVENT, ENGINE_EVENT = SCHEMA["properties"]["events"]["items"]["anyOf"]
 TYPES = {"string": str, "number": Real, "integer": int, "boolean": bool, "object": dict, "array": list}
 CHECKS = {
     "type": lambda value, names: any(
@@ -33,6 +33,7 @@ CHECKS = {
     "maxItems": lambda value, most: len(value) <= most,
     "required": lambda value, keys: value.keys() >= set(keys),
     "items": lambda value, each: all(fits(one, each) for one in value),
+    "anyOf": lambda value, forms: any(fits(value, form) for form in forms),
     "properties": lambda value, known: all(fits(one, known[key]) for key, one in value.items() if key in known),
 }
 EVENTS = st.lists(
@@ -53,12 +54,15 @@ def fits(value, schema):
         CHECKS[word](value, said) for word, said in schema.items() if word not in {*NOTES, "additionalProperties"}
     ):
         return False
-    return schema.get("additionalProperties") is not False or value.keys() <= schema["properties"].keys()
+    further = schema.get("additionalProperties", {})
+    strangers = [one for key, one in value.items() if key not in schema["properties"]] if further != {} else []
+    return not strangers if further is False else all(fits(one, further) for one in strangers)
 
 
 def words(schema):
     """Every word of JSON Schema in it, properties' names not among them."""
     inner = [*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])]
+    inner += schema.get("anyOf", [])
     return set(schema).union(*map(words, inner))
 
 
@@ -95,7 +99,7 @@ def test_the_schema_describes_every_kind_and_every_modifier():
 def test_a_new_kind_is_in_the_schema_at_once():
     gpu = copy(KINDS["cpu"])
     gpu.keyword, gpu.amounts = "gpu", "a share"
-    event = schema({**KINDS, "gpu": gpu})["properties"]["events"]["items"]
+    event = schema({**KINDS, "gpu": gpu})["properties"]["events"]["items"]["anyOf"][0]
     assert event["properties"]["gpu"]["description"] == "a share"
 
 
@@ -116,6 +120,7 @@ def test_a_new_kind_is_in_the_schema_at_once():
             ]
         },
         {"events": [{"replay": "prod.csv", "speed": 10}]},
+        {"events": [{"engine": "stress-ng", "matrix": 2, "duration": "5s"}]},
     ],
 )
 def test_a_schedule_fits_the_schema(document):
@@ -133,6 +138,9 @@ def test_a_schedule_fits_the_schema(document):
         {"events": [5]},
         {"events": [{"cpu": []}]},
         {"events": [{"gpu": 1}]},
+        {"events": [{"engine": "other", "gpu": 1}]},
+        {"events": [{"engine": "stress-ng", "matrix": "2"}]},
+        {"events": [{"engine": "stress-ng", "matrix": 0}]},
         {"events": [{"id": ""}]},
         {"events": [{"speed": 0}]},
         {"events": [{"steps": 1.5}]},

@@ -19,7 +19,7 @@ V1 = "/sys/fs/cgroup"
 def files(monkeypatch):
     """The kernel's files by path; one that is not put in is missing."""
     texts: dict[str, str] = {}
-    monkeypatch.setattr(capacity, "_text", lambda folder, name: texts.get(f"{folder}/{name}", ""))
+    monkeypatch.setattr(capacity, "text", lambda folder, name: texts.get(f"{folder}/{name}", ""))
     return texts
 
 
@@ -173,8 +173,8 @@ def test_a_twentieth_but_at_least_256_mib_is_left_to_everybody_else(total, reser
 
 
 def test_a_file_that_cannot_be_read_is_empty(tmp_path):
-    assert capacity._text(str(tmp_path), "missing") == ""
-    assert capacity._text(str(tmp_path.parent), tmp_path.name) == ""
+    assert capacity.text(str(tmp_path), "missing") == ""
+    assert capacity.text(str(tmp_path.parent), tmp_path.name) == ""
 
 
 def test_this_machine_has_something_to_use():

@@ -171,3 +171,12 @@ def test_no_time_of_a_load_passes_while_it_is_paused():
     began = time.monotonic()
     job.pause(lambda: time.sleep(0.3))
     assert job.now() - job.began <= time.monotonic() - began - 0.3
+
+
+@posix
+def test_a_descriptor_that_is_kept_may_be_the_first():
+    program = (
+        "import os; from stressors.worker import close_all_but; os.close(0); end, other = os.pipe(); "
+        "close_all_but(end, other); os.write(other, b'x'); assert (end, os.read(end, 1)) == (0, b'x')"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

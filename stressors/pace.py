@@ -1,0 +1,46 @@
+"""A rate held by single moves: what is due grows with the time of the load, and each move pays for some of it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+from stressors.job import Job
+from stressors.kind import MAX
+
+LONGEST_SLEEP_S = 0.05
+MOST_BEHIND_S = 1.0  # what could not be had for longer is not made up for
+
+
+def keep_rate(job: Job, figure: str, size: float, move: Callable[[], float]) -> None:
+    """Move as often as the profile asks, or as often as it goes where it asks for the most, until stopped.
+
+    Args:
+        job: Its workers share the rate alike.
+        figure: The name of what is moved in the figures; what was asked of it is there too, but not of the most.
+        size: How much one move is, about.
+        move: Moves it, and comes back with how much it was; it takes a few milliseconds at most.
+    """
+    then, due, asked, moved = job.began, 0.0, 0.0, float(job.achieved.get(figure, 0))
+    while True:
+        now = job.now()
+        rate = math.inf if job.unit == MAX else job.target() / job.workers
+        if rate < math.inf:
+            asked += rate * (now - then)
+            job.achieved[f"asked_{figure}"] = asked
+            due = min(due + rate * (now - then), moved + max(rate * MOST_BEHIND_S, size))
+        then = now
+        if rate == math.inf or moved + size <= due:
+            moved += move()
+            job.achieved[figure] = moved
+        elif rate > 0:
+            time.sleep(min(LONGEST_SLEEP_S, (moved + size - due) / rate))
+        else:
+            time.sleep(LONGEST_SLEEP_S)
+        job.tick()
+
+
+def demand(job: Job) -> float:
+    """The most that a rate asks for, in its unit."""
+    return math.inf if job.unit == MAX else job.profile.peak
