@@ -34,7 +34,7 @@ Clock = Callable[[], float]
 @contextmanager
 def supervisor() -> Iterator[Supervisor]:
     """A supervisor as a test run has one; everything it started is gone behind the block."""
-    running = Supervisor(lambda _applied, _reply: None)
+    running = Supervisor(lambda *_: None, lambda _: None)
     try:
         yield running
     finally:

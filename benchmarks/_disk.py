@@ -41,7 +41,7 @@ class Reading(NamedTuple):
 @contextmanager
 def ours(amount: str, directory: str, **modifiers: Any) -> Iterator[int]:
     """A load that is there; yields the supervisor's process id."""
-    supervisor = Supervisor(lambda *_: None)
+    supervisor = Supervisor(lambda *_: None, lambda _: None)
     (part,) = parse({"disk": amount, "directory": directory, **modifiers}, kinds()).parts
     try:
         applied = supervisor.apply("load", part)

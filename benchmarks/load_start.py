@@ -27,7 +27,7 @@ LOAD = read_load({"cpu": WORKERS}).parts[0]
 
 def new_supervisor() -> Supervisor:
     """One that nobody listens to."""
-    return Supervisor(lambda *_: None, lambda *_: None)
+    return Supervisor(lambda *_: None, lambda _: None)
 
 
 def cold() -> tuple[float, float]:

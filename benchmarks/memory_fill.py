@@ -88,7 +88,7 @@ class Bench:
     def ours(self, name: str, **modifiers: bool) -> float:
         """Seconds until the plugin's load is there."""
         (part,) = parse({"mem": f"{self._size // MIB}MiB", **modifiers}, stressors.kinds()).parts
-        supervisor = Supervisor(lambda *_: None)
+        supervisor = Supervisor(lambda *_: None, lambda _: None)
         began = time.monotonic()
         applied = supervisor.apply("load", part)
         if not applied.wait_ready():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import mmap
-import random
 import zlib
 from collections.abc import Callable
 from functools import partial
@@ -34,6 +33,8 @@ def integers(job: Job) -> Burn:  # noqa: ARG001
 
 def floats(job: Job) -> Burn:
     """The distance of two points in a thousand dimensions: multiplications and additions of floating-point numbers."""
+    import random
+
     draw = random.Random(job.seed).random  # noqa: S311 - repeatable, not secret
     one, other = (tuple(draw() for _ in range(VALUES)) for _ in range(2))
     return partial(math.dist, one, other)
@@ -64,6 +65,8 @@ def memory(job: Job) -> Burn:
 
 def branches(job: Job) -> Burn:
     """Sorting numbers in random order, more orders than a predictor learns: every other branch goes the wrong way."""
+    import random
+
     draw = random.Random(job.seed)  # noqa: S311 - repeatable, not secret
     orders = cycle([draw.sample(range(VALUES), VALUES) for _ in range(ORDERS)])
     return lambda: sorted(next(orders))

@@ -7,11 +7,11 @@ the opposite of stressing it.
 from __future__ import annotations
 
 import math
+import os
 import sys
-from pathlib import Path
 
 if not __package__:  # run as a file: its own folder, if that is on the path, gives way to the one above
-    sys.path[0 : not sys.flags.safe_path] = [str(Path(__file__).resolve().parent.parent)]
+    sys.path[0 : not sys.flags.safe_path] = [os.path.dirname(os.path.dirname(os.path.realpath(__file__)))]
 
 from stressors.capacity import usable_cpus
 from stressors.cpu_methods import burner

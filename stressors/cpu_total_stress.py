@@ -13,11 +13,10 @@ import math
 import os
 import sys
 import time
-from pathlib import Path
 from typing import NamedTuple
 
 if not __package__:  # run as a file: its own folder, if that is on the path, gives way to the one above
-    sys.path[0 : not sys.flags.safe_path] = [str(Path(__file__).resolve().parent.parent)]
+    sys.path[0 : not sys.flags.safe_path] = [os.path.dirname(os.path.dirname(os.path.realpath(__file__)))]
 
 from stressors.capacity import usable_cpus
 from stressors.cpu_methods import burner

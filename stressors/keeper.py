@@ -63,7 +63,7 @@ class Kept:
     @property
     def program(self) -> int | None:
         """The process id of the program; None before it is there, and where it has ended."""
-        return next((pid for pid in children(self._keeper) if os.getpgid(pid) == pid), None)
+        return next((pid for pid in children(self._keeper) if _leads_group(pid)), None)
 
     def ended(self) -> str:
         """What ended it, nothing while it runs."""
@@ -79,7 +79,7 @@ class Kept:
         """Send a signal to all of it."""
         program = self.program
         if program is not None:
-            os.killpg(program, number)
+            _tell_group(program, number)
 
     def cpu_s(self) -> float:
         """CPU seconds of all of it so far, what has ended counted too."""
@@ -185,8 +185,22 @@ def _wait(program: int, end: int) -> int:
             time.sleep(0.005)
         elif select.select([end], [], [], LOOK_EVERY_S)[0]:
             asked, until = True, time.monotonic() + END_WITHIN_S
-            os.killpg(program, signal.SIGINT)
+            _tell_group(program, signal.SIGINT)
     return -signal.SIGKILL
+
+
+def _leads_group(pid: int) -> bool:
+    try:
+        return os.getpgid(pid) == pid
+    except ProcessLookupError:  # it has just ended
+        return False
+
+
+def _tell_group(leader: int, number: int) -> None:
+    try:
+        os.killpg(leader, number)
+    except ProcessLookupError:  # all of it has just ended
+        pass
 
 
 def _set(what: int, value: int) -> None:

@@ -6,11 +6,14 @@ kernel's tick and the other workers among them, can fall in step with the load.
 
 from __future__ import annotations
 
-import random
+import os
 import time
-from collections.abc import Callable
 
-from stressors.job import Job
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stressors.job import Job
 
 SLICE_S = 0.002
 LARGEST_DEBT_S = 0.1  # what a busy machine keeps from the load beyond that is not made up for
@@ -32,7 +35,6 @@ class Ledger:
         """
         self.asked_s = 0.0
         self._job, self._burn = job, burn
-        self._dither = random.Random()  # noqa: S311 - of each worker its own, and not secret
         self._then = self._deadline = job.now()
         self._used = time.process_time()
         self._debt = 0.0
@@ -48,6 +50,6 @@ class Ledger:
         while (spent := time.process_time()) < pay_until and self._job.now() < burn_until:
             self._burn()
         self._debt, self._used = self._debt - (spent - self._used), spent
-        self._deadline = max(self._deadline + SLICE_S * self._dither.uniform(0.5, 1.5), now)
+        self._deadline = max(self._deadline + SLICE_S * (0.5 + os.urandom(1)[0] / 255), now)
         if self._debt <= 0:
             time.sleep(max(0.0, self._deadline - self._job.now()))

@@ -6,12 +6,12 @@ Several processes hold a part each: they fill and free side by side, which threa
 from __future__ import annotations
 
 import math
+import os
 import sys
 import time
-from pathlib import Path
 
 if not __package__:  # run as a file: its own folder, if that is on the path, gives way to the one above
-    sys.path[0 : not sys.flags.safe_path] = [str(Path(__file__).resolve().parent.parent)]
+    sys.path[0 : not sys.flags.safe_path] = [os.path.dirname(os.path.dirname(os.path.realpath(__file__)))]
 
 from stressors.capacity import MIB, available_memory, memory_reserve, usable_cpus, usable_memory
 from stressors.job import Job

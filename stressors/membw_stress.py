@@ -12,10 +12,9 @@ import os
 import sys
 from collections.abc import Iterator
 from itertools import cycle
-from pathlib import Path
 
 if not __package__:  # run as a file: its own folder, if that is on the path, gives way to the one above
-    sys.path[0 : not sys.flags.safe_path] = [str(Path(__file__).resolve().parent.parent)]
+    sys.path[0 : not sys.flags.safe_path] = [os.path.dirname(os.path.dirname(os.path.realpath(__file__)))]
 
 from stressors import pace
 from stressors.capacity import MIB, available_memory, memory_reserve, text, usable_cpus, usable_memory

@@ -7,13 +7,13 @@ other, so nothing listens while the load is there, and the connection is gone wi
 from __future__ import annotations
 
 import math
+import os
 import socket
 import sys
-from pathlib import Path
 from typing import Self
 
 if not __package__:  # run as a file: its own folder, if that is on the path, gives way to the one above
-    sys.path[0 : not sys.flags.safe_path] = [str(Path(__file__).resolve().parent.parent)]
+    sys.path[0 : not sys.flags.safe_path] = [os.path.dirname(os.path.dirname(os.path.realpath(__file__)))]
 
 from stressors import pace
 from stressors.capacity import usable_cpus

@@ -82,7 +82,7 @@ def _said(reply: dict[str, Any]) -> str:
     words += [
         value if isinstance(value, str) else f"{value:.6g} {name.replace('_', ' ')}"
         for name, value in figures.items()
-        if not name.startswith(("asked_", "of_")) and not name.endswith("_bytes")
+        if not name.startswith(("asked_", "of_")) and not name.endswith(("_bytes", "_s")) and name != "coverage"
     ]
     return ", ".join(words)
 

