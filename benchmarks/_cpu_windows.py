@@ -85,32 +85,49 @@ class Windows(NamedTuple):
     mean: float
     rms_1s: float
     rms_100ms: float
+    rms_undisturbed: float  # of the windows of 100 ms in which the hypervisor took no tick of a CPU
+    undisturbed: float  # per cent of them
 
 
-def watched(clock: Clock, seconds: float, step: float = 0.1) -> list[tuple[float, float]]:
-    """Time and clock, read every so often at absolute times."""
+Reading = tuple[float, float, int]
+
+
+def watched(clock: Clock, seconds: float, step: float = 0.1) -> list[Reading]:
+    """Time, clock and ticks that the hypervisor took so far, read every so often at absolute times."""
     began = time.monotonic()
     found = []
     for number in range(round(seconds / step) + 1):
         time.sleep(max(0.0, began + number * step - time.monotonic()))
         before, used = time.monotonic(), clock()
-        found.append(((before + time.monotonic()) / 2, used))
+        found.append(((before + time.monotonic()) / 2, used, stolen()))
     return found
 
 
-def shares(found: Sequence[tuple[float, float]], cpus: float, every: int = 1) -> list[float]:
+def stolen() -> int:
+    """Ticks for which a CPU was ready and the hypervisor ran something else (proc_stat(5))."""
+    with open("/proc/stat") as file:
+        return int(file.readline().split()[8])
+
+
+def shares(found: Sequence[Reading], cpus: float, every: int = 1) -> list[float]:
     """Per cent of so many CPUs in windows of so many readings."""
     marks = found[::every]
-    return [100 * (used - before) / (at - then) / cpus for (then, before), (at, used) in pairwise(marks)]
+    return [100 * (used - before) / (at - then) / cpus for (then, before, _), (at, used, _) in pairwise(marks)]
 
 
-def errors(found: Sequence[tuple[float, float]], cpus: float, asked: float) -> Windows:
+def errors(found: Sequence[Reading], cpus: float, asked: float) -> Windows:
     """The errors of a load that should have been a constant per cent of so many CPUs."""
     ends = [found[0], found[-1]]
+    short = [share - asked for share in shares(found, cpus)]
+    # what was taken in one window is made up for in the next, which is disturbed by that
+    taken = [0, *(after[2] - before[2] for before, after in pairwise(found))]
+    quiet = [error for error, before, now in zip(short, taken, taken[1:], strict=False) if before == now == 0]
     return Windows(
         shares(ends, cpus)[0] - asked,
         rms([share - asked for share in shares(found, cpus, every=10)]),
-        rms([share - asked for share in shares(found, cpus)]),
+        rms(short),
+        rms(quiet) if quiet else math.nan,
+        100 * len(quiet) / len(short),
     )
 
 
