@@ -44,6 +44,7 @@ class Load:
         self._gone = False
         self._since: float | None = None
         self._held_since = 0.0  # the same, in the time of loads
+        self._held_until: float | None = None
         self._paused_before = 0.0
         self._ending = ""  # why, once it is ending
         self._fault = ""
@@ -94,7 +95,7 @@ class Load:
         """Ask the workers to stop, and see to it that they do."""
         if self._ending or self._gone:
             return
-        self._ending = reason
+        self._ending, self._held_until = reason, self._loop.now()
         if not self._crew:
             self._over()
             return
@@ -126,7 +127,7 @@ class Load:
         return total
 
     def _held(self) -> float:
-        return self._loop.now() - self._held_since
+        return (self._held_until or self._loop.now()) - self._held_since
 
     def _hire(self, request: dict[str, Any], workers: int, gate: int) -> None:
         crewman = Crewman(self._supervision.launch(request, workers, gate))
