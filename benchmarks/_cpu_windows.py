@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from typing import NamedTuple
 
-from _shared import cpu_s, helper, line_of, tree
+from _shared import TICKS, cpu_s, helper, line_of, tree
 
 from pytest_twin.model.load import Part
 from pytest_twin.supervisor import Supervisor, kinds
@@ -85,8 +85,8 @@ class Windows(NamedTuple):
     mean: float
     rms_1s: float
     rms_100ms: float
-    rms_undisturbed: float  # of the windows of 100 ms in which the hypervisor took no tick of a CPU
-    undisturbed: float  # per cent of them
+    median_100ms: float  # of the size of the error
+    stolen: float  # per cent of the CPUs that the hypervisor took meanwhile
 
 
 Reading = tuple[float, float, int]
@@ -119,15 +119,12 @@ def errors(found: Sequence[Reading], cpus: float, asked: float) -> Windows:
     """The errors of a load that should have been a constant per cent of so many CPUs."""
     ends = [found[0], found[-1]]
     short = [share - asked for share in shares(found, cpus)]
-    # what was taken in one window is made up for in the next, which is disturbed by that
-    taken = [0, *(after[2] - before[2] for before, after in pairwise(found))]
-    quiet = [error for error, before, now in zip(short, taken, taken[1:], strict=False) if before == now == 0]
     return Windows(
         shares(ends, cpus)[0] - asked,
         rms([share - asked for share in shares(found, cpus, every=10)]),
         rms(short),
-        rms(quiet) if quiet else math.nan,
-        100 * len(quiet) / len(short),
+        statistics.median(map(abs, short)),
+        100 * (ends[1][2] - ends[0][2]) / TICKS / (ends[1][0] - ends[0][0]) / cpus,
     )
 
 

@@ -3,8 +3,9 @@
     python benchmarks/cpu_share.py --seconds 10
 
 Each share is held by both in turn. The error of a window is what the load's processes used in it, in per cent of the
-host, less what was asked. A window is undisturbed if the hypervisor, as far as it tells, ran nothing else on the CPUs,
-and did not in the window before. Once more for the shares that leave room, beside another load of 30 % of each CPU.
+host, less what was asked. What the hypervisor took of the CPUs meanwhile, as far as it tells, is printed too: a window
+in which it took much is off, whoever makes the load. Once more for the shares that leave room, beside another load of
+30 % of each CPU.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ BESIDE = (30, 50)
 CPUS = os.cpu_count() or 1
 Goals = tuple[float | None, ...]
 GOALS = (0.05, 0.1, 0.5, 0.5, None)
-NAMES = ("mean", "rms, 1 s", "rms, 0.1 s", "the same undisturbed", "windows undisturbed, %")
+NAMES = ("mean", "rms, 1 s", "rms, 0.1 s", "median, 0.1 s", "taken by the hypervisor")
 
 
 def held(load: AbstractContextManager[Clock], share: int, seconds: float) -> Windows:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +26,8 @@ MARKERS = (
 )
 
 
-@cache
 def kinds() -> Kinds:
-    """The stressors there are, looked for once, when first asked."""
+    """The stressors there are."""
     from pytest_twin.supervisor import kinds as find
 
     return find()

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import stressors
@@ -266,8 +267,9 @@ class Supervisor:
             return ""
 
 
+@cache
 def kinds() -> dict[str, Kind]:
-    """The stressors there are, by keyword: ours, and those that other packages offer as entry points."""
+    """The stressors there are, by keyword: ours, and those that other packages offer; looked for once."""
     from importlib import import_module
     from importlib.metadata import entry_points
 
