@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 SESSION_SCHEDULE: pytest.StashKey[Schedule | None] = pytest.StashKey()
+RUN = "twin-run"  # the plugin that records, once something asks for it
 STRESS, SHARED, SCHEDULE = "stress", "shared", "twin_schedule"
 STRESSING = frozenset({"stress_load", "stress_cpu", "stress_mem", "stress_disk"})
 FIXTURES = STRESSING | {"twin_logger"}

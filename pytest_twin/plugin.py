@@ -9,6 +9,7 @@ import pytest
 from pytest_twin import settings as options
 from pytest_twin.items import (
     MARKERS,
+    RUN,
     SESSION_SCHEDULE,
     SETTINGS,
     adopt_module_marks,
@@ -71,7 +72,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     try:
         if asking:
             _make_ready(session, asking)
-        run: Run | None = session.config.pluginmanager.get_plugin("twin-run")
+        run: Run | None = session.config.pluginmanager.get_plugin(RUN)
         if run is not None and not session.config.option.collectonly:
             run.take_turns(session.items)
     except pytest.UsageError as error:
@@ -126,7 +127,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say what was recorded, what was applied, what was heavy, and where the files are."""
-    run: Run | None = config.pluginmanager.get_plugin("twin-run")
+    run: Run | None = config.pluginmanager.get_plugin(RUN)
     for error in (run.worker_error, run.strict_error) if run is not None else ():
         if error:
             terminalreporter.write_line(f"ERROR: {error}", red=True)

@@ -11,6 +11,7 @@ import pytest
 from pytest_twin.around import Turning, around, strict_troubles
 from pytest_twin.attempt import Attempt
 from pytest_twin.items import (
+    RUN,
     SESSION_SCHEDULE,
     SETTINGS,
     asks,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 Hooked = Generator[None, pytest.TestReport, pytest.TestReport]
 
-NAME = "twin-run"
 ATTEMPT = pytest.StashKey[Attempt]()
 
 
@@ -278,8 +278,8 @@ def _outcome(before: str, report: pytest.TestReport) -> str:
 
 def run_of(config: pytest.Config) -> Run:
     """The run of this session, registered when first needed, which can be while a test runs."""
-    run: Run | None = config.pluginmanager.get_plugin(NAME)
+    run: Run | None = config.pluginmanager.get_plugin(RUN)
     if run is None:
         run = Run(config, config.stash[SETTINGS], config.stash[SESSION_SCHEDULE])
-        config.pluginmanager.register(run, NAME)
+        config.pluginmanager.register(run, RUN)
     return run

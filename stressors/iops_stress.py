@@ -6,7 +6,6 @@ makes an fsync slow, at next to no bandwidth.
 
 from __future__ import annotations
 
-import math
 import os
 import random
 import shutil
@@ -42,7 +41,7 @@ MOST_AT_ONCE = 8
 
 def workers(job: Job) -> int:
     """As many as there are writes under way at once."""
-    return max(1, min(MOST_AT_ONCE, math.ceil(min(demand(job), 1e9) / A_WORKER)))
+    return pace.workers(job, A_WORKER, MOST_AT_ONCE)
 
 
 def demand(job: Job) -> float:

@@ -43,7 +43,7 @@ UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 def workers(job: Job) -> int:
     """One, and more for what one cannot manage, up to the usable CPUs."""
-    return max(1, min(math.ceil(usable_cpus()), math.ceil(min(demand(job), 1e15) / A_WORKER)))
+    return pace.workers(job, A_WORKER, math.ceil(usable_cpus()))
 
 
 def demand(job: Job) -> float:

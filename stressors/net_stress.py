@@ -40,7 +40,7 @@ WITHIN_S = 5.0
 
 def workers(job: Job) -> int:
     """One, and more for what one cannot manage, up to the usable CPUs."""
-    return max(1, min(math.ceil(usable_cpus()), math.ceil(min(demand(job), 1e15) / A_WORKER)))
+    return pace.workers(job, A_WORKER, math.ceil(usable_cpus()))
 
 
 def demand(job: Job) -> float:

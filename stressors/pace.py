@@ -41,6 +41,17 @@ def keep_rate(job: Job, figure: str, size: float, move: Callable[[], float]) -> 
         job.tick()
 
 
+def workers(job: Job, each: float, most: int) -> int:
+    """One worker, and more for what one cannot manage.
+
+    Args:
+        job: What is asked for.
+        each: The rate that one worker is sure to manage.
+        most: How many there may be.
+    """
+    return max(1, math.ceil(min(most, demand(job) / each)))
+
+
 def demand(job: Job) -> float:
     """The most that a rate asks for, in its unit."""
     return math.inf if job.unit == MAX else job.profile.peak

@@ -12,9 +12,10 @@ import errno
 import mmap
 import sys
 from contextlib import suppress
-from pathlib import Path
-from typing import TYPE_CHECKING
 
+from stressors.capacity import text
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -113,10 +114,8 @@ class Resident:
 
 def has_huge_pages() -> bool:
     """Whether this machine hands out huge pages to whoever asks for them."""
-    try:
-        return "[never]" not in Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text("ascii")
-    except OSError:
-        return False
+    modes = text("/sys/kernel/mm/transparent_hugepage", "enabled")
+    return bool(modes) and "[never]" not in modes
 
 
 def _mapped(*, huge: bool) -> mmap.mmap:

@@ -99,10 +99,5 @@ def test_huge_pages_come_in_their_own_size():
     ("setting", "has"), [("always madvise [never]", False), ("always [madvise] never", True), (None, False)]
 )
 def test_whether_there_are_huge_pages_is_read_from_the_kernel(monkeypatch, setting, has):
-    def read_text(*_):
-        if setting is None:
-            raise FileNotFoundError
-        return setting
-
-    monkeypatch.setattr(resident.Path, "read_text", read_text)
+    monkeypatch.setattr(resident, "text", lambda *_: setting or "")  # as of a file that is not there
     assert resident.has_huge_pages() is has
