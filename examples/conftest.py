@@ -1,10 +1,15 @@
-"""A hook of pytest-twin's: called with every event of the run."""
+"""A hook of pytest-twin's, called with every event of the run, and what becomes of its warnings."""
 
 from __future__ import annotations
 
 import pytest
 
 aborted = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config):
+    # where warnings are errors: that a busy machine gave a load less than was asked fails no example, it is told below
+    config.addinivalue_line("filterwarnings", "default::pytest_twin.around.TwinWarning")
 
 
 def pytest_twin_event(event, config):
