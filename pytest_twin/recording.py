@@ -284,7 +284,8 @@ class Recording:
             self.emit(said._replace(elapsed_s=self.clock.elapsed(since), detail=detail("", note)))
         reason = "not reached before the end" if name == event.SKIP else reply["reason"]
         text = detail("", {**note, "reason": reason, "held_s": round(held, 4), **figures})
-        # the figures count from the first worker on, which is before the load was ready
-        spent = 0.0 if reply["began"] is None else reply["at"] - reply["began"] - reply["paused"]
+        # bytes and operations count from the first worker on, which is before the load was ready; CPU seconds do not
+        counted = reply["began"] if reply["since"] is None or "cpu_s" not in part.kind.measure else reply["since"]
+        spent = 0.0 if counted is None else reply["at"] - counted - reply["paused"]
         achieved = part.said_achieved(reply["achieved"], spent, self._usable)
         self.emit(said._replace(elapsed_s=max(at, 0.0), event=name, achieved=achieved, detail=text))

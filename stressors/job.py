@@ -54,6 +54,7 @@ class Job:
         self.began = self.now()
         self._pipe: int | None = None
         self._told = self.began
+        self._prepared_s = 0.0  # CPU seconds that were used before the load was there
 
     def attach(self, pipe: int) -> None:
         """Start the job in this process; it reports through this descriptor."""
@@ -81,8 +82,9 @@ class Job:
         return self.now() - self.began >= self.profile.last_change
 
     def ready(self) -> None:
-        """Say that the load is really applied, with the figures so far; from now on the kernel has a deadline."""
+        """Say that the load is really applied; from now on its CPU seconds count, and the kernel has a deadline."""
         at = time.monotonic()
+        self._prepared_s = self._cpu_s()
         if self._duration is not None:
             _set_deadline(self._duration + GRACE_S)
         self.report()
@@ -96,8 +98,11 @@ class Job:
     def report(self) -> None:
         """Report the figures so far, the CPU seconds of this process and its children among them."""
         self._told = self.now()
-        self.achieved["cpu_s"] = time.process_time() + self.children_cpu_s
+        self.achieved["cpu_s"] = self._cpu_s() - self._prepared_s
         self._send({"achieved": self.achieved})
+
+    def _cpu_s(self) -> float:
+        return time.process_time() + self.children_cpu_s
 
     def fault(self, reason: str) -> None:
         """Say why the load cannot be applied."""
