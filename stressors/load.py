@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import time
+from functools import partial
 from importlib import import_module
 
 from stressors import worker
@@ -32,6 +32,7 @@ class Load:
     Attributes:
         name: Its id.
         is_applied: Whether its workers were started.
+        size: How many they are.
     """
 
     def __init__(self, request: dict[str, Any], supervision: Supervision) -> None:
@@ -39,6 +40,7 @@ class Load:
         self._request = request
         self._supervision, self._loop = supervision, supervision.loop
         self._crew: list[Crewman] = []
+        self.size = 0
         self._waiting_for = 0
         self._began: float | None = None
         self._gone = False
@@ -73,18 +75,13 @@ class Load:
         if self._request.get("start") is not None:
             self._end_after(self._request["start"])
         self._paused_before = self._loop.paused_s
-        gate, opener = os.pipe()
         try:
             self._supervision.check(self)
             self._check_conditions()
             module = import_module(self._request["module"])
-            workers = module.workers(Job(self._request))
-            for index in range(workers):
-                self._hire({**self._request, "index": index}, workers, gate)
+            self._hire(module.workers(Job(self._request)))
         except (ImportError, OSError, ValueError) as error:
             self._fail(f"cannot start: {error}")
-        os.close(opener)  # now they begin, all together
-        os.close(gate)
         self._waiting_for = len(self._crew)
         if not self._crew:
             self._over()
@@ -129,11 +126,15 @@ class Load:
     def _held(self) -> float:
         return (self._held_until or self._loop.now()) - self._held_since
 
-    def _hire(self, request: dict[str, Any], workers: int, gate: int) -> None:
-        crewman = Crewman(self._supervision.launch(request, workers, gate))
-        self._crew.append(crewman)
-        self._began = self._began or time.monotonic()
-        self._loop.watch(crewman.process.reports, lambda data: self._hear(crewman, data))
+    def _hire(self, count: int) -> None:
+        """Get all workers first, so that none hinders the start of the others, then have them begin."""
+        for process in self._supervision.workers(count):
+            crewman = Crewman(process)
+            self._crew.append(crewman)
+            self._loop.watch(process.reports, partial(self._hear, crewman))
+        self.size, self._began = count, time.monotonic()
+        for index, crewman in enumerate(self._crew):
+            crewman.process.begin({**self._request, "index": index}, count)
 
     def _hear(self, crewman: Crewman, data: bytes) -> None:
         if not data:

@@ -36,9 +36,9 @@ class Timers:
         """Seconds until the next, None where there is none."""
         return self._heap[0][0] - now if self._heap else None
 
-    def run(self, now: Callable[[], float]) -> None:
-        """Do everything whose time has come."""
-        while self._heap and self._heap[0][0] <= now():
+    def run(self, now: float) -> None:
+        """Do everything whose time has come; what is added meanwhile waits for the next time."""
+        while self._heap and self._heap[0][0] <= now:
             heapq.heappop(self._heap)[2]()
 
 
@@ -84,9 +84,9 @@ class Loop:
         waits = [wait for wait in (planned, self._others.due_in(time.monotonic()), at_most) if wait is not None]
         for key, _ in self._selector.select(max(0.0, min(waits)) if waits else None):
             key.data()
-        self._others.run(time.monotonic)
+        self._others.run(time.monotonic())
         if not self.is_paused:
-            self._planned.run(self.now)
+            self._planned.run(self.now())
 
     def watch(self, fd: int, hear: Callable[[bytes], None]) -> None:
         """Hand on whatever can be read there; at its end an empty string, once."""

@@ -20,6 +20,7 @@ from stressors import worker
 from stressors.conditions import Samples
 from stressors.load import Load, demand
 from stressors.loop import Loop
+from stressors.reserve import Reserve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ class Supervision:
 
     def __init__(self, reply: Reply, *, fork: bool = worker.CAN_FORK) -> None:
         self._reply = reply
-        self._fork = fork
         self.loop = Loop()
+        self._reserve = Reserve(self.loop, fork=fork)
         self._loads: dict[str, Load] = {}
         self._limits: dict[str, tuple[float, str]] = {}
         self._samples = Samples("")
@@ -62,6 +63,7 @@ class Supervision:
 
     def stop_all(self) -> None:
         """Stop everything and come back when nothing is left of it."""
+        self._reserve.close()
         for load in list(self._loads.values()):
             load.stop("stopped")
         while self.busy:
@@ -118,9 +120,9 @@ class Supervision:
             if total > most * (1 + 1e-9):
                 raise ValueError(f"with what is applied already it would be {total / most:.0%} of the limit {text}")
 
-    def launch(self, request: dict[str, Any], workers: int, gate: int) -> worker.Forked | worker.Spawned:
-        """Start one worker of a load, which waits at the gate."""
-        return worker.launch(request, workers, gate=gate, fork=self._fork)
+    def workers(self, count: int) -> list[worker.Forked | worker.Spawned]:
+        """So many worker processes, which wait for their load."""
+        return self._reserve.take(count)
 
     def told(self, load: Load, event: str, **fields: Any) -> None:
         """Pass on what became of a load."""
@@ -129,3 +131,4 @@ class Supervision:
     def gone(self, load: Load) -> None:
         """Forget a load that has ended."""
         del self._loads[load.name]
+        self._reserve.give_back(load.size)

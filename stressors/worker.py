@@ -1,14 +1,16 @@
 """A worker process that applies one load and cannot outlive the process that owns it.
 
-On POSIX it is a fork of the supervisor: small, single-threaded, and burning a millisecond after it was asked for. On
-Linux the kernel kills it when its owner goes (PR_SET_PDEATHSIG, prctl(2)), whatever it is doing then; elsewhere a
-thread waits for the end of a pipe that only the owner holds. Where there is no fork it is a fresh interpreter.
+It is started first, and waits for its load: one line of JSON with the request, how many workers share it, and where
+to import from. On POSIX it is a fork of the supervisor, small and single-threaded; where there is no fork it is a fresh
+interpreter. On Linux the kernel kills it when its owner goes (PR_SET_PDEATHSIG, prctl(2)), whatever it is doing then;
+elsewhere a thread waits for the end of the pipe that its load came from, which only the owner holds.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import sys
 from importlib import import_module
@@ -42,29 +44,33 @@ class Stopped(BaseException):
     """Raised in a worker when it is asked to stop, in whatever it is doing."""
 
 
-def launch(
-    request: dict[str, Any], workers: int, *, gate: int | None = None, fork: bool = CAN_FORK
-) -> Forked | Spawned:
-    """Start one of a load's worker processes.
+def launch(*, fork: bool = CAN_FORK) -> Forked | Spawned:
+    """Start a worker process, which waits for its load.
 
     Args:
-        request: The load.
-        workers: How many processes it takes.
-        gate: A pipe at whose end the load begins, so that no worker hinders the start of the others. A worker without
-            fork does not wait for it.
         fork: Whether it is a fork of this process.
 
     Raises:
         OSError: The machine gives no more processes.
     """
-    return Forked(request, workers, gate) if fork else Spawned(request, workers)
+    return Forked() if fork else Spawned()
 
 
 class _Signalled:
     """What a worker can be told by signals, where there are some."""
 
     pid: int
+    _orders: int
     _paused = False
+
+    def begin(self, request: dict[str, Any], workers: int) -> None:
+        """Give it its load, which so many processes share."""
+        order = json.dumps([request, workers, sys.path]).encode() + b"\n"
+        try:
+            while order:
+                order = order[os.write(self._orders, order) :]
+        except OSError:  # it has died; the end of its reports tells
+            pass
 
     def pause(self) -> None:
         """Have it do nothing until `resume` or `stop`."""
@@ -87,21 +93,20 @@ class Forked(_Signalled):
 
     pid: int
     reports: int
-    _held: int
 
-    def __init__(self, request: dict[str, Any], workers: int, gate: int | None = None) -> None:
+    def __init__(self) -> None:
         if sys.platform == "win32":
             msg = "there is no fork here"
             raise OSError(msg)
         self.reports, pipe = os.pipe()
-        held_open, self._held = os.pipe()
+        orders, self._orders = os.pipe()
         owner = os.getpid()
         handled = {signal.SIGTERM, signal.SIGINT, PAUSE, RESUME}
         signal.pthread_sigmask(signal.SIG_BLOCK, handled)  # until the child has handlers of its own
         try:
             self.pid = os.fork()
         except OSError:
-            for fd in (self.reports, pipe, held_open, self._held):
+            for fd in (self.reports, pipe, orders, self._orders):
                 os.close(fd)
             raise
         finally:
@@ -109,18 +114,24 @@ class Forked(_Signalled):
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, handled)
         if self.pid:
             os.close(pipe)
-            os.close(held_open)
+            os.close(orders)
             return
         status = 1
         try:
             signal.set_wakeup_fd(-1)
-            close_all_but(pipe, held_open, *(() if gate is None else (gate,)))
-            _die_with(owner, held_open)
-            if gate is not None:
-                os.read(gate, 1)
-            status = _work(request, workers, pipe)
+            close_all_but(pipe, orders)
+            _die_with(owner)
+            status = _obey(orders, pipe, None if sys.platform == "linux" else lambda: os._exit(1))
         finally:
             os._exit(status)
+
+    def is_alive(self) -> bool:
+        """Whether it can be given a load: before that it tells nothing, so there is something to read at its end."""
+        if sys.platform == "win32":
+            return False
+        poll = select.poll()
+        poll.register(self.reports, select.POLLIN)
+        return not poll.poll(0)
 
     def stop(self) -> None:
         """Ask it to stop."""
@@ -135,7 +146,7 @@ class Forked(_Signalled):
     def reap(self) -> str:
         """Wait for its end, which is there or near; say what ended it, nothing if it ended as it should."""
         os.close(self.reports)
-        os.close(self._held)
+        os.close(self._orders)
         status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         return "" if status == 0 else f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit {status}"
 
@@ -143,17 +154,19 @@ class Forked(_Signalled):
 class Spawned(_Signalled):
     """A worker that is a fresh interpreter, where there is no fork."""
 
-    def __init__(self, request: dict[str, Any], workers: int) -> None:
+    def __init__(self) -> None:
         import subprocess
 
         command = [sys.executable, "-I", "-S", os.path.abspath(__file__)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
         assert self._process.stdin is not None  # noqa: S101 - for the type checker
         assert self._process.stdout is not None  # noqa: S101
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
-        self.pid, self.reports = self._process.pid, self._stdout.fileno()
-        self._stdin.write(json.dumps([request, workers, sys.path]).encode() + b"\n")
-        self._stdin.flush()
+        self.pid, self.reports, self._orders = self._process.pid, self._stdout.fileno(), self._stdin.fileno()
+
+    def is_alive(self) -> bool:
+        """Whether it can be given a load."""
+        return self._process.poll() is None
 
     def stop(self) -> None:
         """Ask it to stop."""
@@ -172,8 +185,29 @@ class Spawned(_Signalled):
         return "" if status == 0 else f"exit {status}"
 
 
+def _obey(orders: int, pipe: int, at_end: Callable[[], None] | None) -> int:
+    """The life of a worker process: wait for a load, and apply it; its exit status.
+
+    Args:
+        orders: Where the load comes from.
+        pipe: Where the reports go.
+        at_end: What to do when the orders end while the load is applied.
+    """
+    said = b""
+    while not said.endswith(b"\n"):
+        if not (data := os.read(orders, 1 << 16)):
+            return 0  # there is no load for it
+        said += data
+    request, workers, sys.path[:] = json.loads(said)
+    if at_end is None:
+        os.close(orders)
+    else:
+        _watch_pipe(orders, at_end)
+    return _work(request, workers, pipe)
+
+
 def _work(request: dict[str, Any], workers: int, pipe: int) -> int:
-    """The life of a worker process; its exit status."""
+    """Apply a load until it is over."""
     job = Job(request)
     job.workers = workers
     job.attach(pipe)
@@ -214,20 +248,17 @@ def close_all_but(*kept: int) -> None:
     os.closerange(low, low + 1024)
 
 
-def _die_with(owner: int, held_open: int) -> None:
-    """Arrange for this process to end when its owner does, and to be the first that runs out of memory."""
+def _die_with(owner: int) -> None:
+    """Have the kernel end this process when its owner does, and be the first that runs out of memory."""
     if sys.platform == "linux":
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != owner:  # it ended before it could be watched
             os._exit(1)
-        os.close(held_open)
         try:
             with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
                 file.write("1000")
         except OSError:  # no /proc; then nobody looks at it either
             pass
-    else:
-        _watch_pipe(held_open, lambda: os._exit(1))
 
 
 def _watch_pipe(fd: int, then: Callable[[], None]) -> None:
@@ -243,15 +274,10 @@ def _watch_pipe(fd: int, then: Callable[[], None]) -> None:
 
 
 def main() -> None:
-    """Be a worker without fork: the job on the first line of stdin, its end is the end of the job."""
+    """Be a worker without fork; the end of stdin is the end of its load."""
     from _thread import interrupt_main
 
-    said = b""
-    while not said.endswith(b"\n"):
-        said += os.read(0, 1 << 16) or b"\n"
-    request, workers, sys.path[:] = json.loads(said)
-    _watch_pipe(0, lambda: interrupt_main(signal.SIGTERM))
-    sys.exit(_work(request, workers, 1))
+    sys.exit(_obey(0, 1, lambda: interrupt_main(signal.SIGTERM)))
 
 
 if __name__ == "__main__":

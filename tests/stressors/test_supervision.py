@@ -336,19 +336,10 @@ def amount(tmp_path):
     return {**disk, "unit": "bytes", "profile": [[0, 4 * MIB]]}
 
 
-@posix
 @in_process
-def test_an_amount_that_is_written_is_done(amount):
-    loads = Loads(fork=True)
+def test_an_amount_that_is_written_is_done(loads, amount):
     loads.supervision.apply(amount)
     assert loads.until("end")["reason"] == "done"
-
-
-def test_an_amount_that_is_written_is_done_without_fork_too(amount):
-    loads = Loads(fork=False)
-    loads.supervision.apply(amount)
-    while loads.supervision.busy:
-        loads.supervision.loop.turn(1.0)
     assert [each["event"] for each in loads.told] == ["ready", "end"]
 
 

@@ -29,7 +29,8 @@ def launched():
     processes = []
 
     def launch(job: dict, *, fork: bool = True) -> worker.Forked | worker.Spawned:
-        processes.append(worker.launch(job, 1, fork=fork))
+        processes.append(worker.launch(fork=fork))
+        processes[-1].begin(job, 1)
         return processes[-1]
 
     yield launch
@@ -103,12 +104,12 @@ def in_a_process_of_its_own(*lines: str) -> tuple[int, str]:
 
 @linux
 def test_a_worker_whose_owner_is_gone_already_ends_at_once():
-    assert in_a_process_of_its_own("worker._die_with(1 << 30, os.open(os.devnull, os.O_RDONLY))") == (1, "")
+    assert in_a_process_of_its_own("worker._die_with(1 << 30)") == (1, "")
 
 
 @linux
 def test_a_worker_whose_owner_is_there_goes_on():
-    watched = "worker._die_with(os.getppid(), os.open(os.devnull, os.O_RDONLY))"
+    watched = "worker._die_with(os.getppid())"
     assert in_a_process_of_its_own(watched) == (0, "alive\n")
 
 
@@ -133,7 +134,7 @@ def test_where_there_are_no_more_processes_nothing_is_left_open(monkeypatch):
     os.close(before)
     monkeypatch.setattr(os, "fork", no_more)
     with pytest.raises(BlockingIOError):
-        worker.launch(cpu(), 1, fork=True)
+        worker.launch(fork=True)
     after = os.dup(0)
     os.close(after)
     assert after == before
