@@ -88,7 +88,7 @@ class Held:
         """Come to this worker's part of so many bytes, or until more would take what others need.
 
         What can be spared is looked at before each block, so that whatever others take meanwhile, the reserve is short
-        of a block at most.
+        of a block for each worker of each load at most.
 
         Raises:
             OSError: It would, and the load is strict.

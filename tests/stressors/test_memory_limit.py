@@ -9,7 +9,6 @@ import sys
 import pytest
 
 from stressors.capacity import MIB
-from stressors.resident import BLOCK
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="cgroups")
 MEMORY = {"module": "stressors.mem_stress", "unit": "bytes"}
@@ -39,7 +38,8 @@ def test_loads_that_grow_at_the_same_time_leave_the_reserve(group, limited):
         limited.apply(name, **MEMORY, profile=[[0, 1024 * MIB]])
     assert {limited.hear()["event"] for _ in range(2)} == {"ready"}
     achieved = [limited.stopped(name)["achieved"] for name in ("one", "two")]
-    assert 150 * MIB < sum(each["peak_bytes"] for each in achieved) <= 256 * MIB + 2 * BLOCK  # one each on the way
+    within = 256 * MIB + 128 * MIB  # each worker may have a block on the way: most of the reserve must be left
+    assert 150 * MIB < sum(each["peak_bytes"] for each in achieved) <= within
     assert all("reduced" in each for each in achieved)
     assert group.oom_kills() == 0
 
