@@ -30,10 +30,29 @@ from pytest_twin.player import open_schedule
 from stressors import kinds
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-RUNS = (
-    "subprocess.Popen os.system os.exec os.posix_spawn os.spawn os.fork os.forkpty pty.spawn os.startfile exec compile "
-    "socket.connect os.remove os.rename os.rmdir os.mkdir os.truncate os.chmod os.link os.symlink pickle.find_class"
-).split()
+RUNS = [
+    "subprocess.Popen",
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.spawn",
+    "os.fork",
+    "os.forkpty",
+    "pty.spawn",
+    "os.startfile",
+    "exec",
+    "compile",
+    "socket.connect",
+    "os.remove",
+    "os.rename",
+    "os.rmdir",
+    "os.mkdir",
+    "os.truncate",
+    "os.chmod",
+    "os.link",
+    "os.symlink",
+    "pickle.find_class",
+]
 LONGEST_LINE = 3000
 LONG = 1 << 16  # bytes from which on a file is allowed a time that grows with its size
 

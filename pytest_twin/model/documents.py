@@ -1,10 +1,11 @@
-"""JSON and TOML as plain data, or what is wrong with them in one line; whatever stands there, in a time that is short."""
+"""JSON and TOML as plain data, or what is wrong with them in one line, in a time that grows with their length only."""
 
 from __future__ import annotations
 
 import json as _json
 import re
 import tomllib
+from collections import Counter
 from typing import Any, NoReturn
 
 from pytest_twin.model.quoting import shortened
@@ -55,8 +56,8 @@ def toml(text: str) -> dict[str, Any]:
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        times = Counter(key for key, _ in pairs)
+        twice = next(key for key in found if times[key] > 1)
         raise ValueError(f'key "{shortened(twice)}" stands twice in one object')
     return found
 

@@ -79,7 +79,8 @@ class _Reading:
     kinds: Kinds
     recording: ReadRecording
     problems: list[str] = field(default_factory=list)
-    replays: dict[str, tuple[Load, float] | str] = field(default_factory=dict)  # what was read, or why it was not
+    replays: dict[tuple[str, float], tuple[Load, float]] = field(default_factory=dict)  # by path and speed
+    unread: dict[str, str] = field(default_factory=dict)  # why a recording cannot be replayed
 
     def wrong(self, place: str, problem: str) -> None:
         if len(self.problems) == MOST_PROBLEMS:
@@ -182,17 +183,17 @@ class _Reading:
         speed = self.value(event, place, "speed", 1.0)
         if not path:
             return Load(), 0.0
-        if path not in self.replays:
+        if path not in self.unread and (path, speed) not in self.replays:
             try:
-                self.replays[path] = replayed(self.recording(path), path, self.kinds)
+                load, lasts = replayed(self.recording(path), path, self.kinds)
+                self.replays[path, speed] = load.faster(speed), lasts / speed
             except (OSError, ValueError) as error:
-                self.replays[path] = str(getattr(error, "strerror", None) or error)
-        found = self.replays[path]
-        if isinstance(found, str):
-            self.wrong(f"{place}.replay", f"{path}: {found}")
+                self.unread[path] = str(getattr(error, "strerror", None) or error)
+        if path in self.unread:
+            self.wrong(f"{place}.replay", f"{path}: {self.unread[path]}")
             return Load(), 0.0
-        load, lasts = found
-        if not lasts / speed <= LONGEST_S:
+        load, lasts = self.replays[path, speed]
+        if not lasts <= LONGEST_S:
             self.wrong(f"{place}.replay", f"{path}: is longer than a year at this speed")
             return Load(), 0.0
         given = {"speed": event["speed"]} if "speed" in event else {}
@@ -200,7 +201,7 @@ class _Reading:
             load = load.guarded(**{key: MODIFIERS[key].read(raw) for key, raw in guards.items()})
         except ValueError as error:
             self.wrong(f"{place}.{'/'.join(guards)}", str(error))
-        return replace(load.faster(speed), keywords={"replay": path, **given, **guards}), lasts / speed
+        return replace(load, keywords={"replay": path, **given, **guards}), lasts
 
     def placed(self, drafts: list[_Draft]) -> Iterator[Planned]:
         """Events with their times worked out: repeated, and behind those that they follow."""
