@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from pytest_twin.frames import described, samples_shape, stream
-from pytest_twin.pieces import CSV, GZIP, PARQUET, TEMPORARY, files, open_piece, opened, pieces
+from pytest_twin.pieces import CSV, GZIP, PARQUET, files, open_piece, opened, pieces
+from pytest_twin.private import TEMPORARY, Folder
 from pytest_twin.reading import ReadingError
 
 if TYPE_CHECKING:
@@ -94,21 +95,19 @@ def _schema(empty: pd.DataFrame) -> Any:
 @contextmanager
 def _made(path: Path) -> Iterator[IO[bytes]]:
     """A file that is there once it is complete and on the disk, or not at all."""
-    temporary = path.with_name(path.name + TEMPORARY)
-
-    def private(name: str, flags: int) -> int:
-        return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
-
+    temporary = path.name + TEMPORARY
     try:
-        with open(temporary, "wb", opener=private) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        with Folder(path.parent) as folder:
+            try:
+                with folder.create(temporary) as file:
+                    yield file
+                    file.flush()
+                    os.fsync(file.fileno())
+                folder.rename(temporary, path.name)
+            finally:
+                folder.remove(temporary)
     except OSError as error:
         raise ConversionError(f"{path} was not made, the CSV is kept: {error.strerror or error}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _remove_all_but(kept: list[Path], dataset: Path) -> None:

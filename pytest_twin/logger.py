@@ -27,9 +27,8 @@ class TwinLogger:
     @property
     def path(self) -> Path:
         """The folder of this test within the run folder; its CSVs are completed when the session ends."""
-        folder = self._recording.folder / self._attempt.folder
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return folder
+        with self._recording.folder.test_folder(self._attempt.folder) as folder:
+            return folder.path
 
     def annotate(self, text: str, **fields: Any) -> None:
         """Write a note into annotations.csv; fields make its detail a JSON object."""

@@ -14,10 +14,10 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
+from pytest_twin.private import TEMPORARY
 from pytest_twin.rows import next_number, piece_number, piece_path
 
 CSV, GZIP, PARQUET = ".csv", ".csv.gz", ".parquet"
-TEMPORARY = ".tmp"  # behind the name of a file that is being made
 
 
 class Piece(NamedTuple):

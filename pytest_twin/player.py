@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -10,8 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 from pytest_twin.loads import check
 from pytest_twin.model.load import LoadError
 from pytest_twin.model.schedule import Planned, Schedule, ScheduleError
-from pytest_twin.model.schedule_reading import read
-from pytest_twin.model.table import records
+from pytest_twin.model.schedule_reading import MOST_PROBLEMS, read
+from pytest_twin.model.table import records, visible
 
 if TYPE_CHECKING:
     from pytest_twin.model.load import Kinds, Part
@@ -50,10 +52,8 @@ def open_schedule(path: Path, kinds: Kinds) -> Schedule:
 
     try:
         text = _text(path)
-    except OSError as error:
-        raise ScheduleError([f"{path}: {error.strerror or error}"]) from None
-    except ValueError as error:
-        raise ScheduleError([f"{path}: {error}"]) from None
+    except (OSError, ValueError) as error:
+        raise ScheduleError([visible(f"{path}: {getattr(error, 'strerror', None) or error}")]) from None
     schedule = read(text, path.name, kinds, rows)
     wrong: dict[str, None] = {}
     for event in schedule.events:
@@ -62,7 +62,7 @@ def open_schedule(path: Path, kinds: Kinds) -> Schedule:
         except LoadError as error:
             wrong.update((f"{path.name}: event {event.id}: {key}: {problem}", None) for key, problem in error.problems)
     if wrong:
-        raise ScheduleError(list(wrong))
+        raise ScheduleError([visible(line) for line in wrong][:MOST_PROBLEMS])
     return schedule
 
 
@@ -158,9 +158,20 @@ def _text(path: Path) -> str:
         OSError: It cannot be read.
         ValueError: It is no text, or too large to be what it should be.
     """
-    if path.stat().st_size > LARGEST_FILE:
-        raise ValueError(f"is larger than {LARGEST_FILE >> 20} MiB")
+    with open(path, "rb", opener=_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # a pipe or a device might never end
+            raise ValueError("is no file; give the path of a file")
+        content = file.read(LARGEST_FILE + 1)
+    if len(content) > LARGEST_FILE:
+        raise ValueError(f"is larger than {LARGEST_FILE >> 20} MiB; give a shorter one")
     try:
-        return path.read_text(encoding="utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ValueError("is not UTF-8 text; save it as UTF-8") from None
+        text = "\0"
+    if "\0" in text[:4]:  # as UTF-16 has between its letters
+        raise ValueError("is not UTF-8 text; save it as UTF-8")
+    return text.replace("\r\n", "\n")
+
+
+def _without_waiting(name: str, flags: int) -> int:
+    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))

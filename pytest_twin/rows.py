@@ -53,7 +53,11 @@ class Rows:
 
     def _open(self) -> None:
         self._fd = os.open(self._path, FLAGS, 0o600)
-        size = os.fstat(self._fd).st_size
+        found = os.fstat(self._fd)
+        size = found.st_size
+        if found.st_nlink > 1:  # what is appended would get into whatever else has that other name
+            self.close()
+            raise OSError(errno.EMLINK, "has a second name (a hard link); give another directory", self._path)
         if size:
             os.lseek(self._fd, max(0, size - LONGEST_ROW), os.SEEK_SET)
             tail = os.read(self._fd, LONGEST_ROW)

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from pytest_twin import __version__, turns
 from pytest_twin.model import attempt, event
 from pytest_twin.model.table import header, record, records
 from pytest_twin.pieces import PARQUET, files, go_on, opened
+from pytest_twin.private import Folder, distrust
 from pytest_twin.rows import Rows
 
 DATASET = "system_metrics_dataset.csv"
@@ -30,6 +32,7 @@ HEADERS: Mapping[str, Sequence[str]] = {
     TESTS: tuple(column.name for column in attempt.COLUMNS),
 }
 
+_TEST_FOLDER = re.compile(rf"{TESTS_FOLDER}/(?!\.)[A-Za-z0-9_.-]{{1,100}}", re.ASCII)
 DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(10))}
 
 
@@ -76,10 +79,12 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise RunFolderError(f"{self.path} is a file; give a directory")
+        if why := distrust(self.path):
+            raise RunFolderError(f"{self.path} {why}; give a directory of your own")
         try:
             if not self.path.exists():
                 self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-                write(self / ".gitignore", "*\n")
+                self.write(".gitignore", "*\n")
         except OSError as error:
             raise RunFolderError(f"{self.path} cannot be made: {error.strerror}") from None
         if not os.access(self.path, os.W_OK | os.X_OK):
@@ -108,7 +113,7 @@ class RunFolder:
         """Remove what an earlier run left, file by file: the folder may be one that somebody else uses too."""
         if not self._is_of_a_run():
             return
-        for folder in (self / TESTS_FOLDER).glob("*"):
+        for folder in (self / TESTS_FOLDER).glob("*") if not (self / TESTS_FOLDER).is_symlink() else ():
             if (folder / DATASET).is_file() and not folder.is_symlink():
                 for name in (DATASET, ANNOTATIONS):
                     (folder / name).unlink(missing_ok=True)
@@ -155,7 +160,29 @@ class RunFolder:
 
     def write_json(self, name: str, document: Any) -> None:
         """A JSON file for people and programs."""
-        write(self / name, json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
+        self.write(name, json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file, all of it or nothing.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        with Folder(self.path) as folder:
+            folder.write(name, text)
+
+    @contextmanager
+    def test_folder(self, name: str) -> Iterator[Folder]:
+        """The folder of a test, made if there is none; the name is as `folder_of` gives it.
+
+        Raises:
+            ValueError: It is no such name: a table that says so is damaged.
+            OSError: It cannot be made, or there is a link in its place.
+        """
+        if not _TEST_FOLDER.fullmatch(name):
+            raise ValueError(f"{name!r:.100} is not the folder of a test")
+        with Folder(self.path) as run, run.within(TESTS_FOLDER) as tests, tests.within(name.split("/")[1]) as own:
+            yield own
 
     def rows(self, name: str) -> list[dict[str, str]]:
         """The rows of a table, by column; none where there is no such file.
@@ -184,7 +211,7 @@ class RunFolder:
             rows = [row for path in (self / name, *parts) for row in self.rows(path.name)]
             if rows:
                 rows.sort(key=_time)
-                self.replace(self / name, HEADERS[name], rows)
+                self.write(name, table(HEADERS[name], rows))
             for part in parts:
                 part.unlink()
         turns.forget(self.path)
@@ -193,20 +220,15 @@ class RunFolder:
         """Fill a column that was left empty, the last one, in all the rows of a table."""
         first, *lines = filter(None, next(self.texts(name)).split("\n"))
         if len(lines) != len(rows):  # some are damaged
-            self.replace(self / name, HEADERS[name], rows)
+            self.write(name, table(HEADERS[name], rows))
             return
         filled = [line + row[column] for line, row in zip(lines, rows, strict=True)]
-        self._swap(self / name, "\n".join((first, *filled, "")))
+        self.write(name, "\n".join((first, *filled, "")))
 
-    def replace(self, path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
-        """Write a table anew, all of it or nothing."""
-        lines = (record([_unescaped(row.get(column) or "") for column in columns]) for row in rows)
-        self._swap(path, header(columns) + "".join(lines))
 
-    def _swap(self, path: Path, text: str) -> None:
-        temporary = path.with_suffix(".tmp")
-        write(temporary, text)
-        os.replace(temporary, path)
+def table(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
+    """The text of a table."""
+    return header(columns) + "".join(record([_unescaped(row.get(column) or "") for column in columns]) for row in rows)
 
 
 def folder_of(nodeid: str, attempt_number: int) -> str:
@@ -226,16 +248,6 @@ def _time(row: Mapping[str, str]) -> tuple[str, float]:
 def _unescaped(cell: str) -> str:
     """A cell as it was before it was made safe for spreadsheets, so that it is not made so twice."""
     return cell[1:] if cell[:2] in {"'=", "'+", "'-", "'@"} else cell
-
-
-def write(path: Path, text: str) -> None:
-    """A file of its owner's, and through no link."""
-
-    def private(name: str, flags: int) -> int:
-        return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
-
-    with open(path, "w", encoding="utf-8", newline="", opener=private) as file:
-        file.write(text)
 
 
 def _remove_empty(folder: Path) -> None:

@@ -15,7 +15,7 @@ from operator import itemgetter
 
 from pytest_twin import probes
 from pytest_twin.model.clock import Clock
-from pytest_twin.model.columns import ELAPSED, TIMESTAMP, Lines, header, order
+from pytest_twin.model.columns import ELAPSED, TIMESTAMP, header, order
 from pytest_twin.probes import Context
 from pytest_twin.probes.asked import Values
 from pytest_twin.rows import Rows
@@ -79,20 +79,19 @@ class Reader:
         places = order(columns)
         self._ordered = itemgetter(*places)
         self._columns: tuple[Column, ...] = self._ordered(columns)
-        self._lines = Lines(self._columns)
         self.header = header(self._columns) + "\n"
 
     def row(self, at: float) -> str:
         """One line of the dataset."""
-        return self._lines.line(self._ordered(self._read(at)))
+        elapsed = self._clock.elapsed(at)
+        cells = self._clock.stamp(elapsed), f"{elapsed:.{ELAPSED.digits}f}", *self._values.cells(at)
+        return ",".join(self._ordered(cells)) + "\n"
 
     def values(self, at: float) -> list[tuple[Column, Value]]:
         """One row as (column, value) pairs, in the order of the file."""
-        return list(zip(self._columns, self._ordered(self._read(at)), strict=True))
-
-    def _read(self, at: float) -> list[Value]:
         elapsed = self._clock.elapsed(at)
-        return [self._clock.stamp(elapsed), elapsed, *self._values.read(at)]
+        values = self._clock.stamp(elapsed), elapsed, *self._values.read(at)
+        return list(zip(self._columns, self._ordered(values), strict=True))
 
 
 class Parent:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from pytest_twin.model import event
 from pytest_twin.model.attempt import TREE_PEAK
-from pytest_twin.run_folder import ANNOTATIONS, DATASET, HEADERS, TESTS, RunFolder, write
+from pytest_twin.run_folder import ANNOTATIONS, DATASET, HEADERS, TESTS, RunFolder, table
 
 RESIDENT = "tests_resident_MB"
 Row = dict[str, str]
@@ -74,13 +75,18 @@ def _slice(folder: RunFolder, tests: Iterable[Row], samples: Samples, interval: 
     events = _spans(folder.rows(ANNOTATIONS))
     for test in tests:
         began, ended = _span(test)
-        own = folder / test["folder"]
-        own.mkdir(parents=True, exist_ok=True, mode=0o700)
         # a sample tells of the interval before it, so the first one after the test belongs to it too
         inside = samples.lines[bisect_left(samples.times, began) : bisect_left(samples.times, ended + interval)]
-        write(own / DATASET, "".join(f"{line}\n" for line in (samples.heading, *inside)))
         there = [row for begin, end, row in events if begin <= ended and end >= began]
-        folder.replace(own / ANNOTATIONS, HEADERS[ANNOTATIONS], there)
+        try:
+            with folder.test_folder(test["folder"]) as own:
+                own.write(DATASET, "".join(f"{line}\n" for line in (samples.heading, *inside)))
+                own.write(ANNOTATIONS, table(HEADERS[ANNOTATIONS], there))
+        except ValueError:  # the row is damaged, and there is no telling which test it was
+            continue
+        except OSError as error:
+            if error.errno not in {errno.ELOOP, errno.ENOTDIR}:  # a link or a file in its place, which we leave alone
+                raise
 
 
 def _span(test: Row) -> tuple[float, float]:

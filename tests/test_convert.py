@@ -117,7 +117,7 @@ def test_pieces_with_other_columns_become_one_parquet_file(dataset):
 def test_what_could_not_be_converted_is_kept(dataset, form, fails, monkeypatch):
     before = names(dataset)
 
-    def full(*_):
+    def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as disk, pytest.raises(ConversionError) as caught:  # noqa: PT012
@@ -228,7 +228,7 @@ def test_a_file_that_is_being_made_is_never_a_link_to_elsewhere(dataset, tmp_pat
     if sys.platform == "win32":
         pytest.skip("POSIX links")
     (tmp_path / "precious").write_text("precious")
-    dataset.with_name("system_metrics_dataset.0001.csv.gz" + convert.TEMPORARY).symlink_to(tmp_path / "precious")
-    with pytest.raises(ConversionError):
-        to_gzip(dataset)
+    temporary = dataset.with_name("system_metrics_dataset.0001.csv.gz" + convert.TEMPORARY)
+    temporary.symlink_to(tmp_path / "precious")
+    to_gzip(dataset)
     assert (tmp_path / "precious").read_text() == "precious"

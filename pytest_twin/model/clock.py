@@ -20,7 +20,7 @@ class Clock:
 
     def __init__(self, began: float, epoch: float) -> None:
         self.began, self.epoch = began, epoch
-        self._said = (-1, "")  # the last second and its text; one assignment, for threads that share a clock
+        self._said = (-1, "")  # the last minute and its text; one assignment, for threads that share a clock
 
     def elapsed(self, monotonic: float) -> float:
         """Seconds since the run began."""
@@ -28,9 +28,9 @@ class Clock:
 
     def stamp(self, elapsed: float) -> str:
         """ISO 8601, UTC, with milliseconds."""
-        second, milli = divmod(round((self.epoch + elapsed) * 1000), 1000)
+        minute, milli = divmod(round((self.epoch + elapsed) * 1000), 60_000)
         said, text = self._said
-        if second != said:
-            text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-            self._said = (second, text)
-        return f"{text}.{milli:03d}Z"
+        if minute != said:
+            text = time.strftime("%Y-%m-%dT%H:%M:", time.gmtime(60 * minute))
+            self._said = (minute, text)
+        return f"{text}{milli // 1000:02d}.{milli % 1000:03d}Z"

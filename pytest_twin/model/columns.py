@@ -20,12 +20,22 @@ class Column:
         meaning: One sentence for the reader of the file.
         digits: Decimals that are written; 0 for what is counted, None for text.
         legacy: Its place in the dataset of the old script collection, which opens the file, or None.
+        is_amount: Whether it tells what came since it was told last, so that it may be told only once.
     """
 
-    __slots__ = ("digits", "legacy", "meaning", "name", "unit")
+    __slots__ = ("digits", "is_amount", "legacy", "meaning", "name", "unit")
 
-    def __init__(self, name: str, unit: str, meaning: str, digits: int | None = 2, legacy: int | None = None) -> None:
-        self.name, self.unit, self.meaning, self.digits, self.legacy = name, unit, meaning, digits, legacy
+    def __init__(
+        self,
+        name: str,
+        unit: str,
+        meaning: str,
+        digits: int | None = 2,
+        legacy: int | None = None,
+        is_amount: bool = False,
+    ) -> None:
+        self.name, self.unit, self.meaning, self.digits = name, unit, meaning, digits
+        self.legacy, self.is_amount = legacy, is_amount
 
     def __repr__(self) -> str:
         return f"Column({self.name!r})"
@@ -45,28 +55,33 @@ def header(columns: Iterable[Column]) -> str:
     return ",".join(column.name for column in columns)
 
 
-class Lines:
-    """Makes lines of the file from rows of values; a missing one is an empty cell, never a zero.
+class Cells:
+    """Makes the cells of some columns from their values; a missing one is an empty cell, never a zero.
 
-    Most values are what they were in the line before: only the others are written anew.
+    The same ones are missing in most rows, so one format writes them all.
     """
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self._formats = ["%s" if column.digits is None else f"%.{column.digits}f" for column in columns]
-        self._before: Sequence[Value] = [None] * len(columns)
-        self._cells = [""] * len(columns)
+        self._format, self._missing = "", -1
 
-    def line(self, values: Sequence[Value]) -> str:
-        """The line of a row."""
-        before, cells = self._before, self._cells
-        for at, value in enumerate(values):
-            if value != before[at]:
-                cells[at] = _text(self._formats[at], value)
-        self._before = values
-        return ",".join(cells) + "\n"
+    def of(self, values: tuple[Value, ...]) -> list[str]:
+        """The cells of these values, as many as there are columns; a text has no comma in it."""
+        if values.count(None) != self._missing:
+            self._fit(values)
+        try:
+            text = self._format % values
+        except TypeError:  # as many are missing, but other ones
+            self._fit(values)
+            text = self._format % values
+        return text.split(",")
 
-
-def _text(form: str, value: Value) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else form % value
+    def _fit(self, values: tuple[Value, ...]) -> None:
+        """Find the format for values of which these are missing."""
+        formats = [
+            "%.0s" if value is None else "%s" if isinstance(value, str) else form  # none of the letters of None
+            for form, value in zip(self._formats, values, strict=True)
+        ]
+        self._format = ",".join(formats)
+        is_text = any(isinstance(value, str) for value in values)  # which may be in the place of a number: fit again
+        self._missing = -1 if is_text else values.count(None)

@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_twin.model.load import Load, LoadError, Part
 from pytest_twin.model.modifiers import GUARDS, MODIFIERS
+from pytest_twin.model.quoting import quoted, shortened
 from stressors import stress_ng
 from stressors.kind import COUNT
 
@@ -27,7 +28,7 @@ def of_engine(keywords: Mapping[str, Any]) -> Load:
     problems: list[tuple[str, str]] = []
     parts, guards = [], {}
     if keywords[ENGINE] != stress_ng.NAME:
-        problems.append((ENGINE, f'{keywords[ENGINE]!r} is none; give "{stress_ng.NAME}"'))
+        problems.append((ENGINE, f'{quoted(keywords[ENGINE])} is none; give "{stress_ng.NAME}"'))
     for keyword, raw in keywords.items():
         try:
             if keyword in GUARDS:
@@ -48,9 +49,9 @@ def _part(keyword: str, raw: object) -> Part:
     if keyword in MODIFIERS and keyword != "loop":  # which is a stressor too
         raise ValueError(f"is not for loads of {stress_ng.NAME}, which are all there at once")
     if not _NAME.fullmatch(name):
-        raise ValueError(f'"{keyword}" is no name of a stressor')
+        raise ValueError(f'"{shortened(keyword)}" is no name of a stressor')
     if isinstance(raw, bool) or not isinstance(raw, int) or not 1 <= raw <= MOST_INSTANCES:
-        raise ValueError(f"{raw!r} is not a whole number of instances from 1 to {MOST_INSTANCES}")
+        raise ValueError(f"{quoted(raw)} is not a whole number of instances from 1 to {MOST_INSTANCES}")
     return Part(stress_ng.kind(name), str(raw), COUNT, ((0.0, float(raw)),), {"stressor": name})
 
 

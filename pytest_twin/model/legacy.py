@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from pytest_twin.model.quantity import duration, said_duration
+from pytest_twin.model.quoting import quoted, shortened
 
 Flags = dict[str, float]
 
@@ -84,12 +85,12 @@ def read(event: object) -> Old:
     """
     if not isinstance(event, dict):
         raise LegacyError([("", "is not an object")])
-    problems = [(key, "unknown key") for key in event if key not in {"type", "duration_s", "cmd", "start"}]
+    problems = [(shortened(key), "unknown key") for key in event if key not in {"type", "duration_s", "cmd", "start"}]
     load: dict[str, Any] = {}
     lasts, start = 0.0, datetime.min.replace(tzinfo=UTC)
     kind = event.get("type")
     if not isinstance(kind, str) or kind not in _TYPES:
-        problems.append(("type", f"{event.get('type')!r} is not one of {', '.join(_TYPES)}"))
+        problems.append(("type", f"{quoted(event.get('type'))} is not one of {', '.join(_TYPES)}"))
     try:
         lasts = duration(event.get("duration_s"))
     except ValueError as error:
@@ -113,22 +114,22 @@ def _moment(raw: object) -> datetime:
     try:
         moment = datetime.fromisoformat(raw if isinstance(raw, str) else "")
     except ValueError:
-        raise ValueError(f"{raw!r} is not a time such as 2025-10-11T02:30:00") from None
+        raise ValueError(f"{quoted(raw)} is not a time such as 2025-10-11T02:30:00") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _command(raw: object) -> tuple[str, dict[str, Any]]:
     """The stressor that a command names, and the load that its flags ask for."""
     if not isinstance(raw, str):
-        raise ValueError(f"{raw!r} is not a command")
+        raise ValueError(f"{quoted(raw)} is not a command")
     if raw.count('"') % 2:
-        raise ValueError(f"{raw[:80]!r} has a quote that is not closed")
+        raise ValueError(f"{quoted(raw)} has a quote that is not closed")
     words = [word.replace('"', "") for word in _WORDS.findall(raw)]
     if words and _INTERPRETER.fullmatch(words[0]):
         words = words[1:]
     name = re.split(r"[\\/]", words[0])[-1] if words and not _SHELL.search(words[0]) else ""
     if name not in _SCRIPTS:
-        raise ValueError(f"{raw[:80]!r} is not a known stressor; known are {', '.join(_SCRIPTS)}")
+        raise ValueError(f"{quoted(raw)} is not a known stressor; known are {', '.join(_SCRIPTS)}")
     script = _SCRIPTS[name]
     flags: Flags = {}
     path = ""
@@ -136,11 +137,11 @@ def _command(raw: object) -> tuple[str, dict[str, Any]]:
     for word in rest:
         flag = word.removeprefix("--")
         if not word.startswith("--") or flag not in script.flags:
-            raise ValueError(f"{word[:80]!r} is not a flag of {name}; its flags are --{', --'.join(script.flags)}")
+            raise ValueError(f"{quoted(word)} is not a flag of {name}; its flags are --{', --'.join(script.flags)}")
         value = next(rest, "")
         if flag == "path":
             if not value or value.startswith("--"):
-                raise ValueError(f"--path {value[:80]!r} is not the name of a file")
+                raise ValueError(f"--path {quoted(value)} is not the name of a file")
             path = value
         else:
             flags[flag] = _number(flag, value)
@@ -150,5 +151,5 @@ def _command(raw: object) -> tuple[str, dict[str, Any]]:
 def _number(flag: str, value: str) -> float:
     whole = flag in {"procs", "steps"}
     if not re.fullmatch(r"\d{1,9}" if whole else r"\d{1,9}(\.\d{1,9})?", value, re.ASCII):
-        raise ValueError(f"--{flag} {value[:80]!r} is not {'a whole number' if whole else 'a number'} from 0 up")
+        raise ValueError(f"--{flag} {quoted(value)} is not {'a whole number' if whole else 'a number'} from 0 up")
     return float(value)

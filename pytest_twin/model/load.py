@@ -11,6 +11,7 @@ from pytest_twin.model import stages
 from pytest_twin.model.conditions import Condition
 from pytest_twin.model.modifiers import FOR_ALL, GUARDS, MODIFIERS
 from pytest_twin.model.quantity import Amount, amount, duration, said_bytes, said_duration
+from pytest_twin.model.quoting import quoted, shortened
 from stressors.kind import BYTES, COUNT, MAX, OPS, SHARE, Kind
 
 Kinds = Mapping[str, Kind]
@@ -184,17 +185,18 @@ def read_amount(kind: Kind, raw: object) -> Amount:
     if unit == COUNT and kind.bare is not None:
         unit, one = kind.bare
         if unit == COUNT and value != int(value):
-            raise ValueError(f"{raw} is not a whole number; give {kind.amounts}")
+            raise ValueError(f"{shortened(str(raw))} is not a whole number; give {kind.amounts}")
         if unit == COUNT and value > kind.most:
-            raise ValueError(f"{raw} is too many; give at most {kind.most}")
+            raise ValueError(f"{shortened(str(raw))} is too many; give at most {kind.most}")
         value *= one
     if unit not in kind.units:
-        raise ValueError(f"{raw!r} has no unit that fits; give {kind.amounts}")
+        raise ValueError(f"{quoted(raw)} has no unit that fits; give {kind.amounts}")
     return Amount(value, unit)
 
 
 def unknown(word: str, known: Iterable[str], what: str = "key") -> str:
     """What to say of a word that nobody knows."""
+    word = shortened(word)  # which is all that can be compared in no time
     near = difflib.get_close_matches(word, known, n=1)
     hint = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(sorted(known))}"
     return f'unknown {what} "{word}"; {hint}'
@@ -218,7 +220,7 @@ def _part(kind: Kind, text: str, asked: Amount, values: Mapping[str, Any]) -> Pa
         profile, unit = stages.staged(asked, values["stages"], lambda raw: read_amount(kind, raw))
         text = f"{text}, {stages.said(values['stages'])}"
         if unit in {MAX, *kind.fixed}:
-            raise ValueError(f'"{text}" has amounts that cannot change over time')
+            raise ValueError(f'"{shortened(text)}" has amounts that cannot change over time')
     if unit != MAX and not any(value for _, value in profile):
         return None
     options = {name: values[name] for name in kind.modifiers if name in values}

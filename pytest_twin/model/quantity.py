@@ -6,6 +6,7 @@ import math
 import re
 from typing import NamedTuple
 
+from pytest_twin.model.quoting import quoted, shortened
 from stressors.kind import BYTES, COUNT, MAX, OPS, RATE, SHARE
 
 LONGEST_S = 366 * 86400.0
@@ -34,12 +35,13 @@ def amount(raw: object) -> Amount:
     """
     if raw == "max":
         return Amount(0.0, MAX)
-    if isinstance(raw, bool) or not isinstance(raw, int | float | str):
-        raise ValueError(f"{raw!r} is not an amount")
+    too_long = isinstance(raw, int) and abs(raw) >= 10**15  # for the pattern too
+    if isinstance(raw, bool) or not isinstance(raw, int | float | str) or too_long:
+        raise ValueError(f"{quoted(raw)} is not an amount")
     text = " ".join(str(raw).split())
     match = _AMOUNT.fullmatch(text)
     if match is None or (match[3] and match[2] == "%") or (match[2] or "B") not in {*_SIZES, "%"}:
-        raise ValueError(f"{raw!r} is not an amount")
+        raise ValueError(f"{quoted(raw)} is not an amount")
     value = float(match[1])
     if value < 0:
         raise ValueError(f"{text} is below 0")
@@ -70,7 +72,7 @@ def duration(raw: object) -> float:
             seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
             seconds = -seconds if raw.strip().startswith("-") else seconds
     if math.isnan(seconds):
-        raise ValueError(f'{raw!r} is not a duration; write seconds, or text such as "500ms" or "1m30s"')
+        raise ValueError(f'{quoted(raw)} is not a duration; write seconds, or text such as "500ms" or "1m30s"')
     if seconds < 0:
         raise ValueError(f"{_shown(raw)} is below 0")
     if seconds > LONGEST_S:
@@ -79,7 +81,7 @@ def duration(raw: object) -> float:
 
 
 def _shown(raw: object) -> str:
-    return " ".join(str(raw).split())
+    return shortened(" ".join(str(raw).split())) if isinstance(raw, str) else quoted(raw)
 
 
 def size(raw: object) -> float:
@@ -90,7 +92,7 @@ def size(raw: object) -> float:
     """
     value, unit = amount(raw)
     if unit != BYTES or value <= 0:
-        raise ValueError(f'{raw!r} is not a size; write one such as "256KiB"')
+        raise ValueError(f'{quoted(raw)} is not a size; write one such as "256KiB"')
     return value
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 from pytest_twin.model.load import Kinds, Load, Part
+from pytest_twin.model.quoting import quoted
 from stressors.kind import RATE, SHARE
 from stressors.profile import Points
 
@@ -35,6 +36,8 @@ def replayed(rows: Rows, name: str, kinds: Kinds) -> tuple[Load, float]:
         raise ReplayError("needs at least two rows, in the order of their time (elapsed_s or timestamp)")
     step = times[1] - times[0]
     times = [at - times[0] + step for at in times]  # a row tells of the time before it
+    if not math.isfinite(times[-1]) or any(late <= early for early, late in pairwise(times)):
+        raise ReplayError("has times that are too far apart, or too close to each other, to be told apart")
     parts = []
     for keyword, (columns, unit, profile) in _SHOWN.items():
         series = next((found for column in columns if (found := _series(times, rows, column))), [])
@@ -51,7 +54,7 @@ def _time(row: Mapping[str, str]) -> float:
             return _finite(row["elapsed_s"])
         moment = datetime.fromisoformat(row["timestamp"])
     except (KeyError, TypeError, ValueError):
-        raise ReplayError(f"{dict(row)!r:.80} has no time (elapsed_s or timestamp)") from None
+        raise ReplayError(f"{quoted(dict(row))} has no time (elapsed_s or timestamp)") from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
@@ -69,7 +72,7 @@ def _series(times: Sequence[float], rows: Rows, column: str) -> Series:
         try:
             value = float(row.get(column) or "nan")
         except ValueError:
-            raise ReplayError(f"{column}: {row[column]!r:.80} is not a number") from None
+            raise ReplayError(f"{column}: {quoted(row[column])} is not a number") from None
         if math.isfinite(value):
             series.append((at, value))
     return series
@@ -90,6 +93,8 @@ def _disk(series: Series, step: float) -> Points:
     times = [series[0][0] - step, *(at for at, _ in series)]
     spans = (late - early for early, late in pairwise(times))
     rates = [(at, max(value, 0.0) * 2**20 / span) for (at, value), span in zip(series, spans, strict=True)]
+    if any(math.isinf(rate) for _, rate in rates):
+        raise ReplayError("disk_write_MB: more than any disk can write")
     return _held(rates, step)
 
 

@@ -10,8 +10,11 @@ from pytest_twin.model.engine import ENGINE, INSTANCES
 from pytest_twin.model.load import Kinds
 from pytest_twin.model.modifiers import MODIFIERS
 from pytest_twin.model.quantity import duration
+from pytest_twin.model.quoting import quoted
 from pytest_twin.model.schedule import MOST_EVENTS, PARALLEL, SERIES, SESSION, TEST
 from stressors import stress_ng
+
+LONGEST_TEXT = 1000
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Field:
 def _one_of(*words: object) -> Field:
     def read_word(raw: object) -> object:
         if raw not in words or isinstance(raw, bool):
-            raise ValueError(f"{raw!r} is not one of {', '.join(map(repr, words))}")
+            raise ValueError(f"{quoted(raw)} is not one of {', '.join(map(repr, words))}")
         return raw
 
     return Field(read_word, {"enum": list(words)})
@@ -33,22 +36,24 @@ def _one_of(*words: object) -> Field:
 
 def _text(what: str) -> Field:
     def read_text(raw: object) -> str:
-        if not isinstance(raw, str) or not raw or len(raw) > 1000 or "\0" in raw:
-            raise ValueError(f"{raw!r} is not {what}" if len(repr(raw)) < 100 else f"is not {what}")
+        if not isinstance(raw, str) or not raw or "\0" in raw:
+            raise ValueError(f"{quoted(raw)} is not {what}")
+        if len(raw) > LONGEST_TEXT:
+            raise ValueError(f"{quoted(raw)} has more than {LONGEST_TEXT} characters")
         return raw
 
-    return Field(read_text, {"type": "string", "minLength": 1, "maxLength": 1000})
+    return Field(read_text, {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT})
 
 
 def _speed(raw: object) -> float:
     if isinstance(raw, bool) or not isinstance(raw, int | float) or not 0 < raw < 1e9:
-        raise ValueError(f"{raw!r} is not a number above 0")
+        raise ValueError(f"{quoted(raw)} is not a number above 0")
     return float(raw)
 
 
 def _whole(raw: object, least: int, most: int) -> int:
     if isinstance(raw, bool) or not isinstance(raw, int) or not least <= raw <= most:
-        raise ValueError(f"{raw!r} is not a whole number from {least} to {most}")
+        raise ValueError(f"{quoted(raw)} is not a whole number from {least} to {most}")
     return raw
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NoReturn
+from typing import Any
 
-from pytest_twin.model import legacy
+from pytest_twin.model import documents, legacy
 from pytest_twin.model.engine import ENGINE
 from pytest_twin.model.load import Kinds, Load, LoadError, parse, unknown
 from pytest_twin.model.modifiers import GUARDS, MODIFIERS
@@ -20,6 +18,7 @@ from pytest_twin.model.table import visible
 
 Rows = Sequence[Mapping[str, str]]
 ReadRecording = Callable[[str], Rows]
+MOST_PROBLEMS = 100
 
 
 def read(text: str, name: str, kinds: Kinds, recording: ReadRecording) -> Schedule:
@@ -35,16 +34,21 @@ def read(text: str, name: str, kinds: Kinds, recording: ReadRecording) -> Schedu
         ScheduleError: With all that is wrong.
     """
     try:
-        document = tomllib.loads(text) if name.endswith(".toml") else _json(text)
-    except RecursionError:
-        raise ScheduleError([f"{name}: is nested too deeply"]) from None
+        document = documents.toml(text) if name.endswith(".toml") else documents.json(text)
     except ValueError as error:
-        raise ScheduleError([f"{name}: {str(error).splitlines()[0]}"]) from None
+        raise ScheduleError([visible(f"{name}: {error}")]) from None
     reading = _Reading(name, kinds, recording)
-    schedule = reading.legacy(document) if isinstance(document, list) else reading.schedule(document)
+    try:
+        schedule = reading.legacy(document) if isinstance(document, list) else reading.schedule(document)
+    except _TooManyError:
+        raise ScheduleError([*reading.problems, visible(f"{name}: and more; mend these first")]) from None
     if reading.problems:
         raise ScheduleError(reading.problems)
     return schedule
+
+
+class _TooManyError(Exception):
+    """Nobody reads on: so many problems have been told."""
 
 
 @dataclass
@@ -75,8 +79,12 @@ class _Reading:
     kinds: Kinds
     recording: ReadRecording
     problems: list[str] = field(default_factory=list)
+    replays: dict[tuple[str, float], tuple[Load, float]] = field(default_factory=dict)  # by path and speed
+    unread: dict[str, str] = field(default_factory=dict)  # why a recording cannot be replayed
 
     def wrong(self, place: str, problem: str) -> None:
+        if len(self.problems) == MOST_PROBLEMS:
+            raise _TooManyError
         self.problems.append(visible(f"{self.name}: {place}{': ' if place else ''}{problem}"))
 
     def value(self, event: Mapping[str, Any], place: str, key: str, default: Any) -> Any:
@@ -110,7 +118,11 @@ class _Reading:
         drafts = [draft for at, event in enumerate(events) if (draft := self.event(at, event)) is not None]
         planned = sorted(self.placed(drafts), key=lambda event: event.start_s)
         schedule = Schedule(tuple(planned), top["anchor"], PARALLEL, top["seed"])
-        return schedule.in_series() if top["mode"] == SERIES else schedule
+        if top["mode"] == SERIES:
+            schedule = schedule.in_series()
+            if planned and schedule.events[-1].start_s > LONGEST_S:
+                self.wrong("mode", "one after another the events come to more than a year; leave some out")
+        return schedule
 
     def event(self, at: int, event: object) -> _Draft | None:
         """One event as it stands."""
@@ -171,12 +183,17 @@ class _Reading:
         speed = self.value(event, place, "speed", 1.0)
         if not path:
             return Load(), 0.0
-        try:
-            load, lasts = replayed(self.recording(path), path, self.kinds)
-        except (OSError, ValueError) as error:
-            self.wrong(f"{place}.replay", f"{path}: {getattr(error, 'strerror', None) or error}")
+        if path not in self.unread and (path, speed) not in self.replays:
+            try:
+                load, lasts = replayed(self.recording(path), path, self.kinds)
+                self.replays[path, speed] = load.faster(speed), lasts / speed
+            except (OSError, ValueError) as error:
+                self.unread[path] = str(getattr(error, "strerror", None) or error)
+        if path in self.unread:
+            self.wrong(f"{place}.replay", f"{path}: {self.unread[path]}")
             return Load(), 0.0
-        if not lasts / speed <= LONGEST_S:
+        load, lasts = self.replays[path, speed]
+        if not lasts <= LONGEST_S:
             self.wrong(f"{place}.replay", f"{path}: is longer than a year at this speed")
             return Load(), 0.0
         given = {"speed": event["speed"]} if "speed" in event else {}
@@ -184,26 +201,36 @@ class _Reading:
             load = load.guarded(**{key: MODIFIERS[key].read(raw) for key, raw in guards.items()})
         except ValueError as error:
             self.wrong(f"{place}.{'/'.join(guards)}", str(error))
-        return replace(load.faster(speed), keywords={"replay": path, **given, **guards}), lasts / speed
+        return replace(load, keywords={"replay": path, **given, **guards}), lasts
 
     def placed(self, drafts: list[_Draft]) -> Iterator[Planned]:
         """Events with their times worked out: repeated, and behind those that they follow."""
         named = {draft.id: draft for draft in reversed(drafts)}
-        taken: dict[str, _Draft] = {}
         if sum(draft.count for draft in drafts) > MOST_EVENTS:
             self.wrong("events", f"are more than {MOST_EVENTS} with their repetitions")
             return
-        for draft in drafts:
-            for name in draft.names():
-                if (first := taken.setdefault(name, draft)) is not draft:
-                    self.wrong(f"{draft.place}.id", f'"{name}" is taken by {first.place}')
+        self.take_names(drafts)
         starts: dict[str, float] = {}
         for draft in drafts:
-            start = self.start(draft, named, starts)
-            if start + (draft.count - 1) * draft.every > LONGEST_S:
+            if self.start(draft, named, starts) + (draft.count - 1) * draft.every > LONGEST_S:
                 self.wrong(f"{draft.place}.start", "comes to more than a year after the anchor")
+        for draft in drafts if not self.problems else ():
             for turn, name in enumerate(draft.names()):
-                yield Planned(name, start + turn * draft.every, draft.lasts, draft.load, draft.tests, draft.note)
+                start = starts[draft.id] + turn * draft.every
+                yield Planned(name, start, draft.lasts, draft.load, draft.tests, draft.note)
+
+    def take_names(self, drafts: list[_Draft]) -> None:
+        """See to it that no two events have one name; those of repetitions need not be written out for that."""
+        taken: dict[str, _Draft] = {}
+        repeated = {draft.id: draft for draft in reversed(drafts) if draft.count > 1}
+        for draft in drafts:
+            first = taken.setdefault(draft.id, draft)
+            of, mark, turn = draft.id.rpartition("#")
+            other = repeated.get(of) if mark and turn.isdecimal() and len(turn) < 7 else None
+            if first is draft and other and draft.id == f"{of}#{int(turn)}" and 2 <= int(turn) <= other.count:
+                first = other
+            if first is not draft:
+                self.wrong(f"{draft.place}.id", f'"{draft.id}" is taken by {first.place}')
 
     def start(self, draft: _Draft, named: Mapping[str, _Draft], starts: dict[str, float]) -> float:
         """When an event starts; those that it follows, one behind the other, are worked out first."""
@@ -231,6 +258,9 @@ class _Reading:
     def legacy(self, document: list[object]) -> Schedule:
         """The list of the old script collection."""
         drafts = []
+        if len(document) > MOST_EVENTS:
+            self.wrong("", f"has more than {MOST_EVENTS} events")
+            return Schedule(())
         for at, event in enumerate(document):
             place = f"events[{at}]"
             try:
@@ -251,19 +281,3 @@ class _Reading:
                 self.wrong(f"{place}.start", "is more than a year after the first")
             events.append(Planned(f"e{at + 1}", start, old.duration_s, load, note=old.type))
         return Schedule(tuple(sorted(events, key=lambda event: event.start_s)))
-
-
-def _json(text: str) -> object:
-    """JSON without what it should not have: keys twice, NaN and Infinity."""
-
-    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        keys = [key for key, _ in pairs]
-        twice = next((key for key in keys if keys.count(key) > 1), None) if len(set(keys)) < len(keys) else None
-        if twice is not None:
-            raise ValueError(f'key "{twice}" stands twice in one object')
-        return dict(pairs)
-
-    def no_constant(word: str) -> NoReturn:
-        raise ValueError(f"{word} is not a number of JSON")
-
-    return json.loads(text, object_pairs_hook=once, parse_constant=no_constant)

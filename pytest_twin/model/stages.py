@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pytest_twin.model.quantity import Amount, duration, said_duration
+from pytest_twin.model.quoting import quoted, shortened
 from stressors.kind import MAX
 from stressors.profile import Points
 
@@ -24,7 +25,7 @@ def read(raw: object) -> Stages:
     """
     pairs = [part.rpartition(":")[::2] for part in raw.split(",")] if isinstance(raw, str) else raw
     if not isinstance(pairs, Sequence) or not 1 <= len(pairs) <= MOST or not all(map(_is_pair, pairs)):
-        raise ValueError(f'{raw!r:.100} has no stages; write durations and amounts such as "10s:20%, 30s:80%"')
+        raise ValueError(f'{quoted(raw)} has no stages; write durations and amounts such as "10s:20%, 30s:80%"')
     return tuple((duration(time), " ".join(str(amount).split())) for time, amount in pairs)
 
 
@@ -49,7 +50,7 @@ def staged(start: Amount, stages: Stages, read_amount: Callable[[object], Amount
         at += seconds
         points.append((at, value))
         if its_unit == MAX or (value and unit and its_unit != unit):
-            raise ValueError(f'"{text}" has another unit than what comes before it')
+            raise ValueError(f'"{shortened(text)}" has another unit than what comes before it')
         unit = unit or (its_unit if value else "")
     return points, unit or start.unit
 

@@ -76,10 +76,10 @@ def header(columns: Sequence[str]) -> str:
 def _text(cell: object) -> str:
     if cell is None:
         return ""
-    text = visible(str(cell)).encode("utf-8", "backslashreplace").decode("utf-8")
+    text = visible(str(cell))
     return f"'{text}" if isinstance(cell, str) and text.startswith(_FORMULA) else text
 
 
 def visible(text: str) -> str:
-    """Text on one line: control characters as escapes."""
-    return text.translate(_VISIBLE)
+    """Text on one line: control characters, and halves of characters, as escapes."""
+    return text.translate(_VISIBLE).encode("utf-8", "backslashreplace").decode("utf-8")

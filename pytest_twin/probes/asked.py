@@ -6,6 +6,7 @@ microseconds. So what changes slowly, and what is not there at all, is not touch
 
 from __future__ import annotations
 
+from pytest_twin.model.columns import Cells
 from pytest_twin.probes import columns_of
 
 TYPE_CHECKING = False
@@ -22,17 +23,45 @@ MOST_WARNINGS = 20
 class Asked:
     """A probe, and where its values stand among all."""
 
-    __slots__ = ("due", "every_s", "is_foreign", "name", "place", "read", "width")
+    __slots__ = ("amounts", "cells", "every_s", "is_foreign", "name", "place", "read", "told", "width")
 
     def __init__(self, module: Any, context: Context, begin: int, is_foreign: bool) -> None:
-        probe = module.probe(context)
+        probe, columns = module.probe(context), columns_of(module, context)
         self.name: str = module.__name__.rpartition(".")[2]
         self.read: Callable[[float], Sequence[Value]] = probe.read
         self.every_s: float = getattr(probe, "every_s", 0.0)
-        self.due = float("-inf")
-        self.width = len(columns_of(module, context))
+        self.width = len(columns)
         self.place = slice(begin, begin + self.width)
+        self.cells = Cells(columns)
+        self.told: tuple[Value, ...] = ()
+        self.amounts = [at for at, column in enumerate(columns) if column.is_amount]
         self.is_foreign = is_foreign
+
+    def ask(self, at: float) -> tuple[Value, ...]:
+        """What it tells now; whatever goes wrong is raised."""
+        found = self.read(at)
+        if len(found) != self.width:
+            raise ValueError(f"gave {len(found)} values for {self.width} columns")
+        return tuple(map(_clean, found) if self.is_foreign else found)
+
+    def rest(self) -> tuple[Value, ...]:
+        """What it told, but for what is told once: of that, nothing has come since."""
+        told = list(self.told)
+        for at in self.amounts:
+            told[at] = None if told[at] is None else 0.0
+        return tuple(told)
+
+
+class Round:
+    """Probes that are asked equally often."""
+
+    __slots__ = ("asked", "due", "every_s", "is_new", "moving")
+
+    def __init__(self, every_s: float, asked: list[Asked]) -> None:
+        self.every_s, self.asked = every_s, asked
+        self.due = float("-inf")
+        self.moving = [each for each in asked if each.amounts] if every_s else []
+        self.is_new = False  # what they told, amounts and all
 
 
 class Values:
@@ -50,38 +79,49 @@ class Values:
             context: What they are told.
             foreign: Names of modules of other packages, whose values are looked at before they get into a row.
         """
-        self._values: list[Value] = []
-        asked = []
+        self._asked: list[Asked] = []
+        self._cells: list[str] = []
         for module in found:
-            asked.append(Asked(module, context, len(self._values), module.__name__ in foreign))
-            self._values += [None] * asked[-1].width
-        self._always = [each for each in asked if not each.every_s]
-        self._seldom = [each for each in asked if each.every_s]
-        self._due = float("-inf")
+            each = Asked(module, context, len(self._cells), module.__name__ in foreign)
+            if each.width:
+                self._asked.append(each)
+                self._cells += [""] * each.width
+        rhythms = sorted({each.every_s for each in self._asked})
+        self._rounds = [Round(every, [each for each in self._asked if each.every_s == every]) for every in rhythms]
         self.warnings: list[str] = []
 
     def read(self, at: float) -> list[Value]:
-        """One value a column; the list is the same for every row."""
-        self._ask(self._always, at)
-        if at >= self._due:
-            due = [each for each in self._seldom if at >= each.due]
-            for each in due:
-                each.due = at + each.every_s
-            self._due = min((each.due for each in self._seldom), default=float("inf"))
-            self._ask(due, at)
-        return self._values
+        """One value a column."""
+        self.cells(at)
+        return [value for each in self._asked for value in each.told]
+
+    def cells(self, at: float) -> list[str]:
+        """The same as they stand in the file; the list is the same for every row."""
+        for turn in self._rounds:
+            if at >= turn.due:
+                turn.due = at + turn.every_s
+                turn.is_new = True
+                self._ask(turn.asked, at)
+            elif turn.is_new:
+                turn.is_new = False
+                for each in turn.moving:
+                    self._tell(each, each.rest())
+        return self._cells
 
     def _ask(self, asked: Sequence[Asked], at: float) -> None:
         """Ask these; one that fails leaves its cells empty, and is told of once."""
         for each in asked:
             try:
-                found = each.read(at)
-                if len(found) != each.width:
-                    raise ValueError(f"gave {len(found)} values for {each.width} columns")  # noqa: TRY301 - as any other
-                self._values[each.place] = map(_clean, found) if each.is_foreign else found
+                told = each.ask(at)
             except Exception as error:  # noqa: BLE001 - whatever a probe raises costs its own cells, not the row
-                self._values[each.place] = [None] * each.width
+                told = (None,) * each.width
                 self._warn(f"{each.name}: {type(error).__name__}: {error}")
+            if told != each.told:
+                self._tell(each, told)
+
+    def _tell(self, each: Asked, told: tuple[Value, ...]) -> None:
+        each.told = told
+        self._cells[each.place] = each.cells.of(told)
 
     def _warn(self, text: str) -> None:
         if text not in self.warnings and len(self.warnings) < MOST_WARNINGS:

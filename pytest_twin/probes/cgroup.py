@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 
 from pytest_twin.model.columns import Column
-from pytest_twin.probes.kernel import GIB, SELDOM_S, Growth, KeptOpen, number, read_bytes
+from pytest_twin.probes.kernel import GIB, PROC, SELDOM_S, Growth, KeptOpen, number, read_bytes
 from stressors import capacity
 
 TYPE_CHECKING = False
@@ -34,10 +34,16 @@ COLUMNS = (
     Column("cgroup_memory_limit_GB", "GiB", "Memory that the run's cgroup may have; empty without a limit.", 3),
     Column("cgroup_memory_used_GB", "GiB", "Memory of it, less its inactive file cache; read twice a second.", 3),
     Column(
-        "cgroup_oom_kills", "", "Its processes killed for want of memory since they were counted, twice a second.", 0
+        "cgroup_oom_kills",
+        "",
+        "Its processes killed for want of memory since they were counted, twice a second.",
+        0,
+        is_amount=True,
     ),
 )
 LOOK_EVERY_S = 5.0  # limits may change, but seldom do, and many files may hold one
+CONTROLLERS = ("cpu", "memory", "")  # "": of version 2
+SIGNS = ("cgroup.controllers", "cpu.max", "cpu.cfs_quota_us", "cpu.cfs_period_us", "memory.max", "memory.limit_in_bytes")
 
 
 def probe(context: Context) -> Cgroup:
@@ -48,6 +54,8 @@ def probe(context: Context) -> Cgroup:
 class Cgroup:
     """The groups of one process; looked up now and then, their files kept open in between."""
 
+    every_s = SELDOM_S
+
     def __init__(self, process: int) -> None:
         self._process = process
         self._cpus = os.cpu_count() or 1
@@ -57,28 +65,24 @@ class Cgroup:
         self._cpu_s, self._throttled_s = Told(cpu_s, "cpuacct.usage", "cpu.stat"), Told(throttled_s, "cpu.stat")
         self._usage, self._cache = Told(number, "memory.usage_in_bytes", "memory.current"), Told(cache, "memory.stat")
         self._kills = Told(kills, "memory.oom_control", "memory.events")
-        self._look_at = self._due = float("-inf")
-        self._between: Sequence[Value] = ()
+        self._look_at = float("-inf")
+        self._signs: list[KeptOpen] = []  # files that say what limits there are
+        self._said: list[bytes] = []
 
     def read(self, at: float) -> Sequence[Value]:
         """One value a column."""
-        if at < self._due:
-            return self._between
-        self._due = at + SELDOM_S
         if at >= self._look_at:
             self._look_at = at + LOOK_EVERY_S
             self._look()
-        kills = self._kills.read()
-        now = (
+        return (
             self._usable,
             self._quota,
             self._spent.shares((self._cpu_s.read(),), at, self._cpus)[0],
             self._held.shares((self._throttled_s.read(),), at)[0],
             None if self._limit is None else self._limit / GIB,
             self._memory_used(),
+            self._lost.amounts((self._kills.read(),), at)[0],
         )
-        self._between = *now, None if kills is None else 0
-        return *now, self._lost.amounts((kills,), at)[0]
 
     def _memory_used(self) -> float | None:
         """What cannot be dropped at once, as docker stats and the kubelet have it."""
@@ -86,14 +90,26 @@ class Cgroup:
         return None if usage is None or cache is None else max(0, usage - cache) / GIB
 
     def _look(self) -> None:
-        """Look what the limits are now, and which groups have them."""
-        quotas, limits = capacity.cpu_quotas(self._process), capacity.memory_limits(self._process)
-        self._quota, self._limit = min(quotas.values(), default=None), min(limits.values(), default=None)
+        """Look what may be used now, and find the groups anew where something else is said of them than before."""
+        said = [sign.read() for sign in self._signs]
+        if not said or said != self._said:
+            self._find()
         try:
             allowed = capacity.allowed_cpus(self._process)
             self._usable = allowed if self._quota is None else min(allowed, self._quota)
         except OSError:  # the process is gone
             self._usable = None
+
+    def _find(self) -> None:
+        """Find out what the limits are, which groups have them, and which files would tell of others."""
+        for sign in self._signs:
+            sign.close()
+        places = [folder for controller in CONTROLLERS for folder in capacity.folders(controller, self._process)]
+        signs = (f"{PROC}/{self._process}/cgroup", *(f"{place}/{name}" for place in places for name in SIGNS))
+        self._signs = [kept for path in dict.fromkeys(signs) if (kept := KeptOpen(path)).fd >= 0]
+        self._said = [sign.read() for sign in self._signs]
+        quotas, limits = capacity.cpu_quotas(self._process), capacity.memory_limits(self._process)
+        self._quota, self._limit = min(quotas.values(), default=None), min(limits.values(), default=None)
         cpu, accounts = self._folders(quotas, "cpu"), self._folders(quotas, "cpuacct")
         memory = self._folders(limits, "memory")
         if self._cpu_s.look(accounts):

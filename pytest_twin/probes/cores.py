@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from pytest_twin.model.columns import Column
-from pytest_twin.probes.cpu import OVER_S
+from pytest_twin.probes.cpu import EVERY_S
 from pytest_twin.probes.kernel import LINUX, ONLY_ONCE, PROC, TICKS, Growth, KeptOpen, read_bytes
 
 TYPE_CHECKING = False
@@ -47,6 +47,8 @@ class Nothing:
 class Linux:
     """One descriptor kept open."""
 
+    every_s = EVERY_S
+
     def __init__(self, count: int, proc: str = PROC) -> None:
         self._stat = KeptOpen(f"{proc}/stat")
         self._busy = Busy(count, TICKS)
@@ -63,6 +65,8 @@ class Linux:
 
 class Portable:
     """The same from psutil, which numbers the CPUs that are on."""
+
+    every_s = EVERY_S
 
     def __init__(self, count: int) -> None:
         import psutil
@@ -81,7 +85,7 @@ class Busy:
 
     def __init__(self, count: int, unit: float) -> None:
         self._count, self._unit = count, unit
-        self._growth = Growth(OVER_S)
+        self._growth = Growth()
 
     def row(self, idle: Mapping[int, float], at: float) -> list[float | None]:
         """A share for each CPU; those that are off have none."""

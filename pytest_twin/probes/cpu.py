@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from pytest_twin.model.columns import Column
-from pytest_twin.probes.kernel import LINUX, PROC, TICKS, Growth, KeptOpen, read_bytes
+from pytest_twin.probes.kernel import LINUX, OFTEN_S, PROC, TICKS, Growth, KeptOpen, read_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ COLUMNS = (
     Column("cpu_steal_percent", "%", "Share taken by the hypervisor for other guests.", 1),
 )
 
-OVER_S = 0.09  # the kernel tells of these times in ticks of 10 ms: rows that come faster look back so far
+EVERY_S = OFTEN_S  # the kernel tells of these times in ticks of 10 ms: over less than some of them no share is true
 
 
 def probe(context: Context) -> Linux | Portable:  # noqa: ARG001
@@ -39,11 +39,13 @@ def probe(context: Context) -> Linux | Portable:  # noqa: ARG001
 class Linux:
     """One descriptor kept open."""
 
+    every_s = EVERY_S
+
     def __init__(self, proc: str = PROC) -> None:
         self._stat = KeptOpen(f"{proc}/stat")
         self._logical = os.cpu_count() or 1
         self._physical = _cores(read_bytes(f"{proc}/cpuinfo"))
-        self._growth = Growth(OVER_S)
+        self._growth = Growth()
 
     def read(self, at: float) -> Sequence[Value]:
         """One value a column."""
@@ -59,13 +61,15 @@ class Linux:
 class Portable:
     """The same from psutil."""
 
+    every_s = EVERY_S
+
     def __init__(self) -> None:
         import psutil
 
         self._times = psutil.cpu_times
         self._logical = psutil.cpu_count() or None
         self._physical = psutil.cpu_count(logical=False)
-        self._growth = Growth(OVER_S)
+        self._growth = Growth()
 
     def read(self, at: float) -> Sequence[Value]:
         """One value a column."""

@@ -9,7 +9,7 @@ import os
 import sys
 
 from pytest_twin.model.columns import Column
-from pytest_twin.probes.kernel import GIB, LINUX, MIB, SELDOM_S, Growth, KeptOpen, Seldom
+from pytest_twin.probes.kernel import GIB, LINUX, MIB, OFTEN_S, SELDOM_S, Growth, KeptOpen, Seldom
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ COLUMNS = (
         1,
         legacy=9,
     ),
-    Column("disk_read_MB", "MiB", "Read from all disks since the last row.", 3, legacy=10),
-    Column("disk_write_MB", "MiB", "Written to all disks since the last row.", 3, legacy=11),
+    Column("disk_read_MB", "MiB", "Read from all disks since the last row.", 3, legacy=10, is_amount=True),
+    Column("disk_write_MB", "MiB", "Written to all disks since the last row.", 3, legacy=11, is_amount=True),
 )
 SECTOR = 512  # of these files, whatever the disk's own is
 NOT_DISKS = ("loop", "ram", "zram", "sr", "fd")
@@ -41,6 +41,8 @@ def probe(context: Context) -> Linux | Portable:  # noqa: ARG001
 
 class Linux:
     """The disks found once, and the file of each kept open: /proc/diskstats tells of partitions and loops, too."""
+
+    every_s = OFTEN_S
 
     def __init__(self, sys_block: str = "/sys/block", root: str = "/") -> None:
         self._disks = [KeptOpen(f"{sys_block}/{name}/stat") for name in _whole_disks(sys_block)]
@@ -63,6 +65,8 @@ class Linux:
 
 class Portable:
     """The same from psutil."""
+
+    every_s = OFTEN_S
 
     def __init__(self) -> None:
         import psutil

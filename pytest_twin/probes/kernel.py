@@ -24,6 +24,7 @@ GIB = 1 << 30
 READ_ONLY = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
 AT_ONCE = 1 << 14
 SHORT = 448  # Python has objects of this size at hand
+OFTEN_S = 0.09  # what takes a while to read is read ten times a second, also where rows come a little early
 SELDOM_S = 0.45  # what changes slowly is read twice a second, also where rows come a little early
 ONLY_ONCE = float("inf")  # how often to ask for what is not there
 WHOLE_BELOW = 2048  # lists come record by record, about a page a read (fs/seq_file.c): less than this is all of it
@@ -100,25 +101,17 @@ def number(text: bytes) -> int | None:
 
 
 class Growth:
-    """How much counters grew since the last row; one that stepped back, or is new, has no growth to tell."""
+    """How much counters grew since they were read last; one that stepped back, or is new, has no growth to tell."""
 
-    def __init__(self, over_s: float = 0.0) -> None:
-        """Begin.
-
-        Args:
-            over_s: Look back so many seconds where rows come faster, for counters that are coarser than that.
-        """
-        self._over = over_s
-        self._kept: list[tuple[float, Sequence[Counter]]] = []
+    def __init__(self) -> None:
+        self._at = 0.0
+        self._before: Sequence[Counter] = ()
 
     def since(self, values: Sequence[Counter], at: float) -> tuple[list[Counter], float]:
         """What each grew by, and the seconds in which it did."""
-        kept = self._kept
-        while len(kept) > 1 and at - kept[1][0] >= self._over:
-            del kept[0]
-        kept.append((at, values))
-        before_at, before = kept[0]
-        if at <= before_at:
+        before, before_at = self._before, self._at
+        self._before, self._at = values, at
+        if not before or at <= before_at:
             return [None] * len(values), 0.0
         grown: list[Counter] = []
         for now, then in zip(values, before):  # noqa: B905 - asked for every row

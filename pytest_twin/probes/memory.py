@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_twin.model.columns import Column
-from pytest_twin.probes.kernel import GIB, LINUX, PROC, SELDOM_S, KeptOpen, Seldom, number
+from pytest_twin.probes.kernel import GIB, LINUX, OFTEN_S, PROC, KeptOpen, number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ COLUMNS = (
     Column(
         "swap_used_percent",
         "%",
-        "Share of the swap space in use; empty without any; read twice a second.",
+        "Share of the swap space in use; empty without any.",
         1,
         legacy=7,
     ),
@@ -35,22 +35,24 @@ def probe(context: Context) -> Linux | Portable:  # noqa: ARG001
 class Linux:
     """One descriptor kept open."""
 
+    every_s = OFTEN_S
+
     def __init__(self, proc: str = PROC) -> None:
         self._meminfo = KeptOpen(f"{proc}/meminfo")
-        self._swap = Seldom(self._swap_used, SELDOM_S)
 
-    def read(self, at: float) -> Sequence[Value]:
+    def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
         """One value a column."""
-        fields = self._meminfo.start().split(None, 8)
-        if len(fields) < 8 or fields[0] != b"MemTotal:" or fields[6] != b"MemAvailable:":
-            return None, None, None, self._swap.read(at)
-        total, available = int(fields[1]), int(fields[7])
-        return total / KIB_OF_GIB, 100 * (total - available) / total, available / KIB_OF_GIB, self._swap.read(at)
-
-    def _swap_used(self) -> float | None:
         text = self._meminfo.read()
-        swap, unused = _kib(text, b"SwapTotal:"), _kib(text, b"SwapFree:")
-        return None if not swap or unused is None else 100 * (swap - unused) / swap
+        fields = text.split(None, 8)
+        if len(fields) < 8 or fields[0] != b"MemTotal:" or fields[6] != b"MemAvailable:":
+            return None, None, None, _swap_used(text)
+        total, available = int(fields[1]), int(fields[7])
+        return total / KIB_OF_GIB, 100 * (total - available) / total, available / KIB_OF_GIB, _swap_used(text)
+
+
+def _swap_used(text: bytes) -> float | None:
+    swap, unused = _kib(text, b"SwapTotal:"), _kib(text, b"SwapFree:")
+    return None if not swap or unused is None else 100 * (swap - unused) / swap
 
 
 def _kib(text: bytes, name: bytes) -> int | None:
@@ -63,6 +65,8 @@ def _kib(text: bytes, name: bytes) -> int | None:
 
 class Portable:
     """The same from psutil."""
+
+    every_s = OFTEN_S
 
     def __init__(self) -> None:
         import psutil

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_twin.model.columns import Column
-from pytest_twin.probes.kernel import LINUX, MIB, PROC, KeptOpen
+from pytest_twin.probes.kernel import LINUX, MIB, OFTEN_S, PROC, KeptOpen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     Counters = dict[bytes, tuple[int, int]]  # sent and received bytes, by interface
 
 COLUMNS = (
-    Column("net_sent_MB", "MiB", "Sent on all interfaces but loopback since the last row.", 3, legacy=12),
-    Column("net_recv_MB", "MiB", "Received on all interfaces but loopback since the last row.", 3, legacy=13),
-    Column("net_loopback_MB", "MiB", "Sent on loopback since the last row.", 3),
+    Column("net_sent_MB", "MiB", "Sent on all interfaces but loopback since the last row.", 3, legacy=12, is_amount=True),
+    Column("net_recv_MB", "MiB", "Received on all interfaces but loopback since the last row.", 3, legacy=13, is_amount=True),
+    Column("net_loopback_MB", "MiB", "Sent on loopback since the last row.", 3, is_amount=True),
 )
 LOOPBACK = (b"lo:",)  # as /proc/net/dev has it
 
@@ -51,6 +51,8 @@ class Grown:
 class Linux:
     """One descriptor kept open."""
 
+    every_s = OFTEN_S
+
     def __init__(self, proc: str = PROC) -> None:
         self._dev = KeptOpen(f"{proc}/net/dev")
         self._grown = Grown()
@@ -79,6 +81,8 @@ def _counters(text: bytes) -> Counters:
 
 class Portable:
     """The same from psutil."""
+
+    every_s = OFTEN_S
 
     def __init__(self) -> None:
         import psutil

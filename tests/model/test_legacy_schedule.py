@@ -188,7 +188,7 @@ def test_any_other_program_is_refused(cmd):
 
 
 def test_a_long_command_is_cut_in_the_message():
-    assert problems(event("x" * 200)) == [("cmd", f"{'x' * 80!r} is not a known stressor; {KNOWN}")]
+    assert problems(event("x" * 200)) == [("cmd", f"{'x' * 100!r}... is not a known stressor; {KNOWN}")]
 
 
 @pytest.mark.parametrize("cmd", [None, 5, ["cpu_stress.py"], {}])

@@ -137,7 +137,7 @@ def test_a_row_without_a_time_is_shown(row):
 
 
 def test_a_long_row_without_a_time_is_cut():
-    assert error([{"value": "5" * 100}]) == "{'value': '" + "5" * 69 + " has no time (elapsed_s or timestamp)"
+    assert error([{"value": "5" * 100}]) == "{'value': '" + "5" * 86 + "... has no time (elapsed_s or timestamp)"
 
 
 def test_a_value_that_is_no_number_is_shown_with_its_column():

@@ -254,7 +254,7 @@ def test_an_event_is_an_object(event):
         ({"loop": True}, ".loop: disk only: write the amount again and again"),
         ({"id": ""}, ".id: '' is not a name"),
         ({"id": 5}, ".id: 5 is not a name"),
-        ({"id": "x" * 1001}, ".id: is not a name"),
+        ({"id": "x" * 1001}, f".id: '{'x' * 100}'... has more than 1000 characters"),
         ({"tests": []}, ".tests: [] is not a pattern of test ids"),
         ({"note": False}, ".note: False is not a note"),
         ({"note": "a\0b"}, ".note: 'a\\x00b' is not a note"),

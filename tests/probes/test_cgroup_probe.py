@@ -131,9 +131,26 @@ def test_limits_that_change_are_seen_after_a_while(read, v2, write):
 
 def test_another_group_begins_anew(read, v2, write):
     write("v2/in/cpu.stat", V2_STAT.format(9_000_000, 9_000_000))
+    write("v2/in/cpu.max", "max 100000\n")
     read(0.0)
     write("v2/in/cpu.max", "10000 100000\n")
     assert (read(5.0)["cpu_percent"], read(5.5)["cpu_percent"]) == (None, 0.0)
+
+
+def test_a_controller_that_is_switched_on_later_is_found(read, write):
+    write("v2/in/box/cgroup.controllers", "pids\n")
+    assert read(0.0) == NO_LIMITS
+    write("v2/in/box/cgroup.controllers", "cpu pids\n")
+    write("v2/in/box/cpu.max", "50000 100000\n")
+    assert read(5.0)["cpu_limit"] == 0.5
+
+
+def test_where_nothing_is_said_anew_no_group_is_looked_for(read, v2, monkeypatch):
+    rows = [read(0.0)]
+    monkeypatch.setattr(capacity, "folders", None)
+    monkeypatch.setattr(capacity, "allowed_cpus", lambda _: 0.25)
+    rows.append(read(5.0))
+    assert [row["usable_cpus"] for row in rows] == [0.5, 0.25]
 
 
 def test_counters_that_step_back_are_empty_once(read, v1, write):

@@ -68,9 +68,9 @@ def test_a_number_is_read_where_there_is_one(text, value):
     assert number(text) == value
 
 
-def amounts(*values: float | None, over_s: float = 0.0) -> list[float | None]:
+def amounts(*values: float | None) -> list[float | None]:
     """What one counter grew by, in rows a second apart."""
-    growth = Growth(over_s)
+    growth = Growth()
     return [growth.amounts((value,), float(at))[0] for at, value in enumerate(values)]
 
 
@@ -94,24 +94,6 @@ def test_a_counter_that_is_missing_does_not_cost_the_others_their_growth():
     assert growth.amounts((None, 3), 1.0) == [None, 2]
 
 
-def test_growth_may_look_back_over_several_rows():
-    assert amounts(0, 1, 3, 6, 10, over_s=2.0) == [None, 1, 3, 5, 7]
-
-
-def test_rows_that_come_seldom_are_not_looked_back_over():
-    growth = Growth(0.09)
-    growth.since((0,), 0.0)
-    growth.since((5,), 1.0)
-    assert growth.since((7,), 2.0) == ([2], 1.0)
-
-
-def test_looking_back_keeps_no_more_rows_than_it_takes():
-    growth = Growth(0.09)
-    for at in range(1000):
-        growth.since((at,), at / 100)
-    assert len(growth._kept) < 15
-
-
 def test_two_readings_at_one_time_have_no_rate():
     growth = Growth()
     assert [growth.shares((value,), 1.0) for value in (1.0, 2.0)] == [[None], [None]]
@@ -129,9 +111,9 @@ def test_a_share_is_of_what_there_was():
     assert growth.shares((200,), 1.0, 400) == [50.0]
 
 
-@given(st.lists(st.none() | st.integers(0, 1 << 40)), st.sampled_from([0.0, 1.0, 3.5]))
-def test_growth_is_never_negative(values, over_s):
-    assert all(growth is None or growth >= 0 for growth in amounts(*values, over_s=over_s))
+@given(st.lists(st.none() | st.integers(0, 1 << 40)))
+def test_growth_is_never_negative(values):
+    assert all(growth is None or growth >= 0 for growth in amounts(*values))
 
 
 def test_what_is_read_seldom_is_read_at_once_and_again_when_it_is_due():
