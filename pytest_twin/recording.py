@@ -6,7 +6,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
@@ -199,7 +199,8 @@ class Recording:
             started: Have the supervisor up first: a schedule that begins then does not wait for its start.
         """
         if started:
-            self._supervisor.start()
+            with suppress(OSError):  # the loads will tell
+                self._supervisor.start()
         return self._supervisor.now()
 
     def pause(self, reason: str) -> None:

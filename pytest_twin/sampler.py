@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import IO, TYPE_CHECKING, NamedTuple
 
+from pytest_twin import environment
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -114,11 +116,19 @@ class Sampler:
             raise SamplerError(f"the sampler cannot be started: {error.strerror or error}") from None
 
     def begin(self) -> None:
-        """Have it open its file and sample, as soon as it is up."""
+        """Have it open its file and sample, as soon as it is up.
+
+        Raises:
+            SamplerError: Nobody can listen to it.
+        """
         assert self._process is not None  # noqa: S101 - for the type checker
+        listener = threading.Thread(target=self._listen, args=(self._process,), name="twin-sampler", daemon=True)
+        try:
+            listener.start()
+        except RuntimeError as error:
+            raise SamplerError(f"the sampler cannot be started: {error}") from None
+        self._listener = listener
         _let_go(self._process)
-        self._listener = threading.Thread(target=self._listen, args=(self._process,), name="twin-sampler", daemon=True)
-        self._listener.start()
 
     def wait_ready(self) -> None:
         """Come back when the first interval has begun.
@@ -177,6 +187,7 @@ class Sampler:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            env=environment.for_child(),
             start_new_session=True,
         )
 
