@@ -39,11 +39,11 @@ ROWS = {
         "inner pytest runs",
         "the load stops at the right border, no process is left",
     ),
-    "xdist": Row(
-        "a pytest-xdist worker dies, the controller dies", "SIGKILL", "loads gone within 1 s, events kept"
-    ),
+    "xdist": Row("a pytest-xdist worker dies, the controller dies", "SIGKILL", "loads gone within 1 s, events kept"),
     "pauses": Row(
-        "pdb, breakpoint(), Ctrl-Z, a stopped run", "piped stdin, SIGSTOP", "loads pause within 0.5 s, the gap is marked"
+        "pdb, breakpoint(), Ctrl-Z, a stopped run",
+        "piped stdin, SIGSTOP",
+        "loads pause within 0.5 s, the gap is marked",
     ),
     "helpers": Row(
         "a stressor, the supervisor or the sampler dies, or cannot start",
@@ -77,7 +77,9 @@ ROWS = {
         "a reduced load says so, or there is a clear error",
     ),
     "surroundings": Row(
-        "locale C, stdout closed, stdout a pipe that breaks", "environment and descriptors", "it works, and leaves nothing"
+        "locale C, stdout closed, stdout a pipe that breaks",
+        "environment and descriptors",
+        "it works, and leaves nothing",
     ),
     "test ids": Row(
         "test ids with `../`, commas, newlines, 5,000 characters, CON, surrogates, cells beginning with `= + - @`",
@@ -101,6 +103,16 @@ ROWS = {
         "10,000 tests; 24 hours of samples", "generated tests, a fast clock", "memory and descriptors do not grow"
     ),
 }
+
+
+HEAD = """# Faults
+
+What may happen to a run, and the tests that make it happen. This page is written by `docs/generate.py` from the names
+of the tests, and from what a run of them came to ({where}):
+
+```sh
+pytest -m fault --junitxml=faults.xml && python docs/generate.py faults.xml
+```"""
 
 
 class Proof(NamedTuple):
@@ -155,7 +167,9 @@ def results(junit: Path) -> dict[tuple[str, str], str]:
     for case in ET.parse(junit).iter("testcase"):  # noqa: S314 - our own file
         test = case.attrib["classname"].replace(".", "/") + ".py", case.attrib["name"].partition("[")[0]
         children = {child.tag: child for child in case}
-        outcome = "failed" if {"failure", "error"} & children.keys() else "skipped" if "skipped" in children else "passed"
+        outcome = (
+            "failed" if {"failure", "error"} & children.keys() else "skipped" if "skipped" in children else "passed"
+        )
         counts[test][outcome] += 1
         if outcome == "skipped":
             reasons[test] = f" ({children['skipped'].attrib.get('message', '')})"
@@ -169,17 +183,8 @@ def results(junit: Path) -> dict[tuple[str, str], str]:
 def page(junit: Path) -> str:
     """The page."""
     found = results(junit)
-    lines = [
-        "# Faults",
-        "",
-        "What may happen to a run, and the tests that make it happen. This page is written by `docs/generate.py` from the",
-        "names of the tests, and from what a run of them came to: "
-        f"{platform.system()}, {platform.machine()}, Python {platform.python_version()}.",
-        "",
-        "```sh",
-        "pytest -m fault --junitxml=faults.xml && python docs/generate.py faults.xml",
-        "```",
-    ]
+    where = f"{platform.system()}, {platform.machine()}, Python {platform.python_version()}"
+    lines = [HEAD.format(where=where)]
     for key, row in ROWS.items():
         lines += ["", f"## {row.fault[0].upper()}{row.fault[1:]}", ""]
         lines += [f"Injected by {row.injected_by}. Required: {row.required}.", "", "| test | result |", "|---|---|"]

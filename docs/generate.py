@@ -1,7 +1,7 @@
 """Writes the parts of the documentation that the code declares: columns.md, schedule.schema.json.
 
-    python docs/generate.py
-    python docs/generate.py faults.xml     # faults.md too, from a run of its tests: see fault_table.py
+python docs/generate.py
+python docs/generate.py faults.xml     # faults.md too, from a run of its tests: see fault_table.py
 """
 
 from __future__ import annotations

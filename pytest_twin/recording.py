@@ -83,6 +83,7 @@ class Recording:
         self._supervisor = Supervisor(
             self._told, self._interrupted, samples=str(folder / DATASET), limit=limit.parts if limit else ()
         )
+        self._incomplete: tuple[str, ...] = ()
         self._pause: Event | None = None
         self._numbers = count(1)
         self._unheard: deque[Event] = deque()
@@ -137,12 +138,17 @@ class Recording:
         self._tests.close()
         self.meter.close()
         if not self.worker:
-            complete(self.folder, self._interval)
+            try:
+                complete(self.folder, self._interval)
+            except (OSError, ValueError) as problem:  # every row is where it was written
+                said = getattr(problem, "strerror", None) or problem
+                self._incomplete = (f"the files could not be completed: {said}",)
 
     @property
     def sampled(self) -> Sampled:
-        """What the sampler did."""
-        return self._sampler.sampled if self._sampler else Sampled()
+        """What the sampler did; among its warnings, what kept the files from being completed."""
+        sampled = self._sampler.sampled if self._sampler else Sampled()
+        return sampled.and_then(Sampled(warnings=self._incomplete))
 
     @property
     def dropped(self) -> int:
@@ -259,9 +265,9 @@ class Recording:
             self.emit(self._pause._replace(elapsed_s=at, event=event.END))
 
     def _missed(self, gap: Gap) -> None:
-        """The sampler died: a time without samples."""
+        """A time without samples."""
         number = self.new_id("g")
-        said = Event(self.clock.elapsed(gap.began), event.START, number, event.GAP, detail=f"sampler: {gap.reason}")
+        said = Event(self.clock.elapsed(gap.began), event.START, number, event.GAP, detail=f"{gap.what}: {gap.reason}")
         self.emit(said)
         if gap.ended is not None:
             self.emit(said._replace(elapsed_s=self.clock.elapsed(gap.ended), event=event.END))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
+import stat
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -30,6 +33,7 @@ HEADERS: Mapping[str, Sequence[str]] = {
     TESTS: tuple(column.name for column in attempt.COLUMNS),
 }
 
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(10))}
 
 
@@ -72,7 +76,8 @@ class RunFolder:
             claim: Look whether it is free; a pytest-xdist worker shares the folder of its controller, and does not.
 
         Raises:
-            RunFolderError: It cannot be made or written, or has files of somebody else in the place of ours.
+            RunFolderError: It cannot be made or written, others may write to it or have led us there, or it has files
+                of somebody else in the place of ours.
         """
         if self.path.exists() and not self.path.is_dir():
             raise RunFolderError(f"{self.path} is a file; give a directory")
@@ -82,6 +87,7 @@ class RunFolder:
                 write(self / ".gitignore", "*\n")
         except OSError as error:
             raise RunFolderError(f"{self.path} cannot be made: {error.strerror}") from None
+        self._refuse_what_is_not_ours()
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise RunFolderError(f"{self.path} cannot be written; give another directory")
         if claim:
@@ -89,8 +95,26 @@ class RunFolder:
             if foreign and not self._is_of_a_run():
                 raise RunFolderError(f"{self.path} has a {foreign[0].name} that is of no run; give another directory")
 
+    def _refuse_what_is_not_ours(self) -> None:
+        """See that nobody else has a say in where our files go.
+
+        Raises:
+            RunFolderError: It is a link of another user's, or everybody may put files and links there.
+        """
+        if sys.platform == "win32":  # where modes say nothing
+            return
+        found = os.lstat(self.path)
+        if stat.S_ISLNK(found.st_mode) and found.st_uid not in {0, os.geteuid()}:
+            raise RunFolderError(f"{self.path} is a link of another user's; give a directory of your own")
+        if os.stat(self.path).st_mode & stat.S_IWOTH:
+            raise RunFolderError(f"{self.path} can be written by everybody; chmod o-w it, or give another directory")
+
     def mark(self) -> None:
-        """Let it be known as a run's."""
+        """Let it be known as a run's.
+
+        Raises:
+            RunFolderError: That cannot be written.
+        """
         self.write_json(FINGERPRINT, {"pytest_twin": __version__})
 
     def _files(self) -> list[Path]:
@@ -154,8 +178,15 @@ class RunFolder:
             raise RunFolderError(f"{self.part(name, worker)}: {error.strerror}") from None
 
     def write_json(self, name: str, document: Any) -> None:
-        """A JSON file for people and programs."""
-        write(self / name, json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
+        """A JSON file for people and programs.
+
+        Raises:
+            RunFolderError: It cannot be written.
+        """
+        try:
+            write(self / name, json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
+        except OSError as error:
+            raise RunFolderError(f"{self / name}: {error.strerror}") from None
 
     def rows(self, name: str) -> list[dict[str, str]]:
         """The rows of a table, by column; none where there is no such file.
@@ -229,13 +260,18 @@ def _unescaped(cell: str) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """A file of its owner's, and through no link."""
+    """A file of its owner's, and through no link; one that does not become whole is removed."""
 
     def private(name: str, flags: int) -> int:
         return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
 
-    with open(path, "w", encoding="utf-8", newline="", opener=private) as file:
-        file.write(text)
+    try:
+        with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="", opener=private) as file:
+            file.write(text)
+    except OSError as error:
+        if error.errno in FULL:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def _remove_empty(folder: Path) -> None:

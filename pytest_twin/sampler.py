@@ -54,14 +54,16 @@ class Gap(NamedTuple):
     """A time without samples.
 
     Attributes:
-        began: `time.monotonic` when the sampler was found dead.
+        began: `time.monotonic` when the sampler was found dead, or the machine awake.
         ended: The same when the next one was ready, None if there is none.
-        reason: How it died.
+        reason: How it died, or how long the machine slept.
+        what: What was away, ``sampler`` or ``machine``.
     """
 
     began: float
     ended: float | None
     reason: str
+    what: str = "sampler"
 
 
 class Sampler:
@@ -89,7 +91,7 @@ class Sampler:
             per_core: Whether each CPU gets a column of its own.
             probes: Modules of probes besides our own.
             rotate_at: Bytes from which on the dataset goes on in a new file; 0 is never.
-            told: Called from the listening thread when the sampling process died.
+            told: Called from the listening thread when the sampling process died, or the machine had been suspended.
         """
         numbers = (clock.began, clock.epoch, interval, os.getpid(), int(has_tests), int(per_core), rotate_at)
         self._orders = [str(path), *map(repr, numbers), *probes]
@@ -223,6 +225,9 @@ class Sampler:
                     ready()
                     if self._stopping:
                         _close(process.stdin)
+                elif word.startswith("slept "):
+                    at, slept_s = map(float, word.split()[1:])
+                    self._tell(Gap(at, at, f"suspended for {slept_s:.1f} s", "machine"))
                 elif word.startswith("done "):
                     finished = True
                     rows, missed, dropped = map(int, word.split()[1:])
