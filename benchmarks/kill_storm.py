@@ -5,7 +5,8 @@
 Runs of pytest with loads of CPU, memory and disk, with pytest-xdist and without, are hit by SIGKILL at a random moment,
 their start-up included: pytest, its supervisor, its sampler, the controller or a worker of pytest-xdist, and pairs of
 them. What has to end then by itself is everything below the victim, and what is there after ten seconds is an orphan.
-At the end of each round the whole run is killed, and nothing of it may be left.
+How long it takes is told of our processes: a worker of pytest-xdist that lost its controller ends in its own time. At
+the end of each round the whole run is killed, and nothing of it may be left.
 
 A row is lost if its time was over before the kill, or its test had ended, and it is not there afterwards: of the
 dataset, of tests.csv and of annotations.csv, the most of any one process. Bytes are counted where loads write and in
@@ -99,7 +100,7 @@ def processes(folder: Path, run: int) -> list[Process]:
 def _role(command: str, words: bytes) -> str:
     if command == PROCESS_NAME or b"stressors/__main__.py" in words:
         return "stressor"
-    return "sampler" if b"pytest_twin.sampling" in words else "worker" if b"execnet" in words else ""
+    return "sampler" if b"pytest_twin.sampling" in words else "worker" if b"exec(eval(" in words else ""
 
 
 def victim(role: str, there: list[Process]) -> Process | None:
@@ -147,22 +148,24 @@ def kill(folder: Path, roles: tuple[str, ...], after: float, order: random.Rando
     targets = [found for role in roles if (found := victim(role, there))]
     doomed = below(targets, there) - {each for each in there if each.role == "sampler" and not whole}
     in_start_up = not (folder / "ended").exists() or not (folder / "ended").stat().st_size
+
+    def left() -> list[Process]:
+        return [each for each in processes(folder, run.pid) if whole or each in doomed]
+
     killed_at, killed = time.time(), time.monotonic()
     for process in order.sample(targets, len(targets)):
         _kill(process.pid)
     if whole:
         run.wait()
-        gone = until(lambda: not processes(folder, run.pid))
-    else:
-        gone = until(lambda: doomed.isdisjoint(processes(folder, run.pid)))
+    until(lambda: all(each.role == "worker" for each in left()))  # which end when pytest-xdist has them end
     took = time.monotonic() - killed
-    orphans = 0 if gone else len(processes(folder, run.pid) if whole else doomed & set(processes(folder, run.pid)))
+    orphans = 0 if until(lambda: not left()) else len(left())
     end(run)
     if not until(lambda: not processes(folder, run.pid)):
-        left = processes(folder, run.pid)
-        orphans = max(orphans, len(left))
-        for process in left:
-            _kill(process.pid)
+        still_there = processes(folder, run.pid)
+        orphans = max(orphans, len(still_there))
+        for each in still_there:
+            _kill(each.pid)
     lost = rows_lost(folder, killed_at, INTERVAL_S, sampled="sampler" in roles or whole)
     return Found(took, orphans, bytes_left(folder), lost, in_start_up)
 
@@ -170,7 +173,8 @@ def kill(folder: Path, roles: tuple[str, ...], after: float, order: random.Rando
 def start(folder: Path, workers: list[str]) -> subprocess.Popen[bytes]:
     """Start a run that has its temporary files in its own folder."""
     flags = ["-q", "-p", "no:cacheprovider", "--disable-plugin-autoload", "-p", "pytest_twin.plugin", "--twin"]
-    command = [sys.executable, "-m", "pytest", *flags, *workers, f"--twin-interval={INTERVAL_S}", "test_it.py"]
+    flags += [*workers, f"--twin-interval={INTERVAL_S}", f"--basetemp={folder / 'base'}"]
+    command = [sys.executable, "-m", "pytest", *flags, "test_it.py"]
     quiet = subprocess.DEVNULL
     environment = {**os.environ, "TMPDIR": str(folder / "temporary")}
     return subprocess.Popen(command, cwd=folder, env=environment, stdin=quiet, stdout=quiet, stderr=quiet)
@@ -193,7 +197,7 @@ def bytes_left(folder: Path) -> int:
     """In files that loads wrote, in temporary ones, and in files of the report that were being made."""
     left = [*(folder / "stressed").rglob("*"), *(folder / "temporary").rglob("*")]
     left += (folder / "twin-report").glob("*.tmp")
-    return sum(path.stat().st_size for path in left)
+    return sum(path.stat().st_size for path in left if path.is_file())
 
 
 def round_of(number: int, given: argparse.Namespace) -> tuple[tuple[str, ...], Found]:

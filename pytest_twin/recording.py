@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -81,8 +82,9 @@ class Recording:
             rotate_at=rotate_at, told=self._missed,
         )  # fmt: skip
         self._supervisor = Supervisor(
-            self._told, self._interrupted, samples=str(folder / DATASET), limit=limit.parts if limit else ()
-        )
+            self._told, self._interrupted, samples=str(folder / DATASET), limit=limit.parts if limit else (),
+            owner=os.getppid() if worker else None,  # the controller, which a worker may outlive for some seconds
+        )  # fmt: skip
         self._incomplete: tuple[str, ...] = ()
         self._pause: Event | None = None
         self._numbers = count(1)

@@ -99,7 +99,10 @@ class Supervisor:
         paused_s: Seconds in which the loads were paused so far.
     """
 
-    def __init__(self, told: Told, interrupted: Interrupted, *, samples: str = "", limit: Sequence[Part] = ()) -> None:
+    def __init__(
+        self, told: Told, interrupted: Interrupted, *, samples: str = "", limit: Sequence[Part] = (),
+        owner: int | None = None,
+    ) -> None:  # fmt: skip
         """Prepare it.
 
         Args:
@@ -107,7 +110,9 @@ class Supervisor:
             interrupted: Called, from there too, when all loads are paused and when they go on.
             samples: The dataset that conditions on samples are about.
             limit: The most that may be applied at the same time.
+            owner: A process besides this one without which no load may go on.
         """
+        self._owner = owner
         self._told, self._interrupted = told, interrupted
         self._samples, self._limit = samples, limit
         self.paused_s = 0.0
@@ -138,11 +143,12 @@ class Supervisor:
         applied = Applied(self, name, part, test, note)
         request = part.request()
         request["options"].setdefault("directory", directory)
+        self._bury()
         with self._changing:
             try:
-                self.start()
+                self._start()
             except OSError as error:
-                self._hand_on(applied, _gone(applied, f"the supervisor cannot be started: {error.strerror or error}"))
+                self._hand_on(applied, _gone(applied, f"the supervisor cannot be started: {error}"))
                 return applied
             self._applied[name] = applied
         self.send({"op": "apply", "id": name, "start": start, "duration": duration, "seed": seed, **request})
@@ -208,23 +214,38 @@ class Supervisor:
         Raises:
             OSError: It cannot be started.
         """
+        self._bury()
         with self._changing:
-            if self._process is not None:
-                return
-            self._listens.clear()
-            self.paused_s = 0.0
-            errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the thread that listens
+            self._start()
+
+    def _bury(self) -> None:
+        """Have everything told of one that died, before there is another."""
+        if self._process is not None and self._process.poll() is not None and self._listener is not None:
+            self._listener.join()
+
+    def _start(self) -> None:
+        if self._process is not None:
+            return
+        self._listens.clear()
+        self.paused_s = 0.0
+        errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the thread that listens
+        try:
             self._process = process = self._spawn(errors)
-            listener = threading.Thread(
-                target=self._listen, args=(process, errors), name="twin-supervisor", daemon=True
-            )
-            try:
-                listener.start()
-            except RuntimeError as error:
-                process.kill()
-                self._process = None
-                raise OSError(str(error)) from None
-            self._listener = listener
+        except OSError as error:
+            errors.close()
+            raise OSError(error.strerror or str(error)) from None
+        listener = threading.Thread(target=self._listen, args=(process, errors), name="twin-supervisor", daemon=True)
+        try:
+            listener.start()
+        except RuntimeError as error:  # the system has no more threads
+            self._process = None
+            process.kill()
+            process.communicate()
+            errors.close()
+            raise OSError(str(error)) from None
+        self._listener = listener
+        if self._owner is not None:
+            self.send({"op": "owner", "pid": self._owner})
         self.send({"op": "path", "path": sys.path})
         self.send({"op": "samples", "path": self._samples})
         if self._limit:

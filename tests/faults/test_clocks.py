@@ -66,7 +66,7 @@ def test_a_machine_that_slept_is_told_of_once_with_how_long():
     machine.rows(3)
     machine.slept += 3600
     machine.rows(10)
-    assert machine.told == [(102.0, 3600.0)]
+    assert machine.told == [(102.5, 3600.0)]
 
 
 def test_a_process_that_waits_for_a_cpu_between_the_clocks_did_not_sleep():

@@ -23,7 +23,7 @@ FILLS = """import os, pytest, shutil, time
 def copy():
     yield
     for name in os.listdir("report"):
-        if os.path.isfile(f"report/{name}"): shutil.copy(f"report/{name}", "kept")
+        if os.path.isfile("report/" + name): shutil.copy("report/" + name, "kept")
 
 def test_before(twin_logger): twin_logger.annotate("before")
 def test_fills():
@@ -44,7 +44,7 @@ def test_room():
 def test_tests_go_on_and_the_rows_that_were_dropped_are_counted(run, disk, tmp_path, room):
     (tmp_path / "kept").mkdir()
     flags = ["--twin", "--twin-interval=0.02", "--twin-report-dir=report", "--twin-per-test=all"]
-    _, status, said = run(FILLS.format(room=room), *flags, before=disk("400k"))
+    _, status, said = run(FILLS.replace("{room}", str(room)), *flags, before=disk("400k"))
     assert status == 0, said
     assert "33 passed" in said
     assert " rows could not be written" in said
