@@ -78,6 +78,11 @@ class Found(NamedTuple):
     lost: dict[str, int]
     in_start_up: bool
 
+    @property
+    def is_short_of_a_goal(self) -> bool:
+        """Whether it should be looked into."""
+        return self.took_s > 1 or self.orphans > 0 or self.bytes_left > 0 or max(self.lost.values()) > 1
+
 
 def processes(folder: Path, run: int) -> list[Process]:
     """The processes of a run: those that work in its folder."""
@@ -223,8 +228,10 @@ def main() -> None:
     given = parser.parse_args()
     found: dict[tuple[str, ...], list[Found]] = defaultdict(list)
     with ThreadPoolExecutor(given.jobs) as pool:
-        for roles, each in pool.map(lambda number: round_of(number, given), range(given.kills)):
+        for number, (roles, each) in enumerate(pool.map(lambda number: round_of(number, given), range(given.kills))):
             found[roles].append(each)
+            if each.is_short_of_a_goal:
+                print(f"kill {number}, of {' and '.join(roles)}: {each}", flush=True)
     for roles, each in found.items():
         show(f"{' and '.join(roles)} killed: until gone", [one.took_s for one in each], "s", "at most 1")
     tell([one for each in found.values() for one in each])
