@@ -1,11 +1,16 @@
-"""What is left of loads after kills at random moments, and how long it takes until it is gone.
+"""What is left of runs after kills at random moments: processes, bytes, rows; and how long it takes until all is gone.
 
-    python benchmarks/kill_storm.py --kills 200
+    python benchmarks/kill_storm.py --kills 1000
 
-Runs of pytest with loads of CPU, memory and disk, in a session of their own, are killed between their very start and
-their end: pytest by SIGKILL, its supervisor, or both. Then everything in that session has to end by itself, after the
-supervisor's end only the stressors; what is still there after ten seconds is left. The memory and the files without a
-name that a load holds go with its processes; files with a name are counted.
+Runs of pytest with loads of CPU, memory and disk, with pytest-xdist and without, are hit by SIGKILL at a random moment,
+their start-up included: pytest, its supervisor, its sampler, the controller or a worker of pytest-xdist, and pairs of
+them. What has to end then by itself is everything below the victim, and what is there after ten seconds is an orphan.
+How long it takes is told of our processes: a worker of pytest-xdist that lost its controller ends in its own time. At
+the end of each round the whole run is killed, and nothing of it may be left.
+
+A row is lost if its time was over before the kill, or its test had ended, and it is not there afterwards: of the
+dataset, of tests.csv and of annotations.csv, the most of any one process. Bytes are counted where loads write and in
+the folder for temporary files; what a process holds without a name goes with it.
 """
 
 from __future__ import annotations
@@ -18,109 +23,231 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 from _shared import show, show_one
+from _storm_rows import rows_lost
 
 from stressors.name import PROCESS_NAME
 
 PATIENCE_S = 10.0
-TESTS = """import pytest, time
+INTERVAL_S = 0.1
+TESTS = """import os, time, pytest
+ENDED = os.open("ended", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
-@pytest.mark.stress(cpu=2, mem="{memory}", disk="20MB/s", directory="{directory}")
-@pytest.mark.parametrize("number", range(20))
-def test_it(number): time.sleep(0.1)
+@pytest.mark.stress(cpu=2, mem="{memory}", disk="20MB/s", directory="stressed", shared=True)
+@pytest.mark.parametrize("number", range(200))
+def test_loaded(number):
+    time.sleep(0.1)
+    os.write(ENDED, b"%d\\n" % os.getpid())
 """
-VICTIMS = ("pytest", "supervisor", "both")
+ALONE, WORKERS = [], ["-p", "xdist.plugin", "-n", "2"]
+VICTIMS: dict[tuple[str, ...], list[str]] = {
+    ("pytest",): ALONE,
+    ("supervisor",): ALONE,
+    ("sampler",): ALONE,
+    ("pytest", "supervisor"): ALONE,
+    ("pytest", "sampler"): ALONE,
+    ("supervisor", "sampler"): ALONE,
+    ("controller",): WORKERS,
+    ("worker",): WORKERS,
+    ("controller", "worker"): WORKERS,
+    ("worker", "sampler"): WORKERS,
+}
 
 
-def members(session: int) -> dict[int, str]:
-    """The processes of a session that do something, and their names (proc_pid_stat(5))."""
-    found = {}
+class Process(NamedTuple):
+    """A process that does something (proc_pid_stat(5)); its number with its start is given out once."""
+
+    pid: int
+    parent: int
+    began: int
+    role: str
+
+
+class Found(NamedTuple):
+    """What one kill did."""
+
+    took_s: float
+    orphans: int
+    bytes_left: int
+    lost: dict[str, int]
+    in_start_up: bool
+
+    @property
+    def is_short_of_a_goal(self) -> bool:
+        """Whether it should be looked into."""
+        return self.took_s > 1 or self.orphans > 0 or self.bytes_left > 0 or max(self.lost.values()) > 1
+
+
+def processes(folder: Path, run: int) -> list[Process]:
+    """The processes of a run: those that work in its folder."""
+    found = []
     for name in filter(str.isdecimal, os.listdir("/proc")):
         try:
-            text = Path(f"/proc/{name}/stat").read_text()
+            if os.readlink(f"/proc/{name}/cwd") != str(folder):
+                continue
+            command, _, rest = Path(f"/proc/{name}/stat").read_text().partition(" (")[2].rpartition(") ")
+            words = Path(f"/proc/{name}/cmdline").read_bytes()
         except OSError:
             continue
-        command, _, rest = text.partition(" (")[2].rpartition(") ")
         fields = rest.split()
-        if int(fields[3]) == session and fields[0] not in "ZX":
-            found[int(name)] = command
+        if fields[0] not in "ZX":
+            role = "pytest" if int(name) == run else _role(command, words)
+            found.append(Process(int(name), int(fields[1]), int(fields[19]), role))
     return found
 
 
-def alive(session: int, victim: str) -> list[int]:
-    """What has to end once that was killed."""
-    return [pid for pid, name in members(session).items() if victim != "supervisor" or name == PROCESS_NAME]
+def _role(command: str, words: bytes) -> str:
+    if command == PROCESS_NAME or b"stressors/__main__.py" in words:
+        return "stressor"
+    return "sampler" if b"pytest_twin.sampling" in words else "worker" if b"exec(eval(" in words else ""
 
 
-def supervisors(session: int) -> list[int]:
-    """The supervisors in it: those of our name whose parent has another."""
-    named = {pid for pid, name in members(session).items() if name == PROCESS_NAME}
-    return [pid for pid in named if parent(pid) not in named]
+def victim(role: str, there: list[Process]) -> Process | None:
+    """One process in that role; a supervisor is a stressor that no stressor started."""
+    named = {process.pid for process in there if process.role == "stressor"}
+    for process in there:
+        is_supervisor = process.role == "stressor" and process.parent not in named
+        if is_supervisor if role == "supervisor" else process.role == role.replace("controller", "pytest"):
+            return process
+    return None
 
 
-def parent(pid: int) -> int:
-    """Its parent, 0 if it is gone."""
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[1])
-    except OSError:
-        return 0
+def below(those: list[Process], there: list[Process]) -> set[Process]:
+    """These and all that they started, directly or not."""
+    found = set(those)
+    while more := {each for each in there if each.parent in {one.pid for one in found}} - found:
+        found |= more
+    return found
 
 
-def kill(folder: Path, victim: str, after: float) -> tuple[float, int, int]:
-    """Kill a run so many seconds after its start; seconds until all was gone, processes left, files left."""
-    stressed = folder / "stressed"
-    stressed.mkdir()
-    flags = ["-q", "-p", "no:cacheprovider", "--disable-plugin-autoload", "-p", "pytest_twin.plugin"]
-    command = [sys.executable, "-m", "pytest", *flags, "test_it.py"]
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, start_new_session=True)
-    time.sleep(after)
-    targets = [process.pid] if victim != "supervisor" else []
-    targets += supervisors(process.pid) if victim != "pytest" else []
-    for pid in targets:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-    killed = time.monotonic()
-    if victim != "supervisor":  # without it the tests go on
-        process.wait()
-    while (left := alive(process.pid, victim)) and time.monotonic() < killed + PATIENCE_S:
+def until(condition: Callable[[], object]) -> bool:
+    """Wait for it; False if it does not come."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
         time.sleep(0.005)
+    return True
+
+
+def kill(folder: Path, roles: tuple[str, ...], after: float, order: random.Random) -> Found:
+    """Kill these of a run, so many seconds after it began, or after they were there."""
+    run = start(folder, VICTIMS[roles])
+    whole = roles[0] in {"pytest", "controller"}
+    there: list[Process] = []
+
+    def are_there() -> bool:
+        there[:] = processes(folder, run.pid)
+        return all(victim(role, there) for role in roles) or run.poll() is not None
+
+    if roles not in {("pytest",), ("controller",)}:
+        until(are_there)
+    time.sleep(after)
+    are_there()
+    targets = [found for role in roles if (found := victim(role, there))]
+    doomed = below(targets, there) - {each for each in there if each.role == "sampler" and not whole}
+    in_start_up = not (folder / "ended").exists() or not (folder / "ended").stat().st_size
+
+    def left() -> list[Process]:
+        return [each for each in processes(folder, run.pid) if whole or each in doomed]
+
+    killed_at, killed = time.time(), time.monotonic()
+    for process in order.sample(targets, len(targets)):
+        _kill(process.pid)
+    if whole:
+        run.wait()
+    until(lambda: all(each.role == "worker" for each in left()))  # which end when pytest-xdist has them end
     took = time.monotonic() - killed
-    for pid in members(process.pid):
+    orphans = 0 if until(lambda: not left()) else len(left())
+    end(run)
+    if not until(lambda: not processes(folder, run.pid)):
+        still_there = processes(folder, run.pid)
+        orphans = max(orphans, len(still_there))
+        for each in still_there:
+            _kill(each.pid)
+    lost = rows_lost(folder, killed_at, INTERVAL_S, sampled="sampler" in roles or whole)
+    return Found(took, orphans, bytes_left(folder), lost, in_start_up)
+
+
+def start(folder: Path, workers: list[str]) -> subprocess.Popen[bytes]:
+    """Start a run that has its temporary files in its own folder."""
+    flags = ["-q", "-p", "no:cacheprovider", "--disable-plugin-autoload", "-p", "pytest_twin.plugin", "--twin"]
+    flags += [*workers, f"--twin-interval={INTERVAL_S}", f"--basetemp={folder / 'base'}"]
+    command = [sys.executable, "-m", "pytest", *flags, "test_it.py"]
+    quiet = subprocess.DEVNULL
+    environment = {**os.environ, "TMPDIR": str(folder / "temporary")}
+    return subprocess.Popen(command, cwd=folder, env=environment, stdin=quiet, stdout=quiet, stderr=quiet)
+
+
+def end(run: subprocess.Popen[bytes]) -> None:
+    """Kill a run that is still there."""
+    run.kill()
+    run.wait()
+
+
+def _kill(pid: int) -> None:
+    try:
         os.kill(pid, signal.SIGKILL)
-    process.wait()
-    return took, len(left), sum(1 for _ in stressed.iterdir())
+    except ProcessLookupError:
+        pass
+
+
+def bytes_left(folder: Path) -> int:
+    """In files that loads wrote, in temporary ones, and in files of the report that were being made."""
+    left = [*(folder / "stressed").rglob("*"), *(folder / "temporary").rglob("*")]
+    left += (folder / "twin-report").glob("*.tmp")
+    return sum(path.stat().st_size for path in left if path.is_file())
+
+
+def round_of(number: int, given: argparse.Namespace) -> tuple[tuple[str, ...], Found]:
+    """One run and its kill; the moment depends on the seed and the number only."""
+    draw = random.Random(f"{given.seed}/{number}")
+    roles = list(VICTIMS)[number % len(VICTIMS)]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        for inner in ("stressed", "temporary"):
+            (folder / inner).mkdir()
+        (folder / "test_it.py").write_text(TESTS.format(memory=given.memory))
+        return roles, kill(folder, roles, draw.uniform(0, given.latest), draw)
 
 
 def main() -> None:
     """Kill."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200, help="how many")
-    parser.add_argument("--memory", default="200MiB", help="resident in each run")
-    parser.add_argument("--latest", type=float, default=3.0, help="seconds after the start of a run")
+    parser.add_argument("--memory", default="200MiB", help="resident in each worker's load")
+    parser.add_argument("--latest", type=float, default=2.0, help="seconds after the start of a run or of the victim")
+    parser.add_argument("--jobs", type=int, default=1, help="how many runs at the same time")
     parser.add_argument("--seed", type=int, default=1, help="of the moments")
     given = parser.parse_args()
-    draw = random.Random(given.seed)
-    times: dict[str, list[float]] = {victim: [] for victim in VICTIMS}
-    left: Counter[str] = Counter()
-    for number in range(given.kills):
-        victim = VICTIMS[number % len(VICTIMS)]
-        with tempfile.TemporaryDirectory() as folder:
-            directory = Path(folder) / "stressed"
-            (Path(folder) / "test_it.py").write_text(TESTS.format(memory=given.memory, directory=directory))
-            took, processes, files = kill(Path(folder), victim, draw.uniform(0, given.latest))
-        times[victim].append(took)
-        left.update(processes=processes, files=files)
-    for victim, values in times.items():
-        if values:
-            show(f"{victim} killed: until all was gone", values, "s", "at most 1")
-            show_one("  the slowest", max(values), "s")
-    show_one("processes left", left["processes"], "", "0")
-    show_one("files left", left["files"], "", "0")
+    found: dict[tuple[str, ...], list[Found]] = defaultdict(list)
+    with ThreadPoolExecutor(given.jobs) as pool:
+        for number, (roles, each) in enumerate(pool.map(lambda number: round_of(number, given), range(given.kills))):
+            found[roles].append(each)
+            if each.is_short_of_a_goal:
+                print(f"kill {number}, of {' and '.join(roles)}: {each}", flush=True)
+    for roles, each in found.items():
+        show(f"{' and '.join(roles)} killed: until gone", [one.took_s for one in each], "s", "at most 1")
+    tell([one for each in found.values() for one in each])
+
+
+def tell(found: list[Found]) -> None:
+    """Print what all kills together did."""
+    show_one("kills", len(found))
+    show_one("  of them before the first test had ended", sum(one.in_start_up for one in found))
+    show_one("slowest clean-up", max(one.took_s for one in found), "s", "at most 1")
+    show_one("orphans", sum(one.orphans for one in found), "", "0")
+    show_one("bytes left", sum(one.bytes_left for one in found), "", "0")
+    for table in ("dataset", "tests", "annotations"):
+        lost = Counter(one.lost[table] for one in found)
+        show_one(f"rows of {table} lost, the most by a kill", max(lost), "", "at most 1")
+        show_one("  and in all", sum(rows * times for rows, times in lost.items()))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """Writes the parts of the documentation that the code declares: columns.md, schedule.schema.json.
 
 python docs/generate.py
+python docs/generate.py faults.xml     # faults.md too, from a run of its tests: see fault_table.py
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 from pytest_twin import probes
@@ -72,6 +74,10 @@ def main() -> None:
     """Write every page."""
     for name, page in PAGES.items():
         (HERE / name).write_text(page(), encoding="utf-8")
+    for junit in sys.argv[1:]:
+        from fault_table import page as faults_page
+
+        (HERE / "faults.md").write_text(faults_page(Path(junit)), encoding="utf-8")
 
 
 if __name__ == "__main__":

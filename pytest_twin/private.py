@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
 from pathlib import Path
 from typing import IO, Self
@@ -108,15 +109,16 @@ class Folder:
 
 
 def distrust(path: Path) -> str:
-    """Why nobody should write files into what is at this path; nothing where all is well, or there is nothing yet."""
+    """Why nobody should write files into what is at this path, and what to do; nothing where all is well, or empty."""
     if sys.platform == "win32":
         return ""
     ours = {0, os.geteuid()}
     try:
         if path.is_symlink() and path.lstat().st_uid not in ours:
-            return "is a link of somebody else's"
+            return "is a link of another user's; give a directory of your own"
         found = path.stat()
     except OSError:
         return ""
-    everybody = found.st_mode & 0o002
-    return "can be written by everybody" if everybody and (found.st_mode & 0o1000 or found.st_uid not in ours) else ""
+    if not found.st_mode & stat.S_IWOTH:
+        return ""
+    return "can be written by everybody; chmod o-w it, or give another directory"

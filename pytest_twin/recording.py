@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
@@ -81,8 +82,10 @@ class Recording:
             rotate_at=rotate_at, told=self._missed,
         )  # fmt: skip
         self._supervisor = Supervisor(
-            self._told, self._interrupted, samples=str(folder / DATASET), limit=limit.parts if limit else ()
-        )
+            self._told, self._interrupted, samples=str(folder / DATASET), limit=limit.parts if limit else (),
+            owner=os.getppid() if worker else None,  # the controller, which a worker may outlive for some seconds
+        )  # fmt: skip
+        self._incomplete: tuple[str, ...] = ()
         self._pause: Event | None = None
         self._numbers = count(1)
         self._unheard: deque[Event] = deque()
@@ -137,12 +140,17 @@ class Recording:
         self._tests.close()
         self.meter.close()
         if not self.worker:
-            complete(self.folder, self._interval)
+            try:
+                complete(self.folder, self._interval)
+            except (OSError, ValueError) as problem:  # every row is where it was written
+                said = getattr(problem, "strerror", None) or problem
+                self._incomplete = (f"the files could not be completed: {said}",)
 
     @property
     def sampled(self) -> Sampled:
-        """What the sampler did."""
-        return self._sampler.sampled if self._sampler else Sampled()
+        """What the sampler did; among its warnings, what kept the files from being completed."""
+        sampled = self._sampler.sampled if self._sampler else Sampled()
+        return sampled.and_then(Sampled(warnings=self._incomplete))
 
     @property
     def dropped(self) -> int:
@@ -199,7 +207,8 @@ class Recording:
             started: Have the supervisor up first: a schedule that begins then does not wait for its start.
         """
         if started:
-            self._supervisor.start()
+            with suppress(OSError):  # the loads will tell
+                self._supervisor.start()
         return self._supervisor.now()
 
     def pause(self, reason: str) -> None:
@@ -258,9 +267,9 @@ class Recording:
             self.emit(self._pause._replace(elapsed_s=at, event=event.END))
 
     def _missed(self, gap: Gap) -> None:
-        """The sampler died: a time without samples."""
+        """A time without samples."""
         number = self.new_id("g")
-        said = Event(self.clock.elapsed(gap.began), event.START, number, event.GAP, detail=f"sampler: {gap.reason}")
+        said = Event(self.clock.elapsed(gap.began), event.START, number, event.GAP, detail=f"{gap.what}: {gap.reason}")
         self.emit(said)
         if gap.ended is not None:
             self.emit(said._replace(elapsed_s=self.clock.elapsed(gap.ended), event=event.END))

@@ -75,12 +75,13 @@ class RunFolder:
             claim: Look whether it is free; a pytest-xdist worker shares the folder of its controller, and does not.
 
         Raises:
-            RunFolderError: It cannot be made or written, or has files of somebody else in the place of ours.
+            RunFolderError: It cannot be made or written, others may write to it or have led us there, or it has files
+                of somebody else in the place of ours.
         """
         if self.path.exists() and not self.path.is_dir():
             raise RunFolderError(f"{self.path} is a file; give a directory")
         if why := distrust(self.path):
-            raise RunFolderError(f"{self.path} {why}; give a directory of your own")
+            raise RunFolderError(f"{self.path} {why}")
         try:
             if not self.path.exists():
                 self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -95,7 +96,11 @@ class RunFolder:
                 raise RunFolderError(f"{self.path} has a {foreign[0].name} that is of no run; give another directory")
 
     def mark(self) -> None:
-        """Let it be known as a run's."""
+        """Let it be known as a run's.
+
+        Raises:
+            RunFolderError: That cannot be written.
+        """
         self.write_json(FINGERPRINT, {"pytest_twin": __version__})
 
     def _files(self) -> list[Path]:
@@ -159,8 +164,15 @@ class RunFolder:
             raise RunFolderError(f"{self.part(name, worker)}: {error.strerror}") from None
 
     def write_json(self, name: str, document: Any) -> None:
-        """A JSON file for people and programs."""
-        self.write(name, json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
+        """A JSON file for people and programs.
+
+        Raises:
+            RunFolderError: It cannot be written.
+        """
+        try:
+            self.write(name, json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
+        except OSError as error:
+            raise RunFolderError(f"{self / name}: {error.strerror}") from None
 
     def write(self, name: str, text: str) -> None:
         """Write a file, all of it or nothing.

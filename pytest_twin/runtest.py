@@ -73,12 +73,12 @@ class Run:
             recording = self._prepared or self._prepare()
             try:
                 self.recording = self._stack.enter_context(recording)
+                if self._schedule is not None and not self._worker:
+                    recording.write_schedule(self._schedule)
             except (RunFolderError, SamplerError) as error:
                 raise pytest.UsageError(
                     f"--twin-report-dir: {error}" if isinstance(error, RunFolderError) else str(error)
                 ) from None
-            if self._schedule is not None and not self._worker:
-                recording.write_schedule(self._schedule)
             if self._schedule is not None and not self._worker and self._each is None:
                 from pytest_twin.player import Player
 

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import IO, TYPE_CHECKING, NamedTuple
 
+from pytest_twin import environment
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -52,14 +54,16 @@ class Gap(NamedTuple):
     """A time without samples.
 
     Attributes:
-        began: `time.monotonic` when the sampler was found dead.
+        began: `time.monotonic` when the sampler was found dead, or the machine awake.
         ended: The same when the next one was ready, None if there is none.
-        reason: How it died.
+        reason: How it died, or how long the machine slept.
+        what: What was away, ``sampler`` or ``machine``.
     """
 
     began: float
     ended: float | None
     reason: str
+    what: str = "sampler"
 
 
 class Sampler:
@@ -87,7 +91,7 @@ class Sampler:
             per_core: Whether each CPU gets a column of its own.
             probes: Modules of probes besides our own.
             rotate_at: Bytes from which on the dataset goes on in a new file; 0 is never.
-            told: Called from the listening thread when the sampling process died.
+            told: Called from the listening thread when the sampling process died, or the machine had been suspended.
         """
         numbers = (clock.began, clock.epoch, interval, os.getpid(), int(has_tests), int(per_core), rotate_at)
         self._orders = [str(path), *map(repr, numbers), *probes]
@@ -114,11 +118,19 @@ class Sampler:
             raise SamplerError(f"the sampler cannot be started: {error.strerror or error}") from None
 
     def begin(self) -> None:
-        """Have it open its file and sample, as soon as it is up."""
+        """Have it open its file and sample, as soon as it is up.
+
+        Raises:
+            SamplerError: Nobody can listen to it.
+        """
         assert self._process is not None  # noqa: S101 - for the type checker
+        listener = threading.Thread(target=self._listen, args=(self._process,), name="twin-sampler", daemon=True)
+        try:
+            listener.start()
+        except RuntimeError as error:
+            raise SamplerError(f"the sampler cannot be started: {error}") from None
+        self._listener = listener
         _let_go(self._process)
-        self._listener = threading.Thread(target=self._listen, args=(self._process,), name="twin-sampler", daemon=True)
-        self._listener.start()
 
     def wait_ready(self) -> None:
         """Come back when the first interval has begun.
@@ -177,6 +189,7 @@ class Sampler:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            env=environment.for_child(),
             start_new_session=True,
         )
 
@@ -212,6 +225,9 @@ class Sampler:
                     ready()
                     if self._stopping:
                         _close(process.stdin)
+                elif word.startswith("slept "):
+                    at, slept_s = map(float, word.split()[1:])
+                    self._tell(Gap(at, at, f"suspended for {slept_s:.1f} s", "machine"))
                 elif word.startswith("done "):
                     finished = True
                     rows, missed, dropped = map(int, word.split()[1:])

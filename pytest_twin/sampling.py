@@ -28,13 +28,29 @@ if TYPE_CHECKING:
     from pytest_twin.model.columns import Column, Value
 
 PARENT_CHECK_S = 1.0  # where the kernel cannot tell of the parent's end
+SLEEP_CHECK_S = 1.0
+SHORTEST_SLEEP_S = 0.5  # far more than what lies between two clocks that are read one after the other
 
 
 class Sampling:
     """The loop, with the world brought in by the front door."""
 
-    def __init__(self, read: Callable[[float], str], write: Callable[[str], None], interval: float) -> None:
-        self._read, self._write, self._interval = read, write, interval
+    def __init__(
+        self,
+        read: Callable[[float], str],
+        write: Callable[[str], None],
+        interval: float,
+        look: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        """Prepare it.
+
+        Args:
+            read: Makes a row.
+            write: Takes it.
+            interval: Seconds between two.
+            look: Called with the time of each row, before it.
+        """
+        self._read, self._write, self._interval, self._look = read, write, interval, look
         self.rows = self.missed = self.dropped = 0
         self.warnings: list[str] = []
 
@@ -56,6 +72,7 @@ class Sampling:
             self._take(now())
 
     def _take(self, at: float) -> None:
+        self._look(at)
         row = self._read(at)
         try:
             self._write(row)
@@ -65,6 +82,37 @@ class Sampling:
             self.dropped += 1
         else:
             self.rows += 1
+
+
+class Sleep:
+    """Notices that the machine was suspended, for which the monotonic clock stands still (clock_gettime(2))."""
+
+    def __init__(
+        self, since_boot: Callable[[], float], now: Callable[[], float], tell: Callable[[float, float], None]
+    ) -> None:
+        """Begin.
+
+        Args:
+            since_boot: Seconds since the machine was started, those included in which it was suspended.
+            now: The monotonic time.
+            tell: Called with the monotonic time, and the seconds that were slept.
+        """
+        self._since_boot, self._now, self._tell = since_boot, now, tell
+        self._due = float("-inf")
+        self._ahead: float | None = None  # of the monotonic clock
+
+    def look(self, at: float) -> None:
+        """Look now and then; this is called for every row."""
+        if at < self._due:
+            return
+        since_boot, now = self._since_boot(), self._now()
+        if self._now() - at > SHORTEST_SLEEP_S:  # this process waited for a CPU, maybe between the two clocks
+            return
+        self._due = at + SLEEP_CHECK_S
+        ahead = since_boot - now
+        if self._ahead is not None and ahead - self._ahead > SHORTEST_SLEEP_S:
+            self._tell(at, ahead - self._ahead)
+        self._ahead = ahead
 
 
 class Reader:
@@ -157,12 +205,23 @@ def main() -> None:
     if not starter.lets_go():
         os._exit(0)
     rows = Rows(path, reader.header, int(rotate_at))
-    sampling = Sampling(reader.row, rows.append, float(interval))
+    sampling = Sampling(reader.row, rows.append, float(interval), watch_for_sleep())
     sampling.warnings = reader.warnings
     say("ready")
     sampling.run(time.monotonic, starter.wait)
     say(f"done {sampling.rows} {sampling.missed} {sampling.dropped}", *sampling.warnings)
     os._exit(0)  # the tests' run waits for us: do not take the interpreter apart
+
+
+def watch_for_sleep() -> Callable[[float], None]:
+    """What looks whether the machine was suspended; nothing where no clock tells."""
+    if sys.platform != "linux":
+        return lambda _: None
+
+    def since_boot() -> float:
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    return Sleep(since_boot, time.monotonic, lambda at, slept: say(f"slept {at!r} {slept!r}")).look
 
 
 def say(*words: str) -> None:

@@ -11,9 +11,10 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
+from typing import IO, Any
 
 import stressors
+from pytest_twin import environment
 from pytest_twin.model.load import Part
 from stressors.kind import Kind
 
@@ -92,11 +93,16 @@ Interrupted = Callable[[dict[str, Any]], None]
 class Supervisor:
     """The one small process that owns all stressors of this process; a thread listens to it.
 
+    One that died takes its loads along, and the next load gets another one.
+
     Attributes:
         paused_s: Seconds in which the loads were paused so far.
     """
 
-    def __init__(self, told: Told, interrupted: Interrupted, *, samples: str = "", limit: Sequence[Part] = ()) -> None:
+    def __init__(
+        self, told: Told, interrupted: Interrupted, *, samples: str = "", limit: Sequence[Part] = (),
+        owner: int | None = None,
+    ) -> None:  # fmt: skip
         """Prepare it.
 
         Args:
@@ -104,14 +110,18 @@ class Supervisor:
             interrupted: Called, from there too, when all loads are paused and when they go on.
             samples: The dataset that conditions on samples are about.
             limit: The most that may be applied at the same time.
+            owner: A process besides this one without which no load may go on.
         """
+        self._owner = owner
         self._told, self._interrupted = told, interrupted
         self._samples, self._limit = samples, limit
         self.paused_s = 0.0
         self._resumed = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
+        self._listener: threading.Thread | None = None
         self._applied: dict[str, Applied] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of its stdin
+        self._changing = threading.RLock()  # held by who starts it or asks of it, and by who finds it dead
         self._listens = threading.Event()  # or has ended
 
     def apply(
@@ -129,14 +139,18 @@ class Supervisor:
             duration: Seconds that it lasts; None is until it is stopped.
             seed: Makes what is drawn at random repeatable.
             directory: Where a disk stressor writes, unless the load says so.
-
-        Raises:
-            OSError: The supervisor cannot be started.
         """
-        self.start()
-        applied = self._applied[name] = Applied(self, name, part, test, note)
+        applied = Applied(self, name, part, test, note)
         request = part.request()
         request["options"].setdefault("directory", directory)
+        self._bury()
+        with self._changing:
+            try:
+                self._start()
+            except OSError as error:
+                self._hand_on(applied, _gone(applied, f"the supervisor cannot be started: {error}"))
+                return applied
+            self._applied[name] = applied
         self.send({"op": "apply", "id": name, "start": start, "duration": duration, "seed": seed, **request})
         return applied
 
@@ -185,51 +199,78 @@ class Supervisor:
         """Take everything down; comes back when nothing is left."""
         process, self._process = self._process, None
         if process is not None:
-            assert process.stdin is not None  # noqa: S101 - for the type checker
-            with self._lock:
-                try:
-                    process.stdin.close()
-                except OSError:
-                    pass
+            self._close_stdin(process)
             try:
                 process.wait(END_WITHIN_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        if self._listener is not None:
             self._listener.join()
-            self._errors.close()
 
     def start(self) -> None:
-        """Start it, if it has not been; comes back when it listens.
+        """Start it, unless it is there; comes back when it listens.
 
         Raises:
             OSError: It cannot be started.
         """
+        self._bury()
+        with self._changing:
+            self._start()
+
+    def _bury(self) -> None:
+        """Have everything told of one that died, before there is another."""
+        if self._process is not None and self._process.poll() is not None and self._listener is not None:
+            self._listener.join()
+
+    def _start(self) -> None:
         if self._process is not None:
             return
-        program = os.path.join(os.path.dirname(os.path.abspath(stressors.__file__)), "__main__.py")
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
-        self._process = process = subprocess.Popen(
-            [sys.executable, "-I", "-S", program],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            # a group of its own, since Ctrl-C in the terminal is for the owner of the loads; but the same session: the
-            # kernel shares the CPU out between sessions first (sched(7)), and a load in another hardly slows the test
-            process_group=None if sys.platform == "win32" else 0,
-        )
-        self._listener = threading.Thread(target=self._listen, args=(process,), name="twin-supervisor", daemon=True)
-        self._listener.start()
+        self._listens.clear()
+        self.paused_s = 0.0
+        errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the thread that listens
+        try:
+            self._process = process = self._spawn(errors)
+        except OSError as error:
+            errors.close()
+            raise OSError(error.strerror or str(error)) from None
+        listener = threading.Thread(target=self._listen, args=(process, errors), name="twin-supervisor", daemon=True)
+        try:
+            listener.start()
+        except RuntimeError as error:  # the system has no more threads
+            self._process = None
+            process.kill()
+            process.communicate()
+            errors.close()
+            raise OSError(str(error)) from None
+        self._listener = listener
+        if self._owner is not None:
+            self.send({"op": "owner", "pid": self._owner})
         self.send({"op": "path", "path": sys.path})
         self.send({"op": "samples", "path": self._samples})
         if self._limit:
             self.send({"op": "limit", "requests": [{**part.request(), "text": str(part)} for part in self._limit]})
         self._listens.wait(START_WITHIN_S)
 
-    def _listen(self, process: subprocess.Popen[bytes]) -> None:
+    def _spawn(self, errors: IO[bytes]) -> subprocess.Popen[bytes]:
+        program = os.path.join(os.path.dirname(os.path.abspath(stressors.__file__)), "__main__.py")
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=environment.for_child(),
+            # a group of its own, since Ctrl-C in the terminal is for the owner of the loads; but the same session: the
+            # kernel shares the CPU out between sessions first (sched(7)), and a load in another hardly slows the test
+            process_group=None if sys.platform == "win32" else 0,
+        )
+
+    def _listen(self, process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
         assert process.stdout is not None  # noqa: S101 - for the type checker
         with process.stdout:
             for line in process.stdout:
+                if not line.endswith(b"\n"):  # it was killed while it wrote
+                    break
                 reply = json.loads(line)
                 self._listens.set()
                 if reply["event"] in {"paused", "resumed"}:
@@ -237,20 +278,25 @@ class Supervisor:
                     self._interrupted(reply)
                     self._resumed.set()
                 self._hand_on(self._applied.get(reply.get("id", "")), reply)
-        self._listens.set()
         status = process.wait()
-        reason = f"the supervisor died ({self._last_words() or f'exit status {status}'})"
-        for applied in self.running:
-            gone = {
-                "event": "abort",
-                "at": time.monotonic(),
-                "since": applied.ready_at,
-                "began": applied.ready_at,
-                "paused": 0.0,
-                "reason": reason,
-                "achieved": {},
-            }
-            self._hand_on(applied, gone)
+        self._close_stdin(process)
+        with errors:
+            reason = f"the supervisor died ({_last_words(errors) or f'exit status {status}'})"
+        self._listens.set()
+        with self._changing:
+            if self._process is process:
+                self._process = None
+            left = self.running
+        for applied in left:
+            self._hand_on(applied, _gone(applied, reason))
+
+    def _close_stdin(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin is not None  # noqa: S101 - for the type checker
+        with self._lock:
+            try:
+                process.stdin.close()
+            except OSError:
+                pass
 
     def _hand_on(self, applied: Applied | None, reply: dict[str, Any]) -> None:
         if applied is None:
@@ -259,12 +305,23 @@ class Supervisor:
             self._told(applied, reply)  # before anybody who waits goes on: the row is in the file then
         applied.told(reply)
 
-    def _last_words(self) -> str:
-        try:
-            self._errors.seek(0)
-            return (self._errors.read().decode(errors="replace").strip().splitlines() or [""])[-1]
-        except ValueError:
-            return ""
+
+def _gone(applied: Applied, reason: str) -> dict[str, Any]:
+    """What is told of a load that went with its supervisor, or never had one."""
+    return {
+        "event": "abort",
+        "at": time.monotonic(),
+        "since": applied.ready_at,
+        "began": applied.ready_at,
+        "paused": 0.0,
+        "reason": reason,
+        "achieved": {},
+    }
+
+
+def _last_words(errors: IO[bytes]) -> str:
+    errors.seek(0)
+    return (errors.read().decode(errors="replace").strip().splitlines() or [""])[-1]
 
 
 @cache

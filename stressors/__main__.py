@@ -6,6 +6,7 @@ started, at the end of stdin or when its parent is gone, whichever is first. Ope
 - ``{"op": "apply", ...}`` a request
 - ``{"op": "stop", "id": ...}``
 - ``{"op": "achieved", "id": ...}``, answered by ``{"event": "achieved", "id": ..., "achieved": {...}}``
+- ``{"op": "owner", "pid": ...}`` a process besides our parent without which everything ends
 - ``{"op": "path", "path": [...]}`` where to import stressors of other packages from
 - ``{"op": "samples", "path": ...}`` the dataset that conditions are about
 - ``{"op": "limit", "requests": [...]}`` the most that may be applied at the same time, as requests
@@ -94,12 +95,18 @@ class Door:
             self._reply({"event": "achieved", "id": message["id"], "achieved": supervision.achieved(message["id"])})
         elif op in {"pause", "resume"}:
             (supervision.pause if op == "pause" else supervision.resume)(message["reason"])
+        elif op == "owner":
+            self._belong_to(message["pid"])
         elif op == "samples":
             supervision.watch_samples(message["path"])
         elif op == "limit":
             supervision.limit(message["requests"])
         elif op == "path":
             sys.path[:] = message["path"]
+
+    def _belong_to(self, process: int) -> None:
+        if not self._loop.watch_process(process, self.close) and is_gone(process):
+            self.close()
 
     def _reply(self, message: dict[str, Any]) -> None:
         try:
@@ -115,6 +122,18 @@ def is_stopped(process: int) -> bool:
             return file.read().rpartition(b") ")[2][:1] == b"T"
     except OSError:
         return False
+
+
+def is_gone(process: int) -> bool:
+    """Whether there is no such process any more; not known on Windows."""
+    try:
+        if sys.platform != "win32":
+            os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # it is another user's
+        pass
+    return False
 
 
 def main() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from pytest_twin import settings as options
+from pytest_twin.cli._stop import Stop
 from pytest_twin.loads import read_limit, read_load
 from pytest_twin.model.load import Load, LoadError
 from pytest_twin.model.modifiers import MODIFIERS
@@ -113,9 +113,9 @@ def write_or_print(text: str, output: Path | None) -> None:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[threading.Event]:
-    """An event that is set by Ctrl-C and by SIGTERM, so that what runs can end as it should."""
-    stop = threading.Event()
+def stop_on_signals() -> Iterator[Stop]:
+    """What is set by Ctrl-C and by SIGTERM, so that what runs can end as it should."""
+    stop = Stop()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop

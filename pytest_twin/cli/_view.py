@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -14,6 +13,7 @@ from pytest_twin.report.live import State
 from pytest_twin.report.screen import output
 
 if TYPE_CHECKING:
+    from pytest_twin.cli._stop import Stop
     from pytest_twin.recording import Recording
 
 REFRESH_S = 1 / 3
@@ -41,7 +41,7 @@ class View:
 
     def wait(
         self,
-        stop: threading.Event,
+        stop: Stop,
         seconds: float | None = None,
         *,
         over: Callable[[], bool] = lambda: False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -19,6 +18,7 @@ from pytest_twin.report.live import MOST_AHEAD
 from pytest_twin.supervisor import kinds
 
 if TYPE_CHECKING:
+    from pytest_twin.cli._stop import Stop
     from pytest_twin.model.schedule import Schedule
     from pytest_twin.recording import Recording
 
@@ -56,7 +56,7 @@ def command(path: Path, mode: str | None, dry_run: bool, **given: Any) -> None:
         raise click.exceptions.Exit(130)
 
 
-def _play(plan: Schedule, recording: Recording, interval: float, stop: threading.Event) -> None:
+def _play(plan: Schedule, recording: Recording, interval: float, stop: Stop) -> None:
     """Play it, and show it, until it is over or stopped."""
     player = Player(plan, recording.apply)
     began = recording.now_for_loads(started=True)

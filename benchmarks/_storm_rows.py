@@ -1,0 +1,54 @@
+"""Which rows a killed run lost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+
+from pytest_twin.model.table import records
+from pytest_twin.run_folder import ANNOTATIONS, DATASET, TESTS, RunFolder
+
+
+def rows_lost(folder: Path, killed: float, interval: float, *, sampled: bool) -> dict[str, int]:
+    """Rows that should be there and are not, by table: the most that one process lost.
+
+    Args:
+        folder: Where the run was, with a file `ended` in which each test wrote the number of its process at its end.
+        killed: When the kill came, in seconds since 1970.
+        interval: Seconds between two samples.
+        sampled: Whether the kill ended the sampling.
+    """
+    run = RunFolder(folder / "twin-report")
+    tests = [len(_rows(path)) for path in _files(run, TESTS)]
+    ends = [
+        sum((row["event"], row["type"]) == ("end", "test") for row in _rows(path)) for path in _files(run, ANNOTATIONS)
+    ]
+    return {
+        "dataset": _samples_lost(run, killed, interval) if sampled else 0,
+        "tests": _most_lost(folder, tests),
+        "annotations": _most_lost(folder, ends),
+    }
+
+
+def _samples_lost(run: RunFolder, killed: float, interval: float) -> int:
+    times = [datetime.fromisoformat(row["timestamp"]).timestamp() for row in _rows(run / DATASET)]
+    before = [at for at in times if at <= killed]
+    return max(0, int((killed - before[-1]) / interval)) if before else 0
+
+
+def _most_lost(folder: Path, recorded: list[int]) -> int:
+    """Each process wrote one file and is one of those that wrote into `ended`; the largest belong together."""
+    path = folder / "ended"
+    ended = Counter(path.read_text().split()) if path.exists() else Counter[str]()
+    counts = sorted(ended.values(), reverse=True)
+    found = sorted(recorded, reverse=True) + [0] * len(counts)
+    return max((had - has for had, has in zip(counts, found, strict=False)), default=0)
+
+
+def _files(run: RunFolder, name: str) -> list[Path]:
+    return [path for path in (run / name, *run.parts(name)) if path.exists()]
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    return records(path.read_text(errors="replace")) if path.exists() else []

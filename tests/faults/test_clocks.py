@@ -1,0 +1,136 @@
+"""Clocks that jump, and a machine that sleeps."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from pytest_twin.model import event
+from pytest_twin.recording import Recording
+from pytest_twin.run_folder import ANNOTATIONS, RunFolder
+from pytest_twin.sampler import Gap
+from pytest_twin.sampling import Sampling, Sleep
+
+pytestmark = pytest.mark.fault("clocks")
+
+JUMPS = """
+    import pytest, time
+
+    @pytest.mark.parametrize("jump", [-86400, 86400])
+    def test_jumps(jump, monkeypatch, twin_logger):
+        real = time.time
+        monkeypatch.setattr(time, "time", lambda: real() + jump)
+        twin_logger.annotate("later")
+"""
+
+
+def test_a_calendar_clock_that_jumps_moves_no_time_stamp_and_no_duration(pytester):
+    pytester.makepyfile(JUMPS)
+    began = time.time()
+    pytester.runpytest("--twin").assert_outcomes(passed=2)
+    folder = RunFolder(pytester.path / "twin-report")
+    rows = [row for name in (ANNOTATIONS, "tests.csv") for row in folder.rows(name)]
+    stamps = [row.get("timestamp") or row["start"] for row in rows]
+    first = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(began))
+    last = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 1))
+    assert all(first <= stamp <= last for stamp in stamps)
+    assert all(0 <= float(row["duration_s"]) < 60 for row in rows if "duration_s" in row)
+
+
+class Machine:
+    """Two clocks that go apart while the machine sleeps, or this process waits for a CPU."""
+
+    def __init__(self) -> None:
+        self.at, self.slept, self.reads, self.stalls = 100.0, 0.0, 0, {}
+        self.told: list[tuple[float, float]] = []
+        self.sleep = Sleep(self.since_boot, self.now, lambda *said: self.told.append(said))
+
+    def now(self) -> float:
+        self.reads += 1
+        self.at += self.stalls.get(self.reads, 0.0)
+        return self.at
+
+    def since_boot(self) -> float:
+        return self.at + self.slept
+
+    def rows(self, count: int) -> None:
+        for _ in range(count):
+            self.at += 0.5
+            self.sleep.look(self.at)
+
+
+def test_a_machine_that_slept_is_told_of_once_with_how_long():
+    machine = Machine()
+    machine.rows(3)
+    machine.slept += 3600
+    machine.rows(10)
+    assert machine.told == [(102.5, 3600.0)]
+
+
+def test_a_process_that_waits_for_a_cpu_between_the_clocks_did_not_sleep():
+    machine = Machine()
+    machine.rows(1)
+    machine.stalls = {machine.reads + 1: 30.0}
+    machine.rows(20)
+    assert machine.told == []
+
+
+def test_the_clocks_are_compared_once_a_second_however_fast_rows_come():
+    machine = Machine()
+    for _ in range(1000):
+        machine.at += 0.01
+        machine.sleep.look(machine.at)
+    assert machine.reads == pytest.approx(2 * 10, abs=4)
+
+
+def test_every_row_is_looked_at():
+    looked: list[float] = []
+    waits = iter([False, False, True])
+    Sampling(lambda _: "row\n", lambda _: None, 1.0, looked.append).run(lambda: 0.0, lambda _: next(waits))
+    assert looked
+
+
+def test_the_time_that_the_machine_slept_is_a_gap_among_the_events(tmp_path):
+    with Recording(RunFolder(tmp_path / "report"), 0.1) as recording:
+        recording._missed(Gap(recording.clock.began + 1, recording.clock.began + 1, "suspended for 60.0 s", "machine"))
+    gaps = [row for row in recording.folder.rows(ANNOTATIONS) if row["type"] == event.GAP]
+    said = [(row["event"], row["elapsed_s"], row["detail"]) for row in gaps]
+    assert said == [
+        ("start", "1.0000", "machine: suspended for 60.0 s"),
+        ("end", "1.0000", "machine: suspended for 60.0 s"),
+    ]
+
+
+TELLS = """
+import time
+from pytest_twin import sampling
+woken = time.monotonic() + 1.2
+sampling.SLEEP_CHECK_S = 0.1
+clock_gettime = time.clock_gettime
+time.clock_gettime = lambda which: clock_gettime(which) + (77.0 if time.monotonic() > woken else 0.0)
+COLUMNS = ()
+class Nothing:
+    def read(self, at): return ()
+def probe(context): return Nothing()
+"""
+
+
+def test_the_sampler_tells_of_a_sleep_that_its_clocks_show(tmp_path, monkeypatch, eventually):
+    from pytest_twin.model.clock import Clock
+    from pytest_twin.sampler import Sampler
+
+    (tmp_path / "slept_probe.py").write_text(TELLS)
+    monkeypatch.syspath_prepend(tmp_path)
+    gaps: list[Gap] = []
+    clock = Clock(time.monotonic(), time.time())
+    sampler = Sampler(tmp_path / "x.csv", clock, 0.05, has_tests=False, probes=["slept_probe"], told=gaps.append)
+    sampler.start()
+    try:
+        eventually(lambda: gaps)
+    finally:
+        sampler.stop()
+    (gap,) = gaps
+    assert (gap.what, gap.reason, gap.ended) == ("machine", "suspended for 77.0 s", gap.began)
+    assert json.loads(repr(gap.began)) > clock.began

@@ -1,0 +1,67 @@
+"""However a test or a run ends, its load ends with it."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from runs import GONE_WITHIN_S, seconds_until
+
+pytestmark = [
+    pytest.mark.fault("endings"),
+    pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc"),
+]
+
+SOFT = """import pytest, sys
+pytestmark = pytest.mark.stress(cpu=1)
+
+@pytest.fixture
+def broken(): raise RuntimeError
+@pytest.fixture
+def breaks():
+    yield
+    raise RuntimeError
+
+def test_passes(): pass
+def test_fails(): assert False
+def test_set_up(broken): pass
+def test_teardown(breaks): pass
+def test_exits(): sys.exit(3)
+def test_last(): pass
+"""
+
+
+def test_a_load_ends_at_the_end_of_its_test_whatever_comes_of_it(run):
+    left, status, _ = run(SOFT)
+    assert status == pytest.ExitCode.TESTS_FAILED
+    assert [row["outcome"] for row in left.tests] == ["passed", "failed", "error", "error", "failed", "passed"]
+    ended = {}
+    for row in left.events:
+        if row["event"] in {"end", "abort"} and row["target"]:
+            ended[row["test"]] = float(row["elapsed_s"])
+        if (row["type"], row["event"]) == ("test", "end"):
+            assert ended.get(row["test"], 0) <= float(row["elapsed_s"])
+    assert len(ended) == 5  # where the set-up fails there is none
+    assert left.processes() == []
+
+
+HARD = {
+    "pytest.exit": ("pytest.exit('enough', 3)", 3),
+    "os._exit": ("os._exit(3)", 3),
+    "segfault": ("ctypes.string_at(0)", -11),
+    "abort": ("os.abort()", -6),
+    "time-out": ("time.sleep(600)", 1),
+}
+
+
+@pytest.mark.parametrize("how", HARD)
+def test_a_run_that_ends_in_the_middle_of_a_test_leaves_no_load(start, how):
+    body, status = HARD[how]
+    run = start(
+        f"import ctypes, os, pytest, time\n@pytest.mark.stress(cpu=2, mem='20MiB')\ndef test_it(): {body}\n",
+        *(["-o", "faulthandler_timeout=0.5", "-o", "faulthandler_exit_on_timeout=true"] if how == "time-out" else []),
+    )
+    assert run.wait()[0] == status
+    seconds_until(lambda: not run.processes(), within=GONE_WITHIN_S)
+    assert len(run.loads("start")) == 2
+    assert len(run.loads("end")) == (2 if how == "pytest.exit" else 0)

@@ -1,0 +1,84 @@
+"""A disk that is full: of the report, at its start, in its middle and at its end."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_twin import run_folder
+from pytest_twin.rows import Rows
+from pytest_twin.run_folder import RunFolder, RunFolderError
+
+pytestmark = [
+    pytest.mark.fault("disk full"),
+    pytest.mark.skipif(sys.platform != "linux", reason="/dev/full and user namespaces"),
+]
+
+FILLS = """import os, pytest, shutil, time
+
+@pytest.fixture(scope="session", autouse=True)
+def copy():
+    yield
+    for name in os.listdir("report"):
+        if os.path.isfile("report/" + name): shutil.copy("report/" + name, "kept")
+
+def test_before(twin_logger): twin_logger.annotate("before")
+def test_fills():
+    with open("report/filler", "wb", buffering=0) as file:
+        try:
+            while True: file.write(bytes(64))
+        except OSError: pass
+@pytest.mark.parametrize("number", range(30))
+def test_after(number, twin_logger):
+    twin_logger.annotate("x" * 300)
+    time.sleep(0.02)
+def test_room():
+    if {room}: os.unlink("report/filler")
+"""
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_tests_go_on_and_the_rows_that_were_dropped_are_counted(run, disk, tmp_path, room):
+    (tmp_path / "kept").mkdir()
+    flags = ["--twin", "--twin-interval=0.02", "--twin-report-dir=report", "--twin-per-test=all"]
+    _, status, said = run(FILLS.replace("{room}", str(room)), *flags, before=disk("400k"))
+    assert status == 0, said
+    assert "33 passed" in said
+    assert " rows could not be written" in said
+    assert "warning: rows cannot be written: No space left on device" in said
+    assert "Traceback" not in said
+    assert ("warning: the files could not be completed: No space left on device" in said) != room
+    for name in ("annotations.csv", "system_metrics_dataset.csv", "tests.csv"):
+        header, *lines = (tmp_path / "kept" / name).read_text().split("\n")
+        assert lines[-1] == ""
+        assert all(line.count(",") >= header.count(",") for line in lines[:-1]), name
+
+
+def test_a_disk_without_any_room_is_one_usage_error_before_any_test(run, disk):
+    before = [*disk("16k"), "sh", "-c", 'dd if=/dev/zero of=report/filler 2>/dev/null; exec "$@"', "sh"]
+    left, status, said = run("def test_it(): open('it-ran', 'w').close()", "--twin", "--twin-report-dir=report",
+                             before=before)  # fmt: skip
+    assert status == pytest.ExitCode.USAGE_ERROR, said
+    (line,) = [line for line in said.splitlines() if line.startswith("ERROR:")]
+    assert line == f"ERROR: --twin-report-dir: {left.folder / 'report' / 'fingerprint.json'}: No space left on device"
+    assert not (left.folder / "it-ran").exists()
+
+
+def test_a_device_without_room_takes_no_row():
+    with pytest.raises(OSError, match="No space left on device"):
+        Rows("/dev/full", "a,b\n")
+
+
+def test_a_file_that_does_not_become_whole_is_removed(tmp_path, monkeypatch):
+    real = os.open
+    monkeypatch.setattr(run_folder.os, "open", lambda path, flags, mode: real("/dev/full", flags & ~os.O_CREAT, mode)
+                        if str(path).endswith(".json") else real(path, flags, mode))  # fmt: skip
+    folder = RunFolder(tmp_path)
+    Path(folder / "x.json").touch()
+    with pytest.raises(RunFolderError) as caught:
+        folder.write_json("x.json", {})
+    assert str(caught.value) == f"{tmp_path / 'x.json'}: No space left on device"
+    assert not (tmp_path / "x.json").exists()

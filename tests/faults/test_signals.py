@@ -1,0 +1,90 @@
+"""A signal at a random moment, to any process of a run."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+
+import pytest
+from runs import GONE_WITHIN_S, seconds_until
+
+pytestmark = [
+    pytest.mark.fault("signals"),
+    pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc"),
+]
+
+LOADED = """import os, pytest, time
+ENDED = os.open("ended", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+@pytest.mark.parametrize("number", range(2000))
+@pytest.mark.stress(cpu=1, mem="20MiB", disk="5MB/s")
+def test_loaded(number):
+    time.sleep(0.05)
+    os.write(ENDED, b"x")
+"""
+TIMES = [signal.SIGTERM, signal.SIGINT, (signal.SIGINT, signal.SIGINT)]
+RARE = [signal.SIGKILL, signal.SIGHUP, signal.SIGQUIT]
+
+
+def each_once(numbers):
+    return [pytest.param(each, marks=pytest.mark.slow if each in RARE else ()) for each in numbers]
+
+
+def nothing_is_left_of(run):
+    """Everything ends soon, and all that had happened is recorded but for one row."""
+    seconds_until(lambda: not run.processes(), within=GONE_WITHIN_S)
+    run.wait()
+    assert len(run.tests) >= run.ended() - 1
+    assert sum((row["event"], row["type"]) == ("end", "test") for row in run.events) >= run.ended() - 1
+    assert all(row["elapsed_s"] for row in run.samples)
+    assert {path.suffix for path in run.report.iterdir() if path.name != ".gitignore"} <= {".csv", ".json", ""}
+
+
+@pytest.mark.parametrize("numbers", each_once([*TIMES, *RARE]), ids=str)
+def test_a_signal_to_pytest_leaves_no_process_and_takes_no_row_but_one(start, numbers):
+    run = start(LOADED)
+    seconds_until(lambda: run.ended() > 2)
+    for number in numbers if isinstance(numbers, tuple) else [numbers]:
+        run.process.send_signal(number)
+        time.sleep(0.01)
+    nothing_is_left_of(run)
+
+
+@pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_ctrl_c_in_the_terminal_goes_to_the_whole_group(start, times):
+    run = start(LOADED)
+    seconds_until(lambda: run.ended() > 2)
+    for _ in range(times):
+        os.killpg(run.process.pid, signal.SIGINT)
+        time.sleep(0.02)
+    nothing_is_left_of(run)
+    if times == 1:
+        assert run.process.returncode == pytest.ExitCode.INTERRUPTED
+
+
+@pytest.mark.parametrize("roles", [("pytest", "supervisor"), ("supervisor", "sampler"), ("pytest", "sampler")])
+def test_of_two_that_are_killed_at_once_nothing_is_left(start, roles):
+    run = start(LOADED)
+    seconds_until(lambda: run.ended() > 2)
+    doomed = run.processes("stressor")
+    run.kill(*roles)
+    seconds_until(lambda: not any(each.is_running() for each in doomed), within=GONE_WITHIN_S)
+    run.process.kill()
+    nothing_is_left_of(run)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("roles", [("pytest",), ("supervisor",), ("sampler",), ("stressor",), ("pytest", "sampler")])
+def test_whatever_is_hit_at_whatever_moment_the_run_leaves_nothing(start, roles):
+    chance = random.Random(str(roles))
+    for _ in range(4):
+        run = start(LOADED)
+        time.sleep(chance.uniform(0.0, 2.0))  # it is not there for the first half second or so
+        run.kill(*roles, number=chance.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]))
+        time.sleep(0.1)
+        run.process.kill()
+        seconds_until(lambda run=run: not run.processes(), within=GONE_WITHIN_S)
+        run.wait()
