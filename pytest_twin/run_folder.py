@@ -15,6 +15,7 @@ from pytest_twin.model import attempt, event
 from pytest_twin.model.table import header, record, records
 from pytest_twin.pieces import PARQUET, files, go_on, opened
 from pytest_twin.rows import Rows
+from pytest_twin.settings import DEVICES
 
 DATASET = "system_metrics_dataset.csv"
 ANNOTATIONS = "annotations.csv"
@@ -29,8 +30,6 @@ HEADERS: Mapping[str, Sequence[str]] = {
     ANNOTATIONS: event.FIELDS,
     TESTS: tuple(column.name for column in attempt.COLUMNS),
 }
-
-DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(10))}
 
 
 class RunFolderError(OSError):
