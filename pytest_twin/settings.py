@@ -150,7 +150,7 @@ class Settings:
     )
     save: str | None = _option(None, _name, "keep the run as one more of this baseline", "NAME", plugin_only=True)
     compare: str | None = _option(
-        None, _word, "compare with these runs: a baseline, the path of a run folder, or last, which is what was saved last",
+        None, _word, "compare with these runs: a baseline, the path of a run folder, or last for what was saved last",
         "RUNS", plugin_only=True,
     )  # fmt: skip
     fail_on: tuple[Limit, ...] = _option(

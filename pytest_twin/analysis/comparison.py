@@ -115,8 +115,8 @@ def _notes(differences: Sequence[Difference], limits: Sequence[Limit], allowed: 
     elif sure and (least := smallest_chance(*counts)) * len(sure) > allowed:
         wanted = next(number for number in range(2, 99) if smallest_chance(number, number) * len(sure) <= allowed)
         said.append(
-            f"{counts[0]} and {counts[1]} repetitions can be sure of a change only where it is in "
-            f"{math.ceil(least * len(sure) / allowed)} of {len(sure)} figures at once; {wanted} and {wanted} could of one"
+            f"{counts[0]} and {counts[1]} repetitions can be sure of a change only where it is in at least "
+            f"{math.ceil(least * len(sure) / allowed)} of {len(sure)} figures; {wanted} and {wanted} could of one"
         )
     measured = {each.measure for each in differences}
     said += [
