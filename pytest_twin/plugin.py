@@ -22,6 +22,7 @@ from pytest_twin.items import (
 from pytest_twin.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
+    from pytest_twin.comparing import Weighing
     from pytest_twin.model.schedule import Schedule
     from pytest_twin.runtest import Run
 
@@ -33,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("twin", "performance-aware testing")
     for name, option in options.options().items():
         default = options.default(name)
-        text = option.help if option.type == "bool" or default is None else f"{option.help} (default: {default})"
+        text = option.help if option.type == "bool" or default in {None, ()} else f"{option.help} (default: {default})"
         how: dict[str, Any] = {"action": "store_true"} if option.type == "bool" else {"metavar": option.metavar}
         group.addoption(options.flag(name), dest=options.word(name), default=None, help=text, **how)
         parser.addini(options.word(name), f"{option.help} (pytest-twin)", type=option.type, default=None)
@@ -56,7 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if (settings.enabled or settings.schedule or has_workers(config)) and not settings.dry_run:
         from pytest_twin.runtest import run_of
 
-        run_of(config)
+        run_of(config).weighing = _weighing(config, settings)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -139,6 +140,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     near = config.invocation_params.dir
     for line in summary(run.recording.folder, run.recording.sampled, run.recording.dropped, near):
         terminalreporter.write_line(line)
+    if run.weighing is not None:
+        _tell_weighing(terminalreporter, run.weighing)
+
+
+def _tell_weighing(terminalreporter: pytest.TerminalReporter, weighing: Weighing) -> None:
+    for line in weighing.lines:
+        terminalreporter.write_line(line)
+    for line in weighing.failure:
+        terminalreporter.write_line(f"FAILED {line}", red=True)
 
 
 def _settings(config: pytest.Config) -> Settings:
@@ -162,6 +172,18 @@ def _check_limit(settings: Settings) -> None:
             read_limit(settings.limit)
         except SettingsError as error:
             raise pytest.UsageError(str(error)) from None
+
+
+def _weighing(config: pytest.Config, settings: Settings) -> Weighing | None:
+    """What the session is saved as and compared with; a pytest-xdist worker leaves that to its controller."""
+    if (settings.save is None and settings.compare is None) or hasattr(config, "workerinput"):
+        return None
+    from pytest_twin.comparing import Weighing
+
+    try:
+        return Weighing(settings, config.invocation_params.dir)
+    except SettingsError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def _schedule(config: pytest.Config, settings: Settings) -> Schedule | None:

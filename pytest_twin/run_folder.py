@@ -17,6 +17,7 @@ from pytest_twin.model.table import header, record, records
 from pytest_twin.pieces import PARQUET, files, go_on, opened
 from pytest_twin.private import Folder, distrust
 from pytest_twin.rows import Rows
+from pytest_twin.settings import DEVICES
 
 DATASET = "system_metrics_dataset.csv"
 ANNOTATIONS = "annotations.csv"
@@ -33,7 +34,6 @@ HEADERS: Mapping[str, Sequence[str]] = {
 }
 
 _TEST_FOLDER = re.compile(rf"{TESTS_FOLDER}/(?!\.)[A-Za-z0-9_.-]{{1,100}}", re.ASCII)
-DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(10))}
 
 
 class RunFolderError(OSError):

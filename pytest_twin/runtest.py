@@ -30,6 +30,7 @@ from pytest_twin.sampler import SamplerError
 from pytest_twin.turns import Turns
 
 if TYPE_CHECKING:
+    from pytest_twin.comparing import Weighing
     from pytest_twin.model.schedule import Schedule
     from pytest_twin.player import Player
     from pytest_twin.settings import Settings
@@ -47,6 +48,7 @@ class Run:
         settings: The options of the session.
         worker_error: What pytest-xdist workers found wrong with what the tests ask for.
         strict_error: What the session's schedule asked for strictly, and was not had.
+        weighing: What the session is saved as and compared with; None where neither is asked for.
     """
 
     def __init__(self, config: pytest.Config, settings: Settings, schedule: Schedule | None) -> None:
@@ -59,6 +61,7 @@ class Run:
         self.recording: Recording | None = None
         self._prepared: Recording | None = None
         self.worker_error = self.strict_error = ""
+        self.weighing: Weighing | None = None
         self._player: Player | None = None
         self._each = schedule if schedule is not None and schedule.is_for_each_test else None
         self._stack = ExitStack()
@@ -140,6 +143,11 @@ class Run:
                     self.recording.skipped(missed.id, part.kind.type, part.text, reason)
         self._stack.close()
         self._tell()
+        if self.weighing is not None and self.recording is not None:
+            ran = session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
+            self.weighing.finish(self.recording.folder, is_whole=ran and not (session.shouldstop or session.shouldfail))
+            if self.weighing.failure and session.exitstatus == pytest.ExitCode.OK:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:

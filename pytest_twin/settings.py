@@ -7,6 +7,7 @@ its table. A flag wins over pytest's own configuration, which wins over ``[tool.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -15,8 +16,14 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+    from pytest_twin.model.measure import Limit
+
 PER_TEST = ("marked", "all", "failed", "none")
 TABLE = "pytest-twin"
+LAST = "last"  # in the place of a baseline's name: the run that was saved last
+DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(10))}
+
+_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?", re.ASCII)
 
 
 class SettingsError(ValueError):
@@ -82,6 +89,28 @@ def _near(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
+def _name(raw: object) -> str:
+    """A name that is a safe one for a folder, on every system."""
+    text = str(raw)
+    if not _NAME.fullmatch(text) or text.partition(".")[0].upper() in DEVICES or text == LAST:
+        raise ValueError(f"is no name of a baseline; use up to 64 of A-Z a-z 0-9 . _ -, but not {LAST}")
+    return text
+
+
+def _word(raw: object) -> str:
+    text = str(raw).strip()
+    if not text or "\0" in text:
+        raise ValueError("is neither a baseline nor a path")
+    return text
+
+
+def _limits(raw: object) -> tuple[Limit, ...]:
+    """Limits of what may be more; ones that were read already stay."""
+    from pytest_twin.model.measure import limits
+
+    return limits([raw]) if isinstance(raw, str) else tuple(raw)  # type: ignore[arg-type]
+
+
 def _per_test(raw: object) -> str:
     if raw not in PER_TEST:
         raise ValueError(f"is not one of {', '.join(PER_TEST)}{_near(str(raw), PER_TEST)}")
@@ -119,6 +148,16 @@ class Settings:
     limit: Mapping[str, Any] | None = _option(
         None, _words, "the most load at the same time; what would be more is not applied", "LOAD"
     )
+    save: str | None = _option(None, _name, "keep the run as one more of this baseline", "NAME", plugin_only=True)
+    compare: str | None = _option(
+        None, _word, "compare with these runs: a baseline, the path of a run folder, or last for what was saved last",
+        "RUNS", plugin_only=True,
+    )  # fmt: skip
+    fail_on: tuple[Limit, ...] = _option(
+        (), _limits, "fail where this is more than in what is compared with, such as cpu_seconds>10%,peak_memory>50MiB",
+        "LIMITS", plugin_only=True,
+    )  # fmt: skip
+    baselines: Path = _option(Path(".twin-baselines"), _path, "where the baselines are", "DIR")
     dry_run: bool = _option(
         False, _switch, "print what would be applied to which test, apply nothing", plugin_only=True
     )
@@ -135,6 +174,8 @@ class Settings:
             raw = next((value for source in sources if (value := source.get(name)) is not None and value != ""), None)
             if raw is not None:
                 values[name] = read(name, option, raw)
+        if values.get("save") or values.get("compare"):
+            values["enabled"] = True  # what is to be compared has to be recorded
         return cls(**values)
 
 

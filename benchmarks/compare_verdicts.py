@@ -1,0 +1,185 @@
+"""How often comparing cries wolf, and how often it finds a real 20 % more of CPU time, with measurements of real runs.
+
+    python benchmarks/compare_verdicts.py --runs 60 --times 200
+
+A small suite is run so many times with ``pytest --twin``, which takes a few seconds a run. Each of its eight tests is
+there twice: as it is, and with 20 % more steps. Then groups of complete runs are compared with each other, as
+``pytest-twin compare`` does it. Drawn are whole runs, and none is in both groups, so nothing is measured twice:
+
+- identical, drawn: both groups are drawn at random from all runs;
+- identical, in a row: the second group are the runs right after those of the first, as when somebody measures before
+  and after a change; a machine that became slower in between is in it;
+- slower: as each of these, but in the second group one test is its variant with 20 % more steps.
+
+An alarm is a comparison in which anything at all is called more or less, or breaks the limit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+from _shared import show, show_one
+
+from pytest_twin import load
+from pytest_twin.analysis.comparison import Comparison, Side, compare
+from pytest_twin.analysis.verdicts import MORE, SAME
+from pytest_twin.baselines import find
+from pytest_twin.model.measure import limit
+
+SUITE = """
+import hashlib, json, random, re
+import pytest
+
+MORE = 1.2
+
+def whole(steps): return sum(number * number % 7 for number in range(int(steps * 250_000)))
+def floats(steps):
+    x = 0.5
+    for _ in range(int(steps * 400_000)): x = 3.7 * x * (1 - x)
+def ordered(steps):
+    draw = random.Random(1)
+    for _ in range(int(steps * 50)): sorted(draw.random() for _ in range(2_000))
+def documents(steps):
+    for _ in range(int(steps * 100)): json.loads(json.dumps([{"name": str(at), "at": at} for at in range(200)]))
+def words(steps):
+    for _ in range(int(steps * 60)): re.findall(r"(\\w+)@(\\w+)\\.com", "some one@two.com and more " * 100)
+def digests(steps):
+    for _ in range(int(steps * 50)): hashlib.sha256(bytes(500_000)).digest()
+def tables(steps):
+    for _ in range(int(steps * 40)): {number: str(number) for number in range(5_000)}
+def copies(steps):
+    for _ in range(int(steps * 50)): bytes(bytearray(1_500_000))
+
+BODIES = [whole, floats, ordered, documents, words, digests, tables, copies]
+
+@pytest.mark.parametrize("body", BODIES, ids=lambda body: body.__name__)
+def test_usual(body): body(1)
+
+@pytest.mark.parametrize("body", BODIES, ids=lambda body: body.__name__)
+def test_slower(body): body(MORE)
+"""
+USUAL, SLOWER = "test_usual[", "test_slower["
+LIMIT = limit("cpu_seconds>10%")
+
+
+def measured(directory: Path, runs: int) -> list[pd.DataFrame]:
+    """The tests of so many runs, in the order in which they were made; those that are there already are kept."""
+    suite = directory / "test_suite.py"
+    directory.mkdir(exist_ok=True)
+    suite.write_text(SUITE)
+    (directory / "pytest.ini").write_text("[pytest]\n")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--twin-save=pool", suite.name]
+    for _ in range(runs - len(list(directory.glob(".twin-baselines/pool/*")))):
+        subprocess.run(command, cwd=directory, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return [load(path).tests for path in find("pool", directory / ".twin-baselines", directory).paths]
+
+
+def usual(run: pd.DataFrame) -> pd.DataFrame:
+    """The tests as they are."""
+    return run[run["nodeid"].str.contains(USUAL, regex=False)]
+
+
+def slower(run: pd.DataFrame, body: str) -> pd.DataFrame:
+    """The same, but one is its variant with more steps."""
+    variant = run[run["nodeid"].str.endswith(f"{SLOWER}{body}]")]
+    others = usual(run)
+    others = others[~others["nodeid"].str.endswith(f"[{body}]")]
+    return pd.concat([others, variant.assign(nodeid=f"test_suite.py::{USUAL}{body}]")])
+
+
+def compared(before: Sequence[pd.DataFrame], after: Sequence[pd.DataFrame]) -> Comparison:
+    """As the command line compares, with a limit."""
+    return compare(Side("before", before, [None]), Side("after", after, [None]), [LIMIT])
+
+
+def drawn(draw: random.Random, runs: int, size: int) -> tuple[list[int], list[int]]:
+    """Two groups of runs at random."""
+    found = draw.sample(range(runs), 2 * size)
+    return found[:size], found[size:]
+
+
+def in_a_row(draw: random.Random, runs: int, size: int) -> tuple[list[int], list[int]]:
+    """Two groups of runs that follow each other."""
+    first = draw.randrange(runs - 2 * size + 1)
+    return list(range(first, first + size)), list(range(first + size, first + 2 * size))
+
+
+Groups = Callable[[random.Random, int, int], tuple[list[int], list[int]]]
+
+
+def alarms(runs: Sequence[pd.DataFrame], groups: Groups, size: int, times: int, goal: str) -> None:
+    """Print how many comparisons of identical runs call anything different."""
+    draw, called, broken = random.Random(1), 0, 0
+    for _ in range(times):
+        before, after = groups(draw, len(runs), size)
+        came = compared([usual(runs[at]) for at in before], [usual(runs[at]) for at in after])
+        called += any(each.verdict != SAME for each in came.differences)
+        broken += bool(came.broken)
+    show_one(f"  identical, {said(groups)}: alarms", 100 * called / times, "%", goal)
+    show_one(f"  identical, {said(groups)}: {LIMIT}", 100 * broken / times, "%", goal)
+
+
+def power(runs: Sequence[pd.DataFrame], groups: Groups, size: int, times: int, goal: str) -> None:
+    """Print how many comparisons find the test that takes 20 % more, and how many call the limit of 10 % broken."""
+    bodies = [name.partition("[")[2].rstrip("]") for name in usual(runs[0])["nodeid"]]
+    draw, called, broken = random.Random(2), 0, 0
+    for _ in range(times):
+        before, after = groups(draw, len(runs), size)
+        body = draw.choice(bodies)
+        came = compared([usual(runs[at]) for at in before], [slower(runs[at], body) for at in after])
+        ours = [
+            each for each in came.differences if each.test.endswith(f"[{body}]") and each.measure.name == "cpu_seconds"
+        ]
+        called += any(each.verdict == MORE for each in ours)
+        broken += any(each.broken for each in ours)
+    show_one(f"  slower, {said(groups)}: found", 100 * called / times, "%", goal)
+    show_one(f"  slower, {said(groups)}: {LIMIT}", 100 * broken / times, "%")
+
+
+def said(groups: Groups) -> str:
+    """The name of a way to choose groups."""
+    return groups.__name__.replace("_", " ")
+
+
+def noise(runs: Sequence[pd.DataFrame]) -> None:
+    """Print what the machine makes of tests that are the same, and what the 20 % more steps come to."""
+    tests = pd.concat([run.assign(run=at) for at, run in enumerate(runs)])
+    tests["cpu_s"] = tests["cpu_user_s"] + tests["cpu_system_s"]
+    grid = tests.pivot_table(index="run", columns="nodeid", values="cpu_s")
+    usuals = [name for name in grid if USUAL in name]
+    spread = 100 * grid[usuals].std() / grid[usuals].mean()
+    show("CPU time of a test: spread from run to run", spread.tolist(), "%")
+    means = grid[usuals].div(grid[usuals].median()).median(axis=1)
+    show("CPU time of a run, all tests as 1", means.tolist())
+    more = [grid[name.replace(USUAL, SLOWER)].median() / grid[name].median() for name in usuals]
+    show("the variants' CPU time, as a ratio", more)
+
+
+def main() -> None:
+    """Measure, and compare."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=60, help="runs of the suite")
+    parser.add_argument("--times", type=int, default=200, help="comparisons of each kind")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10, 20], help="runs in a group")
+    parser.add_argument("--directory", type=Path, help="where the runs are kept, to go on with (default: nowhere)")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        runs = measured(given.directory or Path(temporary), given.runs)
+    print(f"{len(runs)} runs of {len(usual(runs[0]))} tests and their variants")
+    noise(runs)
+    for size in given.sizes:
+        print(f"{size} runs against {size}, {given.times} times")
+        for groups in (drawn, in_a_row):
+            alarms(runs, groups, size, given.times, "at most 5")
+            power(runs, groups, size, given.times, "at least 90")
+
+
+if __name__ == "__main__":
+    main()

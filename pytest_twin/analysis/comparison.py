@@ -1,0 +1,127 @@
+"""Runs before and after a change, compared test by test and as a whole."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pytest_twin.analysis.changes import Changes, changes, machines
+from pytest_twin.analysis.intervals import CONFIDENCE
+from pytest_twin.analysis.measurements import WHOLE, measurements, together
+from pytest_twin.analysis.two_samples import smallest_chance
+from pytest_twin.analysis.verdicts import SAME, Difference, judge
+from pytest_twin.model.measure import MEASURES, Limit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class IncomparableError(ValueError):
+    """Nothing can be compared; the message, one line, is for the user."""
+
+
+class Side(NamedTuple):
+    """One of the two that are compared.
+
+    Attributes:
+        name: As the user calls it.
+        runs: The rows of tests.csv of each run.
+        fingerprints: What each was made on; None where nothing tells.
+    """
+
+    name: str
+    runs: Sequence[pd.DataFrame]
+    fingerprints: Sequence[Mapping[str, Any] | None]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came of comparing.
+
+    Attributes:
+        names: How the two sides are called.
+        runs: How many runs each has.
+        machines: In what their machines differ.
+        changes: What else changed.
+        differences: Each measure of all tests together, and of each test.
+        notes: What the reader should know of the verdicts, a sentence each.
+    """
+
+    names: tuple[str, str]
+    runs: tuple[int, int]
+    machines: Sequence[str]
+    changes: Changes
+    differences: Sequence[Difference]
+    notes: Sequence[str]
+
+    @property
+    def broken(self) -> list[Difference]:
+        """Those that break a limit."""
+        return [each for each in self.differences if each.broken]
+
+    @property
+    def told(self) -> list[Difference]:
+        """Tests that are not the same, the largest ratio first."""
+        found = [each for each in self.differences if each.test != WHOLE and (each.verdict != SAME or each.broken)]
+        return sorted(found, key=lambda each: -abs(math.log(min(max(each.ratio, 1e-9), 1e9))))
+
+    @property
+    def whole(self) -> list[Difference]:
+        """All tests together."""
+        return [each for each in self.differences if each.test == WHOLE]
+
+
+def compare(before: Side, after: Side, limits: Sequence[Limit] = (), *, confidence: float = CONFIDENCE) -> Comparison:
+    """Compare two groups of runs.
+
+    Args:
+        before: What to compare with.
+        after: What to judge.
+        limits: How much more is too much.
+        confidence: One less the share of false ones among those that are called more or less.
+
+    Raises:
+        IncomparableError: No test passed in both.
+    """
+    was, now = together(before.runs), together(after.runs)
+    changed = changes(was, now)
+    apart = {each.test for each in changed.loads}
+    found = [each for measure in MEASURES.values() for each in measurements(was, now, measure, apart)]
+    if not found:
+        raise IncomparableError(f"no test passed both in {before.name} and in {after.name}: nothing can be compared")
+    differences = judge(found, limits, confidence)
+    return Comparison(
+        names=(before.name, after.name),
+        runs=(len(before.runs), len(after.runs)),
+        machines=machines(before.fingerprints, after.fingerprints),
+        changes=changed,
+        differences=differences,
+        notes=list(_notes(differences, limits, 1 - confidence)),
+    )
+
+
+def _notes(differences: Sequence[Difference], limits: Sequence[Limit], allowed: float) -> list[str]:
+    """What the reader should know."""
+    sure = [each for each in differences if each.chance is not None]
+    counts = max((each.counts for each in differences), key=sum)
+    said = []
+    if not any(each.is_sure for each in differences):
+        said.append(
+            f"too few repetitions to be sure of anything ({counts[0]} and {counts[1]}): judged by ratio alone; "
+            "four and four are the least, ten and ten are good"
+        )
+    elif sure and (least := smallest_chance(*counts)) * len(sure) > allowed:
+        wanted = next(number for number in range(2, 99) if smallest_chance(number, number) * len(sure) <= allowed)
+        said.append(
+            f"{counts[0]} and {counts[1]} repetitions can be sure of a change only where it is in at least "
+            f"{math.ceil(least * len(sure) / allowed)} of {len(sure)} figures; {wanted} and {wanted} could of one"
+        )
+    measured = {each.measure for each in differences}
+    said += [
+        f"{limit}: {limit.measure.name} was not measured on both sides"
+        for limit in limits
+        if limit.measure not in measured
+    ]
+    return said

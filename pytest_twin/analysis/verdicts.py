@@ -1,0 +1,139 @@
+"""Whether measurements are more or less than they were, and whether they break a limit.
+
+With enough of them a difference is called ``more`` or ``less`` when chance, and what machines make of the same tests
+from one hour to the next, is an unlikely reason for it, corrected for the number of all that were looked at. With too
+few, it is only ``perhaps`` so, by its ratio. What is below the floor of its measure is never called anything.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pytest_twin.analysis.measurements import Measured
+from pytest_twin.analysis.two_samples import chance_of_more, corrected, is_enough, ratio_between
+from pytest_twin.model.measure import Limit, Measure
+
+SAME, MORE, LESS = "same", "more", "less"
+PERHAPS_MORE, PERHAPS_LESS = "perhaps more", "perhaps less"
+WORTH_TELLING = 1.25  # the ratio from which on a difference between single runs is told
+MARGIN = 0.05  # what may be the machine
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One measure of one test, or of all tests together.
+
+    Attributes:
+        test: Its id; empty for all tests together.
+        measure: What of.
+        before: The median of the measurements before.
+        after: The same after.
+        ratio: How many times as much it is after.
+        low: The lower border of the ratio; None where there are too few measurements.
+        high: The upper one.
+        counts: How many measurements there were, before and after.
+        chance: How likely chance alone makes such a difference, corrected; None as above.
+        verdict: `SAME`, `MORE`, `LESS`, or with too few measurements `PERHAPS_MORE`, `PERHAPS_LESS`.
+        broken: The limits that it breaks: surely, if there are enough measurements.
+    """
+
+    test: str
+    measure: Measure
+    before: float
+    after: float
+    ratio: float
+    low: float | None
+    high: float | None
+    counts: tuple[int, int]
+    chance: float | None = None
+    verdict: str = SAME
+    broken: tuple[Limit, ...] = ()
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether there are enough measurements for more than a guess."""
+        return self.low is not None
+
+    @property
+    def is_above_floor(self) -> bool:
+        """Whether the difference is large enough to be called anything."""
+        return abs(self.after - self.before) >= self.measure.floor
+
+    @property
+    def is_candidate(self) -> bool:
+        """Whether it could be called something at all, whichever of the two sides is which."""
+        return max(self.before, self.after) >= self.measure.floor
+
+
+def judge(found: Sequence[Measured], limits: Sequence[Limit], confidence: float) -> list[Difference]:
+    """What is more and what is less, in the order in which it was found.
+
+    Args:
+        found: The measurements.
+        limits: How much more is too much.
+        confidence: One less the share of false ones among those that are called more or less, or break a limit.
+    """
+    differences = [_difference(each, confidence) for each in found]
+    differences = _called(found, differences, 1 - confidence)
+    for limit in limits:
+        differences = _limited(found, differences, limit, 1 - confidence)
+    return differences
+
+
+def _difference(each: Measured, confidence: float) -> Difference:
+    before, after = float(np.median(each.before)), float(np.median(each.after))
+    counts = len(each.before), len(each.after)
+    if is_enough(*counts, confidence=confidence):
+        low, ratio, high = ratio_between(each.after, each.before, confidence=confidence)
+        return Difference(each.test, each.measure, before, after, ratio, low, high, counts)
+    ratio = after / before if before else math.inf if after else 1.0
+    return Difference(each.test, each.measure, before, after, ratio, None, None, counts)
+
+
+def _called(found: Sequence[Measured], differences: Sequence[Difference], allowed: float) -> list[Difference]:
+    """Each with its verdict."""
+    at = [number for number, each in enumerate(differences) if each.is_sure and each.is_candidate]
+    called = [each if each.is_sure else replace(each, verdict=_guessed(each)) for each in differences]
+    chances = corrected([_chance(found[number]) for number in at])
+    for number, chance in zip(at, chances, strict=True):
+        each = differences[number]
+        verdict = SAME if chance > allowed or not each.is_above_floor else MORE if each.after > each.before else LESS
+        called[number] = replace(each, chance=chance, verdict=verdict)
+    return called
+
+
+def _chance(each: Measured) -> float:
+    """How likely chance alone brings these as far beyond the margin as they are, upwards or downwards."""
+    more = chance_of_more(each.after, [(1 + MARGIN) * value for value in each.before])
+    less = chance_of_more(each.before, [(1 + MARGIN) * value for value in each.after])
+    return min(1.0, 2 * min(more, less))
+
+
+def _guessed(each: Difference) -> str:
+    if not each.is_above_floor or 1 / WORTH_TELLING < each.ratio < WORTH_TELLING:
+        return SAME
+    return PERHAPS_MORE if each.ratio > 1 else PERHAPS_LESS
+
+
+def _limited(
+    found: Sequence[Measured], differences: Sequence[Difference], limit: Limit, allowed: float
+) -> list[Difference]:
+    """Each with this limit, if it breaks it: surely, or where nothing is sure, by its ratio."""
+    ours = [number for number, each in enumerate(differences) if each.measure == limit.measure and each.is_candidate]
+    sure = [number for number in ours if differences[number].is_sure]
+    chances = dict(zip(sure, corrected([_chance_beyond(found[number], limit) for number in sure]), strict=True))
+    limited = list(differences)
+    for number in ours:
+        each = differences[number]
+        is_beyond = chances[number] <= allowed / 2 if number in chances else each.after > limit.bound(each.before)
+        if is_beyond and each.is_above_floor and each.after > each.before:
+            limited[number] = replace(each, broken=(*each.broken, limit))
+    return limited
+
+
+def _chance_beyond(each: Measured, limit: Limit) -> float:
+    return chance_of_more(each.after, [limit.bound(value) for value in each.before])

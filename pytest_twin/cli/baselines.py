@@ -1,0 +1,26 @@
+"""``pytest-twin baselines``: what is saved to compare with."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Any
+
+import click
+
+from pytest_twin.baselines import saved_runs
+from pytest_twin.cli._options import settings_of, settings_options
+
+
+@click.command
+@settings_options("baselines")
+def command(**given: Any) -> None:
+    """List the baselines: their runs, and when and of which commit the newest was saved."""
+    directory = settings_of(given).baselines
+    runs = sorted(saved_runs(directory), key=lambda run: run.name)
+    if not runs:
+        click.echo(f"nothing is saved in {directory}; save a run with pytest --twin-save NAME")
+    for name, of_name in groupby(runs, key=lambda run: run.name):
+        *older, newest = of_name
+        number = len(older) + 1
+        said = [f"{number} run{'' if number == 1 else 's'}", f"saved {newest.saved}" if newest.saved else ""]
+        click.echo(f"{name}: {', '.join(filter(None, [*said, newest.commit[:12]]))}")

@@ -1,0 +1,108 @@
+"""``pytest-twin compare``: runs before and after a change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pytest_twin.baselines import BaselineError, Found, find
+from pytest_twin.cli._options import settings_of, settings_options, write_or_print
+from pytest_twin.model.measure import Limit, LimitError, limits
+from pytest_twin.settings import Settings
+
+if TYPE_CHECKING:
+    from pytest_twin.analysis.comparison import Comparison
+
+BROKEN = 1
+FORMS = ("terminal", "md", "html")
+
+
+class IncomparableRuns(click.ClickException):
+    """Nothing can be said of these runs."""
+
+    exit_code = 2
+
+
+@click.command
+@click.argument("before", metavar="[A]", required=False)
+@click.argument("after", metavar="[B]", required=False)
+@click.option(
+    "--fail-on",
+    multiple=True,
+    metavar="LIMIT",
+    help="exit with 1 where this is more: cpu_seconds>10%, peak_memory>50MiB",
+)
+@click.option("--strict", is_flag=True, help="refuse to compare runs of different machines")
+@click.option("--format", "form", type=click.Choice(FORMS), default=FORMS[0], help="(default: terminal)")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="the file (default: print it)")
+@click.option("--history", metavar="NAME", help="look with apache-otava for changes in the order of a baseline's runs")
+@settings_options("baselines", "report_dir")
+def command(
+    before: str | None, after: str | None, fail_on: tuple[str, ...], strict: bool, form: str, output: Path | None,
+    history: str | None, **given: Any,
+) -> None:  # fmt: skip
+    """Compare runs: what needs more than before, and how sure that is.
+
+    A and B are each the name of a baseline, all runs of which count; the path of a run folder, or of a folder with
+    several; or "last", the run that was saved last. Without B it is the report directory.
+
+    Exits with 0 if no limit is broken, 1 if one is, and 2 if the runs cannot be compared.
+    """
+    settings = settings_of(given)
+    if history is not None:
+        _only_history(before, fail_on)
+        from pytest_twin.cli._history import look
+
+        look(history, settings.baselines)
+        return
+    if before is None:
+        raise click.UsageError("give the runs to compare: pytest-twin compare A B, or A for A and the report directory")
+    compared = _compared(before, after, _limits(fail_on), settings)
+    if strict and compared.machines:
+        raise IncomparableRuns(f"--strict: the machines differ: {', '.join(compared.machines)}")
+    _show(compared, form, output)
+    if compared.broken:
+        raise click.exceptions.Exit(BROKEN)
+
+
+def _only_history(before: str | None, fail_on: tuple[str, ...]) -> None:
+    if before is not None or fail_on:
+        raise click.UsageError("--history looks at the runs of one baseline: leave out A, B and --fail-on")
+
+
+def _limits(fail_on: tuple[str, ...]) -> tuple[Limit, ...]:
+    try:
+        return limits(fail_on)
+    except LimitError as error:
+        raise click.UsageError(f"--fail-on: {error}") from None
+
+
+def _compared(before: str, after: str | None, limits: tuple[Limit, ...], settings: Settings) -> Comparison:
+    from pytest_twin.comparing import comparison
+
+    here = Path.cwd()
+    try:
+        was = find(before, here / settings.baselines, here)
+        now = Found(str(settings.report_dir), [here / settings.report_dir])
+        if after is not None:
+            now = find(after, here / settings.baselines, here)
+        return comparison(was, now, limits)
+    except (BaselineError, ValueError) as error:
+        raise IncomparableRuns(str(error)) from None
+
+
+def _show(compared: Comparison, form: str, output: Path | None) -> None:
+    if form == "md":
+        from pytest_twin.report.comparison.markdown import markdown
+
+        write_or_print(markdown(compared).removesuffix("\n"), output)
+    elif form == "html":
+        from pytest_twin.report.comparison.html import page
+
+        write_or_print(page(compared).removesuffix("\n"), output)
+    else:
+        from pytest_twin.report.comparison.terminal import text
+
+        write_or_print(text(compared, plain=output is not None), output)

@@ -1,0 +1,116 @@
+"""What runs are compared by, and limits of what may be more: ``cpu_seconds>10%``, ``peak_memory>50MiB``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from pytest_twin.model.quantity import duration, size
+
+MIB = 1 << 20
+LARGEST_SHARE = 1e6
+
+_LIMIT = re.compile(r"(\w+)\s*>\s*(.+)", re.ASCII)
+_SHARE = re.compile(r"(\d{1,7}(?:\.\d{1,9})?)\s*%", re.ASCII)
+
+
+class LimitError(ValueError):
+    """A limit cannot be read; the message, one line, is for the user."""
+
+
+class Measure(NamedTuple):
+    """One thing by which runs are compared.
+
+    Attributes:
+        name: As people write it.
+        unit: Of its values, ``s`` or ``MiB``.
+        floor: The difference below which nothing is called more or less: what clocks, ticks and allocators make of
+            tests that are the same.
+        columns: The columns of tests.csv whose sum it is.
+        whole: What tests come to together: ``sum`` or ``max``.
+        meaning: A few words.
+    """
+
+    name: str
+    unit: str
+    floor: float
+    columns: tuple[str, ...]
+    whole: str
+    meaning: str
+
+
+MEASURES = {
+    each.name: each
+    for each in (
+        Measure(
+            "cpu_seconds", "s", 0.005, ("cpu_user_s", "cpu_system_s", "children_cpu_s"), "sum",
+            "CPU time of the test process, in programs and in the kernel, and of its children",
+        ),
+        Measure("duration", "s", 0.02, ("call_s",), "sum", "wall time of the test itself, without set-up and teardown"),
+        Measure("peak_memory", "MiB", 1.0, ("peak_memory_MB",), "max", "highest resident memory of the test process"),
+        Measure("read", "MiB", 1.0, ("read_MB",), "sum", "read from disks"),
+        Measure("written", "MiB", 1.0, ("written_MB",), "sum", "written to disks"),
+    )
+}  # fmt: skip
+
+
+class Limit(NamedTuple):
+    """How much more of something is too much.
+
+    Attributes:
+        measure: What of.
+        more: As a share of what it was (0.1 is 10 % more), or in the measure's unit.
+        is_share: Which of the two.
+    """
+
+    measure: Measure
+    more: float
+    is_share: bool
+
+    def bound(self, before: float) -> float:
+        """What it may come to, where it was so much before."""
+        return before * (1 + self.more) if self.is_share else before + self.more
+
+    def __str__(self) -> str:
+        amount = f"{100 * self.more:g}%" if self.is_share else f"{self.more:g}{self.measure.unit}"
+        return f"{self.measure.name}>{amount}"
+
+
+def limits(texts: Iterable[str]) -> tuple[Limit, ...]:
+    """Read limits, several of which may stand in one text with commas between them.
+
+    Raises:
+        LimitError: One cannot be read.
+    """
+    return tuple(limit(part) for text in texts for part in text.split(","))
+
+
+def limit(text: str) -> Limit:
+    """Read one limit.
+
+    Raises:
+        LimitError: It cannot be read.
+    """
+    match = _LIMIT.fullmatch(text.strip())
+    if match is None:
+        raise LimitError(f"{text.strip()!r:.100} is no limit such as cpu_seconds>10% or peak_memory>50MiB")
+    name, amount = match.groups()
+    measure = MEASURES.get(name)
+    if measure is None:
+        raise LimitError(f"{text.strip()!r:.100}: unknown {name}; known are {', '.join(MEASURES)}")
+    if share := _SHARE.fullmatch(amount):
+        if float(share[1]) > LARGEST_SHARE:
+            raise LimitError(f"{text.strip()!r:.100}: {amount} is over {LARGEST_SHARE:.0f}%")
+        return Limit(measure, float(share[1]) / 100, is_share=True)
+    try:
+        return Limit(measure, _amount(amount, measure), is_share=False)
+    except ValueError:
+        example = "0.5s" if measure.unit == "s" else "50MiB"
+        raise LimitError(f"{text.strip()!r:.100}: write a share such as 10%, or an amount such as {example}") from None
+
+
+def _amount(text: str, measure: Measure) -> float:
+    if not text[-1].isalpha():
+        raise ValueError("a bare number says neither what of nor how much")
+    return duration(text) if measure.unit == "s" else size(text) / MIB

@@ -1,0 +1,31 @@
+"""A comparison in plain lines, for the end of a pytest run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pytest_twin.analysis.comparison import Comparison
+from pytest_twin.report.comparison.words import Row, closing, lists, opening, rows
+
+MOST = 10
+
+
+def lines(comparison: Comparison) -> Iterator[str]:
+    """The lines; of many tests the first ten."""
+    first, *others = opening(comparison)
+    yield f"compared: {first}"
+    yield from others
+    told = comparison.told
+    shown = rows([*comparison.whole, *told[:MOST]])
+    widths = [max(len(row[at]) for row in shown) for at in range(1, len(Row._fields))] if shown else []
+    for test, *cells in shown:
+        padded = (cell.rjust(width) for cell, width in zip(cells[:-1], widths, strict=False))
+        yield f"{'  '.join((*padded, cells[-1].ljust(widths[-1])))}  {test}"
+    if len(told) > MOST:
+        yield f"… and {len(told) - MOST} more"
+    for listed in lists(comparison):
+        yield f"{listed.title}: {len(listed.tests)}"
+        yield from (f"  {test}" for test in listed.tests[:MOST])
+        if len(listed.tests) > MOST:
+            yield f"  … and {len(listed.tests) - MOST} more"
+    yield closing(comparison)

@@ -1,0 +1,55 @@
+"""A comparison as a table in a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pytest_twin.analysis.comparison import Comparison
+from pytest_twin.report.comparison.words import HEADINGS, NUMBERS, broken, closing, lists, opening, rows, tone
+
+STYLES = {"worse": "red", "better": "green", "same": ""}
+WIDE = 160  # where there is no terminal
+MOST = 100
+
+
+def text(comparison: Comparison, *, plain: bool) -> str:
+    """The text.
+
+    Args:
+        comparison: What to tell.
+        plain: Without colours, and as wide as it wants: for a file.
+    """
+    console = Console(width=WIDE, no_color=True) if plain else Console()
+    with console.capture() as captured:
+        _print(comparison, console)
+    return captured.get().rstrip("\n")
+
+
+def _print(comparison: Comparison, console: Console) -> None:
+    for line in opening(comparison):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(_table(comparison))
+    for listed in lists(comparison):
+        console.print(f"{listed.title}: {len(listed.tests)}", highlight=False)
+        for test in listed.tests[:MOST]:
+            console.print(f"  {test}", markup=False, highlight=False, soft_wrap=True)
+        if len(listed.tests) > MOST:
+            console.print(f"  … and {len(listed.tests) - MOST} more", highlight=False)
+    console.print(closing(comparison), highlight=False)
+    for line in broken(comparison):
+        console.print(line, style="bold red", markup=False, highlight=False, soft_wrap=True)
+
+
+def _table(comparison: Comparison) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in HEADINGS:
+        table.add_column(name, justify="right" if name in NUMBERS else "left", overflow="fold")
+    told = comparison.told
+    shown = [*comparison.whole, *told[:MOST]]
+    for each, cells in zip(shown, rows(shown), strict=True):
+        table.add_row(*map(escape, cells), style=STYLES[tone(each)])
+    if len(told) > MOST:
+        table.add_row(f"… and {len(told) - MOST} more")
+    return table

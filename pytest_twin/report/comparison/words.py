@@ -1,0 +1,115 @@
+"""What is said of a comparison, whatever the form."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from pytest_twin.analysis.changes import Change
+from pytest_twin.analysis.comparison import Comparison
+from pytest_twin.analysis.measurements import WHOLE
+from pytest_twin.analysis.verdicts import LESS, MORE, PERHAPS_LESS, PERHAPS_MORE, SAME, Difference
+from pytest_twin.model.measure import Measure
+from pytest_twin.model.table import visible
+
+HEADINGS = ("test", "measure", "before", "after", "ratio", "95 % interval", "verdict")
+NUMBERS = {"before", "after", "ratio"}
+TONES = {MORE: "worse", PERHAPS_MORE: "worse", LESS: "better", PERHAPS_LESS: "better", SAME: "same"}
+ALL_TESTS = "all tests together"
+
+
+class Row(NamedTuple):
+    """A difference as texts, in the order of `HEADINGS`."""
+
+    test: str
+    measure: str
+    before: str
+    after: str
+    ratio: str
+    interval: str
+    verdict: str
+
+
+class Listed(NamedTuple):
+    """Tests that something is to be said of, beside figures."""
+
+    title: str
+    tests: Sequence[str]
+
+
+def opening(comparison: Comparison) -> list[str]:
+    """The first lines: machines that differ are said before anything else."""
+    before, after = comparison.names
+    runs = [f"{number} run{'' if number == 1 else 's'}" for number in comparison.runs]
+    said = [f"other machine: {', '.join(map(visible, comparison.machines))}"] if comparison.machines else []
+    return [*said, f"{before} ({runs[0]}) -> {after} ({runs[1]})", *(f"note: {note}" for note in comparison.notes)]
+
+
+def tone(each: Difference) -> str:
+    """How it is to be seen: ``worse``, ``better`` or ``same``."""
+    return "worse" if each.broken else TONES[each.verdict]
+
+
+def rows(differences: Sequence[Difference]) -> list[Row]:
+    """Differences as texts."""
+    return [_row(each) for each in differences]
+
+
+def lists(comparison: Comparison) -> Iterator[Listed]:
+    """Tests that are new, gone, or otherwise not what they were; only where there are some."""
+    changes = comparison.changes
+    pairs = [{change.before for change in changes.renamed}, {change.after for change in changes.renamed}]
+    found = (
+        Listed("outcome changed", _changed(changes.outcomes)),
+        Listed("under another load, not compared", _changed(changes.loads)),
+        Listed("perhaps renamed, not compared", [f"{each.before} -> {each.after}" for each in changes.renamed]),
+        Listed("new", [name for name in changes.added if name not in pairs[1]]),
+        Listed("removed", [name for name in changes.removed if name not in pairs[0]]),
+    )
+    for title, tests in found:
+        if tests:
+            yield Listed(title, [visible(test) for test in tests])
+
+
+def broken(comparison: Comparison) -> list[str]:
+    """A line for each limit that is broken."""
+    found = []
+    for each in comparison.broken:
+        row = _row(each)
+        limits = ", ".join(map(str, each.broken))
+        found.append(f"{limits}: {row.test}: {row.before} -> {row.after}, {row.ratio} {row.interval}".rstrip())
+    return found
+
+
+def closing(comparison: Comparison) -> str:
+    """What it comes to."""
+    compared = len({each.test for each in comparison.differences} - {WHOLE})
+    tests = len({each.test for each in comparison.told})
+    return f"{compared} tests compared, {tests} of them not the same, {len(comparison.broken)} limits broken"
+
+
+def _row(each: Difference) -> Row:
+    verdict = each.verdict + (f", over {', '.join(map(str, each.broken))}" if each.broken else "")
+    interval = "" if each.low is None or each.high is None else f"{_times(each.low)} to {_times(each.high)}"
+    return Row(
+        ALL_TESTS if each.test == WHOLE else visible(each.test),
+        each.measure.name,
+        _amount(each.before, each.measure),
+        _amount(each.after, each.measure),
+        "" if each.verdict == SAME and max(each.before, each.after) < each.measure.floor else f"x{_times(each.ratio)}",
+        interval,
+        verdict,
+    )
+
+
+def _times(ratio: float) -> str:
+    return "inf" if math.isinf(ratio) else f"{ratio:.2f}"
+
+
+def _amount(value: float, measure: Measure) -> str:
+    return f"{1000 * value:.1f} ms" if measure.unit == "s" and value < 1 else f"{value:.2f} {measure.unit}"
+
+
+def _changed(found: Sequence[Change]) -> list[str]:
+    return [f"{each.test}: {each.before or 'none'} -> {each.after or 'none'}" for each in found]
