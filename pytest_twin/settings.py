@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 PER_TEST = ("marked", "all", "failed", "none")
-TABLE = "pytest-twin"
+TABLE, BUDGETS = "pytest-twin", "budgets"
 
 
 class SettingsError(ValueError):
@@ -122,6 +122,7 @@ class Settings:
     dry_run: bool = _option(
         False, _switch, "print what would be applied to which test, apply nothing", plugin_only=True
     )
+    budgets: tuple[Mapping[str, Any], ...] = ()  # tables of pyproject.toml only: no flag could hold them
 
     @classmethod
     def of(cls, *sources: Mapping[str, object]) -> Settings:
@@ -135,6 +136,7 @@ class Settings:
             raw = next((value for source in sources if (value := source.get(name)) is not None and value != ""), None)
             if raw is not None:
                 values[name] = read(name, option, raw)
+        values[BUDGETS] = next((source[BUDGETS] for source in sources if BUDGETS in source), ())
         return cls(**values)
 
 
@@ -152,7 +154,7 @@ def read(name: str, option: Option, raw: object) -> Any:
 
 def options(of: type[DataclassInstance] = Settings) -> dict[str, Option]:
     """The options by field name."""
-    return {each.name: each.metadata["option"] for each in fields(of)}
+    return {each.name: each.metadata["option"] for each in fields(of) if "option" in each.metadata}
 
 
 def default(name: str) -> Any:
@@ -181,13 +183,21 @@ def from_pyproject(document: Mapping[str, Any]) -> dict[str, object]:
     for name, table in ((TABLE, own), ("pytest", tool.get("pytest", {}))):
         if not isinstance(table, dict):
             raise SettingsError(f"pyproject.toml: [tool.{name}] is not a table")
-    names = {("twin" if name == "enabled" else name): name for name in options()}
+    names = {("twin" if name == "enabled" else name): name for name in (*options(), BUDGETS)}
+    if not _are_tables(own.get(BUDGETS, [])):
+        raise SettingsError(
+            f"pyproject.toml: [tool.{TABLE}]: {BUDGETS} is not a list of tables; write [[tool.{TABLE}.{BUDGETS}]]"
+        )
     for key in [key for key in own if key not in names]:
         hint = _near(key, names) or f"; known are {', '.join(names)}"
         raise SettingsError(f"pyproject.toml: [tool.{TABLE}]: unknown key {key}{hint}")
     pytests = {**tool.get("pytest", {}).get("ini_options", {}), **tool.get("pytest", {})}
     under = {name: pytests[word(name)] for name in options() if word(name) in pytests}
     return {**{names[key]: value for key, value in own.items()}, **under}
+
+
+def _are_tables(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, dict) for each in value)
 
 
 def table_of(pyproject: Path) -> dict[str, object]:
