@@ -41,6 +41,7 @@ def around(
             _fail(each for each in applied if each.failed)
             yield
     finally:
+        attempt.had = [f"{each.part} (achieved {each.said or 'nothing'})" for each in applied]
         for each in applied:
             if not each.part.strict and (trouble := _trouble(each)):
                 item.warn(TwinWarning(f"{each.part}: {trouble}"))

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 from pytest_twin.model import attempt as figures
 from pytest_twin.model import event
+from pytest_twin.model.budget import cell, judged
 from pytest_twin.model.event import Event
 from pytest_twin.model.table import record
 from pytest_twin.run_folder import folder_of
+from pytest_twin.spending import Spending
 
 if TYPE_CHECKING:
     from pytest_twin.model.attempt import Counters
+    from pytest_twin.model.budget import Budget, Finding
     from pytest_twin.recording import Recording
 
 
@@ -22,9 +25,11 @@ class Attempt:
         nodeid: The test.
         id: The name of its events.
         load: What it runs under, for the row.
+        had: The loads around it, with what there was of each, once its body has ended.
         asks: Whether the test uses a marker or a fixture of ours; None until it is called.
         number: 1, and more where a plugin runs the test again.
         outcome: How it went, so far.
+        findings: The verdicts on its budget, once its body has ended.
         is_over: Whether its row is written.
     """
 
@@ -32,12 +37,15 @@ class Attempt:
         """Begin to account for it."""
         self.nodeid = nodeid
         self.load = ""
+        self.had: list[str] = []
         self.asks: bool | None = None
         self.number, self.outcome, self.is_over = number, "", False
         self._recording = recording
         self.id = recording.new_id("t")
         self._phases: dict[str, list[Counters]] = {}
         self._exact: list[float | None] = [None] * len(figures.EXACT)
+        self.findings: list[Finding] = []
+        self._peak: int | None = None  # before the high-water mark was reset
         self.began = recording.elapsed()
         recording.emit(Event(self.began, event.START, self.id, event.TEST, nodeid))
         recording.meter.forget_peak()
@@ -56,11 +64,24 @@ class Attempt:
         """Add to what it runs under."""
         self.load = f"{self.load} {load}".strip()
 
+    def spending(self) -> Spending:
+        """Count what is spent from now on."""
+        self._keep_peak()
+        return Spending(self._recording)
+
+    def judge(self, budget: Budget, spending: Spending) -> None:
+        """Its body has ended: was it within the budget?"""
+        self.findings += judged(budget, spending.until_now(self._phases["call"]))
+
+    def _keep_peak(self) -> None:
+        self._peak = max(filter(None, (self._peak, self._recording.meter.peak())), default=None)
+
     def finish(self) -> list[tuple[str, object]]:
         """Take its last figures; comes back with those for reports: CPU seconds, peak memory, the load."""
         recording = self._recording
-        self._exact = figures.figures(self._phases, self._account, recording.account(), recording.meter.peak())
-        return figures.properties(self._exact, self.load)
+        self._keep_peak()
+        self._exact = figures.figures(self._phases, self._account, recording.account(), self._peak)
+        return figures.properties(self._exact, self.load, cell(self.findings))
 
     def end(self, *, keep: bool) -> None:
         """Write its row and its end; `keep` gives it a folder of its own."""
@@ -69,7 +90,9 @@ class Attempt:
         began = (recording.clock.stamp(self.began), f"{self.began:.4f}", f"{ended - self.began:.6f}")
         who = (self.nodeid, str(self.number), recording.worker, self.outcome)
         exact = (*figures.walls(self._phases), *figures.cells(self._exact))
-        recording.write_test(record((*who, *began, *exact, self.load, self.folder if keep else "", "")))
+        recording.write_test(
+            record((*who, *began, *exact, self.load, cell(self.findings), self.folder if keep else "", ""))
+        )
         recording.emit(Event(ended, event.END, self.id, event.TEST, self.nodeid, detail=self.outcome))
         self.is_over = True
         self._phases = {}  # which would be kept as long as the test

@@ -10,7 +10,7 @@ from collections.abc import Container, Iterator
 from typing import Any
 
 from pytest_twin import hardware
-from pytest_twin.model.attempt import Children, Counters
+from pytest_twin.model.attempt import Children, Counters, Offspring
 from pytest_twin.probes.kernel import GIB, PROC, KeptOpen, read_bytes
 from pytest_twin.probes.tree_sources import Linux, io_of
 from stressors import capacity
@@ -56,6 +56,19 @@ class Meter:
             ended = resource.getrusage(resource.RUSAGE_CHILDREN)
             unit = 1 if sys.platform == "darwin" else 1024
             return Children(ended[0] + ended[1] + self._cpu_of_living(leave_out), ended[2] * unit)
+
+    def offspring(self, leave_out: Container[int | None] = ()) -> Offspring | None:
+        """What tells whether children are started; None where nothing does.
+
+        A child that only began and ended has had page faults of its own, and they are handed on when it is waited for.
+        """
+        if sys.platform == "win32":
+            return None
+        else:  # noqa: RET505
+            ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+            told = os.path.exists(f"{PROC}/self/task")
+            living = frozenset(pid for pid in self._living() if pid not in leave_out) if told else None
+            return Offspring(ended[6] + ended[7] + ended[14] + ended[15], living)
 
     def forget_peak(self) -> None:
         """Reset the high-water mark of resident memory (proc_pid_clear_refs(5)), where that can be done."""

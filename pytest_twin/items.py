@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from pytest_twin.model.budget import Budget
+    from pytest_twin.model.budget_rules import Rule
     from pytest_twin.model.load import Kinds, Load
     from pytest_twin.model.schedule import Planned, Schedule
     from pytest_twin.settings import Settings
@@ -18,12 +20,15 @@ if TYPE_CHECKING:
 SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 SESSION_SCHEDULE: pytest.StashKey[Schedule | None] = pytest.StashKey()
 RUN = "twin-run"  # the plugin that records, once something asks for it
-STRESS, SHARED, SCHEDULE = "stress", "shared", "twin_schedule"
+RULES: pytest.StashKey[Sequence[Rule]] = pytest.StashKey()
+BUDGET_OF: pytest.StashKey[Budget] = pytest.StashKey()
+STRESS, SHARED, SCHEDULE, BUDGET = "stress", "shared", "twin_schedule", "twin_budget"
 STRESSING = frozenset({"stress_load", "stress_cpu", "stress_mem", "stress_disk"})
 FIXTURES = STRESSING | {"twin_logger"}
 MARKERS = (
     f"{STRESS}(cpu=, mem=, disk=, ramp=, ...): put this load around the test; a bare mark applies nothing",
     f"{SCHEDULE}(path): play this schedule of loads around the test",
+    f"{BUDGET}(cpu_seconds=, peak_memory=, duration=, ...): fail the test if it takes more",
 )
 
 
@@ -55,18 +60,72 @@ def marks_of(item: pytest.Item) -> list[pytest.Mark]:
         mark
         for node in reversed(item.listchain())  # what `iter_markers` does, but that takes several times as long
         for mark in node.own_markers
-        if mark.name == SCHEDULE or (mark.name == STRESS and (mark.args or mark.kwargs))
+        if mark.name in {SCHEDULE, BUDGET} or (mark.name == STRESS and (mark.args or mark.kwargs))
     ]
 
 
 def asks(item: pytest.Item) -> bool:
     """Whether a test uses a marker or a fixture of ours for anything."""
-    return asks_by_fixture(item) or bool(marks_of(item))
+    return asks_by_fixture(item) or bool(marks_of(item)) or any(rules_for(item))
 
 
 def asks_by_fixture(item: pytest.Item) -> bool:
     """Whether a test uses a fixture of ours."""
     return not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+
+
+def read_rules(tables: Sequence[Mapping[str, Any]]) -> Sequence[Rule]:
+    """The budgets of the configuration.
+
+    Raises:
+        pytest.UsageError: With one line for each thing that is wrong with them.
+    """
+    if not tables:
+        return ()
+    from pytest_twin.loads import read_load
+    from pytest_twin.model.budget import BudgetError
+    from pytest_twin.model.budget_rules import rules
+
+    try:
+        return rules(tables, read_load)
+    except BudgetError as error:
+        raise pytest.UsageError(
+            "\n".join(f"pyproject.toml: {key}: {problem}" for key, problem in error.problems)
+        ) from None
+
+
+def rules_for(item: pytest.Item) -> Iterator[Mapping[str, Any]]:
+    """The limits that the configuration has for a test, table by table."""
+    rules = item.config.stash.get(RULES, ())
+    if rules:
+        marks = {mark.name for mark in item.iter_markers()}
+        yield from (rule.keywords for rule in rules if rule.selects(item.nodeid, marks))
+
+
+def budget_of(item: pytest.Item, marks: Iterable[pytest.Mark]) -> Budget | None:
+    """The budget of a test, None without one.
+
+    Of two limits of the same kind the closer mark's counts, and any mark's before the configuration's, in which a later
+    table counts before an earlier one.
+
+    Raises:
+        BudgetError: Something is wrong with it.
+    """
+    if BUDGET_OF in item.stash:
+        return item.stash[BUDGET_OF]
+    own = [mark for mark in marks if mark.name == BUDGET]
+    layers = [*rules_for(item), *(mark.kwargs for mark in reversed(own))]
+    if not layers:
+        return None
+    from pytest_twin.loads import read_load
+    from pytest_twin.model.budget import BudgetError, merged, parse
+
+    for mark in own:
+        if mark.args or not mark.kwargs:
+            said = repr(mark.args[0]) if mark.args else ""
+            raise BudgetError([("", f"{BUDGET}({said}) has no keyword; write {BUDGET}(cpu_seconds=2)")])
+    budget = item.stash[BUDGET_OF] = parse(merged(layers), read_load)
+    return budget
 
 
 def load_of(marks: Iterable[pytest.Mark]) -> Load:
@@ -99,6 +158,8 @@ def wants_alone(item: pytest.Item, each: Schedule | None) -> bool:
         each: The schedule that is played around each test that it selects.
     """
     marks = marks_of(item)
+    if (budget := budget_of(item, marks)) is not None and budget.slowdown is not None:
+        return True
     if any(mark.kwargs.get(SHARED) for mark in marks if mark.name == STRESS):
         return False
     if not STRESSING.isdisjoint(getattr(item, "fixturenames", ())) or schedule_of(item, marks) or load_of(marks):
@@ -132,6 +193,7 @@ def check(items: Iterable[pytest.Item]) -> None:
     Raises:
         pytest.UsageError: With one line for each thing that is wrong, of the whole collection.
     """
+    from pytest_twin.model.budget import BudgetError
     from pytest_twin.model.load import LoadError
     from pytest_twin.model.schedule import ScheduleError
 
@@ -141,9 +203,13 @@ def check(items: Iterable[pytest.Item]) -> None:
             marks = marks_of(item)
             load_of(marks)
             schedule_of(item, marks)
+            budget_of(item, marks)
         except LoadError as error:
             for key, problem in error.problems:
                 wrong[f"{item.nodeid}: {STRESS}{f'({key})' if key else ''}: {problem}"] = None
+        except BudgetError as error:
+            for key, problem in error.problems:
+                wrong[f"{item.nodeid}: {f'{BUDGET}({key}): ' if key else ''}{problem}"] = None
         except ScheduleError as error:
             for problem in error.problems:
                 wrong[f"{item.nodeid}: {problem}"] = None

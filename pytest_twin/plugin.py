@@ -9,6 +9,7 @@ import pytest
 from pytest_twin import settings as options
 from pytest_twin.items import (
     MARKERS,
+    RULES,
     RUN,
     SESSION_SCHEDULE,
     SETTINGS,
@@ -18,6 +19,7 @@ from pytest_twin.items import (
     described,
     has_workers,
     kinds,
+    read_rules,
 )
 from pytest_twin.settings import Settings, SettingsError
 
@@ -53,6 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
     settings = config.stash[SETTINGS] = _settings(config)
     _check_limit(settings)
+    config.stash[RULES] = read_rules(settings.budgets)
     config.stash[SESSION_SCHEDULE] = _schedule(config, settings)
     if (settings.enabled or settings.schedule or has_workers(config)) and not settings.dry_run:
         from pytest_twin.runtest import run_of

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pytest_twin import host, probes
 from pytest_twin.model import event
-from pytest_twin.model.attempt import Account, Children
+from pytest_twin.model.attempt import Account, Children, Offspring
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.event import Event, detail
 from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, SCHEDULE, TESTS, RunFolder
@@ -248,9 +248,18 @@ class Recording:
         at = time.monotonic()
         found_at, children = self._children
         if not just_now or at - found_at > JUST_NOW_S:
-            children = self.meter.children((self._sampler.pid if self._sampler else None, self._supervisor.pid))
+            children = self.meter.children(self._own)
             self._children = at, children
         return Account(children, *self.meter.io())
+
+    def offspring(self) -> Offspring | None:
+        """What tells whether this process starts children, ours not included."""
+        return self.meter.offspring(self._own)
+
+    @property
+    def _own(self) -> tuple[int | None, int | None]:
+        """The children that are ours."""
+        return self._sampler.pid if self._sampler else None, self._supervisor.pid
 
     def write_test(self, row: str) -> None:
         """Write a row of tests.csv."""
@@ -296,5 +305,5 @@ class Recording:
         # bytes and operations count from the first worker on, which is before the load was ready; CPU seconds do not
         counted = reply["began"] if reply["since"] is None or "cpu_s" not in part.kind.measure else reply["since"]
         spent = 0.0 if counted is None else reply["at"] - counted - reply["paused"]
-        achieved = part.said_achieved(reply["achieved"], spent, self._usable)
+        achieved = applied.said = part.said_achieved(reply["achieved"], spent, self._usable)
         self.emit(said._replace(elapsed_s=max(at, 0.0), event=name, achieved=achieved, detail=text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -16,16 +17,18 @@ from pytest_twin.items import (
     SETTINGS,
     asks,
     asks_by_fixture,
+    budget_of,
     has_workers,
     load_of,
     marks_of,
     schedule_of,
     wants_alone,
 )
+from pytest_twin.judging import fail_if_over
 from pytest_twin.loads import read_limit
 from pytest_twin.model.clock import Clock
 from pytest_twin.recording import Recording, new_clock
-from pytest_twin.run_folder import ANNOTATIONS, RunFolder, RunFolderError
+from pytest_twin.run_folder import ANNOTATIONS, TESTS, RunFolder, RunFolderError
 from pytest_twin.sampler import SamplerError
 from pytest_twin.turns import Turns
 
@@ -216,13 +219,19 @@ class Run:
         """Put the test's load around its body, ready before the first line of it."""
         attempt = item.stash[ATTEMPT]
         marks = marks_of(item)
-        attempt.asks = bool(marks) or asks_by_fixture(item)
+        budget = budget_of(item, marks)
+        attempt.asks = bool(marks) or asks_by_fixture(item) or budget is not None
         with self._around(item, marks, attempt):
+            spending = attempt.spending() if budget else None
             attempt.border("call")
             try:
-                return (yield)
+                result = yield
             finally:
                 attempt.border("call")
+                if budget is not None and spending is not None:
+                    attempt.judge(budget, spending)
+        fail_if_over(item, attempt, self._told_in(item, attempt))
+        return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Iterator[None]:
@@ -262,6 +271,11 @@ class Run:
         if wanted == "marked":
             return asks(item) if attempt.asks is None else attempt.asks
         return wanted == "all" or (wanted == "failed" and attempt.outcome in {"failed", "error"})
+
+    def _told_in(self, item: pytest.Item, attempt: Attempt) -> str:
+        """Where the files tell of a test that its budget is about to fail."""
+        kept = self.settings.per_test == "failed" or self._keeps(item, attempt)
+        return f"{self.settings.report_dir}{os.sep}{attempt.folder if kept else TESTS}"
 
     def _tell(self) -> None:
         """Let other plugins know what happened."""

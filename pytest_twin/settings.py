@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_twin.model.measure import Limit
 
 PER_TEST = ("marked", "all", "failed", "none")
-TABLE = "pytest-twin"
+TABLE, BUDGETS = "pytest-twin", "budgets"
 LAST = "last"  # in the place of a baseline's name: the run that was saved last
 DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(10))}
 
@@ -161,6 +161,7 @@ class Settings:
     dry_run: bool = _option(
         False, _switch, "print what would be applied to which test, apply nothing", plugin_only=True
     )
+    budgets: tuple[Mapping[str, Any], ...] = ()  # tables of pyproject.toml only: no flag could hold them
 
     @classmethod
     def of(cls, *sources: Mapping[str, object]) -> Settings:
@@ -176,6 +177,7 @@ class Settings:
                 values[name] = read(name, option, raw)
         if values.get("save") or values.get("compare"):
             values["enabled"] = True  # what is to be compared has to be recorded
+        values[BUDGETS] = next((source[BUDGETS] for source in sources if BUDGETS in source), ())
         return cls(**values)
 
 
@@ -193,7 +195,7 @@ def read(name: str, option: Option, raw: object) -> Any:
 
 def options(of: type[DataclassInstance] = Settings) -> dict[str, Option]:
     """The options by field name."""
-    return {each.name: each.metadata["option"] for each in fields(of)}
+    return {each.name: each.metadata["option"] for each in fields(of) if "option" in each.metadata}
 
 
 def default(name: str) -> Any:
@@ -222,13 +224,21 @@ def from_pyproject(document: Mapping[str, Any]) -> dict[str, object]:
     for name, table in ((TABLE, own), ("pytest", tool.get("pytest", {}))):
         if not isinstance(table, dict):
             raise SettingsError(f"pyproject.toml: [tool.{name}] is not a table")
-    names = {("twin" if name == "enabled" else name): name for name in options()}
+    names = {("twin" if name == "enabled" else name): name for name in (*options(), BUDGETS)}
+    if not _are_tables(own.get(BUDGETS, [])):
+        raise SettingsError(
+            f"pyproject.toml: [tool.{TABLE}]: {BUDGETS} is not a list of tables; write [[tool.{TABLE}.{BUDGETS}]]"
+        )
     for key in [key for key in own if key not in names]:
         hint = _near(key, names) or f"; known are {', '.join(names)}"
         raise SettingsError(f"pyproject.toml: [tool.{TABLE}]: unknown key {key}{hint}")
     pytests = {**tool.get("pytest", {}).get("ini_options", {}), **tool.get("pytest", {})}
     under = {name: pytests[word(name)] for name in options() if word(name) in pytests}
     return {**{names[key]: value for key, value in own.items()}, **under}
+
+
+def _are_tables(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, dict) for each in value)
 
 
 def table_of(pyproject: Path) -> dict[str, object]:

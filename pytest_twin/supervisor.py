@@ -35,13 +35,14 @@ class Applied:
         ready_at: `time.monotonic` when it was really there, None before.
         ended_at: `time.monotonic` when it was gone, None before.
         failed: Why it could not be applied or died, empty if neither.
+        said: What was really there, as annotations.csv says it once it has ended.
     """
 
     def __init__(self, supervisor: Supervisor, name: str, part: Part, test: str, note: str) -> None:
         self.id, self.part, self.test, self.note = name, part, test, note
         self.ready_at: float | None = None
         self.ended_at: float | None = None
-        self.failed = ""
+        self.failed = self.said = ""
         self._supervisor = supervisor
         self._figures: dict[str, Any] = {}
         self._ready, self._ended, self._answered = threading.Event(), threading.Event(), threading.Event()

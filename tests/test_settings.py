@@ -152,7 +152,7 @@ def test_other_tools_are_left_alone():
     ("key", "hint"),
     [
         ("intervall", "did you mean interval?"),
-        ("xyz", f"known are {', '.join(['twin', *list(settings.options())[1:]])}"),
+        ("xyz", f"known are twin, {', '.join([*settings.options(), 'budgets'][1:])}"),
     ],
 )
 def test_an_unknown_key_of_the_table_says_what_it_may_be(key, hint):

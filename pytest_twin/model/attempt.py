@@ -45,6 +45,7 @@ EXACT = (
 )
 _CIRCUMSTANCES = (
     Column("load", "", "What it ran under.", None),
+    Column("budget", "", "`ok`, or what was over its budget or could not be told; empty without one.", None),
     Column("folder", "", "Its own folder, within this one.", None),
 )
 TREE_PEAK = "tree_peak_memory_MB"
@@ -84,6 +85,28 @@ class Children(NamedTuple):
     peak: float | None
 
 
+class Offspring(NamedTuple):
+    """Whether children were started is told by two of these.
+
+    Attributes:
+        ended: A figure that is higher with each child that was waited for, however little it did.
+        living: The processes that are children, whether or not they ended; None where that is not told.
+    """
+
+    ended: float
+    living: frozenset[int] | None
+
+    def since(self, earlier: Offspring) -> float | None:
+        """1 if there were new children, 0 if there were none; None where one from before ended, which hides others."""
+        if self.living is None or earlier.living is None:
+            return 1.0 if self.ended > earlier.ended else None
+        if self.living - earlier.living:
+            return 1.0
+        if self.ended == earlier.ended:
+            return 0.0
+        return None if earlier.living - self.living else 1.0
+
+
 class Account(NamedTuple):
     """What it has counted at the beginning or the end of an attempt, for children and of I/O, in bytes."""
 
@@ -114,9 +137,9 @@ def figures(phases: Phases, began: Account, ended: Account, peak: int | None) ->
     _, *counted = zip(*readings, strict=True) if readings else [()] * 5
     user, system, switches, faults = map(_sum, counted)
     # what a child used before it ended is rounded to ticks when it is handed on, which may take some milliseconds back
-    children = None if (grown := _growth(ended.children.cpu_s, began.children.cpu_s)) is None else max(0.0, grown)
+    children = None if (more := grown(ended.children.cpu_s, began.children.cpu_s)) is None else max(0.0, more)
     largest = ended.children.peak if (ended.children.peak or 0) > (began.children.peak or 0) else None
-    read, written = _growth(ended.read, began.read), _growth(ended.written, began.written)
+    read, written = grown(ended.read, began.read), grown(ended.written, began.written)
     sizes = [None if size is None else size / MIB for size in (peak, largest, read, written)]
     return [user, system, children, *sizes, switches, faults]
 
@@ -129,7 +152,8 @@ def _sum(borders: Sequence[float | None]) -> float | None:
         return None
 
 
-def _growth(late: float | None, early: float | None) -> float | None:
+def grown(late: float | None, early: float | None) -> float | None:
+    """By how much a counter is higher than before; None where one of the two is not known."""
     return None if late is None or early is None else late - early
 
 
@@ -141,8 +165,8 @@ def cells(exact: Sequence[float | None]) -> list[str]:
     return ["" if value is None else text % value for text, value in zip(_FORMATS, exact, strict=True)]
 
 
-def properties(exact: Sequence[float | None], load: str) -> list[tuple[str, object]]:
-    """Some of them for other reports: CPU seconds, peak memory, and the load."""
+def properties(exact: Sequence[float | None], load: str, budget: str = "") -> list[tuple[str, object]]:
+    """Some of them for other reports: CPU seconds, peak memory, the load, and the verdict on the budget."""
     user, system, children, peak, children_peak, *_ = exact
     found = (
         ("twin_cpu_s", None if user is None or system is None else user + system),
@@ -151,4 +175,4 @@ def properties(exact: Sequence[float | None], load: str) -> list[tuple[str, obje
         ("twin_children_peak_memory_MB", children_peak),
     )
     told: list[tuple[str, object]] = [(name, round(value, 6)) for name, value in found if value is not None]
-    return [*told, ("twin_load", load)] if load else told
+    return [*told, *((name, text) for name, text in (("twin_load", load), ("twin_budget", budget)) if text)]
