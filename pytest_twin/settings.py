@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 PER_TEST = ("marked", "all", "failed", "none")
+FORMS = ("html", "md", "json")
 TABLE = "pytest-twin"
 
 
@@ -88,6 +89,20 @@ def _per_test(raw: object) -> str:
     return str(raw)
 
 
+def read_forms(raw: object) -> tuple[str, ...]:
+    """Forms of a report: ``html,md``; each once, in the order in which they stand.
+
+    Raises:
+        ValueError: One is not known.
+    """
+    words = [word.strip() for word in (raw if isinstance(raw, list | tuple) else str(raw).split(",")) if str(word).strip()]
+    if unknown := [word for word in words if word not in FORMS]:
+        raise ValueError(f"has {unknown[0]!r:.40}, which is not one of {', '.join(FORMS)}{_near(unknown[0], FORMS)}")
+    if not words:
+        raise ValueError(f"names none of {', '.join(FORMS)}")
+    return tuple(dict.fromkeys(words))
+
+
 def _option(
     default: Any, reader: Callable[[object], Any], text: str, metavar: str = "", *, plugin_only: bool = False
 ) -> Any:
@@ -119,6 +134,10 @@ class Settings:
     limit: Mapping[str, Any] | None = _option(
         None, _words, "the most load at the same time; what would be more is not applied", "LOAD"
     )
+    report: tuple[str, ...] | None = _option(
+        None, read_forms, "what to make of the run at its end: html, md, json", "FORMS", plugin_only=True
+    )
+    json: Path | None = _option(None, _path, "write the run into this file as JSON", "PATH", plugin_only=True)
     dry_run: bool = _option(
         False, _switch, "print what would be applied to which test, apply nothing", plugin_only=True
     )
