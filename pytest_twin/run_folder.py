@@ -230,12 +230,17 @@ def _unescaped(cell: str) -> str:
 
 def write(path: Path, text: str) -> None:
     """A file of its owner's, and through no link."""
+    write_lines(path, (text,))
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """The same, of a text that comes in pieces."""
 
     def private(name: str, flags: int) -> int:
         return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
 
     with open(path, "w", encoding="utf-8", newline="", opener=private) as file:
-        file.write(text)
+        file.writelines(lines)
 
 
 def _remove_empty(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,7 @@ class Run:
         settings: The options of the session.
         worker_error: What pytest-xdist workers found wrong with what the tests ask for.
         strict_error: What the session's schedule asked for strictly, and was not had.
+        reports: A line for each report, which tells where it is or why it is not.
     """
 
     def __init__(self, config: pytest.Config, settings: Settings, schedule: Schedule | None) -> None:
@@ -59,6 +61,7 @@ class Run:
         self.recording: Recording | None = None
         self._prepared: Recording | None = None
         self.worker_error = self.strict_error = ""
+        self.reports: list[str] = []
         self._player: Player | None = None
         self._each = schedule if schedule is not None and schedule.is_for_each_test else None
         self._stack = ExitStack()
@@ -140,6 +143,15 @@ class Run:
                     self.recording.skipped(missed.id, part.kind.type, part.text, reason)
         self._stack.close()
         self._tell()
+        self._report()
+
+    def _report(self) -> None:
+        """Make the reports that are asked for of the files, which are complete now."""
+        if self.recording is not None and not self._worker and (self.settings.report or self.settings.json):
+            from pytest_twin.report.ending import write_reports
+
+            near = self._config.invocation_params.dir
+            self.reports = list(write_reports(self._folder.path, self.settings, near, os.environ))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:

@@ -95,7 +95,9 @@ def read_forms(raw: object) -> tuple[str, ...]:
     Raises:
         ValueError: One is not known.
     """
-    words = [word.strip() for word in (raw if isinstance(raw, list | tuple) else str(raw).split(",")) if str(word).strip()]
+    words = [
+        word.strip() for word in (raw if isinstance(raw, list | tuple) else str(raw).split(",")) if str(word).strip()
+    ]
     if unknown := [word for word in words if word not in FORMS]:
         raise ValueError(f"has {unknown[0]!r:.40}, which is not one of {', '.join(FORMS)}{_near(unknown[0], FORMS)}")
     if not words:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pytest_twin.analysis.panels import Values
-from pytest_twin.analysis.spans import UNFINISHED, Span, seconds
+from pytest_twin.analysis.spans import UNFINISHED, Origin, Span, Values, seconds
 from pytest_twin.model import event
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ class Attempt(NamedTuple):
         return self.outcome in BAD
 
 
-def attempts(tests: pd.DataFrame, since: pd.Timestamp, spans: Sequence[Span]) -> list[Attempt]:
+def attempts(tests: pd.DataFrame, since: Origin, spans: Sequence[Span]) -> list[Attempt]:
     """The tests of a run in the order of their beginnings, those included that only began.
 
     Args:

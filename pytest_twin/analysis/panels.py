@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+from pytest_twin.analysis.spans import Values
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Values = np.ndarray[Any, np.dtype[np.float64]]
 SHORTEST_S = 1e-3  # two rows that are nearer have no rate
 
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_twin.analysis.levels import gaps
-from pytest_twin.analysis.panels import Values
-from pytest_twin.analysis.spans import UNFINISHED, Note, Span
+from pytest_twin.analysis.spans import UNFINISHED, Note, Span, Values
 from pytest_twin.model import event
 
 if TYPE_CHECKING:

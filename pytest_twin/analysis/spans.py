@@ -6,11 +6,15 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from pytest_twin.model import event
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
+
+Values = np.ndarray[Any, np.dtype[np.float64]]
+AGREE_S = 0.002  # a time of the calendar is written to the millisecond
 
 UNFINISHED = "unfinished"
 NO_LOADS = frozenset({event.TEST, event.PHASE, event.GAP, event.NOTE})
@@ -63,19 +67,48 @@ class Note(NamedTuple):
     worker: str
 
 
-def began(frames: Sequence[pd.DataFrame]) -> pd.Timestamp | None:
+class Origin(NamedTuple):
+    """Where the time of a run begins.
+
+    Attributes:
+        at: By the calendar, to the millisecond.
+        elapsed_s: By the run's own seconds, which are finer; NaN where there are none.
+    """
+
+    at: pd.Timestamp
+    elapsed_s: float
+
+
+def origin(frames: Sequence[pd.DataFrame]) -> Origin | None:
     """The first time that stands in any of these frames; None where none has a row."""
-    firsts = [frame.index.min() for frame in frames if len(frame)]
-    return min(firsts) if firsts else None
+    found = [frame for frame in frames if len(frame)]
+    if not found:
+        return None
+    first = min(frame.index.min() for frame in found)
+    shifts = np.concatenate([_own(frame) - _calendar(frame, first) for frame in found])
+    known = shifts[~np.isnan(shifts)]
+    return Origin(first, float(np.median(known)) if len(known) else np.nan)
 
 
-def seconds(frame: pd.DataFrame, since: pd.Timestamp) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """The times of the rows, in seconds."""
-    times: np.ndarray[Any, np.dtype[np.float64]] = (frame.index - since).total_seconds().to_numpy(float)
+def seconds(frame: pd.DataFrame, since: Origin) -> Values:
+    """The times of the rows, in seconds; a row whose own seconds count from elsewhere goes by the calendar."""
+    calendar, own = _calendar(frame, since.at), _own(frame) - since.elapsed_s
+    return np.maximum(np.where(np.abs(own - calendar) < AGREE_S, own, calendar), 0.0)
+
+
+def _calendar(frame: pd.DataFrame, since: pd.Timestamp) -> Values:
+    times: Values = (frame.index - since).total_seconds().to_numpy(float)
     return times
 
 
-def spans(events: pd.DataFrame, since: pd.Timestamp, last_s: float) -> list[Span]:
+def _own(frame: pd.DataFrame) -> Values:
+    if "elapsed_s" not in frame:
+        return np.full(len(frame), np.nan)
+    times: Values = frame["elapsed_s"].to_numpy(dtype=float, na_value=np.nan)
+    return times
+
+
+def spans(events: pd.DataFrame, since: Origin, last_s: float) -> list[Span]:
     """What lasted, in the order of the starts.
 
     Args:
@@ -99,7 +132,7 @@ def spans(events: pd.DataFrame, since: pd.Timestamp, last_s: float) -> list[Span
     return sorted(found, key=lambda span: (span.start_s, -span.end_s))
 
 
-def notes(events: pd.DataFrame, since: pd.Timestamp) -> list[Note]:
+def notes(events: pd.DataFrame, since: Origin) -> list[Note]:
     """What was noted, in the order of time."""
     return [
         Note(at, told(fields(row["detail"])), row["test"], row["worker"])
@@ -125,7 +158,7 @@ def told(detail: Mapping[str, Any]) -> str:
     return ", ".join([*([str(detail["text"])] if "text" in detail else []), *rest])
 
 
-def _rows(events: pd.DataFrame, since: pd.Timestamp) -> list[tuple[float, dict[str, str]]]:
+def _rows(events: pd.DataFrame, since: Origin) -> list[tuple[float, dict[str, str]]]:
     """Each row with its time; what is missing is empty text."""
     names = [name for name in event.FIELDS if name in events and name not in {"timestamp", "elapsed_s"}]
     columns = [events[name].astype(object).where(events[name].notna(), "").tolist() for name in names]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pytest_twin.analysis.panels import Values
+from pytest_twin.analysis.spans import Values
 
 if TYPE_CHECKING:
     import pandas as pd

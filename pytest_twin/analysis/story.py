@@ -11,9 +11,8 @@ import numpy as np
 
 from pytest_twin.analysis.attempts import Attempt, attempts
 from pytest_twin.analysis.overview import LoadEnd, LoadLine, together
-from pytest_twin.analysis.panels import Values
 from pytest_twin.analysis.shortcomings import shortcomings
-from pytest_twin.analysis.spans import UNFINISHED, Note, Span, began, notes, seconds, spans
+from pytest_twin.analysis.spans import UNFINISHED, Note, Span, Values, notes, origin, seconds, spans
 from pytest_twin.model import event
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from pytest_twin.frames import Run
 
-OUTCOMES = ("passed", "failed", "error", "unfinished", "xpassed", "xfailed", "skipped")
+OUTCOMES = ("failed", "error", "unfinished", "passed", "xpassed", "xfailed", "skipped")
 CUT = "the run ended before it did"
 PEAKS = (
     "cpu_percent", "ram_used_percent", "swap_used_percent", "tests_resident_MB", "stress_resident_MB", "load_1m",
@@ -115,7 +114,7 @@ def tell(run: Run, names: Sequence[str], documents: Sequence[str]) -> Story:
         documents: How those of its fingerprint and its schedule are called; one that is not named is not missed.
     """
     frames = dict(zip(names, (run.samples, run.events, run.tests), strict=True))
-    since = began(list(frames.values()))
+    since = origin(list(frames.values()))
     if since is None:
         told = shortcomings(frames, {}, np.array([]), (), ())
         return Story(run, None, 0.0, np.array([]), (), (), (), (), Counter(), told)
@@ -126,7 +125,7 @@ def tell(run: Run, names: Sequence[str], documents: Sequence[str]) -> Story:
     last = max([last, *(attempt.end_s for attempt in found)])
     missing = dict(zip(documents, (run.fingerprint, run.schedule), strict=False))
     return Story(
-        run, since, last, times, lasting, noted, found, _loads(lasting),
+        run, since.at, last, times, lasting, noted, found, _loads(lasting),
         _skipped(run.events), shortcomings(frames, missing, times, lasting, noted),
     )  # fmt: skip
 

@@ -13,7 +13,8 @@ from pytest_twin.analysis.spans import Span
 from pytest_twin.analysis.story import Story
 from pytest_twin.model import event
 from pytest_twin.report.drawing import area
-from pytest_twin.report.marking import badge, count, facts, html, identity, joined, lasting, size
+from pytest_twin.report.marking import badge, facts, html, identity, joined
+from pytest_twin.report.wording import count, lasting, size
 
 MOST = 60
 MOST_EVENTS = 30
@@ -31,7 +32,9 @@ def wanted(story: Story) -> dict[int, str]:
 def details_part(story: Story, which: dict[int, str]) -> Markup:
     """Those parts."""
     there = sum(attempt.is_bad or bool(attempt.folder) for attempt in story.attempts)
-    left_out = html("<p>The first {} of {}; the others are in the table above and in tests.csv.</p>", MOST, f"{there:,}")
+    left_out = html(
+        "<p>The first {} of {}; the others are in the table above and in tests.csv.</p>", MOST, f"{there:,}"
+    )
     drawn = [panel for panel in panels(story.run.samples, story.times) if panel.name in DRAWN]
     articles = joined(_article(story, story.attempts[place], name, drawn) for place, name in which.items())
     return html('{}<div class="details">{}</div>', left_out if there > MOST else Markup(""), articles)
@@ -97,7 +100,9 @@ def _events(story: Story, attempt: Attempt) -> Markup:
     ]
     found = [item for _, item in sorted([*spans, *noted], key=lambda pair: pair[0])]
     if len(found) > MOST_EVENTS:
-        found[MOST_EVENTS:] = [html("<li>and {} in annotations.csv</li>", count(len(found) - MOST_EVENTS, "more event"))]
+        found[MOST_EVENTS:] = [
+            html("<li>and {} in annotations.csv</li>", count(len(found) - MOST_EVENTS, "more event"))
+        ]
     return html('<ul class="events">{}</ul>', joined(found)) if found else Markup("")
 
 

@@ -8,7 +8,8 @@ import numpy as np
 from markupsafe import Markup
 
 from pytest_twin.analysis.levels import chosen
-from pytest_twin.analysis.panels import Curve, Values
+from pytest_twin.analysis.panels import Curve
+from pytest_twin.analysis.spans import Values
 from pytest_twin.report.marking import html, joined
 
 WIDE, TALL = 1000, 100
@@ -16,7 +17,12 @@ MOST_POINTS = 300
 
 
 def area(
-    times: Values, curves: Sequence[Curve], top: float, within: tuple[float, float], about: str, borders: tuple[float, float]
+    times: Values,
+    curves: Sequence[Curve],
+    top: float,
+    within: tuple[float, float],
+    about: str,
+    borders: tuple[float, float],
 ) -> Markup:
     """Curves as areas, each on the one before where they are parts of a whole.
 
@@ -38,7 +44,9 @@ def area(
         paths.append(html('<path class="f-{}" d="{}"/>', curve.name, _outline(x, below, above, top)))
         below = above if curve.is_part else below
     begin, end = (float(np.clip((at - left) / max(right - left, 1e-9), 0, 1)) * WIDE for at in within)
-    marked = html('<rect class="within" x="{:.1f}" y="0" width="{:.1f}" height="{}"/>', begin, max(end - begin, 2.0), TALL)
+    marked = html(
+        '<rect class="within" x="{:.1f}" y="0" width="{:.1f}" height="{}"/>', begin, max(end - begin, 2.0), TALL
+    )
     return _svg(joined([marked, *paths]), about)
 
 
@@ -64,5 +72,9 @@ def _outline(x: Values, below: Values, above: Values, top: float) -> str:
 
 def _svg(inner: Markup, about: str) -> Markup:
     return html(
-        '<svg viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>', WIDE, TALL, about, inner
+        '<svg viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>',
+        WIDE,
+        TALL,
+        about,
+        inner,
     )

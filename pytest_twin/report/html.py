@@ -15,6 +15,7 @@ from pytest_twin.analysis.story import Story
 from pytest_twin.report import details, parts, tests_table
 from pytest_twin.report.marking import data, html, joined
 from pytest_twin.report.timeline import Lanes, timeline
+from pytest_twin.report.wording import verdict
 
 ASSETS = Path(__file__).parent / "assets"
 SCRIPTS = ("data.js", "timeline.js", "table.js")
@@ -41,7 +42,7 @@ def page(story: Story) -> str:
     scripts = [_plotly(), "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS)]
     return str(
         html(
-            PAGE, policy=_policy(scripts), title=f"{parts.verdict(story)} – pytest-twin",  # noqa: RUF001
+            PAGE, policy=_policy(scripts), title=f"{verdict(story)} – pytest-twin",  # noqa: RUF001
             style=Markup((ASSETS / "page.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
             heading=parts.heading(story), notice=parts.notice(story),
             links=joined(html('<li><a href="#{}">{}</a></li>', part.name, part.heading) for part in found),

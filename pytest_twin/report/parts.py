@@ -13,7 +13,8 @@ from pytest_twin.analysis.overview import LoadLine
 from pytest_twin.analysis.spread import Distribution, correlations, distributions
 from pytest_twin.analysis.story import Story
 from pytest_twin.report.drawing import bars
-from pytest_twin.report.marking import count, html, joined, lasting, number, size
+from pytest_twin.report.marking import html, joined
+from pytest_twin.report.wording import count, lasting, machine_in_short, number, size, verdict
 
 MOST_ANSWERS = 3
 SHORT = 0.8  # of what was asked; less is too little
@@ -21,18 +22,14 @@ BLUE, ORANGE = "0, 114, 178", "213, 94, 0"  # of Okabe and Ito
 WORDS = {"cpu_percent": "CPU", "ram_used_percent": "Memory", "pressure_cpu_percent": "CPU pressure"}
 
 
-def verdict(story: Story) -> str:
-    """The run in a few words."""
-    outcomes = story.outcomes
-    if not outcomes:
-        return "A recording without tests" if len(story.times) else "Nothing was recorded"
-    return ", ".join(f"{many:,} {outcome}" for outcome, many in outcomes.items())
-
-
 def heading(story: Story) -> Markup:
     """What ran, when, where, and the figures that matter first."""
     when = [] if story.began is None else [f"{story.began:%-d %B %Y, %H:%M:%S} UTC".lstrip("0")]
-    facts = [*when, *([lasting(story.duration_s)] if story.duration_s else []), *machine_in_short(story.run.fingerprint)]
+    facts = [
+        *when,
+        *([lasting(story.duration_s)] if story.duration_s else []),
+        *machine_in_short(story.run.fingerprint),
+    ]
     tiles = joined(
         html('<div class="tile"><dt>{}</dt><dd>{}</dd><div class="note">{}</div></div>', name, value, note)
         for name, value, note in _tiles(story)
@@ -46,10 +43,16 @@ def heading(story: Story) -> Markup:
 def _tiles(story: Story) -> Iterator[tuple[str, str, str]]:
     known = [attempt.cpu_s for attempt in story.attempts if attempt.cpu_s is not None]
     if known:
-        yield "CPU time of the tests", lasting(sum(known)), f"{sum(known) / max(story.duration_s, 1e-9):.1f} CPUs busy on average"
+        yield (
+            "CPU time of the tests",
+            lasting(sum(known)),
+            f"{sum(known) / max(story.duration_s, 1e-9):.1f} CPUs busy on average",
+        )
     peaks = {peak.column: peak for peak in story.peaks}
     heaviest = max(
-        (attempt for attempt in story.attempts if attempt.peak_memory_MB), key=lambda each: each.peak_memory_MB or 0, default=None
+        (attempt for attempt in story.attempts if attempt.peak_memory_MB),
+        key=lambda each: each.peak_memory_MB or 0,
+        default=None,
     )
     if heaviest:
         yield "Peak memory of a test", size(heaviest.peak_memory_MB), f"{heaviest.nodeid.rpartition('::')[2]:.60}"
@@ -60,19 +63,14 @@ def _tiles(story: Story) -> Iterator[tuple[str, str, str]]:
         times = sum(line.times for line in story.loads)
         troubled = sum(bool(line.troubles) for line in story.loads)
         note = f"{troubled} with trouble" if troubled else "all as asked"
-        yield "Loads applied", f"{times:,}", note if not story.skipped else f"{note}, {sum(story.skipped.values())} not reached"
+        yield (
+            "Loads applied",
+            f"{times:,}",
+            note if not story.skipped else f"{note}, {sum(story.skipped.values())} not reached",
+        )
     if len(story.times):
         interval = story.interval_s
         yield "Samples", f"{len(story.times):,}", f"every {interval:.2g} s" if interval else ""
-
-
-def machine_in_short(fingerprint: Mapping[str, Any] | None) -> list[str]:
-    """The machine in three facts; those that are known."""
-    found = fingerprint or {}
-    cpu, memory, system = (part if isinstance(part, dict) else {} for part in map(found.get, ("cpu", "memory", "os")))
-    told = [cpu.get("model"), count(cpu["logical"], "CPU") if isinstance(cpu.get("logical"), int) else None]
-    told += [f"{memory['total_GB']:g} GiB" if isinstance(memory.get("total_GB"), int | float) else None]
-    return [str(fact) for fact in (*told, system.get("name") or system.get("system")) if fact]
 
 
 def notice(story: Story) -> Markup:
@@ -149,7 +147,9 @@ def spread_part(story: Story) -> Markup:
 def _histogram(found: Distribution) -> Markup:
     unit = f" {found.unit}" if found.unit else ""
     low, middle, high = (number(value) for value in found.quantiles)
-    about = f"{found.column}: 5 % of the samples are below {low}{unit}, half below {middle}{unit}, 95 % below {high}{unit}"
+    about = (
+        f"{found.column}: 5 % of the samples are below {low}{unit}, half below {middle}{unit}, 95 % below {high}{unit}"
+    )
     return html(
         '<figure><figcaption><code>{}</code><span class="number">median {}{}</span></figcaption>{}'
         '<div class="axis"><span>{}</span><span>5–95 %: {} to {}</span><span>{}{}</span></div></figure>',  # noqa: RUF001
@@ -182,7 +182,9 @@ def machine_part(story: Story) -> Markup:
         return html('<p class="soft">This run has no fingerprint.</p>')
     packages = fingerprint.get("packages")
     rows = joined(
-        html("<dt>{}</dt><dd>{}</dd>", name, value) for name, value in _flat(fingerprint) if not name.startswith("packages ")
+        html("<dt>{}</dt><dd>{}</dd>", name, value)
+        for name, value in _flat(fingerprint)
+        if not name.startswith("packages ")
     )
     if not isinstance(packages, dict):
         return html('<dl class="machine">{}</dl>', rows)
@@ -210,5 +212,7 @@ def _flat(document: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, 
 def missing_part(story: Story) -> Markup:
     """What the run does not have."""
     if not story.shortcomings:
-        return html('<p class="soft">Nothing: all files are whole, every sample came in time, and every column is filled.</p>')
+        return html(
+            '<p class="soft">Nothing: all files are whole, every sample came in time, and every column is filled.</p>'
+        )
     return html('<ul class="events">{}</ul>', joined(html("<li>{}</li>", said) for said in story.shortcomings))

@@ -9,9 +9,10 @@ import numpy as np
 from markupsafe import Markup
 
 from pytest_twin.analysis.attempts import small_curves
-from pytest_twin.analysis.panels import Values
+from pytest_twin.analysis.spans import Values
 from pytest_twin.analysis.story import Story
-from pytest_twin.report.marking import count, html, joined
+from pytest_twin.report.marking import html, joined
+from pytest_twin.report.wording import count
 
 
 class Column(NamedTuple):

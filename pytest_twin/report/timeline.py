@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from pytest_twin.analysis.lanes import natural, packed
 from pytest_twin.analysis.levels import gaps, levels
-from pytest_twin.analysis.panels import Panel, Values, panels
-from pytest_twin.analysis.spans import Span, told
+from pytest_twin.analysis.panels import Panel, panels
+from pytest_twin.analysis.spans import Span, Values
 from pytest_twin.analysis.story import Story
 from pytest_twin.model import event
 
@@ -26,26 +26,21 @@ class Lanes:
 
     def __init__(self, story: Story) -> None:
         """Give each test and each load its lane."""
-        workers = sorted({attempt.worker for attempt in story.attempts}, key=_natural)
+        workers = sorted({attempt.worker for attempt in story.attempts}, key=natural)
         rows = {worker: min(place, MOST_WORKERS - 1) for place, worker in enumerate(workers)}
         self.names = [worker or "tests" for worker in workers[:MOST_WORKERS]]
         self.of_tests = [rows[attempt.worker] for attempt in story.attempts]
         self.bands: list[tuple[Span, int]] = []
         kinds = dict.fromkeys(span.type for span in story.spans if span.type != event.TEST)
         for kind in sorted(kinds, key=lambda kind: (kind in {event.PHASE, event.GAP}, kind)):
-            self._pack([span for span in story.spans if span.type == kind], kind)
+            name = {event.PHASE: "phases", event.GAP: "gaps"}.get(kind, kind or "?")
+            self._add([span for span in story.spans if span.type == kind], name)
 
-    def _pack(self, spans: Iterable[Span], kind: str) -> None:
+    def _add(self, spans: list[Span], name: str) -> None:
         """Put each where nothing else is at that time, as long as there are lanes."""
-        first, ends = len(self.names), list[float]()
-        for span in spans:
-            lane = next((lane for lane, end in enumerate(ends) if end <= span.start_s), len(ends))
-            lane = min(lane, MOST_LANES - 1)
-            if lane == len(ends):
-                ends.append(span.end_s)
-            ends[lane] = max(ends[lane], span.end_s)
-            self.bands.append((span, first + lane))
-        self.names += [{event.PHASE: "phases", event.GAP: "gaps"}.get(kind, kind or "?"), *[""] * (len(ends) - 1)]
+        lanes = [min(lane, MOST_LANES - 1) for lane in packed(spans)]
+        self.bands += zip(spans, (len(self.names) + lane for lane in lanes), strict=True)
+        self.names += [name, *[""] * max(lanes)]
 
 
 def timeline(story: Story, lanes: Lanes) -> dict[str, Any] | None:
@@ -133,8 +128,3 @@ def _values(values: Values, top: float) -> str:
 
 def _packed(numbers: np.ndarray[Any, Any]) -> str:
     return b64encode(numbers.tobytes()).decode("ascii")
-
-
-def _natural(worker: str) -> tuple[int, str]:
-    digits = re.sub(r"\D", "", worker)
-    return int(digits) if digits else -1, worker
