@@ -1,4 +1,4 @@
-"""The tests of a run, as a table for reading: exact figures, the ones that never finished, and a small curve of each."""
+"""The tests of a run for reading: their exact figures, those that never finished, and a small curve of each."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def panels(samples: pd.DataFrame, times: Values) -> list[Panel]:
         Panel("Memory", "%", [Curve("memory", column("ram_used_percent"))], is_share=True),
         Panel("Disk", "MiB/s", [Curve("read", rate("disk_read_MB")), Curve("written", rate("disk_write_MB"))], False),
         Panel("Network", "MiB/s", [Curve("received", rate("net_recv_MB")), Curve("sent", rate("net_sent_MB"))], False),
-        Panel("Pressure", "%", _pressure(column), is_share=True),
+        Panel("Pressure", "% of the time some task waited", _pressure(column), is_share=True),
     ]
     known = (panel._replace(curves=[curve for curve in panel.curves if _is_known(curve)]) for panel in found)
     return [panel for panel in known if panel.curves]
@@ -93,7 +93,7 @@ def _cpu(column: Callable[[str], Values]) -> list[Curve]:
 
 
 def _pressure(column: Callable[[str], Values]) -> list[Curve]:
-    return [Curve(f"{name} waits", column(f"pressure_{key}_percent")) for name, key in PRESSURES.items()]
+    return [Curve(f"for {name}", column(f"pressure_{key}_percent")) for name, key in PRESSURES.items()]
 
 
 PRESSURES = {"CPU": "cpu", "memory": "memory", "disk": "io"}

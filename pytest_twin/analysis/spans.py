@@ -97,7 +97,8 @@ def seconds(frame: pd.DataFrame, since: Origin) -> Values:
 
 
 def _calendar(frame: pd.DataFrame, since: pd.Timestamp) -> Values:
-    times: Values = (frame.index - since).total_seconds().to_numpy(float)
+    index: Any = frame.index
+    times: Values = (index - since).total_seconds().to_numpy(float)
     return times
 
 

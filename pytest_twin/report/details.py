@@ -12,7 +12,7 @@ from pytest_twin.analysis.panels import Panel, panels
 from pytest_twin.analysis.spans import Span
 from pytest_twin.analysis.story import Story
 from pytest_twin.model import event
-from pytest_twin.report.drawing import area
+from pytest_twin.report.drawing import area, scale
 from pytest_twin.report.marking import badge, facts, html, identity, joined
 from pytest_twin.report.wording import count, lasting, size
 
@@ -42,7 +42,7 @@ def details_part(story: Story, which: dict[int, str]) -> Markup:
 
 def _article(story: Story, attempt: Attempt, name: str, drawn: list[Panel]) -> Markup:
     show = html(
-        '<button type="button" class="tools" data-show="{} {}">Show in the timeline</button>',
+        '<button type="button" data-show="{} {}">Show in the timeline</button>',
         f"{attempt.start_s:.3f}", f"{attempt.end_s:.3f}",
     )  # fmt: skip
     return html(
@@ -76,13 +76,14 @@ def _plot(story: Story, attempt: Attempt, panel: Panel) -> Markup:
         return Markup("")
     times = story.times[first:last]
     curves = [curve._replace(values=curve.values[first:last]) for curve in panel.curves]
-    about = f"{panel.name} of the host while {attempt.nodeid:.200} ran, from 0 to 100 %"
-    plot = area(times, curves, 100.0, (attempt.start_s, attempt.end_s), about, (left, right))
-    words = joined(html('<span><i class="key f-{}"></i> {} </span>', curve.name, curve.name) for curve in curves)
+    top = 100.0 if len(curves) > 1 else scale(curves[0].values)
+    about = f"{panel.name} of the host while {attempt.nodeid:.200} ran, from 0 to {top:.0f} %"
+    plot = area(times, curves, top, (attempt.start_s, attempt.end_s), about, (left, right))
+    words = joined(html('<span><i class="key k-{}"></i> {} </span>', curve.name, curve.name) for curve in curves)
     return html(
-        '<figure><figcaption><span>{} of the host, 0 to 100 %</span><span>{}</span></figcaption>{}'
+        '<figure><figcaption><span>{} of the host, 0 to {:.0f} %</span><span>{}</span></figcaption>{}'
         '<div class="axis"><span>+{}</span><span>+{}</span></div></figure>',
-        panel.name, words if len(curves) > 1 else Markup(""), plot, lasting(left), lasting(right),
+        panel.name, top, words if len(curves) > 1 else Markup(""), plot, lasting(left), lasting(right),
     )  # fmt: skip
 
 
@@ -117,7 +118,11 @@ def _span(span: Span, since: float) -> Markup:
     if not span.is_load:
         return html("<li>{} <b>{}</b>, {}</li>", span.type, span.what, held)
     achieved = html(", achieved {}", span.achieved) if span.achieved else Markup("")
-    trouble = "" if span.state == event.END else f" – {span.state}: {span.detail.get('reason', 'no end was written')}"  # noqa: RUF001
+    trouble = (
+        ""
+        if span.state == event.END
+        else f" – {'aborted' if span.state == event.ABORT else span.state}: {span.detail.get('reason', 'no end was written')}"
+    )  # noqa: RUF001
     return html("<li>{} <b>{}</b>, {}{}{}</li>", span.type, span.what, held, achieved, trouble)
 
 

@@ -30,7 +30,7 @@ def area(
         times: Their times.
         curves: What to draw.
         top: The value at the upper edge.
-        within: The time that is marked.
+        within: The time between two dashed lines.
         about: What the plot shows, for those who do not see it.
         borders: The times at the left and the right edge.
     """
@@ -43,11 +43,15 @@ def area(
         above = below + values if curve.is_part else values
         paths.append(html('<path class="f-{}" d="{}"/>', curve.name, _outline(x, below, above, top)))
         below = above if curve.is_part else below
-    begin, end = (float(np.clip((at - left) / max(right - left, 1e-9), 0, 1)) * WIDE for at in within)
-    marked = html(
-        '<rect class="within" x="{:.1f}" y="0" width="{:.1f}" height="{}"/>', begin, max(end - begin, 2.0), TALL
-    )
-    return _svg(joined([marked, *paths]), about)
+    shares = [(at - left) / max(right - left, 1e-9) * WIDE for at in within]
+    borders_of_it = joined(html('<path class="border" d="M{0:.1f},0V{1}"/>', at, TALL) for at in shares)
+    return _svg(joined([*paths, borders_of_it]), about)
+
+
+def scale(values: Values) -> float:
+    """A round value above the highest: 5, 10, 25, 50 or 100 %."""
+    highest = float(np.nanmax(values, initial=0.0))
+    return next((top for top in (5.0, 10.0, 25.0, 50.0) if highest <= top * 0.95), 100.0)
 
 
 def bars(counts: Sequence[int], about: str) -> Markup:

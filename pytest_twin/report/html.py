@@ -14,7 +14,7 @@ import pytest_twin
 from pytest_twin.analysis.story import Story
 from pytest_twin.report import details, parts, tests_table
 from pytest_twin.report.marking import data, html, joined
-from pytest_twin.report.timeline import Lanes, timeline
+from pytest_twin.report.timeline import Lanes, still, timeline
 from pytest_twin.report.wording import verdict
 
 ASSETS = Path(__file__).parent / "assets"
@@ -62,19 +62,20 @@ def page(story: Story) -> str:
 
 def _parts(story: Story, which: dict[int, str]) -> Iterator[Part]:
     if story.began is not None:
-        yield Part("timeline", "Timeline", "", Markup(TIMELINE))  # noqa: S704 - a constant
+        quiet = ", ".join(f"{name.lower()}: 0 throughout" for name in still(story))
+        yield Part("timeline", "Timeline", "", Markup(TIMELINE) + html('<p class="soft small">{}</p>', quiet))  # noqa: S704 - a constant
     if story.attempts:
         yield Part("tests", "Tests", tests_table.summary_of(story), tests_table.table_part(story))
     if which:
         said = "Every test that did not pass as it should, and every one with a folder of its own. Times count from its beginning."
-        yield Part("looked-into", "Looked into", said, details.details_part(story, which))
+        yield Part("looked-into", "Failed and marked tests", said, details.details_part(story, which))
     if story.loads or story.skipped:
         yield Part("loads", "Loads", "What was asked, and what was really there.", parts.loads_part(story))
     if len(story.times):
         said = "How often which value was there, of the columns that change."
         yield Part("spread", "Distributions", said, parts.spread_part(story))
     yield Part("machine", "Machine", "", parts.machine_part(story))
-    yield Part("missing", "What is missing", "", parts.missing_part(story))
+    yield Part("missing", "Missing", "", parts.missing_part(story))
 
 
 def _plotly() -> str:
@@ -101,8 +102,8 @@ TIMELINE = """<div class="tools" role="group" aria-label="Zoom">
 <button type="button" data-zoom="left" aria-label="Earlier">←</button>
 <button type="button" data-zoom="right" aria-label="Later">→</button>
 <button type="button" data-zoom="all">Whole run</button>
-<span class="small soft">Drag to zoom, double-click for the whole run. With the keyboard: arrows move the cursor, + and −
-zoom, Page Up and Page Down move on, Home shows all.</span></div>
+<span class="small soft mouse">Drag to zoom, double-click for the whole run. Keys: arrows, + and −, Page Up and Down, Home.</span>
+<span class="small soft touch">Tap for what ran at a moment.</span></div>
 <div class="chart" id="timeline-chart" tabindex="0" role="group"
 aria-label="Timeline of the host, the tests and the loads; arrow keys move the cursor">
 <div class="plot"></div><div class="cursor"></div><div class="readout" aria-live="polite"></div></div>

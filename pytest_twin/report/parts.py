@@ -1,4 +1,4 @@
-"""The parts of the page that are plain HTML: the heading, the loads, how columns are spread, the machine, what is missing."""
+"""The parts of the page that are plain HTML: heading, loads, distributions, machine, what is missing."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from pytest_twin.report.marking import html, joined
 from pytest_twin.report.wording import count, lasting, machine_in_short, number, size, verdict
 
 MOST_ANSWERS = 3
+AMOUNT, CORES = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z%/]*)$"), "cores"  # as which workers are counted
 SHORT = 0.8  # of what was asked; less is too little
 BLUE, ORANGE = "0, 114, 178", "213, 94, 0"  # of Okabe and Ito
-WORDS = {"cpu_percent": "CPU", "ram_used_percent": "Memory", "pressure_cpu_percent": "CPU pressure"}
+WORDS = {"cpu_percent": "CPU peak", "ram_used_percent": "Memory peak", "pressure_cpu_percent": "CPU pressure peak"}
 
 
 def heading(story: Story) -> Markup:
@@ -44,7 +45,7 @@ def _tiles(story: Story) -> Iterator[tuple[str, str, str]]:
     known = [attempt.cpu_s for attempt in story.attempts if attempt.cpu_s is not None]
     if known:
         yield (
-            "CPU time of the tests",
+            "CPU time of tests",
             lasting(sum(known)),
             f"{sum(known) / max(story.duration_s, 1e-9):.1f} CPUs busy on average",
         )
@@ -55,16 +56,16 @@ def _tiles(story: Story) -> Iterator[tuple[str, str, str]]:
         default=None,
     )
     if heaviest:
-        yield "Peak memory of a test", size(heaviest.peak_memory_MB), f"{heaviest.nodeid.rpartition('::')[2]:.60}"
+        yield "Test peak memory", size(heaviest.peak_memory_MB), f"{heaviest.nodeid.rpartition('::')[2]:.60}"
     for name, word in WORDS.items():
         if name in peaks:
-            yield f"{word}, highest", f"{number(peaks[name].value)} %", f"at +{lasting(peaks[name].at_s)}"
+            yield word, f"{number(peaks[name].value)} %", f"at +{lasting(peaks[name].at_s)}"
     if story.loads or story.skipped:
         times = sum(line.times for line in story.loads)
         troubled = sum(bool(line.troubles) for line in story.loads)
         note = f"{troubled} with trouble" if troubled else "all as asked"
         yield (
-            "Loads applied",
+            "Loads",
             f"{times:,}",
             note if not story.skipped else f"{note}, {sum(story.skipped.values())} not reached",
         )
@@ -91,7 +92,7 @@ def loads_part(story: Story) -> Markup:
         return said or html('<p class="soft">No load was applied in this run.</p>')
     return html(
         '<div class="scroll"><table><thead><tr><th scope="col">Load</th><th scope="col">Asked</th>'
-        '<th scope="col">Achieved</th><th scope="col"><span class="small">of what was asked</span></th>'
+        '<th scope="col">Achieved</th><th scope="col"><span class="small">lowest, of what was asked</span></th>'
         '<th scope="col" class="number">Times</th><th scope="col" class="number">Held</th><th scope="col">Trouble</th>'
         "</tr></thead><tbody>{}</tbody></table></div>{}",
         rows, said,
@@ -102,7 +103,7 @@ def _load_row(line: LoadLine) -> Markup:
     answers = ", ".join(line.achieved[:MOST_ANSWERS]) + (" …" if len(line.achieved) > MOST_ANSWERS else "")
     trouble = joined(html("<div>{}</div>", each) for each in line.troubles[:MOST_ANSWERS])
     return html(
-        '<tr><td>{}</td><td><span class="id">{}</span></td><td class="number">{}</td><td>{}</td>'
+        '<tr><td>{}</td><td><span class="id">{}</span></td><td>{}</td><td>{}</td>'
         '<td class="number">{}</td><td class="number">{}</td><td>{}</td></tr>',
         line.type, line.target or "–", answers or "not told", _meter(line), f"{line.times:,}", lasting(line.held_s), trouble,  # noqa: RUF001
     )  # fmt: skip
@@ -122,8 +123,8 @@ def _meter(line: LoadLine) -> Markup:
 
 def ratio(answer: str, target: str) -> float | None:
     """An amount as a share of another; None where they are not of one unit."""
-    one, other = (re.match(r"(\d+(?:\.\d+)?)\s*([A-Za-z%/]*)", text) for text in (answer, target))
-    if not one or not other or one[2] != other[2] or not float(other[1]):
+    one, other = (AMOUNT.match(text) for text in (answer, target))
+    if not one or not other or one[2].replace(CORES, "") != other[2] or not float(other[1]):
         return None
     return float(one[1]) / float(other[1])
 
@@ -212,7 +213,5 @@ def _flat(document: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, 
 def missing_part(story: Story) -> Markup:
     """What the run does not have."""
     if not story.shortcomings:
-        return html(
-            '<p class="soft">Nothing: all files are whole, every sample came in time, and every column is filled.</p>'
-        )
+        return html('<p class="soft">Nothing: files are whole, samples came in time, columns are filled.</p>')
     return html('<ul class="events">{}</ul>', joined(html("<li>{}</li>", said) for said in story.shortcomings))

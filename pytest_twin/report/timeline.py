@@ -28,8 +28,9 @@ class Lanes:
         """Give each test and each load its lane."""
         workers = sorted({attempt.worker for attempt in story.attempts}, key=natural)
         rows = {worker: min(place, MOST_WORKERS - 1) for place, worker in enumerate(workers)}
-        self.names = [worker or "tests" for worker in workers[:MOST_WORKERS]]
-        self.of_tests = [rows[attempt.worker] for attempt in story.attempts]
+        first = any(attempt.is_bad for attempt in story.attempts)  # the lane of the marks of those that went wrong
+        self.names = [*["failed"] * first, *(worker or "tests" for worker in workers[:MOST_WORKERS])]
+        self.of_tests = [first + rows[attempt.worker] for attempt in story.attempts]
         self.bands: list[tuple[Span, int]] = []
         kinds = dict.fromkeys(span.type for span in story.spans if span.type != event.TEST)
         for kind in sorted(kinds, key=lambda kind: (kind in {event.PHASE, event.GAP}, kind)):
@@ -50,7 +51,7 @@ def timeline(story: Story, lanes: Lanes) -> dict[str, Any] | None:
     times = story.times
     breaks = gaps(times)
     whole = _interrupted(times, times, breaks)
-    found = [_panel(panel, whole, breaks, times) for panel in panels(story.run.samples, times)]
+    found = [_panel(panel, whole, breaks, times) for panel in moving(story)]
     return {
         "epoch": story.began.timestamp() * 1000,
         "duration": round(story.duration_s, 3),
@@ -60,6 +61,20 @@ def timeline(story: Story, lanes: Lanes) -> dict[str, Any] | None:
         "lanes": lanes.names,
         "bands": [_band(span, lane) for span, lane in lanes.bands[:MOST_BANDS]],
     }
+
+
+def moving(story: Story) -> list[Panel]:
+    """The panels in which something happens."""
+    return [panel for panel in panels(story.run.samples, story.times) if _moves(panel)]
+
+
+def still(story: Story) -> list[str]:
+    """The names of those in which all is 0 throughout."""
+    return [panel.name for panel in panels(story.run.samples, story.times) if not _moves(panel)]
+
+
+def _moves(panel: Panel) -> bool:
+    return any(bool((np.nan_to_num(curve.values) > 0).any()) for curve in panel.curves)
 
 
 def _panel(panel: Panel, whole: Values, breaks: Sequence[int] | np.ndarray[Any, Any], times: Values) -> dict[str, Any]:

@@ -39,6 +39,7 @@ function colour(name) {
 
 function lasting(seconds) {
   if (seconds === null) return "";
+  if (seconds < 0.00005) return "0 s";
   if (seconds < 0.9995) return (seconds * 1000).toFixed(seconds < 0.00995 ? 1 : 0) + " ms";
   if (seconds < 59.95) return seconds.toFixed(seconds < 9.995 ? 2 : 1) + " s";
   const whole = Math.round(seconds), pad = (number) => String(number).padStart(2, "0");
@@ -54,8 +55,7 @@ function shown(value) {
 // A test's id in two parts: of the file one looks for, the name comes first to the eye.
 function named(id) {
   const at = id.indexOf("::");
-  const made = element("span", { className: "id clamp", title: id.slice(0, 1000) });
-  if (at < 0) made.append(element("b", { textContent: id }));
-  else made.append(id.slice(0, at + 2), element("b", { textContent: id.slice(at + 2) }));
-  return made;
+  const file = element("span", { className: "file", textContent: at < 0 ? "" : id.slice(0, at) });
+  const name = element("b", { className: "clamp", textContent: at < 0 ? id : id.slice(at + 2) });
+  return element("span", { className: "id two", title: id.slice(0, 1000) }, at < 0 ? null : file, name);
 }

@@ -66,7 +66,7 @@
     return made;
   }
 
-  const size = (mib) => (mib === null ? null : mib >= 1024 ? (mib / 1024).toFixed(2) + " GiB" : shown(mib) + " MiB");
+  const size = (mib) => (mib === null ? null : mib === 0 ? "0 B" : mib < 1 ? Math.max(1, mib * 1024).toFixed(0) + " KiB" : mib >= 1024 ? (mib / 1024).toFixed(2) + " GiB" : shown(mib) + " MiB");
   const heights = (text) => Array.from(text, (letter) => (letter.charCodeAt(0) - 48) / 61);
 
   function spark(number) {

@@ -8,9 +8,9 @@ const Timeline = (() => {
   const HEIGHTS = { CPU: 170 }, HEIGHT = 84;
   const COLOURS = {
     tests: "tests", stress: "stress", rest: "rest", host: "in", memory: "memory", read: "in", written: "out",
-    received: "in", sent: "out", "CPU waits": "stress", "memory waits": "memory", "disk waits": "in",
+    received: "in", sent: "out", "for CPU": "stress", "for memory": "memory", "for disk": "in",
   };
-  const DASHES = { written: "dot", sent: "dot", "memory waits": "dot", "disk waits": "dash" };
+  const DASHES = { written: "dot", sent: "dot", "for memory": "dot", "for disk": "dash" };
   const LOOKS = ["cpu", "memory", "disk", "net"], LOADS = { cpu: "stress", memory: "memory", disk: "in", net: "violet" };
 
   const all = times(data.all);
@@ -56,19 +56,21 @@ const Timeline = (() => {
     return traces;
   }
 
+  const pixel = () => (to - from) / width(); // so many milliseconds
+
   // Rectangles of one look as one outline; those too narrow to be told apart become one.
   function rectangles(which, tint) {
-    const pixel = (to - from) / Math.max(1, box.clientWidth - 98), x = [], y = [];
+    const a_pixel = pixel(), x = [], y = [];
     const open = new Map();
     const close = (lane, [a, b]) => {
-      const left = data.epoch + a, right = data.epoch + Math.max(b, a + 1.5 * pixel), below = lane + 0.12, above = lane + 0.88;
+      const left = data.epoch + a, right = data.epoch + Math.max(b, a + 1.5 * a_pixel), below = lane + 0.12, above = lane + 0.88;
       x.push(left, left, right, right, left, null);
       y.push(below, above, above, below, below, null);
     };
     for (const [a, b, lane] of which) {
       if (b < from || a > to) continue;
       const last = open.get(lane);
-      if (last && a - last[1] < pixel && (b - a < 3 * pixel || last[1] - last[0] < 3 * pixel)) { last[1] = Math.max(last[1], b); continue; }
+      if (last && a - last[1] < a_pixel && (b - a < 3 * a_pixel || last[1] - last[0] < 3 * a_pixel)) { last[1] = Math.max(last[1], b); continue; }
       if (last) close(lane, last);
       open.set(lane, [a, b]);
     }
@@ -94,29 +96,34 @@ const Timeline = (() => {
     bandsByLook.get(look).push([band.start * 1000, band.end * 1000, band.lane, band.label]);
   });
 
+  function inkOn(tint) { // what can be read on it
+    const [red, green, blue] = [1, 3, 5].map((place) => parseInt(tint.slice(place, place + 2), 16));
+    return 0.299 * red + 0.587 * green + 0.114 * blue > 125 ? "#101418" : "#ffffff";
+  }
+
   function marks() {
     const seen = bad.filter(([a, b]) => b >= from && a <= to);
     const few = seen.length > 400 ? seen.filter((_, place) => place % Math.ceil(seen.length / 400) === 0) : seen;
     return {
-      type: "scatter", mode: "markers", x: few.map(([a, b]) => data.epoch + (a + b) / 2), y: few.map(([, , lane]) => lane + 0.5),
-      marker: { symbol: "x-thin", size: 8, line: { width: 2, color: colour("ink") } }, hoverinfo: "skip", showlegend: false,
+      type: "scatter", mode: "markers", x: few.map(([a, b]) => data.epoch + (Math.max(a, from) + Math.min(b, to)) / 2), y: few.map(() => 0.5),
+      marker: { symbol: "triangle-down", size: 8, color: colour("bad") }, hoverinfo: "skip", showlegend: false,
     };
   }
 
   function labels() {
-    const pixel = (to - from) / Math.max(1, box.clientWidth - 98), found = [];
-    const consider = (a, b, lane, text) => {
-      const left = Math.max(a, from), room = Math.floor((Math.min(b, to) - left) / pixel / 6.6) - 1;
-      if (room >= 5 && found.length < 80) found.push([left + 4 * pixel, lane, text.length > room ? text.slice(0, room - 1) + "…" : text]);
+    const found = [];
+    const consider = (a, b, lane, text, look) => {
+      const left = Math.max(a, from) + 3 * pixel(), room = Math.floor((Math.min(b, to) - left) / pixel() / 6.4) - 1;
+      if (room >= Math.min(4, text.length) && found.length < 80) found.push([left, lane, text.length > room ? text.slice(0, room - 1) + "…" : text, inkOn(colour(look))]);
     };
-    for (const group of byLook.values()) for (const [a, b, lane, number] of group) {
-      if (b >= from && a <= to) consider(a, b, lane, tests.nodeid[number].slice(tests.nodeid[number].lastIndexOf("::") + 2).replace(/^:+/, ""));
+    for (const [look, group] of byLook) for (const [a, b, lane, number] of group) {
+      if (b >= from && a <= to) consider(a, b, lane, tests.nodeid[number].slice(tests.nodeid[number].lastIndexOf("::") + 2).replace(/^:+/, ""), look);
     }
-    for (const group of bandsByLook.values()) for (const [a, b, lane, text] of group) if (b >= from && a <= to) consider(a, b, lane, text);
+    for (const [look, group] of bandsByLook) for (const [a, b, lane, text] of group) if (b >= from && a <= to) consider(a, b, lane, text, look);
     return {
       type: "scatter", mode: "text", x: found.map(([x]) => data.epoch + x), y: found.map(([, lane]) => lane + 0.5),
       text: found.map(([, , text]) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;")), textposition: "middle right",
-      textfont: { size: 10.5, color: "#101418" }, cliponaxis: true, hoverinfo: "skip", showlegend: false,
+      textfont: { size: 10.5, color: found.map(([, , , ink]) => ink) }, cliponaxis: true, hoverinfo: "skip", showlegend: false,
     };
   }
 
@@ -125,7 +132,7 @@ const Timeline = (() => {
     return [
       ...order.map((look) => rectangles(byLook.get(look), colour(look))),
       ...Array.from(bandsByLook, ([look, which]) => rectangles(which, colour(look))),
-      labels(), marks(), ...curves(),
+      labels(), ...(bad.length ? [marks()] : []), ...curves(),
     ];
   }
 
@@ -155,9 +162,10 @@ const Timeline = (() => {
         rangemode: "tozero", linecolor: soft, showline: false, tickfont: { size: 10.5 },
       };
       const words = panel.curves.map((curve) => `<span style="color:${colour(COLOURS[curve.name])}">■</span> ${curve.name}`);
+      const unit = isNarrow() ? panel.unit.split(" ")[0] : panel.unit;
       made.annotations.push({
         xref: "paper", yref: "paper", x: 0, y: above, xanchor: "left", yanchor: "bottom", showarrow: false, yshift: 2, align: "left",
-        text: `<b>${panel.name}</b> ${panel.unit}` + (panel.curves.length > 1 ? "&nbsp;&nbsp; " + words.join("&nbsp; ") : ""), font: { color: ink, size: 12 },
+        text: `<b>${panel.name}</b> ${unit}` + (panel.curves.length > 1 ? "&nbsp;&nbsp; " + words.join("&nbsp; ") : ""), font: { color: ink, size: 12 },
       });
     });
     return made;
@@ -192,7 +200,7 @@ const Timeline = (() => {
   const momentAt = (pixel) => from + ((pixel - margins().l) / width()) * (to - from);
 
   function running(ms) {
-    const slack = (to - from) / width(), found = { tests: [], loads: [] };
+    const slack = pixel(), found = { tests: [], loads: [] };
     for (let number = 0; number < tests.start.length && found.tests.length < 40; number++) {
       const begin = tests.start[number] * 1000, stop = begin + tests.duration[number] * 1000;
       if (begin - slack <= ms && ms <= stop + slack) found.tests.push(number);
@@ -222,7 +230,7 @@ const Timeline = (() => {
       let row = Math.min(firstAtOrAfter(when, ms), when.length - 1); // a sample tells of the time before it
       if (row < 0 || Math.abs(when[row] - ms) > Math.max(2000, 5 * data.interval)) continue;
       const parts = panel.curves.map((curve, number) => (panel.curves.length > 1 ? curve.name + " " : "") + shown(what[number][row]));
-      add(panel.name, parts.join(" · ") + " " + panel.unit);
+      add(panel.name, parts.join(" · ") + " " + panel.unit.split(" ")[0]);
     }
     const clock = new Date(data.epoch + ms).toISOString().slice(11, 21);
     readout.replaceChildren(element("b", { className: "number", textContent: `${clock} UTC` }), element("span", { className: "soft number", textContent: `  +${(ms / 1000).toFixed(1)} s` }), list);
