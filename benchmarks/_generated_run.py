@@ -90,8 +90,9 @@ def _tests(chance: random.Random, clock: Clock, tests: int, lasting: float) -> t
         events += [begin, begin._replace(elapsed_s=at + took, event=event.END, detail=outcome)]
         row = {
             "nodeid": nodeid, "attempt": 1, "outcome": outcome, "start": clock.stamp(at), "elapsed_s": f"{at:.4f}",
-            "duration_s": f"{took:.6f}", "setup_s": "0.001000", "call_s": f"{took * 0.98:.6f}", "teardown_s": "0.000500",
-            "cpu_user_s": f"{took * 0.4:.6f}", "cpu_system_s": f"{took * 0.05:.6f}", "children_cpu_s": "0.000000",
+            "duration_s": f"{took:.6f}", "setup_s": "0.001000", "call_s": f"{took * 0.98:.6f}",
+            "teardown_s": "0.000500", "cpu_user_s": f"{took * 0.4:.6f}", "cpu_system_s": f"{took * 0.05:.6f}",
+            "children_cpu_s": "0.000000",
             "peak_memory_MB": f"{120 + weight * 9:.3f}", "read_MB": "0.000", "written_MB": f"{weight:.3f}",
             "context_switches": 5, "major_faults": 0,
         }  # fmt: skip

@@ -127,8 +127,8 @@ def _small(values: Values) -> list[float]:
 def _unfinished(spans: Sequence[Span]) -> list[Attempt]:
     return [
         Attempt(
-            span.what, 1, span.worker, UNFINISHED, span.start_s, span.end_s - span.start_s, *[None] * 7, load="",
-            folder="",
+            span.what, 1, span.worker, UNFINISHED, span.start_s, span.end_s - span.start_s, setup_s=None, call_s=None,
+            teardown_s=None, cpu_s=None, peak_memory_MB=None, read_MB=None, written_MB=None, load="", folder="",
         )
         for span in spans
         if span.type == event.TEST and span.state == UNFINISHED

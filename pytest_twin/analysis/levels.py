@@ -58,5 +58,6 @@ def _of_one(times: Values, values: Values, count: int) -> Places:
     borders = np.flatnonzero(np.diff(is_known))
     edges = np.concatenate([borders, borders + 1])[:count]
     if len(known) > count:
-        known = known[MinMaxLTTBDownsampler().downsample(times[known], values[known], n_out=count).astype(np.intp)]
+        downsampler: Any = MinMaxLTTBDownsampler
+        known = known[downsampler().downsample(times[known], values[known], n_out=count).astype(np.intp)]
     return np.concatenate([known, edges])

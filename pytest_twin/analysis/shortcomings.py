@@ -50,7 +50,8 @@ def _files(frames: dict[str, pd.DataFrame], documents: dict[str, Any]) -> Iterat
         if not len(frame):
             yield f"{name} is missing, or has no row"
         if damaged := frame.attrs.get("damaged", 0):
-            yield f"{name}: {_count(damaged, 'row or cell', 'rows and cells')} could not be read, and {_is(damaged)} left out"
+            many = _count(damaged, "row or cell", "rows and cells")
+            yield f"{name}: {many} could not be read, and {_is(damaged)} left out"
     for name, document in documents.items():
         if document is None:
             yield f"{name} is missing, or is not whole"

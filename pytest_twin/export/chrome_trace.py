@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from pytest_twin.analysis.attempts import Attempt
 from pytest_twin.analysis.lanes import natural, packed
 from pytest_twin.analysis.panels import Panel, panels
-from pytest_twin.analysis.spans import Span
+from pytest_twin.analysis.spans import Note, Span
 from pytest_twin.analysis.story import Story
 from pytest_twin.model import event
 
@@ -38,7 +39,8 @@ def lines(story: Story) -> Iterator[str]:
 
 def entries(story: Story) -> Iterator[Entry]:
     """What names the tracks, then all else in the order of time."""
-    workers = sorted({each.worker for each in (*story.attempts, *story.spans, *story.notes)}, key=natural)
+    there: list[Attempt | Span | Note] = [*story.attempts, *story.spans, *story.notes]
+    workers = sorted({each.worker for each in there}, key=natural)
     threads = {worker: place for place, worker in enumerate(workers, 1)}
     tracks = _tracks(story.spans)
     yield from (_named("process_name", pid, 0, name) for pid, name in NAMES.items())

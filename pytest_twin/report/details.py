@@ -118,12 +118,14 @@ def _span(span: Span, since: float) -> Markup:
     if not span.is_load:
         return html("<li>{} <b>{}</b>, {}</li>", span.type, span.what, held)
     achieved = html(", achieved {}", span.achieved) if span.achieved else Markup("")
-    trouble = (
-        ""
-        if span.state == event.END
-        else f" – {'aborted' if span.state == event.ABORT else span.state}: {span.detail.get('reason', 'no end was written')}"
-    )  # noqa: RUF001
-    return html("<li>{} <b>{}</b>, {}{}{}</li>", span.type, span.what, held, achieved, trouble)
+    return html("<li>{} <b>{}</b>, {}{}{}</li>", span.type, span.what, held, achieved, _trouble(span))
+
+
+def _trouble(span: Span) -> str:
+    if span.state == event.END:
+        return ""
+    state = "aborted" if span.state == event.ABORT else span.state
+    return f" – {state}: {span.detail.get('reason', 'no end was written')}"  # noqa: RUF001
 
 
 def _at(seconds: float) -> str:

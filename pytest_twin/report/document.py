@@ -56,12 +56,18 @@ TOTALS = {
         "object", "How many went how; `unfinished` are those that a killed run left.", lambda story: story.outcomes,
         more={"additionalProperties": {"type": WHOLE}},
     ),
-    "cpu_s": Field(NUMBER, "CPU seconds of all tests and their children.", lambda story: _total(story, "cpu_s"), can_miss=True),
+    "cpu_s": Field(
+        NUMBER, "CPU seconds of all tests and their children.", lambda story: _total(story, "cpu_s"),
+        can_miss=True,
+    ),
     "peak_memory_MB": Field(
-        NUMBER, "Highest resident memory of a test process, MiB.", lambda story: _most(story, "peak_memory_MB"), can_miss=True
+        NUMBER, "Highest resident memory of a test process, MiB.", lambda story: _most(story, "peak_memory_MB"),
+        can_miss=True,
     ),
     "loads": Field(WHOLE, "Loads that were applied.", lambda story: sum(line.times for line in story.loads)),
-    "loads_not_reached": Field(WHOLE, "Loads that were planned and not reached.", lambda story: sum(story.skipped.values())),
+    "loads_not_reached": Field(
+        WHOLE, "Loads that were planned and not reached.", lambda story: sum(story.skipped.values())
+    ),
 }  # fmt: skip
 LOAD: Mapping[str, Field] = {
     "type": Field(TEXT, "Its kind.", lambda line: line.type),

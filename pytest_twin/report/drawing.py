@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from markupsafe import Markup
 
 from pytest_twin.analysis.levels import chosen
 from pytest_twin.analysis.panels import Curve
 from pytest_twin.analysis.spans import Values
 from pytest_twin.report.marking import html, joined
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 WIDE, TALL = 1000, 100
 MOST_POINTS = 300

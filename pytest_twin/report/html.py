@@ -50,7 +50,7 @@ def page(story: Story) -> str:
                 html(
                     '<section id="{}" aria-labelledby="{}-h"><h2 id="{}-h">{}</h2>{}{}</section>',
                     part.name, part.name, part.name, part.heading,
-                    html('<p class="soft small">{}</p>', part.said) if part.said else Markup(""), part.content,
+                    _soft(part.said), part.content,
                 )
                 for part in found
             ),
@@ -63,11 +63,11 @@ def page(story: Story) -> str:
 def _parts(story: Story, which: dict[int, str]) -> Iterator[Part]:
     if story.began is not None:
         quiet = ", ".join(f"{name.lower()}: 0 throughout" for name in still(story))
-        yield Part("timeline", "Timeline", "", Markup(TIMELINE) + html('<p class="soft small">{}</p>', quiet))  # noqa: S704 - a constant
+        yield Part("timeline", "Timeline", "", html("{}{}", Markup(TIMELINE), _soft(quiet)))  # noqa: S704 - a constant
     if story.attempts:
         yield Part("tests", "Tests", tests_table.summary_of(story), tests_table.table_part(story))
     if which:
-        said = "Every test that did not pass as it should, and every one with a folder of its own. Times count from its beginning."
+        said = "Every test that did not pass as it should, and every one with a folder of its own."
         yield Part("looked-into", "Failed and marked tests", said, details.details_part(story, which))
     if story.loads or story.skipped:
         yield Part("loads", "Loads", "What was asked, and what was really there.", parts.loads_part(story))
@@ -76,6 +76,10 @@ def _parts(story: Story, which: dict[int, str]) -> Iterator[Part]:
         yield Part("spread", "Distributions", said, parts.spread_part(story))
     yield Part("machine", "Machine", "", parts.machine_part(story))
     yield Part("missing", "Missing", "", parts.missing_part(story))
+
+
+def _soft(said: str) -> Markup:
+    return html('<p class="soft small">{}</p>', said) if said else Markup("")
 
 
 def _plotly() -> str:
@@ -93,7 +97,8 @@ def _policy(scripts: list[str]) -> str:
     """What the page may do: run these scripts and no others, and fetch nothing."""
     hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
     allowed = " ".join(f"'sha256-{each}'" for each in hashes)
-    return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    rest = "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    return f"default-src 'none'; script-src {allowed}; {rest}"
 
 
 TIMELINE = """<div class="tools" role="group" aria-label="Zoom">
@@ -102,7 +107,8 @@ TIMELINE = """<div class="tools" role="group" aria-label="Zoom">
 <button type="button" data-zoom="left" aria-label="Earlier">←</button>
 <button type="button" data-zoom="right" aria-label="Later">→</button>
 <button type="button" data-zoom="all">Whole run</button>
-<span class="small soft mouse">Drag to zoom, double-click for the whole run. Keys: arrows, + and −, Page Up and Down, Home.</span>
+<span class="small soft mouse">Drag to zoom, double-click for the whole run.
+Keys: arrows, + and −, Page Up and Down, Home.</span>
 <span class="small soft touch">Tap for what ran at a moment.</span></div>
 <div class="chart" id="timeline-chart" tabindex="0" role="group"
 aria-label="Timeline of the host, the tests and the loads; arrow keys move the cursor">
@@ -117,6 +123,7 @@ PAGE = """<!doctype html>
 <div class="wide"><header>{heading}{notice}</header></div>
 <nav aria-label="Parts of the report"><div class="wide"><ul>{links}</ul></div></nav>
 <main class="wide">{parts}</main>
-<div class="wide"><footer>Made by pytest-twin {version} from {path}. Times are UTC; MiB and GiB are 1024-based.</footer></div>
+<div class="wide"><footer>Made by pytest-twin {version} from {path}. Times are UTC;
+MiB and GiB are 1024-based.</footer></div>
 {data}{scripts}</body></html>
 """

@@ -14,13 +14,17 @@ from pytest_twin.analysis.spread import Distribution, correlations, distribution
 from pytest_twin.analysis.story import Story
 from pytest_twin.report.drawing import bars
 from pytest_twin.report.marking import html, joined
-from pytest_twin.report.wording import count, lasting, machine_in_short, number, size, verdict
+from pytest_twin.report.wording import NOTHING, count, lasting, machine_in_short, number, size, verdict
 
 MOST_ANSWERS = 3
 AMOUNT, CORES = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z%/]*)$"), "cores"  # as which workers are counted
 SHORT = 0.8  # of what was asked; less is too little
 BLUE, ORANGE = "0, 114, 178", "213, 94, 0"  # of Okabe and Ito
 WORDS = {"cpu_percent": "CPU peak", "ram_used_percent": "Memory peak", "pressure_cpu_percent": "CPU pressure peak"}
+SPEARMAN = (
+    "Rank correlation (Spearman): 1 where two columns rise together, −1 where one falls as the other rises, 0 where "  # noqa: RUF001
+    "they do not go together."
+)
 
 
 def heading(story: Story) -> Markup:
@@ -105,7 +109,8 @@ def _load_row(line: LoadLine) -> Markup:
     return html(
         '<tr><td>{}</td><td><span class="id">{}</span></td><td>{}</td><td>{}</td>'
         '<td class="number">{}</td><td class="number">{}</td><td>{}</td></tr>',
-        line.type, line.target or "–", answers or "not told", _meter(line), f"{line.times:,}", lasting(line.held_s), trouble,  # noqa: RUF001
+        line.type, line.target or NOTHING, answers or "not told", _meter(line), f"{line.times:,}",
+        lasting(line.held_s), trouble,
     )  # fmt: skip
 
 
@@ -138,10 +143,9 @@ def spread_part(story: Story) -> Markup:
     if len(found) < 2:
         return html('<div class="grid">{}</div>', plots)
     return html(
-        '<div class="grid">{}</div><h3 style="margin-top:1.6rem">Which go together</h3><p class="soft small">Rank '
-        "correlation (Spearman): 1 where two columns rise together, −1 where one falls as the other rises, 0 where they "  # noqa: RUF001
-        'do not go together.</p><div class="scroll" tabindex="0" role="region" aria-label="Correlations">{}</div>',
-        plots, _heatmap(story),
+        '<div class="grid">{}</div><h3 style="margin-top:1.6rem">Which go together</h3><p class="soft small">{}</p>'
+        '<div class="scroll" tabindex="0" role="region" aria-label="Correlations">{}</div>',
+        plots, SPEARMAN, _heatmap(story),
     )  # fmt: skip
 
 

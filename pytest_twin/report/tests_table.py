@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from markupsafe import Markup
 
 from pytest_twin.analysis.attempts import small_curves
 from pytest_twin.analysis.spans import Values
 from pytest_twin.analysis.story import Story
 from pytest_twin.report.marking import html, joined
 from pytest_twin.report.wording import count
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 
 class Column(NamedTuple):
@@ -97,7 +99,8 @@ def _head(column: Column) -> Markup:
     if not column.by:
         return html('<th scope="col" class="{}" data-column="{}">{}</th>', kind, column.name, column.heading)
     return html(
-        '<th scope="col" class="{}" data-column="{}" data-by="{}" aria-sort="none"><button type="button">{}</button></th>',
+        '<th scope="col" class="{}" data-column="{}" data-by="{}" aria-sort="none">'
+        '<button type="button">{}</button></th>',
         kind, column.name, column.by, column.heading,
     )  # fmt: skip
 

@@ -104,11 +104,12 @@ def _panel(panel: Panel, whole: Values, breaks: Sequence[int] | np.ndarray[Any, 
 
 def _interrupted(values: Values, times: Values, breaks: Any) -> Values:
     """The values with two missing ones in each gap, at its edges; times with the times of those."""
+    if not len(breaks):
+        return values
+    edges = np.full(2 * len(breaks), np.nan)
     if values is times:
-        edges = np.stack([times[breaks - 1] + 0.001, times[breaks] - 0.001], axis=1).ravel() if len(breaks) else []
-    else:
-        edges = np.full(2 * len(breaks), np.nan)
-    return np.insert(values, np.repeat(breaks, 2), edges) if len(breaks) else values
+        edges = np.stack([times[breaks - 1] + 0.001, times[breaks] - 0.001], axis=1).ravel()
+    return np.insert(values, np.repeat(breaks, 2), edges)
 
 
 def _band(span: Span, lane: int) -> dict[str, Any]:
