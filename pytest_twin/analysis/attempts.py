@@ -36,6 +36,7 @@ class Attempt(NamedTuple):
         written_MB: Written to disks.
         load: What it ran under.
         folder: Its own folder, empty for none.
+        budget: ``ok``, or what was over its budget or could not be told; empty without one.
     """
 
     nodeid: str
@@ -53,6 +54,7 @@ class Attempt(NamedTuple):
     written_MB: float | None  # noqa: N815
     load: str
     folder: str
+    budget: str
 
     @property
     def end_s(self) -> float:
@@ -68,6 +70,8 @@ class Attempt(NamedTuple):
 def attempts(tests: pd.DataFrame, since: Origin, spans: Sequence[Span]) -> list[Attempt]:
     """The tests of a run in the order of their beginnings, those included that only began.
 
+    Where there is no row of a test at all, such as in the folder of one test, the events tell what they know.
+
     Args:
         tests: The rows of tests.csv.
         since: When the run began.
@@ -75,17 +79,18 @@ def attempts(tests: pd.DataFrame, since: Origin, spans: Sequence[Span]) -> list[
     """
     cpu = _sum_of_known(tests, ("cpu_user_s", "cpu_system_s"), ("children_cpu_s",))
     names = ("nodeid", "attempt", "worker", "outcome", "duration_s", "setup_s", "call_s", "teardown_s",
-             "peak_memory_MB", "read_MB", "written_MB", "load", "folder")  # fmt: skip
+             "peak_memory_MB", "read_MB", "written_MB", "load", "folder", "budget")  # fmt: skip
     columns = [_cells(tests, name) for name in names]
     found = [
         Attempt(
             nodeid or "", int(number or 1), worker or "", outcome or "", start, duration or 0.0, setup, call, teardown,
-            used, peak, read, written, load or "", folder or "",
+            used, peak, read, written, load or "", folder or "", budget or "",
         )
         for start, used, nodeid, number, worker, outcome, duration, setup, call, teardown, peak, read, written, load,
-        folder in zip(seconds(tests, since).tolist(), cpu, *columns, strict=True)
+        folder, budget in zip(seconds(tests, since).tolist(), cpu, *columns, strict=True)
     ]  # fmt: skip
-    return sorted([*found, *_unfinished(spans)], key=lambda attempt: attempt.start_s)
+    told = [span for span in spans if span.type == event.TEST and (span.state == UNFINISHED or not found)]
+    return sorted([*found, *map(_of_span, told)], key=lambda attempt: attempt.start_s)
 
 
 def slowest(found: Iterable[Attempt], count: int) -> list[Attempt]:
@@ -124,15 +129,13 @@ def _small(values: Values) -> list[float]:
     return list(map(float, np.maximum.reduceat(known, parts)))
 
 
-def _unfinished(spans: Sequence[Span]) -> list[Attempt]:
-    return [
-        Attempt(
-            span.what, 1, span.worker, UNFINISHED, span.start_s, span.end_s - span.start_s, setup_s=None, call_s=None,
-            teardown_s=None, cpu_s=None, peak_memory_MB=None, read_MB=None, written_MB=None, load="", folder="",
-        )
-        for span in spans
-        if span.type == event.TEST and span.state == UNFINISHED
-    ]  # fmt: skip
+def _of_span(span: Span) -> Attempt:
+    """What annotations.csv knows of a test that has no row in tests.csv."""
+    outcome = UNFINISHED if span.state == UNFINISHED else str(span.detail.get("text", ""))
+    return Attempt(
+        span.what, 1, span.worker, outcome, span.start_s, span.end_s - span.start_s, setup_s=None, call_s=None,
+        teardown_s=None, cpu_s=None, peak_memory_MB=None, read_MB=None, written_MB=None, load="", folder="", budget="",
+    )  # fmt: skip
 
 
 def _sum_of_known(tests: pd.DataFrame, all_of: Sequence[str], some_of: Sequence[str]) -> list[float | None]:

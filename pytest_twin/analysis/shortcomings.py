@@ -37,7 +37,7 @@ def shortcomings(
     """
     samples, *_ = frames.values()
     return [
-        *_files(frames, documents),
+        *_files(frames, documents, has_tests=any(span.type == event.TEST for span in spans)),
         *_unfinished(spans),
         *_gaps(times, spans),
         *(note.what for note in notes if note.what.startswith("sampler: ")),
@@ -45,9 +45,10 @@ def shortcomings(
     ]
 
 
-def _files(frames: dict[str, pd.DataFrame], documents: dict[str, Any]) -> Iterator[str]:
+def _files(frames: dict[str, pd.DataFrame], documents: dict[str, Any], *, has_tests: bool) -> Iterator[str]:
+    *_, of_tests = frames
     for name, frame in frames.items():
-        if not len(frame):
+        if not len(frame) and (has_tests or name != of_tests):
             yield f"{name} is missing, or has no row"
         if damaged := frame.attrs.get("damaged", 0):
             many = _count(damaged, "row or cell", "rows and cells")

@@ -62,6 +62,7 @@ def _figures(attempt: Attempt) -> Iterator[tuple[str, str | None]]:
     yield "read", size(attempt.read_MB) if attempt.read_MB else None
     yield "written", size(attempt.written_MB) if attempt.written_MB else None
     yield "under load", attempt.load or None
+    yield "budget", attempt.budget or None
     yield "worker", attempt.worker or None
     yield "attempt", str(attempt.number) if attempt.number > 1 else None
     yield "files", attempt.folder or None

@@ -12,10 +12,10 @@ from markupsafe import Markup
 
 import pytest_twin
 from pytest_twin.analysis.story import Story
-from pytest_twin.report import details, parts, tests_table
+from pytest_twin.report import budgets, details, parts, tests_table
 from pytest_twin.report.marking import data, html, joined
 from pytest_twin.report.timeline import Lanes, still, timeline
-from pytest_twin.report.wording import verdict
+from pytest_twin.report.wording import budgets_in_short, verdict
 
 ASSETS = Path(__file__).parent / "assets"
 SCRIPTS = ("data.js", "timeline.js", "table.js")
@@ -69,6 +69,8 @@ def _parts(story: Story, which: dict[int, str]) -> Iterator[Part]:
     if which:
         said = "Every test that did not pass as it should, and every one with a folder of its own."
         yield Part("looked-into", "Failed and marked tests", said, details.details_part(story, which))
+    if said := budgets_in_short(story):
+        yield Part("budgets", "Budgets", said, budgets.budgets_part(story))
     if story.loads or story.skipped:
         yield Part("loads", "Loads", "What was asked, and what was really there.", parts.loads_part(story))
     if len(story.times):

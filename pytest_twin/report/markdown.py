@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pytest_twin.analysis.attempts import Attempt, heaviest, slowest
 from pytest_twin.analysis.story import Story
 from pytest_twin.model.table import visible
-from pytest_twin.report.wording import count, lasting, machine_in_short, number, size, verdict
+from pytest_twin.report.wording import KEPT, budgets_in_short, count, lasting, machine_in_short, number, size, verdict
 
 MOST, MOST_BAD, MOST_LOADS, MOST_ANSWERS = 5, 20, 20, 3
 LONGEST = 160  # characters of a test's id
@@ -36,6 +36,7 @@ def _parts(story: Story) -> Iterator[Iterable[str]]:
     yield _tests("Did not pass", [attempt for attempt in story.attempts if attempt.is_bad], MOST_BAD)
     yield _tests("Slowest", slowest(story.attempts, MOST), MOST)
     yield _tests("Heaviest, by CPU time", heaviest(story.attempts, MOST), MOST)
+    yield _budgets(story)
     yield _loads(story)
     yield _peaks(story)
     if story.shortcomings:
@@ -61,6 +62,16 @@ def _tests(heading: str, found: Sequence[Attempt], most: int) -> Iterator[str]:
         )  # fmt: skip
         yield _row(cut(attempt.nodeid), *figures)
     yield from _more(len(found) - most, "tests.csv")
+
+
+def _budgets(story: Story) -> Iterator[str]:
+    broken = [attempt for attempt in story.attempts if attempt.budget not in {"", KEPT}]
+    if kept := budgets_in_short(story):
+        yield from ("### Budgets", "", kept, "")
+    if broken:
+        yield from _table("test", "over, or not told")
+        yield from (_row(cut(attempt.nodeid), attempt.budget) for attempt in broken[:MOST_BAD])
+        yield from _more(len(broken) - MOST_BAD, "tests.csv")
 
 
 def _loads(story: Story) -> Iterator[str]:

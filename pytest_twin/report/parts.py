@@ -67,7 +67,8 @@ def _tiles(story: Story) -> Iterator[tuple[str, str, str]]:
     if story.loads or story.skipped:
         times = sum(line.times for line in story.loads)
         troubled = sum(bool(line.troubles) for line in story.loads)
-        note = f"{troubled} with trouble" if troubled else "all as asked"
+        told = "all as asked" if any(line.achieved for line in story.loads) else "no word of what was achieved"
+        note = f"{troubled} with trouble" if troubled else told
         yield (
             "Loads",
             f"{times:,}",

@@ -36,6 +36,7 @@ COLUMNS = (
     Column("memory", "Peak memory", "memory", is_number=True),
     Column("written", "Written", "written", is_number=True),
     Column("load", "Under load", "load"),
+    Column("budget", "Budget", "budget"),
     Column("curve", "CPU over time", ""),
     Column("show", "", ""),
 )
@@ -58,6 +59,7 @@ def table_data(story: Story, lanes: Sequence[int], details: Mapping[int, str]) -
         "memory": [_rounded(attempt.peak_memory_MB, 1) for attempt in found],
         "written": [_rounded(attempt.written_MB, 2) for attempt in found],
         "load": [attempt.load or None for attempt in found],
+        "budget": [attempt.budget or None for attempt in found],
         "lane": list(lanes),
         "detail": [details.get(place) for place in range(len(found))],
         "own": [_letters(points, scale) for points in own],
@@ -107,7 +109,14 @@ def _head(column: Column) -> Markup:
 
 def _is_used(name: str, story: Story) -> bool:
     """Whether a column that is often empty has something in it."""
-    needed = {"worker": "worker", "written": "written_MB", "load": "load", "memory": "peak_memory_MB", "cpu": "cpu_s"}
+    needed = {
+        "worker": "worker",
+        "written": "written_MB",
+        "load": "load",
+        "memory": "peak_memory_MB",
+        "cpu": "cpu_s",
+        "budget": "budget",
+    }
     if name == "curve":
         return len(story.times) > 0
     return name not in needed or any(getattr(attempt, needed[name]) for attempt in story.attempts)

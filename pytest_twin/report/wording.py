@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_twin.analysis.story import Story
 
+KEPT = "ok"  # as tests.csv says of a budget
 NOTHING = "–"  # noqa: RUF001 - a dash, and no minus
 
 
@@ -15,8 +16,16 @@ def verdict(story: Story) -> str:
     """The run in a few words, what went wrong first."""
     outcomes = story.outcomes
     if not outcomes:
-        return "A recording without tests" if len(story.times) else "Nothing was recorded"
+        if len(story.times):
+            return "A recording without tests"
+        return "Events without samples" if story.spans or story.notes else "Nothing was recorded"
     return ", ".join(f"{many:,} {outcome}" for outcome, many in outcomes.items())
+
+
+def budgets_in_short(story: Story) -> str:
+    """How many of the tests that have a budget kept it; empty where none has one."""
+    verdicts = [attempt.budget for attempt in story.attempts if attempt.budget]
+    return f"{verdicts.count(KEPT):,} of {count(len(verdicts), 'test')} with a budget kept it." if verdicts else ""
 
 
 def machine_in_short(fingerprint: Mapping[str, Any] | None) -> list[str]:

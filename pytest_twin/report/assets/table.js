@@ -54,7 +54,7 @@
       nodeid: [id, again], outcome: [element("span", { className: "badge " + outcome, textContent: outcome })],
       worker: [tests.worker[number]], start: ["+" + lasting(tests.start[number])], duration: [lasting(tests.duration[number])],
       cpu: [lasting(tests.cpu[number])], memory: [size(tests.memory[number])], written: [size(tests.written[number])],
-      load: [tests.load[number]], curve: [spark(number)], show: [zoom],
+      load: [tests.load[number]], budget: [tests.budget[number]], curve: [spark(number)], show: [zoom],
     };
     const made = element("tr", {});
     for (const head of table.tHead.rows[0].cells) {
@@ -90,7 +90,7 @@
   }
 
   function sortBy(name) {
-    [by, isDown] = [name, by === name ? !isDown : !["nodeid", "outcome", "worker", "start", "load"].includes(name)];
+    [by, isDown] = [name, by === name ? !isDown : !["nodeid", "outcome", "worker", "start", "load", "budget"].includes(name)];
     sort();
   }
   for (const head of table.querySelectorAll("th[data-by]")) head.querySelector("button").addEventListener("click", () => sortBy(head.dataset.by));

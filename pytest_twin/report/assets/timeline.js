@@ -114,7 +114,7 @@ const Timeline = (() => {
     const found = [];
     const consider = (a, b, lane, text, look) => {
       const left = Math.max(a, from) + 3 * pixel(), room = Math.floor((Math.min(b, to) - left) / pixel() / 6.4) - 1;
-      if (room >= Math.min(4, text.length) && found.length < 80) found.push([left, lane, text.length > room ? text.slice(0, room - 1) + "…" : text, inkOn(colour(look))]);
+      if (room >= Math.min(6, text.length) && found.length < 80) found.push([left, lane, text.length > room ? text.slice(0, room - 1) + "…" : text, inkOn(colour(look))]);
     };
     for (const [look, group] of byLook) for (const [a, b, lane, number] of group) {
       if (b >= from && a <= to) consider(a, b, lane, tests.nodeid[number].slice(tests.nodeid[number].lastIndexOf("::") + 2).replace(/^:+/, ""), look);
