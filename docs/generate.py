@@ -1,4 +1,4 @@
-"""Writes the parts of the documentation that the code declares: columns.md, schedule.schema.json.
+"""Writes the parts of the documentation that the code declares: columns.md and the two JSON Schemas.
 
 python docs/generate.py
 python docs/generate.py faults.xml     # faults.md too, from a run of its tests: see fault_table.py
@@ -13,6 +13,7 @@ from pathlib import Path
 from pytest_twin import probes
 from pytest_twin.model import attempt, columns, event, schedule_fields
 from pytest_twin.model.columns import Column
+from pytest_twin.report import document
 from stressors import kinds
 
 HERE = Path(__file__).parent
@@ -67,7 +68,12 @@ def schema_page() -> str:
     return json.dumps(schedule_fields.schema(kinds()), indent=2) + "\n"
 
 
-PAGES = {"columns.md": columns_page, "schedule.schema.json": schema_page}
+def run_schema_page() -> str:
+    """The JSON Schema of a run's document."""
+    return json.dumps(document.schema(), indent=2) + "\n"
+
+
+PAGES = {"columns.md": columns_page, "schedule.schema.json": schema_page, "run.schema.json": run_schema_page}
 
 
 def main() -> None:

@@ -56,6 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
     settings = config.stash[SETTINGS] = _settings(config)
     _check_limit(settings)
     config.stash[RULES] = read_rules(settings.budgets)
+    _check_reports(settings)
     config.stash[SESSION_SCHEDULE] = _schedule(config, settings)
     if (settings.enabled or settings.schedule or has_workers(config)) and not settings.dry_run:
         from pytest_twin.runtest import run_of
@@ -136,6 +137,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         if error:
             terminalreporter.write_line(f"ERROR: {error}", red=True)
     if run is None or run.recording is None:
+        settings = config.stash[SETTINGS]
+        if (settings.report or settings.json) and not settings.dry_run:
+            terminalreporter.write_line("twin: nothing was recorded, so there is no report; --twin records every test")
         return
     from pytest_twin.report.terminal import summary
 
@@ -143,6 +147,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     near = config.invocation_params.dir
     for line in summary(run.recording.folder, run.recording.sampled, run.recording.dropped, near):
         terminalreporter.write_line(line)
+    for line in run.reports:
+        terminalreporter.write_line(line, yellow=line.startswith("warning"))
     if run.weighing is not None:
         _tell_weighing(terminalreporter, run.weighing)
 
@@ -187,6 +193,17 @@ def _weighing(config: pytest.Config, settings: Settings) -> Weighing | None:
         return Weighing(settings, config.invocation_params.dir)
     except SettingsError as error:
         raise pytest.UsageError(str(error)) from None
+
+
+def _check_reports(settings: Settings) -> None:
+    if settings.report and not settings.dry_run:
+        from pytest_twin.report.ending import check_reports
+        from pytest_twin.report.writing import ReportError
+
+        try:
+            check_reports(settings)
+        except ReportError as error:
+            raise pytest.UsageError(f"{options.flag('report')}: {error}") from None
 
 
 def _schedule(config: pytest.Config, settings: Settings) -> Schedule | None:

@@ -10,6 +10,7 @@ import errno
 import os
 import stat
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Self
 
@@ -65,10 +66,18 @@ class Folder:
         Raises:
             OSError: It cannot be written.
         """
+        self.write_pieces(name, (text,))
+
+    def write_pieces(self, name: str, pieces: Iterable[str]) -> None:
+        """The same, of a text that comes in pieces.
+
+        Raises:
+            OSError: It cannot be written.
+        """
         temporary = name + TEMPORARY
         try:
             with self.create(temporary) as file:
-                file.write(text.encode("utf-8", "backslashreplace"))
+                file.writelines(piece.encode("utf-8", "backslashreplace") for piece in pieces)
             self.rename(temporary, name)
         except OSError:
             self.remove(temporary)
@@ -106,6 +115,27 @@ class Folder:
     def _at(self, name: str) -> str:
         """What the calls take: a mere name beside a descriptor, else a path."""
         return name if self._fd is not None else str(self.path / name)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file for its owner only, all of it or nothing.
+
+    Raises:
+        OSError: It cannot be written, or is a device or the like, which none of ours may replace.
+    """
+    write_pieces(path, (text,))
+
+
+def write_pieces(path: Path, pieces: Iterable[str]) -> None:
+    """The same, of a text that comes in pieces.
+
+    Raises:
+        OSError: As above.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "is no file that could be replaced", str(path))
+    with Folder(path.parent) as folder:
+        folder.write_pieces(path.name, pieces)
 
 
 def distrust(path: Path) -> str:

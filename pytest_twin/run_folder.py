@@ -15,7 +15,7 @@ from pytest_twin import __version__, turns
 from pytest_twin.model import attempt, event
 from pytest_twin.model.table import header, record, records
 from pytest_twin.pieces import PARQUET, files, go_on, opened
-from pytest_twin.private import Folder, distrust
+from pytest_twin.private import Folder, distrust, write
 from pytest_twin.rows import Rows
 from pytest_twin.settings import DEVICES
 
@@ -180,8 +180,7 @@ class RunFolder:
         Raises:
             OSError: It cannot be written.
         """
-        with Folder(self.path) as folder:
-            folder.write(name, text)
+        write(self / name, text)
 
     @contextmanager
     def test_folder(self, name: str) -> Iterator[Folder]:

@@ -52,6 +52,7 @@ class Run:
         worker_error: What pytest-xdist workers found wrong with what the tests ask for.
         strict_error: What the session's schedule asked for strictly, and was not had.
         weighing: What the session is saved as and compared with; None where neither is asked for.
+        reports: A line for each report, which tells where it is or why it is not.
     """
 
     def __init__(self, config: pytest.Config, settings: Settings, schedule: Schedule | None) -> None:
@@ -65,6 +66,7 @@ class Run:
         self._prepared: Recording | None = None
         self.worker_error = self.strict_error = ""
         self.weighing: Weighing | None = None
+        self.reports: list[str] = []
         self._player: Player | None = None
         self._each = schedule if schedule is not None and schedule.is_for_each_test else None
         self._stack = ExitStack()
@@ -151,6 +153,15 @@ class Run:
             self.weighing.finish(self.recording.folder, is_whole=ran and not (session.shouldstop or session.shouldfail))
             if self.weighing.failure and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        self._report()
+
+    def _report(self) -> None:
+        """Make the reports that are asked for of the files, which are complete now."""
+        if self.recording is not None and not self._worker and (self.settings.report or self.settings.json):
+            from pytest_twin.report.ending import write_reports
+
+            near = self._config.invocation_params.dir
+            self.reports = list(write_reports(self._folder.path, self.settings, near, os.environ))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:

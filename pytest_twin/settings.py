@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PER_TEST = ("marked", "all", "failed", "none")
 TABLE, BUDGETS = "pytest-twin", "budgets"
+FORMS = ("html", "md", "json")
 LAST = "last"  # in the place of a baseline's name: the run that was saved last
 DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(10))}
 
@@ -117,6 +118,22 @@ def _per_test(raw: object) -> str:
     return str(raw)
 
 
+def read_forms(raw: object) -> tuple[str, ...]:
+    """Forms of a report: ``html,md``; each once, in the order in which they stand.
+
+    Raises:
+        ValueError: One is not known.
+    """
+    words = [
+        word.strip() for word in (raw if isinstance(raw, list | tuple) else str(raw).split(",")) if str(word).strip()
+    ]
+    if unknown := [word for word in words if word not in FORMS]:
+        raise ValueError(f"has {unknown[0]!r:.40}, which is not one of {', '.join(FORMS)}{_near(unknown[0], FORMS)}")
+    if not words:
+        raise ValueError(f"names none of {', '.join(FORMS)}")
+    return tuple(dict.fromkeys(words))
+
+
 def _option(
     default: Any, reader: Callable[[object], Any], text: str, metavar: str = "", *, plugin_only: bool = False
 ) -> Any:
@@ -158,6 +175,10 @@ class Settings:
         "LIMITS", plugin_only=True,
     )  # fmt: skip
     baselines: Path = _option(Path(".twin-baselines"), _path, "where the baselines are", "DIR")
+    report: tuple[str, ...] | None = _option(
+        None, read_forms, "what to make of the run at its end: html, md, json", "FORMS", plugin_only=True
+    )
+    json: Path | None = _option(None, _path, "write the run into this file as JSON", "PATH", plugin_only=True)
     dry_run: bool = _option(
         False, _switch, "print what would be applied to which test, apply nothing", plugin_only=True
     )

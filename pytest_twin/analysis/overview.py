@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pytest_twin.model import event
 
@@ -33,19 +34,46 @@ class LoadLine:
     troubles: tuple[str, ...]
 
 
+class LoadEnd(NamedTuple):
+    """A load that is over.
+
+    Attributes:
+        type: ``cpu``, ``memory``, ``disk`` …
+        target: What was asked.
+        achieved: What was there, empty where that is not told.
+        is_aborted: Whether it was aborted.
+        fields: What else its last event says.
+    """
+
+    type: str
+    target: str
+    achieved: str
+    is_aborted: bool
+    fields: Mapping[str, object]
+
+
 def loads(annotations: Sequence[Row]) -> list[LoadLine]:
     """The loads of a run, those of the same words together, in the order of their first end."""
-    groups: dict[tuple[str, str], list[tuple[Row, dict[str, object]]]] = {}
-    for row in annotations:
-        if row["event"] in {event.END, event.ABORT} and row["target"]:
-            groups.setdefault((row["type"], row["target"]), []).append((row, _fields(row)))
+    ends = [
+        LoadEnd(row["type"], row["target"], row["achieved"], row["event"] == event.ABORT, _fields(row))
+        for row in annotations
+        if row["event"] in {event.END, event.ABORT} and row["target"]
+    ]
+    return together(ends)
+
+
+def together(ends: Iterable[LoadEnd]) -> list[LoadLine]:
+    """Those of the same words together, in the order of their first end."""
+    groups: dict[tuple[str, str], list[LoadEnd]] = {}
+    for end in ends:
+        groups.setdefault((end.type, end.target), []).append(end)
     lines = []
-    for (kind, target), rows in groups.items():
-        held = sum(float(str(fields.get("held_s") or 0)) for _, fields in rows)
-        aborted = [str(fields["reason"]) for row, fields in rows if row["event"] == event.ABORT and "reason" in fields]
-        reduced = [str(fields["reduced"]) for _, fields in rows if "reduced" in fields]
-        achieved = dict.fromkeys(row["achieved"] for row, _ in rows if row["achieved"])
-        lines.append(LoadLine(kind, target, len(rows), tuple(achieved), held, tuple(dict.fromkeys(aborted + reduced))))
+    for (kind, target), found in groups.items():
+        held = sum(float(str(end.fields.get("held_s") or 0)) for end in found)
+        aborted = [str(end.fields["reason"]) for end in found if end.is_aborted and "reason" in end.fields]
+        reduced = [str(end.fields["reduced"]) for end in found if "reduced" in end.fields]
+        achieved = dict.fromkeys(end.achieved for end in found if end.achieved)
+        lines.append(LoadLine(kind, target, len(found), tuple(achieved), held, tuple(dict.fromkeys(aborted + reduced))))
     return lines
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 
 from pytest_twin.baselines import BaselineError, find, saved_runs
+from pytest_twin.private import write
 from pytest_twin.report.history import CONFIGURATION, TABLE, configuration, table
-from pytest_twin.run_folder import write
 
 FEWEST = 3
 

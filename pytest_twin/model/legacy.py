@@ -110,6 +110,15 @@ def read(event: object) -> Old:
     return Old(event["type"], start, lasts, load)
 
 
+def asked(command: str) -> str:
+    """How much a command of the collection asks for, such as ``8`` or ``5400MiB``; empty if it is none of those."""
+    try:
+        _, load = _command(command)
+    except ValueError:
+        return ""
+    return next(str(amount) for amount in load.values())
+
+
 def _moment(raw: object) -> datetime:
     try:
         moment = datetime.fromisoformat(raw if isinstance(raw, str) else "")

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from pytest_twin.model import event
-from pytest_twin.model.legacy import KINDS
+from pytest_twin.model.legacy import KINDS, asked
 
 HEADER = ("timestamp", "event", "detail")
 
@@ -40,7 +40,8 @@ def modern(rows: Iterable[Sequence[str]]) -> tuple[list[dict[str, str]], int]:
 
 
 def _row(at: str, what: str, name: str, kind: str, text: str) -> dict[str, str]:
-    return {"timestamp": at, "event": what, "id": name, "type": KINDS.get(kind, kind), "detail": text}
+    target = asked(text.rpartition("| ")[2])
+    return {"timestamp": at, "event": what, "id": name, "type": KINDS.get(kind, kind), "target": target, "detail": text}
 
 
 def _is_time(cell: str) -> bool:

@@ -1,0 +1,134 @@
+"""A run as Chrome trace events, which Perfetto and chrome://tracing open.
+
+Format: "Trace Event Format" of the Chromium project. Times are microseconds since the run began. Each worker's tests
+and each kind of load are a track of complete events, phases lie within their tests, notes are instant events, and what
+the host did are counters.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from heapq import merge
+from typing import Any
+
+import numpy as np
+
+from pytest_twin.analysis.attempts import Attempt
+from pytest_twin.analysis.lanes import natural, packed
+from pytest_twin.analysis.panels import Panel, panels
+from pytest_twin.analysis.spans import Note, Span
+from pytest_twin.analysis.story import Story
+from pytest_twin.model import event
+
+Entry = dict[str, Any]
+TESTS, LOADS, HOST = 1, 2, 3  # the processes, as the format calls the groups of tracks
+NAMES = {TESTS: "tests", LOADS: "loads", HOST: "host"}
+DIGITS = 2
+
+
+def lines(story: Story) -> Iterator[str]:
+    """The file, a line for each event, so that it need not be held as a whole."""
+    yield '{"displayTimeUnit":"ms","traceEvents":[\n'
+    separator = ""
+    for entry in entries(story):
+        yield separator + json.dumps(entry, separators=(",", ":"), ensure_ascii=False)
+        separator = ",\n"
+    yield "\n]}\n"
+
+
+def entries(story: Story) -> Iterator[Entry]:
+    """What names the tracks, then all else in the order of time."""
+    there: list[Attempt | Span | Note] = [*story.attempts, *story.spans, *story.notes]
+    workers = sorted({each.worker for each in there}, key=natural)
+    threads = {worker: place for place, worker in enumerate(workers, 1)}
+    tracks = _tracks(story.spans)
+    yield from (_named("process_name", pid, 0, name) for pid, name in NAMES.items())
+    yield from (_named("thread_name", TESTS, tid, worker or "tests") for worker, tid in threads.items())
+    yield from (_named("thread_name", LOADS, tid, name) for name, (tid, _) in tracks.items())
+    slices = sorted(
+        [*_tests(story, threads), *_phases(story, threads), *_loads(tracks), *_notes(story, threads)],
+        key=lambda entry: (entry["ts"], -entry.get("dur", 0)),
+    )
+    counters = (_counters(panel, story) for panel in panels(story.run.samples, story.times))
+    yield from merge(slices, *counters, key=lambda entry: entry["ts"])
+
+
+def _named(what: str, pid: int, tid: int, name: str) -> Entry:
+    return {"ph": "M", "name": what, "pid": pid, "tid": tid, "args": {"name": name}}
+
+
+def _slice(pid: int, tid: int, name: str, kind: str, start_s: float, end_s: float, **told: Any) -> Entry:
+    args = {key: value for key, value in told.items() if value is not None and value != ""}
+    begin = _us(start_s)
+    return {
+        "ph": "X", "name": name, "cat": kind, "ts": begin, "dur": max(0, _us(end_s) - begin), "pid": pid, "tid": tid,
+        "args": args,
+    }  # fmt: skip
+
+
+def _tests(story: Story, threads: dict[str, int]) -> Iterator[Entry]:
+    for each in story.attempts:
+        yield _slice(
+            TESTS, threads[each.worker], each.nodeid, "test", each.start_s, each.end_s, outcome=each.outcome,
+            attempt=each.number if each.number > 1 else None, setup_s=each.setup_s, call_s=each.call_s,
+            teardown_s=each.teardown_s, cpu_s=each.cpu_s, peak_memory_MB=each.peak_memory_MB, load=each.load,
+        )  # fmt: skip
+
+
+def _phases(story: Story, threads: dict[str, int]) -> Iterator[Entry]:
+    for span in story.spans:
+        if span.type in {event.PHASE, event.GAP}:
+            name = span.what or span.type
+            yield _slice(TESTS, threads[span.worker], name, span.type, span.start_s, span.end_s, state=span.state)
+
+
+def _tracks(spans: Sequence[Span]) -> dict[str, tuple[int, list[Span]]]:
+    """The loads of each kind on as many tracks as overlap, by the names of the tracks."""
+    found: dict[str, tuple[int, list[Span]]] = {}
+    for kind in sorted({span.type for span in spans if span.is_load}):
+        loads = [span for span in spans if span.type == kind]
+        for span, lane in zip(loads, packed(loads), strict=True):
+            name = f"{kind} {lane + 1}" if lane else kind
+            found.setdefault(name, (len(found) + 1, []))[1].append(span)
+    return found
+
+
+def _loads(tracks: dict[str, tuple[int, list[Span]]]) -> Iterator[Entry]:
+    for tid, spans in tracks.values():
+        for span in spans:
+            yield _slice(
+                LOADS, tid, span.what or span.type, span.type, span.start_s, span.end_s, asked=span.what,
+                achieved=span.achieved, test=span.test, state=span.state, **_detail(span),
+            )  # fmt: skip
+
+
+def _detail(span: Span) -> dict[str, Any]:
+    own = {"pid", "tid", "name", "kind", "start_s", "end_s", "asked", "achieved", "test", "state"}
+    return {name: value for name, value in span.detail.items() if name not in own}
+
+
+def _notes(story: Story, threads: dict[str, int]) -> Iterator[Entry]:
+    for note in story.notes:
+        yield {
+            "ph": "i", "s": "t", "name": note.what, "cat": "note", "ts": _us(note.at_s), "pid": TESTS,
+            "tid": threads[note.worker], "args": {"test": note.test} if note.test else {},
+        }  # fmt: skip
+
+
+def _counters(panel: Panel, story: Story) -> Iterator[Entry]:
+    """The values of a panel, at the times at which one of them changes."""
+    before: dict[str, float] = {}
+    rows = np.round(np.stack([curve.values for curve in panel.curves], axis=1), DIGITS).tolist()
+    names = [curve.name for curve in panel.curves]
+    for at_s, row in zip(story.times.tolist(), rows, strict=True):
+        values = {name: value for name, value in zip(names, row, strict=True) if value == value}  # noqa: PLR0124 - NaN
+        if values and values != before:
+            yield {
+                "ph": "C", "name": f"{panel.name} {panel.unit}", "ts": _us(at_s), "pid": HOST, "tid": 0, "args": values
+            }  # fmt: skip
+            before = values
+
+
+def _us(seconds: float) -> int:
+    return max(0, round(seconds * 1e6))

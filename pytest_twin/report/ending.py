@@ -1,0 +1,63 @@
+"""The reports that a run makes of itself when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_twin.report.writing import FORMS, ReportError, check, save, story_of
+
+if TYPE_CHECKING:
+    from pytest_twin.analysis.story import Story
+    from pytest_twin.settings import Settings
+
+STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
+
+
+def check_reports(settings: Settings) -> None:
+    """See before the tests whether what is asked for can be made behind them.
+
+    Raises:
+        ReportError: It cannot; the message says how to get what is missing.
+    """
+    check(settings.report or ())
+
+
+def write_reports(folder: Path, settings: Settings, near: Path, environment: Mapping[str, str]) -> Iterator[str]:
+    """Write all that is asked for; comes back with a line for each, which tells where it is or why it is not.
+
+    Args:
+        folder: The run.
+        settings: What is asked for.
+        near: The directory that paths are told from.
+        environment: Where GitHub says which file its summary is.
+    """
+    wanted = [(name, folder / FORMS[name].file) for name in settings.report or ()]
+    if settings.json is not None:
+        wanted.append(("json", near / settings.json))
+    if not wanted:
+        return
+    try:
+        story = story_of(folder)
+    except ReportError as error:
+        yield f"warning: no report: {error}"
+        return
+    for name, path in wanted:
+        try:
+            save(story, name, path)
+        except ReportError as error:
+            yield f"warning: no report: {error}"
+            continue
+        yield f"report: {path.relative_to(near) if path.is_relative_to(near) else path}"
+    if "md" in (settings.report or ()) and environment.get(STEP_SUMMARY):
+        yield from _add_to_step(story, Path(environment[STEP_SUMMARY]))
+
+
+def _add_to_step(story: Story, path: Path) -> Iterator[str]:
+    """Add the summary to what the job's page shows."""
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(FORMS["md"].render(story) + "\n")
+    except OSError as error:
+        yield f"warning: {STEP_SUMMARY}: {path}: {error.strerror or error}"

@@ -1,0 +1,119 @@
+"""summary.md: a run in some tables, such as GitHub shows them beside a job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from pytest_twin.analysis.attempts import Attempt, heaviest, slowest
+from pytest_twin.analysis.story import Story
+from pytest_twin.model.table import visible
+from pytest_twin.report.wording import KEPT, budgets_in_short, count, lasting, machine_in_short, number, size, verdict
+
+MOST, MOST_BAD, MOST_LOADS, MOST_ANSWERS = 5, 20, 20, 3
+LONGEST = 160  # characters of a test's id
+MARKS = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]|~$#@!"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+
+
+def page(story: Story) -> str:
+    """The summary of a run."""
+    return "\n".join(line for part in _parts(story) for line in part) + "\n"
+
+
+def said(text: str) -> str:
+    """Text that nothing in Markdown or HTML is made of, on one line."""
+    return visible(text).translate(MARKS)
+
+
+def cut(text: str) -> str:
+    """Text of a bearable length, cut in the middle: of a test's id both ends tell most."""
+    half = (LONGEST - 1) // 2
+    return text if len(text) <= LONGEST else f"{text[:half]}…{text[-half:]}"
+
+
+def _parts(story: Story) -> Iterator[Iterable[str]]:
+    yield [f"## pytest-twin: {verdict(story)}", ""]
+    yield _facts(story)
+    yield _tests("Did not pass", [attempt for attempt in story.attempts if attempt.is_bad], MOST_BAD)
+    yield _tests("Slowest", slowest(story.attempts, MOST), MOST)
+    yield _tests("Heaviest, by CPU time", heaviest(story.attempts, MOST), MOST)
+    yield _budgets(story)
+    yield _loads(story)
+    yield _peaks(story)
+    if story.shortcomings:
+        yield ["### What is missing", "", *(f"- {said(each)}" for each in story.shortcomings), ""]
+
+
+def _facts(story: Story) -> list[str]:
+    when = [] if story.began is None else [f"{story.began:%Y-%m-%d %H:%M:%S} UTC", lasting(story.duration_s)]
+    interval = f" every {story.interval_s:.2g} s" if story.interval_s else ""
+    samples = f"{count(len(story.times), 'sample')}{interval}"
+    return [said(" · ".join([*when, samples, *machine_in_short(story.run.fingerprint)])), ""]
+
+
+def _tests(heading: str, found: Sequence[Attempt], most: int) -> Iterator[str]:
+    if not found:
+        return
+    yield from (f"### {heading}", "")
+    yield from _table("test", "outcome", "took", "CPU time", "peak memory", "under load")
+    for attempt in found[:most]:
+        figures = (
+            attempt.outcome, lasting(attempt.duration_s), lasting(attempt.cpu_s), size(attempt.peak_memory_MB),
+            attempt.load,
+        )  # fmt: skip
+        yield _row(cut(attempt.nodeid), *figures)
+    yield from _more(len(found) - most, "tests.csv")
+
+
+def _budgets(story: Story) -> Iterator[str]:
+    broken = [attempt for attempt in story.attempts if attempt.budget not in {"", KEPT}]
+    if kept := budgets_in_short(story):
+        yield from ("### Budgets", "", kept, "")
+    if broken:
+        yield from _table("test", "over, or not told")
+        yield from (_row(cut(attempt.nodeid), attempt.budget) for attempt in broken[:MOST_BAD])
+        yield from _more(len(broken) - MOST_BAD, "tests.csv")
+
+
+def _loads(story: Story) -> Iterator[str]:
+    if story.loads:
+        yield from ("### Loads", "")
+        yield from _table("load", "asked", "achieved", "times", "held", "trouble")
+    for line in story.loads[:MOST_LOADS]:
+        answers, troubles = (", ".join(each[:MOST_ANSWERS]) for each in (line.achieved, line.troubles))
+        yield _row(line.type, cut(line.target), answers, f"{line.times:,}", lasting(line.held_s), troubles)
+    if story.loads:
+        yield from _more(len(story.loads) - MOST_LOADS, "annotations.csv")
+    if story.skipped:
+        yield from (
+            f"Not reached before the end: {said(', '.join(f'{n} {kind}' for kind, n in story.skipped.items()))}",
+            "",
+        )
+
+
+def _peaks(story: Story) -> Iterator[str]:
+    peaks = story.peaks
+    if peaks:
+        yield from ("### Peaks", "")
+        yield from _table("column", "highest", "at", "while")
+    for peak in peaks:
+        running = cut(peak.tests[0]) if peak.tests else ""
+        more = f" and {len(peak.tests) - 1} more" if len(peak.tests) > 1 else ""
+        yield _row(peak.column, f"{number(peak.value)} {peak.unit}".strip(), f"+{lasting(peak.at_s)}", running + more)
+    if peaks:
+        yield ""
+
+
+def _table(*names: str) -> list[str]:
+    return [_line(names), _line(["---"] * len(names))]
+
+
+def _row(*cells: str) -> str:
+    return _line([said(cell) for cell in cells])
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _more(left: int, file: str) -> list[str]:
+    return [*([f"… and {left:,} more in {file}"] if left > 0 else []), ""]

@@ -1,0 +1,73 @@
+"""Figures in words, for every form of a report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_twin.analysis.story import Story
+
+KEPT = "ok"  # as tests.csv says of a budget
+NOTHING = "–"  # noqa: RUF001 - a dash, and no minus
+
+
+def verdict(story: Story) -> str:
+    """The run in a few words, what went wrong first."""
+    outcomes = story.outcomes
+    if not outcomes:
+        if len(story.times):
+            return "A recording without tests"
+        return "Events without samples" if story.spans or story.notes else "Nothing was recorded"
+    return ", ".join(f"{many:,} {outcome}" for outcome, many in outcomes.items())
+
+
+def budgets_in_short(story: Story) -> str:
+    """How many of the tests that have a budget kept it; empty where none has one."""
+    verdicts = [attempt.budget for attempt in story.attempts if attempt.budget]
+    return f"{verdicts.count(KEPT):,} of {count(len(verdicts), 'test')} with a budget kept it." if verdicts else ""
+
+
+def machine_in_short(fingerprint: Mapping[str, Any] | None) -> list[str]:
+    """The machine in a few facts; those that are known."""
+    found = fingerprint or {}
+    cpu, memory, system = (part if isinstance(part, dict) else {} for part in map(found.get, ("cpu", "memory", "os")))
+    told = [cpu.get("model"), count(cpu["logical"], "CPU") if isinstance(cpu.get("logical"), int) else None]
+    told += [f"{memory['total_GB']:.1f} GiB" if isinstance(memory.get("total_GB"), int | float) else None]
+    return [str(fact) for fact in (*told, system.get("name") or system.get("system")) if fact]
+
+
+def lasting(seconds: float | None) -> str:
+    """A time for people: ``1.2 ms``, ``340 ms``, ``5.25 s``, ``12.3 s``, ``2:05 min``, ``1:00:00 h``."""
+    if seconds is None or math.isnan(seconds):
+        return NOTHING
+    if 0.00005 <= seconds < 0.9995:
+        return f"{seconds * 1000:.{1 if seconds < 0.00995 else 0}f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.{0 if seconds < 0.1 else 2 if seconds < 9.995 else 1}f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02} h" if hours else f"{minutes}:{rest:02} min"
+
+
+def number(value: float | None) -> str:
+    """A figure with three digits that matter."""
+    if value is None or math.isnan(value):
+        return NOTHING
+    if value and abs(value) < 0.00995:
+        return f"{value:.1g}"
+    return f"{value:,.{0 if abs(value) >= 99.95 or value == 0 else 1 if abs(value) >= 9.95 else 2}f}"
+
+
+def size(mib: float | None) -> str:
+    """An amount of bytes: ``3 KiB``, ``44.2 MiB``, ``1.25 GiB``."""
+    if mib is None or math.isnan(mib):
+        return NOTHING
+    if 0 < mib < 1:
+        return f"{max(mib * 1024, 1):.0f} KiB"
+    return f"{mib / 1024:.2f} GiB" if mib >= 1024 else f"{number(mib)} {'MiB' if mib else 'B'}"
+
+
+def count(many: int, one: str, more: str | None = None) -> str:
+    """So many of something: ``1 test``, ``2 tests``."""
+    return f"{many:,} {one if many == 1 else more or one + 's'}"

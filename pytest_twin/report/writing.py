@@ -1,0 +1,100 @@
+"""The forms of a report, and how each gets into its file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_twin.private import write
+from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, SCHEDULE, TESTS
+
+if TYPE_CHECKING:
+    from pytest_twin.analysis.story import Story
+
+
+class ReportError(Exception):
+    """A report cannot be made; the message is for the user."""
+
+
+class Form(NamedTuple):
+    """One form of a report.
+
+    Attributes:
+        file: How its file is called.
+        render: Makes its text.
+        needs: Modules that are not always there.
+    """
+
+    file: str
+    render: Callable[[Story], str]
+    needs: tuple[str, ...] = ()
+
+
+def _html(story: Story) -> str:
+    from pytest_twin.report.html import page
+
+    return page(story)
+
+
+def _markdown(story: Story) -> str:
+    from pytest_twin.report.markdown import page
+
+    return page(story)
+
+
+def _json(story: Story) -> str:
+    from pytest_twin.report.document import text
+
+    return text(story)
+
+
+FORMS: Mapping[str, Form] = {
+    "html": Form("report.html", _html, ("plotly", "tsdownsample", "markupsafe")),
+    "md": Form("summary.md", _markdown),
+    "json": Form("run.json", _json),
+}
+
+
+def check(names: Iterable[str]) -> None:
+    """See whether all that these forms need is there.
+
+    Raises:
+        ReportError: Something is not; the message says how to get it.
+    """
+    for name in names:
+        if missing := [module for module in FORMS[name].needs if find_spec(module) is None]:
+            raise ReportError(f"{name} needs {' and '.join(missing)}; pip install 'pytest-twin[report]'")
+
+
+def story_of(path: Path) -> Story:
+    """What a run tells.
+
+    Raises:
+        ReportError: There is nothing that can be read.
+    """
+    from pytest_twin.analysis.story import tell
+    from pytest_twin.frames import load
+    from pytest_twin.reading import ReadingError
+
+    try:
+        run = load(path)
+    except ReadingError as error:
+        raise ReportError(str(error)) from None
+    with_schedule = [SCHEDULE] if (path / SCHEDULE).exists() else []
+    return tell(run, (DATASET, ANNOTATIONS, TESTS), [FINGERPRINT, *with_schedule])
+
+
+def save(story: Story, name: str, path: Path) -> None:
+    """Write one form.
+
+    Raises:
+        ReportError: The file cannot be written.
+    """
+    text = FORMS[name].render(story)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path, text)
+    except OSError as error:
+        raise ReportError(f"{path}: {error.strerror or error}") from None
