@@ -1,4 +1,4 @@
-"""Writes the parts of the documentation that the code declares: columns.md and the two JSON Schemas.
+"""Writes the parts of the documentation that the code declares: columns.md, two JSON Schemas, the README's options.
 
 python docs/generate.py
 python docs/generate.py faults.xml     # faults.md too, from a run of its tests: see fault_table.py
@@ -10,13 +10,15 @@ import json
 import sys
 from pathlib import Path
 
-from pytest_twin import probes
+from pytest_twin import probes, settings
 from pytest_twin.model import attempt, columns, event, schedule_fields
 from pytest_twin.model.columns import Column
 from pytest_twin.report import document
 from stressors import kinds
 
 HERE = Path(__file__).parent
+README = HERE.parent / "README.md"
+OPTIONS = ("<!-- options -->\n", "<!-- /options -->")  # between them the README has the options
 
 
 def table(rows: tuple[Column, ...]) -> str:
@@ -63,6 +65,25 @@ What else only samples can tell is in the dataset above, for the time from `elap
 """
 
 
+def options() -> str:
+    """The options of the plugin as a table."""
+    lines = ["| option | default | |", "|---|---|---|"]
+    for name, option in settings.options().items():
+        default = settings.default(name)
+        shown = "off" if default is False else "" if default in {None, ()} else str(default)
+        flag = f"{settings.flag(name)} {option.metavar}".rstrip()
+        lines.append(f"| `{flag}` | {shown} | {option.help} |".replace("|  |", "| |"))
+    return "\n".join([*lines, ""])
+
+
+def readme() -> str:
+    """The README, with the options as they are."""
+    begin, end = OPTIONS
+    before, _, rest = README.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    return before + begin + options() + end + after
+
+
 def schema_page() -> str:
     """The JSON Schema of schedules."""
     return json.dumps(schedule_fields.schema(kinds()), indent=2) + "\n"
@@ -80,6 +101,7 @@ def main() -> None:
     """Write every page."""
     for name, page in PAGES.items():
         (HERE / name).write_text(page(), encoding="utf-8")
+    README.write_text(readme(), encoding="utf-8")
     for junit in sys.argv[1:]:
         from fault_table import page as faults_page
 

@@ -18,21 +18,20 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
-def test_the_table_of_options_is_that_of_the_settings():
-    lines = ["| option | default | |", "|---|---|---|"]
-    for name, option in settings.options().items():
-        default = settings.default(name)
-        shown = "off" if default is False else "" if default is None else str(default)
-        flag = f"{settings.flag(name)} {option.metavar}".rstrip()
-        lines.append(f"| `{flag}` | {shown} | {option.help} |".replace("|  |", "| |"))
-    stands = README.partition("<!-- options -->\n")[2].partition("<!-- /options -->")[0]
-    assert stands.splitlines() == lines
+@pytest.fixture(scope="module")
+def generated():
+    """What writes the parts of the documentation that the code declares."""
+    return runpy.run_path(str(ROOT / "docs" / "generate.py"))
 
 
-@pytest.mark.parametrize("page", ["columns.md", "schedule.schema.json"])
-def test_pages_that_the_code_declares_are_up_to_date(page):
-    pages = runpy.run_path(str(ROOT / "docs" / "generate.py"))["PAGES"]
-    assert (ROOT / "docs" / page).read_text(encoding="utf-8") == pages[page]()
+def test_the_table_of_options_is_that_of_the_settings(generated):
+    assert generated["readme"]() == README
+    assert "| `--twin-interval SECONDS` | 0.1 | seconds between two samples |" in README
+
+
+@pytest.mark.parametrize("page", ["columns.md", "schedule.schema.json", "run.schema.json"])
+def test_pages_that_the_code_declares_are_up_to_date(page, generated):
+    assert (ROOT / "docs" / page).read_text(encoding="utf-8") == generated["PAGES"][page]()
 
 
 def test_the_schedule_of_the_readme_can_be_read():
