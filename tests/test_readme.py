@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from pytest_twin import settings
 from pytest_twin.model import load
 from pytest_twin.model.schedule_reading import read
 from stressors import kinds
