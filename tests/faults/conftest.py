@@ -30,7 +30,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
         process.kill()
     psutil.wait_procs(left, timeout=5)
     for run in started:
-        run.process.communicate()
+        with run.process:  # which closes what is left of its pipes, and waits
+            pass
 
 
 @pytest.fixture
