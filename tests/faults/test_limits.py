@@ -79,7 +79,14 @@ def few_processes(eventually):
     eventually(removed)
 
 
-MANY = "import pytest\n@pytest.mark.stress(cpu=20)\ndef test_it(): pass\n@pytest.mark.stress(cpu=1)\ndef test_next(): pass\n"
+MANY = """import pytest
+
+@pytest.mark.stress(cpu=20)
+def test_it(): pass
+
+@pytest.mark.stress(cpu=1)
+def test_next(): pass
+"""
 
 
 def test_a_load_of_more_processes_than_there_may_be_says_so_and_the_next_is_there(run, few_processes):
