@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_twin import probes
+from pytest_twin import damage, probes
 from pytest_twin.model import attempt, columns, event, legacy_events
 from pytest_twin.model.columns import Column
 from pytest_twin.model.table import rows
@@ -59,6 +59,7 @@ class Run:
         tests: A row is an attempt of a test.
         fingerprint: The hardware and software; None where nothing tells.
         schedule: The schedule that was played; None where there was none.
+        problems: What of it could not be read, a line each; a run that was killed may have some.
     """
 
     path: Path
@@ -67,6 +68,7 @@ class Run:
     tests: pd.DataFrame
     fingerprint: dict[str, Any] | None = None
     schedule: dict[str, Any] | None = None
+    problems: tuple[str, ...] = ()
 
 
 def load(path: str | os.PathLike[str]) -> Run:
@@ -101,13 +103,31 @@ def events(folder: RunFolder, worker: str = "*") -> pd.DataFrame:
 
 
 def _load_folder(folder: RunFolder) -> Run:
-    if not any((*pieces(folder / DATASET), *(path.exists() for path in (folder / ANNOTATIONS, folder / TESTS)))):
+    there = [name for name in (DATASET, ANNOTATIONS, TESTS) if _is_there(folder, name)]
+    if not there:
         raise ReadingError(f"{folder.path} has no {DATASET}, {ANNOTATIONS} or {TESTS}; give the folder of a run")
-    try:
-        tables = samples(folder / DATASET), events(folder), _table(folder, TESTS, TESTS_SHAPE, "*")
-    except OSError as error:
-        raise ReadingError(f"{error.filename or folder.path}: {error.strerror or error}") from None
-    return Run(folder.path, *tables, _document(folder / FINGERPRINT), _document(folder / SCHEDULE))
+    fingerprint = _document(folder / FINGERPRINT)
+    problems = list(damage.of_fingerprint(folder / FINGERPRINT, fingerprint))
+    if fingerprint:
+        problems += [f"{folder / name} is missing" for name in (DATASET, ANNOTATIONS, TESTS) if name not in there]
+    tables, failed = [], []
+    for name, shape in ((DATASET, samples_shape()), (ANNOTATIONS, EVENTS_SHAPE), (TESTS, TESTS_SHAPE)):
+        try:
+            frame = samples(folder / DATASET) if name == DATASET else _table(folder, name, shape, "*")
+            if (folder / name).exists():
+                problems += damage.of_table(folder / name, frame.attrs["damaged"])
+        except (OSError, ReadingError) as error:  # the others can be read all the same
+            said = f"{error.filename or folder.path}: {error.strerror}" if isinstance(error, OSError) else str(error)
+            failed.append(said)
+            frame = whole([], shape)
+        tables.append(frame)
+    if len(failed) == len(there):
+        raise ReadingError(failed[0])
+    return Run(folder.path, *tables, fingerprint, _document(folder / SCHEDULE), (*problems, *failed))
+
+
+def _is_there(folder: RunFolder, name: str) -> bool:
+    return (folder / name).exists() or bool(folder.parts(name)) or (name == DATASET and any(pieces(folder / name)))
 
 
 def _load_file(path: Path) -> Run:

@@ -20,13 +20,32 @@ if TYPE_CHECKING:
 MOST_WARNINGS = 20
 
 
+class Broken:
+    """In the place of a probe that could not be made."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
+        """Tell why, each time.
+
+        Raises:
+            Exception: What the making of it raised.
+        """
+        raise self._error
+
+
 class Asked:
     """A probe, and where its values stand among all."""
 
     __slots__ = ("amounts", "cells", "every_s", "is_foreign", "name", "place", "read", "told", "width")
 
     def __init__(self, module: Any, context: Context, begin: int, is_foreign: bool) -> None:
-        probe, columns = module.probe(context), columns_of(module, context)
+        try:
+            probe = module.probe(context)
+        except Exception as error:  # noqa: BLE001 - costs its own cells, as one that cannot be read
+            probe = Broken(error)
+        columns = columns_of(module, context)
         self.name: str = module.__name__.rpartition(".")[2]
         self.read: Callable[[float], Sequence[Value]] = probe.read
         self.every_s: float = getattr(probe, "every_s", 0.0)

@@ -75,8 +75,17 @@ class Log:
         self._file.flush()
 
 
+class Nowhere:
+    """Standard error was closed before we began."""
+
+    def show(self, state: State) -> None:
+        """Show nothing."""
+
+
 def output() -> Output:
     """What fits standard error."""
+    if sys.stderr is None:
+        return Nowhere()
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         return Log(sys.stderr)
     from rich.console import Console

@@ -30,7 +30,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
         process.kill()
     psutil.wait_procs(left, timeout=5)
     for run in started:
-        run.process.communicate()
+        with run.process:  # which closes what is left of its pipes, and waits
+            pass
 
 
 @pytest.fixture
@@ -46,18 +47,23 @@ def run(start: Start) -> Callable[..., tuple[Run, int, str]]:
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Callable[[str], list[str]]:
+def alone() -> list[str]:
+    """What is to be put before a shell's words, to have them mount what nobody else sees."""
+    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    try:
+        subprocess.run([*command, "mount -t tmpfs none /mnt"], check=True, capture_output=True, timeout=60)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no user namespaces here")
+    return command
+
+
+@pytest.fixture
+def disk(tmp_path: Path, alone: list[str]) -> Callable[[str], list[str]]:
     """What is to be put before a command, to have a file system in memory in the folder `report`, for it alone."""
 
     def disk(size: str) -> list[str]:
         folder = tmp_path / "report"
         folder.mkdir()
-        alone = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
-        mount = f"mount -t tmpfs -o size={size},mode=0700 small {folder} && "
-        try:
-            subprocess.run([*alone, mount + "true"], check=True, capture_output=True, timeout=60)
-        except (OSError, subprocess.CalledProcessError):
-            pytest.skip("no user namespaces here")
-        return [*alone, mount + 'exec "$@"', "sh"]
+        return [*alone, f'mount -t tmpfs -o size={size},mode=0700 small {folder} && exec "$@"', "sh"]
 
     return disk

@@ -1,0 +1,112 @@
+"""Run folders that are damaged: what can be read is read, and what cannot is told."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import pytest_twin
+from pytest_twin.frames import ReadingError
+from pytest_twin.model.clock import Clock
+from pytest_twin.model.event import Event
+from pytest_twin.model.table import record
+from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, HEADERS, TESTS
+
+pytestmark = pytest.mark.fault("damaged folders")
+
+CLOCK = Clock(0.0, 0.0)
+TABLES = (DATASET, ANNOTATIONS, TESTS)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A whole run: two samples, two events, two tests."""
+    (tmp_path / DATASET).write_text(
+        "timestamp,cpu_percent,elapsed_s\n" + "".join(f"{CLOCK.stamp(at)},50,{at}.0\n" for at in (1, 2))
+    )
+    events = "".join(Event(float(at), "note", detail="x").row(CLOCK) for at in (1, 2))
+    (tmp_path / ANNOTATIONS).write_text(record(HEADERS[ANNOTATIONS]) + events)
+    cells = [{"nodeid": f"t{at}", "start": CLOCK.stamp(at), "elapsed_s": f"{at}.0"} for at in (1, 2)]
+    rows = [record([row.get(column, "") for column in HEADERS[TESTS]]) for row in cells]
+    (tmp_path / TESTS).write_text("".join([record(HEADERS[TESTS]), *rows]))
+    (tmp_path / FINGERPRINT).write_text(json.dumps({"pytest_twin": pytest_twin.__version__}))
+    return tmp_path
+
+
+def read(folder) -> tuple[list[int], list[str]]:
+    """How many samples, events and tests were read, and what was told, without the folder's name."""
+    run = pytest_twin.load(folder)
+    problems = [problem.removeprefix(f"{folder}/") for problem in run.problems]
+    return [len(run.samples), len(run.events), len(run.tests)], problems
+
+
+def counts(damaged: str, rows: int) -> list[int]:
+    return [rows if name == damaged else 2 for name in TABLES]
+
+
+def test_of_a_whole_folder_there_is_nothing_to_tell(folder):
+    assert read(folder) == ([2, 2, 2], [])
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_torn_line_is_left_out(folder, name):
+    path = folder / name
+    path.write_bytes(path.read_bytes()[:-3])
+    assert read(folder) == (counts(name, 1), [f"{name} ends in the middle of a row, which is left out"])
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_line_in_the_middle_that_is_torn_costs_only_itself(folder, name):
+    path = folder / name
+    header, first, second = path.read_text().splitlines(keepends=True)
+    path.write_text(f"{header}{first}{first[:9]}\n{second}")
+    assert read(folder) == ([2, 2, 2], [f"{name} is damaged: 1 rows or cells are left out"])
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_others_are_read_where_a_file_is_missing(folder, name):
+    (folder / name).unlink()
+    assert read(folder) == (counts(name, 0), [f"{name} is missing"])
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_others_are_read_where_a_file_has_no_bytes(folder, name):
+    (folder / name).write_bytes(b"")
+    assert read(folder) == (counts(name, 0), [f"{name} is empty"])
+
+
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"a,b\n1,2\n", "has no column {}"), (b"\0" * 4096, "is not CSV"), (b"\x89PNG\r\n", "has no column {}")],
+)
+def test_the_others_are_read_where_a_file_is_something_else(folder, name, content, said):
+    (folder / name).write_bytes(content)
+    column = "start" if name == TESTS else "timestamp"
+    found, problems = read(folder)
+    assert (found, problems[-1:]) == (counts(name, 0), [f"{name}: {said.format(column)}"])
+
+
+def test_a_folder_of_which_nothing_can_be_read_is_an_error_of_one_line(folder):
+    for name in TABLES:
+        (folder / name).write_bytes(b"a,b\n1,2\n")
+    with pytest.raises(ReadingError) as caught:
+        pytest_twin.load(folder)
+    assert str(caught.value) == f"{folder / DATASET}: has no column timestamp"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", "null"])
+def test_a_fingerprint_that_is_none_is_told(folder, content):
+    (folder / FINGERPRINT).write_text(content)
+    assert read(folder) == ([2, 2, 2], ["fingerprint.json is not a JSON object"])
+
+
+def test_a_run_of_another_version_is_read_as_far_as_it_is_known(folder):
+    (folder / FINGERPRINT).write_text('{"pytest_twin": "9.1"}')
+    stamp = CLOCK.stamp(1.0)
+    (folder / DATASET).write_text(f"timestamp,gpu_percent,cpu_percent,elapsed_s\n{stamp},7,50,1.0\n{stamp},,50,1.1\n")
+    assert read(folder) == ([2, 2, 2], [
+        f"fingerprint.json is of pytest-twin 9.1, and this is {pytest_twin.__version__}: there may be more than is read"
+    ])  # fmt: skip
+    assert pytest_twin.load(folder).samples["gpu_percent"].tolist()[0] == 7
