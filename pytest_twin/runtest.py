@@ -12,6 +12,8 @@ import pytest
 from pytest_twin.around import Turning, around, strict_troubles
 from pytest_twin.attempt import Attempt
 from pytest_twin.items import (
+    ATTEMPT,
+    REPEATED,
     RUN,
     SESSION_SCHEDULE,
     SETTINGS,
@@ -33,13 +35,14 @@ from pytest_twin.sampler import SamplerError
 from pytest_twin.turns import Turns
 
 if TYPE_CHECKING:
+    from pytest_twin.model.budget import Finding
     from pytest_twin.model.schedule import Schedule
     from pytest_twin.player import Player
     from pytest_twin.settings import Settings
 
-Hooked = Generator[None, pytest.TestReport, pytest.TestReport]
+FOUND: pytest.StashKey[Iterable[Finding]] = pytest.StashKey()  # what the repetitions told
 
-ATTEMPT = pytest.StashKey[Attempt]()
+Hooked = Generator[None, pytest.TestReport, pytest.TestReport]
 
 
 class Run:
@@ -92,7 +95,9 @@ class Run:
         """The attempt of a test that is running, begun if it has not been."""
         attempt = item.stash.get(ATTEMPT, None)
         if attempt is None or attempt.is_over:
-            attempt = item.stash[ATTEMPT] = Attempt(self.start(), item.nodeid, attempt.number + 1 if attempt else 1)
+            number = attempt.number + 1 if attempt else 1
+            attempt = Attempt(self.start(), item.nodeid, number, is_repetition=REPEATED in item.stash)
+            item.stash[ATTEMPT] = attempt
         return attempt
 
     def _prepare(self) -> Recording:
@@ -195,6 +200,16 @@ class Run:
         if self._player is not None:
             self._player.test_ended(nodeid)
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> None:
+        """Repeat a test whose budget needs it; then it is run as any other, and that is what is reported."""
+        budget = budget_of(item, marks_of(item))
+        option = item.config.option
+        if budget is not None and budget.repeats and not (option.setuponly or option.setupplan):
+            from pytest_twin.repeating import judged_by_repetitions
+
+            item.stash[FOUND] = judged_by_repetitions(item, budget)
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Iterator[None]:
         """A test begins."""
@@ -214,15 +229,15 @@ class Run:
         budget = budget_of(item, marks)
         attempt.asks = bool(marks) or asks_by_fixture(item) or budget is not None
         with self._around(item, marks, attempt):
-            spending = attempt.spending() if budget else None
+            spending = attempt.spending() if budget and not attempt.is_repetition else None
             attempt.border("call")
             try:
                 result = yield
             finally:
                 attempt.border("call")
                 if budget is not None and spending is not None:
-                    attempt.judge(budget, spending)
-        fail_if_over(item, attempt, self._told_in(item, attempt))
+                    attempt.judge(budget, spending, item.stash.get(FOUND, ()))
+        fail_if_over(item, attempt, self._told_in(item, attempt), self.settings.inconclusive)
         return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -252,20 +267,27 @@ class Run:
     def _around(self, item: pytest.Item, marks: list[pytest.Mark], attempt: Attempt) -> AbstractContextManager[None]:
         """What is put around a test."""
         plan = schedule_of(item, marks) or self._each
-        if not marks and plan is None:
+        more = item.stash.get(REPEATED, None)
+        if not marks and plan is None and not more:
             return nullcontext()
+        from pytest_twin.model.load import Load
+
         faster = plan.faster(self.settings.schedule_speed) if plan is not None else None
-        return around(item, attempt, self.start(), load_of(marks), faster)
+        return around(item, attempt, self.start(), Load.together(filter(None, [load_of(marks), more])), faster)
 
     def _keeps(self, item: pytest.Item, attempt: Attempt) -> bool:
         """Whether a test gets a folder of its own."""
         wanted = self.settings.per_test
+        if attempt.is_repetition and attempt.outcome == "passed":
+            return False
         if wanted == "marked":
             return asks(item) if attempt.asks is None else attempt.asks
         return wanted == "all" or (wanted == "failed" and attempt.outcome in {"failed", "error"})
 
     def _told_in(self, item: pytest.Item, attempt: Attempt) -> str:
         """Where the files tell of a test that its budget is about to fail."""
+        if item.stash.get(FOUND, ()):
+            return f"{self.settings.report_dir}{os.sep}{TESTS}, where each repetition has a row"
         kept = self.settings.per_test == "failed" or self._keeps(item, attempt)
         return f"{self.settings.report_dir}{os.sep}{attempt.folder if kept else TESTS}"
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 PER_TEST = ("marked", "all", "failed", "none")
+INCONCLUSIVE = ("pass", "fail")
 TABLE, BUDGETS = "pytest-twin", "budgets"
 
 
@@ -82,10 +83,13 @@ def _near(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def _per_test(raw: object) -> str:
-    if raw not in PER_TEST:
-        raise ValueError(f"is not one of {', '.join(PER_TEST)}{_near(str(raw), PER_TEST)}")
-    return str(raw)
+def _one_of(known: tuple[str, ...]) -> Callable[[object], str]:
+    def read_one(raw: object) -> str:
+        if raw not in known:
+            raise ValueError(f"is not one of {', '.join(known)}{_near(str(raw), known)}")
+        return str(raw)
+
+    return read_one
 
 
 def _option(
@@ -110,7 +114,7 @@ class Settings:
     report_dir: Path = _option(Path("twin-report"), _path, "where the files go", "DIR")
     per_test: str = _option(
         "marked",
-        _per_test,
+        _one_of(PER_TEST),
         "which tests get a folder of their own: marked, all, failed or none",
         "WHICH",
         plugin_only=True,
@@ -118,6 +122,13 @@ class Settings:
     per_core: bool = _option(False, _switch, "a column for each CPU")
     limit: Mapping[str, Any] | None = _option(
         None, _words, "the most load at the same time; what would be more is not applied", "LOAD"
+    )
+    inconclusive: str = _option(
+        "pass",
+        _one_of(INCONCLUSIVE),
+        "what a budget does that could not be judged: pass, with a warning, or fail",
+        "WHICH",
+        plugin_only=True,
     )
     dry_run: bool = _option(
         False, _switch, "print what would be applied to which test, apply nothing", plugin_only=True
