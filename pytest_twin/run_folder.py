@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_twin import __version__, turns
-from pytest_twin.model import attempt, event
+from pytest_twin.model import attempt, event, sensitivity
 from pytest_twin.model.table import header, record, records
 from pytest_twin.pieces import PARQUET, files, go_on, opened
 from pytest_twin.rows import Rows
@@ -21,13 +21,15 @@ ANNOTATIONS = "annotations.csv"
 TESTS = "tests.csv"
 FINGERPRINT = "fingerprint.json"
 SCHEDULE = "schedule.json"
+PROFILE = "profile.csv"
 TESTS_FOLDER = "tests"
 
-FILES = (DATASET, ANNOTATIONS, TESTS, SCHEDULE, FINGERPRINT)
+FILES = (DATASET, ANNOTATIONS, TESTS, PROFILE, SCHEDULE, FINGERPRINT)
 
 HEADERS: Mapping[str, Sequence[str]] = {
     ANNOTATIONS: event.FIELDS,
     TESTS: tuple(column.name for column in attempt.COLUMNS),
+    PROFILE: sensitivity.FIELDS,
 }
 
 DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(10))}

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pytest_twin.model.budget import Finding
     from pytest_twin.model.schedule import Schedule
     from pytest_twin.player import Player
+    from pytest_twin.profiling import Profiler
     from pytest_twin.settings import Settings
 
 FOUND: pytest.StashKey[Iterable[Finding]] = pytest.StashKey()  # what the repetitions told
@@ -66,6 +67,7 @@ class Run:
         self._prepared: Recording | None = None
         self.worker_error = self.strict_error = ""
         self._player: Player | None = None
+        self._profiler: Profiler | None = None
         self._each = schedule if schedule is not None and schedule.is_for_each_test else None
         self._stack = ExitStack()
 
@@ -99,6 +101,16 @@ class Run:
             attempt = Attempt(self.start(), item.nodeid, number, is_repetition=REPEATED in item.stash)
             item.stash[ATTEMPT] = attempt
         return attempt
+
+    def _profiling(self, session: pytest.Session) -> Profiler:
+        if self._profiler is None:
+            from pytest_twin.model.quantity import duration
+            from pytest_twin.profiling import Profiler
+
+            seconds = duration(self.settings.profile_time)
+            self._profiler = Profiler(self.start(), seconds, len(session.items))
+            self._stack.callback(self._profiler.close)
+        return self._profiler
 
     def _prepare(self) -> Recording:
         return Recording(
@@ -180,7 +192,8 @@ class Run:
 
     def take_turns(self, items: Iterable[pytest.Item]) -> None:
         """Have a stressed test run alone, where other workers would be disturbed, and would disturb it."""
-        alone = {item.nodeid for item in items if wants_alone(item, self._each)} if self._worker else set()
+        every = self.settings.profile
+        alone = {item.nodeid for item in items if every or wants_alone(item, self._each)} if self._worker else set()
         if alone:
             turns = self._stack.enter_context(closing(Turns(self.start().folder.path)))
             self._config.pluginmanager.register(Turning(turns, alone))
@@ -202,10 +215,13 @@ class Run:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:
-        """Repeat a test whose budget needs it; then it is run as any other, and that is what is reported."""
+        """Repeat a test that is profiled, or whose budget needs it; the run that is reported comes after."""
         budget = budget_of(item, marks_of(item))
-        option = item.config.option
-        if budget is not None and budget.repeats and not (option.setuponly or option.setupplan):
+        if item.config.option.setuponly or item.config.option.setupplan:
+            return
+        if self.settings.profile:
+            self._profiling(item.session).profile(item)
+        if budget is not None and budget.repeats:
             from pytest_twin.repeating import judged_by_repetitions
 
             item.stash[FOUND] = judged_by_repetitions(item, budget)

@@ -53,6 +53,14 @@ def _switch(raw: object) -> bool:
     return known[str(raw).strip().lower()]
 
 
+def _time(raw: object) -> str:
+    from pytest_twin.model.quantity import duration
+
+    if not duration(raw):
+        raise ValueError("is no time at all")
+    return str(raw)
+
+
 def _interval(raw: object) -> float:
     value = _number(raw)
     if not 0.001 <= value <= 3600:
@@ -123,6 +131,10 @@ class Settings:
     limit: Mapping[str, Any] | None = _option(
         None, _words, "the most load at the same time; what would be more is not applied", "LOAD"
     )
+    profile: bool = _option(
+        False, _switch, "find out which load slows each test, and from how much of it on", plugin_only=True
+    )
+    profile_time: str = _option("5m", _time, "how long that may take for all tests together", "TIME", plugin_only=True)
     inconclusive: str = _option(
         "pass",
         _one_of(INCONCLUSIVE),
@@ -147,6 +159,8 @@ class Settings:
             raw = next((value for source in sources if (value := source.get(name)) is not None and value != ""), None)
             if raw is not None:
                 values[name] = read(name, option, raw)
+        if values.get("profile"):
+            values["enabled"] = True
         values[BUDGETS] = next((source[BUDGETS] for source in sources if BUDGETS in source), ())
         return cls(**values)
 
