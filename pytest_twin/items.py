@@ -25,6 +25,7 @@ RULES: pytest.StashKey[Sequence[Rule]] = pytest.StashKey()
 BUDGET_OF: pytest.StashKey[Budget] = pytest.StashKey()
 ATTEMPT: pytest.StashKey[Attempt] = pytest.StashKey()
 REPEATED: pytest.StashKey[Load] = pytest.StashKey()  # in a repetition: the load that it is put under
+HELD: pytest.StashKey[str] = pytest.StashKey()  # in a repetition: the load that is kept over several of them
 STRESS, SHARED, SCHEDULE, BUDGET = "stress", "shared", "twin_schedule", "twin_budget"
 STRESSING = frozenset({"stress_load", "stress_cpu", "stress_mem", "stress_disk"})
 FIXTURES = STRESSING | {"twin_logger"}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from statistics import median
 from typing import TYPE_CHECKING
 from zlib import crc32
 
 from pytest_twin.analysis.intervals import FEWEST
 from pytest_twin.analysis.repetitions import Pair, Repetition
-from pytest_twin.analysis.sensitivity import Cell, Curve, cells, curves, rounds, widest
+from pytest_twin.analysis.sensitivity import NOTHING, Cell, Curve, cells, curves, rounds, widest
+from pytest_twin.items import HELD
 from pytest_twin.loads import read_load
 from pytest_twin.model.quantity import amount
 from pytest_twin.model.sensitivity import RESOURCES, load_at
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from pytest_twin.recording import Recording
 
 CALIBRATED_S = 1.0
+MOST_RUNS, BLOCK_S = 5, 0.2  # runs for one measurement, and what they have to take together before there are so many
 
 
 class Profiler:
@@ -59,7 +62,7 @@ class Profiler:
         except UnrepeatableError:
             return  # the run that is reported tells it
         try:
-            for cell, pair in _measured(item, loads, measured, began + self._left):
+            for cell, pair in _measured(item, self._recording, loads, measured, began + self._left):
                 measured[cell].append(pair)
         except UnrepeatableError as error:
             self._recording.note(f"not profiled further: {error}", test=item.nodeid)
@@ -81,26 +84,44 @@ class Profiler:
         return amount(applied[0].said).value if applied[0].said else 0.0
 
 
+def _block(item: pytest.Item, recording: Recording, load: Load) -> Repetition:
+    """Run a test under a load, a few times if it is short: putting a load there takes longer than such a test.
+
+    Comes back with the medians, as one measurement: runs so near to each other are not independent.
+    """
+    runs: list[Repetition] = []
+    item.stash[HELD] = str(load)
+    try:
+        with recording.loaded(load, test=item.nodeid) as applied:
+            while len(runs) < MOST_RUNS and sum(run.wall_s for run in runs) < BLOCK_S:
+                runs.append(repeated(item))
+    finally:
+        del item.stash[HELD]
+    cpu = [run.cpu_s for run in runs if run.cpu_s is not None]
+    achieved = tuple(each.said for each in applied)
+    return Repetition(median(run.wall_s for run in runs), median(cpu) if cpu else None, achieved)
+
+
 def _measured(
-    item: pytest.Item, loads: dict[Cell, Load], measured: dict[Cell, list[Pair]], until: float
+    item: pytest.Item, recording: Recording, loads: dict[Cell, Load], measured: dict[Cell, list[Pair]], until: float
 ) -> Iterator[tuple[Cell, Pair]]:
     """Measure until the time is over, or until enough is known: every cell alike, then the one of which least is."""
     orders = rounds(crc32(item.nodeid.encode("utf-8", "surrogatepass")))
     for _, order in zip(range(FEWEST), orders, strict=False):
-        yield from _round(item, loads, order, until)
+        yield from _round(item, recording, loads, order, until)
     while time.monotonic() < until and (cell := widest(measured)) is not None:
         order = [each for each in next(orders) if each in {None, cell}]
-        yield from _round(item, loads, order, until)
+        yield from _round(item, recording, loads, order, until)
 
 
 def _round(
-    item: pytest.Item, loads: dict[Cell, Load], order: list[Cell | None], until: float
+    item: pytest.Item, recording: Recording, loads: dict[Cell, Load], order: list[Cell | None], until: float
 ) -> Iterator[tuple[Cell, Pair]]:
     runs: dict[Cell | None, Repetition] = {}
     for cell in order:
         if time.monotonic() >= until:
             break
-        runs[cell] = repeated(item, loads[cell]) if cell else repeated(item)
+        runs[cell] = _block(item, recording, loads[cell or NOTHING])
     idle = runs.get(None)
     if idle is not None:
         yield from ((cell, Pair(idle, run)) for cell, run in runs.items() if cell is not None)

@@ -13,6 +13,7 @@ from pytest_twin.around import Turning, around, strict_troubles
 from pytest_twin.attempt import Attempt
 from pytest_twin.items import (
     ATTEMPT,
+    HELD,
     REPEATED,
     RUN,
     SESSION_SCHEDULE,
@@ -99,6 +100,7 @@ class Run:
         if attempt is None or attempt.is_over:
             number = attempt.number + 1 if attempt else 1
             attempt = Attempt(self.start(), item.nodeid, number, is_repetition=REPEATED in item.stash)
+            attempt.runs_under(item.stash.get(HELD, ""))
             item.stash[ATTEMPT] = attempt
         return attempt
 

@@ -12,6 +12,7 @@ from pytest_twin.analysis.repetitions import Pair, middle, ratio, said_range
 from pytest_twin.model.sensitivity import LEVELS, RESOURCES
 
 HURTS = 1.1  # a test that is 10 % slower is hurt; less is hardly worth a look, and hard to tell from noise
+WAITS = 1.05  # nothing but waiting for memory makes a test need 5 % more CPU time
 NARROW = 1.05  # an interval whose borders differ by no more needs no more repetitions
 LEAST_CPU_S = 0.001  # of less no ratio is told: the clock of a process is not that exact
 
@@ -144,20 +145,21 @@ def _ranks(points: Mapping[str, Sequence[Point]]) -> dict[str, int]:
     """The rank of each resource that hurts, by the slowdown at its highest level.
 
     A load of memory bandwidth burns CPU as well, and slows a test that waits for a CPU as much as a load of CPU does.
-    So it comes before that one only if the test needs more CPU time under it for sure, which waiting for a CPU does not
-    make and waiting for memory does; otherwise it comes behind it.
+    So it has a rank only if the test needs more CPU time under it for sure, which waiting for memory makes and waiting
+    for a CPU does not; then it comes before the CPU, since most of what the two have in common is waiting for a CPU.
     """
-    tops = {resource: each[-1] for resource, each in points.items() if knee(each) is not None}
-    score = {resource: top.slowdown or 0.0 for resource, top in tops.items()}
+    score = {resource: each[-1].slowdown or 0.0 for resource, each in points.items() if knee(each) is not None}
     cpu, memory, _ = RESOURCES
-    if cpu in tops and memory in tops:
-        waits = _waits_for_memory(tops[memory], tops[cpu])
-        score[memory] = max(score[memory], score[cpu] + 1e-9) if waits else min(score[memory], score[cpu])
-    ordered = sorted(score, key=lambda resource: (-score[resource], RESOURCES.index(resource)))
+    if memory in score:
+        if _waits_for_memory(points[memory][-1], points[cpu][-1]):
+            score[memory] = max(score[memory], score.get(cpu, 0.0) + 1e-9)
+        else:
+            del score[memory]
+    ordered = sorted(score, key=lambda resource: -score[resource])
     return {resource: place + 1 for place, resource in enumerate(ordered)}
 
 
 def _waits_for_memory(memory: Point, cpu: Point) -> bool:
     if memory.cpu_ratio is None or cpu.cpu_ratio is None:
         return False
-    return memory.cpu_ratio.low > max(HURTS, cpu.cpu_ratio.high)
+    return memory.cpu_ratio.low > max(WAITS, cpu.cpu_ratio.high)
