@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from pytest_twin import probes, settings
-from pytest_twin.model import attempt, columns, event, schedule_fields
+from pytest_twin.model import attempt, columns, event, schedule_fields, sensitivity
 from pytest_twin.model.columns import Column
 from pytest_twin.report import document
 from stressors import kinds
@@ -62,6 +62,12 @@ What else only samples can tell is in the dataset above, for the time from `elap
 ## annotations.csv: a row is an event
 
 {table(event.COLUMNS)}
+
+## profile.csv: a row is one level of one load, for one test
+
+Written by `--twin-profile`.
+
+{table(sensitivity.COLUMNS)}
 """
 
 

@@ -41,9 +41,9 @@ def around(
             _fail(each for each in applied if each.failed)
             yield
     finally:
-        attempt.had = [f"{each.part} (achieved {each.said or 'nothing'})" for each in applied]
+        attempt.applied = applied
         for each in applied:
-            if not each.part.strict and (trouble := _trouble(each)):
+            if not each.part.strict and not attempt.is_repetition and (trouble := trouble_of(each)):
                 item.warn(TwinWarning(f"{each.part}: {trouble}"))
     _fail(applied)
 
@@ -95,8 +95,9 @@ def _fail(applied: Iterable[Applied]) -> None:
 
 def strict_troubles(applied: Iterable[Applied]) -> list[str]:
     """What is to be said of loads that were asked for strictly and were not had, a line each."""
-    return [f"{each.part} strict: {trouble}" for each in applied if each.part.strict and (trouble := _trouble(each))]
+    return [f"{each.part} strict: {trouble}" for each in applied if each.part.strict and (trouble := trouble_of(each))]
 
 
-def _trouble(applied: Applied) -> str:
+def trouble_of(applied: Applied) -> str:
+    """What was wrong with a load that has ended; empty if nothing."""
     return str(applied.failed or applied.achieved.get("reduced") or "")

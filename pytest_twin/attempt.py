@@ -13,9 +13,12 @@ from pytest_twin.run_folder import folder_of
 from pytest_twin.spending import Spending
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from pytest_twin.model.attempt import Counters
     from pytest_twin.model.budget import Budget, Finding
     from pytest_twin.recording import Recording
+    from pytest_twin.supervisor import Applied
 
 
 class Attempt:
@@ -25,7 +28,10 @@ class Attempt:
         nodeid: The test.
         id: The name of its events.
         load: What it runs under, for the row.
-        had: The loads around it, with what there was of each, once its body has ended.
+        applied: The loads around it.
+        is_repetition: Whether it is one of many runs of the same test, only the last of which is reported.
+        call_s: How long its body took, once it has ended.
+        cpu_s: CPU seconds of its body, and of its children, once it is finished; None where that is not told.
         asks: Whether the test uses a marker or a fixture of ours; None until it is called.
         number: 1, and more where a plugin runs the test again.
         outcome: How it went, so far.
@@ -33,11 +39,14 @@ class Attempt:
         is_over: Whether its row is written.
     """
 
-    def __init__(self, recording: Recording, nodeid: str, number: int) -> None:
+    def __init__(self, recording: Recording, nodeid: str, number: int, *, is_repetition: bool = False) -> None:
         """Begin to account for it."""
         self.nodeid = nodeid
         self.load = ""
-        self.had: list[str] = []
+        self.applied: Sequence[Applied] = ()
+        self.is_repetition = is_repetition
+        self.call_s = 0.0
+        self.cpu_s: float | None = None
         self.asks: bool | None = None
         self.number, self.outcome, self.is_over = number, "", False
         self._recording = recording
@@ -50,6 +59,11 @@ class Attempt:
         recording.emit(Event(self.began, event.START, self.id, event.TEST, nodeid))
         recording.meter.forget_peak()
         self._account = recording.account(just_now=True)
+
+    @property
+    def had(self) -> list[str]:
+        """The loads around it, with what there was of each, once its body has ended."""
+        return [f"{each.part} (achieved {each.said or 'nothing'})" for each in self.applied]
 
     @property
     def folder(self) -> str:
@@ -69,9 +83,23 @@ class Attempt:
         self._keep_peak()
         return Spending(self._recording)
 
-    def judge(self, budget: Budget, spending: Spending) -> None:
-        """Its body has ended: was it within the budget?"""
-        self.findings += judged(budget, spending.until_now(self._phases["call"]))
+    def judge(self, budget: Budget, spending: Spending, found: Iterable[Finding]) -> None:
+        """Its body has ended: was it within the budget?
+
+        Args:
+            budget: Its limits.
+            spending: What it spent.
+            found: What its repetitions told.
+        """
+        self.findings += [*judged(budget, spending.until_now(self._phases["call"])), *found]
+
+    def _keep_call(self) -> None:
+        """How long its body took, and with how much CPU time."""
+        began, ended = self._phases["call"][-2:]
+        children = self._exact[figures.CHILDREN_CPU]
+        self.call_s = ended.at - began.at
+        if children is not None:
+            self.cpu_s = ended.user_s + ended.system_s - began.user_s - began.system_s + children
 
     def _keep_peak(self) -> None:
         self._peak = max(filter(None, (self._peak, self._recording.meter.peak())), default=None)
@@ -81,6 +109,8 @@ class Attempt:
         recording = self._recording
         self._keep_peak()
         self._exact = figures.figures(self._phases, self._account, recording.account(), self._peak)
+        if "call" in self._phases:
+            self._keep_call()
         return figures.properties(self._exact, self.load, cell(self.findings))
 
     def end(self, *, keep: bool) -> None:

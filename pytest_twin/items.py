@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from pytest_twin.attempt import Attempt
     from pytest_twin.model.budget import Budget
     from pytest_twin.model.budget_rules import Rule
     from pytest_twin.model.load import Kinds, Load
@@ -22,6 +23,9 @@ SESSION_SCHEDULE: pytest.StashKey[Schedule | None] = pytest.StashKey()
 RUN = "twin-run"  # the plugin that records, once something asks for it
 RULES: pytest.StashKey[Sequence[Rule]] = pytest.StashKey()
 BUDGET_OF: pytest.StashKey[Budget] = pytest.StashKey()
+ATTEMPT: pytest.StashKey[Attempt] = pytest.StashKey()
+REPEATED: pytest.StashKey[Load] = pytest.StashKey()  # in a repetition: the load that it is put under
+HELD: pytest.StashKey[str] = pytest.StashKey()  # in a repetition: the load that is kept over several of them
 STRESS, SHARED, SCHEDULE, BUDGET = "stress", "shared", "twin_schedule", "twin_budget"
 STRESSING = frozenset({"stress_load", "stress_cpu", "stress_mem", "stress_disk"})
 FIXTURES = STRESSING | {"twin_logger"}
@@ -83,7 +87,7 @@ def read_rules(tables: Sequence[Mapping[str, Any]]) -> Sequence[Rule]:
     if not tables:
         return ()
     from pytest_twin.loads import read_load
-    from pytest_twin.model.budget import BudgetError
+    from pytest_twin.model.budget_reading import BudgetError
     from pytest_twin.model.budget_rules import rules
 
     try:
@@ -118,7 +122,7 @@ def budget_of(item: pytest.Item, marks: Iterable[pytest.Mark]) -> Budget | None:
     if not layers:
         return None
     from pytest_twin.loads import read_load
-    from pytest_twin.model.budget import BudgetError, merged, parse
+    from pytest_twin.model.budget_reading import BudgetError, merged, parse
 
     for mark in own:
         if mark.args or not mark.kwargs:
@@ -158,7 +162,7 @@ def wants_alone(item: pytest.Item, each: Schedule | None) -> bool:
         each: The schedule that is played around each test that it selects.
     """
     marks = marks_of(item)
-    if (budget := budget_of(item, marks)) is not None and budget.slowdown is not None:
+    if (budget := budget_of(item, marks)) is not None and budget.repeats:
         return True
     if any(mark.kwargs.get(SHARED) for mark in marks if mark.name == STRESS):
         return False
@@ -193,7 +197,7 @@ def check(items: Iterable[pytest.Item]) -> None:
     Raises:
         pytest.UsageError: With one line for each thing that is wrong, of the whole collection.
     """
-    from pytest_twin.model.budget import BudgetError
+    from pytest_twin.model.budget_reading import BudgetError
     from pytest_twin.model.load import LoadError
     from pytest_twin.model.schedule import ScheduleError
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_twin import __version__, turns
-from pytest_twin.model import attempt, event
+from pytest_twin.model import attempt, event, sensitivity
 from pytest_twin.model.table import header, record, records
 from pytest_twin.pieces import PARQUET, files, go_on, opened
 from pytest_twin.private import Folder, distrust, write
@@ -24,13 +24,15 @@ ANNOTATIONS = "annotations.csv"
 TESTS = "tests.csv"
 FINGERPRINT = "fingerprint.json"
 SCHEDULE = "schedule.json"
+PROFILE = "profile.csv"
 TESTS_FOLDER = "tests"
 
-FILES = (DATASET, ANNOTATIONS, TESTS, SCHEDULE, FINGERPRINT)
+FILES = (DATASET, ANNOTATIONS, TESTS, PROFILE, SCHEDULE, FINGERPRINT)
 
 HEADERS: Mapping[str, Sequence[str]] = {
     ANNOTATIONS: event.FIELDS,
     TESTS: tuple(column.name for column in attempt.COLUMNS),
+    PROFILE: sensitivity.FIELDS,
 }
 
 _TEST_FOLDER = re.compile(rf"{TESTS_FOLDER}/(?!\.)[A-Za-z0-9_.-]{{1,100}}", re.ASCII)

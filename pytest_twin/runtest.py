@@ -12,6 +12,9 @@ import pytest
 from pytest_twin.around import Turning, around, strict_troubles
 from pytest_twin.attempt import Attempt
 from pytest_twin.items import (
+    ATTEMPT,
+    HELD,
+    REPEATED,
     RUN,
     SESSION_SCHEDULE,
     SETTINGS,
@@ -34,13 +37,15 @@ from pytest_twin.turns import Turns
 
 if TYPE_CHECKING:
     from pytest_twin.comparing import Weighing
+    from pytest_twin.model.budget import Finding
     from pytest_twin.model.schedule import Schedule
     from pytest_twin.player import Player
+    from pytest_twin.profiling import Profiler
     from pytest_twin.settings import Settings
 
-Hooked = Generator[None, pytest.TestReport, pytest.TestReport]
+FOUND: pytest.StashKey[Iterable[Finding]] = pytest.StashKey()  # what the repetitions told
 
-ATTEMPT = pytest.StashKey[Attempt]()
+Hooked = Generator[None, pytest.TestReport, pytest.TestReport]
 
 
 class Run:
@@ -68,6 +73,7 @@ class Run:
         self.weighing: Weighing | None = None
         self.reports: list[str] = []
         self._player: Player | None = None
+        self._profiler: Profiler | None = None
         self._each = schedule if schedule is not None and schedule.is_for_each_test else None
         self._stack = ExitStack()
 
@@ -97,8 +103,21 @@ class Run:
         """The attempt of a test that is running, begun if it has not been."""
         attempt = item.stash.get(ATTEMPT, None)
         if attempt is None or attempt.is_over:
-            attempt = item.stash[ATTEMPT] = Attempt(self.start(), item.nodeid, attempt.number + 1 if attempt else 1)
+            number = attempt.number + 1 if attempt else 1
+            attempt = Attempt(self.start(), item.nodeid, number, is_repetition=REPEATED in item.stash)
+            attempt.runs_under(item.stash.get(HELD, ""))
+            item.stash[ATTEMPT] = attempt
         return attempt
+
+    def _profiling(self, session: pytest.Session) -> Profiler:
+        if self._profiler is None:
+            from pytest_twin.model.quantity import duration
+            from pytest_twin.profiling import Profiler
+
+            seconds = duration(self.settings.profile_time)
+            self._profiler = Profiler(self.start(), seconds, len(session.items))
+            self._stack.callback(self._profiler.close)
+        return self._profiler
 
     def _prepare(self) -> Recording:
         return Recording(
@@ -194,7 +213,8 @@ class Run:
 
     def take_turns(self, items: Iterable[pytest.Item]) -> None:
         """Have a stressed test run alone, where other workers would be disturbed, and would disturb it."""
-        alone = {item.nodeid for item in items if wants_alone(item, self._each)} if self._worker else set()
+        every = self.settings.profile
+        alone = {item.nodeid for item in items if every or wants_alone(item, self._each)} if self._worker else set()
         if alone:
             turns = self._stack.enter_context(closing(Turns(self.start().folder.path)))
             self._config.pluginmanager.register(Turning(turns, alone))
@@ -213,6 +233,19 @@ class Run:
         """End what was applied for this test only."""
         if self._player is not None:
             self._player.test_ended(nodeid)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> None:
+        """Repeat a test that is profiled, or whose budget needs it; the run that is reported comes after."""
+        budget = budget_of(item, marks_of(item))
+        if item.config.option.setuponly or item.config.option.setupplan:
+            return
+        if self.settings.profile:
+            self._profiling(item.session).profile(item)
+        if budget is not None and budget.repeats:
+            from pytest_twin.repeating import judged_by_repetitions
+
+            item.stash[FOUND] = judged_by_repetitions(item, budget)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Iterator[None]:
@@ -233,15 +266,15 @@ class Run:
         budget = budget_of(item, marks)
         attempt.asks = bool(marks) or asks_by_fixture(item) or budget is not None
         with self._around(item, marks, attempt):
-            spending = attempt.spending() if budget else None
+            spending = attempt.spending() if budget and not attempt.is_repetition else None
             attempt.border("call")
             try:
                 result = yield
             finally:
                 attempt.border("call")
                 if budget is not None and spending is not None:
-                    attempt.judge(budget, spending)
-        fail_if_over(item, attempt, self._told_in(item, attempt))
+                    attempt.judge(budget, spending, item.stash.get(FOUND, ()))
+        fail_if_over(item, attempt, self._told_in(item, attempt), self.settings.inconclusive)
         return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -271,20 +304,27 @@ class Run:
     def _around(self, item: pytest.Item, marks: list[pytest.Mark], attempt: Attempt) -> AbstractContextManager[None]:
         """What is put around a test."""
         plan = schedule_of(item, marks) or self._each
-        if not marks and plan is None:
+        more = item.stash.get(REPEATED, None)
+        if not marks and plan is None and not more:
             return nullcontext()
+        from pytest_twin.model.load import Load
+
         faster = plan.faster(self.settings.schedule_speed) if plan is not None else None
-        return around(item, attempt, self.start(), load_of(marks), faster)
+        return around(item, attempt, self.start(), Load.together(filter(None, [load_of(marks), more])), faster)
 
     def _keeps(self, item: pytest.Item, attempt: Attempt) -> bool:
         """Whether a test gets a folder of its own."""
         wanted = self.settings.per_test
+        if attempt.is_repetition and attempt.outcome == "passed":
+            return False
         if wanted == "marked":
             return asks(item) if attempt.asks is None else attempt.asks
         return wanted == "all" or (wanted == "failed" and attempt.outcome in {"failed", "error"})
 
     def _told_in(self, item: pytest.Item, attempt: Attempt) -> str:
         """Where the files tell of a test that its budget is about to fail."""
+        if item.stash.get(FOUND, ()):
+            return f"{self.settings.report_dir}{os.sep}{TESTS}, where each repetition has a row"
         kept = self.settings.per_test == "failed" or self._keeps(item, attempt)
         return f"{self.settings.report_dir}{os.sep}{attempt.folder if kept else TESTS}"
 

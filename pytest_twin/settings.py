@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_twin.model.measure import Limit
 
 PER_TEST = ("marked", "all", "failed", "none")
+INCONCLUSIVE = ("pass", "fail")
 TABLE, BUDGETS = "pytest-twin", "budgets"
 FORMS = ("html", "md", "json")
 LAST = "last"  # in the place of a baseline's name: the run that was saved last
@@ -58,6 +59,14 @@ def _switch(raw: object) -> bool:
     if str(raw).strip().lower() not in known:
         raise ValueError("is neither true nor false")
     return known[str(raw).strip().lower()]
+
+
+def _time(raw: object) -> str:
+    from pytest_twin.model.quantity import duration
+
+    if not duration(raw):
+        raise ValueError("is no time at all")
+    return str(raw)
 
 
 def _interval(raw: object) -> float:
@@ -112,10 +121,13 @@ def _limits(raw: object) -> tuple[Limit, ...]:
     return limits([raw]) if isinstance(raw, str) else tuple(raw)  # type: ignore[arg-type]
 
 
-def _per_test(raw: object) -> str:
-    if raw not in PER_TEST:
-        raise ValueError(f"is not one of {', '.join(PER_TEST)}{_near(str(raw), PER_TEST)}")
-    return str(raw)
+def _one_of(known: tuple[str, ...]) -> Callable[[object], str]:
+    def read_one(raw: object) -> str:
+        if raw not in known:
+            raise ValueError(f"is not one of {', '.join(known)}{_near(str(raw), known)}")
+        return str(raw)
+
+    return read_one
 
 
 def read_forms(raw: object) -> tuple[str, ...]:
@@ -156,7 +168,7 @@ class Settings:
     report_dir: Path = _option(Path("twin-report"), _path, "where the files go", "DIR")
     per_test: str = _option(
         "marked",
-        _per_test,
+        _one_of(PER_TEST),
         "which tests get a folder of their own: marked, all, failed or none",
         "WHICH",
         plugin_only=True,
@@ -179,6 +191,17 @@ class Settings:
         None, read_forms, "what to make of the run at its end: html, md, json", "FORMS", plugin_only=True
     )
     json: Path | None = _option(None, _path, "write the run into this file as JSON", "PATH", plugin_only=True)
+    profile: bool = _option(
+        False, _switch, "find out which load slows each test, and from how much of it on", plugin_only=True
+    )
+    profile_time: str = _option("5m", _time, "how long that may take for all tests together", "TIME", plugin_only=True)
+    inconclusive: str = _option(
+        "pass",
+        _one_of(INCONCLUSIVE),
+        "what a budget does that could not be judged: pass, with a warning, or fail",
+        "WHICH",
+        plugin_only=True,
+    )
     dry_run: bool = _option(
         False, _switch, "print what would be applied to which test, apply nothing", plugin_only=True
     )
@@ -196,8 +219,8 @@ class Settings:
             raw = next((value for source in sources if (value := source.get(name)) is not None and value != ""), None)
             if raw is not None:
                 values[name] = read(name, option, raw)
-        if values.get("save") or values.get("compare"):
-            values["enabled"] = True  # what is to be compared has to be recorded
+        if any(values.get(name) for name in ("save", "compare", "profile", "report", "json")):
+            values["enabled"] = True  # what is to be told has to be recorded
         values[BUDGETS] = next((source[BUDGETS] for source in sources if BUDGETS in source), ())
         return cls(**values)
 

@@ -10,8 +10,6 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 FEWEST = 6  # of five, not even all being above a value is 95 % sure: 2 * 0.5**5 is 6 %
 RESAMPLES = 4000
 CONFIDENCE = 0.95
@@ -42,6 +40,8 @@ def of_median(values: Sequence[float], *, confidence: float = CONFIDENCE, seed: 
     """
     if len(values) < FEWEST:
         raise TooFewError(f"{len(values)} measurements are too few, {FEWEST} are needed")
+    import numpy as np  # late: it takes memory in the process whose memory is measured
+
     measured = np.asarray(values, dtype=float)
     draw = np.random.default_rng(seed)
     medians = np.median(measured[draw.integers(len(measured), size=(RESAMPLES, len(measured)))], axis=1)

@@ -43,6 +43,7 @@ EXACT = (
     Column("context_switches", "", "Voluntary and involuntary context switches of the test process.", 0),
     Column("major_faults", "", "Page faults of the test process that had to wait for a disk.", 0),
 )
+CHILDREN_CPU = next(at for at, column in enumerate(EXACT) if column.name == "children_cpu_s")
 _CIRCUMSTANCES = (
     Column("load", "", "What it ran under.", None),
     Column("budget", "", "`ok`, or what was over its budget or could not be told; empty without one.", None),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
-from pytest_twin.model.budget import KEYWORDS, BudgetError, ReadLoad, read
+from pytest_twin.model.budget_reading import KEYWORDS, BudgetError, ReadLoad, read
 from pytest_twin.model.load import unknown
 
 Marks = Container[str]

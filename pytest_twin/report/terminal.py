@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pytest_twin.analysis.overview import heaviest, loads, skipped
-from pytest_twin.run_folder import ANNOTATIONS, TESTS, RunFolder
+from pytest_twin.report.profile_table import profile_lines
+from pytest_twin.run_folder import ANNOTATIONS, PROFILE, TESTS, RunFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +32,7 @@ def summary(folder: RunFolder, sampled: Sampled, dropped: int, near: Path) -> It
     annotations, tests = folder.rows(ANNOTATIONS), folder.rows(TESTS)
     missed = f", {sampled.missed} missed" if sampled.missed else ""
     lost = f", {sampled.dropped + dropped} rows could not be written" if sampled.dropped + dropped else ""
-    yield f"{sampled.rows} samples{missed}, {len(tests)} tests{lost}"
+    yield f"{sampled.rows} samples{missed}, {len({row['nodeid'] for row in tests})} tests{lost}"
     yield from (f"warning: {warning}" for warning in sampled.warnings)
     found = loads(annotations)
     kind = max([8, *(len(line.type) + 1 for line in found)])
@@ -44,6 +45,7 @@ def summary(folder: RunFolder, sampled: Sampled, dropped: int, near: Path) -> It
         yield from (f"        {trouble}" for trouble in line.troubles[:MOST_ANSWERS])
     if len(found) > MOST_LOADS:
         yield f"… and {len(found) - MOST_LOADS} more in {ANNOTATIONS}"
+    yield from profile_lines(folder.rows(PROFILE))
     missing = skipped(annotations)
     if missing:
         yield f"not reached before the end: {', '.join(f'{count} {kind}' for kind, count in missing.items())}"

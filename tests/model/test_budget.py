@@ -6,20 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_twin.model.budget import (
-    KEYWORDS,
-    OK,
-    OVER,
-    UNKNOWN,
-    Budget,
-    BudgetError,
-    Limit,
-    Spent,
-    cell,
-    judged,
-    merged,
-    parse,
-)
+from pytest_twin.model.budget import OK, OVER, UNKNOWN, Budget, Limit, Percentiles, Spent, cell, judged
+from pytest_twin.model.budget_reading import KEYWORDS, BudgetError, merged, parse
 from pytest_twin.model.load import parse as parse_load
 from stressors import kinds
 
@@ -50,6 +38,16 @@ def test_limits_are_read_into_seconds_bytes_and_counts():
 
 def test_nothing_at_all_may_be_written_without_a_unit():
     assert read(write=0).most["write"].value == 0
+
+
+def test_percentiles_are_repeated_as_often_as_they_need():
+    assert read(p95="200ms", p50=0.1).percentiles == Percentiles(
+        {0.95: Limit(0.2, "200ms"), 0.5: Limit(0.1, "0.1")}, 72
+    )
+    assert read(p50=1, repeats=6).percentiles.repeats == 6
+    assert errors(p50=1, p99=1, repeats=20) == [("repeats", "20 are too few for p99, 368 are needed")]
+    assert errors(repeats=20) == [("repeats", 'needs p95=, what most of them may take, such as p95="200ms"')]
+    assert errors(p50=1, repeats=0) == [("repeats", "0 is not a whole number from 1 to 10000")]
 
 
 def test_a_slowdown_has_a_load_and_pairs():

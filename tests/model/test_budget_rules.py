@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_twin.model.budget import BudgetError
+from pytest_twin.model.budget_reading import BudgetError
 from pytest_twin.model.budget_rules import expression, rules
 
 

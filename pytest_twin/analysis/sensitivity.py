@@ -1,0 +1,165 @@
+"""Which load hurts a test, and from how much of it on: a curve for each resource, the knee of it, and their ranking."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from pytest_twin.analysis.intervals import FEWEST, Interval
+from pytest_twin.analysis.repetitions import Pair, middle, ratio, said_range
+from pytest_twin.model.sensitivity import LEVELS, RESOURCES
+
+HURTS = 1.1  # a test that is 10 % slower is hurt; less is hardly worth a look, and hard to tell from noise
+WAITS = 1.05  # nothing but waiting for memory makes a test need 5 % more CPU time
+NARROW = 1.05  # an interval whose borders differ by no more needs no more repetitions
+LEAST_CPU_S = 0.001  # of less no ratio is told: the clock of a process is not that exact
+
+
+class Cell(NamedTuple):
+    """A place of the profile: so much of one resource."""
+
+    resource: str
+    level: int
+
+
+class Point(NamedTuple):
+    """What is known of one cell.
+
+    Attributes:
+        cell: Which.
+        pairs: How often it was measured.
+        idle_s: Median seconds of the body without load; None if it was never measured.
+        slowdown: Median ratio; None if it was never measured.
+        interval: Where that of all such pairs lies; None where there were too few.
+        cpu_ratio: The same of CPU seconds; None with too few, or where there is hardly any CPU time.
+        achieved: What there was of the load.
+    """
+
+    cell: Cell
+    pairs: int
+    idle_s: float | None
+    slowdown: float | None
+    interval: Interval | None
+    cpu_ratio: Interval | None
+    achieved: str
+
+
+class Curve(NamedTuple):
+    """How one resource slows a test.
+
+    Attributes:
+        resource: Which.
+        points: By level, from 0 on.
+        knee: The level from which on it hurts for sure; None if none.
+        rank: 1 for the one that hurts most; None for one that does not.
+    """
+
+    resource: str
+    points: Sequence[Point]
+    knee: int | None
+    rank: int | None
+
+
+Measured = Mapping[Cell, Sequence[Pair]]
+NOTHING = Cell("", 0)  # no load, against itself: the same for each resource
+
+
+def cells() -> list[Cell]:
+    """All of them, no load but once."""
+    return [NOTHING, *(Cell(resource, level) for resource in RESOURCES for level in LEVELS if level)]
+
+
+def rounds(seed: int) -> Iterator[list[Cell | None]]:
+    """Orders in which to measure every cell once, and the test without load, which is None, once for all of them."""
+    draw = random.Random(seed)  # noqa: S311 - not for secrets
+    while True:
+        order: list[Cell | None] = [None, *cells()]
+        draw.shuffle(order)
+        yield order
+
+
+def widest(measured: Measured) -> Cell | None:
+    """The cell of which least is known; None where every interval is narrow.
+
+    Raises:
+        TooFewError: Some has not been measured often enough for an interval.
+    """
+    width = {cell: _width(_ratio(pairs)) for cell, pairs in measured.items()}
+    cell = max(width, key=width.__getitem__)
+    return cell if width[cell] > math.log(NARROW) else None
+
+
+def _width(interval: Interval) -> float:
+    return math.log(interval.high / interval.low)
+
+
+def _ratio(pairs: Sequence[Pair]) -> Interval:
+    return ratio([pair.stressed.wall_s for pair in pairs], [pair.idle.wall_s for pair in pairs])
+
+
+def curves(measured: Measured) -> list[Curve]:
+    """The curve of each resource."""
+    points = {
+        resource: [
+            _point(Cell(resource, level), measured.get(Cell(resource, level) if level else NOTHING, ()))
+            for level in LEVELS
+        ]
+        for resource in RESOURCES
+    }
+    ranks = _ranks(points)
+    return [Curve(resource, points[resource], knee(points[resource]), ranks.get(resource)) for resource in RESOURCES]
+
+
+def _point(cell: Cell, pairs: Sequence[Pair]) -> Point:
+    if not pairs:
+        return Point(cell, 0, None, None, None, None, "")
+    interval = _ratio(pairs) if len(pairs) >= FEWEST else None
+    slowdown = (
+        interval.middle if interval else middle(pair.stressed.wall_s / max(pair.idle.wall_s, 1e-9) for pair in pairs)
+    )
+    achieved = said_range([pair.stressed.achieved[0] for pair in pairs]) if cell.level else ""
+    return Point(
+        cell, len(pairs), middle(pair.idle.wall_s for pair in pairs), slowdown, interval, _cpu_ratio(pairs), achieved
+    )
+
+
+def _cpu_ratio(pairs: Sequence[Pair]) -> Interval | None:
+    both = [(pair.stressed.cpu_s or 0.0, pair.idle.cpu_s or 0.0) for pair in pairs]
+    told = [(one, other) for one, other in both if min(one, other) >= LEAST_CPU_S]
+    return ratio(*zip(*told, strict=True)) if len(told) >= FEWEST else None
+
+
+def knee(points: Sequence[Point]) -> int | None:
+    """The level from which on a test is hurt for sure, at each further one too; None if there is none."""
+    found = None
+    for point in reversed(points):
+        if point.interval is None or point.interval.low < HURTS:
+            break
+        found = point.cell.level
+    return found
+
+
+def _ranks(points: Mapping[str, Sequence[Point]]) -> dict[str, int]:
+    """The rank of each resource that hurts, by the slowdown at its highest level.
+
+    A load of memory bandwidth burns CPU as well, and slows a test that waits for a CPU as much as a load of CPU does.
+    So it has a rank only if the test needs more CPU time under it for sure, which waiting for memory makes and waiting
+    for a CPU does not; then it comes before the CPU, since most of what the two have in common is waiting for a CPU.
+    """
+    score = {resource: each[-1].slowdown or 0.0 for resource, each in points.items() if knee(each) is not None}
+    cpu, memory, _ = RESOURCES
+    if memory in score:
+        if _waits_for_memory(points[memory][-1], points[cpu][-1]):
+            score[memory] = max(score[memory], score.get(cpu, 0.0) + 1e-9)
+        else:
+            del score[memory]
+    ordered = sorted(score, key=lambda resource: -score[resource])
+    return {resource: place + 1 for place, resource in enumerate(ordered)}
+
+
+def _waits_for_memory(memory: Point, cpu: Point) -> bool:
+    if memory.cpu_ratio is None or cpu.cpu_ratio is None:
+        return False
+    return memory.cpu_ratio.low > max(WAITS, cpu.cpu_ratio.high)

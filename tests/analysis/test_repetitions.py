@@ -1,0 +1,78 @@
+"""Verdicts of repeated runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_twin.analysis.repetitions import Pair, Repetition, percentiles, ratio, said_range, slowdown, turns
+from pytest_twin.model.budget import OK, OVER, UNKNOWN, Limit, Percentiles, Slowdown
+from pytest_twin.model.load import parse
+from stressors import kinds
+
+ASKED = Slowdown(2.0, parse({"cpu": "75%"}, kinds()), "cpu:75%", 8)
+
+
+def pairs(*ratios, trouble=""):
+    achieved = [f"{74.1 + number / 10:.1f}%" for number in range(len(ratios))]
+    return [
+        Pair(Repetition(0.1), Repetition(0.1 * each, achieved=(had,), trouble=trouble))
+        for each, had in zip(ratios, achieved, strict=True)
+    ]
+
+
+def test_all_of_the_interval_above_the_limit_is_over():
+    assert slowdown(ASKED, pairs(2.1, 2.2, 2.3, 2.4, 2.5, 2.6, 2.7, 2.8)) == (
+        "slowdown",
+        OVER,
+        "slowdown 2.45 > 2",
+        (
+            "slowdown: 2.45 (2.1 to 2.8 with 95% confidence), allowed is 2; 8 pairs, medians "
+            "0.1 s idle and 0.24 s under cpu=75% (achieved 74.4%, from 74.1% to 74.8%)"
+        ),
+    )
+
+
+def test_all_of_it_below_is_within():
+    assert slowdown(ASKED, pairs(*[1.9] * 8))[1:3] == (OK, "slowdown 1.9 <= 2")
+
+
+def test_a_limit_within_the_interval_is_inconclusive():
+    found = slowdown(ASKED, pairs(1.5, 1.6, 1.7, 1.8, 1.9, 2.0, 2.1, 2.2))
+    assert found[1:3] == (UNKNOWN, "slowdown 1.85 ? 2")
+    assert found.text.startswith(
+        "slowdown: inconclusive: 1.85 (1.5 to 2.2 with 95% confidence), allowed is 2; 8 pairs,"
+    )
+    assert found.text.endswith("; more than pairs=8 tell more")
+
+
+def test_less_load_than_asked_can_prove_a_slow_test_but_not_a_quick_one():
+    quick = slowdown(ASKED, pairs(*[1.1] * 8, trouble="cpu=75%: starved"))
+    assert quick.verdict == UNKNOWN
+    assert quick.text.endswith("; in 8 of them the load was less than asked: cpu=75%: starved")
+    assert slowdown(ASKED, pairs(*[3.0] * 8, trouble="starved")).verdict == OVER
+
+
+def test_twice_and_half_as_slow_are_equally_far_from_the_same():
+    assert ratio([1, 4, 1, 4, 1, 4], [2] * 6).middle == pytest.approx(1.0)
+
+
+def test_a_percentile_is_judged_by_its_interval():
+    asked = Percentiles({0.5: Limit(2.5, "2.5")}, 6)
+    found = [next(percentiles(asked, [each / 1 for each in range(first, first + 6)])) for first in (3, 0, -5)]
+    assert [each.verdict for each in found] == [OVER, UNKNOWN, OK]
+    assert found[0].text == "p50: 5 s (3 s to 8 s with 95% confidence), allowed are 2.5 s; 6 repetitions"
+    assert found[1].short == "p50 2 s ? 2.5 s"
+    assert found[1].text.endswith("; more than repeats=6 tell more")
+
+
+def test_pairs_are_shuffled_and_those_without_load_are_between_them():
+    order = list(turns(10, 14, seed=1))
+    assert sorted(map(len, order)) == [1] * 4 + [2] * 10
+    assert {each for each in order if len(each) == 2} == {(False, True), (True, False)}
+    assert order == list(turns(10, 14, seed=1)) != list(turns(10, 14, seed=2))
+
+
+def test_what_there_was_of_a_load_is_told_as_a_range():
+    assert said_range(["100.1%", "9.5%", "50.0%"]) == "50.0%, from 9.5% to 100.1%"
+    assert said_range(["74.9%", "74.9%"]) == "74.9%"
+    assert said_range(["", "74.9%", "74.9%"]) == "74.9%, from nothing to 74.9%"

@@ -1,0 +1,87 @@
+"""Curves of how load slows a test, their knees and their ranking."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_twin.analysis.intervals import Interval, TooFewError
+from pytest_twin.analysis.repetitions import Pair, Repetition
+from pytest_twin.analysis.sensitivity import NOTHING, Cell, Point, cells, curves, knee, rounds, widest
+
+
+def pairs(ratio, *, cpu=1.0, count=6, spread=0.0):
+    return [
+        Pair(
+            Repetition(0.1, 0.1),
+            Repetition(0.1 * ratio * (1 + spread * (at % 3 - 1)), 0.1 * cpu, (f"{at}.0%",)),
+        )
+        for at in range(count)
+    ]
+
+
+def measured(**slowest):
+    """Curves that rise from 1 to these in straight lines; a tuple has the ratio of CPU times at the end too."""
+    found = {NOTHING: pairs(1.0)}
+    for resource, level in (each for each in cells() if each != NOTHING):
+        top = slowest.get(resource, 1.0)
+        wall, cpu = top if isinstance(top, tuple) else (top, 1.0)
+        found[Cell(resource, level)] = pairs(1 + (wall - 1) * level / 100, cpu=1 + (cpu - 1) * level / 100)
+    return found
+
+
+def ranks(**slowest):
+    return {curve.resource: curve.rank for curve in curves(measured(**slowest))}
+
+
+def test_each_resource_has_a_curve_from_no_load_on():
+    cpu, membw, disk = curves(measured(cpu=2.0, disk=1.05))
+    assert [point.slowdown for point in cpu.points] == pytest.approx([1, 1.25, 1.5, 1.75, 2])
+    assert [point.cell.level for point in membw.points] == [0, 25, 50, 75, 100]
+    assert (cpu.knee, membw.knee, disk.knee) == (25, None, None)
+    assert cpu.points[4].achieved == "2.0%, from 0.0% to 5.0%"
+
+
+def test_the_resource_that_slows_a_test_most_comes_first_and_one_that_does_not_has_no_rank():
+    assert ranks(cpu=1.5, disk=4.0) == {"cpu": 2, "membw": None, "disk": 1}
+    assert ranks() == {"cpu": None, "membw": None, "disk": None}
+
+
+def test_memory_bandwidth_comes_first_but_only_where_the_test_takes_more_cpu_time_for_it():
+    assert ranks(cpu=1.9, membw=2.1) == {"cpu": 1, "membw": None, "disk": None}
+    assert ranks(cpu=(1.9, 1.02), membw=(1.8, 1.4)) == {"cpu": 2, "membw": 1, "disk": None}
+
+
+def test_the_knee_is_where_it_begins_to_hurt_for_good():
+    def points(*lows):
+        return [
+            Point(Cell("cpu", 25 * at), 6, 0.1, low, None if low is None else Interval(low, low, low), None, "")
+            for at, low in enumerate(lows)
+        ]
+
+    assert knee(points(1, 1, 1.2, 1.5, 2)) == 50
+    assert knee(points(1, 1.5, 1, 1.5, 2)) == 75
+    assert knee(points(1, 1.5, 1.5, 1.5, None)) is None
+
+
+def test_with_too_few_repetitions_there_is_a_slowdown_but_no_interval_and_without_any_there_is_nothing():
+    found = {Cell("cpu", 100): pairs(2.0, count=3)}
+    cpu, *_ = curves(found)
+    assert (cpu.points[4].slowdown, cpu.points[4].interval, cpu.knee, cpu.rank) == (2.0, None, None, None)
+    assert cpu.points[0] == (Cell("cpu", 0), 0, None, None, None, None, "")
+
+
+def test_what_is_known_least_is_measured_next_until_all_is_known_well():
+    known = measured(cpu=2.0)
+    assert widest(known) is None
+    known[Cell("disk", 50)] = pairs(1.0, spread=0.2)
+    known[Cell("cpu", 50)] = pairs(1.0, spread=0.1)
+    assert widest(known) == Cell("disk", 50)
+    with pytest.raises(TooFewError):
+        widest({NOTHING: []})
+
+
+def test_a_round_measures_every_cell_and_the_test_alone_in_a_random_order():
+    first, second = (next(orders) for orders in [rounds(1)] * 2)
+    assert set(first) == {None, *cells()}
+    assert first != second
+    assert first == next(rounds(1))
