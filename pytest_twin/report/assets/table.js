@@ -37,7 +37,8 @@
   function draw() {
     const first = page * SIZE, rows = found.slice(first, first + SIZE);
     table.tBodies[0].replaceChildren(...rows.map(row));
-    const of = found.length < count ? `${found.length.toLocaleString("en")} of ${count.toLocaleString("en")} tests` : `${count.toLocaleString("en")} tests`;
+    const all = `${count.toLocaleString("en")} ${count === 1 ? "test" : "tests"}`;
+    const of = found.length < count ? `${found.length.toLocaleString("en")} of ${all}` : all;
     told.textContent = found.length > SIZE ? `${(first + 1).toLocaleString("en")}–${(first + rows.length).toLocaleString("en")} of ${of}` : found.length ? of : "no test fits";
     back.disabled = page === 0;
     on.disabled = first + SIZE >= found.length;

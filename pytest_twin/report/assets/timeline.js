@@ -4,7 +4,7 @@ const Timeline = (() => {
   const box = document.getElementById("timeline-chart");
   if (!data || !box) return { show() {} };
   const plot = box.querySelector(".plot"), cursor = box.querySelector(".cursor"), readout = box.querySelector(".readout");
-  const LANE = 18, GAP = 30, TOP = 8, BOTTOM = 34, FEWEST = 1200, SHORTEST_MS = 20;
+  const LANE = 18, GAP = 30, TOP = 8, BOTTOM = 34, FEWEST = 1200, SHORTEST_MS = 20, PAPER = 690;
   const HEIGHTS = { CPU: 170 }, HEIGHT = 84;
   const COLOURS = {
     tests: "tests", stress: "stress", rest: "rest", host: "in", memory: "memory", read: "in", written: "out",
@@ -23,11 +23,13 @@ const Timeline = (() => {
   }
   const tests = TWIN.tests, bands = data.bands;
   const end = Math.max(data.duration * 1000, 1);
-  let from = 0, to = end, at = null;
+  let from = 0, to = end, at = null, onPaper = false;
 
-  const isNarrow = () => box.clientWidth < 700;
+  const wide = () => (onPaper ? PAPER : plot.clientWidth);
+  const isNarrow = () => wide() < 680;
+  const tallness = (panel) => (HEIGHTS[panel.name] || HEIGHT) * (onPaper ? 0.62 : 1);
   const margins = () => (isNarrow() ? { l: 58, r: 10 } : { l: 84, r: 14 });
-  const height = () => TOP + data.lanes.length * LANE + data.panels.reduce((sum, panel) => sum + GAP + (HEIGHTS[panel.name] || HEIGHT), 0) + BOTTOM;
+  const height = () => TOP + data.lanes.length * LANE + data.panels.reduce((sum, panel) => sum + GAP + tallness(panel), 0) + BOTTOM;
 
   function levelFor(panel) {
     for (const level of panel.levels) {
@@ -139,7 +141,7 @@ const Timeline = (() => {
   function layout() {
     const total = height(), inner = total - TOP - BOTTOM, ink = colour("ink"), soft = colour("soft"), grid = colour("grid");
     const made = {
-      height: total, margin: { ...margins(), t: TOP, b: BOTTOM }, hovermode: false, showlegend: false,
+      height: total, ...(onPaper ? { width: PAPER } : {}), margin: { ...margins(), t: TOP, b: BOTTOM }, hovermode: false, showlegend: false,
       dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom", autosize: true,
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: "system-ui, sans-serif", size: 11.5, color: soft }, annotations: [],
@@ -155,7 +157,7 @@ const Timeline = (() => {
     };
     let used = data.lanes.length * LANE;
     data.panels.forEach((panel, number) => {
-      const tall = HEIGHTS[panel.name] || HEIGHT, above = 1 - (used + GAP) / inner, below = Math.max(0, 1 - (used + GAP + tall) / inner);
+      const tall = tallness(panel), above = 1 - (used + GAP) / inner, below = Math.max(0, 1 - (used + GAP + tall) / inner);
       used += GAP + tall;
       made["yaxis" + (number + 2)] = {
         domain: [below, above], range: [0, panel.top], fixedrange: true, gridcolor: grid, zeroline: false, nticks: tall > 100 ? 5 : 3,
@@ -195,7 +197,7 @@ const Timeline = (() => {
 
   // the cursor, and what is told of the moment where it stands
 
-  function width() { const { l, r } = margins(); return Math.max(1, plot.clientWidth - l - r); }
+  function width() { const { l, r } = margins(); return Math.max(1, wide() - l - r); }
   const place = (ms) => margins().l + ((ms - from) / (to - from)) * width();
   const momentAt = (pixel) => from + ((pixel - margins().l) / width()) * (to - from);
 
@@ -273,7 +275,14 @@ const Timeline = (() => {
   let waiting = 0;
   new ResizeObserver(() => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(draw); }).observe(box);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-  addEventListener("beforeprint", () => { point(null); draw(); });
+  const print = (isPaper) => {
+    onPaper = isPaper;
+    document.documentElement.classList.toggle("paper", isPaper); // in its colours, whatever the screen has
+    point(null);
+    draw();
+  };
+  addEventListener("beforeprint", () => print(true));
+  addEventListener("afterprint", () => print(false));
   return {
     show(start, stop) {
       const room = Math.max((stop - start) * 0.15, 100);

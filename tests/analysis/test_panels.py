@@ -1,0 +1,51 @@
+"""The curves of a run."""
+
+import numpy as np
+import pytest
+from made_runs import MadeRun
+
+from pytest_twin.analysis.lanes import natural, packed
+from pytest_twin.analysis.panels import panels
+
+
+def drawn(made):
+    story = made.story()
+    return {
+        panel.name: {curve.name: curve for curve in panel.curves} for panel in panels(story.run.samples, story.times)
+    }
+
+
+def test_the_cpu_is_split_into_tests_stress_and_the_rest(tmp_path):
+    cpu = drawn(MadeRun(tmp_path).sampled(1, cpu_percent=90, tests_cpu_percent=20, stress_cpu_percent=60))["CPU"]
+    assert [curve.values[-1] for curve in cpu.values()] == [20, 60, 10]
+    assert list(cpu) == ["tests", "stress", "rest"]
+
+
+def test_a_recording_without_tests_and_stress_has_one_curve_of_the_cpu(tmp_path):
+    made = MadeRun(tmp_path).sampled(1, tests_cpu_percent="", stress_cpu_percent="")
+    assert list(drawn(made)["CPU"]) == ["host"]
+
+
+def test_bytes_of_a_sample_become_a_rate_by_the_time_before_it(tmp_path):
+    written = drawn(MadeRun(tmp_path).sampled(1, interval=0.25, disk_write_MB=0.5))["Disk"]["written"].values
+    assert np.isnan(written[0])
+    assert written[1:] == pytest.approx([2.0, 2.0, 2.0])
+
+
+def test_what_is_not_known_has_no_panel_and_is_not_zero(tmp_path):
+    assert set(drawn(MadeRun(tmp_path).sampled(1))) == {"CPU"}
+
+
+class Lasting:
+    """Something with a start and an end."""
+
+    def __init__(self, start_s, end_s):
+        self.start_s, self.end_s = start_s, end_s
+
+
+def test_what_overlaps_gets_a_lane_of_its_own_and_lanes_are_used_again():
+    assert packed([Lasting(0, 3), Lasting(1, 2), Lasting(2, 5), Lasting(3, 4)]) == [0, 1, 1, 0]
+
+
+def test_workers_are_in_the_order_of_their_numbers():
+    assert sorted(["gw10", "gw2", ""], key=natural) == ["", "gw2", "gw10"]

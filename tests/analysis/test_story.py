@@ -1,0 +1,105 @@
+"""A run made ready for reading."""
+
+import pytest
+from made_runs import MadeRun, busy_run
+
+from pytest_twin.analysis.attempts import heaviest, slowest
+from pytest_twin.analysis.spread import correlations, distributions
+from pytest_twin.model.event import END, GAP, NOTE, SKIP, START, TEST
+
+
+def names(attempts):
+    return [attempt.nodeid.rpartition("::")[2] for attempt in attempts]
+
+
+def test_outcomes_are_counted_what_went_wrong_first(tmp_path):
+    story = busy_run(tmp_path).story()
+    assert list(story.outcomes.items()) == [("failed", 1), ("passed", 2)]
+
+
+def test_the_slowest_and_the_heaviest_tests_come_first(tmp_path):
+    story = busy_run(tmp_path).story()
+    assert names(slowest(story.attempts, 2)) == ["test_slow[1]", "test_broken"]
+    assert names(heaviest(story.attempts, 1)) == ["test_broken"]
+
+
+def test_a_peak_tells_when_it_was_and_which_test_ran(tmp_path):
+    peaks = {peak.column: peak for peak in busy_run(tmp_path).story().peaks}
+    memory = peaks["ram_used_percent"]
+    assert (memory.value, memory.at_s, memory.tests) == (35.9, 5.9, [])
+    assert names(each for each in busy_run(tmp_path).story().attempts if each.end_s >= 5.5) == ["test_broken"]
+
+
+def test_a_test_that_only_began_is_there_as_unfinished(tmp_path):
+    made = MadeRun(tmp_path).sampled(3).test("t.py::test_a", 0.0, 1.0)
+    story = made.happened(1.0, START, TEST, id="t9", test="t.py::test_killed", worker="").story()
+    assert [(each.nodeid, each.outcome) for each in story.attempts] == [
+        ("t.py::test_a", "passed"),
+        ("t.py::test_killed", "unfinished"),
+    ]
+    assert story.attempts[1].cpu_s is None
+
+
+def test_without_tests_csv_the_events_tell_how_the_tests_went(tmp_path):
+    made = MadeRun(tmp_path).sampled(2).test("t.py::test_a", 0.5, 1.5, "failed")
+    made.tests.clear()
+    (attempt,) = made.story().attempts
+    assert (attempt.nodeid, attempt.outcome, attempt.start_s, attempt.duration_s) == (
+        "t.py::test_a",
+        "failed",
+        0.5,
+        1.0,
+    )
+
+
+def test_loads_that_were_not_reached_are_counted(tmp_path):
+    story = (
+        MadeRun(tmp_path)
+        .sampled(1)
+        .happened(0.5, SKIP, "cpu", target="2")
+        .happened(0.5, SKIP, "cpu", target="1")
+        .story()
+    )
+    assert dict(story.skipped) == {"cpu": 2}
+
+
+def test_an_empty_folder_of_files_tells_nothing_and_does_not_break(tmp_path):
+    (tmp_path / "tests.csv").write_text("nodeid,attempt,start\n")
+    story = MadeRun(tmp_path).story()
+    assert (story.began, story.outcomes, story.peaks) == (None, {}, [])
+
+
+def test_a_whole_run_lacks_nothing(tmp_path):
+    told = busy_run(tmp_path).story().shortcomings
+    assert [said for said in told if not said.startswith("empty columns")] == []
+
+
+def test_missing_files_gaps_and_open_ends_are_told(tmp_path):
+    made = MadeRun(tmp_path).sampled(2).happened(0.5, START, "cpu", id="l1", target="2")
+    made.samples = [row for row in made.samples if not 0.5 < float(row["elapsed_s"]) < 1.9]
+    made.happened(0.6, START, GAP, id="g1", detail="stopped").happened(1.8, END, GAP, id="g1")
+    made.happened(0.2, START, TEST, id="t1", test="t.py::test_a").happened(
+        0.3, NOTE, NOTE, detail="sampler: 2 rows dropped"
+    )
+    told = "\n".join(made.story().shortcomings)
+    assert "tests.csv is missing, or has no row" in told
+    assert "1 test began and did not end, so the run was killed: t.py::test_a" in told
+    assert "no end was written of: 1 cpu; each is drawn up to the end of the run" in told
+    assert "1 gap without samples; the curves are interrupted there" in told
+    assert "from 0.6 s to 1.8 s: stopped" in told
+    assert "sampler: 2 rows dropped" in told
+
+
+def test_a_recording_without_tests_does_not_miss_their_table(tmp_path):
+    told = MadeRun(tmp_path).sampled(2).load("cpu", "1", 0.0, 1.0, "1.00 cores").story().shortcomings
+    assert not any("tests.csv" in said for said in told)
+
+
+def test_only_columns_that_change_have_a_distribution(tmp_path):
+    made = MadeRun(tmp_path).sampled(10, ram_used_percent=lambda at: at, cpu_percent=lambda at: 100 - at)
+    samples = made.story().run.samples
+    found = {each.column: each for each in distributions(samples)}
+    assert set(found) == {"cpu_percent", "ram_used_percent"}
+    assert found["ram_used_percent"].quantiles == pytest.approx((0.495, 4.95, 9.405))
+    assert sum(found["cpu_percent"].counts) == 100
+    assert correlations(samples).values[0, 1] == pytest.approx(-1.0)

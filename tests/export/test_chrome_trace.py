@@ -1,0 +1,71 @@
+"""A run as a trace."""
+
+import json
+from itertools import pairwise
+
+from made_runs import MadeRun, busy_run
+
+from pytest_twin.export.chrome_trace import lines
+from pytest_twin.model.event import END, PHASE, START
+
+
+def trace(made):
+    return json.loads("".join(lines(made.story())))["traceEvents"]
+
+
+def of_kind(found, kind):
+    return [entry for entry in found if entry["ph"] == kind]
+
+
+def test_tests_are_slices_with_their_figures(tmp_path):
+    slices = {entry["name"]: entry for entry in of_kind(trace(busy_run(tmp_path)), "X")}
+    slow = slices["tests/test_a.py::test_slow[1]"]
+    assert (slow["ts"], slow["dur"]) == (500_000, 3_500_000)
+    assert slow["args"] == {
+        "outcome": "passed",
+        "call_s": 3.5,
+        "cpu_s": 0.75,
+        "peak_memory_MB": 300.0,
+        "load": "cpu=75%",
+    }
+
+
+def test_loads_are_slices_that_tell_what_was_asked_and_achieved(tmp_path):
+    slices = [entry for entry in of_kind(trace(busy_run(tmp_path)), "X") if entry["cat"] == "disk"]
+    assert [entry["name"] for entry in slices] == ["50MB/s"]
+    told = slices[0]["args"]
+    assert (told["asked"], told["achieved"], told["state"]) == ("50MB/s", "10.0MB/s", "abort")
+
+
+def test_loads_of_a_kind_that_overlap_are_on_tracks_of_their_own(tmp_path):
+    made = MadeRun(tmp_path).load("cpu", "1", 0, 2).load("cpu", "2", 1, 3).load("cpu", "3", 2.5, 4)
+    found = trace(made)
+    tracks = {entry["name"]: entry["tid"] for entry in of_kind(found, "X")}
+    assert tracks["1"] == tracks["3"] != tracks["2"]
+    names = [entry["args"]["name"] for entry in of_kind(found, "M")]
+    assert names == ["tests", "loads", "host", "tests", "cpu", "cpu 2"]
+
+
+def test_the_host_is_counters_at_the_times_at_which_it_changes(tmp_path):
+    made = MadeRun(tmp_path).sampled(1, cpu_percent=lambda at: 50 if at < 0.5 else 60)
+    counters = [entry for entry in of_kind(trace(made), "C") if entry["name"] == "CPU %"]
+    assert [(entry["ts"], entry["args"]) for entry in counters] == [
+        (0, {"tests": 20.0, "stress": 0.0, "rest": 30.0}),
+        (500_000, {"tests": 20.0, "stress": 0.0, "rest": 40.0}),
+    ]
+
+
+def test_phases_and_notes_are_on_the_track_of_their_worker(tmp_path):
+    made = MadeRun(tmp_path).test("t.py::test_a", 0, 2, worker="gw1")
+    made.happened(0.5, START, PHASE, id="p1", target="warm-up", worker="gw1").happened(1, END, PHASE, id="p1")
+    made.happened(1.5, "note", "note", detail="saved", worker="gw1")
+    found = trace(made)
+    tids = {entry["name"]: entry["tid"] for entry in found if entry["ph"] in "Xi"}
+    assert len(tids) == 3
+    assert len(set(tids.values())) == 1
+
+
+def test_entries_are_in_the_order_of_time_and_none_has_a_negative_length(tmp_path):
+    found = [entry for entry in trace(busy_run(tmp_path)) if entry["ph"] != "M"]
+    assert all(one["ts"] <= other["ts"] for one, other in pairwise(found))
+    assert all(entry.get("dur", 0) >= 0 for entry in found)
