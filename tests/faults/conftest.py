@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -27,7 +28,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
     yield start
     left = working_in(tmp_path)
     for process in left:
-        process.kill()
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
     psutil.wait_procs(left, timeout=5)
     for run in started:
         with run.process:  # which closes what is left of its pipes, and waits

@@ -104,7 +104,7 @@ def role_of(process: psutil.Process, run: int) -> str:
             return "stressor" if parent is not None and parent.name() == PROCESS_NAME else "supervisor"
     except psutil.Error:
         return "gone"
-    return "sampler" if "pytest_twin.sampling" in words else "worker" if "execnet" in words else "other"
+    return "sampler" if "pytest_twin.sampling" in words else "worker" if "exec(eval(" in words else "other"
 
 
 def seconds_until(condition: Callable[[], object], within: float = 30.0) -> float:

@@ -41,7 +41,7 @@ def portable() -> Iterator[SimpleNamespace]:
         if module is trees:
             make = lambda _: trees.Trees(CONTEXT, tree_portable.Portable())  # noqa: E731
         elif module is cores:
-            make = lambda _, width=len(columns): cores.Portable(width)  # noqa: E731
+            make = lambda _, columns=columns: cores.Portable(len(columns))  # noqa: E731
         elif hasattr(module, "Portable"):
             make = lambda _, module=module: module.Portable()  # noqa: E731
         else:

@@ -1,0 +1,46 @@
+"""A worker of pytest-xdist dies, or its controller: the loads go with it, and what was recorded stays."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from runs import GONE_WITHIN_S, seconds_until
+
+pytest.importorskip("xdist")
+pytestmark = [
+    pytest.mark.fault("xdist"),
+    pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc"),
+]
+
+LOADED = """import os, pytest, time
+ENDED = os.open("ended", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+@pytest.mark.parametrize("number", range(200))
+@pytest.mark.stress(cpu=1, mem="20MiB", shared=True)
+def test_loaded(number):
+    time.sleep(0.05)
+    os.write(ENDED, b"x")
+"""
+
+
+@pytest.mark.parametrize(
+    "roles",
+    [("pytest",), ("worker",), pytest.param(("pytest", "worker"), marks=pytest.mark.slow)],
+    ids=str,
+)
+def test_loads_end_at_once_and_what_was_recorded_stays(start, roles):
+    run = start(LOADED, "-p", "xdist.plugin", "-n", "2", "--twin")
+    seconds_until(lambda: run.ended() > 3)
+    killed = run.processes(roles[-1])[0]
+    doomed = [each for each in run.processes("stressor") + run.processes("supervisor")
+              if "pytest" in roles or killed in each.parents()]  # fmt: skip
+    assert doomed
+    run.kill(*roles)
+    seconds_until(lambda: not any(each.is_running() and each.status() != "zombie" for each in doomed), GONE_WITHIN_S)
+    ended = run.ended()
+    run.process.kill()
+    seconds_until(lambda: not run.processes(), within=30)  # a worker ends when pytest-xdist lets it
+    assert len(run.tests) >= ended - 2  # one each
+    assert sum((row["event"], row["type"]) == ("end", "test") for row in run.events) >= ended - 2
+    assert run.samples
