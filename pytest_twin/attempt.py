@@ -11,8 +11,13 @@ from pytest_twin.model.table import record
 from pytest_twin.run_folder import folder_of
 
 if TYPE_CHECKING:
-    from pytest_twin.model.attempt import Counters
+    from collections.abc import Sequence
+
+    from pytest_twin.model.attempt import Children, Counters
     from pytest_twin.recording import Recording
+
+NOT_KNOWN = (None,) * len(figures.EXACT)
+NOBODY = figures.Children(None, None, None, None)
 
 
 class Attempt:
@@ -28,6 +33,11 @@ class Attempt:
         is_over: Whether its row is written.
     """
 
+    __slots__ = (
+        "_children", "_exact", "_phases", "_recording",
+        "asks", "began", "id", "is_over", "load", "nodeid", "number", "outcome",
+    )  # fmt: skip
+
     def __init__(self, recording: Recording, nodeid: str, number: int) -> None:
         """Begin to account for it."""
         self.nodeid = nodeid
@@ -37,11 +47,11 @@ class Attempt:
         self._recording = recording
         self.id = recording.new_id("t")
         self._phases: dict[str, list[Counters]] = {}
-        self._exact: list[float | None] = [None] * len(figures.EXACT)
+        self._exact: Sequence[float | None] = NOT_KNOWN
         self.began = recording.elapsed()
         recording.emit(Event(self.began, event.START, self.id, event.TEST, nodeid))
         recording.meter.forget_peak()
-        self._account = recording.account(just_now=True)
+        self._children: Children = recording.children(just_now=True)
 
     @property
     def folder(self) -> str:
@@ -50,7 +60,11 @@ class Attempt:
 
     def border(self, phase: str) -> None:
         """Here a phase (``setup``, ``call`` or ``teardown``) begins, or ends: what is in between is accounted for."""
-        self._phases.setdefault(phase, []).append(self._recording.meter.counters())
+        reading = self._recording.meter.counters()
+        if phase in self._phases:
+            self._phases[phase].append(reading)
+        else:
+            self._phases[phase] = [reading]
 
     def runs_under(self, load: str) -> None:
         """Add to what it runs under."""
@@ -59,7 +73,7 @@ class Attempt:
     def finish(self) -> list[tuple[str, object]]:
         """Take its last figures; comes back with those for reports: CPU seconds, peak memory, the load."""
         recording = self._recording
-        self._exact = figures.figures(self._phases, self._account, recording.account(), recording.meter.peak())
+        self._exact = figures.figures(self._phases, self._children, recording.children(), recording.meter.peak())
         return figures.properties(self._exact, self.load)
 
     def end(self, *, keep: bool) -> None:
@@ -72,4 +86,4 @@ class Attempt:
         recording.write_test(record((*who, *began, *exact, self.load, self.folder if keep else "", "")))
         recording.emit(Event(ended, event.END, self.id, event.TEST, self.nodeid, detail=self.outcome))
         self.is_over = True
-        self._phases = {}  # which would be kept as long as the test
+        self._phases, self._exact, self._children = {}, NOT_KNOWN, NOBODY  # which would be kept as long as the test

@@ -22,7 +22,6 @@ from pytest_twin.items import (
     schedule_of,
     wants_alone,
 )
-from pytest_twin.loads import read_limit
 from pytest_twin.model.clock import Clock
 from pytest_twin.recording import Recording, new_clock
 from pytest_twin.run_folder import ANNOTATIONS, RunFolder, RunFolderError
@@ -30,6 +29,7 @@ from pytest_twin.sampler import SamplerError
 from pytest_twin.turns import Turns
 
 if TYPE_CHECKING:
+    from pytest_twin.model.load import Load
     from pytest_twin.model.schedule import Schedule
     from pytest_twin.player import Player
     from pytest_twin.settings import Settings
@@ -100,8 +100,15 @@ class Run:
             worker=self._worker,
             has_tests=True,
             per_core=self.settings.per_core,
-            limit=read_limit(self.settings.limit),
+            limit=self._limit(),
         )
+
+    def _limit(self) -> Load | None:
+        if not self.settings.limit:
+            return None
+        from pytest_twin.loads import read_limit
+
+        return read_limit(self.settings.limit)
 
     # the session
 

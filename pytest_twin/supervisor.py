@@ -11,11 +11,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import stressors
-from pytest_twin.model.load import Part
-from stressors.kind import Kind
+
+if TYPE_CHECKING:
+    from pytest_twin.model.load import Part
+    from stressors.kind import Kind
 
 ENTRY_POINTS = "pytest_twin.stressors"
 START_WITHIN_S = 10.0
