@@ -15,10 +15,13 @@ from pytest_twin.spending import Spending
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pytest_twin.model.attempt import Counters
+    from pytest_twin.model.attempt import Children, Counters
     from pytest_twin.model.budget import Budget, Finding
     from pytest_twin.recording import Recording
     from pytest_twin.supervisor import Applied
+
+NOT_KNOWN = (None,) * len(figures.EXACT)
+NOBODY = figures.Children(None, None, None, None)
 
 
 class Attempt:
@@ -39,6 +42,11 @@ class Attempt:
         is_over: Whether its row is written.
     """
 
+    __slots__ = (
+        "_children", "_exact", "_peak", "_phases", "_recording", "applied", "asks", "began", "call_s", "cpu_s",
+        "findings", "id", "is_over", "is_repetition", "load", "nodeid", "number", "outcome",
+    )  # fmt: skip
+
     def __init__(self, recording: Recording, nodeid: str, number: int, *, is_repetition: bool = False) -> None:
         """Begin to account for it."""
         self.nodeid = nodeid
@@ -52,13 +60,13 @@ class Attempt:
         self._recording = recording
         self.id = recording.new_id("t")
         self._phases: dict[str, list[Counters]] = {}
-        self._exact: list[float | None] = [None] * len(figures.EXACT)
-        self.findings: list[Finding] = []
+        self._exact: Sequence[float | None] = NOT_KNOWN
+        self.findings: Sequence[Finding] = ()
         self._peak: int | None = None  # before the high-water mark was reset
         self.began = recording.elapsed()
         recording.emit(Event(self.began, event.START, self.id, event.TEST, nodeid))
         recording.meter.forget_peak()
-        self._account = recording.account(just_now=True)
+        self._children: Children = recording.children(just_now=True)
 
     @property
     def had(self) -> list[str]:
@@ -72,7 +80,11 @@ class Attempt:
 
     def border(self, phase: str) -> None:
         """Here a phase (``setup``, ``call`` or ``teardown``) begins, or ends: what is in between is accounted for."""
-        self._phases.setdefault(phase, []).append(self._recording.meter.counters())
+        reading = self._recording.meter.counters()
+        if phase in self._phases:
+            self._phases[phase].append(reading)
+        else:
+            self._phases[phase] = [reading]
 
     def runs_under(self, load: str) -> None:
         """Add to what it runs under."""
@@ -91,7 +103,7 @@ class Attempt:
             spending: What it spent.
             found: What its repetitions told.
         """
-        self.findings += [*judged(budget, spending.until_now(self._phases["call"])), *found]
+        self.findings = [*self.findings, *judged(budget, spending.until_now(self._phases["call"])), *found]
 
     def _keep_call(self) -> None:
         """How long its body took, and with how much CPU time."""
@@ -108,7 +120,7 @@ class Attempt:
         """Take its last figures; comes back with those for reports: CPU seconds, peak memory, the load."""
         recording = self._recording
         self._keep_peak()
-        self._exact = figures.figures(self._phases, self._account, recording.account(), self._peak)
+        self._exact = figures.figures(self._phases, self._children, recording.children(), self._peak)
         if "call" in self._phases:
             self._keep_call()
         return figures.properties(self._exact, self.load, cell(self.findings))
@@ -125,4 +137,4 @@ class Attempt:
         )
         recording.emit(Event(ended, event.END, self.id, event.TEST, self.nodeid, detail=self.outcome))
         self.is_over = True
-        self._phases = {}  # which would be kept as long as the test
+        self._phases, self._exact, self._children = {}, NOT_KNOWN, NOBODY  # which would be kept as long as the test

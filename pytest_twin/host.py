@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 from pytest_twin import hardware
@@ -18,12 +18,14 @@ from stressors import capacity
 if sys.platform != "win32":
     import resource
 
+BLOCK = 512
+
 
 class Meter:
     """Reads the kernel's counters of this process and of its children; about 10 µs a reading."""
 
     def __init__(self) -> None:
-        self._io = KeptOpen("/proc/self/io")
+        self._tells_io = io_of(read_bytes(f"{PROC}/self/io")) != (None, None)  # rather than that there was none
         self._status = KeptOpen("/proc/self/status")
         self._children: dict[int, KeptOpen] = {}  # of each thread
         self._processes = Linux()
@@ -39,23 +41,20 @@ class Meter:
         at = time.monotonic()
         if sys.platform == "win32":
             times = os.times()
-            return Counters(at, times.user, times.system, None, None)
+            return Counters(at, times.user, times.system, None, None, None, None)
         else:  # noqa: RET505 - for the type checker, which knows no module `resource` there
             own = resource.getrusage(resource.RUSAGE_SELF)
-            return Counters(at, own[0], own[1], own[14] + own[15], own[7])
-
-    def io(self) -> tuple[float | None, float | None]:
-        """Bytes that it has read from and written to disks (proc_pid_io(5))."""
-        return io_of(self._io.read())
+            return Counters(at, own[0], own[1], own[14] + own[15], own[7], *self._moved(own))
 
     def children(self, leave_out: Container[int | None] = ()) -> Children:
         """What was counted for children up to now, those of `leave_out` and theirs not included."""
         if sys.platform == "win32":
-            return Children(None, None)
+            return Children(None, None, None, None)
         else:  # noqa: RET505
             ended = resource.getrusage(resource.RUSAGE_CHILDREN)
             unit = 1 if sys.platform == "darwin" else 1024
-            return Children(ended[0] + ended[1] + self._cpu_of_living(leave_out), ended[2] * unit)
+            cpu_s = ended[0] + ended[1] + self._cpu_of_living(leave_out)
+            return Children(cpu_s, ended[2] * unit, *self._moved(ended))
 
     def offspring(self, leave_out: Container[int | None] = ()) -> Offspring | None:
         """What tells whether children are started; None where nothing does.
@@ -87,11 +86,15 @@ class Meter:
     def close(self) -> None:
         """No more reading."""
         self._processes.close()
-        for kept in (self._io, self._status, self._newest, *self._children.values()):
+        for kept in (self._status, self._newest, *self._children.values()):
             kept.close()
         if self._clear_refs >= 0:
             os.close(self._clear_refs)
             self._clear_refs = -1
+
+    def _moved(self, usage: Sequence[float]) -> tuple[float | None, float | None]:
+        """Bytes read and written: Linux counts blocks of 512 bytes where others count operations (getrusage(2))."""
+        return (usage[9] * BLOCK, usage[10] * BLOCK) if self._tells_io else (None, None)
 
     def _cpu_of_living(self, leave_out: Container[int | None]) -> float:
         """CPU seconds of the children that live, and of theirs; not known where there is no /proc, and 0 then."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pytest_twin import host, probes
 from pytest_twin.model import event
-from pytest_twin.model.attempt import Account, Children, Offspring
+from pytest_twin.model.attempt import Children, Offspring
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.event import Event, detail
 from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, SCHEDULE, TESTS, RunFolder
@@ -90,7 +90,7 @@ class Recording:
         self._numbers = count(1)
         self._unheard: deque[Event] = deque()
         self.meter = host.Meter()
-        self._children: tuple[float, Children] = -math.inf, Children(None, None)
+        self._children: tuple[float, Children] = -math.inf, Children(None, None, None, None)
         self._usable = host.usable()
 
     def __enter__(self) -> Self:
@@ -163,7 +163,7 @@ class Recording:
 
     def heard(self) -> list[Event]:
         """The events since the last call, each once."""
-        return [self._unheard.popleft() for _ in range(len(self._unheard))]
+        return [self._unheard.popleft() for _ in range(len(self._unheard))] if self._unheard else []
 
     def emit(self, happened: Event) -> None:
         """Write an event."""
@@ -240,8 +240,8 @@ class Recording:
         """Write that something planned was not reached."""
         self.emit(Event(self.elapsed(), event.SKIP, number, kind, target=target, detail=reason))
 
-    def account(self, *, just_now: bool = False) -> Account:
-        """What the children of this process have used up to now, ours not included, and its I/O.
+    def children(self, *, just_now: bool = False) -> Children:
+        """What the children of this process have used up to now, ours not included.
 
         Looking at living children takes some time: `just_now` allows what was found a moment ago, between two tests.
         """
@@ -250,7 +250,7 @@ class Recording:
         if not just_now or at - found_at > JUST_NOW_S:
             children = self.meter.children(self._own)
             self._children = at, children
-        return Account(children, *self.meter.io())
+        return children
 
     def offspring(self) -> Offspring | None:
         """What tells whether this process starts children, ours not included."""

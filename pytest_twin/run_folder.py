@@ -36,6 +36,7 @@ HEADERS: Mapping[str, Sequence[str]] = {
 }
 
 _TEST_FOLDER = re.compile(rf"{TESTS_FOLDER}/(?!\.)[A-Za-z0-9_.-]{{1,100}}", re.ASCII)
+OF_TESTS = re.compile(rf'^(?:[^",\n]*,){{{event.FIELDS.index("type")}}}{event.TEST},.*\n', re.MULTILINE)
 
 
 class RunFolderError(OSError):
@@ -204,6 +205,10 @@ class RunFolder:
             RunFolderError: It is a dataset that was converted to Parquet.
         """
         return [row for text in self.texts(name) for row in records(text)]
+
+    def events_but_tests(self) -> list[dict[str, str]]:
+        """The rows of events, those of tests left out, which are most of them."""
+        return [row for text in self.texts(ANNOTATIONS) for row in records(OF_TESTS.sub("", text))]
 
     def texts(self, name: str) -> Iterator[str]:
         """The text of a table: of one file, or of each piece of a dataset."""

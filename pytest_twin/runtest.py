@@ -28,7 +28,6 @@ from pytest_twin.items import (
     wants_alone,
 )
 from pytest_twin.judging import fail_if_over
-from pytest_twin.loads import read_limit
 from pytest_twin.model.clock import Clock
 from pytest_twin.recording import Recording, new_clock
 from pytest_twin.run_folder import ANNOTATIONS, TESTS, RunFolder, RunFolderError
@@ -38,6 +37,7 @@ from pytest_twin.turns import Turns
 if TYPE_CHECKING:
     from pytest_twin.comparing import Weighing
     from pytest_twin.model.budget import Finding
+    from pytest_twin.model.load import Load
     from pytest_twin.model.schedule import Schedule
     from pytest_twin.player import Player
     from pytest_twin.profiling import Profiler
@@ -127,8 +127,15 @@ class Run:
             worker=self._worker,
             has_tests=True,
             per_core=self.settings.per_core,
-            limit=read_limit(self.settings.limit),
+            limit=self._limit(),
         )
+
+    def _limit(self) -> Load | None:
+        if not self.settings.limit:
+            return None
+        from pytest_twin.loads import read_limit
+
+        return read_limit(self.settings.limit)
 
     # the session
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_twin.model.attempt import grown
+from pytest_twin.model.attempt import grown, together
 from pytest_twin.model.budget import Spent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_twin.model.attempt import Account, Counters
+    from pytest_twin.model.attempt import Children, Counters
     from pytest_twin.recording import Recording
 
 
@@ -21,7 +21,7 @@ class Spending:
         """Begin to count."""
         self._recording = recording
         self._offspring = recording.offspring()
-        self._account = recording.account()
+        self._children = recording.children()
         recording.meter.forget_peak()
         self._resident = recording.meter.peak()
 
@@ -33,22 +33,22 @@ class Spending:
         """
         began, ended = borders[-2:]
         peak = self._recording.meter.peak()
-        account, offspring = self._recording.account(), self._recording.offspring()
+        children, offspring = self._recording.children(), self._recording.offspring()
         return Spent(
             cpu_seconds=ended.user_s + ended.system_s - began.user_s - began.system_s,
-            children_cpu_seconds=_children(self._account, account),
+            children_cpu_seconds=_children(self._children, children),
             duration=ended.at - began.at,
             peak_memory=peak,
             memory_growth=grown(peak, self._resident),
-            read=grown(account.read, self._account.read),
-            write=grown(account.written, self._account.written),
+            read=together(grown(ended.read, began.read), grown(children.read, self._children.read)),
+            write=together(grown(ended.written, began.written), grown(children.written, self._children.written)),
             children=None if self._offspring is None or offspring is None else offspring.since(self._offspring),
             context_switches=grown(ended.switches, began.switches),
             major_faults=grown(ended.faults, began.faults),
         )
 
 
-def _children(began: Account, ended: Account) -> float | None:
+def _children(began: Children, ended: Children) -> float | None:
     # what a child used before it ended is rounded to ticks when it is handed on, which may take some milliseconds back
-    used = grown(ended.children.cpu_s, began.children.cpu_s)
+    used = grown(ended.cpu_s, began.cpu_s)
     return None if used is None else max(0.0, used)

@@ -11,12 +11,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import stressors
 from pytest_twin import environment
-from pytest_twin.model.load import Part
-from stressors.kind import Kind
+
+if TYPE_CHECKING:
+    from pytest_twin.model.load import Part
+    from stressors.kind import Kind
 
 ENTRY_POINTS = "pytest_twin.stressors"
 START_WITHIN_S = 10.0

@@ -157,10 +157,10 @@ def test_a_closed_meter_leaves_no_descriptor(burnt):
 
 @linux
 def test_what_goes_to_the_disk_is_counted(meter, tmp_path):
-    _, before = meter.io()
+    before = meter.counters().written
     with (tmp_path / "file").open("wb") as file:
         file.write(bytes(4 * MIB))
-    _, written = meter.io()
+    written = meter.counters().written
     assert written == pytest.approx(psutil.Process().io_counters().write_bytes, abs=MIB)
     assert written - before >= 3 * MIB
 
@@ -178,7 +178,7 @@ def test_on_windows_what_is_not_told_is_empty(meter, monkeypatch):
     counters = meter.counters()
     assert counters.user_s is not None
     assert counters[3:] == (None,) * len(Counters._fields[3:])
-    assert meter.children() == Children(None, None)
+    assert meter.children() == Children(None, None, None, None)
 
 
 @linux
@@ -204,10 +204,23 @@ def test_a_peak_that_is_forgotten_does_not_count_for_the_next_test(meter):
 
 def test_where_there_is_no_such_file_there_is_no_figure(meter):
     meter._status.close()
-    meter._io.close()
     assert meter.peak() is None
-    if sys.platform != "win32":
-        assert meter.io() == (None, None)
+
+
+@posix
+def test_where_the_kernel_does_not_tell_of_disks_nothing_is_taken_for_none(monkeypatch):
+    monkeypatch.setattr(host, "PROC", "/nowhere")
+    meter = host.Meter()
+    assert meter.counters()[-2:] == meter.children()[-2:] == (None, None)
+    meter.close()
+
+
+@linux
+def test_what_a_child_wrote_is_counted_when_it_has_ended(meter, tmp_path):
+    before = meter.children().written
+    code = f"import os; file = open({str(tmp_path / 'file')!r}, 'wb'); file.write(bytes({4 * MIB})); os.fsync(file.fileno())"
+    subprocess.run([sys.executable, "-S", "-c", code], check=True)
+    assert 3 * MIB <= meter.children().written - before <= 6 * MIB
 
 
 def test_shares_are_of_what_may_be_used(monkeypatch):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from operator import sub
 from typing import NamedTuple
 
 from pytest_twin.model.columns import Column
@@ -64,7 +63,7 @@ COLUMNS = (*_WHICH, *EXACT, *_CIRCUMSTANCES, *_SAMPLED)
 class Counters(NamedTuple):
     """What the kernel has counted for this process at a border of a phase; None where the platform does not.
 
-    Times are in seconds.
+    Times are in seconds, what was read from and written to disks in bytes.
     """
 
     at: float
@@ -72,6 +71,8 @@ class Counters(NamedTuple):
     system_s: float
     switches: float | None
     faults: float | None
+    read: float | None
+    written: float | None
 
 
 class Children(NamedTuple):
@@ -80,10 +81,14 @@ class Children(NamedTuple):
     Attributes:
         cpu_s: CPU seconds of those that were waited for, and of those that live, in their whole lives.
         peak: Bytes at the highest resident memory of any that was waited for.
+        read: Bytes that those that were waited for read from disks.
+        written: Bytes that they wrote to disks.
     """
 
     cpu_s: float | None
     peak: float | None
+    read: float | None
+    written: float | None
 
 
 class Offspring(NamedTuple):
@@ -108,14 +113,6 @@ class Offspring(NamedTuple):
         return None if earlier.living - self.living else 1.0
 
 
-class Account(NamedTuple):
-    """What it has counted at the beginning or the end of an attempt, for children and of I/O, in bytes."""
-
-    children: Children
-    read: float | None
-    written: float | None
-
-
 Phases = Mapping[str, Sequence[Counters]]  # the readings of each phase: its beginning, its end, and so on
 
 
@@ -125,22 +122,23 @@ def walls(phases: Phases) -> list[str]:
     return [f"{readings[-1].at - readings[0].at:.6f}" if readings else "" for readings in found]
 
 
-def figures(phases: Phases, began: Account, ended: Account, peak: int | None) -> list[float | None]:
+def figures(phases: Phases, began: Children, ended: Children, peak: int | None) -> list[float | None]:
     """The exact figures, in the order and the units of `EXACT`.
 
     Args:
         phases: What was counted at the borders.
-        began: What was counted when the attempt began.
+        began: What was counted for children when the attempt began.
         ended: The same when it ended.
         peak: Bytes at the high-water mark of the test process.
     """
     readings = [reading for phase in phases.values() for reading in phase]
-    _, *counted = zip(*readings, strict=True) if readings else [()] * 5
-    user, system, switches, faults = map(_sum, counted)
+    _, *counted = zip(*readings, strict=True) if readings else [()] * len(Counters._fields)
+    user, system, switches, faults, own_read, own_written = map(_sum, counted)
     # what a child used before it ended is rounded to ticks when it is handed on, which may take some milliseconds back
-    children = None if (more := grown(ended.children.cpu_s, began.children.cpu_s)) is None else max(0.0, more)
-    largest = ended.children.peak if (ended.children.peak or 0) > (began.children.peak or 0) else None
-    read, written = grown(ended.read, began.read), grown(ended.written, began.written)
+    children = None if (more := grown(ended.cpu_s, began.cpu_s)) is None else max(0.0, more)
+    largest = ended.peak if (ended.peak or 0) > (began.peak or 0) else None
+    read = together(own_read, grown(ended.read, began.read))
+    written = together(own_written, grown(ended.written, began.written))
     sizes = [None if size is None else size / MIB for size in (peak, largest, read, written)]
     return [user, system, children, *sizes, switches, faults]
 
@@ -148,9 +146,14 @@ def figures(phases: Phases, began: Account, ended: Account, peak: int | None) ->
 def _sum(borders: Sequence[float | None]) -> float | None:
     """The sum of the growths from each beginning to its end; None if one of them is not known."""
     try:
-        return sum(map(sub, borders[1::2], borders[::2]), 0.0)
+        return sum(borders[1::2], 0.0) - sum(borders[::2])  # type: ignore[operator, type-var]  # and where one is None, see below
     except TypeError:
         return None
+
+
+def together(one: float | None, other: float | None) -> float | None:
+    """The sum; None where one of the two is not known."""
+    return None if one is None or other is None else one + other
 
 
 def grown(late: float | None, early: float | None) -> float | None:

@@ -29,12 +29,12 @@ def summary(folder: RunFolder, sampled: Sampled, dropped: int, near: Path) -> It
         dropped: Rows that could not be written.
         near: The directory that paths are told from.
     """
-    annotations, tests = folder.rows(ANNOTATIONS), folder.rows(TESTS)
+    events, tests = folder.events_but_tests(), folder.rows(TESTS)
     missed = f", {sampled.missed} missed" if sampled.missed else ""
     lost = f", {sampled.dropped + dropped} rows could not be written" if sampled.dropped + dropped else ""
     yield f"{sampled.rows} samples{missed}, {len({row['nodeid'] for row in tests})} tests{lost}"
     yield from (f"warning: {warning}" for warning in sampled.warnings)
-    found = loads(annotations)
+    found = loads(events)
     kind = max([8, *(len(line.type) + 1 for line in found)])
     asked = max([12, *(len(line.target) + 1 for line in found)])
     if found:
@@ -46,7 +46,7 @@ def summary(folder: RunFolder, sampled: Sampled, dropped: int, near: Path) -> It
     if len(found) > MOST_LOADS:
         yield f"… and {len(found) - MOST_LOADS} more in {ANNOTATIONS}"
     yield from profile_lines(folder.rows(PROFILE))
-    missing = skipped(annotations)
+    missing = skipped(events)
     if missing:
         yield f"not reached before the end: {', '.join(f'{count} {kind}' for kind, count in missing.items())}"
     heavy = [(row, cost) for row, cost in heaviest(tests) if cost >= WORTH_TELLING_S]

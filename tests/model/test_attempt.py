@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_twin.model.attempt import COLUMNS, EXACT, Account, Children, Counters, cells, figures, properties, walls
+from pytest_twin.model.attempt import COLUMNS, EXACT, Children, Counters, cells, figures, properties, walls
 
 MIB = 1 << 20
-COUNTS = st.builds(Counters, *[st.integers(0, 10**9)] * 3, *[st.none() | st.integers(0, 10**9)] * 2)
-EARLY = Counters(10.0, 1.0, 0.5, 5, 1)
-LATE = Counters(12.5, 2.5, 0.75, 9, 1)
-NOTHING = Account(Children(0.0, 0), 0, 0)
-UNKNOWN = Account(Children(None, None), None, None)
+COUNTS = st.builds(Counters, *[st.integers(0, 10**9)] * 3, *[st.none() | st.integers(0, 10**9)] * 4)
+EARLY = Counters(10.0, 1.0, 0.5, 5, 1, MIB, MIB)
+LATE = Counters(12.5, 2.5, 0.75, 9, 1, MIB, 5 * MIB // 2)
+NOTHING = Children(0.0, 0, 0, 0)
+UNKNOWN = Children(None, None, None, None)
 
 
 def used(*phases: list[Counters]) -> list[float | None]:
@@ -22,7 +22,7 @@ def used(*phases: list[Counters]) -> list[float | None]:
 
 def children(before: Children, after: Children) -> list[float | None]:
     """CPU and peak of children."""
-    exact = figures({}, Account(before, 0, 0), Account(after, 0, 0), None)
+    exact = figures({}, before, after, None)
     return [exact[2], exact[4]]
 
 
@@ -45,9 +45,9 @@ def test_a_counter_that_is_missing_on_one_side_is_missing_in_the_result():
 
 
 def test_the_figures_are_in_the_units_of_the_columns():
-    began, ended = Account(Children(1.0, 10 * MIB), 0, MIB), Account(Children(3.5, 20 * MIB), MIB, 5 * MIB // 2)
+    began, ended = Children(1.0, 10 * MIB, 0, 3 * MIB), Children(3.5, 20 * MIB, MIB, 5 * MIB)
     exact = figures({"call": [EARLY, LATE]}, began, ended, 50 * MIB)
-    assert exact == [1.5, 0.25, 2.5, 50.0, 20.0, 1.0, 1.5, 4, 0]
+    assert exact == [1.5, 0.25, 2.5, 50.0, 20.0, 1.0, 3.5, 4, 0]
 
 
 def test_the_walls_are_from_the_first_to_the_last_border():
@@ -55,7 +55,7 @@ def test_the_walls_are_from_the_first_to_the_last_border():
 
 
 def test_a_counter_that_the_platform_has_not_is_no_zero():
-    blind = Counters(9.0, 1.0, 1.0, None, None)
+    blind = Counters(9.0, 1.0, 1.0, None, None, None, None)
     exact = figures({"call": [blind, blind]}, UNKNOWN, UNKNOWN, None)
     assert exact == [0.0, 0.0, *[None] * (len(EXACT) - 2)]
     assert cells(exact)[2:] == [""] * (len(EXACT) - 2)
@@ -67,11 +67,11 @@ def test_a_counter_that_the_platform_has_not_is_no_zero():
 )
 def test_the_peak_of_children_is_told_where_it_grew(before, after, told):
     sizes = [None if size is None else size * MIB for size in (before, after)]
-    assert children(Children(0.0, sizes[0]), Children(0.0, sizes[1]))[1] == told
+    assert children(Children(0.0, sizes[0], 0, 0), Children(0.0, sizes[1], 0, 0))[1] == told
 
 
 def test_ticks_that_are_lost_when_a_child_is_reaped_are_no_time_given_back():
-    assert children(Children(1.009, 0), Children(1.0, 0))[0] == 0.0
+    assert children(Children(1.009, 0, 0, 0), Children(1.0, 0, 0, 0))[0] == 0.0
 
 
 def test_the_cells_have_the_decimals_that_their_counters_have():
