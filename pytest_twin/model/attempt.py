@@ -121,8 +121,9 @@ def figures(phases: Phases, began: Children, ended: Children, peak: int | None) 
 
 def _sum(borders: Sequence[float | None]) -> float | None:
     """The sum of the growths from each beginning to its end; None if one of them is not known."""
+    begins, ends = borders[::2], borders[1::2]
     try:
-        return sum(borders[1::2], 0.0) - sum(borders[::2])  # type: ignore[arg-type]  # and where one is None, see below
+        return sum(ends, 0.0) - sum(begins)  # type: ignore[arg-type,operator,type-var]  # None is seen to below
     except TypeError:
         return None
 

@@ -43,7 +43,14 @@ COLUMNS = (
 )
 LOOK_EVERY_S = 5.0  # limits may change, but seldom do, and many files may hold one
 CONTROLLERS = ("cpu", "memory", "")  # "": of version 2
-SIGNS = ("cgroup.controllers", "cpu.max", "cpu.cfs_quota_us", "cpu.cfs_period_us", "memory.max", "memory.limit_in_bytes")
+SIGNS = (
+    "cgroup.controllers",
+    "cpu.max",
+    "cpu.cfs_quota_us",
+    "cpu.cfs_period_us",
+    "memory.max",
+    "memory.limit_in_bytes",
+)
 
 
 def probe(context: Context) -> Cgroup:

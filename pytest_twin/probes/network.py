@@ -15,8 +15,17 @@ if TYPE_CHECKING:
     Counters = dict[bytes, tuple[int, int]]  # sent and received bytes, by interface
 
 COLUMNS = (
-    Column("net_sent_MB", "MiB", "Sent on all interfaces but loopback since the last row.", 3, legacy=12, is_amount=True),
-    Column("net_recv_MB", "MiB", "Received on all interfaces but loopback since the last row.", 3, legacy=13, is_amount=True),
+    Column(
+        "net_sent_MB", "MiB", "Sent on all interfaces but loopback since the last row.", 3, legacy=12, is_amount=True
+    ),
+    Column(
+        "net_recv_MB",
+        "MiB",
+        "Received on all interfaces but loopback since the last row.",
+        3,
+        legacy=13,
+        is_amount=True,
+    ),
     Column("net_loopback_MB", "MiB", "Sent on loopback since the last row.", 3, is_amount=True),
 )
 LOOPBACK = (b"lo:",)  # as /proc/net/dev has it

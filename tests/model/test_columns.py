@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_twin.model.columns import ELAPSED, TIMESTAMP, Column, Cells, header, order
+from pytest_twin.model.columns import ELAPSED, TIMESTAMP, Cells, Column, header, order
 
 
 def column(name, legacy=None, digits=2):
