@@ -93,7 +93,7 @@ class Meter:
             self._clear_refs = -1
 
     def _moved(self, usage: Sequence[float]) -> tuple[float | None, float | None]:
-        """Bytes read and written: Linux counts blocks of 512 bytes where others count operations (getrusage(2))."""
+        """Bytes read and written; Linux counts blocks of 512 bytes where others count operations (getrusage(2))."""
         return (usage[9] * BLOCK, usage[10] * BLOCK) if self._tells_io else (None, None)
 
     def _cpu_of_living(self, leave_out: Container[int | None]) -> float:
