@@ -123,7 +123,8 @@ def _load_folder(folder: RunFolder) -> Run:
         tables.append(frame)
     if len(failed) == len(there):
         raise ReadingError(failed[0])
-    return Run(folder.path, *tables, fingerprint, _document(folder / SCHEDULE), (*problems, *failed))
+    first, second, third = tables
+    return Run(folder.path, first, second, third, fingerprint, _document(folder / SCHEDULE), (*problems, *failed))
 
 
 def _is_there(folder: RunFolder, name: str) -> bool:

@@ -83,7 +83,7 @@ class Door:
         for line in lines:
             self._obey(json.loads(line))
 
-    def _obey(self, message: dict[str, Any]) -> None:  # noqa: C901 - a branch for each operation
+    def _obey(self, message: dict[str, Any]) -> None:
         op, supervision = message["op"], self.supervision
         if op == "apply":
             supervision.apply(message)
