@@ -17,11 +17,10 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-INTERVAL_S = 0.1
 INSIDE = """import sys
 sys.path[:0] = sys.argv[1:3]
 from soak import simulate
-simulate(int(sys.argv[3]), sys.argv[4])
+simulate(int(sys.argv[3]), float(sys.argv[4]), sys.argv[5])
 """
 
 
@@ -43,17 +42,17 @@ class Jumping:
         return over
 
 
-def simulate(rows: int, path: str) -> None:
+def simulate(rows: int, interval: float, path: str) -> None:
     """Take so many rows, and print what the process holds after every tenth of them."""
     from pytest_twin.model.clock import Clock
     from pytest_twin.probes import Context
     from pytest_twin.rows import Rows
     from pytest_twin.sampling import Reader, Sampling
 
-    clock = Jumping((rows + 0.5) * INTERVAL_S)
+    clock = Jumping((rows + 0.5) * interval)
     reader = Reader(Clock(clock.now(), time.time()), Context(os.getppid(), has_tests=True))
     table = Rows(path, reader.header)
-    sampling = Sampling(reader.row, table.append, INTERVAL_S)
+    sampling = Sampling(reader.row, table.append, interval)
     told = 0
 
     def wait(seconds: float) -> bool:
@@ -100,10 +99,14 @@ def main() -> None:
     """Simulate."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=864_000)
+    parser.add_argument(
+        "--interval", type=float, default=0.1, help="seconds from one to the next, of a clock that jumps"
+    )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.csv"
-        command = [sys.executable, "-I", "-S", "-c", INSIDE, str(HERE), str(HERE.parent), str(given.rows), str(path)]
+        command = [sys.executable, "-I", "-S", "-c", INSIDE, str(HERE), str(HERE.parent)]
+        command += [str(given.rows), str(given.interval), str(path)]
         began = time.monotonic()
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:

@@ -241,6 +241,7 @@ def test_a_killed_sampler_is_started_once_more_and_the_gap_is_told(sampler, data
     assert process.sampled.rows == pytest.approx(len(dataset()), abs=1)
 
 
+@pytest.mark.fault("helpers")
 @posix
 def test_a_sampler_that_dies_again_is_not_started_again(sampler, dataset, eventually):
     gaps: list[Gap] = []

@@ -35,6 +35,7 @@ KILLS = """
 """
 
 
+@pytest.mark.fault("helpers")
 @posix
 @pytest.mark.parametrize("strict", [True, False])
 def test_a_load_that_dies_fails_a_strict_test_and_warns_another(pytester, left, strict):
@@ -122,6 +123,7 @@ def test_a_strict_event_of_the_sessions_schedule_fails_the_run(pytester):
     result.stdout.fnmatch_lines(["ERROR: disk=1MB/s strict: /no/such/place is no directory"])
 
 
+@pytest.mark.fault("pauses")
 @posix
 def test_loads_rest_while_somebody_debugs_and_the_gap_is_marked(pytester, left):
     pytester.makepyfile("""

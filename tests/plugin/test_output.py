@@ -208,6 +208,7 @@ def test_a_killed_run_keeps_its_rows_and_leaves_no_process(pytester, left, event
     assert len(left.samples) > 5
 
 
+@pytest.mark.fault("helpers")
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
 def test_a_sampler_that_dies_is_replaced_and_the_gap_is_annotated(pytester, left):
     pytester.makepyfile("""

@@ -97,6 +97,7 @@ def test_a_recording_can_be_replayed(pytester, left):
     assert left.loads("end") == [("cpu", "prod.csv")]
 
 
+@pytest.mark.fault("schedules")
 def test_all_errors_of_a_bad_file_are_told_at_once_before_anything_starts(pytester):
     schedule(
         pytester, [{"duration": -5, "cpu": "50%"}, {"duration": "1s", "cpuu": 1}, {"duration": "1s", "mem": "lots"}]
@@ -115,6 +116,7 @@ def test_all_errors_of_a_bad_file_are_told_at_once_before_anything_starts(pytest
     assert not (pytester.path / "twin-report").exists()
 
 
+@pytest.mark.fault("schedules")
 def test_nothing_in_a_schedule_is_executed(pytester):
     event = {**LEGACY[1], "cmd": "touch executed; python stressors/cpu_stress.py --procs $(touch executed)"}
     (pytester.path / "legacy.json").write_text(json.dumps([event]))
@@ -123,6 +125,7 @@ def test_nothing_in_a_schedule_is_executed(pytester):
     assert not (pytester.path / "executed").exists()
 
 
+@pytest.mark.fault("schedules")
 @pytest.mark.parametrize(
     ("content", "message"),
     [

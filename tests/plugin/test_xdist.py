@@ -106,6 +106,7 @@ def test_a_shared_stressed_test_does_not_wait(pytester, left):
     assert overlaps(left, f"{name}[0]") == [f"{name}[1]"]
 
 
+@pytest.mark.fault("xdist")
 def test_a_worker_that_dies_alone_in_the_room_holds_up_nobody(pytester):
     pytester.makepyfile("""
         import os, pytest, time

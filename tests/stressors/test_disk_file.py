@@ -205,6 +205,7 @@ def on_small_disk(tmp_path):
     return run
 
 
+@pytest.mark.fault("disk full")
 @linux
 def test_a_small_disk_gets_a_load_that_leaves_it_its_reserve(on_small_disk):
     said = on_small_disk(SOURCES / "disk_stress.py", "--size_mb", 60, "--block_mb", 1)
@@ -229,6 +230,7 @@ with DiskFile(".", 20 * MIB) as file, open("other", "wb") as other:
 """
 
 
+@pytest.mark.fault("disk full")
 @linux
 def test_it_makes_way_on_a_small_disk_for_what_others_write(on_small_disk):
     before, *after = on_small_disk("-c", FILLED, SOURCES.parent).splitlines()

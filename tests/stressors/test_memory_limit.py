@@ -23,6 +23,7 @@ def limited(group, supervisor):
     return supervisor
 
 
+@pytest.mark.fault("memory")
 def test_a_load_that_is_too_large_is_reduced_and_nothing_is_killed(group, limited):
     limited.applied(**MEMORY, profile=[[0, 1024 * MIB]])
     achieved = limited.stopped()["achieved"]
@@ -52,6 +53,7 @@ def test_a_strict_load_that_is_too_large_is_refused_before_anything_is_filled(li
     assert over["reason"].endswith(" MiB can be had: of 512 MiB, 256 MiB are left to everybody else")
 
 
+@pytest.mark.fault("memory")
 def test_who_needs_the_memory_takes_it_from_the_load(group, limited):
     (worker,) = limited.applied(**MEMORY, profile=[[0, 200 * MIB]])["pids"]
     needy = group.start(NEEDY)

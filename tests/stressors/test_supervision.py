@@ -104,6 +104,7 @@ def test_its_figures_can_be_asked_for_meanwhile(supervisor, eventually):
     eventually(lambda: cpu_s() > 0.1)
 
 
+@pytest.mark.fault("helpers")
 def test_a_stressor_that_cannot_be_found_aborts_with_a_reason(supervisor):
     supervisor.apply(module="nowhere_stress")
     abort = supervisor.hear()
@@ -113,6 +114,7 @@ def test_a_stressor_that_cannot_be_found_aborts_with_a_reason(supervisor):
     }  # fmt: skip
 
 
+@pytest.mark.fault("helpers")
 def test_a_load_that_cannot_be_applied_aborts_with_a_reason(supervisor, tmp_path):
     nowhere = str(tmp_path / "nowhere")
     disk = {"module": "stressors.disk_stress", "unit": "max", "profile": [[0, 1]], "options": {"directory": nowhere}}
