@@ -152,7 +152,11 @@ def test_other_tools_are_left_alone():
     ("key", "hint"),
     [
         ("intervall", "did you mean interval?"),
-        ("xyz", "known are twin, schedule, schedule_speed, interval, report_dir, per_test, per_core, limit, report, json, dry_run"),
+        (
+            "xyz",
+            "known are twin, schedule, schedule_speed, interval, report_dir, per_test, per_core, limit, report, json, "
+            "dry_run",
+        ),
     ],
 )
 def test_an_unknown_key_of_the_table_says_what_it_may_be(key, hint):
