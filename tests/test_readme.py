@@ -29,7 +29,7 @@ def test_the_table_of_options_is_that_of_the_settings():
     assert stands.splitlines() == lines
 
 
-@pytest.mark.parametrize("page", ["columns.md", "schedule.schema.json"])
+@pytest.mark.parametrize("page", ["columns.md", "schedule.schema.json", "run.schema.json"])
 def test_pages_that_the_code_declares_are_up_to_date(page):
     pages = runpy.run_path(str(ROOT / "docs" / "generate.py"))["PAGES"]
     assert (ROOT / "docs" / page).read_text(encoding="utf-8") == pages[page]()

@@ -154,8 +154,10 @@ def test_other_tools_are_left_alone():
         ("intervall", "did you mean interval?"),
         (
             "xyz",
-            "known are twin, schedule, schedule_speed, interval, report_dir, per_test, per_core, limit, report, json, "
-            "dry_run",
+            (
+                "known are twin, schedule, schedule_speed, interval, report_dir, per_test, per_core, limit, report, json, "
+                "dry_run"
+            ),
         ),
     ],
 )
