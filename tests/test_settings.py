@@ -155,8 +155,8 @@ def test_other_tools_are_left_alone():
         (
             "xyz",
             (
-                "known are twin, schedule, schedule_speed, interval, report_dir, per_test, per_core, limit, report, json, "
-                "dry_run"
+                "known are twin, schedule, schedule_speed, interval, report_dir, per_test, per_core, limit, report, "
+                "json, dry_run"
             ),
         ),
     ],

@@ -93,6 +93,32 @@ def test_budgets_have_a_part_and_a_column_where_tests_have_some(tmp_path, busy):
     assert 'data-column="budget"' not in busy
 
 
+PROFILE = """nodeid,resource,level_percent,slowdown,slowdown_low,slowdown_high,knee_percent,rank
+t.py::test_<a>,disk,0,1.01,0.98,1.03,,
+t.py::test_<a>,disk,100,,,,,
+t.py::test_<a>,cpu,0,1.00,0.99,1.02,50,1
+t.py::test_<a>,cpu,100,4.00,3.50,4.60,50,1
+"""
+
+
+def test_a_profile_is_a_plot_and_a_table_the_worst_load_first(tmp_path, busy):
+    (tmp_path / "profile.csv").write_text(PROFILE)
+    text = page(MadeRun(tmp_path).sampled(2).story())
+    assert "curves" in parts(text)
+    table = text.partition('<section id="curves"')[2]
+    assert re.findall(r'<th scope="row">(\w+)</th>', table.partition("</section>")[0]) == ["cpu", "disk"]
+    assert '<td class="number">4.00</td><td class="number">50 %</td>' in table
+    assert '<path class="curve l-stress" d="M0,100.0L1000,11.8M0,100.0V99.4M1000,26.5V0.0"/>' in table
+    assert "test_<a>" not in table
+    assert "curves" not in parts(busy)
+
+
+@pytest.mark.parametrize("text", ["", "\0\n\0", "nodeid\n,,,\n", 'level_percent,slowdown\nnan,inf\n"'])
+def test_a_damaged_profile_does_not_break_the_page(tmp_path, text):
+    (tmp_path / "profile.csv").write_text(text)
+    assert "<h1>" in page(MadeRun(tmp_path).sampled(2).story())
+
+
 def test_a_run_that_is_not_whole_says_so_on_top(tmp_path, busy):
     text = page(MadeRun(tmp_path).test("t.py::test_a", 0, 1).story())
     assert 'role="note"><p>Not whole: system_metrics_dataset.csv is missing, or has no row</p>' in text
