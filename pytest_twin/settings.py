@@ -136,11 +136,11 @@ def read_forms(raw: object) -> tuple[str, ...]:
     Raises:
         ValueError: One is not known.
     """
-    words = [
-        word.strip() for word in (raw if isinstance(raw, list | tuple) else str(raw).split(",")) if str(word).strip()
-    ]
+    words = [str(word).strip() for word in (raw if isinstance(raw, list | tuple) else str(raw).split(","))]
+    words = [word for word in words if word]
     if unknown := [word for word in words if word not in FORMS]:
-        raise ValueError(f"has {unknown[0]!r:.40}, which is not one of {', '.join(FORMS)}{_near(unknown[0], FORMS)}")
+        which = "is" if len(words) == 1 else f"has {unknown[0]!r:.40}, which is"
+        raise ValueError(f"{which} not one of {', '.join(FORMS)}{_near(unknown[0], FORMS)}")
     if not words:
         raise ValueError(f"names none of {', '.join(FORMS)}")
     return tuple(dict.fromkeys(words))

@@ -113,7 +113,7 @@ def small_curves(found: Sequence[Attempt], times: Values, values: Values) -> lis
     """
     firsts = np.searchsorted(times, [each.start_s for each in found])
     # a sample tells of the time before it, so the first one after the end belongs to the test too
-    lasts = np.searchsorted(times, [each.end_s for each in found], side="right") + 1
+    lasts = np.minimum(np.searchsorted(times, [each.end_s for each in found], side="right") + 1, len(times))
     return [
         _small(values[first:last]) if last - first >= FEWEST else []
         for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -60,6 +60,7 @@ class Story:
         attempts: The tests.
         loads: What was asked and what was achieved, loads of the same words together.
         skipped: How many loads were not reached, by kind.
+        profile: How much load slows which test, as profile.csv has it; nothing where no profile was made.
         shortcomings: What is missing, damaged or was dropped, in sentences.
     """
 
@@ -73,6 +74,7 @@ class Story:
     loads: Sequence[LoadLine]
     skipped: Counter[str]
     shortcomings: Sequence[str]
+    profile: Sequence[Mapping[str, str]] = ()
 
     @property
     def outcomes(self) -> dict[str, int]:

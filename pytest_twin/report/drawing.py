@@ -48,7 +48,7 @@ def area(
         below = above if curve.is_part else below
     shares = [(at - left) / max(right - left, 1e-9) * WIDE for at in within]
     borders_of_it = joined(html('<path class="border" d="M{0:.1f},0V{1}"/>', at, TALL) for at in shares)
-    return _svg(joined([*paths, borders_of_it]), about)
+    return svg(joined([*paths, borders_of_it]), about)
 
 
 def scale(values: Values) -> float:
@@ -65,7 +65,7 @@ def bars(counts: Sequence[int], about: str) -> Markup:
         for place, count in enumerate(counts)
         if count
     ]
-    return _svg(html('<path class="f-bar" d="{}"/>', "".join(steps)), about)
+    return svg(html('<path class="f-bar" d="{}"/>', "".join(steps)), about)
 
 
 def _outline(x: Values, below: Values, above: Values, top: float) -> str:
@@ -77,7 +77,8 @@ def _outline(x: Values, below: Values, above: Values, top: float) -> str:
     return "M" + "L".join([*forth, *back]) + "Z"
 
 
-def _svg(inner: Markup, about: str) -> Markup:
+def svg(inner: Markup, about: str) -> Markup:
+    """A plot that is as wide as there is room, told to those who do not see it."""
     return html(
         '<svg viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>',
         WIDE,

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 import pytest_twin
 from pytest_twin.analysis.story import Story
-from pytest_twin.report import budgets, details, parts, tests_table
+from pytest_twin.report import budgets, curves, details, parts, tests_table
 from pytest_twin.report.marking import data, html, joined
 from pytest_twin.report.timeline import Lanes, still, timeline
 from pytest_twin.report.wording import budgets_in_short, verdict
@@ -71,6 +71,9 @@ def _parts(story: Story, which: dict[int, str]) -> Iterator[Part]:
         yield Part("looked-into", "Failed and marked tests", said, details.details_part(story, which))
     if said := budgets_in_short(story):
         yield Part("budgets", "Budgets", said, budgets.budgets_part(story))
+    if story.profile:
+        said = "How many times as slow each test is under a load, the one that hurts most first; strokes are intervals."
+        yield Part("curves", "Sensitivity", said, curves.curves_part(story.profile))
     if story.loads or story.skipped:
         yield Part("loads", "Loads", "What was asked, and what was really there.", parts.loads_part(story))
     if len(story.times):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,6 +14,8 @@ from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, SCHEDULE, 
 
 if TYPE_CHECKING:
     from pytest_twin.analysis.story import Story
+
+PROFILE = "profile.csv"
 
 
 class ReportError(Exception):
@@ -83,7 +87,17 @@ def story_of(path: Path) -> Story:
     except ReadingError as error:
         raise ReportError(str(error)) from None
     with_schedule = [SCHEDULE] if (path / SCHEDULE).exists() else []
-    return tell(run, (DATASET, ANNOTATIONS, TESTS), [FINGERPRINT, *with_schedule])
+    story = tell(run, (DATASET, ANNOTATIONS, TESTS), [FINGERPRINT, *with_schedule])
+    return replace(story, profile=_profile(path / PROFILE))
+
+
+def _profile(path: Path) -> list[dict[str, str]]:
+    """The rows of a profile; none where there is no such file, or none that can be read."""
+    try:
+        with open(path, newline="", encoding="utf-8", errors="replace") as file:
+            return [{name: cell or "" for name, cell in row.items() if name} for row in csv.DictReader(file)]
+    except (OSError, csv.Error):
+        return []
 
 
 def save(story: Story, name: str, path: Path) -> None:

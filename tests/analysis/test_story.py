@@ -3,7 +3,7 @@
 import pytest
 from made_runs import MadeRun, busy_run
 
-from pytest_twin.analysis.attempts import heaviest, slowest
+from pytest_twin.analysis.attempts import heaviest, slowest, small_curves
 from pytest_twin.analysis.spread import correlations, distributions
 from pytest_twin.model.event import END, GAP, NOTE, SKIP, START, TEST
 
@@ -93,6 +93,13 @@ def test_missing_files_gaps_and_open_ends_are_told(tmp_path):
 def test_a_recording_without_tests_does_not_miss_their_table(tmp_path):
     told = MadeRun(tmp_path).sampled(2).load("cpu", "1", 0.0, 1.0, "1.00 cores").story().shortcomings
     assert not any("tests.csv" in said for said in told)
+
+
+def test_a_small_curve_needs_two_samples(tmp_path):
+    made = MadeRun(tmp_path).sampled(1).test("t.py::test_a", 0.3, 0.6).test("t.py::test_late", 0.9, 2.0)
+    story = made.story()
+    curves = small_curves(story.attempts, story.times, story.run.samples["cpu_percent"].to_numpy(float))
+    assert curves == [[50.0] * 5, []]
 
 
 def test_only_columns_that_change_have_a_distribution(tmp_path):

@@ -1,0 +1,93 @@
+"""Reports at the end of a run."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pytest_twin.report import writing
+
+TWO = """
+    def test_good(): pass
+    def test_bad(): assert 0
+"""
+
+
+@pytest.fixture(autouse=True)
+def step(pytester, monkeypatch):
+    """The file that GitHub shows beside a job; here there is none unless a test asks for it."""
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    return pytester.path / "step.md"
+
+
+def test_reports_are_made_at_the_end_and_told(pytester, left):
+    pytester.makepyfile(TWO)
+    result = pytester.runpytest("--twin", "--twin-report=html,md", "--twin-json=out/run.json")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        ["report: twin-report/report.html", "report: twin-report/summary.md", "report: out/run.json"]
+    )
+    assert "<h1>1 failed, 1 passed</h1>" in (left.folder / "report.html").read_text(encoding="utf-8")
+    document = json.loads((pytester.path / "out" / "run.json").read_text(encoding="utf-8"))
+    assert document["totals"]["outcomes"] == {"failed": 1, "passed": 1}
+
+
+def test_the_summary_is_added_to_that_of_the_job(pytester, step, monkeypatch):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(step))
+    step.write_text("from another step\n")
+    pytester.makepyfile(TWO)
+    pytester.runpytest("--twin", "--twin-report=md")
+    assert step.read_text(encoding="utf-8").startswith("from another step\n## pytest-twin: 1 failed, 1 passed\n")
+
+
+def test_a_summary_of_the_job_that_cannot_be_written_is_a_warning(pytester, step, monkeypatch):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(step / "no"))
+    pytester.makepyfile(TWO)
+    result = pytester.runpytest("--twin", "--twin-report=md")
+    result.stdout.fnmatch_lines([f"warning: GITHUB_STEP_SUMMARY: {step / 'no'}: No such file or directory"])
+
+
+def test_without_the_option_no_report_is_made(pytester, left):
+    pytester.makepyfile(TWO)
+    result = pytester.runpytest("--twin")
+    result.stdout.no_fnmatch_line("report: *")
+    assert not (left.folder / "report.html").exists()
+
+
+def test_a_run_that_recorded_nothing_says_how_to_have_a_report(pytester):
+    pytester.makepyfile(TWO)
+    result = pytester.runpytest("--twin-report=html")
+    result.stdout.fnmatch_lines(["twin: nothing was recorded, so there is no report; --twin records every test"])
+
+
+def test_an_unknown_form_stops_the_run_before_it_begins(pytester):
+    result = pytester.runpytest("--twin", "--twin-report=pdf")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: twin_report: 'pdf' is not one of html, md, json"])
+
+
+def test_what_a_report_needs_is_looked_for_before_the_tests(pytester, monkeypatch):
+    monkeypatch.setattr(writing, "find_spec", lambda name: None if name == "tsdownsample" else name)
+    result = pytester.runpytest("--twin", "--twin-report=html")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["ERROR: --twin-report: html needs tsdownsample; pip install 'pytest-twin[[]report[]]'"]
+    )
+
+
+def test_a_report_that_cannot_be_written_is_a_warning_and_not_a_failure(pytester):
+    pytester.makepyfile("def test_good(): pass")
+    (pytester.path / "taken").write_text("")
+    result = pytester.runpytest("--twin", "--twin-json=taken/run.json")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["warning: no report: *run.json: *"])
+
+
+def test_under_xdist_one_report_is_of_all_workers(pytester, left):
+    pytest.importorskip("xdist")
+    pytester.makepyfile(TWO)
+    result = pytester.runpytest("--twin", "-n2", "--twin-report=md")
+    result.assert_outcomes(passed=1, failed=1)
+    assert "1 failed, 1 passed" in (left.folder / "summary.md").read_text(encoding="utf-8")
+    assert result.stdout.str().count("report: ") == 1

@@ -1,0 +1,277 @@
+"""report.html as somebody uses it: sorted, searched, zoomed, pointed at, by mouse, keyboard and finger."""
+
+from __future__ import annotations
+
+import shutil
+from itertools import pairwise
+
+import pytest
+from made_runs import MadeRun, busy_run
+
+from pytest_twin.report.html import page
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+SWITCHES = ("headless=new", "no-sandbox", "disable-gpu", "no-first-run", "disable-background-networking",
+            "disable-component-update", "disable-sync", "disable-dev-shm-usage", "hide-scrollbars")  # fmt: skip
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium and chromedriver are not both installed"),
+]
+
+
+class Page:
+    """An open report."""
+
+    def __init__(self, browser) -> None:
+        self.browser = browser
+
+    def open(self, path, width=1400, height=1000, *, is_phone=False, scheme="light"):
+        send = self.browser.execute_cdp_cmd
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_phone}
+        send("Emulation.setDeviceMetricsOverride", size)
+        send("Emulation.setTouchEmulationEnabled", {"enabled": is_phone})
+        send("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+        self.browser.get("about:blank")
+        self.browser.get(path.as_uri())
+        return self
+
+    def run(self, script, *words):
+        return self.browser.execute_script(script, *words)
+
+    def all(self, selector):
+        return self.browser.find_elements("css selector", selector)
+
+    def one(self, selector):
+        return self.browser.find_element("css selector", selector)
+
+    @property
+    def names(self):
+        return [cell.text for cell in self.all("#tests-table tbody td.c-nodeid b")]
+
+    @property
+    def view(self):
+        """From when to when the timeline shows, in seconds."""
+        box = self.one("#timeline-chart")
+        return float(box.get_attribute("data-from")), float(box.get_attribute("data-to"))
+
+    def choose(self, selector, value):
+        """Choose one of a list."""
+        self.one(f"{selector} option[value={value}]").click()
+
+    def press(self, selector, *keys):
+        self.run("arguments[0].focus()", self.one(selector))
+        self.browser.switch_to.active_element.send_keys(*keys)
+
+    def pointer(self):
+        return webdriver.ActionChains(self.browser, duration=20)
+
+    def chart_place(self, share, down=60):
+        """Offsets from the middle of the timeline to a share of its time."""
+        box = self.one("#timeline-chart .plot").rect
+        return round(84 + share * (box["width"] - 98) - box["width"] / 2), round(down - box["height"] / 2)
+
+    @property
+    def troubles(self):
+        return [line["message"] for line in self.browser.get_log("browser") if line["level"] == "SEVERE"]
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for switch in (*SWITCHES, f"user-data-dir={tmp_path_factory.mktemp('browser')}"):
+        options.add_argument(f"--{switch}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory):
+    path = tmp_path_factory.mktemp("busy") / "report.html"
+    path.write_text(page(busy_run(path.parent).story()), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    path = tmp_path_factory.mktemp("many") / "report.html"
+    made = MadeRun(path.parent).sampled(1000, interval=0.25, cpu_percent=lambda at: 20 + at % 60)
+    for number in range(10_000):
+        made.test(f"tests/test_{number // 100}.py::test_{number}", number / 10, number / 10 + 0.09,
+                  "failed" if number % 500 == 7 else "passed")  # fmt: skip
+    path.write_text(page(made.story()), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def report(browser, busy):
+    shown = Page(browser).open(busy)
+    yield shown
+    assert shown.troubles == []
+
+
+def test_a_click_on_a_heading_sorts_and_another_turns_it_round(report):
+    report.one("#tests-table th[data-by=duration] button").click()
+    assert report.names == ["test_slow[1]", "test_broken", "test_quick"]
+    report.one("#tests-table th[data-by=duration] button").click()
+    assert report.names == ["test_quick", "test_broken", "test_slow[1]"]
+    assert report.one("#tests-table th[data-by=duration]").get_attribute("aria-sort") == "ascending"
+
+
+def test_a_search_finds_tests_by_name_and_by_load(report):
+    report.one("#tests-search").send_keys("test_b BROKEN")
+    assert report.names == ["test_broken"]
+    report.one("#tests-search").clear()
+    report.one("#tests-search").send_keys("cpu=75")
+    assert report.names == ["test_slow[1]"]
+    report.one("#tests-search").send_keys(" nothing such")
+    assert report.one("#tests-told").text == "no test fits"
+
+
+def test_only_what_failed_can_be_shown(report):
+    report.choose("#tests-outcome", "bad")
+    assert report.names == ["test_broken"]
+
+
+def test_buttons_zoom_and_all_panels_have_one_axis(report):
+    whole = report.view
+    report.one("[data-zoom=in]").click()
+    assert report.view[1] - report.view[0] == pytest.approx((whole[1] - whole[0]) / 2, rel=0.01)
+    ranges = report.run(
+        "const l = document.querySelector('#timeline-chart .plot')._fullLayout;"
+        "return Object.keys(l).filter((name) => /^xaxis\\d*$/.test(name))"
+    )
+    assert ranges == ["xaxis"]
+    report.one("[data-zoom=all]").click()
+    assert report.view == whole
+
+
+def test_a_drag_zooms_into_what_was_drawn_over_and_a_double_click_shows_all_again(report):
+    whole, plot = report.view, report.one("#timeline-chart .plot")
+    report.run("arguments[0].scrollIntoView()", plot)
+    pointer = report.pointer().move_to_element_with_offset(plot, *report.chart_place(0.25, 150)).click_and_hold()
+    pointer.move_to_element_with_offset(plot, *report.chart_place(0.4, 150))
+    pointer.move_to_element_with_offset(plot, *report.chart_place(0.5, 150)).release().perform()
+    long = whole[1] - whole[0]
+    assert report.view == pytest.approx((whole[0] + long / 4, whole[0] + long / 2), abs=long / 30)
+    pointer = report.pointer().move_to_element_with_offset(plot, *report.chart_place(0.5, 150))
+    pointer.double_click().perform()
+    assert report.view == whole
+
+
+def test_pointing_at_a_moment_tells_the_test_the_loads_and_the_figures(report):
+    plot = report.one("#timeline-chart .plot")
+    report.run("arguments[0].scrollIntoView()", plot)
+    report.pointer().move_to_element_with_offset(plot, *report.chart_place(0.8, 150)).perform()
+    told = report.one("#timeline-chart .readout").text
+    assert "test_broken" in told
+    assert "50MB/s" in told
+    assert "tests 20.0" in told
+
+
+def test_the_keyboard_moves_the_cursor_zooms_and_pans(report):
+    keys = webdriver.Keys
+    report.press("#timeline-chart", keys.ARROW_RIGHT)
+    first = report.one("#timeline-chart .readout b").text
+    report.press("#timeline-chart", keys.SHIFT + keys.ARROW_RIGHT + keys.SHIFT)
+    assert report.one("#timeline-chart .readout b").text > first
+    report.press("#timeline-chart", "+")
+    zoomed = report.view
+    report.press("#timeline-chart", keys.PAGE_UP)
+    assert report.view[0] < zoomed[0]
+    report.press("#timeline-chart", keys.HOME)
+    assert report.view[0] == 0
+    report.press("#timeline-chart", keys.ESCAPE)
+    assert not report.one("#timeline-chart .readout").is_displayed()
+
+
+def test_every_control_is_reached_and_worked_by_keyboard(report):
+    report.press("#tests-table th[data-by=cpu] button", webdriver.Keys.ENTER)
+    assert report.names[0] == "test_broken"
+    reached = report.run(
+        "return [...document.querySelectorAll('button, input, select, a, [tabindex]')]"
+        ".filter((each) => each.tabIndex < 0 || !(each.textContent.trim() || each.ariaLabel)).length"
+    )
+    assert reached == 0
+
+
+def test_a_test_of_the_table_is_shown_in_the_timeline_and_leads_to_its_part(report):
+    report.one("#tests-search").send_keys("broken")
+    report.one("#tests-table tbody td.c-show button").click()
+    start, stop = report.view
+    assert 3.5 < start < 4.0
+    assert 5.5 < stop < 6.0
+    target = report.one("#tests-table tbody a").get_attribute("href").partition("#")[2]
+    assert "test_broken" in report.one(f"article#{target} h3").text
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_on_a_phone_nothing_is_wider_than_the_screen(browser, busy, width):
+    report = Page(browser).open(busy, width, 800, is_phone=True)
+    assert report.run("return document.documentElement.scrollWidth") <= width
+    assert report.one("#tests-sort").is_displayed()
+    assert report.one("#tests-table tbody td[data-label='Took']").is_displayed()
+    assert report.troubles == []
+
+
+def luminance(text):
+    """Relative luminance of ``rgb(1, 2, 3)``, as WCAG has it."""
+    parts = [int(part) / 255 for part in text[text.index("(") + 1 : -1].split(",")[:3]]
+    red, green, blue = (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_its_background(browser, busy, scheme):
+    report = Page(browser).open(busy, scheme=scheme)
+    colours = report.run(
+        "const of = (selector) => getComputedStyle(document.querySelector(selector)).color;"
+        "const paper = getComputedStyle(document.body).backgroundColor;"
+        "return [paper, of('h1'), of('.soft'), of('.badge.failed'), of('td a b')]"
+    )
+    paper, *inks = map(luminance, colours)
+    assert (paper < 0.05) == (scheme == "dark")
+    for ink in inks:
+        assert (max(paper, ink) + 0.05) / (min(paper, ink) + 0.05) >= 4.5
+
+
+def test_on_paper_the_timeline_is_light_and_as_wide_as_the_paper(browser, busy):
+    report = Page(browser).open(busy, scheme="dark")
+    report.run("dispatchEvent(new Event('beforeprint'))")
+    assert report.run("return document.querySelector('#timeline-chart .main-svg').clientWidth") == 690
+    assert luminance(report.run("return getComputedStyle(document.querySelector('h1')).color")) < 0.05
+    report.run("dispatchEvent(new Event('afterprint'))")
+    assert luminance(report.run("return getComputedStyle(document.querySelector('h1')).color")) > 0.5
+
+
+def test_ten_thousand_tests_are_searched_sorted_and_turned_over(browser, many):
+    report = Page(browser).open(many)
+    assert report.one("#tests-told").text == "1–50 of 10,000 tests"  # noqa: RUF001
+    report.one("#tests-on").click()
+    assert report.names[0] == "test_50"
+    report.one("#tests-table th[data-by=start] button").click()
+    assert report.names[0] == "test_9999"
+    report.one("#tests-search").send_keys("test_99.py::test_991")
+    assert report.names == [f"test_991{digit}" for digit in range(9, -1, -1)]
+    report.one("#tests-search").clear()
+    report.choose("#tests-outcome", "bad")
+    assert report.one("#tests-told").text == "20 of 10,000 tests"
+    starts = [float(name.removeprefix("test_")) for name in report.names]
+    assert all(one > other for one, other in pairwise(starts))
+    assert report.troubles == []
+
+
+def test_a_zoom_finds_the_samples_that_the_whole_run_is_too_long_for(browser, many):
+    report = Page(browser).open(many)
+    drawn = (
+        "return document.querySelector('#timeline-chart .plot')._fullData.filter((t) => t.yaxis === 'y2')[0].x.length"
+    )
+    for _ in range(7):
+        report.one("[data-zoom=in]").click()
+    start, stop = report.view
+    assert report.run(drawn, report.one("#timeline-chart .plot")) == pytest.approx((stop - start) / 0.25, abs=4)

@@ -1,0 +1,150 @@
+"""report.html, as text; how it behaves in a browser is tested beside this."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from html import unescape
+
+import pytest
+from made_runs import MadeRun, busy_run
+
+from pytest_twin.report.html import page
+
+HOSTILE = "</script><script>alert(1)</script>\"'&<b>"
+
+
+def parts(text):
+    """The ids of the parts that the navigation leads to."""
+    return re.findall(r'<li><a href="#([\w-]+)">', text)
+
+
+def data_of(text):
+    return json.loads(re.search(r'<script type="application/json" id="twin-data">(.*?)</script>', text, re.DOTALL)[1])
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory):
+    """The page of a run with a failed test, and loads."""
+    return page(busy_run(tmp_path_factory.mktemp("busy")).story())
+
+
+def test_the_page_has_all_its_parts_and_says_first_what_went_wrong(busy):
+    assert parts(busy) == ["timeline", "tests", "looked-into", "loads", "spread", "machine", "missing"]
+    assert "<h1>1 failed, 2 passed</h1>" in busy
+    assert all(f'<section id="{name}"' in busy for name in parts(busy))
+
+
+def test_the_page_needs_nothing_from_elsewhere(busy):
+    own = re.sub(r"<script>.*?</script>", "", busy, flags=re.DOTALL)
+    assert not re.search(r"""(src|href)=["'](?!#)|@import|url\(""", own)
+    assert "default-src 'none'" in unescape(own)
+
+
+def test_its_policy_lets_its_own_scripts_run_and_no_others(busy):
+    scripts = re.findall(r"<script>(.*?)</script>", busy, re.DOTALL)
+    policy = unescape(re.search(r'Content-Security-Policy" content="([^"]*)"', busy)[1])
+    hashes = {base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts}
+    assert set(re.findall(r"sha256-([^']+)", policy)) == hashes
+    assert "'unsafe-inline'" not in policy.partition("style-src")[0]
+
+
+def test_nothing_that_a_test_is_called_becomes_part_of_the_page(tmp_path):
+    made = MadeRun(tmp_path).sampled(3).test(f"t.py::test_a[{HOSTILE}]", 0, 2, "failed", load=HOSTILE, worker=HOSTILE)
+    made.load(HOSTILE, HOSTILE, 0, 1, HOSTILE, "abort", reason=HOSTILE)
+    text = page(made.happened(1, "note", "note", detail=HOSTILE).story())
+    assert "<script>alert" not in text
+    assert len(re.findall("</script>", text)) == 3  # plotly, ours, and the data
+    assert data_of(text)["tests"]["nodeid"][0].startswith("t.py::test_a[</script>")
+
+
+def test_a_failed_and_a_marked_test_have_a_part_with_what_happened_then(busy):
+    assert re.findall(r'<article id="test-\d"><div class="top"><span class="badge (\w+)">', busy) == [
+        "failed",
+        "passed",
+    ]
+    assert "disk <b>50MB/s</b>, from +100 ms to +1.40 s, achieved 10.0MB/s" in busy
+    assert "aborted: starved: it got 20% of what was asked" in busy
+    assert "<li>+500 ms half way</li>" in busy
+
+
+def test_loads_tell_asked_and_achieved_and_a_meter_shows_the_worst(busy):
+    assert 'aria-label="100%"><i style="width:100%' in busy
+    assert '<span class="meter short" role="img" aria-label="20%"><i style="width:20%">' in busy
+
+
+def test_of_very_many_failed_tests_the_first_get_a_part(tmp_path):
+    made = MadeRun(tmp_path).sampled(10)
+    for number in range(70):
+        made.test(f"t.py::test_{number}", number / 10, number / 10 + 0.1, "failed")
+    text = page(made.story())
+    assert text.count("<article ") == 60
+    assert "The first 60 of 70; the others are in the table above and in tests.csv." in text
+
+
+def test_budgets_have_a_part_and_a_column_where_tests_have_some(tmp_path, busy):
+    made = MadeRun(tmp_path).sampled(2).test("t.py::test_a", 0, 1, budget="ok")
+    text = page(made.test("t.py::test_b", 1, 2, "failed", budget="cpu_seconds 3.2 s > 2 s").story())
+    assert "1 of 2 tests with a budget kept it." in text
+    assert "<td>cpu_seconds 3.2 s &gt; 2 s</td>" in text
+    assert 'data-column="budget"' in text
+    assert 'data-column="budget"' not in busy
+
+
+PROFILE = """nodeid,resource,level_percent,slowdown,slowdown_low,slowdown_high,knee_percent,rank
+t.py::test_<a>,disk,0,1.01,0.98,1.03,,
+t.py::test_<a>,disk,100,,,,,
+t.py::test_<a>,cpu,0,1.00,0.99,1.02,50,1
+t.py::test_<a>,cpu,100,4.00,3.50,4.60,50,1
+"""
+
+
+def test_a_profile_is_a_plot_and_a_table_the_worst_load_first(tmp_path, busy):
+    (tmp_path / "profile.csv").write_text(PROFILE)
+    text = page(MadeRun(tmp_path).sampled(2).story())
+    assert "curves" in parts(text)
+    table = text.partition('<section id="curves"')[2]
+    assert re.findall(r'<th scope="row">(\w+)</th>', table.partition("</section>")[0]) == ["cpu", "disk"]
+    assert '<td class="number">4.00</td><td class="number">50 %</td>' in table
+    assert '<path class="curve l-stress" d="M0,100.0L1000,11.8M0,100.0V99.4M1000,26.5V0.0"/>' in table
+    assert "test_<a>" not in table
+    assert "curves" not in parts(busy)
+
+
+@pytest.mark.parametrize("text", ["", "\0\n\0", "nodeid\n,,,\n", 'level_percent,slowdown\nnan,inf\n"'])
+def test_a_damaged_profile_does_not_break_the_page(tmp_path, text):
+    (tmp_path / "profile.csv").write_text(text)
+    assert "<h1>" in page(MadeRun(tmp_path).sampled(2).story())
+
+
+def test_a_run_that_is_not_whole_says_so_on_top(tmp_path, busy):
+    text = page(MadeRun(tmp_path).test("t.py::test_a", 0, 1).story())
+    assert 'role="note"><p>Not whole: system_metrics_dataset.csv is missing, or has no row</p>' in text
+    assert 'role="note"' not in busy
+
+
+@pytest.mark.parametrize(
+    ("made", "title"),
+    [
+        (lambda made: made.sampled(3), "A recording without tests"),
+        (lambda made: made.load("cpu", "2", 0, 1), "Events without samples"),
+        (lambda made: made.sampled(0.1), "A recording without tests"),
+        (lambda made: made.sampled(1, cpu_percent="", tests_cpu_percent=""), "A recording without tests"),
+    ],
+)
+def test_whatever_there_is_of_a_run_has_a_page(tmp_path, made, title):
+    assert f"<h1>{title}</h1>" in page(made(MadeRun(tmp_path)).story())
+
+
+def test_what_stays_at_zero_is_named_and_not_drawn(tmp_path):
+    text = page(MadeRun(tmp_path).sampled(3, disk_read_MB=0, disk_write_MB=0).story())
+    assert [panel["name"] for panel in data_of(text)["timeline"]["panels"]] == ["CPU"]
+    assert "disk: 0 throughout" in text
+
+
+def test_a_run_of_any_length_is_drawn_from_a_bounded_number_of_points(tmp_path):
+    made = MadeRun(tmp_path).sampled(600, interval=0.01, cpu_percent=lambda at: 20 + at % 80)
+    first, *_ = data_of(page(made.story()))["timeline"]["panels"][0]["levels"]
+    assert len(base64.b64decode(first["t"])) / 4 < 3000

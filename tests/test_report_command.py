@@ -1,0 +1,125 @@
+"""``pytest-twin report`` and ``pytest-twin trace``, as typed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from made_runs import MadeRun, busy_run
+
+from pytest_twin.cli import main
+from pytest_twin.report import writing
+
+
+@pytest.fixture
+def twin(tmp_path, monkeypatch):
+    """Runs a command in an empty folder; comes back with what it wrote, and its exit status."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        done = CliRunner().invoke(main, [str(word) for word in words])
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.output
+        return done.output, done.exit_code
+
+    return run
+
+
+def test_a_report_is_written_into_the_folder_of_the_run(twin, tmp_path):
+    busy_run(tmp_path / "twin-report").write()
+    assert twin("report") == ("twin-report/report.html\n", 0)
+    assert "<h1>1 failed, 2 passed</h1>" in (tmp_path / "twin-report" / "report.html").read_text(encoding="utf-8")
+
+
+def test_several_forms_are_made_at_once(twin, tmp_path):
+    busy_run(tmp_path / "kept").write()
+    assert twin("report", "kept", "--format", "md,json") == ("kept/summary.md\nkept/run.json\n", 0)
+    assert json.loads((tmp_path / "kept" / "run.json").read_text(encoding="utf-8"))["totals"]["tests"] == 3
+
+
+def test_a_report_goes_where_it_is_told(twin, tmp_path):
+    busy_run(tmp_path / "kept").write()
+    assert twin("report", "kept", "--format=md", "-o", "out/run.md") == ("out/run.md\n", 0)
+    assert (tmp_path / "out" / "run.md").exists()
+
+
+def test_a_trace_is_written_into_the_folder_of_the_run(twin, tmp_path):
+    busy_run(tmp_path / "kept").write()
+    assert twin("trace", "kept") == ("kept/trace.json\n", 0)
+    assert len(json.loads((tmp_path / "kept" / "trace.json").read_text(encoding="utf-8"))["traceEvents"]) > 50
+
+
+def test_the_folder_of_one_test_has_a_report_of_its_own(twin, tmp_path):
+    made = MadeRun(tmp_path / "one").sampled(2).test("t.py::test_a", 0.5, 1.5)
+    made.tests.clear()
+    made.write()
+    assert twin("report", "one", "--format=md")[1] == 0
+    assert (tmp_path / "one" / "summary.md").read_text(encoding="utf-8").startswith("## pytest-twin: 1 passed")
+
+
+def test_one_file_has_a_report_beside_it(twin, tmp_path):
+    MadeRun(tmp_path).sampled(2).write()
+    assert twin("report", "system_metrics_dataset.csv", "--format=md") == ("summary.md\n", 0)
+
+
+def test_the_folder_of_the_old_scripts_has_a_report(twin, tmp_path):
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "annotations.csv").write_text(
+        "timestamp,event,detail\n"
+        "2025-10-11 02:30:35,start,cpu_spike | PID=1 | python stressors\\cpu_stress.py --procs 8 --duration 180\n"
+        "2025-10-11 02:33:35,end,cpu_spike | PID=1\n"
+        "2025-10-11 02:31:00,2025-10-11 02:35:00,disk_io,python stressors\\disk_stress.py --size_mb 800 --block_mb 20\n"
+    )
+    (tmp_path / "old" / "system_metrics_dataset.csv").write_text(
+        "timestamp,cpu_percent,ram_used_percent\n2025-10-11 02:30:00,5,40\n2025-10-11 02:31:00,99,41\n"
+    )
+    assert twin("report", "old", "--format=html,md")[1] == 0
+    text = (tmp_path / "old" / "summary.md").read_text(encoding="utf-8")
+    assert "| cpu | 8 |  | 1 | 3:00 min |" in text
+    assert "| disk | 800MiB |  | 1 | 4:00 min |" in text
+
+
+def test_a_killed_run_has_a_report_that_says_so(twin, tmp_path):
+    made = MadeRun(tmp_path / "killed").sampled(2).test("t.py::test_a", 0, 1)
+    folder = made.happened(1, "start", "test", id="t9", test="t.py::test_b").write()
+    with (folder / "system_metrics_dataset.csv").open("a") as file:
+        file.write("2026-01-01T12:00:02")  # as far as it came
+    assert twin("report", "killed", "--format=md")[1] == 0
+    text = (folder / "summary.md").read_text(encoding="utf-8")
+    assert text.startswith("## pytest-twin: 1 unfinished, 1 passed")
+    assert r"1 test began and did not end, so the run was killed: t.py::test\_b" in text
+
+
+def test_a_folder_without_a_run_is_one_clear_line(twin, tmp_path):
+    (tmp_path / "empty").mkdir()
+    files = "system_metrics_dataset.csv, annotations.csv or tests.csv"
+    said = f"Error: {tmp_path / 'empty'} has no {files}; give the folder of a run\n"
+    assert twin("report", "empty") == (said, 1)
+    assert twin("trace", "empty") == (said, 1)
+
+
+def test_an_unknown_form_is_named_with_those_there_are(twin):
+    output, status = twin("report", "--format=htm")
+    assert status == 2
+    assert "Error: --format: 'htm' is not one of html, md, json; did you mean html?" in output
+
+
+def test_one_file_cannot_take_two_forms(twin):
+    output, status = twin("report", "--format=html,md", "-o", "x")
+    assert status == 2
+    assert "Error: --output: takes one format; leave it away to write each into DIR" in output
+
+
+def test_a_form_that_needs_what_is_not_installed_says_how_to_get_it(twin, monkeypatch):
+    monkeypatch.setattr(writing, "find_spec", lambda name: None if name == "plotly" else name)
+    said = "Error: html needs plotly; pip install 'pytest-twin[report]'\n"
+    assert twin("report", "anything") == (said, 1)
+
+
+def test_a_place_where_nothing_can_be_written_is_one_clear_line(twin, tmp_path):
+    busy_run(tmp_path / "kept").write()
+    (tmp_path / "taken").write_text("")
+    output, status = twin("report", "kept", "--format=md", "-o", "taken/summary.md")
+    assert (output, status) == ("Error: taken/summary.md: File exists\n", 1)
+    output, status = twin("trace", "kept", "-o", "taken/trace.json")
+    assert (output, status) == ("Error: taken/trace.json: Not a directory\n", 1)
