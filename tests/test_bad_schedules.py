@@ -24,9 +24,10 @@ VALID = {
     ]),
     "schedule.toml": '[[events]]\nid = "a"\nduration = "1s"\ncpu = 1\nrepeat = {every = 1, count = 2}\n',
 }  # fmt: skip
-SHELL = ["; touch executed", "$(touch executed)", "`touch executed`", "| sh", "python -c 'open(\"executed\", \"w\")'"]
+SHELL = ["; touch executed", "$(touch executed)", "`touch executed`", "| sh", 'python -c \'open("executed", "w")\'']
 PUT_IN = st.binary(max_size=8) | st.sampled_from([
-    b"\xef\xbb\xbf", b"\xff\xfe", b"\0", b'"', b"[", b"{", b"}", b",", b"1e308", b"NaN", b"-1", b'"a": 1, "a": 2,', b"\\u",
+    b"\xef\xbb\xbf", b"\xff\xfe", b"\0", b'"', b"[", b"{", b"}", b",", b"1e308", b"NaN", b"-1", b'"a": 1, "a": 2,',
+    b"\\u",
     *(text.encode() for text in SHELL),
 ])  # fmt: skip
 
@@ -41,11 +42,13 @@ def problems(tmp_path):
         try:
             open_schedule(path, kinds())
         except ScheduleError as error:
-            assert error.problems
-            assert all(line.splitlines() == [line] and len(line) < 3000 for line in error.problems)
-            assert all(line.startswith((f"{name}: ", f"{path}: ")) for line in error.problems)
-            return [line.removeprefix(f"{name}: ").removeprefix(f"{path}: ") for line in error.problems]
-        return []
+            problems = error.problems
+        else:
+            return []
+        assert problems
+        assert all(line.splitlines() == [line] and len(line) < 3000 for line in problems)
+        assert all(line.startswith((f"{name}: ", f"{path}: ")) for line in problems)
+        return [line.removeprefix(f"{name}: ").removeprefix(f"{path}: ") for line in problems]
 
     return problems
 
@@ -177,7 +180,8 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ("0,1\n1,1\n1.0000000000000002,1\n", "has times that are too far apart, or too close to each other, to be told apart"),
+        ("0,1\n1,1\n1.0000000000000002,1\n",
+         "has times that are too far apart, or too close to each other, to be told apart"),
         ("-1e308,1\n1e308,1\n", "has times that are too far apart, or too close to each other, to be told apart"),
         ("0,1\n1,1e308\n", "disk_write_MB: more than any disk can write"),
     ],
