@@ -46,7 +46,7 @@ class Attempt:
     @property
     def folder(self) -> str:
         """The folder of its own within the run folder, whether or not it gets one."""
-        return folder_of(self.nodeid, self.number)
+        return folder_of(self.nodeid, self.number, self._recording.worker if self._recording.apart else "")
 
     def border(self, phase: str) -> None:
         """Here a phase (``setup``, ``call`` or ``teardown``) begins, or ends: what is in between is accounted for."""

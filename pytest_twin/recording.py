@@ -40,6 +40,7 @@ class Recording:
     Attributes:
         folder: Where the files are.
         clock: The run's clock.
+        apart: Whether each pytest-xdist worker runs all tests, and not its share of them.
         sampled: What the sampler did, once the recording has ended.
     """
 
@@ -56,6 +57,7 @@ class Recording:
         rotate_at: int = 0,
         identify: bool = False,
         limit: Load | None = None,
+        apart: bool = False,
     ) -> None:
         """Prepare it.
 
@@ -70,8 +72,10 @@ class Recording:
             rotate_at: Bytes from which on the dataset goes on in a new file; 0 is never.
             identify: Have the names of host and user in the fingerprint.
             limit: The most load that may be applied at the same time.
+            apart: Whether each pytest-xdist worker runs all tests, and not its share of them.
         """
         self.folder = folder
+        self.apart = apart
         self.clock = clock or new_clock()
         self.worker = worker
         self._interval = interval
@@ -121,9 +125,10 @@ class Recording:
             self._sampler.launch()
 
     def cancel(self) -> None:
-        """Stop the sampler, if the block never began."""
+        """Stop the sampler, and let the folder go, if the block never began."""
         if self._sampler:
             self._sampler.stop()
+        self.folder.release()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -137,7 +142,8 @@ class Recording:
         self._tests.close()
         self.meter.close()
         if not self.worker:
-            complete(self.folder, self._interval)
+            complete(self.folder, self._interval, apart=self.apart)
+            self.folder.release()
 
     @property
     def sampled(self) -> Sampled:

@@ -19,13 +19,15 @@ from pytest_twin.items import (
     has_workers,
     load_of,
     marks_of,
+    nodeid_of,
     schedule_of,
     wants_alone,
 )
 from pytest_twin.loads import read_limit
+from pytest_twin.model.attempt import CRASHED, INTERRUPTED
 from pytest_twin.model.clock import Clock
 from pytest_twin.recording import Recording, new_clock
-from pytest_twin.run_folder import ANNOTATIONS, RunFolder, RunFolderError
+from pytest_twin.run_folder import RunFolder, RunFolderError
 from pytest_twin.sampler import SamplerError
 from pytest_twin.turns import Turns
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 Hooked = Generator[None, pytest.TestReport, pytest.TestReport]
 
 ATTEMPT = pytest.StashKey[Attempt]()
+BAD = {"failed", "error", CRASHED, INTERRUPTED}
 
 
 class Run:
@@ -45,6 +48,10 @@ class Run:
     Attributes:
         recording: The recording, None before it starts.
         settings: The options of the session.
+        clock: Its clock; that of the controller in a pytest-xdist worker.
+        folder: Where the files go.
+        apart: Whether each pytest-xdist worker runs all tests, and not its share of them.
+        held: Which other run has the folder, empty if none.
         worker_error: What pytest-xdist workers found wrong with what the tests ask for.
         strict_error: What the session's schedule asked for strictly, and was not had.
     """
@@ -54,11 +61,14 @@ class Run:
         self._schedule = schedule
         given: dict[str, Any] = getattr(config, "workerinput", {})
         self._worker: str = given.get("workerid", "")
-        self._clock = Clock(*given["twin_clock"]) if "twin_clock" in given else new_clock()
-        self._folder = RunFolder(config.invocation_params.dir / given.get("twin_folder", settings.report_dir))
+        self.clock = Clock(*given["twin_clock"]) if "twin_clock" in given else new_clock()
+        self.folder = RunFolder(config.invocation_params.dir / given.get("twin_folder", settings.report_dir))
         self.recording: Recording | None = None
         self._prepared: Recording | None = None
         self.worker_error = self.strict_error = ""
+        self.apart: bool = given.get("twin_apart", getattr(config.option, "dist", "no") == "each")
+        self.held: str = given.get("twin_held", "")
+        self._latest: tuple[pytest.Item, Attempt] | None = None
         self._player: Player | None = None
         self._each = schedule if schedule is not None and schedule.is_for_each_test else None
         self._stack = ExitStack()
@@ -69,6 +79,8 @@ class Run:
         Raises:
             pytest.UsageError: The report directory cannot be used, or the sampler does not start.
         """
+        if self.held:
+            raise pytest.UsageError(f"--twin-report-dir: {self.held}")
         if self.recording is None:
             recording = self._prepared or self._prepare()
             try:
@@ -89,18 +101,21 @@ class Run:
         """The attempt of a test that is running, begun if it has not been."""
         attempt = item.stash.get(ATTEMPT, None)
         if attempt is None or attempt.is_over:
-            attempt = item.stash[ATTEMPT] = Attempt(self.start(), item.nodeid, attempt.number + 1 if attempt else 1)
+            attempt = Attempt(self.start(), nodeid_of(item), attempt.number + 1 if attempt else 1)
+            item.stash[ATTEMPT] = attempt
+            self._latest = item, attempt
         return attempt
 
     def _prepare(self) -> Recording:
         return Recording(
-            self._folder,
+            self.folder,
             self.settings.interval,
-            clock=self._clock,
+            clock=self.clock,
             worker=self._worker,
             has_tests=True,
             per_core=self.settings.per_core,
             limit=read_limit(self.settings.limit),
+            apart=self.apart,
         )
 
     # the session
@@ -124,41 +139,39 @@ class Run:
         if wanted and not option.collectonly and not (session.testsfailed and not option.continue_on_collection_errors):
             self.start()
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Stop everything and complete the files."""
-        if self.worker_error:
-            session.exitstatus = pytest.ExitCode.USAGE_ERROR
-        if self.recording is not None and self._player is not None:
-            missing = self._player.stop()
-            self.strict_error = "\n".join(strict_troubles(self._player.applied))
-            if self.strict_error and session.exitstatus == pytest.ExitCode.OK:
-                session.exitstatus = pytest.ExitCode.TESTS_FAILED
-            for missed in missing:
-                for part in missed.load.parts:
-                    reason = "no test that it is for ran within its time"
-                    self.recording.skipped(missed.id, part.kind.type, part.text, reason)
-        self._stack.close()
-        self._tell()
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
+        """Stop the loads first, and complete the files when others are done: pytest-xdist's workers are gone then."""
+        self._end_what_was_interrupted()
+        self._stop_playing(session)
+        try:
+            return (yield)
+        finally:
+            if self.worker_error:
+                session.exitstatus = pytest.ExitCode.USAGE_ERROR
+            self._stack.close()
+            self._tell()
 
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_configure_node(self, node: Any) -> None:
-        """Give a pytest-xdist worker our clock and our folder."""
-        if self.recording is None:
-            self._folder.forget_parts()
-        node.workerinput["twin_clock"] = [self._clock.began, self._clock.epoch]
-        node.workerinput["twin_folder"] = str(self._folder.path)
+    def _stop_playing(self, session: pytest.Session) -> None:
+        """End the session's schedule."""
+        if self.recording is None or self._player is None:
+            return
+        missing = self._player.stop()
+        self.strict_error = "\n".join(strict_troubles(self._player.applied))
+        if self.strict_error and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        for missed in missing:
+            for part in missed.load.parts:
+                reason = "no test that it is for ran within its time"
+                self.recording.skipped(missed.id, part.kind.type, part.text, reason)
 
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self) -> None:
-        """Record as soon as a worker has collected a test that asks for it: it has opened its part by then."""
-        if self._folder.parts(ANNOTATIONS):
-            self.start()
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any) -> None:
-        """Hear from a worker what is wrong with the tests' marks."""
-        self.worker_error = self.worker_error or getattr(node, "workeroutput", {}).get("twin_error", "")
+    def _end_what_was_interrupted(self) -> None:
+        """Write the row of a test that the end of the session came into, such as by Ctrl-C or ``pytest.exit``."""
+        if self._latest is not None and not self._latest[1].is_over:
+            item, attempt = self._latest
+            attempt.outcome = INTERRUPTED
+            attempt.finish()
+            attempt.end(keep=self._keeps(item, attempt))
 
     def pytest_enter_pdb(self) -> None:
         """Let the loads rest while somebody debugs."""
@@ -250,10 +263,12 @@ class Run:
 
     def _keeps(self, item: pytest.Item, attempt: Attempt) -> bool:
         """Whether a test gets a folder of its own."""
+        return self.keeps(attempt.outcome, asks(item) if attempt.asks is None else attempt.asks)
+
+    def keeps(self, outcome: str, is_marked: bool) -> bool:
+        """The same of a test of which no more is known."""
         wanted = self.settings.per_test
-        if wanted == "marked":
-            return asks(item) if attempt.asks is None else attempt.asks
-        return wanted == "all" or (wanted == "failed" and attempt.outcome in {"failed", "error"})
+        return {"marked": is_marked, "all": True, "failed": outcome in BAD, "none": False}[wanted]
 
     def _tell(self) -> None:
         """Let other plugins know what happened."""
