@@ -49,7 +49,8 @@ def _abort(row: Row, at: float, outcome: str) -> Event:
         held = round(at - float(row["elapsed_s"]), 4)
         reason = "its worker crashed" if outcome == CRASHED else "its worker was stopped"
         said = detail("", {"reason": reason, "held_s": held})
-    return Event(at, event.ABORT, row["id"], row["type"], row["test"], row["worker"], row["target"], detail=said)
+    which = row["id"], row["type"], row["test"], row["worker"], row.get("host", ""), row["target"]
+    return Event(at, event.ABORT, *which, detail=said)
 
 
 def _row(start: Row, rows: Iterable[Row], at: float, outcome: str, keeps: Keeps, apart: str) -> str:
@@ -64,6 +65,7 @@ def _row(start: Row, rows: Iterable[Row], at: float, outcome: str, keeps: Keeps,
         "nodeid": nodeid,
         "attempt": str(number),
         "worker": start["worker"],
+        "host": start.get("host", ""),
         "outcome": outcome,
         "start": start["timestamp"],
         "elapsed_s": start["elapsed_s"],

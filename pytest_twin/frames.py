@@ -7,7 +7,6 @@ a time that names no zone, as in the old files, is taken for UTC.
 
 from __future__ import annotations
 
-import json
 import os
 import zlib
 from collections.abc import Hashable, Iterable, Iterator, Sequence
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
 EVENTS_SHAPE = Shape("timestamp", event.COLUMNS)
 TESTS_SHAPE = Shape("start", attempt.COLUMNS)
+HOST = next(column for column in event.COLUMNS if column.name == "host")
 
 
 @cache
@@ -91,6 +91,16 @@ def samples(dataset: Path) -> pd.DataFrame:
     return whole(stream(opened(dataset), shape), shape)
 
 
+def _streams(datasets: Sequence[Path]) -> pd.DataFrame:
+    """The rows of all hosts of a run in the order of time; a column tells the host of those that are not pytest's."""
+    if len(datasets) == 1:
+        return samples(datasets[0])
+    shape = samples_shape()
+    shape = Shape(shape.time, (*shape.columns, HOST))
+    frame = whole([block for dataset in datasets for block in stream(opened(dataset), shape)], shape)
+    return frame if frame.index.is_monotonic_increasing else frame.sort_index(kind="stable")
+
+
 def events(folder: RunFolder, worker: str = "*") -> pd.DataFrame:
     """The events of a run, those included that a pytest-xdist worker wrote and nobody has merged; or of one worker.
 
@@ -101,13 +111,15 @@ def events(folder: RunFolder, worker: str = "*") -> pd.DataFrame:
 
 
 def _load_folder(folder: RunFolder) -> Run:
-    if not any((*pieces(folder / DATASET), *(path.exists() for path in (folder / ANNOTATIONS, folder / TESTS)))):
+    streams = [folder / DATASET, *(each / DATASET for _, each in folder.other_hosts())]
+    tables = folder / ANNOTATIONS, folder / TESTS
+    if not any((*map(pieces, streams), *(path.exists() for path in tables))):
         raise ReadingError(f"{folder.path} has no {DATASET}, {ANNOTATIONS} or {TESTS}; give the folder of a run")
     try:
-        tables = samples(folder / DATASET), events(folder), _table(folder, TESTS, TESTS_SHAPE, "*")
+        frames = _streams(streams), events(folder), _table(folder, TESTS, TESTS_SHAPE, "*")
     except OSError as error:
         raise ReadingError(f"{error.filename or folder.path}: {error.strerror or error}") from None
-    return Run(folder.path, *tables, _document(folder / FINGERPRINT), _document(folder / SCHEDULE))
+    return Run(folder.path, *frames, folder.document(FINGERPRINT), folder.document(SCHEDULE))
 
 
 def _load_file(path: Path) -> Run:
@@ -233,12 +245,3 @@ def _guessed(cells: pd.Series[Any]) -> pd.Series[Any]:
         return pd.to_numeric(cells).astype(float)
     except ValueError:
         return cells
-
-
-def _document(path: Path) -> dict[str, Any] | None:
-    """A JSON file; None where there is none, or where a run that was killed left no whole one."""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return document if isinstance(document, dict) else None

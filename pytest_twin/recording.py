@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
-from pytest_twin import host, probes
+from pytest_twin import probes
+from pytest_twin.host import Meter, fingerprint, usable
 from pytest_twin.model import event
 from pytest_twin.model.attempt import Account, Children
 from pytest_twin.model.clock import Clock
@@ -51,6 +52,7 @@ class Recording:
         *,
         clock: Clock | None = None,
         worker: str = "",
+        host: str = "",
         has_tests: bool = False,
         per_core: bool = False,
         append: bool = False,
@@ -66,6 +68,7 @@ class Recording:
             interval: Seconds between two samples.
             clock: The run's clock, if it has begun already.
             worker: The pytest-xdist worker that this process is: it writes parts of its own, and does not sample.
+            host: The host, if it is another one than that of pytest.
             has_tests: Whether this process runs tests, or its workers do.
             per_core: Whether each CPU gets a column of its own.
             append: Go on behind the files that are there.
@@ -77,7 +80,7 @@ class Recording:
         self.folder = folder
         self.apart = apart
         self.clock = clock or new_clock()
-        self.worker = worker
+        self.worker, self.host = worker, host
         self._interval = interval
         self._append, self._identify = append, identify
         self._sampler = None if worker else Sampler(
@@ -90,9 +93,9 @@ class Recording:
         self._pause: Event | None = None
         self._numbers = count(1)
         self._unheard: deque[Event] = deque()
-        self.meter = host.Meter()
+        self.meter = Meter()
         self._children: tuple[float, Children] = -math.inf, Children(None, None)
-        self._usable = host.usable()
+        self._usable = usable()
 
     def __enter__(self) -> Self:
         self.launch()
@@ -100,7 +103,7 @@ class Recording:
             self._open()
             if self._sampler:
                 self._sampler.begin()
-                self.folder.write_json(FINGERPRINT, host.fingerprint(identify=self._identify))  # while it starts
+                self.folder.write_json(FINGERPRINT, fingerprint(identify=self._identify))  # while it starts
                 self._sampler.wait_ready()
         except BaseException:
             self.cancel()
@@ -166,7 +169,7 @@ class Recording:
     def emit(self, happened: Event) -> None:
         """Write an event."""
         if self.worker:
-            happened = happened._replace(worker=self.worker)
+            happened = happened._replace(worker=self.worker, host=self.host)
         self._annotations.append(happened.row(self.clock))
         self._unheard.append(happened)
 

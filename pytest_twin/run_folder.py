@@ -127,13 +127,17 @@ class RunFolder:
         """The folder with the samples of another host of the run."""
         return RunFolder(self / HOSTS_FOLDER / name)
 
-    def hosts(self) -> dict[str, Any]:
-        """What is known of the hosts, where there are several; empty for a run of one."""
+    def other_hosts(self) -> list[tuple[str, RunFolder]]:
+        """The hosts that have a folder of their own, by name."""
+        return [(path.name, RunFolder(path)) for path in sorted((self / HOSTS_FOLDER).glob("*")) if path.is_dir()]
+
+    def document(self, name: str) -> dict[str, Any] | None:
+        """A JSON file; None where there is none, or where a run that was killed left no whole one."""
         try:
-            found = json.loads((self / HOSTS).read_text(encoding="utf-8"))
+            found = json.loads((self / name).read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}
+            return None
+        return found if isinstance(found, dict) else None
 
     def _files(self) -> list[Path]:
         """What there is of ours; the fingerprint, by which a run is known, last."""
@@ -143,10 +147,7 @@ class RunFolder:
     @property
     def is_of_a_run(self) -> bool:
         """Whether what is there is a run's, by its fingerprint."""
-        try:
-            return "pytest_twin" in json.loads((self / FINGERPRINT).read_text(encoding="utf-8"))
-        except (OSError, ValueError, TypeError):
-            return False
+        return "pytest_twin" in (self.document(FINGERPRINT) or ())
 
     def forget(self) -> None:
         """Remove what an earlier run left, file by file: the folder may be one that somebody else uses too."""

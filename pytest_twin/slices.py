@@ -77,7 +77,7 @@ def number_on(tests: Iterable[Row]) -> bool:
     crashed: dict[str, int] = {}
     changed = False
     for test in tests:  # in the order of time
-        nodeid, number = test["nodeid"], int(test["attempt"])
+        nodeid, number = test["nodeid"], int(test["attempt"] or 1)
         if number <= crashed.get(nodeid, 0):
             number = crashed[nodeid] + 1
             test["attempt"], changed = str(number), True

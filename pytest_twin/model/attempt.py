@@ -15,6 +15,7 @@ _WHICH = (
     Column("nodeid", "", "The test.", None),
     Column("attempt", "", "1, and more where a plugin runs it again.", 0),
     Column("worker", "", "The pytest-xdist worker; empty without.", None),
+    Column("host", "", "Which host it was on, where there are several; empty for pytest's own.", None),
     Column(
         "outcome",
         "",

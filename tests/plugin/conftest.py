@@ -57,7 +57,7 @@ def left(pytester):
 
 
 @pytest.fixture
-def few_plugins(monkeypatch):
+def few_plugins(pytester, monkeypatch):  # which forgets these options when it begins
     """Each pytest-xdist worker imports all plugins that it is not told to leave out."""
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:asyncio -p no:anyio -p no:faulthandler")
 
