@@ -1,4 +1,4 @@
-"""What a pytest-xdist worker left open when it died: its controller ends it, so that the crash stands in the tables."""
+"""What a process left open that died, a pytest-xdist worker or a fork: it is ended, so that the tables tell of it."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ def end_what_is_open(recording: Recording, worker: str, outcome: str, keeps: Kee
     """Write an abort for everything that a worker began and did not end, and a row for each test of it.
 
     Args:
-        recording: That of the controller.
-        worker: The worker, of which nothing more comes; ``*`` for all.
+        recording: That of the controller; that of the process itself for a fork in which a test ran.
+        worker: The worker, of which nothing more comes; ``*`` for all, and empty where there are none.
         outcome: How its tests ended: crashed, or interrupted.
         keeps: Says whether a test gets a folder of its own, by its outcome and whether it ran under a load.
     """
     at, folder = recording.elapsed(), recording.folder
-    tables = (*folder.parts(ANNOTATIONS, worker), folder / ANNOTATIONS)  # in ours are the aborts of earlier calls
+    # in ours are the aborts of earlier calls
+    tables = dict.fromkeys((*folder.parts(ANNOTATIONS, worker), folder / ANNOTATIONS))
     rows = [row for table in tables for row in folder.rows(table.name)]
-    left = [row for row in unended(rows) if row["worker"]]
+    left = [row for row in unended(rows) if row["worker"] or row["test"]]
     for row in reversed(left):  # what began last, ends first
         recording.emit(_abort(row, at, outcome))
     for row in left:
@@ -47,7 +48,7 @@ def _abort(row: Row, at: float, outcome: str) -> Event:
         said = outcome
     elif row["target"]:
         held = round(at - float(row["elapsed_s"]), 4)
-        reason = "its worker crashed" if outcome == CRASHED else "its worker was stopped"
+        reason = "its process crashed" if outcome == CRASHED else "its process was stopped"
         said = detail("", {"reason": reason, "held_s": held})
     which = row["id"], row["type"], row["test"], row["worker"], row.get("host", ""), row["target"]
     return Event(at, event.ABORT, *which, detail=said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -87,9 +88,9 @@ class Recording:
             folder / DATASET, self.clock, interval, has_tests=has_tests, per_core=per_core, probes=probes.others(),
             rotate_at=rotate_at, told=self._missed,
         )  # fmt: skip
-        self._supervisor = Supervisor(
-            self._told, self._interrupted, samples=str(folder / DATASET), limit=limit.parts if limit else ()
-        )
+        self._limit = limit.parts if limit else ()
+        self._supervisor = self._new_supervisor()
+        self._process, self._fork = os.getpid(), ""
         self._pause: Event | None = None
         self._numbers = count(1)
         self._unheard: deque[Event] = deque()
@@ -109,6 +110,9 @@ class Recording:
             self.cancel()
             raise
         return self
+
+    def _new_supervisor(self) -> Supervisor:
+        return Supervisor(self._told, self._interrupted, samples=str(self.folder / DATASET), limit=self._limit)
 
     def _open(self) -> None:
         self.folder.make(claim=not self.worker)
@@ -189,7 +193,15 @@ class Recording:
 
     def new_id(self, letter: str) -> str:
         """A name that no other event of the run has."""
-        return f"{self.worker}{'-' if self.worker else ''}{letter}{next(self._numbers)}"
+        if self._process != os.getpid():
+            self._begin_fork()
+        return f"{self.worker}{'-' if self.worker else ''}{self._fork}{letter}{next(self._numbers)}"
+
+    def _begin_fork(self) -> None:
+        """Go on in a fork, as pytest-forked makes one for each test: supervisor and counters are of the other one."""
+        self._process = os.getpid()
+        self._fork = f"f{self._process}-"
+        self._supervisor, self.meter = self._new_supervisor(), Meter()
 
     def apply(
         self, part: Part, *, name: str | None = None, test: str = "", note: str = "",

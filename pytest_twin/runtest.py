@@ -173,6 +173,13 @@ class Run:
             attempt.finish()
             attempt.end(keep=self._keeps(item, attempt))
 
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """End what a test left that died in a fork of its own: pytest-forked tells of it so."""
+        if report.when == "???" and not has_workers(self._config) and self.recording is not None:  # type: ignore[comparison-overlap]
+            from pytest_twin.crashed import end_what_is_open
+
+            end_what_is_open(self.recording, self._worker, CRASHED, self.keeps)
+
     def pytest_enter_pdb(self) -> None:
         """Let the loads rest while somebody debugs."""
         if self.recording is not None:

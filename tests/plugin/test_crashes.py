@@ -49,7 +49,7 @@ def test_a_crashed_worker_keeps_its_events_and_those_of_the_test_it_died_in(pyte
     assert open_ends[:3] == [("start", "test"), ("start", "cpu"), ("start", "phase")]
     assert open_ends[3:] == [("abort", "phase"), ("abort", "cpu"), ("abort", "test")]
     (load,) = [each for each in left.events if (each["event"], each["type"]) == ("abort", "cpu")]
-    assert json.loads(load["detail"])["reason"] == "its worker crashed"
+    assert json.loads(load["detail"])["reason"] == "its process crashed"
     assert {each["worker"] for each in left.events} == {"gw0", "gw1"}  # the second in place of the first
     assert list(left.folder.glob("*.part-*")) == []
 
