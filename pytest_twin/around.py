@@ -34,10 +34,10 @@ def around(
         with ExitStack() as stack:
             if plan is not None:
                 attempt.runs_under("schedule")
-                stack.enter_context(_played(item, attempt, recording, plan, applied))
+                stack.enter_context(_played(attempt, recording, plan, applied))
             if load:
                 attempt.runs_under(str(load))
-                applied += stack.enter_context(recording.loaded(load, test=item.nodeid))
+                applied += stack.enter_context(recording.loaded(load, test=attempt.nodeid))
             _fail(each for each in applied if each.failed)
             yield
     finally:
@@ -49,12 +49,10 @@ def around(
 
 
 @contextmanager
-def _played(
-    item: pytest.Item, attempt: Attempt, recording: Recording, plan: Schedule, applied: list[Applied]
-) -> Iterator[None]:
+def _played(attempt: Attempt, recording: Recording, plan: Schedule, applied: list[Applied]) -> Iterator[None]:
     from pytest_twin.player import Player
 
-    player = Player(plan, recording.apply, test=item.nodeid, prefix=f"{attempt.id}/")
+    player = Player(plan, recording.apply, test=attempt.nodeid, prefix=f"{attempt.id}/")
     try:
         player.start(recording.now_for_loads(started=True))
         player.wait_for_first()

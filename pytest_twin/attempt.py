@@ -76,7 +76,7 @@ class Attempt:
     @property
     def folder(self) -> str:
         """The folder of its own within the run folder, whether or not it gets one."""
-        return folder_of(self.nodeid, self.number)
+        return folder_of(self.nodeid, self.number, self._recording.worker if self._recording.apart else "")
 
     def border(self, phase: str) -> None:
         """Here a phase (``setup``, ``call`` or ``teardown``) begins, or ends: what is in between is accounted for."""
@@ -130,7 +130,7 @@ class Attempt:
         recording = self._recording
         ended = recording.elapsed()
         began = (recording.clock.stamp(self.began), f"{self.began:.4f}", f"{ended - self.began:.6f}")
-        who = (self.nodeid, str(self.number), recording.worker, self.outcome)
+        who = (self.nodeid, str(self.number), recording.worker, recording.host, self.outcome)
         exact = (*figures.walls(self._phases), *figures.cells(self._exact))
         recording.write_test(
             record((*who, *began, *exact, self.load, cell(self.findings), self.folder if keep else "", ""))

@@ -7,7 +7,6 @@ a time that names no zone, as in the old files, is taken for UTC.
 
 from __future__ import annotations
 
-import json
 import os
 import zlib
 from collections.abc import Hashable, Iterable, Iterator, Sequence
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
 EVENTS_SHAPE = Shape("timestamp", event.COLUMNS)
 TESTS_SHAPE = Shape("start", attempt.COLUMNS)
+HOST = next(column for column in event.COLUMNS if column.name == "host")
 
 
 @cache
@@ -93,6 +93,16 @@ def samples(dataset: Path) -> pd.DataFrame:
     return whole(stream(opened(dataset), shape), shape)
 
 
+def _streams(datasets: Sequence[Path]) -> pd.DataFrame:
+    """The rows of all hosts of a run in the order of time; a column tells the host of those that are not pytest's."""
+    if len(datasets) == 1:
+        return samples(datasets[0])
+    shape = samples_shape()
+    shape = Shape(shape.time, (*shape.columns, HOST))
+    frame = whole([block for dataset in datasets for block in stream(opened(dataset), shape)], shape)
+    return frame if frame.index.is_monotonic_increasing else frame.sort_index(kind="stable")
+
+
 def events(folder: RunFolder, worker: str = "*") -> pd.DataFrame:
     """The events of a run, those included that a pytest-xdist worker wrote and nobody has merged; or of one worker.
 
@@ -103,17 +113,18 @@ def events(folder: RunFolder, worker: str = "*") -> pd.DataFrame:
 
 
 def _load_folder(folder: RunFolder) -> Run:
-    there = [name for name in (DATASET, ANNOTATIONS, TESTS) if _is_there(folder, name)]
+    streams = [folder / DATASET, *(each / DATASET for _, each in folder.other_hosts())]
+    there = [name for name in (DATASET, ANNOTATIONS, TESTS) if _is_there(folder, name, streams)]
     if not there:
         raise ReadingError(f"{folder.path} has no {DATASET}, {ANNOTATIONS} or {TESTS}; give the folder of a run")
-    fingerprint = _document(folder / FINGERPRINT)
+    fingerprint = folder.document(FINGERPRINT)
     problems = list(damage.of_fingerprint(folder / FINGERPRINT, fingerprint))
     if fingerprint:
         problems += [f"{folder / name} is missing" for name in (DATASET, ANNOTATIONS, TESTS) if name not in there]
     tables, failed = [], []
     for name, shape in ((DATASET, samples_shape()), (ANNOTATIONS, EVENTS_SHAPE), (TESTS, TESTS_SHAPE)):
         try:
-            frame = samples(folder / DATASET) if name == DATASET else _table(folder, name, shape, "*")
+            frame = _streams(streams) if name == DATASET else _table(folder, name, shape, "*")
             if (folder / name).exists():
                 problems += damage.of_table(folder / name, frame.attrs["damaged"])
         except (OSError, ReadingError) as error:  # the others can be read all the same
@@ -124,11 +135,13 @@ def _load_folder(folder: RunFolder) -> Run:
     if len(failed) == len(there):
         raise ReadingError(failed[0])
     found, told, ran = tables
-    return Run(folder.path, found, told, ran, fingerprint, _document(folder / SCHEDULE), (*problems, *failed))
+    return Run(folder.path, found, told, ran, fingerprint, folder.document(SCHEDULE), (*problems, *failed))
 
 
-def _is_there(folder: RunFolder, name: str) -> bool:
-    return (folder / name).exists() or bool(folder.parts(name)) or (name == DATASET and any(pieces(folder / name)))
+def _is_there(folder: RunFolder, name: str, streams: Iterable[Path]) -> bool:
+    if name == DATASET:
+        return any(map(pieces, streams))
+    return (folder / name).exists() or bool(folder.parts(name))
 
 
 def _load_file(path: Path) -> Run:
@@ -254,12 +267,3 @@ def _guessed(cells: pd.Series[Any]) -> pd.Series[Any]:
         return pd.to_numeric(cells).astype(float)
     except ValueError:
         return cells
-
-
-def _document(path: Path) -> dict[str, Any] | None:
-    """A JSON file; None where there is none, or where a run that was killed left no whole one."""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return document if isinstance(document, dict) else None

@@ -48,6 +48,14 @@ def has_workers(config: pytest.Config) -> bool:
     return getattr(config.option, "dist", "no") != "no" and not hasattr(config, "workerinput")
 
 
+def nodeid_of(item: pytest.Item) -> str:
+    """The id of a test, without the group that pytest-xdist adds to it for its workers (``--dist=loadgroup``)."""
+    if not getattr(item.config.option, "loadgroup", False) or item.parent is None:
+        return item.nodeid
+    plain = f"{item.parent.nodeid}::{item.name}"
+    return plain if item.nodeid.startswith(f"{plain}@") else item.nodeid
+
+
 def adopt_module_marks(items: Iterable[pytest.Item]) -> None:
     """Give doctests the ``pytestmark`` of their module, which pytest gives to functions only."""
     for item in items:

@@ -61,7 +61,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if (settings.enabled or settings.schedule or has_workers(config)) and not settings.dry_run:
         from pytest_twin.runtest import run_of
 
-        run_of(config).weighing = _weighing(config, settings)
+        run = run_of(config)
+        run.weighing = _weighing(config, settings)
+        if has_workers(config):
+            from pytest_twin.workers import Workers
+
+            config.pluginmanager.register(Workers(run))
 
 
 @pytest.hookimpl(tryfirst=True)

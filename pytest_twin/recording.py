@@ -11,7 +11,8 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
-from pytest_twin import host, probes
+from pytest_twin import probes
+from pytest_twin.host import Meter, fingerprint, usable
 from pytest_twin.model import event
 from pytest_twin.model.attempt import Children, Offspring
 from pytest_twin.model.clock import Clock
@@ -41,6 +42,7 @@ class Recording:
     Attributes:
         folder: Where the files are.
         clock: The run's clock.
+        apart: Whether each pytest-xdist worker runs all tests, and not its share of them.
         sampled: What the sampler did, once the recording has ended.
     """
 
@@ -51,12 +53,14 @@ class Recording:
         *,
         clock: Clock | None = None,
         worker: str = "",
+        host: str = "",
         has_tests: bool = False,
         per_core: bool = False,
         append: bool = False,
         rotate_at: int = 0,
         identify: bool = False,
         limit: Load | None = None,
+        apart: bool = False,
     ) -> None:
         """Prepare it.
 
@@ -65,33 +69,35 @@ class Recording:
             interval: Seconds between two samples.
             clock: The run's clock, if it has begun already.
             worker: The pytest-xdist worker that this process is: it writes parts of its own, and does not sample.
+            host: The host, if it is another one than that of pytest.
             has_tests: Whether this process runs tests, or its workers do.
             per_core: Whether each CPU gets a column of its own.
             append: Go on behind the files that are there.
             rotate_at: Bytes from which on the dataset goes on in a new file; 0 is never.
             identify: Have the names of host and user in the fingerprint.
             limit: The most load that may be applied at the same time.
+            apart: Whether each pytest-xdist worker runs all tests, and not its share of them.
         """
         self.folder = folder
+        self.apart = apart
         self.clock = clock or new_clock()
-        self.worker = worker
+        self.worker, self.host = worker, host
         self._interval = interval
         self._append, self._identify = append, identify
         self._sampler = None if worker else Sampler(
             folder / DATASET, self.clock, interval, has_tests=has_tests, per_core=per_core, probes=probes.others(),
             rotate_at=rotate_at, told=self._missed,
         )  # fmt: skip
-        self._supervisor = Supervisor(
-            self._told, self._interrupted, samples=str(folder / DATASET), limit=limit.parts if limit else (),
-            owner=os.getppid() if worker else None,  # the controller, which a worker may outlive for some seconds
-        )  # fmt: skip
+        self._limit = limit.parts if limit else ()
+        self._supervisor = self._new_supervisor()
+        self._process, self._fork = os.getpid(), ""
         self._incomplete: tuple[str, ...] = ()
         self._pause: Event | None = None
         self._numbers = count(1)
         self._unheard: deque[Event] = deque()
-        self.meter = host.Meter()
+        self.meter = Meter()
         self._children: tuple[float, Children] = -math.inf, Children(None, None, None, None)
-        self._usable = host.usable()
+        self._usable = usable()
 
     def __enter__(self) -> Self:
         self.launch()
@@ -99,12 +105,18 @@ class Recording:
             self._open()
             if self._sampler:
                 self._sampler.begin()
-                self.folder.write_json(FINGERPRINT, host.fingerprint(identify=self._identify))  # while it starts
+                self.folder.write_json(FINGERPRINT, fingerprint(identify=self._identify))  # while it starts
                 self._sampler.wait_ready()
         except BaseException:
             self.cancel()
             raise
         return self
+
+    def _new_supervisor(self) -> Supervisor:
+        return Supervisor(
+            self._told, self._interrupted, samples=str(self.folder / DATASET), limit=self._limit,
+            owner=os.getppid() if self.worker else None,  # the controller, which a worker may outlive for some seconds
+        )  # fmt: skip
 
     def _open(self) -> None:
         self.folder.make(claim=not self.worker)
@@ -124,9 +136,10 @@ class Recording:
             self._sampler.launch()
 
     def cancel(self) -> None:
-        """Stop the sampler, if the block never began."""
+        """Stop the sampler, and let the folder go, if the block never began."""
         if self._sampler:
             self._sampler.stop()
+        self.folder.release()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -141,10 +154,11 @@ class Recording:
         self.meter.close()
         if not self.worker:
             try:
-                complete(self.folder, self._interval)
+                complete(self.folder, self._interval, apart=self.apart)
             except (OSError, ValueError) as problem:  # every row is where it was written
                 said = getattr(problem, "strerror", None) or problem
                 self._incomplete = (f"the files could not be completed: {said}",)
+            self.folder.release()
 
     @property
     def sampled(self) -> Sampled:
@@ -168,7 +182,7 @@ class Recording:
     def emit(self, happened: Event) -> None:
         """Write an event."""
         if self.worker:
-            happened = happened._replace(worker=self.worker)
+            happened = happened._replace(worker=self.worker, host=self.host)
         self._annotations.append(happened.row(self.clock))
         self._unheard.append(happened)
 
@@ -188,7 +202,15 @@ class Recording:
 
     def new_id(self, letter: str) -> str:
         """A name that no other event of the run has."""
-        return f"{self.worker}{'-' if self.worker else ''}{letter}{next(self._numbers)}"
+        if self._process != os.getpid():
+            self._begin_fork()
+        return f"{self.worker}{'-' if self.worker else ''}{self._fork}{letter}{next(self._numbers)}"
+
+    def _begin_fork(self) -> None:
+        """Go on in a fork, as pytest-forked makes one for each test: supervisor and counters are of the other one."""
+        self._process = os.getpid()
+        self._fork = f"f{self._process}-"
+        self._supervisor, self.meter = self._new_supervisor(), Meter()
 
     def apply(
         self, part: Part, *, name: str | None = None, test: str = "", note: str = "",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_twin import __version__, turns
+from pytest_twin.claim import Claim, HeldError
 from pytest_twin.model import attempt, event, sensitivity
 from pytest_twin.model.table import header, record, records
 from pytest_twin.pieces import PARQUET, files, go_on, opened
@@ -25,9 +26,11 @@ TESTS = "tests.csv"
 FINGERPRINT = "fingerprint.json"
 SCHEDULE = "schedule.json"
 PROFILE = "profile.csv"
-TESTS_FOLDER = "tests"
+HOSTS = "hosts.json"
+LOCK = ".run.lock"
+TESTS_FOLDER, HOSTS_FOLDER = "tests", "hosts"
 
-FILES = (DATASET, ANNOTATIONS, TESTS, PROFILE, SCHEDULE, FINGERPRINT)
+FILES = (DATASET, ANNOTATIONS, TESTS, PROFILE, SCHEDULE, HOSTS, FINGERPRINT)
 
 HEADERS: Mapping[str, Sequence[str]] = {
     ANNOTATIONS: event.FIELDS,
@@ -67,6 +70,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(os.path.abspath(path))
+        self._claim: Claim | None = None
 
     def __truediv__(self, name: str) -> Path:
         return self.path / name
@@ -75,11 +79,11 @@ class RunFolder:
         """Make the folder, if there is none.
 
         Args:
-            claim: Look whether it is free; a pytest-xdist worker shares the folder of its controller, and does not.
+            claim: Have it for this process until `release`; a pytest-xdist worker shares that of its controller.
 
         Raises:
-            RunFolderError: It cannot be made or written, others may write to it or have led us there, or it has files
-                of somebody else in the place of ours.
+            RunFolderError: It cannot be made or written, another run has it, others may write to it or have led us
+                there, or it has files of somebody else in the place of ours.
         """
         if self.path.exists() and not self.path.is_dir():
             raise RunFolderError(f"{self.path} is a file; give a directory")
@@ -94,9 +98,34 @@ class RunFolder:
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise RunFolderError(f"{self.path} cannot be written; give another directory")
         if claim:
+            self.claim()
             foreign = self._files()
-            if foreign and not self._is_of_a_run():
+            if foreign and not self.is_of_a_run:
+                self.release()
                 raise RunFolderError(f"{self.path} has a {foreign[0].name} that is of no run; give another directory")
+
+    def claim(self) -> None:
+        """Have the folder, which is there, for this process.
+
+        Raises:
+            RunFolderError: Another run has it.
+        """
+        if self._claim is not None:
+            return
+        try:
+            self._claim = Claim(self / LOCK)
+        except HeldError as error:
+            raise RunFolderError(
+                f"{self.path} is in use by {error.strerror}; wait for its end, or give another directory"
+            ) from None
+        except OSError:
+            raise RunFolderError(f"{self.path} cannot be written; give another directory") from None
+
+    def release(self) -> None:
+        """Let the next run have it."""
+        if self._claim is not None:
+            self._claim.release()
+            self._claim = None
 
     def mark(self) -> None:
         """Let it be known as a run's.
@@ -106,27 +135,48 @@ class RunFolder:
         """
         self.write_json(FINGERPRINT, {"pytest_twin": __version__})
 
+    def of_host(self, name: str) -> RunFolder:
+        """The folder with the samples of another host of the run."""
+        return RunFolder(self / HOSTS_FOLDER / name)
+
+    def other_hosts(self) -> list[tuple[str, RunFolder]]:
+        """The hosts that have a folder of their own, by name."""
+        return [(path.name, RunFolder(path)) for path in sorted((self / HOSTS_FOLDER).glob("*")) if path.is_dir()]
+
+    def document(self, name: str) -> dict[str, Any] | None:
+        """A JSON file; None where there is none, or where a run that was killed left no whole one."""
+        try:
+            found = json.loads((self / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
+
     def _files(self) -> list[Path]:
         """What there is of ours; the fingerprint, by which a run is known, last."""
         tables = (path for name in FILES if (path := self / name).exists() and name != DATASET)
         return [*files(self / DATASET), *tables]
 
-    def _is_of_a_run(self) -> bool:
-        try:
-            return "pytest_twin" in json.loads((self / FINGERPRINT).read_text(encoding="utf-8"))
-        except (OSError, ValueError, TypeError):
-            return False
+    @property
+    def is_of_a_run(self) -> bool:
+        """Whether what is there is a run's, by its fingerprint."""
+        return "pytest_twin" in (self.document(FINGERPRINT) or ())
 
     def forget(self) -> None:
         """Remove what an earlier run left, file by file: the folder may be one that somebody else uses too."""
-        if not self._is_of_a_run():
+        if not self.is_of_a_run:
             return
         for folder in (self / TESTS_FOLDER).glob("*") if not (self / TESTS_FOLDER).is_symlink() else ():
             if (folder / DATASET).is_file() and not folder.is_symlink():
                 for name in (DATASET, ANNOTATIONS):
                     (folder / name).unlink(missing_ok=True)
                 _remove_empty(folder)
+        for folder in (self / HOSTS_FOLDER).glob("*"):
+            if not folder.is_symlink():
+                for path in RunFolder(folder)._files():  # noqa: SLF001 - of the same kind
+                    path.unlink()
+                _remove_empty(folder)
         _remove_empty(self / TESTS_FOLDER)
+        _remove_empty(self / HOSTS_FOLDER)
         for path in self._files():
             path.unlink()
 
@@ -145,9 +195,9 @@ class RunFolder:
         """The file of a table that a pytest-xdist worker writes; the table itself where there is none."""
         return self / (f"{name.removesuffix('.csv')}.part-{worker}.csv" if worker else name)
 
-    def parts(self, name: str) -> list[Path]:
-        """The parts of a table that workers have written and nobody has merged."""
-        return sorted(self.path.glob(self.part(name, "*").name))
+    def parts(self, name: str, worker: str = "*") -> list[Path]:
+        """The parts of a table that workers, or one of them, have written and nobody has merged."""
+        return sorted(self.path.glob(self.part(name, worker).name))
 
     def forget_parts(self) -> None:
         """Remove the parts that a run left that could not merge them."""
@@ -249,12 +299,19 @@ def table(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
     return header(columns) + "".join(record([_unescaped(row.get(column) or "") for column in columns]) for row in rows)
 
 
-def folder_of(nodeid: str, attempt_number: int) -> str:
-    """The folder of a test within the run folder: readable, safe on every file system, unique, below 100 bytes."""
+def folder_of(nodeid: str, attempt_number: int, worker: str = "") -> str:
+    """The folder of a test within the run folder: readable, safe on every file system, unique, below 100 bytes.
+
+    Args:
+        nodeid: The test.
+        attempt_number: Which time it runs.
+        worker: The pytest-xdist worker, where each runs all tests.
+    """
     readable = re.sub(r"[^A-Za-z0-9_.-]+", "-", nodeid).strip("-.")[-60:].strip("-.")
     if readable.partition(".")[0].upper() in DEVICES:
         readable = f"_{readable}"
-    mark = blake2b(f"{nodeid}\0{attempt_number}".encode("utf-8", "surrogatepass"), digest_size=5).hexdigest()
+    unique = f"{nodeid}\0{attempt_number}{worker and chr(0)}{worker}"
+    mark = blake2b(unique.encode("utf-8", "surrogatepass"), digest_size=5).hexdigest()
     return f"{TESTS_FOLDER}/{readable}-{mark}".replace("/-", "/")
 
 

@@ -24,13 +24,15 @@ from pytest_twin.items import (
     has_workers,
     load_of,
     marks_of,
+    nodeid_of,
     schedule_of,
     wants_alone,
 )
 from pytest_twin.judging import fail_if_over
+from pytest_twin.model.attempt import CRASHED, INTERRUPTED
 from pytest_twin.model.clock import Clock
 from pytest_twin.recording import Recording, new_clock
-from pytest_twin.run_folder import ANNOTATIONS, TESTS, RunFolder, RunFolderError
+from pytest_twin.run_folder import TESTS, RunFolder, RunFolderError
 from pytest_twin.sampler import SamplerError
 from pytest_twin.turns import Turns
 
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 FOUND: pytest.StashKey[Iterable[Finding]] = pytest.StashKey()  # what the repetitions told
 
 Hooked = Generator[None, pytest.TestReport, pytest.TestReport]
+BAD = {"failed", "error", CRASHED, INTERRUPTED}
 
 
 class Run:
@@ -54,6 +57,10 @@ class Run:
     Attributes:
         recording: The recording, None before it starts.
         settings: The options of the session.
+        clock: Its clock; that of the controller in a pytest-xdist worker.
+        folder: Where the files go.
+        apart: Whether each pytest-xdist worker runs all tests, and not its share of them.
+        held: Which other run has the folder, empty if none.
         worker_error: What pytest-xdist workers found wrong with what the tests ask for.
         strict_error: What the session's schedule asked for strictly, and was not had.
         weighing: What the session is saved as and compared with; None where neither is asked for.
@@ -65,13 +72,16 @@ class Run:
         self._schedule = schedule
         given: dict[str, Any] = getattr(config, "workerinput", {})
         self._worker: str = given.get("workerid", "")
-        self._clock = Clock(*given["twin_clock"]) if "twin_clock" in given else new_clock()
-        self._folder = RunFolder(config.invocation_params.dir / given.get("twin_folder", settings.report_dir))
+        self.clock = Clock(*given["twin_clock"]) if "twin_clock" in given else new_clock()
+        self.folder = RunFolder(config.invocation_params.dir / given.get("twin_folder", settings.report_dir))
         self.recording: Recording | None = None
         self._prepared: Recording | None = None
         self.worker_error = self.strict_error = ""
         self.weighing: Weighing | None = None
         self.reports: list[str] = []
+        self.apart: bool = given.get("twin_apart", getattr(config.option, "dist", "no") == "each")
+        self.held: str = given.get("twin_held", "")
+        self._latest: tuple[pytest.Item, Attempt] | None = None
         self._player: Player | None = None
         self._profiler: Profiler | None = None
         self._each = schedule if schedule is not None and schedule.is_for_each_test else None
@@ -83,6 +93,8 @@ class Run:
         Raises:
             pytest.UsageError: The report directory cannot be used, or the sampler does not start.
         """
+        if self.held:
+            raise pytest.UsageError(f"--twin-report-dir: {self.held}")
         if self.recording is None:
             recording = self._prepared or self._prepare()
             try:
@@ -104,9 +116,10 @@ class Run:
         attempt = item.stash.get(ATTEMPT, None)
         if attempt is None or attempt.is_over:
             number = attempt.number + 1 if attempt else 1
-            attempt = Attempt(self.start(), item.nodeid, number, is_repetition=REPEATED in item.stash)
+            attempt = Attempt(self.start(), nodeid_of(item), number, is_repetition=REPEATED in item.stash)
             attempt.runs_under(item.stash.get(HELD, ""))
             item.stash[ATTEMPT] = attempt
+            self._latest = item, attempt
         return attempt
 
     def _profiling(self, session: pytest.Session) -> Profiler:
@@ -121,13 +134,14 @@ class Run:
 
     def _prepare(self) -> Recording:
         return Recording(
-            self._folder,
+            self.folder,
             self.settings.interval,
-            clock=self._clock,
+            clock=self.clock,
             worker=self._worker,
             has_tests=True,
             per_core=self.settings.per_core,
             limit=self._limit(),
+            apart=self.apart,
         )
 
     def _limit(self) -> Load | None:
@@ -158,28 +172,28 @@ class Run:
         if wanted and not option.collectonly and not (session.testsfailed and not option.continue_on_collection_errors):
             self.start()
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Stop everything and complete the files."""
-        if self.worker_error:
-            session.exitstatus = pytest.ExitCode.USAGE_ERROR
-        if self.recording is not None and self._player is not None:
-            missing = self._player.stop()
-            self.strict_error = "\n".join(strict_troubles(self._player.applied))
-            if self.strict_error and session.exitstatus == pytest.ExitCode.OK:
-                session.exitstatus = pytest.ExitCode.TESTS_FAILED
-            for missed in missing:
-                for part in missed.load.parts:
-                    reason = "no test that it is for ran within its time"
-                    self.recording.skipped(missed.id, part.kind.type, part.text, reason)
-        self._stack.close()
-        self._tell()
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
+        """Stop the loads first, and complete the files when others are done: pytest-xdist's workers are gone then."""
+        self._end_what_was_interrupted()
+        self._stop_playing(session)
+        try:
+            return (yield)
+        finally:
+            if self.worker_error:
+                session.exitstatus = pytest.ExitCode.USAGE_ERROR
+            self._stack.close()
+            self._tell()
+            self._weigh(session)
+            self._report()
+
+    def _weigh(self, session: pytest.Session) -> None:
+        """Save the run, or compare it with earlier ones, as is asked for."""
         if self.weighing is not None and self.recording is not None:
             ran = session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
             self.weighing.finish(self.recording.folder, is_whole=ran and not (session.shouldstop or session.shouldfail))
             if self.weighing.failure and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        self._report()
 
     def _report(self) -> None:
         """Make the reports that are asked for of the files, which are complete now."""
@@ -187,26 +201,35 @@ class Run:
             from pytest_twin.report.ending import write_reports
 
             near = self._config.invocation_params.dir
-            self.reports = list(write_reports(self._folder.path, self.settings, near, os.environ))
+            self.reports = list(write_reports(self.folder.path, self.settings, near, os.environ))
 
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_configure_node(self, node: Any) -> None:
-        """Give a pytest-xdist worker our clock and our folder."""
-        if self.recording is None:
-            self._folder.forget_parts()
-        node.workerinput["twin_clock"] = [self._clock.began, self._clock.epoch]
-        node.workerinput["twin_folder"] = str(self._folder.path)
+    def _stop_playing(self, session: pytest.Session) -> None:
+        """End the session's schedule."""
+        if self.recording is None or self._player is None:
+            return
+        missing = self._player.stop()
+        self.strict_error = "\n".join(strict_troubles(self._player.applied))
+        if self.strict_error and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        for missed in missing:
+            for part in missed.load.parts:
+                reason = "no test that it is for ran within its time"
+                self.recording.skipped(missed.id, part.kind.type, part.text, reason)
 
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self) -> None:
-        """Record as soon as a worker has collected a test that asks for it: it has opened its part by then."""
-        if self._folder.parts(ANNOTATIONS):
-            self.start()
+    def _end_what_was_interrupted(self) -> None:
+        """Write the row of a test that the end of the session came into, such as by Ctrl-C or ``pytest.exit``."""
+        if self._latest is not None and not self._latest[1].is_over:
+            item, attempt = self._latest
+            attempt.outcome = INTERRUPTED
+            attempt.finish()
+            attempt.end(keep=self._keeps(item, attempt))
 
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any) -> None:
-        """Hear from a worker what is wrong with the tests' marks."""
-        self.worker_error = self.worker_error or getattr(node, "workeroutput", {}).get("twin_error", "")
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """End what a test left that died in a fork of its own: pytest-forked tells of it so."""
+        if report.when == "???" and not has_workers(self._config) and self.recording is not None:  # type: ignore[comparison-overlap]
+            from pytest_twin.crashed import end_what_is_open
+
+            end_what_is_open(self.recording, self._worker, CRASHED, self.keeps)
 
     def pytest_enter_pdb(self) -> None:
         """Let the loads rest while somebody debugs."""
@@ -321,12 +344,14 @@ class Run:
 
     def _keeps(self, item: pytest.Item, attempt: Attempt) -> bool:
         """Whether a test gets a folder of its own."""
-        wanted = self.settings.per_test
         if attempt.is_repetition and attempt.outcome == "passed":
             return False
-        if wanted == "marked":
-            return asks(item) if attempt.asks is None else attempt.asks
-        return wanted == "all" or (wanted == "failed" and attempt.outcome in {"failed", "error"})
+        return self.keeps(attempt.outcome, asks(item) if attempt.asks is None else attempt.asks)
+
+    def keeps(self, outcome: str, is_marked: bool) -> bool:
+        """The same of a test of which no more is known."""
+        wanted = self.settings.per_test
+        return {"marked": is_marked, "all": True, "failed": outcome in BAD, "none": False}[wanted]
 
     def _told_in(self, item: pytest.Item, attempt: Attempt) -> str:
         """Where the files tell of a test that its budget is about to fail."""

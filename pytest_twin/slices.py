@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from pytest_twin.model import event
-from pytest_twin.model.attempt import TREE_PEAK
-from pytest_twin.run_folder import ANNOTATIONS, DATASET, HEADERS, TESTS, RunFolder, table
+from pytest_twin.model.attempt import CRASHED, TREE_PEAK
+from pytest_twin.run_folder import ANNOTATIONS, DATASET, HEADERS, TESTS, RunFolder, folder_of, table
 
 RESIDENT = "tests_resident_MB"
 Row = dict[str, str]
@@ -48,15 +48,18 @@ class Samples(NamedTuple):
         return max((cell for line in inside if (cell := line.split(",")[place])), key=float, default="")
 
 
-def complete(folder: RunFolder, interval: float) -> None:
+def complete(folder: RunFolder, interval: float, *, apart: bool = False) -> None:
     """Merge what pytest-xdist workers wrote, add what samples tell of tests, and fill the folders of tests.
 
     Args:
         folder: The run, which is over.
         interval: Seconds between two of its samples.
+        apart: Whether each pytest-xdist worker ran all tests.
     """
     folder.merge()
     tests = folder.rows(TESTS)
+    if not apart and number_on(tests):
+        folder.write(TESTS, table(HEADERS[TESTS], tests))
     samples = Samples.of(folder) if tests else Samples("", (), ())
     if not samples.lines:
         return
@@ -68,6 +71,21 @@ def complete(folder: RunFolder, interval: float) -> None:
     wanted = [test for test in tests if test["folder"]]
     if wanted:
         _slice(folder, wanted, samples, interval)
+
+
+def number_on(tests: Iterable[Row]) -> bool:
+    """Give a test that crashed in one worker, and ran again in another, a new number; says whether there was one."""
+    crashed: dict[str, int] = {}
+    changed = False
+    for test in tests:  # in the order of time
+        nodeid, number = test["nodeid"], int(test["attempt"] or 1)
+        if number <= crashed.get(nodeid, 0):
+            number = crashed[nodeid] + 1
+            test["attempt"], changed = str(number), True
+            test["folder"] = test["folder"] and folder_of(nodeid, number)
+        if test["outcome"] == CRASHED or nodeid in crashed:
+            crashed[nodeid] = number
+    return changed
 
 
 def _slice(folder: RunFolder, tests: Iterable[Row], samples: Samples, interval: float) -> None:

@@ -36,7 +36,7 @@ def rows(path):
 
 def test_help_lists_the_commands(twin):
     text = twin("--help")
-    for command in ("check", "fingerprint", "record", "run", "schedule", "stress", "watch"):
+    for command in ("check", "fingerprint", "merge", "record", "run", "schedule", "stress", "watch"):
         assert f"\n  {command} " in text
         assert "Usage: " in twin(command, "--help")
 

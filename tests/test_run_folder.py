@@ -19,6 +19,7 @@ from pytest_twin.run_folder import (
     DATASET,
     FINGERPRINT,
     HEADERS,
+    LOCK,
     SCHEDULE,
     TESTS,
     RunFolder,
@@ -63,7 +64,8 @@ def attempt(nodeid: str, began: float, lasted: float, folder: str = "") -> str:
 
 
 def names(path: Path) -> list[str]:
-    return sorted(str(each.relative_to(path)) for each in path.rglob("*"))
+    """What is there, but for the lock of the run that has it."""
+    return sorted(str(each.relative_to(path)) for each in path.rglob("*") if each.name != LOCK)
 
 
 # The folder

@@ -8,12 +8,19 @@ from typing import NamedTuple
 from pytest_twin.model.columns import Column
 
 MIB = 1 << 20
+CRASHED, INTERRUPTED = "crashed", "interrupted"
 
 _WHICH = (
     Column("nodeid", "", "The test.", None),
     Column("attempt", "", "1, and more where a plugin runs it again.", 0),
     Column("worker", "", "The pytest-xdist worker; empty without.", None),
-    Column("outcome", "", "passed, failed, skipped, xfailed, xpassed or error.", None),
+    Column("host", "", "Which host it was on, where there are several; empty for pytest's own.", None),
+    Column(
+        "outcome",
+        "",
+        "passed, failed, skipped, xfailed, xpassed or error; crashed (the process died), interrupted (the run ended).",
+        None,
+    ),
     Column("start", "", "When it began: ISO 8601, UTC.", None),
     Column("elapsed_s", "s", "The same, as monotonic time since the run began."),
     Column("duration_s", "s", "From there to its end, the time to apply a load included."),

@@ -20,6 +20,7 @@ COLUMNS = (
     Column("type", "", "`test`, `phase`, `note`, `gap`, or a load's kind (`cpu`, `memory`, `disk`).", None),
     Column("test", "", "The node id of the test it belongs to.", None),
     Column("worker", "", "The pytest-xdist worker; empty without.", None),
+    Column("host", "", "Which host it was on, where there are several; empty for pytest's own.", None),
     Column("target", "", "What was asked, as it was written.", None),
     Column("achieved", "", "What was really there, in the unit of the target.", None),
     Column("detail", "", "Text, or one JSON object.", None),
@@ -36,6 +37,7 @@ class Event(NamedTuple):
     type: str = NOTE
     test: str = ""
     worker: str = ""
+    host: str = ""
     target: str = ""
     achieved: str = ""
     detail: str = ""

@@ -18,14 +18,16 @@ def test_an_event_has_the_fields_of_the_file_after_the_time_stamp():
 
 
 def test_an_event_is_one_line():
-    event = Event(1.23456, START, "e1", "cpu", "t.py::test_x", "gw0", "cpu=75%", "74.9%", "two\nlines, and a comma")
+    event = Event(
+        1.23456, START, "e1", "cpu", "t.py::test_x", "gw0", "ci-2", "cpu=75%", "74.9%", "two\nlines, and a comma"
+    )
     assert event.row(CLOCK) == (
-        '2025-10-11T02:30:01.235Z,1.2346,start,e1,cpu,t.py::test_x,gw0,cpu=75%,74.9%,"two\\nlines, and a comma"\n'
+        '2025-10-11T02:30:01.235Z,1.2346,start,e1,cpu,t.py::test_x,gw0,ci-2,cpu=75%,74.9%,"two\\nlines, and a comma"\n'
     )
 
 
 def test_an_event_is_a_note_where_nothing_else_is_said():
-    assert Event(0.0, NOTE, detail="hello").row(CLOCK) == "2025-10-11T02:30:00.000Z,0.0000,note,,note,,,,,hello\n"
+    assert Event(0.0, NOTE, detail="hello").row(CLOCK) == "2025-10-11T02:30:00.000Z,0.0000,note,,note,,,,,,hello\n"
 
 
 def test_a_detail_without_fields_is_the_text_alone():
@@ -41,7 +43,7 @@ def test_what_json_does_not_know_is_written_as_text_in_a_detail():
     assert json.loads(detail(fields={"error": OSError("full")})) == {"error": "full"}
 
 
-@given(st.builds(Event, st.floats(0, 1e8), *[WORDS] * 8))
+@given(st.builds(Event, st.floats(0, 1e8), *[WORDS] * 9))
 @settings(max_examples=60, deadline=None)
 def test_an_event_is_read_back_as_it_was_written(event):
     (row,) = records(header(FIELDS) + event.row(CLOCK))

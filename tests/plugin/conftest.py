@@ -56,6 +56,12 @@ def left(pytester):
     return Left(pytester.path / "twin-report")
 
 
+@pytest.fixture
+def few_plugins(pytester, monkeypatch):  # which forgets these options when it begins
+    """Each pytest-xdist worker imports all plugins that it is not told to leave out."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:asyncio -p no:anyio -p no:faulthandler")
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_left():
     """Whatever a test does, no stressor and no sampler survives it."""

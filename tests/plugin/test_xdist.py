@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_twin.model.attempt import EXACT, TREE_PEAK
+
 pytest.importorskip("xdist")
+pytestmark = pytest.mark.usefixtures("few_plugins")
 
 
 @pytest.fixture(autouse=True)
@@ -26,18 +29,69 @@ SUITE = """
 """
 
 
+TIMED = {"timestamp", "start", "elapsed_s", "duration_s", "setup_s", "call_s", "teardown_s"}
+OF_WORKERS = {"worker", "id"}  # an id begins with the worker's name
+
+
+def known(rows):
+    """Rows without what differs from run to run: times, figures, and who the worker was."""
+    left_out = TIMED | OF_WORKERS | {"achieved", "detail"} | {column.name for column in EXACT} | {TREE_PEAK}
+    return sorted(tuple((name, row[name]) for name in row if name not in left_out) for row in rows)
+
+
+def filled(rows):
+    """Which columns have values in any row."""
+    return {name for row in rows for name in row if row[name]} - {"worker", TREE_PEAK}
+
+
 def test_workers_and_no_workers_give_the_same_tables(pytester, left):
     pytester.makepyfile(SUITE)
-    tables = []
+    heads, told, found = [], [], []
     for count in ("0", "2"):
         pytester.runpytest_subprocess("-n", count).assert_outcomes(passed=5)
-        tests = sorted((row["nodeid"], row["outcome"], row["load"]) for row in left.tests)
-        events = sorted((row["event"], row["type"], row["test"], row["target"]) for row in left.events)
-        tables.append((tests, events))
+        heads.append([tuple(rows[0]) for rows in (left.samples, left.events, left.tests)])
+        told.append([known(left.tests), known(left.events)])
+        found.append([filled(left.tests), filled(left.events), sorted(path.name for path in left.folder.iterdir())])
         assert {bool(row["worker"]) for row in left.tests} == {count == "2"}
-    assert tables[0] == tables[1]
-    assert left.samples
+        assert [row["elapsed_s"] for row in left.events] == sorted((row["elapsed_s"] for row in left.events), key=float)
+    assert heads[0] == heads[1]
+    assert told[0] == told[1]
+    assert found[0] == found[1]
     assert list(left.folder.glob("*.part-*.csv")) == []
+
+
+MODES = ["load", "loadscope", "loadfile", "worksteal"]
+COUNTS_SAMPLERS = """
+    import os, psutil, pytest, time
+
+    @pytest.mark.parametrize("number", range(4))
+    @pytest.mark.xdist_group("one")
+    def test_it(number, twin_logger):
+        controller = psutil.Process(int(os.environ["CONTROLLER"]))
+        lines = [" ".join(child.cmdline()) for child in controller.children(recursive=True)]
+        assert sum("pytest_twin.sampling" in line for line in lines) == 1
+        time.sleep(0.1)
+"""
+
+
+@pytest.mark.parametrize(
+    "mode",
+    ["each", "loadgroup", *(pytest.param(mode, marks=pytest.mark.slow) for mode in MODES)],
+)
+def test_every_way_to_distribute_has_one_sampler_and_one_row_a_test(pytester, left, mode):
+    pytester.makeconftest("""
+        import os
+        def pytest_configure(config):
+            if not hasattr(config, "workerinput"): os.environ["CONTROLLER"] = str(os.getpid())
+    """)
+    pytester.makepyfile(COUNTS_SAMPLERS)
+    times = 2 if mode == "each" else 1
+    arguments = ["--dist=each", "--tx=2*popen"] if mode == "each" else ["-n2", f"--dist={mode}"]
+    pytester.runpytest_subprocess(*arguments).assert_outcomes(passed=4 * times)
+    name = "test_every_way_to_distribute_has_one_sampler_and_one_row_a_test.py::test_it"
+    assert sorted(row["nodeid"] for row in left.tests) == sorted([f"{name}[{number}]" for number in range(4)] * times)
+    assert {row["test"] for row in left.events if row["test"]} == {row["nodeid"] for row in left.tests}
+    assert len({row["id"] for row in left.events if row["event"] == "start"}) == 4 * times
 
 
 def test_a_schedule_is_played_once_by_the_controller(pytester, left):

@@ -1,0 +1,98 @@
+"""Whose a report directory is now: a lock of the kernel (fcntl(2)), which is free as soon as its holder ends.
+
+It belongs to the process and no child inherits it, so nothing that a test leaves running keeps the next run out.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+FAR = 1 << 30  # Windows lets nobody read a byte that is locked, so it is one that is not there
+LONGEST = 4096
+HELD = {errno.EAGAIN, errno.EACCES, errno.EDEADLK}  # whatever else is said comes from a file system without locks
+
+
+class HeldError(OSError):
+    """Another run has the directory; the message says which."""
+
+
+class Claim:
+    """A directory that this process has for itself until `release`, or until it ends."""
+
+    def __init__(self, path: Path) -> None:
+        """Take it.
+
+        Args:
+            path: The lock file.
+
+        Raises:
+            HeldError: Another process has it.
+            OSError: The file cannot be opened.
+        """
+        self._path = path
+        self._fd = _taken(path)
+        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        os.ftruncate(self._fd, 0)
+        os.write(self._fd, json.dumps({"pid": os.getpid(), "host": platform.node(), "since": since}).encode())
+
+    def release(self) -> None:
+        """Let others have it; a second time does nothing."""
+        fd, self._fd = self._fd, -1
+        if fd < 0:
+            return
+        if sys.platform == "win32":  # where no file can be removed that is open
+            os.close(fd)
+            self._path.unlink(missing_ok=True)
+        else:  # and here nobody else can have it yet
+            self._path.unlink(missing_ok=True)
+            os.close(fd)
+
+
+def _taken(path: Path) -> int:
+    """The descriptor of the file that is at the path, locked; the last holder may be removing it just now."""
+    while True:
+        fd = os.open(path, FLAGS, 0o600)
+        try:
+            _lock(fd)
+        except OSError as error:
+            if error.errno in HELD:
+                said = _holder(fd)
+                os.close(fd)
+                raise HeldError(error.errno, said) from None
+        try:
+            if os.path.samestat(os.fstat(fd), path.stat()):
+                return fd
+        except FileNotFoundError:
+            pass
+        os.close(fd)
+
+
+def _lock(fd: int) -> None:
+    if sys.platform == "win32":
+        os.lseek(fd, FAR, os.SEEK_SET)
+        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+        os.lseek(fd, 0, os.SEEK_SET)
+    else:
+        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _holder(fd: int) -> str:
+    """Who has it, as far as can be told: it may be writing that just now."""
+    try:
+        os.lseek(fd, 0, os.SEEK_SET)
+        found = json.loads(os.read(fd, LONGEST))
+        return f"process {int(found['pid'])} on {found['host']}, since {found['since']}"
+    except (OSError, ValueError, TypeError, KeyError):
+        return "another process"

@@ -1,0 +1,71 @@
+"""What the controller of pytest-xdist workers does for them: it hands on clock and folder, and ends what they left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_twin.model.attempt import CRASHED, INTERRUPTED
+from pytest_twin.run_folder import ANNOTATIONS, RunFolderError
+
+if TYPE_CHECKING:
+    from pytest_twin.runtest import Run
+
+
+class Workers:
+    """Hooks of pytest-xdist, registered where tests run in workers."""
+
+    def __init__(self, run: Run) -> None:
+        self._run, self._folder = run, run.folder
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_setupnodes(self) -> None:
+        """Have the folder, if it is there, and remove what a run left in it that was killed."""
+        if self._folder.path.is_dir():
+            try:
+                self._folder.claim()
+                self._folder.forget_parts()
+            except RunFolderError as error:
+                self._run.held = str(error)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Give a worker our clock and our folder."""
+        run = self._run
+        node.workerinput.update(
+            twin_clock=[run.clock.began, run.clock.epoch],
+            twin_folder=str(self._folder.path),
+            twin_apart=run.apart,
+            twin_held=run.held,
+        )
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self) -> None:
+        """Record as soon as a worker has collected a test that asks for it: it has opened its part by then."""
+        self._follow()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """Hear from a worker what is wrong with the tests' marks; end for one that died what it had begun."""
+        self._run.worker_error = self._run.worker_error or getattr(node, "workeroutput", {}).get("twin_error", "")
+        self._follow()  # a test may have asked for a fixture of ours while it ran
+        if error:
+            self._end(CRASHED, node.gateway.id)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:
+        """End what those left that were stopped: pytest-xdist has taken all of them down."""
+        self._end(INTERRUPTED)
+        if self._run.recording is None:
+            self._folder.release()
+
+    def _follow(self) -> None:
+        if self._run.recording is None and not self._run.held and self._folder.parts(ANNOTATIONS):
+            self._run.start()
+
+    def _end(self, outcome: str, worker: str = "*") -> None:
+        if self._run.recording is not None:
+            from pytest_twin.crashed import end_what_is_open
+
+            end_what_is_open(self._run.recording, worker, outcome, self._run.keeps)

@@ -1,0 +1,234 @@
+"""Beside other plugins, and with the options of pytest itself: each attempt has one row, and nothing else changes."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="fork and signals of POSIX")
+
+SUITE = """
+    import pytest
+
+    @pytest.mark.stress(cpu=1)
+    def test_passes(): pass
+
+    def test_fails(): assert False
+
+    @pytest.mark.stress(cpu=1)
+    def test_is_last(): pass
+"""
+
+
+def attempts(left):
+    """(test, attempt, outcome) in the order of time."""
+    return [(row["nodeid"].rpartition("::")[2], row["attempt"], row["outcome"]) for row in left.tests]
+
+
+def each_ended_once(left):
+    """Whether everything that started has one end, and ids name one thing each."""
+    started = [row["id"] for row in left.events if row["event"] == "start"]
+    ended = [row["id"] for row in left.events if row["event"] in {"end", "abort"}]
+    return len(set(started)) == len(started) and sorted(started) == sorted(ended)
+
+
+def test_rerunfailures_has_a_row_and_a_window_for_each_attempt(pytester, left):
+    pytest.importorskip("pytest_rerunfailures")
+    pytester.makepyfile("""
+        import pytest
+        tries = []
+
+        @pytest.mark.flaky(reruns=2)
+        @pytest.mark.stress(cpu=1)
+        def test_is_flaky(twin_logger):
+            tries.append(1)
+            twin_logger.annotate(f"try {len(tries)}")
+            assert len(tries) > 2
+    """)
+    pytester.runpytest_subprocess("-p", "no:xdist").assert_outcomes(passed=1)
+    assert attempts(left) == [("test_is_flaky", "1", "failed"), ("test_is_flaky", "2", "failed"),
+                              ("test_is_flaky", "3", "passed")]  # fmt: skip
+    assert each_ended_once(left)
+    windows = left.spans("test")
+    loads = left.spans("cpu")
+    assert len(windows) == len(loads) == 3
+    assert all(began <= load[0] <= load[1] <= ended for (began, ended), load in zip(windows, loads, strict=True))
+    assert len({row["folder"] for row in left.tests}) == 3
+
+
+@posix
+@pytest.mark.parametrize("method", ["thread", pytest.param("signal", marks=pytest.mark.slow)])
+def test_a_test_that_times_out_has_its_row_and_its_load_ends(pytester, left, method):
+    pytest.importorskip("pytest_timeout")
+    pytester.makepyfile("""
+        import pytest, time
+
+        @pytest.mark.stress(cpu=1)
+        def test_hangs(): time.sleep(60)
+    """)
+    pytester.runpytest_subprocess("--timeout=3", f"--timeout-method={method}")
+    if method == "signal":
+        assert attempts(left) == [("test_hangs", "1", "failed")]
+        assert each_ended_once(left)
+    else:  # which ends the whole process: what was written until then is there
+        assert [(row["event"], row["type"]) for row in left.events] == [("start", "test"), ("start", "cpu")]
+        assert left.samples
+
+
+FORKS = """
+    import os, pytest, signal
+
+    @pytest.mark.stress(cpu=1)
+    def test_passes(): pass
+
+    @pytest.mark.stress(cpu=1)
+    def test_dies(): os.kill(os.getpid(), signal.SIGSEGV)
+
+    @pytest.mark.stress(cpu=1)
+    def test_is_last(twin_logger): twin_logger.annotate("last")
+"""
+
+
+@posix
+@pytest.mark.parametrize("more", [["--twin-schedule=plan.json"], pytest.param(["-n1"], marks=pytest.mark.slow)])
+def test_forked_tests_have_a_row_each_also_one_that_dies(pytester, left, more):
+    pytest.importorskip("pytest_forked")
+    pytester.makefile(".json", plan='{"events": [{"duration": "60s", "cpu": 1}]}')
+    pytester.makepyfile(FORKS)
+    pytester.runpytest_subprocess("--forked", "-p", "no:faulthandler", *more)  # 1.7.5 fails every test of pytest 9.2
+    assert attempts(left) == [("test_passes", "1", "passed"), ("test_dies", "1", "crashed"),
+                              ("test_is_last", "1", "passed")]  # fmt: skip
+    assert each_ended_once(left)
+    ends = [row for row in left.loads("end") + left.loads("abort") if row == ("cpu", "1")]
+    assert len(ends) == 3 + ("plan" in more[0])
+
+
+def test_randomly_shuffles_with_us_as_without_us(pytester, left):
+    pytest.importorskip("pytest_randomly")
+    pytester.makepyfile("""
+        import pytest, random
+
+        @pytest.mark.parametrize("number", range(12))
+        def test_it(number): print("drew", number, random.random())
+    """)
+    orders = []
+    for flags in ([], ["--twin"]):
+        result = pytester.runpytest_subprocess("-q", "-rP", "-p", "no:xdist", "-p", "no:cacheprovider",
+                                               "--randomly-seed=7", *flags)  # fmt: skip
+        orders.append([line for line in result.outlines if line.startswith("drew")])
+    assert orders[0] == orders[1]
+    assert len(orders[0]) == 12
+    assert [row["nodeid"].rpartition("[")[2][:-1] for row in left.tests] == [line.split()[1] for line in orders[0]]
+
+
+def test_subtests_are_within_the_window_of_their_test(pytester, left):
+    pytest.importorskip("_pytest.subtests", reason="pytest 9 has subtests of its own")
+    pytester.makepyfile("""
+        import pytest, unittest
+
+        @pytest.mark.stress(cpu=1)
+        def test_parts(subtests):
+            for number in range(3):
+                with subtests.test(number=number):
+                    assert number != 1
+
+        class TestIt(unittest.TestCase):
+            @pytest.mark.stress(cpu=1)
+            def test_unit(self):
+                for number in range(3):
+                    with self.subTest(number=number):
+                        self.assertNotEqual(number, 1)
+    """)
+    assert pytester.runpytest().ret == pytest.ExitCode.TESTS_FAILED
+    assert attempts(left) == [("test_parts", "1", "failed"), ("test_unit", "1", "failed")]
+    assert each_ended_once(left)
+
+
+def test_fixtures_of_class_and_module_are_within_the_window_of_the_test_that_needs_them_first(pytester, left):
+    pytester.makepyfile("""
+        import pytest, time
+        pytestmark = pytest.mark.stress(cpu=1)
+
+        @pytest.fixture(scope="module")
+        def server():
+            time.sleep(0.2)
+            yield
+            time.sleep(0.2)
+
+        @pytest.fixture(scope="class")
+        def client(server): time.sleep(0.1)
+
+        class TestIt:
+            def test_first(self, client): pass
+            def test_second(self, client): pass
+
+        def test_last(server): pass
+    """)
+    pytester.runpytest().assert_outcomes(passed=3)
+    first, second, last = left.tests
+    assert float(first["setup_s"]) > 0.3 > float(second["setup_s"])
+    assert float(last["teardown_s"]) > 0.2 > float(second["teardown_s"])
+    assert {row["load"] for row in left.tests} == {"cpu=1"}
+
+
+# Options of pytest
+
+
+def test_a_run_that_stops_at_the_first_failure_has_the_rows_up_to_it(pytester, left):
+    pytester.makepyfile(SUITE)
+    pytester.runpytest("-x").assert_outcomes(passed=1, failed=1)
+    assert attempts(left) == [("test_passes", "1", "passed"), ("test_fails", "1", "failed")]
+
+
+@pytest.mark.parametrize("flag", ["--lf", pytest.param("--sw", marks=pytest.mark.slow)])
+def test_a_run_of_what_failed_before_has_its_rows_only(pytester, left, flag):
+    pytester.makepyfile(SUITE)
+    pytester.runpytest("--twin", *(["--sw"] if flag == "--sw" else []))
+    pytester.runpytest("--twin", flag).assert_outcomes(failed=1, deselected=1 if flag == "--sw" else 0)
+    assert attempts(left) == [("test_fails", "1", "failed")]
+
+
+def test_a_run_without_the_cache_is_recorded(pytester, left):
+    pytester.makepyfile(SUITE)
+    pytester.runpytest("-p", "no:cacheprovider").assert_outcomes(passed=2, failed=1)
+    assert len(left.tests) == 3
+
+
+@pytest.mark.slow
+def test_no_xdist_and_xdist_without_workers_are_recorded_alike(pytester, left):
+    pytest.importorskip("xdist")
+    pytester.makepyfile(SUITE)
+    found = []
+    for flags in (["-p", "no:xdist"], ["-p", "xdist", "-n0"]):
+        pytester.runpytest_subprocess(*flags).assert_outcomes(passed=2, failed=1)
+        found.append((attempts(left), [(row["event"], row["type"], row["id"], row["worker"]) for row in left.events]))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("flag", ["--setup-only", "--setup-plan"])
+def test_where_only_fixtures_run_no_load_is_applied(pytester, left, flag):
+    pytester.makepyfile(SUITE)
+    assert pytester.runpytest(flag).ret == pytest.ExitCode.OK
+    assert [row for row in left.events if row["target"]] == []
+    assert {row["outcome"] for row in left.tests} == {""}  # none was called
+
+
+@posix
+@pytest.mark.parametrize(("flag", "words"), [("--pdb", b"continue\n"), ("--trace", b"continue\n" * 3)])
+def test_a_run_in_the_debugger_is_recorded_and_its_loads_rest(pytester, left, flag, words):
+    pytester.makepyfile(SUITE)
+    child = pytester.popen([sys.executable, "-m", "pytest", "-p", "no:hypothesispytest", flag], stdin=-1, stdout=-1,
+                           stderr=-2)  # fmt: skip
+    said, _ = child.communicate(words, timeout=60)
+    assert child.returncode == pytest.ExitCode.TESTS_FAILED, said.decode()
+    assert attempts(left) == [("test_passes", "1", "passed"), ("test_fails", "1", "failed"),
+                              ("test_is_last", "1", "passed")]  # fmt: skip
+    assert each_ended_once(left)
+
+
+def test_without_the_plugin_marks_and_runs_are_as_pytest_has_them(pytester):
+    pytester.makepyfile(SUITE)
+    result = pytester.runpytest("-p", "no:twin")
+    result.assert_outcomes(passed=2, failed=1)
+    assert not (pytester.path / "twin-report").exists()

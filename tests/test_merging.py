@@ -1,0 +1,131 @@
+"""``pytest-twin merge``: several run folders become one."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import os
+
+import pytest
+from click.testing import CliRunner
+
+import pytest_twin
+from pytest_twin.cli import main
+from pytest_twin.model import attempt
+from pytest_twin.model.clock import Clock
+from pytest_twin.model.event import END, START, TEST, Event
+from pytest_twin.model.table import header, record
+from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, HEADERS, HOSTS, TESTS, RunFolder
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Makes a run folder of a run that began then, with a test and two samples."""
+
+    def made(name, epoch):
+        folder, clock = RunFolder(tmp_path / name), Clock(0.0, epoch)
+        folder.make()
+        folder.release()
+        folder.write_json(FINGERPRINT, {"pytest_twin": "0", "of": name})
+        samples = "".join(f"{clock.stamp(at)},{at:.4f},-{at}\n" for at in (0.5, 1.5))
+        (folder / DATASET).write_text("timestamp,elapsed_s,cpu_percent\n" + samples)
+        events = [Event(1.0, START, "t1", TEST, "a.py::t"), Event(2.0, END, "t1", TEST, "a.py::t", detail="=passed")]
+        (folder / ANNOTATIONS).write_text(header(HEADERS[ANNOTATIONS]) + "".join(each.row(clock) for each in events))
+        cells = {"nodeid": "a.py::t", "attempt": 1, "outcome": "passed", "start": clock.stamp(1.0), "elapsed_s": "1.0"}
+        row = record([cells.get(column.name) for column in attempt.COLUMNS])
+        (folder / TESTS).write_text(header(HEADERS[TESTS]) + row)
+        return folder.path
+
+    return made
+
+
+@pytest.fixture
+def merge(tmp_path, monkeypatch):
+    """Merges as typed; the lines that it prints."""
+    monkeypatch.chdir(tmp_path)
+
+    def merged(*words, status=0):
+        done = CliRunner().invoke(main, ["merge", *words])
+        assert done.exit_code == status, done.output
+        return done.output.splitlines()
+
+    return merged
+
+
+def rows(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_any_number_of_runs_become_one_on_one_time_axis(run, merge, tmp_path):
+    for name, epoch in (("linux", 1000.0), ("mac", 1100.0), ("windows", 1050.0)):
+        run(name, epoch)
+    told = merge("linux", "mac", "windows", "-o", "all")
+    assert told == [*(f"{name}: 2 samples, 2 events, 1 tests" for name in ("linux", "mac", "windows")), "files: all"]
+    events = rows(tmp_path / "all" / ANNOTATIONS)
+    assert [(row["host"], float(row["elapsed_s"]), row["id"]) for row in events] == [
+        (name, at + since, f"{name}/t1")
+        for name, since in (("linux", 0), ("windows", 50), ("mac", 100))
+        for at in (1, 2)
+    ]
+    assert {row["detail"] for row in events} == {"", "'=passed"}  # made safe once, not twice
+    assert [row["host"] for row in rows(tmp_path / "all" / TESTS)] == ["linux", "windows", "mac"]
+    stream = rows(tmp_path / "all" / "hosts" / "mac" / DATASET)
+    assert [(row["elapsed_s"], row["cpu_percent"], row["host"]) for row in stream] == [
+        ("100.5000", "-0.5", "mac"),
+        ("101.5000", "-1.5", "mac"),
+    ]
+    hosts = json.loads((tmp_path / "all" / HOSTS).read_text())
+    assert {name: host["fingerprint"]["of"] for name, host in hosts.items()} == {name: name for name in hosts}
+    loaded = pytest_twin.load(tmp_path / "all").samples
+    assert loaded["host"].tolist() == ["linux"] * 2 + ["windows"] * 2 + ["mac"] * 2
+    assert loaded["cpu_percent"].sum() == -6.0
+
+
+def test_what_was_merged_can_be_merged_again(run, merge, tmp_path):
+    run("a", 10.0), run("b", 20.0), run("c", 30.0)
+    merge("a", "b", "-o", "ab")
+    merge("ab", "c", "-o", "all")
+    assert [row["host"] for row in rows(tmp_path / "all" / TESTS)] == ["ab-a", "ab-b", "c"]
+    assert sorted(path.name for path in (tmp_path / "all" / "hosts").iterdir()) == ["ab-a", "ab-b", "c"]
+    merge("a", "c", "-o", "all")  # a later merge replaces it
+    assert sorted(path.name for path in (tmp_path / "all" / "hosts").iterdir()) == ["a", "c"]
+
+
+def test_what_a_killed_run_left_is_merged_too(run, merge, tmp_path):
+    killed = run("killed", 10.0)
+    with (killed / DATASET).open("a") as file:
+        file.write("1970-01-01T00:00:12.500Z,2.5000\nno time,2.6,1\n1970-01-01T00:00:13.5")
+    (killed / ANNOTATIONS).rename(killed / "annotations.part-gw0.csv")
+    (killed / TESTS).unlink()
+    assert merge("killed", "-o", "all")[0] == "killed: 2 samples, 2 events, 0 tests, 3 lines could not be read"
+
+
+def test_a_long_dataset_is_read_from_all_its_pieces(run, merge, tmp_path):
+    long = run("long", 10.0)
+    text = (long / DATASET).read_bytes()
+    (long / "system_metrics_dataset.0001.csv.gz").write_bytes(gzip.compress(text))
+    assert merge("long", "-o", "all")[0] == "long: 4 samples, 2 events, 1 tests"
+
+
+def test_what_cannot_be_merged_is_one_clear_line(run, merge, tmp_path):
+    run("a", 10.0)
+    (tmp_path / "nothing").mkdir()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "tests.csv").write_text("of somebody else\n")
+    for words, said in [
+        (["a", "nothing", "-o", "x"], f"nothing has no {DATASET}, {ANNOTATIONS} or {TESTS}; give the folder of a run"),
+        (["a", "gone", "-o", "x"], f"gone has no {DATASET}, {ANNOTATIONS} or {TESTS}; give the folder of a run"),
+        (["a", "-o", "a"], "a has a run that is to be merged; give another directory"),
+        (["a", "-o", "."], ". has a run that is to be merged; give another directory"),
+        (["a", "-o", "mine"], f"{tmp_path / 'mine'} has a tests.csv that is of no run; give another directory"),
+    ]:
+        assert merge(*words, status=1) == [f"Error: {said}"]
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+def test_a_run_that_may_not_be_read_is_one_clear_line(run, merge, tmp_path):
+    (run("a", 10.0) / TESTS).chmod(0)
+    assert merge("a", "-o", "x", status=1) == [f"Error: {tmp_path / 'a' / TESTS}: Permission denied"]
