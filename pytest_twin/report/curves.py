@@ -37,9 +37,8 @@ def _of_test(nodeid: str, rows: Sequence[Row]) -> Markup:
     about = f"Slowdown of {nodeid:.200} from no load on the left to all of it on the right"
     return html(
         '<article><h3>{}</h3><div class="pair"><figure><figcaption><span>times as slow, 1 to {:.1f}</span>'
-        '<span>{}</span></figcaption>{}'
-        '<div class="axis"><span>0 %</span><span>load</span><span>100 %</span></div></figure>'
-        '<div class="scroll">{}</div></div></article>',
+        '<span>{}</span></figcaption>{}<div class="axis"><span>0 %</span><span>load</span><span>100 %</span></div>'
+        '</figure><div class="scroll">{}</div></div></article>',
         identity(nodeid), top, keys, svg(lines, about), _table(ranked),
     )  # fmt: skip
 
