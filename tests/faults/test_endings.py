@@ -59,7 +59,7 @@ def test_a_run_that_ends_in_the_middle_of_a_test_leaves_no_load(start, how):
     body, status = HARD[how]
     run = start(
         f"import ctypes, os, pytest, time\n@pytest.mark.stress(cpu=2, mem='20MiB')\ndef test_it(): {body}\n",
-        *(["-o", "faulthandler_timeout=0.5", "-o", "faulthandler_exit_on_timeout=true"] if how == "time-out" else []),
+        *(["-o", "faulthandler_timeout=3", "-o", "faulthandler_exit_on_timeout=true"] if how == "time-out" else []),
     )
     assert run.wait()[0] == status
     seconds_until(lambda: not run.processes(), within=GONE_WITHIN_S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 import time
 
@@ -51,7 +52,7 @@ def test_loads_rest_while_the_run_is_stopped_and_the_gap_is_marked(start, number
 @pytest.mark.slow
 def test_a_post_mortem_of_a_failed_test_has_no_load_beside_it(run):
     body = "import pytest\n@pytest.mark.stress(cpu=1)\ndef test_it(): assert False\n"
-    (done, status, said) = run(body, "--pdb", stdin=open("/dev/null"))  # noqa: SIM115 - its end ends pdb
+    (done, status, said) = run(body, "--pdb", stdin=subprocess.DEVNULL)  # its end ends pdb
     assert status in {pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED}, said
     assert done.loads("end") == [("cpu", "1")]
     assert done.processes() == []
