@@ -25,7 +25,7 @@ def test_the_examples_pass_under_their_schedule_and_can_be_analysed(examples):
                "--twin-schedule=examples/schedule.json", "--rootdir=examples"]  # fmt: skip
     done = subprocess.run(command, cwd=examples, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "8 passed" in done.stdout
+    assert "11 passed" in done.stdout
     pytest.importorskip("matplotlib")
     analyse = [sys.executable, "examples/analyse.py", "twin-report"]
     done = subprocess.run(analyse, cwd=examples, capture_output=True, text=True, check=False)
