@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
+
+from pytest_twin.run_folder import RunFolder
 
 PASSING = "def test_one(): pass\ndef test_two(): pass\n"
 
@@ -161,3 +164,18 @@ def test_a_report_directory_within_the_tests_removes_no_test(pytester):
     for _ in range(2):
         pytester.runpytest("--twin", "--twin-per-test=all", "--twin-report-dir=.").assert_outcomes(passed=1)
     assert (folder / "test_it.py").exists()
+
+
+@pytest.mark.parametrize("flags", [["--twin"], pytest.param(["-n1"], marks=pytest.mark.slow)])
+def test_a_report_directory_that_another_run_has_is_a_usage_error(pytester, left, flags):
+    pytester.makepyfile("def test_it(twin_logger): pass")
+    folder = RunFolder(left.folder)
+    folder.make()
+    before = sorted(path.name for path in left.folder.iterdir())
+    result = pytester.runpytest_subprocess(*flags)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    said = f"ERROR: --twin-report-dir: {left.folder} is in use by process {os.getpid()} on *; wait for its end, or *"
+    (result.stderr if flags == ["--twin"] else result.stdout).fnmatch_lines([said])
+    assert sorted(path.name for path in left.folder.iterdir()) == before
+    folder.release()
+    pytester.runpytest_subprocess(*flags).assert_outcomes(passed=1)
