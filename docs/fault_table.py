@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 import platform
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
@@ -180,9 +180,9 @@ def results(junit: Path) -> dict[tuple[str, str], str]:
     }  # fmt: skip
 
 
-def page(junit: Path) -> str:
-    """The page."""
-    found = results(junit)
+def page(runs: Sequence[Path]) -> str:
+    """The page, from the results of these runs; of a test that is in several, the last one counts."""
+    found = {test: said for run in runs for test, said in results(run).items()}
     where = f"{platform.system()}, {platform.machine()}, Python {platform.python_version()}"
     lines = [HEAD.format(where=where)]
     for key, row in ROWS.items():

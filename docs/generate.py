@@ -108,10 +108,10 @@ def main() -> None:
     for name, page in PAGES.items():
         (HERE / name).write_text(page(), encoding="utf-8")
     README.write_text(readme(), encoding="utf-8")
-    for junit in sys.argv[1:]:
+    if sys.argv[1:]:
         from fault_table import page as faults_page
 
-        (HERE / "faults.md").write_text(faults_page(Path(junit)), encoding="utf-8")
+        (HERE / "faults.md").write_text(faults_page([Path(junit) for junit in sys.argv[1:]]), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from pytest_twin.model.schedule_reading import MOST_PROBLEMS
 from pytest_twin.player import LARGEST_FILE, open_schedule
 from stressors import kinds
 
+pytestmark = pytest.mark.fault("schedules")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes and devices")
 BURN = {"duration": "1s", "cpu": 1}
 VALID = {

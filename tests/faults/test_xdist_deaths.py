@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import psutil
 import pytest
 from runs import GONE_WITHIN_S, seconds_until
 
@@ -24,6 +25,14 @@ def test_loaded(number):
 """
 
 
+def is_below(worker: psutil.Process, process: psutil.Process) -> bool:
+    """Whether a worker, or what it started, started a process; one that has ended meanwhile is nobody's."""
+    try:
+        return worker in process.parents()
+    except psutil.NoSuchProcess:
+        return False
+
+
 @pytest.mark.parametrize(
     "roles",
     [("pytest",), ("worker",), pytest.param(("pytest", "worker"), marks=pytest.mark.slow)],
@@ -33,11 +42,11 @@ def test_loads_end_at_once_and_what_was_recorded_stays(start, roles):
     run = start(LOADED, "-p", "xdist.plugin", "-n", "2", "--twin")
     seconds_until(lambda: run.ended() > 3)
     killed = run.processes(roles[-1])[0]
-    doomed = [each for each in run.processes("stressor") + run.processes("supervisor")
-              if "pytest" in roles or killed in each.parents()]  # fmt: skip
+    ours = run.processes("stressor") + run.processes("supervisor")
+    doomed = [each for each in ours if "pytest" in roles or is_below(killed, each)]
     assert doomed
     run.kill(*roles)
-    seconds_until(lambda: not any(each.is_running() and each.status() != "zombie" for each in doomed), GONE_WITHIN_S)
+    seconds_until(lambda: not any(each in run.processes() for each in doomed), within=GONE_WITHIN_S)
     ended = run.ended()
     run.process.kill()
     seconds_until(lambda: not run.processes(), within=30)  # a worker ends when pytest-xdist lets it

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 pytest.importorskip("xdist")
-pytestmark = pytest.mark.usefixtures("few_plugins")
+pytestmark = [pytest.mark.usefixtures("few_plugins"), pytest.mark.fault("xdist")]
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
 DIES = """
