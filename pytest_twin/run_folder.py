@@ -118,8 +118,8 @@ class RunFolder:
             raise RunFolderError(
                 f"{self.path} is in use by {error.strerror}; wait for its end, or give another directory"
             ) from None
-        except OSError:
-            raise RunFolderError(f"{self.path} cannot be written; give another directory") from None
+        except OSError as error:
+            raise RunFolderError(f"{self.path} cannot be written ({error.strerror}); give another directory") from None
 
     def release(self) -> None:
         """Let the next run have it."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 import pytest
 
-from pytest_twin import run_folder
+from pytest_twin import private
 from pytest_twin.rows import Rows
 from pytest_twin.run_folder import RunFolder, RunFolderError
 
@@ -63,7 +62,10 @@ def test_a_disk_without_any_room_is_one_usage_error_before_any_test(run, disk):
                              before=before)  # fmt: skip
     assert status == pytest.ExitCode.USAGE_ERROR, said
     (line,) = [line for line in said.splitlines() if line.startswith("ERROR:")]
-    assert line == f"ERROR: --twin-report-dir: {left.folder / 'report' / 'fingerprint.json'}: No space left on device"
+    assert line == (
+        f"ERROR: --twin-report-dir: {left.folder / 'report'} cannot be written (No space left on device); "
+        "give another directory"
+    )
     assert not (left.folder / "it-ran").exists()
 
 
@@ -72,13 +74,19 @@ def test_a_device_without_room_takes_no_row():
         Rows("/dev/full", "a,b\n")
 
 
-def test_a_file_that_does_not_become_whole_is_removed(tmp_path, monkeypatch):
+def test_a_file_that_does_not_become_whole_leaves_what_was_there(tmp_path, monkeypatch):
     real = os.open
-    monkeypatch.setattr(run_folder.os, "open", lambda path, flags, mode: real("/dev/full", flags & ~os.O_CREAT, mode)
-                        if str(path).endswith(".json") else real(path, flags, mode))  # fmt: skip
+
+    def full(path, flags, mode=0o777, *, dir_fd=None):
+        if str(path).endswith(".json.tmp"):
+            return real("/dev/full", os.O_WRONLY)
+        return real(path, flags, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(private.os, "open", full)
     folder = RunFolder(tmp_path)
-    Path(folder / "x.json").touch()
+    (folder / "x.json").write_text("{}")
     with pytest.raises(RunFolderError) as caught:
-        folder.write_json("x.json", {})
+        folder.write_json("x.json", {"a": 1})
     assert str(caught.value) == f"{tmp_path / 'x.json'}: No space left on device"
-    assert not (tmp_path / "x.json").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+    assert (folder / "x.json").read_text() == "{}"
