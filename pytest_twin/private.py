@@ -144,7 +144,8 @@ def distrust(path: Path) -> str:
         return ""
     ours = {0, os.geteuid()}
     try:
-        if path.is_symlink() and path.lstat().st_uid not in ours:
+        link = os.lstat(path)
+        if stat.S_ISLNK(link.st_mode) and link.st_uid not in ours:
             return "is a link of another user's; give a directory of your own"
         found = path.stat()
     except OSError:

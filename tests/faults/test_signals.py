@@ -11,6 +11,8 @@ import time
 import pytest
 from runs import GONE_WITHIN_S, seconds_until
 
+from pytest_twin.run_folder import LOCK
+
 pytestmark = [
     pytest.mark.fault("signals"),
     pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc"),
@@ -40,7 +42,7 @@ def nothing_is_left_of(run):
     assert len(run.tests) >= run.ended() - 1
     assert sum((row["event"], row["type"]) == ("end", "test") for row in run.events) >= run.ended() - 1
     assert all(row["elapsed_s"] for row in run.samples)
-    assert {path.suffix for path in run.report.iterdir() if path.name != ".gitignore"} <= {".csv", ".json", ""}
+    assert {path.suffix for path in run.report.iterdir() if path.name not in {".gitignore", LOCK}} <= {".csv", ".json", ""}
 
 
 @pytest.mark.parametrize("numbers", each_once([*TIMES, *RARE]), ids=str)

@@ -115,9 +115,9 @@ def test_a_wrong_limit_is_told_at_once(pytester, limit, said):
 
 
 def test_a_strict_event_of_the_sessions_schedule_fails_the_run(pytester):
-    event = {"duration": "100ms", "disk": "1MB/s", "directory": "/no/such/place", "strict": True}
+    event = {"duration": "5s", "disk": "1MB/s", "directory": "/no/such/place", "strict": True}
     (pytester.path / "plan.json").write_text(json.dumps({"events": [event]}))
-    pytester.makepyfile("import time\ndef test_it(): time.sleep(0.3)")
+    pytester.makepyfile("import time\ndef test_it(): time.sleep(1)")
     result = pytester.runpytest("--twin-schedule=plan.json")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["ERROR: disk=1MB/s strict: /no/such/place is no directory"])
