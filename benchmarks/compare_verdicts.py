@@ -78,7 +78,13 @@ def measured(directory: Path, runs: int) -> list[pd.DataFrame]:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--twin-save=pool", suite.name]
     for _ in range(runs - len(list(directory.glob(".twin-baselines/pool/*")))):
         subprocess.run(command, cwd=directory, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return [load(path).tests for path in find("pool", directory / ".twin-baselines", directory).paths]
+    return [bare(load(path).tests) for path in find("pool", directory / ".twin-baselines", directory).paths]
+
+
+def bare(tests: pd.DataFrame) -> pd.DataFrame:
+    """Without what the columns mean, which pandas would copy deeply with each group that is drawn."""
+    tests.attrs = {}
+    return tests
 
 
 def usual(run: pd.DataFrame) -> pd.DataFrame:
@@ -160,6 +166,11 @@ def noise(runs: Sequence[pd.DataFrame]) -> None:
     show("CPU time of a run, all tests as 1", means.tolist())
     more = [grid[name.replace(USUAL, SLOWER)].median() / grid[name].median() for name in usuals]
     show("the variants' CPU time, as a ratio", more)
+    added = [1000 * (grid[name.replace(USUAL, SLOWER)].median() - grid[name].median()) for name in usuals]
+    show("the variants' CPU time, in addition", added, "ms")
+    floor = 1000 * LIMIT.measure.floor
+    told = sum(each >= floor for each in added)
+    print(f"  {told} of {len(added)} add at least {floor:g} ms, the floor below which nothing is called more")
 
 
 def main() -> None:

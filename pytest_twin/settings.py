@@ -116,9 +116,12 @@ def _word(raw: object) -> str:
 
 def _limits(raw: object) -> tuple[Limit, ...]:
     """Limits of what may be more; ones that were read already stay."""
-    from pytest_twin.model.measure import limits
+    from pytest_twin.model.measure import LimitError, limits
 
-    return limits([raw]) if isinstance(raw, str) else tuple(raw)  # type: ignore[arg-type]
+    try:
+        return limits([raw]) if isinstance(raw, str) else tuple(raw)  # type: ignore[arg-type]
+    except LimitError as error:
+        raise ValueError(f"cannot be read: {error}") from None
 
 
 def _one_of(known: tuple[str, ...]) -> Callable[[object], str]:

@@ -1,0 +1,128 @@
+"""Runs compared: what is called more or less, what breaks a limit, and what is said beside the figures."""
+
+from __future__ import annotations
+
+import random
+
+import pandas as pd
+import pytest
+
+from pytest_twin.analysis.changes import Change
+from pytest_twin.analysis.comparison import IncomparableError, Side, compare
+from pytest_twin.analysis.history import series
+from pytest_twin.model.measure import limits
+
+LAPTOP = {"cpu": {"model": "A", "logical": 8}, "memory": {"total_GB": 16.0}}
+LIMIT = limits(["cpu_seconds>10%"])
+
+
+def run(cpu_s, **others):
+    """The rows of a run in which each test took so many CPU seconds."""
+    rows = [
+        {"nodeid": name, "outcome": "passed", "load": "", "cpu_user_s": value, "cpu_system_s": 0.0,
+         "children_cpu_s": 0.0, "call_s": value, "peak_memory_MB": 50.0} | others.get(name, {})
+        for name, value in cpu_s.items()
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def noisy(seed, times, slower=1.0, tests=20):
+    """So many runs of tests of 0.1 s, whose figures differ by a few per cent; the first test may be slower."""
+    draw = random.Random(seed)
+    return [
+        run({f"t{at}": 0.1 * draw.gauss(1, 0.03) * (slower if at == 0 else 1) for at in range(tests)})
+        for _ in range(times)
+    ]
+
+
+def compared(before, after, limits=(), machines=(LAPTOP, LAPTOP)):
+    sides = zip(("old", "new"), (before, after), machines, strict=True)
+    return compare(*(Side(name, runs, [machine] * len(runs)) for name, runs, machine in sides), limits)
+
+
+def verdicts(comparison, test="t0"):
+    return {each.measure.name: each.verdict for each in comparison.differences if each.test == test}
+
+
+def test_a_real_change_is_found_and_the_other_tests_are_left_alone():
+    came = compared(noisy(1, 10), noisy(2, 10, slower=1.3), LIMIT)
+    assert {each.test for each in came.told} == {"t0"}
+    assert verdicts(came)["cpu_seconds"] == "more"
+    assert [(each.test, each.measure.name) for each in came.broken] == [("t0", "cpu_seconds")]
+    assert 1.1 < came.broken[0].low < came.broken[0].ratio < came.broken[0].high
+
+
+def test_what_became_cheaper_is_less_and_breaks_nothing():
+    came = compared(noisy(1, 10), noisy(2, 10, slower=0.7), LIMIT)
+    assert verdicts(came)["cpu_seconds"] == "less"
+    assert not came.broken
+
+
+def test_runs_that_are_the_same_seldom_raise_an_alarm():
+    alarms = sum(bool(compared(noisy(at, 6, tests=4), noisy(at + 99, 6, tests=4), LIMIT).told) for at in range(10))
+    assert alarms <= 2
+
+
+def test_single_runs_are_judged_by_their_ratio_and_it_is_said_that_this_is_a_guess():
+    came = compared([run({"a": 0.1, "b": 0.1})], [run({"a": 0.2, "b": 0.101})], LIMIT)
+    assert verdicts(came, "a")["cpu_seconds"] == "perhaps more"
+    assert [each.test for each in came.broken] == ["", "a"]
+    assert came.notes == [
+        "too few repetitions to be sure of anything (1 and 1): judged by ratio alone; "
+        "four and four are the least, ten and ten are good"
+    ]
+
+
+def test_a_difference_below_the_floor_is_none():
+    came = compared([run({"a": 0.001})], [run({"a": 0.004})], LIMIT)
+    assert not came.told
+    assert not came.broken
+
+
+def test_what_failed_is_not_compared_and_the_outcome_is_told():
+    after = [run({"a": 0.1, "b": 9.0}, b={"outcome": "failed"})]
+    came = compared([run({"a": 0.1, "b": 0.1})], after, LIMIT)
+    assert not verdicts(came, "b")
+    assert came.changes.outcomes == [Change("b", "passed", "failed")]
+
+
+def test_what_ran_under_another_load_is_not_compared():
+    came = compared([run({"a": 0.1, "b": 0.1})], [run({"a": 0.1, "b": 0.5}, b={"load": "cpu=2"})], LIMIT)
+    assert not verdicts(came, "b")
+    assert came.changes.loads == [Change("b", "", "cpu=2")]
+
+
+def test_new_removed_and_renamed_tests_are_told():
+    came = compared([run({"a.py::one": 1, "x": 1, "s": 1})], [run({"b.py::one": 1, "something": 1, "s": 1})])
+    assert came.changes.renamed == [Change("a.py::one", "a.py::one", "b.py::one")]
+    assert (came.changes.removed, came.changes.added) == (["a.py::one", "x"], ["b.py::one", "something"])
+
+
+def test_machines_that_differ_are_told_and_what_kernels_keep_of_memory_is_not():
+    assert not compared(
+        [run({"a": 1})], [run({"a": 1})], (), (LAPTOP, LAPTOP | {"memory": {"total_GB": 15.9}})
+    ).machines
+    other = {"cpu": {"model": "B", "logical": 8}, "memory": {"total_GB": 64.0}}
+    told = compared([run({"a": 1})], [run({"a": 1})], (), (LAPTOP, other)).machines
+    assert told == ["CPU A -> B", "memory in GiB 16.0 -> 64.0"]
+    assert compared([run({"a": 1})], [run({"a": 1})], (), (LAPTOP, None)).machines == ["no fingerprint of the second"]
+
+
+def test_a_figure_that_is_not_known_is_no_zero():
+    unknown = {"a": {"peak_memory_MB": None}}
+    came = compared([run({"a": 0.1}, **unknown)], [run({"a": 0.1})], limits(["peak_memory>1%"]))
+    assert "peak_memory" not in verdicts(came, "a")
+    assert came.notes[-1] == "peak_memory>1%: peak_memory was not measured on both sides"
+
+
+def test_runs_with_nothing_in_common_cannot_be_compared():
+    with pytest.raises(IncomparableError) as caught:
+        compared([run({"a": 1})], [run({"b": 1})])
+    assert str(caught.value) == "no test passed both in old and in new: nothing can be compared"
+
+
+def test_a_history_has_a_value_for_each_run_and_only_tests_that_passed_in_all():
+    found = series([run({"a": 0.1, "b": 1}), run({"a": 0.2, "b": 1}, b={"outcome": "failed"})])
+    assert found["cpu_seconds"] == pytest.approx([0.1, 0.2])
+    assert found["cpu_seconds a"] == pytest.approx([0.1, 0.2])
+    assert "cpu_seconds b" not in found

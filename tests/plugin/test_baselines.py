@@ -1,0 +1,79 @@
+"""Runs that are saved, and compared with what was saved."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+BURNS = """
+import time
+def test_burns():
+    until = time.process_time() + {}
+    while time.process_time() < until: pass
+def test_idle(): pass
+"""
+
+
+@pytest.fixture
+def run(pytester):
+    """Runs a suite of a test that takes so many CPU seconds; what pytest came to."""
+
+    def ran(cpu_s, *flags):
+        pytester.makepyfile(test_it=BURNS.format(cpu_s))
+        return pytester.runpytest_inprocess("--twin-interval=60", *flags)
+
+    return ran
+
+
+def test_a_run_is_saved_and_a_costlier_one_fails_against_it(run, pytester):
+    run(0.05, "--twin-save=main").stdout.fnmatch_lines(["saved as main/0001"])
+    kept = pytester.path / ".twin-baselines/main/0001"
+    assert {path.name for path in kept.iterdir()} == {"tests.csv", "fingerprint.json", "baseline.json"}
+    assert json.loads((kept / "baseline.json").read_text())["name"] == "main"
+    came = run(0.5, "--twin-compare=main", "--twin-fail-on=cpu_seconds>100%")
+    assert came.ret == pytest.ExitCode.TESTS_FAILED
+    came.assert_outcomes(passed=2)
+    came.stdout.fnmatch_lines(["compared: main (1 run) -> this run (1 run)", "*perhaps more*test_it.py::test_burns"])
+    came.stdout.fnmatch_lines(["FAILED cpu_seconds>100%: test_it.py::test_burns: *"])
+
+
+def test_a_run_is_compared_with_what_was_saved_before_it_and_then_saved_itself(run):
+    run(0.01, "--twin-save=main")
+    came = run(0.01, "--twin-save=main", "--twin-compare=last")
+    assert came.ret == 0
+    came.stdout.fnmatch_lines(["compared: main/0001 (1 run) -> this run (1 run)", "saved as main/0002"])
+
+
+def test_a_run_that_was_cut_short_is_neither_saved_nor_compared(pytester):
+    pytester.makepyfile("def test_bad(): assert False\ndef test_good(): pass")
+    came = pytester.runpytest_inprocess("--twin-interval=60", "--twin-save=main", "-x")
+    came.stdout.fnmatch_lines(["the run was cut short: it is neither saved nor compared"])
+    assert not (pytester.path / ".twin-baselines").exists()
+
+
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        (
+            "--twin-compare=main",
+            "--twin-compare: main: no baseline of * (nothing is saved there), and no folder with *",
+        ),
+        ("--twin-save=last", "twin_save: 'last' is no name of a baseline; use up to 64 of A-Z a-z 0-9 . _ -, *"),
+        ("--twin-save=../up", "twin_save: '../up' is no name of a baseline; use up to 64 of A-Z a-z 0-9 . _ -, *"),
+        (
+            "--twin-fail-on=cpu>1%",
+            "twin_fail_on: 'cpu>1%' cannot be read: 'cpu>1%': unknown cpu; known are cpu_seconds, duration, *",
+        ),
+    ],
+)
+def test_what_is_wrong_is_told_before_any_test_runs(run, flag, said):
+    came = run(0, flag)
+    assert came.ret == pytest.ExitCode.USAGE_ERROR
+    came.stderr.fnmatch_lines([f"ERROR: *{said}".replace("[", "[[]")])
+
+
+def test_under_xdist_the_controller_saves_the_run_once(run, pytester):
+    pytest.importorskip("xdist")
+    run(0.01, "--twin-save=main", "-n2").stdout.fnmatch_lines(["saved as main/0001"])
+    assert len(list((pytester.path / ".twin-baselines/main").iterdir())) == 1

@@ -1,0 +1,27 @@
+"""Run folders of made-up figures, for comparing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from pytest_twin.model import attempt
+from pytest_twin.model.table import header, record
+
+
+def made(folder: Path, cpu_s: Mapping[str, float], cpu: str = "A", saved: str = "") -> Path:
+    """A run in which each test took so many CPU seconds, on this CPU; with a time, as a run of a baseline."""
+    folder.mkdir(parents=True)
+    names = [column.name for column in attempt.COLUMNS]
+    rows = [
+        {"nodeid": test, "outcome": "passed", "start": "2026-01-01T00:00:00.000Z", "cpu_user_s": value,
+         "cpu_system_s": 0, "children_cpu_s": 0, "call_s": value}
+        for test, value in cpu_s.items()
+    ]  # fmt: skip
+    text = header(names) + "".join(record([str(row.get(name, "")) for name in names]) for row in rows)
+    (folder / "tests.csv").write_text(text, encoding="utf-8")
+    (folder / "fingerprint.json").write_text(json.dumps({"cpu": {"model": cpu}}), encoding="utf-8")
+    if saved:
+        (folder / "baseline.json").write_text(json.dumps({"saved": saved, "commit": "c0ffee"}), encoding="utf-8")
+    return folder

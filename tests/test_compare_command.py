@@ -1,0 +1,137 @@
+"""``pytest-twin compare`` and ``baselines``, as typed."""
+
+from __future__ import annotations
+
+import stat
+import sys
+
+import pytest
+from click.testing import CliRunner
+from saved_runs import made
+
+from pytest_twin.cli import main
+from pytest_twin.report.history import configuration, table
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="a program that is a shell script")
+
+
+@pytest.fixture
+def twin(tmp_path, monkeypatch):
+    """Runs ``pytest-twin`` in an empty folder: what it printed, or its errors."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words, status=0):
+        done = CliRunner().invoke(main, words)
+        assert done.exit_code == status, done.output
+        return done.output
+
+    return run
+
+
+@pytest.fixture
+def two(tmp_path):
+    """A run, and one in which a test takes twice as much."""
+    made(tmp_path / "a", {"quick": 0.1, "<b>|slow": 0.1})
+    made(tmp_path / "b", {"quick": 0.1, "<b>|slow": 0.2})
+
+
+@pytest.mark.usefixtures("two")
+def test_a_limit_that_is_broken_is_told_and_ends_with_1(twin):
+    assert "0 limits broken" in twin("compare", "a", "b")
+    text = twin("compare", "a", "b", "--fail-on", "cpu_seconds>10%", status=1)
+    assert text.startswith("a (1 run) -> b (1 run)\nnote: too few repetitions to be sure of anything (1 and 1)")
+    assert text.endswith(
+        "cpu_seconds>10%: all tests together: 200.0 ms -> 300.0 ms, x1.50\n"
+        "cpu_seconds>10%: <b>|slow: 100.0 ms -> 200.0 ms, x2.00\n"
+    )
+
+
+def test_another_machine_is_in_the_first_line_and_refused_if_strict(twin, tmp_path):
+    made(tmp_path / "a", {"t": 0.1}, cpu="A")
+    made(tmp_path / "b", {"t": 0.1}, cpu="B")
+    for form in ("terminal", "md", "html"):
+        text = twin("compare", "a", "b", "--format", form)
+        assert text.find("other machine") < text.find("1 run")
+    assert twin("compare", "a", "b").startswith("other machine: CPU A -> B\n")
+    assert twin("compare", "a", "b", "--strict", status=2) == "Error: --strict: the machines differ: CPU A -> B\n"
+
+
+@pytest.mark.usefixtures("two")
+def test_the_names_of_tests_mean_nothing_to_markdown_or_html(twin, tmp_path):
+    text = twin("compare", "a", "b", "--format", "md")
+    assert "| &#60;b&#62;&#124;slow | cpu&#95;seconds | 100.0 ms | 200.0 ms | x2.00 |  | perhaps more |" in text
+    twin("compare", "a", "b", "--format", "html", "-o", "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert '<tr class="worse"><td>&lt;b&gt;|slow</td>' in page
+    assert "<b>" not in page
+    assert "http" not in page.replace("http-equiv", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["a", "nowhere"], "nowhere: no baseline of {} (nothing is saved there), and no folder with a tests.csv"),
+        (["last"], "last: nothing is saved in {}; save a run with pytest --twin-save NAME"),
+        (["a", "other"], "no test passed both in a and in other: nothing can be compared"),
+    ],
+)
+@pytest.mark.usefixtures("two")
+def test_runs_that_cannot_be_compared_end_with_2(twin, tmp_path, words, said):
+    made(tmp_path / "other", {"x": 1})
+    assert twin("compare", *words, status=2) == f"Error: {said.format(tmp_path / '.twin-baselines')}\n"
+
+
+def test_what_is_typed_wrongly_is_told(twin):
+    assert "Error: --fail-on: 'cpu' is no limit such as" in twin("compare", "a", "--fail-on", "cpu", status=2)
+    assert "give the runs to compare: pytest-twin compare A B" in twin("compare", status=2)
+    text = twin("compare", "a", "--history", "main", status=2)
+    assert "--history looks at the runs of one baseline: leave out A, B and --fail-on" in text
+
+
+def saved(tmp_path, name, *seconds):
+    for number, cpu_s in enumerate(seconds, 1):
+        at = f"2026-01-0{number}T00:00:00.000+00:00"
+        made(tmp_path / ".twin-baselines" / name / f"{number:04}", {"t": cpu_s}, saved=at)
+
+
+def test_a_baseline_is_all_of_its_runs_and_last_is_the_newest(twin, tmp_path):
+    saved(tmp_path, "main", 0.1, 0.2, 0.3)
+    made(tmp_path / "twin-report", {"t": 0.3})
+    assert "main (3 runs) -> twin-report (1 run)" in twin("compare", "main")
+    assert "last" not in twin("compare", "last")
+    assert "main/0003 (1 run) -> twin-report (1 run)" in twin("compare", "last")
+    assert twin("baselines") == "main: 3 runs, saved 2026-01-03T00:00:00.000+00:00, c0ffee\n"
+
+
+def test_a_history_needs_three_runs(twin, tmp_path):
+    saved(tmp_path, "main", 0.1)
+    assert twin("compare", "--history", "main", status=1) == "Error: --history: main has 1 run, and a history needs 3\n"
+
+
+def test_without_otava_a_history_says_how_to_get_it(twin, tmp_path, monkeypatch):
+    saved(tmp_path, "main", 0.1, 0.1, 0.2)
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
+    assert "otava is missing, which looks for the changes; pip install 'pytest-twin[history]'" in twin(
+        "compare", "--history", "main", status=1
+    )
+
+
+@posix
+def test_otava_is_given_the_runs_in_their_order(twin, tmp_path, monkeypatch, capfd):
+    saved(tmp_path, "main", 0.1, 0.1, 0.2)
+    otava = tmp_path / "bin" / "otava"
+    otava.parent.mkdir()
+    otava.write_text('#!/bin/sh\necho "$1 $2 $5 $6"\n')
+    otava.chmod(otava.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setattr("shutil.which", lambda *_, **__: str(otava))
+    twin("compare", "--history", "main")
+    assert "analyze main --since 2026-01-01T00:00:00.000+00:00" in capfd.readouterr().out
+    lines = (tmp_path / ".twin-baselines/main/history.csv").read_text().splitlines()
+    assert lines[0].startswith("time,commit,cpu_seconds,")
+    assert [line.split(",")[2] for line in lines[1:]] == ["0.100000", "0.100000", "0.200000"]
+
+
+def test_a_history_names_each_series_once(tmp_path):
+    found = {'a,"b"': [1.0], "a;'b'": [2.0]}
+    assert table(found, ["now"], [""]) == "time,commit,a;'b' (0),a;'b' (1)\nnow,unknown,1.000000,2.000000\n"
+    assert '"column": "a;\'b\' (1)"' in configuration(found, "main", tmp_path)
