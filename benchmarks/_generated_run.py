@@ -11,7 +11,7 @@ from pathlib import Path
 from pytest_twin.frames import samples_shape
 from pytest_twin.model import attempt, event
 from pytest_twin.model.clock import Clock
-from pytest_twin.model.columns import Lines, header
+from pytest_twin.model.columns import Cells, header
 from pytest_twin.model.event import Event
 from pytest_twin.model.table import record
 from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, TESTS
@@ -52,7 +52,7 @@ def _write_samples(
     path: Path, rows: int, clock: Clock, chance: random.Random, loads: list[tuple[float, float, str, str, str]]
 ) -> None:
     time, *rest = samples_shape().columns
-    lines = Lines([column for column in rest if column.name != "timestamp"])
+    cells = Cells([column for column in rest if column.name != "timestamp"])
     with path.open("w", encoding="ascii") as file:
         file.write(header([time, *rest]) + "\n")
         for number in range(rows):
@@ -60,7 +60,7 @@ def _write_samples(
             on = {kind for start, end, kind, *_ in loads if start <= at <= end}
             values = _values(at, on, chance)
             row = [values.get(column.name, 1.0 if column.digits == 0 else None) for column in rest]
-            file.write(f"{clock.stamp(at)},{lines.line(row)}")
+            file.write(f"{clock.stamp(at)},{','.join(cells.of(tuple(row)))}")
 
 
 def _values(at: float, on: set[str], chance: random.Random) -> dict[str, float]:

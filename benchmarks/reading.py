@@ -22,7 +22,7 @@ import pytest_twin
 from pytest_twin import reading
 from pytest_twin.frames import samples_shape
 from pytest_twin.model.clock import Clock
-from pytest_twin.model.columns import Column, Lines, header
+from pytest_twin.model.columns import Cells, Column, header
 
 
 def write(path: Path, rows: int) -> None:
@@ -38,7 +38,7 @@ def write(path: Path, rows: int) -> None:
 
 def line(values: list[float | None], columns: Sequence[Column]) -> str:
     """A row without its time."""
-    return Lines(columns).line(values)
+    return ",".join(Cells(columns).of(tuple(values))) + "\n"
 
 
 def value(column: Column, chance: random.Random) -> float | None:

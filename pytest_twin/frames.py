@@ -130,10 +130,10 @@ def _load_folder(folder: RunFolder) -> Run:
         except (OSError, ReadingError) as error:  # the others can be read all the same
             said = f"{error.filename or folder.path}: {error.strerror}" if isinstance(error, OSError) else str(error)
             failed.append(said)
+            if len(failed) == len(there):
+                raise ReadingError(failed[0]) from None
             frame = whole([], shape)
         tables.append(frame)
-    if len(failed) == len(there):
-        raise ReadingError(failed[0])
     found, told, ran = tables
     return Run(folder.path, found, told, ran, fingerprint, folder.document(SCHEDULE), (*problems, *failed))
 

@@ -144,7 +144,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if run is None or run.recording is None:
         settings = config.stash[SETTINGS]
         if (settings.report or settings.json) and not settings.dry_run:
-            terminalreporter.write_line("twin: nothing was recorded, so there is no report; --twin records every test")
+            terminalreporter.write_line("twin: nothing was recorded, so there is no report")
         return
     from pytest_twin.report.terminal import summary
 

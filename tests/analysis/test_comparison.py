@@ -68,8 +68,10 @@ def test_single_runs_are_judged_by_their_ratio_and_it_is_said_that_this_is_a_gue
     assert verdicts(came, "a")["cpu_seconds"] == "perhaps more"
     assert [each.test for each in came.broken] == ["", "a"]
     assert came.notes == [
-        "too few repetitions to be sure of anything (1 and 1): judged by ratio alone; "
-        "four and four are the least, ten and ten are good"
+        (
+            "too few repetitions to be sure of anything (1 and 1): judged by ratio alone; "
+            "four and four are the least, ten and ten are good"
+        )
     ]
 
 
