@@ -115,11 +115,12 @@ def _word(raw: object) -> str:
 
 
 def _limits(raw: object) -> tuple[Limit, ...]:
-    """Limits of what may be more; ones that were read already stay."""
+    """Limits of what may be more: a text with commas, or a list of texts."""
     from pytest_twin.model.measure import LimitError, limits
 
+    texts = raw if isinstance(raw, list | tuple) else [raw]
     try:
-        return limits([raw]) if isinstance(raw, str) else tuple(raw)  # type: ignore[arg-type]
+        return limits(map(str, texts))
     except LimitError as error:
         raise ValueError(f"cannot be read: {error}") from None
 

@@ -199,6 +199,11 @@ def test_a_pyproject_with_an_unknown_key_is_named_once(tmp_path):
     assert str(caught.value) == "pyproject.toml: [tool.pytest-twin]: unknown key intervall; did you mean interval?"
 
 
+@pytest.mark.parametrize("raw", ["cpu_seconds>10%, read>1MiB", ["cpu_seconds>10%", "read>1MiB"]])
+def test_limits_are_a_text_or_a_list(raw):
+    assert [str(each) for each in Settings.of({"fail_on": raw}).fail_on] == ["cpu_seconds>10%", "read>1MiB"]
+
+
 @given(RAW, RAW)
 @examples(max_examples=150, deadline=None)
 def test_whatever_the_sources_hold_it_is_settings_or_a_settings_error_of_one_line(first, second):

@@ -67,12 +67,8 @@ def test_single_runs_are_judged_by_their_ratio_and_it_is_said_that_this_is_a_gue
     came = compared([run({"a": 0.1, "b": 0.1})], [run({"a": 0.2, "b": 0.101})], LIMIT)
     assert verdicts(came, "a")["cpu_seconds"] == "perhaps more"
     assert [each.test for each in came.broken] == ["", "a"]
-    assert came.notes == [
-        (
-            "too few repetitions to be sure of anything (1 and 1): judged by ratio alone; "
-            "four and four are the least, ten and ten are good"
-        )
-    ]
+    said = "too few repetitions to be sure of anything (1 and 1): judged by ratio alone; "
+    assert came.notes == [f"{said}four and four are the least, ten and ten are good"]
 
 
 def test_a_difference_below_the_floor_is_none():
