@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pytest_twin.analysis.together import Row
 
 HOST = "host"
+MERGED = (ANNOTATIONS, TESTS)  # a profile is of one machine, and stays where it is
 TIMES = {DATASET: "timestamp", ANNOTATIONS: "timestamp", TESTS: "start"}
 
 
@@ -61,7 +62,7 @@ class Source:
         self.folder = RunFolder(path)
         self.streams = [("", self.folder), *self.folder.other_hosts()]
         try:
-            self.tables = {name: _table(self.folder, name) for name in HEADERS}
+            self.tables = {name: _table(self.folder, name) for name in MERGED}
             firsts = [_first(stream) for _, stream in self.streams]
         except OSError as error:
             raise RunFolderError(f"{error.filename or path}: {error.strerror or error}") from None
@@ -97,7 +98,7 @@ def merge(paths: Sequence[Path], out: Path) -> list[Merged]:
 
 
 def _written(folder: RunFolder, sources: dict[str, Source], zero: float) -> list[Merged]:
-    tables: dict[str, list[Row]] = {name: [] for name in HEADERS}
+    tables: dict[str, list[Row]] = {name: [] for name in MERGED}
     merged, hosts = [], {}
     for name, source in sources.items():
         axis = Axis(zero)
