@@ -1,0 +1,153 @@
+"""Whether the tests of public packages come out the same with `--twin`, with `--twin -n 2`, and without.
+
+    python benchmarks/public_suites.py --packages more-itertools click
+
+Each package is fetched from PyPI as its authors put it there (the source distribution, which has the tests), and
+installed beside pytest-twin in a virtual environment of its own, which is gone afterwards. What is compared is the
+outcome of each test by name, from the JUnit reports.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import venv
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+from xml.etree import ElementTree as Xml
+
+from _shared import show_one
+
+ROOT = Path(__file__).parent.parent
+NEEDS = {  # what the tests import besides the package
+    "attrs": ("cloudpickle", "hypothesis"),
+    "click": (),
+    "jinja2": ("trio",),
+    "more-itertools": (),
+    "packaging": ("hypothesis", "pretend", "tomli-w"),
+}
+WAYS = {"without": (), "--twin": ("--twin",), "--twin -n 2": ("--twin", "-n", "2")}
+# sets of names have one order in all runs; byte code and paths of whoever runs this are no part of it
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYTEST"))} | {
+    "PYTHONHASHSEED": "0"
+}
+LONGEST_S = 1200
+
+
+class Run(NamedTuple):
+    """What became of the tests in one run."""
+
+    outcomes: Counter[tuple[str, str]]
+    status: int
+    rows: int
+    took_s: float
+
+
+class Suite:
+    """A package, unpacked and installed where its tests can be run."""
+
+    def __init__(self, package: str, folder: Path) -> None:
+        """Fetch and install it.
+
+        Raises:
+            SystemExit: It cannot be had.
+        """
+        self.folder = folder
+        _call("fetch it", sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:", "-d",
+              folder / "fetched", package)  # fmt: skip
+        (fetched,) = (folder / "fetched").iterdir()
+        with tarfile.open(fetched) as archive:
+            archive.extractall(folder / "source", filter="data")  # nothing gets out of the folder
+        (self.source,) = (folder / "source").iterdir()
+        venv.create(folder / "venv", with_pip=True)
+        self.python = folder / "venv" / "bin" / "python"
+        _call("install it", self.python, "-m", "pip", "install", "-q", ROOT, self.source, "pytest-xdist", *NEEDS[package])
+
+    def run(self, name: str, flags: Sequence[str]) -> Run:
+        """Run the tests in one way."""
+        report, recorded = self.folder / f"{name}.xml", self.folder / f"{name} report"
+        command = [self.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *flags,
+                   f"--twin-report-dir={recorded}", "tests"]  # fmt: skip
+        began = time.perf_counter()
+        done = subprocess.run(command, cwd=self.source, env=ENVIRONMENT, capture_output=True, text=True,
+                              timeout=LONGEST_S, check=False)  # fmt: skip
+        took_s = time.perf_counter() - began
+        if not report.exists():
+            raise SystemExit(f"{' '.join(map(str, command))}\n{done.stdout[-1000:]}{done.stderr[-1000:]}")
+        return Run(outcomes(report), done.returncode, _rows(recorded / "tests.csv"), took_s)
+
+
+def outcomes(report: Path) -> Counter[tuple[str, str]]:
+    """How often each test had which outcome; a test that passes and fails in its teardown has two."""
+    found: Counter[tuple[str, str]] = Counter()
+    for case in Xml.parse(report).iter("testcase"):  # noqa: S314 - it was written by the pytest that we started
+        name = f"{case.get('classname')}::{case.get('name')}"
+        told = [f"{each.tag} {each.get('type') or ''}".strip() for each in case if each.tag in OUTCOMES]
+        found.update((name, outcome) for outcome in told or ["passed"])
+    return found
+
+
+OUTCOMES = {"failure", "error", "skipped"}  # an expected failure is one of type pytest.xfail
+
+
+def _rows(table: Path) -> int:
+    import csv
+
+    if not table.exists():
+        return 0
+    with table.open(encoding="utf-8", newline="") as file:
+        return sum(1 for _ in csv.DictReader(file))
+
+
+def _call(what: str, *command: object) -> None:
+    done = subprocess.run([str(each) for each in command], env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"cannot {what}: {' '.join(map(str, command))}\n{done.stderr[-1000:]}")
+
+
+def differences(plain: Run, other: Run) -> list[str]:
+    """What is not the same, a line each."""
+    apart = [
+        *(f"only without: {name}: {outcome}" for name, outcome in plain.outcomes - other.outcomes),
+        *(f"only with: {name}: {outcome}" for name, outcome in other.outcomes - plain.outcomes),
+    ]
+    status = [f"exit status {other.status}, not {plain.status}"] if other.status != plain.status else []
+    return [*status, *sorted(apart)]
+
+
+def tell(package: str, runs: Mapping[str, Run]) -> bool:
+    """Print what became of the tests; whether it was the same in all runs."""
+    plain, same = runs["without"], True
+    for name, run in runs.items():
+        total = Counter(outcome for _, outcome in run.outcomes.elements())
+        told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(total.items()))
+        print(f"{package}, {name}: {told}; {run.rows} recorded; {run.took_s:.1f} s", flush=True)
+        if run is not plain:
+            apart = differences(plain, run)
+            show_one(f"  {package}, {name}: differences", len(apart), "", "0")
+            print("\n".join(f"    {line}" for line in apart[:20]), end="\n" if apart else "")
+            same = same and not apart
+    return same
+
+
+def main() -> None:
+    """Run them all; the exit status says whether the outcomes are the same."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--packages", nargs="+", choices=sorted(NEEDS), default=["more-itertools", "click"])
+    same = True
+    for package in parser.parse_args().packages:
+        with tempfile.TemporaryDirectory() as folder:
+            suite = Suite(package, Path(folder))
+            same &= tell(package, {name: suite.run(name, flags) for name, flags in WAYS.items()})
+    sys.exit(not same)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""What the pages and the example workflow promise about security."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+WORKFLOW = (ROOT / "examples" / "github-actions.yml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", ["README.md", "examples/github-actions.yml"])
+def test_every_action_is_pinned_to_a_commit_with_its_version_beside_it(page):
+    used = re.findall(r"uses: (.+)", (ROOT / page).read_text(encoding="utf-8"))
+    assert used
+    assert [use for use in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", use)] == []
+
+
+def test_the_workflow_gives_nothing_but_what_its_job_needs():
+    assert "\npermissions: {} #" in WORKFLOW
+    granted = re.findall(r"^      ([\w-]+): (read|write)\b", WORKFLOW, re.MULTILINE)
+    assert granted == [("contents", "read"), ("pull-requests", "write")]
+    assert "persist-credentials: false" in WORKFLOW
+    assert "pull_request_target" not in WORKFLOW
+
+
+def test_nothing_of_a_pull_request_is_put_into_a_script():
+    scripts = re.findall(r"^( +)- run: (.+)$|^ +run: \|\n((?: {10,}.*\n)+)", WORKFLOW, re.MULTILINE)
+    assert len(scripts) == 3
+    assert "${{" not in "".join(map("".join, scripts))
+
+
+@pytest.mark.parametrize("page", ["SECURITY.md", "CONTRIBUTING.md"])
+def test_the_readme_names_the_page(page):
+    assert f"]({page})" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert (ROOT / page).is_file()
