@@ -10,6 +10,7 @@ outcome of each test by name, from the JUnit reports.
 from __future__ import annotations
 
 import argparse
+import csv
 import os
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
-from xml.etree import ElementTree as Xml
+from xml.etree import ElementTree as ET
 
 from _shared import show_one
 
@@ -38,6 +39,7 @@ WAYS = {"without": (), "--twin": ("--twin",), "--twin -n 2": ("--twin", "-n", "2
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYTEST"))} | {
     "PYTHONHASHSEED": "0"
 }
+OUTCOMES = {"failure", "error", "skipped"}  # an expected failure is a skip of type pytest.xfail
 LONGEST_S = 1200
 
 
@@ -68,7 +70,8 @@ class Suite:
         (self.source,) = (folder / "source").iterdir()
         venv.create(folder / "venv", with_pip=True)
         self.python = folder / "venv" / "bin" / "python"
-        _call("install it", self.python, "-m", "pip", "install", "-q", ROOT, self.source, "pytest-xdist", *NEEDS[package])
+        needed = (ROOT, self.source, "pytest-xdist", *NEEDS[package])
+        _call("install it", self.python, "-m", "pip", "install", "-q", *needed)
 
     def run(self, name: str, flags: Sequence[str]) -> Run:
         """Run the tests in one way."""
@@ -87,19 +90,14 @@ class Suite:
 def outcomes(report: Path) -> Counter[tuple[str, str]]:
     """How often each test had which outcome; a test that passes and fails in its teardown has two."""
     found: Counter[tuple[str, str]] = Counter()
-    for case in Xml.parse(report).iter("testcase"):  # noqa: S314 - it was written by the pytest that we started
+    for case in ET.parse(report).iter("testcase"):  # noqa: S314 - it was written by the pytest that we started
         name = f"{case.get('classname')}::{case.get('name')}"
         told = [f"{each.tag} {each.get('type') or ''}".strip() for each in case if each.tag in OUTCOMES]
         found.update((name, outcome) for outcome in told or ["passed"])
     return found
 
 
-OUTCOMES = {"failure", "error", "skipped"}  # an expected failure is one of type pytest.xfail
-
-
 def _rows(table: Path) -> int:
-    import csv
-
     if not table.exists():
         return 0
     with table.open(encoding="utf-8", newline="") as file:

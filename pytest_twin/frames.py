@@ -20,7 +20,7 @@ from pytest_twin import damage, probes
 from pytest_twin.model import attempt, columns, event, legacy_events
 from pytest_twin.model.columns import Column
 from pytest_twin.model.table import rows
-from pytest_twin.pieces import PARQUET, Piece, open_piece, opened, pieces
+from pytest_twin.pieces import PARQUET, Piece, open_file, open_piece, opened, pieces
 from pytest_twin.reading import Block, ReadingError, Shape, blocks, from_cells, heading, parse, typed
 from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, SCHEDULE, TESTS, RunFolder
 
@@ -164,7 +164,7 @@ def _table(folder: RunFolder, name: str, shape: Shape, worker: str) -> pd.DataFr
     read = []
     for path in paths:
         if path.exists():
-            with path.open("rb") as file:
+            with open_file(path) as file:
                 read += list(stream([Piece(path, file)], shape))
     frame = whole(read, shape)
     return frame if frame.index.is_monotonic_increasing else frame.sort_index(kind="stable")

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 from collections.abc import Iterator
@@ -54,7 +55,7 @@ def pieces(dataset: Path) -> list[Path]:
 def opened(dataset: Path) -> Iterator[Piece]:
     """The pieces one after another: every row that is there now, while a sampler may begin new pieces at any moment."""
     # the one that is written to is opened before the others are looked for: whatever was written before is in them
-    with dataset.open("rb") if dataset.exists() else nullcontext() as last:
+    with open_file(dataset) if dataset.exists() else nullcontext() as last:
         for path in pieces(dataset):
             if path == dataset or (last and os.path.samestat(path.stat(), os.fstat(last.fileno()))):
                 yield from [Piece(path, last)] if last else ()
@@ -66,10 +67,21 @@ def opened(dataset: Path) -> Iterator[Piece]:
 def open_piece(path: Path) -> IO[bytes]:
     """A file to read bytes from, unpacked if it is compressed."""
     if path.suffix != ".gz":
-        return path.open("rb")
+        return open_file(path)
     import gzip  # which most runs do without
 
     return cast("IO[bytes]", gzip.open(path))
+
+
+def open_file(path: Path) -> IO[bytes]:
+    """A file to read bytes from.
+
+    Raises:
+        OSError: It cannot be opened, or it is a pipe or a device, which might never end.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "is no file; give the path of a file", str(path))
+    return path.open("rb")
 
 
 def go_on(dataset: Path) -> None:

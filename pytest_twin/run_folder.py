@@ -146,8 +146,10 @@ class RunFolder:
     def document(self, name: str) -> dict[str, Any] | None:
         """A JSON file; None where there is none, or where a run that was killed left no whole one."""
         try:
+            if not (self / name).is_file():  # reading from a pipe would wait for ever
+                return None
             found = json.loads((self / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
         return found if isinstance(found, dict) else None
 
@@ -263,7 +265,7 @@ class RunFolder:
     def texts(self, name: str) -> Iterator[str]:
         """The text of a table: of one file, or of each piece of a dataset."""
         if name != DATASET:
-            yield from [(self / name).read_text(encoding="utf-8", errors="replace")] if (self / name).exists() else ()
+            yield from [(self / name).read_text(encoding="utf-8", errors="replace")] if (self / name).is_file() else ()
             return
         for piece in opened(self / name):
             if piece.path.suffix == PARQUET:

@@ -125,6 +125,15 @@ def test_a_file_by_itself_is_known_by_its_columns(tmp_path):
     assert lengths == [[1, 0, 0], [0, 1, 0], [0, 0, 0]]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
+@pytest.mark.parametrize("name", [DATASET, ANNOTATIONS, TESTS])
+def test_a_pipe_in_the_place_of_a_table_is_not_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(ReadingError) as caught:
+        pytest_twin.load(tmp_path)
+    assert str(caught.value) == f"{tmp_path / name}: is no file; give the path of a file"
+
+
 def test_events_of_workers_that_nobody_merged_are_read_too(tmp_path):
     clock = Clock(0.0, 0.0)
     for name, at in ((ANNOTATIONS, 2.0), ("annotations.part-gw0.csv", 1.0), ("annotations.part-gw1.csv", 3.0)):

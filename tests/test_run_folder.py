@@ -91,6 +91,19 @@ def test_a_folder_that_has_files_of_somebody_else_in_the_place_of_ours_is_refuse
 
 
 @posix
+def test_a_pipe_in_the_place_of_the_fingerprint_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / FINGERPRINT)
+    with pytest.raises(RunFolderError, match=r"has a fingerprint\.json that is of no run; give another directory$"):
+        RunFolder(tmp_path).make()
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, "[]", "7", '"pytest_twin"', "\0"])
+def test_a_hostile_fingerprint_is_of_no_run(tmp_path, text):
+    (tmp_path / FINGERPRINT).write_text(text, encoding="ascii")
+    assert not RunFolder(tmp_path).is_of_a_run
+
+
+@posix
 def test_what_is_made_is_for_its_owner_only(folder, write):
     write(ANNOTATIONS)
     assert [path.stat().st_mode & 0o077 for path in (folder.path, folder / ANNOTATIONS)] == [0, 0]

@@ -168,7 +168,8 @@ def parse(keywords: Mapping[str, Any], kinds: Kinds) -> Load:
     if problems:
         raise LoadError(problems)
     load = Load(tuple(part for part in parts if part is not None), dict(keywords))
-    return load.guarded(**{name: values[name] for name in GUARDS if name in values})
+    guards = {name: values[name] for name in GUARDS if name in values}
+    return load.guarded(**guards) if guards else load
 
 
 def read_amount(kind: Kind, raw: object) -> Amount:
