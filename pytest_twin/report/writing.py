@@ -93,6 +93,8 @@ def story_of(path: Path) -> Story:
 
 def _profile(path: Path) -> list[dict[str, str]]:
     """The rows of a profile; none where there is no such file, or none that can be read."""
+    if not path.is_file():  # opening a pipe would wait for ever
+        return []
     try:
         with open(path, newline="", encoding="utf-8", errors="replace") as file:
             return [{name: cell or "" for name, cell in row.items() if name} for row in csv.DictReader(file)]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
+import sys
 from html import unescape
 
 import pytest
 from made_runs import MadeRun, busy_run
 
+from pytest_twin.report import writing
 from pytest_twin.report.html import page
 
 HOSTILE = "</script><script>alert(1)</script>\"'&<b>"
@@ -111,6 +114,12 @@ def test_a_profile_is_a_plot_and_a_table_the_worst_load_first(tmp_path, busy):
     assert '<path class="curve l-stress" d="M0,100.0L1000,11.8M0,100.0V99.4M1000,26.5V0.0"/>' in table
     assert "test_<a>" not in table
     assert "curves" not in parts(busy)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
+def test_a_pipe_in_the_place_of_a_profile_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "profile.csv")
+    assert writing._profile(tmp_path / "profile.csv") == []
 
 
 @pytest.mark.parametrize("text", ["", "\0\n\0", "nodeid\n,,,\n", 'level_percent,slowdown\nnan,inf\n"'])
