@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
 from control_groups import Group, made_group
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 pytest_plugins = ["pytester"]
 
 Eventually = Callable[..., None]
+
+
+hypothesis_settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("busy")  # the machine may be
+
+
+def pytest_configure() -> None:
+    """Have what tests start hear Ctrl-C, also where a shell has started us in the background and ignores it for us."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

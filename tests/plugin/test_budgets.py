@@ -207,6 +207,7 @@ def test_it(): pass
     assert properties["twin_budget"].startswith("duration ")
 
 
+@pytest.mark.slow
 def test_workers_of_xdist_judge_as_well(pytester, left):
     pytester.makepyfile(f"""{BURN}
 @budget(duration=0)

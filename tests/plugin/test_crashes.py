@@ -140,6 +140,7 @@ def test_an_interrupted_run_tells_which_tests_it_was_in(pytester, left, eventual
     assert len(ends) == 2 * max(1, int(count))
 
 
+@pytest.mark.slow
 def test_each_worker_has_folders_of_its_own_where_each_runs_all_tests(pytester, left):
     pytester.makepyfile("""
         import pytest

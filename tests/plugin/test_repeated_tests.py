@@ -150,6 +150,7 @@ def test_again(dear): pass
     assert result.stdout.str().count("said once") == 1
 
 
+@pytest.mark.slow
 def test_workers_of_xdist_repeat_as_well(pytester, left):
     pytester.makepyfile("""
 import pytest

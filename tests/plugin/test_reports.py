@@ -84,6 +84,7 @@ def test_a_report_that_cannot_be_written_is_a_warning_and_not_a_failure(pytester
     result.stdout.fnmatch_lines(["warning: no report: *run.json: *"])
 
 
+@pytest.mark.slow
 def test_under_xdist_one_report_is_of_all_workers(pytester, left):
     pytest.importorskip("xdist")
     pytester.makepyfile(TWO)
