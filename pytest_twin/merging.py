@@ -8,7 +8,8 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from pytest_twin.analysis.together import Axis, Found, first_epoch, found_in, names_of, placed
+from pytest_twin.analysis.together import Axis, first_epoch, names_of, placed
+from pytest_twin.model.table import Found, found_in
 from pytest_twin.model.table import rows as cells_of
 from pytest_twin.pieces import PARQUET, opened
 from pytest_twin.private import Folder
@@ -126,7 +127,7 @@ def _written(folder: RunFolder, sources: dict[str, Source], zero: float) -> list
 def _table(folder: RunFolder, name: str) -> Found:
     """What a run has of a table, also what workers wrote and nobody has merged."""
     read = [
-        found_in(path.read_text(encoding="utf-8", errors="replace"))
+        _read(path.read_text(encoding="utf-8", errors="replace"))
         for path in (folder / name, *folder.parts(name))
         if path.exists()
     ]
@@ -134,10 +135,17 @@ def _table(folder: RunFolder, name: str) -> Found:
     return Found(next((found.columns for found in read), ()), rows, sum(found.damaged for found in read))
 
 
+def _read(text: str) -> Found:
+    try:
+        return found_in(text)
+    except ValueError:
+        return Found(damaged=1)
+
+
 def _first(stream: RunFolder) -> list[Row]:
     """The first sample of a stream; none where there is no sample."""
     for file in _files(stream):
-        found = found_in((file.readline() + file.readline()).decode(errors="replace"))
+        found = _read((file.readline() + file.readline()).decode(errors="replace"))
         if found.rows:
             return list(found.rows)
     return []

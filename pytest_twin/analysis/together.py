@@ -6,37 +6,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import PurePath
-from typing import NamedTuple
 
 from pytest_twin.analysis.minute import SAME_RUN_S
-from pytest_twin.model.table import rows as cells_of
 
 Row = dict[str, str]
-
-
-class Found(NamedTuple):
-    """What could be read of a table.
-
-    Attributes:
-        columns: Its columns.
-        rows: Its rows, by column.
-        damaged: Lines that could not be read.
-    """
-
-    columns: Sequence[str] = ()
-    rows: Sequence[Row] = ()
-    damaged: int = 0
-
-
-def found_in(text: str) -> Found:
-    """The rows of a table that are whole."""
-    whole, _, torn = text.rpartition("\n")
-    try:
-        columns, *lines = cells_of(whole) or [[]]
-    except ValueError:
-        return Found(damaged=1)
-    rows = [dict(zip(columns, line, strict=True)) for line in lines if len(line) == len(columns)]
-    return Found(columns, rows, len(lines) - len(rows) + bool(torn))
 
 
 def names_of(paths: Sequence[PurePath]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from typing import NamedTuple
 
 _VISIBLE = {code: repr(chr(code))[1:-1] for code in (*range(32), 127, 0x85, 0x2028, 0x2029)}
 _FORMULA = ("=", "+", "-", "@")
@@ -58,14 +59,39 @@ def rows(text: str) -> list[list[str]]:
         raise ValueError(f"is not CSV: {error}") from None
 
 
-def records(text: str) -> list[dict[str, str]]:
-    """The rows of a table, by column; a last line without an end was cut off when the run died, and is left out.
+class Found(NamedTuple):
+    """What could be read of a table.
+
+    Attributes:
+        columns: Its columns.
+        rows: Its rows, by column.
+        damaged: Lines that could not be read.
+    """
+
+    columns: Sequence[str] = ()
+    rows: Sequence[dict[str, str]] = ()
+    damaged: int = 0
+
+
+def found_in(text: str) -> Found:
+    """The rows of a table that are whole; a last line without an end was cut off when the run died, and is damaged.
 
     Raises:
         ValueError: It is not CSV.
     """
-    names, *found = rows(text[: text.rfind("\n") + 1]) or [[]]
-    return [dict(zip(names, row, strict=True)) for row in found if len(row) == len(names)]  # others are damaged
+    whole, _, torn = text.rpartition("\n")
+    names, *lines = rows(whole) or [[]]
+    found = [dict(zip(names, line, strict=True)) for line in lines if len(line) == len(names)]
+    return Found(names, found, len(lines) - len(found) + bool(torn))
+
+
+def records(text: str) -> list[dict[str, str]]:
+    """The rows of a table that are whole, by column.
+
+    Raises:
+        ValueError: It is not CSV.
+    """
+    return list(found_in(text).rows)
 
 
 def header(columns: Sequence[str]) -> str:

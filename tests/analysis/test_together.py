@@ -6,7 +6,8 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from pytest_twin.analysis.together import Axis, first_epoch, found_in, names_of, placed
+from pytest_twin.analysis.together import Axis, first_epoch, names_of, placed
+from pytest_twin.model.table import found_in
 
 
 @pytest.mark.parametrize(
