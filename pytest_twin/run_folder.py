@@ -167,20 +167,25 @@ class RunFolder:
         """Remove what an earlier run left, file by file: the folder may be one that somebody else uses too."""
         if not self.is_of_a_run:
             return
-        for folder in (self / TESTS_FOLDER).glob("*") if not (self / TESTS_FOLDER).is_symlink() else ():
-            if (folder / DATASET).is_file() and not folder.is_symlink():
+        for folder in self._folders_in(TESTS_FOLDER):
+            if (folder / DATASET).is_file():
                 for name in (DATASET, ANNOTATIONS):
                     (folder / name).unlink(missing_ok=True)
                 _remove_empty(folder)
-        for folder in (self / HOSTS_FOLDER).glob("*"):
-            if not folder.is_symlink():
-                for path in RunFolder(folder)._files():  # noqa: SLF001 - of the same kind
-                    path.unlink()
-                _remove_empty(folder)
+        for folder in self._folders_in(HOSTS_FOLDER):
+            for path in RunFolder(folder)._files():  # noqa: SLF001 - of the same kind
+                path.unlink()
+            _remove_empty(folder)
         _remove_empty(self / TESTS_FOLDER)
         _remove_empty(self / HOSTS_FOLDER)
         for path in self._files():
             path.unlink()
+
+    def _folders_in(self, name: str) -> list[Path]:
+        """The folders in one of ours that no link leads to: what is behind a link is somebody else's."""
+        if (self / name).is_symlink():
+            return []
+        return [path for path in (self / name).glob("*") if path.is_dir() and not path.is_symlink()]
 
     def go_on(self) -> None:
         """Make room for a recording behind the one that is there.

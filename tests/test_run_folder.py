@@ -329,6 +329,24 @@ def test_forgetting_does_not_go_through_links(folder, tmp_path):
     ]  # fmt: skip
 
 
+@posix
+@pytest.mark.parametrize("name", ["tests", "hosts"])
+@pytest.mark.parametrize("deep", [False, True], ids=["itself", "within"])
+def test_forgetting_a_run_removes_nothing_behind_a_link(folder, tmp_path, name, deep):
+    folder.mark()
+    theirs = tmp_path / "theirs" / "one" / DATASET
+    theirs.parent.mkdir(parents=True)
+    theirs.touch()
+    link = folder / name
+    if deep:
+        link.mkdir()
+        link /= "one"
+    link.symlink_to(theirs.parent if deep else theirs.parent.parent)
+    folder.forget()
+    assert theirs.exists()
+    assert not (folder / FINGERPRINT).exists()
+
+
 @pytest.mark.parametrize("name", [SCHEDULE, TESTS, ANNOTATIONS])
 def test_a_file_of_the_same_name_in_a_folder_of_somebody_else_is_left_alone(tmp_path, name):
     """Such as the schedule of a project whose report directory is the project itself."""
