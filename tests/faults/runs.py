@@ -19,6 +19,19 @@ FLAGS = ("-p", "no:cacheprovider", "--disable-plugin-autoload", "-p", "pytest_tw
 GONE_WITHIN_S = 5.0  # promised is one second; benchmarks/kill_storm.py measures it
 
 
+def endless(stress: str, tests: int) -> str:
+    """A file of so many short tests under this load, more than end before they are killed; each tells that it ended."""
+    return f"""import os, pytest, time
+ENDED = os.open("ended", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+@pytest.mark.parametrize("number", range({tests}))
+@pytest.mark.stress({stress})
+def test_loaded(number):
+    time.sleep(0.05)
+    os.write(ENDED, b"x")
+"""
+
+
 class Run:
     """A run of pytest that was started."""
 

@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from runs import GONE_WITHIN_S, seconds_until
+from runs import GONE_WITHIN_S, endless, seconds_until
 
 from pytest_twin.run_folder import LOCK
 
@@ -18,15 +18,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc"),
 ]
 
-LOADED = """import os, pytest, time
-ENDED = os.open("ended", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-
-@pytest.mark.parametrize("number", range(2000))
-@pytest.mark.stress(cpu=1, mem="20MiB", disk="5MB/s")
-def test_loaded(number):
-    time.sleep(0.05)
-    os.write(ENDED, b"x")
-"""
+LOADED = endless("cpu=1, mem='20MiB', disk='5MB/s'", tests=2000)
 TIMES = [signal.SIGTERM, signal.SIGINT, (signal.SIGINT, signal.SIGINT)]
 RARE = [signal.SIGKILL, signal.SIGHUP, signal.SIGQUIT]
 

@@ -6,7 +6,7 @@ import sys
 
 import psutil
 import pytest
-from runs import GONE_WITHIN_S, seconds_until
+from runs import GONE_WITHIN_S, endless, seconds_until
 
 pytest.importorskip("xdist")
 pytestmark = [
@@ -14,15 +14,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc"),
 ]
 
-LOADED = """import os, pytest, time
-ENDED = os.open("ended", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-
-@pytest.mark.parametrize("number", range(200))
-@pytest.mark.stress(cpu=1, mem="20MiB", shared=True)
-def test_loaded(number):
-    time.sleep(0.05)
-    os.write(ENDED, b"x")
-"""
+LOADED = endless("cpu=1, mem='20MiB', shared=True", tests=200)
 
 
 def is_below(worker: psutil.Process, process: psutil.Process) -> bool:
