@@ -53,7 +53,6 @@ class Recording:
         *,
         clock: Clock | None = None,
         worker: str = "",
-        host: str = "",
         has_tests: bool = False,
         per_core: bool = False,
         append: bool = False,
@@ -69,7 +68,6 @@ class Recording:
             interval: Seconds between two samples.
             clock: The run's clock, if it has begun already.
             worker: The pytest-xdist worker that this process is: it writes parts of its own, and does not sample.
-            host: The host, if it is another one than that of pytest.
             has_tests: Whether this process runs tests, or its workers do.
             per_core: Whether each CPU gets a column of its own.
             append: Go on behind the files that are there.
@@ -81,7 +79,7 @@ class Recording:
         self.folder = folder
         self.apart = apart
         self.clock = clock or new_clock()
-        self.worker, self.host = worker, host
+        self.worker = worker
         self._interval = interval
         self._append, self._identify = append, identify
         self._sampler = None if worker else Sampler(
@@ -182,7 +180,7 @@ class Recording:
     def emit(self, happened: Event) -> None:
         """Write an event."""
         if self.worker:
-            happened = happened._replace(worker=self.worker, host=self.host)
+            happened = happened._replace(worker=self.worker)
         self._annotations.append(happened.row(self.clock))
         self._unheard.append(happened)
 

@@ -267,11 +267,11 @@ class Run:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:
         """Repeat a test that is profiled, or whose budget needs it; the run that is reported comes after."""
-        budget = budget_of(item, marks_of(item))
         if item.config.option.setuponly or item.config.option.setupplan:
             return
         if self.settings.profile:
             self._profiling(item.session).profile(item)
+        budget = budget_of(item, marks_of(item))
         if budget is not None and budget.repeats:
             from pytest_twin.repeating import judged_by_repetitions
 

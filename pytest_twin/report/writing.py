@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_twin.private import write
-from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, SCHEDULE, TESTS
+from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, PROFILE, SCHEDULE, TESTS
 
 if TYPE_CHECKING:
     from pytest_twin.analysis.story import Story
-
-PROFILE = "profile.csv"
 
 
 class ReportError(Exception):
