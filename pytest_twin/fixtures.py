@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def twin_logger(request: pytest.FixtureRequest) -> TwinLogger:
     """Telemetry of this test so far: annotate, phase, samples, events, peak, mean, path."""
     from pytest_twin.logger import TwinLogger
-    from pytest_twin.runtest import run_of
+    from pytest_twin.session import run_of
 
     run = run_of(request.config)
     return TwinLogger(run.start(), run.begin(request.node), run.settings.interval)
@@ -25,7 +25,7 @@ def twin_logger(request: pytest.FixtureRequest) -> TwinLogger:
 @pytest.fixture
 def _twin_stress(request: pytest.FixtureRequest) -> Iterator[Stress]:
     """What starts loads for this test, and stops them when it ends."""
-    from pytest_twin.runtest import run_of
+    from pytest_twin.session import run_of
     from pytest_twin.stress import Stress
 
     run = run_of(request.config)

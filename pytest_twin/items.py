@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 SESSION_SCHEDULE: pytest.StashKey[Schedule | None] = pytest.StashKey()
-RUN = "twin-run"  # the plugin that records, once something asks for it
+RUN = "twin-run"  # by this name the run is found, once something asks to be recorded
 RULES: pytest.StashKey[Sequence[Rule]] = pytest.StashKey()
 BUDGET_OF: pytest.StashKey[Budget] = pytest.StashKey()
 ATTEMPT: pytest.StashKey[Attempt] = pytest.StashKey()

@@ -26,7 +26,7 @@ from pytest_twin.settings import Settings, SettingsError
 if TYPE_CHECKING:
     from pytest_twin.comparing import Weighing
     from pytest_twin.model.schedule import Schedule
-    from pytest_twin.runtest import Run
+    from pytest_twin.run import Run
 
 pytest_plugins = ["pytest_twin.fixtures"]
 
@@ -59,7 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
     _check_reports(settings)
     config.stash[SESSION_SCHEDULE] = _schedule(config, settings)
     if (settings.enabled or settings.schedule or has_workers(config)) and not settings.dry_run:
-        from pytest_twin.runtest import run_of
+        from pytest_twin.session import run_of
 
         run = run_of(config)
         run.weighing = _weighing(config, settings)
@@ -101,7 +101,7 @@ def _make_ready(session: pytest.Session, asking: list[pytest.Item]) -> None:
     check(asking)
     if session.config.stash[SETTINGS].dry_run:
         return
-    from pytest_twin.runtest import run_of
+    from pytest_twin.session import run_of
 
     run = run_of(session.config)
     if hasattr(session.config, "workerinput") and not session.config.option.collectonly:

@@ -10,7 +10,7 @@ from pytest_twin.model.attempt import CRASHED, INTERRUPTED
 from pytest_twin.run_folder import ANNOTATIONS, RunFolderError
 
 if TYPE_CHECKING:
-    from pytest_twin.runtest import Run
+    from pytest_twin.run import Run
 
 
 class Workers:

@@ -1,0 +1,55 @@
+"""The schedule that a pytest session plays, from its first test on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_twin.around import strict_troubles
+from pytest_twin.player import Player
+
+if TYPE_CHECKING:
+    from pytest_twin.model.schedule import Schedule
+    from pytest_twin.recording import Recording
+
+
+class Playing:
+    """Hooks of a session that has a schedule.
+
+    Attributes:
+        strict_error: What the schedule asked for strictly, and was not had; known at the end.
+    """
+
+    def __init__(self, schedule: Schedule, recording: Recording) -> None:
+        """Prepare it.
+
+        Args:
+            schedule: What to play.
+            recording: What applies the loads.
+        """
+        self._recording, self._player = recording, Player(schedule, recording.apply)
+        self.strict_error = ""
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Play from the first test on."""
+        if not self._player.started:
+            self._player.start(self._recording.now_for_loads(started=True))
+            self._player.wait_for_first()
+        self._player.test_began(nodeid, self._recording.now_for_loads())
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """End what was applied for this test only."""
+        self._player.test_ended(nodeid)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Stop the loads before others clean up."""
+        missing = self._player.stop()
+        self.strict_error = "\n".join(strict_troubles(self._player.applied))
+        if self.strict_error and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        for missed in missing:
+            for part in missed.load.parts:
+                reason = "no test that it is for ran within its time"
+                self._recording.skipped(missed.id, part.kind.type, part.text, reason)

@@ -1,0 +1,179 @@
+"""One pytest session that is recorded: what all of its hooks share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_twin.around import Turning
+from pytest_twin.attempt import Attempt
+from pytest_twin.items import ATTEMPT, HELD, REPEATED, asks, nodeid_of, wants_alone
+from pytest_twin.model.attempt import CRASHED, INTERRUPTED
+from pytest_twin.model.clock import Clock
+from pytest_twin.recording import Recording, new_clock
+from pytest_twin.run_folder import RunFolder, RunFolderError
+from pytest_twin.sampler import SamplerError
+from pytest_twin.turns import Turns
+
+if TYPE_CHECKING:
+    from pytest_twin.comparing import Weighing
+    from pytest_twin.model.load import Load
+    from pytest_twin.model.schedule import Schedule
+    from pytest_twin.playing import Playing
+    from pytest_twin.settings import Settings
+
+BAD = {"failed", "error", CRASHED, INTERRUPTED}
+
+
+class Run:
+    """One pytest session that is recorded, made once something asks for it.
+
+    Attributes:
+        config: That of pytest.
+        settings: The options of the session.
+        schedule: The schedule of the session, None without one.
+        for_each_test: The same, where it is played around each test that it selects.
+        worker: The pytest-xdist worker that this process is, empty if it is none.
+        clock: Its clock; that of the controller in a pytest-xdist worker.
+        folder: Where the files go.
+        recording: The recording, None before it starts.
+        stack: What is stopped when the session ends.
+        apart: Whether each pytest-xdist worker runs all tests, and not its share of them.
+        held: Which other run has the folder, empty if none.
+        worker_error: What pytest-xdist workers found wrong with what the tests ask for.
+        weighing: What the session is saved as and compared with; None where neither is asked for.
+        reports: A line for each report, which tells where it is or why it is not.
+    """
+
+    def __init__(self, config: pytest.Config, settings: Settings, schedule: Schedule | None) -> None:
+        self.config, self.settings, self.schedule = config, settings, schedule
+        self.for_each_test = schedule if schedule is not None and schedule.is_for_each_test else None
+        given: dict[str, Any] = getattr(config, "workerinput", {})
+        self.worker: str = given.get("workerid", "")
+        self.clock = Clock(*given["twin_clock"]) if "twin_clock" in given else new_clock()
+        self.folder = RunFolder(config.invocation_params.dir / given.get("twin_folder", settings.report_dir))
+        self.apart: bool = given.get("twin_apart", getattr(config.option, "dist", "no") == "each")
+        self.held: str = given.get("twin_held", "")
+        self.recording: Recording | None = None
+        self.stack = ExitStack()
+        self.worker_error = ""
+        self.weighing: Weighing | None = None
+        self.reports: list[str] = []
+        self._prepared: Recording | None = None
+        self._playing: Playing | None = None
+        self._latest: tuple[pytest.Item, Attempt] | None = None
+
+    @property
+    def strict_error(self) -> str:
+        """What the session's schedule asked for strictly, and was not had."""
+        return self._playing.strict_error if self._playing is not None else ""
+
+    def prepare(self) -> None:
+        """Let the sampler come up, while other things are done.
+
+        Raises:
+            pytest.UsageError: The sampler does not start.
+        """
+        self._prepared = self._new_recording()
+        self.stack.callback(self._prepared.cancel)  # there may be nothing to run
+        try:
+            self._prepared.launch()
+        except SamplerError as error:
+            raise pytest.UsageError(str(error)) from None
+
+    def start(self) -> Recording:
+        """Begin to record, if that has not been done.
+
+        Raises:
+            pytest.UsageError: The report directory cannot be used, or the sampler does not start.
+        """
+        if self.held:
+            raise pytest.UsageError(f"--twin-report-dir: {self.held}")
+        if self.recording is None:
+            recording = self._prepared or self._new_recording()
+            schedule = self.schedule if not self.worker else None
+            try:
+                self.recording = self.stack.enter_context(recording)
+                if schedule is not None:
+                    recording.write_schedule(schedule)
+            except (RunFolderError, SamplerError) as error:
+                raise pytest.UsageError(
+                    f"--twin-report-dir: {error}" if isinstance(error, RunFolderError) else str(error)
+                ) from None
+            if schedule is not None and self.for_each_test is None:
+                from pytest_twin.playing import Playing
+
+                self._playing = Playing(schedule.faster(self.settings.schedule_speed), recording)
+                self.config.pluginmanager.register(self._playing)
+        return self.recording
+
+    def _new_recording(self) -> Recording:
+        return Recording(
+            self.folder,
+            self.settings.interval,
+            clock=self.clock,
+            worker=self.worker,
+            has_tests=True,
+            per_core=self.settings.per_core,
+            limit=self._limit(),
+            apart=self.apart,
+        )
+
+    def _limit(self) -> Load | None:
+        if not self.settings.limit:
+            return None
+        from pytest_twin.loads import read_limit
+
+        return read_limit(self.settings.limit)
+
+    def take_turns(self, items: Iterable[pytest.Item]) -> None:
+        """Have a stressed test run alone, where other workers would be disturbed, and would disturb it."""
+        if not self.worker:
+            return
+        every = self.settings.profile
+        alone = {item.nodeid for item in items if every or wants_alone(item, self.for_each_test)}
+        if alone:
+            turns = self.stack.enter_context(closing(Turns(self.start().folder.path)))
+            self.config.pluginmanager.register(Turning(turns, alone))
+
+    def begin(self, item: pytest.Item) -> Attempt:
+        """The attempt of a test that is running, begun if it has not been."""
+        attempt = item.stash.get(ATTEMPT, None)
+        if attempt is None or attempt.is_over:
+            number = attempt.number + 1 if attempt else 1
+            attempt = Attempt(self.start(), nodeid_of(item), number, is_repetition=REPEATED in item.stash)
+            attempt.runs_under(item.stash.get(HELD, ""))
+            item.stash[ATTEMPT] = attempt
+            self._latest = item, attempt
+        return attempt
+
+    def end_what_was_interrupted(self) -> None:
+        """Write the row of a test that the end of the session came into, such as by Ctrl-C or ``pytest.exit``."""
+        if self._latest is not None and not self._latest[1].is_over:
+            item, attempt = self._latest
+            attempt.outcome = INTERRUPTED
+            attempt.finish()
+            attempt.end(keep=self.keeps_of(item, attempt))
+
+    def keeps_of(self, item: pytest.Item, attempt: Attempt) -> bool:
+        """Whether a test gets a folder of its own."""
+        if attempt.is_repetition and attempt.outcome == "passed":
+            return False
+        return self.keeps(attempt.outcome, asks(item) if attempt.asks is None else attempt.asks)
+
+    def keeps(self, outcome: str, is_marked: bool) -> bool:
+        """The same of a test of which no more is known."""
+        wanted = self.settings.per_test
+        return {"marked": is_marked, "all": True, "failed": outcome in BAD, "none": False}[wanted]
+
+    def tell(self) -> None:
+        """Let other plugins know what happened."""
+        if self.recording is not None:
+            hook = self.config.hook.pytest_twin_event
+            heard = self.recording.heard()
+            if hook.get_hookimpls():
+                for event in heard:
+                    hook(event=event, config=self.config)

@@ -1,0 +1,87 @@
+"""A recorded pytest session: hooks that start and end the recording, and hand over to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from pytest_twin.items import RUN, SESSION_SCHEDULE, SETTINGS, has_workers
+from pytest_twin.run import Run
+from pytest_twin.runtest import Tests
+
+
+class Session:
+    """Hooks of the session, registered once something asks to be recorded."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> None:
+        """Let the sampler come up meanwhile, where it is known already that it is needed."""
+        if (self._run.settings.enabled or self._run.schedule is not None) and not session.config.option.collectonly:
+            self._run.prepare()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Start before the first test, unless there will be none, or only workers know of it."""
+        option, run = session.config.option, self._run
+        wanted = run.settings.enabled or run.schedule is not None or not has_workers(session.config)
+        if wanted and not option.collectonly and not (session.testsfailed and not option.continue_on_collection_errors):
+            run.start()
+
+    def pytest_enter_pdb(self) -> None:
+        """Let the loads rest while somebody debugs."""
+        if self._run.recording is not None:
+            self._run.recording.pause("debugger")
+
+    def pytest_leave_pdb(self) -> None:
+        """Let them go on."""
+        if self._run.recording is not None:
+            self._run.recording.resume("debugger")
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
+        """Complete the files when others are done: pytest-xdist's workers are gone then."""
+        run = self._run
+        run.end_what_was_interrupted()
+        try:
+            return (yield)
+        finally:
+            if run.worker_error:
+                session.exitstatus = pytest.ExitCode.USAGE_ERROR
+            run.stack.close()
+            run.tell()
+            self._weigh(session)
+            self._report()
+
+    def _weigh(self, session: pytest.Session) -> None:
+        """Save the run, or compare it with earlier ones, as is asked for."""
+        weighing, recording = self._run.weighing, self._run.recording
+        if weighing is not None and recording is not None:
+            ran = session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
+            weighing.finish(recording.folder, is_whole=ran and not (session.shouldstop or session.shouldfail))
+            if weighing.failure and session.exitstatus == pytest.ExitCode.OK:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _report(self) -> None:
+        """Make the reports that are asked for of the files, which are complete now."""
+        run = self._run
+        if run.recording is not None and not run.worker and (run.settings.report or run.settings.json):
+            from pytest_twin.report.ending import write_reports
+
+            near = run.config.invocation_params.dir
+            run.reports = list(write_reports(run.folder.path, run.settings, near, os.environ))
+
+
+def run_of(config: pytest.Config) -> Run:
+    """The run of this session, made when first needed, which can be while a test runs."""
+    run: Run | None = config.pluginmanager.get_plugin(RUN)
+    if run is None:
+        run = Run(config, config.stash[SETTINGS], config.stash[SESSION_SCHEDULE])
+        config.pluginmanager.register(run, RUN)
+        config.pluginmanager.register(Session(run))
+        config.pluginmanager.register(Tests(run))
+    return run
