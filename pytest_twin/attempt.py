@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING
 
 from pytest_twin.model import attempt as figures
 from pytest_twin.model import event
-from pytest_twin.model.budget import cell, judged
 from pytest_twin.model.event import Event
 from pytest_twin.model.table import record
 from pytest_twin.run_folder import folder_of
-from pytest_twin.spending import Spending
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_twin.model.attempt import Children, Counters
     from pytest_twin.model.budget import Budget, Finding
     from pytest_twin.recording import Recording
+    from pytest_twin.spending import Spending
     from pytest_twin.supervisor import Applied
 
 NOT_KNOWN = (None,) * len(figures.EXACT)
@@ -78,6 +77,15 @@ class Attempt:
         """The folder of its own within the run folder, whether or not it gets one."""
         return folder_of(self.nodeid, self.number, self._recording.worker if self._recording.apart else "")
 
+    @property
+    def _verdict(self) -> str:
+        """The verdict on its budget, for the row; most tests have none, and need not know what budgets are."""
+        if not self.findings:
+            return ""
+        from pytest_twin.model.budget import cell
+
+        return cell(self.findings)
+
     def border(self, phase: str) -> None:
         """Here a phase (``setup``, ``call`` or ``teardown``) begins, or ends: what is in between is accounted for."""
         reading = self._recording.meter.counters()
@@ -92,6 +100,8 @@ class Attempt:
 
     def spending(self) -> Spending:
         """Count what is spent from now on."""
+        from pytest_twin.spending import Spending
+
         self._keep_peak()
         return Spending(self._recording)
 
@@ -103,6 +113,8 @@ class Attempt:
             spending: What it spent.
             found: What its repetitions told.
         """
+        from pytest_twin.model.budget import judged
+
         self.findings = [*self.findings, *judged(budget, spending.until_now(self._phases["call"])), *found]
 
     def _keep_call(self) -> None:
@@ -123,7 +135,7 @@ class Attempt:
         self._exact = figures.figures(self._phases, self._children, recording.children(), self._peak)
         if "call" in self._phases:
             self._keep_call()
-        return figures.properties(self._exact, self.load, cell(self.findings))
+        return figures.properties(self._exact, self.load, self._verdict)
 
     def end(self, *, keep: bool) -> None:
         """Write its row and its end; `keep` gives it a folder of its own."""
@@ -133,7 +145,7 @@ class Attempt:
         who = (self.nodeid, str(self.number), recording.worker, "", self.outcome)  # the host: by merging
         exact = (*figures.walls(self._phases), *figures.cells(self._exact))
         recording.write_test(
-            record((*who, *began, *exact, self.load, cell(self.findings), self.folder if keep else "", ""))
+            record((*who, *began, *exact, self.load, self._verdict, self.folder if keep else "", ""))
         )
         recording.emit(Event(ended, event.END, self.id, event.TEST, self.nodeid, detail=self.outcome))
         self.is_over = True

@@ -20,7 +20,6 @@ from pytest_twin.items import (
     marks_of,
     schedule_of,
 )
-from pytest_twin.judging import fail_if_over
 from pytest_twin.model.attempt import CRASHED
 from pytest_twin.run_folder import TESTS
 
@@ -82,7 +81,10 @@ class Tests:
                 attempt.border("call")
                 if budget is not None and spending is not None:
                     attempt.judge(budget, spending, item.stash.get(FOUND, ()))
-        fail_if_over(item, attempt, self._told_in(item, attempt), self._run.settings.inconclusive)
+        if attempt.findings:
+            from pytest_twin.judging import fail_if_over
+
+            fail_if_over(item, attempt, self._told_in(item, attempt), self._run.settings.inconclusive)
         return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
