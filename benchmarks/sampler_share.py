@@ -51,6 +51,23 @@ def share(folder: Path, hz: int, seconds: float) -> None:
         print(f"  {warning}")
 
 
+def bare_share(hz: int, seconds: float) -> None:
+    """Print the CPU time of a Python that wakes as often, writes a line of the usual length, and does nothing else."""
+    code = f"""import os, select, time
+out, row = os.open(os.devnull, os.O_WRONLY), b"x" * 300
+began = time.monotonic()
+for tick in range(1, 1 << 30):
+    if select.select([0], (), (), max(0, began + tick / {hz} - time.monotonic()))[0]: break
+    os.write(out, row)
+"""
+    with subprocess.Popen([sys.executable, "-I", "-S", "-c", code], stdin=subprocess.PIPE) as running:
+        time.sleep(1)
+        used = cpu_s(running.pid)
+        time.sleep(seconds)
+        used = cpu_s(running.pid) - used
+    show_one("  CPU time of a Python that only wakes", 1e3 * used / (hz * seconds), "ms")
+
+
 def gaps(folder: Path, hz: int, seconds: float) -> None:
     """Print how far the gaps between rows are from the interval."""
     running = sampler(folder, hz, "_row_time")
@@ -98,6 +115,7 @@ def main() -> None:
     launch(given.rounds)
     for hz in GOALS:
         print(f"{hz} Hz")
+        bare_share(hz, given.seconds)
         for measure in (share, gaps):
             with tempfile.TemporaryDirectory() as folder:
                 measure(Path(folder), hz, given.seconds)

@@ -2,7 +2,8 @@
 
     python benchmarks/trivial_tests.py --rounds 10
 
-No plugin is loaded but the one that is measured. The peers may be in an environment of their own.
+No plugin is loaded but the one that is measured. The peers may be in an environment of their own. The least that such
+accounting can take is measured beside them: its calls of the kernel, and lines that say nothing.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from _shared import interleaved, ratios, show
 COUNT = 1000
 # byte code is kept, as that of installed packages is: otherwise a package in the making is compiled in every run
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+ENVIRONMENT["PYTHONPATH"] = str(Path(__file__).resolve().parent)
 TESTS = f"import pytest\n\n@pytest.mark.parametrize('number', range({COUNT}))\ndef test_trivial(number): pass\n"
 
 
@@ -57,6 +59,7 @@ class Run(NamedTuple):
 PLAIN = Run("plain pytest")
 TWIN = Run("pytest --twin", "pytest_twin.plugin", ("--twin",))
 PERFGUARD = Run("pytest-perfguard", "pytest_perfguard.plugin", ("--perfguard",))
+LEAST = Run("its system calls alone", "_least_accounting")
 MONITOR = Run("pytest-monitor", "pytest_monitor.pytest_monitor")  # needs about a minute
 
 
@@ -92,7 +95,7 @@ def main() -> None:
     parser.add_argument("--peers-python", type=interpreter, default=sys.executable, help="a Python that has the peers")
     given = parser.parse_args()
     perfguard, monitor = (each._replace(python=given.peers_python) for each in (PERFGUARD, MONITOR))
-    quick = [PLAIN, TWIN, *([perfguard] if perfguard.is_there() else [])]
+    quick = [PLAIN, TWIN, LEAST, *([perfguard] if perfguard.is_there() else [])]
     compare(quick, given.rounds, {TWIN.name: "at most 1.15"})
     if given.slow_rounds and monitor.is_there():
         compare([PLAIN, TWIN, monitor], given.slow_rounds, warm=False)
