@@ -201,7 +201,8 @@ class Run:
             from pytest_twin.report.ending import write_reports
 
             near = self._config.invocation_params.dir
-            self.reports = list(write_reports(self.folder.path, self.settings, near, os.environ))
+            compared = self.weighing.comparison if self.weighing is not None else None
+            self.reports = list(write_reports(self.folder.path, self.settings, near, os.environ, compared))
 
     def _stop_playing(self, session: pytest.Session) -> None:
         """End the session's schedule."""

@@ -39,7 +39,9 @@ def two(tmp_path):
 def test_a_limit_that_is_broken_is_told_and_ends_with_1(twin):
     assert "0 limits broken" in twin("compare", "a", "b")
     text = twin("compare", "a", "b", "--fail-on", "cpu_seconds>10%", status=1)
-    assert text.startswith("a (1 run) -> b (1 run)\nnote: too few repetitions to be sure of anything (1 and 1)")
+    assert text.startswith(
+        "a (1 run) -> b (1 run), on the same machine\nnote: too few repetitions to be sure of anything (1 and 1)"
+    )
     assert text.endswith(
         "cpu_seconds>10%: all tests together: 200.0 ms -> 300.0 ms, x1.50\n"
         "cpu_seconds>10%: <b>|slow: 100.0 ms -> 200.0 ms, x2.00\n"
@@ -62,7 +64,7 @@ def test_the_names_of_tests_mean_nothing_to_markdown_or_html(twin, tmp_path):
     assert "| &#60;b&#62;&#124;slow | cpu&#95;seconds | 100.0 ms | 200.0 ms | x2.00 |  | perhaps more |" in text
     twin("compare", "a", "b", "--format", "html", "-o", "page.html")
     page = (tmp_path / "page.html").read_text()
-    assert '<tr class="worse"><td>&lt;b&gt;|slow</td>' in page
+    assert '<tr class="worse"><td><span class="id clamp">&lt;b&gt;|slow</span></td>' in page
     assert "<b>" not in page
     assert "http" not in page.replace("http-equiv", "")
 
