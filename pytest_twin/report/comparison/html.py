@@ -7,7 +7,7 @@ from html import escape
 
 from pytest_twin.analysis.comparison import Comparison
 from pytest_twin.analysis.verdicts import Difference
-from pytest_twin.report.comparison.words import HEADINGS, NUMBERS, broken, closing, lists, opening, rows, tone
+from pytest_twin.report.comparison.words import HEADINGS, NUMBERS, closing, lists, opening, rows, tone
 
 MOST = 1000  # rows, and tests of a list
 MOST_TIMES = 1e9  # what stands for an infinite ratio where rows are sorted
@@ -49,7 +49,6 @@ def section(comparison: Comparison) -> str:
 
 def _section(comparison: Comparison) -> Iterator[str]:
     yield from (f"<p>{escape(line)}</p>" for line in (*opening(comparison)[1:], closing(comparison)))
-    yield from _list(broken(comparison), "worse")
     heads = (f'<th scope="col"{_kind(name)}>{name}</th>' for name in HEADINGS)
     yield '<div class="scroll" tabindex="0" role="region" aria-label="Comparison">'
     yield '<table class="compared" data-sortable>'
@@ -62,7 +61,8 @@ def _section(comparison: Comparison) -> Iterator[str]:
         yield f"<p>and {len(told) - MOST:,} more</p>"
     for listed in lists(comparison):
         yield f"<h3>{escape(listed.title)} ({len(listed.tests):,})</h3>"
-        yield from _list(listed.tests, "same")
+        more = f"<li>and {len(listed.tests) - MOST:,} more</li>" if len(listed.tests) > MOST else ""
+        yield f'<ul class="same">{"".join(f"<li>{escape(test)}</li>" for test in listed.tests[:MOST])}{more}</ul>'
 
 
 def _rows(differences: Sequence[Difference]) -> Iterator[str]:
@@ -81,9 +81,3 @@ def _rows(differences: Sequence[Difference]) -> Iterator[str]:
 
 def _kind(name: str) -> str:
     return ' class="number"' if name in NUMBERS else ""
-
-
-def _list(texts: Sequence[str], tone: str) -> Iterator[str]:
-    if texts:
-        more = f"<li>and {len(texts) - MOST:,} more</li>" if len(texts) > MOST else ""
-        yield f'<ul class="{tone}">{"".join(f"<li>{escape(text)}</li>" for text in texts[:MOST])}{more}</ul>'

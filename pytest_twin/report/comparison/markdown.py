@@ -28,7 +28,7 @@ def lines(comparison: Comparison, heading: str, most: int) -> Iterator[str]:
     yield from (f"{heading}{_text(first)}", "")
     for line in (*others, closing(comparison)):
         yield from (_text(line), "")
-    for line in broken(comparison):
+    for line in broken(comparison)[:most]:
         yield f"- **{_text(line)}**"
     if comparison.broken:
         yield ""
