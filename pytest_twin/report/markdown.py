@@ -10,10 +10,19 @@ from pytest_twin.model.table import visible
 from pytest_twin.report.comparison import markdown as comparison
 from pytest_twin.report.ranking import Curve, ranked
 from pytest_twin.report.ranking import number as value_of
-from pytest_twin.report.wording import KEPT, budgets_in_short, count, lasting, machine_in_short, number, size, verdict
+from pytest_twin.report.wording import (
+    KEPT,
+    budgets_in_short,
+    count,
+    cut,
+    lasting,
+    machine_in_short,
+    number,
+    size,
+    verdict,
+)
 
 MOST, MOST_BAD, MOST_LOADS, MOST_ANSWERS = 5, 20, 20, 3
-LONGEST = 160  # characters of a test's id
 MARKS = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]|~$#@!"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
@@ -25,12 +34,6 @@ def page(story: Story) -> str:
 def said(text: str) -> str:
     """Text that nothing in Markdown or HTML is made of, on one line."""
     return visible(text).translate(MARKS)
-
-
-def cut(text: str) -> str:
-    """Text of a bearable length, cut in the middle: of a test's id both ends tell most."""
-    half = (LONGEST - 1) // 2
-    return text if len(text) <= LONGEST else f"{text[:half]}…{text[-half:]}"
 
 
 def _parts(story: Story) -> Iterator[Iterable[str]]:

@@ -297,7 +297,7 @@ def test_a_comparison_is_sorted_by_mouse_and_keyboard_and_all_tests_together_sta
         return [cell.text for cell in compared.all(f".compared tbody:last-of-type td:nth-child({place})")]
 
     heads = compared.all(".compared th button")
-    assert [head.text for head in heads][:4] == ["test", "measure", "before", "after"]
+    assert [head.text for head in heads][:4] == ["Test", "Measure", "Before", "After"]
     ratios = column(5)
     assert ratios[0] == "x4.90"
     heads[3].click()
@@ -311,8 +311,19 @@ def test_a_comparison_is_sorted_by_mouse_and_keyboard_and_all_tests_together_sta
     assert {cell.text for cell in whole} == {"all tests together"}
 
 
-def test_on_a_phone_a_comparison_scrolls_within_itself(compared):
+def test_on_a_phone_a_comparison_needs_no_sideways_scrolling(compared):
     compared.open(Path(compared.browser.current_url.removeprefix("file://")), 390, 800, is_phone=True)
     assert compared.run("return document.documentElement.scrollWidth") <= 390
     box = compared.one("#compared .scroll")
-    assert compared.run("return arguments[0].scrollWidth > arguments[0].clientWidth", box)
+    assert compared.run("return arguments[0].scrollWidth <= arguments[0].clientWidth", box)
+    compared.one(".compared th:nth-child(4) button").click()
+    assert "490.0 ms" in compared.one(".compared tbody:last-of-type tr").text
+
+
+def test_on_paper_a_comparison_is_as_wide_as_the_paper(compared):
+    send = compared.browser.execute_cdp_cmd
+    send("Emulation.setEmulatedMedia", {"media": "print"})
+    send("Emulation.setDeviceMetricsOverride", {"width": 700, "height": 900, "deviceScaleFactor": 1, "mobile": False})
+    assert compared.run("return document.querySelector('.compared').getBoundingClientRect().right") <= 700
+    assert compared.one(".compared th button").is_displayed()
+    send("Emulation.setEmulatedMedia", {"media": ""})

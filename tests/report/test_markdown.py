@@ -4,7 +4,8 @@ from made_runs import MadeRun, busy_run
 from saved_runs import made, weighed
 
 from pytest_twin.model.event import SKIP
-from pytest_twin.report.markdown import LONGEST, cut, page, said
+from pytest_twin.report.markdown import page, said
+from pytest_twin.report.wording import LONGEST, cut
 from pytest_twin.report.writing import story_of
 
 

@@ -8,6 +8,7 @@ from html import escape
 from pytest_twin.analysis.comparison import Comparison
 from pytest_twin.analysis.verdicts import Difference
 from pytest_twin.report.comparison.words import HEADINGS, NUMBERS, closing, lists, opening, rows, tone
+from pytest_twin.report.wording import cut
 
 MOST = 1000  # rows, and tests of a list
 MOST_TIMES = 1e9  # what stands for an infinite ratio where rows are sorted
@@ -49,7 +50,7 @@ def section(comparison: Comparison) -> str:
 
 def _section(comparison: Comparison) -> Iterator[str]:
     yield from (f"<p>{escape(line)}</p>" for line in (*opening(comparison)[1:], closing(comparison)))
-    heads = (f'<th scope="col"{_kind(name)}>{name}</th>' for name in HEADINGS)
+    heads = (f'<th scope="col"{_kind(name)}>{name.capitalize()}</th>' for name in HEADINGS)
     yield '<div class="scroll" tabindex="0" role="region" aria-label="Comparison">'
     yield '<table class="compared" data-sortable>'
     yield f"<thead><tr>{''.join(heads)}</tr></thead>"
@@ -72,7 +73,7 @@ def _rows(differences: Sequence[Difference]) -> Iterator[str]:
             "before": each.before, "after": each.after, "ratio": min(each.ratio, MOST_TIMES) if row.ratio else "",
             "95 % interval": "" if each.low is None else min(each.low, MOST_TIMES), "verdict": place,
         }  # fmt: skip
-        cells = [f'<td><span class="id clamp">{escape(row.test)}</span></td>']
+        cells = [f'<td><span class="id">{escape(cut(row.test))}</span></td>']
         for name, cell in zip(HEADINGS[1:], row[1:], strict=True):
             value = f' data-value="{values[name]}"' if name in values else ""
             cells.append(f"<td{_kind(name)}{value}>{escape(cell)}</td>")
