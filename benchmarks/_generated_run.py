@@ -60,7 +60,7 @@ def _write_samples(
             on = {kind for start, end, kind, *_ in loads if start <= at <= end}
             values = _values(at, on, chance)
             row = [values.get(column.name, 1.0 if column.digits == 0 else None) for column in rest]
-            file.write(f"{clock.stamp(at)},{','.join(cells.of(tuple(row)))}")
+            file.write(f"{clock.stamp(at)},{','.join(cells.of(tuple(row)))}\n")
 
 
 def _values(at: float, on: set[str], chance: random.Random) -> dict[str, float]:

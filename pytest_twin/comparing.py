@@ -24,6 +24,7 @@ class Weighing:
 
     Attributes:
         lines: What came of it, for the terminal; empty before `finish`.
+        comparison: The same for the reports; None where there is nothing to compare with.
         failure: Why the session should fail, a line each; empty if it should not.
     """
 
@@ -40,6 +41,7 @@ class Weighing:
         self._settings, self._directory = settings, near / settings.baselines
         self._found: Found | None = None
         self.lines: list[str] = []
+        self.comparison: Comparison | None = None
         self.failure: list[str] = []
         if settings.compare is not None:
             try:
@@ -76,7 +78,8 @@ class Weighing:
         from pytest_twin.report.comparison.lines import lines
         from pytest_twin.report.comparison.words import broken
 
-        compared = comparison(self._found, Found("this run", [folder.path]), self._settings.fail_on)
+        found = Found("this run", [folder.path])
+        compared = self.comparison = comparison(self._found, found, self._settings.fail_on)
         self.lines += lines(compared)
         self.failure += broken(compared)
 

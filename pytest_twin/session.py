@@ -73,7 +73,8 @@ class Session:
             from pytest_twin.report.ending import write_reports
 
             near = run.config.invocation_params.dir
-            run.reports = list(write_reports(run.folder.path, run.settings, near, os.environ))
+            compared = run.weighing.comparison if run.weighing is not None else None
+            run.reports = list(write_reports(run.folder.path, run.settings, near, os.environ, compared))
 
 
 def run_of(config: pytest.Config) -> Run:

@@ -6,7 +6,11 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from pytest_twin.analysis.comparison import Comparison
+from pytest_twin.baselines import Found
+from pytest_twin.comparing import comparison
 from pytest_twin.model import attempt
+from pytest_twin.model.measure import limits
 from pytest_twin.model.table import header, record
 
 
@@ -25,3 +29,8 @@ def made(folder: Path, cpu_s: Mapping[str, float], cpu: str = "A", saved: str = 
     if saved:
         (folder / "baseline.json").write_text(json.dumps({"saved": saved, "commit": "c0ffee"}), encoding="utf-8")
     return folder
+
+
+def weighed(before: Path, after: Path, *limit: str) -> Comparison:
+    """A run compared with another."""
+    return comparison(Found("before", [before]), Found("after", [after]), limits(limit))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from pytest_twin import load
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 SCRIPTS = sorted(path.name for path in FOLDER.glob("[!_]*.py"))
@@ -35,6 +38,12 @@ def test_the_cost_of_a_row_is_told_with_its_ratio_and_goal():
     told = run("row_cost.py", "--rounds", "1", "--repeat", "1", "--processes", "3")
     assert "psutil / the 17 legacy columns" in told
     assert told.count("goal at least") == 2
+
+
+def test_the_run_that_reports_are_measured_with_can_be_read_as_a_whole(tmp_path):
+    runpy.run_path(str(FOLDER / "_generated_run.py"))["write_run"](tmp_path, 300, 20)
+    made = load(tmp_path)
+    assert (len(made.samples), len(made.tests), made.problems) == (300, 20, ())
 
 
 def test_a_short_soak_writes_every_row():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 import sys
 
@@ -39,7 +40,9 @@ def two(tmp_path):
 def test_a_limit_that_is_broken_is_told_and_ends_with_1(twin):
     assert "0 limits broken" in twin("compare", "a", "b")
     text = twin("compare", "a", "b", "--fail-on", "cpu_seconds>10%", status=1)
-    assert text.startswith("a (1 run) -> b (1 run)\nnote: too few repetitions to be sure of anything (1 and 1)")
+    assert text.startswith(
+        "a (1 run) -> b (1 run), on the same machine\nnote: too few repetitions to be sure of anything (1 and 1)"
+    )
     assert text.endswith(
         "cpu_seconds>10%: all tests together: 200.0 ms -> 300.0 ms, x1.50\n"
         "cpu_seconds>10%: <b>|slow: 100.0 ms -> 200.0 ms, x2.00\n"
@@ -62,7 +65,7 @@ def test_the_names_of_tests_mean_nothing_to_markdown_or_html(twin, tmp_path):
     assert "| &#60;b&#62;&#124;slow | cpu&#95;seconds | 100.0 ms | 200.0 ms | x2.00 |  | perhaps more |" in text
     twin("compare", "a", "b", "--format", "html", "-o", "page.html")
     page = (tmp_path / "page.html").read_text()
-    assert '<tr class="worse"><td>&lt;b&gt;|slow</td>' in page
+    assert '<tr class="worse"><td><span class="id">&lt;b&gt;|slow</span></td>' in page
     assert "<b>" not in page
     assert "http" not in page.replace("http-equiv", "")
 
@@ -117,18 +120,38 @@ def test_without_otava_a_history_says_how_to_get_it(twin, tmp_path, monkeypatch)
 
 
 @posix
-def test_otava_is_given_the_runs_in_their_order(twin, tmp_path, monkeypatch, capfd):
+def test_otava_is_given_the_runs_in_their_order(twin, tmp_path, monkeypatch):
     saved(tmp_path, "main", 0.1, 0.1, 0.2)
     otava = tmp_path / "bin" / "otava"
     otava.parent.mkdir()
-    otava.write_text('#!/bin/sh\necho "$1 $2 $5 $6"\n')
+    otava.write_text('#!/bin/sh\necho "$1 $2 $5 $6 $BRANCH$POSTGRES_PORT$OTAVA_CONFIG."\n')
     otava.chmod(otava.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setattr("shutil.which", lambda *_, **__: str(otava))
-    twin("compare", "--history", "main")
-    assert "analyze main --since 2026-01-01T00:00:00.000+00:00" in capfd.readouterr().out
+    for name in ("BRANCH", "POSTGRES_PORT", "OTAVA_CONFIG"):  # which otava would take for options
+        monkeypatch.setenv(name, "1")
+    told = twin("compare", "--history", "main")
+    assert "analyze main --since 2026-01-01T00:00:00.000+00:00 ." in told
     lines = (tmp_path / ".twin-baselines/main/history.csv").read_text().splitlines()
     assert lines[0].startswith("time,commit,cpu_seconds,")
     assert [line.split(",")[2] for line in lines[1:]] == ["0.100000", "0.100000", "0.200000"]
+
+
+@pytest.mark.skipif(shutil.which("otava") is None, reason="apache-otava is not installed")
+def test_the_real_otava_finds_from_when_on_a_test_took_more(twin, tmp_path, monkeypatch):
+    monkeypatch.setenv("BRANCH", "main")  # as some CI has it, and otava reads it
+    saved(tmp_path, "main", 0.1, 0.101, 0.1, 0.102, 0.1, 0.15, 0.151, 0.15, 0.149)
+    lines = twin("compare", "--history", "main").splitlines()
+    at = next(place for place, line in enumerate(lines) if "%" in line)
+    assert float(lines[at].split()[0].rstrip("%")) == pytest.approx(49, abs=2)
+    assert lines[at - 2].startswith("2026-01-05")
+    assert lines[at + 2].startswith("2026-01-06")
+
+
+@posix
+def test_an_otava_that_says_nothing_has_failed_whatever_its_status(twin, tmp_path, monkeypatch):
+    saved(tmp_path, "main", 0.1, 0.1, 0.2)
+    monkeypatch.setattr("shutil.which", lambda *_, **__: "/bin/true")
+    assert "Error: otava ended with 0; it was given" in twin("compare", "--history", "main", status=1)
 
 
 def test_a_history_names_each_series_once(tmp_path):

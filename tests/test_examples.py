@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -32,3 +35,51 @@ def test_the_examples_pass_under_their_schedule_and_can_be_analysed(examples):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "correlations" in done.stdout
     assert (examples / "twin-report" / "timeline.png").stat().st_size > 10_000
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project with a test that fails, in an environment like that of a job of CI."""
+    (tmp_path / "test_shop.py").write_text("def test_good(): pass\ndef test_bad(): assert 0\n")
+    gh = tmp_path / "bin" / "gh"
+    gh.parent.mkdir()
+    gh.write_text('#!/bin/sh\necho "gh $*"\n')
+    gh.chmod(0o755)
+    monkeypatch.setenv("PATH", os.pathsep.join((str(gh.parent), str(Path(sys.executable).parent), os.environ["PATH"])))
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "step.md"))
+    return tmp_path
+
+
+def shell(script, folder, **environment):
+    """A script as CI runs it: what it printed, and its exit status."""
+    done = subprocess.run(["bash", "-e", "-c", script], cwd=folder, capture_output=True, text=True, check=False,
+                          env=os.environ | environment)  # fmt: skip
+    return done.stdout, done.returncode
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="the scripts are for a POSIX shell")
+@pytest.mark.parametrize("name", ["github-actions.yml", "gitlab-ci.yml"])
+def test_the_command_of_a_workflow_leaves_what_the_workflow_hands_on(name, project):
+    workflow = (ROOT / "examples" / name).read_text()
+    (command,) = re.findall(r"- (?:run: )?(pytest .*)", workflow)
+    output, status = shell(command, project)
+    assert (status, "1 failed, 1 passed" in output) == (1, True)
+    assert (project / "twin-report" / "report.html").exists()
+    assert (project / "junit.xml").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="the scripts are for a POSIX shell")
+def test_the_workflow_comments_with_the_summary_and_where_the_report_is(project):
+    workflow = (ROOT / "examples" / "github-actions.yml").read_text()
+    comment = textwrap.dedent(workflow.partition("run: |\n")[2])
+    where = {"NUMBER": "7", "REPORT": "https://example.invalid/1", "GITHUB_REPOSITORY": "a/b"}
+    assert shell(comment, project, **where) == ("", 0)  # nothing was recorded
+    shell("pytest --twin --twin-report=md", project)
+    output, status = shell(comment, project, **where)
+    assert (output.startswith("gh pr comment 7 --repo a/b --body-file comment.md "), status) == (True, 0)
+    text = (project / "comment.md").read_text()
+    assert text.startswith("## pytest-twin: 1 failed, 1 passed")
+    assert text.endswith("\n[The whole report](https://example.invalid/1)\n")
+    assert (project / "step.md").read_text().startswith("## pytest-twin: 1 failed, 1 passed")

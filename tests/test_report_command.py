@@ -7,6 +7,7 @@ import json
 import pytest
 from click.testing import CliRunner
 from made_runs import MadeRun, busy_run
+from saved_runs import made
 
 from pytest_twin.cli import main
 from pytest_twin.report import writing
@@ -123,3 +124,23 @@ def test_a_place_where_nothing_can_be_written_is_one_clear_line(twin, tmp_path):
     assert (output, status) == ("Error: taken/summary.md: File exists\n", 1)
     output, status = twin("trace", "kept", "-o", "taken/trace.json")
     assert (output, status) == ("Error: taken/trace.json: Not a directory\n", 1)
+
+
+def test_a_report_compares_with_what_is_named(twin, tmp_path):
+    made(tmp_path / "before", {"t.py::test_a": 0.1})
+    made(tmp_path / "after", {"t.py::test_a": 0.3})
+    (tmp_path / "pyproject.toml").write_text('[tool.pytest-twin]\nfail_on = "duration>50%"\n')
+    assert twin("report", "after", "--compare", "before", "--format=html,md")[1] == 0
+    for name in ("report.html", "summary.md"):
+        text = (tmp_path / "after" / name).read_text(encoding="utf-8")
+        assert "x3.00" in text
+        assert "2 limits broken" in text  # of the test, and of all together
+
+
+def test_what_cannot_be_compared_is_one_clear_line(twin, tmp_path):
+    made(tmp_path / "after", {"t.py::test_a": 0.3})
+    made(tmp_path / "other", {"t.py::test_b": 0.3})
+    where = f"no baseline of {tmp_path / '.twin-baselines'} (nothing is saved there), and no folder with a tests.csv"
+    assert twin("report", "after", "--compare", "main") == (f"Error: --compare: main: {where}\n", 1)
+    said = "Error: --compare: no test passed both in other and in after: nothing can be compared\n"
+    assert twin("report", "after", "--compare", "other") == (said, 1)

@@ -63,9 +63,9 @@ class Comparison:
 
     @property
     def told(self) -> list[Difference]:
-        """Tests that are not the same, the largest ratio first."""
+        """Tests that are not the same, the gravest first."""
         found = [each for each in self.differences if each.test != WHOLE and (each.verdict != SAME or each.broken)]
-        return sorted(found, key=lambda each: -abs(math.log(min(max(each.ratio, 1e-9), 1e9))))
+        return sorted(found, key=_gravity)
 
     @property
     def whole(self) -> list[Difference]:
@@ -100,6 +100,12 @@ def compare(before: Side, after: Side, limits: Sequence[Limit] = (), *, confiden
         differences=differences,
         notes=list(_notes(differences, limits, 1 - confidence)),
     )
+
+
+def _gravity(each: Difference) -> tuple[bool, bool, float]:
+    """Broken limits come first, then what is more, then what is less; of each the largest ratio first."""
+    far = math.log(min(max(each.ratio, 1e-9), 1e9))
+    return not each.broken, far < 0, -abs(far)
 
 
 def _notes(differences: Sequence[Difference], limits: Sequence[Limit], allowed: float) -> list[str]:

@@ -18,6 +18,7 @@ from pytest_twin.model import event
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pytest_twin.analysis.comparison import Comparison
     from pytest_twin.frames import Run
 
 OUTCOMES = ("failed", "error", "unfinished", "passed", "xpassed", "xfailed", "skipped")
@@ -62,6 +63,7 @@ class Story:
         skipped: How many loads were not reached, by kind.
         profile: How much load slows which test, as profile.csv has it; nothing where no profile was made.
         shortcomings: What is missing, damaged or was dropped, in sentences.
+        comparison: What came of comparing it with other runs; None where it was compared with none.
     """
 
     run: Run
@@ -75,6 +77,7 @@ class Story:
     skipped: Counter[str]
     shortcomings: Sequence[str]
     profile: Sequence[Mapping[str, str]] = ()
+    comparison: Comparison | None = None
 
     @property
     def outcomes(self) -> dict[str, int]:

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytest_twin.cli._options import settings_of
+from pytest_twin.baselines import BaselineError, Found, find
+from pytest_twin.cli._options import settings_of, settings_options
 from pytest_twin.report.writing import FORMS, ReportError, check, save, story_of
-from pytest_twin.settings import read_forms
+from pytest_twin.settings import Settings, read_forms
+
+if TYPE_CHECKING:
+    from pytest_twin.analysis.comparison import Comparison
 
 
 @click.command
 @click.argument("report_dir", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 @click.option("--format", "forms", default="html", help=f"one or more of {','.join(FORMS)} (default: html)")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="the file (default: in DIR)")
-def command(report_dir: Path | None, forms: str, output: Path | None) -> None:
+@settings_options("compare", "baselines")
+def command(report_dir: Path | None, forms: str, output: Path | None, **given: Any) -> None:
     """Make a report of a run: a page for people (html), a summary (md), a document for programs (json).
 
     DIR is a run folder, the folder of a test in it, or one file; old ones and what a killed run left too.
     """
-    path = settings_of({"report_dir": report_dir}).report_dir
+    settings = settings_of({"report_dir": report_dir, **given})
+    path = settings.report_dir
     try:
         names = read_forms(forms)
     except ValueError as error:
@@ -29,7 +36,7 @@ def command(report_dir: Path | None, forms: str, output: Path | None) -> None:
         raise click.UsageError("--output: takes one format; leave it away to write each into DIR")
     try:
         check(names)
-        story = story_of(path)
+        story = story_of(path, _compared(settings))
         folder = path if path.is_dir() else path.parent
         for name in names:
             target = output or folder / FORMS[name].file
@@ -37,3 +44,21 @@ def command(report_dir: Path | None, forms: str, output: Path | None) -> None:
             click.echo(str(target))
     except ReportError as error:
         raise click.ClickException(str(error)) from None
+
+
+def _compared(settings: Settings) -> Comparison | None:
+    """The run compared with what is asked for.
+
+    Raises:
+        ReportError: There is nothing of that name, or nothing to compare.
+    """
+    if settings.compare is None:
+        return None
+    from pytest_twin.comparing import comparison
+
+    here = Path.cwd()
+    try:
+        before = find(settings.compare, here / settings.baselines, here)
+        return comparison(before, Found(str(settings.report_dir), [here / settings.report_dir]), settings.fail_on)
+    except (BaselineError, ValueError) as error:
+        raise ReportError(f"--compare: {error}") from None

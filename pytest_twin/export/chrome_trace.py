@@ -1,14 +1,14 @@
 """A run as Chrome trace events, which Perfetto and chrome://tracing open.
 
 Format: "Trace Event Format" of the Chromium project. Times are microseconds since the run began. Each worker's tests
-and each kind of load are a track of complete events, phases lie within their tests, notes are instant events, and what
-the host did are counters.
+and each kind of load are a track of complete events, phases lie within their tests (what crosses them is on a track of
+its own), notes are instant events, and what the host did are counters.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from heapq import merge
 from typing import Any
 
@@ -19,9 +19,9 @@ from pytest_twin.analysis.lanes import natural, packed
 from pytest_twin.analysis.panels import Panel, panels
 from pytest_twin.analysis.spans import Note, Span
 from pytest_twin.analysis.story import Story
+from pytest_twin.export.nesting import Entry, nested
 from pytest_twin.model import event
 
-Entry = dict[str, Any]
 TESTS, LOADS, HOST = 1, 2, 3  # the processes, as the format calls the groups of tracks
 NAMES = {TESTS: "tests", LOADS: "loads", HOST: "host"}
 DIGITS = 2
@@ -43,15 +43,30 @@ def entries(story: Story) -> Iterator[Entry]:
     workers = sorted({each.worker for each in there}, key=natural)
     threads = {worker: place for place, worker in enumerate(workers, 1)}
     tracks = _tracks(story.spans)
+    of_tests = sorted([*_tests(story, threads), *_phases(story, threads)], key=_place)
+    names = {tid: worker or "tests" for worker, tid in threads.items()} | dict(_apart(of_tests, threads))
     yield from (_named("process_name", pid, 0, name) for pid, name in NAMES.items())
-    yield from (_named("thread_name", TESTS, tid, worker or "tests") for worker, tid in threads.items())
+    yield from (_named("thread_name", TESTS, tid, name) for tid, name in names.items())
     yield from (_named("thread_name", LOADS, tid, name) for name, (tid, _) in tracks.items())
-    slices = sorted(
-        [*_tests(story, threads), *_phases(story, threads), *_loads(tracks), *_notes(story, threads)],
-        key=lambda entry: (entry["ts"], -entry.get("dur", 0)),
-    )
+    slices = sorted([*of_tests, *_loads(tracks), *_notes(story, threads)], key=_place)
     counters = (_counters(panel, story) for panel in panels(story.run.samples, story.times))
     yield from merge(slices, *counters, key=lambda entry: entry["ts"])
+
+
+def _place(entry: Entry) -> tuple[int, int]:
+    return entry["ts"], -entry.get("dur", 0)
+
+
+def _apart(slices: Sequence[Entry], threads: Mapping[str, int]) -> Iterator[tuple[int, str]]:
+    """Put what crosses others onto tracks beside that of its worker; comes back with their ids and names."""
+    last = len(threads)
+    for worker, tid in threads.items():
+        ours = [entry for entry in slices if entry["tid"] == tid]
+        found = nested(ours)
+        for entry, track in zip(ours, found, strict=True):
+            entry["tid"] = last + track if track else tid
+        yield from ((last + track, f"{worker or 'tests'} {track + 1}") for track in range(1, max(found, default=0) + 1))
+        last += max(found, default=0)
 
 
 def _named(what: str, pid: int, tid: int, name: str) -> Entry:

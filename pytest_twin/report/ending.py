@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_twin.report.writing import FORMS, ReportError, check, save, story_of
 
 if TYPE_CHECKING:
+    from pytest_twin.analysis.comparison import Comparison
     from pytest_twin.analysis.story import Story
     from pytest_twin.settings import Settings
 
@@ -24,7 +25,9 @@ def check_reports(settings: Settings) -> None:
     check(settings.report or ())
 
 
-def write_reports(folder: Path, settings: Settings, near: Path, environment: Mapping[str, str]) -> Iterator[str]:
+def write_reports(
+    folder: Path, settings: Settings, near: Path, environment: Mapping[str, str], comparison: Comparison | None = None
+) -> Iterator[str]:
     """Write all that is asked for; comes back with a line for each, which tells where it is or why it is not.
 
     Args:
@@ -32,6 +35,7 @@ def write_reports(folder: Path, settings: Settings, near: Path, environment: Map
         settings: What is asked for.
         near: The directory that paths are told from.
         environment: Where GitHub says which file its summary is.
+        comparison: What came of comparing the run.
     """
     wanted = [(name, folder / FORMS[name].file) for name in settings.report or ()]
     if settings.json is not None:
@@ -39,7 +43,7 @@ def write_reports(folder: Path, settings: Settings, near: Path, environment: Map
     if not wanted:
         return
     try:
-        story = story_of(folder)
+        story = story_of(folder, comparison)
     except ReportError as error:
         yield f"warning: no report: {error}"
         return

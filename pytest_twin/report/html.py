@@ -11,14 +11,17 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 import pytest_twin
+from pytest_twin.analysis.comparison import Comparison
 from pytest_twin.analysis.story import Story
 from pytest_twin.report import budgets, curves, details, parts, tests_table
+from pytest_twin.report.comparison.html import section
+from pytest_twin.report.comparison.words import opening
 from pytest_twin.report.marking import data, html, joined
 from pytest_twin.report.timeline import Lanes, still, timeline
 from pytest_twin.report.wording import budgets_in_short, verdict
 
 ASSETS = Path(__file__).parent / "assets"
-SCRIPTS = ("data.js", "timeline.js", "table.js")
+SCRIPTS = ("data.js", "timeline.js", "table.js", "sort.js")
 
 
 class Part(NamedTuple):
@@ -44,7 +47,7 @@ def page(story: Story) -> str:
         html(
             PAGE, policy=_policy(scripts), title=f"{verdict(story)} – pytest-twin",  # noqa: RUF001
             style=Markup((ASSETS / "page.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
-            heading=parts.heading(story), notice=parts.notice(story),
+            heading=parts.heading(story), notice=parts.notices(story),
             links=joined(html('<li><a href="#{}">{}</a></li>', part.name, part.heading) for part in found),
             parts=joined(
                 html(
@@ -64,6 +67,8 @@ def _parts(story: Story, which: dict[int, str]) -> Iterator[Part]:
     if story.began is not None:
         quiet = ", ".join(f"{name.lower()}: 0 throughout" for name in still(story))
         yield Part("timeline", "Timeline", "", html("{}{}", Markup(TIMELINE), _soft(quiet)))  # noqa: S704 - a constant
+    if story.comparison is not None:
+        yield Part("compared", "Comparison", "", _compared(story.comparison))
     if story.attempts:
         yield Part("tests", "Tests", tests_table.summary_of(story), tests_table.table_part(story))
     if which:
@@ -81,6 +86,13 @@ def _parts(story: Story, which: dict[int, str]) -> Iterator[Part]:
         yield Part("spread", "Distributions", said, parts.spread_part(story))
     yield Part("machine", "Machine", "", parts.machine_part(story))
     yield Part("missing", "Missing", "", parts.missing_part(story))
+
+
+def _compared(comparison: Comparison) -> Markup:
+    """The page of `pytest-twin compare`, below a heading of ours: a difference of machines is no small print."""
+    kind = "notice" if comparison.machines else "soft small"
+    rest = Markup(section(comparison))  # noqa: S704 - it is HTML, in which all texts are escaped
+    return html('<p class="{}">{}</p>{}', kind, opening(comparison)[0], rest)
 
 
 def _soft(said: str) -> Markup:

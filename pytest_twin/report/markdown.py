@@ -7,10 +7,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from pytest_twin.analysis.attempts import Attempt, heaviest, slowest
 from pytest_twin.analysis.story import Story
 from pytest_twin.model.table import visible
-from pytest_twin.report.wording import KEPT, budgets_in_short, count, lasting, machine_in_short, number, size, verdict
+from pytest_twin.report.comparison import markdown as comparison
+from pytest_twin.report.ranking import Curve, ranked
+from pytest_twin.report.ranking import number as value_of
+from pytest_twin.report.wording import (
+    KEPT,
+    budgets_in_short,
+    count,
+    cut,
+    lasting,
+    machine_in_short,
+    number,
+    size,
+    verdict,
+)
 
 MOST, MOST_BAD, MOST_LOADS, MOST_ANSWERS = 5, 20, 20, 3
-LONGEST = 160  # characters of a test's id
 MARKS = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]|~$#@!"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
@@ -24,19 +36,16 @@ def said(text: str) -> str:
     return visible(text).translate(MARKS)
 
 
-def cut(text: str) -> str:
-    """Text of a bearable length, cut in the middle: of a test's id both ends tell most."""
-    half = (LONGEST - 1) // 2
-    return text if len(text) <= LONGEST else f"{text[:half]}…{text[-half:]}"
-
-
 def _parts(story: Story) -> Iterator[Iterable[str]]:
     yield [f"## pytest-twin: {verdict(story)}", ""]
     yield _facts(story)
     yield _tests("Did not pass", [attempt for attempt in story.attempts if attempt.is_bad], MOST_BAD)
+    if story.comparison is not None:
+        yield [*comparison.lines(story.comparison, "### Compared: ", MOST_BAD), ""]
     yield _tests("Slowest", slowest(story.attempts, MOST), MOST)
     yield _tests("Heaviest, by CPU time", heaviest(story.attempts, MOST), MOST)
     yield _budgets(story)
+    yield _profile(story)
     yield _loads(story)
     yield _peaks(story)
     if story.shortcomings:
@@ -72,6 +81,28 @@ def _budgets(story: Story) -> Iterator[str]:
         yield from _table("test", "over, or not told")
         yield from (_row(cut(attempt.nodeid), attempt.budget) for attempt in broken[:MOST_BAD])
         yield from _more(len(broken) - MOST_BAD, "tests.csv")
+
+
+def _profile(story: Story) -> Iterator[str]:
+    found = list(ranked(story.profile))
+    if not found:
+        return
+    yield from ("### Most sensitive to", "")
+    yield from _table("test", "load", "times as slow at 100 %", "95 % interval", "knee", "then")
+    for nodeid, curves in found[:MOST_BAD]:
+        sure = [curve for curve in curves if curve.rank]
+        first = [sure[0].resource, *_at_most(sure[0]), sure[0].knee] if sure else ["none for sure", "", "", ""]
+        yield _row(cut(nodeid), *first, ", ".join(curve.resource for curve in sure[1:]))
+    yield from _more(len(found) - MOST_BAD, "profile.csv")
+
+
+def _at_most(curve: Curve) -> tuple[str, str]:
+    """The slowdown by all of a load, and its interval; empty where that was not measured."""
+    row = curve.points[-1]
+    slowdown, low, high = (value_of(row.get(f"slowdown{border}")) for border in ("", "_low", "_high"))
+    if slowdown is None:
+        return "", ""
+    return f"{slowdown:.2f}", "" if low is None or high is None else f"{low:.2f} to {high:.2f}"
 
 
 def _loads(story: Story) -> Iterator[str]:

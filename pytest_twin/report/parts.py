@@ -79,13 +79,17 @@ def _tiles(story: Story) -> Iterator[tuple[str, str, str]]:
         yield "Samples", f"{len(story.times):,}", f"every {interval:.2g} s" if interval else ""
 
 
-def notice(story: Story) -> Markup:
-    """A word on top where the run is not whole."""
-    grave = [said for said in story.shortcomings if not said.startswith(("empty columns", "schedule.json"))]
-    if not grave:
-        return Markup("")
-    more = html(' <a href="#missing">and {} more</a>', len(grave) - 1) if len(grave) > 1 else Markup("")
-    return html('<div class="notice" role="note"><p>Not whole: {}{}</p></div>', f"{grave[0]:.300}", more)
+def notices(story: Story) -> Markup:
+    """A word on top where limits are broken, and where the run is not whole."""
+    said = []
+    if story.comparison is not None and (broken := story.comparison.broken):
+        link = html('<a href="#compared">{} broken</a>', count(len(broken), "limit"))
+        said.append(html("{}, compared with {}", link, story.comparison.names[0]))
+    grave = [each for each in story.shortcomings if not each.startswith(("empty columns", "schedule.json"))]
+    if grave:
+        more = html(' <a href="#missing">and {} more</a>', len(grave) - 1) if len(grave) > 1 else Markup("")
+        said.append(html("Not whole: {}{}", f"{grave[0]:.300}", more))
+    return joined(html('<div class="notice" role="note"><p>{}</p></div>', each) for each in said)
 
 
 def loads_part(story: Story) -> Markup:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Iterator, Sequence
 
 from pytest_twin.model.sensitivity import LEVELS
-
-Row = Mapping[str, str]
+from pytest_twin.report.ranking import Row, ranked
 
 
 def profile_lines(rows: Sequence[Row]) -> Iterator[str]:
@@ -16,13 +14,12 @@ def profile_lines(rows: Sequence[Row]) -> Iterator[str]:
         return
     levels = "".join(f"{level:>7}%" for level in LEVELS)
     yield f"{'slowed by load':<16}{levels}    knee   (? is too few repetitions to be sure; at 0% it is noise)"
-    for nodeid, of_test in groupby(rows, key=lambda row: row["nodeid"]):
+    for nodeid, curves in ranked(rows):
         yield nodeid
-        curves = [list(points) for _, points in groupby(of_test, key=lambda row: row["resource"])]
-        for points in sorted(curves, key=lambda points: points[0]["rank"] or "9"):
-            slowdowns = "".join(f"{_slowdown(row):>8}" for row in points)
-            knee = f"{points[0]['knee_percent']:>7}%" if points[0]["knee_percent"] else f"{'none':>8}"
-            yield f"  {points[0]['rank'] or '-'} {points[0]['resource']:<12}{slowdowns}{knee}"
+        for curve in curves:
+            slowdowns = "".join(f"{_slowdown(row):>8}" for row in curve.points)
+            knee = curve.knee.replace(" ", "") or "none"
+            yield f"  {curve.rank or '-'} {curve.resource:<12}{slowdowns}{knee:>8}"
 
 
 def _slowdown(row: Row) -> str:

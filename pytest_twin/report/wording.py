@@ -9,6 +9,7 @@ from typing import Any
 from pytest_twin.analysis.story import Story
 
 KEPT = "ok"  # as tests.csv says of a budget
+LONGEST = 160  # characters of a test's id
 NOTHING = "–"  # noqa: RUF001 - a dash, and no minus
 
 
@@ -71,3 +72,9 @@ def size(mib: float | None) -> str:
 def count(many: int, one: str, more: str | None = None) -> str:
     """So many of something: ``1 test``, ``2 tests``."""
     return f"{many:,} {one if many == 1 else more or one + 's'}"
+
+
+def cut(text: str) -> str:
+    """Text of a bearable length, cut in the middle: of a test's id both ends tell most."""
+    half = (LONGEST - 1) // 2
+    return text if len(text) <= LONGEST else f"{text[:half]}…{text[-half:]}"

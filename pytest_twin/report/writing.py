@@ -13,6 +13,7 @@ from pytest_twin.private import write
 from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, PROFILE, SCHEDULE, TESTS
 
 if TYPE_CHECKING:
+    from pytest_twin.analysis.comparison import Comparison
     from pytest_twin.analysis.story import Story
 
 
@@ -70,8 +71,12 @@ def check(names: Iterable[str]) -> None:
             raise ReportError(f"{name} needs {' and '.join(missing)}; pip install 'pytest-twin[report]'")
 
 
-def story_of(path: Path) -> Story:
+def story_of(path: Path, comparison: Comparison | None = None) -> Story:
     """What a run tells.
+
+    Args:
+        path: The run.
+        comparison: What came of comparing it.
 
     Raises:
         ReportError: There is nothing that can be read.
@@ -86,7 +91,7 @@ def story_of(path: Path) -> Story:
         raise ReportError(str(error)) from None
     with_schedule = [SCHEDULE] if (path / SCHEDULE).exists() else []
     story = tell(run, (DATASET, ANNOTATIONS, TESTS), [FINGERPRINT, *with_schedule])
-    return replace(story, profile=_profile(path / PROFILE))
+    return replace(story, profile=_profile(path / PROFILE), comparison=comparison)
 
 
 def _profile(path: Path) -> list[dict[str, str]]:

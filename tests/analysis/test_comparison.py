@@ -124,3 +124,10 @@ def test_a_history_has_a_value_for_each_run_and_only_tests_that_passed_in_all():
     assert found["cpu_seconds"] == pytest.approx([0.1, 0.2])
     assert found["cpu_seconds a"] == pytest.approx([0.1, 0.2])
     assert "cpu_seconds b" not in found
+
+
+def test_broken_limits_are_told_first_then_what_is_more_then_what_is_less():
+    before, after = {"less": 0.9, "more": 0.1, "over": 0.1}, {"less": 0.1, "more": 0.3, "over": 0.2}
+    came = compared([run(before)], [run(after)], limits(["cpu_seconds>150%"]))
+    assert [(each.test, bool(each.broken)) for each in came.told[:2]] == [("more", True), ("more", False)]
+    assert [each.test for each in came.told] == ["more", "more", "over", "over", "less", "less"]

@@ -3,10 +3,13 @@
 import json
 from itertools import pairwise
 
+from hypothesis import given
+from hypothesis import strategies as st
 from made_runs import MadeRun, busy_run
 
 from pytest_twin.export.chrome_trace import lines
-from pytest_twin.model.event import END, PHASE, START
+from pytest_twin.export.nesting import ROUNDED_US, nested
+from pytest_twin.model.event import END, GAP, PHASE, START
 
 
 def trace(made):
@@ -69,3 +72,65 @@ def test_entries_are_in_the_order_of_time_and_none_has_a_negative_length(tmp_pat
     found = [entry for entry in trace(busy_run(tmp_path)) if entry["ph"] != "M"]
     assert all(one["ts"] <= other["ts"] for one, other in pairwise(found))
     assert all(entry.get("dur", 0) >= 0 for entry in found)
+
+
+def crossing(found):
+    """Pairs of slices of a track that overlap with neither within the other, of which readers leave one out."""
+    pairs = []
+    for track in {(entry["pid"], entry["tid"]) for entry in of_kind(found, "X")}:
+        are_open = []
+        for entry in [entry for entry in of_kind(found, "X") if (entry["pid"], entry["tid"]) == track]:
+            are_open = [other for other in are_open if other["ts"] + other["dur"] > entry["ts"]]
+            end = entry["ts"] + entry["dur"]
+            pairs += [(other["name"], entry["name"]) for other in are_open if end > other["ts"] + other["dur"]]
+            are_open.append(entry)
+    return pairs
+
+
+def test_tests_whose_times_are_rounded_into_each_other_are_beside_each_other(tmp_path):
+    made = MadeRun(tmp_path).test("t.py::test_a", 0, 0.10003).test("t.py::test_b", 0.1, 0.2)
+    found = trace(made)
+    assert [(entry["ts"], entry["dur"], entry["tid"]) for entry in of_kind(found, "X")] == [
+        (0, 100_000, 1),
+        (100_000, 100_000, 1),
+    ]
+    assert crossing(found) == []
+
+
+def test_what_goes_on_across_the_end_of_a_test_is_on_a_track_of_its_own(tmp_path):
+    made = MadeRun(tmp_path).test("t.py::test_a", 0, 1, worker="gw0").test("t.py::test_b", 1, 2, worker="gw0")
+    made.test("t.py::test_c", 0, 2, worker="gw1")
+    made.happened(0.5, START, GAP, id="g1", detail="loads paused", worker="gw0").happened(1.5, END, GAP, id="g1")
+    found = trace(made)
+    assert crossing(found) == []
+    names = {entry["tid"]: entry["args"]["name"] for entry in found if entry["name"] == "thread_name"}
+    assert {entry["name"]: names[entry["tid"]] for entry in of_kind(found, "X")} == {
+        "t.py::test_a": "gw0",
+        "t.py::test_b": "gw0",
+        "t.py::test_c": "gw1",
+        "loads paused": "gw0 2",
+    }
+
+
+@given(st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 2000)), max_size=12))
+def test_nothing_crosses_on_any_track_and_nothing_is_cut_by_more_than_its_ends_were_rounded(slices):
+    entries = [{"ph": "X", "pid": 1, "ts": ts, "dur": dur, "name": f"{at}"} for at, (ts, dur) in enumerate(slices)]
+    entries.sort(key=lambda entry: (entry["ts"], -entry["dur"]))
+    before = [entry["dur"] for entry in entries]
+    for entry, track in zip(entries, nested(entries), strict=True):
+        entry["tid"] = track
+    assert crossing(entries) == []
+    assert all(0 <= was - entry["dur"] <= 2 * ROUNDED_US for was, entry in zip(before, entries, strict=True))
+
+
+def test_every_entry_has_what_the_format_asks_of_its_kind(tmp_path):
+    found = trace(busy_run(tmp_path))
+    needed = {"M": {"args"}, "X": {"ts", "dur", "cat"}, "C": {"ts", "args"}, "i": {"ts", "s"}}
+    assert {entry["ph"] for entry in found} == needed.keys()
+    assert all(needed[entry["ph"]] | {"name", "pid", "tid"} <= entry.keys() for entry in found)
+    assert all(isinstance(value, int) for entry in found for key, value in entry.items() if key in {"ts", "dur", "tid"})
+    counted = [value for entry in of_kind(found, "C") for value in entry["args"].values()]
+    assert counted
+    assert all(isinstance(value, float) for value in counted)
+    named = {(entry["pid"], entry["tid"]) for entry in found if entry["name"] == "thread_name"}
+    assert {(entry["pid"], entry["tid"]) for entry in found if entry["ph"] in "Xi"} <= named

@@ -34,7 +34,9 @@ def test_a_run_is_saved_and_a_costlier_one_fails_against_it(run, pytester):
     came = run(0.5, "--twin-compare=main", "--twin-fail-on=cpu_seconds>100%")
     assert came.ret == pytest.ExitCode.TESTS_FAILED
     came.assert_outcomes(passed=2)
-    came.stdout.fnmatch_lines(["compared: main (1 run) -> this run (1 run)", "*perhaps more*test_it.py::test_burns"])
+    came.stdout.fnmatch_lines(
+        ["compared: main (1 run) -> this run (1 run), on the same machine", "*perhaps more*test_it.py::test_burns"]
+    )
     came.stdout.fnmatch_lines(["FAILED cpu_seconds>100%: test_it.py::test_burns: *"])
 
 
@@ -42,7 +44,9 @@ def test_a_run_is_compared_with_what_was_saved_before_it_and_then_saved_itself(r
     run(0.01, "--twin-save=main")
     came = run(0.01, "--twin-save=main", "--twin-compare=last")
     assert came.ret == 0
-    came.stdout.fnmatch_lines(["compared: main/0001 (1 run) -> this run (1 run)", "saved as main/0002"])
+    came.stdout.fnmatch_lines(
+        ["compared: main/0001 (1 run) -> this run (1 run), on the same machine", "saved as main/0002"]
+    )
 
 
 def test_a_run_that_was_cut_short_is_neither_saved_nor_compared(pytester):
@@ -77,3 +81,13 @@ def test_under_xdist_the_controller_saves_the_run_once(run, pytester):
     pytest.importorskip("xdist")
     run(0.01, "--twin-save=main", "-n2").stdout.fnmatch_lines(["saved as main/0001"])
     assert len(list((pytester.path / ".twin-baselines/main").iterdir())) == 1
+
+
+def test_the_reports_of_a_run_that_was_compared_tell_what_came_of_it(run, pytester):
+    run(0.05, "--twin-save=main")
+    run(0.5, "--twin-compare=main", "--twin-report=html,md")
+    for name, sign in (("report.html", "-&gt;"), ("summary.md", "-&#62;")):
+        text = (pytester.path / "twin-report" / name).read_text(encoding="utf-8")
+        text = text.replace("&#40;", "(").replace("&#41;", ")")
+        assert f"main (1 run) {sign} this run (1 run), on the same machine" in text
+        assert "perhaps more" in text

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from made_runs import MadeRun, busy_run
+from saved_runs import made, weighed
 
 from pytest_twin.report.html import page
+from pytest_twin.report.writing import story_of
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -275,3 +278,52 @@ def test_a_zoom_finds_the_samples_that_the_whole_run_is_too_long_for(browser, ma
         report.one("[data-zoom=in]").click()
     start, stop = report.view
     assert report.run(drawn, report.one("#timeline-chart .plot")) == pytest.approx((stop - start) / 0.25, abs=4)
+
+
+@pytest.fixture
+def compared(browser, tmp_path):
+    """The report of a run with 30 tests that take other times than before."""
+    made(tmp_path / "a", {f"t.py::test_{number}": 0.1 for number in range(30)})
+    made(tmp_path / "b", {f"t.py::test_{number}": 0.2 + number / 100 for number in range(30)}, cpu="B")
+    path = tmp_path / "report.html"
+    path.write_text(page(story_of(tmp_path / "b", weighed(tmp_path / "a", tmp_path / "b"))), encoding="utf-8")
+    shown = Page(browser).open(path)
+    yield shown
+    assert shown.troubles == []
+
+
+def test_a_comparison_is_sorted_by_mouse_and_keyboard_and_all_tests_together_stay_on_top(compared):
+    def column(place):
+        return [cell.text for cell in compared.all(f".compared tbody:last-of-type td:nth-child({place})")]
+
+    heads = compared.all(".compared th button")
+    assert [head.text for head in heads][:4] == ["Test", "Measure", "Before", "After"]
+    ratios = column(5)
+    assert ratios[0] == "x4.90"
+    heads[3].click()
+    assert column(4)[0] == "490.0 ms"
+    compared.browser.switch_to.active_element.send_keys(webdriver.Keys.ENTER)
+    assert column(4)[0] == "200.0 ms"
+    assert compared.one(".compared th:nth-child(4)").get_attribute("aria-sort") == "ascending"
+    heads[6].click()
+    assert column(5) == ratios
+    whole = compared.all(".compared tbody:first-of-type td:first-child")
+    assert {cell.text for cell in whole} == {"all tests together"}
+
+
+def test_on_a_phone_a_comparison_needs_no_sideways_scrolling(compared):
+    compared.open(Path(compared.browser.current_url.removeprefix("file://")), 390, 800, is_phone=True)
+    assert compared.run("return document.documentElement.scrollWidth") <= 390
+    box = compared.one("#compared .scroll")
+    assert compared.run("return arguments[0].scrollWidth <= arguments[0].clientWidth", box)
+    compared.one(".compared th:nth-child(4) button").click()
+    assert "490.0 ms" in compared.one(".compared tbody:last-of-type tr").text
+
+
+def test_on_paper_a_comparison_is_as_wide_as_the_paper(compared):
+    send = compared.browser.execute_cdp_cmd
+    send("Emulation.setEmulatedMedia", {"media": "print"})
+    send("Emulation.setDeviceMetricsOverride", {"width": 700, "height": 900, "deviceScaleFactor": 1, "mobile": False})
+    assert compared.run("return document.querySelector('.compared').getBoundingClientRect().right") <= 700
+    assert compared.one(".compared th button").is_displayed()
+    send("Emulation.setEmulatedMedia", {"media": ""})

@@ -1,9 +1,12 @@
 """summary.md."""
 
 from made_runs import MadeRun, busy_run
+from saved_runs import made, weighed
 
 from pytest_twin.model.event import SKIP
-from pytest_twin.report.markdown import LONGEST, cut, page, said
+from pytest_twin.report.markdown import page, said
+from pytest_twin.report.wording import LONGEST, cut
+from pytest_twin.report.writing import story_of
 
 
 def test_a_run_is_summed_up_in_tables(tmp_path):
@@ -47,3 +50,32 @@ def test_budgets_are_told_where_tests_have_some(tmp_path):
 def test_loads_that_were_not_reached_are_told(tmp_path):
     text = page(MadeRun(tmp_path).sampled(1).happened(0.5, SKIP, "cpu", target="2").story())
     assert "Not reached before the end: 1 cpu" in text
+
+
+def test_what_came_of_comparing_stands_before_the_slowest_tests(tmp_path):
+    made(tmp_path / "a", {"t.py::test_a": 0.1})
+    made(tmp_path / "b", {"t.py::test_a": 0.2}, cpu="B")
+    text = page(story_of(tmp_path / "b", weighed(tmp_path / "a", tmp_path / "b", "cpu_seconds>10%")))
+    assert "\n\n### Compared: other machine: CPU A -&#62; B\n\nbefore &#40;1 run&#41; -&#62; after" in text
+    assert "| t.py::test&#95;a | duration | 100.0 ms | 200.0 ms | x2.00 |  | perhaps more |\n\n### Slowest" in text
+
+
+PROFILE = """nodeid,resource,level_percent,slowdown,slowdown_low,slowdown_high,knee_percent,rank
+t.py::test_a,disk,0,1.01,0.98,1.03,25,2
+t.py::test_a,disk,100,2.00,1.90,2.10,25,2
+t.py::test_a,cpu,0,1.00,0.99,1.02,50,1
+t.py::test_a,cpu,100,4.00,3.50,4.60,50,1
+t.py::test_b,cpu,0,1.00,,,,
+t.py::test_b,cpu,100,,,,,
+"""
+
+
+def test_a_profile_is_the_load_that_hurts_each_test_most(tmp_path):
+    (tmp_path / "profile.csv").write_text(PROFILE)
+    text = page(MadeRun(tmp_path).sampled(2).story())
+    assert (
+        "### Most sensitive to\n\n| test | load | times as slow at 100 % | 95 % interval | knee | then |\n"
+        "| --- | --- | --- | --- | --- | --- |\n"
+        "| t.py::test\\_a | cpu | 4.00 | 3.50 to 4.60 | 50 % | disk |\n"
+        "| t.py::test\\_b | none for sure |  |  |  |  |\n"
+    ) in text

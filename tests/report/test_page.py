@@ -12,10 +12,14 @@ from html import unescape
 
 import pytest
 from made_runs import MadeRun, busy_run
+from saved_runs import made, weighed
 
 from pytest_twin.report import writing
 from pytest_twin.report.html import page
+from pytest_twin.report.writing import story_of
 
+CELL = r"<td[^>]*>([^<]*)</td>"
+ROW = rf'<tr class="\w+"><td><span[^>]*>([^<]*)</span></td>{CELL * 4}<td[^>]*></td>{CELL}</tr>'
 HOSTILE = "</script><script>alert(1)</script>\"'&<b>"
 
 
@@ -157,3 +161,31 @@ def test_a_run_of_any_length_is_drawn_from_a_bounded_number_of_points(tmp_path):
     made = MadeRun(tmp_path).sampled(600, interval=0.01, cpu_percent=lambda at: 20 + at % 80)
     first, *_ = data_of(page(made.story()))["timeline"]["panels"][0]["levels"]
     assert len(base64.b64decode(first["t"])) / 4 < 3000
+
+
+def compared(tmp_path, cpu="A"):
+    """The page of a run of which one test takes twice as much as before, and another half of it."""
+    made(tmp_path / "a", {"t.py::test_<less>": 0.2, "t.py::test_more": 0.1, "t.py::test_same": 0.1})
+    made(tmp_path / "b", {"t.py::test_<less>": 0.05, "t.py::test_more": 0.2, "t.py::test_same": 0.1}, cpu=cpu)
+    return page(story_of(tmp_path / "b", weighed(tmp_path / "a", tmp_path / "b", "cpu_seconds>10%")))
+
+
+def test_a_run_that_was_compared_has_a_part_with_what_came_of_it_the_alarms_first(tmp_path, busy):
+    text = compared(tmp_path)
+    assert parts(text)[0:3] == ["timeline", "compared", "tests"]
+    part = text.partition('<section id="compared"')[2].partition("</section>")[0]
+    first = "before (1 run) -&gt; after (1 run), on the same machine"
+    assert re.search(r"</h2><p[^>]*>(.*?)</p>", part)[1] == first
+    rows = [(unescape(test), *cells) for test, *cells in re.findall(ROW, part)]
+    assert rows[-4:] == [
+        ("t.py::test_more", "cpu_seconds", "100.0 ms", "200.0 ms", "x2.00", "perhaps more, over cpu_seconds&gt;10%"),
+        ("t.py::test_more", "duration", "100.0 ms", "200.0 ms", "x2.00", "perhaps more"),
+        ("t.py::test_<less>", "cpu_seconds", "200.0 ms", "50.0 ms", "x0.25", "perhaps less"),
+        ("t.py::test_<less>", "duration", "200.0 ms", "50.0 ms", "x0.25", "perhaps less"),
+    ]
+    assert '<a href="#compared">1 limit broken</a>, compared with before' in text
+    assert "compared" not in parts(busy)
+
+
+def test_runs_of_different_machines_are_told_apart_by_more_than_small_print(tmp_path):
+    assert '</h2><p class="notice">other machine: CPU A -&gt; B</p>' in compared(tmp_path, cpu="B")

@@ -163,7 +163,7 @@ const Timeline = (() => {
         domain: [below, above], range: [0, panel.top], fixedrange: true, gridcolor: grid, zeroline: false, nticks: tall > 100 ? 5 : 3,
         rangemode: "tozero", linecolor: soft, showline: false, tickfont: { size: 10.5 },
       };
-      const words = panel.curves.map((curve) => `<span style="color:${colour(COLOURS[curve.name])}">■</span> ${curve.name}`);
+      const words = panel.curves.map((curve) => `<span style="color:${colour(COLOURS[curve.name])}">■</span> ${isNarrow() ? curve.name.replace("for ", "") : curve.name}`);
       const unit = isNarrow() ? panel.unit.split(" ")[0] : panel.unit;
       made.annotations.push({
         xref: "paper", yref: "paper", x: 0, y: above, xanchor: "left", yanchor: "bottom", showarrow: false, yshift: 2, align: "left",

@@ -6,17 +6,22 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from pytest_twin.analysis.comparison import Comparison
-from pytest_twin.report.comparison.words import HEADINGS, broken, closing, lists, opening, rows, tone
+from pytest_twin.analysis.verdicts import Difference
+from pytest_twin.report.comparison.words import HEADINGS, NUMBERS, closing, lists, opening, rows, tone
+from pytest_twin.report.wording import cut
+
+MOST = 1000  # rows, and tests of a list
+MOST_TIMES = 1e9  # what stands for an infinite ratio where rows are sorted
 
 STYLE = """
 :root { color-scheme: light dark; --worse: #b3400d; --better: #0a6aa1; --line: #8886; }
 @media (prefers-color-scheme: dark) { :root { --worse: #ff9a66; --better: #6fc3f5; } }
 body { font: 15px/1.45 system-ui, sans-serif; margin: 1.5rem auto; max-width: 75rem; padding: 0 1rem; }
-.table { overflow-x: auto; }
+.scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .6rem; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top; }
-td:nth-child(n+3):nth-child(-n+5), th:nth-child(n+3):nth-child(-n+5) { text-align: right; white-space: nowrap; }
-td:first-child, li { overflow-wrap: anywhere; }
+.number { text-align: right; white-space: nowrap; }
+.id, li { overflow-wrap: anywhere; }
 .worse { color: var(--worse); font-weight: 600; } .better { color: var(--better); font-weight: 600; }
 """.strip()
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -31,28 +36,49 @@ def page(comparison: Comparison) -> str:
             f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{before} and {after}, compared</title>\n<style>\n{STYLE}\n</style>\n</head>\n<body>",
-            *_body(comparison),
+            f"<h1>{escape(opening(comparison)[0])}</h1>",
+            section(comparison),
             "</body>\n</html>\n",
         )
     )
 
 
-def _body(comparison: Comparison) -> Iterator[str]:
-    first, *others = opening(comparison)
-    yield f"<h1>{escape(first)}</h1>"
-    yield from (f"<p>{escape(line)}</p>" for line in (*others, closing(comparison)))
-    yield from _list(broken(comparison), "worse")
-    yield '<div class="table"><table>'
-    yield f"<thead><tr>{''.join(map('<th scope=col>{}</th>'.format, HEADINGS))}</tr></thead><tbody>"
-    shown = [*comparison.whole, *comparison.told]
-    for each, cells in zip(shown, rows(shown), strict=True):
-        yield f'<tr class="{tone(each)}">{"".join(f"<td>{escape(cell)}</td>" for cell in cells)}</tr>'
-    yield "</tbody></table></div>"
+def section(comparison: Comparison) -> str:
+    """All that is said below the first line; the report of a run has it too, and sorts its table."""
+    return "\n".join(_section(comparison))
+
+
+def _section(comparison: Comparison) -> Iterator[str]:
+    yield from (f"<p>{escape(line)}</p>" for line in (*opening(comparison)[1:], closing(comparison)))
+    heads = (f'<th scope="col"{_kind(name)}>{name.capitalize()}</th>' for name in HEADINGS)
+    yield '<div class="scroll" tabindex="0" role="region" aria-label="Comparison">'
+    yield '<table class="compared" data-sortable>'
+    yield f"<thead><tr>{''.join(heads)}</tr></thead>"
+    told = comparison.told
+    for differences in (comparison.whole, told[:MOST]):
+        yield f"<tbody>{''.join(_rows(differences))}</tbody>"
+    yield "</table></div>"
+    if len(told) > MOST:
+        yield f"<p>and {len(told) - MOST:,} more</p>"
     for listed in lists(comparison):
-        yield f"<h2>{escape(listed.title)} ({len(listed.tests)})</h2>"
-        yield from _list(listed.tests, "same")
+        yield f"<h3>{escape(listed.title)} ({len(listed.tests):,})</h3>"
+        more = f"<li>and {len(listed.tests) - MOST:,} more</li>" if len(listed.tests) > MOST else ""
+        yield f'<ul class="same">{"".join(f"<li>{escape(test)}</li>" for test in listed.tests[:MOST])}{more}</ul>'
 
 
-def _list(texts: Sequence[str], tone: str) -> Iterator[str]:
-    if texts:
-        yield f'<ul class="{tone}">{"".join(f"<li>{escape(text)}</li>" for text in texts)}</ul>'
+def _rows(differences: Sequence[Difference]) -> Iterator[str]:
+    """Rows, with what they are sorted by where that is not what one reads: verdicts go by their weight."""
+    for place, (each, row) in enumerate(zip(differences, rows(differences), strict=True)):
+        values = {
+            "before": each.before, "after": each.after, "ratio": min(each.ratio, MOST_TIMES) if row.ratio else "",
+            "95 % interval": "" if each.low is None else min(each.low, MOST_TIMES), "verdict": place,
+        }  # fmt: skip
+        cells = [f'<td><span class="id">{escape(cut(row.test))}</span></td>']
+        for name, cell in zip(HEADINGS[1:], row[1:], strict=True):
+            value = f' data-value="{values[name]}"' if name in values else ""
+            cells.append(f"<td{_kind(name)}{value}>{escape(cell)}</td>")
+        yield f'<tr class="{tone(each)}">{"".join(cells)}</tr>\n'
+
+
+def _kind(name: str) -> str:
+    return ' class="number"' if name in NUMBERS else ""

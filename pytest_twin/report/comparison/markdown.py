@@ -13,28 +13,35 @@ MOST = 200  # a comment on GitHub has room for 65,536 characters
 
 def markdown(comparison: Comparison) -> str:
     """The text."""
-    return "\n".join(_lines(comparison)) + "\n"
+    return "\n".join(lines(comparison, "## ", MOST)) + "\n"
 
 
-def _lines(comparison: Comparison) -> Iterator[str]:
+def lines(comparison: Comparison, heading: str, most: int) -> Iterator[str]:
+    """Its lines, under the first of them.
+
+    Args:
+        comparison: What to tell.
+        heading: What stands before the first line.
+        most: How many rows, and tests of a list, there is room for.
+    """
     first, *others = opening(comparison)
-    yield from (f"## {_text(first)}", "")
+    yield from (f"{heading}{_text(first)}", "")
     for line in (*others, closing(comparison)):
         yield from (_text(line), "")
-    for line in broken(comparison):
+    for line in broken(comparison)[:most]:
         yield f"- **{_text(line)}**"
     if comparison.broken:
         yield ""
     told = comparison.told
     yield from (_cells(HEADINGS), _cells(["---", "---", "---:", "---:", "---:", "---", "---"]))
-    yield from (_cells([_text(cell) for cell in row]) for row in rows([*comparison.whole, *told[:MOST]]))
-    if len(told) > MOST:
-        yield from ("", f"and {len(told) - MOST} more")
+    yield from (_cells([_text(cell) for cell in row]) for row in rows([*comparison.whole, *told[:most]]))
+    if len(told) > most:
+        yield from ("", f"and {len(told) - most} more")
     for listed in lists(comparison):
         yield from ("", f"**{_text(listed.title)}** ({len(listed.tests)})", "")
-        yield from (f"- {_text(test)}" for test in listed.tests[:MOST])
-        if len(listed.tests) > MOST:
-            yield f"- and {len(listed.tests) - MOST} more"
+        yield from (f"- {_text(test)}" for test in listed.tests[:most])
+        if len(listed.tests) > most:
+            yield f"- and {len(listed.tests) - most} more"
 
 
 def _cells(cells: Sequence[str]) -> str:

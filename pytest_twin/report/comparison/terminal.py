@@ -19,9 +19,11 @@ def text(comparison: Comparison, *, plain: bool) -> str:
 
     Args:
         comparison: What to tell.
-        plain: Without colours, and as wide as it wants: for a file.
+        plain: Without colours, and as wide as it wants: for a file. Where there is no terminal it is so as well.
     """
-    console = Console(width=WIDE, no_color=True) if plain else Console()
+    console = Console()
+    if plain or not console.is_terminal:
+        console = Console(width=WIDE, no_color=True)
     with console.capture() as captured:
         _print(comparison, console)
     return captured.get().rstrip("\n")

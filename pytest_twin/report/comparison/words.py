@@ -12,6 +12,7 @@ from pytest_twin.analysis.measurements import WHOLE
 from pytest_twin.analysis.verdicts import LESS, MORE, PERHAPS_LESS, PERHAPS_MORE, SAME, Difference
 from pytest_twin.model.measure import Measure
 from pytest_twin.model.table import visible
+from pytest_twin.report.wording import count
 
 HEADINGS = ("test", "measure", "before", "after", "ratio", "95 % interval", "verdict")
 NUMBERS = {"before", "after", "ratio"}
@@ -39,11 +40,13 @@ class Listed(NamedTuple):
 
 
 def opening(comparison: Comparison) -> list[str]:
-    """The first lines: machines that differ are said before anything else."""
-    before, after = comparison.names
-    runs = [f"{number} run{'' if number == 1 else 's'}" for number in comparison.runs]
-    said = [f"other machine: {', '.join(map(visible, comparison.machines))}"] if comparison.machines else []
-    return [*said, f"{before} ({runs[0]}) -> {after} ({runs[1]})", *(f"note: {note}" for note in comparison.notes)]
+    """The first lines: whether the machines differ is in the first of them."""
+    sides = zip(comparison.names, comparison.runs, strict=True)
+    runs = " -> ".join(f"{visible(name)} ({count(number, 'run')})" for name, number in sides)
+    notes = [f"note: {note}" for note in comparison.notes]
+    if comparison.machines:
+        return [f"other machine: {', '.join(map(visible, comparison.machines))}", runs, *notes]
+    return [f"{runs}, on the same machine", *notes]
 
 
 def tone(each: Difference) -> str:
@@ -86,7 +89,8 @@ def closing(comparison: Comparison) -> str:
     """What it comes to."""
     compared = len({each.test for each in comparison.differences} - {WHOLE})
     tests = len({each.test for each in comparison.told})
-    return f"{compared} tests compared, {tests} of them not the same, {len(comparison.broken)} limits broken"
+    broken = count(len(comparison.broken), "limit")
+    return f"{count(compared, 'test')} compared, {tests:,} of them not the same, {broken} broken"
 
 
 def _row(each: Difference) -> Row:
