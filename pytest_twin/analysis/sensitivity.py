@@ -7,8 +7,8 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from pytest_twin.analysis.intervals import FEWEST, Interval
-from pytest_twin.analysis.repetitions import Pair, middle, ratio, said_range
+from pytest_twin.analysis.intervals import FEWEST, Interval, of_ratio
+from pytest_twin.analysis.repetitions import Pair, middle, said_range
 from pytest_twin.model.sensitivity import LEVELS, RESOURCES
 
 HURTS = 1.1  # a test that is 10 % slower is hurt; less is hardly worth a look, and hard to tell from noise
@@ -96,7 +96,7 @@ def _width(interval: Interval) -> float:
 
 
 def _ratio(pairs: Sequence[Pair]) -> Interval:
-    return ratio([pair.stressed.wall_s for pair in pairs], [pair.idle.wall_s for pair in pairs])
+    return of_ratio([pair.stressed.wall_s for pair in pairs], [pair.idle.wall_s for pair in pairs])
 
 
 def curves(measured: Measured) -> list[Curve]:
@@ -128,7 +128,7 @@ def _point(cell: Cell, pairs: Sequence[Pair]) -> Point:
 def _cpu_ratio(pairs: Sequence[Pair]) -> Interval | None:
     both = [(pair.stressed.cpu_s or 0.0, pair.idle.cpu_s or 0.0) for pair in pairs]
     told = [(one, other) for one, other in both if min(one, other) >= LEAST_CPU_S]
-    return ratio(*zip(*told, strict=True)) if len(told) >= FEWEST else None
+    return of_ratio(*zip(*told, strict=True)) if len(told) >= FEWEST else None
 
 
 def knee(points: Sequence[Point]) -> int | None:
