@@ -67,6 +67,21 @@ def of_ratio(these: Sequence[float], those: Sequence[float], *, confidence: floa
     return Interval(*map(math.exp, of_middle(logs, confidence=confidence)))
 
 
+def between(these: Interval, those: Interval) -> Interval:
+    """The ratio of two ratios that were measured apart, and where it lies (Zou and Donner, 2008: MOVER).
+
+    The border is as far away as both of the borders that it comes from would be at a right angle, in logarithms.
+
+    Args:
+        these: What is above the line.
+        those: What is below it.
+    """
+    middle = these.middle / those.middle
+    down = math.hypot(math.log(these.middle / these.low), math.log(those.high / those.middle))
+    up = math.hypot(math.log(these.high / these.middle), math.log(those.middle / those.low))
+    return Interval(middle * math.exp(-down), middle, middle * math.exp(up))
+
+
 @lru_cache
 def _outside(count: int, confidence: float) -> int:
     """How many of the ordered means lie outside the interval, the border itself included, on each side."""

@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from pytest_twin.analysis.intervals import FEWEST, Interval, of_ratio
+from pytest_twin.analysis.intervals import FEWEST, Interval, between, of_ratio
 from pytest_twin.analysis.repetitions import Pair, middle, said_range
 from pytest_twin.model.sensitivity import LEVELS, RESOURCES
 
@@ -162,4 +162,4 @@ def _ranks(points: Mapping[str, Sequence[Point]]) -> dict[str, int]:
 def _waits_for_memory(memory: Point, cpu: Point) -> bool:
     if memory.cpu_ratio is None or cpu.cpu_ratio is None:
         return False
-    return memory.cpu_ratio.low > max(WAITS, cpu.cpu_ratio.high)
+    return memory.cpu_ratio.low > WAITS and between(memory.cpu_ratio, cpu.cpu_ratio).low > 1

@@ -8,7 +8,7 @@ from itertools import product
 
 import pytest
 
-from pytest_twin.analysis.intervals import FEWEST, MOST_EXACT, TooFewError, of_middle, of_ratio
+from pytest_twin.analysis.intervals import FEWEST, MOST_EXACT, Interval, TooFewError, between, of_middle, of_ratio
 
 
 def counted(values, confidence):
@@ -65,4 +65,20 @@ def test_nineteen_of_twenty_intervals_have_the_true_ratio_in_them_though_the_noi
         these, those = ([scale * (1 + draw.expovariate(5)) for _ in range(pairs)] for scale in (1.2, 1.0))
         low, _, high = of_ratio(these, those)
         outside += not low <= 1.2 <= high
+    assert 0 < outside <= 0.075 * runs
+
+
+def test_two_intervals_that_overlap_a_little_are_surely_apart_and_two_that_overlap_much_are_not():
+    low, middle, high = between(Interval(2.5, 4, 6.4), Interval(1.25, 2, 3.2))
+    assert middle == 2
+    assert (low, high) == pytest.approx((2 / 1.6 ** math.sqrt(2), 2 * 1.6 ** math.sqrt(2)))
+    assert between(Interval(2, 4, 8), Interval(1, 2, 4)).low < 1 < low
+
+
+def test_nineteen_of_twenty_have_the_true_ratio_of_two_in_them():
+    draw, outside, runs = random.Random(5), 0, 400
+    for _ in range(runs):
+        ratios = [of_ratio([scale * math.exp(draw.gauss(0, 0.2)) for _ in range(8)], [1] * 8) for scale in (3, 2)]
+        low, _, high = between(*ratios)
+        outside += not low <= 1.5 <= high
     assert 0 < outside <= 0.075 * runs
