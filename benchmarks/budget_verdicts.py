@@ -1,36 +1,40 @@
 """How often a slowdown budget is wrong: on this machine, with its noise, where the true slowdown is known.
 
-    python benchmarks/budget_verdicts.py --verdicts 200
+    python benchmarks/budget_verdicts.py --verdicts 100
 
 The same work is timed in pairs as a budget does it, and the "stressed" run of each pair does a known multiple of it. So
 the true slowdown is that multiple, whatever the machine does, and each verdict is right, wrong or inconclusive. Beside
-it, what bootstrap intervals of the same pairs would have said.
+it, what two other intervals of the same pairs would have said: a bootstrap of the median, which is too short with so
+few pairs, and order statistics of the median, which ask nothing of the noise, and tell less.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from _shared import show_one
+import numpy as np
+from _shared import show, show_one
 
-from pytest_twin.analysis.intervals import of_ratio
+from pytest_twin.analysis.quantiles import of_quantile
 from pytest_twin.analysis.repetitions import Pair, Repetition, slowdown, turns
 from pytest_twin.loads import read_load
 from pytest_twin.model.budget import OK, OVER, UNKNOWN, Slowdown
 
-STEPS = 100_000  # several milliseconds: what is done in less than a turn of the scheduler is not slowed in proportion
+PIECES = 400  # some 20 ms: twice of what takes less than a turn of the scheduler is more than twice as long
+PIECE = range(1000)
+RESAMPLES = 1000
 WRONG = 2.5  # per cent: what an interval of 95 % leaves out on one side
 
 
-def timed(steps: int, clock: Callable[[], float]) -> Repetition:
-    """A body that does so many steps."""
+def timed(pieces: int, clock: Callable[[], float]) -> Repetition:
+    """A body that does the same piece of work so often."""
     began = clock()
-    total = 0
-    for number in range(steps):
-        total += number * number % 7
+    for _ in range(pieces):
+        sum(number * number % 7 for number in PIECE)
     return Repetition(clock() - began, achieved=("",))
 
 
@@ -38,37 +42,59 @@ def pairs(true: float, count: int, seed: int, clock: Callable[[], float]) -> lis
     """Pairs as a budget measures them."""
     found = []
     for turn in turns(count, 0, seed):
-        runs = {is_stressed: timed(round(STEPS * (true if is_stressed else 1.0)), clock) for is_stressed in turn}
+        runs = {is_stressed: timed(round(PIECES * (true if is_stressed else 1.0)), clock) for is_stressed in turn}
         found.append(Pair(runs[False], runs[True]))
     return found
 
 
-def bootstrapped(measured: list[Pair], limit: float) -> str:
-    """The verdict of a bootstrap interval."""
-    low, _, high = of_ratio([pair.stressed.wall_s for pair in measured], [pair.idle.wall_s for pair in measured])
-    return OVER if low > limit else OK if high <= limit else UNKNOWN
+def bootstrap(logs: list[float]) -> tuple[float, float]:
+    """A percentile interval of the median."""
+    draw = np.random.default_rng(0)
+    medians = np.median(np.array(logs)[draw.integers(len(logs), size=(RESAMPLES, len(logs)))], axis=1)
+    low, high = np.quantile(medians, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def ordered(logs: list[float]) -> tuple[float, float]:
+    """Between which two of them the median lies."""
+    low, _, high = of_quantile(logs, 0.5)
+    return low, high
+
+
+PEERS: Mapping[str, Callable[[list[float]], tuple[float, float]]] = {"bootstrap": bootstrap, "order": ordered}
+
+
+def said(interval: tuple[float, float], limit: float) -> str:
+    """The verdict of an interval of logarithms."""
+    low, high = interval
+    return OVER if low > math.log(limit) else OK if high <= math.log(limit) else UNKNOWN
 
 
 def judge(true: float, limit: float, given: argparse.Namespace, goal: str) -> None:
     """Print how often the verdicts are what."""
     asked = Slowdown(limit, read_load({"cpu": 1}), "cpu:1", given.pairs)
     clock = time.perf_counter if given.clock == "wall" else time.process_time
-    ours, peers = Counter[str](), Counter[str]()
+    counts = {name: Counter[str]() for name in ("ours", *PEERS)}
+    all_logs = []
     for seed in range(given.verdicts):
         measured = pairs(true, given.pairs, seed, clock)
-        ours[slowdown(asked, measured).verdict] += 1
-        peers[bootstrapped(measured, limit)] += 1
+        logs = [math.log(pair.stressed.wall_s / pair.idle.wall_s) for pair in measured]
+        all_logs += logs
+        counts["ours"][slowdown(asked, measured).verdict] += 1
+        for name, interval in PEERS.items():
+            counts[name][said(interval(logs), limit)] += 1
     print(f"truly {true:g} times as slow, {limit:g} allowed, {given.pairs} pairs")
-    for name, counts in (("ours", ours), ("bootstrap", peers)):
+    show("  ratio of a pair", [math.exp(each) for each in all_logs])
+    for name, verdicts in counts.items():
         for verdict in (OVER, OK, UNKNOWN):
             beside = goal.partition(" ")[2] if goal.startswith(verdict) and name == "ours" else ""
-            show_one(f"  {name}: {verdict}", 100 * counts[verdict] / given.verdicts, "%", beside)
+            show_one(f"  {name}: {verdict}", 100 * verdicts[verdict] / given.verdicts, "%", beside)
 
 
 def main() -> None:
     """Judge."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--verdicts", type=int, default=200, help="how many of each")
+    parser.add_argument("--verdicts", type=int, default=100, help="how many of each")
     parser.add_argument("--pairs", type=int, default=10, help="pairs for each verdict")
     parser.add_argument(
         "--clock", choices=["wall", "cpu"], default="wall", help="cpu: without the noise of what else runs here"

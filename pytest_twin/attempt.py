@@ -144,9 +144,7 @@ class Attempt:
         began = (recording.clock.stamp(self.began), f"{self.began:.4f}", f"{ended - self.began:.6f}")
         who = (self.nodeid, str(self.number), recording.worker, "", self.outcome)  # the host: by merging
         exact = (*figures.walls(self._phases), *figures.cells(self._exact))
-        recording.write_test(
-            record((*who, *began, *exact, self.load, self._verdict, self.folder if keep else "", ""))
-        )
+        recording.write_test(record((*who, *began, *exact, self.load, self._verdict, self.folder if keep else "", "")))
         recording.emit(Event(ended, event.END, self.id, event.TEST, self.nodeid, detail=self.outcome))
         self.is_over = True
         self._phases, self._exact, self._children = {}, NOT_KNOWN, NOBODY  # which would be kept as long as the test

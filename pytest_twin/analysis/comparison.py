@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_twin.analysis.changes import Changes, changes, machines
 from pytest_twin.analysis.intervals import CONFIDENCE
-from pytest_twin.analysis.measurements import WHOLE, measurements, together
+from pytest_twin.analysis.measurements import WHOLE, Found, measurements, together
 from pytest_twin.analysis.two_samples import smallest_chance
-from pytest_twin.analysis.verdicts import SAME, Difference, judge
-from pytest_twin.model.measure import MEASURES, Limit
+from pytest_twin.analysis.verdicts import MARGIN, SAME, Difference, judge
+from pytest_twin.model.measure import MEASURES, Limit, Measure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +88,8 @@ def compare(before: Side, after: Side, limits: Sequence[Limit] = (), *, confiden
     was, now = together(before.runs), together(after.runs)
     changed = changes(was, now)
     apart = {each.test for each in changed.loads}
-    found = [each for measure in MEASURES.values() for each in measurements(was, now, measure, apart)]
+    measured = {measure: measurements(was, now, measure, apart) for measure in MEASURES.values()}
+    found = [each for one in measured.values() for each in one.each]
     if not found:
         raise IncomparableError(f"no test passed both in {before.name} and in {after.name}: nothing can be compared")
     differences = judge(found, limits, confidence)
@@ -98,7 +99,7 @@ def compare(before: Side, after: Side, limits: Sequence[Limit] = (), *, confiden
         machines=machines(before.fingerprints, after.fingerprints),
         changes=changed,
         differences=differences,
-        notes=list(_notes(differences, limits, 1 - confidence)),
+        notes=[*_alike(measured), *_notes(differences, limits, 1 - confidence)],
     )
 
 
@@ -106,6 +107,16 @@ def _gravity(each: Difference) -> tuple[bool, bool, float]:
     """Broken limits come first, then what is more, then what is less; of each the largest ratio first."""
     far = math.log(min(max(each.ratio, 1e-9), 1e9))
     return not each.broken, far < 0, -abs(far)
+
+
+def _alike(measured: Mapping[Measure, Found]) -> Iterator[str]:
+    """What all tests alike take more or less of: of single tests it was taken out."""
+    for measure, found in measured.items():
+        if found.common and abs(math.log(found.common.ratio)) > math.log1p(MARGIN):
+            yield (
+                f"{measure.name}: all tests alike take {found.common.ratio:.2f} times as much, which may be the "
+                "machine; ratios and verdicts of single tests are beside that"
+            )
 
 
 def _notes(differences: Sequence[Difference], limits: Sequence[Limit], allowed: float) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from pytest_twin.analysis.in_common import InCommon, in_common
 from pytest_twin.model.measure import Measure
 
 if TYPE_CHECKING:
@@ -24,12 +25,26 @@ class Measured(NamedTuple):
         measure: What was measured.
         before: A value for each run before, or for each attempt.
         after: The same after.
+        own: Both without what all tests of a run have in common, as far as that is known.
     """
 
     test: str
     measure: Measure
     before: Sequence[float]
     after: Sequence[float]
+    own: tuple[Sequence[float], Sequence[float]]
+
+
+class Found(NamedTuple):
+    """All measurements of one measure.
+
+    Attributes:
+        each: Of all tests together, and then of each.
+        common: What all tests of a run have in common; None where that is not known.
+    """
+
+    each: Sequence[Measured]
+    common: InCommon | None
 
 
 def together(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -41,10 +56,8 @@ def together(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return tests
 
 
-def measurements(
-    before: pd.DataFrame, after: pd.DataFrame, measure: Measure, leave_out: Container[str] = ()
-) -> Iterator[Measured]:
-    """What was measured of all tests together, and then of each.
+def measurements(before: pd.DataFrame, after: pd.DataFrame, measure: Measure, leave_out: Container[str] = ()) -> Found:
+    """What was measured of all tests together, and of each.
 
     Only what passed counts. All tests together are those that passed in every run, the same ones in each.
 
@@ -56,14 +69,19 @@ def measurements(
     """
     columns = [column for column in measure.columns if all(_is_known(side, column) for side in (before, after))]
     if not columns:
-        return
-    are_single = before["run"].nunique() == after["run"].nunique() == 1
-    sides = [_costs(side, columns, leave_out) for side in (before, after)]
-    by_run = [_by_run(side) for side in sides]
-    numbers = before["run"].nunique(), after["run"].nunique()
-    yield from _whole(measure, [_grid(side, number) for side, number in zip(by_run, numbers, strict=True)])
-    was, now = (_by_test(side) for side in (sides if are_single else by_run))
-    yield from (Measured(name, measure, was[name], now[name]) for name in was if name in now)
+        return Found((), None)
+    numbers = [side["run"].nunique() for side in (before, after)]
+    costs = [_costs(side, columns, leave_out) for side in (before, after)]
+    by_run = [_by_run(side) for side in costs]
+    grids = _shared([_grid(side, number) for side, number in zip(by_run, numbers, strict=True)])
+    common = in_common(*grids, measure) if grids else None
+    sides = costs if numbers == [1, 1] else by_run
+    was, now = map(_by_test, sides)
+    own_was, own_now = map(_by_test, _without(sides, common)) if common else (was, now)
+    tests = [
+        Measured(name, measure, was[name], now[name], (own_was[name], own_now[name])) for name in was if name in now
+    ]
+    return Found([*_whole(measure, grids), *tests], common)
 
 
 def whole_runs(runs: Sequence[pd.DataFrame], measure: Measure) -> pd.DataFrame | None:
@@ -101,13 +119,21 @@ def _grid(costs: pd.Series[float], runs: int) -> pd.DataFrame | None:
     return grid.sort_index(axis=1) if grid.shape[1] == runs else None
 
 
-def _whole(measure: Measure, grids: Sequence[pd.DataFrame | None]) -> Iterator[Measured]:
+def _shared(grids: Sequence[pd.DataFrame | None]) -> tuple[pd.DataFrame, pd.DataFrame] | None:
+    """The tests that passed in each run of both sides; None where there is none."""
     before, after = grids
     if before is None or after is None:
-        return
-    common = before.index.intersection(after.index)
-    if len(common):
-        was, now = (
-            getattr(np, measure.whole)(grid.loc[common].to_numpy(), axis=0).tolist() for grid in (before, after)
-        )
-        yield Measured(WHOLE, measure, was, now)
+        return None
+    both = before.index.intersection(after.index)
+    return (before.loc[both], after.loc[both]) if len(both) else None
+
+
+def _without(sides: Sequence[pd.Series[float]], common: InCommon) -> list[pd.Series[float]]:
+    """The figures as they would be if all runs had in common what the middle one before has."""
+    return [side.div(each, level="run") for side, each in zip(sides, (common.before, common.after), strict=True)]
+
+
+def _whole(measure: Measure, grids: tuple[pd.DataFrame, pd.DataFrame] | None) -> Iterator[Measured]:
+    if grids:
+        was, now = (getattr(np, measure.whole)(grid.to_numpy(), axis=0).tolist() for grid in grids)
+        yield Measured(WHOLE, measure, was, now, (was, now))

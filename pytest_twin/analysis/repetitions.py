@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import random
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from pytest_twin.analysis.intervals import CONFIDENCE, Interval
+from pytest_twin.analysis.intervals import CONFIDENCE, Interval, of_ratio
 from pytest_twin.analysis.quantiles import of_quantile
 from pytest_twin.model.budget import OK, OVER, UNKNOWN, Finding, Percentiles, Slowdown
-
-MEDIAN = 0.5
 
 
 class Repetition(NamedTuple):
@@ -53,21 +50,6 @@ def turns(pairs: int, repeats: int, seed: int) -> Iterator[tuple[bool, ...]]:
         yield unit[::-1] if draw.random() < 0.5 else unit
 
 
-def ratio(these: Sequence[float], those: Sequence[float]) -> Interval:
-    """The median ratio of pairs, and where that of all such pairs lies.
-
-    By order statistics: of bootstrap intervals of ten pairs, 5 to 8 % leave it out rather than the 5 % that are meant.
-
-    Raises:
-        TooFewError: There are too few pairs.
-    """
-    logs = [math.log(max(one, 1e-9) / max(other, 1e-9)) for one, other in zip(these, those, strict=True)]
-    low, _, high = of_quantile(logs, MEDIAN)
-    ordered, half = sorted(logs), len(logs) // 2
-    middle = ordered[half] if len(logs) % 2 else (ordered[half - 1] + ordered[half]) / 2
-    return Interval(*map(math.exp, (low, middle, high)))
-
-
 def slowdown(asked: Slowdown, pairs: Sequence[Pair]) -> Finding:
     """The verdict on a slowdown: over where all of the interval is above the limit, and right where it is below.
 
@@ -77,7 +59,7 @@ def slowdown(asked: Slowdown, pairs: Sequence[Pair]) -> Finding:
         TooFewError: There are too few pairs.
     """
     idle, stressed = ([each.wall_s for each in runs] for runs in zip(*pairs, strict=True))
-    interval = ratio(stressed, idle)
+    interval = of_ratio(stressed, idle)
     short = [pair.stressed.trouble for pair in pairs if pair.stressed.trouble]
     verdict = _verdict(interval, asked.limit, is_sure=not short)
     achieved = zip(*(pair.stressed.achieved for pair in pairs), strict=True)

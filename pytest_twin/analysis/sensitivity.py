@@ -7,8 +7,8 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from pytest_twin.analysis.intervals import FEWEST, Interval
-from pytest_twin.analysis.repetitions import Pair, middle, ratio, said_range
+from pytest_twin.analysis.intervals import FEWEST, Interval, between, of_ratio
+from pytest_twin.analysis.repetitions import Pair, middle, said_range
 from pytest_twin.model.sensitivity import LEVELS, RESOURCES
 
 HURTS = 1.1  # a test that is 10 % slower is hurt; less is hardly worth a look, and hard to tell from noise
@@ -34,6 +34,7 @@ class Point(NamedTuple):
         slowdown: Median ratio; None if it was never measured.
         interval: Where that of all such pairs lies; None where there were too few.
         cpu_ratio: The same of CPU seconds; None with too few, or where there is hardly any CPU time.
+        by_cpu_time: How much slower it would be by the CPU time alone that it takes more; None as above.
         achieved: What there was of the load.
     """
 
@@ -43,6 +44,7 @@ class Point(NamedTuple):
     slowdown: float | None
     interval: Interval | None
     cpu_ratio: Interval | None
+    by_cpu_time: float | None
     achieved: str
 
 
@@ -96,7 +98,7 @@ def _width(interval: Interval) -> float:
 
 
 def _ratio(pairs: Sequence[Pair]) -> Interval:
-    return ratio([pair.stressed.wall_s for pair in pairs], [pair.idle.wall_s for pair in pairs])
+    return of_ratio([pair.stressed.wall_s for pair in pairs], [pair.idle.wall_s for pair in pairs])
 
 
 def curves(measured: Measured) -> list[Curve]:
@@ -114,21 +116,25 @@ def curves(measured: Measured) -> list[Curve]:
 
 def _point(cell: Cell, pairs: Sequence[Pair]) -> Point:
     if not pairs:
-        return Point(cell, 0, None, None, None, None, "")
+        return Point(cell, 0, None, None, None, None, None, "")
     interval = _ratio(pairs) if len(pairs) >= FEWEST else None
     slowdown = (
         interval.middle if interval else middle(pair.stressed.wall_s / max(pair.idle.wall_s, 1e-9) for pair in pairs)
     )
     achieved = said_range([pair.stressed.achieved[0] for pair in pairs]) if cell.level else ""
-    return Point(
-        cell, len(pairs), middle(pair.idle.wall_s for pair in pairs), slowdown, interval, _cpu_ratio(pairs), achieved
-    )
+    idle_s = middle(pair.idle.wall_s for pair in pairs)
+    return Point(cell, len(pairs), idle_s, slowdown, interval, *_by_cpu_time(pairs), achieved)
 
 
-def _cpu_ratio(pairs: Sequence[Pair]) -> Interval | None:
-    both = [(pair.stressed.cpu_s or 0.0, pair.idle.cpu_s or 0.0) for pair in pairs]
-    told = [(one, other) for one, other in both if min(one, other) >= LEAST_CPU_S]
-    return ratio(*zip(*told, strict=True)) if len(told) >= FEWEST else None
+def _by_cpu_time(pairs: Sequence[Pair]) -> tuple[Interval | None, float | None]:
+    """The ratio of CPU seconds, and how much slower what it takes more of them makes the test."""
+    both = [(pair.stressed.cpu_s or 0.0, pair.idle.cpu_s or 0.0, pair.idle.wall_s) for pair in pairs]
+    told = [each for each in both if min(each[:2]) >= LEAST_CPU_S]
+    if len(told) < FEWEST:
+        return None, None
+    stressed, idle, wall = zip(*told, strict=True)
+    longer = [took + more - less for more, less, took in told]
+    return of_ratio(stressed, idle), of_ratio(longer, wall).middle
 
 
 def knee(points: Sequence[Point]) -> int | None:
@@ -145,21 +151,27 @@ def _ranks(points: Mapping[str, Sequence[Point]]) -> dict[str, int]:
     """The rank of each resource that hurts, by the slowdown at its highest level.
 
     A load of memory bandwidth burns CPU as well, and slows a test that waits for a CPU as much as a load of CPU does.
-    So it has a rank only if the test needs more CPU time under it for sure, which waiting for memory makes and waiting
-    for a CPU does not; then it comes before the CPU, since most of what the two have in common is waiting for a CPU.
+    So of its slowdown counts only what the test takes more CPU time for, which waiting for memory makes and waiting for
+    a CPU does not. It comes before the CPU where that is more than what waiting for a CPU makes of the test.
     """
     score = {resource: each[-1].slowdown or 0.0 for resource, each in points.items() if knee(each) is not None}
     cpu, memory, _ = RESOURCES
     if memory in score:
-        if _waits_for_memory(points[memory][-1], points[cpu][-1]):
+        score[memory] = _memory_alone(points[memory][-1], points[cpu][-1])
+        if score[memory] > _waiting(points[cpu][-1]):
             score[memory] = max(score[memory], score.get(cpu, 0.0) + 1e-9)
-        else:
-            del score[memory]
-    ordered = sorted(score, key=lambda resource: -score[resource])
+    ordered = sorted((each for each in score if score[each] >= HURTS), key=lambda resource: -score[resource])
     return {resource: place + 1 for place, resource in enumerate(ordered)}
 
 
-def _waits_for_memory(memory: Point, cpu: Point) -> bool:
-    if memory.cpu_ratio is None or cpu.cpu_ratio is None:
-        return False
-    return memory.cpu_ratio.low > max(WAITS, cpu.cpu_ratio.high)
+def _memory_alone(memory: Point, cpu: Point) -> float:
+    """How much slower memory makes a test by itself; 1 where it does not for sure take more CPU time for it."""
+    if memory.cpu_ratio is None or cpu.cpu_ratio is None or memory.by_cpu_time is None:
+        return 1.0
+    is_sure = memory.cpu_ratio.low > WAITS and between(memory.cpu_ratio, cpu.cpu_ratio).low > 1
+    return memory.by_cpu_time if is_sure else 1.0
+
+
+def _waiting(cpu: Point) -> float:
+    """How much slower waiting for a CPU makes it: other programs on it make it take more CPU time too."""
+    return (cpu.slowdown or 1.0) / max(1.0, cpu.cpu_ratio.middle if cpu.cpu_ratio else 1.0)

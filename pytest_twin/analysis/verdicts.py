@@ -32,7 +32,7 @@ class Difference:
         measure: What of.
         before: The median of the measurements before.
         after: The same after.
-        ratio: How many times as much it is after.
+        ratio: How many times as much it is after, without what all tests have in common.
         low: The lower border of the ratio; None where there are too few measurements.
         high: The upper one.
         counts: How many measurements there were, before and after.
@@ -60,8 +60,9 @@ class Difference:
 
     @property
     def is_above_floor(self) -> bool:
-        """Whether the difference is large enough to be called anything."""
-        return abs(self.after - self.before) >= self.measure.floor
+        """Whether the difference is large enough to be called anything, and not one of all other tests."""
+        is_one_way = (self.after > self.before) == (self.ratio > 1)
+        return is_one_way and abs(self.after - self.before) >= self.measure.floor
 
     @property
     def is_candidate(self) -> bool:
@@ -87,10 +88,12 @@ def judge(found: Sequence[Measured], limits: Sequence[Limit], confidence: float)
 def _difference(each: Measured, confidence: float) -> Difference:
     before, after = float(np.median(each.before)), float(np.median(each.after))
     counts = len(each.before), len(each.after)
+    was, now = each.own
     if is_enough(*counts, confidence=confidence):
-        low, ratio, high = ratio_between(each.after, each.before, confidence=confidence)
+        low, ratio, high = ratio_between(now, was, confidence=confidence)
         return Difference(each.test, each.measure, before, after, ratio, low, high, counts)
-    ratio = after / before if before else math.inf if after else 1.0
+    old, new = float(np.median(was)), float(np.median(now))
+    ratio = new / old if old else math.inf if new else 1.0
     return Difference(each.test, each.measure, before, after, ratio, None, None, counts)
 
 
@@ -101,15 +104,16 @@ def _called(found: Sequence[Measured], differences: Sequence[Difference], allowe
     chances = corrected([_chance(found[number]) for number in at])
     for number, chance in zip(at, chances, strict=True):
         each = differences[number]
-        verdict = SAME if chance > allowed or not each.is_above_floor else MORE if each.after > each.before else LESS
+        verdict = SAME if chance > allowed or not each.is_above_floor else MORE if each.ratio > 1 else LESS
         called[number] = replace(each, chance=chance, verdict=verdict)
     return called
 
 
 def _chance(each: Measured) -> float:
     """How likely chance alone brings these as far beyond the margin as they are, upwards or downwards."""
-    more = chance_of_more(each.after, [(1 + MARGIN) * value for value in each.before])
-    less = chance_of_more(each.before, [(1 + MARGIN) * value for value in each.after])
+    was, now = each.own
+    more = chance_of_more(now, [(1 + MARGIN) * value for value in was])
+    less = chance_of_more(was, [(1 + MARGIN) * value for value in now])
     return min(1.0, 2 * min(more, less))
 
 
@@ -129,11 +133,13 @@ def _limited(
     limited = list(differences)
     for number in ours:
         each = differences[number]
-        is_beyond = chances[number] <= allowed / 2 if number in chances else each.after > limit.bound(each.before)
+        was, now = (float(np.median(side)) for side in found[number].own)
+        is_beyond = chances[number] <= allowed / 2 if number in chances else now > limit.bound(was)
         if is_beyond and each.is_above_floor and each.after > each.before:
             limited[number] = replace(each, broken=(*each.broken, limit))
     return limited
 
 
 def _chance_beyond(each: Measured, limit: Limit) -> float:
-    return chance_of_more(each.after, [limit.bound(value) for value in each.before])
+    was, now = each.own
+    return chance_of_more(now, [limit.bound(value) for value in was])

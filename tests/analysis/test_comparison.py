@@ -35,6 +35,12 @@ def noisy(seed, times, slower=1.0, tests=20):
     ]
 
 
+def at_speeds(seed, speeds, slower=1.0, tests=20):
+    """Runs as those, on a machine on which all tests of a run take so many times as long."""
+    runs = zip(noisy(seed, len(speeds), slower, tests), speeds, strict=True)
+    return [made.assign(cpu_user_s=speed * made["cpu_user_s"], call_s=speed * made["call_s"]) for made, speed in runs]
+
+
 def compared(before, after, limits=(), machines=(LAPTOP, LAPTOP)):
     sides = zip(("old", "new"), (before, after), machines, strict=True)
     return compare(*(Side(name, runs, [machine] * len(runs)) for name, runs, machine in sides), limits)
@@ -61,6 +67,46 @@ def test_what_became_cheaper_is_less_and_breaks_nothing():
 def test_runs_that_are_the_same_seldom_raise_an_alarm():
     alarms = sum(bool(compared(noisy(at, 6, tests=4), noisy(at + 99, 6, tests=4), LIMIT).told) for at in range(10))
     assert alarms <= 2
+
+
+def test_a_machine_that_became_slower_is_told_once_and_of_no_single_test():
+    came = compared(at_speeds(1, [1.0] * 10), at_speeds(2, [1.4] * 10), LIMIT)
+    assert not came.told
+    assert verdicts(came, "") == {"cpu_seconds": "more", "duration": "more", "peak_memory": "same"}
+    assert [each.test for each in came.broken] == [""]
+    assert came.notes[0].startswith("cpu_seconds: all tests alike take 1.39")
+    assert came.notes[0].endswith(
+        " times as much, which may be the machine; ratios and verdicts of single tests are beside that"
+    )
+    single = next(each for each in came.differences if each.test == "t1")
+    assert single.after / single.before == pytest.approx(1.4, abs=0.05)
+    assert single.ratio == pytest.approx(1, abs=0.05)
+
+
+def test_a_slower_test_is_found_on_a_machine_that_is_as_fast_as_it_pleases():
+    draw = random.Random(3)
+    speeds = [[draw.uniform(0.7, 1.4) for _ in range(10)] for _ in range(2)]
+    came = compared(at_speeds(1, speeds[0]), at_speeds(2, speeds[1], slower=1.2), LIMIT)
+    assert verdicts(came)["cpu_seconds"] == "more"
+    assert {each.test for each in came.told} == {"t0"}
+
+
+def test_where_most_tests_became_slower_the_others_are_not_less():
+    after = [made.assign(cpu_user_s=[0.15] * 15 + [0.1] * 5) for made in noisy(2, 10)]
+    came = compared(noisy(1, 10), after, LIMIT)
+    assert not [each for each in came.told if each.measure.name == "cpu_seconds"]
+    assert verdicts(came, "")["cpu_seconds"] == "more"
+
+
+def test_a_few_tests_have_nothing_in_common():
+    came = compared(at_speeds(1, [1.0] * 10, tests=4), at_speeds(2, [1.4] * 10, tests=4))
+    assert {each.test for each in came.told} == {"t0", "t1", "t2", "t3"}
+
+
+def test_of_single_runs_what_all_tests_have_in_common_is_taken_out_too():
+    came = compared(at_speeds(1, [1.0]), at_speeds(2, [1.5], slower=1.5), LIMIT)
+    assert {each.test for each in came.told} == {"t0"}
+    assert {each.test for each in came.broken} == {"", "t0"}
 
 
 def test_single_runs_are_judged_by_their_ratio_and_it_is_said_that_this_is_a_guess():

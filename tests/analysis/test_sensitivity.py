@@ -46,15 +46,25 @@ def test_the_resource_that_slows_a_test_most_comes_first_and_one_that_does_not_h
     assert ranks() == {"cpu": None, "membw": None, "disk": None}
 
 
-def test_memory_bandwidth_comes_first_but_only_where_the_test_takes_more_cpu_time_for_it():
+def test_memory_bandwidth_has_a_rank_only_where_the_test_takes_more_cpu_time_for_it():
     assert ranks(cpu=1.9, membw=2.1) == {"cpu": 1, "membw": None, "disk": None}
-    assert ranks(cpu=(1.9, 1.02), membw=(1.8, 1.4)) == {"cpu": 2, "membw": 1, "disk": None}
+    assert ranks(cpu=(1.9, 1.3), membw=(2.1, 1.3)) == {"cpu": 1, "membw": None, "disk": None}
+
+
+def test_memory_bandwidth_counts_by_that_cpu_time_and_not_by_its_waiting_for_a_cpu():
+    assert ranks(cpu=1.9, membw=(2.9, 1.4)) == {"cpu": 1, "membw": 2, "disk": None}
+    assert ranks(cpu=1.9, membw=(4.2, 2.2), disk=3.0) == {"cpu": 3, "membw": 2, "disk": 1}
+    assert ranks(membw=(4.2, 2.2), disk=2.0) == {"cpu": None, "membw": 1, "disk": 2}
+
+
+def test_memory_bandwidth_comes_before_a_cpu_whose_other_programs_empty_the_caches_too():
+    assert ranks(cpu=(6.0, 3.0), membw=(9.0, 5.0)) == {"cpu": 2, "membw": 1, "disk": None}
 
 
 def test_the_knee_is_where_it_begins_to_hurt_for_good():
     def points(*lows):
         return [
-            Point(Cell("cpu", 25 * at), 6, 0.1, low, None if low is None else Interval(low, low, low), None, "")
+            Point(Cell("cpu", 25 * at), 6, 0.1, low, None if low is None else Interval(low, low, low), None, None, "")
             for at, low in enumerate(lows)
         ]
 
@@ -67,7 +77,7 @@ def test_with_too_few_repetitions_there_is_a_slowdown_but_no_interval_and_withou
     found = {Cell("cpu", 100): pairs(2.0, count=3)}
     cpu, *_ = curves(found)
     assert (cpu.points[4].slowdown, cpu.points[4].interval, cpu.knee, cpu.rank) == (2.0, None, None, None)
-    assert cpu.points[0] == (Cell("cpu", 0), 0, None, None, None, None, "")
+    assert cpu.points[0] == (Cell("cpu", 0), 0, None, None, None, None, None, "")
 
 
 def test_what_is_known_least_is_measured_next_until_all_is_known_well():
