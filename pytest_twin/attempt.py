@@ -130,7 +130,7 @@ class Attempt:
         recording = self._recording
         ended = recording.elapsed()
         began = (recording.clock.stamp(self.began), f"{self.began:.4f}", f"{ended - self.began:.6f}")
-        who = (self.nodeid, str(self.number), recording.worker, "", self.outcome)  # the host: by merging
+        who = (self.nodeid, str(self.number), recording.worker, recording.host, self.outcome)
         exact = (*figures.walls(self._phases), *figures.cells(self._exact))
         recording.write_test(
             record((*who, *began, *exact, self.load, cell(self.findings), self.folder if keep else "", ""))

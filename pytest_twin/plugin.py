@@ -11,6 +11,7 @@ from pytest_twin.items import (
     MARKERS,
     RULES,
     RUN,
+    SCHEDULE_TEXTS,
     SESSION_SCHEDULE,
     SETTINGS,
     adopt_module_marks,
@@ -56,7 +57,8 @@ def pytest_configure(config: pytest.Config) -> None:
     settings = config.stash[SETTINGS] = _settings(config)
     _check_limit(settings)
     config.stash[RULES] = read_rules(settings.budgets)
-    _check_reports(settings)
+    if not hasattr(config, "workerinput"):
+        _check_reports(settings)
     config.stash[SESSION_SCHEDULE] = _schedule(config, settings)
     if (settings.enabled or settings.schedule or has_workers(config)) and not settings.dry_run:
         from pytest_twin.runtest import run_of
@@ -218,6 +220,7 @@ def _schedule(config: pytest.Config, settings: Settings) -> Schedule | None:
     from pytest_twin.player import open_schedule
 
     try:
-        return open_schedule(config.invocation_params.dir / settings.schedule, kinds())
+        texts = config.stash[SCHEDULE_TEXTS] = getattr(config, "workerinput", {}).get("twin_schedule", {})
+        return open_schedule(config.invocation_params.dir / settings.schedule, kinds(), texts)
     except ScheduleError as error:
         raise pytest.UsageError("\n".join(error.problems)) from None

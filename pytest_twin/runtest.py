@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,7 @@ from pytest_twin.turns import Turns
 
 if TYPE_CHECKING:
     from pytest_twin.comparing import Weighing
+    from pytest_twin.handover import Handover
     from pytest_twin.model.budget import Finding
     from pytest_twin.model.load import Load
     from pytest_twin.model.schedule import Schedule
@@ -72,8 +73,13 @@ class Run:
         self._schedule = schedule
         given: dict[str, Any] = getattr(config, "workerinput", {})
         self._worker: str = given.get("workerid", "")
-        self.clock = Clock(*given["twin_clock"]) if "twin_clock" in given else new_clock()
-        self.folder = RunFolder(config.invocation_params.dir / given.get("twin_folder", settings.report_dir))
+        self._stack = ExitStack()
+        self._away = self._stack.enter_context(_handover(given)) if "twin_channel" in given else None
+        if self._away is not None:
+            self.clock, self.folder = self._away.clock, self._away.folder
+        else:
+            self.clock = Clock(*given["twin_clock"]) if "twin_clock" in given else new_clock()
+            self.folder = RunFolder(config.invocation_params.dir / given.get("twin_folder", settings.report_dir))
         self.recording: Recording | None = None
         self._prepared: Recording | None = None
         self.worker_error = self.strict_error = ""
@@ -85,7 +91,6 @@ class Run:
         self._player: Player | None = None
         self._profiler: Profiler | None = None
         self._each = schedule if schedule is not None and schedule.is_for_each_test else None
-        self._stack = ExitStack()
 
     def start(self) -> Recording:
         """Begin to record, if that has not been done.
@@ -99,16 +104,20 @@ class Run:
             recording = self._prepared or self._prepare()
             try:
                 self.recording = self._stack.enter_context(recording)
+                if self._away is not None:
+                    self._away.begin(recording.abandon)
                 if self._schedule is not None and not self._worker:
                     recording.write_schedule(self._schedule)
             except (RunFolderError, SamplerError) as error:
                 raise pytest.UsageError(
                     f"--twin-report-dir: {error}" if isinstance(error, RunFolderError) else str(error)
                 ) from None
-            if self._schedule is not None and not self._worker and self._each is None:
+            plays = self._away.samples if self._away is not None else not self._worker
+            if self._schedule is not None and plays and self._each is None:
                 from pytest_twin.player import Player
 
-                self._player = Player(self._schedule.faster(self.settings.schedule_speed), recording.apply)
+                faster, prefix = self._schedule.faster(self.settings.schedule_speed), self._worker and f"{self._worker}-"
+                self._player = Player(faster, recording.apply, prefix=prefix)
         return self.recording
 
     def begin(self, item: pytest.Item) -> Attempt:
@@ -138,6 +147,8 @@ class Run:
             self.settings.interval,
             clock=self.clock,
             worker=self._worker,
+            host=self._away.host if self._away is not None else "",
+            samples=self._away.samples if self._away is not None else None,
             has_tests=True,
             per_core=self.settings.per_core,
             limit=self._limit(),
@@ -176,6 +187,8 @@ class Run:
     def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
         """Stop the loads first, and complete the files when others are done: pytest-xdist's workers are gone then."""
         self._end_what_was_interrupted()
+        if self._away is not None and self.recording is not None:
+            self._away.wait_for_others()
         self._stop_playing(session)
         try:
             return (yield)
@@ -208,7 +221,9 @@ class Run:
         if self.recording is None or self._player is None:
             return
         missing = self._player.stop()
-        self.strict_error = "\n".join(strict_troubles(self._player.applied))
+        self.strict_error = "\n".join(filter(None, (self.strict_error, *strict_troubles(self._player.applied))))
+        if self._away is not None:
+            self._config.workeroutput["twin_strict"] = self.strict_error  # type: ignore[attr-defined]
         if self.strict_error and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         for missed in missing:
@@ -246,7 +261,9 @@ class Run:
         every = self.settings.profile
         alone = {item.nodeid for item in items if every or wants_alone(item, self._each)} if self._worker else set()
         if alone:
-            turns = self._stack.enter_context(closing(Turns(self.start().folder.path)))
+            self.start()
+            where = self._away.turns if self._away is not None else self.folder.path
+            turns = self._stack.enter_context(closing(Turns(where)))
             self._config.pluginmanager.register(Turning(turns, alone))
 
     # a test, in whichever process it runs
@@ -368,6 +385,20 @@ class Run:
             if hook.get_hookimpls():
                 for event in heard:
                     hook(event=event, config=self._config)
+
+
+def _handover(given: Mapping[str, Any]) -> Handover:
+    """The way to the controller of a worker on another host.
+
+    Raises:
+        pytest.UsageError: It cannot be had.
+    """
+    from pytest_twin.handover import Handover, HandoverError
+
+    try:
+        return Handover(given["twin_channel"], given["workerid"], given["twin_host_timeout"])
+    except (HandoverError, OSError) as error:
+        raise pytest.UsageError(f"twin: {error}") from None
 
 
 def _outcome(before: str, report: pytest.TestReport) -> str:
