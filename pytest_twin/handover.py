@@ -174,8 +174,8 @@ class Handover:
             self._say("asks")
 
     def wait_for_others(self) -> None:
-        """Come back when no other worker of this host needs the samples of this one."""
-        if not self._has_ended:
+        """Come back when no other worker of this host needs the samples of this one, or if they need none."""
+        if self.samples and not self._has_ended:
             self._say("bye")
             try:
                 self._answer("end", within=None)

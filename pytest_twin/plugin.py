@@ -139,6 +139,8 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say what was recorded, what was applied, what was heavy, and where the files are."""
+    if hasattr(config, "workerinput"):  # nobody reads what a worker prints, and the controller says all of it
+        return
     run: Run | None = config.pluginmanager.get_plugin(RUN)
     for error in (run.worker_error, run.strict_error) if run is not None else ():
         if error:
