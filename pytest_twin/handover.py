@@ -21,15 +21,14 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Self
 
-from pytest_twin.model.clock import Clock
+from pytest_twin.model.clock import Clock, estimated
 from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, TESTS, RunFolder
 from pytest_twin.temporary import Temporary
 
 BEAT_S = 0.5
 PIECE = 64 << 10  # the most bytes that are handed over at once
-PINGS = 8
 STOP_WITHIN_S = 10.0  # a session that is interrupted since nobody can hear of it any more
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 LOST = None  # what is heard when the connection has ended
@@ -37,35 +36,6 @@ LOST = None  # what is heard when the connection has ended
 
 class HandoverError(RuntimeError):
     """The controller cannot be reached; the message is for the user."""
-
-
-class Offset(NamedTuple):
-    """How another host's clock goes.
-
-    Attributes:
-        seconds: What the controller's monotonic clock is ahead of it.
-        uncertainty_s: By how much that may be wrong: half of the round trip it was learned in.
-    """
-
-    seconds: float
-    uncertainty_s: float
-
-
-def estimated(ask: Callable[[], float], now: Callable[[], float], times: int = PINGS) -> Offset:
-    """Where the clock of somebody who is asked stands; of several round trips the shortest counts.
-
-    Args:
-        ask: Asks for the other clock.
-        now: Our clock.
-        times: How often to ask.
-    """
-    found = []
-    for _ in range(times):
-        asked = now()
-        theirs = ask()
-        answered = now()
-        found.append(Offset(theirs - (asked + answered) / 2, (answered - asked) / 2))
-    return min(found, key=lambda offset: offset.uncertainty_s)
 
 
 class Growing:
@@ -138,7 +108,7 @@ class Handover:
         for work in (self._hand_over_until_the_end, self._watch):
             threading.Thread(target=work, name="twin-handover", daemon=True).start()
 
-    def __enter__(self) -> Handover:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

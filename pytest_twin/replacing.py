@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from pytest_twin.hosts import address_of, is_remote
+from pytest_twin.addresses import address_of, is_remote
 
 if TYPE_CHECKING:
     import pytest
@@ -21,7 +21,7 @@ def replace_only_where_somebody_answers(config: pytest.Config, timeout_s: float)
         config: That of the controller.
         timeout_s: How long to wait for an answer.
     """
-    session = config.pluginmanager.get_plugin("dsession")
+    session: Any = config.pluginmanager.get_plugin("dsession")
     start_another = getattr(session, "_clone_node", None)
     if start_another is None:  # a pytest-xdist that does it in another way
         return
@@ -34,7 +34,7 @@ def replace_only_where_somebody_answers(config: pytest.Config, timeout_s: float)
         _go_on_without(session, node)
         return None
 
-    session._clone_node = start_another_if_possible
+    session._clone_node = start_another_if_possible  # noqa: SLF001 - pytest-xdist has no hook for it
 
 
 def answers(spec: Any, timeout_s: float) -> bool:

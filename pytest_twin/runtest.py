@@ -116,7 +116,8 @@ class Run:
             if self._schedule is not None and plays and self._each is None:
                 from pytest_twin.player import Player
 
-                faster, prefix = self._schedule.faster(self.settings.schedule_speed), self._worker and f"{self._worker}-"
+                prefix = self._worker and f"{self._worker}-"
+                faster = self._schedule.faster(self.settings.schedule_speed)
                 self._player = Player(faster, recording.apply, prefix=prefix)
         return self.recording
 

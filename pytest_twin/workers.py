@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_twin.hosts import Hosts, is_remote
+from pytest_twin.addresses import is_remote
+from pytest_twin.hosts import Hosts
 from pytest_twin.items import SCHEDULE_TEXTS
 from pytest_twin.model.attempt import CRASHED, INTERRUPTED
 from pytest_twin.model.quantity import duration
@@ -47,9 +48,7 @@ class Workers:
                 twin_schedule=node.config.stash.get(SCHEDULE_TEXTS, {}),
             )
         else:
-            node.workerinput.update(
-                twin_clock=[run.clock.began, run.clock.epoch], twin_folder=str(self._folder.path)
-            )
+            node.workerinput.update(twin_clock=[run.clock.began, run.clock.epoch], twin_folder=str(self._folder.path))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self) -> None:
