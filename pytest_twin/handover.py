@@ -23,7 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from pytest_twin.model.clock import Clock, estimated
+from pytest_twin.model.clock import Clock, Offset, estimated
 from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, TESTS, RunFolder
 from pytest_twin.temporary import Temporary
 
