@@ -28,7 +28,7 @@ class Machine:
         self.home, self.temporary = place / "home", place / "tmp"
         shutil.copytree(tests, self.home, ignore=lambda _, names: [name for name in names if not name.endswith(".py")])
         self.temporary.mkdir()
-        self.process = psutil.Popen(
+        self.process = subprocess.Popen(
             [sys.executable, "-u", "-m", "execnet.script.socketserver", "127.0.0.1:0"],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -62,8 +62,9 @@ class Machine:
 
     def stop(self) -> None:
         """Take it down."""
-        self.process.kill()
-        self.process.wait()
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
         self._drain.join()
         self.process.stdout.close()
 
