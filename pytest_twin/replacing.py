@@ -1,11 +1,14 @@
 """Workers of pytest-xdist that died on another host: a new one is started there only if somebody answers.
 
 pytest-xdist starts it without asking, and waits for its answer for ever; where a host is gone, the run would be too.
+Then the other workers run what is left. Where those have been sent home already, as pytest-xdist does it as soon as it
+has given all tests away, one more is started on another host.
 """
 
 from __future__ import annotations
 
 import threading
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from pytest_twin.addresses import address_of, is_remote
@@ -27,14 +30,34 @@ def replace_only_where_somebody_answers(config: pytest.Config, timeout_s: float)
         return
 
     def start_another_if_possible(node: Any) -> Any:
-        spec = node.gateway.spec
-        if not is_remote(spec) or answers(spec, timeout_s):
+        gone = node.gateway.spec
+        if not is_remote(gone) or answers(gone, timeout_s):
             return start_another(node)
-        session.report_line(f"twin: {address_of(spec)} does not answer; no worker is started there any more")
-        _go_on_without(session, node)
-        return None
+        session.report_line(f"twin: {address_of(gone)} does not answer; no worker is started there any more")
+        if not _is_needed(session, node):
+            return None
+        spec = next((spec for spec in session.nodemanager.specs if _may_take_over(spec, gone, timeout_s)), None)
+        if spec is None or session.config.option.dist == "each":
+            session.shouldstop = f"no worker is left for some of the tests: {address_of(gone)} is gone"
+            return None
+        node.gateway.spec = copy(spec)  # of which the new one is made
+        return start_another(node)
 
     session._clone_node = start_another_if_possible  # noqa: SLF001 - pytest-xdist has no hook for it
+
+
+def _is_needed(session: Any, node: Any) -> bool:
+    """Whether there are tests for another worker that those that are left do not run."""
+    if session.config.option.dist == "each":  # every worker has all tests, and its own cannot be run elsewhere
+        return True
+    if session._active_nodes - {node}:  # noqa: SLF001
+        return False
+    scheduler = session.sched
+    return scheduler.has_pending or not scheduler.collection_is_completed
+
+
+def _may_take_over(spec: Any, gone: Any, timeout_s: float) -> bool:
+    return str(spec) != str(gone) and (not is_remote(spec) or answers(spec, timeout_s))
 
 
 def answers(spec: Any, timeout_s: float) -> bool:
@@ -63,15 +86,3 @@ def answers(spec: Any, timeout_s: float) -> bool:
     asking.start()
     asking.join(timeout_s)
     return found.is_set()
-
-
-def _go_on_without(session: Any, node: Any) -> None:
-    """Leave the tests to the other workers; where those cannot have them, the run ends, and says why."""
-    others = session._active_nodes - {node}  # noqa: SLF001
-    scheduler = session.sched
-    each_has_all = getattr(session.config.option, "dist", "") == "each"
-    is_done = scheduler.collection_is_completed and not scheduler.has_pending and not each_has_all
-    if each_has_all or not (others or is_done):
-        session.shouldstop = f"no worker is left for some of the tests: {address_of(node.gateway.spec)} is gone"
-    elif not others:
-        session.triggershutdown()

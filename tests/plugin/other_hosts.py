@@ -98,9 +98,9 @@ class Line:
     def _carry(self, one: socket.socket, other: socket.socket) -> None:
         try:
             while data := one.recv(1 << 16):
-                if self._cut.exists():
-                    return  # neither is closed: nobody is told
-                other.sendall(data)
-            other.shutdown(socket.SHUT_WR)
+                if not self._cut.exists():
+                    other.sendall(data)
+            if not self._cut.exists():  # nobody is told of an end beyond a cut
+                other.shutdown(socket.SHUT_WR)
         except OSError:
             pass

@@ -74,8 +74,8 @@ def by_ssh(box, pytester):
         shutil.copytree(
             pytester.path, box / "home", ignore=lambda _, names: [name for name in names if not name.endswith(".py")]
         )
-        (box / "tmp").mkdir()
-        environment = f"env:TMPDIR={box}/tmp//env:PYTEST_ADDOPTS={os.environ['PYTEST_ADDOPTS']}"
+        (box / "temporary").mkdir()
+        environment = f"env:TMPDIR={box}/temporary//env:PYTEST_ADDOPTS={os.environ['PYTEST_ADDOPTS']}"
         where = f"ssh={BOX}//ssh_config={box}/ssh_config//python={sys.executable}//chdir={box}/home"
         return ["--dist=load", "--tx", f"{count}*{where}//{environment}"]
 
@@ -105,7 +105,7 @@ def test_two_workers_by_ssh_have_one_sampler_and_one_name_in_every_row(pytester,
         assert all(abs(clock["offset_s"]) <= clock["uncertainty_s"] + 0.001 for clock in told["clock"])
         assert len(told["clock"]) == 2
     assert not (box / "home" / "twin-report").exists()
-    eventually(lambda: list((box / "tmp").glob("pytest-twin-*")) == [])
+    eventually(lambda: list((box / "temporary").glob("pytest-twin-*")) == [])
 
 
 def test_a_connection_that_breaks_fails_the_test_and_another_worker_goes_on(pytester, left, box, by_ssh, eventually):
@@ -132,4 +132,4 @@ def test_a_connection_that_breaks_fails_the_test_and_another_worker_goes_on(pyte
     (last,) = [row for row in left.tests if "[2]" in row["nodeid"]]
     assert times == sorted(times)
     assert times[-1] > float(last["elapsed_s"])  # the second worker samples in place of the first
-    eventually(lambda: list((box / "tmp").glob("pytest-twin-*")) == [])
+    eventually(lambda: list((box / "temporary").glob("pytest-twin-*")) == [])

@@ -234,14 +234,21 @@ def test_a_host_that_is_cut_off_fails_its_test_and_the_run_ends(pytester, left, 
 
 def test_the_tests_of_a_host_that_is_cut_off_are_run_by_the_others(pytester, left, machine, line, tmp_path):
     pytester.makepyfile(CUT.format(cut=str(tmp_path / "cut")))
+    pytester.makeconftest("""
+        import os, time
+        if os.environ.pop("LATE", ""):
+            time.sleep(2)  # so that the other worker has the first test
+    """)
     gone = machine()
-    specs = [gone.spec(line(gone).port), machine().spec()]
+    specs = [gone.spec(line(gone).port), "--tx=popen//env:LATE=1"]
     result = pytester.runpytest_subprocess(
         "--twin", "--dist=load", *specs, "--twin-host-timeout=3s", "-k", "not before"
     )
-    outcomes = result.parseoutcomes()
-    assert (outcomes["passed"], outcomes["failed"]) == (6, 1)
-    assert {row["outcome"] for row in left.tests if "test_after" in row["nodeid"]} == {"passed"}
+    result.assert_outcomes(passed=6, failed=1, deselected=0)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    ran = {row["nodeid"].partition("::")[2]: (row["outcome"], row["host"]) for row in left.tests}
+    assert ran.pop("test_cut") == ("crashed", HOST)
+    assert ran == {f"test_after[{number}]": ("passed", "") for number in range(6)}
 
 
 def test_a_run_with_other_hosts_is_opened_by_everything_that_opens_runs(pytester, left, machine):
