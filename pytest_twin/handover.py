@@ -23,7 +23,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from pytest_twin.model.clock import Clock, Offset, estimated
+from pytest_twin.model.clock import Clock
+from pytest_twin.model.offset import Offset, estimated
+from pytest_twin.recording import OTHER_WORKERS
 from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, TESTS, RunFolder
 from pytest_twin.temporary import Temporary
 
@@ -68,7 +70,7 @@ class Handover:
         folder: Where this worker writes.
         host: What its host is called in the run.
         samples: Whether this worker records for its host: it has the sampler and plays the session's schedule.
-        turns: The folder by which the workers of this host take turns.
+        turns: The folder by which the workers of this host take turns; that of the worker which samples.
     """
 
     def __init__(self, channel: Any, worker: str, timeout_s: float) -> None:
@@ -91,6 +93,7 @@ class Handover:
         self._heard, self._ending, self._closed = threading.Event(), threading.Event(), threading.Event()
         self._wanted = self._has_ended = False
         self._leave: Callable[[str], None] = lambda _: None
+        self._mark: Path | None = None
         self._losing = threading.Lock()
         self._handing = threading.Lock()
         self._files = {
@@ -125,7 +128,7 @@ class Handover:
         with self._losing:
             for file in (*self._files.values(), self._fingerprint):
                 file.close()
-            self._temporary.remove()
+            self._remove()
             self._closed.set()
         try:
             self._channel.close()
@@ -164,7 +167,18 @@ class Handover:
         self.samples: bool = welcome["samples"]
         turns = Path(welcome["turns"])
         self.turns = turns if turns.is_dir() else self.folder.path
+        self._is_here(self.turns / OTHER_WORKERS)
         self._tell_clock(offset)
+
+    def _is_here(self, workers: Path) -> None:
+        """Let the sampler of this host know of the process, also if it is another worker's."""
+        try:
+            workers.mkdir(mode=0o700, exist_ok=True)
+            if not self.samples:
+                self._mark = workers / str(os.getpid())
+                self._mark.touch(mode=0o600)
+        except OSError:  # that worker has just ended
+            pass
 
     def _tell_clock(self, offset: Offset) -> None:
         ahead = time.time() - (self.clock.epoch + self.clock.elapsed(time.monotonic()))
@@ -253,7 +267,12 @@ class Handover:
             self._ending.set()
             self._answers.put(LOST)
             self._leave("the controller is gone")
-            self._temporary.remove()
+            self._remove()
+
+    def _remove(self) -> None:
+        if self._mark is not None:
+            self._mark.unlink(missing_ok=True)
+        self._temporary.remove()
 
 
 def _boot() -> str:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pytest_twin.model.schedule import Schedule
 
 JUST_NOW_S = 0.01
+OTHER_WORKERS = "workers"  # in the folder of a worker that samples for all of its host: a file for each other one
 
 
 def new_clock() -> Clock:
@@ -90,7 +91,7 @@ class Recording:
         self._append, self._identify = append, identify
         self._sampler = Sampler(
             folder / DATASET, self.clock, interval, has_tests=has_tests, per_core=per_core, probes=probes.others(),
-            rotate_at=rotate_at, told=self._missed,
+            rotate_at=rotate_at, beside=str(folder / OTHER_WORKERS) if worker else "", told=self._missed,
         ) if (not worker if samples is None else samples) else None  # fmt: skip
         self._limit = limit.parts if limit else ()
         self._supervisor = self._new_supervisor()

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import time
+from statistics import median
 
 import pytest
 from other_hosts import Line, Machine
@@ -136,6 +137,7 @@ def test_two_workers_of_a_host_have_one_sampler_and_take_turns(pytester, left, m
     spans = {row["nodeid"]: (float(row["elapsed_s"]), float(row["duration_s"])) for row in left.tests}
     began, lasted = spans.pop("test_two_workers_of_a_host_have_one_sampler_and_take_turns.py::test_marked")
     assert [each for each, (begin, last) in spans.items() if begin < began + lasted and begin + last > began] == []
+    assert median(int(row["tests_process_count"]) for row in samples_of(left)) == 2
     last_sample = float(samples_of(left)[-1]["elapsed_s"])
     assert all(begin < last_sample for begin, _ in spans.values())
     eventually(lambda: one.is_clean() and two.is_clean())
