@@ -142,7 +142,7 @@ class Attempt:
         recording = self._recording
         ended = recording.elapsed()
         began = (recording.clock.stamp(self.began), f"{self.began:.4f}", f"{ended - self.began:.6f}")
-        who = (self.nodeid, str(self.number), recording.worker, "", self.outcome)  # the host: by merging
+        who = (self.nodeid, str(self.number), recording.worker, recording.host, self.outcome)
         exact = (*figures.walls(self._phases), *figures.cells(self._exact))
         recording.write_test(record((*who, *began, *exact, self.load, self._verdict, self.folder if keep else "", "")))
         recording.emit(Event(ended, event.END, self.id, event.TEST, self.nodeid, detail=self.outcome))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 SESSION_SCHEDULE: pytest.StashKey[Schedule | None] = pytest.StashKey()
+SCHEDULE_TEXTS: pytest.StashKey[dict[str, str]] = pytest.StashKey()  # what was read for it, by name
 RUN = "twin-run"  # by this name the run is found, once something asks to be recorded
 RULES: pytest.StashKey[Sequence[Rule]] = pytest.StashKey()
 BUDGET_OF: pytest.StashKey[Budget] = pytest.StashKey()

@@ -40,18 +40,30 @@ class Apply(Protocol):
         ...  # fmt: skip
 
 
-def open_schedule(path: Path, kinds: Kinds) -> Schedule:
+def open_schedule(path: Path, kinds: Kinds, texts: dict[str, str] | None = None) -> Schedule:
     """Read a schedule from a file; recordings that it replays are looked for beside it.
+
+    Args:
+        path: The file.
+        kinds: The stressors there are.
+        texts: What is in here by its name is not read again, and what is read is put here: so that a schedule can be
+            read where its files are not.
 
     Raises:
         ScheduleError: The file cannot be read, or with all that is wrong in it.
     """
+    known: dict[str, str] = {} if texts is None else texts
+
+    def text_of(name: str) -> str:
+        if name not in known:
+            known[name] = _text(path.parent / name)
+        return known[name]
 
     def rows(recording: str) -> list[dict[str, str]]:
-        return records(_text(path.parent / recording))
+        return records(text_of(recording))
 
     try:
-        text = _text(path)
+        text = text_of(path.name)
     except (OSError, ValueError) as error:
         raise ScheduleError([visible(f"{path}: {getattr(error, 'strerror', None) or error}")]) from None
     schedule = read(text, path.name, kinds, rows)

@@ -11,6 +11,7 @@ from pytest_twin.items import (
     MARKERS,
     RULES,
     RUN,
+    SCHEDULE_TEXTS,
     SESSION_SCHEDULE,
     SETTINGS,
     adopt_module_marks,
@@ -56,7 +57,8 @@ def pytest_configure(config: pytest.Config) -> None:
     settings = config.stash[SETTINGS] = _settings(config)
     _check_limit(settings)
     config.stash[RULES] = read_rules(settings.budgets)
-    _check_reports(settings)
+    if not hasattr(config, "workerinput"):
+        _check_reports(settings)
     config.stash[SESSION_SCHEDULE] = _schedule(config, settings)
     if (settings.enabled or settings.schedule or has_workers(config)) and not settings.dry_run:
         from pytest_twin.session import run_of
@@ -137,6 +139,8 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say what was recorded, what was applied, what was heavy, and where the files are."""
+    if hasattr(config, "workerinput"):  # nobody reads what a worker prints, and the controller says all of it
+        return
     run: Run | None = config.pluginmanager.get_plugin(RUN)
     for error in (run.worker_error, run.strict_error) if run is not None else ():
         if error:
@@ -218,6 +222,7 @@ def _schedule(config: pytest.Config, settings: Settings) -> Schedule | None:
     from pytest_twin.player import open_schedule
 
     try:
-        return open_schedule(config.invocation_params.dir / settings.schedule, kinds())
+        texts = config.stash[SCHEDULE_TEXTS] = getattr(config, "workerinput", {}).get("twin_schedule", {})
+        return open_schedule(config.invocation_params.dir / settings.schedule, kinds(), texts)
     except ScheduleError as error:
         raise pytest.UsageError("\n".join(error.problems)) from None

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 
 from pytest_twin import probes
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pytest_twin.model.schedule import Schedule
 
 JUST_NOW_S = 0.01
+OTHER_WORKERS = "workers"  # in the folder of a worker that samples for all of its host: a file for each other one
 
 
 def new_clock() -> Clock:
@@ -43,6 +45,7 @@ class Recording:
         folder: Where the files are.
         clock: The run's clock.
         apart: Whether each pytest-xdist worker runs all tests, and not its share of them.
+        host: What the host is called that this is on; empty for pytest's own.
         sampled: What the sampler did, once the recording has ended.
     """
 
@@ -53,6 +56,8 @@ class Recording:
         *,
         clock: Clock | None = None,
         worker: str = "",
+        host: str = "",
+        samples: bool | None = None,
         has_tests: bool = False,
         per_core: bool = False,
         append: bool = False,
@@ -68,6 +73,8 @@ class Recording:
             interval: Seconds between two samples.
             clock: The run's clock, if it has begun already.
             worker: The pytest-xdist worker that this process is: it writes parts of its own, and does not sample.
+            host: What the host of that worker is called, where it is not pytest's own.
+            samples: Whether that worker samples all the same; None is no for a worker.
             has_tests: Whether this process runs tests, or its workers do.
             per_core: Whether each CPU gets a column of its own.
             append: Go on behind the files that are there.
@@ -79,15 +86,16 @@ class Recording:
         self.folder = folder
         self.apart = apart
         self.clock = clock or new_clock()
-        self.worker = worker
+        self.worker, self.host = worker, host
         self._interval = interval
         self._append, self._identify = append, identify
-        self._sampler = None if worker else Sampler(
+        self._sampler = Sampler(
             folder / DATASET, self.clock, interval, has_tests=has_tests, per_core=per_core, probes=probes.others(),
-            rotate_at=rotate_at, told=self._missed,
-        )  # fmt: skip
+            rotate_at=rotate_at, beside=str(folder / OTHER_WORKERS) if worker else "", told=self._missed,
+        ) if (not worker if samples is None else samples) else None  # fmt: skip
         self._limit = limit.parts if limit else ()
         self._supervisor = self._new_supervisor()
+        self._ending = Lock()
         self._process, self._fork = os.getpid(), ""
         self._incomplete: tuple[str, ...] = ()
         self._pause: Event | None = None
@@ -113,7 +121,8 @@ class Recording:
     def _new_supervisor(self) -> Supervisor:
         return Supervisor(
             self._told, self._interrupted, samples=str(self.folder / DATASET), limit=self._limit,
-            owner=os.getppid() if self.worker else None,  # the controller, which a worker may outlive for some seconds
+            # the controller, which a worker may outlive for some seconds
+            owner=os.getppid() if self.worker and not self.host else None,
         )  # fmt: skip
 
     def _open(self) -> None:
@@ -142,9 +151,8 @@ class Recording:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._supervisor.close()
+        self._stop()
         if self._sampler:
-            self._sampler.stop()
             for warning in self._sampler.sampled.warnings:
                 self.note(f"sampler: {warning}")
         self._annotations.close()
@@ -157,6 +165,21 @@ class Recording:
                 said = getattr(problem, "strerror", None) or problem
                 self._incomplete = (f"the files could not be completed: {said}",)
             self.folder.release()
+
+    def abandon(self, why: str) -> None:
+        """Stop all that runs, and let nothing start any more; the block goes on, and nobody is there for its rows.
+
+        Args:
+            why: Told of loads that are asked for from now on.
+        """
+        self._supervisor.forbid(why)
+        self._stop()
+
+    def _stop(self) -> None:
+        with self._ending:
+            self._supervisor.close()
+            if self._sampler:
+                self._sampler.stop()
 
     @property
     def sampled(self) -> Sampled:
@@ -180,7 +203,7 @@ class Recording:
     def emit(self, happened: Event) -> None:
         """Write an event."""
         if self.worker:
-            happened = happened._replace(worker=self.worker)
+            happened = happened._replace(worker=self.worker, host=self.host)
         self._annotations.append(happened.row(self.clock))
         self._unheard.append(happened)
 

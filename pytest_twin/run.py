@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from pytest_twin.turns import Turns
 
 if TYPE_CHECKING:
     from pytest_twin.comparing import Weighing
+    from pytest_twin.handover import Handover
     from pytest_twin.model.load import Load
     from pytest_twin.model.schedule import Schedule
     from pytest_twin.playing import Playing
@@ -37,6 +38,7 @@ class Run:
         schedule: The schedule of the session, None without one.
         for_each_test: The same, where it is played around each test that it selects.
         worker: The pytest-xdist worker that this process is, empty if it is none.
+        away: The way to the controller, of a pytest-xdist worker on another host; None for any other process.
         clock: Its clock; that of the controller in a pytest-xdist worker.
         folder: Where the files go.
         recording: The recording, None before it starts.
@@ -44,6 +46,7 @@ class Run:
         apart: Whether each pytest-xdist worker runs all tests, and not its share of them.
         held: Which other run has the folder, empty if none.
         worker_error: What pytest-xdist workers found wrong with what the tests ask for.
+        strict_of_workers: What was not had on other hosts of what the session's schedule asked for strictly.
         weighing: What the session is saved as and compared with; None where neither is asked for.
         reports: A line for each report, which tells where it is or why it is not.
     """
@@ -53,13 +56,18 @@ class Run:
         self.for_each_test = schedule if schedule is not None and schedule.is_for_each_test else None
         given: dict[str, Any] = getattr(config, "workerinput", {})
         self.worker: str = given.get("workerid", "")
-        self.clock = Clock(*given["twin_clock"]) if "twin_clock" in given else new_clock()
-        self.folder = RunFolder(config.invocation_params.dir / given.get("twin_folder", settings.report_dir))
+        self.stack = ExitStack()
+        self.away = self.stack.enter_context(_handover(given)) if "twin_channel" in given else None
+        if self.away is not None:
+            self.clock, self.folder = self.away.clock, self.away.folder
+        else:
+            self.clock = Clock(*given["twin_clock"]) if "twin_clock" in given else new_clock()
+            self.folder = RunFolder(config.invocation_params.dir / given.get("twin_folder", settings.report_dir))
         self.apart: bool = given.get("twin_apart", getattr(config.option, "dist", "no") == "each")
         self.held: str = given.get("twin_held", "")
         self.recording: Recording | None = None
-        self.stack = ExitStack()
         self.worker_error = ""
+        self.strict_of_workers: list[str] = []
         self.weighing: Weighing | None = None
         self.reports: list[str] = []
         self._prepared: Recording | None = None
@@ -69,7 +77,8 @@ class Run:
     @property
     def strict_error(self) -> str:
         """What the session's schedule asked for strictly, and was not had."""
-        return self._playing.strict_error if self._playing is not None else ""
+        own = [self._playing.strict_error] if self._playing is not None else []
+        return "\n".join(filter(None, (*self.strict_of_workers, *own)))
 
     def prepare(self) -> None:
         """Let the sampler come up, while other things are done.
@@ -94,19 +103,21 @@ class Run:
             raise pytest.UsageError(f"--twin-report-dir: {self.held}")
         if self.recording is None:
             recording = self._prepared or self._new_recording()
-            schedule = self.schedule if not self.worker else None
             try:
                 self.recording = self.stack.enter_context(recording)
-                if schedule is not None:
-                    recording.write_schedule(schedule)
+                if self.away is not None:
+                    self.away.begin(recording.abandon)
+                if self.schedule is not None and not self.worker:
+                    recording.write_schedule(self.schedule)
             except (RunFolderError, SamplerError) as error:
                 raise pytest.UsageError(
                     f"--twin-report-dir: {error}" if isinstance(error, RunFolderError) else str(error)
                 ) from None
-            if schedule is not None and self.for_each_test is None:
+            plays = self.away.samples if self.away is not None else not self.worker
+            if self.schedule is not None and plays and self.for_each_test is None:
                 from pytest_twin.playing import Playing
 
-                self._playing = Playing(schedule.faster(self.settings.schedule_speed), recording)
+                self._playing = Playing(self.schedule.faster(self.settings.schedule_speed), recording)
                 self.config.pluginmanager.register(self._playing)
         return self.recording
 
@@ -116,6 +127,8 @@ class Run:
             self.settings.interval,
             clock=self.clock,
             worker=self.worker,
+            host=self.away.host if self.away is not None else "",
+            samples=self.away.samples if self.away is not None else None,
             has_tests=True,
             per_core=self.settings.per_core,
             limit=self._limit(),
@@ -136,7 +149,9 @@ class Run:
         every = self.settings.profile
         alone = {item.nodeid for item in items if every or wants_alone(item, self.for_each_test)}
         if alone:
-            turns = self.stack.enter_context(closing(Turns(self.start().folder.path)))
+            self.start()
+            where = self.away.turns if self.away is not None else self.folder.path
+            turns = self.stack.enter_context(closing(Turns(where)))
             self.config.pluginmanager.register(Turning(turns, alone))
 
     def begin(self, item: pytest.Item) -> Attempt:
@@ -177,3 +192,17 @@ class Run:
             if hook.get_hookimpls():
                 for event in heard:
                     hook(event=event, config=self.config)
+
+
+def _handover(given: Mapping[str, Any]) -> Handover:
+    """The way to the controller of a worker on another host.
+
+    Raises:
+        pytest.UsageError: It cannot be had.
+    """
+    from pytest_twin.handover import Handover, HandoverError
+
+    try:
+        return Handover(given["twin_channel"], given["workerid"], given["twin_host_timeout"])
+    except (HandoverError, OSError) as error:
+        raise pytest.UsageError(f"twin: {error}") from None

@@ -79,6 +79,7 @@ class Sampler:
         per_core: bool = False,
         probes: Sequence[str] = (),
         rotate_at: int = 0,
+        beside: str = "",
         told: Callable[[Gap], None] = lambda _: None,
     ) -> None:
         """Prepare it.
@@ -91,10 +92,11 @@ class Sampler:
             per_core: Whether each CPU gets a column of its own.
             probes: Modules of probes besides our own.
             rotate_at: Bytes from which on the dataset goes on in a new file; 0 is never.
+            beside: A folder in which other processes that run tests have a file each, named by their numbers.
             told: Called from the listening thread when the sampling process died, or the machine had been suspended.
         """
         numbers = (clock.began, clock.epoch, interval, os.getpid(), int(has_tests), int(per_core), rotate_at)
-        self._orders = [str(path), *map(repr, numbers), *probes]
+        self._orders = [str(path), *map(repr, numbers), beside, *probes]
         self._path, self._bare = path, sys.platform == "linux" and not probes
         self._tell = told
         self._process: subprocess.Popen[bytes] | None = None

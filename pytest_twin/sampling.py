@@ -198,8 +198,8 @@ def _socket_of_stdin() -> Any:
 
 def main() -> None:
     """Be the sampling process; its orders are its arguments, as `Sampler` gives them."""
-    path, began, epoch, interval, parent, has_tests, per_core, rotate_at, *extra = sys.argv[1:]
-    context = Context(int(parent), has_tests=has_tests == "1", per_core=per_core == "1")
+    path, began, epoch, interval, parent, has_tests, per_core, rotate_at, beside, *extra = sys.argv[1:]
+    context = Context(int(parent), has_tests=has_tests == "1", per_core=per_core == "1", beside=beside)
     reader = Reader(Clock(float(began), float(epoch)), context, extra)
     starter = Parent(int(parent))
     if not starter.lets_go():

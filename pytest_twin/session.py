@@ -47,11 +47,15 @@ class Session:
         """Complete the files when others are done: pytest-xdist's workers are gone then."""
         run = self._run
         run.end_what_was_interrupted()
+        if run.away is not None and run.recording is not None:
+            run.away.wait_for_others()
         try:
             return (yield)
         finally:
             if run.worker_error:
                 session.exitstatus = pytest.ExitCode.USAGE_ERROR
+            if run.strict_error and session.exitstatus == pytest.ExitCode.OK:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
             run.stack.close()
             run.tell()
             self._weigh(session)

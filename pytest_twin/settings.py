@@ -206,6 +206,10 @@ class Settings:
         "WHICH",
         plugin_only=True,
     )
+    host_timeout: str = _option(
+        "60s", _time, "how long nothing may be heard of a worker on another host before it is given up", "TIME",
+        plugin_only=True,
+    )  # fmt: skip
     dry_run: bool = _option(
         False, _switch, "print what would be applied to which test, apply nothing", plugin_only=True
     )

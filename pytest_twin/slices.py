@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from pytest_twin.model import event
@@ -60,17 +60,23 @@ def complete(folder: RunFolder, interval: float, *, apart: bool = False) -> None
     tests = folder.rows(TESTS)
     if not apart and number_on(tests):
         folder.write(TESTS, table(HEADERS[TESTS], tests))
-    samples = Samples.of(folder) if tests else Samples("", (), ())
-    if not samples.lines:
-        return
-    met = [test for test in tests if samples.met(*_span(test))]
+    samples = _by_host(folder, {test["host"] for test in tests})
+    told = [test for test in tests if test["host"] in samples]
+    met = [test for test in told if samples[test["host"]].met(*_span(test))]
     for test in met:
-        test[TREE_PEAK] = samples.peak(RESIDENT, *_span(test))
+        test[TREE_PEAK] = samples[test["host"]].peak(RESIDENT, *_span(test))
     if met:
         folder.complete_rows(TESTS, TREE_PEAK, tests)
-    wanted = [test for test in tests if test["folder"]]
+    wanted = [test for test in told if test["folder"]]
     if wanted:
         _slice(folder, wanted, samples, interval)
+
+
+def _by_host(folder: RunFolder, names: set[str]) -> dict[str, Samples]:
+    """The samples of these hosts; none of one that has none."""
+    streams = [("", folder), *folder.other_hosts()]
+    found = {name: Samples.of(stream) for name, stream in streams if name in names}
+    return {name: samples for name, samples in found.items() if samples.lines}
 
 
 def number_on(tests: Iterable[Row]) -> bool:
@@ -88,14 +94,16 @@ def number_on(tests: Iterable[Row]) -> bool:
     return changed
 
 
-def _slice(folder: RunFolder, tests: Iterable[Row], samples: Samples, interval: float) -> None:
-    """Fill the folder of each of these tests with its part of the run."""
+def _slice(folder: RunFolder, tests: Iterable[Row], by_host: Mapping[str, Samples], interval: float) -> None:
+    """Fill the folder of each of these tests with its part of the run: what was on its host."""
     events = _spans(folder.rows(ANNOTATIONS))
     for test in tests:
         began, ended = _span(test)
+        samples = by_host[test["host"]]
         # a sample tells of the interval before it, so the first one after the test belongs to it too
         inside = samples.lines[bisect_left(samples.times, began) : bisect_left(samples.times, ended + interval)]
-        there = [row for begin, end, row in events if begin <= ended and end >= began]
+        near = (row for begin, end, row in events if begin <= ended and end >= began)
+        there = [row for row in near if row["host"] == test["host"]]
         try:
             with folder.test_folder(test["folder"]) as own:
                 own.write(DATASET, "".join(f"{line}\n" for line in (samples.heading, *inside)))

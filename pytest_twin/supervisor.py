@@ -119,6 +119,7 @@ class Supervisor:
         self._told, self._interrupted = told, interrupted
         self._samples, self._limit = samples, limit
         self.paused_s = 0.0
+        self._forbidden = ""
         self._resumed = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._listener: threading.Thread | None = None
@@ -221,6 +222,14 @@ class Supervisor:
         with self._changing:
             self._start()
 
+    def forbid(self, why: str) -> None:
+        """Let it not be started any more.
+
+        Args:
+            why: Told of every load that is asked for from now on.
+        """
+        self._forbidden = why
+
     def _bury(self) -> None:
         """Have everything told of one that died, before there is another."""
         if self._process is not None and self._process.poll() is not None and self._listener is not None:
@@ -229,6 +238,8 @@ class Supervisor:
     def _start(self) -> None:
         if self._process is not None:
             return
+        if self._forbidden:
+            raise OSError(self._forbidden)
         self._listens.clear()
         self.paused_s = 0.0
         errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the thread that listens

@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_twin.addresses import is_remote
+from pytest_twin.hosts import Hosts
+from pytest_twin.items import SCHEDULE_TEXTS
 from pytest_twin.model.attempt import CRASHED, INTERRUPTED
+from pytest_twin.model.quantity import duration
+from pytest_twin.replacing import replace_only_where_somebody_answers
 from pytest_twin.run_folder import ANNOTATIONS, RunFolderError
 
 if TYPE_CHECKING:
@@ -18,9 +23,10 @@ class Workers:
 
     def __init__(self, run: Run) -> None:
         self._run, self._folder = run, run.folder
+        self._hosts = Hosts(run.folder, run.clock, duration(run.settings.host_timeout), self._records, self._note)
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_setupnodes(self) -> None:
+    def pytest_xdist_setupnodes(self, config: pytest.Config) -> None:
         """Have the folder, if it is there, and remove what a run left in it that was killed."""
         if self._folder.path.is_dir():
             try:
@@ -28,17 +34,21 @@ class Workers:
                 self._folder.forget_parts()
             except RunFolderError as error:
                 self._run.held = str(error)
+        replace_only_where_somebody_answers(config, self._hosts.timeout_s)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Give a worker our clock and our folder."""
+        """Give a worker our clock and our folder; on another host neither is of any use, and it gets a channel."""
         run = self._run
-        node.workerinput.update(
-            twin_clock=[run.clock.began, run.clock.epoch],
-            twin_folder=str(self._folder.path),
-            twin_apart=run.apart,
-            twin_held=run.held,
-        )
+        node.workerinput.update(twin_apart=run.apart, twin_held=run.held)
+        if is_remote(node.gateway.spec):
+            node.workerinput.update(
+                twin_channel=self._hosts.connect(node),
+                twin_host_timeout=self._hosts.timeout_s,
+                twin_schedule=node.config.stash.get(SCHEDULE_TEXTS, {}),
+            )
+        else:
+            node.workerinput.update(twin_clock=[run.clock.began, run.clock.epoch], twin_folder=str(self._folder.path))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self) -> None:
@@ -48,7 +58,10 @@ class Workers:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
         """Hear from a worker what is wrong with the tests' marks; end for one that died what it had begun."""
-        self._run.worker_error = self._run.worker_error or getattr(node, "workeroutput", {}).get("twin_error", "")
+        output = getattr(node, "workeroutput", {})
+        self._run.worker_error = self._run.worker_error or output.get("twin_error", "")
+        self._run.strict_of_workers += filter(None, [output.get("twin_strict")])
+        self._hosts.down(node)
         self._follow()  # a test may have asked for a fixture of ours while it ran
         if error:
             self._end(CRASHED, node.gateway.id)
@@ -56,13 +69,22 @@ class Workers:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
         """End what those left that were stopped: pytest-xdist has taken all of them down."""
+        self._hosts.close()
         self._end(INTERRUPTED)
         if self._run.recording is None:
             self._folder.release()
 
     def _follow(self) -> None:
-        if self._run.recording is None and not self._run.held and self._folder.parts(ANNOTATIONS):
+        asked = self._hosts.asks or self._folder.parts(ANNOTATIONS)
+        if self._run.recording is None and not self._run.held and asked:
             self._run.start()
+
+    def _records(self) -> bool:
+        return self._run.recording is not None
+
+    def _note(self, text: str, fields: dict[str, Any]) -> None:
+        if self._run.recording is not None:
+            self._run.recording.note(text, fields)
 
     def _end(self, outcome: str, worker: str = "*") -> None:
         if self._run.recording is not None:

@@ -317,6 +317,7 @@ def test_the_end_of_its_stdin_is_its_end(tmp_path):
         "0",
         "0",
         "0",
+        "",
     ]
     done = subprocess.run(
         [sys.executable, "-m", "pytest_twin.sampling", *orders],

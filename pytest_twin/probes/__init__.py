@@ -38,10 +38,11 @@ class Context:
         root: The process whose descendants are the run: tests and stressors.
         has_tests: Whether that process is a test run; a mere recording has no tests to account for.
         per_core: Whether each CPU gets a column of its own.
+        beside: A folder in which each other process of the same kind has a file, which its number is the name of.
     """
 
-    def __init__(self, root: int, has_tests: bool = True, per_core: bool = False) -> None:
-        self.root, self.has_tests, self.per_core = root, has_tests, per_core
+    def __init__(self, root: int, has_tests: bool = True, per_core: bool = False, beside: str = "") -> None:
+        self.root, self.has_tests, self.per_core, self.beside = root, has_tests, per_core, beside
 
 
 def modules(names: Sequence[str] = ()) -> list[Any]:

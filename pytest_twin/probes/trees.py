@@ -52,10 +52,10 @@ def probe(context: Context) -> Trees:
 
 
 class Trees:
-    """Walks down from the run's root, and parts the stressors from the tests."""
+    """Walks down from the run's roots, and parts the stressors from the tests."""
 
     def __init__(self, context: Context, source: Source) -> None:
-        self._root, self._source = context.root, source
+        self._roots, self._beside, self._source = [context.root], context.beside, source
         cpus = os.cpu_count() or 1
         self._tests, self._stress = Tree(cpus) if context.has_tests else NoTree(), Tree(cpus)
         self._supervisors: dict[int, list[float | None]] = {}  # what each one's tree used
@@ -68,8 +68,9 @@ class Trees:
         detailed = at >= self._due
         if detailed:
             self._due = at + SELDOM_S
+            self._roots[1:] = self._others()
         self._source.refresh(detailed)
-        tests, supervisors = self._walk(self._root)
+        tests, supervisors = self._walk(self._roots)
         stress = self._follow(supervisors) if supervisors or self._supervisors else []
         cpu_s, read, written = self._reaped
         return (
@@ -77,11 +78,18 @@ class Trees:
             *self._stress.row(stress, self._reaped, at, detailed),
         )
 
-    def _walk(self, root: int, *, within: bool = False) -> tuple[list[Process], list[int]]:
+    def _others(self) -> list[int]:
+        """The other processes from which the run goes down; they come and go."""
+        try:
+            return [int(name) for name in os.listdir(self._beside) if name.isdecimal()] if self._beside else []
+        except OSError:
+            return []
+
+    def _walk(self, roots: Sequence[int], *, within: bool = False) -> tuple[list[Process], list[int]]:
         """The processes from there down, this one left out, and the supervisors, not entered unless within one."""
         found: list[Process] = []
         supervisors: list[int] = []
-        pending = [root]
+        pending = [*roots]
         while pending:
             pid = pending.pop()
             process = None if pid == self._pid else self._source.look(pid)
@@ -99,7 +107,7 @@ class Trees:
         found: list[Process] = []
         used: dict[int, list[float | None]] = {}
         for pid in supervisors:
-            below, _ = self._walk(pid, within=True)
+            below, _ = self._walk([pid], within=True)
             found += below
             used[pid] = [_now(below)[0], *_details(below)[1:]]
         for pid, before in self._supervisors.items():

@@ -1,0 +1,309 @@
+"""The end of a pytest-xdist worker on another host: it records there, and hands its rows over to the controller.
+
+The rows are written into a folder of the worker's own, as everywhere, and a thread sends on what the files have got,
+over a channel of the worker's execnet gateway. Both sides say something twice a second, so that each notices in time
+that the other one cannot be reached any more. What is said, all in tuples that begin with a word:
+
+worker: ``ping``; ``hello`` (who its host is); ``clock`` (how its clock goes); ``asks`` (to be recorded); ``rows`` (a
+table and a piece of its file); ``fingerprint``; ``beat``; ``bye`` (its tests are over); ``wanted`` (a question).
+controller: ``pong`` (its monotonic time); ``welcome`` (what the worker should do); ``beat`` and ``wanted`` (whether it
+wants rows yet); ``end`` (nobody needs the worker's samples any more).
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+from pytest_twin.model.clock import Clock
+from pytest_twin.model.offset import Offset, estimated
+from pytest_twin.recording import OTHER_WORKERS
+from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, TESTS, RunFolder
+from pytest_twin.temporary import Temporary
+
+BEAT_S = 0.5
+PIECE = 64 << 10  # the most bytes that are handed over at once
+STOP_WITHIN_S = 10.0  # a session that is interrupted since nobody can hear of it any more
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+LOST = None  # what is heard when the connection has ended
+
+
+class HandoverError(RuntimeError):
+    """The controller cannot be reached; the message is for the user."""
+
+
+class Growing:
+    """A file that others write, read as it grows."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._fd = path, -1
+
+    def piece(self) -> bytes:
+        """What has come to it since the last call, or the beginning of that."""
+        if self._fd < 0:
+            try:
+                self._fd = os.open(self._path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+            except OSError:  # it is not there yet
+                return b""
+        return os.read(self._fd, PIECE)
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = -1
+
+
+class Handover:
+    """The worker's end; a context manager around all that is recorded.
+
+    Attributes:
+        clock: The run's clock, as it is on this host.
+        folder: Where this worker writes.
+        host: What its host is called in the run.
+        samples: Whether this worker records for its host: it has the sampler and plays the session's schedule.
+        turns: The folder by which the workers of this host take turns; that of the worker which samples.
+    """
+
+    def __init__(self, channel: Any, worker: str, timeout_s: float) -> None:
+        """Meet the controller.
+
+        Args:
+            channel: To it, by execnet.
+            worker: The name of this worker.
+            timeout_s: How long nothing may be heard of it before it is given up.
+
+        Raises:
+            HandoverError: It does not answer.
+            OSError: There can be no folder here.
+        """
+        self._channel, self._timeout_s = channel, timeout_s
+        _write_whole(channel)
+        self._temporary = Temporary()
+        self.folder = RunFolder(self._temporary.path)
+        self._answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._heard, self._ending, self._closed = threading.Event(), threading.Event(), threading.Event()
+        self._wanted = self._has_ended = False
+        self._leave: Callable[[str], None] = lambda _: None
+        self._mark: Path | None = None
+        self._losing = threading.Lock()
+        self._handing = threading.Lock()
+        self._files = {
+            ANNOTATIONS: Growing(self.folder.part(ANNOTATIONS, worker)),
+            TESTS: Growing(self.folder.part(TESTS, worker)),
+            DATASET: Growing(self.folder / DATASET),
+        }
+        self._fingerprint = Growing(self.folder / FINGERPRINT)
+        try:
+            channel.setcallback(self._hear, endmarker=LOST)
+            self._meet()
+        except BaseException:
+            self._temporary.remove()
+            raise
+        for work in (self._hand_over_until_the_end, self._watch):
+            threading.Thread(target=work, name="twin-handover", daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Hand over the rest, and leave nothing here."""
+        self._ending.set()
+        try:
+            if not self._has_ended:
+                self._tell_clock(estimated(self._ask, time.monotonic))
+                self._say("wanted")
+                self._wanted = self._answer("wanted")[0]  # which may be so only now
+                self._hand_over()
+        except (HandoverError, OSError):  # nobody is there to have it
+            pass
+        with self._losing:
+            for file in (*self._files.values(), self._fingerprint):
+                file.close()
+            self._remove()
+            self._closed.set()
+        try:
+            self._channel.close()
+        except OSError:
+            pass
+
+    def begin(self, leave: Callable[[str], None]) -> None:
+        """Tell the controller that there is something to record.
+
+        Args:
+            leave: Ends what the recording has running; called with the reason, from another thread, when the controller
+                is gone.
+        """
+        self._leave = leave
+        if not self._has_ended:
+            self._say("asks")
+
+    def wait_for_others(self) -> None:
+        """Come back when no other worker of this host needs the samples of this one, or if they need none."""
+        if self.samples and not self._has_ended:
+            self._say("bye")
+            try:
+                self._answer("end", within=None)
+            except HandoverError:
+                pass
+
+    # what is said and heard
+
+    def _meet(self) -> None:
+        offset = estimated(self._ask, time.monotonic)
+        self._say("hello", {"hostname": platform.node(), "boot": _boot(), "turns": str(self.folder.path)})
+        welcome = self._answer("welcome")[0]
+        began, epoch = welcome["clock"]
+        self.clock = Clock(began - offset.seconds, epoch)
+        self.host: str = welcome["host"]
+        self.samples: bool = welcome["samples"]
+        turns = Path(welcome["turns"])
+        self.turns = turns if turns.is_dir() else self.folder.path
+        self._is_here(self.turns / OTHER_WORKERS)
+        self._tell_clock(offset)
+
+    def _is_here(self, workers: Path) -> None:
+        """Let the sampler of this host know of the process, also if it is another worker's."""
+        try:
+            workers.mkdir(mode=0o700, exist_ok=True)
+            if not self.samples:
+                self._mark = workers / str(os.getpid())
+                self._mark.touch(mode=0o600)
+        except OSError:  # that worker has just ended
+            pass
+
+    def _tell_clock(self, offset: Offset) -> None:
+        ahead = time.time() - (self.clock.epoch + self.clock.elapsed(time.monotonic()))
+        self._say("clock", offset.seconds, offset.uncertainty_s, ahead)
+
+    def _ask(self) -> float:
+        self._say("ping")
+        return float(self._answer("pong")[0])
+
+    def _say(self, *words: Any) -> None:
+        try:
+            self._channel.send(words)
+        except OSError as error:
+            raise HandoverError(f"the controller cannot be reached: {error}") from None
+
+    def _answer(self, word: str, within: float | None = -1) -> Any:
+        """Wait for an answer; others that come before it are of no more use."""
+        while True:
+            try:
+                said = self._answers.get(timeout=self._timeout_s if within == -1 else within)
+            except queue.Empty:
+                raise HandoverError(f"the controller did not answer within {self._timeout_s:g} s") from None
+            if said is LOST:
+                self._answers.put(LOST)  # for whoever asks next
+                raise HandoverError("the connection to the controller has ended")
+            if said[0] == word:
+                return said[1:]
+
+    def _hear(self, said: Any) -> None:
+        """Take in what the controller says; called from the thread that listens to the gateway."""
+        if said is LOST:
+            self._lose()
+            return
+        self._heard.set()
+        if said[0] == "beat":
+            self._wanted = said[1]
+        else:
+            self._answers.put(said)
+
+    # rows
+
+    def _hand_over_until_the_end(self) -> None:
+        while not self._ending.wait(BEAT_S):
+            try:
+                self._say("beat")
+                self._hand_over()
+            except (HandoverError, OSError):
+                return
+
+    def _hand_over(self) -> None:
+        """Send what there is; one piece of each file in turn, so that none waits for a long one."""
+        if not self._wanted:
+            return
+        with self._handing:
+            if document := self._fingerprint.piece():
+                self._say("fingerprint", document)
+            left = dict(self._files)
+            while left:
+                for name, file in list(left.items()):
+                    if piece := file.piece():
+                        self._say("rows", name, piece)
+                    else:
+                        del left[name]
+
+    # the end that nobody wanted
+
+    def _watch(self) -> None:
+        """Notice that the controller cannot be reached, of which the network tells nothing."""
+        while self._heard.wait(self._timeout_s):
+            self._heard.clear()
+            if self._ending.wait(min(BEAT_S, self._timeout_s)):
+                return
+        if self._closed.is_set() or self._has_ended:
+            return
+        self._lose()
+        _interrupt()  # execnet does so too where it hears of the end
+        self._closed.wait(STOP_WITHIN_S)
+        os._exit(1)  # nobody could tell this process anything any more
+
+    def _lose(self) -> None:
+        """Leave no load and no file: nobody is there for whom they are."""
+        with self._losing:
+            if self._has_ended or self._closed.is_set():
+                return
+            self._has_ended = True
+            self._ending.set()
+            self._answers.put(LOST)
+            self._leave("the controller is gone")
+            self._remove()
+
+    def _remove(self) -> None:
+        if self._mark is not None:
+            self._mark.unlink(missing_ok=True)
+        self._temporary.remove()
+
+
+def _boot() -> str:
+    """What tells this start of this machine from any other."""
+    try:
+        with open(BOOT_ID, encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        import psutil
+
+        return str(round(psutil.boot_time()))
+
+
+def _interrupt() -> None:
+    """Have the session end as Ctrl-C does it."""
+    if sys.platform == "win32":
+        import _thread
+
+        _thread.interrupt_main()
+    else:
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def _write_whole(channel: Any) -> None:
+    """Let no two threads mix their messages, which a socket of execnet's would do that is full (pipes do not)."""
+    io = channel.gateway._io  # noqa: SLF001 - there is no other way to it
+    if hasattr(io, "sock") and not hasattr(io, "twin_lock"):
+        write, io.twin_lock = io.write, threading.Lock()
+
+        def write_whole(data: bytes) -> None:
+            with io.twin_lock:
+                write(data)
+
+        io.write = write_whole
