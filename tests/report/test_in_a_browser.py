@@ -339,3 +339,15 @@ def test_a_long_name_of_a_lane_has_room_or_an_ellipsis(browser, tmp_path, is_pho
     assert [name.text for name in names][:2] == ["memory-bandwidth", "x" * 17 + "…"]
     left = report.one("#timeline-chart .plot").rect["x"]
     assert all(name.rect["x"] >= left for name in names)
+
+
+def test_nothing_is_wider_than_the_paper(browser, many):
+    report = Page(browser).open(many, width=700)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    report.run("dispatchEvent(new Event('beforeprint'))")
+    wide = report.run("return document.documentElement.scrollWidth")
+    boxes = report.all(".scroll")
+    cut = [box.text for box in boxes if report.run("return arguments[0].scrollWidth > arguments[0].clientWidth", box)]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert wide <= 700
+    assert cut == []

@@ -169,7 +169,7 @@ const Timeline = (() => {
       const words = panel.curves.map((curve) => `<span style="color:${colour(COLOURS[curve.name])}">■</span> ${isNarrow() ? curve.name.replace("for ", "") : curve.name}`);
       const unit = isNarrow() ? panel.unit.split(" ")[0] : panel.unit;
       made.annotations.push({
-        xref: "paper", yref: "paper", x: 0, y: above, xanchor: "left", yanchor: "bottom", showarrow: false, yshift: 2, align: "left",
+        xref: "paper", yref: "paper", x: 0, y: above, xanchor: "left", yanchor: "bottom", showarrow: false, yshift: 2, xshift: isNarrow() ? 58 - margins().l : 0, align: "left",
         text: `<b>${panel.name}</b> ${unit}` + (panel.curves.length > 1 ? "&nbsp;&nbsp; " + words.join("&nbsp; ") : ""), font: { color: ink, size: 12 },
       });
     });
