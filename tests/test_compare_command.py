@@ -49,6 +49,13 @@ def test_a_limit_that_is_broken_is_told_and_ends_with_1(twin):
     )
 
 
+@pytest.mark.usefixtures("two")
+def test_the_limits_of_pyproject_count_where_none_is_typed(twin, tmp_path):
+    (tmp_path / "pyproject.toml").write_text('[tool.pytest-twin]\nfail_on = "cpu_seconds>10%"\n')
+    assert "2 limits broken" in twin("compare", "a", "b", status=1)
+    assert "0 limits broken" in twin("compare", "a", "b", "--fail-on", "cpu_seconds>150%")
+
+
 def test_another_machine_is_in_the_first_line_and_refused_if_strict(twin, tmp_path):
     made(tmp_path / "a", {"t": 0.1}, cpu="A")
     made(tmp_path / "b", {"t": 0.1}, cpu="B")

@@ -59,7 +59,7 @@ def command(
         return
     if before is None:
         raise click.UsageError("give the runs to compare: pytest-twin compare A B, or A for A and the report directory")
-    compared = _compared(before, after, _limits(fail_on), settings)
+    compared = _compared(before, after, _limits(fail_on) or settings.fail_on, settings)
     if strict and compared.machines:
         raise IncomparableRuns(f"--strict: the machines differ: {', '.join(compared.machines)}")
     _show(compared, form, output)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 MOST = 60
+ASIDE = 8
 LEAST_TOP = 2.0  # times as slow: what hardly slows should not look like a cliff
 LOOKS = {"cpu": "stress", "membw": "memory", "disk": "in"}
 
@@ -28,7 +29,10 @@ def curves_part(rows: Sequence[Row]) -> Markup:
 def _of_test(nodeid: str, curves: Sequence[Curve]) -> Markup:
     slowdowns = (number(row.get("slowdown")) for curve in curves for row in curve.points)
     top = max([LEAST_TOP, *(value * 1.1 for value in slowdowns if value is not None)])
-    lines = joined(_line(LOOKS.get(name, "rest"), points, top) for name, points in curves)
+    aside = [(place - (len(curves) - 1) / 2) * ASIDE for place in range(len(curves))]
+    lines = joined(
+        _line(LOOKS.get(curve.resource, "rest"), curve.points, top, by) for curve, by in zip(curves, aside, strict=True)
+    )
     keys = joined(
         html('<span><i class="key c-{}"></i> {} </span>', LOOKS.get(name, "rest"), name) for name, _ in curves
     )
@@ -41,8 +45,8 @@ def _of_test(nodeid: str, curves: Sequence[Curve]) -> Markup:
     )  # fmt: skip
 
 
-def _line(look: str, points: Sequence[Row], top: float) -> Markup:
-    """The median of each level, and its interval as an upright stroke."""
+def _line(look: str, points: Sequence[Row], top: float, aside: float) -> Markup:
+    """The median of each level, and its interval as an upright stroke, a bit aside of those of other curves."""
     known = [
         (level / 100 * WIDE, slowdown, number(row.get("slowdown_low")), number(row.get("slowdown_high")))
         for row in points
@@ -51,7 +55,7 @@ def _line(look: str, points: Sequence[Row], top: float) -> Markup:
     ]
     path = "L".join(f"{x:.0f},{_height(middle, top):.1f}" for x, middle, *_ in known)
     strokes = "".join(
-        f"M{x:.0f},{_height(low, top):.1f}V{_height(high, top):.1f}"
+        f"M{min(max(x + aside, 0), WIDE):.0f},{_height(low, top):.1f}V{_height(high, top):.1f}"
         for x, _, low, high in known
         if low is not None and high is not None
     )

@@ -14,7 +14,7 @@ import pytest_twin
 from pytest_twin.analysis.comparison import Comparison
 from pytest_twin.analysis.story import Story
 from pytest_twin.report import budgets, curves, details, parts, tests_table
-from pytest_twin.report.comparison.html import section
+from pytest_twin.report.comparison.html import TABLE, section
 from pytest_twin.report.comparison.words import opening
 from pytest_twin.report.marking import data, html, joined
 from pytest_twin.report.timeline import Lanes, still, timeline
@@ -46,7 +46,7 @@ def page(story: Story) -> str:
     return str(
         html(
             PAGE, policy=_policy(scripts), title=f"{verdict(story)} – pytest-twin",  # noqa: RUF001
-            style=Markup((ASSETS / "page.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
+            style=Markup((ASSETS / "page.css").read_text(encoding="utf-8") + TABLE),  # noqa: S704 - our own files
             heading=parts.heading(story), notice=parts.notices(story),
             links=joined(html('<li><a href="#{}">{}</a></li>', part.name, part.heading) for part in found),
             parts=joined(

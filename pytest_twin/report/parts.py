@@ -181,7 +181,7 @@ def _heat(value: float) -> Markup:
     if np.isnan(value):
         return html('<td class="soft">–</td>')  # noqa: RUF001
     tint = BLUE if value > 0 else ORANGE
-    shown = f"{value:.2f}".replace("-", "−")  # noqa: RUF001
+    shown = f"{round(value, 2) + 0.0:.2f}".replace("-", "−")  # noqa: RUF001
     return html('<td style="background:rgba({},{:.2f})">{}</td>', tint, abs(value) * 0.55, shown)
 
 

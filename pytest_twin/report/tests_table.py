@@ -11,7 +11,7 @@ from pytest_twin.analysis.attempts import small_curves
 from pytest_twin.analysis.spans import Values
 from pytest_twin.analysis.story import Story
 from pytest_twin.report.marking import html, joined
-from pytest_twin.report.wording import count
+from pytest_twin.report.wording import attempts_in_short
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -92,7 +92,7 @@ def table_part(story: Story) -> Markup:
 
 def summary_of(story: Story) -> str:
     """One sentence on top of the table."""
-    said = f"{count(len(story.attempts), 'test')}. CPU time is that of the test process and its children"
+    said = f"{attempts_in_short(story)}. CPU time is that of the test process and its children"
     return said + "; the small curve has the tests' share of the host in blue, the whole host as a line."
 
 

@@ -20,7 +20,19 @@ def verdict(story: Story) -> str:
         if len(story.times):
             return "A recording without tests"
         return "Events without samples" if story.spans or story.notes else "Nothing was recorded"
-    return ", ".join(f"{many:,} {outcome}" for outcome, many in outcomes.items())
+    went = ", ".join(f"{many:,} {outcome}" for outcome, many in outcomes.items())
+    return f"{attempts_in_short(story)}: {went}" if is_repeated(story) else went
+
+
+def attempts_in_short(story: Story) -> str:
+    """How many tests there were, and how often they ran where that was more than once."""
+    tests = count(len({attempt.nodeid for attempt in story.attempts}), "test")
+    return f"{tests} in {len(story.attempts):,} attempts" if is_repeated(story) else tests
+
+
+def is_repeated(story: Story) -> bool:
+    """Whether some test ran more than once."""
+    return len({attempt.nodeid for attempt in story.attempts}) < len(story.attempts)
 
 
 def budgets_in_short(story: Story) -> str:

@@ -327,3 +327,27 @@ def test_on_paper_a_comparison_is_as_wide_as_the_paper(compared):
     assert compared.run("return document.querySelector('.compared').getBoundingClientRect().right") <= 700
     assert compared.one(".compared th button").is_displayed()
     send("Emulation.setEmulatedMedia", {"media": ""})
+
+
+@pytest.mark.parametrize("is_phone", [True, False])
+def test_a_long_name_of_a_lane_has_room_or_an_ellipsis(browser, tmp_path, is_phone):
+    made = MadeRun(tmp_path).sampled(3).load("memory-bandwidth", "max", 0, 1).load("x" * 30, "1", 1, 2)
+    path = tmp_path / "report.html"
+    path.write_text(page(made.story()), encoding="utf-8")
+    report = Page(browser).open(path, 390 if is_phone else 1280, is_phone=is_phone)
+    names = report.all("#timeline-chart .ytick text")
+    assert [name.text for name in names][:2] == ["memory-bandwidth", "x" * 17 + "…"]
+    left = report.one("#timeline-chart .plot").rect["x"]
+    assert all(name.rect["x"] >= left for name in names)
+
+
+def test_nothing_is_wider_than_the_paper(browser, many):
+    report = Page(browser).open(many, width=700)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    report.run("dispatchEvent(new Event('beforeprint'))")
+    wide = report.run("return document.documentElement.scrollWidth")
+    boxes = report.all(".scroll")
+    cut = [box.text for box in boxes if report.run("return arguments[0].scrollWidth > arguments[0].clientWidth", box)]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert wide <= 700
+    assert cut == []

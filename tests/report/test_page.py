@@ -115,7 +115,7 @@ def test_a_profile_is_a_plot_and_a_table_the_worst_load_first(tmp_path, busy):
     table = text.partition('<section id="curves"')[2]
     assert re.findall(r'<th scope="row">(\w+)</th>', table.partition("</section>")[0]) == ["cpu", "disk"]
     assert '<td class="number">4.00</td><td class="number">50 %</td>' in table
-    assert '<path class="curve l-stress" d="M0,100.0L1000,11.8M0,100.0V99.4M1000,26.5V0.0"/>' in table
+    assert '<path class="curve l-stress" d="M0,100.0L1000,11.8M0,100.0V99.4M996,26.5V0.0"/>' in table
     assert "test_<a>" not in table
     assert "curves" not in parts(busy)
 
@@ -189,3 +189,10 @@ def test_a_run_that_was_compared_has_a_part_with_what_came_of_it_the_alarms_firs
 
 def test_runs_of_different_machines_are_told_apart_by_more_than_small_print(tmp_path):
     assert '</h2><p class="notice">other machine: CPU A -&gt; B</p>' in compared(tmp_path, cpu="B")
+
+
+def test_tests_that_ran_several_times_are_counted_once_and_their_attempts_told(tmp_path):
+    made = MadeRun(tmp_path).sampled(3).test("t.py::test_a", 0, 1).test("t.py::test_b", 1, 2)
+    text = page(made.test("t.py::test_b", 2, 3, attempt=2).story())
+    assert "<h1>2 tests in 3 attempts: 3 passed</h1>" in text
+    assert ">2 tests in 3 attempts. CPU time" in text

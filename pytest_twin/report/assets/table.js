@@ -7,6 +7,7 @@
   const phoneSort = document.getElementById("tests-sort"), told = document.getElementById("tests-told");
   const [back, on] = ["back", "on"].map((name) => document.getElementById("tests-" + name));
   const lower = tests.nodeid.map((id, number) => (id + " " + (tests.load[number] || "")).toLowerCase());
+  const isRepeated = new Set(tests.nodeid).size < count;
   let order = [...Array(count).keys()], found = order, page = 0, by = "start", isDown = false;
 
   function sort() {
@@ -37,7 +38,7 @@
   function draw() {
     const first = page * SIZE, rows = found.slice(first, first + SIZE);
     table.tBodies[0].replaceChildren(...rows.map(row));
-    const all = `${count.toLocaleString("en")} ${count === 1 ? "test" : "tests"}`;
+    const all = `${count.toLocaleString("en")} ${isRepeated ? "attempts" : count === 1 ? "test" : "tests"}`;
     const of = found.length < count ? `${found.length.toLocaleString("en")} of ${all}` : all;
     told.textContent = found.length > SIZE ? `${(first + 1).toLocaleString("en")}–${(first + rows.length).toLocaleString("en")} of ${of}` : found.length ? of : "no test fits";
     back.disabled = page === 0;

@@ -28,7 +28,10 @@ const Timeline = (() => {
   const wide = () => (onPaper ? PAPER : plot.clientWidth);
   const isNarrow = () => wide() < 680;
   const tallness = (panel) => (HEIGHTS[panel.name] || HEIGHT) * (onPaper ? 0.62 : 1);
-  const margins = () => (isNarrow() ? { l: 58, r: 10 } : { l: 84, r: 14 });
+  const LONGEST = 18, LETTER = 6.4; // of a lane's name: how many letters are shown, and how wide one is
+  const laneNames = data.lanes.map((name) => (name.length > LONGEST ? name.slice(0, LONGEST - 1) + "…" : name));
+  const room = 8 + LETTER * Math.max(...laneNames.map((name) => name.length), 0);
+  const margins = () => (isNarrow() ? { l: Math.max(58, room), r: 10 } : { l: Math.max(84, room), r: 14 });
   const height = () => TOP + data.lanes.length * LANE + data.panels.reduce((sum, panel) => sum + GAP + tallness(panel), 0) + BOTTOM;
 
   function levelFor(panel) {
@@ -152,7 +155,7 @@ const Timeline = (() => {
       },
       yaxis: {
         domain: [1 - (data.lanes.length * LANE) / inner, 1], range: [data.lanes.length, 0], fixedrange: true, showgrid: false,
-        zeroline: false, tickvals: data.lanes.map((_, lane) => lane + 0.5), ticktext: data.lanes, tickfont: { size: 10.5 }, ticks: "",
+        zeroline: false, tickvals: data.lanes.map((_, lane) => lane + 0.5), ticktext: laneNames, tickfont: { size: 10.5 }, ticks: "",
       },
     };
     let used = data.lanes.length * LANE;
@@ -166,7 +169,7 @@ const Timeline = (() => {
       const words = panel.curves.map((curve) => `<span style="color:${colour(COLOURS[curve.name])}">■</span> ${isNarrow() ? curve.name.replace("for ", "") : curve.name}`);
       const unit = isNarrow() ? panel.unit.split(" ")[0] : panel.unit;
       made.annotations.push({
-        xref: "paper", yref: "paper", x: 0, y: above, xanchor: "left", yanchor: "bottom", showarrow: false, yshift: 2, align: "left",
+        xref: "paper", yref: "paper", x: 0, y: above, xanchor: "left", yanchor: "bottom", showarrow: false, yshift: 2, xshift: isNarrow() ? 58 - margins().l : 0, align: "left",
         text: `<b>${panel.name}</b> ${unit}` + (panel.curves.length > 1 ? "&nbsp;&nbsp; " + words.join("&nbsp; ") : ""), font: { color: ink, size: 12 },
       });
     });

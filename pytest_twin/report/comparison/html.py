@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from html import escape
+from pathlib import Path
 
 from pytest_twin.analysis.comparison import Comparison
 from pytest_twin.analysis.verdicts import Difference
@@ -13,17 +14,17 @@ from pytest_twin.report.wording import cut
 MOST = 1000  # rows, and tests of a list
 MOST_TIMES = 1e9  # what stands for an infinite ratio where rows are sorted
 
-STYLE = """
-:root { color-scheme: light dark; --worse: #b3400d; --better: #0a6aa1; --line: #8886; }
-@media (prefers-color-scheme: dark) { :root { --worse: #ff9a66; --better: #6fc3f5; } }
-body { font: 15px/1.45 system-ui, sans-serif; margin: 1.5rem auto; max-width: 75rem; padding: 0 1rem; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .6rem; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top; }
-.number { text-align: right; white-space: nowrap; }
-.id, li { overflow-wrap: anywhere; }
-.worse { color: var(--worse); font-weight: 600; } .better { color: var(--better); font-weight: 600; }
-""".strip()
+TABLE = (Path(__file__).parent.parent / "assets" / "compared.css").read_text(encoding="utf-8")
+STYLE = f"""
+:root {{ color-scheme: light dark; --bad: #b3400d; --good: #0a6aa1; --line: #8886; --soft: #888; --card: #8882; }}
+@media (prefers-color-scheme: dark) {{ :root {{ --bad: #ff9a66; --good: #6fc3f5; }} }}
+body {{ font: 15px/1.45 system-ui, sans-serif; margin: 1.5rem auto; max-width: 75rem; padding: 0 1rem; }}
+h1 {{ font-size: 1.4rem; line-height: 1.25; overflow-wrap: anywhere; }}
+.scroll {{ overflow-x: auto; }}
+table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
+th, td {{ padding: .25rem .6rem; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top; }}
+.number {{ text-align: right; white-space: nowrap; }}
+{TABLE}""".strip()
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
