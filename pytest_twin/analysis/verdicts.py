@@ -20,7 +20,7 @@ from pytest_twin.model.measure import Limit, Measure
 SAME, MORE, LESS = "same", "more", "less"
 PERHAPS_MORE, PERHAPS_LESS = "perhaps more", "perhaps less"
 WORTH_TELLING = 1.25  # the ratio from which on a difference between single runs is told
-MARGIN = 0.05  # what may be the machine
+MARGIN = 0.03  # what may be the machine, beside what it makes of all tests alike
 
 
 @dataclass(frozen=True)
