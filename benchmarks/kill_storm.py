@@ -11,8 +11,8 @@ the end of each round the whole run is killed, and nothing of it may be left.
 A row of the dataset is lost if the sampler had written it before the kill, by the kernel's count of its writes, and it
 is not in the file afterwards; besides, one may have been in the making. A sample whose time had come and that was not
 taken, since the machine gave the sampler no turn, is a missed tick and no lost row. A row of tests.csv or of
-annotations.csv is lost if its test had ended and it is not there: told is the most of any one process. Bytes are counted
-where loads write and in the folder for temporary files; what a process holds without a name goes with it.
+annotations.csv is lost if its test had ended and it is not there: told is the most of any one process. Bytes are
+counted where loads write and in the folder for temporary files; what a process holds without a name goes with it.
 """
 
 from __future__ import annotations
