@@ -49,6 +49,11 @@ def has_workers(config: pytest.Config) -> bool:
     return getattr(config.option, "dist", "no") != "no" and not hasattr(config, "workerinput")
 
 
+def is_rehearsed(config: pytest.Config) -> bool:
+    """Whether no test is run, and none is to be recorded: in a dry run of ours, and in pytest's ``--setup-plan``."""
+    return config.stash[SETTINGS].dry_run or getattr(config.option, "setupplan", False)
+
+
 def nodeid_of(item: pytest.Item) -> str:
     """The id of a test, without the group that pytest-xdist adds to it for its workers (``--dist=loadgroup``)."""
     if not getattr(item.config.option, "loadgroup", False) or item.parent is None:

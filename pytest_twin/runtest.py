@@ -44,7 +44,7 @@ class Tests:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:
         """Repeat a test that is profiled, or whose budget needs it; the run that is reported comes after."""
-        if item.config.option.setuponly or item.config.option.setupplan:
+        if getattr(item.config.option, "setuponly", False):
             return
         if self._run.settings.profile:
             self._profiling(item.session).profile(item)
@@ -154,5 +154,7 @@ def _outcome(before: str, report: pytest.TestReport) -> str:
     if hasattr(report, "wasxfail"):
         return "xfailed" if report.skipped else "xpassed"
     if report.skipped:
+        return "skipped"
+    if report.when == "teardown" and not before:  # its body was not called (--setup-only)
         return "skipped"
     return before or ("passed" if report.when == "call" else "")
