@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_twin.report.drawing import TALL, WIDE, svg
 from pytest_twin.report.marking import html, identity, joined
-from pytest_twin.report.wording import NOTHING
+from pytest_twin.report.wording import NOTHING, test_of
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -21,12 +21,12 @@ LOOKS = {"cpu": "stress", "membw": "memory", "disk": "in"}
 
 def curves_part(rows: Sequence[Row]) -> Markup:
     """A plot and a table for each test of a profile."""
-    found = [(nodeid, list(of_test)) for nodeid, of_test in groupby(rows, key=lambda row: row.get("nodeid", ""))]
+    found = [(test, list(of_test)) for test, of_test in groupby(rows, key=test_of)]
     more = html("<p>… and {} more in profile.csv</p>", f"{len(found) - MOST:,}") if len(found) > MOST else ""
     return html('<div class="details">{}</div>{}', joined(_of_test(*each) for each in found[:MOST]), more)
 
 
-def _of_test(nodeid: str, rows: Sequence[Row]) -> Markup:
+def _of_test(test: str, rows: Sequence[Row]) -> Markup:
     by_resource = {name: list(points) for name, points in groupby(rows, key=lambda row: row.get("resource", ""))}
     ranked = sorted(by_resource.items(), key=lambda pair: pair[1][0].get("rank") or "9")
     top = max([LEAST_TOP, *(value * 1.1 for row in rows if (value := number(row.get("slowdown"))) is not None)])
@@ -34,12 +34,12 @@ def _of_test(nodeid: str, rows: Sequence[Row]) -> Markup:
     keys = joined(
         html('<span><i class="key c-{}"></i> {} </span>', LOOKS.get(name, "rest"), name) for name, _ in ranked
     )
-    about = f"Slowdown of {nodeid:.200} from no load on the left to all of it on the right"
+    about = f"Slowdown of {test:.200} from no load on the left to all of it on the right"
     return html(
         '<article><h3>{}</h3><div class="pair"><figure><figcaption><span>times as slow, 1 to {:.1f}</span>'
         '<span>{}</span></figcaption>{}<div class="axis"><span>0 %</span><span>load</span><span>100 %</span></div>'
         '</figure><div class="scroll">{}</div></div></article>',
-        identity(nodeid), top, keys, svg(lines, about), _table(ranked),
+        identity(test), top, keys, svg(lines, about), _table(ranked),
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from pytest_twin.model.sensitivity import LEVELS
+from pytest_twin.report.wording import test_of
 
 Row = Mapping[str, str]
 
@@ -16,8 +17,8 @@ def profile_lines(rows: Sequence[Row]) -> Iterator[str]:
         return
     levels = "".join(f"{level:>7}%" for level in LEVELS)
     yield f"{'slowed by load':<16}{levels}    knee   (? is too few repetitions to be sure; at 0% it is noise)"
-    for nodeid, of_test in groupby(rows, key=lambda row: row["nodeid"]):
-        yield nodeid
+    for test, of_test in groupby(rows, key=test_of):
+        yield test
         curves = [list(points) for _, points in groupby(of_test, key=lambda row: row["resource"])]
         for points in sorted(curves, key=lambda points: points[0]["rank"] or "9"):
             slowdowns = "".join(f"{_slowdown(row):>8}" for row in points)
