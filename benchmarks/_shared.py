@@ -62,13 +62,6 @@ def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
     return low, median, high
 
 
-def interval_of_median(values: Sequence[float]) -> tuple[float, float]:
-    """Where the median of all such values lies with 95 % confidence, whatever their distribution."""
-    ordered, reach = sorted(values), 0.98 * len(values) ** 0.5
-    middle = (len(ordered) - 1) / 2
-    return ordered[max(0, int(middle - reach))], ordered[min(len(ordered) - 1, int(middle + reach + 1))]
-
-
 def program(name: str, install: str) -> str | None:
     """Where a program is, also beside this interpreter; None, and a line that says what brings it."""
     found = shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")

@@ -9,15 +9,25 @@ from pathlib import Path
 from pytest_twin.model.table import records
 from pytest_twin.run_folder import ANNOTATIONS, DATASET, TESTS, RunFolder
 
+HEADER_AND_READY = 2  # what a sampler writes besides rows
 
-def rows_lost(folder: Path, killed: float, interval: float, *, sampled: bool) -> dict[str, int]:
+
+def rows_written(sampler: int) -> int:
+    """How many rows this sampler has written so far: one call of write(2) each, as the kernel counts them."""
+    try:
+        counted = Path(f"/proc/{sampler}/io").read_text().split()
+    except OSError:  # it has ended
+        return 0
+    return max(0, int(counted[counted.index("syscw:") + 1]) - HEADER_AND_READY)
+
+
+def rows_lost(folder: Path, killed: float, written: int) -> dict[str, int]:
     """Rows that should be there and are not, by table: the most that one process lost.
 
     Args:
         folder: Where the run was, with a file `ended` in which each test wrote the number of its process at its end.
         killed: When the kill came, in seconds since 1970.
-        interval: Seconds between two samples.
-        sampled: Whether the kill ended the sampling.
+        written: How many samples had been written just before.
     """
     run = RunFolder(folder / "twin-report")
     tests = [len(_rows(path)) for path in _files(run, TESTS)]
@@ -25,16 +35,21 @@ def rows_lost(folder: Path, killed: float, interval: float, *, sampled: bool) ->
         sum((row["event"], row["type"]) == ("end", "test") for row in _rows(path)) for path in _files(run, ANNOTATIONS)
     ]
     return {
-        "dataset": _samples_lost(run, killed, interval) if sampled else 0,
+        "dataset": max(0, written - sum(at <= killed for at in _samples(run))),
         "tests": _most_lost(folder, tests),
         "annotations": _most_lost(folder, ends),
     }
 
 
-def _samples_lost(run: RunFolder, killed: float, interval: float) -> int:
-    times = [datetime.fromisoformat(row["timestamp"]).timestamp() for row in _rows(run / DATASET)]
-    before = [at for at in times if at <= killed]
-    return max(0, int((killed - before[-1]) / interval)) if before else 0
+def ticks_missed(folder: Path, killed: float, interval: float) -> int:
+    """Samples whose time had come before the kill and that were not taken yet: the machine gave the sampler no turn."""
+    before = [at for at in _samples(RunFolder(folder / "twin-report")) if at <= killed]
+    return int((killed - before[-1]) / interval) if before else 0
+
+
+def _samples(run: RunFolder) -> list[float]:
+    """When the samples were taken, in seconds since 1970."""
+    return [datetime.fromisoformat(row["timestamp"]).timestamp() for row in _rows(run / DATASET)]
 
 
 def _most_lost(folder: Path, recorded: list[int]) -> int:

@@ -8,9 +8,11 @@ them. What has to end then by itself is everything below the victim, and what is
 How long it takes is told of our processes: a worker of pytest-xdist that lost its controller ends in its own time. At
 the end of each round the whole run is killed, and nothing of it may be left.
 
-A row is lost if its time was over before the kill, or its test had ended, and it is not there afterwards: of the
-dataset, of tests.csv and of annotations.csv, the most of any one process. Bytes are counted where loads write and in
-the folder for temporary files; what a process holds without a name goes with it.
+A row of the dataset is lost if the sampler had written it before the kill, by the kernel's count of its writes, and it
+is not in the file afterwards; besides, one may have been in the making. A sample whose time had come and that was not
+taken, since the machine gave the sampler no turn, is a missed tick and no lost row. A row of tests.csv or of
+annotations.csv is lost if its test had ended and it is not there: told is the most of any one process. Bytes are
+counted where loads write and in the folder for temporary files; what a process holds without a name goes with it.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from _shared import show, show_one
-from _storm_rows import rows_lost
+from _storm_rows import rows_lost, rows_written, ticks_missed
 
 from stressors.name import PROCESS_NAME
 
@@ -76,6 +78,7 @@ class Found(NamedTuple):
     orphans: int
     bytes_left: int
     lost: dict[str, int]
+    missed: int
     in_start_up: bool
 
     @property
@@ -157,6 +160,7 @@ def kill(folder: Path, roles: tuple[str, ...], after: float, order: random.Rando
     def left() -> list[Process]:
         return [each for each in processes(folder, run.pid) if whole or each in doomed]
 
+    written = sum(rows_written(each.pid) for each in there if each.role == "sampler")
     killed_at, killed = time.time(), time.monotonic()
     for process in order.sample(targets, len(targets)):
         _kill(process.pid)
@@ -171,8 +175,8 @@ def kill(folder: Path, roles: tuple[str, ...], after: float, order: random.Rando
         orphans = max(orphans, len(still_there))
         for each in still_there:
             _kill(each.pid)
-    lost = rows_lost(folder, killed_at, INTERVAL_S, sampled="sampler" in roles or whole)
-    return Found(took, orphans, bytes_left(folder), lost, in_start_up)
+    lost, missed = rows_lost(folder, killed_at, written), ticks_missed(folder, killed_at, INTERVAL_S)
+    return Found(took, orphans, bytes_left(folder), lost, missed, in_start_up)
 
 
 def start(folder: Path, workers: list[str]) -> subprocess.Popen[bytes]:
@@ -248,6 +252,8 @@ def tell(found: list[Found]) -> None:
         lost = Counter(one.lost[table] for one in found)
         show_one(f"rows of {table} lost, the most by a kill", max(lost), "", "at most 1")
         show_one("  and in all", sum(rows * times for rows, times in lost.items()))
+    show_one("ticks missed just before a kill, the most", max(one.missed for one in found))
+    show_one("  kills with two or more", sum(one.missed > 1 for one in found))
 
 
 if __name__ == "__main__":

@@ -15,8 +15,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from _shared import helper, interleaved, interval_of_median, line_of, ratios, show
+from _shared import helper, interleaved, line_of, ratios, show
 
+from pytest_twin.analysis.intervals import TooFewError
+from pytest_twin.analysis.quantiles import of_quantile
 from pytest_twin.model.clock import Clock
 from pytest_twin.sampler import Sampler
 
@@ -72,8 +74,11 @@ def compare(processes: int, given: argparse.Namespace) -> None:
         show(f"  {name}", values, "s")
     slower = [100 * (ratio - 1) for ratio in ratios(times["sampled"], times["alone"])]
     show("  slower by", slower, "%", "at most 1")
-    low, high = interval_of_median(slower)
-    print(f"  the median is within {low:.2f} % and {high:.2f} % with 95 % confidence")
+    try:
+        low, _, high = of_quantile(slower, 0.5)
+        print(f"  the median is within {low:.2f} % and {high:.2f} % with 95 % confidence")
+    except TooFewError:
+        print("  too few rounds to tell within what the median is")
 
 
 def main() -> None:

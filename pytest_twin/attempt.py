@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from pytest_twin.supervisor import Applied
 
 NOT_KNOWN = (None,) * len(figures.EXACT)
-NOBODY = figures.Children(None, None, None, None)
 
 
 class Attempt:
@@ -38,12 +37,11 @@ class Attempt:
         number: 1, and more where a plugin runs the test again.
         outcome: How it went, so far.
         findings: The verdicts on its budget, once its body has ended.
-        is_over: Whether its row is written.
     """
 
     __slots__ = (
         "_children", "_exact", "_peak", "_phases", "_recording", "applied", "asks", "began", "call_s", "cpu_s",
-        "findings", "id", "is_over", "is_repetition", "load", "nodeid", "number", "outcome",
+        "findings", "id", "is_repetition", "load", "nodeid", "number", "outcome",
     )  # fmt: skip
 
     def __init__(self, recording: Recording, nodeid: str, number: int, *, is_repetition: bool = False) -> None:
@@ -55,7 +53,7 @@ class Attempt:
         self.call_s = 0.0
         self.cpu_s: float | None = None
         self.asks: bool | None = None
-        self.number, self.outcome, self.is_over = number, "", False
+        self.number, self.outcome = number, ""
         self._recording = recording
         self.id = recording.new_id("t")
         self._phases: dict[str, list[Counters]] = {}
@@ -146,5 +144,3 @@ class Attempt:
         exact = (*figures.walls(self._phases), *figures.cells(self._exact))
         recording.write_test(record((*who, *began, *exact, self.load, self._verdict, self.folder if keep else "", "")))
         recording.emit(Event(ended, event.END, self.id, event.TEST, self.nodeid, detail=self.outcome))
-        self.is_over = True
-        self._phases, self._exact, self._children = {}, NOT_KNOWN, NOBODY  # which would be kept as long as the test

@@ -24,8 +24,9 @@ SCHEDULE_TEXTS: pytest.StashKey[dict[str, str]] = pytest.StashKey()  # what was 
 RUN = "twin-run"  # by this name the run is found, once something asks to be recorded
 RULES: pytest.StashKey[Sequence[Rule]] = pytest.StashKey()
 BUDGET_OF: pytest.StashKey[Budget] = pytest.StashKey()
-ATTEMPT: pytest.StashKey[Attempt] = pytest.StashKey()
+TIMES: pytest.StashKey[int] = pytest.StashKey()  # how often it has been begun
 REPEATED: pytest.StashKey[Load] = pytest.StashKey()  # in a repetition: the load that it is put under
+REPETITION: pytest.StashKey[Attempt] = pytest.StashKey()  # after a repetition, for who asked for it
 HELD: pytest.StashKey[str] = pytest.StashKey()  # in a repetition: the load that is kept over several of them
 STRESS, SHARED, SCHEDULE, BUDGET = "stress", "shared", "twin_schedule", "twin_budget"
 STRESSING = frozenset({"stress_load", "stress_cpu", "stress_mem", "stress_disk"})
@@ -47,6 +48,11 @@ def kinds() -> Kinds:
 def has_workers(config: pytest.Config) -> bool:
     """Whether tests run in pytest-xdist workers; what they ask for is known only there."""
     return getattr(config.option, "dist", "no") != "no" and not hasattr(config, "workerinput")
+
+
+def is_rehearsed(config: pytest.Config) -> bool:
+    """Whether no test is run, and none is to be recorded: in a dry run of ours, and in pytest's ``--setup-plan``."""
+    return config.stash[SETTINGS].dry_run or getattr(config.option, "setupplan", False)
 
 
 def nodeid_of(item: pytest.Item) -> str:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
-from io import TextIOWrapper
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_twin.analysis.together import Axis, first_epoch, names_of, placed
-from pytest_twin.model.table import Found, found_in
-from pytest_twin.model.table import rows as cells_of
-from pytest_twin.pieces import PARQUET, opened
+from pytest_twin.analysis.together import Axis, first_epoch, names_of, placed, said_host
+from pytest_twin.copying import copy, first_of, table_of
 from pytest_twin.private import Folder
 from pytest_twin.run_folder import (
     ANNOTATIONS,
@@ -19,17 +15,18 @@ from pytest_twin.run_folder import (
     FINGERPRINT,
     HEADERS,
     HOSTS,
+    PROFILE,
     TESTS,
     RunFolder,
     RunFolderError,
+    folder_of,
     table,
 )
 
 if TYPE_CHECKING:
     from pytest_twin.analysis.together import Row
 
-HOST = "host"
-MERGED = (ANNOTATIONS, TESTS)  # a profile is of one machine, and stays where it is
+TIMED = (ANNOTATIONS, TESTS)
 TIMES = {DATASET: "timestamp", ANNOTATIONS: "timestamp", TESTS: "start"}
 
 
@@ -63,14 +60,29 @@ class Source:
         self.folder = RunFolder(path)
         self.streams = [("", self.folder), *self.folder.other_hosts()]
         try:
-            self.tables = {name: _table(self.folder, name) for name in MERGED}
-            firsts = [_first(stream) for _, stream in self.streams]
+            self.tables = {name: table_of(self.folder, name) for name in (*TIMED, PROFILE)}
+            firsts = [first_of(stream) for _, stream in self.streams]
         except OSError as error:
             raise RunFolderError(f"{error.filename or path}: {error.strerror or error}") from None
         if not any([*firsts, *(table.columns for table in self.tables.values())]):
             raise RunFolderError(f"{path} has no {DATASET}, {ANNOTATIONS} or {TESTS}; give the folder of a run")
-        timed = [(TIMES[name], table.rows) for name, table in self.tables.items()]
+        timed = [(TIMES[name], self.tables[name].rows) for name in TIMED]
         self.epoch = first_epoch([*timed, *((TIMES[DATASET], first) for first in firsts)])
+
+    def placed(self, axis: Axis, name: str) -> tuple[dict[str, list[Row]], int]:
+        """The rows of its tables as they stand in the whole; and how many lines could not be read.
+
+        Args:
+            axis: That of the run.
+            name: What its host is called in the whole.
+        """
+        lost = sum(table.damaged for table in self.tables.values())
+        profile = [{**row, "host": said_host(name, row.get("host", ""))} for row in self.tables[PROFILE].rows]
+        found: dict[str, list[Row]] = {PROFILE: profile}
+        for kind in TIMED:
+            found[kind], without_time = placed(self.tables[kind].rows, TIMES[kind], axis, name)
+            lost += without_time
+        return found, lost
 
 
 def merge(paths: Sequence[Path], out: Path) -> list[Merged]:
@@ -98,117 +110,51 @@ def merge(paths: Sequence[Path], out: Path) -> list[Merged]:
         folder.release()
 
 
-def _written(folder: RunFolder, sources: dict[str, Source], zero: float) -> list[Merged]:
-    tables: dict[str, list[Row]] = {name: [] for name in MERGED}
+def _written(whole: RunFolder, sources: dict[str, Source], zero: float) -> list[Merged]:
+    tables: dict[str, list[Row]] = {name: [] for name in (*TIMED, PROFILE)}
     merged, hosts = [], {}
     for name, source in sources.items():
         axis = Axis(zero)
-        counts = {}
-        lost = sum(table.damaged for table in source.tables.values())
-        for kind, found in source.tables.items():
-            good, without_time = placed(found.rows, TIMES[kind], axis, name, {"": name})
-            tables[kind] += good
-            counts[kind] = len(good)
-            lost += without_time
+        found, lost = source.placed(axis, name)
+        lost += _take_folders(source.folder, whole, found[TESTS], axis, name)
+        for kind, rows in found.items():
+            tables[kind] += rows
         samples = 0
         for host, stream in source.streams:
-            called = f"{name}-{host}" if host else name
-            copied, damaged = _copy(stream, folder.of_host(called), called, axis)
+            called = said_host(name, host)
+            copied, damaged = _take_samples(stream, whole.of_host(called), called, axis)
             samples, lost = samples + copied, lost + damaged
             hosts[called] = {"run": str(source.folder.path), "fingerprint": stream.document(FINGERPRINT)}
-        merged.append(Merged(name, samples, counts[ANNOTATIONS], counts[TESTS], lost))
+        merged.append(Merged(name, samples, len(found[ANNOTATIONS]), len(found[TESTS]), lost))
+    for kind in TIMED:
+        tables[kind].sort(key=lambda row: float(row["elapsed_s"]))
     for kind, rows in tables.items():
-        rows.sort(key=lambda row: float(row["elapsed_s"]))
-        folder.write(kind, table(HEADERS[kind], rows))
-    folder.write_json(HOSTS, hosts)
+        if rows or kind in TIMED:
+            whole.write(kind, table(HEADERS[kind], rows))
+    whole.write_json(HOSTS, hosts)
     return merged
 
 
-def _table(folder: RunFolder, name: str) -> Found:
-    """What a run has of a table, also what workers wrote and nobody has merged."""
-    read = [
-        _read(path.read_text(encoding="utf-8", errors="replace"))
-        for path in (folder / name, *folder.parts(name))
-        if path.exists()
-    ]
-    rows = [row for found in read for row in found.rows]
-    return Found(next((found.columns for found in read), ()), rows, sum(found.damaged for found in read))
+def _take_samples(stream: RunFolder, target: RunFolder, host: str, axis: Axis) -> tuple[int, int]:
+    """Copy the samples of a host; comes back with how many, and how many could not be read."""
+    if not first_of(stream):
+        return 0, 0
+    target.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with Folder(target.path) as folder:
+        return copy(stream, folder, host, axis)
 
 
-def _read(text: str) -> Found:
-    try:
-        return found_in(text)
-    except ValueError:
-        return Found(damaged=1)
-
-
-def _first(stream: RunFolder) -> list[Row]:
-    """The first sample of a stream; none where there is no sample."""
-    for file in _files(stream):
-        found = _read((file.readline() + file.readline()).decode(errors="replace"))
-        if found.rows:
-            return list(found.rows)
-    return []
-
-
-def _copy(stream: RunFolder, target: RunFolder, host: str, axis: Axis) -> tuple[int, int]:
-    """Copy samples with their host; comes back with how many, and how many could not be read."""
-    copied = lost = 0
-    samples = _samples(stream, axis)
-    columns = next(samples, [])
-    if columns:
-        target.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with Folder(target.path) as folder, TextIOWrapper(folder.create(DATASET), "utf-8", newline="") as file:
-            lines = csv.writer(file, lineterminator="\n")
-            lines.writerow([*columns, HOST])
-            for sample in samples:
-                if sample:
-                    lines.writerow([*sample, host])
-                copied, lost = copied + bool(sample), lost + (not sample)
-    return copied, lost
-
-
-def _samples(stream: RunFolder, axis: Axis) -> Iterator[list[str]]:
-    """The columns of a stream but its host, then each sample as it stands in the whole; an empty one is damaged."""
-    columns: list[str] = []
-    for file in _files(stream):
-        for line in file:
-            cells = _cells(line.decode(errors="replace"))
-            if not columns:
-                columns = cells
-                yield [name for name in columns if name != HOST]
-            elif cells != columns:  # each piece has its heading
-                yield _moved(dict(zip(columns, cells, strict=False)), len(columns), axis)
-
-
-def _moved(sample: Row, cells: int, axis: Axis) -> list[str]:
-    if len(sample) < cells:
-        return []
-    try:
-        sample["elapsed_s"] = axis.elapsed(sample[TIMES[DATASET]], sample["elapsed_s"])
-    except (KeyError, ValueError):
-        return []
-    sample.pop(HOST, None)
-    return list(sample.values())
-
-
-def _cells(line: str) -> list[str]:
-    """The cells of a line; none of one that was cut off."""
-    try:
-        return next(iter(cells_of(line)), []) if line.endswith("\n") else []
-    except ValueError:
-        return []
-
-
-def _files(stream: RunFolder) -> Iterator[IO[bytes]]:
-    """The files of a dataset, oldest first.
-
-    Raises:
-        RunFolderError: One of them is no CSV.
-    """
-    if not stream.path.is_dir():
-        return
-    for piece in opened(stream / DATASET):
-        if piece.path.suffix == PARQUET:
-            raise RunFolderError(f"{piece.path} is no CSV; merge runs first, and convert what comes of it")
-        yield piece.file
+def _take_folders(run: RunFolder, whole: RunFolder, tests: Sequence[Row], axis: Axis, name: str) -> int:
+    """Copy the folders of tests under names of their own, which the rows get; comes back with how much was lost."""
+    lost = 0
+    for test in filter(lambda test: test.get("folder"), tests):
+        own = run.of_test(test["folder"])
+        test["folder"] = folder_of(f"{name}-{own.path.name}", 1) if own is not None else ""
+        if own is not None:
+            with whole.test_folder(test["folder"]) as target:
+                lost += copy(own, target, test["host"], axis)[1]
+                events = table_of(own, ANNOTATIONS)
+                rows, without_time = placed(events.rows, TIMES[ANNOTATIONS], axis, name)
+                target.write(ANNOTATIONS, table(HEADERS[ANNOTATIONS], rows))
+                lost += events.damaged + without_time
+    return lost

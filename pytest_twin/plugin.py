@@ -19,6 +19,7 @@ from pytest_twin.items import (
     check,
     described,
     has_workers,
+    is_rehearsed,
     kinds,
     read_rules,
 )
@@ -60,7 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         _check_reports(settings)
     config.stash[SESSION_SCHEDULE] = _schedule(config, settings)
-    if (settings.enabled or settings.schedule or has_workers(config)) and not settings.dry_run:
+    if (settings.enabled or settings.schedule or has_workers(config)) and not is_rehearsed(config):
         from pytest_twin.session import run_of
 
         run = run_of(config)
@@ -101,7 +102,7 @@ def _make_ready(session: pytest.Session, asking: list[pytest.Item]) -> None:
         pytest.UsageError: Something is wrong with what they ask for, or with the report directory.
     """
     check(asking)
-    if session.config.stash[SETTINGS].dry_run:
+    if is_rehearsed(session.config):
         return
     from pytest_twin.session import run_of
 

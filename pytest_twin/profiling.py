@@ -135,5 +135,5 @@ def _rows(stamp: str, nodeid: str, found: list[Curve], loads: dict[Cell, Load]) 
             numbers = (point.idle_s, point.slowdown, low, high, cpu)
             told = [None if value is None else f"{value:.6g}" for value in numbers]
             target = str(loads[point.cell]) if point.cell.level else ""
-            which = (stamp, nodeid, curve.resource, point.cell.level, target)
+            which = (stamp, nodeid, "", curve.resource, point.cell.level, target)
             yield record((*which, point.achieved, point.pairs, *told, curve.knee, curve.rank))

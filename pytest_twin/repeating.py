@@ -8,7 +8,7 @@ from zlib import crc32
 from _pytest.runner import runtestprotocol  # as plugins that run tests again have it; pytest offers no other way
 
 from pytest_twin.around import trouble_of
-from pytest_twin.items import ATTEMPT, REPEATED
+from pytest_twin.items import REPEATED, REPETITION
 from pytest_twin.model.budget import OVER, UNKNOWN, Finding
 from pytest_twin.model.load import Load
 
@@ -50,10 +50,11 @@ def repeated(item: pytest.Item, load: Load = QUIET) -> Repetition:
     finally:
         del item.stash[REPEATED]
         sections[:] = kept
+    attempt = item.stash[REPETITION]
+    del item.stash[REPETITION]
     for report in reports:
         if not report.passed:
             raise UnrepeatableError(report, load)
-    attempt = item.stash[ATTEMPT]
     applied = attempt.applied[len(attempt.applied) - len(load.parts) :]
     troubles = [f"{each.part}: {trouble}" for each in applied if (trouble := trouble_of(each))]
     return Repetition(attempt.call_s, attempt.cpu_s, tuple(each.said for each in applied), "; ".join(troubles))

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_twin.around import Turning
 from pytest_twin.attempt import Attempt
-from pytest_twin.items import ATTEMPT, HELD, REPEATED, asks, nodeid_of, wants_alone
+from pytest_twin.items import HELD, REPEATED, REPETITION, TIMES, asks, nodeid_of, wants_alone
 from pytest_twin.model.attempt import CRASHED, INTERRUPTED
 from pytest_twin.model.clock import Clock
 from pytest_twin.recording import Recording, new_clock
@@ -49,6 +49,7 @@ class Run:
         strict_of_workers: What was not had on other hosts of what the session's schedule asked for strictly.
         weighing: What the session is saved as and compared with; None where neither is asked for.
         reports: A line for each report, which tells where it is or why it is not.
+        running: The tests that run, of which there is rarely more than one.
     """
 
     def __init__(self, config: pytest.Config, settings: Settings, schedule: Schedule | None) -> None:
@@ -72,7 +73,7 @@ class Run:
         self.reports: list[str] = []
         self._prepared: Recording | None = None
         self._playing: Playing | None = None
-        self._latest: tuple[pytest.Item, Attempt] | None = None
+        self.running: dict[pytest.Item, Attempt] = {}
 
     @property
     def strict_error(self) -> str:
@@ -156,22 +157,27 @@ class Run:
 
     def begin(self, item: pytest.Item) -> Attempt:
         """The attempt of a test that is running, begun if it has not been."""
-        attempt = item.stash.get(ATTEMPT, None)
-        if attempt is None or attempt.is_over:
-            number = attempt.number + 1 if attempt else 1
+        attempt = self.running.get(item)
+        if attempt is None:
+            number = item.stash[TIMES] = item.stash.get(TIMES, 0) + 1
             attempt = Attempt(self.start(), nodeid_of(item), number, is_repetition=REPEATED in item.stash)
             attempt.runs_under(item.stash.get(HELD, ""))
-            item.stash[ATTEMPT] = attempt
-            self._latest = item, attempt
+            self.running[item] = attempt
         return attempt
+
+    def end(self, item: pytest.Item, attempt: Attempt) -> None:
+        """Write the row of a test; nothing of it is kept, while pytest keeps the test itself to the end."""
+        attempt.end(keep=self.keeps_of(item, attempt))
+        del self.running[item]
+        if attempt.is_repetition:
+            item.stash[REPETITION] = attempt
 
     def end_what_was_interrupted(self) -> None:
         """Write the row of a test that the end of the session came into, such as by Ctrl-C or ``pytest.exit``."""
-        if self._latest is not None and not self._latest[1].is_over:
-            item, attempt = self._latest
+        for item, attempt in list(self.running.items()):
             attempt.outcome = INTERRUPTED
             attempt.finish()
-            attempt.end(keep=self.keeps_of(item, attempt))
+            self.end(item, attempt)
 
     def keeps_of(self, item: pytest.Item, attempt: Attempt) -> bool:
         """Whether a test gets a folder of its own."""

@@ -143,6 +143,13 @@ class RunFolder:
         """The hosts that have a folder of their own, by name."""
         return [(path.name, RunFolder(path)) for path in sorted((self / HOSTS_FOLDER).glob("*")) if path.is_dir()]
 
+    def of_test(self, name: str) -> RunFolder | None:
+        """The folder of a test, as a row names it; None where there is none, or a link in its place."""
+        path = self / name
+        if not _TEST_FOLDER.fullmatch(name) or not path.is_dir() or path.is_symlink() or path.parent.is_symlink():
+            return None
+        return RunFolder(path)
+
     def document(self, name: str) -> dict[str, Any] | None:
         """A JSON file; None where there is none, or where a run that was killed left no whole one."""
         try:

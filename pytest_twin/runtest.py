@@ -11,7 +11,6 @@ import pytest
 
 from pytest_twin.around import around
 from pytest_twin.items import (
-    ATTEMPT,
     REPEATED,
     asks_by_fixture,
     budget_of,
@@ -44,7 +43,7 @@ class Tests:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:
         """Repeat a test that is profiled, or whose budget needs it; the run that is reported comes after."""
-        if item.config.option.setuponly or item.config.option.setupplan:
+        if getattr(item.config.option, "setuponly", False):
             return
         if self._run.settings.profile:
             self._profiling(item.session).profile(item)
@@ -68,7 +67,7 @@ class Tests:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
         """Put the test's load around its body, ready before the first line of it."""
-        attempt = item.stash[ATTEMPT]
+        attempt = self._run.running[item]
         marks = marks_of(item)
         budget = budget_of(item, marks)
         attempt.asks = bool(marks) or asks_by_fixture(item) or budget is not None
@@ -90,7 +89,7 @@ class Tests:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Iterator[None]:
         """A test ends; its figures become properties, which reports carry everywhere."""
-        attempt = item.stash[ATTEMPT]
+        attempt = self._run.running[item]
         attempt.border("teardown")
         try:
             yield
@@ -103,11 +102,11 @@ class Tests:
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Hooked:
         """Learn how it went; after the teardown its row is written."""
         report = yield
-        attempt = item.stash.get(ATTEMPT, None)
-        if attempt is not None and not attempt.is_over:
+        attempt = self._run.running.get(item)
+        if attempt is not None:
             attempt.outcome = _outcome(attempt.outcome, report)
             if call.when == "teardown":
-                attempt.end(keep=self._run.keeps_of(item, attempt))
+                self._run.end(item, attempt)
                 self._run.tell()
         return report
 
@@ -157,5 +156,7 @@ def _outcome(before: str, report: pytest.TestReport) -> str:
     if hasattr(report, "wasxfail"):
         return "xfailed" if report.skipped else "xpassed"
     if report.skipped:
+        return "skipped"
+    if report.when == "teardown" and not before:  # its body was not called (--setup-only)
         return "skipped"
     return before or ("passed" if report.when == "call" else "")

@@ -185,7 +185,7 @@ class Supervisor:
     @property
     def running(self) -> list[Applied]:
         """Loads that are applied or wait for their time."""
-        return [applied for applied in list(self._applied.values()) if applied.ended_at is None]
+        return list(self._applied.values())
 
     def send(self, message: dict[str, Any]) -> None:
         """Write one line to it; one that is gone hears nothing, and the listening thread says so."""
@@ -317,6 +317,8 @@ class Supervisor:
             return
         if reply["event"] != "achieved":
             self._told(applied, reply)  # before anybody who waits goes on: the row is in the file then
+        if reply["event"] not in {"achieved", "ready"}:
+            self._applied.pop(applied.id, None)
         applied.told(reply)
 
 

@@ -9,7 +9,7 @@ import pytest
 from pytest_twin.addresses import is_remote
 from pytest_twin.hosts import Hosts
 from pytest_twin.items import SCHEDULE_TEXTS
-from pytest_twin.model.attempt import CRASHED, INTERRUPTED
+from pytest_twin.model.attempt import CRASHED, INTERRUPTED, shared
 from pytest_twin.model.quantity import duration
 from pytest_twin.replacing import replace_only_where_somebody_answers
 from pytest_twin.run_folder import ANNOTATIONS, RunFolderError
@@ -54,6 +54,12 @@ class Workers:
     def pytest_xdist_node_collection_finished(self) -> None:
         """Record as soon as a worker has collected a test that asks for it: it has opened its part by then."""
         self._follow()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Share what the figures of tests have in common: pytest keeps the reports to its end."""
+        report.user_properties[:] = [
+            shared(*each) if each[0].startswith("twin_") else each for each in report.user_properties
+        ]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:

@@ -16,14 +16,14 @@ from pytest_twin.model import attempt
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.event import END, START, TEST, Event
 from pytest_twin.model.table import header, record
-from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, HEADERS, HOSTS, TESTS, RunFolder
+from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, HEADERS, HOSTS, PROFILE, TESTS, RunFolder
 
 
 @pytest.fixture
 def run(tmp_path):
     """Makes a run folder of a run that began then, with a test and two samples."""
 
-    def made(name, epoch):
+    def made(name, epoch, own=""):
         folder, clock = RunFolder(tmp_path / name), Clock(0.0, epoch)
         folder.make()
         folder.release()
@@ -33,8 +33,13 @@ def run(tmp_path):
         events = [Event(1.0, START, "t1", TEST, "a.py::t"), Event(2.0, END, "t1", TEST, "a.py::t", detail="=passed")]
         (folder / ANNOTATIONS).write_text(header(HEADERS[ANNOTATIONS]) + "".join(each.row(clock) for each in events))
         cells = {"nodeid": "a.py::t", "attempt": 1, "outcome": "passed", "start": clock.stamp(1.0), "elapsed_s": "1.0"}
+        cells["folder"] = own
         row = record([cells.get(column.name) for column in attempt.COLUMNS])
         (folder / TESTS).write_text(header(HEADERS[TESTS]) + row)
+        if own:
+            (folder / own).mkdir(parents=True)
+            for file in (DATASET, ANNOTATIONS):
+                (folder / own / file).write_bytes((folder / file).read_bytes())
         return folder.path
 
     return made
@@ -91,6 +96,54 @@ def test_what_was_merged_can_be_merged_again(run, merge, tmp_path):
     assert sorted(path.name for path in (tmp_path / "all" / "hosts").iterdir()) == ["ab-a", "ab-b", "c"]
     merge("a", "c", "-o", "all")  # a later merge replaces it
     assert sorted(path.name for path in (tmp_path / "all" / "hosts").iterdir()) == ["a", "c"]
+
+
+def test_the_folder_of_a_test_comes_along_on_the_same_axis_under_a_name_of_its_own(run, merge, tmp_path):
+    for name, epoch in (("linux", 1000.0), ("mac", 1100.0)):
+        run(name, epoch, own="tests/a.py-t-1234567890")
+    merge("linux", "mac", "-o", "all")
+    tests = rows(tmp_path / "all" / TESTS)
+    folders = {row["host"]: tmp_path / "all" / row["folder"] for row in tests}
+    assert len({*folders.values()}) == 2
+    assert sorted((tmp_path / "all" / "tests").iterdir()) == sorted(folders.values())
+    for host, began in (("linux", 0), ("mac", 100)):
+        loaded = pytest_twin.load(folders[host])
+        assert loaded.samples["elapsed_s"].tolist() == [began + 0.5, began + 1.5]
+        assert loaded.events["elapsed_s"].tolist() == [began + 1, began + 2]
+        assert {*loaded.samples["host"], *loaded.events["host"]} == {host}
+        assert {*loaded.events["id"]} == {f"{host}/t1"}
+    merge("all", "-o", "again")
+    assert len({row["folder"] for row in rows(tmp_path / "again" / TESTS)}) == 2
+    assert len(list((tmp_path / "again" / "tests").glob(f"*/{DATASET}"))) == 2
+    merge("linux", "-o", "all")  # a later merge replaces it
+    assert len(list((tmp_path / "all" / "tests").iterdir())) == 1
+
+
+@pytest.mark.parametrize("damaged", ["tests/../../secret", "../secret", "tests/gone", "tests/link"])
+def test_a_folder_that_is_not_a_tests_own_is_left_where_it_is(run, merge, tmp_path, damaged):
+    run("a", 10.0, own="tests/real")
+    run("secret", 10.0)
+    (tmp_path / "a" / "tests" / "link").symlink_to(tmp_path / "secret")
+    path = tmp_path / "a" / TESTS
+    path.write_text(path.read_text().replace("tests/real", damaged))
+    merge("a", "-o", "all")
+    assert [row["folder"] for row in rows(tmp_path / "all" / TESTS)] == [""]
+    assert not (tmp_path / "all" / "tests").exists()
+
+
+def test_profiles_are_put_together_with_the_host_of_each(run, merge, tmp_path):
+    for name, slowdown in (("linux", 2), ("mac", 3)):
+        profile = {"timestamp": "2026-01-01T00:00:00.000Z", "nodeid": "a.py::t", "resource": "cpu", "level_percent": 50}
+        line = record([{**profile, "slowdown": slowdown}.get(field) for field in HEADERS[PROFILE]])
+        (run(name, 10.0) / PROFILE).write_text(header(HEADERS[PROFILE]) + line)
+    run("windows", 10.0)
+    merge("linux", "mac", "windows", "-o", "all")
+    assert [(row["host"], row["nodeid"], row["slowdown"]) for row in rows(tmp_path / "all" / PROFILE)] == [
+        ("linux", "a.py::t", "2"),
+        ("mac", "a.py::t", "3"),
+    ]
+    merge("windows", "-o", "all")
+    assert not (tmp_path / "all" / PROFILE).exists()
 
 
 def test_what_a_killed_run_left_is_merged_too(run, merge, tmp_path):

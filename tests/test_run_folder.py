@@ -316,11 +316,12 @@ def test_forgetting_where_there_is_nothing_is_no_matter(tmp_path):
 
 
 @posix
-def test_forgetting_does_not_go_through_links(folder, tmp_path):
+def test_forgetting_a_run_goes_through_no_link_between_the_folders_of_its_tests(folder, tmp_path):
+    folder.mark()
     elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    (elsewhere / DATASET).touch()
-    (folder / "tests").mkdir()
+    for own in (elsewhere, folder / "tests/own"):
+        own.mkdir(parents=True)
+        (own / DATASET).touch()
     (folder / "tests/link").symlink_to(elsewhere)
     folder.forget()
     assert names(tmp_path) == [

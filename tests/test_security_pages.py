@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+RELEASE = (ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8")
 WORKFLOW = (ROOT / "examples" / "github-actions.yml").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("page", ["README.md", "examples/github-actions.yml"])
+@pytest.mark.parametrize("page", ["README.md", "examples/github-actions.yml", ".github/workflows/release.yml"])
 def test_every_action_is_pinned_to_a_commit_with_its_version_beside_it(page):
     used = re.findall(r"uses: (.+)", (ROOT / page).read_text(encoding="utf-8"))
     assert used
@@ -24,6 +25,19 @@ def test_the_workflow_gives_nothing_but_what_its_job_needs():
     assert granted == [("contents", "read"), ("pull-requests", "write")]
     assert "persist-credentials: false" in WORKFLOW
     assert "pull_request_target" not in WORKFLOW
+
+
+def test_only_the_job_that_publishes_has_the_identity_and_it_runs_nothing_of_ours():
+    build, publish = RELEASE.partition("\n  publish:\n")[::2]
+    assert "\npermissions: {} #" in build
+    granted = re.compile(r"^      ([\w-]+): (read|write)\b", re.MULTILINE)
+    assert granted.findall(build) == [("contents", "read")]
+    assert granted.findall(publish) == [("id-token", "write")]
+    assert "run:" in build
+    assert "run:" not in publish
+    assert "checkout" not in publish
+    assert "environment: pypi" in publish
+    assert "${{" not in RELEASE  # and no secret
 
 
 def test_nothing_of_a_pull_request_is_put_into_a_script():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import PurePath
 
@@ -74,7 +74,12 @@ def first_epoch(tables: Iterable[tuple[str, Iterable[Row]]]) -> float | None:
     return min(found, default=None)
 
 
-def placed(rows: Iterable[Row], column: str, axis: Axis, name: str, hosts: Mapping[str, str]) -> tuple[list[Row], int]:
+def said_host(name: str, said: str) -> str:
+    """What the whole calls a host that a run calls so; empty is the run's own, which has the name of the run."""
+    return f"{name}-{said}" if said else name
+
+
+def placed(rows: Iterable[Row], column: str, axis: Axis, name: str) -> tuple[list[Row], int]:
     """Rows of one run as they stand in the whole; and how many had no time, and are left out.
 
     Args:
@@ -82,7 +87,6 @@ def placed(rows: Iterable[Row], column: str, axis: Axis, name: str, hosts: Mappi
         column: Which has the time.
         axis: That of the run.
         name: That of the run, which goes in front of the ids of its events.
-        hosts: By what a row says of its host, what the whole says.
     """
     good: list[Row] = []
     lost = 0
@@ -92,12 +96,9 @@ def placed(rows: Iterable[Row], column: str, axis: Axis, name: str, hosts: Mappi
         except (ValueError, KeyError):
             lost += 1
             continue
-        said = row.get("host", "")
-        changed = {"elapsed_s": elapsed, "host": hosts.get(said, f"{name}-{said}")}
+        changed = {"elapsed_s": elapsed, "host": said_host(name, row.get("host", ""))}
         if row.get("id"):
             changed["id"] = f"{name}/{row['id']}"
-        if row.get("folder"):  # of a test: that stays where it is
-            changed["folder"] = ""
         good.append({**row, **changed})
     return good, lost
 

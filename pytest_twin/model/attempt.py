@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from pytest_twin.model.columns import Column
@@ -186,5 +188,11 @@ def properties(exact: Sequence[float | None], load: str, budget: str = "") -> li
         ("twin_peak_memory_MB", peak),
         ("twin_children_peak_memory_MB", children_peak),
     )
-    told: list[tuple[str, object]] = [(name, round(value, 6)) for name, value in found if value is not None]
-    return [*told, *((name, text) for name, text in (("twin_load", load), ("twin_budget", budget)) if text)]
+    told = [shared(name, round(value, 6)) for name, value in found if value is not None]
+    return [*told, *(shared(name, text) for name, text in (("twin_load", load), ("twin_budget", budget)) if text)]
+
+
+@lru_cache(maxsize=16)
+def shared(name: str, value: object) -> tuple[str, object]:
+    """A property: pytest keeps those of each test to its end, and most are as those of the test before."""
+    return sys.intern(name), value

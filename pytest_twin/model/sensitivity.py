@@ -12,6 +12,7 @@ LEVELS = (0, 25, 50, 75, 100)  # per cent
 COLUMNS = (
     TIMESTAMP,
     Column("nodeid", "", "The test.", None),
+    Column("host", "", "Which host it was on, where there are several; empty for pytest's own.", None),
     Column("resource", "", "The load: `cpu`, `membw` (memory bandwidth) or `disk`.", None),
     Column(
         "level_percent",

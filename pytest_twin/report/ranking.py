@@ -35,9 +35,15 @@ class Curve(NamedTuple):
 
 def ranked(rows: Sequence[Row]) -> Iterator[tuple[str, list[Curve]]]:
     """The tests of a profile with their curves."""
-    for nodeid, of_test in groupby(rows, key=lambda row: row.get("nodeid", "")):
+    for test, of_test in groupby(rows, key=_test_of):
         curves = [Curve(name, list(points)) for name, points in groupby(of_test, lambda row: row.get("resource", ""))]
-        yield nodeid, sorted(curves, key=lambda curve: curve.rank or LAST)
+        yield test, sorted(curves, key=lambda curve: curve.rank or LAST)
+
+
+def _test_of(row: Row) -> str:
+    """The test that a row is of, with its host where there are several."""
+    nodeid, host = row.get("nodeid", ""), row.get("host", "")
+    return f"{nodeid} on {host}" if host else nodeid
 
 
 def number(cell: str | None) -> float | None:

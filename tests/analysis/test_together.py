@@ -44,6 +44,6 @@ def test_seconds_count_from_the_beginning_of_the_first_run():
 def test_events_say_which_run_they_are_of():
     row = {"timestamp": "1970-01-01T00:00:05Z", "elapsed_s": "5", "id": "t1", "host": ""}
     rows = [row, {**row, "id": "", "host": "far"}, {**row, "timestamp": "?"}]
-    good, lost = placed(rows, "timestamp", Axis(0.0), "linux", {"": "linux"})
+    good, lost = placed(rows, "timestamp", Axis(0.0), "linux")
     assert [(each["id"], each["host"]) for each in good] == [("linux/t1", "linux"), ("", "linux-far")]
     assert lost == 1

@@ -148,6 +148,34 @@ def test_a_dry_run_prints_what_would_be_applied_and_applies_nothing(pytester):
     assert not (pytester.path / "twin-report").exists()
 
 
+FIXTURES_ONLY = """
+    import pytest
+
+    @pytest.fixture
+    def broken(): raise RuntimeError("as it should be")
+
+    @pytest.mark.stress(cpu=1)
+    def test_loaded(tmp_path): assert False
+
+    def test_broken(broken): pass
+"""
+
+
+def test_a_test_whose_body_is_not_called_is_skipped_and_has_no_load(pytester, left):
+    pytester.makepyfile(FIXTURES_ONLY)
+    pytester.runpytest("--twin", "--setup-only")
+    assert [(row["outcome"], row["call_s"]) for row in left.tests] == [("skipped", ""), ("error", "")]
+    assert all(float(row["setup_s"]) > 0 for row in left.tests)
+    assert left.loads("start") == []
+
+
+@pytest.mark.parametrize("flags", [["--twin"], [], ["--twin", "-n", "2"], ["-p", "no:setuponly", "--twin"]])
+def test_a_plan_of_the_fixtures_records_nothing(pytester, left, flags):
+    pytester.makepyfile(FIXTURES_ONLY)
+    assert pytester.runpytest("--setup-plan", *flags).ret == 0
+    assert not left.folder.exists()
+
+
 def test_a_second_run_replaces_the_first_and_touches_nothing_else(pytester, left):
     pytester.makepyfile(PASSING)
     pytester.runpytest("--twin", "--twin-per-test=all")

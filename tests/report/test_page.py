@@ -120,6 +120,14 @@ def test_a_profile_is_a_plot_and_a_table_the_worst_load_first(tmp_path, busy):
     assert "curves" not in parts(busy)
 
 
+def test_a_profile_of_several_hosts_has_a_plot_for_each(tmp_path):
+    heading, *lines = PROFILE.splitlines()
+    of_hosts = [f"{line},{host}" for host in ("linux", "mac") for line in lines]
+    (tmp_path / "profile.csv").write_text("\n".join([f"{heading},host", *of_hosts, ""]))
+    curves = page(MadeRun(tmp_path).sampled(2).story()).partition('<section id="curves"')[2].partition("</section>")[0]
+    assert re.findall(r" on (\w+)</b>", curves) == ["linux", "mac"]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
 def test_a_pipe_in_the_place_of_a_profile_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "profile.csv")
