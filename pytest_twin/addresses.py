@@ -25,8 +25,8 @@ def address_of(spec: Any) -> str:
 
 def name_of(address: str) -> str:
     """What the host at an address is called: no user, no port, and safe as the name of a folder everywhere."""
-    host = address.removeprefix("ssh://").rpartition("@")[2]
-    host = re.sub(r"(?<=.):\d+$", "", host)
+    host = address.rpartition("@")[2]
+    host = re.sub(r"^([^:]+):\d+$", r"\1", host)
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", host).strip("-.")[:60].strip("-.") or "host"
     return f"_{name}" if name.partition(".")[0].upper() in DEVICES else name
 

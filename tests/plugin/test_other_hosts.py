@@ -69,7 +69,9 @@ def samples_of(left, host: str = HOST) -> list[dict[str, str]]:
 def test_a_worker_on_another_host_samples_there_and_every_row_names_it(pytester, left, machine, eventually):
     pytester.makepyfile(SUITE)
     other = machine()
-    pytester.runpytest_subprocess("--twin", "--dist=load", other.spec()).assert_outcomes(passed=4)
+    result = pytester.runpytest_subprocess("--twin", "--dist=load", other.spec())
+    result.assert_outcomes(passed=4)
+    result.stdout.fnmatch_lines([f"{len(samples_of(left))} samples on {HOST}, 4 attempts of tests"])
 
     assert {row["host"] for row in left.tests} == {HOST}
     assert {row["host"] for row in left.events} == {HOST}
