@@ -249,7 +249,7 @@ class Handover:
         """Notice that the controller cannot be reached, of which the network tells nothing."""
         while self._heard.wait(self._timeout_s):
             self._heard.clear()
-            if self._ending.wait(min(BEAT_S, self._timeout_s)):
+            if self._closed.wait(BEAT_S):
                 return
         if self._closed.is_set() or self._has_ended:
             return
