@@ -108,6 +108,7 @@ def test_two_workers_by_ssh_have_one_sampler_and_one_name_in_every_row(pytester,
     eventually(lambda: list((box / "temporary").glob("pytest-twin-*")) == [])
 
 
+@pytest.mark.fault("hosts")
 def test_a_connection_that_breaks_fails_the_test_and_another_worker_goes_on(pytester, left, box, by_ssh, eventually):
     pytester.makepyfile("""
         import psutil, time, pytest
