@@ -151,7 +151,7 @@ class Handover:
         if self.samples and not self._has_ended:
             self._say("bye")
             try:
-                self._answer("end", within=None)
+                self._answer("end", for_ever=True)
             except HandoverError:
                 pass
 
@@ -194,11 +194,11 @@ class Handover:
         except OSError as error:
             raise HandoverError(f"the controller cannot be reached: {error}") from None
 
-    def _answer(self, word: str, within: float | None = -1) -> Any:
+    def _answer(self, word: str, *, for_ever: bool = False) -> Any:
         """Wait for an answer; others that come before it are of no more use."""
         while True:
             try:
-                said = self._answers.get(timeout=self._timeout_s if within == -1 else within)
+                said = self._answers.get(timeout=None if for_ever else self._timeout_s)
             except queue.Empty:
                 raise HandoverError(f"the controller did not answer within {self._timeout_s:g} s") from None
             if said is LOST:
