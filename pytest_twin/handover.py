@@ -71,6 +71,7 @@ class Handover:
         host: What its host is called in the run.
         samples: Whether this worker records for its host: it has the sampler and plays the session's schedule.
         turns: The folder by which the workers of this host take turns; that of the worker which samples.
+        dataset: The samples of this host.
     """
 
     def __init__(self, channel: Any, worker: str, timeout_s: float) -> None:
@@ -167,6 +168,7 @@ class Handover:
         self.samples: bool = welcome["samples"]
         turns = Path(welcome["turns"])
         self.turns = turns if turns.is_dir() else self.folder.path
+        self.dataset = (self.folder.path if self.samples else self.turns) / DATASET
         self._is_here(self.turns / OTHER_WORKERS)
         self._tell_clock(offset)
 

@@ -150,6 +150,7 @@ class Run:
             worker=self._worker,
             host=self._away.host if self._away is not None else "",
             samples=self._away.samples if self._away is not None else None,
+            dataset=self._away.dataset if self._away is not None else None,
             has_tests=True,
             per_core=self.settings.per_core,
             limit=self._limit(),

@@ -124,9 +124,10 @@ def test_two_workers_of_a_host_have_one_sampler_and_take_turns(pytester, left, m
             return [line for line in lines if "pytest_twin.sampling" in line and "{base}/machine" in line]
 
         @pytest.mark.parametrize("number", range(6))
-        def test_plain(number):
+        def test_plain(number, twin_logger):
             time.sleep(0.3)
             assert len(samplers()) == 1
+            assert len(twin_logger.samples()) > 0
 
         @pytest.mark.stress(cpu=1)
         def test_marked(): time.sleep(0.4)
