@@ -40,6 +40,11 @@ ROWS = {
         "the load stops at the right border, no process is left",
     ),
     "xdist": Row("a pytest-xdist worker dies, the controller dies", "SIGKILL", "loads gone within 1 s, events kept"),
+    "hosts": Row(
+        "a worker on another host dies, its connection breaks, its host is cut off, the controller dies",
+        "os._exit, SIGKILL, a line that swallows everything, `ip link set down` between network namespaces",
+        "what was handed over is kept, the test fails, the run ends; nothing is left on either host",
+    ),
     "pauses": Row(
         "pdb, breakpoint(), Ctrl-Z, a stopped run",
         "piped stdin, SIGSTOP",

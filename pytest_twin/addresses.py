@@ -17,16 +17,14 @@ def is_remote(spec: Any) -> bool:
 
 
 def address_of(spec: Any) -> str:
-    """Where a gateway leads, in the words in which it was asked for."""
-    if spec.ssh:
-        return _destination(spec.ssh)
-    return str(spec.socket or spec.vagrant_ssh or spec.via or "")
+    """Where a gateway leads, as it was asked for, but for the user: who that is, no file has to tell."""
+    address = _destination(spec.ssh) if spec.ssh else str(spec.socket or spec.vagrant_ssh or spec.via or "")
+    return address.rpartition("@")[2]
 
 
 def name_of(address: str) -> str:
-    """What the host at an address is called: no user, no port, and safe as the name of a folder everywhere."""
-    host = address.removeprefix("ssh://").rpartition("@")[2]
-    host = re.sub(r"(?<=.):\d+$", "", host)
+    """What the host at an address is called: without the port, and safe as the name of a folder everywhere."""
+    host = re.sub(r"^([^:]+):\d+$", r"\1", address)
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", host).strip("-.")[:60].strip("-.") or "host"
     return f"_{name}" if name.partition(".")[0].upper() in DEVICES else name
 

@@ -71,6 +71,7 @@ class Handover:
         host: What its host is called in the run.
         samples: Whether this worker records for its host: it has the sampler and plays the session's schedule.
         turns: The folder by which the workers of this host take turns; that of the worker which samples.
+        dataset: The samples of this host.
     """
 
     def __init__(self, channel: Any, worker: str, timeout_s: float) -> None:
@@ -151,7 +152,7 @@ class Handover:
         if self.samples and not self._has_ended:
             self._say("bye")
             try:
-                self._answer("end", within=None)
+                self._answer("end", for_ever=True)
             except HandoverError:
                 pass
 
@@ -167,6 +168,7 @@ class Handover:
         self.samples: bool = welcome["samples"]
         turns = Path(welcome["turns"])
         self.turns = turns if turns.is_dir() else self.folder.path
+        self.dataset = (self.folder.path if self.samples else self.turns) / DATASET
         self._is_here(self.turns / OTHER_WORKERS)
         self._tell_clock(offset)
 
@@ -194,11 +196,11 @@ class Handover:
         except OSError as error:
             raise HandoverError(f"the controller cannot be reached: {error}") from None
 
-    def _answer(self, word: str, within: float | None = -1) -> Any:
+    def _answer(self, word: str, *, for_ever: bool = False) -> Any:
         """Wait for an answer; others that come before it are of no more use."""
         while True:
             try:
-                said = self._answers.get(timeout=self._timeout_s if within == -1 else within)
+                said = self._answers.get(timeout=None if for_ever else self._timeout_s)
             except queue.Empty:
                 raise HandoverError(f"the controller did not answer within {self._timeout_s:g} s") from None
             if said is LOST:
@@ -249,7 +251,7 @@ class Handover:
         """Notice that the controller cannot be reached, of which the network tells nothing."""
         while self._heard.wait(self._timeout_s):
             self._heard.clear()
-            if self._ending.wait(min(BEAT_S, self._timeout_s)):
+            if self._closed.wait(BEAT_S):
                 return
         if self._closed.is_set() or self._has_ended:
             return

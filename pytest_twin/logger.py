@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from pytest_twin import frames
-from pytest_twin.run_folder import DATASET
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +44,7 @@ class TwinLogger:
         """
         deadline = time.monotonic() + 5 * self._interval + 1.0
         while True:
-            frame = frames.samples(self._recording.folder / DATASET)
+            frame = frames.samples(self._recording.dataset)
             frame = frame[frame["elapsed_s"] >= self._attempt.began]
             if len(frame) or time.monotonic() > deadline:
                 return frame

@@ -24,6 +24,7 @@ from pytest_twin.slices import complete
 from pytest_twin.supervisor import Applied, Supervisor
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
     from pytest_twin.model.load import Load, Part
@@ -46,6 +47,7 @@ class Recording:
         clock: The run's clock.
         apart: Whether each pytest-xdist worker runs all tests, and not its share of them.
         host: What the host is called that this is on; empty for pytest's own.
+        dataset: Where the samples of this host are.
         sampled: What the sampler did, once the recording has ended.
     """
 
@@ -58,6 +60,7 @@ class Recording:
         worker: str = "",
         host: str = "",
         samples: bool | None = None,
+        dataset: Path | None = None,
         has_tests: bool = False,
         per_core: bool = False,
         append: bool = False,
@@ -75,6 +78,7 @@ class Recording:
             worker: The pytest-xdist worker that this process is: it writes parts of its own, and does not sample.
             host: What the host of that worker is called, where it is not pytest's own.
             samples: Whether that worker samples all the same; None is no for a worker.
+            dataset: Where the samples of this host are, if not in the folder.
             has_tests: Whether this process runs tests, or its workers do.
             per_core: Whether each CPU gets a column of its own.
             append: Go on behind the files that are there.
@@ -87,10 +91,11 @@ class Recording:
         self.apart = apart
         self.clock = clock or new_clock()
         self.worker, self.host = worker, host
+        self.dataset = dataset or folder / DATASET
         self._interval = interval
         self._append, self._identify = append, identify
         self._sampler = Sampler(
-            folder / DATASET, self.clock, interval, has_tests=has_tests, per_core=per_core, probes=probes.others(),
+            self.dataset, self.clock, interval, has_tests=has_tests, per_core=per_core, probes=probes.others(),
             rotate_at=rotate_at, beside=str(folder / OTHER_WORKERS) if worker else "", told=self._missed,
         ) if (not worker if samples is None else samples) else None  # fmt: skip
         self._limit = limit.parts if limit else ()
@@ -120,7 +125,7 @@ class Recording:
 
     def _new_supervisor(self) -> Supervisor:
         return Supervisor(
-            self._told, self._interrupted, samples=str(self.folder / DATASET), limit=self._limit,
+            self._told, self._interrupted, samples=str(self.dataset), limit=self._limit,
             # the controller, which a worker may outlive for some seconds
             owner=os.getppid() if self.worker and not self.host else None,
         )  # fmt: skip

@@ -50,9 +50,13 @@ def _is_needed(session: Any, node: Any) -> bool:
     """Whether there are tests for another worker that those that are left do not run."""
     if session.config.option.dist == "each":  # every worker has all tests, and its own cannot be run elsewhere
         return True
-    if session._active_nodes - {node}:  # noqa: SLF001
+    others = session._active_nodes - {node}  # noqa: SLF001
+    if not all(other.shutting_down for other in others):
         return False
     scheduler = session.sched
+    for given_to_nobody in ("pending", "workqueue"):  # as the schedulers of pytest-xdist call it
+        if hasattr(scheduler, given_to_nobody) and scheduler.collection_is_completed:
+            return bool(getattr(scheduler, given_to_nobody))
     return scheduler.has_pending or not scheduler.collection_is_completed
 
 

@@ -130,6 +130,7 @@ class Run:
             worker=self.worker,
             host=self.away.host if self.away is not None else "",
             samples=self.away.samples if self.away is not None else None,
+            dataset=self.away.dataset if self.away is not None else None,
             has_tests=True,
             per_core=self.settings.per_core,
             limit=self._limit(),

@@ -22,6 +22,7 @@ PER_TEST = ("marked", "all", "failed", "none")
 INCONCLUSIVE = ("pass", "fail")
 TABLE, BUDGETS = "pytest-twin", "budgets"
 FORMS = ("html", "md", "json")
+SHORTEST_PATIENCE_S = 2
 LAST = "last"  # in the place of a baseline's name: the run that was saved last
 DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(10))}
 
@@ -66,6 +67,14 @@ def _time(raw: object) -> str:
 
     if not duration(raw):
         raise ValueError("is no time at all")
+    return str(raw)
+
+
+def _patience(raw: object) -> str:
+    from pytest_twin.model.quantity import duration
+
+    if (duration(raw) or 0) < SHORTEST_PATIENCE_S:
+        raise ValueError(f"is below {SHORTEST_PATIENCE_S} s, for which a busy machine may well be silent")
     return str(raw)
 
 
@@ -207,7 +216,7 @@ class Settings:
         plugin_only=True,
     )
     host_timeout: str = _option(
-        "60s", _time, "how long nothing may be heard of a worker on another host before it is given up", "TIME",
+        "60s", _patience, "how long nothing may be heard of a worker on another host before it is given up", "TIME",
         plugin_only=True,
     )  # fmt: skip
     dry_run: bool = _option(

@@ -90,6 +90,11 @@ def test_a_value_is_read(name, raw, value):
         ("dry_run", 2, "twin_dry_run: '2' is neither true nor false"),
         ("report_dir", " ", "twin_report_dir: ' ' is not a path"),
         ("schedule", "a\0b", "twin_schedule: 'a\\x00b' is not a path"),
+        (
+            "host_timeout",
+            "1s",
+            "twin_host_timeout: '1s' is below 2 s, for which a busy machine may well be silent",
+        ),
         ("per_test", "nobody", "twin_per_test: 'nobody' is not one of marked, all, failed, none"),
         ("per_test", "mraked", "twin_per_test: 'mraked' is not one of marked, all, failed, none; did you mean marked?"),
         ("per_test", [], "twin_per_test: '[]' is not one of marked, all, failed, none"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_twin.analysis.overview import heaviest, loads, skipped
 from pytest_twin.report.profile_table import profile_lines
-from pytest_twin.run_folder import ANNOTATIONS, PROFILE, TESTS, RunFolder
+from pytest_twin.run_folder import ANNOTATIONS, DATASET, PROFILE, TESTS, RunFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +33,9 @@ def summary(folder: RunFolder, sampled: Sampled, dropped: int, near: Path) -> It
     missed = f", {sampled.missed} missed" if sampled.missed else ""
     lost = f", {sampled.dropped + dropped} rows could not be written" if sampled.dropped + dropped else ""
     yield f"{sampled.rows} samples{missed}, {len({row['nodeid'] for row in tests})} tests{lost}"
+    for name, host in folder.other_hosts():
+        lines = sum(text.count("\n") for text in host.texts(DATASET))
+        yield f"{max(0, lines - 1)} samples on {name}, {sum(row['host'] == name for row in tests)} attempts of tests"
     yield from (f"warning: {warning}" for warning in sampled.warnings)
     found = loads(events)
     kind = max([8, *(len(line.type) + 1 for line in found)])

@@ -79,6 +79,7 @@ SUITE = """
 """
 
 
+@pytest.mark.fault("hosts")
 def test_of_two_hosts_one_is_cut_off_and_the_other_runs_the_rest(pytester, left, tmp_path):
     if why := cannot():
         pytest.skip(f"no namespaces of networks here: {why}")

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from other_hosts import Line
 
 pytest.importorskip("xdist")
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
@@ -21,7 +22,7 @@ pytestmark = [
     pytest.mark.usefixtures("few_plugins"),
     pytest.mark.skipif(not (SSHD and shutil.which("ssh") and shutil.which("ssh-keygen")), reason="no OpenSSH here"),
 ]
-BOX = "box"  # what the configuration of ssh calls this machine
+BOX, CUT = "box", "cut-box"  # what the configuration of ssh calls this machine, the second by a line that can be cut
 
 
 @pytest.fixture
@@ -44,10 +45,15 @@ def box(tmp_path):
         StrictModes no
         UsePAM no
     """)
+    line = Line(port, place / "cut")
     (place / "ssh_config").write_text(f"""
         Host {BOX}
             HostName 127.0.0.1
             Port {port}
+        Host {CUT}
+            HostName 127.0.0.1
+            Port {line.port}
+        Host *
             User {getpass.getuser()}
             IdentityFile {place}/key
             UserKnownHostsFile {place}/known_hosts
@@ -62,6 +68,7 @@ def box(tmp_path):
             pytest.skip(f"sshd does not start here: {(place / 'log').read_text()}")
         time.sleep(0.05)
     yield place
+    line.stop()
     server.terminate()
     server.wait()
 
@@ -70,14 +77,14 @@ def box(tmp_path):
 def by_ssh(box, pytester):
     """How pytest-xdist is told to start workers there, which have a copy of the tests."""
 
-    def options(count: int = 1) -> list[str]:
+    def options(*names: str) -> list[str]:
         shutil.copytree(
             pytester.path, box / "home", ignore=lambda _, names: [name for name in names if not name.endswith(".py")]
         )
         (box / "temporary").mkdir()
         environment = f"env:TMPDIR={box}/temporary//env:PYTEST_ADDOPTS={os.environ['PYTEST_ADDOPTS']}"
-        where = f"ssh={BOX}//ssh_config={box}/ssh_config//python={sys.executable}//chdir={box}/home"
-        return ["--dist=load", "--tx", f"{count}*{where}//{environment}"]
+        where = f"ssh_config={box}/ssh_config//python={sys.executable}//chdir={box}/home//{environment}"
+        return ["--dist=load", *(f"--tx=ssh={name}//{where}" for name in names)]
 
     return options
 
@@ -94,7 +101,7 @@ def test_two_workers_by_ssh_have_one_sampler_and_one_name_in_every_row(pytester,
             twin_logger.annotate("a note")
             time.sleep(0.3)
     """)
-    pytester.runpytest_subprocess("--twin", *by_ssh(2)).assert_outcomes(passed=7)
+    pytester.runpytest_subprocess("--twin", *by_ssh(BOX, BOX)).assert_outcomes(passed=7)
     samples = left.rows(f"hosts/{BOX}/system_metrics_dataset.csv")
     assert {row["host"] for row in (*left.tests, *left.events, *samples)} == {BOX}
     assert {row["worker"] for row in left.tests} == {"gw0", "gw1"}
@@ -108,6 +115,7 @@ def test_two_workers_by_ssh_have_one_sampler_and_one_name_in_every_row(pytester,
     eventually(lambda: list((box / "temporary").glob("pytest-twin-*")) == [])
 
 
+@pytest.mark.fault("hosts")
 def test_a_connection_that_breaks_fails_the_test_and_another_worker_goes_on(pytester, left, box, by_ssh, eventually):
     pytester.makepyfile("""
         import psutil, time, pytest
@@ -123,7 +131,7 @@ def test_a_connection_that_breaks_fails_the_test_and_another_worker_goes_on(pyte
         @pytest.mark.parametrize("number", range(3))
         def test_after(number): time.sleep(0.3)
     """)
-    result = pytester.runpytest_subprocess("--twin", *by_ssh())
+    result = pytester.runpytest_subprocess("--twin", *by_ssh(BOX))
     result.assert_outcomes(passed=4, failed=1)
     outcomes = {row["nodeid"].partition("::")[2]: (row["outcome"], row["worker"], row["host"]) for row in left.tests}
     assert outcomes["test_broken"] == ("crashed", "gw0", BOX)
@@ -132,4 +140,33 @@ def test_a_connection_that_breaks_fails_the_test_and_another_worker_goes_on(pyte
     (last,) = [row for row in left.tests if "[2]" in row["nodeid"]]
     assert times == sorted(times)
     assert times[-1] > float(last["elapsed_s"])  # the second worker samples in place of the first
+    eventually(lambda: list((box / "temporary").glob("pytest-twin-*")) == [])
+
+
+@pytest.mark.fault("hosts")
+def test_what_a_host_was_to_run_that_is_cut_off_another_runs_though_all_its_workers_were_sent_home(
+    pytester, left, box, by_ssh, eventually
+):
+    pytester.makeconftest("""
+        import os, time
+        if os.environ.pop("LATE", ""):
+            time.sleep(2)  # so that the other worker has the first test
+    """)
+    pytester.makepyfile(f"""
+        import pathlib, time
+
+        def test_cut():
+            time.sleep(2)
+            pathlib.Path({str(box / "cut")!r}).touch()
+            time.sleep(120)
+
+        def test_before(): pass
+        def test_after(): pass
+    """)
+    *first, second = by_ssh(CUT, BOX)
+    result = pytester.runpytest_subprocess("--twin", *first, f"{second}//env:LATE=1", "--twin-host-timeout=3s")
+    result.assert_outcomes(passed=2, failed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    ran = {row["nodeid"].partition("::")[2]: (row["outcome"], row["worker"]) for row in left.tests}
+    assert ran == {"test_cut": ("crashed", "gw0"), "test_before": ("passed", "gw1"), "test_after": ("passed", "gw2")}
     eventually(lambda: list((box / "temporary").glob("pytest-twin-*")) == [])

@@ -69,7 +69,9 @@ def samples_of(left, host: str = HOST) -> list[dict[str, str]]:
 def test_a_worker_on_another_host_samples_there_and_every_row_names_it(pytester, left, machine, eventually):
     pytester.makepyfile(SUITE)
     other = machine()
-    pytester.runpytest_subprocess("--twin", "--dist=load", other.spec()).assert_outcomes(passed=4)
+    result = pytester.runpytest_subprocess("--twin", "--dist=load", other.spec())
+    result.assert_outcomes(passed=4)
+    result.stdout.fnmatch_lines([f"{len(samples_of(left))} samples on {HOST}, 4 attempts of tests"])
 
     assert {row["host"] for row in left.tests} == {HOST}
     assert {row["host"] for row in left.events} == {HOST}
@@ -122,9 +124,10 @@ def test_two_workers_of_a_host_have_one_sampler_and_take_turns(pytester, left, m
             return [line for line in lines if "pytest_twin.sampling" in line and "{base}/machine" in line]
 
         @pytest.mark.parametrize("number", range(6))
-        def test_plain(number):
+        def test_plain(number, twin_logger):
             time.sleep(0.3)
             assert len(samplers()) == 1
+            assert len(twin_logger.samples()) > 0
 
         @pytest.mark.stress(cpu=1)
         def test_marked(): time.sleep(0.4)
@@ -174,6 +177,7 @@ def test_a_schedule_is_played_on_the_other_host_which_has_no_file_of_it(pytester
     assert len(set(ids)) == len(ids)
 
 
+@pytest.mark.fault("hosts")
 def test_a_worker_that_crashes_on_another_host_keeps_what_it_had_handed_over(pytester, left, machine, eventually):
     pytester.makepyfile("""
         import os, time, pytest
@@ -212,6 +216,7 @@ CUT = """
 """
 
 
+@pytest.mark.fault("hosts")
 def test_a_host_that_is_cut_off_fails_its_test_and_the_run_ends(pytester, left, machine, line, tmp_path, eventually):
     pytester.makepyfile(CUT.format(cut=str(tmp_path / "cut")))
     other = machine()
@@ -234,6 +239,7 @@ def test_a_host_that_is_cut_off_fails_its_test_and_the_run_ends(pytester, left, 
     assert other.process.wait(30) is not None
 
 
+@pytest.mark.fault("hosts")
 def test_the_tests_of_a_host_that_is_cut_off_are_run_by_the_others(pytester, left, machine, line, tmp_path):
     pytester.makepyfile(CUT.format(cut=str(tmp_path / "cut")))
     pytester.makeconftest("""
@@ -251,6 +257,31 @@ def test_the_tests_of_a_host_that_is_cut_off_are_run_by_the_others(pytester, lef
     ran = {row["nodeid"].partition("::")[2]: (row["outcome"], row["host"]) for row in left.tests}
     assert ran.pop("test_cut") == ("crashed", HOST)
     assert ran == {f"test_after[{number}]": ("passed", "") for number in range(6)}
+
+
+ENDLESS = """
+    import pytest, time
+
+    @pytest.mark.stress(cpu=1)
+    def test_it(): time.sleep(120)
+"""
+
+
+@pytest.mark.fault("hosts")
+def test_a_controller_that_is_killed_leaves_nothing_on_the_other_host(pytester, left, machine, eventually):
+    pytester.makepyfile(ENDLESS)
+    other = machine()
+    controller = pytester.popen([sys.executable, "-m", "pytest", "--twin", "--dist=load", other.spec()])
+    eventually(lambda: [path for path in left.folder.glob("annotations.part-*") if ",cpu," in path.read_text()])
+    assert other.processes
+    controller.kill()
+    controller.wait()
+    killed = time.monotonic()
+    eventually(other.is_clean)
+    assert time.monotonic() - killed < 10
+    assert samples_of(left)
+    for stream in (controller.stdout, controller.stderr):
+        stream.close()
 
 
 def test_a_run_with_other_hosts_is_opened_by_everything_that_opens_runs(pytester, left, machine):
