@@ -40,7 +40,6 @@ class Option(NamedTuple):
     read: Callable[[object], Any]
     metavar: str
     type: Literal["bool", "float", "string"]  # as pytest's ini options have them
-    plugin_only: bool = False
 
 
 def _number(raw: object) -> float:
@@ -159,69 +158,55 @@ def read_forms(raw: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(words))
 
 
-def _option(
-    default: Any, reader: Callable[[object], Any], text: str, metavar: str = "", *, plugin_only: bool = False
-) -> Any:
+def _option(default: Any, reader: Callable[[object], Any], text: str, metavar: str = "") -> Any:
     kind: Literal["bool", "float", "string"] = (
         "bool" if isinstance(default, bool) else "float" if isinstance(default, float) else "string"
     )
-    return field(default=default, metadata={"option": Option(text, reader, metavar, kind, plugin_only)})
+    return field(default=default, metadata={"option": Option(text, reader, metavar, kind)})
 
 
 @dataclass(frozen=True)
 class Settings:
     """The options of a run, read once."""
 
-    enabled: bool = _option(False, _switch, "record every test", plugin_only=True)
-    schedule: Path | None = _option(
-        None, _path, "play this schedule of loads around the tests", "PATH", plugin_only=True
-    )
+    enabled: bool = _option(False, _switch, "record every test")
+    schedule: Path | None = _option(None, _path, "play this schedule of loads around the tests", "PATH")
     schedule_speed: float = _option(1.0, _number, "play schedules so many times faster", "X")
     interval: float = _option(0.1, _interval, "seconds between two samples", "SECONDS")
     report_dir: Path = _option(Path("twin-report"), _path, "where the files go", "DIR")
     per_test: str = _option(
-        "marked",
-        _one_of(PER_TEST),
-        "which tests get a folder of their own: marked, all, failed or none",
-        "WHICH",
-        plugin_only=True,
+        "marked", _one_of(PER_TEST), "which tests get a folder of their own: marked, all, failed or none", "WHICH"
     )
     per_core: bool = _option(False, _switch, "a column for each CPU")
     limit: Mapping[str, Any] | None = _option(
         None, _words, "the most load at the same time; what would be more is not applied", "LOAD"
     )
-    save: str | None = _option(None, _name, "keep the run as one more of this baseline", "NAME", plugin_only=True)
+    save: str | None = _option(None, _name, "keep the run as one more of this baseline", "NAME")
     compare: str | None = _option(
         None, _word, "compare with these runs: a baseline, the path of a run folder, or last for what was saved last",
-        "RUNS", plugin_only=True,
+        "RUNS",
     )  # fmt: skip
     fail_on: tuple[Limit, ...] = _option(
         (), _limits, "fail where this is more than in what is compared with, such as cpu_seconds>10%,peak_memory>50MiB",
-        "LIMITS", plugin_only=True,
+        "LIMITS",
     )  # fmt: skip
     baselines: Path = _option(Path(".twin-baselines"), _path, "where the baselines are", "DIR")
     report: tuple[str, ...] | None = _option(
-        None, read_forms, "what to make of the run at its end: html, md, json", "FORMS", plugin_only=True
+        None, read_forms, "what to make of the run at its end: html, md, json", "FORMS"
     )
-    json: Path | None = _option(None, _path, "write the run into this file as JSON", "PATH", plugin_only=True)
-    profile: bool = _option(
-        False, _switch, "find out which load slows each test, and from how much of it on", plugin_only=True
-    )
-    profile_time: str = _option("5m", _time, "how long that may take for all tests together", "TIME", plugin_only=True)
+    json: Path | None = _option(None, _path, "write the run into this file as JSON", "PATH")
+    profile: bool = _option(False, _switch, "find out which load slows each test, and from how much of it on")
+    profile_time: str = _option("5m", _time, "how long that may take for all tests together", "TIME")
     inconclusive: str = _option(
         "pass",
         _one_of(INCONCLUSIVE),
         "what a budget does that could not be judged: pass, with a warning, or fail",
         "WHICH",
-        plugin_only=True,
     )
     host_timeout: str = _option(
         "60s", _patience, "how long nothing may be heard of a worker on another host before it is given up", "TIME",
-        plugin_only=True,
     )  # fmt: skip
-    dry_run: bool = _option(
-        False, _switch, "print what would be applied to which test, apply nothing", plugin_only=True
-    )
+    dry_run: bool = _option(False, _switch, "print what would be applied to which test, apply nothing")
     budgets: tuple[Mapping[str, Any], ...] = ()  # tables of pyproject.toml only: no flag could hold them
 
     @classmethod
