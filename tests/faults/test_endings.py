@@ -77,19 +77,20 @@ def test_a_run_that_ends_in_the_middle_of_a_test_leaves_no_load_and_tells_of_the
     assert float(end["elapsed_s"]) == pytest.approx(float(row["elapsed_s"]) + float(row["duration_s"]), abs=0.01)
 
 
-def test_a_sampler_that_is_late_writes_nothing_into_the_run_that_came_after(start):
-    body = (
-        "import os, time\nopen('there', 'w').close()\ndef test_it(): time.sleep(600 * (not os.path.exists('again')))\n"
-    )
+def test_a_sampler_that_is_late_writes_nothing_into_the_run_that_came_after(start, eventually_gone):
+    body = "import os, time\ndef test_it():\n    while not os.path.exists('enough'): time.sleep(0.01)\n"
     first = start(body, "--twin")
     seconds_until(lambda: any(row["type"] == "test" for row in first.events))
     (sampler,) = first.processes("sampler")
     sampler.suspend()
     first.kill("pytest")
     first.wait()
-    (first.folder / "again").touch()
-    assert start("", "--twin").wait()[0] == 0
+    (first.report / "annotations.csv").unlink()  # which the next run would do
+    second = start("", "--twin")
+    seconds_until(lambda: any(row["type"] == "test" for row in second.events))
     sampler.resume()
-    seconds_until(lambda: not first.processes(), within=GONE_WITHIN_S)
-    assert [row["outcome"] for row in first.tests] == ["passed"]
-    assert {row["event"] for row in first.events if row["test"]} == {"start", "end"}
+    eventually_gone([sampler])
+    (second.folder / "enough").touch()
+    assert second.wait()[0] == 0
+    assert [row["outcome"] for row in second.tests] == ["passed"]
+    assert [row["event"] for row in second.events if row["test"]] == ["start", "end"]
