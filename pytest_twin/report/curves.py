@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from pytest_twin.report.drawing import TALL, WIDE, svg
 from pytest_twin.report.marking import html, identity, joined
-from pytest_twin.report.wording import NOTHING, test_of
+from pytest_twin.report.profile_table import test_of
+from pytest_twin.report.wording import NOTHING
 
 if TYPE_CHECKING:
     from markupsafe import Markup

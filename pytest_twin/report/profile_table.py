@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from pytest_twin.model.sensitivity import LEVELS
-from pytest_twin.report.wording import test_of
 
 Row = Mapping[str, str]
 
@@ -24,6 +23,12 @@ def profile_lines(rows: Sequence[Row]) -> Iterator[str]:
             slowdowns = "".join(f"{_slowdown(row):>8}" for row in points)
             knee = f"{points[0]['knee_percent']:>7}%" if points[0]["knee_percent"] else f"{'none':>8}"
             yield f"  {points[0]['rank'] or '-'} {points[0]['resource']:<12}{slowdowns}{knee}"
+
+
+def test_of(row: Row) -> str:
+    """The test that a row of a profile is of, with its host where there are several."""
+    nodeid, host = row.get("nodeid", ""), row.get("host", "")
+    return f"{nodeid} on {host}" if host else nodeid
 
 
 def _slowdown(row: Row) -> str:

@@ -71,9 +71,3 @@ def size(mib: float | None) -> str:
 def count(many: int, one: str, more: str | None = None) -> str:
     """So many of something: ``1 test``, ``2 tests``."""
     return f"{many:,} {one if many == 1 else more or one + 's'}"
-
-
-def test_of(row: Mapping[str, str]) -> str:
-    """The test that a row of a profile is of, with its host where there are several."""
-    nodeid, host = row.get("nodeid", ""), row.get("host", "")
-    return f"{nodeid} on {host}" if host else nodeid
