@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import datetime
 from pathlib import Path
 
+from pytest_twin.model.attempt import CRASHED
 from pytest_twin.model.table import records
 from pytest_twin.run_folder import ANNOTATIONS, DATASET, TESTS, RunFolder
 
@@ -30,7 +31,7 @@ def rows_lost(folder: Path, killed: float, written: int) -> dict[str, int]:
         written: How many samples had been written just before.
     """
     run = RunFolder(folder / "twin-report")
-    tests = [len(_rows(path)) for path in _files(run, TESTS)]
+    tests = [sum(row["outcome"] != CRASHED for row in _rows(path)) for path in _files(run, TESTS)]
     ends = [
         sum((row["event"], row["type"]) == ("end", "test") for row in _rows(path)) for path in _files(run, ANNOTATIONS)
     ]

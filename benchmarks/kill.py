@@ -22,6 +22,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from pytest_twin.model.attempt import CRASHED
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.table import records
 from pytest_twin.run_folder import DATASET
@@ -104,8 +105,9 @@ def kill_run(folder: Path, after: float, *, and_sampler: bool) -> Lost:
         os.kill(sampler, signal.SIGKILL)
     process.wait()
     until(lambda: ended(sampler))
-    tests, recorded = (folder / "ended").stat().st_size, records((folder / "report" / TESTS_TABLE).read_text())
-    return lost(path, before, killed)._replace(tests_before=tests, tests_lost=max(0, tests - len(recorded)))
+    tests, rows = (folder / "ended").stat().st_size, records((folder / "report" / TESTS_TABLE).read_text())
+    recorded = sum(row["outcome"] != CRASHED for row in rows)
+    return lost(path, before, killed)._replace(tests_before=tests, tests_lost=max(0, tests - recorded))
 
 
 def until(condition: Callable[[], bool]) -> None:

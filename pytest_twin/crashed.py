@@ -36,13 +36,14 @@ def end_what_is_open(recording: Recording, worker: str, outcome: str, keeps: Kee
     rows = [row for table in tables for row in folder.rows(table.name)]
     left = [row for row in unended(rows) if row["worker"] or row["test"]]
     for row in reversed(left):  # what began last, ends first
-        recording.emit(_abort(row, at, outcome))
+        recording.emit(aborted(row, at, outcome))
     for row in left:
         if row["type"] == event.TEST:
-            recording.write_test(_row(row, rows, at, outcome, keeps, row["worker"] if recording.apart else ""))
+            recording.write_test(row_of(row, rows, at, outcome, keeps, row["worker"] if recording.apart else ""))
 
 
-def _abort(row: Row, at: float, outcome: str) -> Event:
+def aborted(row: Row, at: float, outcome: str) -> Event:
+    """The end of what began with this row, at that time, where its process ended so."""
     said = row["detail"]
     if row["type"] == event.TEST:
         said = outcome
@@ -54,7 +55,7 @@ def _abort(row: Row, at: float, outcome: str) -> Event:
     return Event(at, event.ABORT, *which, detail=said)
 
 
-def _row(start: Row, rows: Iterable[Row], at: float, outcome: str, keeps: Keeps, apart: str) -> str:
+def row_of(start: Row, rows: Iterable[Row], at: float, outcome: str, keeps: Keeps, apart: str = "") -> str:
     """The row of tests.csv: what died had no time to hand on its figures, so they are empty."""
     nodeid, began = start["test"], float(start["elapsed_s"])
     mine = [row for row in rows if (row["test"], row["worker"], row["event"]) == (nodeid, start["worker"], event.START)]

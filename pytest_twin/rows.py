@@ -45,6 +45,14 @@ class Rows:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._size += wrote
 
+    @property
+    def is_in_place(self) -> bool:
+        """Whether what has its name is still this file."""
+        try:
+            return os.path.samestat(os.stat(self._path), os.fstat(self._fd))
+        except OSError:
+            return False
+
     def close(self) -> None:
         """No more rows."""
         if self._fd >= 0:

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 READY_WITHIN_S = 10.0
 END_WITHIN_S = 5.0
-GO = b"\n"
+GO = STOP = b"\n"
+PROGRAM = """from pytest_twin.sampling import main
+if left := main():
+    from pytest_twin.orphaned import end_what_was_left
+    end_what_was_left(*left)
+"""
 PACKAGE_FOLDER = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -132,7 +137,7 @@ class Sampler:
         except RuntimeError as error:
             raise SamplerError(f"the sampler cannot be started: {error}") from None
         self._listener = listener
-        _let_go(self._process)
+        _say(self._process, GO)
 
     def wait_ready(self) -> None:
         """Come back when the first interval has begun.
@@ -175,6 +180,7 @@ class Sampler:
         assert self._process is not None  # noqa: S101 - for the type checker
         assert self._process.stdin is not None  # noqa: S101
         assert self._listener is not None  # noqa: S101
+        _say(self._process, STOP)
         self._process.stdin.close()
         self._listener.join(END_WITHIN_S)
         if self._listener.is_alive():
@@ -184,7 +190,7 @@ class Sampler:
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         path = [os.path.dirname(PACKAGE_FOLDER), *(() if self._bare else sys.path)]
-        program = f"import sys; sys.path[:0] = {path!r}; from pytest_twin.sampling import main; main()"
+        program = f"import sys; sys.path[:0] = {path!r}; {PROGRAM}"
         flags = ["-I", "-S"] if self._bare else ["-I"]
         return subprocess.Popen(
             [sys.executable, *flags, "-c", program, *self._orders],
@@ -209,7 +215,7 @@ class Sampler:
         except OSError as error:
             self._tell(Gap(began, None, f"{reason}, and no other could be started: {error.strerror}"))
             return
-        _let_go(second)
+        _say(second, GO)
         heard = self._hear(second, lambda: self._tell(Gap(began, time.monotonic(), reason)))
         if heard and not self._stopping:
             self._tell(Gap(time.monotonic(), None, f"{heard} again"))
@@ -226,6 +232,7 @@ class Sampler:
                     self._settled.set()
                     ready()
                     if self._stopping:
+                        _say(process, STOP)
                         _close(process.stdin)
                 elif word.startswith("slept "):
                     at, slept_s = map(float, word.split()[1:])
@@ -256,12 +263,12 @@ class Sampler:
         return lines if begin else max(0, lines - 1)  # without the header
 
 
-def _let_go(process: subprocess.Popen[bytes]) -> None:
+def _say(process: subprocess.Popen[bytes], word: bytes) -> None:
     assert process.stdin is not None  # noqa: S101 - for the type checker
     try:
-        process.stdin.write(GO)
+        process.stdin.write(word)
         process.stdin.flush()
-    except OSError:  # it died already, which whoever listens to it will hear
+    except (OSError, ValueError):  # it died already, which whoever listens to it will hear
         pass
 
 

@@ -1,8 +1,8 @@
 """The sampling process: asks the probes at a fixed interval and appends rows.
 
 It is started by `sampler`, on Linux without site packages, and imports next to nothing: it should be there at once, be
-small, and not disturb what it measures. It opens its file at the first byte on stdin, and ends at the end of stdin or
-when its parent is gone; then it writes a last row and tells how many rows there were.
+small, and not disturb what it measures. It opens its file at the first byte on stdin, and ends at the second, at the
+end of stdin, or when its parent is gone; then it writes a last row and tells how many rows there were.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class Reader:
 
 
 class Parent:
-    """Who started this process: one byte on our stdin says go, its end says stop, as does not being there any more."""
+    """Who started this process: one byte on our stdin says go, one more or its end says stop, as does being gone."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -165,6 +165,10 @@ class Parent:
         went = bool(os.read(0, 1))
         self._watched = [_socket_of_stdin()]
         return went
+
+    def is_gone(self) -> bool:
+        """Whether it ended before it said stop; Windows does not tell."""
+        return sys.platform != "win32" and not (select.select([0], (), (), 0)[0] and os.read(0, 1))
 
     def wait(self, seconds: float) -> bool:
         """Wait, and say whether it wants us to stop."""
@@ -196,11 +200,16 @@ def _socket_of_stdin() -> Any:
     return ours
 
 
-def main() -> None:
-    """Be the sampling process; its orders are its arguments, as `Sampler` gives them."""
+def main() -> tuple[str, Rows, Clock] | None:
+    """Be the sampling process; its orders are its arguments, as `Sampler` gives them.
+
+    Returns:
+        The run folder, the dataset and the clock, where tests were running whose process is gone.
+    """
     path, began, epoch, interval, parent, has_tests, per_core, rotate_at, beside, *extra = sys.argv[1:]
     context = Context(int(parent), has_tests=has_tests == "1", per_core=per_core == "1", beside=beside)
-    reader = Reader(Clock(float(began), float(epoch)), context, extra)
+    clock = Clock(float(began), float(epoch))
+    reader = Reader(clock, context, extra)
     starter = Parent(int(parent))
     if not starter.lets_go():
         os._exit(0)
@@ -210,6 +219,8 @@ def main() -> None:
     say("ready")
     sampling.run(time.monotonic, starter.wait)
     say(f"done {sampling.rows} {sampling.missed} {sampling.dropped}", *sampling.warnings)
+    if context.has_tests and not beside and starter.is_gone():  # of other hosts the controller tells that
+        return os.path.dirname(path), rows, clock
     os._exit(0)  # the tests' run waits for us: do not take the interpreter apart
 
 

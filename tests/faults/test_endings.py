@@ -51,17 +51,46 @@ HARD = {
     "segfault": ("ctypes.string_at(0)", -11),
     "abort": ("os.abort()", -6),
     "time-out": ("time.sleep(600)", 1),
+    "pytest-timeout": ("time.sleep(600)", 1),
+}
+FLAGS = {
+    "time-out": ["-o", "faulthandler_timeout=3", "-o", "faulthandler_exit_on_timeout=true"],
+    "pytest-timeout": ["-p", "pytest_timeout", "--timeout=3", "--timeout-method=thread"],
 }
 
 
 @pytest.mark.parametrize("how", HARD)
-def test_a_run_that_ends_in_the_middle_of_a_test_leaves_no_load(start, how):
+def test_a_run_that_ends_in_the_middle_of_a_test_leaves_no_load_and_tells_of_the_test(start, how):
     body, status = HARD[how]
     run = start(
         f"import ctypes, os, pytest, time\n@pytest.mark.stress(cpu=2, mem='20MiB')\ndef test_it(): {body}\n",
-        *(["-o", "faulthandler_timeout=3", "-o", "faulthandler_exit_on_timeout=true"] if how == "time-out" else []),
+        *FLAGS.get(how, []),
     )
     assert run.wait()[0] == status
     seconds_until(lambda: not run.processes(), within=GONE_WITHIN_S)
     assert len(run.loads("start")) == 2
     assert len(run.loads("end")) == (2 if how == "pytest.exit" else 0)
+    assert len(run.loads("abort")) == (0 if how == "pytest.exit" else 2)
+    ((row,), (end,)) = run.tests, [each for each in run.events if each["id"] == "t1" and each["event"] != "start"]
+    assert (row["attempt"], row["outcome"]) == ("1", "interrupted" if how == "pytest.exit" else "crashed")
+    assert "mem=20MiB" in row["load"]
+    assert float(end["elapsed_s"]) == pytest.approx(float(row["elapsed_s"]) + float(row["duration_s"]), abs=0.01)
+
+
+def test_a_sampler_that_is_late_writes_nothing_into_the_run_that_came_after(start, eventually_gone):
+    body = "import os, time\ndef test_it():\n    while not os.path.exists('enough'): time.sleep(0.01)\n"
+    first = start(body, "--twin")
+    seconds_until(lambda: any(row["type"] == "test" for row in first.events))
+    (sampler,) = first.processes("sampler")
+    sampler.suspend()
+    first.kill("pytest")
+    first.wait()
+    (first.report / "annotations.csv").unlink()  # which the next run would do
+    second = start("", "--twin")
+    seconds_until(lambda: any(row["type"] == "test" for row in second.events))
+    sampler.resume()
+    eventually_gone([sampler])
+    (second.folder / "enough").touch()
+    assert second.wait()[0] == 0
+    assert [row["outcome"] for row in second.tests] == ["passed"]
+    assert [row["event"] for row in second.events if row["test"]] == ["start", "end"]

@@ -224,3 +224,18 @@ def test_a_sampler_that_dies_is_replaced_and_the_gap_is_annotated(pytester, left
     began, ended = (row for row in left.events if row["type"] == "gap")
     assert (began["event"], ended["event"], began["detail"]) == ("start", "end", "sampler: exit status -9")
     assert any(float(row["elapsed_s"]) > float(ended["elapsed_s"]) for row in left.samples)
+
+
+def test_recording_and_its_summary_import_no_library_for_tables_or_pages(pytester):
+    pytester.makeconftest("""
+        import pathlib, sys
+
+        def pytest_unconfigure():
+            heavy = {"numpy", "pandas", "rich", "click", "plotly", "msgspec"} & sys.modules.keys()
+            pathlib.Path("heavy").write_text(repr(heavy))
+    """)
+    pytester.makepyfile("def test_it(): pass")
+    done = pytester.runpytest_subprocess("--disable-plugin-autoload", "-p", "pytest_twin.plugin", "--twin")
+    assert done.ret == 0
+    assert "files: twin-report" in done.stdout.str()
+    assert (pytester.path / "heavy").read_text() == "set()"
