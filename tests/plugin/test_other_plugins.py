@@ -206,12 +206,17 @@ def test_no_xdist_and_xdist_without_workers_are_recorded_alike(pytester, left):
     assert found[0] == found[1]
 
 
-@pytest.mark.parametrize("flag", ["--setup-only", "--setup-plan"])
-def test_where_only_fixtures_run_no_load_is_applied(pytester, left, flag):
+def test_where_only_fixtures_run_no_load_is_applied(pytester, left):
     pytester.makepyfile(SUITE)
-    assert pytester.runpytest(flag).ret == pytest.ExitCode.OK
+    assert pytester.runpytest("--setup-only").ret == pytest.ExitCode.OK
     assert [row for row in left.events if row["target"]] == []
-    assert {row["outcome"] for row in left.tests} == {""}  # none was called
+    assert {row["outcome"] for row in left.tests} == {"skipped"}  # none was called
+
+
+def test_where_nothing_runs_nothing_is_recorded(pytester):
+    pytester.makepyfile(SUITE)
+    assert pytester.runpytest("--setup-plan").ret == pytest.ExitCode.OK
+    assert not (pytester.path / "twin-report").exists()
 
 
 @posix
