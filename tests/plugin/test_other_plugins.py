@@ -213,12 +213,6 @@ def test_where_only_fixtures_run_no_load_is_applied(pytester, left):
     assert {row["outcome"] for row in left.tests} == {"skipped"}  # none was called
 
 
-def test_where_nothing_runs_nothing_is_recorded(pytester):
-    pytester.makepyfile(SUITE)
-    assert pytester.runpytest("--setup-plan").ret == pytest.ExitCode.OK
-    assert not (pytester.path / "twin-report").exists()
-
-
 @posix
 @pytest.mark.parametrize(("flag", "words"), [("--pdb", b"continue\n"), ("--trace", b"continue\n" * 3)])
 def test_a_run_in_the_debugger_is_recorded_and_its_loads_rest(pytester, left, flag, words):
