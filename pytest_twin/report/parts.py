@@ -10,6 +10,7 @@ import numpy as np
 from markupsafe import Markup
 
 from pytest_twin.analysis.overview import LoadLine
+from pytest_twin.analysis.shortcomings import is_grave
 from pytest_twin.analysis.spread import Distribution, correlations, distributions
 from pytest_twin.analysis.story import Story
 from pytest_twin.report.drawing import bars
@@ -85,7 +86,7 @@ def notices(story: Story) -> Markup:
     if story.comparison is not None and (broken := story.comparison.broken):
         link = html('<a href="#compared">{} broken</a>', count(len(broken), "limit"))
         said.append(html("{}, compared with {}", link, story.comparison.names[0]))
-    grave = [each for each in story.shortcomings if not each.startswith(("empty columns", "schedule.json"))]
+    grave = [each for each in story.shortcomings if is_grave(each)]
     if grave:
         more = html(' <a href="#missing">and {} more</a>', len(grave) - 1) if len(grave) > 1 else Markup("")
         said.append(html("Not whole: {}{}", f"{grave[0]:.300}", more))
