@@ -95,7 +95,7 @@ class Story:
     def woven(self, of_host: Callable[[Story], Iterable[T]]) -> list[T]:
         """Something of each test, found host by host, in the order of `attempts`."""
         found = {each.host: iter(of_host(each)) for each in self.by_host}
-        return [next(found[attempt.host if self.hosts else self.host]) for attempt in self.attempts]
+        return [next(found[attempt.host]) for attempt in self.attempts]
 
     @property
     def outcomes(self) -> dict[str, int]:
@@ -165,9 +165,9 @@ def tell(run: Run, names: Sequence[str], documents: Sequence[str]) -> Story:
 def _of_host(whole: Story, host: str, own: Run, since: Origin) -> Story:
     """What a run tells of one of its hosts, on the clock of all."""
     times = seconds(own.samples, since)
-    lasting, noted, found = (
-        [each for each in of_all if each.host == host] for of_all in (whole.spans, whole.notes, whole.attempts)
-    )
+    lasting = [span for span in whole.spans if span.host == host]
+    noted = [note for note in whole.notes if note.host == host]
+    found = [attempt for attempt in whole.attempts if attempt.host == host]
     return replace(
         whole, host=host, run=own, times=times, spans=lasting, notes=noted, attempts=found, loads=_loads(lasting),
         skipped=_skipped(own.events), shortcomings=of_host(own.samples, times, lasting, noted),

@@ -161,13 +161,13 @@ def test_whatever_there_is_of_a_run_has_a_page(tmp_path, made, title):
 
 def test_what_stays_at_zero_is_named_and_not_drawn(tmp_path):
     text = page(MadeRun(tmp_path).sampled(3, disk_read_MB=0, disk_write_MB=0).story())
-    assert [panel["name"] for panel in data_of(text)["timeline"]["panels"]] == ["CPU"]
+    assert [panel["name"] for panel in data_of(text)["timeline"]["hosts"][0]["panels"]] == ["CPU"]
     assert "disk: 0 throughout" in text
 
 
 def test_a_run_of_any_length_is_drawn_from_a_bounded_number_of_points(tmp_path):
     made = MadeRun(tmp_path).sampled(600, interval=0.01, cpu_percent=lambda at: 20 + at % 80)
-    first, *_ = data_of(page(made.story()))["timeline"]["panels"][0]["levels"]
+    first, *_ = data_of(page(made.story()))["timeline"]["hosts"][0]["panels"][0]["levels"]
     assert len(base64.b64decode(first["t"])) / 4 < 3000
 
 

@@ -1,10 +1,18 @@
-// The timeline: panels that share one axis of time, and above them the tests and loads as bands.
+// The timeline: a chart for each host, of panels, and above them the tests and loads as bands. All have one axis of time.
 const Timeline = (() => {
-  const data = TWIN.timeline;
-  const box = document.getElementById("timeline-chart");
-  if (!data || !box) return { show() {} };
+  const { hosts, epoch, duration } = TWIN.timeline || { hosts: [] };
+  const boxes = [...document.querySelectorAll("#timeline .chart")];
+  if (!boxes.length) return { show() {} };
+  const end = Math.max(duration * 1000, 1);
+  let from = 0, to = end, at = null, onPaper = false;
+  const tests = TWIN.tests, numbers = [...tests.start.keys()];
+  const LONGEST = 18, LETTER = 6.4; // of a lane's name: how many letters are shown, and how wide one is
+  const short = (name) => (name.length > LONGEST ? name.slice(0, LONGEST - 1) + "…" : name);
+  const room = 8 + LETTER * Math.max(...hosts.flatMap((host) => host.lanes.map((name) => short(name).length)), 0); // one for all, that times are below each other
+
+function chart(data, box) {
   const plot = box.querySelector(".plot"), cursor = box.querySelector(".cursor"), readout = box.querySelector(".readout");
-  const LANE = 18, GAP = 30, TOP = 8, BOTTOM = 34, FEWEST = 1200, SHORTEST_MS = 20, PAPER = 690;
+  const LANE = 18, GAP = 30, TOP = 8, BOTTOM = 34, FEWEST = 1200, PAPER = 690;
   const HEIGHTS = { CPU: 170 }, HEIGHT = 84;
   const COLOURS = {
     tests: "tests", stress: "stress", rest: "rest", host: "in", memory: "memory", read: "in", written: "out",
@@ -21,16 +29,12 @@ const Timeline = (() => {
     }
     panel.finest = panel.levels[panel.levels.length - 1];
   }
-  const tests = TWIN.tests, bands = data.bands;
-  const end = Math.max(data.duration * 1000, 1);
-  let from = 0, to = end, at = null, onPaper = false;
+  const bands = data.bands, own = tests.on ? numbers.filter((number) => tests.on[number] === data.name) : numbers;
 
   const wide = () => (onPaper ? PAPER : plot.clientWidth);
   const isNarrow = () => wide() < 680;
   const tallness = (panel) => (HEIGHTS[panel.name] || HEIGHT) * (onPaper ? 0.62 : 1);
-  const LONGEST = 18, LETTER = 6.4; // of a lane's name: how many letters are shown, and how wide one is
-  const laneNames = data.lanes.map((name) => (name.length > LONGEST ? name.slice(0, LONGEST - 1) + "…" : name));
-  const room = 8 + LETTER * Math.max(...laneNames.map((name) => name.length), 0);
+  const laneNames = data.lanes.map(short);
   const margins = () => (isNarrow() ? { l: Math.max(58, room), r: 10 } : { l: Math.max(84, room), r: 14 });
   const height = () => TOP + data.lanes.length * LANE + data.panels.reduce((sum, panel) => sum + GAP + tallness(panel), 0) + BOTTOM;
 
@@ -46,7 +50,7 @@ const Timeline = (() => {
     data.panels.forEach((panel, number) => {
       const [level, first, last] = levelFor(panel);
       const begin = Math.max(0, first - 1), stop = Math.min(level.times.length, last + 1);
-      const x = Array.from(level.times.subarray(begin, stop), (ms) => data.epoch + ms);
+      const x = Array.from(level.times.subarray(begin, stop), (ms) => epoch + ms);
       panel.curves.forEach((curve, place) => {
         const tint = colour(COLOURS[curve.name]);
         const isArea = curve.part || panel.curves.length === 1;
@@ -68,7 +72,7 @@ const Timeline = (() => {
     const a_pixel = pixel(), x = [], y = [];
     const open = new Map();
     const close = (lane, [a, b]) => {
-      const left = data.epoch + a, right = data.epoch + Math.max(b, a + 1.5 * a_pixel), below = lane + 0.12, above = lane + 0.88;
+      const left = epoch + a, right = epoch + Math.max(b, a + 1.5 * a_pixel), below = lane + 0.12, above = lane + 0.88;
       x.push(left, left, right, right, left, null);
       y.push(below, above, above, below, below, null);
     };
@@ -86,8 +90,8 @@ const Timeline = (() => {
   const BAD = new Set(["failed", "error", "unfinished"]);
   const lookOf = (outcome) => (BAD.has(outcome) ? "bad" : outcome === "passed" ? "tests" : "rest");
   const byLook = new Map(), bad = [];
-  tests.start.forEach((start, number) => {
-    const look = lookOf(TWIN.outcomes[tests.outcome[number]]);
+  own.forEach((number) => {
+    const start = tests.start[number], look = lookOf(TWIN.outcomes[tests.outcome[number]]);
     const rectangle = [start * 1000, (start + tests.duration[number]) * 1000, tests.lane[number], number];
     if (!byLook.has(look)) byLook.set(look, []);
     byLook.get(look).push(rectangle);
@@ -110,7 +114,7 @@ const Timeline = (() => {
     const seen = bad.filter(([a, b]) => b >= from && a <= to);
     const few = seen.length > 400 ? seen.filter((_, place) => place % Math.ceil(seen.length / 400) === 0) : seen;
     return {
-      type: "scatter", mode: "markers", x: few.map(([a, b]) => data.epoch + (Math.max(a, from) + Math.min(b, to)) / 2), y: few.map(() => 0.5),
+      type: "scatter", mode: "markers", x: few.map(([a, b]) => epoch + (Math.max(a, from) + Math.min(b, to)) / 2), y: few.map(() => 0.5),
       marker: { symbol: "triangle-down", size: 8, color: colour("bad") }, hoverinfo: "skip", showlegend: false,
     };
   }
@@ -126,7 +130,7 @@ const Timeline = (() => {
     }
     for (const [look, group] of bandsByLook) for (const [a, b, lane, text] of group) if (b >= from && a <= to) consider(a, b, lane, text, look);
     return {
-      type: "scatter", mode: "text", x: found.map(([x]) => data.epoch + x), y: found.map(([, lane]) => lane + 0.5),
+      type: "scatter", mode: "text", x: found.map(([x]) => epoch + x), y: found.map(([, lane]) => lane + 0.5),
       text: found.map(([, , text]) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;")), textposition: "middle right",
       textfont: { size: 10.5, color: found.map(([, , , ink]) => ink) }, cliponaxis: true, hoverinfo: "skip", showlegend: false,
     };
@@ -149,7 +153,7 @@ const Timeline = (() => {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: "system-ui, sans-serif", size: 11.5, color: soft }, annotations: [],
       xaxis: {
-        type: "date", range: [data.epoch + from, data.epoch + to], anchor: data.panels.length ? "y" + (data.panels.length + 1) : "y", gridcolor: grid,
+        type: "date", range: [epoch + from, epoch + to], anchor: data.panels.length ? "y" + (data.panels.length + 1) : "y", gridcolor: grid,
         linecolor: soft, showline: true, ticks: "outside", tickcolor: soft, nticks: isNarrow() ? 4 : 9, zeroline: false,
         tickformatstops: [{ dtickrange: [null, 1000], value: "%H:%M:%S.%2f" }, { dtickrange: [1000, 60000], value: "%H:%M:%S" }, { dtickrange: [60000, null], value: "%H:%M" }],
       },
@@ -180,23 +184,8 @@ const Timeline = (() => {
     Plotly.react(plot, traces(), layout(), { displayModeBar: false, responsive: false, scrollZoom: false, doubleClick: false });
     box.dataset.from = (from / 1000).toFixed(3);
     box.dataset.to = (to / 1000).toFixed(3);
-    document.querySelectorAll("[data-zoom=out], [data-zoom=all]").forEach((button) => (button.disabled = from <= 0 && to >= end));
-    point(at);
+    point();
   }
-
-  function show(begin, stop) {
-    const least = Math.min(SHORTEST_MS, end), long = Math.min(end, Math.max(least, stop - begin));
-    from = Math.min(Math.max(0, (begin + stop - long) / 2), end - long);
-    to = from + long;
-    draw();
-  }
-
-  const middle = () => (at !== null && at >= from && at <= to ? at : (from + to) / 2);
-  function zoom(by) {
-    const about = middle();
-    show(about - (about - from) * by, about + (to - about) * by);
-  }
-  const pan = (by) => show(from + (to - from) * by, to + (to - from) * by);
 
   // the cursor, and what is told of the moment where it stands
 
@@ -206,7 +195,8 @@ const Timeline = (() => {
 
   function running(ms) {
     const slack = pixel(), found = { tests: [], loads: [] };
-    for (let number = 0; number < tests.start.length && found.tests.length < 40; number++) {
+    for (const number of own) {
+      if (found.tests.length >= 40) break;
       const begin = tests.start[number] * 1000, stop = begin + tests.duration[number] * 1000;
       if (begin - slack <= ms && ms <= stop + slack) found.tests.push(number);
     }
@@ -214,13 +204,14 @@ const Timeline = (() => {
     return found;
   }
 
-  function point(ms) {
-    at = ms;
-    const isSeen = ms !== null && ms >= from - 1 && ms <= to + 1;
-    cursor.style.display = readout.style.display = isSeen ? "block" : "none";
+  function point() { // the cursor is in all charts, the words are in the one that is pointed at
+    const ms = at, isSeen = ms !== null && ms >= from - 1 && ms <= to + 1;
+    cursor.style.display = isSeen ? "block" : "none";
+    readout.style.display = isSeen && told === box ? "block" : "none";
     if (!isSeen) return;
     const x = place(ms);
     Object.assign(cursor.style, { left: x + "px", top: TOP + "px", height: height() - TOP - BOTTOM + "px" });
+    if (told !== box) return;
     const list = element("dl", {});
     const add = (name, what) => list.append(element("dt", { textContent: name }), element("dd", {}, what));
     const { tests: now, loads } = running(ms);
@@ -237,7 +228,7 @@ const Timeline = (() => {
       const parts = panel.curves.map((curve, number) => (panel.curves.length > 1 ? curve.name + " " : "") + shown(what[number][row]));
       add(panel.name, parts.join(" · ") + " " + panel.unit.split(" ")[0]);
     }
-    const clock = new Date(data.epoch + ms).toISOString().slice(11, 21);
+    const clock = new Date(epoch + ms).toISOString().slice(11, 21);
     readout.replaceChildren(element("b", { className: "number", textContent: `${clock} UTC` }), element("span", { className: "soft number", textContent: `  +${(ms / 1000).toFixed(1)} s` }), list);
     if (!isNarrow()) {
       const isRight = x > plot.clientWidth / 2;
@@ -245,21 +236,22 @@ const Timeline = (() => {
     }
   }
 
+  const under = (event) => momentAt(event.clientX - plot.getBoundingClientRect().left);
   box.addEventListener("pointermove", (event) => {
     if (event.pointerType !== "mouse") return;
-    const ms = momentAt(event.clientX - plot.getBoundingClientRect().left);
-    point(ms >= from && ms <= to ? ms : null);
+    const ms = under(event);
+    pointAt(ms >= from && ms <= to ? ms : null, box);
   });
-  box.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && point(null));
+  box.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && pointAt(null, box));
   box.addEventListener("pointerup", (event) => {
-    if (event.pointerType !== "mouse") point(Math.min(to, Math.max(from, momentAt(event.clientX - plot.getBoundingClientRect().left))));
+    if (event.pointerType !== "mouse") pointAt(Math.min(to, Math.max(from, under(event))), box);
   });
   box.addEventListener("dblclick", () => show(0, end));
+  const step = (by) => pointAt(Math.min(to, Math.max(from, (at === null ? (from + to) / 2 : at) + ((to - from) / width()) * by)), box);
   const KEYS = {
-    ArrowLeft: (big) => point(Math.max(from, (at === null ? (from + to) / 2 : at) - ((to - from) / width()) * (big ? 40 : 4))),
-    ArrowRight: (big) => point(Math.min(to, (at === null ? (from + to) / 2 : at) + ((to - from) / width()) * (big ? 40 : 4))),
+    ArrowLeft: (big) => step(big ? -40 : -4), ArrowRight: (big) => step(big ? 40 : 4),
     "+": () => zoom(0.5), "=": () => zoom(0.5), "-": () => zoom(2), Home: () => show(0, end), 0: () => show(0, end),
-    PageUp: () => pan(-0.5), PageDown: () => pan(0.5), Escape: () => point(null),
+    PageUp: () => pan(-0.5), PageDown: () => pan(0.5), Escape: () => pointAt(null, box),
   };
   box.addEventListener("keydown", (event) => {
     const act = KEYS[event.key];
@@ -267,33 +259,66 @@ const Timeline = (() => {
     event.preventDefault();
     act(event.shiftKey);
   });
-  const BUTTONS = { in: () => zoom(0.5), out: () => zoom(2), all: () => show(0, end), left: () => pan(-0.5), right: () => pan(0.5) };
-  document.querySelectorAll("[data-zoom]").forEach((button) => button.addEventListener("click", () => BUTTONS[button.dataset.zoom]()));
 
   draw();
-  const parse = (text) => (typeof text === "number" ? text : Date.parse(text.includes(" ") ? text.replace(" ", "T") + "Z" : text)) - data.epoch;
+  const parse = (text) => (typeof text === "number" ? text : Date.parse(text.includes(" ") ? text.replace(" ", "T") + "Z" : text)) - epoch;
   plot.on("plotly_relayout", (change) => {
     if ("xaxis.range[0]" in change) show(parse(change["xaxis.range[0]"]), parse(change["xaxis.range[1]"]));
   });
   let waiting = 0;
   new ResizeObserver(() => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(draw); }).observe(box);
+  return { draw, point };
+}
+
+  const SHORTEST_MS = 20;
+  let told = boxes[0], charts = [];
+
+  function draw() {
+    for (const each of charts) each.draw();
+    document.querySelectorAll("[data-zoom=out], [data-zoom=all]").forEach((button) => (button.disabled = from <= 0 && to >= end));
+  }
+
+  function show(begin, stop) {
+    const least = Math.min(SHORTEST_MS, end), long = Math.min(end, Math.max(least, stop - begin));
+    from = Math.min(Math.max(0, (begin + stop - long) / 2), end - long);
+    to = from + long;
+    draw();
+  }
+
+  function pointAt(ms, box) {
+    [at, told] = [ms, box];
+    for (const each of charts) each.point();
+  }
+
+  const middle = () => (at !== null && at >= from && at <= to ? at : (from + to) / 2);
+  function zoom(by) {
+    const about = middle();
+    show(about - (about - from) * by, about + (to - about) * by);
+  }
+  const pan = (by) => show(from + (to - from) * by, to + (to - from) * by);
+
+  const BUTTONS = { in: () => zoom(0.5), out: () => zoom(2), all: () => show(0, end), left: () => pan(-0.5), right: () => pan(0.5) };
+  document.querySelectorAll("[data-zoom]").forEach((button) => button.addEventListener("click", () => BUTTONS[button.dataset.zoom]()));
+  charts = hosts.map((host, place) => chart(host, boxes[place]));
+  draw();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   const print = (isPaper) => {
     onPaper = isPaper;
     document.documentElement.classList.toggle("paper", isPaper); // in its colours, whatever the screen has
-    point(null);
+    at = null;
     draw();
   };
   addEventListener("beforeprint", () => print(true));
   addEventListener("afterprint", () => print(false));
   return {
-    show(start, stop) {
-      const room = Math.max((stop - start) * 0.15, 100);
-      show(start - room, stop + room);
+    show(start, stop, place) {
+      const room = Math.max((stop - start) * 0.15, 100), box = boxes[place];
       at = (start + stop) / 2;
-      draw();
+      told = box;
+      show(start - room, stop + room);
       box.scrollIntoView({ block: "start" });
       box.focus({ preventScroll: true });
     },
+    of: (name) => Math.max(0, hosts.findIndex((host) => host.name === name)),
   };
 })();
