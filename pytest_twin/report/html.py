@@ -23,7 +23,7 @@ from pytest_twin.report.timeline import Lanes, still, timeline
 from pytest_twin.report.wording import budgets_in_short, verdict
 
 ASSETS = Path(__file__).parent / "assets"
-SCRIPTS = ("data.js", "timeline.js", "table.js", "sort.js")
+SCRIPTS = ("data.js", "chart.js", "timeline.js", "table.js", "sort.js")
 
 
 class Part(NamedTuple):
