@@ -115,7 +115,7 @@ def run_of_two_hosts(folder: Path) -> MadeRun:
     made.test("t.py::test_here", 0, 2, worker="gw0").test("t.py::test_both", 2, 4, worker="gw0", load="cpu=2")
     made.test("t.py::test_both", 0.5, 3.5, worker="gw1", host="far", peak_memory_MB=700.0, folder="tests/both")
     made.test("t.py::test_there", 3.5, 5.5, "failed", worker="gw1", host="far")
-    return made.load("cpu", "2", 2.1, 3.9, "2 cores").load("cpu", "2", 3.6, 5.4, "1 core", host="far")
+    return made.load("cpu", "2", 2.1, 3.9, "2 cores").load("cpu", "2", 3.6, 5.4, "1 cores", host="far")
 
 
 def busy_run(folder: Path) -> MadeRun:

@@ -60,7 +60,7 @@ const Timeline = (() => {
       const room = Math.max((stop - start) * 0.15, 100), box = boxes[place];
       Object.assign(view, { at: (start + stop) / 2, told: box });
       show(start - room, stop + room);
-      box.scrollIntoView({ block: "start" });
+      (box.closest(".host") || box).scrollIntoView({ block: "start" }); // with its heading
       box.focus({ preventScroll: true });
     },
     of: (name) => Math.max(0, hosts.findIndex((host) => host.name === name)), // the place of a host's chart
