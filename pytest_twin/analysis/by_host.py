@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,18 @@ def called(host: str) -> str:
 def hosts_of(frame: pd.DataFrame) -> list[str]:
     """The hosts that rows are of, pytest's own first."""
     return sorted(set(_names(frame)))
+
+
+def told_apart(sides: Sequence[pd.DataFrame]) -> Sequence[pd.DataFrame]:
+    """Rows of tests with the host in the ids, if any of these has several hosts: on another one it is another test."""
+    if all(len(hosts_of(side)) < 2 for side in sides):
+        return sides
+    return [side.assign(nodeid=side["nodeid"] + _names(side).map(on_host)) for side in sides]
+
+
+def on_host(host: str) -> str:
+    """Where something was, behind what it is; empty for pytest's own host."""
+    return f" on {host}" if host else ""
 
 
 def fingerprint_of(run: Run, host: str) -> dict[str, Any] | None:

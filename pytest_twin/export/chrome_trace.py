@@ -50,7 +50,8 @@ def entries(story: Story) -> Iterator[Entry]:
     names: list[Entry] = []
     others: list[Iterable[Entry]] = []
     for place, own in enumerate(story.by_host):
-        pids = Pids(*range(place * len(NAMES) + 1, (place + 1) * len(NAMES) + 1))
+        before = place * len(NAMES)
+        pids = Pids(before + 1, before + 2, before + 3)
         whose = f"{called(own.host)}: " if story.hosts else ""
         names += (_named("process_name", pid, 0, whose + name) for pid, name in zip(pids, NAMES, strict=True))
         of_host, *streams = _of_host(own, pids)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_twin.analysis.by_host import on_host
 from pytest_twin.report.marking import html, identity, joined
-from pytest_twin.report.wording import KEPT, on_host
+from pytest_twin.report.wording import KEPT
 
 if TYPE_CHECKING:
     from markupsafe import Markup

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from pytest_twin.analysis.attempts import Attempt, heaviest, slowest
-from pytest_twin.analysis.by_host import called
+from pytest_twin.analysis.by_host import called, on_host
 from pytest_twin.analysis.story import Story
 from pytest_twin.model.table import visible
 from pytest_twin.report.comparison import markdown as comparison
@@ -19,7 +19,6 @@ from pytest_twin.report.wording import (
     lasting,
     machines_in_short,
     number,
-    on_host,
     size,
     verdict,
 )

@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pytest_twin.analysis.by_host import on_host
 from pytest_twin.analysis.overview import heaviest, loads, skipped
 from pytest_twin.report.profile_table import profile_lines
-from pytest_twin.report.wording import on_host
 from pytest_twin.run_folder import ANNOTATIONS, DATASET, PROFILE, TESTS, RunFolder
 
 if TYPE_CHECKING:

@@ -61,11 +61,6 @@ def machines_in_short(story: Story) -> list[str]:
     return [count(len(story.hosts), "host")] if story.hosts else machine_in_short(story.run.fingerprint)
 
 
-def on_host(host: str) -> str:
-    """Where something was, behind what it is; empty for pytest's own host."""
-    return f" on {host}" if host else ""
-
-
 def lasting(seconds: float | None) -> str:
     """A time for people: ``1.2 ms``, ``340 ms``, ``5.25 s``, ``12.3 s``, ``2:05 min``, ``1:00:00 h``."""
     if seconds is None or math.isnan(seconds):

@@ -43,7 +43,7 @@ def at_speeds(seed, speeds, slower=1.0, tests=20):
 
 def compared(before, after, limits=(), machines=(LAPTOP, LAPTOP)):
     sides = zip(("old", "new"), (before, after), machines, strict=True)
-    return compare(*(Side(name, runs, [machine] * len(runs)) for name, runs, machine in sides), limits)
+    return compare(*(Side(name, runs, [{"": machine}] * len(runs)) for name, runs, machine in sides), limits)
 
 
 def verdicts(comparison, test="t0"):
