@@ -50,7 +50,8 @@ def on_host(host: str) -> str:
 
 def fingerprint_of(run: Run, host: str) -> dict[str, Any] | None:
     """What a host of a run is; None where nothing tells."""
-    return run.fingerprint if host == OWN else run.hosts.get(host, {}).get("fingerprint")
+    found = run.fingerprint if host == OWN else run.hosts.get(host, {}).get("fingerprint")
+    return found if isinstance(found, dict) else None
 
 
 def _part(run: Run, host: str) -> Run:

@@ -157,7 +157,7 @@ def tell(run: Run, names: Sequence[str], documents: Sequence[str]) -> Story:
     hosts = [_of_host(whole, host, own, since) for host, own in by_host(run).items()]
     if len(hosts) == 1:
         return replace(hosts[0], shortcomings=[*of_all, *hosts[0].shortcomings])
-    of_each = [f"{called(each.host)}: {said}" for each in hosts for said in each.shortcomings]
+    of_each = [f"{called(each.host)}: {said}" for each in hosts for said in _missing_of(each)]
     loads = [line for each in hosts for line in each.loads]
     return replace(whole, hosts=hosts, loads=loads, shortcomings=[*of_all, *of_each])
 
@@ -172,6 +172,10 @@ def _of_host(whole: Story, host: str, own: Run, since: Origin) -> Story:
         whole, host=host, run=own, times=times, spans=lasting, notes=noted, attempts=found, loads=_loads(lasting),
         skipped=_skipped(own.events), shortcomings=of_host(own.samples, times, lasting, noted),
     )  # fmt: skip
+
+
+def _missing_of(host: Story) -> Sequence[str]:
+    return host.shortcomings if len(host.times) else ["no samples", *host.shortcomings]
 
 
 def _loads(spans: Sequence[Span]) -> list[LoadLine]:

@@ -96,6 +96,8 @@ def _timeline(story: Story) -> Markup:
         place = story.by_host.index(own)
         whose = f"{called(own.host)}, its" if story.hosts else "the host, the"
         quiet = ", ".join(f"{name.lower()}: 0 throughout" for name in still(own))
+        if story.hosts and not len(own.times):
+            quiet = "no samples"
         return html(CHART, f"-{place + 1}" if place else "", whose, _soft(quiet))
 
     return html("{}{}", Markup(ZOOM), each_host(story, chart))  # noqa: S704 - a constant
