@@ -275,7 +275,7 @@ def test_a_page_of_one_host_says_nothing_of_hosts(busy):
 def test_a_host_of_which_there_are_no_samples_has_a_place_all_the_same(tmp_path):
     made = MadeRun(tmp_path).sampled(2).test("t.py::test_a", 0, 1, host="lost")
     text = page(made.story())
-    assert '<h3>lost</h3>' in part(text, "timeline")
+    assert "<h3>lost</h3>" in part(text, "timeline")
     assert '<p class="soft small">no samples</p>' in part(text, "timeline")
     assert "Not whole: lost: no samples" in text
 
