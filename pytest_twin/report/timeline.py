@@ -64,10 +64,12 @@ def timeline(story: Story, lanes: Sequence[Lanes]) -> dict[str, Any] | None:
 def _chart(story: Story, lanes: Lanes) -> dict[str, Any]:
     times = story.times
     breaks = gaps(times)
-    whole = _interrupted(times, times, breaks)
+    since_ms = int(times[0] * 1000) if len(times) else 0  # of runs that were merged one may be months after another
+    whole = _interrupted(times, times, breaks) - since_ms / 1000
     return {
         "name": called(story.host),
         "interval": (story.interval_s or 0.0) * 1000,
+        "since": since_ms,
         "all": _times(whole),
         "panels": [_panel(panel, whole, breaks, times) for panel in moving(story)],
         "lanes": lanes.names,

@@ -10,8 +10,9 @@ import re
 import sys
 from html import unescape
 
+import numpy as np
 import pytest
-from made_runs import MadeRun, busy_run, run_of_two_hosts
+from made_runs import MadeRun, busy_run, run_of_two_hosts, stamp
 from saved_runs import made, weighed
 
 from pytest_twin.report import writing
@@ -278,6 +279,16 @@ def test_a_host_of_which_there_are_no_samples_has_a_place_all_the_same(tmp_path)
     assert "<h3>lost</h3>" in part(text, "timeline")
     assert '<p class="soft small">no samples</p>' in part(text, "timeline")
     assert "Not whole: lost: no samples" in text
+
+
+def test_a_host_that_ran_a_year_after_another_is_drawn_to_the_millisecond_too(tmp_path):
+    made, year = MadeRun(tmp_path).sampled(2).sampled(2, host="late"), 365 * 86400
+    for row in made.samples["late"]:
+        at = year + float(row["elapsed_s"])
+        row |= {"timestamp": stamp(at), "elapsed_s": f"{at:.4f}"}
+    _, late = data_of(page(made.story()))["timeline"]["hosts"]
+    steps = np.frombuffer(base64.b64decode(late["all"]), "<u4")
+    assert [late["since"] + int(steps[at]) for at in (0, 1, -1)] == [year * 1000 + at for at in (0, 100, 1900)]
 
 
 def test_the_name_of_a_host_is_text_and_nothing_else(tmp_path):

@@ -16,10 +16,10 @@ function chart(data, box, view) {
 
   const tests = TWIN.tests, numbers = [...tests.start.keys()], bands = data.bands;
   const own = tests.on ? numbers.filter((number) => tests.on[number] === data.name) : numbers;
-  const all = times(data.all);
+  const all = times(data.all, data.since);
   for (const panel of data.panels) {
     for (const level of panel.levels) {
-      level.times = level.t === null ? all : times(level.t);
+      level.times = level.t === null ? all : times(level.t, data.since);
       level.values = level.v.map((text, at) => values(text, panel.curves[at].top));
     }
     panel.finest = panel.levels[panel.levels.length - 1];
@@ -29,8 +29,9 @@ function chart(data, box, view) {
   const isNarrow = () => wide() < 680;
   const tallness = (panel) => (HEIGHTS[panel.name] || HEIGHT) * (view.onPaper ? 0.62 : 1);
   const laneNames = data.lanes.map(laneName);
+  const rows = data.lanes.length || (data.panels.length ? 0 : 1); // with nothing at all, the axis has a row to stand below
   const margins = () => (isNarrow() ? { l: Math.max(58, view.room), r: 10 } : { l: Math.max(84, view.room), r: 14 });
-  const height = () => TOP + data.lanes.length * LANE + data.panels.reduce((sum, panel) => sum + GAP + tallness(panel), 0) + BOTTOM;
+  const height = () => TOP + rows * LANE + data.panels.reduce((sum, panel) => sum + GAP + tallness(panel), 0) + BOTTOM;
 
   function levelFor(panel) {
     for (const level of panel.levels) {
@@ -149,14 +150,14 @@ function chart(data, box, view) {
       xaxis: {
         type: "date", range: [view.epoch + view.from, view.epoch + view.to], anchor: data.panels.length ? "y" + (data.panels.length + 1) : "y", gridcolor: grid,
         linecolor: soft, showline: true, ticks: "outside", tickcolor: soft, nticks: isNarrow() ? 4 : 9, zeroline: false,
-        tickformatstops: [{ dtickrange: [null, 1000], value: "%H:%M:%S.%2f" }, { dtickrange: [1000, 60000], value: "%H:%M:%S" }, { dtickrange: [60000, null], value: "%H:%M" }],
+        tickformatstops: [{ dtickrange: [null, 1000], value: "%H:%M:%S.%2f" }, { dtickrange: [1000, 60000], value: "%H:%M:%S" }, { dtickrange: [60000, 4e7], value: "%H:%M" }, { dtickrange: [4e7, null], value: "%-d %b %Y" }],
       },
       yaxis: {
-        domain: [1 - (data.lanes.length * LANE) / inner, 1], range: [data.lanes.length, 0], fixedrange: true, showgrid: false,
+        domain: [1 - (rows * LANE) / inner, 1], range: [rows, 0], fixedrange: true, showgrid: false,
         zeroline: false, tickvals: data.lanes.map((_, lane) => lane + 0.5), ticktext: laneNames, tickfont: { size: 10.5 }, ticks: "",
       },
     };
-    let used = data.lanes.length * LANE;
+    let used = rows * LANE;
     data.panels.forEach((panel, number) => {
       const tall = tallness(panel), above = 1 - (used + GAP) / inner, below = Math.max(0, 1 - (used + GAP + tall) / inner);
       used += GAP + tall;
@@ -226,7 +227,7 @@ function chart(data, box, view) {
     readout.replaceChildren(element("b", { className: "number", textContent: `${clock} UTC` }), element("span", { className: "soft number", textContent: `  +${(ms / 1000).toFixed(1)} s` }), list);
     if (!isNarrow()) {
       const isRight = x > plot.clientWidth / 2;
-      Object.assign(readout.style, { left: isRight ? "auto" : x + 14 + "px", right: isRight ? plot.clientWidth - x + 14 + "px" : "auto", top: TOP + data.lanes.length * LANE + 24 + "px" });
+      Object.assign(readout.style, { left: isRight ? "auto" : x + 14 + "px", right: isRight ? plot.clientWidth - x + 14 + "px" : "auto", top: TOP + rows * LANE + 24 + "px" });
     }
   }
 
