@@ -42,7 +42,7 @@ def samples_shape() -> Shape:
         except Exception:  # noqa: BLE001, S112 - a package that is broken here should not keep from reading
             continue
     declared = (columns.TIMESTAMP, columns.ELAPSED, *probes.columns(found))
-    return Shape("timestamp", tuple(declared[at] for at in columns.order(declared)))
+    return Shape("timestamp", (*(declared[at] for at in columns.order(declared)), HOST))
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +101,6 @@ def _streams(datasets: Sequence[Path]) -> pd.DataFrame:
     if len(datasets) == 1:
         return samples(datasets[0])
     shape = samples_shape()
-    shape = Shape(shape.time, (*shape.columns, HOST))
     frame = whole([block for dataset in datasets for block in stream(opened(dataset), shape)], shape)
     return frame if frame.index.is_monotonic_increasing else frame.sort_index(kind="stable")
 

@@ -35,6 +35,16 @@ def test_a_run_is_split_into_that_of_each_host_its_own_first(tmp_path):
     assert all("host" not in part.samples for part in parts.values())
 
 
+def test_the_name_of_a_host_is_text_though_it_looks_like_a_number(tmp_path):
+    made = MadeRun(tmp_path).sampled(2, host="7").test("t.py::test_a", 0, 1, host="7")
+    (tmp_path / "own").mkdir()
+    (made.write() / "hosts" / "7" / "system_metrics_dataset.csv").rename(
+        tmp_path / "own" / "system_metrics_dataset.csv"
+    )
+    (tmp_path / "annotations.csv").rename(tmp_path / "own" / "annotations.csv")
+    assert list(by_host(pytest_twin.load(tmp_path / "own"))) == ["7"]
+
+
 def test_what_a_killed_run_left_of_a_host_is_that_of_the_host(tmp_path):
     folder = run_of_two_hosts(tmp_path).write()
     (folder / "hosts.json").unlink()

@@ -165,6 +165,12 @@ def test_runs_with_nothing_in_common_cannot_be_compared():
     assert str(caught.value) == "no test passed both in old and in new: nothing can be compared"
 
 
+def test_a_series_is_of_one_host():
+    runs = [pd.concat([run({"a": 0.1}), run({"a": far}).assign(host="far")]) for far in (0.5, 0.7)]
+    found = series(runs)
+    assert (found["cpu_seconds a"], found["cpu_seconds a on far"]) == ([0.1, 0.1], [0.5, 0.7])
+
+
 def test_a_history_has_a_value_for_each_run_and_only_tests_that_passed_in_all():
     found = series([run({"a": 0.1, "b": 1}), run({"a": 0.2, "b": 1}, b={"outcome": "failed"})])
     assert found["cpu_seconds"] == pytest.approx([0.1, 0.2])
