@@ -104,7 +104,7 @@ def slower(run: pd.DataFrame, body: str) -> pd.DataFrame:
 
 def compared(before: Sequence[pd.DataFrame], after: Sequence[pd.DataFrame]) -> Comparison:
     """As the command line compares, with a limit."""
-    return compare(Side("before", before, [None]), Side("after", after, [None]), [LIMIT])
+    return compare(Side("before", before, [{"": None}]), Side("after", after, [{"": None}]), [LIMIT])
 
 
 def drawn(draw: random.Random, runs: int, size: int) -> tuple[list[int], list[int]]:

@@ -102,8 +102,10 @@ def side(found: Found) -> Side:
     Raises:
         ReadingError: A folder cannot be read.
     """
+    from pytest_twin.analysis.by_host import by_host
     from pytest_twin.analysis.comparison import Side
     from pytest_twin.frames import load
 
     runs = [load(path) for path in found.paths]
-    return Side(found.name, [run.tests for run in runs], [run.fingerprint for run in runs])
+    fingerprints = [{host: own.fingerprint for host, own in by_host(run).items()} for run in runs]
+    return Side(found.name, [run.tests for run in runs], fingerprints)

@@ -11,7 +11,7 @@ import os
 import zlib
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,14 +22,14 @@ from pytest_twin.model.columns import Column
 from pytest_twin.model.table import rows
 from pytest_twin.pieces import PARQUET, Piece, open_file, open_piece, opened, pieces
 from pytest_twin.reading import Block, ReadingError, Shape, blocks, from_cells, heading, parse, typed
-from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, SCHEDULE, TESTS, RunFolder
+from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, HOSTS, SCHEDULE, TESTS, RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd
 
 EVENTS_SHAPE = Shape("timestamp", event.COLUMNS)
 TESTS_SHAPE = Shape("start", attempt.COLUMNS)
-HOST = next(column for column in event.COLUMNS if column.name == "host")
+HOST = next(column for column in event.COLUMNS if column.name == event.HOST)
 
 
 @cache
@@ -42,7 +42,7 @@ def samples_shape() -> Shape:
         except Exception:  # noqa: BLE001, S112 - a package that is broken here should not keep from reading
             continue
     declared = (columns.TIMESTAMP, columns.ELAPSED, *probes.columns(found))
-    return Shape("timestamp", tuple(declared[at] for at in columns.order(declared)))
+    return Shape("timestamp", (*(declared[at] for at in columns.order(declared)), HOST))
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +54,14 @@ class Run:
 
     Attributes:
         path: Where it was read from.
-        samples: A row is a sample of the machine.
+        samples: A row is a sample of the machine; where there are several hosts, of the one in the column ``host``.
         events: A row is something that started, ended, was aborted, skipped or noted.
         tests: A row is an attempt of a test.
-        fingerprint: The hardware and software; None where nothing tells.
+        fingerprint: The hardware and software of pytest's host; None where nothing tells.
         schedule: The schedule that was played; None where there was none.
         problems: What of it could not be read, a line each; a run that was killed may have some.
+        hosts: What is known of each other host, by the name that it has in the column ``host`` of the frames, which is
+            missing for pytest's own: ``fingerprint``, and what else hosts.json says.
     """
 
     path: Path
@@ -69,6 +71,7 @@ class Run:
     fingerprint: dict[str, Any] | None = None
     schedule: dict[str, Any] | None = None
     problems: tuple[str, ...] = ()
+    hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def load(path: str | os.PathLike[str]) -> Run:
@@ -98,7 +101,6 @@ def _streams(datasets: Sequence[Path]) -> pd.DataFrame:
     if len(datasets) == 1:
         return samples(datasets[0])
     shape = samples_shape()
-    shape = Shape(shape.time, (*shape.columns, HOST))
     frame = whole([block for dataset in datasets for block in stream(opened(dataset), shape)], shape)
     return frame if frame.index.is_monotonic_increasing else frame.sort_index(kind="stable")
 
@@ -135,7 +137,16 @@ def _load_folder(folder: RunFolder) -> Run:
             frame = whole([], shape)
         tables.append(frame)
     found, told, ran = tables
-    return Run(folder.path, found, told, ran, fingerprint, folder.document(SCHEDULE), (*problems, *failed))
+    schedule, problems = folder.document(SCHEDULE), [*problems, *failed]
+    return Run(folder.path, found, told, ran, fingerprint, schedule, tuple(problems), _hosts(folder))
+
+
+def _hosts(folder: RunFolder) -> dict[str, dict[str, Any]]:
+    """What is known of the other hosts: by hosts.json, or where a killed run left none, by their folders."""
+    found = {name: each for name, each in (folder.document(HOSTS) or {}).items() if isinstance(each, dict)}
+    for name, own in folder.other_hosts():
+        found.setdefault(name, {"fingerprint": own.document(FINGERPRINT)})
+    return found
 
 
 def _is_there(folder: RunFolder, name: str, streams: Iterable[Path]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import stat
 import sys
@@ -165,3 +167,47 @@ def test_a_history_names_each_series_once(tmp_path):
     found = {'a,"b"': [1.0], "a;'b'": [2.0]}
     assert table(found, ["now"], [""]) == "time,commit,a;'b' (0),a;'b' (1)\nnow,unknown,1.000000,2.000000\n"
     assert '"column": "a;\'b\' (1)"' in configuration(found, "main", tmp_path)
+
+
+def on_hosts(path, cpu_s, cpus):
+    """A run of several hosts: CPU seconds by test and host, and the CPU of each host."""
+    made(path, {test: 0.0 for test, _ in cpu_s}, cpu=cpus[""])
+    columns, *rows = (path / "tests.csv").read_text().splitlines()
+    of_test = {row.partition(",")[0]: row.split(",") for row in rows}
+    lines = [columns]
+    for (test, host), value in cpu_s.items():
+        cells = dict(zip(columns.split(","), of_test[test], strict=True))
+        lines.append(",".join((cells | {"host": host, "cpu_user_s": str(value), "call_s": str(value)}).values()))
+    (path / "tests.csv").write_text("\n".join([*lines, ""]))
+    known = {host: {"fingerprint": {"cpu": {"model": cpu}}} for host, cpu in cpus.items() if host}
+    (path / "hosts.json").write_text(json.dumps(known))
+    return path
+
+
+def test_a_test_of_another_host_is_another_test(twin, tmp_path):
+    on_hosts(tmp_path / "a", {("t", ""): 0.1, ("t", "far"): 0.8}, {"": "A", "far": "F"})
+    on_hosts(tmp_path / "b", {("t", "far"): 0.8, ("t", ""): 0.2}, {"": "A", "far": "F"})
+    text = twin("compare", "a", "b")
+    assert text.startswith("a (1 run) -> b (1 run), on the same machine\n")
+    assert re.search(r"t +cpu_seconds +100\.0 ms +200\.0 ms +x2\.00", text)
+    assert "2 tests compared, 1 of them not the same" in text
+    assert "t on far" not in text.partition("verdict")[2].partition("compared")[0]
+
+
+def test_other_hosts_are_in_the_first_line_and_only_what_ran_on_one_is_compared(twin, tmp_path):
+    on_hosts(tmp_path / "a", {("t", ""): 0.1, ("t", "far"): 0.8}, {"": "A", "far": "F"})
+    on_hosts(tmp_path / "b", {("t", ""): 0.1, ("t", "near"): 0.4}, {"": "B", "near": "N"})
+    text = twin("compare", "a", "b")
+    first = "other machine: hosts pytest's host and far -> pytest's host and near, pytest's host: CPU A -> B"
+    assert text.splitlines()[0] == first
+    assert "new: 1\n  t on near\n" in text
+    assert "removed: 1\n  t on far\n" in text
+    assert "1 test compared" in text
+
+
+def test_runs_of_one_host_each_are_compared_whatever_the_hosts_are_called(twin, tmp_path):
+    on_hosts(tmp_path / "a", {("t", "linux"): 0.1}, {"": "", "linux": "L"})
+    on_hosts(tmp_path / "b", {("t", "mac"): 0.2}, {"": "", "mac": "M"})
+    assert twin("compare", "a", "b").startswith("other machine: CPU L -> M\n")
+    made(tmp_path / "c", {"t": 0.1}, cpu="L")
+    assert twin("compare", "a", "c").startswith("a (1 run) -> c (1 run), on the same machine\n")

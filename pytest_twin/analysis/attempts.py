@@ -37,6 +37,7 @@ class Attempt(NamedTuple):
         load: What it ran under.
         folder: Its own folder, empty for none.
         budget: ``ok``, or what was over its budget or could not be told; empty without one.
+        host: Where it ran, empty for pytest's own host.
     """
 
     nodeid: str
@@ -55,6 +56,7 @@ class Attempt(NamedTuple):
     load: str
     folder: str
     budget: str
+    host: str = ""
 
     @property
     def end_s(self) -> float:
@@ -79,15 +81,15 @@ def attempts(tests: pd.DataFrame, since: Origin, spans: Sequence[Span]) -> list[
     """
     cpu = _sum_of_known(tests, ("cpu_user_s", "cpu_system_s"), ("children_cpu_s",))
     names = ("nodeid", "attempt", "worker", "outcome", "duration_s", "setup_s", "call_s", "teardown_s",
-             "peak_memory_MB", "read_MB", "written_MB", "load", "folder", "budget")  # fmt: skip
+             "peak_memory_MB", "read_MB", "written_MB", "load", "folder", "budget", "host")  # fmt: skip
     columns = [_cells(tests, name) for name in names]
     found = [
         Attempt(
             nodeid or "", int(number or 1), worker or "", outcome or "", start, duration or 0.0, setup, call, teardown,
-            used, peak, read, written, load or "", folder or "", budget or "",
+            used, peak, read, written, load or "", folder or "", budget or "", host or "",
         )
         for start, used, nodeid, number, worker, outcome, duration, setup, call, teardown, peak, read, written, load,
-        folder, budget in zip(seconds(tests, since).tolist(), cpu, *columns, strict=True)
+        folder, budget, host in zip(seconds(tests, since).tolist(), cpu, *columns, strict=True)
     ]  # fmt: skip
     told = [span for span in spans if span.type == event.TEST and (span.state == UNFINISHED or not found)]
     return sorted([*found, *map(_of_span, told)], key=lambda attempt: attempt.start_s)
@@ -135,6 +137,7 @@ def _of_span(span: Span) -> Attempt:
     return Attempt(
         span.what, 1, span.worker, outcome, span.start_s, span.end_s - span.start_s, setup_s=None, call_s=None,
         teardown_s=None, cpu_s=None, peak_memory_MB=None, read_MB=None, written_MB=None, load="", folder="", budget="",
+        host=span.host,
     )  # fmt: skip
 
 

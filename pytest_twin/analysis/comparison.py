@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pytest_twin.analysis.by_host import called, hosts_of, told_apart
 from pytest_twin.analysis.changes import Changes, changes, machines
 from pytest_twin.analysis.intervals import CONFIDENCE
 from pytest_twin.analysis.measurements import WHOLE, Found, measurements, together
@@ -28,12 +29,16 @@ class Side(NamedTuple):
     Attributes:
         name: As the user calls it.
         runs: The rows of tests.csv of each run.
-        fingerprints: What each was made on; None where nothing tells.
+        fingerprints: What the hosts of each are, by their names; None where nothing tells.
     """
 
     name: str
     runs: Sequence[pd.DataFrame]
-    fingerprints: Sequence[Mapping[str, Any] | None]
+    fingerprints: Sequence[Mapping[str, Mapping[str, Any] | None]]
+
+    def of_host(self, host: str) -> list[Mapping[str, Any] | None]:
+        """What a host is, by each run that has it."""
+        return [run[host] for run in self.fingerprints if host in run] or [None]
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,8 @@ def compare(before: Side, after: Side, limits: Sequence[Limit] = (), *, confiden
     Raises:
         IncomparableError: No test passed in both.
     """
-    was, now = together(before.runs), together(after.runs)
+    whole = together(before.runs), together(after.runs)
+    was, now = told_apart(whole)
     changed = changes(was, now)
     apart = {each.test for each in changed.loads}
     measured = {measure: measurements(was, now, measure, apart) for measure in MEASURES.values()}
@@ -96,11 +102,22 @@ def compare(before: Side, after: Side, limits: Sequence[Limit] = (), *, confiden
     return Comparison(
         names=(before.name, after.name),
         runs=(len(before.runs), len(after.runs)),
-        machines=machines(before.fingerprints, after.fingerprints),
+        machines=_machines((before, after), [hosts_of(side) for side in whole]),
         changes=changed,
         differences=differences,
         notes=[*_alike(measured), *_notes(differences, limits, 1 - confidence)],
     )
+
+
+def _machines(sides: Sequence[Side], hosts: Sequence[Sequence[str]]) -> list[str]:
+    """In what the machines differ that ran tests: of several, those of one name."""
+    was, now = hosts
+    if len(was) == len(now) == 1:
+        return machines(*(side.of_host(host) for side, (host,) in zip(sides, hosts, strict=True)))
+    others = [f"hosts {' and '.join(map(called, was))} -> {' and '.join(map(called, now))}"] if was != now else []
+    both = [host for host in was if host in now]
+    found = ((host, each) for host in both for each in machines(*(side.of_host(host) for side in sides)))
+    return [*others, *(f"{called(host)}: {each}" for host, each in found)]
 
 
 def _gravity(each: Difference) -> tuple[bool, bool, float]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from pytest_twin.analysis.by_host import told_apart
 from pytest_twin.analysis.in_common import InCommon, in_common
 from pytest_twin.model.measure import Measure
 
@@ -86,7 +87,7 @@ def measurements(before: pd.DataFrame, after: pd.DataFrame, measure: Measure, le
 
 def whole_runs(runs: Sequence[pd.DataFrame], measure: Measure) -> pd.DataFrame | None:
     """The tests that passed in every run: a row each, a column a run; None where there is none, or nothing is known."""
-    tests = together(runs)
+    (tests,) = told_apart([together(runs)])
     columns = [column for column in measure.columns if _is_known(tests, column)]
     grid = _grid(_by_run(_costs(tests, columns, ())), len(runs)) if columns else None
     return grid if grid is not None and len(grid) else None

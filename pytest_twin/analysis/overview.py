@@ -24,6 +24,7 @@ class LoadLine:
         achieved: What was there, the different answers in the order in which they came.
         held_s: Seconds for which it was there, over all times.
         troubles: Why some were aborted or reduced.
+        host: Where they were, empty for pytest's own host.
     """
 
     type: str
@@ -32,6 +33,7 @@ class LoadLine:
     achieved: tuple[str, ...]
     held_s: float
     troubles: tuple[str, ...]
+    host: str = ""
 
 
 class LoadEnd(NamedTuple):
@@ -43,6 +45,7 @@ class LoadEnd(NamedTuple):
         achieved: What was there, empty where that is not told.
         is_aborted: Whether it was aborted.
         fields: What else its last event says.
+        host: Where it was, empty for pytest's own host.
     """
 
     type: str
@@ -50,12 +53,20 @@ class LoadEnd(NamedTuple):
     achieved: str
     is_aborted: bool
     fields: Mapping[str, object]
+    host: str = ""
 
 
 def loads(annotations: Sequence[Row]) -> list[LoadLine]:
-    """The loads of a run, those of the same words together, in the order of their first end."""
+    """The loads of a run, those of the same words and host together, in the order of their first end."""
     ends = [
-        LoadEnd(row["type"], row["target"], row["achieved"], row["event"] == event.ABORT, _fields(row))
+        LoadEnd(
+            row["type"],
+            row["target"],
+            row["achieved"],
+            row["event"] == event.ABORT,
+            _fields(row),
+            row.get("host") or "",
+        )
         for row in annotations
         if row["event"] in {event.END, event.ABORT} and row["target"]
     ]
@@ -63,17 +74,18 @@ def loads(annotations: Sequence[Row]) -> list[LoadLine]:
 
 
 def together(ends: Iterable[LoadEnd]) -> list[LoadLine]:
-    """Those of the same words together, in the order of their first end."""
-    groups: dict[tuple[str, str], list[LoadEnd]] = {}
+    """Those of the same words and host together, in the order of their first end."""
+    groups: dict[tuple[str, str, str], list[LoadEnd]] = {}
     for end in ends:
-        groups.setdefault((end.type, end.target), []).append(end)
+        groups.setdefault((end.type, end.target, end.host), []).append(end)
     lines = []
-    for (kind, target), found in groups.items():
+    for (kind, target, host), found in groups.items():
         held = sum(float(str(end.fields.get("held_s") or 0)) for end in found)
         aborted = [str(end.fields["reason"]) for end in found if end.is_aborted and "reason" in end.fields]
         reduced = [str(end.fields["reduced"]) for end in found if "reduced" in end.fields]
         achieved = dict.fromkeys(end.achieved for end in found if end.achieved)
-        lines.append(LoadLine(kind, target, len(found), tuple(achieved), held, tuple(dict.fromkeys(aborted + reduced))))
+        troubles = tuple(dict.fromkeys(aborted + reduced))
+        lines.append(LoadLine(kind, target, len(found), tuple(achieved), held, troubles, host))
     return lines
 
 

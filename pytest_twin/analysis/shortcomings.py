@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,35 +17,17 @@ if TYPE_CHECKING:
 
 LATE = 1.5  # a row that comes after so many intervals has another one missing before it
 MOST = 5
+EMPTY = "empty columns"
 
 
-def shortcomings(
-    frames: dict[str, pd.DataFrame],
-    documents: dict[str, Any],
-    times: Values,
-    spans: Sequence[Span],
-    notes: Sequence[Note],
-) -> list[str]:
-    """Sentences, the gravest first.
+def of_files(frames: Mapping[str, pd.DataFrame], documents: Mapping[str, Any], *, has_tests: bool) -> Iterator[str]:
+    """What its files do not have, in sentences.
 
     Args:
         frames: What was read, by the names of the files.
         documents: The same of those that are JSON; None is none.
-        times: The times of the samples.
-        spans: What lasted.
-        notes: What was noted.
+        has_tests: Whether there was any test.
     """
-    samples, *_ = frames.values()
-    return [
-        *_files(frames, documents, has_tests=any(span.type == event.TEST for span in spans)),
-        *_unfinished(spans),
-        *_gaps(times, spans),
-        *(note.what for note in notes if note.what.startswith("sampler: ")),
-        *_columns(samples),
-    ]
-
-
-def _files(frames: dict[str, pd.DataFrame], documents: dict[str, Any], *, has_tests: bool) -> Iterator[str]:
     *_, of_tests = frames
     for name, frame in frames.items():
         if not len(frame) and (has_tests or name != of_tests):
@@ -56,6 +38,28 @@ def _files(frames: dict[str, pd.DataFrame], documents: dict[str, Any], *, has_te
     for name, document in documents.items():
         if document is None:
             yield f"{name} is missing, or is not whole"
+
+
+def of_host(samples: pd.DataFrame, times: Values, spans: Sequence[Span], notes: Sequence[Note]) -> list[str]:
+    """What is missing of a host, in sentences, the gravest first.
+
+    Args:
+        samples: Those of the host.
+        times: Their times.
+        spans: What lasted there.
+        notes: What was noted there.
+    """
+    return [
+        *_unfinished(spans),
+        *_gaps(times, spans),
+        *(note.what for note in notes if note.what.startswith("sampler: ")),
+        *_columns(samples),
+    ]
+
+
+def is_grave(said: str) -> bool:
+    """Whether something that is missing makes a run less than whole."""
+    return EMPTY not in said and not said.startswith("schedule.json")
 
 
 def _unfinished(spans: Sequence[Span]) -> Iterator[str]:
@@ -95,7 +99,7 @@ def _columns(samples: pd.DataFrame) -> Iterator[str]:
         return
     empty = [name for name in samples.columns if samples[name].isna().all()]
     if empty:
-        yield f"empty columns, which this machine could not fill: {', '.join(empty)}"
+        yield f"{EMPTY}, which this machine could not fill: {', '.join(empty)}"
 
 
 def _count(number: int, one: str, many: str) -> str:

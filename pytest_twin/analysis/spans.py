@@ -33,6 +33,7 @@ class Span(NamedTuple):
         state: ``end``, ``abort``, or ``unfinished`` where the run has no end of it.
         achieved: What a load came to, in the unit of what was asked.
         detail: The fields of its last row; ``text`` where that is no object.
+        host: Where it was, empty for pytest's own host.
     """
 
     start_s: float
@@ -44,6 +45,7 @@ class Span(NamedTuple):
     state: str
     achieved: str
     detail: Mapping[str, Any]
+    host: str = ""
 
     @property
     def is_load(self) -> bool:
@@ -59,12 +61,14 @@ class Note(NamedTuple):
         what: The text, with its fields.
         test: The test that it belongs to, empty for none.
         worker: The pytest-xdist worker, empty without.
+        host: Where it was, empty for pytest's own host.
     """
 
     at_s: float
     what: str
     test: str
     worker: str
+    host: str = ""
 
 
 class Origin(NamedTuple):
@@ -136,7 +140,7 @@ def spans(events: pd.DataFrame, since: Origin, last_s: float) -> list[Span]:
 def notes(events: pd.DataFrame, since: Origin) -> list[Note]:
     """What was noted, in the order of time."""
     return [
-        Note(at, told(fields(row["detail"])), row["test"], row["worker"])
+        Note(at, told(fields(row["detail"])), row["test"], row["worker"], row["host"])
         for at, row in _rows(events[events["event"] == event.NOTE], since)
     ]
 
@@ -177,5 +181,6 @@ def _span(begin: float, first: Mapping[str, str], end: float, last: Mapping[str,
     else:
         what = first["target"] or str(fields(first["detail"]).get("text", ""))
     return Span(
-        begin, end, first["type"], what, first["test"], first["worker"], last["event"], last["achieved"], detail
-    )
+        begin, end, first["type"], what, first["test"], first["worker"], last["event"], last["achieved"], detail,
+        first["host"],
+    )  # fmt: skip

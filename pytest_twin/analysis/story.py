@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
 from pytest_twin.analysis.attempts import Attempt, attempts
+from pytest_twin.analysis.by_host import OWN, by_host, called
 from pytest_twin.analysis.overview import LoadEnd, LoadLine, together
-from pytest_twin.analysis.shortcomings import shortcomings
-from pytest_twin.analysis.spans import UNFINISHED, Note, Span, Values, notes, origin, seconds, spans
+from pytest_twin.analysis.shortcomings import of_files, of_host
+from pytest_twin.analysis.spans import UNFINISHED, Note, Origin, Span, Values, notes, origin, seconds, spans
 from pytest_twin.model import event
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_twin.analysis.comparison import Comparison
     from pytest_twin.frames import Run
 
+T = TypeVar("T")
 OUTCOMES = ("failed", "error", "unfinished", "passed", "xpassed", "xfailed", "skipped")
 CUT = "the run ended before it did"
 PEAKS = (
@@ -37,7 +39,8 @@ class Peak(NamedTuple):
         unit: Its unit.
         value: How high.
         at_s: When, in seconds since the run began.
-        tests: The tests that were running then.
+        tests: The tests that were running on its host then.
+        host: Where it was, empty for pytest's own host.
     """
 
     column: str
@@ -45,6 +48,7 @@ class Peak(NamedTuple):
     value: float
     at_s: float
     tests: Sequence[str]
+    host: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +68,8 @@ class Story:
         profile: How much load slows which test, as profile.csv has it; nothing where no profile was made.
         shortcomings: What is missing, damaged or was dropped, in sentences.
         comparison: What came of comparing it with other runs; None where it was compared with none.
+        host: The host of which it tells, empty for pytest's own.
+        hosts: What it tells of each host, pytest's own first, where there are several; empty where there is one.
     """
 
     run: Run
@@ -78,6 +84,18 @@ class Story:
     shortcomings: Sequence[str]
     profile: Sequence[Mapping[str, str]] = ()
     comparison: Comparison | None = None
+    host: str = OWN
+    hosts: Sequence[Story] = ()
+
+    @property
+    def by_host(self) -> Sequence[Story]:
+        """What it tells of each host: samples of two hosts are not to be drawn, and not to be counted, together."""
+        return self.hosts or (self,)
+
+    def woven(self, of_host: Callable[[Story], Iterable[T]]) -> list[T]:
+        """Something of each test, found host by host, in the order of `attempts`."""
+        found = {each.host: iter(of_host(each)) for each in self.by_host}
+        return [next(found[attempt.host]) for attempt in self.attempts]
 
     @property
     def outcomes(self) -> dict[str, int]:
@@ -89,11 +107,14 @@ class Story:
     @property
     def interval_s(self) -> float | None:
         """The usual time between two samples."""
-        return float(np.median(np.diff(self.times))) if len(self.times) > 1 else None
+        steps = np.concatenate([np.diff(each.times) for each in self.by_host])
+        return float(np.median(steps)) if len(steps) else None
 
     @property
     def peaks(self) -> list[Peak]:
-        """The highest values of what gets scarce, with the tests that ran then."""
+        """The highest values of what gets scarce, with the tests that ran then; of each host its own."""
+        if self.hosts:
+            return [peak for each in self.hosts for peak in each.peaks]
         return [peak for name in PEAKS if (peak := self._peak(name)) is not None]
 
     def running(self, at_s: float) -> list[str]:
@@ -107,7 +128,7 @@ class Story:
         values = samples[name].to_numpy(dtype=float, na_value=np.nan)
         at = int(np.nanargmax(values))
         at_s = float(self.times[at])
-        return Peak(name, samples.attrs["units"].get(name, ""), float(values[at]), at_s, self.running(at_s))
+        return Peak(name, samples.attrs["units"].get(name, ""), float(values[at]), at_s, self.running(at_s), self.host)
 
 
 def tell(run: Run, names: Sequence[str], documents: Sequence[str]) -> Story:
@@ -121,18 +142,40 @@ def tell(run: Run, names: Sequence[str], documents: Sequence[str]) -> Story:
     frames = dict(zip(names, (run.samples, run.events, run.tests), strict=True))
     since = origin(list(frames.values()))
     if since is None:
-        told = shortcomings(frames, {}, np.array([]), (), ())
-        return Story(run, None, 0.0, np.array([]), (), (), (), (), Counter(), told)
-    times = seconds(run.samples, since)
+        return Story(
+            run, None, 0.0, np.array([]), (), (), (), (), Counter(), tuple(of_files(frames, {}, has_tests=False))
+        )
     last = max([0.0, *(float(seconds(frame, since).max()) for frame in frames.values() if len(frame))])
     lasting, noted = spans(run.events, since, last), notes(run.events, since)
     found = attempts(run.tests, since, lasting)
     last = max([last, *(attempt.end_s for attempt in found)])
     missing = dict(zip(documents, (run.fingerprint, run.schedule), strict=False))
-    return Story(
-        run, since.at, last, times, lasting, noted, found, _loads(lasting),
-        _skipped(run.events), shortcomings(frames, missing, times, lasting, noted),
+    of_all = list(of_files(frames, missing, has_tests=any(span.type == event.TEST for span in lasting)))
+    whole = Story(
+        run, since.at, last, seconds(run.samples, since), lasting, noted, found, (), _skipped(run.events), of_all
+    )
+    hosts = [_of_host(whole, host, own, since) for host, own in by_host(run).items()]
+    if len(hosts) == 1:
+        return replace(hosts[0], shortcomings=[*of_all, *hosts[0].shortcomings])
+    of_each = [f"{called(each.host)}: {said}" for each in hosts for said in _missing_of(each)]
+    loads = [line for each in hosts for line in each.loads]
+    return replace(whole, hosts=hosts, loads=loads, shortcomings=[*of_all, *of_each])
+
+
+def _of_host(whole: Story, host: str, own: Run, since: Origin) -> Story:
+    """What a run tells of one of its hosts, on the clock of all."""
+    times = seconds(own.samples, since)
+    lasting = [span for span in whole.spans if span.host == host]
+    noted = [note for note in whole.notes if note.host == host]
+    found = [attempt for attempt in whole.attempts if attempt.host == host]
+    return replace(
+        whole, host=host, run=own, times=times, spans=lasting, notes=noted, attempts=found, loads=_loads(lasting),
+        skipped=_skipped(own.events), shortcomings=of_host(own.samples, times, lasting, noted),
     )  # fmt: skip
+
+
+def _missing_of(host: Story) -> Sequence[str]:
+    return host.shortcomings if len(host.times) else ["no samples", *host.shortcomings]
 
 
 def _loads(spans: Sequence[Span]) -> list[LoadLine]:
@@ -143,7 +186,7 @@ def _loads(spans: Sequence[Span]) -> list[LoadLine]:
             is_cut = span.state == UNFINISHED
             fields = {"held_s": span.end_s - span.start_s, **span.detail, **({"reason": CUT} if is_cut else {})}
             is_aborted = is_cut or span.state == event.ABORT
-            ends.append(LoadEnd(span.type, span.what, span.achieved, is_aborted, fields))
+            ends.append(LoadEnd(span.type, span.what, span.achieved, is_aborted, fields, span.host))
     return together(ends)
 
 

@@ -2,19 +2,20 @@
 
 Format: "Trace Event Format" of the Chromium project. Times are microseconds since the run began. Each worker's tests
 and each kind of load are a track of complete events, phases lie within their tests (what crosses them is on a track of
-its own), notes are instant events, and what the host did are counters.
+its own), notes are instant events, and what the host did are counters. Each host has processes of its own.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import merge
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pytest_twin.analysis.attempts import Attempt
+from pytest_twin.analysis.by_host import called
 from pytest_twin.analysis.lanes import natural, packed
 from pytest_twin.analysis.panels import Panel, panels
 from pytest_twin.analysis.spans import Note, Span
@@ -22,9 +23,16 @@ from pytest_twin.analysis.story import Story
 from pytest_twin.export.nesting import Entry, nested
 from pytest_twin.model import event
 
-TESTS, LOADS, HOST = 1, 2, 3  # the processes, as the format calls the groups of tracks
-NAMES = {TESTS: "tests", LOADS: "loads", HOST: "host"}
+NAMES = ("tests", "loads", "host")  # the processes of a host, as the format calls the groups of tracks
 DIGITS = 2
+
+
+class Pids(NamedTuple):
+    """The processes of a host."""
+
+    tests: int
+    loads: int
+    host: int
 
 
 def lines(story: Story) -> Iterator[str]:
@@ -39,18 +47,35 @@ def lines(story: Story) -> Iterator[str]:
 
 def entries(story: Story) -> Iterator[Entry]:
     """What names the tracks, then all else in the order of time."""
+    names: list[Entry] = []
+    others: list[Iterable[Entry]] = []
+    for place, own in enumerate(story.by_host):
+        before = place * len(NAMES)
+        pids = Pids(before + 1, before + 2, before + 3)
+        whose = f"{called(own.host)}: " if story.hosts else ""
+        names += (_named("process_name", pid, 0, whose + name) for pid, name in zip(pids, NAMES, strict=True))
+        of_host, *streams = _of_host(own, pids)
+        names += of_host
+        others += streams
+    yield from names
+    yield from merge(*others, key=lambda entry: entry["ts"])
+
+
+def _of_host(story: Story, pids: Pids) -> Iterator[Iterable[Entry]]:
+    """What names the tracks of a host, then its slices and each of its counters, all in the order of time."""
     there: list[Attempt | Span | Note] = [*story.attempts, *story.spans, *story.notes]
     workers = sorted({each.worker for each in there}, key=natural)
     threads = {worker: place for place, worker in enumerate(workers, 1)}
     tracks = _tracks(story.spans)
-    of_tests = sorted([*_tests(story, threads), *_phases(story, threads)], key=_place)
+    of_tests = sorted([*_tests(story, threads, pids.tests), *_phases(story, threads, pids.tests)], key=_place)
     names = {tid: worker or "tests" for worker, tid in threads.items()} | dict(_apart(of_tests, threads))
-    yield from (_named("process_name", pid, 0, name) for pid, name in NAMES.items())
-    yield from (_named("thread_name", TESTS, tid, name) for tid, name in names.items())
-    yield from (_named("thread_name", LOADS, tid, name) for name, (tid, _) in tracks.items())
-    slices = sorted([*of_tests, *_loads(tracks), *_notes(story, threads)], key=_place)
-    counters = (_counters(panel, story) for panel in panels(story.run.samples, story.times))
-    yield from merge(slices, *counters, key=lambda entry: entry["ts"])
+    yield [
+        *(_named("thread_name", pids.tests, tid, name) for tid, name in names.items()),
+        *(_named("thread_name", pids.loads, tid, name) for name, (tid, _) in tracks.items()),
+    ]
+    yield sorted([*of_tests, *_loads(tracks, pids.loads), *_notes(story, threads, pids.tests)], key=_place)
+    for panel in panels(story.run.samples, story.times):
+        yield _counters(panel, story, pids.host)
 
 
 def _place(entry: Entry) -> tuple[int, int]:
@@ -82,20 +107,20 @@ def _slice(pid: int, tid: int, name: str, kind: str, start_s: float, end_s: floa
     }  # fmt: skip
 
 
-def _tests(story: Story, threads: dict[str, int]) -> Iterator[Entry]:
+def _tests(story: Story, threads: dict[str, int], pid: int) -> Iterator[Entry]:
     for each in story.attempts:
         yield _slice(
-            TESTS, threads[each.worker], each.nodeid, "test", each.start_s, each.end_s, outcome=each.outcome,
+            pid, threads[each.worker], each.nodeid, "test", each.start_s, each.end_s, outcome=each.outcome,
             attempt=each.number if each.number > 1 else None, setup_s=each.setup_s, call_s=each.call_s,
             teardown_s=each.teardown_s, cpu_s=each.cpu_s, peak_memory_MB=each.peak_memory_MB, load=each.load,
         )  # fmt: skip
 
 
-def _phases(story: Story, threads: dict[str, int]) -> Iterator[Entry]:
+def _phases(story: Story, threads: dict[str, int], pid: int) -> Iterator[Entry]:
     for span in story.spans:
         if span.type in {event.PHASE, event.GAP}:
             name = span.what or span.type
-            yield _slice(TESTS, threads[span.worker], name, span.type, span.start_s, span.end_s, state=span.state)
+            yield _slice(pid, threads[span.worker], name, span.type, span.start_s, span.end_s, state=span.state)
 
 
 def _tracks(spans: Sequence[Span]) -> dict[str, tuple[int, list[Span]]]:
@@ -109,11 +134,11 @@ def _tracks(spans: Sequence[Span]) -> dict[str, tuple[int, list[Span]]]:
     return found
 
 
-def _loads(tracks: dict[str, tuple[int, list[Span]]]) -> Iterator[Entry]:
+def _loads(tracks: dict[str, tuple[int, list[Span]]], pid: int) -> Iterator[Entry]:
     for tid, spans in tracks.values():
         for span in spans:
             yield _slice(
-                LOADS, tid, span.what or span.type, span.type, span.start_s, span.end_s, asked=span.what,
+                pid, tid, span.what or span.type, span.type, span.start_s, span.end_s, asked=span.what,
                 achieved=span.achieved, test=span.test, state=span.state, **_detail(span),
             )  # fmt: skip
 
@@ -123,15 +148,15 @@ def _detail(span: Span) -> dict[str, Any]:
     return {name: value for name, value in span.detail.items() if name not in own}
 
 
-def _notes(story: Story, threads: dict[str, int]) -> Iterator[Entry]:
+def _notes(story: Story, threads: dict[str, int], pid: int) -> Iterator[Entry]:
     for note in story.notes:
         yield {
-            "ph": "i", "s": "t", "name": note.what, "cat": "note", "ts": _us(note.at_s), "pid": TESTS,
+            "ph": "i", "s": "t", "name": note.what, "cat": "note", "ts": _us(note.at_s), "pid": pid,
             "tid": threads[note.worker], "args": {"test": note.test} if note.test else {},
         }  # fmt: skip
 
 
-def _counters(panel: Panel, story: Story) -> Iterator[Entry]:
+def _counters(panel: Panel, story: Story, pid: int) -> Iterator[Entry]:
     """The values of a panel, at the times at which one of them changes."""
     before: dict[str, float] = {}
     rows = np.round(np.stack([curve.values for curve in panel.curves], axis=1), DIGITS).tolist()
@@ -140,7 +165,7 @@ def _counters(panel: Panel, story: Story) -> Iterator[Entry]:
         values = {name: value for name, value in zip(names, row, strict=True) if value == value}  # noqa: PLR0124 - NaN
         if values and values != before:
             yield {
-                "ph": "C", "name": f"{panel.name} {panel.unit}", "ts": _us(at_s), "pid": HOST, "tid": 0, "args": values
+                "ph": "C", "name": f"{panel.name} {panel.unit}", "ts": _us(at_s), "pid": pid, "tid": 0, "args": values
             }  # fmt: skip
             before = values
 

@@ -11,6 +11,7 @@ from pytest_twin.model.table import record
 
 START, END, ABORT, SKIP, NOTE = "start", "end", "abort", "skip", "note"
 TEST, PHASE, GAP = "test", "phase", "gap"
+HOST = "host"  # the column that tells whose a row is, in every table
 
 COLUMNS = (
     TIMESTAMP,
@@ -20,7 +21,7 @@ COLUMNS = (
     Column("type", "", "`test`, `phase`, `note`, `gap`, or a load's kind (`cpu`, `memory`, `disk`).", None),
     Column("test", "", "The node id of the test it belongs to.", None),
     Column("worker", "", "The pytest-xdist worker; empty without.", None),
-    Column("host", "", "Which host it was on, where there are several; empty for pytest's own.", None),
+    Column(HOST, "", "Which host it was on, where there are several; empty for pytest's own.", None),
     Column("target", "", "What was asked, as it was written.", None),
     Column("achieved", "", "What was really there, in the unit of the target.", None),
     Column("detail", "", "Text, or one JSON object.", None),

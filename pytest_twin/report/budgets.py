@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_twin.analysis.by_host import on_host
 from pytest_twin.report.marking import html, identity, joined
 from pytest_twin.report.wording import KEPT
 
@@ -19,7 +20,8 @@ def budgets_part(story: Story) -> Markup:
     """The tests that were over their budget, or of which that could not be told."""
     found = [attempt for attempt in story.attempts if attempt.budget not in {"", KEPT}]
     rows = joined(
-        html("<tr><td>{}</td><td>{}</td></tr>", identity(attempt.nodeid), attempt.budget) for attempt in found[:MOST]
+        html("<tr><td>{}{}</td><td>{}</td></tr>", identity(attempt.nodeid), on_host(attempt.host), attempt.budget)
+        for attempt in found[:MOST]
     )
     more = html("<p>… and {} more in tests.csv</p>", f"{len(found) - MOST:,}") if len(found) > MOST else ""
     if not found:

@@ -35,15 +35,31 @@ def details_part(story: Story, which: dict[int, str]) -> Markup:
     left_out = html(
         "<p>The first {} of {}; the others are in the table above and in tests.csv.</p>", MOST, f"{there:,}"
     )
-    drawn = [panel for panel in panels(story.run.samples, story.times) if panel.name in DRAWN]
-    articles = joined(_article(story, story.attempts[place], name, drawn) for place, name in which.items())
+    hosts = {own.host: (own, _drawn(own)) for own in story.by_host}
+    chosen = [(story.attempts[place], name) for place, name in which.items()]
+    articles = joined(
+        _article(*hosts[attempt.host], attempt, name, list(hosts).index(attempt.host)) for attempt, name in chosen
+    )
     return html('{}<div class="details">{}</div>', left_out if there > MOST else Markup(""), articles)
 
 
-def _article(story: Story, attempt: Attempt, name: str, drawn: list[Panel]) -> Markup:
+def _drawn(story: Story) -> list[Panel]:
+    return [panel for panel in panels(story.run.samples, story.times) if panel.name in DRAWN]
+
+
+def _article(story: Story, drawn: list[Panel], attempt: Attempt, name: str, chart: int) -> Markup:
+    """The part of a test.
+
+    Args:
+        story: That of its host.
+        drawn: The panels of it.
+        attempt: The test.
+        name: The id of the part.
+        chart: Which of the charts of the timeline has the test.
+    """
     show = html(
-        '<button type="button" data-show="{} {}">Show in the timeline</button>',
-        f"{attempt.start_s:.3f}", f"{attempt.end_s:.3f}",
+        '<button type="button" data-show="{} {} {}">Show in the timeline</button>',
+        f"{attempt.start_s:.3f}", f"{attempt.end_s:.3f}", chart,
     )  # fmt: skip
     return html(
         '<article id="{}"><div class="top">{}<h3>{}</h3>{}</div>{}<div class="pair">{}</div>{}</article>',
@@ -63,6 +79,7 @@ def _figures(attempt: Attempt) -> Iterator[tuple[str, str | None]]:
     yield "written", size(attempt.written_MB) if attempt.written_MB else None
     yield "under load", attempt.load or None
     yield "budget", attempt.budget or None
+    yield "host", attempt.host or None
     yield "worker", attempt.worker or None
     yield "attempt", str(attempt.number) if attempt.number > 1 else None
     yield "files", attempt.folder or None

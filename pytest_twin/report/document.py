@@ -45,7 +45,7 @@ RUN = {
     "duration_s": Field(
         NUMBER, "From there to the last thing that was recorded.", lambda story: round(story.duration_s, 4)
     ),
-    "samples": Field(WHOLE, "Rows of system_metrics_dataset.csv.", lambda story: len(story.times)),
+    "samples": Field(WHOLE, "Rows of system_metrics_dataset.csv, of all hosts.", lambda story: len(story.times)),
     "interval_s": Field(
         NUMBER, "The usual time between two of them.", lambda story: _rounded(story.interval_s), can_miss=True
     ),
@@ -70,6 +70,7 @@ TOTALS = {
     ),
 }  # fmt: skip
 LOAD: Mapping[str, Field] = {
+    "host": Field(TEXT, "Where it was; empty for pytest's own host.", lambda line: line.host),
     "type": Field(TEXT, "Its kind.", lambda line: line.type),
     "asked": Field(TEXT, "What was asked, as it was written.", lambda line: line.target),
     "achieved": Field(
@@ -85,13 +86,14 @@ LOAD: Mapping[str, Field] = {
     ),
 }
 PEAK: Mapping[str, Field] = {
+    "host": Field(TEXT, "Where it was; empty for pytest's own host.", lambda peak: peak.host),
     "column": Field(TEXT, "A column of system_metrics_dataset.csv.", lambda peak: peak.column),
     "unit": Field(TEXT, "Its unit.", lambda peak: peak.unit),
-    "value": Field(NUMBER, "The highest value.", lambda peak: peak.value),
+    "value": Field(NUMBER, "The highest value there.", lambda peak: peak.value),
     "elapsed_s": Field(NUMBER, "When, in seconds since the run began.", lambda peak: round(peak.at_s, 4)),
     "tests": Field(
         "array",
-        "Tests that ran then, some of them.",
+        "Tests that ran there then, some of them.",
         lambda peak: list(peak.tests[:MOST_RUNNING]),
         more={"items": {"type": TEXT}},
     ),
@@ -116,6 +118,7 @@ def document(story: Story) -> dict[str, Any]:
         "peaks": [_object(PEAK, peak) for peak in story.peaks],
         "missing": list(story.shortcomings),
         "fingerprint": story.run.fingerprint,
+        "hosts": story.run.hosts,
         "schedule": story.run.schedule,
     }
 
@@ -142,6 +145,7 @@ def schema() -> dict[str, Any]:
                 "peaks": {"type": "array", "items": _fields(PEAK)},
                 "missing": {"type": "array", "items": {"type": TEXT}, "description": "What is missing or damaged."},
                 "fingerprint": {"type": ["object", "null"], "description": "fingerprint.json."},
+                "hosts": {"type": "object", "description": "hosts.json: the other hosts, by name."},
                 "schedule": {"type": ["object", "null"], "description": "schedule.json."},
             }
         ),

@@ -11,17 +11,19 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 import pytest_twin
+from pytest_twin.analysis.by_host import called
 from pytest_twin.analysis.comparison import Comparison
 from pytest_twin.analysis.story import Story
 from pytest_twin.report import budgets, curves, details, parts, tests_table
 from pytest_twin.report.comparison.html import TABLE, section
 from pytest_twin.report.comparison.words import opening
+from pytest_twin.report.each_host import each_host
 from pytest_twin.report.marking import data, html, joined
 from pytest_twin.report.timeline import Lanes, still, timeline
 from pytest_twin.report.wording import budgets_in_short, verdict
 
 ASSETS = Path(__file__).parent / "assets"
-SCRIPTS = ("data.js", "timeline.js", "table.js", "sort.js")
+SCRIPTS = ("data.js", "chart.js", "timeline.js", "table.js", "sort.js")
 
 
 class Part(NamedTuple):
@@ -35,12 +37,12 @@ class Part(NamedTuple):
 
 def page(story: Story) -> str:
     """The page of a run."""
-    lanes = Lanes(story)
+    lanes = {each.host: Lanes(each) for each in story.by_host}
     which = details.wanted(story)
     outcomes = list(dict.fromkeys(attempt.outcome for attempt in story.attempts))
-    tests = tests_table.table_data(story, lanes.of_tests, which)
+    tests = tests_table.table_data(story, story.woven(lambda own: lanes[own.host].of_tests), which)
     tests["outcome"] = [outcomes.index(attempt.outcome) for attempt in story.attempts]
-    document = {"timeline": timeline(story, lanes), "outcomes": outcomes, "tests": tests}
+    document = {"timeline": timeline(story, list(lanes.values())), "outcomes": outcomes, "tests": tests}
     found = list(_parts(story, which))
     scripts = [_plotly(), "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS)]
     return str(
@@ -65,8 +67,7 @@ def page(story: Story) -> str:
 
 def _parts(story: Story, which: dict[int, str]) -> Iterator[Part]:
     if story.began is not None:
-        quiet = ", ".join(f"{name.lower()}: 0 throughout" for name in still(story))
-        yield Part("timeline", "Timeline", "", html("{}{}", Markup(TIMELINE), _soft(quiet)))  # noqa: S704 - a constant
+        yield Part("timeline", "Timeline", "", _timeline(story))
     if story.comparison is not None:
         yield Part("compared", "Comparison", "", _compared(story.comparison))
     if story.attempts:
@@ -83,9 +84,23 @@ def _parts(story: Story, which: dict[int, str]) -> Iterator[Part]:
         yield Part("loads", "Loads", "What was asked, and what was really there.", parts.loads_part(story))
     if len(story.times):
         said = "How often which value was there, of the columns that change."
-        yield Part("spread", "Distributions", said, parts.spread_part(story))
-    yield Part("machine", "Machine", "", parts.machine_part(story))
+        yield Part("spread", "Distributions", said, each_host(story, parts.spread_part))
+    yield Part("machine", "Machine", "", each_host(story, parts.machine_part))
     yield Part("missing", "Missing", "", parts.missing_part(story))
+
+
+def _timeline(story: Story) -> Markup:
+    """The charts of all hosts, which are zoomed together."""
+
+    def chart(own: Story) -> Markup:
+        place = story.by_host.index(own)
+        whose = f"{called(own.host)}, its" if story.hosts else "the host, the"
+        quiet = ", ".join(f"{name.lower()}: 0 throughout" for name in still(own))
+        if story.hosts and not len(own.times):
+            quiet = "no samples"
+        return html(CHART, f"-{place + 1}" if place else "", whose, _soft(quiet))
+
+    return html("{}{}", Markup(ZOOM), each_host(story, chart))  # noqa: S704 - a constant
 
 
 def _compared(comparison: Comparison) -> Markup:
@@ -118,7 +133,7 @@ def _policy(scripts: list[str]) -> str:
     return f"default-src 'none'; script-src {allowed}; {rest}"
 
 
-TIMELINE = """<div class="tools" role="group" aria-label="Zoom">
+ZOOM = """<div class="tools" role="group" aria-label="Zoom">
 <button type="button" data-zoom="in" aria-label="Zoom in">+</button>
 <button type="button" data-zoom="out" aria-label="Zoom out">−</button>
 <button type="button" data-zoom="left" aria-label="Earlier">←</button>
@@ -127,10 +142,10 @@ TIMELINE = """<div class="tools" role="group" aria-label="Zoom">
 <span class="small soft mouse">Drag to zoom, double-click for the whole run.
 Keys: arrows, + and −, Page Up and Down, Home.</span>
 <span class="small soft touch">Tap for what ran at a moment.</span></div>
-<div class="chart" id="timeline-chart" tabindex="0" role="group"
-aria-label="Timeline of the host, the tests and the loads; arrow keys move the cursor">
-<div class="plot"></div><div class="cursor"></div><div class="readout" aria-live="polite"></div></div>
 <noscript><p>The timeline needs JavaScript; the same figures are in system_metrics_dataset.csv.</p></noscript>"""  # noqa: RUF001
+CHART = """<div class="chart" id="timeline-chart{}" tabindex="0" role="group"
+aria-label="Timeline of {} tests and the loads; arrow keys move the cursor">
+<div class="plot"></div><div class="cursor"></div><div class="readout" aria-live="polite"></div></div>{}"""
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy}">

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from pytest_twin.analysis.attempts import Attempt, heaviest, slowest
+from pytest_twin.analysis.by_host import called, on_host
 from pytest_twin.analysis.story import Story
 from pytest_twin.model.table import visible
 from pytest_twin.report.comparison import markdown as comparison
@@ -16,7 +17,7 @@ from pytest_twin.report.wording import (
     count,
     cut,
     lasting,
-    machine_in_short,
+    machines_in_short,
     number,
     size,
     verdict,
@@ -39,11 +40,11 @@ def said(text: str) -> str:
 def _parts(story: Story) -> Iterator[Iterable[str]]:
     yield [f"## pytest-twin: {verdict(story)}", ""]
     yield _facts(story)
-    yield _tests("Did not pass", [attempt for attempt in story.attempts if attempt.is_bad], MOST_BAD)
+    yield _tests("Did not pass", [attempt for attempt in story.attempts if attempt.is_bad], MOST_BAD, story)
     if story.comparison is not None:
         yield [*comparison.lines(story.comparison, "### Compared: ", MOST_BAD), ""]
-    yield _tests("Slowest", slowest(story.attempts, MOST), MOST)
-    yield _tests("Heaviest, by CPU time", heaviest(story.attempts, MOST), MOST)
+    yield _tests("Slowest", slowest(story.attempts, MOST), MOST, story)
+    yield _tests("Heaviest, by CPU time", heaviest(story.attempts, MOST), MOST, story)
     yield _budgets(story)
     yield _profile(story)
     yield _loads(story)
@@ -56,20 +57,25 @@ def _facts(story: Story) -> list[str]:
     when = [] if story.began is None else [f"{story.began:%Y-%m-%d %H:%M:%S} UTC", lasting(story.duration_s)]
     interval = f" every {story.interval_s:.2g} s" if story.interval_s else ""
     samples = f"{count(len(story.times), 'sample')}{interval}"
-    return [said(" · ".join([*when, samples, *machine_in_short(story.run.fingerprint)])), ""]
+    return [said(" · ".join([*when, samples, *machines_in_short(story)])), ""]
 
 
-def _tests(heading: str, found: Sequence[Attempt], most: int) -> Iterator[str]:
+def _host(story: Story, said: str) -> list[str]:
+    """A cell for the host; none where there is one host."""
+    return [said] if story.hosts else []
+
+
+def _tests(heading: str, found: Sequence[Attempt], most: int, story: Story) -> Iterator[str]:
     if not found:
         return
     yield from (f"### {heading}", "")
-    yield from _table("test", "outcome", "took", "CPU time", "peak memory", "under load")
+    yield from _table("test", *_host(story, "host"), "outcome", "took", "CPU time", "peak memory", "under load")
     for attempt in found[:most]:
         figures = (
             attempt.outcome, lasting(attempt.duration_s), lasting(attempt.cpu_s), size(attempt.peak_memory_MB),
             attempt.load,
         )  # fmt: skip
-        yield _row(cut(attempt.nodeid), *figures)
+        yield _row(cut(attempt.nodeid), *_host(story, called(attempt.host)), *figures)
     yield from _more(len(found) - most, "tests.csv")
 
 
@@ -79,7 +85,7 @@ def _budgets(story: Story) -> Iterator[str]:
         yield from ("### Budgets", "", kept, "")
     if broken:
         yield from _table("test", "over, or not told")
-        yield from (_row(cut(attempt.nodeid), attempt.budget) for attempt in broken[:MOST_BAD])
+        yield from (_row(cut(attempt.nodeid) + on_host(attempt.host), attempt.budget) for attempt in broken[:MOST_BAD])
         yield from _more(len(broken) - MOST_BAD, "tests.csv")
 
 
@@ -108,10 +114,11 @@ def _at_most(curve: Curve) -> tuple[str, str]:
 def _loads(story: Story) -> Iterator[str]:
     if story.loads:
         yield from ("### Loads", "")
-        yield from _table("load", "asked", "achieved", "times", "held", "trouble")
+        yield from _table(*_host(story, "host"), "load", "asked", "achieved", "times", "held", "trouble")
     for line in story.loads[:MOST_LOADS]:
         answers, troubles = (", ".join(each[:MOST_ANSWERS]) for each in (line.achieved, line.troubles))
-        yield _row(line.type, cut(line.target), answers, f"{line.times:,}", lasting(line.held_s), troubles)
+        figures = cut(line.target), answers, f"{line.times:,}", lasting(line.held_s), troubles
+        yield _row(*_host(story, called(line.host)), line.type, *figures)
     if story.loads:
         yield from _more(len(story.loads) - MOST_LOADS, "annotations.csv")
     if story.skipped:
@@ -125,11 +132,12 @@ def _peaks(story: Story) -> Iterator[str]:
     peaks = story.peaks
     if peaks:
         yield from ("### Peaks", "")
-        yield from _table("column", "highest", "at", "while")
+        yield from _table(*_host(story, "host"), "column", "highest", "at", "while")
     for peak in peaks:
         running = cut(peak.tests[0]) if peak.tests else ""
         more = f" and {len(peak.tests) - 1} more" if len(peak.tests) > 1 else ""
-        yield _row(peak.column, f"{number(peak.value)} {peak.unit}".strip(), f"+{lasting(peak.at_s)}", running + more)
+        figures = f"{number(peak.value)} {peak.unit}".strip(), f"+{lasting(peak.at_s)}", running + more
+        yield _row(*_host(story, called(peak.host)), peak.column, *figures)
     if peaks:
         yield ""
 

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from pytest_twin.analysis.by_host import called
 from pytest_twin.analysis.overview import LoadLine
+from pytest_twin.analysis.shortcomings import is_grave
 from pytest_twin.analysis.spread import Distribution, correlations, distributions
 from pytest_twin.analysis.story import Story
 from pytest_twin.report.drawing import bars
 from pytest_twin.report.marking import html, joined
-from pytest_twin.report.wording import NOTHING, count, lasting, machine_in_short, number, size, verdict
+from pytest_twin.report.wording import NOTHING, count, lasting, machines_in_short, number, size, verdict
 
 MOST_ANSWERS = 3
 AMOUNT, CORES = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z%/]*)$"), "cores"  # as which workers are counted
@@ -33,7 +35,7 @@ def heading(story: Story) -> Markup:
     facts = [
         *when,
         *([lasting(story.duration_s)] if story.duration_s else []),
-        *machine_in_short(story.run.fingerprint),
+        *machines_in_short(story),
     ]
     tiles = joined(
         html('<div class="tile"><dt>{}</dt><dd>{}</dd><div class="note">{}</div></div>', name, value, note)
@@ -53,7 +55,7 @@ def _tiles(story: Story) -> Iterator[tuple[str, str, str]]:
             lasting(sum(known)),
             f"{sum(known) / max(story.duration_s, 1e-9):.1f} CPUs busy on average",
         )
-    peaks = {peak.column: peak for peak in story.peaks}
+    peaks = {peak.column: peak for peak in sorted(story.peaks, key=lambda peak: peak.value)}  # of all hosts the highest
     heaviest = max(
         (attempt for attempt in story.attempts if attempt.peak_memory_MB),
         key=lambda each: each.peak_memory_MB or 0,
@@ -63,7 +65,8 @@ def _tiles(story: Story) -> Iterator[tuple[str, str, str]]:
         yield "Test peak memory", size(heaviest.peak_memory_MB), f"{heaviest.nodeid.rpartition('::')[2]:.60}"
     for name, word in WORDS.items():
         if name in peaks:
-            yield word, f"{number(peaks[name].value)} %", f"at +{lasting(peaks[name].at_s)}"
+            on = f" on {called(peaks[name].host)}" if story.hosts else ""
+            yield word, f"{number(peaks[name].value)} %", f"at +{lasting(peaks[name].at_s)}{on}"
     if story.loads or story.skipped:
         times = sum(line.times for line in story.loads)
         troubled = sum(bool(line.troubles) for line in story.loads)
@@ -85,7 +88,7 @@ def notices(story: Story) -> Markup:
     if story.comparison is not None and (broken := story.comparison.broken):
         link = html('<a href="#compared">{} broken</a>', count(len(broken), "limit"))
         said.append(html("{}, compared with {}", link, story.comparison.names[0]))
-    grave = [each for each in story.shortcomings if not each.startswith(("empty columns", "schedule.json"))]
+    grave = [each for each in story.shortcomings if is_grave(each)]
     if grave:
         more = html(' <a href="#missing">and {} more</a>', len(grave) - 1) if len(grave) > 1 else Markup("")
         said.append(html("Not whole: {}{}", f"{grave[0]:.300}", more))
@@ -94,27 +97,29 @@ def notices(story: Story) -> Markup:
 
 def loads_part(story: Story) -> Markup:
     """What was asked, and what was there."""
-    rows = joined(map(_load_row, story.loads))
+    several = len(story.hosts) > 0
+    rows = joined(_load_row(line, several=several) for line in story.loads)
     missing = ", ".join(f"{many} {kind}" for kind, many in story.skipped.items())
     said = html("<p>Not reached before the end: {}.</p>", missing) if missing else Markup("")
     if not story.loads:
         return said or html('<p class="soft">No load was applied in this run.</p>')
     return html(
-        '<div class="scroll"><table><thead><tr><th scope="col">Load</th><th scope="col">Asked</th>'
+        '<div class="scroll"><table><thead><tr>{}<th scope="col">Load</th><th scope="col">Asked</th>'
         '<th scope="col">Achieved</th><th scope="col"><span class="small">lowest, of what was asked</span></th>'
         '<th scope="col" class="number">Times</th><th scope="col" class="number">Held</th><th scope="col">Trouble</th>'
         "</tr></thead><tbody>{}</tbody></table></div>{}",
-        rows, said,
+        html('<th scope="col">Host</th>') if several else Markup(""), rows, said,
     )  # fmt: skip
 
 
-def _load_row(line: LoadLine) -> Markup:
+def _load_row(line: LoadLine, *, several: bool) -> Markup:
     answers = ", ".join(line.achieved[:MOST_ANSWERS]) + (" …" if len(line.achieved) > MOST_ANSWERS else "")
     trouble = joined(html("<div>{}</div>", each) for each in line.troubles[:MOST_ANSWERS])
+    host = html("<td>{}</td>", called(line.host)) if several else Markup("")
     return html(
-        '<tr><td>{}</td><td><span class="id">{}</span></td><td>{}</td><td>{}</td>'
+        '<tr>{}<td>{}</td><td><span class="id">{}</span></td><td>{}</td><td>{}</td>'
         '<td class="number">{}</td><td class="number">{}</td><td>{}</td></tr>',
-        line.type, line.target or NOTHING, answers or "not told", _meter(line), f"{line.times:,}",
+        host, line.type, line.target or NOTHING, answers or "not told", _meter(line), f"{line.times:,}",
         lasting(line.held_s), trouble,
     )  # fmt: skip
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
+from pytest_twin.analysis.by_host import on_host
+
 Row = Mapping[str, str]
 LAST = "9"  # where those are that have no rank
 
@@ -42,8 +44,7 @@ def ranked(rows: Sequence[Row]) -> Iterator[tuple[str, list[Curve]]]:
 
 def _test_of(row: Row) -> str:
     """The test that a row is of, with its host where there are several."""
-    nodeid, host = row.get("nodeid", ""), row.get("host", "")
-    return f"{nodeid} on {host}" if host else nodeid
+    return row.get("nodeid", "") + on_host(row.get("host", ""))
 
 
 def number(cell: str | None) -> float | None:

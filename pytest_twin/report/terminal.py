@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pytest_twin.analysis.by_host import on_host
 from pytest_twin.analysis.overview import heaviest, loads, skipped
 from pytest_twin.report.profile_table import profile_lines
 from pytest_twin.run_folder import ANNOTATIONS, DATASET, PROFILE, TESTS, RunFolder
@@ -44,7 +45,8 @@ def summary(folder: RunFolder, sampled: Sampled, dropped: int, near: Path) -> It
         yield f"{'load':<{kind}}{'asked':<{asked}}{'times':>5}{'held':>10}  achieved"
     for line in found[:MOST_LOADS]:
         answers = ", ".join(line.achieved[:MOST_ANSWERS]) + (" …" if len(line.achieved) > MOST_ANSWERS else "")
-        yield f"{line.type:<{kind}}{line.target:<{asked}}{line.times:>5}{line.held_s:>8.1f} s  {answers}"
+        figures = f"{line.target:<{asked}}{line.times:>5}{line.held_s:>8.1f} s  {answers}"
+        yield f"{line.type:<{kind}}{figures}{on_host(line.host)}"
         yield from (f"        {trouble}" for trouble in line.troubles[:MOST_ANSWERS])
     if len(found) > MOST_LOADS:
         yield f"… and {len(found) - MOST_LOADS} more in {ANNOTATIONS}"

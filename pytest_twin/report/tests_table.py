@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from pytest_twin.analysis.attempts import small_curves
+from pytest_twin.analysis.by_host import called
 from pytest_twin.analysis.spans import Values
 from pytest_twin.analysis.story import Story
 from pytest_twin.report.marking import html, joined
@@ -29,6 +31,7 @@ class Column(NamedTuple):
 COLUMNS = (
     Column("nodeid", "Test", "nodeid"),
     Column("outcome", "Outcome", "outcome"),
+    Column("on", "Host", "on"),
     Column("worker", "Worker", "worker"),
     Column("start", "Began", "start", is_number=True),
     Column("duration", "Took", "duration", is_number=True),
@@ -49,9 +52,11 @@ def table_data(story: Story, lanes: Sequence[int], details: Mapping[int, str]) -
     """The figures of the tests, a list for each column."""
     found = story.attempts
     own, host, scale = _curves(story)
+    hosts = {"on": [called(attempt.host) for attempt in found]} if story.hosts else {}
     return {
         "nodeid": [attempt.nodeid[:LONGEST_ID] for attempt in found],
         "attempt": [attempt.number for attempt in found],
+        **hosts,
         "worker": [attempt.worker or None for attempt in found],
         "start": [round(attempt.start_s, 3) for attempt in found],
         "duration": [round(attempt.duration_s, 4) for attempt in found],
@@ -119,14 +124,19 @@ def _is_used(name: str, story: Story) -> bool:
     }
     if name == "curve":
         return len(story.times) > 0
+    if name == "on":
+        return len(story.hosts) > 0
     return name not in needed or any(getattr(attempt, needed[name]) for attempt in story.attempts)
 
 
 def _curves(story: Story) -> tuple[list[list[float]], list[list[float]], float]:
     """The small curves of the tests' own CPU and the host's, and the value at their upper edge."""
-    columns = [_column(story, name) for name in ("tests_cpu_percent", "cpu_percent")]
-    own, host = (small_curves(story.attempts, story.times, values) for values in columns)
+    own, host = (story.woven(partial(_curves_of, column=name)) for name in ("tests_cpu_percent", "cpu_percent"))
     return own, host, max((max(points) for points in (*own, *host) if points), default=1.0) or 1.0
+
+
+def _curves_of(story: Story, column: str) -> list[list[float]]:
+    return small_curves(story.attempts, story.times, _column(story, column))
 
 
 def _column(story: Story, name: str) -> Values:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pytest_twin.analysis.by_host import called
 from pytest_twin.analysis.lanes import natural, packed
 from pytest_twin.analysis.levels import gaps, levels
 from pytest_twin.analysis.panels import Panel, panels
@@ -44,20 +45,33 @@ class Lanes:
         self.names += [name, *[""] * max(lanes)]
 
 
-def timeline(story: Story, lanes: Lanes) -> dict[str, Any] | None:
-    """What the page draws; None where there is nothing."""
+def timeline(story: Story, lanes: Sequence[Lanes]) -> dict[str, Any] | None:
+    """What the page draws, a chart for each host on one axis of time; None where there is nothing.
+
+    Args:
+        story: What a run tells.
+        lanes: Those of each of its hosts.
+    """
     if story.began is None:
         return None
-    times = story.times
-    breaks = gaps(times)
-    whole = _interrupted(times, times, breaks)
-    found = [_panel(panel, whole, breaks, times) for panel in moving(story)]
     return {
         "epoch": story.began.timestamp() * 1000,
         "duration": round(story.duration_s, 3),
+        "hosts": [_chart(each, its) for each, its in zip(story.by_host, lanes, strict=True)],
+    }
+
+
+def _chart(story: Story, lanes: Lanes) -> dict[str, Any]:
+    times = story.times
+    breaks = gaps(times)
+    since_ms = int(times[0] * 1000) if len(times) else 0  # of runs that were merged one may be months after another
+    whole = _interrupted(times, times, breaks) - since_ms / 1000
+    return {
+        "name": called(story.host),
         "interval": (story.interval_s or 0.0) * 1000,
+        "since": since_ms,
         "all": _times(whole),
-        "panels": found,
+        "panels": [_panel(panel, whole, breaks, times) for panel in moving(story)],
         "lanes": lanes.names,
         "bands": [_band(span, lane) for span, lane in lanes.bands[:MOST_BANDS]],
     }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_twin.analysis.story import Story
+if TYPE_CHECKING:
+    from pytest_twin.analysis.story import Story
 
 KEPT = "ok"  # as tests.csv says of a budget
 LONGEST = 160  # characters of a test's id
@@ -26,13 +27,18 @@ def verdict(story: Story) -> str:
 
 def attempts_in_short(story: Story) -> str:
     """How many tests there were, and how often they ran where that was more than once."""
-    tests = count(len({attempt.nodeid for attempt in story.attempts}), "test")
+    tests = count(len(_different(story)), "test")
     return f"{tests} in {len(story.attempts):,} attempts" if is_repeated(story) else tests
 
 
 def is_repeated(story: Story) -> bool:
     """Whether some test ran more than once."""
-    return len({attempt.nodeid for attempt in story.attempts}) < len(story.attempts)
+    return len(_different(story)) < len(story.attempts)
+
+
+def _different(story: Story) -> set[tuple[str, str]]:
+    """The tests, each once; on another host it is another test."""
+    return {(attempt.host, attempt.nodeid) for attempt in story.attempts}
 
 
 def budgets_in_short(story: Story) -> str:
@@ -48,6 +54,11 @@ def machine_in_short(fingerprint: Mapping[str, Any] | None) -> list[str]:
     told = [cpu.get("model"), count(cpu["logical"], "CPU") if isinstance(cpu.get("logical"), int) else None]
     told += [f"{memory['total_GB']:.1f} GiB" if isinstance(memory.get("total_GB"), int | float) else None]
     return [str(fact) for fact in (*told, system.get("name") or system.get("system")) if fact]
+
+
+def machines_in_short(story: Story) -> list[str]:
+    """The machine in a few facts, or where there are several, how many."""
+    return [count(len(story.hosts), "host")] if story.hosts else machine_in_short(story.run.fingerprint)
 
 
 def lasting(seconds: float | None) -> str:

@@ -43,7 +43,7 @@ def at_speeds(seed, speeds, slower=1.0, tests=20):
 
 def compared(before, after, limits=(), machines=(LAPTOP, LAPTOP)):
     sides = zip(("old", "new"), (before, after), machines, strict=True)
-    return compare(*(Side(name, runs, [machine] * len(runs)) for name, runs, machine in sides), limits)
+    return compare(*(Side(name, runs, [{"": machine}] * len(runs)) for name, runs, machine in sides), limits)
 
 
 def verdicts(comparison, test="t0"):
@@ -163,6 +163,12 @@ def test_runs_with_nothing_in_common_cannot_be_compared():
     with pytest.raises(IncomparableError) as caught:
         compared([run({"a": 1})], [run({"b": 1})])
     assert str(caught.value) == "no test passed both in old and in new: nothing can be compared"
+
+
+def test_a_series_is_of_one_host():
+    runs = [pd.concat([run({"a": 0.1}), run({"a": far}).assign(host="far")]) for far in (0.5, 0.7)]
+    found = series(runs)
+    assert (found["cpu_seconds a"], found["cpu_seconds a on far"]) == ([0.1, 0.1], [0.5, 0.7])
 
 
 def test_a_history_has_a_value_for_each_run_and_only_tests_that_passed_in_all():

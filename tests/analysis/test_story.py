@@ -76,7 +76,7 @@ def test_a_whole_run_lacks_nothing(tmp_path):
 
 def test_missing_files_gaps_and_open_ends_are_told(tmp_path):
     made = MadeRun(tmp_path).sampled(2).happened(0.5, START, "cpu", id="l1", target="2")
-    made.samples = [row for row in made.samples if not 0.5 < float(row["elapsed_s"]) < 1.9]
+    made.samples[""] = [row for row in made.samples[""] if not 0.5 < float(row["elapsed_s"]) < 1.9]
     made.happened(0.6, START, GAP, id="g1", detail="stopped").happened(1.8, END, GAP, id="g1")
     made.happened(0.2, START, TEST, id="t1", test="t.py::test_a").happened(
         0.3, NOTE, NOTE, detail="sampler: 2 rows dropped"

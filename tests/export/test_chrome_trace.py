@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
-from made_runs import MadeRun, busy_run
+from made_runs import MadeRun, busy_run, run_of_two_hosts
 
 from pytest_twin.export.chrome_trace import lines
 from pytest_twin.export.nesting import ROUNDED_US, nested
@@ -121,6 +121,28 @@ def test_nothing_crosses_on_any_track_and_nothing_is_cut_by_more_than_its_ends_w
         entry["tid"] = track
     assert crossing(entries) == []
     assert all(0 <= was - entry["dur"] <= 2 * ROUNDED_US for was, entry in zip(before, entries, strict=True))
+
+
+def test_each_host_has_processes_of_its_own_which_name_it(tmp_path):
+    found = trace(run_of_two_hosts(tmp_path))
+    names = {entry["pid"]: entry["args"]["name"] for entry in found if entry["name"] == "process_name"}
+    assert sorted(names.values()) == [
+        "far: host", "far: loads", "far: tests", "pytest's host: host", "pytest's host: loads", "pytest's host: tests",
+    ]  # fmt: skip
+    slices = {(names[entry["pid"]], entry["name"]) for entry in of_kind(found, "X")}
+    assert slices == {
+        ("pytest's host: tests", "t.py::test_here"),
+        ("pytest's host: tests", "t.py::test_both"),
+        ("pytest's host: loads", "2"),
+        ("far: tests", "t.py::test_both"),
+        ("far: tests", "t.py::test_there"),
+        ("far: loads", "2"),
+    }
+    memory = [(names[entry["pid"]], entry["args"]["memory"]) for entry in found if entry["name"] == "Memory %"]
+    assert {value for name, value in memory if name == "pytest's host: host"} == {30.0}
+    assert all(value >= 60 for name, value in memory if name == "far: host")
+    timed = [entry["ts"] for entry in found if entry["ph"] != "M"]
+    assert timed == sorted(timed)
 
 
 def test_every_entry_has_what_the_format_asks_of_its_kind(tmp_path):

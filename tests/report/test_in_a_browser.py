@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from made_runs import MadeRun, busy_run
+from made_runs import MadeRun, busy_run, run_of_two_hosts
 from saved_runs import made, weighed
 
 from pytest_twin.report.html import page
@@ -351,3 +351,60 @@ def test_nothing_is_wider_than_the_paper(browser, many):
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
     assert wide <= 700
     assert cut == []
+
+
+@pytest.fixture
+def two_hosts(browser, tmp_path):
+    """The report of a run of two hosts."""
+    path = tmp_path / "report.html"
+    path.write_text(page(run_of_two_hosts(tmp_path).story()), encoding="utf-8")
+    shown = Page(browser).open(path)
+    yield shown
+    assert shown.troubles == []
+
+
+CHARTS = ["#timeline-chart", "#timeline-chart-2"]
+
+
+def test_the_charts_of_all_hosts_are_zoomed_together_and_have_their_times_below_each_other(two_hosts):
+    def views():
+        return [[two_hosts.one(chart).get_attribute(f"data-{side}") for side in ("from", "to")] for chart in CHARTS]
+
+    two_hosts.one("[data-zoom=in]").click()
+    assert views()[0] == views()[1] != ["0.000", "5.900"]
+    two_hosts.press("#timeline-chart-2", webdriver.Keys.HOME)
+    assert views() == [["0.000", "5.900"]] * 2
+    lefts = [two_hosts.one(f"{chart} .cartesianlayer .bg, {chart} .bglayer .bg").rect["x"] for chart in CHARTS]
+    assert lefts[0] == lefts[1]
+
+
+def test_pointing_at_a_host_tells_of_its_own_tests_and_samples_and_marks_the_moment_in_all(two_hosts):
+    box = two_hosts.one("#timeline-chart-2 .plot")
+    two_hosts.run("arguments[0].scrollIntoView({ block: 'center' })", box)
+    middle = round(84 + 0.3 * (box.rect["width"] - 98) - box.rect["width"] / 2)
+    two_hosts.pointer().move_to_element_with_offset(box, middle, 0).perform()
+    told = two_hosts.one("#timeline-chart-2 .readout").text
+    assert "test_both passed, 3.00 s" in told.replace("\n", " ")
+    assert "tests 60.0" in told
+    assert "test_here" not in told
+    assert not two_hosts.one("#timeline-chart .readout").is_displayed()
+    assert all(two_hosts.one(f"{chart} .cursor").is_displayed() for chart in CHARTS)
+
+
+def test_a_test_of_another_host_is_shown_in_the_chart_of_that_host(two_hosts):
+    two_hosts.one("#tests-search").send_keys("far both")
+    assert two_hosts.names == ["test_both"]
+    two_hosts.one("#tests-table tbody td.c-show button").click()
+    assert two_hosts.run("return document.activeElement.id") == "timeline-chart-2"
+    assert "tests 60.0" in two_hosts.one("#timeline-chart-2 .readout").text
+    two_hosts.one("#tests-search").clear()
+    two_hosts.one("#tests-table th[data-by=on] button").click()
+    assert two_hosts.names == ["test_both", "test_there", "test_here", "test_both"]
+    two_hosts.one("article [data-show]").click()
+    assert two_hosts.run("return document.activeElement.id") == "timeline-chart-2"
+
+
+def test_on_a_phone_two_hosts_are_no_wider_than_the_screen(two_hosts):
+    two_hosts.open(Path(two_hosts.browser.current_url.removeprefix("file://")), 360, 800, is_phone=True)
+    assert two_hosts.run("return document.documentElement.scrollWidth") <= 360
+    assert two_hosts.one("#tests-table tbody td[data-label='Host']").text == "pytest's host"

@@ -1,6 +1,6 @@
 """summary.md."""
 
-from made_runs import MadeRun, busy_run
+from made_runs import MadeRun, busy_run, run_of_two_hosts
 from saved_runs import made, weighed
 
 from pytest_twin.model.event import SKIP
@@ -79,3 +79,18 @@ def test_a_profile_is_the_load_that_hurts_each_test_most(tmp_path):
         "| t.py::test\\_a | cpu | 4.00 | 3.50 to 4.60 | 50 % | disk |\n"
         "| t.py::test\\_b | none for sure |  |  |  |  |\n"
     ) in text
+
+
+def test_of_several_hosts_each_row_names_its_own(tmp_path):
+    text = page(run_of_two_hosts(tmp_path).story())
+    assert "90 samples every 0.1 s · 2 hosts\n" in text
+    assert "| test | host | outcome |" in text
+    assert r"| t.py::test\_there | far | failed | 2.00 s |" in text
+    assert r"| t.py::test\_here | pytest's host | passed | 2.00 s |" in text
+    assert "| pytest's host | cpu | 2 | 2 cores | 1 | 1.80 s |  |\n| far | cpu | 2 | 1 cores | 1 | 1.80 s |  |" in text
+    assert r"| far | cpu\_percent | 85.8 % | +5.80 s |" in text
+    assert r"| pytest's host | cpu\_percent | 45.9 % | +5.90 s |" in text
+
+
+def test_of_one_host_no_row_names_it(tmp_path):
+    assert "host" not in page(busy_run(tmp_path).story())

@@ -10,8 +10,9 @@ import re
 import sys
 from html import unescape
 
+import numpy as np
 import pytest
-from made_runs import MadeRun, busy_run
+from made_runs import MadeRun, busy_run, run_of_two_hosts, stamp
 from saved_runs import made, weighed
 
 from pytest_twin.report import writing
@@ -161,13 +162,13 @@ def test_whatever_there_is_of_a_run_has_a_page(tmp_path, made, title):
 
 def test_what_stays_at_zero_is_named_and_not_drawn(tmp_path):
     text = page(MadeRun(tmp_path).sampled(3, disk_read_MB=0, disk_write_MB=0).story())
-    assert [panel["name"] for panel in data_of(text)["timeline"]["panels"]] == ["CPU"]
+    assert [panel["name"] for panel in data_of(text)["timeline"]["hosts"][0]["panels"]] == ["CPU"]
     assert "disk: 0 throughout" in text
 
 
 def test_a_run_of_any_length_is_drawn_from_a_bounded_number_of_points(tmp_path):
     made = MadeRun(tmp_path).sampled(600, interval=0.01, cpu_percent=lambda at: 20 + at % 80)
-    first, *_ = data_of(page(made.story()))["timeline"]["panels"][0]["levels"]
+    first, *_ = data_of(page(made.story()))["timeline"]["hosts"][0]["panels"][0]["levels"]
     assert len(base64.b64decode(first["t"])) / 4 < 3000
 
 
@@ -204,3 +205,95 @@ def test_tests_that_ran_several_times_are_counted_once_and_their_attempts_told(t
     text = page(made.test("t.py::test_b", 2, 3, attempt=2).story())
     assert "<h1>2 tests in 3 attempts: 3 passed</h1>" in text
     assert ">2 tests in 3 attempts. CPU time" in text
+
+
+@pytest.fixture(scope="module")
+def two_hosts(tmp_path_factory):
+    """The page of a run of two hosts."""
+    return page(run_of_two_hosts(tmp_path_factory.mktemp("two")).story())
+
+
+def part(text, name):
+    return text.partition(f'<section id="{name}"')[2].partition("</section>")[0]
+
+
+def test_each_host_has_a_chart_of_its_own_samples_tests_and_loads_on_one_axis(two_hosts):
+    assert re.findall("<h3>(.*?)</h3>", part(two_hosts, "timeline")) == ["pytest&#39;s host", "far"]
+    data = data_of(two_hosts)
+    here, far = data["timeline"]["hosts"]
+    assert (here["name"], far["name"]) == ("pytest's host", "far")
+    assert (here["lanes"], far["lanes"]) == (["gw0", "cpu"], ["failed", "gw1", "cpu"])
+    assert [[band["told"] for band in host["bands"]] for host in (here, far)] == [
+        ["achieved 2 cores"],
+        ["achieved 1 cores"],
+    ]
+    assert [len(base64.b64decode(host["all"])) / 4 for host in (here, far)] == [60, 30]
+    assert [host["panels"][1]["curves"][0]["top"] for host in (here, far)] == pytest.approx([30, 65.8])
+    lanes = dict(zip(zip(data["tests"]["on"], data["tests"]["start"], strict=True), data["tests"]["lane"], strict=True))
+    assert lanes == {("pytest's host", 0): 0, ("pytest's host", 2): 0, ("far", 0.5): 1, ("far", 3.5): 1}
+    assert data["timeline"]["duration"] == pytest.approx(5.9)
+
+
+def test_the_table_of_several_hosts_has_a_column_for_them_and_curves_of_each(two_hosts, busy):
+    tests = data_of(two_hosts)["tests"]
+    assert tests["on"] == ["pytest's host", "far", "pytest's host", "far"]
+    assert 'data-column="on"' in two_hosts
+    heights = [max(map(ord, curve)) for curve in tests["host"]]
+    assert heights[1] > 1.2 * heights[0]
+    assert 'data-column="on"' not in busy
+    assert "on" not in data_of(busy)["tests"]
+
+
+def test_a_test_that_ran_on_two_hosts_is_two_tests(two_hosts):
+    assert "<h1>1 failed, 3 passed</h1>" in two_hosts
+    assert ">4 tests. CPU time" in two_hosts
+
+
+def test_the_part_of_a_test_is_drawn_from_the_samples_of_its_host(tmp_path):
+    made = MadeRun(tmp_path).sampled(4, cpu_percent=10, tests_cpu_percent="", stress_cpu_percent="")
+    made.sampled(4, host="far", cpu_percent=90, tests_cpu_percent="", stress_cpu_percent="")
+    made.test("t.py::test_a", 1, 2, "failed").test("t.py::test_b", 1, 2, "failed", host="far")
+    articles = part(page(made.story()), "looked-into").split("<article ")[1:]
+    assert [re.search(r"CPU of the host, 0 to (\d+) %", article)[1] for article in articles] == ["25", "100"]
+    assert [re.search(r'data-show="1.000 2.000 (\d)"', article)[1] for article in articles] == ["0", "1"]
+
+
+def test_distributions_machines_and_loads_of_two_hosts_are_apart(two_hosts):
+    for name in ("spread", "machine"):
+        assert re.findall('<div class="host"><h3>(.*?)</h3>', part(two_hosts, name)) == ["pytest&#39;s host", "far"]
+    assert re.findall(r"median ([\d.]+) %", part(two_hosts, "spread")) == ["43.0", "82.9", "62.9"]
+    assert re.findall(r"<dd>(made up[^<]*)</dd>", part(two_hosts, "machine")) == ["made up", "made up far"]
+    assert re.findall(r"<tr><td>([^<]*)</td><td>cpu</td>", part(two_hosts, "loads")) == ["pytest&#39;s host", "far"]
+    assert "<li>far: empty columns" in part(two_hosts, "missing")
+
+
+def test_a_page_of_one_host_says_nothing_of_hosts(busy):
+    own = re.sub(r"<(script|style)>.*?</(script|style)>", "", busy, flags=re.DOTALL)
+    assert 'class="host"' not in own
+    assert "pytest&#39;s host" not in own
+
+
+def test_a_host_of_which_there_are_no_samples_has_a_place_all_the_same(tmp_path):
+    made = MadeRun(tmp_path).sampled(2).test("t.py::test_a", 0, 1, host="lost")
+    text = page(made.story())
+    assert "<h3>lost</h3>" in part(text, "timeline")
+    assert '<p class="soft small">no samples</p>' in part(text, "timeline")
+    assert "Not whole: lost: no samples" in text
+
+
+def test_a_host_that_ran_a_year_after_another_is_drawn_to_the_millisecond_too(tmp_path):
+    made, year = MadeRun(tmp_path).sampled(2).sampled(2, host="late"), 365 * 86400
+    for row in made.samples["late"]:
+        at = year + float(row["elapsed_s"])
+        row |= {"timestamp": stamp(at), "elapsed_s": f"{at:.4f}"}
+    _, late = data_of(page(made.story()))["timeline"]["hosts"]
+    steps = np.frombuffer(base64.b64decode(late["all"]), "<u4")
+    assert [late["since"] + int(steps[at]) for at in (0, 1, -1)] == [year * 1000 + at for at in (0, 100, 1900)]
+
+
+def test_the_name_of_a_host_is_text_and_nothing_else(tmp_path):
+    made = MadeRun(tmp_path).sampled(2).test("t.py::test_a", 0, 1, "failed", host=HOSTILE, budget=HOSTILE)
+    text = page(made.load("cpu", "1", 0, 1, host=HOSTILE).story())
+    assert "<script>alert" not in text
+    assert "<b>&lt;" not in text
+    assert len(re.findall("</script>", text)) == 3

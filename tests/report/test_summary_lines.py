@@ -2,11 +2,22 @@
 
 import csv
 
+from made_runs import run_of_two_hosts
+
 from pytest_twin.model import event
 from pytest_twin.model.event import detail
 from pytest_twin.report.terminal import summary
 from pytest_twin.run_folder import ANNOTATIONS, RunFolder
 from pytest_twin.sampler import Sampled
+
+
+def test_a_load_of_another_host_names_it(tmp_path):
+    run_of_two_hosts(tmp_path).write()
+    lines = list(summary(RunFolder(tmp_path), Sampled(), 0, tmp_path))
+    assert [line for line in lines if line.startswith("cpu ")] == [
+        "cpu     2               1     1.8 s  2 cores",
+        "cpu     2               1     1.8 s  1 cores on far",
+    ]
 
 
 def test_the_columns_of_loads_are_as_wide_as_the_longest_of_them(tmp_path):

@@ -5,9 +5,10 @@
   const tests = TWIN.tests, count = tests.nodeid.length, SIZE = 50, SVG = "http://www.w3.org/2000/svg";
   const search = document.getElementById("tests-search"), which = document.getElementById("tests-outcome");
   const phoneSort = document.getElementById("tests-sort"), told = document.getElementById("tests-told");
-  const [back, on] = ["back", "on"].map((name) => document.getElementById("tests-" + name));
-  const lower = tests.nodeid.map((id, number) => (id + " " + (tests.load[number] || "")).toLowerCase());
-  const isRepeated = new Set(tests.nodeid).size < count;
+  const [back, forth] = ["back", "on"].map((name) => document.getElementById("tests-" + name));
+  const on = (number) => (tests.on ? tests.on[number] : "");
+  const lower = tests.nodeid.map((id, number) => [id, tests.load[number] || "", on(number)].join(" ").toLowerCase());
+  const isRepeated = new Set(tests.nodeid.map((id, number) => id + "\n" + on(number))).size < count;
   let order = [...Array(count).keys()], found = order, page = 0, by = "start", isDown = false;
 
   function sort() {
@@ -42,7 +43,7 @@
     const of = found.length < count ? `${found.length.toLocaleString("en")} of ${all}` : all;
     told.textContent = found.length > SIZE ? `${(first + 1).toLocaleString("en")}–${(first + rows.length).toLocaleString("en")} of ${of}` : found.length ? of : "no test fits";
     back.disabled = page === 0;
-    on.disabled = first + SIZE >= found.length;
+    forth.disabled = first + SIZE >= found.length;
   }
 
   function row(number) {
@@ -51,10 +52,10 @@
     const again = tests.attempt[number] > 1 ? element("span", { className: "soft small", textContent: ` attempt ${tests.attempt[number]}` }) : "";
     const zoom = element("button", { type: "button", textContent: "Zoom", title: "Show it in the timeline" });
     zoom.setAttribute("aria-label", "Show in the timeline: " + tests.nodeid[number].slice(-120));
-    zoom.addEventListener("click", () => Timeline.show(tests.start[number] * 1000, (tests.start[number] + tests.duration[number]) * 1000));
+    zoom.addEventListener("click", () => Timeline.show(tests.start[number] * 1000, (tests.start[number] + tests.duration[number]) * 1000, Timeline.of(on(number))));
     const cells = {
       nodeid: [id, again], outcome: [element("span", { className: "badge " + outcome, textContent: outcome })],
-      worker: [tests.worker[number]], start: ["+" + lasting(tests.start[number])], duration: [lasting(tests.duration[number])],
+      on: [on(number)], worker: [tests.worker[number]], start: ["+" + lasting(tests.start[number])], duration: [lasting(tests.duration[number])],
       cpu: [lasting(tests.cpu[number])], memory: [size(tests.memory[number])], written: [size(tests.written[number])],
       load: [tests.load[number]], budget: [tests.budget[number]], curve: [spark(number)], show: [zoom],
     };
@@ -92,7 +93,7 @@
   }
 
   function sortBy(name) {
-    [by, isDown] = [name, by === name ? !isDown : !["nodeid", "outcome", "worker", "start", "load", "budget"].includes(name)];
+    [by, isDown] = [name, by === name ? !isDown : !["nodeid", "outcome", "on", "worker", "start", "load", "budget"].includes(name)];
     sort();
   }
   for (const head of table.querySelectorAll("th[data-by]")) head.querySelector("button").addEventListener("click", () => sortBy(head.dataset.by));
@@ -100,10 +101,10 @@
   search.addEventListener("input", filter);
   which.addEventListener("change", filter);
   back.addEventListener("click", () => { page--; draw(); });
-  on.addEventListener("click", () => { page++; draw(); });
+  forth.addEventListener("click", () => { page++; draw(); });
   sort();
   for (const button of document.querySelectorAll("[data-show]")) {
-    const [start, stop] = button.dataset.show.split(" ").map(Number);
-    button.addEventListener("click", () => Timeline.show(start * 1000, stop * 1000));
+    const [start, stop, place] = button.dataset.show.split(" ").map(Number);
+    button.addEventListener("click", () => Timeline.show(start * 1000, stop * 1000, place));
   }
 })();

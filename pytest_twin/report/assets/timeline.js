@@ -1,299 +1,68 @@
-// The timeline: panels that share one axis of time, and above them the tests and loads as bands.
+// The timeline: a chart for each host, all of them with one axis of time, one zoom and one cursor.
 const Timeline = (() => {
-  const data = TWIN.timeline;
-  const box = document.getElementById("timeline-chart");
-  if (!data || !box) return { show() {} };
-  const plot = box.querySelector(".plot"), cursor = box.querySelector(".cursor"), readout = box.querySelector(".readout");
-  const LANE = 18, GAP = 30, TOP = 8, BOTTOM = 34, FEWEST = 1200, SHORTEST_MS = 20, PAPER = 690;
-  const HEIGHTS = { CPU: 170 }, HEIGHT = 84;
-  const COLOURS = {
-    tests: "tests", stress: "stress", rest: "rest", host: "in", memory: "memory", read: "in", written: "out",
-    received: "in", sent: "out", "for CPU": "stress", "for memory": "memory", "for disk": "in",
+  const boxes = [...document.querySelectorAll("#timeline .chart")];
+  if (!boxes.length) return { show() {}, of: () => 0 };
+  const { hosts, epoch, duration } = TWIN.timeline, SHORTEST_MS = 20;
+  const end = Math.max(duration * 1000, 1);
+  const longest = Math.max(...hosts.flatMap((host) => host.lanes.map((name) => laneName(name).length)), 0);
+  const view = {
+    epoch, from: 0, to: end, at: null, told: boxes[0], onPaper: false,
+    room: 8 + LETTER * longest, // left of all charts, so that the same times are below each other
+    show, zoom, pan, point,
+    all: () => show(0, end),
   };
-  const DASHES = { written: "dot", sent: "dot", "for memory": "dot", "for disk": "dash" };
-  const LOOKS = ["cpu", "memory", "disk", "net"], LOADS = { cpu: "stress", memory: "memory", disk: "in", net: "violet" };
-
-  const all = times(data.all);
-  for (const panel of data.panels) {
-    for (const level of panel.levels) {
-      level.times = level.t === null ? all : times(level.t);
-      level.values = level.v.map((text, at) => values(text, panel.curves[at].top));
-    }
-    panel.finest = panel.levels[panel.levels.length - 1];
-  }
-  const tests = TWIN.tests, bands = data.bands;
-  const end = Math.max(data.duration * 1000, 1);
-  let from = 0, to = end, at = null, onPaper = false;
-
-  const wide = () => (onPaper ? PAPER : plot.clientWidth);
-  const isNarrow = () => wide() < 680;
-  const tallness = (panel) => (HEIGHTS[panel.name] || HEIGHT) * (onPaper ? 0.62 : 1);
-  const LONGEST = 18, LETTER = 6.4; // of a lane's name: how many letters are shown, and how wide one is
-  const laneNames = data.lanes.map((name) => (name.length > LONGEST ? name.slice(0, LONGEST - 1) + "…" : name));
-  const room = 8 + LETTER * Math.max(...laneNames.map((name) => name.length), 0);
-  const margins = () => (isNarrow() ? { l: Math.max(58, room), r: 10 } : { l: Math.max(84, room), r: 14 });
-  const height = () => TOP + data.lanes.length * LANE + data.panels.reduce((sum, panel) => sum + GAP + tallness(panel), 0) + BOTTOM;
-
-  function levelFor(panel) {
-    for (const level of panel.levels) {
-      const first = firstAtOrAfter(level.times, from), last = firstAtOrAfter(level.times, to);
-      if (last - first >= FEWEST || level === panel.finest) return [level, first, last];
-    }
-  }
-
-  function curves() {
-    const traces = [];
-    data.panels.forEach((panel, number) => {
-      const [level, first, last] = levelFor(panel);
-      const begin = Math.max(0, first - 1), stop = Math.min(level.times.length, last + 1);
-      const x = Array.from(level.times.subarray(begin, stop), (ms) => data.epoch + ms);
-      panel.curves.forEach((curve, place) => {
-        const tint = colour(COLOURS[curve.name]);
-        const isArea = curve.part || panel.curves.length === 1;
-        traces.push({
-          type: "scatter", mode: "lines", x, y: level.values[place].subarray(begin, stop), yaxis: "y" + (number + 2),
-          line: { color: tint, width: curve.part ? 0 : 1.3, dash: DASHES[curve.name] || "solid", simplify: false },
-          ...(curve.part ? { stackgroup: panel.name, fillcolor: tint } : isArea ? { fill: "tozeroy", fillcolor: tint + "40" } : {}),
-          hoverinfo: "skip", showlegend: false,
-        });
-      });
-    });
-    return traces;
-  }
-
-  const pixel = () => (to - from) / width(); // so many milliseconds
-
-  // Rectangles of one look as one outline; those too narrow to be told apart become one.
-  function rectangles(which, tint) {
-    const a_pixel = pixel(), x = [], y = [];
-    const open = new Map();
-    const close = (lane, [a, b]) => {
-      const left = data.epoch + a, right = data.epoch + Math.max(b, a + 1.5 * a_pixel), below = lane + 0.12, above = lane + 0.88;
-      x.push(left, left, right, right, left, null);
-      y.push(below, above, above, below, below, null);
-    };
-    for (const [a, b, lane] of which) {
-      if (b < from || a > to) continue;
-      const last = open.get(lane);
-      if (last && a - last[1] < a_pixel && (b - a < 3 * a_pixel || last[1] - last[0] < 3 * a_pixel)) { last[1] = Math.max(last[1], b); continue; }
-      if (last) close(lane, last);
-      open.set(lane, [a, b]);
-    }
-    open.forEach((last, lane) => close(lane, last));
-    return { type: "scatter", mode: "lines", x, y, fill: "toself", fillcolor: tint, line: { color: colour("paper"), width: 1 }, hoverinfo: "skip", showlegend: false };
-  }
-
-  const BAD = new Set(["failed", "error", "unfinished"]);
-  const lookOf = (outcome) => (BAD.has(outcome) ? "bad" : outcome === "passed" ? "tests" : "rest");
-  const byLook = new Map(), bad = [];
-  tests.start.forEach((start, number) => {
-    const look = lookOf(TWIN.outcomes[tests.outcome[number]]);
-    const rectangle = [start * 1000, (start + tests.duration[number]) * 1000, tests.lane[number], number];
-    if (!byLook.has(look)) byLook.set(look, []);
-    byLook.get(look).push(rectangle);
-    if (look === "bad") bad.push(rectangle);
-  });
-  const loadLook = (kind) => LOADS[kind] || (kind === "phase" ? "violet" : kind === "gap" ? "bad" : "out");
-  const bandsByLook = new Map();
-  bands.forEach((band) => {
-    const look = loadLook(band.type);
-    if (!bandsByLook.has(look)) bandsByLook.set(look, []);
-    bandsByLook.get(look).push([band.start * 1000, band.end * 1000, band.lane, band.label]);
-  });
-
-  function inkOn(tint) { // what can be read on it
-    const [red, green, blue] = [1, 3, 5].map((place) => parseInt(tint.slice(place, place + 2), 16));
-    return 0.299 * red + 0.587 * green + 0.114 * blue > 125 ? "#101418" : "#ffffff";
-  }
-
-  function marks() {
-    const seen = bad.filter(([a, b]) => b >= from && a <= to);
-    const few = seen.length > 400 ? seen.filter((_, place) => place % Math.ceil(seen.length / 400) === 0) : seen;
-    return {
-      type: "scatter", mode: "markers", x: few.map(([a, b]) => data.epoch + (Math.max(a, from) + Math.min(b, to)) / 2), y: few.map(() => 0.5),
-      marker: { symbol: "triangle-down", size: 8, color: colour("bad") }, hoverinfo: "skip", showlegend: false,
-    };
-  }
-
-  function labels() {
-    const found = [];
-    const consider = (a, b, lane, text, look) => {
-      const left = Math.max(a, from) + 3 * pixel(), room = Math.floor((Math.min(b, to) - left) / pixel() / 6.4) - 1;
-      if (room >= Math.min(6, text.length) && found.length < 80) found.push([left, lane, text.length > room ? text.slice(0, room - 1) + "…" : text, inkOn(colour(look))]);
-    };
-    for (const [look, group] of byLook) for (const [a, b, lane, number] of group) {
-      if (b >= from && a <= to) consider(a, b, lane, tests.nodeid[number].slice(tests.nodeid[number].lastIndexOf("::") + 2).replace(/^:+/, ""), look);
-    }
-    for (const [look, group] of bandsByLook) for (const [a, b, lane, text] of group) if (b >= from && a <= to) consider(a, b, lane, text, look);
-    return {
-      type: "scatter", mode: "text", x: found.map(([x]) => data.epoch + x), y: found.map(([, lane]) => lane + 0.5),
-      text: found.map(([, , text]) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;")), textposition: "middle right",
-      textfont: { size: 10.5, color: found.map(([, , , ink]) => ink) }, cliponaxis: true, hoverinfo: "skip", showlegend: false,
-    };
-  }
-
-  function traces() {
-    const order = ["tests", "rest", "bad"].filter((look) => byLook.has(look));
-    return [
-      ...order.map((look) => rectangles(byLook.get(look), colour(look))),
-      ...Array.from(bandsByLook, ([look, which]) => rectangles(which, colour(look))),
-      labels(), ...(bad.length ? [marks()] : []), ...curves(),
-    ];
-  }
-
-  function layout() {
-    const total = height(), inner = total - TOP - BOTTOM, ink = colour("ink"), soft = colour("soft"), grid = colour("grid");
-    const made = {
-      height: total, ...(onPaper ? { width: PAPER } : {}), margin: { ...margins(), t: TOP, b: BOTTOM }, hovermode: false, showlegend: false,
-      dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom", autosize: true,
-      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-      font: { family: "system-ui, sans-serif", size: 11.5, color: soft }, annotations: [],
-      xaxis: {
-        type: "date", range: [data.epoch + from, data.epoch + to], anchor: data.panels.length ? "y" + (data.panels.length + 1) : "y", gridcolor: grid,
-        linecolor: soft, showline: true, ticks: "outside", tickcolor: soft, nticks: isNarrow() ? 4 : 9, zeroline: false,
-        tickformatstops: [{ dtickrange: [null, 1000], value: "%H:%M:%S.%2f" }, { dtickrange: [1000, 60000], value: "%H:%M:%S" }, { dtickrange: [60000, null], value: "%H:%M" }],
-      },
-      yaxis: {
-        domain: [1 - (data.lanes.length * LANE) / inner, 1], range: [data.lanes.length, 0], fixedrange: true, showgrid: false,
-        zeroline: false, tickvals: data.lanes.map((_, lane) => lane + 0.5), ticktext: laneNames, tickfont: { size: 10.5 }, ticks: "",
-      },
-    };
-    let used = data.lanes.length * LANE;
-    data.panels.forEach((panel, number) => {
-      const tall = tallness(panel), above = 1 - (used + GAP) / inner, below = Math.max(0, 1 - (used + GAP + tall) / inner);
-      used += GAP + tall;
-      made["yaxis" + (number + 2)] = {
-        domain: [below, above], range: [0, panel.top], fixedrange: true, gridcolor: grid, zeroline: false, nticks: tall > 100 ? 5 : 3,
-        rangemode: "tozero", linecolor: soft, showline: false, tickfont: { size: 10.5 },
-      };
-      const words = panel.curves.map((curve) => `<span style="color:${colour(COLOURS[curve.name])}">■</span> ${isNarrow() ? curve.name.replace("for ", "") : curve.name}`);
-      const unit = isNarrow() ? panel.unit.split(" ")[0] : panel.unit;
-      made.annotations.push({
-        xref: "paper", yref: "paper", x: 0, y: above, xanchor: "left", yanchor: "bottom", showarrow: false, yshift: 2, xshift: isNarrow() ? 58 - margins().l : 0, align: "left",
-        text: `<b>${panel.name}</b> ${unit}` + (panel.curves.length > 1 ? "&nbsp;&nbsp; " + words.join("&nbsp; ") : ""), font: { color: ink, size: 12 },
-      });
-    });
-    return made;
-  }
 
   function draw() {
-    Plotly.react(plot, traces(), layout(), { displayModeBar: false, responsive: false, scrollZoom: false, doubleClick: false });
-    box.dataset.from = (from / 1000).toFixed(3);
-    box.dataset.to = (to / 1000).toFixed(3);
-    document.querySelectorAll("[data-zoom=out], [data-zoom=all]").forEach((button) => (button.disabled = from <= 0 && to >= end));
-    point(at);
+    for (const each of charts) each.draw();
+    enable();
+  }
+
+  function enable() {
+    document.querySelectorAll("[data-zoom=out], [data-zoom=all]").forEach((button) => (button.disabled = view.from <= 0 && view.to >= end));
   }
 
   function show(begin, stop) {
     const least = Math.min(SHORTEST_MS, end), long = Math.min(end, Math.max(least, stop - begin));
-    from = Math.min(Math.max(0, (begin + stop - long) / 2), end - long);
-    to = from + long;
+    view.from = Math.min(Math.max(0, (begin + stop - long) / 2), end - long);
+    view.to = view.from + long;
     draw();
   }
 
-  const middle = () => (at !== null && at >= from && at <= to ? at : (from + to) / 2);
   function zoom(by) {
-    const about = middle();
+    const { from, to, at } = view, about = at !== null && at >= from && at <= to ? at : (from + to) / 2;
     show(about - (about - from) * by, about + (to - about) * by);
   }
-  const pan = (by) => show(from + (to - from) * by, to + (to - from) * by);
 
-  // the cursor, and what is told of the moment where it stands
-
-  function width() { const { l, r } = margins(); return Math.max(1, wide() - l - r); }
-  const place = (ms) => margins().l + ((ms - from) / (to - from)) * width();
-  const momentAt = (pixel) => from + ((pixel - margins().l) / width()) * (to - from);
-
-  function running(ms) {
-    const slack = pixel(), found = { tests: [], loads: [] };
-    for (let number = 0; number < tests.start.length && found.tests.length < 40; number++) {
-      const begin = tests.start[number] * 1000, stop = begin + tests.duration[number] * 1000;
-      if (begin - slack <= ms && ms <= stop + slack) found.tests.push(number);
-    }
-    for (const band of bands) if (band.start * 1000 - slack <= ms && ms <= band.end * 1000 + slack) found.loads.push(band);
-    return found;
+  function pan(by) {
+    const { from, to } = view;
+    show(from + (to - from) * by, to + (to - from) * by);
   }
 
-  function point(ms) {
-    at = ms;
-    const isSeen = ms !== null && ms >= from - 1 && ms <= to + 1;
-    cursor.style.display = readout.style.display = isSeen ? "block" : "none";
-    if (!isSeen) return;
-    const x = place(ms);
-    Object.assign(cursor.style, { left: x + "px", top: TOP + "px", height: height() - TOP - BOTTOM + "px" });
-    const list = element("dl", {});
-    const add = (name, what) => list.append(element("dt", { textContent: name }), element("dd", {}, what));
-    const { tests: now, loads } = running(ms);
-    now.slice(0, 4).forEach((number) => {
-      const outcome = TWIN.outcomes[tests.outcome[number]];
-      add("test", element("span", {}, named(tests.nodeid[number]), ` ${outcome}, ${lasting(tests.duration[number])}`));
-    });
-    if (now.length > 4) add("", `and ${now.length - 4} more`);
-    loads.forEach((band) => add(band.type, band.label + (band.told ? " – " + band.told : "")));
-    for (const panel of data.panels) {
-      const { times: when, values: what } = panel.finest;
-      let row = Math.min(firstAtOrAfter(when, ms), when.length - 1); // a sample tells of the time before it
-      if (row < 0 || Math.abs(when[row] - ms) > Math.max(2000, 5 * data.interval)) continue;
-      const parts = panel.curves.map((curve, number) => (panel.curves.length > 1 ? curve.name + " " : "") + shown(what[number][row]));
-      add(panel.name, parts.join(" · ") + " " + panel.unit.split(" ")[0]);
-    }
-    const clock = new Date(data.epoch + ms).toISOString().slice(11, 21);
-    readout.replaceChildren(element("b", { className: "number", textContent: `${clock} UTC` }), element("span", { className: "soft number", textContent: `  +${(ms / 1000).toFixed(1)} s` }), list);
-    if (!isNarrow()) {
-      const isRight = x > plot.clientWidth / 2;
-      Object.assign(readout.style, { left: isRight ? "auto" : x + 14 + "px", right: isRight ? plot.clientWidth - x + 14 + "px" : "auto", top: TOP + data.lanes.length * LANE + 24 + "px" });
-    }
+  function point(ms, box) { // all charts have the cursor, the one that is pointed at tells of the moment
+    Object.assign(view, { at: ms, told: box });
+    for (const each of charts) each.point();
   }
 
-  box.addEventListener("pointermove", (event) => {
-    if (event.pointerType !== "mouse") return;
-    const ms = momentAt(event.clientX - plot.getBoundingClientRect().left);
-    point(ms >= from && ms <= to ? ms : null);
-  });
-  box.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && point(null));
-  box.addEventListener("pointerup", (event) => {
-    if (event.pointerType !== "mouse") point(Math.min(to, Math.max(from, momentAt(event.clientX - plot.getBoundingClientRect().left))));
-  });
-  box.addEventListener("dblclick", () => show(0, end));
-  const KEYS = {
-    ArrowLeft: (big) => point(Math.max(from, (at === null ? (from + to) / 2 : at) - ((to - from) / width()) * (big ? 40 : 4))),
-    ArrowRight: (big) => point(Math.min(to, (at === null ? (from + to) / 2 : at) + ((to - from) / width()) * (big ? 40 : 4))),
-    "+": () => zoom(0.5), "=": () => zoom(0.5), "-": () => zoom(2), Home: () => show(0, end), 0: () => show(0, end),
-    PageUp: () => pan(-0.5), PageDown: () => pan(0.5), Escape: () => point(null),
-  };
-  box.addEventListener("keydown", (event) => {
-    const act = KEYS[event.key];
-    if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    act(event.shiftKey);
-  });
-  const BUTTONS = { in: () => zoom(0.5), out: () => zoom(2), all: () => show(0, end), left: () => pan(-0.5), right: () => pan(0.5) };
+  const charts = hosts.map((host, place) => chart(host, boxes[place], view));
+  enable();
+  const BUTTONS = { in: () => zoom(0.5), out: () => zoom(2), all: view.all, left: () => pan(-0.5), right: () => pan(0.5) };
   document.querySelectorAll("[data-zoom]").forEach((button) => button.addEventListener("click", () => BUTTONS[button.dataset.zoom]()));
-
-  draw();
-  const parse = (text) => (typeof text === "number" ? text : Date.parse(text.includes(" ") ? text.replace(" ", "T") + "Z" : text)) - data.epoch;
-  plot.on("plotly_relayout", (change) => {
-    if ("xaxis.range[0]" in change) show(parse(change["xaxis.range[0]"]), parse(change["xaxis.range[1]"]));
-  });
-  let waiting = 0;
-  new ResizeObserver(() => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(draw); }).observe(box);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   const print = (isPaper) => {
-    onPaper = isPaper;
+    Object.assign(view, { onPaper: isPaper, at: null });
     document.documentElement.classList.toggle("paper", isPaper); // in its colours, whatever the screen has
-    point(null);
     draw();
   };
   addEventListener("beforeprint", () => print(true));
   addEventListener("afterprint", () => print(false));
   return {
-    show(start, stop) {
-      const room = Math.max((stop - start) * 0.15, 100);
+    show(start, stop, place) {
+      const room = Math.max((stop - start) * 0.15, 100), box = boxes[place];
+      Object.assign(view, { at: (start + stop) / 2, told: box });
       show(start - room, stop + room);
-      at = (start + stop) / 2;
-      draw();
-      box.scrollIntoView({ block: "start" });
+      (box.closest(".host") || box).scrollIntoView({ block: "start" }); // with its heading
       box.focus({ preventScroll: true });
     },
+    of: (name) => Math.max(0, hosts.findIndex((host) => host.name === name)), // the place of a host's chart
   };
 })();
