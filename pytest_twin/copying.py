@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from io import TextIOWrapper
 from typing import IO, TYPE_CHECKING
 
+from pytest_twin.model.event import HOST
 from pytest_twin.model.table import Found, found_in
 from pytest_twin.model.table import rows as cells_of
 from pytest_twin.pieces import PARQUET, opened
@@ -15,8 +16,6 @@ from pytest_twin.run_folder import DATASET, RunFolder, RunFolderError
 if TYPE_CHECKING:
     from pytest_twin.analysis.together import Axis, Row
     from pytest_twin.private import Folder
-
-HOST = "host"
 
 
 def table_of(folder: RunFolder, name: str) -> Found:

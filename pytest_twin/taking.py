@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pytest_twin.model.event import HOST
 from pytest_twin.model.table import header, record, rows
 from pytest_twin.private import Folder
 from pytest_twin.rows import LONGEST_ROW, Rows
@@ -21,7 +22,6 @@ from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, HEADERS, H
 if TYPE_CHECKING:
     from pytest_twin.run_folder import RunFolder
 
-HOST = "host"
 NUMBERS = {"elapsed_s": float, "duration_s": float, "attempt": int}  # what the run's end counts with
 MOST_COLUMNS = 10_000
 

@@ -273,6 +273,7 @@ def test_a_controller_that_is_killed_leaves_nothing_on_the_other_host(pytester, 
     other = machine()
     controller = pytester.popen([sys.executable, "-m", "pytest", "--twin", "--dist=load", other.spec()])
     eventually(lambda: [path for path in left.folder.glob("annotations.part-*") if ",cpu," in path.read_text()])
+    eventually((left.folder / "hosts" / HOST / "system_metrics_dataset.csv").exists)
     assert other.processes
     controller.kill()
     controller.wait()
