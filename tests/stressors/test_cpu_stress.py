@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+import psutil
 import pytest
 
 import stressors
@@ -169,6 +170,19 @@ def test_a_share_tells_what_was_asked_beside_what_was_burnt(supervisor):
     end = supervisor.hear()
     held = end["at"] - end["since"]
     assert end["achieved"]["asked_cpu_s"] == pytest.approx(0.2 * usable_cpus() * held, rel=0.3)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the affinity of Linux")
+def test_the_workers_of_a_share_have_a_cpu_each_and_others_go_where_they_like(supervisor):
+    allowed = psutil.Process().cpu_affinity()
+    cpus = {}
+    for unit, amount in (("share", 0.1), ("count", 1)):
+        found = supervisor.applied(unit=unit, profile=[[0, amount]], duration=30)
+        cpus[unit] = [psutil.Process(pid).cpu_affinity() for pid in found["pids"]]
+        supervisor.stopped()
+    assert cpus["count"] == [allowed]
+    if usable_cpus() == len(allowed):  # and not less, by a quota
+        assert sorted(cpus["share"]) == [[cpu] for cpu in sorted(allowed)]
 
 
 def test_workers_at_full_speed_are_asked_for_no_amount(supervisor):
