@@ -266,8 +266,7 @@ class Sampler:
 def _say(process: subprocess.Popen[bytes], word: bytes) -> None:
     assert process.stdin is not None  # noqa: S101 - for the type checker
     try:
-        process.stdin.write(word)
-        process.stdin.flush()
+        os.write(process.stdin.fileno(), word)  # past the buffer, which would be written once more when it is closed
     except (OSError, ValueError):  # it died already, which whoever listens to it will hear
         pass
 

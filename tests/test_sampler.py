@@ -258,6 +258,15 @@ def test_a_sampler_that_dies_again_is_not_started_again(sampler, dataset, eventu
 
 
 @posix
+def test_a_sampler_that_was_killed_just_now_is_stopped_as_any_other(sampler):
+    for _ in range(5):
+        process = sampler(interval=0.05)
+        process.start()
+        psutil.Process(process.pid).kill()
+        process.stop()  # writes to a pipe that nobody reads any more
+        assert process.pid is None
+
+
 def test_a_killed_sampler_loses_at_most_the_row_it_was_writing(sampler, dataset, tmp_path, eventually):
     process = sampler(interval=0.002)
     process.start()
