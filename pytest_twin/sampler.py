@@ -137,7 +137,7 @@ class Sampler:
         except RuntimeError as error:
             raise SamplerError(f"the sampler cannot be started: {error}") from None
         self._listener = listener
-        _say(self._process, GO)
+        say(self._process, GO)
 
     def wait_ready(self) -> None:
         """Come back when the first interval has begun.
@@ -180,7 +180,7 @@ class Sampler:
         assert self._process is not None  # noqa: S101 - for the type checker
         assert self._process.stdin is not None  # noqa: S101
         assert self._listener is not None  # noqa: S101
-        _say(self._process, STOP)
+        say(self._process, STOP)
         self._process.stdin.close()
         self._listener.join(END_WITHIN_S)
         if self._listener.is_alive():
@@ -215,7 +215,7 @@ class Sampler:
         except OSError as error:
             self._tell(Gap(began, None, f"{reason}, and no other could be started: {error.strerror}"))
             return
-        _say(second, GO)
+        say(second, GO)
         heard = self._hear(second, lambda: self._tell(Gap(began, time.monotonic(), reason)))
         if heard and not self._stopping:
             self._tell(Gap(time.monotonic(), None, f"{heard} again"))
@@ -232,7 +232,7 @@ class Sampler:
                     self._settled.set()
                     ready()
                     if self._stopping:
-                        _say(process, STOP)
+                        say(process, STOP)
                         _close(process.stdin)
                 elif word.startswith("slept "):
                     at, slept_s = map(float, word.split()[1:])
@@ -263,7 +263,8 @@ class Sampler:
         return lines if begin else max(0, lines - 1)  # without the header
 
 
-def _say(process: subprocess.Popen[bytes], word: bytes) -> None:
+def say(process: subprocess.Popen[bytes], word: bytes) -> None:
+    """Say a word to a sampling process, which may be gone."""
     assert process.stdin is not None  # noqa: S101 - for the type checker
     try:
         os.write(process.stdin.fileno(), word)  # past the buffer, which would be written once more when it is closed
