@@ -16,7 +16,9 @@ import psutil
 from stressors.name import PROCESS_NAME
 
 FLAGS = ("-p", "no:cacheprovider", "--disable-plugin-autoload", "-p", "pytest_twin.plugin")
-GONE_WITHIN_S = 5.0  # promised is one second; benchmarks/kill_storm.py measures it
+GONE_WITHIN_S = (
+    15.0  # promised is one second, and benchmarks/kill_storm.py measures it; a busy disk holds the killed back
+)
 
 
 def endless(stress: str, tests: int) -> str:
@@ -127,3 +129,11 @@ def seconds_until(condition: Callable[[], object], within: float = 30.0) -> floa
         assert time.monotonic() < began + within, f"not within {within} s"
         time.sleep(0.01)
     return time.monotonic() - began
+
+
+def seconds_until_gone(run: Run) -> float:
+    """Wait until nothing works in the folder of a run, and say how long that took; tells what is left if it is not."""
+    try:
+        return seconds_until(lambda: not run.processes(), within=GONE_WITHIN_S)
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {run.processes()}") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from runs import GONE_WITHIN_S, seconds_until
+from runs import seconds_until, seconds_until_gone
 
 pytestmark = [
     pytest.mark.fault("endings"),
@@ -67,7 +67,7 @@ def test_a_run_that_ends_in_the_middle_of_a_test_leaves_no_load_and_tells_of_the
         *FLAGS.get(how, []),
     )
     assert run.wait()[0] == status
-    seconds_until(lambda: not run.processes(), within=GONE_WITHIN_S)
+    seconds_until_gone(run)
     assert len(run.loads("start")) == 2
     assert len(run.loads("end")) == (2 if how == "pytest.exit" else 0)
     assert len(run.loads("abort")) == (0 if how == "pytest.exit" else 2)

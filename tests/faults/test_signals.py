@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from runs import GONE_WITHIN_S, endless, seconds_until
+from runs import GONE_WITHIN_S, endless, seconds_until, seconds_until_gone
 
 from pytest_twin.run_folder import LOCK
 
@@ -29,7 +29,7 @@ def each_once(numbers):
 
 def nothing_is_left_of(run):
     """Everything ends soon, and all that had happened is recorded but for one row."""
-    seconds_until(lambda: not run.processes(), within=GONE_WITHIN_S)
+    seconds_until_gone(run)
     run.wait()
     assert sum(row["outcome"] != "crashed" for row in run.tests) >= run.ended() - 1
     assert sum((row["event"], row["type"]) == ("end", "test") for row in run.events) >= run.ended() - 1

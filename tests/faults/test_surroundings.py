@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from runs import GONE_WITHIN_S, seconds_until
+from runs import seconds_until_gone
 
 pytestmark = [
     pytest.mark.fault("surroundings"),
@@ -79,7 +79,7 @@ def test_a_pipe_that_breaks_ends_the_run_with_its_load_and_keeps_its_rows(start)
         heard += b"PASSED" in run.process.stdout.readline()
     run.process.stdout.close()
     run.process.wait(60)
-    seconds_until(lambda: not run.processes(), within=GONE_WITHIN_S)
+    seconds_until_gone(run)
     assert run.process.returncode != 0
     assert heard <= len(run.tests) < 500
     assert len(run.loads("end")) >= heard
