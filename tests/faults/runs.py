@@ -16,9 +16,8 @@ import psutil
 from stressors.name import PROCESS_NAME
 
 FLAGS = ("-p", "no:cacheprovider", "--disable-plugin-autoload", "-p", "pytest_twin.plugin")
-GONE_WITHIN_S = (
-    15.0  # promised is one second, and benchmarks/kill_storm.py measures it; a busy disk holds the killed back
-)
+# promised is one second, and benchmarks/kill_storm.py measures it; a busy disk holds back those that were killed
+GONE_WITHIN_S = 15.0
 
 
 def endless(stress: str, tests: int) -> str:
