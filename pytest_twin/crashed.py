@@ -13,7 +13,7 @@ from pytest_twin.run_folder import ANNOTATIONS, HEADERS, TESTS, folder_of
 from pytest_twin.supervisor import kinds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from pytest_twin.recording import Recording
 
@@ -35,14 +35,32 @@ def end_what_is_open(recording: Recording, worker: str, outcome: str, keeps: Kee
     tables = dict.fromkeys((*folder.parts(ANNOTATIONS, worker), folder / ANNOTATIONS))
     rows = [row for table in tables for row in folder.rows(table.name)]
     left = [row for row in unended(rows) if row["worker"] or row["test"]]
-    for row in reversed(left):  # what began last, ends first
-        recording.emit(aborted(row, at, outcome))
-    for row in left:
-        if row["type"] == event.TEST:
-            recording.write_test(row_of(row, rows, at, outcome, keeps, row["worker"] if recording.apart else ""))
+    events, tests = ends_of(left, rows, at, outcome, keeps, apart=recording.apart)
+    for each in events:
+        recording.emit(each)
+    for line in tests:
+        recording.write_test(line)
 
 
-def aborted(row: Row, at: float, outcome: str) -> Event:
+def ends_of(
+    left: Sequence[Row], rows: Sequence[Row], at: float, outcome: str, keeps: Keeps, *, apart: bool = False
+) -> tuple[list[Event], list[str]]:
+    """The aborts of what was begun and not ended, what began last first, and the lines of tests.csv.
+
+    Args:
+        left: The starts of it.
+        rows: All events that there are.
+        at: When it ended.
+        outcome: As in `end_what_is_open`, as is `keeps`.
+        keeps: Says whether a test gets a folder of its own.
+        apart: Whether each pytest-xdist worker runs all tests.
+    """
+    tests = [row for row in left if row["type"] == event.TEST]
+    lines = [_row_of(row, rows, at, outcome, keeps, row["worker"] if apart else "") for row in tests]
+    return [_aborted(row, at, outcome) for row in reversed(left)], lines
+
+
+def _aborted(row: Row, at: float, outcome: str) -> Event:
     """The end of what began with this row, at that time, where its process ended so."""
     said = row["detail"]
     if row["type"] == event.TEST:
@@ -55,7 +73,7 @@ def aborted(row: Row, at: float, outcome: str) -> Event:
     return Event(at, event.ABORT, *which, detail=said)
 
 
-def row_of(start: Row, rows: Iterable[Row], at: float, outcome: str, keeps: Keeps, apart: str = "") -> str:
+def _row_of(start: Row, rows: Iterable[Row], at: float, outcome: str, keeps: Keeps, apart: str) -> str:
     """The row of tests.csv: what died had no time to hand on its figures, so they are empty."""
     nodeid, began = start["test"], float(start["elapsed_s"])
     mine = [row for row in rows if (row["test"], row["worker"], row["event"]) == (nodeid, start["worker"], event.START)]

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_twin.analysis.unended import unended
-from pytest_twin.crashed import aborted, row_of
-from pytest_twin.model import event
+from pytest_twin.crashed import ends_of
 from pytest_twin.model.attempt import CRASHED
 from pytest_twin.run_folder import ANNOTATIONS, TESTS, RunFolder, RunFolderError
 
@@ -34,8 +33,8 @@ def end_what_was_left(path: str, samples: Rows, clock: Clock) -> None:
         return
     at, rows = clock.elapsed(time.monotonic()), folder.rows(ANNOTATIONS)
     left = [row for row in unended(rows) if row["test"]]
-    for row in reversed(left):
-        annotations.append(aborted(row, at, CRASHED).row(clock))
-    for row in left:
-        if row["type"] == event.TEST:
-            tests.append(row_of(row, rows, at, CRASHED, lambda *_: False))
+    events, lines = ends_of(left, rows, at, CRASHED, lambda *_: False)
+    for each in events:
+        annotations.append(each.row(clock))
+    for line in lines:
+        tests.append(line)
