@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_twin import environment
 
@@ -178,10 +178,8 @@ class Sampler:
     def _end(self) -> None:
         self._stopping = True
         assert self._process is not None  # noqa: S101 - for the type checker
-        assert self._process.stdin is not None  # noqa: S101
         assert self._listener is not None  # noqa: S101
-        say(self._process, STOP)
-        self._process.stdin.close()
+        _dismiss(self._process)
         self._listener.join(END_WITHIN_S)
         if self._listener.is_alive():
             self._process.kill()  # which may be another one by now
@@ -232,8 +230,7 @@ class Sampler:
                     self._settled.set()
                     ready()
                     if self._stopping:
-                        say(process, STOP)
-                        _close(process.stdin)
+                        _dismiss(process)
                 elif word.startswith("slept "):
                     at, slept_s = map(float, word.split()[1:])
                     self._tell(Gap(at, at, f"suspended for {slept_s:.1f} s", "machine"))
@@ -272,6 +269,7 @@ def say(process: subprocess.Popen[bytes], word: bytes) -> None:
         pass
 
 
-def _close(pipe: IO[bytes] | None) -> None:
-    if pipe is not None:
-        pipe.close()
+def _dismiss(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None  # noqa: S101 - for the type checker
+    say(process, STOP)
+    process.stdin.close()
