@@ -82,7 +82,7 @@ class Session:
 
 
 def run_of(config: pytest.Config) -> Run:
-    """The run of this session, made when first needed, which can be while a test runs."""
+    """The run of a pytest session, made when first needed, which can be while a test runs."""
     run: Run | None = config.pluginmanager.get_plugin(RUN)
     if run is None:
         run = Run(config, config.stash[SETTINGS], config.stash[SESSION_SCHEDULE])
