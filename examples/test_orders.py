@@ -64,10 +64,11 @@ def test_orders_are_saved_while_the_disk_is_busy(orders, stress_disk):
 
 
 @pytest.mark.twin_schedule("rush_hour.json")
-def test_the_shop_survives_the_rush_hour(orders, twin_logger):
-    """A timeline of loads around one test."""
+def test_the_shop_survives_the_rush_hour(orders, twin_logger, request):
+    """A timeline of loads around one test; a schedule of the whole run goes on beside it."""
     for number in range(20):
         orders.save(f"item {number}", 1.0)
         time.sleep(0.1)
-    starts = twin_logger.events().query("event == 'start' and type in ('cpu', 'memory')")
-    assert len(starts) == 2
+    events = twin_logger.events()
+    own = events[(events["test"] == request.node.nodeid) & (events["event"] == "start")]
+    assert list(own["type"]) == ["test", "cpu", "memory"]
