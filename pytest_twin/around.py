@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from pytest_twin.applied import Applied
     from pytest_twin.attempt import Attempt
     from pytest_twin.model.load import Load
     from pytest_twin.model.schedule import Schedule
     from pytest_twin.recording import Recording
-    from pytest_twin.supervisor import Applied
     from pytest_twin.turns import Turns
 
 

@@ -13,11 +13,11 @@ from pytest_twin.run_folder import folder_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from pytest_twin.applied import Applied
     from pytest_twin.model.attempt import Children, Counters
     from pytest_twin.model.budget import Budget, Finding
     from pytest_twin.recording import Recording
     from pytest_twin.spending import Spending
-    from pytest_twin.supervisor import Applied
 
 NOT_KNOWN = (None,) * len(figures.EXACT)
 

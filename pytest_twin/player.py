@@ -16,8 +16,8 @@ from pytest_twin.model.schedule_reading import MOST_PROBLEMS, read
 from pytest_twin.model.table import records, visible
 
 if TYPE_CHECKING:
+    from pytest_twin.applied import Applied
     from pytest_twin.model.load import Kinds, Part
-    from pytest_twin.supervisor import Applied
 
 LARGEST_FILE = 64 << 20
 

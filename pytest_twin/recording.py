@@ -21,12 +21,13 @@ from pytest_twin.model.event import Event, detail
 from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, SCHEDULE, TESTS, RunFolder
 from pytest_twin.sampler import Gap, Sampled, Sampler
 from pytest_twin.slices import complete
-from pytest_twin.supervisor import Applied, Supervisor
+from pytest_twin.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from pytest_twin.applied import Applied
     from pytest_twin.model.load import Load, Part
     from pytest_twin.model.schedule import Schedule
 
@@ -332,26 +333,5 @@ class Recording:
             self.emit(said._replace(elapsed_s=self.clock.elapsed(gap.ended), event=event.END))
 
     def _told(self, applied: Applied, reply: dict[str, Any]) -> None:
-        """What the supervisor tells of a load becomes an event, at the time at which it happened."""
-        part = applied.part
-        said = Event(0.0, event.START, applied.id, part.kind.type, applied.test, target=part.text)
-        note = {"note": applied.note} if applied.note else {}
-        at = self.clock.elapsed(reply["at"])
-        if reply["event"] == "ready":
-            self.emit(said._replace(elapsed_s=at, detail=detail("", {**note, "processes": len(reply["pids"])})))
-            return
-        figures = {
-            name: round(value, 4) if isinstance(value, float) else value for name, value in reply["achieved"].items()
-        }
-        since = reply["since"] or reply["began"]
-        held = 0.0 if since is None else reply["at"] - since - reply["paused"]
-        name = event.ABORT if reply["event"] == "abort" else event.SKIP if since is None else event.END
-        if since is not None and reply["since"] is None:  # it never was really there, but what there was did begin
-            self.emit(said._replace(elapsed_s=self.clock.elapsed(since), detail=detail("", note)))
-        reason = "not reached before the end" if name == event.SKIP else reply["reason"]
-        text = detail("", {**note, "reason": reason, "held_s": round(held, 4), **figures})
-        # bytes and operations count from the first worker on, which is before the load was ready; CPU seconds do not
-        counted = reply["began"] if reply["since"] is None or "cpu_s" not in part.kind.measure else reply["since"]
-        spent = 0.0 if counted is None else reply["at"] - counted - reply["paused"]
-        achieved = applied.said = part.said_achieved(reply["achieved"], spent, self._usable)
-        self.emit(said._replace(elapsed_s=max(at, 0.0), event=name, achieved=achieved, detail=text))
+        for happened in applied.events(reply, self.clock, self._usable):
+            self.emit(happened)

@@ -11,9 +11,9 @@ from pytest_twin.loads import read_load
 from pytest_twin.model.load import LoadError
 
 if TYPE_CHECKING:
+    from pytest_twin.applied import Applied
     from pytest_twin.attempt import Attempt
     from pytest_twin.recording import Recording
-    from pytest_twin.supervisor import Applied
 
 
 class StressError(RuntimeError):

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import stressors
 from pytest_twin import environment
+from pytest_twin.applied import ANSWER_WITHIN_S, Applied
 
 if TYPE_CHECKING:
     from pytest_twin.model.load import Part
@@ -23,70 +24,6 @@ if TYPE_CHECKING:
 ENTRY_POINTS = "pytest_twin.stressors"
 START_WITHIN_S = 10.0
 END_WITHIN_S = 10.0
-ANSWER_WITHIN_S = 2.0
-
-
-class Applied:
-    """One kind of load that was asked for: a handle to wait for it, to ask it, and to stop it.
-
-    Attributes:
-        id: Its name in annotations.csv.
-        part: What was asked.
-        test: The node id of the test it belongs to.
-        note: Free text for its rows.
-        ready_at: `time.monotonic` when it was really there, None before.
-        ended_at: `time.monotonic` when it was gone, None before.
-        failed: Why it could not be applied or died, empty if neither.
-        said: What was really there, as annotations.csv says it once it has ended.
-    """
-
-    def __init__(self, supervisor: Supervisor, name: str, part: Part, test: str, note: str) -> None:
-        self.id, self.part, self.test, self.note = name, part, test, note
-        self.ready_at: float | None = None
-        self.ended_at: float | None = None
-        self.failed = self.said = ""
-        self._supervisor = supervisor
-        self._figures: dict[str, Any] = {}
-        self._ready, self._ended, self._answered = threading.Event(), threading.Event(), threading.Event()
-
-    def wait_ready(self) -> bool:
-        """Wait until the load is there; False if it never will be."""
-        self._ready.wait()
-        return self.ready_at is not None
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether it is there, or is known never to be."""
-        return self._ready.is_set()
-
-    def stop(self) -> None:
-        """Stop it, and come back when it is gone; a second time does nothing."""
-        if not self._ended.is_set():
-            self._supervisor.send({"op": "stop", "id": self.id})
-            self._ended.wait()
-
-    @property
-    def achieved(self) -> dict[str, Any]:
-        """Figures so far, final ones once it is stopped: ``cpu_s``, ``resident_bytes``, ``written_bytes`` and more."""
-        if not self._ended.is_set():
-            self._answered.clear()
-            self._supervisor.send({"op": "achieved", "id": self.id})
-            self._answered.wait(ANSWER_WITHIN_S)
-        return dict(self._figures)
-
-    def told(self, reply: dict[str, Any]) -> None:
-        """Take in what the supervisor says of it."""
-        if reply["event"] == "ready":
-            self.ready_at = reply["at"]
-            self._ready.set()
-            return
-        self._figures = reply["achieved"]
-        if reply["event"] != "achieved":
-            self.ended_at = reply["at"]
-            self.failed = reply["reason"] if reply["event"] == "abort" else ""
-            self._ready.set()
-            self._ended.set()
-        self._answered.set()
 
 
 Told = Callable[[Applied, dict[str, Any]], None]
@@ -144,7 +81,7 @@ class Supervisor:
             seed: Makes what is drawn at random repeatable.
             directory: Where a disk stressor writes, unless the load says so.
         """
-        applied = Applied(self, name, part, test, note)
+        applied = Applied(self.send, name, part, test, note)
         request = part.request()
         request["options"].setdefault("directory", directory)
         self._bury()
@@ -152,7 +89,7 @@ class Supervisor:
             try:
                 self._start()
             except OSError as error:
-                self._hand_on(applied, _gone(applied, f"the supervisor cannot be started: {error}"))
+                self._hand_on(applied, applied.gone(f"the supervisor cannot be started: {error}"))
                 return applied
             self._applied[name] = applied
         self.send({"op": "apply", "id": name, "start": start, "duration": duration, "seed": seed, **request})
@@ -302,7 +239,7 @@ class Supervisor:
                 self._process = None
             left = self.running
         for applied in left:
-            self._hand_on(applied, _gone(applied, reason))
+            self._hand_on(applied, applied.gone(reason))
 
     def _close_stdin(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdin is not None  # noqa: S101 - for the type checker
@@ -320,19 +257,6 @@ class Supervisor:
         if reply["event"] not in {"achieved", "ready"}:
             self._applied.pop(applied.id, None)
         applied.told(reply)
-
-
-def _gone(applied: Applied, reason: str) -> dict[str, Any]:
-    """What is told of a load that went with its supervisor, or never had one."""
-    return {
-        "event": "abort",
-        "at": time.monotonic(),
-        "since": applied.ready_at,
-        "began": applied.ready_at,
-        "paused": 0.0,
-        "reason": reason,
-        "achieved": {},
-    }
 
 
 def _last_words(errors: IO[bytes]) -> str:

@@ -66,7 +66,7 @@ def test_ten_thousand_tests_grow_pytest_by_their_figures_and_the_sampler_not_at_
 
 HOLDS = """import gc
 from pytest_twin.attempt import Attempt
-from pytest_twin.supervisor import Applied
+from pytest_twin.applied import Applied
 
 def pytest_runtest_logfinish():
     gc.collect()

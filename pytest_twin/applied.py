@@ -1,0 +1,119 @@
+"""One kind of load that was asked for, and what is told of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from pytest_twin.model import event
+from pytest_twin.model.event import Event, detail
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from pytest_twin.model.clock import Clock
+    from pytest_twin.model.load import Part
+
+ANSWER_WITHIN_S = 2.0
+
+
+class Applied:
+    """One kind of load that was asked for: a handle to wait for it, to ask it, and to stop it.
+
+    Attributes:
+        id: Its name in annotations.csv.
+        part: What was asked.
+        test: The node id of the test it belongs to.
+        note: Free text for its rows.
+        ready_at: `time.monotonic` when it was really there, None before.
+        ended_at: `time.monotonic` when it was gone, None before.
+        failed: Why it could not be applied or died, empty if neither.
+        said: What was really there, as annotations.csv says it once it has ended.
+    """
+
+    def __init__(self, send: Callable[[dict[str, Any]], None], name: str, part: Part, test: str, note: str) -> None:
+        self.id, self.part, self.test, self.note = name, part, test, note
+        self.ready_at: float | None = None
+        self.ended_at: float | None = None
+        self.failed = self.said = ""
+        self._send = send
+        self._figures: dict[str, Any] = {}
+        self._ready, self._ended, self._answered = threading.Event(), threading.Event(), threading.Event()
+
+    def wait_ready(self) -> bool:
+        """Wait until the load is there; False if it never will be."""
+        self._ready.wait()
+        return self.ready_at is not None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is there, or is known never to be."""
+        return self._ready.is_set()
+
+    def stop(self) -> None:
+        """Stop it, and come back when it is gone; a second time does nothing."""
+        if not self._ended.is_set():
+            self._send({"op": "stop", "id": self.id})
+            self._ended.wait()
+
+    @property
+    def achieved(self) -> dict[str, Any]:
+        """Figures so far, final ones once it is stopped: ``cpu_s``, ``resident_bytes``, ``written_bytes`` and more."""
+        if not self._ended.is_set():
+            self._answered.clear()
+            self._send({"op": "achieved", "id": self.id})
+            self._answered.wait(ANSWER_WITHIN_S)
+        return dict(self._figures)
+
+    def told(self, reply: dict[str, Any]) -> None:
+        """Take in what the supervisor says of it."""
+        if reply["event"] == "ready":
+            self.ready_at = reply["at"]
+            self._ready.set()
+            return
+        self._figures = reply["achieved"]
+        if reply["event"] != "achieved":
+            self.ended_at = reply["at"]
+            self.failed = reply["reason"] if reply["event"] == "abort" else ""
+            self._ready.set()
+            self._ended.set()
+        self._answered.set()
+
+    def gone(self, reason: str) -> dict[str, Any]:
+        """What the supervisor would tell of it, where it went with its supervisor, or never had one."""
+        times = {"at": time.monotonic(), "since": self.ready_at, "began": self.ready_at, "paused": 0.0}
+        return {"event": "abort", **times, "reason": reason, "achieved": {}}
+
+    def events(self, reply: Mapping[str, Any], clock: Clock, usable: Mapping[str, float]) -> Iterator[Event]:
+        """What the supervisor tells of it, as events at the time at which they happened.
+
+        Args:
+            reply: That it is there, or how it ended; `said` is known from then on.
+            clock: The run's.
+            usable: For each measure, what a share is a share of: CPUs, bytes of memory.
+        """
+        note = {"note": self.note} if self.note else {}
+        began = Event(0.0, event.START, self.id, self.part.kind.type, self.test, target=self.part.text)
+        at = clock.elapsed(reply["at"])
+        if reply["event"] == "ready":
+            yield began._replace(elapsed_s=at, detail=detail("", {**note, "processes": len(reply["pids"])}))
+            return
+        since = reply["since"] or reply["began"]
+        if since is not None and reply["since"] is None:  # it never was really there, but what there was did begin
+            yield began._replace(elapsed_s=clock.elapsed(since), detail=detail("", note))
+        how = event.ABORT if reply["event"] == "abort" else event.SKIP if since is None else event.END
+        reason = "not reached before the end" if how == event.SKIP else reply["reason"]
+        figures = {
+            name: round(value, 4) if isinstance(value, float) else value for name, value in reply["achieved"].items()
+        }
+        text = detail("", {**note, "reason": reason, "held_s": round(_spent(reply, since), 4), **figures})
+        # bytes and operations count from the first worker on, which is before the load was ready; CPU seconds do not
+        counted = reply["began"] if reply["since"] is None or "cpu_s" not in self.part.kind.measure else reply["since"]
+        self.said = self.part.said_achieved(reply["achieved"], _spent(reply, counted), usable)
+        yield began._replace(elapsed_s=max(at, 0.0), event=how, achieved=self.said, detail=text)
+
+
+def _spent(reply: Mapping[str, Any], since: float | None) -> float:
+    """Seconds from then to its end, those not counted in which it was paused."""
+    return 0.0 if since is None else reply["at"] - since - reply["paused"]
