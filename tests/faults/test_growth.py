@@ -17,7 +17,7 @@ pytestmark = [
 
 SOAK = Path(__file__).parent.parent.parent / "benchmarks" / "soak.py"
 MOST_MIB = 5.0
-COUNT, FIRST, LAST = 10_000, 2000, 9999
+COUNT, FIRST, LAST = 10_000, 2000, 9990
 ROWS_OF_A_DAY = 24 * 360  # one each ten seconds
 
 
@@ -35,33 +35,48 @@ TESTS = """import pytest
 @pytest.mark.parametrize("number", range(10_000))
 def test_it(number): pass
 """
-LOOKS = """import json, psutil
+LOOKS = """import json, os, psutil
 
-def pytest_runtest_logfinish(nodeid):
-    if int(nodeid.partition("[")[2][:-1]) in {looks_at}:
-        of_all = [psutil.Process(), *psutil.Process().children(recursive=True)]
+ended = 0
+
+def pytest_runtest_logfinish():
+    global ended
+    ended += 1
+    if ended in {looks_at} and "PYTEST_XDIST_WORKER" not in os.environ:
+        me = psutil.Process()
+        found = {{}}
+        for each in sorted([me, *me.children(recursive=True)], key=lambda each: each.create_time()):
+            role = "sampler" if "pytest_twin.sampling" in " ".join(each.cmdline()) else "pytest"
+            found.setdefault(role, []).append([each.memory_info().rss / 2**20, each.num_fds()])
         with open("held.txt", "a") as file:
-            print(json.dumps([[each.memory_info().rss / 2**20, each.num_fds()] for each in of_all]), file=file)
+            print(json.dumps(found), file=file)
 """
 
 
-def grown(start, tmp_path, *flags: str) -> list[tuple[float, int]]:
-    """MiB and descriptors by which each process of a run grew between two tests: pytest, and what it started."""
+def grown(start, tmp_path, *flags: str) -> dict[str, list[tuple[float, int]]]:
+    """MiB and descriptors by which each process of a run grew between two tests: pytest and its workers, and ours."""
     (tmp_path / "conftest.py").write_text(LOOKS.format(looks_at=(FIRST, LAST)))
     (tmp_path / "held.txt").unlink(missing_ok=True)
-    assert start(TESTS, "-p", "no:terminal", *flags).wait(300)[0] == 0
+    assert start(TESTS, *flags).wait(300)[0] == 0
     first, last = map(json.loads, (tmp_path / "held.txt").read_text().splitlines())
-    return [(after[0] - before[0], after[1] - before[1]) for before, after in zip(first, last, strict=True)]
+    return {
+        role: [(after[0] - before[0], after[1] - before[1]) for before, after in zip(found, last[role], strict=True)]
+        for role, found in first.items()
+    }
 
 
 @pytest.mark.slow
-def test_ten_thousand_tests_grow_pytest_by_their_figures_and_the_sampler_not_at_all(start, tmp_path):
-    ((plain, _),) = grown(start, tmp_path)
-    (pytest_mib, pytest_files), (sampler_mib, sampler_files) = grown(start, tmp_path, "--twin")
+@pytest.mark.parametrize("flags", [[], ["-p", "xdist.plugin", "-n", "2"]], ids=["alone", "workers"])
+def test_ten_thousand_tests_grow_pytest_by_their_figures_and_the_sampler_not_at_all(start, tmp_path, flags):
+    plain = grown(start, tmp_path, *flags)["pytest"]
+    ours = grown(start, tmp_path, *flags, "--twin")
     # pytest keeps each test and its reports to its end, with the figures in their properties
-    assert (pytest_mib - plain) * COUNT / (LAST - FIRST) < MOST_MIB
-    assert sampler_mib < MOST_MIB
-    assert (pytest_files, sampler_files) == (0, 0)
+    for (usual_mib, _), (mib, files) in zip(plain, ours["pytest"], strict=True):
+        assert (mib - usual_mib) * COUNT / (LAST - FIRST) < MOST_MIB
+        assert files == 0
+    ((mib, files),) = ours["sampler"]
+    assert mib < MOST_MIB
+    assert files == 0
 
 
 HOLDS = """import gc
