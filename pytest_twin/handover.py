@@ -1,20 +1,13 @@
 """The end of a pytest-xdist worker on another host: it records there, and hands its rows over to the controller.
 
-The rows are written into a folder of the worker's own, as everywhere, and a thread sends on what the files have got,
-over a channel of the worker's execnet gateway. Both sides say something twice a second, so that each notices in time
-that the other one cannot be reached any more. What is said, all in tuples that begin with a word:
-
-worker: ``ping``; ``hello`` (who its host is); ``clock`` (how its clock goes); ``asks`` (to be recorded); ``rows`` (a
-table and a piece of its file); ``fingerprint``; ``beat``; ``bye`` (its tests are over); ``wanted`` (a question).
-controller: ``pong`` (its monotonic time); ``welcome`` (what the worker should do); ``beat`` and ``wanted`` (whether it
-wants rows yet); ``end`` (nobody needs the worker's samples any more).
+The rows are written into a folder of the worker's own, as everywhere, and a thread sends on what the files have got;
+`conversation` has the words for it.
 """
 
 from __future__ import annotations
 
 import os
 import platform
-import queue
 import signal
 import sys
 import threading
@@ -23,21 +16,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
+from pytest_twin.conversation import BEAT_S, Conversation, HandoverError
 from pytest_twin.model.clock import Clock
-from pytest_twin.model.offset import Offset, estimated
+from pytest_twin.model.offset import Offset
 from pytest_twin.recording import OTHER_WORKERS
 from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, TESTS, RunFolder
 from pytest_twin.temporary import Temporary
 
-BEAT_S = 0.5
 PIECE = 64 << 10  # the most bytes that are handed over at once
 STOP_WITHIN_S = 10.0  # a session that is interrupted since nobody can hear of it any more
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
-LOST = None  # what is heard when the connection has ended
-
-
-class HandoverError(RuntimeError):
-    """The controller cannot be reached; the message is for the user."""
 
 
 class Growing:
@@ -86,13 +74,11 @@ class Handover:
             HandoverError: It does not answer.
             OSError: There can be no folder here.
         """
-        self._channel, self._timeout_s = channel, timeout_s
-        _write_whole(channel)
+        self._timeout_s = timeout_s
         self._temporary = Temporary()
         self.folder = RunFolder(self._temporary.path)
-        self._answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._heard, self._ending, self._closed = threading.Event(), threading.Event(), threading.Event()
-        self._wanted = self._has_ended = False
+        self._ending, self._closed = threading.Event(), threading.Event()
+        self._has_ended = False
         self._leave: Callable[[str], None] = lambda _: None
         self._mark: Path | None = None
         self._losing = threading.Lock()
@@ -104,7 +90,7 @@ class Handover:
         }
         self._fingerprint = Growing(self.folder / FINGERPRINT)
         try:
-            channel.setcallback(self._hear, endmarker=LOST)
+            self._controller = Conversation(channel, timeout_s, self._lose)
             self._meet()
         except BaseException:
             self._temporary.remove()
@@ -120,9 +106,8 @@ class Handover:
         self._ending.set()
         try:
             if not self._has_ended:
-                self._tell_clock(estimated(self._ask, time.monotonic))
-                self._say("wanted")
-                self._wanted = self._answer("wanted")[0]  # which may be so only now
+                self._tell_clock(self._controller.offset())
+                self._controller.ask_if_wanted()  # which may be so only now
                 self._hand_over()
         except (HandoverError, OSError):  # nobody is there to have it
             pass
@@ -131,10 +116,7 @@ class Handover:
                 file.close()
             self._remove()
             self._closed.set()
-        try:
-            self._channel.close()
-        except OSError:
-            pass
+        self._controller.close()
 
     def begin(self, leave: Callable[[str], None]) -> None:
         """Tell the controller that there is something to record.
@@ -145,23 +127,21 @@ class Handover:
         """
         self._leave = leave
         if not self._has_ended:
-            self._say("asks")
+            self._controller.say("asks")
 
     def wait_for_others(self) -> None:
         """Come back when no other worker of this host needs the samples of this one, or if they need none."""
         if self.samples and not self._has_ended:
-            self._say("bye")
+            self._controller.say("bye")
             try:
-                self._answer("end", for_ever=True)
+                self._controller.answer("end", for_ever=True)
             except HandoverError:
                 pass
 
-    # what is said and heard
-
     def _meet(self) -> None:
-        offset = estimated(self._ask, time.monotonic)
-        self._say("hello", {"hostname": platform.node(), "boot": _boot(), "turns": str(self.folder.path)})
-        welcome = self._answer("welcome")[0]
+        offset = self._controller.offset()
+        self._controller.say("hello", {"hostname": platform.node(), "boot": _boot(), "turns": str(self.folder.path)})
+        welcome = self._controller.answer("welcome")[0]
         began, epoch = welcome["clock"]
         self.clock = Clock(began - offset.seconds, epoch)
         self.host: str = welcome["host"]
@@ -184,64 +164,30 @@ class Handover:
 
     def _tell_clock(self, offset: Offset) -> None:
         ahead = time.time() - (self.clock.epoch + self.clock.elapsed(time.monotonic()))
-        self._say("clock", offset.seconds, offset.uncertainty_s, ahead)
-
-    def _ask(self) -> float:
-        self._say("ping")
-        return float(self._answer("pong")[0])
-
-    def _say(self, *words: Any) -> None:
-        try:
-            self._channel.send(words)
-        except OSError as error:
-            raise HandoverError(f"the controller cannot be reached: {error}") from None
-
-    def _answer(self, word: str, *, for_ever: bool = False) -> Any:
-        """Wait for an answer; others that come before it are of no more use."""
-        while True:
-            try:
-                said = self._answers.get(timeout=None if for_ever else self._timeout_s)
-            except queue.Empty:
-                raise HandoverError(f"the controller did not answer within {self._timeout_s:g} s") from None
-            if said is LOST:
-                self._answers.put(LOST)  # for whoever asks next
-                raise HandoverError("the connection to the controller has ended")
-            if said[0] == word:
-                return said[1:]
-
-    def _hear(self, said: Any) -> None:
-        """Take in what the controller says; called from the thread that listens to the gateway."""
-        if said is LOST:
-            self._lose()
-            return
-        self._heard.set()
-        if said[0] == "beat":
-            self._wanted = said[1]
-        else:
-            self._answers.put(said)
+        self._controller.say("clock", offset.seconds, offset.uncertainty_s, ahead)
 
     # rows
 
     def _hand_over_until_the_end(self) -> None:
         while not self._ending.wait(BEAT_S):
             try:
-                self._say("beat")
+                self._controller.say("beat")
                 self._hand_over()
             except (HandoverError, OSError):
                 return
 
     def _hand_over(self) -> None:
         """Send what there is; one piece of each file in turn, so that none waits for a long one."""
-        if not self._wanted:
+        if not self._controller.is_wanted:
             return
         with self._handing:
             if document := self._fingerprint.piece():
-                self._say("fingerprint", document)
+                self._controller.say("fingerprint", document)
             left = dict(self._files)
             while left:
                 for name, file in list(left.items()):
                     if piece := file.piece():
-                        self._say("rows", name, piece)
+                        self._controller.say("rows", name, piece)
                     else:
                         del left[name]
 
@@ -249,12 +195,12 @@ class Handover:
 
     def _watch(self) -> None:
         """Notice that the controller cannot be reached, of which the network tells nothing."""
-        while self._heard.wait(self._timeout_s):
-            self._heard.clear()
+        while self._controller.hears_within(self._timeout_s):
             if self._closed.wait(BEAT_S):
                 return
         if self._closed.is_set() or self._has_ended:
             return
+        self._controller.give_up()
         self._lose()
         _interrupt()  # execnet does so too where it hears of the end
         self._closed.wait(STOP_WITHIN_S)
@@ -267,7 +213,6 @@ class Handover:
                 return
             self._has_ended = True
             self._ending.set()
-            self._answers.put(LOST)
             self._leave("the controller is gone")
             self._remove()
 
@@ -296,16 +241,3 @@ def _interrupt() -> None:
         _thread.interrupt_main()
     else:
         os.kill(os.getpid(), signal.SIGINT)
-
-
-def _write_whole(channel: Any) -> None:
-    """Let no two threads mix their messages, which a socket of execnet's would do that is full (pipes do not)."""
-    io = channel.gateway._io  # noqa: SLF001 - there is no other way to it
-    if hasattr(io, "sock") and not hasattr(io, "twin_lock"):
-        write, io.twin_lock = io.write, threading.Lock()
-
-        def write_whole(data: bytes) -> None:
-            with io.twin_lock:
-                write(data)
-
-        io.write = write_whole

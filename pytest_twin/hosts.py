@@ -1,6 +1,6 @@
 """The controller's end of pytest-xdist workers on other hosts: what they hand over, and whether they are still there.
 
-`handover` has the other end, and what is said; `taking` has what becomes of it.
+`handover` has the other end, `conversation` what is said; `taking` has what becomes of it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pytest_twin.addresses import address_of, name_of
-from pytest_twin.handover import BEAT_S, LOST
+from pytest_twin.conversation import BEAT_S, LOST
 from pytest_twin.run_folder import HOSTS
 from pytest_twin.taking import Host, Link
 

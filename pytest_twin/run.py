@@ -207,7 +207,8 @@ def _handover(given: Mapping[str, Any]) -> Handover:
     Raises:
         pytest.UsageError: It cannot be had.
     """
-    from pytest_twin.handover import Handover, HandoverError
+    from pytest_twin.conversation import HandoverError
+    from pytest_twin.handover import Handover
 
     try:
         return Handover(given["twin_channel"], given["workerid"], given["twin_host_timeout"])
