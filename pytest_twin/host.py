@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import sys
@@ -19,6 +20,7 @@ if sys.platform != "win32":
     import resource
 
 BLOCK = 512
+MOST_KEPT = 32  # processes and threads whose files stay open
 
 
 class Meter:
@@ -27,7 +29,7 @@ class Meter:
     def __init__(self) -> None:
         self._tells_io = io_of(read_bytes(f"{PROC}/self/io")) != (None, None)  # rather than that there was none
         self._status = KeptOpen("/proc/self/status")
-        self._children: dict[int, KeptOpen] = {}  # of each thread
+        self._children: dict[str, KeptOpen] = {}  # of each thread
         self._processes = Linux()
         self._newest = KeptOpen(f"{PROC}/sys/kernel/ns_last_pid")
         self._alone: tuple[bytes, Container[int | None]] = b"", ()  # the newest process when there were no children
@@ -53,7 +55,8 @@ class Meter:
         else:  # noqa: RET505
             ended = resource.getrusage(resource.RUSAGE_CHILDREN)
             unit = 1 if sys.platform == "darwin" else 1024
-            cpu_s = ended[0] + ended[1] + self._cpu_of_living(leave_out)
+            living_s = self._cpu_of_living(leave_out)
+            cpu_s = None if living_s is None else ended[0] + ended[1] + living_s
             return Children(cpu_s, ended[2] * unit, *self._moved(ended))
 
     def offspring(self, leave_out: Container[int | None] = ()) -> Offspring | None:
@@ -65,8 +68,11 @@ class Meter:
             return None
         else:  # noqa: RET505
             ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-            told = os.path.exists(f"{PROC}/self/task")
-            living = frozenset(pid for pid in self._living() if pid not in leave_out) if told else None
+            try:
+                told = os.path.exists(f"{PROC}/self/task")
+                living = frozenset(pid for pid in self._living() if pid not in leave_out) if told else None
+            except OSError:
+                living = None
             return Offspring(ended[6] + ended[7] + ended[14] + ended[15], living)
 
     def forget_peak(self) -> None:
@@ -96,36 +102,57 @@ class Meter:
         """Bytes read and written; Linux counts blocks of 512 bytes where others count operations (getrusage(2))."""
         return (usage[9] * BLOCK, usage[10] * BLOCK) if self._tells_io else (None, None)
 
-    def _cpu_of_living(self, leave_out: Container[int | None]) -> float:
-        """CPU seconds of the children that live, and of theirs; not known where there is no /proc, and 0 then."""
+    def _cpu_of_living(self, leave_out: Container[int | None]) -> float | None:
+        """CPU seconds of the children that live, and of theirs; 0 where there is no /proc, None if it is not told."""
         newest = self._newest.read()  # before the look at the children: what begins meanwhile is found the next time
         if newest and (newest, leave_out) == self._alone:
             return 0.0  # no process has begun on this machine since there were no children
+        try:
+            pending = [pid for pid in self._living() if pid not in leave_out]
+            self._alone = b"" if pending else newest, leave_out
+            return self._cpu_below(pending)
+        except OSError:  # this process, which is the tests', has all the files open that it may have
+            return None
+
+    def _cpu_below(self, pending: list[int]) -> float:
         self._processes.refresh(detailed=False)
-        pending = [pid for pid in self._living() if pid not in leave_out]
-        self._alone = b"" if pending else newest, leave_out
-        cpu = 0.0
+        cpu, count = 0.0, 0
         while pending:
             pid = pending.pop()
             if (process := self._processes.look(pid)) is not None:
                 cpu += process.now[0]
+                count += 1
                 pending += process.children()
+        if count > MOST_KEPT:
+            self._processes.close()
         return cpu
 
     def _living(self) -> Iterator[int]:
-        """The children of this process: those of each thread, also of one that Python knows no more but the kernel."""
+        """The children of this process: those of each thread, also of one that Python knows no more but the kernel.
+
+        Raises:
+            OSError: No more files may be open.
+        """
         try:
-            threads = [int(thread) for thread in os.listdir(f"{PROC}/self/task")]
-        except OSError:
+            threads = os.listdir(f"{PROC}/self/task")
+        except FileNotFoundError:
             threads = []
         for gone in self._children.keys() - threads:
             self._children.pop(gone).close()
         for thread in threads:
-            kept = self._children.get(thread)
-            if kept is None:
-                kept = self._children[thread] = KeptOpen(f"{PROC}/self/task/{thread}/children")
-            for child in kept.read().split():
-                yield int(child)
+            kept = self._children.get(thread) or self._open(thread)
+            yield from map(int, kept.read().split())
+            if thread not in self._children:
+                kept.close()
+
+    def _open(self, thread: str) -> KeptOpen:
+        """The file with the children of a thread, of which some stay open: it is the tests' process that has them."""
+        kept = KeptOpen(f"{PROC}/self/task/{thread}/children")
+        if kept.is_refused:
+            raise OSError(errno.EMFILE, "too many open files")
+        if len(self._children) < MOST_KEPT:
+            self._children[thread] = kept
+        return kept
 
 
 def usable() -> dict[str, float]:

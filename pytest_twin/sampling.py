@@ -209,6 +209,7 @@ def main() -> tuple[str, Rows, Clock] | None:
     path, began, epoch, interval, parent, has_tests, per_core, rotate_at, beside, *extra = sys.argv[1:]
     context = Context(int(parent), has_tests=has_tests == "1", per_core=per_core == "1", beside=beside)
     clock = Clock(float(began), float(epoch))
+    have_files()
     reader = Reader(clock, context, extra)
     starter = Parent(int(parent))
     if not starter.lets_go():
@@ -222,6 +223,18 @@ def main() -> tuple[str, Rows, Clock] | None:
     if context.has_tests and not beside and starter.is_gone():  # of other hosts the controller tells that
         return os.path.dirname(path), rows, clock
     os._exit(0)  # the tests' run waits for us: do not take the interpreter apart
+
+
+def have_files() -> None:
+    """Let this process have as many open files as it may (getrlimit(2)): each process of the tests takes some."""
+    if sys.platform != "win32":
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (OSError, ValueError):  # a system that says there is no limit, and has one
+            pass
 
 
 def watch_for_sleep() -> Callable[[float], None]:

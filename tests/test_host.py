@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from types import SimpleNamespace
 
 import psutil
@@ -108,6 +109,41 @@ def test_children_of_ours_are_left_out(meter, burnt):
     before = meter.children()
     child = burnt(BURN.format(0.2))
     assert meter.children((child.pid, None)).cpu_s - before.cpu_s < 0.1
+
+
+@linux
+def test_the_files_of_many_children_do_not_stay_open_in_the_process_of_the_tests(meter):
+    before = len(os.listdir("/proc/self/fd"))
+    children = [subprocess.Popen(["sleep", "60"]) for _ in range(100)]
+    try:
+        assert meter.children().cpu_s > 0
+        assert len(os.listdir("/proc/self/fd")) < before + 20
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+
+
+@linux
+def test_children_are_unknown_to_a_process_that_can_open_no_more_files(burnt):
+    import resource
+
+    meter = host.Meter()
+    burnt(BURN.format(0.1))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))), hard))
+    taken = []
+    try:
+        with suppress(OSError):
+            while True:
+                taken.append(os.dup(0))
+        assert meter.children().cpu_s is None
+        assert meter.offspring().living is None
+    finally:
+        for fd in taken:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        meter.close()
 
 
 @linux

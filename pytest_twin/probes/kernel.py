@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -21,6 +22,7 @@ else:
     TICKS, PAGE = 100, 4096
 MIB = 1 << 20
 GIB = 1 << 30
+TOO_MANY = {errno.EMFILE, errno.ENFILE}
 READ_ONLY = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
 AT_ONCE = 1 << 14
 SHORT = 448  # Python has objects of this size at hand
@@ -31,15 +33,20 @@ WHOLE_BELOW = 2048  # lists come record by record, about a page a read (fs/seq_f
 
 
 class KeptOpen:
-    """A file of /proc or /sys; where there is none, its text is empty."""
+    """A file of /proc or /sys; where there is none, its text is empty.
 
-    __slots__ = ("_fd",)
+    Attributes:
+        is_refused: Whether it is not open since this process, or the system, has all the files open that it may have.
+    """
+
+    __slots__ = ("_fd", "is_refused")
 
     def __init__(self, path: str) -> None:
+        self.is_refused = False
         try:
             self._fd = os.open(path, READ_ONLY)
-        except OSError:
-            self._fd = -1
+        except OSError as error:
+            self._fd, self.is_refused = -1, error.errno in TOO_MANY
 
     def read(self) -> bytes:
         """What stands there now, however many pieces the kernel hands it out in."""

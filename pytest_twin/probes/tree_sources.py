@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from pytest_twin.probes.kernel import PAGE, PROC, TICKS, KeptOpen, read_bytes
+from pytest_twin.probes.kernel import PAGE, PROC, TICKS, TOO_MANY, KeptOpen, read_bytes
 from stressors.name import PROCESS_NAME
 
 TYPE_CHECKING = False
@@ -40,6 +40,13 @@ if TYPE_CHECKING:
 
 SUPERVISOR = f"({PROCESS_NAME})".encode()
 NO_DETAILS = (0, 0, 0)
+
+
+class NoMoreFilesError(OSError):
+    """There are more processes than this one can have files open for."""
+
+    def __init__(self) -> None:
+        super().__init__("too many open files to know all processes; raise the limit (ulimit -Hn)")
 
 
 class Source:
@@ -103,6 +110,7 @@ class KeptProcess:
         self.supervises = False
         self.now = (0.0, 0, 0)
         self.details: tuple[float | None, float | None, float | None] = NO_DETAILS
+        self._demand(self._stat, self._io, self._descriptors)
 
     def read(self, detailed: bool) -> bool:
         """How it is now."""
@@ -138,15 +146,28 @@ class KeptProcess:
         for kept in (self._stat, self._io, self._descriptors, *self._children.values()):
             kept.close()
 
+    def _demand(self, *files: KeptOpen) -> None:
+        """Take no process for gone since there may be no more open files here.
+
+        Raises:
+            NoMoreFilesError: That is so.
+        """
+        if any(kept.is_refused for kept in files):
+            self.close()
+            raise NoMoreFilesError
+
     def _follow_threads(self) -> None:
         try:
             threads = set(os.listdir(f"{self._folder}/task"))
-        except OSError:
+        except OSError as error:
+            if error.errno in TOO_MANY:
+                raise NoMoreFilesError from None
             threads = set()
         for gone in self._children.keys() - threads:
             self._children.pop(gone).close()
         for new in threads - self._children.keys():
             self._children[new] = KeptOpen(f"{self._folder}/task/{new}/children")
+            self._demand(self._children[new])
 
     def _read_details(self, state: bytes) -> bool:
         read, written = io_of(self._io.start())

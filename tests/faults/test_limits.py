@@ -51,6 +51,38 @@ def test_too_few_files_for_a_recording_are_one_usage_error_before_any_test(run):
     assert not (left.folder / "it-ran").exists()
 
 
+FAMILY = """import subprocess, time
+
+def test_it():
+    children = [subprocess.Popen(["sleep", "60"]) for _ in range(100)]
+    time.sleep(1)
+    for child in children:
+        child.kill()
+        child.wait()
+"""
+
+
+def most_processes(done) -> int:
+    return max(int(row["tests_process_count"] or 0) for row in done.samples)
+
+
+def test_more_processes_than_a_usual_limit_has_files_for_are_counted_all(run):
+    done, status, said = run(FAMILY, "--twin", before=limited("ulimit -Sn 128"))
+    assert status == 0, said
+    assert most_processes(done) >= 101
+
+
+def test_processes_that_there_are_no_files_for_are_said_to_be_unknown_and_not_to_be_gone(run):
+    done, status, said = run(FAMILY, "--twin", before=limited("ulimit -n 128"))
+    assert status == 0, said
+    assert "trees: NoMoreFilesError: too many open files to know all processes; raise the limit (ulimit -Hn)" in said
+    assert most_processes(done) < 40
+    assert sum(row["tests_process_count"] == "" for row in done.samples) >= 3
+    assert {row["cpu_count_logical"] for row in done.samples} == {str(os.cpu_count())}
+    (test,) = done.tests
+    assert (test["outcome"], float(test["children_cpu_s"]) >= 0) == ("passed", True)
+
+
 @pytest.fixture
 def few_processes(eventually):
     """What is to be put before a command, to have it and all that it starts be so many processes and threads."""

@@ -15,6 +15,7 @@ import stressors
 from pytest_twin.probes import Context, tree_portable, tree_sources
 from pytest_twin.probes.kernel import MIB, SELDOM_S
 from pytest_twin.probes.trees import COLUMNS, Trees
+from pytest_twin.sampling import have_files
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 NAMES = [column.name for column in COLUMNS]
@@ -23,6 +24,9 @@ SERVE = """
 import os, resource, subprocess, sys, threading, time
 def spent():
     return sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+def idle():
+    time.sleep(600)
+    os._exit(0)
 print("up", flush=True)
 for line in sys.stdin:
     exec(compile(line.encode().decode("unicode_escape"), "order", "exec"))
@@ -192,13 +196,23 @@ def test_what_a_tree_writes_is_what_psutil_says_ended_children_included(root, re
     assert seen(probe, SELDOM_S)["tests_write_MB"] == pytest.approx(written / MIB, abs=0.1)
 
 
+@pytest.fixture
+def many_files():
+    """Lets this process have as many open files as the sampler has."""
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    have_files()
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
 @linux
-def test_a_tree_of_200_processes_that_has_gone_leaves_no_descriptor_open(root):
+def test_a_tree_of_200_processes_that_has_gone_leaves_no_descriptor_open(root, many_files):
     parent = root()
     probe = Trees(Context(parent.pid), tree_sources.Linux())
     seen(probe)
     before = psutil.Process().num_fds()
-    parent.do("pids = [os.fork() or time.sleep(600) for _ in range(200)]")
+    parent.do("pids = [os.fork() or idle() for _ in range(200)]")
     assert seen(probe)["tests_process_count"] == 201
     assert psutil.Process().num_fds() > before + 200
     parent.do("for pid in pids: os.kill(pid, 9), os.waitpid(pid, 0)")
@@ -210,7 +224,7 @@ AGAIN = """
 for _ in range(50):
     with open("/proc/sys/kernel/ns_last_pid", "w") as file: file.write(str({pid} - 1))
     again = os.fork()
-    if not again: time.sleep(600)
+    if not again: idle()
     if again == {pid}: break
     os.kill(again, 9), os.waitpid(again, 0)
 print(again)
@@ -222,7 +236,7 @@ def test_a_real_number_that_is_given_out_again_is_another_process(root):
     if not os.access("/proc/sys/kernel/ns_last_pid", os.W_OK):
         pytest.skip("only root can choose the number of a process")
     parent = root()
-    pid = int(parent.do("first = os.fork() or time.sleep(600); print(first)"))
+    pid = int(parent.do("first = os.fork() or idle(); print(first)"))
     source = tree_sources.Linux()
     assert source.look(pid).now[0] < 0.1
     parent.do("os.kill(first, 9), os.waitpid(first, 0)")
