@@ -37,10 +37,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Make an option and an ini option of each setting."""
     group = parser.getgroup("twin", "performance-aware testing")
     for name, option in options.options().items():
-        default = options.default(name)
-        text = option.help if option.type == "bool" or default in {None, ()} else f"{option.help} (default: {default})"
         how: dict[str, Any] = {"action": "store_true"} if option.type == "bool" else {"metavar": option.metavar}
-        group.addoption(options.flag(name), dest=options.word(name), default=None, help=text, **how)
+        group.addoption(options.flag(name), dest=options.word(name), default=None, help=options.help_of(name), **how)
         parser.addini(options.word(name), f"{option.help} (pytest-twin)", type=option.type, default=None)
 
 

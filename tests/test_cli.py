@@ -41,6 +41,13 @@ def test_help_lists_the_commands(twin):
         assert "Usage: " in twin(command, "--help")
 
 
+def test_help_tells_only_defaults_that_there_are(twin):
+    text = twin("stress", "--help")
+    assert "where the files go (default: twin-report)" in text
+    assert "--limit" in text
+    assert "None" not in text
+
+
 def test_check_shows_the_machine_and_what_it_lacks(twin):
     text = twin("check", "--seconds", "0.2")
     assert "cpu_percent" in text
