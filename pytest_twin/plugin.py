@@ -54,6 +54,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for line in MARKERS:
         config.addinivalue_line("markers", line)
     settings = config.stash[SETTINGS] = _settings(config)
+    if settings.dry_run:
+        config.option.dist = "no"  # pytest-xdist looks after us: what its workers would print nobody sees
     _check_limit(settings)
     config.stash[RULES] = read_rules(settings.budgets)
     if not hasattr(config, "workerinput"):

@@ -148,6 +148,14 @@ def test_a_dry_run_prints_what_would_be_applied_and_applies_nothing(pytester):
     assert not (pytester.path / "twin-report").exists()
 
 
+def test_a_dry_run_needs_no_workers(pytester):
+    pytest.importorskip("xdist")
+    pytester.makepyfile("import pytest\n@pytest.mark.stress(cpu=8)\ndef test_it(): raise SystemExit")
+    result = pytester.runpytest("--twin-dry-run", "--twin", "-n2")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["twin: a dry run, no test is run; this would be applied", "*::test_it: cpu=8"])
+
+
 FIXTURES_ONLY = """
     import pytest
 
