@@ -60,6 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[RULES] = read_rules(settings.budgets)
     if not hasattr(config, "workerinput"):
         _check_reports(settings)
+        _check_comparison(config, settings)
     config.stash[SESSION_SCHEDULE] = _schedule(config, settings)
     if (settings.enabled or settings.schedule or has_workers(config)) and not is_rehearsed(config):
         from pytest_twin.session import run_of
@@ -191,6 +192,12 @@ def _check_limit(settings: Settings) -> None:
             read_limit(settings.limit)
         except SettingsError as error:
             raise pytest.UsageError(str(error)) from None
+
+
+def _check_comparison(config: pytest.Config, settings: Settings) -> None:
+    """A limit that is typed is meant; one in the configuration waits for a run that is compared."""
+    if settings.compare is None and getattr(config.option, options.word("fail_on"), None):
+        raise pytest.UsageError(f"{options.flag('fail_on')}: nothing to compare with; give {options.flag('compare')} too")
 
 
 def _weighing(config: pytest.Config, settings: Settings) -> Weighing | None:
