@@ -197,7 +197,9 @@ def _check_limit(settings: Settings) -> None:
 def _check_comparison(config: pytest.Config, settings: Settings) -> None:
     """A limit that is typed is meant; one in the configuration waits for a run that is compared."""
     if settings.compare is None and getattr(config.option, options.word("fail_on"), None):
-        raise pytest.UsageError(f"{options.flag('fail_on')}: nothing to compare with; give {options.flag('compare')} too")
+        raise pytest.UsageError(
+            f"{options.flag('fail_on')}: nothing to compare with; give {options.flag('compare')} too"
+        )
 
 
 def _weighing(config: pytest.Config, settings: Settings) -> Weighing | None:
