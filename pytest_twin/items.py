@@ -238,9 +238,11 @@ def check(items: Iterable[pytest.Item]) -> None:
 
 def described(items: Iterable[pytest.Item], session: Schedule | None) -> Iterator[str]:
     """What would be applied to which test, line by line."""
+    from pytest_twin.report.wording import count
+
     each = session if session is not None and session.is_for_each_test else None
     if session is not None and each is None:
-        yield f"for the session, {len(session.events)} events in {session.duration_s:.1f} s:"
+        yield f"for the session, {count(len(session.events), 'event')} in {session.duration_s:.1f} s:"
         yield from map(_described, session.events)
     for item in items:
         marks = marks_of(item)

@@ -119,8 +119,10 @@ def pytest_report_header(config: pytest.Config) -> str | None:
         return None
     words = [f"every {settings.interval:g} s into {settings.report_dir}"]
     if schedule is not None:
+        from pytest_twin.report.wording import count
+
         faster = schedule.faster(settings.schedule_speed)
-        words.append(f"{settings.schedule}: {len(schedule.events)} loads over {faster.duration_s:.1f} s")
+        words.append(f"{settings.schedule}: {count(len(schedule.events), 'load')} over {faster.duration_s:.1f} s")
     return f"twin: {', '.join(words)}"
 
 

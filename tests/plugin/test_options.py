@@ -137,7 +137,7 @@ def test_a_dry_run_prints_what_would_be_applied_and_applies_nothing(pytester):
     result.stdout.fnmatch_lines(
         [
             "twin: a dry run, no test is run; this would be applied",
-            "for the session, 1 events in 6.0 s:",
+            "for the session, 1 event in 6.0 s:",
             "      2.000 s +4.000 s  cpu=50%  [[]rush[]]",
             "*::test_marked: cpu=8 ramp=2s",
             "*::test_scheduled",
