@@ -157,6 +157,16 @@ def test_run_plays_a_schedule_and_records(twin, tmp_path):
     assert (tmp_path / "twin-report" / "schedule.json").exists()
 
 
+def test_an_event_for_certain_tests_leaves_no_gap_in_a_series(twin, tmp_path):
+    events = [
+        {"id": "a", "duration": "5s", "cpu": 1, "tests": "db/*"},
+        {"id": "b", "start": 1, "duration": 1, "mem": 5},
+    ]
+    (tmp_path / "plan.json").write_text(json.dumps({"events": events}))
+    text = twin("run", "plan.json", "--mode", "series", "--dry-run")
+    assert text.splitlines() == ["     0.000 s +1.000 s  mem=5  [b]"]
+
+
 def test_run_can_play_in_series(twin, tmp_path):
     events = [{"id": "a", "duration": "300ms", "cpu": 1}, {"id": "b", "duration": "300ms", "mem": 5}]
     (tmp_path / "plan.json").write_text(json.dumps({"events": events}))
