@@ -47,7 +47,7 @@ def command(path: Path, mode: str | None, dry_run: bool, **given: Any) -> None:
     plan = schedule.faster(settings.schedule_speed)
     if dry_run:
         for event in plan.events:
-            click.echo(f"{event.start_s:10.3f} s +{event.duration_s:.3f} s  {event.load}  [{event.id}]")
+            click.echo(str(event))
         return
     with stop_on_signals() as stop, recorded(settings) as recording:
         recording.write_schedule(schedule)
