@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_twin.analysis.by_host import on_host
 from pytest_twin.analysis.overview import heaviest, loads, skipped
 from pytest_twin.report.profile_table import profile_lines
-from pytest_twin.report.wording import count
+from pytest_twin.report.wording import count, relative
 from pytest_twin.run_folder import ANNOTATIONS, DATASET, PROFILE, TESTS, RunFolder
 
 if TYPE_CHECKING:
@@ -62,8 +62,4 @@ def summary(folder: RunFolder, sampled: Sampled, dropped: int, near: Path) -> It
     for row, cost in heavy:
         memory = f"{float(row['peak_memory_MB']):8.1f} MiB" if row["peak_memory_MB"] else " " * 12
         yield f"{cost:8.2f} s {memory}  {row['nodeid']}"
-    yield f"files: {_relative(folder.path, near)}{os.sep}"
-
-
-def _relative(path: Path, near: Path) -> str:
-    return str(path.relative_to(near)) if path.is_relative_to(near) else str(path)
+    yield f"files: {relative(folder.path, near)}{os.sep}"
