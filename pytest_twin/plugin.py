@@ -38,7 +38,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("twin", "performance-aware testing")
     for name, option in options.options().items():
         how: dict[str, Any] = {"action": "store_true"} if option.type == "bool" else {"metavar": option.metavar}
-        group.addoption(options.flag(name), dest=options.word(name), default=None, help=options.help_of(name), **how)
+        text = options.help_of(name).replace("%", "%%")  # which argparse formats; what it makes of it is the text again
+        group.addoption(options.flag(name), dest=options.word(name), default=None, help=text, **how)
         parser.addini(options.word(name), f"{option.help} (pytest-twin)", type=option.type, default=None)
 
 

@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from pytest_twin import settings
 from pytest_twin.run_folder import RunFolder
 
 PASSING = "def test_one(): pass\ndef test_two(): pass\n"
@@ -116,6 +117,16 @@ def test_per_test_says_which_tests_get_a_folder(pytester, left, which, expected)
     with_folder = [row["nodeid"].partition("::")[2] for row in left.tests if row["folder"]]
     assert with_folder == expected
     assert len(list(left.folder.glob("tests/*/annotations.csv"))) == len(expected)
+
+
+def test_the_help_of_pytest_has_every_option(pytester, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "400")  # no line of it is broken
+    result = pytester.runpytest("--help")
+    assert result.ret == 0
+    text = " ".join(result.stdout.str().split())
+    for name, option in settings.options().items():
+        assert settings.flag(name) in text
+        assert option.help in text
 
 
 def test_a_dry_run_prints_what_would_be_applied_and_applies_nothing(pytester):
