@@ -1,4 +1,4 @@
-"""A hook of pytest-twin's, called with every event of the run, and what becomes of its warnings."""
+"""A hook of pytest-twin's, called with every event of this process, and what becomes of its warnings."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ def pytest_configure(config):
     config.addinivalue_line("filterwarnings", "default::pytest_twin.around.TwinWarning")
 
 
+@pytest.hookimpl(optionalhook=True)  # where pytest-twin is not there, the tests run all the same
 def pytest_twin_event(event, config):
     if event.event == "abort":
         config.stash.setdefault(aborted, []).append(f"{event.type} {event.target}: {event.detail}")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pytest_twin.model.budget import Budget
     from pytest_twin.model.budget_rules import Rule
     from pytest_twin.model.load import Kinds, Load
-    from pytest_twin.model.schedule import Planned, Schedule
+    from pytest_twin.model.schedule import Schedule
     from pytest_twin.settings import Settings
 
 # Imported by every pytest that has the plugin installed: what reads loads and schedules is imported where it is needed.
@@ -238,10 +238,12 @@ def check(items: Iterable[pytest.Item]) -> None:
 
 def described(items: Iterable[pytest.Item], session: Schedule | None) -> Iterator[str]:
     """What would be applied to which test, line by line."""
+    from pytest_twin.report.wording import count
+
     each = session if session is not None and session.is_for_each_test else None
     if session is not None and each is None:
-        yield f"for the session, {len(session.events)} events in {session.duration_s:.1f} s:"
-        yield from map(_described, session.events)
+        yield f"for the session, {count(len(session.events), 'event')} in {session.duration_s:.1f} s:"
+        yield from (f" {event}" for event in session.events)
     for item in items:
         marks = marks_of(item)
         around = schedule_of(item, marks) or each
@@ -252,9 +254,4 @@ def described(items: Iterable[pytest.Item], session: Schedule | None) -> Iterato
         events = around.events if around is not None else ()
         if said or events:
             yield f"{item.nodeid}: {said}".rstrip(": ")
-            yield from map(_described, events)
-
-
-def _described(event: Planned) -> str:
-    tests = f"  (while {event.tests})" if event.tests else ""
-    return f"  {event.start_s:9.3f} s +{event.duration_s:.3f} s  {event.load}  [{event.id}]{tests}"
+            yield from (f" {event}" for event in events)

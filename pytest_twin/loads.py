@@ -42,12 +42,17 @@ def read_limit(keywords: Mapping[str, Any] | None) -> Load | None:
     """The most that may be applied at the same time.
 
     Raises:
-        SettingsError: It is no load.
+        SettingsError: It is no load, or nothing of any kind, which would be taken for no limit.
     """
+    if not keywords:
+        return None
     try:
-        return parse(keywords, kinds()) if keywords else None
+        limit = parse(keywords, kinds())
     except LoadError as error:
         raise SettingsError(f"{word('limit')}: {error}") from None
+    if not limit:
+        raise SettingsError(f"{word('limit')}: {limit} limits nothing; give an amount above 0 such as cpu=100%")
+    return limit
 
 
 def _unknown_columns(load: Load) -> Iterator[str]:

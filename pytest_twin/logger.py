@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from pytest_twin import frames
+from pytest_twin.model.load import unknown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,15 +57,15 @@ class TwinLogger:
         return frame[(frame["elapsed_s"] >= self._attempt.began) | (frame["test"] == self._attempt.nodeid)]
 
     def peak(self, column: str) -> float:
-        """The highest value of a column of `samples`."""
+        """The highest value of a column of `samples`; NaN where this machine cannot tell."""
         return float(self._column(column).max())
 
     def mean(self, column: str) -> float:
-        """The mean of a column of `samples`."""
+        """The mean of a column of `samples`; NaN where this machine cannot tell."""
         return float(self._column(column).mean())
 
     def _column(self, column: str) -> pd.Series[Any]:
         frame = self.samples()
         if column not in frame:
-            raise KeyError(f"{column} is no column; there are {', '.join(frame.columns)}")
+            raise KeyError(unknown(column, frame.columns, "column"))
         return frame[column]

@@ -37,9 +37,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Make an option and an ini option of each setting."""
     group = parser.getgroup("twin", "performance-aware testing")
     for name, option in options.options().items():
-        default = options.default(name)
-        text = option.help if option.type == "bool" or default in {None, ()} else f"{option.help} (default: {default})"
         how: dict[str, Any] = {"action": "store_true"} if option.type == "bool" else {"metavar": option.metavar}
+        text = options.help_of(name).replace("%", "%%")  # which argparse formats; what it makes of it is the text again
         group.addoption(options.flag(name), dest=options.word(name), default=None, help=text, **how)
         parser.addini(options.word(name), f"{option.help} (pytest-twin)", type=option.type, default=None)
 
@@ -56,10 +55,13 @@ def pytest_configure(config: pytest.Config) -> None:
     for line in MARKERS:
         config.addinivalue_line("markers", line)
     settings = config.stash[SETTINGS] = _settings(config)
+    if settings.dry_run:
+        config.option.dist = "no"  # pytest-xdist looks after us: what its workers would print nobody sees
     _check_limit(settings)
     config.stash[RULES] = read_rules(settings.budgets)
     if not hasattr(config, "workerinput"):
         _check_reports(settings)
+        _check_comparison(config, settings)
     config.stash[SESSION_SCHEDULE] = _schedule(config, settings)
     if (settings.enabled or settings.schedule or has_workers(config)) and not is_rehearsed(config):
         from pytest_twin.session import run_of
@@ -118,8 +120,10 @@ def pytest_report_header(config: pytest.Config) -> str | None:
         return None
     words = [f"every {settings.interval:g} s into {settings.report_dir}"]
     if schedule is not None:
+        from pytest_twin.report.wording import count
+
         faster = schedule.faster(settings.schedule_speed)
-        words.append(f"{settings.schedule}: {len(schedule.events)} loads over {faster.duration_s:.1f} s")
+        words.append(f"{settings.schedule}: {count(len(schedule.events), 'load')} over {faster.duration_s:.1f} s")
     return f"twin: {', '.join(words)}"
 
 
@@ -191,6 +195,14 @@ def _check_limit(settings: Settings) -> None:
             read_limit(settings.limit)
         except SettingsError as error:
             raise pytest.UsageError(str(error)) from None
+
+
+def _check_comparison(config: pytest.Config, settings: Settings) -> None:
+    """A limit that is typed is meant; one in the configuration waits for a run that is compared."""
+    if settings.compare is None and getattr(config.option, options.word("fail_on"), None):
+        raise pytest.UsageError(
+            f"{options.flag('fail_on')}: nothing to compare with; give {options.flag('compare')} too"
+        )
 
 
 def _weighing(config: pytest.Config, settings: Settings) -> Weighing | None:

@@ -66,7 +66,6 @@ class Recording:
         per_core: bool = False,
         append: bool = False,
         rotate_at: int = 0,
-        identify: bool = False,
         limit: Load | None = None,
         apart: bool = False,
     ) -> None:
@@ -84,7 +83,6 @@ class Recording:
             per_core: Whether each CPU gets a column of its own.
             append: Go on behind the files that are there.
             rotate_at: Bytes from which on the dataset goes on in a new file; 0 is never.
-            identify: Have the names of host and user in the fingerprint.
             limit: The most load that may be applied at the same time.
             apart: Whether each pytest-xdist worker runs all tests, and not its share of them.
         """
@@ -94,7 +92,7 @@ class Recording:
         self.worker, self.host = worker, host
         self.dataset = dataset or folder / DATASET
         self._interval = interval
-        self._append, self._identify = append, identify
+        self._append = append
         self._sampler = Sampler(
             self.dataset, self.clock, interval, has_tests=has_tests, per_core=per_core, probes=probes.others(),
             rotate_at=rotate_at, beside=str(folder / OTHER_WORKERS) if worker else "", told=self._missed,
@@ -117,7 +115,7 @@ class Recording:
             self._open()
             if self._sampler:
                 self._sampler.begin()
-                self.folder.write_json(FINGERPRINT, fingerprint(identify=self._identify))  # while it starts
+                self.folder.write_json(FINGERPRINT, fingerprint())  # while it starts
                 self._sampler.wait_ready()
         except BaseException:
             self.cancel()

@@ -249,6 +249,12 @@ def default(name: str) -> Any:
     return next(each.default for each in fields(Settings) if each.name == name)
 
 
+def help_of(name: str) -> str:
+    """The help of an option, and its default where it has one."""
+    option, value = options()[name], default(name)
+    return option.help if option.type == "bool" or value in {None, ()} else f"{option.help} (default: {value})"
+
+
 def word(name: str) -> str:
     """The option as pytest knows it, without dashes: the ini name (``twin_interval``)."""
     return "twin" if name == "enabled" else f"twin_{name}"

@@ -8,7 +8,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from pytest_twin.loads import read_load
+from pytest_twin.model.engine import ENGINE
 from pytest_twin.model.load import LoadError
+from pytest_twin.supervisor import kinds
 
 if TYPE_CHECKING:
     from pytest_twin.applied import Applied
@@ -77,6 +79,8 @@ class Stress:
             load = read_load(keywords)
         except LoadError as error:
             raise LoadError(error.problems) from None
+        if not keywords.keys() & {*kinds(), ENGINE}:
+            raise LoadError([("", f"applies nothing; give {', '.join(kinds())}")])
         self._attempt.runs_under(str(load))
         applied = [self._recording.apply(part, test=self._attempt.nodeid) for part in load.parts]
         handle = StressHandle(applied)

@@ -38,7 +38,7 @@ class Door:
     """Reads requests, writes replies, notices when nobody is there any more."""
 
     def __init__(self, requests: int, replies: int) -> None:
-        self._requests, self._replies = requests, replies
+        self._replies = replies
         self._unread = b""
         self._parent = os.getppid()
         self.open = True

@@ -41,6 +41,13 @@ def test_help_lists_the_commands(twin):
         assert "Usage: " in twin(command, "--help")
 
 
+def test_help_tells_only_defaults_that_there_are(twin):
+    text = twin("stress", "--help")
+    assert "where the files go (default: twin-report)" in text
+    assert "--limit" in text
+    assert "None" not in text
+
+
 def test_check_shows_the_machine_and_what_it_lacks(twin):
     text = twin("check", "--seconds", "0.2")
     assert "cpu_percent" in text
@@ -148,6 +155,16 @@ def test_run_plays_a_schedule_and_records(twin, tmp_path):
     loads = {row["id"]: row["event"] for row in rows(tmp_path / "twin-report" / "annotations.csv")}
     assert loads == {"a": "end", "b": "end"}
     assert (tmp_path / "twin-report" / "schedule.json").exists()
+
+
+def test_an_event_for_certain_tests_leaves_no_gap_in_a_series(twin, tmp_path):
+    events = [
+        {"id": "a", "duration": "5s", "cpu": 1, "tests": "db/*"},
+        {"id": "b", "start": 1, "duration": 1, "mem": 5},
+    ]
+    (tmp_path / "plan.json").write_text(json.dumps({"events": events}))
+    text = twin("run", "plan.json", "--mode", "series", "--dry-run")
+    assert text.splitlines() == ["     0.000 s +1.000 s  mem=5  [b]"]
 
 
 def test_run_can_play_in_series(twin, tmp_path):

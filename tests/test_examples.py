@@ -37,6 +37,13 @@ def test_the_examples_pass_under_their_schedule_and_can_be_analysed(examples):
     assert (examples / "twin-report" / "timeline.png").stat().st_size > 10_000
 
 
+def test_the_examples_do_without_the_plugin_where_they_use_nothing_of_it(examples):
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:twin", "--rootdir=examples",
+               "examples/test_bottlenecks.py"]  # fmt: skip
+    done = subprocess.run(command, cwd=examples, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A project with a test that fails, in an environment like that of a job of CI."""

@@ -67,7 +67,10 @@ def test_any_number_of_runs_become_one_on_one_time_axis(run, merge, tmp_path):
     for name, epoch in (("linux", 1000.0), ("mac", 1100.0), ("windows", 1050.0)):
         run(name, epoch)
     told = merge("linux", "mac", "windows", "-o", "all")
-    assert told == [*(f"{name}: 2 samples, 2 events, 1 tests" for name in ("linux", "mac", "windows")), "files: all"]
+    assert told == [
+        *(f"{name}: 2 samples, 2 events, 1 test" for name in ("linux", "mac", "windows")),
+        f"files: all{os.sep}",
+    ]
     events = rows(tmp_path / "all" / ANNOTATIONS)
     assert [(row["host"], float(row["elapsed_s"]), row["id"]) for row in events] == [
         (name, at + since, f"{name}/t1")
@@ -159,7 +162,7 @@ def test_a_long_dataset_is_read_from_all_its_pieces(run, merge, tmp_path):
     long = run("long", 10.0)
     text = (long / DATASET).read_bytes()
     (long / "system_metrics_dataset.0001.csv.gz").write_bytes(gzip.compress(text))
-    assert merge("long", "-o", "all")[0] == "long: 4 samples, 2 events, 1 tests"
+    assert merge("long", "-o", "all")[0] == "long: 4 samples, 2 events, 1 test"
 
 
 def test_what_cannot_be_merged_is_one_clear_line(run, merge, tmp_path):

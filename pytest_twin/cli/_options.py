@@ -35,9 +35,8 @@ def settings_options(*names: str) -> Callable[[F], F]:
             option = options.options()[name]
             word = SPEED.get(name, name)
             switch = option.type == "bool"
-            text = option.help if switch else f"{option.help} (default: {options.default(name)})"
             how: dict[str, Any] = {"is_flag": True, "default": None} if switch else {"metavar": option.metavar}
-            click.option(f"--{word.replace('_', '-')}", word, help=text, **how)(command)
+            click.option(f"--{word.replace('_', '-')}", word, help=options.help_of(name), **how)(command)
         return command
 
     return add

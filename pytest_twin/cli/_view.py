@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_twin.report.following import Following
 from pytest_twin.report.live import State
 from pytest_twin.report.screen import output
+from pytest_twin.report.wording import relative
 
 if TYPE_CHECKING:
     from pytest_twin.cli._stop import Stop
@@ -36,8 +37,7 @@ class View:
         self._following, self._now = following, now
         self._output = output()
         self.is_seen = True
-        path, near = following.folder.path, Path.cwd()
-        self._where = str(path.relative_to(near) if path.is_relative_to(near) else path)
+        self._where = relative(following.folder.path, Path.cwd())
 
     def wait(
         self,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
 from pytest_twin.merging import merge
+from pytest_twin.report.wording import count
 from pytest_twin.run_folder import RunFolderError
 
 
@@ -20,6 +22,7 @@ def command(runs: tuple[Path, ...], output: Path) -> None:
     except RunFolderError as error:
         raise click.ClickException(str(error)) from None
     for run in merged:
-        lost = f", {run.lost} lines could not be read" if run.lost else ""
-        click.echo(f"{run.name}: {run.samples} samples, {run.events} events, {run.tests} tests{lost}")
-    click.echo(f"files: {output}")
+        lost = f", {count(run.lost, 'line')} could not be read" if run.lost else ""
+        rows = ", ".join((count(run.samples, "sample"), count(run.events, "event"), count(run.tests, "test")))
+        click.echo(f"{run.name}: {rows}{lost}")
+    click.echo(f"files: {output}{os.sep}")

@@ -39,15 +39,15 @@ def command(path: Path, mode: str | None, dry_run: bool, **given: Any) -> None:
         schedule = open_schedule(path, kinds())
     except ScheduleError as error:
         raise click.UsageError("\n".join(error.problems)) from None
-    if mode == SERIES:
-        schedule = schedule.in_series()
     if any(event.tests for event in schedule.events):
         click.echo("note: events for certain tests are left out, no test runs here", err=True)
         schedule = replace(schedule, events=tuple(event for event in schedule.events if not event.tests))
+    if mode == SERIES:
+        schedule = schedule.in_series()  # what is left out leaves no gap
     plan = schedule.faster(settings.schedule_speed)
     if dry_run:
         for event in plan.events:
-            click.echo(f"{event.start_s:10.3f} s +{event.duration_s:.3f} s  {event.load}  [{event.id}]")
+            click.echo(str(event))
         return
     with stop_on_signals() as stop, recorded(settings) as recording:
         recording.write_schedule(schedule)

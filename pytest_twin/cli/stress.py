@@ -24,7 +24,10 @@ from pytest_twin.cli._view import view_of
 @click.option("--duration", type=Duration(), help="how long, such as 30s (default: until Ctrl-C)")
 @settings_options("interval", "per_core", "limit", "report_dir")
 def command(duration: float | None, **given: Any) -> None:
-    """Put this machine under a load, such as --cpu 75% --mem 1GiB, and record what it does to it."""
+    """Put this machine under a load, such as --cpu 75% --mem 1GiB, and record what it does to it.
+
+    Exits with 1 if a load could not be had, was starved, or was stopped by --stop-when.
+    """
     settings = settings_of(given)
     load = load_of(given)
     if not load:

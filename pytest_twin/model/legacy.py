@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from pytest_twin.model.quantity import duration, said_duration
 from pytest_twin.model.quoting import quoted, shortened
 
+KEYS = ("type", "duration_s", "start", "cmd")
 Flags = dict[str, float]
 
 
@@ -85,7 +86,7 @@ def read(event: object) -> Old:
     """
     if not isinstance(event, dict):
         raise LegacyError([("", "is not an object")])
-    problems = [(shortened(key), "unknown key") for key in event if key not in {"type", "duration_s", "cmd", "start"}]
+    problems = [(shortened(key), "unknown key") for key in event if key not in KEYS]
     load: dict[str, Any] = {}
     lasts, start = 0.0, datetime.min.replace(tzinfo=UTC)
     kind = event.get("type")
@@ -106,7 +107,8 @@ def read(event: object) -> Old:
     except ValueError as error:
         problems.append(("cmd", str(error)))
     if problems:
-        raise LegacyError(problems)
+        absent = set(KEYS).difference(event)
+        raise LegacyError([(key, "is missing" if key in absent else problem) for key, problem in problems])
     return Old(event["type"], start, lasts, load)
 
 

@@ -33,6 +33,10 @@ class Planned:
     tests: str = ""
     note: str = ""
 
+    def __str__(self) -> str:
+        tests = f"  (while {self.tests})" if self.tests else ""
+        return f"{self.start_s:10.3f} s +{self.duration_s:.3f} s  {self.load}  [{self.id}]{tests}"
+
     @property
     def end_s(self) -> float:
         """Seconds after the anchor at which it ends."""

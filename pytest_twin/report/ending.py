@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_twin.report.wording import relative
 from pytest_twin.report.writing import FORMS, ReportError, check, save, story_of
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def write_reports(
         except ReportError as error:
             yield f"warning: no report: {error}"
             continue
-        yield f"report: {path.relative_to(near) if path.is_relative_to(near) else path}"
+        yield f"report: {relative(path, near)}"
     if "md" in (settings.report or ()) and environment.get(STEP_SUMMARY):
         yield from _add_to_step(story, Path(environment[STEP_SUMMARY]))
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_twin.analysis.minute import BINS, RATE, Line, Minute
 from pytest_twin.analysis.running import Ahead, Ended, Running
+from pytest_twin.report.wording import count
 
 if TYPE_CHECKING:
     from rich.text import Text
 
 LABEL, VALUE, TIME, GAP = 12, 12, 9, 1
-POINTS = [count for count in range(10, BINS + 1) if BINS % count == 0]
+POINTS = [number for number in range(10, BINS + 1) if BINS % number == 0]
 MOST_AHEAD = 2
 MOST_IN_A_LINE = 3
 LONGEST_PATH = 60  # in a log
@@ -173,7 +174,7 @@ def _facts(state: State, width: int, glyphs: Glyphs) -> list[str]:
     return [
         middle(state.where, width, glyphs.cut),
         *([f"every {minute.interval:.2g} s"] if minute.interval else []),
-        f"{minute.rows} rows",
+        count(minute.rows, "row"),
         *([f"{minute.missed} missed"] if minute.missed else []),
         so_far,
     ]
@@ -183,7 +184,7 @@ def _counts(state: State) -> list[str]:
     tests, loads, aborted = state.ended
     of = "" if state.planned is None else f" of {state.planned}"
     return [
-        *([f"{tests} test{'s' * (tests != 1)} done"] if tests else []),
+        *([f"{count(tests, 'test')} done"] if tests else []),
         *([f"{loads}{of} load{'s' * ((state.planned or loads) != 1)} done"] if loads or of else []),
         *([f"{aborted} aborted"] if aborted else []),
     ]
@@ -204,9 +205,9 @@ def _sparklines(minute: Minute, width: int, glyphs: Glyphs) -> list[Text]:
         return []
     with_most = width >= 60
     room = width - LABEL - (VALUE + GAP) * (1 + with_most) - GAP
-    count = max((count for count in POINTS if count <= room), default=POINTS[0])
-    lines = minute.lines(count)
-    heading = f"{'last minute':<{LABEL}} {'':<{count}} {'now':>{VALUE}}" + f" {'highest':>{VALUE}}" * with_most
+    points = max((number for number in POINTS if number <= room), default=POINTS[0])
+    lines = minute.lines(points)
+    heading = f"{'last minute':<{LABEL}} {'':<{points}} {'now':>{VALUE}}" + f" {'highest':>{VALUE}}" * with_most
     return [Text(heading, FAINT), *(_sparkline_row(line, glyphs, with_most=with_most) for line in lines)]
 
 

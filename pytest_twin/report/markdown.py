@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pytest_twin.analysis.attempts import Attempt, heaviest, slowest
 from pytest_twin.analysis.by_host import called, on_host
 from pytest_twin.analysis.story import Story
-from pytest_twin.model.table import visible
 from pytest_twin.report.comparison import markdown as comparison
+from pytest_twin.report.markdown_text import line, said
 from pytest_twin.report.ranking import Curve, ranked
 from pytest_twin.report.ranking import number as value_of
 from pytest_twin.report.wording import (
@@ -24,17 +24,11 @@ from pytest_twin.report.wording import (
 )
 
 MOST, MOST_BAD, MOST_LOADS, MOST_ANSWERS = 5, 20, 20, 3
-MARKS = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]|~$#@!"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 def page(story: Story) -> str:
     """The summary of a run."""
     return "\n".join(line for part in _parts(story) for line in part) + "\n"
-
-
-def said(text: str) -> str:
-    """Text that nothing in Markdown or HTML is made of, on one line."""
-    return visible(text).translate(MARKS)
 
 
 def _parts(story: Story) -> Iterator[Iterable[str]]:
@@ -115,10 +109,10 @@ def _loads(story: Story) -> Iterator[str]:
     if story.loads:
         yield from ("### Loads", "")
         yield from _table(*_host(story, "host"), "load", "asked", "achieved", "times", "held", "trouble")
-    for line in story.loads[:MOST_LOADS]:
-        answers, troubles = (", ".join(each[:MOST_ANSWERS]) for each in (line.achieved, line.troubles))
-        figures = cut(line.target), answers, f"{line.times:,}", lasting(line.held_s), troubles
-        yield _row(*_host(story, called(line.host)), line.type, *figures)
+    for load in story.loads[:MOST_LOADS]:
+        answers, troubles = (", ".join(each[:MOST_ANSWERS]) for each in (load.achieved, load.troubles))
+        figures = cut(load.target), answers, f"{load.times:,}", lasting(load.held_s), troubles
+        yield _row(*_host(story, called(load.host)), load.type, *figures)
     if story.loads:
         yield from _more(len(story.loads) - MOST_LOADS, "annotations.csv")
     if story.skipped:
@@ -143,15 +137,11 @@ def _peaks(story: Story) -> Iterator[str]:
 
 
 def _table(*names: str) -> list[str]:
-    return [_line(names), _line(["---"] * len(names))]
+    return [line(names), line(["---"] * len(names))]
 
 
 def _row(*cells: str) -> str:
-    return _line([said(cell) for cell in cells])
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    return line([said(cell) for cell in cells])
 
 
 def _more(left: int, file: str) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_twin.analysis.by_host import on_host
 from pytest_twin.analysis.overview import heaviest, loads, skipped
 from pytest_twin.report.profile_table import profile_lines
+from pytest_twin.report.wording import count, relative
 from pytest_twin.run_folder import ANNOTATIONS, DATASET, PROFILE, TESTS, RunFolder
 
 if TYPE_CHECKING:
@@ -33,10 +34,11 @@ def summary(folder: RunFolder, sampled: Sampled, dropped: int, near: Path) -> It
     events, tests = folder.events_but_tests(), folder.rows(TESTS)
     missed = f", {sampled.missed} missed" if sampled.missed else ""
     lost = f", {sampled.dropped + dropped} rows could not be written" if sampled.dropped + dropped else ""
-    yield f"{sampled.rows} samples{missed}, {len({row['nodeid'] for row in tests})} tests{lost}"
+    yield f"{count(sampled.rows, 'sample')}{missed}, {count(len({row['nodeid'] for row in tests}), 'test')}{lost}"
     for name, host in folder.other_hosts():
         lines = sum(text.count("\n") for text in host.texts(DATASET))
-        yield f"{max(0, lines - 1)} samples on {name}, {sum(row['host'] == name for row in tests)} attempts of tests"
+        attempts = count(sum(row["host"] == name for row in tests), "attempt of a test", "attempts of tests")
+        yield f"{count(max(0, lines - 1), 'sample')} on {name}, {attempts}"
     yield from (f"warning: {warning}" for warning in sampled.warnings)
     found = loads(events)
     kind = max([8, *(len(line.type) + 1 for line in found)])
@@ -53,15 +55,11 @@ def summary(folder: RunFolder, sampled: Sampled, dropped: int, near: Path) -> It
     yield from profile_lines(folder.rows(PROFILE))
     missing = skipped(events)
     if missing:
-        yield f"not reached before the end: {', '.join(f'{count} {kind}' for kind, count in missing.items())}"
+        yield f"not reached before the end: {', '.join(f'{number} {kind}' for kind, number in missing.items())}"
     heavy = [(row, cost) for row, cost in heaviest(tests) if cost >= WORTH_TELLING_S]
     if heavy:
         yield "heaviest tests (CPU, peak memory)"
     for row, cost in heavy:
         memory = f"{float(row['peak_memory_MB']):8.1f} MiB" if row["peak_memory_MB"] else " " * 12
         yield f"{cost:8.2f} s {memory}  {row['nodeid']}"
-    yield f"files: {_relative(folder.path, near)}{os.sep}"
-
-
-def _relative(path: Path, near: Path) -> str:
-    return str(path.relative_to(near)) if path.is_relative_to(near) else str(path)
+    yield f"files: {relative(folder.path, near)}{os.sep}"

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_twin.analysis.story import Story
 
 KEPT = "ok"  # as tests.csv says of a budget
@@ -95,6 +97,11 @@ def size(mib: float | None) -> str:
 def count(many: int, one: str, more: str | None = None) -> str:
     """So many of something: ``1 test``, ``2 tests``."""
     return f"{many:,} {one if many == 1 else more or one + 's'}"
+
+
+def relative(path: Path, near: Path) -> str:
+    """A path as it is typed from there, where it is below."""
+    return str(path.relative_to(near) if path.is_relative_to(near) else path)
 
 
 def cut(text: str) -> str:

@@ -31,13 +31,15 @@ def test_a_test_shorter_than_the_interval_waits_for_its_first_sample(pytester):
     pytester.runpytest("--twin-interval=0.3").assert_outcomes(passed=1)
 
 
-def test_a_column_that_is_none_is_an_error_that_lists_those_there_are(pytester):
+def test_a_column_that_is_none_is_an_error_that_names_what_was_meant_or_all_there_are(pytester):
     pytester.makepyfile("""
         import pytest
 
         def test_it(twin_logger):
-            with pytest.raises(KeyError, match="cpu_pct is no column; there are cpu_percent, "):
+            with pytest.raises(KeyError, match='unknown column "cpu_pct"; did you mean "cpu_percent"'):
                 twin_logger.peak("cpu_pct")
+            with pytest.raises(KeyError, match='unknown column "x"; known are .*cpu_percent, '):
+                twin_logger.peak("x")
     """)
     pytester.runpytest().assert_outcomes(passed=1)
 
@@ -133,6 +135,17 @@ def test_memory_is_really_resident(pytester):
                 children = psutil.Process().children(recursive=True)
                 most = max(child.memory_info().rss for child in children)
                 assert 100 << 20 <= most < 130 << 20
+    """)
+    pytester.runpytest().assert_outcomes(passed=1)
+
+
+def test_a_load_of_no_kind_is_an_error_and_one_of_none_is_not(pytester):
+    pytester.makepyfile("""
+        import pytest
+        def test_it(stress_load):
+            stress_load(cpu=0)
+            with pytest.raises(ValueError, match="applies nothing; give cpu, "):
+                stress_load(ramp="1s")
     """)
     pytester.runpytest().assert_outcomes(passed=1)
 

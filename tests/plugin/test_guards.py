@@ -106,6 +106,8 @@ def test_what_would_be_over_the_limit_is_not_applied(pytester, left):
         ("mem", "twin_limit: 'mem' is no load such as cpu=100% mem=50%"),
         ("mem=lots", "twin_limit: mem: *"),
         ("gpu=1", 'twin_limit: unknown keyword "gpu"; *'),
+        ("cpu=0%", "twin_limit: cpu=0% limits nothing; give an amount above 0 such as cpu=100%"),
+        ("ramp=1s", "twin_limit: ramp=1s limits nothing; give an amount above 0 such as cpu=100%"),
     ],
 )
 def test_a_wrong_limit_is_told_at_once(pytester, limit, said):

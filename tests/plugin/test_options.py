@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from pytest_twin import settings
 from pytest_twin.run_folder import RunFolder
 
 PASSING = "def test_one(): pass\ndef test_two(): pass\n"
@@ -118,6 +119,16 @@ def test_per_test_says_which_tests_get_a_folder(pytester, left, which, expected)
     assert len(list(left.folder.glob("tests/*/annotations.csv"))) == len(expected)
 
 
+def test_the_help_of_pytest_has_every_option(pytester, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "400")  # no line of it is broken
+    result = pytester.runpytest("--help")
+    assert result.ret == 0
+    text = " ".join(result.stdout.str().split())
+    for name, option in settings.options().items():
+        assert settings.flag(name) in text
+        assert option.help in text
+
+
 def test_a_dry_run_prints_what_would_be_applied_and_applies_nothing(pytester):
     pytester.makefile(".json", plan='{"events": [{"id": "rush", "start": 4, "duration": "8s", "cpu": "50%"}]}')
     pytester.makefile(".json", around='{"anchor": "test", "events": [{"duration": "1s", "mem": "5MiB"}]}')
@@ -137,7 +148,7 @@ def test_a_dry_run_prints_what_would_be_applied_and_applies_nothing(pytester):
     result.stdout.fnmatch_lines(
         [
             "twin: a dry run, no test is run; this would be applied",
-            "for the session, 1 events in 6.0 s:",
+            "for the session, 1 event in 6.0 s:",
             "      2.000 s +4.000 s  cpu=50%  [[]rush[]]",
             "*::test_marked: cpu=8 ramp=2s",
             "*::test_scheduled",
@@ -146,6 +157,14 @@ def test_a_dry_run_prints_what_would_be_applied_and_applies_nothing(pytester):
         consecutive=True,
     )
     assert not (pytester.path / "twin-report").exists()
+
+
+def test_a_dry_run_needs_no_workers(pytester):
+    pytest.importorskip("xdist")
+    pytester.makepyfile("import pytest\n@pytest.mark.stress(cpu=8)\ndef test_it(): raise SystemExit")
+    result = pytester.runpytest("--twin-dry-run", "--twin", "-n2")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["twin: a dry run, no test is run; this would be applied", "*::test_it: cpu=8"])
 
 
 FIXTURES_ONLY = """

@@ -10,12 +10,6 @@ pytest.importorskip("xdist")
 pytestmark = pytest.mark.usefixtures("few_plugins")
 
 
-@pytest.fixture(autouse=True)
-def few_plugins(monkeypatch):
-    """Each worker imports all plugins that it is not told to leave out."""
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:asyncio -p no:anyio")
-
-
 SUITE = """
     import time, pytest
 

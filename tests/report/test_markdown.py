@@ -4,7 +4,8 @@ from made_runs import MadeRun, busy_run, run_of_two_hosts
 from saved_runs import made, weighed
 
 from pytest_twin.model.event import SKIP
-from pytest_twin.report.markdown import page, said
+from pytest_twin.report.markdown import page
+from pytest_twin.report.markdown_text import said
 from pytest_twin.report.wording import LONGEST, cut
 from pytest_twin.report.writing import story_of
 
@@ -56,8 +57,8 @@ def test_what_came_of_comparing_stands_before_the_slowest_tests(tmp_path):
     made(tmp_path / "a", {"t.py::test_a": 0.1})
     made(tmp_path / "b", {"t.py::test_a": 0.2}, cpu="B")
     text = page(story_of(tmp_path / "b", weighed(tmp_path / "a", tmp_path / "b", "cpu_seconds>10%")))
-    assert "\n\n### Compared: other machine: CPU A -&#62; B\n\nbefore &#40;1 run&#41; -&#62; after" in text
-    assert "| t.py::test&#95;a | duration | 100.0 ms | 200.0 ms | x2.00 |  | perhaps more |\n\n### Slowest" in text
+    assert "\n\n### Compared: other machine: CPU A -&gt; B\n\nbefore (1 run) -&gt; after" in text
+    assert "| t.py::test\\_a | duration | 100.0 ms | 200.0 ms | x2.00 |  | perhaps more |\n\n### Slowest" in text
 
 
 PROFILE = """nodeid,resource,level_percent,slowdown,slowdown_low,slowdown_high,knee_percent,rank

@@ -1,0 +1,19 @@
+"""Text as Markdown: whatever stands in a test's id or on a machine, it is text and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_twin.model.table import visible
+
+MARKS = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]|~$#@!"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+
+
+def said(text: str) -> str:
+    """Text that nothing in Markdown or HTML is made of, on one line."""
+    return visible(text).translate(MARKS)
+
+
+def line(cells: Sequence[str]) -> str:
+    """A line of a table, of cells that are Markdown already."""
+    return f"| {' | '.join(cells)} |"
