@@ -176,7 +176,12 @@ def _settings(config: pytest.Config) -> Settings:
     try:
         flags = {name: getattr(config.option, options.word(name), None) for name in names}
         inis = {name: config.getini(options.word(name)) for name in names}
-        return Settings.of(flags, inis, options.table_of(config.rootpath / "pyproject.toml"))
+        settings = Settings.of(flags, inis, options.table_of(config.rootpath / "pyproject.toml"))
+        if flags["fail_on"] and settings.compare is None:  # in a configuration it waits for a run that compares
+            raise SettingsError(
+                f"{options.flag('fail_on')}: there is nothing to compare with; give {options.flag('compare')} RUNS too"
+            )
+        return settings
     except SettingsError as error:
         raise pytest.UsageError(str(error)) from None
     except (TypeError, ValueError) as error:  # what older versions of pytest raise for an ini value of another type

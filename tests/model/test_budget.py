@@ -96,6 +96,7 @@ def test_a_slowdown_has_a_load_and_pairs():
             ("under: cpu", '"150%" is over 100%; give 0-100%'),
         ),
         ({"slowdown": 2, "under": "cpus:1"}, ("under", 'unknown keyword "cpus"; did you mean "cpu"?')),
+        ({"slowdown": 2, "under": "cpu:1 cpu:2"}, ("under", "'cpu:1 cpu:2' says cpu twice")),
         ({"slowdown": 2, "under": "cpu:0"}, ("under", "'cpu:0' is no load at all")),
     ],
 )

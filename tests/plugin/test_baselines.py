@@ -69,6 +69,10 @@ def test_a_run_that_was_cut_short_is_neither_saved_nor_compared(pytester):
             "--twin-fail-on=cpu>1%",
             "twin_fail_on: 'cpu>1%' cannot be read: 'cpu>1%': unknown cpu; known are cpu_seconds, duration, *",
         ),
+        (
+            "--twin-fail-on=cpu_seconds>1%",
+            "--twin-fail-on: there is nothing to compare with; give --twin-compare RUNS too",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_before_any_test_runs(run, flag, said):
