@@ -56,6 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for line in MARKERS:
         config.addinivalue_line("markers", line)
     settings = config.stash[SETTINGS] = _settings(config)
+    _check_fail_on(config, settings)
     _check_limit(settings)
     config.stash[RULES] = read_rules(settings.budgets)
     if not hasattr(config, "workerinput"):
@@ -176,16 +177,19 @@ def _settings(config: pytest.Config) -> Settings:
     try:
         flags = {name: getattr(config.option, options.word(name), None) for name in names}
         inis = {name: config.getini(options.word(name)) for name in names}
-        settings = Settings.of(flags, inis, options.table_of(config.rootpath / "pyproject.toml"))
-        if flags["fail_on"] and settings.compare is None:  # in a configuration it waits for a run that compares
-            raise SettingsError(
-                f"{options.flag('fail_on')}: there is nothing to compare with; give {options.flag('compare')} RUNS too"
-            )
-        return settings
+        return Settings.of(flags, inis, options.table_of(config.rootpath / "pyproject.toml"))
     except SettingsError as error:
         raise pytest.UsageError(str(error)) from None
     except (TypeError, ValueError) as error:  # what older versions of pytest raise for an ini value of another type
         raise pytest.UsageError(f"twin: {error}") from None
+
+
+def _check_fail_on(config: pytest.Config, settings: Settings) -> None:
+    """Refuse limits that somebody typed and that nothing would be judged by; those of a configuration may wait."""
+    if getattr(config.option, options.word("fail_on"), None) and settings.compare is None:
+        raise pytest.UsageError(
+            f"{options.flag('fail_on')}: there is nothing to compare with; give {options.flag('compare')} RUNS too"
+        )
 
 
 def _check_limit(settings: Settings) -> None:
