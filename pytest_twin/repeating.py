@@ -82,8 +82,9 @@ def judged_by_repetitions(item: pytest.Item, budget: Budget) -> list[Finding]:
     except UnrepeatableError as error:
         verdict = OVER if error.report.failed else UNKNOWN
         number = 2 * len(pairs) + len(alone) + 1
-        text = f"{error}, after {number} that passed\n{error.report.longreprtext}".rstrip()
-        return [Finding("repetitions", verdict, str(error), text)]
+        printed = (f"{name}:\n{content}" for name, content in error.report.sections)
+        text = "\n".join((f"{error}, after {number} that passed", error.report.longreprtext, *printed))
+        return [Finding("repetitions", verdict, str(error), text.rstrip())]
     return _findings(budget, pairs, alone)
 
 

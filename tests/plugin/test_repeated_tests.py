@@ -90,10 +90,13 @@ def test_it(): time.sleep(0.3)
 def test_a_test_that_fails_under_the_load_fails_with_its_own_failure(pytester, left):
     pytester.makepyfile(f"""{WORLD}
 @budget(slowdown=1.5, {UNDER})
-def test_it(): assert not is_stressed(), "too busy"
+def test_it():
+    print("busy", is_stressed())
+    assert not is_stressed(), "too busy"
 """)
     result = pytester.runpytest()
     result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["Captured stdout call:", "busy True", "see twin-report*"])
     result.stdout.re_match_lines(
         [r"over budget: a repetition under mem=100MiB failed in its call, after \d+ that passed", r".*too busy"]
     )
