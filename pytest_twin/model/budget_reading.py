@@ -175,7 +175,12 @@ def _under(raw: object, read_load: ReadLoad) -> Load:
     keys = [key for key, _, _ in words]
     if twice := [key for key in keys if keys.count(key) > 1]:
         raise ValueError(f"{raw!r} says {twice[0]} twice")
-    load = read_load({key: int(value) if value.isdecimal() else value for key, _, value in words})
+    load = read_load({key: _said(value) for key, _, value in words})
     if not load:
         raise ValueError(f"{raw!r} is no load at all")
     return load
+
+
+def _said(word: str) -> int | bool | str:
+    """What stands in a marker without quotes."""
+    return int(word) if word.isdecimal() else {"true": True, "false": False}.get(word.lower(), word)

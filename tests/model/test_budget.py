@@ -57,6 +57,11 @@ def test_a_slowdown_has_a_load_and_pairs():
     assert read(slowdown=1.5, under="cpu:2", pairs=20).slowdown.under.parts[0].unit == "count"
 
 
+def test_a_load_may_have_words_that_are_true_or_false():
+    found = read(slowdown=2, under="mem:1GiB strict:true")
+    assert [part.strict for part in found.slowdown.under.parts] == [True]
+
+
 @pytest.mark.parametrize(
     ("keywords", "problem"),
     [
