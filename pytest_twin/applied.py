@@ -58,6 +58,11 @@ class Applied:
             self._ended.wait()
 
     @property
+    def held_s(self) -> float:
+        """For how many seconds it was really there, once it has ended."""
+        return 0.0 if self.ready_at is None or self.ended_at is None else self.ended_at - self.ready_at
+
+    @property
     def achieved(self) -> dict[str, Any]:
         """Figures so far, final ones once it is stopped: ``cpu_s``, ``resident_bytes``, ``written_bytes`` and more."""
         if not self._ended.is_set():

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_twin.baselines import BaselineError, Found, find, save
+from pytest_twin.run_folder import TESTS
 from pytest_twin.settings import SettingsError, flag
 
 if TYPE_CHECKING:
@@ -108,4 +109,5 @@ def side(found: Found) -> Side:
 
     runs = [load(path) for path in found.paths]
     fingerprints = [{host: own.fingerprint for host, own in by_host(run).items()} for run in runs]
-    return Side(found.name, [run.tests for run in runs], fingerprints)
+    problems = [each for run in runs for each in run.problems if each.startswith(str(run.path / TESTS))]
+    return Side(found.name, [run.tests for run in runs], fingerprints, problems)

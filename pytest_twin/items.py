@@ -228,12 +228,21 @@ def check(items: Iterable[pytest.Item]) -> None:
                 wrong[f"{item.nodeid}: {STRESS}{f'({key})' if key else ''}: {problem}"] = None
         except BudgetError as error:
             for key, problem in error.problems:
-                wrong[f"{item.nodeid}: {f'{BUDGET}({key}): ' if key else ''}{problem}"] = None
+                wrong[f"{_place(item, marks, key)}: {problem}"] = None
         except ScheduleError as error:
             for problem in error.problems:
                 wrong[f"{item.nodeid}: {problem}"] = None
     if wrong:
         raise pytest.UsageError("\n".join(wrong))
+
+
+def _place(item: pytest.Item, marks: Iterable[pytest.Mark], key: str) -> str:
+    """Where a keyword of a budget was written: at the test, or once for many of them."""
+    if not key:
+        return item.nodeid
+    if any(key.partition(":")[0] in mark.kwargs for mark in marks if mark.name == BUDGET):
+        return f"{item.nodeid}: {BUDGET}({key})"
+    return f"pyproject.toml: budgets: {key}"
 
 
 def described(items: Iterable[pytest.Item], session: Schedule | None) -> Iterator[str]:

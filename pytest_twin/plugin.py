@@ -57,6 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
     settings = config.stash[SETTINGS] = _settings(config)
     if settings.dry_run:
         config.option.dist = "no"  # pytest-xdist looks after us: what its workers would print nobody sees
+    _check_fail_on(config, settings)
     _check_limit(settings)
     config.stash[RULES] = read_rules(settings.budgets)
     if not hasattr(config, "workerinput"):
@@ -187,6 +188,14 @@ def _settings(config: pytest.Config) -> Settings:
         raise pytest.UsageError(f"twin: {error}") from None
 
 
+def _check_fail_on(config: pytest.Config, settings: Settings) -> None:
+    """Refuse limits that somebody typed and that nothing would be judged by; those of a configuration may wait."""
+    if getattr(config.option, options.word("fail_on"), None) and settings.compare is None:
+        raise pytest.UsageError(
+            f"{options.flag('fail_on')}: there is nothing to compare with; give {options.flag('compare')} RUNS too"
+        )
+
+
 def _check_limit(settings: Settings) -> None:
     if settings.limit:
         from pytest_twin.loads import read_limit
@@ -195,14 +204,6 @@ def _check_limit(settings: Settings) -> None:
             read_limit(settings.limit)
         except SettingsError as error:
             raise pytest.UsageError(str(error)) from None
-
-
-def _check_comparison(config: pytest.Config, settings: Settings) -> None:
-    """A limit that is typed is meant; one in the configuration waits for a run that is compared."""
-    if settings.compare is None and getattr(config.option, options.word("fail_on"), None):
-        raise pytest.UsageError(
-            f"{options.flag('fail_on')}: nothing to compare with; give {options.flag('compare')} too"
-        )
 
 
 def _weighing(config: pytest.Config, settings: Settings) -> Weighing | None:

@@ -39,7 +39,7 @@ def repeated(item: pytest.Item, load: Load = QUIET) -> Repetition:
     Raises:
         UnrepeatableError: It did not pass.
     """
-    from pytest_twin.analysis.repetitions import Repetition
+    from pytest_twin.analysis.repetitions import HELD_S, Repetition
 
     sections = item._report_sections  # noqa: SLF001 - what it prints would be told as often as it was run
     kept = sections[:]
@@ -57,7 +57,13 @@ def repeated(item: pytest.Item, load: Load = QUIET) -> Repetition:
             raise UnrepeatableError(report, load)
     applied = attempt.applied[len(attempt.applied) - len(load.parts) :]
     troubles = [f"{each.part}: {trouble}" for each in applied if (trouble := trouble_of(each))]
-    return Repetition(attempt.call_s, attempt.cpu_s, tuple(each.said for each in applied), "; ".join(troubles))
+    return Repetition(
+        attempt.call_s,
+        attempt.cpu_s,
+        tuple(each.said for each in applied),
+        "; ".join(troubles),
+        tuple({**each.achieved, HELD_S: each.held_s} for each in applied),
+    )
 
 
 def judged_by_repetitions(item: pytest.Item, budget: Budget) -> list[Finding]:
@@ -76,8 +82,9 @@ def judged_by_repetitions(item: pytest.Item, budget: Budget) -> list[Finding]:
     except UnrepeatableError as error:
         verdict = OVER if error.report.failed else UNKNOWN
         number = 2 * len(pairs) + len(alone) + 1
-        text = f"{error}, after {number} that passed\n{error.report.longreprtext}".rstrip()
-        return [Finding("repetitions", verdict, str(error), text)]
+        printed = (f"{name}:\n{content}" for name, content in error.report.sections)
+        text = "\n".join((f"{error}, after {number} that passed", error.report.longreprtext, *printed))
+        return [Finding("repetitions", verdict, str(error), text.rstrip())]
     return _findings(budget, pairs, alone)
 
 

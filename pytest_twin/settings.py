@@ -61,18 +61,23 @@ def _switch(raw: object) -> bool:
     return known[str(raw).strip().lower()]
 
 
-def _time(raw: object) -> str:
+def _seconds(raw: object) -> float:
     from pytest_twin.model.quantity import duration
 
-    if not duration(raw):
+    try:
+        return duration(raw)
+    except ValueError:  # it begins with what was written, which stands in front of all that is said here
+        raise ValueError("is no time; write seconds, or text such as 90s or 1m30s") from None
+
+
+def _time(raw: object) -> str:
+    if not _seconds(raw):
         raise ValueError("is no time at all")
     return str(raw)
 
 
 def _patience(raw: object) -> str:
-    from pytest_twin.model.quantity import duration
-
-    if (duration(raw) or 0) < SHORTEST_PATIENCE_S:
+    if _seconds(raw) < SHORTEST_PATIENCE_S:
         raise ValueError(f"is below {SHORTEST_PATIENCE_S} s, for which a busy machine may well be silent")
     return str(raw)
 

@@ -11,6 +11,7 @@ from stressors import worker
 from stressors.capacity import oom_kills
 from stressors.conditions import met
 from stressors.job import Job
+from stressors.shortfall import STARVED_AFTER_S, starved
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 KILL_AFTER_S = 1.0
 LOOK_EVERY_S = 0.1
-STARVED_BELOW = 0.8  # of what was asked
-STARVED_AFTER_S = 1.0  # a shorter load has no steady share to judge by
 
 
 class Load:
@@ -236,15 +235,3 @@ def demand(request: dict[str, Any]) -> float:
     job = Job(request)
     found: float = module.demand(job) if hasattr(module, "demand") else job.profile.peak
     return found
-
-
-def starved(achieved: Figures) -> str:
-    """What to say of a load that got much less than it asked for; empty where it did not."""
-    for name, asked in achieved.items():
-        figure = name.removeprefix("asked_")
-        got = achieved.get(figure, 0.0)
-        if figure == name or isinstance(asked, str) or isinstance(got, str):
-            continue
-        if got < STARVED_BELOW * asked:
-            return f"starved: it got {got / asked:.0%} of what was asked ({figure} {got:.4g} of {asked:.4g})"
-    return ""

@@ -93,6 +93,14 @@ def test_runs_that_cannot_be_compared_end_with_2(twin, tmp_path, words, said):
     assert twin("compare", *words, status=2) == f"Error: {said.format(tmp_path / '.twin-baselines')}\n"
 
 
+@pytest.mark.usefixtures("two")
+def test_what_of_a_run_could_not_be_read_is_told(twin, tmp_path):
+    tests = tmp_path / "b" / "tests.csv"
+    tests.write_bytes(tests.read_bytes()[:-5])
+    assert f"\nnote: {tests} ends in the middle of a row, which is left out\n" in twin("compare", "a", "b")
+    assert "note: " not in twin("compare", "a", "a").replace("note: too few repetitions", "")
+
+
 def test_what_is_typed_wrongly_is_told(twin):
     assert "Error: --fail-on: 'cpu' is no limit such as" in twin("compare", "a", "--fail-on", "cpu", status=2)
     assert "give the runs to compare: pytest-twin compare A B" in twin("compare", status=2)

@@ -95,6 +95,8 @@ def test_a_value_is_read(name, raw, value):
             "1s",
             "twin_host_timeout: '1s' is below 2 s, for which a busy machine may well be silent",
         ),
+        ("profile_time", "-3", "twin_profile_time: '-3' is no time; write seconds, or text such as 90s or 1m30s"),
+        ("profile_time", 0, "twin_profile_time: '0' is no time at all"),
         ("per_test", "nobody", "twin_per_test: 'nobody' is not one of marked, all, failed, none"),
         ("per_test", "mraked", "twin_per_test: 'mraked' is not one of marked, all, failed, none; did you mean marked?"),
         ("per_test", [], "twin_per_test: '[]' is not one of marked, all, failed, none"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -96,13 +96,21 @@ def attempts(tests: pd.DataFrame, since: Origin, spans: Sequence[Span]) -> list[
 
 
 def slowest(found: Iterable[Attempt], count: int) -> list[Attempt]:
-    """Those that took longest by themselves."""
-    return sorted((each for each in found if each.call_s is not None), key=lambda each: -(each.call_s or 0.0))[:count]
+    """The tests that took longest by themselves, each by the longest of its attempts."""
+    return _most(found, count, lambda each: each.call_s)
 
 
 def heaviest(found: Iterable[Attempt], count: int) -> list[Attempt]:
-    """Those that took most CPU time."""
-    return sorted((each for each in found if each.cpu_s is not None), key=lambda each: -(each.cpu_s or 0.0))[:count]
+    """The tests that took most CPU time, each by the dearest of its attempts."""
+    return _most(found, count, lambda each: each.cpu_s)
+
+
+def _most(found: Iterable[Attempt], count: int, cost: Callable[[Attempt], float | None]) -> list[Attempt]:
+    ordered = sorted((each for each in found if cost(each) is not None), key=lambda each: -(cost(each) or 0.0))
+    first: dict[tuple[str, str], Attempt] = {}
+    for each in ordered:
+        first.setdefault((each.nodeid, each.host), each)
+    return list(first.values())[:count]
 
 
 def small_curves(found: Sequence[Attempt], times: Values, values: Values) -> list[list[float]]:

@@ -83,10 +83,16 @@ def machines(before: Iterable[Mapping[str, Any] | None], after: Iterable[Mapping
         return [f"no fingerprint of {' and '.join(unknown)}"]
     told = []
     for name, (part, key) in _MACHINE.items():
-        old, new = ([(each or {}).get(part, {}).get(key) for each in side] for side in (was, now))
+        old, new = ([_of(each, part, key) for each in side] for side in (was, now))
         if not _alike([*old, *new], MEMORY_TOLERANCE if part == "memory" else 0.0):
             told.append(f"{name} {_said(old)} -> {_said(new)}")
     return told
+
+
+def _of(fingerprint: Mapping[str, Any] | None, part: str, key: str) -> Any:
+    """What a fingerprint says of something; None where it says nothing, as one that was tampered with may."""
+    said = (fingerprint or {}).get(part)
+    return said.get(key) if isinstance(said, dict) else None
 
 
 def _alike(values: Sequence[Any], tolerance: float) -> bool:

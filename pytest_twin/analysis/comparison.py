@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pytest_twin.analysis.by_host import called, hosts_of, told_apart
 from pytest_twin.analysis.changes import Changes, changes, machines
 from pytest_twin.analysis.intervals import CONFIDENCE
-from pytest_twin.analysis.measurements import WHOLE, Found, measurements, together
+from pytest_twin.analysis.measurements import WHOLE, Found, measurements, reported, together
 from pytest_twin.analysis.two_samples import smallest_chance
 from pytest_twin.analysis.verdicts import MARGIN, SAME, Difference, judge
 from pytest_twin.model.measure import MEASURES, Limit, Measure
@@ -30,11 +30,13 @@ class Side(NamedTuple):
         name: As the user calls it.
         runs: The rows of tests.csv of each run.
         fingerprints: What the hosts of each are, by their names; None where nothing tells.
+        problems: What of those rows could not be read, a line each.
     """
 
     name: str
     runs: Sequence[pd.DataFrame]
     fingerprints: Sequence[Mapping[str, Mapping[str, Any] | None]]
+    problems: Sequence[str] = ()
 
     def of_host(self, host: str) -> list[Mapping[str, Any] | None]:
         """What a host is, by each run that has it."""
@@ -91,7 +93,7 @@ def compare(before: Side, after: Side, limits: Sequence[Limit] = (), *, confiden
         IncomparableError: No test passed in both.
     """
     whole = together(before.runs), together(after.runs)
-    was, now = told_apart(whole)
+    was, now = map(reported, told_apart(whole))
     changed = changes(was, now)
     apart = {each.test for each in changed.loads}
     measured = {measure: measurements(was, now, measure, apart) for measure in MEASURES.values()}
@@ -105,7 +107,7 @@ def compare(before: Side, after: Side, limits: Sequence[Limit] = (), *, confiden
         machines=_machines((before, after), [hosts_of(side) for side in whole]),
         changes=changed,
         differences=differences,
-        notes=[*_alike(measured), *_notes(differences, limits, 1 - confidence)],
+        notes=[*before.problems, *after.problems, *_alike(measured), *_notes(differences, limits, 1 - confidence)],
     )
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 WHOLE = ""  # in the place of a test: all of them together
 PASSED = "passed"
+NEEDED = ("nodeid", "outcome", "load")  # a file that was cut down may lack them
 
 
 class Measured(NamedTuple):
@@ -54,7 +55,16 @@ def together(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
     tests = pd.concat([run.assign(run=number) for number, run in enumerate(runs)], ignore_index=True)
     tests.attrs = {}  # what columns mean: pandas copies it deeply in every step, which took half of the time
-    return tests
+    return tests.assign(**{name: None for name in NEEDED if name not in tests})
+
+
+def reported(tests: pd.DataFrame) -> pd.DataFrame:
+    """The attempts under the load of the last of their run, which is the one that pytest reports.
+
+    What a test was repeated under for a budget of its slowdown, or for a profile, says nothing of the test itself.
+    """
+    loads = tests["load"].astype(object).fillna("")
+    return tests[loads == loads.groupby([tests["run"], tests["nodeid"]]).transform("last")]
 
 
 def measurements(before: pd.DataFrame, after: pd.DataFrame, measure: Measure, leave_out: Container[str] = ()) -> Found:
@@ -87,7 +97,7 @@ def measurements(before: pd.DataFrame, after: pd.DataFrame, measure: Measure, le
 
 def whole_runs(runs: Sequence[pd.DataFrame], measure: Measure) -> pd.DataFrame | None:
     """The tests that passed in every run: a row each, a column a run; None where there is none, or nothing is known."""
-    (tests,) = told_apart([together(runs)])
+    tests = reported(*told_apart([together(runs)]))
     columns = [column for column in measure.columns if _is_known(tests, column)]
     grid = _grid(_by_run(_costs(tests, columns, ())), len(runs)) if columns else None
     return grid if grid is not None and len(grid) else None

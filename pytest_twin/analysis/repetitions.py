@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from pytest_twin.analysis.intervals import CONFIDENCE, Interval, of_ratio
 from pytest_twin.analysis.quantiles import of_quantile
 from pytest_twin.model.budget import OK, OVER, UNKNOWN, Finding, Percentiles, Slowdown
+from pytest_twin.model.load import Part
+from stressors.shortfall import STARVED_AFTER_S, starved
+
+HELD_S = "held_s"  # the figure that says how long a load was there
 
 
 class Repetition(NamedTuple):
@@ -20,12 +24,14 @@ class Repetition(NamedTuple):
         cpu_s: CPU seconds of the test process and its children; None where that is not told.
         achieved: What there was of each part of the load that it was put under.
         trouble: Why that was less than asked; empty if it was not.
+        figures: The figures of each part, `HELD_S` among them.
     """
 
     wall_s: float
     cpu_s: float | None = None
     achieved: tuple[str, ...] = ()
     trouble: str = ""
+    figures: tuple[Mapping[str, Any], ...] = ()
 
 
 class Pair(NamedTuple):
@@ -60,7 +66,7 @@ def slowdown(asked: Slowdown, pairs: Sequence[Pair]) -> Finding:
     """
     idle, stressed = ([each.wall_s for each in runs] for runs in zip(*pairs, strict=True))
     interval = of_ratio(stressed, idle)
-    short = [pair.stressed.trouble for pair in pairs if pair.stressed.trouble]
+    short = _short(asked.under.parts, [pair.stressed for pair in pairs])
     verdict = _verdict(interval, asked.limit, is_sure=not short)
     achieved = zip(*(pair.stressed.achieved for pair in pairs), strict=True)
     had = ", ".join(
@@ -71,10 +77,33 @@ def slowdown(asked: Slowdown, pairs: Sequence[Pair]) -> Finding:
         f"{middle(idle):.3g} s idle and {middle(stressed):.3g} s under {had}"
     )
     if short:
-        text += f"; in {len(short)} of them the load was less than asked: {short[0]}"
+        text += f"; {short}"
     elif verdict == UNKNOWN:
         text += f"; more than pairs={asked.pairs} tell more"
     return _finding("slowdown", verdict, f"{interval.middle:.3g}", f"{asked.limit:.4g}", text)
+
+
+def _short(parts: Sequence[Part], runs: Sequence[Repetition]) -> str:
+    """How the load was less than asked; empty if it was not.
+
+    In one run it may be there too shortly to tell, and in all of them together long enough.
+    """
+    if troubles := [run.trouble for run in runs if run.trouble]:
+        return f"in {len(troubles)} of them the load was less than asked: {troubles[0]}"
+    for part, of_runs in zip(parts, zip(*(run.figures for run in runs), strict=True), strict=False):
+        total = _summed(of_runs)
+        if total.get(HELD_S, 0.0) >= STARVED_AFTER_S and (trouble := starved(total)):
+            return f"in all of them together the load was less than asked: {part}: {trouble}"
+    return ""
+
+
+def _summed(figures: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for each in figures:
+        for name, value in each.items():
+            if isinstance(value, int | float):
+                total[name] = total.get(name, 0.0) + value
+    return total
 
 
 def percentiles(asked: Percentiles, seconds: Sequence[float]) -> Iterator[Finding]:

@@ -38,9 +38,10 @@ class Peak(NamedTuple):
         column: Its name.
         unit: Its unit.
         value: How high.
-        at_s: When, in seconds since the run began.
+        at_s: When, in seconds since the first thing that was recorded.
         tests: The tests that were running on its host then.
         host: Where it was, empty for pytest's own host.
+        elapsed_s: When, as its row has it; None where it has no such cell.
     """
 
     column: str
@@ -49,6 +50,7 @@ class Peak(NamedTuple):
     at_s: float
     tests: Sequence[str]
     host: str = ""
+    elapsed_s: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,8 +129,10 @@ class Story:
             return None
         values = samples[name].to_numpy(dtype=float, na_value=np.nan)
         at = int(np.nanargmax(values))
-        at_s = float(self.times[at])
-        return Peak(name, samples.attrs["units"].get(name, ""), float(values[at]), at_s, self.running(at_s), self.host)
+        at_s, unit = float(self.times[at]), samples.attrs["units"].get(name, "")
+        elapsed = samples["elapsed_s"].iloc[at] if "elapsed_s" in samples else np.nan
+        own = None if np.isnan(elapsed) else float(elapsed)
+        return Peak(name, unit, float(values[at]), at_s, self.running(at_s), self.host, own)
 
 
 def tell(run: Run, names: Sequence[str], documents: Sequence[str]) -> Story:

@@ -172,7 +172,15 @@ def _under(raw: object, read_load: ReadLoad) -> Load:
     words = [word.partition(":") for word in raw.split()] if isinstance(raw, str) else []
     if not words or not all(key and colon and value for key, colon, value in words):
         raise ValueError(f'{raw!r} is no load; write one such as "cpu:75%" or "cpu:50% mem:1GiB"')
-    load = read_load({key: int(value) if value.isdecimal() else value for key, _, value in words})
+    keys = [key for key, _, _ in words]
+    if twice := [key for key in keys if keys.count(key) > 1]:
+        raise ValueError(f"{raw!r} says {twice[0]} twice")
+    load = read_load({key: _said(value) for key, _, value in words})
     if not load:
         raise ValueError(f"{raw!r} is no load at all")
     return load
+
+
+def _said(word: str) -> int | bool | str:
+    """What stands in a marker without quotes."""
+    return int(word) if word.isdecimal() else {"true": True, "false": False}.get(word.lower(), word)

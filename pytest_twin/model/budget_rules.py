@@ -29,7 +29,11 @@ class Rule(NamedTuple):
 
     def selects(self, nodeid: str, marks: Marks) -> bool:
         """Whether it is for a test."""
-        return (fnmatchcase(nodeid, self.path) or fnmatchcase(nodeid, f"{self.path}*")) and self.has_marks(marks)
+        return self._is_at(nodeid) and self.has_marks(marks)
+
+    def _is_at(self, nodeid: str) -> bool:
+        """By the id as it stands first: in a pattern the brackets of a parametrised test are no brackets."""
+        return nodeid.startswith(self.path) or fnmatchcase(nodeid, f"{self.path}*")
 
 
 def rules(tables: Sequence[Mapping[str, Any]], read_load: ReadLoad) -> list[Rule]:

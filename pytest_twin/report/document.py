@@ -90,7 +90,12 @@ PEAK: Mapping[str, Field] = {
     "column": Field(TEXT, "A column of system_metrics_dataset.csv.", lambda peak: peak.column),
     "unit": Field(TEXT, "Its unit.", lambda peak: peak.unit),
     "value": Field(NUMBER, "The highest value there.", lambda peak: peak.value),
-    "elapsed_s": Field(NUMBER, "When, in seconds since the run began.", lambda peak: round(peak.at_s, 4)),
+    "elapsed_s": Field(
+        NUMBER,
+        "When, as in the rows: monotonic time since the run began. In s.",
+        lambda peak: _rounded(peak.elapsed_s),
+        can_miss=True,
+    ),
     "tests": Field(
         "array",
         "Tests that ran there then, some of them.",

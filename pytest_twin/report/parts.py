@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,10 +68,7 @@ def _tiles(story: Story) -> Iterator[tuple[str, str, str]]:
             on = f" on {called(peaks[name].host)}" if story.hosts else ""
             yield word, f"{number(peaks[name].value)} %", f"at +{lasting(peaks[name].at_s)}{on}"
     if story.loads or story.skipped:
-        times = sum(line.times for line in story.loads)
-        troubled = sum(bool(line.troubles) for line in story.loads)
-        told = "all as asked" if any(line.achieved for line in story.loads) else "no word of what was achieved"
-        note = f"{troubled} with trouble" if troubled else told
+        times, note = sum(line.times for line in story.loads), _loads_in_short(story.loads)
         yield (
             "Loads",
             f"{times:,}",
@@ -80,6 +77,15 @@ def _tiles(story: Story) -> Iterator[tuple[str, str, str]]:
     if len(story.times):
         interval = story.interval_s
         yield "Samples", f"{len(story.times):,}", f"every {interval:.2g} s" if interval else ""
+
+
+def _loads_in_short(loads: Sequence[LoadLine]) -> str:
+    """Whether what was asked was there; a load too short for a verdict of its own can have been less."""
+    if troubled := sum(bool(line.troubles) for line in loads):
+        return f"{troubled} with trouble"
+    if any((lowest := _lowest(line)) is not None and lowest < SHORT for line in loads):
+        return "some less than asked"
+    return "all as asked" if any(line.achieved for line in loads) else "no word of what was achieved"
 
 
 def notices(story: Story) -> Markup:
@@ -125,15 +131,19 @@ def _load_row(line: LoadLine, *, several: bool) -> Markup:
 
 
 def _meter(line: LoadLine) -> Markup:
-    """The lowest of the answers as a share of what was asked, where both are amounts of one unit."""
-    shares = [share for answer in line.achieved if (share := ratio(answer, line.target)) is not None]
-    if not shares:
+    lowest = _lowest(line)
+    if lowest is None:
         return Markup("")
-    lowest = min(shares)
     return html(
         '<span class="meter{}" role="img" aria-label="{:.0%}"><i style="width:{:.0f}%"></i></span>',
         " short" if lowest < SHORT else "", lowest, min(lowest, 1.0) * 100,
     )  # fmt: skip
+
+
+def _lowest(line: LoadLine) -> float | None:
+    """The lowest of the answers as a share of what was asked, where both are amounts of one unit."""
+    shares = (ratio(answer, line.target) for answer in line.achieved)
+    return min((share for share in shares if share is not None), default=None)
 
 
 def ratio(answer: str, target: str) -> float | None:

@@ -136,6 +136,26 @@ def test_what_ran_under_another_load_is_not_compared():
     assert came.changes.loads == [Change("b", "", "cpu=2")]
 
 
+def test_what_a_test_was_repeated_under_is_not_compared():
+    def repeated(seconds, slowed):
+        loads = ["", "cpu=2", "", "cpu=2", "cpu=2", ""]
+        return pd.concat([run({"a": slowed if load else seconds}, a={"load": load}) for load in loads])
+
+    came = compared([repeated(0.1, 0.3)], [repeated(0.1, 0.9)], LIMIT)
+    assert verdicts(came, "a")["cpu_seconds"] == "same"
+    assert not came.broken
+    assert verdicts(compared([repeated(0.1, 0.3)], [repeated(0.2, 0.3)]), "a")["cpu_seconds"] == "perhaps more"
+    other = pd.concat([run({"a": 0.3}, a={"load": "cpu=4"}), run({"a": 0.1})])
+    assert not compared([repeated(0.1, 0.3)], [other]).changes.loads
+
+
+def test_a_file_without_some_columns_is_compared_by_the_others():
+    came = compared([run({"a": 0.1})], [run({"a": 0.1}).drop(columns=["load", "call_s"])])
+    assert set(verdicts(came, "a")) == {"cpu_seconds", "peak_memory"}
+    with pytest.raises(IncomparableError):
+        compared([run({"a": 0.1})], [run({"a": 0.1}).drop(columns="outcome")])
+
+
 def test_new_removed_and_renamed_tests_are_told():
     came = compared([run({"a.py::one": 1, "x": 1, "s": 1})], [run({"b.py::one": 1, "something": 1, "s": 1})])
     assert came.changes.renamed == [Change("a.py::one", "a.py::one", "b.py::one")]
@@ -150,6 +170,9 @@ def test_machines_that_differ_are_told_and_what_kernels_keep_of_memory_is_not():
     told = compared([run({"a": 1})], [run({"a": 1})], (), (LAPTOP, other)).machines
     assert told == ["CPU A -> B", "memory in GiB 16.0 -> 64.0"]
     assert compared([run({"a": 1})], [run({"a": 1})], (), (LAPTOP, None)).machines == ["no fingerprint of the second"]
+    none = {"cpu": 5, "memory": [16.0]}
+    told = compared([run({"a": 1})], [run({"a": 1})], (), (LAPTOP, none)).machines
+    assert told == ["CPU A -> none", "CPUs 8 -> none", "memory in GiB 16.0 -> none"]
 
 
 def test_a_figure_that_is_not_known_is_no_zero():

@@ -50,6 +50,21 @@ def test_less_load_than_asked_can_prove_a_slow_test_but_not_a_quick_one():
     assert slowdown(ASKED, pairs(*[3.0] * 8, trouble="starved")).verdict == OVER
 
 
+def test_a_load_too_short_to_be_judged_by_itself_is_judged_by_all_of_its_times_together():
+    def had(share, held_s):
+        figures = {"cpu_s": 1.5 * share * held_s, "asked_cpu_s": 1.5 * held_s, "held_s": held_s}
+        return [pair._replace(stressed=pair.stressed._replace(figures=(figures,))) for pair in pairs(*[1.1] * 8)]
+
+    starved = slowdown(ASKED, had(0.4, 0.2))
+    assert starved.verdict == UNKNOWN
+    assert starved.text.endswith(
+        "; in all of them together the load was less than asked: "
+        "cpu=75%: starved: it got 40% of what was asked (cpu_s 0.96 of 2.4)"
+    )
+    assert slowdown(ASKED, had(0.9, 0.2)).verdict == OK
+    assert slowdown(ASKED, had(0.4, 0.01)).verdict == OK  # in 0.08 s nothing is steady
+
+
 def test_a_percentile_is_judged_by_its_interval():
     asked = Percentiles({0.5: Limit(2.5, "2.5")}, 6)
     found = [next(percentiles(asked, [each / 1 for each in range(first, first + 6)])) for first in (3, 0, -5)]

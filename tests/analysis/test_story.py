@@ -23,6 +23,14 @@ def test_the_slowest_and_the_heaviest_tests_come_first(tmp_path):
     assert names(heaviest(story.attempts, 1)) == ["test_broken"]
 
 
+def test_a_test_that_was_repeated_is_one_of_the_slowest_once(tmp_path):
+    made = MadeRun(tmp_path).test("t.py::test_again", 0, 3).test("t.py::test_again", 3, 8, attempt=2)
+    made.test("t.py::test_once", 8, 9)
+    found = slowest(made.story().attempts, 5)
+    assert [(*names([each]), each.number) for each in found] == [("test_again", 2), ("test_once", 1)]
+    assert names(heaviest(made.story().attempts, 5)) == ["test_again", "test_once"]
+
+
 def test_a_peak_tells_when_it_was_and_which_test_ran(tmp_path):
     peaks = {peak.column: peak for peak in busy_run(tmp_path).story().peaks}
     memory = peaks["ram_used_percent"]

@@ -57,6 +57,11 @@ def test_a_slowdown_has_a_load_and_pairs():
     assert read(slowdown=1.5, under="cpu:2", pairs=20).slowdown.under.parts[0].unit == "count"
 
 
+def test_a_load_may_have_words_that_are_true_or_false():
+    found = read(slowdown=2, under="mem:1GiB strict:true")
+    assert [part.strict for part in found.slowdown.under.parts] == [True]
+
+
 @pytest.mark.parametrize(
     ("keywords", "problem"),
     [
@@ -96,6 +101,7 @@ def test_a_slowdown_has_a_load_and_pairs():
             ("under: cpu", '"150%" is over 100%; give 0-100%'),
         ),
         ({"slowdown": 2, "under": "cpus:1"}, ("under", 'unknown keyword "cpus"; did you mean "cpu"?')),
+        ({"slowdown": 2, "under": "cpu:1 cpu:2"}, ("under", "'cpu:1 cpu:2' says cpu twice")),
         ({"slowdown": 2, "under": "cpu:0"}, ("under", "'cpu:0' is no load at all")),
     ],
 )

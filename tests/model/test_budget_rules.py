@@ -60,6 +60,12 @@ def test_a_path_may_be_the_beginning_of_an_id():
     assert rule.selects("tests/test_a.py::test_it[1]", set())
 
 
+def test_a_path_may_be_the_whole_id_of_a_parametrised_test():
+    [rule] = read({"path": "tests/test_a.py::test_it[1]", "duration": 1})
+    assert rule.selects("tests/test_a.py::test_it[1]", set())
+    assert not rule.selects("tests/test_a.py::test_it[2]", set())
+
+
 def test_a_rule_that_selects_nothing_is_for_every_test():
     [rule] = read({"duration": 1})
     assert rule.selects("anything", set())

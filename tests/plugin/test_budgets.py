@@ -318,6 +318,22 @@ peak_memory = 5
     )
 
 
+def test_what_a_budget_of_the_configuration_lacks_at_its_tests_is_told_once_and_as_the_configurations(pytester):
+    pytester.makepyprojecttoml("[[tool.pytest-twin.budgets]]\nslowdown = 2\n")
+    pytester.makepyfile(f"""{BURN}
+@budget(under="cpu:1")
+def test_complete(): pass
+
+def test_one(): pass
+
+def test_two(): pass
+""")
+    result = pytester.runpytest()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    said = 'pyproject.toml: budgets: slowdown: needs under=, the load that may cause it, such as under="cpu:75%"'
+    assert [line for line in result.errlines if line] == [f"ERROR: {said}"]
+
+
 def test_budgets_that_are_no_list_of_tables_are_refused(pytester):
     pytester.makepyprojecttoml("[tool.pytest-twin]\nbudgets = 5\n")
     result = pytester.runpytest()

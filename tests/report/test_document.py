@@ -38,6 +38,24 @@ def test_the_document_has_the_figures_of_the_run(tmp_path):
     assert found["loads"][1]["troubles"] == ["starved: it got 20% of what was asked"]
 
 
+def test_a_peak_has_the_time_of_its_row_as_the_tests_have(tmp_path):
+    made = MadeRun(tmp_path).sampled(3, cpu_percent=lambda at: at).test("t.py::test_it", 1, 3)
+    for row in [*made.samples[""], *made.events, *made.tests]:  # a recording is older than its first row
+        row["elapsed_s"] = f"{float(str(row['elapsed_s'])) + 0.25:.4f}"
+    found = document(made.story())
+    assert found["tests"][0]["elapsed_s"] == 1.25
+    assert [peak["elapsed_s"] for peak in found["peaks"] if peak["column"] == "cpu_percent"] == [3.15]
+
+
+def test_a_peak_of_rows_without_seconds_has_none(tmp_path):
+    made = MadeRun(tmp_path).sampled(3)
+    for row in made.samples[""]:
+        row["elapsed_s"] = ""
+    found = document(made.story())
+    assert found["peaks"][0]["elapsed_s"] is None
+    jsonschema.validate(found, SCHEMA)
+
+
 def test_a_killed_test_is_named(tmp_path):
     assert document(killed(tmp_path).story())["unfinished"] == ["t.py::test_killed"]
 

@@ -83,6 +83,15 @@ def test_loads_tell_asked_and_achieved_and_a_meter_shows_the_worst(busy):
     assert '<span class="meter short" role="img" aria-label="20%"><i style="width:20%">' in busy
 
 
+@pytest.mark.parametrize(
+    ("achieved", "said"),
+    [("74.8%", "all as asked"), ("21.3%", "some less than asked"), ("", "no word of what was achieved")],
+)
+def test_the_figures_on_top_tell_whether_loads_were_as_asked(tmp_path, achieved, said):
+    made = MadeRun(tmp_path).sampled(3).load("cpu", "75%", 0, 0.4, achieved)
+    assert f'<dt>Loads</dt><dd>1</dd><div class="note">{said}</div>' in page(made.story())
+
+
 def test_of_very_many_failed_tests_the_first_get_a_part(tmp_path):
     made = MadeRun(tmp_path).sampled(10)
     for number in range(70):

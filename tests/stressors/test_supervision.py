@@ -15,8 +15,8 @@ import pytest
 from driving import BARE, SOURCES, Supervisor, cpu, line_of
 
 from stressors.capacity import MIB
-from stressors.load import starved
 from stressors.name import PROCESS_NAME
+from stressors.shortfall import starved
 from stressors.supervision import Supervision
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="what the kernel does there")
