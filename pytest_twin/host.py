@@ -75,11 +75,12 @@ class Meter:
             try:
                 os.write(self._clear_refs, b"5")
             except OSError:
-                pass
+                os.close(self._clear_refs)
+                self._clear_refs = -1
 
     def peak(self) -> int | None:
-        """Bytes at the high-water mark of resident memory."""
-        text = self._status.read()
+        """Bytes at the high-water mark of resident memory; None where it cannot be reset, and is of all that ran."""
+        text = self._status.read() if self._clear_refs >= 0 else b""
         begin = text.find(b"VmHWM:") + 6
         return int(text[begin : text.find(b"kB", begin)]) * 1024 if begin > 5 else None
 

@@ -77,6 +77,21 @@ def test_other(): subprocess.run(child("pass"), check=True)
 
 
 @linux
+def test_a_small_program_is_not_charged_with_the_memory_of_the_test_that_started_it(tests):
+    rows = tests(
+        """
+def test_large():
+    large = bytearray(200 << 20)
+    large[::4096] = b"1" * len(range(0, len(large), 4096))
+    subprocess.run(child("pass"), check=True)
+""",
+        apart=True,
+    )
+    assert float(rows["test_large"]["peak_memory_MB"]) > 200
+    assert rows["test_large"]["children_peak_memory_MB"] == ""
+
+
+@linux
 def test_a_child_that_lives_on_is_charged_to_the_test_in_which_it_worked(tests):
     rows = tests("""
 import pytest
