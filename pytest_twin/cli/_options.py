@@ -27,15 +27,20 @@ F = TypeVar("F", bound=Callable[..., Any])
 SPEED = {"schedule_speed": "speed"}
 
 
-def settings_options(*names: str) -> Callable[[F], F]:
-    """The options of these settings, without the plugin's prefix; the command takes them as ``**given``."""
+def settings_options(*names: str, **defaults: object) -> Callable[[F], F]:
+    """The options of these settings, without the plugin's prefix; the command takes them as ``**given``.
+
+    Args:
+        names: The settings.
+        defaults: What the command has in the place of their own defaults; it gives the same to `settings_of`.
+    """
 
     def add(command: F) -> F:
         for name in reversed(names):
             option = options.options()[name]
             word = SPEED.get(name, name)
             switch = option.type == "bool"
-            text = option.help if switch else f"{option.help} (default: {options.default(name)})"
+            text = option.help if switch else f"{option.help} (default: {defaults.get(name, options.default(name))})"
             how: dict[str, Any] = {"is_flag": True, "default": None} if switch else {"metavar": option.metavar}
             click.option(f"--{word.replace('_', '-')}", word, help=text, **how)(command)
         return command
