@@ -11,7 +11,7 @@ from typing import Any
 
 from pytest_twin import hardware
 from pytest_twin.model.attempt import Children, Counters, Offspring
-from pytest_twin.probes.kernel import GIB, PROC, KeptOpen, read_bytes
+from pytest_twin.probes.kernel import GIB, PROC, KeptOpen, numbers_agree, read_bytes
 from pytest_twin.probes.tree_sources import Linux, io_of
 from stressors import capacity
 
@@ -27,6 +27,7 @@ class Meter:
     def __init__(self) -> None:
         self._tells_io = io_of(read_bytes(f"{PROC}/self/io")) != (None, None)  # rather than that there was none
         self._status = KeptOpen("/proc/self/status")
+        self._tells_children = numbers_agree(PROC) and os.path.exists(f"{PROC}/self/task")
         self._children: dict[int, KeptOpen] = {}  # of each thread
         self._processes = Linux()
         self._newest = KeptOpen(f"{PROC}/sys/kernel/ns_last_pid")
@@ -65,8 +66,7 @@ class Meter:
             return None
         else:  # noqa: RET505
             ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-            told = os.path.exists(f"{PROC}/self/task")
-            living = frozenset(pid for pid in self._living() if pid not in leave_out) if told else None
+            living = frozenset(pid for pid in self._living() if pid not in leave_out) if self._tells_children else None
             return Offspring(ended[6] + ended[7] + ended[14] + ended[15], living)
 
     def forget_peak(self) -> None:
@@ -116,8 +116,8 @@ class Meter:
     def _living(self) -> Iterator[int]:
         """The children of this process: those of each thread, also of one that Python knows no more but the kernel."""
         try:
-            threads = [int(thread) for thread in os.listdir(f"{PROC}/self/task")]
-        except OSError:
+            threads = [int(thread) for thread in os.listdir(f"{PROC}/self/task")] if self._tells_children else []
+        except OSError:  # no descriptor is left
             threads = []
         for gone in self._children.keys() - threads:
             self._children.pop(gone).close()

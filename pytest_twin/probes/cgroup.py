@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 
 from pytest_twin.model.columns import Column
-from pytest_twin.probes.kernel import GIB, PROC, SELDOM_S, Growth, KeptOpen, number, read_bytes
+from pytest_twin.probes.kernel import GIB, PROC, SELDOM_S, Growth, KeptOpen, number, numbers_agree, read_bytes
 from stressors import capacity
 
 TYPE_CHECKING = False
@@ -42,6 +42,7 @@ COLUMNS = (
     ),
 )
 LOOK_EVERY_S = 5.0  # limits may change, but seldom do, and many files may hold one
+SELF = 0  # whom the run started, and who is in the same groups
 CONTROLLERS = ("cpu", "memory", "")  # "": of version 2
 SIGNS = (
     "cgroup.controllers",
@@ -55,7 +56,7 @@ SIGNS = (
 
 def probe(context: Context) -> Cgroup:
     """The reader for this machine; other systems have nothing like it, and all CPUs are usable."""
-    return Cgroup(context.root)
+    return Cgroup(context.root if numbers_agree() else SELF)
 
 
 class Cgroup:
