@@ -9,7 +9,7 @@ import time
 from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
-from pytest_twin import hardware
+from pytest_twin import hardware, ours
 from pytest_twin.model.attempt import Children, Counters, Offspring
 from pytest_twin.probes.kernel import GIB, PROC, KeptOpen, numbers_agree, read_bytes
 from pytest_twin.probes.tree_sources import Linux, io_of
@@ -52,7 +52,7 @@ class Meter:
         if sys.platform == "win32":
             return Children(None, None, None, None)
         else:  # noqa: RET505
-            ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+            ended = ours.without(resource.getrusage(resource.RUSAGE_CHILDREN))
             unit = 1 if sys.platform == "darwin" else 1024
             cpu_s = ended[0] + ended[1] + self._cpu_of_living(leave_out)
             return Children(cpu_s, ended[2] * unit, *self._moved(ended))
@@ -65,7 +65,7 @@ class Meter:
         if sys.platform == "win32":
             return None
         else:  # noqa: RET505
-            ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+            ended = ours.without(resource.getrusage(resource.RUSAGE_CHILDREN))
             living = frozenset(pid for pid in self._living() if pid not in leave_out) if self._tells_children else None
             return Offspring(ended[6] + ended[7] + ended[14] + ended[15], living)
 

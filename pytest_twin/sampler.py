@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_twin import environment
+from pytest_twin import environment, ours
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -190,7 +190,7 @@ class Sampler:
         path = [os.path.dirname(PACKAGE_FOLDER), *(() if self._bare else sys.path)]
         program = f"import sys; sys.path[:0] = {path!r}; {PROGRAM}"
         flags = ["-I", "-S"] if self._bare else ["-I"]
-        return subprocess.Popen(
+        return ours.Process(
             [sys.executable, *flags, "-c", program, *self._orders],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

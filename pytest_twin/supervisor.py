@@ -14,7 +14,7 @@ from functools import cache
 from typing import IO, TYPE_CHECKING, Any
 
 import stressors
-from pytest_twin import environment
+from pytest_twin import environment, ours
 from pytest_twin.applied import ANSWER_WITHIN_S, Applied
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ class Supervisor:
 
     def _spawn(self, errors: IO[bytes]) -> subprocess.Popen[bytes]:
         program = os.path.join(os.path.dirname(os.path.abspath(stressors.__file__)), "__main__.py")
-        return subprocess.Popen(
+        return ours.Process(
             [sys.executable, "-I", "-S", program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -117,6 +117,28 @@ def test_busier(server): work(server), work(server)
     assert busier == pytest.approx(0.6, abs=0.1)  # though it ended, with all that it used, in this one's teardown
 
 
+@linux
+def test_what_our_own_processes_used_is_not_charged_to_the_test_in_which_they_died(tests):
+    rows = tests("""
+import psutil, pytest
+
+@pytest.mark.stress(cpu=1)
+def test_loaded(): time.sleep(1)
+
+def test_death():
+    for process in psutil.Process().children():
+        process.kill()
+    time.sleep(0.3)
+
+@pytest.mark.stress(cpu=1)
+def test_loaded_again(): subprocess.run(child(BURNS.format(0.2)), check=True)
+""")
+    loaded, death, again = (float(row["children_cpu_s"]) for row in rows.values())
+    assert loaded < 0.2
+    assert death < 0.2
+    assert again == pytest.approx(0.2, abs=0.1)
+
+
 @posix
 def test_what_a_load_uses_is_not_charged_to_the_test(tests):
     rows = tests("""
