@@ -139,6 +139,32 @@ def test_loaded_again(): subprocess.run(child(BURNS.format(0.2)), check=True)
     assert again == pytest.approx(0.2, abs=0.1)
 
 
+def test_a_test_that_stops_the_clock_for_itself_has_true_times_all_the_same(tests, left):
+    rows = tests("""
+import pytest
+
+@pytest.fixture
+def frozen(monkeypatch):  # as pytest-freezer does it: in all modules that have the clock
+    clock = time.monotonic
+    for module in [module for name, module in sys.modules.items() if name.partition(".")[0] in {"time", "pytest_twin"}]:
+        for name in [name for name, value in vars(module).items() if value is clock]:
+            monkeypatch.setattr(module, name, lambda: 1e9)
+
+@pytest.mark.stress(cpu=1)
+def test_frozen(frozen, twin_logger):
+    assert time.monotonic() == 1e9
+    twin_logger.annotate("here")
+    time.sleep(0.2)
+""")
+    row = rows["test_frozen"]
+    setup, call, teardown, whole = (float(row[f"{name}_s"]) for name in ("setup", "call", "teardown", "duration"))
+    assert min(setup, teardown) > 0
+    assert 0.2 <= call <= setup + call + teardown <= whole < 60
+    times = [float(event["elapsed_s"]) for event in left.events]
+    assert times == sorted(times)
+    assert times[-1] < 60
+
+
 @posix
 def test_what_a_load_uses_is_not_charged_to_the_test(tests):
     rows = tests("""
