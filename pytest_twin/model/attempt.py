@@ -41,7 +41,8 @@ EXACT = (
     Column(
         "children_cpu_s",
         "s",
-        "CPU time of its children and theirs in the time of the test, whether or not they ended; not of daemons.",
+        "CPU time of its children and theirs in the time of the test, ended or not; not of daemons, nor of "
+        "ended ones where SIGCHLD is ignored, which the kernel forgets.",
     ),
     Column("peak_memory_MB", "MiB", "Highest resident memory of the test process (Linux; VmHWM, reset at the start)."),
     Column(

@@ -29,7 +29,9 @@ COLUMNS = (
     Column("cgroup_cpu_limit", "", "CPUs' worth of time that the quota of the run's cgroup allows; empty without one."),
     Column("cgroup_cpu_percent", "%", "CPU time of the cgroup, as a share of the host; over half a second."),
     Column(
-        "cgroup_throttled_percent", "%", "Time in which the quota held tasks back, CPUs added up; over half a second."
+        "cgroup_throttled_percent",
+        "%",
+        "Time in which the quota held tasks back, CPUs added up, at most 100; over half a second.",
     ),
     Column("cgroup_memory_limit_GB", "GiB", "Memory that the run's cgroup may have; empty without a limit.", 3),
     Column("cgroup_memory_used_GB", "GiB", "Memory of it, less its inactive file cache; read twice a second.", 3),
