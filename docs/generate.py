@@ -42,6 +42,11 @@ A value that cannot be read is an empty cell, never a zero.
 Each row is a sample: what changes between two rows is not seen, but for what counters tell, which miss nothing: CPU
 times, pressure, traffic, and what the two process trees used, children that ended in between counted too.
 
+Where rows come faster than ten a second, the host's CPU, memory, disks and networks are still read ten times a
+second, and what is said below to be read more seldom is: a share or a level stands in the rows until the next
+reading, and an amount "since the last row" is in the row that was read, with zeros after it. CPU, memory and threads
+of the two process trees are read for every row.
+
 The first {sum(column.legacy is not None for column in dataset)} columns are those of the old dataset, in their
 order and units.
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
+from pytest_twin.model.clock import monotonic
 from pytest_twin.model.offset import Offset, estimated
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Conversation:
         Raises:
             HandoverError: It does not answer.
         """
-        return estimated(self._ask_time, time.monotonic)
+        return estimated(self._ask_time, monotonic)
 
     def hears_within(self, seconds: float) -> bool:
         """Whether it says anything within this time from now, or has since the last call."""

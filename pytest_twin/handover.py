@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pytest_twin.conversation import BEAT_S, Conversation, HandoverError
-from pytest_twin.model.clock import Clock
+from pytest_twin.model.clock import Clock, monotonic
 from pytest_twin.model.offset import Offset
 from pytest_twin.recording import OTHER_WORKERS
 from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, TESTS, RunFolder
@@ -163,7 +163,7 @@ class Handover:
             pass
 
     def _tell_clock(self, offset: Offset) -> None:
-        ahead = time.time() - (self.clock.epoch + self.clock.elapsed(time.monotonic()))
+        ahead = time.time() - (self.clock.epoch + self.clock.elapsed(monotonic()))
         self._controller.say("clock", offset.seconds, offset.uncertainty_s, ahead)
 
     # rows

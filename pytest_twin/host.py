@@ -6,13 +6,13 @@ import errno
 import os
 import platform
 import sys
-import time
 from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
-from pytest_twin import hardware
+from pytest_twin import hardware, ours
 from pytest_twin.model.attempt import Children, Counters, Offspring
-from pytest_twin.probes.kernel import GIB, PROC, KeptOpen, read_bytes
+from pytest_twin.model.clock import monotonic
+from pytest_twin.probes.kernel import GIB, PROC, KeptOpen, numbers_agree, read_bytes
 from pytest_twin.probes.tree_sources import Linux, io_of
 from stressors import capacity
 
@@ -29,6 +29,7 @@ class Meter:
     def __init__(self) -> None:
         self._tells_io = io_of(read_bytes(f"{PROC}/self/io")) != (None, None)  # rather than that there was none
         self._status = KeptOpen("/proc/self/status")
+        self._tells_children = numbers_agree(PROC) and os.path.exists(f"{PROC}/self/task")
         self._children: dict[str, KeptOpen] = {}  # of each thread
         self._processes = Linux()
         self._newest = KeptOpen(f"{PROC}/sys/kernel/ns_last_pid")
@@ -40,7 +41,7 @@ class Meter:
 
     def counters(self) -> Counters:
         """What was counted for this process up to now (getrusage(2))."""
-        at = time.monotonic()
+        at = monotonic()
         if sys.platform == "win32":
             times = os.times()
             return Counters(at, times.user, times.system, None, None, None, None)
@@ -53,7 +54,7 @@ class Meter:
         if sys.platform == "win32":
             return Children(None, None, None, None)
         else:  # noqa: RET505
-            ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+            ended = ours.without(resource.getrusage(resource.RUSAGE_CHILDREN))
             unit = 1 if sys.platform == "darwin" else 1024
             living_s = self._cpu_of_living(leave_out)
             cpu_s = None if living_s is None else ended[0] + ended[1] + living_s
@@ -67,9 +68,9 @@ class Meter:
         if sys.platform == "win32":
             return None
         else:  # noqa: RET505
-            ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+            ended = ours.without(resource.getrusage(resource.RUSAGE_CHILDREN))
             try:
-                told = os.path.exists(f"{PROC}/self/task")
+                told = self._tells_children
                 living = frozenset(pid for pid in self._living() if pid not in leave_out) if told else None
             except OSError:
                 living = None
@@ -81,11 +82,12 @@ class Meter:
             try:
                 os.write(self._clear_refs, b"5")
             except OSError:
-                pass
+                os.close(self._clear_refs)
+                self._clear_refs = -1
 
     def peak(self) -> int | None:
-        """Bytes at the high-water mark of resident memory."""
-        text = self._status.read()
+        """Bytes at the high-water mark of resident memory; None where it cannot be reset, and is of all that ran."""
+        text = self._status.read() if self._clear_refs >= 0 else b""
         begin = text.find(b"VmHWM:") + 6
         return int(text[begin : text.find(b"kB", begin)]) * 1024 if begin > 5 else None
 
@@ -134,7 +136,7 @@ class Meter:
             OSError: No more files may be open.
         """
         try:
-            threads = os.listdir(f"{PROC}/self/task")
+            threads = os.listdir(f"{PROC}/self/task") if self._tells_children else []
         except FileNotFoundError:
             threads = []
         for gone in self._children.keys() - threads:

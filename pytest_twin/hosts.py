@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pytest_twin.addresses import address_of, name_of
 from pytest_twin.conversation import BEAT_S, LOST
+from pytest_twin.model.clock import monotonic
 from pytest_twin.run_folder import HOSTS
 from pytest_twin.taking import Host, Link
 
@@ -90,7 +90,7 @@ class Hosts:
     # what a worker says, in the thread that listens to its gateway
 
     def _hear(self, link: Link, said: Any) -> None:
-        link.heard_at = time.monotonic()
+        link.heard_at = monotonic()
         with self._lock:
             if said is LOST or link.is_over:
                 return
@@ -103,7 +103,7 @@ class Hosts:
                 link.damaged += 1
 
     def _heard_ping(self, link: Link) -> None:
-        link.say("pong", time.monotonic())
+        link.say("pong", monotonic())
 
     def _heard_beat(self, link: Link) -> None:
         link.say("beat", self._begun())
@@ -134,7 +134,7 @@ class Hosts:
         """How its clock goes: told when it begins, and once more when it ends."""
         if link.host is not None:
             told = {
-                "at_s": round(self._clock.elapsed(time.monotonic()), 4),
+                "at_s": round(self._clock.elapsed(monotonic()), 4),
                 "offset_s": round(float(offset_s), 7),
                 "uncertainty_s": round(float(uncertainty_s), 7),
                 "calendar_ahead_s": round(float(ahead_s), 4),
@@ -195,9 +195,9 @@ class Hosts:
 
     def _watch(self) -> None:
         """Give up workers of which nothing was heard for too long."""
-        looked = time.monotonic()
+        looked = monotonic()
         while not self._over.wait(BEAT_S):
-            now = time.monotonic()
+            now = monotonic()
             paused, looked = now - looked - BEAT_S, now
             for link in list(self._links):
                 if paused > BEAT_S:  # it was us who did not listen
@@ -209,9 +209,7 @@ class Hosts:
         """End a connection; pytest-xdist takes its worker for crashed then."""
         assert link.host is not None  # noqa: S101 - for the type checker
         with self._lock:
-            link.host.document["workers"][link.worker]["given_up_at_s"] = round(
-                self._clock.elapsed(time.monotonic()), 4
-            )
+            link.host.document["workers"][link.worker]["given_up_at_s"] = round(self._clock.elapsed(monotonic()), 4)
             self._leave(link)
         if self._begun():
             text = f"{link.host.name} was not heard of for {silent_s:.1f} s, and is given up"

@@ -62,7 +62,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[RULES] = read_rules(settings.budgets)
     if not hasattr(config, "workerinput"):
         _check_reports(settings)
-        _check_comparison(config, settings)
     config.stash[SESSION_SCHEDULE] = _schedule(config, settings)
     if (settings.enabled or settings.schedule or has_workers(config)) and not is_rehearsed(config):
         from pytest_twin.session import run_of

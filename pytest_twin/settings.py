@@ -254,9 +254,9 @@ def default(name: str) -> Any:
     return next(each.default for each in fields(Settings) if each.name == name)
 
 
-def help_of(name: str) -> str:
-    """The help of an option, and its default where it has one."""
-    option, value = options()[name], default(name)
+def help_of(name: str, instead: object = None) -> str:
+    """The help of an option, and its default where it has one; `instead` is that of who has one of its own."""
+    option, value = options()[name], default(name) if instead is None else instead
     return option.help if option.type == "bool" or value in {None, ()} else f"{option.help} (default: {value})"
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_twin.model.attempt import grown, together
+from pytest_twin.model.attempt import children_cpu_s, grown, together
 from pytest_twin.model.budget import Spent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_twin.model.attempt import Children, Counters
+    from pytest_twin.model.attempt import Counters
     from pytest_twin.recording import Recording
 
 
@@ -36,7 +36,7 @@ class Spending:
         children, offspring = self._recording.children(), self._recording.offspring()
         return Spent(
             cpu_seconds=ended.user_s + ended.system_s - began.user_s - began.system_s,
-            children_cpu_seconds=_children(self._children, children),
+            children_cpu_seconds=children_cpu_s(self._children, children),
             duration=ended.at - began.at,
             peak_memory=peak,
             memory_growth=grown(peak, self._resident),
@@ -46,9 +46,3 @@ class Spending:
             context_switches=grown(ended.switches, began.switches),
             major_faults=grown(ended.faults, began.faults),
         )
-
-
-def _children(began: Children, ended: Children) -> float | None:
-    # what a child used before it ended is rounded to ticks when it is handed on, which may take some milliseconds back
-    used = grown(ended.cpu_s, began.cpu_s)
-    return None if used is None else max(0.0, used)

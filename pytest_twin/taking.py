@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import math
 import re
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pytest_twin.model.clock import monotonic
 from pytest_twin.model.event import HOST
 from pytest_twin.model.table import header, record, rows
 from pytest_twin.private import Folder
@@ -130,7 +130,7 @@ class Link:
         self.node, self.channel = node, channel
         self.worker: str = node.gateway.id
         self.host: Host | None = None
-        self.heard_at = time.monotonic()
+        self.heard_at = monotonic()
         self.asks = self.is_over = False
         self.has_tests = True
         self.damaged = self.dropped = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -61,6 +62,14 @@ def test_record_writes_a_row_an_interval(twin, tmp_path):
     assert 5 <= len(samples) <= 12
     assert samples[0]["tests_cpu_percent"] == ""
     assert f"{len(samples)} samples" in text
+
+
+def test_record_samples_as_often_as_its_help_says(twin, tmp_path):
+    said = re.search(r"between two samples \(default: ([\d.]+)\)", " ".join(twin("record", "--help").split()))
+    assert said is not None
+    twin("record", "--duration", f"{float(said[1]) * 2.4} s")
+    times = [float(row["elapsed_s"]) for row in rows(tmp_path / "twin-report" / "system_metrics_dataset.csv")]
+    assert times[1] - times[0] == pytest.approx(float(said[1]), rel=0.4)
 
 
 def test_record_has_a_column_for_each_cpu_where_it_is_asked_to(twin, tmp_path):

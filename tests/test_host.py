@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import getpass
 import json
 import os
@@ -236,6 +237,23 @@ def test_a_peak_that_is_forgotten_does_not_count_for_the_next_test(meter):
     meter.forget_peak()
     assert high - meter.peak() > 80 * MIB
     assert meter.peak() == pytest.approx(psutil.Process().memory_info().rss, rel=0.2)
+
+
+@linux
+@pytest.mark.parametrize("fails", ["open", "write"])
+def test_where_the_mark_cannot_be_reset_that_of_all_tests_before_is_not_taken_for_one_of_this(monkeypatch, fails):
+    real = getattr(os, fails)
+
+    def refuse(at, *rest):
+        if at == "/proc/self/clear_refs" or rest == (b"5",):
+            raise PermissionError(errno.EACCES, "no")
+        return real(at, *rest)
+
+    monkeypatch.setattr(os, fails, refuse)
+    meter = host.Meter()
+    meter.forget_peak()
+    assert meter.peak() is None
+    meter.close()
 
 
 def test_where_there_is_no_such_file_there_is_no_figure(meter):

@@ -27,8 +27,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 SPEED = {"schedule_speed": "speed"}
 
 
-def settings_options(*names: str) -> Callable[[F], F]:
-    """The options of these settings, without the plugin's prefix; the command takes them as ``**given``."""
+def settings_options(*names: str, **defaults: object) -> Callable[[F], F]:
+    """The options of these settings, without the plugin's prefix; the command takes them as ``**given``.
+
+    Args:
+        names: The settings.
+        defaults: What the command has in the place of their own defaults; it gives the same to `settings_of`.
+    """
 
     def add(command: F) -> F:
         for name in reversed(names):
@@ -36,7 +41,9 @@ def settings_options(*names: str) -> Callable[[F], F]:
             word = SPEED.get(name, name)
             switch = option.type == "bool"
             how: dict[str, Any] = {"is_flag": True, "default": None} if switch else {"metavar": option.metavar}
-            click.option(f"--{word.replace('_', '-')}", word, help=options.help_of(name), **how)(command)
+            click.option(f"--{word.replace('_', '-')}", word, help=options.help_of(name, defaults.get(name)), **how)(
+                command
+            )
         return command
 
     return add

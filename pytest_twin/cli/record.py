@@ -12,9 +12,11 @@ from pytest_twin.cli._view import view_of
 from pytest_twin.convert import ConversionError, to_gzip, to_parquet
 from pytest_twin.run_folder import DATASET
 
+INTERVAL_S = 1.0  # a machine is recorded for longer than a test runs
+
 
 @click.command
-@settings_options("interval", "per_core", "report_dir")
+@settings_options("interval", "per_core", "report_dir", interval=INTERVAL_S)
 @click.option("--duration", type=Duration(), help="how long, such as 10m (default: until Ctrl-C)")
 @click.option("--append", is_flag=True, help="go on behind the rows that are there")
 @click.option("--rotate", type=Size(), help="begin a new file from this size on, such as 100MB")
@@ -22,7 +24,7 @@ from pytest_twin.run_folder import DATASET
 @click.option("--parquet", "form", flag_value="parquet", help="make one Parquet file of the dataset at the end")
 def command(duration: float | None, append: bool, rotate: int | None, form: str | None, **given: Any) -> None:
     """Record what this machine does, one row an interval, until the time is over or Ctrl-C."""
-    settings = settings_of(given, interval=1.0)
+    settings = settings_of(given, interval=INTERVAL_S)
     if form == "parquet" and not find_spec("pyarrow"):
         raise click.UsageError("--parquet needs pyarrow; pip install 'pytest-twin[parquet]'")
     with (

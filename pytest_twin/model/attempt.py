@@ -11,6 +11,7 @@ from pytest_twin.model.columns import Column
 
 MIB = 1 << 20
 CRASHED, INTERRUPTED = "crashed", "interrupted"
+ROUNDING_S = 0.1
 
 _WHICH = (
     Column("nodeid", "", "The test.", None),
@@ -38,13 +39,16 @@ EXACT = (
     ),
     Column("cpu_system_s", "s", "CPU time of the test process in the kernel."),
     Column(
-        "children_cpu_s", "s", "CPU time of its children and theirs in the time of the test, whether or not they ended."
+        "children_cpu_s",
+        "s",
+        "CPU time of its children and theirs in the time of the test, ended or not; not of daemons, nor of "
+        "ended ones where SIGCHLD is ignored, which the kernel forgets.",
     ),
     Column("peak_memory_MB", "MiB", "Highest resident memory of the test process (Linux; VmHWM, reset at the start)."),
     Column(
         "children_peak_memory_MB",
         "MiB",
-        "Highest resident memory of a child that ended; empty if an earlier one had more.",
+        "Highest resident memory of a child that ended; empty if an earlier one, or the test process, had as much.",
     ),
     Column("read_MB", "MiB", "Read from disks by the test process and children that ended (Linux)."),
     Column("written_MB", "MiB", "Written to disks by the same (Linux)."),
@@ -143,13 +147,20 @@ def figures(phases: Phases, began: Children, ended: Children, peak: int | None) 
     readings = [reading for phase in phases.values() for reading in phase]
     _, *counted = zip(*readings, strict=True) if readings else [()] * len(Counters._fields)
     user, system, switches, faults, own_read, own_written = map(_sum, counted)
-    # what a child used before it ended is rounded to ticks when it is handed on, which may take some milliseconds back
-    children = None if (more := grown(ended.cpu_s, began.cpu_s)) is None else max(0.0, more)
-    largest = ended.peak if (ended.peak or 0) > (began.peak or 0) else None
+    # Linux: a program begins with the mark of the process that started it (exec_mmap in fs/exec.c); it is not its own
+    largest = ended.peak if (ended.peak or 0) > max(began.peak or 0, peak or 0) else None
     read = together(own_read, grown(ended.read, began.read))
     written = together(own_written, grown(ended.written, began.written))
     sizes = [None if size is None else size / MIB for size in (peak, largest, read, written)]
-    return [user, system, children, *sizes, switches, faults]
+    return [user, system, children_cpu_s(began, ended), *sizes, switches, faults]
+
+
+def children_cpu_s(began: Children, ended: Children) -> float | None:
+    """CPU seconds that children used between two readings; None where one took what it used with it."""
+    # what a child used before it ended is rounded to ticks when it is handed on, which may take some milliseconds back;
+    # what takes more is one that nobody waited for, such as one whose parent ended before it
+    used = grown(ended.cpu_s, began.cpu_s)
+    return None if used is None or used < -ROUNDING_S else max(0.0, used)
 
 
 def _sum(borders: Sequence[float | None]) -> float | None:

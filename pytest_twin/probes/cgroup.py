@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 
 from pytest_twin.model.columns import Column
-from pytest_twin.probes.kernel import GIB, PROC, SELDOM_S, Growth, KeptOpen, number, read_bytes
+from pytest_twin.probes.kernel import GIB, PROC, SELDOM_S, Growth, KeptOpen, number, numbers_agree, read_bytes
 from stressors import capacity
 
 TYPE_CHECKING = False
@@ -29,7 +29,9 @@ COLUMNS = (
     Column("cgroup_cpu_limit", "", "CPUs' worth of time that the quota of the run's cgroup allows; empty without one."),
     Column("cgroup_cpu_percent", "%", "CPU time of the cgroup, as a share of the host; over half a second."),
     Column(
-        "cgroup_throttled_percent", "%", "Time in which the quota held tasks back, CPUs added up; over half a second."
+        "cgroup_throttled_percent",
+        "%",
+        "Time in which the quota held tasks back, CPUs added up, at most 100; over half a second.",
     ),
     Column("cgroup_memory_limit_GB", "GiB", "Memory that the run's cgroup may have; empty without a limit.", 3),
     Column("cgroup_memory_used_GB", "GiB", "Memory of it, less its inactive file cache; read twice a second.", 3),
@@ -42,6 +44,7 @@ COLUMNS = (
     ),
 )
 LOOK_EVERY_S = 5.0  # limits may change, but seldom do, and many files may hold one
+SELF = 0  # whom the run started, and who is in the same groups
 CONTROLLERS = ("cpu", "memory", "")  # "": of version 2
 SIGNS = (
     "cgroup.controllers",
@@ -55,7 +58,7 @@ SIGNS = (
 
 def probe(context: Context) -> Cgroup:
     """The reader for this machine; other systems have nothing like it, and all CPUs are usable."""
-    return Cgroup(context.root)
+    return Cgroup(context.root if numbers_agree() else SELF)
 
 
 class Cgroup:

@@ -99,6 +99,14 @@ def read_bytes(path: str) -> bytes:
     return text
 
 
+def numbers_agree(proc: str = PROC) -> bool:
+    """Whether processes have the numbers there that they have for this one; not in another PID namespace's /proc."""
+    try:
+        return os.readlink(f"{proc}/self") == str(os.getpid())
+    except OSError:
+        return False
+
+
 def number(text: bytes) -> int | None:
     """A file that holds one number; None where it holds none."""
     try:

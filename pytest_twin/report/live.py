@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 LABEL, VALUE, TIME, GAP = 12, 12, 9, 1
-POINTS = [number for number in range(10, BINS + 1) if BINS % number == 0]
+POINTS = [number for number in range(2, BINS + 1) if BINS % number == 0]
 MOST_AHEAD = 2
 MOST_IN_A_LINE = 3
 LONGEST_PATH = 60  # in a log

@@ -46,8 +46,8 @@ def test_a_counter_that_is_missing_on_one_side_is_missing_in_the_result():
 
 def test_the_figures_are_in_the_units_of_the_columns():
     began, ended = Children(1.0, 10 * MIB, 0, 3 * MIB), Children(3.5, 20 * MIB, MIB, 5 * MIB)
-    exact = figures({"call": [EARLY, LATE]}, began, ended, 50 * MIB)
-    assert exact == [1.5, 0.25, 2.5, 50.0, 20.0, 1.0, 3.5, 4, 0]
+    exact = figures({"call": [EARLY, LATE]}, began, ended, 15 * MIB)
+    assert exact == [1.5, 0.25, 2.5, 15.0, 20.0, 1.0, 3.5, 4, 0]
 
 
 def test_the_walls_are_from_the_first_to_the_last_border():
@@ -70,8 +70,18 @@ def test_the_peak_of_children_is_told_where_it_grew(before, after, told):
     assert children(Children(0.0, sizes[0], 0, 0), Children(0.0, sizes[1], 0, 0))[1] == told
 
 
+@pytest.mark.parametrize(("own", "told"), [(20, None), (19, 20.0), (None, 20.0)])
+def test_the_mark_that_a_program_has_from_the_process_that_started_it_is_not_its_peak(own, told):
+    exact = figures({}, Children(0, 0, 0, 0), Children(0, 20 * MIB, 0, 0), own and own * MIB)
+    assert exact[[column.name for column in EXACT].index("children_peak_memory_MB")] == told
+
+
 def test_ticks_that_are_lost_when_a_child_is_reaped_are_no_time_given_back():
     assert children(Children(1.009, 0, 0, 0), Children(1.0, 0, 0, 0))[0] == 0.0
+
+
+def test_what_a_child_took_with_it_that_nobody_waited_for_leaves_no_figure_rather_than_a_wrong_one():
+    assert children(Children(3.0, 0, 0, 0), Children(1.0, 0, 0, 0))[0] is None
 
 
 def test_the_cells_have_the_decimals_that_their_counters_have():

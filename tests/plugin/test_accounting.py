@@ -77,6 +77,21 @@ def test_other(): subprocess.run(child("pass"), check=True)
 
 
 @linux
+def test_a_small_program_is_not_charged_with_the_memory_of_the_test_that_started_it(tests):
+    rows = tests(
+        """
+def test_large():
+    large = bytearray(200 << 20)
+    large[::4096] = b"1" * len(range(0, len(large), 4096))
+    subprocess.run(child("pass"), check=True)
+""",
+        apart=True,
+    )
+    assert float(rows["test_large"]["peak_memory_MB"]) > 200
+    assert rows["test_large"]["children_peak_memory_MB"] == ""
+
+
+@linux
 def test_a_child_that_lives_on_is_charged_to_the_test_in_which_it_worked(tests):
     rows = tests("""
 import pytest
@@ -100,6 +115,54 @@ def test_busier(server): work(server), work(server)
     assert idle < 0.2
     assert busy == pytest.approx(0.3, abs=0.1)
     assert busier == pytest.approx(0.6, abs=0.1)  # though it ended, with all that it used, in this one's teardown
+
+
+@linux
+def test_what_our_own_processes_used_is_not_charged_to_the_test_in_which_they_died(tests):
+    rows = tests("""
+import psutil, pytest
+
+@pytest.mark.stress(cpu=1)
+def test_loaded(): time.sleep(1)
+
+def test_death():
+    for process in psutil.Process().children():
+        process.kill()
+    time.sleep(0.3)
+
+@pytest.mark.stress(cpu=1)
+def test_loaded_again(): subprocess.run(child(BURNS.format(0.2)), check=True)
+""")
+    loaded, death, again = (float(row["children_cpu_s"]) for row in rows.values())
+    assert loaded < 0.2
+    assert death < 0.2
+    assert again == pytest.approx(0.2, abs=0.1)
+
+
+def test_a_test_that_stops_the_clock_for_itself_has_true_times_all_the_same(tests, left):
+    rows = tests("""
+import pytest
+
+@pytest.fixture
+def frozen(monkeypatch):  # as pytest-freezer does it: in all modules that have the clock
+    clock = time.monotonic
+    for module in [module for name, module in sys.modules.items() if name.partition(".")[0] in {"time", "pytest_twin"}]:
+        for name in [name for name, value in vars(module).items() if value is clock]:
+            monkeypatch.setattr(module, name, lambda: 1e9)
+
+@pytest.mark.stress(cpu=1)
+def test_frozen(frozen, twin_logger):
+    assert time.monotonic() == 1e9
+    twin_logger.annotate("here")
+    time.sleep(0.2)
+""")
+    row = rows["test_frozen"]
+    setup, call, teardown, whole = (float(row[f"{name}_s"]) for name in ("setup", "call", "teardown", "duration"))
+    assert min(setup, teardown) > 0
+    assert 0.2 <= call <= setup + call + teardown <= whole < 60
+    times = [float(event["elapsed_s"]) for event in left.events]
+    assert times == sorted(times)
+    assert times[-1] < 60
 
 
 @posix

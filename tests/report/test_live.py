@@ -63,7 +63,7 @@ def test_no_line_is_wider_than_the_terminal_and_none_is_lost(state, width, glyph
     assert ("highest" in said) == (width >= 60)
 
 
-@pytest.mark.parametrize("width", [39, 60, 100, 160, 200])
+@pytest.mark.parametrize("width", [28, 39, 60, 100, 160, 200])
 def test_values_stand_below_each_other(state, width):
     rows = [line for line in texts(state, width) if line.endswith(("%", "MiB/s")) and "75%" not in line]
     assert len(rows) == len(SERIES)

@@ -1,0 +1,61 @@
+"""What processes of ours used is kept apart from what the tests' children did."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from pytest_twin import ours
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="waitid(2), and what the kernel tells of children")
+if sys.platform != "win32":
+    import resource
+
+BURN = [sys.executable, "-S", "-c", "import time\nwhile time.process_time() < 0.3: pass"]
+
+
+@pytest.fixture
+def children_s():
+    """CPU seconds of children from now on, those of ours left out."""
+
+    def told() -> float:
+        usage = ours.without(resource.getrusage(resource.RUSAGE_CHILDREN))
+        return usage[0] + usage[1]
+
+    before = told()
+    return lambda: told() - before
+
+
+@pytest.mark.parametrize("end", [ours.Process.wait, ours.Process.communicate, ours.Process.__exit__])
+def test_one_that_is_waited_for_is_left_out(children_s, end):
+    process = ours.Process(BURN)
+    end(process, *([None] * 3 if end is ours.Process.__exit__ else []))
+    assert process.returncode == 0
+    assert children_s() == pytest.approx(0, abs=0.05)
+
+
+def test_one_that_is_only_looked_at_is_left_out(children_s, eventually):
+    process = ours.Process(BURN)
+    eventually(lambda: process.poll() is not None)
+    assert children_s() == pytest.approx(0, abs=0.05)
+
+
+def test_children_that_are_not_ours_count(children_s):
+    ours.Process(BURN).wait()
+    subprocess.run(BURN, check=True)
+    assert children_s() == pytest.approx(0.3, abs=0.1)
+
+
+def test_one_that_somebody_else_waited_for_is_no_error():
+    process = ours.Process([sys.executable, "-S", "-c", ""])
+    os.waitpid(process.pid, 0)
+    assert process.wait() == 0
+
+
+def test_the_highest_memory_of_children_stays_what_it_is():
+    ours.Process(BURN).wait()
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert ours.without(usage)[2] == usage.ru_maxrss > 0
