@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 from pytest_twin.model import event
+from pytest_twin.model.clock import monotonic
 from pytest_twin.model.event import Event, detail
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Applied:
 
     def gone(self, reason: str) -> dict[str, Any]:
         """What the supervisor would tell of it, where it went with its supervisor, or never had one."""
-        times = {"at": time.monotonic(), "since": self.ready_at, "began": self.ready_at, "paused": 0.0}
+        times = {"at": monotonic(), "since": self.ready_at, "began": self.ready_at, "paused": 0.0}
         return {"event": "abort", **times, "reason": reason, "achieved": {}}
 
     def events(self, reply: Mapping[str, Any], clock: Clock, usable: Mapping[str, float]) -> Iterator[Event]:

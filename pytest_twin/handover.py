@@ -23,7 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from pytest_twin.model.clock import Clock
+from pytest_twin.model.clock import Clock, monotonic
 from pytest_twin.model.offset import Offset, estimated
 from pytest_twin.recording import OTHER_WORKERS
 from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, TESTS, RunFolder
@@ -120,7 +120,7 @@ class Handover:
         self._ending.set()
         try:
             if not self._has_ended:
-                self._tell_clock(estimated(self._ask, time.monotonic))
+                self._tell_clock(estimated(self._ask, monotonic))
                 self._say("wanted")
                 self._wanted = self._answer("wanted")[0]  # which may be so only now
                 self._hand_over()
@@ -159,7 +159,7 @@ class Handover:
     # what is said and heard
 
     def _meet(self) -> None:
-        offset = estimated(self._ask, time.monotonic)
+        offset = estimated(self._ask, monotonic)
         self._say("hello", {"hostname": platform.node(), "boot": _boot(), "turns": str(self.folder.path)})
         welcome = self._answer("welcome")[0]
         began, epoch = welcome["clock"]
@@ -183,7 +183,7 @@ class Handover:
             pass
 
     def _tell_clock(self, offset: Offset) -> None:
-        ahead = time.time() - (self.clock.epoch + self.clock.elapsed(time.monotonic()))
+        ahead = time.time() - (self.clock.epoch + self.clock.elapsed(monotonic()))
         self._say("clock", offset.seconds, offset.uncertainty_s, ahead)
 
     def _ask(self) -> float:

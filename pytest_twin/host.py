@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import sys
-import time
 from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 from pytest_twin import hardware
 from pytest_twin.model.attempt import Children, Counters, Offspring
+from pytest_twin.model.clock import monotonic
 from pytest_twin.probes.kernel import GIB, PROC, KeptOpen, read_bytes
 from pytest_twin.probes.tree_sources import Linux, io_of
 from stressors import capacity
@@ -38,7 +38,7 @@ class Meter:
 
     def counters(self) -> Counters:
         """What was counted for this process up to now (getrusage(2))."""
-        at = time.monotonic()
+        at = monotonic()
         if sys.platform == "win32":
             times = os.times()
             return Counters(at, times.user, times.system, None, None, None, None)

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from pytest_twin import frames
+from pytest_twin.model.clock import monotonic
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,11 +43,11 @@ class TwinLogger:
 
         A test that is younger than the sampling interval waits for its first one.
         """
-        deadline = time.monotonic() + 5 * self._interval + 1.0
+        deadline = monotonic() + 5 * self._interval + 1.0
         while True:
             frame = frames.samples(self._recording.dataset)
             frame = frame[frame["elapsed_s"] >= self._attempt.began]
-            if len(frame) or time.monotonic() > deadline:
+            if len(frame) or monotonic() > deadline:
                 return frame
             time.sleep(self._interval / 5)
 

@@ -12,6 +12,7 @@ from pytest_twin.analysis.repetitions import Pair, Repetition
 from pytest_twin.analysis.sensitivity import NOTHING, Cell, Curve, cells, curves, rounds, widest
 from pytest_twin.items import HELD
 from pytest_twin.loads import read_load
+from pytest_twin.model.clock import monotonic
 from pytest_twin.model.quantity import amount
 from pytest_twin.model.sensitivity import RESOURCES, load_at
 from pytest_twin.model.table import record
@@ -53,7 +54,7 @@ class Profiler:
     def profile(self, item: pytest.Item) -> None:
         """Profile a test; one that does not pass has no profile."""
         loads = self._calibrated()
-        began = time.monotonic()
+        began = monotonic()
         self._left += self._share
         stamp = self._recording.clock.stamp(self._recording.elapsed())
         measured: dict[Cell, list[Pair]] = {cell: [] for cell in cells()}
@@ -66,7 +67,7 @@ class Profiler:
                 measured[cell].append(pair)
         except UnrepeatableError as error:
             self._recording.note(f"not profiled further: {error}", test=item.nodeid)
-        self._left -= time.monotonic() - began
+        self._left -= monotonic() - began
         for row in _rows(stamp, item.nodeid, curves(measured), loads):
             self._table.append(row)
 
@@ -109,7 +110,7 @@ def _measured(
     orders = rounds(crc32(item.nodeid.encode("utf-8", "surrogatepass")))
     for _, order in zip(range(FEWEST), orders, strict=False):
         yield from _round(item, recording, loads, order, until)
-    while time.monotonic() < until and (cell := widest(measured)) is not None:
+    while monotonic() < until and (cell := widest(measured)) is not None:
         order = [each for each in next(orders) if each in {None, cell}]
         yield from _round(item, recording, loads, order, until)
 
@@ -119,7 +120,7 @@ def _round(
 ) -> Iterator[tuple[Cell, Pair]]:
     runs: dict[Cell | None, Repetition] = {}
     for cell in order:
-        if time.monotonic() >= until:
+        if monotonic() >= until:
             break
         runs[cell] = _block(item, recording, loads[cell or NOTHING])
     idle = runs.get(None)

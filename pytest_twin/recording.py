@@ -16,7 +16,7 @@ from pytest_twin import probes
 from pytest_twin.host import Meter, fingerprint, usable
 from pytest_twin.model import event
 from pytest_twin.model.attempt import Children, Offspring
-from pytest_twin.model.clock import Clock
+from pytest_twin.model.clock import Clock, monotonic
 from pytest_twin.model.event import Event, detail
 from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, SCHEDULE, TESTS, RunFolder
 from pytest_twin.sampler import Gap, Sampled, Sampler
@@ -37,7 +37,7 @@ OTHER_WORKERS = "workers"  # in the folder of a worker that samples for all of i
 
 def new_clock() -> Clock:
     """A clock that begins now."""
-    return Clock(time.monotonic(), time.time())
+    return Clock(monotonic(), time.time())
 
 
 class Recording:
@@ -200,7 +200,7 @@ class Recording:
 
     def elapsed(self) -> float:
         """Seconds since the run began."""
-        return self.clock.elapsed(time.monotonic())
+        return self.clock.elapsed(monotonic())
 
     def heard(self) -> list[Event]:
         """The events since the last call, each once."""
@@ -294,7 +294,7 @@ class Recording:
 
         Looking at living children takes some time: `just_now` allows what was found a moment ago, between two tests.
         """
-        at = time.monotonic()
+        at = monotonic()
         found_at, children = self._children
         if not just_now or at - found_at > JUST_NOW_S:
             children = self.meter.children(self._own)

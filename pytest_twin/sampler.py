@@ -6,11 +6,11 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_twin import environment
+from pytest_twin.model.clock import monotonic
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -207,16 +207,16 @@ class Sampler:
             self._settled.set()
         if self._stopping or not reason or self._failed:
             return
-        began = time.monotonic()
+        began = monotonic()
         try:
             self._process = second = self._spawn()
         except OSError as error:
             self._tell(Gap(began, None, f"{reason}, and no other could be started: {error.strerror}"))
             return
         say(second, GO)
-        heard = self._hear(second, lambda: self._tell(Gap(began, time.monotonic(), reason)))
+        heard = self._hear(second, lambda: self._tell(Gap(began, monotonic(), reason)))
         if heard and not self._stopping:
-            self._tell(Gap(time.monotonic(), None, f"{heard} again"))
+            self._tell(Gap(monotonic(), None, f"{heard} again"))
 
     def _hear(self, process: subprocess.Popen[bytes], ready: Callable[[], None] = lambda: None) -> str:
         """Take in what it says; comes back at its end with how it died, empty if it ended well."""

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import IO, TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 import stressors
 from pytest_twin import environment
 from pytest_twin.applied import ANSWER_WITHIN_S, Applied
+from pytest_twin.model.clock import monotonic
 
 if TYPE_CHECKING:
     from pytest_twin.model.load import Part
@@ -97,18 +97,18 @@ class Supervisor:
 
     def now(self) -> float:
         """The time of loads: `time.monotonic`, less the time in which they were paused."""
-        return time.monotonic() - self.paused_s
+        return monotonic() - self.paused_s
 
     def pause(self, reason: str) -> None:
         """Let all loads rest, and their time stand still."""
         if self._process is None:
-            self._interrupted({"event": "paused", "at": time.monotonic(), "reason": reason})
+            self._interrupted({"event": "paused", "at": monotonic(), "reason": reason})
         self.send({"op": "pause", "reason": reason})
 
     def resume(self, reason: str) -> None:
         """Let them go on."""
         if self._process is None:
-            self._interrupted({"event": "resumed", "at": time.monotonic()})
+            self._interrupted({"event": "resumed", "at": monotonic()})
             return
         self._resumed.clear()
         self.send({"op": "resume", "reason": reason})
