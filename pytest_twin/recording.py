@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
+from os import getpid  # a name of our own, since tests replace that of `os`
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 
@@ -102,7 +103,8 @@ class Recording:
         self._limit = limit.parts if limit else ()
         self._supervisor = self._new_supervisor()
         self._ending = Lock()
-        self._process, self._fork = os.getpid(), ""
+        self._process, self._fork = getpid(), ""
+        self._owner = self._process
         self._incomplete: tuple[str, ...] = ()
         self._pause: Event | None = None
         self._numbers = count(1)
@@ -194,6 +196,11 @@ class Recording:
         return sampled.and_then(Sampled(warnings=self._incomplete))
 
     @property
+    def is_forked(self) -> bool:
+        """Whether this process is a fork of the one that records: it may add to the run, but the run is not its own."""
+        return self._owner != getpid()
+
+    @property
     def dropped(self) -> int:
         """Rows that could not be written, samples not counted."""
         return self._annotations.dropped + self._tests.dropped
@@ -229,13 +236,13 @@ class Recording:
 
     def new_id(self, letter: str) -> str:
         """A name that no other event of the run has."""
-        if self._process != os.getpid():
+        if self._process != getpid():
             self._begin_fork()
         return f"{self.worker}{'-' if self.worker else ''}{self._fork}{letter}{next(self._numbers)}"
 
     def _begin_fork(self) -> None:
         """Go on in a fork, as pytest-forked makes one for each test: supervisor and counters are of the other one."""
-        self._process = os.getpid()
+        self._process = getpid()
         self._fork = f"f{self._process}-"
         self._supervisor, self.meter = self._new_supervisor(), Meter()
 

@@ -27,3 +27,34 @@ def test_where_the_ends_of_children_are_ignored_loads_end_as_ever(run):
     assert sorted(done.loads("end")) == 2 * [("cpu", "2")] + 2 * [("memory", "1MiB")]
     assert done.loads("abort") == []
     assert done.processes() == []
+
+
+FORKS = """import os, pytest, sys, time
+
+@pytest.mark.stress(cpu=1)
+def test_forks(stress_mem):
+    stress_mem("1MiB")
+    fork = os.fork()
+    if not fork: {fork}
+    assert os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1]) == {status}
+
+@pytest.mark.stress(cpu=1)
+def test_next(): time.sleep(0.3)
+"""
+WAYS = {"sys.exit": ("sys.exit(0)", 1), "pytest.exit": ("pytest.exit('enough', 3)", 3), "os._exit": ("os._exit(0)", 0)}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_fork_that_goes_on_to_the_end_of_pytest_ends_nothing_of_the_run(run, way):
+    fork, code = WAYS[way]
+    done, status, said = run(FORKS.format(fork=fork, status=code), "--twin", "--twin-interval=0.02")
+    assert status == 0, said
+    assert "INTERNALERROR" not in said
+    told = [(row["nodeid"].partition("::")[2], row["outcome"]) for row in done.tests]
+    assert told.count(("test_forks", "passed")) == 1
+    assert set(told) == {("test_forks", "passed"), ("test_next", "passed")}
+    last = max(float(row["elapsed_s"]) for row in done.tests if row["nodeid"].endswith("next"))
+    assert any(float(row["elapsed_s"]) > last for row in done.samples)  # the sampler goes on to the end
+    assert ("memory", "1MiB") in done.loads("end")
+    assert done.loads("abort") == []
+    assert done.processes() == []
