@@ -58,3 +58,24 @@ def test_a_fork_that_goes_on_to_the_end_of_pytest_ends_nothing_of_the_run(run, w
     assert ("memory", "1MiB") in done.loads("end")
     assert done.loads("abort") == []
     assert done.processes() == []
+
+
+CLOSES = """import os, pytest, time
+
+@pytest.mark.stress(cpu=1)
+def test_before(): pass
+
+def test_closes(): os.closerange(3, 1000)
+
+@pytest.mark.stress(cpu=1)
+@pytest.mark.parametrize("number", range(3))
+def test_after(number): time.sleep(0.2)
+"""
+
+
+def test_a_test_that_closes_all_descriptors_holds_up_nobody_and_fails_no_other(run):
+    done, _, said = run(CLOSES, "--twin", "-s", "-W", "default")  # pytest itself ends with an error then
+    assert "5 passed" in said
+    assert " rows could not be written" in said
+    assert "pytest_twin" not in said.rpartition("5 passed")[2]
+    assert done.processes() == []
