@@ -163,6 +163,7 @@ class Recording:
         if self._sampler:
             for warning in self._sampler.sampled.warnings:
                 self.note(f"sampler: {warning}")
+        self._incomplete = self._lost()
         self._annotations.close()
         self._tests.close()
         self.meter.close()
@@ -171,8 +172,16 @@ class Recording:
                 complete(self.folder, self._interval, apart=self.apart)
             except (OSError, ValueError) as problem:  # every row is where it was written
                 said = getattr(problem, "strerror", None) or problem
-                self._incomplete = (f"the files could not be completed: {said}",)
+                self._incomplete += (f"the files could not be completed: {said}",)
             self.folder.release()
+
+    def _lost(self) -> tuple[str, ...]:
+        """What is to be told of files that a test, or somebody else, removed while the run went on."""
+        found = {ANNOTATIONS: self._annotations.is_in_place, TESTS: self._tests.is_in_place}
+        if self._sampler and self._sampler.sampled.rows:
+            found[DATASET] = self.dataset.exists()
+        lost = [name for name, is_there in found.items() if not is_there]
+        return (f"removed while the run went on, with all rows: {', '.join(lost)}",) if lost else ()
 
     def abandon(self, why: str) -> None:
         """Stop all that runs, and let nothing start any more; the block goes on, and nobody is there for its rows.

@@ -79,3 +79,38 @@ def test_a_test_that_closes_all_descriptors_holds_up_nobody_and_fails_no_other(r
     assert " rows could not be written" in said
     assert "pytest_twin" not in said.rpartition("5 passed")[2]
     assert done.processes() == []
+
+
+REMOVES = """import pathlib, pytest, shutil, time
+
+@pytest.mark.stress(cpu=1)
+def test_before(): time.sleep(0.3)
+
+def test_removes(): {removes}
+
+@pytest.mark.stress(cpu=1)
+def test_after(twin_logger):
+    twin_logger.annotate("after")
+    time.sleep(0.3)
+"""
+ALL = "annotations.csv, tests.csv, system_metrics_dataset.csv"
+
+
+@pytest.mark.parametrize(
+    ("removes", "lost"),
+    [
+        ("shutil.rmtree('twin-report')", ALL),
+        ("shutil.rmtree('twin-report'); pathlib.Path('twin-report').mkdir()", ALL),
+        ("pathlib.Path('twin-report/tests.csv').unlink()", "tests.csv"),
+    ],
+    ids=["folder", "folder and made again", "file"],
+)
+@pytest.mark.parametrize("more", [(), pytest.param(("-p", "xdist.plugin", "-n2"), marks=pytest.mark.slow)], ids=str)
+def test_a_report_directory_that_is_removed_meanwhile_is_told_of(run, removes, lost, more):
+    body = REMOVES.format(removes=removes)
+    reports = ["--twin-report=md", "--twin-json=run.json", "--twin-per-test=all"]
+    done, status, said = run(body, "--twin", *reports, *more)
+    assert status == 0, said
+    assert f"warning: removed while the run went on, with all rows: {lost}\n" in said
+    assert "Traceback" not in said
+    assert done.processes() == []
