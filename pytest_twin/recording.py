@@ -339,6 +339,7 @@ class Recording:
             self.emit(self._pause)
         elif self._pause is not None:
             self.emit(self._pause._replace(elapsed_s=at, event=event.END))
+            self._pause = None
 
     def _missed(self, gap: Gap) -> None:
         """A time without samples."""

@@ -48,7 +48,7 @@ class Supervisor:
 
         Args:
             told: Called from the listening thread with every reply on a load.
-            interrupted: Called, from there too, when all loads are paused and when they go on.
+            interrupted: Called, from there too, when all loads are paused, and when they go on or have ended.
             samples: The dataset that conditions on samples are about.
             limit: The most that may be applied at the same time.
             owner: A process besides this one without which no load may go on.
@@ -230,6 +230,7 @@ class Supervisor:
             left = self.running
         for applied in left:
             self._hand_on(applied, applied.gone(reason))
+        self._interrupted({"event": "resumed", "at": monotonic()})  # if loads were paused, they are so no more
 
     def _hear(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None  # noqa: S101 - for the type checker
