@@ -59,6 +59,8 @@ class Session:
             if run.strict_error and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
             run.stack.close()
+            if run.worker and run.recording is not None:
+                session.config.workeroutput["twin_dropped"] = run.recording.dropped  # type: ignore[attr-defined]
             run.tell()
             self._weigh(session)
             self._report()
