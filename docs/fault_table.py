@@ -55,6 +55,11 @@ ROWS = {
         "SIGKILL, missing files",
         "`abort` with the reason; the sampler is started once more, the supervisor with the next load",
     ),
+    "unkind tests": Row(
+        "a test ignores SIGCHLD, forks and lets both go on, freezes the clocks, removes the report directory",
+        "inner pytest runs",
+        "the run ends as without us; its rows are kept, or it is told that they are gone",
+    ),
     "memory": Row("memory runs out", "a memory cgroup", "the stressor dies, the test survives"),
     "disk full": Row(
         "the disk is full: metrics, annotations, stress file",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from os import getpid
 from typing import TYPE_CHECKING, Any
 
 from pytest_twin.model import event
@@ -37,7 +38,7 @@ class Applied:
         self.ready_at: float | None = None
         self.ended_at: float | None = None
         self.failed = self.said = ""
-        self._send = send
+        self._send, self._process = send, getpid()
         self._figures: dict[str, Any] = {}
         self._ready, self._ended, self._answered = threading.Event(), threading.Event(), threading.Event()
 
@@ -52,8 +53,8 @@ class Applied:
         return self._ready.is_set()
 
     def stop(self) -> None:
-        """Stop it, and come back when it is gone; a second time does nothing."""
-        if not self._ended.is_set():
+        """Stop it, and come back when it is gone; a second time does nothing, nor does a fork that a test made."""
+        if self._is_ours:
             self._send({"op": "stop", "id": self.id})
             self._ended.wait()
 
@@ -65,11 +66,16 @@ class Applied:
     @property
     def achieved(self) -> dict[str, Any]:
         """Figures so far, final ones once it is stopped: ``cpu_s``, ``resident_bytes``, ``written_bytes`` and more."""
-        if not self._ended.is_set():
+        if self._is_ours:
             self._answered.clear()
             self._send({"op": "achieved", "id": self.id})
             self._answered.wait(ANSWER_WITHIN_S)
         return dict(self._figures)
+
+    @property
+    def _is_ours(self) -> bool:
+        """Whether it goes on, and this process, and not one that it is a fork of, has asked for it and hears of it."""
+        return not self._ended.is_set() and self._process == getpid()
 
     def told(self, reply: dict[str, Any]) -> None:
         """Take in what the supervisor says of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import getpid
 from typing import TYPE_CHECKING
 
 from pytest_twin.model import attempt as figures
@@ -40,8 +41,8 @@ class Attempt:
     """
 
     __slots__ = (
-        "_children", "_exact", "_peak", "_phases", "_recording", "applied", "asks", "began", "call_s", "cpu_s",
-        "findings", "id", "is_repetition", "load", "nodeid", "number", "outcome",
+        "_children", "_exact", "_peak", "_phases", "_process", "_recording", "applied", "asks", "began", "call_s",
+        "cpu_s", "findings", "id", "is_repetition", "load", "nodeid", "number", "outcome",
     )  # fmt: skip
 
     def __init__(self, recording: Recording, nodeid: str, number: int, *, is_repetition: bool = False) -> None:
@@ -54,7 +55,7 @@ class Attempt:
         self.cpu_s: float | None = None
         self.asks: bool | None = None
         self.number, self.outcome = number, ""
-        self._recording = recording
+        self._recording, self._process = recording, getpid()
         self.id = recording.new_id("t")
         self._phases: dict[str, list[Counters]] = {}
         self._exact: Sequence[float | None] = NOT_KNOWN
@@ -136,7 +137,12 @@ class Attempt:
         return figures.properties(self._exact, self.load, self._verdict)
 
     def end(self, *, keep: bool) -> None:
-        """Write its row and its end; `keep` gives it a folder of its own."""
+        """Write its row and its end; `keep` gives it a folder of its own.
+
+        A fork that the test made, and that comes to its end too, writes none: it did not begin it.
+        """
+        if self._process != getpid():
+            return
         recording = self._recording
         ended = recording.elapsed()
         began = (recording.clock.stamp(self.began), f"{self.began:.4f}", f"{ended - self.began:.6f}")

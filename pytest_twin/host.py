@@ -12,7 +12,7 @@ from typing import Any
 from pytest_twin import hardware, ours
 from pytest_twin.model.attempt import Children, Counters, Offspring
 from pytest_twin.model.clock import monotonic
-from pytest_twin.probes.kernel import GIB, PROC, KeptOpen, numbers_agree, read_bytes
+from pytest_twin.probes.kernel import GIB, PROC, KeptOpen, let_go, numbers_agree, read_bytes
 from pytest_twin.probes.tree_sources import Linux, io_of
 from stressors import capacity
 
@@ -97,7 +97,7 @@ class Meter:
         for kept in (self._status, self._newest, *self._children.values()):
             kept.close()
         if self._clear_refs >= 0:
-            os.close(self._clear_refs)
+            let_go(self._clear_refs)
             self._clear_refs = -1
 
     def _moved(self, usage: Sequence[float]) -> tuple[float | None, float | None]:

@@ -159,7 +159,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
     terminalreporter.write_sep("=", "pytest-twin")
     near = config.invocation_params.dir
-    for line in summary(run.recording.folder, run.recording.sampled, run.recording.dropped, near):
+    dropped = run.recording.dropped + run.dropped_by_workers
+    for line in summary(run.recording.folder, run.recording.sampled, dropped, near):
         terminalreporter.write_line(line)
     for line in run.reports:
         terminalreporter.write_line(line, yellow=line.startswith("warning"))

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
+from os import getpid  # a name of our own, since tests replace that of `os`
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 
@@ -100,7 +101,8 @@ class Recording:
         self._limit = limit.parts if limit else ()
         self._supervisor = self._new_supervisor()
         self._ending = Lock()
-        self._process, self._fork = os.getpid(), ""
+        self._process, self._fork = getpid(), ""
+        self._owner = self._process
         self._incomplete: tuple[str, ...] = ()
         self._pause: Event | None = None
         self._numbers = count(1)
@@ -159,6 +161,7 @@ class Recording:
         if self._sampler:
             for warning in self._sampler.sampled.warnings:
                 self.note(f"sampler: {warning}")
+        self._incomplete = self._lost()
         self._annotations.close()
         self._tests.close()
         self.meter.close()
@@ -167,8 +170,16 @@ class Recording:
                 complete(self.folder, self._interval, apart=self.apart)
             except (OSError, ValueError) as problem:  # every row is where it was written
                 said = getattr(problem, "strerror", None) or problem
-                self._incomplete = (f"the files could not be completed: {said}",)
+                self._incomplete += (f"the files could not be completed: {said}",)
             self.folder.release()
+
+    def _lost(self) -> tuple[str, ...]:
+        """What is to be told of files that a test, or somebody else, removed while the run went on."""
+        found = {ANNOTATIONS: self._annotations.is_in_place, TESTS: self._tests.is_in_place}
+        if self._sampler and self._sampler.sampled.rows:
+            found[DATASET] = self.dataset.exists()
+        lost = [name for name, is_there in found.items() if not is_there]
+        return (f"removed while the run went on, with all rows: {', '.join(lost)}",) if lost else ()
 
     def abandon(self, why: str) -> None:
         """Stop all that runs, and let nothing start any more; the block goes on, and nobody is there for its rows.
@@ -190,6 +201,11 @@ class Recording:
         """What the sampler did; among its warnings, what kept the files from being completed."""
         sampled = self._sampler.sampled if self._sampler else Sampled()
         return sampled.and_then(Sampled(warnings=self._incomplete))
+
+    @property
+    def is_forked(self) -> bool:
+        """Whether this process is a fork of the one that records: it may add to the run, but the run is not its own."""
+        return self._owner != getpid()
 
     @property
     def dropped(self) -> int:
@@ -227,13 +243,13 @@ class Recording:
 
     def new_id(self, letter: str) -> str:
         """A name that no other event of the run has."""
-        if self._process != os.getpid():
+        if self._process != getpid():
             self._begin_fork()
         return f"{self.worker}{'-' if self.worker else ''}{self._fork}{letter}{next(self._numbers)}"
 
     def _begin_fork(self) -> None:
         """Go on in a fork, as pytest-forked makes one for each test: supervisor and counters are of the other one."""
-        self._process = os.getpid()
+        self._process = getpid()
         self._fork = f"f{self._process}-"
         self._supervisor, self.meter = self._new_supervisor(), Meter()
 
@@ -321,6 +337,7 @@ class Recording:
             self.emit(self._pause)
         elif self._pause is not None:
             self.emit(self._pause._replace(elapsed_s=at, event=event.END))
+            self._pause = None
 
     def _missed(self, gap: Gap) -> None:
         """A time without samples."""

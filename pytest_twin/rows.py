@@ -55,9 +55,12 @@ class Rows:
 
     def close(self) -> None:
         """No more rows."""
-        if self._fd >= 0:
-            os.close(self._fd)
-        self._fd = -1
+        fd, self._fd = self._fd, -1
+        try:
+            if fd >= 0:
+                os.close(fd)
+        except OSError:  # a test closed it already
+            pass
 
     def _open(self) -> None:
         self._fd = os.open(self._path, FLAGS, 0o600)

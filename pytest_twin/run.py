@@ -46,6 +46,7 @@ class Run:
         apart: Whether each pytest-xdist worker runs all tests, and not its share of them.
         held: Which other run has the folder, empty if none.
         worker_error: What pytest-xdist workers found wrong with what the tests ask for.
+        dropped_by_workers: Rows that pytest-xdist workers could not write.
         strict_of_workers: What was not had on other hosts of what the session's schedule asked for strictly.
         weighing: What the session is saved as and compared with; None where neither is asked for.
         reports: A line for each report, which tells where it is or why it is not.
@@ -68,6 +69,7 @@ class Run:
         self.held: str = given.get("twin_held", "")
         self.recording: Recording | None = None
         self.worker_error = ""
+        self.dropped_by_workers = 0
         self.strict_of_workers: list[str] = []
         self.weighing: Weighing | None = None
         self.reports: list[str] = []

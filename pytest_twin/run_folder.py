@@ -60,6 +60,11 @@ class Table:
         except OSError:
             self.dropped += 1
 
+    @property
+    def is_in_place(self) -> bool:
+        """Whether what has its name is still this file."""
+        return self._rows.is_in_place
+
     def close(self) -> None:
         """No more rows."""
         self._rows.close()

@@ -221,6 +221,20 @@ class Sampler:
     def _hear(self, process: subprocess.Popen[bytes], ready: Callable[[], None] = lambda: None) -> str:
         """Take in what it says; comes back at its end with how it died, empty if it ended well."""
         size_before = self._path.stat().st_size if self._path.exists() else 0
+        try:
+            finished, words = self._take_in(process, ready)
+        except OSError as error:  # a test closed descriptors that are not its own, and with that its stdin too
+            process.wait()
+            finished, words = False, f"it cannot be heard: {error.strerror}"
+        if finished:
+            return ""
+        how = words.splitlines()[-1] if words else f"exit status {process.returncode}"
+        if self._settled.is_set():
+            self._add(Sampled(self._count_rows(size_before), warnings=(f"the sampler died ({how})",)))
+        return how
+
+    def _take_in(self, process: subprocess.Popen[bytes], ready: Callable[[], None]) -> tuple[bool, str]:
+        """Everything that it says up to its end: whether it was done, and what it complained of."""
         finished = False
         with process:
             assert process.stdout is not None  # noqa: S101 - for the type checker
@@ -238,13 +252,7 @@ class Sampler:
                     finished = True
                     rows, missed, dropped = map(int, word.split()[1:])
                     self._add(Sampled(rows, missed, dropped, tuple(warnings)))
-            words = process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
-        if finished:
-            return ""
-        how = words.splitlines()[-1] if words else f"exit status {process.returncode}"
-        if self._settled.is_set():
-            self._add(Sampled(self._count_rows(size_before), warnings=(f"the sampler died ({how})",)))
-        return how
+            return finished, process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
 
     def _add(self, sampled: Sampled) -> None:
         self.sampled = self.sampled.and_then(sampled)
@@ -272,4 +280,7 @@ def say(process: subprocess.Popen[bytes], word: bytes) -> None:
 def _dismiss(process: subprocess.Popen[bytes]) -> None:
     assert process.stdin is not None  # noqa: S101 - for the type checker
     say(process, STOP)
-    process.stdin.close()
+    try:
+        process.stdin.close()
+    except OSError:  # a test closed it already
+        pass

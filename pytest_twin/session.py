@@ -46,6 +46,8 @@ class Session:
     def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
         """Complete the files when others are done: pytest-xdist's workers are gone then."""
         run = self._run
+        if run.recording is not None and run.recording.is_forked:  # a test let a fork go on, up to here
+            return (yield)
         run.end_what_was_interrupted()
         if run.away is not None and run.recording is not None:
             run.away.wait_for_others()
@@ -57,6 +59,8 @@ class Session:
             if run.strict_error and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
             run.stack.close()
+            if run.worker and run.recording is not None:
+                session.config.workeroutput["twin_dropped"] = run.recording.dropped  # type: ignore[attr-defined]
             run.tell()
             self._weigh(session)
             self._report()

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import IO, TYPE_CHECKING, Any
 
@@ -47,7 +48,7 @@ class Supervisor:
 
         Args:
             told: Called from the listening thread with every reply on a load.
-            interrupted: Called, from there too, when all loads are paused and when they go on.
+            interrupted: Called, from there too, when all loads are paused, and when they go on or have ended.
             samples: The dataset that conditions on samples are about.
             limit: The most that may be applied at the same time.
             owner: A process besides this one without which no load may go on.
@@ -217,6 +218,21 @@ class Supervisor:
         )
 
     def _listen(self, process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
+        with suppress(OSError):  # a test closed descriptors that are not its own; whoever waits must hear of the end
+            self._hear(process)
+        self._close_stdin(process)
+        status = process.wait()
+        reason = f"the supervisor died ({_last_words(errors) or f'exit status {status}'})"
+        self._listens.set()
+        with self._changing:
+            if self._process is process:
+                self._process = None
+            left = self.running
+        for applied in left:
+            self._hand_on(applied, applied.gone(reason))
+        self._interrupted({"event": "resumed", "at": monotonic()})  # if loads were paused, they are so no more
+
+    def _hear(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None  # noqa: S101 - for the type checker
         with process.stdout:
             for line in process.stdout:
@@ -229,17 +245,6 @@ class Supervisor:
                     self._interrupted(reply)
                     self._resumed.set()
                 self._hand_on(self._applied.get(reply.get("id", "")), reply)
-        status = process.wait()
-        self._close_stdin(process)
-        with errors:
-            reason = f"the supervisor died ({_last_words(errors) or f'exit status {status}'})"
-        self._listens.set()
-        with self._changing:
-            if self._process is process:
-                self._process = None
-            left = self.running
-        for applied in left:
-            self._hand_on(applied, applied.gone(reason))
 
     def _close_stdin(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdin is not None  # noqa: S101 - for the type checker
@@ -260,8 +265,12 @@ class Supervisor:
 
 
 def _last_words(errors: IO[bytes]) -> str:
-    errors.seek(0)
-    return (errors.read().decode(errors="replace").strip().splitlines() or [""])[-1]
+    try:
+        with errors:
+            errors.seek(0)
+            return (errors.read().decode(errors="replace").strip().splitlines() or [""])[-1]
+    except OSError:
+        return ""
 
 
 @cache

@@ -63,9 +63,10 @@ class Workers:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
-        """Hear from a worker what is wrong with the tests' marks; end for one that died what it had begun."""
+        """Hear from a worker what is wrong with the tests' marks, and what is lost; end what one began that died."""
         output = getattr(node, "workeroutput", {})
         self._run.worker_error = self._run.worker_error or output.get("twin_error", "")
+        self._run.dropped_by_workers += output.get("twin_dropped", 0)
         self._run.strict_of_workers += filter(None, [output.get("twin_strict")])
         self._hosts.down(node)
         self._follow()  # a test may have asked for a fixture of ours while it ran

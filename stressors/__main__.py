@@ -26,6 +26,7 @@ if not __package__:  # run as a file: its own folder, if that is on the path, gi
 
 from stressors.name import take_name
 from stressors.supervision import Supervision
+from stressors.worker import heed_children
 
 TYPE_CHECKING = False  # it should be there at once, and to import `typing` takes its time
 if TYPE_CHECKING:
@@ -50,15 +51,13 @@ class Door:
         self._look_every = None if is_watched else PARENT_CHECK_S
 
     def serve(self) -> None:
-        """Go on until the door is closed, then leave nothing behind."""
+        """Go on until the door is closed, then leave nothing behind; so does a mistake of ours, by our end."""
         self._reply({"event": "hello", "pid": os.getpid()})
-        try:
-            while self.open:
-                self._loop.turn(self._look_every)
-                if os.getppid() != self._parent:
-                    self.close()
-        finally:
-            self.supervision.stop_all()
+        while self.open:
+            self._loop.turn(self._look_every)
+            if os.getppid() != self._parent:
+                self.close()
+        self.supervision.stop_all()
 
     def close(self) -> None:
         """Take everything down and end."""
@@ -139,6 +138,7 @@ def is_gone(process: int) -> bool:
 def main() -> None:
     """Serve stdin and stdout."""
     take_name()
+    heed_children()
     door = Door(sys.stdin.fileno(), sys.stdout.fileno())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's to handle
     door.supervision.loop.on_signals([signal.SIGTERM], door.close)

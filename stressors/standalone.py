@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stressors.capacity import MIB
 from stressors.supervision import Supervision
+from stressors.worker import heed_children
 
 if TYPE_CHECKING:
     from stressors.kind import Kind
@@ -63,8 +64,8 @@ def hold(kind: Kind, request: dict[str, Any]) -> None:
         failed = reply["event"] == "abort"
         print(f"{kind.type} load {'failed' if failed else 'ended'} ({reply['reason']}): {_said(reply)}", flush=True)
 
+    heed_children()
     supervision = Supervision(tell)
-
     supervision.loop.on_signals([signal.SIGINT, signal.SIGTERM], lambda: supervision.stop("load"))
     supervision.apply({**request, "id": "load", "module": kind.module})
     while supervision.busy:

@@ -44,6 +44,12 @@ class Stopped(BaseException):
     """Raised in a worker when it is asked to stop, in whatever it is doing."""
 
 
+def heed_children() -> None:
+    """Let this process wait for its workers, also where whoever started it ignores the ends of children (wait(2))."""
+    if sys.platform != "win32":
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
 def launch(*, fork: bool = CAN_FORK) -> Forked | Spawned:
     """Start a worker process, which waits for its load.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 
 import pytest
@@ -37,6 +38,33 @@ def test_a_calendar_clock_that_jumps_moves_no_time_stamp_and_no_duration(pyteste
     last = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 1))
     assert all(first <= stamp <= last for stamp in stamps)
     assert all(0 <= float(row["duration_s"]) < 60 for row in rows if "duration_s" in row)
+
+
+FREEZES = """
+    import pytest, time
+
+    @pytest.mark.stress(cpu=1)
+    @pytest.mark.parametrize("at", [0.0, 1e9])
+    def test_freezes(at, monkeypatch, twin_logger, stress_mem):
+        for name in ("monotonic", "perf_counter", "time"):
+            monkeypatch.setattr(time, name, lambda: at)
+        with twin_logger.phase("frozen"), stress_mem("1MiB"):
+            twin_logger.annotate("later")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is one clock only")
+def test_clocks_that_a_test_freezes_go_on_for_us(pytester):
+    pytester.makepyfile(FREEZES)
+    pytester.runpytest("--twin").assert_outcomes(passed=2)
+    folder = RunFolder(pytester.path / "twin-report")
+    events, tests = folder.rows(ANNOTATIONS), folder.rows("tests.csv")
+    assert {row["type"] for row in events} == {"test", "cpu", "memory", "phase", "note"}
+    assert all(0 <= float(row["elapsed_s"]) < 60 for row in events)
+    for row in tests:
+        walls = [float(row[name]) for name in ("setup_s", "call_s", "teardown_s")]
+        assert min(walls) > 0
+        assert sum(walls) <= float(row["duration_s"]) < 60
 
 
 class Machine:

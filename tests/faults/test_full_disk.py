@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 
 import pytest
@@ -54,6 +55,31 @@ def test_tests_go_on_and_the_rows_that_were_dropped_are_counted(run, disk, tmp_p
         header, *lines = (tmp_path / "kept" / name).read_text().split("\n")
         assert lines[-1] == ""
         assert all(line.count(",") >= header.count(",") for line in lines[:-1]), name
+
+
+WORKER_FILLS = """import os, pytest
+
+def test_fills():
+    with open("report/filler", "wb", buffering=0) as file:
+        try:
+            while True: file.write(bytes(64))
+        except OSError: pass
+
+@pytest.mark.parametrize("number", range(30))
+def test_after(number, twin_logger): twin_logger.annotate("x" * 300)
+
+def test_room(): os.unlink("report/filler")
+"""
+
+
+def test_the_rows_that_workers_dropped_are_counted_too(run, disk):
+    flags = ["-p", "xdist.plugin", "-n1", "--twin", "--twin-interval=60", "--twin-report-dir=report"]
+    done, status, said = run(WORKER_FILLS, *flags, before=disk("200k"))
+    assert status == 0, said
+    assert "32 passed" in said
+    assert done.processes() == []
+    (dropped,) = re.findall(r"tests, (\d+) rows could not be written", said)
+    assert int(dropped) > 60  # start, note, end and row of a test, most of them
 
 
 def test_a_disk_without_any_room_is_one_usage_error_before_any_test(run, disk):

@@ -11,6 +11,11 @@ import psutil
 import pytest
 from runs import seconds_until
 
+from pytest_twin.model.load import parse
+from pytest_twin.recording import Recording
+from pytest_twin.run_folder import ANNOTATIONS, RunFolder
+from pytest_twin.supervisor import kinds
+
 pytestmark = [
     pytest.mark.fault("pauses"),
     pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells only there that a process is stopped"),
@@ -47,6 +52,25 @@ def test_loads_rest_while_the_run_is_stopped_and_the_gap_is_marked(start, number
     assert burnt <= 0.55  # half a second, and what ticks are worth
     assert gaps(run) == [("start", "loads paused: stopped"), ("end", "loads paused: stopped")]
     assert run.loads("end") == [("cpu", "1")]
+
+
+def test_a_pause_in_which_the_supervisor_dies_is_a_gap_that_ends_once(tmp_path, eventually):
+    with Recording(RunFolder(tmp_path / "report"), 0.1) as recording:
+        with recording.loaded(parse({"cpu": 1}, kinds())) as (applied,):
+            recording.pause("debugger")
+            eventually(lambda: told(recording, "gap"))
+            psutil.Process(recording._supervisor.pid).kill()
+            eventually(lambda: len(told(recording, "gap")) > 1)
+            recording.resume("debugger")
+        with recording.loaded(parse({"cpu": 1}, kinds())):
+            pass
+    assert applied.failed == "the supervisor died (exit status -9)"
+    assert told(recording, "gap") == ["start", "end"]
+    assert told(recording, "cpu") == ["start", "abort", "start", "end"]
+
+
+def told(recording, kind: str) -> list[str]:
+    return [row["event"] for row in recording.folder.rows(ANNOTATIONS) if row["type"] == kind]
 
 
 @pytest.mark.slow

@@ -50,11 +50,12 @@ class Machine:
         found = []
         for process in psutil.process_iter():
             try:
-                if process.pid != self.process.pid and str(self.temporary) in process.environ().get("TMPDIR", ""):
+                is_ours = process.pid != self.process.pid and str(self.temporary) in process.environ().get("TMPDIR", "")
+                if is_ours and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
-            except psutil.Error:
+            except psutil.Error:  # it ended meanwhile
                 continue
-        return [process for process in found if process.status() != psutil.STATUS_ZOMBIE]
+        return found
 
     def is_clean(self) -> bool:
         """Whether nothing of ours is left on it."""
