@@ -82,7 +82,7 @@ class Meter:
             try:
                 os.write(self._clear_refs, b"5")
             except OSError:
-                os.close(self._clear_refs)
+                let_go(self._clear_refs)
                 self._clear_refs = -1
 
     def peak(self) -> int | None:

@@ -35,14 +35,18 @@ TESTS = """import pytest
 @pytest.mark.parametrize("number", range(10_000))
 def test_it(number): pass
 """
-LOOKS = """import json, os, psutil
+LOOKS = """import json, psutil
 
 ended = 0
+
+def pytest_configure(config):
+    global is_worker
+    is_worker = hasattr(config, "workerinput")
 
 def pytest_runtest_logfinish():
     global ended
     ended += 1
-    if ended in {looks_at} and "PYTEST_XDIST_WORKER" not in os.environ:
+    if ended in {looks_at} and not is_worker:
         me = psutil.Process()
         found = {{}}
         for each in sorted([me, *me.children(recursive=True)], key=lambda each: each.create_time()):
