@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,6 +12,7 @@ from pytest_twin.loads import check
 from pytest_twin.model.load import LoadError
 from pytest_twin.model.schedule import Planned, Schedule, ScheduleError
 from pytest_twin.model.schedule_reading import MOST_PROBLEMS, read
+from pytest_twin.model.selection import is_for
 from pytest_twin.model.table import records, visible
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class Player:
 
 def selects(event: Planned, nodeid: str) -> bool:
     """Whether an event is for this test."""
-    return not event.tests or fnmatchcase(nodeid, event.tests) or fnmatchcase(nodeid, f"{event.tests}*")
+    return not event.tests or is_for(event.tests, nodeid)
 
 
 def _text(path: Path) -> str:

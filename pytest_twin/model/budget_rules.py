@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Container, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from pytest_twin.model.budget_reading import KEYWORDS, BudgetError, ReadLoad, read
 from pytest_twin.model.load import unknown
+from pytest_twin.model.selection import is_for
 
 Marks = Container[str]
 SELECTORS = ("mark", "path")
@@ -29,11 +29,7 @@ class Rule(NamedTuple):
 
     def selects(self, nodeid: str, marks: Marks) -> bool:
         """Whether it is for a test."""
-        return self._is_at(nodeid) and self.has_marks(marks)
-
-    def _is_at(self, nodeid: str) -> bool:
-        """By the id as it stands first: in a pattern the brackets of a parametrised test are no brackets."""
-        return nodeid.startswith(self.path) or fnmatchcase(nodeid, f"{self.path}*")
+        return is_for(self.path, nodeid) and self.has_marks(marks)
 
 
 def rules(tables: Sequence[Mapping[str, Any]], read_load: ReadLoad) -> list[Rule]:

@@ -55,7 +55,7 @@ def amount(raw: object) -> Amount:
 
 
 def duration(raw: object) -> float:
-    """Read a duration into seconds: a number of them, or text such as ``500ms`` or ``1h30m``.
+    """Read a duration into seconds, to the nanosecond: a number of them, or text such as ``500ms`` or ``1h30m``.
 
     Raises:
         ValueError: It is not one, is negative, or is over a year; the message says why.
@@ -77,7 +77,7 @@ def duration(raw: object) -> float:
         raise ValueError(f"{_shown(raw)} is below 0")
     if seconds > LONGEST_S:
         raise ValueError(f"{_shown(raw)} is longer than a year")
-    return seconds
+    return round(seconds, 9)
 
 
 def _shown(raw: object) -> str:

@@ -1,7 +1,7 @@
 """Stages of a load: amounts one after another, each reached in a straight line."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from whatever import VALUES, tried
 
@@ -96,6 +96,7 @@ def test_what_is_wrong_with_stages_is_said(keywords, said):
 
 
 @given(VALUES)
+@example([[1.2e-38, None]])
 @settings(max_examples=100, deadline=None)
 def test_whatever_is_given_is_stages_or_a_value_error(raw):
     found, error = tried(ValueError, stages.read, raw)
