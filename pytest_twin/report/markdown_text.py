@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from pytest_twin.model.table import visible
 
 MARKS = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]|~$#@!"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+ITEM = re.compile(r"^(\d*)([-+.)])(?=\s|$)")  # what a list is made of where it begins a line
 
 
 def said(text: str) -> str:
     """Text that nothing in Markdown or HTML is made of, on one line."""
-    return visible(text).translate(MARKS)
+    return ITEM.sub(r"\1\\\2", visible(text).translate(MARKS))
 
 
 def line(cells: Sequence[str]) -> str:

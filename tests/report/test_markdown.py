@@ -24,6 +24,7 @@ def test_a_run_is_summed_up_in_tables(tmp_path):
 
 def test_no_name_of_a_test_gets_out_of_its_cell():
     assert said("a|b`c`<script>*x*\n[y](z) @me") == (r"a\|b\`c\`&lt;script&gt;\*x\*\\n\[y\](z) \@me")
+    assert [said(text) for text in ("- a", "1. a", "-3.5 %", "12.5")] == [r"\- a", r"1\. a", "-3.5 %", "12.5"]
 
 
 def test_a_long_id_is_cut_in_the_middle():
