@@ -72,7 +72,8 @@ RunFolder(Path("report")).make()
 
 
 def test_one_that_is_read_only_is_refused(disk, tmp_path):
-    command = [*disk("1m"), "sh", "-c", 'mount -o remount,bind,ro report && exec "$@"', "sh", sys.executable, "-c", MAKE]
+    read_only = ["sh", "-c", 'mount -o remount,bind,ro report && exec "$@"', "sh"]
+    command = [*disk("1m"), *read_only, sys.executable, "-c", MAKE]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     last = done.stderr.splitlines()[-1]
     assert last.endswith(f"RunFolderError: {tmp_path / 'report'} cannot be written; give another directory")
