@@ -179,7 +179,7 @@ class Recording:
         if self._sampler and self._sampler.sampled.rows:
             found[DATASET] = self.dataset.exists()
         lost = [name for name, is_there in found.items() if not is_there]
-        return (f"removed while the run went on, with all rows: {', '.join(lost)}",) if lost else ()
+        return (f"moved or removed while the run went on, with all rows: {', '.join(lost)}",) if lost else ()
 
     def abandon(self, why: str) -> None:
         """Stop all that runs, and let nothing start any more; the block goes on, and nobody is there for its rows.

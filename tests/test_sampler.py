@@ -309,20 +309,6 @@ def test_a_file_that_cannot_be_written_is_named(sampler, tmp_path):
 
 
 @posix
-@pytest.mark.parametrize(
-    "go", [lambda path: path.unlink(), lambda path: path.parent.rename(path.parent.with_name("b"))]
-)
-def test_a_dataset_that_somebody_took_away_is_told_of(sampler, tmp_path, go):
-    path = tmp_path / "a" / "dataset.csv"
-    path.parent.mkdir()
-    process = sampler(path=path)
-    process.start()
-    go(path)
-    process.stop()
-    assert process.sampled.warnings == (f"{path} was moved or removed while rows were written to it",)
-
-
-@posix
 def test_ctrl_c_in_the_terminal_is_not_for_it(sampler):
     process = sampler()
     process.start()
