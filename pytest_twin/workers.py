@@ -73,6 +73,12 @@ class Workers:
         if error:
             self._end(CRASHED, node.gateway.id)
 
+    def pytest_keyboard_interrupt(self) -> None:
+        """Have no load go on in a worker that does not know of it."""
+        from pytest_twin.interrupting import interrupt_those_with_loads
+
+        interrupt_those_with_loads()
+
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
         """End what those left that were stopped: pytest-xdist has taken all of them down."""

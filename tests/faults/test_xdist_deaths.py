@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 
 import psutil
@@ -45,3 +47,26 @@ def test_loads_end_at_once_and_what_was_recorded_stays(start, roles):
     assert len(run.tests) >= ended - 2  # one each
     assert sum((row["event"], row["type"]) == ("end", "test") for row in run.events) >= ended - 2
     assert run.samples
+
+
+LONG = """import pytest, time
+
+@pytest.mark.parametrize("number", range(4))
+@pytest.mark.stress(cpu=1, shared=True)
+def test_loaded(number): time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("whom", ["controller", "all"])
+def test_an_interrupt_ends_the_loads_of_workers_also_if_only_the_controller_got_it(start, whom):
+    run = start(LONG, "-p", "xdist.plugin", "-n", "2", "--twin")
+    seconds_until(lambda: len(run.loads("start")) == 2)
+    if whom == "controller":
+        run.process.send_signal(signal.SIGINT)
+    else:
+        os.killpg(run.process.pid, signal.SIGINT)
+    seconds_until(lambda: not run.processes("stressor"), within=4.5)  # by itself pytest-xdist lets workers go on for 5
+    assert run.wait()[0] == pytest.ExitCode.INTERRUPTED
+    assert run.processes() == []
+    assert [row["outcome"] for row in run.tests] == ["interrupted"] * 2
+    assert sorted(run.loads("start")) == sorted(run.loads("end") + run.loads("abort"))
