@@ -39,7 +39,9 @@ ROWS = {
         "inner pytest runs",
         "the load stops at the right border, no process is left",
     ),
-    "xdist": Row("a pytest-xdist worker dies, the controller dies", "SIGKILL, SIGINT", "loads gone within 1 s, events kept"),
+    "xdist": Row(
+        "a pytest-xdist worker dies, the controller dies", "SIGKILL, SIGINT", "loads gone within 1 s, events kept"
+    ),
     "hosts": Row(
         "a worker on another host dies, its connection breaks, its host is cut off, the controller dies",
         "os._exit, SIGKILL, a line that swallows everything, `ip link set down` between network namespaces",

@@ -47,7 +47,7 @@ def test_an_analysis_written_for_the_legacy_dataset_opens_ours(pytester, left):
     pytester.runpytest("--twin", "--twin-interval=0.05").assert_outcomes(passed=3)
     frame = pd.read_csv(left.folder / "system_metrics_dataset.csv", parse_dates=["timestamp"])[LEGACY.split(",")]
     per_second = frame.set_index("timestamp").resample("1s").mean(numeric_only=True)
-    assert per_second["cpu_percent"].between(0, 100).all()
+    assert per_second["cpu_percent"].dropna().between(0, 100).all()  # the first row may be alone in its second
     assert frame["cpu_count_logical"].iloc[0] == psutil.cpu_count()
     assert frame["ram_total_GB"].iloc[0] == pytest.approx(psutil.virtual_memory().total / 2**30, abs=0.01)
     assert frame[["cpu_percent", "ram_used_percent"]].corr().shape == (2, 2)
