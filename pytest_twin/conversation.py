@@ -96,9 +96,9 @@ class Conversation:
         """
         return estimated(self._ask_time, monotonic)
 
-    def hears_within(self, seconds: float) -> bool:
-        """Whether it says anything within this time from now, or has since the last call."""
-        if not self._heard.wait(seconds):
+    def is_heard(self) -> bool:
+        """Whether it says anything in the time that an answer may take, or has since the last call."""
+        if not self._heard.wait(self._timeout_s):
             return False
         self._heard.clear()
         return True

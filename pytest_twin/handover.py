@@ -74,7 +74,6 @@ class Handover:
             HandoverError: It does not answer.
             OSError: There can be no folder here.
         """
-        self._timeout_s = timeout_s
         self._temporary = Temporary()
         self.folder = RunFolder(self._temporary.path)
         self._ending, self._closed = threading.Event(), threading.Event()
@@ -195,7 +194,7 @@ class Handover:
 
     def _watch(self) -> None:
         """Notice that the controller cannot be reached, of which the network tells nothing."""
-        while self._controller.hears_within(self._timeout_s):
+        while self._controller.is_heard():
             if self._closed.wait(BEAT_S):
                 return
         if self._closed.is_set() or self._has_ended:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import platform
 import sys
 from collections.abc import Container, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from pytest_twin import hardware, ours
 from pytest_twin.model.attempt import Children, Counters, Offspring
 from pytest_twin.model.clock import monotonic
 from pytest_twin.probes.kernel import GIB, PROC, KeptOpen, let_go, numbers_agree, read_bytes
-from pytest_twin.probes.tree_sources import Linux, io_of
+from pytest_twin.probes.tree_sources import Linux, NoMoreFilesError, io_of
 from stressors import capacity
 
 if sys.platform != "win32":
@@ -69,11 +69,10 @@ class Meter:
             return None
         else:  # noqa: RET505
             ended = ours.without(resource.getrusage(resource.RUSAGE_CHILDREN))
-            try:
-                told = self._tells_children
-                living = frozenset(pid for pid in self._living() if pid not in leave_out) if told else None
-            except OSError:
-                living = None
+            living = None
+            if self._tells_children:
+                with suppress(OSError):  # no more files may be open
+                    living = frozenset(pid for pid in self._living() if pid not in leave_out)
             return Offspring(ended[6] + ended[7] + ended[14] + ended[15], living)
 
     def forget_peak(self) -> None:
@@ -151,7 +150,7 @@ class Meter:
         """The file with the children of a thread, of which some stay open: it is the tests' process that has them."""
         kept = KeptOpen(f"{PROC}/self/task/{thread}/children")
         if kept.is_refused:
-            raise OSError(errno.EMFILE, "too many open files")
+            raise NoMoreFilesError
         if len(self._children) < MOST_KEPT:
             self._children[thread] = kept
         return kept

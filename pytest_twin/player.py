@@ -160,7 +160,7 @@ class Player:
 
 def selects(event: Planned, nodeid: str) -> bool:
     """Whether an event is for this test."""
-    return not event.tests or is_for(event.tests, nodeid)
+    return is_for(event.tests, nodeid)
 
 
 def _text(path: Path) -> str:

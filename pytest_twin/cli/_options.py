@@ -41,9 +41,8 @@ def settings_options(*names: str, **defaults: object) -> Callable[[F], F]:
             word = SPEED.get(name, name)
             switch = option.type == "bool"
             how: dict[str, Any] = {"is_flag": True, "default": None} if switch else {"metavar": option.metavar}
-            click.option(f"--{word.replace('_', '-')}", word, help=options.help_of(name, defaults.get(name)), **how)(
-                command
-            )
+            text = options.help_of(name, defaults.get(name))
+            click.option(f"--{word.replace('_', '-')}", word, help=text, **how)(command)
         return command
 
     return add

@@ -17,7 +17,14 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="/dev/full and user namespaces"),
 ]
 
-FILLS = """import os, pytest, shutil, time
+FILL = """
+def test_fills():
+    with open("report/filler", "wb", buffering=0) as file:
+        try:
+            while True: file.write(bytes(64))
+        except OSError: pass
+"""
+FILLS = f"""import os, pytest, shutil, time
 
 @pytest.fixture(scope="session", autouse=True)
 def copy():
@@ -26,17 +33,13 @@ def copy():
         if os.path.isfile("report/" + name): shutil.copy("report/" + name, "kept")
 
 def test_before(twin_logger): twin_logger.annotate("before")
-def test_fills():
-    with open("report/filler", "wb", buffering=0) as file:
-        try:
-            while True: file.write(bytes(64))
-        except OSError: pass
+{FILL}
 @pytest.mark.parametrize("number", range(30))
 def test_after(number, twin_logger):
     twin_logger.annotate("x" * 300)
     time.sleep(0.02)
 def test_room():
-    if {room}: os.unlink("report/filler")
+    if {{room}}: os.unlink("report/filler")
 """
 
 
@@ -57,14 +60,9 @@ def test_tests_go_on_and_the_rows_that_were_dropped_are_counted(run, disk, tmp_p
         assert all(line.count(",") >= header.count(",") for line in lines[:-1]), name
 
 
-WORKER_FILLS = """import os, pytest
+WORKER_FILLS = f"""import os, pytest
 
-def test_fills():
-    with open("report/filler", "wb", buffering=0) as file:
-        try:
-            while True: file.write(bytes(64))
-        except OSError: pass
-
+{FILL}
 @pytest.mark.parametrize("number", range(30))
 def test_after(number, twin_logger): twin_logger.annotate("x" * 300)
 
