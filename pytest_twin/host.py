@@ -32,6 +32,7 @@ class Meter:
         self._tells_children = numbers_agree(PROC) and os.path.exists(f"{PROC}/self/task")
         self._children: dict[str, KeptOpen] = {}  # of each thread
         self._processes = Linux()
+        self._inherited = _highest()  # the mark of what exec(2) replaced by this program is not higher
         self._newest = KeptOpen(f"{PROC}/sys/kernel/ns_last_pid")
         self._alone: tuple[bytes, Container[int | None]] = b"", ()  # the newest process when there were no children
         try:
@@ -86,7 +87,13 @@ class Meter:
 
     def peak(self) -> int | None:
         """Bytes at the high-water mark of resident memory; None where it cannot be reset, and is of all that ran."""
-        text = self._status.read() if self._clear_refs >= 0 else b""
+        if self._clear_refs < 0:
+            return None
+        highest = _highest()
+        if highest > self._inherited:  # then it is this program's own, and told three times as fast
+            return highest
+        self._inherited = highest
+        text = self._status.read()
         begin = text.find(b"VmHWM:") + 6
         return int(text[begin : text.find(b"kB", begin)]) * 1024 if begin > 5 else None
 
@@ -154,6 +161,11 @@ class Meter:
         if len(self._children) < MOST_KEPT:
             self._children[thread] = kept
         return kept
+
+
+def _highest() -> int:
+    """Bytes at the high-water mark of this process, including that of a program that this one took the place of."""
+    return 0 if sys.platform == "win32" else resource.getrusage(resource.RUSAGE_SELF)[2] * 1024
 
 
 def usable() -> dict[str, float]:

@@ -376,3 +376,26 @@ def test_a_system_without_os_release_is_told_by_its_version(monkeypatch):
 
 def test_the_allowed_cpus_are_no_more_than_there_are():
     assert 0 < host.fingerprint()["cpu"]["allowed"] <= (os.cpu_count() or 1)
+
+
+PEAKS = """
+import sys
+from pytest_twin.host import Meter
+meter = Meter()
+for mib in (50, 20, 90):
+    meter.forget_peak()
+    before = meter.peak()
+    b"1" * (mib << 20)
+    print((meter.peak() - before) >> 20)
+"""
+LARGE = """
+import os, sys
+held = b"1" * (200 << 20)
+os.execv(sys.executable, [sys.executable, "-c", sys.argv[1]])
+"""
+
+
+@linux
+def test_the_peak_of_a_program_that_was_in_this_process_before_is_not_its_own():
+    said = subprocess.run([sys.executable, "-c", LARGE, PEAKS], capture_output=True, text=True, check=True).stdout
+    assert list(map(int, said.split())) == pytest.approx([50, 20, 90], abs=3)
