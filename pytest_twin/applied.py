@@ -64,6 +64,11 @@ class Applied:
         return 0.0 if self.ready_at is None or self.ended_at is None else self.ended_at - self.ready_at
 
     @property
+    def trouble(self) -> str:
+        """What was wrong with it, once it has ended; empty if nothing."""
+        return str(self.failed or self.achieved.get("reduced") or "")
+
+    @property
     def achieved(self) -> dict[str, Any]:
         """Figures so far, final ones once it is stopped: ``cpu_s``, ``resident_bytes``, ``written_bytes`` and more."""
         if self._is_ours:

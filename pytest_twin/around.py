@@ -43,7 +43,7 @@ def around(
     finally:
         attempt.applied = applied
         for each in applied:
-            if not each.part.strict and not attempt.is_repetition and (trouble := trouble_of(each)):
+            if not each.part.strict and not attempt.is_repetition and (trouble := each.trouble):
                 item.warn(TwinWarning(f"{each.part}: {trouble}"))
     _fail(applied)
 
@@ -93,9 +93,4 @@ def _fail(applied: Iterable[Applied]) -> None:
 
 def strict_troubles(applied: Iterable[Applied]) -> list[str]:
     """What is to be said of loads that were asked for strictly and were not had, a line each."""
-    return [f"{each.part} strict: {trouble}" for each in applied if each.part.strict and (trouble := trouble_of(each))]
-
-
-def trouble_of(applied: Applied) -> str:
-    """What was wrong with a load that has ended; empty if nothing."""
-    return str(applied.failed or applied.achieved.get("reduced") or "")
+    return [f"{each.part} strict: {trouble}" for each in applied if each.part.strict and (trouble := each.trouble)]

@@ -7,7 +7,6 @@ from zlib import crc32
 
 from _pytest.runner import runtestprotocol  # as plugins that run tests again have it; pytest offers no other way
 
-from pytest_twin.around import trouble_of
 from pytest_twin.items import REPEATED, REPETITION
 from pytest_twin.model.budget import OVER, UNKNOWN, Finding
 from pytest_twin.model.load import Load
@@ -56,7 +55,7 @@ def repeated(item: pytest.Item, load: Load = QUIET) -> Repetition:
         if not report.passed:
             raise UnrepeatableError(report, load)
     applied = attempt.applied[len(attempt.applied) - len(load.parts) :]
-    troubles = [f"{each.part}: {trouble}" for each in applied if (trouble := trouble_of(each))]
+    troubles = [f"{each.part}: {trouble}" for each in applied if (trouble := each.trouble)]
     return Repetition(
         attempt.call_s,
         attempt.cpu_s,

@@ -9,11 +9,16 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 
+import click
 import pytest
 
 import pytest_twin
+from pytest_twin.cli._options import fail_if_missed
+from pytest_twin.loads import read_load
 
 COMMAND = [sys.executable, "-m", "pytest_twin"]
 
@@ -194,6 +199,26 @@ def test_stress_holds_one_load_and_reports_it(twin, tmp_path):
 def test_stress_says_why_a_load_failed(twin):
     said = twin("stress", "--disk", "1MB/s", "--directory", "/no/such/place", "--duration", "1s", status=1)
     assert said.splitlines()[-1] == "disk=1MB/s: /no/such/place is no directory"
+
+
+def test_run_says_which_loads_were_missed_and_goes_on_with_the_others(twin, tmp_path):
+    events = [
+        {"id": "a", "duration": "1s", "disk": "1MB/s", "directory": "/no/such/place"},
+        {"id": "b", "duration": "300ms", "mem": 5},
+    ]
+    (tmp_path / "plan.json").write_text(json.dumps({"events": events}))
+    said = twin("run", "plan.json", status=1)
+    assert said.splitlines()[-1] == "disk=1MB/s [a]: /no/such/place is no directory"
+    assert {(row["id"], row["event"]) for row in rows(tmp_path / "twin-report" / "annotations.csv")} >= {("b", "end")}
+
+
+def test_less_than_was_asked_fails_what_is_strict(capsys):
+    part = read_load({"mem": "40MiB"}).parts[0]
+    less = SimpleNamespace(part=part, failed="", trouble="stopped at 10 MiB")
+    fail_if_missed({"less": less})
+    with pytest.raises(click.exceptions.Exit):
+        fail_if_missed({"strictly": SimpleNamespace(**{**vars(less), "part": replace(part, strict=True)})})
+    assert capsys.readouterr().err == "strictly: stopped at 10 MiB\n"
 
 
 def test_the_fingerprint_tells_no_names_unless_asked(twin):

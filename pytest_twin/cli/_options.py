@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -22,6 +22,9 @@ from pytest_twin.run_folder import RunFolder, RunFolderError
 from pytest_twin.sampler import SamplerError
 from pytest_twin.settings import Settings, SettingsError
 from pytest_twin.supervisor import kinds
+
+if TYPE_CHECKING:
+    from pytest_twin.applied import Applied
 
 F = TypeVar("F", bound=Callable[..., Any])
 SPEED = {"schedule_speed": "speed"}
@@ -115,6 +118,19 @@ def write_or_print(text: str, output: Path | None) -> None:
         output.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise click.ClickException(f"{output}: {error.strerror}") from None
+
+
+def fail_if_missed(applied: Mapping[str, Applied]) -> None:
+    """Say of each load by its name why it was missed, if it was, and then exit with 1; more may be said of strict ones.
+
+    Raises:
+        click.exceptions.Exit: A load was missed.
+    """
+    missed = {name: why for name, each in applied.items() if (why := each.trouble if each.part.strict else each.failed)}
+    for name, why in missed.items():
+        click.echo(f"{name}: {why}", err=True)
+    if missed:
+        raise click.exceptions.Exit(1)
 
 
 @contextmanager

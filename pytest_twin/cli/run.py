@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pytest_twin.analysis.running import ahead
-from pytest_twin.cli._options import recorded, settings_of, settings_options, stop_on_signals
+from pytest_twin.cli._options import fail_if_missed, recorded, settings_of, settings_options, stop_on_signals
 from pytest_twin.cli._view import view_of
 from pytest_twin.model.schedule import PARALLEL, SERIES, ScheduleError
 from pytest_twin.player import Player, open_schedule
@@ -18,6 +18,7 @@ from pytest_twin.report.live import MOST_AHEAD
 from pytest_twin.supervisor import kinds
 
 if TYPE_CHECKING:
+    from pytest_twin.applied import Applied
     from pytest_twin.cli._stop import Stop
     from pytest_twin.model.schedule import Schedule
     from pytest_twin.recording import Recording
@@ -33,7 +34,10 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="print what would be applied, apply nothing")
 @settings_options("schedule_speed", "interval", "per_core", "limit", "report_dir")
 def command(path: Path, mode: str | None, dry_run: bool, **given: Any) -> None:
-    """Play a schedule of loads on this machine, and record what it does to it."""
+    """Play a schedule of loads on this machine, and record what it does to it.
+
+    Exits with 1 if a load could not be had, or less was had of one that is strict.
+    """
     settings = settings_of(given)
     try:
         schedule = open_schedule(path, kinds())
@@ -51,13 +55,14 @@ def command(path: Path, mode: str | None, dry_run: bool, **given: Any) -> None:
         return
     with stop_on_signals() as stop, recorded(settings) as recording:
         recording.write_schedule(schedule)
-        _play(plan, recording, settings.interval, stop)
+        applied = _play(plan, recording, settings.interval, stop)
     if stop.is_set():
         raise click.exceptions.Exit(130)
+    fail_if_missed({f"{each.part} [{each.id}]": each for each in applied})
 
 
-def _play(plan: Schedule, recording: Recording, interval: float, stop: Stop) -> None:
-    """Play it, and show it, until it is over or stopped."""
+def _play(plan: Schedule, recording: Recording, interval: float, stop: Stop) -> list[Applied]:
+    """Play it, and show it, until it is over or stopped; comes back with all that was applied."""
     player = Player(plan, recording.apply)
     began = recording.now_for_loads(started=True)
     player.start(began)
@@ -69,3 +74,4 @@ def _play(plan: Schedule, recording: Recording, interval: float, stop: Stop) -> 
     with view_of(recording, interval) as view:
         view.wait(stop, over=lambda: player.over, facts=facts)
     player.stop()
+    return player.applied

@@ -9,6 +9,7 @@ import click
 
 from pytest_twin.cli._options import (
     Duration,
+    fail_if_missed,
     load_of,
     load_options,
     recorded,
@@ -39,8 +40,5 @@ def command(duration: float | None, **given: Any) -> None:
         view = stack.enter_context(view_of(recording, settings.interval))
         view.wait(stop, over=lambda: all(each.is_settled for each in applied), facts=lambda: {"said": "starting"})
         view.wait(stop, duration, over=lambda: all(each.ended_at is not None for each in applied))
-    failed = [each for each in applied if each.failed and not stop.is_set()]
-    for each in failed:
-        click.echo(f"{each.part.kind.keyword}={each.part.text}: {each.failed}", err=True)
-    if failed:
-        raise click.exceptions.Exit(1)
+    if not stop.is_set():
+        fail_if_missed({str(each.part): each for each in applied})
