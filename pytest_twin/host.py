@@ -165,7 +165,10 @@ class Meter:
 
 def _highest() -> int:
     """Bytes at the high-water mark of this process, including that of a program that this one took the place of."""
-    return 0 if sys.platform == "win32" else resource.getrusage(resource.RUSAGE_SELF)[2] * 1024
+    if sys.platform == "win32":
+        return 0
+    else:  # noqa: RET505
+        return resource.getrusage(resource.RUSAGE_SELF)[2] * 1024
 
 
 def usable() -> dict[str, float]:

@@ -166,7 +166,10 @@ def load_of(marks: Iterable[pytest.Mark]) -> Load:
         if not isinstance(words.pop(SHARED, False), bool):
             raise LoadError([(SHARED, "is not True or False")])
         said.setdefault(str(words.get("engine", "")), {}).update(words)
-    return Load.together(read_load(keywords) for keywords in said.values() if keywords)
+    load = Load.together(read_load(keywords) for keywords in said.values() if keywords)
+    if said.get("") and kinds().keys().isdisjoint(said[""]):
+        raise LoadError([(next(iter(said[""])), f"applies nothing; give {', '.join(kinds())}")])
+    return load
 
 
 def wants_alone(item: pytest.Item, each: Schedule | None) -> bool:
