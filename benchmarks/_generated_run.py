@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pytest_twin.frames import samples_shape
+from pytest_twin.layout import ANNOTATIONS, DATASET, FINGERPRINT, TESTS
 from pytest_twin.model import attempt, event
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.columns import Cells, header
 from pytest_twin.model.event import Event
 from pytest_twin.model.table import record
-from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, TESTS
 
 INTERVAL_S = 0.1
 EPOCH = 1_767_225_600.0

@@ -22,11 +22,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from pytest_twin.layout import DATASET
+from pytest_twin.layout import TESTS as TESTS_TABLE
 from pytest_twin.model.attempt import CRASHED
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.table import records
-from pytest_twin.run_folder import DATASET
-from pytest_twin.run_folder import TESTS as TESTS_TABLE
 from pytest_twin.sampler import Sampler
 
 INTERVAL_S = 0.01

@@ -5,11 +5,11 @@ from __future__ import annotations
 from os import getpid
 from typing import TYPE_CHECKING
 
+from pytest_twin.layout import folder_of
 from pytest_twin.model import attempt as figures
 from pytest_twin.model import event
 from pytest_twin.model.event import Event
 from pytest_twin.model.table import record
-from pytest_twin.run_folder import folder_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pytest_twin import __version__
+from pytest_twin.layout import FINGERPRINT, TESTS
 from pytest_twin.private import write
-from pytest_twin.run_folder import FINGERPRINT, TESTS, RunFolder
+from pytest_twin.run_folder import RunFolder
 from pytest_twin.settings import LAST
 
 MANIFEST = "baseline.json"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_twin.baselines import BaselineError, Found, find, save
-from pytest_twin.run_folder import TESTS
+from pytest_twin.layout import TESTS
 from pytest_twin.settings import SettingsError, flag
 
 if TYPE_CHECKING:

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from io import TextIOWrapper
 from typing import IO, TYPE_CHECKING
 
+from pytest_twin.layout import DATASET
 from pytest_twin.model.event import HOST
 from pytest_twin.model.table import Found, found_in
 from pytest_twin.model.table import rows as cells_of
 from pytest_twin.pieces import PARQUET, opened
-from pytest_twin.run_folder import DATASET, RunFolder, RunFolderError
+from pytest_twin.run_folder import RunFolder, RunFolderError
 
 if TYPE_CHECKING:
     from pytest_twin.analysis.together import Axis, Row

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_twin.analysis.unended import unended
+from pytest_twin.layout import ANNOTATIONS, HEADERS, TESTS, folder_of
 from pytest_twin.model import event
 from pytest_twin.model.attempt import CRASHED
 from pytest_twin.model.event import Event, detail
 from pytest_twin.model.table import record
-from pytest_twin.run_folder import ANNOTATIONS, HEADERS, TESTS, folder_of
 from pytest_twin.supervisor import kinds
 
 if TYPE_CHECKING:

@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_twin import damage, probes
+from pytest_twin.layout import ANNOTATIONS, DATASET, FINGERPRINT, HOSTS, SCHEDULE, TESTS
 from pytest_twin.model import attempt, columns, event, legacy_events
 from pytest_twin.model.columns import Column
 from pytest_twin.model.table import rows
 from pytest_twin.pieces import PARQUET, Piece, open_file, open_piece, opened, pieces
 from pytest_twin.reading import Block, ReadingError, Shape, blocks, from_cells, heading, parse, typed
-from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, HOSTS, SCHEDULE, TESTS, RunFolder
+from pytest_twin.run_folder import RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from pytest_twin.conversation import BEAT_S, Conversation, HandoverError
+from pytest_twin.layout import ANNOTATIONS, DATASET, FINGERPRINT, TESTS
 from pytest_twin.model.clock import Clock, monotonic
 from pytest_twin.model.offset import Offset
 from pytest_twin.recording import OTHER_WORKERS
-from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, TESTS, RunFolder
+from pytest_twin.run_folder import RunFolder
 from pytest_twin.temporary import Temporary
 
 PIECE = 64 << 10  # the most bytes that are handed over at once

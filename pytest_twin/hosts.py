@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_twin.addresses import address_of, name_of
 from pytest_twin.conversation import BEAT_S, LOST
+from pytest_twin.layout import HOSTS
 from pytest_twin.model.clock import monotonic
-from pytest_twin.run_folder import HOSTS
 from pytest_twin.taking import Host, Link
 
 if TYPE_CHECKING:

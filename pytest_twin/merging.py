@@ -8,20 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_twin.analysis.together import Axis, first_epoch, names_of, placed, said_host
 from pytest_twin.copying import copy, first_of, table_of
+from pytest_twin.layout import ANNOTATIONS, DATASET, FINGERPRINT, HEADERS, HOSTS, PROFILE, TESTS, folder_of
 from pytest_twin.private import Folder
-from pytest_twin.run_folder import (
-    ANNOTATIONS,
-    DATASET,
-    FINGERPRINT,
-    HEADERS,
-    HOSTS,
-    PROFILE,
-    TESTS,
-    RunFolder,
-    RunFolderError,
-    folder_of,
-    table,
-)
+from pytest_twin.run_folder import RunFolder, RunFolderError
+from pytest_twin.tables import table
 
 if TYPE_CHECKING:
     from pytest_twin.analysis.together import Row

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from pytest_twin.analysis.unended import unended
 from pytest_twin.crashed import ends_of
+from pytest_twin.layout import ANNOTATIONS, TESTS
 from pytest_twin.model.attempt import CRASHED
-from pytest_twin.run_folder import ANNOTATIONS, TESTS, RunFolder, RunFolderError
+from pytest_twin.run_folder import RunFolder, RunFolderError
 
 if TYPE_CHECKING:
     from pytest_twin.model.clock import Clock

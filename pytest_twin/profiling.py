@@ -11,13 +11,13 @@ from pytest_twin.analysis.intervals import FEWEST
 from pytest_twin.analysis.repetitions import Pair, Repetition
 from pytest_twin.analysis.sensitivity import NOTHING, Cell, Curve, cells, curves, rounds, widest
 from pytest_twin.items import HELD
+from pytest_twin.layout import PROFILE
 from pytest_twin.loads import read_load
 from pytest_twin.model.clock import monotonic
 from pytest_twin.model.quantity import amount
 from pytest_twin.model.sensitivity import RESOURCES, load_at
 from pytest_twin.model.table import record
 from pytest_twin.repeating import UnrepeatableError, repeated
-from pytest_twin.run_folder import PROFILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

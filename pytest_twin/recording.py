@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pytest_twin import probes
 from pytest_twin.host import Meter, fingerprint, usable
+from pytest_twin.layout import ANNOTATIONS, DATASET, FINGERPRINT, SCHEDULE, TESTS
 from pytest_twin.model import event
 from pytest_twin.model.attempt import Children, Offspring
 from pytest_twin.model.clock import Clock, monotonic
 from pytest_twin.model.event import Event, detail
-from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, SCHEDULE, TESTS, RunFolder
+from pytest_twin.run_folder import RunFolder
 from pytest_twin.sampler import Gap, Sampled, Sampler
 from pytest_twin.slices import complete
 from pytest_twin.supervisor import Supervisor

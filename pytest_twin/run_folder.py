@@ -1,73 +1,35 @@
-"""The run folder: where the files of a run are, how rows get into them, and how they are read."""
+"""The run folder: one process has it for a run, writes its files, and reads them again."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from pytest_twin import __version__, turns
 from pytest_twin.claim import Claim, HeldError
-from pytest_twin.model import attempt, event, sensitivity
-from pytest_twin.model.table import header, record, records
+from pytest_twin.layout import (
+    ANNOTATIONS,
+    DATASET,
+    FILES,
+    FINGERPRINT,
+    HEADERS,
+    HOSTS_FOLDER,
+    LOCK,
+    TESTS_FOLDER,
+    is_folder_of_a_test,
+)
+from pytest_twin.model.table import records
 from pytest_twin.pieces import PARQUET, files, go_on, opened
 from pytest_twin.private import Folder, distrust, write
-from pytest_twin.rows import Rows
-from pytest_twin.settings import DEVICES
-
-DATASET = "system_metrics_dataset.csv"
-ANNOTATIONS = "annotations.csv"
-TESTS = "tests.csv"
-FINGERPRINT = "fingerprint.json"
-SCHEDULE = "schedule.json"
-PROFILE = "profile.csv"
-HOSTS = "hosts.json"
-LOCK = ".run.lock"
-TESTS_FOLDER, HOSTS_FOLDER = "tests", "hosts"
-
-FILES = (DATASET, ANNOTATIONS, TESTS, PROFILE, SCHEDULE, HOSTS, FINGERPRINT)
-
-HEADERS: Mapping[str, Sequence[str]] = {
-    ANNOTATIONS: event.FIELDS,
-    TESTS: tuple(column.name for column in attempt.COLUMNS),
-    PROFILE: sensitivity.FIELDS,
-}
-
-_TEST_FOLDER = re.compile(rf"{TESTS_FOLDER}/(?!\.)[A-Za-z0-9_.-]{{1,100}}", re.ASCII)
-OF_TESTS = re.compile(rf'^(?:[^",\n]*,){{{event.FIELDS.index("type")}}}{event.TEST},.*\n', re.MULTILINE)
+from pytest_twin.tables import OF_TESTS, Table, in_order, table
 
 
 class RunFolderError(OSError):
     """The folder cannot be used; the message is for the user."""
-
-
-class Table:
-    """A table of the run; a row that cannot be written is counted, and the tests go on."""
-
-    def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        self._rows = Rows(str(path), header(columns))
-        self.dropped = 0
-
-    def append(self, row: str) -> None:
-        """Write one row."""
-        try:
-            self._rows.append(row)
-        except OSError:
-            self.dropped += 1
-
-    @property
-    def is_in_place(self) -> bool:
-        """Whether what has its name is still this file."""
-        return self._rows.is_in_place
-
-    def close(self) -> None:
-        """No more rows."""
-        self._rows.close()
 
 
 class RunFolder:
@@ -151,7 +113,7 @@ class RunFolder:
     def of_test(self, name: str) -> RunFolder | None:
         """The folder of a test, as a row names it; None where there is none, or a link in its place."""
         path = self / name
-        if not _TEST_FOLDER.fullmatch(name) or not path.is_dir() or path.is_symlink() or path.parent.is_symlink():
+        if not is_folder_of_a_test(name) or not path.is_dir() or path.is_symlink() or path.parent.is_symlink():
             return None
         return RunFolder(path)
 
@@ -262,7 +224,7 @@ class RunFolder:
             ValueError: It is no such name: a table that says so is damaged.
             OSError: It cannot be made, or there is a link in its place.
         """
-        if not _TEST_FOLDER.fullmatch(name):
+        if not is_folder_of_a_test(name):
             raise ValueError(f"{name!r:.100} is not the folder of a test")
         with Folder(self.path) as run, run.within(TESTS_FOLDER) as tests, tests.within(name.split("/")[1]) as own:
             yield own
@@ -297,8 +259,7 @@ class RunFolder:
                 continue
             rows = [row for path in (self / name, *parts) for row in self.rows(path.name)]
             if rows:
-                rows.sort(key=_time)
-                self.write(name, table(HEADERS[name], rows))
+                self.write(name, table(HEADERS[name], in_order(rows)))
             for part in parts:
                 part.unlink()
         turns.forget(self.path)
@@ -311,37 +272,6 @@ class RunFolder:
             return
         filled = [line + row[column] for line, row in zip(lines, rows, strict=True)]
         self.write(name, "\n".join((first, *filled, "")))
-
-
-def table(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
-    """The text of a table."""
-    return header(columns) + "".join(record([_unescaped(row.get(column) or "") for column in columns]) for row in rows)
-
-
-def folder_of(nodeid: str, attempt_number: int, worker: str = "") -> str:
-    """The folder of a test within the run folder: readable, safe on every file system, unique, below 100 bytes.
-
-    Args:
-        nodeid: The test.
-        attempt_number: Which time it runs.
-        worker: The pytest-xdist worker, where each runs all tests.
-    """
-    readable = re.sub(r"[^A-Za-z0-9_.-]+", "-", nodeid).strip("-.")[-60:].strip("-.")
-    if readable.partition(".")[0].upper() in DEVICES:
-        readable = f"_{readable}"
-    unique = f"{nodeid}\0{attempt_number}{worker and chr(0)}{worker}"
-    mark = blake2b(unique.encode("utf-8", "surrogatepass"), digest_size=5).hexdigest()
-    return f"{TESTS_FOLDER}/{readable}-{mark}".replace("/-", "/")
-
-
-def _time(row: Mapping[str, str]) -> tuple[str, float]:
-    """When a row was; by the calendar first, since a recording that was appended to begins its own seconds anew."""
-    return row.get("timestamp") or row.get("start") or "", float(row.get("elapsed_s") or 0)
-
-
-def _unescaped(cell: str) -> str:
-    """A cell as it was before it was made safe for spreadsheets, so that it is not made so twice."""
-    return cell[1:] if cell[:2] in {"'=", "'+", "'-", "'@"} else cell
 
 
 def _remove_empty(folder: Path) -> None:

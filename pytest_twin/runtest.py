@@ -19,8 +19,8 @@ from pytest_twin.items import (
     marks_of,
     schedule_of,
 )
+from pytest_twin.layout import TESTS
 from pytest_twin.model.attempt import CRASHED
-from pytest_twin.run_folder import TESTS
 
 if TYPE_CHECKING:
     from pytest_twin.attempt import Attempt

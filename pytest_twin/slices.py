@@ -7,9 +7,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from pytest_twin.layout import ANNOTATIONS, DATASET, HEADERS, TESTS, folder_of
 from pytest_twin.model import event
 from pytest_twin.model.attempt import CRASHED, TREE_PEAK
-from pytest_twin.run_folder import ANNOTATIONS, DATASET, HEADERS, TESTS, RunFolder, folder_of, table
+from pytest_twin.run_folder import RunFolder
+from pytest_twin.tables import table
 
 RESIDENT = "tests_resident_MB"
 Row = dict[str, str]

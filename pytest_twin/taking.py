@@ -12,12 +12,13 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pytest_twin.layout import ANNOTATIONS, DATASET, FINGERPRINT, HEADERS, HOSTS_FOLDER, TESTS
 from pytest_twin.model.clock import monotonic
 from pytest_twin.model.event import HOST
 from pytest_twin.model.table import header, record, rows
 from pytest_twin.private import Folder
 from pytest_twin.rows import LONGEST_ROW, Rows
-from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, HEADERS, HOSTS_FOLDER, TESTS, Table
+from pytest_twin.tables import Table
 
 if TYPE_CHECKING:
     from pytest_twin.run_folder import RunFolder

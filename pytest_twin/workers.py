@@ -9,10 +9,11 @@ import pytest
 from pytest_twin.addresses import is_remote
 from pytest_twin.hosts import Hosts
 from pytest_twin.items import SCHEDULE_TEXTS
+from pytest_twin.layout import ANNOTATIONS
 from pytest_twin.model.attempt import CRASHED, INTERRUPTED, shared
 from pytest_twin.model.quantity import duration
 from pytest_twin.replacing import replace_only_where_somebody_answers
-from pytest_twin.run_folder import ANNOTATIONS, RunFolderError
+from pytest_twin.run_folder import RunFolderError
 
 if TYPE_CHECKING:
     from pytest_twin.run import Run

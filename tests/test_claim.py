@@ -15,7 +15,8 @@ import pytest
 
 from pytest_twin import claim as claiming
 from pytest_twin.claim import Claim, HeldError
-from pytest_twin.run_folder import LOCK, RunFolder, RunFolderError
+from pytest_twin.layout import LOCK
+from pytest_twin.run_folder import RunFolder, RunFolderError
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 HOLDS = """

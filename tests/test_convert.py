@@ -14,9 +14,10 @@ import pytest_twin
 from pytest_twin import convert
 from pytest_twin.convert import ConversionError, to_gzip, to_parquet
 from pytest_twin.frames import samples
+from pytest_twin.layout import DATASET, FINGERPRINT
 from pytest_twin.pieces import go_on, pieces
 from pytest_twin.reading import ReadingError
-from pytest_twin.run_folder import DATASET, FINGERPRINT, RunFolder, RunFolderError
+from pytest_twin.run_folder import RunFolder, RunFolderError
 
 HEADER = "timestamp,cpu_percent,cpu_count_logical,elapsed_s,colour\n"
 FORMS = {"gzip": to_gzip, "parquet": to_parquet}

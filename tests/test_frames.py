@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 import pytest_twin
 from pytest_twin import frames, probes, reading
 from pytest_twin.frames import samples_shape
+from pytest_twin.layout import ANNOTATIONS, DATASET, FINGERPRINT, SCHEDULE, TESTS
 from pytest_twin.model import attempt, event
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.columns import Column
 from pytest_twin.model.event import Event
 from pytest_twin.model.table import record
 from pytest_twin.reading import ReadingError, Shape, by_arrow, by_pandas
-from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, SCHEDULE, TESTS
 
 HEAD = "timestamp,cpu_percent,cpu_count_logical,elapsed_s,colour\n"
 ENGINES = [by_arrow, by_pandas]

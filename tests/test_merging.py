@@ -12,11 +12,12 @@ from click.testing import CliRunner
 
 import pytest_twin
 from pytest_twin.cli import main
+from pytest_twin.layout import ANNOTATIONS, DATASET, FINGERPRINT, HEADERS, HOSTS, PROFILE, TESTS
 from pytest_twin.model import attempt
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.event import END, START, TEST, Event
 from pytest_twin.model.table import header, record
-from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, HEADERS, HOSTS, PROFILE, TESTS, RunFolder
+from pytest_twin.run_folder import RunFolder
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ import time
 
 import pytest
 
+from pytest_twin.layout import ANNOTATIONS, DATASET, TESTS
 from pytest_twin.recording import Recording
-from pytest_twin.run_folder import ANNOTATIONS, DATASET, TESTS, RunFolder
+from pytest_twin.run_folder import RunFolder
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="nobody can remove an open file there")

@@ -10,26 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_twin import run_folder
+from pytest_twin.layout import ANNOTATIONS, DATASET, FINGERPRINT, HEADERS, LOCK, SCHEDULE, TESTS, folder_of
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.event import Event
 from pytest_twin.model.table import record
-from pytest_twin.run_folder import (
-    ANNOTATIONS,
-    DATASET,
-    FINGERPRINT,
-    HEADERS,
-    LOCK,
-    SCHEDULE,
-    TESTS,
-    RunFolder,
-    RunFolderError,
-)
+from pytest_twin.run_folder import RunFolder, RunFolderError
 from pytest_twin.slices import complete
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX links and modes")
 CLOCK = Clock(0.0, 0.0)
-folder_of = run_folder.folder_of
 
 
 @pytest.fixture

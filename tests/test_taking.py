@@ -13,10 +13,11 @@ from types import SimpleNamespace
 import pytest
 
 from pytest_twin.handover import PIECE, Growing
+from pytest_twin.layout import ANNOTATIONS, DATASET, HEADERS, TESTS
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.event import Event
 from pytest_twin.model.table import records
-from pytest_twin.run_folder import ANNOTATIONS, DATASET, HEADERS, TESTS, RunFolder
+from pytest_twin.run_folder import RunFolder
 from pytest_twin.temporary import Temporary
 
 hosts = pytest.importorskip("pytest_twin.hosts")

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pytest_twin.analysis.minute import Minute
 from pytest_twin.analysis.running import Ended, Events, Running
-from pytest_twin.run_folder import ANNOTATIONS, DATASET, RunFolder
+from pytest_twin.layout import ANNOTATIONS, DATASET
+from pytest_twin.run_folder import RunFolder
 from pytest_twin.tail import Tail
 
 FIRST_READ = 1 << 20  # bytes of the dataset: a minute of rows of 20 ms

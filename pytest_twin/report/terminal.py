@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from pytest_twin.analysis.by_host import on_host
 from pytest_twin.analysis.overview import heaviest, loads, skipped
+from pytest_twin.layout import ANNOTATIONS, DATASET, PROFILE, TESTS
 from pytest_twin.report.profile_table import profile_lines
 from pytest_twin.report.wording import count, relative
-from pytest_twin.run_folder import ANNOTATIONS, DATASET, PROFILE, TESTS, RunFolder
+from pytest_twin.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from pathlib import Path

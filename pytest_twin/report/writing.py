@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_twin.layout import ANNOTATIONS, DATASET, FINGERPRINT, PROFILE, SCHEDULE, TESTS
 from pytest_twin.private import write
-from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, PROFILE, SCHEDULE, TESTS
 
 if TYPE_CHECKING:
     from pytest_twin.analysis.comparison import Comparison

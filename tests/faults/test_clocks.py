@@ -8,9 +8,10 @@ import time
 
 import pytest
 
+from pytest_twin.layout import ANNOTATIONS
 from pytest_twin.model import event
 from pytest_twin.recording import Recording
-from pytest_twin.run_folder import ANNOTATIONS, RunFolder
+from pytest_twin.run_folder import RunFolder
 from pytest_twin.sampler import Gap
 from pytest_twin.sampling import Sampling, Sleep
 

@@ -8,10 +8,10 @@ import pytest
 
 import pytest_twin
 from pytest_twin.frames import ReadingError
+from pytest_twin.layout import ANNOTATIONS, DATASET, FINGERPRINT, HEADERS, TESTS
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.event import Event
 from pytest_twin.model.table import record
-from pytest_twin.run_folder import ANNOTATIONS, DATASET, FINGERPRINT, HEADERS, TESTS
 
 pytestmark = pytest.mark.fault("damaged folders")
 

@@ -11,9 +11,10 @@ import psutil
 import pytest
 from runs import seconds_until
 
+from pytest_twin.layout import ANNOTATIONS
 from pytest_twin.model.load import parse
 from pytest_twin.recording import Recording
-from pytest_twin.run_folder import ANNOTATIONS, RunFolder
+from pytest_twin.run_folder import RunFolder
 from pytest_twin.supervisor import kinds
 
 pytestmark = [

@@ -11,7 +11,7 @@ import time
 import pytest
 from runs import GONE_WITHIN_S, endless, seconds_until, seconds_until_gone
 
-from pytest_twin.run_folder import LOCK
+from pytest_twin.layout import LOCK
 
 pytestmark = [
     pytest.mark.fault("signals"),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from pytest_twin.analysis.running import Ended
+from pytest_twin.layout import ANNOTATIONS, DATASET
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.event import END, START, TEST, Event
 from pytest_twin.report.following import Following
-from pytest_twin.run_folder import ANNOTATIONS, DATASET, RunFolder
+from pytest_twin.run_folder import RunFolder
 
 CLOCK = Clock(0.0, 1_700_000_000.0)
 

@@ -4,10 +4,11 @@ import csv
 
 from made_runs import run_of_two_hosts
 
+from pytest_twin.layout import ANNOTATIONS
 from pytest_twin.model import event
 from pytest_twin.model.event import detail
 from pytest_twin.report.terminal import summary
-from pytest_twin.run_folder import ANNOTATIONS, RunFolder
+from pytest_twin.run_folder import RunFolder
 from pytest_twin.sampler import Sampled
 
 
