@@ -6,7 +6,7 @@ import re
 import shlex
 from typing import Any
 
-from pytest_twin.settings import DEVICES
+from pytest_twin.option_values import DEVICES
 
 WITH_VALUE = frozenset("BbcDEeFIiJLlmOoPpQRSWw")  # options of ssh(1) that have one
 

@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 from pytest_twin import __version__
 from pytest_twin.layout import FINGERPRINT, TESTS
+from pytest_twin.option_values import LAST
 from pytest_twin.private import write
 from pytest_twin.run_folder import RunFolder
-from pytest_twin.settings import LAST
 
 MANIFEST = "baseline.json"
 VERSION = 1

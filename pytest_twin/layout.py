@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 
 from pytest_twin.model import attempt, event, sensitivity
-from pytest_twin.settings import DEVICES
+from pytest_twin.option_values import DEVICES
 
 DATASET = "system_metrics_dataset.csv"
 ANNOTATIONS = "annotations.csv"

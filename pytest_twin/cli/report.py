@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pytest_twin import option_values
 from pytest_twin.baselines import BaselineError, Found, find
 from pytest_twin.cli._options import settings_of, settings_options
 from pytest_twin.report.writing import FORMS, ReportError, check, save, story_of
-from pytest_twin.settings import Settings, read_forms
+from pytest_twin.settings import Settings
 
 if TYPE_CHECKING:
     from pytest_twin.analysis.comparison import Comparison
@@ -29,7 +30,7 @@ def command(report_dir: Path | None, forms: str, output: Path | None, **given: A
     settings = settings_of({"report_dir": report_dir, **given})
     path = settings.report_dir
     try:
-        names = read_forms(forms)
+        names = option_values.forms(forms)
     except ValueError as error:
         raise click.UsageError(f"--format: {forms!r} {error}") from None
     if output is not None and len(names) > 1:
