@@ -64,7 +64,7 @@ class Attempt:
         self.began = recording.elapsed()
         recording.emit(Event(self.began, event.START, self.id, event.TEST, nodeid))
         recording.meter.forget_peak()
-        self._children: Children = recording.children(just_now=True)
+        self._children: Children = recording.meter.children(just_now=True)
 
     @property
     def had(self) -> list[str]:
@@ -131,7 +131,7 @@ class Attempt:
         """Take its last figures; comes back with those for reports: CPU seconds, peak memory, the load."""
         recording = self._recording
         self._keep_peak()
-        self._exact = figures.figures(self._phases, self._children, recording.children(), self._peak)
+        self._exact = figures.figures(self._phases, self._children, recording.meter.children(), self._peak)
         if "call" in self._phases:
             self._keep_call()
         return figures.properties(self._exact, self.load, self._verdict)

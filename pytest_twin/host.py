@@ -1,174 +1,18 @@
-"""This machine: the counters of this process, what may be used, and what hardware and software there is."""
+"""This machine: what may be used of it, and what hardware and software there is."""
 
 from __future__ import annotations
 
 import os
 import platform
 import sys
-from collections.abc import Container, Iterator, Sequence
-from contextlib import suppress
 from typing import Any
 
-from pytest_twin import hardware, ours
-from pytest_twin.model.attempt import Children, Counters, Offspring
-from pytest_twin.model.clock import monotonic
-from pytest_twin.probes.kernel import GIB, PROC, KeptOpen, let_go, numbers_agree, read_bytes
-from pytest_twin.probes.tree_sources import Linux, NoMoreFilesError, io_of
+from pytest_twin import hardware
+from pytest_twin.probes.kernel import GIB, read_bytes
 from stressors import capacity
 
 if sys.platform != "win32":
-    import resource
-
-BLOCK = 512
-MOST_KEPT = 32  # processes and threads whose files stay open
-
-
-class Meter:
-    """Reads the kernel's counters of this process and of its children; about 10 µs a reading."""
-
-    def __init__(self) -> None:
-        self._tells_io = io_of(read_bytes(f"{PROC}/self/io")) != (None, None)  # rather than that there was none
-        self._status = KeptOpen("/proc/self/status")
-        self._tells_children = numbers_agree(PROC) and os.path.exists(f"{PROC}/self/task")
-        self._children: dict[str, KeptOpen] = {}  # of each thread
-        self._processes = Linux()
-        self._inherited = _highest()  # the mark of what exec(2) replaced by this program is not higher
-        self._newest = KeptOpen(f"{PROC}/sys/kernel/ns_last_pid")
-        self._alone: tuple[bytes, Container[int | None]] = b"", ()  # the newest process when there were no children
-        try:
-            self._clear_refs = os.open("/proc/self/clear_refs", os.O_WRONLY | getattr(os, "O_CLOEXEC", 0))
-        except OSError:
-            self._clear_refs = -1
-
-    def counters(self) -> Counters:
-        """What was counted for this process up to now (getrusage(2))."""
-        at = monotonic()
-        if sys.platform == "win32":
-            times = os.times()
-            return Counters(at, times.user, times.system, None, None, None, None)
-        else:  # noqa: RET505 - for the type checker, which knows no module `resource` there
-            own = resource.getrusage(resource.RUSAGE_SELF)
-            return Counters(at, own[0], own[1], own[14] + own[15], own[7], *self._moved(own))
-
-    def children(self, leave_out: Container[int | None] = ()) -> Children:
-        """What was counted for children up to now, those of `leave_out` and theirs not included."""
-        if sys.platform == "win32":
-            return Children(None, None, None, None)
-        else:  # noqa: RET505
-            ended = ours.without(resource.getrusage(resource.RUSAGE_CHILDREN))
-            unit = 1 if sys.platform == "darwin" else 1024
-            living_s = self._cpu_of_living(leave_out)
-            cpu_s = None if living_s is None else ended[0] + ended[1] + living_s
-            return Children(cpu_s, ended[2] * unit, *self._moved(ended))
-
-    def offspring(self, leave_out: Container[int | None] = ()) -> Offspring | None:
-        """What tells whether children are started; None where nothing does.
-
-        A child that only began and ended has had page faults of its own, and they are handed on when it is waited for.
-        """
-        if sys.platform == "win32":
-            return None
-        else:  # noqa: RET505
-            ended = ours.without(resource.getrusage(resource.RUSAGE_CHILDREN))
-            living = None
-            if self._tells_children:
-                with suppress(OSError):  # no more files may be open
-                    living = frozenset(pid for pid in self._living() if pid not in leave_out)
-            return Offspring(ended[6] + ended[7] + ended[14] + ended[15], living)
-
-    def forget_peak(self) -> None:
-        """Reset the high-water mark of resident memory (proc_pid_clear_refs(5)), where that can be done."""
-        if self._clear_refs >= 0:
-            try:
-                os.write(self._clear_refs, b"5")
-            except OSError:
-                let_go(self._clear_refs)
-                self._clear_refs = -1
-
-    def peak(self) -> int | None:
-        """Bytes at the high-water mark of resident memory; None where it cannot be reset, and is of all that ran."""
-        if self._clear_refs < 0:
-            return None
-        highest = _highest()
-        if highest > self._inherited:  # then it is this program's own, and told three times as fast
-            return highest
-        self._inherited = highest
-        text = self._status.read()
-        begin = text.find(b"VmHWM:") + 6
-        return int(text[begin : text.find(b"kB", begin)]) * 1024 if begin > 5 else None
-
-    def close(self) -> None:
-        """No more reading."""
-        self._processes.close()
-        for kept in (self._status, self._newest, *self._children.values()):
-            kept.close()
-        if self._clear_refs >= 0:
-            let_go(self._clear_refs)
-            self._clear_refs = -1
-
-    def _moved(self, usage: Sequence[float]) -> tuple[float | None, float | None]:
-        """Bytes read and written; Linux counts blocks of 512 bytes where others count operations (getrusage(2))."""
-        return (usage[9] * BLOCK, usage[10] * BLOCK) if self._tells_io else (None, None)
-
-    def _cpu_of_living(self, leave_out: Container[int | None]) -> float | None:
-        """CPU seconds of the children that live, and of theirs; 0 where there is no /proc, None if it is not told."""
-        newest = self._newest.read()  # before the look at the children: what begins meanwhile is found the next time
-        if newest and (newest, leave_out) == self._alone:
-            return 0.0  # no process has begun on this machine since there were no children
-        try:
-            pending = [pid for pid in self._living() if pid not in leave_out]
-            self._alone = b"" if pending else newest, leave_out
-            return self._cpu_below(pending)
-        except OSError:  # this process, which is the tests', has all the files open that it may have
-            return None
-
-    def _cpu_below(self, pending: list[int]) -> float:
-        self._processes.refresh(detailed=False)
-        cpu, count = 0.0, 0
-        while pending:
-            pid = pending.pop()
-            if (process := self._processes.look(pid)) is not None:
-                cpu += process.now[0]
-                count += 1
-                pending += process.children()
-        if count > MOST_KEPT:
-            self._processes.close()
-        return cpu
-
-    def _living(self) -> Iterator[int]:
-        """The children of this process: those of each thread, also of one that Python knows no more but the kernel.
-
-        Raises:
-            OSError: No more files may be open.
-        """
-        try:
-            threads = os.listdir(f"{PROC}/self/task") if self._tells_children else []
-        except FileNotFoundError:
-            threads = []
-        for gone in self._children.keys() - threads:
-            self._children.pop(gone).close()
-        for thread in threads:
-            kept = self._children.get(thread) or self._open(thread)
-            yield from map(int, kept.read().split())
-            if thread not in self._children:
-                kept.close()
-
-    def _open(self, thread: str) -> KeptOpen:
-        """The file with the children of a thread, of which some stay open: it is the tests' process that has them."""
-        kept = KeptOpen(f"{PROC}/self/task/{thread}/children")
-        if kept.is_refused:
-            raise NoMoreFilesError
-        if len(self._children) < MOST_KEPT:
-            self._children[thread] = kept
-        return kept
-
-
-def _highest() -> int:
-    """Bytes at the high-water mark of this process, including that of a program that this one took the place of."""
-    if sys.platform == "win32":
-        return 0
-    else:  # noqa: RET505
-        return resource.getrusage(resource.RUSAGE_SELF)[2] * 1024
+    pass
 
 
 def usable() -> dict[str, float]:

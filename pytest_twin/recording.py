@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections import deque
@@ -14,10 +13,10 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 
 from pytest_twin import probes
-from pytest_twin.host import Meter, fingerprint, usable
+from pytest_twin.host import fingerprint, usable
 from pytest_twin.layout import ANNOTATIONS, DATASET, FINGERPRINT, SCHEDULE, TESTS
+from pytest_twin.meter import Meter
 from pytest_twin.model import event
-from pytest_twin.model.attempt import Children, Offspring
 from pytest_twin.model.clock import Clock, monotonic
 from pytest_twin.model.event import Event, detail
 from pytest_twin.run_folder import RunFolder
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from pytest_twin.model.load import Load, Part
     from pytest_twin.model.schedule import Schedule
 
-JUST_NOW_S = 0.01
 OTHER_WORKERS = "workers"  # in the folder of a worker that samples for all of its host: a file for each other one
 
 
@@ -108,8 +106,7 @@ class Recording:
         self._pause: Event | None = None
         self._numbers = count(1)
         self._unheard: deque[Event] = deque()
-        self.meter = Meter()
-        self._children: tuple[float, Children] = -math.inf, Children(None, None, None, None)
+        self.meter = Meter(self._own)
         self._usable = usable()
 
     def __enter__(self) -> Self:
@@ -252,7 +249,7 @@ class Recording:
         """Go on in a fork, as pytest-forked makes one for each test: supervisor and counters are of the other one."""
         self._process = getpid()
         self._fork = f"f{self._process}-"
-        self._supervisor, self.meter = self._new_supervisor(), Meter()
+        self._supervisor, self.meter = self._new_supervisor(), Meter(self._own)
 
     def apply(
         self, part: Part, *, name: str | None = None, test: str = "", note: str = "",
@@ -304,25 +301,8 @@ class Recording:
         """Write that something planned was not reached."""
         self.emit(Event(self.elapsed(), event.SKIP, number, kind, target=target, detail=reason))
 
-    def children(self, *, just_now: bool = False) -> Children:
-        """What the children of this process have used up to now, ours not included.
-
-        Looking at living children takes some time: `just_now` allows what was found a moment ago, between two tests.
-        """
-        at = monotonic()
-        found_at, children = self._children
-        if not just_now or at - found_at > JUST_NOW_S:
-            children = self.meter.children(self._own)
-            self._children = at, children
-        return children
-
-    def offspring(self) -> Offspring | None:
-        """What tells whether this process starts children, ours not included."""
-        return self.meter.offspring(self._own)
-
-    @property
     def _own(self) -> tuple[int | None, int | None]:
-        """The children that are ours."""
+        """The children of this process that are ours."""
         return self._sampler.pid if self._sampler else None, self._supervisor.pid
 
     def write_test(self, row: str) -> None:

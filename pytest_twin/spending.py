@@ -20,8 +20,8 @@ class Spending:
     def __init__(self, recording: Recording) -> None:
         """Begin to count."""
         self._recording = recording
-        self._offspring = recording.offspring()
-        self._children = recording.children()
+        self._offspring = recording.meter.offspring()
+        self._children = recording.meter.children()
         recording.meter.forget_peak()
         self._resident = recording.meter.peak()
 
@@ -33,7 +33,7 @@ class Spending:
         """
         began, ended = borders[-2:]
         peak = self._recording.meter.peak()
-        children, offspring = self._recording.children(), self._recording.offspring()
+        children, offspring = self._recording.meter.children(), self._recording.meter.offspring()
         return Spent(
             cpu_seconds=ended.user_s + ended.system_s - began.user_s - began.system_s,
             children_cpu_seconds=children_cpu_s(self._children, children),
