@@ -13,6 +13,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 
 from pytest_twin import probes
+from pytest_twin.gaps import Gaps
 from pytest_twin.host import fingerprint, usable
 from pytest_twin.layout import ANNOTATIONS, DATASET, FINGERPRINT, SCHEDULE, TESTS
 from pytest_twin.meter import Meter
@@ -20,7 +21,7 @@ from pytest_twin.model import event
 from pytest_twin.model.clock import Clock, monotonic
 from pytest_twin.model.event import Event, detail
 from pytest_twin.run_folder import RunFolder
-from pytest_twin.sampler import Gap, Sampled, Sampler
+from pytest_twin.sampler import Sampled, Sampler
 from pytest_twin.slices import complete
 from pytest_twin.supervisor import Supervisor
 
@@ -91,11 +92,12 @@ class Recording:
         self.clock = clock or new_clock()
         self.worker, self.host = worker, host
         self.dataset = dataset or folder / DATASET
+        self._gaps = Gaps(self.clock, self.new_id, self.emit)
         self._interval = interval
         self._append = append
         self._sampler = Sampler(
             self.dataset, self.clock, interval, has_tests=has_tests, per_core=per_core, probes=probes.others(),
-            rotate_at=rotate_at, beside=str(folder / OTHER_WORKERS) if worker else "", told=self._missed,
+            rotate_at=rotate_at, beside=str(folder / OTHER_WORKERS) if worker else "", told=self._gaps.unsampled,
         ) if (not worker if samples is None else samples) else None  # fmt: skip
         self._limit = limit.parts if limit else ()
         self._supervisor = self._new_supervisor()
@@ -103,7 +105,6 @@ class Recording:
         self._process, self._fork = getpid(), ""
         self._owner = self._process
         self._incomplete: tuple[str, ...] = ()
-        self._pause: Event | None = None
         self._numbers = count(1)
         self._unheard: deque[Event] = deque()
         self.meter = Meter(self._own)
@@ -124,7 +125,7 @@ class Recording:
 
     def _new_supervisor(self) -> Supervisor:
         return Supervisor(
-            self._told, self._interrupted, samples=str(self.dataset), limit=self._limit,
+            self._told, self._gaps.paused, samples=str(self.dataset), limit=self._limit,
             # the controller, which a worker may outlive for some seconds
             owner=os.getppid() if self.worker and not self.host else None,
         )  # fmt: skip
@@ -308,25 +309,6 @@ class Recording:
     def write_test(self, row: str) -> None:
         """Write a row of tests.csv."""
         self._tests.append(row)
-
-    def _interrupted(self, reply: dict[str, Any]) -> None:
-        """All loads are paused, or go on: a gap in what was planned."""
-        at = self.clock.elapsed(reply["at"])
-        if reply["event"] == "paused":
-            said = f"loads paused: {reply['reason']}"
-            self._pause = Event(at, event.START, self.new_id("g"), event.GAP, detail=said)
-            self.emit(self._pause)
-        elif self._pause is not None:
-            self.emit(self._pause._replace(elapsed_s=at, event=event.END))
-            self._pause = None
-
-    def _missed(self, gap: Gap) -> None:
-        """A time without samples."""
-        number = self.new_id("g")
-        said = Event(self.clock.elapsed(gap.began), event.START, number, event.GAP, detail=f"{gap.what}: {gap.reason}")
-        self.emit(said)
-        if gap.ended is not None:
-            self.emit(said._replace(elapsed_s=self.clock.elapsed(gap.ended), event=event.END))
 
     def _told(self, applied: Applied, reply: dict[str, Any]) -> None:
         for happened in applied.events(reply, self.clock, self._usable):

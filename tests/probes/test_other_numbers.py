@@ -31,7 +31,8 @@ print(cgroup.probe(Context(os.getpid())).read(1.0)[1])
 METER = """
 import subprocess, sys
 from pytest_twin.meter import Meter
-meter, burn = Meter(lambda: [own.pid]), "import time\\nwhile time.process_time() < 0.2: pass\\nprint(flush=True); input()"
+meter = Meter(lambda: [own.pid])
+burn = "import time\\nwhile time.process_time() < 0.2: pass\\nprint(flush=True); input()"
 with subprocess.Popen([sys.executable, "-c", burn], stdin=-1, stdout=-1, text=True) as own:
     own.stdout.readline()
     print(meter.children().cpu_s < 0.1, meter.offspring().living)
