@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from os import getpid
 from typing import TYPE_CHECKING, Any
 
+from pytest_twin.latch import Latch
 from pytest_twin.model import event
 from pytest_twin.model.clock import monotonic
 from pytest_twin.model.event import Event, detail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pytest_twin.model.clock import Clock
     from pytest_twin.model.load import Part
@@ -40,7 +40,7 @@ class Applied:
         self.failed = self.said = ""
         self._send, self._process = send, getpid()
         self._figures: dict[str, Any] = {}
-        self._ready, self._ended, self._answered = threading.Event(), threading.Event(), threading.Event()
+        self._ready, self._ended, self._answered = Latch(), Latch(), Latch()
 
     def wait_ready(self) -> bool:
         """Wait until the load is there; False if it never will be."""
@@ -54,9 +54,14 @@ class Applied:
 
     def stop(self) -> None:
         """Stop it, and come back when it is gone; a second time does nothing, nor does a fork that a test made."""
+        self.ask_to_stop()
+        if self._is_ours:
+            self._ended.wait()
+
+    def ask_to_stop(self) -> None:
+        """Have it stopped, without waiting for that."""
         if self._is_ours:
             self._send({"op": "stop", "id": self.id})
-            self._ended.wait()
 
     @property
     def held_s(self) -> float:
@@ -128,6 +133,18 @@ class Applied:
         counted = reply["began"] if reply["since"] is None or "cpu_s" not in self.part.kind.measure else reply["since"]
         self.said = self.part.said_achieved(reply["achieved"], _spent(reply, counted), usable)
         yield began._replace(elapsed_s=max(at, 0.0), event=how, achieved=self.said, detail=text)
+
+
+def stop_all(loads: Sequence[Applied]) -> None:
+    """Stop these, and come back when they are gone.
+
+    All are asked before one is waited for: then none goes on that was to end, where the waiting is interrupted by
+    Ctrl-C or by a time limit.
+    """
+    for each in loads:
+        each.ask_to_stop()
+    for each in loads:
+        each.stop()
 
 
 def _spent(reply: Mapping[str, Any], since: float | None) -> float:

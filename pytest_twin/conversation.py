@@ -15,6 +15,7 @@ import queue
 import threading
 from typing import TYPE_CHECKING, Any
 
+from pytest_twin.latch import Latch
 from pytest_twin.model.clock import monotonic
 from pytest_twin.model.offset import Offset, estimated
 
@@ -47,7 +48,7 @@ class Conversation:
         _write_whole(channel)
         self._channel, self._timeout_s, self._lost = channel, timeout_s, lost
         self._answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._heard = threading.Event()
+        self._heard = Latch()
         self.is_wanted = False
         channel.setcallback(self._hear, endmarker=LOST)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pytest_twin.conversation import BEAT_S, Conversation, HandoverError
+from pytest_twin.latch import Latch
 from pytest_twin.layout import ANNOTATIONS, DATASET, FINGERPRINT, TESTS
 from pytest_twin.model.clock import Clock, monotonic
 from pytest_twin.model.offset import Offset
@@ -77,7 +78,7 @@ class Handover:
         """
         self._temporary = Temporary()
         self.folder = RunFolder(self._temporary.path)
-        self._ending, self._closed = threading.Event(), threading.Event()
+        self._ending, self._closed = Latch(), Latch()
         self._has_ended = False
         self._leave: Callable[[str], None] = lambda _: None
         self._mark: Path | None = None

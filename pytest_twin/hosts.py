@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_twin.addresses import address_of, name_of
 from pytest_twin.conversation import BEAT_S, LOST
+from pytest_twin.latch import Latch
 from pytest_twin.layout import HOSTS
 from pytest_twin.model.clock import monotonic
 from pytest_twin.taking import Host, Link
@@ -45,7 +46,7 @@ class Hosts:
         self._links: list[Link] = []
         self._hosts: list[Host] = []
         self._lock = threading.RLock()  # several gateways have a thread each
-        self._over = threading.Event()
+        self._over = Latch()
         self._watcher: threading.Thread | None = None
 
     @property

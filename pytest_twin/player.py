@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from pytest_twin.applied import stop_all
 from pytest_twin.loads import check
 from pytest_twin.model.load import LoadError
 from pytest_twin.model.schedule import Planned, Schedule, ScheduleError
@@ -133,13 +134,11 @@ class Player:
 
     def test_ended(self, nodeid: str) -> None:
         """Stop the events that are for this test."""
-        for applied in self._around.pop(nodeid, []):
-            applied.stop()
+        stop_all(self._around.pop(nodeid, []))
 
     def stop(self) -> list[Planned]:
         """Stop everything; comes back with the events for certain tests that never were applied."""
-        for applied in (*self.applied, *(each for around in self._around.values() for each in around)):
-            applied.stop()
+        stop_all([*self.applied, *(each for around in self._around.values() for each in around)])
         return [event for event in self._plan.events if event.tests and event.id not in self._times and not self._test]
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from os import getpid  # a name of our own, since tests replace that of `os`
@@ -13,6 +13,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 
 from pytest_twin import probes
+from pytest_twin.applied import stop_all
 from pytest_twin.gaps import Gaps
 from pytest_twin.host import fingerprint, usable
 from pytest_twin.layout import ANNOTATIONS, DATASET, FINGERPRINT, SCHEDULE, TESTS
@@ -284,15 +285,22 @@ class Recording:
     @contextmanager
     def loaded(self, load: Load, *, test: str = "") -> Iterator[list[Applied]]:
         """Keep a load around a block, which begins when all of it is really there."""
-        applied: list[Applied] = []
+        named = {self.new_id("l"): part for part in load.parts}
         try:
-            applied += [self.apply(part, test=test) for part in load.parts]
+            applied = [self.apply(part, name=name, test=test) for name, part in named.items()]
             for each in applied:
                 each.wait_ready()
             yield applied
         finally:
-            for each in applied:
-                each.stop()
+            try:  # by their names: an interrupt may have come when only some had been asked for
+                stop_all(self._running(named))
+            except BaseException:  # such as Ctrl-C in this very moment: once more, but nobody waits
+                for each in self._running(named):
+                    each.ask_to_stop()
+                raise
+
+    def _running(self, names: Container[str]) -> list[Applied]:
+        return [each for each in self._supervisor.running if each.id in names]
 
     def write_schedule(self, schedule: Schedule) -> None:
         """Keep the schedule of the run, as it was resolved."""

@@ -12,6 +12,7 @@ from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from pytest_twin.addresses import address_of, is_remote
+from pytest_twin.latch import Latch
 
 if TYPE_CHECKING:
     import pytest
@@ -75,7 +76,7 @@ def answers(spec: Any, timeout_s: float) -> bool:
     asked.execmodel = spec.execmodel
     if asked.ssh:
         asked.ssh = f"-o ConnectTimeout={max(1, round(timeout_s))} {asked.ssh}"  # so that ssh too does not stay
-    found = threading.Event()
+    found = Latch()
 
     def ask() -> None:
         group = execnet.Group()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_twin import environment, ours
+from pytest_twin.latch import Latch
 from pytest_twin.model.clock import monotonic
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class Sampler:
         self._process: subprocess.Popen[bytes] | None = None
         self._listener: threading.Thread | None = None
         self._stopping = False
-        self._settled = threading.Event()  # ready, or known never to be
+        self._settled = Latch()  # ready, or known never to be
         self._failed = ""
         self.sampled = Sampled()
 

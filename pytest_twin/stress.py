@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from pytest_twin.applied import stop_all
 from pytest_twin.loads import read_load
 from pytest_twin.model.engine import ENGINE
 from pytest_twin.model.load import LoadError
@@ -38,8 +39,7 @@ class StressHandle:
 
     def stop(self) -> None:
         """Stop it, and come back when it is gone; a second time does nothing."""
-        for each in self._applied:
-            each.stop()
+        stop_all(self._applied)
 
     @property
     def achieved(self) -> dict[str, Any]:
@@ -82,14 +82,12 @@ class Stress:
         if not keywords.keys() & {*kinds(), ENGINE}:
             raise LoadError([("", f"applies nothing; give {', '.join(kinds())}")])
         self._attempt.runs_under(str(load))
-        applied = [self._recording.apply(part, test=self._attempt.nodeid) for part in load.parts]
-        handle = StressHandle(applied)
-        self._stack.callback(handle.stop)
+        applied = self._stack.enter_context(self._recording.loaded(load, test=self._attempt.nodeid))
         for each in applied:
-            if not each.wait_ready():
-                handle.stop()
+            if each.ready_at is None:
+                stop_all(applied)
                 raise StressError(f"{each.part}: {each.failed}")
-        return handle
+        return StressHandle(applied)
 
     def stop_all(self) -> None:
         """Stop whatever the test left running."""

@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 import stressors
 from pytest_twin import environment, ours
 from pytest_twin.applied import ANSWER_WITHIN_S, Applied
+from pytest_twin.latch import Latch
 from pytest_twin.model.clock import monotonic
 
 if TYPE_CHECKING:
@@ -58,13 +59,13 @@ class Supervisor:
         self._samples, self._limit = samples, limit
         self.paused_s = 0.0
         self._forbidden = ""
-        self._resumed = threading.Event()
+        self._resumed = Latch()
         self._process: subprocess.Popen[bytes] | None = None
         self._listener: threading.Thread | None = None
         self._applied: dict[str, Applied] = {}
         self._lock = threading.Lock()  # of its stdin
         self._changing = threading.RLock()  # held by who starts it or asks of it, and by who finds it dead
-        self._listens = threading.Event()  # or has ended
+        self._listens = Latch()  # or has ended
 
     def apply(
         self, name: str, part: Part, *, test: str = "", note: str = "", start: float | None = None,

@@ -57,9 +57,15 @@ class Supervision:
             self.loop.at(start, load.start)
 
     def stop(self, name: str) -> None:
-        """Stop a load, or forget it where it has not started; one that is gone is no matter."""
+        """Stop a load, or forget it where it has not started.
+
+        The end of one that there is not is told all the same: who asked for it may have been interrupted, and waits.
+        """
         if load := self._loads.get(name):
             load.stop("stopped")
+        else:
+            ended: dict[str, Any] = {"began": None, "since": None, "paused": 0.0, "reason": "stopped", "achieved": {}}
+            self._reply({"event": "end", "id": name, "at": time.monotonic(), **ended})
 
     def stop_all(self) -> None:
         """Stop everything and come back when nothing is left of it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 
@@ -58,3 +59,30 @@ def group(eventually: Eventually) -> Iterator[Group]:
     """A control group for CPU time and memory, where this process may make one."""
     with made_group(eventually) as made:
         yield made
+
+
+@pytest.fixture
+def interrupted() -> Callable[[Callable[[], object], int], bool]:
+    """Calls something, interrupts it when it has come to its n-th instruction, and says whether it came that far."""
+    before = sys.gettrace()
+
+    def call(function: Callable[[], object], n: int) -> bool:
+        left = iter(range(n))
+
+        def trace(frame, event, _):
+            frame.f_trace_opcodes = True
+            if event == "opcode" and next(left, None) is None:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+            return trace
+
+        sys.settrace(trace)
+        try:
+            function()
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.settrace(before)
+        return False
+
+    return call

@@ -55,8 +55,9 @@ def span(process: subprocess.Popen[str]) -> tuple[float, float]:
 
 
 def test_those_that_do_not_mind_run_together(worker):
-    one, two = is_in(worker("together", 1)), is_in(worker("together", 0))
-    assert span(two)[0] < span(one)[1]
+    one = is_in(worker("together", 60))
+    is_in(worker("together", 0))
+    assert one.poll() is None
 
 
 def test_one_that_is_alone_waits_for_the_others_and_they_for_it(worker):
@@ -83,9 +84,9 @@ def test_a_worker_that_is_killed_holds_up_nobody(worker, how):
 
 
 def test_one_that_is_killed_while_it_waits_holds_up_nobody(worker):
-    first = is_in(worker("together", 1))
+    first = is_in(worker("together", 60))
     waiting = worker("alone", 60)
     time.sleep(0.2)
     waiting.kill()
-    last = is_in(worker("together", 0))
-    assert span(last)[0] < span(first)[1]
+    is_in(worker("together", 0))
+    assert first.poll() is None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pytest_twin import settings as options
-from pytest_twin.cli._stop import Stop
+from pytest_twin.latch import Latch
 from pytest_twin.loads import read_limit, read_load
 from pytest_twin.model.load import Load, LoadError
 from pytest_twin.model.modifiers import MODIFIERS
@@ -134,9 +134,9 @@ def fail_if_missed(applied: Mapping[str, Applied]) -> None:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[Stop]:
+def stop_on_signals() -> Iterator[Latch]:
     """What is set by Ctrl-C and by SIGTERM, so that what runs can end as it should."""
-    stop = Stop()
+    stop = Latch()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop

@@ -14,7 +14,7 @@ from pytest_twin.report.screen import output
 from pytest_twin.report.wording import relative
 
 if TYPE_CHECKING:
-    from pytest_twin.cli._stop import Stop
+    from pytest_twin.latch import Latch
     from pytest_twin.recording import Recording
 
 REFRESH_S = 1 / 3
@@ -41,7 +41,7 @@ class View:
 
     def wait(
         self,
-        stop: Stop,
+        stop: Latch,
         seconds: float | None = None,
         *,
         over: Callable[[], bool] = lambda: False,

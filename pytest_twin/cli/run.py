@@ -19,7 +19,7 @@ from pytest_twin.supervisor import kinds
 
 if TYPE_CHECKING:
     from pytest_twin.applied import Applied
-    from pytest_twin.cli._stop import Stop
+    from pytest_twin.latch import Latch
     from pytest_twin.model.schedule import Schedule
     from pytest_twin.recording import Recording
 
@@ -61,7 +61,7 @@ def command(path: Path, mode: str | None, dry_run: bool, **given: Any) -> None:
     fail_if_missed({f"{each.part} [{each.id}]": each for each in applied})
 
 
-def _play(plan: Schedule, recording: Recording, interval: float, stop: Stop) -> list[Applied]:
+def _play(plan: Schedule, recording: Recording, interval: float, stop: Latch) -> list[Applied]:
     """Play it, and show it, until it is over or stopped; comes back with all that was applied."""
     player = Player(plan, recording.apply)
     began = recording.now_for_loads(started=True)

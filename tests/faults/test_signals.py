@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 
@@ -69,6 +70,45 @@ def test_of_two_that_are_killed_at_once_nothing_is_left(start, roles):
     seconds_until(lambda: not any(each.is_running() for each in doomed), within=GONE_WITHIN_S)
     run.process.kill()
     nothing_is_left_of(run)
+
+
+INTERRUPTED = """
+import random, signal, sys, time
+from pathlib import Path
+from pytest_twin.loads import read_load
+from pytest_twin.recording import Recording
+from pytest_twin.run_folder import RunFolder
+
+load, chance = read_load({"cpu": "1%", "mem": "2MiB"}), random.Random(1)
+signal.signal(signal.SIGALRM, signal.default_int_handler)  # as Ctrl-C, but at a moment of our choice
+with Recording(RunFolder(Path("report")), 1.0) as recording:
+    def hold():
+        with recording.loaded(load): pass
+    hold()
+    began = time.monotonic()
+    hold()
+    lasted, interrupts = time.monotonic() - began, 0
+    for _ in range(int(sys.argv[1])):
+        try:
+            signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.0001, lasted))
+            hold()
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        except KeyboardInterrupt:
+            interrupts += 1
+        until = time.monotonic() + 30
+        while recording._supervisor.running:
+            assert time.monotonic() < until, "a load goes on"
+            time.sleep(0.001)
+print(interrupts)
+"""
+
+
+@pytest.mark.parametrize("times", [150, pytest.param(2000, marks=pytest.mark.slow)])
+def test_an_interrupt_at_whatever_moment_of_a_load_leaves_it_not_going_on_and_nobody_waiting(tmp_path, times):
+    command = [sys.executable, "-c", INTERRUPTED, str(times)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > times / 10
 
 
 @pytest.mark.slow

@@ -84,8 +84,10 @@ def test_loads_are_stopped_one_by_one(supervisor):
     assert supervisor.stopped("two")["id"] == "two"
 
 
-def test_stopping_a_load_that_is_gone_is_no_matter(supervisor):
+def test_the_end_of_a_load_that_never_was_is_told_too(supervisor):
     supervisor.send({"op": "stop", "id": "gone"}, {"op": "achieved", "id": "gone"})
+    end = supervisor.hear()
+    assert (end["event"], end["id"], end["began"], end["since"]) == ("end", "gone", None, None)
     assert supervisor.hear() == {"event": "achieved", "id": "gone", "achieved": {}}
 
 
