@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 
 import psutil
@@ -112,38 +113,43 @@ def burnt(supervisor):
     def share(cpus: float, seconds: float = 1.0, **request) -> float:
         supervisor.applied(**request, duration=seconds)
         end = supervisor.hear()
-        assert (end["event"], end["reason"]) == ("end", "duration")
+        assert end["reason"] == "duration" or end["reason"].startswith("starved")
         return end["achieved"]["cpu_s"] / (end["at"] - end["since"]) / cpus
 
     return share
 
 
-def kept(share: Callable[[], float], asked: float, within: float) -> bool:
+def is_kept(share: Callable[[], float], asked: float, within: float) -> bool:
     """Whether a load came to what was asked in one of five tries, and to more than that in none.
 
     A busy machine may give it less; nothing makes it take more.
     """
+    unused = 0.0
     for _ in range(5):
+        began, idle = time.monotonic(), psutil.cpu_times().idle
         found = share()
         assert found <= asked + within
         if found >= asked - within:
             return True
+        unused = max(unused, (psutil.cpu_times().idle - idle) / (time.monotonic() - began) / psutil.cpu_count())
+    if unused < 0.1:
+        pytest.skip(f"others left {unused:.0%} of the CPUs at most")
     return False
 
 
 def test_a_share_of_the_cpus_is_kept(burnt):
     quarter = {"unit": "share", "profile": [[0, 0.25]]}
-    assert kept(lambda: burnt(usable_cpus(), **quarter), asked=0.25, within=0.1)
+    assert is_kept(lambda: burnt(usable_cpus(), **quarter), asked=0.25, within=0.1)
 
 
 def test_a_ramp_takes_half_of_what_its_peak_would(burnt):
     ramp = {"unit": "share", "profile": [[0, 0], [1, 0.5]]}
-    assert kept(lambda: burnt(usable_cpus(), **ramp), asked=0.25, within=0.1)
+    assert is_kept(lambda: burnt(usable_cpus(), **ramp), asked=0.25, within=0.1)
 
 
 def test_a_ramp_of_workers_is_a_ramp_too(burnt):
     ramp = {"unit": "count", "profile": [[0, 0], [1, 1]]}
-    assert kept(lambda: burnt(1, **ramp), asked=0.5, within=0.2)
+    assert is_kept(lambda: burnt(1, **ramp), asked=0.5, within=0.2)
 
 
 def test_a_share_of_nothing_burns_nothing(burnt):
@@ -193,4 +199,4 @@ def test_workers_at_full_speed_are_asked_for_no_amount(supervisor):
 @pytest.mark.parametrize("method", ["float", "memory", "branch"])
 def test_a_share_is_kept_by_every_method(burnt, method):
     fifth = {"unit": "share", "profile": [[0, 0.2]], "options": {"method": method}}
-    assert kept(lambda: burnt(usable_cpus(), **fifth), asked=0.2, within=0.1)
+    assert is_kept(lambda: burnt(usable_cpus(), **fifth), asked=0.2, within=0.1)
