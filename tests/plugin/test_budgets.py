@@ -171,7 +171,8 @@ def test_that_only_ends_one():
 
 def test_none_again(stress_cpu): stress_cpu(1)
 """)
-    result = pytester.runpytest("-W", "default")
+    forks_beside_threads = "ignore:.*multi-threaded:DeprecationWarning"  # pytest-xdist has threads here
+    result = pytester.runpytest("-W", "default", "-W", forks_beside_threads)
     result.assert_outcomes(passed=3, failed=3, warnings=1)
     result.stdout.fnmatch_lines(["*TwinWarning: budget: children: one from before it ended meanwhile"])
     assert over(left) == {
