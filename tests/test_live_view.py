@@ -20,13 +20,12 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo 
 def in_terminal(tmp_path):
     """Runs a subcommand in a pseudo terminal; comes back with all that it showed there."""
 
-    def run(*words, interrupt_at=None):
+    def run(*words, interrupt_at=()):
         import pty
 
         terminal, theirs = pty.openpty()
-        environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "30", "PYTHONIOENCODING": "utf-8"}
         with subprocess.Popen(
-            [*COMMAND, *words], cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, env=environment
+            [*COMMAND, *words], cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, env=terminal_environment()
         ) as process:
             os.close(theirs)
             killer = threading.Timer(60, process.kill)
@@ -34,15 +33,19 @@ def in_terminal(tmp_path):
             shown = ""
             while chunk := read(terminal):
                 shown += chunk.decode(errors="replace")
-                if interrupt_at and interrupt_at in shown:
+                if interrupt_at and all(word in shown for word in interrupt_at):
                     process.send_signal(signal.SIGINT)
-                    interrupt_at = None
+                    interrupt_at = ()
         killer.cancel()
         os.close(terminal)
         assert process.returncode == 0, shown
         return shown
 
     return run
+
+
+def terminal_environment():
+    return {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "30", "PYTHONIOENCODING": "utf-8"}
 
 
 def read(terminal):
@@ -70,7 +73,7 @@ def test_in_a_terminal_it_is_drawn_over_again_and_stays_above_the_summary(in_ter
 
 @posix
 def test_a_stress_shows_its_load_until_it_is_interrupted(in_terminal):
-    shown = in_terminal("stress", "--mem", "20MiB", "--interval", "0.05", interrupt_at="20MiB")
+    shown = in_terminal("stress", "--mem", "20MiB", "--interval", "0.05", interrupt_at=["20MiB"])
     assert "memory  20MiB " in shown.splitlines()[-2]  # the summary
 
 
@@ -78,7 +81,7 @@ def test_a_stress_shows_its_load_until_it_is_interrupted(in_terminal):
 def test_watch_shows_what_another_process_records(tmp_path, in_terminal):
     words = ("stress", "--mem", "20MiB", "--interval", "0.05", "--report-dir", "seen")
     with subprocess.Popen([*COMMAND, *words], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
-        shown = in_terminal("watch", "seen", interrupt_at="20MiB")
+        shown = in_terminal("watch", "seen", interrupt_at=["20MiB", "CPU"])
         run.send_signal(signal.SIGINT)
         run.communicate(timeout=30)
     assert "seen" in shown
@@ -97,7 +100,9 @@ def test_watch_ends_when_its_terminal_is_closed(tmp_path):
     import pty
 
     terminal, theirs = pty.openpty()
-    watching = subprocess.Popen([*COMMAND, "watch"], cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs)
+    watching = subprocess.Popen(
+        [*COMMAND, "watch"], cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, env=terminal_environment()
+    )
     os.close(theirs)
     assert b"waiting" in read(terminal)
     os.close(terminal)

@@ -60,7 +60,7 @@ def settings_of(given: Mapping[str, object], **defaults: object) -> Settings:
         raise click.UsageError(str(error).removeprefix("twin_")) from None
 
 
-class Duration(click.ParamType[float]):
+class Duration(click.ParamType):  # type: ignore[type-arg]  # it takes one from click 8.4 on
     """Seconds, or text such as ``1m30s``."""
 
     name = "duration"
@@ -73,7 +73,7 @@ class Duration(click.ParamType[float]):
             self.fail(str(error), param, ctx)
 
 
-class Size(click.ParamType[int]):
+class Size(click.ParamType):  # type: ignore[type-arg]
     """Bytes, from text such as ``100MB``."""
 
     name = "size"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -78,6 +80,14 @@ class View:
             self._output.show(replace(state, **facts))
         except OSError:  # the terminal was closed, or nobody reads the log any more; a recording goes on
             self.is_seen = False
+            _drop_stderr()
+
+
+def _drop_stderr() -> None:
+    """Have standard error end nowhere: what it could not write it would try again at the exit, and fail the program."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stderr.fileno())
+    os.close(nowhere)
 
 
 @contextmanager

@@ -50,20 +50,18 @@ HARD = {
     "os._exit": ("os._exit(3)", 3),
     "segfault": ("ctypes.string_at(0)", -11),
     "abort": ("os.abort()", -6),
-    "time-out": ("time.sleep(600)", 1),
+    "time-out": ("faulthandler.dump_traceback_later(3, exit=True); time.sleep(600)", 1),  # as pytest's own does it
     "pytest-timeout": ("time.sleep(600)", 1),
 }
-FLAGS = {
-    "time-out": ["-o", "faulthandler_timeout=3", "-o", "faulthandler_exit_on_timeout=true"],
-    "pytest-timeout": ["-p", "pytest_timeout", "--timeout=3", "--timeout-method=thread"],
-}
+FLAGS = {"pytest-timeout": ["-p", "pytest_timeout", "--timeout=3", "--timeout-method=thread"]}
 
 
 @pytest.mark.parametrize("how", HARD)
 def test_a_run_that_ends_in_the_middle_of_a_test_leaves_no_load_and_tells_of_the_test(start, how):
     body, status = HARD[how]
     run = start(
-        f"import ctypes, os, pytest, time\n@pytest.mark.stress(cpu=2, mem='20MiB')\ndef test_it(): {body}\n",
+        "import ctypes, faulthandler, os, pytest, time\n"
+        f"@pytest.mark.stress(cpu=2, mem='20MiB')\ndef test_it(): {body}\n",
         *FLAGS.get(how, []),
     )
     assert run.wait()[0] == status

@@ -55,7 +55,7 @@ def test_a_condition_on_samples_stops_the_load(pytester, left):
     """)
     result = pytester.runpytest("--twin-interval=0.05", "-W", "default")
     result.assert_outcomes(passed=1, warnings=1)
-    result.stdout.fnmatch_lines(["*TwinWarning: cpu=1: *stop_when: process_count is *, > 0"])
+    result.stdout.fnmatch_lines(["*cpu=1: *stop_when: process_count is *, > 0"])
     assert left.loads("abort") == [("cpu", "1")]
 
 
