@@ -11,9 +11,8 @@ from itertools import pairwise
 
 import pytest
 
-PLACES = (
-    120_000  # numbers of 40 bytes each: some 5 MB, which the large cache of a processor holds and the small ones do not
-)
+# numbers of 40 bytes each: some 5 MB, which the large cache of a processor holds and the small ones do not
+PLACES = 120_000
 
 
 @pytest.fixture(scope="module")

@@ -29,6 +29,7 @@ class Attempt:
     Attributes:
         nodeid: The test.
         id: The name of its events.
+        began: When, in seconds since the run did.
         load: What it runs under, for the row.
         applied: The loads around it.
         is_repetition: Whether it is one of many runs of the same test, only the last of which is reported.

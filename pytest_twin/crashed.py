@@ -51,8 +51,8 @@ def ends_of(
         left: The starts of it.
         rows: All events that there are.
         at: When it ended.
-        outcome: As in `end_what_is_open`, as is `keeps`.
-        keeps: Says whether a test gets a folder of its own.
+        outcome: How its tests ended: crashed, or interrupted.
+        keeps: As in `end_what_is_open`.
         apart: Whether each pytest-xdist worker runs all tests.
     """
     tests = [row for row in left if row["type"] == event.TEST]

@@ -11,9 +11,6 @@ from pytest_twin import hardware
 from pytest_twin.probes.kernel import GIB, read_bytes
 from stressors import capacity
 
-if sys.platform != "win32":
-    pass
-
 
 def usable() -> dict[str, float]:
     """For each measure of a stressor, what a share of it is a share of: CPUs, bytes of memory."""

@@ -38,7 +38,7 @@ class Apply(Protocol):
         seed: int = 0,
     ) -> Applied:
         """Ask for it."""
-        ...  # fmt: skip
+        ...
 
 
 def open_schedule(path: Path, kinds: Kinds, texts: dict[str, str] | None = None) -> Schedule:

@@ -49,8 +49,10 @@ class Recording:
         folder: Where the files are.
         clock: The run's clock.
         apart: Whether each pytest-xdist worker runs all tests, and not its share of them.
+        worker: The pytest-xdist worker that this process is, empty if it is none.
         host: What the host is called that this is on; empty for pytest's own.
         dataset: Where the samples of this host are.
+        meter: What the kernel has counted for this process and its children.
         sampled: What the sampler did, once the recording has ended.
     """
 

@@ -73,7 +73,11 @@ class Gap(NamedTuple):
 
 
 class Sampler:
-    """Starts the sampling process, starts it once more if it dies, and stops it."""
+    """Starts the sampling process, starts it once more if it dies, and stops it.
+
+    Attributes:
+        sampled: What it did, as far as it has told.
+    """
 
     def __init__(
         self,

@@ -27,9 +27,8 @@ ENTRY_POINTS = "pytest_twin.stressors"
 START_WITHIN_S = 10.0
 END_WITHIN_S = 10.0
 
-
 Told = Callable[[Applied, dict[str, Any]], None]
-Interrupted = Callable[[dict[str, Any]], None]
+Paused = Callable[[dict[str, Any]], None]
 
 
 class Supervisor:
@@ -42,20 +41,20 @@ class Supervisor:
     """
 
     def __init__(
-        self, told: Told, interrupted: Interrupted, *, samples: str = "", limit: Sequence[Part] = (),
+        self, told: Told, paused: Paused, *, samples: str = "", limit: Sequence[Part] = (),
         owner: int | None = None,
     ) -> None:  # fmt: skip
         """Prepare it.
 
         Args:
             told: Called from the listening thread with every reply on a load.
-            interrupted: Called, from there too, when all loads are paused, and when they go on or have ended.
+            paused: Called, from there too, when all loads are paused, and when they go on or have ended.
             samples: The dataset that conditions on samples are about.
             limit: The most that may be applied at the same time.
             owner: A process besides this one without which no load may go on.
         """
         self._owner = owner
-        self._told, self._interrupted = told, interrupted
+        self._told, self._paused = told, paused
         self._samples, self._limit = samples, limit
         self.paused_s = 0.0
         self._forbidden = ""
@@ -104,13 +103,13 @@ class Supervisor:
     def pause(self, reason: str) -> None:
         """Let all loads rest, and their time stand still."""
         if self._process is None:
-            self._interrupted({"event": "paused", "at": monotonic(), "reason": reason})
+            self._paused({"event": "paused", "at": monotonic(), "reason": reason})
         self.send({"op": "pause", "reason": reason})
 
     def resume(self, reason: str) -> None:
         """Let them go on."""
         if self._process is None:
-            self._interrupted({"event": "resumed", "at": monotonic()})
+            self._paused({"event": "resumed", "at": monotonic()})
             return
         self._resumed.clear()
         self.send({"op": "resume", "reason": reason})
@@ -231,7 +230,7 @@ class Supervisor:
             left = self.running
         for applied in left:
             self._hand_on(applied, applied.gone(reason))
-        self._interrupted({"event": "resumed", "at": monotonic()})  # if loads were paused, they are so no more
+        self._paused({"event": "resumed", "at": monotonic()})  # if loads were paused, they are so no more
 
     def _hear(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None  # noqa: S101 - for the type checker
@@ -243,7 +242,7 @@ class Supervisor:
                 self._listens.set()
                 if reply["event"] in {"paused", "resumed"}:
                     self.paused_s = reply.get("paused_s", self.paused_s)
-                    self._interrupted(reply)
+                    self._paused(reply)
                     self._resumed.set()
                 self._hand_on(self._applied.get(reply.get("id", "")), reply)
 

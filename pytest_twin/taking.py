@@ -117,6 +117,7 @@ class Link:
 
     Attributes:
         node: The worker, as pytest-xdist has it.
+        channel: To it, by execnet.
         worker: Its name.
         host: The host it is on, None before it has said so.
         heard_at: `time.monotonic` when anything was heard of it.

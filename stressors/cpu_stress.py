@@ -43,8 +43,7 @@ def workers(job: Job) -> int:
     count = math.ceil(job.profile.peak if job.unit == COUNT else usable_cpus())
     most = MOST_A_CPU * math.ceil(usable_cpus())
     if count > most:
-        msg = f"{count} workers are too many for {usable_cpus():g} CPUs; give at most {most}"
-        raise ValueError(msg)
+        raise ValueError(f"{count} workers are too many for {usable_cpus():g} CPUs; give at most {most}")
     return count
 
 

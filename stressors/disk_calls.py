@@ -8,8 +8,6 @@ import os
 import sys
 
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # what a full disk answers, or a quota
-
-
 HUGE_PAGE = 2 << 20  # where pages are of 4 KiB
 
 

@@ -52,8 +52,7 @@ def workers(job: Job) -> int:
     """
     peak = demand(job)
     if job.strict and peak > (spare := spare_memory(_reserve())):
-        msg = f"{_asked(peak)}, but {int(spare) // MIB} MiB can be had: {_left()}"
-        raise OSError(msg)
+        raise OSError(f"{_asked(peak)}, but {int(spare) // MIB} MiB can be had: {_left()}")
     return max(1, min(math.ceil(usable_cpus()), MOST_WORKERS, int(peak // LEAST_EACH)))
 
 
@@ -151,8 +150,7 @@ def _whole(job: Job) -> float:
         return 1.0
     total = usable_memory()
     if total is None:
-        msg = "this platform does not tell how much memory there is; give an amount such as 1GiB"
-        raise OSError(msg)
+        raise OSError("this platform does not tell how much memory there is; give an amount such as 1GiB")
     return float(total)
 
 

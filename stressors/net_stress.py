@@ -72,9 +72,8 @@ class Loop:
         except OSError as error:
             raise OSError(f"{ADDRESS} cannot be used: {error.strerror or error}") from None
         self._out.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._out.settimeout(
-            WITHIN_S
-        )  # with one, it sends what there is room for, and that is received before the next
+        # with one, it sends what there is room for, and that is received before the next
+        self._out.settimeout(WITHIN_S)
         self._in.settimeout(WITHIN_S)
         self._block = memoryview(bytes(BLOCK))
         self._room = bytearray(BLOCK)

@@ -37,8 +37,7 @@ def at_least(least: float, number: Callable[[str], float] = float) -> Callable[[
         except ValueError:
             value = math.nan
         if not least <= value < math.inf:
-            msg = f"{text!r} is not {what} from {least} up"
-            raise argparse.ArgumentTypeError(msg)
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what} from {least} up")
         return value
 
     return parse

@@ -1,6 +1,6 @@
 """All loads of one run: what is asked of them, and what is told of them.
 
-A request is a dict: ``id, kind, module, unit, profile, options, seed, start`` (in the time of loads, `Loop.now`; None
+A request is a dict: ``id, module, unit, profile, options, seed, start`` (in the time of loads, `Loop.now`; None
 is now), ``duration`` (seconds, None is until it is stopped) and ``stop_when`` (conditions on samples). Replies are
 dicts with an ``event``:
 

@@ -97,13 +97,11 @@ class _Signalled:
 class Forked(_Signalled):
     """A worker that is a fork of this process."""
 
-    pid: int
     reports: int
 
     def __init__(self) -> None:
         if sys.platform == "win32":
-            msg = "there is no fork here"
-            raise OSError(msg)
+            raise OSError("there is no fork here")
         self.reports, pipe = os.pipe()
         orders, self._orders = os.pipe()
         owner = os.getpid()

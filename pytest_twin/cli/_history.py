@@ -13,6 +13,7 @@ import click
 from pytest_twin.baselines import BaselineError, find, saved_runs
 from pytest_twin.private import write
 from pytest_twin.report.history import CONFIGURATION, TABLE, configuration, table
+from pytest_twin.report.wording import count
 
 FEWEST = 3
 MEANT_FOR_OTHERS = ("BRANCH", "OTAVA_", "POSTGRES_", "BIGQUERY_", "GRAPHITE_", "GRAFANA_", "SLACK_")
@@ -45,7 +46,7 @@ def look(name: str, directory: Path) -> None:
 
 def _few(name: str, directory: Path, number: int) -> str:
     if number:
-        return f"{name} has {number} run{'' if number == 1 else 's'}, and a history needs {FEWEST}"
+        return f"{name} has {count(number, 'run')}, and a history needs {FEWEST}"
     try:
         find(name, directory, directory)
     except BaselineError as error:

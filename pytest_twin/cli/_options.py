@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pytest_twin.applied import Applied
 
 F = TypeVar("F", bound=Callable[..., Any])
-SPEED = {"schedule_speed": "speed"}
+SPEED = {"schedule_speed": "speed"}  # the one setting that has a shorter name here
 
 
 def settings_options(*names: str, **defaults: object) -> Callable[[F], F]:

@@ -9,6 +9,7 @@ import click
 
 from pytest_twin.baselines import saved_runs
 from pytest_twin.cli._options import settings_of, settings_options
+from pytest_twin.report.wording import count
 
 
 @click.command
@@ -21,6 +22,5 @@ def command(**given: Any) -> None:
         click.echo(f"nothing is saved in {directory}; save a run with pytest --twin-save NAME")
     for name, of_name in groupby(runs, key=lambda run: run.name):
         *older, newest = of_name
-        number = len(older) + 1
-        said = [f"{number} run{'' if number == 1 else 's'}", f"saved {newest.saved}" if newest.saved else ""]
+        said = [count(len(older) + 1, "run"), f"saved {newest.saved}" if newest.saved else ""]
         click.echo(f"{name}: {', '.join(filter(None, [*said, newest.commit[:12]]))}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import click
@@ -16,8 +17,6 @@ from stressors import capacity
 @click.option("--seconds", default=1.0, type=click.FloatRange(0.1, 60), help="how long to look (default: 1)")
 def command(seconds: float) -> None:
     """Look at CPU, memory, disks and network for a second, and say what this machine cannot provide."""
-    import os
-
     from rich.console import Console
     from rich.table import Table
 

@@ -67,9 +67,7 @@ def _chips(hwmon: str) -> Iterator[str]:
         chip = f"{hwmon}/{name}"
         if read_bytes(f"{chip}/name").strip().decode("ascii", "replace") in CHIPS:
             inputs = [each for each in _names(chip) if each.startswith("temp") and each.endswith("_input")]
-            whole = [
-                each for each in inputs if read_bytes(f"{chip}/{each[:-6]}_label").startswith(WHOLE_CPU)
-            ]  # fmt: skip
+            whole = [each for each in inputs if read_bytes(f"{chip}/{each[:-6]}_label").startswith(WHOLE_CPU)]
             yield from (f"{chip}/{each}" for each in whole or inputs)
 
 

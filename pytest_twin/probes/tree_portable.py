@@ -60,9 +60,7 @@ class PortableProcess:
         process = self._process
         times = process.cpu_times()
         cpu = times.user + times.system + getattr(times, "children_user", 0) + getattr(times, "children_system", 0)
-        self.supervises = any(
-            part.replace("\\", "/").endswith("stressors/__main__.py") for part in process.cmdline()
-        )  # fmt: skip
+        self.supervises = any(part.replace("\\", "/").endswith("stressors/__main__.py") for part in process.cmdline())
         self.now = cpu, process.memory_info().rss, self._told("num_threads")
 
     def _read_details(self) -> None:

@@ -155,7 +155,7 @@ class Tree:
             self._before = at, self._most
             return EMPTY
         self._is_empty = not processes and self._before is not None
-        cpu_s, resident, threads = _totals([process.now for process in processes])
+        cpu_s, resident, threads = _now(processes)
         cpu_s += besides[0]
         # a child's account is rounded to ticks when it is reaped, which may take some milliseconds back; what takes
         # more is a process that left the tree without an account, such as a daemon: begin anew, with an empty cell

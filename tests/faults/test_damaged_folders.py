@@ -7,11 +7,11 @@ import json
 import pytest
 
 import pytest_twin
-from pytest_twin.frames import ReadingError
 from pytest_twin.layout import ANNOTATIONS, DATASET, FINGERPRINT, HEADERS, TESTS
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.event import Event
 from pytest_twin.model.table import record
+from pytest_twin.reading import ReadingError
 
 pytestmark = pytest.mark.fault("damaged folders")
 

@@ -17,7 +17,7 @@ from stressors import kinds
 
 KINDS = kinds()
 SCHEMA = schema(KINDS)
-EVENT, ENGINE_EVENT = SCHEMA["properties"]["events"]["items"]["anyOf"]
+EVENT = SCHEMA["properties"]["events"]["items"]["anyOf"][0]
 TYPES = {"string": str, "number": Real, "integer": int, "boolean": bool, "object": dict, "array": list}
 CHECKS = {
     "type": lambda value, names: any(

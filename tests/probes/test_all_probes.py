@@ -30,9 +30,7 @@ EXACT = {
     "battery_plugged",
 }
 NEAR = {"process_count": 20, "disk_used_percent": 1, "ram_used_percent": 10, "cpu_frequency_MHz": 2000}
-each_module = pytest.mark.parametrize(
-    "module", probes.modules(), ids=lambda module: module.__name__.rpartition(".")[2]
-)  # fmt: skip
+each_module = pytest.mark.parametrize("module", probes.modules(), ids=lambda module: module.__name__.rpartition(".")[2])
 
 
 @each_module
