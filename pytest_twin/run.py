@@ -16,6 +16,7 @@ from pytest_twin.model.clock import Clock
 from pytest_twin.recording import Recording, new_clock
 from pytest_twin.run_folder import RunFolder, RunFolderError
 from pytest_twin.sampler import SamplerError
+from pytest_twin.settings import flag
 from pytest_twin.turns import Turns
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class Run:
             pytest.UsageError: The report directory cannot be used, or the sampler does not start.
         """
         if self.held:
-            raise pytest.UsageError(f"--twin-report-dir: {self.held}")
+            raise pytest.UsageError(f"{flag('report_dir')}: {self.held}")
         if self.recording is None:
             recording = self._prepared or self._new_recording()
             try:
@@ -113,9 +114,8 @@ class Run:
                 if self.schedule is not None and not self.worker:
                     recording.write_schedule(self.schedule)
             except (RunFolderError, SamplerError) as error:
-                raise pytest.UsageError(
-                    f"--twin-report-dir: {error}" if isinstance(error, RunFolderError) else str(error)
-                ) from None
+                where = f"{flag('report_dir')}: " if isinstance(error, RunFolderError) else ""
+                raise pytest.UsageError(f"{where}{error}") from None
             plays = self.away.samples if self.away is not None else not self.worker
             if self.schedule is not None and plays and self.for_each_test is None:
                 from pytest_twin.playing import Playing

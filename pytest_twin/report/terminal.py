@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_twin.analysis.by_host import on_host
-from pytest_twin.analysis.overview import heaviest, loads, skipped
+from pytest_twin.analysis.overview import LoadLine, heaviest, loads, skipped
 from pytest_twin.layout import ANNOTATIONS, DATASET, PROFILE, TESTS
 from pytest_twin.report.profile_table import profile_lines
 from pytest_twin.report.wording import count, relative
@@ -41,18 +41,7 @@ def summary(folder: RunFolder, sampled: Sampled, dropped: int, near: Path) -> It
         attempts = count(sum(row["host"] == name for row in tests), "attempt of a test", "attempts of tests")
         yield f"{count(max(0, lines - 1), 'sample')} on {name}, {attempts}"
     yield from (f"warning: {warning}" for warning in sampled.warnings)
-    found = loads(events)
-    kind = max([8, *(len(line.type) + 1 for line in found)])
-    asked = max([12, *(len(line.target) + 1 for line in found)])
-    if found:
-        yield f"{'load':<{kind}}{'asked':<{asked}}{'times':>5}{'held':>10}  achieved"
-    for line in found[:MOST_LOADS]:
-        answers = ", ".join(line.achieved[:MOST_ANSWERS]) + (" …" if len(line.achieved) > MOST_ANSWERS else "")
-        figures = f"{line.target:<{asked}}{line.times:>5}{line.held_s:>8.1f} s  {answers}"
-        yield f"{line.type:<{kind}}{figures}{on_host(line.host)}"
-        yield from (f"        {trouble}" for trouble in line.troubles[:MOST_ANSWERS])
-    if len(found) > MOST_LOADS:
-        yield f"… and {len(found) - MOST_LOADS} more in {ANNOTATIONS}"
+    yield from _loads(loads(events))
     yield from profile_lines(folder.rows(PROFILE))
     missing = skipped(events)
     if missing:
@@ -64,3 +53,18 @@ def summary(folder: RunFolder, sampled: Sampled, dropped: int, near: Path) -> It
         memory = f"{float(row['peak_memory_MB']):8.1f} MiB" if row["peak_memory_MB"] else " " * 12
         yield f"{cost:8.2f} s {memory}  {row['nodeid']}"
     yield f"files: {relative(folder.path, near)}{os.sep}"
+
+
+def _loads(found: Sequence[LoadLine]) -> Iterator[str]:
+    """A line for loads of the same words, with what went wrong below it; under a heading."""
+    kind = max([8, *(len(line.type) + 1 for line in found)])
+    asked = max([12, *(len(line.target) + 1 for line in found)])
+    if found:
+        yield f"{'load':<{kind}}{'asked':<{asked}}{'times':>5}{'held':>10}  achieved"
+    for line in found[:MOST_LOADS]:
+        answers = ", ".join(line.achieved[:MOST_ANSWERS]) + (" …" if len(line.achieved) > MOST_ANSWERS else "")
+        figures = f"{line.target:<{asked}}{line.times:>5}{line.held_s:>8.1f} s  {answers}"
+        yield f"{line.type:<{kind}}{figures}{on_host(line.host)}"
+        yield from (f"        {trouble}" for trouble in line.troubles[:MOST_ANSWERS])
+    if len(found) > MOST_LOADS:
+        yield f"… and {len(found) - MOST_LOADS} more in {ANNOTATIONS}"
