@@ -23,6 +23,7 @@ from pytest_twin.analysis.quantiles import of_quantile
 from pytest_twin.analysis.repetitions import Pair, Repetition, slowdown, turns
 from pytest_twin.loads import read_load
 from pytest_twin.model.budget import OK, OVER, UNKNOWN, Slowdown
+from pytest_twin.model.budget_reading import FEWEST_PAIRS
 
 PIECES = 400  # some 20 ms: twice of what takes less than a turn of the scheduler is more than twice as long
 PIECE = range(1000)
@@ -95,11 +96,13 @@ def main() -> None:
     """Judge."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--verdicts", type=int, default=100, help="how many of each")
-    parser.add_argument("--pairs", type=int, default=10, help="pairs for each verdict")
+    parser.add_argument("--pairs", type=int, default=10, help=f"pairs for each verdict, {FEWEST_PAIRS} at least")
     parser.add_argument(
         "--clock", choices=["wall", "cpu"], default="wall", help="cpu: without the noise of what else runs here"
     )
     given = parser.parse_args()
+    if given.pairs < FEWEST_PAIRS:
+        parser.error(f"--pairs: {given.pairs} are too few; give at least {FEWEST_PAIRS}")
     judge(1.0, 1.0, given, f"{OVER} at most {WRONG}")
     judge(2.0, 2.0, given, f"{OVER} at most {WRONG}")
     judge(1.0, 1.2, given, f"{OVER} 0")

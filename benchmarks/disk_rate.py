@@ -3,9 +3,8 @@
     python benchmarks/disk_rate.py --rounds 3 --rate 50 --directory /var/tmp
 
 Both write past the page cache, ours in the blocks that it takes for such a rate, fio in 128 KiB, which is the same at
-50 MB/s.
-/proc/PID/io is read once a second, at absolute times. The error is that of the mean over all of the time; the windows
-are those seconds. stress-ng's --hdd cannot be given a rate.
+50 MB/s. /proc/PID/io is read once a second, at absolute times. The error is that of the mean over all of the time; the
+windows are those seconds. stress-ng's --hdd cannot be given a rate.
 """
 
 from __future__ import annotations
