@@ -91,6 +91,8 @@ def readings(load: Load, pattern: str, every: float, count: int) -> list[Reading
         for number in range(count + 1):
             time.sleep(max(0.0, begin + number * every - time.monotonic()))
             found.append(read(pid, pattern))
+        if found[-1].moved == found[0].moved:
+            raise SystemExit(f"a load has not moved a byte in {count * every:g} s; give more --seconds")
         return found
 
 

@@ -185,6 +185,10 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[10, 20], help="runs in a group")
     parser.add_argument("--directory", type=Path, help="where the runs are kept, to go on with (default: nowhere)")
     given = parser.parse_args()
+    if given.directory is None and given.runs < 2 * max(given.sizes):
+        parser.error(
+            f"--runs: {given.runs} are too few for two groups of {max(given.sizes)}; give more, or smaller --sizes"
+        )
     with tempfile.TemporaryDirectory() as temporary:
         runs = measured(given.directory or Path(temporary), given.runs)
     print(f"{len(runs)} runs of {len(usual(runs[0]))} tests and their variants")
