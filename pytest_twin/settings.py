@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from pytest_twin import option_values as values
 
 if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
     from pytest_twin.model.measure import Limit
 
 PER_TEST = ("marked", "all", "failed", "none")
@@ -120,9 +118,9 @@ def read(name: str, option: Option, raw: object) -> Any:
         raise SettingsError(f"{word(name)}: {str(raw)!r:.100} {error}") from None
 
 
-def options(of: type[DataclassInstance] = Settings) -> dict[str, Option]:
+def options() -> dict[str, Option]:
     """The options by field name."""
-    return {each.name: each.metadata["option"] for each in fields(of) if "option" in each.metadata}
+    return {each.name: each.metadata["option"] for each in fields(Settings) if "option" in each.metadata}
 
 
 def default(name: str) -> Any:

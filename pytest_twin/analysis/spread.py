@@ -30,7 +30,6 @@ class Distribution(NamedTuple):
         low: Where the first bin begins.
         high: Where the last one ends.
         quantiles: 5 %, the median, 95 %.
-        known: How many samples have a value.
     """
 
     column: str
@@ -39,7 +38,6 @@ class Distribution(NamedTuple):
     low: float
     high: float
     quantiles: tuple[float, float, float]
-    known: int
 
 
 class Correlations(NamedTuple):
@@ -82,6 +80,5 @@ def _distribution(name: str, unit: str, values: Values) -> Distribution:
     counts, edges = np.histogram(values, BINS)
     low, middle, high = np.quantile(values, [0.05, 0.5, 0.95])
     return Distribution(
-        name, unit, counts.tolist(), float(edges[0]), float(edges[-1]), (float(low), float(middle), float(high)),
-        len(values),
-    )  # fmt: skip
+        name, unit, counts.tolist(), float(edges[0]), float(edges[-1]), (float(low), float(middle), float(high))
+    )

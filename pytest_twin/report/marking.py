@@ -38,10 +38,10 @@ def badge(outcome: str) -> Markup:
     return html('<span class="badge {}">{}</span>', outcome.split(" ", maxsplit=1)[0], outcome or "unknown")
 
 
-def facts(pairs: Iterable[tuple[str, object]], kind: str = "facts") -> Markup:
+def facts(pairs: Iterable[tuple[str, object]]) -> Markup:
     """Names and values; a value of None is left out."""
     rows = [html("<div><dt>{}</dt><dd>{}</dd></div>", name, value) for name, value in pairs if value is not None]
-    return html('<dl class="{}">{}</dl>', kind, joined(rows)) if rows else Markup("")
+    return html('<dl class="facts">{}</dl>', joined(rows)) if rows else Markup("")
 
 
 def data(name: str, document: Mapping[str, Any]) -> Markup:
