@@ -1,4 +1,4 @@
-"""What is put around one test: the load of its marks, and a schedule."""
+"""What is put around one test: its turn, the load of its marks, and a schedule."""
 
 from __future__ import annotations
 

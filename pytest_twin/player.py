@@ -1,4 +1,4 @@
-"""Plays a schedule through the supervisor, which keeps the times; nothing here waits."""
+"""Schedules, read from files and played through the supervisor, which keeps the times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the subcommands share: options made of the settings, loads, and a stop that is clean."""
+"""What the subcommands share: options made of the settings, loads, a recording, and ends that are clean."""
 
 from __future__ import annotations
 
