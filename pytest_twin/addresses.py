@@ -6,7 +6,7 @@ import re
 import shlex
 from typing import Any
 
-from pytest_twin.option_values import DEVICES
+from pytest_twin.model.naming import safe
 
 WITH_VALUE = frozenset("BbcDEeFIiJLlmOoPpQRSWw")  # options of ssh(1) that have one
 
@@ -25,8 +25,7 @@ def address_of(spec: Any) -> str:
 def name_of(address: str) -> str:
     """What the host at an address is called: without the port, and safe as the name of a folder everywhere."""
     host = re.sub(r"^([^:]+):\d+$", r"\1", address)
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", host).strip("-.")[:60].strip("-.") or "host"
-    return f"_{name}" if name.partition(".")[0].upper() in DEVICES else name
+    return safe(host, "host")
 
 
 def _destination(words: str) -> str:

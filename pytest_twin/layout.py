@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 
 from pytest_twin.model import attempt, event, sensitivity
-from pytest_twin.option_values import DEVICES
+from pytest_twin.model.naming import safe
 
 DATASET = "system_metrics_dataset.csv"
 ANNOTATIONS = "annotations.csv"
@@ -38,12 +38,9 @@ def folder_of(nodeid: str, attempt_number: int, worker: str = "") -> str:
         attempt_number: Which time it runs.
         worker: The pytest-xdist worker, where each runs all tests.
     """
-    readable = re.sub(r"[^A-Za-z0-9_.-]+", "-", nodeid).strip("-.")[-60:].strip("-.")
-    if readable.partition(".")[0].upper() in DEVICES:
-        readable = f"_{readable}"
     unique = f"{nodeid}\0{attempt_number}{worker and chr(0)}{worker}"
     mark = blake2b(unique.encode("utf-8", "surrogatepass"), digest_size=5).hexdigest()
-    return f"{TESTS_FOLDER}/{readable}-{mark}".replace("/-", "/")
+    return f"{TESTS_FOLDER}/{safe(nodeid)}-{mark}".replace("/-", "/")
 
 
 def is_folder_of_a_test(name: str) -> bool:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_twin.model.naming import DEVICES
+
 if TYPE_CHECKING:
     from pytest_twin.model.measure import Limit
 
@@ -18,7 +20,6 @@ FORMS = ("html", "md", "json")
 SHORTEST_PATIENCE_S = 2
 LAST = "last"  # in the place of a baseline's name: the run that was saved last
 # what Windows takes for a device, whatever its ending
-DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(10))}
 
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?", re.ASCII)
 

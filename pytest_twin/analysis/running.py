@@ -82,7 +82,7 @@ class Events:
         tests, loads, aborted = self.ended
         if row["type"] == event.TEST:
             self.ended = Ended(tests + 1, loads, aborted)
-        elif row["type"] != event.PHASE:
+        elif row["type"] not in {event.PHASE, event.GAP}:
             self.ended = Ended(tests, loads + 1, aborted + (row["event"] == event.ABORT))
 
 

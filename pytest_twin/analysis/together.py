@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import PurePath
 
 from pytest_twin.analysis.minute import SAME_RUN_S
+from pytest_twin.model.naming import safe
 
 Row = dict[str, str]
 
@@ -15,7 +15,7 @@ Row = dict[str, str]
 def names_of(paths: Sequence[PurePath]) -> list[str]:
     """A name for each of these folders: its own, with those that it lies in as far as is needed to tell them apart."""
     for depth in range(1, 1 + max(len(path.parts) for path in paths)):
-        names = [_safe("-".join(path.parts[-depth:])) for path in paths]
+        names = [safe("-".join(path.parts[-depth:]), "run") for path in paths]
         if len({name.casefold() for name in names}) == len(names):
             return names
     return [f"{name}-{number}" for number, name in enumerate(names, 1)]
@@ -101,8 +101,3 @@ def placed(rows: Iterable[Row], column: str, axis: Axis, name: str) -> tuple[lis
             changed["id"] = f"{name}/{row['id']}"
         good.append({**row, **changed})
     return good, lost
-
-
-def _safe(name: str) -> str:
-    """A name that every file system takes."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.")[-60:].strip("-.") or "run"

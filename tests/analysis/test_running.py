@@ -7,7 +7,7 @@ import io
 
 from pytest_twin.analysis.running import Ended, Events, Running, ahead
 from pytest_twin.model.clock import Clock
-from pytest_twin.model.event import ABORT, END, FIELDS, NOTE, PHASE, SKIP, START, TEST, Event
+from pytest_twin.model.event import ABORT, END, FIELDS, GAP, NOTE, PHASE, SKIP, START, TEST, Event
 from pytest_twin.model.schedule_reading import read
 from stressors import kinds
 
@@ -58,6 +58,7 @@ def test_tests_and_loads_that_are_over_are_counted():
     events = events_of(
         row(1, END, "t1", type=TEST),
         row(1, END, "p1", type=PHASE),
+        row(1, END, "g1", type=GAP),
         row(1, END, "l1", type="cpu"),
         row(2, SKIP, "l2", type="memory"),
         row(3, NOTE),
