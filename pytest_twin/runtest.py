@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_twin.around import around
 from pytest_twin.items import (
+    LIMIT,
     REPEATED,
     asks_by_fixture,
     budget_of,
@@ -47,11 +48,19 @@ class Tests:
             return
         if self._run.settings.profile:
             self._profiling(item.session).profile(item)
+            _limit_anew(item)
         budget = budget_of(item, marks_of(item))
         if budget is not None and budget.repeats:
             from pytest_twin.repeating import judged_by_repetitions
 
             item.stash[FOUND] = judged_by_repetitions(item, budget)
+            _limit_anew(item)
+
+    @pytest.hookimpl(optionalhook=True, tryfirst=True)
+    def pytest_timeout_set_timer(self, item: pytest.Item, settings: Any) -> None:
+        """Keep the limit that pytest-timeout has for a test, and not only for its body."""
+        if not settings.func_only:
+            item.stash[LIMIT] = settings
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Iterator[None]:
@@ -147,6 +156,16 @@ class Tests:
             return f"{settings.report_dir}{os.sep}{TESTS}, where each repetition has a row"
         kept = settings.per_test == "failed" or self._run.keeps_of(item, attempt)
         return f"{settings.report_dir}{os.sep}{attempt.folder if kept else TESTS}"
+
+
+def _limit_anew(item: pytest.Item) -> None:
+    """Have pytest-timeout count anew, for what is run next may hang as well.
+
+    It stops to count where a repetition fails, or has reached the limit.
+    """
+    if LIMIT in item.stash:
+        item.ihook.pytest_timeout_cancel_timer(item=item)
+        item.ihook.pytest_timeout_set_timer(item=item, settings=item.stash[LIMIT])
 
 
 def _outcome(before: str, report: pytest.TestReport) -> str:

@@ -76,6 +76,35 @@ def test_a_test_that_times_out_has_its_row_and_its_load_ends(pytester, left, met
         assert left.samples
 
 
+@posix
+def test_a_repeated_test_that_hangs_times_out_when_it_is_reported_as_well(pytester, left):
+    pytest.importorskip("pytest_timeout")
+    pytester.makepyfile("""
+        import pytest, time
+
+        @pytest.mark.twin_budget(slowdown=2, under="cpu:1", pairs=6)
+        def test_hangs(): time.sleep(600)
+
+        def test_after(): pass
+    """)
+    result = pytester.runpytest_subprocess("--timeout=2", "--timeout-method=signal", timeout=60)
+    result.assert_outcomes(failed=1, passed=1)
+    assert each_ended_once(left)
+
+
+@posix
+@pytest.mark.parametrize("limit", ["0.5", pytest.param("3.5", marks=pytest.mark.slow)])
+def test_a_limit_that_is_reached_while_a_test_is_profiled_ends_that_and_not_the_session(pytester, left, limit):
+    pytest.importorskip("pytest_timeout")
+    pytester.makepyfile("def test_one(): pass\ndef test_two(): pass")
+    flags = f"--timeout={limit}", "--timeout-method=signal", "--twin-profile", "--twin-profile-time=60s"
+    result = pytester.runpytest_subprocess(*flags, timeout=120)
+    result.assert_outcomes(passed=2)
+    notes = [row["detail"] for row in left.events if row["event"] == "note"]
+    assert sum("not profiled" in note and "Timeout" in note for note in notes) == 2
+    assert each_ended_once(left)
+
+
 FORKS = """
     import os, pytest, signal
 
