@@ -41,8 +41,8 @@ class Attempt:
     """
 
     __slots__ = (
-        "_children", "_exact", "_has_row", "_peak", "_phases", "_process", "_recording", "applied", "asks", "began", "call_s",
-        "cpu_s", "findings", "id", "is_repetition", "load", "nodeid", "number", "outcome",
+        "_children", "_exact", "_has_row", "_peak", "_phases", "_process", "_recording", "applied", "asks", "began",
+        "call_s", "cpu_s", "findings", "id", "is_repetition", "load", "nodeid", "number", "outcome",
     )  # fmt: skip
 
     def __init__(self, recording: Recording, nodeid: str, number: int, *, is_repetition: bool = False) -> None:

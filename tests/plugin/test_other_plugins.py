@@ -133,6 +133,23 @@ def test_forked_tests_have_a_row_each_also_one_that_dies(pytester, left, more):
     assert len(ends) == 3 + ("plan" in more[0])
 
 
+@posix
+def test_a_forked_test_that_is_interrupted_together_with_pytest_has_a_row_and_an_end(pytester, left):
+    pytest.importorskip("pytest_forked")
+    pytester.makepyfile("""
+        import os, pytest, signal, time
+
+        @pytest.mark.stress(cpu=1)
+        def test_it():
+            os.kill(os.getppid(), signal.SIGINT)
+            raise KeyboardInterrupt
+    """)
+    result = pytester.runpytest_subprocess("--forked")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert attempts(left) == [("test_it", "1", "interrupted")]
+    assert each_ended_once(left)
+
+
 def test_randomly_shuffles_with_us_as_without_us(pytester, left):
     pytest.importorskip("pytest_randomly")
     pytester.makepyfile("""
