@@ -42,8 +42,8 @@ class Attempt:
     """
 
     __slots__ = (
-        "_children", "_exact", "_peak", "_phases", "_process", "_recording", "applied", "asks", "began", "call_s",
-        "cpu_s", "findings", "id", "is_repetition", "load", "nodeid", "number", "outcome",
+        "_children", "_exact", "_has_row", "_peak", "_phases", "_process", "_recording", "applied", "asks", "began",
+        "call_s", "cpu_s", "findings", "id", "is_repetition", "load", "nodeid", "number", "outcome",
     )  # fmt: skip
 
     def __init__(self, recording: Recording, nodeid: str, number: int, *, is_repetition: bool = False) -> None:
@@ -63,9 +63,11 @@ class Attempt:
         self.findings: Sequence[Finding] = ()
         self._peak: int | None = None  # before the high-water mark was reset
         self.began = recording.elapsed()
-        recording.emit(Event(self.began, event.START, self.id, event.TEST, nodeid))
+        self._has_row = False
         recording.meter.forget_peak()
         self._children: Children = recording.meter.children(just_now=True)
+        # last: whoever is interrupted before has begun nothing that is to be ended
+        recording.emit(Event(self.began, event.START, self.id, event.TEST, nodeid))
 
     @property
     def had(self) -> list[str]:
@@ -131,6 +133,9 @@ class Attempt:
     def finish(self) -> list[tuple[str, object]]:
         """Take its last figures; comes back with those for reports: CPU seconds, peak memory, the load."""
         recording = self._recording
+        for phase, readings in self._phases.items():
+            if len(readings) % 2:  # an interrupt came where it ended
+                self.border(phase)
         self._keep_peak()
         self._exact = figures.figures(self._phases, self._children, recording.meter.children(), self._peak)
         if "call" in self._phases:
@@ -149,5 +154,9 @@ class Attempt:
         began = (recording.clock.stamp(self.began), f"{self.began:.4f}", f"{ended - self.began:.6f}")
         who = (self.nodeid, str(self.number), recording.worker, recording.host, self.outcome)
         exact = (*figures.walls(self._phases), *figures.cells(self._exact))
-        recording.write_test(record((*who, *began, *exact, self.load, self._verdict, self.folder if keep else "", "")))
+        if not self._has_row:  # an interrupt may have come between row and end
+            recording.write_test(
+                record((*who, *began, *exact, self.load, self._verdict, self.folder if keep else "", ""))
+            )
+            self._has_row = True
         recording.emit(Event(ended, event.END, self.id, event.TEST, self.nodeid, detail=self.outcome))

@@ -27,6 +27,7 @@ BUDGET_OF: pytest.StashKey[Budget] = pytest.StashKey()
 TIMES: pytest.StashKey[int] = pytest.StashKey()  # how often it has been begun
 REPEATED: pytest.StashKey[Load] = pytest.StashKey()  # in a repetition: the load that it is put under
 REPETITION: pytest.StashKey[Attempt] = pytest.StashKey()  # after a repetition, for who asked for it
+LIMIT: pytest.StashKey[Any] = pytest.StashKey()  # what pytest-timeout holds it to
 HELD: pytest.StashKey[str] = pytest.StashKey()  # in a repetition: the load that is kept over several of them
 STRESS, SHARED, SCHEDULE, BUDGET = "stress", "shared", "twin_schedule", "twin_budget"
 STRESSING = frozenset({"stress_load", "stress_cpu", "stress_mem", "stress_disk"})

@@ -7,6 +7,8 @@ from statistics import median
 from typing import TYPE_CHECKING
 from zlib import crc32
 
+import pytest
+
 from pytest_twin.analysis.intervals import FEWEST
 from pytest_twin.analysis.repetitions import Pair, Repetition
 from pytest_twin.analysis.sensitivity import NOTHING, Cell, Curve, cells, curves, rounds, widest
@@ -22,12 +24,11 @@ from pytest_twin.repeating import UnrepeatableError, repeated
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pytest
-
     from pytest_twin.model.load import Load
     from pytest_twin.recording import Recording
 
 CALIBRATED_S = 1.0
+LIMIT_REACHED = pytest.fail.Exception  # as pytest-timeout raises it, here while a load comes or goes
 MOST_RUNS, BLOCK_S = 5, 0.2  # runs for one measurement, and what they have to take together before there are so many
 
 
@@ -53,7 +54,11 @@ class Profiler:
 
     def profile(self, item: pytest.Item) -> None:
         """Profile a test; one that does not pass has no profile."""
-        loads = self._calibrated()
+        try:
+            loads = self._calibrated()
+        except LIMIT_REACHED as error:
+            self._recording.note(f"not profiled: {error}", test=item.nodeid)
+            return
         began = monotonic()
         self._left += self._share
         stamp = self._recording.clock.stamp(self._recording.elapsed())
@@ -65,7 +70,7 @@ class Profiler:
         try:
             for cell, pair in _measured(item, self._recording, loads, measured, began + self._left):
                 measured[cell].append(pair)
-        except UnrepeatableError as error:
+        except (UnrepeatableError, LIMIT_REACHED) as error:
             self._recording.note(f"not profiled further: {error}", test=item.nodeid)
         self._left -= monotonic() - began
         for row in _rows(stamp, item.nodeid, curves(measured), loads):

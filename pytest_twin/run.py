@@ -164,8 +164,8 @@ class Run:
         if attempt is None:
             number = item.stash[TIMES] = item.stash.get(TIMES, 0) + 1
             attempt = Attempt(self.start(), nodeid_of(item), number, is_repetition=REPEATED in item.stash)
+            self.running[item] = attempt  # at once: an interrupt ends what is here
             attempt.runs_under(item.stash.get(HELD, ""))
-            self.running[item] = attempt
         return attempt
 
     def end(self, item: pytest.Item, attempt: Attempt) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_twin.around import around
 from pytest_twin.items import (
+    LIMIT,
     REPEATED,
     asks_by_fixture,
     budget_of,
@@ -47,21 +48,30 @@ class Tests:
             return
         if self._run.settings.profile:
             self._profiling(item.session).profile(item)
+            _limit_anew(item)
         budget = budget_of(item, marks_of(item))
         if budget is not None and budget.repeats:
             from pytest_twin.repeating import judged_by_repetitions
 
             item.stash[FOUND] = judged_by_repetitions(item, budget)
+            _limit_anew(item)
+
+    @pytest.hookimpl(optionalhook=True, tryfirst=True)
+    def pytest_timeout_set_timer(self, item: pytest.Item, settings: Any) -> None:
+        """Keep the limit that pytest-timeout has for a test, and not only for its body."""
+        if not settings.func_only:
+            item.stash[LIMIT] = settings
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Iterator[None]:
         """A test begins."""
-        attempt = self._run.begin(item)
-        attempt.border("setup")
-        try:
-            yield
-        finally:
+        with self._ended_in_a_fork():
+            attempt = self._run.begin(item)
             attempt.border("setup")
+            try:
+                yield
+            finally:
+                attempt.border("setup")
         self._run.tell()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -71,7 +81,7 @@ class Tests:
         marks = marks_of(item)
         budget = budget_of(item, marks)
         attempt.asks = bool(marks) or asks_by_fixture(item) or budget is not None
-        with self._around(item, marks, attempt):
+        with self._ended_in_a_fork(), self._around(item, marks, attempt):
             spending = attempt.spending() if budget and not attempt.is_repetition else None
             attempt.border("call")
             try:
@@ -90,13 +100,14 @@ class Tests:
     def pytest_runtest_teardown(self, item: pytest.Item) -> Iterator[None]:
         """A test ends; its figures become properties, which reports carry everywhere."""
         attempt = self._run.running[item]
-        attempt.border("teardown")
-        try:
-            yield
-        finally:
+        with self._ended_in_a_fork():
             attempt.border("teardown")
-            others = [pair for pair in item.user_properties if not pair[0].startswith("twin_")]
-            item.user_properties[:] = [*others, *attempt.finish()]
+            try:
+                yield
+            finally:
+                attempt.border("teardown")
+                others = [pair for pair in item.user_properties if not pair[0].startswith("twin_")]
+                item.user_properties[:] = [*others, *attempt.finish()]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Hooked:
@@ -128,6 +139,16 @@ class Tests:
             self._run.stack.callback(self._profiler.close)
         return self._profiler
 
+    @contextmanager
+    def _ended_in_a_fork(self) -> Iterator[None]:
+        """End a test that is interrupted, where it runs in a fork (pytest-forked), which sees no end of the session."""
+        try:
+            yield
+        except (KeyboardInterrupt, pytest.exit.Exception):
+            if self._run.recording is not None and self._run.recording.is_forked:
+                self._run.end_what_was_interrupted()
+            raise
+
     def _around(self, item: pytest.Item, marks: list[pytest.Mark], attempt: Attempt) -> AbstractContextManager[None]:
         """What is put around a test."""
         run = self._run
@@ -147,6 +168,16 @@ class Tests:
             return f"{settings.report_dir}{os.sep}{TESTS}, where each repetition has a row"
         kept = settings.per_test == "failed" or self._run.keeps_of(item, attempt)
         return f"{settings.report_dir}{os.sep}{attempt.folder if kept else TESTS}"
+
+
+def _limit_anew(item: pytest.Item) -> None:
+    """Have pytest-timeout count anew, for what is run next may hang as well.
+
+    It stops to count where a repetition fails, or has reached the limit.
+    """
+    if LIMIT in item.stash:
+        item.ihook.pytest_timeout_cancel_timer(item=item)
+        item.ihook.pytest_timeout_set_timer(item=item, settings=item.stash[LIMIT])
 
 
 def _outcome(before: str, report: pytest.TestReport) -> str:

@@ -62,8 +62,12 @@ class Session:
             if run.worker and run.recording is not None:
                 session.config.workeroutput["twin_dropped"] = run.recording.dropped  # type: ignore[attr-defined]
             run.tell()
-            self._weigh(session)
-            self._report()
+            try:
+                self._weigh(session)
+                self._report()
+            except KeyboardInterrupt:  # it takes its time; what pytest has to tell is told all the same
+                session.exitstatus = pytest.ExitCode.INTERRUPTED
+                run.reports.append("warning: interrupted before all was reported, saved or compared")
 
     def _weigh(self, session: pytest.Session) -> None:
         """Save the run, or compare it with earlier ones, as is asked for."""

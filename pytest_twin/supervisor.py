@@ -182,20 +182,27 @@ class Supervisor:
         self.paused_s = 0.0
         errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the thread that listens
         try:
-            self._process = process = self._spawn(errors)
+            process = self._spawn(errors)
         except OSError as error:
             errors.close()
             raise OSError(error.strerror or str(error)) from None
         listener = threading.Thread(target=self._listen, args=(process, errors), name="twin-supervisor", daemon=True)
         try:
             listener.start()
+            self._process, self._listener = process, listener  # not before: a process needs somebody who listens to it
+            self._introduce()
         except RuntimeError as error:  # the system has no more threads
-            self._process = None
             process.kill()
             process.communicate()
             errors.close()
             raise OSError(str(error)) from None
-        self._listener = listener
+        except BaseException:  # such as Ctrl-C, or a time limit after which the run goes on: with another one
+            process.kill()
+            process.wait()
+            raise
+
+    def _introduce(self) -> None:
+        """Tell it what it is to know before the first load; comes back when it listens."""
         if self._owner is not None:
             self.send({"op": "owner", "pid": self._owner})
         self.send({"op": "path", "path": sys.path})
@@ -227,7 +234,7 @@ class Supervisor:
         with self._changing:
             if self._process is process:
                 self._process = None
-            left = self.running
+            left = [] if self._process else self.running  # those of the next one are told of by another thread
         for applied in left:
             self._hand_on(applied, applied.gone(reason))
         self._paused({"event": "resumed", "at": monotonic()})  # if loads were paused, they are so no more

@@ -7,12 +7,15 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
 from runs import GONE_WITHIN_S, endless, seconds_until, seconds_until_gone
 
 from pytest_twin.layout import LOCK
+from pytest_twin.loads import read_load
+from pytest_twin.supervisor import Supervisor
 
 pytestmark = [
     pytest.mark.fault("signals"),
@@ -109,6 +112,29 @@ def test_an_interrupt_at_whatever_moment_of_a_load_leaves_it_not_going_on_and_no
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > times / 10
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of files that nobody could close
+def test_wherever_the_start_of_a_supervisor_is_interrupted_the_next_load_is_applied(interrupted, monkeypatch):
+    supervisor, processes = Supervisor(lambda *_: None, lambda _: None), []
+    for at in range(0, 5000, 25):
+        with tempfile.TemporaryFile() as errors:
+            process = supervisor._spawn(errors)  # which takes most instructions, and has nobody wait for anything
+            processes.append(process)
+            with monkeypatch.context() as patch:
+                patch.setattr(supervisor, "_spawn", lambda _, process=process: process)
+                was_interrupted = interrupted(supervisor.start, at)
+        applied = supervisor.apply(f"l{at}", read_load({"mem": "1MiB"}).parts[0])
+        seconds_until(lambda applied=applied: applied.is_settled)
+        assert applied.ready_at is not None, applied.failed
+        supervisor.close()
+        if not was_interrupted:
+            break
+    for process in processes:
+        with process:
+            process.kill()
+    assert at > 25
+    assert not was_interrupted
 
 
 @pytest.mark.slow

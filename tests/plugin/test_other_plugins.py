@@ -76,6 +76,35 @@ def test_a_test_that_times_out_has_its_row_and_its_load_ends(pytester, left, met
         assert left.samples
 
 
+@posix
+def test_a_repeated_test_that_hangs_times_out_when_it_is_reported_as_well(pytester, left):
+    pytest.importorskip("pytest_timeout")
+    pytester.makepyfile("""
+        import pytest, time
+
+        @pytest.mark.twin_budget(slowdown=2, under="cpu:1", pairs=6)
+        def test_hangs(): time.sleep(600)
+
+        def test_after(): pass
+    """)
+    result = pytester.runpytest_subprocess("--timeout=2", "--timeout-method=signal", timeout=60)
+    result.assert_outcomes(failed=1, passed=1)
+    assert each_ended_once(left)
+
+
+@posix
+@pytest.mark.parametrize("limit", ["0.5", pytest.param("3.5", marks=pytest.mark.slow)])
+def test_a_limit_that_is_reached_while_a_test_is_profiled_ends_that_and_not_the_session(pytester, left, limit):
+    pytest.importorskip("pytest_timeout")
+    pytester.makepyfile("def test_one(): pass\ndef test_two(): pass")
+    flags = f"--timeout={limit}", "--timeout-method=signal", "--twin-profile", "--twin-profile-time=60s"
+    result = pytester.runpytest_subprocess(*flags, timeout=120)
+    result.assert_outcomes(passed=2)
+    notes = [row["detail"] for row in left.events if row["event"] == "note"]
+    assert sum("not profiled" in note and "Timeout" in note for note in notes) == 2
+    assert each_ended_once(left)
+
+
 FORKS = """
     import os, pytest, signal
 
@@ -102,6 +131,23 @@ def test_forked_tests_have_a_row_each_also_one_that_dies(pytester, left, more):
     assert each_ended_once(left)
     ends = [row for row in left.loads("end") + left.loads("abort") if row == ("cpu", "1")]
     assert len(ends) == 3 + ("plan" in more[0])
+
+
+@posix
+def test_a_forked_test_that_is_interrupted_together_with_pytest_has_a_row_and_an_end(pytester, left):
+    pytest.importorskip("pytest_forked")
+    pytester.makepyfile("""
+        import os, pytest, signal, time
+
+        @pytest.mark.stress(cpu=1)
+        def test_it():
+            os.kill(os.getppid(), signal.SIGINT)
+            raise KeyboardInterrupt
+    """)
+    result = pytester.runpytest_subprocess("--forked")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert attempts(left) == [("test_it", "1", "interrupted")]
+    assert each_ended_once(left)
 
 
 def test_randomly_shuffles_with_us_as_without_us(pytester, left):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -82,6 +83,25 @@ def test_a_report_that_cannot_be_written_is_a_warning_and_not_a_failure(pytester
     result = pytester.runpytest("--twin", "--twin-json=taken/run.json")
     assert result.ret == 0
     result.stdout.fnmatch_lines(["warning: no report: *run.json: *"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("flag", ["--twin-report=md", pytest.param("--twin-save=it", marks=pytest.mark.slow)])
+def test_an_interrupt_while_it_is_reported_leaves_the_failures_of_tests_to_be_told(pytester, flag):
+    pytester.makeconftest("""
+        import os, signal
+        from pytest_twin import comparing
+        from pytest_twin.report import ending
+
+        def interrupted(*_, **__): os.kill(os.getpid(), signal.SIGINT)
+
+        ending.story_of = comparing.save = interrupted
+    """)
+    pytester.makepyfile(TWO)
+    result = pytester.runpytest_subprocess("--twin", flag)
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["warning: interrupted before all was reported*", "FAILED *::test_bad*"])
+    assert result.ret == pytest.ExitCode.INTERRUPTED
 
 
 @pytest.mark.slow
