@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,13 +15,11 @@ from pytest_twin.items import (
     REPEATED,
     asks_by_fixture,
     budget_of,
-    has_workers,
     load_of,
     marks_of,
     schedule_of,
 )
 from pytest_twin.layout import TESTS
-from pytest_twin.model.attempt import CRASHED
 
 if TYPE_CHECKING:
     from pytest_twin.attempt import Attempt
@@ -65,13 +63,12 @@ class Tests:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Iterator[None]:
         """A test begins."""
-        with self._ended_in_a_fork():
-            attempt = self._run.begin(item)
+        attempt = self._run.begin(item)
+        attempt.border("setup")
+        try:
+            yield
+        finally:
             attempt.border("setup")
-            try:
-                yield
-            finally:
-                attempt.border("setup")
         self._run.tell()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -81,7 +78,7 @@ class Tests:
         marks = marks_of(item)
         budget = budget_of(item, marks)
         attempt.asks = bool(marks) or asks_by_fixture(item) or budget is not None
-        with self._ended_in_a_fork(), self._around(item, marks, attempt):
+        with self._around(item, marks, attempt):
             spending = attempt.spending() if budget and not attempt.is_repetition else None
             attempt.border("call")
             try:
@@ -100,14 +97,13 @@ class Tests:
     def pytest_runtest_teardown(self, item: pytest.Item) -> Iterator[None]:
         """A test ends; its figures become properties, which reports carry everywhere."""
         attempt = self._run.running[item]
-        with self._ended_in_a_fork():
+        attempt.border("teardown")
+        try:
+            yield
+        finally:
             attempt.border("teardown")
-            try:
-                yield
-            finally:
-                attempt.border("teardown")
-                others = [pair for pair in item.user_properties if not pair[0].startswith("twin_")]
-                item.user_properties[:] = [*others, *attempt.finish()]
+            others = [pair for pair in item.user_properties if not pair[0].startswith("twin_")]
+            item.user_properties[:] = [*others, *attempt.finish()]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Hooked:
@@ -121,14 +117,6 @@ class Tests:
                 self._run.tell()
         return report
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """End what a test left that died in a fork of its own: pytest-forked tells of it so."""
-        run = self._run
-        if report.when == "???" and not has_workers(run.config) and run.recording is not None:  # type: ignore[comparison-overlap]
-            from pytest_twin.crashed import end_what_is_open
-
-            end_what_is_open(run.recording, run.worker, CRASHED, run.keeps)
-
     def _profiling(self, session: pytest.Session) -> Profiler:
         if self._profiler is None:
             from pytest_twin.model.quantity import duration
@@ -138,16 +126,6 @@ class Tests:
             self._profiler = Profiler(self._run.start(), seconds, len(session.items))
             self._run.stack.callback(self._profiler.close)
         return self._profiler
-
-    @contextmanager
-    def _ended_in_a_fork(self) -> Iterator[None]:
-        """End a test that is interrupted, where it runs in a fork (pytest-forked), which sees no end of the session."""
-        try:
-            yield
-        except (KeyboardInterrupt, pytest.exit.Exception):
-            if self._run.recording is not None and self._run.recording.is_forked:
-                self._run.end_what_was_interrupted()
-            raise
 
     def _around(self, item: pytest.Item, marks: list[pytest.Mark], attempt: Attempt) -> AbstractContextManager[None]:
         """What is put around a test."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from pytest_twin import forked
 from pytest_twin.items import RUN, SESSION_SCHEDULE, SETTINGS, has_workers
 from pytest_twin.run import Run
 from pytest_twin.runtest import Tests
@@ -97,4 +98,6 @@ def run_of(config: pytest.Config) -> Run:
         config.pluginmanager.register(run, RUN)
         config.pluginmanager.register(Session(run))
         config.pluginmanager.register(Tests(run))
+        if config.pluginmanager.hasplugin(forked.PLUGIN):
+            config.pluginmanager.register(forked.Forked(run))
     return run
