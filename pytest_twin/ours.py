@@ -19,9 +19,12 @@ if sys.platform == "linux":
         """Whoever waits for it keeps apart what the kernel hands on with it (getrusage(2))."""
 
         def poll(self) -> int | None:
-            """Whether it has ended, and how."""
-            self._account(os.WNOHANG)
-            return super().poll()
+            """Whether it has ended, and how.
+
+            While it lives this takes no lock of Popen's: an interrupt that comes just there leaves it taken, and who
+            waits for the end waits for ever.
+            """
+            return super().poll() if self._account(os.WNOHANG) else None
 
         def wait(self, timeout: float | None = None) -> int:
             """Wait for its end; with a limit only where the run is over, and nobody asks for the account any more."""
@@ -29,21 +32,26 @@ if sys.platform == "linux":
                 self._account(0)
             return super().wait(timeout)
 
-        def _account(self, options: int) -> None:
-            """When it has ended, reap it in a moment in which hardly anything else is added to what children used."""
+        def _account(self, options: int) -> bool:
+            """When it has ended, reap it in a moment in which hardly anything else is added to what children used.
+
+            Returns:
+                Whether it has ended.
+            """
             if self.returncode is not None:
-                return
+                return True
             try:
                 if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | options) is None:
-                    return
+                    return False
             except ChildProcessError:  # somebody else waited for it
-                return
+                return True
             with _accounting:
                 before = resource.getrusage(resource.RUSAGE_CHILDREN)
                 super().poll()
                 after = resource.getrusage(resource.RUSAGE_CHILDREN)
                 known = _handed_on or [0.0] * len(before)
                 _handed_on[:] = [old + late - early for old, early, late in zip(known, before, after, strict=True)]
+            return True
 
 else:
     Process = subprocess.Popen[bytes]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+from itertools import count
 
 import pytest
 
@@ -53,6 +55,21 @@ def test_one_that_somebody_else_waited_for_is_no_error():
     process = ours.Process([sys.executable, "-S", "-c", ""])
     os.waitpid(process.pid, 0)
     assert process.wait() == 0
+
+
+def test_wherever_a_look_at_one_is_interrupted_its_end_can_be_waited_for(interrupted):
+    """By Ctrl-C, or a time limit: `Popen.poll` may be left with its lock taken."""
+    for at in count():
+        process = ours.Process(["sleep", "60"])
+        came_that_far = interrupted(process.poll, at)
+        process.kill()
+        waiting = threading.Thread(target=process.wait, daemon=True)
+        waiting.start()
+        waiting.join(10)
+        assert not waiting.is_alive(), at
+        if not came_that_far:
+            break
+    assert at > 5
 
 
 def test_the_highest_memory_of_children_stays_what_it_is():
