@@ -55,13 +55,17 @@ class Applied:
     def stop(self) -> None:
         """Stop it, and come back when it is gone; a second time does nothing, nor does a fork that a test made."""
         self.ask_to_stop()
-        if self._is_ours:
-            self._ended.wait()
+        self.wait_gone()
 
     def ask_to_stop(self) -> None:
         """Have it stopped, without waiting for that."""
         if self._is_ours:
             self._send({"op": "stop", "id": self.id})
+
+    def wait_gone(self) -> None:
+        """Wait until it is gone."""
+        if self._is_ours:
+            self._ended.wait()
 
     @property
     def held_s(self) -> float:
@@ -144,7 +148,7 @@ def stop_all(loads: Sequence[Applied]) -> None:
     for each in loads:
         each.ask_to_stop()
     for each in loads:
-        each.stop()
+        each.wait_gone()
 
 
 def _spent(reply: Mapping[str, Any], since: float | None) -> float:
