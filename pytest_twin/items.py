@@ -154,7 +154,7 @@ def load_of(marks: Iterable[pytest.Mark]) -> Load:
     Raises:
         LoadError: Something is wrong with it.
     """
-    from pytest_twin.loads import read_load
+    from pytest_twin.loads import demand_a_kind, read_load
     from pytest_twin.model.load import Load, LoadError
 
     said: dict[str, dict[str, Any]] = {}  # by engine, of which each has words of its own
@@ -167,9 +167,10 @@ def load_of(marks: Iterable[pytest.Mark]) -> Load:
         if not isinstance(words.pop(SHARED, False), bool):
             raise LoadError([(SHARED, "is not True or False")])
         said.setdefault(str(words.get("engine", "")), {}).update(words)
-    load = Load.together(read_load(keywords) for keywords in said.values() if keywords)
-    if said.get("") and kinds().keys().isdisjoint(said[""]):
-        raise LoadError([(next(iter(said[""])), f"applies nothing; give {', '.join(kinds())}")])
+    asked = [keywords for keywords in said.values() if keywords]
+    load = Load.together(map(read_load, asked))
+    for keywords in asked:
+        demand_a_kind(keywords, next(iter(keywords)))
     return load
 
 

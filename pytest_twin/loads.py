@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pytest_twin.engines import check_engine
+from pytest_twin.model.engine import ENGINE
 from pytest_twin.model.load import Load, LoadError, parse, unknown
 from pytest_twin.settings import SettingsError, word
 from pytest_twin.supervisor import kinds
@@ -36,6 +37,20 @@ def check(load: Load) -> None:
     if problems := list(_unknown_columns(load)):
         raise LoadError([("stop_when", problem) for problem in problems])
     check_engine(load)
+
+
+def demand_a_kind(keywords: Mapping[str, Any], key: str = "") -> None:
+    """See to it that keywords ask for a load, and do not only say how it is to be.
+
+    Args:
+        keywords: Of one load.
+        key: The keyword to tell of.
+
+    Raises:
+        LoadError: They ask for none.
+    """
+    if keywords.keys().isdisjoint({*kinds(), ENGINE}):
+        raise LoadError([(key, f"applies nothing; give {', '.join(kinds())}")])
 
 
 def read_limit(keywords: Mapping[str, Any] | None) -> Load | None:

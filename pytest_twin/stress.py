@@ -8,10 +8,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from pytest_twin.applied import stop_all
-from pytest_twin.loads import read_load
-from pytest_twin.model.engine import ENGINE
+from pytest_twin.loads import demand_a_kind, read_load
 from pytest_twin.model.load import LoadError
-from pytest_twin.supervisor import kinds
 
 if TYPE_CHECKING:
     from pytest_twin.applied import Applied
@@ -79,8 +77,7 @@ class Stress:
             load = read_load(keywords)
         except LoadError as error:
             raise LoadError(error.problems) from None
-        if not keywords.keys() & {*kinds(), ENGINE}:
-            raise LoadError([("", f"applies nothing; give {', '.join(kinds())}")])
+        demand_a_kind(keywords)
         self._attempt.runs_under(str(load))
         applied = self._stack.enter_context(self._recording.loaded(load, test=self._attempt.nodeid))
         for each in applied:
