@@ -78,10 +78,14 @@ def interval(raw: object) -> float:
 
 def path(raw: object) -> Path:
     """A path."""
+    return Path(_text(raw, "is not a path"))
+
+
+def _text(raw: object, problem: str) -> str:
     text = str(raw).strip()
     if not text or "\0" in text:
-        raise ValueError("is not a path")
-    return Path(text)
+        raise ValueError(problem)
+    return text
 
 
 def load(raw: object) -> dict[str, str | int]:
@@ -102,10 +106,7 @@ def name(raw: object) -> str:
 
 def runs(raw: object) -> str:
     """A baseline or a path: which of the two is seen when it is looked for."""
-    text = str(raw).strip()
-    if not text or "\0" in text:
-        raise ValueError("is neither a baseline nor a path")
-    return text
+    return _text(raw, "is neither a baseline nor a path")
 
 
 def limits(raw: object) -> tuple[Limit, ...]:
