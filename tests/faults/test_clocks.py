@@ -8,10 +8,10 @@ import time
 
 import pytest
 
-from pytest_twin.gaps import Gaps
 from pytest_twin.layout import ANNOTATIONS
 from pytest_twin.model import event
 from pytest_twin.model.clock import Clock
+from pytest_twin.recording import Recording
 from pytest_twin.run_folder import RunFolder
 from pytest_twin.sampler import Gap
 from pytest_twin.sampling import Sampling, Sleep
@@ -122,12 +122,15 @@ def test_every_row_is_looked_at():
     assert looked
 
 
-def test_the_time_that_the_machine_slept_is_a_gap_among_the_events():
-    told = []
-    Gaps(Clock(100.0, 0.0), "{}1".format, told.append).unsampled(Gap(101.0, 101.0, "suspended for 60.0 s", "machine"))
-    assert [(each.event, each.elapsed_s, each.id, each.type, each.detail) for each in told] == [
-        ("start", 1.0, "g1", event.GAP, "machine: suspended for 60.0 s"),
-        ("end", 1.0, "g1", event.GAP, "machine: suspended for 60.0 s"),
+def test_the_time_that_the_machine_slept_is_a_gap_among_the_events(tmp_path):
+    with Recording(RunFolder(tmp_path / "report"), 0.1) as recording:
+        began = recording.clock.began + 1
+        recording._gaps.unsampled(Gap(began, began, "suspended for 60.0 s", "machine"))
+    gaps = [row for row in recording.folder.rows(ANNOTATIONS) if row["type"] == event.GAP]
+    said = [(row["event"], row["elapsed_s"], row["detail"]) for row in gaps]
+    assert said == [
+        ("start", "1.0000", "machine: suspended for 60.0 s"),
+        ("end", "1.0000", "machine: suspended for 60.0 s"),
     ]
 
 
@@ -146,7 +149,6 @@ def probe(context): return Nothing()
 
 
 def test_the_sampler_tells_of_a_sleep_that_its_clocks_show(tmp_path, monkeypatch, eventually):
-    from pytest_twin.model.clock import Clock
     from pytest_twin.sampler import Sampler
 
     (tmp_path / "slept_probe.py").write_text(TELLS)

@@ -81,3 +81,11 @@ def ours() -> list[psutil.Process]:
         if "stressors" in line or "pytest_twin.sampling" in line:
             found.append(process)
     return found
+
+
+@pytest.fixture
+def categories():
+    """The categories of the warnings of a run in this process; how they are worded other packages may change."""
+    return lambda result: [
+        call.warning_message.category.__name__ for call in result.reprec.getcalls("pytest_warning_recorded")
+    ]

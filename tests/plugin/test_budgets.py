@@ -147,7 +147,7 @@ def test_for_a_moment(): fill(64)
 
 
 @linux
-def test_no_child_at_all_is_a_budget_that_even_the_shortest_child_is_over(pytester, left):
+def test_no_child_at_all_is_a_budget_that_even_the_shortest_child_is_over(pytester, left, categories):
     pytester.makepyfile(f"""{BURN}
 import os, subprocess, sys
 pytestmark = budget(children=0)
@@ -175,6 +175,7 @@ def test_none_again(stress_cpu): stress_cpu(1)
     result = pytester.runpytest("-W", "default", "-W", of_threads)
     result.assert_outcomes(passed=3, failed=3, warnings=1)
     result.stdout.fnmatch_lines(["*budget: children: one from before it ended meanwhile"])
+    assert categories(result) == ["TwinWarning"]
     assert over(left) == {
         "test_none": "ok",
         "test_forked": "children > 0",

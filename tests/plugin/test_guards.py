@@ -46,7 +46,7 @@ def test_a_load_that_dies_fails_a_strict_test_and_warns_another(pytester, left, 
     result.stdout.fnmatch_lines([f"*cpu=1{' strict' if strict else ''}: worker * killed by SIGKILL"])
 
 
-def test_a_condition_on_samples_stops_the_load(pytester, left):
+def test_a_condition_on_samples_stops_the_load(pytester, left, categories):
     pytester.makepyfile("""
         import pytest, time
 
@@ -56,6 +56,7 @@ def test_a_condition_on_samples_stops_the_load(pytester, left):
     result = pytester.runpytest("--twin-interval=0.05", "-W", "default")
     result.assert_outcomes(passed=1, warnings=1)
     result.stdout.fnmatch_lines(["*cpu=1: *stop_when: process_count is *, > 0"])
+    assert categories(result) == ["TwinWarning"]
     assert left.loads("abort") == [("cpu", "1")]
 
 

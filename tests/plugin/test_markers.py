@@ -254,7 +254,7 @@ def test_a_test_whose_set_up_fails_starts_no_load(pytester, left):
     assert [row["outcome"] for row in left.tests] == ["error"]
 
 
-def test_a_load_that_cannot_be_applied_is_a_warning_and_an_abort(pytester, left):
+def test_a_load_that_cannot_be_applied_is_a_warning_and_an_abort(pytester, left, categories):
     pytester.makepyfile("""
         import pytest
 
@@ -264,6 +264,7 @@ def test_a_load_that_cannot_be_applied_is_a_warning_and_an_abort(pytester, left)
     result = pytester.runpytest("-W", "default")
     result.assert_outcomes(passed=1, warnings=1)
     result.stdout.fnmatch_lines(["*disk=1MB/s: /no/such/place is no directory"])
+    assert categories(result) == ["TwinWarning"]
     assert left.loads("start") == left.loads("abort") == [("disk", "1MB/s")]
 
 

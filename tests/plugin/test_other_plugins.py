@@ -93,15 +93,15 @@ def test_a_repeated_test_that_hangs_times_out_when_it_is_reported_as_well(pytest
 
 
 @posix
-@pytest.mark.parametrize("limit", ["0.5", pytest.param("3.5", marks=pytest.mark.slow)])
-def test_a_limit_that_is_reached_while_a_test_is_profiled_ends_that_and_not_the_session(pytester, left, limit):
+@pytest.mark.parametrize(("limit", "least"), [("0.5", 2), pytest.param("3.5", 1, marks=pytest.mark.slow)])
+def test_a_limit_that_is_reached_while_a_test_is_profiled_ends_that_and_not_the_session(pytester, left, limit, least):
     pytest.importorskip("pytest_timeout")
     pytester.makepyfile("def test_one(): pass\ndef test_two(): pass")
     flags = f"--timeout={limit}", "--timeout-method=signal", "--twin-profile", "--twin-profile-time=60s"
     result = pytester.runpytest_subprocess(*flags, timeout=120)
     result.assert_outcomes(passed=2)
     notes = [row["detail"] for row in left.events if row["event"] == "note"]
-    assert any("not profiled" in note and "Timeout" in note for note in notes)
+    assert sum("not profiled" in note and "Timeout" in note for note in notes) >= least
     assert each_ended_once(left)
 
 
