@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 from _shared import tree, tree_cpu_s
 
 from pytest_twin.model.load import parse
+from pytest_twin.stressors import kinds
 from pytest_twin.supervisor import Supervisor
-from stressors import kinds
 
 FIELD = {"write": "write_bytes", "read": "read_bytes"}
 FILE_SIZE = 256 << 20  # of the file that a load goes round in, ours and theirs

@@ -26,13 +26,13 @@ from pathlib import Path
 
 from _shared import interleaved, program, ratios, show, show_one, tree
 
-import stressors
+from pytest_twin import stressors
 from pytest_twin.model.load import parse
 from pytest_twin.model.quantity import size as read_size
+from pytest_twin.stressors import mem_stress
+from pytest_twin.stressors.capacity import MIB
+from pytest_twin.stressors.resident import PAGE
 from pytest_twin.supervisor import Supervisor
-from stressors import mem_stress
-from stressors.capacity import MIB
-from stressors.resident import PAGE
 
 BYTEARRAY = "import sys, time; held = bytearray(int(sys.argv[1])); time.sleep(600)"
 LARGE = 8 * MIB  # a mapping of this size is the load, not the program

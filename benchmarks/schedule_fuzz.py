@@ -27,7 +27,7 @@ from _shared import show_one
 
 from pytest_twin.model.schedule import ScheduleError
 from pytest_twin.player import open_schedule
-from stressors import kinds
+from pytest_twin.stressors import kinds
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 RUNS = [

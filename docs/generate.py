@@ -14,7 +14,7 @@ from pytest_twin import probes, settings
 from pytest_twin.model import attempt, columns, event, schedule_fields, sensitivity
 from pytest_twin.model.columns import Column
 from pytest_twin.report import document
-from stressors import kinds
+from pytest_twin.stressors import kinds
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"

@@ -14,7 +14,7 @@ def check_engine(load: Load) -> None:
     """
     if not stressors_of(load):
         return
-    from stressors.stress_ng import stressors
+    from pytest_twin.stressors.stress_ng import stressors
 
     try:
         known = stressors()

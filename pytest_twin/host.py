@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_twin import hardware
 from pytest_twin.probes.kernel import GIB, read_bytes
-from stressors import capacity
+from pytest_twin.stressors import capacity
 
 
 def usable() -> dict[str, float]:

@@ -9,7 +9,7 @@ from contextlib import suppress
 import psutil
 
 from pytest_twin.model.clock import monotonic
-from stressors.name import PROCESS_NAME
+from pytest_twin.stressors.name import PROCESS_NAME
 
 BY_THEMSELVES_S = 0.5  # in which workers end their loads that got it too, as those of a terminal do
 

@@ -13,15 +13,14 @@ from contextlib import suppress
 from functools import cache
 from typing import IO, TYPE_CHECKING, Any
 
-import stressors
-from pytest_twin import environment, ours
+from pytest_twin import environment, ours, stressors
 from pytest_twin.applied import ANSWER_WITHIN_S, Applied
 from pytest_twin.latch import Latch
 from pytest_twin.model.clock import monotonic
 
 if TYPE_CHECKING:
     from pytest_twin.model.load import Part
-    from stressors.kind import Kind
+    from pytest_twin.stressors.kind import Kind
 
 ENTRY_POINTS = "pytest_twin.stressors"
 START_WITHIN_S = 10.0

@@ -1,84 +1,17 @@
-"""Open files: so many file descriptors held, which fills the system's table, a floor for everybody else left free.
+"""Open files: so many file descriptors held, which fills the system's table, a floor for everybody else left free."""
 
-Several processes hold them, each as many as its own limit (RLIMIT_NOFILE) allows; the tests keep theirs to themselves.
-"""
-
-from __future__ import annotations
-
-import math
 import os
 import sys
 
-if not __package__:  # run as a file: its own folder, if that is on the path, gives way to the one above
-    sys.path[0 : not sys.flags.safe_path] = [os.path.dirname(os.path.dirname(os.path.realpath(__file__)))]
+sys.path[0 : not sys.flags.safe_path] = [os.path.dirname(os.path.dirname(os.path.realpath(__file__)))]
 
-from stressors import tables
-from stressors.holding import Holder
-from stressors.job import Job
-from stressors.kind import COUNT, SHARE, Kind
-
-KIND = Kind(
-    keyword="fds",
-    type="files",
-    module="stressors.fds_stress",
-    units=(COUNT, SHARE),
-    bare=(COUNT, 1),
-    amounts='a whole number of open files, or a share such as "25%" of those that the system can have',
-    modifiers=(),
-    measure="peak_open_files",
-    most=5_000_000,
-)
-
-MOST_WORKERS = 256
-
-
-def workers(job: Job) -> int:
-    """As many as the limit of each makes necessary.
-
-    Raises:
-        ValueError: They would be too many, or there is nothing that a share could be of.
-    """
-    count, each = demand(job), tables.files_a_worker()
-    if count > each * MOST_WORKERS:
-        raise ValueError(f"{count:.0f} open files are too many at {each} a process; give at most {each * MOST_WORKERS}")
-    return max(1, math.ceil(count / max(1, each)))
-
-
-def demand(job: Job) -> float:
-    """Open files that are asked for at most."""
-    return job.profile.peak * _whole(job)
-
-
-def stress(job: Job) -> None:
-    """Hold as many as the profile asks for, until stopped."""
-    whole = _whole(job)
-    if job.unit == SHARE:
-        job.achieved["of_peak_open_files"] = whole / job.workers  # the workers' add up to the whole
-    tables.raise_own_limit()
-    held: list[int] = []
-    Holder(
-        job,
-        "open_files",
-        take=lambda: held.append(os.open(os.devnull, os.O_RDONLY)),
-        give=lambda: os.close(held.pop()),
-        room=lambda _: tables.room_for_files(),
-    ).follow(whole)
-
-
-def _whole(job: Job) -> float:
-    """What a value of 1 stands for."""
-    if job.unit == COUNT:
-        return 1.0
-    most = tables.file_max()
-    if most is None:
-        raise ValueError("this system has no limit of open files that a share could be of; give a number")
-    return float(most)
+from pytest_twin.stressors.fds_stress import KIND
+from pytest_twin.stressors.kind import COUNT
+from pytest_twin.stressors.standalone import at_least, hold, parser
 
 
 def main() -> None:
     """Run it by hand."""
-    from stressors.standalone import at_least, hold, parser
-
     flags = parser(__doc__)
     flags.add_argument("--count", type=at_least(1, int), default=1000, help="open files (default: %(default)s)")
     flags.add_argument("--duration", type=at_least(0), help="seconds (default: until Ctrl-C)")

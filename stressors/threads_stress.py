@@ -1,94 +1,17 @@
-"""Threads: so many of them held, all idle, which fills the kernel's tables and its scheduler's lists.
+"""Threads: so many of them held, all idle, which fills the kernel's tables and its scheduler's lists."""
 
-They stop short of every limit there is (RLIMIT_NPROC, the cgroup's pids.max, kernel.threads-max, kernel.pid_max), so
-that everybody else can still start some.
-"""
-
-from __future__ import annotations
-
-import _thread
-import math
 import os
 import sys
-import threading
 
-if not __package__:  # run as a file: its own folder, if that is on the path, gives way to the one above
-    sys.path[0 : not sys.flags.safe_path] = [os.path.dirname(os.path.dirname(os.path.realpath(__file__)))]
+sys.path[0 : not sys.flags.safe_path] = [os.path.dirname(os.path.dirname(os.path.realpath(__file__)))]
 
-from stressors import tables
-from stressors.holding import Holder
-from stressors.job import Job
-from stressors.kind import COUNT, Kind
-
-KIND = Kind(
-    keyword="threads",
-    type="threads",
-    module="stressors.threads_stress",
-    units=(COUNT,),
-    bare=(COUNT, 1),
-    amounts="a whole number of idle threads",
-    modifiers=(),
-    measure="peak_threads",
-    most=100_000,
-)
-
-A_WORKER = 4000  # threads of one process: each takes two of the mappings that it may have, about 65,000
-STACK = 64 * 1024
-
-
-def workers(job: Job) -> int:
-    """As many as the threads fit into."""
-    return max(1, math.ceil(demand(job) / A_WORKER))
-
-
-def demand(job: Job) -> float:
-    """Threads that are asked for at most."""
-    return job.profile.peak
-
-
-def stress(job: Job) -> None:
-    """Hold as many as the profile asks for, until stopped."""
-    before = tables.threads_of_user()
-    threading.stack_size(STACK)
-    idle = Idle()
-    Holder(
-        job,
-        "threads",
-        take=idle.take,
-        give=idle.give,
-        room=lambda held: tables.room_for_threads(held * job.workers, before),
-    ).follow()
-
-
-class Idle:
-    """Threads that do nothing."""
-
-    def __init__(self) -> None:
-        self._held_back: list[_thread.LockType] = []
-
-    def take(self) -> None:
-        """Start one more.
-
-        Raises:
-            OSError: The machine gives no more.
-        """
-        lock = _thread.allocate_lock()
-        lock.acquire()
-        try:
-            _thread.start_new_thread(lock.acquire, ())  # it waits there, in C, and ends when it is let through
-        except RuntimeError as error:
-            raise OSError(str(error)) from None
-        self._held_back.append(lock)
-
-    def give(self) -> None:
-        """Let the last one end."""
-        self._held_back.pop().release()
+from pytest_twin.stressors.kind import COUNT
+from pytest_twin.stressors.standalone import at_least, hold, parser
+from pytest_twin.stressors.threads_stress import KIND
 
 
 def main() -> None:
     """Run it by hand."""
-    from stressors.standalone import at_least, hold, parser
-
     flags = parser(__doc__)
     flags.add_argument("--count", type=at_least(1, int), default=1000, help="idle threads (default: %(default)s)")
     flags.add_argument("--duration", type=at_least(0), help="seconds (default: until Ctrl-C)")

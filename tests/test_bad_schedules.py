@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pytest_twin.model.schedule import ScheduleError
 from pytest_twin.model.schedule_reading import MOST_PROBLEMS
 from pytest_twin.player import LARGEST_FILE, open_schedule
-from stressors import kinds
+from pytest_twin.stressors import kinds
 
 pytestmark = pytest.mark.fault("schedules")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes and devices")

@@ -14,7 +14,7 @@ import pytest
 
 import pytest_twin
 from pytest_twin import hardware, host
-from stressors import capacity
+from pytest_twin.stressors import capacity
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc/self")
 

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_twin.model import load
 from pytest_twin.model.schedule_reading import read
-from stressors import kinds
+from pytest_twin.stressors import kinds
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -11,7 +11,7 @@ from pytest_twin.analysis.intervals import CONFIDENCE, Interval, of_ratio
 from pytest_twin.analysis.quantiles import of_quantile
 from pytest_twin.model.budget import OK, OVER, UNKNOWN, Finding, Percentiles, Slowdown
 from pytest_twin.model.load import Part
-from stressors.shortfall import STARVED_AFTER_S, starved
+from pytest_twin.stressors.shortfall import STARVED_AFTER_S, starved
 
 HELD_S = "held_s"  # the figure that says how long a load was there
 

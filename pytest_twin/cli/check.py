@@ -10,7 +10,7 @@ import click
 from pytest_twin.model.clock import Clock
 from pytest_twin.probes import Context, others
 from pytest_twin.sampling import Reader
-from stressors import capacity
+from pytest_twin.stressors import capacity
 
 
 @click.command

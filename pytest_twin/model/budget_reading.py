@@ -9,7 +9,7 @@ from typing import Any
 from pytest_twin.model.budget import PAIRS, Budget, Limit, Percentiles, Slowdown
 from pytest_twin.model.load import Load, LoadError, unknown
 from pytest_twin.model.quantity import amount, duration
-from stressors.kind import BYTES
+from pytest_twin.stressors.kind import BYTES
 
 MOST_REPEATS = 10_000
 FEWEST_PAIRS, MOST_PAIRS = 6, 1000  # what `analysis.intervals` needs, and what is enough for any test

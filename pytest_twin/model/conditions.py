@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pytest_twin.model.quoting import quoted
-from stressors.conditions import HOLDS
+from pytest_twin.stressors.conditions import HOLDS
 
 _CONDITION = re.compile(r"\s*(\w{1,100})\s*([<>]=?)\s*(-?\d{1,15}(?:\.\d{1,9})?)\s*", re.ASCII)
 MOST = 20
@@ -16,7 +16,7 @@ SCHEMA = {"type": ["string", "array"], "items": {"type": "string"}}
 
 
 class Condition(NamedTuple):
-    """A column, a comparison of `stressors.conditions.HOLDS`, and a number."""
+    """A column, a comparison of `pytest_twin.stressors.conditions.HOLDS`, and a number."""
 
     column: str
     comparison: str

@@ -10,8 +10,8 @@ from typing import Any
 from pytest_twin.model.load import Load, LoadError, Part
 from pytest_twin.model.modifiers import GUARDS, MODIFIERS
 from pytest_twin.model.quoting import quoted, shortened
-from stressors import stress_ng
-from stressors.kind import COUNT
+from pytest_twin.stressors import stress_ng
+from pytest_twin.stressors.kind import COUNT
 
 ENGINE = "engine"
 MOST_INSTANCES = 1000

@@ -12,7 +12,7 @@ from pytest_twin.model.conditions import Condition
 from pytest_twin.model.modifiers import FOR_ALL, GUARDS, MODIFIERS
 from pytest_twin.model.quantity import Amount, amount, duration, said_bytes, said_duration
 from pytest_twin.model.quoting import quoted, shortened
-from stressors.kind import BYTES, COUNT, MAX, OPS, SHARE, Kind
+from pytest_twin.stressors.kind import BYTES, COUNT, MAX, OPS, SHARE, Kind
 
 Kinds = Mapping[str, Kind]
 
@@ -24,7 +24,7 @@ class Part:
     Attributes:
         kind: The stressor that applies it.
         text: The amount as it was written.
-        unit: The unit of the profile's values, one of `stressors.kind`.
+        unit: The unit of the profile's values, one of `pytest_twin.stressors.kind`.
         profile: Points of (seconds, value), straight between, the last one held.
         options: What else the stressor is told.
         stop_when: What a sample has to show for it to be stopped; the first of these that it shows is enough.

@@ -11,7 +11,7 @@ from pytest_twin.model.conditions import SCHEMA as CONDITION_SCHEMA
 from pytest_twin.model.conditions import conditions
 from pytest_twin.model.quantity import duration, size
 from pytest_twin.model.quoting import quoted
-from stressors.cpu_methods import METHODS
+from pytest_twin.stressors.cpu_methods import METHODS
 
 
 def _steps(raw: object) -> int:

@@ -7,7 +7,7 @@ import re
 from typing import NamedTuple
 
 from pytest_twin.model.quoting import quoted, shortened
-from stressors.kind import BYTES, COUNT, MAX, OPS, RATE, SHARE
+from pytest_twin.stressors.kind import BYTES, COUNT, MAX, OPS, RATE, SHARE
 
 LONGEST_S = 366 * 86400.0
 

@@ -14,8 +14,8 @@ from itertools import pairwise
 
 from pytest_twin.model.load import Kinds, Load, Part
 from pytest_twin.model.quoting import quoted
-from stressors.kind import RATE, SHARE
-from stressors.profile import Points
+from pytest_twin.stressors.kind import RATE, SHARE
+from pytest_twin.stressors.profile import Points
 
 Rows = Sequence[Mapping[str, str]]
 Series = list[tuple[float, float]]

@@ -12,7 +12,7 @@ from pytest_twin.model.modifiers import MODIFIERS
 from pytest_twin.model.quantity import duration
 from pytest_twin.model.quoting import quoted
 from pytest_twin.model.schedule import MOST_EVENTS, PARALLEL, SERIES, SESSION, TEST
-from stressors import stress_ng
+from pytest_twin.stressors import stress_ng
 
 LONGEST_TEXT = 1000
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 
 from pytest_twin.model.quantity import Amount, duration, said_duration
 from pytest_twin.model.quoting import quoted, shortened
-from stressors.kind import MAX
-from stressors.profile import Points
+from pytest_twin.stressors.kind import MAX
+from pytest_twin.stressors.profile import Points
 
 Stages = tuple[tuple[float, str], ...]
 

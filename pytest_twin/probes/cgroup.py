@@ -14,7 +14,7 @@ import os
 
 from pytest_twin.model.columns import Column
 from pytest_twin.probes.kernel import GIB, PROC, SELDOM_S, Growth, KeptOpen, number, numbers_agree, read_bytes
-from stressors import capacity
+from pytest_twin.stressors import capacity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

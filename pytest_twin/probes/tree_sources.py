@@ -7,7 +7,7 @@ import sys
 import time
 
 from pytest_twin.probes.kernel import PAGE, PROC, TICKS, TOO_MANY, KeptOpen, read_bytes
-from stressors.name import PROCESS_NAME
+from pytest_twin.stressors.name import PROCESS_NAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pytest_twin.analysis.draw import INTENSITIES, Wishes, draw
 from pytest_twin.model.quantity import duration
 from pytest_twin.model.schedule_reading import read
-from stressors import kinds
+from pytest_twin.stressors import kinds
 
 KINDS = kinds()
 HOUR = Wishes(length=3600, events=20, seed=7, shortest=60, longest=1200)

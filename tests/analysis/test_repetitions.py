@@ -5,7 +5,7 @@ from __future__ import annotations
 from pytest_twin.analysis.repetitions import Pair, Repetition, percentiles, said_range, slowdown, turns
 from pytest_twin.model.budget import OK, OVER, UNKNOWN, Limit, Percentiles, Slowdown
 from pytest_twin.model.load import parse
-from stressors import kinds
+from pytest_twin.stressors import kinds
 
 ASKED = Slowdown(2.0, parse({"cpu": "75%"}, kinds()), "cpu:75%", 8)
 

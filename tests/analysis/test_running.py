@@ -9,7 +9,7 @@ from pytest_twin.analysis.running import Ended, Events, Running, ahead
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.event import ABORT, END, FIELDS, GAP, NOTE, PHASE, SKIP, START, TEST, Event
 from pytest_twin.model.schedule_reading import read
-from stressors import kinds
+from pytest_twin.stressors import kinds
 
 CLOCK = Clock(0.0, 1_700_000_000.0)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from stressors.name import PROCESS_NAME
+from pytest_twin.stressors.name import PROCESS_NAME
 
 FLAGS = ("-p", "no:cacheprovider", "--disable-plugin-autoload", "-p", "pytest_twin.plugin")
 # promised is one second, and benchmarks/kill_storm.py measures it; a busy disk holds back those that were killed

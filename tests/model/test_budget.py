@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pytest_twin.model.budget import OK, OVER, UNKNOWN, Budget, Limit, Percentiles, Spent, cell, judged
 from pytest_twin.model.budget_reading import KEYWORDS, BudgetError, merged, parse
 from pytest_twin.model.load import parse as parse_load
-from stressors import kinds
+from pytest_twin.stressors import kinds
 
 
 def read(**keywords):

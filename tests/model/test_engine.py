@@ -4,7 +4,7 @@ import pytest
 
 from pytest_twin.model.engine import check_known
 from pytest_twin.model.load import Load, LoadError, parse
-from stressors import kinds
+from pytest_twin.stressors import kinds
 
 KINDS = kinds()
 
@@ -23,7 +23,7 @@ def test_each_stressor_is_a_part_of_so_many_instances():
 
 def test_under_an_engine_a_word_of_ours_is_one_of_its_own():
     [cpu] = parse({"engine": "stress-ng", "cpu": 1}, KINDS).parts
-    assert (cpu.kind.type, cpu.request()["module"]) == ("stress-ng cpu", "stressors.stress_ng")
+    assert (cpu.kind.type, cpu.request()["module"]) == ("stress-ng cpu", "pytest_twin.stressors.stress_ng")
 
 
 def test_what_it_used_is_said_in_cores():

@@ -10,7 +10,7 @@ from whatever import VALUES, tried
 
 from pytest_twin.model.legacy import LegacyError, Old, read
 from pytest_twin.model.load import parse
-from stressors import kinds
+from pytest_twin.stressors import kinds
 
 KINDS = kinds()
 KNOWN = "known are cpu_stress.py, mem_stress.py, disk_stress.py"

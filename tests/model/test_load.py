@@ -9,8 +9,8 @@ from whatever import VALUES, tried
 
 from pytest_twin.model.load import Load, LoadError, parse, read_amount, unknown
 from pytest_twin.model.modifiers import MODIFIERS
-from stressors import kinds
-from stressors.kind import BYTES, COUNT, MAX, OPS, RATE, SHARE
+from pytest_twin.stressors import kinds
+from pytest_twin.stressors.kind import BYTES, COUNT, MAX, OPS, RATE, SHARE
 
 KINDS = kinds()
 CPU = 'a whole number of workers, or a share such as "75%"'
@@ -232,7 +232,7 @@ def test_a_faster_load_keeps_its_amounts_and_shrinks_its_times():
 
 def test_the_supervisor_is_sent_plain_values():
     assert part(disk="1MB/s", block="4KiB").request() == {
-        "module": "stressors.disk_stress",
+        "module": "pytest_twin.stressors.disk_stress",
         "unit": "bytes/s",
         "profile": ((0.0, 1e6),),
         "options": {"block": 4096.0, "strict": False},

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stressors.profile import Profile
+from pytest_twin.stressors.profile import Profile
 
 VALUES = st.floats(0, 1e12)
 

@@ -9,8 +9,8 @@ from whatever import tried
 
 from pytest_twin.model.load import Load
 from pytest_twin.model.replay import ReplayError, replayed
-from stressors import kinds
-from stressors.kind import RATE, SHARE
+from pytest_twin.stressors import kinds
+from pytest_twin.stressors.kind import RATE, SHARE
 
 KINDS = kinds()
 NO_ORDER = "needs at least two rows, in the order of their time (elapsed_s or timestamp)"

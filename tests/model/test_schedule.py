@@ -22,7 +22,7 @@ from pytest_twin.model.schedule import (
 )
 from pytest_twin.model.schedule_fields import EVENT
 from pytest_twin.model.schedule_reading import read
-from stressors import kinds
+from pytest_twin.stressors import kinds
 
 KINDS = kinds()
 NAME = "schedule.json"

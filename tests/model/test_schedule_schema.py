@@ -13,7 +13,7 @@ from pytest_twin.model.modifiers import MODIFIERS
 from pytest_twin.model.schedule import MOST_EVENTS, ScheduleError
 from pytest_twin.model.schedule_fields import schema
 from pytest_twin.model.schedule_reading import read
-from stressors import kinds
+from pytest_twin.stressors import kinds
 
 KINDS = kinds()
 SCHEMA = schema(KINDS)

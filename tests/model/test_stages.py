@@ -7,7 +7,7 @@ from whatever import VALUES, tried
 
 from pytest_twin.model import stages
 from pytest_twin.model.load import LoadError, parse
-from stressors import kinds
+from pytest_twin.stressors import kinds
 
 KINDS = kinds()
 

@@ -277,3 +277,20 @@ def test_without_the_plugin_marks_and_runs_are_as_pytest_has_them(pytester):
     result = pytester.runpytest("-p", "no:twin")
     result.assert_outcomes(passed=2, failed=1)
     assert not (pytester.path / "twin-report").exists()
+
+
+@pytest.mark.parametrize("place", [".", "tests"])
+@pytest.mark.parametrize("name", ["stressors.py", "stressors/__init__.py"])
+def test_a_project_may_have_a_module_named_stressors(pytester, left, place, name):
+    module = pytester.path / place / name
+    module.parent.mkdir(parents=True, exist_ok=True)
+    module.write_text("OWN = True\n")
+    (pytester.path / place / "test_it.py").write_text(
+        "import pytest, stressors\n\n"
+        "@pytest.mark.stress(cpu=1)\n"
+        "def test_it(stress_mem):\n"
+        "    with stress_mem('1MiB'):\n"
+        "        assert stressors.OWN\n"
+    )
+    pytester.runpytest_subprocess("-p", "no:xdist", "--twin").assert_outcomes(passed=1)
+    assert left.loads("end") == [("memory", "1MiB"), ("cpu", "1")]

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_twin.probes import Context, cgroup
 from pytest_twin.probes.kernel import GIB, MIB
-from stressors import capacity
+from pytest_twin.stressors import capacity
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="cgroups")
 NAMES = [column.name.removeprefix("cgroup_") for column in cgroup.COLUMNS]

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-import stressors
+from pytest_twin import stressors
 from pytest_twin.probes import Context, tree_portable, tree_sources
 from pytest_twin.probes.kernel import MIB, SELDOM_S
 from pytest_twin.probes.trees import COLUMNS, Trees
@@ -138,7 +138,7 @@ def test_many_children_that_live_a_moment_keep_their_cpu_in_the_account(root, re
 @each_reader
 def test_stressors_are_counted_apart_from_their_owner(root, reader):
     program = str(Path(stressors.__file__).with_name("__main__.py"))
-    load = {"module": "stressors.cpu_stress", "unit": "count", "profile": [[0, 2]]}
+    load = {"module": "pytest_twin.stressors.cpu_stress", "unit": "count", "profile": [[0, 2]]}
     owner = root(OWNER.format(program=program, request={"op": "apply", "id": "load", **load}))
     probe = Trees(Context(owner.pid), reader())
     seen(probe)

@@ -12,7 +12,7 @@ import pytest
 
 from pytest_twin.probes.kernel import PAGE, TICKS
 from pytest_twin.probes.tree_sources import Linux, LinuxByParent, io_of
-from stressors.name import PROCESS_NAME
+from pytest_twin.stressors.name import PROCESS_NAME
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 PID = 5_000_000  # more than the kernel gives out, so that there is no clock of it

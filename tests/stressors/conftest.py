@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from driving import BARE, LIMIT_S, SOURCES, Program, Supervisor
+from driving import BARE, LIMIT_S, SCRIPTS, SOURCES, Program, Supervisor
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -31,7 +31,7 @@ def run(tmp_path):
     def run(*command: object) -> tuple[int, str, str]:
         file, *flags = command
         done = subprocess.run(
-            [*BARE, SOURCES / file, *map(str, flags)],
+            [*BARE, SCRIPTS / file, *map(str, flags)],
             cwd=tmp_path, capture_output=True, text=True, timeout=LIMIT_S, check=False,
         )  # fmt: skip
         return done.returncode, done.stdout, done.stderr
@@ -59,7 +59,7 @@ def started():
 @pytest.fixture
 def start(started, tmp_path):
     """Starts a stressor by hand, and comes back when its load is ready."""
-    return lambda file, *flags: Program(started(*BARE, SOURCES / file, *flags, cwd=tmp_path))
+    return lambda file, *flags: Program(started(*BARE, SCRIPTS / file, *flags, cwd=tmp_path))
 
 
 @pytest.fixture

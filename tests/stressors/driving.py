@@ -10,9 +10,11 @@ from pathlib import Path
 
 import psutil
 
-import stressors
+from pytest_twin import stressors
 
 SOURCES = Path(stressors.__file__).parent
+ROOT = SOURCES.parent.parent
+SCRIPTS = ROOT / "stressors"  # what is typed by hand
 BARE = [sys.executable, "-I", "-S"]
 LIMIT_S = 60
 
@@ -77,7 +79,7 @@ class Supervisor:
 
 def cpu(name: str = "load", workers: float = 1, **request) -> dict:
     """A request for workers at full speed."""
-    load = {"module": "stressors.cpu_stress", "unit": "count", "profile": [[0, workers]]}
+    load = {"module": "pytest_twin.stressors.cpu_stress", "unit": "count", "profile": [[0, workers]]}
     return {"id": name, **load, **request}
 
 

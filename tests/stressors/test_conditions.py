@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stressors.conditions import Samples, met
+from pytest_twin.stressors.conditions import Samples, met
 
 ROW = {"cpu_percent": "50.0", "battery_percent": "", "text": "word"}
 

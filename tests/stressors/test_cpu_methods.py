@@ -7,9 +7,9 @@ import tracemalloc
 
 import pytest
 
-from stressors import cpu_methods, cpu_stress, cpu_total_stress
-from stressors.cpu_methods import METHODS, burner
-from stressors.job import Job
+from pytest_twin.stressors import cpu_methods, cpu_stress, cpu_total_stress
+from pytest_twin.stressors.cpu_methods import METHODS, burner
+from pytest_twin.stressors.job import Job
 
 
 def job(**options):

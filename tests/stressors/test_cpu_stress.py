@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 import psutil
 import pytest
+from driving import ROOT
 
-import stressors
-from stressors import cpu_stress
-from stressors.capacity import usable_cpus
-from stressors.job import Job
+from pytest_twin.stressors import cpu_stress
+from pytest_twin.stressors.capacity import usable_cpus
+from pytest_twin.stressors.job import Job
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
@@ -28,11 +28,9 @@ def test_it_runs_from_a_bare_checkout_and_says_what_it_did(run):
     )
 
 
-def test_it_runs_as_a_module_of_the_checkout_with_nothing_installed():
-    command = [sys.executable, "-S", "-m", "stressors.cpu_stress", "--procs", "1", "--duration", "0"]
-    done = subprocess.run(
-        command, cwd=stressors.__path__[0] + "/..", capture_output=True, text=True, timeout=60, check=True
-    )
+def test_it_runs_as_typed_in_the_checkout_with_nothing_installed():
+    command = [sys.executable, "-S", "stressors/cpu_stress.py", "--procs", "1", "--duration", "0"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.startswith("cpu load ready: 1 process(es)\ncpu load ended (duration): ")
 
 

@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-from stressors import cpu_total_stress
-from stressors.capacity import usable_cpus
-from stressors.cpu_total_stress import Host, Topping
-from stressors.job import Job
+from pytest_twin.stressors import cpu_total_stress
+from pytest_twin.stressors.capacity import usable_cpus
+from pytest_twin.stressors.cpu_total_stress import Host, Topping
+from pytest_twin.stressors.job import Job
 
 CPUS = 4
 TICK_S = 0.01
@@ -137,7 +137,7 @@ def test_the_host_is_read_with_all_its_cpus():
 @linux
 def test_the_whole_host_is_topped_up(supervisor):
     """A busy machine is over the level by itself; what it never is, is under it."""
-    share = {"module": "stressors.cpu_total_stress", "unit": "share", "profile": [[0, 0.4]]}
+    share = {"module": "pytest_twin.stressors.cpu_total_stress", "unit": "share", "profile": [[0, 0.4]]}
     supervisor.applied(**share, duration=1.5)
     end = supervisor.hear()
     assert (end["event"], end["reason"]) == ("end", "duration")

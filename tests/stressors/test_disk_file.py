@@ -11,11 +11,11 @@ from collections import namedtuple
 from itertools import pairwise
 
 import pytest
-from driving import BARE, SOURCES
+from driving import BARE, ROOT, SCRIPTS
 
-from stressors import disk_file
-from stressors.capacity import MIB
-from stressors.disk_file import LARGEST_CALL, PAGE, DiskFile, NoRoom
+from pytest_twin.stressors import disk_file
+from pytest_twin.stressors.capacity import MIB
+from pytest_twin.stressors.disk_file import LARGEST_CALL, PAGE, DiskFile, NoRoom
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX: an open file may lose its name")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="positions and claims as Linux has them")
@@ -208,14 +208,14 @@ def on_small_disk(tmp_path):
 @pytest.mark.fault("disk full")
 @linux
 def test_a_small_disk_gets_a_load_that_leaves_it_its_reserve(on_small_disk):
-    said = on_small_disk(SOURCES / "disk_stress.py", "--size_mb", 60, "--block_mb", 1)
+    said = on_small_disk(SCRIPTS / "disk_stress.py", "--size_mb", 60, "--block_mb", 1)
     assert said.endswith("60 MiB written, . has room for 24 of 60 MiB, which are written again and again\n")
 
 
 FILLED = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from stressors.disk_file import MIB, DiskFile
+from pytest_twin.stressors.disk_file import MIB, DiskFile
 with DiskFile(".", 20 * MIB) as file, open("other", "wb") as other:
     file.write(20 * MIB)
     for _ in range(2):
@@ -233,6 +233,6 @@ with DiskFile(".", 20 * MIB) as file, open("other", "wb") as other:
 @pytest.mark.fault("disk full")
 @linux
 def test_it_makes_way_on_a_small_disk_for_what_others_write(on_small_disk):
-    before, *after = on_small_disk("-c", FILLED, SOURCES.parent).splitlines()
+    before, *after = on_small_disk("-c", FILLED, ROOT).splitlines()
     assert 10 <= int(before) <= 14
     assert 0 <= int(after[-1]) <= 4

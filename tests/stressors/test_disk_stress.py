@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from stressors import disk_stress
-from stressors.capacity import MIB
-from stressors.disk_file import NoRoom
-from stressors.job import Job
+from pytest_twin.stressors import disk_stress
+from pytest_twin.stressors.capacity import MIB
+from pytest_twin.stressors.disk_file import NoRoom
+from pytest_twin.stressors.job import Job
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX: an open file may lose its name")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc tells of open files")
-DISK = {"module": "stressors.disk_stress"}
+DISK = {"module": "pytest_twin.stressors.disk_stress"}
 
 
 def test_it_runs_from_a_bare_checkout_and_says_what_it_did(run, tmp_path):

@@ -8,14 +8,14 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from stressors import fds_stress, tables, threads_stress
-from stressors.holding import Holder
-from stressors.job import Job
-from stressors.tables import Room
+from pytest_twin.stressors import fds_stress, tables, threads_stress
+from pytest_twin.stressors.holding import Holder
+from pytest_twin.stressors.job import Job
+from pytest_twin.stressors.tables import Room
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc tells of them")
-FDS = {"module": "stressors.fds_stress", "unit": "count"}
-THREADS = {"module": "stressors.threads_stress", "unit": "count"}
+FDS = {"module": "pytest_twin.stressors.fds_stress", "unit": "count"}
+THREADS = {"module": "pytest_twin.stressors.threads_stress", "unit": "count"}
 
 
 @pytest.mark.parametrize("name", ["fds", "threads"])

@@ -6,11 +6,11 @@ from collections import namedtuple
 
 import pytest
 
-from stressors import iops_stress
-from stressors.capacity import MIB
-from stressors.job import Job
+from pytest_twin.stressors import iops_stress
+from pytest_twin.stressors.capacity import MIB
+from pytest_twin.stressors.job import Job
 
-IOPS = {"module": "stressors.iops_stress", "unit": "ops/s"}
+IOPS = {"module": "pytest_twin.stressors.iops_stress", "unit": "ops/s"}
 Usage = namedtuple("Usage", "total used free")  # noqa: PYI024 - as shutil has it
 
 

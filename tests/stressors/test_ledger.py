@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from stressors import ledger
-from stressors.job import Job
-from stressors.ledger import LARGEST_DEBT_S, SLICE_S, Ledger
+from pytest_twin.stressors import ledger
+from pytest_twin.stressors.job import Job
+from pytest_twin.stressors.ledger import LARGEST_DEBT_S, SLICE_S, Ledger
 
 BURN_S = 50e-6
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from stressors.loop import Loop
+from pytest_twin.stressors.loop import Loop
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="what the kernel does there")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")

@@ -11,15 +11,15 @@ from unittest.mock import Mock
 import psutil
 import pytest
 
-from stressors import mem_stress
-from stressors.capacity import MIB
-from stressors.job import Job
-from stressors.mem_stress import LEAST_EACH, Held
-from stressors.resident import PAGE
-from stressors.standalone import staircase
+from pytest_twin.stressors import mem_stress
+from pytest_twin.stressors.capacity import MIB
+from pytest_twin.stressors.job import Job
+from pytest_twin.stressors.mem_stress import LEAST_EACH, Held
+from pytest_twin.stressors.resident import PAGE
+from pytest_twin.stressors.standalone import staircase
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-MEMORY = {"module": "stressors.mem_stress", "unit": "bytes"}
+MEMORY = {"module": "pytest_twin.stressors.mem_stress", "unit": "bytes"}
 
 
 def test_it_runs_from_a_bare_checkout_and_says_what_it_did(run):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from stressors import membw_stress
-from stressors.capacity import MIB
-from stressors.job import Job
-from stressors.membw_stress import CHUNK, last_level_caches
+from pytest_twin.stressors import membw_stress
+from pytest_twin.stressors.capacity import MIB
+from pytest_twin.stressors.job import Job
+from pytest_twin.stressors.membw_stress import CHUNK, last_level_caches
 
-MEMBW = {"module": "stressors.membw_stress"}
+MEMBW = {"module": "pytest_twin.stressors.membw_stress"}
 
 
 def test_it_runs_from_a_bare_checkout_and_says_what_it_did(run):

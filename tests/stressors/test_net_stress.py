@@ -11,11 +11,11 @@ import sys
 import psutil
 import pytest
 
-from stressors import net_stress
-from stressors.net_stress import Loop
+from pytest_twin.stressors import net_stress
+from pytest_twin.stressors.net_stress import Loop
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="psutil sees the connections of others")
-NET = {"module": "stressors.net_stress"}
+NET = {"module": "pytest_twin.stressors.net_stress"}
 RATE = {**NET, "unit": "bytes/s"}
 
 

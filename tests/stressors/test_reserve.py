@@ -8,8 +8,8 @@ import sys
 import psutil
 import pytest
 
-from stressors.loop import Loop
-from stressors.reserve import MOST, Reserve
+from pytest_twin.stressors.loop import Loop
+from pytest_twin.stressors.reserve import MOST, Reserve
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 FORKS = [pytest.param(True, marks=pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")), False]
@@ -77,7 +77,7 @@ def test_one_that_died_while_it_waited_is_not_given_away(loop_and_reserve, event
 
 def test_there_are_never_more_waiting_than_a_few(loop_and_reserve, monkeypatch):
     loop, reserve = loop_and_reserve
-    monkeypatch.setattr("stressors.reserve.MOST", 2)
+    monkeypatch.setattr("pytest_twin.stressors.reserve.MOST", 2)
     before = children()
     used_and_filled(loop, reserve, 3)
     assert len(children() - before) == 2 < MOST

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from stressors import resident
-from stressors.capacity import MIB
-from stressors.resident import BLOCK, HUGE_PAGE, PAGE, Resident
+from pytest_twin.stressors import resident
+from pytest_twin.stressors.capacity import MIB
+from pytest_twin.stressors.resident import BLOCK, HUGE_PAGE, PAGE, Resident
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="madvise(2), mincore(2)")
 

@@ -10,10 +10,10 @@ from contextlib import suppress
 import psutil
 import pytest
 
-from stressors import stress_ng
+from pytest_twin.stressors import stress_ng
 
 pytestmark = [pytest.mark.skipif(sys.platform != "linux", reason="only on Linux")]
-NG = {"module": "stressors.stress_ng", "unit": "count"}
+NG = {"module": "pytest_twin.stressors.stress_ng", "unit": "count"}
 installed = pytest.mark.skipif(stress_ng.shutil.which("stress-ng") is None, reason="stress-ng is not installed")
 
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from driving import BARE, SOURCES, Supervisor, cpu, line_of
+from driving import BARE, ROOT, SOURCES, Supervisor, cpu, line_of
 
-from stressors.capacity import MIB
-from stressors.name import PROCESS_NAME
-from stressors.shortfall import starved
-from stressors.supervision import Supervision
+from pytest_twin.stressors.capacity import MIB
+from pytest_twin.stressors.name import PROCESS_NAME
+from pytest_twin.stressors.shortfall import starved
+from pytest_twin.stressors.supervision import Supervision
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="what the kernel does there")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -119,7 +119,12 @@ def test_a_stressor_that_cannot_be_found_aborts_with_a_reason(supervisor):
 @pytest.mark.fault("helpers")
 def test_a_load_that_cannot_be_applied_aborts_with_a_reason(supervisor, tmp_path):
     nowhere = str(tmp_path / "nowhere")
-    disk = {"module": "stressors.disk_stress", "unit": "max", "profile": [[0, 1]], "options": {"directory": nowhere}}
+    disk = {
+        "module": "pytest_twin.stressors.disk_stress",
+        "unit": "max",
+        "profile": [[0, 1]],
+        "options": {"directory": nowhere},
+    }
     supervisor.apply(**disk)
     abort = supervisor.hear()
     assert (abort["event"], abort["since"]) == ("abort", None)
@@ -146,7 +151,7 @@ def test_a_load_that_died_is_told_of_once(supervisor):
 
 
 def test_an_amount_that_is_done_before_its_duration_ends_once(supervisor, tmp_path):
-    disk = {"module": "stressors.disk_stress", "unit": "bytes", "options": {"directory": str(tmp_path)}}
+    disk = {"module": "pytest_twin.stressors.disk_stress", "unit": "bytes", "options": {"directory": str(tmp_path)}}
     supervisor.applied("other", duration=2.0)
     supervisor.applied(**disk, profile=[[0, 4 * MIB]], duration=1.0)
     told = [supervisor.hear() for _ in range(2)]
@@ -325,7 +330,7 @@ def test_a_killed_worker_aborts(loads):
 
 @in_process
 def test_memory_is_held_and_given_back(loads):
-    request = {"id": "load", "module": "stressors.mem_stress", "unit": "bytes", "profile": [[0, 20 * MIB]]}
+    request = {"id": "load", "module": "pytest_twin.stressors.mem_stress", "unit": "bytes", "profile": [[0, 20 * MIB]]}
     loads.supervision.apply(request)
     loads.until("ready")
     loads.supervision.stop("load")
@@ -336,7 +341,7 @@ def test_memory_is_held_and_given_back(loads):
 @pytest.fixture
 def amount(tmp_path):
     """A load that is over when it is written."""
-    disk = {"id": "load", "module": "stressors.disk_stress", "options": {"directory": str(tmp_path)}}
+    disk = {"id": "load", "module": "pytest_twin.stressors.disk_stress", "options": {"directory": str(tmp_path)}}
     return {**disk, "unit": "bytes", "profile": [[0, 4 * MIB]]}
 
 
@@ -357,8 +362,8 @@ def test_a_stressor_of_the_tests_own_is_imported_by_its_worker(loads, own_stress
 @pytest.mark.parametrize("fork", [True, False])
 def test_a_worker_ends_with_its_owner(started, eventually_gone, fork):
     own = (
-        f"import sys; sys.path[:0] = [{str(SOURCES.parent)!r}]\n"
-        "from stressors.supervision import Supervision\n"
+        f"import sys; sys.path[:0] = [{str(ROOT)!r}]\n"
+        "from pytest_twin.stressors.supervision import Supervision\n"
         f"supervision = Supervision(lambda told: print(*told['pids'], flush=True), fork={fork})\n"
         f"supervision.apply({cpu(workers=2)})\n"
         "while True: supervision.loop.turn()"

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from driving import BARE, SOURCES, cpu
+from driving import BARE, ROOT, cpu
 
-from stressors import worker
-from stressors.job import Job
+from pytest_twin.stressors import worker
+from pytest_twin.stressors.job import Job
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="what the kernel does there")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -96,7 +96,7 @@ def test_a_forked_worker_holds_none_of_its_owners_files(launched, own_stressor, 
 
 def in_a_process_of_its_own(*lines: str) -> tuple[int, str]:
     """Exit status and output of a small program, for what ends the process that does it."""
-    start = f"import os, sys; sys.path[:0] = [{str(SOURCES.parent)!r}]; from stressors import worker"
+    start = f"import os, sys; sys.path[:0] = [{str(ROOT)!r}]; from pytest_twin.stressors import worker"
     program = "\n".join([start, *lines, "print('alive')"])
     done = subprocess.run([*BARE, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     return done.returncode, done.stdout
@@ -119,7 +119,7 @@ def test_a_kernel_timer_is_the_last_deadline_of_a_worker(own_stressor, tmp_path)
     request = {**own_stressor("deaf_stress", deaf, *IDLE), "duration": 0.1}
     status, said = in_a_process_of_its_own(
         f"sys.path[:0] = [{str(tmp_path)!r}]",
-        "worker.sys.modules['stressors.job'].GRACE_S = 0.1",
+        "worker.sys.modules['pytest_twin.stressors.job'].GRACE_S = 0.1",
         f"worker._work({request}, 1, os.open(os.devnull, os.O_WRONLY))",
     )
     assert (status, said) == (-signal.SIGALRM, "")
@@ -177,7 +177,7 @@ def test_no_time_of_a_load_passes_while_it_is_paused():
 @posix
 def test_a_descriptor_that_is_kept_may_be_the_first():
     program = (
-        "import os; from stressors.worker import close_all_but; os.close(0); end, other = os.pipe(); "
+        "import os; from pytest_twin.stressors.worker import close_all_but; os.close(0); end, other = os.pipe(); "
         "close_all_but(end, other); os.write(other, b'x'); assert (end, os.read(end, 1)) == (0, b'x')"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -17,9 +17,9 @@ import time
 from collections.abc import Iterator
 from typing import Self
 
-from stressors.capacity import MIB, disk_reserve
-from stressors.disk_calls import FULL, aligned_buffer, claim, forget, read_at, set_direct, write_at
-from stressors.unnamed_file import open_unnamed
+from pytest_twin.stressors.capacity import MIB, disk_reserve
+from pytest_twin.stressors.disk_calls import FULL, aligned_buffer, claim, forget, read_at, set_direct, write_at
+from pytest_twin.stressors.unnamed_file import open_unnamed
 
 PAGE = mmap.PAGESIZE
 LARGEST_CALL = 4 * MIB  # a longer one could not be stopped soon enough

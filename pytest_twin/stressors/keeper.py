@@ -17,8 +17,8 @@ import sys
 import time
 from collections.abc import Iterator
 
-from stressors.capacity import text
-from stressors.worker import PR_SET_PDEATHSIG, close_all_but
+from pytest_twin.stressors.capacity import text
+from pytest_twin.stressors.worker import PR_SET_PDEATHSIG, close_all_but
 
 PR_SET_CHILD_SUBREAPER = 36
 END_WITHIN_S = 0.3  # after that it is killed

@@ -13,7 +13,7 @@ import mmap
 import sys
 from contextlib import suppress
 
-from stressors.capacity import text
+from pytest_twin.stressors.capacity import text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

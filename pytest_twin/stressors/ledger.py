@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stressors.job import Job
+    from pytest_twin.stressors.job import Job
 
 SLICE_S = 0.002
 LARGEST_DEBT_S = 0.1  # what a busy machine keeps from the load beyond that is not made up for

@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import time
 
-from stressors import worker
-from stressors.conditions import Samples
-from stressors.load import Load, demand
-from stressors.loop import Loop
-from stressors.reserve import Reserve
+from pytest_twin.stressors import worker
+from pytest_twin.stressors.conditions import Samples
+from pytest_twin.stressors.load import Load, demand
+from pytest_twin.stressors.loop import Loop
+from pytest_twin.stressors.reserve import Reserve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

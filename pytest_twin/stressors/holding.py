@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from stressors.job import Job
-from stressors.tables import Room
+from pytest_twin.stressors.job import Job
+from pytest_twin.stressors.tables import Room
 
 MOST_UNSEEN = 1024  # taken before it is looked again how much room there is
 

@@ -9,10 +9,10 @@ import sys
 import tempfile
 import time
 
-from stressors import keeper
-from stressors.job import Job
-from stressors.stress_ng import NAME, program
-from stressors.worker import PAUSE
+from pytest_twin.stressors import keeper
+from pytest_twin.stressors.job import Job
+from pytest_twin.stressors.stress_ng import NAME, program
+from pytest_twin.stressors.worker import PAUSE
 
 assert sys.platform == "linux"  # noqa: S101 - for the type checker: nothing here is to be had elsewhere
 

@@ -1,7 +1,8 @@
 """The supervisor: owns every stressor of a run, and takes them down when anything dies.
 
-``python -m stressors`` reads JSON lines from stdin and writes JSON lines to stdout. It ends, with everything that it
-started, at the end of stdin or when its parent is gone, whichever is first. Operations (`supervision` has the rest):
+``python -m pytest_twin.stressors`` reads JSON lines from stdin and writes JSON lines to stdout. It ends, with
+everything that it started, at the end of stdin or when its parent is gone, whichever is first. Operations
+(`supervision` has the rest):
 
 - ``{"op": "apply", ...}`` a request
 - ``{"op": "stop", "id": ...}``
@@ -22,11 +23,11 @@ import signal
 import sys
 
 if not __package__:  # run as a file: its own folder, if that is on the path, gives way to the one above
-    sys.path[0 : not sys.flags.safe_path] = [os.path.dirname(os.path.dirname(os.path.realpath(__file__)))]
+    sys.path[0 : not sys.flags.safe_path] = [os.path.realpath(f"{__file__}/../../..")]
 
-from stressors.name import take_name
-from stressors.supervision import Supervision
-from stressors.worker import heed_children
+from pytest_twin.stressors.name import take_name
+from pytest_twin.stressors.supervision import Supervision
+from pytest_twin.stressors.worker import heed_children
 
 TYPE_CHECKING = False  # it should be there at once, and to import `typing` takes its time
 if TYPE_CHECKING:

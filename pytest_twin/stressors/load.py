@@ -7,17 +7,17 @@ import time
 from functools import partial
 from importlib import import_module
 
-from stressors import worker
-from stressors.capacity import oom_kills
-from stressors.conditions import met
-from stressors.job import Job
-from stressors.shortfall import STARVED_AFTER_S, starved
+from pytest_twin.stressors import worker
+from pytest_twin.stressors.capacity import oom_kills
+from pytest_twin.stressors.conditions import met
+from pytest_twin.stressors.job import Job
+from pytest_twin.stressors.shortfall import STARVED_AFTER_S, starved
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from stressors.supervision import Supervision
+    from pytest_twin.stressors.supervision import Supervision
 
     Figures = dict[str, float | str]
 

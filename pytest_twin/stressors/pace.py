@@ -6,8 +6,8 @@ import math
 import time
 from collections.abc import Callable
 
-from stressors.job import Job
-from stressors.kind import MAX
+from pytest_twin.stressors.job import Job
+from pytest_twin.stressors.kind import MAX
 
 LONGEST_SLEEP_S = 0.05
 MOST_BEHIND_S = 1.0  # what could not be had for longer is not made up for

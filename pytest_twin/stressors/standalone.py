@@ -9,13 +9,13 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from stressors.capacity import MIB
-from stressors.supervision import Supervision
-from stressors.worker import heed_children
+from pytest_twin.stressors.capacity import MIB
+from pytest_twin.stressors.supervision import Supervision
+from pytest_twin.stressors.worker import heed_children
 
 if TYPE_CHECKING:
-    from stressors.kind import Kind
-    from stressors.profile import Points
+    from pytest_twin.stressors.kind import Kind
+    from pytest_twin.stressors.profile import Points
 
 
 def parser(doc: str | None) -> argparse.ArgumentParser:

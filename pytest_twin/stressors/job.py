@@ -8,14 +8,14 @@ import signal
 import sys
 import time
 
-from stressors.profile import Profile
+from pytest_twin.stressors.profile import Profile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from stressors.profile import Points
+    from pytest_twin.stressors.profile import Points
 
 REPORT_EVERY_S = 0.2
 GRACE_S = 10.0
@@ -25,7 +25,7 @@ class Job:
     """One load as its worker processes see it.
 
     Attributes:
-        unit: The unit of the profile's values, one of `stressors.kind`.
+        unit: The unit of the profile's values, one of `pytest_twin.stressors.kind`.
         profile: The load over time.
         options: The modifiers it was asked with (``block``, ``pause``, ``loop``, ``directory``).
         seed: Makes whatever a stressor draws at random repeatable.

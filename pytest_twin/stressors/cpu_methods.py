@@ -13,8 +13,8 @@ from collections.abc import Callable
 from functools import partial
 from itertools import cycle
 
-from stressors.capacity import MIB, available_memory
-from stressors.job import Job
+from pytest_twin.stressors.capacity import MIB, available_memory
+from pytest_twin.stressors.job import Job
 
 Burn = Callable[[], object]
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from stressors.capacity import available_memory, folders, memory_reserve, number, text, usable_memory
+from pytest_twin.stressors.capacity import available_memory, folders, memory_reserve, number, text, usable_memory
 
 UNLIMITED = 1 << 40  # what newer systems set as the largest number of files is as good as none
 A_FILE = 1024  # bytes of memory that one takes at most

@@ -16,9 +16,9 @@ import sys
 from importlib import import_module
 
 if not __package__:  # run as a file: its own folder, if that is on the path, gives way to the one above
-    sys.path[0 : not sys.flags.safe_path] = [os.path.dirname(os.path.dirname(os.path.realpath(__file__)))]
+    sys.path[0 : not sys.flags.safe_path] = [os.path.realpath(f"{__file__}/../../..")]
 
-from stressors.job import Job
+from pytest_twin.stressors.job import Job
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ import subprocess
 import sys
 from functools import cache
 
-from stressors.job import Job
-from stressors.kind import COUNT, Kind
+from pytest_twin.stressors.job import Job
+from pytest_twin.stressors.kind import COUNT, Kind
 
 NAME = "stress-ng"
-MODULE = "stressors.stress_ng"
+MODULE = "pytest_twin.stressors.stress_ng"
 
 
 def kind(stressor: str) -> Kind:
@@ -59,7 +59,7 @@ def stress(job: Job) -> None:
     """
     if sys.platform != "linux":
         raise OSError(f"{NAME} is run on Linux only")
-    from stressors import stress_ng_run
+    from pytest_twin.stressors import stress_ng_run
 
     stress_ng_run.run(job)
 

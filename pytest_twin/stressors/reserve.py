@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from stressors import worker
+from pytest_twin.stressors import worker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from stressors.loop import Loop
+    from pytest_twin.stressors.loop import Loop
 
 MOST = 8
 

@@ -1,0 +1,170 @@
+"""Disk load: a rate held, an amount moved once, or as fast as it goes; written, read or both, past the page cache.
+
+Blocks go out on absolute deadlines: sleeping a fixed time after each block would fall short by what the block takes.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+
+from pytest_twin.stressors.capacity import MIB
+from pytest_twin.stressors.disk_file import LARGEST_CALL, PAGE, REGION, DiskFile, NoRoom
+from pytest_twin.stressors.job import Job
+from pytest_twin.stressors.kind import BYTES, MAX, RATE, Kind
+
+KIND = Kind(
+    keyword="disk",
+    type="disk",
+    module="pytest_twin.stressors.disk_stress",
+    units=(RATE, BYTES, MAX),
+    bare=None,
+    amounts='a rate such as "50MB/s", an amount such as "1500MB", or "max"',
+    modifiers=("pattern", "access", "block", "fsync", "pause", "loop", "directory"),
+    measure="moved_bytes",
+    fixed=(BYTES,),
+)
+
+BLOCKS_A_SECOND = 400  # of a rate: so small that it is smooth, so large that a disk has 2.5 ms for each
+SMALLEST_RATE_BLOCK = 16 * 1024
+SMALLEST_RATE_FILE = 32 * MIB
+LARGEST_DEBT_S = 0.5  # a disk that was too slow for a while is given no more than this to catch up
+
+
+def workers(job: Job) -> int:  # noqa: ARG001
+    """One process moves it all."""
+    return 1
+
+
+def demand(job: Job) -> float:
+    """The most bytes a second that it wants."""
+    return job.profile.peak if job.unit == RATE else math.inf
+
+
+def stress(job: Job) -> None:
+    """Write or read until the amount is moved, or until stopped.
+
+    Raises:
+        OSError: The disk is broken or full, or, for a strict load, has less room than was asked.
+    """
+    block = max(PAGE, int(job.options.get("block") or _usual_block(job)) // PAGE * PAGE)
+    amount = int(job.profile.peak) if job.unit == BYTES else math.inf
+    is_filled = bool(job.options.get("pattern")) or job.options.get("access") == "random"
+    with _opened(job, amount if amount < math.inf and not is_filled else min(amount, _usual_size(job))) as file:
+        if is_filled:
+            file.fill()  # so that there is something to read, and to write over
+        traffic = Traffic(job, file)
+        traffic.move(int(min(block, amount)))
+        job.ready()
+        try:
+            if job.unit == RATE:
+                _hold_rate(job, traffic, block)
+            else:
+                _move_amount(job, traffic, block, math.inf if job.options.get("loop") else amount)
+        except NoRoom as error:
+            if job.strict:
+                raise
+            job.achieved["reduced"] = f"ended after {traffic.moved // MIB} MiB: {error}"
+
+
+def _usual_block(job: Job) -> int:
+    """The power of two that suits a rate; all else is done in large blocks."""
+    if job.unit != RATE:
+        return LARGEST_CALL
+    smooth: int = 1 << (math.ceil(job.profile.peak / BLOCKS_A_SECOND) - 1).bit_length()
+    return min(max(smooth, SMALLEST_RATE_BLOCK), LARGEST_CALL)
+
+
+def _usual_size(job: Job) -> float:
+    """How large a file is gone round in: for a rate a second's worth, for places in a file are slow the first time."""
+    if job.unit != RATE or job.options.get("access") == "random":
+        return REGION
+    return min(max(job.profile.peak, SMALLEST_RATE_FILE), REGION)
+
+
+def _opened(job: Job, size: float) -> DiskFile:
+    fsync = job.options.get("fsync")
+    return DiskFile(
+        job.options.get("directory") or ".",
+        int(size),
+        path=job.options.get("path"),
+        sync_every=int(fsync) if fsync else None,
+        scatter=random.Random(job.seed) if job.options.get("access") == "random" else None,  # noqa: S311 - not secret
+    )
+
+
+class Traffic:
+    """Blocks that are written and read in a given proportion, and the figures of it."""
+
+    def __init__(self, job: Job, file: DiskFile) -> None:
+        self._job, self._file = job, file
+        self._began = job.now()
+        self._read_share = float(job.options.get("pattern") or 0.0)
+
+    @property
+    def moved(self) -> int:
+        """Bytes written and read."""
+        return self._file.written + self._file.read
+
+    def move(self, size: int) -> None:
+        """Write or read so many bytes, whichever is behind."""
+        self._file.keep_reserve()
+        if self._file.read + size <= self._read_share * (self.moved + size):
+            self._file.fetch(size)
+        else:
+            self._file.write(size)
+        self._note()
+        self._job.tick()
+
+    def ask(self, size: float) -> None:
+        """Note how much should have been moved by now."""
+        self._job.achieved["moving_s"] = self._job.now() - self._began
+        if self._read_share < 1:
+            self._job.achieved["asked_written_bytes"] = size * (1 - self._read_share)
+        if self._read_share > 0:
+            self._job.achieved["asked_read_bytes"] = size * self._read_share
+
+    def sync(self) -> None:
+        """Have it on the disk before going on."""
+        self._file.sync()
+
+    def _note(self) -> None:
+        achieved = self._job.achieved
+        achieved["moved_bytes"] = self.moved
+        achieved["moving_s"] = self._job.now() - self._began
+        if self._read_share < 1:
+            achieved["written_bytes"] = self._file.written
+        if self._read_share > 0:
+            achieved["read_bytes"] = self._file.read
+        if self._file.short and self._job.unit == BYTES:
+            if self._job.strict:
+                raise OSError(self._file.short)
+            achieved["reduced"] = self._file.short
+
+
+def _hold_rate(job: Job, traffic: Traffic, block: int) -> None:
+    """Move a block whenever one is due."""
+    then, due, asked = job.now(), 0.0, 0.0
+    while True:
+        now, rate = job.now(), job.target()
+        fresh, then = rate * (now - then), now
+        asked += fresh
+        due = min(due + fresh, traffic.moved + max(rate * LARGEST_DEBT_S, block))
+        traffic.ask(asked)
+        missing = traffic.moved + block - due
+        if missing <= 0:
+            traffic.move(block)
+        else:
+            job.tick()
+            time.sleep(min(0.05, missing / rate) if rate > 0 else 0.05)
+
+
+def _move_amount(job: Job, traffic: Traffic, block: int, amount: float) -> None:
+    """Move the amount, which may be without end; pause after each block if asked to."""
+    pause = float(job.options.get("pause") or 0)
+    while traffic.moved < amount:
+        if pause:
+            time.sleep(pause)
+        traffic.move(int(min(block, amount - traffic.moved)))
+    traffic.sync()

@@ -1,0 +1,32 @@
+"""What is in the wheel, and what only in the checkout."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from pytest_twin.stressors import kinds
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_wheel_has_one_top_level_package():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == ["pytest_twin"]
+
+
+def test_each_kind_of_load_has_a_script_in_the_checkout():
+    scripts = {path.stem for path in (ROOT / "stressors").iterdir() if path.suffix == ".py"}
+    assert scripts == {kind.module.rpartition(".")[2] for kind in kinds().values()}
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "stressors").glob("*.py")), ids=lambda path: path.stem)
+def test_a_script_is_run_by_a_bare_python(script, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", script, "--help"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith(f"usage: {script.name}")
