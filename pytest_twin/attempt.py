@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from os import getpid
 from typing import TYPE_CHECKING
 
 from pytest_twin.layout import folder_of
@@ -10,6 +9,7 @@ from pytest_twin.model import attempt as figures
 from pytest_twin.model import event
 from pytest_twin.model.event import Event
 from pytest_twin.model.table import record
+from pytest_twin.stdlib import os
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -56,7 +56,7 @@ class Attempt:
         self.cpu_s: float | None = None
         self.asks: bool | None = None
         self.number, self.outcome = number, ""
-        self._recording, self._process = recording, getpid()
+        self._recording, self._process = recording, os.getpid()
         self.id = recording.new_id("t")
         self._phases: dict[str, list[Counters]] = {}
         self._exact: Sequence[float | None] = NOT_KNOWN
@@ -147,7 +147,7 @@ class Attempt:
 
         A fork that the test made, and that comes to its end too, writes none: it did not begin it.
         """
-        if self._process != getpid():
+        if self._process != os.getpid():
             return
         recording = self._recording
         ended = recording.elapsed()

@@ -6,13 +6,11 @@ It belongs to the process and no child inherits it, so nothing that a test leave
 from __future__ import annotations
 
 import errno
-import json
-import os
 import platform
-import sys
-import time
 from contextlib import suppress
 from pathlib import Path
+
+from pytest_twin.stdlib import json, os, sys, time
 
 if sys.platform == "win32":
     import msvcrt

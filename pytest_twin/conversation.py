@@ -12,12 +12,12 @@ wants rows yet); ``end`` (nobody needs the worker's samples any more).
 from __future__ import annotations
 
 import queue
-import threading
 from typing import TYPE_CHECKING, Any
 
 from pytest_twin.latch import Latch
 from pytest_twin.model.clock import monotonic
 from pytest_twin.model.offset import Offset, estimated
+from pytest_twin.stdlib import threading
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from pytest_twin.stdlib import os
 
 TESTS_OWN = "PYTEST_CURRENT_TEST"  # pytest puts the test's id there, which may be longer than execve(2) takes
 

@@ -6,12 +6,7 @@ The rows are written into a folder of the worker's own, as everywhere, and a thr
 
 from __future__ import annotations
 
-import os
 import platform
-import signal
-import sys
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +18,7 @@ from pytest_twin.model.clock import Clock, monotonic
 from pytest_twin.model.offset import Offset
 from pytest_twin.recording import OTHER_WORKERS
 from pytest_twin.run_folder import RunFolder
+from pytest_twin.stdlib import os, signal, sys, threading, time
 from pytest_twin.temporary import Temporary
 
 PIECE = 64 << 10  # the most bytes that are handed over at once
@@ -205,7 +201,7 @@ class Handover:
         self._lose()
         _interrupt()  # execnet does so too where it hears of the end
         self._closed.wait(STOP_WITHIN_S)
-        os._exit(1)  # nobody could tell this process anything any more
+        os._exit(1)  # noqa: SLF001 - nobody could tell this process anything any more
 
     def _lose(self) -> None:
         """Leave no load and no file: nobody is there for whom they are."""

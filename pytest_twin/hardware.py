@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from pytest_twin.probes.kernel import LINUX, read_bytes
+from pytest_twin.stdlib import os, sys
 
 CPUS = "/sys/devices/system/cpu"
 _ESCAPED = re.compile(rb"\\([0-7]{3})")

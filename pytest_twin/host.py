@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import sys
 from typing import Any
 
 from pytest_twin import hardware
 from pytest_twin.probes.kernel import GIB, read_bytes
+from pytest_twin.stdlib import os, sys
 from pytest_twin.stressors import capacity
 
 

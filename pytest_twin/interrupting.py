@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import signal
-import time
 from contextlib import suppress
 
 import psutil
 
 from pytest_twin.model.clock import monotonic
+from pytest_twin.stdlib import signal, time
 from pytest_twin.stressors.name import PROCESS_NAME
 
 BY_THEMSELVES_S = 0.5  # in which workers end their loads that got it too, as those of a terminal do

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from pytest_twin.engines import check_engine
 from pytest_twin.model.engine import ENGINE
 from pytest_twin.model.load import Load, LoadError, parse, unknown
 from pytest_twin.settings import SettingsError, word
+from pytest_twin.stdlib import os
 from pytest_twin.supervisor import kinds
 
 if TYPE_CHECKING:

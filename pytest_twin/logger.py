@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from pytest_twin import frames
 from pytest_twin.model.clock import monotonic
 from pytest_twin.model.load import unknown
+from pytest_twin.stdlib import time
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import sys
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import suppress
 
@@ -13,9 +11,10 @@ from pytest_twin.model.attempt import Children, Counters, Offspring
 from pytest_twin.model.clock import monotonic
 from pytest_twin.probes.kernel import PROC, KeptOpen, let_go, numbers_agree, read_bytes
 from pytest_twin.probes.tree_sources import Linux, NoMoreFilesError, io_of
+from pytest_twin.stdlib import os, sys
 
 if sys.platform != "win32":
-    import resource
+    from pytest_twin.stdlib import resource
 
 JUST_NOW_S = 0.01
 BLOCK = 512

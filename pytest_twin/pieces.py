@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import math
-import os
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import IO, NamedTuple, cast
 
 from pytest_twin.private import TEMPORARY
 from pytest_twin.rows import next_number, piece_number, piece_path
+from pytest_twin.stdlib import os
 
 CSV, GZIP, PARQUET = ".csv", ".csv.gz", ".parquet"
 

@@ -7,12 +7,12 @@ can lead a path elsewhere between two calls, but not a descriptor. Windows has n
 from __future__ import annotations
 
 import errno
-import os
 import stat
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Self
+
+from pytest_twin.stdlib import os, sys
 
 NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 A_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)

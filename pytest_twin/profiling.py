@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from statistics import median
 from typing import TYPE_CHECKING
 from zlib import crc32
@@ -20,6 +19,7 @@ from pytest_twin.model.quantity import amount
 from pytest_twin.model.sensitivity import RESOURCES, load_at
 from pytest_twin.model.table import record
 from pytest_twin.repeating import UnrepeatableError, repeated
+from pytest_twin.stdlib import time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections import deque
 from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
-from os import getpid  # a name of our own, since tests replace that of `os`
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 
 from pytest_twin import probes
@@ -24,6 +20,7 @@ from pytest_twin.model.event import Event, detail
 from pytest_twin.run_folder import RunFolder
 from pytest_twin.sampler import Sampled, Sampler
 from pytest_twin.slices import complete
+from pytest_twin.stdlib import os, threading, time
 from pytest_twin.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -104,8 +101,8 @@ class Recording:
         ) if (not worker if samples is None else samples) else None  # fmt: skip
         self._limit = limit.parts if limit else ()
         self._supervisor = self._new_supervisor()
-        self._ending = Lock()
-        self._process, self._fork = getpid(), ""
+        self._ending = threading.Lock()
+        self._process, self._fork = os.getpid(), ""
         self._owner = self._process
         self._incomplete: tuple[str, ...] = ()
         self._numbers = count(1)
@@ -207,7 +204,7 @@ class Recording:
     @property
     def is_forked(self) -> bool:
         """Whether this process is a fork of the one that records: it may add to the run, but the run is not its own."""
-        return self._owner != getpid()
+        return self._owner != os.getpid()
 
     @property
     def dropped(self) -> int:
@@ -245,13 +242,13 @@ class Recording:
 
     def new_id(self, letter: str) -> str:
         """A name that no other event of the run has."""
-        if self._process != getpid():
+        if self._process != os.getpid():
             self._begin_fork()
         return f"{self.worker}{'-' if self.worker else ''}{self._fork}{letter}{next(self._numbers)}"
 
     def _begin_fork(self) -> None:
         """Go on in a fork, as pytest-forked makes one for each test: supervisor and counters are of the other one."""
-        self._process = getpid()
+        self._process = os.getpid()
         self._fork = f"f{self._process}-"
         self._supervisor, self.meter = self._new_supervisor(), Meter(self._own)
 

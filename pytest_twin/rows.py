@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-import os
+
+from pytest_twin.stdlib import os
 
 FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 LONGEST_ROW = 1 << 20

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +23,7 @@ from pytest_twin.layout import (
 from pytest_twin.model.table import records
 from pytest_twin.pieces import PARQUET, files, go_on, opened
 from pytest_twin.private import Folder, distrust, write
+from pytest_twin.stdlib import json, os
 from pytest_twin.tables import OF_TESTS, Table, in_order, table
 
 

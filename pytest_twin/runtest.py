@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from pytest_twin.items import (
     schedule_of,
 )
 from pytest_twin.layout import TESTS
+from pytest_twin.stdlib import os
 
 if TYPE_CHECKING:
     from pytest_twin.attempt import Attempt

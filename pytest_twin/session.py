@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +10,7 @@ from pytest_twin import forked
 from pytest_twin.items import RUN, SESSION_SCHEDULE, SETTINGS, has_workers
 from pytest_twin.run import Run
 from pytest_twin.runtest import Tests
+from pytest_twin.stdlib import os
 
 
 class Session:

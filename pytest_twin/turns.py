@@ -7,11 +7,11 @@ the room is empty, so that nobody can be kept waiting by those who came later. N
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from pytest_twin.stdlib import os, sys
 
 if sys.platform != "win32":
     import fcntl

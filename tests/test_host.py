@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 import pytest_twin
-from pytest_twin import hardware, host
+from pytest_twin import hardware, host, stdlib
 from pytest_twin.stressors import capacity
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc/self")
@@ -22,7 +22,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc/self")
 def test_shares_are_of_what_may_be_used(monkeypatch):
     monkeypatch.setattr(capacity, "usable_cpus", lambda: 1.5)
     monkeypatch.setattr(capacity, "usable_memory", lambda: 4096)
-    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(stdlib.os, "cpu_count", lambda: 4)
     assert host.usable() == {"cpu_s": 1.5, "host_cpu_s": 4.0, "peak_bytes": 4096.0}
     monkeypatch.setattr(capacity, "usable_memory", lambda: None)
     assert host.usable() == {"cpu_s": 1.5, "host_cpu_s": 4.0}

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from pytest_twin import meter as meters
+from pytest_twin import stdlib
 from pytest_twin.meter import Meter
 from pytest_twin.model.attempt import Children, Counters
 
@@ -248,7 +249,7 @@ def test_where_the_mark_cannot_be_reset_that_of_all_tests_before_is_not_taken_fo
             raise PermissionError(errno.EACCES, "no")
         return real(at, *rest)
 
-    monkeypatch.setattr(os, fails, refuse)
+    monkeypatch.setattr(stdlib.os, fails, refuse)
     meter = Meter()
     meter.forget_peak()
     assert meter.peak() is None

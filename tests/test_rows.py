@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_twin import stdlib
 from pytest_twin.pieces import opened, pieces
 from pytest_twin.rows import Rows, piece_number, piece_path
 
@@ -85,7 +86,7 @@ def test_a_file_that_cannot_be_renamed_grows_on(path, monkeypatch):
 
     rows = Rows(str(path), HEADER, rotate_at=10)
     with monkeypatch.context() as locked:
-        locked.setattr(os, "rename", refuse)
+        locked.setattr(stdlib.os, "rename", refuse)
         for number in range(10):
             rows.append(f"{number}\n")
     assert pieces(path) == [path]
@@ -102,7 +103,7 @@ def test_a_new_file_that_cannot_be_opened_is_tried_again_with_the_next_row(path,
     rows = Rows(str(path), HEADER, rotate_at=10)
     rows.append("100\n")
     with monkeypatch.context() as full:
-        full.setattr(os, "open", refuse)
+        full.setattr(stdlib.os, "open", refuse)
         with pytest.raises(OSError, match="Too many open files"):
             rows.append("101\n")
     rows.append("102\n")
@@ -116,7 +117,7 @@ def test_a_disk_that_is_full_when_a_new_file_begins_leaves_no_torn_header(path, 
     rows.append("100\n")
     really_write = os.write
     with monkeypatch.context() as full:
-        full.setattr(os, "write", lambda fd, data: really_write(fd, data[:3]))
+        full.setattr(stdlib.os, "write", lambda fd, data: really_write(fd, data[:3]))
         with pytest.raises(OSError, match="No space left"):
             rows.append("101\n")
     rows.append("102\n")

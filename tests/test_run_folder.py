@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_twin import stdlib
 from pytest_twin.layout import ANNOTATIONS, DATASET, FINGERPRINT, HEADERS, LOCK, SCHEDULE, TESTS, folder_of
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.event import Event
@@ -162,7 +163,7 @@ def test_a_row_that_cannot_be_written_is_counted(folder, monkeypatch, written):
         return really_write(fd, data[:written])
 
     with monkeypatch.context() as full:
-        full.setattr(os, "write", write)
+        full.setattr(stdlib.os, "write", write)
         table.append(event(1.0))
     table.append(event(2.0))
     table.close()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from pytest_twin.model.columns import Column
+from pytest_twin.stdlib import sys
 
 MIB = 1 << 20
 CRASHED, INTERRUPTED = "crashed", "interrupted"

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from pytest_twin.stdlib import time
 
 
-def monotonic(*, read: Callable[[], float] = time.monotonic) -> float:
+def monotonic() -> float:
     """`time.monotonic`, also while a test has put another clock in its place, as freezegun and the like do."""
-    return read()
+    return time.monotonic()
 
 
 class Clock:

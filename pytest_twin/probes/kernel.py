@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
-import os
-import sys
+
+from pytest_twin.stdlib import os, sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import time
-
 from pytest_twin.probes.kernel import PAGE, PROC, TICKS, TOO_MANY, KeptOpen, read_bytes
+from pytest_twin.stdlib import os, sys, time
 from pytest_twin.stressors.name import PROCESS_NAME
 
 TYPE_CHECKING = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from pytest_twin.layout import ANNOTATIONS, DATASET, PROFILE, TESTS
 from pytest_twin.report.profile_table import profile_lines
 from pytest_twin.report.wording import count, relative
 from pytest_twin.run_folder import RunFolder
+from pytest_twin.stdlib import os
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from pytest_twin import stdlib
 from pytest_twin.run_folder import RunFolder, RunFolderError
 
 pytestmark = [
@@ -37,7 +38,7 @@ def test_a_link_of_another_user_is_not_followed(tmp_path, monkeypatch):
     (tmp_path / "theirs").mkdir(mode=0o700)
     (tmp_path / "report").symlink_to("theirs")
     lstat, theirs = os.lstat, os.geteuid() + 1
-    monkeypatch.setattr(os, "lstat", lambda path: os.stat_result([*lstat(path)[:4], theirs, *lstat(path)[5:]]))
+    monkeypatch.setattr(stdlib.os, "lstat", lambda path: os.stat_result([*lstat(path)[:4], theirs, *lstat(path)[5:]]))
     path = tmp_path / "report"
     assert refused(path) == f"{path} is a link of another user's; give a directory of your own"
     assert list((tmp_path / "theirs").iterdir()) == []

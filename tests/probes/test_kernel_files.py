@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_twin import stdlib
 from pytest_twin.probes.kernel import Growth, KeptOpen, Seldom, number, read_bytes
 
 SEQ_FILE = 4096  # the kernel hands out lists record by record, about a page a read (fs/seq_file.c)
@@ -40,7 +41,7 @@ def test_a_file_that_cannot_be_read_is_empty(kernel):
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 def test_a_file_that_the_kernel_hands_out_in_parts_is_read_whole(write, kernel, monkeypatch):
     whole = os.pread
-    monkeypatch.setattr(os, "pread", lambda fd, size, at: whole(fd, min(size, SEQ_FILE), at))
+    monkeypatch.setattr(stdlib.os, "pread", lambda fd, size, at: whole(fd, min(size, SEQ_FILE), at))
     write("cpuinfo", "line\n" * 2000)
     kept = KeptOpen(f"{kernel}/cpuinfo")
     lengths = len(kept.read()), len(read_bytes(f"{kernel}/cpuinfo"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from types import SimpleNamespace
@@ -10,6 +9,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
+from pytest_twin import stdlib
 from pytest_twin.probes.kernel import PAGE, TICKS
 from pytest_twin.probes.tree_sources import Linux, LinuxByParent, io_of
 from pytest_twin.stressors.name import PROCESS_NAME
@@ -76,7 +76,7 @@ def test_one_that_is_reaped_while_it_is_read_is_gone(write, source, monkeypatch)
         raise FileNotFoundError
 
     with monkeypatch.context() as patch:  # pytest needs it too
-        patch.setattr(os, "fstat", fstat)
+        patch.setattr(stdlib.os, "fstat", fstat)
         assert source.look(7) is None
 
 
@@ -84,7 +84,7 @@ def test_files_are_counted_by_the_size_of_the_folder(write, source, monkeypatch)
     write("7/stat", stat())
     write("7/fd/0", "")
     with monkeypatch.context() as patch:
-        patch.setattr(os, "fstat", lambda _: SimpleNamespace(st_size=321))
+        patch.setattr(stdlib.os, "fstat", lambda _: SimpleNamespace(st_size=321))
         assert source.look(7).details[0] == 321
 
 
@@ -92,7 +92,7 @@ def test_where_the_folder_has_no_size_its_files_are_listed(write, source, monkey
     write("7/stat", stat())
     write("7/fd/0", "")
     with monkeypatch.context() as patch:
-        patch.setattr(os, "fstat", lambda _: SimpleNamespace(st_size=0))
+        patch.setattr(stdlib.os, "fstat", lambda _: SimpleNamespace(st_size=0))
         assert source.look(7).details[0] == 1
 
 
@@ -121,7 +121,7 @@ def test_a_kept_file_is_not_opened_again(write, source, tmp_path, monkeypatch):
     write("7/stat", stat())
     source.look(7)
     source.refresh()
-    monkeypatch.setattr(os, "open", lambda path, *_: pytest.fail(f"{path} was opened"))
+    monkeypatch.setattr(stdlib.os, "open", lambda path, *_: pytest.fail(f"{path} was opened"))
     assert source.look(7)
 
 
