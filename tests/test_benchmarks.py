@@ -84,6 +84,13 @@ def test_a_share_is_told_with_its_errors_and_goals(monkeypatch):
     assert re.search(r"pytest-twin 10 %, rms, 0\.1 s +\+\d+\.\d+ pt +goal at most 0\.5", told)
 
 
+@pytest.mark.slow
+def test_every_figure_is_told_beside_its_truth():
+    told = run("truth.py", "--seconds", "0.5")
+    for figure in ("cpu_s", "children_cpu_s", "memory_growth_MB", "sum: disk_write_MB", "load: MiB"):
+        assert re.search(rf"^test_\w+ +{re.escape(figure)} +[-\d.e+]+ +[-\d.e+]+ +[-+][\d.]+", told, re.MULTILINE), told
+
+
 def test_a_level_of_the_host_is_told_with_its_errors_and_goals(monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert "goal at most 0.3" in run("cpu_total.py", "--seconds", "1", "--levels", "40")
