@@ -2,7 +2,8 @@
 
 It is started by `sampler`, on Linux without site packages, and imports next to nothing: it should be there at once, be
 small, and not disturb what it measures. It opens its file at the first byte on stdin, and ends at the second, at the
-end of stdin, or when its parent is gone; then it writes a last row and tells how many rows there were.
+end of stdin, or when its parent is gone; then it writes a last row, for which it asks every probe, and tells how many
+rows there were.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Sampling:
         write: Callable[[str], None],
         interval: float,
         look: Callable[[float], None] = lambda _: None,
+        read_last: Callable[[float], str] | None = None,
     ) -> None:
         """Prepare it.
 
@@ -49,31 +51,39 @@ class Sampling:
             write: Takes it.
             interval: Seconds between two.
             look: Called with the time of each row, before it.
+            read_last: Makes the last row; None is like any other.
         """
         self._read, self._write, self._interval, self._look = read, write, interval, look
+        self._read_last = read_last or read
         self.rows = self.missed = self.dropped = 0
         self.warnings: list[str] = []
 
-    def run(self, now: Callable[[], float], wait: Callable[[float], bool]) -> None:
-        """Take rows at absolute times until `wait` says that it was interrupted; one more then, if it is worth it.
+    def run(
+        self, now: Callable[[], float], wait: Callable[[float], bool], begun: Callable[[], None] = lambda: None
+    ) -> None:
+        """Take rows at absolute times until `wait` says that it was interrupted, and then the last one.
 
         Times that are over before their row could be taken are skipped and counted.
+
+        Args:
+            now: The monotonic time.
+            wait: Waits for so many seconds; says whether it was interrupted.
+            begun: Called when whatever happens from now on will be in the rows.
         """
-        began = last = now()
+        began = now()
         self._read(began)
+        begun()
         tick = 1
         while not wait(max(0.0, began + tick * self._interval - now())):
-            last = now()
-            self._take(last)
+            self._take(now(), self._read)
             due = int((now() - began) / self._interval) + 1
             self.missed += max(0, due - tick - 1)
             tick = max(due, tick + 1)
-        if now() - last >= self._interval / 2 or not self.rows:
-            self._take(now())
+        self._take(now(), self._read_last)
 
-    def _take(self, at: float) -> None:
+    def _take(self, at: float, read: Callable[[float], str]) -> None:
         self._look(at)
-        row = self._read(at)
+        row = read(at)
         try:
             self._write(row)
         except OSError as error:
@@ -129,10 +139,10 @@ class Reader:
         self._columns: tuple[Column, ...] = self._ordered(columns)
         self.header = header(self._columns) + "\n"
 
-    def row(self, at: float) -> str:
-        """One line of the dataset."""
+    def row(self, at: float, is_last: bool = False) -> str:
+        """One line of the dataset; for the last one, every probe is asked."""
         elapsed = self._clock.elapsed(at)
-        cells = self._clock.stamp(elapsed), f"{elapsed:.{ELAPSED.digits}f}", *self._values.cells(at)
+        cells = self._clock.stamp(elapsed), f"{elapsed:.{ELAPSED.digits}f}", *self._values.cells(at, is_last)
         return ",".join(self._ordered(cells)) + "\n"
 
     def values(self, at: float) -> list[tuple[Column, Value]]:
@@ -215,10 +225,11 @@ def main() -> tuple[str, Rows, Clock] | None:
     if not starter.lets_go():
         os._exit(0)
     rows = Rows(path, reader.header, int(rotate_at))
-    sampling = Sampling(reader.row, rows.append, float(interval), watch_for_sleep())
+    sampling = Sampling(
+        reader.row, rows.append, float(interval), watch_for_sleep(), lambda at: reader.row(at, is_last=True)
+    )
     sampling.warnings = reader.warnings
-    say("ready")
-    sampling.run(time.monotonic, starter.wait)
+    sampling.run(time.monotonic, starter.wait, lambda: say("ready"))
     say(f"done {sampling.rows} {sampling.missed} {sampling.dropped}", *sampling.warnings)
     if context.has_tests and not beside and starter.is_gone():  # of other hosts the controller tells that
         return os.path.dirname(path), rows, clock

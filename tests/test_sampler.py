@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -64,22 +66,37 @@ class World:
 def test_rows_come_at_absolute_times_whatever_a_row_costs():
     world = World(stop_at=4.25, costs={1: 0.5, 2: 0.25, 3: 0.75})
     sampling = world.sampled()
-    assert world.taken == [0.0, 1.0, 2.0, 3.0, 4.0]  # the first is for the differences, and not written
-    assert (sampling.rows, sampling.missed) == (4, 0)
+    assert world.taken == [0.0, 1.0, 2.0, 3.0, 4.0, 4.25]  # the first is for the differences, and not written
+    assert (sampling.rows, sampling.missed) == (5, 0)
 
 
 def test_times_that_are_over_are_missed_and_counted():
     world = World(stop_at=6.25, costs={1: 3.5})
     sampling = world.sampled()
-    assert world.taken == [0.0, 1.0, 5.0, 6.0]
-    assert (sampling.rows, sampling.missed) == (3, 3)
+    assert world.taken == [0.0, 1.0, 5.0, 6.0, 6.25]
+    assert (sampling.rows, sampling.missed) == (4, 3)
 
 
-@pytest.mark.parametrize(("stop_at", "taken"), [(2.25, [0.0, 1.0, 2.0]), (2.5, [0.0, 1.0, 2.0, 2.5])])
-def test_a_last_row_is_taken_if_it_is_worth_it(stop_at, taken):
+@pytest.mark.parametrize("stop_at", [2.0625, 2.25, 2.5, 2.96875])
+def test_the_last_row_is_taken_however_soon_it_comes(stop_at):
     world = World(stop_at)
-    assert world.sampled().rows == len(taken) - 1
-    assert world.taken == taken
+    assert world.sampled().rows == 3
+    assert world.taken == [0.0, 1.0, 2.0, stop_at]
+
+
+def test_the_last_row_is_read_as_such():
+    world, last = World(2.25), []
+    Sampling(world.read, world.write, 1.0, read_last=lambda at: last.append(at) or "last\n").run(
+        lambda: world.now, world.wait
+    )
+    assert (world.taken, last) == ([0.0, 1.0, 2.0], [102.25])
+
+
+def test_counting_has_begun_when_that_is_told():
+    """Whoever waits for it may write at once, and all of it is in the rows."""
+    world, taken = World(1.25), []
+    Sampling(world.read, world.write, 1.0).run(lambda: world.now, world.wait, lambda: taken.append(len(world.taken)))
+    assert taken == [1]
 
 
 def test_there_is_always_one_row():
@@ -90,7 +107,7 @@ def test_there_is_always_one_row():
 
 def test_rows_that_cannot_be_written_are_counted_and_told_of_once():
     sampling = World(stop_at=5.25, full_until=3).sampled()
-    assert (sampling.rows, sampling.dropped) == (2, 3)
+    assert (sampling.rows, sampling.dropped) == (3, 3)
     assert sampling.warnings == ["rows cannot be written: No space left on device"]
 
 
@@ -101,7 +118,7 @@ def test_every_time_is_either_taken_or_missed(costs, stop_at):
     first, *taken = world.taken
     assert (first, sampling.rows) == (0.0, len(taken))
     assert all(before < after for before, after in zip(world.taken, taken, strict=False))
-    on_time = [at for at in taken if at == int(at)]  # all but a last one, on being stopped
+    on_time = [at for at in taken if at == int(at)]  # all but the last one, on being stopped
     assert len(on_time) >= len(taken) - 1
     assert max(on_time, default=0) <= len(on_time) + sampling.missed <= world.now - 100
 
@@ -387,3 +404,37 @@ def test_it_ends_with_its_parent_though_somebody_else_holds_its_stdin(tmp_path, 
         finally:
             heir.kill()
     eventually_gone([heir])
+
+
+# Against the kernel's own counters
+
+
+@linux
+@pytest.mark.parametrize("interval", [0.01, 0.1, 5.0])
+def test_what_was_moved_up_to_the_end_is_all_in_the_rows(sampler, dataset, tmp_path, interval):
+    """The last row comes at once, and asks for what it would not be time to ask for."""
+    before = Path("/proc/self/io").read_text(encoding="ascii")
+    process = sampler(interval=interval)
+    process.start()
+    size = 8 << 20
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
+        threading.Thread(target=client.sendall, args=[bytes(size)], daemon=True).start()
+        accepted, _ = server.accept()
+        with accepted:
+            left = size
+            while left > 0:
+                left -= len(accepted.recv(1 << 20))
+    with (tmp_path / "written").open("wb") as file:
+        for _ in range(8):
+            file.write(bytes(1 << 20))
+            file.flush()
+            os.fsync(file.fileno())
+    written = _written(Path("/proc/self/io").read_text(encoding="ascii")) - _written(before)
+    process.stop()
+    moved = {name: sum(float(row[name] or 0) for row in dataset()) for name in ("tests_write_MB", "net_loopback_MB")}
+    assert moved["tests_write_MB"] == pytest.approx(written / 2**20, abs=0.5)
+    assert 8 <= moved["net_loopback_MB"] < 12
+
+
+def _written(io: str) -> int:
+    return int(io.split("\nwrite_bytes: ")[1].split(maxsplit=1)[0])

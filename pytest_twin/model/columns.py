@@ -21,9 +21,11 @@ class Column:
         digits: Decimals that are written; 0 for what is counted, None for text.
         legacy: Its place in the dataset of the old script collection, which opens the file, or None.
         is_amount: Whether it tells what came since it was told last, so that it may be told only once.
+        window_s: None for the state at the time of the row. Of what was counted over a time before the row, a share or
+            an amount, the shortest such time in seconds, and 0 where it is the time since the row before.
     """
 
-    __slots__ = ("digits", "is_amount", "legacy", "meaning", "name", "unit")
+    __slots__ = ("digits", "is_amount", "legacy", "meaning", "name", "unit", "window_s")
 
     def __init__(
         self,
@@ -33,9 +35,11 @@ class Column:
         digits: int | None = 2,
         legacy: int | None = None,
         is_amount: bool = False,
+        window_s: float | None = None,
     ) -> None:
         self.name, self.unit, self.meaning, self.digits = name, unit, meaning, digits
         self.legacy, self.is_amount = legacy, is_amount
+        self.window_s = 0.0 if is_amount and window_s is None else window_s
 
     def __repr__(self) -> str:
         return f"Column({self.name!r})"

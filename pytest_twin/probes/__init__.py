@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     class Probe(Protocol):
         """Reads one family of metrics.
 
-        Has an attribute `every_s` where it need not be asked for every row: the seconds for which its values stand.
+        Has an attribute `every_s` where it need not be asked for every row: the seconds for which its values stand. Has
+        a method `read_last`, called in the place of `read` for the last row, where `read` itself leaves something for
+        a later row.
         """
 
         def read(self, at: float) -> Sequence[Value]:

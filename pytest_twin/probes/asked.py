@@ -38,7 +38,10 @@ class Broken:
 class Asked:
     """A probe, and where its values stand among all."""
 
-    __slots__ = ("amounts", "cells", "every_s", "is_foreign", "name", "place", "read", "told", "width")
+    __slots__ = (
+        "_unwritten", "amounts", "cells", "every_s", "is_foreign", "name", "place", "read", "read_last", "shares",
+        "told", "width",
+    )  # fmt: skip
 
     def __init__(self, module: Any, context: Context, begin: int, is_foreign: bool) -> None:
         try:
@@ -48,20 +51,40 @@ class Asked:
         columns = columns_of(module, context)
         self.name: str = module.__name__.rpartition(".")[2]
         self.read: Callable[[float], Sequence[Value]] = probe.read
+        self.read_last: Callable[[float], Sequence[Value]] = getattr(probe, "read_last", probe.read)
         self.every_s: float = getattr(probe, "every_s", 0.0)
         self.width = len(columns)
         self.place = slice(begin, begin + self.width)
         self.cells = Cells(columns)
         self.told: tuple[Value, ...] = ()
         self.amounts = [at for at, column in enumerate(columns) if column.is_amount]
+        self.shares = [at for at, column in enumerate(columns) if column.window_s and not column.is_amount]
+        self._unwritten = [(at, columns[at].digits, 0.0) for at in self.amounts]  # what rounding took away so far
         self.is_foreign = is_foreign
 
-    def ask(self, at: float) -> tuple[Value, ...]:
+    def ask(self, at: float, is_last: bool = False) -> tuple[Value, ...]:
         """What it tells now; whatever goes wrong is raised."""
-        found = self.read(at)
+        found = self.read_last(at) if is_last else self.read(at)
         if len(found) != self.width:
             raise ValueError(f"gave {len(found)} values for {self.width} columns")
-        return tuple(map(_clean, found) if self.is_foreign else found)
+        cleaned = map(_clean, found) if self.is_foreign else found
+        return tuple(self._rounded([*cleaned]) if self.amounts else cleaned)
+
+    def _rounded(self, told: list[Value]) -> list[Value]:
+        """The same, amounts as the file has them: what is too little to be written there is told with the next."""
+        for which, (at, digits, rest) in enumerate(self._unwritten):
+            amount = told[at]
+            if amount and not isinstance(amount, str):
+                told[at] = written = round(amount + rest, digits)
+                self._unwritten[which] = at, digits, amount + rest - written
+        return told
+
+    def with_shares_kept(self, told: tuple[Value, ...]) -> tuple[Value, ...]:
+        """What it tells now, but for shares, of too short a time to be true: those are as they were, if they were."""
+        kept = list(told)
+        for at in self.shares if self.told else ():
+            kept[at] = told[at] if self.told[at] is None else self.told[at]
+        return tuple(kept)
 
     def rest(self) -> tuple[Value, ...]:
         """What it told, but for what is told once: of that, nothing has come since."""
@@ -114,24 +137,28 @@ class Values:
         self.cells(at)
         return [value for each in self._asked for value in each.told]
 
-    def cells(self, at: float) -> list[str]:
-        """The same as they stand in the file; the list is the same for every row."""
+    def cells(self, at: float, is_last: bool = False) -> list[str]:
+        """The same as they stand in the file; the list is the same for every row. For the last one all are asked."""
         for turn in self._rounds:
             if at >= turn.due:
                 turn.due = at + turn.every_s
                 turn.is_new = True
-                self._ask(turn.asked, at)
+                self._ask(turn.asked, at, is_last)
+            elif is_last:
+                self._ask(turn.asked, at, is_last, is_early=True)
             elif turn.is_new:
                 turn.is_new = False
                 for each in turn.moving:
                     self._tell(each, each.rest())
         return self._cells
 
-    def _ask(self, asked: Sequence[Asked], at: float) -> None:
+    def _ask(self, asked: Sequence[Asked], at: float, is_last: bool = False, is_early: bool = False) -> None:
         """Ask these; one that fails leaves its cells empty, and is told of once."""
         for each in asked:
             try:
-                told = each.ask(at)
+                told = each.ask(at, is_last)
+                if is_early:
+                    told = each.with_shares_kept(told)
             except Exception as error:  # noqa: BLE001 - whatever a probe raises costs its own cells, not the row
                 told = (None,) * each.width
                 self._warn(f"{each.name}: {type(error).__name__}: {error}")

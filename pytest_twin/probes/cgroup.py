@@ -27,11 +27,17 @@ if TYPE_CHECKING:
 COLUMNS = (
     Column("usable_cpus", "", "CPUs' worth of time that the run may use: its affinity and its cgroup's quota counted."),
     Column("cgroup_cpu_limit", "", "CPUs' worth of time that the quota of the run's cgroup allows; empty without one."),
-    Column("cgroup_cpu_percent", "%", "CPU time of the cgroup, as a share of the host; over half a second."),
+    Column(
+        "cgroup_cpu_percent",
+        "%",
+        "CPU time of the cgroup, as a share of the host; over half a second.",
+        window_s=SELDOM_S,
+    ),
     Column(
         "cgroup_throttled_percent",
         "%",
         "Time in which the quota held tasks back, CPUs added up, at most 100; over half a second.",
+        window_s=SELDOM_S,
     ),
     Column("cgroup_memory_limit_GB", "GiB", "Memory that the run's cgroup may have; empty without a limit.", 3),
     Column("cgroup_memory_used_GB", "GiB", "Memory of it, less its inactive file cache; read twice a second.", 3),
@@ -41,6 +47,7 @@ COLUMNS = (
         "Its processes killed for want of memory since they were counted, twice a second.",
         0,
         is_amount=True,
+        window_s=SELDOM_S,
     ),
 )
 LOOK_EVERY_S = 5.0  # limits may change, but seldom do, and many files may hold one

@@ -24,7 +24,7 @@ def columns(context: Context) -> tuple[Column, ...]:
     if not context.per_core:
         return ()
     meaning = "CPU time of this CPU that was not idle; empty while it is off."
-    return tuple(Column(f"cpu{number}_percent", "%", meaning, 1) for number in range(_count()))
+    return tuple(Column(f"cpu{number}_percent", "%", meaning, 1, window_s=EVERY_S) for number in range(_count()))
 
 
 def probe(context: Context) -> Linux | Portable | Nothing:

@@ -27,8 +27,18 @@ COLUMNS = (
         1,
         legacy=9,
     ),
-    Column("disk_read_MB", "MiB", "Read from all disks since the last row.", 3, legacy=10, is_amount=True),
-    Column("disk_write_MB", "MiB", "Written to all disks since the last row.", 3, legacy=11, is_amount=True),
+    Column(
+        "disk_read_MB", "MiB", "Read from all disks since the last row.", 3, legacy=10, is_amount=True, window_s=OFTEN_S
+    ),
+    Column(
+        "disk_write_MB",
+        "MiB",
+        "Written to all disks since the last row.",
+        3,
+        legacy=11,
+        is_amount=True,
+        window_s=OFTEN_S,
+    ),
 )
 SECTOR = 512  # of these files, whatever the disk's own is
 NOT_DISKS = ("loop", "ram", "zram", "sr", "fd")

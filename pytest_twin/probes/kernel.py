@@ -6,6 +6,8 @@ import errno
 
 from pytest_twin.stdlib import os, sys
 
+from pytest_twin.model import window
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,12 +24,11 @@ else:
     TICKS, PAGE = 100, 4096
 MIB = 1 << 20
 GIB = 1 << 30
+OFTEN_S, SELDOM_S = window.OFTEN_S, window.SELDOM_S
 TOO_MANY = {errno.EMFILE, errno.ENFILE}
 READ_ONLY = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
 AT_ONCE = 1 << 14
 SHORT = 448  # Python has objects of this size at hand
-OFTEN_S = 0.09  # what takes a while to read is read ten times a second, also where rows come a little early
-SELDOM_S = 0.45  # what changes slowly is read twice a second, also where rows come a little early
 ONLY_ONCE = float("inf")  # how often to ask for what is not there
 WHOLE_BELOW = 2048  # lists come record by record, about a page a read (fs/seq_file.c): less than this is all of it
 

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     Column(
-        "net_sent_MB", "MiB", "Sent on all interfaces but loopback since the last row.", 3, legacy=12, is_amount=True
+        "net_sent_MB",
+        "MiB",
+        "Sent on all interfaces but loopback since the last row.",
+        3,
+        legacy=12,
+        is_amount=True,
+        window_s=OFTEN_S,
     ),
     Column(
         "net_recv_MB",
@@ -25,8 +31,9 @@ COLUMNS = (
         3,
         legacy=13,
         is_amount=True,
+        window_s=OFTEN_S,
     ),
-    Column("net_loopback_MB", "MiB", "Sent on loopback since the last row.", 3, is_amount=True),
+    Column("net_loopback_MB", "MiB", "Sent on loopback since the last row.", 3, is_amount=True, window_s=OFTEN_S),
 )
 LOOPBACK = (b"lo:",)  # as /proc/net/dev has it
 

@@ -17,11 +17,16 @@ if TYPE_CHECKING:
     from pytest_twin.probes import Context
 
 COLUMNS = (
-    Column("pressure_cpu_percent", "%", "Time in which some task waited for a CPU, of the last half second."),
-    Column("pressure_memory_percent", "%", "Time in which some task waited for memory."),
-    Column("pressure_memory_full_percent", "%", "Time in which all tasks waited for memory."),
-    Column("pressure_io_percent", "%", "Time in which some task waited for a disk."),
-    Column("pressure_io_full_percent", "%", "Time in which all tasks waited for a disk."),
+    Column(
+        "pressure_cpu_percent",
+        "%",
+        "Time in which some task waited for a CPU, of the last half second.",
+        window_s=SELDOM_S,
+    ),
+    Column("pressure_memory_percent", "%", "Time in which some task waited for memory.", window_s=SELDOM_S),
+    Column("pressure_memory_full_percent", "%", "Time in which all tasks waited for memory.", window_s=SELDOM_S),
+    Column("pressure_io_percent", "%", "Time in which some task waited for a disk.", window_s=SELDOM_S),
+    Column("pressure_io_full_percent", "%", "Time in which all tasks waited for a disk.", window_s=SELDOM_S),
 )
 MICROSECONDS = 1e6
 

@@ -25,13 +25,32 @@ if TYPE_CHECKING:
 
 def _columns(name: str, whose: str) -> tuple[Column, ...]:
     return (
-        Column(f"{name}_cpu_percent", "%", f"CPU time of the {whose}' processes, as a share of the host. Exact.", 2),
+        Column(
+            f"{name}_cpu_percent",
+            "%",
+            f"CPU time of the {whose}' processes, as a share of the host. Exact.",
+            window_s=0.0,
+        ),
         Column(f"{name}_resident_MB", "MiB", "Memory resident in them; shared pages count in each.", 1),
         Column(f"{name}_process_count", "", "How many they are.", 0),
         Column(f"{name}_thread_count", "", "Threads in them.", 0),
         Column(f"{name}_open_files", "", "Descriptors that they have open; counted twice a second.", 0),
-        Column(f"{name}_read_MB", "MiB", "Read by them from disks since the last row; looked up twice a second.", 3),
-        Column(f"{name}_write_MB", "MiB", "Written by them to disks since the last row; looked up twice a second.", 3),
+        Column(
+            f"{name}_read_MB",
+            "MiB",
+            "Read by them from disks since the last row; looked up twice a second.",
+            3,
+            is_amount=True,
+            window_s=SELDOM_S,
+        ),
+        Column(
+            f"{name}_write_MB",
+            "MiB",
+            "Written by them to disks since the last row; looked up twice a second.",
+            3,
+            is_amount=True,
+            window_s=SELDOM_S,
+        ),
     )
 
 
@@ -89,6 +108,11 @@ class Trees:
             *self._tests.row(tests, (-cpu_s, -read, -written), at, detailed),
             *self._stress.row(stress, self._reaped, at, detailed),
         )
+
+    def read_last(self, at: float) -> Sequence[Value]:
+        """The same with all details, however short a time ago they were looked up."""
+        self._due = float("-inf")
+        return self.read(at)
 
     def _others(self) -> list[int]:
         """The other processes from which the run goes down; they come and go."""

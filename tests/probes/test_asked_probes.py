@@ -61,3 +61,57 @@ def test_no_more_than_some_warnings_are_kept():
 def test_what_another_package_tells_does_not_break_the_line():
     asked = values(module(lambda _: ("a,b", float("nan"))), foreign=("package.made_up",))
     assert asked.read(0.0) == ["a b", None]
+
+
+# The end of a run
+
+
+class Counted:
+    """A module of a probe of one share and one amount, of which it is known when it was read."""
+
+    __name__ = "package.counted"
+    COLUMNS = (
+        Column("share", "%", "Of the time since the last reading.", window_s=1.0),
+        Column("amount", "MiB", "Since the last reading.", 3, is_amount=True, window_s=1.0),
+    )
+
+    def __init__(self, rate: float = 1.0, every_s: float = 1.0) -> None:
+        self.rate, self.every_s, self.before = rate, every_s, 0.0
+
+    def probe(self, _context):
+        return self
+
+    def read(self, at: float):
+        since, self.before = self.before, at
+        return at, self.rate * (at - since)
+
+
+def test_the_last_row_asks_every_probe_so_that_amounts_add_up():
+    asked = values(Counted(every_s=1.0), Counted(every_s=0.3), Counted(every_s=0.0))
+    asked.cells(0.0)
+    rows = [list(asked.cells(at / 10)) for at in range(1, 15)]
+    rows.append(asked.cells(1.45, is_last=True))
+    for amounts in list(zip(*rows, strict=True))[1::2]:
+        assert sum(map(float, amounts)) == pytest.approx(1.45)
+
+
+def test_a_share_of_too_short_a_time_is_left_as_it_was_in_the_last_row():
+    asked = values(Counted(every_s=1.0))
+    for at in (0.0, 1.0, 1.2):
+        asked.read(at)
+    assert asked.cells(1.3, is_last=True) == ["1.00", "0.300"]
+
+
+def test_a_last_row_of_its_own_is_asked_for_where_a_probe_has_one():
+    probe = Counted(every_s=0.0)
+    probe.read_last = lambda at: (at, 42)
+    assert values(probe).cells(1.0, is_last=True) == ["1.00", "42.000"]
+
+
+def test_what_rounding_takes_away_is_told_with_the_next_amount():
+    """A few bytes for each row would be 0.000 MiB for ever."""
+    asked = values(Counted(rate=0.0004, every_s=0.0))
+    asked.cells(0.0)
+    cells = [asked.cells(float(at))[1] for at in range(1, 101)]
+    assert set(cells) == {"0.000", "0.001"}
+    assert sum(map(float, cells)) == pytest.approx(0.04, abs=0.001)
