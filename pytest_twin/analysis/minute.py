@@ -9,6 +9,8 @@ from datetime import datetime
 from statistics import median
 from typing import NamedTuple
 
+from pytest_twin.model.window import OFTEN_S, UNKNOWN, Window
+
 Row = Mapping[str, str]
 
 SPAN_S = 60.0
@@ -24,7 +26,7 @@ class Series(NamedTuple):
 
     Attributes:
         name: For people.
-        unit: `SHARE`, or `RATE` where the column has what there was since the last row.
+        unit: `SHARE`, or `RATE` where the column has what there was since it was read before.
         column: Where it stands in the dataset; empty for what is left of the CPU.
         is_part: Whether it is a part of the series before it that is none.
     """
@@ -50,6 +52,7 @@ SERIES = (
     Series("pressure io", SHARE, "pressure_io_percent"),
 )
 CPU, TESTS, STRESS, REST = range(4)
+RATES = [at for at, series in enumerate(SERIES) if series.unit is RATE]
 
 
 class Line(NamedTuple):
@@ -123,7 +126,8 @@ class Minute:
         self._spans: deque[float] = deque(maxlen=BINS)
         self._bins: dict[int, tuple[list[float], list[float]]] = {}  # by time: sums of value and time, times
         self._known: set[int] = set()
-        self._last: Sequence[float | None] = ()
+        self._last: list[float | None] = [None] * len(SERIES)
+        self._amounts = Window(OFTEN_S)  # in which those of all rates are told
 
     @property
     def interval(self) -> float | None:
@@ -148,8 +152,11 @@ class Minute:
             self._spans.append(span)
             self.missed += max(0, math.floor(span / (self.interval or span) + 0.05) - 1)
         self.elapsed_s = at
-        self._last = values = self._values(row, span)
+        values = self._values(row)
         self._spread(at - (span or BIN_S), at, values)
+        for place, rate in self._rates(row, at).items():
+            values[place] = rate
+        self._last = values
 
     def lines(self, count: int) -> list[Line]:
         """What is known of the last minute, as so many points; `BINS` must be a multiple of them."""
@@ -160,21 +167,31 @@ class Minute:
             if at in self._known
         ]
 
-    def _values(self, row: Row, span: float | None) -> list[float | None]:
+    def _values(self, row: Row) -> list[float | None]:
         values: list[float | None] = []
         for at, series in enumerate(SERIES):
             value = _number(row.get(series.column))
             if value is not None and not series.is_part:
                 self._known.add(at)
-            if value is not None and series.unit is RATE:
-                value = value / span if span else None
-            values.append(value)
+            values.append(None if at in RATES else value)
         cpu, tests, stress = values[CPU], values[TESTS], values[STRESS]
         if cpu is not None and (tests is not None or stress is not None):
             values[REST] = max(0.0, cpu - (tests or 0.0) - (stress or 0.0))
         if tests is not None or stress:  # where neither tests run nor loads, there is nothing to part
             self._known |= {at for at in (TESTS, STRESS, REST) if values[at] is not None}
         return values
+
+    def _rates(self, row: Row, at: float) -> dict[int, float | None]:
+        """The rates since the counters were read before; those of the last row where this one has not read them."""
+        amounts = {place: _number(row.get(SERIES[place].column)) for place in RATES}
+        begin = self._amounts.begin(at, sum(filter(None, amounts.values())))
+        if not self._amounts.is_read:
+            return {place: self._last[place] for place in RATES}
+        if begin == UNKNOWN:
+            return dict.fromkeys(RATES)
+        rates = {place: None if amount is None else amount / (at - begin) for place, amount in amounts.items()}
+        self._spread(begin, at, [rates.get(place) for place in range(len(SERIES))])
+        return rates
 
     def _spread(self, since: float, until: float, values: Sequence[float | None]) -> None:
         """Put values into the bins of the time that a row tells of, which is the time before it."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from pytest_twin.analysis.spans import Values
+from pytest_twin.model.window import OFTEN_S, readings
 
 if TYPE_CHECKING:
     import pandas as pd
-
-SHORTEST_S = 1e-3  # two rows that are nearer have no rate
 
 
 class Curve(NamedTuple):
@@ -52,8 +51,6 @@ def panels(samples: pd.DataFrame, times: Values) -> list[Panel]:
         samples: The rows of a dataset.
         times: Their times in seconds.
     """
-    gaps = np.diff(times, prepend=np.nan)
-    gaps[gaps < SHORTEST_S] = np.nan  # of the first row nobody knows what time it tells of
 
     def column(name: str) -> Values:
         if name not in samples:
@@ -61,18 +58,44 @@ def panels(samples: pd.DataFrame, times: Values) -> list[Panel]:
         values: Values = samples[name].to_numpy(dtype=float, na_value=np.nan)
         return values
 
-    def rate(name: str) -> Values:
-        return column(name) / gaps
+    amounts = {name: column(name) for name in (*DISK.values(), *NETWORK.values())}
+    per_second = rates(times, amounts)
+
+    def moved(names: Mapping[str, str]) -> list[Curve]:
+        return [Curve(name, per_second[column]) for name, column in names.items()]
 
     found = [
         Panel("CPU", "%", _cpu(column), is_share=True),
         Panel("Memory", "%", [Curve("memory", column("ram_used_percent"))], is_share=True),
-        Panel("Disk", "MiB/s", [Curve("read", rate("disk_read_MB")), Curve("written", rate("disk_write_MB"))], False),
-        Panel("Network", "MiB/s", [Curve("received", rate("net_recv_MB")), Curve("sent", rate("net_sent_MB"))], False),
+        Panel("Disk", "MiB/s", moved(DISK), is_share=False),
+        Panel("Network", "MiB/s", moved(NETWORK), is_share=False),
         Panel("Pressure", "% of the time some task waited", _pressure(column), is_share=True),
     ]
     known = (panel._replace(curves=[curve for curve in panel.curves if _is_known(curve)]) for panel in found)
     return [panel for panel in known if panel.curves]
+
+
+def rates(times: Values, amounts: Mapping[str, Values]) -> dict[str, Values]:
+    """Amounts by the second, each over the time since its counter was read before, which may be that of some rows.
+
+    Args:
+        times: The times of the rows.
+        amounts: Columns of them that are read together, `OFTEN_S` after the last reading or later.
+    """
+    moved = np.nansum(list(amounts.values()), axis=0)
+    found = list(readings(times.tolist(), moved.tolist(), OFTEN_S))
+    rows = np.array([row for row, _ in found], dtype=np.intp)
+    begins = np.array([begin for _, begin in found])
+    of_reading = np.searchsorted(rows, np.arange(len(times)))  # the next one: its rate holds for the rows before it
+    known = of_reading < len(rows)
+    known[known] = times[known] > begins[of_reading[known]]
+
+    def rate(values: Values) -> Values:
+        spread = np.full(len(times), np.nan)
+        spread[known] = (values[rows] / (times[rows] - begins))[of_reading[known]]
+        return spread
+
+    return {name: rate(values) for name, values in amounts.items()}
 
 
 def rest(total: Values, *parts: Values) -> Values:
@@ -96,6 +119,8 @@ def _pressure(column: Callable[[str], Values]) -> list[Curve]:
     return [Curve(f"for {name}", column(f"pressure_{key}_percent")) for name, key in PRESSURES.items()]
 
 
+DISK = {"read": "disk_read_MB", "written": "disk_write_MB"}
+NETWORK = {"received": "net_recv_MB", "sent": "net_sent_MB"}
 PRESSURES = {"CPU": "cpu", "memory": "memory", "disk": "io"}
 
 

@@ -14,6 +14,7 @@ from itertools import pairwise
 
 from pytest_twin.model.load import Kinds, Load, Part
 from pytest_twin.model.quoting import quoted
+from pytest_twin.model.window import OFTEN_S, readings
 from pytest_twin.stressors.kind import RATE, SHARE
 from pytest_twin.stressors.profile import Points
 
@@ -80,7 +81,7 @@ def _series(times: Sequence[float], rows: Rows, column: str) -> Series:
 
 def _cpu(series: Series, step: float) -> Points:
     """A row's share holds for the time that it tells of."""
-    return _held([(at, min(max(value, 0.0), 100.0) / 100) for at, value in series], step)
+    return _held([(at, min(max(value, 0.0), 100.0) / 100) for at, value in series], series[0][0] - step)
 
 
 def _memory(series: Series, step: float) -> Points:
@@ -90,17 +91,16 @@ def _memory(series: Series, step: float) -> Points:
 
 
 def _disk(series: Series, step: float) -> Points:
-    times = [series[0][0] - step, *(at for at, _ in series)]
-    spans = (late - early for early, late in pairwise(times))
-    rates = [(at, max(value, 0.0) * 2**20 / span) for (at, value), span in zip(series, spans, strict=True)]
+    times, amounts = zip((series[0][0] - step, 0.0), *((at, max(value, 0.0)) for at, value in series), strict=True)
+    found = readings(times, amounts, OFTEN_S)
+    rates = [(times[row], amounts[row] * 2**20 / (times[row] - begin)) for row, begin in found]
     if any(math.isinf(rate) for _, rate in rates):
         raise ReplayError("disk_write_MB: more than any disk can write")
-    return _held(rates, step)
+    return _held(rates, times[0])
 
 
-def _held(series: Series, step: float) -> Points:
+def _held(series: Series, since: float) -> Points:
     points: Points = []
-    since = series[0][0] - step
     for at, value in series:
         points += [(since, value), (at, value)]
         since = at

@@ -1,72 +1,86 @@
-"""Of what time a cell tells that is no state: of the time since its counter was read before.
+"""Of what time a cell tells that has a share or an amount: of the time since its counter was read before.
 
 The sampler reads some counters more seldom than it writes rows (`probes.asked`): at the first row that is no sooner
-than so many seconds after the reading before. From that rule, the times of rows alone tell which rows were read.
+than so many seconds after the reading before. Which rows that were, their times and what they have let one find out.
 """
 
 from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
 
 TYPE_CHECKING = False  # the sampler starts without typing
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-OFTEN_S = 0.09  # what takes a while to read is read ten times a second, also where rows come a little early
-SELDOM_S = 0.45  # what changes slowly is read twice a second, also where rows come a little early
-UNKNOWN = float("-inf")
+# a little less than 0.1 s and 0.5 s, for rows that come a little early; and no multiple of a usual interval, so that
+# the times of rows, which are rounded, leave no doubt which of them were read
+OFTEN_S = 0.0925  # for what takes a while to read
+SELDOM_S = 0.4525  # for what changes slowly
+UNKNOWN = -math.inf
+ROUNDING_S = 1e-4  # times of rows are written to that
 
 
 class Window:
-    """Follows rows, and tells of what time the cells of a column tell.
+    """Follows rows, and finds those for which a counter was read from what they have of its amounts.
 
     Attributes:
-        is_read: Whether the counter was read for the last row, as far as can be told.
+        is_read: Whether it was read for the last row, as far as can be told.
     """
 
-    __slots__ = ("_begin", "_least_s", "_read", "_row", "is_read")
+    __slots__ = ("_is_sure", "_least_s", "_read", "_row", "is_read")
 
     def __init__(self, least_s: float) -> None:
         """Begin before the first row.
 
         Args:
-            least_s: The seconds after which the counter is read again, as the column declares them.
+            least_s: The seconds after which the counter is read again, as its column declares them.
         """
         self._least_s = least_s
-        self._row: float | None = None
-        self._read: float | None = None  # the last row for which it was read, once that is known
-        self._begin = UNKNOWN
-        self.is_read = False
+        self._row = self._read = UNKNOWN
+        self._is_sure = self.is_read = False
 
-    def begin(self, at: float, is_new: bool = False) -> float:
-        """When the time began of which a row tells; before that is known, a time that is no later.
+    def begin(self, at: float, amount: float | None) -> float:
+        """Since when a row tells of an amount, if it was read for it; unknown of the first row.
 
         Args:
             at: The time of the row.
-            is_new: Whether the cell shows that it was read for this row, as an amount does that is not 0.
+            amount: What it has: an amount that is not 0 was read for this row, a 0 may be one that was not.
         """
-        row, self._row = self._row, at
-        if row is None:
-            self.is_read = is_new
-            self._read = at if is_new else None
-            return UNKNOWN
-        since = row if self._read is None else self._read
-        self.is_read = is_new or at - since >= self._least_s
+        gap, self._row = at - self._row, at
+        begin, is_due = self._read, at - self._read >= self._least_s
+        if not (is_due or self._is_sure):  # that row had not been read: this one was not read so soon again
+            begin = at - self._least_s - gap
+        self.is_read = is_due or bool(amount)
         if self.is_read:
-            self._begin, self._read = min(since, at - self._least_s), at
-        elif self._read is None:
-            return at - 2 * self._least_s - (at - row)
-        return self._begin
+            self._read, self._is_sure = at, bool(amount)
+        return begin
 
 
-def readings(times: Sequence[float], is_new: Sequence[bool], least_s: float) -> Iterator[tuple[int, float]]:
-    """The rows for which a counter was read, each with the time since which it was; the first is of an unknown time.
+def readings(times: Sequence[float], amounts: Sequence[float], least_s: float) -> Iterator[tuple[int, float]]:
+    """The rows for which a counter was read, each with the time since which it tells; not the first, of unknown time.
 
     Args:
         times: Those of the rows.
-        is_new: Of which rows the cells show it.
+        amounts: What they have.
         least_s: As `Window` has it.
     """
     window = Window(least_s)
-    for row, at in enumerate(times):
-        begin = window.begin(at, is_new[row])
+    for row, (at, amount) in enumerate(zip(times, amounts, strict=True)):
+        begin = window.begin(at, amount)
         if window.is_read and begin != UNKNOWN:
             yield row, begin
+
+
+def counted_since(times: Sequence[float], row: int, least_s: float) -> float:
+    """Since when a cell tells; where times of rows leave that open, the earliest it may be; unknown at the beginning.
+
+    Args:
+        times: Those of the rows, in their order.
+        row: The one that has the cell.
+        least_s: The window of its column.
+    """
+    latest = times[row] - least_s - ROUNDING_S  # a reading of then or before would not be the last one any more
+    before = min(bisect_right(times, latest), row) - 1  # the last one was after this row
+    earliest = times[before] - least_s - ROUNDING_S  # and the one before it was less than the window before that
+    return times[bisect_left(times, earliest)] if before >= 0 and earliest >= times[0] - ROUNDING_S else UNKNOWN

@@ -172,3 +172,16 @@ def test_rows_of_an_earlier_run_in_the_same_file_are_left_out():
 
 def test_a_row_without_a_time_is_left_out():
     assert minute_of({"cpu_percent": "5"}, {"timestamp": "soon", "elapsed_s": "1"}).rows == 0
+
+
+# Faster than ten rows a second
+
+
+def test_an_amount_that_is_told_each_tenth_row_is_the_rate_of_all_ten():
+    """The sampler reads disks and networks ten times a second, however fast rows come."""
+    rows = [row(at / 100, disk_write_MB=2 if at % 10 == 0 else 0, cpu_percent=at % 2) for at in range(100, 401)]
+    minute = minute_of(*rows)
+    written = line(minute, "disk write", BINS)
+    assert written.points[-6:-1] == pytest.approx([20] * 5)
+    assert (written.now, written.most) == (pytest.approx(20), pytest.approx(20))
+    assert line(minute, "CPU").now == pytest.approx(0.5, abs=0.01)

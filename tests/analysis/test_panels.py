@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from made_runs import MadeRun
+from made_runs import MadeRun, stamp
 
 from pytest_twin.analysis.lanes import natural, packed
 from pytest_twin.analysis.panels import panels
@@ -49,3 +49,41 @@ def test_what_overlaps_gets_a_lane_of_its_own_and_lanes_are_used_again():
 
 def test_workers_are_in_the_order_of_their_numbers():
     assert sorted(["gw10", "gw2", ""], key=natural) == ["", "gw2", "gw10"]
+
+
+@pytest.mark.parametrize("interval", [0.01, 0.02, 0.05, 0.1, 0.25, 2.0])
+def test_a_rate_is_the_same_however_fast_rows_come(tmp_path, interval):
+    """Ten times a second at most the disks are read; the rows in between have zeros."""
+    steps = max(1, round(0.1 / interval))
+    amount = 30 * steps * interval
+    made = MadeRun(tmp_path).sampled(
+        20 * steps * interval, interval, disk_write_MB=lambda at: 0 if round(at / interval) % steps else amount
+    )
+    written = drawn(made)["Disk"]["written"].values
+    assert np.isnan(written[0])
+    assert written[1 : -steps or None] == pytest.approx(30.0)
+
+
+def test_late_rows_make_no_peaks_of_rates(tmp_path):
+    """A row 20 ms after its time is followed by one that is too soon to read the disks."""
+    times, before = [round(number / 10 + (0.02 if number % 3 == 0 else 0), 3) for number in range(60)], 0.0
+    made = MadeRun(tmp_path)
+    for at in times:
+        is_read = at - before >= 0.09
+        amount, before = (30 * (at - before), at) if is_read else (0, before)
+        made.sampled(0.1, 0.1, disk_read_MB=amount)
+        made.samples[""][-1] |= {"timestamp": stamp(at), "elapsed_s": f"{at:.4f}"}
+    read = drawn(made)["Disk"]["read"].values
+    assert read[4:-1] == pytest.approx(30.0)
+
+
+def test_an_amount_that_is_missing_has_no_rate(tmp_path):
+    made = MadeRun(tmp_path).sampled(1, disk_write_MB=lambda at: "" if at == 0.5 else 1, disk_read_MB=1)
+    written = drawn(made)["Disk"]["written"].values
+    assert np.isnan(written).tolist() == [True, *[False] * 4, True, *[False] * 4]
+    assert written[4] == pytest.approx(10)
+
+
+def test_amounts_of_another_program_in_every_row_are_rates_of_each_row(tmp_path):
+    made = MadeRun(tmp_path).sampled(1, 0.02, disk_write_MB=0.5)
+    assert drawn(made)["Disk"]["written"].values[2:] == pytest.approx(25.0)

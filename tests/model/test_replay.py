@@ -179,3 +179,11 @@ def test_a_replay_asks_for_as_much_cpu_time_as_was_recorded(shares, step):
     profile = part(recorded).profile
     asked = sum((late - early) * value for (early, value), (late, _) in zip(profile[::2], profile[1::2], strict=True))
     assert asked == pytest.approx(step * (sum(shares) + 1.0) / 100)
+
+
+def test_what_was_written_in_some_rows_is_the_rate_of_the_rows_before_them_too():
+    """Faster than ten rows a second, the disks are read for some rows only."""
+    recorded = rows("disk_write_MB", *(1 if at % 10 == 0 else 0 for at in range(1, 101)), step=0.01)
+    rates = [rate / 2**20 for _, rate in part(recorded).profile]
+    assert max(rates) < 12
+    assert rates[-10:] == pytest.approx([10] * 10)
