@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import errno
 
-from pytest_twin.stdlib import os, sys
-
 from pytest_twin.model import window
+from pytest_twin.stdlib import os, sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
