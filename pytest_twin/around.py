@@ -22,12 +22,10 @@ class TwinWarning(pytest.PytestWarning):
 
 
 @contextmanager
-def around(
-    item: pytest.Item, attempt: Attempt, recording: Recording, load: Load, plan: Schedule | None
-) -> Iterator[None]:
+def around(attempt: Attempt, recording: Recording, load: Load, plan: Schedule | None) -> Iterator[None]:
     """Keep a load and a schedule around the body of a test, which begins when what starts at once is really there.
 
-    What there was less than asked is a warning at the test, or fails it where it was asked for strictly.
+    What there was less than asked fails the test where it was asked for strictly; see `shortfalls` for the other loads.
     """
     applied: list[Applied] = []
     try:
@@ -42,10 +40,13 @@ def around(
             yield
     finally:
         attempt.applied = applied
-        for each in applied:
-            if not each.part.strict and not attempt.is_repetition and (trouble := each.trouble):
-                item.warn(TwinWarning(f"{each.part}: {trouble}"))
     _fail(applied)
+
+
+def shortfalls(attempt: Attempt) -> list[str]:
+    """What is to be said of the loads around a test that were less than asked, and that need not be."""
+    lenient = [] if attempt.is_repetition else [each for each in attempt.applied if not each.part.strict]
+    return [f"{each.part}: {trouble}" for each in lenient if (trouble := each.trouble)]
 
 
 @contextmanager
@@ -60,6 +61,26 @@ def _played(attempt: Attempt, recording: Recording, plan: Schedule, applied: lis
     finally:
         player.stop()
         applied += player.applied
+
+
+def warn(item: pytest.Item, texts: Iterable[str], *, is_failing: bool) -> None:
+    """Warn at a test, with each of these texts.
+
+    Args:
+        item: The test.
+        texts: What there is to say.
+        is_failing: Whether it raises something anyway, which warnings that are errors do not replace.
+
+    Raises:
+        TwinWarning: Warnings are errors, and nothing else fails the test.
+    """
+    for text in texts:
+        try:
+            item.warn(TwinWarning(text))
+        except TwinWarning:
+            if not is_failing:
+                raise
+            item.add_report_section("call", "warning", text)
 
 
 class Turning:

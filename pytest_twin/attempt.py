@@ -9,6 +9,7 @@ from pytest_twin.model import attempt as figures
 from pytest_twin.model import event
 from pytest_twin.model.event import Event
 from pytest_twin.model.table import record
+from pytest_twin.outcome import of_phases
 from pytest_twin.stdlib import os
 
 if TYPE_CHECKING:
@@ -36,14 +37,16 @@ class Attempt:
         call_s: How long its body took, once it has ended.
         cpu_s: CPU seconds of its body, and of its children, once it is finished; None where that is not told.
         asks: Whether the test uses a marker or a fixture of ours; None until it is called.
+        is_in_body: Whether its body is running.
         number: 1, and more where a plugin runs the test again.
         outcome: How it went, so far.
         findings: The verdicts on its budget, once its body has ended.
     """
 
     __slots__ = (
-        "_children", "_exact", "_has_row", "_peak", "_phases", "_process", "_recording", "applied", "asks", "began",
-        "call_s", "cpu_s", "findings", "id", "is_repetition", "load", "nodeid", "number", "outcome",
+        "_children", "_ended", "_exact", "_has_row", "_peak", "_phases", "_process", "_recording", "_went", "applied",
+        "asks", "began", "call_s", "cpu_s", "findings", "id", "is_in_body", "is_repetition", "load", "nodeid", "number",
+        "outcome",
     )  # fmt: skip
 
     def __init__(self, recording: Recording, nodeid: str, number: int, *, is_repetition: bool = False) -> None:
@@ -55,14 +58,16 @@ class Attempt:
         self.call_s = 0.0
         self.cpu_s: float | None = None
         self.asks: bool | None = None
+        self.is_in_body = False
         self.number, self.outcome = number, ""
+        self._went: dict[str, str] = {}
         self._recording, self._process = recording, os.getpid()
         self.id = recording.new_id("t")
         self._phases: dict[str, list[Counters]] = {}
         self._exact: Sequence[float | None] = NOT_KNOWN
         self.findings: Sequence[Finding] = ()
         self._peak: int | None = None  # before the high-water mark was reset
-        self.began = recording.elapsed()
+        self.began = self._ended = recording.elapsed()
         self._has_row = False
         recording.meter.forget_peak()
         self._children: Children = recording.meter.children(just_now=True)
@@ -95,6 +100,15 @@ class Attempt:
             self._phases[phase].append(reading)
         else:
             self._phases[phase] = [reading]
+
+    def has_begun(self, phase: str) -> bool:
+        """Whether it has come to a phase: who begins that again makes another attempt."""
+        return phase in self._phases
+
+    def went(self, phase: str, outcome: str) -> None:
+        """Learn how a phase of it went, or, if that was known, how it went after all."""
+        self._went[phase] = outcome
+        self.outcome = of_phases(self._went)
 
     def runs_under(self, load: str) -> None:
         """Add to what it runs under."""
@@ -131,7 +145,7 @@ class Attempt:
         self._peak = max(filter(None, (self._peak, self._recording.meter.peak())), default=None)
 
     def finish(self) -> list[tuple[str, object]]:
-        """Take its last figures; comes back with those for reports: CPU seconds, peak memory, the load."""
+        """Take its figures, the last ones if it has come to its end; comes back with those for reports."""
         recording = self._recording
         for phase, readings in self._phases.items():
             if len(readings) % 2:  # an interrupt came where it ended
@@ -140,6 +154,7 @@ class Attempt:
         self._exact = figures.figures(self._phases, self._children, recording.meter.children(), self._peak)
         if "call" in self._phases:
             self._keep_call()
+        self._ended = recording.elapsed()
         return figures.properties(self._exact, self.load, self._verdict)
 
     def end(self, *, keep: bool) -> None:
@@ -149,8 +164,7 @@ class Attempt:
         """
         if self._process != os.getpid():
             return
-        recording = self._recording
-        ended = recording.elapsed()
+        recording, ended = self._recording, self._ended
         began = (recording.clock.stamp(self.began), f"{self.began:.4f}", f"{ended - self.began:.6f}")
         who = (self.nodeid, str(self.number), recording.worker, recording.host, self.outcome)
         exact = (*figures.walls(self._phases), *figures.cells(self._exact))

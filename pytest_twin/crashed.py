@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     Keeps = Callable[[str, bool], bool]
 
 
-def end_what_is_open(recording: Recording, worker: str, outcome: str, keeps: Keeps) -> None:
+def end_what_is_open(recording: Recording, worker: str, outcome: str, keeps: Keeps) -> list[tuple[str, str]]:
     """Write an abort for everything that a worker began and did not end, and a row for each test of it.
+
+    Comes back with those tests, each as its worker and its id.
 
     Args:
         recording: That of the controller; that of the process itself for a fork in which a test ran.
@@ -40,6 +42,7 @@ def end_what_is_open(recording: Recording, worker: str, outcome: str, keeps: Kee
         recording.emit(each)
     for line in tests:
         recording.write_test(line)
+    return [(row["worker"], row["test"]) for row in left if row["type"] == event.TEST]
 
 
 def ends_of(

@@ -65,6 +65,10 @@ class Hosts:
         link.channel.setcallback(lambda said: self._hear(link, said), endmarker=LOST)
         return link.channel
 
+    def host_of(self, node: Any) -> str:
+        """What the host of a worker is called, empty for pytest's own."""
+        return next((link.host.name for link in self._links if link.node is node and link.host is not None), "")
+
     def down(self, node: Any) -> None:
         """A worker has ended, which may be one of them."""
         with self._lock:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from _pytest.nodes import Node
+
     from pytest_twin.attempt import Attempt
     from pytest_twin.model.budget import Budget
     from pytest_twin.model.budget_rules import Rule
@@ -64,6 +66,12 @@ def nodeid_of(item: pytest.Item) -> str:
     return plain if item.nodeid.startswith(f"{plain}@") else item.nodeid
 
 
+def without_group(nodeid: str) -> str:
+    """The same where nothing but that id is known."""
+    plain, _, group = nodeid.rpartition("@")
+    return nodeid if not plain or "]" in group or "::" in group else plain
+
+
 def adopt_module_marks(items: Iterable[pytest.Item]) -> None:
     """Give doctests the ``pytestmark`` of their module, which pytest gives to functions only."""
     for item in items:
@@ -76,17 +84,41 @@ def adopt_module_marks(items: Iterable[pytest.Item]) -> None:
 
 def marks_of(item: pytest.Item) -> list[pytest.Mark]:
     """The markers of ours that a test has, the closest first; a bare ``stress`` asks for nothing."""
-    return [
-        mark
-        for node in reversed(item.listchain())  # what `iter_markers` does, but that takes several times as long
-        for mark in node.own_markers
-        if mark.name in {SCHEDULE, BUDGET} or (mark.name == STRESS and (mark.args or mark.kwargs))
-    ]
+    found: list[pytest.Mark] = []
+    for node in reversed(item.listchain()):  # what `iter_markers` does, but that takes several times as long
+        own = [
+            mark
+            for mark in node.own_markers
+            if mark.name in {SCHEDULE, BUDGET} or (mark.name == STRESS and (mark.args or mark.kwargs))
+        ]
+        found += own if len(own) < 2 else _closest_first(node, own)
+    return found
+
+
+def _closest_first(node: Node, marks: list[pytest.Mark]) -> list[pytest.Mark]:
+    """The marks of one node: those of a parameter first, and those of a class before those of its base classes.
+
+    pytest has a parameter's marks last, and those of base classes last in some versions and first in others.
+    """
+    if isinstance(node, pytest.Class):
+        groups: list[Any] = [vars(each).get("pytestmark", ()) for each in node.obj.__mro__]
+    else:
+        groups = [getattr(getattr(node, "callspec", None), "marks", ())]
+    distances: dict[int, int] = {}
+    for distance, group in enumerate(groups):
+        for mark in group if isinstance(group, list | tuple) else [group]:
+            distances.setdefault(id(getattr(mark, "mark", mark)), distance)
+    return sorted(marks, key=lambda mark: distances.get(id(mark), len(groups)))
 
 
 def asks(item: pytest.Item) -> bool:
+    """Whether a test uses a marker or a fixture of ours for anything, or has a budget of the configuration."""
+    return asks_itself(item) or any(rules_for(item))
+
+
+def asks_itself(item: pytest.Item) -> bool:
     """Whether a test uses a marker or a fixture of ours for anything."""
-    return asks_by_fixture(item) or bool(marks_of(item)) or any(rules_for(item))
+    return asks_by_fixture(item) or bool(marks_of(item))
 
 
 def asks_by_fixture(item: pytest.Item) -> bool:
@@ -184,7 +216,7 @@ def wants_alone(item: pytest.Item, each: Schedule | None) -> bool:
     marks = marks_of(item)
     if (budget := budget_of(item, marks)) is not None and budget.repeats:
         return True
-    if any(mark.kwargs.get(SHARED) for mark in marks if mark.name == STRESS):
+    if next((mark.kwargs[SHARED] for mark in marks if mark.name == STRESS and SHARED in mark.kwargs), False):
         return False
     if not STRESSING.isdisjoint(getattr(item, "fixturenames", ())) or schedule_of(item, marks) or load_of(marks):
         return True

@@ -6,32 +6,43 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_twin.around import TwinWarning
 from pytest_twin.model.budget import OVER, UNKNOWN
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pytest_twin.attempt import Attempt
+    from pytest_twin.model.budget import Finding
 
 
-def fail_if_over(item: pytest.Item, attempt: Attempt, place: str, inconclusive: str) -> None:
-    """Fail a test whose body has passed and was over budget; what could not be told is a warning at the test.
+def is_broken(findings: Iterable[Finding], inconclusive: str) -> bool:
+    """Whether a budget fails its test.
 
     Args:
-        item: The test.
+        findings: The verdicts on it.
+        inconclusive: Whether what could not be told fails the test too: `fail` or `pass`.
+    """
+    return any(each.verdict == OVER or (each.verdict == UNKNOWN and inconclusive == "fail") for each in findings)
+
+
+def fail_if_over(attempt: Attempt, place: str, inconclusive: str) -> None:
+    """Fail a test whose body has passed and was over budget.
+
+    Args:
         attempt: What it spent.
         place: Where the files tell more.
-        inconclusive: Whether what could not be told fails it too: `fail` or `pass`.
+        inconclusive: As in `is_broken`.
 
     Raises:
         pytest.fail.Exception: It was over budget.
     """
-    unknown = [each.text for each in attempt.findings if each.verdict == UNKNOWN]
-    over = [f"over budget: {each.text}" for each in attempt.findings if each.verdict == OVER]
-    if inconclusive == "fail":
-        over += [f"budget: {text}" for text in unknown]
-    else:
-        for text in unknown:
-            item.warn(TwinWarning(f"budget: {text}"))
-    if over:
+    if is_broken(attempt.findings, inconclusive):
+        over = [f"over budget: {each.text}" for each in attempt.findings if each.verdict == OVER]
+        told = [*over, *(unknown(attempt.findings) if inconclusive == "fail" else ())]
         under = [f"under {load}" for load in attempt.had]
-        pytest.fail("\n".join([*over, *under, f"see {place}"]), pytrace=False)
+        pytest.fail("\n".join([*told, *under, f"see {place}"]), pytrace=False)
+
+
+def unknown(findings: Iterable[Finding]) -> list[str]:
+    """What is to be said of the limits that could not be judged."""
+    return [f"budget: {each.text}" for each in findings if each.verdict == UNKNOWN]

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_twin.around import Turning
 from pytest_twin.attempt import Attempt
-from pytest_twin.items import HELD, REPEATED, REPETITION, TIMES, asks, nodeid_of, wants_alone
+from pytest_twin.items import HELD, REPEATED, REPETITION, TIMES, asks_itself, nodeid_of, wants_alone
 from pytest_twin.model.attempt import CRASHED, INTERRUPTED
 from pytest_twin.model.clock import Clock
 from pytest_twin.recording import Recording, new_clock
@@ -168,6 +168,15 @@ class Run:
             attempt.runs_under(item.stash.get(HELD, ""))
         return attempt
 
+    def begin_phase(self, item: pytest.Item, phase: str) -> Attempt:
+        """The attempt of a test that comes to a phase: a new one where a plugin has it come there again."""
+        earlier = self.running.get(item)
+        if earlier is not None and earlier.has_begun(phase):
+            if not earlier.has_begun("teardown"):
+                earlier.finish()
+            self.end(item, earlier)
+        return self.begin(item)
+
     def end(self, item: pytest.Item, attempt: Attempt) -> None:
         """Write the row of a test; nothing of it is kept, while pytest keeps the test itself to the end."""
         attempt.end(keep=self.keeps_of(item, attempt))
@@ -186,7 +195,15 @@ class Run:
         """Whether a test gets a folder of its own."""
         if attempt.is_repetition and attempt.outcome == "passed":
             return False
-        return self.keeps(attempt.outcome, asks(item) if attempt.asks is None else attempt.asks)
+        is_marked = asks_itself(item) if attempt.asks is None else attempt.asks
+        return self.keeps(attempt.outcome, is_marked or self._is_over_budget(attempt))
+
+    def _is_over_budget(self, attempt: Attempt) -> bool:
+        if not attempt.findings:
+            return False
+        from pytest_twin.judging import is_broken
+
+        return is_broken(attempt.findings, self.settings.inconclusive)
 
     def keeps(self, outcome: str, is_marked: bool) -> bool:
         """The same of a test of which no more is known."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_twin.around import around
+from pytest_twin import outcome
+from pytest_twin.around import around, shortfalls, warn
 from pytest_twin.items import (
     LIMIT,
     REPEATED,
@@ -63,35 +64,68 @@ class Tests:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Iterator[None]:
         """A test begins."""
-        attempt = self._run.begin(item)
+        attempt = self._run.begin_phase(item, "setup")
         attempt.border("setup")
         try:
             yield
+        except BaseException as error:
+            attempt.went("setup", outcome.of_exception(error))
+            raise
         finally:
             attempt.border("setup")
         self._run.tell()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Put the test's load around its body, ready before the first line of it."""
-        attempt = self._run.running[item]
+        attempt = self._run.begin_phase(item, "call")
+        try:
+            result = yield from self._called_with_warnings(item, attempt)
+        except BaseException as error:
+            attempt.went("call", outcome.of_exception(error))  # until a report tells more, of which there may be none
+            raise
+        attempt.went("call", outcome.PASSED)
+        return result
+
+    def _called_with_warnings(self, item: pytest.Item, attempt: Attempt) -> Generator[None, object, object]:
+        """Call a test; what there is to warn of comes last, for a warning may be an error."""
+        try:
+            result = yield from self._called(item, attempt)
+        except BaseException:
+            self._warn(item, attempt, is_failing=True)
+            raise
+        self._warn(item, attempt, is_failing=False)
+        return result
+
+    def _called(self, item: pytest.Item, attempt: Attempt) -> Generator[None, object, object]:
         marks = marks_of(item)
         budget = budget_of(item, marks)
-        attempt.asks = bool(marks) or asks_by_fixture(item) or budget is not None
+        attempt.asks = bool(marks) or asks_by_fixture(item)
         with self._around(item, marks, attempt):
             spending = attempt.spending() if budget and not attempt.is_repetition else None
+            attempt.is_in_body = True
             attempt.border("call")
             try:
                 result = yield
             finally:
                 attempt.border("call")
+                attempt.is_in_body = False
                 if budget is not None and spending is not None:
                     attempt.judge(budget, spending, item.stash.get(FOUND, ()))
         if attempt.findings:
             from pytest_twin.judging import fail_if_over
 
-            fail_if_over(item, attempt, self._told_in(item, attempt), self._run.settings.inconclusive)
+            fail_if_over(attempt, self._told_in(item, attempt), self._run.settings.inconclusive)
         return result
+
+    def _warn(self, item: pytest.Item, attempt: Attempt, *, is_failing: bool) -> None:
+        texts = shortfalls(attempt) if attempt.applied else []
+        if attempt.findings and self._run.settings.inconclusive != "fail":
+            from pytest_twin.judging import unknown
+
+            texts += unknown(attempt.findings)
+        if texts:
+            warn(item, texts, is_failing=is_failing)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Iterator[None]:
@@ -100,10 +134,12 @@ class Tests:
         attempt.border("teardown")
         try:
             yield
+        except BaseException as error:
+            attempt.went("teardown", outcome.of_exception(error))
+            raise
         finally:
             attempt.border("teardown")
-            others = [pair for pair in item.user_properties if not pair[0].startswith("twin_")]
-            item.user_properties[:] = [*others, *attempt.finish()]
+            _replace_properties(item.user_properties, attempt.finish())
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Hooked:
@@ -111,11 +147,18 @@ class Tests:
         report = yield
         attempt = self._run.running.get(item)
         if attempt is not None:
-            attempt.outcome = _outcome(attempt.outcome, report)
+            _learn(attempt, report)
             if call.when == "teardown":
                 self._run.end(item, attempt)
                 self._run.tell()
         return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Learn how its body went after all: a plugin may have changed that since, such as one that ran it again."""
+        for item, attempt in self._run.running.items():
+            if item.nodeid == report.nodeid and report.when == "call" and report.outcome in outcome.KNOWN:
+                _learn(attempt, report)
 
     def _profiling(self, session: pytest.Session) -> Profiler:
         if self._profiler is None:
@@ -137,7 +180,7 @@ class Tests:
         from pytest_twin.model.load import Load
 
         faster = plan.faster(run.settings.schedule_speed) if plan is not None else None
-        return around(item, attempt, run.start(), Load.together(filter(None, [load_of(marks), more])), faster)
+        return around(attempt, run.start(), Load.together(filter(None, [load_of(marks), more])), faster)
 
     def _told_in(self, item: pytest.Item, attempt: Attempt) -> str:
         """Where the files tell of a test that its budget is about to fail."""
@@ -158,14 +201,19 @@ def _limit_anew(item: pytest.Item) -> None:
         item.ihook.pytest_timeout_set_timer(item=item, settings=item.stash[LIMIT])
 
 
-def _outcome(before: str, report: pytest.TestReport) -> str:
-    """How a test stands after one more phase."""
-    if report.failed:
-        return "failed" if report.when == "call" else "error"
-    if hasattr(report, "wasxfail"):
-        return "xfailed" if report.skipped else "xpassed"
-    if report.skipped:
-        return "skipped"
-    if report.when == "teardown" and not before:  # its body was not called (--setup-only)
-        return "skipped"
-    return before or ("passed" if report.when == "call" else "")
+def _learn(attempt: Attempt, report: pytest.TestReport) -> None:
+    """Keep what a report says of a test, and let that of a body that failed have the figures so far.
+
+    JUnit's file has a test case of its own for such a failure if the teardown fails too.
+    """
+    if attempt.is_in_body or hasattr(report, "context"):  # of a part of the body, such as a subtest
+        if report.failed:
+            attempt.went(outcome.PART, outcome.FAILED)
+        return
+    attempt.went(report.when, outcome.of_report(report))
+    if report.when == "call":
+        _replace_properties(report.user_properties, attempt.finish() if report.failed else ())
+
+
+def _replace_properties(properties: list[tuple[str, object]], ours: Iterable[tuple[str, object]]) -> None:
+    properties[:] = [*(pair for pair in properties if not pair[0].startswith("twin_")), *ours]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_twin.addresses import is_remote
 from pytest_twin.hosts import Hosts
-from pytest_twin.items import SCHEDULE_TEXTS
+from pytest_twin.items import SCHEDULE_TEXTS, without_group
 from pytest_twin.layout import ANNOTATIONS
+from pytest_twin.model import event
 from pytest_twin.model.attempt import CRASHED, INTERRUPTED, shared
+from pytest_twin.model.clock import monotonic
+from pytest_twin.model.event import Event
 from pytest_twin.model.quantity import duration
 from pytest_twin.replacing import replace_only_where_somebody_answers
 from pytest_twin.run_folder import RunFolderError
@@ -24,6 +28,8 @@ class Workers:
 
     def __init__(self, run: Run) -> None:
         self._run, self._folder = run, run.folder
+        self._ended: set[tuple[str, str]] = set()  # worker and test
+        self._began: dict[str, float] = {}  # when tests began that run, as far as pytest-xdist tells
         self._hosts = Hosts(run.folder, run.clock, duration(run.settings.host_timeout), self._records, self._note)
 
     @pytest.hookimpl(optionalhook=True)
@@ -55,6 +61,26 @@ class Workers:
     def pytest_xdist_node_collection_finished(self) -> None:
         """Record as soon as a worker has collected a test that asks for it: it has opened its part by then."""
         self._follow()
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Keep when a test began, for one that will be heard of no more."""
+        self._began[nodeid] = self._run.clock.elapsed(monotonic())
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """It has ended."""
+        self._began.pop(nodeid, None)
+
+    @pytest.hookimpl(optionalhook=True, wrapper=True)
+    def pytest_handlecrashitem(self, crashitem: str, report: Any) -> Generator[None, object, object]:
+        """Tell of a test that a worker died in before it could tell that it had begun."""
+        began = self._began.pop(crashitem, None)
+        recording, node = self._run.recording, report.node
+        nodeid = without_group(crashitem) if node.config.option.dist == "loadgroup" else crashitem
+        if recording is not None and (node.gateway.id, nodeid) not in self._ended:
+            which = recording.new_id("t"), event.TEST, nodeid, node.gateway.id, self._hosts.host_of(node)
+            recording.emit(Event(recording.elapsed() if began is None else began, event.START, *which))
+            self._end(CRASHED, node.gateway.id)
+        return (yield)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Share what the figures of tests have in common: pytest keeps the reports to its end."""
@@ -104,4 +130,4 @@ class Workers:
         if self._run.recording is not None:
             from pytest_twin.crashed import end_what_is_open
 
-            end_what_is_open(self._run.recording, worker, outcome, self._run.keeps)
+            self._ended.update(end_what_is_open(self._run.recording, worker, outcome, self._run.keeps))

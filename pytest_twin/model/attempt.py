@@ -132,7 +132,7 @@ Phases = Mapping[str, Sequence[Counters]]  # the readings of each phase: its beg
 def walls(phases: Phases) -> list[str]:
     """The wall time of set-up, call and teardown, as they stand in the table."""
     found = [phases.get(name) for name in ("setup", "call", "teardown")]
-    return [f"{readings[-1].at - readings[0].at:.6f}" if readings else "" for readings in found]
+    return [f"{_sum([reading.at for reading in readings]):.6f}" if readings else "" for readings in found]
 
 
 def figures(phases: Phases, began: Children, ended: Children, peak: int | None) -> list[float | None]:
