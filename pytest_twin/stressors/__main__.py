@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 PARENT_CHECK_S = 0.25  # the kernel does not tell that the parent is stopped, and not everywhere of its end
+STOPPED = "stopped"
 
 
 class Door:
@@ -48,7 +49,7 @@ class Door:
         self._loop = self.supervision.loop
         self._loop.watch(requests, self._hear)
         self._looks = False
-        is_watched = self._loop.watch_process(self._parent, self.close)
+        is_watched = self._loop.watch_process(self._parent, self._abandon)
         self._look_every = None if is_watched else PARENT_CHECK_S
 
     def serve(self) -> None:
@@ -57,27 +58,37 @@ class Door:
         while self.open:
             self._loop.turn(self._look_every)
             if os.getppid() != self._parent:
-                self.close()
+                self._abandon()
         self.supervision.stop_all()
 
     def close(self) -> None:
         """Take everything down and end."""
         self.open = False
 
+    def _abandon(self) -> None:
+        """The same, where who owned the loads is gone, and nobody hears of their end."""
+        self.supervision.abandon()
+        self.close()
+
     def _look(self) -> None:
         """Pause while the parent is stopped; look as long as there are loads."""
-        if is_stopped(self._parent):
-            self.supervision.pause("stopped")
-        else:
-            self.supervision.resume("stopped")
+        self._look_at_parent()
         self._looks = self.supervision.busy
         if self._looks:
             self._loop.after(PARENT_CHECK_S, self._look)
+
+    def _look_at_parent(self) -> None:
+        if is_stopped(self._parent):
+            self.supervision.pause(STOPPED)
+        else:
+            self.supervision.resume(STOPPED)
 
     def _hear(self, data: bytes) -> None:
         if not data:
             self.close()
             return
+        if self.supervision.is_paused(STOPPED):
+            self._look_at_parent()  # it may be here again, and about to end a load
         self._unread += data
         *lines, self._unread = self._unread.split(b"\n")
         for line in lines:
@@ -105,8 +116,8 @@ class Door:
             sys.path[:] = message["path"]
 
     def _belong_to(self, process: int) -> None:
-        if not self._loop.watch_process(process, self.close) and is_gone(process):
-            self.close()
+        if not self._loop.watch_process(process, self._abandon) and is_gone(process):
+            self._abandon()
 
     def _reply(self, message: dict[str, Any]) -> None:
         try:

@@ -30,8 +30,7 @@ class Load:
 
     Attributes:
         name: Its id.
-        is_applied: Whether its workers were started.
-        size: How many they are.
+        size: How many workers it has, 0 before it was started.
     """
 
     def __init__(self, request: dict[str, Any], supervision: Supervision) -> None:
@@ -50,13 +49,13 @@ class Load:
         self._ending = ""  # why, once it is ending
         self._fault = ""
         self._figures: list[Figures] = []
-        self._oom_kills = oom_kills()
+        self._oom_kills: int | None = None
         self._conditions = request.get("stop_when") or ()
 
     @property
     def is_applied(self) -> bool:
-        """Whether its workers were started."""
-        return self._began is not None
+        """Whether its workers were started, or are being started."""
+        return self.size > 0
 
     @property
     def module(self) -> str:
@@ -71,21 +70,25 @@ class Load:
         """Start the workers; the load is ready when all of them are."""
         if self._ending:
             return
-        if self._request.get("start") is not None:
-            self._end_after(self._request["start"])
         self._paused_before = self._loop.paused_s
         try:
+            self._check_time()
             self._supervision.check(self)
             self._check_conditions()
             module = import_module(self._request["module"])
-            self._hire(module.workers(Job(self._request)))
+            count = module.workers(Job(self._request))
+            self._supervision.admit(count)
         except (ImportError, OSError, ValueError) as error:
             self._fail(f"cannot start: {error}")
-        self._waiting_for = len(self._crew)
-        if not self._crew:
             self._over()
-        elif self._conditions:
+            return
+        self.size = self._waiting_for = count
+        self._oom_kills = oom_kills()
+        if self._request.get("start") is not None:
+            self._end_after(self._request["start"])
+        if self._conditions:
             self._loop.after(LOOK_EVERY_S, self._look)
+        self._hire()
 
     def stop(self, reason: str) -> None:
         """Ask the workers to stop, and see to it that they do."""
@@ -95,9 +98,17 @@ class Load:
         if not self._crew:
             self._over()
             return
+        if self._began is None:  # they wait for their load, and would not hear
+            self.kill()
+            return
         for crewman in self._crew:
             crewman.process.stop()
-        self._loop.after(KILL_AFTER_S, self._kill)
+        self._loop.after(KILL_AFTER_S, self.kill)
+
+    def kill(self) -> None:
+        """Have the system end the workers."""
+        for crewman in self._crew:
+            crewman.process.kill()
 
     def pause(self) -> None:
         """Have the workers do nothing."""
@@ -125,15 +136,39 @@ class Load:
     def _held(self) -> float:
         return (self._held_until or self._loop.now()) - self._held_since
 
-    def _hire(self, count: int) -> None:
-        """Get all workers first, so that none hinders the start of the others, then have them begin."""
-        for process in self._supervision.workers(count):
-            crewman = Crewman(process)
-            self._crew.append(crewman)
-            self._loop.watch(process.reports, partial(self._hear, crewman))
-        self.size, self._began = count, time.monotonic()
+    def _check_time(self) -> None:
+        start, duration = self._request.get("start"), self._request.get("duration")
+        if start is not None and duration is not None and self._loop.now() >= start + duration:
+            raise ValueError("its time was over before there was a moment to start it")
+
+    def _hire(self) -> None:
+        """Get one more worker; all of them are had first, so that none hinders the start of the others."""
+        if self._ending:
+            return
+        try:
+            process = self._supervision.worker()
+        except OSError as error:
+            self._fail(f"cannot start: {error}")
+            if not self._crew:
+                self._over()
+            return
+        crewman = Crewman(process)
+        self._crew.append(crewman)
+        self._loop.watch(process.reports, partial(self._hear, crewman))
+        if len(self._crew) < self.size:
+            self._loop.after(0.0, self._hire)
+        else:
+            self._loop.when_idle(self._begin)  # other loads may want workers too
+
+    def _begin(self) -> None:
+        """Have the workers begin."""
+        if self._ending:
+            return
+        self._began = time.monotonic()
         for index, crewman in enumerate(self._crew):
-            crewman.process.begin({**self._request, "index": index}, count)
+            crewman.process.begin({**self._request, "index": index}, self.size)
+        if self._loop.is_paused:
+            self.pause()
 
     def _hear(self, crewman: Crewman, data: bytes) -> None:
         if not data:
@@ -196,14 +231,10 @@ class Load:
         if self._crew:
             self.stop("failed")
 
-    def _kill(self) -> None:
-        for crewman in self._crew:
-            crewman.process.kill()
-
     def _over(self) -> None:
         self._gone = True
         achieved = self.achieved()
-        if self._began is not None and self._since is None:
+        if self.is_applied and self._since is None:
             self._fault = self._fault or "ended before it was really there"
         elif self._since is not None and self._held() >= STARVED_AFTER_S:
             self._fault = self._fault or starved(achieved)

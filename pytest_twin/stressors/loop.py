@@ -12,6 +12,7 @@ import selectors
 import signal
 import sys
 import time
+from collections import deque
 from itertools import count
 
 TYPE_CHECKING = False
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Act = Callable[[], None]
+
+
+LONGEST_READ = 1 << 16  # of one descriptor, before the others get their turn
 
 
 class Timers:
@@ -36,24 +40,37 @@ class Timers:
         """Seconds until the next, None where there is none."""
         return self._heap[0][0] - now if self._heap else None
 
-    def run(self, now: float) -> None:
-        """Do everything whose time has come; what is added meanwhile waits for the next time."""
-        while self._heap and self._heap[0][0] <= now:
-            heapq.heappop(self._heap)[2]()
+    def run_next(self, now: float) -> bool:
+        """Do the first thing whose time has come; False if there is none."""
+        if not self._heap or self._heap[0][0] > now:
+            return False
+        heapq.heappop(self._heap)[2]()
+        return True
 
 
 class Loop:
-    """Waits for what comes next, and does it."""
+    """Waits for what comes next, and does it.
+
+    Of what is due at the same time it does one thing a turn, and looks at its descriptors in between: however much
+    is due, it hears at once of a process that ended.
+    """
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
         self._planned, self._others = Timers(), Timers()
+        self._idle: deque[Act] = deque()
         self._paused_at: float | None = None
-        self.paused_s = 0.0  # in all, the pause that lasts not included
+        self._paused_before_s = 0.0  # in the pauses that are over
 
     def now(self) -> float:
         """The time of loads: `time.monotonic`, less the time in which they were paused."""
-        return (self._paused_at or time.monotonic()) - self.paused_s
+        return (self._paused_at or time.monotonic()) - self._paused_before_s
+
+    @property
+    def paused_s(self) -> float:
+        """Seconds in which they were paused, the pause that lasts included."""
+        lasts = 0.0 if self._paused_at is None else time.monotonic() - self._paused_at
+        return self._paused_before_s + lasts
 
     @property
     def is_paused(self) -> bool:
@@ -67,8 +84,7 @@ class Loop:
     def resume(self) -> None:
         """Let it go on."""
         if self._paused_at is not None:
-            self.paused_s += time.monotonic() - self._paused_at
-            self._paused_at = None
+            self._paused_before_s, self._paused_at = self.paused_s, None
 
     def at(self, moment: float, act: Act) -> None:
         """Do that at that time of loads."""
@@ -78,15 +94,23 @@ class Loop:
         """Do that after so many seconds, paused or not."""
         self._others.add(time.monotonic() + seconds, act)
 
+    def when_idle(self, act: Act) -> None:
+        """Do that when nothing is due."""
+        self._idle.append(act)
+
     def turn(self, at_most: float | None = None) -> None:
         """Wait for what comes next, and do it."""
         planned = None if self.is_paused else self._planned.due_in(self.now())
-        waits = [wait for wait in (planned, self._others.due_in(time.monotonic()), at_most) if wait is not None]
+        idle = 0.0 if self._idle else None
+        waits = [wait for wait in (planned, self._others.due_in(time.monotonic()), idle, at_most) if wait is not None]
         for key, _ in self._selector.select(max(0.0, min(waits)) if waits else None):
             key.data()
-        self._others.run(time.monotonic())
+        is_busy = self._others.run_next(time.monotonic())
         if not self.is_paused:
-            self._planned.run(self.now())
+            is_busy |= self._planned.run_next(self.now())
+        if not is_busy:
+            for _ in range(len(self._idle)):
+                self._idle.popleft()()
 
     def watch(self, fd: int, hear: Callable[[bytes], None]) -> None:
         """Hand on whatever can be read there; at its end an empty string, once."""
@@ -150,7 +174,7 @@ def _selectable(fd: int) -> tuple[int, Callable[[], bytes]]:
     On Windows only a socket is one, so a thread pumps into a pair of them.
     """
     if sys.platform != "win32":
-        return fd, lambda: os.read(fd, 1 << 20)
+        return fd, lambda: os.read(fd, LONGEST_READ)
     import socket
     import threading
 
@@ -162,4 +186,4 @@ def _selectable(fd: int) -> tuple[int, Callable[[], bytes]]:
         theirs.close()
 
     threading.Thread(target=pump, daemon=True).start()
-    return ours.fileno(), lambda: ours.recv(1 << 20)
+    return ours.fileno(), lambda: ours.recv(LONGEST_READ)

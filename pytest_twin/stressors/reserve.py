@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 from pytest_twin.stressors import worker
+from pytest_twin.stressors.capacity import usable_cpus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pytest_twin.stressors.loop import Loop
 
 MOST = 8
+MOST_A_CPU = 32  # at work at the same time for several loads; of more, each gets little, and what serves them too
 
 
 class Reserve:
@@ -24,35 +28,33 @@ class Reserve:
         self._loop, self._fork = loop, fork
         self._waiting: list[worker.Forked | worker.Spawned] = []
         self._working = self._wanted = 0
+        self._most = MOST_A_CPU * math.ceil(usable_cpus())
 
-    def take(self, count: int) -> list[worker.Forked | worker.Spawned]:
-        """So many workers, new ones where not enough are waiting.
+    def check(self, count: int = 1) -> None:
+        """See that there may be so many more workers; a load alone is for its stressor to judge.
+
+        Raises:
+            ValueError: Together with those that are at work they are too many.
+        """
+        if self._working and self._working + count > self._most:
+            raise ValueError(f"{self._working} workers are at work, and at most {self._most} may be at the same time")
+
+    def admit(self, count: int) -> None:
+        """Let so many workers be taken, and be at work until they are given back.
+
+        Raises:
+            ValueError: As above.
+        """
+        self.check(count)
+        self._working += count
+        self._wanted = min(MOST, max(self._wanted, self._working))
+
+    def take(self) -> worker.Forked | worker.Spawned:
+        """One of them, a new one where none is waiting.
 
         Raises:
             OSError: The machine gives no more processes.
         """
-        taken: list[worker.Forked | worker.Spawned] = []
-        try:
-            while len(taken) < count:
-                taken.append(self._one())
-        except OSError:
-            _dismiss(taken)
-            raise
-        self._working += count
-        self._wanted = min(MOST, max(self._wanted, self._working))
-        return taken
-
-    def give_back(self, count: int) -> None:
-        """Have their places filled: they themselves have ended."""
-        self._working -= count
-        self._loop.after(0.0, self._fill)
-
-    def close(self) -> None:
-        """Let those go that are waiting, and have no more."""
-        self._wanted = 0
-        _dismiss(self._waiting)
-
-    def _one(self) -> worker.Forked | worker.Spawned:
         while self._waiting:
             waiting = self._waiting.pop()
             if waiting.is_alive():
@@ -60,18 +62,23 @@ class Reserve:
             waiting.reap()
         return worker.launch(fork=self._fork)
 
+    def give_back(self, count: int) -> None:
+        """Have their places filled: they themselves have ended."""
+        self._working -= count
+        self._loop.when_idle(self._fill)
+
+    def close(self) -> None:
+        """Let those go that are waiting, and have no more."""
+        self._wanted = 0
+        for each in self._waiting:
+            each.kill()
+        while self._waiting:
+            self._waiting.pop().reap()
+
     def _fill(self) -> None:
         if len(self._waiting) < self._wanted - self._working:
             try:
                 self._waiting.append(worker.launch(fork=self._fork))
             except OSError:
                 return  # the next load tells, if it is still so
-            self._loop.after(0.0, self._fill)
-
-
-def _dismiss(workers: list[worker.Forked | worker.Spawned]) -> None:
-    """End workers that have no load."""
-    for each in workers:
-        each.kill()
-    while workers:
-        workers.pop().reap()
+            self._loop.when_idle(self._fill)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     Reply = Callable[[dict[str, Any]], None]
 
+END_WITHIN_S = 4.0
+
 
 class Supervision:
     """All loads of one run, on one selector and one thread."""
@@ -68,12 +70,20 @@ class Supervision:
             self._reply({"event": "end", "id": name, "at": time.monotonic(), **ended})
 
     def stop_all(self) -> None:
-        """Stop everything and come back when nothing is left of it."""
+        """Stop everything and come back when nothing is left of it; what the kernel does not let go of, by our end."""
         self._reserve.close()
         for load in list(self._loads.values()):
             load.stop("stopped")
-        while self.busy:
-            self.loop.turn()
+        deadline = time.monotonic() + END_WITHIN_S
+        while self.busy and time.monotonic() < deadline:
+            self.loop.turn(END_WITHIN_S)
+
+    def abandon(self) -> None:
+        """Have the system end everything at once; nobody is there any more to be told of it."""
+        self._reserve.close()
+        for load in self._loads.values():
+            load.kill()
+        self._loads.clear()
 
     def pause(self, reason: str) -> None:
         """Let all loads rest, and their time stand still, until `resume` with the same reason; not on Windows."""
@@ -96,6 +106,10 @@ class Supervision:
                     load.resume()
                 self._reply({"event": "resumed", "at": time.monotonic(), "paused_s": self.loop.paused_s})
 
+    def is_paused(self, reason: str) -> bool:
+        """Whether they rest for that reason."""
+        return reason in self._paused_for
+
     def achieved(self, name: str) -> dict[str, float | str]:
         """The figures of a load so far."""
         load = self._loads.get(name)
@@ -117,8 +131,9 @@ class Supervision:
         """See that a load, together with what is applied already, stays within the limit.
 
         Raises:
-            ValueError: It would not.
+            ValueError: It would not, or there can be no more workers.
         """
+        self._reserve.check()
         most, text = self._limits.get(load.module, (0.0, ""))
         if text:
             applied = [each.demand() for each in self._loads.values() if each.is_applied and each.module == load.module]
@@ -126,9 +141,21 @@ class Supervision:
             if total > most * (1 + 1e-9):
                 raise ValueError(f"with what is applied already it would be {total / most:.0%} of the limit {text}")
 
-    def workers(self, count: int) -> list[worker.Forked | worker.Spawned]:
-        """So many worker processes, which wait for their load."""
-        return self._reserve.take(count)
+    def admit(self, count: int) -> None:
+        """Let a load have so many workers.
+
+        Raises:
+            ValueError: Together with those that are at work they are too many.
+        """
+        self._reserve.admit(count)
+
+    def worker(self) -> worker.Forked | worker.Spawned:
+        """A worker process, which waits for its load.
+
+        Raises:
+            OSError: The machine gives no more processes.
+        """
+        return self._reserve.take()
 
     def told(self, load: Load, event: str, **fields: Any) -> None:
         """Pass on what became of a load."""
@@ -136,5 +163,5 @@ class Supervision:
 
     def gone(self, load: Load) -> None:
         """Forget a load that has ended."""
-        del self._loads[load.name]
+        self._loads.pop(load.name, None)
         self._reserve.give_back(load.size)

@@ -20,8 +20,36 @@ def test_what_is_due_is_done_in_the_order_of_time():
     now = time.monotonic()
     for moment, name in ((now - 1, "second"), (now - 2, "first"), (now - 1, "third"), (now + 60, "never")):
         loop.at(moment, lambda name=name: done.append(name))
-    loop.turn()
+    for _ in range(3):
+        loop.turn()
     assert done == ["first", "second", "third"]
+
+
+@posix
+def test_between_two_things_that_are_due_at_once_it_hears_what_there_is_to_hear():
+    loop, happened = Loop(), []
+    reader, writer = os.pipe()
+    loop.watch(reader, lambda data: happened.append(data.decode()))
+    os.write(writer, b"heard")
+    for name in ("first", "second"):
+        loop.at(time.monotonic() - 1, lambda name=name: happened.append(name))
+        loop.after(0.0, lambda name=name: happened.append(f"other {name}"))
+    loop.turn()
+    assert happened == ["heard", "other first", "first"]
+    loop.turn()
+    assert happened == ["heard", "other first", "first", "other second", "second"]
+    os.close(reader)
+    os.close(writer)
+
+
+def test_what_can_wait_is_done_when_nothing_else_is_due():
+    loop, done = Loop(), []
+    loop.when_idle(lambda: done.append("idle"))
+    loop.at(time.monotonic() - 1, lambda: done.append("planned"))
+    loop.turn()
+    assert done == ["planned"]
+    loop.turn()
+    assert done == ["planned", "idle"]
 
 
 @posix
@@ -70,6 +98,7 @@ def test_what_is_planned_waits_while_the_time_of_loads_stands_still():
     before = loop.now()
     loop.turn()
     assert (done, loop.now()) == (["other"], before)
+    assert loop.paused_s >= 0.1  # the pause that lasts
     loop.resume()
     loop.turn()
     assert done == ["other", "planned"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import psutil
@@ -33,9 +32,14 @@ def end(workers):
         each.reap()
 
 
+def take(reserve, count):
+    reserve.admit(count)
+    return [reserve.take() for _ in range(count)]
+
+
 def used_and_filled(loop, reserve, count):
     """Have so many workers at work, and then so many waiting."""
-    end(reserve.take(count))
+    end(take(reserve, count))
     reserve.give_back(count)
     for _ in range(count + 1):
         loop.turn(0)
@@ -58,7 +62,7 @@ def test_after_a_load_as_many_wait_as_it_took_and_the_next_gets_them(loop_and_re
     used_and_filled(loop, reserve, 3)
     waiting = children() - before
     assert len(waiting) == 3
-    taken = reserve.take(2)
+    taken = take(reserve, 2)
     assert pids(taken) < waiting
     end(taken)
 
@@ -70,7 +74,7 @@ def test_one_that_died_while_it_waited_is_not_given_away(loop_and_reserve, event
     (waiting,) = children() - before
     psutil.Process(waiting).kill()
     eventually(lambda: psutil.Process(waiting).status() == psutil.STATUS_ZOMBIE)
-    taken = reserve.take(1)
+    taken = take(reserve, 1)
     assert pids(taken) != {waiting}
     end(taken)
 
@@ -92,18 +96,12 @@ def test_at_the_end_nobody_waits(loop_and_reserve):
     assert children() == before
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
-def test_where_there_are_not_enough_processes_those_that_were_taken_are_let_go(monkeypatch):
-    reserve, fork, left = Reserve(Loop(), fork=True), os.fork, [None]
-
-    def once() -> int:
-        if not left:
-            raise BlockingIOError(11, "Resource temporarily unavailable")
-        left.pop()
-        return fork()
-
-    monkeypatch.setattr(os, "fork", once)
-    before = children()
-    with pytest.raises(BlockingIOError):
-        reserve.take(2)
-    assert children() == before
+def test_more_workers_than_the_machine_can_serve_are_refused_while_others_are_at_work(loop_and_reserve, monkeypatch):
+    _, reserve = loop_and_reserve
+    monkeypatch.setattr(reserve, "_most", 4)
+    reserve.admit(3)
+    with pytest.raises(ValueError, match=r"^3 workers are at work, and at most 4 may be at the same time$"):
+        reserve.admit(2)
+    reserve.admit(1)
+    reserve.give_back(4)
+    reserve.admit(5)  # one load alone is for its stressor to judge

@@ -464,6 +464,58 @@ def test_paused_loads_do_nothing_and_their_time_stands_still(loads, eventually):
     assert resumed["paused_s"] == pytest.approx(end["paused"])
 
 
+@posix
+@in_process
+def test_a_load_that_is_stopped_in_a_pause_did_nothing_for_the_time_of_the_pause(loads):
+    loads.supervision.apply(cpu())
+    loads.until("ready")
+    loads.supervision.pause("debugger")
+    time.sleep(0.5)
+    loads.supervision.stop("load")
+    end = loads.until("end")
+    assert end["paused"] >= 0.5
+    assert end["at"] - end["since"] - end["paused"] < 0.5
+
+
+@in_process
+def test_a_load_that_is_stopped_while_it_gets_its_workers_leaves_none(loads):
+    loads.supervision.apply(cpu(workers=4))
+    loads.supervision.stop("load")
+    abort = loads.until("abort")
+    assert (abort["began"], abort["since"], abort["reason"]) == (None, None, "ended before it was really there")
+    loads.supervision.stop_all()
+    assert not psutil.Process().children()
+
+
+@in_process
+def test_a_load_whose_time_is_over_before_it_could_be_started_is_not_applied(loads):
+    loads.supervision.apply(cpu(start=time.monotonic() - 2, duration=1))
+    abort = loads.until("abort")
+    assert abort["reason"] == "cannot start: its time was over before there was a moment to start it"
+    assert not psutil.Process().children()
+
+
+@in_process
+def test_of_many_loads_at_once_as_many_are_applied_as_the_machine_can_serve(loads, monkeypatch):
+    monkeypatch.setattr(loads.supervision._reserve, "_most", 2)
+    for name in "abcd":
+        loads.supervision.apply(cpu(name, start=time.monotonic(), duration=60))
+    while len(loads.told) < 4:
+        loads.supervision.loop.turn(1.0)
+    assert sorted((each["id"], each["event"]) for each in loads.told) == [
+        ("a", "ready"), ("b", "ready"), ("c", "abort"), ("d", "abort"),
+    ]  # fmt: skip
+    assert loads.until("abort")["reason"] == (
+        "cannot start: 2 workers are at work, and at most 2 may be at the same time"
+    )
+    loads.supervision.stop("a")
+    loads.until("end")
+    loads.supervision.apply(cpu("e"))
+    while loads.told[-1]["id"] != "e":
+        loads.supervision.loop.turn(1.0)
+    assert loads.told[-1]["event"] == "ready"
+
+
 @in_process
 def test_loads_go_on_when_no_reason_to_pause_is_left(loads):
     supervision = loads.supervision
@@ -499,3 +551,29 @@ def test_loads_pause_while_their_owner_is_stopped(started, eventually):
     owner.send_signal(signal.SIGCONT)
     assert json.loads(line_of(owner))["event"] == "resumed"
     eventually(lambda: burnt().user - before > 0.2)
+
+
+@linux
+@pytest.mark.slow
+@pytest.mark.parametrize("due_at_once", [True, False], ids=["at once", "one after another"])
+def test_a_killed_owner_of_many_loads_takes_all_of_them_along_at_once(started, eventually_gone, due_at_once):
+    """More than can be started in time: the supervisor looks around between any two of them."""
+    own = (
+        "import subprocess, sys, json, time\n"
+        f"supervisor = subprocess.Popen({[*BARE, str(SOURCES / '__main__.py')]!r}, stdin=subprocess.PIPE, stdout=1,"
+        " process_group=0)\n"
+        "now = time.monotonic()\n"
+        "for number in range(1000):\n"
+        f"    start = now + number * {0 if due_at_once else 0.002}\n"
+        f"    request = {{**{cpu()!r}, 'id': str(number), 'op': 'apply', 'start': start, 'duration': 20}}\n"
+        "    supervisor.stdin.write(json.dumps(request).encode() + b'\\n')\n"
+        "supervisor.stdin.flush()\n"
+        "sys.stdin.read()\n"
+    )
+    owner = started(sys.executable, "-c", own)
+    supervisor = psutil.Process(json.loads(line_of(owner))["pid"])
+    while json.loads(line_of(owner))["event"] != "ready":
+        pass
+    doomed = [supervisor, *supervisor.children()]
+    owner.kill()
+    eventually_gone(doomed, within=5)  # promised is one second; the machine may be busy with something else
