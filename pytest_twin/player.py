@@ -14,7 +14,7 @@ from pytest_twin.model.load import LoadError
 from pytest_twin.model.schedule import Planned, Schedule, ScheduleError
 from pytest_twin.model.schedule_reading import MOST_PROBLEMS, read
 from pytest_twin.model.selection import is_for
-from pytest_twin.model.table import records, visible
+from pytest_twin.model.table import visible
 
 if TYPE_CHECKING:
     from pytest_twin.applied import Applied
@@ -60,14 +60,11 @@ def open_schedule(path: Path, kinds: Kinds, texts: dict[str, str] | None = None)
             known[name] = _text(path.parent / name)
         return known[name]
 
-    def rows(recording: str) -> list[dict[str, str]]:
-        return records(text_of(recording))
-
     try:
         text = text_of(path.name)
     except (OSError, ValueError) as error:
         raise ScheduleError([visible(f"{path}: {getattr(error, 'strerror', None) or error}")]) from None
-    schedule = read(text, path.name, kinds, rows)
+    schedule = read(text, path.name, kinds, text_of)
     wrong: dict[str, None] = {}
     for event in schedule.events:
         try:

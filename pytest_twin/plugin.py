@@ -113,18 +113,25 @@ def _make_ready(session: pytest.Session, asking: list[pytest.Item]) -> None:
         run.start()  # the part that it opens tells the controller that recording is wanted
 
 
-def pytest_report_header(config: pytest.Config) -> str | None:
+def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say what will be done, where that is known already."""
     settings, schedule = config.stash[SETTINGS], config.stash[SESSION_SCHEDULE]
     if not settings.enabled and schedule is None:
-        return None
+        return []
+    notes: list[str] = []
     words = [f"every {settings.interval:g} s into {settings.report_dir}"]
     if schedule is not None:
+        from pytest_twin.disk_speed import remarks
         from pytest_twin.report.wording import count
 
         faster = schedule.faster(settings.schedule_speed)
         words.append(f"{settings.schedule}: {count(len(schedule.events), 'load')} over {faster.duration_s:.1f} s")
-    return f"twin: {', '.join(words)}"
+        notes += (
+            schedule.remarks
+            if settings.dry_run
+            else remarks(schedule, config.invocation_params.dir / settings.report_dir)
+        )
+    return [f"twin: {', '.join(words)}", *(f"twin: {settings.schedule}: {note}" for note in notes)]
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:

@@ -189,6 +189,17 @@ def test_run_can_play_in_series(twin, tmp_path):
     assert not (tmp_path / "twin-report").exists()
 
 
+def test_run_tells_how_a_recording_was_read_and_the_most_that_it_asks_for(twin, tmp_path):
+    (tmp_path / "prod.csv").write_text("elapsed_s,disk_write_MB\n0,81000\n0.1,81001\n0.2,81001.5\n")
+    (tmp_path / "plan.json").write_text('{"events": [{"replay": "prod.csv"}]}')
+    dry = twin("run", "plan.json", "--dry-run")
+    assert dry.splitlines() == ["     0.000 s +0.300 s  replay=prod.csv speed=1.0 (at most disk 10.49MB/s)  [e1]"]
+    done = subprocess.run([*COMMAND, "run", "plan.json"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    remark = "disk_write_MB is a running total (81000 to 81001.5): its growth is replayed"
+    assert done.stderr.splitlines()[0] == f"note: plan.json: prod.csv: {remark}"
+    assert json.loads((tmp_path / "twin-report/schedule.json").read_text())["events"][0]["note"] == remark
+
+
 def test_stress_holds_one_load_and_reports_it(twin, tmp_path):
     text = twin("stress", "--cpu", "10%", "--mem", "20MiB", "--duration", "500ms", "--interval", "0.05")
     assert "cpu     10%" in text

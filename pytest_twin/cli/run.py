@@ -12,6 +12,7 @@ import click
 from pytest_twin.analysis.running import ahead
 from pytest_twin.cli._options import fail_if_missed, recorded, settings_of, settings_options, stop_on_signals
 from pytest_twin.cli._view import view_of
+from pytest_twin.disk_speed import remarks
 from pytest_twin.model.schedule import PARALLEL, SERIES, ScheduleError
 from pytest_twin.player import Player, open_schedule
 from pytest_twin.report.live import MOST_AHEAD
@@ -49,6 +50,8 @@ def command(path: Path, mode: str | None, dry_run: bool, **given: Any) -> None:
     if mode == SERIES:
         schedule = schedule.in_series()  # what is left out leaves no gap
     plan = schedule.faster(settings.schedule_speed)
+    for note in schedule.remarks if dry_run else remarks(schedule, settings.report_dir):
+        click.echo(f"note: {path}: {note}", err=True)
     if dry_run:
         for event in plan.events:
             click.echo(str(event))

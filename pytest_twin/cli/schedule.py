@@ -58,7 +58,7 @@ def command(
         )  # fmt: skip
         try:
             document = draw(wishes, kinds())
-            read(json.dumps(document), "schedule", kinds(), lambda _: [])
+            read(json.dumps(document), "schedule", kinds(), lambda _: "")
         except (LoadError, ScheduleError, ValueError) as error:
             raise click.UsageError(str(error)) from None
         text = _one_event_a_line(document)

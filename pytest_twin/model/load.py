@@ -57,6 +57,16 @@ class Part:
             "stop_when": self.stop_when,
         }
 
+    @property
+    def peak(self) -> float:
+        """The highest value of its profile."""
+        return max(value for _, value in self.profile)
+
+    @property
+    def said_peak(self) -> str:
+        """The same for people: it is a share, or bytes a second."""
+        return f"{self.peak:.0%}" if self.unit == SHARE else f"{self.peak / 1e6:.4g}MB/s"
+
     def said_achieved(self, achieved: Mapping[str, Any], held_s: float, usable: Mapping[str, float]) -> str:
         """What was really there, in the unit that was asked; empty where it is not known.
 
@@ -100,6 +110,11 @@ class Load:
 
     def __str__(self) -> str:
         return " ".join(f"{name}={value}" for name, value in self.keywords.items())
+
+    @property
+    def peaks(self) -> list[str]:
+        """The most that a recording asks for, of each kind; what was written as keywords says so itself."""
+        return [f"{part.kind.keyword} {part.said_peak}" for part in self.parts] if "replay" in self.keywords else []
 
     @classmethod
     def together(cls, loads: Iterable[Load]) -> Load:

@@ -35,7 +35,8 @@ class Planned:
 
     def __str__(self) -> str:
         tests = f"  (while {self.tests})" if self.tests else ""
-        return f"{self.start_s:10.3f} s +{self.duration_s:.3f} s  {self.load}  [{self.id}]{tests}"
+        peaks = f" (at most {', '.join(peaks)})" if (peaks := self.load.peaks) else ""
+        return f"{self.start_s:10.3f} s +{self.duration_s:.3f} s  {self.load}{peaks}  [{self.id}]{tests}"
 
     @property
     def end_s(self) -> float:
@@ -52,12 +53,14 @@ class Schedule:
         anchor: ``session``: played once, from the first test on. ``test``: around each test that it selects.
         mode: ``parallel`` or ``series``, already worked into the times.
         seed: Makes what is drawn at random repeatable.
+        remarks: How recordings that it replays were read, a line each.
     """
 
     events: tuple[Planned, ...]
     anchor: str = SESSION
     mode: str = PARALLEL
     seed: int = 0
+    remarks: tuple[str, ...] = ()
 
     @property
     def is_for_each_test(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,24 +13,29 @@ from pytest_twin.model.engine import ENGINE
 from pytest_twin.model.load import Kinds, Load, LoadError, parse, unknown
 from pytest_twin.model.modifiers import GUARDS, MODIFIERS
 from pytest_twin.model.quantity import LONGEST_S
-from pytest_twin.model.replay import replayed
+from pytest_twin.model.replay import ReplayError, replayed
 from pytest_twin.model.schedule import MOST_EVENTS, PARALLEL, SERIES, SESSION, Planned, Schedule, ScheduleError
 from pytest_twin.model.schedule_fields import EVENT, TOP
 from pytest_twin.model.table import visible
 
-Rows = Sequence[Mapping[str, str]]
-ReadRecording = Callable[[str], Rows]
+ReadText = Callable[[str], str]
 MOST_PROBLEMS = 100
 
+_YAML = re.compile(
+    r"(?:\s*#.*\n)*(?:---|\s*-?\s*(?:version|anchor|mode|seed|events|start|duration|cpu|type|cmd):(?:\s|$))"
+)
+_TOML = re.compile(r"(?:\s*#.*\n)*\s*(?:\[\[events\]\]|(?:version|anchor|mode|seed|events)\s*=)")
+_CSV = re.compile(r"(?:\ufeff)?[\w %./\"-]+(?:[,;\t] ?[\w %./:\"-]+)+$")
 
-def read(text: str, name: str, kinds: Kinds, recording: ReadRecording) -> Schedule:
+
+def read(text: str, name: str, kinds: Kinds, recording: ReadText) -> Schedule:
     """Read a schedule from the text of a JSON file, a TOML file (by its name), or a legacy list.
 
     Args:
         text: What stands in the file.
         name: The file's name, which begins every error line.
         kinds: The stressors there are.
-        recording: Gives the rows of a recording that an event replays; may raise OSError.
+        recording: Gives the text of a recording that an event replays; may raise OSError.
 
     Raises:
         ScheduleError: With all that is wrong.
@@ -36,7 +43,7 @@ def read(text: str, name: str, kinds: Kinds, recording: ReadRecording) -> Schedu
     try:
         document = documents.toml(text) if name.endswith(".toml") else documents.json(text)
     except ValueError as error:
-        raise ScheduleError([visible(f"{name}: {error}")]) from None
+        raise ScheduleError([visible(f"{name}: {_another_format(text, name) or error}")]) from None
     reading = _Reading(name, kinds, recording)
     try:
         schedule = reading.legacy(document) if isinstance(document, list) else reading.schedule(document)
@@ -45,6 +52,22 @@ def read(text: str, name: str, kinds: Kinds, recording: ReadRecording) -> Schedu
     if reading.problems:
         raise ScheduleError(reading.problems)
     return schedule
+
+
+def _another_format(text: str, name: str) -> str:
+    """What to do with a file that is no JSON, where it is seen what it is instead; empty where it is not."""
+    small = name.casefold()
+    first = next((line for line in text.split("\n") if line.strip()), "")
+    if small.endswith(".toml") or first.lstrip().startswith(("{", "[{")):
+        return ""
+    if small.endswith((".yaml", ".yml")) or _YAML.match(text):
+        return "is YAML; write the schedule as JSON or TOML"
+    if _TOML.match(text):
+        return "is TOML; give it a name that ends in .toml"
+    if small.endswith((".csv", ".tsv")) or _CSV.match(first):
+        replay = json.dumps({"events": [{"replay": name}]}, ensure_ascii=False)
+        return f"is a table and no schedule; to replay it, write a schedule such as {replay}"
+    return ""
 
 
 class _TooManyError(Exception):
@@ -77,10 +100,11 @@ class _Reading:
 
     name: str
     kinds: Kinds
-    recording: ReadRecording
+    recording: ReadText
     problems: list[str] = field(default_factory=list)
     replays: dict[tuple[str, float], tuple[Load, float]] = field(default_factory=dict)  # by path and speed
-    unread: dict[str, str] = field(default_factory=dict)  # why a recording cannot be replayed
+    unread: dict[str, Sequence[str]] = field(default_factory=dict)  # why a recording cannot be replayed
+    remarks: dict[str, str] = field(default_factory=dict)  # how a recording was read
 
     def wrong(self, place: str, problem: str) -> None:
         if len(self.problems) == MOST_PROBLEMS:
@@ -117,7 +141,8 @@ class _Reading:
             events = []
         drafts = [draft for at, event in enumerate(events) if (draft := self.event(at, event)) is not None]
         planned = sorted(self.placed(drafts), key=lambda event: event.start_s)
-        schedule = Schedule(tuple(planned), top["anchor"], PARALLEL, top["seed"])
+        remarks = tuple(f"{path}: {remark}" for path, remark in self.remarks.items() if remark)
+        schedule = Schedule(tuple(planned), top["anchor"], PARALLEL, top["seed"], remarks)
         if top["mode"] == SERIES:
             schedule = schedule.in_series()
             if planned and schedule.events[-1].start_s > LONGEST_S:
@@ -148,9 +173,15 @@ class _Reading:
             load=load,
             after=self.value(event, place, "after", None),
             tests=self.value(event, place, "tests", ""),
-            note=self.value(event, place, "note", ""),
+            note=self.note(event, place),
             **repeat,
         )
+
+    def note(self, event: Mapping[str, Any], place: str) -> str:
+        """What the rows of an event say beside its load: the user's own words, and how a recording was read."""
+        note, path = str(self.value(event, place, "note", "")), event.get("replay")
+        remark = self.remarks.get(path, "") if isinstance(path, str) else ""
+        return note if remark in note else "; ".join(filter(None, (note, remark)))
 
     def load(
         self, place: str, event: Mapping[str, Any], words: dict[str, Any], *, sure: bool
@@ -185,12 +216,16 @@ class _Reading:
             return Load(), 0.0
         if path not in self.unread and (path, speed) not in self.replays:
             try:
-                load, lasts = replayed(self.recording(path), path, self.kinds)
+                load, lasts, remarks = replayed(self.recording(path), path, self.kinds)
                 self.replays[path, speed] = load.faster(speed), lasts / speed
+                self.remarks[path] = "; ".join(remarks)
+            except ReplayError as error:
+                self.unread[path] = error.problems
             except (OSError, ValueError) as error:
-                self.unread[path] = str(getattr(error, "strerror", None) or error)
+                self.unread[path] = [str(getattr(error, "strerror", None) or error)]
+        for problem in self.unread.get(path, ()):
+            self.wrong(f"{place}.replay", f"{path}: {problem}")
         if path in self.unread:
-            self.wrong(f"{place}.replay", f"{path}: {self.unread[path]}")
             return Load(), 0.0
         load, lasts = self.replays[path, speed]
         if not lasts <= LONGEST_S:

@@ -30,14 +30,15 @@ KNOWN_TOP = "known are $schema, anchor, events, mode, seed, version"
 KNOWN_EVENT = f"known are {', '.join(sorted([*EVENT, *KINDS, *MODIFIERS]))}"
 KNOWN_STRESSORS = "known are cpu_stress.py, mem_stress.py, disk_stress.py"
 NOT_A_DURATION = 'is not a duration; write seconds, or text such as "500ms" or "1m30s"'
-RECORDED = [{"elapsed_s": "0", "cpu_percent": "50"}, {"elapsed_s": "2", "cpu_percent": "100"}]
+RECORDED = "elapsed_s,cpu_percent\n0,50\n2,100\n"
+WRITTEN = "elapsed_s,disk_write_MB\n0,81000\n1,81002\n2,81003\n"
 BURN = {"duration": "1s", "cpu": 1}
 
 
 def recording(path):
     if path == "absent.csv":
         raise FileNotFoundError(2, "No such file or directory", path)
-    return RECORDED if path == "prod.csv" else []
+    return {"prod.csv": RECORDED, "written.csv": WRITTEN}.get(path, "")
 
 
 def load(text, name=NAME):
@@ -148,6 +149,51 @@ def test_a_replay_may_be_faster_and_may_be_cut():
     fast, cut = plan({"replay": "prod.csv", "speed": 4}, {"replay": "prod.csv", "duration": "3s"}).events
     assert (fast.duration_s, fast.load.parts[0].profile[-1]) == (1, (1.0, 1.0))
     assert cut.duration_s == 3
+
+
+REMARK = "disk_write_MB is a running total (81000 to 81003): its growth is replayed"
+
+
+def test_how_a_recording_was_read_is_told_of_the_schedule_and_noted_with_the_event():
+    schedule = plan({"replay": "written.csv"}, {"replay": "written.csv", "note": "mine"}, {"replay": "prod.csv"})
+    assert schedule.remarks == (f"written.csv: {REMARK}",)
+    assert [event.note for event in schedule.events] == [REMARK, f"mine; {REMARK}", ""]
+    again = load(schedule.document())
+    assert [event.note for event in again.events] == [REMARK, f"mine; {REMARK}", ""]
+
+
+def test_an_event_that_replays_says_the_most_that_it_asks_for():
+    cpu, disk = plan({"replay": "prod.csv"}, {"replay": "written.csv"}).events
+    assert str(cpu).endswith("replay=prod.csv (at most cpu 100%)  [e1]")
+    assert str(disk).endswith("replay=written.csv (at most disk 2.097MB/s)  [e2]")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("plan.yaml", "events:\n  - cpu: 1\n", "is YAML; write the schedule as JSON or TOML"),
+        ("plan.yml", "", "is YAML; write the schedule as JSON or TOML"),
+        (NAME, "# mine\nversion: 1\nevents:\n- cpu: 1\n", "is YAML; write the schedule as JSON or TOML"),
+        (NAME, "- start: 1s\n  cpu: 1\n", "is YAML; write the schedule as JSON or TOML"),
+        (NAME, "seed = 7\n[[events]]\ncpu = 1\n", "is TOML; give it a name that ends in .toml"),
+        (
+            "prod.csv",
+            RECORDED,
+            'is a table and no schedule; to replay it, write a schedule such as {"events": [{"replay": "prod.csv"}]}',
+        ),
+        (
+            "prod.txt",
+            '"Time";"CPU Busy"\n1;2\n',
+            'is a table and no schedule; to replay it, write a schedule such as {"events": [{"replay": "prod.txt"}]}',
+        ),
+    ],
+)
+def test_a_schedule_in_another_format_says_what_is_expected(name, text, said):
+    assert problems(text, name) == [f"{name}: {said}"]
+
+
+def test_json_in_a_file_of_another_name_is_read():
+    assert load('{"events": []}', "plan.yaml").events == ()
 
 
 def test_toml_is_read_too():
@@ -313,10 +359,7 @@ def test_too_many_events_are_refused():
         ({"replay": ""}, ".replay: '' is not the path of a recording"),
         ({"replay": 5}, ".replay: 5 is not the path of a recording"),
         ({"replay": "absent.csv"}, ".replay: absent.csv: No such file or directory"),
-        (
-            {"replay": "empty.csv"},
-            ".replay: empty.csv: needs at least two rows, in the order of their time (elapsed_s or timestamp)",
-        ),
+        ({"replay": "empty.csv"}, ".replay: empty.csv: is empty"),
         ({"replay": "prod.csv", "cpu": 1}, ": has both replay and cpu; make two events of it"),
         ({"replay": "prod.csv", "speed": 0}, ".speed: 0 is not a number above 0"),
         ({"replay": "prod.csv", "speed": "2"}, ".speed: '2' is not a number above 0"),

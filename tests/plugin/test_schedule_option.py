@@ -149,3 +149,21 @@ def test_a_schedule_that_is_not_there_is_one_clear_line(pytester):
     result = pytester.runpytest("--twin-schedule=none.json")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: {pytester.path / 'none.json'}: No such file or directory"])
+
+
+def test_how_a_recording_was_read_is_told_before_the_tests(pytester, left):
+    (pytester.path / "prod.csv").write_text("elapsed_s,disk_write_MB\n0,81000\n0.1,81001\n0.2,81001.5\n")
+    schedule(pytester, [{"replay": "prod.csv"}])
+    pytester.makepyfile(SLEEPS)
+    result = pytester.runpytest("--twin-schedule=plan.json")
+    remark = "disk_write_MB is a running total (81000 to 81001.5): its growth is replayed"
+    result.stdout.fnmatch_lines([f"twin: plan.json: prod.csv: {remark}", "collected 2 items"])
+    assert json.loads((left.folder / "schedule.json").read_text())["events"][0]["note"] == remark
+
+
+def test_a_dry_run_says_the_most_that_a_recording_asks_for(pytester):
+    (pytester.path / "prod.csv").write_text("timestamp,value\n1764324000,25\n1764324001,50\n")
+    schedule(pytester, [{"replay": "prod.csv"}])
+    pytester.makepyfile(SLEEPS)
+    result = pytester.runpytest("--twin-schedule=plan.json", "--twin-dry-run")
+    result.stdout.fnmatch_lines(["*replay=prod.csv speed=1.0 (at most cpu 50%)  ?e1?"])
