@@ -21,7 +21,7 @@ HOUR = Wishes(length=3600, events=20, seed=7, shortest=60, longest=1200)
 def drawn(wishes):
     document = draw(wishes, KINDS)
     assert len(document["events"]) == wishes.events
-    return read(json.dumps(document), "drawn.json", KINDS, lambda _: [])
+    return read(json.dumps(document), "drawn.json", KINDS, lambda _: "")
 
 
 def error(**wishes):

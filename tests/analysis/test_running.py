@@ -88,7 +88,7 @@ def test_an_event_without_a_time_is_left_out():
 
 def test_what_a_schedule_has_ahead_comes_soonest_first():
     text = '{"events": [{"start": 9, "duration": 1, "mem": 5}, {"start": 4, "duration": 9, "cpu": 1, "ramp": "1s"}]}'
-    plan = read(text, "plan.json", kinds(), lambda _: [])
+    plan = read(text, "plan.json", kinds(), lambda _: "")
     assert list(ahead(plan, 1.5)) == [(2.5, "cpu=1 ramp=1s"), (7.5, "mem=5")]
     assert list(ahead(plan, 4)) == [(5, "mem=5")]
     assert list(ahead(plan, 9)) == []
