@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_twin.recording import Recording
     from pytest_twin.spending import Spending
 
-NOT_KNOWN = (None,) * len(figures.EXACT)
+NOT_KNOWN, NOT_SEEN = (None,) * len(figures.EXACT), figures.Resident(None, None, None)
 
 
 class Attempt:
@@ -44,8 +44,9 @@ class Attempt:
     """
 
     __slots__ = (
-        "_children", "_ended", "_exact", "_has_row", "_peak", "_phases", "_process", "_recording", "_went", "applied",
-        "asks", "began", "call_s", "cpu_s", "findings", "id", "is_in_body", "is_repetition", "load", "nodeid", "number",
+        "_before", "_children", "_ended", "_exact", "_has_row", "_mark", "_phases", "_process", "_recording",
+        "_resident", "_went", "applied", "asks", "began", "call_s", "cpu_s", "findings", "id", "is_in_body",
+        "is_repetition", "load", "nodeid", "number",
         "outcome",
     )  # fmt: skip
 
@@ -66,10 +67,12 @@ class Attempt:
         self._phases: dict[str, list[Counters]] = {}
         self._exact: Sequence[float | None] = NOT_KNOWN
         self.findings: Sequence[Finding] = ()
-        self._peak: int | None = None  # before the high-water mark was reset
+        self._resident = NOT_SEEN
+        self._mark: int | None = None  # of memory, before it was reset
         self.began = self._ended = recording.elapsed()
         self._has_row = False
         recording.meter.forget_peak()
+        self._before = recording.meter.resident()
         self._children: Children = recording.meter.children(just_now=True)
         # last: whoever is interrupted before has begun nothing that is to be ended
         recording.emit(Event(self.began, event.START, self.id, event.TEST, nodeid))
@@ -118,7 +121,7 @@ class Attempt:
         """Count what is spent from now on."""
         from pytest_twin.spending import Spending
 
-        self._keep_peak()
+        self._keep_mark()
         return Spending(self._recording)
 
     def judge(self, budget: Budget, spending: Spending, found: Iterable[Finding]) -> None:
@@ -141,8 +144,8 @@ class Attempt:
         if children is not None:
             self.cpu_s = ended.user_s + ended.system_s - began.user_s - began.system_s + children
 
-    def _keep_peak(self) -> None:
-        self._peak = max(filter(None, (self._peak, self._recording.meter.peak())), default=None)
+    def _keep_mark(self) -> None:
+        self._mark = max(filter(None, (self._mark, self._recording.meter.peak())), default=None)
 
     def finish(self) -> list[tuple[str, object]]:
         """Take its figures, the last ones if it has come to its end; comes back with those for reports."""
@@ -150,12 +153,14 @@ class Attempt:
         for phase, readings in self._phases.items():
             if len(readings) % 2:  # an interrupt came where it ended
                 self.border(phase)
-        self._keep_peak()
-        self._exact = figures.figures(self._phases, self._children, recording.meter.children(), self._peak)
+        self._keep_mark()
+        self._resident = figures.Resident(self._before, self._mark, recording.meter.resident())
+        children = recording.meter.children()
+        self._exact = figures.figures(self._phases, self._children, children, self._resident.peak)
         if "call" in self._phases:
             self._keep_call()
         self._ended = recording.elapsed()
-        return figures.properties(self._exact, self.load, self._verdict)
+        return figures.properties(self._exact, self._resident, self.load, self._verdict)
 
     def end(self, *, keep: bool) -> None:
         """Write its row and its end; `keep` gives it a folder of its own.
@@ -169,8 +174,7 @@ class Attempt:
         who = (self.nodeid, str(self.number), recording.worker, recording.host, self.outcome)
         exact = (*figures.walls(self._phases), *figures.cells(self._exact))
         if not self._has_row:  # an interrupt may have come between row and end
-            recording.write_test(
-                record((*who, *began, *exact, self.load, self._verdict, self.folder if keep else "", ""))
-            )
+            around = (self.load, self._verdict, self.folder if keep else "", "")
+            recording.write_test(record((*who, *began, *exact, *around, *self._resident.cells())))
             self._has_row = True
         recording.emit(Event(ended, event.END, self.id, event.TEST, self.nodeid, detail=self.outcome))

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pytest_twin import ours
 from pytest_twin.model.attempt import Children, Counters, Offspring
 from pytest_twin.model.clock import monotonic
-from pytest_twin.probes.kernel import PROC, KeptOpen, let_go, numbers_agree, read_bytes
+from pytest_twin.probes.kernel import PAGE, PROC, KeptOpen, let_go, numbers_agree, read_bytes
 from pytest_twin.probes.tree_sources import Linux, NoMoreFilesError, io_of
 from pytest_twin.stdlib import os, sys
 
@@ -33,6 +33,7 @@ class Meter:
         self._own = own
         self._tells_io = io_of(read_bytes(f"{PROC}/self/io")) != (None, None)  # rather than that there was none
         self._status = KeptOpen("/proc/self/status")
+        self._statm = KeptOpen("/proc/self/statm")
         self._tells_children = numbers_agree(PROC) and os.path.exists(f"{PROC}/self/task")
         self._children: dict[str, KeptOpen] = {}  # of each thread
         self._processes = Linux()
@@ -112,10 +113,15 @@ class Meter:
         begin = text.find(b"VmHWM:") + 6
         return int(text[begin : text.find(b"kB", begin)]) * 1024 if begin > 5 else None
 
+    def resident(self) -> int | None:
+        """Bytes that are resident now (proc_pid_statm(5), exact since Linux 6.17); None where that is not told."""
+        pages = self._statm.start().split()
+        return int(pages[1]) * PAGE if pages else None
+
     def close(self) -> None:
         """No more reading."""
         self._processes.close()
-        for kept in (self._status, self._newest, *self._children.values()):
+        for kept in (self._status, self._statm, self._newest, *self._children.values()):
             kept.close()
         if self._clear_refs >= 0:
             let_go(self._clear_refs)

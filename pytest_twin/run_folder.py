@@ -264,12 +264,14 @@ class RunFolder:
         turns.forget(self.path)
 
     def complete_rows(self, name: str, column: str, rows: Sequence[Mapping[str, str]]) -> None:
-        """Fill a column that was left empty, the last one, in all the rows of a table."""
+        """Fill a column that was left empty in all the rows of a table; behind it are none but numbers."""
         first, *lines = filter(None, next(self.texts(name)).split("\n"))
         if len(lines) != len(rows):  # some are damaged
             self.write(name, table(HEADERS[name], rows))
             return
-        filled = [line + row[column] for line, row in zip(lines, rows, strict=True)]
+        behind = len(HEADERS[name]) - HEADERS[name].index(column) - 1
+        cells = (line.rsplit(",", behind) for line in lines)
+        filled = [",".join((before + row[column], *others)) for (before, *others), row in zip(cells, rows, strict=True)]
         self.write(name, "\n".join((first, *filled, "")))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_twin.model.attempt import children_cpu_s, grown, together
+from pytest_twin.model.attempt import Resident, children_cpu_s, grown, together
 from pytest_twin.model.budget import Spent
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class Spending:
         self._offspring = recording.meter.offspring()
         self._children = recording.meter.children()
         recording.meter.forget_peak()
-        self._resident = recording.meter.peak()
+        self._resident = recording.meter.resident()
 
     def until_now(self, borders: Sequence[Counters]) -> Spent:
         """What was spent.
@@ -32,14 +32,15 @@ class Spending:
             borders: The readings of the counters when the body began and when it ended.
         """
         began, ended = borders[-2:]
-        peak = self._recording.meter.peak()
-        children, offspring = self._recording.meter.children(), self._recording.meter.offspring()
+        meter = self._recording.meter
+        resident = Resident(self._resident, meter.peak(), meter.resident())
+        children, offspring = meter.children(), meter.offspring()
         return Spent(
             cpu_seconds=ended.user_s + ended.system_s - began.user_s - began.system_s,
             children_cpu_seconds=children_cpu_s(self._children, children),
             duration=ended.at - began.at,
-            peak_memory=peak,
-            memory_growth=grown(peak, self._resident),
+            peak_memory=resident.peak,
+            memory_growth=resident.growth,
             read=together(grown(ended.read, began.read), grown(children.read, self._children.read)),
             write=together(grown(ended.written, began.written), grown(children.written, self._children.written)),
             children=None if self._offspring is None or offspring is None else offspring.since(self._offspring),

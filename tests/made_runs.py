@@ -127,3 +127,16 @@ def busy_run(folder: Path) -> MadeRun:
     made.load("cpu", "75%", 0.6, 3.9, "74.8%")
     made.load("disk", "50MB/s", 4.1, 5.4, "10.0MB/s", event.ABORT, reason="starved: it got 20% of what was asked")
     return made.happened(1.0, event.NOTE, event.NOTE, detail="half way", test="tests/test_a.py::test_slow[1]")
+
+
+def leaky_run(folder: Path) -> MadeRun:
+    """A test that leaves 60 MiB behind, after which a test has the highest peak that added nothing."""
+    made = MadeRun(folder).sampled(4)
+    for start, name, peak, growth, kept in (
+        ("0", "quick", 50, 0.25, 0),
+        ("1", "leak", 110, 60, 60),
+        ("2", "innocent", 111, 1, 0),
+    ):
+        cells = {"peak_memory_MB": peak, "memory_before_MB": peak - growth, "memory_growth_MB": growth}
+        made.test(f"t.py::test_{name}", float(start), float(start) + 1, memory_kept_MB=kept, **cells)
+    return made

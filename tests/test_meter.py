@@ -18,6 +18,7 @@ from pytest_twin import meter as meters
 from pytest_twin import stdlib
 from pytest_twin.meter import Meter
 from pytest_twin.model.attempt import Children, Counters
+from pytest_twin.probes.kernel import KeptOpen
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc/self")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="getrusage(2)")
@@ -226,6 +227,21 @@ def test_the_peak_of_a_large_allocation_is_seen_though_it_is_gone(meter):
     large[::4096] = b"\1" * len(range(0, len(large), 4096))
     del large
     assert meter.peak() - before == pytest.approx(100 * MIB, rel=0.05)
+
+
+@linux
+def test_what_is_resident_now_is_what_the_kernel_counts_page_by_page(meter):
+    large = bytearray(100 * MIB)
+    large[::4096] = b"\1" * len(range(0, len(large), 4096))
+    assert meter.resident() == pytest.approx(psutil.Process().memory_full_info().rss, abs=2 * MIB)
+    before = meter.resident()
+    del large
+    assert before - meter.resident() == pytest.approx(100 * MIB, abs=2 * MIB)
+
+
+def test_what_is_resident_is_not_known_where_there_is_no_proc(meter, monkeypatch):
+    monkeypatch.setattr(meter, "_statm", KeptOpen("/nowhere/statm"))
+    assert meter.resident() is None
 
 
 @linux

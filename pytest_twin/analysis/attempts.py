@@ -32,6 +32,8 @@ class Attempt(NamedTuple):
         teardown_s: Wall time of the teardown.
         cpu_s: CPU seconds of the test process and its children.
         peak_memory_MB: Highest resident memory of the test process.
+        memory_growth_MB: That less what was resident when the test began.
+        memory_kept_MB: What was resident after the test, less the same.
         read_MB: Read from disks.
         written_MB: Written to disks.
         load: What it ran under.
@@ -51,6 +53,8 @@ class Attempt(NamedTuple):
     teardown_s: float | None
     cpu_s: float | None
     peak_memory_MB: float | None  # noqa: N815 - as the column is called
+    memory_growth_MB: float | None  # noqa: N815
+    memory_kept_MB: float | None  # noqa: N815
     read_MB: float | None  # noqa: N815
     written_MB: float | None  # noqa: N815
     load: str
@@ -81,15 +85,16 @@ def attempts(tests: pd.DataFrame, since: Origin, spans: Sequence[Span]) -> list[
     """
     cpu = _sum_of_known(tests, ("cpu_user_s", "cpu_system_s"), ("children_cpu_s",))
     names = ("nodeid", "attempt", "worker", "outcome", "duration_s", "setup_s", "call_s", "teardown_s",
-             "peak_memory_MB", "read_MB", "written_MB", "load", "folder", "budget", "host")  # fmt: skip
+             "peak_memory_MB", "memory_growth_MB", "memory_kept_MB", "read_MB", "written_MB", "load", "folder",
+             "budget", "host")  # fmt: skip
     columns = [_cells(tests, name) for name in names]
     found = [
         Attempt(
             nodeid or "", int(number or 1), worker or "", outcome or "", start, duration or 0.0, setup, call, teardown,
-            used, peak, read, written, load or "", folder or "", budget or "", host or "",
+            used, peak, growth, kept, read, written, load or "", folder or "", budget or "", host or "",
         )
-        for start, used, nodeid, number, worker, outcome, duration, setup, call, teardown, peak, read, written, load,
-        folder, budget, host in zip(seconds(tests, since).tolist(), cpu, *columns, strict=True)
+        for start, used, nodeid, number, worker, outcome, duration, setup, call, teardown, peak, growth, kept, read,
+        written, load, folder, budget, host in zip(seconds(tests, since).tolist(), cpu, *columns, strict=True)
     ]  # fmt: skip
     told = [span for span in spans if span.type == event.TEST and (span.state == UNFINISHED or not found)]
     return sorted([*found, *map(_of_span, told)], key=lambda attempt: attempt.start_s)
@@ -103,6 +108,11 @@ def slowest(found: Iterable[Attempt], count: int) -> list[Attempt]:
 def heaviest(found: Iterable[Attempt], count: int) -> list[Attempt]:
     """The tests that took most CPU time, each by the dearest of its attempts."""
     return _most(found, count, lambda each: each.cpu_s)
+
+
+def most_grown(found: Iterable[Attempt], count: int) -> list[Attempt]:
+    """The tests in which resident memory grew most, each by the one of its attempts in which it did."""
+    return _most(found, count, lambda each: each.memory_growth_MB)
 
 
 def _most(found: Iterable[Attempt], count: int, cost: Callable[[Attempt], float | None]) -> list[Attempt]:
@@ -144,8 +154,8 @@ def _of_span(span: Span) -> Attempt:
     outcome = UNFINISHED if span.state == UNFINISHED else str(span.detail.get("text", ""))
     return Attempt(
         span.what, 1, span.worker, outcome, span.start_s, span.end_s - span.start_s, setup_s=None, call_s=None,
-        teardown_s=None, cpu_s=None, peak_memory_MB=None, read_MB=None, written_MB=None, load="", folder="", budget="",
-        host=span.host,
+        teardown_s=None, cpu_s=None, peak_memory_MB=None, memory_growth_MB=None, memory_kept_MB=None, read_MB=None,
+        written_MB=None, load="", folder="", budget="", host=span.host,
     )  # fmt: skip
 
 

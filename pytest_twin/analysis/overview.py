@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from pytest_twin.model import event
 
 Row = Mapping[str, str]
+WORTH_TELLING_MB = 10.0  # of memory: allocators keep less than that of what a test has freed
 
 
 @dataclass(frozen=True)
@@ -94,14 +95,37 @@ def skipped(annotations: Sequence[Row]) -> Counter[str]:
     return Counter(row["type"] for row in annotations if row["event"] == event.SKIP)
 
 
-def heaviest(tests: Sequence[Row], count: int = 3) -> list[tuple[Row, float]]:
-    """The tests that took most CPU seconds, children included, with those; the dearest run of one that was repeated."""
+def cpu_s(test: Row) -> float:
+    """The CPU seconds of a test, children included; what is not known counts nothing."""
+    return sum(float(test[name] or 0) for name in ("cpu_user_s", "cpu_system_s", "children_cpu_s"))
+
+
+def growth_MB(test: Row) -> float:  # noqa: N802 - as the column is called
+    """By how many MiB the resident memory of the process grew in a test; 0 where that is not known."""
+    return float(test["memory_growth_MB"] or 0)
+
+
+def heaviest(tests: Sequence[Row], cost: Callable[[Row], float], count: int = 3) -> list[tuple[Row, float]]:
+    """The tests that cost most, with what they cost; the dearest run of one that was repeated."""
     costs: dict[str, tuple[Row, float]] = {}
     for row in tests:
-        cost = float(row["cpu_user_s"] or 0) + float(row["cpu_system_s"] or 0) + float(row["children_cpu_s"] or 0)
-        if row["nodeid"] not in costs or cost > costs[row["nodeid"]][1]:
-            costs[row["nodeid"]] = row, cost
+        own = cost(row)
+        if row["nodeid"] not in costs or own > costs[row["nodeid"]][1]:
+            costs[row["nodeid"]] = row, own
     return sorted(costs.values(), key=lambda cost: -cost[1])[:count]
+
+
+def leaks(kept: Iterable[tuple[str, float | None]]) -> list[tuple[str, float]]:
+    """The tests that left memory behind in their process, in MiB, those that left most first.
+
+    Args:
+        kept: Each run of each test, by how much more was resident after it than before; None where that is not known.
+    """
+    found: dict[str, float] = {}
+    for test, size in kept:
+        found[test] = found.get(test, 0.0) + (size or 0.0)
+    large = [(test, round(size, 3)) for test, size in found.items() if size >= WORTH_TELLING_MB]
+    return sorted(large, key=lambda leak: -leak[1])
 
 
 def _fields(row: Row) -> dict[str, object]:

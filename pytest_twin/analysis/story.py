@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import numpy as np
 
 from pytest_twin.analysis.attempts import Attempt, attempts
-from pytest_twin.analysis.by_host import OWN, by_host, called
-from pytest_twin.analysis.overview import LoadEnd, LoadLine, together
+from pytest_twin.analysis.by_host import OWN, by_host, called, on_host
+from pytest_twin.analysis.overview import LoadEnd, LoadLine, leaks, together
 from pytest_twin.analysis.shortcomings import of_files, of_host
 from pytest_twin.analysis.spans import UNFINISHED, Note, Origin, Span, Values, notes, origin, seconds, spans
 from pytest_twin.model import event
@@ -118,6 +118,16 @@ class Story:
         if self.hosts:
             return [peak for each in self.hosts for peak in each.peaks]
         return [peak for name in PEAKS if (peak := self._peak(name)) is not None]
+
+    @property
+    def tells_growth(self) -> bool:
+        """Whether it is known what tests added to the memory of their process; old runs tell only the peak."""
+        return any(attempt.memory_growth_MB is not None for attempt in self.attempts)
+
+    @property
+    def leaks(self) -> list[tuple[str, float]]:
+        """The tests that left memory behind in their process, in MiB, those that left most first."""
+        return leaks((each.nodeid + on_host(each.host), each.memory_kept_MB) for each in self.attempts)
 
     def running(self, at_s: float) -> list[str]:
         """The tests that ran at a time."""

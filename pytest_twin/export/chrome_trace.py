@@ -112,7 +112,8 @@ def _tests(story: Story, threads: dict[str, int], pid: int) -> Iterator[Entry]:
         yield _slice(
             pid, threads[each.worker], each.nodeid, "test", each.start_s, each.end_s, outcome=each.outcome,
             attempt=each.number if each.number > 1 else None, setup_s=each.setup_s, call_s=each.call_s,
-            teardown_s=each.teardown_s, cpu_s=each.cpu_s, peak_memory_MB=each.peak_memory_MB, load=each.load,
+            teardown_s=each.teardown_s, cpu_s=each.cpu_s, peak_memory_MB=each.peak_memory_MB,
+            memory_growth_MB=each.memory_growth_MB, memory_kept_MB=each.memory_kept_MB, load=each.load,
         )  # fmt: skip
 
 

@@ -70,7 +70,17 @@ _SAMPLED = (
         1,
     ),
 )
-COLUMNS = (*_WHICH, *EXACT, *_CIRCUMSTANCES, *_SAMPLED)
+_MEMORY = (
+    Column("memory_before_MB", "MiB", "Resident memory of the test process when the test began (Linux)."),
+    Column("memory_growth_MB", "MiB", "Its highest resident memory less that: what the test itself added (Linux)."),
+    Column(
+        "memory_kept_MB",
+        "MiB",
+        "Its resident memory after the teardown less that before the test: what the test left behind, below 0 if it "
+        "freed what an earlier one had left (Linux).",
+    ),
+)
+COLUMNS = (*_WHICH, *EXACT, *_CIRCUMSTANCES, *_SAMPLED, *_MEMORY)
 
 
 class Counters(NamedTuple):
@@ -102,6 +112,40 @@ class Children(NamedTuple):
     peak: float | None
     read: float | None
     written: float | None
+
+
+class Resident(NamedTuple):
+    """Resident memory of the test process in bytes; None where the platform does not tell.
+
+    Attributes:
+        before: When the test began.
+        mark: The kernel's high-water mark since then.
+        after: When the test had ended.
+    """
+
+    before: int | None
+    mark: int | None
+    after: int | None
+
+    @property
+    def peak(self) -> int | None:
+        """The highest; the kernel's mark, which it keeps by counters that lag behind, is not below what was seen."""
+        return None if self.mark is None else max(self.mark, self.before or 0, self.after or 0)
+
+    @property
+    def growth(self) -> float | None:
+        """By how much the highest is above what there was before."""
+        return grown(self.peak, self.before)
+
+    @property
+    def kept(self) -> float | None:
+        """By how much there is more than before, now that the test has ended; may be below 0."""
+        return grown(self.after, self.before)
+
+    def cells(self) -> list[str]:
+        """Before, growth and kept as they stand in the table."""
+        sizes = map(_in_mib, (self.before, self.growth, self.kept))
+        return ["" if size is None else f"{size:.3f}" for size in sizes]
 
 
 class Offspring(NamedTuple):
@@ -151,8 +195,12 @@ def figures(phases: Phases, began: Children, ended: Children, peak: int | None) 
     largest = ended.peak if (ended.peak or 0) > max(began.peak or 0, peak or 0) else None
     read = together(own_read, grown(ended.read, began.read))
     written = together(own_written, grown(ended.written, began.written))
-    sizes = [None if size is None else size / MIB for size in (peak, largest, read, written)]
+    sizes = map(_in_mib, (peak, largest, read, written))
     return [user, system, children_cpu_s(began, ended), *sizes, switches, faults]
+
+
+def _in_mib(size: float | None) -> float | None:
+    return None if size is None else size / MIB
 
 
 def children_cpu_s(began: Children, ended: Children) -> float | None:
@@ -190,14 +238,18 @@ def cells(exact: Sequence[float | None]) -> list[str]:
     return ["" if value is None else text % value for text, value in zip(_FORMATS, exact, strict=True)]
 
 
-def properties(exact: Sequence[float | None], load: str, budget: str = "") -> list[tuple[str, object]]:
-    """Some of them for other reports: CPU seconds, peak memory, the load, and the verdict on the budget."""
+def properties(
+    exact: Sequence[float | None], resident: Resident, load: str, budget: str = ""
+) -> list[tuple[str, object]]:
+    """Some of them for other reports: CPU seconds, memory, the load, and the verdict on the budget."""
     user, system, children, peak, children_peak, *_ = exact
     found = (
         ("twin_cpu_s", None if user is None or system is None else user + system),
         ("twin_children_cpu_s", children),
         ("twin_peak_memory_MB", peak),
         ("twin_children_peak_memory_MB", children_peak),
+        ("twin_memory_growth_MB", _in_mib(resident.growth)),
+        ("twin_memory_kept_MB", _in_mib(resident.kept)),
     )
     told = [shared(name, round(value, 6)) for name, value in found if value is not None]
     return [*told, *(shared(name, text) for name, text in (("twin_load", load), ("twin_budget", budget)) if text)]

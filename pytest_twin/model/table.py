@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 _VISIBLE = {code: repr(chr(code))[1:-1] for code in (*range(32), 127, 0x85, 0x2028, 0x2029)}
 _FORMULA = ("=", "+", "-", "@")
+_DIGITS = r"\d+(?:\.\d+)?"
+_NEGATIVE = re.compile(f"-{_DIGITS}", re.ASCII)  # a number, which is no formula
+_OTHER_MINUS = re.compile(f",-(?!{_DIGITS}(?:,|$))", re.ASCII)
 
 
 def record(cells: Sequence[object]) -> str:
@@ -38,7 +42,7 @@ def _is_plain(line: str, width: int) -> bool:
         and '"' not in line
         and ",=" not in line
         and ",+" not in line
-        and ",-" not in line
+        and (",-" not in line or not _OTHER_MINUS.search(line))
         and ",@" not in line
         and not line.startswith(_FORMULA)
     )
@@ -103,7 +107,8 @@ def _text(cell: object) -> str:
     if cell is None:
         return ""
     text = visible(str(cell))
-    return f"'{text}" if isinstance(cell, str) and text.startswith(_FORMULA) else text
+    is_formula = isinstance(cell, str) and text.startswith(_FORMULA) and not _NEGATIVE.fullmatch(text)
+    return f"'{text}" if is_formula else text
 
 
 def visible(text: str) -> str:

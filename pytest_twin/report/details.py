@@ -14,7 +14,7 @@ from pytest_twin.analysis.story import Story
 from pytest_twin.model import event
 from pytest_twin.report.drawing import area, scale
 from pytest_twin.report.marking import badge, facts, html, identity, joined
-from pytest_twin.report.wording import count, lasting, size
+from pytest_twin.report.wording import change, count, lasting, size
 
 MOST = 60
 MOST_EVENTS = 30
@@ -74,6 +74,8 @@ def _figures(attempt: Attempt) -> Iterator[tuple[str, str | None]]:
     for phase, seconds in (("set-up", attempt.setup_s), ("call", attempt.call_s), ("teardown", attempt.teardown_s)):
         yield phase, None if seconds is None else lasting(seconds)
     yield "CPU time", None if attempt.cpu_s is None else lasting(attempt.cpu_s)
+    yield "memory growth", None if attempt.memory_growth_MB is None else change(attempt.memory_growth_MB)
+    yield "memory kept", None if attempt.memory_kept_MB is None else change(attempt.memory_kept_MB)
     yield "peak memory", None if attempt.peak_memory_MB is None else size(attempt.peak_memory_MB)
     yield "read", size(attempt.read_MB) if attempt.read_MB else None
     yield "written", size(attempt.written_MB) if attempt.written_MB else None

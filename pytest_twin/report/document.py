@@ -64,6 +64,14 @@ TOTALS = {
         NUMBER, "Highest resident memory of a test process, MiB.", lambda story: _most(story, "peak_memory_MB"),
         can_miss=True,
     ),
+    "memory_growth_MB": Field(
+        NUMBER, "The most that one test added to the resident memory of its process, MiB.",
+        lambda story: _most(story, "memory_growth_MB"), can_miss=True,
+    ),
+    "memory_kept": Field(
+        "object", "Tests that left memory behind in their process, with how many MiB, those that left most first.",
+        lambda story: dict(story.leaks), more={"additionalProperties": {"type": NUMBER}},
+    ),
     "loads": Field(WHOLE, "Loads that were applied.", lambda story: sum(line.times for line in story.loads)),
     "loads_not_reached": Field(
         WHOLE, "Loads that were planned and not reached.", lambda story: sum(story.skipped.values())

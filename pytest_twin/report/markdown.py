@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from pytest_twin.analysis.attempts import Attempt, heaviest, slowest
+from pytest_twin.analysis.attempts import Attempt, heaviest, most_grown, slowest
 from pytest_twin.analysis.by_host import called, on_host
+from pytest_twin.analysis.overview import WORTH_TELLING_MB
 from pytest_twin.analysis.story import Story
 from pytest_twin.report.comparison import markdown as comparison
 from pytest_twin.report.markdown_text import line, said
@@ -14,6 +15,7 @@ from pytest_twin.report.ranking import number as value_of
 from pytest_twin.report.wording import (
     KEPT,
     budgets_in_short,
+    change,
     count,
     cut,
     lasting,
@@ -39,6 +41,8 @@ def _parts(story: Story) -> Iterator[Iterable[str]]:
         yield [*comparison.lines(story.comparison, "### Compared: ", MOST_BAD), ""]
     yield _tests("Slowest", slowest(story.attempts, MOST), MOST, story)
     yield _tests("Heaviest, by CPU time", heaviest(story.attempts, MOST), MOST, story)
+    yield _tests("Heaviest, by memory growth", _grown(story), MOST, story)
+    yield _leaks(story)
     yield _budgets(story)
     yield _profile(story)
     yield _loads(story)
@@ -63,14 +67,28 @@ def _tests(heading: str, found: Sequence[Attempt], most: int, story: Story) -> I
     if not found:
         return
     yield from (f"### {heading}", "")
-    yield from _table("test", *_host(story, "host"), "outcome", "took", "CPU time", "peak memory", "under load")
+    memory = "memory growth" if story.tells_growth else "peak memory"
+    yield from _table("test", *_host(story, "host"), "outcome", "took", "CPU time", memory, "under load")
     for attempt in found[:most]:
         figures = (
-            attempt.outcome, lasting(attempt.duration_s), lasting(attempt.cpu_s), size(attempt.peak_memory_MB),
-            attempt.load,
+            attempt.outcome, lasting(attempt.duration_s), lasting(attempt.cpu_s),
+            change(attempt.memory_growth_MB) if story.tells_growth else size(attempt.peak_memory_MB), attempt.load,
         )  # fmt: skip
         yield _row(cut(attempt.nodeid), *_host(story, called(attempt.host)), *figures)
     yield from _more(len(found) - most, "tests.csv")
+
+
+def _grown(story: Story) -> list[Attempt]:
+    return [each for each in most_grown(story.attempts, MOST) if (each.memory_growth_MB or 0) >= WORTH_TELLING_MB]
+
+
+def _leaks(story: Story) -> Iterator[str]:
+    leaks = story.leaks
+    if leaks:
+        yield from ("### Kept memory", "")
+        yield from _table("test", "left behind in its process")
+        yield from (_row(cut(test), change(kept)) for test, kept in leaks[:MOST])
+        yield from _more(len(leaks) - MOST, "tests.csv")
 
 
 def _budgets(story: Story) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from pytest_twin.analysis.attempts import most_grown
 from pytest_twin.analysis.by_host import called
 from pytest_twin.analysis.overview import LoadLine
 from pytest_twin.analysis.shortcomings import is_grave
@@ -16,7 +17,7 @@ from pytest_twin.analysis.spread import Distribution, correlations, distribution
 from pytest_twin.analysis.story import Story
 from pytest_twin.report.drawing import bars
 from pytest_twin.report.marking import html, joined
-from pytest_twin.report.wording import NOTHING, count, lasting, machines_in_short, number, size, verdict
+from pytest_twin.report.wording import NOTHING, change, count, lasting, machines_in_short, number, size, verdict
 
 MOST_ANSWERS = 3
 AMOUNT, CORES = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z%/]*)$"), "cores"  # as which workers are counted
@@ -56,13 +57,7 @@ def _tiles(story: Story) -> Iterator[tuple[str, str, str]]:
             f"{sum(known) / max(story.duration_s, 1e-9):.1f} CPUs busy on average",
         )
     peaks = {peak.column: peak for peak in sorted(story.peaks, key=lambda peak: peak.value)}  # of all hosts the highest
-    heaviest = max(
-        (attempt for attempt in story.attempts if attempt.peak_memory_MB),
-        key=lambda each: each.peak_memory_MB or 0,
-        default=None,
-    )
-    if heaviest:
-        yield "Test peak memory", size(heaviest.peak_memory_MB), f"{heaviest.nodeid.rpartition('::')[2]:.60}"
+    yield from _memory(story)
     for name, word in WORDS.items():
         if name in peaks:
             on = f" on {called(peaks[name].host)}" if story.hosts else ""
@@ -77,6 +72,24 @@ def _tiles(story: Story) -> Iterator[tuple[str, str, str]]:
     if len(story.times):
         interval = story.interval_s
         yield "Samples", f"{len(story.times):,}", f"every {interval:.2g} s" if interval else ""
+
+
+def _memory(story: Story) -> Iterator[tuple[str, str, str]]:
+    """What the heaviest test added to its process, and what stayed of that; of an old run the peak is all there is."""
+    for heaviest in most_grown(story.attempts, 1):
+        yield "Most memory growth", change(heaviest.memory_growth_MB), _name(heaviest.nodeid)
+    if leaks := story.leaks:
+        (test, kept), *others = leaks
+        yield "Kept memory", change(kept), f"{_name(test)}{f' and {len(others):,} more' if others else ''}"
+    peaks = [] if story.tells_growth else [attempt for attempt in story.attempts if attempt.peak_memory_MB]
+    if peaks:
+        highest = max(peaks, key=lambda each: each.peak_memory_MB or 0)
+        yield "Test peak memory", size(highest.peak_memory_MB), _name(highest.nodeid)
+
+
+def _name(nodeid: str) -> str:
+    """A test without its file and class, as far as there is room."""
+    return f"{nodeid.rpartition('::')[2]:.60}"
 
 
 def _loads_in_short(loads: Sequence[LoadLine]) -> str:

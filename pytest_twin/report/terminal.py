@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_twin.analysis.by_host import on_host
-from pytest_twin.analysis.overview import LoadLine, heaviest, loads, skipped
+from pytest_twin.analysis.overview import (
+    WORTH_TELLING_MB,
+    LoadLine,
+    Row,
+    cpu_s,
+    growth_MB,
+    heaviest,
+    leaks,
+    loads,
+    skipped,
+)
 from pytest_twin.layout import ANNOTATIONS, DATASET, PROFILE, TESTS
 from pytest_twin.report.profile_table import profile_lines
-from pytest_twin.report.wording import count, relative
+from pytest_twin.report.wording import change, count, relative
 from pytest_twin.run_folder import RunFolder
 from pytest_twin.stdlib import os
 
@@ -20,6 +30,7 @@ if TYPE_CHECKING:
 
 MOST_LOADS = 10
 MOST_ANSWERS = 3
+MOST_LEAKS = 3
 WORTH_TELLING_S = 0.01
 
 
@@ -46,13 +57,33 @@ def summary(folder: RunFolder, sampled: Sampled, dropped: int, near: Path) -> It
     missing = skipped(events)
     if missing:
         yield f"not reached before the end: {', '.join(f'{number} {kind}' for kind, number in missing.items())}"
-    heavy = [(row, cost) for row, cost in heaviest(tests) if cost >= WORTH_TELLING_S]
-    if heavy:
-        yield "heaviest tests (CPU, peak memory)"
-    for row, cost in heavy:
-        memory = f"{float(row['peak_memory_MB']):8.1f} MiB" if row["peak_memory_MB"] else " " * 12
-        yield f"{cost:8.2f} s {memory}  {row['nodeid']}"
+    yield from _heaviest(tests)
+    yield from _kept_memory((row["nodeid"] + on_host(row["host"]), _number(row["memory_kept_MB"])) for row in tests)
     yield f"files: {relative(folder.path, near)}{os.sep}"
+
+
+def _heaviest(tests: Sequence[Row]) -> Iterator[str]:
+    """The tests that took most CPU time, and those in which memory grew most."""
+    by_cpu = [row for row, cost in heaviest(tests, cpu_s) if cost >= WORTH_TELLING_S]
+    by_memory = [row for row, growth in heaviest(tests, growth_MB) if growth >= WORTH_TELLING_MB]
+    heavy = [*by_cpu, *(row for row in by_memory if row not in by_cpu)]
+    if heavy:
+        yield "heaviest tests (CPU, memory growth)"
+    for row in heavy:
+        memory = f"{growth_MB(row):+8.1f} MiB" if row["memory_growth_MB"] else " " * 12
+        yield f"{cpu_s(row):8.2f} s {memory}  {row['nodeid']}"
+
+
+def _kept_memory(kept: Iterable[tuple[str, float | None]]) -> Iterator[str]:
+    """A line that names the tests that left memory behind; none where there are none."""
+    found = leaks(kept)
+    if found:
+        more = f" and {len(found) - MOST_LEAKS} more" if len(found) > MOST_LEAKS else ""
+        yield f"kept memory: {', '.join(f'{test} {change(size)}' for test, size in found[:MOST_LEAKS])}{more}"
+
+
+def _number(cell: str) -> float | None:
+    return float(cell) if cell else None
 
 
 def _loads(found: Sequence[LoadLine]) -> Iterator[str]:

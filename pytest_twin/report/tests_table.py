@@ -36,7 +36,9 @@ COLUMNS = (
     Column("start", "Began", "start", is_number=True),
     Column("duration", "Took", "duration", is_number=True),
     Column("cpu", "CPU time", "cpu", is_number=True),
-    Column("memory", "Peak memory", "memory", is_number=True),
+    Column("memory", "Memory growth", "memory", is_number=True),
+    Column("kept", "Memory kept", "kept", is_number=True),
+    Column("peak", "Peak memory", "peak", is_number=True),
     Column("written", "Written", "written", is_number=True),
     Column("load", "Under load", "load"),
     Column("budget", "Budget", "budget"),
@@ -61,7 +63,9 @@ def table_data(story: Story, lanes: Sequence[int], details: Mapping[int, str]) -
         "start": [round(attempt.start_s, 3) for attempt in found],
         "duration": [round(attempt.duration_s, 4) for attempt in found],
         "cpu": [_rounded(attempt.cpu_s, 4) for attempt in found],
-        "memory": [_rounded(attempt.peak_memory_MB, 1) for attempt in found],
+        "memory": [_rounded(attempt.memory_growth_MB, 1) for attempt in found],
+        "kept": [_rounded(attempt.memory_kept_MB, 1) for attempt in found],
+        "peak": [_rounded(attempt.peak_memory_MB, 1) for attempt in found],
         "written": [_rounded(attempt.written_MB, 2) for attempt in found],
         "load": [attempt.load or None for attempt in found],
         "budget": [attempt.budget or None for attempt in found],
@@ -118,7 +122,7 @@ def _is_used(name: str, story: Story) -> bool:
         "worker": "worker",
         "written": "written_MB",
         "load": "load",
-        "memory": "peak_memory_MB",
+        "memory": "memory_growth_MB",
         "cpu": "cpu_s",
         "budget": "budget",
     }
@@ -126,6 +130,10 @@ def _is_used(name: str, story: Story) -> bool:
         return len(story.times) > 0
     if name == "on":
         return len(story.hosts) > 0
+    if name == "kept":
+        return len(story.leaks) > 0
+    if name == "peak":  # it is of all that the process held; what the test added is not known of an old run
+        return not story.tells_growth and any(attempt.peak_memory_MB for attempt in story.attempts)
     return name not in needed or any(getattr(attempt, needed[name]) for attempt in story.attempts)
 
 

@@ -94,6 +94,13 @@ def size(mib: float | None) -> str:
     return f"{mib / 1024:.2f} GiB" if mib >= 1024 else f"{number(mib)} {'MiB' if mib else 'B'}"
 
 
+def change(mib: float | None) -> str:
+    """By how much an amount of bytes is more: ``+60.0 MiB``; or less: ``-3 KiB``."""
+    if not mib or math.isnan(mib):
+        return size(mib)
+    return f"{'-' if mib < 0 else '+'}{size(abs(mib))}"
+
+
 def count(many: int, one: str, more: str | None = None) -> str:
     """So many of something: ``1 test``, ``2 tests``."""
     return f"{many:,} {one if many == 1 else more or one + 's'}"

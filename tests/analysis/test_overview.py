@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from pytest_twin.analysis.overview import LoadLine, heaviest, loads, skipped
+from pytest_twin.analysis.overview import LoadLine, cpu_s, growth_MB, heaviest, leaks, loads, skipped
 from pytest_twin.model.event import ABORT, END, FIELDS, NOTE, SKIP, START
 
 
@@ -99,17 +99,27 @@ def test_the_heaviest_tests_are_those_with_most_cpu_seconds_children_included():
         ran("heavy", "2", "0.5", "1"),
         ran("children", "0", "0", "9.25"),
     )
-    assert heaviest([light, heavy, heaviest_of_all], 2) == [(heaviest_of_all, 9.25), (heavy, 3.5)]
+    assert heaviest([light, heavy, heaviest_of_all], cpu_s, 2) == [(heaviest_of_all, 9.25), (heavy, 3.5)]
 
 
 def test_a_counter_that_is_missing_adds_nothing():
-    assert [cost for _, cost in heaviest([ran("a", "1", "", ""), ran("b")])] == [1.0, 0.0]
+    assert [cost for _, cost in heaviest([ran("a", "1", "", ""), ran("b")], cpu_s)] == [1.0, 0.0]
 
 
 def test_tests_of_the_same_cost_stay_in_their_order():
     tests = [ran(name, "1") for name in "abcd"]
-    assert [test["nodeid"] for test, _ in heaviest(tests)] == ["a", "b", "c"]
+    assert [test["nodeid"] for test, _ in heaviest(tests, cpu_s)] == ["a", "b", "c"]
+
+
+def test_the_heaviest_by_memory_are_those_that_added_most_whatever_their_process_held():
+    tests = [{"nodeid": name, "memory_growth_MB": grown} for name, grown in (("a", "0.5"), ("b", "60"), ("c", ""))]
+    assert [(test["nodeid"], grown) for test, grown in heaviest(tests, growth_MB)] == [("b", 60), ("a", 0.5), ("c", 0)]
+
+
+def test_a_leak_is_what_all_runs_of_a_test_left_behind_and_not_the_noise_of_an_allocator():
+    kept = [("a", 9.0), ("b", 40.0), ("a", 9.0), ("noisy", 9.0), ("b", 20.5), ("c", None), ("freed", -60.0)]
+    assert leaks(kept) == [("b", 60.5), ("a", 18.0)]
 
 
 def test_a_run_of_nothing_comes_to_nothing():
-    assert (loads([]), skipped([]), heaviest([])) == ([], Counter(), [])
+    assert (loads([]), skipped([]), heaviest([], cpu_s)) == ([], Counter(), [])

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_twin.model.attempt import COLUMNS, EXACT, Children, Counters, cells, figures, properties, walls
+from pytest_twin.model.attempt import COLUMNS, EXACT, Children, Counters, Resident, cells, figures, properties, walls
 
 MIB = 1 << 20
 COUNTS = st.builds(Counters, *[st.integers(0, 10**9)] * 3, *[st.none() | st.integers(0, 10**9)] * 4)
 EARLY = Counters(10.0, 1.0, 0.5, 5, 1, MIB, MIB)
 LATE = Counters(12.5, 2.5, 0.75, 9, 1, MIB, 5 * MIB // 2)
 NOTHING = Children(0.0, 0, 0, 0)
-UNKNOWN = Children(None, None, None, None)
+UNKNOWN, UNSEEN = Children(None, None, None, None), Resident(None, None, None)
 
 
 def used(*phases: list[Counters]) -> list[float | None]:
@@ -59,7 +59,7 @@ def test_a_counter_that_the_platform_has_not_is_no_zero():
     exact = figures({"call": [blind, blind]}, UNKNOWN, UNKNOWN, None)
     assert exact == [0.0, 0.0, *[None] * (len(EXACT) - 2)]
     assert cells(exact)[2:] == [""] * (len(EXACT) - 2)
-    assert properties(exact, "") == [("twin_cpu_s", 0.0)]
+    assert properties(exact, UNSEEN, "") == [("twin_cpu_s", 0.0)]
 
 
 @pytest.mark.parametrize(
@@ -91,12 +91,30 @@ def test_the_cells_have_the_decimals_that_their_counters_have():
 
 def test_reports_get_the_cpu_the_peaks_and_the_load():
     exact = [1.5, 0.25, 2.0, 50.0, None, 1.0, 1.5, 12, 0]
-    assert properties(exact, "cpu=1") == [
+    assert properties(exact, Resident(30 * MIB, 50 * MIB, 29 * MIB), "cpu=1") == [
         ("twin_cpu_s", 1.75),
         ("twin_children_cpu_s", 2.0),
         ("twin_peak_memory_MB", 50.0),
+        ("twin_memory_growth_MB", 20.0),
+        ("twin_memory_kept_MB", -1.0),
         ("twin_load", "cpu=1"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("before", "mark", "after", "told"),
+    [
+        (100, 160, 130, ["100.000", "60.000", "30.000"]),
+        (100, 99, 40, ["100.000", "0.000", "-60.000"]),
+        (100, 100, 103, ["100.000", "3.000", "3.000"]),
+        (100, None, 130, ["100.000", "", "30.000"]),
+        (None, 160, 130, ["", "", ""]),
+        (None, None, None, ["", "", ""]),
+    ],
+    ids=["kept", "freed", "the mark lags", "no mark", "no beginning", "nothing"],
+)
+def test_growth_is_the_peak_less_what_there_was_before_and_kept_what_stays_of_it(before, mark, after, told):
+    assert Resident(*(size and size * MIB for size in (before, mark, after))).cells() == told
 
 
 def test_there_is_a_figure_and_a_cell_for_each_of_the_exact_columns():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pytest_twin.model.table import header, record, records
+from pytest_twin.model.table import header, record, records, rows
 
 CELLS = st.lists(st.text(max_size=20), min_size=1, max_size=5)
 TABLE = st.text(alphabet='ab,"\n\r\0 =\u2028', max_size=40)
@@ -37,9 +37,15 @@ def test_a_record_is_one_line_whatever_stands_in_it(cells, line):
     assert record(cells) == line
 
 
-@pytest.mark.parametrize("formula", ["=1+1", "+1", "-1", "@SUM(A1)", "=cmd|' /C calc'!A0"])
+@pytest.mark.parametrize("formula", ["=1+1", "+1", "-1+1", "-A1", "@SUM(A1)", "=cmd|' /C calc'!A0"])
 def test_a_text_that_looks_like_a_formula_gets_an_apostrophe(formula):
     assert record([formula]) == f"'{formula}\n"
+
+
+@pytest.mark.parametrize("cells", [("a", "-0.0065"), ("-7", "a"), ('"', "-1.5"), ("-A1", "-2")])
+def test_a_number_below_zero_is_a_number(cells):
+    (read,) = rows(record(cells))
+    assert [cell for cell in read if cell.startswith("-")] == [cell for cell in cells if cell[1:2].isdigit()]
 
 
 def test_a_number_below_0_is_no_formula():

@@ -62,6 +62,48 @@ def test_small(): pass
     assert large - small == pytest.approx(500, abs=10)
 
 
+LEAK = """
+KEPT = []
+def test_before(): pass
+def test_leak(): KEPT.append(b"x" * (60 << 20))
+def test_innocent(): pass
+def test_moment(): b"x" * (30 << 20)
+def test_freed(): KEPT.clear()
+"""
+
+
+@linux
+def test_memory_that_a_test_leaves_behind_is_its_own_and_not_that_of_later_tests(tests):
+    rows = tests(LEAK, apart=True)
+    growth, kept, before = (
+        {name: float(row[f"memory_{which}_MB"]) for name, row in rows.items()} for which in ("growth", "kept", "before")
+    )
+    quiet = {"test_before", "test_innocent", "test_freed"}
+    assert [growth["test_leak"], growth["test_moment"]] == pytest.approx([60, 30], abs=2)
+    assert all(0 <= growth[name] < 5 for name in quiet)
+    assert [kept["test_leak"], kept["test_freed"]] == pytest.approx([60, -60], abs=2)
+    assert all(abs(kept[name]) < 5 for name in ("test_before", "test_innocent", "test_moment"))
+    assert before["test_innocent"] - before["test_leak"] == pytest.approx(60, abs=5)
+    for row in rows.values():
+        parts = float(row["memory_before_MB"]) + float(row["memory_growth_MB"])
+        assert float(row["peak_memory_MB"]) == pytest.approx(parts, abs=0.002)
+
+
+@linux
+def test_fixtures_are_in_what_a_test_keeps(tests):
+    rows = tests("""
+import pytest
+@pytest.fixture
+def large():
+    kept = [b"x" * (40 << 20)]
+    yield kept
+    kept.clear()
+def test_large(large): pass
+""")
+    assert float(rows["test_large"]["memory_growth_MB"]) == pytest.approx(40, abs=2)
+    assert abs(float(rows["test_large"]["memory_kept_MB"])) < 5
+
+
 @posix
 def test_what_a_child_used_is_in_the_test_that_waited_for_it(tests):
     program = """

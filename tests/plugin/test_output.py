@@ -103,12 +103,34 @@ def test_the_summary_says_what_was_recorded_applied_and_heavy(pytester):
             r"\d+ samples, 3 tests",
             r"load    asked       times      held  achieved",
             r"cpu     1               1     0\.\d s  \d\.\d\d cores",
-            r"heaviest tests \(CPU, peak memory\)",
-            r" +0\.3\d s +\d+\.\d MiB  .*::test_busy",
+            r"heaviest tests \(CPU, memory growth\)",
+            r" +0\.3\d s +\+\d+\.\d MiB  .*::test_busy",
             r"files: twin-report/",
         ],
         consecutive=True,
     )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc/self/statm")
+def test_the_summary_names_the_test_that_left_memory_behind_and_no_innocent_one(pytester):
+    pytester.makepyfile(
+        test_it="""
+        KEPT = []
+        def test_before(): pass
+        def test_leak(): KEPT.append(b"x" * (60 << 20))
+        def test_innocent(): pass
+        def test_moment(): b"x" * (30 << 20)
+        """
+    )
+    lines = pytester.runpytest_subprocess("--twin").outlines
+    at = lines.index("heaviest tests (CPU, memory growth)")
+    heavy = {line.split()[-1]: line.split()[-3] for line in lines[at + 1 :] if " MiB  " in line}
+    assert float(heavy["test_it.py::test_leak"]) == pytest.approx(60, abs=2)
+    assert float(heavy["test_it.py::test_moment"]) == pytest.approx(30, abs=2)
+    assert len(heavy) == 2
+    (kept,) = (line for line in lines if line.startswith("kept memory"))
+    assert kept.startswith("kept memory: test_it.py::test_leak +60.")
+    assert "," not in kept
 
 
 def test_figures_reach_the_junit_report(pytester):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from made_runs import MadeRun, busy_run
+from made_runs import MadeRun, busy_run, leaky_run
 
 from pytest_twin.model.event import START, TEST
 from pytest_twin.report.document import document, text
@@ -30,12 +30,19 @@ def test_the_document_has_the_figures_of_the_run(tmp_path):
     found = document(busy_run(tmp_path).story())
     assert found["run"] == {"began": "2026-01-01T12:00:00.000Z", "duration_s": 5.9, "samples": 60, "interval_s": 0.1}
     assert found["totals"] == {
-        "tests": 3, "outcomes": {"failed": 1, "passed": 2}, "cpu_s": 4.75, "peak_memory_MB": 300.0, "loads": 2,
-        "loads_not_reached": 0,
+        "tests": 3, "outcomes": {"failed": 1, "passed": 2}, "cpu_s": 4.75, "peak_memory_MB": 300.0,
+        "memory_growth_MB": None, "memory_kept": {}, "loads": 2, "loads_not_reached": 0,
     }  # fmt: skip
     row = found["tests"][0]
     assert (row["nodeid"], row["call_s"], row["read_MB"]) == ("tests/test_a.py::test_quick", 0.5, None)
     assert found["loads"][1]["troubles"] == ["starved: it got 20% of what was asked"]
+
+
+def test_the_document_names_the_tests_that_left_memory_behind(tmp_path):
+    found = document(leaky_run(tmp_path).story())
+    assert found["totals"]["memory_growth_MB"] == 60.0
+    assert found["totals"]["memory_kept"] == {"t.py::test_leak": 60.0}
+    jsonschema.validate(found, SCHEMA)
 
 
 def test_a_peak_has_the_time_of_its_row_as_the_tests_have(tmp_path):

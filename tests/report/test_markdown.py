@@ -1,6 +1,6 @@
 """summary.md."""
 
-from made_runs import MadeRun, busy_run, run_of_two_hosts
+from made_runs import MadeRun, busy_run, leaky_run, run_of_two_hosts
 from saved_runs import made, weighed
 
 from pytest_twin.model.event import SKIP
@@ -20,6 +20,15 @@ def test_a_run_is_summed_up_in_tables(tmp_path):
     ) in text
     assert "| disk | 50MB/s | 10.0MB/s | 1 | 1.30 s | starved: it got 20% of what was asked |" in text
     assert r"| ram\_used\_percent | 35.9 % | +5.90 s |" in text
+
+
+def test_tests_are_heavy_by_what_they_added_and_those_that_left_it_behind_are_named(tmp_path):
+    text = page(leaky_run(tmp_path).story())
+    grown = text.partition("### Heaviest, by memory growth\n\n")[2].partition("\n\n")[0]
+    assert grown.splitlines()[0] == "| test | outcome | took | CPU time | memory growth | under load |"
+    assert grown.splitlines()[2:] == [r"| t.py::test\_leak | passed | 1.00 s | 750 ms | +60.0 MiB |  |"]
+    kept = "| test | left behind in its process |\n| --- | --- |\n| t.py::test\\_leak | +60.0 MiB |\n"
+    assert f"### Kept memory\n\n{kept}\n" in text
 
 
 def test_no_name_of_a_test_gets_out_of_its_cell():

@@ -12,7 +12,7 @@ from html import unescape
 
 import numpy as np
 import pytest
-from made_runs import MadeRun, busy_run, run_of_two_hosts, stamp
+from made_runs import MadeRun, busy_run, leaky_run, run_of_two_hosts, stamp
 from saved_runs import made, weighed
 
 from pytest_twin.report import writing
@@ -43,6 +43,29 @@ def test_the_page_has_all_its_parts_and_says_first_what_went_wrong(busy):
     assert parts(busy) == ["timeline", "tests", "looked-into", "loads", "spread", "machine", "missing"]
     assert "<h1>1 failed, 2 passed</h1>" in busy
     assert all(f'<section id="{name}"' in busy for name in parts(busy))
+
+
+def tiles(text):
+    """The tiles on top, by their names: the figure, and the note below it."""
+    found = re.findall(r"<dt>([^<]*)</dt><dd>([^<]*)</dd><div class=\"note\">([^<]*)</div>", text)
+    return {name: (value, note) for name, value, note in found}
+
+
+def test_the_tiles_name_the_test_that_added_memory_and_left_it_behind_and_no_innocent_one(tmp_path):
+    text = page(leaky_run(tmp_path).story())
+    found = tiles(text)
+    assert found["Most memory growth"] == found["Kept memory"] == ("+60.0 MiB", "test_leak")
+    assert "Test peak memory" not in found
+    assert (data_of(text)["tests"]["memory"], data_of(text)["tests"]["kept"]) == ([0.2, 60.0, 1.0], [0.0, 60.0, 0.0])
+    assert 'data-column="memory"' in text
+    assert 'data-column="kept"' in text
+    assert 'data-column="peak"' not in text
+
+
+def test_of_an_old_run_that_does_not_tell_what_tests_added_the_peak_is_told(busy):
+    assert tiles(busy)["Test peak memory"] == ("300 MiB", "test_slow[1]")
+    assert 'data-column="peak"' in busy
+    assert 'data-column="memory"' not in busy
 
 
 def test_the_page_needs_nothing_from_elsewhere(busy):

@@ -56,7 +56,7 @@
     const cells = {
       nodeid: [id, again], outcome: [element("span", { className: "badge " + outcome, textContent: outcome })],
       on: [on(number)], worker: [tests.worker[number]], start: ["+" + lasting(tests.start[number])], duration: [lasting(tests.duration[number])],
-      cpu: [lasting(tests.cpu[number])], memory: [size(tests.memory[number])], written: [size(tests.written[number])],
+      cpu: [lasting(tests.cpu[number])], memory: [change(tests.memory[number])], kept: [change(tests.kept[number])], peak: [size(tests.peak[number])], written: [size(tests.written[number])],
       load: [tests.load[number]], budget: [tests.budget[number]], curve: [spark(number)], show: [zoom],
     };
     const made = element("tr", {});
@@ -70,6 +70,7 @@
   }
 
   const size = (mib) => (mib === null ? null : mib === 0 ? "0 B" : mib < 1 ? Math.max(1, mib * 1024).toFixed(0) + " KiB" : mib >= 1024 ? (mib / 1024).toFixed(2) + " GiB" : shown(mib) + " MiB");
+  const change = (mib) => (mib === null ? null : mib === 0 ? "0 B" : (mib < 0 ? "−" : "+") + size(Math.abs(mib)));
   const heights = (text) => Array.from(text, (letter) => (letter.charCodeAt(0) - 48) / 61);
 
   function spark(number) {
