@@ -46,8 +46,7 @@ class Attempt:
     __slots__ = (
         "_before", "_children", "_ended", "_exact", "_has_row", "_mark", "_phases", "_process", "_recording",
         "_resident", "_went", "applied", "asks", "began", "call_s", "cpu_s", "findings", "id", "is_in_body",
-        "is_repetition", "load", "nodeid", "number",
-        "outcome",
+        "is_repetition", "load", "nodeid", "number", "outcome",
     )  # fmt: skip
 
     def __init__(self, recording: Recording, nodeid: str, number: int, *, is_repetition: bool = False) -> None:
