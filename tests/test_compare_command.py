@@ -71,7 +71,7 @@ def test_another_machine_is_in_the_first_line_and_refused_if_strict(twin, tmp_pa
 @pytest.mark.usefixtures("two")
 def test_the_names_of_tests_mean_nothing_to_markdown_or_html(twin, tmp_path):
     text = twin("compare", "a", "b", "--format", "md")
-    assert r"| &lt;b&gt;\|slow | cpu\_seconds | 100.0 ms | 200.0 ms | x2.00 |  | perhaps more |" in text
+    assert r"| &lt;b&gt;\|slow | cpu\_seconds | 100.0 ms | 200.0 ms | x2.00 |  |  | perhaps more |" in text
     twin("compare", "a", "b", "--format", "html", "-o", "page.html")
     page = (tmp_path / "page.html").read_text()
     assert '<tr class="worse"><td><span class="id">&lt;b&gt;|slow</span></td>' in page

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pytest_twin.analysis.same_load import Apart
+
 MOST_TO_MATCH = 200  # of tests whose names are looked at for likeness: that takes the square of it
 NEAR = 0.85
 MEMORY_TOLERANCE = 0.02  # kernels of one machine keep different amounts for themselves
@@ -47,22 +49,23 @@ class Changes:
         removed: Tests that there are none of any more.
         renamed: Pairs of those two that may be the same test.
         outcomes: Tests that ended otherwise; of several runs each outcome is told.
-        loads: Tests that ran under another load, and are not compared.
+        loads: Tests of which some runs, or all, were under another load, and are not compared.
     """
 
     added: Sequence[str]
     removed: Sequence[str]
     renamed: Sequence[Change]
     outcomes: Sequence[Change]
-    loads: Sequence[Change]
+    loads: Sequence[Apart]
 
 
-def changes(before: pd.DataFrame, after: pd.DataFrame) -> Changes:
+def changes(before: pd.DataFrame, after: pd.DataFrame, apart: Sequence[Apart]) -> Changes:
     """What changed of the tests.
 
     Args:
         before: Rows of tests.csv, of one run or of several, with the number of theirs as ``run``.
         after: The same of those to compare.
+        apart: Tests of which not all runs are compared.
     """
     old, new = (dict.fromkeys(map(str, side["nodeid"])) for side in (before, after))
     added, removed = [name for name in new if name not in old], [name for name in old if name not in new]
@@ -71,7 +74,7 @@ def changes(before: pd.DataFrame, after: pd.DataFrame) -> Changes:
         removed=removed,
         renamed=_renamed(removed, added),
         outcomes=_differing(_outcomes(before), _outcomes(after)),
-        loads=_differing(_loads(before), _loads(after)),
+        loads=apart,
     )
 
 
@@ -108,17 +111,8 @@ def _said(values: Iterable[object]) -> str:
 def _outcomes(tests: pd.DataFrame) -> dict[str, str]:
     """How each test ended, by the last attempt of each run."""
     last = tests.drop_duplicates(["run", "nodeid"], keep="last")
-    return _each(last, "outcome")
-
-
-def _loads(tests: pd.DataFrame) -> dict[str, str]:
-    return _each(tests, "load")
-
-
-def _each(tests: pd.DataFrame, column: str) -> dict[str, str]:
-    """The different texts that each test has in a column."""
-    pairs = tests[["nodeid", column]].fillna("").drop_duplicates().sort_values(column, kind="stable")
-    return {str(name): "/".join(map(str, texts)) for name, texts in pairs.groupby("nodeid", sort=False)[column]}
+    pairs = last[["nodeid", "outcome"]].fillna("").drop_duplicates().sort_values("outcome", kind="stable")
+    return {str(name): "/".join(map(str, texts)) for name, texts in pairs.groupby("nodeid", sort=False)["outcome"]}
 
 
 def _differing(before: Mapping[str, str], after: Mapping[str, str]) -> list[Change]:

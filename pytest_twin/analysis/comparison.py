@@ -10,10 +10,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pytest_twin.analysis.by_host import called, hosts_of, told_apart
 from pytest_twin.analysis.changes import Changes, changes, machines
 from pytest_twin.analysis.intervals import CONFIDENCE
-from pytest_twin.analysis.measurements import WHOLE, Found, measurements, reported, together
+from pytest_twin.analysis.measurements import (
+    WHOLE,
+    Found,
+    is_known,
+    measurements,
+    reported,
+    runs_that_tell,
+    together,
+)
+from pytest_twin.analysis.same_load import Paired, paired
 from pytest_twin.analysis.two_samples import smallest_chance
 from pytest_twin.analysis.verdicts import MARGIN, SAME, Difference, judge
-from pytest_twin.model.measure import MEASURES, Limit, Measure
+from pytest_twin.model.measure import ABSOLUTE_PEAK, MEASURES, Limit, Measure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,12 +103,18 @@ def compare(before: Side, after: Side, limits: Sequence[Limit] = (), *, confiden
     """
     whole = together(before.runs), together(after.runs)
     was, now = map(reported, told_apart(whole))
-    changed = changes(was, now)
-    apart = {each.test for each in changed.loads}
-    measured = {measure: measurements(was, now, measure, apart) for measure in MEASURES.values()}
+    pairs = paired(was, now)
+    changed = changes(was, now, pairs.apart)
+    measured = {
+        measure: measurements(pairs.before, pairs.after, measure)
+        for measure in _measures(pairs.before, pairs.after, limits)
+    }
     found = [each for one in measured.values() for each in one.each]
     if not found:
-        raise IncomparableError(f"no test passed both in {before.name} and in {after.name}: nothing can be compared")
+        how = " under the same load" if pairs.apart else ""
+        raise IncomparableError(
+            f"no test passed{how} both in {before.name} and in {after.name}: nothing can be compared"
+        )
     differences = judge(found, limits, confidence)
     return Comparison(
         names=(before.name, after.name),
@@ -107,8 +122,39 @@ def compare(before: Side, after: Side, limits: Sequence[Limit] = (), *, confiden
         machines=_machines((before, after), [hosts_of(side) for side in whole]),
         changes=changed,
         differences=differences,
-        notes=[*before.problems, *after.problems, *_alike(measured), *_notes(differences, limits, 1 - confidence)],
-    )
+        notes=[
+            *before.problems, *after.problems, *_untold((before, after), pairs, measured), *_alike(measured),
+            *_notes(differences, limits, 1 - confidence),
+        ],
+    )  # fmt: skip
+
+
+def _measures(before: pd.DataFrame, after: pd.DataFrame, limits: Sequence[Limit]) -> Iterator[Measure]:
+    """What is compared; of runs that do not tell what tests added to the memory of their process, its peak."""
+    asked = {limit.measure.name for limit in limits}
+    for measure in MEASURES.values():
+        if measure.is_usual or measure.name in asked:
+            is_untold = measure.name == ABSOLUTE_PEAK.name and not _is_told(measure, before, after)
+            yield ABSOLUTE_PEAK if is_untold and _is_told(ABSOLUTE_PEAK, before, after) else measure
+
+
+def _is_told(measure: Measure, *sides: pd.DataFrame) -> bool:
+    return all(is_known(side, column) for side in sides for column in measure.columns)
+
+
+def _untold(sides: Sequence[Side], pairs: Paired, measured: Mapping[Measure, Found]) -> Iterator[str]:
+    """What runs of an older version do not tell, and what is made of that."""
+    growth = MEASURES[ABSOLUTE_PEAK.name]
+    if ABSOLUTE_PEAK in measured:
+        yield (
+            f"{growth}: the memory growth of tests is not known on both sides, so absolute peaks are compared, which "
+            "include what earlier tests left behind; record both with this version"
+        )
+    for side, tests in zip(sides, (pairs.before, pairs.after), strict=True):
+        if growth in measured and measured[growth].each:
+            runs, told = tests["run"].nunique(), len(runs_that_tell(tests, growth.columns))
+            if told < runs:
+                yield f"{growth.name}: {runs - told} of {runs} runs of {side.name} do not tell it, and are left out"
 
 
 def _machines(sides: Sequence[Side], hosts: Sequence[Sequence[str]]) -> list[str]:
@@ -124,7 +170,7 @@ def _machines(sides: Sequence[Side], hosts: Sequence[Sequence[str]]) -> list[str
 
 def _gravity(each: Difference) -> tuple[bool, bool, float]:
     """Broken limits come first, then what is more, then what is less; of each the largest ratio first."""
-    far = math.log(min(max(each.ratio, 1e-9), 1e9))
+    far = math.log(min(max(each.adjusted, 1e-9), 1e9))
     return not each.broken, far < 0, -abs(far)
 
 
@@ -134,7 +180,7 @@ def _alike(measured: Mapping[Measure, Found]) -> Iterator[str]:
         if found.common and abs(math.log(found.common.ratio)) > math.log1p(MARGIN):
             yield (
                 f"{measure.name}: all tests alike take {found.common.ratio:.2f} times as much, which may be the "
-                "machine; ratios and verdicts of single tests are beside that"
+                "machine; verdicts and limits of single tests go by the adjusted ratio, which is without that"
             )
 
 
@@ -154,10 +200,10 @@ def _notes(differences: Sequence[Difference], limits: Sequence[Limit], allowed: 
             f"{counts[0]} and {counts[1]} repetitions can be sure of a change only where it is in at least "
             f"{math.ceil(least * len(sure) / allowed)} of {len(sure)} figures; {wanted} and {wanted} could of one"
         )
-    measured = {each.measure for each in differences}
+    measured = {each.measure.name for each in differences}
     said += [
         f"{limit}: {limit.measure.name} was not measured on both sides"
         for limit in limits
-        if limit.measure not in measured
+        if limit.measure.name not in measured
     ]
     return said

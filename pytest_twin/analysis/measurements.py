@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -28,6 +28,7 @@ class Measured(NamedTuple):
         before: A value for each run before, or for each attempt.
         after: The same after.
         own: Both without what all tests of a run have in common, as far as that is known.
+        common: How many times as much all tests alike take after; 1 where that is not known.
     """
 
     test: str
@@ -35,6 +36,7 @@ class Measured(NamedTuple):
     before: Sequence[float]
     after: Sequence[float]
     own: tuple[Sequence[float], Sequence[float]]
+    common: float = 1.0
 
 
 class Found(NamedTuple):
@@ -67,7 +69,7 @@ def reported(tests: pd.DataFrame) -> pd.DataFrame:
     return tests[loads == loads.groupby([tests["run"], tests["nodeid"]]).transform("last")]
 
 
-def measurements(before: pd.DataFrame, after: pd.DataFrame, measure: Measure, leave_out: Container[str] = ()) -> Found:
+def measurements(before: pd.DataFrame, after: pd.DataFrame, measure: Measure) -> Found:
     """What was measured of all tests together, and of each.
 
     Only what passed counts. All tests together are those that passed in every run, the same ones in each.
@@ -76,21 +78,24 @@ def measurements(before: pd.DataFrame, after: pd.DataFrame, measure: Measure, le
         before: Rows of one run or of several, as `together` makes them.
         after: The same of those to judge.
         measure: What to look at.
-        leave_out: Tests that are not to be compared.
     """
-    columns = [column for column in measure.columns if all(_is_known(side, column) for side in (before, after))]
+    columns = [column for column in measure.columns if all(is_known(side, column) for side in (before, after))]
     if not columns:
         return Found((), None)
-    numbers = [side["run"].nunique() for side in (before, after)]
-    costs = [_costs(side, columns, leave_out) for side in (before, after)]
+    told = [side[side["run"].isin(runs_that_tell(side, columns))] for side in (before, after)]
+    numbers = [side["run"].nunique() for side in told]
+    costs = [_costs(side, columns) for side in told]
     by_run = [_by_run(side) for side in costs]
     grids = _shared([_grid(side, number) for side, number in zip(by_run, numbers, strict=True)])
     common = in_common(*grids, measure) if grids else None
     sides = costs if numbers == [1, 1] else by_run
     was, now = map(_by_test, sides)
     own_was, own_now = map(_by_test, _without(sides, common)) if common else (was, now)
+    ratio = common.ratio if common else 1.0
     tests = [
-        Measured(name, measure, was[name], now[name], (own_was[name], own_now[name])) for name in was if name in now
+        Measured(name, measure, was[name], now[name], (own_was[name], own_now[name]), ratio)
+        for name in was
+        if name in now
     ]
     return Found([*_whole(measure, grids), *tests], common)
 
@@ -98,19 +103,25 @@ def measurements(before: pd.DataFrame, after: pd.DataFrame, measure: Measure, le
 def whole_runs(runs: Sequence[pd.DataFrame], measure: Measure) -> pd.DataFrame | None:
     """The tests that passed in every run: a row each, a column a run; None where there is none, or nothing is known."""
     tests = reported(*told_apart([together(runs)]))
-    columns = [column for column in measure.columns if _is_known(tests, column)]
-    grid = _grid(_by_run(_costs(tests, columns, ())), len(runs)) if columns else None
+    columns = [column for column in measure.columns if is_known(tests, column)]
+    grid = _grid(_by_run(_costs(tests, columns)), len(runs)) if columns else None
     return grid if grid is not None and len(grid) else None
 
 
-def _is_known(tests: pd.DataFrame, column: str) -> bool:
+def is_known(tests: pd.DataFrame, column: str) -> bool:
     """Whether this machine tells it: where it does not, the other side's is left out too."""
     return column in tests and bool(tests[column].notna().any())
 
 
-def _costs(tests: pd.DataFrame, columns: list[str], leave_out: Container[str]) -> pd.Series[float]:
+def runs_that_tell(tests: pd.DataFrame, columns: Sequence[str]) -> set[int]:
+    """The runs in which all of these columns are told of some test; those of an older version may lack one."""
+    told = tests[tests[list(columns)].notna().all(axis=1)]
+    return set(told["run"])
+
+
+def _costs(tests: pd.DataFrame, columns: list[str]) -> pd.Series[float]:
     """The measure of each attempt that passed, by test and run; one that is not known is no measurement."""
-    kept = tests[(tests["outcome"] == PASSED) & ~tests["nodeid"].map(leave_out.__contains__)]
+    kept = tests[tests["outcome"] == PASSED]
     costs = kept.set_index(["nodeid", "run"])[columns].astype(float).sum(axis=1, skipna=False)
     return costs.dropna()
 

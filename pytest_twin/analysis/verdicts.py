@@ -32,26 +32,33 @@ class Difference:
         measure: What of.
         before: The median of the measurements before.
         after: The same after.
-        ratio: How many times as much it is after, without what all tests have in common.
-        low: The lower border of the ratio; None where there are too few measurements.
+        adjusted: How many times as much it is after, without what all tests have in common; verdicts go by this.
+        low: The lower border of that; None where there are too few measurements.
         high: The upper one.
         counts: How many measurements there were, before and after.
         chance: How likely chance alone makes such a difference, corrected; None as above.
         verdict: `SAME`, `MORE`, `LESS`, or with too few measurements `PERHAPS_MORE`, `PERHAPS_LESS`.
-        broken: The limits that it breaks: surely, if there are enough measurements.
+        broken: The limits that it breaks: surely, if there are enough measurements. What breaks one is never the same.
+        common: How many times as much all tests alike take after, which `adjusted` is without.
     """
 
     test: str
     measure: Measure
     before: float
     after: float
-    ratio: float
+    adjusted: float
     low: float | None
     high: float | None
     counts: tuple[int, int]
     chance: float | None = None
     verdict: str = SAME
     broken: tuple[Limit, ...] = ()
+    common: float = 1.0
+
+    @property
+    def ratio(self) -> float:
+        """How many times as much it is after, as it was measured."""
+        return ratio_of(self.before, self.after)
 
     @property
     def is_sure(self) -> bool:
@@ -61,7 +68,7 @@ class Difference:
     @property
     def is_above_floor(self) -> bool:
         """Whether the difference is large enough to be called anything, and not one of all other tests."""
-        is_one_way = (self.after > self.before) == (self.ratio > 1)
+        is_one_way = (self.after > self.before) == (self.adjusted > 1)
         return is_one_way and abs(self.after - self.before) >= self.measure.floor
 
     @property
@@ -90,11 +97,15 @@ def _difference(each: Measured, confidence: float) -> Difference:
     counts = len(each.before), len(each.after)
     was, now = each.own
     if is_enough(*counts, confidence=confidence):
-        low, ratio, high = ratio_between(now, was, confidence=confidence)
-        return Difference(each.test, each.measure, before, after, ratio, low, high, counts)
-    old, new = float(np.median(was)), float(np.median(now))
-    ratio = new / old if old else math.inf if new else 1.0
-    return Difference(each.test, each.measure, before, after, ratio, None, None, counts)
+        low, adjusted, high = ratio_between(now, was, confidence=confidence)
+        return Difference(each.test, each.measure, before, after, adjusted, low, high, counts, common=each.common)
+    adjusted = ratio_of(float(np.median(was)), float(np.median(now)))
+    return Difference(each.test, each.measure, before, after, adjusted, None, None, counts, common=each.common)
+
+
+def ratio_of(before: float, after: float) -> float:
+    """How many times as much it is; nothing to nothing is a ratio of 1."""
+    return after / before if before else math.inf if after else 1.0
 
 
 def _called(found: Sequence[Measured], differences: Sequence[Difference], allowed: float) -> list[Difference]:
@@ -104,7 +115,7 @@ def _called(found: Sequence[Measured], differences: Sequence[Difference], allowe
     chances = corrected([_chance(found[number]) for number in at])
     for number, chance in zip(at, chances, strict=True):
         each = differences[number]
-        verdict = SAME if chance > allowed or not each.is_above_floor else MORE if each.ratio > 1 else LESS
+        verdict = SAME if chance > allowed or not each.is_above_floor else MORE if each.adjusted > 1 else LESS
         called[number] = replace(each, chance=chance, verdict=verdict)
     return called
 
@@ -118,16 +129,20 @@ def _chance(each: Measured) -> float:
 
 
 def _guessed(each: Difference) -> str:
-    if not each.is_above_floor or 1 / WORTH_TELLING < each.ratio < WORTH_TELLING:
+    if not each.is_above_floor or 1 / WORTH_TELLING < each.adjusted < WORTH_TELLING:
         return SAME
-    return PERHAPS_MORE if each.ratio > 1 else PERHAPS_LESS
+    return PERHAPS_MORE if each.adjusted > 1 else PERHAPS_LESS
 
 
 def _limited(
     found: Sequence[Measured], differences: Sequence[Difference], limit: Limit, allowed: float
 ) -> list[Difference]:
     """Each with this limit, if it breaks it: surely, or where nothing is sure, by its ratio."""
-    ours = [number for number, each in enumerate(differences) if each.measure == limit.measure and each.is_candidate]
+    ours = [
+        number
+        for number, each in enumerate(differences)
+        if each.measure.name == limit.measure.name and each.is_candidate
+    ]
     sure = [number for number in ours if differences[number].is_sure]
     chances = dict(zip(sure, corrected([_chance_beyond(found[number], limit) for number in sure]), strict=True))
     limited = list(differences)
@@ -136,7 +151,8 @@ def _limited(
         was, now = (float(np.median(side)) for side in found[number].own)
         is_beyond = chances[number] <= allowed / 2 if number in chances else now > limit.bound(was)
         if is_beyond and each.is_above_floor and each.after > each.before:
-            limited[number] = replace(each, broken=(*each.broken, limit))
+            verdict = MORE if each.is_sure else PERHAPS_MORE  # whatever it was called before there was a limit
+            limited[number] = replace(each, broken=(*each.broken, limit), verdict=verdict)
     return limited
 
 

@@ -30,6 +30,8 @@ class Measure(NamedTuple):
         columns: The columns of tests.csv whose sum it is.
         whole: What tests come to together: ``sum`` or ``max``.
         meaning: A few words.
+        is_usual: Whether it is compared where nobody asks for it.
+        basis: On what it is compared where that is not the usual one; empty where it is.
     """
 
     name: str
@@ -38,6 +40,11 @@ class Measure(NamedTuple):
     columns: tuple[str, ...]
     whole: str
     meaning: str
+    is_usual: bool = True
+    basis: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.basis})" if self.basis else self.name
 
 
 MEASURES = {
@@ -48,11 +55,22 @@ MEASURES = {
             "CPU time of the test process, in programs and in the kernel, and of its children",
         ),
         Measure("duration", "s", 0.02, ("call_s",), "sum", "wall time of the test itself, without set-up and teardown"),
-        Measure("peak_memory", "MiB", 1.0, ("peak_memory_MB",), "max", "highest resident memory of the test process"),
+        Measure(
+            "peak_memory", "MiB", 2.0, ("memory_growth_MB",), "max",
+            "highest resident memory of the test process, less what it held when the test began",
+        ),
+        Measure(
+            "peak_resident", "MiB", 1.0, ("peak_memory_MB",), "max",
+            "highest resident memory of the test process, with what earlier tests left behind", is_usual=False,
+        ),
         Measure("read", "MiB", 1.0, ("read_MB",), "sum", "read from disks"),
         Measure("written", "MiB", 1.0, ("written_MB",), "sum", "written to disks"),
     )
 }  # fmt: skip
+
+
+# what runs have that do not tell the growth
+ABSOLUTE_PEAK = MEASURES["peak_memory"]._replace(columns=MEASURES["peak_resident"].columns, floor=1.0, basis="absolute")
 
 
 class Limit(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pandas as pd
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from pytest_twin.analysis.changes import Change
 from pytest_twin.analysis.comparison import IncomparableError, Side, compare
 from pytest_twin.analysis.history import series
+from pytest_twin.analysis.same_load import Apart
 from pytest_twin.model.measure import limits
+from pytest_twin.report.comparison.words import broken, lists, rows
 
 LAPTOP = {"cpu": {"model": "A", "logical": 8}, "memory": {"total_GB": 16.0}}
 LIMIT = limits(["cpu_seconds>10%"])
@@ -20,7 +23,7 @@ def run(cpu_s, **others):
     """The rows of a run in which each test took so many CPU seconds."""
     rows = [
         {"nodeid": name, "outcome": "passed", "load": "", "cpu_user_s": value, "cpu_system_s": 0.0,
-         "children_cpu_s": 0.0, "call_s": value, "peak_memory_MB": 50.0} | others.get(name, {})
+         "children_cpu_s": 0.0, "call_s": value, "peak_memory_MB": 50.0, "memory_growth_MB": 5.0} | others.get(name, {})
         for name, value in cpu_s.items()
     ]  # fmt: skip
     return pd.DataFrame(rows)
@@ -55,7 +58,7 @@ def test_a_real_change_is_found_and_the_other_tests_are_left_alone():
     assert {each.test for each in came.told} == {"t0"}
     assert verdicts(came)["cpu_seconds"] == "more"
     assert [(each.test, each.measure.name) for each in came.broken] == [("t0", "cpu_seconds")]
-    assert 1.1 < came.broken[0].low < came.broken[0].ratio < came.broken[0].high
+    assert 1.1 < came.broken[0].low < came.broken[0].adjusted < came.broken[0].high
 
 
 def test_what_became_cheaper_is_less_and_breaks_nothing():
@@ -76,11 +79,13 @@ def test_a_machine_that_became_slower_is_told_once_and_of_no_single_test():
     assert [each.test for each in came.broken] == [""]
     assert came.notes[0].startswith("cpu_seconds: all tests alike take 1.39")
     assert came.notes[0].endswith(
-        " times as much, which may be the machine; ratios and verdicts of single tests are beside that"
+        " times as much, which may be the machine; verdicts and limits of single tests go by the adjusted ratio, "
+        "which is without that"
     )
     single = next(each for each in came.differences if each.test == "t1")
-    assert single.after / single.before == pytest.approx(1.4, abs=0.05)
-    assert single.ratio == pytest.approx(1, abs=0.05)
+    assert single.ratio == single.after / single.before == pytest.approx(1.4, abs=0.05)
+    assert single.adjusted == pytest.approx(1, abs=0.05)
+    assert single.common == pytest.approx(1.4, abs=0.05)
 
 
 def test_a_slower_test_is_found_on_a_machine_that_is_as_fast_as_it_pleases():
@@ -133,7 +138,89 @@ def test_what_failed_is_not_compared_and_the_outcome_is_told():
 def test_what_ran_under_another_load_is_not_compared():
     came = compared([run({"a": 0.1, "b": 0.1})], [run({"a": 0.1, "b": 0.5}, b={"load": "cpu=2"})], LIMIT)
     assert not verdicts(came, "b")
-    assert came.changes.loads == [Change("b", "", "cpu=2")]
+    assert came.changes.loads == [Apart("b", None, {"": 1}, {"cpu=2": 1})]
+    with pytest.raises(IncomparableError) as caught:
+        compared([run({"a": 1})], [run({"a": 1}, a={"load": "cpu=2"})])
+    assert str(caught.value) == "no test passed under the same load both in old and in new: nothing can be compared"
+
+
+def test_of_runs_under_several_loads_those_under_the_same_one_are_compared_and_the_others_told():
+    loaded, quiet = run({"a": 0.5, "b": 0.1}, a={"load": "cpu=2"}), run({"a": 0.1, "b": 0.1})
+    came = compared([quiet, loaded, quiet, quiet], [loaded, quiet])
+    assert verdicts(came, "a")["cpu_seconds"] == "same"
+    assert next(each.counts for each in came.differences if each.test == "a") == (3, 1)
+    assert came.changes.loads == [Apart("a", "", {"": 3, "cpu=2": 1}, {"cpu=2": 1, "": 1})]
+    (listed,) = lists(came)
+    assert listed == ("compared under one load only", ["a: none, 3 of 4 runs -> 1 of 2 runs"])
+    alone = compared([loaded, loaded], [loaded, quiet])
+    assert next(each.counts for each in alone.differences if each.test == "a") == (2, 1)
+
+
+def leaky(*leaks):
+    """A run in which these tests leave 60 MiB behind, so that all after them have a peak that is higher."""
+    made = run(dict.fromkeys("abcde", 0.1))
+    grown = made["nodeid"].isin(leaks) * 60.0
+    return made.assign(memory_growth_MB=0.5 + grown, peak_memory_MB=50 + grown.cumsum())
+
+
+def test_a_leak_breaks_a_limit_for_the_test_that_leaks_and_for_no_later_one():
+    came = compared([leaky()], [leaky("b")], limits(["peak_memory>50MiB"]))
+    assert [each.test for each in came.broken] == ["", "b"]
+    assert {each.test for each in came.told} == {"b"}
+    assert "peak_resident" not in verdicts(came, "b")
+
+
+def test_the_absolute_peak_is_compared_where_it_is_asked_for():
+    came = compared([leaky()], [leaky("b")], limits(["peak_resident>50MiB"]))
+    assert [each.test for each in came.broken] == ["", "b", "c", "d", "e"]
+    assert {each.measure.name for each in came.broken} == {"peak_resident"}
+
+
+@pytest.mark.parametrize("is_old", [(True, False), (False, True), (True, True)])
+def test_of_a_run_that_does_not_tell_the_growth_the_peak_is_compared_and_the_row_says_so(is_old):
+    sides = [
+        [made.drop(columns="memory_growth_MB") if old else made]
+        for made, old in zip((leaky(), leaky("d")), is_old, strict=True)
+    ]
+    came = compared(*sides, limits(["peak_memory>50MiB"]))
+    assert [each.test for each in came.broken] == ["", "d", "e"]
+    assert {row.measure for row in rows(came.broken)} == {"peak_memory (absolute)"}
+    assert came.notes[0].startswith("peak_memory: the memory growth of tests is not known on both sides")
+    assert "peak_memory>50MiB: d: 50.00 MiB -> 110.00 MiB (absolute), x2.20" in broken(came)
+
+
+def test_old_runs_of_a_baseline_that_do_not_tell_the_growth_are_left_out_of_it_and_that_is_said():
+    old = [leaky().drop(columns="memory_growth_MB"), leaky(), leaky()]
+    came = compared(old, [leaky("b")], limits(["peak_memory>50MiB"]))
+    assert [each.test for each in came.broken] == ["", "b"]
+    assert next(each.counts for each in came.broken) == (2, 1)
+    assert came.notes[0] == "peak_memory: 1 of 3 runs of old do not tell it, and are left out"
+
+
+@pytest.mark.parametrize("times", [1, 10])
+@pytest.mark.parametrize("slower", [1.04, 1.12, 1.2, 1.5])
+def test_what_breaks_a_limit_is_never_called_the_same(times, slower):
+    came = compared(noisy(1, times), noisy(2, times, slower), limits(["cpu_seconds>1%", "duration>4ms"]))
+    assert all(each.verdict in {"more", "perhaps more"} for each in came.broken)
+    assert all(row.verdict.startswith(("more, over", "perhaps more, over")) for row in rows(came.broken))
+    assert {each.test for each in came.broken} <= {"", *(each.test for each in came.told)}
+
+
+def test_the_ratio_is_that_of_the_figures_beside_it_and_the_adjusted_one_says_what_it_is_without():
+    came = compared(at_speeds(1, [1.0]), at_speeds(2, [1.5], slower=1.5), LIMIT)
+    row = next(each for each in rows(came.broken) if each.test == "t0")
+    was, now = (float(cell.removesuffix(" ms")) for cell in (row.before, row.after))
+    assert row.ratio == f"x{now / was:.2f}"
+    adjusted, common = map(float, re.fullmatch(r"x([\d.]+) \(all tests x([\d.]+)\)", row.adjusted).groups())
+    assert adjusted * common == pytest.approx(now / was, rel=0.02)
+    (line,) = (line for line in broken(came) if "t0" in line)
+    assert line == f"cpu_seconds>10%: t0: {row.before} -> {row.after}, {row.ratio}, adjusted {row.adjusted}"
+
+
+def test_nothing_that_becomes_something_is_so_many_times_as_much_as_one_reads():
+    came = compared([run({"a": 1}, a={"memory_growth_MB": 0.004})], [run({"a": 1}, a={"memory_growth_MB": 60.0})])
+    (row,) = (row for row in rows(came.told) if row.test == "a")
+    assert (row.before, row.after, row.ratio) == ("0.00 MiB", "60.00 MiB", "xinf")
 
 
 def test_what_a_test_was_repeated_under_is_not_compared():
@@ -176,7 +263,7 @@ def test_machines_that_differ_are_told_and_what_kernels_keep_of_memory_is_not():
 
 
 def test_a_figure_that_is_not_known_is_no_zero():
-    unknown = {"a": {"peak_memory_MB": None}}
+    unknown = {"a": {"peak_memory_MB": None, "memory_growth_MB": None}}
     came = compared([run({"a": 0.1}, **unknown)], [run({"a": 0.1})], limits(["peak_memory>1%"]))
     assert "peak_memory" not in verdicts(came, "a")
     assert came.notes[-1] == "peak_memory>1%: peak_memory was not measured on both sides"

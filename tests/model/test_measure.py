@@ -21,7 +21,10 @@ def test_a_limit_is_a_share_or_an_amount():
     ("text", "said"),
     [
         ("cpu_seconds", "'cpu_seconds' is no limit such as cpu_seconds>10% or peak_memory>50MiB"),
-        ("cpu>10%", "'cpu>10%': unknown cpu; known are cpu_seconds, duration, peak_memory, read, written"),
+        (
+            "cpu>10%",
+            "'cpu>10%': unknown cpu; known are cpu_seconds, duration, peak_memory, peak_resident, read, written",
+        ),
         ("cpu_seconds>9999999%", "'cpu_seconds>9999999%': 9999999% is over 1000000%"),
         ("duration>3", "'duration>3': write a share such as 10%, or an amount such as 0.5s"),
         ("read>1s", "'read>1s': write a share such as 10%, or an amount such as 50MiB"),

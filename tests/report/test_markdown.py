@@ -68,7 +68,7 @@ def test_what_came_of_comparing_stands_before_the_slowest_tests(tmp_path):
     made(tmp_path / "b", {"t.py::test_a": 0.2}, cpu="B")
     text = page(story_of(tmp_path / "b", weighed(tmp_path / "a", tmp_path / "b", "cpu_seconds>10%")))
     assert "\n\n### Compared: other machine: CPU A -&gt; B\n\nbefore (1 run) -&gt; after" in text
-    assert "| t.py::test\\_a | duration | 100.0 ms | 200.0 ms | x2.00 |  | perhaps more |\n\n### Slowest" in text
+    assert "| t.py::test\\_a | duration | 100.0 ms | 200.0 ms | x2.00 |  |  | perhaps more |\n\n### Slowest" in text
 
 
 PROFILE = """nodeid,resource,level_percent,slowdown,slowdown_low,slowdown_high,knee_percent,rank

@@ -20,7 +20,7 @@ from pytest_twin.report.html import page
 from pytest_twin.report.writing import story_of
 
 CELL = r"<td[^>]*>([^<]*)</td>"
-ROW = rf'<tr class="\w+"><td><span[^>]*>([^<]*)</span></td>{CELL * 4}<td[^>]*></td>{CELL}</tr>'
+ROW = rf'<tr class="\w+"><td><span[^>]*>([^<]*)</span></td>{CELL * 4}<td[^>]*></td><td[^>]*></td>{CELL}</tr>'
 HOSTILE = "</script><script>alert(1)</script>\"'&<b>"
 
 

@@ -72,6 +72,7 @@ def _rows(differences: Sequence[Difference]) -> Iterator[str]:
     for place, (each, row) in enumerate(zip(differences, rows(differences), strict=True)):
         values = {
             "before": each.before, "after": each.after, "ratio": min(each.ratio, MOST_TIMES) if row.ratio else "",
+            "adjusted": min(each.adjusted, MOST_TIMES) if row.ratio else "",
             "95 % interval": "" if each.low is None else min(each.low, MOST_TIMES), "verdict": place,
         }  # fmt: skip
         cells = [f'<td><span class="id">{escape(cut(row.test))}</span></td>']

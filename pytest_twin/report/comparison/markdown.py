@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_twin.analysis.comparison import Comparison
-from pytest_twin.report.comparison.words import HEADINGS, broken, closing, lists, opening, rows
+from pytest_twin.report.comparison.words import HEADINGS, NUMBERS, broken, closing, lists, opening, rows
 from pytest_twin.report.markdown_text import line, said
 
 MOST = 200  # a comment on GitHub has room for 65,536 characters
@@ -33,7 +33,7 @@ def lines(comparison: Comparison, heading: str, most: int) -> Iterator[str]:
     if comparison.broken:
         yield ""
     told = comparison.told
-    yield from (line(HEADINGS), line(["---", "---", "---:", "---:", "---:", "---", "---"]))
+    yield from (line(HEADINGS), line(["---:" if name in NUMBERS else "---" for name in HEADINGS]))
     yield from (line([said(cell) for cell in row]) for row in rows([*comparison.whole, *told[:most]]))
     if len(told) > most:
         yield from ("", f"and {len(told) - most} more")

@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pytest_twin.analysis.changes import Change
 from pytest_twin.analysis.comparison import Comparison
 from pytest_twin.analysis.measurements import WHOLE
-from pytest_twin.analysis.verdicts import LESS, MORE, PERHAPS_LESS, PERHAPS_MORE, SAME, Difference
+from pytest_twin.analysis.same_load import Apart
+from pytest_twin.analysis.verdicts import LESS, MORE, PERHAPS_LESS, PERHAPS_MORE, SAME, Difference, ratio_of
 from pytest_twin.model.measure import Measure
 from pytest_twin.model.table import visible
 from pytest_twin.report.wording import count
 
-HEADINGS = ("test", "measure", "before", "after", "ratio", "95 % interval", "verdict")
-NUMBERS = {"before", "after", "ratio"}
+HEADINGS = ("test", "measure", "before", "after", "ratio", "adjusted", "95 % interval", "verdict")
+NUMBERS = {"before", "after", "ratio", "adjusted"}
 TONES = {MORE: "worse", PERHAPS_MORE: "worse", LESS: "better", PERHAPS_LESS: "better", SAME: "same"}
 ALL_TESTS = "all tests together"
 
 
 class Row(NamedTuple):
-    """A difference as texts, in the order of `HEADINGS`."""
+    """A difference as texts, in the order of `HEADINGS`.
+
+    The ratio is that of the two figures before it; where it is not what the verdict goes by, the adjusted one is, and
+    says by what it was divided. The interval is of that.
+    """
 
     test: str
     measure: str
     before: str
     after: str
     ratio: str
+    adjusted: str
     interval: str
     verdict: str
 
@@ -65,7 +71,8 @@ def lists(comparison: Comparison) -> Iterator[Listed]:
     pairs = [{change.before for change in changes.renamed}, {change.after for change in changes.renamed}]
     found = (
         Listed("outcome changed", _changed(changes.outcomes)),
-        Listed("under another load, not compared", _changed(changes.loads)),
+        Listed("under another load, not compared", [_apart(each) for each in changes.loads if each.load is None]),
+        Listed("compared under one load only", [_apart(each) for each in changes.loads if each.load is not None]),
         Listed("perhaps renamed, not compared", [f"{each.before} -> {each.after}" for each in changes.renamed]),
         Listed("new", [name for name in changes.added if name not in pairs[1]]),
         Listed("removed", [name for name in changes.removed if name not in pairs[0]]),
@@ -81,7 +88,10 @@ def broken(comparison: Comparison) -> list[str]:
     for each in comparison.broken:
         row = _row(each)
         limits = ", ".join(map(str, each.broken))
-        found.append(f"{limits}: {row.test}: {row.before} -> {row.after}, {row.ratio} {row.interval}".rstrip())
+        adjusted = f", adjusted {row.adjusted}" if row.adjusted else ""
+        absolute = f" ({each.measure.basis})" if each.measure.basis else ""
+        figures = f"{row.before} -> {row.after}{absolute}, {row.ratio}{adjusted} {row.interval}".rstrip()
+        found.append(f"{limits}: {row.test}: {figures}")
     return found
 
 
@@ -96,12 +106,17 @@ def closing(comparison: Comparison) -> str:
 def _row(each: Difference) -> Row:
     verdict = each.verdict + (f", over {', '.join(map(str, each.broken))}" if each.broken else "")
     interval = "" if each.low is None or each.high is None else f"{_times(each.low)} to {_times(each.high)}"
+    is_nothing = each.verdict == SAME and max(each.before, each.after) < each.measure.floor
+    ratio = _times(ratio_of(_shown(each.before, each.measure), _shown(each.after, each.measure)))
+    adjusted, common = _times(each.adjusted), _times(each.common)
+    beside = f" (all tests x{common})" if common != _times(1) else ""
     return Row(
         ALL_TESTS if each.test == WHOLE else visible(each.test),
-        each.measure.name,
+        str(each.measure),
         _amount(each.before, each.measure),
         _amount(each.after, each.measure),
-        "" if each.verdict == SAME and max(each.before, each.after) < each.measure.floor else f"x{_times(each.ratio)}",
+        "" if is_nothing else f"x{ratio}",
+        "" if is_nothing or adjusted == ratio else f"x{adjusted}{beside}",
         interval,
         verdict,
     )
@@ -112,7 +127,29 @@ def _times(ratio: float) -> str:
 
 
 def _amount(value: float, measure: Measure) -> str:
-    return f"{1000 * value:.1f} ms" if measure.unit == "s" and value < 1 else f"{value:.2f} {measure.unit}"
+    shown = _shown(value, measure)
+    return f"{1000 * shown:.1f} ms" if _is_in_ms(value, measure) else f"{shown:.2f} {measure.unit}"
+
+
+def _shown(value: float, measure: Measure) -> float:
+    """A figure with as many digits as are printed: the ratio beside it is that of what one reads."""
+    return round(value, 4 if _is_in_ms(value, measure) else 2)
+
+
+def _is_in_ms(value: float, measure: Measure) -> bool:
+    return measure.unit == "s" and value < 1
+
+
+def _apart(each: Apart) -> str:
+    """Under which loads a test ran; where there was more than one on a side, in how many runs."""
+    if each.load is None:
+        return f"{each.test}: {_loads(each.before)} -> {_loads(each.after)}"
+    counts = (f"{side.get(each.load, 0)} of {sum(side.values())} runs" for side in (each.before, each.after))
+    return f"{each.test}: {each.load or 'none'}, {' -> '.join(counts)}"
+
+
+def _loads(runs: Mapping[str, int]) -> str:
+    return "/".join(sorted(load or "none" for load in runs))
 
 
 def _changed(found: Sequence[Change]) -> list[str]:
