@@ -1,7 +1,8 @@
 """Baselines: saved runs to compare with.
 
 A baseline is a folder below the directory of baselines, and each run that was saved under its name a numbered folder in
-it: tests.csv, fingerprint.json, and ``baseline.json``, which says when it was saved and of which commit.
+it: tests.csv, fingerprint.json, and ``baseline.json``, which says when it was saved and of which commit. The directory
+is made with a ``.gitignore`` in it, so that none of it is committed by accident.
 """
 
 from __future__ import annotations
@@ -78,7 +79,10 @@ def save(folder: RunFolder, directory: Path, name: str, at: datetime) -> Path:
     if not folder.rows(TESTS):
         raise BaselineError(f"{folder.path} has no tests; nothing was saved as {name}")
     try:
+        is_new = not directory.exists()
         (directory / name).mkdir(parents=True, exist_ok=True)
+        if is_new:  # only then: whoever keeps baselines in git has removed it
+            write(directory / ".gitignore", "*\n")
         with tempfile.TemporaryDirectory(dir=directory / name, prefix=".saving-", ignore_cleanup_errors=True) as made:
             kept = Path(made) / "run"
             kept.mkdir()

@@ -80,7 +80,7 @@ def test_the_command_of_a_workflow_leaves_what_the_workflow_hands_on(name, proje
 @pytest.mark.skipif(sys.platform == "win32", reason="the scripts are for a POSIX shell")
 def test_the_workflow_comments_with_the_summary_and_where_the_report_is(project):
     workflow = (ROOT / "examples" / "github-actions.yml").read_text()
-    comment = textwrap.dedent(workflow.partition("run: |\n")[2])
+    comment = textwrap.dedent(workflow.rpartition("run: |\n")[2])
     where = {"NUMBER": "7", "REPORT": "https://example.invalid/1", "GITHUB_REPOSITORY": "a/b"}
     assert shell(comment, project, **where) == ("", 0)  # nothing was recorded
     shell("pytest --twin --twin-report=md", project)
@@ -90,3 +90,25 @@ def test_the_workflow_comments_with_the_summary_and_where_the_report_is(project)
     assert text.startswith("## pytest-twin: 1 failed, 1 passed")
     assert text.endswith("\n[The whole report](https://example.invalid/1)\n")
     assert (project / "step.md").read_text().startswith("## pytest-twin: 1 failed, 1 passed")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the scripts are for a POSIX shell")
+@pytest.mark.parametrize(
+    ("runs", "ref", "options"),
+    [
+        (0, "refs/pull/7/merge", ""),
+        (0, "refs/heads/main", " --twin-save=main"),
+        (12, "refs/pull/7/merge", "--twin-compare=main"),
+        (12, "refs/heads/main", "--twin-compare=main --twin-save=main"),
+    ],
+)
+def test_the_workflow_compares_with_the_last_runs_of_main_where_there_are_some(tmp_path, runs, ref, options):
+    workflow = (ROOT / "examples" / "github-actions.yml").read_text()
+    script = textwrap.dedent(workflow.partition("run: |\n")[2].partition("      #")[0])
+    for number in range(1, runs + 1):
+        (tmp_path / ".twin-baselines" / "main" / f"{number:04}").mkdir(parents=True)
+    found = shell(script, tmp_path, GITHUB_REF=ref, GITHUB_ENV=str(tmp_path / "env"))
+    assert found == ("", 0)
+    assert (tmp_path / "env").read_text() == f"PYTEST_ADDOPTS={options}\n"
+    kept = sorted(path.name for path in tmp_path.glob(".twin-baselines/main/*"))
+    assert kept == [f"{number:04}" for number in range(3, runs + 1)]

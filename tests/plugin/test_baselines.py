@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -31,6 +32,7 @@ def test_a_run_is_saved_and_a_costlier_one_fails_against_it(run, pytester):
     kept = pytester.path / ".twin-baselines/main/0001"
     assert {path.name for path in kept.iterdir()} == {"tests.csv", "fingerprint.json", "baseline.json"}
     assert json.loads((kept / "baseline.json").read_text())["name"] == "main"
+    assert (pytester.path / ".twin-baselines/.gitignore").read_text() == "*\n"
     came = run(0.5, "--twin-compare=main", "--twin-fail-on=cpu_seconds>100%")
     assert came.ret == pytest.ExitCode.TESTS_FAILED
     came.assert_outcomes(passed=2)
@@ -47,6 +49,38 @@ def test_a_run_is_compared_with_what_was_saved_before_it_and_then_saved_itself(r
     came.stdout.fnmatch_lines(
         ["compared: main/0001 (1 run) -> this run (1 run), on the same machine", "saved as main/0002"]
     )
+
+
+def test_baselines_that_somebody_keeps_in_git_stay_there(run, pytester):
+    (pytester.path / ".twin-baselines").mkdir()
+    run(0.01, "--twin-save=main")
+    assert {path.name for path in (pytester.path / ".twin-baselines").iterdir()} == {"main"}
+
+
+LEAKS = """
+KEPT = []
+def test_before(): pass
+def test_leak(): KEPT.append(b"x" * ({} << 20))
+def test_after(): pass
+def test_last(): pass
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc/self/statm")
+def test_a_leak_fails_the_run_for_the_test_that_leaks_and_for_no_other(pytester):
+    def ran(size, *flags):
+        pytester.makepyfile(test_it=LEAKS.format(size))
+        return pytester.runpytest_subprocess("--twin-interval=60", *flags)
+
+    ran(0, "--twin-save=main")
+    limited = ("--twin-compare=main", "--twin-fail-on=peak_memory>50MiB")
+    assert ran(0, *limited).ret == 0
+    came = ran(60, *limited)
+    assert came.ret == pytest.ExitCode.TESTS_FAILED
+    failed = [line.split(":", 1)[1].split(": ")[0].strip() for line in came.outlines if line.startswith("FAILED ")]
+    assert failed == ["all tests together", "test_it.py::test_leak"]
+    came = ran(60, "--twin-compare=main", "--twin-fail-on=peak_resident>50MiB")
+    assert sum(line.startswith("FAILED peak_resident>50MiB: test_it") for line in came.outlines) == 3
 
 
 def test_a_run_that_was_cut_short_is_neither_saved_nor_compared(pytester):
