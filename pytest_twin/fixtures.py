@@ -13,13 +13,15 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def twin_logger(request: pytest.FixtureRequest) -> TwinLogger:
+def twin_logger(request: pytest.FixtureRequest) -> Iterator[TwinLogger]:
     """Telemetry of this test so far: annotate, phase, samples, events, peak, mean, path."""
     from pytest_twin.logger import TwinLogger
     from pytest_twin.session import run_of
 
     run = run_of(request.config)
-    return TwinLogger(run.start(), run.begin(request.node), run.settings.interval)
+    logger = TwinLogger(run.start(), run.begin(request.node), run.settings.interval)
+    yield logger
+    logger.close()
 
 
 @pytest.fixture

@@ -36,13 +36,7 @@ HOST = next(column for column in event.COLUMNS if column.name == event.HOST)
 @cache
 def samples_shape() -> Shape:
     """What is known of a dataset: the columns of our probes, and of those that other packages offer here."""
-    found = probes.modules()
-    for name in probes.others():
-        try:
-            found += [module for module in probes.modules([name]) if module.__name__ == name]
-        except Exception:  # noqa: BLE001, S112 - a package that is broken here should not keep from reading
-            continue
-    declared = (columns.TIMESTAMP, columns.ELAPSED, *probes.columns(found))
+    declared = (columns.TIMESTAMP, columns.ELAPSED, *probes.known())
     return Shape("timestamp", (*(declared[at] for at in columns.order(declared)), HOST))
 
 
@@ -95,6 +89,13 @@ def samples(dataset: Path) -> pd.DataFrame:
     """
     shape = samples_shape()
     return whole(stream(opened(dataset), shape), shape)
+
+
+def samples_of(heading: str, lines: Iterable[str]) -> pd.DataFrame:
+    """The rows of a dataset with this first line."""
+    shape = samples_shape()
+    block = parse("".join(f"{line}\n" for line in lines).encode(), heading.split(","), shape)
+    return whole([block], shape)
 
 
 def _streams(datasets: Sequence[Path]) -> pd.DataFrame:

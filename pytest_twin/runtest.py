@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -45,6 +45,11 @@ class Tests:
         """Repeat a test that is profiled, or whose budget needs it; the run that is reported comes after."""
         if getattr(item.config.option, "setuponly", False):
             return
+        if "twin_logger" in getattr(item, "fixturenames", ()):
+            from pytest_twin.logger import prepare
+
+            with suppress(Exception):  # such as a pandas that is broken, which the test is told if it needs it
+                prepare(item)
         if self._run.settings.profile:
             self._profiling(item.session).profile(item)
             _limit_anew(item)

@@ -7,6 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from pytest_twin.excerpt import Cutter
 from pytest_twin.layout import ANNOTATIONS, DATASET, HEADERS, TESTS, folder_of
 from pytest_twin.model import event
 from pytest_twin.model.attempt import CRASHED, TREE_PEAK
@@ -24,6 +25,11 @@ class Samples(NamedTuple):
     lines: Sequence[str]
     times: Sequence[float]
 
+    @property
+    def cutter(self) -> Cutter:
+        """What cuts rows out of them."""
+        return Cutter(self.heading)
+
     @classmethod
     def of(cls, folder: RunFolder) -> Samples:
         """Those of a run, whatever pieces they are in."""
@@ -32,8 +38,7 @@ class Samples(NamedTuple):
             return cls("", (), ())
         heading = lines[0]
         samples = [line for line in lines if line != heading]  # each piece has one
-        place = heading.split(",").index("elapsed_s")
-        return cls(heading, samples, [float(line.split(",", place + 1)[place]) for line in samples])
+        return cls(heading, samples, list(map(Cutter(heading).time, samples)))
 
     def met(self, began: float, ended: float) -> bool:
         """Whether there is one from then to then."""
@@ -99,11 +104,12 @@ def number_on(tests: Iterable[Row]) -> bool:
 def _slice(folder: RunFolder, tests: Iterable[Row], by_host: Mapping[str, Samples], interval: float) -> None:
     """Fill the folder of each of these tests with its part of the run: what was on its host."""
     events = _spans(folder.rows(ANNOTATIONS))
+    cutters = {host: samples.cutter for host, samples in by_host.items()}
     for test in tests:
         began, ended = _span(test)
         samples = by_host[test["host"]]
-        # a sample tells of the interval before it, so the first one after the test belongs to it too
-        inside = samples.lines[bisect_left(samples.times, began) : bisect_left(samples.times, ended + interval)]
+        # the first sample after the test tells of its end too
+        inside = cutters[test["host"]].cut(samples.lines, samples.times, began, ended, behind_s=interval)
         near = (row for begin, end, row in events if begin <= ended and end >= began)
         there = [row for row in near if row["host"] == test["host"]]
         try:

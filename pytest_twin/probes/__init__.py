@@ -64,6 +64,17 @@ def others() -> list[str]:
     return [entry.value for entry in entry_points(group=ENTRY_POINTS)]
 
 
+def known() -> tuple[Column, ...]:
+    """What is known of datasets: the columns of our probes, and of those that other packages offer here."""
+    found = modules()
+    for name in others():
+        try:
+            found += [module for module in modules([name]) if module.__name__ == name]
+        except Exception:  # noqa: BLE001, S112 - a package that is broken here should not keep from reading
+            continue
+    return columns(found)
+
+
 def columns_of(module: Any, context: Context | None = None) -> tuple[Column, ...]:
     """The columns of a module, on this machine where a context is given."""
     tailored = getattr(module, "columns", None) if context else None

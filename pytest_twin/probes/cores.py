@@ -34,6 +34,11 @@ def probe(context: Context) -> Linux | Portable | Nothing:
     return Linux(_count()) if LINUX else Portable(_count())
 
 
+def is_of_one(name: str) -> bool:
+    """Whether a column is that of one CPU, of this machine or of another."""
+    return name.startswith("cpu") and name.endswith("_percent") and name[3:-8].isdecimal()
+
+
 class Nothing:
     """No columns, no values."""
 
