@@ -255,6 +255,8 @@ def sliced(folder, write):
 def test_a_test_has_its_rows_and_the_one_that_tells_of_its_end(sliced, folder):
     rows = sliced().rows(DATASET)
     assert [row["elapsed_s"] for row in rows] == ["0.300", "0.400", "0.500", "0.600"]
+    assert [row["cpu_percent"] for row in rows] == ["", "4", "5", ""]  # these two are of others' time too
+    assert [row["load_1m"] for row in rows] == ["1"] * 4
     assert names(folder / "tests") == ["a-1", f"a-1/{ANNOTATIONS}", f"a-1/{DATASET}"]
     assert (folder / DATASET).read_text(encoding="ascii") == SAMPLES + "t,11,1.1"
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BAD = ("failed", "error", UNFINISHED)
-FEWEST, MOST = 2, 24  # points of a small curve
+FEWEST, MOST = 2, 24  # samples of a small curve that are within the test, points of it
 
 
 class Attempt(NamedTuple):
@@ -124,7 +124,9 @@ def _most(found: Iterable[Attempt], count: int, cost: Callable[[Attempt], float 
 
 
 def small_curves(found: Sequence[Attempt], times: Values, values: Values) -> list[list[float]]:
-    """A few points of a curve for the time of each test; none where there are fewer than two samples in it.
+    """A few points of a curve for the time of each test; none where no sample tells of that time alone.
+
+    The first sample of a test and the first one after it tell of others' time too: they are drawn as their neighbours.
 
     Args:
         found: The tests.
@@ -132,11 +134,12 @@ def small_curves(found: Sequence[Attempt], times: Values, values: Values) -> lis
         values: The curve, NaN where it is missing.
     """
     firsts = np.searchsorted(times, [each.start_s for each in found])
-    # a sample tells of the time before it, so the first one after the end belongs to the test too
-    lasts = np.minimum(np.searchsorted(times, [each.end_s for each in found], side="right") + 1, len(times))
+    ends = np.searchsorted(times, [each.end_s for each in found], side="right")
     return [
-        _small(values[first:last]) if last - first >= FEWEST else []
-        for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True)
+        _small(values[np.clip(np.arange(first, min(end + 1, len(times))), first + 1, end - 1)])
+        if end - first >= FEWEST
+        else []
+        for first, end in zip(firsts.tolist(), ends.tolist(), strict=True)
     ]
 
 

@@ -110,6 +110,14 @@ def test_a_small_curve_needs_two_samples(tmp_path):
     assert curves == [[50.0] * 5, []]
 
 
+def test_a_small_curve_has_nothing_of_what_was_before_the_test_or_after_it(tmp_path):
+    """The sample of 0.4 s tells of the time from 0.3 s on, and that of 0.7 s of the time up to then."""
+    made = MadeRun(tmp_path).sampled(1, cpu_percent=lambda at: 10.0 if 0.45 < at < 0.65 else 90.0)
+    story = made.test("t.py::test_sleeps", 0.35, 0.65).story()
+    curves = small_curves(story.attempts, story.times, story.run.samples["cpu_percent"].to_numpy(float))
+    assert curves == [[10.0] * 4]
+
+
 def test_only_columns_that_change_have_a_distribution(tmp_path):
     made = MadeRun(tmp_path).sampled(10, ram_used_percent=lambda at: at, cpu_percent=lambda at: 100 - at)
     samples = made.story().run.samples

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+
+import pytest
+
 
 def test_the_logger_knows_the_samples_of_its_test(pytester):
     pytester.makepyfile("""
@@ -29,6 +33,114 @@ def test_a_test_shorter_than_the_interval_waits_for_its_first_sample(pytester):
             assert len(twin_logger.samples()) >= 1
     """)
     pytester.runpytest("--twin-interval=0.3").assert_outcomes(passed=1)
+
+
+BURNED = """
+    import os, threading, time
+
+    def burn(seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end: pass
+"""
+
+
+@pytest.mark.parametrize("interval", ["0.02", "0.1"])
+def test_a_test_that_sleeps_has_nothing_of_its_neighbours(pytester, left, interval):
+    pytester.makepyfile(
+        BURNED
+        + """
+    def test_burns(tmp_path):
+        with open(tmp_path / "written", "wb") as file:
+            for _ in range(32):
+                file.write(bytes(1 << 20))
+            file.flush()
+            os.fsync(file.fileno())
+        burn(0.7)
+
+    def test_sleeps(twin_logger):
+        time.sleep(1.6)
+        assert twin_logger.peak("tests_cpu_percent") < 10
+        assert twin_logger.mean("tests_cpu_percent") < 5
+        assert twin_logger.peak("tests_write_MB") < 4
+
+    def test_burns_after(): burn(0.3)
+
+    def test_reads_frames(twin_logger):
+        time.sleep(1.2)
+        samples = twin_logger.samples()
+        assert samples["tests_cpu_percent"].max() < 10
+        assert samples["tests_write_MB"].notna().any()
+    """
+    )
+    pytester.runpytest("--twin", f"--twin-interval={interval}").assert_outcomes(passed=4)
+    sleeps = next(row for row in left.tests if row["nodeid"].endswith("test_sleeps"))
+    with (left.folder / sleeps["folder"] / "system_metrics_dataset.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) >= 1.5 / float(interval) * 0.5
+    assert max(float(row["tests_cpu_percent"] or 0) for row in rows) < 10
+    assert sum(float(row["tests_write_MB"] or 0) for row in rows) < 4
+
+
+def test_peak_and_mean_need_no_pandas_and_break_no_budget(pytester, left):
+    pytester.makepyfile("""
+        import sys
+        import pytest
+
+        @pytest.mark.twin_budget(cpu_seconds=0.3, memory_growth="30MiB", duration="5s")
+        def test_first(twin_logger):
+            assert twin_logger.peak("tests_resident_MB") > 1
+            assert twin_logger.mean("tests_process_count") >= 1
+            assert "pandas" not in sys.modules
+
+        def test_after(twin_logger): pass
+    """)
+    pytester.runpytest_subprocess("-p", "no:hypothesispytest").assert_outcomes(passed=2)
+    first, after = left.tests
+    assert abs(float(first["peak_memory_MB"]) - float(after["peak_memory_MB"])) < 20
+
+
+WAYS = {
+    "in the test": ("", "frame = twin_logger.samples()"),
+    "in a helper": ("def check(logger): return logger.samples()", "frame = check(twin_logger)"),
+    "in a helper of a helper": (
+        "def look(logger): return logger.events()\ndef check(logger): return look(logger)",
+        "frame = check(twin_logger)",
+    ),
+    "in a fixture": ("@pytest.fixture\ndef frame(twin_logger): return twin_logger.samples()", "frame"),
+    "in a class": (
+        "class Check:\n    def it(self, logger): return logger.samples()",
+        "frame = Check().it(twin_logger)",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_pandas_is_imported_outside_the_account_of_the_test_that_asks_for_frames(pytester, left, way):
+    before, body = WAYS[way]
+    fixtures = "twin_logger, frame" if way == "in a fixture" else "twin_logger"
+    pytester.makepyfile(
+        f"import pytest\n{before}\n"
+        "@pytest.mark.twin_budget(cpu_seconds=0.2, memory_growth='40MiB')\n"
+        f"def test_it({fixtures}):\n    {body}\n    assert len(frame)\n"
+    )
+    pytester.runpytest_subprocess("--twin-interval=0.05").assert_outcomes(passed=1)
+    [row] = left.tests
+    assert float(row["cpu_user_s"]) + float(row["cpu_system_s"]) < 0.25
+
+
+def test_a_clock_that_stands_still_is_no_trouble_for_the_logger(pytester):
+    pytest.importorskip("freezegun")
+    pytester.makepyfile("""
+        from freezegun import freeze_time
+
+        @freeze_time("2020-02-02")
+        def test_it(twin_logger):
+            assert twin_logger.peak("tests_resident_MB") > 1
+            assert twin_logger.mean("cpu_percent") >= 0
+            assert twin_logger.samples().index.min().year > 2020
+            assert list(twin_logger.events()["event"]) == ["start"]
+    """)
+    pytester.runpytest_subprocess("--twin-interval=0.05").assert_outcomes(passed=1)
 
 
 def test_a_column_that_is_none_is_an_error_that_names_what_was_meant_or_all_there_are(pytester):
