@@ -47,6 +47,12 @@ second, and what is said below to be read more seldom is: a share or a level sta
 reading, and an amount "since the last row" is in the row that was read, with zeros after it. CPU, memory and threads
 of the two process trees are read for every row.
 
+In the folder of one test, in `twin_logger.samples()`, `peak` and `mean`, a share or an amount is empty in the first
+rows of the test, where it is of the time before it too, and in the first row after it.
+
+The last row of a run comes when the run ends, and everything is read for it: what the amounts of a column add up to is
+what the kernel has counted from the beginning of the run to its end.
+
 The first {sum(column.legacy is not None for column in dataset)} columns are those of the old dataset, in their
 order and units.
 
