@@ -57,6 +57,7 @@ class Run:
         problems: What of it could not be read, a line each; a run that was killed may have some.
         hosts: What is known of each other host, by the name that it has in the column ``host`` of the frames, which is
             missing for pytest's own: ``fingerprint``, and what else hosts.json says.
+        outcomes: How many tests went how, as pytest has counted them; nothing where it did not come to its end.
     """
 
     path: Path
@@ -67,6 +68,7 @@ class Run:
     schedule: dict[str, Any] | None = None
     problems: tuple[str, ...] = ()
     hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    outcomes: dict[str, int] = field(default_factory=dict)
 
 
 def load(path: str | os.PathLike[str]) -> Run:
@@ -139,8 +141,8 @@ def _load_folder(folder: RunFolder) -> Run:
             frame = whole([], shape)
         tables.append(frame)
     found, told, ran = tables
-    schedule, problems = folder.document(SCHEDULE), [*problems, *failed]
-    return Run(folder.path, found, told, ran, fingerprint, schedule, tuple(problems), _hosts(folder))
+    schedule, unread = folder.document(SCHEDULE), (*problems, *failed)
+    return Run(folder.path, found, told, ran, fingerprint, schedule, unread, _hosts(folder), folder.outcomes)
 
 
 def _hosts(folder: RunFolder) -> dict[str, dict[str, Any]]:

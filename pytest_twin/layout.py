@@ -16,10 +16,11 @@ FINGERPRINT = "fingerprint.json"
 SCHEDULE = "schedule.json"
 PROFILE = "profile.csv"
 HOSTS = "hosts.json"
+OUTCOMES = "outcomes.json"
 LOCK = ".run.lock"
 TESTS_FOLDER, HOSTS_FOLDER = "tests", "hosts"
 
-FILES = (DATASET, ANNOTATIONS, TESTS, PROFILE, SCHEDULE, HOSTS, FINGERPRINT)
+FILES = (DATASET, ANNOTATIONS, TESTS, PROFILE, SCHEDULE, HOSTS, OUTCOMES, FINGERPRINT)
 
 HEADERS: Mapping[str, Sequence[str]] = {
     ANNOTATIONS: event.FIELDS,

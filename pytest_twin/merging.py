@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_twin.analysis.together import Axis, first_epoch, names_of, placed, said_host
 from pytest_twin.copying import copy, first_of, table_of
-from pytest_twin.layout import ANNOTATIONS, DATASET, FINGERPRINT, HEADERS, HOSTS, PROFILE, TESTS, folder_of
+from pytest_twin.layout import ANNOTATIONS, DATASET, FINGERPRINT, HEADERS, HOSTS, OUTCOMES, PROFILE, TESTS, folder_of
 from pytest_twin.private import Folder
 from pytest_twin.run_folder import RunFolder, RunFolderError
 from pytest_twin.tables import table
@@ -122,6 +123,9 @@ def _written(whole: RunFolder, sources: dict[str, Source], zero: float) -> list[
         if rows or kind in TIMED:
             whole.write(kind, table(HEADERS[kind], rows))
     whole.write_json(HOSTS, hosts)
+    counted = [source.folder.outcomes for source in sources.values()]
+    if all(counted):
+        whole.write_json(OUTCOMES, sum(map(Counter, counted), Counter()))
     return merged
 
 

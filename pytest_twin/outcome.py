@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 PASSED, FAILED, SKIPPED, ERROR = "passed", "failed", "skipped", "error"
 KNOWN = frozenset({PASSED, FAILED, SKIPPED})  # of a report; plugins have others for one that is none yet
@@ -39,3 +39,18 @@ def of_phases(phases: Mapping[str, str]) -> str:
         return phases["call"]
     began = phases.get("setup", PASSED)
     return SKIPPED if began == PASSED else began  # its body was not called (--setup-only)
+
+
+def counted(stats: Mapping[str, Iterable[object]]) -> dict[str, int]:
+    """How many tests went how, as the last line of pytest says it.
+
+    Args:
+        stats: The reports that it has shown, by their outcome, and warnings and tests that were left out.
+    """
+    found = {name: reports for name, reports in stats.items() if name not in {"", "warnings", "deselected"}}
+    many = {name: sum(map(_counts, reports)) for name, reports in found.items()}
+    return {name: number for name, number in many.items() if number}
+
+
+def _counts(report: object) -> bool:
+    return bool(getattr(report, "count_towards_summary", True))

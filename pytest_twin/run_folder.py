@@ -17,6 +17,7 @@ from pytest_twin.layout import (
     HEADERS,
     HOSTS_FOLDER,
     LOCK,
+    OUTCOMES,
     TESTS_FOLDER,
     is_folder_of_a_test,
 )
@@ -125,6 +126,11 @@ class RunFolder:
         except (OSError, ValueError, RecursionError):
             return None
         return found if isinstance(found, dict) else None
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """How many tests went how, as pytest has counted them; nothing where it did not come to its end."""
+        return {name: many for name, many in (self.document(OUTCOMES) or {}).items() if type(many) is int}
 
     def _files(self) -> list[Path]:
         """What there is of ours; the fingerprint, by which a run is known, last."""

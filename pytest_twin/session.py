@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
-from pytest_twin import forked
+from pytest_twin import forked, outcome
 from pytest_twin.items import RUN, SESSION_SCHEDULE, SETTINGS, has_workers
+from pytest_twin.layout import OUTCOMES
 from pytest_twin.run import Run
+from pytest_twin.run_folder import RunFolderError
 from pytest_twin.runtest import Tests
 from pytest_twin.stdlib import os
 
@@ -59,6 +62,7 @@ class Session:
                 session.exitstatus = pytest.ExitCode.USAGE_ERROR
             if run.strict_error and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            self._keep_outcomes(session.config)
             run.stack.close()
             if run.worker and run.recording is not None:
                 session.config.workeroutput["twin_dropped"] = run.recording.dropped  # type: ignore[attr-defined]
@@ -69,6 +73,13 @@ class Session:
             except KeyboardInterrupt:  # it takes its time; what pytest has to tell is told all the same
                 session.exitstatus = pytest.ExitCode.INTERRUPTED
                 run.reports.append("warning: interrupted before all was reported, saved or compared")
+
+    def _keep_outcomes(self, config: pytest.Config) -> None:
+        """Keep what pytest has counted: rows cannot tell it, since it counts reports, and not tests."""
+        reporter = config.pluginmanager.get_plugin("terminalreporter")
+        if self._run.recording is not None and not self._run.worker and reporter is not None:
+            with suppress(RunFolderError):  # then the rows tell what they know
+                self._run.folder.write_json(OUTCOMES, outcome.counted(reporter.stats))
 
     def _weigh(self, session: pytest.Session) -> None:
         """Save the run, or compare it with earlier ones, as is asked for."""

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pytest_twin.analysis.spans import UNFINISHED, Origin, Span, Values, seconds
+from pytest_twin.analysis.spans import Origin, Span, Values, seconds
 from pytest_twin.model import event
+from pytest_twin.model.attempt import UNFINISHED
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -57,7 +57,8 @@ def fingerprint_of(run: Run, host: str) -> dict[str, Any] | None:
 def _part(run: Run, host: str) -> Run:
     samples, events, tests = (frame[_names(frame) == host] for frame in (run.samples, run.events, run.tests))
     own = samples.drop(columns=HOST, errors="ignore")
-    return replace(run, samples=own, events=events, tests=tests, fingerprint=fingerprint_of(run, host))
+    fingerprint = fingerprint_of(run, host)
+    return replace(run, samples=own, events=events, tests=tests, fingerprint=fingerprint, outcomes={})
 
 
 def _names(frame: pd.DataFrame) -> pd.Series[str]:

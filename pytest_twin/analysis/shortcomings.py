@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_twin.analysis.levels import gaps
-from pytest_twin.analysis.spans import UNFINISHED, Note, Span, Values
+from pytest_twin.analysis.spans import Note, Span, Values
 from pytest_twin.model import event
+from pytest_twin.model.attempt import UNFINISHED
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pytest_twin.model import event
+from pytest_twin.model.attempt import UNFINISHED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 Values = np.ndarray[Any, np.dtype[np.float64]]
 AGREE_S = 0.002  # a time of the calendar is written to the millisecond
 
-UNFINISHED = "unfinished"
 NO_LOADS = frozenset({event.TEST, event.PHASE, event.GAP, event.NOTE})
 
 

@@ -13,8 +13,10 @@ from pytest_twin.analysis.attempts import Attempt, attempts
 from pytest_twin.analysis.by_host import OWN, by_host, called, on_host
 from pytest_twin.analysis.overview import LoadEnd, LoadLine, leaks, together
 from pytest_twin.analysis.shortcomings import of_files, of_host
-from pytest_twin.analysis.spans import UNFINISHED, Note, Origin, Span, Values, notes, origin, seconds, spans
+from pytest_twin.analysis.spans import Note, Origin, Span, Values, notes, origin, seconds, spans
+from pytest_twin.analysis.totals import outcomes
 from pytest_twin.model import event
+from pytest_twin.model.attempt import UNFINISHED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from pytest_twin.frames import Run
 
 T = TypeVar("T")
-OUTCOMES = ("failed", "error", "unfinished", "passed", "xpassed", "xfailed", "skipped")
 CUT = "the run ended before it did"
 PEAKS = (
     "cpu_percent", "ram_used_percent", "swap_used_percent", "tests_resident_MB", "stress_resident_MB", "load_1m",
@@ -101,10 +102,8 @@ class Story:
 
     @property
     def outcomes(self) -> dict[str, int]:
-        """How many tests went how, in a fixed order."""
-        found = Counter(attempt.outcome for attempt in self.attempts)
-        known = {name: found[name] for name in OUTCOMES if found[name]}
-        return {**known, **{name: count for name, count in found.items() if name and name not in known}}
+        """How many tests went how, as pytest has counted them, in a fixed order."""
+        return outcomes(self.attempts, self.run.outcomes)
 
     @property
     def interval_s(self) -> float | None:

@@ -11,6 +11,7 @@ from pytest_twin.stdlib import sys
 
 MIB = 1 << 20
 CRASHED, INTERRUPTED = "crashed", "interrupted"
+UNFINISHED = "unfinished"  # of a test that began, and of which nothing more was written
 ROUNDING_S = 0.1
 
 _WHICH = (
@@ -21,7 +22,9 @@ _WHICH = (
     Column(
         "outcome",
         "",
-        "passed, failed, skipped, xfailed, xpassed or error; crashed (the process died), interrupted (the run ended).",
+        "How it went: passed, failed (a subtest that fails counts), skipped, xfailed, xpassed, or error (its set-up or "
+        "teardown failed, which pytest counts beside a body that passed); crashed (the process died), interrupted "
+        "(the run ended).",
         None,
     ),
     Column("start", "", "When it began: ISO 8601, UTC.", None),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest_twin
+from pytest_twin.analysis.totals import number_of_tests
 from pytest_twin.model import attempt
 from pytest_twin.model.columns import Column
 
@@ -51,13 +52,16 @@ RUN = {
     ),
 }
 TOTALS = {
-    "tests": Field(WHOLE, "Attempts of tests.", lambda story: len(story.attempts)),
+    "tests": Field(WHOLE, "Tests, each once.", lambda story: number_of_tests(story.attempts)),
+    "attempts": Field(WHOLE, "How often they ran, all together.", lambda story: len(story.attempts)),
     "outcomes": Field(
-        "object", "How many went how; `unfinished` are those that a killed run left.", lambda story: story.outcomes,
+        "object",
+        "How many went how, as pytest counts its reports; `unfinished` are those that a killed run left.",
+        lambda story: story.outcomes,
         more={"additionalProperties": {"type": WHOLE}},
     ),
     "cpu_s": Field(
-        NUMBER, "CPU seconds of all tests and their children.", lambda story: _total(story, "cpu_s"),
+        NUMBER, "CPU seconds of all attempts and their children.", lambda story: _total(story, "cpu_s"),
         can_miss=True,
     ),
     "peak_memory_MB": Field(

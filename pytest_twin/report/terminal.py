@@ -17,6 +17,7 @@ from pytest_twin.analysis.overview import (
     loads,
     skipped,
 )
+from pytest_twin.analysis.totals import Ran, number_of_tests
 from pytest_twin.layout import ANNOTATIONS, DATASET, PROFILE, TESTS
 from pytest_twin.report.profile_table import profile_lines
 from pytest_twin.report.wording import change, count, relative
@@ -46,7 +47,7 @@ def summary(folder: RunFolder, sampled: Sampled, dropped: int, near: Path) -> It
     events, tests = folder.events_but_tests(), folder.rows(TESTS)
     missed = f", {sampled.missed} missed" if sampled.missed else ""
     lost = f", {sampled.dropped + dropped} rows could not be written" if sampled.dropped + dropped else ""
-    yield f"{count(sampled.rows, 'sample')}{missed}, {count(len({row['nodeid'] for row in tests}), 'test')}{lost}"
+    yield f"{count(sampled.rows, 'sample')}{missed}, {count(number_of_tests(map(Ran.of, tests)), 'test')}{lost}"
     for name, host in folder.other_hosts():
         lines = sum(text.count("\n") for text in host.texts(DATASET))
         attempts = count(sum(row["host"] == name for row in tests), "attempt of a test", "attempts of tests")

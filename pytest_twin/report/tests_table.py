@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -79,7 +80,8 @@ def table_data(story: Story, lanes: Sequence[int], details: Mapping[int, str]) -
 def table_part(story: Story) -> Markup:
     """The table without its rows, and what searches and sorts it."""
     columns = [column for column in COLUMNS if _is_used(column.name, story)]
-    outcomes = [html('<option value="{}">{} ({})</option>', name, name, many) for name, many in story.outcomes.items()]
+    found = Counter(attempt.outcome for attempt in story.attempts)  # of the rows that each choice shows
+    outcomes = [html('<option value="{}">{} ({})</option>', name, name, many) for name, many in found.items() if name]
     bad = sum(attempt.is_bad for attempt in story.attempts)
     if bad:
         outcomes.insert(0, html('<option value="bad">failed or unfinished ({})</option>', bad))

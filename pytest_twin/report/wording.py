@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from pytest_twin.analysis.totals import last_attempts, number_of_tests
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -29,23 +31,18 @@ def verdict(story: Story) -> str:
 
 def attempts_in_short(story: Story) -> str:
     """How many tests there were, and how often they ran where that was more than once."""
-    tests = count(len(_different(story)), "test")
+    tests = count(number_of_tests(story.attempts), "test")
     return f"{tests} in {len(story.attempts):,} attempts" if is_repeated(story) else tests
 
 
 def is_repeated(story: Story) -> bool:
     """Whether some test ran more than once."""
-    return len(_different(story)) < len(story.attempts)
-
-
-def _different(story: Story) -> set[tuple[str, str]]:
-    """The tests, each once; on another host it is another test."""
-    return {(attempt.host, attempt.nodeid) for attempt in story.attempts}
+    return number_of_tests(story.attempts) < len(story.attempts)
 
 
 def budgets_in_short(story: Story) -> str:
     """How many of the tests that have a budget kept it; empty where none has one."""
-    verdicts = [attempt.budget for attempt in story.attempts if attempt.budget]
+    verdicts = [attempt.budget for attempt in last_attempts(each for each in story.attempts if each.budget)]
     return f"{verdicts.count(KEPT):,} of {count(len(verdicts), 'test')} with a budget kept it." if verdicts else ""
 
 

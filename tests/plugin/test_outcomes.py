@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -354,3 +355,57 @@ def test_of_two_marks_the_one_that_is_closer_to_the_test_counts_whatever_the_ord
             "ran TestFar::test_of_base mem=1MiB disk=1MB/s cpu=1 2.0 False",
             "ran TestUnit::test_of_unit mem=3MiB disk=1MB/s cpu=1 2.0 False",
         ]
+
+
+@pytest.mark.parametrize("options", [[], WORKERS])
+def test_totals_are_those_of_pytest_however_often_a_test_ran(pytester, left, options):
+    pytest.importorskip("_pytest.subtests", reason="pytest 9 has subtests of its own")
+    pytest.importorskip("pytest_rerunfailures")
+    pytester.makepyfile(
+        test_phases=PHASES,
+        test_subtests=SUBTESTS,
+        test_repeated="""
+            import pytest
+
+            @pytest.mark.twin_budget(p50=10)
+            def test_is_repeated(): pass
+
+            @pytest.mark.flaky(reruns=2)
+            def test_is_run_again(): assert 0
+        """,
+    )
+    result = pytester.runpytest_subprocess("--twin", "--twin-report=json,md,html", *options)
+    names = {"errors": "error"}
+    counted = {names.get(name, name): many for name, many in result.parseoutcomes().items() if name != "warnings"}
+    assert counted["rerun"] == 2
+    totals = json.loads((left.folder / "run.json").read_text())["totals"]
+    assert totals["outcomes"] == counted
+    assert (totals["tests"], totals["attempts"]) == (8 + 7 + 2, 8 + 7 + 8 + 3)
+    result.stdout.re_match_lines([r"\d+ samples, 17 tests"])
+    said = "17 tests in 26 attempts: " + ", ".join(f"{many} {name}" for name, many in totals["outcomes"].items())
+    assert f"## pytest-twin: {said}\n" in (left.folder / "summary.md").read_text()
+    assert f"<h1>{said}</h1>" in (left.folder / "report.html").read_text()
+
+
+def test_a_test_is_counted_once_by_the_rows_where_pytest_could_not_count(pytester, left):
+    pytester.makepyfile("""
+        import pytest
+
+        @pytest.mark.twin_budget(p50=10)
+        def test_is_repeated(): pass
+
+        def test_fails(): assert 0
+    """)
+    pytester.runpytest("--twin", "--twin-json=run.json", "-p", "no:terminal")
+    assert not (left.folder / "outcomes.json").exists()
+    totals = json.loads((pytester.path / "run.json").read_text())["totals"]
+    assert (totals["tests"], totals["attempts"], totals["outcomes"]) == (2, 9, {"failed": 1, "passed": 1})
+
+
+def test_where_each_worker_runs_all_tests_all_of_them_count(pytester, left):
+    pytester.makepyfile("def test_it(): pass\ndef test_fails(): assert 0\n")
+    result = pytester.runpytest_subprocess("--twin", "--dist=each", "--tx=2*popen", "--twin-json=run.json")
+    result.assert_outcomes(passed=2, failed=2)
+    result.stdout.re_match_lines([r"\d+ samples, 4 tests"])
+    totals = json.loads((pytester.path / "run.json").read_text())["totals"]
+    assert (totals["tests"], totals["outcomes"]) == (4, {"failed": 2, "passed": 2})

@@ -30,7 +30,7 @@ def test_the_document_has_the_figures_of_the_run(tmp_path):
     found = document(busy_run(tmp_path).story())
     assert found["run"] == {"began": "2026-01-01T12:00:00.000Z", "duration_s": 5.9, "samples": 60, "interval_s": 0.1}
     assert found["totals"] == {
-        "tests": 3, "outcomes": {"failed": 1, "passed": 2}, "cpu_s": 4.75, "peak_memory_MB": 300.0,
+        "tests": 3, "attempts": 3, "outcomes": {"failed": 1, "passed": 2}, "cpu_s": 4.75, "peak_memory_MB": 300.0,
         "memory_growth_MB": None, "memory_kept": {}, "loads": 2, "loads_not_reached": 0,
     }  # fmt: skip
     row = found["tests"][0]
