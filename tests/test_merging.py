@@ -64,6 +64,17 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
+def test_what_pytest_counted_is_added_up_unless_one_of_the_runs_was_killed(run, merge, tmp_path):
+    for name in "abc":
+        run(name, 1000.0)
+    for name, counted in (("a", {"passed": 2, "failed": 1}), ("b", {"passed": 3, "rerun": 1})):
+        (tmp_path / name / "outcomes.json").write_text(json.dumps(counted))
+    merge("a", "b", "-o", "two")
+    assert pytest_twin.load(tmp_path / "two").outcomes == {"passed": 5, "failed": 1, "rerun": 1}
+    merge("a", "b", "c", "-o", "three")
+    assert pytest_twin.load(tmp_path / "three").outcomes == {}
+
+
 def test_any_number_of_runs_become_one_on_one_time_axis(run, merge, tmp_path):
     for name, epoch in (("linux", 1000.0), ("mac", 1100.0), ("windows", 1050.0)):
         run(name, epoch)

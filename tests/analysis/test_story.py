@@ -1,10 +1,13 @@
 """A run made ready for reading."""
 
+from dataclasses import replace
+
 import pytest
 from made_runs import MadeRun, busy_run
 
 from pytest_twin.analysis.attempts import heaviest, slowest, small_curves
 from pytest_twin.analysis.spread import correlations, distributions
+from pytest_twin.analysis.totals import number_of_tests
 from pytest_twin.model.event import END, GAP, NOTE, SKIP, START, TEST
 
 
@@ -126,3 +129,19 @@ def test_only_columns_that_change_have_a_distribution(tmp_path):
     assert found["ram_used_percent"].quantiles == pytest.approx((0.495, 4.95, 9.405))
     assert sum(found["cpu_percent"].counts) == 100
     assert correlations(samples).values[0, 1] == pytest.approx(-1.0)
+
+
+def test_a_test_is_counted_by_its_last_attempt_in_each_worker_that_ran_it(tmp_path):
+    made = MadeRun(tmp_path).test("t.py::test_a", 0, 1, "failed").test("t.py::test_a", 1, 2, "passed", attempt=2)
+    made.test("t.py::test_b", 2, 3, worker="gw0").test("t.py::test_b", 2, 3, "failed", worker="gw1")
+    made.test("t.py::test_died", 3, 4, "crashed", worker="gw0").test("t.py::test_died", 4, 5, attempt=2, worker="gw1")
+    story = made.story()
+    assert story.outcomes == {"failed": 1, "crashed": 1, "passed": 3}
+    assert number_of_tests(story.attempts) == 4
+
+
+def test_what_pytest_has_counted_counts_beside_what_it_does_not_count(tmp_path):
+    made = MadeRun(tmp_path).test("t.py::test_a", 0, 1).test("t.py::test_b", 1, 2, "interrupted")
+    story = made.story()
+    counted = replace(story, run=replace(story.run, outcomes={"passed": 1, "rerun": 2, "failed": 3}))
+    assert list(counted.outcomes.items()) == [("failed", 3), ("interrupted", 1), ("passed", 1), ("rerun", 2)]

@@ -259,6 +259,29 @@ def test_the_tests_of_a_host_that_is_cut_off_are_run_by_the_others(pytester, lef
     assert ran == {f"test_after[{number}]": ("passed", "") for number in range(6)}
 
 
+@pytest.mark.slow
+@pytest.mark.fault("hosts")
+def test_a_test_that_lets_no_thread_of_its_worker_run_is_told_as_crashed(pytester, left, machine):
+    pytester.makepyfile("""
+        import ctypes, time
+
+        def test_before(): time.sleep(1)
+
+        def test_is_stuck(): ctypes.PyDLL(None).sleep(15)  # which keeps the lock of the interpreter
+    """)
+    result = pytester.runpytest_subprocess("--twin", "--dist=load", machine().spec(), "--twin-host-timeout=3s")
+    result.assert_outcomes(passed=1, failed=1)
+    before, stuck = sorted(left.tests, key=lambda row: float(row["elapsed_s"]))
+    assert (before["nodeid"].partition("::")[2], before["outcome"]) == ("test_before", "passed")
+    assert stuck["nodeid"].partition("::")[2] == "test_is_stuck"
+    assert (stuck["outcome"], stuck["worker"], stuck["host"], stuck["attempt"]) == ("crashed", "gw0", HOST, "1")
+    assert (stuck["call_s"], stuck["cpu_user_s"], stuck["peak_memory_MB"]) == ("", "", "")
+    assert float(stuck["elapsed_s"]) >= float(before["elapsed_s"]) + float(before["duration_s"])
+    assert 2 < float(stuck["duration_s"]) < 14
+    told = [(row["event"], row["host"]) for row in left.events if row["test"] == stuck["nodeid"]]
+    assert told == [("start", HOST), ("abort", HOST)]
+
+
 ENDLESS = """
     import pytest, time
 

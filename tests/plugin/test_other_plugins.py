@@ -57,6 +57,33 @@ def test_rerunfailures_has_a_row_and_a_window_for_each_attempt(pytester, left):
     assert len({row["folder"] for row in left.tests}) == 3
 
 
+@pytest.mark.parametrize(("plugin", "mark"), [("pytest_retry", "flaky(retries=3)"), ("flaky", "flaky(max_runs=4)")])
+def test_a_test_that_another_plugin_runs_again_has_a_row_for_each_attempt(pytester, left, plugin, mark):
+    pytest.importorskip(plugin)
+    pytester.makepyfile(f"""
+        import pytest, time
+        tries = []
+
+        @pytest.mark.{mark}
+        @pytest.mark.twin_budget(duration=0.5)
+        def test_is_flaky():
+            tries.append(1)
+            time.sleep(0.7 if len(tries) == 1 else 0)
+            assert len(tries) != 2
+
+        def test_is_not(): pass
+    """)
+    others = {"pytest_retry", "flaky", "rerunfailures", "xdist", "randomly"} - {plugin}
+    plugins = [word for each in sorted(others) for word in ("-p", f"no:{each.replace('_', '-')}")]
+    pytester.runpytest_subprocess(*plugins).assert_outcomes(passed=2)
+    assert attempts(left) == [("test_is_flaky", "1", "failed"), ("test_is_flaky", "2", "failed"),
+                              ("test_is_flaky", "3", "passed"), ("test_is_not", "1", "passed")]  # fmt: skip
+    assert [row["budget"][:8] for row in left.tests] == ["duration", "ok", "ok", ""]
+    assert each_ended_once(left)
+    for row in left.tests:
+        assert sum(float(row[f"{phase}_s"]) for phase in ("setup", "call", "teardown")) <= float(row["duration_s"])
+
+
 @posix
 @pytest.mark.parametrize("method", ["thread", pytest.param("signal", marks=pytest.mark.slow)])
 def test_a_test_that_times_out_has_its_row_and_its_load_ends(pytester, left, method):
