@@ -1,6 +1,8 @@
 """Whose a report directory is now: a lock of the kernel (fcntl(2)), which is free as soon as its holder ends.
 
-It belongs to the process and no child inherits it, so nothing that a test leaves running keeps the next run out.
+It belongs to the process and no child inherits it, so nothing that a test leaves running keeps the next run out. The
+kernel lets a process take its own lock a second time, and drops it when the process closes any descriptor of the file:
+a second run within the process (``pytest.main`` in a test) is refused here, before it opens the file.
 """
 
 from __future__ import annotations
@@ -23,6 +25,9 @@ LONGEST = 4096
 HELD = {errno.EAGAIN, errno.EACCES, errno.EDEADLK}  # whatever else is said comes from a file system without locks
 
 
+_held: dict[tuple[int, int], tuple[int, str]] = {}  # by device and inode: the process that holds it, and its description
+
+
 class HeldError(OSError):
     """Another run has the directory; the message says which."""
 
@@ -37,20 +42,26 @@ class Claim:
             path: The lock file.
 
         Raises:
-            HeldError: Another process has it.
+            HeldError: Another run has it, of this process or of another one.
             OSError: The file cannot be opened.
         """
         self._path = path
+        self._refuse_own()
         self._fd = _taken(path)
+        pid, host = os.getpid(), platform.node()
         since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        status = os.fstat(self._fd)
+        self._key = status.st_dev, status.st_ino
+        _held[self._key] = pid, _description(pid, host, since)
         os.ftruncate(self._fd, 0)
-        os.write(self._fd, json.dumps({"pid": os.getpid(), "host": platform.node(), "since": since}).encode())
+        os.write(self._fd, json.dumps({"pid": pid, "host": host, "since": since}).encode())
 
     def release(self) -> None:
         """Let others have it; a second time does nothing."""
         fd, self._fd = self._fd, -1
         if fd < 0:
             return
+        _held.pop(self._key, None)
         if sys.platform == "win32":  # where no file can be removed that is open
             os.close(fd)
             self._path.unlink(missing_ok=True)
@@ -58,6 +69,16 @@ class Claim:
             self._path.unlink(missing_ok=True)
             with suppress(OSError):  # a test closed it already
                 os.close(fd)
+
+    def _refuse_own(self) -> None:
+        """Refuse a file that this process has locked; a fork asks the kernel, for which it is another process."""
+        try:
+            status = os.stat(self._path, follow_symlinks=False)
+        except OSError:
+            return
+        pid, holder = _held.get((status.st_dev, status.st_ino), (0, ""))
+        if pid == os.getpid():
+            raise HeldError(errno.EAGAIN, holder)
 
 
 def _taken(path: Path) -> int:
@@ -93,6 +114,10 @@ def _holder(fd: int) -> str:
     try:
         os.lseek(fd, 0, os.SEEK_SET)
         found = json.loads(os.read(fd, LONGEST))
-        return f"process {int(found['pid'])} on {found['host']}, since {found['since']}"
+        return _description(int(found["pid"]), found["host"], found["since"])
     except (OSError, ValueError, TypeError, KeyError):
         return "another process"
+
+
+def _description(pid: int, host: str, since: str) -> str:
+    return f"process {pid} on {host}, since {since}"

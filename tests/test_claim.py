@@ -113,3 +113,53 @@ def test_a_link_in_place_of_the_lock_file_is_not_followed(tmp_path):
     with pytest.raises(RunFolderError, match=r"cannot be written \(.+\); give another directory"):
         RunFolder(tmp_path).make()
     assert (tmp_path / "precious").read_text() == "mine"
+
+
+def refusal(tmp_path) -> str:
+    with pytest.raises(RunFolderError) as raised:
+        RunFolder(tmp_path).make()
+    return str(raised.value)
+
+
+def test_a_second_run_of_the_same_process_is_refused_as_that_of_another_one(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.make()
+    for _ in range(2):
+        before, _, after = refusal(tmp_path).partition(", since ")
+        assert before == f"{tmp_path} is in use by process {os.getpid()} on {platform.node()}"
+        assert after.endswith("Z; wait for its end, or give another directory")
+    # and the kernel's lock is still there
+    done = subprocess.run(
+        [sys.executable, "-c", HOLDS, str(tmp_path / LOCK)], capture_output=True, text=True, timeout=90, check=False
+    )
+    assert "HeldError" in done.stderr
+    folder.release()
+    RunFolder(tmp_path).make()
+
+
+@posix
+def test_a_fork_of_a_run_is_refused_too_until_the_run_ends(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.make()
+
+    def refused_in_a_fork() -> bool:
+        child = os.fork()
+        if not child:
+            try:
+                refusal(tmp_path)
+            except BaseException:
+                os._exit(0)
+            os._exit(1)
+        return bool(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+    assert refused_in_a_fork()
+    folder.release()
+    assert not refused_in_a_fork()
+
+
+@posix
+def test_a_lock_file_that_was_removed_keeps_nobody_out(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.make()
+    (tmp_path / LOCK).unlink()
+    RunFolder(tmp_path).make()
