@@ -40,7 +40,9 @@ ROWS = {
         "the load stops at the right border, no process is left",
     ),
     "xdist": Row(
-        "a pytest-xdist worker dies, the controller dies", "SIGKILL, SIGINT", "loads gone within 1 s, events kept"
+        "a pytest-xdist worker dies, the controller dies, all of them die, with the sampler and without",
+        "SIGKILL, SIGINT",
+        "loads gone within 1 s, events kept; the sampler or the next reader completes the tables of a killed run",
     ),
     "hosts": Row(
         "a worker on another host dies, its connection breaks, its host is cut off, the controller dies",

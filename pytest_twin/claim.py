@@ -25,21 +25,32 @@ LONGEST = 4096
 HELD = {errno.EAGAIN, errno.EACCES, errno.EDEADLK}  # whatever else is said comes from a file system without locks
 
 
-_held: dict[tuple[int, int], tuple[int, str]] = {}  # by device and inode: the process that holds it, and its description
+_held: dict[
+    tuple[int, int], tuple[int, str]
+] = {}  # by device and inode: the process that holds it, and its description
 
 
 class HeldError(OSError):
-    """Another run has the directory; the message says which."""
+    """Another run has the directory; the message says which.
+
+    Attributes:
+        is_brief: Whether it only completes what is there, and lets go soon.
+    """
+
+    def __init__(self, number: int, holder: str, *, is_brief: bool = False) -> None:
+        super().__init__(number, holder)
+        self.is_brief = is_brief
 
 
 class Claim:
     """A directory that this process has for itself until `release`, or until it ends."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_brief: bool = False) -> None:
         """Take it.
 
         Args:
             path: The lock file.
+            is_brief: Tell others who want it that it is worth waiting.
 
         Raises:
             HeldError: Another run has it, of this process or of another one.
@@ -54,7 +65,8 @@ class Claim:
         self._key = status.st_dev, status.st_ino
         _held[self._key] = pid, _description(pid, host, since)
         os.ftruncate(self._fd, 0)
-        os.write(self._fd, json.dumps({"pid": pid, "host": host, "since": since}).encode())
+        holder = {"pid": pid, "host": host, "since": since, "brief": is_brief}
+        os.write(self._fd, json.dumps(holder).encode())
 
     def release(self) -> None:
         """Let others have it; a second time does nothing."""
@@ -81,6 +93,44 @@ class Claim:
             raise HeldError(errno.EAGAIN, holder)
 
 
+class Presence:
+    """A sign of a process that writes to the directory beside its holder: it is there until its end at the latest."""
+
+    def __init__(self, path: Path) -> None:
+        """Set it; a file system without locks, and Windows, have none.
+
+        Args:
+            path: The lock file of all who are there.
+
+        Raises:
+            OSError: The file cannot be opened.
+        """
+        self._fd = os.open(path, FLAGS, 0o600)
+        if sys.platform != "win32":
+            with suppress(OSError):
+                fcntl.lockf(self._fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+    def end(self) -> None:
+        """Take it away."""
+        with suppress(OSError):  # a test closed it already
+            os.close(self._fd)
+
+
+def is_anybody_present(path: Path) -> bool:
+    """Whether another process has set its sign in this file; not known on Windows."""
+    try:
+        fd = os.open(path, FLAGS & ~os.O_CREAT)
+    except OSError:
+        return False
+    with suppress(OSError), os.fdopen(fd, "rb+"):
+        if sys.platform != "win32":
+            try:
+                fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                return error.errno in HELD
+    return False
+
+
 def _taken(path: Path) -> int:
     """The descriptor of the file that is at the path, locked; the last holder may be removing it just now."""
     while True:
@@ -89,9 +139,9 @@ def _taken(path: Path) -> int:
             _lock(fd)
         except OSError as error:
             if error.errno in HELD:
-                said = _holder(fd)
+                holder, is_brief = _holder(fd)
                 os.close(fd)
-                raise HeldError(error.errno, said) from None
+                raise HeldError(error.errno, holder, is_brief=is_brief) from None
         try:
             if os.path.samestat(os.fstat(fd), path.stat()):
                 return fd
@@ -109,14 +159,14 @@ def _lock(fd: int) -> None:
         fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _holder(fd: int) -> str:
-    """Who has it, as far as can be told: it may be writing that just now."""
+def _holder(fd: int) -> tuple[str, bool]:
+    """Who has it, and whether only for a moment, as far as can be told: it may be writing that just now."""
     try:
         os.lseek(fd, 0, os.SEEK_SET)
         found = json.loads(os.read(fd, LONGEST))
-        return _description(int(found["pid"]), found["host"], found["since"])
+        return _description(int(found["pid"]), found["host"], found["since"]), bool(found.get("brief"))
     except (OSError, ValueError, TypeError, KeyError):
-        return "another process"
+        return "another process", False
 
 
 def _description(pid: int, host: str, since: str) -> str:

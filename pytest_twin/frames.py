@@ -119,6 +119,10 @@ def events(folder: RunFolder, worker: str = "*") -> pd.DataFrame:
 
 
 def _load_folder(folder: RunFolder) -> Run:
+    if folder.is_incomplete:
+        from pytest_twin.recovery import recover
+
+        recover(folder)
     streams = [folder / DATASET, *(each / DATASET for _, each in folder.other_hosts())]
     there = [name for name in (DATASET, ANNOTATIONS, TESTS) if _is_there(folder, name, streams)]
     if not there:

@@ -17,7 +17,7 @@ SCHEDULE = "schedule.json"
 PROFILE = "profile.csv"
 HOSTS = "hosts.json"
 OUTCOMES = "outcomes.json"
-LOCK = ".run.lock"
+LOCK, WORKERS_LOCK = ".run.lock", ".workers.lock"
 TESTS_FOLDER, HOSTS_FOLDER = "tests", "hosts"
 
 FILES = (DATASET, ANNOTATIONS, TESTS, PROFILE, SCHEDULE, HOSTS, OUTCOMES, FINGERPRINT)

@@ -11,6 +11,7 @@ from pytest_twin.analysis.together import Axis, first_epoch, names_of, placed, s
 from pytest_twin.copying import copy, first_of, table_of
 from pytest_twin.layout import ANNOTATIONS, DATASET, FINGERPRINT, HEADERS, HOSTS, OUTCOMES, PROFILE, TESTS, folder_of
 from pytest_twin.private import Folder
+from pytest_twin.recovery import recover
 from pytest_twin.run_folder import RunFolder, RunFolderError
 from pytest_twin.tables import table
 
@@ -49,6 +50,7 @@ class Source:
             RunFolderError: There is no run, or it cannot be read.
         """
         self.folder = RunFolder(path)
+        recover(self.folder)
         self.streams = [("", self.folder), *self.folder.other_hosts()]
         try:
             self.tables = {name: table_of(self.folder, name) for name in (*TIMED, PROFILE)}

@@ -135,6 +135,8 @@ class Recording:
         if not self.worker:
             (self.folder.go_on if self._append else self.folder.forget)()
             self.folder.mark()  # first, for a run that is killed in the next moment
+        elif not self.host:
+            self.folder.join()
         self._annotations = self.folder.table(ANNOTATIONS, self.worker)
         self._tests = self.folder.table(TESTS, self.worker)
 
@@ -170,7 +172,7 @@ class Recording:
             except (OSError, ValueError) as problem:  # every row is where it was written
                 said = getattr(problem, "strerror", None) or problem
                 self._incomplete += (f"the files could not be completed: {said}",)
-            self.folder.release()
+        self.folder.release()
 
     def _lost(self) -> tuple[str, ...]:
         """What is to be told of files that a test, or somebody else, removed while the run went on."""

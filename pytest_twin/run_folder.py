@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from pytest_twin import __version__, turns
-from pytest_twin.claim import Claim, HeldError
+from pytest_twin.claim import Claim, HeldError, Presence, is_anybody_present
 from pytest_twin.layout import (
     ANNOTATIONS,
     DATASET,
@@ -19,13 +19,18 @@ from pytest_twin.layout import (
     LOCK,
     OUTCOMES,
     TESTS_FOLDER,
+    WORKERS_LOCK,
     is_folder_of_a_test,
 )
+from pytest_twin.model.clock import monotonic
 from pytest_twin.model.table import records
 from pytest_twin.pieces import PARQUET, files, go_on, opened
 from pytest_twin.private import Folder, distrust, write
-from pytest_twin.stdlib import json, os
+from pytest_twin.stdlib import json, os, time
 from pytest_twin.tables import OF_TESTS, Table, in_order, table
+
+BRIEF_S = 10.0  # how long others may complete what is there
+LOOK_EVERY_S = 0.05
 
 
 class RunFolderError(OSError):
@@ -38,6 +43,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = Path(os.path.abspath(path))
         self._claim: Claim | None = None
+        self._presence: Presence | None = None
 
     def __truediv__(self, name: str) -> Path:
         return self.path / name
@@ -71,8 +77,11 @@ class RunFolder:
                 self.release()
                 raise RunFolderError(f"{self.path} has a {foreign[0].name} that is of no run; give another directory")
 
-    def claim(self) -> None:
+    def claim(self, *, is_brief: bool = False) -> None:
         """Have the folder, which is there, for this process.
+
+        Args:
+            is_brief: Only for a moment, for which others wait.
 
         Raises:
             RunFolderError: Another run has it.
@@ -80,7 +89,7 @@ class RunFolder:
         if self._claim is not None:
             return
         try:
-            self._claim = Claim(self / LOCK)
+            self._claim = self._claimed(is_brief=is_brief)
         except HeldError as error:
             raise RunFolderError(
                 f"{self.path} is in use by {error.strerror}; wait for its end, or give another directory"
@@ -88,11 +97,39 @@ class RunFolder:
         except OSError as error:
             raise RunFolderError(f"{self.path} cannot be written ({error.strerror}); give another directory") from None
 
+    def _claimed(self, *, is_brief: bool) -> Claim:
+        until = monotonic() + BRIEF_S
+        while True:
+            try:
+                return Claim(self / LOCK, is_brief=is_brief)
+            except HeldError as error:
+                if not error.is_brief or monotonic() > until:
+                    raise
+            time.sleep(LOOK_EVERY_S)
+
+    def join(self) -> None:
+        """Let it be known, until `release`, that a worker of the run writes to the folder."""
+        with suppress(OSError):  # then nobody waits for us
+            self._presence = Presence(self / WORKERS_LOCK)
+
+    @property
+    def has_workers(self) -> bool:
+        """Whether any worker of a run writes to the folder, this process left out."""
+        return is_anybody_present(self / WORKERS_LOCK)
+
     def release(self) -> None:
         """Let the next run have it."""
         if self._claim is not None:
             self._claim.release()
             self._claim = None
+        if self._presence is not None:
+            self._presence.end()
+            self._presence = None
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether a run left it that was killed, or that goes on."""
+        return self.is_of_a_run and ((self / LOCK).exists() or any(self.parts(name) for name in HEADERS))
 
     def mark(self) -> None:
         """Let it be known as a run's.
@@ -264,10 +301,14 @@ class RunFolder:
                 continue
             rows = [row for path in (self / name, *parts) for row in self.rows(path.name)]
             if rows:
+                rows = list(
+                    {tuple(row.values()): row for row in rows}.values()
+                )  # who merged before may have been killed
                 self.write(name, table(HEADERS[name], in_order(rows)))
             for part in parts:
                 part.unlink()
         turns.forget(self.path)
+        (self / WORKERS_LOCK).unlink(missing_ok=True)
 
     def complete_rows(self, name: str, column: str, rows: Sequence[Mapping[str, str]]) -> None:
         """Fill a column that was left empty in all the rows of a table; behind it are none but numbers."""

@@ -10,6 +10,11 @@ import psutil
 import pytest
 from runs import GONE_WITHIN_S, endless, seconds_until
 
+import pytest_twin
+from pytest_twin.layout import LOCK
+from pytest_twin.recovery import recover
+from pytest_twin.run_folder import RunFolder
+
 pytest.importorskip("xdist")
 pytestmark = [
     pytest.mark.fault("xdist"),
@@ -70,3 +75,65 @@ def test_an_interrupt_ends_the_loads_of_workers_also_if_only_the_controller_got_
     assert run.processes() == []
     assert [row["outcome"] for row in run.tests] == ["interrupted"] * 2
     assert sorted(run.loads("start")) == sorted(run.loads("end") + run.loads("abort"))
+
+
+def tables(run) -> list[str]:
+    """What there is of tests and events, parts of workers included."""
+    return sorted(path.name for kind in ("tests", "annotations") for path in run.report.glob(f"{kind}*.csv"))
+
+
+def is_whole(run) -> bool:
+    """Whether every test that began has a row, and all that began has ended."""
+    started = [row["id"] for row in run.events if row["event"] == "start"]
+    ended = [row["id"] for row in run.events if row["event"] in {"end", "abort"}]
+    of_tests = [row for row in run.events if (row["event"], row["type"]) == ("start", "test")]
+    return sorted(started) == sorted(ended) and len(run.tests) == len(of_tests)
+
+
+def test_of_a_run_that_is_killed_as_a_whole_the_sampler_completes_the_tables(start):
+    """As a CI job does that ends, or that ran out of memory."""
+    run = start(LOADED, "-p", "xdist.plugin", "-n", "2", "--twin")
+    seconds_until(lambda: run.ended() > 3 and len(run.loads("start")) > 3)
+    os.killpg(run.process.pid, signal.SIGKILL)
+    seconds_until(lambda: not run.processes())
+    assert tables(run) == ["annotations.csv", "tests.csv"]
+    assert {row["outcome"] for row in run.tests} >= {"passed", "crashed"}
+    assert {row["worker"] for row in run.tests} == {"gw0", "gw1"}
+    assert is_whole(run)
+    assert not (run.report / LOCK).exists()
+
+
+@pytest.mark.slow
+def test_where_the_sampler_is_killed_too_the_next_reader_completes_the_tables(start):
+    run = start(LOADED, "-p", "xdist.plugin", "-n", "2", "--twin")
+    seconds_until(lambda: run.ended() > 3 and len(run.loads("start")) > 3)
+    recover(RunFolder(run.report))  # while it goes on
+    assert len(tables(run)) == 6
+    sampler = run.processes("sampler")
+    os.kill(run.process.pid, signal.SIGSTOP)  # which would start another one
+    for each in sampler:
+        each.kill()
+    os.killpg(run.process.pid, signal.SIGKILL)
+    for each in run.processes():
+        each.kill()
+    seconds_until(lambda: not run.processes())
+    assert len(tables(run)) == 6
+    loaded = pytest_twin.load(run.report)
+    assert tables(run) == ["annotations.csv", "tests.csv"]
+    assert set(loaded.tests["outcome"]) >= {"passed", "crashed"}
+    assert is_whole(run)
+    before = run.tests
+    pytest_twin.load(run.report)
+    assert run.tests == before
+
+
+@pytest.mark.slow
+def test_tests_of_workers_that_lost_their_controller_have_a_row_each(start):
+    run = start(LONG, "-p", "xdist.plugin", "-n", "2", "--twin")
+    seconds_until(lambda: len(run.loads("start")) == 2)
+    run.process.kill()
+    seconds_until(lambda: not run.processes())
+    assert tables(run) == ["annotations.csv", "tests.csv"]
+    assert len(run.tests) == 2
+    assert {row["outcome"] for row in run.tests} <= {"crashed", "interrupted"}
+    assert is_whole(run)

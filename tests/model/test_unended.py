@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_twin.analysis.unended import unended
+from pytest_twin.model.unended import unended
 
 
 def row(event: str, number: str) -> dict[str, str]:
