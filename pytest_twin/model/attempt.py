@@ -54,7 +54,13 @@ EXACT = (
         "Highest resident memory of a child that ended; empty if an earlier one, or the test process, had as much.",
     ),
     Column("read_MB", "MiB", "Read from disks by the test process and children that ended (Linux)."),
-    Column("written_MB", "MiB", "Written to disks by the same (Linux)."),
+    Column(
+        "written_MB",
+        "MiB",
+        "Written by the same, as the kernel counts it (Linux): the file pages that they changed, each as a whole, and "
+        "with it the folio, of up to some MiB, that it is cached in. A few bytes here and there count as far more than "
+        "reaches the disk, and so does a file that is removed before it is written out.",
+    ),
     Column("context_switches", "", "Voluntary and involuntary context switches of the test process.", 0),
     Column("major_faults", "", "Page faults of the test process that had to wait for a disk.", 0),
 )

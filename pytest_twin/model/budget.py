@@ -24,7 +24,7 @@ class Spent:
         peak_memory: Bytes at the highest resident memory of the test process.
         memory_growth: Bytes by which that was more than when the body began.
         read: Bytes that the test process, and children that ended, read from disks.
-        write: The same, written.
+        write: The bytes of the file pages that they changed, as the kernel counts what is written to disks.
         children: 0 where it started no child process, 1 where it started some.
         context_switches: Of the test process.
         major_faults: Page faults of the test process that had to wait for a disk.

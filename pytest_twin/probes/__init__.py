@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
         Has an attribute `every_s` where it need not be asked for every row: the seconds for which its values stand. Has
         a method `read_last`, called in the place of `read` for the last row, where `read` itself leaves something for
-        a later row.
+        a later row. Has a text `warning` where it cannot tell what it should on this machine.
         """
 
         def read(self, at: float) -> Sequence[Value]:

@@ -40,7 +40,7 @@ class Asked:
 
     __slots__ = (
         "_unwritten", "amounts", "cells", "every_s", "is_foreign", "name", "place", "read", "read_last", "shares",
-        "told", "width",
+        "told", "warning", "width",
     )  # fmt: skip
 
     def __init__(self, module: Any, context: Context, begin: int, is_foreign: bool) -> None:
@@ -51,6 +51,7 @@ class Asked:
         columns = columns_of(module, context)
         self.name: str = module.__name__.rpartition(".")[2]
         self.read: Callable[[float], Sequence[Value]] = probe.read
+        self.warning: str = getattr(probe, "warning", "")
         self.read_last: Callable[[float], Sequence[Value]] = getattr(probe, "read_last", probe.read)
         self.every_s: float = getattr(probe, "every_s", 0.0)
         self.width = len(columns)
@@ -130,7 +131,7 @@ class Values:
                 self._cells += [""] * each.width
         rhythms = sorted({each.every_s for each in self._asked})
         self._rounds = [Round(every, [each for each in self._asked if each.every_s == every]) for every in rhythms]
-        self.warnings: list[str] = []
+        self.warnings = [each.warning for each in self._asked if each.warning]
 
     def read(self, at: float) -> list[Value]:
         """One value a column."""

@@ -43,15 +43,16 @@ class Linux:
             return (self._count(),)
         return (os.stat(self._proc).st_nlink - self._other_links,)
 
-    def _count(self) -> int:
-        return sum(map(str.isdecimal, os.listdir(self._proc)))
+    def _count(self) -> int | None:
+        """The numbered folders; None where this process, which there must be, has none: that is no /proc."""
+        return sum(map(str.isdecimal, os.listdir(self._proc))) or None
 
     def _links_of_others(self) -> int | None:
         """The links that are no processes; None where the number of links does not tell of what can be seen."""
         try:
             if os.stat(f"{self._proc}/self/ns/pid").st_ino != FIRST_NAMESPACE:
                 return None
-            between = sorted((os.stat(self._proc).st_nlink - self._count()) for _ in range(3))
+            between = sorted((os.stat(self._proc).st_nlink - (self._count() or 0)) for _ in range(3))
         except OSError:
             return None
         return between[1] if between[1] > 0 else None  # processes come and go in between

@@ -46,7 +46,7 @@ def _columns(name: str, whose: str) -> tuple[Column, ...]:
         Column(
             f"{name}_write_MB",
             "MiB",
-            "Written by them to disks since the last row; looked up twice a second.",
+            "Written by them since the last row, counted as `written_MB` of a test; looked up twice a second.",
             3,
             is_amount=True,
             window_s=SELDOM_S,
@@ -76,6 +76,10 @@ class Unseen:
     """Where /proc tells of other processes by these numbers, or is not there."""
 
     every_s = ONLY_ONCE
+    warning = (
+        f"the trees of processes cannot be seen, and their columns are empty: {PROC} does not show the sampler under "
+        "its own number; mount it for this PID namespace"
+    )
 
     def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
         """Empty."""

@@ -112,3 +112,23 @@ def test_a_machine_without_half_of_its_files_has_empty_cells_and_whole_rows(run,
     assert {row[name] for row in done.samples for name in EMPTY} == {""}
     assert all(row["elapsed_s"] and row["process_count"] for row in done.samples)
     assert done.loads("end") == [("cpu", "1")]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="hides /proc")
+def test_without_proc_there_is_no_count_of_processes_and_one_line_says_so(run, alone):
+    hidden = 'mount -t tmpfs none /proc && exec "$@"'
+    body = "import time\ndef test_it(): time.sleep(0.3)\n"
+    done, status, said = run(body, "--twin", before=[*alone, hidden, "sh"])
+    assert status == 0, said
+    assert said.count("the trees of processes cannot be seen") == said.count("warning: ") == 1
+    assert (
+        {row["process_count"] for row in done.samples} == {row["tests_process_count"] for row in done.samples} == {""}
+    )
+
+
+def test_a_probe_may_say_once_what_it_cannot_tell():
+    silent = SimpleNamespace(read=lambda _: (None,), warning="no such thing here")
+    module = SimpleNamespace(__name__="silent", COLUMNS=(Column("one", "", "One."),), probe=lambda _: silent)
+    asked = Values([module], CONTEXT)
+    assert [asked.read(at) for at in (0.0, 1.0)] == [[None]] * 2
+    assert asked.warnings == ["no such thing here"]
