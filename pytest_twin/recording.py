@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pytest_twin import probes
 from pytest_twin.applied import stop_all
+from pytest_twin.continuation import continued
 from pytest_twin.gaps import Gaps
 from pytest_twin.host import fingerprint, usable
 from pytest_twin.layout import ANNOTATIONS, DATASET, FINGERPRINT, SCHEDULE, TESTS
@@ -49,6 +50,7 @@ class Recording:
         worker: The pytest-xdist worker that this process is, empty if it is none.
         host: What the host is called that this is on; empty for pytest's own.
         dataset: Where the samples of this host are.
+        began_s: When it began by its clock, whose seconds may go on from those of an earlier recording.
         meter: What the kernel has counted for this process and its children.
         sampled: What the sampler did, once the recording has ended.
     """
@@ -89,7 +91,8 @@ class Recording:
         """
         self.folder = folder
         self.apart = apart
-        self.clock = clock or new_clock()
+        self.clock = clock or (continued(new_clock(), folder) if append else new_clock())
+        self.began_s = self.elapsed()
         self.worker, self.host = worker, host
         self.dataset = dataset or folder / DATASET
         self._gaps = Gaps(self.clock, self.new_id, self.emit)

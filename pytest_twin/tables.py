@@ -48,7 +48,7 @@ def in_order(rows: Iterable[Mapping[str, str]]) -> list[Mapping[str, str]]:
 
 
 def _time(row: Mapping[str, str]) -> tuple[str, float]:
-    """When a row was; by the calendar first, since a recording that was appended to begins its own seconds anew."""
+    """When a row was; by the calendar first: in old files, a recording that was appended to begins its seconds anew."""
     return row.get("timestamp") or row.get("start") or "", float(row.get("elapsed_s") or 0)
 
 

@@ -18,7 +18,10 @@ import pytest
 
 import pytest_twin
 from pytest_twin.cli._options import fail_if_missed
+from pytest_twin.continuation import continued
 from pytest_twin.loads import read_load
+from pytest_twin.model.clock import Clock
+from pytest_twin.run_folder import RunFolder
 
 COMMAND = [sys.executable, "-m", "pytest_twin"]
 
@@ -101,6 +104,35 @@ def test_record_appends_where_it_is_asked_to(twin, tmp_path):
     assert after[: len(before)] == before
     assert len(after) > len(before)
     assert {row["timestamp"] for row in after} >= {row["timestamp"] for row in before}
+
+
+@pytest.mark.parametrize("form", [(), ("--gzip",), ("--rotate", "4kB"), ("--parquet",)])
+def test_the_seconds_of_a_recording_go_on_where_it_is_appended_to(twin, tmp_path, form):
+    if "--parquet" in form:
+        pytest.importorskip("pyarrow")
+    for more in ((), ("--append",), ("--append",)):
+        twin("record", "--interval", "0.05", "--duration", "300ms", *form, *more)
+        time.sleep(0.5)
+    samples = pytest_twin.load(tmp_path / "twin-report").samples
+    elapsed, calendar = samples["elapsed_s"], samples.index.to_series().diff().dt.total_seconds()
+    assert elapsed.is_monotonic_increasing
+    assert elapsed.is_unique
+    assert (elapsed.diff() - calendar).abs().max() < 0.01
+    assert (elapsed.diff() > 0.5).sum() == 2
+
+
+def test_the_seconds_go_on_also_where_the_calendar_was_put_back(tmp_path):
+    (tmp_path / "system_metrics_dataset.csv").write_text(
+        "timestamp,elapsed_s\n2999-01-01T00:00:00.000Z,700.0\n2999-01-01T00:00:01.000Z,70", encoding="ascii"
+    )
+    (tmp_path / "annotations.csv").write_text("timestamp,elapsed_s\n1999-01-01T00:00:00Z,inf\n", encoding="ascii")
+    clock = continued(Clock(50.0, 1_000.0), RunFolder(tmp_path))
+    assert (clock.elapsed(51.0), clock.stamp(clock.elapsed(51.0))) == (701.0, "1970-01-01T00:16:41.000Z")
+
+
+def test_a_recording_behind_nothing_begins_at_0(tmp_path):
+    clock = Clock(50.0, 1_000.0)
+    assert continued(clock, RunFolder(tmp_path)) is clock
 
 
 def test_a_long_record_is_written_in_pieces_which_can_be_compressed(twin, tmp_path):

@@ -18,6 +18,7 @@ BINS = 120
 BIN_S = SPAN_S / BINS
 NOW_BINS = 2  # what is the case "now" is the mean of this second: a row of 0.1 s alone is mostly rounding
 SAME_RUN_S = 0.1
+PAUSE = 5  # so many intervals without a row, and more than is shown, are none of one recording
 SHARE, RATE = "%", "MiB/s"
 
 
@@ -86,14 +87,20 @@ class OneRun:
         only: When the run began whose rows are wanted, in seconds since 1970; None is the latest one.
     """
 
-    def __init__(self, only: float | None, forget: Callable[[], None]) -> None:
-        """Begin; `forget` is called when a later run takes the place of the one before."""
+    def __init__(self, only: float | None, forget: Callable[[], None], since_s: float = 0.0) -> None:
+        """Begin; `forget` is called when a later run takes the place of the one before.
+
+        Rows of the run that are earlier than `since_s` are left out too.
+        """
         self.only, self._epoch, self._forget = only, only, forget
+        self._since_s = since_s
 
     def has(self, row: Row) -> bool:
         """Whether a row is one of it; one without a time is of none."""
         epoch = epoch_of(row)
         if epoch is None or (self.only is not None and abs(epoch - self.only) > SAME_RUN_S):
+            return False
+        if float(row["elapsed_s"]) < self._since_s:
             return False
         if self._epoch is not None and abs(epoch - self._epoch) > SAME_RUN_S:
             self._forget()
@@ -110,14 +117,15 @@ class Minute:
         elapsed_s: Time of the newest row, None before the first.
     """
 
-    def __init__(self, interval: float | None = None, epoch: float | None = None) -> None:
+    def __init__(self, interval: float | None = None, epoch: float | None = None, since_s: float = 0.0) -> None:
         """Begin without a row.
 
         Args:
             interval: Seconds between two rows; None is found out from the rows.
             epoch: When the run began, in seconds since 1970: rows of others are left out; None is the latest run.
+            since_s: Rows of it that are earlier are left out too.
         """
-        self._interval, self._run = interval, OneRun(epoch, self._begin)
+        self._interval, self._run = interval, OneRun(epoch, self._begin, since_s)
         self._begin()
 
     def _begin(self) -> None:
@@ -148,6 +156,8 @@ class Minute:
         if before is not None and at <= before:
             return
         span = None if before is None else at - before
+        if span is not None and span > max(SPAN_S, PAUSE * (self.interval or 0.0)):
+            span, self._amounts = None, Window(OFTEN_S)  # a recording that went on later: nobody was late
         if span is not None:
             self._spans.append(span)
             self.missed += max(0, math.floor(span / (self.interval or span) + 0.05) - 1)

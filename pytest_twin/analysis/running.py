@@ -49,13 +49,14 @@ class Events:
         ended: What is over.
     """
 
-    def __init__(self, epoch: float | None = None) -> None:
+    def __init__(self, epoch: float | None = None, since_s: float = 0.0) -> None:
         """Begin without an event.
 
         Args:
             epoch: When the run began, in seconds since 1970: events of others are left out; None is the latest run.
+            since_s: Events of it that are earlier are left out too.
         """
-        self._run = OneRun(epoch, self.begin)
+        self._run = OneRun(epoch, self.begin, since_s)
         self.begin()
 
     def begin(self, _skipped: int = 0) -> None:

@@ -93,5 +93,6 @@ def _drop_stderr() -> None:
 @contextmanager
 def view_of(recording: Recording, interval: float) -> Iterator[View]:
     """The view of a recording of this process."""
-    with closing(Following(recording.folder, interval, recording.clock.epoch)) as following:
+    following = Following(recording.folder, interval, recording.clock.epoch, since_s=recording.began_s)
+    with closing(following):
         yield View(following, recording.elapsed)

@@ -29,6 +29,7 @@ class Following:
         interval: float | None = None,
         epoch: float | None = None,
         clock: Callable[[], float] = time.monotonic,
+        since_s: float = 0.0,
     ) -> None:
         """Prepare it; the folder need not be there yet.
 
@@ -37,10 +38,11 @@ class Following:
             interval: Seconds between two rows; None is found out from the rows.
             epoch: When the run began, in seconds since 1970; None is the latest run in the files.
             clock: The monotonic time.
+            since_s: When the part of the run began that is shown, in its seconds: it may go on from an earlier one.
         """
         self.folder = folder
-        self.minute = Minute(interval, epoch)
-        self._epoch, self._clock = epoch, clock
+        self.minute = Minute(interval, epoch, since_s)
+        self._epoch, self._clock, self._since_s = epoch, clock, since_s
         self._dataset = Tail(folder / DATASET, self.minute.skip, FIRST_READ)
         self._events: dict[Path, tuple[Tail, Events]] = {}  # pytest-xdist workers have a file of their own each
         self._newest_at = clock()
@@ -59,7 +61,7 @@ class Following:
             self._newest_at = self._clock()
         for path in (self.folder / ANNOTATIONS, *self.folder.parts(ANNOTATIONS)):
             if path not in self._events:
-                events = Events(self._epoch)
+                events = Events(self._epoch, self._since_s)
                 self._events[path] = Tail(path, events.begin), events
         for tail, events in self._events.values():
             for row in tail.rows():

@@ -185,3 +185,13 @@ def test_an_amount_that_is_told_each_tenth_row_is_the_rate_of_all_ten():
     assert written.points[-6:-1] == pytest.approx([20] * 5)
     assert (written.now, written.most) == (pytest.approx(20), pytest.approx(20))
     assert line(minute, "CPU").now == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_recording_that_went_on_later_has_missed_nothing():
+    minute = minute_of(*(row(at, cpu_percent=90) for at in (1, 2, 3, 4000, 4001)), interval=1.0)
+    assert (minute.rows, minute.missed) == (5, 0)
+
+
+def test_rows_of_the_run_before_a_time_can_be_left_out():
+    minute = minute_of(*(row(at, cpu_percent=at) for at in (1, 2, 30, 31)), epoch=CLOCK.epoch, since_s=29.5)
+    assert (minute.rows, line(minute, "CPU").most) == (2, 31)
