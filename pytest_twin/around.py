@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_twin.guard import guarded
+
 if TYPE_CHECKING:
     from pytest_twin.applied import Applied
     from pytest_twin.attempt import Attempt
+    from pytest_twin.guard import Guard
     from pytest_twin.model.load import Load
     from pytest_twin.model.schedule import Schedule
     from pytest_twin.recording import Recording
@@ -86,16 +89,18 @@ def warn(item: pytest.Item, texts: Iterable[str], *, is_failing: bool) -> None:
 class Turning:
     """Lets each test of a pytest-xdist worker wait for its turn, whatever else is around it."""
 
-    def __init__(self, turns: Turns, alone: Container[str]) -> None:
+    def __init__(self, turns: Turns, alone: Container[str], guard: Guard) -> None:
         """Prepare it.
 
         Args:
             turns: The way of this worker.
             alone: The tests that run alone.
+            guard: Lets a test run where it cannot wait.
         """
-        self._turns, self._alone = turns, alone
+        self._turns, self._alone, self.guard = turns, alone, guard
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
+    @guarded
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         """Wait, and run."""
         with self._turns.turn(alone=item.nodeid in self._alone):

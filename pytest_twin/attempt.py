@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_twin.layout import folder_of
 from pytest_twin.model import attempt as figures
 from pytest_twin.model import event
+from pytest_twin.model.clock import monotonic
 from pytest_twin.model.event import Event
 from pytest_twin.model.table import record
 from pytest_twin.outcome import of_phases
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pytest_twin.applied import Applied
-    from pytest_twin.model.attempt import Children, Counters
+    from pytest_twin.model.attempt import Counters
     from pytest_twin.model.budget import Budget, Finding
     from pytest_twin.recording import Recording
     from pytest_twin.spending import Spending
@@ -70,11 +71,15 @@ class Attempt:
         self._mark: int | None = None  # of memory, before it was reset
         self.began = self._ended = recording.elapsed()
         self._has_row = False
-        recording.meter.forget_peak()
-        self._before = recording.meter.resident()
-        self._children: Children = recording.meter.children(just_now=True)
-        # last: whoever is interrupted before has begun nothing that is to be ended
-        recording.emit(Event(self.began, event.START, self.id, event.TEST, nodeid))
+        self._before: int | None = None
+        self._children = NOT_COUNTED._replace(peak=inf)  # no later one is known to be higher
+        with recording.guard:
+            recording.meter.forget_peak()
+            self._before = recording.meter.resident()
+            self._children = recording.meter.children(just_now=True)
+        with recording.guard:
+            # last: whoever is interrupted before has begun nothing that is to be ended
+            recording.emit(Event(self.began, event.START, self.id, event.TEST, nodeid))
 
     @property
     def had(self) -> list[str]:
@@ -97,7 +102,8 @@ class Attempt:
 
     def border(self, phase: str) -> None:
         """Here a phase (``setup``, ``call`` or ``teardown``) begins, or ends: what is in between is accounted for."""
-        reading = self._recording.meter.counters()
+        recording = self._recording
+        reading = recording.guard.value(recording.meter.counters, None) or figures.Counters(monotonic())
         if phase in self._phases:
             self._phases[phase].append(reading)
         else:
@@ -138,13 +144,12 @@ class Attempt:
     def _keep_call(self) -> None:
         """How long its body took, and with how much CPU time."""
         began, ended = self._phases["call"][-2:]
-        children = self._exact[figures.CHILDREN_CPU]
         self.call_s = ended.at - began.at
-        if children is not None:
-            self.cpu_s = ended.user_s + ended.system_s - began.user_s - began.system_s + children
+        self.cpu_s = figures.together(figures.cpu_s(began, ended), self._exact[figures.CHILDREN_CPU])
 
     def _keep_mark(self) -> None:
-        self._mark = max(filter(None, (self._mark, self._recording.meter.peak())), default=None)
+        mark = self._recording.guard.value(self._recording.meter.peak, None)
+        self._mark = max(filter(None, (self._mark, mark)), default=None)
 
     def finish(self) -> list[tuple[str, object]]:
         """Take its figures, the last ones if it has come to its end; comes back with those for reports."""
@@ -153,8 +158,9 @@ class Attempt:
             if len(readings) % 2:  # an interrupt came where it ended
                 self.border(phase)
         self._keep_mark()
-        self._resident = figures.Resident(self._before, self._mark, recording.meter.resident())
-        children = recording.meter.children()
+        resident = recording.guard.value(recording.meter.resident, None)
+        self._resident = figures.Resident(self._before, self._mark, resident)
+        children = recording.guard.value(recording.meter.children, NOT_COUNTED)
         self._exact = figures.figures(self._phases, self._children, children, self._resident.peak)
         if "call" in self._phases:
             self._keep_call()

@@ -40,4 +40,5 @@ class Forked:
         if report.when == "???" and not has_workers(run.config) and run.recording is not None:  # type: ignore[comparison-overlap]
             from pytest_twin.crashed import end_what_is_open
 
-            end_what_is_open(run.recording, run.worker, CRASHED, run.keeps)
+            with run.guard:
+                end_what_is_open(run.recording, run.worker, CRASHED, run.keeps)

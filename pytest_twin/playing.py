@@ -34,14 +34,16 @@ class Playing:
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Play from the first test on."""
-        if not self._player.started:
-            self._player.start(self._recording.now_for_loads(started=True))
-            self._player.wait_for_first()
-        self._player.test_began(nodeid, self._recording.now_for_loads())
+        with self._recording.guard:
+            if not self._player.started:
+                self._player.start(self._recording.now_for_loads(started=True))
+                self._player.wait_for_first()
+            self._player.test_began(nodeid, self._recording.now_for_loads())
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """End what was applied for this test only."""
-        self._player.test_ended(nodeid)
+        with self._recording.guard:
+            self._player.test_ended(nodeid)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

@@ -157,10 +157,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     for error in (run.worker_error, run.strict_error) if run is not None else ():
         if error:
             terminalreporter.write_line(f"ERROR: {error}", red=True)
+    if run is not None:
+        with run.guard:
+            _summarize(terminalreporter, config, run)
+        for line in dict.fromkeys((*run.guard.lines, *run.errors_by_workers)):
+            terminalreporter.write_line(line, yellow=True)
     if run is None or run.recording is None:
         settings = config.stash[SETTINGS]
         if (settings.report or settings.json) and not settings.dry_run:
             terminalreporter.write_line("twin: nothing was recorded, so there is no report")
+
+
+def _summarize(terminalreporter: pytest.TerminalReporter, config: pytest.Config, run: Run) -> None:
+    if run.recording is None:
         return
     from pytest_twin.report.terminal import summary
 

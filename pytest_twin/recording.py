@@ -12,6 +12,7 @@ from pytest_twin import probes
 from pytest_twin.applied import stop_all
 from pytest_twin.continuation import continued
 from pytest_twin.gaps import Gaps
+from pytest_twin.guard import Guard
 from pytest_twin.host import fingerprint, usable
 from pytest_twin.layout import ANNOTATIONS, DATASET, FINGERPRINT, SCHEDULE, TESTS
 from pytest_twin.meter import Meter
@@ -52,6 +53,7 @@ class Recording:
         dataset: Where the samples of this host are.
         began_s: When it began by its clock, whose seconds may go on from those of an earlier recording.
         meter: What the kernel has counted for this process and its children.
+        guard: Keeps errors of ours from the tests.
         sampled: What the sampler did, once the recording has ended.
     """
 
@@ -71,6 +73,7 @@ class Recording:
         rotate_at: int = 0,
         limit: Load | None = None,
         apart: bool = False,
+        guard: Guard | None = None,
     ) -> None:
         """Prepare it.
 
@@ -88,9 +91,11 @@ class Recording:
             rotate_at: Bytes from which on the dataset goes on in a new file; 0 is never.
             limit: The most load that may be applied at the same time.
             apart: Whether each pytest-xdist worker runs all tests, and not its share of them.
+            guard: Keeps errors of ours from the tests; None is one that nobody asks what it kept.
         """
         self.folder = folder
         self.apart = apart
+        self.guard = guard or Guard(self.note)
         self.clock = clock or (continued(new_clock(), folder) if append else new_clock())
         self.began_s = self.elapsed()
         self.worker, self.host = worker, host
@@ -161,7 +166,8 @@ class Recording:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop()
+        with self.guard:
+            self._stop()
         if self._sampler:
             for warning in self._sampler.sampled.warnings:
                 self.note(f"sampler: {warning}")
@@ -172,7 +178,7 @@ class Recording:
         if not self.worker:
             try:
                 complete(self.folder, self._interval, apart=self.apart)
-            except (OSError, ValueError) as problem:  # every row is where it was written
+            except Exception as problem:  # noqa: BLE001 - every row is where it was written
                 said = getattr(problem, "strerror", None) or problem
                 self._incomplete += (f"the files could not be completed: {said}",)
         self.folder.release()
@@ -323,5 +329,6 @@ class Recording:
         self._tests.append(row)
 
     def _told(self, applied: Applied, reply: dict[str, Any]) -> None:
-        for happened in applied.events(reply, self.clock, self._usable):
-            self.emit(happened)
+        with self.guard:  # who listens to the supervisor goes on
+            for happened in applied.events(reply, self.clock, self._usable):
+                self.emit(happened)

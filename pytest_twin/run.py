@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_twin.around import Turning
+from pytest_twin.around import Turning, TwinWarning
 from pytest_twin.attempt import Attempt
+from pytest_twin.guard import Guard
 from pytest_twin.items import HELD, REPEATED, REPETITION, TIMES, asks_itself, nodeid_of, wants_alone
 from pytest_twin.model.attempt import CRASHED, INTERRUPTED
 from pytest_twin.model.clock import Clock
@@ -48,10 +49,12 @@ class Run:
         held: Which other run has the folder, empty if none.
         worker_error: What pytest-xdist workers found wrong with what the tests ask for.
         dropped_by_workers: Rows that pytest-xdist workers could not write.
+        errors_by_workers: What their guards say, a line each.
         strict_of_workers: What was not had on other hosts of what the session's schedule asked for strictly.
         weighing: What the session is saved as and compared with; None where neither is asked for.
         reports: A line for each report, which tells where it is or why it is not.
         running: The tests that run, of which there is rarely more than one.
+        guard: Keeps errors of ours from them.
     """
 
     def __init__(self, config: pytest.Config, settings: Settings, schedule: Schedule | None) -> None:
@@ -71,12 +74,14 @@ class Run:
         self.recording: Recording | None = None
         self.worker_error = ""
         self.dropped_by_workers = 0
+        self.errors_by_workers: list[str] = []
         self.strict_of_workers: list[str] = []
         self.weighing: Weighing | None = None
         self.reports: list[str] = []
         self._prepared: Recording | None = None
         self._playing: Playing | None = None
         self.running: dict[pytest.Item, Attempt] = {}
+        self.guard = Guard(self._note, passes=(TwinWarning,))
 
     @property
     def strict_error(self) -> str:
@@ -137,6 +142,7 @@ class Run:
             per_core=self.settings.per_core,
             limit=self._limit(),
             apart=self.apart,
+            guard=self.guard,
         )
 
     def _limit(self) -> Load | None:
@@ -156,7 +162,7 @@ class Run:
             self.start()
             where = self.away.turns if self.away is not None else self.folder.path
             turns = self.stack.enter_context(closing(Turns(where)))
-            self.config.pluginmanager.register(Turning(turns, alone))
+            self.config.pluginmanager.register(Turning(turns, alone, self.guard))
 
     def begin(self, item: pytest.Item) -> Attempt:
         """The attempt of a test that is running, begun if it has not been."""
@@ -179,8 +185,10 @@ class Run:
 
     def end(self, item: pytest.Item, attempt: Attempt) -> None:
         """Write the row of a test; nothing of it is kept, while pytest keeps the test itself to the end."""
-        attempt.end(keep=self.keeps_of(item, attempt))
-        del self.running[item]
+        try:
+            attempt.end(keep=self.keeps_of(item, attempt))
+        finally:
+            del self.running[item]
         if attempt.is_repetition:
             item.stash[REPETITION] = attempt
 
@@ -188,8 +196,9 @@ class Run:
         """Write the row of a test that the end of the session came into, such as by Ctrl-C or ``pytest.exit``."""
         for item, attempt in list(self.running.items()):
             attempt.outcome = INTERRUPTED
-            attempt.finish()
-            self.end(item, attempt)
+            with self.guard:
+                attempt.finish()
+                self.end(item, attempt)
 
     def keeps_of(self, item: pytest.Item, attempt: Attempt) -> bool:
         """Whether a test gets a folder of its own."""
@@ -209,6 +218,11 @@ class Run:
         """The same of a test of which no more is known."""
         wanted = self.settings.per_test
         return {"marked": is_marked, "all": True, "failed": outcome in BAD, "none": False}[wanted]
+
+    def _note(self, text: str) -> None:
+        """Write a note, at the test that runs."""
+        if self.recording is not None:
+            self.recording.note(text, test=next((each.nodeid for each in self.running.values()), ""))
 
     def tell(self) -> None:
         """Let other plugins know what happened."""

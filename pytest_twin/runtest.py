@@ -10,6 +10,7 @@ import pytest
 
 from pytest_twin import outcome
 from pytest_twin.around import around, shortfalls, warn
+from pytest_twin.guard import guarded
 from pytest_twin.items import (
     LIMIT,
     REPEATED,
@@ -37,7 +38,7 @@ class Tests:
     """Hooks of the tests, registered once something asks to be recorded."""
 
     def __init__(self, run: Run) -> None:
-        self._run = run
+        self._run, self.guard = run, run.guard
         self._profiler: Profiler | None = None
 
     @pytest.hookimpl(tryfirst=True)
@@ -50,15 +51,16 @@ class Tests:
 
             with suppress(Exception):  # such as a pandas that is broken, which the test is told if it needs it
                 prepare(item)
-        if self._run.settings.profile:
-            self._profiling(item.session).profile(item)
-            _limit_anew(item)
-        budget = budget_of(item, marks_of(item))
-        if budget is not None and budget.repeats:
-            from pytest_twin.repeating import judged_by_repetitions
+        with self.guard:
+            if self._run.settings.profile:
+                self._profiling(item.session).profile(item)
+                _limit_anew(item)
+            budget = budget_of(item, marks_of(item))
+            if budget is not None and budget.repeats:
+                from pytest_twin.repeating import judged_by_repetitions
 
-            item.stash[FOUND] = judged_by_repetitions(item, budget)
-            _limit_anew(item)
+                item.stash[FOUND] = judged_by_repetitions(item, budget)
+                _limit_anew(item)
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_timeout_set_timer(self, item: pytest.Item, settings: Any) -> None:
@@ -67,6 +69,7 @@ class Tests:
             item.stash[LIMIT] = settings
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
+    @guarded
     def pytest_runtest_setup(self, item: pytest.Item) -> Iterator[None]:
         """A test begins."""
         attempt = self._run.begin_phase(item, "setup")
@@ -81,6 +84,7 @@ class Tests:
         self._run.tell()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
+    @guarded
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Put the test's load around its body, ready before the first line of it."""
         attempt = self._run.begin_phase(item, "call")
@@ -107,7 +111,7 @@ class Tests:
         budget = budget_of(item, marks)
         attempt.asks = bool(marks) or asks_by_fixture(item)
         with self._around(item, marks, attempt):
-            spending = attempt.spending() if budget and not attempt.is_repetition else None
+            spending = self.guard.value(attempt.spending, None) if budget and not attempt.is_repetition else None
             attempt.is_in_body = True
             attempt.border("call")
             try:
@@ -133,9 +137,12 @@ class Tests:
             warn(item, texts, is_failing=is_failing)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
+    @guarded
     def pytest_runtest_teardown(self, item: pytest.Item) -> Iterator[None]:
         """A test ends; its figures become properties, which reports carry everywhere."""
-        attempt = self._run.running[item]
+        attempt = self._run.running.get(item)
+        if attempt is None:
+            return (yield)
         attempt.border("teardown")
         try:
             yield
@@ -147,6 +154,7 @@ class Tests:
             _replace_properties(item.user_properties, attempt.finish())
 
     @pytest.hookimpl(wrapper=True)
+    @guarded
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Hooked:
         """Learn how it went; after the teardown its row is written."""
         report = yield
@@ -161,9 +169,10 @@ class Tests:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Learn how its body went after all: a plugin may have changed that since, such as one that ran it again."""
-        for item, attempt in self._run.running.items():
-            if item.nodeid == report.nodeid and report.when == "call" and report.outcome in outcome.KNOWN:
-                _learn(attempt, report)
+        with self.guard:
+            for item, attempt in self._run.running.items():
+                if item.nodeid == report.nodeid and report.when == "call" and report.outcome in outcome.KNOWN:
+                    _learn(attempt, report)
 
     def _profiling(self, session: pytest.Session) -> Profiler:
         if self._profiler is None:

@@ -39,12 +39,14 @@ class Session:
     def pytest_enter_pdb(self) -> None:
         """Let the loads rest while somebody debugs."""
         if self._run.recording is not None:
-            self._run.recording.pause("debugger")
+            with self._run.guard:
+                self._run.recording.pause("debugger")
 
     def pytest_leave_pdb(self) -> None:
         """Let them go on."""
         if self._run.recording is not None:
-            self._run.recording.resume("debugger")
+            with self._run.guard:
+                self._run.recording.resume("debugger")
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
@@ -54,7 +56,8 @@ class Session:
             return (yield)
         run.end_what_was_interrupted()
         if run.away is not None and run.recording is not None:
-            run.away.wait_for_others()
+            with run.guard:
+                run.away.wait_for_others()
         try:
             return (yield)
         finally:
@@ -62,14 +65,20 @@ class Session:
                 session.exitstatus = pytest.ExitCode.USAGE_ERROR
             if run.strict_error and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
-            self._keep_outcomes(session.config)
-            run.stack.close()
+            with run.guard:
+                self._keep_outcomes(session.config)
+            with run.guard:
+                run.stack.close()
+            with run.guard:
+                run.tell()
             if run.worker and run.recording is not None:
-                session.config.workeroutput["twin_dropped"] = run.recording.dropped  # type: ignore[attr-defined]
-            run.tell()
+                said = {"twin_dropped": run.recording.dropped, "twin_errors": run.guard.lines}
+                session.config.workeroutput.update(said)  # type: ignore[attr-defined]
             try:
-                self._weigh(session)
-                self._report()
+                with run.guard:
+                    self._weigh(session)
+                with run.guard:
+                    self._report()
             except KeyboardInterrupt:  # it takes its time; what pytest has to tell is told all the same
                 session.exitstatus = pytest.ExitCode.INTERRUPTED
                 run.reports.append("warning: interrupted before all was reported, saved or compared")

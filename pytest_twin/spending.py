@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_twin.model.attempt import Resident, children_cpu_s, grown, together
+from pytest_twin.model.attempt import Resident, children_cpu_s, cpu_s, grown, together
 from pytest_twin.model.budget import Spent
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Spending:
         resident = Resident(self._resident, meter.peak(), meter.resident())
         children, offspring = meter.children(), meter.offspring()
         return Spent(
-            cpu_seconds=ended.user_s + ended.system_s - began.user_s - began.system_s,
+            cpu_seconds=cpu_s(began, ended),
             children_cpu_seconds=children_cpu_s(self._children, children),
             duration=ended.at - began.at,
             peak_memory=resident.peak,

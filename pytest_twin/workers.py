@@ -94,6 +94,7 @@ class Workers:
         output = getattr(node, "workeroutput", {})
         self._run.worker_error = self._run.worker_error or output.get("twin_error", "")
         self._run.dropped_by_workers += output.get("twin_dropped", 0)
+        self._run.errors_by_workers += output.get("twin_errors", ())
         self._run.strict_of_workers += filter(None, [output.get("twin_strict")])
         self._hosts.down(node)
         self._follow()  # a test may have asked for a fixture of ours while it ran

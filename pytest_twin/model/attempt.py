@@ -99,12 +99,12 @@ class Counters(NamedTuple):
     """
 
     at: float
-    user_s: float
-    system_s: float
-    switches: float | None
-    faults: float | None
-    read: float | None
-    written: float | None
+    user_s: float | None = None
+    system_s: float | None = None
+    switches: float | None = None
+    faults: float | None = None
+    read: float | None = None
+    written: float | None = None
 
 
 class Children(NamedTuple):
@@ -117,10 +117,10 @@ class Children(NamedTuple):
         written: Bytes that they wrote to disks.
     """
 
-    cpu_s: float | None
-    peak: float | None
-    read: float | None
-    written: float | None
+    cpu_s: float | None = None
+    peak: float | None = None
+    read: float | None = None
+    written: float | None = None
 
 
 class Resident(NamedTuple):
@@ -201,7 +201,7 @@ def figures(phases: Phases, began: Children, ended: Children, peak: int | None) 
     _, *counted = zip(*readings, strict=True) if readings else [()] * len(Counters._fields)
     user, system, switches, faults, own_read, own_written = map(_sum, counted)
     # Linux: a program begins with the mark of the process that started it (exec_mmap in fs/exec.c); it is not its own
-    largest = ended.peak if (ended.peak or 0) > max(began.peak or 0, peak or 0) else None
+    largest = ended.peak if (grown(ended.peak, began.peak) or 0) > 0 and (ended.peak or 0) > (peak or 0) else None
     read = together(own_read, grown(ended.read, began.read))
     written = together(own_written, grown(ended.written, began.written))
     sizes = map(_in_mib, (peak, largest, read, written))
@@ -218,6 +218,11 @@ def children_cpu_s(began: Children, ended: Children) -> float | None:
     # what takes more is one that nobody waited for, such as one whose parent ended before it
     used = grown(ended.cpu_s, began.cpu_s)
     return None if used is None or used < -ROUNDING_S else max(0.0, used)
+
+
+def cpu_s(began: Counters, ended: Counters) -> float | None:
+    """CPU seconds between two readings; None where one of them is not known."""
+    return together(grown(ended.user_s, began.user_s), grown(ended.system_s, began.system_s))
 
 
 def _sum(borders: Sequence[float | None]) -> float | None:

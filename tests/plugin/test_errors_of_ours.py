@@ -1,0 +1,124 @@
+"""An error of ours while a test runs: pytest goes on as without us, it is reported once, and the next test is whole."""
+
+from __future__ import annotations
+
+import pytest
+
+PLACES = {
+    "meter.Meter.counters": ["cpu_user_s", "cpu_system_s", "context_switches", "read_MB"],
+    "meter.Meter.children": [],
+    "meter.Meter.peak": [],
+    "meter.Meter.forget_peak": [],
+    "meter.Meter.offspring": [],
+    "attempt.Attempt.border": ["setup_s", "call_s", "teardown_s", "cpu_user_s"],
+    "attempt.Attempt.spending": ["budget"],
+    "attempt.Attempt.judge": ["budget"],
+    "attempt.Attempt.finish": [],
+    "recording.Recording.emit": [],
+    "recording.Recording.elapsed": [],
+    "recording.Recording.loaded": ["call_s"],
+    "run.Run.begin": [],
+    "run.Run.tell": [],
+    "runtest.budget_of": ["budget"],
+    "runtest.load_of": ["call_s"],
+    "model.attempt.figures": [],
+    "model.attempt.cells": [],
+    "rows.Rows.append": [],
+}
+BREAKS = """
+    import importlib, pytest
+
+    PLACES = {places}
+
+    def refuse(*_, **__): raise ZeroDivisionError("spam")
+
+    @pytest.fixture
+    def broken(place, monkeypatch):
+        module, _, rest = place.partition("/")
+        *outer, name = rest.split(".")
+        owner = importlib.import_module(module)
+        for each in outer:
+            owner = getattr(owner, each)
+        monkeypatch.setattr(owner, name, refuse)
+
+    @pytest.mark.twin_budget(duration=60, cpu_seconds=60, children=0, peak_memory="64GiB")
+    @pytest.mark.stress(cpu=1)
+    @pytest.mark.parametrize("place", PLACES)
+    class TestIt:
+        def test_broken(self, broken): pass
+        def test_after(self, place): pass
+"""
+
+
+def _in_module(place: str) -> str:
+    module, _, rest = place.rpartition(".")
+    if module.rpartition(".")[2][0].isupper():
+        module, _, owner = module.rpartition(".")
+        rest = f"{owner}.{rest}"
+    return f"pytest_twin.{module}/{rest}"
+
+
+def test_an_error_of_ours_fails_no_test_and_the_next_one_is_whole(pytester, left):
+    pytester.makepyfile(BREAKS.format(places=[_in_module(place) for place in PLACES]))
+    result = pytester.runpytest_subprocess("-p", "no:xdist")
+    result.assert_outcomes(passed=2 * len(PLACES))
+    result.stdout.fnmatch_lines([
+        "warning: error in pytest-twin at *.py:*: ZeroDivisionError: spam*; figures that need it are missing, *",
+        "warning: … and * more errors in pytest-twin",
+    ])  # fmt: skip
+    assert "spam" in " ".join(row["detail"] for row in left.events if row["event"] == "note")
+    rows = {row["nodeid"].rpartition("::")[2]: row for row in left.tests}
+    for place, missing in PLACES.items():
+        after = rows[f"test_after[{_in_module(place)}]"]
+        assert (after["outcome"], after["load"], after["budget"]) == ("passed", "cpu=1", "ok"), place
+        assert all(after[name] for name in ("setup_s", "call_s", "teardown_s", "cpu_user_s", "children_cpu_s"))
+        broken = rows.get(f"test_broken[{_in_module(place)}]")
+        assert broken is not None or place == "rows.Rows.append"
+        assert [name for name in missing if broken is not None and broken[name]] == [], place
+    assert left.loads("start").count(("cpu", "1")) >= 2 * len(PLACES) - 4
+    assert left.loads("abort") == []
+
+
+FAILS = """
+    import pytest
+    from pytest_twin.attempt import Attempt
+
+    undone = []
+
+    @pytest.fixture
+    def replaced(monkeypatch):
+        monkeypatch.setattr(Attempt, "border", None)
+        yield
+        undone.append(1)
+
+    @pytest.fixture
+    def fails(replaced): assert not "set up"
+
+    def test_fails_in_its_body(replaced): assert not "its own"
+    def test_fails_in_its_set_up(fails): pass
+    def test_is_skipped(replaced): pytest.skip("for a reason")
+    def test_fixtures_were_torn_down(): assert len(undone) == 3
+"""
+
+
+def test_a_failure_of_the_test_is_told_and_not_one_of_ours(pytester, left):
+    pytester.makepyfile(FAILS)
+    result = pytester.runpytest("--twin", "-rs")
+    result.assert_outcomes(passed=1, failed=1, errors=1, skipped=1)
+    result.stdout.fnmatch_lines(["E *assert not 'set up'", "E *assert not 'its own'", "SKIPPED *for a reason"])
+    assert [row["outcome"] for row in left.tests] == ["failed", "error", "skipped", "passed"]
+
+
+@pytest.mark.slow
+def test_an_error_in_a_worker_is_reported_too(pytester, few_plugins):
+    pytest.importorskip("xdist")
+    pytester.makepyfile("""
+        import pytest
+        from pytest_twin.attempt import Attempt
+
+        @pytest.mark.parametrize("number", range(4))
+        def test_it(number, monkeypatch): monkeypatch.setattr(Attempt, "border", None)
+    """)
+    result = pytester.runpytest_subprocess("--twin", "-n2")
+    result.assert_outcomes(passed=4)
+    result.stdout.fnmatch_lines(["warning: error in pytest-twin at runtest.py:*: TypeError: *"])
