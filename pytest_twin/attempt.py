@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from pytest_twin.layout import folder_of
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pytest_twin.recording import Recording
     from pytest_twin.spending import Spending
 
+NOT_COUNTED = figures.Children(None, None, None, None)
 NOT_KNOWN, NOT_SEEN = (None,) * len(figures.EXACT), figures.Resident(None, None, None)
 
 

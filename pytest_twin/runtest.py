@@ -112,13 +112,13 @@ class Tests:
         attempt.asks = bool(marks) or asks_by_fixture(item)
         with self._around(item, marks, attempt):
             spending = self.guard.value(attempt.spending, None) if budget and not attempt.is_repetition else None
-            attempt.is_in_body = True
             attempt.border("call")
             try:
+                attempt.is_in_body = True
                 result = yield
             finally:
-                attempt.border("call")
                 attempt.is_in_body = False
+                attempt.border("call")
                 if budget is not None and spending is not None:
                     attempt.judge(budget, spending, item.stash.get(FOUND, ()))
         if attempt.findings:

@@ -117,10 +117,10 @@ class Children(NamedTuple):
         written: Bytes that they wrote to disks.
     """
 
-    cpu_s: float | None = None
-    peak: float | None = None
-    read: float | None = None
-    written: float | None = None
+    cpu_s: float | None
+    peak: float | None
+    read: float | None
+    written: float | None
 
 
 class Resident(NamedTuple):
@@ -201,7 +201,7 @@ def figures(phases: Phases, began: Children, ended: Children, peak: int | None) 
     _, *counted = zip(*readings, strict=True) if readings else [()] * len(Counters._fields)
     user, system, switches, faults, own_read, own_written = map(_sum, counted)
     # Linux: a program begins with the mark of the process that started it (exec_mmap in fs/exec.c); it is not its own
-    largest = ended.peak if (grown(ended.peak, began.peak) or 0) > 0 and (ended.peak or 0) > (peak or 0) else None
+    largest = ended.peak if (ended.peak or 0) > max(began.peak or 0, peak or 0) else None
     read = together(own_read, grown(ended.read, began.read))
     written = together(own_written, grown(ended.written, began.written))
     sizes = map(_in_mib, (peak, largest, read, written))
