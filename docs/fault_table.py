@@ -50,9 +50,9 @@ ROWS = {
         "what was handed over is kept, the test fails, the run ends; nothing is left on either host",
     ),
     "pauses": Row(
-        "pdb, breakpoint(), Ctrl-Z, a stopped run",
-        "piped stdin, SIGSTOP",
-        "loads pause within 0.5 s, the gap is marked",
+        "pdb, breakpoint(), Ctrl-Z, a stopped run, a frozen one (`docker pause`)",
+        "piped stdin, SIGSTOP, the freezer of control groups",
+        "loads pause within 0.5 s, the gap is marked once, no load is charged with it",
     ),
     "helpers": Row(
         "a stressor, the supervisor or the sampler dies, or cannot start",

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 from pytest_twin.model import event
 from pytest_twin.model.event import Event
+from pytest_twin.stdlib import threading
+
+SAME_S = 0.1
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,11 +31,15 @@ class Gaps:
         """
         self._clock, self._new_id, self._emit = clock, new_id, emit
         self._pause: Event | None = None
+        self._lock = threading.Lock()  # the sampler and the supervisor are heard by a thread each
+        self._over = float("-inf")  # when the last time that is written was over
 
     def paused(self, reply: Mapping[str, Any]) -> None:
         """All loads are paused, or go on, as their supervisor tells."""
         at = self._clock.elapsed(reply["at"])
         if reply["event"] == "paused":
+            if "until" in reply and self._is_written(at, self._clock.elapsed(reply["until"])):
+                return
             self._pause = self._begun(at, f"loads paused: {reply['reason']}")
         elif self._pause is not None:
             self._emit(self._pause._replace(elapsed_s=at, event=event.END))
@@ -40,9 +47,18 @@ class Gaps:
 
     def unsampled(self, gap: Gap) -> None:
         """The sampler tells of a time without samples; an end is not always known."""
+        if gap.ended is not None and self._is_written(*map(self._clock.elapsed, (gap.began, gap.ended))):
+            return
         begun = self._begun(self._clock.elapsed(gap.began), f"{gap.what}: {gap.reason}")
         if gap.ended is not None:
             self._emit(begun._replace(elapsed_s=self._clock.elapsed(gap.ended), event=event.END))
+
+    def _is_written(self, began: float, ended: float) -> bool:
+        """Whether the other one has told of this time; it counts as told from now on."""
+        with self._lock:
+            is_written = began < self._over - SAME_S
+            self._over = max(self._over, ended)
+            return is_written
 
     def _begun(self, at: float, detail: str) -> Event:
         begun = Event(at, event.START, self._new_id("g"), event.GAP, detail=detail)

@@ -253,6 +253,9 @@ class Sampler:
                 elif word.startswith("slept "):
                     at, slept_s = map(float, word.split()[1:])
                     self._tell(Gap(at, at, f"suspended for {slept_s:.1f} s", "machine"))
+                elif word.startswith("frozen "):
+                    began, ended = map(float, word.split()[1:])
+                    self._tell(Gap(began, ended, f"frozen or stopped for {ended - began:.1f} s"))
                 elif word.startswith("done "):
                     finished = True
                     rows, missed, dropped = map(int, word.split()[1:])

@@ -20,6 +20,7 @@ from pytest_twin.model.columns import ELAPSED, TIMESTAMP, header, order
 from pytest_twin.probes import Context
 from pytest_twin.probes.asked import Values
 from pytest_twin.rows import Rows
+from pytest_twin.stressors.freeze import FreezeDetector
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Sampling:
         interval: float,
         look: Callable[[float], None] = lambda _: None,
         read_last: Callable[[float], str] | None = None,
+        late: Callable[[float, float], None] = lambda _due, _at: None,
     ) -> None:
         """Prepare it.
 
@@ -52,9 +54,10 @@ class Sampling:
             interval: Seconds between two.
             look: Called with the time of each row, before it.
             read_last: Makes the last row; None is like any other.
+            late: Called when it has waited: until when it wanted to, and when it was.
         """
         self._read, self._write, self._interval, self._look = read, write, interval, look
-        self._read_last = read_last or read
+        self._read_last, self._late = read_last or read, late
         self.rows = self.missed = self.dropped = 0
         self.warnings: list[str] = []
 
@@ -74,7 +77,13 @@ class Sampling:
         self._read(began)
         begun()
         tick = 1
-        while not wait(max(0.0, began + tick * self._interval - now())):
+        while True:
+            at = now()
+            seconds = max(0.0, began + tick * self._interval - at)
+            is_over = wait(seconds)
+            self._late(at + seconds, now())
+            if is_over:
+                break
             self._take(now(), self._read)
             due = int((now() - began) / self._interval) + 1
             self.missed += max(0, due - tick - 1)
@@ -226,7 +235,12 @@ def main() -> tuple[str, Rows, Clock] | None:
         os._exit(0)
     rows = Rows(path, reader.header, int(rotate_at))
     sampling = Sampling(
-        reader.row, rows.append, float(interval), watch_for_sleep(), lambda at: reader.row(at, is_last=True)
+        reader.row,
+        rows.append,
+        float(interval),
+        watch_for_sleep(),
+        lambda at: reader.row(at, is_last=True),
+        watch_for_freeze(),
     )
     sampling.warnings = reader.warnings
     sampling.run(time.monotonic, starter.wait, lambda: say("ready"))
@@ -257,6 +271,17 @@ def watch_for_sleep() -> Callable[[float], None]:
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
     return Sleep(since_boot, time.monotonic, lambda at, slept: say(f"slept {at!r} {slept!r}")).look
+
+
+def watch_for_freeze() -> Callable[[float, float], None]:
+    """What tells the parent of a time in which this process was frozen or stopped."""
+    detector = FreezeDetector()
+
+    def look(due: float, at: float) -> None:
+        if lost := detector.lost(due, at):
+            say(f"frozen {at - lost!r} {at!r}")
+
+    return look
 
 
 def say(*words: str) -> None:

@@ -21,6 +21,7 @@ import json
 import os
 import signal
 import sys
+import time
 
 if not __package__:  # run as a file: its own folder, if that is on the path, gives way to the one above
     sys.path[0 : not sys.flags.safe_path] = [os.path.realpath(f"{__file__}/../../..")]
@@ -78,6 +79,8 @@ class Door:
             self._loop.after(PARENT_CHECK_S, self._look)
 
     def _look_at_parent(self) -> None:
+        if time.monotonic() - self._loop.kept_until < PARENT_CHECK_S:
+            return  # whoever stopped this process and its parent has them go on one after the other
         if is_stopped(self._parent):
             self.supervision.pause(STOPPED)
         else:

@@ -10,7 +10,7 @@ from importlib import import_module
 from pytest_twin.stressors import worker
 from pytest_twin.stressors.capacity import oom_kills
 from pytest_twin.stressors.conditions import met
-from pytest_twin.stressors.job import Job
+from pytest_twin.stressors.job import REPORT_EVERY_S, Job
 from pytest_twin.stressors.shortfall import STARVED_AFTER_S, starved
 
 TYPE_CHECKING = False
@@ -120,6 +120,10 @@ class Load:
         for crewman in self._crew:
             crewman.process.resume()
 
+    def went_on(self, seconds: float) -> bool:
+        """Whether a worker has reported in the seconds that are just over, and all of it was heard at once."""
+        return any(crewman.heard_at_once > 1 + seconds / (2 * REPORT_EVERY_S) for crewman in self._crew)
+
     def achieved(self) -> Figures:
         """What the workers told so far, numbers added up and words kept; and how much of its time it was there."""
         total: Figures = {}
@@ -176,6 +180,7 @@ class Load:
             return
         crewman.unread += data
         *lines, crewman.unread = crewman.unread.split(b"\n")
+        crewman.heard_at_once = len(lines)
         for line in lines:
             message = json.loads(line)
             if "ready" in message:
@@ -257,6 +262,7 @@ class Crewman:
     def __init__(self, process: worker.Forked | worker.Spawned) -> None:
         self.process = process
         self.unread = b""
+        self.heard_at_once = 0
         self.achieved: Figures = {}
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import io
+import math
 import os
 import selectors
 import signal
@@ -14,6 +15,8 @@ import sys
 import time
 from collections import deque
 from itertools import count
+
+from pytest_twin.stressors.freeze import FreezeDetector
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,6 +64,9 @@ class Loop:
         self._idle: deque[Act] = deque()
         self._paused_at: float | None = None
         self._paused_before_s = 0.0  # in the pauses that are over
+        self._detector = FreezeDetector()
+        self.kept_until = -math.inf  # when the last time was over in which this process could not run
+        self.kept: Callable[[float, float], None] = lambda _began, _ended: None  # called after a time without a turn
 
     def now(self) -> float:
         """The time of loads: `time.monotonic`, less the time in which they were paused."""
@@ -86,6 +92,11 @@ class Loop:
         if self._paused_at is not None:
             self._paused_before_s, self._paused_at = self.paused_s, None
 
+    def skip(self, seconds: float) -> None:
+        """Have the time of loads not count those that are just over."""
+        if not self.is_paused:
+            self._paused_before_s += seconds
+
     def at(self, moment: float, act: Act) -> None:
         """Do that at that time of loads."""
         self._planned.add(moment, act)
@@ -103,8 +114,16 @@ class Loop:
         planned = None if self.is_paused else self._planned.due_in(self.now())
         idle = 0.0 if self._idle else None
         waits = [wait for wait in (planned, self._others.due_in(time.monotonic()), idle, at_most) if wait is not None]
-        for key, _ in self._selector.select(max(0.0, min(waits)) if waits else None):
+        wait = max(0.0, min(waits)) if waits else None
+        began = time.monotonic()
+        heard = self._selector.select(wait)
+        ended = time.monotonic()
+        lost = 0.0 if wait is None else self._detector.lost(began + wait, ended)
+        for key, _ in heard:
             key.data()
+        if lost:
+            self.kept_until = ended
+            self.kept(ended - lost, ended)
         is_busy = self._others.run_next(time.monotonic())
         if not self.is_paused:
             is_busy |= self._planned.run_next(self.now())

@@ -9,7 +9,7 @@ dicts with an ``event``:
   when its workers were started and `since` when it was ready, both None for a load that was stopped before its time
   came; `paused` are seconds in between
 - ``abort``: the same, where the load could not be applied, died, was starved, or was not ready before its end
-- ``paused``: ``at, reason``; ``resumed``: ``at, paused_s``, the seconds of all pauses
+- ``paused``: ``at, reason``, and ``until`` where it is over; ``resumed``: ``at, paused_s``, the seconds of all pauses
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class Supervision:
     def __init__(self, reply: Reply, *, fork: bool = worker.CAN_FORK) -> None:
         self._reply = reply
         self.loop = Loop()
+        self.loop.kept = self._kept_from_running
         self._reserve = Reserve(self.loop, fork=fork)
         self._loads: dict[str, Load] = {}
         self._limits: dict[str, tuple[float, str]] = {}
@@ -105,6 +106,14 @@ class Supervision:
                 for load in self._loads.values():
                     load.resume()
                 self._reply({"event": "resumed", "at": time.monotonic(), "paused_s": self.loop.paused_s})
+
+    def _kept_from_running(self, began: float, ended: float) -> None:
+        """The run was frozen, which is a pause too; but not if the workers went on, and only this process stood."""
+        if self._paused_for or any(load.went_on(ended - began) for load in self._loads.values()):
+            return
+        self.loop.skip(ended - began)
+        self._reply({"event": "paused", "at": began, "reason": "frozen", "until": ended})
+        self._reply({"event": "resumed", "at": ended, "paused_s": self.loop.paused_s})
 
     def is_paused(self, reason: str) -> bool:
         """Whether they rest for that reason."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import psutil
 import pytest
@@ -81,3 +86,54 @@ def test_a_post_mortem_of_a_failed_test_has_no_load_beside_it(run):
     assert status in {pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED}, said
     assert done.loads("end") == [("cpu", "1")]
     assert done.processes() == []
+
+
+@contextmanager
+def stopped(processes: list[psutil.Process]) -> Iterator[None]:
+    """Have them stand still for the time of the block."""
+    for each in processes:
+        each.send_signal(signal.SIGSTOP)
+    yield
+    for each in reversed(processes):  # the run itself comes last, as with a freezer it is never seen as stopped
+        each.send_signal(signal.SIGCONT)
+
+
+@contextmanager
+def frozen(processes: list[psutil.Process]) -> Iterator[None]:
+    """The same by the freezer of control groups, as ``docker pause`` does it."""
+    version_1 = Path("/sys/fs/cgroup/freezer")
+    folder = (version_1 if version_1.is_dir() else Path("/sys/fs/cgroup")) / f"twin-test-{os.getpid()}"
+    name, freeze, thaw = ("freezer.state", "FROZEN", "THAWED") if version_1.is_dir() else ("cgroup.freeze", "1", "0")
+    try:
+        folder.mkdir()
+        for each in processes:
+            (folder / "cgroup.procs").write_text(str(each.pid))
+        (folder / name).write_text(freeze)
+    except OSError as error:
+        pytest.skip(f"nothing can be frozen here: {error.strerror}")
+    try:
+        yield
+    finally:
+        (folder / name).write_text(thaw)
+        for each in processes:
+            with suppress(OSError):
+                (folder.parent / "cgroup.procs").write_text(str(each.pid))
+        seconds_until(lambda: not (folder / "cgroup.procs").read_text())
+        folder.rmdir()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("halted", [stopped, frozen])
+def test_a_run_that_is_frozen_as_a_whole_has_one_gap_that_no_load_is_charged_with(start, halted):
+    run = start(BODY.format(seconds=6))
+    seconds_until((run.folder / "begun").exists)
+    seconds_until(lambda: run.loads("start"))
+    with halted(run.processes()):
+        time.sleep(4)
+    assert run.wait()[0] == 0
+    assert [name for name, _ in gaps(run)] == ["start", "end"]
+    began, ended = (float(row["elapsed_s"]) for row in run.events if row["type"] == "gap")
+    assert 2.5 < ended - began < 6
+    (end,) = (row for row in run.events if row["event"] == "end" and row["type"] == "cpu")
+    test = next(row for row in run.tests)
+    assert json.loads(end["detail"])["held_s"] < float(test["duration_s"]) - 2.5

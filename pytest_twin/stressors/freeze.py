@@ -1,0 +1,57 @@
+"""Notices that this process was frozen or stopped: ``docker pause``, the freezer of control groups, SIGSTOP."""
+
+from __future__ import annotations
+
+import os
+import time
+
+TYPE_CHECKING = False  # the sampler imports this, and next to nothing besides
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SHORTEST_S = 0.5  # far more than a timer is late by
+REFRESH_S = 1.0
+
+
+def waited_for_cpu() -> float:
+    """Seconds for which this process was ready to run and had no CPU (schedstat); 0 where the kernel does not tell."""
+    try:
+        return int(_read("/proc/self/schedstat").split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
+
+
+def _read(path: str) -> bytes:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(fd, 256)
+    finally:
+        os.close(fd)
+
+
+class FreezeDetector:
+    """Tells a process that was kept from running from one that waited for a CPU, by how late it wakes up."""
+
+    def __init__(self, waited: Callable[[], float] = waited_for_cpu) -> None:
+        """Begin.
+
+        Args:
+            waited: Seconds for which this process has waited for a CPU so far.
+        """
+        self._waited = waited
+        self._before, self._refresh_at = waited(), time.monotonic() + REFRESH_S
+
+    def lost(self, due: float, at: float) -> float:
+        """Seconds before a time in which this process could not run at all; 0 if it was late by no more than usual.
+
+        Args:
+            due: When it was to wake up.
+            at: When it did.
+        """
+        late = at - due
+        if late < SHORTEST_S and at < self._refresh_at:
+            return 0.0
+        waited = self._waited()
+        lost = late - (waited - self._before)
+        self._before, self._refresh_at = waited, at + REFRESH_S
+        return lost if lost >= SHORTEST_S else 0.0
