@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pytest_twin.stressors.loop import Loop
 
 MOST = 8
-MOST_A_CPU = 32  # at work at the same time for several loads; of more, each gets little, and what serves them too
+MOST_A_CPU = 16  # at work at the same time for several loads; of more, each gets little, and what serves them too
 
 
 class Reserve:
