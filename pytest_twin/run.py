@@ -12,7 +12,7 @@ from pytest_twin.around import Turning, TwinWarning
 from pytest_twin.attempt import Attempt
 from pytest_twin.guard import Guard
 from pytest_twin.items import HELD, REPEATED, REPETITION, TIMES, asks_itself, nodeid_of, wants_alone
-from pytest_twin.model.attempt import CRASHED, INTERRUPTED
+from pytest_twin.model.attempt import BAD, INTERRUPTED
 from pytest_twin.model.clock import Clock
 from pytest_twin.recording import Recording, new_clock
 from pytest_twin.run_folder import RunFolder, RunFolderError
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from pytest_twin.model.schedule import Schedule
     from pytest_twin.playing import Playing
     from pytest_twin.settings import Settings
-
-BAD = {"failed", "error", CRASHED, INTERRUPTED}
 
 
 class Run:

@@ -9,12 +9,11 @@ import numpy as np
 
 from pytest_twin.analysis.spans import Origin, Span, Values, seconds
 from pytest_twin.model import event
-from pytest_twin.model.attempt import UNFINISHED
+from pytest_twin.model.attempt import BAD, UNFINISHED
 
 if TYPE_CHECKING:
     import pandas as pd
 
-BAD = ("failed", "error", UNFINISHED)
 FEWEST, MOST = 2, 24  # samples of a small curve that are within the test, points of it
 
 

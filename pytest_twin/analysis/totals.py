@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_twin.model.attempt import CRASHED, INTERRUPTED, UNFINISHED
+from pytest_twin.model.attempt import BAD, INTERRUPTED, UNFINISHED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_twin.analysis.attempts import Attempt
 
-OUTCOMES = ("failed", "error", CRASHED, INTERRUPTED, UNFINISHED, "passed", "xpassed", "xfailed", "skipped")
+OUTCOMES = (*BAD, "passed", "xpassed", "xfailed", "skipped")
 
 
 class Ran(NamedTuple):

@@ -12,6 +12,7 @@ from pytest_twin.stdlib import sys
 MIB = 1 << 20
 CRASHED, INTERRUPTED = "crashed", "interrupted"
 UNFINISHED = "unfinished"  # of a test that began, and of which nothing more was written
+BAD = ("failed", "error", CRASHED, INTERRUPTED, UNFINISHED)  # what somebody has to look at
 ROUNDING_S = 0.1
 
 _WHICH = (

@@ -14,6 +14,7 @@ import pytest_twin
 from pytest_twin.analysis.by_host import called
 from pytest_twin.analysis.comparison import Comparison
 from pytest_twin.analysis.story import Story
+from pytest_twin.model.attempt import BAD
 from pytest_twin.report import budgets, curves, details, parts, tests_table
 from pytest_twin.report.comparison.html import TABLE, section
 from pytest_twin.report.comparison.words import opening
@@ -42,7 +43,7 @@ def page(story: Story) -> str:
     outcomes = list(dict.fromkeys(attempt.outcome for attempt in story.attempts))
     tests = tests_table.table_data(story, story.woven(lambda own: lanes[own.host].of_tests), which)
     tests["outcome"] = [outcomes.index(attempt.outcome) for attempt in story.attempts]
-    document = {"timeline": timeline(story, list(lanes.values())), "outcomes": outcomes, "tests": tests}
+    document = {"timeline": timeline(story, list(lanes.values())), "outcomes": outcomes, "bad": BAD, "tests": tests}
     found = list(_parts(story, which))
     scripts = [_plotly(), "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS)]
     return str(

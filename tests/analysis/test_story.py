@@ -137,6 +137,7 @@ def test_a_test_is_counted_by_its_last_attempt_in_each_worker_that_ran_it(tmp_pa
     made.test("t.py::test_died", 3, 4, "crashed", worker="gw0").test("t.py::test_died", 4, 5, attempt=2, worker="gw1")
     story = made.story()
     assert story.outcomes == {"failed": 1, "crashed": 1, "passed": 3}
+    assert [each.outcome for each in story.attempts if each.is_bad] == ["failed", "failed", "crashed"]
     assert number_of_tests(story.attempts) == 4
 
 

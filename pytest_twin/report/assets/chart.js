@@ -82,8 +82,7 @@ function chart(data, box, view) {
     return { type: "scatter", mode: "lines", x, y, fill: "toself", fillcolor: tint, line: { color: colour("paper"), width: 1 }, hoverinfo: "skip", showlegend: false };
   }
 
-  const BAD = new Set(["failed", "error", "unfinished"]);
-  const lookOf = (outcome) => (BAD.has(outcome) ? "bad" : outcome === "passed" ? "tests" : "rest");
+  const lookOf = (outcome) => (TWIN.bad.includes(outcome) ? "bad" : outcome === "passed" ? "tests" : "rest");
   const byLook = new Map(), bad = [];
   own.forEach((number) => {
     const start = tests.start[number], look = lookOf(TWIN.outcomes[tests.outcome[number]]);

@@ -33,8 +33,7 @@
     draw();
   }
 
-  const BAD = ["failed", "error", "unfinished"];
-  const fits = (outcome, wanted) => wanted === "" || outcome === wanted || (wanted === "bad" && BAD.includes(outcome));
+  const fits = (outcome, wanted) => wanted === "" || outcome === wanted || (wanted === "bad" && TWIN.bad.includes(outcome));
 
   function draw() {
     const first = page * SIZE, rows = found.slice(first, first + SIZE);
