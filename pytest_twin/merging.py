@@ -85,8 +85,9 @@ def merge(paths: Sequence[Path], out: Path) -> list[Merged]:
     after its folder; the ids of its events begin with that name.
 
     Raises:
-        RunFolderError: One of them cannot be read, or the folder cannot be written.
+        RunFolderError: One of them cannot be read or is given twice, or the folder cannot be written.
     """
+    _refuse_twice(paths)
     sources = [Source(path) for path in paths]
     folder = RunFolder(out)
     for source in sources:
@@ -101,6 +102,15 @@ def merge(paths: Sequence[Path], out: Path) -> list[Merged]:
         return _written(folder, dict(zip(names, sources, strict=True)), zero)
     finally:
         folder.release()
+
+
+def _refuse_twice(paths: Sequence[Path]) -> None:
+    """Refuse one folder under two names, or the same: each test would be there twice."""
+    known: dict[Path, Path] = {}
+    for path in paths:
+        if (first := known.setdefault(path.resolve(), path)) is not path:
+            same = "is given twice" if str(first) == str(path) else f"is the same folder as {first}"
+            raise RunFolderError(f"{path} {same}; give each run once")
 
 
 def _written(whole: RunFolder, sources: dict[str, Source], zero: float) -> list[Merged]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FORMS = ("html", "md", "json")
 SHORTEST_PATIENCE_S = 2
+LONG = 16  # digits, of which no amount has so many
 LAST = "last"  # in the place of a baseline's name: the run that was saved last
 # what Windows takes for a device, whatever its ending
 
@@ -77,8 +78,13 @@ def interval(raw: object) -> float:
 
 
 def path(raw: object) -> Path:
-    """A path."""
-    return Path(_text(raw, "is not a path"))
+    """A path that the system takes, whether there is something or not."""
+    found = Path(_text(raw, "is not a path"))
+    try:
+        found.exists()
+    except OSError as error:  # such as a name of more than 255 bytes
+        raise ValueError(f"cannot be used: {error.strerror}") from None
+    return found
 
 
 def _text(raw: object, problem: str) -> str:
@@ -93,7 +99,7 @@ def load(raw: object) -> dict[str, str | int]:
     pairs = [word.partition("=") for word in str(raw).split()]
     if not pairs or not all(key and sign and value for key, sign, value in pairs):
         raise ValueError("is no load such as cpu=100% mem=50%")
-    return {key: int(value) if value.isdecimal() else value for key, _, value in pairs}
+    return {key: int(value) if value.isdecimal() and len(value) < LONG else value for key, _, value in pairs}
 
 
 def name(raw: object) -> str:
@@ -106,7 +112,7 @@ def name(raw: object) -> str:
 
 def runs(raw: object) -> str:
     """A baseline or a path: which of the two is seen when it is looked for."""
-    return _text(raw, "is neither a baseline nor a path")
+    return str(path(_text(raw, "is neither a baseline nor a path")))
 
 
 def limits(raw: object) -> tuple[Limit, ...]:

@@ -61,7 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
     _check_limit(settings)
     config.stash[RULES] = read_rules(settings.budgets)
     if not hasattr(config, "workerinput"):
-        _check_reports(settings)
+        _check_reports(config, settings)
     config.stash[SESSION_SCHEDULE] = _schedule(config, settings)
     if (settings.enabled or settings.schedule or has_workers(config)) and not is_rehearsed(config):
         from pytest_twin.session import run_of
@@ -234,15 +234,16 @@ def _weighing(config: pytest.Config, settings: Settings) -> Weighing | None:
         raise pytest.UsageError(str(error)) from None
 
 
-def _check_reports(settings: Settings) -> None:
-    if settings.report and not settings.dry_run:
+def _check_reports(config: pytest.Config, settings: Settings) -> None:
+    if (settings.report or settings.json) and not settings.dry_run:
         from pytest_twin.report.ending import check_reports
         from pytest_twin.report.writing import ReportError
 
         try:
-            check_reports(settings)
+            check_reports(settings, config.invocation_params.dir)
         except ReportError as error:
-            raise pytest.UsageError(f"{options.flag('report')}: {error}") from None
+            which = "report" if settings.report else "json"
+            raise pytest.UsageError(f"{options.flag(which)}: {error}") from None
 
 
 def _schedule(config: pytest.Config, settings: Settings) -> Schedule | None:

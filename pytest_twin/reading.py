@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 BLOCK = 1 << 23
 LONGEST_HEADER = 1 << 16
 ABSENT = ["", "None", "nan", "NaN", "N/A", "NA"]  # as the old scripts wrote that there is no number
+YEARS = 1970, 9998  # of a clock; what is beyond, with a time zone or a duration added, may be in no calendar
 SWITCHES = {"True": "1", "False": "0"}  # and whether something is so
 _ALL_BUT_SHAPE = bytes(set(range(256)) - set(b",\n"))
 
@@ -83,6 +84,11 @@ def typed(frame: pd.DataFrame, shape: Shape, damaged: int = 0) -> Block:
     """Numbers as float64 and text, as counts and times too."""
     import pandas as pd
 
+    numbers = frame[[name for name in frame if name in shape.numbers()]].astype(float)
+    endless = numbers.abs().eq(float("inf"))
+    if endless.to_numpy().any():
+        frame[numbers.columns] = numbers.mask(endless)
+        damaged += int(endless.to_numpy().sum())
     counts = frame[[name for name in frame if name in shape.counts()]].astype(float)
     broken = counts.notna() & ~(counts.round().eq(counts) & counts.abs().lt(1 << 63))
     frame[counts.columns] = counts.mask(broken).astype("Int64")
@@ -90,7 +96,8 @@ def typed(frame: pd.DataFrame, shape: Shape, damaged: int = 0) -> Block:
     for name in frame.columns[frame.dtypes.eq("object")]:  # text in pandas before 3: None is what pyarrow calls missing
         frame[name] = frame[name].where(frame[name].notna())
     times = pd.to_datetime(frame.pop(shape.time), format="ISO8601", utc=True, errors="coerce")
-    frame.index = pd.DatetimeIndex(times.dt.as_unit("us"), name="timestamp")  # not the unit that the first stamp has
+    times = times.dt.as_unit("us").where(times.dt.year.between(*YEARS))  # not the unit that the first stamp has
+    frame.index = pd.DatetimeIndex(times, name="timestamp")
     timed = frame[frame.index.notna()] if times.hasnans else frame
     return Block(timed, damaged + len(frame) - len(timed))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self
@@ -171,7 +171,7 @@ class Recording:
         if self._sampler:
             for warning in self._sampler.sampled.warnings:
                 self.note(f"sampler: {warning}")
-        self._incomplete = self._lost()
+        self._incomplete = (*self._lost(), *self._unwritten())
         self._annotations.close()
         self._tests.close()
         self.meter.close()
@@ -182,6 +182,11 @@ class Recording:
                 said = getattr(problem, "strerror", None) or problem
                 self._incomplete += (f"the files could not be completed: {said}",)
         self.folder.release()
+
+    def _unwritten(self) -> Iterable[str]:
+        """Why rows could not be written."""
+        problems = dict.fromkeys(filter(None, (self._annotations.problem, self._tests.problem)))
+        return [f"rows cannot be written: {problem}" for problem in problems]
 
     def _lost(self) -> tuple[str, ...]:
         """What is to be told of files that a test, or somebody else, removed while the run went on."""

@@ -40,10 +40,14 @@ class Rows:
         if 0 < self._rotate_at <= self._size:
             self._renew()
         data = (row if self._size else self._header + row).encode()
-        wrote = os.write(self._fd, data)
-        if wrote < len(data):
-            os.ftruncate(self._fd, os.fstat(self._fd).st_size - wrote)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        wrote = 0
+        try:
+            while wrote < len(data):  # where not all is taken, the next call tells why: a full disk, a limit of files
+                wrote += os.write(self._fd, data[wrote:])
+        except OSError:
+            if wrote:
+                os.ftruncate(self._fd, os.fstat(self._fd).st_size - wrote)
+            raise
         self._size += wrote
 
     @property

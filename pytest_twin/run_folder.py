@@ -22,6 +22,7 @@ from pytest_twin.layout import (
     WORKERS_LOCK,
     is_folder_of_a_test,
 )
+from pytest_twin.model import documents
 from pytest_twin.model.clock import monotonic
 from pytest_twin.model.table import records
 from pytest_twin.pieces import PARQUET, files, go_on, opened
@@ -144,8 +145,9 @@ class RunFolder:
         return RunFolder(self / HOSTS_FOLDER / name)
 
     def other_hosts(self) -> list[tuple[str, RunFolder]]:
-        """The hosts that have a folder of their own, by name."""
-        return [(path.name, RunFolder(path)) for path in sorted((self / HOSTS_FOLDER).glob("*")) if path.is_dir()]
+        """The hosts that have a folder of their own, by name; one that is a link, or has one in it, is left out."""
+        found = sorted(path for path in self._folders_in(HOSTS_FOLDER) if not _has_links(path))
+        return [(path.name, RunFolder(path)) for path in found]
 
     def of_test(self, name: str) -> RunFolder | None:
         """The folder of a test, as a row names it; None where there is none, or a link in its place."""
@@ -159,8 +161,8 @@ class RunFolder:
         try:
             if not (self / name).is_file():  # reading from a pipe would wait for ever
                 return None
-            found = json.loads((self / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
+            found = documents.json((self / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
             return None
         return found if isinstance(found, dict) else None
 
@@ -320,6 +322,10 @@ class RunFolder:
         cells = (line.rsplit(",", behind) for line in lines)
         filled = [",".join((before + row[column], *others)) for (before, *others), row in zip(cells, rows, strict=True)]
         self.write(name, "\n".join((first, *filled, "")))
+
+
+def _has_links(folder: Path) -> bool:
+    return any(path.is_symlink() for path in folder.iterdir())
 
 
 def _remove_empty(folder: Path) -> None:

@@ -14,18 +14,25 @@ OF_TESTS = re.compile(rf'^(?:[^",\n]*,){{{event.FIELDS.index("type")}}}{event.TE
 
 
 class Table:
-    """A table of the run; a row that cannot be written is counted, and the tests go on."""
+    """A table of the run; a row that cannot be written is counted, and the tests go on.
+
+    Attributes:
+        dropped: Rows that could not be written.
+        problem: Why the first of them could not; empty where all could.
+    """
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
         self._rows = Rows(str(path), header(columns))
         self.dropped = 0
+        self.problem = ""
 
     def append(self, row: str) -> None:
         """Write one row."""
         try:
             self._rows.append(row)
-        except OSError:
+        except OSError as error:
             self.dropped += 1
+            self.problem = self.problem or error.strerror or str(error)
 
     @property
     def is_in_place(self) -> bool:

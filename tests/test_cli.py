@@ -288,6 +288,17 @@ def test_options_stand_in_pyproject_and_flags_win(twin, tmp_path):
         (["run", "none.json"], "Error: none.json: No such file or directory"),
         (["schedule", "--weight", "cpo=1"], 'Error: unknown kind "cpo"; did you mean "cpu"?'),
         (["schedule", "--intensity", "cpu=200%"], 'Error: --intensity cpu: "200%" is over 100%; give 0-100%'),
+        (["schedule", "--hours", "nan"], "Error: Invalid value for '--hours': 'nan' is not a number"),
+        (["schedule", "--hours", "inf"], "Error: Invalid value for '--hours': inf is not in the range *"),
+        (["schedule", "--weight", "cpu=nan"], "Error: --weight: give numbers from 0 up, not all of them 0"),
+        (["schedule", "--weight", "cpu=1e308", "--weight", "disk=1e308"], "Error: --weight: give numbers from 0 up, *"),
+        (["schedule", "--seed", "9" * 30], "Error: Invalid value for '--seed': 9* is not in the range *"),
+        (["check", "--seconds", "nan"], "Error: Invalid value for '--seconds': 'nan' is not a number"),
+        (["record", "--interval", "nan"], "Error: interval: 'nan' is not a number above 0; *"),
+        (["run", "none.json", "--limit", "cpu=nan"], "Error: limit: cpu: 'nan' is not an amount; *"),
+        (["run", "none.json", "--limit", f"cpu={'9' * 5000}"], "Error: limit: cpu: '999*"),
+        (["run", "none.json", "--speed", "inf"], "Error: schedule_speed: 'inf' is not a number above 0; *"),
+        (["report", "x" * 256], "Error: report_dir: 'xxx* cannot be used: File name too long"),
         (["nonsense"], "Error: No such command 'nonsense'*"),
     ],
 )
@@ -296,6 +307,11 @@ def test_a_mistake_is_told_in_one_line(twin, words, message):
 
     last = twin(*words, status=2).rstrip().splitlines()[-1]
     assert fnmatchcase(last, message.replace("[", "[[]")), last
+
+
+def test_a_path_that_cannot_be_used_is_told_in_one_line(twin, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert twin("merge", "x" * 256, "empty", "-o", "all", status=1).endswith("...: File name too long\n")
 
 
 def test_an_interrupted_run_leaves_no_load(tmp_path, eventually):

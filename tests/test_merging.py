@@ -197,3 +197,32 @@ def test_what_cannot_be_merged_is_one_clear_line(run, merge, tmp_path):
 def test_a_run_that_may_not_be_read_is_one_clear_line(run, merge, tmp_path):
     (run("a", 10.0) / TESTS).chmod(0)
     assert merge("a", "-o", "x", status=1) == [f"Error: {tmp_path / 'a' / TESTS}: Permission denied"]
+
+
+@pytest.mark.parametrize("again", ["a", "./a/", "b/../a", "link"])
+def test_a_run_that_is_given_twice_is_refused(run, merge, tmp_path, again):
+    run("a", 1000.0)
+    run("b", 1000.0)
+    (tmp_path / "link").symlink_to("a")
+    (told,) = merge("a", "b", again, "-o", "all", status=1)
+    assert told.startswith("Error: ")
+    assert told.endswith("; give each run once")
+    assert not (tmp_path / "all").exists()
+
+
+def test_a_host_behind_a_link_is_not_merged(run, merge, tmp_path):
+    run("a", 1000.0)
+    run("elsewhere", 1000.0)
+    hosts = tmp_path / "a" / "hosts"
+    (hosts / "file").mkdir(parents=True)
+    (hosts / "folder").symlink_to(tmp_path / "elsewhere")
+    (hosts / "file" / DATASET).symlink_to(tmp_path / "elsewhere" / DATASET)
+    assert merge("a", "-o", "all")[0] == "a: 2 samples, 2 events, 1 test"
+    assert [path.name for path in (tmp_path / "all" / "hosts").iterdir()] == ["a"]
+
+
+def test_hosts_behind_a_link_are_not_merged(run, merge, tmp_path):
+    run("a", 1000.0)
+    run("elsewhere/far", 1000.0)
+    (tmp_path / "a" / "hosts").symlink_to(tmp_path / "elsewhere")
+    assert merge("a", "-o", "all")[0] == "a: 2 samples, 2 events, 1 test"

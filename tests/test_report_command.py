@@ -144,3 +144,35 @@ def test_what_cannot_be_compared_is_one_clear_line(twin, tmp_path):
     assert twin("report", "after", "--compare", "main") == (f"Error: --compare: main: {where}\n", 1)
     said = "Error: --compare: no test passed both in other and in after: nothing can be compared\n"
     assert twin("report", "after", "--compare", "other") == (said, 1)
+
+
+OWN = "written by somebody\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "file"),
+    [
+        (["report", "kept", "--format=md"], "kept/summary.md"),
+        (["report", "kept", "--format=json"], "kept/run.json"),
+        (["report", "kept"], "kept/report.html"),
+        (["report", "kept", "--format=md", "-o", "mine.md"], "mine.md"),
+        (["trace", "kept"], "kept/trace.json"),
+        (["trace", "kept", "-o", "mine.json"], "mine.json"),
+    ],
+)
+def test_a_file_of_somebody_else_is_not_replaced(twin, tmp_path, words, file):
+    busy_run(tmp_path / "kept").write()
+    (tmp_path / file).write_text(OWN, encoding="utf-8")
+    assert twin(*words) == (
+        f"Error: {file} is there, and pytest-twin did not write it; remove it, or give another file\n", 1
+    )  # fmt: skip
+    assert (tmp_path / file).read_text(encoding="utf-8") == OWN
+
+
+@pytest.mark.parametrize("words", [["report", "kept", "--format=md,json,html"], ["trace", "kept"]])
+def test_a_file_of_an_earlier_run_and_an_empty_one_are_replaced(twin, tmp_path, words):
+    busy_run(tmp_path / "kept").write()
+    (tmp_path / "kept" / "run.json").touch()
+    first = twin(*words)
+    assert first[1] == 0
+    assert twin(*words) == first

@@ -112,12 +112,45 @@ def test_a_new_file_that_cannot_be_opened_is_tried_again_with_the_next_row(path,
     assert path.read_text() == "number\n102\n"
 
 
+def filled_after(room, error):
+    """A write that takes so many bytes, and then fails."""
+    really_write, left = os.write, [room]
+
+    def write(fd, data):
+        if not left[0]:
+            raise error
+        taken, left[0] = data[: left[0]], max(0, left[0] - len(data))
+        return really_write(fd, taken)
+
+    return write
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), OSError(27, "File too large")])
+def test_what_kept_a_row_from_being_written_is_told_as_it_is(path, monkeypatch, error):
+    rows = Rows(str(path), HEADER)
+    with monkeypatch.context() as full:
+        full.setattr(stdlib.os, "write", filled_after(3, error))
+        with pytest.raises(OSError, match=error.strerror):
+            rows.append("101\n")
+    rows.close()
+    assert path.read_text() == HEADER
+
+
+def test_a_row_that_is_taken_in_two_parts_is_whole(path, monkeypatch):
+    rows = Rows(str(path), HEADER)
+    really_write = os.write
+    with monkeypatch.context() as slow:
+        slow.setattr(stdlib.os, "write", lambda fd, data: really_write(fd, data[:3]))
+        rows.append("101\n")
+    rows.close()
+    assert numbers(path) == [101]
+
+
 def test_a_disk_that_is_full_when_a_new_file_begins_leaves_no_torn_header(path, monkeypatch):
     rows = Rows(str(path), HEADER, rotate_at=10)
     rows.append("100\n")
-    really_write = os.write
     with monkeypatch.context() as full:
-        full.setattr(stdlib.os, "write", lambda fd, data: really_write(fd, data[:3]))
+        full.setattr(stdlib.os, "write", filled_after(3, OSError(28, "No space left on device")))
         with pytest.raises(OSError, match="No space left"):
             rows.append("101\n")
     rows.append("102\n")

@@ -99,7 +99,7 @@ def _check(wishes: Wishes, kinds: Kinds, amounts: Mapping[str, Sequence[str]]) -
             except ValueError as error:
                 raise ValueError(f"--intensity {name}: {error}") from None
     weights = [wishes.weights.get(name, 1.0) for name in amounts]
-    if not all(0 <= weight < math.inf for weight in weights) or sum(weights) <= 0:
+    if not all(weight >= 0 for weight in weights) or not 0 < sum(weights) < math.inf:
         raise ValueError("--weight: give numbers from 0 up, not all of them 0")
     if wishes.shortest > wishes.longest:
         raise ValueError("--shortest is longer than --longest")

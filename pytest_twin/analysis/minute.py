@@ -75,9 +75,10 @@ class Line(NamedTuple):
 def epoch_of(row: Row) -> float | None:
     """When the run of a row began, in seconds since 1970: the same for all its rows; None where it cannot be read."""
     try:
-        return datetime.fromisoformat(row["timestamp"]).timestamp() - float(row["elapsed_s"])
-    except (KeyError, ValueError):
+        epoch = datetime.fromisoformat(row["timestamp"]).timestamp() - float(row["elapsed_s"])
+    except (KeyError, ValueError, OverflowError):
         return None
+    return epoch if math.isfinite(epoch) else None
 
 
 class OneRun:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import PurePath
@@ -55,7 +56,10 @@ def epoch_of(stamp: str, elapsed: str) -> float:
     Raises:
         ValueError: The row has no time.
     """
-    return datetime.fromisoformat(stamp).timestamp() - float(elapsed)
+    epoch = datetime.fromisoformat(stamp).timestamp() - float(elapsed)
+    if not math.isfinite(epoch):
+        raise ValueError(f"{elapsed} is not a time")
+    return epoch
 
 
 def first_epoch(tables: Iterable[tuple[str, Iterable[Row]]]) -> float | None:

@@ -8,6 +8,7 @@ from importlib import import_module
 import click
 
 import pytest_twin
+from pytest_twin.model.quoting import shortened
 
 
 class Commands(click.Group):
@@ -24,6 +25,15 @@ class Commands(click.Group):
             return None
         command: click.Command = import_module(f"{__name__}.{cmd_name}").command
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a subcommand; a file that cannot be used is told in one line, wherever that was found."""
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            raise click.ClickException(f"{shortened(str(error.filename))}: {error.strerror}") from None
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -71,6 +72,17 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # it takes one from 
             return duration(value if not isinstance(value, str) or not value.isdecimal() else float(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class FiniteRange(click.FloatRange):
+    """A number within bounds, and none that is no number: that is within all of them."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read it, or say what is wrong."""
+        number: float = super().convert(value, param, ctx)  # type: ignore[arg-type]  # it is a text
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
 
 
 class Size(click.ParamType):  # type: ignore[type-arg]
@@ -145,14 +157,19 @@ def stop_on_signals() -> Iterator[Latch]:
             signal.signal(number, handler)
 
 
+def limit_of(settings: Settings) -> Load | None:
+    """The most that may be applied at the same time."""
+    try:
+        return read_limit(settings.limit)
+    except SettingsError as error:
+        raise click.UsageError(str(error).removeprefix("twin_")) from None
+
+
 @contextmanager
 def recorded(settings: Settings, *, append: bool = False, rotate_at: int = 0) -> Iterator[Recording]:
     """A recording for the time of the block, and its summary behind it."""
     folder = RunFolder(settings.report_dir)
-    try:
-        limit = read_limit(settings.limit)
-    except SettingsError as error:
-        raise click.UsageError(str(error).removeprefix("twin_")) from None
+    limit = limit_of(settings)
     recording = Recording(
         folder, settings.interval, per_core=settings.per_core, append=append, rotate_at=rotate_at, limit=limit
     )

@@ -7,6 +7,7 @@ import time
 
 import click
 
+from pytest_twin.cli._options import FiniteRange
 from pytest_twin.model.clock import Clock
 from pytest_twin.probes import Context, others
 from pytest_twin.sampling import Reader
@@ -14,7 +15,7 @@ from pytest_twin.stressors import capacity
 
 
 @click.command
-@click.option("--seconds", default=1.0, type=click.FloatRange(0.1, 60), help="how long to look (default: 1)")
+@click.option("--seconds", default=1.0, type=FiniteRange(0.1, 60), help="how long to look (default: 1)")
 def command(seconds: float) -> None:
     """Look at CPU, memory, disks and network for a second, and say what this machine cannot provide."""
     from rich.console import Console

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pytest_twin.analysis.running import ahead
-from pytest_twin.cli._options import fail_if_missed, recorded, settings_of, settings_options, stop_on_signals
+from pytest_twin.cli._options import fail_if_missed, limit_of, recorded, settings_of, settings_options, stop_on_signals
 from pytest_twin.cli._view import view_of
 from pytest_twin.disk_speed import remarks
 from pytest_twin.model.schedule import PARALLEL, SERIES, ScheduleError
@@ -40,6 +40,7 @@ def command(path: Path, mode: str | None, dry_run: bool, **given: Any) -> None:
     Exits with 1 if a load could not be had, or less was had of one that is strict.
     """
     settings = settings_of(given)
+    limit_of(settings)
     try:
         schedule = open_schedule(path, kinds())
     except ScheduleError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from pytest_twin.analysis.draw import Wishes, draw
-from pytest_twin.cli._options import Duration, write_or_print
+from pytest_twin.cli._options import Duration, FiniteRange, write_or_print
 from pytest_twin.model.load import LoadError
 from pytest_twin.model.schedule import MOST_EVENTS, ScheduleError
 from pytest_twin.model.schedule_fields import schema as schema_of
@@ -19,14 +19,18 @@ from pytest_twin.supervisor import kinds
 @click.command
 @click.option(
     "--hours",
-    type=click.FloatRange(0, 24 * 366, min_open=True),
+    type=FiniteRange(0, 24 * 366, min_open=True),
     default=1.0,
     show_default=True,
     help="length of the timeline",
 )
 @click.option("--events", type=click.IntRange(1, MOST_EVENTS), default=20, show_default=True, help="how many loads")
 @click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="the same seed makes the same schedule"
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    show_default=True,
+    help="the same seed makes the same schedule",
 )
 @click.option("--shortest", type=Duration(), default="1m", show_default=True, help="shortest load")
 @click.option("--longest", type=Duration(), default="20m", show_default=True, help="longest load")

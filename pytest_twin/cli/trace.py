@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from pytest_twin.cli._options import settings_of
-from pytest_twin.export.chrome_trace import lines
+from pytest_twin.export.chrome_trace import BEGINNING, lines
 from pytest_twin.private import write_pieces
-from pytest_twin.report.writing import ReportError, story_of
+from pytest_twin.report.writing import ReportError, refuse_to_replace, story_of
 
 FILE = "trace.json"
 
@@ -25,6 +25,7 @@ def command(report_dir: Path | None, output: Path | None) -> None:
     path = settings_of({"report_dir": report_dir}).report_dir
     target = output or (path if path.is_dir() else path.parent) / FILE
     try:
+        refuse_to_replace(target, BEGINNING)
         write_pieces(target, lines(story_of(path)))
     except ReportError as error:
         raise click.ClickException(str(error)) from None

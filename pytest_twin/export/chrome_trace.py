@@ -35,9 +35,12 @@ class Pids(NamedTuple):
     host: int
 
 
+BEGINNING = '{"otherData":{"producer":"pytest-twin"},'  # by which a file of ours is known
+
+
 def lines(story: Story) -> Iterator[str]:
     """The file, a line for each event, so that it need not be held as a whole."""
-    yield '{"displayTimeUnit":"ms","traceEvents":[\n'
+    yield BEGINNING + '"displayTimeUnit":"ms","traceEvents":[\n'
     separator = ""
     for entry in entries(story):
         yield separator + json.dumps(entry, separators=(",", ":"), ensure_ascii=False)

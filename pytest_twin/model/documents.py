@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json as _json
+import math
 import re
 import tomllib
 from collections import Counter
 from typing import Any, NoReturn
 
 from pytest_twin.model.quoting import shortened
+from pytest_twin.stdlib import json as _json
 
 MOST_DIGITS = 400  # of a number that has no point
 MOST_PARTS = 100
@@ -24,7 +25,9 @@ def json(text: str) -> object:
         ValueError: It is none; the message says where, or what.
     """
     try:
-        document = _json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant, parse_int=_whole)
+        document = _json.loads(
+            text, object_pairs_hook=_once, parse_constant=_no_constant, parse_int=_whole, parse_float=_finite
+        )
         if _HALF.search(text):
             _json.dumps(document, ensure_ascii=False).encode()
     except RecursionError:
@@ -64,6 +67,13 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _no_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is not a number of JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{shortened(text)} is a number beyond all that can be computed")
+    return value
 
 
 def _whole(digits: str) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_twin.report.wording import relative
-from pytest_twin.report.writing import FORMS, ReportError, check, save, story_of
+from pytest_twin.report.writing import FORMS, ReportError, check, refuse_to_replace, save, story_of
 
 if TYPE_CHECKING:
     from pytest_twin.analysis.comparison import Comparison
@@ -17,13 +17,25 @@ if TYPE_CHECKING:
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
-def check_reports(settings: Settings) -> None:
+def check_reports(settings: Settings, near: Path) -> None:
     """See before the tests whether what is asked for can be made behind them.
 
+    Args:
+        settings: What is asked for.
+        near: The directory that paths are relative to.
+
     Raises:
-        ReportError: It cannot; the message says how to get what is missing.
+        ReportError: It cannot: something is missing, or a file is in the way that is not ours.
     """
     check(settings.report or ())
+    for name, path in _wanted(near / settings.report_dir, settings, near):
+        refuse_to_replace(path, FORMS[name].beginning)
+
+
+def _wanted(folder: Path, settings: Settings, near: Path) -> list[tuple[str, Path]]:
+    """Each form with its file."""
+    wanted = [(name, folder / FORMS[name].file) for name in settings.report or ()]
+    return wanted if settings.json is None else [*wanted, ("json", near / settings.json)]
 
 
 def write_reports(
@@ -38,9 +50,7 @@ def write_reports(
         environment: Where GitHub says which file its summary is.
         comparison: What came of comparing the run.
     """
-    wanted = [(name, folder / FORMS[name].file) for name in settings.report or ()]
-    if settings.json is not None:
-        wanted.append(("json", near / settings.json))
+    wanted = _wanted(folder, settings, near)
     if not wanted:
         return
     try:

@@ -149,6 +149,7 @@ aria-label="Timeline of {} tests and the loads; arrow keys move the cursor">
 <div class="plot"></div><div class="cursor"></div><div class="readout" aria-live="polite"></div></div>{}"""
 
 PAGE = """<!doctype html>
+<!-- pytest-twin report -->
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">
 <title>{title}</title><style>{style}</style></head>

@@ -26,11 +26,13 @@ class Form(NamedTuple):
 
     Attributes:
         file: How its file is called.
+        beginning: What its text begins with, by which a file of ours is known.
         render: Makes its text.
         needs: Modules that are not always there.
     """
 
     file: str
+    beginning: str
     render: Callable[[Story], str]
     needs: tuple[str, ...] = ()
 
@@ -53,10 +55,11 @@ def _json(story: Story) -> str:
     return text(story)
 
 
+NEEDED_FOR_HTML = ("plotly", "tsdownsample", "markupsafe")
 FORMS: Mapping[str, Form] = {
-    "html": Form("report.html", _html, ("plotly", "tsdownsample", "markupsafe")),
-    "md": Form("summary.md", _markdown),
-    "json": Form("run.json", _json),
+    "html": Form("report.html", "<!doctype html>\n<!-- pytest-twin report -->\n", _html, NEEDED_FOR_HTML),
+    "md": Form("summary.md", "## pytest-twin: ", _markdown),
+    "json": Form("run.json", '{\n "version": 1,\n "pytest_twin": ', _json),
 }
 
 
@@ -109,11 +112,33 @@ def save(story: Story, name: str, path: Path) -> None:
     """Write one form.
 
     Raises:
-        ReportError: The file cannot be written.
+        ReportError: The file cannot be written, or is there and somebody else's.
     """
+    refuse_to_replace(path, FORMS[name].beginning)
     text = FORMS[name].render(story)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(path, text)
     except OSError as error:
         raise ReportError(f"{path}: {error.strerror or error}") from None
+
+
+def refuse_to_replace(path: Path, beginning: str) -> None:
+    """Let a file of the user's be: only what we wrote may be replaced, and what has nothing in it.
+
+    Args:
+        path: Where ours is to go.
+        beginning: What ours begins with.
+
+    Raises:
+        ReportError: There is another file.
+    """
+    if not path.is_file():
+        return
+    try:
+        with path.open("rb") as file:
+            found = file.read(len(beginning))
+    except OSError:  # writing will tell
+        return
+    if found and found != beginning.encode():
+        raise ReportError(f"{path} is there, and pytest-twin did not write it; remove it, or give another file")

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
+from contextlib import closing
 
 import pytest
+from click.testing import CliRunner
 
 import pytest_twin
-from pytest_twin.layout import ANNOTATIONS, DATASET, FINGERPRINT, HEADERS, TESTS
+from pytest_twin.cli import main
+from pytest_twin.cli._view import View
+from pytest_twin.latch import Latch
+from pytest_twin.layout import ANNOTATIONS, DATASET, FINGERPRINT, HEADERS, HOSTS, SCHEDULE, TESTS
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.event import Event
 from pytest_twin.model.table import record
 from pytest_twin.reading import ReadingError
+from pytest_twin.report.following import Following
+from pytest_twin.run_folder import RunFolder
 
 pytestmark = pytest.mark.fault("damaged folders")
 
@@ -22,6 +30,8 @@ TABLES = (DATASET, ANNOTATIONS, TESTS)
 @pytest.fixture
 def folder(tmp_path):
     """A whole run: two samples, two events, two tests."""
+    tmp_path = tmp_path / "run"
+    tmp_path.mkdir()
     (tmp_path / DATASET).write_text(
         "timestamp,cpu_percent,elapsed_s\n" + "".join(f"{CLOCK.stamp(at)},50,{at}.0\n" for at in (1, 2))
     )
@@ -110,3 +120,68 @@ def test_a_run_of_another_version_is_read_as_far_as_it_is_known(folder):
         f"fingerprint.json is of pytest-twin 9.1, and this is {pytest_twin.__version__}: there may be more than is read"
     ])  # fmt: skip
     assert pytest_twin.load(folder).samples["gpu_percent"].tolist()[0] == 7
+
+
+STAMPS = [
+    "0000-01-01T12:00:00.000Z",
+    "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59.999Z",
+    "99999-01-01",
+    "-001-01-01",
+]
+
+
+@pytest.mark.parametrize("stamp", STAMPS)
+@pytest.mark.parametrize("name", TABLES)
+def test_a_row_of_no_year_of_a_clock_is_left_out(folder, name, stamp):
+    path = folder / name
+    path.write_text(path.read_text().replace(CLOCK.stamp(1), stamp))
+    assert read(folder) == (counts(name, 1), [f"{name} is damaged: 1 rows or cells are left out"])
+
+
+@pytest.mark.parametrize("cell", ["inf", "-inf", "1e309"])
+@pytest.mark.parametrize("name", TABLES)
+def test_a_time_without_an_end_is_a_missing_one(folder, name, cell):
+    path = folder / name
+    path.write_text(re.sub(r",1\.0+", f",{cell}", path.read_text(), count=1))
+    assert read(folder) == ([2, 2, 2], [f"{name} is damaged: 1 rows or cells are left out"])
+
+
+@pytest.mark.parametrize("cell", ["inf", "1e309", "-1e400"])
+def test_a_sample_without_an_end_is_a_missing_one(folder, cell):
+    (folder / DATASET).write_text((folder / DATASET).read_text().replace(",50,", f",{cell},"))
+    assert read(folder) == ([2, 2, 2], [f"{DATASET} is damaged: 2 rows or cells are left out"])
+    assert pytest_twin.load(folder).samples["cpu_percent"].isna().all()
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "1" * 5000])
+@pytest.mark.parametrize("name", [FINGERPRINT, SCHEDULE, HOSTS])
+def test_a_document_with_a_number_that_is_none_is_not_read(folder, name, number):
+    (folder / name).write_text(f'{{"pytest_twin": "{pytest_twin.__version__}", "far": {{"cpu": {number}}}}}')
+    assert read(folder) == ([2, 2, 2], ["fingerprint.json is not a JSON object"] * (name == FINGERPRINT))
+
+
+DAMAGES = [(",1.0", ",inf"), ("50", "1e309"), (CLOCK.stamp(2), STAMPS[0]), (",1.0", ",1e300"), ('{"', '{"cpu": NaN, "')]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_every_command_that_reads_a_damaged_run_does_or_says_why_not(folder, damage):
+    for name in (*TABLES, FINGERPRINT):
+        (folder / name).write_text((folder / name).read_text().replace(*damage))
+    plan, merged = folder.parent / "plan.json", folder.parent / "merged"
+    plan.write_text(json.dumps({"events": [{"replay": str(folder / DATASET)}]}))
+    for words in (
+        ["report", folder, "--format=md,json"], ["trace", folder], ["compare", folder, folder],
+        ["merge", folder, "-o", merged], ["report", merged, "--format=md,json"], ["run", "--dry-run", plan],
+    ):  # fmt: skip
+        done = CliRunner().invoke(main, [str(word) for word in words])
+        assert done.exception is None or isinstance(done.exception, SystemExit), (words, done.exc_info)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_is_damaged_can_be_watched(folder, damage):
+    for name in TABLES:
+        (folder / name).write_text((folder / name).read_text().replace(*damage))
+    with closing(Following(RunFolder(folder))) as following:
+        view = View(following, lambda: following.elapsed_s)
+        view.wait(Latch(), 0.0)

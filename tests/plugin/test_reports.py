@@ -112,3 +112,26 @@ def test_under_xdist_one_report_is_of_all_workers(pytester, left):
     result.assert_outcomes(passed=1, failed=1)
     assert "1 failed, 1 passed" in (left.folder / "summary.md").read_text(encoding="utf-8")
     assert result.stdout.str().count("report: ") == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "file"),
+    [("--twin-report=html", "twin-report/report.html"), ("--twin-report=md", "twin-report/summary.md"),
+     ("--twin-report=json", "twin-report/run.json"), ("--twin-json=mine.json", "mine.json")],
+)  # fmt: skip
+def test_a_file_of_somebody_else_is_refused_before_the_tests(pytester, option, file):
+    path = pytester.path / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("mine")
+    pytester.makepyfile(TWO)
+    result = pytester.runpytest("--twin", option)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    said = f"{path} is there, and pytest-twin did not write it; remove it, or give another file"
+    result.stderr.fnmatch_lines([f"ERROR: {option.partition('=')[0]}: {said}"])
+    assert path.read_text() == "mine"
+
+
+def test_a_report_of_an_earlier_run_is_replaced(pytester):
+    pytester.makepyfile(TWO)
+    for _ in range(2):
+        pytester.runpytest("--twin", "--twin-report=md,json").stdout.no_fnmatch_line("*warning*")
