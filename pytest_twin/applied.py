@@ -68,11 +68,6 @@ class Applied:
             self._ended.wait()
 
     @property
-    def held_s(self) -> float:
-        """For how many seconds it was really there, once it has ended."""
-        return 0.0 if self.ready_at is None or self.ended_at is None else self.ended_at - self.ready_at
-
-    @property
     def trouble(self) -> str:
         """What was wrong with it, once it has ended; empty if nothing."""
         return str(self.failed or self.achieved.get("reduced") or "")
@@ -129,13 +124,10 @@ class Applied:
             yield began._replace(elapsed_s=clock.elapsed(since), detail=detail("", note))
         how = event.ABORT if reply["event"] == "abort" else event.SKIP if since is None else event.END
         reason = "not reached before the end" if how == event.SKIP else reply["reason"]
-        figures = {
-            name: round(value, 4) if isinstance(value, float) else value for name, value in reply["achieved"].items()
-        }
-        text = detail("", {**note, "reason": reason, "held_s": round(_spent(reply, since), 4), **figures})
-        # bytes and operations count from the first worker on, which is before the load was ready; CPU seconds do not
-        counted = reply["began"] if reply["since"] is None or "cpu_s" not in self.part.kind.measure else reply["since"]
-        self.said = self.part.said_achieved(reply["achieved"], _spent(reply, counted), usable)
+        achieved = {"held_s": _spent(reply, since), **reply["achieved"]}
+        figures = {name: round(value, 4) if isinstance(value, float) else value for name, value in achieved.items()}
+        text = detail("", {**note, "reason": reason, **figures})
+        self.said = self.part.said_achieved(achieved, achieved["held_s"], usable)
         yield began._replace(elapsed_s=max(at, 0.0), event=how, achieved=self.said, detail=text)
 
 

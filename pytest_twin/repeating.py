@@ -38,7 +38,7 @@ def repeated(item: pytest.Item, load: Load = QUIET) -> Repetition:
     Raises:
         UnrepeatableError: It did not pass.
     """
-    from pytest_twin.analysis.repetitions import HELD_S, Repetition
+    from pytest_twin.analysis.repetitions import Repetition
 
     sections = item._report_sections  # noqa: SLF001 - what it prints would be told as often as it was run
     kept = sections[:]
@@ -61,7 +61,7 @@ def repeated(item: pytest.Item, load: Load = QUIET) -> Repetition:
         attempt.cpu_s,
         tuple(each.said for each in applied),
         "; ".join(troubles),
-        tuple({**each.achieved, HELD_S: each.held_s} for each in applied),
+        tuple(each.achieved for each in applied),
     )
 
 

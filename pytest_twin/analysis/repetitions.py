@@ -11,9 +11,10 @@ from pytest_twin.analysis.intervals import CONFIDENCE, Interval, of_ratio
 from pytest_twin.analysis.quantiles import of_quantile
 from pytest_twin.model.budget import OK, OVER, UNKNOWN, Finding, Percentiles, Slowdown
 from pytest_twin.model.load import Part
-from pytest_twin.stressors.shortfall import STARVED_AFTER_S, starved
+from pytest_twin.stressors.shortfall import starved
 
 HELD_S = "held_s"  # the figure that says how long a load was there
+STARVED_AFTER_S = 1.0  # of all runs together: what one of them can be short of by chance is little then
 
 
 class Repetition(NamedTuple):

@@ -89,8 +89,7 @@ class Part:
             return f"{figure / held_s:.1f}/s"
         if self.unit == BYTES:
             return said_bytes(figure, like=self.text)
-        moving_s = achieved.get("moving_s") or held_s  # a file is made before, and deleted after
-        return f"{figure / moving_s / 1e6:.1f}MB/s"
+        return f"{figure / held_s / 1e6:.1f}MB/s"
 
 
 @dataclass(frozen=True)

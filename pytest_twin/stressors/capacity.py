@@ -49,13 +49,13 @@ def available_memory() -> int | None:
 
 
 def memory_reserve(total: int) -> int:
-    """Bytes that a memory load leaves to everybody else."""
-    return max(256 * MIB, total // 20)
+    """Bytes that a memory load leaves to everybody else: half of what there is at most."""
+    return min(max(256 * MIB, total // 20), total // 2)
 
 
 def disk_reserve(total: int) -> int:
-    """Bytes of a disk that a load leaves to everybody else."""
-    return max(256 * MIB, total // 50)
+    """Bytes of a disk that a load leaves to everybody else: half of what there is at most."""
+    return min(max(256 * MIB, total // 50), total // 2)
 
 
 def memory_limit() -> int | None:

@@ -16,6 +16,7 @@ from pytest_twin.stressors.cpu_methods import burner
 from pytest_twin.stressors.job import Job
 from pytest_twin.stressors.kind import COUNT, SHARE, Kind
 from pytest_twin.stressors.ledger import Ledger
+from pytest_twin.stressors.profile import Profile
 
 KIND = Kind(
     keyword="cpu",
@@ -49,17 +50,21 @@ def demand(job: Job) -> float:
     return job.profile.peak * _whole(job)
 
 
+def asked(job: Job) -> Profile:
+    """CPU cores over time: of more workers than there are CPUs no more than these can be had."""
+    return job.profile.scaled(_whole(job), most=usable_cpus())
+
+
 def stress(job: Job) -> None:
     """Burn CPU until stopped, each worker its part of what the profile asks for."""
     per_worker = _whole(job) / job.workers
     if job.unit == SHARE:
         _have_a_cpu(job)
-    ledger = Ledger(job, burner(job))
+    burn = burner(job)
     job.ready()
+    ledger = Ledger(job, burn)
     while True:
         ledger.settle(per_worker * job.target())
-        if job.unit == SHARE:
-            job.achieved["asked_cpu_s"] = ledger.asked_s
         job.tick()
 
 

@@ -20,6 +20,7 @@ from pytest_twin.stressors.cpu_methods import burner
 from pytest_twin.stressors.job import Job
 from pytest_twin.stressors.kind import SHARE, Kind
 from pytest_twin.stressors.ledger import Ledger
+from pytest_twin.stressors.profile import Profile
 
 KIND = Kind(
     keyword="cpu_total",
@@ -56,6 +57,11 @@ def demand(job: Job) -> float:
     return min(usable_cpus(), job.profile.peak * read_host().cpus)
 
 
+def asked(job: Job) -> Profile:
+    """Busy CPU cores of the host over time."""
+    return job.profile.scaled(read_host().cpus)
+
+
 def stress(job: Job) -> None:
     """Burn until stopped, each worker an equal part of what is missing.
 
@@ -64,9 +70,10 @@ def stress(job: Job) -> None:
     burn = burner(job)
     topping = Topping(job)
     time.sleep(LOOK_EVERY_S)
+    job.piece = LOOK_EVERY_S * usable_cpus() / job.workers
+    job.ready()
     topping.begin()
     ledger = Ledger(job, burn)
-    job.ready()
     while True:
         ledger.settle(topping.cores() / job.workers)
         job.tick()
@@ -122,12 +129,13 @@ class Topping:
         self._most = usable_cpus()
         self._host, self._then = read_host(), job.now()
         self._cores = self._foreign = self._missing_s = 0.0
-        job.achieved.update(host_cpu_s=0.0, asked_host_cpu_s=0.0)
+        job.achieved["host_cpu_s"] = 0.0
 
     def begin(self) -> None:
-        """Be at the level at once: all that was there until now is foreign."""
+        """Be at the level at once: all that was there until now is foreign, and does not count."""
         seen = self._look()
         self._decide(seen.asked, seen.busy)
+        self._job.achieved["host_cpu_s"] = 0.0
 
     def cores(self) -> float:
         """What all workers together should burn now."""
@@ -152,10 +160,6 @@ class Topping:
         busy = self._host.cpus - (self._host.idle_s - before.idle_s) / span
         seen = Seen(span, asked, busy, span - (self._then - then) > PAUSED_S)
         if not seen.paused:
-            self._note(host_cpu_s=busy * span, asked_host_cpu_s=asked * span)
+            part = busy * span / self._job.workers  # since the figures of all are added up
+            self._job.achieved["host_cpu_s"] = float(self._job.achieved["host_cpu_s"]) + part
         return seen
-
-    def _note(self, **seconds: float) -> None:
-        """Each worker tells its part, since the figures of all are added up."""
-        for name, more in seconds.items():
-            self._job.achieved[name] = float(self._job.achieved[name]) + more / self._job.workers

@@ -9,6 +9,7 @@ import math
 import random
 import time
 
+from pytest_twin.stressors import pace
 from pytest_twin.stressors.capacity import MIB
 from pytest_twin.stressors.disk_file import LARGEST_CALL, PAGE, REGION, DiskFile, NoRoom
 from pytest_twin.stressors.job import Job
@@ -29,7 +30,6 @@ KIND = Kind(
 BLOCKS_A_SECOND = 400  # of a rate: so small that it is smooth, so large that a disk has 2.5 ms for each
 SMALLEST_RATE_BLOCK = 16 * 1024
 SMALLEST_RATE_FILE = 32 * MIB
-LARGEST_DEBT_S = 0.5  # a disk that was too slow for a while is given no more than this to catch up
 
 
 def workers(job: Job) -> int:  # noqa: ARG001
@@ -56,11 +56,14 @@ def stress(job: Job) -> None:
             file.fill()  # so that there is something to read, and to write over
         traffic = Traffic(job, file)
         traffic.move(int(min(block, amount)))
-        job.ready()
         try:
             if job.unit == RATE:
-                _hold_rate(job, traffic, block)
+                traffic.restart()
+                pace.keep_rate(job, "moved_bytes", block, lambda: traffic.move(block))
             else:
+                if job.unit == MAX:
+                    traffic.restart()
+                job.ready()
                 _move_amount(job, traffic, block, math.inf if job.options.get("loop") else amount)
         except NoRoom as error:
             if job.strict:
@@ -99,7 +102,6 @@ class Traffic:
 
     def __init__(self, job: Job, file: DiskFile) -> None:
         self._job, self._file = job, file
-        self._began = job.now()
         self._read_share = float(job.options.get("pattern") or 0.0)
 
     @property
@@ -107,7 +109,12 @@ class Traffic:
         """Bytes written and read."""
         return self._file.written + self._file.read
 
-    def move(self, size: int) -> None:
+    def restart(self) -> None:
+        """Count from now on."""
+        self._file.written = self._file.read = 0
+        self._note()
+
+    def move(self, size: int) -> int:
         """Write or read so many bytes, whichever is behind."""
         self._file.keep_reserve()
         if self._file.read + size <= self._read_share * (self.moved + size):
@@ -116,14 +123,7 @@ class Traffic:
             self._file.write(size)
         self._note()
         self._job.tick()
-
-    def ask(self, size: float) -> None:
-        """Note how much should have been moved by now."""
-        self._job.achieved["moving_s"] = self._job.now() - self._began
-        if self._read_share < 1:
-            self._job.achieved["asked_written_bytes"] = size * (1 - self._read_share)
-        if self._read_share > 0:
-            self._job.achieved["asked_read_bytes"] = size * self._read_share
+        return size
 
     def sync(self) -> None:
         """Have it on the disk before going on."""
@@ -132,7 +132,6 @@ class Traffic:
     def _note(self) -> None:
         achieved = self._job.achieved
         achieved["moved_bytes"] = self.moved
-        achieved["moving_s"] = self._job.now() - self._began
         if self._read_share < 1:
             achieved["written_bytes"] = self._file.written
         if self._read_share > 0:
@@ -141,23 +140,6 @@ class Traffic:
             if self._job.strict:
                 raise OSError(self._file.short)
             achieved["reduced"] = self._file.short
-
-
-def _hold_rate(job: Job, traffic: Traffic, block: int) -> None:
-    """Move a block whenever one is due."""
-    then, due, asked = job.now(), 0.0, 0.0
-    while True:
-        now, rate = job.now(), job.target()
-        fresh, then = rate * (now - then), now
-        asked += fresh
-        due = min(due + fresh, traffic.moved + max(rate * LARGEST_DEBT_S, block))
-        traffic.ask(asked)
-        missing = traffic.moved + block - due
-        if missing <= 0:
-            traffic.move(block)
-        else:
-            job.tick()
-            time.sleep(min(0.05, missing / rate) if rate > 0 else 0.05)
 
 
 def _move_amount(job: Job, traffic: Traffic, block: int, amount: float) -> None:

@@ -12,6 +12,7 @@ from pytest_twin.stressors import tables
 from pytest_twin.stressors.holding import Holder
 from pytest_twin.stressors.job import Job
 from pytest_twin.stressors.kind import COUNT, SHARE, Kind
+from pytest_twin.stressors.profile import Profile
 
 KIND = Kind(
     keyword="fds",
@@ -22,6 +23,7 @@ KIND = Kind(
     amounts='a whole number of open files, or a share such as "25%" of those that the system can have',
     modifiers=(),
     measure="peak_open_files",
+    level="open_files",
     most=5_000_000,
 )
 
@@ -43,6 +45,11 @@ def workers(job: Job) -> int:
 def demand(job: Job) -> float:
     """Open files that are asked for at most."""
     return job.profile.peak * _whole(job)
+
+
+def asked(job: Job) -> Profile:
+    """Open files over time."""
+    return job.profile.scaled(_whole(job))
 
 
 def stress(job: Job) -> None:

@@ -32,10 +32,12 @@ class Job:
         strict: Whether less than was asked is a failure.
         workers: How many processes share this load.
         index: Which of them this one is, from 0.
-        achieved: Figures so far; a stressor adds to them, `tick` and `ready` send them. A figure ``asked_X`` says what
-            X would be had all that was asked been possible.
+        achieved: Figures so far, counted from when the load is ready; a stressor adds to them, `tick` and `ready` send
+            them. A figure ``asked_X`` says what X would be had all that was asked been possible; of those that the
+            `Kind` of the stressor names, the supervisor tells it.
+        piece: How much of its figure a worker adds at once, so that it may be short of so much for a moment.
         children_cpu_s: CPU seconds of processes that this one started.
-        began: `now` when the load began.
+        began: `now` when the load was ready: the beginning of its profile.
     """
 
     def __init__(self, request: Mapping[str, Any]) -> None:
@@ -49,16 +51,24 @@ class Job:
         self.index: int = request.get("index") or 0
         self._duration: float | None = request.get("duration")
         self.achieved: dict[str, float | str] = {}
+        self.piece = 0.0
         self.children_cpu_s = 0.0
         self._paused_s = 0.0
         self.began = self.now()
         self._pipe: int | None = None
         self._told = self.began
         self._prepared_s = 0.0  # CPU seconds that were used before the load was there
+        self._is_ready = False
+        self._others_ready: Callable[[], float] = time.monotonic
 
-    def attach(self, pipe: int) -> None:
-        """Start the job in this process; it reports through this descriptor."""
-        self._pipe = pipe
+    def attach(self, pipe: int, others_ready: Callable[[], float]) -> None:
+        """Start the job in this process.
+
+        Args:
+            pipe: The descriptor that it reports through.
+            others_ready: Waits until all workers are ready, and comes back with the `time.monotonic` of that moment.
+        """
+        self._pipe, self._others_ready = pipe, others_ready
         self.began = self._told = self.now()
 
     def now(self) -> float:
@@ -74,21 +84,31 @@ class Job:
         _set_deadline(left)
 
     def target(self) -> float:
-        """The value that the profile asks for now."""
-        return self.profile.at(self.now() - self.began)
+        """The value that the profile asks for now; before the load is ready, the first one."""
+        return self.profile.at(self._elapsed())
 
     def settled(self) -> bool:
         """Whether the profile has reached its last value."""
-        return self.now() - self.began >= self.profile.last_change
+        return self._elapsed() >= self.profile.last_change
+
+    def _elapsed(self) -> float:
+        return self.now() - self.began if self._is_ready else 0.0
 
     def ready(self) -> None:
-        """Say that the load is really applied; from now on its CPU seconds count, and the kernel has a deadline."""
-        at = time.monotonic()
+        """Say that the load is really applied, and wait until the other workers have said so too.
+
+        From then on its time passes and its CPU seconds count, and the kernel has a deadline.
+        """
         self._prepared_s = self._cpu_s()
+        self.report()
+        at, paused_s = time.monotonic(), self._paused_s
+        self._send({"ready": at, "piece": self.piece} if self.piece else {"ready": at})
+        if self.workers > 1:
+            at = self._others_ready()
+        self.began = at - paused_s if paused_s == self._paused_s else self.now()
+        self._is_ready = True
         if self._duration is not None:
             _set_deadline(self._duration + GRACE_S)
-        self.report()
-        self._send({"ready": at})
 
     def tick(self) -> None:
         """Report the figures, if that was not done just now."""

@@ -25,9 +25,13 @@ class Kind:
             What a share is a share of, where only the stressor knows it, is the figure ``of_`` and this name.
         fixed: Those of its units whose amount cannot change over time, since it is a piece of work and not a level.
         most: The largest `COUNT`.
+        level: Where the amount is a level that is held, the figure that says how much of it there is at a moment; empty
+            where it is a rate, which `measure` adds up.
     """
 
-    __slots__ = ("amounts", "bare", "fixed", "keyword", "measure", "modifiers", "module", "most", "type", "units")
+    __slots__ = (
+        "amounts", "bare", "fixed", "keyword", "level", "measure", "modifiers", "module", "most", "type", "units",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -42,7 +46,8 @@ class Kind:
         measure: str,
         fixed: tuple[str, ...] = (),
         most: int = 10_000,
+        level: str = "",
     ) -> None:
         self.keyword, self.type, self.module, self.units, self.bare = keyword, type, module, units, bare
         self.amounts, self.modifiers, self.measure, self.fixed = amounts, modifiers, measure, fixed
-        self.most = most
+        self.most, self.level = most, level

@@ -20,11 +20,7 @@ LARGEST_DEBT_S = 0.1  # what a busy machine keeps from the load beyond that is n
 
 
 class Ledger:
-    """The account of one worker process.
-
-    Attributes:
-        asked_s: CPU seconds that were due so far.
-    """
+    """The account of one worker process, opened when its load is ready."""
 
     def __init__(self, job: Job, burn: Callable[[], object]) -> None:
         """Open it.
@@ -33,9 +29,9 @@ class Ledger:
             job: What paces it.
             burn: Burns CPU for less than a millisecond.
         """
-        self.asked_s = 0.0
         self._job, self._burn = job, burn
-        self._then = self._deadline = job.now()
+        self._then = job.began
+        self._deadline = job.now()
         self._used = time.process_time()
         self._debt = 0.0
 
@@ -44,7 +40,6 @@ class Ledger:
         now = self._job.now()
         due = cores * (now - self._then)
         self._then = now
-        self.asked_s += due
         self._debt = min(self._debt + due, LARGEST_DEBT_S)
         pay_until, burn_until = self._used + self._debt, now + SLICE_S
         while (spent := time.process_time()) < pay_until and self._job.now() < burn_until:

@@ -11,7 +11,7 @@ from pytest_twin.stressors import worker
 from pytest_twin.stressors.capacity import oom_kills
 from pytest_twin.stressors.conditions import met
 from pytest_twin.stressors.job import REPORT_EVERY_S, Job
-from pytest_twin.stressors.shortfall import STARVED_AFTER_S, starved
+from pytest_twin.stressors.judge import SILENT_S, Judge, WorkerRecord, state_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     Figures = dict[str, float | str]
 
 KILL_AFTER_S = 1.0
+GIVE_UP_AFTER_S = 1.0  # after it was killed: the kernel lets nobody end who waits for a disk that stalls
 LOOK_EVERY_S = 0.1
+WATCH_EVERY_S = 0.25
 
 
 class Load:
@@ -49,6 +51,7 @@ class Load:
         self._ending = ""  # why, once it is ending
         self._fault = ""
         self._figures: list[Figures] = []
+        self._judge: Judge | None = None
         self._oom_kills: int | None = None
         self._conditions = request.get("stop_when") or ()
 
@@ -76,6 +79,7 @@ class Load:
             self._supervision.check(self)
             self._check_conditions()
             module = import_module(self._request["module"])
+            self._judge = Judge(self._request)
             count = module.workers(Job(self._request))
             self._supervision.admit(count)
         except (ImportError, OSError, ValueError) as error:
@@ -109,6 +113,7 @@ class Load:
         """Have the system end the workers."""
         for crewman in self._crew:
             crewman.process.kill()
+        self._loop.after(GIVE_UP_AFTER_S, self._give_up)
 
     def pause(self) -> None:
         """Have the workers do nothing."""
@@ -132,13 +137,17 @@ class Load:
                 before = total.get(name, 0)
                 is_sum = not isinstance(value, str) and not isinstance(before, str)
                 total[name] = before + value if is_sum else value  # type: ignore[operator]
+        if self._judge is not None and self._since is not None:
+            total |= self._judge.figures(self._held())
         duration = self._request.get("duration")
         if duration and self._since is not None:
             total["coverage"] = min(1.0, self._held() / duration)
         return total
 
     def _held(self) -> float:
-        return (self._held_until or self._loop.now()) - self._held_since
+        if self._since is None:
+            return 0.0
+        return (self._loop.now() if self._held_until is None else self._held_until) - self._held_since
 
     def _check_time(self) -> None:
         start, duration = self._request.get("start"), self._request.get("duration")
@@ -156,7 +165,7 @@ class Load:
             if not self._crew:
                 self._over()
             return
-        crewman = Crewman(process)
+        crewman = Crewman(process, f"worker {len(self._crew) + 1} of {self.size}")
         self._crew.append(crewman)
         self._loop.watch(process.reports, partial(self._hear, crewman))
         if len(self._crew) < self.size:
@@ -169,6 +178,8 @@ class Load:
         if self._ending:
             return
         self._began = time.monotonic()
+        if self._judge is not None:
+            self._judge.records = [crewman.record for crewman in self._crew]
         for index, crewman in enumerate(self._crew):
             crewman.process.begin({**self._request, "index": index}, self.size)
         if self._loop.is_paused:
@@ -178,23 +189,33 @@ class Load:
         if not data:
             self._lose(crewman)
             return
+        crewman.record.heard_at = self._loop.now()
         crewman.unread += data
         *lines, crewman.unread = crewman.unread.split(b"\n")
         crewman.heard_at_once = len(lines)
         for line in lines:
             message = json.loads(line)
             if "ready" in message:
+                crewman.record.piece = message.get("piece", 0.0)
                 self._one_ready(message["ready"])
             elif "fault" in message:
                 self._fail(message["fault"])
-            else:
+            elif "achieved" in message:
                 crewman.achieved = message["achieved"]
+                if self._judge is not None:
+                    self._judge.hear(crewman.record, crewman.achieved, self._held())
 
     def _one_ready(self, at: float) -> None:
+        """Let the time of the load begin when all workers are ready; one alone does not wait for that word."""
         self._waiting_for -= 1
         if self._waiting_for or self._ending:
             return
-        self._since, self._held_since = at, self._loop.now()
+        if self.size > 1:
+            at = time.monotonic()
+            for crewman in self._crew:
+                crewman.process.all_ready(at)
+        self._since, self._held_since = at, min(self._loop.now(), at - self._loop.paused_s)
+        self._watch(time.monotonic())
         pids = [crewman.process.pid for crewman in self._crew]
         self._supervision.told(self, "ready", at=at, pids=pids)
         if self._request.get("start") is None:
@@ -205,6 +226,24 @@ class Load:
         duration = self._request.get("duration")
         if duration is not None:
             self._loop.at(begin + duration, lambda: self.stop("duration"))
+
+    def _watch(self, due: float) -> None:
+        """See that every worker is heard of and gets on, and again soon.
+
+        Args:
+            due: When this should have been done: who comes much later was stopped itself, and has heard nobody.
+        """
+        if self._ending or self._gone or self._judge is None:
+            return
+        now, held = self._loop.now(), self._held()
+        was_stopped = time.monotonic() - due > SILENT_S / 2
+        for crewman in self._crew:
+            if was_stopped:
+                crewman.record.heard_at, crewman.record.changed_at = now, held
+            elif not self._loop.is_paused and (how := self._judge.stuck(crewman.record, now, held)):
+                self._fail(f"{crewman.name} {how}{state_of(crewman.process.pid)}")
+                return
+        self._loop.after(WATCH_EVERY_S, partial(self._watch, time.monotonic() + WATCH_EVERY_S))
 
     def _look(self) -> None:
         """Stop it if the samples say so, and look again soon."""
@@ -222,8 +261,10 @@ class Load:
             raise ValueError(reason)
 
     def _lose(self, crewman: Crewman) -> None:
-        self._crew.remove(crewman)
         how = crewman.process.reap()
+        if self._gone:  # it was given up
+            return
+        self._crew.remove(crewman)
         self._figures.append(crewman.achieved)
         if how and not self._ending:
             is_oom = how.endswith("SIGKILL") and (oom_kills() or 0) > (self._oom_kills or 0)
@@ -236,13 +277,21 @@ class Load:
         if self._crew:
             self.stop("failed")
 
+    def _give_up(self) -> None:
+        """Wait no longer for workers that do not end though they were killed; each ends when the kernel lets it."""
+        if not self._gone:
+            crewman = self._crew[0]
+            how = f"{crewman.name} does not end{state_of(crewman.process.pid)}"
+            self._fault = f"{self._fault}; {how}" if self._fault else how
+            self._over()
+
     def _over(self) -> None:
         self._gone = True
         achieved = self.achieved()
         if self.is_applied and self._since is None:
             self._fault = self._fault or "ended before it was really there"
-        elif self._since is not None and self._held() >= STARVED_AFTER_S:
-            self._fault = self._fault or starved(achieved)
+        elif self._since is not None and self._judge is not None:
+            self._fault = self._fault or self._judge.shortfall(achieved, self._held())
         self._supervision.told(
             self,
             "abort" if self._fault else "end",
@@ -259,8 +308,9 @@ class Load:
 class Crewman:
     """A worker of a load, as the supervisor sees it."""
 
-    def __init__(self, process: worker.Forked | worker.Spawned) -> None:
-        self.process = process
+    def __init__(self, process: worker.Forked | worker.Spawned, name: str) -> None:
+        self.process, self.name = process, name
+        self.record = WorkerRecord()
         self.unread = b""
         self.heard_at_once = 0
         self.achieved: Figures = {}

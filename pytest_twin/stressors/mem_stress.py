@@ -11,6 +11,7 @@ import time
 from pytest_twin.stressors.capacity import MIB, available_memory, memory_reserve, usable_cpus, usable_memory
 from pytest_twin.stressors.job import Job
 from pytest_twin.stressors.kind import BYTES, SHARE, Kind
+from pytest_twin.stressors.profile import Profile
 from pytest_twin.stressors.resident import BLOCK, Resident, has_huge_pages
 
 KIND = Kind(
@@ -22,6 +23,7 @@ KIND = Kind(
     amounts='an amount such as "1GiB", a share such as "25%", or a number of MiB',
     modifiers=("huge",),
     measure="peak_bytes",
+    level="resident_bytes",
 )
 
 MOST_WORKERS = 4  # the memory's own speed is reached with few
@@ -37,6 +39,11 @@ def demand(job: Job) -> float:
         OSError: It is a share of nobody knows how much.
     """
     return job.profile.peak * _whole(job)
+
+
+def asked(job: Job) -> Profile:
+    """Bytes over time."""
+    return job.profile.scaled(_whole(job))
 
 
 def workers(job: Job) -> int:

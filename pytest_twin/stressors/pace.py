@@ -10,25 +10,26 @@ from pytest_twin.stressors.job import Job
 from pytest_twin.stressors.kind import MAX
 
 LONGEST_SLEEP_S = 0.05
-MOST_BEHIND_S = 1.0  # what could not be had for longer is not made up for
+MOST_BEHIND_S = 0.5  # what could not be had for longer is not made up for
 
 
 def keep_rate(job: Job, figure: str, size: float, move: Callable[[], float]) -> None:
-    """Move as often as the profile asks, or as often as it goes where it asks for the most, until stopped.
+    """Say that the load is ready, and move as often as the profile asks, or as often as it goes, until stopped.
 
     Args:
         job: Its workers share the rate alike.
-        figure: The name of what is moved in the figures; what was asked of it is there too, but not of the most.
+        figure: The name of what is moved in the figures; it counts from when the load is ready.
         size: How much one move is, about.
         move: Moves it, and comes back with how much it was; it takes a few milliseconds at most.
     """
-    then, due, asked, moved = job.began, 0.0, 0.0, float(job.achieved.get(figure, 0))
+    due = moved = job.achieved[figure] = 0.0
+    job.piece = size
+    job.ready()
+    then = job.began
     while True:
         now = job.now()
         rate = math.inf if job.unit == MAX else job.target() / job.workers
         if rate < math.inf:
-            asked += rate * (now - then)
-            job.achieved[f"asked_{figure}"] = asked
             due = min(due + rate * (now - then), moved + max(rate * MOST_BEHIND_S, size))
         then = now
         if rate == math.inf or moved + size <= due:

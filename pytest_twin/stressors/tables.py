@@ -60,7 +60,7 @@ def room_for_files() -> Room:
     rooms = [_memory(A_FILE)]
     most, now = file_max(), text("/proc/sys/fs", "file-nr").split()
     if most is not None and now:
-        floor = max(1024, most // 10)
+        floor = min(max(1024, most // 10), most // 2)
         rooms.append(Room(most - floor - int(now[0]), f"{floor} of the system's {most} are left to everybody else"))
     return min(rooms)
 
@@ -74,7 +74,7 @@ def room_for_threads(own: int, before: int | None) -> Room:
     """
     rooms = [_memory(A_THREAD)]
     for used, most, what in _limits(own, before):
-        floor = max(128, most // 10)
+        floor = min(max(128, most // 10), most // 2)
         rooms.append(Room(most - floor - used, f"{floor} of {what} {most} are left to everybody else"))
     return min(rooms)
 

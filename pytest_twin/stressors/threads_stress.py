@@ -14,6 +14,7 @@ from pytest_twin.stressors import tables
 from pytest_twin.stressors.holding import Holder
 from pytest_twin.stressors.job import Job
 from pytest_twin.stressors.kind import COUNT, Kind
+from pytest_twin.stressors.profile import Profile
 
 KIND = Kind(
     keyword="threads",
@@ -24,6 +25,7 @@ KIND = Kind(
     amounts="a whole number of idle threads",
     modifiers=(),
     measure="peak_threads",
+    level="threads",
     most=100_000,
 )
 
@@ -39,6 +41,11 @@ def workers(job: Job) -> int:
 def demand(job: Job) -> float:
     """Threads that are asked for at most."""
     return job.profile.peak
+
+
+def asked(job: Job) -> Profile:
+    """Threads over time."""
+    return job.profile
 
 
 def stress(job: Job) -> None:

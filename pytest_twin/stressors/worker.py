@@ -8,11 +8,15 @@ elsewhere a thread waits for the end of the pipe that its load came from, which 
 
 from __future__ import annotations
 
+import _thread
 import json
 import os
 import select
 import signal
 import sys
+import time
+from contextlib import suppress
+from functools import partial
 from importlib import import_module
 
 if not __package__:  # run as a file: its own folder, if that is on the path, gives way to the one above
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 
 CAN_FORK = CAN_PAUSE = sys.platform != "win32"
 PR_SET_PDEATHSIG = 1
+BEAT_EVERY_S = 0.5
 
 if sys.platform == "linux":
     import ctypes
@@ -71,7 +76,14 @@ class _Signalled:
 
     def begin(self, request: dict[str, Any], workers: int) -> None:
         """Give it its load, which so many processes share."""
-        order = json.dumps([request, workers, sys.path]).encode() + b"\n"
+        self._order(json.dumps([request, workers, sys.path]))
+
+    def all_ready(self, at: float) -> None:
+        """Say that all processes which share the load are ready, since that time."""
+        self._order(repr(at))
+
+    def _order(self, words: str) -> None:
+        order = words.encode() + b"\n"
         try:
             while order:
                 order = order[os.write(self._orders, order) :]
@@ -203,19 +215,23 @@ def _obey(orders: int, pipe: int, at_end: Callable[[], None] | None) -> int:
             return 0  # there is no load for it
         said += data
     request, workers, sys.path[:] = json.loads(said)
-    if at_end is None:
-        os.close(orders)
+    if at_end is not None:
+        others_ready = _watch_pipe(orders, at_end)
+    elif workers > 1:
+        others_ready = partial(_read_moment, orders)
     else:
-        _watch_pipe(orders, at_end)
-    return _work(request, workers, pipe)
+        os.close(orders)
+        others_ready = time.monotonic
+    return _work(request, workers, pipe, others_ready)
 
 
-def _work(request: dict[str, Any], workers: int, pipe: int) -> int:
+def _work(request: dict[str, Any], workers: int, pipe: int, others_ready: Callable[[], float] = time.monotonic) -> int:
     """Apply a load until it is over."""
     job = Job(request)
     job.workers = workers
-    job.attach(pipe)
+    job.attach(pipe, others_ready)
     try:
+        _start_beat(pipe)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's to handle
         signal.signal(signal.SIGTERM, _raise_stopped)
         if sys.platform != "win32":
@@ -231,6 +247,36 @@ def _work(request: dict[str, Any], workers: int, pipe: int) -> int:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         job.report()
     return 0
+
+
+def _start_beat(pipe: int) -> None:
+    """Say again and again that this process runs, also where its main thread waits for something.
+
+    Raises:
+        OSError: The machine gives no more threads.
+    """
+    try:
+        _thread.start_new_thread(_beat, (pipe,))
+    except RuntimeError as error:
+        raise OSError(str(error)) from None
+
+
+def _beat(pipe: int) -> None:
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # they are the main thread's to hear
+    with suppress(OSError):  # nobody listens any more
+        while True:
+            time.sleep(BEAT_EVERY_S)
+            os.write(pipe, b"{}\n")
+
+
+def _read_moment(orders: int) -> float:
+    """Wait until all workers are ready; since when they are."""
+    said = os.read(orders, 64)
+    os.close(orders)
+    if not said:  # the owner is gone
+        os._exit(1)
+    return float(said)
 
 
 def _raise_stopped(number: int, frame: object) -> None:  # noqa: ARG001
@@ -265,16 +311,27 @@ def _die_with(owner: int) -> None:
             pass
 
 
-def _watch_pipe(fd: int, then: Callable[[], None]) -> None:
-    """Call back at the end of a pipe; read without a buffer, whose lock would keep the interpreter from ending."""
+def _watch_pipe(fd: int, then: Callable[[], None]) -> Callable[[], float]:
+    """Call back at the end of a pipe; read without a buffer, whose lock would keep the interpreter from ending.
+
+    Comes back with what waits for the moment that is told there meanwhile.
+    """
     import threading
 
+    said: list[bytes] = []
+
     def watch() -> None:
-        while os.read(fd, 1 << 16):
-            pass
+        while data := os.read(fd, 1 << 16):
+            said.append(data)
         then()
 
+    def wait() -> float:
+        while not said:
+            time.sleep(0.001)
+        return float(said[0])
+
     threading.Thread(target=watch, daemon=True).start()
+    return wait
 
 
 def main() -> None:

@@ -83,6 +83,11 @@ def cpu(name: str = "load", workers: float = 1, **request) -> dict:
     return {"id": name, **load, **request}
 
 
+def light(name: str = "load", **request) -> dict:
+    """A request that any machine fulfils, however busy it is: a worker for each CPU, and next to nothing to do."""
+    return {**cpu(name), "unit": "share", "profile": [[0, 0.01]], **request}
+
+
 def line_of(process: subprocess.Popen[str]) -> str:
     """The next line of its output; a process that says nothing is ended, and then it is the end."""
     killer = threading.Timer(LIMIT_S, process.kill)
