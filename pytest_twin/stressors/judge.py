@@ -18,21 +18,24 @@ if TYPE_CHECKING:
 
     Figures = Mapping[str, float | str]
 
-SILENT_S = 2.0  # a worker that is not heard of for so long is stopped, frozen or stuck
+SILENT_S = 2.0  # who is not heard of for so long, and has something to do, is stopped or stuck
 TICK_S = 0.01  # of the slowest Linux kernel (HZ=100): a scheduler gives and takes a CPU no more finely than that
-STATES = {"D": "; it waits for a disk", "T": "; it is stopped", "t": "; it is stopped by a debugger"}
+STOPPED = {"T": "; it is stopped", "t": "; it is stopped by a debugger"}
+WAITS = {"D": "; it waits for a disk"}
 
 
 class WorkerRecord:
     """What one worker told, and when; times are seconds since the load was ready.
 
     Attributes:
+        pid: Its process.
         piece: How much of its figure it adds at once.
         heard_at: When it told anything, in the time of loads.
         changed_at: When its figure became another.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
         self.piece = self.heard_at = self.changed_at = 0.0
         self._value = self._area = self._at = 0.0
 
@@ -98,15 +101,31 @@ class Judge:
         return starved(achieved, {self._figure: tolerance})
 
     def stuck(self, record: WorkerRecord, now: float, held_s: float) -> str:
-        """What to say of a worker that has not told anything for too long, or has done nothing of what is due."""
-        if now - record.heard_at >= SILENT_S:
-            return f"has not reported for {now - record.heard_at:.1f} s"
-        if self._asked is None or self._level or held_s - record.changed_at < SILENT_S:
+        """What to say of a worker that is stopped, or does nothing though something is due; empty where it is not so.
+
+        Not everyone who is silent is: what a stressor waits for may take long, and it may have nothing to do.
+        """
+        silent_s, idle_s = now - record.heard_at, held_s - record.changed_at
+        if max(silent_s, idle_s) < SILENT_S:
             return ""
-        due = (self._asked.integral(held_s) - self._asked.integral(record.changed_at)) / len(self.records)
-        return f"has done nothing for {held_s - record.changed_at:.1f} s" if due > 2 * record.piece else ""
+        state, is_due = state_of(record.pid), idle_s >= SILENT_S and self._due(record, held_s)
+        if silent_s >= SILENT_S and (is_due or state in STOPPED):
+            return f"has not reported for {silent_s:.1f} s{doing(state)}"
+        return f"has done nothing for {idle_s:.1f} s{doing(state)}" if is_due else ""
+
+    def _due(self, record: WorkerRecord, held_s: float) -> bool:
+        """Whether a worker had something to do since its figure became another."""
+        if self._asked is None or self._level:
+            return False
+        due = self._asked.integral(held_s) - self._asked.integral(record.changed_at)
+        return due / len(self.records) > 2 * record.piece
 
 
 def state_of(pid: int) -> str:
-    """Why a process does nothing, as far as the kernel tells (proc_pid_stat(5))."""
-    return STATES.get(text(f"/proc/{pid}", "stat").rpartition(") ")[2][:1], "")
+    """What the kernel has a process do, a letter of proc_pid_stat(5); empty where it does not tell."""
+    return text(f"/proc/{pid}", "stat").rpartition(") ")[2][:1]
+
+
+def doing(state: str) -> str:
+    """What to say of such a state."""
+    return {**STOPPED, **WAITS}.get(state, "")

@@ -20,7 +20,7 @@ LARGEST_DEBT_S = 0.1  # what a busy machine keeps from the load beyond that is n
 
 
 class Ledger:
-    """The account of one worker process, opened when its load is ready."""
+    """The account of one worker process; its load is ready when it is opened."""
 
     def __init__(self, job: Job, burn: Callable[[], object]) -> None:
         """Open it.
@@ -30,8 +30,7 @@ class Ledger:
             burn: Burns CPU for less than a millisecond.
         """
         self._job, self._burn = job, burn
-        self._then = job.began
-        self._deadline = job.now()
+        self._then = self._deadline = job.now()
         self._used = time.process_time()
         self._debt = 0.0
 

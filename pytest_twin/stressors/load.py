@@ -11,7 +11,7 @@ from pytest_twin.stressors import worker
 from pytest_twin.stressors.capacity import oom_kills
 from pytest_twin.stressors.conditions import met
 from pytest_twin.stressors.job import REPORT_EVERY_S, Job
-from pytest_twin.stressors.judge import SILENT_S, Judge, WorkerRecord, state_of
+from pytest_twin.stressors.judge import SILENT_S, Judge, WorkerRecord, doing, state_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ class Load:
             for crewman in self._crew:
                 crewman.process.all_ready(at)
         self._since, self._held_since = at, min(self._loop.now(), at - self._loop.paused_s)
-        self._watch(time.monotonic())
+        self._watch(self._held_since)
         pids = [crewman.process.pid for crewman in self._crew]
         self._supervision.told(self, "ready", at=at, pids=pids)
         if self._request.get("start") is None:
@@ -231,19 +231,19 @@ class Load:
         """See that every worker is heard of and gets on, and again soon.
 
         Args:
-            due: When this should have been done: who comes much later was stopped itself, and has heard nobody.
+            due: When this should have been done: who comes much later was stopped itself, and has heard of nobody.
         """
         if self._ending or self._gone or self._judge is None:
             return
         now, held = self._loop.now(), self._held()
-        was_stopped = time.monotonic() - due > SILENT_S / 2
+        was_stopped = now - due > SILENT_S / 2
         for crewman in self._crew:
             if was_stopped:
                 crewman.record.heard_at, crewman.record.changed_at = now, held
-            elif not self._loop.is_paused and (how := self._judge.stuck(crewman.record, now, held)):
-                self._fail(f"{crewman.name} {how}{state_of(crewman.process.pid)}")
+            elif how := self._judge.stuck(crewman.record, now, held):
+                self._fail(f"{crewman.name} {how}")
                 return
-        self._loop.after(WATCH_EVERY_S, partial(self._watch, time.monotonic() + WATCH_EVERY_S))
+        self._loop.at(now + WATCH_EVERY_S, partial(self._watch, now + WATCH_EVERY_S))
 
     def _look(self) -> None:
         """Stop it if the samples say so, and look again soon."""
@@ -281,7 +281,7 @@ class Load:
         """Wait no longer for workers that do not end though they were killed; each ends when the kernel lets it."""
         if not self._gone:
             crewman = self._crew[0]
-            how = f"{crewman.name} does not end{state_of(crewman.process.pid)}"
+            how = f"{crewman.name} does not end{doing(state_of(crewman.process.pid))}"
             self._fault = f"{self._fault}; {how}" if self._fault else how
             self._over()
 
@@ -310,7 +310,7 @@ class Crewman:
 
     def __init__(self, process: worker.Forked | worker.Spawned, name: str) -> None:
         self.process, self.name = process, name
-        self.record = WorkerRecord()
+        self.record = WorkerRecord(process.pid)
         self.unread = b""
         self.heard_at_once = 0
         self.achieved: Figures = {}

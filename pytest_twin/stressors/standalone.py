@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pytest_twin.stressors.kind import Kind
     from pytest_twin.stressors.profile import Points
 
+BESIDE = ("asked_", "mean_", "of_")  # what figures are judged by
+
 
 def parser(doc: str | None) -> argparse.ArgumentParser:
     """A parser whose help is the stressor's own docstring."""
@@ -82,10 +84,10 @@ def _said(reply: dict[str, Any]) -> str:
     words += [
         value if isinstance(value, str) else f"{value:.6g} {name.replace('_', ' ')}"
         for name, value in figures.items()
-        if not name.startswith(("asked_", "of_")) and not name.endswith(("_bytes", "_s")) and name != "coverage"
+        if not name.startswith(BESIDE) and not name.endswith(("_bytes", "_s")) and name != "coverage"
     ]
     return ", ".join(words)
 
 
 def _is_size(name: str) -> bool:
-    return name.endswith("_bytes") and not name.startswith("asked_") and name not in {"resident_bytes", "moved_bytes"}
+    return name.endswith("_bytes") and not name.startswith(BESIDE) and name not in {"resident_bytes", "moved_bytes"}

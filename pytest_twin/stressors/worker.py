@@ -8,14 +8,12 @@ elsewhere a thread waits for the end of the pipe that its load came from, which 
 
 from __future__ import annotations
 
-import _thread
 import json
 import os
 import select
 import signal
 import sys
 import time
-from contextlib import suppress
 from functools import partial
 from importlib import import_module
 
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
 
 CAN_FORK = CAN_PAUSE = sys.platform != "win32"
 PR_SET_PDEATHSIG = 1
-BEAT_EVERY_S = 0.5
 
 if sys.platform == "linux":
     import ctypes
@@ -231,7 +228,6 @@ def _work(request: dict[str, Any], workers: int, pipe: int, others_ready: Callab
     job.workers = workers
     job.attach(pipe, others_ready)
     try:
-        _start_beat(pipe)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's to handle
         signal.signal(signal.SIGTERM, _raise_stopped)
         if sys.platform != "win32":
@@ -247,27 +243,6 @@ def _work(request: dict[str, Any], workers: int, pipe: int, others_ready: Callab
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         job.report()
     return 0
-
-
-def _start_beat(pipe: int) -> None:
-    """Say again and again that this process runs, also where its main thread waits for something.
-
-    Raises:
-        OSError: The machine gives no more threads.
-    """
-    try:
-        _thread.start_new_thread(_beat, (pipe,))
-    except RuntimeError as error:
-        raise OSError(str(error)) from None
-
-
-def _beat(pipe: int) -> None:
-    if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # they are the main thread's to hear
-    with suppress(OSError):  # nobody listens any more
-        while True:
-            time.sleep(BEAT_EVERY_S)
-            os.write(pipe, b"{}\n")
 
 
 def _read_moment(orders: int) -> float:

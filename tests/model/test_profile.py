@@ -58,3 +58,37 @@ def test_a_value_at_a_point_is_that_of_the_last_point_of_the_time(points):
 def test_after_its_last_change_a_profile_stays_what_it_is(points, later):
     profile = Profile(points)
     assert profile.at(profile.last_change + later) == points[-1][1]
+
+
+STEPS = [(0.0, 2.0), (1.0, 2.0), (1.0, 4.0)]
+RAMP = [(0.0, 0.0), (2.0, 4.0)]
+TRIANGLE = [(0.0, 0.0), (1.0, 3.0), (2.0, 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("points", "elapsed", "whole"),
+    [
+        ([(0.0, 5.0)], 0.0, 0.0),
+        ([(0.0, 5.0)], 3.0, 15.0),
+        (RAMP, 1.0, 1.0),
+        (RAMP, 2.0, 4.0),
+        (RAMP, 3.0, 8.0),
+        (STEPS, 1.0, 2.0),
+        (STEPS, 1.5, 4.0),
+        (TRIANGLE, 10.0, 3.0),
+        ([(1.0, 5.0), (2.0, 5.0)], 0.5, 2.5),
+        ([(1.0, 5.0), (2.0, 5.0)], 3.0, 15.0),
+    ],
+)
+def test_a_profile_comes_to_its_value_times_the_time(points, elapsed, whole):
+    assert Profile(points).integral(elapsed) == pytest.approx(whole)
+
+
+@pytest.mark.parametrize(("factor", "most", "whole"), [(2.0, 100.0, 6.0), (1.0, 1.5, 2.25), (2.0, 3.0, 4.5)])
+def test_a_profile_may_be_scaled_and_cut_off(factor, most, whole):
+    assert Profile(TRIANGLE).scaled(factor, most=most).integral(2.0) == pytest.approx(whole)
+
+
+def test_a_step_that_is_cut_off_stays_a_step():
+    cut = Profile(STEPS).scaled(1.0, most=3.0)
+    assert [cut.at(elapsed) for elapsed in (0.5, 1.5)] == [2.0, 3.0]

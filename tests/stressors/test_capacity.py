@@ -167,9 +167,15 @@ def test_where_the_platform_says_nothing_there_is_no_figure(files):
     assert capacity.cpu_quota() is None
 
 
-@pytest.mark.parametrize(("total", "reserve"), [(GIB, 256 * MIB), (5120 * MIB, 256 * MIB), (10240 * MIB, 512 * MIB)])
-def test_a_twentieth_but_at_least_256_mib_is_left_to_everybody_else(total, reserve):
-    assert capacity.memory_reserve(total) == reserve
+@pytest.mark.parametrize(
+    ("total", "of_memory", "of_disk"),
+    [
+        (GIB, 256, 256), (5120 * MIB, 256, 256), (25600 * MIB, 1280, 512),
+        (512 * MIB, 256, 256), (300 * MIB, 150, 150), (10 * MIB, 5, 5), (0, 0, 0),
+    ],
+)  # fmt: skip
+def test_a_part_but_at_least_256_mib_and_at_most_half_is_left_to_everybody_else(total, of_memory, of_disk):
+    assert (capacity.memory_reserve(total), capacity.disk_reserve(total)) == (of_memory * MIB, of_disk * MIB)
 
 
 def test_a_file_that_cannot_be_read_is_empty(tmp_path):

@@ -192,7 +192,7 @@ def test_a_file_system_that_lacks_a_feature_does_as_well(tmp_path, monkeypatch, 
 def on_small_disk(tmp_path):
     """Runs a Python on a file system of 280 MiB in memory, mounted where nobody else sees it."""
     alone = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
-    mount = f"mount -t tmpfs -o size=280m small {tmp_path} && cd {tmp_path} && "
+    mount = f"mount -t tmpfs -o size=48m small {tmp_path} && cd {tmp_path} && "
 
     def run(*command: object) -> str:
         shell = [*alone, mount + 'exec "$@"', "sh", *BARE, *command]
