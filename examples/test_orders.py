@@ -23,7 +23,7 @@ def test_a_total_is_the_sum_of_the_prices(orders):
     assert orders.total() == 7.5
 
 
-@pytest.mark.stress(cpu="75%")
+@pytest.mark.stress(cpu="50%")
 def test_orders_are_saved_on_a_busy_machine(orders, twin_logger):
     """The load is there before the first line, and gone after the last."""
     with twin_logger.phase("saving"):
@@ -33,7 +33,7 @@ def test_orders_are_saved_on_a_busy_machine(orders, twin_logger):
     assert orders.total() == 100.0
 
 
-@pytest.mark.stress(mem="25%", ramp="1s")
+@pytest.mark.stress(mem="512MiB", ramp="1s")
 def test_a_report_fits_beside_a_memory_hog(twin_logger):
     """Amounts may grow; `twin_logger` knows what the machine really did."""
     while twin_logger.mean("tests_resident_MB") == 0 or len(twin_logger.samples()) < 10:
@@ -41,9 +41,9 @@ def test_a_report_fits_beside_a_memory_hog(twin_logger):
     assert twin_logger.peak("stress_resident_MB") > twin_logger.peak("tests_resident_MB")
 
 
-@pytest.mark.parametrize("stress_cpu", [0, 1, 2], indirect=True)
+@pytest.mark.parametrize("stress_cpu", [0, "15%", "30%"], indirect=True)
 def test_how_long_a_report_takes(stress_cpu, twin_logger):
-    """The same test beside none, one and two workers of its own: compare the three in tests.csv."""
+    """The same test on an idle, a used and a busy machine: compare the three in tests.csv."""
     began = time.perf_counter()
     packed = report(200_000)
     twin_logger.annotate("report packed", seconds=round(time.perf_counter() - began, 3))

@@ -69,8 +69,14 @@ class Run:
         return self.rows("system_metrics_dataset.csv")
 
     def loads(self, event: str) -> list[tuple[str, str]]:
-        """(type, target) of the loads with this event."""
-        return [(row["type"], row["target"]) for row in self.events if row["event"] == event and row["target"]]
+        """(type, target) of the loads with this event; one that others kept from the CPUs has ended too."""
+        is_starved = [row["event"] == "abort" and '"starved: ' in row["detail"] for row in self.events]
+        told = ("end" if starved else row["event"] for row, starved in zip(self.events, is_starved, strict=True))
+        return [
+            (row["type"], row["target"])
+            for row, each in zip(self.events, told, strict=True)
+            if each == event and row["target"]
+        ]
 
     def ended(self) -> int:
         """How many tests had reached their end, as they themselves tell."""
