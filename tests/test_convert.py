@@ -12,6 +12,7 @@ import pytest
 
 import pytest_twin
 from pytest_twin import convert
+from pytest_twin import stdlib
 from pytest_twin.convert import ConversionError, to_gzip, to_parquet
 from pytest_twin.frames import samples
 from pytest_twin.layout import DATASET, FINGERPRINT
@@ -122,7 +123,7 @@ def test_what_could_not_be_converted_is_kept(dataset, form, fails, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as disk, pytest.raises(ConversionError) as caught:  # noqa: PT012
-        disk.setattr(os, fails, full)
+        disk.setattr(stdlib.os if fails == "replace" else os, fails, full)
         FORMS[form](dataset)
     first = dataset.with_name("system_metrics_dataset." + {"gzip": "0001.csv.gz", "parquet": "parquet"}[form])
     assert str(caught.value) == f"{first} was not made, the CSV is kept: No space left on device"
