@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 
 import pytest_twin
-from pytest_twin import convert
-from pytest_twin import stdlib
+from pytest_twin import convert, stdlib
 from pytest_twin.convert import ConversionError, to_gzip, to_parquet
 from pytest_twin.frames import samples
 from pytest_twin.layout import DATASET, FINGERPRINT
