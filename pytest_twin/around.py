@@ -34,7 +34,8 @@ def around(attempt: Attempt, recording: Recording, load: Load, plan: Schedule | 
     try:
         with ExitStack() as stack:
             if plan is not None:
-                attempt.runs_under("schedule")
+                if plan.is_for(attempt.nodeid):
+                    attempt.runs_under(plan.label)
                 stack.enter_context(_played(attempt, recording, plan, applied))
             if load:
                 attempt.runs_under(str(load))

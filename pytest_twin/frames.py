@@ -20,10 +20,12 @@ from pytest_twin import damage, probes
 from pytest_twin.layout import ANNOTATIONS, DATASET, FINGERPRINT, HOSTS, SCHEDULE, TESTS
 from pytest_twin.model import attempt, columns, event, legacy_events
 from pytest_twin.model.columns import Column
+from pytest_twin.model.overlap import Execution, applied, loads_of
 from pytest_twin.model.table import rows
 from pytest_twin.pieces import PARQUET, Piece, open_file, open_piece, opened, pieces
 from pytest_twin.reading import Block, ReadingError, Shape, blocks, from_cells, heading, parse, typed
 from pytest_twin.run_folder import RunFolder
+from pytest_twin.supervisor import keywords
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,8 +147,38 @@ def _load_folder(folder: RunFolder) -> Run:
             frame = whole([], shape)
         tables.append(frame)
     found, told, ran = tables
+    _add_loads(told, ran, folder.scheduled)
     schedule, unread = folder.document(SCHEDULE), (*problems, *failed)
     return Run(folder.path, found, told, ran, fingerprint, schedule, unread, _hosts(folder), folder.outcomes)
+
+
+def _add_loads(events: pd.DataFrame, tests: pd.DataFrame, scheduled: set[str]) -> None:
+    """Have each test tell the loads that others applied in its time, which a run that was killed did not write down."""
+    import pandas as pd
+
+    names = ["event", "id", "type", "test", "worker", "target", "elapsed_s"]
+    if not len(tests) or not {"nodeid", "load", "elapsed_s", "duration_s"} <= {*tests} or not {*names} <= {*events}:
+        return
+    names += [HOST.name] if HOST.name in events else []
+    told = events[events["target"].notna() & events["elapsed_s"].notna()]
+    cells = zip(*(_texts(told, name) for name in names), strict=True)
+    loads = applied([dict(zip(names, row, strict=True)) for row in cells], keywords(), scheduled)
+    if not loads:
+        return
+    began = tests["elapsed_s"]
+    times = (times.fillna(-1.0) for times in (began, began + tests["duration_s"]))
+    texts = (_texts(tests, name) for name in ("nodeid", HOST.name, "load"))
+    known = [
+        Execution(nodeid, host, start, end, load) for nodeid, host, load, start, end in zip(*texts, *times, strict=True)
+    ]
+    column = [load or None for load in loads_of(known, loads)]
+    tests["load"] = pd.Series(column, index=tests.index, dtype=tests["load"].dtype)
+
+
+def _texts(frame: pd.DataFrame, name: str) -> list[str]:
+    if name not in frame:
+        return [""] * len(frame)
+    return [str(cell) for cell in frame[name].astype(object).fillna("")]
 
 
 def _hosts(folder: RunFolder) -> dict[str, dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -73,7 +74,7 @@ def open_schedule(path: Path, kinds: Kinds, texts: dict[str, str] | None = None)
             wrong.update((f"{path.name}: event {event.id}: {key}: {problem}", None) for key, problem in error.problems)
     if wrong:
         raise ScheduleError([visible(line) for line in wrong][:MOST_PROBLEMS])
-    return schedule
+    return replace(schedule, name=visible(path.name).replace(" ", "_"))
 
 
 class Player:

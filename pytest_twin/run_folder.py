@@ -18,12 +18,14 @@ from pytest_twin.layout import (
     HOSTS_FOLDER,
     LOCK,
     OUTCOMES,
+    SCHEDULE,
     TESTS_FOLDER,
     WORKERS_LOCK,
     is_folder_of_a_test,
 )
 from pytest_twin.model import documents
 from pytest_twin.model.clock import monotonic
+from pytest_twin.model.schedule import TEST
 from pytest_twin.model.table import records
 from pytest_twin.pieces import PARQUET, files, go_on, opened
 from pytest_twin.private import Folder, distrust, write
@@ -280,6 +282,13 @@ class RunFolder:
             RunFolderError: It is a dataset that was converted to Parquet.
         """
         return [row for text in self.texts(name) for row in records(text)]
+
+    @property
+    def scheduled(self) -> set[str]:
+        """The ids of the events of the schedule that the session played."""
+        schedule = self.document(SCHEDULE) or {}
+        events = schedule.get("events") if schedule.get("anchor") != TEST else None
+        return {str(each.get("id")) for each in events if isinstance(each, dict)} if isinstance(events, list) else set()
 
     def events_but_tests(self) -> list[dict[str, str]]:
         """The rows of events, those of tests left out, which are most of them."""

@@ -11,7 +11,9 @@ from pytest_twin.excerpt import Cutter
 from pytest_twin.layout import ANNOTATIONS, DATASET, HEADERS, TESTS, folder_of
 from pytest_twin.model import event
 from pytest_twin.model.attempt import CRASHED, TREE_PEAK
+from pytest_twin.model.overlap import Execution, applied, loads_of
 from pytest_twin.run_folder import RunFolder
+from pytest_twin.supervisor import keywords
 from pytest_twin.tables import table
 
 RESIDENT = "tests_resident_MB"
@@ -65,7 +67,8 @@ def complete(folder: RunFolder, interval: float, *, apart: bool = False) -> None
     """
     folder.merge()
     tests = folder.rows(TESTS)
-    if not apart and number_on(tests):
+    is_renumbered = not apart and number_on(tests)
+    if _add_loads(folder, tests) or is_renumbered:
         folder.write(TESTS, table(HEADERS[TESTS], tests))
     samples = _by_host(folder, {test["host"] for test in tests})
     told = [test for test in tests if test["host"] in samples]
@@ -84,6 +87,17 @@ def _by_host(folder: RunFolder, names: set[str]) -> dict[str, Samples]:
     streams = [("", folder), *folder.other_hosts()]
     found = {name: Samples.of(stream) for name, stream in streams if name in names}
     return {name: samples for name, samples in found.items() if samples.lines}
+
+
+def _add_loads(folder: RunFolder, tests: Sequence[Row]) -> bool:
+    """Add the loads that others applied in the time of a test to its own; says whether there was one."""
+    loads = applied(folder.events_but_tests(), keywords(), folder.scheduled)
+    known = [Execution(test["nodeid"], test["host"], *_span(test), test["load"]) for test in tests] if loads else []
+    changed = False
+    for test, load in zip(tests, loads_of(known, loads), strict=False):
+        changed |= test["load"] != load
+        test["load"] = load
+    return changed
 
 
 def number_on(tests: Iterable[Row]) -> bool:

@@ -280,6 +280,12 @@ def _last_words(errors: IO[bytes]) -> str:
 
 
 @cache
+def keywords() -> dict[str, str]:
+    """By the type of a load, which its rows have, the keyword that asks for it; of our own stressors."""
+    return {kind.type: kind.keyword for kind in stressors.kinds().values()}
+
+
+@cache
 def kinds() -> dict[str, Kind]:
     """The stressors there are, by keyword: ours, and those that other packages offer; looked for once."""
     from importlib import import_module

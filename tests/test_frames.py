@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_runs import MadeRun
 
 import pytest_twin
 from pytest_twin import frames, probes, reading
@@ -322,3 +323,16 @@ def test_a_folder_without_files_of_ours_is_no_run(tmp_path):
     with pytest.raises(ReadingError) as caught:
         pytest_twin.load(tmp_path)
     assert str(caught.value) == f"{tmp_path} has no {DATASET}, {ANNOTATIONS} or {TESTS}; give the folder of a run"
+
+
+def test_the_loads_that_overlapped_a_test_are_told_of_a_run_that_was_killed_before_it_wrote_them_down(tmp_path):
+    made = (
+        MadeRun(tmp_path)
+        .sampled(3)
+        .test("t.py::a", 0, 1)
+        .test("t.py::b", 1, 2, load="disk=1MB/s")
+        .test("t.py::c", 2, 3)
+    )
+    made.happened(0.5, "start", "cpu", id="spike", target="50%").load("memory", "1GiB", 1.2, 1.9)
+    read = frames.load(made.write()).tests["load"]
+    assert read.tolist() == ["cpu=50%", "disk=1MB/s cpu=50% mem=1GiB", "cpu=50%"]

@@ -67,7 +67,13 @@ EXACT = (
 )
 CHILDREN_CPU = next(at for at, column in enumerate(EXACT) if column.name == "children_cpu_s")
 _CIRCUMSTANCES = (
-    Column("load", "", "What it ran under.", None),
+    Column(
+        "load",
+        "",
+        "What it ran under: its own loads, a schedule around it (its name and a digest of what it comes to), and the "
+        "loads of others in its time on its host.",
+        None,
+    ),
     Column("budget", "", "`ok`, or what was over its budget or could not be told; empty without one.", None),
     Column("folder", "", "Its own folder, within this one.", None),
 )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
+from functools import cached_property
+from hashlib import blake2b
 from typing import Any
 
 from pytest_twin.model.load import Load
 from pytest_twin.model.quantity import said_duration
+from pytest_twin.model.selection import is_for
 
 SESSION, TEST = "session", "test"
 PARALLEL, SERIES = "parallel", "series"
@@ -54,6 +58,7 @@ class Schedule:
         mode: ``parallel`` or ``series``, already worked into the times.
         seed: Makes what is drawn at random repeatable.
         remarks: How recordings that it replays were read, a line each.
+        name: What its file is called.
     """
 
     events: tuple[Planned, ...]
@@ -61,11 +66,22 @@ class Schedule:
     mode: str = PARALLEL
     seed: int = 0
     remarks: tuple[str, ...] = ()
+    name: str = ""
+
+    @cached_property
+    def label(self) -> str:
+        """Its name with a digest of what it comes to: ``schedule.json#3fa9c1``."""
+        content = json.dumps(self.document(), sort_keys=True).encode()
+        return f"{self.name or 'schedule'}#{blake2b(content, digest_size=3).hexdigest()}"
 
     @property
     def is_for_each_test(self) -> bool:
         """Whether it is played around each test, and not once for all."""
         return self.anchor == TEST
+
+    def is_for(self, nodeid: str) -> bool:
+        """Whether something of it is applied while this test runs."""
+        return any(not event.tests or is_for(event.tests, nodeid) for event in self.events)
 
     @property
     def duration_s(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -167,3 +168,55 @@ def test_a_dry_run_says_the_most_that_a_recording_asks_for(pytester):
     pytester.makepyfile(SLEEPS)
     result = pytester.runpytest("--twin-schedule=plan.json", "--twin-dry-run")
     result.stdout.fnmatch_lines(["*replay=prod.csv speed=1.0 (at most cpu 50%)  ?e1?"])
+
+
+def loads_of_tests(left):
+    return {row["nodeid"].rpartition("_")[2]: row["load"] for row in left.tests}
+
+
+THREE = "import time\ndef test_one(): time.sleep(0.3)\ndef test_two(): time.sleep(0.7)\ndef test_three(): pass\n"
+
+
+@pytest.mark.parametrize("flags", [(), ("-n1",)], ids=["alone", "xdist"])
+def test_each_test_tells_the_loads_of_the_schedule_that_overlapped_it_and_only_those(pytester, left, flags):
+    events = [{"duration": "600ms", "cpu": "20%"}, {"duration": "1h", "mem": 5, "tests": "*test_two"}]
+    schedule(pytester, events)
+    pytester.makepyfile(THREE)
+    pytester.runpytest_subprocess("--twin-schedule=plan.json", *flags).assert_outcomes(passed=3)
+    found = loads_of_tests(left)
+    assert found["one"] == "cpu=20%"
+    assert set(found["two"].split()) - {"cpu=20%"} == {"mem=5"}
+    if not flags:  # a controller may hear of the end of a test after the next one has begun
+        assert found["three"] == ""
+
+
+def test_a_schedule_around_a_test_is_told_by_its_name_and_a_digest_of_what_it_comes_to(pytester, left):
+    def loads(events, *flags):
+        schedule(pytester, events, anchor="test")
+        pytester.runpytest("--twin-schedule=plan.json", *flags).assert_outcomes(passed=2)
+        return loads_of_tests(left)
+
+    pytester.makepyfile("def test_one(): pass\ndef test_two(): pass\n")
+    event = {"duration": "5s", "cpu": "10%", "tests": "*one"}
+    first, again, other, faster = (
+        loads([event]), loads([event]), loads([event | {"cpu": "20%"}]), loads([event], "--twin-schedule-speed=2"),
+    )  # fmt: skip
+    assert first == again
+    assert re.fullmatch(r"plan\.json#[0-9a-f]{6}", first["one"])
+    assert first["two"] == ""
+    assert len({first["one"], other["one"], faster["one"]}) == 3
+
+
+def test_runs_under_other_schedules_are_not_compared_and_that_is_said(pytester):
+    pytester.makepyfile(SLEEPS)
+    for cpu in ("10%", "20%"):
+        schedule(pytester, [{"duration": "400ms", "cpu": cpu}])
+        flags = ("--twin-save=main", "--twin-compare=main") if cpu == "20%" else ("--twin-save=main",)
+        came = pytester.runpytest("--twin-schedule=plan.json", *flags)
+    came.stdout.fnmatch_lines(
+        [
+            "under another load, not compared: 1",
+            "  *::test_one: cpu=10% -> cpu=20%",
+            "1 test compared, *",
+        ]
+    )
