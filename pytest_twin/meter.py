@@ -9,9 +9,9 @@ from contextlib import suppress
 from pytest_twin import ours
 from pytest_twin.model.attempt import Children, Counters, Offspring
 from pytest_twin.model.clock import monotonic
-from pytest_twin.probes.kernel import PAGE, PROC, KeptOpen, let_go, numbers_agree, read_bytes
+from pytest_twin.probes.kernel import PAGE, PROC, TICKS, KeptOpen, let_go, numbers_agree, read_bytes
 from pytest_twin.probes.tree_sources import Linux, NoMoreFilesError, io_of
-from pytest_twin.stdlib import os, sys
+from pytest_twin.stdlib import os, sys, time
 
 if sys.platform != "win32":
     from pytest_twin.stdlib import resource
@@ -91,6 +91,25 @@ class Meter:
                 with suppress(OSError):  # no more files may be open
                     living = frozenset(pid for pid in self._living() if pid not in own)
             return Offspring(ended[6] + ended[7] + ended[14] + ended[15], living)
+
+    def has_orphan(self, since_boot_s: float) -> bool:
+        """Whether a process of this session, begun since then, lives on after its parent ended: it is in no account.
+
+        Looks at all processes, which takes some milliseconds; not found is what has ended, or has left the session.
+        """
+        if sys.platform != "linux" or not self._tells_children:
+            return False
+        try:
+            session, self_pid, names = os.getsid(0), os.getpid(), os.listdir(PROC)
+        except OSError:
+            return False
+        for name in filter(str.isdecimal, names):
+            fields = read_bytes(f"{PROC}/{name}/stat").rpartition(b")")[2].split(None, 20)
+            if len(fields) > 20 and int(fields[3]) == session and int(fields[19]) / TICKS >= since_boot_s:
+                parent = int(fields[1])
+                if parent != self_pid and (parent <= 1 or _session_of(parent) != session):
+                    return True
+        return False
 
     def forget_peak(self) -> None:
         """Reset the high-water mark of resident memory (proc_pid_clear_refs(5)), where that can be done."""
@@ -182,6 +201,23 @@ class Meter:
         if len(self._children) < MOST_KEPT:
             self._children[thread] = kept
         return kept
+
+
+def _session_of(pid: int) -> int | None:
+    """The session of a process, None where it is gone or may not be asked."""
+    if sys.platform == "win32":
+        return None
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return None
+
+
+def since_boot_s() -> float:
+    """Seconds since the machine was started, in the ticks in which the beginnings of processes are told."""
+    if sys.platform != "linux":
+        return 0.0
+    return math.floor(time.clock_gettime(time.CLOCK_BOOTTIME) * TICKS) / TICKS
 
 
 def _highest() -> int:

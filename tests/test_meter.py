@@ -16,7 +16,7 @@ import pytest
 
 from pytest_twin import meter as meters
 from pytest_twin import stdlib
-from pytest_twin.meter import Meter
+from pytest_twin.meter import Meter, since_boot_s
 from pytest_twin.model.attempt import Children, Counters
 from pytest_twin.probes.kernel import KeptOpen
 
@@ -295,7 +295,7 @@ def test_what_a_child_wrote_is_counted_when_it_has_ended(meter, tmp_path):
 
 PEAKS = """
 import sys
-from pytest_twin.meter import Meter
+from pytest_twin.meter import Meter, since_boot_s
 meter = Meter()
 for mib in (50, 20, 90):
     meter.forget_peak()
@@ -314,3 +314,29 @@ os.execv(sys.executable, [sys.executable, "-c", sys.argv[1]])
 def test_the_peak_of_a_program_that_was_in_this_process_before_is_not_its_own():
     said = subprocess.run([sys.executable, "-c", LARGE, PEAKS], capture_output=True, text=True, check=True).stdout
     assert list(map(int, said.split())) == pytest.approx([50, 20, 90], abs=3)
+
+
+LEAVES_ONE = "import subprocess, sys; print(subprocess.Popen(['sleep', '60'], stdout=subprocess.DEVNULL).pid)"
+
+
+@linux
+def test_a_process_that_its_parent_left_behind_is_found_while_it_lives(meter, eventually_gone):
+    began = since_boot_s()
+    assert not meter.has_orphan(began)
+    left = int(subprocess.run([sys.executable, "-S", "-c", LEAVES_ONE], capture_output=True, check=True).stdout)
+    process = psutil.Process(left)
+    try:
+        if process.ppid() == os.getpid():
+            pytest.skip("this process takes in orphans")
+        assert meter.has_orphan(began)
+        assert not meter.has_orphan(since_boot_s() + 1)  # one that was there before is not of this time
+    finally:
+        process.kill()
+    eventually_gone([process])
+
+
+@linux
+def test_children_and_theirs_are_no_orphans(meter, burnt):
+    began = since_boot_s()
+    burnt(GRANDCHILD)
+    assert not meter.has_orphan(began)

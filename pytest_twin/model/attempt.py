@@ -45,8 +45,9 @@ EXACT = (
     Column(
         "children_cpu_s",
         "s",
-        "CPU time of its children and theirs in the time of the test, ended or not; not of daemons, nor of "
-        "ended ones where SIGCHLD is ignored, which the kernel forgets.",
+        "CPU time of its children and theirs in the time of the test, ended or not; not of those "
+        "whose parent ended without waiting for them, such as daemons, nor of ended ones where SIGCHLD is ignored: the "
+        "kernel adds them to nobody's.",
     ),
     Column("peak_memory_MB", "MiB", "Highest resident memory of the test process (Linux; VmHWM, reset at the start)."),
     Column(

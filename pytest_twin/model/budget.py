@@ -19,7 +19,7 @@ class Spent:
 
     Attributes:
         cpu_seconds: CPU time of the test process.
-        children_cpu_seconds: That of its children and theirs, whether or not they ended.
+        children_cpu_seconds: That of its children and theirs, whether or not they ended; not where one was orphaned.
         duration: Seconds of wall time.
         peak_memory: Bytes at the highest resident memory of the test process.
         memory_growth: Bytes by which that was more than when the body began.
@@ -131,6 +131,10 @@ def _said_count(value: float, *, like: str) -> str:  # noqa: ARG001
     return f"{value:.0f}"
 
 
+_UNKNOWN_SINCE = {
+    "children": "one from before it ended meanwhile",
+    "children_cpu_seconds": "a process outlived its parent, which did not wait for it, or the machine does not tell",
+}
 _SAID: Mapping[str, Callable[..., str]] = {
     "cpu_seconds": _said_seconds,
     "children_cpu_seconds": _said_seconds,
@@ -153,7 +157,7 @@ def judged(budget: Budget, spent: Spent) -> list[Finding]:
 
 def _finding(name: str, value: float | None, limit: Limit) -> Finding:
     if value is None:
-        why = "this machine does not tell it" if name != "children" else "one from before it ended meanwhile"
+        why = _UNKNOWN_SINCE.get(name, "this machine does not tell it")
         return Finding(name, UNKNOWN, f"{name} unknown", f"{name}: {why}")
     said = _SAID[name]
     spent, allowed = said(value, like=limit.text), said(limit.value, like=limit.text)

@@ -343,3 +343,23 @@ def test_budgets_that_are_no_list_of_tables_are_refused(pytester):
     result.stderr.fnmatch_lines(
         ["ERROR: pyproject.toml: [[]tool.pytest-twin[]]: budgets is not a list of tables; write *"]
     )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel for all processes")
+def test_the_cpu_of_children_is_unknown_where_one_of_them_left_a_process_behind(pytester, left):
+    pytester.makepyfile("""
+        import os, signal, subprocess, sys, pytest
+
+        LEAVES = "import subprocess; print(subprocess.Popen(['sleep', '60'], stdout=subprocess.DEVNULL).pid)"
+
+        @pytest.mark.twin_budget(children_cpu_seconds=50)
+        def test_leaves_one():
+            test_leaves_one.pid = int(subprocess.check_output([sys.executable, "-S", "-c", LEAVES]))
+
+        @pytest.mark.twin_budget(children_cpu_seconds=50)
+        def test_leaves_none():
+            subprocess.check_output([sys.executable, "-S", "-c", ""])
+            os.kill(test_leaves_one.pid, signal.SIGKILL)
+    """)
+    pytester.runpytest("-Wdefault").assert_outcomes(passed=2)
+    assert [row["budget"] for row in left.tests] == ["children_cpu_seconds unknown", "ok"]
