@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from os import getpid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_twin.latch import Latch
 from pytest_twin.model import event
@@ -11,12 +11,22 @@ from pytest_twin.model.clock import monotonic
 from pytest_twin.model.event import Event, detail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_twin.model.clock import Clock
     from pytest_twin.model.load import Part
 
 ANSWER_WITHIN_S = 2.0
+
+
+class Channel(Protocol):
+    """The way to the supervisor, as a load needs it."""
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Ask for something."""
+
+    def wait(self, latch: Latch) -> None:
+        """Wait for something that the supervisor tells, or that is told for it once it is given up."""
 
 
 class Applied:
@@ -33,18 +43,18 @@ class Applied:
         said: What was really there, as annotations.csv says it once it has ended.
     """
 
-    def __init__(self, send: Callable[[dict[str, Any]], None], name: str, part: Part, test: str, note: str) -> None:
+    def __init__(self, channel: Channel, name: str, part: Part, test: str, note: str) -> None:
         self.id, self.part, self.test, self.note = name, part, test, note
         self.ready_at: float | None = None
         self.ended_at: float | None = None
         self.failed = self.said = ""
-        self._send, self._process = send, getpid()
+        self._channel, self._process = channel, getpid()
         self._figures: dict[str, Any] = {}
         self._ready, self._ended, self._answered = Latch(), Latch(), Latch()
 
     def wait_ready(self) -> bool:
         """Wait until the load is there; False if it never will be."""
-        self._ready.wait()
+        self._channel.wait(self._ready)
         return self.ready_at is not None
 
     @property
@@ -60,12 +70,12 @@ class Applied:
     def ask_to_stop(self) -> None:
         """Have it stopped, without waiting for that."""
         if self._is_ours:
-            self._send({"op": "stop", "id": self.id})
+            self._channel.send({"op": "stop", "id": self.id})
 
     def wait_gone(self) -> None:
         """Wait until it is gone."""
         if self._is_ours:
-            self._ended.wait()
+            self._channel.wait(self._ended)
 
     @property
     def trouble(self) -> str:
@@ -77,7 +87,7 @@ class Applied:
         """Figures so far, final ones once it is stopped: ``cpu_s``, ``resident_bytes``, ``written_bytes`` and more."""
         if self._is_ours:
             self._answered.clear()
-            self._send({"op": "achieved", "id": self.id})
+            self._channel.send({"op": "achieved", "id": self.id})
             self._answered.wait(ANSWER_WITHIN_S)
         return dict(self._figures)
 

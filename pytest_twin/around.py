@@ -59,7 +59,8 @@ def _played(attempt: Attempt, recording: Recording, plan: Schedule, applied: lis
 
     player = Player(plan, recording.apply, test=attempt.nodeid, prefix=f"{attempt.id}/")
     try:
-        player.start(recording.now_for_loads(started=True))
+        recording.get_ready_for_loads()
+        player.start(recording.now_for_loads())
         player.wait_for_first()
         yield
     finally:

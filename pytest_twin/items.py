@@ -214,15 +214,30 @@ def wants_alone(item: pytest.Item, each: Schedule | None) -> bool:
         each: The schedule that is played around each test that it selects.
     """
     marks = marks_of(item)
-    if (budget := budget_of(item, marks)) is not None and budget.repeats:
+    is_shared = next((mark.kwargs[SHARED] for mark in marks if mark.name == STRESS and SHARED in mark.kwargs), False)
+    return _is_repeated(item, marks) if is_shared else needs_load(item, each)
+
+
+def needs_load(item: pytest.Item, each: Schedule | None) -> bool:
+    """Whether a test is put under load, or may put itself there.
+
+    Args:
+        item: The test.
+        each: The schedule that is played around each test that it selects.
+    """
+    marks = marks_of(item)
+    if _is_repeated(item, marks) or not STRESSING.isdisjoint(getattr(item, "fixturenames", ())):
         return True
-    if next((mark.kwargs[SHARED] for mark in marks if mark.name == STRESS and SHARED in mark.kwargs), False):
-        return False
-    if not STRESSING.isdisjoint(getattr(item, "fixturenames", ())) or schedule_of(item, marks) or load_of(marks):
+    if schedule_of(item, marks) or load_of(marks):
         return True
     from pytest_twin.player import selects
 
     return each is not None and any(selects(event, item.nodeid) for event in each.events)
+
+
+def _is_repeated(item: pytest.Item, marks: Iterable[pytest.Mark]) -> bool:
+    budget = budget_of(item, marks)
+    return budget is not None and budget.repeats
 
 
 def schedule_of(item: pytest.Item, marks: Iterable[pytest.Mark]) -> Schedule | None:

@@ -1,17 +1,27 @@
-"""The processes of ours that this one has as children: what they used is no test's, also when one has ended."""
+"""The processes of ours that this one has as children: what they used is no test's, also when one has ended.
+
+They are started, and may end, while a test runs, which replaces what it likes of the standard library: what is needed
+of that here is bound at import.
+"""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import threading
 from collections.abc import Sequence
+from typing import Any
+
+from pytest_twin.environment import Surroundings, give_back
+from pytest_twin.latch import Latch
+from pytest_twin.model.clock import monotonic
+from pytest_twin.stdlib import os, subprocess, sys, threading
+
+PYTHON = sys.executable
+KILLED_WITHIN_S = 5.0  # one that the kernel holds for longer, as where a disk stalls, is left to itself
+LONGEST_PAUSE_S = 0.05
 
 _handed_on: list[float] = []  # to this process with those of ours that were waited for
 
 if sys.platform == "linux":
-    import resource
+    from pytest_twin.stdlib import resource, signal
 
     _accounting = threading.Lock()
 
@@ -27,10 +37,29 @@ if sys.platform == "linux":
             return super().poll() if self._account(os.WNOHANG) else None
 
         def wait(self, timeout: float | None = None) -> int:
-            """Wait for its end; with a limit only where the run is over, and nobody asks for the account any more."""
+            """Wait for its end.
+
+            Raises:
+                subprocess.TimeoutExpired: It did not come within so many seconds.
+            """
             if timeout is None:
                 self._account(0)
-            return super().wait(timeout)
+                return super().wait()
+            until, pause_s = monotonic() + timeout, 0.0005
+            while (status := self.poll()) is None:
+                if monotonic() >= until:
+                    raise subprocess.TimeoutExpired(self.args, timeout)
+                Latch().wait(pause_s)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            return status
+
+        def kill(self) -> None:
+            """End it, unless it has ended."""
+            if self.poll() is None:
+                try:
+                    os.kill(self.pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
 
         def _account(self, options: int) -> bool:
             """When it has ended, reap it in a moment in which hardly anything else is added to what children used.
@@ -55,6 +84,44 @@ if sys.platform == "linux":
 
 else:
     Process = subprocess.Popen[bytes]
+
+
+def start(command: Sequence[str], surroundings: Surroundings, **options: Any) -> Process:
+    """Start a process that has pipes for its stdin and stdout, in the surroundings of the run.
+
+    Args:
+        command: The arguments of Python.
+        surroundings: What it is to have from us.
+        options: More for `subprocess.Popen`.
+
+    Raises:
+        OSError: It cannot be started.
+    """
+    made = {
+        "stdin": subprocess.PIPE,
+        "stdout": subprocess.PIPE,
+        "env": surroundings.variables,
+        "umask": surroundings.umask,
+        **options,
+    }
+    try:
+        process = Process([PYTHON, *command], cwd=surroundings.directory, **made)
+    except OSError as error:
+        if surroundings.directory is None or error.filename != surroundings.directory:
+            raise
+        process = Process([PYTHON, *command], **made)  # the directory is gone: then it has that of this process
+    give_back(surroundings, process.pid)
+    return process
+
+
+def end(process: Process, within_s: float) -> int | None:
+    """Wait for the end of a process, and kill it where that does not come; None if not even that ends it."""
+    for seconds in (within_s, KILLED_WITHIN_S):
+        try:
+            return process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    return None
 
 
 def without(usage: Sequence[float]) -> Sequence[float]:

@@ -36,7 +36,8 @@ class Playing:
         """Play from the first test on."""
         with self._recording.guard:
             if not self._player.started:
-                self._player.start(self._recording.now_for_loads(started=True))
+                self._recording.get_ready_for_loads()
+                self._player.start(self._recording.now_for_loads())
                 self._player.wait_for_first()
             self._player.test_began(nodeid, self._recording.now_for_loads())
 

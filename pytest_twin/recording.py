@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pytest_twin import probes
 from pytest_twin.applied import stop_all
 from pytest_twin.continuation import continued
+from pytest_twin.environment import Surroundings
 from pytest_twin.gaps import Gaps
 from pytest_twin.guard import Guard
 from pytest_twin.host import fingerprint, usable
@@ -21,6 +22,7 @@ from pytest_twin.model.clock import Clock, monotonic
 from pytest_twin.model.event import Event, detail
 from pytest_twin.run_folder import RunFolder
 from pytest_twin.sampler import Sampled, Sampler
+from pytest_twin.silence import say_on_stderr
 from pytest_twin.slices import complete
 from pytest_twin.stdlib import os, threading, time
 from pytest_twin.supervisor import Supervisor
@@ -74,6 +76,7 @@ class Recording:
         limit: Load | None = None,
         apart: bool = False,
         guard: Guard | None = None,
+        tell: Callable[[str], None] = say_on_stderr,
     ) -> None:
         """Prepare it.
 
@@ -92,6 +95,7 @@ class Recording:
             limit: The most load that may be applied at the same time.
             apart: Whether each pytest-xdist worker runs all tests, and not its share of them.
             guard: Keeps errors of ours from the tests; None is one that nobody asks what it kept.
+            tell: Tells the user a line, while a test may be running.
         """
         self.folder = folder
         self.apart = apart
@@ -100,12 +104,14 @@ class Recording:
         self.began_s = self.elapsed()
         self.worker, self.host = worker, host
         self.dataset = dataset or folder / DATASET
+        self._tell, self._surroundings = tell, Surroundings.now()
         self._gaps = Gaps(self.clock, self.new_id, self.emit)
         self._interval = interval
         self._append = append
         self._sampler = Sampler(
             self.dataset, self.clock, interval, has_tests=has_tests, per_core=per_core, probes=probes.others(),
             rotate_at=rotate_at, beside=str(folder / OTHER_WORKERS) if worker else "", told=self._gaps.unsampled,
+            surroundings=self._surroundings, tell=tell,
         ) if (not worker if samples is None else samples) else None  # fmt: skip
         self._limit = limit.parts if limit else ()
         self._supervisor = self._new_supervisor()
@@ -136,6 +142,7 @@ class Recording:
             self._told, self._gaps.paused, samples=str(self.dataset), limit=self._limit,
             # the controller, which a worker may outlive for some seconds
             owner=os.getppid() if self.worker and not self.host else None,
+            surroundings=self._surroundings, tell=self._tell,
         )  # fmt: skip
 
     def _open(self) -> None:
@@ -278,15 +285,19 @@ class Recording:
             directory=str(self.folder.path),
         )  # fmt: skip
 
-    def now_for_loads(self, *, started: bool = False) -> float:
-        """The time of loads, which stands still while they are paused.
+    def get_ready_for_loads(self) -> None:
+        """Have the supervisor up: the first load does not wait for its start, and nothing appears while a test runs."""
+        with suppress(Exception):  # the loads will tell
+            self._supervisor.start()
 
-        Args:
-            started: Have the supervisor up first: a schedule that begins then does not wait for its start.
-        """
-        if started:
-            with suppress(OSError):  # the loads will tell
-                self._supervisor.start()
+    def hurry(self) -> None:
+        """From now on wait for nobody who does not answer: the run was interrupted."""
+        self._supervisor.hurry()
+        if self._sampler:
+            self._sampler.hurry()
+
+    def now_for_loads(self) -> float:
+        """The time of loads, which stands still while they are paused."""
         return self._supervisor.now()
 
     def pause(self, reason: str) -> None:
@@ -306,6 +317,9 @@ class Recording:
             for each in applied:
                 each.wait_ready()
             yield applied
+        except KeyboardInterrupt:
+            self.hurry()
+            raise
         finally:
             try:  # by their names: an interrupt may have come when only some had been asked for
                 stop_all(self._running(named))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, closing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,13 +12,15 @@ import pytest
 from pytest_twin.around import Turning, TwinWarning
 from pytest_twin.attempt import Attempt
 from pytest_twin.guard import Guard
-from pytest_twin.items import HELD, REPEATED, REPETITION, TIMES, asks_itself, nodeid_of, wants_alone
+from pytest_twin.items import HELD, REPEATED, REPETITION, TIMES, asks_itself, needs_load, nodeid_of, wants_alone
 from pytest_twin.model.attempt import BAD, INTERRUPTED
 from pytest_twin.model.clock import Clock
 from pytest_twin.recording import Recording, new_clock
 from pytest_twin.run_folder import RunFolder, RunFolderError
 from pytest_twin.sampler import SamplerError
 from pytest_twin.settings import flag
+from pytest_twin.silence import say_on_stderr
+from pytest_twin.stdlib import os
 from pytest_twin.turns import Turns
 
 if TYPE_CHECKING:
@@ -141,6 +144,7 @@ class Run:
             limit=self._limit(),
             apart=self.apart,
             guard=self.guard,
+            tell=_teller(self.config),
         )
 
     def _limit(self) -> Load | None:
@@ -149,6 +153,14 @@ class Run:
         from pytest_twin.loads import read_limit
 
         return read_limit(self.settings.limit)
+
+    def get_ready_for_loads(self, items: Iterable[pytest.Item]) -> None:
+        """Have the supervisor up before the first test, if any may need it: it is no test's then, nor is its thread."""
+        if self.recording is None:
+            return
+        is_played = self._playing is not None or self.settings.profile
+        if is_played or any(needs_load(item, self.for_each_test) for item in items):
+            self.recording.get_ready_for_loads()
 
     def take_turns(self, items: Iterable[pytest.Item]) -> None:
         """Have a stressed test run alone, where other workers would be disturbed, and would disturb it."""
@@ -230,6 +242,23 @@ class Run:
             if hook.get_hookimpls():
                 for event in heard:
                     hook(event=event, config=self.config)
+
+
+def _teller(config: pytest.Config) -> Callable[[str], None]:
+    """What tells the user a line while pytest keeps what a test prints, where a run is made before the first test."""
+    try:
+        fd = os.dup(2)
+    except OSError:  # it is closed
+        return lambda _: None
+    config.add_cleanup(lambda: _close(fd))
+    return partial(say_on_stderr, fd=fd, begin="\n")
+
+
+def _close(fd: int) -> None:
+    try:
+        os.close(fd)
+    except OSError:  # a test closed it already
+        pass
 
 
 def _handover(given: Mapping[str, Any]) -> Handover:

@@ -1,17 +1,22 @@
-"""Our end of the sampler: a process of its own (`sampling`), since a thread in a busy test process samples late."""
+"""Our end of the sampler: a process of its own (`sampling`), since a thread in a busy test process samples late.
+
+It is listened to, and started once more if it dies, while tests run, which replace what they like of the standard
+library: what is needed of that is bound at import.
+"""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_twin import environment, ours
+from pytest_twin import ours
+from pytest_twin.background import run_in_background
+from pytest_twin.environment import Surroundings
+from pytest_twin.last_words import LastWords
 from pytest_twin.latch import Latch
 from pytest_twin.model.clock import monotonic
+from pytest_twin.silence import GIVE_UP_AFTER_S, HURRY_S, STEP_S, Silence, say_on_stderr
+from pytest_twin.stdlib import os, sys
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_twin.model.clock import Clock
 
 READY_WITHIN_S = 10.0
-END_WITHIN_S = 5.0
+END_WITHIN_S = 5.0  # once it has said its last word
 GO = STOP = b"\n"
 PROGRAM = """from pytest_twin.sampling import main
 if left := main():
@@ -27,6 +32,7 @@ if left := main():
     end_what_was_left(*left)
 """
 PACKAGE_FOLDER = os.path.dirname(os.path.abspath(__file__))
+ON_LINUX = sys.platform == "linux"
 
 
 class SamplerError(RuntimeError):
@@ -91,6 +97,8 @@ class Sampler:
         rotate_at: int = 0,
         beside: str = "",
         told: Callable[[Gap], None] = lambda _: None,
+        surroundings: Surroundings | None = None,
+        tell: Callable[[str], None] = say_on_stderr,
     ) -> None:
         """Prepare it.
 
@@ -104,13 +112,20 @@ class Sampler:
             rotate_at: Bytes from which on the dataset goes on in a new file; 0 is never.
             beside: A folder in which other processes that run tests have a file each, named by their numbers.
             told: Called from the listening thread when the sampling process died, or the machine had been suspended.
+            surroundings: Those of the run, in which it is started; None are those of now.
+            tell: Tells the user a line, while a test may be running.
         """
         numbers = (clock.began, clock.epoch, interval, os.getpid(), int(has_tests), int(per_core), rotate_at)
         self._orders = [str(path), *map(repr, numbers), beside, *probes]
-        self._path, self._bare = path, sys.platform == "linux" and not probes
-        self._tell = told
-        self._process: subprocess.Popen[bytes] | None = None
-        self._listener: threading.Thread | None = None
+        self._path, self._bare = path, ON_LINUX and not probes
+        self._told, self._tell = told, tell
+        self._surroundings = surroundings or Surroundings.now()
+        self._process: ours.Process | None = None
+        self._words: LastWords | None = None
+        self._over: Latch | None = None  # set when nobody listens to it any more; None before somebody does
+        self._heard = 0
+        self._given_up = ""
+        self._give_up_after_s = GIVE_UP_AFTER_S
         self._stopping = False
         self._settled = Latch()  # ready, or known never to be
         self._failed = ""
@@ -136,13 +151,12 @@ class Sampler:
             SamplerError: Nobody can listen to it.
         """
         assert self._process is not None  # noqa: S101 - for the type checker
-        listener = threading.Thread(target=self._listen, args=(self._process,), name="twin-sampler", daemon=True)
+        process = self._process
         try:
-            listener.start()
+            self._over = run_in_background(lambda: self._listen(process))
         except RuntimeError as error:
             raise SamplerError(f"the sampler cannot be started: {error}") from None
-        self._listener = listener
-        say(self._process, GO)
+        say(process, GO)
 
     def wait_ready(self) -> None:
         """Come back when the first interval has begun.
@@ -153,7 +167,8 @@ class Sampler:
         if not self._settled.wait(READY_WITHIN_S):
             self._failed = f"it was not ready within {READY_WITHIN_S:g} s"
         if self._failed:
-            self._end()
+            self.hurry()
+            self.stop()
             raise SamplerError(f"the sampler did not start: {self._failed}")
 
     def start(self) -> None:
@@ -171,41 +186,52 @@ class Sampler:
         """Its process id, None while there is no such process."""
         return self._process.pid if self._process else None
 
+    def hurry(self) -> None:
+        """From now on end it soon if it does not answer: the run was interrupted, and its end is waited for."""
+        self._give_up_after_s = HURRY_S
+
     def stop(self) -> None:
         """Have it take a last row and end, if it began to sample; what it did is in `sampled` then."""
-        if self._listener is not None:
-            self._end()
+        if self._over is not None:
+            self._end(self._over)
         elif self._process is not None:
-            self._process.kill()
-            with self._process:  # which waits for its end
-                self._process = None
+            self._close(self._process, 0)
+            self._process = None
 
-    def _end(self) -> None:
+    def _end(self, over: Latch) -> None:
         self._stopping = True
-        assert self._process is not None  # noqa: S101 - for the type checker
-        assert self._listener is not None  # noqa: S101
-        _dismiss(self._process)
-        self._listener.join(END_WITHIN_S)
-        if self._listener.is_alive():
-            self._process.kill()  # which may be another one by now
-            self._listener.join()
-        self._process = self._listener = None
+        if self._process is not None:
+            _dismiss(self._process)
+        silence = Silence("the sampler", lambda: self._heard, self._tell)
+        while not over.wait(STEP_S):
+            if not silence.lasts(STEP_S, self._give_up_after_s):
+                self._given_up = silence.reason
+                if self._process is not None:  # which may be another one by now
+                    self._process.kill()
+                if not over.wait(END_WITHIN_S):
+                    self._add(Sampled(warnings=(f"the sampler {self._given_up}",)))
+                break
+        self._process = self._over = None
 
-    def _spawn(self) -> subprocess.Popen[bytes]:
-        path = [os.path.dirname(PACKAGE_FOLDER), *(() if self._bare else sys.path)]
+    def _spawn(self) -> ours.Process:
+        path = [os.path.dirname(PACKAGE_FOLDER), *(() if self._bare else self._surroundings.path)]
         program = f"import sys; sys.path[:0] = {path!r}; {PROGRAM}"
         flags = ["-I", "-S"] if self._bare else ["-I"]
-        return ours.Process(
-            [sys.executable, *flags, "-c", program, *self._orders],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment.for_child(),
-            start_new_session=True,
-        )
+        self._words = words = LastWords()
+        command = [*flags, "-c", program, *self._orders]
+        return ours.start(command, self._surroundings, stderr=words.stderr, start_new_session=True)
 
-    def _listen(self, process: subprocess.Popen[bytes]) -> None:
+    def _listen(self, process: ours.Process) -> None:
         """Hear what it says until it ends; start another one if it should not have ended."""
+        try:
+            self._listen_to(process)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody else would tell of it
+            self._failed = self._failed or repr(error)
+            self._add(Sampled(warnings=(f"nobody listens to the sampler any more: {error!r}",)))
+        finally:
+            self._settled.set()
+
+    def _listen_to(self, process: ours.Process) -> None:
         reason = self._hear(process)
         if not self._settled.is_set():
             self._failed = reason
@@ -215,52 +241,68 @@ class Sampler:
         began = monotonic()
         try:
             self._process = second = self._spawn()
-        except OSError as error:
-            self._tell(Gap(began, None, f"{reason}, and no other could be started: {error.strerror}"))
+        except Exception as error:  # noqa: BLE001 - a test may have replaced what starts processes
+            said = getattr(error, "strerror", None) or error
+            self._told(Gap(began, None, f"{reason}, and no other could be started: {said}"))
             return
         say(second, GO)
-        heard = self._hear(second, lambda: self._tell(Gap(began, monotonic(), reason)))
+        heard = self._hear(second, lambda: self._told(Gap(began, monotonic(), reason)))
         if heard and not self._stopping:
-            self._tell(Gap(monotonic(), None, f"{heard} again"))
+            self._told(Gap(monotonic(), None, f"{heard} again"))
 
-    def _hear(self, process: subprocess.Popen[bytes], ready: Callable[[], None] = lambda: None) -> str:
+    def _hear(self, process: ours.Process, ready: Callable[[], None] = lambda: None) -> str:
         """Take in what it says; comes back at its end with how it died, empty if it ended well."""
-        size_before = self._path.stat().st_size if self._path.exists() else 0
+        size_before = _size(self._path)
+        words = ""
         try:
-            finished, words = self._take_in(process, ready)
+            finished = self._take_in(process, ready)
         except OSError as error:  # a test closed descriptors that are not its own, and with that its stdin too
-            process.wait()
             finished, words = False, f"it cannot be heard: {error.strerror}"
+        finally:
+            how = self._close(process, END_WITHIN_S)
         if finished:
             return ""
-        how = words.splitlines()[-1] if words else f"exit status {process.returncode}"
+        how = words or how
         if self._settled.is_set():
-            self._add(Sampled(self._count_rows(size_before), warnings=(f"the sampler died ({how})",)))
+            died = f"the sampler {self._given_up}" if self._given_up else f"the sampler died ({how})"
+            self._add(Sampled(self._count_rows(size_before), warnings=(died,)))
         return how
 
-    def _take_in(self, process: subprocess.Popen[bytes], ready: Callable[[], None]) -> tuple[bool, str]:
-        """Everything that it says up to its end: whether it was done, and what it complained of."""
+    def _take_in(self, process: ours.Process, ready: Callable[[], None]) -> bool:
+        """Everything that it says up to its end: whether it was done."""
         finished = False
-        with process:
-            assert process.stdout is not None  # noqa: S101 - for the type checker
-            for line in process.stdout:
-                word, *warnings = line.decode(errors="replace").rstrip("\n").split("\t")
-                if word == "ready":
-                    self._settled.set()
-                    ready()
-                    if self._stopping:
-                        _dismiss(process)
-                elif word.startswith("slept "):
-                    at, slept_s = map(float, word.split()[1:])
-                    self._tell(Gap(at, at, f"suspended for {slept_s:.1f} s", "machine"))
-                elif word.startswith("frozen "):
-                    began, ended = map(float, word.split()[1:])
-                    self._tell(Gap(began, ended, f"frozen or stopped for {ended - began:.1f} s"))
-                elif word.startswith("done "):
-                    finished = True
-                    rows, missed, dropped = map(int, word.split()[1:])
-                    self._add(Sampled(rows, missed, dropped, tuple(warnings)))
-            return finished, process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
+        assert process.stdout is not None  # noqa: S101 - for the type checker
+        for line in process.stdout:
+            self._heard += 1
+            word, *warnings = line.decode(errors="replace").rstrip("\n").split("\t")
+            if word == "ready":
+                self._settled.set()
+                ready()
+                if self._stopping:
+                    _dismiss(process)
+            elif word.startswith("slept "):
+                at, slept_s = map(float, word.split()[1:])
+                self._told(Gap(at, at, f"suspended for {slept_s:.1f} s", "machine"))
+            elif word.startswith("frozen "):
+                began, ended = map(float, word.split()[1:])
+                self._told(Gap(began, ended, f"frozen or stopped for {ended - began:.1f} s"))
+            elif word.startswith("done "):
+                finished = True
+                rows, missed, dropped = map(int, word.split()[1:])
+                self._add(Sampled(rows, missed, dropped, tuple(warnings)))
+        return finished
+
+    def _close(self, process: ours.Process, within_s: float) -> str:
+        """See to its end; comes back with how that came."""
+        for pipe in (process.stdin, process.stdout):
+            try:
+                if pipe is not None:
+                    pipe.close()
+            except OSError:  # a test closed it already
+                pass
+        status = ours.end(process, within_s)
+        said = self._words.take() if self._words is not None else ""
+        return said or f"exit status {status}"
 
     def _add(self, sampled: Sampled) -> None:
         self.sampled = self.sampled.and_then(sampled)
@@ -276,7 +318,14 @@ class Sampler:
         return lines if begin else max(0, lines - 1)  # without the header
 
 
-def say(process: subprocess.Popen[bytes], word: bytes) -> None:
+def _size(path: Path) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
+def say(process: ours.Process, word: bytes) -> None:
     """Say a word to a sampling process, which may be gone."""
     assert process.stdin is not None  # noqa: S101 - for the type checker
     try:
@@ -285,7 +334,7 @@ def say(process: subprocess.Popen[bytes], word: bytes) -> None:
         pass
 
 
-def _dismiss(process: subprocess.Popen[bytes]) -> None:
+def _dismiss(process: ours.Process) -> None:
     assert process.stdin is not None  # noqa: S101 - for the type checker
     say(process, STOP)
     try:

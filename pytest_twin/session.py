@@ -35,6 +35,12 @@ class Session:
         wanted = run.settings.enabled or run.schedule is not None or not has_workers(session.config)
         if wanted and not option.collectonly and not (session.testsfailed and not option.continue_on_collection_errors):
             run.start()
+            run.get_ready_for_loads(session.items)
+
+    def pytest_keyboard_interrupt(self) -> None:
+        """Wait no longer for what does not answer: somebody waits for the end."""
+        if self._run.recording is not None:
+            self._run.recording.hurry()
 
     def pytest_enter_pdb(self) -> None:
         """Let the loads rest while somebody debugs."""

@@ -1,33 +1,61 @@
-"""Our end of the supervisor: started when first needed, told what to apply, and listened to."""
+"""Our end of the supervisor: started before the first test that may need it, told what to apply, and listened to.
+
+It is used while a test runs, which replaces what it likes of the standard library: what is needed of that is bound at
+import. Nobody waits for the supervisor without an end: one that does not answer is killed, and its loads are aborted.
+"""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import tempfile
-import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import cache
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_twin import environment, ours, stressors
+from pytest_twin import ours, stressors
 from pytest_twin.applied import ANSWER_WITHIN_S, Applied
+from pytest_twin.background import run_in_background
+from pytest_twin.environment import Surroundings
+from pytest_twin.last_words import LastWords
 from pytest_twin.latch import Latch
 from pytest_twin.model.clock import monotonic
+from pytest_twin.silence import GIVE_UP_AFTER_S, HURRY_S, STEP_S, Silence, say_on_stderr
+from pytest_twin.stdlib import json, os, sys, threading
 
 if TYPE_CHECKING:
     from pytest_twin.model.load import Part
     from pytest_twin.stressors.kind import Kind
 
 ENTRY_POINTS = "pytest_twin.stressors"
+PROGRAM = os.path.join(os.path.dirname(os.path.abspath(stressors.__file__)), "__main__.py")
 START_WITHIN_S = 10.0
 END_WITHIN_S = 10.0
+CHANGE_WITHIN_S = 2 * START_WITHIN_S
+LONGEST_WRITE = 1 << 20  # at once; a replayed recording can be longer
 
 Told = Callable[[Applied, dict[str, Any]], None]
 Paused = Callable[[dict[str, Any]], None]
+
+if sys.platform == "win32":
+    GROUP = None
+
+    def let_not_block(_: int) -> None:
+        """Pipes have no such mode."""
+
+    def wait_to_write(_fd: int, _seconds: float) -> None:
+        """Nobody is told to."""
+else:
+    from pytest_twin.stdlib import select
+
+    GROUP = 0
+
+    def let_not_block(fd: int) -> None:
+        """Let who writes to a pipe not wait for who reads it."""
+        os.set_blocking(fd, False)
+
+    def wait_to_write(fd: int, seconds: float) -> None:
+        """Wait until something can be written, that long at most."""
+        poll = select.poll()
+        poll.register(fd, select.POLLOUT)
+        poll.poll(1000 * seconds)
 
 
 class Supervisor:
@@ -41,7 +69,8 @@ class Supervisor:
 
     def __init__(
         self, told: Told, paused: Paused, *, samples: str = "", limit: Sequence[Part] = (),
-        owner: int | None = None,
+        owner: int | None = None, surroundings: Surroundings | None = None,
+        tell: Callable[[str], None] = say_on_stderr,
     ) -> None:  # fmt: skip
         """Prepare it.
 
@@ -51,15 +80,23 @@ class Supervisor:
             samples: The dataset that conditions on samples are about.
             limit: The most that may be applied at the same time.
             owner: A process besides this one without which no load may go on.
+            surroundings: Those of the run, in which it is started; None are those of now.
+            tell: Tells the user a line, while a test may be running.
         """
         self._owner = owner
-        self._told, self._paused = told, paused
+        self._told, self._paused, self._tell = told, paused, tell
         self._samples, self._limit = samples, limit
+        self._surroundings = surroundings or Surroundings.now()
         self.paused_s = 0.0
         self._forbidden = ""
+        self._give_up_after_s = GIVE_UP_AFTER_S
         self._resumed = Latch()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._listener: threading.Thread | None = None
+        self._process: ours.Process | None = None
+        self._over = Latch()  # set when nobody listens to that process any more, and all is told of it
+        self._over.set()
+        self._replies = 0
+        self._given_up = ""
+        self._has_complained = False
         self._applied: dict[str, Applied] = {}
         self._lock = threading.Lock()  # of its stdin
         self._changing = threading.RLock()  # held by who starts it or asks of it, and by who finds it dead
@@ -81,14 +118,14 @@ class Supervisor:
             seed: Makes what is drawn at random repeatable.
             directory: Where a disk stressor writes, unless the load says so.
         """
-        applied = Applied(self.send, name, part, test, note)
+        applied = Applied(self, name, part, test, note)
         request = part.request()
         request["options"].setdefault("directory", directory)
         self._bury()
         with self._changing:
             try:
                 self._start()
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001 - a test may have replaced what starts processes
                 self._hand_on(applied, applied.gone(f"the supervisor cannot be started: {error}"))
                 return applied
             self._applied[name] = applied
@@ -129,25 +166,38 @@ class Supervisor:
         process = self._process
         if process is None or process.stdin is None:
             return
+        line = json.dumps(message).encode() + b"\n"
         try:
             with self._lock:
-                process.stdin.write(json.dumps(message).encode() + b"\n")
-                process.stdin.flush()
+                self._write(process, line)
         except (OSError, ValueError):
             pass
+
+    def wait(self, latch: Latch) -> None:
+        """Wait for what it tells; it is asked whether it is there meanwhile, and given up if it does not answer."""
+        silence = self._silence()
+        while not latch.wait(STEP_S):
+            if not silence.lasts(STEP_S, self._give_up_after_s):
+                self._give_up(self._process, self._over, silence)
+                return
+            self.send({"op": "achieved", "id": ""})  # of no load: all that counts is that it answers
+
+    def hurry(self) -> None:
+        """From now on give it up soon if it does not answer: the run was interrupted, and its end is waited for."""
+        self._give_up_after_s = HURRY_S
 
     def close(self) -> None:
         """Take everything down; comes back when nothing is left."""
         process, self._process = self._process, None
-        if process is not None:
-            self._close_stdin(process)
-            try:
-                process.wait(END_WITHIN_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        if self._listener is not None:
-            self._listener.join()
+        if process is None:
+            self._over.wait(END_WITHIN_S)
+            return
+        self._close_stdin(process)
+        silence = self._silence()
+        while not self._over.wait(STEP_S):
+            if not silence.lasts(STEP_S, min(END_WITHIN_S, self._give_up_after_s)):
+                self._give_up(process, self._over, silence)
+                return
 
     def start(self) -> None:
         """Start it, unless it is there; comes back when it listens.
@@ -169,8 +219,9 @@ class Supervisor:
 
     def _bury(self) -> None:
         """Have everything told of one that died, before there is another."""
-        if self._process is not None and self._process.poll() is not None and self._listener is not None:
-            self._listener.join()
+        process = self._process
+        if process is not None and process.poll() is not None and not self._over.wait(END_WITHIN_S):
+            self._finish(process, "it died")
 
     def _start(self) -> None:
         if self._process is not None:
@@ -179,104 +230,166 @@ class Supervisor:
             raise OSError(self._forbidden)
         self._listens.clear()
         self.paused_s = 0.0
-        errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the thread that listens
+        self._given_up = ""
+        self._lock = threading.Lock()  # an interrupted start may have left the last one taken
+        words = LastWords()
         try:
-            process = self._spawn(errors)
+            process = self._spawn(words.stderr)
         except OSError as error:
-            errors.close()
+            words.take()
             raise OSError(error.strerror or str(error)) from None
-        listener = threading.Thread(target=self._listen, args=(process, errors), name="twin-supervisor", daemon=True)
         try:
-            listener.start()
-            self._process, self._listener = process, listener  # not before: a process needs somebody who listens to it
+            self._over = run_in_background(lambda: self._listen(process, words))
+            self._process = process  # not before: a process needs somebody who listens to it
             self._introduce()
         except RuntimeError as error:  # the system has no more threads
             process.kill()
-            process.communicate()
-            errors.close()
+            ours.end(process, END_WITHIN_S)
+            words.take()
             raise OSError(str(error)) from None
         except BaseException:  # such as Ctrl-C, or a time limit after which the run goes on: with another one
             process.kill()
-            process.wait()
+            ours.end(process, END_WITHIN_S)
             raise
 
     def _introduce(self) -> None:
         """Tell it what it is to know before the first load; comes back when it listens."""
         if self._owner is not None:
             self.send({"op": "owner", "pid": self._owner})
-        self.send({"op": "path", "path": sys.path})
+        self.send({"op": "path", "path": self._surroundings.path})
         self.send({"op": "samples", "path": self._samples})
         if self._limit:
             self.send({"op": "limit", "requests": [{**part.request(), "text": str(part)} for part in self._limit]})
         self._listens.wait(START_WITHIN_S)
 
-    def _spawn(self, errors: IO[bytes]) -> subprocess.Popen[bytes]:
-        program = os.path.join(os.path.dirname(os.path.abspath(stressors.__file__)), "__main__.py")
-        return ours.Process(
-            [sys.executable, "-I", "-S", program],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env=environment.for_child(),
+    def _spawn(self, stderr: int) -> ours.Process:
+        process = ours.start(
+            ["-I", "-S", PROGRAM],
+            self._surroundings,
+            stderr=stderr,
+            bufsize=LONGEST_WRITE,
             # a group of its own, since Ctrl-C in the terminal is for the owner of the loads; but the same session: the
             # kernel shares the CPU out between sessions first (sched(7)), and a load in another hardly slows the test
-            process_group=None if sys.platform == "win32" else 0,
+            process_group=GROUP,
         )
+        assert process.stdin is not None  # noqa: S101 - for the type checker
+        let_not_block(process.stdin.fileno())  # a supervisor that is stopped reads nothing
+        return process
 
-    def _listen(self, process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
-        with suppress(OSError):  # a test closed descriptors that are not its own; whoever waits must hear of the end
+    def _listen(self, process: ours.Process, words: LastWords) -> None:
+        """Take in what it says up to its end, or to ours: then its loads end too, and whoever waits for it goes on."""
+        why = ""
+        try:
             self._hear(process)
-        self._close_stdin(process)
-        status = process.wait()
-        reason = f"the supervisor died ({_last_words(errors) or f'exit status {status}'})"
+        except OSError:  # a test closed descriptors that are not its own
+            pass
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody else would tell of it
+            why = f"what it said was not understood: {error!r}"
+            process.kill()
+        finally:
+            self._close_stdin(process)
+            status = ours.end(process, END_WITHIN_S)
+            said = words.take()
+            self._finish(process, why or said or f"exit status {status}")
+
+    def _finish(self, process: ours.Process | None, how: str) -> None:
+        """Tell of all its loads that they are gone with it."""
         self._listens.set()
-        with self._changing:
+        is_alone = self._changing.acquire(timeout=CHANGE_WITHIN_S)  # with a limit: an interrupt may have left it taken
+        try:
             if self._process is process:
                 self._process = None
             left = [] if self._process else self.running  # those of the next one are told of by another thread
+        finally:
+            if is_alone:
+                self._changing.release()
+        reason = f"the supervisor {self._given_up}" if self._given_up else f"the supervisor died ({how})"
         for applied in left:
-            self._hand_on(applied, applied.gone(reason))
-        self._paused({"event": "resumed", "at": monotonic()})  # if loads were paused, they are so no more
+            if self._applied.pop(applied.id, None):
+                self._hand_on(applied, applied.gone(reason))
+        self._say(self._paused, {"event": "resumed", "at": monotonic()})  # if loads were paused, they are so no more
+        self._resumed.set()
 
-    def _hear(self, process: subprocess.Popen[bytes]) -> None:
+    def _give_up(self, process: ours.Process | None, over: Latch, silence: Silence) -> None:
+        """End a process that does not answer; comes back when its loads are told to be gone."""
+        self._given_up = silence.reason
+        if process is not None:
+            process.kill()
+        if not over.wait(END_WITHIN_S):
+            self._finish(process, "")
+
+    def _silence(self) -> Silence:
+        return Silence("the supervisor of the loads", lambda: self._replies, self._tell)
+
+    def _hear(self, process: ours.Process) -> None:
         assert process.stdout is not None  # noqa: S101 - for the type checker
         with process.stdout:
             for line in process.stdout:
                 if not line.endswith(b"\n"):  # it was killed while it wrote
                     break
+                self._replies += 1
                 reply = json.loads(line)
                 self._listens.set()
                 if reply["event"] in {"paused", "resumed"}:
                     self.paused_s = reply.get("paused_s", self.paused_s)
-                    self._paused(reply)
+                    self._say(self._paused, reply)
                     self._resumed.set()
                 self._hand_on(self._applied.get(reply.get("id", "")), reply)
 
-    def _close_stdin(self, process: subprocess.Popen[bytes]) -> None:
+    def _write(self, process: ours.Process, line: bytes) -> None:
+        """Write a line to it, as far as it reads."""
         assert process.stdin is not None  # noqa: S101 - for the type checker
-        with self._lock:
+        try:
+            for begin in range(0, len(line), LONGEST_WRITE):
+                self._flush(process)  # what an interrupt has left
+                process.stdin.write(line[begin : begin + LONGEST_WRITE])
+                self._flush(process)
+        except BaseException:
+            if len(line) > LONGEST_WRITE:  # half a line cannot be taken back
+                process.kill()
+            raise
+
+    def _flush(self, process: ours.Process) -> None:
+        assert process.stdin is not None  # noqa: S101 - for the type checker
+        silence = self._silence()
+        while True:
             try:
-                process.stdin.close()
-            except OSError:
-                pass
+                process.stdin.flush()
+            except BlockingIOError:
+                began = monotonic()
+                wait_to_write(process.stdin.fileno(), STEP_S)
+                if monotonic() - began >= STEP_S and not silence.lasts(STEP_S, self._give_up_after_s):
+                    self._given_up = silence.reason
+                    process.kill()  # whoever listens to it will hear
+                    raise
+            else:
+                return
+
+    def _close_stdin(self, process: ours.Process) -> None:
+        assert process.stdin is not None  # noqa: S101 - for the type checker
+        try:
+            process.stdin.close()
+        except OSError:
+            pass
 
     def _hand_on(self, applied: Applied | None, reply: dict[str, Any]) -> None:
         if applied is None:
             return
         if reply["event"] != "achieved":
-            self._told(applied, reply)  # before anybody who waits goes on: the row is in the file then
+            # before anybody who waits goes on: the row is in the file then
+            self._say(lambda reply: self._told(applied, reply), reply)
+        applied.told(reply)
         if reply["event"] not in {"achieved", "ready"}:
             self._applied.pop(applied.id, None)
-        applied.told(reply)
 
-
-def _last_words(errors: IO[bytes]) -> str:
-    try:
-        with errors:
-            errors.seek(0)
-            return (errors.read().decode(errors="replace").strip().splitlines() or [""])[-1]
-    except OSError:
-        return ""
+    def _say(self, to: Callable[[dict[str, Any]], None], reply: dict[str, Any]) -> None:
+        """Pass on what it says; whatever goes wrong there costs a row, and nobody waits for ever for that."""
+        try:
+            to(reply)
+        except Exception as error:  # noqa: BLE001
+            if not self._has_complained:
+                self._has_complained = True
+                self._tell(f"what became of a load could not be written: {error!r}")
 
 
 @cache

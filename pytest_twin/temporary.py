@@ -54,18 +54,22 @@ class Temporary:
     def _start(self) -> subprocess.Popen[bytes]:
         import subprocess
 
-        from pytest_twin import environment
+        from pytest_twin.environment import Surroundings
 
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", os.path.abspath(__file__), str(self.path), str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env=environment.for_child(),
+            env=Surroundings.now().variables,
             start_new_session=True,  # a connection that ends takes its session along
         )
         if sys.platform != "win32":
-            process.wait()  # its child goes on
+            try:
+                process.wait(REMOVE_WITHIN_S)  # its child goes on
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise OSError("who would remove it does not start") from None
         return process
 
 

@@ -6,7 +6,8 @@ everything that it started, at the end of stdin or when its parent is gone, whic
 
 - ``{"op": "apply", ...}`` a request
 - ``{"op": "stop", "id": ...}``
-- ``{"op": "achieved", "id": ...}``, answered by ``{"event": "achieved", "id": ..., "achieved": {...}}``
+- ``{"op": "achieved", "id": ...}``, answered by ``{"event": "achieved", "id": ..., "achieved": {...}}``, also where
+  there is no such load
 - ``{"op": "owner", "pid": ...}`` a process besides our parent without which everything ends
 - ``{"op": "path", "path": [...]}`` where to import stressors of other packages from
 - ``{"op": "samples", "path": ...}`` the dataset that conditions are about
@@ -150,9 +151,16 @@ def is_gone(process: int) -> bool:
     return False
 
 
+def hear_signals() -> None:
+    """Let no signal be blocked, as who started us may have them."""
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
 def main() -> None:
     """Serve stdin and stdout."""
     take_name()
+    hear_signals()
     heed_children()
     door = Door(sys.stdin.fileno(), sys.stdout.fileno())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's to handle

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
+import time
 
 import pytest
+from runs import seconds_until
 
-from pytest_twin import supervisor as supervisors
+from pytest_twin import ours
 from pytest_twin.layout import ANNOTATIONS
 from pytest_twin.model.load import parse
 from pytest_twin.recording import Recording
@@ -68,7 +73,7 @@ def test_a_supervisor_that_is_killed_while_it_answers_holds_up_nobody(recording)
 
 
 def test_a_supervisor_that_cannot_start_aborts_the_load_with_the_reason(recording, monkeypatch):
-    monkeypatch.setattr(supervisors.sys, "executable", "/no/such/python")
+    monkeypatch.setattr(ours, "PYTHON", "/no/such/python")
     with recording.loaded(LOAD) as (applied,):
         assert applied.ready_at is None
     assert applied.failed == "the supervisor cannot be started: No such file or directory"
@@ -77,9 +82,10 @@ def test_a_supervisor_that_cannot_start_aborts_the_load_with_the_reason(recordin
 
 def test_a_load_without_a_supervisor_is_a_warning_and_the_test_goes_on(run):
     body = (
-        "import pytest, sys\nfrom pytest_twin import supervisor\n"
-        "@pytest.fixture\ndef gone(monkeypatch): monkeypatch.setattr(supervisor.sys, 'executable', '/no/such/python')\n"
-        "@pytest.mark.stress(cpu=1)\ndef test_it(gone): pass\n"
+        "import pytest\nfrom pytest_twin.supervisor import Supervisor\n"
+        "def gone(*_): raise FileNotFoundError(2, 'No such file or directory')\n"
+        "Supervisor._spawn = gone\n"
+        "@pytest.mark.stress(cpu=1)\ndef test_it(): pass\n"
     )
     _, status, said = run(body)
     assert status == 0
@@ -93,3 +99,162 @@ def test_a_sampler_that_cannot_start_is_one_usage_error_before_any_test(run, tmp
     assert "ERROR: the sampler cannot be started: No such file or directory\n" in said
     assert "Traceback" not in said
     assert not (left.folder / "it-ran").exists()
+
+
+SHORTER = (
+    "from pytest_twin import silence\nsilence.STEP_S, silence.TELL_AFTER_S, silence.GIVE_UP_AFTER_S = 0.1, 0.5, 2.0\n"
+)
+STOPS = """import psutil, pytest, signal, time
+
+def stop(name):
+    for process in psutil.Process().children():
+        if any(name in word for word in (process.name(), *process.cmdline())):
+            process.suspend()
+
+@pytest.mark.stress(cpu=1)
+def test_stops(): stop({name!r})
+
+@pytest.mark.stress(cpu=1)
+def test_next(): time.sleep(0.1)
+"""
+
+
+def test_a_supervisor_that_is_stopped_for_ever_is_told_of_and_its_load_is_aborted(run, tmp_path):
+    (tmp_path / "conftest.py").write_text(SHORTER)
+    left, status, said = run(STOPS.format(name="twin-stressors"), "-W", "default")
+    assert status == 0, said
+    assert said.count("\ntwin: the supervisor of the loads has not answered for 0 s; it is ended after 2 s\n") == 1
+    assert "cpu=1: the supervisor did not answer for 2 s" in said
+    assert left.loads("abort") == [("cpu", "1")]
+    assert left.loads("end") == [("cpu", "1")]
+    assert left.processes() == []
+
+
+@pytest.mark.parametrize("more", [(), pytest.param(("-p", "xdist.plugin", "-n1"), marks=pytest.mark.slow)], ids=str)
+def test_a_sampler_that_is_stopped_for_ever_did_not_answer(run, tmp_path, more):
+    (tmp_path / "conftest.py").write_text(SHORTER)
+    body = STOPS.format(name="pytest_twin.sampling")
+    if more:
+        body = body.replace("psutil.Process()", "psutil.Process().parent()")
+    left, status, said = run(body, "--twin", "-W", "default", *more)
+    assert status == 0, said
+    assert "\ntwin: the sampler has not answered for 0 s; it is ended after 2 s\n" in said
+    assert "the sampler did not answer for 2 s" in said
+    assert "died" not in said
+    assert left.processes() == []
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_run_whose_helpers_are_stopped_for_ever(start):
+    run = start(
+        "import pytest, time\n@pytest.mark.stress(cpu=1)\ndef test_it():\n open('begun', 'w'); time.sleep(60)\n"
+    )
+    seconds_until((run.folder / "begun").exists)
+    for role in ("supervisor", "sampler"):
+        (process,) = run.processes(role)
+        process.suspend()
+    run.process.send_signal(signal.SIGINT)
+    assert seconds_until(lambda: run.process.poll() is not None) < 12  # both are waited for, for two seconds each
+    assert run.process.returncode == pytest.ExitCode.INTERRUPTED
+    assert run.loads("abort") == [("cpu", "1")]
+    assert run.processes() == []
+
+
+@pytest.mark.slow
+def test_a_run_that_was_stopped_itself_does_not_blame_its_supervisor(start):
+    body = "import pytest, time\n@pytest.mark.stress(mem='1MiB')\ndef test_it():\n open('begun', 'w'); time.sleep(1)\n"
+    run = start(SHORTER + body, stdout=subprocess.PIPE)
+    seconds_until((run.folder / "begun").exists)
+    run.process.send_signal(signal.SIGSTOP)
+    (process,) = run.processes("supervisor")
+    process.suspend()
+    time.sleep(4)
+    process.resume()
+    run.process.send_signal(signal.SIGCONT)
+    status, said, _ = run.wait()
+    assert status == 0
+    assert "not answer" not in said
+    assert run.loads("end") == [("memory", "1MiB")]
+
+
+CHANGES = """import os, psutil, pytest
+
+def supervisor():
+    return next(each for each in psutil.Process().children() if each.name() == "twin-stressors")
+
+def test_changes():
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
+    os.umask(0o077)
+    os.chdir("/")
+    supervisor().{end}
+
+@pytest.mark.stress(cpu=1)
+def test_next():
+    assert supervisor().cwd() == {cwd!r}
+    assert len(supervisor().cpu_affinity()) == {cpus}
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="CPU affinity")
+@pytest.mark.parametrize("end", ["pid", "kill()"])
+@pytest.mark.parametrize("more", [(), pytest.param(("-p", "xdist.plugin", "-n1"), marks=pytest.mark.slow)], ids=str)
+def test_a_load_has_the_surroundings_of_the_run_whatever_an_earlier_test_did(run, tmp_path, end, more):
+    body = CHANGES.format(end=end, cwd=str(tmp_path), cpus=len(os.sched_getaffinity(0)))
+    _, status, said = run(body, *more)
+    assert status == 0, said
+
+
+LEAKS = """import os, pytest, threading
+
+def threads():
+    return threading.enumerate(), sorted(os.listdir("/proc/self/task"))
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item):
+    before = threads()
+    result = yield
+    assert threads() == before
+    return result
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's list of threads")
+@pytest.mark.parametrize(
+    ("body", "flags"),
+    [
+        ("import pytest\n@pytest.mark.stress(cpu=1)\ndef test_it(): pass\n", ()),
+        ("def test_it(stress_mem): stress_mem('1MiB')\n", ()),
+        ("def test_it(twin_logger): pass\n", ()),
+        ("def test_it(): pass\n", ("--twin",)),
+        ("def test_it(): pass\n", ("--twin-schedule=plan.json",)),
+        ("import pytest\n@pytest.mark.twin_budget(slowdown=99.0, under='cpu:1', pairs=6)\ndef test_it(): pass\n", ()),
+    ],
+    ids=["mark", "fixture", "logger", "option", "schedule", "budget"],
+)
+def test_no_thread_of_ours_begins_within_a_test(run, tmp_path, body, flags):
+    (tmp_path / "conftest.py").write_text(LEAKS)
+    (tmp_path / "plan.json").write_text('{"events": [{"start": "0s", "duration": "1s", "cpu": "10%"}]}')
+    _, status, said = run(body, *flags)
+    assert status == 0, said
+
+
+def test_a_recorded_suite_that_asks_for_no_load_has_no_supervisor(run):
+    body = "import psutil\ndef test_it():\n assert not [p for p in psutil.Process().children() if 'twin' in p.name()]\n"
+    _, status, said = run(body, "--twin")
+    assert status == 0, said
+
+
+def test_loads_need_no_writable_folder_but_the_report_directory(run, tmp_path, alone):
+    body = (
+        "import pytest, pathlib, time\n@pytest.mark.stress(cpu=1, mem='1MiB', disk='1MB/s')\ndef test_it():\n"
+        "    time.sleep(0.5)\n"
+        "    for folder in ('/tmp', '/dev/shm', '.'):\n"
+        "        with pytest.raises(OSError): pathlib.Path(folder, 'spam').touch()\n"
+    )
+    report = tmp_path / "twin-report"
+    report.mkdir(mode=0o700)
+    mount = f"mount --bind {report} {report}; for each in / /dev/shm; do mount -o remount,bind,ro $each; done"
+    before = [*alone, f'{mount}; exec "$@"', "sh"]
+    left, status, said = run(body, "--twin", "--capture=sys", before=before)
+    assert status == 0, said
+    assert sorted(left.loads("end")) == [("cpu", "1"), ("disk", "1MB/s"), ("memory", "1MiB")]

@@ -119,7 +119,9 @@ def test_wherever_the_start_of_a_supervisor_is_interrupted_the_next_load_is_appl
     supervisor, processes = Supervisor(lambda *_: None, lambda _: None), []
     for at in range(0, 5000, 25):
         with tempfile.TemporaryFile() as errors:
-            process = supervisor._spawn(errors)  # which takes most instructions, and has nobody wait for anything
+            process = supervisor._spawn(
+                errors.fileno()
+            )  # which takes most instructions, and has nobody wait for anything
             processes.append(process)
             with monkeypatch.context() as patch:
                 patch.setattr(supervisor, "_spawn", lambda _, process=process: process)
