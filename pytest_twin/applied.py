@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_twin.model.load import Part
 
 ANSWER_WITHIN_S = 2.0
+NOT_REACHED = "not reached before the end"
 
 
 class Channel(Protocol):
@@ -133,7 +134,7 @@ class Applied:
         if since is not None and reply["since"] is None:  # it never was really there, but what there was did begin
             yield began._replace(elapsed_s=clock.elapsed(since), detail=detail("", note))
         how = event.ABORT if reply["event"] == "abort" else event.SKIP if since is None else event.END
-        reason = "not reached before the end" if how == event.SKIP else reply["reason"]
+        reason = NOT_REACHED if how == event.SKIP else reply["reason"]
         achieved = {"held_s": _spent(reply, since), **reply["achieved"]}
         figures = {name: round(value, 4) if isinstance(value, float) else value for name, value in achieved.items()}
         text = detail("", {**note, "reason": reason, **figures})

@@ -57,7 +57,7 @@ def shortfalls(attempt: Attempt) -> list[str]:
 def _played(attempt: Attempt, recording: Recording, plan: Schedule, applied: list[Applied]) -> Iterator[None]:
     from pytest_twin.player import Player
 
-    player = Player(plan, recording.apply, test=attempt.nodeid, prefix=f"{attempt.id}/")
+    player = Player(plan, recording, test=attempt.nodeid, prefix=f"{attempt.id}/")
     try:
         recording.get_ready_for_loads()
         player.start(recording.now_for_loads())

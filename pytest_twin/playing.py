@@ -29,7 +29,7 @@ class Playing:
             recording: What applies the loads.
         """
         prefix = recording.worker and f"{recording.worker}-"  # several hosts play the same schedule
-        self._recording, self._player = recording, Player(schedule, recording.apply, prefix=prefix)
+        self._recording, self._player = recording, Player(schedule, recording, prefix=prefix)
         self.strict_error = ""
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
@@ -49,11 +49,7 @@ class Playing:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Stop the loads before others clean up."""
-        missing = self._player.stop()
+        self._player.stop()
         self.strict_error = "\n".join(strict_troubles(self._player.applied))
         if self._recording.host:
             session.config.workeroutput["twin_strict"] = self.strict_error  # type: ignore[attr-defined]
-        for missed in missing:
-            for part in missed.load.parts:
-                reason = "no test that it is for ran within its time"
-                self._recording.skipped(missed.id, part.kind.type, part.text, reason)

@@ -335,9 +335,12 @@ class Recording:
         """Keep the schedule of the run, as it was resolved."""
         self.folder.write_json(SCHEDULE, schedule.document())
 
-    def skipped(self, number: str, kind: str, target: str, reason: str) -> None:
-        """Write that something planned was not reached."""
-        self.emit(Event(self.elapsed(), event.SKIP, number, kind, target=target, detail=reason))
+    def skipped(
+        self, number: str, kind: str, target: str, reason: str, *, test: str = "", loads: int = 1
+    ) -> None:  # fmt: skip
+        """Write that something planned was not reached: one load, or so many of a kind."""
+        said = detail("", {"reason": reason, event.LOADS: loads}) if loads > 1 else reason
+        self.emit(Event(self.elapsed(), event.SKIP, number, kind, test, target=target, detail=said))
 
     def _own(self) -> tuple[int | None, int | None]:
         """The children of this process that are ours."""

@@ -88,6 +88,7 @@ class Supervisor:
         self._samples, self._limit = samples, limit
         self._surroundings = surroundings or Surroundings.now()
         self.paused_s = 0.0
+        self._paused_at: float | None = None
         self._forbidden = ""
         self._give_up_after_s = GIVE_UP_AFTER_S
         self._resumed = Latch()
@@ -134,7 +135,7 @@ class Supervisor:
 
     def now(self) -> float:
         """The time of loads: `time.monotonic`, less the time in which they were paused."""
-        return monotonic() - self.paused_s
+        return (self._paused_at or monotonic()) - self.paused_s
 
     def pause(self, reason: str) -> None:
         """Let all loads rest, and their time stand still."""
@@ -307,6 +308,7 @@ class Supervisor:
         for applied in left:
             if self._applied.pop(applied.id, None):
                 self._hand_on(applied, applied.gone(reason))
+        self._paused_at = None
         self._say(self._paused, {"event": "resumed", "at": monotonic()})  # if loads were paused, they are so no more
         self._resumed.set()
 
@@ -332,6 +334,7 @@ class Supervisor:
                 self._listens.set()
                 if reply["event"] in {"paused", "resumed"}:
                     self.paused_s = reply.get("paused_s", self.paused_s)
+                    self._paused_at = reply["at"] if reply["event"] == "paused" else None
                     self._say(self._paused, reply)
                     self._resumed.set()
                 self._hand_on(self._applied.get(reply.get("id", "")), reply)

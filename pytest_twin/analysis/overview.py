@@ -92,7 +92,7 @@ def together(ends: Iterable[LoadEnd]) -> list[LoadLine]:
 
 def skipped(annotations: Sequence[Row]) -> Counter[str]:
     """How many loads were not reached, by type."""
-    return Counter(row["type"] for row in annotations if row["event"] == event.SKIP)
+    return event.skipped((row["type"], row["detail"]) for row in annotations if row["event"] == event.SKIP)
 
 
 def cpu_s(test: Row) -> float:

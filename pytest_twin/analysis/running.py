@@ -84,7 +84,8 @@ class Events:
         if row["type"] == event.TEST:
             self.ended = Ended(tests + 1, loads, aborted)
         elif row["type"] not in {event.PHASE, event.GAP}:
-            self.ended = Ended(tests, loads + 1, aborted + (row["event"] == event.ABORT))
+            count = event.skipped_loads(row["detail"]) if row["event"] == event.SKIP else 1
+            self.ended = Ended(tests, loads + count, aborted + (row["event"] == event.ABORT))
 
 
 class Ahead(NamedTuple):

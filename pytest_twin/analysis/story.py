@@ -205,4 +205,5 @@ def _loads(spans: Sequence[Span]) -> list[LoadLine]:
 
 def _skipped(events: pd.DataFrame) -> Counter[str]:
     """How many loads were not reached, by kind."""
-    return Counter(events["type"][events["event"] == event.SKIP].fillna(""))
+    rows = events[events["event"] == event.SKIP].fillna("")
+    return event.skipped(zip(rows["type"], rows["detail"], strict=True))

@@ -67,7 +67,7 @@ def command(path: Path, mode: str | None, dry_run: bool, **given: Any) -> None:
 
 def _play(plan: Schedule, recording: Recording, interval: float, stop: Latch) -> list[Applied]:
     """Play it, and show it, until it is over or stopped; comes back with all that was applied."""
-    player = Player(plan, recording.apply)
+    player = Player(plan, recording)
     recording.get_ready_for_loads()
     began = recording.now_for_loads()
     player.start(began)

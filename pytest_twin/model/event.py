@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.columns import ELAPSED, TIMESTAMP, Column
 from pytest_twin.model.table import record
 from pytest_twin.stdlib import json
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 START, END, ABORT, SKIP, NOTE = "start", "end", "abort", "skip", "note"
 TEST, PHASE, GAP = "test", "phase", "gap"
+LOADS = "loads"  # in the detail of a skip that stands for several: how many
 HOST = "host"  # the column that tells whose a row is, in every table
 
 COLUMNS = (
@@ -54,3 +59,20 @@ def detail(text: str = "", fields: dict[str, Any] | None = None) -> str:
     if not fields:
         return text
     return json.dumps({**({"text": text} if text else {}), **fields}, default=str, ensure_ascii=False)
+
+
+def skipped_loads(text: str) -> int:
+    """How many loads a skip is of, by its detail cell."""
+    try:
+        count = json.loads(text)[LOADS]
+    except (ValueError, TypeError, KeyError):  # it is text, or tells of one
+        return 1
+    return count if isinstance(count, int) else 1
+
+
+def skipped(rows: Iterable[tuple[str, str]]) -> Counter[str]:
+    """How many loads were not reached, by type, from the cells `type` and `detail` of each skip."""
+    found: Counter[str] = Counter()
+    for kind, text in rows:
+        found[kind] += skipped_loads(text)
+    return found
