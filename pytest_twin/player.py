@@ -86,9 +86,12 @@ def open_schedule(path: Path, kinds: Kinds, texts: dict[str, str] | None = None)
         raise ScheduleError([visible(f"{path}: {getattr(error, 'strerror', None) or error}")]) from None
     schedule = read(text, path.name, kinds, text_of)
     wrong: dict[str, None] = {}
+    fit: set[int] = set()  # loads, which many events may share
     for event in schedule.events:
         try:
-            check(event.load)
+            if id(event.load) not in fit:
+                check(event.load)
+                fit.add(id(event.load))
         except LoadError as error:
             wrong.update((f"{path.name}: event {event.id}: {key}: {problem}", None) for key, problem in error.problems)
     if wrong:
@@ -208,13 +211,14 @@ class Player:
 
     def _write_skipped(self, events: Sequence[Planned], reason: str) -> None:
         """Write that events were not applied: a row for each, or for each kind where they are many."""
-        loads = [(self._name(event, part), part) for event in events for part in event.load.parts]
-        if len(loads) <= MOST_ROWS:
-            for name, part in loads:
-                self._loads.skipped(name, part.kind.type, part.text, reason, test=self._test)
+        counts = Counter(part.kind.type for event in events for part in event.load.parts)
+        if counts.total() > MOST_ROWS:
+            for kind, count in counts.items():
+                self._loads.skipped("", kind, "", reason, test=self._test, loads=count)
             return
-        for kind, count in Counter(part.kind.type for _, part in loads).items():
-            self._loads.skipped("", kind, "", reason, test=self._test, loads=count)
+        for event in events:
+            for part in event.load.parts:
+                self._loads.skipped(self._name(event, part), part.kind.type, part.text, reason, test=self._test)
 
     def _parts(self, event: Planned, start: float | None, lasts: float, test: str, turn: int = 1) -> Iterator[Applied]:
         for part in event.load.parts:

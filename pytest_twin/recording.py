@@ -333,7 +333,7 @@ class Recording:
 
     def write_schedule(self, schedule: Schedule) -> None:
         """Keep the schedule of the run, as it was resolved."""
-        self.folder.write_json(SCHEDULE, schedule.document())
+        self.folder.write_text(SCHEDULE, schedule.text())
 
     def skipped(
         self, number: str, kind: str, target: str, reason: str, *, test: str = "", loads: int = 1

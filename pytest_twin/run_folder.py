@@ -249,8 +249,16 @@ class RunFolder:
         Raises:
             RunFolderError: It cannot be written.
         """
+        self.write_text(name, json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
+
+    def write_text(self, name: str, text: str) -> None:
+        """A file for people and programs.
+
+        Raises:
+            RunFolderError: It cannot be written.
+        """
         try:
-            self.write(name, json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
+            self.write(name, text)
         except OSError as error:
             raise RunFolderError(f"{self / name}: {error.strerror}") from None
 

@@ -15,7 +15,9 @@ _SIZES = {
     "B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
     "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40,
 }  # fmt: skip
+_UNITS = {*_SIZES, "%"}
 _AMOUNT = re.compile(r"(-?\d{1,15}(?:\.\d{1,9})?)\s*(%|[kKMGT]?i?B)?(/s)?", re.ASCII)
+_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,9})?", re.ASCII)
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*(ms|s|min|m|h|d)", re.ASCII)
 
@@ -40,7 +42,7 @@ def amount(raw: object) -> Amount:
         raise ValueError(f"{quoted(raw)} is not an amount")
     text = " ".join(str(raw).split())
     match = _AMOUNT.fullmatch(text)
-    if match is None or (match[3] and match[2] == "%") or (match[2] or "B") not in {*_SIZES, "%"}:
+    if match is None or (match[3] and match[2] == "%") or (match[2] or "B") not in _UNITS:
         raise ValueError(f"{quoted(raw)} is not an amount")
     value = float(match[1])
     if value < 0:
@@ -63,7 +65,9 @@ def duration(raw: object) -> float:
     seconds = math.nan
     if isinstance(raw, int | float) and not isinstance(raw, bool):
         seconds = float(min(max(raw, -1e15), 1e15))  # NaN stays NaN
-    elif isinstance(raw, str) and re.fullmatch(r"-?\d{1,15}(\.\d{1,9})?", raw.strip(), re.ASCII):
+    elif isinstance(raw, str) and (one := _DURATION.fullmatch(raw)):  # as most are written, and soon read
+        seconds = float(one[1]) * _SECONDS[one[2]]
+    elif isinstance(raw, str) and _NUMBER.fullmatch(raw.strip()):
         seconds = float(raw)
     elif isinstance(raw, str):
         text = raw.strip().removeprefix("-")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -46,7 +48,8 @@ def read(text: str, name: str, kinds: Kinds, recording: ReadText) -> Schedule:
         raise ScheduleError([visible(f"{name}: {_another_format(text, name) or error}")]) from None
     reading = _Reading(name, kinds, recording)
     try:
-        schedule = reading.legacy(document) if isinstance(document, list) else reading.schedule(document)
+        with _without_collector():
+            schedule = reading.legacy(document) if isinstance(document, list) else reading.schedule(document)
     except _TooManyError:
         raise ScheduleError([*reading.problems, visible(f"{name}: and more; mend these first")]) from None
     if reading.problems:
@@ -70,11 +73,23 @@ def _another_format(text: str, name: str) -> str:
     return ""
 
 
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Make many objects, of which none is garbage: to look among them for some, again and again, takes a while."""
+    is_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if is_enabled:
+            gc.enable()
+
+
 class _TooManyError(Exception):
     """Nobody reads on: so many problems have been told."""
 
 
-@dataclass
+@dataclass(slots=True)
 class _Draft:
     """An event whose time is not worked out yet."""
 
@@ -89,9 +104,11 @@ class _Draft:
     every: float = 0.0
     count: int = 1
 
-    def names(self) -> list[str]:
+    def names(self) -> Iterator[str]:
         """The ids of the event and of its repetitions."""
-        return [self.id, *(f"{self.id}#{turn}" for turn in range(2, self.count + 1))]
+        yield self.id
+        for turn in range(2, self.count + 1):
+            yield f"{self.id}#{turn}"
 
 
 @dataclass
@@ -102,6 +119,7 @@ class _Reading:
     kinds: Kinds
     recording: ReadText
     problems: list[str] = field(default_factory=list)
+    loads: dict[str, Load] = field(default_factory=dict)  # by how they are written; of many events most are alike
     replays: dict[tuple[str, float], tuple[Load, float]] = field(default_factory=dict)  # by path and speed
     unread: dict[str, Sequence[str]] = field(default_factory=dict)  # why a recording cannot be replayed
     remarks: dict[str, str] = field(default_factory=dict)  # how a recording was read
@@ -156,8 +174,7 @@ class _Reading:
             self.wrong(place, "is not an object")
             return None
         words = {key: raw for key, raw in event.items() if key not in EVENT}
-        known = {*self.kinds, *MODIFIERS}
-        strangers = [] if ENGINE in words else [key for key in words if key not in known]
+        strangers = [] if ENGINE in words else [key for key in words if key not in self.kinds and key not in MODIFIERS]
         for key in strangers:
             self.wrong(place, unknown(key, [*EVENT, *self.kinds, *MODIFIERS]))
             del words[key]
@@ -197,16 +214,20 @@ class _Reading:
             return self.replay(place, event, guards)
         if "speed" in event:
             self.wrong(f"{place}.speed", "is for a replay")
+        written = repr(words)
+        if (known := self.loads.get(written)) is not None:
+            return known, None
         if not words.keys() & {*self.kinds, ENGINE}:
             if sure:
                 self.wrong(place, f"applies nothing; give {', '.join(self.kinds)} or replay")
             return Load(), None
         try:
-            return parse(words, self.kinds), None
+            self.loads[written] = parse(words, self.kinds)
         except LoadError as error:
             for key, problem in error.problems:
                 self.wrong(f"{place}.{key}", problem)
             return Load(), None
+        return self.loads[written], None
 
     def replay(self, place: str, event: Mapping[str, Any], guards: Mapping[str, Any]) -> tuple[Load, float | None]:
         """The load that a recording shows."""
@@ -260,15 +281,18 @@ class _Reading:
         repeated = {draft.id: draft for draft in reversed(drafts) if draft.count > 1}
         for draft in drafts:
             first = taken.setdefault(draft.id, draft)
-            of, mark, turn = draft.id.rpartition("#")
-            other = repeated.get(of) if mark and turn.isdecimal() and len(turn) < 7 else None
-            if first is draft and other and draft.id == f"{of}#{int(turn)}" and 2 <= int(turn) <= other.count:
-                first = other
+            if repeated:
+                of, mark, turn = draft.id.rpartition("#")
+                other = repeated.get(of) if mark and turn.isdecimal() and len(turn) < 7 else None
+                if first is draft and other and draft.id == f"{of}#{int(turn)}" and 2 <= int(turn) <= other.count:
+                    first = other
             if first is not draft:
                 self.wrong(f"{draft.place}.id", f'"{draft.id}" is taken by {first.place}')
 
     def start(self, draft: _Draft, named: Mapping[str, _Draft], starts: dict[str, float]) -> float:
         """When an event starts; those that it follows, one behind the other, are worked out first."""
+        if draft.after is None:
+            return starts.setdefault(draft.id, draft.start)
         chain, links = [draft], {draft.id}
         while chain[-1].id not in starts and chain[-1].after is not None:
             before = named.get(chain[-1].after)

@@ -544,7 +544,7 @@ def chains(draw):
 def nearly(schedule):
     """Times to the nanosecond, as they are written."""
     events = [
-        replace(event, start_s=round(event.start_s, 9), duration_s=round(event.duration_s, 9))
+        event._replace(start_s=round(event.start_s, 9), duration_s=round(event.duration_s, 9))
         for event in schedule.events
     ]
     return replace(schedule, events=tuple(events))
