@@ -228,3 +228,16 @@ def test_a_supervisor_needs_no_temporary_file(supervisor, monkeypatch):
     monkeypatch.setenv("TMPDIR", "/no/such/folder")
     applied = supervisor.apply("l1", PART)
     assert applied.wait_ready()
+
+
+@posix
+def test_the_time_of_loads_stands_still_while_they_are_paused_and_goes_on_from_there(supervisor):
+    supervisor.start()
+    supervisor.pause("a reason")
+    deadline = time.monotonic() + 10
+    while supervisor.now() != (stood := supervisor.now()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.3)
+    assert supervisor.now() == stood
+    supervisor.resume("a reason")
+    assert stood <= supervisor.now() < stood + 0.25

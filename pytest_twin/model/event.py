@@ -67,7 +67,7 @@ def skipped_loads(text: str) -> int:
         count = json.loads(text)[LOADS]
     except (ValueError, TypeError, KeyError):  # it is text, or tells of one
         return 1
-    return count if isinstance(count, int) else 1
+    return count if isinstance(count, int) and count > 0 else 1
 
 
 def skipped(rows: Iterable[tuple[str, str]]) -> Counter[str]:

@@ -91,12 +91,12 @@ class Schedule:
         """The same timeline so many times faster; the amounts stay as they are."""
         loads = {id(event.load): event.load for event in self.events}  # which many events may share
         faster = {key: load.faster(speed) for key, load in loads.items()}
-        events = (
-            event._replace(
-                start_s=event.start_s / speed, duration_s=event.duration_s / speed, load=faster[id(event.load)]
+        events = [
+            Planned(
+                each.id, each.start_s / speed, each.duration_s / speed, faster[id(each.load)], each.tests, each.note
             )
-            for event in self.events
-        )
+            for each in self.events
+        ]
         return replace(self, events=tuple(events))
 
     def in_series(self) -> Schedule:
@@ -125,7 +125,8 @@ class Schedule:
     def text(self) -> str:
         """The document as JSON, with an event a line: to indent each of many takes long."""
         document = self.document()
-        events = [json.dumps(event, ensure_ascii=False, default=str) for event in document["events"]]
+        encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
+        events = [encode(event) for event in document["events"]]
         head = json.dumps({**document, "events": []}, indent=2, ensure_ascii=False)
         return head.removesuffix("]\n}") + "\n    " + ",\n    ".join(events) + "\n  ]\n}\n"
 

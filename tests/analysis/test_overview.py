@@ -91,6 +91,7 @@ def test_the_end_of_a_test_is_no_load():
 
 def test_loads_that_were_not_reached_are_counted_by_type():
     assert skipped([row(SKIP), row(SKIP, kind="disk"), row(SKIP), row(END)]) == Counter(cpu=2, disk=1)
+    assert skipped([row(SKIP), row(SKIP, detail={"reason": "not reached", "loads": 99})]) == Counter(cpu=100)
 
 
 def test_the_heaviest_tests_are_those_with_most_cpu_seconds_children_included():

@@ -61,9 +61,10 @@ def test_tests_and_loads_that_are_over_are_counted():
         row(1, END, "g1", type=GAP),
         row(1, END, "l1", type="cpu"),
         row(2, SKIP, "l2", type="memory"),
+        row(2, SKIP, type="memory", detail='{"reason": "not reached", "loads": 70}'),
         row(3, NOTE),
     )
-    assert events.ended == Ended(tests=1, loads=2, aborted=0)
+    assert events.ended == Ended(tests=1, loads=72, aborted=0)
 
 
 def test_a_file_that_is_begun_anew_is_the_whole_story():

@@ -69,9 +69,10 @@ def test_loads_that_were_not_reached_are_counted(tmp_path):
         .sampled(1)
         .happened(0.5, SKIP, "cpu", target="2")
         .happened(0.5, SKIP, "cpu", target="1")
+        .happened(0.5, SKIP, "disk", detail='{"reason": "not reached", "loads": 70}')
         .story()
     )
-    assert dict(story.skipped) == {"cpu": 2}
+    assert dict(story.skipped) == {"cpu": 2, "disk": 70}
 
 
 def test_an_empty_folder_of_files_tells_nothing_and_does_not_break(tmp_path):

@@ -2,11 +2,12 @@
 
 import json
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_twin.model.clock import Clock
-from pytest_twin.model.event import FIELDS, NOTE, START, Event, detail
+from pytest_twin.model.event import FIELDS, NOTE, START, Event, detail, skipped_loads
 from pytest_twin.model.table import header, records
 
 CLOCK = Clock(began=0.0, epoch=1_760_149_800.0)
@@ -49,3 +50,20 @@ def test_an_event_is_read_back_as_it_was_written(event):
     (row,) = records(header(FIELDS) + event.row(CLOCK))
     assert tuple(row.values())[2:] == event[1:]
     assert float(row["elapsed_s"]) == round(event.elapsed_s, 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "loads"),
+    [
+        (detail("", {"reason": "not reached", "loads": 99_500}), 99_500),
+        (detail("not reached"), 1),
+        ("", 1),
+        ('{"reason": "not reached"}', 1),
+        ('{"loads": "many"}', 1),
+        ('{"loads": -3}', 1),
+        ('{"loads": ', 1),
+        ("[1]", 1),
+    ],
+)
+def test_a_skip_is_of_one_load_unless_its_detail_says_of_how_many(text, loads):
+    assert skipped_loads(text) == loads

@@ -221,3 +221,17 @@ def test_runs_under_other_schedules_are_not_compared_and_that_is_said(pytester):
             "1 test compared, *",
         ]
     )
+
+
+@pytest.mark.parametrize("anchor", ["session", "test"])
+def test_of_a_long_schedule_every_load_counts_once_and_what_was_never_reached_is_a_row(pytester, left, anchor):
+    schedule(pytester, [{"duration": "50ms", "cpu": "1%", "repeat": {"every": "10ms", "count": 20_000}}], anchor=anchor)
+    pytester.makepyfile("import time\ndef test_one(): time.sleep(0.5)")
+    result = pytester.runpytest("--twin-schedule=plan.json", "-Wignore")
+    result.assert_outcomes(passed=1)
+    loads = [row for row in left.events if row["type"] == "cpu" and row["event"] in {"end", "abort", "skip"}]
+    [many] = [row for row in loads if not row["id"]]
+    reached = sum(row["event"] != "skip" for row in loads)
+    assert json.loads(many["detail"]) == {"reason": "not reached before the end", "loads": 20_000 - len(loads) + 1}
+    assert many["test"] == ("" if anchor == "session" else left.tests[0]["nodeid"])
+    result.stdout.fnmatch_lines([f"not reached before the end: {20_000 - reached} cpu"])
