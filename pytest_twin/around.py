@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,17 +31,15 @@ def around(attempt: Attempt, recording: Recording, load: Load, plan: Schedule | 
     What there was less than asked fails the test where it was asked for strictly; see `shortfalls` for the other loads.
     """
     applied: list[Applied] = []
+    played = nullcontext() if plan is None else _played(attempt, recording, plan, applied)
     try:
-        with ExitStack() as stack:
-            if plan is not None:
-                if plan.is_for(attempt.nodeid):
-                    attempt.runs_under(plan.label)
-                stack.enter_context(_played(attempt, recording, plan, applied))
+        with played:
             if load:
                 attempt.runs_under(str(load))
-                applied += stack.enter_context(recording.loaded(load, test=attempt.nodeid))
-            _fail(each for each in applied if each.failed)
-            yield
+            with recording.loaded(load, test=attempt.nodeid) as loads:
+                applied += loads
+                _fail(each for each in applied if each.failed)
+                yield
     finally:
         attempt.applied = applied
     _fail(applied)
@@ -55,6 +53,8 @@ def shortfalls(attempt: Attempt) -> list[str]:
 
 @contextmanager
 def _played(attempt: Attempt, recording: Recording, plan: Schedule, applied: list[Applied]) -> Iterator[None]:
+    if plan.is_for(attempt.nodeid):
+        attempt.runs_under(plan.label)
     from pytest_twin.player import Player
 
     player = Player(plan, recording, test=attempt.nodeid, prefix=f"{attempt.id}/")

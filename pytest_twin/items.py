@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -25,7 +25,7 @@ SESSION_SCHEDULE: pytest.StashKey[Schedule | None] = pytest.StashKey()
 SCHEDULE_TEXTS: pytest.StashKey[dict[str, str]] = pytest.StashKey()  # what was read for it, by name
 RUN = "twin-run"  # by this name the run is found, once something asks to be recorded
 RULES: pytest.StashKey[Sequence[Rule]] = pytest.StashKey()
-BUDGET_OF: pytest.StashKey[Budget] = pytest.StashKey()
+REQUEST: pytest.StashKey[Request] = pytest.StashKey()
 TIMES: pytest.StashKey[int] = pytest.StashKey()  # how often it has been begun
 REPEATED: pytest.StashKey[Load] = pytest.StashKey()  # in a repetition: the load that it is put under
 REPETITION: pytest.StashKey[Attempt] = pytest.StashKey()  # after a repetition, for who asked for it
@@ -39,6 +39,25 @@ MARKERS = (
     f"{SCHEDULE}(path): play this schedule of loads around the test",
     f"{BUDGET}(cpu_seconds=, peak_memory=, duration=, ...): fail the test if it takes more",
 )
+
+
+class Request(NamedTuple):
+    """What a test asks for, read and checked: neither files nor markers are read again while it runs.
+
+    Attributes:
+        marks: The markers of ours that it has, the closest first.
+        load: What is put around it.
+        schedule: What is played around it; None if nothing of its own.
+        budget: What it may take; None without one.
+    """
+
+    marks: Sequence[pytest.Mark] = ()
+    load: Load | None = None
+    schedule: Schedule | None = None
+    budget: Budget | None = None
+
+
+NOTHING = Request()
 
 
 def kinds() -> Kinds:
@@ -154,7 +173,23 @@ def rules_for(item: pytest.Item) -> Iterator[Mapping[str, Any]]:
         yield from (rule.keywords for rule in rules if rule.selects(item.nodeid, marks))
 
 
-def budget_of(item: pytest.Item, marks: Iterable[pytest.Mark]) -> Budget | None:
+def request_of(item: pytest.Item) -> Request:
+    """What a test asks for, found out when it is collected, and once more if it gets other markers while it runs.
+
+    Raises:
+        LoadError, ScheduleError, BudgetError: Something is wrong with it.
+    """
+    marks = marks_of(item)
+    if not marks and not any(rules_for(item)):
+        return NOTHING
+    request = item.stash.get(REQUEST, None)
+    if request is None or request.marks != marks:
+        request = Request(marks, _load_of(marks), _schedule_of(item, marks), _budget_of(item, marks))
+        item.stash[REQUEST] = request
+    return request
+
+
+def _budget_of(item: pytest.Item, marks: Iterable[pytest.Mark]) -> Budget | None:
     """The budget of a test, None without one.
 
     Of two limits of the same kind the closer mark's counts, and any mark's before the configuration's, in which a later
@@ -163,8 +198,6 @@ def budget_of(item: pytest.Item, marks: Iterable[pytest.Mark]) -> Budget | None:
     Raises:
         BudgetError: Something is wrong with it.
     """
-    if BUDGET_OF in item.stash:
-        return item.stash[BUDGET_OF]
     own = [mark for mark in marks if mark.name == BUDGET]
     layers = [*rules_for(item), *(mark.kwargs for mark in reversed(own))]
     if not layers:
@@ -176,11 +209,10 @@ def budget_of(item: pytest.Item, marks: Iterable[pytest.Mark]) -> Budget | None:
         if mark.args or not mark.kwargs:
             said = repr(mark.args[0]) if mark.args else ""
             raise BudgetError([("", f"{BUDGET}({said}) has no keyword; write {BUDGET}(cpu_seconds=2)")])
-    budget = item.stash[BUDGET_OF] = parse(merged(layers), read_load)
-    return budget
+    return parse(merged(layers), read_load)
 
 
-def load_of(marks: Iterable[pytest.Mark]) -> Load:
+def _load_of(marks: Iterable[pytest.Mark]) -> Load:
     """The load that a test's markers ask for; of two that say different things, the closer one counts.
 
     Raises:
@@ -213,9 +245,9 @@ def wants_alone(item: pytest.Item, each: Schedule | None) -> bool:
         item: The test.
         each: The schedule that is played around each test that it selects.
     """
-    marks = marks_of(item)
-    is_shared = next((mark.kwargs[SHARED] for mark in marks if mark.name == STRESS and SHARED in mark.kwargs), False)
-    return _is_repeated(item, marks) if is_shared else needs_load(item, each)
+    request = request_of(item)
+    shares = (mark.kwargs[SHARED] for mark in request.marks if mark.name == STRESS and SHARED in mark.kwargs)
+    return _is_repeated(request) if next(shares, False) else needs_load(item, each)
 
 
 def needs_load(item: pytest.Item, each: Schedule | None) -> bool:
@@ -225,22 +257,21 @@ def needs_load(item: pytest.Item, each: Schedule | None) -> bool:
         item: The test.
         each: The schedule that is played around each test that it selects.
     """
-    marks = marks_of(item)
-    if _is_repeated(item, marks) or not STRESSING.isdisjoint(getattr(item, "fixturenames", ())):
+    request = request_of(item)
+    if _is_repeated(request) or not STRESSING.isdisjoint(getattr(item, "fixturenames", ())):
         return True
-    if schedule_of(item, marks) or load_of(marks):
+    if request.schedule or request.load:
         return True
     from pytest_twin.player import selects
 
     return each is not None and any(selects(event, item.nodeid) for event in each.events)
 
 
-def _is_repeated(item: pytest.Item, marks: Iterable[pytest.Mark]) -> bool:
-    budget = budget_of(item, marks)
-    return budget is not None and budget.repeats
+def _is_repeated(request: Request) -> bool:
+    return request.budget is not None and request.budget.repeats
 
 
-def schedule_of(item: pytest.Item, marks: Iterable[pytest.Mark]) -> Schedule | None:
+def _schedule_of(item: pytest.Item, marks: Iterable[pytest.Mark]) -> Schedule | None:
     """The schedule that a test's marker names, looked for beside the test and then in the root directory.
 
     Raises:
@@ -271,16 +302,13 @@ def check(items: Iterable[pytest.Item]) -> None:
     wrong: dict[str, None] = {}
     for item in items:
         try:
-            marks = marks_of(item)
-            load_of(marks)
-            schedule_of(item, marks)
-            budget_of(item, marks)
+            request_of(item)
         except LoadError as error:
             for key, problem in error.problems:
                 wrong[f"{item.nodeid}: {STRESS}{f'({key})' if key else ''}: {problem}"] = None
         except BudgetError as error:
             for key, problem in error.problems:
-                wrong[f"{_place(item, marks, key)}: {problem}"] = None
+                wrong[f"{_place(item, marks_of(item), key)}: {problem}"] = None
         except ScheduleError as error:
             for problem in error.problems:
                 wrong[f"{item.nodeid}: {problem}"] = None
@@ -306,11 +334,10 @@ def described(items: Iterable[pytest.Item], session: Schedule | None) -> Iterato
         yield f"for the session, {count(len(session.events), 'event')} in {session.duration_s:.1f} s:"
         yield from (f" {event}" for event in session.events)
     for item in items:
-        marks = marks_of(item)
-        around = schedule_of(item, marks) or each
-        load = load_of(marks)
+        request = request_of(item)
+        around = request.schedule or each
         given = getattr(getattr(item, "callspec", None), "params", {})
-        words = [str(load), *(f"{name}={given[name]}" for name in sorted(FIXTURES & given.keys()))]
+        words = [str(request.load or ""), *(f"{name}={given[name]}" for name in sorted(FIXTURES & given.keys()))]
         said = " ".join(filter(None, words))
         events = around.events if around is not None else ()
         if said or events:

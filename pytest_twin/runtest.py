@@ -11,15 +11,7 @@ import pytest
 from pytest_twin import outcome
 from pytest_twin.around import around, shortfalls, warn
 from pytest_twin.guard import guarded
-from pytest_twin.items import (
-    LIMIT,
-    REPEATED,
-    asks_by_fixture,
-    budget_of,
-    load_of,
-    marks_of,
-    schedule_of,
-)
+from pytest_twin.items import LIMIT, NOTHING, REPEATED, Request, asks_by_fixture, request_of
 from pytest_twin.layout import TESTS
 from pytest_twin.stdlib import os
 
@@ -55,7 +47,7 @@ class Tests:
             if self._run.settings.profile:
                 self._profiling(item.session).profile(item)
                 _limit_anew(item)
-            budget = budget_of(item, marks_of(item))
+            budget = request_of(item).budget
             if budget is not None and budget.repeats:
                 from pytest_twin.repeating import judged_by_repetitions
 
@@ -107,10 +99,10 @@ class Tests:
         return result
 
     def _called(self, item: pytest.Item, attempt: Attempt) -> Generator[None, object, object]:
-        marks = marks_of(item)
-        budget = budget_of(item, marks)
-        attempt.asks = bool(marks) or asks_by_fixture(item)
-        with self._around(item, marks, attempt):
+        request = self.guard.value(lambda: request_of(item), NOTHING)
+        budget = request.budget
+        attempt.asks = bool(request.marks) or asks_by_fixture(item)
+        with self._around(item, request, attempt):
             spending = self.guard.value(attempt.spending, None) if budget and not attempt.is_repetition else None
             attempt.border("call")
             try:
@@ -184,17 +176,17 @@ class Tests:
             self._run.stack.callback(self._profiler.close)
         return self._profiler
 
-    def _around(self, item: pytest.Item, marks: list[pytest.Mark], attempt: Attempt) -> AbstractContextManager[None]:
+    def _around(self, item: pytest.Item, request: Request, attempt: Attempt) -> AbstractContextManager[None]:
         """What is put around a test."""
         run = self._run
-        plan = schedule_of(item, marks) or run.for_each_test
+        plan = request.schedule or run.for_each_test
         more = item.stash.get(REPEATED, None)
-        if not marks and plan is None and not more:
+        if not request.load and plan is None and not more:
             return nullcontext()
         from pytest_twin.model.load import Load
 
         faster = plan.faster(run.settings.schedule_speed) if plan is not None else None
-        return around(attempt, run.start(), Load.together(filter(None, [load_of(marks), more])), faster)
+        return around(attempt, run.start(), Load.together(filter(None, [request.load, more])), faster)
 
     def _told_in(self, item: pytest.Item, attempt: Attempt) -> str:
         """Where the files tell of a test that its budget is about to fail."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,6 +11,8 @@ from pytest_twin.loads import demand_a_kind, read_load
 from pytest_twin.model.load import LoadError
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from pytest_twin.applied import Applied
     from pytest_twin.attempt import Attempt
     from pytest_twin.recording import Recording
@@ -60,7 +61,7 @@ class Stress:
 
     def __init__(self, recording: Recording, attempt: Attempt) -> None:
         self._recording, self._attempt = recording, attempt
-        self._stack = ExitStack()
+        self._held: list[AbstractContextManager[list[Applied]]] = []  # no `ExitStack`: it asks `sys` as it is by then
 
     def __call__(self, **keywords: Any) -> StressHandle:
         """Start a load, and come back when all of it is really there.
@@ -79,7 +80,9 @@ class Stress:
             raise LoadError(error.problems) from None
         demand_a_kind(keywords)
         self._attempt.runs_under(str(load))
-        applied = self._stack.enter_context(self._recording.loaded(load, test=self._attempt.nodeid))
+        held = self._recording.loaded(load, test=self._attempt.nodeid)
+        applied = held.__enter__()
+        self._held.append(held)
         for each in applied:
             if each.ready_at is None:
                 stop_all(applied)
@@ -88,7 +91,11 @@ class Stress:
 
     def stop_all(self) -> None:
         """Stop whatever the test left running."""
-        self._stack.close()
+        if self._held:
+            try:
+                self._held.pop().__exit__(None, None, None)
+            finally:
+                self.stop_all()
 
 
 class StressOfKind:

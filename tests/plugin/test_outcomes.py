@@ -295,7 +295,7 @@ def test_an_inconclusive_budget_of_all_gives_a_folder_where_it_fails_the_test(py
 def test_of_two_marks_the_one_that_is_closer_to_the_test_counts_whatever_the_order_of_pytest(pytester):
     pytester.makeconftest("""
         import pytest
-        from pytest_twin.items import budget_of, load_of, marks_of, wants_alone
+        from pytest_twin.items import request_of, wants_alone
 
         def pytest_addoption(parser): parser.addoption("--turned", action="store_true")
 
@@ -304,9 +304,9 @@ def test_of_two_marks_the_one_that_is_closer_to_the_test_counts_whatever_the_ord
                 for node in dict.fromkeys(node for item in items for node in item.listchain()[2:]):
                     node.own_markers.reverse()
             for item in items:
-                marks = marks_of(item)
-                limit = budget_of(item, marks).most["duration"].value
-                print("\\nran", item.nodeid.split("::", 1)[1], load_of(marks), limit, wants_alone(item, None))
+                asked = request_of(item)
+                limit = asked.budget.most["duration"].value
+                print("\\nran", item.nodeid.split("::", 1)[1], asked.load, limit, wants_alone(item, None))
     """)
     pytester.makepyfile("""
         import pytest, unittest
