@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -214,9 +214,8 @@ def _table(folder: RunFolder, name: str, shape: Shape, worker: str) -> pd.DataFr
     paths = [folder / name, *folder.parts(name)] if worker == "*" else [folder.part(name, worker)]
     read = []
     for path in paths:
-        if path.exists():
-            with open_file(path) as file:
-                read += list(stream([Piece(path, file)], shape))
+        with suppress(FileNotFoundError), open_file(path) as file:
+            read += list(stream([Piece(path, file)], shape))
     frame = whole(read, shape)
     return frame if frame.index.is_monotonic_increasing else frame.sort_index(kind="stable")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+STRANGE = re.compile(r"[^A-Za-z0-9_.-]+")
 DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(10))}
 
 
@@ -14,5 +15,5 @@ def safe(text: str, instead: str = "") -> str:
         text: What it tells of.
         instead: The name where nothing readable is left.
     """
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip("-.")[-60:].strip("-.") or instead
+    name = STRANGE.sub("-", text).strip("-.")[-60:].strip("-.") or instead
     return f"_{name}" if name.partition(".")[0].upper() in DEVICES else name

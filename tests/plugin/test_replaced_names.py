@@ -81,7 +81,7 @@ def public(module: str) -> list[str]:
 def demand_all(pytester, left, names, **how):
     """Run a suite that replaces these names, one after another, and see to it that nothing is missing."""
     pytester.makepyfile(SUITE.format(names=names, is_base=False))
-    result = pytester.runpytest_subprocess("-p", "no:xdist", "-p", "debug_guard", *OTHERS)
+    result = pytester.runpytest_subprocess("-p", "no:xdist", *OTHERS)
     result.assert_outcomes(passed=2 * len(names))
     assert "pytest-twin" not in "".join(line for line in result.outlines if "warning" in line)
     ids = {f"{test}[{name}]" for test in ("test_before", "test_in_time") for name in names}
