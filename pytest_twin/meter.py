@@ -17,6 +17,7 @@ if sys.platform != "win32":
     from pytest_twin.stdlib import resource
 
 JUST_NOW_S = 0.01
+CURRENT_TEST = b"PYTEST_CURRENT_TEST"  # which pytest sets for each phase of a test
 BLOCK = 512
 MOST_KEPT = 32  # processes and threads whose files stay open
 
@@ -92,24 +93,58 @@ class Meter:
                     living = frozenset(pid for pid in self._living() if pid not in own)
             return Offspring(ended[6] + ended[7] + ended[14] + ended[15], living)
 
-    def has_orphan(self, since_boot_s: float) -> bool:
-        """Whether a process of this session, begun since then, lives on after its parent ended: it is in no account.
+    def orphans_cpu_s(self, since_boot_s: float, reaped_s: float) -> float:
+        """The most CPU seconds that processes of this test used which their parents did not wait for: in no account.
 
-        Looks at all processes, which takes some milliseconds; not found is what has ended, or has left the session.
+        Of those that ended, what they used, or, once an ancestor has waited for them, what all used that ancestors
+        waited for; infinite while one lives. Looks at all processes, which takes some milliseconds. Not found is one
+        that left the session and lives.
+
+        Args:
+            since_boot_s: When the test began, as `since_boot_s` tells it.
+            reaped_s: What `reaped_by_ancestors_s` told then.
+        """
+        ended_s = self.reaped_by_ancestors_s() - reaped_s
+        for state, cpu_s in self._orphans(since_boot_s):
+            if state != b"Z":
+                return math.inf
+            ended_s += cpu_s
+        return ended_s
+
+    def _orphans(self, since_boot_s: float) -> Iterator[tuple[bytes, float]]:
+        """State and CPU seconds of each process of this session, begun since then, whose parent is not of it.
+
+        It is of this test, and not of another pytest-xdist worker's, by the name of the test in its environment, or
+        else by its group.
         """
         if sys.platform != "linux" or not self._tells_children:
-            return False
+            return
         try:
-            session, self_pid, names = os.getsid(0), os.getpid(), os.listdir(PROC)
+            session, group, self_pid, names = os.getsid(0), os.getpgrp(), os.getpid(), os.listdir(PROC)
         except OSError:
-            return False
+            return
+        test = os.environb.get(CURRENT_TEST)
         for name in filter(str.isdecimal, names):
             fields = read_bytes(f"{PROC}/{name}/stat").rpartition(b")")[2].split(None, 20)
             if len(fields) > 20 and int(fields[3]) == session and int(fields[19]) / TICKS >= since_boot_s:
                 parent = int(fields[1])
                 if parent != self_pid and (parent <= 1 or _session_of(parent) != session):
-                    return True
-        return False
+                    its_test = _variable(int(name), CURRENT_TEST)
+                    if its_test == test if its_test is not None else int(fields[2]) == group:
+                        yield fields[0], sum(map(int, fields[11:15])) / TICKS
+
+    def reaped_by_ancestors_s(self) -> float:
+        """CPU seconds of processes that this one's ancestors, process 1 among them, waited for (proc_pid_stat(5))."""
+        if sys.platform == "win32" or not self._tells_children:
+            return 0.0
+        ticks, pid = 0, os.getppid()
+        while pid > 0:
+            fields = read_bytes(f"{PROC}/{pid}/stat").rpartition(b")")[2].split(None, 15)
+            if len(fields) < 16:
+                break
+            ticks += int(fields[13]) + int(fields[14])
+            pid = int(fields[1])
+        return ticks / TICKS
 
     def forget_peak(self) -> None:
         """Reset the high-water mark of resident memory (proc_pid_clear_refs(5)), where that can be done."""
@@ -201,6 +236,14 @@ class Meter:
         if len(self._children) < MOST_KEPT:
             self._children[thread] = kept
         return kept
+
+
+def _variable(pid: int, name: bytes) -> bytes | None:
+    """A variable of the environment that a process was started with, None without it."""
+    for variable in read_bytes(f"{PROC}/{pid}/environ").split(b"\0"):
+        if variable.startswith(name + b"="):
+            return variable[len(name) + 1 :]
+    return None
 
 
 def _session_of(pid: int) -> int | None:

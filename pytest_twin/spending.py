@@ -24,6 +24,7 @@ class Spending:
         self._offspring = recording.meter.offspring()
         self._children = recording.meter.children()
         self._since_boot_s = since_boot_s()
+        self._reaped_s = recording.meter.reaped_by_ancestors_s()
         recording.meter.forget_peak()
         self._resident = recording.meter.resident()
 
@@ -38,16 +39,17 @@ class Spending:
         resident = Resident(self._resident, meter.peak(), meter.resident())
         children, offspring = meter.children(), meter.offspring()
         started = None if self._offspring is None or offspring is None else offspring.since(self._offspring)
-        is_lost = started != 0.0 and meter.has_orphan(self._since_boot_s)
+        orphans_s = 0.0 if started == 0.0 else meter.orphans_cpu_s(self._since_boot_s, self._reaped_s)
         return Spent(
             cpu_seconds=cpu_s(began, ended),
-            children_cpu_seconds=None if is_lost else children_cpu_s(self._children, children),
+            children_cpu_seconds=children_cpu_s(self._children, children),
             duration=ended.at - began.at,
             peak_memory=resident.peak,
             memory_growth=resident.growth,
             read=together(grown(ended.read, began.read), grown(children.read, self._children.read)),
             write=together(grown(ended.written, began.written), grown(children.written, self._children.written)),
             children=started,
+            orphans_cpu_seconds=orphans_s,
             context_switches=grown(ended.switches, began.switches),
             major_faults=grown(ended.faults, began.faults),
         )

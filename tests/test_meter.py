@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import subprocess
 import sys
@@ -316,20 +317,24 @@ def test_the_peak_of_a_program_that_was_in_this_process_before_is_not_its_own():
     assert list(map(int, said.split())) == pytest.approx([50, 20, 90], abs=3)
 
 
-LEAVES_ONE = "import subprocess, sys; print(subprocess.Popen(['sleep', '60'], stdout=subprocess.DEVNULL).pid)"
+LEAVES_ONE = """
+import subprocess
+silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+print(subprocess.Popen(["sleep", "60"], **silent).pid)
+"""
 
 
 @linux
 def test_a_process_that_its_parent_left_behind_is_found_while_it_lives(meter, eventually_gone):
-    began = since_boot_s()
-    assert not meter.has_orphan(began)
+    began = since_boot_s(), meter.reaped_by_ancestors_s()
+    assert meter.orphans_cpu_s(*began) < math.inf
     left = int(subprocess.run([sys.executable, "-S", "-c", LEAVES_ONE], capture_output=True, check=True).stdout)
     process = psutil.Process(left)
     try:
         if process.ppid() == os.getpid():
             pytest.skip("this process takes in orphans")
-        assert meter.has_orphan(began)
-        assert not meter.has_orphan(since_boot_s() + 1)  # one that was there before is not of this time
+        assert meter.orphans_cpu_s(*began) == math.inf
+        assert meter.orphans_cpu_s(since_boot_s() + 1, 0) < math.inf  # one that was there before is not of this time
     finally:
         process.kill()
     eventually_gone([process])
@@ -337,6 +342,6 @@ def test_a_process_that_its_parent_left_behind_is_found_while_it_lives(meter, ev
 
 @linux
 def test_children_and_theirs_are_no_orphans(meter, burnt):
-    began = since_boot_s()
+    began = since_boot_s(), meter.reaped_by_ancestors_s()
     burnt(GRANDCHILD)
-    assert not meter.has_orphan(began)
+    assert meter.orphans_cpu_s(*began) < math.inf

@@ -87,7 +87,7 @@ _SAMPLED = (
         1,
     ),
 )
-_MEMORY = (
+MEMORY = (
     Column("memory_before_MB", "MiB", "Resident memory of the test process when the test began (Linux)."),
     Column("memory_growth_MB", "MiB", "Its highest resident memory less that: what the test itself added (Linux)."),
     Column(
@@ -97,7 +97,7 @@ _MEMORY = (
         "freed what an earlier one had left (Linux).",
     ),
 )
-COLUMNS = (*_WHICH, *EXACT, *_CIRCUMSTANCES, *_SAMPLED, *_MEMORY)
+COLUMNS = (*_WHICH, *EXACT, *_CIRCUMSTANCES, *_SAMPLED, *MEMORY)
 
 
 class Counters(NamedTuple):

@@ -19,7 +19,7 @@ class Spent:
 
     Attributes:
         cpu_seconds: CPU time of the test process.
-        children_cpu_seconds: That of its children and theirs, whether or not they ended; not where one was orphaned.
+        children_cpu_seconds: That of its children and theirs, whether or not they ended, but not of orphans.
         duration: Seconds of wall time.
         peak_memory: Bytes at the highest resident memory of the test process.
         memory_growth: Bytes by which that was more than when the body began.
@@ -28,6 +28,7 @@ class Spent:
         children: 0 where it started no child process, 1 where it started some.
         context_switches: Of the test process.
         major_faults: Page faults of the test process that had to wait for a disk.
+        orphans_cpu_seconds: The most that processes used whose parent ended first; infinite while one lives.
     """
 
     cpu_seconds: float | None = None
@@ -40,6 +41,7 @@ class Spent:
     children: float | None = None
     context_switches: float | None = None
     major_faults: float | None = None
+    orphans_cpu_seconds: float = 0.0
 
 
 class Limit(NamedTuple):
@@ -152,11 +154,13 @@ _SAID: Mapping[str, Callable[..., str]] = {
 def judged(budget: Budget, spent: Spent) -> list[Finding]:
     """The verdict on each limit that one run of the test is enough for."""
     found = {each.name: getattr(spent, each.name) for each in fields(spent)}
-    return [_finding(name, found[name], most) for name, most in budget.most.items()]
+    hidden = {"children_cpu_seconds": spent.orphans_cpu_seconds}
+    return [_finding(name, found[name], most, hidden.get(name, 0.0)) for name, most in budget.most.items()]
 
 
-def _finding(name: str, value: float | None, limit: Limit) -> Finding:
-    if value is None:
+def _finding(name: str, value: float | None, limit: Limit, hidden: float) -> Finding:
+    """The verdict on one limit; `hidden` is the most by which the figure may be too small."""
+    if value is None or value <= limit.value < value + hidden:
         why = _UNKNOWN_SINCE.get(name, "this machine does not tell it")
         return Finding(name, UNKNOWN, f"{name} unknown", f"{name}: {why}")
     said = _SAID[name]

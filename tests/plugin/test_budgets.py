@@ -363,3 +363,27 @@ def test_the_cpu_of_children_is_unknown_where_one_of_them_left_a_process_behind(
     """)
     pytester.runpytest("-Wdefault").assert_outcomes(passed=2)
     assert [row["budget"] for row in left.tests] == ["children_cpu_seconds unknown", "ok"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel for the accounts of ancestors")
+def test_the_cpu_of_children_is_unknown_where_an_orphan_that_ended_may_have_used_too_much(pytester, left):
+    pytester.makepyfile("""
+        import os, subprocess, sys, time, pytest
+
+        BURNS = "import time\\nwhile time.process_time() < 0.3: pass"
+        ORPHANS = "import subprocess, sys; subprocess.Popen([sys.executable, '-S', '-c', sys.argv[1]], stdout=1)"
+
+        def leave_one():  # the pipe ends when the orphan does
+            subprocess.check_output([sys.executable, "-S", "-c", ORPHANS, BURNS])
+            time.sleep(0.2)
+
+        @pytest.mark.twin_budget(children_cpu_seconds=0.2)
+        def test_may_be_over():
+            leave_one()
+
+        @pytest.mark.twin_budget(children_cpu_seconds=500)
+        def test_is_within_in_any_case():
+            leave_one()
+    """)
+    pytester.runpytest("-Wdefault").assert_outcomes(passed=2)
+    assert [row["budget"] for row in left.tests] == ["children_cpu_seconds unknown", "ok"]

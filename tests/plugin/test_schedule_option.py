@@ -46,8 +46,9 @@ def test_a_legacy_schedule_plays_unchanged_faster(pytester, left):
     (pytester.path / "legacy.json").write_text(json.dumps(LEGACY))
     pytester.makepyfile(SLEEPS)
     pytester.runpytest("--twin-schedule=legacy.json", "--twin-schedule-speed=40").assert_outcomes(passed=2)
-    rows = [row for row in left.events if row["event"] == "end" and row["target"]]
+    rows = [row for row in left.events if row["event"] in {"end", "abort"} and row["target"]]
     assert sorted(row["id"] for row in rows) == ["e1", "e2", "e3"]
+    assert all("starved: " in row["detail"] for row in rows if row["event"] == "abort")  # beside other work
     notes = {row["id"]: json.loads(row["detail"])["note"] for row in rows}
     assert notes == {"e1": "memory_load", "e2": "cpu_spike", "e3": "disk_io"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_twin.model.attempt import EXACT, TREE_PEAK
+from pytest_twin.model.attempt import EXACT, MEMORY, TREE_PEAK
 
 pytest.importorskip("xdist")
 pytestmark = pytest.mark.usefixtures("few_plugins")
@@ -29,7 +29,7 @@ OF_WORKERS = {"worker", "id"}  # an id begins with the worker's name
 
 def known(rows):
     """Rows without what differs from run to run: times, figures, and who the worker was."""
-    left_out = TIMED | OF_WORKERS | {"achieved", "detail"} | {column.name for column in EXACT} | {TREE_PEAK}
+    left_out = TIMED | OF_WORKERS | {"achieved", "detail"} | {column.name for column in (*EXACT, *MEMORY)} | {TREE_PEAK}
     return sorted(tuple((name, row[name]) for name in row if name not in left_out) for row in rows)
 
 
