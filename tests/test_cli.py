@@ -194,7 +194,7 @@ def test_a_drawn_schedule_heeds_its_options(twin):
 
 
 def test_run_plays_a_schedule_and_records(twin, tmp_path):
-    events = [{"id": "a", "duration": "30s", "cpu": 1}, {"id": "b", "start": "10s", "duration": "30s", "mem": 5}]
+    events = [{"id": "a", "duration": "30s", "threads": 5}, {"id": "b", "start": "10s", "duration": "30s", "mem": 5}]
     (tmp_path / "plan.json").write_text(json.dumps({"events": events}))
     text = twin("run", "plan.json", "--speed", "60", "--interval", "0.05")
     assert "memory  5 " in text
@@ -317,7 +317,7 @@ def test_a_path_that_cannot_be_used_is_told_in_one_line(twin, tmp_path):
 def test_an_interrupted_run_leaves_no_load(tmp_path, eventually):
     import psutil
 
-    (tmp_path / "plan.json").write_text('{"events": [{"duration": "1h", "cpu": 1}]}')
+    (tmp_path / "plan.json").write_text('{"events": [{"duration": "1h", "threads": 5}]}')
     run = subprocess.Popen([*COMMAND, "run", "plan.json"], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     annotations = tmp_path / "twin-report" / "annotations.csv"
     eventually(lambda: annotations.exists() and len(rows(annotations)) == 1)

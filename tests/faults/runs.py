@@ -70,13 +70,13 @@ class Run:
 
     def loads(self, event: str) -> list[tuple[str, str]]:
         """(type, target) of the loads with this event; one that others kept from the CPUs has ended too."""
+        return [(row["type"], row["target"]) for row in self.load_rows(event)]
+
+    def load_rows(self, event: str) -> list[dict[str, str]]:
+        """The rows of the same."""
         is_starved = [row["event"] == "abort" and '"starved: ' in row["detail"] for row in self.events]
         told = ("end" if starved else row["event"] for row, starved in zip(self.events, is_starved, strict=True))
-        return [
-            (row["type"], row["target"])
-            for row, each in zip(self.events, told, strict=True)
-            if each == event and row["target"]
-        ]
+        return [row for row, each in zip(self.events, told, strict=True) if each == event and row["target"]]
 
     def ended(self) -> int:
         """How many tests had reached their end, as they themselves tell."""

@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals"),
 ]
 
-LOAD = parse({"cpu": 1}, kinds())
+LOAD = parse({"threads": 1}, kinds())
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_a_supervisor_that_dies_aborts_its_loads_with_the_reason_and_the_next_lo
     with recording.loaded(LOAD) as (applied,):
         assert applied.ready_at is not None
     assert applied.failed == ""
-    assert told(recording) == [("start", "cpu"), ("abort", "cpu"), ("start", "cpu"), ("end", "cpu")]
+    assert told(recording) == [("start", "threads"), ("abort", "threads"), ("start", "threads"), ("end", "threads")]
 
 
 def test_a_supervisor_that_died_between_two_loads_is_no_matter(recording, eventually):
@@ -58,7 +58,7 @@ def test_a_supervisor_that_died_between_two_loads_is_no_matter(recording, eventu
             assert applied.ready_at is not None
         kill(recording)
     eventually(lambda: recording._supervisor.pid is None)
-    assert told(recording) == 3 * [("start", "cpu"), ("end", "cpu")]
+    assert told(recording) == 3 * [("start", "threads"), ("end", "threads")]
 
 
 def test_a_supervisor_that_is_killed_while_it_answers_holds_up_nobody(recording):
@@ -77,7 +77,7 @@ def test_a_supervisor_that_cannot_start_aborts_the_load_with_the_reason(recordin
     with recording.loaded(LOAD) as (applied,):
         assert applied.ready_at is None
     assert applied.failed == "the supervisor cannot be started: No such file or directory"
-    assert told(recording) == [("abort", "cpu")]
+    assert told(recording) == [("abort", "threads")]
 
 
 def test_a_load_without_a_supervisor_is_a_warning_and_the_test_goes_on(run):

@@ -12,11 +12,12 @@ installed = pytest.mark.skipif(shutil.which("stress-ng") is None, reason="stress
 
 def test_any_load_can_be_started_by_its_keywords(pytester, left):
     pytester.makepyfile("""
-        import pytest
+        import pytest, time
         from pytest_twin.model.load import LoadError
 
         def test_it(stress_load):
             with stress_load(net="2MB/s", iops=20, fds=100, threads=20) as load:
+                time.sleep(0.5)
                 assert load.achieved["sent_bytes"] > 0
             assert load.achieved["open_files"] == 100
             assert load.achieved["mean_latency_ms"] > 0
@@ -53,9 +54,9 @@ def test_stressors_of_stress_ng_work_in_marks_beside_our_own(pytester, left):
 
 @installed
 def test_stressors_of_stress_ng_work_in_schedules(pytester, left):
-    event = {"duration": "300ms", "engine": "stress-ng", "matrix": 1}
+    event = {"duration": "1s", "engine": "stress-ng", "matrix": 1}
     pytester.path.joinpath("plan.json").write_text(json.dumps({"events": [event]}))
-    pytester.makepyfile("import time\ndef test_it(): time.sleep(0.6)")
+    pytester.makepyfile("import time\ndef test_it(): time.sleep(1.5)")
     pytester.runpytest("--twin-schedule=plan.json").assert_outcomes(passed=1)
     assert left.loads("end") == [("stress-ng matrix", "1")]
 
@@ -74,7 +75,7 @@ def test_a_stressor_that_it_lacks_is_told_before_any_test_runs(pytester):
 
 def test_without_the_program_it_is_told_before_any_test_runs(pytester, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
-    event = {"duration": "300ms", "engine": "stress-ng", "matrix": 1}
+    event = {"duration": "1s", "engine": "stress-ng", "matrix": 1}
     pytester.path.joinpath("plan.json").write_text(json.dumps({"events": [event]}))
     pytester.makepyfile("def test_it(): pass")
     result = pytester.runpytest_subprocess("--twin-schedule=plan.json")

@@ -82,7 +82,7 @@ def test_a_worker_on_another_host_samples_there_and_every_row_names_it(pytester,
     for row in left.tests:  # one clock
         assert float(row["elapsed_s"]) < last
         assert float(row["elapsed_s"]) + float(row["duration_s"]) > first
-    (load,) = [row for row in left.events if (row["type"], row["event"]) == ("cpu", "end")]
+    (load,) = [row for row in left.load_rows("end") if row["type"] == "cpu"]
     assert load["achieved"].endswith("cores")
     assert any(float(row["stress_cpu_percent"] or 0) > 1 for row in samples_of(left))
     assert all(row["tree_peak_memory_MB"] for row in left.tests)
@@ -171,9 +171,9 @@ def test_a_schedule_is_played_on_the_other_host_which_has_no_file_of_it(pytester
     pytester.runpytest_subprocess("--dist=load", machine().spec(), "--twin-schedule=plan.json").assert_outcomes(
         passed=1
     )
-    ended = [row["host"] for row in left.events if row["event"] == "end" and row["target"]]
+    ended = [row["host"] for row in left.load_rows("end")]
     assert sorted(ended) == (["", "", HOST, HOST] if anchor == "session" else [HOST, HOST])
-    ids = [row["id"] for row in left.events if row["event"] == "end" and row["target"]]
+    ids = [row["id"] for row in left.load_rows("end")]
     assert len(set(ids)) == len(ids)
 
 
