@@ -7,9 +7,10 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import suppress
 
 from pytest_twin import ours
+from pytest_twin.descriptor import Descriptor
 from pytest_twin.model.attempt import Children, Counters, Offspring
 from pytest_twin.model.clock import monotonic
-from pytest_twin.probes.kernel import PAGE, PROC, TICKS, KeptOpen, let_go, numbers_agree, read_bytes
+from pytest_twin.probes.kernel import PAGE, PROC, TICKS, Reopened, numbers_agree, read_bytes
 from pytest_twin.probes.tree_sources import Linux, NoMoreFilesError, io_of
 from pytest_twin.stdlib import os, sys, time
 
@@ -33,19 +34,20 @@ class Meter:
         """
         self._own = own
         self._tells_io = io_of(read_bytes(f"{PROC}/self/io")) != (None, None)  # rather than that there was none
-        self._status = KeptOpen("/proc/self/status")
-        self._statm = KeptOpen("/proc/self/statm")
+        self._status = Reopened("/proc/self/status", self._lose)
+        self._statm = Reopened("/proc/self/statm", self._lose)
         self._tells_children = numbers_agree(PROC) and os.path.exists(f"{PROC}/self/task")
-        self._children: dict[str, KeptOpen] = {}  # of each thread
+        self._children: dict[str, Reopened] = {}  # of each thread
         self._processes = Linux()
         self._inherited = _highest()  # the mark of what exec(2) replaced by this program is not higher
-        self._newest = KeptOpen(f"{PROC}/sys/kernel/ns_last_pid")
+        self._newest = Reopened(f"{PROC}/sys/kernel/ns_last_pid", self._lose)
         self._looked_at, self._found = -math.inf, Children(None, None, None, None)
         self._alone: tuple[bytes, Container[int | None]] = b"", ()  # the newest process when there were no children
         try:
-            self._clear_refs = os.open("/proc/self/clear_refs", os.O_WRONLY | getattr(os, "O_CLOEXEC", 0))
+            self._clear_refs: Descriptor | None = Descriptor(_open_clear_refs)
         except OSError:
-            self._clear_refs = -1
+            self._clear_refs = None
+        self._is_reset = self._clear_refs is not None
 
     def counters(self) -> Counters:
         """What was counted for this process up to now (getrusage(2))."""
@@ -148,16 +150,16 @@ class Meter:
 
     def forget_peak(self) -> None:
         """Reset the high-water mark of resident memory (proc_pid_clear_refs(5)), where that can be done."""
-        if self._clear_refs >= 0:
+        if self._clear_refs is not None:
             try:
-                os.write(self._clear_refs, b"5")
-            except OSError:
-                let_go(self._clear_refs)
-                self._clear_refs = -1
+                os.write(self._clear_refs.get(), b"5")
+                self._is_reset = True
+            except OSError:  # the next test may have it again
+                self._is_reset = False
 
     def peak(self) -> int | None:
         """Bytes at the high-water mark of resident memory; None where it cannot be reset, and is of all that ran."""
-        if self._clear_refs < 0:
+        if not self._is_reset:
             return None
         highest = _highest()
         if highest > self._inherited:  # then it is this program's own, and told three times as fast
@@ -177,9 +179,13 @@ class Meter:
         self._processes.close()
         for kept in (self._status, self._statm, self._newest, *self._children.values()):
             kept.close()
-        if self._clear_refs >= 0:
-            let_go(self._clear_refs)
-            self._clear_refs = -1
+        if self._clear_refs is not None:
+            self._clear_refs.close()
+        self._clear_refs, self._is_reset = None, False
+
+    def _lose(self) -> None:
+        """A test closed descriptors of ours: those of its children are not closed again, for others may have them."""
+        self._processes = Linux()
 
     def _moved(self, usage: Sequence[float]) -> tuple[float | None, float | None]:
         """Bytes read and written; Linux counts blocks of 512 bytes where others count operations (getrusage(2))."""
@@ -228,9 +234,9 @@ class Meter:
             if thread not in self._children:
                 kept.close()
 
-    def _open(self, thread: str) -> KeptOpen:
+    def _open(self, thread: str) -> Reopened:
         """The file with the children of a thread, of which some stay open: it is the tests' process that has them."""
-        kept = KeptOpen(f"{PROC}/self/task/{thread}/children")
+        kept = Reopened(f"{PROC}/self/task/{thread}/children", self._lose)
         if kept.is_refused:
             raise NoMoreFilesError
         if len(self._children) < MOST_KEPT:
@@ -261,6 +267,10 @@ def since_boot_s() -> float:
     if sys.platform != "linux":
         return 0.0
     return math.floor(time.clock_gettime(time.CLOCK_BOOTTIME) * TICKS) / TICKS
+
+
+def _open_clear_refs() -> int:
+    return os.open("/proc/self/clear_refs", os.O_WRONLY | getattr(os, "O_CLOEXEC", 0))
 
 
 def _highest() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+from pytest_twin.descriptor import Descriptor
 from pytest_twin.stdlib import os
 
 FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -26,8 +27,8 @@ class Rows:
             OSError: It cannot be opened, is a link, or has other columns.
         """
         self._path, self._header, self._rotate_at = path, header, rotate_at
-        self._fd, self._size = -1, 0
-        self._open()
+        self._size = 0
+        self._descriptor = Descriptor(self._open)
         if not self._size:
             self.append("")
 
@@ -39,14 +40,15 @@ class Rows:
         """
         if 0 < self._rotate_at <= self._size:
             self._renew()
+        fd = self._descriptor.get()
         data = (row if self._size else self._header + row).encode()
         wrote = 0
         try:
             while wrote < len(data):  # where not all is taken, the next call tells why: a full disk, a limit of files
-                wrote += os.write(self._fd, data[wrote:])
+                wrote += os.write(fd, data[wrote:])
         except OSError:
             if wrote:
-                os.ftruncate(self._fd, os.fstat(self._fd).st_size - wrote)
+                os.ftruncate(fd, os.fstat(fd).st_size - wrote)
             raise
         self._size += wrote
 
@@ -54,48 +56,49 @@ class Rows:
     def is_in_place(self) -> bool:
         """Whether what has its name is still this file."""
         try:
-            return os.path.samestat(os.stat(self._path), os.fstat(self._fd))
+            return self._descriptor.is_of(os.stat(self._path))
         except OSError:
             return False
 
     def close(self) -> None:
         """No more rows."""
-        fd, self._fd = self._fd, -1
-        try:
-            if fd >= 0:
-                os.close(fd)
-        except OSError:  # a test closed it already
-            pass
+        self._descriptor.close()
 
-    def _open(self) -> None:
-        self._fd = os.open(self._path, FLAGS, 0o600)
-        found = os.fstat(self._fd)
+    def _open(self) -> int:
+        """Open it, and take in how long it is."""
+        fd = os.open(self._path, FLAGS, 0o600)
+        try:
+            self._size = self._prepare(fd)
+        except OSError:
+            os.close(fd)
+            raise
+        return fd
+
+    def _prepare(self, fd: int) -> int:
+        """Cut off what a run that died left unfinished; comes back with the bytes that stay."""
+        found = os.fstat(fd)
         size = found.st_size
         if found.st_nlink > 1:  # what is appended would get into whatever else has that other name
-            self.close()
             raise OSError(errno.EMLINK, "has a second name (a hard link); give another directory", self._path)
         if size:
-            os.lseek(self._fd, max(0, size - LONGEST_ROW), os.SEEK_SET)
-            tail = os.read(self._fd, LONGEST_ROW)
+            os.lseek(fd, max(0, size - LONGEST_ROW), os.SEEK_SET)
+            tail = os.read(fd, LONGEST_ROW)
             size += tail.rfind(b"\n") + 1 - len(tail)
-            os.ftruncate(self._fd, size)
-        if size and not self._begins_with(self._header.encode()):
-            self.close()
-            raise OSError(errno.EINVAL, "has other columns; give another directory", self._path)
-        self._size = size
-
-    def _begins_with(self, line: bytes) -> bool:
-        os.lseek(self._fd, 0, os.SEEK_SET)
-        return os.read(self._fd, len(line)) == line
+            os.ftruncate(fd, size)
+        if size:
+            os.lseek(fd, 0, os.SEEK_SET)
+            if os.read(fd, len(header := self._header.encode())) != header:
+                raise OSError(errno.EINVAL, "has other columns; give another directory", self._path)
+        return size
 
     def _renew(self) -> None:
         """Go on in a new file; where the full one cannot be renamed, it grows on, and the next row tries again."""
-        self.close()  # Windows renames no open file
+        self._descriptor.close()  # Windows renames no open file
         try:
             os.rename(self._path, piece_path(self._path, next_number(self._path)))
         except OSError:
             pass
-        self._open()
+        self._descriptor.renew()
 
 
 def piece_path(path: str, number: int, suffix: str = "") -> str:

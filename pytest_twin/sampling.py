@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from pytest_twin.model.columns import Column, Value
 
+GONE_WITHIN_S = 1.0  # a process that ends lets go of its files first
 PARENT_CHECK_S = 1.0  # where the kernel cannot tell of the parent's end
 SLEEP_CHECK_S = 1.0
 SHORTEST_SLEEP_S = 0.5  # far more than what lies between two clocks that are read one after the other
@@ -187,7 +188,12 @@ class Parent:
 
     def is_gone(self) -> bool:
         """Whether it ended before it said stop; Windows does not tell."""
-        return sys.platform != "win32" and not (select.select([0], (), (), 0)[0] and os.read(0, 1))
+        if sys.platform == "win32" or (select.select([0], (), (), 0)[0] and os.read(0, 1)):
+            return False
+        deadline = time.monotonic() + GONE_WITHIN_S
+        while os.getppid() == self._pid and time.monotonic() < deadline:
+            time.sleep(GONE_WITHIN_S / 100)
+        return os.getppid() != self._pid  # else a test has closed our end of its pipe, and the run goes on
 
     def wait(self, seconds: float) -> bool:
         """Wait, and say whether it wants us to stop."""

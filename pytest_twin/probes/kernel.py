@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+from pytest_twin.descriptor import Descriptor
 from pytest_twin.model import window
 from pytest_twin.stdlib import os, sys
 
@@ -96,6 +97,48 @@ class KeptOpen:
         """No more reading."""
         if self._fd >= 0:
             let_go(self._fd)
+            self._fd = -1
+
+
+class Reopened(KeptOpen):
+    """The same in the process of the tests: it is opened again where one of them has closed it."""
+
+    __slots__ = ("_descriptor",)
+
+    def __init__(self, path: str, lost: Callable[[], None]) -> None:
+        """Open it.
+
+        Args:
+            path: The file.
+            lost: Called when it turns out that it was closed.
+        """
+        self._fd, self.is_refused = -1, False
+        self._descriptor: Descriptor | None = None
+        try:
+            self._descriptor = Descriptor(lambda: os.open(path, READ_ONLY), lost)
+        except OSError as error:
+            self.is_refused = error.errno in TOO_MANY
+
+    def read(self) -> bytes:
+        """What stands there now."""
+        self._find()
+        return super().read()
+
+    def start(self) -> bytes:
+        """Its first 448 bytes."""
+        self._find()
+        return super().start()
+
+    def close(self) -> None:
+        """No more reading."""
+        if self._descriptor is not None:
+            self._descriptor.close()
+        self._fd, self._descriptor = -1, None
+
+    def _find(self) -> None:
+        try:
+            self._fd = self._descriptor.get() if self._descriptor is not None else -1
+        except OSError:  # no more files may be open just now
             self._fd = -1
 
 
