@@ -245,6 +245,84 @@ def test_fixtures_of_class_and_module_are_within_the_window_of_the_test_that_nee
     assert {row["load"] for row in left.tests} == {"cpu=1"}
 
 
+PYFAKEFS = """
+    import os, pytest
+
+    @pytest.mark.stress(cpu=1)
+    @pytest.mark.twin_budget(children=0, peak_memory="64GiB")
+    def test_load(fs, twin_logger):
+        twin_logger.annotate("note")
+        fs.create_file("/new/file")
+
+    @pytest.mark.twin_budget(children=0)
+    def test_child(fs):
+        if (child := os.fork()) == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+
+    def test_memory(fs, stress_mem):
+        with stress_mem("1MiB") as load:
+            assert load.achieved["resident_bytes"] >= 1 << 20
+
+    def test_path(fs, twin_logger):
+        assert "test_path" in str(twin_logger.path)
+        assert len(twin_logger.events()) > 0
+
+    @pytest.mark.twin_budget(peak_memory="64GiB")
+    def test_after(): pass
+"""
+
+
+@posix
+def test_under_pyfakefs_loads_rows_and_budgets_are_real(pytester, left):
+    pytest.importorskip("pyfakefs")
+    pytester.makepyfile(PYFAKEFS)
+    result = pytester.runpytest_subprocess("-p", "no:xdist")
+    result.assert_outcomes(passed=4, failed=1)
+    result.stdout.fnmatch_lines(["over budget: children: it started a child process, and none is allowed"])
+    result.stdout.no_fnmatch_line("warning: error in pytest-twin*")
+    assert attempts(left) == [(f"test_{name}", "1", "failed" if name == "child" else "passed")
+                              for name in ("load", "child", "memory", "path", "after")]  # fmt: skip
+    assert [row["budget"] for row in left.tests][::4] == ["ok", "ok"]
+    assert left.loads("end") == [("cpu", "1"), ("memory", "1MiB")]
+    assert each_ended_once(left)
+
+
+PLUGINS = {
+    "freezegun": ("freezegun", "import freezegun", "with freezegun.freeze_time('2001-01-01'): work()"),
+    "time-machine": ("time_machine", "import time_machine", "with time_machine.travel(0): work()"),
+    "pytest-subprocess": ("pytest_subprocess", "", "fp.register(['spam']); subprocess.run(['spam']); work()"),
+    "pytest-socket": ("pytest_socket", "", "socket_disabled; work()"),
+}
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_what_a_plugin_replaces_in_a_test_changes_no_row_and_no_load(pytester, left, plugin):
+    module, imports, body = PLUGINS[plugin]
+    pytest.importorskip(module)
+    fixture = {"pytest_subprocess": "fp,", "pytest_socket": "socket_disabled,"}.get(module, "")
+    pytester.makepyfile(f"""
+        import pytest, subprocess, time
+        {imports}
+
+        @pytest.mark.stress(cpu=1)
+        @pytest.mark.twin_budget(duration=60, children=0)
+        def test_it({fixture} twin_logger, stress_mem):
+            def work():
+                with stress_mem("1MiB"), twin_logger.phase("phase"):
+                    twin_logger.annotate("note")
+            {body}
+    """)
+    result = pytester.runpytest_subprocess("-p", "no:xdist")
+    result.assert_outcomes(passed=1)
+    result.stdout.no_fnmatch_line("warning: error in pytest-twin*")
+    assert [(row["outcome"], row["budget"]) for row in left.tests] == [("passed", "ok")]
+    assert 0 < float(left.tests[0]["call_s"]) < 60
+    assert sorted(left.loads("end")) == [("cpu", "1"), ("memory", "1MiB")]
+    assert len({row["timestamp"][:10] for row in left.events}) < 3
+    assert each_ended_once(left)
+
+
 # Options of pytest
 
 
