@@ -62,6 +62,14 @@ def left(pytester):
     return Left(pytester.path / "twin-report")
 
 
+@pytest.fixture(autouse=True)
+def no_hypothesis(request, monkeypatch):
+    """It takes an inner run in a process of its own more than a second to import."""
+    if "pytester" in request.fixturenames:
+        request.getfixturevalue("pytester")  # which forgets these options when it begins
+        monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest")
+
+
 @pytest.fixture
 def few_plugins(pytester, monkeypatch):  # which forgets these options when it begins
     """Each pytest-xdist worker imports all plugins that it is not told to leave out."""

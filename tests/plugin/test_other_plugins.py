@@ -399,3 +399,67 @@ def test_a_project_may_have_a_module_named_stressors(pytester, left, place, name
     )
     pytester.runpytest_subprocess("-p", "no:xdist", "--twin").assert_outcomes(passed=1)
     assert left.loads("end") == [("memory", "1MiB"), ("cpu", "1")]
+
+
+def test_gevent_may_have_replaced_threads_locks_and_sleeping(pytester, left):
+    pytest.importorskip("gevent")
+    pytester.makeconftest("from gevent import monkey\nmonkey.patch_all()")
+    pytester.makepyfile("""
+        import time, gevent, pytest
+
+        @pytest.mark.stress(threads=5)
+        @pytest.mark.twin_budget(children=0)
+        def test_it(twin_logger, stress_mem):
+            with stress_mem("1MiB"):
+                gevent.joinall([gevent.spawn(time.sleep, 0.1) for _ in range(3)])
+            twin_logger.annotate("switched")
+
+        @pytest.mark.stress(threads=5)
+        def test_next(): pass
+    """)
+    pytester.runpytest_subprocess("-p", "no:xdist", "-W", "ignore").assert_outcomes(passed=2)
+    assert attempts(left) == [("test_it", "1", "passed"), ("test_next", "1", "passed")]
+    assert left.loads("end") == [("memory", "1MiB"), ("threads", "5"), ("threads", "5")]
+    assert each_ended_once(left)
+
+
+REPLACED = [
+    'sys, "platform", "win32"',
+    'os, "listdir", lambda *_: []',
+    'time, "strftime", lambda *_: "spam"',
+    'json, "loads", Mock(side_effect=ValueError)',
+    'json, "dumps", Mock(side_effect=TypeError)',
+    'resource, "getrusage", lambda _: SimpleNamespace(ru_maxrss=1024)',
+]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="exact figures")
+def test_what_a_test_replaces_in_its_body_changes_no_figure_of_it_or_of_the_next(pytester, left):
+    pytester.makepyfile(f"""
+        import json, os, resource, subprocess, sys, time, pytest
+        from types import SimpleNamespace
+        from unittest.mock import Mock
+
+        REPLACED = [{", ".join(f"({each})" for each in REPLACED)}]
+
+        @pytest.mark.parametrize("replaced", REPLACED)
+        class TestReplaced:
+            @pytest.mark.stress(threads=5)
+            @pytest.mark.twin_budget(cpu_seconds=60, peak_memory="20GiB")
+            def test_replaces(self, monkeypatch, twin_logger, replaced):
+                monkeypatch.setattr(*replaced)
+                twin_logger.annotate("replaced")
+
+            @pytest.mark.twin_budget(children=0)
+            def test_has_a_child(self, monkeypatch, replaced):
+                child = subprocess.Popen([sys.executable, "-S", "-c", ""])
+                monkeypatch.setattr(*replaced)
+                child.wait()
+    """)
+    count = len(REPLACED)
+    pytester.runpytest_subprocess("-p", "no:xdist").assert_outcomes(passed=count, failed=count)
+    assert [row["budget"] for row in left.tests if "::test_replaces" in row["nodeid"]] == count * ["ok"]
+    assert [row["budget"] for row in left.tests if "::test_has_a_child" in row["nodeid"]] == count * ["children > 0"]
+    assert all(float(row[name]) >= 0 for row in left.tests for name in ("cpu_user_s", "cpu_system_s", "children_cpu_s"))
+    assert all(row["timestamp"].startswith("20") for row in left.events + left.samples)
+    assert left.loads("end") == count * [("threads", "5")]
