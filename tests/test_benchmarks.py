@@ -47,7 +47,7 @@ def test_the_run_that_reports_are_measured_with_can_be_read_as_a_whole(tmp_path)
 
 
 def test_a_short_soak_writes_every_row():
-    assert "\n20 rows in " in run("soak.py", "--rows", "20")
+    assert " 21 in the file   goal 21\n" in run("soak.py", "--rows", "20")
 
 
 def test_a_killed_sampler_and_a_killed_run_are_looked_into():

@@ -106,7 +106,10 @@ def test_record_appends_where_it_is_asked_to(twin, tmp_path):
     assert {row["timestamp"] for row in after} >= {row["timestamp"] for row in before}
 
 
-@pytest.mark.parametrize("form", [(), ("--gzip",), ("--rotate", "4kB"), ("--parquet",)])
+@pytest.mark.parametrize(
+    "form",
+    [(), *(pytest.param(form, marks=pytest.mark.slow) for form in (("--gzip",), ("--rotate", "4kB"), ("--parquet",)))],
+)
 def test_the_seconds_of_a_recording_go_on_where_it_is_appended_to(twin, tmp_path, form):
     if "--parquet" in form:
         pytest.importorskip("pyarrow")

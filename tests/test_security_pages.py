@@ -42,7 +42,7 @@ def test_only_the_job_that_publishes_has_the_identity_and_it_runs_nothing_of_our
 
 def test_nothing_of_a_pull_request_is_put_into_a_script():
     scripts = re.findall(r"^( +)- run: (.+)$|^ +run: \|\n((?: {10,}.*\n)+)", WORKFLOW, re.MULTILINE)
-    assert len(scripts) == 3
+    assert len(scripts) == 4
     assert "${{" not in "".join(map("".join, scripts))
 
 

@@ -66,6 +66,7 @@ def test_last(): pass
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc/self/statm")
 def test_a_leak_fails_the_run_for_the_test_that_leaks_and_for_no_other(pytester):
     def ran(size, *flags):

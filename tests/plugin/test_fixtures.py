@@ -114,6 +114,7 @@ WAYS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_pandas_is_imported_outside_the_account_of_the_test_that_asks_for_frames(pytester, left, way):
     before, body = WAYS[way]

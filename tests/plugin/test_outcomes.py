@@ -402,6 +402,7 @@ def test_a_test_is_counted_once_by_the_rows_where_pytest_could_not_count(pyteste
     assert (totals["tests"], totals["attempts"], totals["outcomes"]) == (2, 9, {"failed": 1, "passed": 1})
 
 
+@pytest.mark.slow
 def test_where_each_worker_runs_all_tests_all_of_them_count(pytester, left):
     pytester.makepyfile("def test_it(): pass\ndef test_fails(): assert 0\n")
     result = pytester.runpytest_subprocess("--twin", "--dist=each", "--tx=2*popen", "--twin-json=run.json")

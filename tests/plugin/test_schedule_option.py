@@ -178,7 +178,7 @@ def loads_of_tests(left):
 THREE = "import time\ndef test_one(): time.sleep(0.3)\ndef test_two(): time.sleep(0.7)\ndef test_three(): pass\n"
 
 
-@pytest.mark.parametrize("flags", [(), ("-n1",)], ids=["alone", "xdist"])
+@pytest.mark.parametrize("flags", [(), pytest.param(("-n1",), marks=pytest.mark.slow)], ids=["alone", "xdist"])
 def test_each_test_tells_the_loads_of_the_schedule_that_overlapped_it_and_only_those(pytester, left, flags):
     events = [{"duration": "600ms", "cpu": "20%"}, {"duration": "1h", "mem": 5, "tests": "*test_two"}]
     schedule(pytester, events)
