@@ -114,7 +114,7 @@ class Meter:
         return ended_s
 
     def _orphans(self, since_boot_s: float) -> Iterator[tuple[bytes, float]]:
-        """State and CPU seconds of each process of this session, begun since then, whose parent is not of it.
+        """State and CPU seconds of each process of the POSIX session, begun since then, whose parent is not of it.
 
         It is of this test, and not of another pytest-xdist worker's, by the name of the test in its environment, or
         else by its group.
