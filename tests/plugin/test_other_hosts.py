@@ -267,7 +267,9 @@ def test_a_test_that_lets_no_thread_of_its_worker_run_is_told_as_crashed(pyteste
 
         def test_before(): time.sleep(1)
 
-        def test_is_stuck(): ctypes.PyDLL(None).sleep(15)  # which keeps the lock of the interpreter
+        def test_is_stuck():
+            time.sleep(1.5)  # in which what came before is handed over
+            ctypes.PyDLL(None).sleep(15)  # which keeps the lock of the interpreter
     """)
     result = pytester.runpytest_subprocess("--twin", "--dist=load", machine().spec(), "--twin-host-timeout=3s")
     result.assert_outcomes(passed=1, failed=1)
