@@ -166,6 +166,10 @@ def test_faults(around: Around, tmp_path: object) -> None:
                 pages[at]
 
 
+def test_rests_so_that_no_sample_of_the_next_one_tells_of_those_before() -> None:
+    time.sleep(1)
+
+
 def test_sampled(around: Around, note: Note, tmp_path: object) -> None:
     """A second of quiet on both sides, so that what is read twice a second only is wholly within."""
     for column, states in CPU_COLUMNS.items():
