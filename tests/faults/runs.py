@@ -74,9 +74,10 @@ class Run:
 
     def load_rows(self, event: str) -> list[dict[str, str]]:
         """The rows of the same."""
-        is_starved = [row["event"] == "abort" and '"starved: ' in row["detail"] for row in self.events]
-        told = ("end" if starved else row["event"] for row, starved in zip(self.events, is_starved, strict=True))
-        return [row for row, each in zip(self.events, told, strict=True) if each == event and row["target"]]
+        loads = [row for row in self.events if row["target"]]
+        is_starved = [row["event"] == "abort" and '"starved: ' in row["detail"] for row in loads]
+        told = ("end" if starved else row["event"] for row, starved in zip(loads, is_starved, strict=True))
+        return [row for row, each in zip(loads, told, strict=True) if each == event]
 
     def ended(self) -> int:
         """How many tests had reached their end, as they themselves tell."""

@@ -39,9 +39,10 @@ class Left:
 
     def load_rows(self, event: str) -> list[dict[str, str]]:
         """The rows of the same."""
-        is_starved = [row["event"] == "abort" and '"starved: ' in row["detail"] for row in self.events]
-        told = ("end" if starved else row["event"] for row, starved in zip(self.events, is_starved, strict=True))
-        return [row for row, each in zip(self.events, told, strict=True) if each == event and row["target"]]
+        loads = [row for row in self.events if row["target"]]
+        is_starved = [row["event"] == "abort" and '"starved: ' in row["detail"] for row in loads]
+        told = ("end" if starved else row["event"] for row, starved in zip(loads, is_starved, strict=True))
+        return [row for row, each in zip(loads, told, strict=True) if each == event]
 
     def spans(self, kind: str) -> list[tuple[float, float]]:
         """When things of a type began and ended, also those that a slow machine had no time to apply in full."""
