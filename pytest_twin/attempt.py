@@ -124,12 +124,12 @@ class Attempt:
         """Add to what it runs under."""
         self.load = f"{self.load} {load}".strip()
 
-    def spending(self) -> Spending:
-        """Count what is spent from now on."""
+    def spending(self, budget: Budget) -> Spending:
+        """Count what is spent from now on of what has a budget."""
         from pytest_twin.spending import Spending
 
         self._keep_mark()
-        return Spending(self._recording)
+        return Spending(self._recording, with_orphans="children_cpu_seconds" in budget.most)
 
     def judge(self, budget: Budget, spending: Spending, found: Iterable[Finding]) -> None:
         """Its body has ended: was it within the budget?

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -103,7 +104,9 @@ class Tests:
         budget = request.budget
         attempt.asks = bool(request.marks) or asks_by_fixture(item)
         with self._around(item, request, attempt):
-            spending = self.guard.value(attempt.spending, None) if budget and not attempt.is_repetition else None
+            spending = None
+            if budget and not attempt.is_repetition:
+                spending = self.guard.value(partial(attempt.spending, budget), None)
             attempt.border("call")
             try:
                 attempt.is_in_body = True

@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 class Spending:
     """Counts from when it is made; the high-water mark of memory is reset, so somebody has to have kept it."""
 
-    def __init__(self, recording: Recording) -> None:
-        """Begin to count."""
+    def __init__(self, recording: Recording, *, with_orphans: bool) -> None:
+        """Begin to count.
+
+        Args:
+            recording: The run, with its counters.
+            with_orphans: Whether what orphans use is of interest, for which all processes are looked at.
+        """
         self._recording = recording
         self._offspring = recording.meter.offspring()
         self._children = recording.meter.children()
-        self._since_boot_s = since_boot_s()
-        self._reaped_s = recording.meter.reaped_by_ancestors_s()
+        self._orphans_since = (since_boot_s(), recording.meter.reaped_by_ancestors_s()) if with_orphans else None
         recording.meter.forget_peak()
         self._resident = recording.meter.resident()
 
@@ -39,7 +43,7 @@ class Spending:
         resident = Resident(self._resident, meter.peak(), meter.resident())
         children, offspring = meter.children(), meter.offspring()
         started = None if self._offspring is None or offspring is None else offspring.since(self._offspring)
-        orphans_s = 0.0 if started == 0.0 else meter.orphans_cpu_s(self._since_boot_s, self._reaped_s)
+        since = None if started == 0.0 else self._orphans_since
         return Spent(
             cpu_seconds=cpu_s(began, ended),
             children_cpu_seconds=children_cpu_s(self._children, children),
@@ -49,7 +53,7 @@ class Spending:
             read=together(grown(ended.read, began.read), grown(children.read, self._children.read)),
             write=together(grown(ended.written, began.written), grown(children.written, self._children.written)),
             children=started,
-            orphans_cpu_seconds=orphans_s,
+            orphans_cpu_seconds=meter.orphans_cpu_s(*since) if since else 0.0,
             context_switches=grown(ended.switches, began.switches),
             major_faults=grown(ended.faults, began.faults),
         )
