@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from _kernel_truth import mapped_mib
 from _shared import interleaved, program, ratios, show, show_one, tree
 
 from pytest_twin import stressors
@@ -35,27 +36,10 @@ from pytest_twin.stressors.resident import PAGE
 from pytest_twin.supervisor import Supervisor
 
 BYTEARRAY = "import sys, time; held = bytearray(int(sys.argv[1])); time.sleep(600)"
-LARGE = 8 * MIB  # a mapping of this size is the load, not the program
 LIMIT, TOO_MUCH = 512 * MIB, 1024 * MIB
 IN_GROUP = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
 
 Figures = defaultdict[str, list[float]]
-
-
-def resident(root: int) -> int:
-    """Bytes resident in the large anonymous mappings of a process and all below it."""
-    found = 0
-    for pid in tree(root):
-        counts = False
-        for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
-            words = line.split()
-            if not words[0].endswith(":"):
-                is_anonymous = len(words) == 5  # a sixth would be a file, or a name such as [heap]
-            elif words[0] == "Size:":
-                counts = is_anonymous and int(words[1]) * 1024 >= LARGE
-            elif words[0] == "Rss:" and counts:
-                found += int(words[1]) * 1024
-    return found
 
 
 def quickly_resident(pids: Iterable[int]) -> int:
@@ -121,7 +105,7 @@ class Bench:
 
     def _count(self, name: str, root: int | None) -> None:
         assert root is not None  # noqa: S101 - for the type checker
-        self.error[name].append(abs(resident(root) / self._size - 1) * 100)
+        self.error[name].append(abs(mapped_mib(tree(root)) * MIB / self._size - 1) * 100)
 
     def _kill(self, name: str, root: int | None) -> None:
         assert root is not None  # noqa: S101 - for the type checker

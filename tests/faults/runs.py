@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
+from load_rows import loads_that
 
 from pytest_twin.stressors.name import PROCESS_NAME
 
@@ -73,11 +74,8 @@ class Run:
         return [(row["type"], row["target"]) for row in self.load_rows(event)]
 
     def load_rows(self, event: str) -> list[dict[str, str]]:
-        """The rows of the same."""
-        loads = [row for row in self.events if row["target"]]
-        is_starved = [row["event"] == "abort" and '"starved: ' in row["detail"] for row in loads]
-        told = ("end" if starved else row["event"] for row, starved in zip(loads, is_starved, strict=True))
-        return [row for row, each in zip(loads, told, strict=True) if each == event]
+        """Their rows."""
+        return loads_that(event, self.events)
 
     def ended(self) -> int:
         """How many tests had reached their end, as they themselves tell."""

@@ -9,6 +9,7 @@ import hypothesis.internal.observability  # noqa: F401 - see below
 import pandas as pd  # noqa: F401 - pytester forgets what an inner run imports: these are slow, and numpy refuses
 import psutil
 import pytest
+from load_rows import loads_that
 
 
 class Left:
@@ -38,11 +39,8 @@ class Left:
         return [(row["type"], row["target"]) for row in self.load_rows(event)]
 
     def load_rows(self, event: str) -> list[dict[str, str]]:
-        """The rows of the same."""
-        loads = [row for row in self.events if row["target"]]
-        is_starved = [row["event"] == "abort" and '"starved: ' in row["detail"] for row in loads]
-        told = ("end" if starved else row["event"] for row, starved in zip(loads, is_starved, strict=True))
-        return [row for row, each in zip(loads, told, strict=True) if each == event]
+        """Their rows."""
+        return loads_that(event, self.events)
 
     def spans(self, kind: str) -> list[tuple[float, float]]:
         """When things of a type began and ended, also those that a slow machine had no time to apply in full."""
