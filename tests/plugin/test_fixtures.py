@@ -77,7 +77,7 @@ def test_a_test_that_sleeps_has_nothing_of_its_neighbours(pytester, left, interv
     with (left.folder / sleeps["folder"] / "system_metrics_dataset.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) >= 1.5 / float(interval) * 0.5
-    # That the test reads its own samples is CPU of the test: with an interval of 20 ms a quarter of a row. A neighbour fills one.
+    # The test reads its own samples, which is CPU: a quarter of a row of 20 ms. A neighbour fills a whole row.
     assert max(float(row["tests_cpu_percent"] or 0) for row in rows) < 60
     assert sum(float(row["tests_write_MB"] or 0) for row in rows) < 4
 
