@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from _shared import TICKS, cpu_s, helper, line_of, tree
 
-from pytest_twin.model.load import Part
-from pytest_twin.supervisor import Supervisor, kinds
+from pytest_twin.loads.registry import kinds
+from pytest_twin.loads.spec import Part
+from pytest_twin.loads.supervisor_client import Supervisor
 
 KINDS = kinds()
 OTHER = """import sys, time

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 from _shared import tree, tree_cpu_s
 
-from pytest_twin.model.load import parse
-from pytest_twin.stressors import kinds
-from pytest_twin.supervisor import Supervisor
+from pytest_twin.loads.parser import parse
+from pytest_twin.loads.supervisor_client import Supervisor
+from pytest_twin.stressors import find_kinds
 
 FIELD = {"write": "write_bytes", "read": "read_bytes"}
 FILE_SIZE = 256 << 20  # of the file that a load goes round in, ours and theirs
@@ -42,7 +42,7 @@ class Reading(NamedTuple):
 def ours(amount: str, directory: str, **modifiers: Any) -> Iterator[int]:
     """A load that is there; yields the supervisor's process id."""
     supervisor = Supervisor(lambda *_: None, lambda _: None)
-    (part,) = parse({"disk": amount, "directory": directory, **modifiers}, kinds()).parts
+    (part,) = parse({"disk": amount, "directory": directory, **modifiers}, find_kinds()).parts
     try:
         applied = supervisor.apply("load", part)
         if not applied.wait_ready():

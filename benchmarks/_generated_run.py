@@ -8,13 +8,13 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_twin.frames import samples_shape
-from pytest_twin.layout import ANNOTATIONS, DATASET, FINGERPRINT, TESTS
-from pytest_twin.model import attempt, event
+from pytest_twin.model import attempt_row, event
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.columns import Cells, header
+from pytest_twin.model.csv_text import record
 from pytest_twin.model.event import Event
-from pytest_twin.model.table import record
+from pytest_twin.run_folder.frames import samples_shape
+from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, FINGERPRINT, TESTS
 
 INTERVAL_S = 0.1
 EPOCH = 1_767_225_600.0
@@ -35,7 +35,7 @@ def write_run(folder: Path, rows: int, tests: int) -> None:
         events += [begin, begin._replace(elapsed_s=end, event=event.END, achieved=achieved, detail=held)]
     events.sort()
     (folder / ANNOTATIONS).write_text(record(event.FIELDS) + "".join(each.row(clock) for each in events))
-    (folder / TESTS).write_text(record([column.name for column in attempt.COLUMNS]) + "".join(cells))
+    (folder / TESTS).write_text(record([column.name for column in attempt_row.COLUMNS]) + "".join(cells))
     machine = {"cpu": {"model": "made up", "logical": 8, "physical": 4}, "memory": {"total_GB": 16.0}}
     (folder / FINGERPRINT).write_text(json.dumps({"pytest_twin": "0.1.0", **machine}))
 
@@ -96,6 +96,6 @@ def _tests(chance: random.Random, clock: Clock, tests: int, lasting: float) -> t
             "peak_memory_MB": f"{120 + weight * 9:.3f}", "read_MB": "0.000", "written_MB": f"{weight:.3f}",
             "context_switches": 5, "major_faults": 0,
         }  # fmt: skip
-        cells.append(record([row.get(column.name) for column in attempt.COLUMNS]))
+        cells.append(record([row.get(column.name) for column in attempt_row.COLUMNS]))
         at += weight * scale
     return cells, events

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_twin.model.columns import Column, Value
-from pytest_twin.probes import Context
+from pytest_twin.telemetry.probes import Context
 
 COLUMNS = (Column("row_time_s", "s", "Monotonic time of the row.", digits=9),)
 

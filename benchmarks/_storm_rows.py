@@ -6,10 +6,10 @@ from collections import Counter
 from datetime import datetime
 from pathlib import Path
 
-from pytest_twin.layout import ANNOTATIONS, DATASET, TESTS
-from pytest_twin.model.attempt import CRASHED
-from pytest_twin.model.table import records
-from pytest_twin.run_folder import RunFolder
+from pytest_twin.model.attempt_row import CRASHED
+from pytest_twin.model.csv_text import records
+from pytest_twin.run_folder.folder import RunFolder
+from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, TESTS
 
 HEADER_AND_READY = 2  # what a sampler writes besides rows
 

@@ -19,11 +19,11 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from _shared import show, show_one
 
-from pytest_twin.analysis.quantiles import of_quantile
-from pytest_twin.analysis.repetitions import Pair, Repetition, slowdown, turns
-from pytest_twin.loads import read_load
-from pytest_twin.model.budget import OK, OVER, UNKNOWN, Slowdown
-from pytest_twin.model.budget_reading import FEWEST_PAIRS
+from pytest_twin.analysis.budgets.budget import OK, OVER, UNKNOWN, Slowdown
+from pytest_twin.analysis.budgets.parser import FEWEST_PAIRS
+from pytest_twin.analysis.budgets.repetitions import Pair, Repetition, slowdown, turns
+from pytest_twin.analysis.stats.quantiles import of_quantile
+from pytest_twin.loads.validation import read_load
 
 PIECES = 400  # some 20 ms: twice of what takes less than a turn of the scheduler is more than twice as long
 PIECE = range(1000)

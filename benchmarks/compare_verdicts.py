@@ -30,10 +30,10 @@ import pandas as pd
 from _shared import show, show_one
 
 from pytest_twin import load
-from pytest_twin.analysis.comparison import Comparison, Side, compare
-from pytest_twin.analysis.verdicts import MORE, SAME
-from pytest_twin.baselines import find
+from pytest_twin.analysis.comparison.comparison import Comparison, Side, compare
+from pytest_twin.analysis.comparison.verdicts import MORE, SAME
 from pytest_twin.model.measure import limit
+from pytest_twin.run_folder.baselines import find
 
 SUITE = """
 import hashlib, json, random, re

@@ -18,8 +18,8 @@ from contextlib import AbstractContextManager, nullcontext
 from _cpu_windows import KINDS, Clock, Windows, errors, other_load, our_load, supervisor, their_load, watched
 from _shared import program, show_one
 
-from pytest_twin.model.load import parse
-from pytest_twin.supervisor import Supervisor
+from pytest_twin.loads.parser import parse
+from pytest_twin.loads.supervisor_client import Supervisor
 
 SHARES = (10, 30, 50, 70, 90)
 BESIDE = (30, 50)

@@ -18,7 +18,7 @@ from pathlib import Path
 from _cpu_windows import KINDS, errors, other_load, our_load, supervisor, their_load, watched
 from _shared import TICKS, program, show_one
 
-from pytest_twin.model.load import parse
+from pytest_twin.loads.parser import parse
 
 LEVELS = (50, 70, 90)
 OTHER = 30

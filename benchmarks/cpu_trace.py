@@ -22,7 +22,7 @@ from resource import RUSAGE_CHILDREN, getrusage
 from _cpu_windows import KINDS, our_load, shares, supervisor, watched
 from _shared import program, show_one
 
-from pytest_twin.model.replay import replayed
+from pytest_twin.loads.schedule.replay import replayed
 
 POINT_S = 0.5
 READ_S = 0.1

@@ -22,12 +22,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from pytest_twin.layout import DATASET
-from pytest_twin.layout import TESTS as TESTS_TABLE
-from pytest_twin.model.attempt import CRASHED
+from pytest_twin.model.attempt_row import CRASHED
 from pytest_twin.model.clock import Clock
-from pytest_twin.model.table import records
-from pytest_twin.sampler import Sampler
+from pytest_twin.model.csv_text import records
+from pytest_twin.run_folder.layout import DATASET
+from pytest_twin.run_folder.layout import TESTS as TESTS_TABLE
+from pytest_twin.telemetry.sampler import Sampler
 
 INTERVAL_S = 0.01
 LONGEST_S = 1.0
@@ -92,7 +92,7 @@ def kill_sampler(folder: Path, after: float) -> Lost:
 def kill_run(folder: Path, after: float, *, and_sampler: bool) -> Lost:
     """Kill pytest so many seconds after its first test began."""
     (folder / "test_short.py").write_text(TESTS)
-    flags = ["-p", "no:cacheprovider", "--disable-plugin-autoload", "-p", "pytest_twin.plugin", "--twin"]
+    flags = ["-p", "no:cacheprovider", "--disable-plugin-autoload", "-p", "pytest_twin.plugin.hooks", "--twin"]
     command = [sys.executable, "-m", "pytest", *flags, f"--twin-interval={INTERVAL_S}", "--twin-report-dir=report"]
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
     until((folder / "begun").exists)

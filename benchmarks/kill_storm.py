@@ -34,7 +34,7 @@ from typing import NamedTuple
 from _shared import show, show_one
 from _storm_rows import rows_lost, rows_written, ticks_missed
 
-from pytest_twin.stressors.name import PROCESS_NAME
+from pytest_twin.stressors.system.process_name import PROCESS_NAME
 
 PATIENCE_S = 10.0
 INTERVAL_S = 0.1
@@ -108,7 +108,9 @@ def processes(folder: Path, run: int) -> list[Process]:
 def _role(command: str, words: bytes) -> str:
     if command == PROCESS_NAME or b"stressors/__main__.py" in words:
         return "stressor"
-    return "sampler" if b"pytest_twin.sampling" in words else "worker" if b"exec(eval(" in words else ""
+    return (
+        "sampler" if b"pytest_twin.telemetry.sampler_process" in words else "worker" if b"exec(eval(" in words else ""
+    )
 
 
 def victim(role: str, there: list[Process]) -> Process | None:
@@ -181,7 +183,7 @@ def kill(folder: Path, roles: tuple[str, ...], after: float, order: random.Rando
 
 def start(folder: Path, workers: list[str]) -> subprocess.Popen[bytes]:
     """Start a run that has its temporary files in its own folder."""
-    flags = ["-q", "-p", "no:cacheprovider", "--disable-plugin-autoload", "-p", "pytest_twin.plugin", "--twin"]
+    flags = ["-q", "-p", "no:cacheprovider", "--disable-plugin-autoload", "-p", "pytest_twin.plugin.hooks", "--twin"]
     flags += [*workers, f"--twin-interval={INTERVAL_S}", f"--basetemp={folder / 'base'}"]
     command = [sys.executable, "-m", "pytest", *flags, "test_it.py"]
     quiet = subprocess.DEVNULL

@@ -18,8 +18,8 @@ from collections.abc import Callable
 
 from _shared import cpu_s, interleaved, program, ratios, show, tree
 
-from pytest_twin.loads import read_load
-from pytest_twin.supervisor import Supervisor
+from pytest_twin.loads.supervisor_client import Supervisor
+from pytest_twin.loads.validation import read_load
 
 WORKERS = 2
 LOAD = read_load({"cpu": WORKERS}).parts[0]

@@ -28,12 +28,12 @@ from _kernel_truth import mapped_mib
 from _shared import interleaved, program, ratios, show, show_one, tree
 
 from pytest_twin import stressors
-from pytest_twin.model.load import parse
+from pytest_twin.loads.parser import parse
+from pytest_twin.loads.supervisor_client import Supervisor
 from pytest_twin.model.quantity import size as read_size
-from pytest_twin.stressors import mem_stress
-from pytest_twin.stressors.capacity import MIB
-from pytest_twin.stressors.resident import PAGE
-from pytest_twin.supervisor import Supervisor
+from pytest_twin.stressors.kinds import mem
+from pytest_twin.stressors.kinds._resident_memory import PAGE
+from pytest_twin.stressors.system.capacity import MIB
 
 BYTEARRAY = "import sys, time; held = bytearray(int(sys.argv[1])); time.sleep(600)"
 LIMIT, TOO_MUCH = 512 * MIB, 1024 * MIB
@@ -192,7 +192,7 @@ def compare_kills(seconds: float, peer: str | None) -> None:
             return
         print(f"{TOO_MUCH // MIB} MiB asked below a limit of {LIMIT // MIB} MiB, for {seconds:g} s")
         flags = ["--step_mb", TOO_MUCH // MIB, "--steps", 1, "--sleep", seconds]
-        show_one("  processes killed, ours", kills(folder, sys.executable, mem_stress.__file__, *flags), "", "0")
+        show_one("  processes killed, ours", kills(folder, sys.executable, mem.__file__, *flags), "", "0")
         if peer:
             command = [peer, "-q", "--vm", 1, "--vm-bytes", TOO_MUCH, "--vm-populate", "-t", seconds]
             show_one("  processes killed, stress-ng", kills(folder, *command))

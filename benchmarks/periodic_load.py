@@ -27,8 +27,8 @@ import psutil
 from _shared import cpu_s, helper, line_of, show, show_one
 
 from pytest_twin.model.clock import Clock
-from pytest_twin.probes import Context
-from pytest_twin.sampling import Reader
+from pytest_twin.telemetry.probes import Context
+from pytest_twin.telemetry.sampler_process import Reader
 
 PERIODS_MS = (4, 7)
 ALL = Path("/sys/fs/cgroup/cpuacct/cpuacct.usage")

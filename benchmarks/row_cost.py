@@ -18,10 +18,10 @@ from itertools import count
 import psutil
 from _shared import READ_FOREVER, helper, interleaved, line_of, ratios, show
 
-from pytest_twin import probes
 from pytest_twin.model.clock import Clock
-from pytest_twin.probes.asked import Values
-from pytest_twin.sampling import Reader
+from pytest_twin.telemetry import probes
+from pytest_twin.telemetry.probe_runner import Values
+from pytest_twin.telemetry.sampler_process import Reader
 
 IDLE = f"""import os, sys
 for number in range(int(sys.argv[1])):

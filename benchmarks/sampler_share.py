@@ -21,7 +21,7 @@ from pathlib import Path
 from _shared import cpu_s, interleaved, ratios, resident_kib, show, show_one
 
 from pytest_twin.model.clock import Clock
-from pytest_twin.sampler import Sampler
+from pytest_twin.telemetry.sampler import Sampler
 
 GOALS = {10: ("at most 0.4", 1.0), 100: ("at most 3", 2995 / 3000)}  # % of a core, share of the rows that are due
 

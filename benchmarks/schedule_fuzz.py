@@ -25,9 +25,9 @@ from pathlib import Path
 from _bad_schedules import MARKER, MODERN, RECORDINGS, files, recording
 from _shared import show_one
 
-from pytest_twin.model.schedule import ScheduleError
-from pytest_twin.player import open_schedule
-from pytest_twin.stressors import kinds
+from pytest_twin.loads.schedule.file import open_schedule
+from pytest_twin.loads.schedule.schedule import ScheduleError
+from pytest_twin.stressors import find_kinds
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 RUNS = [
@@ -80,7 +80,7 @@ class Fuzz:
     """All tries, and what was found."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.kinds, self.watch = folder, kinds(), Watch()
+        self.folder, self.kinds, self.watch = folder, find_kinds(), Watch()
         self.read = self.refused = self.lines = 0
         self.wrong: list[str] = []
         self.slowest, self.slowest_per_mib = (0.0, ""), (0.0, "")
@@ -125,7 +125,7 @@ def prepare(folder: Path) -> None:
         (folder / name).write_bytes(content)
     (folder / "known.json").write_text(json.dumps(MODERN).replace("99", "1"))
     with suppress(ScheduleError):  # where stress-ng is missing
-        open_schedule(folder / "known.json", kinds())  # imports what reading needs
+        open_schedule(folder / "known.json", find_kinds())  # imports what reading needs
     (folder / "folder").mkdir()
     (folder / "loop").symlink_to("loop")
     os.mkfifo(folder / "pipe")

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from _shared import helper, interleaved, line_of, ratios, show
 
-from pytest_twin.analysis.intervals import TooFewError
-from pytest_twin.analysis.quantiles import of_quantile
+from pytest_twin.analysis.stats.quantiles import of_quantile
+from pytest_twin.analysis.stats.signed_rank import TooFewError
 from pytest_twin.model.clock import Clock
-from pytest_twin.sampler import Sampler
+from pytest_twin.telemetry.sampler import Sampler
 
 BODY = """import sys, time
 def work(count):

@@ -44,10 +44,10 @@ class Jumping:
 
 def simulate(rows: int, interval: float, path: str) -> None:
     """Take so many rows, and print what the process holds after every tenth of them."""
+    from pytest_twin._system.append_file import Rows
     from pytest_twin.model.clock import Clock
-    from pytest_twin.probes import Context
-    from pytest_twin.rows import Rows
-    from pytest_twin.sampling import Reader, Sampling
+    from pytest_twin.telemetry.probes import Context
+    from pytest_twin.telemetry.sampler_process import Reader, Sampling
 
     clock = Jumping((rows + 0.5) * interval)
     reader = Reader(Clock(clock.now(), time.time()), Context(os.getppid(), has_tests=True))

@@ -24,7 +24,7 @@ from pathlib import Path
 import pandas as pd
 
 import pytest_twin
-from pytest_twin.frames import Run
+from pytest_twin.model.run import Run
 
 FOLDER = Path(__file__).parent
 Figures = Mapping[str, Callable[[pd.Series], float]]

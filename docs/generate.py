@@ -10,11 +10,13 @@ import json
 import sys
 from pathlib import Path
 
-from pytest_twin import probes, settings
-from pytest_twin.model import attempt, columns, event, schedule_fields, sensitivity
+from pytest_twin.loads.schedule import schema
+from pytest_twin.model import attempt_row, columns, event, profile_row
 from pytest_twin.model.columns import Column
-from pytest_twin.report import document
-from pytest_twin.stressors import kinds
+from pytest_twin.report import json_document
+from pytest_twin.settings import options
+from pytest_twin.stressors import find_kinds
+from pytest_twin.telemetry import probes
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
@@ -68,7 +70,7 @@ But for the last column all figures here are exact, not sampled: they are the ke
 of set-up, call and teardown, so a test of 3 ms has true ones too, and what the recording itself does is not in them.
 What else only samples can tell is in the dataset above, for the time from `elapsed_s` on, for `duration_s`.
 
-{table(attempt.COLUMNS)}
+{table(attempt_row.COLUMNS)}
 
 ## annotations.csv: a row is an event
 
@@ -78,17 +80,17 @@ What else only samples can tell is in the dataset above, for the time from `elap
 
 Written by `--twin-profile`.
 
-{table(sensitivity.COLUMNS)}
+{table(profile_row.COLUMNS)}
 """
 
 
-def options() -> str:
+def options_table() -> str:
     """The options of the plugin as a table."""
     lines = ["| option | default | |", "|---|---|---|"]
-    for name, option in settings.options().items():
-        default = settings.default(name)
+    for name, option in options.options().items():
+        default = options.default(name)
         shown = "off" if default is False else "" if default in {None, ()} else str(default)
-        flag = f"{settings.flag(name)} {option.metavar}".rstrip()
+        flag = f"{options.flag(name)} {option.metavar}".rstrip()
         lines.append(f"| `{flag}` | {shown} | {option.help} |".replace("|  |", "| |"))
     return "\n".join([*lines, ""])
 
@@ -98,17 +100,17 @@ def readme() -> str:
     begin, end = OPTIONS
     before, _, rest = README.read_text(encoding="utf-8").partition(begin)
     _, _, after = rest.partition(end)
-    return before + begin + options() + end + after
+    return before + begin + options_table() + end + after
 
 
 def schema_page() -> str:
     """The JSON Schema of schedules."""
-    return json.dumps(schedule_fields.schema(kinds()), indent=2) + "\n"
+    return json.dumps(schema.schema(find_kinds()), indent=2) + "\n"
 
 
 def run_schema_page() -> str:
     """The JSON Schema of a run's document."""
-    return json.dumps(document.schema(), indent=2) + "\n"
+    return json.dumps(json_document.schema(), indent=2) + "\n"
 
 
 PAGES = {"columns.md": columns_page, "schedule.schema.json": schema_page, "run.schema.json": run_schema_page}

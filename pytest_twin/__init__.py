@@ -8,7 +8,7 @@ TYPE_CHECKING = False  # of its own: the sampler, which starts often, imports th
 if TYPE_CHECKING:
     import os
 
-    from pytest_twin.frames import Run
+    from pytest_twin.model.run import Run
 
 
 def load(path: str | os.PathLike[str]) -> Run:
@@ -21,8 +21,8 @@ def load(path: str | os.PathLike[str]) -> Run:
         The run; its frames have the UTC time as their index, and ``attrs["units"]`` and ``attrs["meanings"]``.
 
     Raises:
-        pytest_twin.frames.ReadingError: There is nothing there that can be read; a `ValueError` of one line.
+        pytest_twin.run_folder.frames.ReadingError: There is nothing there that can be read; a `ValueError` of one line.
     """
-    from pytest_twin import frames
+    from pytest_twin.run_folder import frames
 
     return frames.load(path)

@@ -5,10 +5,10 @@ import sys
 
 sys.path[0 : not sys.flags.safe_path] = [os.path.dirname(os.path.dirname(os.path.realpath(__file__)))]
 
-from pytest_twin.stressors.cpu_stress import KIND, workers
-from pytest_twin.stressors.job import Job
-from pytest_twin.stressors.kind import COUNT, SHARE
-from pytest_twin.stressors.standalone import at_least, hold, parser
+from pytest_twin.stressors.kinds.cpu import KIND, workers
+from pytest_twin.stressors.spec.kind import COUNT, SHARE
+from pytest_twin.stressors.supervisor.standalone import at_least, hold, parser
+from pytest_twin.stressors.worker.job import Job
 
 
 def main() -> None:

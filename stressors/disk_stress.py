@@ -5,10 +5,10 @@ import sys
 
 sys.path[0 : not sys.flags.safe_path] = [os.path.dirname(os.path.dirname(os.path.realpath(__file__)))]
 
-from pytest_twin.stressors.capacity import MIB
-from pytest_twin.stressors.disk_stress import KIND
-from pytest_twin.stressors.kind import BYTES
-from pytest_twin.stressors.standalone import at_least, hold, parser
+from pytest_twin.stressors.kinds.disk import KIND
+from pytest_twin.stressors.spec.kind import BYTES
+from pytest_twin.stressors.supervisor.standalone import at_least, hold, parser
+from pytest_twin.stressors.system.capacity import MIB
 
 
 def main() -> None:

@@ -5,9 +5,9 @@ import sys
 
 sys.path[0 : not sys.flags.safe_path] = [os.path.dirname(os.path.dirname(os.path.realpath(__file__)))]
 
-from pytest_twin.stressors.kind import MAX, RATE
-from pytest_twin.stressors.net_stress import KIND
-from pytest_twin.stressors.standalone import at_least, hold, parser
+from pytest_twin.stressors.kinds.net import KIND
+from pytest_twin.stressors.spec.kind import MAX, RATE
+from pytest_twin.stressors.supervisor.standalone import at_least, hold, parser
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pytest_twin.model import attempt, event
+from pytest_twin.model import attempt_row, event
 from pytest_twin.report.writing import story_of
 
 BEGAN = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -74,7 +74,7 @@ class MadeRun:
     def write(self) -> Path:
         """The files; comes back with the folder."""
         self.events.sort(key=lambda row: str(row["timestamp"]))
-        tests = [column.name for column in attempt.COLUMNS]
+        tests = [column.name for column in attempt_row.COLUMNS]
         more = dict.fromkeys(name for row in self.tests for name in row if name not in tests)
         own, *others = self.samples
         self._write("system_metrics_dataset.csv", SAMPLES, self.samples[own])

@@ -6,18 +6,18 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from pytest_twin.analysis.comparison import Comparison
-from pytest_twin.baselines import Found
-from pytest_twin.comparing import comparison
-from pytest_twin.model import attempt
+from pytest_twin.analysis.comparison.comparison import Comparison
+from pytest_twin.model import attempt_row
+from pytest_twin.model.csv_text import header, record
 from pytest_twin.model.measure import limits
-from pytest_twin.model.table import header, record
+from pytest_twin.report.comparison.build import comparison
+from pytest_twin.run_folder.baselines import Found
 
 
 def made(folder: Path, cpu_s: Mapping[str, float], cpu: str = "A", saved: str = "") -> Path:
     """A run in which each test took so many CPU seconds, on this CPU; with a time, as a run of a baseline."""
     folder.mkdir(parents=True)
-    names = [column.name for column in attempt.COLUMNS]
+    names = [column.name for column in attempt_row.COLUMNS]
     rows = [
         {"nodeid": test, "outcome": "passed", "start": "2026-01-01T00:00:00.000Z", "cpu_user_s": value,
          "cpu_system_s": 0, "children_cpu_s": 0, "call_s": value}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_twin.stressors import kinds
+from pytest_twin.stressors import find_kinds
 
 ROOT = Path(__file__).parent.parent
 
@@ -21,7 +21,7 @@ def test_the_wheel_has_one_top_level_package():
 
 def test_each_kind_of_load_has_a_script_in_the_checkout():
     scripts = {path.stem for path in (ROOT / "stressors").iterdir() if path.suffix == ".py"}
-    assert scripts == {kind.module.rpartition(".")[2] for kind in kinds().values()}
+    assert scripts == {f"{kind.module.rpartition('.')[2]}_stress" for kind in find_kinds().values()}
 
 
 @pytest.mark.parametrize("script", sorted((ROOT / "stressors").glob("*.py")), ids=lambda path: path.stem)

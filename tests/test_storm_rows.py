@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_twin.layout import DATASET
+from pytest_twin.run_folder.layout import DATASET
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 

@@ -7,9 +7,9 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from pytest_twin.analysis.intervals import FEWEST, Interval, between, of_ratio
-from pytest_twin.analysis.repetitions import Pair, middle, said_range
-from pytest_twin.model.sensitivity import LEVELS, RESOURCES
+from pytest_twin.analysis.budgets.repetitions import Pair, middle, said_range
+from pytest_twin.analysis.stats.signed_rank import FEWEST, Interval, between, of_ratio
+from pytest_twin.model.profile_row import LEVELS, RESOURCES
 
 HURTS = 1.1  # a test that is 10 % slower is hurt; less is hardly worth a look, and hard to tell from noise
 WAITS = 1.05  # nothing but waiting for memory makes a test need 5 % more CPU time

@@ -8,7 +8,7 @@ from importlib import import_module
 import click
 
 import pytest_twin
-from pytest_twin.model.quoting import shortened
+from pytest_twin.model.error_text import shortened
 
 
 class Commands(click.Group):

@@ -11,21 +11,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pytest_twin import settings as options
-from pytest_twin.latch import Latch
-from pytest_twin.loads import read_limit, read_load
-from pytest_twin.model.load import Load, LoadError
-from pytest_twin.model.modifiers import MODIFIERS
+from pytest_twin._system.interruptible_event import Latch
+from pytest_twin.loads.limit import read_limit
+from pytest_twin.loads.modifiers import MODIFIERS
+from pytest_twin.loads.registry import kinds
+from pytest_twin.loads.spec import Load, LoadError
+from pytest_twin.loads.validation import read_load
 from pytest_twin.model.quantity import duration, size
-from pytest_twin.recording import Recording
+from pytest_twin.recording.recording import Recording
 from pytest_twin.report.terminal import summary
-from pytest_twin.run_folder import RunFolder, RunFolderError
-from pytest_twin.sampler import SamplerError
-from pytest_twin.settings import Settings, SettingsError
-from pytest_twin.supervisor import kinds
+from pytest_twin.run_folder.folder import RunFolder, RunFolderError
+from pytest_twin.settings import options
+from pytest_twin.settings.options import Settings, SettingsError
+from pytest_twin.telemetry.sampler import SamplerError
 
 if TYPE_CHECKING:
-    from pytest_twin.applied import Applied
+    from pytest_twin.loads.applied import Applied
 
 F = TypeVar("F", bound=Callable[..., Any])
 SPEED = {"schedule_speed": "speed"}  # the one setting that has a shorter name here

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from pytest_twin.baselines import saved_runs
 from pytest_twin.cli._options import settings_of, settings_options
 from pytest_twin.report.wording import count
+from pytest_twin.run_folder.baselines import saved_runs
 
 
 @click.command

@@ -9,9 +9,9 @@ import click
 
 from pytest_twin.cli._options import FiniteRange
 from pytest_twin.model.clock import Clock
-from pytest_twin.probes import Context, others
-from pytest_twin.sampling import Reader
-from pytest_twin.stressors import capacity
+from pytest_twin.stressors.system import capacity
+from pytest_twin.telemetry.probes import Context, others
+from pytest_twin.telemetry.sampler_process import Reader
 
 
 @click.command

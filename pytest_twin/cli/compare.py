@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytest_twin.baselines import BaselineError, Found, find
 from pytest_twin.cli._options import settings_of, settings_options, write_or_print
 from pytest_twin.model.measure import Limit, LimitError, limits
-from pytest_twin.settings import Settings
+from pytest_twin.run_folder.baselines import BaselineError, Found, find
+from pytest_twin.settings.options import Settings
 
 if TYPE_CHECKING:
-    from pytest_twin.analysis.comparison import Comparison
+    from pytest_twin.analysis.comparison.comparison import Comparison
 
 BROKEN = 1
 FORMS = ("terminal", "md", "html")
@@ -53,7 +53,7 @@ def command(
     settings = settings_of(given)
     if history is not None:
         _only_history(before, fail_on)
-        from pytest_twin.cli._history import look
+        from pytest_twin.cli._otava import look
 
         look(history, settings.baselines)
         return
@@ -80,7 +80,7 @@ def _limits(fail_on: tuple[str, ...]) -> tuple[Limit, ...]:
 
 
 def _compared(before: str, after: str | None, limits: tuple[Limit, ...], settings: Settings) -> Comparison:
-    from pytest_twin.comparing import comparison
+    from pytest_twin.report.comparison.build import comparison
 
     here = Path.cwd()
     try:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from pytest_twin import host
 from pytest_twin.cli._options import write_or_print
+from pytest_twin.telemetry import fingerprint
 
 
 @click.command
@@ -16,5 +16,5 @@ from pytest_twin.cli._options import write_or_print
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="the file (default: print it)")
 def command(identify: bool, output: Path | None) -> None:
     """Print what hardware and software this is, as JSON; no names, no secrets."""
-    text = json.dumps(host.fingerprint(identify=identify), indent=2, ensure_ascii=False)
+    text = json.dumps(fingerprint.fingerprint(identify=identify), indent=2, ensure_ascii=False)
     write_or_print(text, output)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from pytest_twin.merging import merge
 from pytest_twin.report.wording import count
-from pytest_twin.run_folder import RunFolderError
+from pytest_twin.run_folder.folder import RunFolderError
+from pytest_twin.run_folder.merge import merge
 
 
 @click.command

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
+from pytest_twin.cli._live_view import view_of
 from pytest_twin.cli._options import Duration, Size, recorded, settings_of, settings_options, stop_on_signals
-from pytest_twin.cli._view import view_of
-from pytest_twin.convert import ConversionError, to_gzip, to_parquet
-from pytest_twin.layout import DATASET
+from pytest_twin.run_folder.convert import ConversionError, to_gzip, to_parquet
+from pytest_twin.run_folder.layout import DATASET
 
 INTERVAL_S = 1.0  # a machine is recorded for longer than a test runs
 

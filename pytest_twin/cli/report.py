@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytest_twin import option_values
-from pytest_twin.baselines import BaselineError, Found, find
 from pytest_twin.cli._options import settings_of, settings_options
 from pytest_twin.report.writing import FORMS, ReportError, check, save, story_of
-from pytest_twin.settings import Settings
+from pytest_twin.run_folder.baselines import BaselineError, Found, find
+from pytest_twin.settings import parsers
+from pytest_twin.settings.options import Settings
 
 if TYPE_CHECKING:
-    from pytest_twin.analysis.comparison import Comparison
+    from pytest_twin.analysis.comparison.comparison import Comparison
 
 
 @click.command
@@ -30,7 +30,7 @@ def command(report_dir: Path | None, forms: str, output: Path | None, **given: A
     settings = settings_of({"report_dir": report_dir, **given})
     path = settings.report_dir
     try:
-        names = option_values.forms(forms)
+        names = parsers.forms(forms)
     except ValueError as error:
         raise click.UsageError(f"--format: {forms!r} {error}") from None
     if output is not None and len(names) > 1:
@@ -55,7 +55,7 @@ def _compared(settings: Settings) -> Comparison | None:
     """
     if settings.compare is None:
         return None
-    from pytest_twin.comparing import comparison
+    from pytest_twin.report.comparison.build import comparison
 
     here = Path.cwd()
     try:

@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytest_twin.analysis.running import ahead
+from pytest_twin.analysis.run.running import ahead
+from pytest_twin.cli._live_view import view_of
 from pytest_twin.cli._options import fail_if_missed, limit_of, recorded, settings_of, settings_options, stop_on_signals
-from pytest_twin.cli._view import view_of
-from pytest_twin.disk_speed import remarks
-from pytest_twin.model.schedule import PARALLEL, SERIES, ScheduleError
-from pytest_twin.player import Player, open_schedule
-from pytest_twin.report.live import MOST_AHEAD
-from pytest_twin.supervisor import kinds
+from pytest_twin.loads.disk_speed import remarks
+from pytest_twin.loads.player import Player
+from pytest_twin.loads.registry import kinds
+from pytest_twin.loads.schedule.file import open_schedule
+from pytest_twin.loads.schedule.schedule import PARALLEL, SERIES, ScheduleError
+from pytest_twin.report.live.view import MOST_AHEAD
 
 if TYPE_CHECKING:
-    from pytest_twin.applied import Applied
-    from pytest_twin.latch import Latch
-    from pytest_twin.model.schedule import Schedule
-    from pytest_twin.recording import Recording
+    from pytest_twin._system.interruptible_event import Latch
+    from pytest_twin.loads.applied import Applied
+    from pytest_twin.loads.schedule.schedule import Schedule
+    from pytest_twin.recording.recording import Recording
 
 
 @click.command

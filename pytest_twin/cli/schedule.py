@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from pytest_twin.analysis.draw import Wishes, draw
 from pytest_twin.cli._options import Duration, FiniteRange, write_or_print
-from pytest_twin.model.load import LoadError
-from pytest_twin.model.schedule import MOST_EVENTS, ScheduleError
-from pytest_twin.model.schedule_fields import schema as schema_of
-from pytest_twin.model.schedule_reading import read
-from pytest_twin.supervisor import kinds
+from pytest_twin.loads.registry import kinds
+from pytest_twin.loads.schedule.generator import Wishes, draw
+from pytest_twin.loads.schedule.parser import read
+from pytest_twin.loads.schedule.schedule import MOST_EVENTS, ScheduleError
+from pytest_twin.loads.schedule.schema import schema as schema_of
+from pytest_twin.loads.spec import LoadError
 
 
 @click.command

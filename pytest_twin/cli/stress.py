@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from pytest_twin.cli._live_view import view_of
 from pytest_twin.cli._options import (
     Duration,
     fail_if_missed,
@@ -17,7 +18,6 @@ from pytest_twin.cli._options import (
     settings_options,
     stop_on_signals,
 )
-from pytest_twin.cli._view import view_of
 
 
 @click.command

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from pytest_twin._system.private_files import write_pieces
 from pytest_twin.cli._options import settings_of
 from pytest_twin.export.chrome_trace import BEGINNING, lines
-from pytest_twin.private import write_pieces
 from pytest_twin.report.writing import ReportError, refuse_to_replace, story_of
 
 FILE = "trace.json"

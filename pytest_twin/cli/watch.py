@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
+from pytest_twin.cli._live_view import View
 from pytest_twin.cli._options import settings_of, stop_on_signals
-from pytest_twin.cli._view import View
-from pytest_twin.report.following import Following
-from pytest_twin.run_folder import RunFolder
+from pytest_twin.report.live.follower import Following
+from pytest_twin.run_folder.folder import RunFolder
 
 OVER_AFTER_S, OVER_AFTER_ROWS = 5.0, 5
 

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pytest_twin.analysis.attempts import Attempt
-from pytest_twin.analysis.by_host import called
-from pytest_twin.analysis.lanes import natural, packed
-from pytest_twin.analysis.panels import Panel, panels
-from pytest_twin.analysis.spans import Note, Span
-from pytest_twin.analysis.story import Story
-from pytest_twin.export.nesting import Entry, nested
+from pytest_twin.analysis.run.attempts import Attempt
+from pytest_twin.analysis.run.by_host import called
+from pytest_twin.analysis.run.lanes import natural, packed
+from pytest_twin.analysis.run.panels import Panel, panels
+from pytest_twin.analysis.run.spans import Note, Span
+from pytest_twin.analysis.run.story import Story
+from pytest_twin.export.chrome_trace_nesting import Entry, nested
 from pytest_twin.model import event
 
 NAMES = ("tests", "loads", "host")  # the processes of a host, as the format calls the groups of tracks

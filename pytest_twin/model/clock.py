@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_twin.stdlib import time
-
-
-def monotonic() -> float:
-    """`time.monotonic`, also while a test has put another clock in its place, as freezegun and the like do."""
-    return time.monotonic()
+from pytest_twin._system.stdlib import time
 
 
 class Clock:
@@ -39,3 +34,6 @@ class Clock:
             text = time.strftime("%Y-%m-%dT%H:%M:", time.gmtime(60 * minute))
             self._said = (minute, text)
         return f"{text}{milli // 1000:02d}.{milli % 1000:03d}Z"
+
+
+SAME_RUN_S = 0.1

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pytest_twin._system.stdlib import json
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.columns import ELAPSED, TIMESTAMP, Column
-from pytest_twin.model.table import record
-from pytest_twin.stdlib import json
+from pytest_twin.model.csv_text import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,8 +6,8 @@ import math
 import re
 from typing import NamedTuple
 
-from pytest_twin.model.quoting import quoted, shortened
-from pytest_twin.stressors.kind import BYTES, COUNT, MAX, OPS, RATE, SHARE
+from pytest_twin.model.error_text import quoted, shortened
+from pytest_twin.stressors.spec.kind import BYTES, COUNT, MAX, OPS, RATE, SHARE
 
 LONGEST_S = 366 * 86400.0
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import NamedTuple
 
-from pytest_twin.model.quoting import quoted
+from pytest_twin.model.error_text import quoted
 
 Problem = tuple[int, str]  # the index of the cell, and what is wrong with it
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from pytest_twin.analysis.attempts import Attempt, heaviest, most_grown, slowest
-from pytest_twin.analysis.by_host import called, on_host
-from pytest_twin.analysis.overview import WORTH_TELLING_MB
-from pytest_twin.analysis.story import Story
+from pytest_twin.analysis.run.attempts import Attempt, heaviest, most_grown, slowest
+from pytest_twin.analysis.run.by_host import called, on_host
+from pytest_twin.analysis.run.overview import WORTH_TELLING_MB
+from pytest_twin.analysis.run.story import Story
 from pytest_twin.report.comparison import markdown as comparison
-from pytest_twin.report.markdown_text import line, said
-from pytest_twin.report.ranking import Curve, ranked
-from pytest_twin.report.ranking import number as value_of
+from pytest_twin.report.markdown_escape import line, said
+from pytest_twin.report.profile_ranking import Curve, ranked
+from pytest_twin.report.profile_ranking import number as value_of
 from pytest_twin.report.wording import (
     KEPT,
     budgets_in_short,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pytest_twin.model.sensitivity import LEVELS
-from pytest_twin.report.ranking import Row, ranked
+from pytest_twin.model.profile_row import LEVELS
+from pytest_twin.report.profile_ranking import Row, ranked
 
 
 def profile_lines(rows: Sequence[Row]) -> Iterator[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from pytest_twin.analysis.by_host import on_host
-from pytest_twin.analysis.overview import (
+from pytest_twin._system.stdlib import os
+from pytest_twin.analysis.run.by_host import on_host
+from pytest_twin.analysis.run.overview import (
     WORTH_TELLING_MB,
     LoadLine,
     Row,
@@ -17,17 +18,16 @@ from pytest_twin.analysis.overview import (
     loads,
     skipped,
 )
-from pytest_twin.analysis.totals import Ran, number_of_tests
-from pytest_twin.layout import ANNOTATIONS, DATASET, PROFILE, TESTS
+from pytest_twin.analysis.run.totals import Ran, number_of_tests
 from pytest_twin.report.profile_table import profile_lines
 from pytest_twin.report.wording import change, count, relative
-from pytest_twin.run_folder import RunFolder
-from pytest_twin.stdlib import os
+from pytest_twin.run_folder.folder import RunFolder
+from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, PROFILE, TESTS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_twin.sampler import Sampled
+    from pytest_twin.telemetry.sampler import Sampled
 
 MOST_LOADS = 10
 MOST_ANSWERS = 3

@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pytest_twin.analysis.totals import last_attempts, number_of_tests
+from pytest_twin.analysis.run.totals import last_attempts, number_of_tests
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_twin.analysis.story import Story
+    from pytest_twin.analysis.run.story import Story
 
 KEPT = "ok"  # as tests.csv says of a budget
 LONGEST = 160  # characters of a test's id

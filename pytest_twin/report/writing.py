@@ -9,12 +9,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_twin.layout import ANNOTATIONS, DATASET, FINGERPRINT, PROFILE, SCHEDULE, TESTS
-from pytest_twin.private import write
+from pytest_twin._system.private_files import write
+from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, FINGERPRINT, PROFILE, SCHEDULE, TESTS
 
 if TYPE_CHECKING:
-    from pytest_twin.analysis.comparison import Comparison
-    from pytest_twin.analysis.story import Story
+    from pytest_twin.analysis.comparison.comparison import Comparison
+    from pytest_twin.analysis.run.story import Story
 
 
 class ReportError(Exception):
@@ -38,7 +38,7 @@ class Form(NamedTuple):
 
 
 def _html(story: Story) -> str:
-    from pytest_twin.report.html import page
+    from pytest_twin.report.html.page import page
 
     return page(story)
 
@@ -50,7 +50,7 @@ def _markdown(story: Story) -> str:
 
 
 def _json(story: Story) -> str:
-    from pytest_twin.report.document import text
+    from pytest_twin.report.json_document import text
 
     return text(story)
 
@@ -84,9 +84,9 @@ def story_of(path: Path, comparison: Comparison | None = None) -> Story:
     Raises:
         ReportError: There is nothing that can be read.
     """
-    from pytest_twin.analysis.story import tell
-    from pytest_twin.frames import load
-    from pytest_twin.reading import ReadingError
+    from pytest_twin.analysis.run.story import tell
+    from pytest_twin.run_folder.csv_frames import ReadingError
+    from pytest_twin.run_folder.frames import load
 
     try:
         run = load(path)

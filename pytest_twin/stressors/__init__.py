@@ -1,7 +1,7 @@
 """Programs that put a machine under a known load; standard library only.
 
-Each ``*_stress.py`` is one stressor: it declares its `Kind`, says how many worker processes a load takes, and holds
-the load in `stress`. ``python -m pytest_twin.stressors`` is the supervisor that owns the stressors of a test run.
+Each file in `kinds` is one kind of load: it declares its `Kind`, says how many worker processes a load takes, and
+applies the load in `stress`. ``python -m pytest_twin.stressors`` is the supervisor that owns the stressors of a run.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ from importlib import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pytest_twin.stressors.kind import Kind
+    from pytest_twin.stressors.spec.kind import Kind
+
+ANY_STRESS_NG = "stress_ng"  # has as many kinds as the program has stressors, and none before it is asked
 
 
-def kinds() -> dict[str, Kind]:
-    """The stressors of this package by keyword: every file named ``*_stress.py``."""
-    names = sorted(name[:-3] for name in os.listdir(os.path.dirname(__file__)) if name.endswith("_stress.py"))
-    found = (import_module(f"pytest_twin.stressors.{name}").KIND for name in names)
+def find_kinds() -> dict[str, Kind]:
+    """The kinds of load of this package by keyword: every file in the folder `kinds` without an underscore."""
+    files = os.listdir(os.path.join(os.path.dirname(__file__), "kinds"))
+    names = sorted({name[:-3] for name in files if name.endswith(".py") and name[0] != "_"} - {ANY_STRESS_NG})
+    found = (import_module(f"pytest_twin.stressors.kinds.{name}").KIND for name in names)
     return {kind.keyword: kind for kind in found}

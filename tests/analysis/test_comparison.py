@@ -8,12 +8,12 @@ import re
 import pandas as pd
 import pytest
 
-from pytest_twin.analysis.changes import Change
-from pytest_twin.analysis.comparison import IncomparableError, Side, compare
-from pytest_twin.analysis.history import series
-from pytest_twin.analysis.same_load import Apart
+from pytest_twin.analysis.comparison.changes import Change
+from pytest_twin.analysis.comparison.comparison import IncomparableError, Side, compare
+from pytest_twin.analysis.comparison.history import series
+from pytest_twin.analysis.comparison.same_load import Apart
 from pytest_twin.model.measure import limits
-from pytest_twin.report.comparison.words import broken, lists, rows
+from pytest_twin.report.comparison.wording import broken, lists, rows
 
 LAPTOP = {"cpu": {"model": "A", "logical": 8}, "memory": {"total_GB": 16.0}}
 LIMIT = limits(["cpu_seconds>10%"])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_twin import probes
-from pytest_twin.analysis.minute import BINS, RATE, SERIES, Minute
+from pytest_twin.analysis.run.minute import BINS, RATE, SERIES, Minute
 from pytest_twin.model.clock import Clock
+from pytest_twin.telemetry import probes
 
 CLOCK = Clock(0.0, 1_700_000_000.0)
 

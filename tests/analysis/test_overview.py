@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from pytest_twin.analysis.overview import LoadLine, cpu_s, growth_MB, heaviest, leaks, loads, skipped
+from pytest_twin.analysis.run.overview import LoadLine, cpu_s, growth_MB, heaviest, leaks, loads, skipped
 from pytest_twin.model.event import ABORT, END, FIELDS, NOTE, SKIP, START
 
 

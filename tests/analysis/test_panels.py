@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from made_runs import MadeRun, stamp
 
-from pytest_twin.analysis.lanes import natural, packed
-from pytest_twin.analysis.panels import panels
+from pytest_twin.analysis.run.lanes import natural, packed
+from pytest_twin.analysis.run.panels import panels
 
 
 def drawn(made):

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_twin.analysis.intervals import TooFewError
-from pytest_twin.analysis.quantiles import of_quantile
-from pytest_twin.model.budget_reading import PERCENTILES, fewest
+from pytest_twin.analysis.budgets.parser import PERCENTILES, fewest
+from pytest_twin.analysis.stats.quantiles import of_quantile
+from pytest_twin.analysis.stats.signed_rank import TooFewError
 
 
 @pytest.mark.parametrize("share", PERCENTILES.values())

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pytest_twin.analysis.repetitions import Pair, Repetition, percentiles, said_range, slowdown, turns
-from pytest_twin.model.budget import OK, OVER, UNKNOWN, Limit, Percentiles, Slowdown
-from pytest_twin.model.load import parse
-from pytest_twin.stressors import kinds
+from pytest_twin.analysis.budgets.budget import OK, OVER, UNKNOWN, Limit, Percentiles, Slowdown
+from pytest_twin.analysis.budgets.repetitions import Pair, Repetition, percentiles, said_range, slowdown, turns
+from pytest_twin.loads.parser import parse
+from pytest_twin.stressors import find_kinds
 
-ASKED = Slowdown(2.0, parse({"cpu": "75%"}, kinds()), "cpu:75%", 8)
+ASKED = Slowdown(2.0, parse({"cpu": "75%"}, find_kinds()), "cpu:75%", 8)
 
 
 def pairs(*ratios, trouble=""):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_twin.analysis.intervals import Interval, TooFewError
-from pytest_twin.analysis.repetitions import Pair, Repetition
+from pytest_twin.analysis.budgets.repetitions import Pair, Repetition
 from pytest_twin.analysis.sensitivity import NOTHING, Cell, Point, cells, curves, knee, rounds, widest
+from pytest_twin.analysis.stats.signed_rank import Interval, TooFewError
 
 
 def pairs(ratio, *, cpu=1.0, count=6, spread=0.0):

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from made_runs import MadeRun, busy_run
 
-from pytest_twin.analysis.attempts import heaviest, slowest, small_curves
-from pytest_twin.analysis.spread import correlations, distributions
-from pytest_twin.analysis.totals import number_of_tests
+from pytest_twin.analysis.run.attempts import heaviest, slowest, small_curves
+from pytest_twin.analysis.run.distributions import correlations, distributions
+from pytest_twin.analysis.run.totals import number_of_tests
 from pytest_twin.model.event import END, GAP, NOTE, SKIP, START, TEST
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 from load_rows import loads_that
 
-from pytest_twin.stressors.name import PROCESS_NAME
+from pytest_twin.stressors.system.process_name import PROCESS_NAME
 
-FLAGS = ("-p", "no:cacheprovider", "--disable-plugin-autoload", "-p", "pytest_twin.plugin")
+FLAGS = ("-p", "no:cacheprovider", "--disable-plugin-autoload", "-p", "pytest_twin.plugin.hooks")
 # promised is one second, and benchmarks/kill_storm.py measures it; a busy disk holds back those that were killed
 GONE_WITHIN_S = 15.0
 
@@ -123,7 +123,13 @@ def role_of(process: psutil.Process, run: int) -> str:
             return "stressor" if parent is not None and parent.name() == PROCESS_NAME else "supervisor"
     except psutil.Error:
         return "gone"
-    return "sampler" if "pytest_twin.sampling" in words else "worker" if "exec(eval(" in words else "other"
+    return (
+        "sampler"
+        if "pytest_twin.telemetry.sampler_process" in words
+        else "worker"
+        if "exec(eval(" in words
+        else "other"
+    )
 
 
 def seconds_until(condition: Callable[[], object], within: float = 30.0) -> float:

@@ -8,13 +8,13 @@ import time
 
 import pytest
 
-from pytest_twin.layout import ANNOTATIONS
 from pytest_twin.model import event
 from pytest_twin.model.clock import Clock
-from pytest_twin.recording import Recording
-from pytest_twin.run_folder import RunFolder
-from pytest_twin.sampler import Gap
-from pytest_twin.sampling import Sampling, Sleep
+from pytest_twin.recording.recording import Recording
+from pytest_twin.run_folder.folder import RunFolder
+from pytest_twin.run_folder.layout import ANNOTATIONS
+from pytest_twin.telemetry.sampler import Gap
+from pytest_twin.telemetry.sampler_process import Sampling, Sleep
 
 pytestmark = pytest.mark.fault("clocks")
 
@@ -136,7 +136,7 @@ def test_the_time_that_the_machine_slept_is_a_gap_among_the_events(tmp_path):
 
 TELLS = """
 import time
-from pytest_twin import sampling
+from pytest_twin.telemetry import sampler_process as sampling
 woken = time.monotonic() + 1.2
 sampling.SLEEP_CHECK_S = 0.1
 clock_gettime = time.clock_gettime
@@ -149,7 +149,7 @@ def probe(context): return Nothing()
 
 
 def test_the_sampler_tells_of_a_sleep_that_its_clocks_show(tmp_path, monkeypatch, eventually):
-    from pytest_twin.sampler import Sampler
+    from pytest_twin.telemetry.sampler import Sampler
 
     (tmp_path / "slept_probe.py").write_text(TELLS)
     monkeypatch.syspath_prepend(tmp_path)

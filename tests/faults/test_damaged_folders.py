@@ -10,16 +10,16 @@ import pytest
 from click.testing import CliRunner
 
 import pytest_twin
+from pytest_twin._system.interruptible_event import Latch
 from pytest_twin.cli import main
-from pytest_twin.cli._view import View
-from pytest_twin.latch import Latch
-from pytest_twin.layout import ANNOTATIONS, DATASET, FINGERPRINT, HEADERS, HOSTS, SCHEDULE, TESTS
+from pytest_twin.cli._live_view import View
 from pytest_twin.model.clock import Clock
+from pytest_twin.model.csv_text import record
 from pytest_twin.model.event import Event
-from pytest_twin.model.table import record
-from pytest_twin.reading import ReadingError
-from pytest_twin.report.following import Following
-from pytest_twin.run_folder import RunFolder
+from pytest_twin.report.live.follower import Following
+from pytest_twin.run_folder.csv_frames import ReadingError
+from pytest_twin.run_folder.folder import RunFolder
+from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, FINGERPRINT, HEADERS, HOSTS, SCHEDULE, TESTS
 
 pytestmark = pytest.mark.fault("damaged folders")
 

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from pytest_twin import private
-from pytest_twin.rows import Rows
-from pytest_twin.run_folder import RunFolder, RunFolderError
+from pytest_twin._system import private_files
+from pytest_twin._system.append_file import Rows
+from pytest_twin.run_folder.folder import RunFolder, RunFolderError
 
 pytestmark = [
     pytest.mark.fault("disk full"),
@@ -106,7 +106,7 @@ def test_a_file_that_does_not_become_whole_leaves_what_was_there(tmp_path, monke
             return real("/dev/full", os.O_WRONLY)
         return real(path, flags, mode, dir_fd=dir_fd)
 
-    monkeypatch.setattr(private.os, "open", full)
+    monkeypatch.setattr(private_files.os, "open", full)
     folder = RunFolder(tmp_path)
     (folder / "x.json").write_text("{}")
     with pytest.raises(RunFolderError) as caught:

@@ -53,7 +53,7 @@ def pytest_runtest_logfinish():
         me = psutil.Process()
         held_now = {{name: held(me)}}
         for each in me.children():
-            if "pytest_twin.sampling" in " ".join(each.cmdline()):
+            if "pytest_twin.telemetry.sampler_process" in " ".join(each.cmdline()):
                 held_now["sampler"] = held(each)
         with open("held.txt", "a") as file:
             print(json.dumps(held_now), file=file)
@@ -88,8 +88,8 @@ def test_ten_thousand_tests_grow_pytest_by_their_figures_and_the_sampler_not_at_
 
 
 HOLDS = """import gc
-from pytest_twin.attempt import Attempt
-from pytest_twin.applied import Applied
+from pytest_twin.recording.attempt import Attempt
+from pytest_twin.loads.applied import Applied
 
 def pytest_runtest_logfinish():
     gc.collect()

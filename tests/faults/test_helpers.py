@@ -11,12 +11,12 @@ import time
 import pytest
 from runs import seconds_until
 
-from pytest_twin import ours
-from pytest_twin.layout import ANNOTATIONS
-from pytest_twin.model.load import parse
-from pytest_twin.recording import Recording
-from pytest_twin.run_folder import RunFolder
-from pytest_twin.supervisor import kinds
+from pytest_twin._system import child_process
+from pytest_twin.loads.parser import parse
+from pytest_twin.loads.registry import kinds
+from pytest_twin.recording.recording import Recording
+from pytest_twin.run_folder.folder import RunFolder
+from pytest_twin.run_folder.layout import ANNOTATIONS
 
 pytestmark = [
     pytest.mark.fault("helpers"),
@@ -73,7 +73,7 @@ def test_a_supervisor_that_is_killed_while_it_answers_holds_up_nobody(recording)
 
 
 def test_a_supervisor_that_cannot_start_aborts_the_load_with_the_reason(recording, monkeypatch):
-    monkeypatch.setattr(ours, "PYTHON", "/no/such/python")
+    monkeypatch.setattr(child_process, "PYTHON", "/no/such/python")
     with recording.loaded(LOAD) as (applied,):
         assert applied.ready_at is None
     assert applied.failed == "the supervisor cannot be started: No such file or directory"
@@ -82,7 +82,7 @@ def test_a_supervisor_that_cannot_start_aborts_the_load_with_the_reason(recordin
 
 def test_a_load_without_a_supervisor_is_a_warning_and_the_test_goes_on(run):
     body = (
-        "import pytest\nfrom pytest_twin.supervisor import Supervisor\n"
+        "import pytest\nfrom pytest_twin.loads.supervisor_client import Supervisor\n"
         "def gone(*_): raise FileNotFoundError(2, 'No such file or directory')\n"
         "Supervisor._spawn = gone\n"
         "@pytest.mark.stress(cpu=1)\ndef test_it(): pass\n"
@@ -101,9 +101,9 @@ def test_a_sampler_that_cannot_start_is_one_usage_error_before_any_test(run, tmp
     assert not (left.folder / "it-ran").exists()
 
 
-SHORTER = (
-    "from pytest_twin import silence\nsilence.STEP_S, silence.TELL_AFTER_S, silence.GIVE_UP_AFTER_S = 0.1, 0.5, 2.0\n"
-)
+SHORTER = """from pytest_twin._system import response_timeout
+response_timeout.STEP_S, response_timeout.TELL_AFTER_S, response_timeout.GIVE_UP_AFTER_S = 0.1, 0.5, 2.0
+"""
 STOPS = """import psutil, pytest, signal, time
 
 def stop(name):
@@ -133,7 +133,7 @@ def test_a_supervisor_that_is_stopped_for_ever_is_told_of_and_its_load_is_aborte
 @pytest.mark.parametrize("more", [(), pytest.param(("-p", "xdist.plugin", "-n1"), marks=pytest.mark.slow)], ids=str)
 def test_a_sampler_that_is_stopped_for_ever_did_not_answer(run, tmp_path, more):
     (tmp_path / "conftest.py").write_text(SHORTER)
-    body = STOPS.format(name="pytest_twin.sampling")
+    body = STOPS.format(name="pytest_twin.telemetry.sampler_process")
     if more:
         body = body.replace("psutil.Process()", "psutil.Process().parent()")
     left, status, said = run(body, "--twin", "-W", "default", *more)

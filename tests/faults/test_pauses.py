@@ -16,11 +16,11 @@ import psutil
 import pytest
 from runs import seconds_until
 
-from pytest_twin.layout import ANNOTATIONS
-from pytest_twin.model.load import parse
-from pytest_twin.recording import Recording
-from pytest_twin.run_folder import RunFolder
-from pytest_twin.supervisor import kinds
+from pytest_twin.loads.parser import parse
+from pytest_twin.loads.registry import kinds
+from pytest_twin.recording.recording import Recording
+from pytest_twin.run_folder.folder import RunFolder
+from pytest_twin.run_folder.layout import ANNOTATIONS
 
 pytestmark = [
     pytest.mark.fault("pauses"),

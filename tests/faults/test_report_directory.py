@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from pytest_twin import stdlib
-from pytest_twin.run_folder import RunFolder, RunFolderError
+from pytest_twin._system import stdlib
+from pytest_twin.run_folder.folder import RunFolder, RunFolderError
 
 pytestmark = [
     pytest.mark.fault("report directory"),

@@ -13,9 +13,9 @@ import time
 import pytest
 from runs import GONE_WITHIN_S, endless, seconds_until, seconds_until_gone
 
-from pytest_twin.layout import LOCK
-from pytest_twin.loads import read_load
-from pytest_twin.supervisor import Supervisor
+from pytest_twin.loads.supervisor_client import Supervisor
+from pytest_twin.loads.validation import read_load
+from pytest_twin.run_folder.layout import LOCK
 
 pytestmark = [
     pytest.mark.fault("signals"),

@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from pytest_twin import host, probes
 from pytest_twin.model.columns import Column
-from pytest_twin.probes import Context, cores, tree_portable, trees
-from pytest_twin.probes.asked import Values
+from pytest_twin.telemetry import fingerprint, probes, process_tree_psutil
+from pytest_twin.telemetry.probe_runner import Values
+from pytest_twin.telemetry.probes import Context, cores, trees
 
 pytestmark = pytest.mark.fault("sources")
 
@@ -39,7 +39,7 @@ def portable() -> Iterator[SimpleNamespace]:
     for module in probes.modules():
         columns = probes.columns_of(module, CONTEXT)
         if module is trees:
-            make = lambda _: trees.Trees(CONTEXT, tree_portable.Portable())  # noqa: E731
+            make = lambda _: trees.Trees(CONTEXT, process_tree_psutil.Portable())  # noqa: E731
         elif module is cores:
             make = lambda _, columns=columns: cores.Portable(len(columns))  # noqa: E731
         elif hasattr(module, "Portable"):
@@ -78,7 +78,7 @@ def test_psutil_that_tells_nothing_costs_its_cells_and_each_is_told_once(silent,
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is psutil that tells")
 def test_a_fingerprint_lacks_what_is_not_told(silent, how):
     silent(how)
-    assert host.fingerprint()["pytest_twin"]
+    assert fingerprint.fingerprint()["pytest_twin"]
 
 
 def test_a_probe_that_cannot_be_made_costs_its_cells_and_is_told_once():

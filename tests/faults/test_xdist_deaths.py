@@ -11,9 +11,9 @@ import pytest
 from runs import GONE_WITHIN_S, endless, seconds_until
 
 import pytest_twin
-from pytest_twin.layout import LOCK
-from pytest_twin.recovery import recover
-from pytest_twin.run_folder import RunFolder
+from pytest_twin.run_folder.folder import RunFolder
+from pytest_twin.run_folder.layout import LOCK
+from pytest_twin.run_folder.recovery import recover
 
 pytest.importorskip("xdist")
 pytestmark = [

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_twin.model.clock import Clock
+from pytest_twin.model.csv_text import header, records
 from pytest_twin.model.event import FIELDS, NOTE, START, Event, detail, skipped_loads
-from pytest_twin.model.table import header, records
 
 CLOCK = Clock(began=0.0, epoch=1_760_149_800.0)
 WORDS = st.text(st.characters(exclude_categories=["C", "Z"]), max_size=8).filter(lambda text: text[:1] not in "=+-@'")

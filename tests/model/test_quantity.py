@@ -3,12 +3,12 @@
 import math
 
 import pytest
+from any_values import VALUES, tried
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from whatever import VALUES, tried
 
 from pytest_twin.model.quantity import amount, duration, said_bytes, said_duration, size
-from pytest_twin.stressors.kind import BYTES, COUNT, MAX, OPS, RATE, SHARE
+from pytest_twin.stressors.spec.kind import BYTES, COUNT, MAX, OPS, RATE, SHARE
 
 NOT_A_DURATION = 'is not a duration; write seconds, or text such as "500ms" or "1m30s"'
 YEAR_S = 366 * 86400

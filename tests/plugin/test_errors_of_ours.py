@@ -76,13 +76,13 @@ def test_an_error_of_ours_fails_no_test_and_the_next_one_is_whole(pytester, left
         assert [name for name in missing if broken is not None and broken[name]] == [], place
     loaded = [row["test"].rpartition("::")[2] for row in left.load_rows("end") if row["type"] == "cpu"]
     assert {name for name in loaded if "after" in name} == {name for name in rows if "after" in name}
-    assert "test_broken[pytest_twin.meter/Meter.counters]" in loaded
+    assert "test_broken[pytest_twin.telemetry.process_counters/Meter.counters]" in loaded
     assert left.loads("abort") == []
 
 
 FAILS = """
     import pytest
-    from pytest_twin.attempt import Attempt
+    from pytest_twin.recording.attempt import Attempt
 
     undone = []
 
@@ -115,7 +115,7 @@ def test_an_error_in_a_worker_is_reported_too(pytester, few_plugins):
     pytest.importorskip("xdist")
     pytester.makepyfile("""
         import pytest
-        from pytest_twin.attempt import Attempt
+        from pytest_twin.recording.attempt import Attempt
 
         @pytest.mark.parametrize("number", range(4))
         def test_it(number, monkeypatch): monkeypatch.setattr(Attempt, "border", None)

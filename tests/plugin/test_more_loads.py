@@ -13,7 +13,7 @@ installed = pytest.mark.skipif(shutil.which("stress-ng") is None, reason="stress
 def test_any_load_can_be_started_by_its_keywords(pytester, left):
     pytester.makepyfile("""
         import pytest, time
-        from pytest_twin.model.load import LoadError
+        from pytest_twin.loads.spec import LoadError
 
         def test_it(stress_load):
             with stress_load(net="2MB/s", iops=20, fds=100, threads=20) as load:

@@ -12,8 +12,8 @@ import pandas as pd
 import psutil
 import pytest
 
-from pytest_twin import probes
-from pytest_twin.model.attempt import COLUMNS
+from pytest_twin.model.attempt_row import COLUMNS
+from pytest_twin.telemetry import probes
 
 LEGACY = (
     "timestamp,cpu_percent,cpu_count_logical,cpu_count_physical,ram_total_GB,ram_used_percent,ram_available_GB,"
@@ -180,7 +180,7 @@ def test_an_unused_plugin_starts_nothing_and_imports_nothing_heavy(pytester):
         @pytest.mark.stress
         def test_it():
             heavy = {"pandas", "rich", "click", "plotly", "numpy", "json.tool"}
-            heavy |= {"pytest_twin.stressors", "pytest_twin.recording"}
+            heavy |= {"pytest_twin.stressors", "pytest_twin.recording.recording"}
             assert heavy.isdisjoint(sys.modules)
             assert psutil.Process().children() == []
     """)
@@ -206,7 +206,7 @@ def test_a_collection_that_fails_leaves_the_report_that_was_there(pytester, left
 
 def test_the_plugin_can_be_named_where_nothing_loads_by_itself(pytester):
     pytester.makepyfile("def test_it(twin_logger): pass")
-    result = pytester.runpytest_subprocess("--disable-plugin-autoload", "-p", "pytest_twin.plugin")
+    result = pytester.runpytest_subprocess("--disable-plugin-autoload", "-p", "pytest_twin.plugin.hooks")
     result.assert_outcomes(passed=1)
 
 
@@ -237,7 +237,7 @@ def test_a_sampler_that_dies_is_replaced_and_the_gap_is_annotated(pytester, left
         import time, psutil
 
         def test_it():
-            of_ours = [each for each in psutil.Process().children() if "pytest_twin.sampling" in str(each.cmdline())]
+            of_ours = [each for each in psutil.Process().children() if "sampler_process" in str(each.cmdline())]
             of_ours[0].kill()
             time.sleep(1)
     """)
@@ -256,7 +256,7 @@ def test_recording_and_its_summary_import_no_library_for_tables_or_pages(pyteste
             pathlib.Path("heavy").write_text(repr(heavy))
     """)
     pytester.makepyfile("def test_it(): pass")
-    done = pytester.runpytest_subprocess("--disable-plugin-autoload", "-p", "pytest_twin.plugin", "--twin")
+    done = pytester.runpytest_subprocess("--disable-plugin-autoload", "-p", "pytest_twin.plugin.hooks", "--twin")
     assert done.ret == 0
     assert "files: twin-report" in done.stdout.str()
     assert (pytester.path / "heavy").read_text() == "set()"

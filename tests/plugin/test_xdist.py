@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_twin.model.attempt import EXACT, MEMORY, TREE_PEAK
+from pytest_twin.model.attempt_row import EXACT, MEMORY, TREE_PEAK
 
 pytest.importorskip("xdist")
 pytestmark = pytest.mark.usefixtures("few_plugins")
@@ -63,7 +63,7 @@ COUNTS_SAMPLERS = """
     def test_it(number, twin_logger):
         controller = psutil.Process(int(os.environ["CONTROLLER"]))
         lines = [" ".join(child.cmdline()) for child in controller.children(recursive=True)]
-        assert sum("pytest_twin.sampling" in line for line in lines) == 1
+        assert sum("pytest_twin.telemetry.sampler_process" in line for line in lines) == 1
         time.sleep(0.1)
 """
 

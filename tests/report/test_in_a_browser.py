@@ -10,7 +10,7 @@ import pytest
 from made_runs import MadeRun, busy_run, run_of_two_hosts
 from saved_runs import made, weighed
 
-from pytest_twin.report.html import page
+from pytest_twin.report.html.page import page
 from pytest_twin.report.writing import story_of
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")

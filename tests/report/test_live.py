@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
-from pytest_twin.analysis.minute import SERIES, Minute
-from pytest_twin.analysis.running import Ahead, Ended, Running
+from pytest_twin.analysis.run.minute import SERIES, Minute
+from pytest_twin.analysis.run.running import Ahead, Ended, Running
 from pytest_twin.model.clock import Clock
-from pytest_twin.report.live import (
+from pytest_twin.report.live.view import (
     BLOCKS,
     PLAIN,
     State,

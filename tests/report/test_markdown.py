@@ -5,7 +5,7 @@ from saved_runs import made, weighed
 
 from pytest_twin.model.event import SKIP
 from pytest_twin.report.markdown import page
-from pytest_twin.report.markdown_text import said
+from pytest_twin.report.markdown_escape import said
 from pytest_twin.report.wording import LONGEST, cut
 from pytest_twin.report.writing import story_of
 

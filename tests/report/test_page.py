@@ -16,7 +16,7 @@ from made_runs import MadeRun, busy_run, leaky_run, run_of_two_hosts, stamp
 from saved_runs import made, weighed
 
 from pytest_twin.report import writing
-from pytest_twin.report.html import page
+from pytest_twin.report.html.page import page
 from pytest_twin.report.writing import story_of
 
 CELL = r"<td[^>]*>([^<]*)</td>"

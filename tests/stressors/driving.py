@@ -79,7 +79,7 @@ class Supervisor:
 
 def cpu(name: str = "load", workers: float = 1, **request) -> dict:
     """A request for workers at full speed."""
-    load = {"module": "pytest_twin.stressors.cpu_stress", "unit": "count", "profile": [[0, workers]]}
+    load = {"module": "pytest_twin.stressors.kinds.cpu", "unit": "count", "profile": [[0, workers]]}
     return {"id": name, **load, **request}
 
 

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from pytest_twin.stressors import capacity
-from pytest_twin.stressors.capacity import MIB
+from pytest_twin.stressors.system import capacity
+from pytest_twin.stressors.system.capacity import MIB
 
 GIB = 1 << 30
 UNLIMITED_V1 = 9223372036854771712

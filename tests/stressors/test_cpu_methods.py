@@ -7,9 +7,9 @@ import tracemalloc
 
 import pytest
 
-from pytest_twin.stressors import cpu_methods, cpu_stress, cpu_total_stress
-from pytest_twin.stressors.cpu_methods import METHODS, burner
-from pytest_twin.stressors.job import Job
+from pytest_twin.stressors.kinds import _cpu_methods, cpu, cpu_total
+from pytest_twin.stressors.kinds._cpu_methods import METHODS, burner
+from pytest_twin.stressors.worker.job import Job
 
 
 def job(**options):
@@ -46,11 +46,11 @@ def test_whole_numbers_are_the_default():
 
 
 def test_memory_is_not_taken_where_there_is_none(monkeypatch):
-    monkeypatch.setattr(cpu_methods, "available_memory", lambda: 100 << 20)
+    monkeypatch.setattr(_cpu_methods, "available_memory", lambda: 100 << 20)
     with pytest.raises(OSError, match=r"^method memory takes 64 MiB a worker, and there are only 100 MiB$"):
         burner(job(method="memory"))
 
 
-@pytest.mark.parametrize("stressor", [cpu_stress, cpu_total_stress])
+@pytest.mark.parametrize("stressor", [cpu, cpu_total])
 def test_every_load_of_the_cpu_has_methods(stressor):
     assert "method" in stressor.KIND.modifiers

@@ -13,9 +13,9 @@ from itertools import pairwise
 import pytest
 from driving import BARE, ROOT, SCRIPTS
 
-from pytest_twin.stressors import disk_file
-from pytest_twin.stressors.capacity import MIB
-from pytest_twin.stressors.disk_file import LARGEST_CALL, PAGE, DiskFile, NoRoom
+from pytest_twin.stressors.kinds import _disk_file
+from pytest_twin.stressors.kinds._disk_file import LARGEST_CALL, PAGE, DiskFile, NoRoom
+from pytest_twin.stressors.system.capacity import MIB
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX: an open file may lose its name")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="positions and claims as Linux has them")
@@ -28,7 +28,7 @@ def free(monkeypatch):
 
     def say(count: int) -> None:
         usage = Usage(1000 * MIB, (1000 - count) * MIB, count * MIB)
-        monkeypatch.setattr(disk_file.shutil, "disk_usage", lambda _: usage)
+        monkeypatch.setattr(_disk_file.shutil, "disk_usage", lambda _: usage)
 
     return say
 
@@ -42,7 +42,7 @@ def places(monkeypatch):
         seen.append((at, len(data)))
         return os.pwrite(fd, data, at)
 
-    monkeypatch.setattr(disk_file, "write_at", write_at)
+    monkeypatch.setattr(_disk_file, "write_at", write_at)
     return seen
 
 
@@ -124,7 +124,7 @@ def test_a_disk_that_is_full_in_the_middle_makes_the_file_smaller(tmp_path, monk
             raise OSError(errno.ENOSPC, "No space left on device")
         return os.pwrite(fd, data, at)
 
-    monkeypatch.setattr(disk_file, "write_at", write_at)
+    monkeypatch.setattr(_disk_file, "write_at", write_at)
     with DiskFile(str(tmp_path), 100 * MIB) as file:
         file.write(16 * MIB)
         assert (file.written, file.size) == (12 * MIB, 8 * MIB)
@@ -137,7 +137,7 @@ def test_a_file_system_that_refuses_direct_writes_is_written_through_the_cache(t
             raise OSError(errno.EINVAL, "Invalid argument")
         return os.pwrite(fd, data, at)
 
-    monkeypatch.setattr(disk_file, "write_at", write_at)
+    monkeypatch.setattr(_disk_file, "write_at", write_at)
     with DiskFile(str(tmp_path), 8 * MIB) as file:
         file.write(8 * MIB)
         assert file.written == 8 * MIB
@@ -155,7 +155,7 @@ def test_what_is_read_is_what_was_filled_in(tmp_path):
 def test_it_waits_for_the_disk_as_often_as_asked(tmp_path, monkeypatch, every, times):
     synced = []
     monkeypatch.setattr(os, "fsync", synced.append)
-    monkeypatch.setattr(disk_file, "set_direct", lambda _fd, wanted: wanted)
+    monkeypatch.setattr(_disk_file, "set_direct", lambda _fd, wanted: wanted)
     with DiskFile(str(tmp_path), 10 * MIB, sync_every=every) as file:
         for _ in range(10):
             file.write(MIB)
@@ -165,8 +165,8 @@ def test_it_waits_for_the_disk_as_often_as_asked(tmp_path, monkeypatch, every, t
 @linux
 def test_without_direct_writes_nothing_stays_in_the_page_cache(tmp_path, monkeypatch):
     forgotten = []
-    monkeypatch.setattr(disk_file, "set_direct", lambda _fd, _wanted: False)
-    monkeypatch.setattr(disk_file, "forget", lambda _fd, at, size: forgotten.append((at, size)))
+    monkeypatch.setattr(_disk_file, "set_direct", lambda _fd, _wanted: False)
+    monkeypatch.setattr(_disk_file, "forget", lambda _fd, at, size: forgotten.append((at, size)))
     with DiskFile(str(tmp_path), 8 * MIB, sync_every=4 * MIB) as file:
         file.write(8 * MIB)
         assert forgotten == [(0, 0), (0, 0)]
@@ -178,7 +178,7 @@ def test_without_direct_writes_nothing_stays_in_the_page_cache(tmp_path, monkeyp
 @pytest.mark.parametrize("without", [[], ["O_DIRECT"], ["O_TMPFILE"]])
 def test_a_file_system_that_lacks_a_feature_does_as_well(tmp_path, monkeypatch, without):
     if "O_DIRECT" in without:
-        monkeypatch.setattr(disk_file, "set_direct", lambda _fd, _wanted: False)
+        monkeypatch.setattr(_disk_file, "set_direct", lambda _fd, _wanted: False)
     if "O_TMPFILE" in without:
         monkeypatch.setattr(os, "O_TMPFILE", 0, raising=False)  # then it is a folder opened to write
     with DiskFile(str(tmp_path), 32 * MIB) as file:
@@ -215,7 +215,7 @@ def test_a_small_disk_gets_a_load_that_leaves_it_its_reserve(on_small_disk):
 FILLED = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from pytest_twin.stressors.disk_file import MIB, DiskFile
+from pytest_twin.stressors.kinds._disk_file import MIB, DiskFile
 with DiskFile(".", 20 * MIB) as file, open("other", "wb") as other:
     file.write(20 * MIB)
     for _ in range(2):

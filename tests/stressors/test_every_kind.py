@@ -12,10 +12,10 @@ from collections import Counter
 
 import pytest
 
-from pytest_twin.model.stages import grown
-from pytest_twin.stressors import kinds
-from pytest_twin.stressors.kind import BYTES, COUNT, MAX, OPS, RATE, SHARE, Kind
-from pytest_twin.stressors.profile import Points, Profile
+from pytest_twin.loads.stages import grown
+from pytest_twin.stressors import find_kinds
+from pytest_twin.stressors.spec.kind import BYTES, COUNT, MAX, OPS, RATE, SHARE, Kind
+from pytest_twin.stressors.spec.profile import Points, Profile
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc tells why a process does nothing")
@@ -40,7 +40,7 @@ def unit_and_amount(kind: Kind) -> tuple[str, float]:
 def requests(directory, shape) -> dict[str, dict]:
     """A load of each kind."""
     found = {}
-    for keyword, kind in kinds().items():
+    for keyword, kind in find_kinds().items():
         unit, amount = unit_and_amount(kind)
         options = {"directory": str(directory)} if "directory" in kind.modifiers else {}
         found[keyword] = {"module": kind.module, "unit": unit, "profile": shape(amount), "options": options}
@@ -75,7 +75,7 @@ def test_every_load_follows_its_profile_from_when_it_is_ready(supervisor, tmp_pa
             elif reply["event"] != "ready":
                 over[reply["id"]] = reply
                 told[reply["id"]].append(reply["achieved"])
-    for keyword, kind in kinds().items():
+    for keyword, kind in find_kinds().items():
         figure = f"mean_{kind.level}" if kind.level else kind.measure
         points, peak = asked[keyword]["profile"], whole(keyword, [(0.0, unit_and_amount(kind)[1])], 1.0)
         assert len(told[keyword]) > 3, (keyword, over[keyword])
@@ -179,8 +179,8 @@ def stalling_disk(tmp_path):
 
 
 STALLS = {
-    "disk": {"module": "pytest_twin.stressors.disk_stress", "unit": RATE, "profile": [[0, 5e6]]},
-    "iops": {"module": "pytest_twin.stressors.iops_stress", "unit": OPS, "profile": [[0, 50]]},
+    "disk": {"module": "pytest_twin.stressors.kinds.disk", "unit": RATE, "profile": [[0, 5e6]]},
+    "iops": {"module": "pytest_twin.stressors.kinds.iops", "unit": OPS, "profile": [[0, 50]]},
 }
 
 

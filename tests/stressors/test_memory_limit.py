@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
-from pytest_twin.stressors.capacity import MIB
+from pytest_twin.stressors.system.capacity import MIB
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="cgroups")
-MEMORY = {"module": "pytest_twin.stressors.mem_stress", "unit": "bytes"}
+MEMORY = {"module": "pytest_twin.stressors.kinds.mem", "unit": "bytes"}
 NEEDY = "block = b'x' * (400 << 20); print('there', flush=True); time.sleep(600)"
 
 

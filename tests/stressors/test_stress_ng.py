@@ -10,11 +10,13 @@ from contextlib import suppress
 import psutil
 import pytest
 
-from pytest_twin.stressors import stress_ng
+from pytest_twin.stressors.kinds import _stress_ng_program
 
 pytestmark = [pytest.mark.skipif(sys.platform != "linux", reason="only on Linux")]
-NG = {"module": "pytest_twin.stressors.stress_ng", "unit": "count"}
-installed = pytest.mark.skipif(stress_ng.shutil.which("stress-ng") is None, reason="stress-ng is not installed")
+NG = {"module": "pytest_twin.stressors.kinds.stress_ng", "unit": "count"}
+installed = pytest.mark.skipif(
+    _stress_ng_program.shutil.which("stress-ng") is None, reason="stress-ng is not installed"
+)
 
 
 @pytest.fixture
@@ -122,7 +124,7 @@ def test_a_pause_stops_all_of_it(supervisor, asked, eventually):
 
 @installed
 def test_the_program_that_is_installed_lists_its_stressors():
-    assert {"cpu", "cache", "matrix"} <= stress_ng.stressors()
+    assert {"cpu", "cache", "matrix"} <= _stress_ng_program.stressors()
 
 
 def test_one_that_ends_by_itself_is_an_abort_with_its_last_words(fake, asked):
@@ -143,9 +145,9 @@ def test_one_that_does_not_listen_is_killed_soon_wherever_it_hides(fake, asked, 
 
 
 def test_without_the_program_it_says_what_to_do(monkeypatch):
-    monkeypatch.setattr(stress_ng.shutil, "which", lambda name: None)
+    monkeypatch.setattr(_stress_ng_program.shutil, "which", lambda name: None)
     with pytest.raises(OSError, match="not installed") as caught:
-        stress_ng.program()
+        _stress_ng_program.program()
     assert str(caught.value) == "stress-ng is not installed; install it (apt install stress-ng), or leave out engine"
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pytest_twin._system.procfs import KeptOpen
 from pytest_twin.model.columns import Column, Value
-from pytest_twin.probes import Context
-from pytest_twin.probes.kernel import KeptOpen
+from pytest_twin.telemetry.probes import Context
 
 COLUMNS = (Column("entropy_bits", "bit", "Entropy that the kernel has gathered.", 0),)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 
-from pytest_twin.stressors.job import Job
-from pytest_twin.stressors.kind import COUNT, Kind
+from pytest_twin.stressors.spec.kind import COUNT, Kind
+from pytest_twin.stressors.worker.job import Job
 
 KIND = Kind(
     keyword="files",

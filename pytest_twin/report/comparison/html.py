@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
-from pytest_twin.analysis.comparison import Comparison
-from pytest_twin.analysis.verdicts import Difference
-from pytest_twin.report.comparison.words import HEADINGS, NUMBERS, closing, lists, opening, rows, tone
+from pytest_twin.analysis.comparison.comparison import Comparison
+from pytest_twin.analysis.comparison.verdicts import Difference
+from pytest_twin.report.comparison.wording import HEADINGS, NUMBERS, closing, lists, opening, rows, tone
 from pytest_twin.report.wording import cut
 
 MOST = 1000  # rows, and tests of a list
 MOST_TIMES = 1e9  # what stands for an infinite ratio where rows are sorted
 
-TABLE = (Path(__file__).parent.parent / "assets" / "compared.css").read_text(encoding="utf-8")
+TABLE = (Path(__file__).parent.parent / "html" / "assets" / "compared.css").read_text(encoding="utf-8")
 STYLE = f"""
 :root {{ color-scheme: light dark; --bad: #b3400d; --good: #0a6aa1; --line: #8886; --soft: #888; --card: #8882; }}
 @media (prefers-color-scheme: dark) {{ :root {{ --bad: #ff9a66; --good: #6fc3f5; }} }}

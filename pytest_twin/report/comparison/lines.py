@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pytest_twin.analysis.comparison import Comparison
-from pytest_twin.report.comparison.words import Row, closing, lists, opening, rows
+from pytest_twin.analysis.comparison.comparison import Comparison
+from pytest_twin.report.comparison.wording import Row, closing, lists, opening, rows
 
 MOST = 10
 

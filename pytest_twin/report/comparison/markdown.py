@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pytest_twin.analysis.comparison import Comparison
-from pytest_twin.report.comparison.words import HEADINGS, NUMBERS, broken, closing, lists, opening, rows
-from pytest_twin.report.markdown_text import line, said
+from pytest_twin.analysis.comparison.comparison import Comparison
+from pytest_twin.report.comparison.wording import HEADINGS, NUMBERS, broken, closing, lists, opening, rows
+from pytest_twin.report.markdown_escape import line, said
 
 MOST = 200  # a comment on GitHub has room for 65,536 characters
 

@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pytest_twin.analysis.comparison import Comparison
-from pytest_twin.report.comparison.words import HEADINGS, NUMBERS, broken, closing, lists, opening, rows, tone
+from pytest_twin.analysis.comparison.comparison import Comparison
+from pytest_twin.report.comparison.wording import HEADINGS, NUMBERS, broken, closing, lists, opening, rows, tone
 
 STYLES = {"worse": "red", "better": "green", "same": ""}
 WIDE = 160  # where there is no terminal

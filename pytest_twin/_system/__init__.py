@@ -1,0 +1,1 @@
+"""Primitives of the operating system: locks, child processes, private files, kernel files."""

@@ -1,0 +1,104 @@
+"""A folder of this process alone, which is removed however this process ends.
+
+A process of its own waits for our end and removes it then: whoever is killed can remove nothing. It is nobody's child,
+so that no account of the tests' processes has it.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import sys
+import time
+
+TYPE_CHECKING = False  # where it runs as a program it should be there at once
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+REMOVE_WITHIN_S = 5.0
+
+
+class Temporary:
+    """The folder; `remove` it when it has served.
+
+    Attributes:
+        path: Where it is.
+    """
+
+    def __init__(self) -> None:
+        """Make it, for its owner only.
+
+        Raises:
+            OSError: It cannot be made, or nobody can be started who would remove it.
+        """
+        import tempfile
+        from pathlib import Path
+
+        self.path: Path = Path(tempfile.mkdtemp(prefix="pytest-twin-"))
+        try:
+            self._remover: subprocess.Popen[bytes] | None = self._start()
+        except OSError:
+            self.path.rmdir()
+            raise
+
+    def remove(self) -> None:
+        """Remove it with all that is in it; a second time does nothing."""
+        remover, self._remover = self._remover, None
+        if remover is None or remover.stdin is None:
+            return
+        remover.stdin.close()
+        remove(str(self.path))
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        import subprocess
+
+        from pytest_twin._system.environment import Surroundings
+
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", os.path.abspath(__file__), str(self.path), str(os.getpid())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=Surroundings.now().variables,
+            start_new_session=True,  # a connection that ends takes its session along
+        )
+        if sys.platform != "win32":
+            try:
+                process.wait(REMOVE_WITHIN_S)  # its child goes on
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise OSError("who would remove it does not start") from None
+        return process
+
+
+def remove(path: str) -> None:
+    """Remove a folder, into which somebody may still be writing a last row."""
+    deadline = time.monotonic() + REMOVE_WITHIN_S
+    while os.path.exists(path) and time.monotonic() < deadline:
+        shutil.rmtree(path, ignore_errors=True)
+        if os.path.exists(path):
+            time.sleep(0.05)
+
+
+def main() -> None:
+    """Wait for the end of stdin or of the process that is named, and remove the folder."""
+    path, owner = sys.argv[1:]
+    watched = [0]
+    if sys.platform == "linux":
+        try:
+            watched.append(os.pidfd_open(int(owner)))  # forks of it hold our stdin open too
+        except (AttributeError, OSError):
+            pass
+    if sys.platform == "win32":
+        os.read(0, 1)
+    else:
+        if os.fork():
+            os._exit(0)
+        select.select(watched, (), ())
+    remove(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Budgets of tests: their text, their rules, their verdicts."""

@@ -1,0 +1,187 @@
+"""Budgets as they are written, in a marker or a table, read and checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from pytest_twin.analysis.budgets.budget import PAIRS, Budget, Limit, Percentiles, Slowdown
+from pytest_twin.loads.spec import Load, LoadError
+from pytest_twin.model.error_text import unknown
+from pytest_twin.model.quantity import amount, duration
+from pytest_twin.stressors.spec.kind import BYTES
+
+MOST_REPEATS = 10_000
+FEWEST_PAIRS, MOST_PAIRS = 6, 1000  # what `analysis.intervals` needs, and what is enough for any test
+
+BESIDE = 0.025  # how likely the true value may lie beyond each border of an interval: 95 % are within
+
+ReadLoad = Callable[[Mapping[str, Any]], Load]
+
+
+class BudgetError(ValueError):
+    """Something is wrong with a budget; `problems` has all of it, as (keyword or nothing, what is wrong)."""
+
+    def __init__(self, problems: list[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{key}: {problem}" if key else problem for key, problem in problems))
+        self.problems = problems
+
+
+def _size(raw: object) -> float:
+    """Bytes; nothing at all may be written without a unit."""
+    if raw == 0 and not isinstance(raw, bool):
+        return 0.0
+    value, unit = amount(raw)
+    if unit != BYTES:
+        raise ValueError(f'{raw!r} is not a size; write one such as "200MiB"')
+    return value
+
+
+def _count(raw: object) -> float:
+    if isinstance(raw, bool) or not isinstance(raw, int) or raw < 0:
+        raise ValueError(f"{raw!r} is not a whole number from 0")
+    return float(raw)
+
+
+def _no_child(raw: object) -> float:
+    if isinstance(raw, bool) or raw != 0:
+        raise ValueError(f"{raw!r} is not 0; no counter tells how many there were, only whether there were any")
+    return 0.0
+
+
+def _factor(raw: object) -> float:
+    if isinstance(raw, bool) or not isinstance(raw, int | float) or not 1 <= raw <= 1e6:
+        raise ValueError(f"{raw!r} is not a factor from 1, such as 1.5: half as slow again")
+    return float(raw)
+
+
+def _repeats(raw: object) -> int:
+    if isinstance(raw, bool) or not isinstance(raw, int) or not 1 <= raw <= MOST_REPEATS:
+        raise ValueError(f"{raw!r} is not a whole number from 1 to {MOST_REPEATS}")
+    return raw
+
+
+def _pairs(raw: object) -> int:
+    if isinstance(raw, bool) or not isinstance(raw, int) or not FEWEST_PAIRS <= raw <= MOST_PAIRS:
+        raise ValueError(
+            f"{raw!r} is not a whole number from {FEWEST_PAIRS}, below which nothing can be told, to {MOST_PAIRS}"
+        )
+    return raw
+
+
+_READERS: Mapping[str, Callable[[object], float]] = {
+    "cpu_seconds": duration,
+    "children_cpu_seconds": duration,
+    "duration": duration,
+    "peak_memory": _size,
+    "memory_growth": _size,
+    "read": _size,
+    "write": _size,
+    "children": _no_child,
+    "context_switches": _count,
+    "major_faults": _count,
+}
+PERCENTILES: Mapping[str, float] = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+_OF_REPETITIONS: Mapping[str, Callable[[object], Any]] = {"slowdown": _factor, "pairs": _pairs, "repeats": _repeats}
+_ALL = {**_READERS, **_OF_REPETITIONS, **dict.fromkeys(PERCENTILES, duration)}
+KEYWORDS = (*_ALL, "under")
+_NEEDS = (
+    ("slowdown", ("under",), 'the load that may cause it, such as under="cpu:75%"'),
+    ("under", ("slowdown",), "the factor by which the test may be slower, such as slowdown=2"),
+    ("pairs", ("slowdown",), "the factor by which the test may be slower, such as slowdown=2"),
+    ("repeats", tuple(PERCENTILES), 'what most of them may take, such as p95="200ms"'),
+)
+
+
+def merged(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """One set of keywords from several, the most general first; None takes a limit away."""
+    together: dict[str, Any] = {}
+    for layer in layers:
+        together.update(layer)
+    return {name: raw for name, raw in together.items() if raw is not None}
+
+
+def parse(keywords: Mapping[str, Any], read_load: ReadLoad) -> Budget:
+    """Read a budget from keywords, such as ``{"cpu_seconds": 2, "peak_memory": "200MiB"}``.
+
+    Args:
+        keywords: The limits.
+        read_load: Reads the keywords of a load.
+
+    Raises:
+        BudgetError: With everything that is wrong, not only the first.
+    """
+    values = read(keywords, read_load)
+    problems = [
+        (name, f"needs {others[0] if len(others) == 1 else others[-2]}=, {why}")
+        for name, others, why in _NEEDS
+        if name in values and not any(other in values for other in others)
+    ]
+    slowdown = None
+    if "slowdown" in values and not problems:
+        said = " ".join(str(keywords["under"]).split())
+        slowdown = Slowdown(values["slowdown"], values["under"], said, values.get("pairs", PAIRS))
+    limits = {name: Limit(values[name], str(keywords[name])) for name in values if name in _READERS}
+    shares = {PERCENTILES[name]: Limit(values[name], str(keywords[name])) for name in values if name in PERCENTILES}
+    repeats = values.get("repeats", max(map(fewest, shares), default=0))
+    problems += [
+        ("repeats", f"{repeats} are too few for {name}, {fewest(share)} are needed")
+        for name, share in PERCENTILES.items()
+        if share in shares and repeats < fewest(share)
+    ]
+    if problems:
+        raise BudgetError(problems)
+    return Budget(limits, slowdown, Percentiles(shares, repeats) if shares else None)
+
+
+def fewest(share: float) -> int:
+    """How many repetitions tell between which two of them a percentile lies, with 95 % confidence.
+
+    Below it even all of them may lie to one side of it: the probability of that is ``share ** count``.
+    """
+    return math.ceil(math.log(BESIDE) / math.log(max(share, 1 - share)))
+
+
+def read(keywords: Mapping[str, Any], read_load: ReadLoad) -> dict[str, Any]:
+    """The values of keywords, each by itself.
+
+    Raises:
+        BudgetError: With everything that is wrong.
+    """
+    values: dict[str, Any] = {}
+    problems: list[tuple[str, str]] = []
+    for name, raw in keywords.items():
+        if name not in KEYWORDS:
+            problems.append(("", unknown(name, KEYWORDS, "keyword")))
+            continue
+        try:
+            if name == "under":
+                values[name] = _under(raw, read_load)
+            elif raw is not None:
+                values[name] = _ALL[name](raw)
+        except LoadError as error:
+            problems += [(f"under: {key}" if key else "under", problem) for key, problem in error.problems]
+        except ValueError as error:
+            problems.append((name, str(error)))
+    if problems:
+        raise BudgetError(problems)
+    return values
+
+
+def _under(raw: object, read_load: ReadLoad) -> Load:
+    words = [word.partition(":") for word in raw.split()] if isinstance(raw, str) else []
+    if not words or not all(key and colon and value for key, colon, value in words):
+        raise ValueError(f'{raw!r} is no load; write one such as "cpu:75%" or "cpu:50% mem:1GiB"')
+    keys = [key for key, _, _ in words]
+    if twice := [key for key in keys if keys.count(key) > 1]:
+        raise ValueError(f"{raw!r} says {twice[0]} twice")
+    load = read_load({key: _said(value) for key, _, value in words})
+    if not load:
+        raise ValueError(f"{raw!r} is no load at all")
+    return load
+
+
+def _said(word: str) -> int | bool | str:
+    """What stands in a marker without quotes."""
+    return int(word) if word.isdecimal() else {"true": True, "false": False}.get(word.lower(), word)

@@ -1,0 +1,209 @@
+"""Runs before and after a change, compared test by test and as a whole."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pytest_twin.analysis.comparison.changes import Changes, changes, machines
+from pytest_twin.analysis.comparison.measurements import (
+    WHOLE,
+    Found,
+    is_known,
+    measurements,
+    reported,
+    runs_that_tell,
+    together,
+)
+from pytest_twin.analysis.comparison.same_load import Paired, paired
+from pytest_twin.analysis.comparison.verdicts import MARGIN, SAME, Difference, judge
+from pytest_twin.analysis.run.by_host import called, hosts_of, told_apart
+from pytest_twin.analysis.stats.rank_test import smallest_chance
+from pytest_twin.analysis.stats.signed_rank import CONFIDENCE
+from pytest_twin.model.measure import ABSOLUTE_PEAK, MEASURES, Limit, Measure
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class IncomparableError(ValueError):
+    """Nothing can be compared; the message, one line, is for the user."""
+
+
+class Side(NamedTuple):
+    """One of the two that are compared.
+
+    Attributes:
+        name: As the user calls it.
+        runs: The rows of tests.csv of each run.
+        fingerprints: What the hosts of each are, by their names; None where nothing tells.
+        problems: What of those rows could not be read, a line each.
+    """
+
+    name: str
+    runs: Sequence[pd.DataFrame]
+    fingerprints: Sequence[Mapping[str, Mapping[str, Any] | None]]
+    problems: Sequence[str] = ()
+
+    def of_host(self, host: str) -> list[Mapping[str, Any] | None]:
+        """What a host is, by each run that has it."""
+        return [run[host] for run in self.fingerprints if host in run] or [None]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came of comparing.
+
+    Attributes:
+        names: How the two sides are called.
+        runs: How many runs each has.
+        machines: In what their machines differ.
+        changes: What else changed.
+        differences: Each measure of all tests together, and of each test.
+        notes: What the reader should know of the verdicts, a sentence each.
+    """
+
+    names: tuple[str, str]
+    runs: tuple[int, int]
+    machines: Sequence[str]
+    changes: Changes
+    differences: Sequence[Difference]
+    notes: Sequence[str]
+
+    @property
+    def broken(self) -> list[Difference]:
+        """Those that break a limit."""
+        return [each for each in self.differences if each.broken]
+
+    @property
+    def told(self) -> list[Difference]:
+        """Tests that are not the same, the gravest first."""
+        found = [each for each in self.differences if each.test != WHOLE and (each.verdict != SAME or each.broken)]
+        return sorted(found, key=_gravity)
+
+    @property
+    def whole(self) -> list[Difference]:
+        """All tests together."""
+        return [each for each in self.differences if each.test == WHOLE]
+
+
+def compare(before: Side, after: Side, limits: Sequence[Limit] = (), *, confidence: float = CONFIDENCE) -> Comparison:
+    """Compare two groups of runs.
+
+    Args:
+        before: What to compare with.
+        after: What to judge.
+        limits: How much more is too much.
+        confidence: One less the share of false ones among those that are called more or less.
+
+    Raises:
+        IncomparableError: No test passed in both.
+    """
+    whole = together(before.runs), together(after.runs)
+    was, now = map(reported, told_apart(whole))
+    pairs = paired(was, now)
+    changed = changes(was, now, pairs.apart)
+    measured = {
+        measure: measurements(pairs.before, pairs.after, measure)
+        for measure in _measures(pairs.before, pairs.after, limits)
+    }
+    found = [each for one in measured.values() for each in one.each]
+    if not found:
+        how = " under the same load" if pairs.apart else ""
+        raise IncomparableError(
+            f"no test passed{how} both in {before.name} and in {after.name}: nothing can be compared"
+        )
+    differences = judge(found, limits, confidence)
+    return Comparison(
+        names=(before.name, after.name),
+        runs=(len(before.runs), len(after.runs)),
+        machines=_machines((before, after), [hosts_of(side) for side in whole]),
+        changes=changed,
+        differences=differences,
+        notes=[
+            *before.problems, *after.problems, *_untold((before, after), pairs, measured), *_alike(measured),
+            *_notes(differences, limits, 1 - confidence),
+        ],
+    )  # fmt: skip
+
+
+def _measures(before: pd.DataFrame, after: pd.DataFrame, limits: Sequence[Limit]) -> Iterator[Measure]:
+    """What is compared; of runs that do not tell what tests added to the memory of their process, its peak."""
+    asked = {limit.measure.name for limit in limits}
+    for measure in MEASURES.values():
+        if measure.is_usual or measure.name in asked:
+            is_untold = measure.name == ABSOLUTE_PEAK.name and not _is_told(measure, before, after)
+            yield ABSOLUTE_PEAK if is_untold and _is_told(ABSOLUTE_PEAK, before, after) else measure
+
+
+def _is_told(measure: Measure, *sides: pd.DataFrame) -> bool:
+    return all(is_known(side, column) for side in sides for column in measure.columns)
+
+
+def _untold(sides: Sequence[Side], pairs: Paired, measured: Mapping[Measure, Found]) -> Iterator[str]:
+    """What runs of an older version do not tell, and what is made of that."""
+    growth = MEASURES[ABSOLUTE_PEAK.name]
+    if ABSOLUTE_PEAK in measured:
+        yield (
+            f"{growth}: the memory growth of tests is not known on both sides, so absolute peaks are compared, which "
+            "include what earlier tests left behind; record both with this version"
+        )
+    for side, tests in zip(sides, (pairs.before, pairs.after), strict=True):
+        if growth in measured and measured[growth].each:
+            runs, told = tests["run"].nunique(), len(runs_that_tell(tests, growth.columns))
+            if told < runs:
+                yield f"{growth.name}: {runs - told} of {runs} runs of {side.name} do not tell it, and are left out"
+
+
+def _machines(sides: Sequence[Side], hosts: Sequence[Sequence[str]]) -> list[str]:
+    """In what the machines differ that ran tests: of several, those of one name."""
+    was, now = hosts
+    if len(was) == len(now) == 1:
+        return machines(*(side.of_host(host) for side, (host,) in zip(sides, hosts, strict=True)))
+    others = [f"hosts {' and '.join(map(called, was))} -> {' and '.join(map(called, now))}"] if was != now else []
+    both = [host for host in was if host in now]
+    found = ((host, each) for host in both for each in machines(*(side.of_host(host) for side in sides)))
+    return [*others, *(f"{called(host)}: {each}" for host, each in found)]
+
+
+def _gravity(each: Difference) -> tuple[bool, bool, float]:
+    """Broken limits come first, then what is more, then what is less; of each the largest ratio first."""
+    far = math.log(min(max(each.adjusted, 1e-9), 1e9))
+    return not each.broken, far < 0, -abs(far)
+
+
+def _alike(measured: Mapping[Measure, Found]) -> Iterator[str]:
+    """What all tests alike take more or less of: of single tests it was taken out."""
+    for measure, found in measured.items():
+        if found.common and abs(math.log(found.common.ratio)) > math.log1p(MARGIN):
+            yield (
+                f"{measure.name}: all tests alike take {found.common.ratio:.2f} times as much, which may be the "
+                "machine; verdicts and limits of single tests go by the adjusted ratio, which is without that"
+            )
+
+
+def _notes(differences: Sequence[Difference], limits: Sequence[Limit], allowed: float) -> list[str]:
+    """What the reader should know."""
+    sure = [each for each in differences if each.chance is not None]
+    counts = max((each.counts for each in differences), key=sum)
+    said = []
+    if not any(each.is_sure for each in differences):
+        said.append(
+            f"too few repetitions to be sure of anything ({counts[0]} and {counts[1]}): judged by ratio alone; "
+            "four and four are the least, ten and ten are good"
+        )
+    elif sure and (least := smallest_chance(*counts)) * len(sure) > allowed:
+        wanted = next(number for number in range(2, 99) if smallest_chance(number, number) * len(sure) <= allowed)
+        said.append(
+            f"{counts[0]} and {counts[1]} repetitions can be sure of a change only where it is in at least "
+            f"{math.ceil(least * len(sure) / allowed)} of {len(sure)} figures; {wanted} and {wanted} could of one"
+        )
+    measured = {each.measure.name for each in differences}
+    said += [
+        f"{limit}: {limit.measure.name} was not measured on both sides"
+        for limit in limits
+        if limit.measure.name not in measured
+    ]
+    return said

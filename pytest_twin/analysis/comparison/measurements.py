@@ -1,0 +1,161 @@
+"""The rows of several runs as measurements of tests: one a run, or where there is one run only, one an attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from pytest_twin.analysis.comparison.common_factor import InCommon, in_common
+from pytest_twin.analysis.run.by_host import told_apart
+from pytest_twin.model.measure import Measure
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WHOLE = ""  # in the place of a test: all of them together
+PASSED = "passed"
+NEEDED = ("nodeid", "outcome", "load")  # a file that was cut down may lack them
+
+
+class Measured(NamedTuple):
+    """The measurements of one test, or of all together.
+
+    Attributes:
+        test: Its id, or `WHOLE`.
+        measure: What was measured.
+        before: A value for each run before, or for each attempt.
+        after: The same after.
+        own: Both without what all tests of a run have in common, as far as that is known.
+        common: How many times as much all tests alike take after; 1 where that is not known.
+    """
+
+    test: str
+    measure: Measure
+    before: Sequence[float]
+    after: Sequence[float]
+    own: tuple[Sequence[float], Sequence[float]]
+    common: float = 1.0
+
+
+class Found(NamedTuple):
+    """All measurements of one measure.
+
+    Attributes:
+        each: Of all tests together, and then of each.
+        common: What all tests of a run have in common; None where that is not known.
+    """
+
+    each: Sequence[Measured]
+    common: InCommon | None
+
+
+def together(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The rows of tests.csv of several runs, with the number of theirs as ``run``."""
+    import pandas as pd
+
+    tests = pd.concat([run.assign(run=number) for number, run in enumerate(runs)], ignore_index=True)
+    tests.attrs = {}  # what columns mean: pandas copies it deeply in every step, which took half of the time
+    return tests.assign(**{name: None for name in NEEDED if name not in tests})
+
+
+def reported(tests: pd.DataFrame) -> pd.DataFrame:
+    """The attempts under the load of the last of their run, which is the one that pytest reports.
+
+    What a test was repeated under for a budget of its slowdown, or for a profile, says nothing of the test itself.
+    """
+    loads = tests["load"].astype(object).fillna("")
+    return tests[loads == loads.groupby([tests["run"], tests["nodeid"]]).transform("last")]
+
+
+def measurements(before: pd.DataFrame, after: pd.DataFrame, measure: Measure) -> Found:
+    """What was measured of all tests together, and of each.
+
+    Only what passed counts. All tests together are those that passed in every run, the same ones in each.
+
+    Args:
+        before: Rows of one run or of several, as `together` makes them.
+        after: The same of those to judge.
+        measure: What to look at.
+    """
+    columns = [column for column in measure.columns if all(is_known(side, column) for side in (before, after))]
+    if not columns:
+        return Found((), None)
+    told = [side[side["run"].isin(runs_that_tell(side, columns))] for side in (before, after)]
+    numbers = [side["run"].nunique() for side in told]
+    costs = [_costs(side, columns) for side in told]
+    by_run = [_by_run(side) for side in costs]
+    grids = _shared([_grid(side, number) for side, number in zip(by_run, numbers, strict=True)])
+    common = in_common(*grids, measure) if grids else None
+    sides = costs if numbers == [1, 1] else by_run
+    was, now = map(_by_test, sides)
+    own_was, own_now = map(_by_test, _without(sides, common)) if common else (was, now)
+    ratio = common.ratio if common else 1.0
+    tests = [
+        Measured(name, measure, was[name], now[name], (own_was[name], own_now[name]), ratio)
+        for name in was
+        if name in now
+    ]
+    return Found([*_whole(measure, grids), *tests], common)
+
+
+def whole_runs(runs: Sequence[pd.DataFrame], measure: Measure) -> pd.DataFrame | None:
+    """The tests that passed in every run: a row each, a column a run; None where there is none, or nothing is known."""
+    tests = reported(*told_apart([together(runs)]))
+    columns = [column for column in measure.columns if is_known(tests, column)]
+    grid = _grid(_by_run(_costs(tests, columns)), len(runs)) if columns else None
+    return grid if grid is not None and len(grid) else None
+
+
+def is_known(tests: pd.DataFrame, column: str) -> bool:
+    """Whether this machine tells it: where it does not, the other side's is left out too."""
+    return column in tests and bool(tests[column].notna().any())
+
+
+def runs_that_tell(tests: pd.DataFrame, columns: Sequence[str]) -> set[int]:
+    """The runs in which all of these columns are told of some test; those of an older version may lack one."""
+    told = tests[tests[list(columns)].notna().all(axis=1)]
+    return set(told["run"])
+
+
+def _costs(tests: pd.DataFrame, columns: list[str]) -> pd.Series[float]:
+    """The measure of each attempt that passed, by test and run; one that is not known is no measurement."""
+    kept = tests[tests["outcome"] == PASSED]
+    costs = kept.set_index(["nodeid", "run"])[columns].astype(float).sum(axis=1, skipna=False)
+    return costs.dropna()
+
+
+def _by_test(costs: pd.Series[float]) -> dict[str, Sequence[float]]:
+    return {str(name): found.tolist() for name, found in costs.groupby(level="nodeid", sort=False)}
+
+
+def _by_run(costs: pd.Series[float]) -> pd.Series[float]:
+    """One value a test and run: the median of the attempts."""
+    return costs.groupby(["nodeid", "run"], sort=False).median()
+
+
+def _grid(costs: pd.Series[float], runs: int) -> pd.DataFrame | None:
+    """The tests that passed in each run, a column a run; None where nothing passed in one of them."""
+    grid = costs.unstack("run").dropna()  # noqa: PD010
+    return grid.sort_index(axis=1) if grid.shape[1] == runs else None
+
+
+def _shared(grids: Sequence[pd.DataFrame | None]) -> tuple[pd.DataFrame, pd.DataFrame] | None:
+    """The tests that passed in each run of both sides; None where there is none."""
+    before, after = grids
+    if before is None or after is None:
+        return None
+    both = before.index.intersection(after.index)
+    return (before.loc[both], after.loc[both]) if len(both) else None
+
+
+def _without(sides: Sequence[pd.Series[float]], common: InCommon) -> list[pd.Series[float]]:
+    """The figures as they would be if all runs had in common what the middle one before has."""
+    return [side.div(each, level="run") for side, each in zip(sides, (common.before, common.after), strict=True)]
+
+
+def _whole(measure: Measure, grids: tuple[pd.DataFrame, pd.DataFrame] | None) -> Iterator[Measured]:
+    if grids:
+        was, now = (getattr(np, measure.whole)(grid.to_numpy(), axis=0).tolist() for grid in grids)
+        yield Measured(WHOLE, measure, was, now, (was, now))

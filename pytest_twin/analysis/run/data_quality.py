@@ -1,0 +1,111 @@
+"""What a run does not have: files, columns, rows and ends that are missing, damaged or were dropped."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_twin.analysis.run.downsampling import gaps
+from pytest_twin.analysis.run.spans import Note, Span, Values
+from pytest_twin.model import event
+from pytest_twin.model.attempt_row import UNFINISHED
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LATE = 1.5  # a row that comes after so many intervals has another one missing before it
+MOST = 5
+EMPTY = "empty columns"
+
+
+def of_files(frames: Mapping[str, pd.DataFrame], documents: Mapping[str, Any], *, has_tests: bool) -> Iterator[str]:
+    """What its files do not have, in sentences.
+
+    Args:
+        frames: What was read, by the names of the files.
+        documents: The same of those that are JSON; None is none.
+        has_tests: Whether there was any test.
+    """
+    *_, of_tests = frames
+    for name, frame in frames.items():
+        if not len(frame) and (has_tests or name != of_tests):
+            yield f"{name} is missing, or has no row"
+        if damaged := frame.attrs.get("damaged", 0):
+            many = _count(damaged, "row or cell", "rows and cells")
+            yield f"{name}: {many} could not be read, and {_is(damaged)} left out"
+    for name, document in documents.items():
+        if document is None:
+            yield f"{name} is missing, or is not whole"
+
+
+def of_host(samples: pd.DataFrame, times: Values, spans: Sequence[Span], notes: Sequence[Note]) -> list[str]:
+    """What is missing of a host, in sentences, the gravest first.
+
+    Args:
+        samples: Those of the host.
+        times: Their times.
+        spans: What lasted there.
+        notes: What was noted there.
+    """
+    return [
+        *_unfinished(spans),
+        *_gaps(times, spans),
+        *(note.what for note in notes if note.what.startswith("sampler: ")),
+        *_columns(samples),
+    ]
+
+
+def is_grave(said: str) -> bool:
+    """Whether something that is missing makes a run less than whole."""
+    return EMPTY not in said and not said.startswith("schedule.json")
+
+
+def _unfinished(spans: Sequence[Span]) -> Iterator[str]:
+    open_ends = [span for span in spans if span.state == UNFINISHED]
+    tests = [span.what for span in open_ends if span.type == event.TEST]
+    if tests:
+        more = f" and {len(tests) - MOST} more" if len(tests) > MOST else ""
+        shown = ", ".join(f"{name:.200}" for name in tests[:MOST])
+        yield f"{_count(len(tests), 'test', 'tests')} began and did not end, so the run was killed: {shown}{more}"
+    others = Counter(span.type for span in open_ends if span.type != event.TEST)
+    if others:
+        shown = ", ".join(f"{count} {kind}" for kind, count in others.items())
+        yield f"no end was written of: {shown}; each is drawn up to the end of the run"
+
+
+def _gaps(times: Values, spans: Sequence[Span]) -> Iterator[str]:
+    if len(times) > 2:
+        steps = np.diff(times)
+        interval = float(np.median(steps))
+        missed = int(np.sum(np.maximum(np.round(steps[steps > LATE * interval] / interval) - 1, 0))) if interval else 0
+        if missed:
+            longest = float(steps.max())
+            share = missed / (missed + len(times))
+            yield (
+                f"{_count(missed, 'sample', 'samples')} ({share:.1%}) did not come in time; the longest time between "
+                f"two is {longest:.2f} s, the usual one {interval:.2f} s"
+            )
+        if long := len(gaps(times)):
+            yield f"{_count(long, 'gap', 'gaps')} without samples; the curves are interrupted there"
+    for span in spans:
+        if span.type == event.GAP:
+            yield f"from {span.start_s:.1f} s to {span.end_s:.1f} s: {span.what}"
+
+
+def _columns(samples: pd.DataFrame) -> Iterator[str]:
+    if not len(samples):
+        return
+    empty = [name for name in samples.columns if samples[name].isna().all()]
+    if empty:
+        yield f"{EMPTY}, which this machine could not fill: {', '.join(empty)}"
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def _is(number: int) -> str:
+    return "is" if number == 1 else "are"

@@ -1,0 +1,63 @@
+"""Fewer points for drawing: the same curves at several levels of detail, so that a zoom finds what is there.
+
+The points are chosen by MinMaxLTTB (van der Donckt et al., 2023), of the library tsdownsample: every point that is
+drawn is one that was measured, and peaks stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pytest_twin.analysis.run.spans import Values
+
+Places = np.ndarray[Any, np.dtype[np.intp]]
+COARSE, FINER, MOST = 1500, 8, 40_000
+FEWEST = 3  # of the library
+GAP, SHORTEST_GAP_S = 5, 1.0  # a time without samples is so many intervals at least
+
+
+def levels(times: Values, curves: Sequence[Values]) -> list[Places]:
+    """Which rows to draw, the coarsest level first; the last is all rows, or very many.
+
+    Args:
+        times: The times of the rows.
+        curves: What is drawn over them, together.
+    """
+    found, count = [], COARSE
+    while count < min(MOST, len(times)):
+        found.append(chosen(times, curves, count))
+        count *= FINER
+    return [*found, chosen(times, curves, MOST)]
+
+
+def chosen(times: Values, curves: Sequence[Values], most: int) -> Places:
+    """About so many rows, which show of each curve what matters; where values begin to be missing, they are kept."""
+    if len(times) <= most:
+        return np.arange(len(times))
+    each = max(FEWEST, most // len(curves))
+    places = [np.array([0, len(times) - 1]), *(_of_one(times, curve, each) for curve in curves)]
+    return np.unique(np.concatenate(places))
+
+
+def gaps(times: Values) -> Places:
+    """The rows before which there are none for long."""
+    if len(times) < FEWEST:
+        return np.array([], dtype=np.intp)
+    steps = np.diff(times)
+    return np.flatnonzero(steps > max(GAP * float(np.median(steps)), SHORTEST_GAP_S)) + 1
+
+
+def _of_one(times: Values, values: Values, count: int) -> Places:
+    from tsdownsample import MinMaxLTTBDownsampler
+
+    is_known = ~np.isnan(values)
+    known = np.flatnonzero(is_known)
+    borders = np.flatnonzero(np.diff(is_known))
+    edges = np.concatenate([borders, borders + 1])[:count]
+    if len(known) > count:
+        downsampler: Any = MinMaxLTTBDownsampler
+        known = known[downsampler().downsample(times[known], values[known], n_out=count).astype(np.intp)]
+    return np.concatenate([known, edges])

@@ -1,0 +1,128 @@
+"""The curves of a run, by what they are drawn together with: CPU, memory, disk, network, pressure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from pytest_twin.analysis.run.spans import Values
+from pytest_twin.model.counter_window import OFTEN_S, readings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Curve(NamedTuple):
+    """One line of a panel.
+
+    Attributes:
+        name: What the legend calls it, and the key of its colour.
+        values: One for each sample; NaN where it is missing.
+        is_part: Whether it is stacked on the part before it.
+    """
+
+    name: str
+    values: Values
+    is_part: bool = False
+
+
+class Panel(NamedTuple):
+    """Curves that share an axis.
+
+    Attributes:
+        name: Its heading.
+        unit: Of its axis.
+        curves: From below to above.
+        is_share: Whether 100 is all there can be.
+    """
+
+    name: str
+    unit: str
+    curves: Sequence[Curve]
+    is_share: bool
+
+
+def panels(samples: pd.DataFrame, times: Values) -> list[Panel]:
+    """The panels of which there is something to draw.
+
+    Args:
+        samples: The rows of a dataset.
+        times: Their times in seconds.
+    """
+
+    def column(name: str) -> Values:
+        if name not in samples:
+            return np.full(len(samples), np.nan)
+        values: Values = samples[name].to_numpy(dtype=float, na_value=np.nan)
+        return values
+
+    amounts = {name: column(name) for name in (*DISK.values(), *NETWORK.values())}
+    per_second = rates(times, amounts)
+
+    def moved(names: Mapping[str, str]) -> list[Curve]:
+        return [Curve(name, per_second[column]) for name, column in names.items()]
+
+    found = [
+        Panel("CPU", "%", _cpu(column), is_share=True),
+        Panel("Memory", "%", [Curve("memory", column("ram_used_percent"))], is_share=True),
+        Panel("Disk", "MiB/s", moved(DISK), is_share=False),
+        Panel("Network", "MiB/s", moved(NETWORK), is_share=False),
+        Panel("Pressure", "% of the time some task waited", _pressure(column), is_share=True),
+    ]
+    known = (panel._replace(curves=[curve for curve in panel.curves if _is_known(curve)]) for panel in found)
+    return [panel for panel in known if panel.curves]
+
+
+def rates(times: Values, amounts: Mapping[str, Values]) -> dict[str, Values]:
+    """Amounts by the second, each over the time since its counter was read before, which may be that of some rows.
+
+    Args:
+        times: The times of the rows.
+        amounts: Columns of them that are read together, `OFTEN_S` after the last reading or later.
+    """
+    moved = np.nansum(list(amounts.values()), axis=0)
+    found = list(readings(times.tolist(), moved.tolist(), OFTEN_S))
+    rows = np.array([row for row, _ in found], dtype=np.intp)
+    begins = np.array([begin for _, begin in found])
+    of_reading = np.searchsorted(rows, np.arange(len(times)))  # the next one: its rate holds for the rows before it
+    known = of_reading < len(rows)
+    known[known] = times[known] > begins[of_reading[known]]
+
+    def rate(values: Values) -> Values:
+        spread = np.full(len(times), np.nan)
+        spread[known] = (values[rows] / (times[rows] - begins))[of_reading[known]]
+        return spread
+
+    return {name: rate(values) for name, values in amounts.items()}
+
+
+def rest(total: Values, *parts: Values) -> Values:
+    """What of the host is none of these; a part that is missing counts nothing, a total that is makes it missing."""
+    left = total - sum(np.nan_to_num(part) for part in parts)
+    return np.maximum(left, 0.0)
+
+
+def _cpu(column: Callable[[str], Values]) -> list[Curve]:
+    total, tests, stress = map(column, ("cpu_percent", "tests_cpu_percent", "stress_cpu_percent"))
+    if np.isnan(tests).all() and np.isnan(stress).all():
+        return [Curve("host", total)]
+    return [
+        Curve("tests", tests, is_part=True),
+        Curve("stress", stress, is_part=True),
+        Curve("rest", rest(total, tests, stress), is_part=True),
+    ]
+
+
+def _pressure(column: Callable[[str], Values]) -> list[Curve]:
+    return [Curve(f"for {name}", column(f"pressure_{key}_percent")) for name, key in PRESSURES.items()]
+
+
+DISK = {"read": "disk_read_MB", "written": "disk_write_MB"}
+NETWORK = {"received": "net_recv_MB", "sent": "net_sent_MB"}
+PRESSURES = {"CPU": "cpu", "memory": "memory", "disk": "io"}
+
+
+def _is_known(curve: Curve) -> bool:
+    return not np.isnan(curve.values).all()

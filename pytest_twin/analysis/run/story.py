@@ -1,0 +1,209 @@
+"""A run made ready for reading: everything on one clock, which begins at 0 s."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import numpy as np
+
+from pytest_twin.analysis.run.attempts import Attempt, attempts
+from pytest_twin.analysis.run.by_host import OWN, by_host, called, on_host
+from pytest_twin.analysis.run.data_quality import of_files, of_host
+from pytest_twin.analysis.run.overview import LoadEnd, LoadLine, leaks, together
+from pytest_twin.analysis.run.spans import Note, Origin, Span, Values, notes, origin, seconds, spans
+from pytest_twin.analysis.run.totals import outcomes
+from pytest_twin.model import event
+from pytest_twin.model.attempt_row import UNFINISHED
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pytest_twin.analysis.comparison.comparison import Comparison
+    from pytest_twin.model.run import Run
+
+T = TypeVar("T")
+CUT = "the run ended before it did"
+PEAKS = (
+    "cpu_percent", "ram_used_percent", "swap_used_percent", "tests_resident_MB", "stress_resident_MB", "load_1m",
+    "pressure_cpu_percent", "pressure_memory_percent", "pressure_io_percent", "cgroup_throttled_percent",
+)  # fmt: skip
+
+
+class Peak(NamedTuple):
+    """The highest value of a column.
+
+    Attributes:
+        column: Its name.
+        unit: Its unit.
+        value: How high.
+        at_s: When, in seconds since the first thing that was recorded.
+        tests: The tests that were running on its host then.
+        host: Where it was, empty for pytest's own host.
+        elapsed_s: When, as its row has it; None where it has no such cell.
+    """
+
+    column: str
+    unit: str
+    value: float
+    at_s: float
+    tests: Sequence[str]
+    host: str = ""
+    elapsed_s: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Story:
+    """What a run tells.
+
+    Attributes:
+        run: Where it comes from.
+        began: When it began; None where nothing was recorded.
+        duration_s: How long it took.
+        times: The times of the samples, in seconds since it began.
+        spans: What lasted.
+        notes: What was noted.
+        attempts: The tests.
+        loads: What was asked and what was achieved, loads of the same words together.
+        skipped: How many loads were not reached, by kind.
+        profile: How much load slows which test, as profile.csv has it; nothing where no profile was made.
+        shortcomings: What is missing, damaged or was dropped, in sentences.
+        comparison: What came of comparing it with other runs; None where it was compared with none.
+        host: The host of which it tells, empty for pytest's own.
+        hosts: What it tells of each host, pytest's own first, where there are several; empty where there is one.
+    """
+
+    run: Run
+    began: pd.Timestamp | None
+    duration_s: float
+    times: Values
+    spans: Sequence[Span]
+    notes: Sequence[Note]
+    attempts: Sequence[Attempt]
+    loads: Sequence[LoadLine]
+    skipped: Counter[str]
+    shortcomings: Sequence[str]
+    profile: Sequence[Mapping[str, str]] = ()
+    comparison: Comparison | None = None
+    host: str = OWN
+    hosts: Sequence[Story] = ()
+
+    @property
+    def by_host(self) -> Sequence[Story]:
+        """What it tells of each host: samples of two hosts are not to be drawn, and not to be counted, together."""
+        return self.hosts or (self,)
+
+    def woven(self, of_host: Callable[[Story], Iterable[T]]) -> list[T]:
+        """Something of each test, found host by host, in the order of `attempts`."""
+        found = {each.host: iter(of_host(each)) for each in self.by_host}
+        return [next(found[attempt.host]) for attempt in self.attempts]
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """How many tests went how, as pytest has counted them, in a fixed order."""
+        return outcomes(self.attempts, self.run.outcomes)
+
+    @property
+    def interval_s(self) -> float | None:
+        """The usual time between two samples."""
+        steps = np.concatenate([np.diff(each.times) for each in self.by_host])
+        return float(np.median(steps)) if len(steps) else None
+
+    @property
+    def peaks(self) -> list[Peak]:
+        """The highest values of what gets scarce, with the tests that ran then; of each host its own."""
+        if self.hosts:
+            return [peak for each in self.hosts for peak in each.peaks]
+        return [peak for name in PEAKS if (peak := self._peak(name)) is not None]
+
+    @property
+    def tells_growth(self) -> bool:
+        """Whether it is known what tests added to the memory of their process; old runs tell only the peak."""
+        return any(attempt.memory_growth_MB is not None for attempt in self.attempts)
+
+    @property
+    def leaks(self) -> list[tuple[str, float]]:
+        """The tests that left memory behind in their process, in MiB, those that left most first."""
+        return leaks((each.nodeid + on_host(each.host), each.memory_kept_MB) for each in self.attempts)
+
+    def running(self, at_s: float) -> list[str]:
+        """The tests that ran at a time."""
+        return [attempt.nodeid for attempt in self.attempts if attempt.start_s <= at_s <= attempt.end_s]
+
+    def _peak(self, name: str) -> Peak | None:
+        samples = self.run.samples
+        if name not in samples or samples[name].isna().all():
+            return None
+        values = samples[name].to_numpy(dtype=float, na_value=np.nan)
+        at = int(np.nanargmax(values))
+        at_s, unit = float(self.times[at]), samples.attrs["units"].get(name, "")
+        elapsed = samples["elapsed_s"].iloc[at] if "elapsed_s" in samples else np.nan
+        own = None if np.isnan(elapsed) else float(elapsed)
+        return Peak(name, unit, float(values[at]), at_s, self.running(at_s), self.host, own)
+
+
+def tell(run: Run, names: Sequence[str], documents: Sequence[str]) -> Story:
+    """Make a run ready.
+
+    Args:
+        run: What was read.
+        names: How the files of its samples, events and tests are called.
+        documents: How those of its fingerprint and its schedule are called; one that is not named is not missed.
+    """
+    frames = dict(zip(names, (run.samples, run.events, run.tests), strict=True))
+    since = origin(list(frames.values()))
+    if since is None:
+        return Story(
+            run, None, 0.0, np.array([]), (), (), (), (), Counter(), tuple(of_files(frames, {}, has_tests=False))
+        )
+    last = max([0.0, *(float(seconds(frame, since).max()) for frame in frames.values() if len(frame))])
+    lasting, noted = spans(run.events, since, last), notes(run.events, since)
+    found = attempts(run.tests, since, lasting)
+    last = max([last, *(attempt.end_s for attempt in found)])
+    missing = dict(zip(documents, (run.fingerprint, run.schedule), strict=False))
+    of_all = list(of_files(frames, missing, has_tests=any(span.type == event.TEST for span in lasting)))
+    whole = Story(
+        run, since.at, last, seconds(run.samples, since), lasting, noted, found, (), _skipped(run.events), of_all
+    )
+    hosts = [_of_host(whole, host, own, since) for host, own in by_host(run).items()]
+    if len(hosts) == 1:
+        return replace(hosts[0], shortcomings=[*of_all, *hosts[0].shortcomings])
+    of_each = [f"{called(each.host)}: {said}" for each in hosts for said in _missing_of(each)]
+    loads = [line for each in hosts for line in each.loads]
+    return replace(whole, hosts=hosts, loads=loads, shortcomings=[*of_all, *of_each])
+
+
+def _of_host(whole: Story, host: str, own: Run, since: Origin) -> Story:
+    """What a run tells of one of its hosts, on the clock of all."""
+    times = seconds(own.samples, since)
+    lasting = [span for span in whole.spans if span.host == host]
+    noted = [note for note in whole.notes if note.host == host]
+    found = [attempt for attempt in whole.attempts if attempt.host == host]
+    return replace(
+        whole, host=host, run=own, times=times, spans=lasting, notes=noted, attempts=found, loads=_loads(lasting),
+        skipped=_skipped(own.events), shortcomings=of_host(own.samples, times, lasting, noted),
+    )  # fmt: skip
+
+
+def _missing_of(host: Story) -> Sequence[str]:
+    return host.shortcomings if len(host.times) else ["no samples", *host.shortcomings]
+
+
+def _loads(spans: Sequence[Span]) -> list[LoadLine]:
+    """What was asked and what was there; a load whose end nobody wrote was aborted with the run."""
+    ends = []
+    for span in spans:
+        if span.is_load:
+            is_cut = span.state == UNFINISHED
+            fields = {"held_s": span.end_s - span.start_s, **span.detail, **({"reason": CUT} if is_cut else {})}
+            is_aborted = is_cut or span.state == event.ABORT
+            ends.append(LoadEnd(span.type, span.what, span.achieved, is_aborted, fields, span.host))
+    return together(ends)
+
+
+def _skipped(events: pd.DataFrame) -> Counter[str]:
+    """How many loads were not reached, by kind."""
+    rows = events[events["event"] == event.SKIP].fillna("")
+    return event.skipped(zip(rows["type"], rows["detail"], strict=True))

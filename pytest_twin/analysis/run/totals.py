@@ -1,0 +1,63 @@
+"""How many tests there were, and how they went: the same figures in the terminal, in reports and in JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_twin.model.attempt_row import BAD, INTERRUPTED, UNFINISHED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from pytest_twin.analysis.run.attempts import Attempt
+
+OUTCOMES = (*BAD, "passed", "xpassed", "xfailed", "skipped")
+
+
+class Ran(NamedTuple):
+    """An attempt as it stands in tests.csv, as far as it is counted."""
+
+    nodeid: str
+    number: int
+    worker: str
+    host: str
+
+    @classmethod
+    def of(cls, row: Mapping[str, str]) -> Ran:
+        """Of a row."""
+        return cls(row["nodeid"], int(row["attempt"] or 1), row["worker"], row["host"])
+
+
+def number_of_tests(attempts: Iterable[Attempt | Ran]) -> int:
+    """How many tests there were, however often they ran: each has one first attempt.
+
+    On another host it is another test, and where each pytest-xdist worker runs all tests, in another worker too.
+    """
+    first: set[tuple[str, str, str]] = set()
+    others: set[tuple[str, str]] = set()
+    for each in attempts:
+        if each.number == 1:
+            first.add((each.host, each.nodeid, each.worker))
+        else:
+            others.add((each.host, each.nodeid))
+    return len(first) + len(others - {(host, nodeid) for host, nodeid, _ in first})
+
+
+def last_attempts(attempts: Iterable[Attempt]) -> Sequence[Attempt]:
+    """The last attempt of each test, which is the one that pytest reports, given all in the order of time."""
+    return list({(each.host, each.nodeid, each.worker): each for each in attempts}.values())
+
+
+def outcomes(attempts: Iterable[Attempt], counted: Mapping[str, int]) -> dict[str, int]:
+    """How many tests went how, what went wrong first.
+
+    Args:
+        attempts: All of them, in the order of time.
+        counted: What pytest has counted; nothing where the run was killed before that.
+    """
+    last = last_attempts(attempts)
+    found = Counter(each.outcome for each in last if not counted or each.outcome in {INTERRUPTED, UNFINISHED})
+    found.update(counted)
+    known = {name: found[name] for name in OUTCOMES if found[name]}
+    return {**known, **{name: many for name, many in found.items() if name and many and name not in known}}

@@ -1,0 +1,1 @@
+"""Statistics: quantiles, rank tests, intervals."""

@@ -1,0 +1,44 @@
+"""What repeated measurements tell of a percentile: between which two of them it lies.
+
+Intervals of order statistics (Conover, Practical Nonparametric Statistics, 1999, section 3.2): they hold whatever the
+measurements are distributed like, and there is none where there are too few.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from pytest_twin.analysis.stats.signed_rank import CONFIDENCE, Interval, TooFewError
+
+
+def of_quantile(values: Sequence[float], share: float, *, confidence: float = CONFIDENCE) -> Interval:
+    """A quantile, and where that of all such measurements lies.
+
+    Args:
+        values: Measurements, independent of each other.
+        share: Which: 0.95 is what 95 of 100 do not exceed.
+        confidence: The share of such intervals, at least, that have the true quantile in them.
+
+    Raises:
+        TooFewError: There are too few for an interval with this confidence.
+    """
+    count, beside = len(values), (1 - confidence) / 2
+    below = _below(count, share)
+    # that the quantile is below the value of this rank is as likely as that so many or fewer lie below the quantile
+    low = next((rank - 1 for rank in range(count + 1) if below[rank] > beside), -1)
+    high = next((rank for rank in range(count + 1) if below[rank] >= 1 - beside), count)
+    if low < 0 or high >= count:
+        raise TooFewError(f"{count} measurements are too few for the {share:.0%} quantile")
+    ordered = sorted(values)
+    return Interval(ordered[low], ordered[max(0, math.ceil(share * count) - 1)], ordered[high])
+
+
+def _below(count: int, share: float) -> list[float]:
+    """For each number, how likely at most so many of all are below the quantile."""
+    total, found = 0.0, []
+    for number in range(count + 1):
+        log = math.lgamma(count + 1) - math.lgamma(number + 1) - math.lgamma(count - number + 1)
+        total += math.exp(log + number * math.log(share) + (count - number) * math.log1p(-share))
+        found.append(total)
+    return found

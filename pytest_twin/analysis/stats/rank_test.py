@@ -1,0 +1,126 @@
+"""Whether one group of measurements is above another, and by which ratio.
+
+By ranks only, so that it holds whatever the measurements' distribution, and exactly, so that it holds for a few of
+them: the test of Mann and Whitney (1947), ties included; the estimate of Hodges and Lehmann (1963), which is the median
+of all ratios between the groups, and the interval that belongs to both. Many at once are corrected with the procedure
+of Benjamini and Hochberg (1995), which keeps the share of false ones among those that are called.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_twin.analysis.stats.signed_rank import CONFIDENCE, Interval
+
+MOST_EXACT = 60  # measurements in both groups; above that the normal distribution is as good
+
+Numbers = NDArray[np.floating[Any]]
+
+
+def smallest_chance(these: int, those: int) -> float:
+    """The least that two-sided chance can be for groups of so many: all of one above all of the other."""
+    return 2 / math.comb(these + those, these)
+
+
+def is_enough(these: int, those: int, *, confidence: float = CONFIDENCE) -> bool:
+    """Whether groups of so many can tell anything with this confidence."""
+    return these > 0 and those > 0 and smallest_chance(these, those) <= 1 - confidence
+
+
+def chance_of_more(these: Sequence[float], those: Sequence[float]) -> float:
+    """How probable it is that these come out so much above those, or more, where both are the same in truth.
+
+    Args:
+        these: Measurements, independent of each other.
+        those: Others, which need not be as many.
+    """
+    ranks = _doubled_ranks(np.concatenate([np.asarray(these, dtype=float), np.asarray(those, dtype=float)]))
+    seen = int(ranks[: len(these)].sum())
+    if len(ranks) > MOST_EXACT:
+        return _nearly(seen, ranks, len(these))
+    ways = _ways(tuple(sorted(ranks.tolist())), len(these))
+    return float(ways[seen:].sum() / ways.sum())
+
+
+def chance(these: Sequence[float], those: Sequence[float]) -> float:
+    """The same for these being above or below those."""
+    return min(1.0, 2 * min(chance_of_more(these, those), chance_of_more(those, these)))
+
+
+def ratio_between(these: Sequence[float], those: Sequence[float], *, confidence: float = CONFIDENCE) -> Interval:
+    """How many times as much these are as those, and where the true ratio lies.
+
+    The borders are 0 and infinity where there are too few measurements to tell. Nothing to nothing is a ratio of 1.
+    """
+    ratios = _ratios(np.asarray(these, dtype=float), np.asarray(those, dtype=float))
+    outside = _outside(len(these), len(those), confidence)
+    low, high = (0.0, math.inf) if outside == 0 else (float(ratios[outside - 1]), float(ratios[-outside]))
+    return Interval(low, _middle(ratios), high)
+
+
+def corrected(chances: Sequence[float]) -> list[float]:
+    """The chances of many tests, corrected for their number (Benjamini and Hochberg's adjusted p-values)."""
+    found = np.asarray(chances, dtype=float)
+    order = np.argsort(found)[::-1]
+    grown = found[order] * len(found) / np.arange(len(found), 0, -1)
+    adjusted = np.empty_like(found)
+    adjusted[order] = np.minimum(1.0, np.minimum.accumulate(grown))
+    return [float(each) for each in adjusted]
+
+
+def _doubled_ranks(values: Numbers) -> NDArray[np.int64]:
+    """Ranks, those of equal values in the middle of theirs; doubled, so that they are whole numbers."""
+    _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((2 * sizes.cumsum() - sizes + 1)[group], dtype=np.int64)
+
+
+@lru_cache(maxsize=512)
+def _ways(ranks: tuple[int, ...], taken: int) -> Numbers:
+    """In how many ways so many of these ranks have each sum."""
+    ways = np.zeros((taken + 1, sum(ranks) + 1))
+    ways[0, 0] = 1
+    for rank in ranks:
+        ways[1:, rank:] += ways[:-1, : ways.shape[1] - rank].copy()
+    found: Numbers = ways[taken]
+    return found
+
+
+def _nearly(seen: int, ranks: NDArray[np.int64], taken: int) -> float:
+    """The same chance by the normal distribution, corrected for ties and for steps."""
+    others = len(ranks) - taken
+    spread = math.sqrt(taken * others / (len(ranks) - 1) * float(np.var(ranks / 2)))
+    if spread == 0:
+        return 1.0
+    above = seen / 2 - taken * (len(ranks) + 1) / 2 - 0.5
+    return 0.5 * math.erfc(above / spread / math.sqrt(2))
+
+
+@lru_cache(maxsize=512)
+def _outside(these: int, those: int, confidence: float) -> int:
+    """How many of the ordered ratios lie outside the interval, the border itself included, on each side."""
+    pairs, allowed = these * those, (1 - confidence) / 2
+    if these + those > MOST_EXACT:
+        spread = math.sqrt(pairs * (these + those + 1) / 12)
+        return max(0, int(pairs / 2 + NormalDist().inv_cdf(allowed) * spread))
+    ways = _ways(tuple(range(2, 2 * (these + those) + 1, 2)), these)[these * (these + 1) :: 2]
+    return int(np.searchsorted(np.cumsum(ways) / ways.sum(), allowed * (1 + 1e-9), side="right"))
+
+
+def _ratios(these: Numbers, those: Numbers) -> Numbers:
+    """The ratio of each of these to each of those, in order."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = np.divide.outer(these, those).ravel()
+    return np.sort(np.nan_to_num(ratios, nan=1.0, posinf=math.inf))
+
+
+def _middle(ordered: Numbers) -> float:
+    """The median; of the two in the middle the geometric mean, so that a ratio and its inverse tell the same."""
+    low, high = float(ordered[(len(ordered) - 1) // 2]), float(ordered[len(ordered) // 2])
+    return low if low == high else math.sqrt(low * high)

@@ -1,0 +1,1 @@
+"""Loads as the user writes them, and how they are applied: grammar, schedule, supervisor client."""

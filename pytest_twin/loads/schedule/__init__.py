@@ -1,0 +1,1 @@
+"""Schedules: the file, its parser, its schema, the generator, old and replayed forms."""

@@ -1,0 +1,166 @@
+r"""The schedule of the old script collection: a list of ``{type, duration_s, cmd, start}``.
+
+``cmd`` is never executed. It is read as the name of a known stressor and its flags, with either path separator
+(``python stressors\cpu_stress.py --procs 8 --duration 180``); anything else in it is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from pytest_twin.model.error_text import quoted, shortened
+from pytest_twin.model.quantity import duration, said_duration
+
+KEYS = ("type", "duration_s", "start", "cmd")
+Flags = dict[str, float]
+
+
+class Old(NamedTuple):
+    """A legacy event in today's words; `load` has the keywords of a load."""
+
+    type: str
+    start: datetime
+    duration_s: float
+    load: dict[str, Any]
+
+
+class LegacyError(ValueError):
+    """A legacy event is wrong; `problems` has all of it, as (key, what is wrong)."""
+
+    def __init__(self, problems: list[tuple[str, str]]) -> None:
+        super().__init__("; ".join(problem for _, problem in problems))
+        self.problems = problems
+
+
+class _Script(NamedTuple):
+    type: str
+    flags: tuple[str, ...]
+    load: Callable[[Flags, str], dict[str, Any]]
+
+
+def _cpu(flags: Flags, path: str) -> dict[str, Any]:  # noqa: ARG001
+    return {"cpu": int(flags["procs"])} if "procs" in flags else {"cpu": "100%"}
+
+
+def _memory(flags: Flags, path: str) -> dict[str, Any]:  # noqa: ARG001
+    step, steps, hold = flags.get("step_mb", 500), int(flags.get("steps", 10)), flags.get("sleep", 10)
+    grows = {"ramp": said_duration(steps * hold), "steps": steps} if hold and steps else {}
+    return {"mem": _mebibytes(step * steps), **grows}
+
+
+def _mebibytes(count: float) -> str:
+    return f"{count:.9f}".rstrip("0").rstrip(".") + "MiB"
+
+
+def _disk(flags: Flags, path: str) -> dict[str, Any]:
+    folder = path.replace("\\", "/").rpartition("/")[0]
+    return {
+        "disk": _mebibytes(flags.get("size_mb", 1500)),
+        "block": _mebibytes(flags.get("block_mb", 10)),
+        **({"pause": said_duration(flags["sleep"])} if flags.get("sleep") else {}),
+        "loop": True,  # the event lasts its duration, not only until the file is written once
+        **({"directory": folder} if folder else {}),
+    }
+
+
+_SCRIPTS = {
+    "cpu_stress.py": _Script("cpu_spike", ("procs", "duration"), _cpu),
+    "mem_stress.py": _Script("memory_load", ("step_mb", "steps", "sleep"), _memory),
+    "disk_stress.py": _Script("disk_io", ("size_mb", "block_mb", "path", "sleep"), _disk),
+}
+_TYPES = {script.type: name for name, script in _SCRIPTS.items()}
+KINDS = {"cpu_spike": "cpu", "memory_load": "memory", "disk_io": "disk"}  # what the types are called today
+_INTERPRETER = re.compile(r"([^;&|<>`$]*[\\/])?(python[\d.]*|py)(\.exe)?", re.IGNORECASE)
+_WORDS = re.compile(r'(?:[^\s"]|"[^"]*")+')
+_SHELL = re.compile(r"[;&|<>`$\n]")
+
+
+def read(event: object) -> Old:
+    """Read one event of the list.
+
+    Raises:
+        LegacyError: With everything that is wrong.
+    """
+    if not isinstance(event, dict):
+        raise LegacyError([("", "is not an object")])
+    problems = [(shortened(key), "unknown key") for key in event if key not in KEYS]
+    load: dict[str, Any] = {}
+    lasts, start = 0.0, datetime.min.replace(tzinfo=UTC)
+    kind = event.get("type")
+    if not isinstance(kind, str) or kind not in _TYPES:
+        problems.append(("type", f"{quoted(event.get('type'))} is not one of {', '.join(_TYPES)}"))
+    try:
+        lasts = duration(event.get("duration_s"))
+    except ValueError as error:
+        problems.append(("duration_s", str(error)))
+    try:
+        start = _moment(event.get("start"))
+    except ValueError as error:
+        problems.append(("start", str(error)))
+    try:
+        script, load = _command(event.get("cmd"))
+        if isinstance(kind, str) and _TYPES.get(kind, script) != script:
+            problems.append(("cmd", f"names {script}, but the type is {kind}"))
+    except ValueError as error:
+        problems.append(("cmd", str(error)))
+    if problems:
+        absent = set(KEYS).difference(event)
+        raise LegacyError([(key, "is missing" if key in absent else problem) for key, problem in problems])
+    return Old(event["type"], start, lasts, load)
+
+
+def asked(command: str) -> str:
+    """How much a command of the collection asks for, such as ``8`` or ``5400MiB``; empty if it is none of those."""
+    try:
+        _, load = _command(command)
+    except ValueError:
+        return ""
+    return next(str(amount) for amount in load.values())
+
+
+def _moment(raw: object) -> datetime:
+    try:
+        moment = datetime.fromisoformat(raw if isinstance(raw, str) else "")
+    except ValueError:
+        raise ValueError(f"{quoted(raw)} is not a time such as 2025-10-11T02:30:00") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _command(raw: object) -> tuple[str, dict[str, Any]]:
+    """The stressor that a command names, and the load that its flags ask for."""
+    if not isinstance(raw, str):
+        raise ValueError(f"{quoted(raw)} is not a command")
+    if raw.count('"') % 2:
+        raise ValueError(f"{quoted(raw)} has a quote that is not closed")
+    words = [word.replace('"', "") for word in _WORDS.findall(raw)]
+    if words and _INTERPRETER.fullmatch(words[0]):
+        words = words[1:]
+    name = re.split(r"[\\/]", words[0])[-1] if words and not _SHELL.search(words[0]) else ""
+    if name not in _SCRIPTS:
+        raise ValueError(f"{quoted(raw)} is not a known stressor; known are {', '.join(_SCRIPTS)}")
+    script = _SCRIPTS[name]
+    flags: Flags = {}
+    path = ""
+    rest = iter(word for given in words[1:] for word in (given.split("=", 1) if given.startswith("--") else [given]))
+    for word in rest:
+        flag = word.removeprefix("--")
+        if not word.startswith("--") or flag not in script.flags:
+            raise ValueError(f"{quoted(word)} is not a flag of {name}; its flags are --{', --'.join(script.flags)}")
+        value = next(rest, "")
+        if flag == "path":
+            if not value or value.startswith("--"):
+                raise ValueError(f"--path {quoted(value)} is not the name of a file")
+            path = value
+        else:
+            flags[flag] = _number(flag, value)
+    return name, script.load(flags, path)
+
+
+def _number(flag: str, value: str) -> float:
+    whole = flag in {"procs", "steps"}
+    if not re.fullmatch(r"\d{1,9}" if whole else r"\d{1,9}(\.\d{1,9})?", value, re.ASCII):
+        raise ValueError(f"--{flag} {quoted(value)} is not {'a whole number' if whole else 'a number'} from 0 up")
+    return float(value)

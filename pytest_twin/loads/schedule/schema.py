@@ -1,0 +1,119 @@
+"""The keys of a schedule: how each is read, and what the published JSON Schema says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_twin.loads.modifiers import MODIFIERS
+from pytest_twin.loads.schedule.schedule import MOST_EVENTS, PARALLEL, SERIES, SESSION, TEST
+from pytest_twin.loads.spec import Kinds
+from pytest_twin.loads.stress_ng import ENGINE, INSTANCES
+from pytest_twin.model.error_text import quoted
+from pytest_twin.model.quantity import duration
+from pytest_twin.stressors.kinds._stress_ng_program import NAME as STRESS_NG
+
+LONGEST_TEXT = 1000
+
+
+@dataclass(frozen=True)
+class Field:
+    """One key of the format: how it is read, and what the JSON Schema says of it."""
+
+    read: Callable[[Any], Any]
+    schema: Mapping[str, Any]
+
+
+def _one_of(*words: object) -> Field:
+    def read_word(raw: object) -> object:
+        if raw not in words or isinstance(raw, bool):
+            raise ValueError(f"{quoted(raw)} is not one of {', '.join(map(repr, words))}")
+        return raw
+
+    return Field(read_word, {"enum": list(words)})
+
+
+def _text(what: str) -> Field:
+    def read_text(raw: object) -> str:
+        if not isinstance(raw, str) or not raw or "\0" in raw:
+            raise ValueError(f"{quoted(raw)} is not {what}")
+        if len(raw) > LONGEST_TEXT:
+            raise ValueError(f"{quoted(raw)} has more than {LONGEST_TEXT} characters")
+        return raw
+
+    return Field(read_text, {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT})
+
+
+def _speed(raw: object) -> float:
+    if isinstance(raw, bool) or not isinstance(raw, int | float) or not 0 < raw < 1e9:
+        raise ValueError(f"{quoted(raw)} is not a number above 0")
+    return float(raw)
+
+
+def _whole(raw: object, least: int, most: int) -> int:
+    if isinstance(raw, bool) or not isinstance(raw, int) or not least <= raw <= most:
+        raise ValueError(f"{quoted(raw)} is not a whole number from {least} to {most}")
+    return raw
+
+
+def _repeat(raw: object) -> dict[str, Any]:
+    if not isinstance(raw, dict) or raw.keys() != {"every", "count"}:
+        raise ValueError('must be an object such as {"every": "30s", "count": 3}')
+    return {"every": duration(raw["every"]), "count": _whole(raw["count"], 1, MOST_EVENTS)}
+
+
+_DURATION = Field(duration, MODIFIERS["ramp"].schema)
+_SEED = Field(lambda raw: _whole(raw, 0, 2**63 - 1), {"type": "integer", "minimum": 0})
+_REPEAT = {
+    "type": "object",
+    "properties": {"every": _DURATION.schema, "count": {"type": "integer", "minimum": 1}},
+    "required": ["every", "count"],
+    "additionalProperties": False,
+}
+TOP = {
+    "$schema": _text("the address of a schema"),
+    "version": _one_of(1),
+    "anchor": _one_of(SESSION, TEST),
+    "mode": _one_of(PARALLEL, SERIES),
+    "seed": _SEED,
+    "events": Field(list, {"type": "array"}),
+}
+EVENT = {
+    "id": _text("a name"),
+    "start": _DURATION,
+    "duration": _DURATION,
+    "after": _text("the id of an event"),
+    "tests": _text("a pattern of test ids"),
+    "note": _text("a note"),
+    "repeat": Field(_repeat, _REPEAT),
+    "replay": _text("the path of a recording"),
+    "speed": Field(_speed, {"type": "number", "exclusiveMinimum": 0}),
+}
+
+
+def schema(kinds: Kinds) -> dict[str, Any]:
+    """The JSON Schema of the format, from the same table that reads it."""
+    amounts = {name: {"type": ["string", "number"], "description": kind.amounts} for name, kind in kinds.items()}
+    modifiers = {name: {**modifier.schema, "description": modifier.help} for name, modifier in MODIFIERS.items()}
+    own = {key: dict(entry.schema) for key, entry in EVENT.items()}
+    event = {
+        "type": "object",
+        "properties": {**own, **amounts, **modifiers},
+        "additionalProperties": False,
+    }
+    other = {
+        "type": "object",
+        "properties": {**own, ENGINE: {"enum": [STRESS_NG], "description": "the other keys are its stressors"}},
+        "required": [ENGINE],
+        "additionalProperties": dict(INSTANCES),
+    }
+    top = {key: dict(entry.schema) for key, entry in TOP.items()}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "pytest-twin schedule",
+        "type": "object",
+        "properties": {**top, "events": {"type": "array", "items": {"anyOf": [event, other]}, "maxItems": MOST_EVENTS}},
+        "required": ["events"],
+        "additionalProperties": False,
+    }

@@ -1,0 +1,68 @@
+"""How a load changes over time: it grows to its amount, or goes through stages.
+
+Stages are those of k6: amounts one after another, each reached in a straight line over its duration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pytest_twin.model.error_text import quoted, shortened
+from pytest_twin.model.quantity import Amount, duration, said_duration
+from pytest_twin.stressors.spec.kind import MAX
+from pytest_twin.stressors.spec.profile import Points
+
+Stages = tuple[tuple[float, str], ...]
+
+MOST = 10_000
+
+
+def read(raw: object) -> Stages:
+    """Read stages, ``"10s:20%, 30s:80%"`` or a list of pairs, into seconds and amounts as they were written.
+
+    Raises:
+        ValueError: They are none; the message says why.
+    """
+    pairs = [part.rpartition(":")[::2] for part in raw.split(",")] if isinstance(raw, str) else raw
+    if not isinstance(pairs, Sequence) or not 1 <= len(pairs) <= MOST or not all(map(_is_pair, pairs)):
+        raise ValueError(f'{quoted(raw)} has no stages; write durations and amounts such as "10s:20%, 30s:80%"')
+    return tuple((duration(time), " ".join(str(amount).split())) for time, amount in pairs)
+
+
+def _is_pair(raw: object) -> bool:
+    return isinstance(raw, list | tuple) and len(raw) == 2 and bool(raw[0] or raw[0] == 0)
+
+
+def said(stages: Stages, speed: float = 1.0) -> str:
+    """Stages as `read` takes them back, so many times faster."""
+    return ", ".join(f"{said_duration(seconds / speed)}:{amount}" for seconds, amount in stages)
+
+
+def staged(start: Amount, stages: Stages, read_amount: Callable[[object], Amount]) -> tuple[Points, str]:
+    """The profile that begins with an amount and goes through stages, and the unit of its values; 0 has any unit.
+
+    Raises:
+        ValueError: An amount cannot be read, or they do not share a unit; the message says which.
+    """
+    points, unit, at = [(0.0, start.value)], start.unit if start.value else "", 0.0
+    for seconds, text in stages:
+        value, its_unit = read_amount(text)
+        at += seconds
+        points.append((at, value))
+        if its_unit == MAX or (value and unit and its_unit != unit):
+            raise ValueError(f'"{shortened(text)}" has another unit than what comes before it')
+        unit = unit or (its_unit if value else "")
+    return points, unit or start.unit
+
+
+def grown(value: float, ramp: float, steps: int | None) -> Points:
+    """The profile that grows from nothing to a value, smoothly or in so many steps."""
+    if ramp <= 0:
+        return [(0.0, value)]
+    if steps is None:
+        return [(0.0, 0.0), (ramp, value)]
+    points: Points = [(0.0, value / steps)]
+    for step in range(1, steps):
+        at = ramp * step / steps
+        points += [(at, value * step / steps), (at, value * (step + 1) / steps)]
+    return points

@@ -1,0 +1,283 @@
+"""Rows of tests.csv: one attempt of one test, from the kernel's own counters at the borders of its phases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from pytest_twin._system.stdlib import sys
+from pytest_twin.model.columns import Column
+
+MIB = 1 << 20
+CRASHED, INTERRUPTED = "crashed", "interrupted"
+UNFINISHED = "unfinished"  # of a test that began, and of which nothing more was written
+BAD = ("failed", "error", CRASHED, INTERRUPTED, UNFINISHED)  # what somebody has to look at
+ROUNDING_S = 0.1
+
+_WHICH = (
+    Column("nodeid", "", "The test.", None),
+    Column("attempt", "", "1, and more where a plugin runs it again.", 0),
+    Column("worker", "", "The pytest-xdist worker; empty without.", None),
+    Column("host", "", "Which host it was on, where there are several; empty for pytest's own.", None),
+    Column(
+        "outcome",
+        "",
+        "How it went: passed, failed (a subtest that fails counts), skipped, xfailed, xpassed, or error (its set-up or "
+        "teardown failed, which pytest counts beside a body that passed); crashed (the process died), interrupted "
+        "(the run ended).",
+        None,
+    ),
+    Column("start", "", "When it began: ISO 8601, UTC.", None),
+    Column("elapsed_s", "s", "The same, as monotonic time since the run began."),
+    Column("duration_s", "s", "From there to its end, the time to apply a load included."),
+    Column("setup_s", "s", "Wall time of the set-up."),
+    Column("call_s", "s", "Wall time of the test itself."),
+    Column("teardown_s", "s", "Wall time of the teardown."),
+)
+EXACT = (
+    Column(
+        "cpu_user_s",
+        "s",
+        "CPU time of the test process in programs; the sum with the next is exact, what is whose goes by ticks.",
+    ),
+    Column("cpu_system_s", "s", "CPU time of the test process in the kernel."),
+    Column(
+        "children_cpu_s",
+        "s",
+        "CPU time of its children and theirs in the time of the test, ended or not; not of those "
+        "whose parent ended without waiting for them, such as daemons, nor of ended ones where SIGCHLD is ignored: the "
+        "kernel adds them to nobody's.",
+    ),
+    Column("peak_memory_MB", "MiB", "Highest resident memory of the test process (Linux; VmHWM, reset at the start)."),
+    Column(
+        "children_peak_memory_MB",
+        "MiB",
+        "Highest resident memory of a child that ended; empty if an earlier one, or the test process, had as much.",
+    ),
+    Column("read_MB", "MiB", "Read from disks by the test process and children that ended (Linux)."),
+    Column(
+        "written_MB",
+        "MiB",
+        "Written by the same, as the kernel counts it (Linux): the file pages that they changed, each as a whole, and "
+        "with it the folio, of up to some MiB, that it is cached in. A few bytes here and there count as far more than "
+        "reaches the disk, and so does a file that is removed before it is written out.",
+    ),
+    Column("context_switches", "", "Voluntary and involuntary context switches of the test process.", 0),
+    Column("major_faults", "", "Page faults of the test process that had to wait for a disk.", 0),
+)
+CHILDREN_CPU = next(at for at, column in enumerate(EXACT) if column.name == "children_cpu_s")
+_CIRCUMSTANCES = (
+    Column(
+        "load",
+        "",
+        "What it ran under: its own loads, a schedule around it (its name and a digest of what it comes to), and the "
+        "loads of others in its time on its host.",
+        None,
+    ),
+    Column("budget", "", "`ok`, or what was over its budget or could not be told; empty without one.", None),
+    Column("folder", "", "Its own folder, within this one.", None),
+)
+TREE_PEAK = "tree_peak_memory_MB"
+_SAMPLED = (
+    Column(
+        TREE_PEAK,
+        "MiB",
+        "Highest memory in all processes of the tests together, in a sample within it. Sampled: empty without one.",
+        1,
+    ),
+)
+MEMORY = (
+    Column("memory_before_MB", "MiB", "Resident memory of the test process when the test began (Linux)."),
+    Column("memory_growth_MB", "MiB", "Its highest resident memory less that: what the test itself added (Linux)."),
+    Column(
+        "memory_kept_MB",
+        "MiB",
+        "Its resident memory after the teardown less that before the test: what the test left behind, below 0 if it "
+        "freed what an earlier one had left (Linux).",
+    ),
+)
+COLUMNS = (*_WHICH, *EXACT, *_CIRCUMSTANCES, *_SAMPLED, *MEMORY)
+
+
+class Counters(NamedTuple):
+    """What the kernel has counted for this process at a border of a phase; None where the platform does not.
+
+    Times are in seconds, what was read from and written to disks in bytes.
+    """
+
+    at: float
+    user_s: float | None = None
+    system_s: float | None = None
+    switches: float | None = None
+    faults: float | None = None
+    read: float | None = None
+    written: float | None = None
+
+
+class Children(NamedTuple):
+    """What it has counted for the children of this process; None where it does not.
+
+    Attributes:
+        cpu_s: CPU seconds of those that were waited for, and of those that live, in their whole lives.
+        peak: Bytes at the highest resident memory of any that was waited for.
+        read: Bytes that those that were waited for read from disks.
+        written: Bytes that they wrote to disks.
+    """
+
+    cpu_s: float | None
+    peak: float | None
+    read: float | None
+    written: float | None
+
+
+class Resident(NamedTuple):
+    """Resident memory of the test process in bytes; None where the platform does not tell.
+
+    Attributes:
+        before: When the test began.
+        mark: The kernel's high-water mark since then.
+        after: When the test had ended.
+    """
+
+    before: int | None
+    mark: int | None
+    after: int | None
+
+    @property
+    def peak(self) -> int | None:
+        """The highest; the kernel's mark, which it keeps by counters that lag behind, is not below what was seen."""
+        return None if self.mark is None else max(self.mark, self.before or 0, self.after or 0)
+
+    @property
+    def growth(self) -> float | None:
+        """By how much the highest is above what there was before."""
+        return grown(self.peak, self.before)
+
+    @property
+    def kept(self) -> float | None:
+        """By how much there is more than before, now that the test has ended; may be below 0."""
+        return grown(self.after, self.before)
+
+    def cells(self) -> list[str]:
+        """Before, growth and kept as they stand in the table."""
+        sizes = map(_in_mib, (self.before, self.growth, self.kept))
+        return ["" if size is None else f"{size:.3f}" for size in sizes]
+
+
+class Offspring(NamedTuple):
+    """Whether children were started is told by two of these.
+
+    Attributes:
+        ended: A figure that is higher with each child that was waited for, however little it did.
+        living: The processes that are children, whether or not they ended; None where that is not told.
+    """
+
+    ended: float
+    living: frozenset[int] | None
+
+    def since(self, earlier: Offspring) -> float | None:
+        """1 if there were new children, 0 if there were none; None where one from before ended, which hides others."""
+        if self.living is None or earlier.living is None:
+            return 1.0 if self.ended > earlier.ended else None
+        if self.living - earlier.living:
+            return 1.0
+        if self.ended == earlier.ended:
+            return 0.0
+        return None if earlier.living - self.living else 1.0
+
+
+Phases = Mapping[str, Sequence[Counters]]  # the readings of each phase: its beginning, its end, and so on
+
+
+def walls(phases: Phases) -> list[str]:
+    """The wall time of set-up, call and teardown, as they stand in the table."""
+    found = [phases.get(name) for name in ("setup", "call", "teardown")]
+    return [f"{_sum([reading.at for reading in readings]):.6f}" if readings else "" for readings in found]
+
+
+def figures(phases: Phases, began: Children, ended: Children, peak: int | None) -> list[float | None]:
+    """The exact figures, in the order and the units of `EXACT`.
+
+    Args:
+        phases: What was counted at the borders.
+        began: What was counted for children when the attempt began.
+        ended: The same when it ended.
+        peak: Bytes at the high-water mark of the test process.
+    """
+    readings = [reading for phase in phases.values() for reading in phase]
+    _, *counted = zip(*readings, strict=True) if readings else [()] * len(Counters._fields)
+    user, system, switches, faults, own_read, own_written = map(_sum, counted)
+    # Linux: a program begins with the mark of the process that started it (exec_mmap in fs/exec.c); it is not its own
+    largest = ended.peak if (ended.peak or 0) > max(began.peak or 0, peak or 0) else None
+    read = together(own_read, grown(ended.read, began.read))
+    written = together(own_written, grown(ended.written, began.written))
+    sizes = map(_in_mib, (peak, largest, read, written))
+    return [user, system, children_cpu_s(began, ended), *sizes, switches, faults]
+
+
+def _in_mib(size: float | None) -> float | None:
+    return None if size is None else size / MIB
+
+
+def children_cpu_s(began: Children, ended: Children) -> float | None:
+    """CPU seconds that children used between two readings; None where one took what it used with it."""
+    # what a child used before it ended is rounded to ticks when it is handed on, which may take some milliseconds back;
+    # what takes more is one that nobody waited for, such as one whose parent ended before it
+    used = grown(ended.cpu_s, began.cpu_s)
+    return None if used is None or used < -ROUNDING_S else max(0.0, used)
+
+
+def cpu_s(began: Counters, ended: Counters) -> float | None:
+    """CPU seconds between two readings; None where one of them is not known."""
+    return together(grown(ended.user_s, began.user_s), grown(ended.system_s, began.system_s))
+
+
+def _sum(borders: Sequence[float | None]) -> float | None:
+    """The sum of the growths from each beginning to its end; None if one of them is not known."""
+    begins, ends = borders[::2], borders[1::2]
+    try:
+        return sum(ends, 0.0) - sum(begins)  # type: ignore[arg-type,operator,type-var]  # None is seen to below
+    except TypeError:
+        return None
+
+
+def together(one: float | None, other: float | None) -> float | None:
+    """The sum; None where one of the two is not known."""
+    return None if one is None or other is None else one + other
+
+
+def grown(late: float | None, early: float | None) -> float | None:
+    """By how much a counter is higher than before; None where one of the two is not known."""
+    return None if late is None or early is None else late - early
+
+
+_FORMATS = ("%.6f",) * 3 + ("%.3f",) * 4 + ("%.0f",) * 2
+
+
+def cells(exact: Sequence[float | None]) -> list[str]:
+    """The same as they stand in the table."""
+    return ["" if value is None else text % value for text, value in zip(_FORMATS, exact, strict=True)]
+
+
+def properties(
+    exact: Sequence[float | None], resident: Resident, load: str, budget: str = ""
+) -> list[tuple[str, object]]:
+    """Some of them for other reports: CPU seconds, memory, the load, and the verdict on the budget."""
+    user, system, children, peak, children_peak, *_ = exact
+    found = (
+        ("twin_cpu_s", None if user is None or system is None else user + system),
+        ("twin_children_cpu_s", children),
+        ("twin_peak_memory_MB", peak),
+        ("twin_children_peak_memory_MB", children_peak),
+        ("twin_memory_growth_MB", _in_mib(resident.growth)),
+        ("twin_memory_kept_MB", _in_mib(resident.kept)),
+    )
+    told = [shared(name, round(value, 6)) for name, value in found if value is not None]
+    return [*told, *(shared(name, text) for name, text in (("twin_load", load), ("twin_budget", budget)) if text)]
+
+
+@lru_cache(maxsize=16)
+def shared(name: str, value: object) -> tuple[str, object]:
+    """A property: pytest keeps those of each test to its end, and most are as those of the test before."""
+    return sys.intern(name), value

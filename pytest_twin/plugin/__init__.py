@@ -1,0 +1,1 @@
+"""Everything that pytest calls: hooks, marks, fixtures."""

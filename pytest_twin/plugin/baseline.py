@@ -1,0 +1,83 @@
+"""A run compared with others: from folders to a verdict, for pytest and for the command line."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_twin.report.comparison.build import comparison
+from pytest_twin.run_folder.baselines import BaselineError, Found, find, save
+from pytest_twin.settings.options import SettingsError, flag
+
+if TYPE_CHECKING:
+    from pytest_twin.analysis.comparison.comparison import Comparison
+    from pytest_twin.run_folder.folder import RunFolder
+    from pytest_twin.settings.options import Settings
+
+# pandas is imported when all tests are over: what is imported before would be in the memory of each of them.
+
+
+class Weighing:
+    """What a pytest session is saved as, and what it is compared with.
+
+    Attributes:
+        lines: What came of it, for the terminal; empty before `finish`.
+        comparison: The same for the reports; None where there is nothing to compare with.
+        failure: Why the session should fail, a line each; empty if it should not.
+    """
+
+    def __init__(self, settings: Settings, near: Path) -> None:
+        """Find what to compare with, before anything runs: what is saved by this run is not meant.
+
+        Args:
+            settings: The options of the session.
+            near: The directory that paths are relative to.
+
+        Raises:
+            SettingsError: There is nothing of that name.
+        """
+        self._settings, self._directory = settings, near / settings.baselines
+        self._found: Found | None = None
+        self.lines: list[str] = []
+        self.comparison: Comparison | None = None
+        self.failure: list[str] = []
+        if settings.compare is not None:
+            try:
+                self._found = find(settings.compare, self._directory, near)
+            except BaselineError as error:
+                raise SettingsError(f"{flag('compare')}: {error}") from None
+            if near / settings.report_dir in self._found.paths:
+                raise SettingsError(
+                    f"{flag('compare')}: {settings.compare} is where this run's files go; "
+                    f"save runs with {flag('save')} NAME, and compare with NAME"
+                )
+
+    def finish(self, folder: RunFolder, *, is_whole: bool) -> None:
+        """Save the run and compare it, now that its files are complete.
+
+        Args:
+            folder: The run.
+            is_whole: Whether all tests ran, whatever came of them: otherwise it is no run to compare.
+        """
+        if not is_whole:
+            self.lines.append("the run was cut short: it is neither saved nor compared")
+            return
+        try:
+            self._compare(folder)
+            if self._settings.save is not None:
+                place = save(folder, self._directory, self._settings.save, datetime.now(UTC))
+                self.lines.append(f"saved as {self._settings.save}/{place.name}")
+        except (ValueError, BaselineError) as error:  # there is nothing to compare, or a file cannot be read or written
+            self.failure.append(str(error))
+
+    def _compare(self, folder: RunFolder) -> None:
+        if self._found is None:
+            return
+        from pytest_twin.report.comparison.lines import lines
+        from pytest_twin.report.comparison.wording import broken
+
+        found = Found("this run", [folder.path])
+        compared = self.comparison = comparison(self._found, found, self._settings.fail_on)
+        self.lines += lines(compared)
+        self.failure += broken(compared)

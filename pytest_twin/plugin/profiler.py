@@ -1,0 +1,145 @@
+"""Which load hurts a test: runs it at every level of every resource, as long as there is time."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+import pytest
+
+from pytest_twin._system.clock import monotonic
+from pytest_twin._system.stdlib import time
+from pytest_twin.analysis.budgets.repetitions import Pair, Repetition
+from pytest_twin.analysis.sensitivity import NOTHING, Cell, Curve, cells, curves, rounds, widest
+from pytest_twin.analysis.stats.signed_rank import FEWEST
+from pytest_twin.loads.validation import read_load
+from pytest_twin.model.csv_text import record
+from pytest_twin.model.profile_row import RESOURCES, load_at
+from pytest_twin.model.quantity import amount
+from pytest_twin.plugin.repeat import UnrepeatableError, repeated
+from pytest_twin.plugin.stash import HELD
+from pytest_twin.run_folder.layout import PROFILE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_twin.loads.spec import Load
+    from pytest_twin.recording.recording import Recording
+
+CALIBRATED_S = 1.0
+LIMIT_REACHED = pytest.fail.Exception  # as pytest-timeout raises it, here while a load comes or goes
+MOST_RUNS, BLOCK_S = 5, 0.2  # runs for one measurement, and what they have to take together before there are so many
+
+
+class Profiler:
+    """Profiles test after test; what one leaves of its time is for those that come."""
+
+    def __init__(self, recording: Recording, seconds: float, tests: int) -> None:
+        """Prepare it.
+
+        Args:
+            recording: The run.
+            seconds: Time for all tests.
+            tests: How many there are.
+        """
+        self._recording = recording
+        self._share, self._left = seconds / max(1, tests), 0.0
+        self._table = recording.folder.table(PROFILE, recording.worker)
+        self._loads: dict[Cell, Load] = {}
+
+    def close(self) -> None:
+        """No more tests."""
+        self._table.close()
+
+    def profile(self, item: pytest.Item) -> None:
+        """Profile a test; one that does not pass has no profile."""
+        try:
+            loads = self._calibrated()
+        except LIMIT_REACHED as error:
+            self._recording.note(f"not profiled: {error}", test=item.nodeid)
+            return
+        began = monotonic()
+        self._left += self._share
+        stamp = self._recording.clock.stamp(self._recording.elapsed())
+        measured: dict[Cell, list[Pair]] = {cell: [] for cell in cells()}
+        try:
+            repeated(item)  # what is slow only the first time
+        except UnrepeatableError:
+            return  # the run that is reported tells it
+        try:
+            for cell, pair in _measured(item, self._recording, loads, measured, began + self._left):
+                measured[cell].append(pair)
+        except (UnrepeatableError, LIMIT_REACHED) as error:
+            self._recording.note(f"not profiled further: {error}", test=item.nodeid)
+        self._left -= monotonic() - began
+        for row in _rows(stamp, item.nodeid, curves(measured), loads):
+            self._table.append(row)
+
+    def _calibrated(self) -> dict[Cell, Load]:
+        """The load of each cell, of what this machine can do."""
+        if not self._loads:
+            most = {resource: self._most(resource) for resource in RESOURCES[1:]}
+            self._loads = {cell: read_load(load_at(*cell, most.get(cell.resource, 0.0))) for cell in cells()}
+        return self._loads
+
+    def _most(self, resource: str) -> float:
+        """Bytes a second, of as much as there can be."""
+        with self._recording.loaded(read_load({resource: "max"})) as applied:
+            time.sleep(CALIBRATED_S)
+        return amount(applied[0].said).value if applied[0].said else 0.0
+
+
+def _block(item: pytest.Item, recording: Recording, load: Load) -> Repetition:
+    """Run a test under a load, a few times if it is short: putting a load there takes longer than such a test.
+
+    Comes back with the medians, as one measurement: runs so near to each other are not independent.
+    """
+    runs: list[Repetition] = []
+    item.stash[HELD] = str(load)
+    try:
+        with recording.loaded(load, test=item.nodeid) as applied:
+            while len(runs) < MOST_RUNS and sum(run.wall_s for run in runs) < BLOCK_S:
+                runs.append(repeated(item))
+    finally:
+        del item.stash[HELD]
+    cpu = [run.cpu_s for run in runs if run.cpu_s is not None]
+    achieved = tuple(each.said for each in applied)
+    return Repetition(median(run.wall_s for run in runs), median(cpu) if cpu else None, achieved)
+
+
+def _measured(
+    item: pytest.Item, recording: Recording, loads: dict[Cell, Load], measured: dict[Cell, list[Pair]], until: float
+) -> Iterator[tuple[Cell, Pair]]:
+    """Measure until the time is over, or until enough is known: every cell alike, then the one of which least is."""
+    orders = rounds(crc32(item.nodeid.encode("utf-8", "surrogatepass")))
+    for _, order in zip(range(FEWEST), orders, strict=False):
+        yield from _round(item, recording, loads, order, until)
+    while monotonic() < until and (cell := widest(measured)) is not None:
+        order = [each for each in next(orders) if each in {None, cell}]
+        yield from _round(item, recording, loads, order, until)
+
+
+def _round(
+    item: pytest.Item, recording: Recording, loads: dict[Cell, Load], order: list[Cell | None], until: float
+) -> Iterator[tuple[Cell, Pair]]:
+    runs: dict[Cell | None, Repetition] = {}
+    for cell in order:
+        if monotonic() >= until:
+            break
+        runs[cell] = _block(item, recording, loads[cell or NOTHING])
+    idle = runs.get(None)
+    if idle is not None:
+        yield from ((cell, Pair(idle, run)) for cell, run in runs.items() if cell is not None)
+
+
+def _rows(stamp: str, nodeid: str, found: list[Curve], loads: dict[Cell, Load]) -> Iterator[str]:
+    for curve in found:
+        for point in curve.points:
+            low, high = (point.interval.low, point.interval.high) if point.interval else (None, None)
+            cpu = point.cpu_ratio.middle if point.cpu_ratio else None
+            numbers = (point.idle_s, point.slowdown, low, high, cpu)
+            told = [None if value is None else f"{value:.6g}" for value in numbers]
+            target = str(loads[point.cell]) if point.cell.level else ""
+            which = (stamp, nodeid, "", curve.resource, point.cell.level, target)
+            yield record((*which, point.achieved, point.pairs, *told, curve.knee, curve.rank))

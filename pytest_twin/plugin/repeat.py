@@ -1,0 +1,110 @@
+"""A test that is run many times before the run that is reported, to learn how long it takes, idle and under load."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+from zlib import crc32
+
+from _pytest.runner import runtestprotocol  # as plugins that run tests again have it; pytest offers no other way
+
+from pytest_twin.analysis.budgets.budget import OVER, UNKNOWN, Finding
+from pytest_twin.loads.spec import Load
+from pytest_twin.plugin.stash import REPEATED, REPETITION
+
+if TYPE_CHECKING:
+    import pytest
+
+    from pytest_twin.analysis.budgets.budget import Budget
+    from pytest_twin.analysis.budgets.repetitions import Pair, Repetition
+
+QUIET = Load()
+
+
+class UnrepeatableError(Exception):
+    """A test did not pass; the report says why."""
+
+    def __init__(self, report: pytest.TestReport, load: Load) -> None:
+        super().__init__(f"a repetition{f' under {load}' if load else ''} {report.outcome} in its {report.when}")
+        self.report, self.load = report, load
+
+
+def repeated(item: pytest.Item, load: Load = QUIET) -> Repetition:
+    """Run a test once, with its set-up and teardown, and report nothing.
+
+    Args:
+        item: The test.
+        load: What to put its body under, beside what it asks for itself.
+
+    Raises:
+        UnrepeatableError: It did not pass.
+    """
+    from pytest_twin.analysis.budgets.repetitions import Repetition
+
+    sections = item._report_sections  # noqa: SLF001 - what it prints would be told as often as it was run
+    kept = sections[:]
+    item.stash[REPEATED] = load
+    try:
+        # what is set up for more than this test stays: the next one is another of the same class or module
+        reports = runtestprotocol(item, log=False, nextitem=cast("pytest.Item", item.parent))
+    finally:
+        del item.stash[REPEATED]
+        sections[:] = kept
+    attempt = item.stash[REPETITION]
+    del item.stash[REPETITION]
+    for report in reports:
+        if not report.passed:
+            raise UnrepeatableError(report, load)
+    applied = attempt.applied[len(attempt.applied) - len(load.parts) :]
+    troubles = [f"{each.part}: {trouble}" for each in applied if (trouble := each.trouble)]
+    return Repetition(
+        attempt.call_s,
+        attempt.cpu_s,
+        tuple(each.said for each in applied),
+        "; ".join(troubles),
+        tuple(each.achieved for each in applied),
+    )
+
+
+def judged_by_repetitions(item: pytest.Item, budget: Budget) -> list[Finding]:
+    """Run a test as often as its budget needs it; comes back with the verdicts.
+
+    The first run is for what is slow only once, such as imports, and does not count.
+    """
+    pairs: list[Pair] = []
+    alone: list[Repetition] = []
+    try:
+        repeated(item)
+    except UnrepeatableError:
+        return []  # the run that is reported tells it
+    try:
+        _run(item, budget, pairs, alone)
+    except UnrepeatableError as error:
+        verdict = OVER if error.report.failed else UNKNOWN
+        number = 2 * len(pairs) + len(alone) + 1
+        printed = (f"{name}:\n{content}" for name, content in error.report.sections)
+        text = "\n".join((f"{error}, after {number} that passed", error.report.longreprtext, *printed))
+        return [Finding("repetitions", verdict, str(error), text.rstrip())]
+    return _findings(budget, pairs, alone)
+
+
+def _run(item: pytest.Item, budget: Budget, pairs: list[Pair], alone: list[Repetition]) -> None:
+    from pytest_twin.analysis.budgets.repetitions import Pair, turns
+
+    load = budget.slowdown.under if budget.slowdown else QUIET
+    counts = budget.slowdown.pairs if budget.slowdown else 0, budget.percentiles.repeats if budget.percentiles else 0
+    for turn in turns(*counts, seed=crc32(item.nodeid.encode("utf-8", "surrogatepass"))):
+        runs = {is_stressed: repeated(item, load if is_stressed else QUIET) for is_stressed in turn}
+        if len(runs) == 2:
+            pairs.append(Pair(runs[False], runs[True]))
+        else:
+            alone.append(runs[False])
+
+
+def _findings(budget: Budget, pairs: list[Pair], alone: list[Repetition]) -> list[Finding]:
+    from pytest_twin.analysis.budgets.repetitions import percentiles, slowdown
+
+    found = [slowdown(budget.slowdown, pairs)] if budget.slowdown else []
+    if budget.percentiles:
+        idle = [*(pair.idle.wall_s for pair in pairs), *(each.wall_s for each in alone)]
+        found += percentiles(budget.percentiles, idle)
+    return found

@@ -1,0 +1,1 @@
+"""One run in progress: what it writes about tests, loads and gaps, and how it ends."""

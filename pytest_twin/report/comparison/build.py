@@ -1,0 +1,41 @@
+"""Read the two sides of a comparison and compare them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pytest_twin.run_folder.baselines import Found
+from pytest_twin.run_folder.layout import TESTS
+
+if TYPE_CHECKING:
+    from pytest_twin.analysis.comparison.comparison import Comparison, Side
+    from pytest_twin.model.measure import Limit
+
+
+def comparison(before: Found, after: Found, limits: Sequence[Limit]) -> Comparison:
+    """Compare runs.
+
+    Raises:
+        ReadingError: A folder cannot be read.
+        IncomparableError: They have nothing in common.
+    """
+    from pytest_twin.analysis.comparison.comparison import compare
+
+    return compare(side(before), side(after), limits)
+
+
+def side(found: Found) -> Side:
+    """Runs as they are compared.
+
+    Raises:
+        ReadingError: A folder cannot be read.
+    """
+    from pytest_twin.analysis.comparison.comparison import Side
+    from pytest_twin.analysis.run.by_host import by_host
+    from pytest_twin.run_folder.frames import load
+
+    runs = [load(path) for path in found.paths]
+    fingerprints = [{host: own.fingerprint for host, own in by_host(run).items()} for run in runs]
+    problems = [each for run in runs for each in run.problems if each.startswith(str(run.path / TESTS))]
+    return Side(found.name, [run.tests for run in runs], fingerprints, problems)

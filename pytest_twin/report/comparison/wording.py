@@ -1,0 +1,156 @@
+"""What is said of a comparison, whatever the form."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from pytest_twin.analysis.comparison.changes import Change
+from pytest_twin.analysis.comparison.comparison import Comparison
+from pytest_twin.analysis.comparison.measurements import WHOLE
+from pytest_twin.analysis.comparison.same_load import Apart
+from pytest_twin.analysis.comparison.verdicts import LESS, MORE, PERHAPS_LESS, PERHAPS_MORE, SAME, Difference, ratio_of
+from pytest_twin.model.csv_text import visible
+from pytest_twin.model.measure import Measure
+from pytest_twin.report.wording import count
+
+HEADINGS = ("test", "measure", "before", "after", "ratio", "adjusted", "95 % interval", "verdict")
+NUMBERS = {"before", "after", "ratio", "adjusted"}
+TONES = {MORE: "worse", PERHAPS_MORE: "worse", LESS: "better", PERHAPS_LESS: "better", SAME: "same"}
+ALL_TESTS = "all tests together"
+
+
+class Row(NamedTuple):
+    """A difference as texts, in the order of `HEADINGS`.
+
+    The ratio is that of the two figures before it; where it is not what the verdict goes by, the adjusted one is, and
+    says by what it was divided. The interval is of that.
+    """
+
+    test: str
+    measure: str
+    before: str
+    after: str
+    ratio: str
+    adjusted: str
+    interval: str
+    verdict: str
+
+
+class Listed(NamedTuple):
+    """Tests that something is to be said of, beside figures."""
+
+    title: str
+    tests: Sequence[str]
+
+
+def opening(comparison: Comparison) -> list[str]:
+    """The first lines: whether the machines differ is in the first of them."""
+    sides = zip(comparison.names, comparison.runs, strict=True)
+    runs = " -> ".join(f"{visible(name)} ({count(number, 'run')})" for name, number in sides)
+    notes = [f"note: {note}" for note in comparison.notes]
+    if comparison.machines:
+        return [f"other machine: {', '.join(map(visible, comparison.machines))}", runs, *notes]
+    return [f"{runs}, on the same machine", *notes]
+
+
+def tone(each: Difference) -> str:
+    """How it is to be seen: ``worse``, ``better`` or ``same``."""
+    return "worse" if each.broken else TONES[each.verdict]
+
+
+def rows(differences: Sequence[Difference]) -> list[Row]:
+    """Differences as texts."""
+    return [_row(each) for each in differences]
+
+
+def lists(comparison: Comparison) -> Iterator[Listed]:
+    """Tests that are new, gone, or otherwise not what they were; only where there are some."""
+    changes = comparison.changes
+    pairs = [{change.before for change in changes.renamed}, {change.after for change in changes.renamed}]
+    found = (
+        Listed("outcome changed", _changed(changes.outcomes)),
+        Listed("under another load, not compared", [_apart(each) for each in changes.loads if each.load is None]),
+        Listed("compared under one load only", [_apart(each) for each in changes.loads if each.load is not None]),
+        Listed("perhaps renamed, not compared", [f"{each.before} -> {each.after}" for each in changes.renamed]),
+        Listed("new", [name for name in changes.added if name not in pairs[1]]),
+        Listed("removed", [name for name in changes.removed if name not in pairs[0]]),
+    )
+    for title, tests in found:
+        if tests:
+            yield Listed(title, [visible(test) for test in tests])
+
+
+def broken(comparison: Comparison) -> list[str]:
+    """A line for each limit that is broken."""
+    found = []
+    for each in comparison.broken:
+        row = _row(each)
+        limits = ", ".join(map(str, each.broken))
+        adjusted = f", adjusted {row.adjusted}" if row.adjusted else ""
+        absolute = f" ({each.measure.basis})" if each.measure.basis else ""
+        figures = f"{row.before} -> {row.after}{absolute}, {row.ratio}{adjusted} {row.interval}".rstrip()
+        found.append(f"{limits}: {row.test}: {figures}")
+    return found
+
+
+def closing(comparison: Comparison) -> str:
+    """What it comes to."""
+    compared = len({each.test for each in comparison.differences} - {WHOLE})
+    tests = len({each.test for each in comparison.told})
+    broken = count(len(comparison.broken), "limit")
+    return f"{count(compared, 'test')} compared, {tests:,} of them not the same, {broken} broken"
+
+
+def _row(each: Difference) -> Row:
+    verdict = each.verdict + (f", over {', '.join(map(str, each.broken))}" if each.broken else "")
+    interval = "" if each.low is None or each.high is None else f"{_times(each.low)} to {_times(each.high)}"
+    is_nothing = each.verdict == SAME and max(each.before, each.after) < each.measure.floor
+    ratio = _times(ratio_of(_shown(each.before, each.measure), _shown(each.after, each.measure)))
+    adjusted, common = _times(each.adjusted), _times(each.common)
+    beside = f" (all tests x{common})" if common != _times(1) else ""
+    return Row(
+        ALL_TESTS if each.test == WHOLE else visible(each.test),
+        str(each.measure),
+        _amount(each.before, each.measure),
+        _amount(each.after, each.measure),
+        "" if is_nothing else f"x{ratio}",
+        "" if is_nothing or adjusted == ratio else f"x{adjusted}{beside}",
+        interval,
+        verdict,
+    )
+
+
+def _times(ratio: float) -> str:
+    return "inf" if math.isinf(ratio) else f"{ratio:.2f}"
+
+
+def _amount(value: float, measure: Measure) -> str:
+    shown = _shown(value, measure)
+    return f"{1000 * shown:.1f} ms" if _is_in_ms(value, measure) else f"{shown:.2f} {measure.unit}"
+
+
+def _shown(value: float, measure: Measure) -> float:
+    """A figure with as many digits as are printed: the ratio beside it is that of what one reads."""
+    return round(value, 4 if _is_in_ms(value, measure) else 2)
+
+
+def _is_in_ms(value: float, measure: Measure) -> bool:
+    return measure.unit == "s" and value < 1
+
+
+def _apart(each: Apart) -> str:
+    """Under which loads a test ran; where there was more than one on a side, in how many runs."""
+    if each.load is None:
+        return f"{each.test}: {_loads(each.before)} -> {_loads(each.after)}"
+    counts = (f"{side.get(each.load, 0)} of {sum(side.values())} runs" for side in (each.before, each.after))
+    return f"{each.test}: {each.load or 'none'}, {' -> '.join(counts)}"
+
+
+def _loads(runs: Mapping[str, int]) -> str:
+    return "/".join(sorted(load or "none" for load in runs))
+
+
+def _changed(found: Sequence[Change]) -> list[str]:
+    return [f"{each.test}: {each.before or 'none'} -> {each.after or 'none'}" for each in found]

@@ -1,0 +1,152 @@
+"""A part of the page for each test that failed or has a folder of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from markupsafe import Markup
+
+from pytest_twin.analysis.run.attempts import Attempt
+from pytest_twin.analysis.run.panels import Panel, panels
+from pytest_twin.analysis.run.spans import Span
+from pytest_twin.analysis.run.story import Story
+from pytest_twin.model import event
+from pytest_twin.report.html.markup import badge, facts, html, identity, joined
+from pytest_twin.report.html.svg import area, scale
+from pytest_twin.report.wording import change, count, lasting, size
+
+MOST = 60
+MOST_EVENTS = 30
+AROUND = 0.1  # of its duration, before and behind
+DRAWN = ("CPU", "Memory")
+
+
+def wanted(story: Story) -> dict[int, str]:
+    """The tests that get a part, by their places, with the names of the parts; those that went wrong first."""
+    found = [place for place, attempt in enumerate(story.attempts) if attempt.is_bad or attempt.folder]
+    found.sort(key=lambda place: not story.attempts[place].is_bad)
+    return {place: f"test-{place}" for place in found[:MOST]}
+
+
+def details_part(story: Story, which: dict[int, str]) -> Markup:
+    """Those parts."""
+    there = sum(attempt.is_bad or bool(attempt.folder) for attempt in story.attempts)
+    left_out = html(
+        "<p>The first {} of {}; the others are in the table above and in tests.csv.</p>", MOST, f"{there:,}"
+    )
+    hosts = {own.host: (own, _drawn(own)) for own in story.by_host}
+    chosen = [(story.attempts[place], name) for place, name in which.items()]
+    articles = joined(
+        _article(*hosts[attempt.host], attempt, name, list(hosts).index(attempt.host)) for attempt, name in chosen
+    )
+    return html('{}<div class="details">{}</div>', left_out if there > MOST else Markup(""), articles)
+
+
+def _drawn(story: Story) -> list[Panel]:
+    return [panel for panel in panels(story.run.samples, story.times) if panel.name in DRAWN]
+
+
+def _article(story: Story, drawn: list[Panel], attempt: Attempt, name: str, chart: int) -> Markup:
+    """The part of a test.
+
+    Args:
+        story: That of its host.
+        drawn: The panels of it.
+        attempt: The test.
+        name: The id of the part.
+        chart: Which of the charts of the timeline has the test.
+    """
+    show = html(
+        '<button type="button" data-show="{} {} {}">Show in the timeline</button>',
+        f"{attempt.start_s:.3f}", f"{attempt.end_s:.3f}", chart,
+    )  # fmt: skip
+    return html(
+        '<article id="{}"><div class="top">{}<h3>{}</h3>{}</div>{}<div class="pair">{}</div>{}</article>',
+        name, badge(attempt.outcome), identity(attempt.nodeid), show, facts(_figures(attempt)),
+        joined(_plot(story, attempt, panel) for panel in drawn), _events(story, attempt),
+    )  # fmt: skip
+
+
+def _figures(attempt: Attempt) -> Iterator[tuple[str, str | None]]:
+    yield "began", f"+{lasting(attempt.start_s)}"
+    yield "took", lasting(attempt.duration_s)
+    for phase, seconds in (("set-up", attempt.setup_s), ("call", attempt.call_s), ("teardown", attempt.teardown_s)):
+        yield phase, None if seconds is None else lasting(seconds)
+    yield "CPU time", None if attempt.cpu_s is None else lasting(attempt.cpu_s)
+    yield "memory growth", None if attempt.memory_growth_MB is None else change(attempt.memory_growth_MB)
+    yield "memory kept", None if attempt.memory_kept_MB is None else change(attempt.memory_kept_MB)
+    yield "peak memory", None if attempt.peak_memory_MB is None else size(attempt.peak_memory_MB)
+    yield "read", size(attempt.read_MB) if attempt.read_MB else None
+    yield "written", size(attempt.written_MB) if attempt.written_MB else None
+    yield "under load", attempt.load or None
+    yield "budget", attempt.budget or None
+    yield "host", attempt.host or None
+    yield "worker", attempt.worker or None
+    yield "attempt", str(attempt.number) if attempt.number > 1 else None
+    yield "files", attempt.folder or None
+
+
+def _plot(story: Story, attempt: Attempt, panel: Panel) -> Markup:
+    room = max(attempt.duration_s * AROUND, story.interval_s or 0.0)
+    left, right = max(0.0, attempt.start_s - room), attempt.end_s + room
+    first = int(np.searchsorted(story.times, left))
+    last = int(np.searchsorted(story.times, right, side="right")) + 1
+    if last - first < 2:
+        return Markup("")
+    times = story.times[first:last]
+    curves = [curve._replace(values=curve.values[first:last]) for curve in panel.curves]
+    top = 100.0 if len(curves) > 1 else scale(curves[0].values)
+    about = f"{panel.name} of the host while {attempt.nodeid:.200} ran, from 0 to {top:.0f} %"
+    plot = area(times, curves, top, (attempt.start_s, attempt.end_s), about, (left, right))
+    words = joined(html('<span><i class="key k-{}"></i> {} </span>', curve.name, curve.name) for curve in curves)
+    return html(
+        '<figure><figcaption><span>{} of the host, 0 to {:.0f} %</span><span>{}</span></figcaption>{}'
+        '<div class="axis"><span>+{}</span><span>+{}</span></div></figure>',
+        panel.name, top, words if len(curves) > 1 else Markup(""), plot, lasting(left), lasting(right),
+    )  # fmt: skip
+
+
+def _events(story: Story, attempt: Attempt) -> Markup:
+    """The loads and phases of its time, and what was noted in it."""
+    spans = [
+        (span.start_s, _span(span, attempt.start_s))
+        for span in story.spans
+        if span.start_s <= attempt.end_s and span.end_s >= attempt.start_s and _concerns(span, attempt)
+    ]
+    noted = [
+        (note.at_s, html("<li>{} {}</li>", _at(note.at_s - attempt.start_s), note.what))
+        for note in story.notes
+        if attempt.start_s <= note.at_s <= attempt.end_s and note.test in {"", attempt.nodeid}
+    ]
+    found = [item for _, item in sorted([*spans, *noted], key=lambda pair: pair[0])]
+    if len(found) > MOST_EVENTS:
+        found[MOST_EVENTS:] = [
+            html("<li>and {} in annotations.csv</li>", count(len(found) - MOST_EVENTS, "more event"))
+        ]
+    return html('<ul class="events">{}</ul>', joined(found)) if found else Markup("")
+
+
+def _concerns(span: Span, attempt: Attempt) -> bool:
+    if span.type == event.TEST:
+        return False
+    return span.test in {"", attempt.nodeid}
+
+
+def _span(span: Span, since: float) -> Markup:
+    held = html("from {} to {}", _at(span.start_s - since), _at(span.end_s - since))
+    if not span.is_load:
+        return html("<li>{} <b>{}</b>, {}</li>", span.type, span.what, held)
+    achieved = html(", achieved {}", span.achieved) if span.achieved else Markup("")
+    return html("<li>{} <b>{}</b>, {}{}{}</li>", span.type, span.what, held, achieved, _trouble(span))
+
+
+def _trouble(span: Span) -> str:
+    if span.state == event.END:
+        return ""
+    state = "aborted" if span.state == event.ABORT else span.state
+    return f" – {state}: {span.detail.get('reason', 'no end was written')}"  # noqa: RUF001
+
+
+def _at(seconds: float) -> str:
+    return f"{'−' if seconds < 0 else '+'}{lasting(abs(seconds))}"  # noqa: RUF001

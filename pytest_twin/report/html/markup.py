@@ -1,0 +1,62 @@
+"""Text and figures as HTML: whatever stands in a test's id or on a machine, it is text and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from pytest_twin.analysis.run.by_host import called
+from pytest_twin.model.csv_text import visible
+
+if TYPE_CHECKING:
+    from pytest_twin.analysis.run.story import Story
+
+
+def html(form: str, *cells: object, **named: object) -> Markup:
+    """A piece of HTML: what is put into the form is escaped, unless it is HTML made by this function."""
+    return Markup(form).format(*map(_shown, cells), **{name: _shown(cell) for name, cell in named.items()})  # noqa: S704
+
+
+def _shown(cell: object) -> object:
+    return visible(cell) if isinstance(cell, str) and not isinstance(cell, Markup) else cell
+
+
+def joined(pieces: Iterable[Markup]) -> Markup:
+    """One after another."""
+    return Markup("").join(pieces)
+
+
+def identity(nodeid: str) -> Markup:
+    """The id of a test, its name stronger than its file."""
+    file, sign, name = nodeid.partition("::")
+    if not sign:
+        return html('<span class="id"><b>{}</b></span>', nodeid)
+    return html('<span class="id">{}::<wbr><b>{}</b></span>', file, name)
+
+
+def badge(outcome: str) -> Markup:
+    """How a test went."""
+    return html('<span class="badge {}">{}</span>', outcome.split(" ", maxsplit=1)[0], outcome or "unknown")
+
+
+def facts(pairs: Iterable[tuple[str, object]]) -> Markup:
+    """Names and values; a value of None is left out."""
+    rows = [html("<div><dt>{}</dt><dd>{}</dd></div>", name, value) for name, value in pairs if value is not None]
+    return html('<dl class="facts">{}</dl>', joined(rows)) if rows else Markup("")
+
+
+def data(name: str, document: Mapping[str, Any]) -> Markup:
+    """Data for the scripts of a page: JSON in which nothing can be taken for the end of its element."""
+    text = json.dumps(document, separators=(",", ":"), allow_nan=False)  # in ASCII, so of one length everywhere
+    safe = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return html('<script type="application/json" id="{}">{}</script>', name, Markup(safe))  # noqa: S704 - just escaped
+
+
+def each_host(story: Story, piece: Callable[[Story], Markup]) -> Markup:
+    """The piece of each host, below its name where there are several."""
+    if not story.hosts:
+        return piece(story)
+    return joined(html('<div class="host"><h3>{}</h3>{}</div>', called(own.host), piece(own)) for own in story.hosts)

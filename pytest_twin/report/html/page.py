@@ -1,0 +1,162 @@
+"""report.html: a run on one page that needs nothing else, neither files nor a network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+import pytest_twin
+from pytest_twin.analysis.comparison.comparison import Comparison
+from pytest_twin.analysis.run.by_host import called
+from pytest_twin.analysis.run.story import Story
+from pytest_twin.model.attempt_row import BAD
+from pytest_twin.report.comparison.html import TABLE, section
+from pytest_twin.report.comparison.wording import opening
+from pytest_twin.report.html import budgets, details, parts, profile_curves, tests_table
+from pytest_twin.report.html.markup import data, each_host, html, joined
+from pytest_twin.report.html.timeline import Lanes, still, timeline
+from pytest_twin.report.wording import budgets_in_short, verdict
+
+ASSETS = Path(__file__).parent / "assets"
+SCRIPTS = ("data.js", "chart.js", "timeline.js", "table.js", "sort.js")
+
+
+class Part(NamedTuple):
+    """A part of the page, with its place in the navigation."""
+
+    name: str
+    heading: str
+    said: str
+    content: Markup
+
+
+def page(story: Story) -> str:
+    """The page of a run."""
+    lanes = {each.host: Lanes(each) for each in story.by_host}
+    which = details.wanted(story)
+    outcomes = list(dict.fromkeys(attempt.outcome for attempt in story.attempts))
+    tests = tests_table.table_data(story, story.woven(lambda own: lanes[own.host].of_tests), which)
+    tests["outcome"] = [outcomes.index(attempt.outcome) for attempt in story.attempts]
+    document = {"timeline": timeline(story, list(lanes.values())), "outcomes": outcomes, "bad": BAD, "tests": tests}
+    found = list(_parts(story, which))
+    scripts = [_plotly(), "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS)]
+    return str(
+        html(
+            PAGE, policy=_policy(scripts), title=f"{verdict(story)} – pytest-twin",  # noqa: RUF001
+            style=Markup((ASSETS / "page.css").read_text(encoding="utf-8") + TABLE),  # noqa: S704 - our own files
+            heading=parts.heading(story), notice=parts.notices(story),
+            links=joined(html('<li><a href="#{}">{}</a></li>', part.name, part.heading) for part in found),
+            parts=joined(
+                html(
+                    '<section id="{}" aria-labelledby="{}-h"><h2 id="{}-h">{}</h2>{}{}</section>',
+                    part.name, part.name, part.name, part.heading,
+                    _soft(part.said), part.content,
+                )
+                for part in found
+            ),
+            data=data("twin-data", document), version=pytest_twin.__version__, path=story.run.path,
+            scripts=joined(html("<script>{}</script>", Markup(script)) for script in scripts),  # noqa: S704 - as well
+        )
+    )  # fmt: skip
+
+
+def _parts(story: Story, which: dict[int, str]) -> Iterator[Part]:
+    if story.began is not None:
+        yield Part("timeline", "Timeline", "", _timeline(story))
+    if story.comparison is not None:
+        yield Part("compared", "Comparison", "", _compared(story.comparison))
+    if story.attempts:
+        yield Part("tests", "Tests", tests_table.summary_of(story), tests_table.table_part(story))
+    if which:
+        said = "Every test that did not pass as it should, and every one with a folder of its own."
+        yield Part("looked-into", "Failed and marked tests", said, details.details_part(story, which))
+    if said := budgets_in_short(story):
+        yield Part("budgets", "Budgets", said, budgets.budgets_part(story))
+    if story.profile:
+        said = "How many times as slow each test is under a load, the one that hurts most first; strokes are intervals."
+        yield Part("curves", "Sensitivity", said, profile_curves.curves_part(story.profile))
+    if story.loads or story.skipped:
+        yield Part("loads", "Loads", "What was asked, and what was really there.", parts.loads_part(story))
+    if len(story.times):
+        said = "How often which value was there, of the columns that change."
+        yield Part("spread", "Distributions", said, each_host(story, parts.spread_part))
+    yield Part("machine", "Machine", "", each_host(story, parts.machine_part))
+    yield Part("missing", "Missing", "", parts.missing_part(story))
+
+
+def _timeline(story: Story) -> Markup:
+    """The charts of all hosts, which are zoomed together."""
+
+    def chart(own: Story) -> Markup:
+        place = story.by_host.index(own)
+        whose = f"{called(own.host)}, its" if story.hosts else "the host, the"
+        quiet = ", ".join(f"{name.lower()}: 0 throughout" for name in still(own))
+        if story.hosts and not len(own.times):
+            quiet = "no samples"
+        return html(CHART, f"-{place + 1}" if place else "", whose, _soft(quiet))
+
+    return html("{}{}", Markup(ZOOM), each_host(story, chart))  # noqa: S704 - a constant
+
+
+def _compared(comparison: Comparison) -> Markup:
+    """The page of `pytest-twin compare`, below a heading of ours: a difference of machines is no small print."""
+    kind = "notice" if comparison.machines else "soft small"
+    rest = Markup(section(comparison))  # noqa: S704 - it is HTML, in which all texts are escaped
+    return html('<p class="{}">{}</p>{}', kind, opening(comparison)[0], rest)
+
+
+def _soft(said: str) -> Markup:
+    return html('<p class="soft small">{}</p>', said) if said else Markup("")
+
+
+def _plotly() -> str:
+    from plotly.offline import get_plotlyjs
+
+    return _script(get_plotlyjs())
+
+
+def _script(text: str) -> str:
+    """Text as a browser hashes it, which knows but one kind of line end."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _policy(scripts: list[str]) -> str:
+    """What the page may do: run these scripts and no others, and fetch nothing."""
+    hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
+    allowed = " ".join(f"'sha256-{each}'" for each in hashes)
+    rest = "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    return f"default-src 'none'; script-src {allowed}; {rest}"
+
+
+ZOOM = """<div class="tools" role="group" aria-label="Zoom">
+<button type="button" data-zoom="in" aria-label="Zoom in">+</button>
+<button type="button" data-zoom="out" aria-label="Zoom out">−</button>
+<button type="button" data-zoom="left" aria-label="Earlier">←</button>
+<button type="button" data-zoom="right" aria-label="Later">→</button>
+<button type="button" data-zoom="all">Whole run</button>
+<span class="small soft mouse">Drag to zoom, double-click for the whole run.
+Keys: arrows, + and −, Page Up and Down, Home.</span>
+<span class="small soft touch">Tap for what ran at a moment.</span></div>
+<noscript><p>The timeline needs JavaScript; the same figures are in system_metrics_dataset.csv.</p></noscript>"""  # noqa: RUF001
+CHART = """<div class="chart" id="timeline-chart{}" tabindex="0" role="group"
+aria-label="Timeline of {} tests and the loads; arrow keys move the cursor">
+<div class="plot"></div><div class="cursor"></div><div class="readout" aria-live="polite"></div></div>{}"""
+
+PAGE = """<!doctype html>
+<!-- pytest-twin report -->
+<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">
+<title>{title}</title><style>{style}</style></head>
+<body><a class="skip" href="#tests">Skip to the tests</a>
+<div class="wide"><header>{heading}{notice}</header></div>
+<nav aria-label="Parts of the report"><div class="wide"><ul>{links}</ul></div></nav>
+<main class="wide">{parts}</main>
+<div class="wide"><footer>Made by pytest-twin {version} from {path}. Times are UTC;
+MiB and GiB are 1024-based.</footer></div>
+{data}{scripts}</body></html>
+"""

@@ -1,0 +1,254 @@
+"""The parts of the page that are plain HTML: heading, loads, distributions, machine, what is missing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from pytest_twin.analysis.run.attempts import most_grown
+from pytest_twin.analysis.run.by_host import called
+from pytest_twin.analysis.run.data_quality import is_grave
+from pytest_twin.analysis.run.distributions import Distribution, correlations, distributions
+from pytest_twin.analysis.run.overview import LoadLine
+from pytest_twin.analysis.run.story import Story
+from pytest_twin.report.html.markup import html, joined
+from pytest_twin.report.html.svg import bars
+from pytest_twin.report.wording import NOTHING, change, count, lasting, machines_in_short, number, size, verdict
+
+MOST_ANSWERS = 3
+AMOUNT, CORES = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z%/]*)$"), "cores"  # as which workers are counted
+SHORT = 0.8  # of what was asked; less is too little
+BLUE, ORANGE = "0, 114, 178", "213, 94, 0"  # of Okabe and Ito
+WORDS = {"cpu_percent": "CPU peak", "ram_used_percent": "Memory peak", "pressure_cpu_percent": "CPU pressure peak"}
+SPEARMAN = (
+    "Rank correlation (Spearman): 1 where two columns rise together, −1 where one falls as the other rises, 0 where "  # noqa: RUF001
+    "they do not go together."
+)
+
+
+def heading(story: Story) -> Markup:
+    """What ran, when, where, and the figures that matter first."""
+    when = [] if story.began is None else [f"{story.began:%-d %B %Y, %H:%M:%S} UTC".lstrip("0")]
+    facts = [
+        *when,
+        *([lasting(story.duration_s)] if story.duration_s else []),
+        *machines_in_short(story),
+    ]
+    tiles = joined(
+        html('<div class="tile"><dt>{}</dt><dd>{}</dd><div class="note">{}</div></div>', name, value, note)
+        for name, value, note in _tiles(story)
+    )
+    return html(
+        '<p class="name">pytest-twin · {}</p><h1>{}</h1><p class="soft">{}</p><dl class="tiles">{}</dl>',
+        story.run.path.name, verdict(story), " · ".join(facts), tiles,
+    )  # fmt: skip
+
+
+def _tiles(story: Story) -> Iterator[tuple[str, str, str]]:
+    known = [attempt.cpu_s for attempt in story.attempts if attempt.cpu_s is not None]
+    if known:
+        yield (
+            "CPU time of tests",
+            lasting(sum(known)),
+            f"{sum(known) / max(story.duration_s, 1e-9):.1f} CPUs busy on average",
+        )
+    peaks = {peak.column: peak for peak in sorted(story.peaks, key=lambda peak: peak.value)}  # of all hosts the highest
+    yield from _memory(story)
+    for name, word in WORDS.items():
+        if name in peaks:
+            on = f" on {called(peaks[name].host)}" if story.hosts else ""
+            yield word, f"{number(peaks[name].value)} %", f"at +{lasting(peaks[name].at_s)}{on}"
+    if story.loads or story.skipped:
+        times, note = sum(line.times for line in story.loads), _loads_in_short(story.loads)
+        yield (
+            "Loads",
+            f"{times:,}",
+            note if not story.skipped else f"{note}, {sum(story.skipped.values())} not reached",
+        )
+    if len(story.times):
+        interval = story.interval_s
+        yield "Samples", f"{len(story.times):,}", f"every {interval:.2g} s" if interval else ""
+
+
+def _memory(story: Story) -> Iterator[tuple[str, str, str]]:
+    """What the heaviest test added to its process, and what stayed of that; of an old run the peak is all there is."""
+    for heaviest in most_grown(story.attempts, 1):
+        yield "Most memory growth", change(heaviest.memory_growth_MB), _name(heaviest.nodeid)
+    if leaks := story.leaks:
+        (test, kept), *others = leaks
+        yield "Kept memory", change(kept), f"{_name(test)}{f' and {len(others):,} more' if others else ''}"
+    peaks = [] if story.tells_growth else [attempt for attempt in story.attempts if attempt.peak_memory_MB]
+    if peaks:
+        highest = max(peaks, key=lambda each: each.peak_memory_MB or 0)
+        yield "Test peak memory", size(highest.peak_memory_MB), _name(highest.nodeid)
+
+
+def _name(nodeid: str) -> str:
+    """A test without its file and class, as far as there is room."""
+    return f"{nodeid.rpartition('::')[2]:.60}"
+
+
+def _loads_in_short(loads: Sequence[LoadLine]) -> str:
+    """Whether what was asked was there; a load too short for a verdict of its own can have been less."""
+    if troubled := sum(bool(line.troubles) for line in loads):
+        return f"{troubled} with trouble"
+    if any((lowest := _lowest(line)) is not None and lowest < SHORT for line in loads):
+        return "some less than asked"
+    return "all as asked" if any(line.achieved for line in loads) else "no word of what was achieved"
+
+
+def notices(story: Story) -> Markup:
+    """A word on top where limits are broken, and where the run is not whole."""
+    said = []
+    if story.comparison is not None and (broken := story.comparison.broken):
+        link = html('<a href="#compared">{} broken</a>', count(len(broken), "limit"))
+        said.append(html("{}, compared with {}", link, story.comparison.names[0]))
+    grave = [each for each in story.shortcomings if is_grave(each)]
+    if grave:
+        more = html(' <a href="#missing">and {} more</a>', len(grave) - 1) if len(grave) > 1 else Markup("")
+        said.append(html("Not whole: {}{}", f"{grave[0]:.300}", more))
+    return joined(html('<div class="notice" role="note"><p>{}</p></div>', each) for each in said)
+
+
+def loads_part(story: Story) -> Markup:
+    """What was asked, and what was there."""
+    several = len(story.hosts) > 0
+    rows = joined(_load_row(line, several=several) for line in story.loads)
+    missing = ", ".join(f"{many} {kind}" for kind, many in story.skipped.items())
+    said = html("<p>Not reached before the end: {}.</p>", missing) if missing else Markup("")
+    if not story.loads:
+        return said or html('<p class="soft">No load was applied in this run.</p>')
+    return html(
+        '<div class="scroll"><table><thead><tr>{}<th scope="col">Load</th><th scope="col">Asked</th>'
+        '<th scope="col">Achieved</th><th scope="col"><span class="small">lowest, of what was asked</span></th>'
+        '<th scope="col" class="number">Times</th><th scope="col" class="number">Held</th><th scope="col">Trouble</th>'
+        "</tr></thead><tbody>{}</tbody></table></div>{}",
+        html('<th scope="col">Host</th>') if several else Markup(""), rows, said,
+    )  # fmt: skip
+
+
+def _load_row(line: LoadLine, *, several: bool) -> Markup:
+    answers = ", ".join(line.achieved[:MOST_ANSWERS]) + (" …" if len(line.achieved) > MOST_ANSWERS else "")
+    trouble = joined(html("<div>{}</div>", each) for each in line.troubles[:MOST_ANSWERS])
+    host = html("<td>{}</td>", called(line.host)) if several else Markup("")
+    return html(
+        '<tr>{}<td>{}</td><td><span class="id">{}</span></td><td>{}</td><td>{}</td>'
+        '<td class="number">{}</td><td class="number">{}</td><td>{}</td></tr>',
+        host, line.type, line.target or NOTHING, answers or "not told", _meter(line), f"{line.times:,}",
+        lasting(line.held_s), trouble,
+    )  # fmt: skip
+
+
+def _meter(line: LoadLine) -> Markup:
+    lowest = _lowest(line)
+    if lowest is None:
+        return Markup("")
+    return html(
+        '<span class="meter{}" role="img" aria-label="{:.0%}"><i style="width:{:.0f}%"></i></span>',
+        " short" if lowest < SHORT else "", lowest, min(lowest, 1.0) * 100,
+    )  # fmt: skip
+
+
+def _lowest(line: LoadLine) -> float | None:
+    """The lowest of the answers as a share of what was asked, where both are amounts of one unit."""
+    shares = (ratio(answer, line.target) for answer in line.achieved)
+    return min((share for share in shares if share is not None), default=None)
+
+
+def ratio(answer: str, target: str) -> float | None:
+    """An amount as a share of another; None where they are not of one unit."""
+    one, other = (AMOUNT.match(text) for text in (answer, target))
+    if not one or not other or one[2].replace(CORES, "") != other[2] or not float(other[1]):
+        return None
+    return float(one[1]) / float(other[1])
+
+
+def spread_part(story: Story) -> Markup:
+    """Distributions and correlations of the main columns."""
+    found = distributions(story.run.samples)
+    if not found:
+        return html('<p class="soft">There are too few samples, or nothing in them changes.</p>')
+    plots = joined(map(_histogram, found))
+    if len(found) < 2:
+        return html('<div class="grid">{}</div>', plots)
+    return html(
+        '<div class="grid">{}</div><h3 style="margin-top:1.6rem">Which go together</h3><p class="soft small">{}</p>'
+        '<div class="scroll" tabindex="0" role="region" aria-label="Correlations">{}</div>',
+        plots, SPEARMAN, _heatmap(story),
+    )  # fmt: skip
+
+
+def _histogram(found: Distribution) -> Markup:
+    unit = f" {found.unit}" if found.unit else ""
+    low, middle, high = (number(value) for value in found.quantiles)
+    about = (
+        f"{found.column}: 5 % of the samples are below {low}{unit}, half below {middle}{unit}, 95 % below {high}{unit}"
+    )
+    return html(
+        '<figure><figcaption><code>{}</code><span class="number">median {}{}</span></figcaption>{}'
+        '<div class="axis"><span>{}</span><span>5–95 %: {} to {}</span><span>{}{}</span></div></figure>',  # noqa: RUF001
+        found.column, middle, unit, bars(found.counts, about), number(found.low), low, high, number(found.high), unit,
+    )  # fmt: skip
+
+
+def _heatmap(story: Story) -> Markup:
+    names, values = correlations(story.run.samples)
+    heads = joined(html('<th scope="col">{}</th>', name) for name in names)
+    rows = []
+    for place, name in enumerate(names):
+        cells = joined(map(_heat, values[place, : place + 1].tolist()))
+        rows.append(html('<tr><th scope="row">{}</th>{}</tr>', name, cells))
+    return html('<table class="heat"><tbody>{}</tbody><tfoot><tr><td></td>{}</tr></tfoot></table>', joined(rows), heads)
+
+
+def _heat(value: float) -> Markup:
+    if np.isnan(value):
+        return html('<td class="soft">–</td>')  # noqa: RUF001
+    tint = BLUE if value > 0 else ORANGE
+    shown = f"{round(value, 2) + 0.0:.2f}".replace("-", "−")  # noqa: RUF001
+    return html('<td style="background:rgba({},{:.2f})">{}</td>', tint, abs(value) * 0.55, shown)
+
+
+def machine_part(story: Story) -> Markup:
+    """The hardware and the software."""
+    fingerprint = story.run.fingerprint
+    if not fingerprint:
+        return html('<p class="soft">This run has no fingerprint.</p>')
+    packages = fingerprint.get("packages")
+    rows = joined(
+        html("<dt>{}</dt><dd>{}</dd>", name, value)
+        for name, value in _flat(fingerprint)
+        if not name.startswith("packages ")
+    )
+    if not isinstance(packages, dict):
+        return html('<dl class="machine">{}</dl>', rows)
+    listed = joined(html("<dt>{}</dt><dd>{}</dd>", name, version) for name, version in packages.items())
+    return html(
+        '<dl class="machine">{}</dl><details><summary>{}</summary><dl class="machine">{}</dl></details>',
+        rows, count(len(packages), "Python package"), listed,
+    )  # fmt: skip
+
+
+def _flat(document: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    """A document of documents as names and values."""
+    for name, value in document.items():
+        full = f"{before} {name}".strip().replace("_", " ")
+        if isinstance(value, dict):
+            yield from _flat(value, full)
+        elif isinstance(value, list):
+            for place, each in enumerate(value, 1):
+                said = ", ".join(f"{part}" for part in each.values()) if isinstance(each, dict) else str(each)
+                yield f"{full} {place}" if len(value) > 1 else full, said
+        elif value is not None:
+            yield full, str(value)
+
+
+def missing_part(story: Story) -> Markup:
+    """What the run does not have."""
+    if not story.shortcomings:
+        return html('<p class="soft">Nothing: files are whole, samples came in time, columns are filled.</p>')
+    return html('<ul class="events">{}</ul>', joined(html("<li>{}</li>", said) for said in story.shortcomings))

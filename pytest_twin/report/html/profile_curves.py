@@ -1,0 +1,87 @@
+"""The part of the page that shows how much slower each test is under how much load: the rows of profile.csv."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pytest_twin.report.html.markup import html, identity, joined
+from pytest_twin.report.html.svg import TALL, WIDE, svg
+from pytest_twin.report.profile_ranking import Curve, Row, number, ranked
+from pytest_twin.report.wording import NOTHING
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+MOST = 60
+ASIDE = 8
+LEAST_TOP = 2.0  # times as slow: what hardly slows should not look like a cliff
+LOOKS = {"cpu": "stress", "membw": "memory", "disk": "in"}
+
+
+def curves_part(rows: Sequence[Row]) -> Markup:
+    """A plot and a table for each test of a profile."""
+    found = list(ranked(rows))
+    more = html("<p>… and {} more in profile.csv</p>", f"{len(found) - MOST:,}") if len(found) > MOST else ""
+    return html('<div class="details">{}</div>{}', joined(_of_test(*each) for each in found[:MOST]), more)
+
+
+def _of_test(nodeid: str, curves: Sequence[Curve]) -> Markup:
+    slowdowns = (number(row.get("slowdown")) for curve in curves for row in curve.points)
+    top = max([LEAST_TOP, *(value * 1.1 for value in slowdowns if value is not None)])
+    aside = [(place - (len(curves) - 1) / 2) * ASIDE for place in range(len(curves))]
+    lines = joined(
+        _line(LOOKS.get(curve.resource, "rest"), curve.points, top, by) for curve, by in zip(curves, aside, strict=True)
+    )
+    keys = joined(
+        html('<span><i class="key c-{}"></i> {} </span>', LOOKS.get(name, "rest"), name) for name, _ in curves
+    )
+    about = f"Slowdown of {nodeid:.200} from no load on the left to all of it on the right"
+    return html(
+        '<article><h3>{}</h3><div class="pair"><figure><figcaption><span>times as slow, 1 to {:.1f}</span>'
+        '<span>{}</span></figcaption>{}<div class="axis"><span>0 %</span><span>load</span><span>100 %</span></div>'
+        '</figure><div class="scroll">{}</div></div></article>',
+        identity(nodeid), top, keys, svg(lines, about), _table(curves),
+    )  # fmt: skip
+
+
+def _line(look: str, points: Sequence[Row], top: float, aside: float) -> Markup:
+    """The median of each level, and its interval as an upright stroke, a bit aside of those of other curves."""
+    known = [
+        (level / 100 * WIDE, slowdown, number(row.get("slowdown_low")), number(row.get("slowdown_high")))
+        for row in points
+        if (level := number(row.get("level_percent"))) is not None
+        and (slowdown := number(row.get("slowdown"))) is not None
+    ]
+    path = "L".join(f"{x:.0f},{_height(middle, top):.1f}" for x, middle, *_ in known)
+    strokes = "".join(
+        f"M{min(max(x + aside, 0), WIDE):.0f},{_height(low, top):.1f}V{_height(high, top):.1f}"
+        for x, _, low, high in known
+        if low is not None and high is not None
+    )
+    return html('<path class="curve l-{}" d="M{}{}"/>', look, path, strokes) if known else html("")
+
+
+def _height(slowdown: float, top: float) -> float:
+    return TALL - min(max((slowdown - 1) / (top - 1), 0.0), 1.0) * TALL
+
+
+def _table(curves: Sequence[Curve]) -> Markup:
+    levels = list(dict.fromkeys(row.get("level_percent", "") for curve in curves for row in curve.points))
+    heads = joined(html('<th scope="col" class="number">{} %</th>', level) for level in levels)
+    lines = []
+    for curve in curves:
+        slowdowns = {row.get("level_percent", ""): row.get("slowdown") or NOTHING for row in curve.points}
+        cells = joined(html('<td class="number">{}</td>', _short(slowdowns.get(level, NOTHING))) for level in levels)
+        row = '<tr><th scope="row">{}</th>{}<td class="number">{}</td></tr>'
+        lines.append(html(row, curve.resource, cells, curve.knee or "none"))
+    return html(
+        '<table><thead><tr><th scope="col">Load</th>{}<th scope="col" class="number">Knee</th></tr></thead>'
+        "<tbody>{}</tbody></table>",
+        heads, joined(lines),
+    )  # fmt: skip
+
+
+def _short(slowdown: str) -> str:
+    value = number(slowdown)
+    return slowdown if value is None else f"{value:.2f}"

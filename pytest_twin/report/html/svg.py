@@ -1,0 +1,88 @@
+"""Small plots as SVG: they need no script, and are sharp on paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_twin.analysis.run.downsampling import chosen
+from pytest_twin.analysis.run.panels import Curve
+from pytest_twin.analysis.run.spans import Values
+from pytest_twin.report.html.markup import html, joined
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+WIDE, TALL = 1000, 100
+MOST_POINTS = 300
+
+
+def area(
+    times: Values,
+    curves: Sequence[Curve],
+    top: float,
+    within: tuple[float, float],
+    about: str,
+    borders: tuple[float, float],
+) -> Markup:
+    """Curves as areas, each on the one before where they are parts of a whole.
+
+    Args:
+        times: Their times.
+        curves: What to draw.
+        top: The value at the upper edge.
+        within: The time between two dashed lines.
+        about: What the plot shows, for those who do not see it.
+        borders: The times at the left and the right edge.
+    """
+    places = chosen(times, [curve.values for curve in curves], MOST_POINTS)
+    left, right = borders
+    x = np.clip((times[places] - left) / max(right - left, 1e-9), 0, 1) * WIDE
+    below, paths = np.zeros(len(places)), []
+    for curve in curves:
+        values = np.nan_to_num(curve.values[places])
+        above = below + values if curve.is_part else values
+        paths.append(html('<path class="f-{}" d="{}"/>', curve.name, _outline(x, below, above, top)))
+        below = above if curve.is_part else below
+    shares = [(at - left) / max(right - left, 1e-9) * WIDE for at in within]
+    borders_of_it = joined(html('<path class="border" d="M{0:.1f},0V{1}"/>', at, TALL) for at in shares)
+    return svg(joined([*paths, borders_of_it]), about)
+
+
+def scale(values: Values) -> float:
+    """A round value above the highest: 5, 10, 25, 50 or 100 %."""
+    highest = float(np.nanmax(values, initial=0.0))
+    return next((top for top in (5.0, 10.0, 25.0, 50.0) if highest <= top * 0.95), 100.0)
+
+
+def bars(counts: Sequence[int], about: str) -> Markup:
+    """A histogram."""
+    most, width = max(counts), WIDE / len(counts)
+    steps = [
+        f"M{place * width:.1f},{TALL}v-{count / most * TALL:.1f}h{width * 0.9:.1f}V{TALL}z"
+        for place, count in enumerate(counts)
+        if count
+    ]
+    return svg(html('<path class="f-bar" d="{}"/>', "".join(steps)), about)
+
+
+def _outline(x: Values, below: Values, above: Values, top: float) -> str:
+    if not len(x):
+        return ""
+    upper, lower = (TALL - np.clip(values / top, 0, 1) * TALL for values in (above, below))
+    forth = [f"{at:.0f},{height:.1f}" for at, height in zip(x.tolist(), upper.tolist(), strict=True)]
+    back = [f"{at:.0f},{height:.1f}" for at, height in zip(x[::-1].tolist(), lower[::-1].tolist(), strict=True)]
+    return "M" + "L".join([*forth, *back]) + "Z"
+
+
+def svg(inner: Markup, about: str) -> Markup:
+    """A plot that is as wide as there is room, told to those who do not see it."""
+    return html(
+        '<svg viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>',
+        WIDE,
+        TALL,
+        about,
+        inner,
+    )

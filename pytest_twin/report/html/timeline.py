@@ -1,0 +1,160 @@
+"""The data of the timeline: curves at several levels of detail, and the bands of tests and loads."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pytest_twin.analysis.run.by_host import called
+from pytest_twin.analysis.run.downsampling import gaps, levels
+from pytest_twin.analysis.run.lanes import natural, packed
+from pytest_twin.analysis.run.panels import Panel, panels
+from pytest_twin.analysis.run.spans import Span, Values
+from pytest_twin.analysis.run.story import Story
+from pytest_twin.model import event
+
+STEPS = 65534  # of 16 bits; one more says that a value is missing
+LEAST_TOP = 5.0  # %: a share that hardly moves should not look like a storm
+MOST_WORKERS, MOST_LANES = 12, 4
+MOST_BANDS, LONGEST_LABEL = 5000, 200
+
+
+class Lanes:
+    """The rows of bands above the curves: one a worker, and as many for each kind of load as overlap."""
+
+    def __init__(self, story: Story) -> None:
+        """Give each test and each load its lane."""
+        workers = sorted({attempt.worker for attempt in story.attempts}, key=natural)
+        rows = {worker: min(place, MOST_WORKERS - 1) for place, worker in enumerate(workers)}
+        first = any(attempt.is_bad for attempt in story.attempts)  # the lane of the marks of those that went wrong
+        self.names = [*["failed"] * first, *(worker or "tests" for worker in workers[:MOST_WORKERS])]
+        self.of_tests = [first + rows[attempt.worker] for attempt in story.attempts]
+        self.bands: list[tuple[Span, int]] = []
+        kinds = dict.fromkeys(span.type for span in story.spans if span.type != event.TEST)
+        for kind in sorted(kinds, key=lambda kind: (kind in {event.PHASE, event.GAP}, kind)):
+            name = {event.PHASE: "phases", event.GAP: "gaps"}.get(kind, kind or "?")
+            self._add([span for span in story.spans if span.type == kind], name)
+
+    def _add(self, spans: list[Span], name: str) -> None:
+        """Put each where nothing else is at that time, as long as there are lanes."""
+        lanes = [min(lane, MOST_LANES - 1) for lane in packed(spans)]
+        self.bands += zip(spans, (len(self.names) + lane for lane in lanes), strict=True)
+        self.names += [name, *[""] * max(lanes)]
+
+
+def timeline(story: Story, lanes: Sequence[Lanes]) -> dict[str, Any] | None:
+    """What the page draws, a chart for each host on one axis of time; None where there is nothing.
+
+    Args:
+        story: What a run tells.
+        lanes: Those of each of its hosts.
+    """
+    if story.began is None:
+        return None
+    return {
+        "epoch": story.began.timestamp() * 1000,
+        "duration": round(story.duration_s, 3),
+        "hosts": [_chart(each, its) for each, its in zip(story.by_host, lanes, strict=True)],
+    }
+
+
+def _chart(story: Story, lanes: Lanes) -> dict[str, Any]:
+    times = story.times
+    breaks = gaps(times)
+    since_ms = int(times[0] * 1000) if len(times) else 0  # of runs that were merged one may be months after another
+    whole = _interrupted(times, times, breaks) - since_ms / 1000
+    return {
+        "name": called(story.host),
+        "interval": (story.interval_s or 0.0) * 1000,
+        "since": since_ms,
+        "all": _times(whole),
+        "panels": [_panel(panel, whole, breaks, times) for panel in moving(story)],
+        "lanes": lanes.names,
+        "bands": [_band(span, lane) for span, lane in lanes.bands[:MOST_BANDS]],
+    }
+
+
+def moving(story: Story) -> list[Panel]:
+    """The panels in which something happens."""
+    return [panel for panel in panels(story.run.samples, story.times) if _moves(panel)]
+
+
+def still(story: Story) -> list[str]:
+    """The names of those in which all is 0 throughout."""
+    return [panel.name for panel in panels(story.run.samples, story.times) if not _moves(panel)]
+
+
+def _moves(panel: Panel) -> bool:
+    return any(bool((np.nan_to_num(curve.values) > 0).any()) for curve in panel.curves)
+
+
+def _panel(panel: Panel, whole: Values, breaks: Sequence[int] | np.ndarray[Any, Any], times: Values) -> dict[str, Any]:
+    curves = [_interrupted(curve.values, times, breaks) for curve in panel.curves]
+    tops = [float(np.nanmax(values, initial=0.0)) for values in curves]
+    scales = [top or 1.0 for top in tops]
+    stacked = sum(np.nan_to_num(values) for values, curve in zip(curves, panel.curves, strict=True) if curve.is_part)
+    highest = max(*tops, float(np.max(stacked, initial=0.0)))
+    chosen = levels(whole, curves)
+    return {
+        "name": panel.name,
+        "unit": panel.unit,
+        "top": min(100.0, max(LEAST_TOP, highest * 1.1)) if panel.is_share else highest * 1.1 or 1.0,
+        "curves": [
+            {"name": curve.name, "part": curve.is_part, "top": top}
+            for curve, top in zip(panel.curves, scales, strict=True)
+        ],
+        "levels": [
+            {
+                "t": None if len(places) == len(whole) else _times(whole[places]),
+                "v": [_values(values[places], top) for values, top in zip(curves, scales, strict=True)],
+            }
+            for places in chosen
+        ],
+    }
+
+
+def _interrupted(values: Values, times: Values, breaks: Any) -> Values:
+    """The values with two missing ones in each gap, at its edges; times with the times of those."""
+    if not len(breaks):
+        return values
+    edges = np.full(2 * len(breaks), np.nan)
+    if values is times:
+        edges = np.stack([times[breaks - 1] + 0.001, times[breaks] - 0.001], axis=1).ravel()
+    return np.insert(values, np.repeat(breaks, 2), edges)
+
+
+def _band(span: Span, lane: int) -> dict[str, Any]:
+    return {
+        "type": span.type,
+        "start": round(span.start_s, 3),
+        "end": round(span.end_s, 3),
+        "lane": lane,
+        "label": span.what[:LONGEST_LABEL] or span.type,
+        "told": _told(span)[:LONGEST_LABEL],
+    }
+
+
+def _told(span: Span) -> str:
+    """What a load came to."""
+    words = [f"achieved {span.achieved}"] if span.achieved else []
+    if span.state != event.END:
+        words.append("aborted" if span.state == event.ABORT else span.state)
+    if reason := span.detail.get("reason"):
+        words.append(str(reason))
+    return ", ".join(words) if span.is_load else ""
+
+
+def _times(times: Values) -> str:
+    return _packed(np.round(np.maximum(times, 0.0) * 1000).astype("<u4"))
+
+
+def _values(values: Values, top: float) -> str:
+    steps = np.round(np.clip(np.nan_to_num(values) / top, 0, 1) * STEPS)
+    return _packed(np.where(np.isnan(values), STEPS + 1, steps).astype("<u2"))
+
+
+def _packed(numbers: np.ndarray[Any, Any]) -> str:
+    return b64encode(numbers.tobytes()).decode("ascii")

@@ -1,0 +1,232 @@
+"""A run as one JSON document for programs, and the JSON Schema of it, both from the same declarations."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest_twin
+from pytest_twin.analysis.run.totals import number_of_tests
+from pytest_twin.model import attempt_row
+from pytest_twin.model.columns import Column
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pytest_twin.analysis.run.overview import LoadLine
+    from pytest_twin.analysis.run.story import Peak, Story
+
+VERSION = 1
+MOST_RUNNING = 5  # tests that are named beside a peak
+TEXT, NUMBER, WHOLE = "string", "number", "integer"
+
+
+@dataclass(frozen=True)
+class Field:
+    """One key of the document: what the schema says of it, and where it comes from."""
+
+    type: str
+    meaning: str
+    of: Callable[[Any], Any]
+    can_miss: bool = False
+    more: Mapping[str, Any] | None = None
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Its part of the schema."""
+        kind: Any = [self.type, "null"] if self.can_miss else self.type
+        return {"type": kind, **(self.more or {}), "description": self.meaning}
+
+
+RUN = {
+    "began": Field(TEXT, "When it began: ISO 8601, UTC.", lambda story: _stamp(story.began), can_miss=True),
+    "duration_s": Field(
+        NUMBER, "From there to the last thing that was recorded.", lambda story: round(story.duration_s, 4)
+    ),
+    "samples": Field(WHOLE, "Rows of system_metrics_dataset.csv, of all hosts.", lambda story: len(story.times)),
+    "interval_s": Field(
+        NUMBER, "The usual time between two of them.", lambda story: _rounded(story.interval_s), can_miss=True
+    ),
+}
+TOTALS = {
+    "tests": Field(WHOLE, "Tests, each once.", lambda story: number_of_tests(story.attempts)),
+    "attempts": Field(WHOLE, "How often they ran, all together.", lambda story: len(story.attempts)),
+    "outcomes": Field(
+        "object",
+        "How many went how, as pytest counts its reports; `unfinished` are those that a killed run left.",
+        lambda story: story.outcomes,
+        more={"additionalProperties": {"type": WHOLE}},
+    ),
+    "cpu_s": Field(
+        NUMBER, "CPU seconds of all attempts and their children.", lambda story: _total(story, "cpu_s"),
+        can_miss=True,
+    ),
+    "peak_memory_MB": Field(
+        NUMBER, "Highest resident memory of a test process, MiB.", lambda story: _most(story, "peak_memory_MB"),
+        can_miss=True,
+    ),
+    "memory_growth_MB": Field(
+        NUMBER, "The most that one test added to the resident memory of its process, MiB.",
+        lambda story: _most(story, "memory_growth_MB"), can_miss=True,
+    ),
+    "memory_kept": Field(
+        "object", "Tests that left memory behind in their process, with how many MiB, those that left most first.",
+        lambda story: dict(story.leaks), more={"additionalProperties": {"type": NUMBER}},
+    ),
+    "loads": Field(WHOLE, "Loads that were applied.", lambda story: sum(line.times for line in story.loads)),
+    "loads_not_reached": Field(
+        WHOLE, "Loads that were planned and not reached.", lambda story: sum(story.skipped.values())
+    ),
+}  # fmt: skip
+LOAD: Mapping[str, Field] = {
+    "host": Field(TEXT, "Where it was; empty for pytest's own host.", lambda line: line.host),
+    "type": Field(TEXT, "Its kind.", lambda line: line.type),
+    "asked": Field(TEXT, "What was asked, as it was written.", lambda line: line.target),
+    "achieved": Field(
+        "array",
+        "What was there, the different answers.",
+        lambda line: list(line.achieved),
+        more={"items": {"type": TEXT}},
+    ),
+    "times": Field(WHOLE, "How often it was applied.", lambda line: line.times),
+    "held_s": Field(NUMBER, "Seconds for which it was there, over all times.", lambda line: round(line.held_s, 4)),
+    "troubles": Field(
+        "array", "Why some were aborted or reduced.", lambda line: list(line.troubles), more={"items": {"type": TEXT}}
+    ),
+}
+PEAK: Mapping[str, Field] = {
+    "host": Field(TEXT, "Where it was; empty for pytest's own host.", lambda peak: peak.host),
+    "column": Field(TEXT, "A column of system_metrics_dataset.csv.", lambda peak: peak.column),
+    "unit": Field(TEXT, "Its unit.", lambda peak: peak.unit),
+    "value": Field(NUMBER, "The highest value there.", lambda peak: peak.value),
+    "elapsed_s": Field(
+        NUMBER,
+        "When, as in the rows: monotonic time since the run began. In s.",
+        lambda peak: _rounded(peak.elapsed_s),
+        can_miss=True,
+    ),
+    "tests": Field(
+        "array",
+        "Tests that ran there then, some of them.",
+        lambda peak: list(peak.tests[:MOST_RUNNING]),
+        more={"items": {"type": TEXT}},
+    ),
+}
+
+
+def text(story: Story) -> str:
+    """The document of a run, as it stands in a file."""
+    return json.dumps(document(story), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def document(story: Story) -> dict[str, Any]:
+    """The document of a run."""
+    return {
+        "version": VERSION,
+        "pytest_twin": pytest_twin.__version__,
+        "run": _object(RUN, story),
+        "totals": _object(TOTALS, story),
+        "tests": _tests(story.run.tests),
+        "unfinished": [each.nodeid for each in story.attempts if each.outcome == "unfinished"],
+        "loads": [_object(LOAD, line) for line in story.loads],
+        "peaks": [_object(PEAK, peak) for peak in story.peaks],
+        "missing": list(story.shortcomings),
+        "fingerprint": story.run.fingerprint,
+        "hosts": story.run.hosts,
+        "schedule": story.run.schedule,
+    }
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of it."""
+    tests = {column.name: _column(column) for column in attempt_row.COLUMNS}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "pytest-twin run",
+        **_strict(
+            {
+                "version": {"const": VERSION},
+                "pytest_twin": {"type": TEXT, "description": "The version that wrote this."},
+                "run": _fields(RUN),
+                "totals": _fields(TOTALS),
+                "tests": {"type": "array", "items": _strict(tests), "description": "The rows of tests.csv."},
+                "unfinished": {
+                    "type": "array",
+                    "items": {"type": TEXT},
+                    "description": "Tests that began and did not end.",
+                },
+                "loads": {"type": "array", "items": _fields(LOAD)},
+                "peaks": {"type": "array", "items": _fields(PEAK)},
+                "missing": {"type": "array", "items": {"type": TEXT}, "description": "What is missing or damaged."},
+                "fingerprint": {"type": ["object", "null"], "description": "fingerprint.json."},
+                "hosts": {"type": "object", "description": "hosts.json: the other hosts, by name."},
+                "schedule": {"type": ["object", "null"], "description": "schedule.json."},
+            }
+        ),
+    }
+
+
+def _fields(fields: Mapping[str, Field]) -> dict[str, Any]:
+    return _strict({name: field.schema for name, field in fields.items()})
+
+
+def _strict(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """An object that has all of these keys, and no others."""
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _column(column: Column) -> dict[str, Any]:
+    kind = TEXT if column.digits is None else WHOLE if column.digits == 0 else NUMBER
+    unit = f" In {column.unit}." if column.unit else ""
+    return {"type": [kind, "null"], "description": column.meaning + unit}
+
+
+def _object(fields: Mapping[str, Field], of: Story | LoadLine | Peak) -> dict[str, Any]:
+    return {name: field.of(of) for name, field in fields.items()}
+
+
+def _tests(tests: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of tests.csv, with every column there is; what is missing is null."""
+    columns = {
+        column.name: [None] * len(tests) if column.name not in tests else _plain(tests[column.name])
+        for column in attempt_row.COLUMNS
+        if column.name != "start"
+    }
+    columns["start"] = [_stamp(at) for at in tests.index]
+    names = [column.name for column in attempt_row.COLUMNS]
+    return [dict(zip(names, cells, strict=True)) for cells in zip(*(columns[name] for name in names), strict=True)]
+
+
+def _plain(cells: pd.Series[Any]) -> list[Any]:
+    found: list[Any] = cells.astype(object).where(cells.notna(), None).tolist()
+    return [None if isinstance(cell, float) and not math.isfinite(cell) else cell for cell in found]
+
+
+def _stamp(at: pd.Timestamp | None) -> str | None:
+    return None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def _known(story: Story, name: str) -> list[float]:
+    found: Iterable[float | None] = (getattr(each, name) for each in story.attempts)
+    return [value for value in found if value is not None]
+
+
+def _total(story: Story, name: str) -> float | None:
+    known = _known(story, name)
+    return round(sum(known), 6) if known else None
+
+
+def _most(story: Story, name: str) -> float | None:
+    return max(_known(story, name), default=None)

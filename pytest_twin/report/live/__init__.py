@@ -1,0 +1,1 @@
+"""A run that goes on, shown in the terminal."""

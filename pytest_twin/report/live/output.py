@@ -1,0 +1,94 @@
+"""Where the live view goes: one place of a terminal, drawn over again, or plain lines of a log now and then."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from pytest_twin.report.live.view import State, frame, glyphs_for, plain
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+SHORTEST_S, LONGEST_S, PART = 5.0, 60.0, 10
+UP, ERASE_LINE, ERASE_BELOW = "\x1b[{}A", "\x1b[K", "\x1b[J"
+
+
+class Output(Protocol):
+    """Something that shows the view."""
+
+    def show(self, state: State) -> None:
+        """Show it."""
+        ...
+
+
+class Screen:
+    """A terminal: the view stays in its place, what stood above stays above, and the last state stays behind.
+
+    Rich's own `Live` trusts that its lines stand as it wrote them; a terminal that was made narrower has wrapped them.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._glyphs = glyphs_for(console.encoding)
+        self._widths: Sequence[int] = ()  # of the lines that stand there
+
+    def show(self, state: State) -> None:
+        """Draw it over what was there."""
+        size = self._console.size
+        # a line that fills the terminal, or a last one at its lower edge, would move what is above
+        lines = frame(state, size.width - 1, max(1, size.height - 1), self._glyphs)
+        up = sum(max(1, -(-width // size.width)) for width in self._widths)
+        text = self._rendered(lines).replace("\n", f"{ERASE_LINE}\n")
+        self._console.file.write("\r" + (UP.format(up) if up else "") + text + ERASE_BELOW)
+        self._console.file.flush()
+        self._widths = [line.cell_len for line in lines]
+
+    def _rendered(self, lines: Sequence[Text]) -> str:
+        from rich.text import Text
+
+        with self._console.capture() as captured:
+            self._console.print(Text("\n").join(lines), no_wrap=True, overflow="crop")
+        return captured.get()
+
+
+class Log:
+    """No terminal: a line once there is a sample, then one each 5 s to 60 s, by a tenth of what is known to be long."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._glyphs = glyphs_for(file.encoding or "ascii")
+        self._next_s = 0.0
+
+    def show(self, state: State) -> None:
+        """Write a line, if it is time."""
+        if state.elapsed_s < self._next_s or not state.minute.rows:
+            return
+        whole = state.elapsed_s if state.total_s is None else state.total_s
+        self._next_s = state.elapsed_s + min(max(whole / PART, SHORTEST_S), LONGEST_S)
+        stamp = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        self._file.write(plain(state, stamp, self._glyphs) + "\n")
+        self._file.flush()
+
+
+class Nowhere:
+    """Standard error was closed before we began."""
+
+    def show(self, state: State) -> None:
+        """Show nothing."""
+
+
+def output() -> Output:
+    """What fits standard error."""
+    if sys.stderr is None:
+        return Nowhere()
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        return Log(sys.stderr)
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    return Log(sys.stderr) if console.legacy_windows else Screen(console)

@@ -1,0 +1,238 @@
+"""The live view, as lines of text: sparklines of the last minute, and what is running."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_twin.analysis.run.minute import BINS, RATE, Line, Minute
+from pytest_twin.analysis.run.running import Ahead, Ended, Running
+from pytest_twin.report.wording import count
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+LABEL, VALUE, TIME, GAP = 12, 12, 9, 1
+POINTS = [number for number in range(2, BINS + 1) if BINS % number == 0]
+MOST_AHEAD = 2
+MOST_IN_A_LINE = 3
+LONGEST_PATH = 60  # in a log
+
+# colours of Okabe and Ito, which people see apart whatever their eyes; each has its word beside it all the same
+STYLES = {"tests": "#56b4e9", "test": "#56b4e9", "stress": "#e69f00", "rest": "#999999", "memory": "#009e73"}
+STYLES |= {"disk read": "#0072b2", "disk write": "#d55e00", "net in": "#0072b2", "net out": "#d55e00"}
+FAINT, STRONG = "dim", "bold"
+
+
+class Glyphs(NamedTuple):
+    """The characters that are more than letters.
+
+    Attributes:
+        levels: From the lowest to the highest.
+        missing: In the place of a value that is not known.
+        cut: Where text was left out.
+        between: Between two facts.
+    """
+
+    levels: str
+    missing: str
+    cut: str
+    between: str
+
+
+BLOCKS = Glyphs("▁▂▃▄▅▆▇█", "–", "…", " · ")  # noqa: RUF001 - a dash, and no minus
+PLAIN = Glyphs("_.:-=+*#", "-", "...", " | ")
+
+
+@dataclass(frozen=True)
+class State:
+    """All that is shown.
+
+    Attributes:
+        where: The run folder, for people.
+        minute: The samples.
+        running: What has begun and not ended.
+        ended: What is over.
+        now_s: Seconds since the run began.
+        elapsed_s: Seconds of what is waited for.
+        total_s: How long that will be, None if nobody knows.
+        ahead: What a schedule has still to begin.
+        planned: How many loads there will be, None if nobody knows.
+        said: What else is to be known.
+    """
+
+    where: str
+    minute: Minute
+    running: Sequence[Running]
+    ended: Ended
+    now_s: float
+    elapsed_s: float
+    total_s: float | None = None
+    ahead: Sequence[Ahead] = ()
+    planned: int | None = None
+    said: str = ""
+
+
+def glyphs_for(encoding: str) -> Glyphs:
+    """Block characters where the encoding has them."""
+    try:
+        "".join(BLOCKS).encode(encoding)
+    except (UnicodeError, LookupError):
+        return PLAIN
+    return BLOCKS
+
+
+def frame(state: State, width: int, height: int, glyphs: Glyphs) -> list[Text]:
+    """The view: no line is wider than `width`, and there are no more of them than `height`."""
+    from rich.text import Text
+
+    head = [Text(line, STRONG) for line in _flowing(_facts(state, width, glyphs), width, glyphs)]
+    if said := state.said or ("" if state.minute.rows else "waiting for the first sample"):
+        head.append(Text(said))
+    below = [Text(glyphs.between.join(counts), FAINT)] if (counts := _counts(state)) else []
+    below += [_row(label, what, how_long, width, glyphs) for label, what, how_long in _now_and_next(state)]
+    lines = [*head, *_sparklines(state.minute, width, glyphs)][: height - min(len(below), height // 4)]
+    room = height - len(lines)
+    if len(below) > room:
+        more = Text(f"{glyphs.cut} and {len(below) - room + 1} more", FAINT)
+        below = [*below[: max(0, room - 1)], more][:room]
+    for line in (shown := [*lines, *below]):
+        line.truncate(width, overflow="crop")
+    return shown
+
+
+def plain(state: State, stamp: str, glyphs: Glyphs) -> str:
+    """The same in one line, for a log.
+
+    Args:
+        state: What to show.
+        stamp: The time, in front.
+        glyphs: The characters that can be written.
+    """
+    lines = {line.series.name: _shown(line.now, line.series.unit, glyphs) for line in state.minute.lines(POINTS[0])}
+    values = "  ".join(f"{name} {value}" for name, value in lines.items())
+    running = [f"{each.type} {each.what} {lasting(state.now_s - each.since_s)}" for each in state.running]
+    more = [f"{glyphs.cut} and {len(running) - MOST_IN_A_LINE} more"] if len(running) > MOST_IN_A_LINE else []
+    now = [f"running: {', '.join([*running[:MOST_IN_A_LINE], *more])}"] if running else []
+    facts = [*_facts(state, LONGEST_PATH, glyphs), *([state.said] if state.said else []), *_counts(state)]
+    return "  ".join((stamp, glyphs.between.join(facts), values, *now))
+
+
+def middle(text: str, width: int, cut: str) -> str:
+    """Text of at most so many terminal cells, cut in the middle: of a test's id both ends tell most."""
+    from rich.cells import cell_len, set_cell_size
+
+    if cell_len(text) <= width:
+        return text
+    room = max(0, width - len(cut))
+    head = set_cell_size(text, room // 2).rstrip()
+    tail = set_cell_size(text[::-1], room - room // 2).rstrip()[::-1]
+    return f"{head}{cut}{tail}"
+
+
+def lasting(seconds: float) -> str:
+    """A time for people: ``3.2 s``, ``1:05``, ``2:00:00``."""
+    if seconds < 60:
+        return f"{max(0.0, seconds):.1f} s"
+    return clock_like(seconds)
+
+
+def clock_like(seconds: float) -> str:
+    """A time as a clock has it: ``0:05``, ``2:00:00``."""
+    minutes, rest = divmod(int(max(0.0, seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def sparkline(points: Iterable[float | None], top: float, glyphs: Glyphs) -> str:
+    """One character a point; a point that is not known is a gap."""
+    most = len(glyphs.levels) - 1
+    return "".join(
+        " " if point is None else glyphs.levels[min(most, int(point / top * len(glyphs.levels)) if top else 0)]
+        for point in points
+    )
+
+
+def _flowing(words: Iterable[str], width: int, glyphs: Glyphs) -> list[str]:
+    """Words in as many lines as they need."""
+    lines = [""]
+    for word in words:
+        longer = f"{lines[-1]}{glyphs.between}{word}" if lines[-1] else word
+        if len(longer) <= width or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
+def _facts(state: State, width: int, glyphs: Glyphs) -> list[str]:
+    minute = state.minute
+    so_far = clock_like(state.elapsed_s)
+    if state.total_s is not None:
+        so_far += f", {clock_like(state.total_s - state.elapsed_s + 0.999)} left"
+    return [
+        middle(state.where, width, glyphs.cut),
+        *([f"every {minute.interval:.2g} s"] if minute.interval else []),
+        count(minute.rows, "row"),
+        *([f"{minute.missed} missed"] if minute.missed else []),
+        so_far,
+    ]
+
+
+def _counts(state: State) -> list[str]:
+    tests, loads, aborted = state.ended
+    of = "" if state.planned is None else f" of {state.planned}"
+    return [
+        *([f"{count(tests, 'test')} done"] if tests else []),
+        *([f"{loads}{of} load{'s' * ((state.planned or loads) != 1)} done"] if loads or of else []),
+        *([f"{aborted} aborted"] if aborted else []),
+    ]
+
+
+def _now_and_next(state: State) -> Iterable[tuple[str, str, str]]:
+    for since, kind, what, worker in state.running:
+        yield f"{kind} {worker}".strip(), what, lasting(state.now_s - since)
+    for in_s, what in state.ahead:
+        yield "next", what, f"in {lasting(in_s)}"
+
+
+def _sparklines(minute: Minute, width: int, glyphs: Glyphs) -> list[Text]:
+    """The lines of the last minute under a heading; none before the first sample."""
+    from rich.text import Text
+
+    if not minute.rows:
+        return []
+    with_most = width >= 60
+    room = width - LABEL - (VALUE + GAP) * (1 + with_most) - GAP
+    points = max((number for number in POINTS if number <= room), default=POINTS[0])
+    lines = minute.lines(points)
+    heading = f"{'last minute':<{LABEL}} {'':<{points}} {'now':>{VALUE}}" + f" {'highest':>{VALUE}}" * with_most
+    return [Text(heading, FAINT), *(_sparkline_row(line, glyphs, with_most=with_most) for line in lines)]
+
+
+def _sparkline_row(line: Line, glyphs: Glyphs, *, with_most: bool) -> Text:
+    from rich.text import Text
+
+    series = line.series
+    top = (line.most or 0.0) if series.unit is RATE else 100.0
+    row = Text(f"{'  ' * series.is_part}{series.name}".ljust(LABEL) + " " * GAP)
+    row.append(sparkline(line.points, top, glyphs), STYLES.get(series.name))
+    row.append(" " * GAP + _shown(line.now, series.unit, glyphs).rjust(VALUE))
+    if with_most:
+        row.append(" " * GAP + _shown(line.most, series.unit, glyphs).rjust(VALUE), FAINT)
+    return row
+
+
+def _row(label: str, what: str, how_long: str, width: int, glyphs: Glyphs) -> Text:
+    from rich.text import Text
+
+    row = Text(label.ljust(LABEL) + " " * GAP, STYLES.get(label.partition(" ")[0], STYLES["stress"]))
+    row.append(how_long.rjust(TIME) + " " * GAP, FAINT)
+    return row.append(middle(what, width - len(row), glyphs.cut))
+
+
+def _shown(value: float | None, unit: str, glyphs: Glyphs) -> str:
+    if value is None:
+        return glyphs.missing
+    return f"{value:.{1 if unit is not RATE or value >= 10 else 2}f} {unit}"

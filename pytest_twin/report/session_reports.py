@@ -1,0 +1,78 @@
+"""The reports that a run makes of itself when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_twin.report.wording import relative
+from pytest_twin.report.writing import FORMS, ReportError, check, refuse_to_replace, save, story_of
+
+if TYPE_CHECKING:
+    from pytest_twin.analysis.comparison.comparison import Comparison
+    from pytest_twin.analysis.run.story import Story
+    from pytest_twin.settings.options import Settings
+
+STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
+
+
+def check_reports(settings: Settings, near: Path) -> None:
+    """See before the tests whether what is asked for can be made behind them.
+
+    Args:
+        settings: What is asked for.
+        near: The directory that paths are relative to.
+
+    Raises:
+        ReportError: It cannot: something is missing, or a file is in the way that is not ours.
+    """
+    check(settings.report or ())
+    for name, path in _wanted(near / settings.report_dir, settings, near):
+        refuse_to_replace(path, FORMS[name].beginning)
+
+
+def _wanted(folder: Path, settings: Settings, near: Path) -> list[tuple[str, Path]]:
+    """Each form with its file."""
+    wanted = [(name, folder / FORMS[name].file) for name in settings.report or ()]
+    return wanted if settings.json is None else [*wanted, ("json", near / settings.json)]
+
+
+def write_reports(
+    folder: Path, settings: Settings, near: Path, environment: Mapping[str, str], comparison: Comparison | None = None
+) -> Iterator[str]:
+    """Write all that is asked for; comes back with a line for each, which tells where it is or why it is not.
+
+    Args:
+        folder: The run.
+        settings: What is asked for.
+        near: The directory that paths are told from.
+        environment: Where GitHub says which file its summary is.
+        comparison: What came of comparing the run.
+    """
+    wanted = _wanted(folder, settings, near)
+    if not wanted:
+        return
+    try:
+        story = story_of(folder, comparison)
+    except ReportError as error:
+        yield f"warning: no report: {error}"
+        return
+    for name, path in wanted:
+        try:
+            save(story, name, path)
+        except ReportError as error:
+            yield f"warning: no report: {error}"
+            continue
+        yield f"report: {relative(path, near)}"
+    if "md" in (settings.report or ()) and environment.get(STEP_SUMMARY):
+        yield from _add_to_step(story, Path(environment[STEP_SUMMARY]))
+
+
+def _add_to_step(story: Story, path: Path) -> Iterator[str]:
+    """Add the summary to what the job's page shows."""
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(FORMS["md"].render(story) + "\n")
+    except OSError as error:
+        yield f"warning: {STEP_SUMMARY}: {path}: {error.strerror or error}"

@@ -1,0 +1,190 @@
+"""Baselines: saved runs to compare with.
+
+A baseline is a folder below the directory of baselines, and each run that was saved under its name a numbered folder in
+it: tests.csv, fingerprint.json, and ``baseline.json``, which says when it was saved and of which commit. The directory
+is made with a ``.gitignore`` in it, so that none of it is committed by accident.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from pytest_twin import __version__
+from pytest_twin._system.private_files import write
+from pytest_twin.run_folder.folder import RunFolder
+from pytest_twin.run_folder.layout import FINGERPRINT, TESTS
+from pytest_twin.settings.parsers import LAST
+
+MANIFEST = "baseline.json"
+VERSION = 1
+DIGITS = 4
+COMMIT_OF_CI = ("GITHUB_SHA", "CI_COMMIT_SHA")
+
+
+class BaselineError(OSError):
+    """A baseline cannot be found, read or written; the message, one line, is for the user."""
+
+
+class Saved(NamedTuple):
+    """One saved run.
+
+    Attributes:
+        path: Its folder.
+        name: The baseline that it belongs to.
+        saved: When, as ISO 8601 in UTC; empty where nothing tells.
+        commit: Of which commit; empty where nothing tells.
+    """
+
+    path: Path
+    name: str
+    saved: str
+    commit: str
+
+
+class Found(NamedTuple):
+    """Runs to compare with.
+
+    Attributes:
+        name: How they are called.
+        paths: The folder of each, oldest first.
+    """
+
+    name: str
+    paths: list[Path]
+
+
+def save(folder: RunFolder, directory: Path, name: str, at: datetime) -> Path:
+    """Keep a run as one more of a baseline; all of it is there, or nothing.
+
+    Args:
+        folder: The run.
+        directory: Where the baselines are.
+        name: The baseline.
+        at: Now.
+
+    Returns:
+        The folder that it was saved in.
+
+    Raises:
+        BaselineError: It cannot be written, or the run has no tests.
+    """
+    if not folder.rows(TESTS):
+        raise BaselineError(f"{folder.path} has no tests; nothing was saved as {name}")
+    try:
+        is_new = not directory.exists()
+        (directory / name).mkdir(parents=True, exist_ok=True)
+        if is_new:  # only then: whoever keeps baselines in git has removed it
+            write(directory / ".gitignore", "*\n")
+        with tempfile.TemporaryDirectory(dir=directory / name, prefix=".saving-", ignore_cleanup_errors=True) as made:
+            kept = Path(made) / "run"
+            kept.mkdir()
+            for file in (TESTS, FINGERPRINT):
+                if (folder / file).exists():
+                    shutil.copyfile(folder / file, kept / file)
+            manifest = {"version": VERSION, "name": name, "saved": at.isoformat(timespec="milliseconds")}
+            manifest |= {"commit": commit_of(folder.path.parent), "pytest_twin": __version__}
+            write(kept / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+            return _numbered(kept, directory / name)
+    except OSError as error:
+        raise BaselineError(f"{directory / name} cannot be written: {error.strerror or error}") from None
+
+
+def _numbered(kept: Path, baseline: Path) -> Path:
+    """Give it the next number that is free: another process may save at the same time."""
+    number = max((int(path.name) for path in baseline.iterdir() if path.name.isdecimal()), default=0)
+    while True:
+        number += 1
+        place = baseline / f"{number:0{DIGITS}}"
+        try:
+            os.rename(kept, place)
+        except OSError:
+            if not place.exists():
+                raise
+        else:
+            return place
+
+
+def commit_of(place: Path) -> str:
+    """The commit that is checked out there, as CI or git tell; empty where none does."""
+    for variable in COMMIT_OF_CI:
+        if os.environ.get(variable):
+            return os.environ[variable]
+    git = shutil.which("git")
+    if git is None:
+        return ""
+    command = [git, "-C", str(place), "rev-parse", "HEAD"]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return said.stdout.strip() if said.returncode == 0 else ""
+
+
+def saved_runs(directory: Path) -> list[Saved]:
+    """All that was saved, oldest first."""
+    found = (run for baseline in _folders(directory) for run in _runs(baseline))
+    return sorted(found, key=lambda run: (run.saved, run.path.name))
+
+
+def find(word: str, directory: Path, near: Path) -> Found:
+    """The runs that somebody means.
+
+    Args:
+        word: ``last`` for the run that was saved last, whatever its name; the name of a baseline for all of its runs;
+            or the path of a run folder, or of a folder with several.
+        directory: Where the baselines are.
+        near: What a path is relative to.
+
+    Raises:
+        BaselineError: There is nothing of that name.
+    """
+    runs = saved_runs(directory)
+    if word == LAST:
+        if not runs:
+            raise BaselineError(f"{LAST}: nothing is saved in {directory}; save a run with pytest --twin-save NAME")
+        return Found(f"{runs[-1].name}/{runs[-1].path.name}", [runs[-1].path])
+    if named := [run.path for run in runs if run.name == word]:
+        return Found(word, named)
+    path = near / word
+    paths = [path] if (path / TESTS).is_file() else [run.path for run in _runs(path)]
+    if not paths:
+        names = ", ".join(dict.fromkeys(run.name for run in runs))
+        known = f"saved are {names}" if names else "nothing is saved there"
+        raise BaselineError(f"{word}: no baseline of {directory} ({known}), and no folder with a {TESTS}")
+    return Found(word, paths)
+
+
+def _folders(directory: Path) -> Iterator[Path]:
+    try:
+        yield from sorted(path for path in directory.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except OSError:  # there is no such directory
+        return
+
+
+def _runs(baseline: Path) -> list[Saved]:
+    """The runs in a folder, in the order in which they were saved."""
+    runs = []
+    for path in _folders(baseline):
+        if (path / TESTS).is_file():
+            manifest = _manifest(path / MANIFEST)
+            runs.append(Saved(path, baseline.name, manifest.get("saved", ""), manifest.get("commit", "")))
+    return sorted(runs, key=lambda run: (run.saved, run.path.name))
+
+
+def _manifest(path: Path) -> dict[str, str]:
+    """What a manifest says, as far as it does."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return (
+        {key: value for key, value in document.items() if isinstance(value, str)} if isinstance(document, dict) else {}
+    )

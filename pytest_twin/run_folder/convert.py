@@ -1,0 +1,116 @@
+"""A dataset that was recorded, as gzip or as Parquet: whole or not at all, and in little memory however long it is."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from pytest_twin._system.private_files import TEMPORARY, Folder
+from pytest_twin.run_folder.csv_frames import ReadingError
+from pytest_twin.run_folder.frames import described, samples_shape, stream
+from pytest_twin.run_folder.rotation import CSV, GZIP, PARQUET, files, open_piece, opened, pieces
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class ConversionError(OSError):
+    """The dataset stays as it was recorded; the message, for the user, says why."""
+
+
+def to_gzip(dataset: Path) -> None:
+    """Compress each CSV file of a dataset, and remove it, one after another.
+
+    Raises:
+        ConversionError: One could not be written; that one and those after it are kept.
+    """
+    for path in pieces(dataset):
+        if path.suffix == CSV:
+            with _made(path.with_suffix(GZIP)) as file, open_piece(path) as rows, gzip.open(file, "wb", 6) as packed:
+                shutil.copyfileobj(rows, packed, 1 << 20)
+            path.unlink()  # at once: its room may be needed for the next
+    _remove_all_but(pieces(dataset), dataset)
+
+
+def to_parquet(dataset: Path) -> None:
+    """Put all pieces of a dataset into one Parquet file, and remove them.
+
+    Its metadata have what `pandas.read_parquet` makes ``attrs`` of: the units and the meanings of the columns.
+
+    Raises:
+        ConversionError: It could not be written, or there are rows that it could not hold; all is kept.
+    """
+    from pyarrow import ArrowException, Table, parquet
+
+    target = dataset.with_suffix(PARQUET)
+    if pieces(dataset) not in ([], [target]):
+        empty = _empty(dataset)
+        schema = _schema(empty)
+        try:
+            with _made(target) as file, parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+                for frame in _undamaged(dataset):
+                    rows = frame.reindex(columns=empty.columns)
+                    writer.write_table(Table.from_pandas(rows, schema=schema, preserve_index=True))
+        except (ReadingError, ArrowException) as error:
+            raise ConversionError(f"{target} was not made, the CSV is kept: {error}") from None
+    _remove_all_but(pieces(dataset), dataset)
+
+
+def _undamaged(dataset: Path) -> Iterator[pd.DataFrame]:
+    """All rows, as long as none would be lost."""
+    for frame, damaged in stream(opened(dataset), samples_shape()):
+        if damaged:
+            raise ReadingError("there are damaged rows, which would be lost")
+        yield frame
+
+
+def _empty(dataset: Path) -> pd.DataFrame:
+    """No rows, with the columns of all pieces."""
+    import pandas as pd
+
+    shape = samples_shape()
+    firsts = [next(stream([piece], shape)).frame.iloc[:0] for piece in opened(dataset)]
+    frame = pd.concat(firsts)
+    frame.attrs = described(column for column in shape.columns if column.name in frame)
+    return frame
+
+
+def _schema(empty: pd.DataFrame) -> Any:
+    """The Parquet schema of such rows; what is no number and no time is text, though no row says so."""
+    import pyarrow as pa
+
+    schema = pa.Schema.from_pandas(empty, preserve_index=True)
+    for at, field in enumerate(schema):
+        if field.name in empty and empty[field.name].dtype.kind not in "fi":
+            schema = schema.set(at, field.with_type(pa.string()))
+    return schema.with_metadata({**schema.metadata, b"PANDAS_ATTRS": json.dumps(empty.attrs).encode()})
+
+
+@contextmanager
+def _made(path: Path) -> Iterator[IO[bytes]]:
+    """A file that is there once it is complete and on the disk, or not at all."""
+    temporary = path.name + TEMPORARY
+    try:
+        with Folder(path.parent) as folder:
+            try:
+                with folder.create(temporary) as file:
+                    yield file
+                    file.flush()
+                    os.fsync(file.fileno())
+                folder.rename(temporary, path.name)
+            finally:
+                folder.remove(temporary)
+    except OSError as error:
+        raise ConversionError(f"{path} was not made, the CSV is kept: {error.strerror or error}") from None
+
+
+def _remove_all_but(kept: list[Path], dataset: Path) -> None:
+    for path in files(dataset):
+        if path not in kept:
+            path.unlink()

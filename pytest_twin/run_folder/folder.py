@@ -1,0 +1,353 @@
+"""The run folder: one process has it for a run, writes its files, and reads them again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from pytest_twin import __version__
+from pytest_twin._system import shared_lock
+from pytest_twin._system.clock import monotonic
+from pytest_twin._system.file_lock import Claim, HeldError, Presence, is_anybody_present
+from pytest_twin._system.private_files import Folder, distrust, write
+from pytest_twin._system.stdlib import json, os, time
+from pytest_twin.loads.schedule import documents
+from pytest_twin.loads.schedule.schedule import TEST
+from pytest_twin.model.csv_text import records
+from pytest_twin.run_folder.layout import (
+    ANNOTATIONS,
+    DATASET,
+    FILES,
+    FINGERPRINT,
+    HEADERS,
+    HOSTS_FOLDER,
+    LOCK,
+    OUTCOMES,
+    SCHEDULE,
+    TESTS_FOLDER,
+    WORKERS_LOCK,
+    is_folder_of_a_test,
+)
+from pytest_twin.run_folder.rotation import PARQUET, files, go_on, opened
+from pytest_twin.run_folder.tables import OF_TESTS, Table, in_order, table
+
+BRIEF_S = 10.0  # how long others may complete what is there
+LOOK_EVERY_S = 0.05
+
+
+class RunFolderError(OSError):
+    """The folder cannot be used; the message is for the user."""
+
+
+class RunFolder:
+    """The report directory of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(os.path.abspath(path))
+        self._claim: Claim | None = None
+        self._presence: Presence | None = None
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    def make(self, *, claim: bool = True) -> None:
+        """Make the folder, if there is none.
+
+        Args:
+            claim: Have it for this process until `release`; a pytest-xdist worker shares that of its controller.
+
+        Raises:
+            RunFolderError: It cannot be made or written, another run has it, others may write to it or have led us
+                there, or it has files of somebody else in the place of ours.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise RunFolderError(f"{self.path} is a file; give a directory")
+        if why := distrust(self.path):
+            raise RunFolderError(f"{self.path} {why}")
+        try:
+            if not self.path.exists():
+                self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+                self.write(".gitignore", "*\n")
+        except OSError as error:
+            raise RunFolderError(f"{self.path} cannot be made: {error.strerror}") from None
+        if not os.access(self.path, os.W_OK | os.X_OK):
+            raise RunFolderError(f"{self.path} cannot be written; give another directory")
+        if claim:
+            self.claim()
+            foreign = self._files()
+            if foreign and not self.is_of_a_run:
+                self.release()
+                raise RunFolderError(f"{self.path} has a {foreign[0].name} that is of no run; give another directory")
+
+    def claim(self, *, is_brief: bool = False) -> None:
+        """Have the folder, which is there, for this process.
+
+        Args:
+            is_brief: Only for a moment, for which others wait.
+
+        Raises:
+            RunFolderError: Another run has it.
+        """
+        if self._claim is not None:
+            return
+        try:
+            self._claim = self._claimed(is_brief=is_brief)
+        except HeldError as error:
+            raise RunFolderError(
+                f"{self.path} is in use by {error.strerror}; wait for its end, or give another directory"
+            ) from None
+        except OSError as error:
+            raise RunFolderError(f"{self.path} cannot be written ({error.strerror}); give another directory") from None
+
+    def _claimed(self, *, is_brief: bool) -> Claim:
+        until = monotonic() + BRIEF_S
+        while True:
+            try:
+                return Claim(self / LOCK, is_brief=is_brief)
+            except HeldError as error:
+                if not error.is_brief or monotonic() > until:
+                    raise
+            time.sleep(LOOK_EVERY_S)
+
+    def join(self) -> None:
+        """Let it be known, until `release`, that a worker of the run writes to the folder."""
+        with suppress(OSError):  # then nobody waits for us
+            self._presence = Presence(self / WORKERS_LOCK)
+
+    @property
+    def has_workers(self) -> bool:
+        """Whether any worker of a run writes to the folder, this process left out."""
+        return is_anybody_present(self / WORKERS_LOCK)
+
+    def release(self) -> None:
+        """Let the next run have it."""
+        if self._claim is not None:
+            self._claim.release()
+            self._claim = None
+        if self._presence is not None:
+            self._presence.end()
+            self._presence = None
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether a run left it that was killed, or that goes on."""
+        return self.is_of_a_run and ((self / LOCK).exists() or any(self.parts(name) for name in HEADERS))
+
+    def mark(self) -> None:
+        """Let it be known as a run's.
+
+        Raises:
+            RunFolderError: That cannot be written.
+        """
+        self.write_json(FINGERPRINT, {"pytest_twin": __version__})
+
+    def of_host(self, name: str) -> RunFolder:
+        """The folder with the samples of another host of the run."""
+        return RunFolder(self / HOSTS_FOLDER / name)
+
+    def other_hosts(self) -> list[tuple[str, RunFolder]]:
+        """The hosts that have a folder of their own, by name; one that is a link, or has one in it, is left out."""
+        found = sorted(path for path in self._folders_in(HOSTS_FOLDER) if not _has_links(path))
+        return [(path.name, RunFolder(path)) for path in found]
+
+    def of_test(self, name: str) -> RunFolder | None:
+        """The folder of a test, as a row names it; None where there is none, or a link in its place."""
+        path = self / name
+        if not is_folder_of_a_test(name) or not path.is_dir() or path.is_symlink() or path.parent.is_symlink():
+            return None
+        return RunFolder(path)
+
+    def document(self, name: str) -> dict[str, Any] | None:
+        """A JSON file; None where there is none, or where a run that was killed left no whole one."""
+        try:
+            if not (self / name).is_file():  # reading from a pipe would wait for ever
+                return None
+            found = documents.json((self / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """How many tests went how, as pytest has counted them; nothing where it did not come to its end."""
+        return {name: many for name, many in (self.document(OUTCOMES) or {}).items() if type(many) is int}
+
+    def _files(self) -> list[Path]:
+        """What there is of ours; the fingerprint, by which a run is known, last."""
+        tables = (path for name in FILES if (path := self / name).exists() and name != DATASET)
+        return [*files(self / DATASET), *tables]
+
+    @property
+    def is_of_a_run(self) -> bool:
+        """Whether what is there is a run's, by its fingerprint."""
+        return "pytest_twin" in (self.document(FINGERPRINT) or ())
+
+    def forget(self) -> None:
+        """Remove what an earlier run left, file by file: the folder may be one that somebody else uses too."""
+        if not self.is_of_a_run:
+            return
+        for folder in self._folders_in(TESTS_FOLDER):
+            if (folder / DATASET).is_file():
+                for name in (DATASET, ANNOTATIONS):
+                    (folder / name).unlink(missing_ok=True)
+                _remove_empty(folder)
+        for folder in self._folders_in(HOSTS_FOLDER):
+            for path in RunFolder(folder)._files():  # noqa: SLF001 - of the same kind
+                path.unlink()
+            _remove_empty(folder)
+        _remove_empty(self / TESTS_FOLDER)
+        _remove_empty(self / HOSTS_FOLDER)
+        for path in self._files():
+            path.unlink()
+
+    def _folders_in(self, name: str) -> list[Path]:
+        """The folders in one of ours that no link leads to: what is behind a link is somebody else's."""
+        if (self / name).is_symlink():
+            return []
+        return [path for path in (self / name).glob("*") if path.is_dir() and not path.is_symlink()]
+
+    def go_on(self) -> None:
+        """Make room for a recording behind the one that is there.
+
+        Raises:
+            RunFolderError: What is there cannot be renamed.
+        """
+        try:
+            go_on(self / DATASET)
+        except OSError as error:
+            raise RunFolderError(f"{error.filename}: {error.strerror}") from None
+
+    def part(self, name: str, worker: str) -> Path:
+        """The file of a table that a pytest-xdist worker writes; the table itself where there is none."""
+        return self / (f"{name.removesuffix('.csv')}.part-{worker}.csv" if worker else name)
+
+    def parts(self, name: str, worker: str = "*") -> list[Path]:
+        """The parts of a table that workers, or one of them, have written and nobody has merged."""
+        return sorted(self.path.glob(self.part(name, worker).name))
+
+    def forget_parts(self) -> None:
+        """Remove the parts that a run left that could not merge them."""
+        for name in HEADERS:
+            for part in self.parts(name):
+                part.unlink()
+
+    def table(self, name: str, worker: str = "") -> Table:
+        """A table to append to; a worker has a file of its own until `merge`.
+
+        Raises:
+            RunFolderError: It cannot be opened.
+        """
+        try:
+            return Table(self.part(name, worker), HEADERS[name])
+        except OSError as error:
+            raise RunFolderError(f"{self.part(name, worker)}: {error.strerror}") from None
+
+    def write_json(self, name: str, document: Any) -> None:
+        """A JSON file for people and programs.
+
+        Raises:
+            RunFolderError: It cannot be written.
+        """
+        self.write_text(name, json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
+
+    def write_text(self, name: str, text: str) -> None:
+        """A file for people and programs.
+
+        Raises:
+            RunFolderError: It cannot be written.
+        """
+        try:
+            self.write(name, text)
+        except OSError as error:
+            raise RunFolderError(f"{self / name}: {error.strerror}") from None
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file, all of it or nothing.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        write(self / name, text)
+
+    @contextmanager
+    def test_folder(self, name: str) -> Iterator[Folder]:
+        """The folder of a test, made if there is none; the name is as `folder_of` gives it.
+
+        Raises:
+            ValueError: It is no such name: a table that says so is damaged.
+            OSError: It cannot be made, or there is a link in its place.
+        """
+        if not is_folder_of_a_test(name):
+            raise ValueError(f"{name!r:.100} is not the folder of a test")
+        with Folder(self.path) as run, run.within(TESTS_FOLDER) as tests, tests.within(name.split("/")[1]) as own:
+            yield own
+
+    def rows(self, name: str) -> list[dict[str, str]]:
+        """The rows of a table, by column; none where there is no such file.
+
+        Raises:
+            RunFolderError: It is a dataset that was converted to Parquet.
+        """
+        return [row for text in self.texts(name) for row in records(text)]
+
+    @property
+    def scheduled(self) -> set[str]:
+        """The ids of the events of the schedule that the session played."""
+        schedule = self.document(SCHEDULE) or {}
+        events = schedule.get("events") if schedule.get("anchor") != TEST else None
+        return {str(each.get("id")) for each in events if isinstance(each, dict)} if isinstance(events, list) else set()
+
+    def events_but_tests(self) -> list[dict[str, str]]:
+        """The rows of events, those of tests left out, which are most of them."""
+        return [row for text in self.texts(ANNOTATIONS) for row in records(OF_TESTS.sub("", text))]
+
+    def texts(self, name: str) -> Iterator[str]:
+        """The text of a table: of one file, or of each piece of a dataset."""
+        if name != DATASET:
+            yield from [(self / name).read_text(encoding="utf-8", errors="replace")] if (self / name).is_file() else ()
+            return
+        for piece in opened(self / name):
+            if piece.path.suffix == PARQUET:
+                raise RunFolderError(f"{piece.path} is no CSV; read it with pytest_twin.load")
+            yield piece.file.read().decode(errors="replace")
+
+    def merge(self) -> None:
+        """Put the parts of all workers into one table each, in the order of time."""
+        for name in HEADERS:
+            parts = self.parts(name)
+            if not parts:
+                continue
+            rows = [row for path in (self / name, *parts) for row in self.rows(path.name)]
+            if rows:
+                rows = list(
+                    {tuple(row.values()): row for row in rows}.values()
+                )  # who merged before may have been killed
+                self.write(name, table(HEADERS[name], in_order(rows)))
+            for part in parts:
+                part.unlink()
+        shared_lock.forget(self.path)
+        (self / WORKERS_LOCK).unlink(missing_ok=True)
+
+    def complete_rows(self, name: str, column: str, rows: Sequence[Mapping[str, str]]) -> None:
+        """Fill a column that was left empty in all the rows of a table; behind it are none but numbers."""
+        first, *lines = filter(None, next(self.texts(name)).split("\n"))
+        if len(lines) != len(rows):  # some are damaged
+            self.write(name, table(HEADERS[name], rows))
+            return
+        behind = len(HEADERS[name]) - HEADERS[name].index(column) - 1
+        cells = (line.rsplit(",", behind) for line in lines)
+        filled = [",".join((before + row[column], *others)) for (before, *others), row in zip(cells, rows, strict=True)]
+        self.write(name, "\n".join((first, *filled, "")))
+
+
+def _has_links(folder: Path) -> bool:
+    return any(path.is_symlink() for path in folder.iterdir())
+
+
+def _remove_empty(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError:  # there is something in it, or there is no such folder
+        pass

@@ -1,0 +1,290 @@
+"""A recorded run as pandas frames.
+
+What a run that was killed left, files of the old script collection, and rows that are damaged are all read as far as
+they go. Numbers are float64, counts Int64, text is text, and what is missing is missing. The index is the time in UTC;
+a time that names no zone, as in the old files, is taken for UTC.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_twin.loads.registry import keywords
+from pytest_twin.model import attempt_row, columns, event
+from pytest_twin.model.columns import Column
+from pytest_twin.model.csv_text import rows
+from pytest_twin.model.overlap import Execution, applied, loads_of
+from pytest_twin.model.run import Run
+from pytest_twin.run_folder import legacy_events
+from pytest_twin.run_folder.csv_frames import Block, ReadingError, Shape, blocks, from_cells, heading, parse, typed
+from pytest_twin.run_folder.folder import RunFolder
+from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, FINGERPRINT, HOSTS, SCHEDULE, TESTS
+from pytest_twin.run_folder.problems import fingerprint_problems, table_problems
+from pytest_twin.run_folder.rotation import PARQUET, Piece, open_file, open_piece, opened, pieces
+from pytest_twin.telemetry import probes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EVENTS_SHAPE = Shape("timestamp", event.COLUMNS)
+TESTS_SHAPE = Shape("start", attempt_row.COLUMNS)
+HOST = next(column for column in event.COLUMNS if column.name == event.HOST)
+
+
+@cache
+def samples_shape() -> Shape:
+    """What is known of a dataset: the columns of our probes, and of those that other packages offer here."""
+    declared = (columns.TIMESTAMP, columns.ELAPSED, *probes.known())
+    return Shape("timestamp", (*(declared[at] for at in columns.order(declared)), HOST))
+
+
+def load(path: str | os.PathLike[str]) -> Run:
+    """Read a run folder, the folder of a test, or one file.
+
+    Raises:
+        ReadingError: There is nothing there that can be read.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _load_folder(RunFolder(path))
+    return _load_file(path)
+
+
+def samples(dataset: Path) -> pd.DataFrame:
+    """The rows of a dataset, from all its pieces.
+
+    Raises:
+        ReadingError: A piece cannot be read.
+    """
+    shape = samples_shape()
+    return whole(stream(opened(dataset), shape), shape)
+
+
+def samples_of(heading: str, lines: Iterable[str]) -> pd.DataFrame:
+    """The rows of a dataset with this first line."""
+    shape = samples_shape()
+    block = parse("".join(f"{line}\n" for line in lines).encode(), heading.split(","), shape)
+    return whole([block], shape)
+
+
+def _streams(datasets: Sequence[Path]) -> pd.DataFrame:
+    """The rows of all hosts of a run in the order of time; a column tells the host of those that are not pytest's."""
+    if len(datasets) == 1:
+        return samples(datasets[0])
+    shape = samples_shape()
+    frame = whole([block for dataset in datasets for block in stream(opened(dataset), shape)], shape)
+    return frame if frame.index.is_monotonic_increasing else frame.sort_index(kind="stable")
+
+
+def events(folder: RunFolder, worker: str = "*") -> pd.DataFrame:
+    """The events of a run, those included that a pytest-xdist worker wrote and nobody has merged; or of one worker.
+
+    Raises:
+        ReadingError: A file cannot be read.
+    """
+    return _table(folder, ANNOTATIONS, EVENTS_SHAPE, worker)
+
+
+def _load_folder(folder: RunFolder) -> Run:
+    if folder.is_incomplete:
+        from pytest_twin.run_folder.recovery import recover
+
+        recover(folder)
+    streams = [folder / DATASET, *(each / DATASET for _, each in folder.other_hosts())]
+    there = [name for name in (DATASET, ANNOTATIONS, TESTS) if _is_there(folder, name, streams)]
+    if not there:
+        raise ReadingError(f"{folder.path} has no {DATASET}, {ANNOTATIONS} or {TESTS}; give the folder of a run")
+    fingerprint = folder.document(FINGERPRINT)
+    problems = list(fingerprint_problems(folder / FINGERPRINT, fingerprint))
+    if fingerprint:
+        problems += [f"{folder / name} is missing" for name in (DATASET, ANNOTATIONS, TESTS) if name not in there]
+    tables, failed = [], []
+    for name, shape in ((DATASET, samples_shape()), (ANNOTATIONS, EVENTS_SHAPE), (TESTS, TESTS_SHAPE)):
+        try:
+            frame = _streams(streams) if name == DATASET else _table(folder, name, shape, "*")
+            if (folder / name).exists():
+                problems += table_problems(folder / name, frame.attrs["damaged"])
+        except (OSError, ReadingError) as error:  # the others can be read all the same
+            said = f"{error.filename or folder.path}: {error.strerror}" if isinstance(error, OSError) else str(error)
+            failed.append(said)
+            if len(failed) == len(there):
+                raise ReadingError(failed[0]) from None
+            frame = whole([], shape)
+        tables.append(frame)
+    found, told, ran = tables
+    _add_loads(told, ran, folder.scheduled)
+    schedule, unread = folder.document(SCHEDULE), (*problems, *failed)
+    return Run(folder.path, found, told, ran, fingerprint, schedule, unread, _hosts(folder), folder.outcomes)
+
+
+def _add_loads(events: pd.DataFrame, tests: pd.DataFrame, scheduled: set[str]) -> None:
+    """Have each test tell the loads that others applied in its time, which a run that was killed did not write down."""
+    import pandas as pd
+
+    names = ["event", "id", "type", "test", "worker", "target", "elapsed_s"]
+    if not len(tests) or not {"nodeid", "load", "elapsed_s", "duration_s"} <= {*tests} or not {*names} <= {*events}:
+        return
+    names += [HOST.name] if HOST.name in events else []
+    told = events[events["target"].notna() & events["elapsed_s"].notna()]
+    cells = zip(*(_texts(told, name) for name in names), strict=True)
+    loads = applied([dict(zip(names, row, strict=True)) for row in cells], keywords(), scheduled)
+    if not loads:
+        return
+    began = tests["elapsed_s"]
+    times = (times.fillna(-1.0) for times in (began, began + tests["duration_s"]))
+    texts = (_texts(tests, name) for name in ("nodeid", HOST.name, "load"))
+    known = [
+        Execution(nodeid, host, start, end, load) for nodeid, host, load, start, end in zip(*texts, *times, strict=True)
+    ]
+    column = [load or None for load in loads_of(known, loads)]
+    tests["load"] = pd.Series(column, index=tests.index, dtype=tests["load"].dtype)
+
+
+def _texts(frame: pd.DataFrame, name: str) -> list[str]:
+    if name not in frame:
+        return [""] * len(frame)
+    return [str(cell) for cell in frame[name].astype(object).fillna("")]
+
+
+def _hosts(folder: RunFolder) -> dict[str, dict[str, Any]]:
+    """What is known of the other hosts: by hosts.json, or where a killed run left none, by their folders."""
+    found = {name: each for name, each in (folder.document(HOSTS) or {}).items() if isinstance(each, dict)}
+    for name, own in folder.other_hosts():
+        found.setdefault(name, {"fingerprint": own.document(FINGERPRINT)})
+    return found
+
+
+def _is_there(folder: RunFolder, name: str, streams: Iterable[Path]) -> bool:
+    if name == DATASET:
+        return any(map(pieces, streams))
+    return (folder / name).exists() or bool(folder.parts(name))
+
+
+def _load_file(path: Path) -> Run:
+    """One file; what it is, its columns tell."""
+    names: list[str] = []
+    with _told(path), open_piece(path) as file:
+        if path.suffix != PARQUET:
+            names, _ = heading(file)
+    which = TESTS_SHAPE if "nodeid" in names else EVENTS_SHAPE if "event" in names else samples_shape()
+    with open_piece(path) as file:
+        frame = whole(stream([Piece(path, file)], which), which)
+    samples, events, tests = (
+        frame if shape == which else whole([], shape) for shape in (samples_shape(), EVENTS_SHAPE, TESTS_SHAPE)
+    )
+    return Run(path, samples, events, tests)
+
+
+def _table(folder: RunFolder, name: str, shape: Shape, worker: str) -> pd.DataFrame:
+    paths = [folder / name, *folder.parts(name)] if worker == "*" else [folder.part(name, worker)]
+    read = []
+    for path in paths:
+        with suppress(FileNotFoundError), open_file(path) as file:
+            read += list(stream([Piece(path, file)], shape))
+    frame = whole(read, shape)
+    return frame if frame.index.is_monotonic_increasing else frame.sort_index(kind="stable")
+
+
+def stream(found: Iterable[Piece], shape: Shape) -> Iterator[Block]:
+    """The rows of files, some thousand at a time.
+
+    Raises:
+        ReadingError: A file is none of ours.
+    """
+    for piece in found:
+        with _told(piece.path):
+            yield from _blocks(piece, shape)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Whatever keeps a file from being read becomes one line that names it."""
+    try:
+        yield
+    except (OSError, EOFError, zlib.error, ReadingError) as error:
+        raise ReadingError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def whole(read: Iterable[Block], shape: Shape) -> pd.DataFrame:
+    """One frame of all blocks, with what is known of its columns."""
+    import pandas as pd
+
+    found = list(read) or [_nothing(shape, [column.name for column in shape.columns])]
+    frames = [block.frame for block in found if len(block.frame)] or [found[0].frame]
+    frame = pd.concat(frames) if len(frames) > 1 else frames[0]
+    known = {column.name: column for column in shape.columns if column.name in frame}
+    for name in frame.columns.difference(list(known)):
+        frame[name] = _guessed(frame[name])
+    frame.attrs = described(known.values()) | {"damaged": sum(block.damaged for block in found)}
+    return frame
+
+
+def described(known: Iterable[Column]) -> dict[Hashable | None, Any]:
+    """What columns mean, as it stands in ``attrs``."""
+    known = list(known)
+    return {
+        "units": {column.name: column.unit for column in known},
+        "meanings": {column.name: column.meaning for column in known},
+    }
+
+
+def _blocks(piece: Piece, shape: Shape) -> Iterator[Block]:
+    if piece.path.suffix == PARQUET:
+        yield from _parquet(piece, shape)
+        return
+    names, is_whole = heading(piece.file)
+    if not is_whole:  # the run died, and left the beginning of it or nothing
+        declared = [column.name for column in shape.columns]
+        if names and not declared[0].startswith(names[0]):
+            raise ReadingError("is not CSV")
+        names = declared
+    if shape.time not in names or len(set(names)) < len(names):
+        raise ReadingError(f"has no column {shape.time}" if shape.time not in names else "has a column twice")
+    if shape is EVENTS_SHAPE and tuple(names) == legacy_events.HEADER:
+        yield _legacy(b"".join(blocks(piece.file)))
+        return
+    read = (parse(lines, names, shape) for lines in blocks(piece.file))
+    yield next(read, None) or _nothing(shape, names)
+    yield from read
+
+
+def _nothing(shape: Shape, names: Sequence[str]) -> Block:
+    return typed(from_cells([], names, shape.numbers().intersection(names), 0)[0], shape)
+
+
+def _legacy(text: bytes) -> Block:
+    found, damaged = legacy_events.modern(rows(text.decode(errors="replace")))
+    cells = [[row.get(name, "") for name in event.FIELDS] for row in found]
+    frame, _ = from_cells(cells, event.FIELDS, EVENTS_SHAPE.numbers(), len(cells))
+    return typed(frame, EVENTS_SHAPE, damaged)
+
+
+def _parquet(piece: Piece, shape: Shape) -> Iterator[Block]:
+    try:
+        from pyarrow import ArrowInvalid, parquet
+    except ImportError:
+        raise ReadingError("needs pyarrow; pip install 'pytest-twin[parquet]'") from None
+    try:
+        for batch in parquet.ParquetFile(piece.file).iter_batches():
+            frame = batch.to_pandas().reset_index()
+            if shape.time not in frame:
+                raise ReadingError(f"has no column {shape.time}")
+            yield typed(frame, shape)
+    except ArrowInvalid as error:
+        raise ReadingError(f"is not Parquet: {error}") from None
+
+
+def _guessed(cells: pd.Series[Any]) -> pd.Series[Any]:
+    """A column that nobody has declared: numbers if all of it are."""
+    import pandas as pd
+
+    try:
+        return pd.to_numeric(cells).astype(float)
+    except ValueError:
+        return cells

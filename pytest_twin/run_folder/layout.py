@@ -1,0 +1,52 @@
+"""What the files of a run folder are called, and what columns their tables have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+
+from pytest_twin.model import attempt_row, event, profile_row
+from pytest_twin.model.safe_names import safe
+
+DATASET = "system_metrics_dataset.csv"
+ANNOTATIONS = "annotations.csv"
+TESTS = "tests.csv"
+FINGERPRINT = "fingerprint.json"
+SCHEDULE = "schedule.json"
+PROFILE = "profile.csv"
+HOSTS = "hosts.json"
+OUTCOMES = "outcomes.json"
+LOCK, WORKERS_LOCK = ".run.lock", ".workers.lock"
+TESTS_FOLDER, HOSTS_FOLDER = "tests", "hosts"
+
+FILES = (DATASET, ANNOTATIONS, TESTS, PROFILE, SCHEDULE, HOSTS, OUTCOMES, FINGERPRINT)
+
+HEADERS: Mapping[str, Sequence[str]] = {
+    ANNOTATIONS: event.FIELDS,
+    TESTS: tuple(column.name for column in attempt_row.COLUMNS),
+    PROFILE: profile_row.FIELDS,
+}
+
+_OF_A_TEST = re.compile(rf"{TESTS_FOLDER}/(?!\.)[A-Za-z0-9_.-]{{1,100}}", re.ASCII)
+
+
+def folder_of(nodeid: str, attempt_number: int, worker: str = "") -> str:
+    """The folder of a test within the run folder: readable, safe on every file system, unique, below 100 bytes.
+
+    Args:
+        nodeid: The test.
+        attempt_number: Which time it runs.
+        worker: The pytest-xdist worker, where each runs all tests.
+    """
+    unique = f"{nodeid}\0{attempt_number}{worker and chr(0)}{worker}"
+    mark = blake2b(unique.encode("utf-8", "surrogatepass"), digest_size=5).hexdigest()
+    return f"{TESTS_FOLDER}/{safe(nodeid)}-{mark}".replace("/-", "/")
+
+
+def is_folder_of_a_test(name: str) -> bool:
+    """Whether `folder_of` gives such names; a table that says another is damaged."""
+    return _OF_A_TEST.fullmatch(name) is not None
+
+
+OTHER_WORKERS = "workers"  # in the folder of a worker that samples for all of its host: a file for each other one

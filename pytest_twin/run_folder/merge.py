@@ -1,0 +1,176 @@
+"""Several run folders as one: their events and tests in one table each, and a stream of samples for each host."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_twin._system.private_files import Folder
+from pytest_twin.run_folder.folder import RunFolder, RunFolderError
+from pytest_twin.run_folder.layout import (
+    ANNOTATIONS,
+    DATASET,
+    FINGERPRINT,
+    HEADERS,
+    HOSTS,
+    OUTCOMES,
+    PROFILE,
+    TESTS,
+    folder_of,
+)
+from pytest_twin.run_folder.merge_axis import Axis, first_epoch, names_of, placed, said_host
+from pytest_twin.run_folder.merge_copy import copy, first_of, table_of
+from pytest_twin.run_folder.recovery import recover
+from pytest_twin.run_folder.tables import table
+
+if TYPE_CHECKING:
+    from pytest_twin.run_folder.merge_axis import Row
+
+TIMED = (ANNOTATIONS, TESTS)
+TIMES = {DATASET: "timestamp", ANNOTATIONS: "timestamp", TESTS: "start"}
+
+
+class Merged(NamedTuple):
+    """What was taken over of one run.
+
+    Attributes:
+        name: What its host is called in the whole.
+        samples: Rows of its datasets.
+        events: Rows of its annotations.
+        tests: Attempts of tests.
+        lost: Lines that could not be read.
+    """
+
+    name: str
+    samples: int
+    events: int
+    tests: int
+    lost: int
+
+
+class Source:
+    """One of the runs, with all that is small of it."""
+
+    def __init__(self, path: Path) -> None:
+        """Read it.
+
+        Raises:
+            RunFolderError: There is no run, or it cannot be read.
+        """
+        self.folder = RunFolder(path)
+        recover(self.folder)
+        self.streams = [("", self.folder), *self.folder.other_hosts()]
+        try:
+            self.tables = {name: table_of(self.folder, name) for name in (*TIMED, PROFILE)}
+            firsts = [first_of(stream) for _, stream in self.streams]
+        except OSError as error:
+            raise RunFolderError(f"{error.filename or path}: {error.strerror or error}") from None
+        if not any([*firsts, *(table.columns for table in self.tables.values())]):
+            raise RunFolderError(f"{path} has no {DATASET}, {ANNOTATIONS} or {TESTS}; give the folder of a run")
+        timed = [(TIMES[name], self.tables[name].rows) for name in TIMED]
+        self.epoch = first_epoch([*timed, *((TIMES[DATASET], first) for first in firsts)])
+
+    def placed(self, axis: Axis, name: str) -> tuple[dict[str, list[Row]], int]:
+        """The rows of its tables as they stand in the whole; and how many lines could not be read.
+
+        Args:
+            axis: That of the run.
+            name: What its host is called in the whole.
+        """
+        lost = sum(table.damaged for table in self.tables.values())
+        profile = [{**row, "host": said_host(name, row.get("host", ""))} for row in self.tables[PROFILE].rows]
+        found: dict[str, list[Row]] = {PROFILE: profile}
+        for kind in TIMED:
+            found[kind], without_time = placed(self.tables[kind].rows, TIMES[kind], axis, name)
+            lost += without_time
+        return found, lost
+
+
+def merge(paths: Sequence[Path], out: Path) -> list[Merged]:
+    """Put runs together in a folder of its own; the runs stay as they are.
+
+    Their seconds count from the beginning of the first, by the calendars of their hosts. The host of each is called
+    after its folder; the ids of its events begin with that name.
+
+    Raises:
+        RunFolderError: One of them cannot be read or is given twice, or the folder cannot be written.
+    """
+    _refuse_twice(paths)
+    sources = [Source(path) for path in paths]
+    folder = RunFolder(out)
+    for source in sources:
+        if folder.path == source.folder.path or folder.path in source.folder.path.parents:
+            raise RunFolderError(f"{out} has a run that is to be merged; give another directory")
+    zero = min((source.epoch for source in sources if source.epoch is not None), default=0.0)
+    names = names_of([source.folder.path for source in sources])
+    folder.make()
+    try:
+        folder.forget()
+        folder.mark()
+        return _written(folder, dict(zip(names, sources, strict=True)), zero)
+    finally:
+        folder.release()
+
+
+def _refuse_twice(paths: Sequence[Path]) -> None:
+    """Refuse one folder under two names, or the same: each test would be there twice."""
+    known: dict[Path, Path] = {}
+    for path in paths:
+        if (first := known.setdefault(path.resolve(), path)) is not path:
+            same = "is given twice" if str(first) == str(path) else f"is the same folder as {first}"
+            raise RunFolderError(f"{path} {same}; give each run once")
+
+
+def _written(whole: RunFolder, sources: dict[str, Source], zero: float) -> list[Merged]:
+    tables: dict[str, list[Row]] = {name: [] for name in (*TIMED, PROFILE)}
+    merged, hosts = [], {}
+    for name, source in sources.items():
+        axis = Axis(zero)
+        found, lost = source.placed(axis, name)
+        lost += _take_folders(source.folder, whole, found[TESTS], axis, name)
+        for kind, rows in found.items():
+            tables[kind] += rows
+        samples = 0
+        for host, stream in source.streams:
+            called = said_host(name, host)
+            copied, damaged = _take_samples(stream, whole.of_host(called), called, axis)
+            samples, lost = samples + copied, lost + damaged
+            hosts[called] = {"run": str(source.folder.path), "fingerprint": stream.document(FINGERPRINT)}
+        merged.append(Merged(name, samples, len(found[ANNOTATIONS]), len(found[TESTS]), lost))
+    for kind in TIMED:
+        tables[kind].sort(key=lambda row: float(row["elapsed_s"]))
+    for kind, rows in tables.items():
+        if rows or kind in TIMED:
+            whole.write(kind, table(HEADERS[kind], rows))
+    whole.write_json(HOSTS, hosts)
+    counted = [source.folder.outcomes for source in sources.values()]
+    if all(counted):
+        whole.write_json(OUTCOMES, sum(map(Counter, counted), Counter()))
+    return merged
+
+
+def _take_samples(stream: RunFolder, target: RunFolder, host: str, axis: Axis) -> tuple[int, int]:
+    """Copy the samples of a host; comes back with how many, and how many could not be read."""
+    if not first_of(stream):
+        return 0, 0
+    target.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with Folder(target.path) as folder:
+        return copy(stream, folder, host, axis)
+
+
+def _take_folders(run: RunFolder, whole: RunFolder, tests: Sequence[Row], axis: Axis, name: str) -> int:
+    """Copy the folders of tests under names of their own, which the rows get; comes back with how much was lost."""
+    lost = 0
+    for test in filter(lambda test: test.get("folder"), tests):
+        own = run.of_test(test["folder"])
+        test["folder"] = folder_of(f"{name}-{own.path.name}", 1) if own is not None else ""
+        if own is not None:
+            with whole.test_folder(test["folder"]) as target:
+                lost += copy(own, target, test["host"], axis)[1]
+                events = table_of(own, ANNOTATIONS)
+                rows, without_time = placed(events.rows, TIMES[ANNOTATIONS], axis, name)
+                target.write(ANNOTATIONS, table(HEADERS[ANNOTATIONS], rows))
+                lost += events.damaged + without_time
+    return lost

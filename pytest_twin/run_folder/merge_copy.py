@@ -1,0 +1,109 @@
+"""The tables and samples of a run that are taken over into another folder."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from io import TextIOWrapper
+from typing import IO, TYPE_CHECKING
+
+from pytest_twin.model.csv_text import Found, found_in
+from pytest_twin.model.csv_text import rows as cells_of
+from pytest_twin.model.event import HOST
+from pytest_twin.run_folder.folder import RunFolder, RunFolderError
+from pytest_twin.run_folder.layout import DATASET
+from pytest_twin.run_folder.rotation import PARQUET, opened
+
+if TYPE_CHECKING:
+    from pytest_twin._system.private_files import Folder
+    from pytest_twin.run_folder.merge_axis import Axis, Row
+
+
+def table_of(folder: RunFolder, name: str) -> Found:
+    """What a run has of a table, also what workers wrote and nobody has merged."""
+    parts = [
+        read(path.read_text(encoding="utf-8", errors="replace"))
+        for path in (folder / name, *folder.parts(name))
+        if path.is_file()  # reading from a pipe would wait for ever
+    ]
+    rows = [row for found in parts for row in found.rows]
+    return Found(next((found.columns for found in parts), ()), rows, sum(found.damaged for found in parts))
+
+
+def read(text: str) -> Found:
+    """The rows of a table that was maybe damaged, so much that none can be read."""
+    try:
+        return found_in(text)
+    except ValueError:
+        return Found(damaged=1)
+
+
+def first_of(stream: RunFolder) -> list[Row]:
+    """The first sample of a stream; none where there is no sample."""
+    for file in _files(stream):
+        found = read((file.readline() + file.readline()).decode(errors="replace"))
+        if found.rows:
+            return list(found.rows)
+    return []
+
+
+def copy(stream: RunFolder, target: Folder, host: str, axis: Axis) -> tuple[int, int]:
+    """Copy samples with their host; comes back with how many, and how many could not be read."""
+    copied = lost = 0
+    samples = _samples(stream, axis)
+    columns = next(samples, [])
+    if columns:
+        with TextIOWrapper(target.create(DATASET), "utf-8", newline="") as file:
+            lines = csv.writer(file, lineterminator="\n")
+            lines.writerow([*columns, HOST])
+            for sample in samples:
+                if sample:
+                    lines.writerow([*sample, host])
+                copied, lost = copied + bool(sample), lost + (not sample)
+    return copied, lost
+
+
+def _samples(stream: RunFolder, axis: Axis) -> Iterator[list[str]]:
+    """The columns of a stream but its host, then each sample as it stands in the whole; an empty one is damaged."""
+    columns: list[str] = []
+    for file in _files(stream):
+        for line in file:
+            cells = _cells(line.decode(errors="replace"))
+            if not columns:
+                columns = cells
+                yield [name for name in columns if name != HOST]
+            elif cells != columns:  # each piece has its heading
+                yield _moved(dict(zip(columns, cells, strict=False)), len(columns), axis)
+
+
+def _moved(sample: Row, cells: int, axis: Axis) -> list[str]:
+    if len(sample) < cells:
+        return []
+    try:
+        sample["elapsed_s"] = axis.elapsed(sample["timestamp"], sample["elapsed_s"])
+    except (KeyError, ValueError):
+        return []
+    sample.pop(HOST, None)
+    return list(sample.values())
+
+
+def _cells(line: str) -> list[str]:
+    """The cells of a line; none of one that was cut off."""
+    try:
+        return next(iter(cells_of(line)), []) if line.endswith("\n") else []
+    except ValueError:
+        return []
+
+
+def _files(stream: RunFolder) -> Iterator[IO[bytes]]:
+    """The files of a dataset, oldest first.
+
+    Raises:
+        RunFolderError: One of them is no CSV.
+    """
+    if not stream.path.is_dir():
+        return
+    for piece in opened(stream / DATASET):
+        if piece.path.suffix == PARQUET:
+            raise RunFolderError(f"{piece.path} is no CSV; merge runs first, and convert what comes of it")
+        yield piece.file

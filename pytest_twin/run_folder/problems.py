@@ -1,0 +1,44 @@
+"""What is wrong with the files of a run, in lines for people."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_twin import __version__
+
+
+def table_problems(path: Path, damaged: int) -> Iterator[str]:
+    """What of a table that is there was not read.
+
+    Args:
+        path: The table.
+        damaged: Rows and cells of it that could not be read.
+    """
+    with path.open("rb") as file:
+        if not file.seek(0, os.SEEK_END):
+            yield f"{path} is empty"
+        else:
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                yield f"{path} ends in the middle of a row, which is left out"
+    if damaged:
+        yield f"{path} is damaged: {damaged} rows or cells are left out"
+
+
+def fingerprint_problems(path: Path, document: Mapping[str, Any] | None) -> Iterator[str]:
+    """Whether the file that tells what wrote a run tells of another version of ours.
+
+    Args:
+        path: The file.
+        document: What stands in it; None if it cannot be read.
+    """
+    if document is None:
+        if path.exists():
+            yield f"{path} is not a JSON object"
+        return
+    version = str(document.get("pytest_twin"))
+    if version.split(".")[:2] != __version__.split(".")[:2]:
+        yield f"{path} is of pytest-twin {version}, and this is {__version__}: there may be more than is read"

@@ -1,0 +1,152 @@
+"""What a run left that was killed: its tables are completed, and what it had begun is ended in them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from pytest_twin._system.private_files import distrust
+from pytest_twin._system.stdlib import os
+from pytest_twin.loads.registry import kinds
+from pytest_twin.model import event
+from pytest_twin.model.attempt_row import CRASHED
+from pytest_twin.model.clock import Clock
+from pytest_twin.model.csv_text import record
+from pytest_twin.model.event import Event, detail
+from pytest_twin.run_folder.finalize import Samples, complete
+from pytest_twin.run_folder.folder import RunFolderError
+from pytest_twin.run_folder.layout import ANNOTATIONS, HEADERS, TESTS, folder_of
+from pytest_twin.run_folder.unfinished import unended
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from pytest_twin.run_folder.folder import RunFolder
+
+    Row = dict[str, str]
+    Keeps = Callable[[str, bool], bool]
+
+
+def recover(folder: RunFolder, at: float | None = None) -> None:
+    """Complete the files of a run that was killed; nothing is done while a process of it, or another run, goes on.
+
+    Where it cannot be done, such as in a folder that is read-only, the files stay as they are.
+
+    Args:
+        folder: The run.
+        at: When it ended, in seconds since it began; None is when it was last heard of.
+    """
+    if not folder.is_incomplete or distrust(folder.path) or not os.access(folder.path, os.W_OK | os.X_OK):
+        return
+    try:
+        folder.claim(is_brief=True)
+    except RunFolderError:
+        return
+    try:
+        if not folder.has_workers:
+            _complete(folder, at)
+    except (OSError, ValueError, KeyError):  # what is damaged is left to those who read it
+        pass
+    finally:
+        folder.release()
+
+
+def _complete(folder: RunFolder, at: float | None) -> None:
+    events, tests = (_rows(folder, name) for name in (ANNOTATIONS, TESTS))
+    samples = Samples.of(folder)
+    if at is None:
+        at = max([*samples.times[-1:], *(float(row["elapsed_s"]) for row in (*events, *tests))], default=0.0)
+    left = [row for row in unended(events) if row["test"] or row["worker"] or row["target"]]
+    if left:
+        told = {(row["nodeid"], row["worker"], row["start"]) for row in tests}
+        without_row = [row for row in left if (row["test"], row["worker"], row["timestamp"]) not in told]
+        _append(folder, TESTS, ends_of(without_row, events, at, CRASHED, lambda *_: False)[1])
+        clock = _clock_of(left[-1])
+        aborts, _ = ends_of(left, events, at, CRASHED, lambda *_: False)
+        _append(folder, ANNOTATIONS, (each.row(clock) for each in aborts))
+    interval = (samples.times[-1] - samples.times[0]) / (len(samples.times) - 1) if len(samples.times) > 1 else 0.0
+    complete(folder, interval, apart=_ran_apart(tests))
+
+
+def _rows(folder: RunFolder, name: str) -> list[Row]:
+    """The rows of a table, and of the parts of it that workers wrote."""
+    return [row for path in (folder / name, *folder.parts(name)) for row in folder.rows(path.name)]
+
+
+def _append(folder: RunFolder, name: str, lines: Iterable[str]) -> None:
+    table = folder.table(name)
+    for line in lines:
+        table.append(line)
+    table.close()
+
+
+def _clock_of(row: Row) -> Clock:
+    """The clock that has stamped a row."""
+    elapsed = float(row["elapsed_s"])
+    return Clock(0.0, datetime.fromisoformat(row["timestamp"]).timestamp() - elapsed)
+
+
+def _ran_apart(tests: Iterable[Row]) -> bool:
+    """Whether each pytest-xdist worker ran all tests: then the same attempt of one ended in several."""
+    where: dict[tuple[str, str], str] = {}
+    ended = (row for row in tests if row["outcome"] != CRASHED)
+    return any(where.setdefault((row["nodeid"], row["attempt"]), row["worker"]) != row["worker"] for row in ended)
+
+
+def ends_of(
+    left: Sequence[Row], rows: Sequence[Row], at: float, outcome: str, keeps: Keeps, *, apart: bool = False
+) -> tuple[list[Event], list[str]]:
+    """The aborts of what was begun and not ended, what began last first, and the lines of tests.csv.
+
+    Args:
+        left: The starts of it.
+        rows: All events that there are.
+        at: When it ended.
+        outcome: How its tests ended: crashed, or interrupted.
+        keeps: As in `end_what_is_open`.
+        apart: Whether each pytest-xdist worker runs all tests.
+    """
+    tests = [row for row in left if row["type"] == event.TEST]
+    lines = [_row_of(row, rows, at, outcome, keeps, row["worker"] if apart else "") for row in tests]
+    return [_aborted(row, at, outcome) for row in reversed(left)], lines
+
+
+def _aborted(row: Row, at: float, outcome: str) -> Event:
+    """The end of what began with this row, at that time, where its process ended so."""
+    said = row["detail"]
+    if row["type"] == event.TEST:
+        said = outcome
+    elif row["target"]:
+        held = round(at - float(row["elapsed_s"]), 4)
+        reason = "its process crashed" if outcome == CRASHED else "its process was stopped"
+        said = detail("", {"reason": reason, "held_s": held})
+    which = row["id"], row["type"], row["test"], row["worker"], row.get("host", ""), row["target"]
+    return Event(at, event.ABORT, *which, detail=said)
+
+
+def _row_of(start: Row, rows: Iterable[Row], at: float, outcome: str, keeps: Keeps, apart: str) -> str:
+    """The row of tests.csv: what died had no time to hand on its figures, so they are empty."""
+    nodeid, began = start["test"], float(start["elapsed_s"])
+    mine = [row for row in rows if (row["test"], row["worker"], row["event"]) == (nodeid, start["worker"], event.START)]
+    number = sum(row["type"] == event.TEST for row in mine)
+    loads = [
+        f"{_keyword(row['type'])}={row['target']}" for row in mine if row["target"] and float(row["elapsed_s"]) >= began
+    ]
+    cells = {
+        "nodeid": nodeid,
+        "attempt": str(number),
+        "worker": start["worker"],
+        "host": start.get("host", ""),
+        "outcome": outcome,
+        "start": start["timestamp"],
+        "elapsed_s": start["elapsed_s"],
+        "duration_s": f"{at - began:.6f}",
+        "load": " ".join(loads),
+        "folder": folder_of(nodeid, number, apart) if keeps(outcome, bool(loads)) else "",
+    }
+    return record([cells.get(name, "") for name in HEADERS[TESTS]])
+
+
+def _keyword(kind: str) -> str:
+    """The keyword that asks for loads of a type."""
+    return next((each.keyword for each in kinds().values() if each.type == kind), kind)

@@ -1,0 +1,104 @@
+"""The files that a long dataset lies in: numbered pieces, the one that is being written, and what was converted.
+
+``x.0001.csv`` comes before ``x.0002.csv``, and ``x.csv`` is the last. Each may be ``.csv.gz`` instead, and
+``x.parquet`` holds all that there was when it was made.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import stat
+from collections.abc import Iterator
+from contextlib import nullcontext
+from io import BufferedReader, FileIO
+from pathlib import Path
+from typing import IO, NamedTuple, cast
+
+from pytest_twin._system.append_file import next_number, piece_number, piece_path
+from pytest_twin._system.private_files import TEMPORARY
+from pytest_twin._system.stdlib import os
+
+FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+CSV, GZIP, PARQUET = ".csv", ".csv.gz", ".parquet"
+
+
+class Piece(NamedTuple):
+    """One file of a dataset, open for reading, and unpacked if it is compressed."""
+
+    path: Path
+    file: IO[bytes]
+
+
+def files(dataset: Path) -> list[Path]:
+    """All files of a dataset in the order of their rows, also what a conversion that was killed left."""
+    found = []
+    for name in os.listdir(dataset.parent) if dataset.parent.is_dir() else ():
+        number = piece_number(name, str(dataset))
+        kind = name.removeprefix(dataset.stem)
+        kind = f".{kind[1:].partition('.')[2]}" if number else kind
+        if name.startswith(dataset.stem) and kind.removesuffix(TEMPORARY) in {CSV, GZIP, PARQUET}:
+            found.append((number or math.inf, name))
+    return [dataset.with_name(name) for _, name in sorted(found)]
+
+
+def pieces(dataset: Path) -> list[Path]:
+    """The files that together are the dataset, oldest first, each row in one of them only.
+
+    A conversion that was killed leaves both forms of a file: what it made is complete, and what it was made from is
+    left out.
+    """
+    found = [path for path in files(dataset) if path.suffix != TEMPORARY]
+    whole = dataset.with_suffix(PARQUET)
+    if whole in found:
+        return [whole]
+    return [path for path in found if path.suffix != CSV or path.with_suffix(GZIP) not in found]
+
+
+def opened(dataset: Path) -> Iterator[Piece]:
+    """The pieces one after another: every row that is there now, while a sampler may begin new pieces at any moment."""
+    # the one that is written to is opened before the others are looked for: whatever was written before is in them
+    with open_file(dataset) if dataset.exists() else nullcontext() as last:
+        for path in pieces(dataset):
+            if path == dataset or (last and os.path.samestat(path.stat(), os.fstat(last.fileno()))):
+                yield from [Piece(path, last)] if last else ()
+                return
+            with open_piece(path) as file:
+                yield Piece(path, file)
+
+
+def open_piece(path: Path) -> IO[bytes]:
+    """A file to read bytes from, unpacked if it is compressed."""
+    if path.suffix != ".gz":
+        return open_file(path)
+    import gzip  # which most runs do without
+
+    return cast("IO[bytes]", gzip.open(path))
+
+
+def open_file(path: Path) -> IO[bytes]:
+    """A file to read bytes from.
+
+    Raises:
+        OSError: It cannot be opened, or it is a pipe or a device, which might never end.
+    """
+    fd = os.open(path, FLAGS)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "is no file; give the path of a file", str(path))
+    return BufferedReader(FileIO(fd))  # and not `open`, which tests replace
+
+
+def go_on(dataset: Path) -> None:
+    """Make room for a recording that goes on behind one that was converted: that becomes a numbered piece.
+
+    Raises:
+        OSError: A file cannot be renamed or removed.
+    """
+    kept = pieces(dataset)
+    for path in files(dataset):
+        if path not in kept:
+            path.unlink()
+    if kept and kept[-1].name in {dataset.stem + kind for kind in (GZIP, PARQUET)}:
+        kind = kept[-1].name.removeprefix(dataset.stem)
+        os.rename(kept[-1], piece_path(str(dataset), next_number(str(dataset)), kind))

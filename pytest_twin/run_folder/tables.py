@@ -1,0 +1,64 @@
+"""The tables of a run folder: how rows get into them, and how a whole table is written anew."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from pytest_twin._system.append_file import Rows
+from pytest_twin.model import event
+from pytest_twin.model.csv_text import header, record
+
+OF_TESTS = re.compile(rf'^(?:[^",\n]*,){{{event.FIELDS.index("type")}}}{event.TEST},.*\n', re.MULTILINE)
+
+
+class Table:
+    """A table of the run; a row that cannot be written is counted, and the tests go on.
+
+    Attributes:
+        dropped: Rows that could not be written.
+        problem: Why the first of them could not; empty where all could.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        self._rows = Rows(str(path), header(columns))
+        self.dropped = 0
+        self.problem = ""
+
+    def append(self, row: str) -> None:
+        """Write one row."""
+        try:
+            self._rows.append(row)
+        except OSError as error:
+            self.dropped += 1
+            self.problem = self.problem or error.strerror or str(error)
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether what has its name is still this file."""
+        return self._rows.is_in_place
+
+    def close(self) -> None:
+        """No more rows."""
+        self._rows.close()
+
+
+def table(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
+    """The text of a table."""
+    return header(columns) + "".join(record([_unescaped(row.get(column) or "") for column in columns]) for row in rows)
+
+
+def in_order(rows: Iterable[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    """Rows of several tables as they happened."""
+    return sorted(rows, key=_time)
+
+
+def _time(row: Mapping[str, str]) -> tuple[str, float]:
+    """When a row was; by the calendar first: in old files, a recording that was appended to begins its seconds anew."""
+    return row.get("timestamp") or row.get("start") or "", float(row.get("elapsed_s") or 0)
+
+
+def _unescaped(cell: str) -> str:
+    """A cell as it was before it was made safe for spreadsheets, so that it is not made so twice."""
+    return cell[1:] if cell[:2] in {"'=", "'+", "'-", "'@"} else cell

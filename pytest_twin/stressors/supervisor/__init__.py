@@ -1,0 +1,1 @@
+"""The process that starts, watches and stops the workers of every load of a run."""

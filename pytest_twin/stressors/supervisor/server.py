@@ -1,0 +1,165 @@
+"""The supervisor: owns every stressor of a run, and takes them down when anything dies.
+
+``python -m pytest_twin.stressors`` reads JSON lines from stdin and writes JSON lines to stdout. It ends, with
+everything that it started, at the end of stdin or when its parent is gone, whichever is first. Operations
+(`supervision` has the rest):
+
+- ``{"op": "apply", ...}`` a request
+- ``{"op": "stop", "id": ...}``
+- ``{"op": "achieved", "id": ...}``, answered by ``{"event": "achieved", "id": ..., "achieved": {...}}``, also where
+  there is no such load
+- ``{"op": "owner", "pid": ...}`` a process besides our parent without which everything ends
+- ``{"op": "path", "path": [...]}`` where to import stressors of other packages from
+- ``{"op": "samples", "path": ...}`` the dataset that conditions are about
+- ``{"op": "limit", "requests": [...]}`` the most that may be applied at the same time, as requests
+- ``{"op": "pause", "reason": ...}``, ``{"op": "resume", "reason": ...}``; while the parent is stopped (Ctrl-Z), loads
+  are paused without being told to
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+
+from pytest_twin.stressors.supervisor.load_manager import Supervision
+from pytest_twin.stressors.system.process_name import take_name
+from pytest_twin.stressors.worker.process import heed_children
+
+TYPE_CHECKING = False  # it should be there at once, and to import `typing` takes its time
+if TYPE_CHECKING:
+    from typing import Any
+
+PARENT_CHECK_S = 0.25  # the kernel does not tell that the parent is stopped, and not everywhere of its end
+STOPPED = "stopped"
+
+
+class Door:
+    """Reads requests, writes replies, notices when nobody is there any more."""
+
+    def __init__(self, requests: int, replies: int) -> None:
+        self._replies = replies
+        self._unread = b""
+        self._parent = os.getppid()
+        self.open = True
+        self.supervision = Supervision(self._reply)
+        self._loop = self.supervision.loop
+        self._loop.watch(requests, self._hear)
+        self._looks = False
+        is_watched = self._loop.watch_process(self._parent, self._abandon)
+        self._look_every = None if is_watched else PARENT_CHECK_S
+
+    def serve(self) -> None:
+        """Go on until the door is closed, then leave nothing behind; so does a mistake of ours, by our end."""
+        self._reply({"event": "hello", "pid": os.getpid()})
+        while self.open:
+            self._loop.turn(self._look_every)
+            if os.getppid() != self._parent:
+                self._abandon()
+        self.supervision.stop_all()
+
+    def close(self) -> None:
+        """Take everything down and end."""
+        self.open = False
+
+    def _abandon(self) -> None:
+        """The same, where who owned the loads is gone, and nobody hears of their end."""
+        self.supervision.abandon()
+        self.close()
+
+    def _look(self) -> None:
+        """Pause while the parent is stopped; look as long as there are loads."""
+        self._look_at_parent()
+        self._looks = self.supervision.busy
+        if self._looks:
+            self._loop.after(PARENT_CHECK_S, self._look)
+
+    def _look_at_parent(self) -> None:
+        if time.monotonic() - self._loop.kept_until < PARENT_CHECK_S:
+            return  # whoever stopped this process and its parent has them go on one after the other
+        if is_stopped(self._parent):
+            self.supervision.pause(STOPPED)
+        else:
+            self.supervision.resume(STOPPED)
+
+    def _hear(self, data: bytes) -> None:
+        if not data:
+            self.close()
+            return
+        if self.supervision.is_paused(STOPPED):
+            self._look_at_parent()  # it may be here again, and about to end a load
+        self._unread += data
+        *lines, self._unread = self._unread.split(b"\n")
+        for line in lines:
+            self._obey(json.loads(line))
+
+    def _obey(self, message: dict[str, Any]) -> None:
+        op, supervision = message["op"], self.supervision
+        if op == "apply":
+            supervision.apply(message)
+            if not self._looks:
+                self._look()
+        elif op == "stop":
+            supervision.stop(message["id"])
+        elif op == "achieved":
+            self._reply({"event": "achieved", "id": message["id"], "achieved": supervision.achieved(message["id"])})
+        elif op in {"pause", "resume"}:
+            (supervision.pause if op == "pause" else supervision.resume)(message["reason"])
+        elif op == "owner":
+            self._belong_to(message["pid"])
+        elif op == "samples":
+            supervision.watch_samples(message["path"])
+        elif op == "limit":
+            supervision.limit(message["requests"])
+        elif op == "path":
+            sys.path[:] = message["path"]
+
+    def _belong_to(self, process: int) -> None:
+        if not self._loop.watch_process(process, self._abandon) and is_gone(process):
+            self._abandon()
+
+    def _reply(self, message: dict[str, Any]) -> None:
+        try:
+            os.write(self._replies, json.dumps(message).encode() + b"\n")
+        except OSError:  # nobody listens any more
+            self.close()
+
+
+def is_stopped(process: int) -> bool:
+    """Whether a process is stopped by a signal (proc_pid_stat(5)); not known but on Linux."""
+    try:
+        with open(f"/proc/{process}/stat", "rb") as file:
+            return file.read().rpartition(b") ")[2][:1] == b"T"
+    except OSError:
+        return False
+
+
+def is_gone(process: int) -> bool:
+    """Whether there is no such process any more; not known on Windows."""
+    try:
+        if sys.platform != "win32":
+            os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # it is another user's
+        pass
+    return False
+
+
+def hear_signals() -> None:
+    """Let no signal be blocked, as who started us may have them."""
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def main() -> None:
+    """Serve stdin and stdout."""
+    take_name()
+    hear_signals()
+    heed_children()
+    door = Door(sys.stdin.fileno(), sys.stdout.fileno())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's to handle
+    door.supervision.loop.on_signals([signal.SIGTERM], door.close)
+    door.serve()

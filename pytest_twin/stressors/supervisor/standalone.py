@@ -1,0 +1,93 @@
+"""A stressor run by hand: flags that say what is wrong with them, a load held until it is over, and a last line."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import signal
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pytest_twin.stressors.supervisor.load_manager import Supervision
+from pytest_twin.stressors.system.capacity import MIB
+from pytest_twin.stressors.worker.process import heed_children
+
+if TYPE_CHECKING:
+    from pytest_twin.stressors.spec.kind import Kind
+    from pytest_twin.stressors.spec.profile import Points
+
+BESIDE = ("asked_", "mean_", "of_")  # what figures are judged by
+
+
+def parser(doc: str | None) -> argparse.ArgumentParser:
+    """A parser whose help is the stressor's own docstring."""
+    return argparse.ArgumentParser(description=(doc or "").partition("\n\n")[0], allow_abbrev=False)
+
+
+def at_least(least: float, number: Callable[[str], float] = float) -> Callable[[str], float]:
+    """A flag's type: a number that is not below that.
+
+    Raises:
+        argparse.ArgumentTypeError: It is below, or no such number.
+    """
+
+    def parse(text: str) -> float:
+        what = "a whole number" if number is int else "a number"
+        try:
+            value = number(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value < math.inf:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what} from {least} up")
+        return value
+
+    return parse
+
+
+def staircase(step: float, steps: int, hold: float) -> Points:
+    """A profile that goes up by `step` so many times and stays `hold` seconds on each."""
+    points: Points = [(0.0, step)]
+    for number in range(1, steps):
+        points += [(number * hold, number * step), (number * hold, (number + 1) * step)]
+    return points
+
+
+def hold(kind: Kind, request: dict[str, Any]) -> None:
+    """Apply one load until it is over or Ctrl-C or SIGTERM comes, then say what was achieved and exit."""
+    failed = False
+
+    def tell(reply: dict[str, Any]) -> None:
+        nonlocal failed
+        if reply["event"] == "ready":
+            print(f"{kind.type} load ready: {len(reply['pids'])} process(es)", flush=True)
+            return
+        failed = reply["event"] == "abort"
+        print(f"{kind.type} load {'failed' if failed else 'ended'} ({reply['reason']}): {_said(reply)}", flush=True)
+
+    heed_children()
+    supervision = Supervision(tell)
+    supervision.loop.on_signals([signal.SIGINT, signal.SIGTERM], lambda: supervision.stop("load"))
+    supervision.apply({**request, "id": "load", "module": kind.module})
+    while supervision.busy:
+        supervision.loop.turn()
+    sys.exit(1 if failed else 0)
+
+
+def _said(reply: dict[str, Any]) -> str:
+    figures = dict(reply["achieved"])
+    held = reply["at"] - reply["since"] if reply["since"] is not None else 0.0
+    words = [f"{held:.1f} s", f"{figures.pop('cpu_s', 0):.2f} CPU s"]
+    words += [
+        f"{value / MIB:.0f} MiB {name.removesuffix('_bytes')}" for name, value in figures.items() if _is_size(name)
+    ]
+    words += [
+        value if isinstance(value, str) else f"{value:.6g} {name.replace('_', ' ')}"
+        for name, value in figures.items()
+        if not name.startswith(BESIDE) and not name.endswith(("_bytes", "_s")) and name != "coverage"
+    ]
+    return ", ".join(words)
+
+
+def _is_size(name: str) -> bool:
+    return name.endswith("_bytes") and not name.startswith(BESIDE) and name not in {"resident_bytes", "moved_bytes"}

@@ -1,0 +1,1 @@
+"""Limits and facts of the machine that the stressors need."""

@@ -1,0 +1,1 @@
+"""A worker process, which applies its share of one load."""

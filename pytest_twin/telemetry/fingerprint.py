@@ -1,0 +1,103 @@
+"""This machine: what may be used of it, and what hardware and software there is."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+from pytest_twin._system import hardware
+from pytest_twin._system.procfs import GIB, read_bytes
+from pytest_twin._system.stdlib import os, sys
+from pytest_twin.stressors.system import capacity
+
+
+def usable() -> dict[str, float]:
+    """For each measure of a stressor, what a share of it is a share of: CPUs, bytes of memory."""
+    memory = capacity.usable_memory()
+    cpus = {"cpu_s": capacity.usable_cpus(), "host_cpu_s": float(os.cpu_count() or 1)}
+    return {**cpus, **({"peak_bytes": float(memory)} if memory else {})}
+
+
+def fingerprint(*, identify: bool = False) -> dict[str, Any]:
+    """What hardware and software this is; the names of the host and of the user only if asked for."""
+    import pytest_twin
+
+    memory, swap = hardware.memory()
+    limit = capacity.memory_limit()
+    return {
+        "pytest_twin": pytest_twin.__version__,
+        "cpu": {
+            "model": _cpu_model(),
+            "logical": os.cpu_count(),
+            "physical": hardware.cores(),
+            "allowed": capacity.allowed_cpus(),
+            "cgroup_quota": capacity.cpu_quota(),
+        },
+        "memory": {
+            "total_GB": round(memory / GIB, 2),
+            "swap_GB": round(swap / GIB, 2),
+            "cgroup_limit_GB": None if limit is None else round(limit / GIB, 2),
+        },
+        "disks": _disks(),
+        "os": {
+            "system": platform.system(),
+            "release": platform.release(),
+            "machine": platform.machine(),
+            "name": _os_name(),
+        },
+        "python": {"version": platform.python_version(), "implementation": platform.python_implementation()},
+        "packages": _packages(),
+        **({"host": platform.node(), "user": _user()} if identify else {}),
+    }
+
+
+def _cpu_model() -> str | None:
+    for line in read_bytes("/proc/cpuinfo").decode(errors="replace").splitlines():
+        if line.startswith(("model name", "Model", "cpu model")):
+            return line.partition(":")[2].strip()
+    return platform.processor() or None
+
+
+def _os_name() -> str | None:
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME")
+    except OSError:
+        return platform.version() or None
+
+
+def _disks() -> list[dict[str, Any]]:
+    """The file systems on real devices: type and size, not their mount points, which can tell a user's name."""
+    disks = [
+        {"device": _device(each.device), "type": each.type, "size_GB": round(each.size / GIB, 1)}
+        for each in hardware.file_systems()
+    ]
+    return [disk for at, disk in enumerate(disks) if disk not in disks[:at]]
+
+
+def _device(path: str) -> str:
+    """A device's name; a volume's is left out, since installers name those after the host."""
+    return "dm" if path.startswith("/dev/mapper/") else os.path.basename(path)
+
+
+def _packages() -> dict[str, str]:
+    """Versions by name, from the names of the folders that installers write: reading what is in them takes long."""
+    found: dict[str, str] = {}
+    for folder in sys.path:
+        try:
+            names = os.listdir(folder or os.curdir)
+        except OSError:
+            continue
+        for name in names:
+            if name.endswith(".dist-info"):
+                package, _, version = name.removesuffix(".dist-info").rpartition("-")
+                found.setdefault(package.replace("_", "-"), version)  # the first on the path is the one that is used
+    return dict(sorted(found.items()))
+
+
+def _user() -> str | None:
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return None

@@ -1,0 +1,63 @@
+"""Battery, from /sys/class/power_supply (kernel: Documentation/ABI/testing/sysfs-class-power)."""
+
+from __future__ import annotations
+
+import os
+
+from pytest_twin._system.procfs import LINUX, KeptOpen, read_bytes
+from pytest_twin.model.columns import Column
+from pytest_twin.telemetry.counters import ONLY_ONCE, SELDOM_S
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_twin.model.columns import Value
+    from pytest_twin.telemetry.probes import Context
+
+COLUMNS = (
+    Column("battery_percent", "%", "Charge of the battery.", 1, legacy=14),
+    Column("battery_plugged", "", "1 on mains, 0 on battery.", 0, legacy=15),
+)
+
+
+def probe(context: Context) -> Linux | Portable:  # noqa: ARG001
+    """The reader for this machine."""
+    return Linux() if LINUX else Portable()
+
+
+class Linux:
+    """The first battery that is found."""
+
+    def __init__(self, supplies: str = "/sys/class/power_supply") -> None:
+        names = sorted(os.listdir(supplies)) if os.path.isdir(supplies) else []
+        kinds = {name: read_bytes(f"{supplies}/{name}/type").strip() for name in names}
+        hosts = [name for name in names if read_bytes(f"{supplies}/{name}/scope").strip() != b"Device"]  # no mouse's
+        batteries = [f"{supplies}/{name}" for name in hosts if kinds[name] == b"Battery"]
+        self._capacity = KeptOpen(f"{batteries[0]}/capacity") if batteries else None
+        self._status = KeptOpen(f"{batteries[0]}/status") if batteries else None
+        self.every_s = SELDOM_S if batteries else ONLY_ONCE
+
+    def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
+        """One value a column."""
+        if self._capacity is None or self._status is None:
+            return None, None
+        capacity, status = self._capacity.read().strip(), self._status.read().strip()
+        plugged = None if status in {b"", b"Unknown"} else float(status != b"Discharging")
+        return float(capacity) if capacity else None, plugged
+
+
+class Portable:
+    """The same from psutil, which knows of no battery on some systems."""
+
+    def __init__(self) -> None:
+        import psutil
+
+        self._battery = getattr(psutil, "sensors_battery", lambda: None)
+
+    def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
+        """One value a column."""
+        battery = self._battery()
+        if battery is None:
+            return None, None
+        return battery.percent, None if battery.power_plugged is None else float(battery.power_plugged)

@@ -1,0 +1,105 @@
+"""Each CPU by itself, from /proc/stat (proc_stat(5)); only where it is asked for."""
+
+from __future__ import annotations
+
+import os
+
+from pytest_twin._system.procfs import LINUX, PROC, TICKS, KeptOpen, read_bytes
+from pytest_twin.model.columns import Column
+from pytest_twin.telemetry.counters import ONLY_ONCE, Growth
+from pytest_twin.telemetry.probes.cpu import EVERY_S
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_twin.model.columns import Value
+    from pytest_twin.telemetry.probes import Context
+
+COLUMNS = ()
+PRESENT = "/sys/devices/system/cpu/present"
+
+
+def columns(context: Context) -> tuple[Column, ...]:
+    """A column for each CPU that there is, switched on or off."""
+    if not context.per_core:
+        return ()
+    meaning = "CPU time of this CPU that was not idle; empty while it is off."
+    return tuple(Column(f"cpu{number}_percent", "%", meaning, 1, window_s=EVERY_S) for number in range(_count()))
+
+
+def probe(context: Context) -> Linux | Portable | Nothing:
+    """The reader for this machine, if it is asked for."""
+    if not context.per_core:
+        return Nothing()
+    return Linux(_count()) if LINUX else Portable(_count())
+
+
+def is_of_one(name: str) -> bool:
+    """Whether a column is that of one CPU, of this machine or of another."""
+    return name.startswith("cpu") and name.endswith("_percent") and name[3:-8].isdecimal()
+
+
+class Nothing:
+    """No columns, no values."""
+
+    every_s = ONLY_ONCE
+
+    def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
+        """Nothing."""
+        return ()
+
+
+class Linux:
+    """One descriptor kept open."""
+
+    every_s = EVERY_S
+
+    def __init__(self, count: int, proc: str = PROC) -> None:
+        self._stat = KeptOpen(f"{proc}/stat")
+        self._busy = Busy(count, TICKS)
+
+    def read(self, at: float) -> Sequence[Value]:
+        """One value a column."""
+        idle: dict[int, float] = {}
+        for line in self._stat.read().partition(b"intr")[0].splitlines()[1:]:
+            name, *times = line.split(None, 6)
+            if len(times) > 4:
+                idle[int(name[3:])] = int(times[3]) + int(times[4])  # with the wait for disks
+        return self._busy.row(idle, at)
+
+
+class Portable:
+    """The same from psutil, which numbers the CPUs that are on."""
+
+    every_s = EVERY_S
+
+    def __init__(self, count: int) -> None:
+        import psutil
+
+        self._times = psutil.cpu_times
+        self._busy = Busy(count, 1)
+
+    def read(self, at: float) -> Sequence[Value]:
+        """One value a column."""
+        times = enumerate(self._times(percpu=True))
+        return self._busy.row({number: each.idle + getattr(each, "iowait", 0.0) for number, each in times}, at)
+
+
+class Busy:
+    """Shares of time from idle times."""
+
+    def __init__(self, count: int, unit: float) -> None:
+        self._count, self._unit = count, unit
+        self._growth = Growth()
+
+    def row(self, idle: Mapping[int, float], at: float) -> list[float | None]:
+        """A share for each CPU; those that are off have none."""
+        unused = self._growth.shares([idle.get(number) for number in range(self._count)], at, self._unit)
+        return [None if share is None else 100.0 - share for share in unused]
+
+
+def _count() -> int:
+    """One more than the highest number of a CPU."""
+    last = read_bytes(PRESENT).strip().rpartition(b",")[2].rpartition(b"-")[2]
+    return int(last) + 1 if last.isdigit() else os.cpu_count() or 1

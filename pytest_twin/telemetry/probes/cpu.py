@@ -1,0 +1,94 @@
+"""CPU of the host, from /proc/stat (proc_stat(5)).
+
+The total is 1 - idle / (wall time * CPUs): busy ticks are charged to whoever runs when the tick comes, which misses
+any load that keeps step with it; idle time is exact.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pytest_twin._system.procfs import LINUX, PROC, TICKS, KeptOpen, read_bytes
+from pytest_twin.model.columns import Column
+from pytest_twin.telemetry.counters import OFTEN_S, Growth
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_twin.model.columns import Value
+    from pytest_twin.telemetry.probes import Context
+
+EVERY_S = OFTEN_S  # the kernel tells of these times in ticks of 10 ms: over less than some of them no share is true
+COLUMNS = (
+    Column("cpu_percent", "%", "CPU time of the whole host that was not idle.", 1, legacy=1, window_s=EVERY_S),
+    Column("cpu_count_logical", "", "CPUs that the system has.", 0, legacy=2),
+    Column("cpu_count_physical", "", "Cores that the system has.", 0, legacy=3),
+    Column("cpu_user_percent", "%", "Share spent in programs.", 1, window_s=EVERY_S),
+    Column("cpu_system_percent", "%", "Share spent in the kernel, interrupts included.", 1, window_s=EVERY_S),
+    Column("cpu_iowait_percent", "%", "Share idle while a disk was waited for.", 1, window_s=EVERY_S),
+    Column("cpu_steal_percent", "%", "Share taken by the hypervisor for other guests.", 1, window_s=EVERY_S),
+)
+
+
+def probe(context: Context) -> Linux | Portable:  # noqa: ARG001
+    """The reader for this machine."""
+    return Linux() if LINUX else Portable()
+
+
+class Linux:
+    """One descriptor kept open."""
+
+    every_s = EVERY_S
+
+    def __init__(self, proc: str = PROC) -> None:
+        self._stat = KeptOpen(f"{proc}/stat")
+        self._logical = os.cpu_count() or 1
+        self._physical = _cores(read_bytes(f"{proc}/cpuinfo"))
+        self._growth = Growth()
+
+    def read(self, at: float) -> Sequence[Value]:
+        """One value a column."""
+        fields = self._stat.start().split(None, 9)
+        if len(fields) < 9:
+            return (None, self._logical, self._physical, None, None, None, None)
+        user, nice, system, idle, iowait, irq, softirq, steal = map(int, fields[1:9])
+        counters = (idle + iowait, user + nice, system + irq + softirq, iowait, steal)
+        unused, *parts = self._growth.shares(counters, at, TICKS * self._logical)
+        return None if unused is None else 100.0 - unused, self._logical, self._physical, *parts
+
+
+class Portable:
+    """The same from psutil."""
+
+    every_s = EVERY_S
+
+    def __init__(self) -> None:
+        import psutil
+
+        self._times = psutil.cpu_times
+        self._logical = psutil.cpu_count() or None
+        self._physical = psutil.cpu_count(logical=False)
+        self._growth = Growth()
+
+    def read(self, at: float) -> Sequence[Value]:
+        """One value a column."""
+        times = self._times()
+        iowait, steal = getattr(times, "iowait", None), getattr(times, "steal", None)
+        kernel = times.system + sum(getattr(times, name, 0.0) for name in ("irq", "softirq", "interrupt", "dpc"))
+        counters = (times.idle + (iowait or 0.0), times.user + getattr(times, "nice", 0.0), kernel, iowait, steal)
+        unused, *parts = self._growth.shares(counters, at, self._logical or 1)
+        return None if unused is None else 100.0 - unused, self._logical, self._physical, *parts
+
+
+def _cores(cpuinfo: bytes) -> int | None:
+    """Distinct (socket, core) pairs; machines that do not tell have None."""
+    cores = set()
+    socket = b""
+    for line in cpuinfo.splitlines():
+        name, _, value = line.partition(b":")
+        if name.startswith(b"physical id"):
+            socket = value
+        elif name.startswith(b"core id"):
+            cores.add((socket, value))
+    return len(cores) or None

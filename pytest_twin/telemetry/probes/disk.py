@@ -1,0 +1,121 @@
+"""Disk space and traffic, from statvfs(2) and /sys/block/*/stat (kernel: Documentation/block/stat.rst).
+
+Whole disks only: a partition's traffic is its disk's, and a device-mapper or RAID volume's is that of what it lies on.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from pytest_twin._system.procfs import GIB, LINUX, MIB, KeptOpen
+from pytest_twin.model.columns import Column
+from pytest_twin.telemetry.counters import OFTEN_S, SELDOM_S, Growth, Seldom
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_twin.model.columns import Value
+    from pytest_twin.telemetry.probes import Context
+
+COLUMNS = (
+    Column("disk_total_GB", "GiB", "Size of the root file system.", legacy=8),
+    Column(
+        "disk_used_percent",
+        "%",
+        "Share of it in use, of what users may have; read twice a second.",
+        1,
+        legacy=9,
+    ),
+    Column(
+        "disk_read_MB", "MiB", "Read from all disks since the last row.", 3, legacy=10, is_amount=True, window_s=OFTEN_S
+    ),
+    Column(
+        "disk_write_MB",
+        "MiB",
+        "Written to all disks since the last row.",
+        3,
+        legacy=11,
+        is_amount=True,
+        window_s=OFTEN_S,
+    ),
+)
+SECTOR = 512  # of these files, whatever the disk's own is
+NOT_DISKS = ("loop", "ram", "zram", "sr", "fd")
+
+
+def probe(context: Context) -> Linux | Portable:  # noqa: ARG001
+    """The reader for this machine."""
+    return Linux() if LINUX else Portable()
+
+
+class Linux:
+    """The disks found once, and the file of each kept open: /proc/diskstats tells of partitions and loops, too."""
+
+    every_s = OFTEN_S
+
+    def __init__(self, sys_block: str = "/sys/block", root: str = "/") -> None:
+        self._disks = [KeptOpen(f"{sys_block}/{name}/stat") for name in _whole_disks(sys_block)]
+        self._space = Seldom(lambda: _space(root), SELDOM_S)
+        self._growth = Growth()
+
+    def read(self, at: float) -> Sequence[Value]:
+        """One value a column."""
+        read = written = 0
+        known = False
+        for disk in self._disks:
+            fields = disk.start().split(None, 7)
+            if len(fields) > 6:
+                known = True
+                read += int(fields[2])
+                written += int(fields[6])
+        counters = (read * SECTOR / MIB, written * SECTOR / MIB) if known else (None, None)
+        return *self._space.read(at), *self._growth.amounts(counters, at)
+
+
+class Portable:
+    """The same from psutil."""
+
+    every_s = OFTEN_S
+
+    def __init__(self) -> None:
+        import psutil
+
+        self._psutil = psutil
+        self._growth = Growth()
+
+    def read(self, at: float) -> Sequence[Value]:
+        """One value a column."""
+        usage = self._psutil.disk_usage(os.path.abspath(os.sep))
+        counters = self._psutil.disk_io_counters()
+        moved = (counters.read_bytes / MIB, counters.write_bytes / MIB) if counters else (None, None)
+        return usage.total / GIB, usage.percent, *self._growth.amounts(moved, at)
+
+
+def _whole_disks(sys_block: str) -> list[str]:
+    """Block devices that lie on no other one."""
+    try:
+        names = os.listdir(sys_block)
+    except OSError:
+        return []
+    return [name for name in names if not name.startswith(NOT_DISKS) and not _lies_on(f"{sys_block}/{name}/slaves")]
+
+
+def _lies_on(slaves: str) -> bool:
+    try:
+        return bool(os.listdir(slaves))
+    except OSError:
+        return False
+
+
+def _space(root: str) -> tuple[float | None, float | None]:
+    if sys.platform == "win32":
+        return None, None
+    try:
+        space = os.statvfs(root)
+    except OSError:
+        return None, None
+    used = space.f_blocks - space.f_bfree
+    reachable = used + space.f_bavail
+    return space.f_blocks * space.f_frsize / GIB, 100 * used / reachable if reachable else None

@@ -1,0 +1,66 @@
+"""Clock rate of the CPUs, from cpufreq (kernel: Documentation/admin-guide/pm/cpufreq.rst)."""
+
+from __future__ import annotations
+
+import os
+
+from pytest_twin._system.procfs import LINUX, KeptOpen, number
+from pytest_twin.model.columns import Column
+from pytest_twin.telemetry.counters import ONLY_ONCE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_twin.model.columns import Value
+    from pytest_twin.telemetry.probes import Context
+
+COLUMNS = (Column("cpu_frequency_MHz", "MHz", "Clock rate of the CPUs, their mean; read once a second.", 0),)
+# Before Linux 5.18 a busy x86 CPU that was not asked for a second lets the reader sleep for 10 ms (aperfmperf.c): ask
+# a little more often, and no more than some of them.
+EVERY_S = 0.9
+MOST = 8
+KILO = 1000
+
+
+def probe(context: Context) -> Linux | Portable:  # noqa: ARG001
+    """The reader for this machine."""
+    return Linux() if LINUX else Portable()
+
+
+class Linux:
+    """A descriptor kept open for each of some CPUs, evenly chosen."""
+
+    def __init__(self, policies: str = "/sys/devices/system/cpu/cpufreq") -> None:
+        try:
+            names = [name for name in os.listdir(policies) if name.startswith("policy")]
+        except OSError:
+            names = []
+        names.sort(key=lambda name: (len(name), name))
+        chosen = [names[at * len(names) // MOST] for at in range(MOST)] if len(names) > MOST else names
+        self._rates = [KeptOpen(f"{policies}/{name}/scaling_cur_freq") for name in chosen]
+        self.every_s = EVERY_S if names else ONLY_ONCE
+
+    def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
+        """One value a column."""
+        told = [value for rate in self._rates if (value := number(rate.read()))]
+        return (sum(told) / len(told) / KILO if told else None,)
+
+
+class Portable:
+    """The same from psutil, which cannot tell it on some systems."""
+
+    every_s = EVERY_S
+
+    def __init__(self) -> None:
+        import psutil
+
+        self._rate = getattr(psutil, "cpu_freq", lambda: None)
+
+    def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
+        """One value a column."""
+        try:
+            rate = self._rate()
+        except (OSError, RuntimeError):  # NotImplementedError is one
+            return (None,)
+        return (rate.current or None if rate else None,)

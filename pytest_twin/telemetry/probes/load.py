@@ -1,0 +1,37 @@
+"""Load average (getloadavg(3))."""
+
+from __future__ import annotations
+
+import os
+
+from pytest_twin.model.columns import Column
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_twin.model.columns import Value
+    from pytest_twin.telemetry.probes import Context
+
+COLUMNS = (
+    Column("load_1m", "", "Processes running or waiting, over the last minute."),
+    Column("load_5m", "", "The same over five minutes."),
+    Column("load_15m", "", "The same over fifteen minutes."),
+)
+
+EVERY_S = 2.4  # the kernel works them out anew every five seconds
+
+
+def probe(context: Context) -> LoadAverage:  # noqa: ARG001
+    """The reader for this machine."""
+    return LoadAverage()
+
+
+class LoadAverage:
+    """From the C library, where it has it."""
+
+    every_s = EVERY_S
+
+    def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
+        """One value a column."""
+        return os.getloadavg() if hasattr(os, "getloadavg") else (None, None, None)

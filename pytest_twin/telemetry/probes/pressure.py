@@ -1,0 +1,60 @@
+"""Pressure stall information, from /proc/pressure (kernel: Documentation/accounting/psi.rst).
+
+The share of the last half second, or of the time since the last row if that is longer, in which something waited; from
+the kernel's totals, not its averages.
+"""
+
+from __future__ import annotations
+
+from pytest_twin._system.procfs import PROC, KeptOpen
+from pytest_twin.model.columns import Column
+from pytest_twin.telemetry.counters import SELDOM_S, Growth
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_twin.model.columns import Value
+    from pytest_twin.telemetry.probes import Context
+
+COLUMNS = (
+    Column(
+        "pressure_cpu_percent",
+        "%",
+        "Time in which some task waited for a CPU, of the last half second.",
+        window_s=SELDOM_S,
+    ),
+    Column("pressure_memory_percent", "%", "Time in which some task waited for memory.", window_s=SELDOM_S),
+    Column("pressure_memory_full_percent", "%", "Time in which all tasks waited for memory.", window_s=SELDOM_S),
+    Column("pressure_io_percent", "%", "Time in which some task waited for a disk.", window_s=SELDOM_S),
+    Column("pressure_io_full_percent", "%", "Time in which all tasks waited for a disk.", window_s=SELDOM_S),
+)
+MICROSECONDS = 1e6
+
+
+def probe(context: Context) -> Pressure:  # noqa: ARG001
+    """The reader for this machine; other systems have nothing like it."""
+    return Pressure()
+
+
+class Pressure:
+    """Three descriptors kept open."""
+
+    every_s = SELDOM_S
+
+    def __init__(self, proc: str = PROC) -> None:
+        self._cpu, self._memory, self._io = (KeptOpen(f"{proc}/pressure/{name}") for name in ("cpu", "memory", "io"))
+        self._growth = Growth()
+
+    def read(self, at: float) -> Sequence[Value]:
+        """One value a column."""
+        cpu, _ = _totals(self._cpu.read())
+        totals = (cpu, *_totals(self._memory.read()), *_totals(self._io.read()))
+        return self._growth.shares(totals, at, MICROSECONDS)
+
+
+def _totals(text: bytes) -> tuple[int | None, int | None]:
+    """The microseconds at the ends of the two lines, of which a kernel may not have the second."""
+    parts = text.split(b"total=")
+    some = int(parts[1].split(None, 1)[0]) if len(parts) > 1 and parts[0].startswith(b"some") else None
+    return some, int(parts[2]) if len(parts) > 2 else None

@@ -1,0 +1,74 @@
+"""How many processes there are; in a container, how many can be seen.
+
+The kernel counts them in the links of /proc (proc_root_getattr in fs/proc/root.c), for the whole host. Where this
+process sees only its own PID namespace, the numbered folders are counted instead.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pytest_twin._system.procfs import LINUX, PROC
+from pytest_twin.model.columns import Column
+from pytest_twin.telemetry.counters import SELDOM_S
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_twin.model.columns import Value
+    from pytest_twin.telemetry.probes import Context
+
+MEANING = "Processes on the host; in a PID namespace, in that one. Counted twice a second."
+COLUMNS = (Column("process_count", "", MEANING, 0, legacy=16),)
+FIRST_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO in include/linux/proc_ns.h
+
+
+def probe(context: Context) -> Linux | Portable:  # noqa: ARG001
+    """The reader for this machine."""
+    return Linux() if LINUX else Portable()
+
+
+class Linux:
+    """One call of stat(2), or a listing."""
+
+    every_s = SELDOM_S
+
+    def __init__(self, proc: str = PROC) -> None:
+        self._proc = proc
+        self._other_links = self._links_of_others()
+
+    def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
+        """One value a column."""
+        if self._other_links is None:
+            return (self._count(),)
+        return (os.stat(self._proc).st_nlink - self._other_links,)
+
+    def _count(self) -> int | None:
+        """The numbered folders; None where this process, which there must be, has none: that is no /proc."""
+        return sum(map(str.isdecimal, os.listdir(self._proc))) or None
+
+    def _links_of_others(self) -> int | None:
+        """The links that are no processes; None where the number of links does not tell of what can be seen."""
+        try:
+            if os.stat(f"{self._proc}/self/ns/pid").st_ino != FIRST_NAMESPACE:
+                return None
+            between = sorted((os.stat(self._proc).st_nlink - (self._count() or 0)) for _ in range(3))
+        except OSError:
+            return None
+        return between[1] if between[1] > 0 else None  # processes come and go in between
+
+
+class Portable:
+    """The same from psutil."""
+
+    every_s = SELDOM_S
+
+    def __init__(self) -> None:
+        import psutil
+
+        self._pids = psutil.pids
+
+    def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
+        """One value a column."""
+        return (len(self._pids()),)

@@ -1,0 +1,86 @@
+"""Temperature of the CPU.
+
+From /sys/class/hwmon (kernel: Documentation/hwmon/sysfs-interface.rst), or else from /sys/class/thermal
+(Documentation/driver-api/thermal/sysfs-api.rst).
+"""
+
+from __future__ import annotations
+
+import os
+
+from pytest_twin._system.procfs import LINUX, KeptOpen, number, read_bytes
+from pytest_twin.model.columns import Column
+from pytest_twin.telemetry.counters import ONLY_ONCE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_twin.model.columns import Value
+    from pytest_twin.telemetry.probes import Context
+
+COLUMNS = (Column("cpu_temperature_C", "°C", "The hottest sensor of the CPU; read once a second.", 1),)
+EVERY_S = 0.9  # some sensors have to be asked on their own core, or over a slow bus
+CHIPS = ("coretemp", "k10temp", "zenpower", "cpu_thermal")  # Intel, AMD, AMD, ARM
+ZONES = ("x86_pkg_temp", "TCPU", "cpu", "soc")  # how their types begin
+WHOLE_CPU = (b"Package id", b"Tdie")  # where there is such a one, it is as hot as the hottest core
+MILLI = 1000
+
+
+def probe(context: Context) -> Linux | Portable:  # noqa: ARG001
+    """The reader for this machine."""
+    return Linux() if LINUX else Portable()
+
+
+class Linux:
+    """A descriptor kept open for each sensor."""
+
+    def __init__(self, sys_class: str = "/sys/class") -> None:
+        paths = list(_chips(f"{sys_class}/hwmon")) or list(_zones(f"{sys_class}/thermal"))
+        self._sensors = [KeptOpen(path) for path in paths]
+        self.every_s = EVERY_S if paths else ONLY_ONCE
+
+    def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
+        """One value a column."""
+        told = [value for sensor in self._sensors if (value := number(sensor.read())) is not None]
+        return (max(told) / MILLI if told else None,)
+
+
+class Portable:
+    """The same from psutil, which knows of no sensors on most systems."""
+
+    every_s = EVERY_S
+
+    def __init__(self) -> None:
+        import psutil
+
+        self._sensors = getattr(psutil, "sensors_temperatures", dict)
+
+    def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
+        """One value a column."""
+        found = [sensor for name, sensors in self._sensors().items() if name in CHIPS for sensor in sensors]
+        return (max((sensor.current for sensor in found), default=None),)
+
+
+def _chips(hwmon: str) -> Iterator[str]:
+    """The sensors of the CPUs: of each, that of the whole, or all that it has."""
+    for name in _names(hwmon):
+        chip = f"{hwmon}/{name}"
+        if read_bytes(f"{chip}/name").strip().decode("ascii", "replace") in CHIPS:
+            inputs = [each for each in _names(chip) if each.startswith("temp") and each.endswith("_input")]
+            whole = [each for each in inputs if read_bytes(f"{chip}/{each[:-6]}_label").startswith(WHOLE_CPU)]
+            yield from (f"{chip}/{each}" for each in whole or inputs)
+
+
+def _zones(thermal: str) -> Iterator[str]:
+    for name in _names(thermal):
+        kind = read_bytes(f"{thermal}/{name}/type").decode("ascii", "replace")
+        if name.startswith("thermal_zone") and kind.startswith(ZONES):
+            yield f"{thermal}/{name}/temp"
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []

@@ -1,0 +1,242 @@
+"""Two process trees of the run: the tests' and the stressors'. What is in neither is the rest of the machine.
+
+CPU comes from each process's own clock, in nanoseconds (clock_getcpuclockid(3)), and from what its parent was told of
+children that ended, so that a child that lived between two rows keeps its CPU in the account; so does its I/O.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pytest_twin._system.procfs import LINUX, MIB, PROC, numbers_agree
+from pytest_twin.model.columns import Column
+from pytest_twin.telemetry.counters import ONLY_ONCE, SELDOM_S, Growth
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from pytest_twin.model.columns import Value
+    from pytest_twin.telemetry.probes import Context
+    from pytest_twin.telemetry.process_tree_linux import Process, Source
+
+    Used = tuple[float, float, float]  # CPU seconds, bytes read and written
+
+
+def _columns(name: str, whose: str) -> tuple[Column, ...]:
+    return (
+        Column(
+            f"{name}_cpu_percent",
+            "%",
+            f"CPU time of the {whose}' processes, as a share of the host. Exact.",
+            window_s=0.0,
+        ),
+        Column(f"{name}_resident_MB", "MiB", "Memory resident in them; shared pages count in each.", 1),
+        Column(f"{name}_process_count", "", "How many they are.", 0),
+        Column(f"{name}_thread_count", "", "Threads in them.", 0),
+        Column(f"{name}_open_files", "", "Descriptors that they have open; counted twice a second.", 0),
+        Column(
+            f"{name}_read_MB",
+            "MiB",
+            "Read by them from disks since the last row; looked up twice a second.",
+            3,
+            is_amount=True,
+            window_s=SELDOM_S,
+        ),
+        Column(
+            f"{name}_write_MB",
+            "MiB",
+            "Written by them since the last row, counted as `written_MB` of a test; looked up twice a second.",
+            3,
+            is_amount=True,
+            window_s=SELDOM_S,
+        ),
+    )
+
+
+COLUMNS = (*_columns("tests", "tests"), *_columns("stress", "stressors"))
+ROUNDING_S = 0.1
+
+
+def probe(context: Context) -> Trees | Unseen:
+    """The reader for this machine."""
+    if not LINUX:
+        from pytest_twin.telemetry.process_tree_psutil import Portable
+
+        return Trees(context, Portable())
+    if not numbers_agree():
+        return Unseen()
+    from pytest_twin.telemetry.process_tree_linux import Linux, LinuxByParent
+
+    tells_children = os.path.exists(f"{PROC}/self/task/{os.getpid()}/children")
+    return Trees(context, Linux() if tells_children else LinuxByParent())
+
+
+class Unseen:
+    """Where /proc tells of other processes by these numbers, or is not there."""
+
+    every_s = ONLY_ONCE
+    warning = (
+        f"the trees of processes cannot be seen, and their columns are empty: {PROC} does not show the sampler under "
+        "its own number; mount it for this PID namespace"
+    )
+
+    def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
+        """Empty."""
+        return (*NOTHING, *NOTHING)
+
+
+class Trees:
+    """Walks down from the run's roots, and parts the stressors from the tests."""
+
+    def __init__(self, context: Context, source: Source) -> None:
+        self._roots, self._beside, self._source = [context.root], context.beside, source
+        cpus = os.cpu_count() or 1
+        self._tests, self._stress = Tree(cpus) if context.has_tests else NoTree(), Tree(cpus)
+        self._supervisors: dict[int, list[float | None]] = {}  # what each one's tree used
+        self._reaped: Used = (0.0, 0, 0)  # by supervisors that ended: in their parent's account, but no test's
+        self._due = float("-inf")
+        self._pid = os.getpid()
+
+    def read(self, at: float) -> Sequence[Value]:
+        """One value a column."""
+        detailed = at >= self._due
+        if detailed:
+            self._due = at + SELDOM_S
+            self._roots[1:] = self._others()
+        self._source.refresh(detailed)
+        tests, supervisors = self._walk(self._roots)
+        stress = self._follow(supervisors) if supervisors or self._supervisors else []
+        cpu_s, read, written = self._reaped
+        return (
+            *self._tests.row(tests, (-cpu_s, -read, -written), at, detailed),
+            *self._stress.row(stress, self._reaped, at, detailed),
+        )
+
+    def read_last(self, at: float) -> Sequence[Value]:
+        """The same with all details, however short a time ago they were looked up."""
+        self._due = float("-inf")
+        return self.read(at)
+
+    def _others(self) -> list[int]:
+        """The other processes from which the run goes down; they come and go."""
+        try:
+            return [int(name) for name in os.listdir(self._beside) if name.isdecimal()] if self._beside else []
+        except OSError:
+            return []
+
+    def _walk(self, roots: Sequence[int], *, within: bool = False) -> tuple[list[Process], list[int]]:
+        """The processes from there down, this one left out, and the supervisors, not entered unless within one."""
+        found: list[Process] = []
+        supervisors: list[int] = []
+        pending = [*roots]
+        while pending:
+            pid = pending.pop()
+            process = None if pid == self._pid else self._source.look(pid)
+            if process is None:
+                continue
+            if process.supervises and not within:
+                supervisors.append(pid)
+            else:
+                found.append(process)
+                pending += self._source.children(process, pid)
+        return found, supervisors
+
+    def _follow(self, supervisors: Sequence[int]) -> list[Process]:
+        """The processes below these; what those used that are gone is remembered."""
+        found: list[Process] = []
+        used: dict[int, list[float | None]] = {}
+        for pid in supervisors:
+            below, _ = self._walk([pid], within=True)
+            found += below
+            used[pid] = [_now(below)[0], *_details(below)[1:]]
+        for pid, before in self._supervisors.items():
+            if pid not in used:  # what is not known is not unknown for ever after
+                cpu_s, read, written = (one + (other or 0) for one, other in zip(self._reaped, before, strict=True))
+                self._reaped = cpu_s, read, written
+        self._supervisors = used
+        return found
+
+
+class Tree:
+    """One of the two, from row to row."""
+
+    def __init__(self, cpus: int) -> None:
+        self._cpus = cpus
+        self._io = Growth()
+        self._most = 0.0
+        self._before: tuple[float, float] | None = None  # the last row and the CPU seconds in it
+        self._files: float | None = 0
+        self._is_empty = False  # and was so already in the last row
+        self._still: Sequence[float | None] = (0.0, 0.0)  # what it moves in a row that does not look
+
+    def row(self, processes: Sequence[Process], besides: Used, at: float, detailed: bool) -> Sequence[Value]:
+        """The values of its columns.
+
+        Args:
+            processes: Those of the tree.
+            besides: What is in the account besides them.
+            at: The time of the row.
+            detailed: Whether their details were read for this row.
+        """
+        if not processes and self._is_empty:
+            self._before = at, self._most
+            return EMPTY
+        self._is_empty = not processes and self._before is not None
+        cpu_s, resident, threads = _now(processes)
+        cpu_s += besides[0]
+        # a child's account is rounded to ticks when it is reaped, which may take some milliseconds back; what takes
+        # more is a process that left the tree without an account, such as a daemon: begin anew, with an empty cell
+        self._most = max(cpu_s, self._most) if cpu_s > self._most - ROUNDING_S else cpu_s
+        share = self._share(at)
+        moved = self._look(processes, besides, at) if detailed else self._still
+        return share, resident / MIB, len(processes), threads, self._files, *moved
+
+    def _share(self, at: float) -> float | None:
+        """Of the CPU time that there was since the last row."""
+        before, self._before = self._before, (at, self._most)
+        if before is None or at <= before[0] or self._most < before[1]:
+            return None
+        return min(100.0, 100 * (self._most - before[1]) / ((at - before[0]) * self._cpus))
+
+    def _look(self, processes: Sequence[Process], besides: Used, at: float) -> Sequence[float | None]:
+        """Count files; says what was read and written since that was done the last time."""
+        self._files, read, written = _details(processes)
+        moved = (
+            None if read is None else (read + besides[1]) / MIB,
+            None if written is None else (written + besides[2]) / MIB,
+        )
+        self._still = [None if each is None else 0.0 for each in moved]
+        return self._io.amounts(moved, at)
+
+
+class NoTree:
+    """A run without tests has none."""
+
+    def row(self, *_: object) -> Sequence[Value]:
+        """Empty."""
+        return NOTHING
+
+
+EMPTY = (0.0, 0.0, 0, 0, 0, 0.0, 0.0)
+NOTHING = (None,) * (len(COLUMNS) // 2)
+
+
+def _now(processes: Sequence[Process]) -> Any:
+    """CPU seconds, bytes resident and threads of all."""
+    return _totals([process.now for process in processes])
+
+
+def _details(processes: Sequence[Process]) -> Any:
+    """Descriptors, bytes read and written of all."""
+    return _totals([process.details for process in processes])
+
+
+def _totals(figures: Sequence[Sequence[float | None]]) -> Any:
+    """The sums of each; of what is not known in full there is none."""
+    if len(figures) == 1:
+        return figures[0]
+    if not figures:
+        return 0.0, 0, 0
+    return [None if None in each else sum(each) for each in zip(*figures, strict=True)]

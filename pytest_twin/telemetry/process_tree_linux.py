@@ -1,0 +1,221 @@
+"""Where a tree's processes are read from: the kernel's files, kept open for each process."""
+
+from __future__ import annotations
+
+from pytest_twin._system.procfs import PAGE, PROC, TICKS, TOO_MANY, KeptOpen, read_bytes
+from pytest_twin._system.stdlib import os, sys, time
+from pytest_twin.stressors.system.process_name import PROCESS_NAME
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Protocol
+
+    class Process(Protocol):
+        """One process, kept from row to row.
+
+        Attributes:
+            supervises: Whether it is the supervisor of stressors, or one of them.
+            now: CPU seconds, its own and those of its children that ended; bytes resident; threads.
+            details: Descriptors; bytes from disks and to disks, its own and of children that ended. As they were when
+                they were last asked for. In both, what is not told is None.
+        """
+
+        supervises: bool
+        now: tuple[float, int, int | None]
+        details: tuple[float | None, float | None, float | None]
+
+        def read(self, detailed: bool) -> bool:
+            """Look at it, also at its details; says whether it is still there."""
+
+        def children(self) -> list[int]:
+            """Its children."""
+
+        def close(self) -> None:
+            """Let go of it."""
+
+
+SUPERVISOR = f"({PROCESS_NAME})".encode()
+NO_DETAILS = (0, 0, 0)
+
+
+class NoMoreFilesError(OSError):
+    """There are more processes than this one can have files open for."""
+
+    def __init__(self) -> None:
+        super().__init__("too many open files to know all processes; raise the limit (ulimit -Hn)")
+
+
+class Source:
+    """All processes that the last row saw."""
+
+    def __init__(self, make: Callable[[int], Any]) -> None:
+        """Begin.
+
+        Args:
+            make: Makes the process of that number, which may not be there.
+        """
+        self._make = make
+        self._known: dict[int, Process] = {}
+        self._seen: dict[int, Process] = {}
+        self._detailed = True
+
+    def refresh(self, detailed: bool = True) -> None:
+        """A new row begins, with details or without: processes that the last one did not see are forgotten."""
+        if self._known:
+            for gone in self._known.values():
+                gone.close()
+        self._known, self._seen = self._seen, {}
+        self._detailed = detailed
+
+    def look(self, pid: int) -> Process | None:
+        """A process as it is now, None if it is gone."""
+        process = self._known.pop(pid, None)
+        if process is not None and not process.read(self._detailed):
+            process.close()  # it is gone, and its number may have been given out again
+            process = None
+        if process is None:
+            process = self._make(pid)
+            if not process.read(True):
+                process.close()
+                return None
+        self._seen[pid] = process
+        return process
+
+    def children(self, process: Process, pid: int) -> list[int]:  # noqa: ARG002
+        """The children of a process that was looked at."""
+        return process.children()
+
+    def close(self) -> None:
+        """Let go of all."""
+        self.refresh()
+        self.refresh()
+
+
+class KeptProcess:
+    """One process, from /proc/PID (proc_pid_stat(5), proc_pid_io(5)).
+
+    Its files stay open: they are this process's and nobody else's, also when its number is given out again.
+    """
+
+    def __init__(self, pid: int, proc: str = PROC) -> None:
+        self._folder = f"{proc}/{pid}"
+        self._stat, self._io = KeptOpen(f"{self._folder}/stat"), KeptOpen(f"{self._folder}/io")
+        self._descriptors = KeptOpen(f"{self._folder}/fd")
+        self._clock = ~pid << 3 | 2
+        self._children: dict[str, KeptOpen] = {}
+        self.supervises = False
+        self.now = (0.0, 0, 0)
+        self.details: tuple[float | None, float | None, float | None] = NO_DETAILS
+        self._demand(self._stat, self._io, self._descriptors)
+
+    def read(self, detailed: bool) -> bool:
+        """How it is now."""
+        text = self._stat.start()
+        state, *fields = text[text.rfind(b")") + 1 :].split(None, 22) or (b"",)
+        if len(fields) < 21 or sys.platform == "win32":
+            return False
+        ended = (int(fields[12]) + int(fields[13])) / TICKS
+        try:
+            own = time.clock_gettime_ns(self._clock) / 1e9
+        except OSError:  # a process that has ended and waits to be reaped has no clock any more
+            own = (int(fields[10]) + int(fields[11])) / TICKS
+        self.supervises = SUPERVISOR in text
+        self.now = own + ended, int(fields[20]) * PAGE, int(fields[16])
+        return not detailed or self._read_details(state)
+
+    def children(self) -> list[int]:
+        """The children of all its threads."""
+        if self.now[2] != len(self._children):
+            self._follow_threads()
+        found: list[int] = []
+        try:
+            for kept in self._children.values():
+                if text := kept.read_or_raise():
+                    found += map(int, text.split())
+        except OSError:  # a thread has ended; if another one began, there are as many as before
+            self._follow_threads()
+            return [int(child) for kept in self._children.values() for child in kept.read().split()]
+        return found
+
+    def close(self) -> None:
+        """Let go of its files."""
+        for kept in (self._stat, self._io, self._descriptors, *self._children.values()):
+            kept.close()
+
+    def _demand(self, *files: KeptOpen) -> None:
+        """Take no process for gone since there may be no more open files here.
+
+        Raises:
+            NoMoreFilesError: That is so.
+        """
+        if any(kept.is_refused for kept in files):
+            self.close()
+            raise NoMoreFilesError
+
+    def _follow_threads(self) -> None:
+        try:
+            threads = set(os.listdir(f"{self._folder}/task"))
+        except OSError as error:
+            if error.errno in TOO_MANY:
+                raise NoMoreFilesError from None
+            threads = set()
+        for gone in self._children.keys() - threads:
+            self._children.pop(gone).close()
+        for new in threads - self._children.keys():
+            self._children[new] = KeptOpen(f"{self._folder}/task/{new}/children")
+            self._demand(self._children[new])
+
+    def _read_details(self, state: bytes) -> bool:
+        read, written = io_of(self._io.start())
+        files = self._count_files()
+        if state == b"Z":  # nobody may ask it any more; it holds no files, and its parent is told of its I/O
+            files, read, written = files or 0, read or 0, written or 0
+        self.details = files, read, written
+        return (files is not None and read is not None) or self._stat.start() != b""  # or it was reaped just now
+
+    def _count_files(self) -> float | None:
+        """Descriptors: the size of the folder since Linux 6.2; before, they have to be listed."""
+        if self._descriptors.fd < 0:
+            return None
+        try:
+            return os.fstat(self._descriptors.fd).st_size or len(os.listdir(f"{self._folder}/fd"))
+        except OSError:  # there is no such process any more, or it may not be asked
+            return None
+
+
+class Linux(Source):
+    """For kernels that tell of children (CONFIG_PROC_CHILDREN)."""
+
+    def __init__(self, proc: str = PROC) -> None:
+        super().__init__(lambda pid: KeptProcess(pid, proc))
+
+
+class LinuxByParent(Linux):
+    """For kernels that do not: every process is asked for its parent."""
+
+    def __init__(self, proc: str = PROC) -> None:
+        super().__init__(proc)
+        self._proc = proc
+        self._below: dict[int, list[int]] = {}
+
+    def refresh(self, detailed: bool = True) -> None:
+        """A new row begins: look at all processes once."""
+        super().refresh(detailed)
+        self._below = {}
+        for name in filter(str.isdecimal, os.listdir(self._proc)):
+            after = read_bytes(f"{self._proc}/{name}/stat").rpartition(b")")[2].split(None, 2)
+            if len(after) > 1:
+                self._below.setdefault(int(after[1]), []).append(int(name))
+
+    def children(self, process: Process, pid: int) -> list[int]:  # noqa: ARG002
+        """Its children."""
+        return self._below.get(pid, [])
+
+
+def io_of(text: bytes) -> tuple[int | None, int | None]:
+    """Bytes read and written, from the text of /proc/PID/io; None where it says nothing."""
+    words = text.split(None, 12)
+    if len(words) < 12 or words[8] != b"read_bytes:" or words[10] != b"write_bytes:":
+        return None, None
+    return int(words[9]), int(words[11])

@@ -1,0 +1,343 @@
+"""Our end of the sampler: a process of its own (`sampling`), since a thread in a busy test process samples late.
+
+It is listened to, and started once more if it dies, while tests run, which replace what they like of the standard
+library: what is needed of that is bound at import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_twin._system import child_process
+from pytest_twin._system.background_thread import run_in_background
+from pytest_twin._system.clock import monotonic
+from pytest_twin._system.environment import Surroundings
+from pytest_twin._system.interruptible_event import Latch
+from pytest_twin._system.response_timeout import GIVE_UP_AFTER_S, HURRY_S, STEP_S, Silence, say_on_stderr
+from pytest_twin._system.stderr_file import LastWords
+from pytest_twin._system.stdlib import os, sys
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_twin.model.clock import Clock
+
+READY_WITHIN_S = 10.0
+END_WITHIN_S = 5.0  # once it has said its last word
+GO = STOP = b"\n"
+PROGRAM = """from pytest_twin.telemetry.sampler_process import main
+if left := main():
+    from pytest_twin.recording.orphaned import end_what_was_left
+    end_what_was_left(*left)
+"""
+PACKAGE_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ON_LINUX = sys.platform == "linux"
+
+
+class SamplerError(RuntimeError):
+    """The sampler cannot do its work; the message says why."""
+
+
+class Sampled(NamedTuple):
+    """What a sampler did.
+
+    Attributes:
+        rows: Rows written.
+        missed: Rows whose time was over before they could be taken.
+        dropped: Rows that could not be written.
+        warnings: What could not be read or written, one line each.
+    """
+
+    rows: int = 0
+    missed: int = 0
+    dropped: int = 0
+    warnings: tuple[str, ...] = ()
+
+    def and_then(self, later: Sampled) -> Sampled:
+        """Both together."""
+        warnings = dict.fromkeys((*self.warnings, *later.warnings))
+        return Sampled(
+            self.rows + later.rows, self.missed + later.missed, self.dropped + later.dropped, tuple(warnings)
+        )
+
+
+class Gap(NamedTuple):
+    """A time without samples.
+
+    Attributes:
+        began: `time.monotonic` when the sampler was found dead, or the machine awake.
+        ended: The same when the next one was ready, None if there is none.
+        reason: How it died, or how long the machine slept.
+        what: What was away, ``sampler`` or ``machine``.
+    """
+
+    began: float
+    ended: float | None
+    reason: str
+    what: str = "sampler"
+
+
+class Sampler:
+    """Starts the sampling process, starts it once more if it dies, and stops it.
+
+    Attributes:
+        sampled: What it did, as far as it has told.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        interval: float,
+        *,
+        has_tests: bool,
+        per_core: bool = False,
+        probes: Sequence[str] = (),
+        rotate_at: int = 0,
+        beside: str = "",
+        told: Callable[[Gap], None] = lambda _: None,
+        surroundings: Surroundings | None = None,
+        tell: Callable[[str], None] = say_on_stderr,
+    ) -> None:
+        """Prepare it.
+
+        Args:
+            path: The dataset that it appends to; a header is written where the file is new.
+            clock: The run's clock.
+            interval: Seconds between rows.
+            has_tests: Whether this process runs tests, whose own columns are filled then.
+            per_core: Whether each CPU gets a column of its own.
+            probes: Modules of probes besides our own.
+            rotate_at: Bytes from which on the dataset goes on in a new file; 0 is never.
+            beside: A folder in which other processes that run tests have a file each, named by their numbers.
+            told: Called from the listening thread when the sampling process died, or the machine had been suspended.
+            surroundings: Those of the run, in which it is started; None are those of now.
+            tell: Tells the user a line, while a test may be running.
+        """
+        numbers = (clock.began, clock.epoch, interval, os.getpid(), int(has_tests), int(per_core), rotate_at)
+        self._orders = [str(path), *map(repr, numbers), beside, *probes]
+        self._path, self._bare = path, ON_LINUX and not probes
+        self._told, self._tell = told, tell
+        self._surroundings = surroundings or Surroundings.now()
+        self._process: child_process.Process | None = None
+        self._words: LastWords | None = None
+        self._over: Latch | None = None  # set when nobody listens to it any more; None before somebody does
+        self._heard = 0
+        self._given_up = ""
+        self._give_up_after_s = GIVE_UP_AFTER_S
+        self._stopping = False
+        self._settled = Latch()  # ready, or known never to be
+        self._failed = ""
+        self.sampled = Sampled()
+
+    def launch(self) -> None:
+        """Start it, if that has not been done, and do not wait for it; it touches no file before `begin`.
+
+        Raises:
+            SamplerError: It cannot be started.
+        """
+        if self._process is not None:
+            return
+        try:
+            self._process = self._spawn()
+        except OSError as error:
+            raise SamplerError(f"the sampler cannot be started: {error.strerror or error}") from None
+
+    def begin(self) -> None:
+        """Have it open its file and sample, as soon as it is up.
+
+        Raises:
+            SamplerError: Nobody can listen to it.
+        """
+        assert self._process is not None  # noqa: S101 - for the type checker
+        process = self._process
+        try:
+            self._over = run_in_background(lambda: self._listen(process))
+        except RuntimeError as error:
+            raise SamplerError(f"the sampler cannot be started: {error}") from None
+        say(process, GO)
+
+    def wait_ready(self) -> None:
+        """Come back when the first interval has begun.
+
+        Raises:
+            SamplerError: It did not come up.
+        """
+        if not self._settled.wait(READY_WITHIN_S):
+            self._failed = f"it was not ready within {READY_WITHIN_S:g} s"
+        if self._failed:
+            self.hurry()
+            self.stop()
+            raise SamplerError(f"the sampler did not start: {self._failed}")
+
+    def start(self) -> None:
+        """Start it, and wait for it.
+
+        Raises:
+            SamplerError: It did not come up.
+        """
+        self.launch()
+        self.begin()
+        self.wait_ready()
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id, None while there is no such process."""
+        return self._process.pid if self._process else None
+
+    def hurry(self) -> None:
+        """From now on end it soon if it does not answer: the run was interrupted, and its end is waited for."""
+        self._give_up_after_s = HURRY_S
+
+    def stop(self) -> None:
+        """Have it take a last row and end, if it began to sample; what it did is in `sampled` then."""
+        if self._over is not None:
+            self._end(self._over)
+        elif self._process is not None:
+            self._close(self._process, 0)
+            self._process = None
+
+    def _end(self, over: Latch) -> None:
+        self._stopping = True
+        if self._process is not None:
+            _dismiss(self._process)
+        silence = Silence("the sampler", lambda: self._heard, self._tell)
+        while not over.wait(STEP_S):
+            if not silence.lasts(STEP_S, self._give_up_after_s):
+                self._given_up = silence.reason
+                if self._process is not None:  # which may be another one by now
+                    self._process.kill()
+                if not over.wait(END_WITHIN_S):
+                    self._add(Sampled(warnings=(f"the sampler {self._given_up}",)))
+                break
+        self._process = self._over = None
+
+    def _spawn(self) -> child_process.Process:
+        path = [os.path.dirname(PACKAGE_FOLDER), *(() if self._bare else self._surroundings.path)]
+        program = f"import sys; sys.path[:0] = {path!r}; {PROGRAM}"
+        flags = ["-I", "-S"] if self._bare else ["-I"]
+        self._words = words = LastWords()
+        command = [*flags, "-c", program, *self._orders]
+        return child_process.start(command, self._surroundings, stderr=words.stderr, start_new_session=True)
+
+    def _listen(self, process: child_process.Process) -> None:
+        """Hear what it says until it ends; start another one if it should not have ended."""
+        try:
+            self._listen_to(process)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody else would tell of it
+            self._failed = self._failed or repr(error)
+            self._add(Sampled(warnings=(f"nobody listens to the sampler any more: {error!r}",)))
+        finally:
+            self._settled.set()
+
+    def _listen_to(self, process: child_process.Process) -> None:
+        reason = self._hear(process)
+        if not self._settled.is_set():
+            self._failed = reason
+            self._settled.set()
+        if self._stopping or not reason or self._failed:
+            return
+        began = monotonic()
+        try:
+            self._process = second = self._spawn()
+        except Exception as error:  # noqa: BLE001 - a test may have replaced what starts processes
+            said = getattr(error, "strerror", None) or error
+            self._told(Gap(began, None, f"{reason}, and no other could be started: {said}"))
+            return
+        say(second, GO)
+        heard = self._hear(second, lambda: self._told(Gap(began, monotonic(), reason)))
+        if heard and not self._stopping:
+            self._told(Gap(monotonic(), None, f"{heard} again"))
+
+    def _hear(self, process: child_process.Process, ready: Callable[[], None] = lambda: None) -> str:
+        """Take in what it says; comes back at its end with how it died, empty if it ended well."""
+        size_before = _size(self._path)
+        words = ""
+        try:
+            finished = self._take_in(process, ready)
+        except OSError as error:  # a test closed descriptors that are not its own, and with that its stdin too
+            finished, words = False, f"it cannot be heard: {error.strerror}"
+        finally:
+            how = self._close(process, END_WITHIN_S)
+        if finished:
+            return ""
+        how = words or how
+        if self._settled.is_set():
+            died = f"the sampler {self._given_up}" if self._given_up else f"the sampler died ({how})"
+            self._add(Sampled(self._count_rows(size_before), warnings=(died,)))
+        return how
+
+    def _take_in(self, process: child_process.Process, ready: Callable[[], None]) -> bool:
+        """Everything that it says up to its end: whether it was done."""
+        finished = False
+        assert process.stdout is not None  # noqa: S101 - for the type checker
+        for line in process.stdout:
+            self._heard += 1
+            word, *warnings = line.decode(errors="replace").rstrip("\n").split("\t")
+            if word == "ready":
+                self._settled.set()
+                ready()
+                if self._stopping:
+                    _dismiss(process)
+            elif word.startswith("slept "):
+                at, slept_s = map(float, word.split()[1:])
+                self._told(Gap(at, at, f"suspended for {slept_s:.1f} s", "machine"))
+            elif word.startswith("frozen "):
+                began, ended = map(float, word.split()[1:])
+                self._told(Gap(began, ended, f"frozen or stopped for {ended - began:.1f} s"))
+            elif word.startswith("done "):
+                finished = True
+                rows, missed, dropped = map(int, word.split()[1:])
+                self._add(Sampled(rows, missed, dropped, tuple(warnings)))
+        return finished
+
+    def _close(self, process: child_process.Process, within_s: float) -> str:
+        """See to its end; comes back with how that came."""
+        for pipe in (process.stdin, process.stdout):
+            try:
+                if pipe is not None:
+                    pipe.close()
+            except OSError:  # a test closed it already
+                pass
+        status = child_process.end(process, within_s)
+        said = self._words.take() if self._words is not None else ""
+        return said or f"exit status {status}"
+
+    def _add(self, sampled: Sampled) -> None:
+        self.sampled = self.sampled.and_then(sampled)
+
+    def _count_rows(self, begin: int) -> int:
+        """Complete rows in the file from that byte on."""
+        try:
+            with open(self._path, "rb") as file:
+                file.seek(begin)
+                lines = sum(part.count(b"\n") for part in iter(lambda: file.read(1 << 20), b""))
+        except OSError:
+            return 0
+        return lines if begin else max(0, lines - 1)  # without the header
+
+
+def _size(path: Path) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
+def say(process: child_process.Process, word: bytes) -> None:
+    """Say a word to a sampling process, which may be gone."""
+    assert process.stdin is not None  # noqa: S101 - for the type checker
+    try:
+        os.write(process.stdin.fileno(), word)  # past the buffer, which would be written once more when it is closed
+    except (OSError, ValueError):  # it died already, which whoever listens to it will hear
+        pass
+
+
+def _dismiss(process: child_process.Process) -> None:
+    assert process.stdin is not None  # noqa: S101 - for the type checker
+    say(process, STOP)
+    try:
+        process.stdin.close()
+    except OSError:  # a test closed it already
+        pass

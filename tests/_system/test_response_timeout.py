@@ -1,0 +1,28 @@
+"""Who does not answer is told of, and given up."""
+
+from __future__ import annotations
+
+from pytest_twin._system.response_timeout import TELL_AFTER_S, Silence
+
+
+def test_silence_is_told_once_and_ends_at_its_limit():
+    said: list[str] = []
+    silence = Silence("the supervisor", lambda: 0, said.append)
+    steps = 1
+    while silence.lasts(1.0, 30.0):
+        steps += 1
+        assert len(said) == (steps > TELL_AFTER_S)
+    assert steps == 30
+    assert said == ["the supervisor has not answered for 5 s; it is ended after 30 s"]
+    assert silence.reason == "did not answer for 30 s"
+
+
+def test_an_answer_ends_it():
+    heard = 0
+    silence = Silence("the supervisor", lambda: heard, lambda _: None)
+    for _ in range(10):
+        assert silence.lasts(1.0, 3.0)
+        assert silence.lasts(1.0, 3.0)
+        heard += 1
+        assert silence.lasts(1.0, 3.0)
+    assert silence.reason == ""

@@ -1,0 +1,163 @@
+"""Budgets: how they are read, and the verdict on what was spent."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_twin.analysis.budgets.budget import OK, OVER, UNKNOWN, Budget, Limit, Percentiles, Spent, cell, judged
+from pytest_twin.analysis.budgets.parser import KEYWORDS, BudgetError, merged, parse
+from pytest_twin.loads.parser import parse as parse_load
+from pytest_twin.stressors import find_kinds
+
+
+def read(**keywords):
+    return parse(keywords, lambda load: parse_load(load, find_kinds()))
+
+
+def errors(**keywords):
+    with pytest.raises(BudgetError) as caught:
+        read(**keywords)
+    return caught.value.problems
+
+
+def test_limits_are_read_into_seconds_bytes_and_counts():
+    budget = read(cpu_seconds=2, duration="500ms", peak_memory="200MiB", read="10MB", children=0, major_faults=3)
+    assert budget == Budget(
+        {
+            "cpu_seconds": Limit(2.0, "2"),
+            "duration": Limit(0.5, "500ms"),
+            "peak_memory": Limit(200 * 2**20, "200MiB"),
+            "read": Limit(10e6, "10MB"),
+            "children": Limit(0.0, "0"),
+            "major_faults": Limit(3.0, "3"),
+        }
+    )
+
+
+def test_nothing_at_all_may_be_written_without_a_unit():
+    assert read(write=0).most["write"].value == 0
+
+
+def test_percentiles_are_repeated_as_often_as_they_need():
+    assert read(p95="200ms", p50=0.1).percentiles == Percentiles(
+        {0.95: Limit(0.2, "200ms"), 0.5: Limit(0.1, "0.1")}, 72
+    )
+    assert read(p50=1, repeats=6).percentiles.repeats == 6
+    assert errors(p50=1, p99=1, repeats=20) == [("repeats", "20 are too few for p99, 368 are needed")]
+    assert errors(repeats=20) == [("repeats", 'needs p95=, what most of them may take, such as p95="200ms"')]
+    assert errors(p50=1, repeats=0) == [("repeats", "0 is not a whole number from 1 to 10000")]
+
+
+def test_a_slowdown_has_a_load_and_pairs():
+    slowdown = read(slowdown=2.0, under="cpu:75%  mem:1GiB").slowdown
+    assert (slowdown.limit, slowdown.said, slowdown.pairs) == (2.0, "cpu:75% mem:1GiB", 10)
+    assert str(slowdown.under) == "cpu=75% mem=1GiB"
+    assert read(slowdown=1.5, under="cpu:2", pairs=20).slowdown.under.parts[0].unit == "count"
+
+
+def test_a_load_may_have_words_that_are_true_or_false():
+    found = read(slowdown=2, under="mem:1GiB strict:true")
+    assert [part.strict for part in found.slowdown.under.parts] == [True]
+
+
+@pytest.mark.parametrize(
+    ("keywords", "problem"),
+    [
+        ({"cpu_second": 2}, ("", 'unknown keyword "cpu_second"; did you mean "cpu_seconds"?')),
+        (
+            {"cpu_seconds": "much"},
+            ("cpu_seconds", '\'much\' is not a duration; write seconds, or text such as "500ms" or "1m30s"'),
+        ),
+        ({"peak_memory": 200}, ("peak_memory", '200 is not a size; write one such as "200MiB"')),
+        ({"peak_memory": True}, ("peak_memory", "True is not an amount")),
+        ({"read": "10%"}, ("read", "'10%' is not a size; write one such as \"200MiB\"")),
+        (
+            {"children": 2},
+            ("children", "2 is not 0; no counter tells how many there were, only whether there were any"),
+        ),
+        ({"context_switches": 1.5}, ("context_switches", "1.5 is not a whole number from 0")),
+        (
+            {"slowdown": 0.5, "under": "cpu:1"},
+            ("slowdown", "0.5 is not a factor from 1, such as 1.5: half as slow again"),
+        ),
+        (
+            {"slowdown": 2, "under": "cpu:1", "pairs": 5},
+            ("pairs", "5 is not a whole number from 6, below which nothing can be told, to 1000"),
+        ),
+        ({"slowdown": 2}, ("slowdown", 'needs under=, the load that may cause it, such as under="cpu:75%"')),
+        (
+            {"under": "cpu:1"},
+            ("under", "needs slowdown=, the factor by which the test may be slower, such as slowdown=2"),
+        ),
+        ({"pairs": 6}, ("pairs", "needs slowdown=, the factor by which the test may be slower, such as slowdown=2")),
+        (
+            {"slowdown": 2, "under": "75%"},
+            ("under", '\'75%\' is no load; write one such as "cpu:75%" or "cpu:50% mem:1GiB"'),
+        ),
+        (
+            {"slowdown": 2, "under": "cpu:150%"},
+            ("under: cpu", '"150%" is over 100%; give 0-100%'),
+        ),
+        ({"slowdown": 2, "under": "cpus:1"}, ("under", 'unknown keyword "cpus"; did you mean "cpu"?')),
+        ({"slowdown": 2, "under": "cpu:1 cpu:2"}, ("under", "'cpu:1 cpu:2' says cpu twice")),
+        ({"slowdown": 2, "under": "cpu:0"}, ("under", "'cpu:0' is no load at all")),
+    ],
+)
+def test_what_is_wrong_says_where_and_what(keywords, problem):
+    assert errors(**keywords) == [problem]
+
+
+def test_everything_that_is_wrong_is_told_at_once():
+    assert [key for key, _ in errors(duration=-1, reed="1MB", children=True)] == ["duration", "", "children"]
+
+
+@given(st.dictionaries(st.sampled_from(KEYWORDS), st.none() | st.integers() | st.floats() | st.text() | st.booleans()))
+def test_whatever_is_written_is_a_budget_or_a_problem(keywords):
+    with suppress(BudgetError):
+        parse(keywords, lambda load: parse_load(load, find_kinds()))
+
+
+def test_of_several_layers_the_last_counts_limit_by_limit():
+    assert merged([{"duration": 1, "read": "1MB"}, {"duration": 2}, {"read": None}]) == {"duration": 2}
+
+
+def verdicts(budget: Budget, spent: Spent) -> list[tuple[str, str]]:
+    return [(finding.limit, finding.verdict) for finding in judged(budget, spent)]
+
+
+def test_what_is_exactly_the_limit_is_within():
+    budget = read(cpu_seconds=2, major_faults=0)
+    assert verdicts(budget, Spent(cpu_seconds=2.0, major_faults=0)) == [("cpu_seconds", OK), ("major_faults", OK)]
+    assert verdicts(budget, Spent(cpu_seconds=2.0001, major_faults=1)) == [
+        ("cpu_seconds", OVER),
+        ("major_faults", OVER),
+    ]
+
+
+def test_what_is_not_known_is_neither_within_nor_over():
+    assert verdicts(read(peak_memory="1GiB"), Spent()) == [("peak_memory", UNKNOWN)]
+
+
+def test_a_finding_says_what_was_measured_and_what_is_allowed_in_the_unit_of_the_limit():
+    budget = read(cpu_seconds=2, peak_memory="200MB", children=0, context_switches=10)
+    spent = Spent(cpu_seconds=2.31, peak_memory=210.4e6, children=1, context_switches=12)
+    assert [finding.text for finding in judged(budget, spent)] == [
+        "cpu_seconds: 2.31 s, allowed are 2 s",
+        "peak_memory: 210.4MB, allowed are 200.0MB",
+        "children: it started a child process, and none is allowed",
+        "context_switches: 12, allowed are 10",
+    ]
+
+
+def test_a_value_that_looks_like_its_limit_is_said_to_be_a_little_over():
+    [finding] = judged(read(duration=1), Spent(duration=1.00001))
+    assert finding.text == "duration: a little over 1 s, allowed are 1 s"
+
+
+def test_a_cell_has_what_is_not_as_it_should_be():
+    findings = judged(read(cpu_seconds=2, duration=1, read="1MB"), Spent(cpu_seconds=2.31, duration=0.5))
+    assert cell(findings) == "cpu_seconds 2.31 s > 2 s; read unknown"
+    assert cell(findings[1:2]) == "ok"
+    assert cell([]) == ""

@@ -1,0 +1,333 @@
+"""The command line, as typed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from itertools import pairwise
+from types import SimpleNamespace
+
+import click
+import pytest
+
+import pytest_twin
+from pytest_twin.cli._options import fail_if_missed
+from pytest_twin.loads.validation import read_load
+from pytest_twin.model.clock import Clock
+from pytest_twin.recording.continuation import continued
+from pytest_twin.run_folder.folder import RunFolder
+
+COMMAND = [sys.executable, "-m", "pytest_twin"]
+
+
+@pytest.fixture
+def twin(tmp_path):
+    """Runs ``pytest-twin`` in an empty folder."""
+
+    def run(*words, status=0):
+        done = subprocess.run([*COMMAND, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout if status == 0 else done.stderr
+
+    return run
+
+
+def rows(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_help_lists_the_commands(twin):
+    text = twin("--help")
+    for command in ("check", "fingerprint", "merge", "record", "run", "schedule", "stress", "watch"):
+        assert f"\n  {command} " in text
+        assert "Usage: " in twin(command, "--help")
+
+
+def test_help_tells_only_defaults_that_there_are(twin):
+    text = twin("stress", "--help")
+    assert "where the files go (default: twin-report)" in text
+    assert "--limit" in text
+    assert "None" not in text
+
+
+def test_check_shows_the_machine_and_what_it_lacks(twin):
+    text = twin("check", "--seconds", "0.2")
+    assert "cpu_percent" in text
+    assert "usable: " in text
+    assert "cannot be read here" in text or "everything can be read here" in text
+
+
+def test_record_writes_a_row_an_interval(twin, tmp_path):
+    text = twin("record", "--interval", "0.1", "--duration", "1s")
+    samples = rows(tmp_path / "twin-report" / "system_metrics_dataset.csv")
+    assert 5 <= len(samples) <= 12
+    assert samples[0]["tests_cpu_percent"] == ""
+    assert f"{len(samples)} samples" in text
+
+
+def test_record_samples_as_often_as_its_help_says(twin, tmp_path):
+    said = re.search(r"between two samples \(default: ([\d.]+)\)", " ".join(twin("record", "--help").split()))
+    assert said is not None
+    twin("record", "--duration", f"{float(said[1]) * 2.4} s")
+    times = [float(row["elapsed_s"]) for row in rows(tmp_path / "twin-report" / "system_metrics_dataset.csv")]
+    assert times[1] - times[0] == pytest.approx(float(said[1]), rel=0.4)
+
+
+def test_record_has_a_column_for_each_cpu_where_it_is_asked_to(twin, tmp_path):
+    twin("record", "--interval", "0.1", "--duration", "300ms", "--per-core")
+    header = (tmp_path / "twin-report/system_metrics_dataset.csv").read_text().partition("\n")[0]
+    assert "cpu0_percent" in header.split(",")
+
+
+def test_record_does_not_append_rows_of_other_columns(twin, tmp_path):
+    twin("record", "--interval", "0.1", "--duration", "300ms")
+    before = (tmp_path / "twin-report/system_metrics_dataset.csv").read_bytes()
+    said = twin("record", "--duration", "300ms", "--append", "--per-core", status=1)
+    assert "system_metrics_dataset.csv" in said
+    assert "has other columns; give another directory" in said
+    assert len(said.splitlines()) == 1
+    assert (tmp_path / "twin-report/system_metrics_dataset.csv").read_bytes() == before
+
+
+def test_record_appends_where_it_is_asked_to(twin, tmp_path):
+    twin("record", "--interval", "0.1", "--duration", "300ms")
+    before = rows(tmp_path / "twin-report" / "system_metrics_dataset.csv")
+    twin("record", "--interval", "0.1", "--duration", "300ms", "--append")
+    after = rows(tmp_path / "twin-report" / "system_metrics_dataset.csv")
+    assert after[: len(before)] == before
+    assert len(after) > len(before)
+    assert {row["timestamp"] for row in after} >= {row["timestamp"] for row in before}
+
+
+@pytest.mark.parametrize(
+    "form",
+    [(), *(pytest.param(form, marks=pytest.mark.slow) for form in (("--gzip",), ("--rotate", "4kB"), ("--parquet",)))],
+)
+def test_the_seconds_of_a_recording_go_on_where_it_is_appended_to(twin, tmp_path, form):
+    if "--parquet" in form:
+        pytest.importorskip("pyarrow")
+    for more in ((), ("--append",), ("--append",)):
+        twin("record", "--interval", "0.05", "--duration", "300ms", *form, *more)
+        time.sleep(0.5)
+    samples = pytest_twin.load(tmp_path / "twin-report").samples
+    elapsed, calendar = samples["elapsed_s"], samples.index.to_series().diff().dt.total_seconds()
+    assert elapsed.is_monotonic_increasing
+    assert elapsed.is_unique
+    assert (elapsed.diff() - calendar).abs().max() < 0.01
+    assert (elapsed.diff() > 0.5).sum() == 2
+
+
+def test_the_seconds_go_on_also_where_the_calendar_was_put_back(tmp_path):
+    (tmp_path / "system_metrics_dataset.csv").write_text(
+        "timestamp,elapsed_s\n2999-01-01T00:00:00.000Z,700.0\n2999-01-01T00:00:01.000Z,70", encoding="ascii"
+    )
+    (tmp_path / "annotations.csv").write_text("timestamp,elapsed_s\n1999-01-01T00:00:00Z,inf\n", encoding="ascii")
+    clock = continued(Clock(50.0, 1_000.0), RunFolder(tmp_path))
+    assert (clock.elapsed(51.0), clock.stamp(clock.elapsed(51.0))) == (701.0, "1970-01-01T00:16:41.000Z")
+
+
+def test_a_recording_behind_nothing_begins_at_0(tmp_path):
+    clock = Clock(50.0, 1_000.0)
+    assert continued(clock, RunFolder(tmp_path)) is clock
+
+
+def test_a_long_record_is_written_in_pieces_which_can_be_compressed(twin, tmp_path):
+    for more in ((), ("--append",)):
+        text = twin("record", "--interval", "0.02", "--duration", "1s", "--rotate", "4kB", "--gzip", *more)
+    samples = pytest_twin.load(tmp_path / "twin-report").samples
+    assert samples.index.is_unique
+    assert len(samples) > int(text.split()[0])
+    assert len(list((tmp_path / "twin-report").glob("system_metrics_dataset.0*.csv.gz"))) >= 2
+    assert list((tmp_path / "twin-report").glob("system_metrics_dataset*.csv")) == []
+
+
+def test_a_record_can_become_parquet(twin, tmp_path):
+    pytest.importorskip("pyarrow")
+    twin("record", "--interval", "0.05", "--duration", "500ms", "--rotate", "1kB", "--parquet")
+    [path] = (tmp_path / "twin-report").glob("system_metrics_dataset*")
+    assert path.name == "system_metrics_dataset.parquet"
+    assert len(pytest_twin.load(tmp_path / "twin-report").samples) >= 1
+
+
+def test_parquet_without_pyarrow_is_refused_before_anything_is_recorded(tmp_path):
+    hide = "from importlib import util; util.find_spec = lambda name, *_: None"
+    program = f"import click; {hide}; from pytest_twin.cli import record; record.command(['--parquet'])"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1] == "Error: --parquet needs pyarrow; pip install 'pytest-twin[parquet]'"
+    assert (done.returncode, list(tmp_path.iterdir())) == (2, [])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_record_ends_cleanly_on_a_signal(tmp_path, eventually, number):
+    run = subprocess.Popen([*COMMAND, "record", "--interval", "0.05"], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    dataset = tmp_path / "twin-report" / "system_metrics_dataset.csv"
+    eventually(lambda: dataset.exists() and len(rows(dataset)) > 3)
+    run.send_signal(number)
+    out, _ = run.communicate(timeout=30)
+    assert run.returncode == 0
+    assert "samples" in out
+    assert dataset.read_text().endswith("\n")
+
+
+def test_a_schedule_is_the_same_for_the_same_seed(twin, tmp_path):
+    words = ("schedule", "--hours", "18", "--events", "66")
+    twin(*words, "--seed", "42", "-o", "a.json")
+    assert (tmp_path / "a.json").read_text() == twin(*words, "--seed", "42")
+    assert (tmp_path / "a.json").read_text() != twin(*words, "--seed", "43")
+    document = json.loads((tmp_path / "a.json").read_text())
+    assert len(document["events"]) == 66
+    assert document["seed"] == 42
+
+
+def test_a_drawn_schedule_heeds_its_options(twin):
+    text = twin("schedule", "--hours", "1", "--events", "30", "--no-overlap", "--weight", "disk=0", "--weight", "mem=0",
+                "--intensity", "cpu=10%,2", "--shortest", "10s", "--longest", "20s")  # fmt: skip
+    events = json.loads(text)["events"]
+    assert {event["cpu"] for event in events} == {"10%", "2"}
+    spans = [(float(event["start"][:-1]), float(event["duration"][:-1])) for event in events]
+    assert all(10 <= lasts <= 20 for _, lasts in spans)
+    assert all(start + lasts <= later for (start, lasts), (later, _) in pairwise(spans))
+
+
+def test_run_plays_a_schedule_and_records(twin, tmp_path):
+    events = [{"id": "a", "duration": "30s", "threads": 5}, {"id": "b", "start": "10s", "duration": "30s", "mem": 5}]
+    (tmp_path / "plan.json").write_text(json.dumps({"events": events}))
+    text = twin("run", "plan.json", "--speed", "60", "--interval", "0.05")
+    assert "memory  5 " in text
+    loads = {row["id"]: row["event"] for row in rows(tmp_path / "twin-report" / "annotations.csv")}
+    assert loads == {"a": "end", "b": "end"}
+    assert (tmp_path / "twin-report" / "schedule.json").exists()
+
+
+def test_an_event_for_certain_tests_leaves_no_gap_in_a_series(twin, tmp_path):
+    events = [
+        {"id": "a", "duration": "5s", "cpu": 1, "tests": "db/*"},
+        {"id": "b", "start": 1, "duration": 1, "mem": 5},
+    ]
+    (tmp_path / "plan.json").write_text(json.dumps({"events": events}))
+    text = twin("run", "plan.json", "--mode", "series", "--dry-run")
+    assert text.splitlines() == ["     0.000 s +1.000 s  mem=5  [b]"]
+
+
+def test_run_can_play_in_series(twin, tmp_path):
+    events = [{"id": "a", "duration": "300ms", "cpu": 1}, {"id": "b", "duration": "300ms", "mem": 5}]
+    (tmp_path / "plan.json").write_text(json.dumps({"events": events}))
+    text = twin("run", "plan.json", "--mode", "series", "--dry-run")
+    assert text.splitlines() == ["     0.000 s +0.300 s  cpu=1  [a]", "     0.300 s +0.300 s  mem=5  [b]"]
+    assert not (tmp_path / "twin-report").exists()
+
+
+def test_run_tells_how_a_recording_was_read_and_the_most_that_it_asks_for(twin, tmp_path):
+    (tmp_path / "prod.csv").write_text("elapsed_s,disk_write_MB\n0,81000\n0.1,81001\n0.2,81001.5\n")
+    (tmp_path / "plan.json").write_text('{"events": [{"replay": "prod.csv"}]}')
+    dry = twin("run", "plan.json", "--dry-run")
+    assert dry.splitlines() == ["     0.000 s +0.300 s  replay=prod.csv speed=1.0 (at most disk 10.49MB/s)  [e1]"]
+    done = subprocess.run([*COMMAND, "run", "plan.json"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    remark = "disk_write_MB is a running total (81000 to 81001.5): its growth is replayed"
+    assert done.stderr.splitlines()[0] == f"note: plan.json: prod.csv: {remark}"
+    assert json.loads((tmp_path / "twin-report/schedule.json").read_text())["events"][0]["note"] == remark
+
+
+def test_stress_holds_one_load_and_reports_it(twin, tmp_path):
+    text = twin("stress", "--cpu", "10%", "--mem", "20MiB", "--duration", "500ms", "--interval", "0.05")
+    assert "cpu     10%" in text
+    assert "20.0MiB" in text
+    assert {row["event"] for row in rows(tmp_path / "twin-report" / "annotations.csv")} == {"start", "end"}
+
+
+def test_stress_says_why_a_load_failed(twin):
+    said = twin("stress", "--disk", "1MB/s", "--directory", "/no/such/place", "--duration", "1s", status=1)
+    assert said.splitlines()[-1] == "disk=1MB/s: /no/such/place is no directory"
+
+
+def test_run_says_which_loads_were_missed_and_goes_on_with_the_others(twin, tmp_path):
+    events = [
+        {"id": "a", "duration": "1s", "disk": "1MB/s", "directory": "/no/such/place"},
+        {"id": "b", "duration": "300ms", "mem": 5},
+    ]
+    (tmp_path / "plan.json").write_text(json.dumps({"events": events}))
+    said = twin("run", "plan.json", status=1)
+    assert said.splitlines()[-1] == "disk=1MB/s [a]: /no/such/place is no directory"
+    assert {(row["id"], row["event"]) for row in rows(tmp_path / "twin-report" / "annotations.csv")} >= {("b", "end")}
+
+
+def test_less_than_was_asked_fails_what_is_strict(capsys):
+    part = read_load({"mem": "40MiB"}).parts[0]
+    less = SimpleNamespace(part=part, failed="", trouble="stopped at 10 MiB")
+    fail_if_missed({"less": less})
+    with pytest.raises(click.exceptions.Exit):
+        fail_if_missed({"strictly": SimpleNamespace(**{**vars(less), "part": replace(part, strict=True)})})
+    assert capsys.readouterr().err == "strictly: stopped at 10 MiB\n"
+
+
+def test_the_fingerprint_tells_no_names_unless_asked(twin):
+    plain, named = json.loads(twin("fingerprint")), json.loads(twin("fingerprint", "--identify"))
+    assert named.keys() - plain.keys() == {"host", "user"}
+    assert plain["python"]["version"] == sys.version.split()[0]
+
+
+def test_options_stand_in_pyproject_and_flags_win(twin, tmp_path):
+    (tmp_path / "pyproject.toml").write_text("[tool.pytest-twin]\ninterval = 0.5\nreport_dir = 'elsewhere'\n")
+    twin("record", "--interval", "0.05", "--duration", "500ms")
+    assert len(rows(tmp_path / "elsewhere" / "system_metrics_dataset.csv")) > 3
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["record", "--interval", "no"], "Error: interval: 'no' is not a number above 0; write one such as 0.1"),
+        (["record", "--duration", "soon"], "Error: Invalid value for '--duration': 'soon' is not a duration; *"),
+        (["record", "--rotate", "much"], "Error: Invalid value for '--rotate': 'much' is not an amount"),
+        (["record", "--rotate", "5"], "Error: Invalid value for '--rotate': '5' is not a size; write one such as *"),
+        (["stress"], "Error: nothing to apply; give a load such as --cpu 75%"),
+        (["stress", "--cpu", "150%"], 'Error: --cpu: "150%" is over 100%; give 0-100%'),
+        (["run", "none.json"], "Error: none.json: No such file or directory"),
+        (["schedule", "--weight", "cpo=1"], 'Error: unknown kind "cpo"; did you mean "cpu"?'),
+        (["schedule", "--intensity", "cpu=200%"], 'Error: --intensity cpu: "200%" is over 100%; give 0-100%'),
+        (["schedule", "--hours", "nan"], "Error: Invalid value for '--hours': 'nan' is not a number"),
+        (["schedule", "--hours", "inf"], "Error: Invalid value for '--hours': inf is not in the range *"),
+        (["schedule", "--weight", "cpu=nan"], "Error: --weight: give numbers from 0 up, not all of them 0"),
+        (["schedule", "--weight", "cpu=1e308", "--weight", "disk=1e308"], "Error: --weight: give numbers from 0 up, *"),
+        (["schedule", "--seed", "9" * 30], "Error: Invalid value for '--seed': 9* is not in the range *"),
+        (["check", "--seconds", "nan"], "Error: Invalid value for '--seconds': 'nan' is not a number"),
+        (["record", "--interval", "nan"], "Error: interval: 'nan' is not a number above 0; *"),
+        (["run", "none.json", "--limit", "cpu=nan"], "Error: limit: cpu: 'nan' is not an amount; *"),
+        (["run", "none.json", "--limit", f"cpu={'9' * 5000}"], "Error: limit: cpu: '999*"),
+        (["run", "none.json", "--speed", "inf"], "Error: schedule_speed: 'inf' is not a number above 0; *"),
+        (["report", "x" * 256], "Error: report_dir: 'xxx* cannot be used: File name too long"),
+        (["nonsense"], "Error: No such command 'nonsense'*"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(twin, words, message):
+    from fnmatch import fnmatchcase
+
+    last = twin(*words, status=2).rstrip().splitlines()[-1]
+    assert fnmatchcase(last, message.replace("[", "[[]")), last
+
+
+def test_a_path_that_cannot_be_used_is_told_in_one_line(twin, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert twin("merge", "x" * 256, "empty", "-o", "all", status=1).endswith("...: File name too long\n")
+
+
+def test_an_interrupted_run_leaves_no_load(tmp_path, eventually):
+    import psutil
+
+    (tmp_path / "plan.json").write_text('{"events": [{"duration": "1h", "threads": 5}]}')
+    run = subprocess.Popen([*COMMAND, "run", "plan.json"], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    annotations = tmp_path / "twin-report" / "annotations.csv"
+    eventually(lambda: annotations.exists() and len(rows(annotations)) == 1)
+    children = psutil.Process(run.pid).children(recursive=True)
+    time.sleep(0.2)
+    run.send_signal(signal.SIGINT)
+    run.communicate(timeout=30)
+    assert run.returncode == 130
+    assert psutil.wait_procs(children, timeout=3)[1] == []
+    assert [row["event"] for row in rows(annotations)] == ["start", "end"]

@@ -1,0 +1,157 @@
+"""Playing a schedule, through a supervisor that only counts."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from pytest_twin._system.error_guard import Guard
+from pytest_twin.loads.parser import parse
+from pytest_twin.loads.player import MOST_ROWS, MOST_WAITING, Player
+from pytest_twin.loads.schedule.schedule import Planned, Schedule
+from pytest_twin.stressors import find_kinds
+
+CPU, BOTH = parse({"cpu": 1}, find_kinds()), parse({"cpu": 1, "mem": 5}, find_kinds())
+
+
+class Load:
+    """One that ended at once."""
+
+    ended_at = 0.0
+
+    def wait_ready(self):
+        return True
+
+    def ask_to_stop(self):
+        pass
+
+    wait_gone = ask_to_stop
+
+
+class Loads:
+    """What a player asks of a recording, whose time of loads is set by hand."""
+
+    def __init__(self):
+        self.now, self.asked, self.rows, self.guard = 0.0, [], [], Guard(self.note)
+        self.notes = []
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def apply(self, part, *, name, start, **_):
+        self.asked.append((name, start))
+        return Load()
+
+    def now_for_loads(self):
+        return self.now
+
+    def skipped(self, number, kind, target, reason, *, test="", loads=1):
+        self.rows.append((number, kind, target, reason, test, loads))
+
+
+def plan(count, *, every=0.01, load=CPU, tests=""):
+    return Schedule(tuple(Planned(f"e{at}", at * every, 1.0, load, tests) for at in range(count)))
+
+
+def wait_until(happened, seconds=20.0):
+    deadline = time.monotonic() + seconds
+    while not happened() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert happened()
+
+
+@pytest.fixture
+def loads():
+    return Loads()
+
+
+def test_of_a_long_schedule_only_what_comes_next_is_asked_for(loads):
+    player = Player(plan(100_000), loads)
+    player.start(0.0)
+    loads.now = 1.0
+    time.sleep(0.3)
+    player.stop()
+    assert len(loads.asked) == MOST_WAITING
+
+
+def test_a_short_schedule_is_asked_for_at_once(loads):
+    player = Player(plan(MOST_WAITING, every=1000.0), loads)
+    player.start(0.0)
+    assert len(loads.asked) == MOST_WAITING
+    assert player.over
+
+
+def test_more_is_asked_for_before_it_begins_and_all_of_it_in_the_end_each_once_and_with_its_time(loads):
+    events = plan(5 * MOST_WAITING, every=0.0004)
+    player = Player(events, loads)
+    player.start(100.0)
+    for at in range(0, 5 * MOST_WAITING, MOST_WAITING // 4):
+        loads.now = 100.0 + events.events[at].start_s
+        ahead = min(at + MOST_WAITING // 2, len(events.events))
+        wait_until(lambda ahead=ahead: len(loads.asked) >= ahead)
+        assert len(loads.asked) <= at + MOST_WAITING
+    wait_until(lambda: player.over)
+    player.stop()
+    assert loads.asked == [(event.id, 100.0 + event.start_s) for event in events.events]
+    assert loads.rows == []
+
+
+def test_nothing_more_is_asked_for_while_the_time_of_loads_stands_still(loads):
+    player = Player(plan(10_000, every=0.0001), loads)  # all of it is over in a second
+    player.start(0.0)
+    time.sleep(1.2)
+    player.stop()
+    assert len(loads.asked) == MOST_WAITING
+
+
+def test_all_that_begins_at_once_is_asked_for_at_once(loads):
+    player = Player(plan(3 * MOST_WAITING, every=0.0), loads)
+    player.start(0.0)
+    assert len(loads.asked) == 3 * MOST_WAITING
+
+
+@pytest.mark.parametrize(("load", "kinds"), [(CPU, ["cpu"]), (BOTH, ["cpu", "memory"])])
+def test_many_loads_that_were_never_reached_are_a_row_a_kind_that_says_how_many(loads, load, kinds):
+    player = Player(plan(100_000, load=load), loads, test="test_a.py::test_a", prefix="a1/")
+    player.start(0.0)
+    player.stop()
+    reason, left = "not reached before the end", 100_000 - MOST_WAITING
+    assert loads.rows == [("", kind, "", reason, "test_a.py::test_a", left) for kind in kinds]
+
+
+def test_few_that_were_never_reached_have_a_row_each(loads):
+    player = Player(plan(MOST_WAITING + MOST_ROWS), loads, prefix="gw0-")
+    player.start(0.0)
+    player.stop()
+    assert [row[0] for row in loads.rows] == [f"gw0-e{MOST_WAITING + at}" for at in range(MOST_ROWS)]
+    assert {row[1:] for row in loads.rows} == {("cpu", "1", "not reached before the end", "", 1)}
+
+
+def test_many_events_for_tests_that_never_ran_are_one_row(loads):
+    player = Player(plan(1000, tests="none*"), loads)
+    player.start(0.0)
+    player.test_began("test_a.py::test_a", 0.0)
+    player.stop()
+    assert loads.rows == [("", "cpu", "", "no test that it is for ran within its time", "", 1000)]
+
+
+def test_an_error_while_more_is_asked_for_is_kept_from_the_tests_and_the_rest_counts_as_not_reached(loads):
+    player = Player(plan(10 * MOST_WAITING), loads)
+    player.start(0.0)
+    loads.apply = None  # which cannot be called
+    loads.now = 1000.0
+    wait_until(lambda: player.over)
+    player.stop()
+    assert len(loads.notes) == 1
+    assert sum(row[-1] for row in loads.rows) + len(loads.asked) >= 10 * MOST_WAITING - 1
+
+
+def test_where_there_are_no_more_threads_all_is_asked_for_at_once(loads, monkeypatch):
+    def no_thread(_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("pytest_twin.loads.player.run_in_background", no_thread)
+    player = Player(plan(3 * MOST_WAITING), loads)
+    player.start(0.0)
+    assert len(loads.asked) == 3 * MOST_WAITING

@@ -1,0 +1,34 @@
+"""Names that every file system takes."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_twin.model.safe_names import DEVICES, safe
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("tests/test_a.py::test_b[1,2]", "tests-test_a.py-test_b-1-2"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("aux", "_aux"),
+        ("nul.txt", "_nul.txt"),
+        ("日本", "run"),
+        ("", "run"),
+    ],
+)
+def test_a_name_tells_of_its_text(text, name):
+    assert safe(text, "run") == name
+
+
+@given(st.text(max_size=200))
+def test_whatever_the_text_the_name_is_a_safe_one(text):
+    name = safe(text, "run")
+    assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,60}", name)
+    assert not name.endswith(".")
+    assert name.partition(".")[0].upper() not in DEVICES

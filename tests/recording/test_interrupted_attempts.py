@@ -1,0 +1,56 @@
+"""Tests that are interrupted where pytest-twin begins to account for them, counts, and ends."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import count
+
+import pytest
+
+from pytest_twin.recording.attempt import Attempt
+from pytest_twin.recording.recording import Recording
+from pytest_twin.run_folder.folder import RunFolder
+from pytest_twin.run_folder.layout import ANNOTATIONS, TESTS
+
+
+@pytest.fixture
+def recording(tmp_path):
+    with Recording(RunFolder(tmp_path / "report"), 1.0, samples=False, has_tests=True) as recording:
+        yield recording
+
+
+def attempts(recording):
+    return Counter(row["nodeid"] for row in recording.folder.rows(TESTS))
+
+
+@pytest.mark.parametrize("where", ["border", "end"])
+def test_wherever_an_attempt_is_interrupted_its_row_is_written_once(interrupted, recording, where):
+    for at in count(0, 3):
+        attempt = Attempt(recording, f"t{at}", 1)
+        attempt.border("call")
+        if where == "border":
+            go_on = interrupted(lambda attempt=attempt: attempt.border("call"), at)
+        else:
+            attempt.border("call")
+            attempt.finish()
+            go_on = interrupted(lambda attempt=attempt: attempt.end(keep=False), at)
+        attempt.finish()
+        attempt.end(keep=False)
+        if not go_on:
+            break
+    assert attempts(recording).keys() == {f"t{number}" for number in range(0, at + 1, 3)}
+    twice = sum(number - 1 for number in attempts(recording).values()) - (
+        where == "end"
+    )  # the last was not interrupted
+    assert twice <= 20  # a few instructions are between the writing and that it is known; it was 90
+    assert all(float(row["cpu_user_s"] or 0) >= 0 for row in recording.folder.rows(TESTS))
+
+
+def test_what_is_interrupted_before_it_has_begun_needs_no_end(recording, monkeypatch):
+    def interrupt(**_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recording.meter, "children", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        Attempt(recording, "t", 1)
+    assert recording.folder.rows(ANNOTATIONS) == []

@@ -1,0 +1,326 @@
+"""Workers of pytest-xdist on other hosts: they record there, and hand their rows over while they run."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+import time
+from statistics import median
+
+import pytest
+from other_hosts import Line, Machine
+
+import pytest_twin
+
+pytest.importorskip("xdist")
+pytestmark = [
+    pytest.mark.usefixtures("few_plugins"),
+    pytest.mark.skipif(sys.platform == "win32", reason="execnet's server of sockets is for POSIX"),
+]
+HOST = "127.0.0.1"
+SUITE = """
+    import time, pytest
+
+    @pytest.mark.stress(cpu=1)
+    def test_marked(): time.sleep(0.7)
+
+    @pytest.mark.parametrize("number", range(3))
+    def test_plain(number, twin_logger):
+        twin_logger.annotate(f"note {number}")
+        time.sleep(0.3)
+"""
+
+
+@pytest.fixture
+def machine(pytester, tmp_path_factory):
+    """Makes other machines that have the tests of the inner run, and no other file of it."""
+    made = []
+
+    def make() -> Machine:
+        made.append(Machine(tmp_path_factory.mktemp("machine"), pytester.path))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.stop()
+
+
+@pytest.fixture
+def line(tmp_path):
+    """Makes a line to a machine that is cut as soon as the file `cut` is there."""
+    made = []
+
+    def make(to: Machine) -> Line:
+        made.append(Line(to.port, tmp_path / "cut"))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.stop()
+
+
+def samples_of(left, host: str = HOST) -> list[dict[str, str]]:
+    """The samples of another host."""
+    return left.rows(f"hosts/{host}/system_metrics_dataset.csv")
+
+
+def test_a_worker_on_another_host_samples_there_and_every_row_names_it(pytester, left, machine, eventually):
+    pytester.makepyfile(SUITE)
+    other = machine()
+    result = pytester.runpytest_subprocess("--twin", "--dist=load", other.spec())
+    result.assert_outcomes(passed=4)
+    result.stdout.fnmatch_lines([f"{len(samples_of(left))} samples on {HOST}, 4 attempts of tests"])
+
+    assert {row["host"] for row in left.tests} == {HOST}
+    assert {row["host"] for row in left.events} == {HOST}
+    assert {row["worker"] for row in left.events} == {"gw0"}
+    assert {row["host"] for row in samples_of(left)} == {HOST}
+    assert sum(row["event"] == "note" for row in left.events) == 3
+    first, last = (float(samples_of(left)[at]["elapsed_s"]) for at in (0, -1))
+    for row in left.tests:  # one clock
+        assert float(row["elapsed_s"]) < last
+        assert float(row["elapsed_s"]) + float(row["duration_s"]) > first
+    (load,) = [row for row in left.load_rows("end") if row["type"] == "cpu"]
+    assert load["achieved"].endswith("cores")
+    assert any(float(row["stress_cpu_percent"] or 0) > 1 for row in samples_of(left))
+    assert all(row["tree_peak_memory_MB"] for row in left.tests)
+    assert not (other.home / "twin-report").exists()
+    assert list(left.folder.glob("*.part-*")) == []
+    eventually(other.is_clean)
+
+
+def test_what_is_known_of_another_host_stands_in_one_file(pytester, left, machine):
+    pytester.makepyfile(SUITE)
+    pytester.runpytest_subprocess("--twin", "--dist=load", machine().spec()).assert_outcomes(passed=4)
+    (host,) = (known := json.loads((left.folder / "hosts.json").read_text()))
+    assert host == HOST
+    assert known[host]["address"].startswith(f"{HOST}:")
+    assert known[host]["fingerprint"] == json.loads((left.folder / "hosts" / HOST / "fingerprint.json").read_text())
+    first, last = known[host]["workers"]["gw0"]["clock"]
+    assert first["at_s"] < last["at_s"]
+    for told in (first, last):  # it is the same clock, which nobody has told them
+        assert abs(told["offset_s"]) <= told["uncertainty_s"] + 0.001
+        assert told["uncertainty_s"] > 0
+
+
+def test_the_folder_of_a_test_is_sliced_from_the_samples_of_its_host(pytester, left, machine):
+    pytester.makepyfile(SUITE)
+    pytester.runpytest_subprocess("--twin", "--dist=load", machine().spec(), "--tx=popen").assert_outcomes(passed=4)
+    assert {row["host"] for row in left.tests} == {"", HOST}
+    (row,) = [row for row in left.tests if row["nodeid"].endswith("test_marked")]
+    assert {each.get("host", "") for each in left.rows(f"{row['folder']}/system_metrics_dataset.csv")} == {row["host"]}
+    assert {each["host"] for each in left.rows(f"{row['folder']}/annotations.csv")} == {row["host"]}
+
+
+def test_two_workers_of_a_host_have_one_sampler_and_take_turns(pytester, left, machine, eventually, tmp_path_factory):
+    base = tmp_path_factory.getbasetemp()
+    pytester.makepyfile(f"""
+        import os, psutil, pytest, time
+
+        def samplers():
+            lines = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
+            return [line for line in lines if "sampler_process" in line and "{base}/machine" in line]
+
+        @pytest.mark.parametrize("number", range(6))
+        def test_plain(number, twin_logger):
+            time.sleep(0.3)
+            assert len(samplers()) == 1
+            assert len(twin_logger.samples()) > 0
+
+        @pytest.mark.stress(cpu=1)
+        def test_marked(): time.sleep(0.4)
+    """)
+    one, two = machine(), machine()
+    pytester.runpytest_subprocess("--twin", "--dist=load", one.spec(), two.spec()).assert_outcomes(passed=7)
+    assert {row["worker"] for row in left.tests} == {"gw0", "gw1"}
+    assert {row["host"] for row in left.tests} == {HOST}
+    assert sorted(json.loads((left.folder / "hosts.json").read_text())[HOST]["workers"]) == ["gw0", "gw1"]
+    spans = {row["nodeid"]: (float(row["elapsed_s"]), float(row["duration_s"])) for row in left.tests}
+    began, lasted = spans.pop("test_two_workers_of_a_host_have_one_sampler_and_take_turns.py::test_marked")
+    assert [each for each, (begin, last) in spans.items() if begin < began + lasted and begin + last > began] == []
+    assert median(int(row["tests_process_count"]) for row in samples_of(left)) == 2
+    last_sample = float(samples_of(left)[-1]["elapsed_s"])
+    assert all(begin < last_sample for begin, _ in spans.values())
+    eventually(lambda: one.is_clean() and two.is_clean())
+
+
+def test_a_worker_that_asks_only_by_a_marker_is_recorded_too(pytester, left, machine):
+    pytester.makepyfile(SUITE)
+    pytester.runpytest_subprocess("--dist=load", machine().spec()).assert_outcomes(passed=4)
+    assert len(left.tests) == 4
+    assert samples_of(left)
+
+
+def test_workers_on_other_hosts_that_ask_for_nothing_record_nothing(pytester, machine, eventually):
+    pytester.makepyfile("def test_it(): pass")
+    other = machine()
+    pytester.runpytest_subprocess("--dist=load", other.spec()).assert_outcomes(passed=1)
+    assert not (pytester.path / "twin-report").exists()
+    eventually(other.is_clean)
+
+
+@pytest.mark.parametrize("anchor", ["session", "test"])
+def test_a_schedule_is_played_on_the_other_host_which_has_no_file_of_it(pytester, left, machine, anchor):
+    (pytester.path / "busy.csv").write_text("timestamp,value\n2026-01-01T00:00:00Z,30\n2026-01-01T00:00:01Z,30\n")
+    event = {"id": "spike", "duration": "500ms", "cpu": 1}
+    replay = {"id": "again", "duration": "500ms", "replay": "busy.csv"}
+    pytester.makefile(".json", plan=json.dumps({"anchor": anchor, "events": [event, replay]}))
+    pytester.makepyfile("import time\ndef test_it(): time.sleep(0.8)")
+    pytester.runpytest_subprocess("--dist=load", machine().spec(), "--twin-schedule=plan.json").assert_outcomes(
+        passed=1
+    )
+    ended = [row["host"] for row in left.load_rows("end")]
+    assert sorted(ended) == (["", "", HOST, HOST] if anchor == "session" else [HOST, HOST])
+    ids = [row["id"] for row in left.load_rows("end")]
+    assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.fault("hosts")
+def test_a_worker_that_crashes_on_another_host_keeps_what_it_had_handed_over(pytester, left, machine, eventually):
+    pytester.makepyfile("""
+        import os, time, pytest
+
+        def test_before(twin_logger): twin_logger.annotate("before")
+
+        @pytest.mark.stress(cpu=1)
+        def test_dies():
+            time.sleep(1.5)
+            os._exit(3)
+    """)
+    other = machine()
+    result = pytester.runpytest_subprocess("--twin", "--dist=load", other.spec(), "--twin-host-timeout=5s")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines([f"*twin: {HOST}:{other.port} does not answer; no worker is started there any more"])
+    outcomes = {row["nodeid"].partition("::")[2]: (row["outcome"], row["host"]) for row in left.tests}
+    assert outcomes == {"test_before": ("passed", HOST), "test_dies": ("crashed", HOST)}
+    assert [row["type"] for row in left.events if row["event"] == "abort"] == ["cpu", "test"]
+    assert len(samples_of(left)) > 5
+    eventually(other.is_clean)
+
+
+CUT = """
+    import pathlib, time, pytest
+
+    def test_before(): time.sleep(0.2)
+
+    @pytest.mark.stress(cpu=1)
+    def test_cut():
+        time.sleep(1.5)
+        pathlib.Path({cut!r}).touch()
+        time.sleep(120)
+
+    @pytest.mark.parametrize("number", range(6))
+    def test_after(number): time.sleep(0.2)
+"""
+
+
+@pytest.mark.fault("hosts")
+def test_a_host_that_is_cut_off_fails_its_test_and_the_run_ends(pytester, left, machine, line, tmp_path, eventually):
+    pytester.makepyfile(CUT.format(cut=str(tmp_path / "cut")))
+    other = machine()
+    began = time.monotonic()
+    result = pytester.runpytest_subprocess(
+        "--twin", "--dist=load", other.spec(line(other).port), "--twin-host-timeout=3s"
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    assert time.monotonic() - began < 60
+    result.stdout.fnmatch_lines(["*worker 'gw0' crashed while running '*::test_cut'*"])
+    result.stdout.fnmatch_lines([f"*no worker is left for some of the tests: {HOST}:* is gone*"])
+    outcomes = {row["nodeid"].partition("::")[2]: (row["outcome"], row["host"]) for row in left.tests}
+    assert outcomes == {"test_before": ("passed", HOST), "test_cut": ("crashed", HOST)}
+    (note,) = [row for row in left.events if row["event"] == "note"]
+    assert f"{HOST} was not heard of for" in note["detail"]
+    (load,) = [row for row in left.events if (row["type"], row["event"]) == ("cpu", "start")]
+    assert sum(float(row["elapsed_s"]) > float(load["elapsed_s"]) for row in samples_of(left)) > 3
+    assert "given_up_at_s" in json.loads((left.folder / "hosts.json").read_text())[HOST]["workers"]["gw0"]
+    eventually(other.is_clean)  # it has noticed by itself
+    assert other.process.wait(30) is not None
+
+
+@pytest.mark.fault("hosts")
+def test_the_tests_of_a_host_that_is_cut_off_are_run_by_the_others(pytester, left, machine, line, tmp_path):
+    pytester.makepyfile(CUT.format(cut=str(tmp_path / "cut")))
+    pytester.makeconftest("""
+        import os, time
+        if os.environ.pop("LATE", ""):
+            time.sleep(2)  # so that the other worker has the first test
+    """)
+    gone = machine()
+    specs = [gone.spec(line(gone).port), "--tx=popen//env:LATE=1"]
+    result = pytester.runpytest_subprocess(
+        "--twin", "--dist=load", *specs, "--twin-host-timeout=3s", "-k", "not before"
+    )
+    result.assert_outcomes(passed=6, failed=1, deselected=0)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    ran = {row["nodeid"].partition("::")[2]: (row["outcome"], row["host"]) for row in left.tests}
+    assert ran.pop("test_cut") == ("crashed", HOST)
+    assert ran == {f"test_after[{number}]": ("passed", "") for number in range(6)}
+
+
+@pytest.mark.slow
+@pytest.mark.fault("hosts")
+def test_a_test_that_lets_no_thread_of_its_worker_run_is_told_as_crashed(pytester, left, machine):
+    pytester.makepyfile("""
+        import ctypes, time
+
+        def test_before(): time.sleep(1)
+
+        def test_is_stuck():
+            time.sleep(1.5)  # in which what came before is handed over
+            ctypes.PyDLL(None).sleep(15)  # which keeps the lock of the interpreter
+    """)
+    result = pytester.runpytest_subprocess("--twin", "--dist=load", machine().spec(), "--twin-host-timeout=3s")
+    result.assert_outcomes(passed=1, failed=1)
+    before, stuck = sorted(left.tests, key=lambda row: float(row["elapsed_s"]))
+    assert (before["nodeid"].partition("::")[2], before["outcome"]) == ("test_before", "passed")
+    assert stuck["nodeid"].partition("::")[2] == "test_is_stuck"
+    assert (stuck["outcome"], stuck["worker"], stuck["host"], stuck["attempt"]) == ("crashed", "gw0", HOST, "1")
+    assert (stuck["call_s"], stuck["cpu_user_s"], stuck["peak_memory_MB"]) == ("", "", "")
+    assert float(stuck["elapsed_s"]) >= float(before["elapsed_s"]) + float(before["duration_s"])
+    assert 2 < float(stuck["duration_s"]) < 14
+    told = [(row["event"], row["host"]) for row in left.events if row["test"] == stuck["nodeid"]]
+    assert told == [("start", HOST), ("abort", HOST)]
+
+
+ENDLESS = """
+    import pytest, time
+
+    @pytest.mark.stress(cpu=1)
+    def test_it(): time.sleep(120)
+"""
+
+
+@pytest.mark.fault("hosts")
+def test_a_controller_that_is_killed_leaves_nothing_on_the_other_host(pytester, left, machine, eventually):
+    pytester.makepyfile(ENDLESS)
+    other = machine()
+    controller = pytester.popen([sys.executable, "-m", "pytest", "--twin", "--dist=load", other.spec()])
+    eventually(lambda: [path for path in left.folder.glob("annotations.part-*") if ",cpu," in path.read_text()])
+    eventually((left.folder / "hosts" / HOST / "system_metrics_dataset.csv").exists)
+    assert other.processes
+    controller.kill()
+    controller.wait()
+    killed = time.monotonic()
+    eventually(other.is_clean)
+    assert time.monotonic() - killed < 10
+    assert samples_of(left)
+    for stream in (controller.stdout, controller.stderr):
+        stream.close()
+
+
+def test_a_run_with_other_hosts_is_opened_by_everything_that_opens_runs(pytester, left, machine):
+    pytester.makepyfile(SUITE)
+    pytester.runpytest_subprocess("--twin", "--dist=load", machine().spec()).assert_outcomes(passed=4)
+    for command in ("report", "trace"):
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest_twin", command, left.folder], capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+    run = pytest_twin.load(left.folder)
+    assert run.problems == ()
+    assert set(run.tests["host"]) == {HOST}
+    assert set(run.samples["host"].dropna()) == {HOST}
+    with (left.folder / "hosts" / HOST / "system_metrics_dataset.csv").open(newline="") as file:
+        assert sum(run.samples["host"] == HOST) == len(list(csv.DictReader(file)))

@@ -1,0 +1,163 @@
+"""What a run left that was killed is completed by whoever reads it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from pytest_twin.model import event
+from pytest_twin.model.clock import Clock
+from pytest_twin.model.csv_text import record
+from pytest_twin.model.event import Event
+from pytest_twin.run_folder.folder import RunFolder, RunFolderError
+from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, HEADERS, LOCK, TESTS, WORKERS_LOCK
+from pytest_twin.run_folder.merge import merge
+from pytest_twin.run_folder.recovery import recover
+
+CLOCK = Clock(100.0, 1_700_000_000.0)
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
+
+
+@pytest.fixture
+def killed(tmp_path) -> RunFolder:
+    """The folder of a run that was killed with two workers, one within a test under a load."""
+    folder = RunFolder(tmp_path / "run")
+    folder.make()
+    folder.mark()
+    folder.release()
+    (folder / LOCK).touch()
+    begin(folder, "gw0", "a.py::one", 1.0)
+    end(folder, "gw0", "a.py::one", 1.0, 2.0)
+    begin(folder, "gw1", "a.py::two", 1.5)
+    append(folder, ANNOTATIONS, "gw1", load(1.6))
+    (folder / DATASET).write_text(
+        "timestamp,elapsed_s\n" + "".join(f"{CLOCK.stamp(at)},{at}\n" for at in (1.0, 2.0, 3.0, 4.0))
+    )
+    return folder
+
+
+def append(folder: RunFolder, name: str, worker: str, line: str) -> None:
+    table = folder.table(name, worker)
+    table.append(line)
+    table.close()
+
+
+def begin(folder: RunFolder, worker: str, test: str, at: float) -> None:
+    append(folder, ANNOTATIONS, worker, Event(at, event.START, f"{worker}-t", event.TEST, test, worker).row(CLOCK))
+
+
+def load(at: float) -> str:
+    return Event(at, event.START, "gw1-l", "cpu", "a.py::two", "gw1", target="1").row(CLOCK)
+
+
+def end(folder: RunFolder, worker: str, test: str, began: float, at: float) -> None:
+    append(folder, ANNOTATIONS, worker, Event(at, event.END, f"{worker}-t", event.TEST, test, worker).row(CLOCK))
+    cells = {
+        "nodeid": test, "attempt": "1", "worker": worker, "outcome": "passed", "start": CLOCK.stamp(began),
+        "elapsed_s": f"{began:.4f}", "duration_s": f"{at - began:.6f}",
+    }  # fmt: skip
+    append(folder, TESTS, worker, record([cells.get(name, "") for name in HEADERS[TESTS]]))
+
+
+def outcomes(folder: RunFolder) -> list[tuple[str, str, str]]:
+    return [(row["nodeid"], row["outcome"], row["duration_s"]) for row in folder.rows(TESTS)]
+
+
+RECOVERED = [("a.py::one", "passed", "1.000000"), ("a.py::two", "crashed", "2.500000")]
+
+
+def test_parts_are_merged_and_a_test_that_ran_has_crashed_when_the_run_was_last_heard_of(killed):
+    recover(killed)
+    assert outcomes(killed) == RECOVERED
+    told = [(row["id"], row["event"], row["elapsed_s"]) for row in killed.rows(ANNOTATIONS)]
+    assert told == [
+        ("gw0-t", "start", "1.0000"), ("gw1-t", "start", "1.5000"), ("gw1-l", "start", "1.6000"),
+        ("gw0-t", "end", "2.0000"), ("gw1-l", "abort", "4.0000"), ("gw1-t", "abort", "4.0000"),
+    ]  # fmt: skip
+    assert not killed.parts(ANNOTATIONS)
+    assert not (killed / LOCK).exists()
+
+
+def test_it_is_done_once(killed):
+    recover(killed)
+    before = (killed / TESTS).read_text(), (killed / ANNOTATIONS).read_text()
+    (killed / LOCK).touch()
+    recover(killed)
+    assert ((killed / TESTS).read_text(), (killed / ANNOTATIONS).read_text()) == before
+
+
+def test_rows_that_somebody_merged_who_was_killed_before_removing_the_part_are_there_once(killed):
+    (part,) = killed.parts(TESTS)
+    text = part.read_text()
+    killed.merge()
+    part.write_text(text)
+    recover(killed)
+    assert outcomes(killed) == RECOVERED
+
+
+def test_a_test_whose_row_was_written_just_before_the_kill_has_no_other_one(killed):
+    end(killed, "gw1", "a.py::two", 1.5, 2.5)
+    annotations = killed.part(ANNOTATIONS, "gw1")
+    annotations.write_text("".join(annotations.read_text().splitlines(keepends=True)[:-1]))
+    recover(killed)
+    assert outcomes(killed) == [RECOVERED[0], ("a.py::two", "passed", "1.000000")]
+
+
+HOLDS = """import sys, time
+from pathlib import Path
+from pytest_twin._system.file_lock import Claim, Presence
+lock = {kind}(Path(sys.argv[1]))
+print("holds", flush=True)
+sys.stdin.read()
+"""
+
+
+@posix
+@pytest.mark.parametrize(("kind", "name"), [("Claim", LOCK), ("Presence", WORKERS_LOCK)])
+def test_nothing_is_merged_while_the_run_or_a_worker_of_it_goes_on(killed, kind, name):
+    command = [sys.executable, "-c", HOLDS.format(kind=kind), str(killed / name)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline()
+        recover(killed)
+        assert killed.parts(ANNOTATIONS)
+        assert not (killed / TESTS).exists()
+        holder.stdin.close()
+        holder.wait()
+    recover(killed)
+    assert outcomes(killed) == RECOVERED
+
+
+@posix
+def test_a_run_waits_for_somebody_who_completes_what_is_there(killed):
+    code = HOLDS.format(kind="Claim").replace("(Path(sys.argv[1]))", "(Path(sys.argv[1]), is_brief=True)")
+    code = code.replace("sys.stdin.read()", "time.sleep(1)")
+    began = time.monotonic()
+    with subprocess.Popen([sys.executable, "-c", code, str(killed / LOCK)], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline()
+        killed.claim()
+    assert time.monotonic() - began >= 1
+    with pytest.raises(RunFolderError, match="is in use by process"):
+        RunFolder(killed.path).claim()
+    killed.release()
+
+
+def test_a_run_that_is_complete_is_not_touched(killed):
+    recover(killed)
+    before = {path: path.stat().st_mtime_ns for path in killed.path.rglob("*")}
+    recover(killed)
+    assert {path: path.stat().st_mtime_ns for path in killed.path.rglob("*")} == before
+
+
+def test_merging_runs_completes_one_that_was_killed(killed, tmp_path):
+    (merged,) = merge([killed.path], tmp_path / "all")
+    assert merged.tests == 2
+    assert outcomes(killed) == RECOVERED
+
+
+def test_a_damaged_table_is_left_to_those_who_read_it(killed):
+    (killed / DATASET).write_text("elapsed_s\nnonsense\n")
+    recover(killed)
+    assert killed.parts(ANNOTATIONS)

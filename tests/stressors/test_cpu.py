@@ -1,0 +1,207 @@
+"""The CPU stressor, by hand and under the supervisor."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import psutil
+import pytest
+from driving import ROOT
+
+from pytest_twin.stressors.kinds import cpu
+from pytest_twin.stressors.system.capacity import usable_cpus
+from pytest_twin.stressors.worker.job import Job
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+
+
+def ended(reason: str) -> str:
+    """What is said of its end, also where others use the CPUs too."""
+    return rf"(ended \({reason}\)|failed \(starved: .*\))"
+
+
+def test_it_runs_from_a_bare_checkout_and_says_what_it_did(run):
+    status, said, errors = run("cpu_stress.py", "--procs", 2, "--duration", 0.5)
+    assert (status, errors) == (int("failed" in said), "")
+    assert re.fullmatch(
+        rf"cpu load ready: 2 process\(es\)\ncpu load {ended('duration')}: \d\.\d s, \d\.\d\d CPU s\n", said
+    )
+
+
+def test_it_runs_as_typed_in_the_checkout_with_nothing_installed():
+    command = [sys.executable, "-S", "stressors/cpu_stress.py", "--procs", "1", "--duration", "0"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert re.match(rf"cpu load ready: 1 process\(es\)\ncpu load {ended('duration')}: ", done.stdout)
+
+
+def test_its_help_is_its_own_docstring(run):
+    status, said, _ = run("cpu_stress.py", "--help")
+    assert status == 0
+    assert cpu.__doc__.partition("\n\n")[0] in " ".join(said.split())
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "message"),
+    [
+        ("--procs", "-3", "'-3' is not a whole number from 1 up"),
+        ("--procs", "0", "'0' is not a whole number from 1 up"),
+        ("--procs", "1.5", "'1.5' is not a whole number from 1 up"),
+        ("--procs", "many", "'many' is not a whole number from 1 up"),
+        ("--duration", "-1", "'-1' is not a number from 0 up"),
+        ("--duration", "nan", "'nan' is not a number from 0 up"),
+        ("--duration", "inf", "'inf' is not a number from 0 up"),
+    ],
+)
+def test_nonsense_is_refused_with_a_reason(run, flag, value, message):
+    status, said, errors = run("cpu_stress.py", flag, value)
+    assert (status, said) == (2, "")
+    assert errors.splitlines()[-1] == f"cpu_stress.py: error: argument {flag}: {message}"
+
+
+def test_each_of_its_processes_burns(start, eventually):
+    program = start("cpu_stress.py", "--procs", 3)
+    workers = program.workers
+    assert program.first_line == "cpu load ready: 3 process(es)\n"
+    assert len(workers) == 3
+    eventually(lambda: all(worker.cpu_times().user > 0.1 for worker in workers))
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_it_cleanly(start, number):
+    program = start("cpu_stress.py", "--procs", 2)
+    workers = program.workers
+    program.process.send_signal(number)
+    status, said = program.end()
+    assert status == int("failed" in said)
+    assert re.fullmatch(rf"cpu load {ended('stopped')}: \d\.\d s, \d\.\d\d CPU s\n", said)
+    assert not any(worker.is_running() for worker in workers)
+
+
+@posix
+def test_a_killed_worker_makes_it_fail(start):
+    program = start("cpu_stress.py", "--procs", 2)
+    victim = program.workers[0]
+    victim.kill()
+    status, said = program.end()
+    assert status == 1
+    assert said.startswith(f"cpu load failed (worker {victim.pid} killed by SIGKILL): ")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
+def test_killed_itself_it_leaves_no_worker(start, eventually_gone):
+    program = start("cpu_stress.py", "--procs", 2)
+    workers = program.workers
+    program.process.kill()
+    eventually_gone(workers, within=2)
+
+
+@pytest.mark.parametrize(
+    ("unit", "amount", "expected"), [("count", 3, 3), ("count", 2.5, 3), ("share", 0.01, None), ("share", 1, None)]
+)
+def test_a_share_takes_a_worker_for_each_usable_cpu(monkeypatch, unit, amount, expected):
+    monkeypatch.setattr(cpu, "usable_cpus", lambda: 1.5)
+    assert cpu.workers(Job({"unit": unit, "profile": [(0, amount)]})) == (expected or 2)
+
+
+@pytest.fixture
+def burnt(supervisor):
+    """Applies a load for a while; tells its CPU seconds as a share of those of so many CPUs."""
+
+    def share(cpus: float, seconds: float = 1.0, **request) -> float:
+        supervisor.applied(**request, duration=seconds)
+        end = supervisor.hear()
+        assert end["reason"] == "duration" or end["reason"].startswith("starved")
+        return end["achieved"]["cpu_s"] / (end["at"] - end["since"]) / cpus
+
+    return share
+
+
+def is_kept(share: Callable[[], float], asked: float, within: float) -> bool:
+    """Whether a load came to what was asked in one of five tries, and to more than that in none.
+
+    A busy machine may give it less; nothing makes it take more.
+    """
+    unused = 0.0
+    for _ in range(5):
+        began, idle = time.monotonic(), psutil.cpu_times().idle
+        found = share()
+        assert found <= asked + within
+        if found >= asked - within:
+            return True
+        unused = max(unused, (psutil.cpu_times().idle - idle) / (time.monotonic() - began) / psutil.cpu_count())
+    if unused < 0.1:
+        pytest.skip(f"others left {unused:.0%} of the CPUs at most")
+    return False
+
+
+def test_a_share_of_the_cpus_is_kept(burnt):
+    quarter = {"unit": "share", "profile": [[0, 0.25]]}
+    assert is_kept(lambda: burnt(usable_cpus(), **quarter), asked=0.25, within=0.1)
+
+
+def test_a_ramp_takes_half_of_what_its_peak_would(burnt):
+    ramp = {"unit": "share", "profile": [[0, 0], [1, 0.5]]}
+    assert is_kept(lambda: burnt(usable_cpus(), **ramp), asked=0.25, within=0.1)
+
+
+def test_a_ramp_of_workers_is_a_ramp_too(burnt):
+    ramp = {"unit": "count", "profile": [[0, 0], [1, 1]]}
+    assert is_kept(lambda: burnt(1, **ramp), asked=0.5, within=0.2)
+
+
+def test_a_share_of_nothing_burns_nothing(burnt):
+    assert burnt(usable_cpus(), seconds=0.5, unit="share", profile=[[0, 0]]) < 0.1
+
+
+def test_more_workers_than_the_machine_can_start_are_refused():
+    job = Job({"unit": "count", "profile": [[0, 100_000]]})
+    with pytest.raises(ValueError, match=r"^100000 workers are too many for [\d.]+ CPUs; give at most \d+$"):
+        cpu.workers(job)
+
+
+@pytest.mark.parametrize(
+    ("unit", "profile", "cores"),
+    [("count", [(0, 3)], 3), ("share", [(0, 0.5)], 0.75), ("share", [(0, 0), (5, 1), (9, 0)], 1.5)],
+)
+def test_it_wants_as_many_cores_as_its_highest_value(monkeypatch, unit, profile, cores):
+    monkeypatch.setattr(cpu, "usable_cpus", lambda: 1.5)
+    assert cpu.demand(Job({"unit": unit, "profile": profile})) == cores
+
+
+def test_a_share_tells_what_was_asked_beside_what_was_burnt(supervisor):
+    supervisor.applied(unit="share", profile=[[0, 0.2]], duration=1)
+    end = supervisor.hear()
+    held = end["at"] - end["since"]
+    assert end["achieved"]["asked_cpu_s"] == pytest.approx(0.2 * usable_cpus() * held, rel=0.3)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the affinity of Linux")
+def test_the_workers_of_a_share_have_a_cpu_each_and_others_go_where_they_like(supervisor):
+    allowed = psutil.Process().cpu_affinity()
+    cpus = {}
+    for unit, amount in (("share", 0.1), ("count", 1)):
+        found = supervisor.applied(unit=unit, profile=[[0, amount]], duration=30)
+        cpus[unit] = [psutil.Process(pid).cpu_affinity() for pid in found["pids"]]
+        supervisor.stopped()
+    assert cpus["count"] == [allowed]
+    if usable_cpus() == len(allowed):  # and not less, by a quota
+        assert sorted(cpus["share"]) == [[cpu] for cpu in sorted(allowed)]
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_of_workers_at_full_speed_no_more_is_asked_than_there_are_cpus(supervisor, workers):
+    supervisor.applied(profile=[[0, workers]], duration=0.3)
+    figures = supervisor.hear()["achieved"]
+    assert figures["asked_cpu_s"] == pytest.approx(min(workers, usable_cpus()) * figures["held_s"])
+
+
+@pytest.mark.parametrize("method", ["float", "memory", "branch"])
+def test_a_share_is_kept_by_every_method(burnt, method):
+    fifth = {"unit": "share", "profile": [[0, 0.2]], "options": {"method": method}}
+    assert is_kept(lambda: burnt(usable_cpus(), **fifth), asked=0.2, within=0.1)

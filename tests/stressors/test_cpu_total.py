@@ -1,0 +1,150 @@
+"""The load that tops the whole host up: its steering on a made-up host, and itself under the supervisor."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from pytest_twin.stressors.kinds import cpu_total
+from pytest_twin.stressors.kinds.cpu_total import Host, Topping
+from pytest_twin.stressors.system.capacity import usable_cpus
+from pytest_twin.stressors.worker.job import Job
+
+CPUS = 4
+TICK_S = 0.01
+linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc/stat is Linux's")
+
+
+class MadeUp:
+    """A host whose others are busy with so many cores, and which tells its idle time in ticks."""
+
+    def __init__(self, monkeypatch, target=0.75, usable=CPUS):
+        self.at = self.idle_s = self.others = self.burnt_s = self.paused_s = 0.0
+        monkeypatch.setattr(cpu_total, "read_host", self.read)
+        monkeypatch.setattr(cpu_total, "usable_cpus", lambda: usable)
+        self.job = Job({"unit": "share", "profile": [(0, target)]})
+        monkeypatch.setattr(self.job, "now", lambda: self.at - self.paused_s)
+        self.topping = Topping(self.job)
+
+    def read(self):
+        return Host(self.at, self.idle_s // TICK_S * TICK_S, CPUS)
+
+    def go_on(self, seconds, cores=None):
+        """Let time pass; how busy the host was on the whole, as a share."""
+        idle = self.idle_s
+        for _ in range(round(seconds / 0.005)):
+            own = self.topping.cores() if cores is None else cores
+            self.at += 0.005
+            self.burnt_s += 0.005 * own
+            self.idle_s += 0.005 * max(0.0, CPUS - own - self.others)
+        return 1 - (self.idle_s - idle) / seconds / CPUS
+
+    def begin(self):
+        self.go_on(0.05, cores=0.0)
+        self.topping.begin()
+
+
+@pytest.fixture
+def host(monkeypatch):
+    return MadeUp(monkeypatch)
+
+
+@pytest.mark.parametrize("others", [0.0, 0.3, 1.2, 2.9])
+def test_the_host_is_at_the_level_from_the_beginning(host, others):
+    host.others = others
+    host.begin()
+    assert host.go_on(0.3) == pytest.approx(0.75, abs=0.05)
+    assert host.go_on(10) == pytest.approx(0.75, abs=0.003)
+
+
+def test_every_second_is_at_the_level(host):
+    host.others = 1.2
+    host.begin()
+    assert [host.go_on(1) for _ in range(20)] == pytest.approx([0.75] * 20, abs=0.01)
+
+
+def test_it_follows_others_that_come_and_go(host):
+    host.begin()
+    for others in (2.0, 0.5, 2.5, 0.0):
+        host.others = others
+        host.go_on(0.3)
+        assert host.go_on(2) == pytest.approx(0.75, abs=0.01)
+
+
+def test_it_backs_off_before_others_and_is_soon_there_again(host):
+    host.begin()
+    host.go_on(1)
+    host.others, burnt = 4.0, host.burnt_s
+    host.go_on(5)
+    assert host.burnt_s - burnt < 0.5
+    host.others = 0.0
+    host.go_on(0.5)
+    assert host.go_on(1) == pytest.approx(0.75, abs=0.02)
+
+
+def test_it_burns_no_more_than_it_may_use(monkeypatch):
+    host = MadeUp(monkeypatch, usable=1.0)
+    host.begin()
+    assert host.go_on(5) == pytest.approx(0.25, abs=0.01)
+    assert host.job.achieved["host_cpu_s"] == pytest.approx(5 * 1.0, rel=0.1)
+    assert cpu_total.asked(host.job).integral(5) == 5 * 0.75 * CPUS
+
+
+def test_a_pause_is_no_time_in_which_it_missed_anything(host):
+    host.begin()
+    host.go_on(1)
+    host.go_on(30, cores=0.0)
+    host.paused_s = 30.0
+    assert host.go_on(1) == pytest.approx(0.75, abs=0.02)
+    assert host.job.achieved["host_cpu_s"] == pytest.approx(0.75 * CPUS * 2, rel=0.1)
+
+
+def test_each_worker_tells_its_part_of_the_host(host):
+    host.job.workers = 3
+    host.begin()
+    host.go_on(10)
+    assert host.job.achieved["host_cpu_s"] * 3 == pytest.approx(0.75 * CPUS * 10, rel=0.02)
+
+
+def test_it_takes_a_worker_for_each_usable_cpu(monkeypatch):
+    host = MadeUp(monkeypatch, usable=1.5)
+    assert cpu_total.workers(host.job) == 2
+    assert cpu_total.demand(host.job) == 1.5
+
+
+def test_a_strict_load_is_refused_where_it_may_use_too_little(monkeypatch):
+    host = MadeUp(monkeypatch, usable=1.5)
+    host.job.strict = True
+    said = r"^3 CPUs are asked for, and only 1\.5 may be used; ask for less, or not strictly$"
+    with pytest.raises(OSError, match=said):
+        cpu_total.workers(host.job)
+
+
+def test_without_the_hosts_idle_time_it_says_what_to_do(monkeypatch):
+    monkeypatch.setattr(cpu_total, "STAT", "/nowhere/stat")
+    with pytest.raises(OSError, match=r"^cpu_total needs /nowhere/stat, which is not to be had here; give cpu$"):
+        cpu_total.read_host()
+
+
+@linux
+def test_the_host_is_read_with_all_its_cpus():
+    host = cpu_total.read_host()
+    assert host.cpus >= usable_cpus()
+    assert 0 <= cpu_total.read_host().idle_s - host.idle_s < 10
+
+
+@linux
+def test_the_whole_host_is_topped_up(supervisor):
+    """A busy machine is over the level by itself; what it never is, is under it."""
+    share = {"module": "pytest_twin.stressors.kinds.cpu_total", "unit": "share", "profile": [[0, 0.4]]}
+    supervisor.applied(**share, duration=1.5)
+    end = supervisor.hear()
+    assert (end["event"], end["reason"]) == ("end", "duration")
+    assert end["achieved"]["host_cpu_s"] > 0.7 * end["achieved"]["asked_host_cpu_s"]
+
+
+def test_it_runs_by_hand(run):
+    status, said, _ = run("cpu_total_stress.py", "--help")
+    assert status == 0
+    assert cpu_total.__doc__.partition("\n\n")[0] in " ".join(said.split())

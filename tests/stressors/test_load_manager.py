@@ -1,0 +1,584 @@
+"""The supervisor as a real process, and its loads in this process."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+from driving import BARE, ROOT, SOURCES, Supervisor, cpu, light, line_of
+
+from pytest_twin.stressors.spec.starvation import starved
+from pytest_twin.stressors.supervisor.load_manager import Supervision
+from pytest_twin.stressors.system.capacity import MIB, usable_cpus
+from pytest_twin.stressors.system.process_name import PROCESS_NAME
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="what the kernel does there")
+posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+FOREVER = ("job.ready()", "while True: time.sleep(1)")
+
+
+def test_it_says_hello_with_its_process_id(supervisor):
+    assert supervisor.hello == {"event": "hello", "pid": supervisor.process.pid}
+
+
+def test_a_load_is_ready_and_then_ends_when_it_is_stopped(supervisor):
+    ready = supervisor.applied(**light("load"))
+    assert ready.keys() == {"event", "id", "at", "pids"}
+    assert {psutil.Process(pid).ppid() for pid in ready["pids"]} == {supervisor.process.pid}
+    end = supervisor.stopped()
+    assert end == {
+        "event": "end", "id": "load", "at": end["at"], "began": end["began"], "since": ready["at"], "paused": 0.0,
+        "reason": "stopped", "achieved": end["achieved"],
+    }  # fmt: skip
+    assert end["achieved"].keys() == {"cpu_s", "asked_cpu_s", "held_s"}
+    assert end["at"] >= end["since"] >= end["began"]
+    assert not any(psutil.pid_exists(pid) for pid in ready["pids"])
+
+
+def test_a_load_ends_after_its_duration(supervisor):
+    ready = supervisor.applied(**light(duration=0.2))
+    end = supervisor.hear()
+    assert (end["event"], end["reason"]) == ("end", "duration")
+    assert end["at"] - ready["at"] >= 0.2
+
+
+def test_a_planned_load_does_not_start_early(supervisor):
+    planned = time.monotonic() + 0.3
+    assert supervisor.applied(start=planned)["at"] >= planned
+
+
+def test_a_load_that_is_stopped_before_its_start_was_never_there(supervisor):
+    supervisor.apply(start=time.monotonic() + 60)
+    end = supervisor.stopped()
+    assert end == {
+        "event": "end", "id": "load", "at": end["at"], "began": None, "since": None, "paused": 0.0, "reason": "stopped",
+        "achieved": {},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("planned", [True, False])
+def test_a_load_that_ends_before_it_is_there_is_aborted(supervisor, own_stressor, planned):
+    request = own_stressor("late_stress", "time.sleep(60)", "job.ready()")
+    supervisor.send({"op": "path", "path": sys.path})
+    if planned:
+        supervisor.apply(**request, start=time.monotonic(), duration=0.3)
+    else:
+        supervisor.apply(**request)
+        supervisor.send({"op": "stop", "id": "load"})
+    abort = supervisor.hear()
+    assert (abort["event"], abort["since"]) == ("abort", None)
+    assert abort["reason"] == "ended before it was really there"
+
+
+def test_loads_are_stopped_one_by_one(supervisor):
+    supervisor.applied("one")
+    two = supervisor.applied("two")
+    assert supervisor.stopped("one")["id"] == "one"
+    assert all(psutil.pid_exists(pid) for pid in two["pids"])
+    assert supervisor.stopped("two")["id"] == "two"
+
+
+def test_the_end_of_a_load_that_never_was_is_told_too(supervisor):
+    supervisor.send({"op": "stop", "id": "gone"}, {"op": "achieved", "id": "gone"})
+    end = supervisor.hear()
+    assert (end["event"], end["id"], end["began"], end["since"]) == ("end", "gone", None, None)
+    assert supervisor.hear() == {"event": "achieved", "id": "gone", "achieved": {}}
+
+
+def test_a_name_may_be_used_again(supervisor):
+    for _ in range(2):
+        supervisor.applied()
+        assert supervisor.stopped()["reason"] == "stopped"
+
+
+def test_its_figures_can_be_asked_for_meanwhile(supervisor, eventually):
+    def cpu_s() -> float:
+        supervisor.send({"op": "achieved", "id": "load"})
+        return supervisor.hear()["achieved"].get("cpu_s", 0)
+
+    supervisor.applied(profile=[[0, 2]])
+    eventually(lambda: cpu_s() > 0.1)
+
+
+@pytest.mark.fault("helpers")
+def test_a_stressor_that_cannot_be_found_aborts_with_a_reason(supervisor):
+    supervisor.apply(module="nowhere_stress")
+    abort = supervisor.hear()
+    assert abort == {
+        "event": "abort", "id": "load", "at": abort["at"], "began": None, "since": None, "paused": 0.0,
+        "reason": "cannot start: No module named 'nowhere_stress'", "achieved": {},
+    }  # fmt: skip
+
+
+@pytest.mark.fault("helpers")
+def test_a_load_that_cannot_be_applied_aborts_with_a_reason(supervisor, tmp_path):
+    nowhere = str(tmp_path / "nowhere")
+    disk = {
+        "module": "pytest_twin.stressors.kinds.disk",
+        "unit": "max",
+        "profile": [[0, 1]],
+        "options": {"directory": nowhere},
+    }
+    supervisor.apply(**disk)
+    abort = supervisor.hear()
+    assert (abort["event"], abort["since"]) == ("abort", None)
+    assert abort["reason"] == f"{nowhere} is no directory"
+
+
+@posix
+def test_a_killed_worker_aborts_its_load_with_a_reason(supervisor):
+    ready = supervisor.applied(profile=[[0, 3]])
+    victim, *others = ready["pids"]
+    os.kill(victim, signal.SIGKILL)
+    abort = supervisor.hear()
+    assert (abort["event"], abort["reason"]) == ("abort", f"worker {victim} killed by SIGKILL")
+    assert not any(psutil.pid_exists(pid) for pid in others)
+
+
+@posix
+def test_a_load_that_died_is_told_of_once(supervisor):
+    supervisor.applied("other", **light("other", duration=1.0))
+    ready = supervisor.applied(duration=0.3)
+    os.kill(ready["pids"][0], signal.SIGKILL)
+    told = [supervisor.hear() for _ in range(2)]
+    assert [(each["event"], each["id"]) for each in told] == [("abort", "load"), ("end", "other")]
+
+
+def test_an_amount_that_is_done_before_its_duration_ends_once(supervisor, tmp_path):
+    disk = {"module": "pytest_twin.stressors.kinds.disk", "unit": "bytes", "options": {"directory": str(tmp_path)}}
+    supervisor.applied("other", **light("other", duration=2.0))
+    supervisor.applied(**disk, profile=[[0, 4 * MIB]], duration=1.0)
+    told = [supervisor.hear() for _ in range(2)]
+    assert [(each["id"], each["reason"]) for each in told] == [("load", "done"), ("other", "duration")]
+
+
+def test_stressors_of_other_packages_are_found_on_the_path_it_is_given(supervisor, own_stressor):
+    request = own_stressor("idle_stress", "job.achieved['words'] = 'as asked'", *FOREVER)
+    supervisor.send({"op": "path", "path": sys.path})
+    supervisor.applied(**request)
+    assert supervisor.stopped()["achieved"]["words"] == "as asked"
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("raise ValueError('there is no such thing')", "there is no such thing"),
+        ("raise MemoryError", "MemoryError"),
+        ("raise KeyError('a bug')", "worker {pid} exit 1"),
+        ("os._exit(3)", "worker {pid} exit 3"),
+    ],
+)
+def test_a_stressor_that_fails_aborts_its_load(supervisor, own_stressor, line, reason):
+    request = own_stressor("failing_stress", "job.ready()", line)
+    supervisor.send({"op": "path", "path": sys.path})
+    (pid,) = supervisor.applied(**request)["pids"]
+    abort = supervisor.hear()
+    assert (abort["event"], abort["reason"]) == ("abort", reason.format(pid=pid))
+
+
+@posix
+def test_a_worker_that_does_not_hear_is_killed(supervisor, own_stressor):
+    deaf = "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])"
+    supervisor.send({"op": "path", "path": sys.path})
+    supervisor.applied(**own_stressor("deaf_stress", deaf, *FOREVER))
+    end = supervisor.stopped()
+    assert (end["event"], end["reason"]) == ("end", "stopped")
+
+
+@linux
+def test_it_and_its_workers_have_their_name_in_process_lists(supervisor):
+    (worker,) = supervisor.applied()["pids"]
+    assert {psutil.Process(pid).name() for pid in (supervisor.process.pid, worker)} == {PROCESS_NAME}
+
+
+@linux
+def test_a_worker_is_the_first_that_runs_out_of_memory(supervisor):
+    (worker,) = supervisor.applied()["pids"]
+    assert Path(f"/proc/{worker}/oom_score_adj").read_text(encoding="ascii") == "1000\n"
+
+
+def test_the_end_of_its_stdin_takes_everything_down(supervisor):
+    pids = supervisor.applied(profile=[[0, 2]])["pids"]
+    assert supervisor.end() == 0
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+@posix
+def test_sigterm_takes_everything_down(supervisor):
+    pids = supervisor.applied(profile=[[0, 2]])["pids"]
+    supervisor.process.terminate()
+    assert supervisor.hear()["reason"] == "stopped"
+    assert supervisor.process.wait(60) == 0
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+@posix
+def test_ctrl_c_is_its_owners_to_handle(supervisor):
+    supervisor.applied()
+    supervisor.process.send_signal(signal.SIGINT)
+    assert supervisor.stopped()["reason"] == "stopped"
+
+
+@linux
+def test_a_killed_supervisor_leaves_no_worker(supervisor, eventually_gone):
+    workers = [psutil.Process(pid) for pid in supervisor.applied(profile=[[0, 4]])["pids"]]
+    supervisor.process.kill()
+    eventually_gone(workers, within=2)
+
+
+@linux
+def test_many_supervisors_killed_at_once_leave_no_worker(started, eventually):
+    """Killed while their workers are being born, which is when a worker is most easily lost."""
+    crew = [Supervisor(started(*BARE, SOURCES / "__main__.py", start_new_session=True)) for _ in range(4)]
+    for each in crew:
+        each.apply(profile=[[0, 20]])
+    for each in crew:
+        each.process.kill()
+    groups = {each.process.pid for each in crew}
+    eventually(lambda: not any(group_of(process) in groups for process in psutil.process_iter()), within=2)
+
+
+def group_of(process: psutil.Process) -> int | None:
+    """Its process group, None if it has ended."""
+    with suppress(ProcessLookupError, psutil.Error):
+        return None if process.status() == psutil.STATUS_ZOMBIE else os.getpgid(process.pid)
+    return None
+
+
+@posix
+def test_it_ends_with_its_parent_though_somebody_else_holds_its_stdin(started, eventually_gone):
+    start = f"import subprocess; subprocess.Popen({[*BARE, str(SOURCES / '__main__.py')]!r}).wait()"
+    parent = started(sys.executable, "-c", start)
+    supervisor = Supervisor(parent)  # it has inherited the parent's pipes, which this test holds open
+    (worker,) = supervisor.applied()["pids"]
+    orphans = [psutil.Process(supervisor.hello["pid"]), psutil.Process(worker)]
+    parent.kill()
+    eventually_gone(orphans)
+
+
+# In this process
+
+
+@pytest.fixture(params=[pytest.param(True, marks=posix), False], ids=["forked", "spawned"])
+def loads(request):
+    """Loads of this process, by fork and as on Windows; whatever is left of them is stopped."""
+    made = Loads(fork=request.param)
+    yield made
+    made.supervision.stop_all()
+
+
+class Loads:
+    """A supervision, and what it told."""
+
+    def __init__(self, *, fork: bool) -> None:
+        self.told: list[dict] = []
+        self.supervision = Supervision(self.told.append, fork=fork)
+
+    def until(self, event: str) -> dict:
+        """Go on until something is told of."""
+        deadline = time.monotonic() + 60
+        while not (found := [each for each in self.told if each["event"] == event]):
+            assert time.monotonic() < deadline, self.told
+            self.supervision.loop.turn(1.0)
+        return found[-1]
+
+
+in_process = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+
+
+@in_process
+def test_a_load_is_ready_and_then_stopped(loads):
+    loads.supervision.apply(light())
+    pids = loads.until("ready")["pids"]
+    assert loads.supervision.busy
+    loads.supervision.stop_all()
+    assert not loads.supervision.busy
+    assert [each["event"] for each in loads.told] == ["ready", "end"]
+    assert len(pids) == math.ceil(usable_cpus())
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+@in_process
+def test_a_duration_ends_a_load(loads):
+    loads.supervision.apply(light(duration=0.1))
+    end = loads.until("end")
+    assert end["reason"] == "duration"
+    assert end["at"] - end["since"] >= 0.1
+
+
+@in_process
+def test_a_planned_duration_counts_from_the_plan(loads):
+    planned = time.monotonic() + 0.1
+    loads.supervision.apply(light(start=planned, duration=2))
+    assert planned + 2 <= loads.until("end")["at"]
+
+
+@in_process
+def test_a_killed_worker_aborts(loads):
+    loads.supervision.apply(cpu())
+    (pid,) = loads.until("ready")["pids"]
+    psutil.Process(pid).kill()
+    abort = loads.until("abort")
+    assert abort["reason"] in {f"worker {pid} killed by SIGKILL", f"worker {pid} exit -9", f"worker {pid} exit 15"}
+
+
+@in_process
+def test_memory_is_held_and_given_back(loads):
+    request = {"id": "load", "module": "pytest_twin.stressors.kinds.mem", "unit": "bytes", "profile": [[0, 20 * MIB]]}
+    loads.supervision.apply(request)
+    loads.until("ready")
+    loads.supervision.stop("load")
+    end = loads.until("end")
+    assert (end["reason"], end["achieved"].get("peak_bytes", 20 * MIB)) == ("stopped", 20 * MIB)
+
+
+@pytest.fixture
+def amount(tmp_path):
+    """A load that is over when it is written."""
+    disk = {"id": "load", "module": "pytest_twin.stressors.kinds.disk", "options": {"directory": str(tmp_path)}}
+    return {**disk, "unit": "bytes", "profile": [[0, 4 * MIB]]}
+
+
+@in_process
+def test_an_amount_that_is_written_is_done(loads, amount):
+    loads.supervision.apply(amount)
+    assert loads.until("end")["reason"] == "done"
+    assert [each["event"] for each in loads.told] == ["ready", "end"]
+
+
+@in_process
+def test_a_stressor_of_the_tests_own_is_imported_by_its_worker(loads, own_stressor):
+    loads.supervision.apply({"id": "load", **own_stressor("own_stress", "raise OSError('as told')")})
+    assert loads.until("abort")["reason"] == "as told"
+
+
+@linux
+@pytest.mark.parametrize("fork", [True, False])
+def test_a_worker_ends_with_its_owner(started, eventually_gone, fork):
+    own = (
+        f"import sys; sys.path[:0] = [{str(ROOT)!r}]\n"
+        "from pytest_twin.stressors.supervisor.load_manager import Supervision\n"
+        f"supervision = Supervision(lambda told: print(*told['pids'], flush=True), fork={fork})\n"
+        f"supervision.apply({cpu(workers=2)})\n"
+        "while True: supervision.loop.turn()"
+    )
+    owner = started(*BARE, "-c", own)
+    workers = [psutil.Process(int(pid)) for pid in owner.stdout.readline().split()]
+    assert len(workers) == 2
+    owner.kill()
+    eventually_gone(workers)
+
+
+def test_a_load_that_gets_much_less_than_it_asks_for_is_starved():
+    assert starved({"cpu_s": 0.79, "asked_cpu_s": 1.0, "reduced": "text"}) == (
+        "starved: it got 79% of what was asked (cpu_s 0.79 of 1)"
+    )
+    assert starved({"cpu_s": 0.7995, "asked_cpu_s": 1.0}) == (
+        "starved: it got 79% of what was asked (cpu_s 0.7995 of 1)"
+    )
+    assert starved({"cpu_s": 0.8, "asked_cpu_s": 1.0}) == ""
+    assert starved({"asked_written_bytes": 2e6}) == ("starved: it got 0% of what was asked (written_bytes 0 of 2e+06)")
+    assert starved({"asked_cpu_s": 0.0, "cpu_s": 0.0}) == ""
+
+
+@in_process
+def test_a_starved_load_is_aborted_at_its_end(loads, own_stressor):
+    lines = ("job.achieved.update(done=1.0, asked_done=4.0)", "job.ready()", "while True: time.sleep(0.1); job.tick()")
+    loads.supervision.apply({"id": "load", "duration": 1.2, **own_stressor("starving", *lines)})
+    assert loads.until("abort")["reason"] == "starved: it got 25% of what was asked (done 1 of 4)"
+
+
+@in_process
+def test_the_achieved_figures_say_how_much_of_its_planned_time_a_load_was_there(loads):
+    loads.supervision.apply(light(start=time.monotonic() - 1, duration=2))
+    assert 0 < loads.until("end")["achieved"]["coverage"] <= 0.5
+
+
+def limited(loads, most: float) -> None:
+    loads.supervision.limit([{**cpu(workers=most), "text": f"cpu={most}"}])
+
+
+@in_process
+def test_a_load_that_would_make_too_much_with_others_is_not_applied(loads):
+    limited(loads, 2)
+    loads.supervision.apply(cpu("one", workers=1))
+    loads.until("ready")
+    loads.supervision.apply(cpu("two", workers=2))
+    assert loads.until("abort")["reason"] == (
+        "cannot start: with what is applied already it would be 150% of the limit cpu=2"
+    )
+    loads.supervision.apply(cpu("three", workers=1))
+    assert [each["id"] for each in loads.told] == ["one", "two"]
+    loads.supervision.stop_all()
+    assert sorted(each["id"] for each in loads.told if each["event"] != "ready") == ["one", "three", "two"]
+
+
+def samples(path, *values: object) -> None:
+    path.write_text(
+        "".join(f"{line}\n" for line in ("timestamp,ram_used_percent", *(f"t,{value}" for value in values)))
+    )
+
+
+@in_process
+def test_a_load_is_stopped_by_what_a_sample_says(loads, tmp_path):
+    dataset = tmp_path / "samples.csv"
+    samples(dataset, 50)
+    loads.supervision.watch_samples(str(dataset))
+    loads.supervision.apply(cpu(stop_when=[["ram_used_percent", ">", 95]]))
+    loads.until("ready")
+    samples(dataset, 50, 96.5)
+    abort = loads.until("abort")
+    assert abort["reason"] == "stop_when: ram_used_percent is 96.5, > 95"
+    assert abort["since"] is not None
+
+
+@in_process
+def test_a_load_that_a_sample_forbids_does_not_start(loads, tmp_path):
+    dataset = tmp_path / "samples.csv"
+    samples(dataset, 99)
+    loads.supervision.watch_samples(str(dataset))
+    loads.supervision.apply(cpu(stop_when=[["swap_used_percent", ">", 1], ["ram_used_percent", ">=", 99]]))
+    assert loads.until("abort")["reason"] == "cannot start: stop_when: ram_used_percent is 99, >= 99"
+
+
+@posix
+@in_process
+def test_paused_loads_do_nothing_and_their_time_stands_still(loads, eventually):
+    loads.supervision.apply(cpu(workers=0.3, duration=0.5))
+    (pid,) = loads.until("ready")["pids"]
+    burnt = psutil.Process(pid).cpu_times
+    loads.supervision.pause("debugger")
+    time.sleep(0.2)
+    before = burnt().user
+    loads.supervision.loop.turn(0.7)
+    assert burnt().user - before < 0.1
+    assert loads.told[-1]["event"] == "paused"
+    loads.supervision.resume("debugger")
+    end = loads.until("end")
+    assert end["at"] - end["since"] >= 1.2
+    assert end["paused"] >= 0.7
+    resumed = loads.until("resumed")
+    assert resumed["paused_s"] == pytest.approx(end["paused"])
+
+
+@posix
+@in_process
+def test_a_load_that_is_stopped_in_a_pause_did_nothing_for_the_time_of_the_pause(loads):
+    loads.supervision.apply(cpu())
+    loads.until("ready")
+    loads.supervision.pause("debugger")
+    time.sleep(0.5)
+    loads.supervision.stop("load")
+    end = loads.until("end")
+    assert end["paused"] >= 0.5
+    assert end["at"] - end["since"] - end["paused"] < 0.5
+
+
+@in_process
+def test_a_load_that_is_stopped_while_it_gets_its_workers_leaves_none(loads):
+    loads.supervision.apply(cpu(workers=4))
+    loads.supervision.stop("load")
+    abort = loads.until("abort")
+    assert (abort["began"], abort["since"], abort["reason"]) == (None, None, "ended before it was really there")
+    loads.supervision.stop_all()
+    assert not psutil.Process().children()
+
+
+@in_process
+def test_a_load_whose_time_is_over_before_it_could_be_started_is_not_applied(loads):
+    loads.supervision.apply(cpu(start=time.monotonic() - 2, duration=1))
+    abort = loads.until("abort")
+    assert abort["reason"] == "cannot start: its time was over before there was a moment to start it"
+    assert not psutil.Process().children()
+
+
+@in_process
+def test_of_many_loads_at_once_as_many_are_applied_as_the_machine_can_serve(loads, monkeypatch):
+    monkeypatch.setattr(loads.supervision._reserve, "_most", 2)
+    for name in "abcd":
+        loads.supervision.apply(cpu(name, start=time.monotonic(), duration=60))
+    while len(loads.told) < 4:
+        loads.supervision.loop.turn(1.0)
+    assert sorted((each["id"], each["event"]) for each in loads.told) == [
+        ("a", "ready"), ("b", "ready"), ("c", "abort"), ("d", "abort"),
+    ]  # fmt: skip
+    assert loads.until("abort")["reason"] == (
+        "cannot start: 2 workers are at work, and at most 2 may be at the same time"
+    )
+    loads.supervision.stop("a")
+    loads.until("end")
+    loads.supervision.apply(cpu("e"))
+    while loads.told[-1]["id"] != "e":
+        loads.supervision.loop.turn(1.0)
+    assert loads.told[-1]["event"] == "ready"
+
+
+@in_process
+def test_loads_go_on_when_no_reason_to_pause_is_left(loads):
+    supervision = loads.supervision
+    supervision.pause("debugger")
+    supervision.pause("stopped")
+    supervision.resume("debugger")
+    assert [each["event"] for each in loads.told] == ["paused"]
+    supervision.resume("unknown")
+    supervision.resume("stopped")
+    assert [each["event"] for each in loads.told] == ["paused", "resumed"]
+
+
+@linux
+def test_loads_pause_while_their_owner_is_stopped(started, eventually):
+    """Ctrl-Z in a terminal stops the tests; the supervisor, in a group of its own, goes on and sees it."""
+    own = (
+        "import subprocess, sys, json, time\n"
+        f"supervisor = subprocess.Popen({[*BARE, str(SOURCES / '__main__.py')]!r}, stdin=subprocess.PIPE, stdout=1,"
+        " process_group=0)\n"
+        f"supervisor.stdin.write({json.dumps({'op': 'apply', **cpu()})!r}.encode() + b'\\n')\n"
+        "supervisor.stdin.flush()\n"
+        "sys.stdin.read()\n"
+    )
+    owner = started(sys.executable, "-c", own)
+    assert "hello" in line_of(owner)
+    (pid,) = json.loads(line_of(owner))["pids"]
+    burnt = psutil.Process(pid).cpu_times
+    owner.send_signal(signal.SIGSTOP)
+    assert json.loads(line_of(owner))["event"] == "paused"
+    before = burnt().user
+    time.sleep(0.5)
+    assert burnt().user - before < 0.2
+    owner.send_signal(signal.SIGCONT)
+    assert json.loads(line_of(owner))["event"] == "resumed"
+    eventually(lambda: burnt().user - before > 0.2)
+
+
+@linux
+@pytest.mark.slow
+@pytest.mark.parametrize("due_at_once", [True, False], ids=["at once", "one after another"])
+def test_a_killed_owner_of_many_loads_takes_all_of_them_along_at_once(started, eventually_gone, due_at_once):
+    """More than can be started in time: the supervisor looks around between any two of them."""
+    own = (
+        "import subprocess, sys, json, time\n"
+        f"supervisor = subprocess.Popen({[*BARE, str(SOURCES / '__main__.py')]!r}, stdin=subprocess.PIPE, stdout=1,"
+        " process_group=0)\n"
+        "now = time.monotonic()\n"
+        "for number in range(1000):\n"
+        f"    start = now + number * {0 if due_at_once else 0.002}\n"
+        f"    request = {{**{cpu()!r}, 'id': str(number), 'op': 'apply', 'start': start, 'duration': 20}}\n"
+        "    supervisor.stdin.write(json.dumps(request).encode() + b'\\n')\n"
+        "supervisor.stdin.flush()\n"
+        "sys.stdin.read()\n"
+    )
+    owner = started(sys.executable, "-c", own)
+    supervisor = psutil.Process(json.loads(line_of(owner))["pid"])
+    while json.loads(line_of(owner))["event"] != "ready":
+        pass
+    doomed = [supervisor, *supervisor.children()]
+    owner.kill()
+    eventually_gone(doomed, within=5)  # promised is one second; the machine may be busy with something else

@@ -1,0 +1,226 @@
+"""The memory stressor, by hand and under the supervisor."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+from types import SimpleNamespace
+from unittest.mock import Mock
+
+import psutil
+import pytest
+
+from pytest_twin.stressors.kinds import mem
+from pytest_twin.stressors.kinds._resident_memory import PAGE
+from pytest_twin.stressors.kinds.mem import LEAST_EACH, Held
+from pytest_twin.stressors.supervisor.standalone import staircase
+from pytest_twin.stressors.system.capacity import MIB
+from pytest_twin.stressors.worker.job import Job
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+MEMORY = {"module": "pytest_twin.stressors.kinds.mem", "unit": "bytes"}
+
+
+def test_it_runs_from_a_bare_checkout_and_says_what_it_did(run):
+    status, said, errors = run("mem_stress.py", "--step_mb", 20, "--steps", 3, "--sleep", 0.2)
+    assert (status, errors) == (0, "")
+    assert re.fullmatch(
+        r"memory load ready: 1 process\(es\)\n"
+        r"memory load ended \(duration\): \d\.\d s, \d\.\d\d CPU s, 60 MiB peak\n",
+        said,
+    )
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "message"),
+    [
+        ("--step_mb", "0", "'0' is not a number from 1 up"),
+        ("--steps", "2.5", "'2.5' is not a whole number from 1 up"),
+        ("--sleep", "-1", "'-1' is not a number from 0 up"),
+        ("--duration", "long", "'long' is not a number from 0 up"),
+    ],
+)
+def test_nonsense_is_refused_with_a_reason(run, flag, value, message):
+    status, said, errors = run("mem_stress.py", flag, value)
+    assert (status, said) == (2, "")
+    assert errors.splitlines()[-1] == f"mem_stress.py: error: argument {flag}: {message}"
+
+
+def test_its_help_names_every_flag(run):
+    status, said, _ = run("mem_stress.py", "--help")
+    assert status == 0
+    assert set(re.findall(r"--\w+", said)) == {"--help", "--step_mb", "--steps", "--sleep", "--duration"}
+
+
+def test_what_it_holds_is_resident_when_it_says_so(start):
+    program = start("mem_stress.py", "--step_mb", 200, "--steps", 1, "--sleep", 60)
+    (worker,) = program.workers
+    interpreter = psutil.Process(program.process.pid).memory_info().rss
+    assert worker.memory_info().rss - interpreter == pytest.approx(200 * MIB, rel=0.05)
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_it_cleanly(start, number):
+    program = start("mem_stress.py", "--step_mb", 20, "--steps", 2, "--sleep", 60)
+    workers = program.workers
+    program.process.send_signal(number)
+    status, said = program.end()
+    assert status == 0
+    assert re.fullmatch(r"memory load ended \(stopped\): \d\.\d s, \d\.\d\d CPU s, 20 MiB peak\n", said)
+    assert not any(worker.is_running() for worker in workers)
+
+
+def test_it_follows_a_profile_up_and_down(supervisor, eventually):
+    def resident() -> float:
+        supervisor.send({"op": "achieved", "id": "load"})
+        return supervisor.hear()["achieved"].get("resident_bytes")
+
+    supervisor.applied(**MEMORY, profile=[[0, 0], [0.1, 64 * MIB], [0.5, 64 * MIB], [0.6, 8 * MIB]])
+    eventually(lambda: resident() == 8 * MIB)
+    assert supervisor.stopped()["achieved"]["peak_bytes"] == 64 * MIB
+
+
+def test_a_staircase_goes_up_at_once_and_stays():
+    assert staircase(5, 3, 10) == [(0, 5), (10, 5), (10, 10), (20, 10), (20, 15)]
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """A machine that has 10 GiB, half a GiB of which is left to everybody else, and 612 MiB can still be had."""
+    machine = SimpleNamespace(available=612 * MIB, total=10240 * MIB, cpus=2.0, held=lambda: 0)
+    monkeypatch.setattr(
+        mem, "available_memory", lambda: None if machine.total is None else machine.available - machine.held()
+    )
+    monkeypatch.setattr(mem, "usable_memory", lambda: machine.total)
+    monkeypatch.setattr(mem, "usable_cpus", lambda: machine.cpus)
+    return machine
+
+
+@pytest.fixture
+def held(machine):
+    """Memory held in this process."""
+    job = job_of(0)
+    memory = Held(job)
+    machine.held = lambda: memory._memory.size
+    return SimpleNamespace(memory=memory, job=job, achieved=job.achieved, machine=machine)
+
+
+def job_of(size: float, unit: str = "bytes", **options) -> Job:
+    return Job({"unit": unit, "profile": [(0, size)], "options": options})
+
+
+def test_it_holds_whole_pages(held):
+    held.memory.follow(PAGE + 1)
+    assert held.achieved == {"resident_bytes": 2 * PAGE, "peak_bytes": 2 * PAGE}
+
+
+def test_it_gives_back_what_is_no_longer_wanted(held):
+    held.memory.follow(40 * MIB)
+    held.memory.follow(MIB)
+    held.memory.verify()
+    assert held.achieved == {"resident_bytes": MIB, "peak_bytes": 40 * MIB}
+
+
+def test_it_leaves_a_reserve_to_everybody_else(held):
+    held.memory.follow(200 * MIB)
+    held.achieved.pop("cpu_s", None)  # told once in a while
+    assert held.achieved == {
+        "resident_bytes": 100 * MIB,
+        "peak_bytes": 100 * MIB,
+        "reduced": "asked for 200 MiB, but not all of it could be had: "
+        "of 10240 MiB, 512 MiB are left to everybody else",
+    }
+
+
+def test_it_goes_on_growing_when_there_is_more_again(held):
+    held.memory.follow(120 * MIB)
+    held.machine.available += 20 * MIB
+    held.memory.follow(120 * MIB)
+    assert held.achieved["resident_bytes"] == 120 * MIB
+
+
+def test_it_stops_where_others_take_the_memory_while_it_fills(held, monkeypatch):
+    shrinking = iter(range(560, 0, -8))
+    monkeypatch.setattr(mem, "available_memory", lambda: next(shrinking) * MIB)
+    held.memory.follow(500 * MIB)
+    assert 0 < held.achieved["resident_bytes"] < 8 * 16 * MIB
+    assert "reduced" in held.achieved
+
+
+def test_workers_that_fill_at_the_same_moment_take_no_more_than_there_is(held, monkeypatch):
+    held.job.workers, held.machine.available = 4, (512 + 8) * MIB
+    steps = []
+    monkeypatch.setattr(held.memory._memory, "grow", steps.append)
+    monkeypatch.setattr(held.job, "tick", Mock(side_effect=StopIteration))
+    with pytest.raises(StopIteration):
+        held.memory.follow(1024 * MIB)
+    assert steps == [2 * MIB]
+
+
+def test_each_worker_holds_its_part(held):
+    held.job.workers = 3
+    held.memory.follow(30 * MIB)
+    assert held.achieved["resident_bytes"] == 10 * MIB
+
+
+def test_a_strict_load_fails_where_it_falls_short(held):
+    held.job.strict = True
+    with pytest.raises(OSError, match="asked for 200 MiB, but not all of it could be had: of 10240 MiB, 512 MiB are"):
+        held.memory.follow(200 * MIB)
+
+
+def test_a_strict_load_is_refused_before_it_begins(machine):
+    with pytest.raises(OSError, match="asked for") as caught:
+        mem.workers(job_of(200 * MIB, strict=True))
+    assert str(caught.value) == (
+        "asked for 200 MiB, but 100 MiB can be had: of 10240 MiB, 512 MiB are left to everybody else"
+    )
+    assert mem.workers(job_of(99 * MIB, strict=True)) == 1
+
+
+@pytest.mark.parametrize(
+    ("size", "cpus", "workers"),
+    [(MIB, 8.0, 1), (2 * LEAST_EACH, 8.0, 2), (2 * LEAST_EACH, 0.5, 1), (64 * LEAST_EACH, 1.5, 2)],
+)
+def test_it_takes_as_many_workers_as_the_amount_and_the_cpus_are_worth(machine, size, cpus, workers):
+    machine.cpus = cpus
+    assert mem.workers(job_of(size)) == workers
+
+
+@pytest.mark.parametrize(("amount", "unit", "size"), [(5 * MIB, "bytes", 5 * MIB), (0.25, "share", 2560 * MIB)])
+def test_its_demand_is_its_peak(machine, amount, unit, size):
+    assert mem.demand(Job({"unit": unit, "profile": [(0, 0), (1, amount), (2, 0)]})) == size
+
+
+def test_where_nobody_tells_how_much_there_is_it_takes_what_was_asked(held):
+    held.machine.total = None
+    held.memory.follow(3 * MIB)
+    assert held.achieved == {"resident_bytes": 3 * MIB, "peak_bytes": 3 * MIB}
+
+
+def test_a_share_of_an_unknown_amount_is_refused(machine):
+    machine.total = None
+    with pytest.raises(OSError, match="tell how much") as caught:
+        mem.stress(job_of(0.25, "share"))
+    assert str(caught.value) == ("this platform does not tell how much memory there is; give an amount such as 1GiB")
+
+
+def test_huge_pages_that_are_switched_off_are_told_of(machine, monkeypatch):
+    monkeypatch.setattr(mem, "has_huge_pages", lambda: False)
+    job = job_of(MIB, huge=True)
+    Held(job)
+    assert job.achieved["reduced"] == "asked for huge pages, but they are switched off here"
+
+
+def test_it_touches_each_page_once_in_a_while_at_an_even_pace(held, monkeypatch):
+    held.memory.follow(64 * MIB)  # 4 blocks
+    touched = []
+    monkeypatch.setattr(held.memory._memory, "touch_next", lambda _: touched.append(held.job.now()))
+    clock = SimpleNamespace(now=held.job.now())
+    held.job.now = lambda: clock.now
+    for _ in range(900):  # 90 s: the first of three rounds is yet to begin
+        clock.now += 0.1
+        held.memory.keep()
+    assert len(touched) == pytest.approx(2 * 4, abs=1)

@@ -1,0 +1,92 @@
+"""What all probes have in common."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from pytest_twin.model.columns import ELAPSED, TIMESTAMP, order
+from pytest_twin.telemetry import probes, process_tree_psutil
+from pytest_twin.telemetry.probes import cores, trees
+
+LEGACY = """
+    timestamp cpu_percent cpu_count_logical cpu_count_physical ram_total_GB ram_used_percent ram_available_GB
+    swap_used_percent disk_total_GB disk_used_percent disk_read_MB disk_write_MB net_sent_MB net_recv_MB
+    battery_percent battery_plugged process_count
+"""
+
+
+CONTEXT = probes.Context(os.getpid(), per_core=True)
+EXACT = {
+    "cpu_count_logical",
+    "cpu_count_physical",
+    "ram_total_GB",
+    "disk_total_GB",
+    "battery_percent",
+    "battery_plugged",
+}
+NEAR = {"process_count": 20, "disk_used_percent": 1, "ram_used_percent": 10, "cpu_frequency_MHz": 2000}
+each_module = pytest.mark.parametrize("module", probes.modules(), ids=lambda module: module.__name__.rpartition(".")[2])
+
+
+@each_module
+@pytest.mark.parametrize("context", [probes.Context(os.getpid()), CONTEXT], ids=["plain", "per-core"])
+def test_a_probe_reads_one_value_a_column(module, context):
+    probe = module.probe(context)
+    assert [len(probe.read(at)) for at in (0.0, 1.0)] == [len(probes.columns_of(module, context))] * 2
+
+
+def portable(module):
+    """The module's reader for other systems."""
+    if module is trees:
+        return trees.Trees(CONTEXT, process_tree_psutil.Portable())
+    return module.Portable(len(probes.columns_of(module, CONTEXT))) if module is cores else module.Portable()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is only one reader")
+@pytest.mark.parametrize(
+    "module",
+    [module for module in probes.modules() if module is trees or hasattr(module, "Portable")],
+    ids=lambda module: module.__name__.rpartition(".")[2],
+)
+def test_both_readers_of_a_probe_tell_the_same_of_this_machine(module):
+    here, elsewhere = module.probe(CONTEXT), portable(module)
+    rows = []
+    for _ in range(2):
+        rows = [list(reader.read(time.monotonic())) for reader in (here, elsewhere)]
+        time.sleep(0.4)
+    for column, ours, theirs in zip(probes.columns_of(module, CONTEXT), *rows, strict=True):
+        assert (ours is None) == (theirs is None) or column.name == "cpu_frequency_MHz", column  # psutil's is nominal
+        if ours is not None:
+            near = 0.001 if column.name in EXACT else NEAR.get(column.name, 35 if column.unit == "%" else 2)
+            assert ours == pytest.approx(theirs, abs=near, rel=0.05), column
+
+
+def test_the_old_columns_open_the_file_in_their_old_order():
+    columns = (TIMESTAMP, ELAPSED, *probes.columns(probes.modules()))
+    names = [columns[at].name for at in order(columns)]
+    assert names[:18] == [*LEGACY.split(), "elapsed_s"]
+    assert len(names) == len(set(names))
+
+
+def test_a_probe_of_another_package_comes_last(tmp_path, monkeypatch):
+    (tmp_path / "gpu_probe.py").write_text("COLUMNS = ()\n", encoding="ascii")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert [module.__name__ for module in probes.modules(["gpu_probe"])][-1] == "gpu_probe"
+
+
+SAMPLER = "import sys; sys.path[:0] = [{path!r}]; import pytest_twin.telemetry.sampler_process; print(*sys.modules)"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere psutil brings the rest along")
+def test_all_probes_together_import_next_to_nothing():
+    path = os.path.dirname(os.path.dirname(probes.__path__[0]))
+    program = SAMPLER.format(path=path) + "; from pytest_twin import probes; probes.modules(); print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=True)
+    imported = found.stdout.split()
+    assert "pytest_twin.telemetry.probes.cgroup" in imported
+    assert not {"typing", "re", "json", "collections", "threading", "subprocess", "psutil", "pathlib"} & {*imported}

@@ -1,0 +1,117 @@
+"""How often probes are asked, and what becomes of what they tell."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from pytest_twin.model.columns import Column
+from pytest_twin.telemetry.counters import ONLY_ONCE
+from pytest_twin.telemetry.probe_runner import MOST_WARNINGS, Values
+from pytest_twin.telemetry.probes import Context
+
+TWO = (Column("one", "", "One."), Column("two", "", "Two."))
+
+
+def module(read, *, name: str = "made_up", every_s: float | None = None) -> SimpleNamespace:
+    """A module of a probe of two columns that reads like this."""
+    probe = SimpleNamespace(read=read) if every_s is None else SimpleNamespace(read=read, every_s=every_s)
+    return SimpleNamespace(__name__=f"package.{name}", COLUMNS=TWO, probe=lambda _: probe)
+
+
+def values(*found: SimpleNamespace, foreign: tuple[str, ...] = ()) -> Values:
+    return Values(found, Context(1), foreign)
+
+
+def test_a_probe_is_asked_for_every_row_unless_it_says_otherwise():
+    asked = values(module(lambda at: (at, 0)), module(lambda at: (at, 1), every_s=1.0))
+    rows = [list(asked.read(at)) for at in (5.0, 5.5, 5.9, 6.0, 6.5)]
+    assert [row[0] for row in rows] == [5.0, 5.5, 5.9, 6.0, 6.5]
+    assert [row[2] for row in rows] == [5.0, 5.0, 5.0, 6.0, 6.0]
+
+
+def test_each_probe_has_its_own_time():
+    asked = values(module(lambda at: (at, 0), every_s=1.0), module(lambda at: (at, 0), every_s=0.4))
+    assert [asked.read(at)[::2] for at in (0.0, 0.5, 1.0)] == [[0.0, 0.0], [0.0, 0.5], [1.0, 1.0]]
+
+
+def test_what_is_not_there_is_asked_for_once():
+    times = []
+    asked = values(module(lambda at: times.append(at) or (None, None), every_s=ONLY_ONCE))
+    assert [asked.read(at) for at in (0.0, 1e9)] == [[None, None]] * 2
+    assert times == [0.0]
+
+
+@pytest.mark.parametrize("every_s", [None, 1.0])
+def test_a_probe_that_fails_is_asked_again_and_has_no_values_in_between(every_s):
+    answers = iter([(1, 2), (3,), (5, 6)])
+    asked = values(module(lambda _: next(answers), every_s=every_s), module(lambda at: (at, at)))
+    assert [asked.read(at)[:2] for at in (0.0, 1.0, 2.0)] == [[1, 2], [None, None], [5, 6]]
+    assert asked.warnings == ["made_up: ValueError: gave 1 values for 2 columns"]
+
+
+def test_no_more_than_some_warnings_are_kept():
+    asked = values(module(lambda at: 1 / 0 if at < 0 else int(f"x{at}")))
+    for at in range(3 * MOST_WARNINGS):
+        asked.read(float(at))
+    assert len(asked.warnings) == MOST_WARNINGS
+
+
+def test_what_another_package_tells_does_not_break_the_line():
+    asked = values(module(lambda _: ("a,b", float("nan"))), foreign=("package.made_up",))
+    assert asked.read(0.0) == ["a b", None]
+
+
+# The end of a run
+
+
+class Counted:
+    """A module of a probe of one share and one amount, of which it is known when it was read."""
+
+    __name__ = "package.counted"
+    COLUMNS = (
+        Column("share", "%", "Of the time since the last reading.", window_s=1.0),
+        Column("amount", "MiB", "Since the last reading.", 3, is_amount=True, window_s=1.0),
+    )
+
+    def __init__(self, rate: float = 1.0, every_s: float = 1.0) -> None:
+        self.rate, self.every_s, self.before = rate, every_s, 0.0
+
+    def probe(self, _context):
+        return self
+
+    def read(self, at: float):
+        since, self.before = self.before, at
+        return at, self.rate * (at - since)
+
+
+def test_the_last_row_asks_every_probe_so_that_amounts_add_up():
+    asked = values(Counted(every_s=1.0), Counted(every_s=0.3), Counted(every_s=0.0))
+    asked.cells(0.0)
+    rows = [list(asked.cells(at / 10)) for at in range(1, 15)]
+    rows.append(asked.cells(1.45, is_last=True))
+    for amounts in list(zip(*rows, strict=True))[1::2]:
+        assert sum(map(float, amounts)) == pytest.approx(1.45)
+
+
+def test_a_share_of_too_short_a_time_is_left_as_it_was_in_the_last_row():
+    asked = values(Counted(every_s=1.0))
+    for at in (0.0, 1.0, 1.2):
+        asked.read(at)
+    assert asked.cells(1.3, is_last=True) == ["1.00", "0.300"]
+
+
+def test_a_last_row_of_its_own_is_asked_for_where_a_probe_has_one():
+    probe = Counted(every_s=0.0)
+    probe.read_last = lambda at: (at, 42)
+    assert values(probe).cells(1.0, is_last=True) == ["1.00", "42.000"]
+
+
+def test_what_rounding_takes_away_is_told_with_the_next_amount():
+    """A few bytes for each row would be 0.000 MiB for ever."""
+    asked = values(Counted(rate=0.0004, every_s=0.0))
+    asked.cells(0.0)
+    cells = [asked.cells(float(at))[1] for at in range(1, 101)]
+    assert set(cells) == {"0.000", "0.001"}
+    assert sum(map(float, cells)) == pytest.approx(0.04, abs=0.001)

@@ -1,0 +1,347 @@
+"""Counters of this process and of its children."""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from types import SimpleNamespace
+
+import psutil
+import pytest
+
+from pytest_twin._system import stdlib
+from pytest_twin._system.procfs import KeptOpen
+from pytest_twin.model.attempt_row import Children, Counters
+from pytest_twin.telemetry import process_counters as meters
+from pytest_twin.telemetry.process_counters import Meter, since_boot_s
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc/self")
+posix = pytest.mark.skipif(sys.platform == "win32", reason="getrusage(2)")
+MIB = 1 << 20
+
+
+@pytest.fixture
+def meter():
+    meter = Meter()
+    yield meter
+    meter.close()
+
+
+@pytest.fixture
+def used_since(meter):
+    """What was used since these counters were read."""
+    return lambda before: Counters(*(late - early for late, early in zip(meter.counters(), before, strict=True)))
+
+
+def burn(seconds: float) -> None:
+    until = time.process_time() + seconds
+    while time.process_time() < until:
+        pass
+
+
+def test_cpu_seconds_of_this_process_are_counted(meter, used_since):
+    before = meter.counters()
+    own = time.process_time()
+    burn(0.1)
+    own = time.process_time() - own
+    spent = used_since(before)
+    assert spent.user_s + spent.system_s == pytest.approx(own, abs=0.02)
+    assert spent.at >= own * 0.9
+
+
+BURN = "import time\nwhile time.process_time() < {}: pass\n"
+
+
+@posix
+def test_cpu_seconds_of_children_that_were_waited_for_are_counted_apart(meter, used_since):
+    before, children = meter.counters(), meter.children()
+    subprocess.run([sys.executable, "-S", "-c", BURN.format(0.2)], check=True)
+    assert 0.19 <= meter.children().cpu_s - children.cpu_s <= 1
+    spent = used_since(before)
+    assert spent.user_s + spent.system_s < 0.19
+
+
+@pytest.fixture
+def burnt():
+    """Starts a child that has burnt CPU and lives on until the test ends."""
+    started = []
+
+    def start(program: str) -> subprocess.Popen[bytes]:
+        program += "print(flush=True)\nimport sys\nsys.stdin.read()"
+        command = [sys.executable, "-S", "-c", program]
+        started.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+        started[-1].stdout.readline()
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.communicate(timeout=60)
+
+
+GRANDCHILD = f"import subprocess, sys; subprocess.run([sys.executable, '-S', '-c', {BURN.format(0.2)!r}])\n"
+
+
+@linux
+@pytest.mark.parametrize("program", [BURN.format(0.2), GRANDCHILD], ids=["child", "grandchild"])
+def test_cpu_seconds_of_children_that_live_are_counted(meter, burnt, program):
+    before = meter.children()
+    burnt(program)
+    assert 0.19 <= meter.children().cpu_s - before.cpu_s <= 1
+
+
+@linux
+def test_a_child_that_ends_is_not_counted_twice(meter, burnt):
+    before = meter.children().cpu_s
+    child = burnt(BURN.format(0.2))
+    living = meter.children().cpu_s - before
+    child.communicate()
+    assert meter.children().cpu_s - before == pytest.approx(living, abs=0.1)
+
+
+@linux
+def test_children_of_ours_are_left_out(burnt):
+    own = [None]
+    meter = Meter(lambda: own)
+    before = meter.children()
+    own.append(burnt(BURN.format(0.2)).pid)
+    assert meter.children().cpu_s - before.cpu_s < 0.1
+    meter.close()
+
+
+@linux
+def test_the_files_of_many_children_do_not_stay_open_in_the_process_of_the_tests(meter):
+    before = len(os.listdir("/proc/self/fd"))
+    children = [subprocess.Popen(["sleep", "60"]) for _ in range(100)]
+    try:
+        assert meter.children().cpu_s > 0
+        assert len(os.listdir("/proc/self/fd")) < before + 60
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+
+
+@linux
+def test_children_are_unknown_to_a_process_that_can_open_no_more_files(burnt):
+    import resource
+
+    meter = Meter()
+    burnt(BURN.format(0.1))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))), hard))
+    taken = []
+    try:
+        with suppress(OSError):
+            while True:
+                taken.append(os.dup(0))
+        assert meter.children().cpu_s is None
+        assert meter.offspring().living is None
+    finally:
+        for fd in taken:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        meter.close()
+
+
+@linux
+def test_the_children_of_a_thread_are_counted(meter, burnt):
+    """Not waited for by the thread: on Linux a child belongs to the thread that started it."""
+    before, seen = meter.children(), []
+
+    def start() -> None:
+        burnt(BURN.format(0.2))
+        seen.append(meter.children())
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    thread.join()
+    assert all(0.19 <= after.cpu_s - before.cpu_s <= 1 for after in (*seen, meter.children()))
+
+
+@linux
+@pytest.mark.parametrize(("newest", "looks"), [([b"7", b"7", b"8", b"8"], 2), ([b""] * 3, 3)])
+def test_children_are_looked_for_when_a_process_may_have_begun(meter, monkeypatch, newest, looks):
+    looked = []
+    monkeypatch.setattr(meter, "_newest", SimpleNamespace(read=iter(newest).__next__, close=lambda: None))
+    monkeypatch.setattr(meter, "_living", lambda: looked.append(True) or iter(()))
+    for _ in newest:
+        meter.children()
+    assert len(looked) == looks
+
+
+@posix
+def test_the_peak_of_a_child_that_ended_is_told(meter):
+    subprocess.run([sys.executable, "-S", "-c", f"b'x' * {200 * MIB}"], check=True)
+    assert meter.children().peak > 200 * MIB
+
+
+@linux
+def test_a_closed_meter_leaves_no_descriptor(burnt):
+    burnt("")
+    before = psutil.Process().num_fds()
+    meter = Meter()
+    meter.children()
+    meter.forget_peak()
+    assert psutil.Process().num_fds() > before
+    meter.close()
+    meter.close()
+    assert psutil.Process().num_fds() == before
+
+
+@linux
+def test_what_goes_to_the_disk_is_counted(meter, tmp_path):
+    before, theirs = meter.counters().written, psutil.Process().io_counters().write_bytes
+    with (tmp_path / "file").open("wb") as file:
+        file.write(bytes(4 * MIB))
+    grown = meter.counters().written - before
+    assert grown == pytest.approx(psutil.Process().io_counters().write_bytes - theirs, abs=MIB)
+    assert grown >= 3 * MIB
+
+
+@posix
+def test_switches_are_counted(meter, used_since):
+    before = meter.counters()
+    for _ in range(10):
+        time.sleep(0.001)
+    assert used_since(before).switches >= 10
+
+
+def test_on_windows_what_is_not_told_is_empty(meter, monkeypatch):
+    monkeypatch.setattr(meters.sys, "platform", "win32")
+    counters = meter.counters()
+    assert counters.user_s is not None
+    assert counters[3:] == (None,) * len(Counters._fields[3:])
+    assert meter.children() == Children(None, None, None, None)
+
+
+@linux
+def test_the_peak_of_a_large_allocation_is_seen_though_it_is_gone(meter):
+    meter.forget_peak()
+    before = meter.peak()
+    large = bytearray(100 * MIB)
+    large[::4096] = b"\1" * len(range(0, len(large), 4096))
+    del large
+    assert meter.peak() - before == pytest.approx(100 * MIB, rel=0.05)
+
+
+@linux
+def test_what_is_resident_now_is_what_the_kernel_counts_page_by_page(meter):
+    large = bytearray(100 * MIB)
+    large[::4096] = b"\1" * len(range(0, len(large), 4096))
+    assert meter.resident() == pytest.approx(psutil.Process().memory_full_info().rss, abs=2 * MIB)
+    before = meter.resident()
+    del large
+    assert before - meter.resident() == pytest.approx(100 * MIB, abs=2 * MIB)
+
+
+def test_what_is_resident_is_not_known_where_there_is_no_proc(meter, monkeypatch):
+    monkeypatch.setattr(meter, "_statm", KeptOpen("/nowhere/statm"))
+    assert meter.resident() is None
+
+
+@linux
+def test_a_peak_that_is_forgotten_does_not_count_for_the_next_test(meter):
+    large = bytearray(100 * MIB)
+    large[::4096] = b"\1" * len(range(0, len(large), 4096))
+    del large
+    high = meter.peak()
+    meter.forget_peak()
+    assert high - meter.peak() > 80 * MIB
+    assert meter.peak() == pytest.approx(psutil.Process().memory_info().rss, rel=0.2)
+
+
+@linux
+@pytest.mark.parametrize("fails", ["open", "write"])
+def test_where_the_mark_cannot_be_reset_that_of_all_tests_before_is_not_taken_for_one_of_this(monkeypatch, fails):
+    real = getattr(os, fails)
+
+    def refuse(at, *rest):
+        if at == "/proc/self/clear_refs" or rest == (b"5",):
+            raise PermissionError(errno.EACCES, "no")
+        return real(at, *rest)
+
+    monkeypatch.setattr(stdlib.os, fails, refuse)
+    meter = Meter()
+    meter.forget_peak()
+    assert meter.peak() is None
+    meter.close()
+
+
+def test_where_there_is_no_such_file_there_is_no_figure(meter):
+    meter._status.close()
+    assert meter.peak() is None
+
+
+@posix
+def test_where_the_kernel_does_not_tell_of_disks_nothing_is_taken_for_none(monkeypatch):
+    monkeypatch.setattr(meters, "PROC", "/nowhere")
+    meter = Meter()
+    assert meter.counters()[-2:] == meter.children()[-2:] == (None, None)
+    meter.close()
+
+
+@linux
+def test_what_a_child_wrote_is_counted_when_it_has_ended(meter, tmp_path):
+    before = meter.children().written
+    code = f"open({str(tmp_path / 'file')!r}, 'wb').write(bytes({4 * MIB}))"
+    subprocess.run([sys.executable, "-S", "-c", code], check=True)
+    assert 3 * MIB <= meter.children().written - before <= 6 * MIB
+
+
+PEAKS = """
+import sys
+from pytest_twin.telemetry.process_counters import Meter, since_boot_s
+meter = Meter()
+for mib in (50, 20, 90):
+    meter.forget_peak()
+    before = meter.peak()
+    b"1" * (mib << 20)
+    print((meter.peak() - before) >> 20)
+"""
+LARGE = """
+import os, sys
+held = b"1" * (200 << 20)
+os.execv(sys.executable, [sys.executable, "-c", sys.argv[1]])
+"""
+
+
+@linux
+def test_the_peak_of_a_program_that_was_in_this_process_before_is_not_its_own():
+    said = subprocess.run([sys.executable, "-c", LARGE, PEAKS], capture_output=True, text=True, check=True).stdout
+    assert list(map(int, said.split())) == pytest.approx([50, 20, 90], abs=3)
+
+
+LEAVES_ONE = """
+import subprocess
+silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+print(subprocess.Popen(["sleep", "60"], **silent).pid)
+"""
+
+
+@linux
+def test_a_process_that_its_parent_left_behind_is_found_while_it_lives(meter, eventually_gone):
+    began = since_boot_s(), meter.reaped_by_ancestors_s()
+    assert meter.orphans_cpu_s(*began) < math.inf
+    left = int(subprocess.run([sys.executable, "-S", "-c", LEAVES_ONE], capture_output=True, check=True).stdout)
+    process = psutil.Process(left)
+    try:
+        if process.ppid() == os.getpid():
+            pytest.skip("this process takes in orphans")
+        assert meter.orphans_cpu_s(*began) == math.inf
+        assert meter.orphans_cpu_s(since_boot_s() + 1, 0) < math.inf  # one that was there before is not of this time
+    finally:
+        process.kill()
+    eventually_gone([process])
+
+
+@linux
+def test_children_and_theirs_are_no_orphans(meter, burnt):
+    began = since_boot_s(), meter.reaped_by_ancestors_s()
+    burnt(GRANDCHILD)
+    assert meter.orphans_cpu_s(*began) < math.inf
