@@ -15,8 +15,8 @@ from typing import NamedTuple
 from _shared import TICKS, cpu_s, helper, line_of, tree
 
 from pytest_twin.loads.registry import kinds
-from pytest_twin.loads.spec import Part
-from pytest_twin.loads.supervisor_client import Supervisor
+from pytest_twin.loads.spec import LoadPart
+from pytest_twin.loads.supervisor_client import SupervisorClient
 
 KINDS = kinds()
 OTHER = """import sys, time
@@ -33,9 +33,9 @@ Clock = Callable[[], float]
 
 
 @contextmanager
-def supervisor() -> Iterator[Supervisor]:
+def supervisor() -> Iterator[SupervisorClient]:
     """A supervisor as a test run has one; everything it started is gone behind the block."""
-    running = Supervisor(lambda *_: None, lambda _: None)
+    running = SupervisorClient(lambda *_: None, lambda _: None)
     try:
         yield running
     finally:
@@ -43,7 +43,7 @@ def supervisor() -> Iterator[Supervisor]:
 
 
 @contextmanager
-def our_load(running: Supervisor, part: Part, **given: float) -> Iterator[Clock]:
+def our_load(running: SupervisorClient, part: LoadPart, **given: float) -> Iterator[Clock]:
     """A load that is ready; hands out a clock of its workers' CPU seconds."""
     applied = running.apply("load", part, **given)  # type: ignore[arg-type]
     assert running.pid is not None  # noqa: S101 - for the type checker

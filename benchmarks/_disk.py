@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from _shared import tree, tree_cpu_s
 
 from pytest_twin.loads.parser import parse
-from pytest_twin.loads.supervisor_client import Supervisor
+from pytest_twin.loads.supervisor_client import SupervisorClient
 from pytest_twin.stressors import find_kinds
 
 FIELD = {"write": "write_bytes", "read": "read_bytes"}
@@ -41,7 +41,7 @@ class Reading(NamedTuple):
 @contextmanager
 def ours(amount: str, directory: str, **modifiers: Any) -> Iterator[int]:
     """A load that is there; yields the supervisor's process id."""
-    supervisor = Supervisor(lambda *_: None, lambda _: None)
+    supervisor = SupervisorClient(lambda *_: None, lambda _: None)
     (part,) = parse({"disk": amount, "directory": directory, **modifiers}, find_kinds()).parts
     try:
         applied = supervisor.apply("load", part)

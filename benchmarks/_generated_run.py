@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pytest_twin.model import attempt_row, event
 from pytest_twin.model.clock import Clock
-from pytest_twin.model.columns import Cells, header
+from pytest_twin.model.columns import CellFormatter, header
 from pytest_twin.model.csv_text import record
 from pytest_twin.model.event import Event
 from pytest_twin.run_folder.frames import samples_shape
@@ -52,7 +52,7 @@ def _write_samples(
     path: Path, rows: int, clock: Clock, chance: random.Random, loads: list[tuple[float, float, str, str, str]]
 ) -> None:
     time, *rest = samples_shape().columns
-    cells = Cells([column for column in rest if column.name != "timestamp"])
+    cells = CellFormatter([column for column in rest if column.name != "timestamp"])
     with path.open("w", encoding="ascii") as file:
         file.write(header([time, *rest]) + "\n")
         for number in range(rows):

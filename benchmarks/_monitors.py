@@ -19,8 +19,8 @@ OUT = "out"
 SAMPLER = """import sys, time
 from pathlib import Path
 from pytest_twin.model.clock import Clock
-from pytest_twin.telemetry.sampler import Sampler
-Sampler(Path(sys.argv[1]), Clock(time.monotonic(), time.time()), 1.0, has_tests=True).start()
+from pytest_twin.telemetry.sampler import SamplerClient
+SamplerClient(Path(sys.argv[1]), Clock(time.monotonic(), time.time()), 1.0, has_tests=True).start()
 time.sleep(3600)
 """  # a parent that does nothing, so that the tree is the sampler
 

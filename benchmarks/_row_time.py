@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_twin.model.columns import Column, Value
-from pytest_twin.telemetry.probes import Context
+from pytest_twin.telemetry.probes import ProbeContext
 
 COLUMNS = (Column("row_time_s", "s", "Monotonic time of the row.", digits=9),)
 
 
-def probe(context: Context) -> RowTime:  # noqa: ARG001
+def probe(context: ProbeContext) -> RowTime:  # noqa: ARG001
     """The reader, which needs nothing."""
     return RowTime()
 

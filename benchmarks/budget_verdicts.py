@@ -21,7 +21,7 @@ from _shared import show, show_one
 
 from pytest_twin.analysis.budgets.budget import OK, OVER, UNKNOWN, Slowdown
 from pytest_twin.analysis.budgets.parser import FEWEST_PAIRS
-from pytest_twin.analysis.budgets.repetitions import Pair, Repetition, slowdown, turns
+from pytest_twin.analysis.budgets.repetitions import Repetition, RunPair, randomized_order, slowdown
 from pytest_twin.analysis.stats.quantiles import of_quantile
 from pytest_twin.loads.validation import read_load
 
@@ -39,12 +39,12 @@ def timed(pieces: int, clock: Callable[[], float]) -> Repetition:
     return Repetition(clock() - began, achieved=("",))
 
 
-def pairs(true: float, count: int, seed: int, clock: Callable[[], float]) -> list[Pair]:
+def pairs(true: float, count: int, seed: int, clock: Callable[[], float]) -> list[RunPair]:
     """Pairs as a budget measures them."""
     found = []
-    for turn in turns(count, 0, seed):
+    for turn in randomized_order(count, 0, seed):
         runs = {is_stressed: timed(round(PIECES * (true if is_stressed else 1.0)), clock) for is_stressed in turn}
-        found.append(Pair(runs[False], runs[True]))
+        found.append(RunPair(runs[False], runs[True]))
     return found
 
 

@@ -19,7 +19,7 @@ from _cpu_windows import KINDS, Clock, Windows, errors, other_load, our_load, su
 from _shared import program, show_one
 
 from pytest_twin.loads.parser import parse
-from pytest_twin.loads.supervisor_client import Supervisor
+from pytest_twin.loads.supervisor_client import SupervisorClient
 
 SHARES = (10, 30, 50, 70, 90)
 BESIDE = (30, 50)
@@ -42,7 +42,7 @@ def tell(who: str, share: int, found: Windows, goals: Goals | None) -> None:
         show_one(f"  {who} {share} %, {name}", f"{error:+.3f}", "pt", f"at most {goal}" if goal else "")
 
 
-def compare(running: Supervisor, shares: tuple[int, ...], seconds: float, goals: Goals) -> None:
+def compare(running: SupervisorClient, shares: tuple[int, ...], seconds: float, goals: Goals) -> None:
     """Print the errors of ours, and of the peer if there is one."""
     peer = program("stress-ng", "apt-get install stress-ng")
     for share in shares:

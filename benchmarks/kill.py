@@ -27,7 +27,7 @@ from pytest_twin.model.clock import Clock
 from pytest_twin.model.csv_text import records
 from pytest_twin.run_folder.layout import DATASET
 from pytest_twin.run_folder.layout import TESTS as TESTS_TABLE
-from pytest_twin.telemetry.sampler import Sampler
+from pytest_twin.telemetry.sampler import SamplerClient
 
 INTERVAL_S = 0.01
 LONGEST_S = 1.0
@@ -79,7 +79,7 @@ def lost(path: Path, before: bytes, killed: float) -> Lost:
 def kill_sampler(folder: Path, after: float) -> Lost:
     """Kill a sampler after so many seconds."""
     path = folder / DATASET
-    sampler = Sampler(path, Clock(time.monotonic(), time.time()), INTERVAL_S, has_tests=True)
+    sampler = SamplerClient(path, Clock(time.monotonic(), time.time()), INTERVAL_S, has_tests=True)
     sampler.start()
     time.sleep(2 * INTERVAL_S + after)
     assert sampler.pid is not None  # noqa: S101 - for the type checker

@@ -18,16 +18,16 @@ from collections.abc import Callable
 
 from _shared import cpu_s, interleaved, program, ratios, show, tree
 
-from pytest_twin.loads.supervisor_client import Supervisor
+from pytest_twin.loads.supervisor_client import SupervisorClient
 from pytest_twin.loads.validation import read_load
 
 WORKERS = 2
 LOAD = read_load({"cpu": WORKERS}).parts[0]
 
 
-def new_supervisor() -> Supervisor:
+def new_supervisor() -> SupervisorClient:
     """One that nobody listens to."""
-    return Supervisor(lambda *_: None, lambda _: None)
+    return SupervisorClient(lambda *_: None, lambda _: None)
 
 
 def cold() -> tuple[float, float]:
@@ -40,7 +40,7 @@ def cold() -> tuple[float, float]:
     return 1e3 * (ready - began), 1e3 * (time.perf_counter() - ready)
 
 
-def warm(supervisor: Supervisor) -> tuple[float, float]:
+def warm(supervisor: SupervisorClient) -> tuple[float, float]:
     """Milliseconds until ready, and until all is gone."""
     began = time.perf_counter()
     applied = supervisor.apply("load", LOAD)

@@ -29,7 +29,7 @@ from _shared import interleaved, program, ratios, show, show_one, tree
 
 from pytest_twin import stressors
 from pytest_twin.loads.parser import parse
-from pytest_twin.loads.supervisor_client import Supervisor
+from pytest_twin.loads.supervisor_client import SupervisorClient
 from pytest_twin.model.quantity import size as read_size
 from pytest_twin.stressors.kinds import mem
 from pytest_twin.stressors.kinds._resident_memory import PAGE
@@ -72,7 +72,7 @@ class Bench:
     def ours(self, name: str, **modifiers: bool) -> float:
         """Seconds until the plugin's load is there."""
         (part,) = parse({"mem": f"{self._size // MIB}MiB", **modifiers}, stressors.kinds()).parts
-        supervisor = Supervisor(lambda *_: None, lambda _: None)
+        supervisor = SupervisorClient(lambda *_: None, lambda _: None)
         began = time.monotonic()
         applied = supervisor.apply("load", part)
         if not applied.wait_ready():

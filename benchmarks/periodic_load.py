@@ -27,8 +27,8 @@ import psutil
 from _shared import cpu_s, helper, line_of, show, show_one
 
 from pytest_twin.model.clock import Clock
-from pytest_twin.telemetry.probes import Context
-from pytest_twin.telemetry.sampler_process import Reader
+from pytest_twin.telemetry.probes import ProbeContext
+from pytest_twin.telemetry.sampler_process import RowReader
 
 PERIODS_MS = (4, 7)
 ALL = Path("/sys/fs/cgroup/cpuacct/cpuacct.usage")
@@ -72,7 +72,7 @@ class Meters:
 
     def __init__(self, load: int) -> None:
         self._load = load
-        self._reader = Reader(Clock(time.monotonic(), time.time()), Context(load))
+        self._reader = RowReader(Clock(time.monotonic(), time.time()), ProbeContext(load))
         self._before = self._read()
 
     def _read(self) -> tuple[float, float, float, str, float]:

@@ -20,7 +20,7 @@ import pandas as pd
 
 import pytest_twin
 from pytest_twin.model.clock import Clock
-from pytest_twin.model.columns import Cells, Column, header
+from pytest_twin.model.columns import CellFormatter, Column, header
 from pytest_twin.run_folder import csv_frames
 from pytest_twin.run_folder.frames import samples_shape
 
@@ -38,7 +38,7 @@ def write(path: Path, rows: int) -> None:
 
 def line(values: list[float | None], columns: Sequence[Column]) -> str:
     """A row without its time."""
-    return ",".join(Cells(columns).of(tuple(values))) + "\n"
+    return ",".join(CellFormatter(columns).of(tuple(values))) + "\n"
 
 
 def value(column: Column, chance: random.Random) -> float | None:

@@ -20,8 +20,8 @@ from _shared import READ_FOREVER, helper, interleaved, line_of, ratios, show
 
 from pytest_twin.model.clock import Clock
 from pytest_twin.telemetry import probes
-from pytest_twin.telemetry.probe_runner import Values
-from pytest_twin.telemetry.sampler_process import Reader
+from pytest_twin.telemetry.probe_runner import ProbeRunner
+from pytest_twin.telemetry.sampler_process import RowReader
 
 IDLE = f"""import os, sys
 for number in range(int(sys.argv[1])):
@@ -53,13 +53,13 @@ def of_psutil() -> None:
 def legacy_of_ours(root: int) -> Callable[[], None]:
     """The probes that have the legacy columns; what else they read is read with them."""
     having = [module for module in probes.modules() if any(column.legacy for column in module.COLUMNS)]
-    values, times = Values(having, probes.Context(root)), ten_hertz()
+    values, times = ProbeRunner(having, probes.ProbeContext(root)), ten_hertz()
     return lambda: values.read(next(times))
 
 
 def all_of_ours(root: int) -> Callable[[], object]:
     """A whole row, as the sampler writes it."""
-    reader, times = Reader(Clock(0.0, time.time()), probes.Context(root)), ten_hertz()
+    reader, times = RowReader(Clock(0.0, time.time()), probes.ProbeContext(root)), ten_hertz()
     return lambda: reader.row(next(times))
 
 

@@ -21,15 +21,15 @@ from pathlib import Path
 from _shared import cpu_s, interleaved, ratios, resident_kib, show, show_one
 
 from pytest_twin.model.clock import Clock
-from pytest_twin.telemetry.sampler import Sampler
+from pytest_twin.telemetry.sampler import SamplerClient
 
 GOALS = {10: ("at most 0.4", 1.0), 100: ("at most 3", 2995 / 3000)}  # % of a core, share of the rows that are due
 
 
-def sampler(folder: Path, hz: float, *probes: str) -> Sampler:
+def sampler(folder: Path, hz: float, *probes: str) -> SamplerClient:
     """A sampler for this process, ready to start."""
     clock = Clock(time.monotonic(), time.time())
-    return Sampler(folder / "rows.csv", clock, 1 / hz, has_tests=True, probes=probes)
+    return SamplerClient(folder / "rows.csv", clock, 1 / hz, has_tests=True, probes=probes)
 
 
 def share(folder: Path, hz: int, seconds: float) -> None:

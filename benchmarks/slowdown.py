@@ -20,7 +20,7 @@ from _shared import helper, interleaved, line_of, ratios, show
 from pytest_twin.analysis.stats.quantiles import of_quantile
 from pytest_twin.analysis.stats.signed_rank import TooFewError
 from pytest_twin.model.clock import Clock
-from pytest_twin.telemetry.sampler import Sampler
+from pytest_twin.telemetry.sampler import SamplerClient
 
 BODY = """import sys, time
 def work(count):
@@ -54,7 +54,7 @@ def sampled(run: Callable[[], float], hz: float) -> float:
     """The same, while this process and all below it are sampled."""
     with tempfile.TemporaryDirectory() as folder:
         clock = Clock(time.monotonic(), time.time())
-        sampler = Sampler(Path(folder) / "rows.csv", clock, 1 / hz, has_tests=True)
+        sampler = SamplerClient(Path(folder) / "rows.csv", clock, 1 / hz, has_tests=True)
         sampler.start()
         try:
             return run()

@@ -44,15 +44,15 @@ class Jumping:
 
 def simulate(rows: int, interval: float, path: str) -> None:
     """Take so many rows, and print what the process holds after every tenth of them."""
-    from pytest_twin._system.append_file import Rows
+    from pytest_twin._system.append_file import AppendOnlyFile
     from pytest_twin.model.clock import Clock
-    from pytest_twin.telemetry.probes import Context
-    from pytest_twin.telemetry.sampler_process import Reader, Sampling
+    from pytest_twin.telemetry.probes import ProbeContext
+    from pytest_twin.telemetry.sampler_process import RowReader, SamplingLoop
 
     clock = Jumping((rows + 0.5) * interval)
-    reader = Reader(Clock(clock.now(), time.time()), Context(os.getppid(), has_tests=True))
-    table = Rows(path, reader.header)
-    sampling = Sampling(reader.row, table.append, interval)
+    reader = RowReader(Clock(clock.now(), time.time()), ProbeContext(os.getppid(), has_tests=True))
+    table = AppendOnlyFile(path, reader.header)
+    sampling = SamplingLoop(reader.row, table.append, interval)
     told = 0
 
     def wait(seconds: float) -> bool:

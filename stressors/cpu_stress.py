@@ -7,7 +7,7 @@ sys.path[0 : not sys.flags.safe_path] = [os.path.dirname(os.path.dirname(os.path
 
 from pytest_twin.stressors.kinds.cpu import KIND, workers
 from pytest_twin.stressors.spec.kind import COUNT, SHARE
-from pytest_twin.stressors.supervisor.standalone import at_least, hold, parser
+from pytest_twin.stressors.supervisor.standalone import at_least, parser, run_standalone
 from pytest_twin.stressors.worker.job import Job
 
 
@@ -22,7 +22,7 @@ def main() -> None:
     )
     flags.add_argument("--duration", type=at_least(0), help="seconds (default: until Ctrl-C)")
     given = flags.parse_args()
-    hold(KIND, {"unit": COUNT, "profile": [(0, given.procs)], "duration": given.duration})
+    run_standalone(KIND, {"unit": COUNT, "profile": [(0, given.procs)], "duration": given.duration})
 
 
 if __name__ == "__main__":

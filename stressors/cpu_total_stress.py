@@ -7,7 +7,7 @@ sys.path[0 : not sys.flags.safe_path] = [os.path.dirname(os.path.dirname(os.path
 
 from pytest_twin.stressors.kinds.cpu_total import KIND
 from pytest_twin.stressors.spec.kind import SHARE
-from pytest_twin.stressors.supervisor.standalone import at_least, hold, parser
+from pytest_twin.stressors.supervisor.standalone import at_least, parser, run_standalone
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
     given = flags.parse_args()
     if given.percent > 100:
         flags.error(f"argument --percent: {given.percent:g} is over 100")
-    hold(KIND, {"unit": SHARE, "profile": [(0, given.percent / 100)], "duration": given.duration})
+    run_standalone(KIND, {"unit": SHARE, "profile": [(0, given.percent / 100)], "duration": given.duration})
 
 
 if __name__ == "__main__":

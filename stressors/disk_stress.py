@@ -7,7 +7,7 @@ sys.path[0 : not sys.flags.safe_path] = [os.path.dirname(os.path.dirname(os.path
 
 from pytest_twin.stressors.kinds.disk import KIND
 from pytest_twin.stressors.spec.kind import BYTES
-from pytest_twin.stressors.supervisor.standalone import at_least, hold, parser
+from pytest_twin.stressors.supervisor.standalone import at_least, parser, run_standalone
 from pytest_twin.stressors.system.capacity import MIB
 
 
@@ -32,7 +32,9 @@ def main() -> None:
         "path": given.path,
         "loop": given.duration is not None,
     }
-    hold(KIND, {"unit": BYTES, "profile": [(0, given.size_mb * MIB)], "options": options, "duration": given.duration})
+    run_standalone(
+        KIND, {"unit": BYTES, "profile": [(0, given.size_mb * MIB)], "options": options, "duration": given.duration}
+    )
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ sys.path[0 : not sys.flags.safe_path] = [os.path.dirname(os.path.dirname(os.path
 
 from pytest_twin.stressors.kinds.iops import KIND
 from pytest_twin.stressors.spec.kind import MAX, OPS
-from pytest_twin.stressors.supervisor.standalone import at_least, hold, parser
+from pytest_twin.stressors.supervisor.standalone import at_least, parser, run_standalone
 
 
 def main() -> None:
@@ -19,7 +19,7 @@ def main() -> None:
     given = flags.parse_args()
     unit, value = (MAX, 0) if given.rate is None else (OPS, given.rate)
     options = {"directory": given.directory}
-    hold(KIND, {"unit": unit, "profile": [(0, value)], "options": options, "duration": given.duration})
+    run_standalone(KIND, {"unit": unit, "profile": [(0, value)], "options": options, "duration": given.duration})
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ sys.path[0 : not sys.flags.safe_path] = [os.path.dirname(os.path.dirname(os.path
 
 from pytest_twin.stressors.kinds.mem import KIND
 from pytest_twin.stressors.spec.kind import BYTES
-from pytest_twin.stressors.supervisor.standalone import at_least, hold, parser, staircase
+from pytest_twin.stressors.supervisor.standalone import at_least, parser, run_standalone, staircase
 from pytest_twin.stressors.system.capacity import MIB
 
 
@@ -21,7 +21,7 @@ def main() -> None:
     given = flags.parse_args()
     steps = staircase(given.step_mb * MIB, given.steps, given.sleep)
     duration = given.steps * given.sleep if given.duration is None else given.duration
-    hold(KIND, {"unit": BYTES, "profile": steps, "duration": duration})
+    run_standalone(KIND, {"unit": BYTES, "profile": steps, "duration": duration})
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ LONGEST_ROW = 1 << 20
 DIGITS = 4
 
 
-class Rows:
+class AppendOnlyFile:
     """An open table; what a run that died left unfinished at its end is cut off."""
 
     def __init__(self, path: str, header: str, rotate_at: int = 0) -> None:

@@ -7,13 +7,13 @@ from sys import settrace
 from threading import gettrace
 from typing import TYPE_CHECKING
 
-from pytest_twin._system.interruptible_event import Latch
+from pytest_twin._system.interruptible_event import InterruptSafeEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def run_in_background(act: Callable[[], None]) -> Latch:
+def run_in_background(act: Callable[[], None]) -> InterruptSafeEvent:
     """Call something in a thread that ends with the process, if it has not ended before.
 
     It is none of those that `threading` lists: who looks there for what a test left running does not find ours, and it
@@ -25,7 +25,7 @@ def run_in_background(act: Callable[[], None]) -> Latch:
     Raises:
         RuntimeError: The system has no more threads.
     """
-    ended = Latch()
+    ended = InterruptSafeEvent()
 
     def run() -> None:
         try:

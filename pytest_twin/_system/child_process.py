@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from pytest_twin._system.clock import monotonic
-from pytest_twin._system.environment import Surroundings, give_back
-from pytest_twin._system.interruptible_event import Latch
+from pytest_twin._system.environment import ProcessContext, restore_context
+from pytest_twin._system.interruptible_event import InterruptSafeEvent
 from pytest_twin._system.stdlib import os, subprocess, sys, threading
 
 PYTHON = sys.executable
@@ -25,7 +25,7 @@ if sys.platform == "linux":
 
     _accounting = threading.Lock()
 
-    class Process(subprocess.Popen[bytes]):
+    class AccountedPopen(subprocess.Popen[bytes]):
         """Whoever waits for it keeps apart what the kernel hands on with it (getrusage(2))."""
 
         def poll(self) -> int | None:
@@ -49,7 +49,7 @@ if sys.platform == "linux":
             while (status := self.poll()) is None:
                 if monotonic() >= until:
                     raise subprocess.TimeoutExpired(self.args, timeout)
-                Latch().wait(pause_s)
+                InterruptSafeEvent().wait(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             return status
 
@@ -83,10 +83,10 @@ if sys.platform == "linux":
             return True
 
 else:
-    Process = subprocess.Popen[bytes]
+    AccountedPopen = subprocess.Popen[bytes]
 
 
-def start(command: Sequence[str], surroundings: Surroundings, **options: Any) -> Process:
+def start(command: Sequence[str], surroundings: ProcessContext, **options: Any) -> AccountedPopen:
     """Start a process that has pipes for its stdin and stdout, in the surroundings of the run.
 
     Args:
@@ -105,16 +105,16 @@ def start(command: Sequence[str], surroundings: Surroundings, **options: Any) ->
         **options,
     }
     try:
-        process = Process([PYTHON, *command], cwd=surroundings.directory, **made)
+        process = AccountedPopen([PYTHON, *command], cwd=surroundings.directory, **made)
     except OSError as error:
         if surroundings.directory is None or error.filename != surroundings.directory:
             raise
-        process = Process([PYTHON, *command], **made)  # the directory is gone: then it has that of this process
-    give_back(surroundings, process.pid)
+        process = AccountedPopen([PYTHON, *command], **made)  # the directory is gone: then it has that of this process
+    restore_context(surroundings, process.pid)
     return process
 
 
-def end(process: Process, within_s: float) -> int | None:
+def end(process: AccountedPopen, within_s: float) -> int | None:
     """Wait for the end of a process, and kill it where that does not come; None if not even that ends it."""
     for seconds in (within_s, KILLED_WITHIN_S):
         try:
@@ -124,7 +124,7 @@ def end(process: Process, within_s: float) -> int | None:
     return None
 
 
-def without(usage: Sequence[float]) -> Sequence[float]:
+def subtract_own_children(usage: Sequence[float]) -> Sequence[float]:
     """What children used, as getrusage(2) tells it, less what those of ours did that have ended.
 
     The highest memory of any of them, which is no sum, stays as it is.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 TESTS_OWN = "PYTEST_CURRENT_TEST"  # pytest puts the test's id there, which may be longer than execve(2) takes
 
 
-class Surroundings(NamedTuple):
+class ProcessContext(NamedTuple):
     """What a process inherits from the one that starts it.
 
     Attributes:
@@ -55,7 +55,7 @@ if sys.platform == "linux":
         limits = {limit: resource.getrlimit(limit) for limit in LIMITS}
         return os.getpriority(os.PRIO_PROCESS, 0), frozenset(os.sched_getaffinity(0)), limits
 
-    def give_back(surroundings: Surroundings, pid: int) -> None:
+    def restore_context(surroundings: ProcessContext, pid: int) -> None:
         """Give a process that was started just now what it has not inherited of these, as far as that is allowed."""
         niceness, cpus, limits = _inherited()
         if surroundings.cpus is not None and cpus != surroundings.cpus:
@@ -81,5 +81,5 @@ else:
     def _inherited() -> tuple[int | None, frozenset[int] | None, Mapping[int, tuple[int, int]]]:
         return None, None, {}
 
-    def give_back(surroundings: Surroundings, pid: int) -> None:
+    def restore_context(surroundings: ProcessContext, pid: int) -> None:
         """Give a process that was started just now what it has not inherited of these: nothing that is known here."""

@@ -16,7 +16,7 @@ PACKAGE = dirname(dirname(__file__))
 MOST_LINES = 5  # different errors in the terminal summary
 
 
-class Guard:
+class ErrorGuard:
     """A context manager that ends its block at an error of ours, reports that, and goes on behind the block.
 
     What fails a test on purpose passes: pytest's own exceptions are no `Exception`, and others can be named.
@@ -79,10 +79,10 @@ class Guard:
         return lines if more <= 0 else [*lines[:MOST_LINES], f"warning: … and {more} more errors in pytest-twin"]
 
 
-class Guarded(Protocol):
+class HasGuard(Protocol):
     """An object with hooks that have a guard."""
 
-    guard: Guard
+    guard: ErrorGuard
 
 
 def guarded(hook: Hook) -> Hook:
@@ -92,7 +92,7 @@ def guarded(hook: Hook) -> Hook:
     """
 
     @wraps(hook)
-    def wrapper(self: Guarded, *args: Any, **named: Any) -> Generator[None, Any, Any]:
+    def wrapper(self: HasGuard, *args: Any, **named: Any) -> Generator[None, Any, Any]:
         __tracebackhide__ = True
         ours = hook(self, *args, **named)
         is_begun = False

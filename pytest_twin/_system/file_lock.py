@@ -30,7 +30,7 @@ _held: dict[
 ] = {}  # by device and inode: the process that holds it, and its description
 
 
-class HeldError(OSError):
+class LockedError(OSError):
     """Another run has the directory; the message says which.
 
     Attributes:
@@ -42,7 +42,7 @@ class HeldError(OSError):
         self.is_brief = is_brief
 
 
-class Claim:
+class FileLock:
     """A directory that this process has for itself until `release`, or until it ends."""
 
     def __init__(self, path: Path, *, is_brief: bool = False) -> None:
@@ -58,7 +58,7 @@ class Claim:
         """
         self._path = path
         self._refuse_own()
-        self._fd = _taken(path)
+        self._fd = _acquire(path)
         pid, host = os.getpid(), platform.node()
         since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         status = os.fstat(self._fd)
@@ -90,10 +90,10 @@ class Claim:
             return
         pid, holder = _held.get((status.st_dev, status.st_ino), (0, ""))
         if pid == os.getpid():
-            raise HeldError(errno.EAGAIN, holder)
+            raise LockedError(errno.EAGAIN, holder)
 
 
-class Presence:
+class PresenceLock:
     """A sign of a process that writes to the directory beside its holder: it is there until its end at the latest."""
 
     def __init__(self, path: Path) -> None:
@@ -131,7 +131,7 @@ def is_anybody_present(path: Path) -> bool:
     return False
 
 
-def _taken(path: Path) -> int:
+def _acquire(path: Path) -> int:
     """The descriptor of the file that is at the path, locked; the last holder may be removing it just now."""
     while True:
         fd = os.open(path, FLAGS, 0o600)
@@ -141,7 +141,7 @@ def _taken(path: Path) -> int:
             if error.errno in HELD:
                 holder, is_brief = _holder(fd)
                 os.close(fd)
-                raise HeldError(error.errno, holder, is_brief=is_brief) from None
+                raise LockedError(error.errno, holder, is_brief=is_brief) from None
         try:
             if os.path.samestat(os.fstat(fd), path.stat()):
                 return fd

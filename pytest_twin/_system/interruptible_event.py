@@ -10,7 +10,7 @@ from pytest_twin._system.clock import monotonic
 LOOK_EVERY_S = 1.0
 
 
-class Latch:
+class InterruptSafeEvent:
     """What `threading.Event` is for, where the thread that waits may be interrupted.
 
     An Event has its lock taken and given back in Python code. Where Ctrl-C raises KeyboardInterrupt in there, the lock

@@ -19,7 +19,7 @@ A_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC"
 TEMPORARY = ".tmp"  # behind the name of a file that is being written
 
 
-class Folder:
+class PrivateDirectory:
     """A folder that is held open; a context manager that lets go of it."""
 
     def __init__(self, path: Path, fd: int | None = None) -> None:
@@ -44,7 +44,7 @@ class Folder:
         if self._fd is not None:
             os.close(self._fd)
 
-    def within(self, name: str) -> Folder:
+    def within(self, name: str) -> PrivateDirectory:
         """A folder in it, made if there is none.
 
         Raises:
@@ -55,10 +55,10 @@ class Folder:
         except FileExistsError:
             pass
         if sys.platform != "win32":
-            return Folder(self.path / name, os.open(name, A_FOLDER | NO_LINK, dir_fd=self._fd))
+            return PrivateDirectory(self.path / name, os.open(name, A_FOLDER | NO_LINK, dir_fd=self._fd))
         if os.path.islink(self._at(name)):
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), self._at(name))
-        return Folder(self.path / name)
+        return PrivateDirectory(self.path / name)
 
     def write(self, name: str, text: str) -> None:
         """Write a file, all of it or nothing; what was there under its name is gone then, and untouched before.
@@ -117,7 +117,7 @@ class Folder:
         return name if self._fd is not None else str(self.path / name)
 
 
-def write(path: Path, text: str) -> None:
+def write_atomic(path: Path, text: str) -> None:
     """Write a file for its owner only, all of it or nothing.
 
     Raises:
@@ -134,11 +134,11 @@ def write_pieces(path: Path, pieces: Iterable[str]) -> None:
     """
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "is no file that could be replaced", str(path))
-    with Folder(path.parent) as folder:
+    with PrivateDirectory(path.parent) as folder:
         folder.write_pieces(path.name, pieces)
 
 
-def distrust(path: Path) -> str:
+def why_untrusted(path: Path) -> str:
     """Why nobody should write files into what is at this path, and what to do; nothing where all is well, or empty."""
     if sys.platform == "win32":
         return ""

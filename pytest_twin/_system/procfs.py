@@ -29,7 +29,7 @@ SHORT = 448  # Python has objects of this size at hand
 WHOLE_BELOW = 2048  # lists come record by record, about a page a read (fs/seq_file.c): less than this is all of it
 
 
-def let_go(fd: int) -> None:
+def close_quietly(fd: int) -> None:
     """Close a descriptor, also one that a test closed already which had no right to."""
     try:
         os.close(fd)
@@ -37,7 +37,7 @@ def let_go(fd: int) -> None:
         pass
 
 
-class KeptOpen:
+class ProcFile:
     """A file of /proc or /sys; where there is none, its text is empty.
 
     Attributes:
@@ -92,11 +92,11 @@ class KeptOpen:
     def close(self) -> None:
         """No more reading."""
         if self._fd >= 0:
-            let_go(self._fd)
+            close_quietly(self._fd)
             self._fd = -1
 
 
-class Reopened(KeptOpen):
+class ReopeningProcFile(ProcFile):
     """The same in the process of the tests: it is opened again where one of them has closed it."""
 
     __slots__ = ("_descriptor",)
@@ -140,7 +140,7 @@ class Reopened(KeptOpen):
 
 def read_bytes(path: str) -> bytes:
     """A file that is read once, or whose process may be gone; empty where it cannot be read."""
-    file = KeptOpen(path)
+    file = ProcFile(path)
     text = file.read()
     file.close()
     return text

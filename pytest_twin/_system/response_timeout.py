@@ -15,7 +15,7 @@ GIVE_UP_AFTER_S = 30.0
 HURRY_S = 2.0  # instead, where the run was interrupted
 
 
-class Silence:
+class ResponseTimeout:
     """How long nothing was heard of a process while somebody waits for it.
 
     It is counted in steps, each for as long as it should last: a time in which this process was stopped itself

@@ -20,7 +20,7 @@ FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_C
 GATE, ROOM = ".gate.lock", ".room.lock"
 
 
-class Turns:
+class SharedExclusiveLock:
     """One worker's way into the room; Windows has no such locks, and no turns."""
 
     def __init__(self, folder: Path) -> None:
@@ -35,14 +35,14 @@ class Turns:
         self._gate, self._room = (os.open(folder / name, FLAGS, 0o600) for name in (GATE, ROOM))
 
     @contextmanager
-    def turn(self, *, alone: bool) -> Iterator[None]:
+    def hold(self, *, exclusive: bool) -> Iterator[None]:
         """Run the block when it may be run: with nobody else, or with others that want no more."""
         if sys.platform == "win32":
             yield
         else:
             fcntl.lockf(self._gate, fcntl.LOCK_EX)
             try:
-                fcntl.lockf(self._room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+                fcntl.lockf(self._room, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
             finally:
                 fcntl.lockf(self._gate, fcntl.LOCK_UN)
             try:
@@ -56,7 +56,7 @@ class Turns:
         os.close(self._room)
 
 
-def forget(folder: Path) -> None:
+def remove_lock_files(folder: Path) -> None:
     """Remove the lock files, when no worker is left."""
     for name in (GATE, ROOM):
         (folder / name).unlink(missing_ok=True)

@@ -19,7 +19,7 @@ else:
             return os.dup(file.fileno())
 
 
-class LastWords:
+class StderrFile:
     """A file for them, which nobody has to read while the process lives, as he would a pipe.
 
     On Linux it is in memory: there may be no folder for temporary files.

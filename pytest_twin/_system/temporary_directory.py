@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 REMOVE_WITHIN_S = 5.0
 
 
-class Temporary:
+class WatchedTemporaryDirectory:
     """The folder; `remove` it when it has served.
 
     Attributes:
@@ -54,14 +54,14 @@ class Temporary:
     def _start(self) -> subprocess.Popen[bytes]:
         import subprocess
 
-        from pytest_twin._system.environment import Surroundings
+        from pytest_twin._system.environment import ProcessContext
 
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", os.path.abspath(__file__), str(self.path), str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env=Surroundings.now().variables,
+            env=ProcessContext.now().variables,
             start_new_session=True,  # a connection that ends takes its session along
         )
         if sys.platform != "win32":

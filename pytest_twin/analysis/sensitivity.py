@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from pytest_twin.analysis.budgets.repetitions import Pair, middle, said_range
+from pytest_twin.analysis.budgets.repetitions import RunPair, middle, said_range
 from pytest_twin.analysis.stats.signed_rank import FEWEST, Interval, between, of_ratio
 from pytest_twin.model.profile_row import LEVELS, RESOURCES
 
@@ -17,14 +17,14 @@ NARROW = 1.05  # an interval whose borders differ by no more needs no more repet
 LEAST_CPU_S = 0.001  # of less no ratio is told: the clock of a process is not that exact
 
 
-class Cell(NamedTuple):
+class ProfileCell(NamedTuple):
     """A place of the profile: so much of one resource."""
 
     resource: str
     level: int
 
 
-class Point(NamedTuple):
+class ProfilePoint(NamedTuple):
     """What is known of one cell.
 
     Attributes:
@@ -38,7 +38,7 @@ class Point(NamedTuple):
         achieved: What there was of the load.
     """
 
-    cell: Cell
+    cell: ProfileCell
     pairs: int
     idle_s: float | None
     slowdown: float | None
@@ -48,7 +48,7 @@ class Point(NamedTuple):
     achieved: str
 
 
-class Curve(NamedTuple):
+class ResourceCurve(NamedTuple):
     """How one resource slows a test.
 
     Attributes:
@@ -59,30 +59,30 @@ class Curve(NamedTuple):
     """
 
     resource: str
-    points: Sequence[Point]
+    points: Sequence[ProfilePoint]
     knee: int | None
     rank: int | None
 
 
-Measured = Mapping[Cell, Sequence[Pair]]
-NOTHING = Cell("", 0)  # no load, against itself: the same for each resource
+Measured = Mapping[ProfileCell, Sequence[RunPair]]
+NOTHING = ProfileCell("", 0)  # no load, against itself: the same for each resource
 
 
-def cells() -> list[Cell]:
+def cells() -> list[ProfileCell]:
     """All of them, no load but once."""
-    return [NOTHING, *(Cell(resource, level) for resource in RESOURCES for level in LEVELS if level)]
+    return [NOTHING, *(ProfileCell(resource, level) for resource in RESOURCES for level in LEVELS if level)]
 
 
-def rounds(seed: int) -> Iterator[list[Cell | None]]:
+def rounds(seed: int) -> Iterator[list[ProfileCell | None]]:
     """Orders in which to measure every cell once, and the test without load, which is None, once for all of them."""
     draw = random.Random(seed)  # noqa: S311 - not for secrets
     while True:
-        order: list[Cell | None] = [None, *cells()]
+        order: list[ProfileCell | None] = [None, *cells()]
         draw.shuffle(order)
         yield order
 
 
-def widest(measured: Measured) -> Cell | None:
+def widest(measured: Measured) -> ProfileCell | None:
     """The cell of which least is known; None where every interval is narrow.
 
     Raises:
@@ -97,36 +97,38 @@ def _width(interval: Interval) -> float:
     return math.log(interval.high / interval.low)
 
 
-def _ratio(pairs: Sequence[Pair]) -> Interval:
+def _ratio(pairs: Sequence[RunPair]) -> Interval:
     return of_ratio([pair.stressed.wall_s for pair in pairs], [pair.idle.wall_s for pair in pairs])
 
 
-def curves(measured: Measured) -> list[Curve]:
+def curves(measured: Measured) -> list[ResourceCurve]:
     """The curve of each resource."""
     points = {
         resource: [
-            _point(Cell(resource, level), measured.get(Cell(resource, level) if level else NOTHING, ()))
+            _point(ProfileCell(resource, level), measured.get(ProfileCell(resource, level) if level else NOTHING, ()))
             for level in LEVELS
         ]
         for resource in RESOURCES
     }
     ranks = _ranks(points)
-    return [Curve(resource, points[resource], knee(points[resource]), ranks.get(resource)) for resource in RESOURCES]
+    return [
+        ResourceCurve(resource, points[resource], knee(points[resource]), ranks.get(resource)) for resource in RESOURCES
+    ]
 
 
-def _point(cell: Cell, pairs: Sequence[Pair]) -> Point:
+def _point(cell: ProfileCell, pairs: Sequence[RunPair]) -> ProfilePoint:
     if not pairs:
-        return Point(cell, 0, None, None, None, None, None, "")
+        return ProfilePoint(cell, 0, None, None, None, None, None, "")
     interval = _ratio(pairs) if len(pairs) >= FEWEST else None
     slowdown = (
         interval.middle if interval else middle(pair.stressed.wall_s / max(pair.idle.wall_s, 1e-9) for pair in pairs)
     )
     achieved = said_range([pair.stressed.achieved[0] for pair in pairs]) if cell.level else ""
     idle_s = middle(pair.idle.wall_s for pair in pairs)
-    return Point(cell, len(pairs), idle_s, slowdown, interval, *_by_cpu_time(pairs), achieved)
+    return ProfilePoint(cell, len(pairs), idle_s, slowdown, interval, *_by_cpu_time(pairs), achieved)
 
 
-def _by_cpu_time(pairs: Sequence[Pair]) -> tuple[Interval | None, float | None]:
+def _by_cpu_time(pairs: Sequence[RunPair]) -> tuple[Interval | None, float | None]:
     """The ratio of CPU seconds, and how much slower what it takes more of them makes the test."""
     both = [(pair.stressed.cpu_s or 0.0, pair.idle.cpu_s or 0.0, pair.idle.wall_s) for pair in pairs]
     told = [each for each in both if min(each[:2]) >= LEAST_CPU_S]
@@ -137,7 +139,7 @@ def _by_cpu_time(pairs: Sequence[Pair]) -> tuple[Interval | None, float | None]:
     return of_ratio(stressed, idle), of_ratio(longer, wall).middle
 
 
-def knee(points: Sequence[Point]) -> int | None:
+def knee(points: Sequence[ProfilePoint]) -> int | None:
     """The level from which on a test is hurt for sure, at each further one too; None if there is none."""
     found = None
     for point in reversed(points):
@@ -147,7 +149,7 @@ def knee(points: Sequence[Point]) -> int | None:
     return found
 
 
-def _ranks(points: Mapping[str, Sequence[Point]]) -> dict[str, int]:
+def _ranks(points: Mapping[str, Sequence[ProfilePoint]]) -> dict[str, int]:
     """The rank of each resource that hurts, by the slowdown at its highest level.
 
     A load of memory bandwidth burns CPU as well, and slows a test that waits for a CPU as much as a load of CPU does.
@@ -164,7 +166,7 @@ def _ranks(points: Mapping[str, Sequence[Point]]) -> dict[str, int]:
     return {resource: place + 1 for place, resource in enumerate(ordered)}
 
 
-def _memory_alone(memory: Point, cpu: Point) -> float:
+def _memory_alone(memory: ProfilePoint, cpu: ProfilePoint) -> float:
     """How much slower memory makes a test by itself; 1 where it does not for sure take more CPU time for it."""
     if memory.cpu_ratio is None or cpu.cpu_ratio is None or memory.by_cpu_time is None:
         return 1.0
@@ -172,6 +174,6 @@ def _memory_alone(memory: Point, cpu: Point) -> float:
     return memory.by_cpu_time if is_sure else 1.0
 
 
-def _waiting(cpu: Point) -> float:
+def _waiting(cpu: ProfilePoint) -> float:
     """How much slower waiting for a CPU makes it: other programs on it make it take more CPU time too."""
     return (cpu.slowdown or 1.0) / max(1.0, cpu.cpu_ratio.middle if cpu.cpu_ratio else 1.0)

@@ -8,7 +8,7 @@ from importlib import import_module
 import click
 
 import pytest_twin
-from pytest_twin.model.error_text import shortened
+from pytest_twin.model.error_text import truncated
 
 
 class Commands(click.Group):
@@ -33,7 +33,7 @@ class Commands(click.Group):
         except OSError as error:
             if error.filename is None:
                 raise
-            raise click.ClickException(f"{shortened(str(error.filename))}: {error.strerror}") from None
+            raise click.ClickException(f"{truncated(str(error.filename))}: {error.strerror}") from None
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -10,26 +10,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_twin.report.live.follower import Following
+from pytest_twin.report.live.follower import RunFollower
 from pytest_twin.report.live.output import output
-from pytest_twin.report.live.view import State
+from pytest_twin.report.live.view import ViewState
 from pytest_twin.report.wording import relative
 
 if TYPE_CHECKING:
-    from pytest_twin._system.interruptible_event import Latch
+    from pytest_twin._system.interruptible_event import InterruptSafeEvent
     from pytest_twin.recording.recording import Recording
 
 REFRESH_S = 1 / 3
 
 
-class View:
+class LiveView:
     """Shows a run while it is waited for; what stands there last stays.
 
     Attributes:
         is_seen: Whether there still is somewhere to show it.
     """
 
-    def __init__(self, following: Following, now: Callable[[], float]) -> None:
+    def __init__(self, following: RunFollower, now: Callable[[], float]) -> None:
         """Prepare it.
 
         Args:
@@ -43,7 +43,7 @@ class View:
 
     def wait(
         self,
-        stop: Latch,
+        stop: InterruptSafeEvent,
         seconds: float | None = None,
         *,
         over: Callable[[], bool] = lambda: False,
@@ -55,7 +55,7 @@ class View:
             stop: Ends the waiting.
             seconds: How long; None is until it is over.
             over: Whether there is nothing more to wait for.
-            facts: What else to show, by the names that `State` has.
+            facts: What else to show, by the names that `ViewState` has.
         """
         began = 0.0 if seconds is None else self._now()
         while True:
@@ -75,7 +75,7 @@ class View:
             following.read()
         except (OSError, ValueError) as error:  # what cannot be shown is recorded all the same
             facts["said"] = f"cannot be read: {error}"
-        state = State(self._where, following.minute, following.running, following.ended, at, elapsed, total)
+        state = ViewState(self._where, following.minute, following.running, following.ended, at, elapsed, total)
         try:
             self._output.show(replace(state, **facts))
         except OSError:  # the terminal was closed, or nobody reads the log any more; a recording goes on
@@ -91,8 +91,8 @@ def _drop_stderr() -> None:
 
 
 @contextmanager
-def view_of(recording: Recording, interval: float) -> Iterator[View]:
+def view_of(recording: Recording, interval: float) -> Iterator[LiveView]:
     """The view of a recording of this process."""
-    following = Following(recording.folder, interval, recording.clock.epoch, since_s=recording.began_s)
+    following = RunFollower(recording.folder, interval, recording.clock.epoch, since_s=recording.began_s)
     with closing(following):
-        yield View(following, recording.elapsed)
+        yield LiveView(following, recording.elapsed)

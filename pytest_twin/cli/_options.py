@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pytest_twin._system.interruptible_event import Latch
+from pytest_twin._system.interruptible_event import InterruptSafeEvent
 from pytest_twin.loads.limit import read_limit
 from pytest_twin.loads.modifiers import MODIFIERS
 from pytest_twin.loads.registry import kinds
@@ -26,7 +26,7 @@ from pytest_twin.settings.options import Settings, SettingsError
 from pytest_twin.telemetry.sampler import SamplerError
 
 if TYPE_CHECKING:
-    from pytest_twin.loads.applied import Applied
+    from pytest_twin.loads.applied import AppliedLoad
 
 F = TypeVar("F", bound=Callable[..., Any])
 SPEED = {"schedule_speed": "speed"}  # the one setting that has a shorter name here
@@ -133,7 +133,7 @@ def write_or_print(text: str, output: Path | None) -> None:
         raise click.ClickException(f"{output}: {error.strerror}") from None
 
 
-def fail_if_missed(applied: Mapping[str, Applied]) -> None:
+def fail_if_missed(applied: Mapping[str, AppliedLoad]) -> None:
     """Say of each load by its name why it was missed, if it was, and then exit with 1; more may be said of strict ones.
 
     Raises:
@@ -147,9 +147,9 @@ def fail_if_missed(applied: Mapping[str, Applied]) -> None:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[Latch]:
+def stop_on_signals() -> Iterator[InterruptSafeEvent]:
     """What is set by Ctrl-C and by SIGTERM, so that what runs can end as it should."""
-    stop = Latch()
+    stop = InterruptSafeEvent()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop

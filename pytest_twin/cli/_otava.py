@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from pytest_twin._system.private_files import write
+from pytest_twin._system.private_files import write_atomic
 from pytest_twin.report.comparison.otava import CONFIGURATION, TABLE, configuration, table
 from pytest_twin.report.wording import count
 from pytest_twin.run_folder.baselines import BaselineError, find, saved_runs
@@ -38,8 +38,8 @@ def look(name: str, directory: Path) -> None:
     if not found:
         raise click.ClickException(f"--history: no test passed in every run of {name}")
     place = Path(os.path.abspath(directory)) / name
-    write(place / TABLE, table(found, [run.saved for run in runs], [run.commit for run in runs]))
-    write(place / CONFIGURATION, configuration(found, name, place / TABLE))
+    write_atomic(place / TABLE, table(found, [run.saved for run in runs], [run.commit for run in runs]))
+    write_atomic(place / CONFIGURATION, configuration(found, name, place / TABLE))
     click.echo(f"{len(runs)} runs, {len(found)} series: {place / TABLE}")
     _analyse(name, place / CONFIGURATION, runs[0].saved)
 

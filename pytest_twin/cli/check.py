@@ -10,8 +10,8 @@ import click
 from pytest_twin.cli._options import FiniteRange
 from pytest_twin.model.clock import Clock
 from pytest_twin.stressors.system import capacity
-from pytest_twin.telemetry.probes import Context, others
-from pytest_twin.telemetry.sampler_process import Reader
+from pytest_twin.telemetry.probes import ProbeContext, others
+from pytest_twin.telemetry.sampler_process import RowReader
 
 
 @click.command
@@ -21,7 +21,7 @@ def command(seconds: float) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    reader = Reader(Clock(time.monotonic(), time.time()), Context(os.getpid(), has_tests=False), others())
+    reader = RowReader(Clock(time.monotonic(), time.time()), ProbeContext(os.getpid(), has_tests=False), others())
     reader.values(time.monotonic())
     time.sleep(seconds)
     values = reader.values(time.monotonic())

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pytest_twin.cli._options import settings_of, settings_options, write_or_print
-from pytest_twin.model.measure import Limit, LimitError, limits
-from pytest_twin.run_folder.baselines import BaselineError, Found, find
+from pytest_twin.model.measure import ChangeLimit, LimitError, limits
+from pytest_twin.run_folder.baselines import BaselineError, RunSet, find
 from pytest_twin.settings.options import Settings
 
 if TYPE_CHECKING:
@@ -72,20 +72,20 @@ def _only_history(before: str | None, fail_on: tuple[str, ...]) -> None:
         raise click.UsageError("--history looks at the runs of one baseline: leave out A, B and --fail-on")
 
 
-def _limits(fail_on: tuple[str, ...]) -> tuple[Limit, ...]:
+def _limits(fail_on: tuple[str, ...]) -> tuple[ChangeLimit, ...]:
     try:
         return limits(fail_on)
     except LimitError as error:
         raise click.UsageError(f"--fail-on: {error}") from None
 
 
-def _compared(before: str, after: str | None, limits: tuple[Limit, ...], settings: Settings) -> Comparison:
+def _compared(before: str, after: str | None, limits: tuple[ChangeLimit, ...], settings: Settings) -> Comparison:
     from pytest_twin.report.comparison.build import comparison
 
     here = Path.cwd()
     try:
         was = find(before, here / settings.baselines, here)
-        now = Found(str(settings.report_dir), [here / settings.report_dir])
+        now = RunSet(str(settings.report_dir), [here / settings.report_dir])
         if after is not None:
             now = find(after, here / settings.baselines, here)
         return comparison(was, now, limits)

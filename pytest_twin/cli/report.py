@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pytest_twin.cli._options import settings_of, settings_options
-from pytest_twin.report.writing import FORMS, ReportError, check, save, story_of
-from pytest_twin.run_folder.baselines import BaselineError, Found, find
+from pytest_twin.report.writing import FORMS, ReportError, check, save, summary_of
+from pytest_twin.run_folder.baselines import BaselineError, RunSet, find
 from pytest_twin.settings import parsers
 from pytest_twin.settings.options import Settings
 
@@ -37,7 +37,7 @@ def command(report_dir: Path | None, forms: str, output: Path | None, **given: A
         raise click.UsageError("--output: takes one format; leave it away to write each into DIR")
     try:
         check(names)
-        story = story_of(path, _compared(settings))
+        story = summary_of(path, _compared(settings))
         folder = path if path.is_dir() else path.parent
         for name in names:
             target = output or folder / FORMS[name].file
@@ -60,6 +60,6 @@ def _compared(settings: Settings) -> Comparison | None:
     here = Path.cwd()
     try:
         before = find(settings.compare, here / settings.baselines, here)
-        return comparison(before, Found(str(settings.report_dir), [here / settings.report_dir]), settings.fail_on)
+        return comparison(before, RunSet(str(settings.report_dir), [here / settings.report_dir]), settings.fail_on)
     except (BaselineError, ValueError) as error:
         raise ReportError(f"--compare: {error}") from None

@@ -13,15 +13,15 @@ from pytest_twin.analysis.run.running import ahead
 from pytest_twin.cli._live_view import view_of
 from pytest_twin.cli._options import fail_if_missed, limit_of, recorded, settings_of, settings_options, stop_on_signals
 from pytest_twin.loads.disk_speed import remarks
-from pytest_twin.loads.player import Player
+from pytest_twin.loads.player import SchedulePlayer
 from pytest_twin.loads.registry import kinds
 from pytest_twin.loads.schedule.file import open_schedule
 from pytest_twin.loads.schedule.schedule import PARALLEL, SERIES, ScheduleError
 from pytest_twin.report.live.view import MOST_AHEAD
 
 if TYPE_CHECKING:
-    from pytest_twin._system.interruptible_event import Latch
-    from pytest_twin.loads.applied import Applied
+    from pytest_twin._system.interruptible_event import InterruptSafeEvent
+    from pytest_twin.loads.applied import AppliedLoad
     from pytest_twin.loads.schedule.schedule import Schedule
     from pytest_twin.recording.recording import Recording
 
@@ -66,9 +66,9 @@ def command(path: Path, mode: str | None, dry_run: bool, **given: Any) -> None:
     fail_if_missed({f"{each.part} [{each.id}]": each for each in applied})
 
 
-def _play(plan: Schedule, recording: Recording, interval: float, stop: Latch) -> list[Applied]:
+def _play(plan: Schedule, recording: Recording, interval: float, stop: InterruptSafeEvent) -> list[AppliedLoad]:
     """Play it, and show it, until it is over or stopped; comes back with all that was applied."""
-    player = Player(plan, recording)
+    player = SchedulePlayer(plan, recording)
     recording.get_ready_for_loads()
     began = recording.now_for_loads()
     player.start(began)

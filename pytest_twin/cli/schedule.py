@@ -9,7 +9,7 @@ import click
 
 from pytest_twin.cli._options import Duration, FiniteRange, write_or_print
 from pytest_twin.loads.registry import kinds
-from pytest_twin.loads.schedule.generator import Wishes, draw
+from pytest_twin.loads.schedule.generator import GeneratorOptions, generate
 from pytest_twin.loads.schedule.parser import read
 from pytest_twin.loads.schedule.schedule import MOST_EVENTS, ScheduleError
 from pytest_twin.loads.schedule.schema import schema as schema_of
@@ -55,13 +55,13 @@ def command(
     if schema:
         text = json.dumps(schema_of(kinds()), indent=2)
     else:
-        wishes = Wishes(
+        wishes = GeneratorOptions(
             hours * 3600, events, seed, shortest, longest, overlap,
             weights={key: _number(key, value) for key, value in map(_pair, weights)},
             intensities={key: value.split(",") for key, value in map(_pair, intensities)},
         )  # fmt: skip
         try:
-            document = draw(wishes, kinds())
+            document = generate(wishes, kinds())
             read(json.dumps(document), "schedule", kinds(), lambda _: "")
         except (LoadError, ScheduleError, ValueError) as error:
             raise click.UsageError(str(error)) from None

@@ -9,7 +9,7 @@ import click
 from pytest_twin._system.private_files import write_pieces
 from pytest_twin.cli._options import settings_of
 from pytest_twin.export.chrome_trace import BEGINNING, lines
-from pytest_twin.report.writing import ReportError, refuse_to_replace, story_of
+from pytest_twin.report.writing import ReportError, refuse_to_replace, summary_of
 
 FILE = "trace.json"
 
@@ -26,7 +26,7 @@ def command(report_dir: Path | None, output: Path | None) -> None:
     target = output or (path if path.is_dir() else path.parent) / FILE
     try:
         refuse_to_replace(target, BEGINNING)
-        write_pieces(target, lines(story_of(path)))
+        write_pieces(target, lines(summary_of(path)))
     except ReportError as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from pytest_twin.cli._live_view import View
+from pytest_twin.cli._live_view import LiveView
 from pytest_twin.cli._options import settings_of, stop_on_signals
-from pytest_twin.report.live.follower import Following
+from pytest_twin.report.live.follower import RunFollower
 from pytest_twin.run_folder.folder import RunFolder
 
 OVER_AFTER_S, OVER_AFTER_ROWS = 5.0, 5
@@ -25,7 +25,7 @@ def command(report_dir: Path | None) -> None:
     intervals, and for five seconds at least.
     """
     folder = RunFolder(settings_of({"report_dir": report_dir}).report_dir)
-    following = Following(folder)
+    following = RunFollower(folder)
 
     def patience() -> float:
         return max(OVER_AFTER_S, OVER_AFTER_ROWS * (following.minute.interval or 0.0))
@@ -42,5 +42,5 @@ def command(report_dir: Path | None) -> None:
         return {"said": said, "elapsed_s": following.minute.elapsed_s}
 
     with stop_on_signals() as stop, closing(following):
-        view = View(following, lambda: following.elapsed_s)
+        view = LiveView(following, lambda: following.elapsed_s)
         view.wait(stop, over=lambda: is_over() or not view.is_seen, facts=facts)

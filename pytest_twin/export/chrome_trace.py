@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pytest_twin.analysis.run.attempts import Attempt
-from pytest_twin.analysis.run.by_host import called
+from pytest_twin.analysis.run.attempts import AttemptSummary
+from pytest_twin.analysis.run.by_host import display_name
 from pytest_twin.analysis.run.lanes import natural, packed
 from pytest_twin.analysis.run.panels import Panel, panels
-from pytest_twin.analysis.run.spans import Note, Span
-from pytest_twin.analysis.run.story import Story
+from pytest_twin.analysis.run.spans import Note, RunSpan
+from pytest_twin.analysis.run.story import RunSummary
 from pytest_twin.export.chrome_trace_nesting import Entry, nested
 from pytest_twin.model import event
 
@@ -27,7 +27,7 @@ NAMES = ("tests", "loads", "host")  # the processes of a host, as the format cal
 DIGITS = 2
 
 
-class Pids(NamedTuple):
+class HostProcesses(NamedTuple):
     """The processes of a host."""
 
     tests: int
@@ -38,7 +38,7 @@ class Pids(NamedTuple):
 BEGINNING = '{"otherData":{"producer":"pytest-twin"},'  # by which a file of ours is known
 
 
-def lines(story: Story) -> Iterator[str]:
+def lines(story: RunSummary) -> Iterator[str]:
     """The file, a line for each event, so that it need not be held as a whole."""
     yield BEGINNING + '"displayTimeUnit":"ms","traceEvents":[\n'
     separator = ""
@@ -48,14 +48,14 @@ def lines(story: Story) -> Iterator[str]:
     yield "\n]}\n"
 
 
-def entries(story: Story) -> Iterator[Entry]:
+def entries(story: RunSummary) -> Iterator[Entry]:
     """What names the tracks, then all else in the order of time."""
     names: list[Entry] = []
     others: list[Iterable[Entry]] = []
     for place, own in enumerate(story.by_host):
         before = place * len(NAMES)
-        pids = Pids(before + 1, before + 2, before + 3)
-        whose = f"{called(own.host)}: " if story.hosts else ""
+        pids = HostProcesses(before + 1, before + 2, before + 3)
+        whose = f"{display_name(own.host)}: " if story.hosts else ""
         names += (_named("process_name", pid, 0, whose + name) for pid, name in zip(pids, NAMES, strict=True))
         of_host, *streams = _of_host(own, pids)
         names += of_host
@@ -64,9 +64,9 @@ def entries(story: Story) -> Iterator[Entry]:
     yield from merge(*others, key=lambda entry: entry["ts"])
 
 
-def _of_host(story: Story, pids: Pids) -> Iterator[Iterable[Entry]]:
+def _of_host(story: RunSummary, pids: HostProcesses) -> Iterator[Iterable[Entry]]:
     """What names the tracks of a host, then its slices and each of its counters, all in the order of time."""
-    there: list[Attempt | Span | Note] = [*story.attempts, *story.spans, *story.notes]
+    there: list[AttemptSummary | RunSpan | Note] = [*story.attempts, *story.spans, *story.notes]
     workers = sorted({each.worker for each in there}, key=natural)
     threads = {worker: place for place, worker in enumerate(workers, 1)}
     tracks = _tracks(story.spans)
@@ -110,7 +110,7 @@ def _slice(pid: int, tid: int, name: str, kind: str, start_s: float, end_s: floa
     }  # fmt: skip
 
 
-def _tests(story: Story, threads: dict[str, int], pid: int) -> Iterator[Entry]:
+def _tests(story: RunSummary, threads: dict[str, int], pid: int) -> Iterator[Entry]:
     for each in story.attempts:
         yield _slice(
             pid, threads[each.worker], each.nodeid, "test", each.start_s, each.end_s, outcome=each.outcome,
@@ -120,16 +120,16 @@ def _tests(story: Story, threads: dict[str, int], pid: int) -> Iterator[Entry]:
         )  # fmt: skip
 
 
-def _phases(story: Story, threads: dict[str, int], pid: int) -> Iterator[Entry]:
+def _phases(story: RunSummary, threads: dict[str, int], pid: int) -> Iterator[Entry]:
     for span in story.spans:
         if span.type in {event.PHASE, event.GAP}:
             name = span.what or span.type
             yield _slice(pid, threads[span.worker], name, span.type, span.start_s, span.end_s, state=span.state)
 
 
-def _tracks(spans: Sequence[Span]) -> dict[str, tuple[int, list[Span]]]:
+def _tracks(spans: Sequence[RunSpan]) -> dict[str, tuple[int, list[RunSpan]]]:
     """The loads of each kind on as many tracks as overlap, by the names of the tracks."""
-    found: dict[str, tuple[int, list[Span]]] = {}
+    found: dict[str, tuple[int, list[RunSpan]]] = {}
     for kind in sorted({span.type for span in spans if span.is_load}):
         loads = [span for span in spans if span.type == kind]
         for span, lane in zip(loads, packed(loads), strict=True):
@@ -138,7 +138,7 @@ def _tracks(spans: Sequence[Span]) -> dict[str, tuple[int, list[Span]]]:
     return found
 
 
-def _loads(tracks: dict[str, tuple[int, list[Span]]], pid: int) -> Iterator[Entry]:
+def _loads(tracks: dict[str, tuple[int, list[RunSpan]]], pid: int) -> Iterator[Entry]:
     for tid, spans in tracks.values():
         for span in spans:
             yield _slice(
@@ -147,12 +147,12 @@ def _loads(tracks: dict[str, tuple[int, list[Span]]], pid: int) -> Iterator[Entr
             )  # fmt: skip
 
 
-def _detail(span: Span) -> dict[str, Any]:
+def _detail(span: RunSpan) -> dict[str, Any]:
     own = {"pid", "tid", "name", "kind", "start_s", "end_s", "asked", "achieved", "test", "state"}
     return {name: value for name, value in span.detail.items() if name not in own}
 
 
-def _notes(story: Story, threads: dict[str, int], pid: int) -> Iterator[Entry]:
+def _notes(story: RunSummary, threads: dict[str, int], pid: int) -> Iterator[Entry]:
     for note in story.notes:
         yield {
             "ph": "i", "s": "t", "name": note.what, "cat": "note", "ts": _us(note.at_s), "pid": pid,
@@ -160,7 +160,7 @@ def _notes(story: Story, threads: dict[str, int], pid: int) -> Iterator[Entry]:
         }  # fmt: skip
 
 
-def _counters(panel: Panel, story: Story, pid: int) -> Iterator[Entry]:
+def _counters(panel: Panel, story: RunSummary, pid: int) -> Iterator[Entry]:
     """The values of a panel, at the times at which one of them changes."""
     before: dict[str, float] = {}
     rows = np.round(np.stack([curve.values for curve in panel.curves], axis=1), DIGITS).tolist()

@@ -6,14 +6,14 @@ from os import getpid
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_twin._system.clock import monotonic
-from pytest_twin._system.interruptible_event import Latch
+from pytest_twin._system.interruptible_event import InterruptSafeEvent
 from pytest_twin.model import event
 from pytest_twin.model.event import Event, detail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pytest_twin.loads.spec import Part
+    from pytest_twin.loads.spec import LoadPart
     from pytest_twin.model.clock import Clock
 
 ANSWER_WITHIN_S = 2.0
@@ -26,11 +26,11 @@ class Channel(Protocol):
     def send(self, message: dict[str, Any]) -> None:
         """Ask for something."""
 
-    def wait(self, latch: Latch) -> None:
+    def wait(self, latch: InterruptSafeEvent) -> None:
         """Wait for something that the supervisor tells, or that is told for it once it is given up."""
 
 
-class Applied:
+class AppliedLoad:
     """One kind of load that was asked for: a handle to wait for it, to ask it, and to stop it.
 
     Attributes:
@@ -44,14 +44,14 @@ class Applied:
         said: What was really there, as annotations.csv says it once it has ended.
     """
 
-    def __init__(self, channel: Channel, name: str, part: Part, test: str, note: str) -> None:
+    def __init__(self, channel: Channel, name: str, part: LoadPart, test: str, note: str) -> None:
         self.id, self.part, self.test, self.note = name, part, test, note
         self.ready_at: float | None = None
         self.ended_at: float | None = None
         self.failed = self.said = ""
         self._channel, self._process = channel, getpid()
         self._figures: dict[str, Any] = {}
-        self._ready, self._ended, self._answered = Latch(), Latch(), Latch()
+        self._ready, self._ended, self._answered = InterruptSafeEvent(), InterruptSafeEvent(), InterruptSafeEvent()
 
     def wait_ready(self) -> bool:
         """Wait until the load is there; False if it never will be."""
@@ -142,7 +142,7 @@ class Applied:
         yield began._replace(elapsed_s=max(at, 0.0), event=how, achieved=self.said, detail=text)
 
 
-def stop_all(loads: Sequence[Applied]) -> None:
+def stop_all(loads: Sequence[AppliedLoad]) -> None:
     """Stop these, and come back when they are gone.
 
     All are asked before one is waited for: then none goes on that was to end, where the waiting is interrupted by

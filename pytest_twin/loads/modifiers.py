@@ -9,26 +9,26 @@ from typing import Any
 from pytest_twin.loads import stages
 from pytest_twin.loads.stop_conditions import SCHEMA as CONDITION_SCHEMA
 from pytest_twin.loads.stop_conditions import conditions
-from pytest_twin.model.error_text import quoted
+from pytest_twin.model.error_text import shown
 from pytest_twin.model.quantity import duration, size
 from pytest_twin.stressors.kinds._cpu_methods import METHODS
 
 
 def _steps(raw: object) -> int:
     if isinstance(raw, bool) or not isinstance(raw, int) or not 1 <= raw <= 10_000:
-        raise ValueError(f"{quoted(raw)} is not a whole number from 1 to 10000")
+        raise ValueError(f"{shown(raw)} is not a whole number from 1 to 10000")
     return raw
 
 
 def _switch(raw: object) -> bool:
     if not isinstance(raw, bool):
-        raise ValueError(f"{quoted(raw)} is not true or false")
+        raise ValueError(f"{shown(raw)} is not true or false")
     return raw
 
 
 def _directory(raw: object) -> str:
     if not isinstance(raw, str) or not raw or "\0" in raw:
-        raise ValueError(f"{quoted(raw)} is not the name of a directory")
+        raise ValueError(f"{shown(raw)} is not the name of a directory")
     return raw
 
 
@@ -39,18 +39,18 @@ def _pattern(raw: object) -> float:
         return _READ_SHARES[name]
     if name == "mixed" and share.isdecimal() and len(share) <= 3 and int(share) <= 100:
         return int(share) / 100
-    raise ValueError(f'{quoted(raw)} is no pattern; give "write", "read", "mixed", or "mixed:70" where 70 % is read')
+    raise ValueError(f'{shown(raw)} is no pattern; give "write", "read", "mixed", or "mixed:70" where 70 % is read')
 
 
 def _access(raw: object) -> str:
     if not isinstance(raw, str) or raw not in {"sequential", "random"}:
-        raise ValueError(f'{quoted(raw)} is no order of access; give "sequential" or "random"')
+        raise ValueError(f'{shown(raw)} is no order of access; give "sequential" or "random"')
     return raw
 
 
 def _method(raw: object) -> str:
     if not isinstance(raw, str) or raw not in METHODS:
-        raise ValueError(f"{quoted(raw)} is not one of {', '.join(METHODS)}")
+        raise ValueError(f"{shown(raw)} is not one of {', '.join(METHODS)}")
     return raw
 
 

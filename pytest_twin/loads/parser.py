@@ -7,8 +7,8 @@ from typing import Any
 
 from pytest_twin.loads import stages
 from pytest_twin.loads.modifiers import FOR_ALL, GUARDS, MODIFIERS
-from pytest_twin.loads.spec import Kinds, Load, LoadError, Part
-from pytest_twin.model.error_text import quoted, shortened, unknown
+from pytest_twin.loads.spec import Kinds, Load, LoadError, LoadPart
+from pytest_twin.model.error_text import shown, truncated, unknown
 from pytest_twin.model.quantity import Amount, amount
 from pytest_twin.stressors.spec.kind import COUNT, MAX, Kind
 
@@ -64,12 +64,12 @@ def read_amount(kind: Kind, raw: object) -> Amount:
     if unit == COUNT and kind.bare is not None:
         unit, one = kind.bare
         if unit == COUNT and value != int(value):
-            raise ValueError(f"{shortened(str(raw))} is not a whole number; give {kind.amounts}")
+            raise ValueError(f"{truncated(str(raw))} is not a whole number; give {kind.amounts}")
         if unit == COUNT and value > kind.most:
-            raise ValueError(f"{shortened(str(raw))} is too many; give at most {kind.most}")
+            raise ValueError(f"{truncated(str(raw))} is too many; give at most {kind.most}")
         value *= one
     if unit not in kind.units:
-        raise ValueError(f"{quoted(raw)} has no unit that fits; give {kind.amounts}")
+        raise ValueError(f"{shown(raw)} has no unit that fits; give {kind.amounts}")
     return Amount(value, unit)
 
 
@@ -85,14 +85,14 @@ def _misplaced(keywords: Mapping[str, Any], chosen: list[Kind]) -> list[tuple[st
     return problems
 
 
-def _part(kind: Kind, text: str, asked: Amount, values: Mapping[str, Any]) -> Part | None:
+def _part(kind: Kind, text: str, asked: Amount, values: Mapping[str, Any]) -> LoadPart | None:
     unit, profile = asked.unit, stages.grown(asked.value, values.get("ramp", 0.0), values.get("steps"))
     if "stages" in values:
         profile, unit = stages.staged(asked, values["stages"], lambda raw: read_amount(kind, raw))
         text = f"{text}, {stages.said(values['stages'])}"
         if unit in {MAX, *kind.fixed}:
-            raise ValueError(f'"{shortened(text)}" has amounts that cannot change over time')
+            raise ValueError(f'"{truncated(text)}" has amounts that cannot change over time')
     if unit != MAX and not any(value for _, value in profile):
         return None
     options = {name: values[name] for name in kind.modifiers if name in values}
-    return Part(kind, text, unit, tuple(profile), options)
+    return LoadPart(kind, text, unit, tuple(profile), options)

@@ -8,17 +8,17 @@ from os import getpid
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_twin._system.background_thread import run_in_background
-from pytest_twin._system.interruptible_event import Latch
+from pytest_twin._system.interruptible_event import InterruptSafeEvent
 from pytest_twin.loads.applied import NOT_REACHED, stop_all
-from pytest_twin.loads.schedule.schedule import Planned, Schedule
-from pytest_twin.model.nodeid_pattern import is_for
+from pytest_twin.loads.schedule.schedule import Schedule, ScheduledLoad
+from pytest_twin.model.nodeid_pattern import matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_twin._system.error_guard import Guard
-    from pytest_twin.loads.applied import Applied
-    from pytest_twin.loads.spec import Part
+    from pytest_twin._system.error_guard import ErrorGuard
+    from pytest_twin.loads.applied import AppliedLoad
+    from pytest_twin.loads.spec import LoadPart
 
 MOST_WAITING = 500  # events that the supervisor knows before their time
 LOOK_EVERY_S = 0.1
@@ -26,18 +26,18 @@ END_WITHIN_S = 15.0  # of the thread, which may be starting a supervisor anew
 MOST_ROWS = 100  # of events that were not reached
 
 
-class Loads(Protocol):
+class LoadApplier(Protocol):
     """What a schedule is played through, as `Recording` is."""
 
     @property
-    def guard(self) -> Guard:
+    def guard(self) -> ErrorGuard:
         """Keeps errors of ours from the tests."""
         ...
 
     def apply(
-        self, part: Part, *, name: str | None = None, test: str = "", note: str = "",
+        self, part: LoadPart, *, name: str | None = None, test: str = "", note: str = "",
         start: float | None = None, duration: float | None = None, seed: int = 0,
-    ) -> Applied:  # fmt: skip
+    ) -> AppliedLoad:  # fmt: skip
         """Ask for one kind of load; None as a name is a new one."""
         ...
 
@@ -52,7 +52,7 @@ class Loads(Protocol):
         ...
 
 
-class Player:
+class SchedulePlayer:
     """One playing of one schedule.
 
     The supervisor keeps the times, so events for every test are handed to it before they begin. Of a long schedule it
@@ -63,7 +63,7 @@ class Player:
         applied: Everything that it has asked for.
     """
 
-    def __init__(self, plan: Schedule, loads: Loads, *, test: str = "", prefix: str = "") -> None:
+    def __init__(self, plan: Schedule, loads: LoadApplier, *, test: str = "", prefix: str = "") -> None:
         """Prepare it.
 
         Args:
@@ -79,10 +79,10 @@ class Player:
         self._process = getpid()
         self._began: float | None = None
         self._handed = 0  # events of the timeline
-        self._ending = Latch()
-        self._has_handed = Latch()  # all that it will
-        self.applied: list[Applied] = []
-        self._around: dict[str, list[Applied]] = {}  # by test
+        self._ending = InterruptSafeEvent()
+        self._has_handed = InterruptSafeEvent()  # all that it will
+        self.applied: list[AppliedLoad] = []
+        self._around: dict[str, list[AppliedLoad]] = {}  # by test
         self._times: dict[str, int] = {}  # how often an event for certain tests was applied
 
     def start(self, at: float) -> None:
@@ -162,7 +162,7 @@ class Player:
                 else:
                     self._ending.wait(max(left, LOOK_EVERY_S))  # at least, since it stays the same in a pause
 
-    def _write_skipped(self, events: Sequence[Planned], reason: str) -> None:
+    def _write_skipped(self, events: Sequence[ScheduledLoad], reason: str) -> None:
         """Write that events were not applied: a row for each, or for each kind where they are many."""
         counts = Counter(part.kind.type for event in events for part in event.load.parts)
         if counts.total() > MOST_ROWS:
@@ -173,7 +173,9 @@ class Player:
             for part in event.load.parts:
                 self._loads.skipped(self._name(event, part), part.kind.type, part.text, reason, test=self._test)
 
-    def _parts(self, event: Planned, start: float | None, lasts: float, test: str, turn: int = 1) -> Iterator[Applied]:
+    def _parts(
+        self, event: ScheduledLoad, start: float | None, lasts: float, test: str, turn: int = 1
+    ) -> Iterator[AppliedLoad]:
         for part in event.load.parts:
             yield self._loads.apply(
                 part,
@@ -185,11 +187,11 @@ class Player:
                 seed=self._seed,
             )
 
-    def _name(self, event: Planned, part: Part) -> str:
+    def _name(self, event: ScheduledLoad, part: LoadPart) -> str:
         """What the load is called in annotations.csv."""
         return f"{self._prefix}{event.id}{f'/{part.kind.keyword}' if len(event.load.parts) > 1 else ''}"
 
 
-def selects(event: Planned, nodeid: str) -> bool:
+def selects(event: ScheduledLoad, nodeid: str) -> bool:
     """Whether an event is for this test."""
-    return is_for(event.tests, nodeid)
+    return matches(event.tests, nodeid)

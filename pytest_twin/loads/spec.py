@@ -15,7 +15,7 @@ Kinds = Mapping[str, Kind]
 
 
 @dataclass(frozen=True)
-class Part:
+class LoadPart:
     """The load of one kind.
 
     Attributes:
@@ -39,7 +39,7 @@ class Part:
     def __str__(self) -> str:
         return f"{self.kind.keyword}={self.text}"
 
-    def faster(self, speed: float) -> Part:
+    def faster(self, speed: float) -> LoadPart:
         """The same along a quicker clock: amounts and rates stay, times shrink."""
         options = {name: value / speed if name == "pause" else value for name, value in self.options.items()}
         return replace(self, profile=tuple((at / speed, value) for at, value in self.profile), options=options)
@@ -98,7 +98,7 @@ class Load:
         keywords: What it was written as, for schedule.json and for people.
     """
 
-    parts: tuple[Part, ...] = ()
+    parts: tuple[LoadPart, ...] = ()
     keywords: Mapping[str, Any] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
@@ -115,7 +115,7 @@ class Load:
     @classmethod
     def together(cls, loads: Iterable[Load]) -> Load:
         """One load of several."""
-        parts: tuple[Part, ...] = ()
+        parts: tuple[LoadPart, ...] = ()
         keywords: dict[str, Any] = {}
         for load in loads:
             parts, keywords = parts + load.parts, {**keywords, **load.keywords}

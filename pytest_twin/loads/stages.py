@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from pytest_twin.model.error_text import quoted, shortened
+from pytest_twin.model.error_text import shown, truncated
 from pytest_twin.model.quantity import Amount, duration, said_duration
 from pytest_twin.stressors.spec.kind import MAX
 from pytest_twin.stressors.spec.profile import Points
@@ -25,7 +25,7 @@ def read(raw: object) -> Stages:
     """
     pairs = [part.rpartition(":")[::2] for part in raw.split(",")] if isinstance(raw, str) else raw
     if not isinstance(pairs, Sequence) or not 1 <= len(pairs) <= MOST or not all(map(_is_pair, pairs)):
-        raise ValueError(f'{quoted(raw)} has no stages; write durations and amounts such as "10s:20%, 30s:80%"')
+        raise ValueError(f'{shown(raw)} has no stages; write durations and amounts such as "10s:20%, 30s:80%"')
     return tuple((duration(time), " ".join(str(amount).split())) for time, amount in pairs)
 
 
@@ -50,7 +50,7 @@ def staged(start: Amount, stages: Stages, read_amount: Callable[[object], Amount
         at += seconds
         points.append((at, value))
         if its_unit == MAX or (value and unit and its_unit != unit):
-            raise ValueError(f'"{shortened(text)}" has another unit than what comes before it')
+            raise ValueError(f'"{truncated(text)}" has another unit than what comes before it')
         unit = unit or (its_unit if value else "")
     return points, unit or start.unit
 

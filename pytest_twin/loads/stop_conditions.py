@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pytest_twin.model.error_text import quoted
+from pytest_twin.model.error_text import shown
 from pytest_twin.stressors.supervisor.stop_conditions import HOLDS
 
 _CONDITION = re.compile(r"\s*(\w{1,100})\s*([<>]=?)\s*(-?\d{1,15}(?:\.\d{1,9})?)\s*", re.ASCII)
@@ -38,5 +38,5 @@ def conditions(raw: object) -> tuple[Condition, ...]:
 def _condition(raw: object) -> Condition:
     found = _CONDITION.fullmatch(raw) if isinstance(raw, str) else None
     if not found or found[2] not in HOLDS or not math.isfinite(float(found[3])):
-        raise ValueError(f'{quoted(raw)} is no condition on a column of samples, such as "ram_used_percent>95"')
+        raise ValueError(f'{shown(raw)} is no condition on a column of samples, such as "ram_used_percent>95"')
     return Condition(found[1], found[2], float(found[3]))

@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from pytest_twin.loads.modifiers import GUARDS, MODIFIERS
-from pytest_twin.loads.spec import Load, LoadError, Part
-from pytest_twin.model.error_text import quoted, shortened
+from pytest_twin.loads.spec import Load, LoadError, LoadPart
+from pytest_twin.model.error_text import shown, truncated
 from pytest_twin.stressors.kinds import stress_ng
 from pytest_twin.stressors.kinds._stress_ng_program import NAME
 from pytest_twin.stressors.spec.kind import COUNT
@@ -29,7 +29,7 @@ def of_engine(keywords: Mapping[str, Any]) -> Load:
     problems: list[tuple[str, str]] = []
     parts, guards = [], {}
     if keywords[ENGINE] != NAME:
-        problems.append((ENGINE, f'{quoted(keywords[ENGINE])} is none; give "{NAME}"'))
+        problems.append((ENGINE, f'{shown(keywords[ENGINE])} is none; give "{NAME}"'))
     for keyword, raw in keywords.items():
         try:
             if keyword in GUARDS:
@@ -45,15 +45,15 @@ def of_engine(keywords: Mapping[str, Any]) -> Load:
     return Load(tuple(parts), dict(keywords)).guarded(**guards)
 
 
-def _part(keyword: str, raw: object) -> Part:
+def _part(keyword: str, raw: object) -> LoadPart:
     name = keyword.replace("_", "-")
     if keyword in MODIFIERS and keyword != "loop":  # which is a stressor too
         raise ValueError(f"is not for loads of {NAME}, which are all there at once")
     if not _NAME.fullmatch(name):
-        raise ValueError(f'"{shortened(keyword)}" is no name of a stressor')
+        raise ValueError(f'"{truncated(keyword)}" is no name of a stressor')
     if isinstance(raw, bool) or not isinstance(raw, int) or not 1 <= raw <= MOST_INSTANCES:
-        raise ValueError(f"{quoted(raw)} is not a whole number of instances from 1 to {MOST_INSTANCES}")
-    return Part(stress_ng.kind(name), str(raw), COUNT, ((0.0, float(raw)),), {"stressor": name})
+        raise ValueError(f"{shown(raw)} is not a whole number of instances from 1 to {MOST_INSTANCES}")
+    return LoadPart(stress_ng.kind(name), str(raw), COUNT, ((0.0, float(raw)),), {"stressor": name})
 
 
 def stressors_of(load: Load) -> list[str]:

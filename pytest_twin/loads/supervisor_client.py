@@ -13,15 +13,15 @@ from pytest_twin import stressors
 from pytest_twin._system import child_process
 from pytest_twin._system.background_thread import run_in_background
 from pytest_twin._system.clock import monotonic
-from pytest_twin._system.environment import Surroundings
-from pytest_twin._system.interruptible_event import Latch
-from pytest_twin._system.response_timeout import GIVE_UP_AFTER_S, HURRY_S, STEP_S, Silence, say_on_stderr
-from pytest_twin._system.stderr_file import LastWords
+from pytest_twin._system.environment import ProcessContext
+from pytest_twin._system.interruptible_event import InterruptSafeEvent
+from pytest_twin._system.response_timeout import GIVE_UP_AFTER_S, HURRY_S, STEP_S, ResponseTimeout, say_on_stderr
+from pytest_twin._system.stderr_file import StderrFile
 from pytest_twin._system.stdlib import json, os, sys, threading
-from pytest_twin.loads.applied import ANSWER_WITHIN_S, Applied
+from pytest_twin.loads.applied import ANSWER_WITHIN_S, AppliedLoad
 
 if TYPE_CHECKING:
-    from pytest_twin.loads.spec import Part
+    from pytest_twin.loads.spec import LoadPart
 
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(stressors.__file__)), "__main__.py")
 START_WITHIN_S = 10.0
@@ -29,7 +29,7 @@ END_WITHIN_S = 10.0
 CHANGE_WITHIN_S = 2 * START_WITHIN_S
 LONGEST_WRITE = 1 << 20  # at once; a replayed recording can be longer
 
-Told = Callable[[Applied, dict[str, Any]], None]
+Told = Callable[[AppliedLoad, dict[str, Any]], None]
 Paused = Callable[[dict[str, Any]], None]
 
 if sys.platform == "win32":
@@ -56,7 +56,7 @@ else:
         poll.poll(1000 * seconds)
 
 
-class Supervisor:
+class SupervisorClient:
     """The one small process that owns all stressors of this process; a thread listens to it.
 
     One that died takes its loads along, and the next load gets another one.
@@ -66,8 +66,8 @@ class Supervisor:
     """
 
     def __init__(
-        self, told: Told, paused: Paused, *, samples: str = "", limit: Sequence[Part] = (),
-        owner: int | None = None, surroundings: Surroundings | None = None,
+        self, told: Told, paused: Paused, *, samples: str = "", limit: Sequence[LoadPart] = (),
+        owner: int | None = None, surroundings: ProcessContext | None = None,
         tell: Callable[[str], None] = say_on_stderr,
     ) -> None:  # fmt: skip
         """Prepare it.
@@ -84,27 +84,27 @@ class Supervisor:
         self._owner = owner
         self._told, self._paused, self._tell = told, paused, tell
         self._samples, self._limit = samples, limit
-        self._surroundings = surroundings or Surroundings.now()
+        self._surroundings = surroundings or ProcessContext.now()
         self.paused_s = 0.0
         self._paused_at: float | None = None
         self._forbidden = ""
         self._give_up_after_s = GIVE_UP_AFTER_S
-        self._resumed = Latch()
-        self._process: child_process.Process | None = None
-        self._over = Latch()  # set when nobody listens to that process any more, and all is told of it
+        self._resumed = InterruptSafeEvent()
+        self._process: child_process.AccountedPopen | None = None
+        self._over = InterruptSafeEvent()  # set when nobody listens to that process any more, and all is told of it
         self._over.set()
         self._replies = 0
         self._given_up = ""
         self._has_complained = False
-        self._applied: dict[str, Applied] = {}
+        self._applied: dict[str, AppliedLoad] = {}
         self._lock = threading.Lock()  # of its stdin
         self._changing = threading.RLock()  # held by who starts it or asks of it, and by who finds it dead
-        self._listens = Latch()  # or has ended
+        self._listens = InterruptSafeEvent()  # or has ended
 
     def apply(
-        self, name: str, part: Part, *, test: str = "", note: str = "", start: float | None = None,
+        self, name: str, part: LoadPart, *, test: str = "", note: str = "", start: float | None = None,
         duration: float | None = None, seed: int = 0, directory: str = "",
-    ) -> Applied:  # fmt: skip
+    ) -> AppliedLoad:  # fmt: skip
         """Ask for one kind of load.
 
         Args:
@@ -117,10 +117,10 @@ class Supervisor:
             seed: Makes what is drawn at random repeatable.
             directory: Where a disk stressor writes, unless the load says so.
         """
-        applied = Applied(self, name, part, test, note)
+        applied = AppliedLoad(self, name, part, test, note)
         request = part.request()
         request["options"].setdefault("directory", directory)
-        self._bury()
+        self._drain_dead_process()
         with self._changing:
             try:
                 self._start()
@@ -156,7 +156,7 @@ class Supervisor:
         return self._process.pid if self._process else None
 
     @property
-    def running(self) -> list[Applied]:
+    def running(self) -> list[AppliedLoad]:
         """Loads that are applied or wait for their time."""
         return list(self._applied.values())
 
@@ -172,7 +172,7 @@ class Supervisor:
         except (OSError, ValueError):
             pass
 
-    def wait(self, latch: Latch) -> None:
+    def wait(self, latch: InterruptSafeEvent) -> None:
         """Wait for what it tells; it is asked whether it is there meanwhile, and given up if it does not answer."""
         silence = self._silence()
         while not latch.wait(STEP_S):
@@ -204,11 +204,11 @@ class Supervisor:
         Raises:
             OSError: It cannot be started.
         """
-        self._bury()
+        self._drain_dead_process()
         with self._changing:
             self._start()
 
-    def forbid(self, why: str) -> None:
+    def disable(self, why: str) -> None:
         """Let it not be started any more.
 
         Args:
@@ -216,7 +216,7 @@ class Supervisor:
         """
         self._forbidden = why
 
-    def _bury(self) -> None:
+    def _drain_dead_process(self) -> None:
         """Have everything told of one that died, before there is another."""
         process = self._process
         if process is not None and process.poll() is not None and not self._over.wait(END_WITHIN_S):
@@ -231,7 +231,7 @@ class Supervisor:
         self.paused_s = 0.0
         self._given_up = ""
         self._lock = threading.Lock()  # an interrupted start may have left the last one taken
-        words = LastWords()
+        words = StderrFile()
         try:
             process = self._spawn(words.stderr)
         except OSError as error:
@@ -261,7 +261,7 @@ class Supervisor:
             self.send({"op": "limit", "requests": [{**part.request(), "text": str(part)} for part in self._limit]})
         self._listens.wait(START_WITHIN_S)
 
-    def _spawn(self, stderr: int) -> child_process.Process:
+    def _spawn(self, stderr: int) -> child_process.AccountedPopen:
         process = child_process.start(
             ["-I", "-S", PROGRAM],
             self._surroundings,
@@ -275,7 +275,7 @@ class Supervisor:
         let_not_block(process.stdin.fileno())  # a supervisor that is stopped reads nothing
         return process
 
-    def _listen(self, process: child_process.Process, words: LastWords) -> None:
+    def _listen(self, process: child_process.AccountedPopen, words: StderrFile) -> None:
         """Take in what it says up to its end, or to ours: then its loads end too, and whoever waits for it goes on."""
         why = ""
         try:
@@ -291,7 +291,7 @@ class Supervisor:
             said = words.take()
             self._finish(process, why or said or f"exit status {status}")
 
-    def _finish(self, process: child_process.Process | None, how: str) -> None:
+    def _finish(self, process: child_process.AccountedPopen | None, how: str) -> None:
         """Tell of all its loads that they are gone with it."""
         self._listens.set()
         is_alone = self._changing.acquire(timeout=CHANGE_WITHIN_S)  # with a limit: an interrupt may have left it taken
@@ -310,7 +310,9 @@ class Supervisor:
         self._say(self._paused, {"event": "resumed", "at": monotonic()})  # if loads were paused, they are so no more
         self._resumed.set()
 
-    def _give_up(self, process: child_process.Process | None, over: Latch, silence: Silence) -> None:
+    def _give_up(
+        self, process: child_process.AccountedPopen | None, over: InterruptSafeEvent, silence: ResponseTimeout
+    ) -> None:
         """End a process that does not answer; comes back when its loads are told to be gone."""
         self._given_up = silence.reason
         if process is not None:
@@ -318,10 +320,10 @@ class Supervisor:
         if not over.wait(END_WITHIN_S):
             self._finish(process, "")
 
-    def _silence(self) -> Silence:
-        return Silence("the supervisor of the loads", lambda: self._replies, self._tell)
+    def _silence(self) -> ResponseTimeout:
+        return ResponseTimeout("the supervisor of the loads", lambda: self._replies, self._tell)
 
-    def _hear(self, process: child_process.Process) -> None:
+    def _hear(self, process: child_process.AccountedPopen) -> None:
         assert process.stdout is not None  # noqa: S101 - for the type checker
         with process.stdout:
             for line in process.stdout:
@@ -337,7 +339,7 @@ class Supervisor:
                     self._resumed.set()
                 self._hand_on(self._applied.get(reply.get("id", "")), reply)
 
-    def _write(self, process: child_process.Process, line: bytes) -> None:
+    def _write(self, process: child_process.AccountedPopen, line: bytes) -> None:
         """Write a line to it, as far as it reads."""
         assert process.stdin is not None  # noqa: S101 - for the type checker
         try:
@@ -350,7 +352,7 @@ class Supervisor:
                 process.kill()
             raise
 
-    def _flush(self, process: child_process.Process) -> None:
+    def _flush(self, process: child_process.AccountedPopen) -> None:
         assert process.stdin is not None  # noqa: S101 - for the type checker
         silence = self._silence()
         while True:
@@ -366,14 +368,14 @@ class Supervisor:
             else:
                 return
 
-    def _close_stdin(self, process: child_process.Process) -> None:
+    def _close_stdin(self, process: child_process.AccountedPopen) -> None:
         assert process.stdin is not None  # noqa: S101 - for the type checker
         try:
             process.stdin.close()
         except OSError:
             pass
 
-    def _hand_on(self, applied: Applied | None, reply: dict[str, Any]) -> None:
+    def _hand_on(self, applied: AppliedLoad | None, reply: dict[str, Any]) -> None:
         if applied is None:
             return
         if reply["event"] != "achieved":

@@ -63,7 +63,7 @@ def _unknown_columns(load: Load) -> Iterator[str]:
 @cache
 def _columns() -> Sequence[str]:
     from pytest_twin.telemetry import probes
-    from pytest_twin.telemetry.probes import Context
+    from pytest_twin.telemetry.probes import ProbeContext
 
     found = probes.modules(probes.others())
-    return [column.name for column in probes.columns(found, Context(os.getpid(), per_core=True))]
+    return [column.name for column in probes.columns(found, ProbeContext(os.getpid(), per_core=True))]

@@ -100,7 +100,7 @@ MEMORY = (
 COLUMNS = (*_WHICH, *EXACT, *_CIRCUMSTANCES, *_SAMPLED, *MEMORY)
 
 
-class Counters(NamedTuple):
+class BorderCounters(NamedTuple):
     """What the kernel has counted for this process at a border of a phase; None where the platform does not.
 
     Times are in seconds, what was read from and written to disks in bytes.
@@ -115,7 +115,7 @@ class Counters(NamedTuple):
     written: float | None = None
 
 
-class Children(NamedTuple):
+class ChildCounters(NamedTuple):
     """What it has counted for the children of this process; None where it does not.
 
     Attributes:
@@ -131,7 +131,7 @@ class Children(NamedTuple):
     written: float | None
 
 
-class Resident(NamedTuple):
+class ResidentBytes(NamedTuple):
     """Resident memory of the test process in bytes; None where the platform does not tell.
 
     Attributes:
@@ -165,7 +165,7 @@ class Resident(NamedTuple):
         return ["" if size is None else f"{size:.3f}" for size in sizes]
 
 
-class Offspring(NamedTuple):
+class ChildStarts(NamedTuple):
     """Whether children were started is told by two of these.
 
     Attributes:
@@ -176,7 +176,7 @@ class Offspring(NamedTuple):
     ended: float
     living: frozenset[int] | None
 
-    def since(self, earlier: Offspring) -> float | None:
+    def since(self, earlier: ChildStarts) -> float | None:
         """1 if there were new children, 0 if there were none; None where one from before ended, which hides others."""
         if self.living is None or earlier.living is None:
             return 1.0 if self.ended > earlier.ended else None
@@ -187,7 +187,7 @@ class Offspring(NamedTuple):
         return None if earlier.living - self.living else 1.0
 
 
-Phases = Mapping[str, Sequence[Counters]]  # the readings of each phase: its beginning, its end, and so on
+Phases = Mapping[str, Sequence[BorderCounters]]  # the readings of each phase: its beginning, its end, and so on
 
 
 def walls(phases: Phases) -> list[str]:
@@ -196,7 +196,7 @@ def walls(phases: Phases) -> list[str]:
     return [f"{_sum([reading.at for reading in readings]):.6f}" if readings else "" for readings in found]
 
 
-def figures(phases: Phases, began: Children, ended: Children, peak: int | None) -> list[float | None]:
+def figures(phases: Phases, began: ChildCounters, ended: ChildCounters, peak: int | None) -> list[float | None]:
     """The exact figures, in the order and the units of `EXACT`.
 
     Args:
@@ -206,7 +206,7 @@ def figures(phases: Phases, began: Children, ended: Children, peak: int | None) 
         peak: Bytes at the high-water mark of the test process.
     """
     readings = [reading for phase in phases.values() for reading in phase]
-    _, *counted = zip(*readings, strict=True) if readings else [()] * len(Counters._fields)
+    _, *counted = zip(*readings, strict=True) if readings else [()] * len(BorderCounters._fields)
     user, system, switches, faults, own_read, own_written = map(_sum, counted)
     # Linux: a program begins with the mark of the process that started it (exec_mmap in fs/exec.c); it is not its own
     largest = ended.peak if (ended.peak or 0) > max(began.peak or 0, peak or 0) else None
@@ -220,7 +220,7 @@ def _in_mib(size: float | None) -> float | None:
     return None if size is None else size / MIB
 
 
-def children_cpu_s(began: Children, ended: Children) -> float | None:
+def children_cpu_s(began: ChildCounters, ended: ChildCounters) -> float | None:
     """CPU seconds that children used between two readings; None where one took what it used with it."""
     # what a child used before it ended is rounded to ticks when it is handed on, which may take some milliseconds back;
     # what takes more is one that nobody waited for, such as one whose parent ended before it
@@ -228,7 +228,7 @@ def children_cpu_s(began: Children, ended: Children) -> float | None:
     return None if used is None or used < -ROUNDING_S else max(0.0, used)
 
 
-def cpu_s(began: Counters, ended: Counters) -> float | None:
+def cpu_s(began: BorderCounters, ended: BorderCounters) -> float | None:
     """CPU seconds between two readings; None where one of them is not known."""
     return together(grown(ended.user_s, began.user_s), grown(ended.system_s, began.system_s))
 
@@ -261,7 +261,7 @@ def cells(exact: Sequence[float | None]) -> list[str]:
 
 
 def properties(
-    exact: Sequence[float | None], resident: Resident, load: str, budget: str = ""
+    exact: Sequence[float | None], resident: ResidentBytes, load: str, budget: str = ""
 ) -> list[tuple[str, object]]:
     """Some of them for other reports: CPU seconds, memory, the load, and the verdict on the budget."""
     user, system, children, peak, children_peak, *_ = exact

@@ -59,7 +59,7 @@ def header(columns: Iterable[Column]) -> str:
     return ",".join(column.name for column in columns)
 
 
-class Cells:
+class CellFormatter:
     """Makes the cells of some columns from their values; a missing one is an empty cell, never a zero.
 
     The same ones are missing in most rows, so one format writes them all.

@@ -21,7 +21,7 @@ UNKNOWN = -math.inf
 ROUNDING_S = 1e-4  # times of rows are written to that
 
 
-class Window:
+class ReadingTracker:
     """Follows rows, and finds those for which a counter was read from what they have of its amounts.
 
     Attributes:
@@ -63,9 +63,9 @@ def readings(times: Sequence[float], amounts: Sequence[float], least_s: float) -
     Args:
         times: Those of the rows.
         amounts: What they have.
-        least_s: As `Window` has it.
+        least_s: As `ReadingTracker` has it.
     """
-    window = Window(least_s)
+    window = ReadingTracker(least_s)
     for row, (at, amount) in enumerate(zip(times, amounts, strict=True)):
         begin = window.begin(at, amount)
         if window.is_read and begin != UNKNOWN:

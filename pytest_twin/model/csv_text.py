@@ -63,7 +63,7 @@ def rows(text: str) -> list[list[str]]:
         raise ValueError(f"is not CSV: {error}") from None
 
 
-class Found(NamedTuple):
+class ParsedTable(NamedTuple):
     """What could be read of a table.
 
     Attributes:
@@ -77,7 +77,7 @@ class Found(NamedTuple):
     damaged: int = 0
 
 
-def found_in(text: str) -> Found:
+def parse_lenient(text: str) -> ParsedTable:
     """The rows of a table that are whole; a last line without an end was cut off when the run died, and is damaged.
 
     Raises:
@@ -86,7 +86,7 @@ def found_in(text: str) -> Found:
     whole, _, torn = text.rpartition("\n")
     names, *lines = rows(whole) or [[]]
     found = [dict(zip(names, line, strict=True)) for line in lines if len(line) == len(names)]
-    return Found(names, found, len(lines) - len(found) + bool(torn))
+    return ParsedTable(names, found, len(lines) - len(found) + bool(torn))
 
 
 def records(text: str) -> list[dict[str, str]]:
@@ -95,7 +95,7 @@ def records(text: str) -> list[dict[str, str]]:
     Raises:
         ValueError: It is not CSV.
     """
-    return list(found_in(text).rows)
+    return list(parse_lenient(text).rows)
 
 
 def header(columns: Sequence[str]) -> str:

@@ -73,7 +73,7 @@ MEASURES = {
 ABSOLUTE_PEAK = MEASURES["peak_memory"]._replace(columns=MEASURES["peak_resident"].columns, floor=1.0, basis="absolute")
 
 
-class Limit(NamedTuple):
+class ChangeLimit(NamedTuple):
     """How much more of something is too much.
 
     Attributes:
@@ -95,7 +95,7 @@ class Limit(NamedTuple):
         return f"{self.measure.name}>{amount}"
 
 
-def limits(texts: Iterable[str]) -> tuple[Limit, ...]:
+def limits(texts: Iterable[str]) -> tuple[ChangeLimit, ...]:
     """Read limits, several of which may stand in one text with commas between them.
 
     Raises:
@@ -104,7 +104,7 @@ def limits(texts: Iterable[str]) -> tuple[Limit, ...]:
     return tuple(limit(part) for text in texts for part in text.split(","))
 
 
-def limit(text: str) -> Limit:
+def limit(text: str) -> ChangeLimit:
     """Read one limit.
 
     Raises:
@@ -120,9 +120,9 @@ def limit(text: str) -> Limit:
     if share := _SHARE.fullmatch(amount):
         if float(share[1]) > LARGEST_SHARE:
             raise LimitError(f"{text.strip()!r:.100}: {amount} is over {LARGEST_SHARE:.0f}%")
-        return Limit(measure, float(share[1]) / 100, is_share=True)
+        return ChangeLimit(measure, float(share[1]) / 100, is_share=True)
     try:
-        return Limit(measure, _amount(amount, measure), is_share=False)
+        return ChangeLimit(measure, _amount(amount, measure), is_share=False)
     except ValueError:
         example = "0.5s" if measure.unit == "s" else "50MiB"
         raise LimitError(f"{text.strip()!r:.100}: write a share such as 10%, or an amount such as {example}") from None

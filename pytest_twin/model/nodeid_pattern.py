@@ -5,7 +5,7 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 
 
-def is_for(pattern: str, nodeid: str) -> bool:
+def matches(pattern: str, nodeid: str) -> bool:
     """Whether the id of a test begins with the pattern, as it stands or as that of a shell.
 
     As it stands first: the brackets of a parametrised test are no brackets of a pattern.

@@ -11,7 +11,7 @@ from pytest_twin.model import event
 Row = Mapping[str, str]
 
 
-class Applied(NamedTuple):
+class LoadSpan(NamedTuple):
     """A load as the events tell of it.
 
     Attributes:
@@ -41,7 +41,7 @@ class Execution(NamedTuple):
     load: str
 
 
-def applied(events: Iterable[Row], keywords: Mapping[str, str], scheduled: Container[str]) -> list[Applied]:
+def applied(events: Iterable[Row], keywords: Mapping[str, str], scheduled: Container[str]) -> list[LoadSpan]:
     """The loads of a run, in the order in which they came.
 
     Args:
@@ -49,7 +49,7 @@ def applied(events: Iterable[Row], keywords: Mapping[str, str], scheduled: Conta
         keywords: The keyword that asks for loads of a type.
         scheduled: The ids of the events of the session's schedule.
     """
-    found: dict[str, Applied] = {}
+    found: dict[str, LoadSpan] = {}
     for row in events:
         if not row["target"]:
             continue
@@ -57,7 +57,7 @@ def applied(events: Iterable[Row], keywords: Mapping[str, str], scheduled: Conta
         if row["event"] == event.START:
             words = f"{keywords.get(row['type'], row['type'])}={row['target']}"
             is_scheduled = any(name in scheduled for name in _planned(row))
-            found[row["id"]] = Applied(words, row["test"], is_scheduled, row.get("host") or "", at, math.inf)
+            found[row["id"]] = LoadSpan(words, row["test"], is_scheduled, row.get("host") or "", at, math.inf)
         elif row["event"] in {event.END, event.ABORT} and row["id"] in found:
             found[row["id"]] = found[row["id"]]._replace(ended=at)
     return sorted(found.values(), key=lambda load: load.began)
@@ -71,7 +71,7 @@ def _planned(row: Row) -> Iterator[str]:
         yield from (whole, whole.rpartition("/")[0])
 
 
-def loads_of(tests: Sequence[Execution], loads: Sequence[Applied]) -> list[str]:
+def loads_of(tests: Sequence[Execution], loads: Sequence[LoadSpan]) -> list[str]:
     """What each of these tests ran under: what is known of it, and what else overlapped it on its host.
 
     Args:
@@ -79,7 +79,7 @@ def loads_of(tests: Sequence[Execution], loads: Sequence[Applied]) -> list[str]:
         loads: The loads of the run, in the order in which they came.
     """
     found = [test.load for test in tests]
-    there: list[Applied] = []
+    there: list[LoadSpan] = []
     left = 0
     for place in sorted(range(len(tests)), key=lambda place: tests[place].began):
         test = tests[place]
@@ -93,7 +93,7 @@ def loads_of(tests: Sequence[Execution], loads: Sequence[Applied]) -> list[str]:
     return found
 
 
-def _is_another(load: Applied, test: Execution) -> bool:
+def _is_another(load: LoadSpan, test: Execution) -> bool:
     """Whether a load overlapped a test that did not ask for it itself."""
     is_own = load.test == test.nodeid and not load.is_scheduled
     return load.began < test.ended and load.host == test.host and not is_own

@@ -6,7 +6,7 @@ import math
 import re
 from typing import NamedTuple
 
-from pytest_twin.model.error_text import quoted, shortened
+from pytest_twin.model.error_text import shown, truncated
 from pytest_twin.stressors.spec.kind import BYTES, COUNT, MAX, OPS, RATE, SHARE
 
 LONGEST_S = 366 * 86400.0
@@ -39,11 +39,11 @@ def amount(raw: object) -> Amount:
         return Amount(0.0, MAX)
     too_long = isinstance(raw, int) and abs(raw) >= 10**15  # for the pattern too
     if isinstance(raw, bool) or not isinstance(raw, int | float | str) or too_long:
-        raise ValueError(f"{quoted(raw)} is not an amount")
+        raise ValueError(f"{shown(raw)} is not an amount")
     text = " ".join(str(raw).split())
     match = _AMOUNT.fullmatch(text)
     if match is None or (match[3] and match[2] == "%") or (match[2] or "B") not in _UNITS:
-        raise ValueError(f"{quoted(raw)} is not an amount")
+        raise ValueError(f"{shown(raw)} is not an amount")
     value = float(match[1])
     if value < 0:
         raise ValueError(f"{text} is below 0")
@@ -76,7 +76,7 @@ def duration(raw: object) -> float:
             seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
             seconds = -seconds if raw.strip().startswith("-") else seconds
     if math.isnan(seconds):
-        raise ValueError(f'{quoted(raw)} is not a duration; write seconds, or text such as "500ms" or "1m30s"')
+        raise ValueError(f'{shown(raw)} is not a duration; write seconds, or text such as "500ms" or "1m30s"')
     if seconds < 0:
         raise ValueError(f"{_shown(raw)} is below 0")
     if seconds > LONGEST_S:
@@ -85,7 +85,7 @@ def duration(raw: object) -> float:
 
 
 def _shown(raw: object) -> str:
-    return shortened(" ".join(str(raw).split())) if isinstance(raw, str) else quoted(raw)
+    return truncated(" ".join(str(raw).split())) if isinstance(raw, str) else shown(raw)
 
 
 def size(raw: object) -> float:
@@ -96,7 +96,7 @@ def size(raw: object) -> float:
     """
     value, unit = amount(raw)
     if unit != BYTES or value <= 0:
-        raise ValueError(f'{quoted(raw)} is not a size; write one such as "256KiB"')
+        raise ValueError(f'{shown(raw)} is not a size; write one such as "256KiB"')
     return value
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from pytest_twin.model.csv_text import visible
-from pytest_twin.model.error_text import quoted
+from pytest_twin.model.error_text import shown
 
 SEPARATORS = (",", ";", "\t")
 _QUOTED = re.compile('"[^"]*"')
@@ -17,7 +17,7 @@ _NARROW = str.maketrans("\xa0\u202f", "  ")  # what keeps a number and its unit 
 _EXCEL = re.compile("sep=(.)", re.IGNORECASE)  # a first line that tells Excel the separator
 
 
-class SheetError(ValueError):
+class SpreadsheetError(ValueError):
     """A text is no table; `problems` has one line for each thing that is wrong."""
 
     def __init__(self, problems: Sequence[str]) -> None:
@@ -25,7 +25,7 @@ class SheetError(ValueError):
         self.problems = problems
 
 
-class Sheet(NamedTuple):
+class Spreadsheet(NamedTuple):
     """A table of text.
 
     Attributes:
@@ -38,13 +38,13 @@ class Sheet(NamedTuple):
     lines: Sequence[int]
     separator: str
 
-    def reverse(self) -> Sheet:
+    def reverse(self) -> Spreadsheet:
         """The same rows from the last to the first."""
         columns = {name: cells[::-1] for name, cells in self.columns.items()}
-        return Sheet(columns, self.lines[::-1], self.separator)
+        return Spreadsheet(columns, self.lines[::-1], self.separator)
 
 
-def read(text: str) -> Sheet:
+def read(text: str) -> Spreadsheet:
     """The rows of a table below their heading; lines that are empty, or begin with #, are left out.
 
     Raises:
@@ -66,13 +66,13 @@ def read(text: str) -> Sheet:
         elif number < len(lines):  # a last line without an end was cut off where it was being written
             problems.append(f"row {number}: {_misfit(len(cells), len(names), separator)}")
     if twice := next((name for name in names if name and names.count(name) > 1), ""):
-        raise SheetError([f"row 1: column {quoted(twice)} is there twice"])
+        raise SpreadsheetError([f"row 1: column {shown(twice)} is there twice"])
     if problems:
-        raise SheetError(problems)
+        raise SpreadsheetError(problems)
     if "elapsed_s" in names and not text.endswith("\n") and found and found[-1][0] >= len(lines):
         del found[-1]  # ours, and cut off: its last cell may have lost some of its digits
     columns = {name: [cells[at] for _, cells in found] for at, name in enumerate(names) if name}
-    return Sheet(columns, [number for number, _ in found], separator)
+    return Spreadsheet(columns, [number for number, _ in found], separator)
 
 
 def _has_content(line: str) -> bool:
@@ -101,7 +101,7 @@ def _rows(text: str, separator: str, *, has_told: bool) -> list[tuple[int, list[
             if any(stripped) and not stripped[0].startswith("#") and not (has_told and number == 1):
                 rows.append((number, stripped))
     except (csv.Error, TypeError, ValueError) as error:  # the latter two of a separator that is none
-        raise SheetError([f"row {number + 1}: is not CSV: {error}"]) from None
+        raise SpreadsheetError([f"row {number + 1}: is not CSV: {error}"]) from None
     return rows
 
 

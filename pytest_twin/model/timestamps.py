@@ -14,7 +14,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import NamedTuple
 
-from pytest_twin.model.error_text import quoted
+from pytest_twin.model.error_text import shown
 
 Problem = tuple[int, str]  # the index of the cell, and what is wrong with it
 
@@ -81,9 +81,7 @@ def read(cells: Sequence[str]) -> tuple[list[float], list[Problem]]:
 
 def read_seconds(cells: Sequence[str]) -> tuple[list[float], list[Problem]]:
     """The same of a column that has seconds, whatever their size."""
-    problems = [
-        (at, f"{quoted(cell)} is no number of seconds") for at, cell in enumerate(cells) if not _is_number(cell)
-    ]
+    problems = [(at, f"{shown(cell)} is no number of seconds") for at, cell in enumerate(cells) if not _is_number(cell)]
     return [] if problems else [float(cell) for cell in cells], problems
 
 
@@ -99,7 +97,7 @@ def _numbers(cells: Sequence[str]) -> tuple[list[float], list[Problem]]:
         value = Decimal(cell) if _is_number(cell) else None
         own = next((each for each in _EPOCHS if value is not None and abs(value) < each[1]), None)
         if value is None or own is None or unit is None:
-            problems.append((at, _empty(cell) or f"{quoted(cell)} is no time since 1970, and the first row has one"))
+            problems.append((at, _empty(cell) or f"{shown(cell)} is no time since 1970, and the first row has one"))
         elif own is not unit:
             problems.append((at, f"{cell} has the size of {own[0]}, and the first row that of {unit[0]}"))
         else:
@@ -133,7 +131,7 @@ def _stamps(cells: Sequence[str]) -> tuple[list[float], list[Problem]]:
         good = [times for times in good if _is_in_order(times)]
         if len(good) != 1:
             at = next(at for at, stamp in enumerate(stamps) if stamp.has_two_readings and stamp.month != stamp.day)
-            said = f"{quoted(cells[at])} has two readings, day first or month first, and no row tells which"
+            said = f"{shown(cells[at])} has two readings, day first or month first, and no row tells which"
             return [], [(at, f"{said}; write dates such as 2026-11-28")]
     return good[0], []
 
@@ -145,7 +143,7 @@ def _read(stamps: Sequence[_Stamp], cells: Sequence[str], *, month_first: bool) 
         try:
             times.append(stamp.read(month_first=month_first))
         except ValueError:
-            problems.append((at, f"{quoted(cells[at])} is no day of the calendar"))
+            problems.append((at, f"{shown(cells[at])} is no day of the calendar"))
     return times, problems
 
 
@@ -158,7 +156,7 @@ def _contradiction(stamps: Sequence[_Stamp], cells: Sequence[str]) -> list[Probl
         return []
     one, other = sorted((day_first[0], month_first[0]))
     first, then = ("day", "month") if one == day_first[0] else ("month", "day")
-    return [(other, f"{quoted(cells[other])} has the {then} first, and {quoted(cells[one])} above it the {first}")]
+    return [(other, f"{shown(cells[other])} has the {then} first, and {shown(cells[one])} above it the {first}")]
 
 
 def _from_first(times: Sequence[float]) -> tuple[float, ...]:
@@ -192,10 +190,10 @@ def _seconds(parts: dict[str, str | None], cell: str) -> float:
     hour, minute, second = (int(parts[name] or 0) for name in ("hour", "minute", "s"))
     if half := parts["half"]:
         if not 1 <= hour <= 12:
-            raise ValueError(f"{quoted(cell)} is no time of the day")
+            raise ValueError(f"{shown(cell)} is no time of the day")
         hour = hour % 12 + 12 * (half in "pP")
     if hour > 23 or minute > 59 or second > 60:
-        raise ValueError(f"{quoted(cell)} is no time of the day")
+        raise ValueError(f"{shown(cell)} is no time of the day")
     ahead = 3600 * int(parts["zh"] or 0) + 60 * int(parts["zm"] or 0)
     ahead = -ahead if parts["sign"] == "-" else ahead
     return 3600 * hour + 60 * minute + second - ahead + float(f"0.{parts['fraction'] or 0}")
@@ -205,10 +203,10 @@ def _reason(cell: str) -> str:
     """Why this is no time that can be read."""
     without_zone = _ZONE_NAME.sub("", cell)
     if without_zone != cell and any(pattern.fullmatch(without_zone) for pattern in _STAMPS):
-        return f"{quoted(cell)} names a time zone; write its offset, such as +01:00"
+        return f"{shown(cell)} names a time zone; write its offset, such as +01:00"
     if _CLOCK_ONLY.fullmatch(cell):
-        return f"{quoted(cell)} has no date; write 2026-11-28 in front of it"
+        return f"{shown(cell)} has no date; write 2026-11-28 in front of it"
     if _TWO_DIGITS.match(cell):
-        return f"{quoted(cell)} has a year of two digits; write dates such as 2026-11-28"
+        return f"{shown(cell)} has a year of two digits; write dates such as 2026-11-28"
     known = "write times such as 2026-11-28T10:00:00Z, or seconds or milliseconds since 1970"
-    return _empty(cell) or f"{quoted(cell)} is no time; {known}"
+    return _empty(cell) or f"{shown(cell)} is no time; {known}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_twin.report.comparison.build import comparison
-from pytest_twin.run_folder.baselines import BaselineError, Found, find, save
+from pytest_twin.run_folder.baselines import BaselineError, RunSet, find, save
 from pytest_twin.settings.options import SettingsError, flag
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # pandas is imported when all tests are over: what is imported before would be in the memory of each of them.
 
 
-class Weighing:
+class BaselineComparison:
     """What a pytest session is saved as, and what it is compared with.
 
     Attributes:
@@ -27,27 +27,27 @@ class Weighing:
         failure: Why the session should fail, a line each; empty if it should not.
     """
 
-    def __init__(self, settings: Settings, near: Path) -> None:
+    def __init__(self, settings: Settings, base_dir: Path) -> None:
         """Find what to compare with, before anything runs: what is saved by this run is not meant.
 
         Args:
             settings: The options of the session.
-            near: The directory that paths are relative to.
+            base_dir: The directory that paths are relative to.
 
         Raises:
             SettingsError: There is nothing of that name.
         """
-        self._settings, self._directory = settings, near / settings.baselines
-        self._found: Found | None = None
+        self._settings, self._directory = settings, base_dir / settings.baselines
+        self._found: RunSet | None = None
         self.lines: list[str] = []
         self.comparison: Comparison | None = None
         self.failure: list[str] = []
         if settings.compare is not None:
             try:
-                self._found = find(settings.compare, self._directory, near)
+                self._found = find(settings.compare, self._directory, base_dir)
             except BaselineError as error:
                 raise SettingsError(f"{flag('compare')}: {error}") from None
-            if near / settings.report_dir in self._found.paths:
+            if base_dir / settings.report_dir in self._found.paths:
                 raise SettingsError(
                     f"{flag('compare')}: {settings.compare} is where this run's files go; "
                     f"save runs with {flag('save')} NAME, and compare with NAME"
@@ -77,7 +77,7 @@ class Weighing:
         from pytest_twin.report.comparison.lines import lines
         from pytest_twin.report.comparison.wording import broken
 
-        found = Found("this run", [folder.path])
+        found = RunSet("this run", [folder.path])
         compared = self.comparison = comparison(self._found, found, self._settings.fail_on)
         self.lines += lines(compared)
         self.failure += broken(compared)

@@ -11,11 +11,11 @@ from pytest_twin.analysis.budgets.budget import OVER, UNKNOWN
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pytest_twin.analysis.budgets.budget import Finding
-    from pytest_twin.recording.attempt import Attempt
+    from pytest_twin.analysis.budgets.budget import LimitVerdict
+    from pytest_twin.recording.attempt import TestAttempt
 
 
-def is_broken(findings: Iterable[Finding], inconclusive: str) -> bool:
+def is_broken(findings: Iterable[LimitVerdict], inconclusive: str) -> bool:
     """Whether a budget fails its test.
 
     Args:
@@ -25,7 +25,7 @@ def is_broken(findings: Iterable[Finding], inconclusive: str) -> bool:
     return any(each.verdict == OVER or (each.verdict == UNKNOWN and inconclusive == "fail") for each in findings)
 
 
-def fail_if_over(attempt: Attempt, place: str, inconclusive: str) -> None:
+def report_budget_verdict(attempt: TestAttempt, place: str, inconclusive: str) -> None:
     """Fail a test whose body has passed and was over budget.
 
     Args:
@@ -43,6 +43,6 @@ def fail_if_over(attempt: Attempt, place: str, inconclusive: str) -> None:
         pytest.fail("\n".join([*told, *under, f"see {place}"]), pytrace=False)
 
 
-def unknown(findings: Iterable[Finding]) -> list[str]:
+def unknown(findings: Iterable[LimitVerdict]) -> list[str]:
     """What is to be said of the limits that could not be judged."""
     return [f"budget: {each.text}" for each in findings if each.verdict == UNKNOWN]

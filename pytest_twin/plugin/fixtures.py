@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_twin.plugin.stress_fixture import Stress, StressHandle, StressOfKind
+    from pytest_twin.plugin.stress_fixture import SingleKindStress, StressFixture, StressHandle
     from pytest_twin.plugin.twin_logger import TwinLogger
 
 
@@ -25,45 +25,45 @@ def twin_logger(request: pytest.FixtureRequest) -> Iterator[TwinLogger]:
 
 
 @pytest.fixture
-def _twin_stress(request: pytest.FixtureRequest) -> Iterator[Stress]:
+def _twin_stress(request: pytest.FixtureRequest) -> Iterator[StressFixture]:
     """What starts loads for this test, and stops them when it ends."""
     from pytest_twin.plugin.session_hooks import run_of
-    from pytest_twin.plugin.stress_fixture import Stress
+    from pytest_twin.plugin.stress_fixture import StressFixture
 
     run = run_of(request.config)
-    stress = Stress(run.start(), run.begin(request.node))
+    stress = StressFixture(run.start(), run.begin(request.node))
     try:
         yield stress
     finally:
         stress.stop_all()
 
 
-def _of_kind(keyword: str, stress: Stress, request: pytest.FixtureRequest) -> StressOfKind | StressHandle:
-    from pytest_twin.plugin.stress_fixture import StressOfKind
+def _of_kind(keyword: str, stress: StressFixture, request: pytest.FixtureRequest) -> SingleKindStress | StressHandle:
+    from pytest_twin.plugin.stress_fixture import SingleKindStress
 
-    of_kind = StressOfKind(stress, keyword)
+    of_kind = SingleKindStress(stress, keyword)
     return of_kind(request.param) if hasattr(request, "param") else of_kind
 
 
 @pytest.fixture
-def stress_load(_twin_stress: Stress, request: pytest.FixtureRequest) -> Stress | StressHandle:
+def stress_load(_twin_stress: StressFixture, request: pytest.FixtureRequest) -> StressFixture | StressHandle:
     """Start any load: ``stress_load(net="50MB/s", ramp="1s")``; parametrised with a dict, it is the load."""
     return _twin_stress(**request.param) if hasattr(request, "param") else _twin_stress
 
 
 @pytest.fixture
-def stress_cpu(_twin_stress: Stress, request: pytest.FixtureRequest) -> StressOfKind | StressHandle:
+def stress_cpu(_twin_stress: StressFixture, request: pytest.FixtureRequest) -> SingleKindStress | StressHandle:
     """Start a CPU load: ``stress_cpu(8)`` or ``stress_cpu("75%")``; parametrised indirectly, the load itself."""
     return _of_kind("cpu", _twin_stress, request)
 
 
 @pytest.fixture
-def stress_mem(_twin_stress: Stress, request: pytest.FixtureRequest) -> StressOfKind | StressHandle:
+def stress_mem(_twin_stress: StressFixture, request: pytest.FixtureRequest) -> SingleKindStress | StressHandle:
     """Start a memory load: ``stress_mem("1GiB")``, ``stress_mem("25%")``; parametrised indirectly, the load itself."""
     return _of_kind("mem", _twin_stress, request)
 
 
 @pytest.fixture
-def stress_disk(_twin_stress: Stress, request: pytest.FixtureRequest) -> StressOfKind | StressHandle:
+def stress_disk(_twin_stress: StressFixture, request: pytest.FixtureRequest) -> SingleKindStress | StressHandle:
     """Start a disk load: ``stress_disk("50MB/s")``, ``stress_disk("max")``; indirectly parametrised, it is the load."""
     return _of_kind("disk", _twin_stress, request)

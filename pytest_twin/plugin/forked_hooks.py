@@ -11,15 +11,15 @@ from pytest_twin.model.attempt_row import CRASHED
 from pytest_twin.plugin.marks import has_workers
 
 if TYPE_CHECKING:
-    from pytest_twin.plugin.session import Run
+    from pytest_twin.plugin.session import RecordedSession
 
 PLUGIN = "pytest_forked"
 
 
-class Forked:
+class ForkedHooks:
     """Hooks of the tests, registered where pytest-forked is there."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: RecordedSession) -> None:
         self._run = run
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -23,8 +23,8 @@ from pytest_twin.settings.options import Settings, SettingsError
 
 if TYPE_CHECKING:
     from pytest_twin.loads.schedule.schedule import Schedule
-    from pytest_twin.plugin.baseline import Weighing
-    from pytest_twin.plugin.session import Run
+    from pytest_twin.plugin.baseline import BaselineComparison
+    from pytest_twin.plugin.session import RecordedSession
 
 pytest_plugins = ["pytest_twin.plugin.fixtures"]
 
@@ -65,9 +65,9 @@ def pytest_configure(config: pytest.Config) -> None:
         run = run_of(config)
         run.weighing = _weighing(config, settings)
         if has_workers(config):
-            from pytest_twin.plugin.xdist_controller_hooks import Workers
+            from pytest_twin.plugin.xdist_controller_hooks import XdistControllerHooks
 
-            config.pluginmanager.register(Workers(run))
+            config.pluginmanager.register(XdistControllerHooks(run))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -83,7 +83,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     try:
         if asking:
             _make_ready(session, asking)
-        run: Run | None = session.config.pluginmanager.get_plugin(RUN)
+        run: RecordedSession | None = session.config.pluginmanager.get_plugin(RUN)
         if run is not None and not session.config.option.collectonly:
             run.take_turns(session.items)
     except pytest.UsageError as error:
@@ -149,7 +149,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Say what was recorded, what was applied, what was heavy, and where the files are."""
     if hasattr(config, "workerinput"):  # nobody reads what a worker prints, and the controller says all of it
         return
-    run: Run | None = config.pluginmanager.get_plugin(RUN)
+    run: RecordedSession | None = config.pluginmanager.get_plugin(RUN)
     for error in (run.worker_error, run.strict_error) if run is not None else ():
         if error:
             terminalreporter.write_line(f"ERROR: {error}", red=True)
@@ -164,15 +164,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             terminalreporter.write_line("twin: nothing was recorded, so there is no report")
 
 
-def _summarize(terminalreporter: pytest.TerminalReporter, config: pytest.Config, run: Run) -> None:
+def _summarize(terminalreporter: pytest.TerminalReporter, config: pytest.Config, run: RecordedSession) -> None:
     if run.recording is None:
         return
     from pytest_twin.report.terminal import summary
 
     terminalreporter.write_sep("=", "pytest-twin")
-    near = config.invocation_params.dir
+    base_dir = config.invocation_params.dir
     dropped = run.recording.dropped + run.dropped_by_workers
-    for line in summary(run.recording.folder, run.recording.sampled, dropped, near):
+    for line in summary(run.recording.folder, run.recording.sampled, dropped, base_dir):
         terminalreporter.write_line(line)
     for line in run.reports:
         terminalreporter.write_line(line, yellow=line.startswith("warning"))
@@ -180,7 +180,7 @@ def _summarize(terminalreporter: pytest.TerminalReporter, config: pytest.Config,
         _tell_weighing(terminalreporter, run.weighing)
 
 
-def _tell_weighing(terminalreporter: pytest.TerminalReporter, weighing: Weighing) -> None:
+def _tell_weighing(terminalreporter: pytest.TerminalReporter, weighing: BaselineComparison) -> None:
     for line in weighing.lines:
         terminalreporter.write_line(line)
     for line in weighing.failure:
@@ -218,14 +218,14 @@ def _check_limit(settings: Settings) -> None:
             raise pytest.UsageError(str(error)) from None
 
 
-def _weighing(config: pytest.Config, settings: Settings) -> Weighing | None:
+def _weighing(config: pytest.Config, settings: Settings) -> BaselineComparison | None:
     """What the session is saved as and compared with; a pytest-xdist worker leaves that to its controller."""
     if (settings.save is None and settings.compare is None) or hasattr(config, "workerinput"):
         return None
-    from pytest_twin.plugin.baseline import Weighing
+    from pytest_twin.plugin.baseline import BaselineComparison
 
     try:
-        return Weighing(settings, config.invocation_params.dir)
+        return BaselineComparison(settings, config.invocation_params.dir)
     except SettingsError as error:
         raise pytest.UsageError(str(error)) from None
 

@@ -11,20 +11,20 @@ import pytest
 from pytest_twin.plugin.warnings import TwinWarning
 
 if TYPE_CHECKING:
-    from pytest_twin.loads.applied import Applied
+    from pytest_twin.loads.applied import AppliedLoad
     from pytest_twin.loads.schedule.schedule import Schedule
     from pytest_twin.loads.spec import Load
-    from pytest_twin.recording.attempt import Attempt
+    from pytest_twin.recording.attempt import TestAttempt
     from pytest_twin.recording.recording import Recording
 
 
 @contextmanager
-def around(attempt: Attempt, recording: Recording, load: Load, plan: Schedule | None) -> Iterator[None]:
+def load_around_test(attempt: TestAttempt, recording: Recording, load: Load, plan: Schedule | None) -> Iterator[None]:
     """Keep a load and a schedule around the body of a test, which begins when what starts at once is really there.
 
     What there was less than asked fails the test where it was asked for strictly; see `shortfalls` for the other loads.
     """
-    applied: list[Applied] = []
+    applied: list[AppliedLoad] = []
     played = nullcontext() if plan is None else _played(attempt, recording, plan, applied)
     try:
         with played:
@@ -39,19 +39,19 @@ def around(attempt: Attempt, recording: Recording, load: Load, plan: Schedule | 
     _fail(applied)
 
 
-def shortfalls(attempt: Attempt) -> list[str]:
+def shortfalls(attempt: TestAttempt) -> list[str]:
     """What is to be said of the loads around a test that were less than asked, and that need not be."""
     lenient = [] if attempt.is_repetition else [each for each in attempt.applied if not each.part.strict]
     return [f"{each.part}: {trouble}" for each in lenient if (trouble := each.trouble)]
 
 
 @contextmanager
-def _played(attempt: Attempt, recording: Recording, plan: Schedule, applied: list[Applied]) -> Iterator[None]:
+def _played(attempt: TestAttempt, recording: Recording, plan: Schedule, applied: list[AppliedLoad]) -> Iterator[None]:
     if plan.is_for(attempt.nodeid):
         attempt.runs_under(plan.label)
-    from pytest_twin.loads.player import Player
+    from pytest_twin.loads.player import SchedulePlayer
 
-    player = Player(plan, recording, test=attempt.nodeid, prefix=f"{attempt.id}/")
+    player = SchedulePlayer(plan, recording, test=attempt.nodeid, prefix=f"{attempt.id}/")
     try:
         recording.get_ready_for_loads()
         player.start(recording.now_for_loads())
@@ -82,7 +82,7 @@ def warn(item: pytest.Item, texts: Iterable[str], *, is_failing: bool) -> None:
             item.add_report_section("call", "warning", text)
 
 
-def _fail(applied: Iterable[Applied]) -> None:
+def _fail(applied: Iterable[AppliedLoad]) -> None:
     """Fail the test for what was asked for strictly and was not had.
 
     Raises:
@@ -92,6 +92,6 @@ def _fail(applied: Iterable[Applied]) -> None:
         pytest.fail("\n".join(wrong), pytrace=False)
 
 
-def strict_troubles(applied: Iterable[Applied]) -> list[str]:
+def strict_troubles(applied: Iterable[AppliedLoad]) -> list[str]:
     """What is to be said of loads that were asked for strictly and were not had, a line each."""
     return [f"{each.part} strict: {trouble}" for each in applied if each.part.strict and (trouble := each.trouble)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_twin.plugin.stash import REQUEST, RULES, SETTINGS, Request
+from pytest_twin.plugin.stash import REQUEST, RULES, SETTINGS, ItemRequest
 
 if TYPE_CHECKING:
     from _pytest.nodes import Node
@@ -30,7 +30,7 @@ MARKERS = (
 )
 
 
-NOTHING = Request()
+NOTHING = ItemRequest()
 
 
 def kinds() -> Kinds:
@@ -146,7 +146,7 @@ def rules_for(item: pytest.Item) -> Iterator[Mapping[str, Any]]:
         yield from (rule.keywords for rule in rules if rule.selects(item.nodeid, marks))
 
 
-def request_of(item: pytest.Item) -> Request:
+def request_of(item: pytest.Item) -> ItemRequest:
     """What a test asks for, found out when it is collected, and once more if it gets other markers while it runs.
 
     Raises:
@@ -157,7 +157,7 @@ def request_of(item: pytest.Item) -> Request:
         return NOTHING
     request = item.stash.get(REQUEST, None)
     if request is None or request.marks != marks:
-        request = Request(marks, _load_of(marks), _schedule_of(item, marks), _budget_of(item, marks))
+        request = ItemRequest(marks, _load_of(marks), _schedule_of(item, marks), _budget_of(item, marks))
         item.stash[REQUEST] = request
     return request
 
@@ -240,7 +240,7 @@ def needs_load(item: pytest.Item, each: Schedule | None) -> bool:
     return each is not None and any(selects(event, item.nodeid) for event in each.events)
 
 
-def _is_repeated(request: Request) -> bool:
+def _is_repeated(request: ItemRequest) -> bool:
     return request.budget is not None and request.budget.repeats
 
 

@@ -10,14 +10,14 @@ import pytest
 
 from pytest_twin._system.clock import monotonic
 from pytest_twin._system.stdlib import time
-from pytest_twin.analysis.budgets.repetitions import Pair, Repetition
-from pytest_twin.analysis.sensitivity import NOTHING, Cell, Curve, cells, curves, rounds, widest
+from pytest_twin.analysis.budgets.repetitions import Repetition, RunPair
+from pytest_twin.analysis.sensitivity import NOTHING, ProfileCell, ResourceCurve, cells, curves, rounds, widest
 from pytest_twin.analysis.stats.signed_rank import FEWEST
 from pytest_twin.loads.validation import read_load
 from pytest_twin.model.csv_text import record
 from pytest_twin.model.profile_row import RESOURCES, load_at
 from pytest_twin.model.quantity import amount
-from pytest_twin.plugin.repeat import UnrepeatableError, repeated
+from pytest_twin.plugin.repeat import UnrepeatableError, run_repetition
 from pytest_twin.plugin.stash import HELD
 from pytest_twin.run_folder.layout import PROFILE
 
@@ -46,7 +46,7 @@ class Profiler:
         self._recording = recording
         self._share, self._left = seconds / max(1, tests), 0.0
         self._table = recording.folder.table(PROFILE, recording.worker)
-        self._loads: dict[Cell, Load] = {}
+        self._loads: dict[ProfileCell, Load] = {}
 
     def close(self) -> None:
         """No more tests."""
@@ -62,9 +62,9 @@ class Profiler:
         began = monotonic()
         self._left += self._share
         stamp = self._recording.clock.stamp(self._recording.elapsed())
-        measured: dict[Cell, list[Pair]] = {cell: [] for cell in cells()}
+        measured: dict[ProfileCell, list[RunPair]] = {cell: [] for cell in cells()}
         try:
-            repeated(item)  # what is slow only the first time
+            run_repetition(item)  # what is slow only the first time
         except UnrepeatableError:
             return  # the run that is reported tells it
         try:
@@ -76,7 +76,7 @@ class Profiler:
         for row in _rows(stamp, item.nodeid, curves(measured), loads):
             self._table.append(row)
 
-    def _calibrated(self) -> dict[Cell, Load]:
+    def _calibrated(self) -> dict[ProfileCell, Load]:
         """The load of each cell, of what this machine can do."""
         if not self._loads:
             most = {resource: self._most(resource) for resource in RESOURCES[1:]}
@@ -100,7 +100,7 @@ def _block(item: pytest.Item, recording: Recording, load: Load) -> Repetition:
     try:
         with recording.loaded(load, test=item.nodeid) as applied:
             while len(runs) < MOST_RUNS and sum(run.wall_s for run in runs) < BLOCK_S:
-                runs.append(repeated(item))
+                runs.append(run_repetition(item))
     finally:
         del item.stash[HELD]
     cpu = [run.cpu_s for run in runs if run.cpu_s is not None]
@@ -109,8 +109,12 @@ def _block(item: pytest.Item, recording: Recording, load: Load) -> Repetition:
 
 
 def _measured(
-    item: pytest.Item, recording: Recording, loads: dict[Cell, Load], measured: dict[Cell, list[Pair]], until: float
-) -> Iterator[tuple[Cell, Pair]]:
+    item: pytest.Item,
+    recording: Recording,
+    loads: dict[ProfileCell, Load],
+    measured: dict[ProfileCell, list[RunPair]],
+    until: float,
+) -> Iterator[tuple[ProfileCell, RunPair]]:
     """Measure until the time is over, or until enough is known: every cell alike, then the one of which least is."""
     orders = rounds(crc32(item.nodeid.encode("utf-8", "surrogatepass")))
     for _, order in zip(range(FEWEST), orders, strict=False):
@@ -121,19 +125,23 @@ def _measured(
 
 
 def _round(
-    item: pytest.Item, recording: Recording, loads: dict[Cell, Load], order: list[Cell | None], until: float
-) -> Iterator[tuple[Cell, Pair]]:
-    runs: dict[Cell | None, Repetition] = {}
+    item: pytest.Item,
+    recording: Recording,
+    loads: dict[ProfileCell, Load],
+    order: list[ProfileCell | None],
+    until: float,
+) -> Iterator[tuple[ProfileCell, RunPair]]:
+    runs: dict[ProfileCell | None, Repetition] = {}
     for cell in order:
         if monotonic() >= until:
             break
         runs[cell] = _block(item, recording, loads[cell or NOTHING])
     idle = runs.get(None)
     if idle is not None:
-        yield from ((cell, Pair(idle, run)) for cell, run in runs.items() if cell is not None)
+        yield from ((cell, RunPair(idle, run)) for cell, run in runs.items() if cell is not None)
 
 
-def _rows(stamp: str, nodeid: str, found: list[Curve], loads: dict[Cell, Load]) -> Iterator[str]:
+def _rows(stamp: str, nodeid: str, found: list[ResourceCurve], loads: dict[ProfileCell, Load]) -> Iterator[str]:
     for curve in found:
         for point in curve.points:
             low, high = (point.interval.low, point.interval.high) if point.interval else (None, None)

@@ -7,7 +7,7 @@ from zlib import crc32
 
 from _pytest.runner import runtestprotocol  # as plugins that run tests again have it; pytest offers no other way
 
-from pytest_twin.analysis.budgets.budget import OVER, UNKNOWN, Finding
+from pytest_twin.analysis.budgets.budget import OVER, UNKNOWN, LimitVerdict
 from pytest_twin.loads.spec import Load
 from pytest_twin.plugin.stash import REPEATED, REPETITION
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_twin.analysis.budgets.budget import Budget
-    from pytest_twin.analysis.budgets.repetitions import Pair, Repetition
+    from pytest_twin.analysis.budgets.repetitions import Repetition, RunPair
 
 QUIET = Load()
 
@@ -28,7 +28,7 @@ class UnrepeatableError(Exception):
         self.report, self.load = report, load
 
 
-def repeated(item: pytest.Item, load: Load = QUIET) -> Repetition:
+def run_repetition(item: pytest.Item, load: Load = QUIET) -> Repetition:
     """Run a test once, with its set-up and teardown, and report nothing.
 
     Args:
@@ -65,15 +65,15 @@ def repeated(item: pytest.Item, load: Load = QUIET) -> Repetition:
     )
 
 
-def judged_by_repetitions(item: pytest.Item, budget: Budget) -> list[Finding]:
+def judge_by_repetition(item: pytest.Item, budget: Budget) -> list[LimitVerdict]:
     """Run a test as often as its budget needs it; comes back with the verdicts.
 
     The first run is for what is slow only once, such as imports, and does not count.
     """
-    pairs: list[Pair] = []
+    pairs: list[RunPair] = []
     alone: list[Repetition] = []
     try:
-        repeated(item)
+        run_repetition(item)
     except UnrepeatableError:
         return []  # the run that is reported tells it
     try:
@@ -83,24 +83,24 @@ def judged_by_repetitions(item: pytest.Item, budget: Budget) -> list[Finding]:
         number = 2 * len(pairs) + len(alone) + 1
         printed = (f"{name}:\n{content}" for name, content in error.report.sections)
         text = "\n".join((f"{error}, after {number} that passed", error.report.longreprtext, *printed))
-        return [Finding("repetitions", verdict, str(error), text.rstrip())]
+        return [LimitVerdict("repetitions", verdict, str(error), text.rstrip())]
     return _findings(budget, pairs, alone)
 
 
-def _run(item: pytest.Item, budget: Budget, pairs: list[Pair], alone: list[Repetition]) -> None:
-    from pytest_twin.analysis.budgets.repetitions import Pair, turns
+def _run(item: pytest.Item, budget: Budget, pairs: list[RunPair], alone: list[Repetition]) -> None:
+    from pytest_twin.analysis.budgets.repetitions import RunPair, randomized_order
 
     load = budget.slowdown.under if budget.slowdown else QUIET
     counts = budget.slowdown.pairs if budget.slowdown else 0, budget.percentiles.repeats if budget.percentiles else 0
-    for turn in turns(*counts, seed=crc32(item.nodeid.encode("utf-8", "surrogatepass"))):
-        runs = {is_stressed: repeated(item, load if is_stressed else QUIET) for is_stressed in turn}
+    for turn in randomized_order(*counts, seed=crc32(item.nodeid.encode("utf-8", "surrogatepass"))):
+        runs = {is_stressed: run_repetition(item, load if is_stressed else QUIET) for is_stressed in turn}
         if len(runs) == 2:
-            pairs.append(Pair(runs[False], runs[True]))
+            pairs.append(RunPair(runs[False], runs[True]))
         else:
             alone.append(runs[False])
 
 
-def _findings(budget: Budget, pairs: list[Pair], alone: list[Repetition]) -> list[Finding]:
+def _findings(budget: Budget, pairs: list[RunPair], alone: list[Repetition]) -> list[LimitVerdict]:
     from pytest_twin.analysis.budgets.repetitions import percentiles, slowdown
 
     found = [slowdown(budget.slowdown, pairs)] if budget.slowdown else []

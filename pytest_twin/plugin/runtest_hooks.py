@@ -11,27 +11,27 @@ import pytest
 
 from pytest_twin._system.error_guard import guarded
 from pytest_twin._system.stdlib import os
-from pytest_twin.plugin.load_context import around, shortfalls, warn
+from pytest_twin.plugin.load_context import load_around_test, shortfalls, warn
 from pytest_twin.plugin.marks import NOTHING, asks_by_fixture, request_of
-from pytest_twin.plugin.stash import LIMIT, REPEATED, Request
+from pytest_twin.plugin.stash import LIMIT, REPEATED, ItemRequest
 from pytest_twin.recording import outcome
 from pytest_twin.run_folder.layout import TESTS
 
 if TYPE_CHECKING:
-    from pytest_twin.analysis.budgets.budget import Finding
+    from pytest_twin.analysis.budgets.budget import LimitVerdict
     from pytest_twin.plugin.profiler import Profiler
-    from pytest_twin.plugin.session import Run
-    from pytest_twin.recording.attempt import Attempt
+    from pytest_twin.plugin.session import RecordedSession
+    from pytest_twin.recording.attempt import TestAttempt
 
-FOUND: pytest.StashKey[Iterable[Finding]] = pytest.StashKey()  # what the repetitions told
+FOUND: pytest.StashKey[Iterable[LimitVerdict]] = pytest.StashKey()  # what the repetitions told
 
 Hooked = Generator[None, pytest.TestReport, pytest.TestReport]
 
 
-class Tests:
+class RuntestHooks:
     """Hooks of the tests, registered once something asks to be recorded."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: RecordedSession) -> None:
         self._run, self.guard = run, run.guard
         self._profiler: Profiler | None = None
 
@@ -51,9 +51,9 @@ class Tests:
                 _limit_anew(item)
             budget = request_of(item).budget
             if budget is not None and budget.repeats:
-                from pytest_twin.plugin.repeat import judged_by_repetitions
+                from pytest_twin.plugin.repeat import judge_by_repetition
 
-                item.stash[FOUND] = judged_by_repetitions(item, budget)
+                item.stash[FOUND] = judge_by_repetition(item, budget)
                 _limit_anew(item)
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
@@ -90,7 +90,7 @@ class Tests:
         attempt.went("call", outcome.PASSED)
         return result
 
-    def _called_with_warnings(self, item: pytest.Item, attempt: Attempt) -> Generator[None, object, object]:
+    def _called_with_warnings(self, item: pytest.Item, attempt: TestAttempt) -> Generator[None, object, object]:
         """Call a test; what there is to warn of comes last, for a warning may be an error."""
         try:
             result = yield from self._called(item, attempt)
@@ -100,7 +100,7 @@ class Tests:
         self._warn(item, attempt, is_failing=False)
         return result
 
-    def _called(self, item: pytest.Item, attempt: Attempt) -> Generator[None, object, object]:
+    def _called(self, item: pytest.Item, attempt: TestAttempt) -> Generator[None, object, object]:
         request = self.guard.value(lambda: request_of(item), NOTHING)
         budget = request.budget
         attempt.asks = bool(request.marks) or asks_by_fixture(item)
@@ -118,12 +118,12 @@ class Tests:
                 if budget is not None and spending is not None:
                     attempt.judge(budget, spending, item.stash.get(FOUND, ()))
         if attempt.findings:
-            from pytest_twin.plugin.budget_verdict import fail_if_over
+            from pytest_twin.plugin.budget_verdict import report_budget_verdict
 
-            fail_if_over(attempt, self._told_in(item, attempt), self._run.settings.inconclusive)
+            report_budget_verdict(attempt, self._told_in(item, attempt), self._run.settings.inconclusive)
         return result
 
-    def _warn(self, item: pytest.Item, attempt: Attempt, *, is_failing: bool) -> None:
+    def _warn(self, item: pytest.Item, attempt: TestAttempt, *, is_failing: bool) -> None:
         texts = shortfalls(attempt) if attempt.applied else []
         if attempt.findings and self._run.settings.inconclusive != "fail":
             from pytest_twin.plugin.budget_verdict import unknown
@@ -180,7 +180,7 @@ class Tests:
             self._run.stack.callback(self._profiler.close)
         return self._profiler
 
-    def _around(self, item: pytest.Item, request: Request, attempt: Attempt) -> AbstractContextManager[None]:
+    def _around(self, item: pytest.Item, request: ItemRequest, attempt: TestAttempt) -> AbstractContextManager[None]:
         """What is put around a test."""
         run = self._run
         plan = request.schedule or run.for_each_test
@@ -190,9 +190,9 @@ class Tests:
         from pytest_twin.loads.spec import Load
 
         faster = plan.faster(run.settings.schedule_speed) if plan is not None else None
-        return around(attempt, run.start(), Load.together(filter(None, [request.load, more])), faster)
+        return load_around_test(attempt, run.start(), Load.together(filter(None, [request.load, more])), faster)
 
-    def _told_in(self, item: pytest.Item, attempt: Attempt) -> str:
+    def _told_in(self, item: pytest.Item, attempt: TestAttempt) -> str:
         """Where the files tell of a test that its budget is about to fail."""
         settings = self._run.settings
         if item.stash.get(FOUND, ()):
@@ -211,7 +211,7 @@ def _limit_anew(item: pytest.Item) -> None:
         item.ihook.pytest_timeout_set_timer(item=item, settings=item.stash[LIMIT])
 
 
-def _learn(attempt: Attempt, report: pytest.TestReport) -> None:
+def _learn(attempt: TestAttempt, report: pytest.TestReport) -> None:
     """Keep what a report says of a test, and let that of a body that failed have the figures so far.
 
     JUnit's file has a test case of its own for such a failure if the teardown fails too.

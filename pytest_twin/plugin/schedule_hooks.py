@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_twin.loads.player import Player
+from pytest_twin.loads.player import SchedulePlayer
 from pytest_twin.plugin.load_context import strict_troubles
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pytest_twin.recording.recording import Recording
 
 
-class Playing:
+class SessionScheduleHooks:
     """Hooks of a session that has a schedule.
 
     Attributes:
@@ -29,7 +29,7 @@ class Playing:
             recording: What applies the loads.
         """
         prefix = recording.worker and f"{recording.worker}-"  # several hosts play the same schedule
-        self._recording, self._player = recording, Player(schedule, recording, prefix=prefix)
+        self._recording, self._player = recording, SchedulePlayer(schedule, recording, prefix=prefix)
         self.strict_error = ""
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:

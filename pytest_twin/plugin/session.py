@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_twin._system.error_guard import Guard
+from pytest_twin._system.error_guard import ErrorGuard
 from pytest_twin._system.response_timeout import say_on_stderr
-from pytest_twin._system.shared_lock import Turns
+from pytest_twin._system.shared_lock import SharedExclusiveLock
 from pytest_twin._system.stdlib import os
 from pytest_twin.model.attempt_row import BAD, INTERRUPTED
 from pytest_twin.model.clock import Clock
 from pytest_twin.plugin.marks import asks_itself, needs_load, nodeid_of, wants_alone
 from pytest_twin.plugin.stash import HELD, REPEATED, REPETITION, TIMES
 from pytest_twin.plugin.warnings import TwinWarning
-from pytest_twin.plugin.xdist_worker_hooks import Turning
-from pytest_twin.recording.attempt import Attempt
+from pytest_twin.plugin.xdist_worker_hooks import XdistWorkerHooks
+from pytest_twin.recording.attempt import TestAttempt
 from pytest_twin.recording.recording import Recording, new_clock
 from pytest_twin.run_folder.folder import RunFolder, RunFolderError
 from pytest_twin.settings.options import flag
@@ -28,13 +28,13 @@ from pytest_twin.telemetry.sampler import SamplerError
 if TYPE_CHECKING:
     from pytest_twin.loads.schedule.schedule import Schedule
     from pytest_twin.loads.spec import Load
-    from pytest_twin.plugin.baseline import Weighing
-    from pytest_twin.plugin.schedule_hooks import Playing
-    from pytest_twin.remote.worker import Handover
+    from pytest_twin.plugin.baseline import BaselineComparison
+    from pytest_twin.plugin.schedule_hooks import SessionScheduleHooks
+    from pytest_twin.remote.worker import RemoteWorker
     from pytest_twin.settings.options import Settings
 
 
-class Run:
+class RecordedSession:
     """One pytest session that is recorded, made once something asks for it.
 
     Attributes:
@@ -43,13 +43,13 @@ class Run:
         schedule: The schedule of the session, None without one.
         for_each_test: The same, where it is played around each test that it selects.
         worker: The pytest-xdist worker that this process is, empty if it is none.
-        away: The way to the controller, of a pytest-xdist worker on another host; None for any other process.
+        remote_worker: The way to the controller, of a pytest-xdist worker on another host; None for any other process.
         clock: Its clock; that of the controller in a pytest-xdist worker.
         folder: Where the files go.
         recording: The recording, None before it starts.
         stack: What is stopped when the session ends.
-        apart: Whether each pytest-xdist worker runs all tests, and not its share of them.
-        held: Which other run has the folder, empty if none.
+        dist_each: Whether each pytest-xdist worker runs all tests, and not its share of them.
+        locked_by: Which other run has the folder, empty if none.
         worker_error: What pytest-xdist workers found wrong with what the tests ask for.
         dropped_by_workers: Rows that pytest-xdist workers could not write.
         errors_by_workers: What their guards say, a line each.
@@ -66,25 +66,25 @@ class Run:
         given: dict[str, Any] = getattr(config, "workerinput", {})
         self.worker: str = given.get("workerid", "")
         self.stack = ExitStack()
-        self.away = self.stack.enter_context(_handover(given)) if "twin_channel" in given else None
-        if self.away is not None:
-            self.clock, self.folder = self.away.clock, self.away.folder
+        self.remote_worker = self.stack.enter_context(_handover(given)) if "twin_channel" in given else None
+        if self.remote_worker is not None:
+            self.clock, self.folder = self.remote_worker.clock, self.remote_worker.folder
         else:
             self.clock = Clock(*given["twin_clock"]) if "twin_clock" in given else new_clock()
             self.folder = RunFolder(config.invocation_params.dir / given.get("twin_folder", settings.report_dir))
-        self.apart: bool = given.get("twin_apart", getattr(config.option, "dist", "no") == "each")
-        self.held: str = given.get("twin_held", "")
+        self.dist_each: bool = given.get("twin_apart", getattr(config.option, "dist", "no") == "each")
+        self.locked_by: str = given.get("twin_held", "")
         self.recording: Recording | None = None
         self.worker_error = ""
         self.dropped_by_workers = 0
         self.errors_by_workers: list[str] = []
         self.strict_of_workers: list[str] = []
-        self.weighing: Weighing | None = None
+        self.weighing: BaselineComparison | None = None
         self.reports: list[str] = []
         self._prepared: Recording | None = None
-        self._playing: Playing | None = None
-        self.running: dict[pytest.Item, Attempt] = {}
-        self.guard = Guard(self._note, passes=(TwinWarning,))
+        self._playing: SessionScheduleHooks | None = None
+        self.running: dict[pytest.Item, TestAttempt] = {}
+        self.guard = ErrorGuard(self._note, passes=(TwinWarning,))
 
     @property
     def strict_error(self) -> str:
@@ -111,24 +111,24 @@ class Run:
         Raises:
             pytest.UsageError: The report directory cannot be used, or the sampler does not start.
         """
-        if self.held:
-            raise pytest.UsageError(f"{flag('report_dir')}: {self.held}")
+        if self.locked_by:
+            raise pytest.UsageError(f"{flag('report_dir')}: {self.locked_by}")
         if self.recording is None:
             recording = self._prepared or self._new_recording()
             try:
                 self.recording = self.stack.enter_context(recording)
-                if self.away is not None:
-                    self.away.begin(recording.abandon)
+                if self.remote_worker is not None:
+                    self.remote_worker.begin(recording.abandon)
                 if self.schedule is not None and not self.worker:
                     recording.write_schedule(self.schedule)
             except (RunFolderError, SamplerError) as error:
                 where = f"{flag('report_dir')}: " if isinstance(error, RunFolderError) else ""
                 raise pytest.UsageError(f"{where}{error}") from None
-            plays = self.away.samples if self.away is not None else not self.worker
+            plays = self.remote_worker.samples if self.remote_worker is not None else not self.worker
             if self.schedule is not None and plays and self.for_each_test is None:
-                from pytest_twin.plugin.schedule_hooks import Playing
+                from pytest_twin.plugin.schedule_hooks import SessionScheduleHooks
 
-                self._playing = Playing(self.schedule.faster(self.settings.schedule_speed), recording)
+                self._playing = SessionScheduleHooks(self.schedule.faster(self.settings.schedule_speed), recording)
                 self.config.pluginmanager.register(self._playing)
         return self.recording
 
@@ -138,13 +138,13 @@ class Run:
             self.settings.interval,
             clock=self.clock,
             worker=self.worker,
-            host=self.away.host if self.away is not None else "",
-            samples=self.away.samples if self.away is not None else None,
-            dataset=self.away.dataset if self.away is not None else None,
+            host=self.remote_worker.host if self.remote_worker is not None else "",
+            samples=self.remote_worker.samples if self.remote_worker is not None else None,
+            dataset=self.remote_worker.dataset if self.remote_worker is not None else None,
             has_tests=True,
             per_core=self.settings.per_core,
             limit=self._limit(),
-            apart=self.apart,
+            dist_each=self.dist_each,
             guard=self.guard,
             tell=_teller(self.config),
         )
@@ -172,21 +172,21 @@ class Run:
         alone = {item.nodeid for item in items if every or wants_alone(item, self.for_each_test)}
         if alone:
             self.start()
-            where = self.away.turns if self.away is not None else self.folder.path
-            turns = self.stack.enter_context(closing(Turns(where)))
-            self.config.pluginmanager.register(Turning(turns, alone, self.guard))
+            where = self.remote_worker.turns if self.remote_worker is not None else self.folder.path
+            turns = self.stack.enter_context(closing(SharedExclusiveLock(where)))
+            self.config.pluginmanager.register(XdistWorkerHooks(turns, alone, self.guard))
 
-    def begin(self, item: pytest.Item) -> Attempt:
+    def begin(self, item: pytest.Item) -> TestAttempt:
         """The attempt of a test that is running, begun if it has not been."""
         attempt = self.running.get(item)
         if attempt is None:
             number = item.stash[TIMES] = item.stash.get(TIMES, 0) + 1
-            attempt = Attempt(self.start(), nodeid_of(item), number, is_repetition=REPEATED in item.stash)
+            attempt = TestAttempt(self.start(), nodeid_of(item), number, is_repetition=REPEATED in item.stash)
             self.running[item] = attempt  # at once: an interrupt ends what is here
             attempt.runs_under(item.stash.get(HELD, ""))
         return attempt
 
-    def begin_phase(self, item: pytest.Item, phase: str) -> Attempt:
+    def begin_phase(self, item: pytest.Item, phase: str) -> TestAttempt:
         """The attempt of a test that comes to a phase: a new one where a plugin has it come there again."""
         earlier = self.running.get(item)
         if earlier is not None and earlier.has_begun(phase):
@@ -195,7 +195,7 @@ class Run:
             self.end(item, earlier)
         return self.begin(item)
 
-    def end(self, item: pytest.Item, attempt: Attempt) -> None:
+    def end(self, item: pytest.Item, attempt: TestAttempt) -> None:
         """Write the row of a test; nothing of it is kept, while pytest keeps the test itself to the end."""
         try:
             attempt.end(keep=self.keeps_of(item, attempt))
@@ -212,14 +212,14 @@ class Run:
                 attempt.finish()
                 self.end(item, attempt)
 
-    def keeps_of(self, item: pytest.Item, attempt: Attempt) -> bool:
+    def keeps_of(self, item: pytest.Item, attempt: TestAttempt) -> bool:
         """Whether a test gets a folder of its own."""
         if attempt.is_repetition and attempt.outcome == "passed":
             return False
         is_marked = asks_itself(item) if attempt.asks is None else attempt.asks
         return self.keeps(attempt.outcome, is_marked or self._is_over_budget(attempt))
 
-    def _is_over_budget(self, attempt: Attempt) -> bool:
+    def _is_over_budget(self, attempt: TestAttempt) -> bool:
         if not attempt.findings:
             return False
         from pytest_twin.plugin.budget_verdict import is_broken
@@ -263,16 +263,16 @@ def _close(fd: int) -> None:
         pass
 
 
-def _handover(given: Mapping[str, Any]) -> Handover:
+def _handover(given: Mapping[str, Any]) -> RemoteWorker:
     """The way to the controller of a worker on another host.
 
     Raises:
         pytest.UsageError: It cannot be had.
     """
-    from pytest_twin.remote.protocol import HandoverError
-    from pytest_twin.remote.worker import Handover
+    from pytest_twin.remote.protocol import RemoteError
+    from pytest_twin.remote.worker import RemoteWorker
 
     try:
-        return Handover(given["twin_channel"], given["workerid"], given["twin_host_timeout"])
-    except (HandoverError, OSError) as error:
+        return RemoteWorker(given["twin_channel"], given["workerid"], given["twin_host_timeout"])
+    except (RemoteError, OSError) as error:
         raise pytest.UsageError(f"twin: {error}") from None

@@ -10,18 +10,18 @@ import pytest
 from pytest_twin._system.stdlib import os
 from pytest_twin.plugin import forked_hooks
 from pytest_twin.plugin.marks import has_workers
-from pytest_twin.plugin.runtest_hooks import Tests
-from pytest_twin.plugin.session import Run
+from pytest_twin.plugin.runtest_hooks import RuntestHooks
+from pytest_twin.plugin.session import RecordedSession
 from pytest_twin.plugin.stash import RUN, SESSION_SCHEDULE, SETTINGS
 from pytest_twin.recording import outcome
 from pytest_twin.run_folder.folder import RunFolderError
 from pytest_twin.run_folder.layout import OUTCOMES
 
 
-class Session:
+class SessionHooks:
     """Hooks of the session, registered once something asks to be recorded."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: RecordedSession) -> None:
         self._run = run
 
     @pytest.hookimpl(tryfirst=True)
@@ -63,9 +63,9 @@ class Session:
         if run.recording is not None and run.recording.is_forked:  # a test let a fork go on, up to here
             return (yield)
         run.end_what_was_interrupted()
-        if run.away is not None and run.recording is not None:
+        if run.remote_worker is not None and run.recording is not None:
             with run.guard:
-                run.away.wait_for_others()
+                run.remote_worker.wait_for_others()
         try:
             return (yield)
         finally:
@@ -113,19 +113,19 @@ class Session:
         if run.recording is not None and not run.worker and (run.settings.report or run.settings.json):
             from pytest_twin.report.session_reports import write_reports
 
-            near = run.config.invocation_params.dir
+            base_dir = run.config.invocation_params.dir
             compared = run.weighing.comparison if run.weighing is not None else None
-            run.reports = list(write_reports(run.folder.path, run.settings, near, os.environ, compared))
+            run.reports = list(write_reports(run.folder.path, run.settings, base_dir, os.environ, compared))
 
 
-def run_of(config: pytest.Config) -> Run:
+def run_of(config: pytest.Config) -> RecordedSession:
     """The run of a pytest session, made when first needed, which can be while a test runs."""
-    run: Run | None = config.pluginmanager.get_plugin(RUN)
+    run: RecordedSession | None = config.pluginmanager.get_plugin(RUN)
     if run is None:
-        run = Run(config, config.stash[SETTINGS], config.stash[SESSION_SCHEDULE])
+        run = RecordedSession(config, config.stash[SETTINGS], config.stash[SESSION_SCHEDULE])
         config.pluginmanager.register(run, RUN)
-        config.pluginmanager.register(Session(run))
-        config.pluginmanager.register(Tests(run))
+        config.pluginmanager.register(SessionHooks(run))
+        config.pluginmanager.register(RuntestHooks(run))
         if config.pluginmanager.hasplugin(forked_hooks.PLUGIN):
-            config.pluginmanager.register(forked_hooks.Forked(run))
+            config.pluginmanager.register(forked_hooks.ForkedHooks(run))
     return run

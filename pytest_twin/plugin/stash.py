@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from pytest_twin.analysis.budgets.rules import Rule
     from pytest_twin.loads.schedule.schedule import Schedule
     from pytest_twin.loads.spec import Load
-    from pytest_twin.recording.attempt import Attempt
+    from pytest_twin.recording.attempt import TestAttempt
     from pytest_twin.settings.options import Settings
 
 
-class Request(NamedTuple):
+class ItemRequest(NamedTuple):
     """What a test asks for, read and checked: neither files nor markers are read again while it runs.
 
     Attributes:
@@ -37,9 +37,9 @@ SESSION_SCHEDULE: pytest.StashKey[Schedule | None] = pytest.StashKey()
 SCHEDULE_TEXTS: pytest.StashKey[dict[str, str]] = pytest.StashKey()  # what was read for it, by name
 RUN = "twin-run"  # by this name the run is found, once something asks to be recorded
 RULES: pytest.StashKey[Sequence[Rule]] = pytest.StashKey()
-REQUEST: pytest.StashKey[Request] = pytest.StashKey()
+REQUEST: pytest.StashKey[ItemRequest] = pytest.StashKey()
 TIMES: pytest.StashKey[int] = pytest.StashKey()  # how often it has been begun
 REPEATED: pytest.StashKey[Load] = pytest.StashKey()  # in a repetition: the load that it is put under
-REPETITION: pytest.StashKey[Attempt] = pytest.StashKey()  # after a repetition, for who asked for it
+REPETITION: pytest.StashKey[TestAttempt] = pytest.StashKey()  # after a repetition, for who asked for it
 LIMIT: pytest.StashKey[Any] = pytest.StashKey()  # what pytest-timeout holds it to
 HELD: pytest.StashKey[str] = pytest.StashKey()  # in a repetition: the load that is kept over several of them

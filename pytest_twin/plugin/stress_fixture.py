@@ -13,8 +13,8 @@ from pytest_twin.loads.validation import demand_a_kind, read_load
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from pytest_twin.loads.applied import Applied
-    from pytest_twin.recording.attempt import Attempt
+    from pytest_twin.loads.applied import AppliedLoad
+    from pytest_twin.recording.attempt import TestAttempt
     from pytest_twin.recording.recording import Recording
 
 
@@ -25,7 +25,7 @@ class StressError(RuntimeError):
 class StressHandle:
     """A load that a test started; a context manager that stops it."""
 
-    def __init__(self, applied: Sequence[Applied]) -> None:
+    def __init__(self, applied: Sequence[AppliedLoad]) -> None:
         self._applied = applied
 
     def __enter__(self) -> Self:
@@ -56,12 +56,14 @@ class StressHandle:
         return total
 
 
-class Stress:
+class StressFixture:
     """Starts loads: ``stress_load(net="50MB/s", ramp="1s")``."""
 
-    def __init__(self, recording: Recording, attempt: Attempt) -> None:
+    def __init__(self, recording: Recording, attempt: TestAttempt) -> None:
         self._recording, self._attempt = recording, attempt
-        self._held: list[AbstractContextManager[list[Applied]]] = []  # no `ExitStack`: it asks `sys` as it is by then
+        self._held: list[
+            AbstractContextManager[list[AppliedLoad]]
+        ] = []  # no `ExitStack`: it asks `sys` as it is by then
 
     def __call__(self, **keywords: Any) -> StressHandle:
         """Start a load, and come back when all of it is really there.
@@ -98,10 +100,10 @@ class Stress:
                 self.stop_all()
 
 
-class StressOfKind:
+class SingleKindStress:
     """Starts loads of one kind: ``stress_cpu("75%")``."""
 
-    def __init__(self, stress: Stress, keyword: str) -> None:
+    def __init__(self, stress: StressFixture, keyword: str) -> None:
         self._stress, self._keyword = stress, keyword
 
     def __call__(self, amount: float | str, **modifiers: Any) -> StressHandle:

@@ -16,9 +16,9 @@ from pytest_twin.model.event import Event
 from pytest_twin.model.quantity import duration
 from pytest_twin.plugin.marks import without_group
 from pytest_twin.plugin.stash import SCHEDULE_TEXTS
-from pytest_twin.remote.controller import Hosts
+from pytest_twin.remote.controller import RemoteHosts
 from pytest_twin.remote.gateways import is_remote
-from pytest_twin.remote.respawn import replace_only_where_somebody_answers
+from pytest_twin.remote.respawn import respawn_only_on_reachable_hosts
 from pytest_twin.run_folder.folder import RunFolderError
 from pytest_twin.run_folder.layout import ANNOTATIONS
 from pytest_twin.stressors.system.process_name import PROCESS_NAME
@@ -26,17 +26,17 @@ from pytest_twin.stressors.system.process_name import PROCESS_NAME
 if TYPE_CHECKING:
     import psutil
 
-    from pytest_twin.plugin.session import Run
+    from pytest_twin.plugin.session import RecordedSession
 
 
-class Workers:
+class XdistControllerHooks:
     """Hooks of pytest-xdist, registered where tests run in workers."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: RecordedSession) -> None:
         self._run, self._folder = run, run.folder
         self._ended: set[tuple[str, str]] = set()  # worker and test
         self._began: dict[str, float] = {}  # when tests began that run, as far as pytest-xdist tells
-        self._hosts = Hosts(run.folder, run.clock, duration(run.settings.host_timeout), self._records, self._note)
+        self._hosts = RemoteHosts(run.folder, run.clock, duration(run.settings.host_timeout), self._records, self._note)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_setupnodes(self, config: pytest.Config) -> None:
@@ -46,14 +46,14 @@ class Workers:
                 self._folder.claim()
                 self._folder.forget_parts()
             except RunFolderError as error:
-                self._run.held = str(error)
-        replace_only_where_somebody_answers(config, self._hosts.timeout_s)
+                self._run.locked_by = str(error)
+        respawn_only_on_reachable_hosts(config, self._hosts.timeout_s)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         """Give a worker our clock and our folder; on another host neither is of any use, and it gets a channel."""
         run = self._run
-        node.workerinput.update(twin_apart=run.apart, twin_held=run.held)
+        node.workerinput.update(twin_apart=run.dist_each, twin_held=run.locked_by)
         if is_remote(node.gateway.spec):
             node.workerinput.update(
                 twin_channel=self._hosts.connect(node),
@@ -121,7 +121,7 @@ class Workers:
 
     def _follow(self) -> None:
         asked = self._hosts.asks or self._folder.parts(ANNOTATIONS)
-        if self._run.recording is None and not self._run.held and asked:
+        if self._run.recording is None and not self._run.locked_by and asked:
             self._run.start()
 
     def _records(self) -> bool:

@@ -10,14 +10,14 @@ import pytest
 from pytest_twin._system.error_guard import guarded
 
 if TYPE_CHECKING:
-    from pytest_twin._system.error_guard import Guard
-    from pytest_twin._system.shared_lock import Turns
+    from pytest_twin._system.error_guard import ErrorGuard
+    from pytest_twin._system.shared_lock import SharedExclusiveLock
 
 
-class Turning:
+class XdistWorkerHooks:
     """Lets each test of a pytest-xdist worker wait for its turn, whatever else is around it."""
 
-    def __init__(self, turns: Turns, alone: Container[str], guard: Guard) -> None:
+    def __init__(self, turns: SharedExclusiveLock, alone: Container[str], guard: ErrorGuard) -> None:
         """Prepare it.
 
         Args:
@@ -31,5 +31,5 @@ class Turning:
     @guarded
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         """Wait, and run."""
-        with self._turns.turn(alone=item.nodeid in self._alone):
+        with self._turns.hold(exclusive=item.nodeid in self._alone):
             return (yield)

@@ -17,17 +17,17 @@ from pytest_twin.run_folder.layout import folder_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pytest_twin.analysis.budgets.budget import Budget, Finding
-    from pytest_twin.loads.applied import Applied
-    from pytest_twin.model.attempt_row import Counters
-    from pytest_twin.recording.budget_usage import Spending
+    from pytest_twin.analysis.budgets.budget import Budget, LimitVerdict
+    from pytest_twin.loads.applied import AppliedLoad
+    from pytest_twin.model.attempt_row import BorderCounters
+    from pytest_twin.recording.budget_usage import BudgetUsage
     from pytest_twin.recording.recording import Recording
 
-NOT_COUNTED = figures.Children(None, None, None, None)
-NOT_KNOWN, NOT_SEEN = (None,) * len(figures.EXACT), figures.Resident(None, None, None)
+NOT_COUNTED = figures.ChildCounters(None, None, None, None)
+NOT_KNOWN, NOT_SEEN = (None,) * len(figures.EXACT), figures.ResidentBytes(None, None, None)
 
 
-class Attempt:
+class TestAttempt:
     """One attempt of one test: its events, its exact figures, its row of tests.csv.
 
     Attributes:
@@ -56,7 +56,7 @@ class Attempt:
         """Begin to account for it."""
         self.nodeid = nodeid
         self.load = ""
-        self.applied: Sequence[Applied] = ()
+        self.applied: Sequence[AppliedLoad] = ()
         self.is_repetition = is_repetition
         self.call_s = 0.0
         self.cpu_s: float | None = None
@@ -66,9 +66,9 @@ class Attempt:
         self._went: dict[str, str] = {}
         self._recording, self._process = recording, os.getpid()
         self.id = recording.new_id("t")
-        self._phases: dict[str, list[Counters]] = {}
+        self._phases: dict[str, list[BorderCounters]] = {}
         self._exact: Sequence[float | None] = NOT_KNOWN
-        self.findings: Sequence[Finding] = ()
+        self.findings: Sequence[LimitVerdict] = ()
         self._resident = NOT_SEEN
         self._mark: int | None = None  # of memory, before it was reset
         self.began = self._ended = recording.elapsed()
@@ -91,7 +91,7 @@ class Attempt:
     @property
     def folder(self) -> str:
         """The folder of its own within the run folder, whether or not it gets one."""
-        return folder_of(self.nodeid, self.number, self._recording.worker if self._recording.apart else "")
+        return folder_of(self.nodeid, self.number, self._recording.worker if self._recording.dist_each else "")
 
     @property
     def _verdict(self) -> str:
@@ -105,7 +105,7 @@ class Attempt:
     def border(self, phase: str) -> None:
         """Here a phase (``setup``, ``call`` or ``teardown``) begins, or ends: what is in between is accounted for."""
         recording = self._recording
-        reading = recording.guard.value(recording.meter.counters, None) or figures.Counters(monotonic())
+        reading = recording.guard.value(recording.meter.counters, None) or figures.BorderCounters(monotonic())
         if phase in self._phases:
             self._phases[phase].append(reading)
         else:
@@ -124,14 +124,14 @@ class Attempt:
         """Add to what it runs under."""
         self.load = f"{self.load} {load}".strip()
 
-    def spending(self, budget: Budget) -> Spending:
+    def spending(self, budget: Budget) -> BudgetUsage:
         """Count what is spent from now on of what has a budget."""
-        from pytest_twin.recording.budget_usage import Spending
+        from pytest_twin.recording.budget_usage import BudgetUsage
 
         self._keep_mark()
-        return Spending(self._recording, with_orphans="children_cpu_seconds" in budget.most)
+        return BudgetUsage(self._recording, with_orphans="children_cpu_seconds" in budget.most)
 
-    def judge(self, budget: Budget, spending: Spending, found: Iterable[Finding]) -> None:
+    def judge(self, budget: Budget, spending: BudgetUsage, found: Iterable[LimitVerdict]) -> None:
         """Its body has ended: was it within the budget?
 
         Args:
@@ -161,7 +161,7 @@ class Attempt:
                 self.border(phase)
         self._keep_mark()
         resident = recording.guard.value(recording.meter.resident, None)
-        self._resident = figures.Resident(self._before, self._mark, resident)
+        self._resident = figures.ResidentBytes(self._before, self._mark, resident)
         children = recording.guard.value(recording.meter.children, NOT_COUNTED)
         self._exact = figures.figures(self._phases, self._children, children, self._resident.peak)
         if "call" in self._phases:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_twin.analysis.budgets.budget import Spent
-from pytest_twin.model.attempt_row import Resident, children_cpu_s, cpu_s, grown, together
+from pytest_twin.analysis.budgets.budget import ResourceUsage
+from pytest_twin.model.attempt_row import ResidentBytes, children_cpu_s, cpu_s, grown, together
 from pytest_twin.telemetry.process_counters import since_boot_s
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_twin.model.attempt_row import Counters
+    from pytest_twin.model.attempt_row import BorderCounters
     from pytest_twin.recording.recording import Recording
 
 
-class Spending:
+class BudgetUsage:
     """Counts from when it is made; the high-water mark of memory is reset, so somebody has to have kept it."""
 
     def __init__(self, recording: Recording, *, with_orphans: bool) -> None:
@@ -32,7 +32,7 @@ class Spending:
         recording.meter.forget_peak()
         self._resident = recording.meter.resident()
 
-    def until_now(self, borders: Sequence[Counters]) -> Spent:
+    def until_now(self, borders: Sequence[BorderCounters]) -> ResourceUsage:
         """What was spent.
 
         Args:
@@ -40,11 +40,11 @@ class Spending:
         """
         began, ended = borders[-2:]
         meter = self._recording.meter
-        resident = Resident(self._resident, meter.peak(), meter.resident())
+        resident = ResidentBytes(self._resident, meter.peak(), meter.resident())
         children, offspring = meter.children(), meter.offspring()
         started = None if self._offspring is None or offspring is None else offspring.since(self._offspring)
         since = None if started == 0.0 else self._orphans_since
-        return Spent(
+        return ResourceUsage(
             cpu_seconds=cpu_s(began, ended),
             children_cpu_seconds=children_cpu_s(self._children, children),
             duration=ended.at - began.at,

@@ -12,7 +12,7 @@ from pytest_twin._system.append_file import LONGEST_ROW
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.csv_text import rows
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET
-from pytest_twin.run_folder.rotation import PARQUET, open_piece, pieces
+from pytest_twin.run_folder.rotation import PARQUET, open_piece, segments
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +40,7 @@ def continued(clock: Clock, folder: RunFolder) -> Clock:
 
 def _last_times(folder: RunFolder) -> Iterator[tuple[float, float]]:
     """The seconds of the last sample and of the last event, each with its time by the calendar since 1970."""
-    for files in (reversed(pieces(folder / DATASET)), [folder / ANNOTATIONS]):
+    for files in (reversed(segments(folder / DATASET)), [folder / ANNOTATIONS]):
         for path in files:
             try:
                 stamp, elapsed = _parquet(path) if path.suffix == PARQUET else _csv(path)

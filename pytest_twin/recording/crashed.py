@@ -30,7 +30,7 @@ def end_what_is_open(recording: Recording, worker: str, outcome: str, keeps: Kee
     tables = dict.fromkeys((*folder.parts(ANNOTATIONS, worker), folder / ANNOTATIONS))
     rows = [row for table in tables for row in folder.rows(table.name)]
     left = [row for row in unended(rows) if row["worker"] or row["test"]]
-    events, tests = ends_of(left, rows, at, outcome, keeps, apart=recording.apart)
+    events, tests = ends_of(left, rows, at, outcome, keeps, dist_each=recording.dist_each)
     for each in events:
         recording.emit(each)
     for line in tests:

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pytest_twin.model.clock import Clock
-    from pytest_twin.telemetry.sampler import Gap
+    from pytest_twin.telemetry.sampler import SamplingGap
 
 
-class Gaps:
+class GapEvents:
     """Writes them as events, each with its beginning and its end."""
 
     def __init__(self, clock: Clock, new_id: Callable[[str], str], emit: Callable[[Event], None]) -> None:
@@ -45,7 +45,7 @@ class Gaps:
             self._emit(self._pause._replace(elapsed_s=at, event=event.END))
             self._pause = None
 
-    def unsampled(self, gap: Gap) -> None:
+    def unsampled(self, gap: SamplingGap) -> None:
         """The sampler tells of a time without samples; an end is not always known."""
         if gap.ended is not None and self._is_written(*map(self._clock.elapsed, (gap.began, gap.ended))):
             return

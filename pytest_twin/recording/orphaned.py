@@ -10,14 +10,14 @@ from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.recovery import recover
 
 if TYPE_CHECKING:
-    from pytest_twin._system.append_file import Rows
+    from pytest_twin._system.append_file import AppendOnlyFile
     from pytest_twin.model.clock import Clock
 
 WORKERS_END_WITHIN_S = 30.0  # pytest-xdist lets them go on for some seconds
 LOOK_EVERY_S = 0.05
 
 
-def end_what_was_left(path: str, samples: Rows, clock: Clock) -> None:
+def end_what_was_left(path: str, samples: AppendOnlyFile, clock: Clock) -> None:
     """Complete the files of a run, once all processes are gone that write to them.
 
     Args:

@@ -9,32 +9,32 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
 from pytest_twin._system.clock import monotonic
-from pytest_twin._system.environment import Surroundings
-from pytest_twin._system.error_guard import Guard
+from pytest_twin._system.environment import ProcessContext
+from pytest_twin._system.error_guard import ErrorGuard
 from pytest_twin._system.response_timeout import say_on_stderr
 from pytest_twin._system.stdlib import os, threading, time
 from pytest_twin.loads.applied import stop_all
-from pytest_twin.loads.supervisor_client import Supervisor
+from pytest_twin.loads.supervisor_client import SupervisorClient
 from pytest_twin.model import event
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.event import Event, detail
 from pytest_twin.recording.continuation import continued
-from pytest_twin.recording.gaps import Gaps
-from pytest_twin.run_folder.finalize import complete
+from pytest_twin.recording.gaps import GapEvents
+from pytest_twin.run_folder.finalize import finalize
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, FINGERPRINT, OTHER_WORKERS, SCHEDULE, TESTS
 from pytest_twin.telemetry import probes
 from pytest_twin.telemetry.fingerprint import fingerprint, usable
-from pytest_twin.telemetry.process_counters import Meter
-from pytest_twin.telemetry.sampler import Sampled, Sampler
+from pytest_twin.telemetry.process_counters import ProcessCounters
+from pytest_twin.telemetry.sampler import SamplerClient, SamplerStats
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from pytest_twin.loads.applied import Applied
+    from pytest_twin.loads.applied import AppliedLoad
     from pytest_twin.loads.schedule.schedule import Schedule
-    from pytest_twin.loads.spec import Load, Part
+    from pytest_twin.loads.spec import Load, LoadPart
 
 
 def new_clock() -> Clock:
@@ -48,7 +48,7 @@ class Recording:
     Attributes:
         folder: Where the files are.
         clock: The run's clock.
-        apart: Whether each pytest-xdist worker runs all tests, and not its share of them.
+        dist_each: Whether each pytest-xdist worker runs all tests, and not its share of them.
         worker: The pytest-xdist worker that this process is, empty if it is none.
         host: What the host is called that this is on; empty for pytest's own.
         dataset: Where the samples of this host are.
@@ -73,8 +73,8 @@ class Recording:
         append: bool = False,
         rotate_at: int = 0,
         limit: Load | None = None,
-        apart: bool = False,
-        guard: Guard | None = None,
+        dist_each: bool = False,
+        guard: ErrorGuard | None = None,
         tell: Callable[[str], None] = say_on_stderr,
     ) -> None:
         """Prepare it.
@@ -92,22 +92,22 @@ class Recording:
             append: Go on behind the files that are there.
             rotate_at: Bytes from which on the dataset goes on in a new file; 0 is never.
             limit: The most load that may be applied at the same time.
-            apart: Whether each pytest-xdist worker runs all tests, and not its share of them.
+            dist_each: Whether each pytest-xdist worker runs all tests, and not its share of them.
             guard: Keeps errors of ours from the tests; None is one that nobody asks what it kept.
             tell: Tells the user a line, while a test may be running.
         """
         self.folder = folder
-        self.apart = apart
-        self.guard = guard or Guard(self.note)
+        self.dist_each = dist_each
+        self.guard = guard or ErrorGuard(self.note)
         self.clock = clock or (continued(new_clock(), folder) if append else new_clock())
         self.began_s = self.elapsed()
         self.worker, self.host = worker, host
         self.dataset = dataset or folder / DATASET
-        self._tell, self._surroundings = tell, Surroundings.now()
-        self._gaps = Gaps(self.clock, self.new_id, self.emit)
+        self._tell, self._surroundings = tell, ProcessContext.now()
+        self._gaps = GapEvents(self.clock, self.new_id, self.emit)
         self._interval = interval
         self._append = append
-        self._sampler = Sampler(
+        self._sampler = SamplerClient(
             self.dataset, self.clock, interval, has_tests=has_tests, per_core=per_core, probes=probes.others(),
             rotate_at=rotate_at, beside=str(folder / OTHER_WORKERS) if worker else "", told=self._gaps.unsampled,
             surroundings=self._surroundings, tell=tell,
@@ -120,7 +120,7 @@ class Recording:
         self._incomplete: tuple[str, ...] = ()
         self._numbers = count(1)
         self._unheard: deque[Event] = deque()
-        self.meter = Meter(self._own)
+        self.meter = ProcessCounters(self._own)
         self._usable = usable()
 
     def __enter__(self) -> Self:
@@ -136,8 +136,8 @@ class Recording:
             raise
         return self
 
-    def _new_supervisor(self) -> Supervisor:
-        return Supervisor(
+    def _new_supervisor(self) -> SupervisorClient:
+        return SupervisorClient(
             self._told, self._gaps.paused, samples=str(self.dataset), limit=self._limit,
             # the controller, which a worker may outlive for some seconds
             owner=os.getppid() if self.worker and not self.host else None,
@@ -183,7 +183,7 @@ class Recording:
         self.meter.close()
         if not self.worker:
             try:
-                complete(self.folder, self._interval, apart=self.apart)
+                finalize(self.folder, self._interval, dist_each=self.dist_each)
             except Exception as problem:  # noqa: BLE001 - every row is where it was written
                 said = getattr(problem, "strerror", None) or problem
                 self._incomplete += (f"the files could not be completed: {said}",)
@@ -208,7 +208,7 @@ class Recording:
         Args:
             why: Told of loads that are asked for from now on.
         """
-        self._supervisor.forbid(why)
+        self._supervisor.disable(why)
         self._stop()
 
     def _stop(self) -> None:
@@ -218,10 +218,10 @@ class Recording:
                 self._sampler.stop()
 
     @property
-    def sampled(self) -> Sampled:
+    def sampled(self) -> SamplerStats:
         """What the sampler did; among its warnings, what kept the files from being completed."""
-        sampled = self._sampler.sampled if self._sampler else Sampled()
-        return sampled.and_then(Sampled(warnings=self._incomplete))
+        sampled = self._sampler.sampled if self._sampler else SamplerStats()
+        return sampled.and_then(SamplerStats(warnings=self._incomplete))
 
     @property
     def is_forked(self) -> bool:
@@ -272,12 +272,12 @@ class Recording:
         """Go on in a fork, as pytest-forked makes one for each test: supervisor and counters are of the other one."""
         self._process = os.getpid()
         self._fork = f"f{self._process}-"
-        self._supervisor, self.meter = self._new_supervisor(), Meter(self._own)
+        self._supervisor, self.meter = self._new_supervisor(), ProcessCounters(self._own)
 
     def apply(
-        self, part: Part, *, name: str | None = None, test: str = "", note: str = "",
+        self, part: LoadPart, *, name: str | None = None, test: str = "", note: str = "",
         start: float | None = None, duration: float | None = None, seed: int = 0,
-    ) -> Applied:  # fmt: skip
+    ) -> AppliedLoad:  # fmt: skip
         """Ask for one kind of load; its rows are written when the supervisor tells of it."""
         return self._supervisor.apply(
             name or self.new_id("l"), part, test=test, note=note, start=start, duration=duration, seed=seed,
@@ -308,7 +308,7 @@ class Recording:
         self._supervisor.resume(reason)
 
     @contextmanager
-    def loaded(self, load: Load, *, test: str = "") -> Iterator[list[Applied]]:
+    def loaded(self, load: Load, *, test: str = "") -> Iterator[list[AppliedLoad]]:
         """Keep a load around a block, which begins when all of it is really there."""
         named = {self.new_id("l"): part for part in load.parts}
         try:
@@ -327,7 +327,7 @@ class Recording:
                     each.ask_to_stop()
                 raise
 
-    def _running(self, names: Container[str]) -> list[Applied]:
+    def _running(self, names: Container[str]) -> list[AppliedLoad]:
         return [each for each in self._supervisor.running if each.id in names]
 
     def write_schedule(self, schedule: Schedule) -> None:
@@ -349,7 +349,7 @@ class Recording:
         """Write a row of tests.csv."""
         self._tests.append(row)
 
-    def _told(self, applied: Applied, reply: dict[str, Any]) -> None:
+    def _told(self, applied: AppliedLoad, reply: dict[str, Any]) -> None:
         with self.guard:  # who listens to the supervisor goes on
             for happened in applied.events(reply, self.clock, self._usable):
                 self.emit(happened)

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pytest_twin._system.clock import monotonic
-from pytest_twin._system.interruptible_event import Latch
+from pytest_twin._system.interruptible_event import InterruptSafeEvent
 from pytest_twin.remote.gateways import address_of, name_of
-from pytest_twin.remote.intake import Host, Link
+from pytest_twin.remote.intake import RemoteHost, WorkerConnection
 from pytest_twin.remote.protocol import BEAT_S, LOST
 from pytest_twin.run_folder.layout import HOSTS
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_twin.run_folder.folder import RunFolder
 
 
-class Hosts:
+class RemoteHosts:
     """All workers on other hosts."""
 
     def __init__(
@@ -43,10 +43,10 @@ class Hosts:
         """
         self._folder, self._clock, self.timeout_s = folder, clock, timeout_s
         self._begun, self._tell = begun, told
-        self._links: list[Link] = []
-        self._hosts: list[Host] = []
+        self._links: list[WorkerConnection] = []
+        self._hosts: list[RemoteHost] = []
         self._lock = threading.RLock()  # several gateways have a thread each
-        self._over = Latch()
+        self._over = InterruptSafeEvent()
         self._watcher: threading.Thread | None = None
 
     @property
@@ -56,7 +56,7 @@ class Hosts:
 
     def connect(self, node: Any) -> Any:
         """A channel for a worker that is about to be started, by which it hands over its rows."""
-        link = Link(node, node.gateway.newchannel())
+        link = WorkerConnection(node, node.gateway.newchannel())
         with self._lock:
             self._links.append(link)
             if self._watcher is None:
@@ -94,7 +94,7 @@ class Hosts:
 
     # what a worker says, in the thread that listens to its gateway
 
-    def _hear(self, link: Link, said: Any) -> None:
+    def _hear(self, link: WorkerConnection, said: Any) -> None:
         link.heard_at = monotonic()
         with self._lock:
             if said is LOST or link.is_over:
@@ -107,16 +107,16 @@ class Hosts:
             except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
                 link.damaged += 1
 
-    def _heard_ping(self, link: Link) -> None:
+    def _heard_ping(self, link: WorkerConnection) -> None:
         link.say("pong", monotonic())
 
-    def _heard_beat(self, link: Link) -> None:
+    def _heard_beat(self, link: WorkerConnection) -> None:
         link.say("beat", self._begun())
 
-    def _heard_wanted(self, link: Link) -> None:
+    def _heard_wanted(self, link: WorkerConnection) -> None:
         link.say("wanted", self._begun())
 
-    def _heard_hello(self, link: Link, who: dict[str, Any]) -> None:
+    def _heard_hello(self, link: WorkerConnection, who: dict[str, Any]) -> None:
         host = self._host((str(who["hostname"]), str(who["boot"])), address_of(link.node.gateway.spec))
         link.host = host
         host.links.append(link)
@@ -135,7 +135,7 @@ class Hosts:
             },
         )
 
-    def _heard_clock(self, link: Link, offset_s: float, uncertainty_s: float, ahead_s: float) -> None:
+    def _heard_clock(self, link: WorkerConnection, offset_s: float, uncertainty_s: float, ahead_s: float) -> None:
         """How its clock goes: told when it begins, and once more when it ends."""
         if link.host is not None:
             told = {
@@ -146,24 +146,24 @@ class Hosts:
             }
             link.host.document["workers"][link.worker].setdefault("clock", []).append(told)
 
-    def _heard_asks(self, link: Link) -> None:
+    def _heard_asks(self, link: WorkerConnection) -> None:
         link.asks = True
 
-    def _heard_rows(self, link: Link, name: str, piece: bytes) -> None:
+    def _heard_rows(self, link: WorkerConnection, name: str, piece: bytes) -> None:
         link.say("beat", True)  # so that a long piece of work is no silence
         link.take(self._folder, name, piece)
 
-    def _heard_fingerprint(self, link: Link, text: bytes) -> None:
+    def _heard_fingerprint(self, link: WorkerConnection, text: bytes) -> None:
         if link.host is not None and link.host.sampling is link:
             link.host.take_fingerprint(text)
             self._write()
 
-    def _heard_bye(self, link: Link) -> None:
+    def _heard_bye(self, link: WorkerConnection) -> None:
         """Its tests are over; who samples goes on as long as others of its host have some."""
         link.has_tests = False
         self._let_go(link.host)
 
-    def _host(self, identity: tuple[str, str], address: str) -> Host:
+    def _host(self, identity: tuple[str, str], address: str) -> RemoteHost:
         known = next((host for host in self._hosts if host.identity == identity), None)
         if known is not None:
             return known
@@ -171,10 +171,10 @@ class Hosts:
         number = 1
         while (unique := f"{name}-{number}" if number > 1 else name).casefold() in taken:
             number += 1
-        self._hosts.append(Host(unique, identity, address, self._folder))
+        self._hosts.append(RemoteHost(unique, identity, address, self._folder))
         return self._hosts[-1]
 
-    def _leave(self, link: Link) -> None:
+    def _leave(self, link: WorkerConnection) -> None:
         if link.is_over:
             return
         link.is_over = True
@@ -185,7 +185,7 @@ class Hosts:
                 link.host.sampling = None
             self._let_go(link.host)
 
-    def _let_go(self, host: Host | None) -> None:
+    def _let_go(self, host: RemoteHost | None) -> None:
         """Let the worker end that samples for a host, when it is the last one there."""
         if host is not None and host.sampling is not None and not host.sampling.has_tests:
             others = [link for link in host.links if link is not host.sampling and link.has_tests]
@@ -210,7 +210,7 @@ class Hosts:
                 elif link.host is not None and not link.is_over and now - link.heard_at > self.timeout_s:
                     self._give_up(link, now - link.heard_at)
 
-    def _give_up(self, link: Link, silent_s: float) -> None:
+    def _give_up(self, link: WorkerConnection, silent_s: float) -> None:
         """End a connection; pytest-xdist takes its worker for crashed then."""
         assert link.host is not None  # noqa: S101 - for the type checker
         with self._lock:

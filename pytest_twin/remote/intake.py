@@ -12,9 +12,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pytest_twin._system.append_file import LONGEST_ROW, Rows
+from pytest_twin._system.append_file import LONGEST_ROW, AppendOnlyFile
 from pytest_twin._system.clock import monotonic
-from pytest_twin._system.private_files import Folder
+from pytest_twin._system.private_files import PrivateDirectory
 from pytest_twin.model.csv_text import header, record, rows
 from pytest_twin.model.event import HOST
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, FINGERPRINT, HEADERS, HOSTS_FOLDER, TESTS
@@ -27,7 +27,7 @@ NUMBERS = {"elapsed_s": float, "duration_s": float, "attempt": int}  # what the 
 MOST_COLUMNS = 10_000
 
 
-class Host:
+class RemoteHost:
     """One other host of the run.
 
     Attributes:
@@ -41,12 +41,12 @@ class Host:
 
     def __init__(self, name: str, identity: tuple[str, str], address: str, folder: RunFolder) -> None:
         self.name, self.identity = name, identity
-        self.links: list[Link] = []
-        self.sampling: Link | None = None
+        self.links: list[WorkerConnection] = []
+        self.sampling: WorkerConnection | None = None
         self.turns = ""
         self.document: dict[str, Any] = {"address": address, "hostname": identity[0], "workers": {}}
         self._run = folder
-        self._samples: Rows | None = None
+        self._samples: AppendOnlyFile | None = None
         self._columns: Sequence[str] = ()
 
     def take_samples(self, lines: Sequence[str]) -> int:
@@ -61,7 +61,7 @@ class Host:
             if self._columns == () and self._may_head(cells):
                 self._columns = cells
                 self._make_folder()
-                self._samples = Rows(str(self.folder / DATASET), header([*cells, HOST]))
+                self._samples = AppendOnlyFile(str(self.folder / DATASET), header([*cells, HOST]))
             elif list(self._columns) != cells:  # the sampler that came after another has a heading of its own
                 good.append(f"{line},{self.name}\n" if self._is_sample(line, cells) else "")
         text = "".join(good)
@@ -93,7 +93,7 @@ class Host:
             self._samples.close()
 
     def _make_folder(self) -> None:
-        with Folder(self._run.path) as run, run.within(HOSTS_FOLDER) as hosts, hosts.within(self.name):
+        with PrivateDirectory(self._run.path) as run, run.within(HOSTS_FOLDER) as hosts, hosts.within(self.name):
             pass
 
     def _may_head(self, cells: Sequence[str]) -> bool:
@@ -112,7 +112,7 @@ class Host:
         return _is_number(cells[self._columns.index("elapsed_s")], float)
 
 
-class Link:
+class WorkerConnection:
     """The connection to one worker on another host.
 
     Attributes:
@@ -131,7 +131,7 @@ class Link:
     def __init__(self, node: Any, channel: Any) -> None:
         self.node, self.channel = node, channel
         self.worker: str = node.gateway.id
-        self.host: Host | None = None
+        self.host: RemoteHost | None = None
         self.heard_at = monotonic()
         self.asks = self.is_over = False
         self.has_tests = True

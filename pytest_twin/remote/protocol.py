@@ -15,7 +15,7 @@ import queue
 from typing import TYPE_CHECKING, Any
 
 from pytest_twin._system.clock import monotonic
-from pytest_twin._system.interruptible_event import Latch
+from pytest_twin._system.interruptible_event import InterruptSafeEvent
 from pytest_twin._system.stdlib import threading
 from pytest_twin.remote.clock_offset import Offset, estimated
 
@@ -26,11 +26,11 @@ BEAT_S = 0.5
 LOST = None  # what is heard when the connection has ended
 
 
-class HandoverError(RuntimeError):
+class RemoteError(RuntimeError):
     """The controller cannot be reached; the message is for the user."""
 
 
-class Conversation:
+class ControllerChannel:
     """The worker's side.
 
     Attributes:
@@ -48,7 +48,7 @@ class Conversation:
         _write_whole(channel)
         self._channel, self._timeout_s, self._lost = channel, timeout_s, lost
         self._answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._heard = Latch()
+        self._heard = InterruptSafeEvent()
         self.is_wanted = False
         channel.setcallback(self._hear, endmarker=LOST)
 
@@ -61,7 +61,7 @@ class Conversation:
         try:
             self._channel.send(words)
         except OSError as error:
-            raise HandoverError(f"the controller cannot be reached: {error}") from None
+            raise RemoteError(f"the controller cannot be reached: {error}") from None
 
     def answer(self, word: str, *, for_ever: bool = False) -> Any:
         """Wait for an answer, and give what came with the word; others that come before it are of no more use.
@@ -73,10 +73,10 @@ class Conversation:
             try:
                 said = self._answers.get(timeout=None if for_ever else self._timeout_s)
             except queue.Empty:
-                raise HandoverError(f"the controller did not answer within {self._timeout_s:g} s") from None
+                raise RemoteError(f"the controller did not answer within {self._timeout_s:g} s") from None
             if said is LOST:
                 self._answers.put(LOST)  # for whoever asks next
-                raise HandoverError("the connection to the controller has ended")
+                raise RemoteError("the connection to the controller has ended")
             if said[0] == word:
                 return said[1:]
 

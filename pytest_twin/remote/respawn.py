@@ -11,14 +11,14 @@ import threading
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
-from pytest_twin._system.interruptible_event import Latch
+from pytest_twin._system.interruptible_event import InterruptSafeEvent
 from pytest_twin.remote.gateways import address_of, is_remote
 
 if TYPE_CHECKING:
     import pytest
 
 
-def replace_only_where_somebody_answers(config: pytest.Config, timeout_s: float) -> None:
+def respawn_only_on_reachable_hosts(config: pytest.Config, timeout_s: float) -> None:
     """See to it that no worker is started in place of another on a host that is gone.
 
     Args:
@@ -32,7 +32,7 @@ def replace_only_where_somebody_answers(config: pytest.Config, timeout_s: float)
 
     def start_another_if_possible(node: Any) -> Any:
         gone = node.gateway.spec
-        if not is_remote(gone) or answers(gone, timeout_s):
+        if not is_remote(gone) or is_reachable(gone, timeout_s):
             return start_another(node)
         session.report_line(f"twin: {address_of(gone)} does not answer; no worker is started there any more")
         if not _is_needed(session, node):
@@ -62,10 +62,10 @@ def _is_needed(session: Any, node: Any) -> bool:
 
 
 def _may_take_over(spec: Any, gone: Any, timeout_s: float) -> bool:
-    return str(spec) != str(gone) and (not is_remote(spec) or answers(spec, timeout_s))
+    return str(spec) != str(gone) and (not is_remote(spec) or is_reachable(spec, timeout_s))
 
 
-def answers(spec: Any, timeout_s: float) -> bool:
+def is_reachable(spec: Any, timeout_s: float) -> bool:
     """Whether a worker could be started there."""
     if spec.via:  # it would have to be asked by way of a gateway that may be gone too
         return False
@@ -76,7 +76,7 @@ def answers(spec: Any, timeout_s: float) -> bool:
     asked.execmodel = spec.execmodel
     if asked.ssh:
         asked.ssh = f"-o ConnectTimeout={max(1, round(timeout_s))} {asked.ssh}"  # so that ssh too does not stay
-    found = Latch()
+    found = InterruptSafeEvent()
 
     def ask() -> None:
         group = execnet.Group()

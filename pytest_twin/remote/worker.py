@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from pytest_twin._system.clock import monotonic
-from pytest_twin._system.interruptible_event import Latch
+from pytest_twin._system.interruptible_event import InterruptSafeEvent
 from pytest_twin._system.stdlib import os, signal, sys, threading, time
-from pytest_twin._system.temporary_directory import Temporary
+from pytest_twin._system.temporary_directory import WatchedTemporaryDirectory
 from pytest_twin.model.clock import Clock
 from pytest_twin.remote.clock_offset import Offset
-from pytest_twin.remote.protocol import BEAT_S, Conversation, HandoverError
+from pytest_twin.remote.protocol import BEAT_S, ControllerChannel, RemoteError
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, FINGERPRINT, OTHER_WORKERS, TESTS
 
@@ -48,7 +48,7 @@ class Growing:
         self._fd = -1
 
 
-class Handover:
+class RemoteWorker:
     """The worker's end; a context manager around all that is recorded.
 
     Attributes:
@@ -72,9 +72,9 @@ class Handover:
             HandoverError: It does not answer.
             OSError: There can be no folder here.
         """
-        self._temporary = Temporary()
+        self._temporary = WatchedTemporaryDirectory()
         self.folder = RunFolder(self._temporary.path)
-        self._ending, self._closed = Latch(), Latch()
+        self._ending, self._closed = InterruptSafeEvent(), InterruptSafeEvent()
         self._has_ended = False
         self._leave: Callable[[str], None] = lambda _: None
         self._mark: Path | None = None
@@ -87,7 +87,7 @@ class Handover:
         }
         self._fingerprint = Growing(self.folder / FINGERPRINT)
         try:
-            self._controller = Conversation(channel, timeout_s, self._lose)
+            self._controller = ControllerChannel(channel, timeout_s, self._lose)
             self._meet()
         except BaseException:
             self._temporary.remove()
@@ -106,7 +106,7 @@ class Handover:
                 self._tell_clock(self._controller.offset())
                 self._controller.ask_if_wanted()  # which may be so only now
                 self._hand_over()
-        except (HandoverError, OSError):  # nobody is there to have it
+        except (RemoteError, OSError):  # nobody is there to have it
             pass
         with self._losing:
             for file in (*self._files.values(), self._fingerprint):
@@ -132,7 +132,7 @@ class Handover:
             self._controller.say("bye")
             try:
                 self._controller.answer("end", for_ever=True)
-            except HandoverError:
+            except RemoteError:
                 pass
 
     def _meet(self) -> None:
@@ -170,7 +170,7 @@ class Handover:
             try:
                 self._controller.say("beat")
                 self._hand_over()
-            except (HandoverError, OSError):
+            except (RemoteError, OSError):
                 return
 
     def _hand_over(self) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pytest_twin.analysis.run.overview import LoadLine
-    from pytest_twin.analysis.run.story import Peak, Story
+    from pytest_twin.analysis.run.story import Peak, RunSummary
 
 VERSION = 1
 MOST_RUNNING = 5  # tests that are named beside a peak
@@ -25,7 +25,7 @@ TEXT, NUMBER, WHOLE = "string", "number", "integer"
 
 
 @dataclass(frozen=True)
-class Field:
+class DocumentField:
     """One key of the document: what the schema says of it, and where it comes from."""
 
     type: str
@@ -42,73 +42,77 @@ class Field:
 
 
 RUN = {
-    "began": Field(TEXT, "When it began: ISO 8601, UTC.", lambda story: _stamp(story.began), can_miss=True),
-    "duration_s": Field(
+    "began": DocumentField(TEXT, "When it began: ISO 8601, UTC.", lambda story: _stamp(story.began), can_miss=True),
+    "duration_s": DocumentField(
         NUMBER, "From there to the last thing that was recorded.", lambda story: round(story.duration_s, 4)
     ),
-    "samples": Field(WHOLE, "Rows of system_metrics_dataset.csv, of all hosts.", lambda story: len(story.times)),
-    "interval_s": Field(
+    "samples": DocumentField(
+        WHOLE, "Rows of system_metrics_dataset.csv, of all hosts.", lambda story: len(story.times)
+    ),
+    "interval_s": DocumentField(
         NUMBER, "The usual time between two of them.", lambda story: _rounded(story.interval_s), can_miss=True
     ),
 }
 TOTALS = {
-    "tests": Field(WHOLE, "Tests, each once.", lambda story: number_of_tests(story.attempts)),
-    "attempts": Field(WHOLE, "How often they ran, all together.", lambda story: len(story.attempts)),
-    "outcomes": Field(
+    "tests": DocumentField(WHOLE, "Tests, each once.", lambda story: number_of_tests(story.attempts)),
+    "attempts": DocumentField(WHOLE, "How often they ran, all together.", lambda story: len(story.attempts)),
+    "outcomes": DocumentField(
         "object",
         "How many went how, as pytest counts its reports; `unfinished` are those that a killed run left.",
         lambda story: story.outcomes,
         more={"additionalProperties": {"type": WHOLE}},
     ),
-    "cpu_s": Field(
+    "cpu_s": DocumentField(
         NUMBER, "CPU seconds of all attempts and their children.", lambda story: _total(story, "cpu_s"),
         can_miss=True,
     ),
-    "peak_memory_MB": Field(
+    "peak_memory_MB": DocumentField(
         NUMBER, "Highest resident memory of a test process, MiB.", lambda story: _most(story, "peak_memory_MB"),
         can_miss=True,
     ),
-    "memory_growth_MB": Field(
+    "memory_growth_MB": DocumentField(
         NUMBER, "The most that one test added to the resident memory of its process, MiB.",
         lambda story: _most(story, "memory_growth_MB"), can_miss=True,
     ),
-    "memory_kept": Field(
+    "memory_kept": DocumentField(
         "object", "Tests that left memory behind in their process, with how many MiB, those that left most first.",
         lambda story: dict(story.leaks), more={"additionalProperties": {"type": NUMBER}},
     ),
-    "loads": Field(WHOLE, "Loads that were applied.", lambda story: sum(line.times for line in story.loads)),
-    "loads_not_reached": Field(
+    "loads": DocumentField(WHOLE, "Loads that were applied.", lambda story: sum(line.times for line in story.loads)),
+    "loads_not_reached": DocumentField(
         WHOLE, "Loads that were planned and not reached.", lambda story: sum(story.skipped.values())
     ),
 }  # fmt: skip
-LOAD: Mapping[str, Field] = {
-    "host": Field(TEXT, "Where it was; empty for pytest's own host.", lambda line: line.host),
-    "type": Field(TEXT, "Its kind.", lambda line: line.type),
-    "asked": Field(TEXT, "What was asked, as it was written.", lambda line: line.target),
-    "achieved": Field(
+LOAD: Mapping[str, DocumentField] = {
+    "host": DocumentField(TEXT, "Where it was; empty for pytest's own host.", lambda line: line.host),
+    "type": DocumentField(TEXT, "Its kind.", lambda line: line.type),
+    "asked": DocumentField(TEXT, "What was asked, as it was written.", lambda line: line.target),
+    "achieved": DocumentField(
         "array",
         "What was there, the different answers.",
         lambda line: list(line.achieved),
         more={"items": {"type": TEXT}},
     ),
-    "times": Field(WHOLE, "How often it was applied.", lambda line: line.times),
-    "held_s": Field(NUMBER, "Seconds for which it was there, over all times.", lambda line: round(line.held_s, 4)),
-    "troubles": Field(
+    "times": DocumentField(WHOLE, "How often it was applied.", lambda line: line.times),
+    "held_s": DocumentField(
+        NUMBER, "Seconds for which it was there, over all times.", lambda line: round(line.held_s, 4)
+    ),
+    "troubles": DocumentField(
         "array", "Why some were aborted or reduced.", lambda line: list(line.troubles), more={"items": {"type": TEXT}}
     ),
 }
-PEAK: Mapping[str, Field] = {
-    "host": Field(TEXT, "Where it was; empty for pytest's own host.", lambda peak: peak.host),
-    "column": Field(TEXT, "A column of system_metrics_dataset.csv.", lambda peak: peak.column),
-    "unit": Field(TEXT, "Its unit.", lambda peak: peak.unit),
-    "value": Field(NUMBER, "The highest value there.", lambda peak: peak.value),
-    "elapsed_s": Field(
+PEAK: Mapping[str, DocumentField] = {
+    "host": DocumentField(TEXT, "Where it was; empty for pytest's own host.", lambda peak: peak.host),
+    "column": DocumentField(TEXT, "A column of system_metrics_dataset.csv.", lambda peak: peak.column),
+    "unit": DocumentField(TEXT, "Its unit.", lambda peak: peak.unit),
+    "value": DocumentField(NUMBER, "The highest value there.", lambda peak: peak.value),
+    "elapsed_s": DocumentField(
         NUMBER,
         "When, as in the rows: monotonic time since the run began. In s.",
         lambda peak: _rounded(peak.elapsed_s),
         can_miss=True,
     ),
-    "tests": Field(
+    "tests": DocumentField(
         "array",
         "Tests that ran there then, some of them.",
         lambda peak: list(peak.tests[:MOST_RUNNING]),
@@ -117,12 +121,12 @@ PEAK: Mapping[str, Field] = {
 }
 
 
-def text(story: Story) -> str:
+def text(story: RunSummary) -> str:
     """The document of a run, as it stands in a file."""
     return json.dumps(document(story), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
-def document(story: Story) -> dict[str, Any]:
+def document(story: RunSummary) -> dict[str, Any]:
     """The document of a run."""
     return {
         "version": VERSION,
@@ -169,7 +173,7 @@ def schema() -> dict[str, Any]:
     }
 
 
-def _fields(fields: Mapping[str, Field]) -> dict[str, Any]:
+def _fields(fields: Mapping[str, DocumentField]) -> dict[str, Any]:
     return _strict({name: field.schema for name, field in fields.items()})
 
 
@@ -189,7 +193,7 @@ def _column(column: Column) -> dict[str, Any]:
     return {"type": [kind, "null"], "description": column.meaning + unit}
 
 
-def _object(fields: Mapping[str, Field], of: Story | LoadLine | Peak) -> dict[str, Any]:
+def _object(fields: Mapping[str, DocumentField], of: RunSummary | LoadLine | Peak) -> dict[str, Any]:
     return {name: field.of(of) for name, field in fields.items()}
 
 
@@ -218,15 +222,15 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def _known(story: Story, name: str) -> list[float]:
+def _known(story: RunSummary, name: str) -> list[float]:
     found: Iterable[float | None] = (getattr(each, name) for each in story.attempts)
     return [value for value in found if value is not None]
 
 
-def _total(story: Story, name: str) -> float | None:
+def _total(story: RunSummary, name: str) -> float | None:
     known = _known(story, name)
     return round(sum(known), 6) if known else None
 
 
-def _most(story: Story, name: str) -> float | None:
+def _most(story: RunSummary, name: str) -> float | None:
     return max(_known(story, name), default=None)

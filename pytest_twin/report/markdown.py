@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from pytest_twin.analysis.run.attempts import Attempt, heaviest, most_grown, slowest
-from pytest_twin.analysis.run.by_host import called, on_host
+from pytest_twin.analysis.run.attempts import AttemptSummary, heaviest, most_grown, slowest
+from pytest_twin.analysis.run.by_host import display_name, on_host
 from pytest_twin.analysis.run.overview import WORTH_TELLING_MB
-from pytest_twin.analysis.run.story import Story
+from pytest_twin.analysis.run.story import RunSummary
 from pytest_twin.report.comparison import markdown as comparison
-from pytest_twin.report.markdown_escape import line, said
-from pytest_twin.report.profile_ranking import Curve, ranked
+from pytest_twin.report.markdown_escape import escape, table_row
+from pytest_twin.report.profile_ranking import SlowdownCurve, ranked
 from pytest_twin.report.profile_ranking import number as value_of
 from pytest_twin.report.wording import (
     KEPT,
@@ -28,12 +28,12 @@ from pytest_twin.report.wording import (
 MOST, MOST_BAD, MOST_LOADS, MOST_ANSWERS = 5, 20, 20, 3
 
 
-def page(story: Story) -> str:
+def page(story: RunSummary) -> str:
     """The summary of a run."""
     return "\n".join(line for part in _parts(story) for line in part) + "\n"
 
 
-def _parts(story: Story) -> Iterator[Iterable[str]]:
+def _parts(story: RunSummary) -> Iterator[Iterable[str]]:
     yield [f"## pytest-twin: {verdict(story)}", ""]
     yield _facts(story)
     yield _tests("Did not pass", [attempt for attempt in story.attempts if attempt.is_bad], MOST_BAD, story)
@@ -48,22 +48,22 @@ def _parts(story: Story) -> Iterator[Iterable[str]]:
     yield _loads(story)
     yield _peaks(story)
     if story.shortcomings:
-        yield ["### What is missing", "", *(f"- {said(each)}" for each in story.shortcomings), ""]
+        yield ["### What is missing", "", *(f"- {escape(each)}" for each in story.shortcomings), ""]
 
 
-def _facts(story: Story) -> list[str]:
+def _facts(story: RunSummary) -> list[str]:
     when = [] if story.began is None else [f"{story.began:%Y-%m-%d %H:%M:%S} UTC", lasting(story.duration_s)]
     interval = f" every {story.interval_s:.2g} s" if story.interval_s else ""
     samples = f"{count(len(story.times), 'sample')}{interval}"
-    return [said(" · ".join([*when, samples, *machines_in_short(story)])), ""]
+    return [escape(" · ".join([*when, samples, *machines_in_short(story)])), ""]
 
 
-def _host(story: Story, said: str) -> list[str]:
+def _host(story: RunSummary, said: str) -> list[str]:
     """A cell for the host; none where there is one host."""
     return [said] if story.hosts else []
 
 
-def _tests(heading: str, found: Sequence[Attempt], most: int, story: Story) -> Iterator[str]:
+def _tests(heading: str, found: Sequence[AttemptSummary], most: int, story: RunSummary) -> Iterator[str]:
     if not found:
         return
     yield from (f"### {heading}", "")
@@ -74,15 +74,15 @@ def _tests(heading: str, found: Sequence[Attempt], most: int, story: Story) -> I
             attempt.outcome, lasting(attempt.duration_s), lasting(attempt.cpu_s),
             change(attempt.memory_growth_MB) if story.tells_growth else size(attempt.peak_memory_MB), attempt.load,
         )  # fmt: skip
-        yield _row(cut(attempt.nodeid), *_host(story, called(attempt.host)), *figures)
+        yield _row(cut(attempt.nodeid), *_host(story, display_name(attempt.host)), *figures)
     yield from _more(len(found) - most, "tests.csv")
 
 
-def _grown(story: Story) -> list[Attempt]:
+def _grown(story: RunSummary) -> list[AttemptSummary]:
     return [each for each in most_grown(story.attempts, MOST) if (each.memory_growth_MB or 0) >= WORTH_TELLING_MB]
 
 
-def _leaks(story: Story) -> Iterator[str]:
+def _leaks(story: RunSummary) -> Iterator[str]:
     leaks = story.leaks
     if leaks:
         yield from ("### Kept memory", "")
@@ -91,7 +91,7 @@ def _leaks(story: Story) -> Iterator[str]:
         yield from _more(len(leaks) - MOST, "tests.csv")
 
 
-def _budgets(story: Story) -> Iterator[str]:
+def _budgets(story: RunSummary) -> Iterator[str]:
     broken = [attempt for attempt in story.attempts if attempt.budget not in {"", KEPT}]
     if kept := budgets_in_short(story):
         yield from ("### Budgets", "", kept, "")
@@ -101,7 +101,7 @@ def _budgets(story: Story) -> Iterator[str]:
         yield from _more(len(broken) - MOST_BAD, "tests.csv")
 
 
-def _profile(story: Story) -> Iterator[str]:
+def _profile(story: RunSummary) -> Iterator[str]:
     found = list(ranked(story.profile))
     if not found:
         return
@@ -114,7 +114,7 @@ def _profile(story: Story) -> Iterator[str]:
     yield from _more(len(found) - MOST_BAD, "profile.csv")
 
 
-def _at_most(curve: Curve) -> tuple[str, str]:
+def _at_most(curve: SlowdownCurve) -> tuple[str, str]:
     """The slowdown by all of a load, and its interval; empty where that was not measured."""
     row = curve.points[-1]
     slowdown, low, high = (value_of(row.get(f"slowdown{border}")) for border in ("", "_low", "_high"))
@@ -123,24 +123,24 @@ def _at_most(curve: Curve) -> tuple[str, str]:
     return f"{slowdown:.2f}", "" if low is None or high is None else f"{low:.2f} to {high:.2f}"
 
 
-def _loads(story: Story) -> Iterator[str]:
+def _loads(story: RunSummary) -> Iterator[str]:
     if story.loads:
         yield from ("### Loads", "")
         yield from _table(*_host(story, "host"), "load", "asked", "achieved", "times", "held", "trouble")
     for load in story.loads[:MOST_LOADS]:
         answers, troubles = (", ".join(each[:MOST_ANSWERS]) for each in (load.achieved, load.troubles))
         figures = cut(load.target), answers, f"{load.times:,}", lasting(load.held_s), troubles
-        yield _row(*_host(story, called(load.host)), load.type, *figures)
+        yield _row(*_host(story, display_name(load.host)), load.type, *figures)
     if story.loads:
         yield from _more(len(story.loads) - MOST_LOADS, "annotations.csv")
     if story.skipped:
         yield from (
-            f"Not reached before the end: {said(', '.join(f'{n} {kind}' for kind, n in story.skipped.items()))}",
+            f"Not reached before the end: {escape(', '.join(f'{n} {kind}' for kind, n in story.skipped.items()))}",
             "",
         )
 
 
-def _peaks(story: Story) -> Iterator[str]:
+def _peaks(story: RunSummary) -> Iterator[str]:
     peaks = story.peaks
     if peaks:
         yield from ("### Peaks", "")
@@ -149,17 +149,17 @@ def _peaks(story: Story) -> Iterator[str]:
         running = cut(peak.tests[0]) if peak.tests else ""
         more = f" and {len(peak.tests) - 1} more" if len(peak.tests) > 1 else ""
         figures = f"{number(peak.value)} {peak.unit}".strip(), f"+{lasting(peak.at_s)}", running + more
-        yield _row(*_host(story, called(peak.host)), peak.column, *figures)
+        yield _row(*_host(story, display_name(peak.host)), peak.column, *figures)
     if peaks:
         yield ""
 
 
 def _table(*names: str) -> list[str]:
-    return [line(names), line(["---"] * len(names))]
+    return [table_row(names), table_row(["---"] * len(names))]
 
 
 def _row(*cells: str) -> str:
-    return line([said(cell) for cell in cells])
+    return table_row([escape(cell) for cell in cells])
 
 
 def _more(left: int, file: str) -> list[str]:

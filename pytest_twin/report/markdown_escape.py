@@ -11,11 +11,11 @@ MARKS = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]|~$#@!"} | {"&": "&
 ITEM = re.compile(r"^(\d*)([-+.)])(?=\s|$)")  # what a list is made of where it begins a line
 
 
-def said(text: str) -> str:
+def escape(text: str) -> str:
     """Text that nothing in Markdown or HTML is made of, on one line."""
     return ITEM.sub(r"\1\\\2", visible(text).translate(MARKS))
 
 
-def line(cells: Sequence[str]) -> str:
+def table_row(cells: Sequence[str]) -> str:
     """A line of a table, of cells that are Markdown already."""
     return f"| {' | '.join(cells)} |"

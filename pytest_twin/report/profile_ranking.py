@@ -12,7 +12,7 @@ Row = Mapping[str, str]
 LAST = "9"  # where those are that have no rank
 
 
-class Curve(NamedTuple):
+class SlowdownCurve(NamedTuple):
     """How one resource slows one test.
 
     Attributes:
@@ -35,10 +35,12 @@ class Curve(NamedTuple):
         return f"{knee} %" if knee else ""
 
 
-def ranked(rows: Sequence[Row]) -> Iterator[tuple[str, list[Curve]]]:
+def ranked(rows: Sequence[Row]) -> Iterator[tuple[str, list[SlowdownCurve]]]:
     """The tests of a profile with their curves."""
     for test, of_test in groupby(rows, key=_test_of):
-        curves = [Curve(name, list(points)) for name, points in groupby(of_test, lambda row: row.get("resource", ""))]
+        curves = [
+            SlowdownCurve(name, list(points)) for name, points in groupby(of_test, lambda row: row.get("resource", ""))
+        ]
         yield test, sorted(curves, key=lambda curve: curve.rank or LAST)
 
 

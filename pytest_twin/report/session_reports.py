@@ -7,54 +7,58 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_twin.report.wording import relative
-from pytest_twin.report.writing import FORMS, ReportError, check, refuse_to_replace, save, story_of
+from pytest_twin.report.writing import FORMS, ReportError, check, refuse_to_replace, save, summary_of
 
 if TYPE_CHECKING:
     from pytest_twin.analysis.comparison.comparison import Comparison
-    from pytest_twin.analysis.run.story import Story
+    from pytest_twin.analysis.run.story import RunSummary
     from pytest_twin.settings.options import Settings
 
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
-def check_reports(settings: Settings, near: Path) -> None:
+def check_reports(settings: Settings, base_dir: Path) -> None:
     """See before the tests whether what is asked for can be made behind them.
 
     Args:
         settings: What is asked for.
-        near: The directory that paths are relative to.
+        base_dir: The directory that paths are relative to.
 
     Raises:
         ReportError: It cannot: something is missing, or a file is in the way that is not ours.
     """
     check(settings.report or ())
-    for name, path in _wanted(near / settings.report_dir, settings, near):
+    for name, path in _wanted(base_dir / settings.report_dir, settings, base_dir):
         refuse_to_replace(path, FORMS[name].beginning)
 
 
-def _wanted(folder: Path, settings: Settings, near: Path) -> list[tuple[str, Path]]:
+def _wanted(folder: Path, settings: Settings, base_dir: Path) -> list[tuple[str, Path]]:
     """Each form with its file."""
     wanted = [(name, folder / FORMS[name].file) for name in settings.report or ()]
-    return wanted if settings.json is None else [*wanted, ("json", near / settings.json)]
+    return wanted if settings.json is None else [*wanted, ("json", base_dir / settings.json)]
 
 
 def write_reports(
-    folder: Path, settings: Settings, near: Path, environment: Mapping[str, str], comparison: Comparison | None = None
+    folder: Path,
+    settings: Settings,
+    base_dir: Path,
+    environment: Mapping[str, str],
+    comparison: Comparison | None = None,
 ) -> Iterator[str]:
     """Write all that is asked for; comes back with a line for each, which tells where it is or why it is not.
 
     Args:
         folder: The run.
         settings: What is asked for.
-        near: The directory that paths are told from.
+        base_dir: The directory that paths are told from.
         environment: Where GitHub says which file its summary is.
         comparison: What came of comparing the run.
     """
-    wanted = _wanted(folder, settings, near)
+    wanted = _wanted(folder, settings, base_dir)
     if not wanted:
         return
     try:
-        story = story_of(folder, comparison)
+        story = summary_of(folder, comparison)
     except ReportError as error:
         yield f"warning: no report: {error}"
         return
@@ -64,12 +68,12 @@ def write_reports(
         except ReportError as error:
             yield f"warning: no report: {error}"
             continue
-        yield f"report: {relative(path, near)}"
+        yield f"report: {relative(path, base_dir)}"
     if "md" in (settings.report or ()) and environment.get(STEP_SUMMARY):
         yield from _add_to_step(story, Path(environment[STEP_SUMMARY]))
 
 
-def _add_to_step(story: Story, path: Path) -> Iterator[str]:
+def _add_to_step(story: RunSummary, path: Path) -> Iterator[str]:
     """Add the summary to what the job's page shows."""
     try:
         with open(path, "a", encoding="utf-8") as file:

@@ -18,7 +18,7 @@ from pytest_twin.analysis.run.overview import (
     loads,
     skipped,
 )
-from pytest_twin.analysis.run.totals import Ran, number_of_tests
+from pytest_twin.analysis.run.totals import CountedAttempt, number_of_tests
 from pytest_twin.report.profile_table import profile_lines
 from pytest_twin.report.wording import change, count, relative
 from pytest_twin.run_folder.folder import RunFolder
@@ -27,7 +27,7 @@ from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, PROFILE, TESTS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_twin.telemetry.sampler import Sampled
+    from pytest_twin.telemetry.sampler import SamplerStats
 
 MOST_LOADS = 10
 MOST_ANSWERS = 3
@@ -35,19 +35,20 @@ MOST_LEAKS = 3
 WORTH_TELLING_S = 0.01
 
 
-def summary(folder: RunFolder, sampled: Sampled, dropped: int, near: Path) -> Iterator[str]:
+def summary(folder: RunFolder, sampled: SamplerStats, dropped: int, base_dir: Path) -> Iterator[str]:
     """What was recorded, what was applied, what was heavy, and where the files are.
 
     Args:
         folder: The run.
         sampled: What the sampler did.
         dropped: Rows that could not be written.
-        near: The directory that paths are told from.
+        base_dir: The directory that paths are told from.
     """
     events, tests = folder.events_but_tests(), folder.rows(TESTS)
     missed = f", {sampled.missed} missed" if sampled.missed else ""
     lost = f", {sampled.dropped + dropped} rows could not be written" if sampled.dropped + dropped else ""
-    yield f"{count(sampled.rows, 'sample')}{missed}, {count(number_of_tests(map(Ran.of, tests)), 'test')}{lost}"
+    number = number_of_tests(map(CountedAttempt.of, tests))
+    yield f"{count(sampled.rows, 'sample')}{missed}, {count(number, 'test')}{lost}"
     for name, host in folder.other_hosts():
         lines = sum(text.count("\n") for text in host.texts(DATASET))
         attempts = count(sum(row["host"] == name for row in tests), "attempt of a test", "attempts of tests")
@@ -60,7 +61,7 @@ def summary(folder: RunFolder, sampled: Sampled, dropped: int, near: Path) -> It
         yield f"not reached before the end: {', '.join(f'{number} {kind}' for kind, number in missing.items())}"
     yield from _heaviest(tests)
     yield from _kept_memory((row["nodeid"] + on_host(row["host"]), _number(row["memory_kept_MB"])) for row in tests)
-    yield f"files: {relative(folder.path, near)}{os.sep}"
+    yield f"files: {relative(folder.path, base_dir)}{os.sep}"
 
 
 def _heaviest(tests: Sequence[Row]) -> Iterator[str]:

@@ -11,14 +11,14 @@ from pytest_twin.analysis.run.totals import last_attempts, number_of_tests
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_twin.analysis.run.story import Story
+    from pytest_twin.analysis.run.story import RunSummary
 
 KEPT = "ok"  # as tests.csv says of a budget
 LONGEST = 160  # characters of a test's id
 NOTHING = "–"  # noqa: RUF001 - a dash, and no minus
 
 
-def verdict(story: Story) -> str:
+def verdict(story: RunSummary) -> str:
     """The run in a few words, what went wrong first."""
     outcomes = story.outcomes
     if not outcomes:
@@ -29,18 +29,18 @@ def verdict(story: Story) -> str:
     return f"{attempts_in_short(story)}: {went}" if is_repeated(story) else went
 
 
-def attempts_in_short(story: Story) -> str:
+def attempts_in_short(story: RunSummary) -> str:
     """How many tests there were, and how often they ran where that was more than once."""
     tests = count(number_of_tests(story.attempts), "test")
     return f"{tests} in {len(story.attempts):,} attempts" if is_repeated(story) else tests
 
 
-def is_repeated(story: Story) -> bool:
+def is_repeated(story: RunSummary) -> bool:
     """Whether some test ran more than once."""
     return number_of_tests(story.attempts) < len(story.attempts)
 
 
-def budgets_in_short(story: Story) -> str:
+def budgets_in_short(story: RunSummary) -> str:
     """How many of the tests that have a budget kept it; empty where none has one."""
     verdicts = [attempt.budget for attempt in last_attempts(each for each in story.attempts if each.budget)]
     return f"{verdicts.count(KEPT):,} of {count(len(verdicts), 'test')} with a budget kept it." if verdicts else ""
@@ -55,7 +55,7 @@ def machine_in_short(fingerprint: Mapping[str, Any] | None) -> list[str]:
     return [str(fact) for fact in (*told, system.get("name") or system.get("system")) if fact]
 
 
-def machines_in_short(story: Story) -> list[str]:
+def machines_in_short(story: RunSummary) -> list[str]:
     """The machine in a few facts, or where there are several, how many."""
     return [count(len(story.hosts), "host")] if story.hosts else machine_in_short(story.run.fingerprint)
 
@@ -103,9 +103,9 @@ def count(many: int, one: str, more: str | None = None) -> str:
     return f"{many:,} {one if many == 1 else more or one + 's'}"
 
 
-def relative(path: Path, near: Path) -> str:
+def relative(path: Path, base_dir: Path) -> str:
     """A path as it is typed from there, where it is below."""
-    return str(path.relative_to(near) if path.is_relative_to(near) else path)
+    return str(path.relative_to(base_dir) if path.is_relative_to(base_dir) else path)
 
 
 def cut(text: str) -> str:

@@ -9,19 +9,19 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_twin._system.private_files import write
+from pytest_twin._system.private_files import write_atomic
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, FINGERPRINT, PROFILE, SCHEDULE, TESTS
 
 if TYPE_CHECKING:
     from pytest_twin.analysis.comparison.comparison import Comparison
-    from pytest_twin.analysis.run.story import Story
+    from pytest_twin.analysis.run.story import RunSummary
 
 
 class ReportError(Exception):
     """A report cannot be made; the message is for the user."""
 
 
-class Form(NamedTuple):
+class Format(NamedTuple):
     """One form of a report.
 
     Attributes:
@@ -33,33 +33,33 @@ class Form(NamedTuple):
 
     file: str
     beginning: str
-    render: Callable[[Story], str]
+    render: Callable[[RunSummary], str]
     needs: tuple[str, ...] = ()
 
 
-def _html(story: Story) -> str:
+def _html(story: RunSummary) -> str:
     from pytest_twin.report.html.page import page
 
     return page(story)
 
 
-def _markdown(story: Story) -> str:
+def _markdown(story: RunSummary) -> str:
     from pytest_twin.report.markdown import page
 
     return page(story)
 
 
-def _json(story: Story) -> str:
+def _json(story: RunSummary) -> str:
     from pytest_twin.report.json_document import text
 
     return text(story)
 
 
 NEEDED_FOR_HTML = ("plotly", "tsdownsample", "markupsafe")
-FORMS: Mapping[str, Form] = {
-    "html": Form("report.html", "<!doctype html>\n<!-- pytest-twin report -->\n", _html, NEEDED_FOR_HTML),
-    "md": Form("summary.md", "## pytest-twin: ", _markdown),
-    "json": Form("run.json", '{\n "version": 1,\n "pytest_twin": ', _json),
+FORMS: Mapping[str, Format] = {
+    "html": Format("report.html", "<!doctype html>\n<!-- pytest-twin report -->\n", _html, NEEDED_FOR_HTML),
+    "md": Format("summary.md", "## pytest-twin: ", _markdown),
+    "json": Format("run.json", '{\n "version": 1,\n "pytest_twin": ', _json),
 }
 
 
@@ -74,7 +74,7 @@ def check(names: Iterable[str]) -> None:
             raise ReportError(f"{name} needs {' and '.join(missing)}; pip install 'pytest-twin[report]'")
 
 
-def story_of(path: Path, comparison: Comparison | None = None) -> Story:
+def summary_of(path: Path, comparison: Comparison | None = None) -> RunSummary:
     """What a run tells.
 
     Args:
@@ -84,7 +84,7 @@ def story_of(path: Path, comparison: Comparison | None = None) -> Story:
     Raises:
         ReportError: There is nothing that can be read.
     """
-    from pytest_twin.analysis.run.story import tell
+    from pytest_twin.analysis.run.story import summarize
     from pytest_twin.run_folder.csv_frames import ReadingError
     from pytest_twin.run_folder.frames import load
 
@@ -93,7 +93,7 @@ def story_of(path: Path, comparison: Comparison | None = None) -> Story:
     except ReadingError as error:
         raise ReportError(str(error)) from None
     with_schedule = [SCHEDULE] if (path / SCHEDULE).exists() else []
-    story = tell(run, (DATASET, ANNOTATIONS, TESTS), [FINGERPRINT, *with_schedule])
+    story = summarize(run, (DATASET, ANNOTATIONS, TESTS), [FINGERPRINT, *with_schedule])
     return replace(story, profile=_profile(path / PROFILE), comparison=comparison)
 
 
@@ -108,7 +108,7 @@ def _profile(path: Path) -> list[dict[str, str]]:
         return []
 
 
-def save(story: Story, name: str, path: Path) -> None:
+def save(story: RunSummary, name: str, path: Path) -> None:
     """Write one form.
 
     Raises:
@@ -118,7 +118,7 @@ def save(story: Story, name: str, path: Path) -> None:
     text = FORMS[name].render(story)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(path, text)
+        write_atomic(path, text)
     except OSError as error:
         raise ReportError(f"{path}: {error.strerror or error}") from None
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pytest_twin import __version__
-from pytest_twin._system.private_files import write
+from pytest_twin._system.private_files import write_atomic
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import FINGERPRINT, TESTS
 from pytest_twin.settings.parsers import LAST
@@ -33,7 +33,7 @@ class BaselineError(OSError):
     """A baseline cannot be found, read or written; the message, one line, is for the user."""
 
 
-class Saved(NamedTuple):
+class SavedRun(NamedTuple):
     """One saved run.
 
     Attributes:
@@ -49,7 +49,7 @@ class Saved(NamedTuple):
     commit: str
 
 
-class Found(NamedTuple):
+class RunSet(NamedTuple):
     """Runs to compare with.
 
     Attributes:
@@ -82,7 +82,7 @@ def save(folder: RunFolder, directory: Path, name: str, at: datetime) -> Path:
         is_new = not directory.exists()
         (directory / name).mkdir(parents=True, exist_ok=True)
         if is_new:  # only then: whoever keeps baselines in git has removed it
-            write(directory / ".gitignore", "*\n")
+            write_atomic(directory / ".gitignore", "*\n")
         with tempfile.TemporaryDirectory(dir=directory / name, prefix=".saving-", ignore_cleanup_errors=True) as made:
             kept = Path(made) / "run"
             kept.mkdir()
@@ -91,7 +91,7 @@ def save(folder: RunFolder, directory: Path, name: str, at: datetime) -> Path:
                     shutil.copyfile(folder / file, kept / file)
             manifest = {"version": VERSION, "name": name, "saved": at.isoformat(timespec="milliseconds")}
             manifest |= {"commit": commit_of(folder.path.parent), "pytest_twin": __version__}
-            write(kept / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+            write_atomic(kept / MANIFEST, json.dumps(manifest, indent=2) + "\n")
             return _numbered(kept, directory / name)
     except OSError as error:
         raise BaselineError(f"{directory / name} cannot be written: {error.strerror or error}") from None
@@ -128,20 +128,20 @@ def commit_of(place: Path) -> str:
     return said.stdout.strip() if said.returncode == 0 else ""
 
 
-def saved_runs(directory: Path) -> list[Saved]:
+def saved_runs(directory: Path) -> list[SavedRun]:
     """All that was saved, oldest first."""
     found = (run for baseline in _folders(directory) for run in _runs(baseline))
     return sorted(found, key=lambda run: (run.saved, run.path.name))
 
 
-def find(word: str, directory: Path, near: Path) -> Found:
+def find(word: str, directory: Path, base_dir: Path) -> RunSet:
     """The runs that somebody means.
 
     Args:
         word: ``last`` for the run that was saved last, whatever its name; the name of a baseline for all of its runs;
             or the path of a run folder, or of a folder with several.
         directory: Where the baselines are.
-        near: What a path is relative to.
+        base_dir: What a path is relative to.
 
     Raises:
         BaselineError: There is nothing of that name.
@@ -150,16 +150,16 @@ def find(word: str, directory: Path, near: Path) -> Found:
     if word == LAST:
         if not runs:
             raise BaselineError(f"{LAST}: nothing is saved in {directory}; save a run with pytest --twin-save NAME")
-        return Found(f"{runs[-1].name}/{runs[-1].path.name}", [runs[-1].path])
+        return RunSet(f"{runs[-1].name}/{runs[-1].path.name}", [runs[-1].path])
     if named := [run.path for run in runs if run.name == word]:
-        return Found(word, named)
-    path = near / word
+        return RunSet(word, named)
+    path = base_dir / word
     paths = [path] if (path / TESTS).is_file() else [run.path for run in _runs(path)]
     if not paths:
         names = ", ".join(dict.fromkeys(run.name for run in runs))
         known = f"saved are {names}" if names else "nothing is saved there"
         raise BaselineError(f"{word}: no baseline of {directory} ({known}), and no folder with a {TESTS}")
-    return Found(word, paths)
+    return RunSet(word, paths)
 
 
 def _folders(directory: Path) -> Iterator[Path]:
@@ -169,13 +169,13 @@ def _folders(directory: Path) -> Iterator[Path]:
         return
 
 
-def _runs(baseline: Path) -> list[Saved]:
+def _runs(baseline: Path) -> list[SavedRun]:
     """The runs in a folder, in the order in which they were saved."""
     runs = []
     for path in _folders(baseline):
         if (path / TESTS).is_file():
             manifest = _manifest(path / MANIFEST)
-            runs.append(Saved(path, baseline.name, manifest.get("saved", ""), manifest.get("commit", "")))
+            runs.append(SavedRun(path, baseline.name, manifest.get("saved", ""), manifest.get("commit", "")))
     return sorted(runs, key=lambda run: (run.saved, run.path.name))
 
 

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from pytest_twin._system.private_files import TEMPORARY, Folder
+from pytest_twin._system.private_files import TEMPORARY, PrivateDirectory
 from pytest_twin.run_folder.csv_frames import ReadingError
 from pytest_twin.run_folder.frames import described, samples_shape, stream
-from pytest_twin.run_folder.rotation import CSV, GZIP, PARQUET, files, open_piece, opened, pieces
+from pytest_twin.run_folder.rotation import CSV, GZIP, PARQUET, files, open_piece, opened, segments
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,12 +30,12 @@ def to_gzip(dataset: Path) -> None:
     Raises:
         ConversionError: One could not be written; that one and those after it are kept.
     """
-    for path in pieces(dataset):
+    for path in segments(dataset):
         if path.suffix == CSV:
             with _made(path.with_suffix(GZIP)) as file, open_piece(path) as rows, gzip.open(file, "wb", 6) as packed:
                 shutil.copyfileobj(rows, packed, 1 << 20)
             path.unlink()  # at once: its room may be needed for the next
-    _remove_all_but(pieces(dataset), dataset)
+    _remove_all_but(segments(dataset), dataset)
 
 
 def to_parquet(dataset: Path) -> None:
@@ -49,7 +49,7 @@ def to_parquet(dataset: Path) -> None:
     from pyarrow import ArrowException, Table, parquet
 
     target = dataset.with_suffix(PARQUET)
-    if pieces(dataset) not in ([], [target]):
+    if segments(dataset) not in ([], [target]):
         empty = _empty(dataset)
         schema = _schema(empty)
         try:
@@ -59,7 +59,7 @@ def to_parquet(dataset: Path) -> None:
                     writer.write_table(Table.from_pandas(rows, schema=schema, preserve_index=True))
         except (ReadingError, ArrowException) as error:
             raise ConversionError(f"{target} was not made, the CSV is kept: {error}") from None
-    _remove_all_but(pieces(dataset), dataset)
+    _remove_all_but(segments(dataset), dataset)
 
 
 def _undamaged(dataset: Path) -> Iterator[pd.DataFrame]:
@@ -97,7 +97,7 @@ def _made(path: Path) -> Iterator[IO[bytes]]:
     """A file that is there once it is complete and on the disk, or not at all."""
     temporary = path.name + TEMPORARY
     try:
-        with Folder(path.parent) as folder:
+        with PrivateDirectory(path.parent) as folder:
             try:
                 with folder.create(temporary) as file:
                     yield file

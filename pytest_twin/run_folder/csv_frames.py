@@ -25,7 +25,7 @@ class ReadingError(ValueError):
     """There is nothing that can be read; the message is for the user."""
 
 
-class Shape(NamedTuple):
+class TableShape(NamedTuple):
     """What is known of a kind of table.
 
     Attributes:
@@ -45,7 +45,7 @@ class Shape(NamedTuple):
         return {column.name for column in self.columns if column.digits == 0}
 
 
-class Block(NamedTuple):
+class TableBlock(NamedTuple):
     """A part of a table, and how many of its rows and cells could not be read."""
 
     frame: pd.DataFrame
@@ -67,7 +67,7 @@ def blocks(file: IO[bytes]) -> Iterator[bytes]:
             yield whole + end
 
 
-def parse(lines: bytes, names: Sequence[str], shape: Shape) -> Block:
+def parse(lines: bytes, names: Sequence[str], shape: TableShape) -> TableBlock:
     """Lines without their header."""
     numbers = shape.numbers().intersection(names)
     lines = lines.replace(b"\r\n", b"\n") if b"\r" in lines else lines
@@ -80,7 +80,7 @@ def parse(lines: bytes, names: Sequence[str], shape: Shape) -> Block:
     return typed(frame, shape, damaged)
 
 
-def typed(frame: pd.DataFrame, shape: Shape, damaged: int = 0) -> Block:
+def typed(frame: pd.DataFrame, shape: TableShape, damaged: int = 0) -> TableBlock:
     """Numbers as float64 and text, as counts and times too."""
     import pandas as pd
 
@@ -99,7 +99,7 @@ def typed(frame: pd.DataFrame, shape: Shape, damaged: int = 0) -> Block:
     times = times.dt.as_unit("us").where(times.dt.year.between(*YEARS))  # not the unit that the first stamp has
     frame.index = pd.DatetimeIndex(times, name="timestamp")
     timed = frame[frame.index.notna()] if times.hasnans else frame
-    return Block(timed, damaged + len(frame) - len(timed))
+    return TableBlock(timed, damaged + len(frame) - len(timed))
 
 
 def engine() -> Callable[[bytes, Sequence[str], set[str]], pd.DataFrame]:

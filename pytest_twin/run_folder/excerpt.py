@@ -34,7 +34,7 @@ def window_of(name: str) -> float | None:
     return OFTEN_S if is_of_one(name) else windows().get(name)
 
 
-class Cutter:
+class ExcerptWriter:
     """Cuts rows out of one dataset.
 
     Attributes:
@@ -104,7 +104,7 @@ class Excerpt:
         self._rest = b""  # of a line that is being written
         self._lines: list[str] = []
         self._times: list[float] = []
-        self._cutter: Cutter | None = None
+        self._cutter: ExcerptWriter | None = None
 
     def read(self) -> bool:
         """Take in what was written since; says whether there is anything of the dataset.
@@ -149,7 +149,7 @@ class Excerpt:
             os.close(self._fd)
             self._fd = None
 
-    def _open(self) -> Cutter | None:
+    def _open(self) -> ExcerptWriter | None:
         """Open it, and go to a row before the test, however many there are before that; None where there is nothing."""
         try:
             self._fd = os.open(self._path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
@@ -160,7 +160,7 @@ class Excerpt:
             self.close()
             return None
         self.heading = heading.decode("utf-8", "replace")
-        cutter = Cutter(self.heading)
+        cutter = ExcerptWriter(self.heading)
         begin, back = len(heading) + 1, CHUNK
         size = os.lseek(self._fd, 0, os.SEEK_END)
         self._offset = begin

@@ -11,7 +11,7 @@ from pytest_twin.loads.registry import keywords
 from pytest_twin.model import event
 from pytest_twin.model.attempt_row import CRASHED, TREE_PEAK
 from pytest_twin.model.overlap import Execution, applied, loads_of
-from pytest_twin.run_folder.excerpt import Cutter
+from pytest_twin.run_folder.excerpt import ExcerptWriter
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, HEADERS, TESTS, folder_of
 from pytest_twin.run_folder.tables import table
@@ -20,7 +20,7 @@ RESIDENT = "tests_resident_MB"
 Row = dict[str, str]
 
 
-class Samples(NamedTuple):
+class SampleLines(NamedTuple):
     """The lines of a dataset, by the times of their samples."""
 
     heading: str
@@ -28,19 +28,19 @@ class Samples(NamedTuple):
     times: Sequence[float]
 
     @property
-    def cutter(self) -> Cutter:
+    def cutter(self) -> ExcerptWriter:
         """What cuts rows out of them."""
-        return Cutter(self.heading)
+        return ExcerptWriter(self.heading)
 
     @classmethod
-    def of(cls, folder: RunFolder) -> Samples:
+    def of(cls, folder: RunFolder) -> SampleLines:
         """Those of a run, whatever pieces they are in."""
         lines = [line for text in folder.texts(DATASET) for line in text.split("\n")[:-1]]
         if not lines:
             return cls("", (), ())
         heading = lines[0]
         samples = [line for line in lines if line != heading]  # each piece has one
-        return cls(heading, samples, list(map(Cutter(heading).time, samples)))
+        return cls(heading, samples, list(map(ExcerptWriter(heading).time, samples)))
 
     def met(self, began: float, ended: float) -> bool:
         """Whether there is one from then to then."""
@@ -57,17 +57,17 @@ class Samples(NamedTuple):
         return max((cell for line in inside if (cell := line.split(",")[place])), key=float, default="")
 
 
-def complete(folder: RunFolder, interval: float, *, apart: bool = False) -> None:
+def finalize(folder: RunFolder, interval: float, *, dist_each: bool = False) -> None:
     """Merge what pytest-xdist workers wrote, add what samples tell of tests, and fill the folders of tests.
 
     Args:
         folder: The run, which is over.
         interval: Seconds between two of its samples.
-        apart: Whether each pytest-xdist worker ran all tests.
+        dist_each: Whether each pytest-xdist worker ran all tests.
     """
     folder.merge()
     tests = folder.rows(TESTS)
-    is_renumbered = not apart and number_on(tests)
+    is_renumbered = not dist_each and number_on(tests)
     if _add_loads(folder, tests) or is_renumbered:
         folder.write(TESTS, table(HEADERS[TESTS], tests))
     samples = _by_host(folder, {test["host"] for test in tests})
@@ -82,10 +82,10 @@ def complete(folder: RunFolder, interval: float, *, apart: bool = False) -> None
         _slice(folder, wanted, samples, interval)
 
 
-def _by_host(folder: RunFolder, names: set[str]) -> dict[str, Samples]:
+def _by_host(folder: RunFolder, names: set[str]) -> dict[str, SampleLines]:
     """The samples of these hosts; none of one that has none."""
     streams = [("", folder), *folder.other_hosts()]
-    found = {name: Samples.of(stream) for name, stream in streams if name in names}
+    found = {name: SampleLines.of(stream) for name, stream in streams if name in names}
     return {name: samples for name, samples in found.items() if samples.lines}
 
 
@@ -115,7 +115,7 @@ def number_on(tests: Iterable[Row]) -> bool:
     return changed
 
 
-def _slice(folder: RunFolder, tests: Iterable[Row], by_host: Mapping[str, Samples], interval: float) -> None:
+def _slice(folder: RunFolder, tests: Iterable[Row], by_host: Mapping[str, SampleLines], interval: float) -> None:
     """Fill the folder of each of these tests with its part of the run: what was on its host."""
     events = _spans(folder.rows(ANNOTATIONS))
     cutters = {host: samples.cutter for host, samples in by_host.items()}

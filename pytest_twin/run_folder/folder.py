@@ -10,8 +10,8 @@ from typing import Any
 from pytest_twin import __version__
 from pytest_twin._system import shared_lock
 from pytest_twin._system.clock import monotonic
-from pytest_twin._system.file_lock import Claim, HeldError, Presence, is_anybody_present
-from pytest_twin._system.private_files import Folder, distrust, write
+from pytest_twin._system.file_lock import FileLock, LockedError, PresenceLock, is_anybody_present
+from pytest_twin._system.private_files import PrivateDirectory, why_untrusted, write_atomic
 from pytest_twin._system.stdlib import json, os, time
 from pytest_twin.loads.schedule import documents
 from pytest_twin.loads.schedule.schedule import TEST
@@ -30,7 +30,7 @@ from pytest_twin.run_folder.layout import (
     WORKERS_LOCK,
     is_folder_of_a_test,
 )
-from pytest_twin.run_folder.rotation import PARQUET, files, go_on, opened
+from pytest_twin.run_folder.rotation import PARQUET, files, opened, prepare_append
 from pytest_twin.run_folder.tables import OF_TESTS, Table, in_order, table
 
 BRIEF_S = 10.0  # how long others may complete what is there
@@ -46,8 +46,8 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(os.path.abspath(path))
-        self._claim: Claim | None = None
-        self._presence: Presence | None = None
+        self._claim: FileLock | None = None
+        self._presence: PresenceLock | None = None
 
     def __truediv__(self, name: str) -> Path:
         return self.path / name
@@ -64,7 +64,7 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise RunFolderError(f"{self.path} is a file; give a directory")
-        if why := distrust(self.path):
+        if why := why_untrusted(self.path):
             raise RunFolderError(f"{self.path} {why}")
         try:
             if not self.path.exists():
@@ -94,19 +94,19 @@ class RunFolder:
             return
         try:
             self._claim = self._claimed(is_brief=is_brief)
-        except HeldError as error:
+        except LockedError as error:
             raise RunFolderError(
                 f"{self.path} is in use by {error.strerror}; wait for its end, or give another directory"
             ) from None
         except OSError as error:
             raise RunFolderError(f"{self.path} cannot be written ({error.strerror}); give another directory") from None
 
-    def _claimed(self, *, is_brief: bool) -> Claim:
+    def _claimed(self, *, is_brief: bool) -> FileLock:
         until = monotonic() + BRIEF_S
         while True:
             try:
-                return Claim(self / LOCK, is_brief=is_brief)
-            except HeldError as error:
+                return FileLock(self / LOCK, is_brief=is_brief)
+            except LockedError as error:
                 if not error.is_brief or monotonic() > until:
                     raise
             time.sleep(LOOK_EVERY_S)
@@ -114,7 +114,7 @@ class RunFolder:
     def join(self) -> None:
         """Let it be known, until `release`, that a worker of the run writes to the folder."""
         with suppress(OSError):  # then nobody waits for us
-            self._presence = Presence(self / WORKERS_LOCK)
+            self._presence = PresenceLock(self / WORKERS_LOCK)
 
     @property
     def has_workers(self) -> bool:
@@ -215,7 +215,7 @@ class RunFolder:
             RunFolderError: What is there cannot be renamed.
         """
         try:
-            go_on(self / DATASET)
+            prepare_append(self / DATASET)
         except OSError as error:
             raise RunFolderError(f"{error.filename}: {error.strerror}") from None
 
@@ -269,10 +269,10 @@ class RunFolder:
         Raises:
             OSError: It cannot be written.
         """
-        write(self / name, text)
+        write_atomic(self / name, text)
 
     @contextmanager
-    def test_folder(self, name: str) -> Iterator[Folder]:
+    def test_folder(self, name: str) -> Iterator[PrivateDirectory]:
         """The folder of a test, made if there is none; the name is as `folder_of` gives it.
 
         Raises:
@@ -281,7 +281,11 @@ class RunFolder:
         """
         if not is_folder_of_a_test(name):
             raise ValueError(f"{name!r:.100} is not the folder of a test")
-        with Folder(self.path) as run, run.within(TESTS_FOLDER) as tests, tests.within(name.split("/")[1]) as own:
+        with (
+            PrivateDirectory(self.path) as run,
+            run.within(TESTS_FOLDER) as tests,
+            tests.within(name.split("/")[1]) as own,
+        ):
             yield own
 
     def rows(self, name: str) -> list[dict[str, str]]:
@@ -327,7 +331,7 @@ class RunFolder:
                 self.write(name, table(HEADERS[name], in_order(rows)))
             for part in parts:
                 part.unlink()
-        shared_lock.forget(self.path)
+        shared_lock.remove_lock_files(self.path)
         (self / WORKERS_LOCK).unlink(missing_ok=True)
 
     def complete_rows(self, name: str, column: str, rows: Sequence[Mapping[str, str]]) -> None:

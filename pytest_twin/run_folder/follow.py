@@ -16,7 +16,7 @@ CHUNK = 1 << 18
 FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
-class Tail:
+class CsvFollower:
     """The rows that a CSV file gets; one that shrinks, or is replaced by another, is read from its beginning."""
 
     def __init__(self, path: Path, begun: Callable[[int], None] = lambda _: None, last: int | None = None) -> None:

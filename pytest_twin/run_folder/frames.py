@@ -22,26 +22,35 @@ from pytest_twin.model.csv_text import rows
 from pytest_twin.model.overlap import Execution, applied, loads_of
 from pytest_twin.model.run import Run
 from pytest_twin.run_folder import legacy_events
-from pytest_twin.run_folder.csv_frames import Block, ReadingError, Shape, blocks, from_cells, heading, parse, typed
+from pytest_twin.run_folder.csv_frames import (
+    ReadingError,
+    TableBlock,
+    TableShape,
+    blocks,
+    from_cells,
+    heading,
+    parse,
+    typed,
+)
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, FINGERPRINT, HOSTS, SCHEDULE, TESTS
 from pytest_twin.run_folder.problems import fingerprint_problems, table_problems
-from pytest_twin.run_folder.rotation import PARQUET, Piece, open_file, open_piece, opened, pieces
+from pytest_twin.run_folder.rotation import PARQUET, Segment, open_file, open_piece, opened, segments
 from pytest_twin.telemetry import probes
 
 if TYPE_CHECKING:
     import pandas as pd
 
-EVENTS_SHAPE = Shape("timestamp", event.COLUMNS)
-TESTS_SHAPE = Shape("start", attempt_row.COLUMNS)
+EVENTS_SHAPE = TableShape("timestamp", event.COLUMNS)
+TESTS_SHAPE = TableShape("start", attempt_row.COLUMNS)
 HOST = next(column for column in event.COLUMNS if column.name == event.HOST)
 
 
 @cache
-def samples_shape() -> Shape:
+def samples_shape() -> TableShape:
     """What is known of a dataset: the columns of our probes, and of those that other packages offer here."""
     declared = (columns.TIMESTAMP, columns.ELAPSED, *probes.known())
-    return Shape("timestamp", (*(declared[at] for at in columns.order(declared)), HOST))
+    return TableShape("timestamp", (*(declared[at] for at in columns.order(declared)), HOST))
 
 
 def load(path: str | os.PathLike[str]) -> Run:
@@ -162,7 +171,7 @@ def _hosts(folder: RunFolder) -> dict[str, dict[str, Any]]:
 
 def _is_there(folder: RunFolder, name: str, streams: Iterable[Path]) -> bool:
     if name == DATASET:
-        return any(map(pieces, streams))
+        return any(map(segments, streams))
     return (folder / name).exists() or bool(folder.parts(name))
 
 
@@ -174,24 +183,24 @@ def _load_file(path: Path) -> Run:
             names, _ = heading(file)
     which = TESTS_SHAPE if "nodeid" in names else EVENTS_SHAPE if "event" in names else samples_shape()
     with open_piece(path) as file:
-        frame = whole(stream([Piece(path, file)], which), which)
+        frame = whole(stream([Segment(path, file)], which), which)
     samples, events, tests = (
         frame if shape == which else whole([], shape) for shape in (samples_shape(), EVENTS_SHAPE, TESTS_SHAPE)
     )
     return Run(path, samples, events, tests)
 
 
-def _table(folder: RunFolder, name: str, shape: Shape, worker: str) -> pd.DataFrame:
+def _table(folder: RunFolder, name: str, shape: TableShape, worker: str) -> pd.DataFrame:
     paths = [folder / name, *folder.parts(name)] if worker == "*" else [folder.part(name, worker)]
     read = []
     for path in paths:
         with suppress(FileNotFoundError), open_file(path) as file:
-            read += list(stream([Piece(path, file)], shape))
+            read += list(stream([Segment(path, file)], shape))
     frame = whole(read, shape)
     return frame if frame.index.is_monotonic_increasing else frame.sort_index(kind="stable")
 
 
-def stream(found: Iterable[Piece], shape: Shape) -> Iterator[Block]:
+def stream(found: Iterable[Segment], shape: TableShape) -> Iterator[TableBlock]:
     """The rows of files, some thousand at a time.
 
     Raises:
@@ -211,7 +220,7 @@ def _told(path: Path) -> Iterator[None]:
         raise ReadingError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
 
 
-def whole(read: Iterable[Block], shape: Shape) -> pd.DataFrame:
+def whole(read: Iterable[TableBlock], shape: TableShape) -> pd.DataFrame:
     """One frame of all blocks, with what is known of its columns."""
     import pandas as pd
 
@@ -234,7 +243,7 @@ def described(known: Iterable[Column]) -> dict[Hashable | None, Any]:
     }
 
 
-def _blocks(piece: Piece, shape: Shape) -> Iterator[Block]:
+def _blocks(piece: Segment, shape: TableShape) -> Iterator[TableBlock]:
     if piece.path.suffix == PARQUET:
         yield from _parquet(piece, shape)
         return
@@ -254,18 +263,18 @@ def _blocks(piece: Piece, shape: Shape) -> Iterator[Block]:
     yield from read
 
 
-def _nothing(shape: Shape, names: Sequence[str]) -> Block:
+def _nothing(shape: TableShape, names: Sequence[str]) -> TableBlock:
     return typed(from_cells([], names, shape.numbers().intersection(names), 0)[0], shape)
 
 
-def _legacy(text: bytes) -> Block:
+def _legacy(text: bytes) -> TableBlock:
     found, damaged = legacy_events.modern(rows(text.decode(errors="replace")))
     cells = [[row.get(name, "") for name in event.FIELDS] for row in found]
     frame, _ = from_cells(cells, event.FIELDS, EVENTS_SHAPE.numbers(), len(cells))
     return typed(frame, EVENTS_SHAPE, damaged)
 
 
-def _parquet(piece: Piece, shape: Shape) -> Iterator[Block]:
+def _parquet(piece: Segment, shape: TableShape) -> Iterator[TableBlock]:
     try:
         from pyarrow import ArrowInvalid, parquet
     except ImportError:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_twin._system.private_files import Folder
+from pytest_twin._system.private_files import PrivateDirectory
 from pytest_twin.run_folder.folder import RunFolder, RunFolderError
 from pytest_twin.run_folder.layout import (
     ANNOTATIONS,
@@ -20,7 +20,7 @@ from pytest_twin.run_folder.layout import (
     TESTS,
     folder_of,
 )
-from pytest_twin.run_folder.merge_axis import Axis, first_epoch, names_of, placed, said_host
+from pytest_twin.run_folder.merge_axis import MergeAxis, first_epoch, merged_host_name, names_of, shift_rows
 from pytest_twin.run_folder.merge_copy import copy, first_of, table_of
 from pytest_twin.run_folder.recovery import recover
 from pytest_twin.run_folder.tables import table
@@ -32,7 +32,7 @@ TIMED = (ANNOTATIONS, TESTS)
 TIMES = {DATASET: "timestamp", ANNOTATIONS: "timestamp", TESTS: "start"}
 
 
-class Merged(NamedTuple):
+class MergedRun(NamedTuple):
     """What was taken over of one run.
 
     Attributes:
@@ -50,7 +50,7 @@ class Merged(NamedTuple):
     lost: int
 
 
-class Source:
+class SourceRun:
     """One of the runs, with all that is small of it."""
 
     def __init__(self, path: Path) -> None:
@@ -72,7 +72,7 @@ class Source:
         timed = [(TIMES[name], self.tables[name].rows) for name in TIMED]
         self.epoch = first_epoch([*timed, *((TIMES[DATASET], first) for first in firsts)])
 
-    def placed(self, axis: Axis, name: str) -> tuple[dict[str, list[Row]], int]:
+    def placed(self, axis: MergeAxis, name: str) -> tuple[dict[str, list[Row]], int]:
         """The rows of its tables as they stand in the whole; and how many lines could not be read.
 
         Args:
@@ -80,15 +80,15 @@ class Source:
             name: What its host is called in the whole.
         """
         lost = sum(table.damaged for table in self.tables.values())
-        profile = [{**row, "host": said_host(name, row.get("host", ""))} for row in self.tables[PROFILE].rows]
+        profile = [{**row, "host": merged_host_name(name, row.get("host", ""))} for row in self.tables[PROFILE].rows]
         found: dict[str, list[Row]] = {PROFILE: profile}
         for kind in TIMED:
-            found[kind], without_time = placed(self.tables[kind].rows, TIMES[kind], axis, name)
+            found[kind], without_time = shift_rows(self.tables[kind].rows, TIMES[kind], axis, name)
             lost += without_time
         return found, lost
 
 
-def merge(paths: Sequence[Path], out: Path) -> list[Merged]:
+def merge(paths: Sequence[Path], out: Path) -> list[MergedRun]:
     """Put runs together in a folder of its own; the runs stay as they are.
 
     Their seconds count from the beginning of the first, by the calendars of their hosts. The host of each is called
@@ -98,7 +98,7 @@ def merge(paths: Sequence[Path], out: Path) -> list[Merged]:
         RunFolderError: One of them cannot be read or is given twice, or the folder cannot be written.
     """
     _refuse_twice(paths)
-    sources = [Source(path) for path in paths]
+    sources = [SourceRun(path) for path in paths]
     folder = RunFolder(out)
     for source in sources:
         if folder.path == source.folder.path or folder.path in source.folder.path.parents:
@@ -123,22 +123,22 @@ def _refuse_twice(paths: Sequence[Path]) -> None:
             raise RunFolderError(f"{path} {same}; give each run once")
 
 
-def _written(whole: RunFolder, sources: dict[str, Source], zero: float) -> list[Merged]:
+def _written(whole: RunFolder, sources: dict[str, SourceRun], zero: float) -> list[MergedRun]:
     tables: dict[str, list[Row]] = {name: [] for name in (*TIMED, PROFILE)}
     merged, hosts = [], {}
     for name, source in sources.items():
-        axis = Axis(zero)
+        axis = MergeAxis(zero)
         found, lost = source.placed(axis, name)
         lost += _take_folders(source.folder, whole, found[TESTS], axis, name)
         for kind, rows in found.items():
             tables[kind] += rows
         samples = 0
         for host, stream in source.streams:
-            called = said_host(name, host)
+            called = merged_host_name(name, host)
             copied, damaged = _take_samples(stream, whole.of_host(called), called, axis)
             samples, lost = samples + copied, lost + damaged
             hosts[called] = {"run": str(source.folder.path), "fingerprint": stream.document(FINGERPRINT)}
-        merged.append(Merged(name, samples, len(found[ANNOTATIONS]), len(found[TESTS]), lost))
+        merged.append(MergedRun(name, samples, len(found[ANNOTATIONS]), len(found[TESTS]), lost))
     for kind in TIMED:
         tables[kind].sort(key=lambda row: float(row["elapsed_s"]))
     for kind, rows in tables.items():
@@ -151,16 +151,16 @@ def _written(whole: RunFolder, sources: dict[str, Source], zero: float) -> list[
     return merged
 
 
-def _take_samples(stream: RunFolder, target: RunFolder, host: str, axis: Axis) -> tuple[int, int]:
+def _take_samples(stream: RunFolder, target: RunFolder, host: str, axis: MergeAxis) -> tuple[int, int]:
     """Copy the samples of a host; comes back with how many, and how many could not be read."""
     if not first_of(stream):
         return 0, 0
     target.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with Folder(target.path) as folder:
+    with PrivateDirectory(target.path) as folder:
         return copy(stream, folder, host, axis)
 
 
-def _take_folders(run: RunFolder, whole: RunFolder, tests: Sequence[Row], axis: Axis, name: str) -> int:
+def _take_folders(run: RunFolder, whole: RunFolder, tests: Sequence[Row], axis: MergeAxis, name: str) -> int:
     """Copy the folders of tests under names of their own, which the rows get; comes back with how much was lost."""
     lost = 0
     for test in filter(lambda test: test.get("folder"), tests):
@@ -170,7 +170,7 @@ def _take_folders(run: RunFolder, whole: RunFolder, tests: Sequence[Row], axis: 
             with whole.test_folder(test["folder"]) as target:
                 lost += copy(own, target, test["host"], axis)[1]
                 events = table_of(own, ANNOTATIONS)
-                rows, without_time = placed(events.rows, TIMES[ANNOTATIONS], axis, name)
+                rows, without_time = shift_rows(events.rows, TIMES[ANNOTATIONS], axis, name)
                 target.write(ANNOTATIONS, table(HEADERS[ANNOTATIONS], rows))
                 lost += events.damaged + without_time
     return lost

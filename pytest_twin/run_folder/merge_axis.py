@@ -22,7 +22,7 @@ def names_of(paths: Sequence[PurePath]) -> list[str]:
     return [f"{name}-{number}" for number, name in enumerate(names, 1)]
 
 
-class Axis:
+class MergeAxis:
     """Seconds since the first of all runs began, for the rows of one of them."""
 
     def __init__(self, zero: float) -> None:
@@ -78,12 +78,12 @@ def first_epoch(tables: Iterable[tuple[str, Iterable[Row]]]) -> float | None:
     return min(found, default=None)
 
 
-def said_host(name: str, said: str) -> str:
+def merged_host_name(name: str, said: str) -> str:
     """What the whole calls a host that a run calls so; empty is the run's own, which has the name of the run."""
     return f"{name}-{said}" if said else name
 
 
-def placed(rows: Iterable[Row], column: str, axis: Axis, name: str) -> tuple[list[Row], int]:
+def shift_rows(rows: Iterable[Row], column: str, axis: MergeAxis, name: str) -> tuple[list[Row], int]:
     """Rows of one run as they stand in the whole; and how many had no time, and are left out.
 
     Args:
@@ -100,7 +100,7 @@ def placed(rows: Iterable[Row], column: str, axis: Axis, name: str) -> tuple[lis
         except (ValueError, KeyError):
             lost += 1
             continue
-        changed = {"elapsed_s": elapsed, "host": said_host(name, row.get("host", ""))}
+        changed = {"elapsed_s": elapsed, "host": merged_host_name(name, row.get("host", ""))}
         if row.get("id"):
             changed["id"] = f"{name}/{row['id']}"
         good.append({**row, **changed})

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from io import TextIOWrapper
 from typing import IO, TYPE_CHECKING
 
-from pytest_twin.model.csv_text import Found, found_in
+from pytest_twin.model.csv_text import ParsedTable, parse_lenient
 from pytest_twin.model.csv_text import rows as cells_of
 from pytest_twin.model.event import HOST
 from pytest_twin.run_folder.folder import RunFolder, RunFolderError
@@ -15,11 +15,11 @@ from pytest_twin.run_folder.layout import DATASET
 from pytest_twin.run_folder.rotation import PARQUET, opened
 
 if TYPE_CHECKING:
-    from pytest_twin._system.private_files import Folder
-    from pytest_twin.run_folder.merge_axis import Axis, Row
+    from pytest_twin._system.private_files import PrivateDirectory
+    from pytest_twin.run_folder.merge_axis import MergeAxis, Row
 
 
-def table_of(folder: RunFolder, name: str) -> Found:
+def table_of(folder: RunFolder, name: str) -> ParsedTable:
     """What a run has of a table, also what workers wrote and nobody has merged."""
     parts = [
         read(path.read_text(encoding="utf-8", errors="replace"))
@@ -27,15 +27,15 @@ def table_of(folder: RunFolder, name: str) -> Found:
         if path.is_file()  # reading from a pipe would wait for ever
     ]
     rows = [row for found in parts for row in found.rows]
-    return Found(next((found.columns for found in parts), ()), rows, sum(found.damaged for found in parts))
+    return ParsedTable(next((found.columns for found in parts), ()), rows, sum(found.damaged for found in parts))
 
 
-def read(text: str) -> Found:
+def read(text: str) -> ParsedTable:
     """The rows of a table that was maybe damaged, so much that none can be read."""
     try:
-        return found_in(text)
+        return parse_lenient(text)
     except ValueError:
-        return Found(damaged=1)
+        return ParsedTable(damaged=1)
 
 
 def first_of(stream: RunFolder) -> list[Row]:
@@ -47,7 +47,7 @@ def first_of(stream: RunFolder) -> list[Row]:
     return []
 
 
-def copy(stream: RunFolder, target: Folder, host: str, axis: Axis) -> tuple[int, int]:
+def copy(stream: RunFolder, target: PrivateDirectory, host: str, axis: MergeAxis) -> tuple[int, int]:
     """Copy samples with their host; comes back with how many, and how many could not be read."""
     copied = lost = 0
     samples = _samples(stream, axis)
@@ -63,7 +63,7 @@ def copy(stream: RunFolder, target: Folder, host: str, axis: Axis) -> tuple[int,
     return copied, lost
 
 
-def _samples(stream: RunFolder, axis: Axis) -> Iterator[list[str]]:
+def _samples(stream: RunFolder, axis: MergeAxis) -> Iterator[list[str]]:
     """The columns of a stream but its host, then each sample as it stands in the whole; an empty one is damaged."""
     columns: list[str] = []
     for file in _files(stream):
@@ -76,7 +76,7 @@ def _samples(stream: RunFolder, axis: Axis) -> Iterator[list[str]]:
                 yield _moved(dict(zip(columns, cells, strict=False)), len(columns), axis)
 
 
-def _moved(sample: Row, cells: int, axis: Axis) -> list[str]:
+def _moved(sample: Row, cells: int, axis: MergeAxis) -> list[str]:
     if len(sample) < cells:
         return []
     try:

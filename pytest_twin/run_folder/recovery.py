@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pytest_twin._system.private_files import distrust
+from pytest_twin._system.private_files import why_untrusted
 from pytest_twin._system.stdlib import os
 from pytest_twin.loads.registry import kinds
 from pytest_twin.model import event
@@ -13,7 +13,7 @@ from pytest_twin.model.attempt_row import CRASHED
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.csv_text import record
 from pytest_twin.model.event import Event, detail
-from pytest_twin.run_folder.finalize import Samples, complete
+from pytest_twin.run_folder.finalize import SampleLines, finalize
 from pytest_twin.run_folder.folder import RunFolderError
 from pytest_twin.run_folder.layout import ANNOTATIONS, HEADERS, TESTS, folder_of
 from pytest_twin.run_folder.unfinished import unended
@@ -36,7 +36,7 @@ def recover(folder: RunFolder, at: float | None = None) -> None:
         folder: The run.
         at: When it ended, in seconds since it began; None is when it was last heard of.
     """
-    if not folder.is_incomplete or distrust(folder.path) or not os.access(folder.path, os.W_OK | os.X_OK):
+    if not folder.is_incomplete or why_untrusted(folder.path) or not os.access(folder.path, os.W_OK | os.X_OK):
         return
     try:
         folder.claim(is_brief=True)
@@ -53,7 +53,7 @@ def recover(folder: RunFolder, at: float | None = None) -> None:
 
 def _complete(folder: RunFolder, at: float | None) -> None:
     events, tests = (_rows(folder, name) for name in (ANNOTATIONS, TESTS))
-    samples = Samples.of(folder)
+    samples = SampleLines.of(folder)
     if at is None:
         at = max([*samples.times[-1:], *(float(row["elapsed_s"]) for row in (*events, *tests))], default=0.0)
     left = [row for row in unended(events) if row["test"] or row["worker"] or row["target"]]
@@ -65,7 +65,7 @@ def _complete(folder: RunFolder, at: float | None) -> None:
         aborts, _ = ends_of(left, events, at, CRASHED, lambda *_: False)
         _append(folder, ANNOTATIONS, (each.row(clock) for each in aborts))
     interval = (samples.times[-1] - samples.times[0]) / (len(samples.times) - 1) if len(samples.times) > 1 else 0.0
-    complete(folder, interval, apart=_ran_apart(tests))
+    finalize(folder, interval, dist_each=_ran_apart(tests))
 
 
 def _rows(folder: RunFolder, name: str) -> list[Row]:
@@ -94,7 +94,7 @@ def _ran_apart(tests: Iterable[Row]) -> bool:
 
 
 def ends_of(
-    left: Sequence[Row], rows: Sequence[Row], at: float, outcome: str, keeps: Keeps, *, apart: bool = False
+    left: Sequence[Row], rows: Sequence[Row], at: float, outcome: str, keeps: Keeps, *, dist_each: bool = False
 ) -> tuple[list[Event], list[str]]:
     """The aborts of what was begun and not ended, what began last first, and the lines of tests.csv.
 
@@ -104,10 +104,10 @@ def ends_of(
         at: When it ended.
         outcome: How its tests ended: crashed, or interrupted.
         keeps: As in `end_what_is_open`.
-        apart: Whether each pytest-xdist worker runs all tests.
+        dist_each: Whether each pytest-xdist worker runs all tests.
     """
     tests = [row for row in left if row["type"] == event.TEST]
-    lines = [_row_of(row, rows, at, outcome, keeps, row["worker"] if apart else "") for row in tests]
+    lines = [_row_of(row, rows, at, outcome, keeps, row["worker"] if dist_each else "") for row in tests]
     return [_aborted(row, at, outcome) for row in reversed(left)], lines
 
 
@@ -124,7 +124,7 @@ def _aborted(row: Row, at: float, outcome: str) -> Event:
     return Event(at, event.ABORT, *which, detail=said)
 
 
-def _row_of(start: Row, rows: Iterable[Row], at: float, outcome: str, keeps: Keeps, apart: str) -> str:
+def _row_of(start: Row, rows: Iterable[Row], at: float, outcome: str, keeps: Keeps, dist_each: str) -> str:
     """The row of tests.csv: what died had no time to hand on its figures, so they are empty."""
     nodeid, began = start["test"], float(start["elapsed_s"])
     mine = [row for row in rows if (row["test"], row["worker"], row["event"]) == (nodeid, start["worker"], event.START)]
@@ -142,7 +142,7 @@ def _row_of(start: Row, rows: Iterable[Row], at: float, outcome: str, keeps: Kee
         "elapsed_s": start["elapsed_s"],
         "duration_s": f"{at - began:.6f}",
         "load": " ".join(loads),
-        "folder": folder_of(nodeid, number, apart) if keeps(outcome, bool(loads)) else "",
+        "folder": folder_of(nodeid, number, dist_each) if keeps(outcome, bool(loads)) else "",
     }
     return record([cells.get(name, "") for name in HEADERS[TESTS]])
 

@@ -23,7 +23,7 @@ FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) |
 CSV, GZIP, PARQUET = ".csv", ".csv.gz", ".parquet"
 
 
-class Piece(NamedTuple):
+class Segment(NamedTuple):
     """One file of a dataset, open for reading, and unpacked if it is compressed."""
 
     path: Path
@@ -42,7 +42,7 @@ def files(dataset: Path) -> list[Path]:
     return [dataset.with_name(name) for _, name in sorted(found)]
 
 
-def pieces(dataset: Path) -> list[Path]:
+def segments(dataset: Path) -> list[Path]:
     """The files that together are the dataset, oldest first, each row in one of them only.
 
     A conversion that was killed leaves both forms of a file: what it made is complete, and what it was made from is
@@ -55,16 +55,16 @@ def pieces(dataset: Path) -> list[Path]:
     return [path for path in found if path.suffix != CSV or path.with_suffix(GZIP) not in found]
 
 
-def opened(dataset: Path) -> Iterator[Piece]:
+def opened(dataset: Path) -> Iterator[Segment]:
     """The pieces one after another: every row that is there now, while a sampler may begin new pieces at any moment."""
     # the one that is written to is opened before the others are looked for: whatever was written before is in them
     with open_file(dataset) if dataset.exists() else nullcontext() as last:
-        for path in pieces(dataset):
+        for path in segments(dataset):
             if path == dataset or (last and os.path.samestat(path.stat(), os.fstat(last.fileno()))):
-                yield from [Piece(path, last)] if last else ()
+                yield from [Segment(path, last)] if last else ()
                 return
             with open_piece(path) as file:
-                yield Piece(path, file)
+                yield Segment(path, file)
 
 
 def open_piece(path: Path) -> IO[bytes]:
@@ -89,13 +89,13 @@ def open_file(path: Path) -> IO[bytes]:
     return BufferedReader(FileIO(fd))  # and not `open`, which tests replace
 
 
-def go_on(dataset: Path) -> None:
+def prepare_append(dataset: Path) -> None:
     """Make room for a recording that goes on behind one that was converted: that becomes a numbered piece.
 
     Raises:
         OSError: A file cannot be renamed or removed.
     """
-    kept = pieces(dataset)
+    kept = segments(dataset)
     for path in files(dataset):
         if path not in kept:
             path.unlink()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from pytest_twin._system.append_file import Rows
+from pytest_twin._system.append_file import AppendOnlyFile
 from pytest_twin.model import event
 from pytest_twin.model.csv_text import header, record
 
@@ -22,7 +22,7 @@ class Table:
     """
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        self._rows = Rows(str(path), header(columns))
+        self._rows = AppendOnlyFile(str(path), header(columns))
         self.dropped = 0
         self.problem = ""
 

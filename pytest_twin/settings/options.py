@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from pytest_twin.settings import parsers as values
 
 if TYPE_CHECKING:
-    from pytest_twin.model.measure import Limit
+    from pytest_twin.model.measure import ChangeLimit
 
 PER_TEST = ("marked", "all", "failed", "none")
 INCONCLUSIVE = ("pass", "fail")
@@ -63,7 +63,7 @@ class Settings:
         "compare with these runs: a baseline, the path of a run folder, or last for what was saved last",
         "RUNS",
     )  # fmt: skip
-    fail_on: tuple[Limit, ...] = _option(
+    fail_on: tuple[ChangeLimit, ...] = _option(
         (), values.limits,
         "fail where this is more than in what is compared with, such as cpu_seconds>10%,peak_memory>50MiB",
         "LIMITS",

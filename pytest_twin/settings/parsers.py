@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pytest_twin.model.safe_names import DEVICES
 
 if TYPE_CHECKING:
-    from pytest_twin.model.measure import Limit
+    from pytest_twin.model.measure import ChangeLimit
 
 FORMS = ("html", "md", "json")
 SHORTEST_PATIENCE_S = 2
@@ -115,7 +115,7 @@ def runs(raw: object) -> str:
     return str(path(_text(raw, "is neither a baseline nor a path")))
 
 
-def limits(raw: object) -> tuple[Limit, ...]:
+def limits(raw: object) -> tuple[ChangeLimit, ...]:
     """Limits of what may be more: a text with commas, or a list of texts."""
     from pytest_twin.model import measure
 

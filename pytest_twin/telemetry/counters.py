@@ -15,7 +15,7 @@ OFTEN_S, SELDOM_S = counter_window.OFTEN_S, counter_window.SELDOM_S
 ONLY_ONCE = float("inf")  # how often to ask for what is not there
 
 
-class Growth:
+class CounterDelta:
     """How much counters grew since they were read last; one that stepped back, or is new, has no growth to tell."""
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Growth:
         return grown
 
 
-class Seldom:
+class Throttled:
     """Something that changes slowly or costs much: read again only after a while."""
 
     def __init__(self, read: Callable[[], Any], every_s: float) -> None:

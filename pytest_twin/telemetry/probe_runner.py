@@ -6,7 +6,7 @@ microseconds. So what changes slowly, and what is not there at all, is not touch
 
 from __future__ import annotations
 
-from pytest_twin.model.columns import Cells
+from pytest_twin.model.columns import CellFormatter
 from pytest_twin.telemetry.probes import columns_of
 
 TYPE_CHECKING = False
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pytest_twin.model.columns import Value
-    from pytest_twin.telemetry.probes import Context
+    from pytest_twin.telemetry.probes import ProbeContext
 
 MOST_WARNINGS = 20
 
 
-class Broken:
+class BrokenProbe:
     """In the place of a probe that could not be made."""
 
     def __init__(self, error: Exception) -> None:
@@ -35,7 +35,7 @@ class Broken:
         raise self._error
 
 
-class Asked:
+class ProbeSlot:
     """A probe, and where its values stand among all."""
 
     __slots__ = (
@@ -43,11 +43,11 @@ class Asked:
         "told", "warning", "width",
     )  # fmt: skip
 
-    def __init__(self, module: Any, context: Context, begin: int, is_foreign: bool) -> None:
+    def __init__(self, module: Any, context: ProbeContext, begin: int, is_foreign: bool) -> None:
         try:
             probe = module.probe(context)
         except Exception as error:  # noqa: BLE001 - costs its own cells, as one that cannot be read
-            probe = Broken(error)
+            probe = BrokenProbe(error)
         columns = columns_of(module, context)
         self.name: str = module.__name__.rpartition(".")[2]
         self.read: Callable[[float], Sequence[Value]] = probe.read
@@ -56,7 +56,7 @@ class Asked:
         self.every_s: float = getattr(probe, "every_s", 0.0)
         self.width = len(columns)
         self.place = slice(begin, begin + self.width)
-        self.cells = Cells(columns)
+        self.cells = CellFormatter(columns)
         self.told: tuple[Value, ...] = ()
         self.amounts = [at for at, column in enumerate(columns) if column.is_amount]
         self.shares = [at for at, column in enumerate(columns) if column.window_s and not column.is_amount]
@@ -95,26 +95,26 @@ class Asked:
         return tuple(told)
 
 
-class Round:
+class ProbeGroup:
     """Probes that are asked equally often."""
 
     __slots__ = ("asked", "due", "every_s", "is_new", "moving")
 
-    def __init__(self, every_s: float, asked: list[Asked]) -> None:
+    def __init__(self, every_s: float, asked: list[ProbeSlot]) -> None:
         self.every_s, self.asked = every_s, asked
         self.due = float("-inf")
         self.moving = [each for each in asked if each.amounts] if every_s else []
         self.is_new = False  # what they told, amounts and all
 
 
-class Values:
+class ProbeRunner:
     """What all probes tell, module after module.
 
     Attributes:
         warnings: How probes failed, one line each.
     """
 
-    def __init__(self, found: Sequence[Any], context: Context, foreign: Container[str] = ()) -> None:
+    def __init__(self, found: Sequence[Any], context: ProbeContext, foreign: Container[str] = ()) -> None:
         """Make the probes.
 
         Args:
@@ -122,15 +122,15 @@ class Values:
             context: What they are told.
             foreign: Names of modules of other packages, whose values are looked at before they get into a row.
         """
-        self._asked: list[Asked] = []
+        self._asked: list[ProbeSlot] = []
         self._cells: list[str] = []
         for module in found:
-            each = Asked(module, context, len(self._cells), module.__name__ in foreign)
+            each = ProbeSlot(module, context, len(self._cells), module.__name__ in foreign)
             if each.width:
                 self._asked.append(each)
                 self._cells += [""] * each.width
         rhythms = sorted({each.every_s for each in self._asked})
-        self._rounds = [Round(every, [each for each in self._asked if each.every_s == every]) for every in rhythms]
+        self._rounds = [ProbeGroup(every, [each for each in self._asked if each.every_s == every]) for every in rhythms]
         self.warnings = [each.warning for each in self._asked if each.warning]
 
     def read(self, at: float) -> list[Value]:
@@ -153,7 +153,7 @@ class Values:
                     self._tell(each, each.rest())
         return self._cells
 
-    def _ask(self, asked: Sequence[Asked], at: float, is_last: bool = False, is_early: bool = False) -> None:
+    def _ask(self, asked: Sequence[ProbeSlot], at: float, is_last: bool = False, is_early: bool = False) -> None:
         """Ask these; one that fails leaves its cells empty, and is told of once."""
         for each in asked:
             try:
@@ -166,7 +166,7 @@ class Values:
             if told != each.told:
                 self._tell(each, told)
 
-    def _tell(self, each: Asked, told: tuple[Value, ...]) -> None:
+    def _tell(self, each: ProbeSlot, told: tuple[Value, ...]) -> None:
         each.told = told
         self._cells[each.place] = each.cells.of(told)
 

@@ -9,10 +9,10 @@ from contextlib import suppress
 from pytest_twin._system import child_process
 from pytest_twin._system.clock import monotonic
 from pytest_twin._system.descriptor import Descriptor
-from pytest_twin._system.procfs import PAGE, PROC, TICKS, Reopened, numbers_agree, read_bytes
+from pytest_twin._system.procfs import PAGE, PROC, TICKS, ReopeningProcFile, numbers_agree, read_bytes
 from pytest_twin._system.stdlib import os, sys, time
-from pytest_twin.model.attempt_row import Children, Counters, Offspring
-from pytest_twin.telemetry.process_tree_linux import Linux, NoMoreFilesError, io_of
+from pytest_twin.model.attempt_row import BorderCounters, ChildCounters, ChildStarts
+from pytest_twin.telemetry.process_tree_linux import LinuxTree, NoMoreFilesError, io_of
 
 if sys.platform != "win32":
     from pytest_twin._system.stdlib import resource
@@ -23,7 +23,7 @@ BLOCK = 512
 MOST_KEPT = 32  # processes and threads whose files stay open
 
 
-class Meter:
+class ProcessCounters:
     """Reads the kernel's counters of this process and of its children; about 10 µs a reading."""
 
     def __init__(self, own: Callable[[], Container[int | None]] = tuple) -> None:
@@ -34,14 +34,14 @@ class Meter:
         """
         self._own = own
         self._tells_io = io_of(read_bytes(f"{PROC}/self/io")) != (None, None)  # rather than that there was none
-        self._status = Reopened("/proc/self/status", self._lose)
-        self._statm = Reopened("/proc/self/statm", self._lose)
+        self._status = ReopeningProcFile("/proc/self/status", self._lose)
+        self._statm = ReopeningProcFile("/proc/self/statm", self._lose)
         self._tells_children = numbers_agree(PROC) and os.path.exists(f"{PROC}/self/task")
-        self._children: dict[str, Reopened] = {}  # of each thread
-        self._processes = Linux()
+        self._children: dict[str, ReopeningProcFile] = {}  # of each thread
+        self._processes = LinuxTree()
         self._inherited = _highest()  # the mark of what exec(2) replaced by this program is not higher
-        self._newest = Reopened(f"{PROC}/sys/kernel/ns_last_pid", self._lose)
-        self._looked_at, self._found = -math.inf, Children(None, None, None, None)
+        self._newest = ReopeningProcFile(f"{PROC}/sys/kernel/ns_last_pid", self._lose)
+        self._looked_at, self._found = -math.inf, ChildCounters(None, None, None, None)
         self._alone: tuple[bytes, Container[int | None]] = b"", ()  # the newest process when there were no children
         try:
             self._clear_refs: Descriptor | None = Descriptor(_open_clear_refs)
@@ -49,17 +49,17 @@ class Meter:
             self._clear_refs = None
         self._is_reset = self._clear_refs is not None
 
-    def counters(self) -> Counters:
+    def counters(self) -> BorderCounters:
         """What was counted for this process up to now (getrusage(2))."""
         at = monotonic()
         if sys.platform == "win32":
             times = os.times()
-            return Counters(at, times.user, times.system, None, None, None, None)
+            return BorderCounters(at, times.user, times.system, None, None, None, None)
         else:  # noqa: RET505 - for the type checker, which knows no module `resource` there
             own = resource.getrusage(resource.RUSAGE_SELF)
-            return Counters(at, own[0], own[1], own[14] + own[15], own[7], *self._moved(own))
+            return BorderCounters(at, own[0], own[1], own[14] + own[15], own[7], *self._moved(own))
 
-    def children(self, *, just_now: bool = False) -> Children:
+    def children(self, *, just_now: bool = False) -> ChildCounters:
         """What was counted for children up to now.
 
         Looking at living children takes some time: `just_now` allows what was found a moment ago, between two tests.
@@ -69,17 +69,17 @@ class Meter:
             self._looked_at, self._found = at, self._look()
         return self._found
 
-    def _look(self) -> Children:
+    def _look(self) -> ChildCounters:
         if sys.platform == "win32":
-            return Children(None, None, None, None)
+            return ChildCounters(None, None, None, None)
         else:  # noqa: RET505
-            ended = child_process.without(resource.getrusage(resource.RUSAGE_CHILDREN))
+            ended = child_process.subtract_own_children(resource.getrusage(resource.RUSAGE_CHILDREN))
             unit = 1 if sys.platform == "darwin" else 1024
             living_s = self._cpu_of_living(self._own())
             cpu_s = None if living_s is None else ended[0] + ended[1] + living_s
-            return Children(cpu_s, ended[2] * unit, *self._moved(ended))
+            return ChildCounters(cpu_s, ended[2] * unit, *self._moved(ended))
 
-    def offspring(self) -> Offspring | None:
+    def offspring(self) -> ChildStarts | None:
         """What tells whether children are started; None where nothing does.
 
         A child that only began and ended has had page faults of its own, and they are handed on when it is waited for.
@@ -87,13 +87,13 @@ class Meter:
         if sys.platform == "win32":
             return None
         else:  # noqa: RET505
-            ended = child_process.without(resource.getrusage(resource.RUSAGE_CHILDREN))
+            ended = child_process.subtract_own_children(resource.getrusage(resource.RUSAGE_CHILDREN))
             living = None
             if self._tells_children:
                 own = self._own()
                 with suppress(OSError):  # no more files may be open
                     living = frozenset(pid for pid in self._living() if pid not in own)
-            return Offspring(ended[6] + ended[7] + ended[14] + ended[15], living)
+            return ChildStarts(ended[6] + ended[7] + ended[14] + ended[15], living)
 
     def orphans_cpu_s(self, since_boot_s: float, reaped_s: float) -> float:
         """The most CPU seconds that processes of this test used which their parents did not wait for: in no account.
@@ -185,7 +185,7 @@ class Meter:
 
     def _lose(self) -> None:
         """A test closed descriptors of ours: those of its children are not closed again, for others may have them."""
-        self._processes = Linux()
+        self._processes = LinuxTree()
 
     def _moved(self, usage: Sequence[float]) -> tuple[float | None, float | None]:
         """Bytes read and written; Linux counts blocks of 512 bytes where others count operations (getrusage(2))."""
@@ -234,9 +234,9 @@ class Meter:
             if thread not in self._children:
                 kept.close()
 
-    def _open(self, thread: str) -> Reopened:
+    def _open(self, thread: str) -> ReopeningProcFile:
         """The file with the children of a thread, of which some stay open: it is the tests' process that has them."""
-        kept = Reopened(f"{PROC}/self/task/{thread}/children", self._lose)
+        kept = ReopeningProcFile(f"{PROC}/self/task/{thread}/children", self._lose)
         if kept.is_refused:
             raise NoMoreFilesError
         if len(self._children) < MOST_KEPT:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_twin._system.procfs import PAGE, PROC, TICKS, TOO_MANY, KeptOpen, read_bytes
+from pytest_twin._system.procfs import PAGE, PROC, TICKS, TOO_MANY, ProcFile, read_bytes
 from pytest_twin._system.stdlib import os, sys, time
 from pytest_twin.stressors.system.process_name import PROCESS_NAME
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Protocol
 
-    class Process(Protocol):
+    class TreeProcess(Protocol):
         """One process, kept from row to row.
 
         Attributes:
@@ -46,7 +46,7 @@ class NoMoreFilesError(OSError):
         super().__init__("too many open files to know all processes; raise the limit (ulimit -Hn)")
 
 
-class Source:
+class ProcessSource:
     """All processes that the last row saw."""
 
     def __init__(self, make: Callable[[int], Any]) -> None:
@@ -56,8 +56,8 @@ class Source:
             make: Makes the process of that number, which may not be there.
         """
         self._make = make
-        self._known: dict[int, Process] = {}
-        self._seen: dict[int, Process] = {}
+        self._known: dict[int, TreeProcess] = {}
+        self._seen: dict[int, TreeProcess] = {}
         self._detailed = True
 
     def refresh(self, detailed: bool = True) -> None:
@@ -68,7 +68,7 @@ class Source:
         self._known, self._seen = self._seen, {}
         self._detailed = detailed
 
-    def look(self, pid: int) -> Process | None:
+    def look(self, pid: int) -> TreeProcess | None:
         """A process as it is now, None if it is gone."""
         process = self._known.pop(pid, None)
         if process is not None and not process.read(self._detailed):
@@ -82,7 +82,7 @@ class Source:
         self._seen[pid] = process
         return process
 
-    def children(self, process: Process, pid: int) -> list[int]:  # noqa: ARG002
+    def children(self, process: TreeProcess, pid: int) -> list[int]:  # noqa: ARG002
         """The children of a process that was looked at."""
         return process.children()
 
@@ -92,7 +92,7 @@ class Source:
         self.refresh()
 
 
-class KeptProcess:
+class LinuxProcess:
     """One process, from /proc/PID (proc_pid_stat(5), proc_pid_io(5)).
 
     Its files stay open: they are this process's and nobody else's, also when its number is given out again.
@@ -100,10 +100,10 @@ class KeptProcess:
 
     def __init__(self, pid: int, proc: str = PROC) -> None:
         self._folder = f"{proc}/{pid}"
-        self._stat, self._io = KeptOpen(f"{self._folder}/stat"), KeptOpen(f"{self._folder}/io")
-        self._descriptors = KeptOpen(f"{self._folder}/fd")
+        self._stat, self._io = ProcFile(f"{self._folder}/stat"), ProcFile(f"{self._folder}/io")
+        self._descriptors = ProcFile(f"{self._folder}/fd")
         self._clock = ~pid << 3 | 2
-        self._children: dict[str, KeptOpen] = {}
+        self._children: dict[str, ProcFile] = {}
         self.supervises = False
         self.now = (0.0, 0, 0)
         self.details: tuple[float | None, float | None, float | None] = NO_DETAILS
@@ -143,7 +143,7 @@ class KeptProcess:
         for kept in (self._stat, self._io, self._descriptors, *self._children.values()):
             kept.close()
 
-    def _demand(self, *files: KeptOpen) -> None:
+    def _demand(self, *files: ProcFile) -> None:
         """Take no process for gone since there may be no more open files here.
 
         Raises:
@@ -163,7 +163,7 @@ class KeptProcess:
         for gone in self._children.keys() - threads:
             self._children.pop(gone).close()
         for new in threads - self._children.keys():
-            self._children[new] = KeptOpen(f"{self._folder}/task/{new}/children")
+            self._children[new] = ProcFile(f"{self._folder}/task/{new}/children")
             self._demand(self._children[new])
 
     def _read_details(self, state: bytes) -> bool:
@@ -184,14 +184,14 @@ class KeptProcess:
             return None
 
 
-class Linux(Source):
+class LinuxTree(ProcessSource):
     """For kernels that tell of children (CONFIG_PROC_CHILDREN)."""
 
     def __init__(self, proc: str = PROC) -> None:
-        super().__init__(lambda pid: KeptProcess(pid, proc))
+        super().__init__(lambda pid: LinuxProcess(pid, proc))
 
 
-class LinuxByParent(Linux):
+class LinuxTreeByParent(LinuxTree):
     """For kernels that do not: every process is asked for its parent."""
 
     def __init__(self, proc: str = PROC) -> None:
@@ -208,7 +208,7 @@ class LinuxByParent(Linux):
             if len(after) > 1:
                 self._below.setdefault(int(after[1]), []).append(int(name))
 
-    def children(self, process: Process, pid: int) -> list[int]:  # noqa: ARG002
+    def children(self, process: TreeProcess, pid: int) -> list[int]:  # noqa: ARG002
         """Its children."""
         return self._below.get(pid, [])
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from pytest_twin.telemetry.process_tree_linux import NO_DETAILS, Source
+from pytest_twin.telemetry.process_tree_linux import NO_DETAILS, ProcessSource
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 
-class Portable(Source):
+class PortableTree(ProcessSource):
     """All processes that the last row saw."""
 
     def __init__(self) -> None:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_twin._system import child_process
 from pytest_twin._system.background_thread import run_in_background
 from pytest_twin._system.clock import monotonic
-from pytest_twin._system.environment import Surroundings
-from pytest_twin._system.interruptible_event import Latch
-from pytest_twin._system.response_timeout import GIVE_UP_AFTER_S, HURRY_S, STEP_S, Silence, say_on_stderr
-from pytest_twin._system.stderr_file import LastWords
+from pytest_twin._system.environment import ProcessContext
+from pytest_twin._system.interruptible_event import InterruptSafeEvent
+from pytest_twin._system.response_timeout import GIVE_UP_AFTER_S, HURRY_S, STEP_S, ResponseTimeout, say_on_stderr
+from pytest_twin._system.stderr_file import StderrFile
 from pytest_twin._system.stdlib import os, sys
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class SamplerError(RuntimeError):
     """The sampler cannot do its work; the message says why."""
 
 
-class Sampled(NamedTuple):
+class SamplerStats(NamedTuple):
     """What a sampler did.
 
     Attributes:
@@ -54,15 +54,15 @@ class Sampled(NamedTuple):
     dropped: int = 0
     warnings: tuple[str, ...] = ()
 
-    def and_then(self, later: Sampled) -> Sampled:
+    def and_then(self, later: SamplerStats) -> SamplerStats:
         """Both together."""
         warnings = dict.fromkeys((*self.warnings, *later.warnings))
-        return Sampled(
+        return SamplerStats(
             self.rows + later.rows, self.missed + later.missed, self.dropped + later.dropped, tuple(warnings)
         )
 
 
-class Gap(NamedTuple):
+class SamplingGap(NamedTuple):
     """A time without samples.
 
     Attributes:
@@ -78,7 +78,7 @@ class Gap(NamedTuple):
     what: str = "sampler"
 
 
-class Sampler:
+class SamplerClient:
     """Starts the sampling process, starts it once more if it dies, and stops it.
 
     Attributes:
@@ -96,8 +96,8 @@ class Sampler:
         probes: Sequence[str] = (),
         rotate_at: int = 0,
         beside: str = "",
-        told: Callable[[Gap], None] = lambda _: None,
-        surroundings: Surroundings | None = None,
+        told: Callable[[SamplingGap], None] = lambda _: None,
+        surroundings: ProcessContext | None = None,
         tell: Callable[[str], None] = say_on_stderr,
     ) -> None:
         """Prepare it.
@@ -119,17 +119,19 @@ class Sampler:
         self._orders = [str(path), *map(repr, numbers), beside, *probes]
         self._path, self._bare = path, ON_LINUX and not probes
         self._told, self._tell = told, tell
-        self._surroundings = surroundings or Surroundings.now()
-        self._process: child_process.Process | None = None
-        self._words: LastWords | None = None
-        self._over: Latch | None = None  # set when nobody listens to it any more; None before somebody does
+        self._surroundings = surroundings or ProcessContext.now()
+        self._process: child_process.AccountedPopen | None = None
+        self._words: StderrFile | None = None
+        self._over: InterruptSafeEvent | None = (
+            None  # set when nobody listens to it any more; None before somebody does
+        )
         self._heard = 0
         self._given_up = ""
         self._give_up_after_s = GIVE_UP_AFTER_S
         self._stopping = False
-        self._settled = Latch()  # ready, or known never to be
+        self._settled = InterruptSafeEvent()  # ready, or known never to be
         self._failed = ""
-        self.sampled = Sampled()
+        self.sampled = SamplerStats()
 
     def launch(self) -> None:
         """Start it, if that has not been done, and do not wait for it; it touches no file before `begin`.
@@ -198,40 +200,40 @@ class Sampler:
             self._close(self._process, 0)
             self._process = None
 
-    def _end(self, over: Latch) -> None:
+    def _end(self, over: InterruptSafeEvent) -> None:
         self._stopping = True
         if self._process is not None:
             _dismiss(self._process)
-        silence = Silence("the sampler", lambda: self._heard, self._tell)
+        silence = ResponseTimeout("the sampler", lambda: self._heard, self._tell)
         while not over.wait(STEP_S):
             if not silence.lasts(STEP_S, self._give_up_after_s):
                 self._given_up = silence.reason
                 if self._process is not None:  # which may be another one by now
                     self._process.kill()
                 if not over.wait(END_WITHIN_S):
-                    self._add(Sampled(warnings=(f"the sampler {self._given_up}",)))
+                    self._add(SamplerStats(warnings=(f"the sampler {self._given_up}",)))
                 break
         self._process = self._over = None
 
-    def _spawn(self) -> child_process.Process:
+    def _spawn(self) -> child_process.AccountedPopen:
         path = [os.path.dirname(PACKAGE_FOLDER), *(() if self._bare else self._surroundings.path)]
         program = f"import sys; sys.path[:0] = {path!r}; {PROGRAM}"
         flags = ["-I", "-S"] if self._bare else ["-I"]
-        self._words = words = LastWords()
+        self._words = words = StderrFile()
         command = [*flags, "-c", program, *self._orders]
         return child_process.start(command, self._surroundings, stderr=words.stderr, start_new_session=True)
 
-    def _listen(self, process: child_process.Process) -> None:
+    def _listen(self, process: child_process.AccountedPopen) -> None:
         """Hear what it says until it ends; start another one if it should not have ended."""
         try:
             self._listen_to(process)
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody else would tell of it
             self._failed = self._failed or repr(error)
-            self._add(Sampled(warnings=(f"nobody listens to the sampler any more: {error!r}",)))
+            self._add(SamplerStats(warnings=(f"nobody listens to the sampler any more: {error!r}",)))
         finally:
             self._settled.set()
 
-    def _listen_to(self, process: child_process.Process) -> None:
+    def _listen_to(self, process: child_process.AccountedPopen) -> None:
         reason = self._hear(process)
         if not self._settled.is_set():
             self._failed = reason
@@ -243,14 +245,14 @@ class Sampler:
             self._process = second = self._spawn()
         except Exception as error:  # noqa: BLE001 - a test may have replaced what starts processes
             said = getattr(error, "strerror", None) or error
-            self._told(Gap(began, None, f"{reason}, and no other could be started: {said}"))
+            self._told(SamplingGap(began, None, f"{reason}, and no other could be started: {said}"))
             return
         say(second, GO)
-        heard = self._hear(second, lambda: self._told(Gap(began, monotonic(), reason)))
+        heard = self._hear(second, lambda: self._told(SamplingGap(began, monotonic(), reason)))
         if heard and not self._stopping:
-            self._told(Gap(monotonic(), None, f"{heard} again"))
+            self._told(SamplingGap(monotonic(), None, f"{heard} again"))
 
-    def _hear(self, process: child_process.Process, ready: Callable[[], None] = lambda: None) -> str:
+    def _hear(self, process: child_process.AccountedPopen, ready: Callable[[], None] = lambda: None) -> str:
         """Take in what it says; comes back at its end with how it died, empty if it ended well."""
         size_before = _size(self._path)
         words = ""
@@ -265,10 +267,10 @@ class Sampler:
         how = words or how
         if self._settled.is_set():
             died = f"the sampler {self._given_up}" if self._given_up else f"the sampler died ({how})"
-            self._add(Sampled(self._count_rows(size_before), warnings=(died,)))
+            self._add(SamplerStats(self._count_rows(size_before), warnings=(died,)))
         return how
 
-    def _take_in(self, process: child_process.Process, ready: Callable[[], None]) -> bool:
+    def _take_in(self, process: child_process.AccountedPopen, ready: Callable[[], None]) -> bool:
         """Everything that it says up to its end: whether it was done."""
         finished = False
         assert process.stdout is not None  # noqa: S101 - for the type checker
@@ -282,17 +284,17 @@ class Sampler:
                     _dismiss(process)
             elif word.startswith("slept "):
                 at, slept_s = map(float, word.split()[1:])
-                self._told(Gap(at, at, f"suspended for {slept_s:.1f} s", "machine"))
+                self._told(SamplingGap(at, at, f"suspended for {slept_s:.1f} s", "machine"))
             elif word.startswith("frozen "):
                 began, ended = map(float, word.split()[1:])
-                self._told(Gap(began, ended, f"frozen or stopped for {ended - began:.1f} s"))
+                self._told(SamplingGap(began, ended, f"frozen or stopped for {ended - began:.1f} s"))
             elif word.startswith("done "):
                 finished = True
                 rows, missed, dropped = map(int, word.split()[1:])
-                self._add(Sampled(rows, missed, dropped, tuple(warnings)))
+                self._add(SamplerStats(rows, missed, dropped, tuple(warnings)))
         return finished
 
-    def _close(self, process: child_process.Process, within_s: float) -> str:
+    def _close(self, process: child_process.AccountedPopen, within_s: float) -> str:
         """See to its end; comes back with how that came."""
         for pipe in (process.stdin, process.stdout):
             try:
@@ -304,7 +306,7 @@ class Sampler:
         said = self._words.take() if self._words is not None else ""
         return said or f"exit status {status}"
 
-    def _add(self, sampled: Sampled) -> None:
+    def _add(self, sampled: SamplerStats) -> None:
         self.sampled = self.sampled.and_then(sampled)
 
     def _count_rows(self, begin: int) -> int:
@@ -325,7 +327,7 @@ def _size(path: Path) -> int:
         return 0
 
 
-def say(process: child_process.Process, word: bytes) -> None:
+def say(process: child_process.AccountedPopen, word: bytes) -> None:
     """Say a word to a sampling process, which may be gone."""
     assert process.stdin is not None  # noqa: S101 - for the type checker
     try:
@@ -334,7 +336,7 @@ def say(process: child_process.Process, word: bytes) -> None:
         pass
 
 
-def _dismiss(process: child_process.Process) -> None:
+def _dismiss(process: child_process.AccountedPopen) -> None:
     assert process.stdin is not None  # noqa: S101 - for the type checker
     say(process, STOP)
     try:

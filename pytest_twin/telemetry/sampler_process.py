@@ -14,13 +14,13 @@ import sys
 import time
 from operator import itemgetter
 
-from pytest_twin._system.append_file import Rows
+from pytest_twin._system.append_file import AppendOnlyFile
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.columns import ELAPSED, TIMESTAMP, header, order
 from pytest_twin.stressors.system.freeze_detector import FreezeDetector
 from pytest_twin.telemetry import probes
-from pytest_twin.telemetry.probe_runner import Values
-from pytest_twin.telemetry.probes import Context
+from pytest_twin.telemetry.probe_runner import ProbeRunner
+from pytest_twin.telemetry.probes import ProbeContext
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ SLEEP_CHECK_S = 1.0
 SHORTEST_SLEEP_S = 0.5  # far more than what lies between two clocks that are read one after the other
 
 
-class Sampling:
+class SamplingLoop:
     """The loop, with the world brought in by the front door."""
 
     def __init__(
@@ -104,7 +104,7 @@ class Sampling:
             self.rows += 1
 
 
-class Sleep:
+class SuspendDetector:
     """Notices that the machine was suspended, for which the monotonic clock stands still (clock_gettime(2))."""
 
     def __init__(
@@ -135,13 +135,13 @@ class Sleep:
         self._ahead = ahead
 
 
-class Reader:
+class RowReader:
     """Turns what the probes read into lines of the dataset."""
 
-    def __init__(self, clock: Clock, context: Context, extra: Sequence[str] = ()) -> None:
+    def __init__(self, clock: Clock, context: ProbeContext, extra: Sequence[str] = ()) -> None:
         self._clock = clock
         found = probes.modules(extra)
-        self._values = Values(found, context, extra)
+        self._values = ProbeRunner(found, context, extra)
         self.warnings = self._values.warnings
         columns = (TIMESTAMP, ELAPSED, *probes.columns(found, context))
         places = order(columns)
@@ -162,7 +162,7 @@ class Reader:
         return list(zip(self._columns, self._ordered(values), strict=True))
 
 
-class Parent:
+class ParentWatcher:
     """Who started this process: one byte on our stdin says go, one more or its end says stop, as does being gone."""
 
     def __init__(self, pid: int) -> None:
@@ -225,22 +225,22 @@ def _socket_of_stdin() -> Any:
     return ours
 
 
-def main() -> tuple[str, Rows, Clock] | None:
+def main() -> tuple[str, AppendOnlyFile, Clock] | None:
     """Be the sampling process; its orders are its arguments, as `Sampler` gives them.
 
     Returns:
         The run folder, the dataset and the clock, where tests were running whose process is gone.
     """
     path, began, epoch, interval, parent, has_tests, per_core, rotate_at, beside, *extra = sys.argv[1:]
-    context = Context(int(parent), has_tests=has_tests == "1", per_core=per_core == "1", beside=beside)
+    context = ProbeContext(int(parent), has_tests=has_tests == "1", per_core=per_core == "1", beside=beside)
     clock = Clock(float(began), float(epoch))
     have_files()
-    reader = Reader(clock, context, extra)
-    starter = Parent(int(parent))
+    reader = RowReader(clock, context, extra)
+    starter = ParentWatcher(int(parent))
     if not starter.lets_go():
         os._exit(0)
-    rows = Rows(path, reader.header, int(rotate_at))
-    sampling = Sampling(
+    rows = AppendOnlyFile(path, reader.header, int(rotate_at))
+    sampling = SamplingLoop(
         reader.row,
         rows.append,
         float(interval),
@@ -276,7 +276,7 @@ def watch_for_sleep() -> Callable[[float], None]:
     def since_boot() -> float:
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
-    return Sleep(since_boot, time.monotonic, lambda at, slept: say(f"slept {at!r} {slept!r}")).look
+    return SuspendDetector(since_boot, time.monotonic, lambda at, slept: say(f"slept {at!r} {slept!r}")).look
 
 
 def watch_for_freeze() -> Callable[[float, float], None]:

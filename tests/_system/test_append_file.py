@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_twin._system import stdlib
-from pytest_twin._system.append_file import Rows, piece_number, piece_path
-from pytest_twin.run_folder.rotation import opened, pieces
+from pytest_twin._system.append_file import AppendOnlyFile, piece_number, piece_path
+from pytest_twin.run_folder.rotation import opened, segments
 
 HEADER = "number\n"
 
@@ -31,21 +31,21 @@ def numbers(path) -> list[int]:
 
 
 def test_a_table_that_is_large_enough_goes_on_in_a_new_file(path):
-    rows = Rows(str(path), HEADER, rotate_at=20)
+    rows = AppendOnlyFile(str(path), HEADER, rotate_at=20)
     for number in range(1000, 1010):
         rows.append(f"{number}\n")
     rows.close()
-    assert [each.name for each in pieces(path)] == ["data.0001.csv", "data.0002.csv", "data.0003.csv", "data.csv"]
+    assert [each.name for each in segments(path)] == ["data.0001.csv", "data.0002.csv", "data.0003.csv", "data.csv"]
     assert path.with_name("data.0001.csv").read_bytes() == b"number\n1000\n1001\n1002\n"
     assert path.read_bytes() == b"number\n1009\n"
 
 
 def test_without_a_size_there_is_one_file(path):
-    rows = Rows(str(path), HEADER)
+    rows = AppendOnlyFile(str(path), HEADER)
     for number in range(100):
         rows.append(f"{number}\n")
     rows.close()
-    assert pieces(path) == [path]
+    assert segments(path) == [path]
 
 
 @settings(max_examples=40, deadline=None)
@@ -53,7 +53,7 @@ def test_without_a_size_there_is_one_file(path):
 def test_no_row_is_lost_and_none_is_there_twice(tmp_path_factory, sizes, count):
     path = tmp_path_factory.mktemp("rows") / "data.csv"
     for turn, size in enumerate(sizes):  # each is another recording that goes on
-        rows = Rows(str(path), HEADER, size)
+        rows = AppendOnlyFile(str(path), HEADER, size)
         for number in range(count):
             rows.append(f"{turn * count + number}\n")
         rows.close()
@@ -64,7 +64,7 @@ def test_the_numbers_go_on_behind_all_that_there_are(path):
     for name in ("data.0007.csv.gz", "data.12345.parquet", "data.99999.txt.csv", "data.999.csv", "other.99999.csv"):
         path.with_name(name).touch()
     path.with_name("data.99999.txt.csv").unlink()
-    rows = Rows(str(path), HEADER, rotate_at=1)
+    rows = AppendOnlyFile(str(path), HEADER, rotate_at=1)
     rows.append("1\n")
     rows.close()
     assert path.with_name("data.12346.csv").exists()
@@ -84,15 +84,15 @@ def test_a_file_that_cannot_be_renamed_grows_on(path, monkeypatch):
     def refuse(*_):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    rows = Rows(str(path), HEADER, rotate_at=10)
+    rows = AppendOnlyFile(str(path), HEADER, rotate_at=10)
     with monkeypatch.context() as locked:
         locked.setattr(stdlib.os, "rename", refuse)
         for number in range(10):
             rows.append(f"{number}\n")
-    assert pieces(path) == [path]
+    assert segments(path) == [path]
     rows.append("10\n")
     rows.close()
-    assert len(pieces(path)) == 2
+    assert len(segments(path)) == 2
     assert numbers(path) == list(range(11))
 
 
@@ -100,7 +100,7 @@ def test_a_new_file_that_cannot_be_opened_is_tried_again_with_the_next_row(path,
     def refuse(*_):
         raise OSError(errno.EMFILE, "Too many open files")
 
-    rows = Rows(str(path), HEADER, rotate_at=10)
+    rows = AppendOnlyFile(str(path), HEADER, rotate_at=10)
     rows.append("100\n")
     with monkeypatch.context() as full:
         full.setattr(stdlib.os, "open", refuse)
@@ -127,7 +127,7 @@ def filled_after(room, error):
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), OSError(27, "File too large")])
 def test_what_kept_a_row_from_being_written_is_told_as_it_is(path, monkeypatch, error):
-    rows = Rows(str(path), HEADER)
+    rows = AppendOnlyFile(str(path), HEADER)
     with monkeypatch.context() as full:
         full.setattr(stdlib.os, "write", filled_after(3, error))
         with pytest.raises(OSError, match=error.strerror):
@@ -137,7 +137,7 @@ def test_what_kept_a_row_from_being_written_is_told_as_it_is(path, monkeypatch, 
 
 
 def test_a_row_that_is_taken_in_two_parts_is_whole(path, monkeypatch):
-    rows = Rows(str(path), HEADER)
+    rows = AppendOnlyFile(str(path), HEADER)
     really_write = os.write
     with monkeypatch.context() as slow:
         slow.setattr(stdlib.os, "write", lambda fd, data: really_write(fd, data[:3]))
@@ -147,7 +147,7 @@ def test_a_row_that_is_taken_in_two_parts_is_whole(path, monkeypatch):
 
 
 def test_a_disk_that_is_full_when_a_new_file_begins_leaves_no_torn_header(path, monkeypatch):
-    rows = Rows(str(path), HEADER, rotate_at=10)
+    rows = AppendOnlyFile(str(path), HEADER, rotate_at=10)
     rows.append("100\n")
     with monkeypatch.context() as full:
         full.setattr(stdlib.os, "write", filled_after(3, OSError(28, "No space left on device")))
@@ -161,8 +161,8 @@ def test_a_disk_that_is_full_when_a_new_file_begins_leaves_no_torn_header(path, 
 
 WRITER = """
 import sys
-from pytest_twin._system.append_file import Rows
-rows = Rows(sys.argv[1], "number\\n", 50)
+from pytest_twin._system.append_file import AppendOnlyFile
+rows = AppendOnlyFile(sys.argv[1], "number\\n", 50)
 for number in range(int(sys.argv[2]), 10**9):
     rows.append(f"{number}\\n")
 """
@@ -173,7 +173,7 @@ def test_a_writer_that_is_killed_at_any_moment_leaves_every_row_before_it(path):
     begin = 0
     for turn in range(5):
         writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(begin)])
-        while not len(pieces(path)) > 10 * (turn + 1):
+        while not len(segments(path)) > 10 * (turn + 1):
             time.sleep(0.001)
         writer.kill()
         writer.wait()
@@ -183,7 +183,7 @@ def test_a_writer_that_is_killed_at_any_moment_leaves_every_row_before_it(path):
 
 
 def test_a_reader_sees_every_row_while_new_pieces_begin(path):
-    rows = Rows(str(path), HEADER, rotate_at=12)
+    rows = AppendOnlyFile(str(path), HEADER, rotate_at=12)
     for number in range(20):
         rows.append(f"{number}\n")
     reading = opened(path)

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, an
 
 CHANGED = """
 import json, os, pathlib, resource, signal, sys
-from pytest_twin.loads.supervisor_client import Supervisor
+from pytest_twin.loads.supervisor_client import SupervisorClient
 
 def state(pid):
     said = dict(line.split(":", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines())
@@ -25,7 +25,7 @@ def state(pid):
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (8 << 20, 8 << 20))
 os.umask(0o022)
-supervisor, before = Supervisor(lambda *_: None, lambda _: None), state("self" and os.getpid())
+supervisor, before = SupervisorClient(lambda *_: None, lambda _: None), state("self" and os.getpid())
 os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1])
 os.nice(3)
 resource.setrlimit(resource.RLIMIT_CORE, (0, before["core"][1]))

@@ -14,7 +14,7 @@ import time
 import pytest
 
 from pytest_twin._system import file_lock as claiming
-from pytest_twin._system.file_lock import Claim, HeldError
+from pytest_twin._system.file_lock import FileLock, LockedError
 from pytest_twin.run_folder.folder import RunFolder, RunFolderError
 from pytest_twin.run_folder.layout import LOCK
 
@@ -22,8 +22,8 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 HOLDS = """
 import sys, time
 from pathlib import Path
-from pytest_twin._system.file_lock import Claim
-kept = Claim(Path(sys.argv[1]))
+from pytest_twin._system.file_lock import FileLock
+kept = FileLock(Path(sys.argv[1]))
 print("held", flush=True)
 time.sleep(60)
 """
@@ -59,7 +59,7 @@ def test_a_directory_is_free_as_soon_as_its_run_is_gone(tmp_path, holder, how):
 
 @posix
 def test_what_a_run_left_running_does_not_keep_the_next_one_out(tmp_path):
-    claim = Claim(tmp_path / LOCK)
+    claim = FileLock(tmp_path / LOCK)
     child = os.fork()
     if not child:
         time.sleep(60)
@@ -84,7 +84,7 @@ def test_a_lock_file_is_gone_when_its_run_is_over(tmp_path):
 
 def test_what_a_killed_run_left_in_the_lock_file_is_of_no_account(tmp_path):
     (tmp_path / LOCK).write_text('{"pid": 1, "host": "elsewhere", "since": "2020-01-01T00:00:00Z"} and a longer tail')
-    claim = Claim(tmp_path / LOCK)
+    claim = FileLock(tmp_path / LOCK)
     assert json.loads((tmp_path / LOCK).read_text())["pid"] == os.getpid()
     claim.release()
 
@@ -94,8 +94,8 @@ def test_a_holder_that_has_not_said_yet_who_it_is_holds_it_too(tmp_path, monkeyp
         raise OSError(errno.EAGAIN, "")
 
     monkeypatch.setattr(claiming, "_lock", held)
-    with pytest.raises(HeldError, match="another process"):
-        Claim(tmp_path / LOCK)
+    with pytest.raises(LockedError, match="another process"):
+        FileLock(tmp_path / LOCK)
 
 
 def test_a_file_system_without_locks_keeps_nobody_out(tmp_path, monkeypatch):
@@ -103,7 +103,7 @@ def test_a_file_system_without_locks_keeps_nobody_out(tmp_path, monkeypatch):
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(claiming, "_lock", unsupported)
-    Claim(tmp_path / LOCK).release()
+    FileLock(tmp_path / LOCK).release()
 
 
 @posix

@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from pytest_twin._system.interruptible_event import Latch
+from pytest_twin._system.interruptible_event import InterruptSafeEvent
 
 
 def is_stuck(function) -> bool:
@@ -21,7 +21,7 @@ def is_stuck(function) -> bool:
 @pytest.mark.parametrize("use", ["wait", "set", "clear"])
 def test_wherever_it_is_interrupted_it_can_be_set_and_waited_for(interrupted, use):
     for at in count():
-        latch = Latch()
+        latch = InterruptSafeEvent()
         if not interrupted(lambda latch=latch: latch.wait(0.001) if use == "wait" else getattr(latch, use)(), at):
             break
         assert not is_stuck(latch.set)
@@ -33,7 +33,7 @@ def test_wherever_it_is_interrupted_it_can_be_set_and_waited_for(interrupted, us
 
 def test_who_is_interrupted_with_the_lock_in_hand_holds_up_nobody(interrupted):
     for at in count():
-        latch = Latch()
+        latch = InterruptSafeEvent()
         latch._lock.release()  # as it is when it is set while somebody waits for it
         go_on = interrupted(lambda latch=latch: latch.wait(0.001), at)
         latch.set()
@@ -44,7 +44,7 @@ def test_who_is_interrupted_with_the_lock_in_hand_holds_up_nobody(interrupted):
 
 
 def test_all_that_wait_go_on():
-    latch = Latch()
+    latch = InterruptSafeEvent()
     threads = [threading.Thread(target=latch.wait, daemon=True) for _ in range(5)]
     for thread in threads:
         thread.start()
@@ -55,7 +55,7 @@ def test_all_that_wait_go_on():
 
 
 def test_it_can_happen_again():
-    latch = Latch()
+    latch = InterruptSafeEvent()
     for _ in range(2):
         assert not latch.wait(0)
         assert not latch.is_set()

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_twin._system import stdlib
-from pytest_twin._system.procfs import KeptOpen, number, read_bytes
-from pytest_twin.telemetry.counters import Growth, Seldom
+from pytest_twin._system.procfs import ProcFile, number, read_bytes
+from pytest_twin.telemetry.counters import CounterDelta, Throttled
 
 SEQ_FILE = 4096  # the kernel hands out lists record by record, about a page a read (fs/seq_file.c)
 
@@ -20,7 +20,7 @@ SEQ_FILE = 4096  # the kernel hands out lists record by record, about a page a r
 @pytest.mark.skipif(sys.platform == "win32", reason="os.pread")
 def test_a_file_is_read_again_from_its_start(write, kernel):
     write("stat", "one\n")
-    stat = KeptOpen(f"{kernel}/stat")
+    stat = ProcFile(f"{kernel}/stat")
     assert stat.read() == b"one\n"
     write("stat", "two\n")
     assert stat.read() == b"two\n"
@@ -28,12 +28,12 @@ def test_a_file_is_read_again_from_its_start(write, kernel):
 
 
 def test_a_file_that_is_missing_is_empty(kernel):
-    assert KeptOpen(f"{kernel}/missing").read() == b""
+    assert ProcFile(f"{kernel}/missing").read() == b""
     assert read_bytes(f"{kernel}/missing") == b""
 
 
 def test_a_file_that_cannot_be_read_is_empty(kernel):
-    folder = KeptOpen(kernel)
+    folder = ProcFile(kernel)
     assert folder.read() == b""
     assert read_bytes(kernel) == b""
     folder.close()
@@ -44,7 +44,7 @@ def test_a_file_that_the_kernel_hands_out_in_parts_is_read_whole(write, kernel, 
     whole = os.pread
     monkeypatch.setattr(stdlib.os, "pread", lambda fd, size, at: whole(fd, min(size, SEQ_FILE), at))
     write("cpuinfo", "line\n" * 2000)
-    kept = KeptOpen(f"{kernel}/cpuinfo")
+    kept = ProcFile(f"{kernel}/cpuinfo")
     lengths = len(kept.read()), len(read_bytes(f"{kernel}/cpuinfo"))
     kept.close()
     assert lengths == (10_000, 10_000)
@@ -59,7 +59,7 @@ def test_no_descriptor_is_left_of_a_file_that_was_read_once(write, kernel):
 
 def test_a_closed_file_is_empty_and_can_be_closed_again(write, kernel):
     write("stat", "one\n")
-    stat = KeptOpen(f"{kernel}/stat")
+    stat = ProcFile(f"{kernel}/stat")
     stat.close()
     stat.close()
     assert (stat.read(), stat.fd) == (b"", -1)
@@ -72,12 +72,12 @@ def test_a_number_is_read_where_there_is_one(text, value):
 
 def amounts(*values: float | None) -> list[float | None]:
     """What one counter grew by, in rows a second apart."""
-    growth = Growth()
+    growth = CounterDelta()
     return [growth.amounts((value,), float(at))[0] for at, value in enumerate(values)]
 
 
 def test_growth_is_told_from_the_second_time_on():
-    growth = Growth()
+    growth = CounterDelta()
     assert growth.since((100,), 1.0) == ([None], 0.0)
     assert growth.since((130,), 3.0) == ([30], 2.0)
 
@@ -91,24 +91,24 @@ def test_a_counter_that_is_missing_has_no_growth_until_it_is_back_for_two_rows()
 
 
 def test_a_counter_that_is_missing_does_not_cost_the_others_their_growth():
-    growth = Growth()
+    growth = CounterDelta()
     growth.amounts((1, 1), 0.0)
     assert growth.amounts((None, 3), 1.0) == [None, 2]
 
 
 def test_two_readings_at_one_time_have_no_rate():
-    growth = Growth()
+    growth = CounterDelta()
     assert [growth.shares((value,), 1.0) for value in (1.0, 2.0)] == [[None], [None]]
 
 
 def test_a_share_is_never_more_than_all():
-    growth = Growth()
+    growth = CounterDelta()
     shares = [growth.shares((value,), at)[0] for value, at in ((0.0, 0.0), (0.25, 1.0), (3.0, 2.0))]
     assert shares == [None, 25.0, 100.0]
 
 
 def test_a_share_is_of_what_there_was():
-    growth = Growth()
+    growth = CounterDelta()
     growth.shares((0,), 0.0, 400)
     assert growth.shares((200,), 1.0, 400) == [50.0]
 
@@ -120,5 +120,5 @@ def test_growth_is_never_negative(values):
 
 def test_what_is_read_seldom_is_read_at_once_and_again_when_it_is_due():
     values = iter([1, None, 3])
-    seldom = Seldom(lambda: next(values), every_s=1.0)
+    seldom = Throttled(lambda: next(values), every_s=1.0)
     assert [seldom.read(at) for at in (5.0, 5.5, 5.9, 6.0, 6.9, 7.5)] == [1, 1, 1, None, None, 3]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pytest_twin._system.response_timeout import TELL_AFTER_S, Silence
+from pytest_twin._system.response_timeout import TELL_AFTER_S, ResponseTimeout
 
 
 def test_silence_is_told_once_and_ends_at_its_limit():
     said: list[str] = []
-    silence = Silence("the supervisor", lambda: 0, said.append)
+    silence = ResponseTimeout("the supervisor", lambda: 0, said.append)
     steps = 1
     while silence.lasts(1.0, 30.0):
         steps += 1
@@ -19,7 +19,7 @@ def test_silence_is_told_once_and_ends_at_its_limit():
 
 def test_an_answer_ends_it():
     heard = 0
-    silence = Silence("the supervisor", lambda: heard, lambda _: None)
+    silence = ResponseTimeout("the supervisor", lambda: heard, lambda _: None)
     for _ in range(10):
         assert silence.lasts(1.0, 3.0)
         assert silence.lasts(1.0, 3.0)

@@ -14,10 +14,10 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="locks of fcntl(
 WORKER = """
 import sys, time
 from pathlib import Path
-from pytest_twin._system.shared_lock import Turns
-turns, alone, seconds = Turns(Path(sys.argv[1])), sys.argv[2] == "alone", float(sys.argv[3])
+from pytest_twin._system.shared_lock import SharedExclusiveLock
+turns, alone, seconds = SharedExclusiveLock(Path(sys.argv[1])), sys.argv[2] == "alone", float(sys.argv[3])
 print("there", flush=True)
-with turns.turn(alone=alone):
+with turns.hold(exclusive=alone):
     began = time.monotonic()
     print("in", flush=True)
     time.sleep(seconds)

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_twin.analysis.budgets.budget import OK, OVER, UNKNOWN, Budget, Limit, Percentiles, Spent, cell, judged
+from pytest_twin.analysis.budgets.budget import (
+    OK,
+    OVER,
+    UNKNOWN,
+    Budget,
+    BudgetLimit,
+    Percentiles,
+    ResourceUsage,
+    cell,
+    judged,
+)
 from pytest_twin.analysis.budgets.parser import KEYWORDS, BudgetError, merged, parse
 from pytest_twin.loads.parser import parse as parse_load
 from pytest_twin.stressors import find_kinds
@@ -26,12 +36,12 @@ def test_limits_are_read_into_seconds_bytes_and_counts():
     budget = read(cpu_seconds=2, duration="500ms", peak_memory="200MiB", read="10MB", children=0, major_faults=3)
     assert budget == Budget(
         {
-            "cpu_seconds": Limit(2.0, "2"),
-            "duration": Limit(0.5, "500ms"),
-            "peak_memory": Limit(200 * 2**20, "200MiB"),
-            "read": Limit(10e6, "10MB"),
-            "children": Limit(0.0, "0"),
-            "major_faults": Limit(3.0, "3"),
+            "cpu_seconds": BudgetLimit(2.0, "2"),
+            "duration": BudgetLimit(0.5, "500ms"),
+            "peak_memory": BudgetLimit(200 * 2**20, "200MiB"),
+            "read": BudgetLimit(10e6, "10MB"),
+            "children": BudgetLimit(0.0, "0"),
+            "major_faults": BudgetLimit(3.0, "3"),
         }
     )
 
@@ -42,7 +52,7 @@ def test_nothing_at_all_may_be_written_without_a_unit():
 
 def test_percentiles_are_repeated_as_often_as_they_need():
     assert read(p95="200ms", p50=0.1).percentiles == Percentiles(
-        {0.95: Limit(0.2, "200ms"), 0.5: Limit(0.1, "0.1")}, 72
+        {0.95: BudgetLimit(0.2, "200ms"), 0.5: BudgetLimit(0.1, "0.1")}, 72
     )
     assert read(p50=1, repeats=6).percentiles.repeats == 6
     assert errors(p50=1, p99=1, repeats=20) == [("repeats", "20 are too few for p99, 368 are needed")]
@@ -123,26 +133,29 @@ def test_of_several_layers_the_last_counts_limit_by_limit():
     assert merged([{"duration": 1, "read": "1MB"}, {"duration": 2}, {"read": None}]) == {"duration": 2}
 
 
-def verdicts(budget: Budget, spent: Spent) -> list[tuple[str, str]]:
+def verdicts(budget: Budget, spent: ResourceUsage) -> list[tuple[str, str]]:
     return [(finding.limit, finding.verdict) for finding in judged(budget, spent)]
 
 
 def test_what_is_exactly_the_limit_is_within():
     budget = read(cpu_seconds=2, major_faults=0)
-    assert verdicts(budget, Spent(cpu_seconds=2.0, major_faults=0)) == [("cpu_seconds", OK), ("major_faults", OK)]
-    assert verdicts(budget, Spent(cpu_seconds=2.0001, major_faults=1)) == [
+    assert verdicts(budget, ResourceUsage(cpu_seconds=2.0, major_faults=0)) == [
+        ("cpu_seconds", OK),
+        ("major_faults", OK),
+    ]
+    assert verdicts(budget, ResourceUsage(cpu_seconds=2.0001, major_faults=1)) == [
         ("cpu_seconds", OVER),
         ("major_faults", OVER),
     ]
 
 
 def test_what_is_not_known_is_neither_within_nor_over():
-    assert verdicts(read(peak_memory="1GiB"), Spent()) == [("peak_memory", UNKNOWN)]
+    assert verdicts(read(peak_memory="1GiB"), ResourceUsage()) == [("peak_memory", UNKNOWN)]
 
 
 def test_a_finding_says_what_was_measured_and_what_is_allowed_in_the_unit_of_the_limit():
     budget = read(cpu_seconds=2, peak_memory="200MB", children=0, context_switches=10)
-    spent = Spent(cpu_seconds=2.31, peak_memory=210.4e6, children=1, context_switches=12)
+    spent = ResourceUsage(cpu_seconds=2.31, peak_memory=210.4e6, children=1, context_switches=12)
     assert [finding.text for finding in judged(budget, spent)] == [
         "cpu_seconds: 2.31 s, allowed are 2 s",
         "peak_memory: 210.4MB, allowed are 200.0MB",
@@ -152,12 +165,12 @@ def test_a_finding_says_what_was_measured_and_what_is_allowed_in_the_unit_of_the
 
 
 def test_a_value_that_looks_like_its_limit_is_said_to_be_a_little_over():
-    [finding] = judged(read(duration=1), Spent(duration=1.00001))
+    [finding] = judged(read(duration=1), ResourceUsage(duration=1.00001))
     assert finding.text == "duration: a little over 1 s, allowed are 1 s"
 
 
 def test_a_cell_has_what_is_not_as_it_should_be():
-    findings = judged(read(cpu_seconds=2, duration=1, read="1MB"), Spent(cpu_seconds=2.31, duration=0.5))
+    findings = judged(read(cpu_seconds=2, duration=1, read="1MB"), ResourceUsage(cpu_seconds=2.31, duration=0.5))
     assert cell(findings) == "cpu_seconds 2.31 s > 2 s; read unknown"
     assert cell(findings[1:2]) == "ok"
     assert cell([]) == ""

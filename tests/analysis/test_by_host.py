@@ -10,7 +10,7 @@ import pytest_twin
 from pytest_twin.analysis.run.by_host import by_host
 from pytest_twin.model.event import START, TEST
 from pytest_twin.report.json_document import document
-from pytest_twin.report.writing import story_of
+from pytest_twin.report.writing import summary_of
 
 
 def names(attempts):
@@ -98,7 +98,7 @@ def test_what_is_missing_names_the_host(tmp_path):
 def test_a_host_of_which_nothing_came_is_told(tmp_path):
     made = run_of_two_hosts(tmp_path)
     (made.write() / "hosts.json").write_text(json.dumps({"far": {}, "gone": {"address": "10.0.0.9"}}))
-    story = story_of(tmp_path)
+    story = summary_of(tmp_path)
     assert [own.host for own in story.hosts] == ["", "far", "gone"]
     assert "gone: no samples" in story.shortcomings
 

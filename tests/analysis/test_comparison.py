@@ -11,7 +11,7 @@ import pytest
 from pytest_twin.analysis.comparison.changes import Change
 from pytest_twin.analysis.comparison.comparison import IncomparableError, Side, compare
 from pytest_twin.analysis.comparison.history import series
-from pytest_twin.analysis.comparison.same_load import Apart
+from pytest_twin.analysis.comparison.same_load import MixedLoadTest
 from pytest_twin.model.measure import limits
 from pytest_twin.report.comparison.wording import broken, lists, rows
 
@@ -138,7 +138,7 @@ def test_what_failed_is_not_compared_and_the_outcome_is_told():
 def test_what_ran_under_another_load_is_not_compared():
     came = compared([run({"a": 0.1, "b": 0.1})], [run({"a": 0.1, "b": 0.5}, b={"load": "cpu=2"})], LIMIT)
     assert not verdicts(came, "b")
-    assert came.changes.loads == [Apart("b", None, {"": 1}, {"cpu=2": 1})]
+    assert came.changes.loads == [MixedLoadTest("b", None, {"": 1}, {"cpu=2": 1})]
     with pytest.raises(IncomparableError) as caught:
         compared([run({"a": 1})], [run({"a": 1}, a={"load": "cpu=2"})])
     assert str(caught.value) == "no test passed under the same load both in old and in new: nothing can be compared"
@@ -149,7 +149,7 @@ def test_of_runs_under_several_loads_those_under_the_same_one_are_compared_and_t
     came = compared([quiet, loaded, quiet, quiet], [loaded, quiet])
     assert verdicts(came, "a")["cpu_seconds"] == "same"
     assert next(each.counts for each in came.differences if each.test == "a") == (3, 1)
-    assert came.changes.loads == [Apart("a", "", {"": 3, "cpu=2": 1}, {"cpu=2": 1, "": 1})]
+    assert came.changes.loads == [MixedLoadTest("a", "", {"": 3, "cpu=2": 1}, {"cpu=2": 1, "": 1})]
     (listed,) = lists(came)
     assert listed == ("compared under one load only", ["a: none, 3 of 4 runs -> 1 of 2 runs"])
     alone = compared([loaded, loaded], [loaded, quiet])

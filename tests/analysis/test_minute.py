@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_twin.analysis.run.minute import BINS, RATE, SERIES, Minute
+from pytest_twin.analysis.run.minute import BINS, RATE, SERIES, LastMinute
 from pytest_twin.model.clock import Clock
 from pytest_twin.telemetry import probes
 
@@ -16,7 +16,7 @@ def row(at, clock=CLOCK, **cells):
 
 
 def minute_of(*rows, **settings):
-    minute = Minute(**settings)
+    minute = LastMinute(**settings)
     for each in rows:
         minute.add(each)
     return minute
@@ -39,7 +39,7 @@ def test_every_series_has_a_column_of_its_unit():
 
 
 def test_before_the_first_row_nothing_is_known():
-    minute = Minute()
+    minute = LastMinute()
     assert (minute.lines(60), minute.rows, minute.elapsed_s, minute.interval) == ([], 0, None, None)
 
 
@@ -141,7 +141,7 @@ def test_a_row_that_is_late_is_not_missed():
 
 
 def test_rows_that_were_left_out_count_as_rows():
-    minute = Minute()
+    minute = LastMinute()
     minute.skip(100)
     minute.add(row(1))
     assert minute.rows == 101
@@ -163,7 +163,7 @@ def test_a_file_that_goes_on_as_another_keeps_the_minute():
 
 def test_rows_of_an_earlier_run_in_the_same_file_are_left_out():
     later = Clock(0.0, CLOCK.epoch + 200)
-    minute = Minute(epoch=later.epoch)
+    minute = LastMinute(epoch=later.epoch)
     minute.skip(50)
     minute.add(row(1, cpu_percent=90))
     minute.add(row(1, later, cpu_percent=10))

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from pytest_twin.analysis.budgets.budget import OK, OVER, UNKNOWN, Limit, Percentiles, Slowdown
-from pytest_twin.analysis.budgets.repetitions import Pair, Repetition, percentiles, said_range, slowdown, turns
+from pytest_twin.analysis.budgets.budget import OK, OVER, UNKNOWN, BudgetLimit, Percentiles, Slowdown
+from pytest_twin.analysis.budgets.repetitions import (
+    Repetition,
+    RunPair,
+    percentiles,
+    randomized_order,
+    said_range,
+    slowdown,
+)
 from pytest_twin.loads.parser import parse
 from pytest_twin.stressors import find_kinds
 
@@ -13,7 +20,7 @@ ASKED = Slowdown(2.0, parse({"cpu": "75%"}, find_kinds()), "cpu:75%", 8)
 def pairs(*ratios, trouble=""):
     achieved = [f"{74.1 + number / 10:.1f}%" for number in range(len(ratios))]
     return [
-        Pair(Repetition(0.1), Repetition(0.1 * each, achieved=(had,), trouble=trouble))
+        RunPair(Repetition(0.1), Repetition(0.1 * each, achieved=(had,), trouble=trouble))
         for each, had in zip(ratios, achieved, strict=True)
     ]
 
@@ -66,7 +73,7 @@ def test_a_load_too_short_to_be_judged_by_itself_is_judged_by_all_of_its_times_t
 
 
 def test_a_percentile_is_judged_by_its_interval():
-    asked = Percentiles({0.5: Limit(2.5, "2.5")}, 6)
+    asked = Percentiles({0.5: BudgetLimit(2.5, "2.5")}, 6)
     found = [next(percentiles(asked, [each / 1 for each in range(first, first + 6)])) for first in (3, 0, -5)]
     assert [each.verdict for each in found] == [OVER, UNKNOWN, OK]
     assert found[0].text == "p50: 5 s (3 s to 8 s with 95% confidence), allowed are 2.5 s; 6 repetitions"
@@ -75,10 +82,10 @@ def test_a_percentile_is_judged_by_its_interval():
 
 
 def test_pairs_are_shuffled_and_those_without_load_are_between_them():
-    order = list(turns(10, 14, seed=1))
+    order = list(randomized_order(10, 14, seed=1))
     assert sorted(map(len, order)) == [1] * 4 + [2] * 10
     assert {each for each in order if len(each) == 2} == {(False, True), (True, False)}
-    assert order == list(turns(10, 14, seed=1)) != list(turns(10, 14, seed=2))
+    assert order == list(randomized_order(10, 14, seed=1)) != list(randomized_order(10, 14, seed=2))
 
 
 def test_what_there_was_of_a_load_is_told_as_a_range():

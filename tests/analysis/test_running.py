@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from pytest_twin.analysis.run.running import Ended, Events, Running, ahead
+from pytest_twin.analysis.run.running import EndCounts, EventTracker, RunningItem, ahead
 from pytest_twin.loads.schedule.parser import read
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.event import ABORT, END, FIELDS, GAP, NOTE, PHASE, SKIP, START, TEST, Event
@@ -20,7 +20,7 @@ def row(at, what, number="", clock=CLOCK, **fields):
 
 
 def events_of(*rows, **settings):
-    events = Events(**settings)
+    events = EventTracker(**settings)
     for each in rows:
         events.add(each)
     return events
@@ -33,9 +33,9 @@ def test_what_has_begun_and_not_ended_is_running():
         row(3, START, "p1", type=PHASE, detail="warm-up"),
     )
     assert events.running == [
-        Running(2, "test", "a.py::test", "gw0"),
-        Running(2.5, "cpu", "75%", ""),
-        Running(3, "phase", "warm-up", ""),
+        RunningItem(2, "test", "a.py::test", "gw0"),
+        RunningItem(2.5, "cpu", "75%", ""),
+        RunningItem(3, "phase", "warm-up", ""),
     ]
 
 
@@ -47,7 +47,7 @@ def test_an_end_takes_away_the_start_of_its_id():
 
 def test_an_abort_is_an_end_too():
     events = events_of(row(1, START, "l1", type="cpu"), row(2, ABORT, "l1", type="cpu"))
-    assert (events.running, events.ended) == ([], Ended(0, 1, 1))
+    assert (events.running, events.ended) == ([], EndCounts(0, 1, 1))
 
 
 def test_an_end_without_a_start_ends_nothing():
@@ -64,13 +64,13 @@ def test_tests_and_loads_that_are_over_are_counted():
         row(2, SKIP, type="memory", detail='{"reason": "not reached", "loads": 70}'),
         row(3, NOTE),
     )
-    assert events.ended == Ended(tests=1, loads=72, aborted=0)
+    assert events.ended == EndCounts(tests=1, loads=72, aborted=0)
 
 
 def test_a_file_that_is_begun_anew_is_the_whole_story():
     events = events_of(row(1, START, "t1", type=TEST), row(2, END, "l1", type="cpu"))
     events.begin()
-    assert (events.running, events.ended) == ([], Ended())
+    assert (events.running, events.ended) == ([], EndCounts())
 
 
 def test_what_a_run_that_was_killed_left_open_is_not_running_in_the_next():

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_twin.analysis.budgets.repetitions import Pair, Repetition
-from pytest_twin.analysis.sensitivity import NOTHING, Cell, Point, cells, curves, knee, rounds, widest
+from pytest_twin.analysis.budgets.repetitions import Repetition, RunPair
+from pytest_twin.analysis.sensitivity import NOTHING, ProfileCell, ProfilePoint, cells, curves, knee, rounds, widest
 from pytest_twin.analysis.stats.signed_rank import Interval, TooFewError
 
 
 def pairs(ratio, *, cpu=1.0, count=6, spread=0.0):
     return [
-        Pair(
+        RunPair(
             Repetition(0.1, 0.1),
             Repetition(0.1 * ratio * (1 + spread * (at % 3 - 1)), 0.1 * cpu, (f"{at}.0%",)),
         )
@@ -25,7 +25,7 @@ def measured(**slowest):
     for resource, level in (each for each in cells() if each != NOTHING):
         top = slowest.get(resource, 1.0)
         wall, cpu = top if isinstance(top, tuple) else (top, 1.0)
-        found[Cell(resource, level)] = pairs(1 + (wall - 1) * level / 100, cpu=1 + (cpu - 1) * level / 100)
+        found[ProfileCell(resource, level)] = pairs(1 + (wall - 1) * level / 100, cpu=1 + (cpu - 1) * level / 100)
     return found
 
 
@@ -64,7 +64,16 @@ def test_memory_bandwidth_comes_before_a_cpu_whose_other_programs_empty_the_cach
 def test_the_knee_is_where_it_begins_to_hurt_for_good():
     def points(*lows):
         return [
-            Point(Cell("cpu", 25 * at), 6, 0.1, low, None if low is None else Interval(low, low, low), None, None, "")
+            ProfilePoint(
+                ProfileCell("cpu", 25 * at),
+                6,
+                0.1,
+                low,
+                None if low is None else Interval(low, low, low),
+                None,
+                None,
+                "",
+            )
             for at, low in enumerate(lows)
         ]
 
@@ -74,18 +83,18 @@ def test_the_knee_is_where_it_begins_to_hurt_for_good():
 
 
 def test_with_too_few_repetitions_there_is_a_slowdown_but_no_interval_and_without_any_there_is_nothing():
-    found = {Cell("cpu", 100): pairs(2.0, count=3)}
+    found = {ProfileCell("cpu", 100): pairs(2.0, count=3)}
     cpu, *_ = curves(found)
     assert (cpu.points[4].slowdown, cpu.points[4].interval, cpu.knee, cpu.rank) == (2.0, None, None, None)
-    assert cpu.points[0] == (Cell("cpu", 0), 0, None, None, None, None, None, "")
+    assert cpu.points[0] == (ProfileCell("cpu", 0), 0, None, None, None, None, None, "")
 
 
 def test_what_is_known_least_is_measured_next_until_all_is_known_well():
     known = measured(cpu=2.0)
     assert widest(known) is None
-    known[Cell("disk", 50)] = pairs(1.0, spread=0.2)
-    known[Cell("cpu", 50)] = pairs(1.0, spread=0.1)
-    assert widest(known) == Cell("disk", 50)
+    known[ProfileCell("disk", 50)] = pairs(1.0, spread=0.2)
+    known[ProfileCell("cpu", 50)] = pairs(1.0, spread=0.1)
+    assert widest(known) == ProfileCell("disk", 50)
     with pytest.raises(TooFewError):
         widest({NOTHING: []})
 

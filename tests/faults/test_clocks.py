@@ -13,8 +13,8 @@ from pytest_twin.model.clock import Clock
 from pytest_twin.recording.recording import Recording
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import ANNOTATIONS
-from pytest_twin.telemetry.sampler import Gap
-from pytest_twin.telemetry.sampler_process import Sampling, Sleep
+from pytest_twin.telemetry.sampler import SamplingGap
+from pytest_twin.telemetry.sampler_process import SamplingLoop, SuspendDetector
 
 pytestmark = pytest.mark.fault("clocks")
 
@@ -75,7 +75,7 @@ class Machine:
     def __init__(self) -> None:
         self.at, self.slept, self.reads, self.stalls = 100.0, 0.0, 0, {}
         self.told: list[tuple[float, float]] = []
-        self.sleep = Sleep(self.since_boot, self.now, lambda *said: self.told.append(said))
+        self.sleep = SuspendDetector(self.since_boot, self.now, lambda *said: self.told.append(said))
 
     def now(self) -> float:
         self.reads += 1
@@ -118,14 +118,14 @@ def test_the_clocks_are_compared_once_a_second_however_fast_rows_come():
 def test_every_row_is_looked_at():
     looked: list[float] = []
     waits = iter([False, False, True])
-    Sampling(lambda _: "row\n", lambda _: None, 1.0, looked.append).run(lambda: 0.0, lambda _: next(waits))
+    SamplingLoop(lambda _: "row\n", lambda _: None, 1.0, looked.append).run(lambda: 0.0, lambda _: next(waits))
     assert looked
 
 
 def test_the_time_that_the_machine_slept_is_a_gap_among_the_events(tmp_path):
     with Recording(RunFolder(tmp_path / "report"), 0.1) as recording:
         began = recording.clock.began + 1
-        recording._gaps.unsampled(Gap(began, began, "suspended for 60.0 s", "machine"))
+        recording._gaps.unsampled(SamplingGap(began, began, "suspended for 60.0 s", "machine"))
     gaps = [row for row in recording.folder.rows(ANNOTATIONS) if row["type"] == event.GAP]
     said = [(row["event"], row["elapsed_s"], row["detail"]) for row in gaps]
     assert said == [
@@ -149,13 +149,13 @@ def probe(context): return Nothing()
 
 
 def test_the_sampler_tells_of_a_sleep_that_its_clocks_show(tmp_path, monkeypatch, eventually):
-    from pytest_twin.telemetry.sampler import Sampler
+    from pytest_twin.telemetry.sampler import SamplerClient
 
     (tmp_path / "slept_probe.py").write_text(TELLS)
     monkeypatch.syspath_prepend(tmp_path)
-    gaps: list[Gap] = []
+    gaps: list[SamplingGap] = []
     clock = Clock(time.monotonic(), time.time())
-    sampler = Sampler(tmp_path / "x.csv", clock, 0.05, has_tests=False, probes=["slept_probe"], told=gaps.append)
+    sampler = SamplerClient(tmp_path / "x.csv", clock, 0.05, has_tests=False, probes=["slept_probe"], told=gaps.append)
     sampler.start()
     try:
         eventually(lambda: gaps)

@@ -10,13 +10,13 @@ import pytest
 from click.testing import CliRunner
 
 import pytest_twin
-from pytest_twin._system.interruptible_event import Latch
+from pytest_twin._system.interruptible_event import InterruptSafeEvent
 from pytest_twin.cli import main
-from pytest_twin.cli._live_view import View
+from pytest_twin.cli._live_view import LiveView
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.csv_text import record
 from pytest_twin.model.event import Event
-from pytest_twin.report.live.follower import Following
+from pytest_twin.report.live.follower import RunFollower
 from pytest_twin.run_folder.csv_frames import ReadingError
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, FINGERPRINT, HEADERS, HOSTS, SCHEDULE, TESTS
@@ -182,6 +182,6 @@ def test_every_command_that_reads_a_damaged_run_does_or_says_why_not(folder, dam
 def test_what_is_damaged_can_be_watched(folder, damage):
     for name in TABLES:
         (folder / name).write_text((folder / name).read_text().replace(*damage))
-    with closing(Following(RunFolder(folder))) as following:
-        view = View(following, lambda: following.elapsed_s)
-        view.wait(Latch(), 0.0)
+    with closing(RunFollower(RunFolder(folder))) as following:
+        view = LiveView(following, lambda: following.elapsed_s)
+        view.wait(InterruptSafeEvent(), 0.0)

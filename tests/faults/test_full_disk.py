@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from pytest_twin._system import private_files
-from pytest_twin._system.append_file import Rows
+from pytest_twin._system.append_file import AppendOnlyFile
 from pytest_twin.run_folder.folder import RunFolder, RunFolderError
 
 pytestmark = [
@@ -95,7 +95,7 @@ def test_a_disk_without_any_room_is_one_usage_error_before_any_test(run, disk):
 
 def test_a_device_without_room_takes_no_row():
     with pytest.raises(OSError, match="No space left on device"):
-        Rows("/dev/full", "a,b\n")
+        AppendOnlyFile("/dev/full", "a,b\n")
 
 
 def test_a_file_that_does_not_become_whole_leaves_what_was_there(tmp_path, monkeypatch):

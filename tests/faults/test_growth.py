@@ -88,13 +88,14 @@ def test_ten_thousand_tests_grow_pytest_by_their_figures_and_the_sampler_not_at_
 
 
 HOLDS = """import gc
-from pytest_twin.recording.attempt import Attempt
-from pytest_twin.loads.applied import Applied
+from pytest_twin.recording.attempt import TestAttempt
+from pytest_twin.loads.applied import AppliedLoad
 
 def pytest_runtest_logfinish():
     gc.collect()
     with open("held.txt", "a") as file:
-        print([type(each).__name__ for each in gc.get_objects() if isinstance(each, (Attempt, Applied))], file=file)
+        print([type(each).__name__ for each in gc.get_objects() if isinstance(each, (TestAttempt, AppliedLoad))],
+              file=file)
 """
 STRESSED = """import pytest
 

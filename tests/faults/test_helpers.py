@@ -82,9 +82,9 @@ def test_a_supervisor_that_cannot_start_aborts_the_load_with_the_reason(recordin
 
 def test_a_load_without_a_supervisor_is_a_warning_and_the_test_goes_on(run):
     body = (
-        "import pytest\nfrom pytest_twin.loads.supervisor_client import Supervisor\n"
+        "import pytest\nfrom pytest_twin.loads.supervisor_client import SupervisorClient\n"
         "def gone(*_): raise FileNotFoundError(2, 'No such file or directory')\n"
-        "Supervisor._spawn = gone\n"
+        "SupervisorClient._spawn = gone\n"
         "@pytest.mark.stress(cpu=1)\ndef test_it(): pass\n"
     )
     _, status, said = run(body)

@@ -13,7 +13,7 @@ import time
 import pytest
 from runs import GONE_WITHIN_S, endless, seconds_until, seconds_until_gone
 
-from pytest_twin.loads.supervisor_client import Supervisor
+from pytest_twin.loads.supervisor_client import SupervisorClient
 from pytest_twin.loads.validation import read_load
 from pytest_twin.run_folder.layout import LOCK
 
@@ -116,7 +116,7 @@ def test_an_interrupt_at_whatever_moment_of_a_load_leaves_it_not_going_on_and_no
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of files that nobody could close
 def test_wherever_the_start_of_a_supervisor_is_interrupted_the_next_load_is_applied(interrupted, monkeypatch):
-    supervisor, processes = Supervisor(lambda *_: None, lambda _: None), []
+    supervisor, processes = SupervisorClient(lambda *_: None, lambda _: None), []
     for at in range(0, 5000, 25):
         with tempfile.TemporaryFile() as errors:
             process = supervisor._spawn(

@@ -12,12 +12,12 @@ import pytest
 
 from pytest_twin.model.columns import Column
 from pytest_twin.telemetry import fingerprint, probes, process_tree_psutil
-from pytest_twin.telemetry.probe_runner import Values
-from pytest_twin.telemetry.probes import Context, cores, trees
+from pytest_twin.telemetry.probe_runner import ProbeRunner
+from pytest_twin.telemetry.probes import ProbeContext, cores, trees
 
 pytestmark = pytest.mark.fault("sources")
 
-CONTEXT = Context(os.getpid(), per_core=True)
+CONTEXT = ProbeContext(os.getpid(), per_core=True)
 ASKED = (
     "cpu_times", "cpu_count", "virtual_memory", "swap_memory", "disk_usage", "disk_io_counters", "net_io_counters",
     "sensors_battery", "sensors_temperatures", "cpu_freq", "pids",
@@ -39,9 +39,9 @@ def portable() -> Iterator[SimpleNamespace]:
     for module in probes.modules():
         columns = probes.columns_of(module, CONTEXT)
         if module is trees:
-            make = lambda _: trees.Trees(CONTEXT, process_tree_psutil.Portable())  # noqa: E731
+            make = lambda _: trees.TreesProbe(CONTEXT, process_tree_psutil.PortableTree())  # noqa: E731
         elif module is cores:
-            make = lambda _, columns=columns: cores.Portable(len(columns))  # noqa: E731
+            make = lambda _, columns=columns: cores.PortableCores(len(columns))  # noqa: E731
         elif hasattr(module, "Portable"):
             make = lambda _, module=module: module.Portable()  # noqa: E731
         else:
@@ -66,7 +66,7 @@ def silent(monkeypatch) -> Callable[[str], None]:
 def test_psutil_that_tells_nothing_costs_its_cells_and_each_is_told_once(silent, how):
     silent(how)
     found = list(portable())
-    values = Values(found, CONTEXT)
+    values = ProbeRunner(found, CONTEXT)
     rows = [list(values.read(at)) for at in (1.0, 2.0, 3.0)]
     width = sum(len(module.COLUMNS) for module in found)
     assert [len(row) for row in rows] == [width] * 3
@@ -85,7 +85,7 @@ def test_a_probe_that_cannot_be_made_costs_its_cells_and_is_told_once():
     broken = SimpleNamespace(
         __name__="package.broken", COLUMNS=(Column("one", "", "One."),), probe=lambda _: fail(OSError(5, "no sensor"))
     )
-    values = Values([broken], CONTEXT)
+    values = ProbeRunner([broken], CONTEXT)
     assert [list(values.read(at)) for at in (1.0, 2.0)] == [[None], [None]]
     assert values.warnings == ["broken: OSError: [Errno 5] no sensor"]
 
@@ -129,6 +129,6 @@ def test_without_proc_there_is_no_count_of_processes_and_one_line_says_so(run, a
 def test_a_probe_may_say_once_what_it_cannot_tell():
     silent = SimpleNamespace(read=lambda _: (None,), warning="no such thing here")
     module = SimpleNamespace(__name__="silent", COLUMNS=(Column("one", "", "One."),), probe=lambda _: silent)
-    asked = Values([module], CONTEXT)
+    asked = ProbeRunner([module], CONTEXT)
     assert [asked.read(at) for at in (0.0, 1.0)] == [[None]] * 2
     assert asked.warnings == ["no such thing here"]

@@ -6,7 +6,7 @@ import pytest
 
 from pytest_twin.loads import disk_speed
 from pytest_twin.loads.parser import parse
-from pytest_twin.loads.schedule.schedule import Planned, Schedule
+from pytest_twin.loads.schedule.schedule import Schedule, ScheduledLoad
 from pytest_twin.stressors import find_kinds
 
 
@@ -17,7 +17,7 @@ def told(monkeypatch, tmp_path):
     monkeypatch.setattr(disk_speed, "measure", lambda directory: tries.append(directory) or 500e6)
 
     def tell(*loads: dict[str, str], remarks=()) -> tuple[list[str], int]:
-        events = tuple(Planned(f"e{at}", 0, 1, parse(load, find_kinds())) for at, load in enumerate(loads))
+        events = tuple(ScheduledLoad(f"e{at}", 0, 1, parse(load, find_kinds())) for at, load in enumerate(loads))
         return list(disk_speed.remarks(Schedule(events, remarks=remarks), tmp_path)), len(tries)
 
     return tell

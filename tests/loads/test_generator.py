@@ -9,24 +9,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_twin.loads.schedule.generator import INTENSITIES, Wishes, draw
+from pytest_twin.loads.schedule.generator import INTENSITIES, GeneratorOptions, generate
 from pytest_twin.loads.schedule.parser import read
 from pytest_twin.model.quantity import duration
 from pytest_twin.stressors import find_kinds
 
 KINDS = find_kinds()
-HOUR = Wishes(length=3600, events=20, seed=7, shortest=60, longest=1200)
+HOUR = GeneratorOptions(length=3600, events=20, seed=7, shortest=60, longest=1200)
 
 
 def drawn(wishes):
-    document = draw(wishes, KINDS)
+    document = generate(wishes, KINDS)
     assert len(document["events"]) == wishes.events
     return read(json.dumps(document), "drawn.json", KINDS, lambda _: "")
 
 
 def error(**wishes):
     with pytest.raises(ValueError, match=r".") as caught:
-        draw(replace(HOUR, **wishes), KINDS)
+        generate(replace(HOUR, **wishes), KINDS)
     return str(caught.value)
 
 
@@ -35,15 +35,15 @@ def kinds_of(**wishes):
 
 
 def test_the_same_seed_draws_the_same():
-    assert draw(HOUR, KINDS) == draw(HOUR, KINDS)
+    assert generate(HOUR, KINDS) == generate(HOUR, KINDS)
 
 
 def test_another_seed_draws_another_schedule():
-    assert draw(HOUR, KINDS)["events"] != draw(replace(HOUR, seed=8), KINDS)["events"]
+    assert generate(HOUR, KINDS)["events"] != generate(replace(HOUR, seed=8), KINDS)["events"]
 
 
 def test_a_schedule_is_the_one_that_was_drawn_before():
-    assert draw(Wishes(length=60, events=2, seed=1, shortest=5, longest=20), KINDS) == {
+    assert generate(GeneratorOptions(length=60, events=2, seed=1, shortest=5, longest=20), KINDS) == {
         "version": 1,
         "anchor": "session",
         "mode": "parallel",
@@ -73,7 +73,7 @@ def test_a_kind_of_more_weight_is_drawn_more_often():
 
 
 def test_amounts_are_drawn_from_those_that_are_given():
-    events = draw(replace(HOUR, intensities={"cpu": ["1", "2"]}), KINDS)["events"]
+    events = generate(replace(HOUR, intensities={"cpu": ["1", "2"]}), KINDS)["events"]
     assert {event["cpu"] for event in events if "cpu" in event} == {"1", "2"}
     assert {event["mem"] for event in events if "mem" in event} <= set(INTENSITIES["mem"])
 
@@ -127,7 +127,7 @@ def test_digits_of_another_script_are_no_amount():
 @st.composite
 def wishes(draw):
     shortest = draw(st.floats(5, 50))
-    return Wishes(
+    return GeneratorOptions(
         length=draw(st.integers(500, 5000)),
         events=draw(st.integers(1, 20)),
         seed=draw(st.integers(0, 2**32)),
@@ -148,7 +148,7 @@ def test_drawn_events_lie_within_the_length(wishes):
 @settings(max_examples=100, deadline=None)
 def test_durations_lie_between_the_shortest_and_the_longest(wishes):
     least = min(wishes.shortest, wishes.length)
-    for event in draw(wishes, KINDS)["events"]:
+    for event in generate(wishes, KINDS)["events"]:
         assert least - 0.15 <= duration(event["duration"]) <= wishes.longest + 0.05 + 1e-9
 
 

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pytest_twin.loads.parser import parse
-from pytest_twin.loads.schedule.legacy import LegacyError, Old, read
+from pytest_twin.loads.schedule.legacy import LegacyError, LegacyEvent, read
 from pytest_twin.stressors import find_kinds
 
 KINDS = find_kinds()
@@ -99,7 +99,7 @@ def problems(event):
 
 
 def test_an_event_is_read_in_todays_words():
-    assert read(event("python stressors/cpu_stress.py --procs 8 --duration 180")) == Old(
+    assert read(event("python stressors/cpu_stress.py --procs 8 --duration 180")) == LegacyEvent(
         "cpu_spike", datetime(2025, 10, 11, 2, 30, tzinfo=UTC), 180.0, {"cpu": 8}
     )
 

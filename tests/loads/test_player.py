@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from pytest_twin._system.error_guard import Guard
+from pytest_twin._system.error_guard import ErrorGuard
 from pytest_twin.loads.parser import parse
-from pytest_twin.loads.player import MOST_ROWS, MOST_WAITING, Player
-from pytest_twin.loads.schedule.schedule import Planned, Schedule
+from pytest_twin.loads.player import MOST_ROWS, MOST_WAITING, SchedulePlayer
+from pytest_twin.loads.schedule.schedule import Schedule, ScheduledLoad
 from pytest_twin.stressors import find_kinds
 
 CPU, BOTH = parse({"cpu": 1}, find_kinds()), parse({"cpu": 1, "mem": 5}, find_kinds())
@@ -33,7 +33,7 @@ class Loads:
     """What a player asks of a recording, whose time of loads is set by hand."""
 
     def __init__(self):
-        self.now, self.asked, self.rows, self.guard = 0.0, [], [], Guard(self.note)
+        self.now, self.asked, self.rows, self.guard = 0.0, [], [], ErrorGuard(self.note)
         self.notes = []
 
     def note(self, text):
@@ -51,7 +51,7 @@ class Loads:
 
 
 def plan(count, *, every=0.01, load=CPU, tests=""):
-    return Schedule(tuple(Planned(f"e{at}", at * every, 1.0, load, tests) for at in range(count)))
+    return Schedule(tuple(ScheduledLoad(f"e{at}", at * every, 1.0, load, tests) for at in range(count)))
 
 
 def wait_until(happened, seconds=20.0):
@@ -67,7 +67,7 @@ def loads():
 
 
 def test_of_a_long_schedule_only_what_comes_next_is_asked_for(loads):
-    player = Player(plan(100_000), loads)
+    player = SchedulePlayer(plan(100_000), loads)
     player.start(0.0)
     loads.now = 1.0
     time.sleep(0.3)
@@ -76,7 +76,7 @@ def test_of_a_long_schedule_only_what_comes_next_is_asked_for(loads):
 
 
 def test_a_short_schedule_is_asked_for_at_once(loads):
-    player = Player(plan(MOST_WAITING, every=1000.0), loads)
+    player = SchedulePlayer(plan(MOST_WAITING, every=1000.0), loads)
     player.start(0.0)
     assert len(loads.asked) == MOST_WAITING
     assert player.over
@@ -84,7 +84,7 @@ def test_a_short_schedule_is_asked_for_at_once(loads):
 
 def test_more_is_asked_for_before_it_begins_and_all_of_it_in_the_end_each_once_and_with_its_time(loads):
     events = plan(5 * MOST_WAITING, every=0.0004)
-    player = Player(events, loads)
+    player = SchedulePlayer(events, loads)
     player.start(100.0)
     for at in range(0, 5 * MOST_WAITING, MOST_WAITING // 4):
         loads.now = 100.0 + events.events[at].start_s
@@ -98,7 +98,7 @@ def test_more_is_asked_for_before_it_begins_and_all_of_it_in_the_end_each_once_a
 
 
 def test_nothing_more_is_asked_for_while_the_time_of_loads_stands_still(loads):
-    player = Player(plan(10_000, every=0.0001), loads)  # all of it is over in a second
+    player = SchedulePlayer(plan(10_000, every=0.0001), loads)  # all of it is over in a second
     player.start(0.0)
     time.sleep(1.2)
     player.stop()
@@ -106,14 +106,14 @@ def test_nothing_more_is_asked_for_while_the_time_of_loads_stands_still(loads):
 
 
 def test_all_that_begins_at_once_is_asked_for_at_once(loads):
-    player = Player(plan(3 * MOST_WAITING, every=0.0), loads)
+    player = SchedulePlayer(plan(3 * MOST_WAITING, every=0.0), loads)
     player.start(0.0)
     assert len(loads.asked) == 3 * MOST_WAITING
 
 
 @pytest.mark.parametrize(("load", "kinds"), [(CPU, ["cpu"]), (BOTH, ["cpu", "memory"])])
 def test_many_loads_that_were_never_reached_are_a_row_a_kind_that_says_how_many(loads, load, kinds):
-    player = Player(plan(100_000, load=load), loads, test="test_a.py::test_a", prefix="a1/")
+    player = SchedulePlayer(plan(100_000, load=load), loads, test="test_a.py::test_a", prefix="a1/")
     player.start(0.0)
     player.stop()
     reason, left = "not reached before the end", 100_000 - MOST_WAITING
@@ -121,7 +121,7 @@ def test_many_loads_that_were_never_reached_are_a_row_a_kind_that_says_how_many(
 
 
 def test_few_that_were_never_reached_have_a_row_each(loads):
-    player = Player(plan(MOST_WAITING + MOST_ROWS), loads, prefix="gw0-")
+    player = SchedulePlayer(plan(MOST_WAITING + MOST_ROWS), loads, prefix="gw0-")
     player.start(0.0)
     player.stop()
     assert [row[0] for row in loads.rows] == [f"gw0-e{MOST_WAITING + at}" for at in range(MOST_ROWS)]
@@ -129,7 +129,7 @@ def test_few_that_were_never_reached_have_a_row_each(loads):
 
 
 def test_many_events_for_tests_that_never_ran_are_one_row(loads):
-    player = Player(plan(1000, tests="none*"), loads)
+    player = SchedulePlayer(plan(1000, tests="none*"), loads)
     player.start(0.0)
     player.test_began("test_a.py::test_a", 0.0)
     player.stop()
@@ -137,7 +137,7 @@ def test_many_events_for_tests_that_never_ran_are_one_row(loads):
 
 
 def test_an_error_while_more_is_asked_for_is_kept_from_the_tests_and_the_rest_counts_as_not_reached(loads):
-    player = Player(plan(10 * MOST_WAITING), loads)
+    player = SchedulePlayer(plan(10 * MOST_WAITING), loads)
     player.start(0.0)
     loads.apply = None  # which cannot be called
     loads.now = 1000.0
@@ -152,6 +152,6 @@ def test_where_there_are_no_more_threads_all_is_asked_for_at_once(loads, monkeyp
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr("pytest_twin.loads.player.run_in_background", no_thread)
-    player = Player(plan(3 * MOST_WAITING), loads)
+    player = SchedulePlayer(plan(3 * MOST_WAITING), loads)
     player.start(0.0)
     assert len(loads.asked) == 3 * MOST_WAITING

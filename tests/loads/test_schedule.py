@@ -17,8 +17,8 @@ from pytest_twin.loads.schedule.schedule import (
     SERIES,
     SESSION,
     TEST,
-    Planned,
     Schedule,
+    ScheduledLoad,
     ScheduleError,
 )
 from pytest_twin.loads.schedule.schema import EVENT
@@ -79,7 +79,7 @@ def test_a_schedule_of_nothing_is_one():
 def test_an_event_is_a_load_with_its_time():
     assert plan(
         {"start": "2s", "duration": "1m", "cpu": "75%", "mem": 512, "tests": "tests/db/*", "note": "peak"}
-    ).events == (Planned("e1", 2.0, 60.0, parse({"cpu": "75%", "mem": 512}, KINDS), "tests/db/*", "peak"),)
+    ).events == (ScheduledLoad("e1", 2.0, 60.0, parse({"cpu": "75%", "mem": 512}, KINDS), "tests/db/*", "peak"),)
 
 
 def test_a_schedule_has_an_anchor_and_a_seed():
@@ -223,8 +223,8 @@ def test_a_legacy_list_is_rebased_to_its_first_start():
     )
     assert schedule == Schedule(
         (
-            Planned("e2", 0.0, 180.0, parse({"cpu": 8}, KINDS), note="cpu_spike"),
-            Planned(
+            ScheduledLoad("e2", 0.0, 180.0, parse({"cpu": 8}, KINDS), note="cpu_spike"),
+            ScheduledLoad(
                 "e1", 90.0, 60.0, parse({"mem": "5000MiB", "ramp": "100s", "steps": 10}, KINDS), note="memory_load"
             ),
         )

@@ -22,7 +22,7 @@ from pytest_twin._system import response_timeout
 from pytest_twin.loads import supervisor_client as supervisors
 from pytest_twin.loads.parser import parse
 from pytest_twin.loads.registry import kinds
-from pytest_twin.loads.supervisor_client import Supervisor
+from pytest_twin.loads.supervisor_client import SupervisorClient
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 (PART,) = parse({"mem": "1MiB"}, kinds()).parts
@@ -50,8 +50,8 @@ def told() -> Told:
 
 
 @pytest.fixture
-def supervisor(told) -> Iterator[Supervisor]:
-    made = Supervisor(told.reply, lambda _: None, tell=told.lines.append)
+def supervisor(told) -> Iterator[SupervisorClient]:
+    made = SupervisorClient(told.reply, lambda _: None, tell=told.lines.append)
     yield made
     made.close()
 
@@ -111,7 +111,7 @@ def test_a_supervisor_that_has_to_start_while_a_test_has_replaced_something_hold
 
 @posix
 def test_what_does_not_answer_is_told_of_and_ended_and_its_loads_are_aborted(impatient, told, eventually):
-    supervisor = Supervisor(told.reply, lambda _: None, tell=told.lines.append)
+    supervisor = SupervisorClient(told.reply, lambda _: None, tell=told.lines.append)
     applied = supervisor.apply("l1", PART)
     applied.wait_ready()
     process = psutil.Process(supervisor.pid)
@@ -131,7 +131,7 @@ def test_what_does_not_answer_is_told_of_and_ended_and_its_loads_are_aborted(imp
 
 @posix
 def test_more_requests_than_a_stopped_supervisor_takes_hold_up_nobody(impatient, told):
-    supervisor = Supervisor(told.reply, lambda _: None, tell=told.lines.append)
+    supervisor = SupervisorClient(told.reply, lambda _: None, tell=told.lines.append)
     supervisor.start()
     psutil.Process(supervisor.pid).suspend()
     loads = [supervisor.apply(f"l{number}", PART, start=supervisor.now() + 3600) for number in range(1000)]
@@ -152,7 +152,7 @@ def test_a_load_longer_than_a_pipe_is_written_in_one_piece(supervisor, told):
 
 @posix
 def test_the_end_of_an_interrupted_run_does_not_wait_for_what_does_not_answer(told):
-    supervisor = Supervisor(told.reply, lambda _: None, tell=told.lines.append)
+    supervisor = SupervisorClient(told.reply, lambda _: None, tell=told.lines.append)
     applied = supervisor.apply("l1", PART)
     applied.wait_ready()
     psutil.Process(supervisor.pid).suspend()
@@ -192,7 +192,7 @@ def test_a_reply_that_cannot_be_understood_ends_the_loads_and_wakes_who_waits(tm
         "time.sleep(60)\n"
     )
     monkeypatch.setattr(supervisors, "PROGRAM", str(program))
-    supervisor = Supervisor(told.reply, lambda _: None, tell=told.lines.append)
+    supervisor = SupervisorClient(told.reply, lambda _: None, tell=told.lines.append)
     applied = supervisor.apply("l1", PART)
     assert not applied.wait_ready()
     applied.stop()
@@ -206,7 +206,7 @@ def test_rows_that_cannot_be_written_hold_up_nobody_and_are_told_of_once(told):
     def fail(*_: object) -> None:
         raise ValueError("spam")
 
-    supervisor = Supervisor(fail, fail, tell=told.lines.append)
+    supervisor = SupervisorClient(fail, fail, tell=told.lines.append)
     for name in ("l1", "l2"):
         applied = supervisor.apply(name, PART)
         assert applied.wait_ready()

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from pytest_twin.model.attempt_row import (
     COLUMNS,
     EXACT,
-    Children,
-    Counters,
-    Resident,
+    BorderCounters,
+    ChildCounters,
+    ResidentBytes,
     cells,
     figures,
     properties,
@@ -17,20 +17,20 @@ from pytest_twin.model.attempt_row import (
 )
 
 MIB = 1 << 20
-COUNTS = st.builds(Counters, *[st.integers(0, 10**9)] * 3, *[st.none() | st.integers(0, 10**9)] * 4)
-EARLY = Counters(10.0, 1.0, 0.5, 5, 1, MIB, MIB)
-LATE = Counters(12.5, 2.5, 0.75, 9, 1, MIB, 5 * MIB // 2)
-NOTHING = Children(0.0, 0, 0, 0)
-UNKNOWN, UNSEEN = Children(None, None, None, None), Resident(None, None, None)
+COUNTS = st.builds(BorderCounters, *[st.integers(0, 10**9)] * 3, *[st.none() | st.integers(0, 10**9)] * 4)
+EARLY = BorderCounters(10.0, 1.0, 0.5, 5, 1, MIB, MIB)
+LATE = BorderCounters(12.5, 2.5, 0.75, 9, 1, MIB, 5 * MIB // 2)
+NOTHING = ChildCounters(0.0, 0, 0, 0)
+UNKNOWN, UNSEEN = ChildCounters(None, None, None, None), ResidentBytes(None, None, None)
 
 
-def used(*phases: list[Counters]) -> list[float | None]:
+def used(*phases: list[BorderCounters]) -> list[float | None]:
     """User, system, switches and faults of these phases."""
     exact = figures({str(at): phase for at, phase in enumerate(phases)}, NOTHING, NOTHING, None)
     return [*exact[:2], *exact[-2:]]
 
 
-def children(before: Children, after: Children) -> list[float | None]:
+def children(before: ChildCounters, after: ChildCounters) -> list[float | None]:
     """CPU and peak of children."""
     exact = figures({}, before, after, None)
     return [exact[2], exact[4]]
@@ -55,7 +55,7 @@ def test_a_counter_that_is_missing_on_one_side_is_missing_in_the_result():
 
 
 def test_the_figures_are_in_the_units_of_the_columns():
-    began, ended = Children(1.0, 10 * MIB, 0, 3 * MIB), Children(3.5, 20 * MIB, MIB, 5 * MIB)
+    began, ended = ChildCounters(1.0, 10 * MIB, 0, 3 * MIB), ChildCounters(3.5, 20 * MIB, MIB, 5 * MIB)
     exact = figures({"call": [EARLY, LATE]}, began, ended, 15 * MIB)
     assert exact == [1.5, 0.25, 2.5, 15.0, 20.0, 1.0, 3.5, 4, 0]
 
@@ -65,7 +65,7 @@ def test_the_walls_are_from_the_first_to_the_last_border():
 
 
 def test_a_counter_that_the_platform_has_not_is_no_zero():
-    blind = Counters(9.0, 1.0, 1.0, None, None, None, None)
+    blind = BorderCounters(9.0, 1.0, 1.0, None, None, None, None)
     exact = figures({"call": [blind, blind]}, UNKNOWN, UNKNOWN, None)
     assert exact == [0.0, 0.0, *[None] * (len(EXACT) - 2)]
     assert cells(exact)[2:] == [""] * (len(EXACT) - 2)
@@ -77,21 +77,21 @@ def test_a_counter_that_the_platform_has_not_is_no_zero():
 )
 def test_the_peak_of_children_is_told_where_it_grew(before, after, told):
     sizes = [None if size is None else size * MIB for size in (before, after)]
-    assert children(Children(0.0, sizes[0], 0, 0), Children(0.0, sizes[1], 0, 0))[1] == told
+    assert children(ChildCounters(0.0, sizes[0], 0, 0), ChildCounters(0.0, sizes[1], 0, 0))[1] == told
 
 
 @pytest.mark.parametrize(("own", "told"), [(20, None), (19, 20.0), (None, 20.0)])
 def test_the_mark_that_a_program_has_from_the_process_that_started_it_is_not_its_peak(own, told):
-    exact = figures({}, Children(0, 0, 0, 0), Children(0, 20 * MIB, 0, 0), own and own * MIB)
+    exact = figures({}, ChildCounters(0, 0, 0, 0), ChildCounters(0, 20 * MIB, 0, 0), own and own * MIB)
     assert exact[[column.name for column in EXACT].index("children_peak_memory_MB")] == told
 
 
 def test_ticks_that_are_lost_when_a_child_is_reaped_are_no_time_given_back():
-    assert children(Children(1.009, 0, 0, 0), Children(1.0, 0, 0, 0))[0] == 0.0
+    assert children(ChildCounters(1.009, 0, 0, 0), ChildCounters(1.0, 0, 0, 0))[0] == 0.0
 
 
 def test_what_a_child_took_with_it_that_nobody_waited_for_leaves_no_figure_rather_than_a_wrong_one():
-    assert children(Children(3.0, 0, 0, 0), Children(1.0, 0, 0, 0))[0] is None
+    assert children(ChildCounters(3.0, 0, 0, 0), ChildCounters(1.0, 0, 0, 0))[0] is None
 
 
 def test_the_cells_have_the_decimals_that_their_counters_have():
@@ -101,7 +101,7 @@ def test_the_cells_have_the_decimals_that_their_counters_have():
 
 def test_reports_get_the_cpu_the_peaks_and_the_load():
     exact = [1.5, 0.25, 2.0, 50.0, None, 1.0, 1.5, 12, 0]
-    assert properties(exact, Resident(30 * MIB, 50 * MIB, 29 * MIB), "cpu=1") == [
+    assert properties(exact, ResidentBytes(30 * MIB, 50 * MIB, 29 * MIB), "cpu=1") == [
         ("twin_cpu_s", 1.75),
         ("twin_children_cpu_s", 2.0),
         ("twin_peak_memory_MB", 50.0),
@@ -124,7 +124,7 @@ def test_reports_get_the_cpu_the_peaks_and_the_load():
     ids=["kept", "freed", "the mark lags", "no mark", "no beginning", "nothing"],
 )
 def test_growth_is_the_peak_less_what_there_was_before_and_kept_what_stays_of_it(before, mark, after, told):
-    assert Resident(*(size and size * MIB for size in (before, mark, after))).cells() == told
+    assert ResidentBytes(*(size and size * MIB for size in (before, mark, after))).cells() == told
 
 
 def test_there_is_a_figure_and_a_cell_for_each_of_the_exact_columns():

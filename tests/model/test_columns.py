@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_twin.model.columns import ELAPSED, TIMESTAMP, Cells, Column, header, order
+from pytest_twin.model.columns import ELAPSED, TIMESTAMP, CellFormatter, Column, header, order
 
 
 def column(name, legacy=None, digits=2):
@@ -37,17 +37,17 @@ def test_the_header_is_the_names():
     [(2, 1.005, "1.00"), (0, 2.7, "3"), (3, 0, "0.000"), (2, -1, "-1.00"), (2, "true", "true")],
 )
 def test_a_value_is_written_with_the_decimals_of_its_column(digits, value, written):
-    assert Cells([column("x", digits=digits)]).of((value,)) == [written]
+    assert CellFormatter([column("x", digits=digits)]).of((value,)) == [written]
 
 
 def test_a_missing_value_is_an_empty_cell_and_never_a_zero():
     columns = [ELAPSED, column("x"), TIMESTAMP]
-    assert Cells(columns).of((None, 0.0, None)) == ["", "0.00", ""]
+    assert CellFormatter(columns).of((None, 0.0, None)) == ["", "0.00", ""]
 
 
 @given(st.lists(st.tuples(*[st.none() | st.integers(0, 2) | st.floats(0, 2) | st.sampled_from(["", "a"])] * 2)))
 @settings(max_examples=50, deadline=None)
 def test_cells_do_not_depend_on_those_before_them(rows):
     columns = [ELAPSED, column("x")]
-    cells = Cells(columns)
-    assert [cells.of(row) for row in rows] == [Cells(columns).of(row) for row in rows]
+    cells = CellFormatter(columns)
+    assert [cells.of(row) for row in rows] == [CellFormatter(columns).of(row) for row in rows]

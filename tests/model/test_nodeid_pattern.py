@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_twin.model.nodeid_pattern import is_for
+from pytest_twin.model.nodeid_pattern import matches
 
 NODEID = "tests/db/test_a.py::test_it[1]"
 
@@ -22,4 +22,4 @@ NODEID = "tests/db/test_a.py::test_it[1]"
     ],
 )
 def test_a_pattern_is_for_what_it_begins_and_for_an_id_as_it_stands(pattern, meant):
-    assert is_for(pattern, NODEID) is meant
+    assert matches(pattern, NODEID) is meant

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from pytest_twin.model.event import ABORT, END, FIELDS, START
-from pytest_twin.model.overlap import Applied, Execution, applied, loads_of
+from pytest_twin.model.overlap import Execution, LoadSpan, applied, loads_of
 
 KEYWORDS = {"cpu": "cpu", "memory": "mem"}
 
@@ -18,7 +18,7 @@ def row(at, what, name, kind="cpu", target="50%", **cells):
 
 
 def load(began, ended, words="cpu=50%", test="", host="", *, is_scheduled=True):
-    return Applied(words, test, is_scheduled, host, began, ended)
+    return LoadSpan(words, test, is_scheduled, host, began, ended)
 
 
 def test_a_load_lasts_from_its_start_to_its_end_or_to_the_end_of_all():

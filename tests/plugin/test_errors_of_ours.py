@@ -76,19 +76,19 @@ def test_an_error_of_ours_fails_no_test_and_the_next_one_is_whole(pytester, left
         assert [name for name in missing if broken is not None and broken[name]] == [], place
     loaded = [row["test"].rpartition("::")[2] for row in left.load_rows("end") if row["type"] == "cpu"]
     assert {name for name in loaded if "after" in name} == {name for name in rows if "after" in name}
-    assert "test_broken[pytest_twin.telemetry.process_counters/Meter.counters]" in loaded
+    assert "test_broken[pytest_twin.telemetry.process_counters/ProcessCounters.counters]" in loaded
     assert left.loads("abort") == []
 
 
 FAILS = """
     import pytest
-    from pytest_twin.recording.attempt import Attempt
+    from pytest_twin.recording.attempt import TestAttempt
 
     undone = []
 
     @pytest.fixture
     def replaced(monkeypatch):
-        monkeypatch.setattr(Attempt, "border", None)
+        monkeypatch.setattr(TestAttempt, "border", None)
         yield
         undone.append(1)
 
@@ -115,10 +115,10 @@ def test_an_error_in_a_worker_is_reported_too(pytester, few_plugins):
     pytest.importorskip("xdist")
     pytester.makepyfile("""
         import pytest
-        from pytest_twin.recording.attempt import Attempt
+        from pytest_twin.recording.attempt import TestAttempt
 
         @pytest.mark.parametrize("number", range(4))
-        def test_it(number, monkeypatch): monkeypatch.setattr(Attempt, "border", None)
+        def test_it(number, monkeypatch): monkeypatch.setattr(TestAttempt, "border", None)
     """)
     result = pytester.runpytest_subprocess("--twin", "-n2")
     result.assert_outcomes(passed=4)

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pytest_twin._system.temporary_directory import Temporary
+from pytest_twin._system.temporary_directory import WatchedTemporaryDirectory
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.csv_text import records
 from pytest_twin.model.event import Event
@@ -212,7 +212,7 @@ def test_a_file_is_handed_over_in_bounded_pieces(tmp_path):
 
 
 def test_a_folder_that_is_let_go_of_is_gone(eventually):
-    folder = Temporary()
+    folder = WatchedTemporaryDirectory()
     (folder.path / "file").write_text("x")
     assert folder.path.stat().st_mode & 0o077 == 0
     folder.remove()
@@ -224,8 +224,8 @@ def test_a_folder_that_is_let_go_of_is_gone(eventually):
 def test_a_folder_is_gone_however_its_owner_ends(eventually):
     program = """
 import os, sys, time
-from pytest_twin._system.temporary_directory import Temporary
-folder = Temporary()
+from pytest_twin._system.temporary_directory import WatchedTemporaryDirectory
+folder = WatchedTemporaryDirectory()
 (folder.path / "file").write_text("x")
 if not os.fork():  # a child that lives on has our pipes too
     time.sleep(5)

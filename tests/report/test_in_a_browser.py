@@ -11,7 +11,7 @@ from made_runs import MadeRun, busy_run, run_of_two_hosts
 from saved_runs import made, weighed
 
 from pytest_twin.report.html.page import page
-from pytest_twin.report.writing import story_of
+from pytest_twin.report.writing import summary_of
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -288,7 +288,7 @@ def compared(browser, tmp_path):
     times = {f"t.py::test_{number}": 0.1 if number < 16 else 0.2 + number / 100 for number in range(30)}
     made(tmp_path / "b", times, cpu="B")
     path = tmp_path / "report.html"
-    path.write_text(page(story_of(tmp_path / "b", weighed(tmp_path / "a", tmp_path / "b"))), encoding="utf-8")
+    path.write_text(page(summary_of(tmp_path / "b", weighed(tmp_path / "a", tmp_path / "b"))), encoding="utf-8")
     shown = Page(browser).open(path)
     yield shown
     assert shown.troubles == []

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
-from pytest_twin.analysis.run.minute import SERIES, Minute
-from pytest_twin.analysis.run.running import Ahead, Ended, Running
+from pytest_twin.analysis.run.minute import SERIES, LastMinute
+from pytest_twin.analysis.run.running import EndCounts, RunningItem, UpcomingLoad
 from pytest_twin.model.clock import Clock
 from pytest_twin.report.live.view import (
     BLOCKS,
     PLAIN,
-    State,
+    ViewState,
     clock_like,
     frame,
     glyphs_for,
@@ -28,7 +28,7 @@ LONG = "tests/a/folder/test_file.py::TestClass::test_name[" + "parameter-" * 30 
 @pytest.fixture
 def minute():
     """Half a minute of everything."""
-    filled = Minute(1.0)
+    filled = LastMinute(1.0)
     for at in range(1, 31):
         cells = {series.column: str(at) for series in SERIES if series.column}
         filled.add({"timestamp": CLOCK.stamp(at), "elapsed_s": str(at), **cells})
@@ -39,11 +39,13 @@ def minute():
 def state(minute):
     """A run with two tests and a load."""
     running = (
-        Running(20, "test", LONG, "gw0"),
-        Running(25, "test", "a.py::test[=測試]", "gw1"),
-        Running(28, "cpu", "75%", ""),
+        RunningItem(20, "test", LONG, "gw0"),
+        RunningItem(25, "test", "a.py::test[=測試]", "gw1"),
+        RunningItem(28, "cpu", "75%", ""),
     )
-    return State("twin-report", minute, running, Ended(3, 1, 1), 30.0, 30.0, 90.0, (Ahead(2.5, "mem=1GiB"),), 4)
+    return ViewState(
+        "twin-report", minute, running, EndCounts(3, 1, 1), 30.0, 30.0, 90.0, (UpcomingLoad(2.5, "mem=1GiB"),), 4
+    )
 
 
 def texts(state, width=100, height=50, glyphs=BLOCKS):
@@ -86,7 +88,7 @@ def test_the_view_says_what_runs_how_long_and_what_comes(state):
 
 def test_rows_that_were_missed_are_told(minute):
     minute.add({"timestamp": CLOCK.stamp(33), "elapsed_s": "33"})
-    assert "31 rows · 2 missed" in texts(State("r", minute, (), Ended(), 33, 33))[0]
+    assert "31 rows · 2 missed" in texts(ViewState("r", minute, (), EndCounts(), 33, 33))[0]
 
 
 def test_what_does_not_fit_in_the_height_is_counted(state):
@@ -105,24 +107,24 @@ def test_in_a_low_terminal_there_is_room_for_what_runs(state):
 
 
 def test_before_the_first_sample_it_says_so():
-    assert texts(State("r", Minute(0.1), (), Ended(), 0, 0)) == [
+    assert texts(ViewState("r", LastMinute(0.1), (), EndCounts(), 0, 0)) == [
         "r · every 0.1 s · 0 rows · 0:00",
         "waiting for the first sample",
     ]
 
 
 def test_a_value_that_is_missing_is_a_dash_and_a_gap():
-    minute = Minute()
+    minute = LastMinute()
     for at, cpu in ((1, "50"), (2, ""), (3, "0"), (4, "")):
         minute.add({"timestamp": CLOCK.stamp(at), "elapsed_s": str(at), "cpu_percent": cpu})
-    line = texts(State("r", minute, (), Ended(), 4, 4), 100)[-1]
+    line = texts(ViewState("r", minute, (), EndCounts(), 4, 4), 100)[-1]
     assert line.split() == ["CPU", "▅", "▁", "–", "50.0", "%"]  # noqa: RUF001
     assert "▅ ▁ " in line
 
 
 def test_markup_in_a_name_is_no_markup(minute):
     name = "test.py::test[bold red]"
-    assert texts(State("[r]", minute, (Running(0, "test", name, ""),), Ended(), 1, 1))[-1].endswith(name)
+    assert texts(ViewState("[r]", minute, (RunningItem(0, "test", name, ""),), EndCounts(), 1, 1))[-1].endswith(name)
 
 
 def test_a_line_of_a_log_has_the_time_in_front_and_everything_behind(state):
@@ -137,8 +139,10 @@ def test_a_line_of_a_log_has_the_time_in_front_and_everything_behind(state):
 
 
 def test_a_line_of_a_log_names_only_some_of_what_runs(minute):
-    running = tuple(Running(1, "cpu", f"{number}", "") for number in range(50))
-    assert plain(State("r", minute, running, Ended(), 2, 2), "now", PLAIN).endswith("cpu 2 1.0 s, ... and 47 more")
+    running = tuple(RunningItem(1, "cpu", f"{number}", "") for number in range(50))
+    assert plain(ViewState("r", minute, running, EndCounts(), 2, 2), "now", PLAIN).endswith(
+        "cpu 2 1.0 s, ... and 47 more"
+    )
 
 
 @pytest.mark.parametrize(

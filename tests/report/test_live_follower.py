@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_twin.analysis.run.running import Ended
+from pytest_twin.analysis.run.running import EndCounts
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.event import END, START, TEST, Event
-from pytest_twin.report.live.follower import Following
+from pytest_twin.report.live.follower import RunFollower
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET
 
@@ -28,7 +28,7 @@ def now():
 
 @pytest.fixture
 def following(folder, now):
-    follower = Following(folder, clock=lambda: now[0])
+    follower = RunFollower(folder, clock=lambda: now[0])
     yield follower
     follower.close()
 
@@ -50,7 +50,7 @@ def tell(folder, *events, worker=""):
 
 def test_a_folder_that_is_not_there_is_waited_for(folder, following):
     following.read()
-    assert (following.minute.rows, following.running, following.ended) == (0, [], Ended())
+    assert (following.minute.rows, following.running, following.ended) == (0, [], EndCounts())
     folder.make()
     sample(folder, 1, 2)
     following.read()
@@ -80,7 +80,7 @@ def test_workers_have_files_of_their_own_until_they_are_merged(folder, following
     folder.merge()
     following.read()
     assert [each.what for each in following.running] == ["75%", "gw1.py::test"]
-    assert following.ended == Ended(tests=1)
+    assert following.ended == EndCounts(tests=1)
 
 
 def test_a_new_run_in_the_same_folder_takes_the_place_of_the_old(folder, following):

@@ -8,19 +8,21 @@ import re
 import pytest
 from rich.console import Console
 
-from pytest_twin.analysis.run.minute import Minute
-from pytest_twin.analysis.run.running import Ended, Running
+from pytest_twin.analysis.run.minute import LastMinute
+from pytest_twin.analysis.run.running import EndCounts, RunningItem
 from pytest_twin.report.live import output
-from pytest_twin.report.live.output import Log, Screen
+from pytest_twin.report.live.output import LogOutput, TerminalOutput
 
 STAMPED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ  ")
 
 
 def state(elapsed=1.0, total=None, running=0, rows=1):
-    minute = Minute(1.0)
+    minute = LastMinute(1.0)
     for at in range(1, rows + 1):
         minute.add({"timestamp": f"2026-01-01T00:00:{at:02}Z", "elapsed_s": str(at), "cpu_percent": "50"})
-    return output.State("r", minute, (Running(0, "cpu", "75%", ""),) * running, Ended(), elapsed, elapsed, total)
+    return output.State(
+        "r", minute, (RunningItem(0, "cpu", "75%", ""),) * running, EndCounts(), elapsed, elapsed, total
+    )
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def drawn(console):
 
 
 def test_the_view_is_drawn_where_it_was(terminal):
-    view = Screen(terminal)
+    view = TerminalOutput(terminal)
     view.show(state(running=1))
     first = drawn(terminal)
     view.show(state(running=2))
@@ -50,14 +52,14 @@ def test_the_view_is_drawn_where_it_was(terminal):
 
 
 def test_the_rest_of_each_line_and_all_below_is_erased(terminal):
-    Screen(terminal).show(state(running=1))
+    TerminalOutput(terminal).show(state(running=1))
     text = drawn(terminal)
     assert text.count("\x1b[K\n") == text.count("\n")
     assert text.endswith("\n\x1b[J")
 
 
 def test_nothing_above_is_touched_and_the_screen_is_not_cleared(terminal):
-    Screen(terminal).show(state())
+    TerminalOutput(terminal).show(state())
     text = drawn(terminal)
     assert "\x1b[2J" not in text
     assert "\x1b[?1049h" not in text
@@ -65,7 +67,7 @@ def test_nothing_above_is_touched_and_the_screen_is_not_cleared(terminal):
 
 
 def test_lines_that_a_narrower_terminal_has_wrapped_are_drawn_over(terminal):
-    view = Screen(terminal)
+    view = TerminalOutput(terminal)
     view.show(state())
     lines = drawn(terminal).replace("\x1b[K", "").replace("\x1b[J", "").lstrip("\r").splitlines()
     terminal.width = 40
@@ -78,20 +80,20 @@ def test_lines_that_a_narrower_terminal_has_wrapped_are_drawn_over(terminal):
 def test_no_line_fills_the_terminal(terminal):
     for width in (40, 60, 100, 200):
         terminal.width = width
-        Screen(terminal).show(state(running=3))
+        TerminalOutput(terminal).show(state(running=3))
         assert max(len(line.removesuffix("\x1b[K")) for line in drawn(terminal).splitlines()) < width
 
 
 def test_colours_are_left_out_where_nobody_wants_them(monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     console = Console(file=io.StringIO(), force_terminal=True, width=80, legacy_windows=False)
-    Screen(console).show(state(running=1))
+    TerminalOutput(console).show(state(running=1))
     assert not re.search(r"\x1b\[[0-9;]*3[0-9]", console.file.getvalue())
 
 
 def test_a_log_has_a_line_once_there_is_a_sample():
     file = io.StringIO()
-    log = Log(file)
+    log = LogOutput(file)
     log.show(state(0.1, rows=0))
     assert file.getvalue() == ""
     log.show(state(0.4))
@@ -105,7 +107,7 @@ def test_a_log_has_a_line_once_there_is_a_sample():
 )
 def test_a_log_has_a_line_each_five_seconds_or_each_tenth_but_one_a_minute_at_least(total, lasts, lines):
     file = io.StringIO()
-    log = Log(file)
+    log = LogOutput(file)
     for at in range(1, lasts + 1):
         log.show(state(float(at), total))
     assert file.getvalue().count("\n") == pytest.approx(lines, rel=0.15)
@@ -113,12 +115,12 @@ def test_a_log_has_a_line_each_five_seconds_or_each_tenth_but_one_a_minute_at_le
 
 def test_a_log_has_no_control_characters():
     file = io.StringIO()
-    Log(file).show(state(running=2))
+    LogOutput(file).show(state(running=2))
     assert file.getvalue().removesuffix("\n").isprintable()
 
 
 def test_a_stream_without_block_characters_gets_others():
     file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    Log(file).show(state())
+    LogOutput(file).show(state())
     file.seek(0)
     assert " | " in file.read()

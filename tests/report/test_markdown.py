@@ -5,9 +5,9 @@ from saved_runs import made, weighed
 
 from pytest_twin.model.event import SKIP
 from pytest_twin.report.markdown import page
-from pytest_twin.report.markdown_escape import said
+from pytest_twin.report.markdown_escape import escape
 from pytest_twin.report.wording import LONGEST, cut
-from pytest_twin.report.writing import story_of
+from pytest_twin.report.writing import summary_of
 
 
 def test_a_run_is_summed_up_in_tables(tmp_path):
@@ -32,8 +32,8 @@ def test_tests_are_heavy_by_what_they_added_and_those_that_left_it_behind_are_na
 
 
 def test_no_name_of_a_test_gets_out_of_its_cell():
-    assert said("a|b`c`<script>*x*\n[y](z) @me") == (r"a\|b\`c\`&lt;script&gt;\*x\*\\n\[y\](z) \@me")
-    assert [said(text) for text in ("- a", "1. a", "-3.5 %", "12.5")] == [r"\- a", r"1\. a", "-3.5 %", "12.5"]
+    assert escape("a|b`c`<script>*x*\n[y](z) @me") == (r"a\|b\`c\`&lt;script&gt;\*x\*\\n\[y\](z) \@me")
+    assert [escape(text) for text in ("- a", "1. a", "-3.5 %", "12.5")] == [r"\- a", r"1\. a", "-3.5 %", "12.5"]
 
 
 def test_a_long_id_is_cut_in_the_middle():
@@ -66,7 +66,7 @@ def test_loads_that_were_not_reached_are_told(tmp_path):
 def test_what_came_of_comparing_stands_before_the_slowest_tests(tmp_path):
     made(tmp_path / "a", {"t.py::test_a": 0.1})
     made(tmp_path / "b", {"t.py::test_a": 0.2}, cpu="B")
-    text = page(story_of(tmp_path / "b", weighed(tmp_path / "a", tmp_path / "b", "cpu_seconds>10%")))
+    text = page(summary_of(tmp_path / "b", weighed(tmp_path / "a", tmp_path / "b", "cpu_seconds>10%")))
     assert "\n\n### Compared: other machine: CPU A -&gt; B\n\nbefore (1 run) -&gt; after" in text
     assert "| t.py::test\\_a | duration | 100.0 ms | 200.0 ms | x2.00 |  |  | perhaps more |\n\n### Slowest" in text
 

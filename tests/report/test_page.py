@@ -17,7 +17,7 @@ from saved_runs import made, weighed
 
 from pytest_twin.report import writing
 from pytest_twin.report.html.page import page
-from pytest_twin.report.writing import story_of
+from pytest_twin.report.writing import summary_of
 
 CELL = r"<td[^>]*>([^<]*)</td>"
 ROW = rf'<tr class="\w+"><td><span[^>]*>([^<]*)</span></td>{CELL * 4}<td[^>]*></td><td[^>]*></td>{CELL}</tr>'
@@ -208,7 +208,7 @@ def compared(tmp_path, cpu="A"):
     """The page of a run of which one test takes twice as much as before, and another half of it."""
     made(tmp_path / "a", {"t.py::test_<less>": 0.2, "t.py::test_more": 0.1, "t.py::test_same": 0.1})
     made(tmp_path / "b", {"t.py::test_<less>": 0.05, "t.py::test_more": 0.2, "t.py::test_same": 0.1}, cpu=cpu)
-    return page(story_of(tmp_path / "b", weighed(tmp_path / "a", tmp_path / "b", "cpu_seconds>10%")))
+    return page(summary_of(tmp_path / "b", weighed(tmp_path / "a", tmp_path / "b", "cpu_seconds>10%")))
 
 
 def test_a_run_that_was_compared_has_a_part_with_what_came_of_it_the_alarms_first(tmp_path, busy):

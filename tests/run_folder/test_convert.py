@@ -18,7 +18,7 @@ from pytest_twin.run_folder.csv_frames import ReadingError
 from pytest_twin.run_folder.folder import RunFolder, RunFolderError
 from pytest_twin.run_folder.frames import samples
 from pytest_twin.run_folder.layout import DATASET, FINGERPRINT
-from pytest_twin.run_folder.rotation import go_on, pieces
+from pytest_twin.run_folder.rotation import prepare_append, segments
 
 HEADER = "timestamp,cpu_percent,cpu_count_logical,elapsed_s,colour\n"
 FORMS = {"gzip": to_gzip, "parquet": to_parquet}
@@ -43,7 +43,7 @@ def dataset(tmp_path):
 
 def append(dataset, at: int) -> None:
     """Another recording goes on, with one row."""
-    go_on(dataset)
+    prepare_append(dataset)
     with dataset.open("a") as file:
         file.write("" if file.tell() else HEADER)
         file.write(f"2026-01-01T00:00:0{at}.000Z,{at},8,{at}.000,red\n")
@@ -72,7 +72,7 @@ def test_what_was_converted_is_removed(dataset, form):
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")
 def test_what_is_made_is_for_its_owner_only(dataset, form):
     FORMS[form](dataset)
-    assert {path.stat().st_mode & 0o777 for path in pieces(dataset)} == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in segments(dataset)} == {0o600}
 
 
 def test_converting_twice_changes_nothing(dataset, form):

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from pytest_twin.run_folder.excerpt import Cutter, Excerpt, window_of
+from pytest_twin.run_folder.excerpt import Excerpt, ExcerptWriter, window_of
 from pytest_twin.telemetry import probes
 
 HEADING = "timestamp,cpu_percent,disk_write_MB,elapsed_s,tests_cpu_percent,tests_resident_MB,pressure_io_percent"
@@ -20,7 +20,7 @@ def cells(lines, name):
 
 
 def cut(began, ended, **options):
-    return Cutter(HEADING).cut(LINES, TIMES, began, ended, **options)
+    return ExcerptWriter(HEADING).cut(LINES, TIMES, began, ended, **options)
 
 
 def test_a_test_has_the_rows_of_its_time():

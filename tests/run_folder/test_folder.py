@@ -14,7 +14,7 @@ from pytest_twin._system import stdlib
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.csv_text import record
 from pytest_twin.model.event import Event
-from pytest_twin.run_folder.finalize import complete
+from pytest_twin.run_folder.finalize import finalize
 from pytest_twin.run_folder.folder import RunFolder, RunFolderError
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, FINGERPRINT, HEADERS, LOCK, SCHEDULE, TESTS, folder_of
 
@@ -246,7 +246,7 @@ def sliced(folder, write):
         (folder / DATASET).write_text(SAMPLES + "t,11,1.1", encoding="ascii")
         write(TESTS, attempt("a", 0.25, 0.3, "tests/a-1"), attempt("b", 0.6, 0.1))
         write(ANNOTATIONS, *events)
-        complete(folder, 0.1)
+        finalize(folder, 0.1)
         return RunFolder(folder / "tests/a-1")
 
     return sliced
@@ -276,7 +276,7 @@ def test_a_test_has_the_events_that_were_there_during_it(sliced):
 
 def test_without_a_test_that_has_a_folder_nothing_is_sliced(folder, write):
     write(TESTS, attempt("a", 0.1, 0.1))
-    complete(folder, 0.1)
+    finalize(folder, 0.1)
     assert names(folder.path) == [".gitignore", TESTS]
 
 
@@ -401,7 +401,7 @@ def test_the_folder_of_a_test_is_no_device_of_windows(nodeid):
 def test_a_test_without_a_sample_in_it_has_an_empty_cell_for_what_samples_tell(folder, write):
     (folder / DATASET).write_text("elapsed_s,tests_resident_MB\n0.1,9.5\n0.2,10.5\n0.3,\n", encoding="ascii")
     write(TESTS, attempt("a", 0.05, 0.2), attempt("b", 0.25, 0.1), attempt("c", 0.4, 0.1))
-    complete(folder, 0.1)
+    finalize(folder, 0.1)
     assert [row["tree_peak_memory_MB"] for row in folder.rows(TESTS)] == ["10.5", "", ""]
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from pytest_twin.run_folder import follow
-from pytest_twin.run_folder.follow import Tail
+from pytest_twin.run_folder.follow import CsvFollower
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def begun():
 @pytest.fixture
 def news(path, begun):
     """The values that came since the last call."""
-    table = Tail(path, begun.append, last=100)
+    table = CsvFollower(path, begun.append, last=100)
     yield lambda: [row["a"] for row in table.rows()]
     table.close()
 
@@ -140,7 +140,7 @@ def test_a_line_longer_than_anything_of_ours_is_passed_over(news, write, monkeyp
 
 
 def test_closing_only_lets_go_of_the_file(path, write):
-    table = Tail(path)
+    table = CsvFollower(path)
     write("a,b\n1,x\n")
     assert len(list(table.rows())) == 1
     table.close()

@@ -22,7 +22,7 @@ from pytest_twin.model.columns import Column
 from pytest_twin.model.csv_text import record
 from pytest_twin.model.event import Event
 from pytest_twin.run_folder import csv_frames, frames
-from pytest_twin.run_folder.csv_frames import ReadingError, Shape, by_arrow, by_pandas
+from pytest_twin.run_folder.csv_frames import ReadingError, TableShape, by_arrow, by_pandas
 from pytest_twin.run_folder.frames import samples_shape
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, FINGERPRINT, SCHEDULE, TESTS
 from pytest_twin.telemetry import probes
@@ -205,7 +205,7 @@ def test_a_damaged_line_costs_only_itself_in_a_long_file(loaded, engine, monkeyp
 CELLS = st.sampled_from(["", "1", "-1.5", "1e3", ".5", "5.", " 7", "7 ", "+2", "x", "nan", "inf", "None", "True", "1_0",
                          "0x10", "12345678901234567890", "0.1234567890123456789", "Infinity", "NA", "1,5",
                          '"3"', '"', "a b", "é", "\0", "1\r", "\ufeff", "٣"])  # fmt: skip
-SHAPE = Shape("timestamp", (Column("timestamp", "", "", None), Column("a", "", ""), Column("n", "", "", 0)))
+SHAPE = TableShape("timestamp", (Column("timestamp", "", "", None), Column("a", "", ""), Column("n", "", "", 0)))
 TABLE = st.lists(st.tuples(st.sampled_from(["2026-01-01", "2026-01-01T00:00:00.5Z", "", "x"]), CELLS, CELLS, CELLS))
 
 

@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from pytest_twin.model.csv_text import found_in
-from pytest_twin.run_folder.merge_axis import Axis, first_epoch, names_of, placed
+from pytest_twin.model.csv_text import parse_lenient
+from pytest_twin.run_folder.merge_axis import MergeAxis, first_epoch, names_of, shift_rows
 
 
 @pytest.mark.parametrize(
@@ -25,18 +25,18 @@ def test_runs_are_named_after_their_folders_as_far_as_that_tells_them_apart(path
 
 
 def test_lines_that_are_not_whole_are_counted():
-    found = found_in("a,b\n1,2\n3\n4,5\n6,")
+    found = parse_lenient("a,b\n1,2\n3\n4,5\n6,")
     assert found.columns == ["a", "b"]
     assert found.rows == [{"a": "1", "b": "2"}, {"a": "4", "b": "5"}]
     assert found.damaged == 2
-    assert found_in("") == ([], [], 0)
+    assert parse_lenient("") == ([], [], 0)
 
 
 def test_seconds_count_from_the_beginning_of_the_first_run():
     first = {"timestamp": "1970-01-01T00:01:41.000Z", "elapsed_s": "1.0"}
     second = {"timestamp": "1970-01-01T00:03:20.000Z", "elapsed_s": "0.0"}
     assert first_epoch([("timestamp", [second]), ("timestamp", [{"elapsed_s": "?"}, first])]) == 100.0
-    axis = Axis(100.0)
+    axis = MergeAxis(100.0)
     assert axis.elapsed("1970-01-01T00:03:20.000Z", "0.0") == "100.0000"
     assert axis.elapsed("1970-01-01T00:03:21.000Z", "1.0004") == "101.0004"  # a stamp has no tenths of milliseconds
 
@@ -44,6 +44,6 @@ def test_seconds_count_from_the_beginning_of_the_first_run():
 def test_events_say_which_run_they_are_of():
     row = {"timestamp": "1970-01-01T00:00:05Z", "elapsed_s": "5", "id": "t1", "host": ""}
     rows = [row, {**row, "id": "", "host": "far"}, {**row, "timestamp": "?"}]
-    good, lost = placed(rows, "timestamp", Axis(0.0), "linux")
+    good, lost = shift_rows(rows, "timestamp", MergeAxis(0.0), "linux")
     assert [(each["id"], each["host"]) for each in good] == [("linux/t1", "linux"), ("", "linux-far")]
     assert lost == 1

@@ -108,7 +108,7 @@ def test_a_test_whose_row_was_written_just_before_the_kill_has_no_other_one(kill
 
 HOLDS = """import sys, time
 from pathlib import Path
-from pytest_twin._system.file_lock import Claim, Presence
+from pytest_twin._system.file_lock import FileLock, PresenceLock
 lock = {kind}(Path(sys.argv[1]))
 print("holds", flush=True)
 sys.stdin.read()

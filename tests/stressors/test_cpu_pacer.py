@@ -1,11 +1,11 @@
-"""The ledger of a worker's CPU seconds, on a machine whose clocks are ours."""
+"""The pacer of a worker's CPU seconds, on a machine whose clocks are ours."""
 
 from __future__ import annotations
 
 import pytest
 
 from pytest_twin.stressors.kinds import _cpu_pacer
-from pytest_twin.stressors.kinds._cpu_pacer import LARGEST_DEBT_S, SLICE_S, Ledger
+from pytest_twin.stressors.kinds._cpu_pacer import LARGEST_DEBT_S, SLICE_S, CpuPacer
 from pytest_twin.stressors.worker.job import Job
 
 BURN_S = 50e-6
@@ -22,7 +22,7 @@ class Machine:
         monkeypatch.setattr(_cpu_pacer.time, "sleep", self.sleep)
         self.job = Job({"unit": "share", "profile": [(0, 1)]})
         monkeypatch.setattr(self.job, "now", lambda: self.now_s)
-        self.ledger = Ledger(self.job, self.burn)
+        self.pacer = CpuPacer(self.job, self.burn)
 
     def burn(self):
         self.now_s += BURN_S / self.ours
@@ -36,7 +36,7 @@ class Machine:
         """Hold a number of cores; how many CPU seconds that took."""
         until, before = self.now_s + seconds, self.cpu_s
         while self.now_s < until:
-            self.ledger.settle(cores)
+            self.pacer.burn_slice(cores)
         return self.cpu_s - before
 
 

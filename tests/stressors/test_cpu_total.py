@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from pytest_twin.stressors.kinds import cpu_total
-from pytest_twin.stressors.kinds.cpu_total import Host, Topping
+from pytest_twin.stressors.kinds.cpu_total import CpuController, HostIdleTime
 from pytest_twin.stressors.system.capacity import usable_cpus
 from pytest_twin.stressors.worker.job import Job
 
@@ -25,10 +25,10 @@ class MadeUp:
         monkeypatch.setattr(cpu_total, "usable_cpus", lambda: usable)
         self.job = Job({"unit": "share", "profile": [(0, target)]})
         monkeypatch.setattr(self.job, "now", lambda: self.at - self.paused_s)
-        self.topping = Topping(self.job)
+        self.topping = CpuController(self.job)
 
     def read(self):
-        return Host(self.at, self.idle_s // TICK_S * TICK_S, CPUS)
+        return HostIdleTime(self.at, self.idle_s // TICK_S * TICK_S, CPUS)
 
     def go_on(self, seconds, cores=None):
         """Let time pass; how busy the host was on the whole, as a share."""

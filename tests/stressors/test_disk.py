@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_twin.stressors.kinds import _rate_pacer, disk
-from pytest_twin.stressors.kinds._disk_file import NoRoom
+from pytest_twin.stressors.kinds._disk_file import DiskFull
 from pytest_twin.stressors.system.capacity import MIB
 from pytest_twin.stressors.worker.job import Job
 
@@ -254,7 +254,7 @@ class Filling:
 
     def keep_reserve(self) -> None:
         if self.written >= 2 * MIB:
-            raise NoRoom("d has 256 MiB free, which is left to everybody else")
+            raise DiskFull("d has 256 MiB free, which is left to everybody else")
 
     def write(self, size: int) -> None:
         self.written += size
@@ -269,7 +269,7 @@ def test_a_load_ends_with_a_word_when_others_fill_the_disk(monkeypatch):
 
 def test_a_strict_load_fails_when_others_fill_the_disk(monkeypatch):
     monkeypatch.setattr(disk, "_opened", Filling)
-    with pytest.raises(NoRoom, match="256 MiB free"):
+    with pytest.raises(DiskFull, match="256 MiB free"):
         disk.stress(job("max", 0, block=MIB, strict=True))
 
 

@@ -14,7 +14,7 @@ import pytest
 from driving import BARE, ROOT, SCRIPTS
 
 from pytest_twin.stressors.kinds import _disk_file
-from pytest_twin.stressors.kinds._disk_file import LARGEST_CALL, PAGE, DiskFile, NoRoom
+from pytest_twin.stressors.kinds._disk_file import LARGEST_CALL, PAGE, DiskFile, DiskFull
 from pytest_twin.stressors.system.capacity import MIB
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX: an open file may lose its name")
@@ -83,7 +83,7 @@ def test_random_places_are_whole_blocks_all_over_the_file(tmp_path, places):
 
 def test_a_full_disk_is_left_alone(tmp_path, free):
     free(256)
-    with DiskFile(str(tmp_path), MIB) as file, pytest.raises(NoRoom) as caught:
+    with DiskFile(str(tmp_path), MIB) as file, pytest.raises(DiskFull) as caught:
         file.write(MIB)
     assert str(caught.value) == f"{tmp_path} has 256 MiB free, which is left to everybody else"
 
@@ -112,7 +112,7 @@ def test_nothing_is_kept_when_others_need_all_of_it(tmp_path, free):
     with DiskFile(str(tmp_path), 8 * MIB) as file:
         file.write(8 * MIB)
         free(200)
-        with pytest.raises(NoRoom, match="200 MiB free"):
+        with pytest.raises(DiskFull, match="200 MiB free"):
             file.keep_reserve()
         assert os.fstat(file._fd).st_size == 0
 

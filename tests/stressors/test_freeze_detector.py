@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from pytest_twin.stressors.supervisor.event_loop import Loop
+from pytest_twin.stressors.supervisor.event_loop import EventLoop
 from pytest_twin.stressors.system.freeze_detector import FreezeDetector
 
 
@@ -33,7 +33,7 @@ def test_being_a_little_late_is_usual():
 
 
 def test_the_time_of_loads_does_not_count_what_is_skipped():
-    loop = Loop()
+    loop = EventLoop()
     before = loop.now()
     loop.skip(5.0)
     assert loop.now() == pytest.approx(before - 5.0, abs=1.0)
@@ -43,12 +43,12 @@ def test_the_time_of_loads_does_not_count_what_is_skipped():
 @pytest.mark.skipif(sys.platform != "linux", reason="stops a process")
 def test_a_loop_that_was_stopped_knows_for_how_long():
     code = (
-        "from pytest_twin.stressors.supervisor.event_loop import Loop\n"
-        "loop = Loop()\n"
+        "from pytest_twin.stressors.supervisor.event_loop import EventLoop\n"
+        "loop = EventLoop()\n"
         "loop.kept = lambda began, ended: print(ended - began, flush=True)\n"
         "print('ready', flush=True)\n"
         "loop.after(30, print)\n"
-        "while True: loop.turn(0.1)\n"
+        "while True: loop.run_once(0.1)\n"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"ready\n"

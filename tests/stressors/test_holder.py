@@ -11,7 +11,7 @@ import pytest
 from pytest_twin.stressors.kinds import fds, threads
 from pytest_twin.stressors.kinds._holder import Holder
 from pytest_twin.stressors.system import kernel_tables
-from pytest_twin.stressors.system.kernel_tables import Room
+from pytest_twin.stressors.system.kernel_tables import Headroom
 from pytest_twin.stressors.worker.job import Job
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc tells of them")
@@ -62,7 +62,7 @@ def test_threads_follow_a_profile_up_and_down(supervisor, eventually):
 @linux
 def test_a_thread_that_is_let_go_ends(eventually):
     process, before = psutil.Process(), psutil.Process().num_threads()
-    taken = threads.Idle()
+    taken = threads.IdleThreads()
     for _ in range(5):
         taken.take()
     eventually(lambda: process.num_threads() == before + 5)
@@ -81,7 +81,7 @@ def holder():
         job.workers = workers
         made = Holder(
             job, "open_things", lambda: held.append(1), held.pop,
-            lambda _: Room(90 - len(held), "10 of 100 are left to everybody else"),
+            lambda _: Headroom(90 - len(held), "10 of 100 are left to everybody else"),
         )  # fmt: skip
         return SimpleNamespace(holder=made, held=held, achieved=job.achieved)
 

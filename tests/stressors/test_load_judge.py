@@ -7,7 +7,7 @@ import os
 import pytest
 
 from pytest_twin.stressors.supervisor import load_judge as judging
-from pytest_twin.stressors.supervisor.load_judge import Judge, WorkerRecord
+from pytest_twin.stressors.supervisor.load_judge import LoadJudge, WorkerRecord
 from pytest_twin.stressors.system.capacity import usable_cpus
 
 RATE = {"module": "pytest_twin.stressors.kinds.net", "unit": "bytes/s", "profile": [[0, 1e6]]}
@@ -16,13 +16,13 @@ WORKERS = {"module": "pytest_twin.stressors.kinds.cpu", "unit": "count"}
 MEMORY = {"module": "pytest_twin.stressors.kinds.mem", "unit": "bytes"}
 
 
-def judge_of(request: dict, workers: int = 1) -> Judge:
-    made = Judge(request)
+def judge_of(request: dict, workers: int = 1) -> LoadJudge:
+    made = LoadJudge(request)
     made.records = [WorkerRecord(os.getpid()) for _ in range(workers)]
     return made
 
 
-def verdict(judge: Judge, held_s: float, **achieved: float) -> str:
+def verdict(judge: LoadJudge, held_s: float, **achieved: float) -> str:
     return judge.shortfall({**achieved, **judge.figures(held_s)}, held_s)
 
 

@@ -16,7 +16,7 @@ import pytest
 from driving import BARE, ROOT, SOURCES, Supervisor, cpu, light, line_of
 
 from pytest_twin.stressors.spec.starvation import starved
-from pytest_twin.stressors.supervisor.load_manager import Supervision
+from pytest_twin.stressors.supervisor.load_manager import LoadManager
 from pytest_twin.stressors.system.capacity import MIB, usable_cpus
 from pytest_twin.stressors.system.process_name import PROCESS_NAME
 
@@ -280,14 +280,14 @@ class Loads:
 
     def __init__(self, *, fork: bool) -> None:
         self.told: list[dict] = []
-        self.supervision = Supervision(self.told.append, fork=fork)
+        self.supervision = LoadManager(self.told.append, fork=fork)
 
     def until(self, event: str) -> dict:
         """Go on until something is told of."""
         deadline = time.monotonic() + 60
         while not (found := [each for each in self.told if each["event"] == event]):
             assert time.monotonic() < deadline, self.told
-            self.supervision.loop.turn(1.0)
+            self.supervision.loop.run_once(1.0)
         return found[-1]
 
 
@@ -365,10 +365,10 @@ def test_a_stressor_of_the_tests_own_is_imported_by_its_worker(loads, own_stress
 def test_a_worker_ends_with_its_owner(started, eventually_gone, fork):
     own = (
         f"import sys; sys.path[:0] = [{str(ROOT)!r}]\n"
-        "from pytest_twin.stressors.supervisor.load_manager import Supervision\n"
-        f"supervision = Supervision(lambda told: print(*told['pids'], flush=True), fork={fork})\n"
+        "from pytest_twin.stressors.supervisor.load_manager import LoadManager\n"
+        f"supervision = LoadManager(lambda told: print(*told['pids'], flush=True), fork={fork})\n"
         f"supervision.apply({cpu(workers=2)})\n"
-        "while True: supervision.loop.turn()"
+        "while True: supervision.loop.run_once()"
     )
     owner = started(*BARE, "-c", own)
     workers = [psutil.Process(int(pid)) for pid in owner.stdout.readline().split()]
@@ -458,7 +458,7 @@ def test_paused_loads_do_nothing_and_their_time_stands_still(loads, eventually):
     loads.supervision.pause("debugger")
     time.sleep(0.2)
     before = burnt().user
-    loads.supervision.loop.turn(0.7)
+    loads.supervision.loop.run_once(0.7)
     assert burnt().user - before < 0.1
     assert loads.told[-1]["event"] == "paused"
     loads.supervision.resume("debugger")
@@ -506,7 +506,7 @@ def test_of_many_loads_at_once_as_many_are_applied_as_the_machine_can_serve(load
     for name in "abcd":
         loads.supervision.apply(cpu(name, start=time.monotonic(), duration=60))
     while len(loads.told) < 4:
-        loads.supervision.loop.turn(1.0)
+        loads.supervision.loop.run_once(1.0)
     assert sorted((each["id"], each["event"]) for each in loads.told) == [
         ("a", "ready"), ("b", "ready"), ("c", "abort"), ("d", "abort"),
     ]  # fmt: skip
@@ -517,7 +517,7 @@ def test_of_many_loads_at_once_as_many_are_applied_as_the_machine_can_serve(load
     loads.until("end")
     loads.supervision.apply(cpu("e"))
     while loads.told[-1]["id"] != "e":
-        loads.supervision.loop.turn(1.0)
+        loads.supervision.loop.run_once(1.0)
     assert loads.told[-1]["event"] == "ready"
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from pytest_twin.stressors.kinds import mem
 from pytest_twin.stressors.kinds._resident_memory import PAGE
-from pytest_twin.stressors.kinds.mem import LEAST_EACH, Held
+from pytest_twin.stressors.kinds.mem import LEAST_EACH, MemoryShare
 from pytest_twin.stressors.supervisor.standalone import staircase
 from pytest_twin.stressors.system.capacity import MIB
 from pytest_twin.stressors.worker.job import Job
@@ -102,7 +102,7 @@ def machine(monkeypatch):
 def held(machine):
     """Memory held in this process."""
     job = job_of(0)
-    memory = Held(job)
+    memory = MemoryShare(job)
     machine.held = lambda: memory._memory.size
     return SimpleNamespace(memory=memory, job=job, achieved=job.achieved, machine=machine)
 
@@ -210,7 +210,7 @@ def test_a_share_of_an_unknown_amount_is_refused(machine):
 def test_huge_pages_that_are_switched_off_are_told_of(machine, monkeypatch):
     monkeypatch.setattr(mem, "has_huge_pages", lambda: False)
     job = job_of(MIB, huge=True)
-    Held(job)
+    MemoryShare(job)
     assert job.achieved["reduced"] == "asked for huge pages, but they are switched off here"
 
 

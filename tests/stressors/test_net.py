@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from pytest_twin.stressors.kinds import net
-from pytest_twin.stressors.kinds.net import Loop
+from pytest_twin.stressors.kinds.net import LoopbackConnection
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="psutil sees the connections of others")
 NET = {"module": "pytest_twin.stressors.kinds.net"}
@@ -78,7 +78,7 @@ def test_a_stranger_that_connects_first_is_turned_away(monkeypatch):
         return connect(address, *rest)
 
     monkeypatch.setattr(net.socket, "create_connection", behind_a_stranger)
-    with Loop() as loop, strangers[0]:
+    with LoopbackConnection() as loop, strangers[0]:
         assert loop.carry(200_000) == 200_000
         assert strangers[0].recv(1) == b""
 
@@ -86,4 +86,4 @@ def test_a_stranger_that_connects_first_is_turned_away(monkeypatch):
 def test_without_a_loopback_interface_it_says_so(monkeypatch):
     monkeypatch.setattr(net, "ADDRESS", "192.0.2.1")
     with pytest.raises(OSError, match=r"^192\.0\.2\.1 cannot be used: "):
-        Loop()
+        LoopbackConnection()

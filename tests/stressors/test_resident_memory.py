@@ -8,25 +8,25 @@ import sys
 import pytest
 
 from pytest_twin.stressors.kinds import _resident_memory
-from pytest_twin.stressors.kinds._resident_memory import BLOCK, HUGE_PAGE, PAGE, Resident
+from pytest_twin.stressors.kinds._resident_memory import BLOCK, HUGE_PAGE, PAGE, ResidentMemory
 from pytest_twin.stressors.system.capacity import MIB
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="madvise(2), mincore(2)")
 
 
-def filled(size: int, **options) -> Resident:
-    memory = Resident(**options)
+def filled(size: int, **options) -> ResidentMemory:
+    memory = ResidentMemory(**options)
     while memory.size < size:
         memory.grow(size - memory.size)
     return memory
 
 
-def counted(memory: Resident) -> int:
+def counted(memory: ResidentMemory) -> int:
     memory.look()
     return memory.found
 
 
-def lose(memory: Resident, pages: int) -> None:
+def lose(memory: ResidentMemory, pages: int) -> None:
     """Have the kernel take pages of the first block away, as it does when it swaps."""
     memory._blocks[0].madvise(mmap.MADV_DONTNEED, 0, pages * PAGE)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_twin.stressors.supervisor.stop_conditions import Samples, met
+from pytest_twin.stressors.supervisor.stop_conditions import DatasetTail, met
 
 ROW = {"cpu_percent": "50.0", "battery_percent": "", "text": "word"}
 
@@ -38,19 +38,19 @@ def test_the_first_condition_that_is_met_is_told():
 def test_the_last_whole_row_is_the_latest(tmp_path):
     path = tmp_path / "samples.csv"
     path.write_text("a,b\n1,2\n3,4\n5,")
-    assert Samples(str(path)).latest() == {"a": "3", "b": "4"}
+    assert DatasetTail(str(path)).latest() == {"a": "3", "b": "4"}
 
 
 @pytest.mark.parametrize("text", ["", "a,b", "a,b\n", "a,b\n1,2,3\n"])
 def test_where_there_is_no_whole_row_there_is_none(tmp_path, text):
     path = tmp_path / "samples.csv"
     path.write_text(text)
-    assert Samples(str(path)).latest() in ({}, {"a": "a", "b": "b"})
+    assert DatasetTail(str(path)).latest() in ({}, {"a": "a", "b": "b"})
 
 
 def test_a_file_that_comes_later_is_found(tmp_path):
     path = tmp_path / "samples.csv"
-    samples = Samples(str(path))
+    samples = DatasetTail(str(path))
     assert samples.latest() == {}
     path.write_text("a\n" + "1\n" * 20_000)
     assert samples.latest() == {"a": "1"}

@@ -7,8 +7,8 @@ import sys
 import psutil
 import pytest
 
-from pytest_twin.stressors.supervisor.event_loop import Loop
-from pytest_twin.stressors.supervisor.worker_pool import MOST, Reserve
+from pytest_twin.stressors.supervisor.event_loop import EventLoop
+from pytest_twin.stressors.supervisor.worker_pool import MOST, WorkerPool
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 FORKS = [pytest.param(True, marks=pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")), False]
@@ -16,8 +16,8 @@ FORKS = [pytest.param(True, marks=pytest.mark.skipif(sys.platform == "win32", re
 
 @pytest.fixture(params=FORKS, ids=["forked", "spawned"])
 def loop_and_reserve(request):
-    loop = Loop()
-    with_fork = Reserve(loop, fork=request.param)
+    loop = EventLoop()
+    with_fork = WorkerPool(loop, fork=request.param)
     yield loop, with_fork
     with_fork.close()
 
@@ -32,17 +32,17 @@ def end(workers):
         each.reap()
 
 
-def take(reserve, count):
-    reserve.admit(count)
-    return [reserve.take() for _ in range(count)]
+def acquire(pool, count):
+    pool.admit(count)
+    return [pool.acquire() for _ in range(count)]
 
 
-def used_and_filled(loop, reserve, count):
+def used_and_filled(loop, pool, count):
     """Have so many workers at work, and then so many waiting."""
-    end(take(reserve, count))
-    reserve.give_back(count)
+    end(acquire(pool, count))
+    pool.release(count)
     for _ in range(count + 1):
-        loop.turn(0)
+        loop.run_once(0)
 
 
 def children():
@@ -52,56 +52,56 @@ def children():
 def test_before_the_first_load_nobody_waits(loop_and_reserve):
     loop, _ = loop_and_reserve
     before = children()
-    loop.turn(0)
+    loop.run_once(0)
     assert children() == before
 
 
 def test_after_a_load_as_many_wait_as_it_took_and_the_next_gets_them(loop_and_reserve):
-    loop, reserve = loop_and_reserve
+    loop, pool = loop_and_reserve
     before = children()
-    used_and_filled(loop, reserve, 3)
+    used_and_filled(loop, pool, 3)
     waiting = children() - before
     assert len(waiting) == 3
-    taken = take(reserve, 2)
+    taken = acquire(pool, 2)
     assert pids(taken) < waiting
     end(taken)
 
 
 def test_one_that_died_while_it_waited_is_not_given_away(loop_and_reserve, eventually):
-    loop, reserve = loop_and_reserve
+    loop, pool = loop_and_reserve
     before = children()
-    used_and_filled(loop, reserve, 1)
+    used_and_filled(loop, pool, 1)
     (waiting,) = children() - before
     psutil.Process(waiting).kill()
     eventually(lambda: psutil.Process(waiting).status() == psutil.STATUS_ZOMBIE)
-    taken = take(reserve, 1)
+    taken = acquire(pool, 1)
     assert pids(taken) != {waiting}
     end(taken)
 
 
 def test_there_are_never_more_waiting_than_a_few(loop_and_reserve, monkeypatch):
-    loop, reserve = loop_and_reserve
+    loop, pool = loop_and_reserve
     monkeypatch.setattr("pytest_twin.stressors.supervisor.worker_pool.MOST", 2)
     before = children()
-    used_and_filled(loop, reserve, 3)
+    used_and_filled(loop, pool, 3)
     assert len(children() - before) == 2 < MOST
 
 
 def test_at_the_end_nobody_waits(loop_and_reserve):
-    loop, reserve = loop_and_reserve
+    loop, pool = loop_and_reserve
     before = children()
-    used_and_filled(loop, reserve, 2)
-    reserve.close()
-    loop.turn(0)
+    used_and_filled(loop, pool, 2)
+    pool.close()
+    loop.run_once(0)
     assert children() == before
 
 
 def test_more_workers_than_the_machine_can_serve_are_refused_while_others_are_at_work(loop_and_reserve, monkeypatch):
-    _, reserve = loop_and_reserve
-    monkeypatch.setattr(reserve, "_most", 4)
-    reserve.admit(3)
+    _, pool = loop_and_reserve
+    monkeypatch.setattr(pool, "_most", 4)
+    pool.admit(3)
     with pytest.raises(ValueError, match=r"^3 workers are at work, and at most 4 may be at the same time$"):
-        reserve.admit(2)
-    reserve.admit(1)
-    reserve.give_back(4)
-    reserve.admit(5)  # one load alone is for its stressor to judge
+        pool.admit(2)
+    pool.admit(1)
+    pool.release(4)
+    pool.admit(5)  # one load alone is for its stressor to judge

@@ -28,7 +28,7 @@ def launched():
     """Starts workers; those that the test has not reaped are ended."""
     processes = []
 
-    def launch(job: dict, *, fork: bool = True) -> process.Forked | process.Spawned:
+    def launch(job: dict, *, fork: bool = True) -> process.ForkedWorker | process.SpawnedWorker:
         processes.append(process.launch(fork=fork))
         processes[-1].begin(job, 1)
         return processes[-1]
@@ -104,12 +104,12 @@ def in_a_process_of_its_own(*lines: str) -> tuple[int, str]:
 
 @linux
 def test_a_worker_whose_owner_is_gone_already_ends_at_once():
-    assert in_a_process_of_its_own("worker._die_with(1 << 30)") == (1, "")
+    assert in_a_process_of_its_own("worker._exit_with_parent(1 << 30)") == (1, "")
 
 
 @linux
 def test_a_worker_whose_owner_is_there_goes_on():
-    watched = "worker._die_with(os.getppid())"
+    watched = "worker._exit_with_parent(os.getppid())"
     assert in_a_process_of_its_own(watched) == (0, "alive\n")
 
 

@@ -20,7 +20,7 @@ LEGACY = """
 """
 
 
-CONTEXT = probes.Context(os.getpid(), per_core=True)
+CONTEXT = probes.ProbeContext(os.getpid(), per_core=True)
 EXACT = {
     "cpu_count_logical",
     "cpu_count_physical",
@@ -34,7 +34,7 @@ each_module = pytest.mark.parametrize("module", probes.modules(), ids=lambda mod
 
 
 @each_module
-@pytest.mark.parametrize("context", [probes.Context(os.getpid()), CONTEXT], ids=["plain", "per-core"])
+@pytest.mark.parametrize("context", [probes.ProbeContext(os.getpid()), CONTEXT], ids=["plain", "per-core"])
 def test_a_probe_reads_one_value_a_column(module, context):
     probe = module.probe(context)
     assert [len(probe.read(at)) for at in (0.0, 1.0)] == [len(probes.columns_of(module, context))] * 2
@@ -43,7 +43,7 @@ def test_a_probe_reads_one_value_a_column(module, context):
 def portable(module):
     """The module's reader for other systems."""
     if module is trees:
-        return trees.Trees(CONTEXT, process_tree_psutil.Portable())
+        return trees.TreesProbe(CONTEXT, process_tree_psutil.PortableTree())
     return module.Portable(len(probes.columns_of(module, CONTEXT))) if module is cores else module.Portable()
 
 

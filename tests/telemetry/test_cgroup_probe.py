@@ -9,7 +9,7 @@ import pytest
 
 from pytest_twin._system.procfs import GIB, MIB
 from pytest_twin.stressors.system import capacity
-from pytest_twin.telemetry.probes import Context, cgroup
+from pytest_twin.telemetry.probes import ProbeContext, cgroup
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="cgroups")
 NAMES = [column.name.removeprefix("cgroup_") for column in cgroup.COLUMNS]
@@ -31,7 +31,7 @@ def read(kernel, monkeypatch):
         return [f"{mount}/in/box", f"{mount}/in", mount]
 
     monkeypatch.setattr(capacity, "folders", folders)
-    probe = cgroup.probe(Context(7))
+    probe = cgroup.probe(ProbeContext(7))
     return lambda at: dict(zip(NAMES, probe.read(at), strict=True))
 
 

@@ -12,11 +12,11 @@ import psutil
 import pytest
 
 from pytest_twin._system.procfs import TICKS
-from pytest_twin.telemetry.probes import Context, columns_of, cores
+from pytest_twin.telemetry.probes import ProbeContext, columns_of, cores
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
-ASKED = Context(os.getpid(), per_core=True)
-NOT_ASKED = Context(os.getpid())
+ASKED = ProbeContext(os.getpid(), per_core=True)
+NOT_ASKED = ProbeContext(os.getpid())
 
 
 def stat(**idle_s: float) -> str:
@@ -30,7 +30,7 @@ def rows(write, kernel):
 
     def rows(*texts: str) -> list[list[float | None]]:
         write("stat", texts[0])
-        probe = cores.Linux(3, kernel)
+        probe = cores.LinuxCores(3, kernel)
         return [write("stat", text) or list(probe.read(float(at))) for at, text in enumerate(texts)]
 
     return rows
@@ -84,7 +84,7 @@ def test_there_are_columns_only_where_they_are_asked_for():
 def test_elsewhere_times_are_psutils(monkeypatch):
     seconds = iter([(1.0, 1.0), (2.0, 1.5)])
     monkeypatch.setattr(psutil, "cpu_times", lambda percpu: [SimpleNamespace(idle=idle) for idle in next(seconds)])
-    probe = cores.Portable(3)
+    probe = cores.PortableCores(3)
     assert [probe.read(0.0), probe.read(1.0)] == [[None] * 3, [0.0, 50.0, None]]
 
 

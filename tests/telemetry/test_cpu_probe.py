@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from pytest_twin._system.procfs import TICKS
-from pytest_twin.telemetry.probes import Context, cpu
+from pytest_twin.telemetry.probes import ProbeContext, cpu
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 TWO_SOCKETS = "".join(
@@ -31,7 +31,7 @@ def probe(write, kernel, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     write("cpuinfo", TWO_SOCKETS)
     write("stat", stat(idle=100))
-    return cpu.Linux(kernel)
+    return cpu.LinuxCpu(kernel)
 
 
 @linux
@@ -67,7 +67,7 @@ def test_iowait_that_steps_back_costs_no_more_than_its_own_cells(probe, write):
 @linux
 def test_without_its_files_nothing_is_made_up(kernel, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
-    assert cpu.Linux(kernel).read(0.0) == (None, 4, None, None, None, None, None)
+    assert cpu.LinuxCpu(kernel).read(0.0) == (None, 4, None, None, None, None, None)
 
 
 @pytest.mark.parametrize(("cpuinfo", "cores"), [(TWO_SOCKETS, 4), ("BogoMIPS : 50.0\n", None), ("", None)])
@@ -75,7 +75,7 @@ def test_cores_are_counted_once_for_each_socket(cpuinfo, cores):
     assert cpu._cores(cpuinfo.encode()) == cores
 
 
-READERS = [pytest.param(cpu.Linux, marks=linux), cpu.Portable]
+READERS = [pytest.param(cpu.LinuxCpu, marks=linux), cpu.PortableCpu]
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -97,4 +97,6 @@ def test_it_reads_one_value_a_column(reader):
 
 
 def test_this_machine_has_a_reader():
-    assert isinstance(cpu.probe(Context(os.getpid())), cpu.Linux if sys.platform == "linux" else cpu.Portable)
+    assert isinstance(
+        cpu.probe(ProbeContext(os.getpid())), cpu.LinuxCpu if sys.platform == "linux" else cpu.PortableCpu
+    )

@@ -35,7 +35,7 @@ def probe(moved, tmp_path, kernel):
         (tmp_path / name / "slaves").mkdir(parents=True)
     (tmp_path / "dm-0/slaves/sda2").touch()
     moved(sda=(100, 200), nvme0n1=(5, 5), **OTHERS)
-    return disk.Linux(kernel, kernel)
+    return disk.LinuxDisk(kernel, kernel)
 
 
 @linux
@@ -69,19 +69,19 @@ def test_where_no_disk_is_told_of_there_is_no_traffic_not_even_zero(probe, write
 
 @linux
 def test_without_its_files_nothing_is_made_up(kernel):
-    assert disk.Linux(f"{kernel}/block", f"{kernel}/nowhere").read(0.0) == (None, None, None, None)
+    assert disk.LinuxDisk(f"{kernel}/block", f"{kernel}/nowhere").read(0.0) == (None, None, None, None)
 
 
 @linux
 def test_a_disk_with_a_slash_in_its_name_counts(moved, kernel):
     moved(cciss__c0d0=(1, 1))
-    probe = disk.Linux(kernel, kernel)
+    probe = disk.LinuxDisk(kernel, kernel)
     probe.read(0.0)
     moved(cciss__c0d0=(2, 4))
     assert probe.read(1.0)[2:] == (1.0, 3.0)
 
 
-READERS = [pytest.param(disk.Linux, marks=linux), disk.Portable]
+READERS = [pytest.param(disk.LinuxDisk, marks=linux), disk.PortableDisk]
 
 
 @pytest.mark.parametrize("reader", READERS)

@@ -25,13 +25,13 @@ HugePages_Total:       0
 @linux
 def test_figures_are_read_exactly(write, kernel):
     write("meminfo", MEMINFO.format(swap=1048576))
-    assert memory.Linux(kernel).read(0.0) == (16.0, 75.0, 4.0, 25.0)
+    assert memory.LinuxMemory(kernel).read(0.0) == (16.0, 75.0, 4.0, 25.0)
 
 
 @linux
 def test_a_host_without_swap_has_no_share_of_it(write, kernel):
     write("meminfo", MEMINFO.format(swap=0))
-    assert memory.Linux(kernel).read(0.0) == (16.0, 75.0, 4.0, None)
+    assert memory.LinuxMemory(kernel).read(0.0) == (16.0, 75.0, 4.0, None)
 
 
 @linux
@@ -41,14 +41,14 @@ def test_a_host_without_swap_has_no_share_of_it(write, kernel):
 )
 def test_what_is_not_told_is_empty(write, kernel, text, row):
     write("meminfo", text)
-    assert memory.Linux(kernel).read(0.0) == row
+    assert memory.LinuxMemory(kernel).read(0.0) == row
 
 
 def test_without_its_file_nothing_is_made_up(kernel):
-    assert memory.Linux(kernel).read(0.0) == (None, None, None, None)
+    assert memory.LinuxMemory(kernel).read(0.0) == (None, None, None, None)
 
 
-@pytest.mark.parametrize("reader", [pytest.param(memory.Linux, marks=linux), memory.Portable])
+@pytest.mark.parametrize("reader", [pytest.param(memory.LinuxMemory, marks=linux), memory.PortableMemory])
 def test_it_agrees_with_psutil(reader):
     total, used, available, _ = reader().read(0.0)
     oracle = psutil.virtual_memory()
@@ -59,4 +59,4 @@ def test_it_agrees_with_psutil(reader):
 
 def test_elsewhere_too_a_host_without_swap_has_no_share_of_it(monkeypatch):
     monkeypatch.setattr(psutil, "swap_memory", lambda: SimpleNamespace(total=0, percent=0.0))
-    assert memory.Portable().read(0.0)[3] is None
+    assert memory.PortableMemory().read(0.0)[3] is None

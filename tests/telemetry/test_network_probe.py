@@ -31,7 +31,7 @@ def rows(write, kernel):
 
     def rows(*texts: str) -> list[list[float | None]]:
         write("net/dev", texts[0])
-        probe = network.Linux(kernel)
+        probe = network.LinuxNetwork(kernel)
         return [write("net/dev", text) or probe.read(float(at)) for at, text in enumerate(texts)]
 
     return rows
@@ -69,10 +69,10 @@ def test_what_is_not_told_is_empty(rows, text):
 
 
 def test_without_its_file_nothing_is_made_up(kernel):
-    assert network.Linux(kernel).read(0.0) == [None, None, None]
+    assert network.LinuxNetwork(kernel).read(0.0) == [None, None, None]
 
 
-READERS = [pytest.param(network.Linux, marks=linux), network.Portable]
+READERS = [pytest.param(network.LinuxNetwork, marks=linux), network.PortableNetwork]
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -107,5 +107,5 @@ def test_on_windows_loopback_is_known_by_its_name(monkeypatch):
         }
 
     monkeypatch.setattr(psutil, "net_io_counters", counters)
-    probe = network.Portable()
+    probe = network.PortableNetwork()
     assert [probe.read(0.0), probe.read(1.0)] == [[None] * 3, [3.0, 1.0, 2.0]]

@@ -19,19 +19,19 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="PID namespaces"
 
 TREES = """
 import os
-from pytest_twin.telemetry.probes import Context, trees
-probe = trees.probe(Context(os.getpid()))
+from pytest_twin.telemetry.probes import ProbeContext, trees
+probe = trees.probe(ProbeContext(os.getpid()))
 print(*{value for at in (1.0, 2.0) for value in probe.read(at)})
 """
 GROUPS = """
 import os
-from pytest_twin.telemetry.probes import Context, cgroup
-print(cgroup.probe(Context(os.getpid())).read(1.0)[1])
+from pytest_twin.telemetry.probes import ProbeContext, cgroup
+print(cgroup.probe(ProbeContext(os.getpid())).read(1.0)[1])
 """
 METER = """
 import subprocess, sys
-from pytest_twin.telemetry.process_counters import Meter
-meter = Meter(lambda: [own.pid])
+from pytest_twin.telemetry.process_counters import ProcessCounters
+meter = ProcessCounters(lambda: [own.pid])
 burn = "import time\\nwhile time.process_time() < 0.2: pass\\nprint(flush=True); input()"
 with subprocess.Popen([sys.executable, "-c", burn], stdin=-1, stdout=-1, text=True) as own:
     own.stdout.readline()

@@ -8,8 +8,8 @@ import pytest
 
 from pytest_twin.model.columns import Column
 from pytest_twin.telemetry.counters import ONLY_ONCE
-from pytest_twin.telemetry.probe_runner import MOST_WARNINGS, Values
-from pytest_twin.telemetry.probes import Context
+from pytest_twin.telemetry.probe_runner import MOST_WARNINGS, ProbeRunner
+from pytest_twin.telemetry.probes import ProbeContext
 
 TWO = (Column("one", "", "One."), Column("two", "", "Two."))
 
@@ -20,8 +20,8 @@ def module(read, *, name: str = "made_up", every_s: float | None = None) -> Simp
     return SimpleNamespace(__name__=f"package.{name}", COLUMNS=TWO, probe=lambda _: probe)
 
 
-def values(*found: SimpleNamespace, foreign: tuple[str, ...] = ()) -> Values:
-    return Values(found, Context(1), foreign)
+def values(*found: SimpleNamespace, foreign: tuple[str, ...] = ()) -> ProbeRunner:
+    return ProbeRunner(found, ProbeContext(1), foreign)
 
 
 def test_a_probe_is_asked_for_every_row_unless_it_says_otherwise():

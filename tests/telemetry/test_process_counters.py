@@ -16,10 +16,10 @@ import psutil
 import pytest
 
 from pytest_twin._system import stdlib
-from pytest_twin._system.procfs import KeptOpen
-from pytest_twin.model.attempt_row import Children, Counters
+from pytest_twin._system.procfs import ProcFile
+from pytest_twin.model.attempt_row import BorderCounters, ChildCounters
 from pytest_twin.telemetry import process_counters as meters
-from pytest_twin.telemetry.process_counters import Meter, since_boot_s
+from pytest_twin.telemetry.process_counters import ProcessCounters, since_boot_s
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc/self")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="getrusage(2)")
@@ -28,7 +28,7 @@ MIB = 1 << 20
 
 @pytest.fixture
 def meter():
-    meter = Meter()
+    meter = ProcessCounters()
     yield meter
     meter.close()
 
@@ -36,7 +36,7 @@ def meter():
 @pytest.fixture
 def used_since(meter):
     """What was used since these counters were read."""
-    return lambda before: Counters(*(late - early for late, early in zip(meter.counters(), before, strict=True)))
+    return lambda before: BorderCounters(*(late - early for late, early in zip(meter.counters(), before, strict=True)))
 
 
 def burn(seconds: float) -> None:
@@ -107,7 +107,7 @@ def test_a_child_that_ends_is_not_counted_twice(meter, burnt):
 @linux
 def test_children_of_ours_are_left_out(burnt):
     own = [None]
-    meter = Meter(lambda: own)
+    meter = ProcessCounters(lambda: own)
     before = meter.children()
     own.append(burnt(BURN.format(0.2)).pid)
     assert meter.children().cpu_s - before.cpu_s < 0.1
@@ -131,7 +131,7 @@ def test_the_files_of_many_children_do_not_stay_open_in_the_process_of_the_tests
 def test_children_are_unknown_to_a_process_that_can_open_no_more_files(burnt):
     import resource
 
-    meter = Meter()
+    meter = ProcessCounters()
     burnt(BURN.format(0.1))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))), hard))
@@ -185,7 +185,7 @@ def test_the_peak_of_a_child_that_ended_is_told(meter):
 def test_a_closed_meter_leaves_no_descriptor(burnt):
     burnt("")
     before = psutil.Process().num_fds()
-    meter = Meter()
+    meter = ProcessCounters()
     meter.children()
     meter.forget_peak()
     assert psutil.Process().num_fds() > before
@@ -216,8 +216,8 @@ def test_on_windows_what_is_not_told_is_empty(meter, monkeypatch):
     monkeypatch.setattr(meters.sys, "platform", "win32")
     counters = meter.counters()
     assert counters.user_s is not None
-    assert counters[3:] == (None,) * len(Counters._fields[3:])
-    assert meter.children() == Children(None, None, None, None)
+    assert counters[3:] == (None,) * len(BorderCounters._fields[3:])
+    assert meter.children() == ChildCounters(None, None, None, None)
 
 
 @linux
@@ -241,7 +241,7 @@ def test_what_is_resident_now_is_what_the_kernel_counts_page_by_page(meter):
 
 
 def test_what_is_resident_is_not_known_where_there_is_no_proc(meter, monkeypatch):
-    monkeypatch.setattr(meter, "_statm", KeptOpen("/nowhere/statm"))
+    monkeypatch.setattr(meter, "_statm", ProcFile("/nowhere/statm"))
     assert meter.resident() is None
 
 
@@ -267,7 +267,7 @@ def test_where_the_mark_cannot_be_reset_that_of_all_tests_before_is_not_taken_fo
         return real(at, *rest)
 
     monkeypatch.setattr(stdlib.os, fails, refuse)
-    meter = Meter()
+    meter = ProcessCounters()
     meter.forget_peak()
     assert meter.peak() is None
     meter.close()
@@ -281,7 +281,7 @@ def test_where_there_is_no_such_file_there_is_no_figure(meter):
 @posix
 def test_where_the_kernel_does_not_tell_of_disks_nothing_is_taken_for_none(monkeypatch):
     monkeypatch.setattr(meters, "PROC", "/nowhere")
-    meter = Meter()
+    meter = ProcessCounters()
     assert meter.counters()[-2:] == meter.children()[-2:] == (None, None)
     meter.close()
 
@@ -296,8 +296,8 @@ def test_what_a_child_wrote_is_counted_when_it_has_ended(meter, tmp_path):
 
 PEAKS = """
 import sys
-from pytest_twin.telemetry.process_counters import Meter, since_boot_s
-meter = Meter()
+from pytest_twin.telemetry.process_counters import ProcessCounters, since_boot_s
+meter = ProcessCounters()
 for mib in (50, 20, 90):
     meter.forget_peak()
     before = meter.peak()

@@ -12,7 +12,7 @@ import pytest
 from pytest_twin._system import stdlib
 from pytest_twin._system.procfs import PAGE, TICKS
 from pytest_twin.stressors.system.process_name import PROCESS_NAME
-from pytest_twin.telemetry.process_tree_linux import Linux, LinuxByParent, io_of
+from pytest_twin.telemetry.process_tree_linux import LinuxTree, LinuxTreeByParent, io_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 PID = 5_000_000  # more than the kernel gives out, so that there is no clock of it
@@ -27,7 +27,7 @@ def stat(name: str = "python", *, state: str = "S", parent: int = 1, threads: in
 
 @pytest.fixture
 def source(kernel):
-    source = Linux(kernel)
+    source = LinuxTree(kernel)
     yield source
     source.close()
 
@@ -167,7 +167,7 @@ def test_without_files_of_children_every_process_is_asked_for_its_parent(write, 
         write(f"{pid}/stat", stat("a) S 99 (b", parent=parent))
     write("11/stat", "")
     write("self/stat", stat(parent=7))
-    source = LinuxByParent(kernel)
+    source = LinuxTreeByParent(kernel)
     source.refresh()
     assert [sorted(source.children(source.look(pid), pid)) for pid in (7, 8, 9)] == [[8, 10], [9], []]
     source.close()

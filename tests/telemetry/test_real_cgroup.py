@@ -10,7 +10,7 @@ import time
 import pytest
 
 from pytest_twin._system.procfs import GIB, MIB
-from pytest_twin.telemetry.probes import Context, cgroup
+from pytest_twin.telemetry.probes import ProbeContext, cgroup
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="cgroups")
 NAMES = [column.name for column in cgroup.COLUMNS]
@@ -33,7 +33,7 @@ time.sleep(600)
 
 def rows(process: subprocess.Popen[str]):
     """Reads rows of now, by the names of their columns."""
-    probe = cgroup.probe(Context(process.pid))
+    probe = cgroup.probe(ProbeContext(process.pid))
     return lambda later=0.0: dict(zip(NAMES, probe.read(time.monotonic() + later), strict=True))
 
 

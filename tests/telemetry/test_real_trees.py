@@ -15,8 +15,8 @@ from pytest_twin import stressors
 from pytest_twin._system.procfs import MIB
 from pytest_twin.telemetry import process_tree_linux, process_tree_psutil
 from pytest_twin.telemetry.counters import SELDOM_S
-from pytest_twin.telemetry.probes import Context
-from pytest_twin.telemetry.probes.trees import COLUMNS, Trees
+from pytest_twin.telemetry.probes import ProbeContext
+from pytest_twin.telemetry.probes.trees import COLUMNS, TreesProbe
 from pytest_twin.telemetry.sampler_process import have_files
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
@@ -87,7 +87,7 @@ def root():
         each.process.communicate(timeout=60)
 
 
-def seen(probe: Trees, later: float = 0.0) -> dict[str, float | None]:
+def seen(probe: TreesProbe, later: float = 0.0) -> dict[str, float | None]:
     """A row of now, by the names of its columns, and its time; taken for a row that comes later."""
     at = time.monotonic() + later
     return dict(zip(NAMES, probe.read(at), strict=True), at=at)
@@ -97,9 +97,9 @@ def cpu_s_of_tests(before: dict, after: dict) -> float:
     return after["tests_cpu_percent"] / 100 * (os.cpu_count() or 1) * (after["at"] - before["at"])
 
 
-READERS = [pytest.param(process_tree_linux.Linux, marks=linux, id="linux"),
-           pytest.param(process_tree_linux.LinuxByParent, marks=linux, id="linux-by-parent"),
-           pytest.param(process_tree_psutil.Portable, id="portable")]  # fmt: skip
+READERS = [pytest.param(process_tree_linux.LinuxTree, marks=linux, id="linux"),
+           pytest.param(process_tree_linux.LinuxTreeByParent, marks=linux, id="linux-by-parent"),
+           pytest.param(process_tree_psutil.PortableTree, id="portable")]  # fmt: skip
 each_reader = pytest.mark.parametrize("reader", READERS)
 accounts = pytest.mark.parametrize("reader", READERS[::2])
 FORK = """
@@ -115,7 +115,7 @@ print(spent())
 @accounts
 def test_a_child_that_ends_between_two_rows_keeps_its_cpu_in_the_account(root, reader):
     parent = root()
-    probe = Trees(Context(parent.pid), reader())
+    probe = TreesProbe(ProbeContext(parent.pid), reader())
     before = seen(probe)
     parent.do(f"subprocess.run([sys.executable, '-S', '-c', {BURN.format(0.5)!r}])")
     after = seen(probe)
@@ -129,7 +129,7 @@ def test_a_child_that_ends_between_two_rows_keeps_its_cpu_in_the_account(root, r
 @accounts
 def test_many_children_that_live_a_moment_keep_their_cpu_in_the_account(root, reader):
     parent = root()
-    probe = Trees(Context(parent.pid), reader())
+    probe = TreesProbe(ProbeContext(parent.pid), reader())
     before = seen(probe)
     used = float(parent.do(FORK.format(count=50, seconds=0.012)))
     after = seen(probe)
@@ -142,7 +142,7 @@ def test_stressors_are_counted_apart_from_their_owner(root, reader):
     program = str(Path(stressors.__file__).with_name("__main__.py"))
     load = {"module": "pytest_twin.stressors.kinds.cpu", "unit": "count", "profile": [[0, 2]]}
     owner = root(OWNER.format(program=program, request={"op": "apply", "id": "load", **load}))
-    probe = Trees(Context(owner.pid), reader())
+    probe = TreesProbe(ProbeContext(owner.pid), reader())
     seen(probe)
     time.sleep(0.3)
     row = seen(probe)
@@ -170,7 +170,7 @@ started.wait()
 @each_reader
 def test_the_child_of_a_thread_is_found_and_stays_when_the_thread_has_ended(root, reader):
     parent = root()
-    probe = Trees(Context(parent.pid), reader())
+    probe = TreesProbe(ProbeContext(parent.pid), reader())
     rows = [seen(probe)]
     for order in (THREAD, "end.set(); thread.join()", "child.communicate()"):
         parent.do(order)
@@ -183,7 +183,7 @@ def test_a_tree_is_what_psutil_says_it_is(root, reader):
     parent = root()
     parent.do("files = [open(sys.executable, 'rb') for _ in range(100)]; block = bytearray(50 << 20)")
     parent.do(THREAD)
-    row = seen(Trees(Context(parent.pid), reader()))
+    row = seen(TreesProbe(ProbeContext(parent.pid), reader()))
     process = psutil.Process(parent.pid)
     processes = [process, *process.children(recursive=True)]
     assert row["tests_process_count"] == len(processes)
@@ -197,7 +197,7 @@ def test_a_tree_is_what_psutil_says_it_is(root, reader):
 @accounts
 def test_what_a_tree_writes_is_what_psutil_says_ended_children_included(root, reader, tmp_path):
     parent = root()
-    probe = Trees(Context(parent.pid), reader())
+    probe = TreesProbe(ProbeContext(parent.pid), reader())
     seen(probe)
     before = psutil.Process(parent.pid).io_counters().write_bytes
     write = "with open({path!r}, 'wb') as file: file.write(bytes({size}))"
@@ -221,7 +221,7 @@ def many_files():
 @linux
 def test_a_tree_of_200_processes_that_has_gone_leaves_no_descriptor_open(root, many_files):
     parent = root()
-    probe = Trees(Context(parent.pid), process_tree_linux.Linux())
+    probe = TreesProbe(ProbeContext(parent.pid), process_tree_linux.LinuxTree())
     seen(probe)
     before = psutil.Process().num_fds()
     parent.do("pids = [sleeper() for _ in range(200)]")
@@ -248,7 +248,7 @@ def test_a_real_number_that_is_given_out_again_is_another_process(root):
         pytest.skip("only root can choose the number of a process")
     parent = root()
     pid = int(parent.do("first = sleeper(); print(first)"))
-    source = process_tree_linux.Linux()
+    source = process_tree_linux.LinuxTree()
     assert source.look(pid).now[0] < 0.1
     parent.do("os.kill(first, 9), os.waitpid(first, 0)")
     source.refresh()

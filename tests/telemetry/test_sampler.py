@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 import pytest_twin
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.csv_text import records
-from pytest_twin.telemetry.probes import Context
-from pytest_twin.telemetry.sampler import Gap, Sampled, Sampler, SamplerError, say
-from pytest_twin.telemetry.sampler_process import Reader, Sampling
+from pytest_twin.telemetry.probes import ProbeContext
+from pytest_twin.telemetry.sampler import SamplerClient, SamplerError, SamplerStats, SamplingGap, say
+from pytest_twin.telemetry.sampler_process import RowReader, SamplingLoop
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="what the kernel does there")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -56,9 +56,9 @@ class World:
         self.now = min(self.now + seconds, max(self.now, self._stop_at))
         return self.now >= self._stop_at
 
-    def sampled(self, interval: float = 1.0) -> Sampling:
+    def sampled(self, interval: float = 1.0) -> SamplingLoop:
         """The loop, run to its end."""
-        sampling = Sampling(self.read, self.write, interval)
+        sampling = SamplingLoop(self.read, self.write, interval)
         sampling.run(lambda: self.now, self.wait)
         return sampling
 
@@ -86,7 +86,7 @@ def test_the_last_row_is_taken_however_soon_it_comes(stop_at):
 
 def test_the_last_row_is_read_as_such():
     world, last = World(2.25), []
-    Sampling(world.read, world.write, 1.0, read_last=lambda at: last.append(at) or "last\n").run(
+    SamplingLoop(world.read, world.write, 1.0, read_last=lambda at: last.append(at) or "last\n").run(
         lambda: world.now, world.wait
     )
     assert (world.taken, last) == ([0.0, 1.0, 2.0], [102.25])
@@ -95,7 +95,9 @@ def test_the_last_row_is_read_as_such():
 def test_counting_has_begun_when_that_is_told():
     """Whoever waits for it may write at once, and all of it is in the rows."""
     world, taken = World(1.25), []
-    Sampling(world.read, world.write, 1.0).run(lambda: world.now, world.wait, lambda: taken.append(len(world.taken)))
+    SamplingLoop(world.read, world.write, 1.0).run(
+        lambda: world.now, world.wait, lambda: taken.append(len(world.taken))
+    )
     assert taken == [1]
 
 
@@ -126,8 +128,8 @@ def test_every_time_is_either_taken_or_missed(costs, stop_at):
 # What a row is
 
 
-def reader(**options) -> Reader:
-    return Reader(Clock(0.0, 0.0), Context(os.getpid()), **options)
+def reader(**options) -> RowReader:
+    return RowReader(Clock(0.0, 0.0), ProbeContext(os.getpid()), **options)
 
 
 def test_a_row_has_a_cell_for_each_column_of_the_header():
@@ -174,9 +176,9 @@ def test_a_kernel_that_does_not_tell_of_children_is_sampled_all_the_same():
         "there = os.path.exists\n"
         "os.path.exists = lambda path: not str(path).endswith('/children') and there(path)\n"
         "from pytest_twin.model.clock import Clock\n"
-        "from pytest_twin.telemetry.probes import Context\n"
-        "from pytest_twin.telemetry.sampler_process import Reader\n"
-        "Reader(Clock(0, 0), Context(os.getppid())).row(1.0)\n"
+        "from pytest_twin.telemetry.probes import ProbeContext\n"
+        "from pytest_twin.telemetry.sampler_process import RowReader\n"
+        "RowReader(Clock(0, 0), ProbeContext(os.getppid())).row(1.0)\n"
     )
     subprocess.run([sys.executable, "-I", "-S", "-c", program], check=True, capture_output=True, timeout=60)
 
@@ -187,12 +189,12 @@ def test_a_kernel_that_does_not_tell_of_children_is_sampled_all_the_same():
 @pytest.fixture
 def sampler(tmp_path):
     """Makes samplers; whatever is left of them is ended."""
-    made: list[Sampler] = []
+    made: list[SamplerClient] = []
 
-    def make(**options) -> Sampler:
+    def make(**options) -> SamplerClient:
         clock = Clock(time.monotonic(), time.time())
         options = {"path": tmp_path / "dataset.csv", "clock": clock, "interval": 0.05, "has_tests": True, **options}
-        made.append(Sampler(**options))
+        made.append(SamplerClient(**options))
         return made[-1]
 
     yield make
@@ -213,7 +215,7 @@ def test_rows_come_twenty_times_a_second(sampler, dataset, eventually):
     eventually(lambda: len(dataset()) >= 20)
     process.stop()
     rows = dataset()
-    assert process.sampled == Sampled(len(rows), process.sampled.missed, 0, ())
+    assert process.sampled == SamplerStats(len(rows), process.sampled.missed, 0, ())
     times = [float(row["elapsed_s"]) for row in rows]
     assert times == sorted(set(times))
     assert (times[-1] - times[0]) / 0.05 == pytest.approx(len(rows) - 1 + process.sampled.missed, abs=2)
@@ -240,7 +242,7 @@ def test_a_mere_recording_has_no_tests(sampler, dataset):
 
 @posix
 def test_a_killed_sampler_is_started_once_more_and_the_gap_is_told(sampler, dataset, eventually):
-    gaps: list[Gap] = []
+    gaps: list[SamplingGap] = []
     process = sampler(interval=0.002, told=gaps.append)
     process.start()
     eventually(lambda: len(dataset()) >= 50)
@@ -261,7 +263,7 @@ def test_a_killed_sampler_is_started_once_more_and_the_gap_is_told(sampler, data
 @pytest.mark.fault("helpers")
 @posix
 def test_a_sampler_that_dies_again_is_not_started_again(sampler, dataset, eventually):
-    gaps: list[Gap] = []
+    gaps: list[SamplingGap] = []
     process = sampler(interval=0.01, told=gaps.append)
     process.start()
     for deaths in (1, 2):
@@ -296,7 +298,7 @@ def test_a_killed_sampler_loses_at_most_the_row_it_was_writing(sampler, dataset,
 def test_it_may_be_stopped_twice_and_before_its_start(sampler):
     process = sampler()
     process.stop()
-    assert (process.pid, process.sampled) == (None, Sampled())
+    assert (process.pid, process.sampled) == (None, SamplerStats())
     process.start()
     process.stop()
     sampled = process.sampled
@@ -368,7 +370,7 @@ def test_one_that_never_began_is_ended_at_once(sampler, eventually_gone):
     process = psutil.Process(early.pid)
     early.stop()
     eventually_gone([process])
-    assert (early.pid, early.sampled) == (None, Sampled())
+    assert (early.pid, early.sampled) == (None, SamplerStats())
 
 
 @linux
@@ -378,7 +380,7 @@ def test_it_starts_without_what_it_does_not_need():
         f"import sys; sys.path[:0] = [{ROOT!r}]\n"
         "import pytest_twin.telemetry.sampler_process\n"
         "from pytest_twin.telemetry import probes\n"
-        "made = [module.probe(probes.Context(1)).read(0.0) for module in probes.modules()]\n"
+        "made = [module.probe(probes.ProbeContext(1)).read(0.0) for module in probes.modules()]\n"
         "print(*sorted(sys.modules))"
     )
     said = subprocess.run([sys.executable, "-I", "-S", "-c", program], check=True, capture_output=True, text=True)
@@ -390,9 +392,9 @@ def test_it_starts_without_what_it_does_not_need():
 def test_it_ends_with_its_parent_though_somebody_else_holds_its_stdin(tmp_path, eventually_gone):
     program = (
         "import os, sys, time; from pathlib import Path\n"
-        "from pytest_twin.telemetry.sampler import Sampler; from pytest_twin.model.clock import Clock\n"
+        "from pytest_twin.telemetry.sampler import SamplerClient; from pytest_twin.model.clock import Clock\n"
         f"path = Path({str(tmp_path / 'dataset.csv')!r})\n"
-        "sampler = Sampler(path, Clock(time.monotonic(), time.time()), 0.05, has_tests=False)\n"
+        "sampler = SamplerClient(path, Clock(time.monotonic(), time.time()), 0.05, has_tests=False)\n"
         "sampler.start()\n"
         "heir = os.fork()\n"  # has the other end of the sampler's stdin too
         "if heir: print(sampler.pid, heir, flush=True)\n"

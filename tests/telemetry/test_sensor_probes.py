@@ -44,7 +44,7 @@ def test_the_hottest_package_is_told(chip, zone, kernel):
     chip(1, "coretemp", Package_id_0=51.5, Core_0=99)
     chip(2, "coretemp", Package_id_1=62.25, Core_0=40)
     zone(0, "x86_pkg_temp", 95)
-    assert temperature.Linux(kernel).read(0.0) == (62.25,)
+    assert temperature.LinuxTemperature(kernel).read(0.0) == (62.25,)
 
 
 @linux
@@ -59,7 +59,7 @@ def test_the_hottest_package_is_told(chip, zone, kernel):
 )
 def test_chips_are_read_in_their_own_way(chip, kernel, name, degrees, told):
     chip(0, name, **degrees)
-    assert temperature.Linux(kernel).read(0.0) == (told,)
+    assert temperature.LinuxTemperature(kernel).read(0.0) == (told,)
 
 
 @linux
@@ -68,13 +68,13 @@ def test_where_there_is_no_such_chip_a_thermal_zone_of_the_cpu_is_read(chip, zon
     zone(0, "acpitz", 27)
     zone(1, "cpu-thermal", 55.5)
     zone(2, "soc-thermal", 50)
-    assert temperature.Linux(kernel).read(0.0) == (55.5,)
+    assert temperature.LinuxTemperature(kernel).read(0.0) == (55.5,)
 
 
 @linux
 def test_a_sensor_that_is_gone_or_will_not_tell_is_not_the_hottest(chip, write, kernel):
     chip(0, "coretemp", Core_0=40, Core_1=80)
-    probe = temperature.Linux(kernel)
+    probe = temperature.LinuxTemperature(kernel)
     write("hwmon/hwmon0/temp2_input", "")
     assert probe.read(0.0) == (40.0,)
     write("hwmon/hwmon0/temp1_input", "N/A\n")
@@ -83,7 +83,7 @@ def test_a_sensor_that_is_gone_or_will_not_tell_is_not_the_hottest(chip, write, 
 
 @linux
 def test_a_machine_without_sensors_has_no_temperature(kernel):
-    probe = temperature.Linux(f"{kernel}/nowhere")
+    probe = temperature.LinuxTemperature(f"{kernel}/nowhere")
     assert (probe.read(0.0), probe.every_s) == ((None,), ONLY_ONCE)
 
 
@@ -91,12 +91,12 @@ def test_elsewhere_sensors_are_psutils(monkeypatch):
     sensors = {"nvme": [90.0], "coretemp": [51.0, 62.0]}
     told = {name: [SimpleNamespace(current=value) for value in values] for name, values in sensors.items()}
     monkeypatch.setattr(psutil, "sensors_temperatures", lambda: told, raising=False)
-    assert temperature.Portable().read(0.0) == (62.0,)
+    assert temperature.PortableTemperature().read(0.0) == (62.0,)
 
 
 def test_where_psutil_knows_of_no_sensors_there_is_no_temperature(monkeypatch):
     monkeypatch.delattr(psutil, "sensors_temperatures", raising=False)
-    assert temperature.Portable().read(0.0) == (None,)
+    assert temperature.PortableTemperature().read(0.0) == (None,)
 
 
 @pytest.fixture
@@ -113,13 +113,13 @@ def rates(write):
 @linux
 def test_the_clock_rate_is_a_mean(rates, kernel):
     rates(1000, 2000, 3600)
-    assert frequency.Linux(kernel).read(0.0) == (2200.0,)
+    assert frequency.LinuxFrequency(kernel).read(0.0) == (2200.0,)
 
 
 @linux
 def test_no_more_than_some_cpus_are_asked(rates, kernel):
     rates(*range(1000, 1128))
-    probe = frequency.Linux(kernel)
+    probe = frequency.LinuxFrequency(kernel)
     assert len(probe._rates) == frequency.MOST
     assert probe.read(0.0)[0] == pytest.approx(1063.5, abs=10)
 
@@ -129,14 +129,14 @@ def test_a_cpu_that_is_off_is_not_in_the_mean(rates, tmp_path, write, kernel):
     rates(1000, 2000, 3000)
     write("policy2/scaling_cur_freq", "<unknown>\n")
     write("policy1/scaling_cur_freq", "0\n")
-    assert frequency.Linux(kernel).read(0.0) == (1000.0,)
+    assert frequency.LinuxFrequency(kernel).read(0.0) == (1000.0,)
     shutil.rmtree(tmp_path / "policy0")
-    assert frequency.Linux(kernel).read(0.0) == (None,)
+    assert frequency.LinuxFrequency(kernel).read(0.0) == (None,)
 
 
 @linux
 def test_a_machine_that_does_not_tell_its_clock_rate_has_none(kernel):
-    probe = frequency.Linux(f"{kernel}/nowhere")
+    probe = frequency.LinuxFrequency(f"{kernel}/nowhere")
     assert (probe.read(0.0), probe.every_s) == ((None,), ONLY_ONCE)
 
 
@@ -155,4 +155,4 @@ def refuse() -> None:
 )
 def test_elsewhere_the_clock_rate_is_psutils(monkeypatch, rate, told):
     monkeypatch.setattr(psutil, "cpu_freq", rate, raising=False)
-    assert frequency.Portable().read(0.0) == (told,)
+    assert frequency.PortableFrequency().read(0.0) == (told,)

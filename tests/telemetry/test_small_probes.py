@@ -74,7 +74,7 @@ def proc(tmp_path, monkeypatch):
 
 
 def test_processes_are_counted_by_the_links_of_the_folder(proc, monkeypatch):
-    probe = processes.Linux(folder := proc(processes.FIRST_NAMESPACE, links=60))
+    probe = processes.LinuxProcessCount(folder := proc(processes.FIRST_NAMESPACE, links=60))
     assert probe.read(0.0) == (3,)
     monkeypatch.setattr(os, "stat", lambda _: SimpleNamespace(st_nlink=67))
     monkeypatch.setattr(os, "listdir", lambda _: pytest.fail(f"{folder} was listed"))
@@ -83,16 +83,16 @@ def test_processes_are_counted_by_the_links_of_the_folder(proc, monkeypatch):
 
 @pytest.mark.parametrize("namespace", [processes.FIRST_NAMESPACE - 1, None])
 def test_in_a_pid_namespace_processes_are_the_numbered_folders(proc, namespace):
-    assert processes.Linux(proc(namespace)).read(0.0) == (3,)
+    assert processes.LinuxProcessCount(proc(namespace)).read(0.0) == (3,)
 
 
 def test_where_the_links_tell_of_no_processes_folders_are_counted(proc):
-    assert processes.Linux(proc(processes.FIRST_NAMESPACE, links=2)).read(0.0) == (3,)
+    assert processes.LinuxProcessCount(proc(processes.FIRST_NAMESPACE, links=2)).read(0.0) == (3,)
 
 
 @linux
 def test_the_links_of_proc_agree_with_the_folders_in_it():
-    probe = processes.Linux()
+    probe = processes.LinuxProcessCount()
     if probe._other_links is None:
         pytest.skip("this is not the first PID namespace")
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE):
@@ -101,7 +101,7 @@ def test_the_links_of_proc_agree_with_the_folders_in_it():
 
 IN_A_NAMESPACE = """
 from pytest_twin.telemetry.probes import processes
-probe = processes.Linux()
+probe = processes.LinuxProcessCount()
 print(probe._other_links, *probe.read(0.0))
 """
 
@@ -116,7 +116,9 @@ def test_in_a_real_pid_namespace_only_its_own_processes_are_counted():
     assert found.stdout.split() == ["None", "1"]
 
 
-@pytest.mark.parametrize("reader", [pytest.param(processes.Linux, marks=linux), processes.Portable])
+@pytest.mark.parametrize(
+    "reader", [pytest.param(processes.LinuxProcessCount, marks=linux), processes.PortableProcessCount]
+)
 def test_the_process_count_agrees_with_psutil(reader):
     (count,) = reader().read(0.0)
     assert count == pytest.approx(len(psutil.pids()), abs=20)
@@ -137,7 +139,7 @@ def supplies(write, kernel):
     ("status", "plugged"), [("Charging", 1.0), ("Full", 1.0), ("Not charging", 1.0), ("Discharging", 0.0)]
 )
 def test_a_battery_is_read(supplies, write, status, plugged):
-    probe = battery.Linux(supplies)
+    probe = battery.LinuxBattery(supplies)
     write("BAT0/status", f"{status}\n")
     assert probe.read(0.0) == (87.0, plugged)
 
@@ -145,7 +147,7 @@ def test_a_battery_is_read(supplies, write, status, plugged):
 @linux
 def test_a_battery_that_does_not_tell_is_neither_plugged_nor_not(supplies, write):
     write("BAT0/status", "Unknown\n")
-    assert battery.Linux(supplies).read(0.0) == (87.0, None)
+    assert battery.LinuxBattery(supplies).read(0.0) == (87.0, None)
 
 
 @linux
@@ -154,18 +156,18 @@ def test_the_battery_of_a_mouse_is_not_the_hosts(write, kernel):
     write("hidpp_battery_0/scope", "Device\n")
     write("hidpp_battery_0/capacity", "55\n")
     write("hidpp_battery_0/status", "Discharging\n")
-    assert battery.Linux(kernel).read(0.0) == (None, None)
+    assert battery.LinuxBattery(kernel).read(0.0) == (None, None)
 
 
 @linux
 def test_a_battery_that_is_taken_out_is_empty(write, kernel):
     write("BAT0/type", "Battery\n")
-    assert battery.Linux(kernel).read(0.0) == (None, None)
+    assert battery.LinuxBattery(kernel).read(0.0) == (None, None)
 
 
 @pytest.mark.parametrize("folder", ["", "/nowhere"])
 def test_a_host_without_battery_has_none_and_is_asked_once(kernel, folder):
-    probe = battery.Linux(kernel + folder)
+    probe = battery.LinuxBattery(kernel + folder)
     assert (probe.read(0.0), probe.every_s) == ((None, None), ONLY_ONCE)
 
 
@@ -180,9 +182,9 @@ def test_a_host_without_battery_has_none_and_is_asked_once(kernel, folder):
 )
 def test_elsewhere_the_battery_is_psutils(monkeypatch, told, row):
     monkeypatch.setattr(psutil, "sensors_battery", lambda: told, raising=False)
-    assert battery.Portable().read(0.0) == row
+    assert battery.PortableBattery().read(0.0) == row
 
 
 def test_where_psutil_knows_of_no_battery_there_is_none(monkeypatch):
     monkeypatch.delattr(psutil, "sensors_battery", raising=False)
-    assert battery.Portable().read(0.0) == (None, None)
+    assert battery.PortableBattery().read(0.0) == (None, None)

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from pytest_twin._system.procfs import MIB
-from pytest_twin.telemetry.probes import Context
-from pytest_twin.telemetry.probes.trees import COLUMNS, Trees
+from pytest_twin.telemetry.probes import ProbeContext
+from pytest_twin.telemetry.probes.trees import COLUMNS, TreesProbe
 
 ROOT, CHILD, SUPERVISOR, STRESSOR = 900_001, 900_002, 900_003, 900_004
 FAMILY = {ROOT: [CHILD, SUPERVISOR], SUPERVISOR: [STRESSOR]}
@@ -60,7 +60,7 @@ def rows(monkeypatch):
         *moments: dict[int, float], io: tuple[Io, ...] = (), has_tests: bool = True, apart_s: float = 1.0
     ) -> list[Row]:
         family = Family()
-        probe = Trees(Context(ROOT, has_tests), family)
+        probe = TreesProbe(ProbeContext(ROOT, has_tests), family)
         found = []
         for at, moment in enumerate(moments):
             family.cpu_s = moment

@@ -14,7 +14,7 @@ PAIRS = 10  # enough for most tests
 
 
 @dataclass(frozen=True)
-class Spent:
+class ResourceUsage:
     """What the body of a test spent; None where the platform does not tell.
 
     Attributes:
@@ -44,7 +44,7 @@ class Spent:
     orphans_cpu_seconds: float = 0.0
 
 
-class Limit(NamedTuple):
+class BudgetLimit(NamedTuple):
     """The most that something may be.
 
     Attributes:
@@ -82,7 +82,7 @@ class Percentiles:
         repeats: How often it is measured.
     """
 
-    most: Mapping[float, Limit]
+    most: Mapping[float, BudgetLimit]
     repeats: int
 
 
@@ -91,12 +91,12 @@ class Budget:
     """The limits of one test.
 
     Attributes:
-        most: The limits, by the names of the fields of `Spent`.
+        most: The limits, by the names of the fields of `ResourceUsage`.
         slowdown: How much slower a load may make the test; None is no such limit.
         percentiles: How long it may take when it is repeated; None is no such limit.
     """
 
-    most: Mapping[str, Limit]
+    most: Mapping[str, BudgetLimit]
     slowdown: Slowdown | None = None
     percentiles: Percentiles | None = None
 
@@ -109,7 +109,7 @@ class Budget:
         return self.slowdown is not None or self.percentiles is not None
 
 
-class Finding(NamedTuple):
+class LimitVerdict(NamedTuple):
     """What is to be said of one limit.
 
     Attributes:
@@ -151,30 +151,30 @@ _SAID: Mapping[str, Callable[..., str]] = {
 }
 
 
-def judged(budget: Budget, spent: Spent) -> list[Finding]:
+def judged(budget: Budget, spent: ResourceUsage) -> list[LimitVerdict]:
     """The verdict on each limit that one run of the test is enough for."""
     found = {each.name: getattr(spent, each.name) for each in fields(spent)}
     hidden = {"children_cpu_seconds": spent.orphans_cpu_seconds}
     return [_finding(name, found[name], most, hidden.get(name, 0.0)) for name, most in budget.most.items()]
 
 
-def _finding(name: str, value: float | None, limit: Limit, hidden: float) -> Finding:
+def _finding(name: str, value: float | None, limit: BudgetLimit, hidden: float) -> LimitVerdict:
     """The verdict on one limit; `hidden` is the most by which the figure may be too small."""
     if value is None or value <= limit.value < value + hidden:
         why = _UNKNOWN_SINCE.get(name, "this machine does not tell it")
-        return Finding(name, UNKNOWN, f"{name} unknown", f"{name}: {why}")
+        return LimitVerdict(name, UNKNOWN, f"{name} unknown", f"{name}: {why}")
     said = _SAID[name]
     spent, allowed = said(value, like=limit.text), said(limit.value, like=limit.text)
     if value <= limit.value:
-        return Finding(name, OK, f"{name} {spent} <= {allowed}", f"{name}: {spent}, allowed are {allowed}")
+        return LimitVerdict(name, OK, f"{name} {spent} <= {allowed}", f"{name}: {spent}, allowed are {allowed}")
     if name == "children":
-        return Finding(name, OVER, f"{name} > 0", "children: it started a child process, and none is allowed")
+        return LimitVerdict(name, OVER, f"{name} > 0", "children: it started a child process, and none is allowed")
     if spent == allowed:
         spent = f"a little over {allowed}"
-    return Finding(name, OVER, f"{name} {spent} > {allowed}", f"{name}: {spent}, allowed are {allowed}")
+    return LimitVerdict(name, OVER, f"{name} {spent} > {allowed}", f"{name}: {spent}, allowed are {allowed}")
 
 
-def cell(findings: Iterable[Finding]) -> str:
+def cell(findings: Iterable[LimitVerdict]) -> str:
     """The verdict as it stands in tests.csv: what is not as it should be, or ``ok``; empty without a budget."""
     every = list(findings)
     return "; ".join(each.short for each in every if each.verdict != OK) or (OK if every else "")

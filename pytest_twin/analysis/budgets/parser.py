@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from pytest_twin.analysis.budgets.budget import PAIRS, Budget, Limit, Percentiles, Slowdown
+from pytest_twin.analysis.budgets.budget import PAIRS, Budget, BudgetLimit, Percentiles, Slowdown
 from pytest_twin.loads.spec import Load, LoadError
 from pytest_twin.model.error_text import unknown
 from pytest_twin.model.quantity import amount, duration
@@ -122,8 +122,10 @@ def parse(keywords: Mapping[str, Any], read_load: ReadLoad) -> Budget:
     if "slowdown" in values and not problems:
         said = " ".join(str(keywords["under"]).split())
         slowdown = Slowdown(values["slowdown"], values["under"], said, values.get("pairs", PAIRS))
-    limits = {name: Limit(values[name], str(keywords[name])) for name in values if name in _READERS}
-    shares = {PERCENTILES[name]: Limit(values[name], str(keywords[name])) for name in values if name in PERCENTILES}
+    limits = {name: BudgetLimit(values[name], str(keywords[name])) for name in values if name in _READERS}
+    shares = {
+        PERCENTILES[name]: BudgetLimit(values[name], str(keywords[name])) for name in values if name in PERCENTILES
+    }
     repeats = values.get("repeats", max(map(fewest, shares), default=0))
     problems += [
         ("repeats", f"{repeats} are too few for {name}, {fewest(share)} are needed")

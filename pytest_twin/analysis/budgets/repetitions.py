@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pytest_twin.analysis.budgets.budget import OK, OVER, UNKNOWN, Finding, Percentiles, Slowdown
+from pytest_twin.analysis.budgets.budget import OK, OVER, UNKNOWN, LimitVerdict, Percentiles, Slowdown
 from pytest_twin.analysis.stats.quantiles import of_quantile
 from pytest_twin.analysis.stats.signed_rank import CONFIDENCE, Interval, of_ratio
-from pytest_twin.loads.spec import Part
+from pytest_twin.loads.spec import LoadPart
 from pytest_twin.stressors.spec.starvation import starved
 
 HELD_S = "held_s"  # the figure that says how long a load was there
@@ -35,14 +35,14 @@ class Repetition(NamedTuple):
     figures: tuple[Mapping[str, Any], ...] = ()
 
 
-class Pair(NamedTuple):
+class RunPair(NamedTuple):
     """Two runs one after the other, in either order."""
 
     idle: Repetition
     stressed: Repetition
 
 
-def turns(pairs: int, repeats: int, seed: int) -> Iterator[tuple[bool, ...]]:
+def randomized_order(pairs: int, repeats: int, seed: int) -> Iterator[tuple[bool, ...]]:
     """In which order a test is run: whether under load, pair by pair, each pair in a random order.
 
     Args:
@@ -57,7 +57,7 @@ def turns(pairs: int, repeats: int, seed: int) -> Iterator[tuple[bool, ...]]:
         yield unit[::-1] if draw.random() < 0.5 else unit
 
 
-def slowdown(asked: Slowdown, pairs: Sequence[Pair]) -> Finding:
+def slowdown(asked: Slowdown, pairs: Sequence[RunPair]) -> LimitVerdict:
     """The verdict on a slowdown: over where all of the interval is above the limit, and right where it is below.
 
     A load that was less than asked slows a test less, so then it cannot be said that all is right.
@@ -84,7 +84,7 @@ def slowdown(asked: Slowdown, pairs: Sequence[Pair]) -> Finding:
     return _finding("slowdown", verdict, f"{interval.middle:.3g}", f"{asked.limit:.4g}", text)
 
 
-def _short(parts: Sequence[Part], runs: Sequence[Repetition]) -> str:
+def _short(parts: Sequence[LoadPart], runs: Sequence[Repetition]) -> str:
     """How the load was less than asked; empty if it was not.
 
     In one run it may be there too shortly to tell, and in all of them together long enough.
@@ -107,7 +107,7 @@ def _summed(figures: Iterable[Mapping[str, Any]]) -> dict[str, float]:
     return total
 
 
-def percentiles(asked: Percentiles, seconds: Sequence[float]) -> Iterator[Finding]:
+def percentiles(asked: Percentiles, seconds: Sequence[float]) -> Iterator[LimitVerdict]:
     """The verdict on each percentile.
 
     Raises:
@@ -128,10 +128,10 @@ def _verdict(interval: Interval, limit: float, *, is_sure: bool = True) -> str:
     return OK if interval.high <= limit and is_sure else UNKNOWN
 
 
-def _finding(name: str, verdict: str, measured: str, limit: str, text: str) -> Finding:
+def _finding(name: str, verdict: str, measured: str, limit: str, text: str) -> LimitVerdict:
     sign = {OK: "<=", OVER: ">", UNKNOWN: "?"}[verdict]
     word = "inconclusive: " if verdict == UNKNOWN else ""
-    return Finding(name, verdict, f"{name} {measured} {sign} {limit}", f"{name}: {word}{text}")
+    return LimitVerdict(name, verdict, f"{name} {measured} {sign} {limit}", f"{name}: {word}{text}")
 
 
 def _said(interval: Interval, unit: str) -> str:

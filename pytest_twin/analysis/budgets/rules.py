@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pytest_twin.analysis.budgets.parser import KEYWORDS, BudgetError, ReadLoad, read
 from pytest_twin.model.error_text import unknown
-from pytest_twin.model.nodeid_pattern import is_for
+from pytest_twin.model.nodeid_pattern import matches
 
 Marks = Container[str]
 SELECTORS = ("mark", "path")
@@ -29,7 +29,7 @@ class Rule(NamedTuple):
 
     def selects(self, nodeid: str, marks: Marks) -> bool:
         """Whether it is for a test."""
-        return is_for(self.path, nodeid) and self.has_marks(marks)
+        return matches(self.path, nodeid) and self.has_marks(marks)
 
 
 def rules(tables: Sequence[Mapping[str, Any]], read_load: ReadLoad) -> list[Rule]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pytest_twin.analysis.comparison.same_load import Apart
+    from pytest_twin.analysis.comparison.same_load import MixedLoadTest
 
 MOST_TO_MATCH = 200  # of tests whose names are looked at for likeness: that takes the square of it
 NEAR = 0.85
@@ -56,10 +56,10 @@ class Changes:
     removed: Sequence[str]
     renamed: Sequence[Change]
     outcomes: Sequence[Change]
-    loads: Sequence[Apart]
+    loads: Sequence[MixedLoadTest]
 
 
-def changes(before: pd.DataFrame, after: pd.DataFrame, apart: Sequence[Apart]) -> Changes:
+def changes(before: pd.DataFrame, after: pd.DataFrame, apart: Sequence[MixedLoadTest]) -> Changes:
     """What changed of the tests.
 
     Args:

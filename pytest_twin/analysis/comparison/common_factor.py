@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FEWEST_TESTS = 5  # of fewer, one that changed would be much of what they have in common
 
 
-class InCommon(NamedTuple):
+class CommonFactor(NamedTuple):
     """How many times as much all tests took in each run as in the middle run before.
 
     Attributes:
@@ -37,7 +37,7 @@ class InCommon(NamedTuple):
         return float(self.after.median() / self.before.median())
 
 
-def in_common(before: pd.DataFrame, after: pd.DataFrame, measure: Measure) -> InCommon | None:
+def in_common(before: pd.DataFrame, after: pd.DataFrame, measure: Measure) -> CommonFactor | None:
     """What the tests of each run have in common; None of what no machine makes more of, and of too few tests.
 
     Args:
@@ -52,4 +52,4 @@ def in_common(before: pd.DataFrame, after: pd.DataFrame, measure: Measure) -> In
     logs = [side[is_worth].map(math.log) for side in (before, after)]
     usual = np.median(np.hstack([each.to_numpy() for each in logs]), axis=1)
     was, now = (each.sub(usual, axis=0).median() for each in logs)
-    return InCommon(np.exp(was - was.median()), np.exp(now - was.median()))
+    return CommonFactor(np.exp(was - was.median()), np.exp(now - was.median()))

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pytest_twin.analysis.comparison.changes import Changes, changes, machines
 from pytest_twin.analysis.comparison.measurements import (
     WHOLE,
-    Found,
+    MeasurementSet,
     is_known,
     measurements,
     reported,
     runs_that_tell,
     together,
 )
-from pytest_twin.analysis.comparison.same_load import Paired, paired
+from pytest_twin.analysis.comparison.same_load import ComparableRows, paired
 from pytest_twin.analysis.comparison.verdicts import MARGIN, SAME, Difference, judge
-from pytest_twin.analysis.run.by_host import called, hosts_of, told_apart
+from pytest_twin.analysis.run.by_host import display_name, hosts_of, told_apart
 from pytest_twin.analysis.stats.rank_test import smallest_chance
 from pytest_twin.analysis.stats.signed_rank import CONFIDENCE
-from pytest_twin.model.measure import ABSOLUTE_PEAK, MEASURES, Limit, Measure
+from pytest_twin.model.measure import ABSOLUTE_PEAK, MEASURES, ChangeLimit, Measure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,7 +89,9 @@ class Comparison:
         return [each for each in self.differences if each.test == WHOLE]
 
 
-def compare(before: Side, after: Side, limits: Sequence[Limit] = (), *, confidence: float = CONFIDENCE) -> Comparison:
+def compare(
+    before: Side, after: Side, limits: Sequence[ChangeLimit] = (), *, confidence: float = CONFIDENCE
+) -> Comparison:
     """Compare two groups of runs.
 
     Args:
@@ -129,7 +131,7 @@ def compare(before: Side, after: Side, limits: Sequence[Limit] = (), *, confiden
     )  # fmt: skip
 
 
-def _measures(before: pd.DataFrame, after: pd.DataFrame, limits: Sequence[Limit]) -> Iterator[Measure]:
+def _measures(before: pd.DataFrame, after: pd.DataFrame, limits: Sequence[ChangeLimit]) -> Iterator[Measure]:
     """What is compared; of runs that do not tell what tests added to the memory of their process, its peak."""
     asked = {limit.measure.name for limit in limits}
     for measure in MEASURES.values():
@@ -142,7 +144,7 @@ def _is_told(measure: Measure, *sides: pd.DataFrame) -> bool:
     return all(is_known(side, column) for side in sides for column in measure.columns)
 
 
-def _untold(sides: Sequence[Side], pairs: Paired, measured: Mapping[Measure, Found]) -> Iterator[str]:
+def _untold(sides: Sequence[Side], pairs: ComparableRows, measured: Mapping[Measure, MeasurementSet]) -> Iterator[str]:
     """What runs of an older version do not tell, and what is made of that."""
     growth = MEASURES[ABSOLUTE_PEAK.name]
     if ABSOLUTE_PEAK in measured:
@@ -162,10 +164,14 @@ def _machines(sides: Sequence[Side], hosts: Sequence[Sequence[str]]) -> list[str
     was, now = hosts
     if len(was) == len(now) == 1:
         return machines(*(side.of_host(host) for side, (host,) in zip(sides, hosts, strict=True)))
-    others = [f"hosts {' and '.join(map(called, was))} -> {' and '.join(map(called, now))}"] if was != now else []
+    others = (
+        [f"hosts {' and '.join(map(display_name, was))} -> {' and '.join(map(display_name, now))}"]
+        if was != now
+        else []
+    )
     both = [host for host in was if host in now]
     found = ((host, each) for host in both for each in machines(*(side.of_host(host) for side in sides)))
-    return [*others, *(f"{called(host)}: {each}" for host, each in found)]
+    return [*others, *(f"{display_name(host)}: {each}" for host, each in found)]
 
 
 def _gravity(each: Difference) -> tuple[bool, bool, float]:
@@ -174,7 +180,7 @@ def _gravity(each: Difference) -> tuple[bool, bool, float]:
     return not each.broken, far < 0, -abs(far)
 
 
-def _alike(measured: Mapping[Measure, Found]) -> Iterator[str]:
+def _alike(measured: Mapping[Measure, MeasurementSet]) -> Iterator[str]:
     """What all tests alike take more or less of: of single tests it was taken out."""
     for measure, found in measured.items():
         if found.common and abs(math.log(found.common.ratio)) > math.log1p(MARGIN):
@@ -184,7 +190,7 @@ def _alike(measured: Mapping[Measure, Found]) -> Iterator[str]:
             )
 
 
-def _notes(differences: Sequence[Difference], limits: Sequence[Limit], allowed: float) -> list[str]:
+def _notes(differences: Sequence[Difference], limits: Sequence[ChangeLimit], allowed: float) -> list[str]:
     """What the reader should know."""
     sure = [each for each in differences if each.chance is not None]
     counts = max((each.counts for each in differences), key=sum)

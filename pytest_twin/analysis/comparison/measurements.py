@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pytest_twin.analysis.comparison.common_factor import InCommon, in_common
+from pytest_twin.analysis.comparison.common_factor import CommonFactor, in_common
 from pytest_twin.analysis.run.by_host import told_apart
 from pytest_twin.model.measure import Measure
 
@@ -19,7 +19,7 @@ PASSED = "passed"
 NEEDED = ("nodeid", "outcome", "load")  # a file that was cut down may lack them
 
 
-class Measured(NamedTuple):
+class MeasurementGrid(NamedTuple):
     """The measurements of one test, or of all together.
 
     Attributes:
@@ -39,7 +39,7 @@ class Measured(NamedTuple):
     common: float = 1.0
 
 
-class Found(NamedTuple):
+class MeasurementSet(NamedTuple):
     """All measurements of one measure.
 
     Attributes:
@@ -47,8 +47,8 @@ class Found(NamedTuple):
         common: What all tests of a run have in common; None where that is not known.
     """
 
-    each: Sequence[Measured]
-    common: InCommon | None
+    each: Sequence[MeasurementGrid]
+    common: CommonFactor | None
 
 
 def together(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -69,7 +69,7 @@ def reported(tests: pd.DataFrame) -> pd.DataFrame:
     return tests[loads == loads.groupby([tests["run"], tests["nodeid"]]).transform("last")]
 
 
-def measurements(before: pd.DataFrame, after: pd.DataFrame, measure: Measure) -> Found:
+def measurements(before: pd.DataFrame, after: pd.DataFrame, measure: Measure) -> MeasurementSet:
     """What was measured of all tests together, and of each.
 
     Only what passed counts. All tests together are those that passed in every run, the same ones in each.
@@ -81,7 +81,7 @@ def measurements(before: pd.DataFrame, after: pd.DataFrame, measure: Measure) ->
     """
     columns = [column for column in measure.columns if all(is_known(side, column) for side in (before, after))]
     if not columns:
-        return Found((), None)
+        return MeasurementSet((), None)
     told = [side[side["run"].isin(runs_that_tell(side, columns))] for side in (before, after)]
     numbers = [side["run"].nunique() for side in told]
     costs = [_costs(side, columns) for side in told]
@@ -93,11 +93,11 @@ def measurements(before: pd.DataFrame, after: pd.DataFrame, measure: Measure) ->
     own_was, own_now = map(_by_test, _without(sides, common)) if common else (was, now)
     ratio = common.ratio if common else 1.0
     tests = [
-        Measured(name, measure, was[name], now[name], (own_was[name], own_now[name]), ratio)
+        MeasurementGrid(name, measure, was[name], now[name], (own_was[name], own_now[name]), ratio)
         for name in was
         if name in now
     ]
-    return Found([*_whole(measure, grids), *tests], common)
+    return MeasurementSet([*_whole(measure, grids), *tests], common)
 
 
 def whole_runs(runs: Sequence[pd.DataFrame], measure: Measure) -> pd.DataFrame | None:
@@ -150,12 +150,12 @@ def _shared(grids: Sequence[pd.DataFrame | None]) -> tuple[pd.DataFrame, pd.Data
     return (before.loc[both], after.loc[both]) if len(both) else None
 
 
-def _without(sides: Sequence[pd.Series[float]], common: InCommon) -> list[pd.Series[float]]:
+def _without(sides: Sequence[pd.Series[float]], common: CommonFactor) -> list[pd.Series[float]]:
     """The figures as they would be if all runs had in common what the middle one before has."""
     return [side.div(each, level="run") for side, each in zip(sides, (common.before, common.after), strict=True)]
 
 
-def _whole(measure: Measure, grids: tuple[pd.DataFrame, pd.DataFrame] | None) -> Iterator[Measured]:
+def _whole(measure: Measure, grids: tuple[pd.DataFrame, pd.DataFrame] | None) -> Iterator[MeasurementGrid]:
     if grids:
         was, now = (getattr(np, measure.whole)(grid.to_numpy(), axis=0).tolist() for grid in grids)
-        yield Measured(WHOLE, measure, was, now, (was, now))
+        yield MeasurementGrid(WHOLE, measure, was, now, (was, now))

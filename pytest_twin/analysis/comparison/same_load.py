@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 Loads = Mapping[str, Counter[str]]  # of each test the loads that it ran under, with the number of runs
 
 
-class Apart(NamedTuple):
+class MixedLoadTest(NamedTuple):
     """A test of which not all runs are compared.
 
     Attributes:
@@ -28,15 +28,15 @@ class Apart(NamedTuple):
     after: Mapping[str, int]
 
 
-class Paired(NamedTuple):
+class ComparableRows(NamedTuple):
     """Rows that may be compared, and the tests of which some may not."""
 
     before: pd.DataFrame
     after: pd.DataFrame
-    apart: Sequence[Apart]
+    apart: Sequence[MixedLoadTest]
 
 
-def paired(before: pd.DataFrame, after: pd.DataFrame) -> Paired:
+def paired(before: pd.DataFrame, after: pd.DataFrame) -> ComparableRows:
     """Leave out what ran under another load than the same test on the other side.
 
     Of a test that ran under several loads on both sides, the one counts that most runs of both have.
@@ -55,11 +55,11 @@ def paired(before: pd.DataFrame, after: pd.DataFrame) -> Paired:
             continue  # as most do
         both = [load for load in old if load in new]
         chosen[test] = max(both, key=lambda load: (min(old[load], new[load]), old[load] + new[load]), default=None)
-        apart.append(Apart(test, chosen[test], dict(old), dict(new)))
+        apart.append(MixedLoadTest(test, chosen[test], dict(old), dict(new)))
     if not apart:
-        return Paired(*sides, [])
+        return ComparableRows(*sides, [])
     kept = [side[_is_chosen(side, chosen)] for side in sides]
-    return Paired(kept[0], kept[1], sorted(apart))
+    return ComparableRows(kept[0], kept[1], sorted(apart))
 
 
 def _texts(tests: pd.DataFrame) -> pd.Series[str]:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pytest_twin.analysis.comparison.measurements import Measured
+from pytest_twin.analysis.comparison.measurements import MeasurementGrid
 from pytest_twin.analysis.stats.rank_test import chance_of_more, corrected, is_enough, ratio_between
-from pytest_twin.model.measure import Limit, Measure
+from pytest_twin.model.measure import ChangeLimit, Measure
 
 SAME, MORE, LESS = "same", "more", "less"
 PERHAPS_MORE, PERHAPS_LESS = "perhaps more", "perhaps less"
@@ -52,7 +52,7 @@ class Difference:
     counts: tuple[int, int]
     chance: float | None = None
     verdict: str = SAME
-    broken: tuple[Limit, ...] = ()
+    broken: tuple[ChangeLimit, ...] = ()
     common: float = 1.0
 
     @property
@@ -77,7 +77,7 @@ class Difference:
         return max(self.before, self.after) >= self.measure.floor
 
 
-def judge(found: Sequence[Measured], limits: Sequence[Limit], confidence: float) -> list[Difference]:
+def judge(found: Sequence[MeasurementGrid], limits: Sequence[ChangeLimit], confidence: float) -> list[Difference]:
     """What is more and what is less, in the order in which it was found.
 
     Args:
@@ -92,7 +92,7 @@ def judge(found: Sequence[Measured], limits: Sequence[Limit], confidence: float)
     return differences
 
 
-def _difference(each: Measured, confidence: float) -> Difference:
+def _difference(each: MeasurementGrid, confidence: float) -> Difference:
     before, after = float(np.median(each.before)), float(np.median(each.after))
     counts = len(each.before), len(each.after)
     was, now = each.own
@@ -108,7 +108,7 @@ def ratio_of(before: float, after: float) -> float:
     return after / before if before else math.inf if after else 1.0
 
 
-def _called(found: Sequence[Measured], differences: Sequence[Difference], allowed: float) -> list[Difference]:
+def _called(found: Sequence[MeasurementGrid], differences: Sequence[Difference], allowed: float) -> list[Difference]:
     """Each with its verdict."""
     at = [number for number, each in enumerate(differences) if each.is_sure and each.is_candidate]
     called = [each if each.is_sure else replace(each, verdict=_guessed(each)) for each in differences]
@@ -120,7 +120,7 @@ def _called(found: Sequence[Measured], differences: Sequence[Difference], allowe
     return called
 
 
-def _chance(each: Measured) -> float:
+def _chance(each: MeasurementGrid) -> float:
     """How likely chance alone brings these as far beyond the margin as they are, upwards or downwards."""
     was, now = each.own
     more = chance_of_more(now, [(1 + MARGIN) * value for value in was])
@@ -135,7 +135,7 @@ def _guessed(each: Difference) -> str:
 
 
 def _limited(
-    found: Sequence[Measured], differences: Sequence[Difference], limit: Limit, allowed: float
+    found: Sequence[MeasurementGrid], differences: Sequence[Difference], limit: ChangeLimit, allowed: float
 ) -> list[Difference]:
     """Each with this limit, if it breaks it: surely, or where nothing is sure, by its ratio."""
     ours = [
@@ -156,6 +156,6 @@ def _limited(
     return limited
 
 
-def _chance_beyond(each: Measured, limit: Limit) -> float:
+def _chance_beyond(each: MeasurementGrid, limit: ChangeLimit) -> float:
     was, now = each.own
     return chance_of_more(now, [limit.bound(value) for value in was])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pytest_twin.analysis.run.spans import Origin, Span, Values, seconds
+from pytest_twin.analysis.run.spans import RunSpan, TimeOrigin, Values, seconds
 from pytest_twin.model import event
 from pytest_twin.model.attempt_row import BAD, UNFINISHED
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FEWEST, MOST = 2, 24  # samples of a small curve that are within the test, points of it
 
 
-class Attempt(NamedTuple):
+class AttemptSummary(NamedTuple):
     """One attempt of one test; a figure that is not known is None.
 
     Attributes:
@@ -73,7 +73,7 @@ class Attempt(NamedTuple):
         return self.outcome in BAD
 
 
-def attempts(tests: pd.DataFrame, since: Origin, spans: Sequence[Span]) -> list[Attempt]:
+def attempts(tests: pd.DataFrame, since: TimeOrigin, spans: Sequence[RunSpan]) -> list[AttemptSummary]:
     """The tests of a run in the order of their beginnings, those included that only began.
 
     Where there is no row of a test at all, such as in the folder of one test, the events tell what they know.
@@ -89,7 +89,7 @@ def attempts(tests: pd.DataFrame, since: Origin, spans: Sequence[Span]) -> list[
              "budget", "host")  # fmt: skip
     columns = [_cells(tests, name) for name in names]
     found = [
-        Attempt(
+        AttemptSummary(
             nodeid or "", int(number or 1), worker or "", outcome or "", start, duration or 0.0, setup, call, teardown,
             used, peak, growth, kept, read, written, load or "", folder or "", budget or "", host or "",
         )
@@ -100,30 +100,32 @@ def attempts(tests: pd.DataFrame, since: Origin, spans: Sequence[Span]) -> list[
     return sorted([*found, *map(_of_span, told)], key=lambda attempt: attempt.start_s)
 
 
-def slowest(found: Iterable[Attempt], count: int) -> list[Attempt]:
+def slowest(found: Iterable[AttemptSummary], count: int) -> list[AttemptSummary]:
     """The tests that took longest by themselves, each by the longest of its attempts."""
     return _most(found, count, lambda each: each.call_s)
 
 
-def heaviest(found: Iterable[Attempt], count: int) -> list[Attempt]:
+def heaviest(found: Iterable[AttemptSummary], count: int) -> list[AttemptSummary]:
     """The tests that took most CPU time, each by the dearest of its attempts."""
     return _most(found, count, lambda each: each.cpu_s)
 
 
-def most_grown(found: Iterable[Attempt], count: int) -> list[Attempt]:
+def most_grown(found: Iterable[AttemptSummary], count: int) -> list[AttemptSummary]:
     """The tests in which resident memory grew most, each by the one of its attempts in which it did."""
     return _most(found, count, lambda each: each.memory_growth_MB)
 
 
-def _most(found: Iterable[Attempt], count: int, cost: Callable[[Attempt], float | None]) -> list[Attempt]:
+def _most(
+    found: Iterable[AttemptSummary], count: int, cost: Callable[[AttemptSummary], float | None]
+) -> list[AttemptSummary]:
     ordered = sorted((each for each in found if cost(each) is not None), key=lambda each: -(cost(each) or 0.0))
-    first: dict[tuple[str, str], Attempt] = {}
+    first: dict[tuple[str, str], AttemptSummary] = {}
     for each in ordered:
         first.setdefault((each.nodeid, each.host), each)
     return list(first.values())[:count]
 
 
-def small_curves(found: Sequence[Attempt], times: Values, values: Values) -> list[list[float]]:
+def small_curves(found: Sequence[AttemptSummary], times: Values, values: Values) -> list[list[float]]:
     """A few points of a curve for the time of each test; none where no sample tells of that time alone.
 
     The first sample of a test and the first one after it tell of others' time too: they are drawn as their neighbours.
@@ -152,10 +154,10 @@ def _small(values: Values) -> list[float]:
     return list(map(float, np.maximum.reduceat(known, parts)))
 
 
-def _of_span(span: Span) -> Attempt:
+def _of_span(span: RunSpan) -> AttemptSummary:
     """What annotations.csv knows of a test that has no row in tests.csv."""
     outcome = UNFINISHED if span.state == UNFINISHED else str(span.detail.get("text", ""))
-    return Attempt(
+    return AttemptSummary(
         span.what, 1, span.worker, outcome, span.start_s, span.end_s - span.start_s, setup_s=None, call_s=None,
         teardown_s=None, cpu_s=None, peak_memory_MB=None, memory_growth_MB=None, memory_kept_MB=None, read_MB=None,
         written_MB=None, load="", folder="", budget="", host=span.host,

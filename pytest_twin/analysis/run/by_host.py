@@ -26,7 +26,7 @@ def by_host(run: Run) -> dict[str, Run]:
     return {host: replace(run, fingerprint=fingerprint_of(run, host))}
 
 
-def called(host: str) -> str:
+def display_name(host: str) -> str:
     """A host in words."""
     return host or "pytest's host"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_twin.analysis.run.downsampling import gaps
-from pytest_twin.analysis.run.spans import Note, Span, Values
+from pytest_twin.analysis.run.spans import Note, RunSpan, Values
 from pytest_twin.model import event
 from pytest_twin.model.attempt_row import UNFINISHED
 
@@ -41,7 +41,7 @@ def of_files(frames: Mapping[str, pd.DataFrame], documents: Mapping[str, Any], *
             yield f"{name} is missing, or is not whole"
 
 
-def of_host(samples: pd.DataFrame, times: Values, spans: Sequence[Span], notes: Sequence[Note]) -> list[str]:
+def of_host(samples: pd.DataFrame, times: Values, spans: Sequence[RunSpan], notes: Sequence[Note]) -> list[str]:
     """What is missing of a host, in sentences, the gravest first.
 
     Args:
@@ -63,7 +63,7 @@ def is_grave(said: str) -> bool:
     return EMPTY not in said and not said.startswith("schedule.json")
 
 
-def _unfinished(spans: Sequence[Span]) -> Iterator[str]:
+def _unfinished(spans: Sequence[RunSpan]) -> Iterator[str]:
     open_ends = [span for span in spans if span.state == UNFINISHED]
     tests = [span.what for span in open_ends if span.type == event.TEST]
     if tests:
@@ -76,7 +76,7 @@ def _unfinished(spans: Sequence[Span]) -> Iterator[str]:
         yield f"no end was written of: {shown}; each is drawn up to the end of the run"
 
 
-def _gaps(times: Values, spans: Sequence[Span]) -> Iterator[str]:
+def _gaps(times: Values, spans: Sequence[RunSpan]) -> Iterator[str]:
     if len(times) > 2:
         steps = np.diff(times)
         interval = float(np.median(steps))

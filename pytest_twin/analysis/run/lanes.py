@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from pytest_twin.analysis.run.spans import Span
+from pytest_twin.analysis.run.spans import RunSpan
 
 
-def packed(spans: Iterable[Span]) -> list[int]:
+def packed(spans: Iterable[RunSpan]) -> list[int]:
     """A lane for each, such that no two of a lane are there at the same time; as few lanes as there can be.
 
     Args:

@@ -10,7 +10,7 @@ from statistics import median
 from typing import NamedTuple
 
 from pytest_twin.model.clock import SAME_RUN_S
-from pytest_twin.model.counter_window import OFTEN_S, UNKNOWN, Window
+from pytest_twin.model.counter_window import OFTEN_S, UNKNOWN, ReadingTracker
 
 Row = Mapping[str, str]
 
@@ -56,7 +56,7 @@ CPU, TESTS, STRESS, REST = range(4)
 RATES = [at for at, series in enumerate(SERIES) if series.unit is RATE]
 
 
-class Line(NamedTuple):
+class MinuteLine(NamedTuple):
     """A series of the last minute.
 
     Attributes:
@@ -81,7 +81,7 @@ def epoch_of(row: Row) -> float | None:
     return epoch if math.isfinite(epoch) else None
 
 
-class OneRun:
+class RunFilter:
     """Tells rows of one run from those of others in the same file: of a certain one, or of the latest.
 
     Attributes:
@@ -109,7 +109,7 @@ class OneRun:
         return True
 
 
-class Minute:
+class LastMinute:
     """Samples of one run; those of a run that follows in the same file take the place of those before.
 
     Attributes:
@@ -126,7 +126,7 @@ class Minute:
             epoch: When the run began, in seconds since 1970: rows of others are left out; None is the latest run.
             since_s: Rows of it that are earlier are left out too.
         """
-        self._interval, self._run = interval, OneRun(epoch, self._begin, since_s)
+        self._interval, self._run = interval, RunFilter(epoch, self._begin, since_s)
         self._begin()
 
     def _begin(self) -> None:
@@ -136,7 +136,7 @@ class Minute:
         self._bins: dict[int, tuple[list[float], list[float]]] = {}  # by time: sums of value and time, times
         self._known: set[int] = set()
         self._last: list[float | None] = [None] * len(SERIES)
-        self._amounts = Window(OFTEN_S)  # in which those of all rates are told
+        self._amounts = ReadingTracker(OFTEN_S)  # in which those of all rates are told
 
     @property
     def interval(self) -> float | None:
@@ -158,7 +158,7 @@ class Minute:
             return
         span = None if before is None else at - before
         if span is not None and span > max(SPAN_S, PAUSE * (self.interval or 0.0)):
-            span, self._amounts = None, Window(OFTEN_S)  # a recording that went on later: nobody was late
+            span, self._amounts = None, ReadingTracker(OFTEN_S)  # a recording that went on later: nobody was late
         if span is not None:
             self._spans.append(span)
             self.missed += max(0, math.floor(span / (self.interval or span) + 0.05) - 1)
@@ -169,11 +169,11 @@ class Minute:
             values[place] = rate
         self._last = values
 
-    def lines(self, count: int) -> list[Line]:
+    def lines(self, count: int) -> list[MinuteLine]:
         """What is known of the last minute, as so many points; `BINS` must be a multiple of them."""
         newest = max(self._bins, default=0)
         return [
-            Line(series, self._points(at, count, newest), self._now(at, newest), self._most(at))
+            MinuteLine(series, self._points(at, count, newest), self._now(at, newest), self._most(at))
             for at, series in enumerate(SERIES)
             if at in self._known
         ]

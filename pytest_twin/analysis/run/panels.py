@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Curve(NamedTuple):
+class PanelCurve(NamedTuple):
     """One line of a panel.
 
     Attributes:
@@ -40,7 +40,7 @@ class Panel(NamedTuple):
 
     name: str
     unit: str
-    curves: Sequence[Curve]
+    curves: Sequence[PanelCurve]
     is_share: bool
 
 
@@ -61,12 +61,12 @@ def panels(samples: pd.DataFrame, times: Values) -> list[Panel]:
     amounts = {name: column(name) for name in (*DISK.values(), *NETWORK.values())}
     per_second = rates(times, amounts)
 
-    def moved(names: Mapping[str, str]) -> list[Curve]:
-        return [Curve(name, per_second[column]) for name, column in names.items()]
+    def moved(names: Mapping[str, str]) -> list[PanelCurve]:
+        return [PanelCurve(name, per_second[column]) for name, column in names.items()]
 
     found = [
         Panel("CPU", "%", _cpu(column), is_share=True),
-        Panel("Memory", "%", [Curve("memory", column("ram_used_percent"))], is_share=True),
+        Panel("Memory", "%", [PanelCurve("memory", column("ram_used_percent"))], is_share=True),
         Panel("Disk", "MiB/s", moved(DISK), is_share=False),
         Panel("Network", "MiB/s", moved(NETWORK), is_share=False),
         Panel("Pressure", "% of the time some task waited", _pressure(column), is_share=True),
@@ -104,19 +104,19 @@ def rest(total: Values, *parts: Values) -> Values:
     return np.maximum(left, 0.0)
 
 
-def _cpu(column: Callable[[str], Values]) -> list[Curve]:
+def _cpu(column: Callable[[str], Values]) -> list[PanelCurve]:
     total, tests, stress = map(column, ("cpu_percent", "tests_cpu_percent", "stress_cpu_percent"))
     if np.isnan(tests).all() and np.isnan(stress).all():
-        return [Curve("host", total)]
+        return [PanelCurve("host", total)]
     return [
-        Curve("tests", tests, is_part=True),
-        Curve("stress", stress, is_part=True),
-        Curve("rest", rest(total, tests, stress), is_part=True),
+        PanelCurve("tests", tests, is_part=True),
+        PanelCurve("stress", stress, is_part=True),
+        PanelCurve("rest", rest(total, tests, stress), is_part=True),
     ]
 
 
-def _pressure(column: Callable[[str], Values]) -> list[Curve]:
-    return [Curve(f"for {name}", column(f"pressure_{key}_percent")) for name, key in PRESSURES.items()]
+def _pressure(column: Callable[[str], Values]) -> list[PanelCurve]:
+    return [PanelCurve(f"for {name}", column(f"pressure_{key}_percent")) for name, key in PRESSURES.items()]
 
 
 DISK = {"read": "disk_read_MB", "written": "disk_write_MB"}
@@ -124,5 +124,5 @@ NETWORK = {"received": "net_recv_MB", "sent": "net_sent_MB"}
 PRESSURES = {"CPU": "cpu", "memory": "memory", "disk": "io"}
 
 
-def _is_known(curve: Curve) -> bool:
+def _is_known(curve: PanelCurve) -> bool:
     return not np.isnan(curve.values).all()

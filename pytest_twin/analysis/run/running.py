@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_twin.analysis.run.minute import OneRun, Row
+from pytest_twin.analysis.run.minute import Row, RunFilter
 from pytest_twin.model import event
 
 if TYPE_CHECKING:
     from pytest_twin.loads.schedule.schedule import Schedule
 
 
-class Running(NamedTuple):
+class RunningItem(NamedTuple):
     """A test, a load or a phase that has begun and not ended.
 
     Attributes:
@@ -28,7 +28,7 @@ class Running(NamedTuple):
     worker: str
 
 
-class Ended(NamedTuple):
+class EndCounts(NamedTuple):
     """How many there were.
 
     Attributes:
@@ -42,7 +42,7 @@ class Ended(NamedTuple):
     aborted: int = 0
 
 
-class Events:
+class EventTracker:
     """The events of one file, of one run: those of a run that follows in the same file take their place.
 
     Attributes:
@@ -56,16 +56,16 @@ class Events:
             epoch: When the run began, in seconds since 1970: events of others are left out; None is the latest run.
             since_s: Events of it that are earlier are left out too.
         """
-        self._run = OneRun(epoch, self.begin, since_s)
+        self._run = RunFilter(epoch, self.begin, since_s)
         self.begin()
 
     def begin(self, _skipped: int = 0) -> None:
         """Forget everything; what follows is the whole story."""
-        self._open: dict[str, Running] = {}
-        self.ended = Ended()
+        self._open: dict[str, RunningItem] = {}
+        self.ended = EndCounts()
 
     @property
-    def running(self) -> list[Running]:
+    def running(self) -> list[RunningItem]:
         """What has begun and not ended, the oldest first."""
         return sorted(self._open.values())
 
@@ -74,7 +74,7 @@ class Events:
         if not self._run.has(row):
             return
         if row["event"] == event.START:
-            self._open[row["id"]] = Running(float(row["elapsed_s"]), row["type"], _what(row), row["worker"])
+            self._open[row["id"]] = RunningItem(float(row["elapsed_s"]), row["type"], _what(row), row["worker"])
         elif row["event"] in {event.END, event.ABORT, event.SKIP}:
             self._open.pop(row["id"], None)
             self._count(row)
@@ -82,13 +82,13 @@ class Events:
     def _count(self, row: Row) -> None:
         tests, loads, aborted = self.ended
         if row["type"] == event.TEST:
-            self.ended = Ended(tests + 1, loads, aborted)
+            self.ended = EndCounts(tests + 1, loads, aborted)
         elif row["type"] not in {event.PHASE, event.GAP}:
             count = event.skipped_loads(row["detail"]) if row["event"] == event.SKIP else 1
-            self.ended = Ended(tests, loads + count, aborted + (row["event"] == event.ABORT))
+            self.ended = EndCounts(tests, loads + count, aborted + (row["event"] == event.ABORT))
 
 
-class Ahead(NamedTuple):
+class UpcomingLoad(NamedTuple):
     """A load that a schedule has still to begin.
 
     Attributes:
@@ -100,11 +100,11 @@ class Ahead(NamedTuple):
     what: str
 
 
-def ahead(plan: Schedule, played_s: float) -> Iterator[Ahead]:
+def ahead(plan: Schedule, played_s: float) -> Iterator[UpcomingLoad]:
     """What comes next, the soonest first."""
     for planned in plan.events:  # in the order of their starts
         if planned.start_s > played_s:
-            yield Ahead(planned.start_s - played_s, str(planned.load))
+            yield UpcomingLoad(planned.start_s - played_s, str(planned.load))
 
 
 def _what(row: Row) -> str:

@@ -20,7 +20,7 @@ AGREE_S = 0.002  # a time of the calendar is written to the millisecond
 NO_LOADS = frozenset({event.TEST, event.PHASE, event.GAP, event.NOTE})
 
 
-class Span(NamedTuple):
+class RunSpan(NamedTuple):
     """Something that began and, mostly, ended.
 
     Attributes:
@@ -71,7 +71,7 @@ class Note(NamedTuple):
     host: str = ""
 
 
-class Origin(NamedTuple):
+class TimeOrigin(NamedTuple):
     """Where the time of a run begins.
 
     Attributes:
@@ -83,7 +83,7 @@ class Origin(NamedTuple):
     elapsed_s: float
 
 
-def origin(frames: Sequence[pd.DataFrame]) -> Origin | None:
+def origin(frames: Sequence[pd.DataFrame]) -> TimeOrigin | None:
     """The first time that stands in any of these frames; None where none has a row."""
     found = [frame for frame in frames if len(frame)]
     if not found:
@@ -91,10 +91,10 @@ def origin(frames: Sequence[pd.DataFrame]) -> Origin | None:
     first = min(frame.index.min() for frame in found)
     shifts = np.concatenate([_own(frame) - _calendar(frame, first) for frame in found])
     known = shifts[~np.isnan(shifts)]
-    return Origin(first, float(np.median(known)) if len(known) else np.nan)
+    return TimeOrigin(first, float(np.median(known)) if len(known) else np.nan)
 
 
-def seconds(frame: pd.DataFrame, since: Origin) -> Values:
+def seconds(frame: pd.DataFrame, since: TimeOrigin) -> Values:
     """The times of the rows, in seconds; a row whose own seconds count from elsewhere goes by the calendar."""
     calendar, own = _calendar(frame, since.at), _own(frame) - since.elapsed_s
     return np.maximum(np.where(np.abs(own - calendar) < AGREE_S, own, calendar), 0.0)
@@ -113,7 +113,7 @@ def _own(frame: pd.DataFrame) -> Values:
     return times
 
 
-def spans(events: pd.DataFrame, since: Origin, last_s: float) -> list[Span]:
+def spans(events: pd.DataFrame, since: TimeOrigin, last_s: float) -> list[RunSpan]:
     """What lasted, in the order of the starts.
 
     Args:
@@ -137,7 +137,7 @@ def spans(events: pd.DataFrame, since: Origin, last_s: float) -> list[Span]:
     return sorted(found, key=lambda span: (span.start_s, -span.end_s))
 
 
-def notes(events: pd.DataFrame, since: Origin) -> list[Note]:
+def notes(events: pd.DataFrame, since: TimeOrigin) -> list[Note]:
     """What was noted, in the order of time."""
     return [
         Note(at, told(fields(row["detail"])), row["test"], row["worker"], row["host"])
@@ -163,7 +163,7 @@ def told(detail: Mapping[str, Any]) -> str:
     return ", ".join([*([str(detail["text"])] if "text" in detail else []), *rest])
 
 
-def _rows(events: pd.DataFrame, since: Origin) -> list[tuple[float, dict[str, str]]]:
+def _rows(events: pd.DataFrame, since: TimeOrigin) -> list[tuple[float, dict[str, str]]]:
     """Each row with its time; what is missing is empty text."""
     names = [name for name in event.FIELDS if name in events and name not in {"timestamp", "elapsed_s"}]
     columns = [events[name].astype(object).where(events[name].notna(), "").tolist() for name in names]
@@ -174,13 +174,13 @@ def _rows(events: pd.DataFrame, since: Origin) -> list[tuple[float, dict[str, st
     ]
 
 
-def _span(begin: float, first: Mapping[str, str], end: float, last: Mapping[str, str]) -> Span:
+def _span(begin: float, first: Mapping[str, str], end: float, last: Mapping[str, str]) -> RunSpan:
     detail = fields(last["detail"])
     if first["type"] == event.TEST:
         what = first["test"]
     else:
         what = first["target"] or str(fields(first["detail"]).get("text", ""))
-    return Span(
+    return RunSpan(
         begin, end, first["type"], what, first["test"], first["worker"], last["event"], last["achieved"], detail,
         first["host"],
     )  # fmt: skip

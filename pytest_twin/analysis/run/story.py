@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
-from pytest_twin.analysis.run.attempts import Attempt, attempts
-from pytest_twin.analysis.run.by_host import OWN, by_host, called, on_host
+from pytest_twin.analysis.run.attempts import AttemptSummary, attempts
+from pytest_twin.analysis.run.by_host import OWN, by_host, display_name, on_host
 from pytest_twin.analysis.run.data_quality import of_files, of_host
 from pytest_twin.analysis.run.overview import LoadEnd, LoadLine, leaks, together
-from pytest_twin.analysis.run.spans import Note, Origin, Span, Values, notes, origin, seconds, spans
+from pytest_twin.analysis.run.spans import Note, RunSpan, TimeOrigin, Values, notes, origin, seconds, spans
 from pytest_twin.analysis.run.totals import outcomes
 from pytest_twin.model import event
 from pytest_twin.model.attempt_row import UNFINISHED
@@ -55,7 +55,7 @@ class Peak(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Story:
+class RunSummary:
     """What a run tells.
 
     Attributes:
@@ -79,23 +79,23 @@ class Story:
     began: pd.Timestamp | None
     duration_s: float
     times: Values
-    spans: Sequence[Span]
+    spans: Sequence[RunSpan]
     notes: Sequence[Note]
-    attempts: Sequence[Attempt]
+    attempts: Sequence[AttemptSummary]
     loads: Sequence[LoadLine]
     skipped: Counter[str]
     shortcomings: Sequence[str]
     profile: Sequence[Mapping[str, str]] = ()
     comparison: Comparison | None = None
     host: str = OWN
-    hosts: Sequence[Story] = ()
+    hosts: Sequence[RunSummary] = ()
 
     @property
-    def by_host(self) -> Sequence[Story]:
+    def by_host(self) -> Sequence[RunSummary]:
         """What it tells of each host: samples of two hosts are not to be drawn, and not to be counted, together."""
         return self.hosts or (self,)
 
-    def woven(self, of_host: Callable[[Story], Iterable[T]]) -> list[T]:
+    def woven(self, of_host: Callable[[RunSummary], Iterable[T]]) -> list[T]:
         """Something of each test, found host by host, in the order of `attempts`."""
         found = {each.host: iter(of_host(each)) for each in self.by_host}
         return [next(found[attempt.host]) for attempt in self.attempts]
@@ -144,7 +144,7 @@ class Story:
         return Peak(name, unit, float(values[at]), at_s, self.running(at_s), self.host, own)
 
 
-def tell(run: Run, names: Sequence[str], documents: Sequence[str]) -> Story:
+def summarize(run: Run, names: Sequence[str], documents: Sequence[str]) -> RunSummary:
     """Make a run ready.
 
     Args:
@@ -155,7 +155,7 @@ def tell(run: Run, names: Sequence[str], documents: Sequence[str]) -> Story:
     frames = dict(zip(names, (run.samples, run.events, run.tests), strict=True))
     since = origin(list(frames.values()))
     if since is None:
-        return Story(
+        return RunSummary(
             run, None, 0.0, np.array([]), (), (), (), (), Counter(), tuple(of_files(frames, {}, has_tests=False))
         )
     last = max([0.0, *(float(seconds(frame, since).max()) for frame in frames.values() if len(frame))])
@@ -164,18 +164,18 @@ def tell(run: Run, names: Sequence[str], documents: Sequence[str]) -> Story:
     last = max([last, *(attempt.end_s for attempt in found)])
     missing = dict(zip(documents, (run.fingerprint, run.schedule), strict=False))
     of_all = list(of_files(frames, missing, has_tests=any(span.type == event.TEST for span in lasting)))
-    whole = Story(
+    whole = RunSummary(
         run, since.at, last, seconds(run.samples, since), lasting, noted, found, (), _skipped(run.events), of_all
     )
     hosts = [_of_host(whole, host, own, since) for host, own in by_host(run).items()]
     if len(hosts) == 1:
         return replace(hosts[0], shortcomings=[*of_all, *hosts[0].shortcomings])
-    of_each = [f"{called(each.host)}: {said}" for each in hosts for said in _missing_of(each)]
+    of_each = [f"{display_name(each.host)}: {said}" for each in hosts for said in _missing_of(each)]
     loads = [line for each in hosts for line in each.loads]
     return replace(whole, hosts=hosts, loads=loads, shortcomings=[*of_all, *of_each])
 
 
-def _of_host(whole: Story, host: str, own: Run, since: Origin) -> Story:
+def _of_host(whole: RunSummary, host: str, own: Run, since: TimeOrigin) -> RunSummary:
     """What a run tells of one of its hosts, on the clock of all."""
     times = seconds(own.samples, since)
     lasting = [span for span in whole.spans if span.host == host]
@@ -187,11 +187,11 @@ def _of_host(whole: Story, host: str, own: Run, since: Origin) -> Story:
     )  # fmt: skip
 
 
-def _missing_of(host: Story) -> Sequence[str]:
+def _missing_of(host: RunSummary) -> Sequence[str]:
     return host.shortcomings if len(host.times) else ["no samples", *host.shortcomings]
 
 
-def _loads(spans: Sequence[Span]) -> list[LoadLine]:
+def _loads(spans: Sequence[RunSpan]) -> list[LoadLine]:
     """What was asked and what was there; a load whose end nobody wrote was aborted with the run."""
     ends = []
     for span in spans:

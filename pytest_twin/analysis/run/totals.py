@@ -10,12 +10,12 @@ from pytest_twin.model.attempt_row import BAD, INTERRUPTED, UNFINISHED
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pytest_twin.analysis.run.attempts import Attempt
+    from pytest_twin.analysis.run.attempts import AttemptSummary
 
 OUTCOMES = (*BAD, "passed", "xpassed", "xfailed", "skipped")
 
 
-class Ran(NamedTuple):
+class CountedAttempt(NamedTuple):
     """An attempt as it stands in tests.csv, as far as it is counted."""
 
     nodeid: str
@@ -24,12 +24,12 @@ class Ran(NamedTuple):
     host: str
 
     @classmethod
-    def of(cls, row: Mapping[str, str]) -> Ran:
+    def of(cls, row: Mapping[str, str]) -> CountedAttempt:
         """Of a row."""
         return cls(row["nodeid"], int(row["attempt"] or 1), row["worker"], row["host"])
 
 
-def number_of_tests(attempts: Iterable[Attempt | Ran]) -> int:
+def number_of_tests(attempts: Iterable[AttemptSummary | CountedAttempt]) -> int:
     """How many tests there were, however often they ran: each has one first attempt.
 
     On another host it is another test, and where each pytest-xdist worker runs all tests, in another worker too.
@@ -44,12 +44,12 @@ def number_of_tests(attempts: Iterable[Attempt | Ran]) -> int:
     return len(first) + len(others - {(host, nodeid) for host, nodeid, _ in first})
 
 
-def last_attempts(attempts: Iterable[Attempt]) -> Sequence[Attempt]:
+def last_attempts(attempts: Iterable[AttemptSummary]) -> Sequence[AttemptSummary]:
     """The last attempt of each test, which is the one that pytest reports, given all in the order of time."""
     return list({(each.host, each.nodeid, each.worker): each for each in attempts}.values())
 
 
-def outcomes(attempts: Iterable[Attempt], counted: Mapping[str, int]) -> dict[str, int]:
+def outcomes(attempts: Iterable[AttemptSummary], counted: Mapping[str, int]) -> dict[str, int]:
     """How many tests went how, what went wrong first.
 
     Args:

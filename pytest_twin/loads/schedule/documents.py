@@ -9,7 +9,7 @@ from collections import Counter
 from typing import Any, NoReturn
 
 from pytest_twin._system.stdlib import json as _json
-from pytest_twin.model.error_text import shortened
+from pytest_twin.model.error_text import truncated
 
 MOST_DIGITS = 400  # of a number that has no point
 MOST_PARTS = 100
@@ -61,7 +61,7 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(found) < len(pairs):
         times = Counter(key for key, _ in pairs)
         twice = next(key for key in found if times[key] > 1)
-        raise ValueError(f'key "{shortened(twice)}" stands twice in one object')
+        raise ValueError(f'key "{truncated(twice)}" stands twice in one object')
     return found
 
 
@@ -72,11 +72,11 @@ def _no_constant(word: str) -> NoReturn:
 def _finite(text: str) -> float:
     value = float(text)
     if math.isinf(value):
-        raise ValueError(f"{shortened(text)} is a number beyond all that can be computed")
+        raise ValueError(f"{truncated(text)} is a number beyond all that can be computed")
     return value
 
 
 def _whole(digits: str) -> int:
     if len(digits) > MOST_DIGITS:
-        raise ValueError(f"{shortened(digits)} is a number of {len(digits)} digits")
+        raise ValueError(f"{truncated(digits)} is a number of {len(digits)} digits")
     return int(digits)

@@ -22,7 +22,7 @@ INTENSITIES: Mapping[str, Sequence[str]] = {
 
 
 @dataclass(frozen=True)
-class Wishes:
+class GeneratorOptions:
     """What a drawn schedule should be like; times in seconds.
 
     Attributes:
@@ -46,7 +46,7 @@ class Wishes:
     intensities: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-def draw(wishes: Wishes, kinds: Kinds) -> dict[str, Any]:
+def generate(wishes: GeneratorOptions, kinds: Kinds) -> dict[str, Any]:
     """A schedule's document.
 
     Durations are drawn evenly over their logarithm, so that short ones are as usual as long ones, and are cut to what
@@ -88,7 +88,7 @@ def _between(chance: random.Random, shortest: float, longest: float) -> float:
     return round(math.exp(chance.uniform(math.log(shortest), math.log(longest))), 1)
 
 
-def _check(wishes: Wishes, kinds: Kinds, amounts: Mapping[str, Sequence[str]]) -> None:
+def _check(wishes: GeneratorOptions, kinds: Kinds, amounts: Mapping[str, Sequence[str]]) -> None:
     for name in (*wishes.weights, *wishes.intensities):
         if name not in kinds:
             raise ValueError(unknown(name, kinds, "kind"))

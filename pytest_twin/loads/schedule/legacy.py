@@ -11,14 +11,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from pytest_twin.model.error_text import quoted, shortened
+from pytest_twin.model.error_text import shown, truncated
 from pytest_twin.model.quantity import duration, said_duration
 
 KEYS = ("type", "duration_s", "start", "cmd")
 Flags = dict[str, float]
 
 
-class Old(NamedTuple):
+class LegacyEvent(NamedTuple):
     """A legacy event in today's words; `load` has the keywords of a load."""
 
     type: str
@@ -78,7 +78,7 @@ _WORDS = re.compile(r'(?:[^\s"]|"[^"]*")+')
 _SHELL = re.compile(r"[;&|<>`$\n]")
 
 
-def read(event: object) -> Old:
+def read(event: object) -> LegacyEvent:
     """Read one event of the list.
 
     Raises:
@@ -86,12 +86,12 @@ def read(event: object) -> Old:
     """
     if not isinstance(event, dict):
         raise LegacyError([("", "is not an object")])
-    problems = [(shortened(key), "unknown key") for key in event if key not in KEYS]
+    problems = [(truncated(key), "unknown key") for key in event if key not in KEYS]
     load: dict[str, Any] = {}
     lasts, start = 0.0, datetime.min.replace(tzinfo=UTC)
     kind = event.get("type")
     if not isinstance(kind, str) or kind not in _TYPES:
-        problems.append(("type", f"{quoted(event.get('type'))} is not one of {', '.join(_TYPES)}"))
+        problems.append(("type", f"{shown(event.get('type'))} is not one of {', '.join(_TYPES)}"))
     try:
         lasts = duration(event.get("duration_s"))
     except ValueError as error:
@@ -109,7 +109,7 @@ def read(event: object) -> Old:
     if problems:
         absent = set(KEYS).difference(event)
         raise LegacyError([(key, "is missing" if key in absent else problem) for key, problem in problems])
-    return Old(event["type"], start, lasts, load)
+    return LegacyEvent(event["type"], start, lasts, load)
 
 
 def asked(command: str) -> str:
@@ -125,22 +125,22 @@ def _moment(raw: object) -> datetime:
     try:
         moment = datetime.fromisoformat(raw if isinstance(raw, str) else "")
     except ValueError:
-        raise ValueError(f"{quoted(raw)} is not a time such as 2025-10-11T02:30:00") from None
+        raise ValueError(f"{shown(raw)} is not a time such as 2025-10-11T02:30:00") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _command(raw: object) -> tuple[str, dict[str, Any]]:
     """The stressor that a command names, and the load that its flags ask for."""
     if not isinstance(raw, str):
-        raise ValueError(f"{quoted(raw)} is not a command")
+        raise ValueError(f"{shown(raw)} is not a command")
     if raw.count('"') % 2:
-        raise ValueError(f"{quoted(raw)} has a quote that is not closed")
+        raise ValueError(f"{shown(raw)} has a quote that is not closed")
     words = [word.replace('"', "") for word in _WORDS.findall(raw)]
     if words and _INTERPRETER.fullmatch(words[0]):
         words = words[1:]
     name = re.split(r"[\\/]", words[0])[-1] if words and not _SHELL.search(words[0]) else ""
     if name not in _SCRIPTS:
-        raise ValueError(f"{quoted(raw)} is not a known stressor; known are {', '.join(_SCRIPTS)}")
+        raise ValueError(f"{shown(raw)} is not a known stressor; known are {', '.join(_SCRIPTS)}")
     script = _SCRIPTS[name]
     flags: Flags = {}
     path = ""
@@ -148,11 +148,11 @@ def _command(raw: object) -> tuple[str, dict[str, Any]]:
     for word in rest:
         flag = word.removeprefix("--")
         if not word.startswith("--") or flag not in script.flags:
-            raise ValueError(f"{quoted(word)} is not a flag of {name}; its flags are --{', --'.join(script.flags)}")
+            raise ValueError(f"{shown(word)} is not a flag of {name}; its flags are --{', --'.join(script.flags)}")
         value = next(rest, "")
         if flag == "path":
             if not value or value.startswith("--"):
-                raise ValueError(f"--path {quoted(value)} is not the name of a file")
+                raise ValueError(f"--path {shown(value)} is not the name of a file")
             path = value
         else:
             flags[flag] = _number(flag, value)
@@ -162,5 +162,5 @@ def _command(raw: object) -> tuple[str, dict[str, Any]]:
 def _number(flag: str, value: str) -> float:
     whole = flag in {"procs", "steps"}
     if not re.fullmatch(r"\d{1,9}" if whole else r"\d{1,9}(\.\d{1,9})?", value, re.ASCII):
-        raise ValueError(f"--{flag} {quoted(value)} is not {'a whole number' if whole else 'a number'} from 0 up")
+        raise ValueError(f"--{flag} {shown(value)} is not {'a whole number' if whole else 'a number'} from 0 up")
     return float(value)

@@ -14,7 +14,15 @@ from pytest_twin.loads.modifiers import GUARDS, MODIFIERS
 from pytest_twin.loads.parser import parse
 from pytest_twin.loads.schedule import documents, legacy
 from pytest_twin.loads.schedule.replay import ReplayError, replayed
-from pytest_twin.loads.schedule.schedule import MOST_EVENTS, PARALLEL, SERIES, SESSION, Planned, Schedule, ScheduleError
+from pytest_twin.loads.schedule.schedule import (
+    MOST_EVENTS,
+    PARALLEL,
+    SERIES,
+    SESSION,
+    Schedule,
+    ScheduledLoad,
+    ScheduleError,
+)
 from pytest_twin.loads.schedule.schema import EVENT, TOP
 from pytest_twin.loads.spec import Kinds, Load, LoadError
 from pytest_twin.loads.stress_ng import ENGINE
@@ -48,7 +56,7 @@ def read(text: str, name: str, kinds: Kinds, recording: ReadText) -> Schedule:
         document = documents.toml(text) if name.endswith(".toml") else documents.json(text)
     except ValueError as error:
         raise ScheduleError([visible(f"{name}: {_another_format(text, name) or error}")]) from None
-    reading = _Reading(name, kinds, recording)
+    reading = _Parser(name, kinds, recording)
     try:
         with _without_collector():
             schedule = reading.legacy(document) if isinstance(document, list) else reading.schedule(document)
@@ -92,7 +100,7 @@ class _TooManyError(Exception):
 
 
 @dataclass(slots=True)
-class _Draft:
+class _UntimedEvent:
     """An event whose time is not worked out yet."""
 
     place: str
@@ -114,7 +122,7 @@ class _Draft:
 
 
 @dataclass
-class _Reading:
+class _Parser:
     """One pass over one document; what is wrong is collected, and reading goes on."""
 
     name: str
@@ -169,7 +177,7 @@ class _Reading:
                 self.wrong("mode", "one after another the events come to more than a year; leave some out")
         return schedule
 
-    def event(self, at: int, event: object) -> _Draft | None:
+    def event(self, at: int, event: object) -> _UntimedEvent | None:
         """One event as it stands."""
         place = f"events[{at}]"
         if not isinstance(event, dict):
@@ -184,7 +192,7 @@ class _Reading:
         repeat = self.value(event, place, "repeat", {"every": 0.0, "count": 1})
         if lasts is None and "duration" not in event:
             self.wrong(place, 'has no duration; write one such as "30s"')
-        return _Draft(
+        return _UntimedEvent(
             place=place,
             id=self.value(event, place, "id", f"e{at + 1}"),
             start=self.value(event, place, "start", 0.0),
@@ -261,7 +269,7 @@ class _Reading:
             self.wrong(f"{place}.{'/'.join(guards)}", str(error))
         return replace(load, keywords={"replay": path, **given, **guards}), lasts
 
-    def placed(self, drafts: list[_Draft]) -> Iterator[Planned]:
+    def placed(self, drafts: list[_UntimedEvent]) -> Iterator[ScheduledLoad]:
         """Events with their times worked out: repeated, and behind those that they follow."""
         named = {draft.id: draft for draft in reversed(drafts)}
         if sum(draft.count for draft in drafts) > MOST_EVENTS:
@@ -275,11 +283,11 @@ class _Reading:
         for draft in drafts if not self.problems else ():
             for turn, name in enumerate(draft.names()):
                 start = starts[draft.id] + turn * draft.every
-                yield Planned(name, start, draft.lasts, draft.load, draft.tests, draft.note)
+                yield ScheduledLoad(name, start, draft.lasts, draft.load, draft.tests, draft.note)
 
-    def take_names(self, drafts: list[_Draft]) -> None:
+    def take_names(self, drafts: list[_UntimedEvent]) -> None:
         """See to it that no two events have one name; those of repetitions need not be written out for that."""
-        taken: dict[str, _Draft] = {}
+        taken: dict[str, _UntimedEvent] = {}
         repeated = {draft.id: draft for draft in reversed(drafts) if draft.count > 1}
         for draft in drafts:
             first = taken.setdefault(draft.id, draft)
@@ -291,7 +299,7 @@ class _Reading:
             if first is not draft:
                 self.wrong(f"{draft.place}.id", f'"{draft.id}" is taken by {first.place}')
 
-    def start(self, draft: _Draft, named: Mapping[str, _Draft], starts: dict[str, float]) -> float:
+    def start(self, draft: _UntimedEvent, named: Mapping[str, _UntimedEvent], starts: dict[str, float]) -> float:
         """When an event starts; those that it follows, one behind the other, are worked out first."""
         if draft.after is None:
             return starts.setdefault(draft.id, draft.start)
@@ -340,5 +348,5 @@ class _Reading:
             start = (old.start - first).total_seconds() if first else 0.0
             if start > LONGEST_S:
                 self.wrong(f"{place}.start", "is more than a year after the first")
-            events.append(Planned(f"e{at + 1}", start, old.duration_s, load, note=old.type))
+            events.append(ScheduledLoad(f"e{at + 1}", start, old.duration_s, load, note=old.type))
         return Schedule(tuple(sorted(events, key=lambda event: event.start_s)))

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import NamedTuple
 
-from pytest_twin.loads.spec import Kinds, Load, Part
+from pytest_twin.loads.spec import Kinds, Load, LoadPart
 from pytest_twin.model import running_totals, spreadsheet, timestamps
 from pytest_twin.model.counter_window import OFTEN_S, readings
-from pytest_twin.model.error_text import quoted
-from pytest_twin.model.spreadsheet import Sheet, SheetError
+from pytest_twin.model.error_text import shown
+from pytest_twin.model.spreadsheet import Spreadsheet, SpreadsheetError
 from pytest_twin.stressors.spec.kind import RATE, SHARE
 from pytest_twin.stressors.spec.profile import Points
 
@@ -58,7 +58,7 @@ class Replay(NamedTuple):
     remarks: Sequence[str] = ()
 
 
-class Span(NamedTuple):
+class RecordedValue(NamedTuple):
     """A value, and the time that it tells of."""
 
     since: float
@@ -79,25 +79,25 @@ def replayed(text: str, name: str, kinds: Kinds) -> Replay:
     """
     try:
         table = spreadsheet.read(text)
-    except SheetError as error:
+    except SpreadsheetError as error:
         raise _refusal(error.problems) from None
     if not table.columns:
         raise ReplayError(["is empty"])
-    recording = _Recording.of(table)
+    recording = _TimedTable.of(table)
     parts = []
     for keyword, (find, unit, profile) in _SHOWN.items():
         column = find(recording) if keyword in kinds else ""
         points = profile(recording, column) if column else []
         if points and max(value for _, value in points) > 0:
-            parts.append(Part(kinds[keyword], name, unit, tuple(points)))
+            parts.append(LoadPart(kinds[keyword], name, unit, tuple(points)))
     if not parts:
         wanted = "cpu_percent (or value), ram_used_percent, disk_write_MB"
         raise ReplayError([f"has nothing to replay: no value above 0 in a column named {wanted}; {_has(recording)}"])
     return Replay(Load(tuple(parts)), recording.ends[-1], recording.remarks)
 
 
-def _has(recording: _Recording) -> str:
-    names = [quoted(name) for name in recording.sheet.columns if name not in recording.of_times]
+def _has(recording: _TimedTable) -> str:
+    names = [shown(name) for name in recording.sheet.columns if name not in recording.of_times]
     return f"it has {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}" if names else "it has only times"
 
 
@@ -109,7 +109,7 @@ def _refusal(problems: Sequence[str]) -> ReplayError:
 
 
 @dataclass
-class _Recording:
+class _TimedTable:
     """A table of which the times are read.
 
     Attributes:
@@ -119,13 +119,13 @@ class _Recording:
         remarks: How it was read.
     """
 
-    sheet: Sheet
+    sheet: Spreadsheet
     of_times: Sequence[str]
     ends: Sequence[float]
     remarks: list[str]
 
     @classmethod
-    def of(cls, table: Sheet) -> _Recording:
+    def of(cls, table: Spreadsheet) -> _TimedTable:
         """Read the times.
 
         Raises:
@@ -146,9 +146,9 @@ class _Recording:
             table, cells, times = table.reverse(), cells[::-1], times[::-1]
         if late := [at for at in range(1, len(times)) if times[at] < times[at - 1]]:
             said = "is before that of the row above; sort the rows by their time"
-            raise _refusal([f"row {table.lines[at]}: {label}: {quoted(cells[at])} {said}" for at in late])
+            raise _refusal([f"row {table.lines[at]}: {label}: {shown(cells[at])} {said}" for at in late])
         if same := [at for at in range(1, len(times)) if times[at] == times[at - 1]]:
-            first = f"row {table.lines[same[0]]}: {label}: {quoted(cells[same[0]])} is the time of another row too"
+            first = f"row {table.lines[same[0]]}: {label}: {shown(cells[same[0]])} is the time of another row too"
             if 2 * len(same) >= len(times):
                 raise ReplayError([f"{first}, as in half of the rows; keep the rows of one series"])
             remarks.append(f"{first}; rows of the same time were taken together ({len(same)} in all)")
@@ -167,7 +167,7 @@ class _Recording:
                 continue
             if not _NUMBER.fullmatch(text) or (text.endswith("%") and not is_share):
                 hint = "; write decimals with a point" if "," in cell else ""
-                problems.append(f"{self.place(at, column)}: {quoted(cell)} is not a number{hint}")
+                problems.append(f"{self.place(at, column)}: {shown(cell)} is not a number{hint}")
             elif math.isfinite(value := float(text.rstrip("% "))):
                 found.append((self.ends[at], value))
         if problems:
@@ -178,17 +178,19 @@ class _Recording:
         """Where a cell is, for people."""
         return f"row {self.sheet.lines[at]}: {column}"
 
-    def spans(self, values: Iterable[tuple[float, float]], together: Callable[[list[float]], float]) -> list[Span]:
+    def spans(
+        self, values: Iterable[tuple[float, float]], together: Callable[[list[float]], float]
+    ) -> list[RecordedValue]:
         """Each value with its time, which begins at the value before; values of the same time become one."""
-        spans: list[Span] = []
+        spans: list[RecordedValue] = []
         step = self.ends[0]
         for until, same in groupby(values, key=lambda each: each[0]):
             since = spans[-1].until if spans else until - step
-            spans.append(Span(since, until, together([value for _, value in same])))
+            spans.append(RecordedValue(since, until, together([value for _, value in same])))
         return spans
 
 
-def _columns_of_times(table: Sheet) -> tuple[str, ...]:
+def _columns_of_times(table: Spreadsheet) -> tuple[str, ...]:
     """The columns that have the time: one, or a date and a time of the day."""
     small = {name.casefold(): name for name in table.columns}
     if ELAPSED in table.columns and "" not in table.columns[ELAPSED][:1]:
@@ -223,12 +225,12 @@ def _shifted(times: Sequence[float]) -> list[float]:
     return ends
 
 
-def _find(recording: _Recording, name: str) -> str:
+def _find(recording: _TimedTable, name: str) -> str:
     """A column by its name, whatever the size of its letters."""
     return next((each for each in recording.sheet.columns if each.casefold() == name.casefold()), "")
 
 
-def _find_cpu(recording: _Recording) -> str:
+def _find_cpu(recording: _TimedTable) -> str:
     if (own := _find(recording, "cpu_percent")) and recording.numbers(own, is_share=True):
         return own
     column = next((found for name in CPU_VALUES if (found := _find(recording, name))), "")
@@ -242,7 +244,7 @@ def _find_cpu(recording: _Recording) -> str:
     return column
 
 
-def _demand_a_share(recording: _Recording, column: str) -> None:
+def _demand_a_share(recording: _TimedTable, column: str) -> None:
     """Refuse to take for a share of the CPU what is something else.
 
     Raises:
@@ -252,20 +254,20 @@ def _demand_a_share(recording: _Recording, column: str) -> None:
     unit = _find(recording, "unit")
     for at, cell in enumerate(recording.sheet.columns[unit] if unit else ()):
         if cell and cell.casefold() not in UNITS_OF_SHARES:
-            raise ReplayError([f"{recording.place(at, unit)}: {quoted(cell)} is no share of the CPU; {instead}"])
+            raise ReplayError([f"{recording.place(at, unit)}: {shown(cell)} is no share of the CPU; {instead}"])
     for until, value in recording.numbers(column, is_share=True):
         if value > SLIGHTLY_OVER:
             place = recording.place(recording.ends.index(until), column)
             raise ReplayError([f"{place}: {value:.10g} is no CPU per cent; {instead}"])
 
 
-def _cpu(recording: _Recording, column: str) -> Points:
+def _cpu(recording: _TimedTable, column: str) -> Points:
     """A row's share holds for the time that it tells of."""
     spans = recording.spans(recording.numbers(column, is_share=True), _mean)
     return _held([span._replace(value=min(max(span.value, 0.0), 100.0) / 100) for span in spans])
 
 
-def _memory(recording: _Recording, column: str) -> Points:
+def _memory(recording: _TimedTable, column: str) -> Points:
     """Only the rise: what is always in use is in use here too."""
     spans = recording.spans(recording.numbers(column, is_share=True), _mean)
     lowest = min((span.value for span in spans), default=0.0)
@@ -273,7 +275,7 @@ def _memory(recording: _Recording, column: str) -> Points:
     return [(span.until - step, min((span.value - lowest) / 100, 1.0)) for span in spans]
 
 
-def _disk(recording: _Recording, column: str) -> Points:
+def _disk(recording: _TimedTable, column: str) -> Points:
     """What was written, as a rate; of a running total, what it grew by."""
     values = recording.numbers(column)
     spans = recording.spans(values, math.fsum)
@@ -284,7 +286,7 @@ def _disk(recording: _Recording, column: str) -> Points:
         growth = running_totals.growth([span.value for span in totals])
         spans = [span._replace(value=value) for span, value in zip(totals[1:], growth, strict=True)]
     rates = _rates(spans)
-    fastest = max(rates, key=lambda span: span.value, default=Span(0.0, 0.0, 0.0))
+    fastest = max(rates, key=lambda span: span.value, default=RecordedValue(0.0, 0.0, 0.0))
     if fastest.value > FASTEST_DISK:
         at = recording.ends.index(fastest.until)
         said = f"{fastest.value / 1e9:.4g} GB/s, and no disk writes more than {FASTEST_DISK / 1e9:g}"
@@ -292,7 +294,7 @@ def _disk(recording: _Recording, column: str) -> Points:
     return _held(rates)
 
 
-def _rates(spans: Sequence[Span]) -> list[Span]:
+def _rates(spans: Sequence[RecordedValue]) -> list[RecordedValue]:
     """Bytes a second; what was written before a counter was read is that of the rows since it was read before."""
     if not spans:
         return []
@@ -301,12 +303,12 @@ def _rates(spans: Sequence[Span]) -> list[Span]:
     found = list(readings(times, amounts, OFTEN_S))
     since = [times[0], *(times[row] for row, _ in found)]
     return [
-        Span(early, times[row], amounts[row] * 2**20 / (times[row] - begin))
+        RecordedValue(early, times[row], amounts[row] * 2**20 / (times[row] - begin))
         for early, (row, begin) in zip(since, found, strict=False)
     ]
 
 
-def _most_megabytes(spans: Sequence[Span]) -> float:
+def _most_megabytes(spans: Sequence[RecordedValue]) -> float:
     """What a disk could write in the time of the shortest row."""
     return min((span.until - span.since for span in spans), default=0.0) * FASTEST_DISK / 2**20
 
@@ -315,11 +317,11 @@ def _mean(values: list[float]) -> float:
     return math.fsum(values) / len(values)
 
 
-def _held(spans: Iterable[Span]) -> Points:
+def _held(spans: Iterable[RecordedValue]) -> Points:
     return [point for span in spans for point in ((span.since, span.value), (span.until, span.value))]
 
 
-_SHOWN: Mapping[str, tuple[Callable[[_Recording], str], str, Callable[[_Recording, str], Points]]] = {
+_SHOWN: Mapping[str, tuple[Callable[[_TimedTable], str], str, Callable[[_TimedTable, str], Points]]] = {
     "cpu": (_find_cpu, SHARE, _cpu),
     "mem": (lambda recording: _find(recording, "ram_used_percent"), SHARE, _memory),
     "disk": (lambda recording: _find(recording, "disk_write_MB"), RATE, _disk),

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from pytest_twin.loads.spec import Load
-from pytest_twin.model.nodeid_pattern import is_for
+from pytest_twin.model.nodeid_pattern import matches
 from pytest_twin.model.quantity import said_duration
 
 SESSION, TEST = "session", "test"
@@ -17,7 +17,7 @@ PARALLEL, SERIES = "parallel", "series"
 MOST_EVENTS = 100_000
 
 
-class Planned(NamedTuple):
+class ScheduledLoad(NamedTuple):
     """One event of a schedule, with its time worked out.
 
     Attributes:
@@ -60,7 +60,7 @@ class Schedule:
         name: What its file is called.
     """
 
-    events: tuple[Planned, ...]
+    events: tuple[ScheduledLoad, ...]
     anchor: str = SESSION
     mode: str = PARALLEL
     seed: int = 0
@@ -80,7 +80,7 @@ class Schedule:
 
     def is_for(self, nodeid: str) -> bool:
         """Whether something of it is applied while this test runs."""
-        return any(not event.tests or is_for(event.tests, nodeid) for event in self.events)
+        return any(not event.tests or matches(event.tests, nodeid) for event in self.events)
 
     @property
     def duration_s(self) -> float:
@@ -92,7 +92,7 @@ class Schedule:
         loads = {id(event.load): event.load for event in self.events}  # which many events may share
         faster = {key: load.faster(speed) for key, load in loads.items()}
         events = [
-            Planned(
+            ScheduledLoad(
                 each.id, each.start_s / speed, each.duration_s / speed, faster[id(each.load)], each.tests, each.note
             )
             for each in self.events

@@ -10,7 +10,7 @@ from pytest_twin.loads.modifiers import MODIFIERS
 from pytest_twin.loads.schedule.schedule import MOST_EVENTS, PARALLEL, SERIES, SESSION, TEST
 from pytest_twin.loads.spec import Kinds
 from pytest_twin.loads.stress_ng import ENGINE, INSTANCES
-from pytest_twin.model.error_text import quoted
+from pytest_twin.model.error_text import shown
 from pytest_twin.model.quantity import duration
 from pytest_twin.stressors.kinds._stress_ng_program import NAME as STRESS_NG
 
@@ -18,42 +18,42 @@ LONGEST_TEXT = 1000
 
 
 @dataclass(frozen=True)
-class Field:
+class ScheduleField:
     """One key of the format: how it is read, and what the JSON Schema says of it."""
 
     read: Callable[[Any], Any]
     schema: Mapping[str, Any]
 
 
-def _one_of(*words: object) -> Field:
+def _one_of(*words: object) -> ScheduleField:
     def read_word(raw: object) -> object:
         if raw not in words or isinstance(raw, bool):
-            raise ValueError(f"{quoted(raw)} is not one of {', '.join(map(repr, words))}")
+            raise ValueError(f"{shown(raw)} is not one of {', '.join(map(repr, words))}")
         return raw
 
-    return Field(read_word, {"enum": list(words)})
+    return ScheduleField(read_word, {"enum": list(words)})
 
 
-def _text(what: str) -> Field:
+def _text(what: str) -> ScheduleField:
     def read_text(raw: object) -> str:
         if not isinstance(raw, str) or not raw or "\0" in raw:
-            raise ValueError(f"{quoted(raw)} is not {what}")
+            raise ValueError(f"{shown(raw)} is not {what}")
         if len(raw) > LONGEST_TEXT:
-            raise ValueError(f"{quoted(raw)} has more than {LONGEST_TEXT} characters")
+            raise ValueError(f"{shown(raw)} has more than {LONGEST_TEXT} characters")
         return raw
 
-    return Field(read_text, {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT})
+    return ScheduleField(read_text, {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT})
 
 
 def _speed(raw: object) -> float:
     if isinstance(raw, bool) or not isinstance(raw, int | float) or not 0 < raw < 1e9:
-        raise ValueError(f"{quoted(raw)} is not a number above 0")
+        raise ValueError(f"{shown(raw)} is not a number above 0")
     return float(raw)
 
 
 def _whole(raw: object, least: int, most: int) -> int:
     if isinstance(raw, bool) or not isinstance(raw, int) or not least <= raw <= most:
-        raise ValueError(f"{quoted(raw)} is not a whole number from {least} to {most}")
+        raise ValueError(f"{shown(raw)} is not a whole number from {least} to {most}")
     return raw
 
 
@@ -63,8 +63,8 @@ def _repeat(raw: object) -> dict[str, Any]:
     return {"every": duration(raw["every"]), "count": _whole(raw["count"], 1, MOST_EVENTS)}
 
 
-_DURATION = Field(duration, MODIFIERS["ramp"].schema)
-_SEED = Field(lambda raw: _whole(raw, 0, 2**63 - 1), {"type": "integer", "minimum": 0})
+_DURATION = ScheduleField(duration, MODIFIERS["ramp"].schema)
+_SEED = ScheduleField(lambda raw: _whole(raw, 0, 2**63 - 1), {"type": "integer", "minimum": 0})
 _REPEAT = {
     "type": "object",
     "properties": {"every": _DURATION.schema, "count": {"type": "integer", "minimum": 1}},
@@ -77,7 +77,7 @@ TOP = {
     "anchor": _one_of(SESSION, TEST),
     "mode": _one_of(PARALLEL, SERIES),
     "seed": _SEED,
-    "events": Field(list, {"type": "array"}),
+    "events": ScheduleField(list, {"type": "array"}),
 }
 EVENT = {
     "id": _text("a name"),
@@ -86,9 +86,9 @@ EVENT = {
     "after": _text("the id of an event"),
     "tests": _text("a pattern of test ids"),
     "note": _text("a note"),
-    "repeat": Field(_repeat, _REPEAT),
+    "repeat": ScheduleField(_repeat, _REPEAT),
     "replay": _text("the path of a recording"),
-    "speed": Field(_speed, {"type": "number", "exclusiveMinimum": 0}),
+    "speed": ScheduleField(_speed, {"type": "number", "exclusiveMinimum": 0}),
 }
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_twin.run_folder.baselines import Found
+from pytest_twin.run_folder.baselines import RunSet
 from pytest_twin.run_folder.layout import TESTS
 
 if TYPE_CHECKING:
     from pytest_twin.analysis.comparison.comparison import Comparison, Side
-    from pytest_twin.model.measure import Limit
+    from pytest_twin.model.measure import ChangeLimit
 
 
-def comparison(before: Found, after: Found, limits: Sequence[Limit]) -> Comparison:
+def comparison(before: RunSet, after: RunSet, limits: Sequence[ChangeLimit]) -> Comparison:
     """Compare runs.
 
     Raises:
@@ -25,7 +25,7 @@ def comparison(before: Found, after: Found, limits: Sequence[Limit]) -> Comparis
     return compare(side(before), side(after), limits)
 
 
-def side(found: Found) -> Side:
+def side(found: RunSet) -> Side:
     """Runs as they are compared.
 
     Raises:

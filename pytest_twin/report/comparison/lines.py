@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_twin.analysis.comparison.comparison import Comparison
-from pytest_twin.report.comparison.wording import Row, closing, lists, opening, rows
+from pytest_twin.report.comparison.wording import DifferenceRow, closing, lists, opening, rows
 
 MOST = 10
 
@@ -17,7 +17,7 @@ def lines(comparison: Comparison) -> Iterator[str]:
     yield from others
     told = comparison.told
     shown = rows([*comparison.whole, *told[:MOST]])
-    widths = [max(len(row[at]) for row in shown) for at in range(1, len(Row._fields))] if shown else []
+    widths = [max(len(row[at]) for row in shown) for at in range(1, len(DifferenceRow._fields))] if shown else []
     for test, *cells in shown:
         padded = (cell.rjust(width) for cell, width in zip(cells[:-1], widths, strict=False))
         yield f"{'  '.join((*padded, cells[-1].ljust(widths[-1])))}  {test}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pytest_twin.analysis.comparison.comparison import Comparison
 from pytest_twin.report.comparison.wording import HEADINGS, NUMBERS, broken, closing, lists, opening, rows
-from pytest_twin.report.markdown_escape import line, said
+from pytest_twin.report.markdown_escape import escape, table_row
 
 MOST = 200  # a comment on GitHub has room for 65,536 characters
 
@@ -25,20 +25,20 @@ def lines(comparison: Comparison, heading: str, most: int) -> Iterator[str]:
         most: How many rows, and tests of a list, there is room for.
     """
     first, *others = opening(comparison)
-    yield from (f"{heading}{said(first)}", "")
+    yield from (f"{heading}{escape(first)}", "")
     for each in (*others, closing(comparison)):
-        yield from (said(each), "")
+        yield from (escape(each), "")
     for each in broken(comparison)[:most]:
-        yield f"- **{said(each)}**"
+        yield f"- **{escape(each)}**"
     if comparison.broken:
         yield ""
     told = comparison.told
-    yield from (line(HEADINGS), line(["---:" if name in NUMBERS else "---" for name in HEADINGS]))
-    yield from (line([said(cell) for cell in row]) for row in rows([*comparison.whole, *told[:most]]))
+    yield from (table_row(HEADINGS), table_row(["---:" if name in NUMBERS else "---" for name in HEADINGS]))
+    yield from (table_row([escape(cell) for cell in row]) for row in rows([*comparison.whole, *told[:most]]))
     if len(told) > most:
         yield from ("", f"and {len(told) - most} more")
     for listed in lists(comparison):
-        yield from ("", f"**{said(listed.title)}** ({len(listed.tests)})", "")
-        yield from (f"- {said(test)}" for test in listed.tests[:most])
+        yield from ("", f"**{escape(listed.title)}** ({len(listed.tests)})", "")
+        yield from (f"- {escape(test)}" for test in listed.tests[:most])
         if len(listed.tests) > most:
             yield f"- and {len(listed.tests) - most} more"

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pytest_twin.analysis.comparison.changes import Change
 from pytest_twin.analysis.comparison.comparison import Comparison
 from pytest_twin.analysis.comparison.measurements import WHOLE
-from pytest_twin.analysis.comparison.same_load import Apart
+from pytest_twin.analysis.comparison.same_load import MixedLoadTest
 from pytest_twin.analysis.comparison.verdicts import LESS, MORE, PERHAPS_LESS, PERHAPS_MORE, SAME, Difference, ratio_of
 from pytest_twin.model.csv_text import visible
 from pytest_twin.model.measure import Measure
@@ -21,7 +21,7 @@ TONES = {MORE: "worse", PERHAPS_MORE: "worse", LESS: "better", PERHAPS_LESS: "be
 ALL_TESTS = "all tests together"
 
 
-class Row(NamedTuple):
+class DifferenceRow(NamedTuple):
     """A difference as texts, in the order of `HEADINGS`.
 
     The ratio is that of the two figures before it; where it is not what the verdict goes by, the adjusted one is, and
@@ -38,7 +38,7 @@ class Row(NamedTuple):
     verdict: str
 
 
-class Listed(NamedTuple):
+class TestList(NamedTuple):
     """Tests that something is to be said of, beside figures."""
 
     title: str
@@ -60,26 +60,26 @@ def tone(each: Difference) -> str:
     return "worse" if each.broken else TONES[each.verdict]
 
 
-def rows(differences: Sequence[Difference]) -> list[Row]:
+def rows(differences: Sequence[Difference]) -> list[DifferenceRow]:
     """Differences as texts."""
     return [_row(each) for each in differences]
 
 
-def lists(comparison: Comparison) -> Iterator[Listed]:
+def lists(comparison: Comparison) -> Iterator[TestList]:
     """Tests that are new, gone, or otherwise not what they were; only where there are some."""
     changes = comparison.changes
     pairs = [{change.before for change in changes.renamed}, {change.after for change in changes.renamed}]
     found = (
-        Listed("outcome changed", _changed(changes.outcomes)),
-        Listed("under another load, not compared", [_apart(each) for each in changes.loads if each.load is None]),
-        Listed("compared under one load only", [_apart(each) for each in changes.loads if each.load is not None]),
-        Listed("perhaps renamed, not compared", [f"{each.before} -> {each.after}" for each in changes.renamed]),
-        Listed("new", [name for name in changes.added if name not in pairs[1]]),
-        Listed("removed", [name for name in changes.removed if name not in pairs[0]]),
+        TestList("outcome changed", _changed(changes.outcomes)),
+        TestList("under another load, not compared", [_apart(each) for each in changes.loads if each.load is None]),
+        TestList("compared under one load only", [_apart(each) for each in changes.loads if each.load is not None]),
+        TestList("perhaps renamed, not compared", [f"{each.before} -> {each.after}" for each in changes.renamed]),
+        TestList("new", [name for name in changes.added if name not in pairs[1]]),
+        TestList("removed", [name for name in changes.removed if name not in pairs[0]]),
     )
     for title, tests in found:
         if tests:
-            yield Listed(title, [visible(test) for test in tests])
+            yield TestList(title, [visible(test) for test in tests])
 
 
 def broken(comparison: Comparison) -> list[str]:
@@ -103,14 +103,14 @@ def closing(comparison: Comparison) -> str:
     return f"{count(compared, 'test')} compared, {tests:,} of them not the same, {broken} broken"
 
 
-def _row(each: Difference) -> Row:
+def _row(each: Difference) -> DifferenceRow:
     verdict = each.verdict + (f", over {', '.join(map(str, each.broken))}" if each.broken else "")
     interval = "" if each.low is None or each.high is None else f"{_times(each.low)} to {_times(each.high)}"
     is_nothing = each.verdict == SAME and max(each.before, each.after) < each.measure.floor
     ratio = _times(ratio_of(_shown(each.before, each.measure), _shown(each.after, each.measure)))
     adjusted, common = _times(each.adjusted), _times(each.common)
     beside = f" (all tests x{common})" if common != _times(1) else ""
-    return Row(
+    return DifferenceRow(
         ALL_TESTS if each.test == WHOLE else visible(each.test),
         str(each.measure),
         _amount(each.before, each.measure),
@@ -140,7 +140,7 @@ def _is_in_ms(value: float, measure: Measure) -> bool:
     return measure.unit == "s" and value < 1
 
 
-def _apart(each: Apart) -> str:
+def _apart(each: MixedLoadTest) -> str:
     """Under which loads a test ran; where there was more than one on a side, in how many runs."""
     if each.load is None:
         return f"{each.test}: {_loads(each.before)} -> {_loads(each.after)}"

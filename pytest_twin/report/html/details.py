@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 from markupsafe import Markup
 
-from pytest_twin.analysis.run.attempts import Attempt
+from pytest_twin.analysis.run.attempts import AttemptSummary
 from pytest_twin.analysis.run.panels import Panel, panels
-from pytest_twin.analysis.run.spans import Span
-from pytest_twin.analysis.run.story import Story
+from pytest_twin.analysis.run.spans import RunSpan
+from pytest_twin.analysis.run.story import RunSummary
 from pytest_twin.model import event
-from pytest_twin.report.html.markup import badge, facts, html, identity, joined
+from pytest_twin.report.html.markup import badge, facts, identity, joined, markup
 from pytest_twin.report.html.svg import area, scale
 from pytest_twin.report.wording import change, count, lasting, size
 
@@ -22,17 +22,17 @@ AROUND = 0.1  # of its duration, before and behind
 DRAWN = ("CPU", "Memory")
 
 
-def wanted(story: Story) -> dict[int, str]:
+def wanted(story: RunSummary) -> dict[int, str]:
     """The tests that get a part, by their places, with the names of the parts; those that went wrong first."""
     found = [place for place, attempt in enumerate(story.attempts) if attempt.is_bad or attempt.folder]
     found.sort(key=lambda place: not story.attempts[place].is_bad)
     return {place: f"test-{place}" for place in found[:MOST]}
 
 
-def details_part(story: Story, which: dict[int, str]) -> Markup:
+def details_part(story: RunSummary, which: dict[int, str]) -> Markup:
     """Those parts."""
     there = sum(attempt.is_bad or bool(attempt.folder) for attempt in story.attempts)
-    left_out = html(
+    left_out = markup(
         "<p>The first {} of {}; the others are in the table above and in tests.csv.</p>", MOST, f"{there:,}"
     )
     hosts = {own.host: (own, _drawn(own)) for own in story.by_host}
@@ -40,14 +40,14 @@ def details_part(story: Story, which: dict[int, str]) -> Markup:
     articles = joined(
         _article(*hosts[attempt.host], attempt, name, list(hosts).index(attempt.host)) for attempt, name in chosen
     )
-    return html('{}<div class="details">{}</div>', left_out if there > MOST else Markup(""), articles)
+    return markup('{}<div class="details">{}</div>', left_out if there > MOST else Markup(""), articles)
 
 
-def _drawn(story: Story) -> list[Panel]:
+def _drawn(story: RunSummary) -> list[Panel]:
     return [panel for panel in panels(story.run.samples, story.times) if panel.name in DRAWN]
 
 
-def _article(story: Story, drawn: list[Panel], attempt: Attempt, name: str, chart: int) -> Markup:
+def _article(story: RunSummary, drawn: list[Panel], attempt: AttemptSummary, name: str, chart: int) -> Markup:
     """The part of a test.
 
     Args:
@@ -57,18 +57,18 @@ def _article(story: Story, drawn: list[Panel], attempt: Attempt, name: str, char
         name: The id of the part.
         chart: Which of the charts of the timeline has the test.
     """
-    show = html(
+    show = markup(
         '<button type="button" data-show="{} {} {}">Show in the timeline</button>',
         f"{attempt.start_s:.3f}", f"{attempt.end_s:.3f}", chart,
     )  # fmt: skip
-    return html(
+    return markup(
         '<article id="{}"><div class="top">{}<h3>{}</h3>{}</div>{}<div class="pair">{}</div>{}</article>',
         name, badge(attempt.outcome), identity(attempt.nodeid), show, facts(_figures(attempt)),
         joined(_plot(story, attempt, panel) for panel in drawn), _events(story, attempt),
     )  # fmt: skip
 
 
-def _figures(attempt: Attempt) -> Iterator[tuple[str, str | None]]:
+def _figures(attempt: AttemptSummary) -> Iterator[tuple[str, str | None]]:
     yield "began", f"+{lasting(attempt.start_s)}"
     yield "took", lasting(attempt.duration_s)
     for phase, seconds in (("set-up", attempt.setup_s), ("call", attempt.call_s), ("teardown", attempt.teardown_s)):
@@ -87,7 +87,7 @@ def _figures(attempt: Attempt) -> Iterator[tuple[str, str | None]]:
     yield "files", attempt.folder or None
 
 
-def _plot(story: Story, attempt: Attempt, panel: Panel) -> Markup:
+def _plot(story: RunSummary, attempt: AttemptSummary, panel: Panel) -> Markup:
     room = max(attempt.duration_s * AROUND, story.interval_s or 0.0)
     left, right = max(0.0, attempt.start_s - room), attempt.end_s + room
     first = int(np.searchsorted(story.times, left))
@@ -99,15 +99,15 @@ def _plot(story: Story, attempt: Attempt, panel: Panel) -> Markup:
     top = 100.0 if len(curves) > 1 else scale(curves[0].values)
     about = f"{panel.name} of the host while {attempt.nodeid:.200} ran, from 0 to {top:.0f} %"
     plot = area(times, curves, top, (attempt.start_s, attempt.end_s), about, (left, right))
-    words = joined(html('<span><i class="key k-{}"></i> {} </span>', curve.name, curve.name) for curve in curves)
-    return html(
+    words = joined(markup('<span><i class="key k-{}"></i> {} </span>', curve.name, curve.name) for curve in curves)
+    return markup(
         '<figure><figcaption><span>{} of the host, 0 to {:.0f} %</span><span>{}</span></figcaption>{}'
         '<div class="axis"><span>+{}</span><span>+{}</span></div></figure>',
         panel.name, top, words if len(curves) > 1 else Markup(""), plot, lasting(left), lasting(right),
     )  # fmt: skip
 
 
-def _events(story: Story, attempt: Attempt) -> Markup:
+def _events(story: RunSummary, attempt: AttemptSummary) -> Markup:
     """The loads and phases of its time, and what was noted in it."""
     spans = [
         (span.start_s, _span(span, attempt.start_s))
@@ -115,33 +115,33 @@ def _events(story: Story, attempt: Attempt) -> Markup:
         if span.start_s <= attempt.end_s and span.end_s >= attempt.start_s and _concerns(span, attempt)
     ]
     noted = [
-        (note.at_s, html("<li>{} {}</li>", _at(note.at_s - attempt.start_s), note.what))
+        (note.at_s, markup("<li>{} {}</li>", _at(note.at_s - attempt.start_s), note.what))
         for note in story.notes
         if attempt.start_s <= note.at_s <= attempt.end_s and note.test in {"", attempt.nodeid}
     ]
     found = [item for _, item in sorted([*spans, *noted], key=lambda pair: pair[0])]
     if len(found) > MOST_EVENTS:
         found[MOST_EVENTS:] = [
-            html("<li>and {} in annotations.csv</li>", count(len(found) - MOST_EVENTS, "more event"))
+            markup("<li>and {} in annotations.csv</li>", count(len(found) - MOST_EVENTS, "more event"))
         ]
-    return html('<ul class="events">{}</ul>', joined(found)) if found else Markup("")
+    return markup('<ul class="events">{}</ul>', joined(found)) if found else Markup("")
 
 
-def _concerns(span: Span, attempt: Attempt) -> bool:
+def _concerns(span: RunSpan, attempt: AttemptSummary) -> bool:
     if span.type == event.TEST:
         return False
     return span.test in {"", attempt.nodeid}
 
 
-def _span(span: Span, since: float) -> Markup:
-    held = html("from {} to {}", _at(span.start_s - since), _at(span.end_s - since))
+def _span(span: RunSpan, since: float) -> Markup:
+    held = markup("from {} to {}", _at(span.start_s - since), _at(span.end_s - since))
     if not span.is_load:
-        return html("<li>{} <b>{}</b>, {}</li>", span.type, span.what, held)
-    achieved = html(", achieved {}", span.achieved) if span.achieved else Markup("")
-    return html("<li>{} <b>{}</b>, {}{}{}</li>", span.type, span.what, held, achieved, _trouble(span))
+        return markup("<li>{} <b>{}</b>, {}</li>", span.type, span.what, held)
+    achieved = markup(", achieved {}", span.achieved) if span.achieved else Markup("")
+    return markup("<li>{} <b>{}</b>, {}{}{}</li>", span.type, span.what, held, achieved, _trouble(span))
 
 
-def _trouble(span: Span) -> str:
+def _trouble(span: RunSpan) -> str:
     if span.state == event.END:
         return ""
     state = "aborted" if span.state == event.ABORT else span.state

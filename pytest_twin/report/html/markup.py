@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from pytest_twin.analysis.run.by_host import called
+from pytest_twin.analysis.run.by_host import display_name
 from pytest_twin.model.csv_text import visible
 
 if TYPE_CHECKING:
-    from pytest_twin.analysis.run.story import Story
+    from pytest_twin.analysis.run.story import RunSummary
 
 
-def html(form: str, *cells: object, **named: object) -> Markup:
+def markup(form: str, *cells: object, **named: object) -> Markup:
     """A piece of HTML: what is put into the form is escaped, unless it is HTML made by this function."""
     return Markup(form).format(*map(_shown, cells), **{name: _shown(cell) for name, cell in named.items()})  # noqa: S704
 
@@ -33,30 +33,32 @@ def identity(nodeid: str) -> Markup:
     """The id of a test, its name stronger than its file."""
     file, sign, name = nodeid.partition("::")
     if not sign:
-        return html('<span class="id"><b>{}</b></span>', nodeid)
-    return html('<span class="id">{}::<wbr><b>{}</b></span>', file, name)
+        return markup('<span class="id"><b>{}</b></span>', nodeid)
+    return markup('<span class="id">{}::<wbr><b>{}</b></span>', file, name)
 
 
 def badge(outcome: str) -> Markup:
     """How a test went."""
-    return html('<span class="badge {}">{}</span>', outcome.split(" ", maxsplit=1)[0], outcome or "unknown")
+    return markup('<span class="badge {}">{}</span>', outcome.split(" ", maxsplit=1)[0], outcome or "unknown")
 
 
 def facts(pairs: Iterable[tuple[str, object]]) -> Markup:
     """Names and values; a value of None is left out."""
-    rows = [html("<div><dt>{}</dt><dd>{}</dd></div>", name, value) for name, value in pairs if value is not None]
-    return html('<dl class="facts">{}</dl>', joined(rows)) if rows else Markup("")
+    rows = [markup("<div><dt>{}</dt><dd>{}</dd></div>", name, value) for name, value in pairs if value is not None]
+    return markup('<dl class="facts">{}</dl>', joined(rows)) if rows else Markup("")
 
 
 def data(name: str, document: Mapping[str, Any]) -> Markup:
     """Data for the scripts of a page: JSON in which nothing can be taken for the end of its element."""
     text = json.dumps(document, separators=(",", ":"), allow_nan=False)  # in ASCII, so of one length everywhere
     safe = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-    return html('<script type="application/json" id="{}">{}</script>', name, Markup(safe))  # noqa: S704 - just escaped
+    return markup('<script type="application/json" id="{}">{}</script>', name, Markup(safe))  # noqa: S704 - just escaped
 
 
-def each_host(story: Story, piece: Callable[[Story], Markup]) -> Markup:
+def each_host(story: RunSummary, piece: Callable[[RunSummary], Markup]) -> Markup:
     """The piece of each host, below its name where there are several."""
     if not story.hosts:
         return piece(story)
-    return joined(html('<div class="host"><h3>{}</h3>{}</div>', called(own.host), piece(own)) for own in story.hosts)
+    return joined(
+        markup('<div class="host"><h3>{}</h3>{}</div>', display_name(own.host), piece(own)) for own in story.hosts
+    )

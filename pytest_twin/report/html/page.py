@@ -12,13 +12,13 @@ from markupsafe import Markup
 
 import pytest_twin
 from pytest_twin.analysis.comparison.comparison import Comparison
-from pytest_twin.analysis.run.by_host import called
-from pytest_twin.analysis.run.story import Story
+from pytest_twin.analysis.run.by_host import display_name
+from pytest_twin.analysis.run.story import RunSummary
 from pytest_twin.model.attempt_row import BAD
 from pytest_twin.report.comparison.html import TABLE, section
 from pytest_twin.report.comparison.wording import opening
 from pytest_twin.report.html import budgets, details, parts, profile_curves, tests_table
-from pytest_twin.report.html.markup import data, each_host, html, joined
+from pytest_twin.report.html.markup import data, each_host, joined, markup
 from pytest_twin.report.html.timeline import Lanes, still, timeline
 from pytest_twin.report.wording import budgets_in_short, verdict
 
@@ -26,7 +26,7 @@ ASSETS = Path(__file__).parent / "assets"
 SCRIPTS = ("data.js", "chart.js", "timeline.js", "table.js", "sort.js")
 
 
-class Part(NamedTuple):
+class PageSection(NamedTuple):
     """A part of the page, with its place in the navigation."""
 
     name: str
@@ -35,7 +35,7 @@ class Part(NamedTuple):
     content: Markup
 
 
-def page(story: Story) -> str:
+def page(story: RunSummary) -> str:
     """The page of a run."""
     lanes = {each.host: Lanes(each) for each in story.by_host}
     which = details.wanted(story)
@@ -46,13 +46,13 @@ def page(story: Story) -> str:
     found = list(_parts(story, which))
     scripts = [_plotly(), "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS)]
     return str(
-        html(
+        markup(
             PAGE, policy=_policy(scripts), title=f"{verdict(story)} – pytest-twin",  # noqa: RUF001
             style=Markup((ASSETS / "page.css").read_text(encoding="utf-8") + TABLE),  # noqa: S704 - our own files
             heading=parts.heading(story), notice=parts.notices(story),
-            links=joined(html('<li><a href="#{}">{}</a></li>', part.name, part.heading) for part in found),
+            links=joined(markup('<li><a href="#{}">{}</a></li>', part.name, part.heading) for part in found),
             parts=joined(
-                html(
+                markup(
                     '<section id="{}" aria-labelledby="{}-h"><h2 id="{}-h">{}</h2>{}{}</section>',
                     part.name, part.name, part.name, part.heading,
                     _soft(part.said), part.content,
@@ -60,58 +60,58 @@ def page(story: Story) -> str:
                 for part in found
             ),
             data=data("twin-data", document), version=pytest_twin.__version__, path=story.run.path,
-            scripts=joined(html("<script>{}</script>", Markup(script)) for script in scripts),  # noqa: S704 - as well
+            scripts=joined(markup("<script>{}</script>", Markup(script)) for script in scripts),  # noqa: S704 - as well
         )
     )  # fmt: skip
 
 
-def _parts(story: Story, which: dict[int, str]) -> Iterator[Part]:
+def _parts(story: RunSummary, which: dict[int, str]) -> Iterator[PageSection]:
     if story.began is not None:
-        yield Part("timeline", "Timeline", "", _timeline(story))
+        yield PageSection("timeline", "Timeline", "", _timeline(story))
     if story.comparison is not None:
-        yield Part("compared", "Comparison", "", _compared(story.comparison))
+        yield PageSection("compared", "Comparison", "", _compared(story.comparison))
     if story.attempts:
-        yield Part("tests", "Tests", tests_table.summary_of(story), tests_table.table_part(story))
+        yield PageSection("tests", "Tests", tests_table.summary_of(story), tests_table.table_part(story))
     if which:
         said = "Every test that did not pass as it should, and every one with a folder of its own."
-        yield Part("looked-into", "Failed and marked tests", said, details.details_part(story, which))
+        yield PageSection("looked-into", "Failed and marked tests", said, details.details_part(story, which))
     if said := budgets_in_short(story):
-        yield Part("budgets", "Budgets", said, budgets.budgets_part(story))
+        yield PageSection("budgets", "Budgets", said, budgets.budgets_part(story))
     if story.profile:
         said = "How many times as slow each test is under a load, the one that hurts most first; strokes are intervals."
-        yield Part("curves", "Sensitivity", said, profile_curves.curves_part(story.profile))
+        yield PageSection("curves", "Sensitivity", said, profile_curves.curves_part(story.profile))
     if story.loads or story.skipped:
-        yield Part("loads", "Loads", "What was asked, and what was really there.", parts.loads_part(story))
+        yield PageSection("loads", "Loads", "What was asked, and what was really there.", parts.loads_part(story))
     if len(story.times):
         said = "How often which value was there, of the columns that change."
-        yield Part("spread", "Distributions", said, each_host(story, parts.spread_part))
-    yield Part("machine", "Machine", "", each_host(story, parts.machine_part))
-    yield Part("missing", "Missing", "", parts.missing_part(story))
+        yield PageSection("spread", "Distributions", said, each_host(story, parts.spread_part))
+    yield PageSection("machine", "Machine", "", each_host(story, parts.machine_part))
+    yield PageSection("missing", "Missing", "", parts.missing_part(story))
 
 
-def _timeline(story: Story) -> Markup:
+def _timeline(story: RunSummary) -> Markup:
     """The charts of all hosts, which are zoomed together."""
 
-    def chart(own: Story) -> Markup:
+    def chart(own: RunSummary) -> Markup:
         place = story.by_host.index(own)
-        whose = f"{called(own.host)}, its" if story.hosts else "the host, the"
+        whose = f"{display_name(own.host)}, its" if story.hosts else "the host, the"
         quiet = ", ".join(f"{name.lower()}: 0 throughout" for name in still(own))
         if story.hosts and not len(own.times):
             quiet = "no samples"
-        return html(CHART, f"-{place + 1}" if place else "", whose, _soft(quiet))
+        return markup(CHART, f"-{place + 1}" if place else "", whose, _soft(quiet))
 
-    return html("{}{}", Markup(ZOOM), each_host(story, chart))  # noqa: S704 - a constant
+    return markup("{}{}", Markup(ZOOM), each_host(story, chart))  # noqa: S704 - a constant
 
 
 def _compared(comparison: Comparison) -> Markup:
     """The page of `pytest-twin compare`, below a heading of ours: a difference of machines is no small print."""
     kind = "notice" if comparison.machines else "soft small"
     rest = Markup(section(comparison))  # noqa: S704 - it is HTML, in which all texts are escaped
-    return html('<p class="{}">{}</p>{}', kind, opening(comparison)[0], rest)
+    return markup('<p class="{}">{}</p>{}', kind, opening(comparison)[0], rest)
 
 
 def _soft(said: str) -> Markup:
-    return html('<p class="soft small">{}</p>', said) if said else Markup("")
+    return markup('<p class="soft small">{}</p>', said) if said else Markup("")
 
 
 def _plotly() -> str:

@@ -10,12 +10,12 @@ import numpy as np
 from markupsafe import Markup
 
 from pytest_twin.analysis.run.attempts import most_grown
-from pytest_twin.analysis.run.by_host import called
+from pytest_twin.analysis.run.by_host import display_name
 from pytest_twin.analysis.run.data_quality import is_grave
 from pytest_twin.analysis.run.distributions import Distribution, correlations, distributions
 from pytest_twin.analysis.run.overview import LoadLine
-from pytest_twin.analysis.run.story import Story
-from pytest_twin.report.html.markup import html, joined
+from pytest_twin.analysis.run.story import RunSummary
+from pytest_twin.report.html.markup import joined, markup
 from pytest_twin.report.html.svg import bars
 from pytest_twin.report.wording import NOTHING, change, count, lasting, machines_in_short, number, size, verdict
 
@@ -30,7 +30,7 @@ SPEARMAN = (
 )
 
 
-def heading(story: Story) -> Markup:
+def heading(story: RunSummary) -> Markup:
     """What ran, when, where, and the figures that matter first."""
     when = [] if story.began is None else [f"{story.began:%-d %B %Y, %H:%M:%S} UTC".lstrip("0")]
     facts = [
@@ -39,16 +39,16 @@ def heading(story: Story) -> Markup:
         *machines_in_short(story),
     ]
     tiles = joined(
-        html('<div class="tile"><dt>{}</dt><dd>{}</dd><div class="note">{}</div></div>', name, value, note)
+        markup('<div class="tile"><dt>{}</dt><dd>{}</dd><div class="note">{}</div></div>', name, value, note)
         for name, value, note in _tiles(story)
     )
-    return html(
+    return markup(
         '<p class="name">pytest-twin · {}</p><h1>{}</h1><p class="soft">{}</p><dl class="tiles">{}</dl>',
         story.run.path.name, verdict(story), " · ".join(facts), tiles,
     )  # fmt: skip
 
 
-def _tiles(story: Story) -> Iterator[tuple[str, str, str]]:
+def _tiles(story: RunSummary) -> Iterator[tuple[str, str, str]]:
     known = [attempt.cpu_s for attempt in story.attempts if attempt.cpu_s is not None]
     if known:
         yield (
@@ -60,7 +60,7 @@ def _tiles(story: Story) -> Iterator[tuple[str, str, str]]:
     yield from _memory(story)
     for name, word in WORDS.items():
         if name in peaks:
-            on = f" on {called(peaks[name].host)}" if story.hosts else ""
+            on = f" on {display_name(peaks[name].host)}" if story.hosts else ""
             yield word, f"{number(peaks[name].value)} %", f"at +{lasting(peaks[name].at_s)}{on}"
     if story.loads or story.skipped:
         times, note = sum(line.times for line in story.loads), _loads_in_short(story.loads)
@@ -74,7 +74,7 @@ def _tiles(story: Story) -> Iterator[tuple[str, str, str]]:
         yield "Samples", f"{len(story.times):,}", f"every {interval:.2g} s" if interval else ""
 
 
-def _memory(story: Story) -> Iterator[tuple[str, str, str]]:
+def _memory(story: RunSummary) -> Iterator[tuple[str, str, str]]:
     """What the heaviest test added to its process, and what stayed of that; of an old run the peak is all there is."""
     for heaviest in most_grown(story.attempts, 1):
         yield "Most memory growth", change(heaviest.memory_growth_MB), _name(heaviest.nodeid)
@@ -101,41 +101,41 @@ def _loads_in_short(loads: Sequence[LoadLine]) -> str:
     return "all as asked" if any(line.achieved for line in loads) else "no word of what was achieved"
 
 
-def notices(story: Story) -> Markup:
+def notices(story: RunSummary) -> Markup:
     """A word on top where limits are broken, and where the run is not whole."""
     said = []
     if story.comparison is not None and (broken := story.comparison.broken):
-        link = html('<a href="#compared">{} broken</a>', count(len(broken), "limit"))
-        said.append(html("{}, compared with {}", link, story.comparison.names[0]))
+        link = markup('<a href="#compared">{} broken</a>', count(len(broken), "limit"))
+        said.append(markup("{}, compared with {}", link, story.comparison.names[0]))
     grave = [each for each in story.shortcomings if is_grave(each)]
     if grave:
-        more = html(' <a href="#missing">and {} more</a>', len(grave) - 1) if len(grave) > 1 else Markup("")
-        said.append(html("Not whole: {}{}", f"{grave[0]:.300}", more))
-    return joined(html('<div class="notice" role="note"><p>{}</p></div>', each) for each in said)
+        more = markup(' <a href="#missing">and {} more</a>', len(grave) - 1) if len(grave) > 1 else Markup("")
+        said.append(markup("Not whole: {}{}", f"{grave[0]:.300}", more))
+    return joined(markup('<div class="notice" role="note"><p>{}</p></div>', each) for each in said)
 
 
-def loads_part(story: Story) -> Markup:
+def loads_part(story: RunSummary) -> Markup:
     """What was asked, and what was there."""
     several = len(story.hosts) > 0
     rows = joined(_load_row(line, several=several) for line in story.loads)
     missing = ", ".join(f"{many} {kind}" for kind, many in story.skipped.items())
-    said = html("<p>Not reached before the end: {}.</p>", missing) if missing else Markup("")
+    said = markup("<p>Not reached before the end: {}.</p>", missing) if missing else Markup("")
     if not story.loads:
-        return said or html('<p class="soft">No load was applied in this run.</p>')
-    return html(
+        return said or markup('<p class="soft">No load was applied in this run.</p>')
+    return markup(
         '<div class="scroll"><table><thead><tr>{}<th scope="col">Load</th><th scope="col">Asked</th>'
         '<th scope="col">Achieved</th><th scope="col"><span class="small">lowest, of what was asked</span></th>'
         '<th scope="col" class="number">Times</th><th scope="col" class="number">Held</th><th scope="col">Trouble</th>'
         "</tr></thead><tbody>{}</tbody></table></div>{}",
-        html('<th scope="col">Host</th>') if several else Markup(""), rows, said,
+        markup('<th scope="col">Host</th>') if several else Markup(""), rows, said,
     )  # fmt: skip
 
 
 def _load_row(line: LoadLine, *, several: bool) -> Markup:
     answers = ", ".join(line.achieved[:MOST_ANSWERS]) + (" …" if len(line.achieved) > MOST_ANSWERS else "")
-    trouble = joined(html("<div>{}</div>", each) for each in line.troubles[:MOST_ANSWERS])
-    host = html("<td>{}</td>", called(line.host)) if several else Markup("")
-    return html(
+    trouble = joined(markup("<div>{}</div>", each) for each in line.troubles[:MOST_ANSWERS])
+    host = markup("<td>{}</td>", display_name(line.host)) if several else Markup("")
+    return markup(
         '<tr>{}<td>{}</td><td><span class="id">{}</span></td><td>{}</td><td>{}</td>'
         '<td class="number">{}</td><td class="number">{}</td><td>{}</td></tr>',
         host, line.type, line.target or NOTHING, answers or "not told", _meter(line), f"{line.times:,}",
@@ -147,7 +147,7 @@ def _meter(line: LoadLine) -> Markup:
     lowest = _lowest(line)
     if lowest is None:
         return Markup("")
-    return html(
+    return markup(
         '<span class="meter{}" role="img" aria-label="{:.0%}"><i style="width:{:.0f}%"></i></span>',
         " short" if lowest < SHORT else "", lowest, min(lowest, 1.0) * 100,
     )  # fmt: skip
@@ -167,15 +167,15 @@ def ratio(answer: str, target: str) -> float | None:
     return float(one[1]) / float(other[1])
 
 
-def spread_part(story: Story) -> Markup:
+def spread_part(story: RunSummary) -> Markup:
     """Distributions and correlations of the main columns."""
     found = distributions(story.run.samples)
     if not found:
-        return html('<p class="soft">There are too few samples, or nothing in them changes.</p>')
+        return markup('<p class="soft">There are too few samples, or nothing in them changes.</p>')
     plots = joined(map(_histogram, found))
     if len(found) < 2:
-        return html('<div class="grid">{}</div>', plots)
-    return html(
+        return markup('<div class="grid">{}</div>', plots)
+    return markup(
         '<div class="grid">{}</div><h3 style="margin-top:1.6rem">Which go together</h3><p class="soft small">{}</p>'
         '<div class="scroll" tabindex="0" role="region" aria-label="Correlations">{}</div>',
         plots, SPEARMAN, _heatmap(story),
@@ -188,46 +188,48 @@ def _histogram(found: Distribution) -> Markup:
     about = (
         f"{found.column}: 5 % of the samples are below {low}{unit}, half below {middle}{unit}, 95 % below {high}{unit}"
     )
-    return html(
+    return markup(
         '<figure><figcaption><code>{}</code><span class="number">median {}{}</span></figcaption>{}'
         '<div class="axis"><span>{}</span><span>5–95 %: {} to {}</span><span>{}{}</span></div></figure>',  # noqa: RUF001
         found.column, middle, unit, bars(found.counts, about), number(found.low), low, high, number(found.high), unit,
     )  # fmt: skip
 
 
-def _heatmap(story: Story) -> Markup:
+def _heatmap(story: RunSummary) -> Markup:
     names, values = correlations(story.run.samples)
-    heads = joined(html('<th scope="col">{}</th>', name) for name in names)
+    heads = joined(markup('<th scope="col">{}</th>', name) for name in names)
     rows = []
     for place, name in enumerate(names):
         cells = joined(map(_heat, values[place, : place + 1].tolist()))
-        rows.append(html('<tr><th scope="row">{}</th>{}</tr>', name, cells))
-    return html('<table class="heat"><tbody>{}</tbody><tfoot><tr><td></td>{}</tr></tfoot></table>', joined(rows), heads)
+        rows.append(markup('<tr><th scope="row">{}</th>{}</tr>', name, cells))
+    return markup(
+        '<table class="heat"><tbody>{}</tbody><tfoot><tr><td></td>{}</tr></tfoot></table>', joined(rows), heads
+    )
 
 
 def _heat(value: float) -> Markup:
     if np.isnan(value):
-        return html('<td class="soft">–</td>')  # noqa: RUF001
+        return markup('<td class="soft">–</td>')  # noqa: RUF001
     tint = BLUE if value > 0 else ORANGE
     shown = f"{round(value, 2) + 0.0:.2f}".replace("-", "−")  # noqa: RUF001
-    return html('<td style="background:rgba({},{:.2f})">{}</td>', tint, abs(value) * 0.55, shown)
+    return markup('<td style="background:rgba({},{:.2f})">{}</td>', tint, abs(value) * 0.55, shown)
 
 
-def machine_part(story: Story) -> Markup:
+def machine_part(story: RunSummary) -> Markup:
     """The hardware and the software."""
     fingerprint = story.run.fingerprint
     if not fingerprint:
-        return html('<p class="soft">This run has no fingerprint.</p>')
+        return markup('<p class="soft">This run has no fingerprint.</p>')
     packages = fingerprint.get("packages")
     rows = joined(
-        html("<dt>{}</dt><dd>{}</dd>", name, value)
+        markup("<dt>{}</dt><dd>{}</dd>", name, value)
         for name, value in _flat(fingerprint)
         if not name.startswith("packages ")
     )
     if not isinstance(packages, dict):
-        return html('<dl class="machine">{}</dl>', rows)
-    listed = joined(html("<dt>{}</dt><dd>{}</dd>", name, version) for name, version in packages.items())
-    return html(
+        return markup('<dl class="machine">{}</dl>', rows)
+    listed = joined(markup("<dt>{}</dt><dd>{}</dd>", name, version) for name, version in packages.items())
+    return markup(
         '<dl class="machine">{}</dl><details><summary>{}</summary><dl class="machine">{}</dl></details>',
         rows, count(len(packages), "Python package"), listed,
     )  # fmt: skip
@@ -247,8 +249,8 @@ def _flat(document: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, 
             yield full, str(value)
 
 
-def missing_part(story: Story) -> Markup:
+def missing_part(story: RunSummary) -> Markup:
     """What the run does not have."""
     if not story.shortcomings:
-        return html('<p class="soft">Nothing: files are whole, samples came in time, columns are filled.</p>')
-    return html('<ul class="events">{}</ul>', joined(html("<li>{}</li>", said) for said in story.shortcomings))
+        return markup('<p class="soft">Nothing: files are whole, samples came in time, columns are filled.</p>')
+    return markup('<ul class="events">{}</ul>', joined(markup("<li>{}</li>", said) for said in story.shortcomings))

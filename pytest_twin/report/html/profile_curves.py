@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_twin.report.html.markup import html, identity, joined
+from pytest_twin.report.html.markup import identity, joined, markup
 from pytest_twin.report.html.svg import TALL, WIDE, svg
-from pytest_twin.report.profile_ranking import Curve, Row, number, ranked
+from pytest_twin.report.profile_ranking import Row, SlowdownCurve, number, ranked
 from pytest_twin.report.wording import NOTHING
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ LOOKS = {"cpu": "stress", "membw": "memory", "disk": "in"}
 def curves_part(rows: Sequence[Row]) -> Markup:
     """A plot and a table for each test of a profile."""
     found = list(ranked(rows))
-    more = html("<p>… and {} more in profile.csv</p>", f"{len(found) - MOST:,}") if len(found) > MOST else ""
-    return html('<div class="details">{}</div>{}', joined(_of_test(*each) for each in found[:MOST]), more)
+    more = markup("<p>… and {} more in profile.csv</p>", f"{len(found) - MOST:,}") if len(found) > MOST else ""
+    return markup('<div class="details">{}</div>{}', joined(_of_test(*each) for each in found[:MOST]), more)
 
 
-def _of_test(nodeid: str, curves: Sequence[Curve]) -> Markup:
+def _of_test(nodeid: str, curves: Sequence[SlowdownCurve]) -> Markup:
     slowdowns = (number(row.get("slowdown")) for curve in curves for row in curve.points)
     top = max([LEAST_TOP, *(value * 1.1 for value in slowdowns if value is not None)])
     aside = [(place - (len(curves) - 1) / 2) * ASIDE for place in range(len(curves))]
@@ -34,10 +34,10 @@ def _of_test(nodeid: str, curves: Sequence[Curve]) -> Markup:
         _line(LOOKS.get(curve.resource, "rest"), curve.points, top, by) for curve, by in zip(curves, aside, strict=True)
     )
     keys = joined(
-        html('<span><i class="key c-{}"></i> {} </span>', LOOKS.get(name, "rest"), name) for name, _ in curves
+        markup('<span><i class="key c-{}"></i> {} </span>', LOOKS.get(name, "rest"), name) for name, _ in curves
     )
     about = f"Slowdown of {nodeid:.200} from no load on the left to all of it on the right"
-    return html(
+    return markup(
         '<article><h3>{}</h3><div class="pair"><figure><figcaption><span>times as slow, 1 to {:.1f}</span>'
         '<span>{}</span></figcaption>{}<div class="axis"><span>0 %</span><span>load</span><span>100 %</span></div>'
         '</figure><div class="scroll">{}</div></div></article>',
@@ -59,23 +59,23 @@ def _line(look: str, points: Sequence[Row], top: float, aside: float) -> Markup:
         for x, _, low, high in known
         if low is not None and high is not None
     )
-    return html('<path class="curve l-{}" d="M{}{}"/>', look, path, strokes) if known else html("")
+    return markup('<path class="curve l-{}" d="M{}{}"/>', look, path, strokes) if known else markup("")
 
 
 def _height(slowdown: float, top: float) -> float:
     return TALL - min(max((slowdown - 1) / (top - 1), 0.0), 1.0) * TALL
 
 
-def _table(curves: Sequence[Curve]) -> Markup:
+def _table(curves: Sequence[SlowdownCurve]) -> Markup:
     levels = list(dict.fromkeys(row.get("level_percent", "") for curve in curves for row in curve.points))
-    heads = joined(html('<th scope="col" class="number">{} %</th>', level) for level in levels)
+    heads = joined(markup('<th scope="col" class="number">{} %</th>', level) for level in levels)
     lines = []
     for curve in curves:
         slowdowns = {row.get("level_percent", ""): row.get("slowdown") or NOTHING for row in curve.points}
-        cells = joined(html('<td class="number">{}</td>', _short(slowdowns.get(level, NOTHING))) for level in levels)
+        cells = joined(markup('<td class="number">{}</td>', _short(slowdowns.get(level, NOTHING))) for level in levels)
         row = '<tr><th scope="row">{}</th>{}<td class="number">{}</td></tr>'
-        lines.append(html(row, curve.resource, cells, curve.knee or "none"))
-    return html(
+        lines.append(markup(row, curve.resource, cells, curve.knee or "none"))
+    return markup(
         '<table><thead><tr><th scope="col">Load</th>{}<th scope="col" class="number">Knee</th></tr></thead>'
         "<tbody>{}</tbody></table>",
         heads, joined(lines),

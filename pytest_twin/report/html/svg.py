@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_twin.analysis.run.downsampling import chosen
-from pytest_twin.analysis.run.panels import Curve
+from pytest_twin.analysis.run.panels import PanelCurve
 from pytest_twin.analysis.run.spans import Values
-from pytest_twin.report.html.markup import html, joined
+from pytest_twin.report.html.markup import joined, markup
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -21,7 +21,7 @@ MOST_POINTS = 300
 
 def area(
     times: Values,
-    curves: Sequence[Curve],
+    curves: Sequence[PanelCurve],
     top: float,
     within: tuple[float, float],
     about: str,
@@ -44,10 +44,10 @@ def area(
     for curve in curves:
         values = np.nan_to_num(curve.values[places])
         above = below + values if curve.is_part else values
-        paths.append(html('<path class="f-{}" d="{}"/>', curve.name, _outline(x, below, above, top)))
+        paths.append(markup('<path class="f-{}" d="{}"/>', curve.name, _outline(x, below, above, top)))
         below = above if curve.is_part else below
     shares = [(at - left) / max(right - left, 1e-9) * WIDE for at in within]
-    borders_of_it = joined(html('<path class="border" d="M{0:.1f},0V{1}"/>', at, TALL) for at in shares)
+    borders_of_it = joined(markup('<path class="border" d="M{0:.1f},0V{1}"/>', at, TALL) for at in shares)
     return svg(joined([*paths, borders_of_it]), about)
 
 
@@ -65,7 +65,7 @@ def bars(counts: Sequence[int], about: str) -> Markup:
         for place, count in enumerate(counts)
         if count
     ]
-    return svg(html('<path class="f-bar" d="{}"/>', "".join(steps)), about)
+    return svg(markup('<path class="f-bar" d="{}"/>', "".join(steps)), about)
 
 
 def _outline(x: Values, below: Values, above: Values, top: float) -> str:
@@ -79,7 +79,7 @@ def _outline(x: Values, below: Values, above: Values, top: float) -> str:
 
 def svg(inner: Markup, about: str) -> Markup:
     """A plot that is as wide as there is room, told to those who do not see it."""
-    return html(
+    return markup(
         '<svg viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>',
         WIDE,
         TALL,

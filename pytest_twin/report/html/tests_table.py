@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pytest_twin.analysis.run.attempts import small_curves
-from pytest_twin.analysis.run.by_host import called
+from pytest_twin.analysis.run.by_host import display_name
 from pytest_twin.analysis.run.spans import Values
-from pytest_twin.analysis.run.story import Story
-from pytest_twin.report.html.markup import html, joined
+from pytest_twin.analysis.run.story import RunSummary
+from pytest_twin.report.html.markup import joined, markup
 from pytest_twin.report.wording import attempts_in_short
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
 
-class Column(NamedTuple):
+class TableColumn(NamedTuple):
     """A column of the table."""
 
     name: str
@@ -30,32 +30,32 @@ class Column(NamedTuple):
 
 
 COLUMNS = (
-    Column("nodeid", "Test", "nodeid"),
-    Column("outcome", "Outcome", "outcome"),
-    Column("on", "Host", "on"),
-    Column("worker", "Worker", "worker"),
-    Column("start", "Began", "start", is_number=True),
-    Column("duration", "Took", "duration", is_number=True),
-    Column("cpu", "CPU time", "cpu", is_number=True),
-    Column("memory", "Memory growth", "memory", is_number=True),
-    Column("kept", "Memory kept", "kept", is_number=True),
-    Column("peak", "Peak memory", "peak", is_number=True),
-    Column("written", "Written", "written", is_number=True),
-    Column("load", "Under load", "load"),
-    Column("budget", "Budget", "budget"),
-    Column("curve", "CPU over time", ""),
-    Column("show", "", ""),
+    TableColumn("nodeid", "Test", "nodeid"),
+    TableColumn("outcome", "Outcome", "outcome"),
+    TableColumn("on", "Host", "on"),
+    TableColumn("worker", "Worker", "worker"),
+    TableColumn("start", "Began", "start", is_number=True),
+    TableColumn("duration", "Took", "duration", is_number=True),
+    TableColumn("cpu", "CPU time", "cpu", is_number=True),
+    TableColumn("memory", "Memory growth", "memory", is_number=True),
+    TableColumn("kept", "Memory kept", "kept", is_number=True),
+    TableColumn("peak", "Peak memory", "peak", is_number=True),
+    TableColumn("written", "Written", "written", is_number=True),
+    TableColumn("load", "Under load", "load"),
+    TableColumn("budget", "Budget", "budget"),
+    TableColumn("curve", "CPU over time", ""),
+    TableColumn("show", "", ""),
 )
 DIGITS = 61  # of a small curve, from the letter 0 on
 LETTERS = [chr(ord("0") + digit) for digit in range(DIGITS + 1)]
 LONGEST_ID = 5000
 
 
-def table_data(story: Story, lanes: Sequence[int], details: Mapping[int, str]) -> dict[str, Any]:
+def table_data(story: RunSummary, lanes: Sequence[int], details: Mapping[int, str]) -> dict[str, Any]:
     """The figures of the tests, a list for each column."""
     found = story.attempts
     own, host, scale = _curves(story)
-    hosts = {"on": [called(attempt.host) for attempt in found]} if story.hosts else {}
+    hosts = {"on": [display_name(attempt.host) for attempt in found]} if story.hosts else {}
     return {
         "nodeid": [attempt.nodeid[:LONGEST_ID] for attempt in found],
         "attempt": [attempt.number for attempt in found],
@@ -77,15 +77,15 @@ def table_data(story: Story, lanes: Sequence[int], details: Mapping[int, str]) -
     }
 
 
-def table_part(story: Story) -> Markup:
+def table_part(story: RunSummary) -> Markup:
     """The table without its rows, and what searches and sorts it."""
     columns = [column for column in COLUMNS if _is_used(column.name, story)]
     found = Counter(attempt.outcome for attempt in story.attempts)  # of the rows that each choice shows
-    outcomes = [html('<option value="{}">{} ({})</option>', name, name, many) for name, many in found.items() if name]
+    outcomes = [markup('<option value="{}">{} ({})</option>', name, name, many) for name, many in found.items() if name]
     bad = sum(attempt.is_bad for attempt in story.attempts)
     if bad:
-        outcomes.insert(0, html('<option value="bad">failed or unfinished ({})</option>', bad))
-    return html(
+        outcomes.insert(0, markup('<option value="bad">failed or unfinished ({})</option>', bad))
+    return markup(
         """<div class="tools">
 <input type="search" id="tests-search" placeholder="Search tests and loads" aria-label="Search tests and loads">
 <select id="tests-outcome" aria-label="Outcome"><option value="">all outcomes</option>{outcomes}</select>
@@ -96,29 +96,29 @@ def table_part(story: Story) -> Markup:
 <table id="tests-table"><thead><tr>{heads}</tr></thead><tbody></tbody></table>
 <noscript><p>The table needs JavaScript; the same figures are in tests.csv.</p></noscript>""",
         outcomes=joined(outcomes),
-        sorts=joined(html('<option value="{}">by {}</option>', c.by, c.heading.lower()) for c in columns if c.by),
+        sorts=joined(markup('<option value="{}">by {}</option>', c.by, c.heading.lower()) for c in columns if c.by),
         heads=joined(map(_head, columns)),
     )
 
 
-def summary_of(story: Story) -> str:
+def summary_of(story: RunSummary) -> str:
     """One sentence on top of the table."""
     said = f"{attempts_in_short(story)}. CPU time is that of the test process and its children"
     return said + "; the small curve has the tests' share of the host in blue, the whole host as a line."
 
 
-def _head(column: Column) -> Markup:
+def _head(column: TableColumn) -> Markup:
     kind = f"c-{column.name}" + (" number" if column.is_number else "")
     if not column.by:
-        return html('<th scope="col" class="{}" data-column="{}">{}</th>', kind, column.name, column.heading)
-    return html(
+        return markup('<th scope="col" class="{}" data-column="{}">{}</th>', kind, column.name, column.heading)
+    return markup(
         '<th scope="col" class="{}" data-column="{}" data-by="{}" aria-sort="none">'
         '<button type="button">{}</button></th>',
         kind, column.name, column.by, column.heading,
     )  # fmt: skip
 
 
-def _is_used(name: str, story: Story) -> bool:
+def _is_used(name: str, story: RunSummary) -> bool:
     """Whether a column that is often empty has something in it."""
     needed = {
         "worker": "worker",
@@ -139,17 +139,17 @@ def _is_used(name: str, story: Story) -> bool:
     return name not in needed or any(getattr(attempt, needed[name]) for attempt in story.attempts)
 
 
-def _curves(story: Story) -> tuple[list[list[float]], list[list[float]], float]:
+def _curves(story: RunSummary) -> tuple[list[list[float]], list[list[float]], float]:
     """The small curves of the tests' own CPU and the host's, and the value at their upper edge."""
     own, host = (story.woven(partial(_curves_of, column=name)) for name in ("tests_cpu_percent", "cpu_percent"))
     return own, host, max((max(points) for points in (*own, *host) if points), default=1.0) or 1.0
 
 
-def _curves_of(story: Story, column: str) -> list[list[float]]:
+def _curves_of(story: RunSummary, column: str) -> list[list[float]]:
     return small_curves(story.attempts, story.times, _column(story, column))
 
 
-def _column(story: Story, name: str) -> Values:
+def _column(story: RunSummary, name: str) -> Values:
     if name not in story.run.samples:
         return np.full(len(story.times), np.nan)
     values: Values = story.run.samples[name].to_numpy(dtype=float, na_value=np.nan)

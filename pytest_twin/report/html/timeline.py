@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from pytest_twin.analysis.run.by_host import called
+from pytest_twin.analysis.run.by_host import display_name
 from pytest_twin.analysis.run.downsampling import gaps, levels
 from pytest_twin.analysis.run.lanes import natural, packed
 from pytest_twin.analysis.run.panels import Panel, panels
-from pytest_twin.analysis.run.spans import Span, Values
-from pytest_twin.analysis.run.story import Story
+from pytest_twin.analysis.run.spans import RunSpan, Values
+from pytest_twin.analysis.run.story import RunSummary
 from pytest_twin.model import event
 
 STEPS = 65534  # of 16 bits; one more says that a value is missing
@@ -25,27 +25,27 @@ MOST_BANDS, LONGEST_LABEL = 5000, 200
 class Lanes:
     """The rows of bands above the curves: one a worker, and as many for each kind of load as overlap."""
 
-    def __init__(self, story: Story) -> None:
+    def __init__(self, story: RunSummary) -> None:
         """Give each test and each load its lane."""
         workers = sorted({attempt.worker for attempt in story.attempts}, key=natural)
         rows = {worker: min(place, MOST_WORKERS - 1) for place, worker in enumerate(workers)}
         first = any(attempt.is_bad for attempt in story.attempts)  # the lane of the marks of those that went wrong
         self.names = [*["failed"] * first, *(worker or "tests" for worker in workers[:MOST_WORKERS])]
         self.of_tests = [first + rows[attempt.worker] for attempt in story.attempts]
-        self.bands: list[tuple[Span, int]] = []
+        self.bands: list[tuple[RunSpan, int]] = []
         kinds = dict.fromkeys(span.type for span in story.spans if span.type != event.TEST)
         for kind in sorted(kinds, key=lambda kind: (kind in {event.PHASE, event.GAP}, kind)):
             name = {event.PHASE: "phases", event.GAP: "gaps"}.get(kind, kind or "?")
             self._add([span for span in story.spans if span.type == kind], name)
 
-    def _add(self, spans: list[Span], name: str) -> None:
+    def _add(self, spans: list[RunSpan], name: str) -> None:
         """Put each where nothing else is at that time, as long as there are lanes."""
         lanes = [min(lane, MOST_LANES - 1) for lane in packed(spans)]
         self.bands += zip(spans, (len(self.names) + lane for lane in lanes), strict=True)
         self.names += [name, *[""] * max(lanes)]
 
 
-def timeline(story: Story, lanes: Sequence[Lanes]) -> dict[str, Any] | None:
+def timeline(story: RunSummary, lanes: Sequence[Lanes]) -> dict[str, Any] | None:
     """What the page draws, a chart for each host on one axis of time; None where there is nothing.
 
     Args:
@@ -61,13 +61,13 @@ def timeline(story: Story, lanes: Sequence[Lanes]) -> dict[str, Any] | None:
     }
 
 
-def _chart(story: Story, lanes: Lanes) -> dict[str, Any]:
+def _chart(story: RunSummary, lanes: Lanes) -> dict[str, Any]:
     times = story.times
     breaks = gaps(times)
     since_ms = int(times[0] * 1000) if len(times) else 0  # of runs that were merged one may be months after another
     whole = _interrupted(times, times, breaks) - since_ms / 1000
     return {
-        "name": called(story.host),
+        "name": display_name(story.host),
         "interval": (story.interval_s or 0.0) * 1000,
         "since": since_ms,
         "all": _times(whole),
@@ -77,12 +77,12 @@ def _chart(story: Story, lanes: Lanes) -> dict[str, Any]:
     }
 
 
-def moving(story: Story) -> list[Panel]:
+def moving(story: RunSummary) -> list[Panel]:
     """The panels in which something happens."""
     return [panel for panel in panels(story.run.samples, story.times) if _moves(panel)]
 
 
-def still(story: Story) -> list[str]:
+def still(story: RunSummary) -> list[str]:
     """The names of those in which all is 0 throughout."""
     return [panel.name for panel in panels(story.run.samples, story.times) if not _moves(panel)]
 
@@ -126,7 +126,7 @@ def _interrupted(values: Values, times: Values, breaks: Any) -> Values:
     return np.insert(values, np.repeat(breaks, 2), edges)
 
 
-def _band(span: Span, lane: int) -> dict[str, Any]:
+def _band(span: RunSpan, lane: int) -> dict[str, Any]:
     return {
         "type": span.type,
         "start": round(span.start_s, 3),
@@ -137,7 +137,7 @@ def _band(span: Span, lane: int) -> dict[str, Any]:
     }
 
 
-def _told(span: Span) -> str:
+def _told(span: RunSpan) -> str:
     """What a load came to."""
     words = [f"achieved {span.achieved}"] if span.achieved else []
     if span.state != event.END:

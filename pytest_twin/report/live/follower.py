@@ -6,16 +6,16 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from pytest_twin.analysis.run.minute import Minute
-from pytest_twin.analysis.run.running import Ended, Events, Running
+from pytest_twin.analysis.run.minute import LastMinute
+from pytest_twin.analysis.run.running import EndCounts, EventTracker, RunningItem
 from pytest_twin.run_folder.folder import RunFolder
-from pytest_twin.run_folder.follow import Tail
+from pytest_twin.run_folder.follow import CsvFollower
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET
 
 FIRST_READ = 1 << 20  # bytes of the dataset: a minute of rows of 20 ms
 
 
-class Following:
+class RunFollower:
     """Reads what was appended since the last time, and keeps the last minute of it.
 
     Attributes:
@@ -41,10 +41,12 @@ class Following:
             since_s: When the part of the run began that is shown, in its seconds: it may go on from an earlier one.
         """
         self.folder = folder
-        self.minute = Minute(interval, epoch, since_s)
+        self.minute = LastMinute(interval, epoch, since_s)
         self._epoch, self._clock, self._since_s = epoch, clock, since_s
-        self._dataset = Tail(folder / DATASET, self.minute.skip, FIRST_READ)
-        self._events: dict[Path, tuple[Tail, Events]] = {}  # pytest-xdist workers have a file of their own each
+        self._dataset = CsvFollower(folder / DATASET, self.minute.skip, FIRST_READ)
+        self._events: dict[
+            Path, tuple[CsvFollower, EventTracker]
+        ] = {}  # pytest-xdist workers have a file of their own each
         self._newest_at = clock()
 
     def read(self) -> None:
@@ -61,8 +63,8 @@ class Following:
             self._newest_at = self._clock()
         for path in (self.folder / ANNOTATIONS, *self.folder.parts(ANNOTATIONS)):
             if path not in self._events:
-                events = Events(self._epoch, self._since_s)
-                self._events[path] = Tail(path, events.begin), events
+                events = EventTracker(self._epoch, self._since_s)
+                self._events[path] = CsvFollower(path, events.begin), events
         for tail, events in self._events.values():
             for row in tail.rows():
                 events.add(row)
@@ -83,14 +85,14 @@ class Following:
         return (self.minute.elapsed_s or 0.0) + self.silent_s
 
     @property
-    def running(self) -> list[Running]:
+    def running(self) -> list[RunningItem]:
         """What has begun and not ended, the oldest first."""
         return sorted(each for events in self._found() for each in events.running)
 
     @property
-    def ended(self) -> Ended:
+    def ended(self) -> EndCounts:
         """What is over."""
-        return Ended(*(sum(counts) for counts in zip(*(events.ended for events in self._found()), strict=True)))
+        return EndCounts(*(sum(counts) for counts in zip(*(events.ended for events in self._found()), strict=True)))
 
-    def _found(self) -> Iterable[Events]:
-        return [events for _, events in self._events.values()] or [Events()]
+    def _found(self) -> Iterable[EventTracker]:
+        return [events for _, events in self._events.values()] or [EventTracker()]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from pytest_twin.report.live.view import State, frame, glyphs_for, plain
+from pytest_twin.report.live.view import ViewState, frame, glyphs_for, plain
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,12 +21,12 @@ UP, ERASE_LINE, ERASE_BELOW = "\x1b[{}A", "\x1b[K", "\x1b[J"
 class Output(Protocol):
     """Something that shows the view."""
 
-    def show(self, state: State) -> None:
+    def show(self, state: ViewState) -> None:
         """Show it."""
         ...
 
 
-class Screen:
+class TerminalOutput:
     """A terminal: the view stays in its place, what stood above stays above, and the last state stays behind.
 
     Rich's own `Live` trusts that its lines stand as it wrote them; a terminal that was made narrower has wrapped them.
@@ -37,7 +37,7 @@ class Screen:
         self._glyphs = glyphs_for(console.encoding)
         self._widths: Sequence[int] = ()  # of the lines that stand there
 
-    def show(self, state: State) -> None:
+    def show(self, state: ViewState) -> None:
         """Draw it over what was there."""
         size = self._console.size
         # a line that fills the terminal, or a last one at its lower edge, would move what is above
@@ -56,7 +56,7 @@ class Screen:
         return captured.get()
 
 
-class Log:
+class LogOutput:
     """No terminal: a line once there is a sample, then one each 5 s to 60 s, by a tenth of what is known to be long."""
 
     def __init__(self, file: TextIO) -> None:
@@ -64,7 +64,7 @@ class Log:
         self._glyphs = glyphs_for(file.encoding or "ascii")
         self._next_s = 0.0
 
-    def show(self, state: State) -> None:
+    def show(self, state: ViewState) -> None:
         """Write a line, if it is time."""
         if state.elapsed_s < self._next_s or not state.minute.rows:
             return
@@ -75,20 +75,20 @@ class Log:
         self._file.flush()
 
 
-class Nowhere:
+class NullOutput:
     """Standard error was closed before we began."""
 
-    def show(self, state: State) -> None:
+    def show(self, state: ViewState) -> None:
         """Show nothing."""
 
 
 def output() -> Output:
     """What fits standard error."""
     if sys.stderr is None:
-        return Nowhere()
+        return NullOutput()
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
-        return Log(sys.stderr)
+        return LogOutput(sys.stderr)
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False)
-    return Log(sys.stderr) if console.legacy_windows else Screen(console)
+    return LogOutput(sys.stderr) if console.legacy_windows else TerminalOutput(console)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_twin.analysis.run.minute import BINS, RATE, Line, Minute
-from pytest_twin.analysis.run.running import Ahead, Ended, Running
+from pytest_twin.analysis.run.minute import BINS, RATE, LastMinute, MinuteLine
+from pytest_twin.analysis.run.running import EndCounts, RunningItem, UpcomingLoad
 from pytest_twin.report.wording import count
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ PLAIN = Glyphs("_.:-=+*#", "-", "...", " | ")
 
 
 @dataclass(frozen=True)
-class State:
+class ViewState:
     """All that is shown.
 
     Attributes:
@@ -63,13 +63,13 @@ class State:
     """
 
     where: str
-    minute: Minute
-    running: Sequence[Running]
-    ended: Ended
+    minute: LastMinute
+    running: Sequence[RunningItem]
+    ended: EndCounts
     now_s: float
     elapsed_s: float
     total_s: float | None = None
-    ahead: Sequence[Ahead] = ()
+    ahead: Sequence[UpcomingLoad] = ()
     planned: int | None = None
     said: str = ""
 
@@ -83,7 +83,7 @@ def glyphs_for(encoding: str) -> Glyphs:
     return BLOCKS
 
 
-def frame(state: State, width: int, height: int, glyphs: Glyphs) -> list[Text]:
+def frame(state: ViewState, width: int, height: int, glyphs: Glyphs) -> list[Text]:
     """The view: no line is wider than `width`, and there are no more of them than `height`."""
     from rich.text import Text
 
@@ -102,7 +102,7 @@ def frame(state: State, width: int, height: int, glyphs: Glyphs) -> list[Text]:
     return shown
 
 
-def plain(state: State, stamp: str, glyphs: Glyphs) -> str:
+def plain(state: ViewState, stamp: str, glyphs: Glyphs) -> str:
     """The same in one line, for a log.
 
     Args:
@@ -166,7 +166,7 @@ def _flowing(words: Iterable[str], width: int, glyphs: Glyphs) -> list[str]:
     return lines
 
 
-def _facts(state: State, width: int, glyphs: Glyphs) -> list[str]:
+def _facts(state: ViewState, width: int, glyphs: Glyphs) -> list[str]:
     minute = state.minute
     so_far = clock_like(state.elapsed_s)
     if state.total_s is not None:
@@ -180,7 +180,7 @@ def _facts(state: State, width: int, glyphs: Glyphs) -> list[str]:
     ]
 
 
-def _counts(state: State) -> list[str]:
+def _counts(state: ViewState) -> list[str]:
     tests, loads, aborted = state.ended
     of = "" if state.planned is None else f" of {state.planned}"
     return [
@@ -190,14 +190,14 @@ def _counts(state: State) -> list[str]:
     ]
 
 
-def _now_and_next(state: State) -> Iterable[tuple[str, str, str]]:
+def _now_and_next(state: ViewState) -> Iterable[tuple[str, str, str]]:
     for since, kind, what, worker in state.running:
         yield f"{kind} {worker}".strip(), what, lasting(state.now_s - since)
     for in_s, what in state.ahead:
         yield "next", what, f"in {lasting(in_s)}"
 
 
-def _sparklines(minute: Minute, width: int, glyphs: Glyphs) -> list[Text]:
+def _sparklines(minute: LastMinute, width: int, glyphs: Glyphs) -> list[Text]:
     """The lines of the last minute under a heading; none before the first sample."""
     from rich.text import Text
 
@@ -211,7 +211,7 @@ def _sparklines(minute: Minute, width: int, glyphs: Glyphs) -> list[Text]:
     return [Text(heading, FAINT), *(_sparkline_row(line, glyphs, with_most=with_most) for line in lines)]
 
 
-def _sparkline_row(line: Line, glyphs: Glyphs, *, with_most: bool) -> Text:
+def _sparkline_row(line: MinuteLine, glyphs: Glyphs, *, with_most: bool) -> Text:
     from rich.text import Text
 
     series = line.series

@@ -19,7 +19,7 @@ SLICE_S = 0.002
 LARGEST_DEBT_S = 0.1  # what a busy machine keeps from the load beyond that is not made up for
 
 
-class Ledger:
+class CpuPacer:
     """The account of one worker process; its load is ready when it is opened."""
 
     def __init__(self, job: Job, burn: Callable[[], object]) -> None:
@@ -34,7 +34,7 @@ class Ledger:
         self._used = time.process_time()
         self._debt = 0.0
 
-    def settle(self, cores: float) -> None:
+    def burn_slice(self, cores: float) -> None:
         """Burn what became due since the last call, at so many cores, and sleep for the rest of the slice."""
         now = self._job.now()
         due = cores * (now - self._then)

@@ -28,7 +28,7 @@ SYNC_EVERY = 16 * MIB  # where O_DIRECT is not to be had
 LOOK_EVERY_S = 0.1  # for what others leave of the disk
 
 
-class NoRoom(OSError):  # noqa: N818 - as the message says
+class DiskFull(OSError):  # noqa: N818 - as the message says
     """The disk has no room for the file, or not any more."""
 
 
@@ -192,7 +192,7 @@ class DiskFile:
         self.size = max(0, size) // PAGE * PAGE
         os.ftruncate(self._fd, self.size)
         if self.size < min(MIB, self._asked):
-            raise NoRoom(why)
+            raise DiskFull(why)
         self.wanted = self.size
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from pytest_twin.stressors.system.kernel_tables import Room
+from pytest_twin.stressors.system.kernel_tables import Headroom
 from pytest_twin.stressors.worker.job import Job
 
 MOST_UNSEEN = 1024  # taken before it is looked again how much room there is
@@ -15,7 +15,7 @@ class Holder:
     """Holds them, one worker's part of all."""
 
     def __init__(
-        self, job: Job, name: str, take: Callable[[], None], give: Callable[[], None], room: Callable[[int], Room]
+        self, job: Job, name: str, take: Callable[[], None], give: Callable[[], None], room: Callable[[int], Headroom]
     ) -> None:
         """Hold nothing yet.
 

@@ -32,7 +32,7 @@ STRIDE = 1 << 20  # touched in one go: were it all swapped out, it would be back
 MADV_POPULATE_WRITE = 23  # not yet a constant of the mmap module
 
 
-class Resident:
+class ResidentMemory:
     """Private memory of this process, in blocks of which the last may be filled in part.
 
     Attributes:

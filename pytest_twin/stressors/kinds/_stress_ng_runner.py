@@ -33,7 +33,7 @@ def run(job: Job) -> None:
         raise OSError(f"{directory} is no directory")
     scratch = tempfile.mkdtemp(prefix=f".{NAME}-", dir=directory)
     command = [program(), f"--{stressor}", str(instances), "--timeout", "0", "--oomable", "--metrics-brief"]
-    kept = subreaper.Kept([*command, "--temp-path", os.path.abspath(scratch)], scratch)
+    kept = subreaper.ContainedProgram([*command, "--temp-path", os.path.abspath(scratch)], scratch)
     try:
         _hold_when_paused(kept)
         _wait_ready(kept, stressor, instances)
@@ -49,7 +49,7 @@ def run(job: Job) -> None:
         job.achieved.update(_bogo_ops(kept.words(), stressor))
 
 
-def _wait_ready(kept: subreaper.Kept, stressor: str, instances: int) -> None:
+def _wait_ready(kept: subreaper.ContainedProgram, stressor: str, instances: int) -> None:
     """Wait until as many of its processes as were asked for have begun."""
     deadline = time.monotonic() + READY_WITHIN_S
     while _begun(kept) < instances:
@@ -60,7 +60,7 @@ def _wait_ready(kept: subreaper.Kept, stressor: str, instances: int) -> None:
         time.sleep(0.005)
 
 
-def _begun(kept: subreaper.Kept) -> int:
+def _begun(kept: subreaper.ContainedProgram) -> int:
     """Children that have taken the name of their stressor, which they do when they begin."""
     main = kept.program
     return sum(map(_is_stressor, subreaper.children(main))) if main else 0
@@ -74,7 +74,7 @@ def _is_stressor(pid: int) -> bool:
         return False
 
 
-def _hold_when_paused(kept: subreaper.Kept) -> None:
+def _hold_when_paused(kept: subreaper.ContainedProgram) -> None:
     """Have a pause of this process stop the program too."""
     heard = signal.getsignal(PAUSE)
 
@@ -89,7 +89,7 @@ def _hold_when_paused(kept: subreaper.Kept) -> None:
     signal.signal(PAUSE, pause)
 
 
-def _last_words(kept: subreaper.Kept, stressor: str) -> str:
+def _last_words(kept: subreaper.ContainedProgram, stressor: str) -> str:
     """Why it ended, as far as it told."""
     lines = [match for line in kept.words() if (match := _LINE.match(line))]
     skipped = [match[2] for match in lines if "skip" in match[2]]

@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 
 from pytest_twin.stressors.kinds._cpu_methods import burner
-from pytest_twin.stressors.kinds._cpu_pacer import Ledger
+from pytest_twin.stressors.kinds._cpu_pacer import CpuPacer
 from pytest_twin.stressors.spec.kind import COUNT, SHARE, Kind
 from pytest_twin.stressors.spec.profile import Profile
 from pytest_twin.stressors.system.capacity import usable_cpus
@@ -62,9 +62,9 @@ def stress(job: Job) -> None:
         _have_a_cpu(job)
     burn = burner(job)
     job.ready()
-    ledger = Ledger(job, burn)
+    pacer = CpuPacer(job, burn)
     while True:
-        ledger.settle(per_worker * job.target())
+        pacer.burn_slice(per_worker * job.target())
         job.tick()
 
 

@@ -16,7 +16,7 @@ import time
 from typing import NamedTuple
 
 from pytest_twin.stressors.kinds._cpu_methods import burner
-from pytest_twin.stressors.kinds._cpu_pacer import Ledger
+from pytest_twin.stressors.kinds._cpu_pacer import CpuPacer
 from pytest_twin.stressors.spec.kind import SHARE, Kind
 from pytest_twin.stressors.spec.profile import Profile
 from pytest_twin.stressors.system.capacity import usable_cpus
@@ -68,18 +68,18 @@ def stress(job: Job) -> None:
     They need not talk: all read the same idle time of the same machine, and so find the same to be missing.
     """
     burn = burner(job)
-    topping = Topping(job)
+    topping = CpuController(job)
     time.sleep(LOOK_EVERY_S)
     job.piece = LOOK_EVERY_S * usable_cpus() / job.workers
     job.ready()
     topping.begin()
-    ledger = Ledger(job, burn)
+    pacer = CpuPacer(job, burn)
     while True:
-        ledger.settle(topping.cores() / job.workers)
+        pacer.burn_slice(topping.cores() / job.workers)
         job.tick()
 
 
-class Host(NamedTuple):
+class HostIdleTime(NamedTuple):
     """The machine's idle time at one moment.
 
     Attributes:
@@ -93,7 +93,7 @@ class Host(NamedTuple):
     cpus: int
 
 
-def read_host() -> Host:
+def read_host() -> HostIdleTime:
     """Read it now.
 
     Raises:
@@ -105,10 +105,10 @@ def read_host() -> Host:
         lines, at = file.read(1 << 20).splitlines(), time.monotonic()
     fields = lines[0].split()
     cpus = sum(line.startswith(b"cpu") for line in lines) - 1  # the first line is of all of them
-    return Host(at, (int(fields[4]) + int(fields[5])) / os.sysconf("SC_CLK_TCK"), cpus)
+    return HostIdleTime(at, (int(fields[4]) + int(fields[5])) / os.sysconf("SC_CLK_TCK"), cpus)
 
 
-class Seen(NamedTuple):
+class HostWindow(NamedTuple):
     """The host between two looks: seconds, the cores that were asked and busy, whether the load was paused."""
 
     span: float
@@ -117,8 +117,8 @@ class Seen(NamedTuple):
     paused: bool
 
 
-class Topping:
-    """How many cores to burn: target less foreign, and what a ledger of asked and busy CPU seconds has left over.
+class CpuController:
+    """How many cores to burn: target less foreign, and what a pacer of asked and busy CPU seconds has left over.
 
     Foreign is what the host was busy with besides the cores that the load was to burn, so that no worker has to know
     what the others used.
@@ -152,13 +152,13 @@ class Topping:
         self._foreign = foreign
         self._cores = min(max(0.0, asked - foreign + self._missing_s / SPREAD_S), self._most)
 
-    def _look(self) -> Seen:
+    def _look(self) -> HostWindow:
         before, self._host = self._host, read_host()
         then, self._then = self._then, self._job.now()
         span = self._host.at - before.at
         asked = self._job.target() * self._host.cpus
         busy = self._host.cpus - (self._host.idle_s - before.idle_s) / span
-        seen = Seen(span, asked, busy, span - (self._then - then) > PAUSED_S)
+        seen = HostWindow(span, asked, busy, span - (self._then - then) > PAUSED_S)
         if not seen.paused:
             part = busy * span / self._job.workers  # since the figures of all are added up
             self._job.achieved["host_cpu_s"] = float(self._job.achieved["host_cpu_s"]) + part

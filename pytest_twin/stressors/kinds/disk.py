@@ -10,7 +10,7 @@ import random
 import time
 
 from pytest_twin.stressors.kinds import _rate_pacer
-from pytest_twin.stressors.kinds._disk_file import LARGEST_CALL, PAGE, REGION, DiskFile, NoRoom
+from pytest_twin.stressors.kinds._disk_file import LARGEST_CALL, PAGE, REGION, DiskFile, DiskFull
 from pytest_twin.stressors.spec.kind import BYTES, MAX, RATE, Kind
 from pytest_twin.stressors.system.capacity import MIB
 from pytest_twin.stressors.worker.job import Job
@@ -65,7 +65,7 @@ def stress(job: Job) -> None:
                     traffic.restart()
                 job.ready()
                 _move_amount(job, traffic, block, math.inf if job.options.get("loop") else amount)
-        except NoRoom as error:
+        except DiskFull as error:
             if job.strict:
                 raise
             job.achieved["reduced"] = f"ended after {traffic.moved // MIB} MiB: {error}"

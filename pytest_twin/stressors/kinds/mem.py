@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 
-from pytest_twin.stressors.kinds._resident_memory import BLOCK, Resident, has_huge_pages
+from pytest_twin.stressors.kinds._resident_memory import BLOCK, ResidentMemory, has_huge_pages
 from pytest_twin.stressors.spec.kind import BYTES, SHARE, Kind
 from pytest_twin.stressors.spec.profile import Profile
 from pytest_twin.stressors.system.capacity import MIB, available_memory, memory_reserve, usable_cpus, usable_memory
@@ -61,7 +61,7 @@ def workers(job: Job) -> int:
 def stress(job: Job) -> None:
     """Hold this worker's part of as many bytes as the profile asks for, until stopped."""
     whole = _whole(job)
-    held = Held(job)
+    held = MemoryShare(job)
     held.follow(job.target() * whole)
     held.verify()
     job.ready()
@@ -72,14 +72,14 @@ def stress(job: Job) -> None:
         time.sleep(0.2 if job.settled() else 0.02)
 
 
-class Held:
+class MemoryShare:
     """One worker's part of the memory."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
         self._reserve = _reserve()  # once, since it is looked at before each block
         huge = bool(job.options.get("huge"))
-        self._memory = Resident(huge=huge)
+        self._memory = ResidentMemory(huge=huge)
         if huge and not has_huge_pages():
             self._fall_short("asked for huge pages, but they are switched off here")
         self._touch_at = job.now() + TOUCH_EVERY_S

@@ -47,12 +47,12 @@ def stress(job: Job) -> None:
     """Send and receive until stopped."""
     rate = min(demand(job) / job.workers, BLOCK / LONGEST_S)
     size = max(1, int(rate * LONGEST_S))
-    with Loop() as loop:
+    with LoopbackConnection() as loop:
         loop.carry(size)
         _rate_pacer.keep_rate(job, "sent_bytes", size, lambda: loop.carry(size))
 
 
-class Loop:
+class LoopbackConnection:
     """A TCP connection of this process with itself."""
 
     def __init__(self) -> None:

@@ -52,7 +52,7 @@ def stress(job: Job) -> None:
     """Hold as many as the profile asks for, until stopped."""
     before = kernel_tables.threads_of_user()
     threading.stack_size(STACK)
-    idle = Idle()
+    idle = IdleThreads()
     Holder(
         job,
         "threads",
@@ -62,7 +62,7 @@ def stress(job: Job) -> None:
     ).follow()
 
 
-class Idle:
+class IdleThreads:
     """Threads that do nothing."""
 
     def __init__(self) -> None:

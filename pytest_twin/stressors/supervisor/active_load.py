@@ -7,7 +7,7 @@ import time
 from functools import partial
 from importlib import import_module
 
-from pytest_twin.stressors.supervisor.load_judge import SILENT_S, Judge, WorkerRecord, doing, state_of
+from pytest_twin.stressors.supervisor.load_judge import SILENT_S, LoadJudge, WorkerRecord, doing, state_of
 from pytest_twin.stressors.supervisor.stop_conditions import met
 from pytest_twin.stressors.system.capacity import oom_kills
 from pytest_twin.stressors.worker import process
@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from pytest_twin.stressors.supervisor.load_manager import Supervision
+    from pytest_twin.stressors.supervisor.load_manager import LoadManager
 
     Figures = dict[str, float | str]
 
@@ -27,7 +27,7 @@ LOOK_EVERY_S = 0.1
 WATCH_EVERY_S = 0.25
 
 
-class Load:
+class ActiveLoad:
     """One load: its workers, and what they achieved.
 
     Attributes:
@@ -35,11 +35,11 @@ class Load:
         size: How many workers it has, 0 before it was started.
     """
 
-    def __init__(self, request: dict[str, Any], supervision: Supervision) -> None:
+    def __init__(self, request: dict[str, Any], manager: LoadManager) -> None:
         self.name: str = request["id"]
         self._request = request
-        self._supervision, self._loop = supervision, supervision.loop
-        self._crew: list[Crewman] = []
+        self._manager, self._loop = manager, manager.loop
+        self._workers: list[WorkerHandle] = []
         self.size = 0
         self._waiting_for = 0
         self._began: float | None = None
@@ -51,7 +51,7 @@ class Load:
         self._ending = ""  # why, once it is ending
         self._fault = ""
         self._figures: list[Figures] = []
-        self._judge: Judge | None = None
+        self._judge: LoadJudge | None = None
         self._oom_kills: int | None = None
         self._conditions = request.get("stop_when") or ()
 
@@ -76,15 +76,15 @@ class Load:
         self._paused_before = self._loop.paused_s
         try:
             self._check_time()
-            self._supervision.check(self)
+            self._manager.check(self)
             self._check_conditions()
             module = import_module(self._request["module"])
-            self._judge = Judge(self._request)
+            self._judge = LoadJudge(self._request)
             count = module.workers(Job(self._request))
-            self._supervision.admit(count)
+            self._manager.admit(count)
         except (ImportError, OSError, ValueError) as error:
             self._fail(f"cannot start: {error}")
-            self._over()
+            self._finish()
             return
         self.size = self._waiting_for = count
         self._oom_kills = oom_kills()
@@ -92,47 +92,47 @@ class Load:
             self._end_after(self._request["start"])
         if self._conditions:
             self._loop.after(LOOK_EVERY_S, self._look)
-        self._hire()
+        self._start_workers()
 
     def stop(self, reason: str) -> None:
         """Ask the workers to stop, and see to it that they do."""
         if self._ending or self._gone:
             return
         self._ending, self._held_until = reason, self._loop.now()
-        if not self._crew:
-            self._over()
+        if not self._workers:
+            self._finish()
             return
         if self._began is None:  # they wait for their load, and would not hear
             self.kill()
             return
-        for crewman in self._crew:
-            crewman.process.stop()
+        for worker in self._workers:
+            worker.process.stop()
         self._loop.after(KILL_AFTER_S, self.kill)
 
     def kill(self) -> None:
         """Have the system end the workers."""
-        for crewman in self._crew:
-            crewman.process.kill()
+        for worker in self._workers:
+            worker.process.kill()
         self._loop.after(GIVE_UP_AFTER_S, self._give_up)
 
     def pause(self) -> None:
         """Have the workers do nothing."""
-        for crewman in self._crew:
-            crewman.process.pause()
+        for worker in self._workers:
+            worker.process.pause()
 
     def resume(self) -> None:
         """Have them go on."""
-        for crewman in self._crew:
-            crewman.process.resume()
+        for worker in self._workers:
+            worker.process.resume()
 
     def went_on(self, seconds: float) -> bool:
         """Whether a worker has reported in the seconds that are just over, and all of it was heard at once."""
-        return any(crewman.heard_at_once > 1 + seconds / (2 * REPORT_EVERY_S) for crewman in self._crew)
+        return any(worker.heard_at_once > 1 + seconds / (2 * REPORT_EVERY_S) for worker in self._workers)
 
     def achieved(self) -> Figures:
         """What the workers told so far, numbers added up and words kept; and how much of its time it was there."""
         total: Figures = {}
-        for figures in (*self._figures, *(crewman.achieved for crewman in self._crew)):
+        for figures in (*self._figures, *(worker.achieved for worker in self._workers)):
             for name, value in figures.items():
                 before = total.get(name, 0)
                 is_sum = not isinstance(value, str) and not isinstance(before, str)
@@ -154,22 +154,22 @@ class Load:
         if start is not None and duration is not None and self._loop.now() >= start + duration:
             raise ValueError("its time was over before there was a moment to start it")
 
-    def _hire(self) -> None:
+    def _start_workers(self) -> None:
         """Get one more worker; all of them are had first, so that none hinders the start of the others."""
         if self._ending:
             return
         try:
-            process = self._supervision.worker()
+            process = self._manager.worker()
         except OSError as error:
             self._fail(f"cannot start: {error}")
-            if not self._crew:
-                self._over()
+            if not self._workers:
+                self._finish()
             return
-        crewman = Crewman(process, f"worker {len(self._crew) + 1} of {self.size}")
-        self._crew.append(crewman)
-        self._loop.watch(process.reports, partial(self._hear, crewman))
-        if len(self._crew) < self.size:
-            self._loop.after(0.0, self._hire)
+        worker = WorkerHandle(process, f"worker {len(self._workers) + 1} of {self.size}")
+        self._workers.append(worker)
+        self._loop.watch(process.reports, partial(self._hear, worker))
+        if len(self._workers) < self.size:
+            self._loop.after(0.0, self._start_workers)
         else:
             self._loop.when_idle(self._begin)  # other loads may want workers too
 
@@ -179,45 +179,45 @@ class Load:
             return
         self._began = time.monotonic()
         if self._judge is not None:
-            self._judge.records = [crewman.record for crewman in self._crew]
-        for index, crewman in enumerate(self._crew):
-            crewman.process.begin({**self._request, "index": index}, self.size)
+            self._judge.records = [worker.record for worker in self._workers]
+        for index, worker in enumerate(self._workers):
+            worker.process.begin({**self._request, "index": index}, self.size)
         if self._loop.is_paused:
             self.pause()
 
-    def _hear(self, crewman: Crewman, data: bytes) -> None:
+    def _hear(self, worker: WorkerHandle, data: bytes) -> None:
         if not data:
-            self._lose(crewman)
+            self._on_worker_exit(worker)
             return
-        crewman.record.heard_at = self._loop.now()
-        crewman.unread += data
-        *lines, crewman.unread = crewman.unread.split(b"\n")
-        crewman.heard_at_once = len(lines)
+        worker.record.heard_at = self._loop.now()
+        worker.unread += data
+        *lines, worker.unread = worker.unread.split(b"\n")
+        worker.heard_at_once = len(lines)
         for line in lines:
             message = json.loads(line)
             if "ready" in message:
-                crewman.record.piece = message.get("piece", 0.0)
-                self._one_ready(message["ready"])
+                worker.record.piece = message.get("piece", 0.0)
+                self._on_worker_ready(message["ready"])
             elif "fault" in message:
                 self._fail(message["fault"])
             elif "achieved" in message:
-                crewman.achieved = message["achieved"]
+                worker.achieved = message["achieved"]
                 if self._judge is not None:
-                    self._judge.hear(crewman.record, crewman.achieved, self._held())
+                    self._judge.hear(worker.record, worker.achieved, self._held())
 
-    def _one_ready(self, at: float) -> None:
+    def _on_worker_ready(self, at: float) -> None:
         """Let the time of the load begin when all workers are ready; one alone does not wait for that word."""
         self._waiting_for -= 1
         if self._waiting_for or self._ending:
             return
         if self.size > 1:
             at = time.monotonic()
-            for crewman in self._crew:
-                crewman.process.all_ready(at)
+            for worker in self._workers:
+                worker.process.all_ready(at)
         self._since, self._held_since = at, min(self._loop.now(), at - self._loop.paused_s)
         self._watch(self._held_since)
-        pids = [crewman.process.pid for crewman in self._crew]
-        self._supervision.told(self, "ready", at=at, pids=pids)
+        pids = [worker.process.pid for worker in self._workers]
+        self._manager.told(self, "ready", at=at, pids=pids)
         if self._request.get("start") is None:
             self._end_after(self._held_since)
 
@@ -237,11 +237,11 @@ class Load:
             return
         now, held = self._loop.now(), self._held()
         was_stopped = now - due > SILENT_S / 2
-        for crewman in self._crew:
+        for worker in self._workers:
             if was_stopped:
-                crewman.record.heard_at, crewman.record.changed_at = now, held
-            elif how := self._judge.stuck(crewman.record, now, held):
-                self._fail(f"{crewman.name} {how}")
+                worker.record.heard_at, worker.record.changed_at = now, held
+            elif how := self._judge.stuck(worker.record, now, held):
+                self._fail(f"{worker.name} {how}")
                 return
         self._loop.at(now + WATCH_EVERY_S, partial(self._watch, now + WATCH_EVERY_S))
 
@@ -257,42 +257,42 @@ class Load:
             self._loop.after(LOOK_EVERY_S, self._look)
 
     def _check_conditions(self) -> None:
-        if self._conditions and (reason := met(self._conditions, self._supervision.sample())):
+        if self._conditions and (reason := met(self._conditions, self._manager.sample())):
             raise ValueError(reason)
 
-    def _lose(self, crewman: Crewman) -> None:
-        how = crewman.process.reap()
+    def _on_worker_exit(self, worker: WorkerHandle) -> None:
+        how = worker.process.reap()
         if self._gone:  # it was given up
             return
-        self._crew.remove(crewman)
-        self._figures.append(crewman.achieved)
+        self._workers.remove(worker)
+        self._figures.append(worker.achieved)
         if how and not self._ending:
             is_oom = how.endswith("SIGKILL") and (oom_kills() or 0) > (self._oom_kills or 0)
-            self._fail(f"worker {crewman.process.pid} {how}{', probably for want of memory' if is_oom else ''}")
-        if not self._crew:
-            self._over()
+            self._fail(f"worker {worker.process.pid} {how}{', probably for want of memory' if is_oom else ''}")
+        if not self._workers:
+            self._finish()
 
     def _fail(self, reason: str) -> None:
         self._fault = self._fault or reason
-        if self._crew:
+        if self._workers:
             self.stop("failed")
 
     def _give_up(self) -> None:
         """Wait no longer for workers that do not end though they were killed; each ends when the kernel lets it."""
         if not self._gone:
-            crewman = self._crew[0]
-            how = f"{crewman.name} does not end{doing(state_of(crewman.process.pid))}"
+            worker = self._workers[0]
+            how = f"{worker.name} does not end{doing(state_of(worker.process.pid))}"
             self._fault = f"{self._fault}; {how}" if self._fault else how
-            self._over()
+            self._finish()
 
-    def _over(self) -> None:
+    def _finish(self) -> None:
         self._gone = True
         achieved = self.achieved()
         if self.is_applied and self._since is None:
             self._fault = self._fault or "ended before it was really there"
         elif self._since is not None and self._judge is not None:
             self._fault = self._fault or self._judge.shortfall(achieved, self._held())
-        self._supervision.told(
+        self._manager.told(
             self,
             "abort" if self._fault else "end",
             at=time.monotonic(),
@@ -302,13 +302,13 @@ class Load:
             reason=self._fault or self._ending or "done",
             achieved=achieved,
         )
-        self._supervision.gone(self)
+        self._manager.gone(self)
 
 
-class Crewman:
+class WorkerHandle:
     """A worker of a load, as the supervisor sees it."""
 
-    def __init__(self, process: process.Forked | process.Spawned, name: str) -> None:
+    def __init__(self, process: process.ForkedWorker | process.SpawnedWorker, name: str) -> None:
         self.process, self.name = process, name
         self.record = WorkerRecord(process.pid)
         self.unread = b""

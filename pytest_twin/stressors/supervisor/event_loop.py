@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Act = Callable[[], None]
+    Callback = Callable[[], None]
 
 
 LONGEST_READ = 1 << 16  # of one descriptor, before the others get their turn
@@ -32,10 +32,10 @@ class Timers:
     """What to do when; of two things with the same time, what came first."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Act]] = []
+        self._heap: list[tuple[float, int, Callback]] = []
         self._order = count()
 
-    def add(self, moment: float, act: Act) -> None:
+    def add(self, moment: float, act: Callback) -> None:
         """Do that at that time."""
         heapq.heappush(self._heap, (moment, next(self._order), act))
 
@@ -51,7 +51,7 @@ class Timers:
         return True
 
 
-class Loop:
+class EventLoop:
     """Waits for what comes next, and does it.
 
     Of what is due at the same time it does one thing a turn, and looks at its descriptors in between: however much
@@ -61,7 +61,7 @@ class Loop:
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
         self._planned, self._others = Timers(), Timers()
-        self._idle: deque[Act] = deque()
+        self._idle: deque[Callback] = deque()
         self._paused_at: float | None = None
         self._paused_before_s = 0.0  # in the pauses that are over
         self._detector = FreezeDetector()
@@ -97,19 +97,19 @@ class Loop:
         if not self.is_paused:
             self._paused_before_s += seconds
 
-    def at(self, moment: float, act: Act) -> None:
+    def at(self, moment: float, act: Callback) -> None:
         """Do that at that time of loads."""
         self._planned.add(moment, act)
 
-    def after(self, seconds: float, act: Act) -> None:
+    def after(self, seconds: float, act: Callback) -> None:
         """Do that after so many seconds, paused or not."""
         self._others.add(time.monotonic() + seconds, act)
 
-    def when_idle(self, act: Act) -> None:
+    def when_idle(self, act: Callback) -> None:
         """Do that when nothing is due."""
         self._idle.append(act)
 
-    def turn(self, at_most: float | None = None) -> None:
+    def run_once(self, at_most: float | None = None) -> None:
         """Wait for what comes next, and do it."""
         planned = None if self.is_paused else self._planned.due_in(self.now())
         idle = 0.0 if self._idle else None
@@ -143,7 +143,7 @@ class Loop:
 
         self._selector.register(source, selectors.EVENT_READ, heard)
 
-    def watch_process(self, pid: int, ended: Act) -> bool:
+    def watch_process(self, pid: int, ended: Callback) -> bool:
         """Call back when that process ends; False where the kernel cannot tell (pidfd_open(2))."""
         if sys.platform != "linux":
             return False
@@ -160,7 +160,7 @@ class Loop:
         self._selector.register(fd, selectors.EVENT_READ, end)
         return True
 
-    def on_signals(self, numbers: list[signal.Signals], act: Act) -> None:
+    def on_signals(self, numbers: list[signal.Signals], act: Callback) -> None:
         """Call back, from the loop, when one of these signals comes."""
         woken, waker = _wakeful()
         signal.set_wakeup_fd(waker)  # a handler alone would not end the wait

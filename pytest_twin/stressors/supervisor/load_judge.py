@@ -51,7 +51,7 @@ class WorkerRecord:
         return self._area + self._value * (at - self._at)
 
 
-class Judge:
+class LoadJudge:
     """Whether one load is what it should be."""
 
     def __init__(self, request: Mapping[str, Any]) -> None:

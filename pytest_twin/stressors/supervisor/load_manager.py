@@ -1,6 +1,6 @@
 """All loads of one run: what is asked of them, and what is told of them.
 
-A request is a dict: ``id, module, unit, profile, options, seed, start`` (in the time of loads, `Loop.now`; None
+A request is a dict: ``id, module, unit, profile, options, seed, start`` (in the time of loads, `EventLoop.now`; None
 is now), ``duration`` (seconds, None is until it is stopped) and ``stop_when`` (conditions on samples). Replies are
 dicts with an ``event``:
 
@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import time
 
-from pytest_twin.stressors.supervisor.active_load import Load, demand
-from pytest_twin.stressors.supervisor.event_loop import Loop
-from pytest_twin.stressors.supervisor.stop_conditions import Samples
-from pytest_twin.stressors.supervisor.worker_pool import Reserve
+from pytest_twin.stressors.supervisor.active_load import ActiveLoad, demand
+from pytest_twin.stressors.supervisor.event_loop import EventLoop
+from pytest_twin.stressors.supervisor.stop_conditions import DatasetTail
+from pytest_twin.stressors.supervisor.worker_pool import WorkerPool
 from pytest_twin.stressors.worker import process
 
 TYPE_CHECKING = False
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
 END_WITHIN_S = 4.0
 
 
-class Supervision:
+class LoadManager:
     """All loads of one run, on one selector and one thread."""
 
     def __init__(self, reply: Reply, *, fork: bool = process.CAN_FORK) -> None:
         self._reply = reply
-        self.loop = Loop()
+        self.loop = EventLoop()
         self.loop.kept = self._kept_from_running
-        self._reserve = Reserve(self.loop, fork=fork)
-        self._loads: dict[str, Load] = {}
+        self._pool = WorkerPool(self.loop, fork=fork)
+        self._loads: dict[str, ActiveLoad] = {}
         self._limits: dict[str, tuple[float, str]] = {}
-        self._samples = Samples("")
+        self._samples = DatasetTail("")
         self._paused_for: set[str] = set()
 
     @property
@@ -52,7 +52,7 @@ class Supervision:
 
     def apply(self, request: dict[str, Any]) -> None:
         """Start a load when its time has come."""
-        load = self._loads[request["id"]] = Load(request, self)
+        load = self._loads[request["id"]] = ActiveLoad(request, self)
         start = request.get("start")
         if start is None:
             load.start()
@@ -72,16 +72,16 @@ class Supervision:
 
     def stop_all(self) -> None:
         """Stop everything and come back when nothing is left of it; what the kernel does not let go of, by our end."""
-        self._reserve.close()
+        self._pool.close()
         for load in list(self._loads.values()):
             load.stop("stopped")
         deadline = time.monotonic() + END_WITHIN_S
         while self.busy and time.monotonic() < deadline:
-            self.loop.turn(END_WITHIN_S)
+            self.loop.run_once(END_WITHIN_S)
 
     def abandon(self) -> None:
         """Have the system end everything at once; nobody is there any more to be told of it."""
-        self._reserve.close()
+        self._pool.close()
         for load in self._loads.values():
             load.kill()
         self._loads.clear()
@@ -126,7 +126,7 @@ class Supervision:
 
     def watch_samples(self, path: str) -> None:
         """Where the samples are that conditions are about."""
-        self._samples = Samples(path)
+        self._samples = DatasetTail(path)
 
     def sample(self) -> dict[str, str]:
         """The latest sample."""
@@ -136,13 +136,13 @@ class Supervision:
         """Allow no more than these at the same time; each has a ``text`` besides, for people."""
         self._limits = {request["module"]: (demand(request), request["text"]) for request in requests}
 
-    def check(self, load: Load) -> None:
+    def check(self, load: ActiveLoad) -> None:
         """See that a load, together with what is applied already, stays within the limit.
 
         Raises:
             ValueError: It would not, or there can be no more workers.
         """
-        self._reserve.check()
+        self._pool.check()
         most, text = self._limits.get(load.module, (0.0, ""))
         if text:
             applied = [each.demand() for each in self._loads.values() if each.is_applied and each.module == load.module]
@@ -156,21 +156,21 @@ class Supervision:
         Raises:
             ValueError: Together with those that are at work they are too many.
         """
-        self._reserve.admit(count)
+        self._pool.admit(count)
 
-    def worker(self) -> process.Forked | process.Spawned:
+    def worker(self) -> process.ForkedWorker | process.SpawnedWorker:
         """A worker process, which waits for its load.
 
         Raises:
             OSError: The machine gives no more processes.
         """
-        return self._reserve.take()
+        return self._pool.acquire()
 
-    def told(self, load: Load, event: str, **fields: Any) -> None:
+    def told(self, load: ActiveLoad, event: str, **fields: Any) -> None:
         """Pass on what became of a load."""
         self._reply({"event": event, "id": load.name, **fields})
 
-    def gone(self, load: Load) -> None:
+    def gone(self, load: ActiveLoad) -> None:
         """Forget a load that has ended."""
         self._loads.pop(load.name, None)
-        self._reserve.give_back(load.size)
+        self._pool.release(load.size)

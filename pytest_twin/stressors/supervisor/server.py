@@ -2,7 +2,7 @@
 
 ``python -m pytest_twin.stressors`` reads JSON lines from stdin and writes JSON lines to stdout. It ends, with
 everything that it started, at the end of stdin or when its parent is gone, whichever is first. Operations
-(`supervision` has the rest):
+(`manager` has the rest):
 
 - ``{"op": "apply", ...}`` a request
 - ``{"op": "stop", "id": ...}``
@@ -24,9 +24,9 @@ import signal
 import sys
 import time
 
-from pytest_twin.stressors.supervisor.load_manager import Supervision
-from pytest_twin.stressors.system.process_name import take_name
-from pytest_twin.stressors.worker.process import heed_children
+from pytest_twin.stressors.supervisor.load_manager import LoadManager
+from pytest_twin.stressors.system.process_name import set_process_name
+from pytest_twin.stressors.worker.process import reset_sigchld
 
 TYPE_CHECKING = False  # it should be there at once, and to import `typing` takes its time
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ PARENT_CHECK_S = 0.25  # the kernel does not tell that the parent is stopped, an
 STOPPED = "stopped"
 
 
-class Door:
+class Server:
     """Reads requests, writes replies, notices when nobody is there any more."""
 
     def __init__(self, requests: int, replies: int) -> None:
@@ -44,21 +44,21 @@ class Door:
         self._unread = b""
         self._parent = os.getppid()
         self.open = True
-        self.supervision = Supervision(self._reply)
-        self._loop = self.supervision.loop
+        self.manager = LoadManager(self._reply)
+        self._loop = self.manager.loop
         self._loop.watch(requests, self._hear)
         self._looks = False
         is_watched = self._loop.watch_process(self._parent, self._abandon)
         self._look_every = None if is_watched else PARENT_CHECK_S
 
     def serve(self) -> None:
-        """Go on until the door is closed, then leave nothing behind; so does a mistake of ours, by our end."""
+        """Go on until the server is closed, then leave nothing behind; so does a mistake of ours, by our end."""
         self._reply({"event": "hello", "pid": os.getpid()})
         while self.open:
-            self._loop.turn(self._look_every)
+            self._loop.run_once(self._look_every)
             if os.getppid() != self._parent:
                 self._abandon()
-        self.supervision.stop_all()
+        self.manager.stop_all()
 
     def close(self) -> None:
         """Take everything down and end."""
@@ -66,13 +66,13 @@ class Door:
 
     def _abandon(self) -> None:
         """The same, where who owned the loads is gone, and nobody hears of their end."""
-        self.supervision.abandon()
+        self.manager.abandon()
         self.close()
 
     def _look(self) -> None:
         """Pause while the parent is stopped; look as long as there are loads."""
         self._look_at_parent()
-        self._looks = self.supervision.busy
+        self._looks = self.manager.busy
         if self._looks:
             self._loop.after(PARENT_CHECK_S, self._look)
 
@@ -80,43 +80,43 @@ class Door:
         if time.monotonic() - self._loop.kept_until < PARENT_CHECK_S:
             return  # whoever stopped this process and its parent has them go on one after the other
         if is_stopped(self._parent):
-            self.supervision.pause(STOPPED)
+            self.manager.pause(STOPPED)
         else:
-            self.supervision.resume(STOPPED)
+            self.manager.resume(STOPPED)
 
     def _hear(self, data: bytes) -> None:
         if not data:
             self.close()
             return
-        if self.supervision.is_paused(STOPPED):
+        if self.manager.is_paused(STOPPED):
             self._look_at_parent()  # it may be here again, and about to end a load
         self._unread += data
         *lines, self._unread = self._unread.split(b"\n")
         for line in lines:
-            self._obey(json.loads(line))
+            self._handle(json.loads(line))
 
-    def _obey(self, message: dict[str, Any]) -> None:
-        op, supervision = message["op"], self.supervision
+    def _handle(self, message: dict[str, Any]) -> None:
+        op, manager = message["op"], self.manager
         if op == "apply":
-            supervision.apply(message)
+            manager.apply(message)
             if not self._looks:
                 self._look()
         elif op == "stop":
-            supervision.stop(message["id"])
+            manager.stop(message["id"])
         elif op == "achieved":
-            self._reply({"event": "achieved", "id": message["id"], "achieved": supervision.achieved(message["id"])})
+            self._reply({"event": "achieved", "id": message["id"], "achieved": manager.achieved(message["id"])})
         elif op in {"pause", "resume"}:
-            (supervision.pause if op == "pause" else supervision.resume)(message["reason"])
+            (manager.pause if op == "pause" else manager.resume)(message["reason"])
         elif op == "owner":
-            self._belong_to(message["pid"])
+            self._set_owner(message["pid"])
         elif op == "samples":
-            supervision.watch_samples(message["path"])
+            manager.watch_samples(message["path"])
         elif op == "limit":
-            supervision.limit(message["requests"])
+            manager.limit(message["requests"])
         elif op == "path":
             sys.path[:] = message["path"]
 
-    def _belong_to(self, process: int) -> None:
+    def _set_owner(self, process: int) -> None:
         if not self._loop.watch_process(process, self._abandon) and is_gone(process):
             self._abandon()
 
@@ -156,10 +156,10 @@ def hear_signals() -> None:
 
 def main() -> None:
     """Serve stdin and stdout."""
-    take_name()
+    set_process_name()
     hear_signals()
-    heed_children()
-    door = Door(sys.stdin.fileno(), sys.stdout.fileno())
+    reset_sigchld()
+    server = Server(sys.stdin.fileno(), sys.stdout.fileno())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's to handle
-    door.supervision.loop.on_signals([signal.SIGTERM], door.close)
-    door.serve()
+    server.manager.loop.on_signals([signal.SIGTERM], server.close)
+    server.serve()

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pytest_twin.stressors.supervisor.load_manager import Supervision
+from pytest_twin.stressors.supervisor.load_manager import LoadManager
 from pytest_twin.stressors.system.capacity import MIB
-from pytest_twin.stressors.worker.process import heed_children
+from pytest_twin.stressors.worker.process import reset_sigchld
 
 if TYPE_CHECKING:
     from pytest_twin.stressors.spec.kind import Kind
@@ -46,14 +46,14 @@ def at_least(least: float, number: Callable[[str], float] = float) -> Callable[[
 
 
 def staircase(step: float, steps: int, hold: float) -> Points:
-    """A profile that goes up by `step` so many times and stays `hold` seconds on each."""
+    """A profile that goes up by `step` so many times and stays `run_standalone` seconds on each."""
     points: Points = [(0.0, step)]
     for number in range(1, steps):
         points += [(number * hold, number * step), (number * hold, (number + 1) * step)]
     return points
 
 
-def hold(kind: Kind, request: dict[str, Any]) -> None:
+def run_standalone(kind: Kind, request: dict[str, Any]) -> None:
     """Apply one load until it is over or Ctrl-C or SIGTERM comes, then say what was achieved and exit."""
     failed = False
 
@@ -65,12 +65,12 @@ def hold(kind: Kind, request: dict[str, Any]) -> None:
         failed = reply["event"] == "abort"
         print(f"{kind.type} load {'failed' if failed else 'ended'} ({reply['reason']}): {_said(reply)}", flush=True)
 
-    heed_children()
-    supervision = Supervision(tell)
-    supervision.loop.on_signals([signal.SIGINT, signal.SIGTERM], lambda: supervision.stop("load"))
-    supervision.apply({**request, "id": "load", "module": kind.module})
-    while supervision.busy:
-        supervision.loop.turn()
+    reset_sigchld()
+    manager = LoadManager(tell)
+    manager.loop.on_signals([signal.SIGINT, signal.SIGTERM], lambda: manager.stop("load"))
+    manager.apply({**request, "id": "load", "module": kind.module})
+    while manager.busy:
+        manager.loop.run_once()
     sys.exit(1 if failed else 0)
 
 

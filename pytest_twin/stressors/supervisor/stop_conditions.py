@@ -19,7 +19,7 @@ HOLDS: dict[str, Callable[[float, float], bool]] = {
 LONGEST_ROW = 1 << 14
 
 
-class Samples:
+class DatasetTail:
     """The last row of a dataset that grows."""
 
     def __init__(self, path: str) -> None:

@@ -9,16 +9,16 @@ from pytest_twin.stressors.worker import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pytest_twin.stressors.supervisor.event_loop import Loop
+    from pytest_twin.stressors.supervisor.event_loop import EventLoop
 
 MOST = 8
 MOST_A_CPU = 16  # at work at the same time for several loads; of more, each gets little, and what serves them too
 
 
-class Reserve:
+class WorkerPool:
     """As many waiting workers as there were at work at the same time, up to `MOST`; none before the first load."""
 
-    def __init__(self, loop: Loop, *, fork: bool) -> None:
+    def __init__(self, loop: EventLoop, *, fork: bool) -> None:
         """Prepare it.
 
         Args:
@@ -26,7 +26,7 @@ class Reserve:
             fork: Whether they are forks of this process.
         """
         self._loop, self._fork = loop, fork
-        self._waiting: list[process.Forked | process.Spawned] = []
+        self._waiting: list[process.ForkedWorker | process.SpawnedWorker] = []
         self._working = self._wanted = 0
         self._most = MOST_A_CPU * math.ceil(usable_cpus())
 
@@ -49,7 +49,7 @@ class Reserve:
         self._working += count
         self._wanted = min(MOST, max(self._wanted, self._working))
 
-    def take(self) -> process.Forked | process.Spawned:
+    def acquire(self) -> process.ForkedWorker | process.SpawnedWorker:
         """One of them, a new one where none is waiting.
 
         Raises:
@@ -62,7 +62,7 @@ class Reserve:
             waiting.reap()
         return process.launch(fork=self._fork)
 
-    def give_back(self, count: int) -> None:
+    def release(self, count: int) -> None:
         """Have their places filled: they themselves have ended."""
         self._working -= count
         self._loop.when_idle(self._fill)

@@ -19,7 +19,7 @@ OWN_FILES = 64  # that a worker needs itself
 MOST_FILES = 1 << 17  # of one worker: more would take too long to be closed when it is killed
 
 
-class Room(NamedTuple):
+class Headroom(NamedTuple):
     """How many more there may be, and what keeps more from it."""
 
     left: float
@@ -55,17 +55,17 @@ def raise_own_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def room_for_files() -> Room:
+def room_for_files() -> Headroom:
     """How many more open files the system can have, as far as a load may take them."""
     rooms = [_memory(A_FILE)]
     most, now = file_max(), text("/proc/sys/fs", "file-nr").split()
     if most is not None and now:
         floor = min(max(1024, most // 10), most // 2)
-        rooms.append(Room(most - floor - int(now[0]), f"{floor} of the system's {most} are left to everybody else"))
+        rooms.append(Headroom(most - floor - int(now[0]), f"{floor} of the system's {most} are left to everybody else"))
     return min(rooms)
 
 
-def room_for_threads(own: int, before: int | None) -> Room:
+def room_for_threads(own: int, before: int | None) -> Headroom:
     """How many more threads there can be, as far as a load may take them.
 
     Args:
@@ -75,7 +75,7 @@ def room_for_threads(own: int, before: int | None) -> Room:
     rooms = [_memory(A_THREAD)]
     for used, most, what in _limits(own, before):
         floor = min(max(128, most // 10), most // 2)
-        rooms.append(Room(most - floor - used, f"{floor} of {what} {most} are left to everybody else"))
+        rooms.append(Headroom(most - floor - used, f"{floor} of {what} {most} are left to everybody else"))
     return min(rooms)
 
 
@@ -122,9 +122,9 @@ def _user_limit() -> int | None:
     return None if soft == resource.RLIM_INFINITY else soft
 
 
-def _memory(each: int) -> Room:
+def _memory(each: int) -> Headroom:
     available, total = available_memory(), usable_memory()
     if available is None or total is None:
-        return Room(float("inf"), "")
+        return Headroom(float("inf"), "")
     reserve = memory_reserve(total)
-    return Room((available - reserve) // each, f"{reserve >> 20} MiB of memory are left to everybody else")
+    return Headroom((available - reserve) // each, f"{reserve >> 20} MiB of memory are left to everybody else")

@@ -8,7 +8,7 @@ PROCESS_NAME = "twin-stressors"
 PR_SET_NAME = 15
 
 
-def take_name() -> None:
+def set_process_name() -> None:
     """Rename this process, where that can be done (prctl(2))."""
     if sys.platform == "linux":
         import ctypes

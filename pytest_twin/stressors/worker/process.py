@@ -42,17 +42,17 @@ else:
     PAUSE = RESUME = signal.SIGTERM  # never sent
 
 
-class Stopped(BaseException):
+class StopRequested(BaseException):
     """Raised in a worker when it is asked to stop, in whatever it is doing."""
 
 
-def heed_children() -> None:
+def reset_sigchld() -> None:
     """Let this process wait for its workers, also where whoever started it ignores the ends of children (wait(2))."""
     if sys.platform != "win32":
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
-def launch(*, fork: bool = CAN_FORK) -> Forked | Spawned:
+def launch(*, fork: bool = CAN_FORK) -> ForkedWorker | SpawnedWorker:
     """Start a worker process, which waits for its load.
 
     Args:
@@ -61,10 +61,10 @@ def launch(*, fork: bool = CAN_FORK) -> Forked | Spawned:
     Raises:
         OSError: The machine gives no more processes.
     """
-    return Forked() if fork else Spawned()
+    return ForkedWorker() if fork else SpawnedWorker()
 
 
-class _Signalled:
+class _SignalWorker:
     """What a worker can be told by signals, where there are some."""
 
     pid: int
@@ -103,7 +103,7 @@ class _Signalled:
         os.kill(self.pid, number)  # not yet reaped, so the number is still its own
 
 
-class Forked(_Signalled):
+class ForkedWorker(_SignalWorker):
     """A worker that is a fork of this process."""
 
     reports: int
@@ -133,8 +133,8 @@ class Forked(_Signalled):
         try:
             signal.set_wakeup_fd(-1)
             close_all_but(pipe, orders)
-            _die_with(owner)
-            status = _obey(orders, pipe, None if sys.platform == "linux" else lambda: os._exit(1))
+            _exit_with_parent(owner)
+            status = _worker_main(orders, pipe, None if sys.platform == "linux" else lambda: os._exit(1))
         finally:
             os._exit(status)
 
@@ -164,7 +164,7 @@ class Forked(_Signalled):
         return "" if status == 0 else f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit {status}"
 
 
-class Spawned(_Signalled):
+class SpawnedWorker(_SignalWorker):
     """A worker that is a fresh interpreter, where there is no fork."""
 
     def __init__(self) -> None:
@@ -198,7 +198,7 @@ class Spawned(_Signalled):
         return "" if status == 0 else f"exit {status}"
 
 
-def _obey(orders: int, pipe: int, at_end: Callable[[], None] | None) -> int:
+def _worker_main(orders: int, pipe: int, at_end: Callable[[], None] | None) -> int:
     """The life of a worker process: wait for a load, and apply it; its exit status.
 
     Args:
@@ -235,7 +235,7 @@ def _work(request: dict[str, Any], workers: int, pipe: int, others_ready: Callab
             signal.pthread_sigmask(signal.SIG_BLOCK, {RESUME})  # it waits, and may come before the pause is heard of
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT, PAUSE})
         import_module(request["module"]).stress(job)
-    except Stopped:
+    except StopRequested:
         pass
     except (OSError, MemoryError, ValueError) as error:
         job.fault(str(error) or type(error).__name__)
@@ -255,7 +255,7 @@ def _read_moment(orders: int) -> float:
 
 
 def _raise_stopped(number: int, frame: object) -> None:  # noqa: ARG001
-    raise Stopped
+    raise StopRequested
 
 
 def _wait_for_resume() -> None:
@@ -273,7 +273,7 @@ def close_all_but(*kept: int) -> None:
     os.closerange(low, low + 1024)
 
 
-def _die_with(owner: int) -> None:
+def _exit_with_parent(owner: int) -> None:
     """Have the kernel end this process when its owner does, and be the first that runs out of memory."""
     if sys.platform == "linux":
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -313,7 +313,7 @@ def main() -> None:
     """Be a worker without fork; the end of stdin is the end of its load."""
     from _thread import interrupt_main
 
-    sys.exit(_obey(0, 1, lambda: interrupt_main(signal.SIGTERM)))
+    sys.exit(_worker_main(0, 1, lambda: interrupt_main(signal.SIGTERM)))
 
 
 if __name__ == "__main__":

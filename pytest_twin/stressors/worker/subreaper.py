@@ -27,7 +27,7 @@ LOOK_EVERY_S = 0.05
 assert sys.platform == "linux"  # noqa: S101 - for the type checker: nothing here is to be had elsewhere
 
 
-class Kept:
+class ContainedProgram:
     """A running program, with all that it starts.
 
     Attributes:
@@ -55,7 +55,7 @@ class Kept:
         if self._keeper == 0:
             try:
                 close_all_but(end, self.said)
-                os._exit(_keep(command, scratch, end, self.said))
+                os._exit(_run_subreaper(command, scratch, end, self.said))
             finally:
                 os._exit(1)
         os.close(end)
@@ -94,7 +94,7 @@ class Kept:
         os.close(self._held)
         if self._status is None:
             self._status = os.waitstatus_to_exitcode(os.waitpid(self._keeper, 0)[1])
-        sweep()
+        kill_all_children()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def words(self) -> list[str]:
@@ -114,7 +114,7 @@ def descendants(pid: int) -> Iterator[int]:
         yield from descendants(child)
 
 
-def sweep(group: int | None = None) -> None:
+def kill_all_children(group: int | None = None) -> None:
     """Kill every child, and those that become one by it, until there is none; a process group first each time."""
     while True:
         for kill, pid in ((os.killpg, group), *((os.kill, child) for child in children(os.getpid()))):
@@ -131,7 +131,7 @@ def sweep(group: int | None = None) -> None:
         time.sleep(0.002)
 
 
-def _keep(command: list[str], scratch: str, end: int, said: int) -> int:
+def _run_subreaper(command: list[str], scratch: str, end: int, said: int) -> int:
     """The life of the keeper; its exit status is the program's."""
     _set(PR_SET_CHILD_SUBREAPER, 1)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
@@ -140,19 +140,19 @@ def _keep(command: list[str], scratch: str, end: int, said: int) -> int:
     program = os.fork()
     if program == 0:
         try:
-            _become(command, keeper, said)
+            _exec_program(command, keeper, said)
         finally:
             os._exit(127)
     status = 0
     try:
         status = _wait(program, end)
     finally:
-        sweep(program)
+        kill_all_children(program)
         shutil.rmtree(scratch, ignore_errors=True)
     return status if status >= 0 else 128 - status
 
 
-def _become(command: list[str], keeper: int, said: int) -> None:
+def _exec_program(command: list[str], keeper: int, said: int) -> None:
     """Turn into the program, in a process group of its own, and die with the keeper."""
     os.setpgid(0, 0)
     _set(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 ENTRY_POINTS = "pytest_twin.probes"
 
 
-class Context:
+class ProbeContext:
     """What a probe is told when it is made.
 
     Attributes:
@@ -75,13 +75,13 @@ def known() -> tuple[Column, ...]:
     return columns(found)
 
 
-def columns_of(module: Any, context: Context | None = None) -> tuple[Column, ...]:
+def columns_of(module: Any, context: ProbeContext | None = None) -> tuple[Column, ...]:
     """The columns of a module, on this machine where a context is given."""
     tailored = getattr(module, "columns", None) if context else None
     found: tuple[Column, ...] = tailored(context) if tailored else module.COLUMNS
     return found
 
 
-def columns(found: Sequence[Any], context: Context | None = None) -> tuple[Column, ...]:
+def columns(found: Sequence[Any], context: ProbeContext | None = None) -> tuple[Column, ...]:
     """All columns of these modules, module after module."""
     return tuple(column for module in found for column in columns_of(module, context))

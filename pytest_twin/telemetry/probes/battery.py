@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pytest_twin._system.procfs import LINUX, KeptOpen, read_bytes
+from pytest_twin._system.procfs import LINUX, ProcFile, read_bytes
 from pytest_twin.model.columns import Column
 from pytest_twin.telemetry.counters import ONLY_ONCE, SELDOM_S
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_twin.model.columns import Value
-    from pytest_twin.telemetry.probes import Context
+    from pytest_twin.telemetry.probes import ProbeContext
 
 COLUMNS = (
     Column("battery_percent", "%", "Charge of the battery.", 1, legacy=14),
@@ -21,12 +21,12 @@ COLUMNS = (
 )
 
 
-def probe(context: Context) -> Linux | Portable:  # noqa: ARG001
+def probe(context: ProbeContext) -> LinuxBattery | PortableBattery:  # noqa: ARG001
     """The reader for this machine."""
-    return Linux() if LINUX else Portable()
+    return LinuxBattery() if LINUX else PortableBattery()
 
 
-class Linux:
+class LinuxBattery:
     """The first battery that is found."""
 
     def __init__(self, supplies: str = "/sys/class/power_supply") -> None:
@@ -34,8 +34,8 @@ class Linux:
         kinds = {name: read_bytes(f"{supplies}/{name}/type").strip() for name in names}
         hosts = [name for name in names if read_bytes(f"{supplies}/{name}/scope").strip() != b"Device"]  # no mouse's
         batteries = [f"{supplies}/{name}" for name in hosts if kinds[name] == b"Battery"]
-        self._capacity = KeptOpen(f"{batteries[0]}/capacity") if batteries else None
-        self._status = KeptOpen(f"{batteries[0]}/status") if batteries else None
+        self._capacity = ProcFile(f"{batteries[0]}/capacity") if batteries else None
+        self._status = ProcFile(f"{batteries[0]}/status") if batteries else None
         self.every_s = SELDOM_S if batteries else ONLY_ONCE
 
     def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
@@ -47,7 +47,7 @@ class Linux:
         return float(capacity) if capacity else None, plugged
 
 
-class Portable:
+class PortableBattery:
     """The same from psutil, which knows of no battery on some systems."""
 
     def __init__(self) -> None:

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import os
 
-from pytest_twin._system.procfs import GIB, PROC, KeptOpen, number, numbers_agree, read_bytes
+from pytest_twin._system.procfs import GIB, PROC, ProcFile, number, numbers_agree, read_bytes
 from pytest_twin.model.columns import Column
 from pytest_twin.stressors.system import capacity
-from pytest_twin.telemetry.counters import SELDOM_S, Growth
+from pytest_twin.telemetry.counters import SELDOM_S, CounterDelta
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pytest_twin.model.columns import Value
     from pytest_twin.telemetry.counters import Counter
-    from pytest_twin.telemetry.probes import Context
+    from pytest_twin.telemetry.probes import ProbeContext
 
 COLUMNS = (
     Column("usable_cpus", "", "CPUs' worth of time that the run may use: its affinity and its cgroup's quota counted."),
@@ -64,7 +64,7 @@ SIGNS = (
 )
 
 
-def probe(context: Context) -> Cgroup:
+def probe(context: ProbeContext) -> Cgroup:
     """The reader for this machine; other systems have nothing like it, and all CPUs are usable."""
     return Cgroup(context.root if numbers_agree() else SELF)
 
@@ -80,11 +80,17 @@ class Cgroup:
         self._usable: float | None = None
         self._quota: float | None = None
         self._limit: float | None = None
-        self._cpu_s, self._throttled_s = Told(cpu_s, "cpuacct.usage", "cpu.stat"), Told(throttled_s, "cpu.stat")
-        self._usage, self._cache = Told(number, "memory.usage_in_bytes", "memory.current"), Told(cache, "memory.stat")
-        self._kills = Told(kills, "memory.oom_control", "memory.events")
+        self._cpu_s, self._throttled_s = (
+            CgroupFigure(cpu_s, "cpuacct.usage", "cpu.stat"),
+            CgroupFigure(throttled_s, "cpu.stat"),
+        )
+        self._usage, self._cache = (
+            CgroupFigure(number, "memory.usage_in_bytes", "memory.current"),
+            CgroupFigure(cache, "memory.stat"),
+        )
+        self._kills = CgroupFigure(kills, "memory.oom_control", "memory.events")
         self._look_at = float("-inf")
-        self._signs: list[KeptOpen] = []  # files that say what limits there are
+        self._signs: list[ProcFile] = []  # files that say what limits there are
         self._said: list[bytes] = []
 
     def read(self, at: float) -> Sequence[Value]:
@@ -124,20 +130,20 @@ class Cgroup:
             sign.close()
         places = [folder for controller in CONTROLLERS for folder in capacity.folders(controller, self._process)]
         signs = (f"{PROC}/{self._process}/cgroup", *(f"{place}/{name}" for place in places for name in SIGNS))
-        self._signs = [kept for path in dict.fromkeys(signs) if (kept := KeptOpen(path)).fd >= 0]
+        self._signs = [kept for path in dict.fromkeys(signs) if (kept := ProcFile(path)).fd >= 0]
         self._said = [sign.read() for sign in self._signs]
         quotas, limits = capacity.cpu_quotas(self._process), capacity.memory_limits(self._process)
         self._quota, self._limit = min(quotas.values(), default=None), min(limits.values(), default=None)
         cpu, accounts = self._folders(quotas, "cpu"), self._folders(quotas, "cpuacct")
         memory = self._folders(limits, "memory")
         if self._cpu_s.look(accounts):
-            self._spent = Growth()
+            self._spent = CounterDelta()
         if self._throttled_s.look(cpu):
-            self._held = Growth()
+            self._held = CounterDelta()
         self._usage.look(memory)
         self._cache.look(memory)
         if self._kills.look(memory):
-            self._lost = Growth()
+            self._lost = CounterDelta()
 
     def _folders(self, limits: Mapping[str, float], controller: str) -> list[str]:
         """The folder with the tightest limit, and then those of the process."""
@@ -145,13 +151,13 @@ class Cgroup:
         return [*sorted(limits, key=lambda folder: limits[folder])[:1], *own]
 
 
-class Told:
+class CgroupFigure:
     """A figure of the first group that tells it; its file is kept open."""
 
     def __init__(self, parse: Callable[[bytes], Counter], *names: str) -> None:
         self._parse, self._names = parse, names
         self._path: str | None = None
-        self._file = KeptOpen("")
+        self._file = ProcFile("")
 
     def look(self, folders: Iterable[str]) -> bool:
         """Find that group; says whether it is another one than before."""
@@ -160,7 +166,7 @@ class Told:
         if path == self._path:
             return False
         self._file.close()
-        self._path, self._file = path, KeptOpen(path)
+        self._path, self._file = path, ProcFile(path)
         return True
 
     def read(self) -> Counter:

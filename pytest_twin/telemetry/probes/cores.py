@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from pytest_twin._system.procfs import LINUX, PROC, TICKS, KeptOpen, read_bytes
+from pytest_twin._system.procfs import LINUX, PROC, TICKS, ProcFile, read_bytes
 from pytest_twin.model.columns import Column
-from pytest_twin.telemetry.counters import ONLY_ONCE, Growth
+from pytest_twin.telemetry.counters import ONLY_ONCE, CounterDelta
 from pytest_twin.telemetry.probes.cpu import EVERY_S
 
 TYPE_CHECKING = False
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_twin.model.columns import Value
-    from pytest_twin.telemetry.probes import Context
+    from pytest_twin.telemetry.probes import ProbeContext
 
 COLUMNS = ()
 PRESENT = "/sys/devices/system/cpu/present"
 
 
-def columns(context: Context) -> tuple[Column, ...]:
+def columns(context: ProbeContext) -> tuple[Column, ...]:
     """A column for each CPU that there is, switched on or off."""
     if not context.per_core:
         return ()
@@ -28,11 +28,11 @@ def columns(context: Context) -> tuple[Column, ...]:
     return tuple(Column(f"cpu{number}_percent", "%", meaning, 1, window_s=EVERY_S) for number in range(_count()))
 
 
-def probe(context: Context) -> Linux | Portable | Nothing:
+def probe(context: ProbeContext) -> LinuxCores | PortableCores | NoCores:
     """The reader for this machine, if it is asked for."""
     if not context.per_core:
-        return Nothing()
-    return Linux(_count()) if LINUX else Portable(_count())
+        return NoCores()
+    return LinuxCores(_count()) if LINUX else PortableCores(_count())
 
 
 def is_of_one(name: str) -> bool:
@@ -40,7 +40,7 @@ def is_of_one(name: str) -> bool:
     return name.startswith("cpu") and name.endswith("_percent") and name[3:-8].isdecimal()
 
 
-class Nothing:
+class NoCores:
     """No columns, no values."""
 
     every_s = ONLY_ONCE
@@ -50,14 +50,14 @@ class Nothing:
         return ()
 
 
-class Linux:
+class LinuxCores:
     """One descriptor kept open."""
 
     every_s = EVERY_S
 
     def __init__(self, count: int, proc: str = PROC) -> None:
-        self._stat = KeptOpen(f"{proc}/stat")
-        self._busy = Busy(count, TICKS)
+        self._stat = ProcFile(f"{proc}/stat")
+        self._busy = BusyShares(count, TICKS)
 
     def read(self, at: float) -> Sequence[Value]:
         """One value a column."""
@@ -69,7 +69,7 @@ class Linux:
         return self._busy.row(idle, at)
 
 
-class Portable:
+class PortableCores:
     """The same from psutil, which numbers the CPUs that are on."""
 
     every_s = EVERY_S
@@ -78,7 +78,7 @@ class Portable:
         import psutil
 
         self._times = psutil.cpu_times
-        self._busy = Busy(count, 1)
+        self._busy = BusyShares(count, 1)
 
     def read(self, at: float) -> Sequence[Value]:
         """One value a column."""
@@ -86,12 +86,12 @@ class Portable:
         return self._busy.row({number: each.idle + getattr(each, "iowait", 0.0) for number, each in times}, at)
 
 
-class Busy:
+class BusyShares:
     """Shares of time from idle times."""
 
     def __init__(self, count: int, unit: float) -> None:
         self._count, self._unit = count, unit
-        self._growth = Growth()
+        self._growth = CounterDelta()
 
     def row(self, idle: Mapping[int, float], at: float) -> list[float | None]:
         """A share for each CPU; those that are off have none."""

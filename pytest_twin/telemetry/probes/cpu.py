@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import os
 
-from pytest_twin._system.procfs import LINUX, PROC, TICKS, KeptOpen, read_bytes
+from pytest_twin._system.procfs import LINUX, PROC, TICKS, ProcFile, read_bytes
 from pytest_twin.model.columns import Column
-from pytest_twin.telemetry.counters import OFTEN_S, Growth
+from pytest_twin.telemetry.counters import OFTEN_S, CounterDelta
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_twin.model.columns import Value
-    from pytest_twin.telemetry.probes import Context
+    from pytest_twin.telemetry.probes import ProbeContext
 
 EVERY_S = OFTEN_S  # the kernel tells of these times in ticks of 10 ms: over less than some of them no share is true
 COLUMNS = (
@@ -31,21 +31,21 @@ COLUMNS = (
 )
 
 
-def probe(context: Context) -> Linux | Portable:  # noqa: ARG001
+def probe(context: ProbeContext) -> LinuxCpu | PortableCpu:  # noqa: ARG001
     """The reader for this machine."""
-    return Linux() if LINUX else Portable()
+    return LinuxCpu() if LINUX else PortableCpu()
 
 
-class Linux:
+class LinuxCpu:
     """One descriptor kept open."""
 
     every_s = EVERY_S
 
     def __init__(self, proc: str = PROC) -> None:
-        self._stat = KeptOpen(f"{proc}/stat")
+        self._stat = ProcFile(f"{proc}/stat")
         self._logical = os.cpu_count() or 1
         self._physical = _cores(read_bytes(f"{proc}/cpuinfo"))
-        self._growth = Growth()
+        self._growth = CounterDelta()
 
     def read(self, at: float) -> Sequence[Value]:
         """One value a column."""
@@ -58,7 +58,7 @@ class Linux:
         return None if unused is None else 100.0 - unused, self._logical, self._physical, *parts
 
 
-class Portable:
+class PortableCpu:
     """The same from psutil."""
 
     every_s = EVERY_S
@@ -69,7 +69,7 @@ class Portable:
         self._times = psutil.cpu_times
         self._logical = psutil.cpu_count() or None
         self._physical = psutil.cpu_count(logical=False)
-        self._growth = Growth()
+        self._growth = CounterDelta()
 
     def read(self, at: float) -> Sequence[Value]:
         """One value a column."""

@@ -8,16 +8,16 @@ from __future__ import annotations
 import os
 import sys
 
-from pytest_twin._system.procfs import GIB, LINUX, MIB, KeptOpen
+from pytest_twin._system.procfs import GIB, LINUX, MIB, ProcFile
 from pytest_twin.model.columns import Column
-from pytest_twin.telemetry.counters import OFTEN_S, SELDOM_S, Growth, Seldom
+from pytest_twin.telemetry.counters import OFTEN_S, SELDOM_S, CounterDelta, Throttled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_twin.model.columns import Value
-    from pytest_twin.telemetry.probes import Context
+    from pytest_twin.telemetry.probes import ProbeContext
 
 COLUMNS = (
     Column("disk_total_GB", "GiB", "Size of the root file system.", legacy=8),
@@ -45,20 +45,20 @@ SECTOR = 512  # of these files, whatever the disk's own is
 NOT_DISKS = ("loop", "ram", "zram", "sr", "fd")
 
 
-def probe(context: Context) -> Linux | Portable:  # noqa: ARG001
+def probe(context: ProbeContext) -> LinuxDisk | PortableDisk:  # noqa: ARG001
     """The reader for this machine."""
-    return Linux() if LINUX else Portable()
+    return LinuxDisk() if LINUX else PortableDisk()
 
 
-class Linux:
+class LinuxDisk:
     """The disks found once, and the file of each kept open: /proc/diskstats tells of partitions and loops, too."""
 
     every_s = OFTEN_S
 
     def __init__(self, sys_block: str = "/sys/block", root: str = "/") -> None:
-        self._disks = [KeptOpen(f"{sys_block}/{name}/stat") for name in _whole_disks(sys_block)]
-        self._space = Seldom(lambda: _space(root), SELDOM_S)
-        self._growth = Growth()
+        self._disks = [ProcFile(f"{sys_block}/{name}/stat") for name in _whole_disks(sys_block)]
+        self._space = Throttled(lambda: _space(root), SELDOM_S)
+        self._growth = CounterDelta()
 
     def read(self, at: float) -> Sequence[Value]:
         """One value a column."""
@@ -74,7 +74,7 @@ class Linux:
         return *self._space.read(at), *self._growth.amounts(counters, at)
 
 
-class Portable:
+class PortableDisk:
     """The same from psutil."""
 
     every_s = OFTEN_S
@@ -83,7 +83,7 @@ class Portable:
         import psutil
 
         self._psutil = psutil
-        self._growth = Growth()
+        self._growth = CounterDelta()
 
     def read(self, at: float) -> Sequence[Value]:
         """One value a column."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pytest_twin._system.procfs import LINUX, KeptOpen, number
+from pytest_twin._system.procfs import LINUX, ProcFile, number
 from pytest_twin.model.columns import Column
 from pytest_twin.telemetry.counters import ONLY_ONCE
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_twin.model.columns import Value
-    from pytest_twin.telemetry.probes import Context
+    from pytest_twin.telemetry.probes import ProbeContext
 
 COLUMNS = (Column("cpu_frequency_MHz", "MHz", "Clock rate of the CPUs, their mean; read once a second.", 0),)
 # Before Linux 5.18 a busy x86 CPU that was not asked for a second lets the reader sleep for 10 ms (aperfmperf.c): ask
@@ -23,12 +23,12 @@ MOST = 8
 KILO = 1000
 
 
-def probe(context: Context) -> Linux | Portable:  # noqa: ARG001
+def probe(context: ProbeContext) -> LinuxFrequency | PortableFrequency:  # noqa: ARG001
     """The reader for this machine."""
-    return Linux() if LINUX else Portable()
+    return LinuxFrequency() if LINUX else PortableFrequency()
 
 
-class Linux:
+class LinuxFrequency:
     """A descriptor kept open for each of some CPUs, evenly chosen."""
 
     def __init__(self, policies: str = "/sys/devices/system/cpu/cpufreq") -> None:
@@ -38,7 +38,7 @@ class Linux:
             names = []
         names.sort(key=lambda name: (len(name), name))
         chosen = [names[at * len(names) // MOST] for at in range(MOST)] if len(names) > MOST else names
-        self._rates = [KeptOpen(f"{policies}/{name}/scaling_cur_freq") for name in chosen]
+        self._rates = [ProcFile(f"{policies}/{name}/scaling_cur_freq") for name in chosen]
         self.every_s = EVERY_S if names else ONLY_ONCE
 
     def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
@@ -47,7 +47,7 @@ class Linux:
         return (sum(told) / len(told) / KILO if told else None,)
 
 
-class Portable:
+class PortableFrequency:
     """The same from psutil, which cannot tell it on some systems."""
 
     every_s = EVERY_S

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_twin.model.columns import Value
-    from pytest_twin.telemetry.probes import Context
+    from pytest_twin.telemetry.probes import ProbeContext
 
 COLUMNS = (
     Column("load_1m", "", "Processes running or waiting, over the last minute."),
@@ -22,7 +22,7 @@ COLUMNS = (
 EVERY_S = 2.4  # the kernel works them out anew every five seconds
 
 
-def probe(context: Context) -> LoadAverage:  # noqa: ARG001
+def probe(context: ProbeContext) -> LoadAverage:  # noqa: ARG001
     """The reader for this machine."""
     return LoadAverage()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_twin._system.procfs import GIB, LINUX, PROC, KeptOpen, number
+from pytest_twin._system.procfs import GIB, LINUX, PROC, ProcFile, number
 from pytest_twin.model.columns import Column
 from pytest_twin.telemetry.counters import OFTEN_S
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_twin.model.columns import Value
-    from pytest_twin.telemetry.probes import Context
+    from pytest_twin.telemetry.probes import ProbeContext
 
 COLUMNS = (
     Column("ram_total_GB", "GiB", "Memory that the host has.", legacy=4),
@@ -28,18 +28,18 @@ COLUMNS = (
 KIB_OF_GIB = GIB // 1024
 
 
-def probe(context: Context) -> Linux | Portable:  # noqa: ARG001
+def probe(context: ProbeContext) -> LinuxMemory | PortableMemory:  # noqa: ARG001
     """The reader for this machine."""
-    return Linux() if LINUX else Portable()
+    return LinuxMemory() if LINUX else PortableMemory()
 
 
-class Linux:
+class LinuxMemory:
     """One descriptor kept open."""
 
     every_s = OFTEN_S
 
     def __init__(self, proc: str = PROC) -> None:
-        self._meminfo = KeptOpen(f"{proc}/meminfo")
+        self._meminfo = ProcFile(f"{proc}/meminfo")
 
     def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
         """One value a column."""
@@ -64,7 +64,7 @@ def _kib(text: bytes, name: bytes) -> int | None:
     return number(text[begin + len(name) : text.find(b"kB", begin)])
 
 
-class Portable:
+class PortableMemory:
     """The same from psutil."""
 
     every_s = OFTEN_S

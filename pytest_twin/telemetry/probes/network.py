@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_twin._system.procfs import LINUX, MIB, PROC, KeptOpen
+from pytest_twin._system.procfs import LINUX, MIB, PROC, ProcFile
 from pytest_twin.model.columns import Column
 from pytest_twin.telemetry.counters import OFTEN_S
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
     from pytest_twin.model.columns import Value
-    from pytest_twin.telemetry.probes import Context
+    from pytest_twin.telemetry.probes import ProbeContext
 
     Counters = dict[bytes, tuple[int, int]]  # sent and received bytes, by interface
 
@@ -39,12 +39,12 @@ COLUMNS = (
 LOOPBACK = (b"lo:",)  # as /proc/net/dev has it
 
 
-def probe(context: Context) -> Linux | Portable:  # noqa: ARG001
+def probe(context: ProbeContext) -> LinuxNetwork | PortableNetwork:  # noqa: ARG001
     """The reader for this machine."""
-    return Linux() if LINUX else Portable()
+    return LinuxNetwork() if LINUX else PortableNetwork()
 
 
-class Grown:
+class InterfaceTotals:
     """Adds up what each interface grew by, so that one that goes or comes does not count as traffic."""
 
     def __init__(self) -> None:
@@ -65,14 +65,14 @@ class Grown:
         return sums
 
 
-class Linux:
+class LinuxNetwork:
     """One descriptor kept open."""
 
     every_s = OFTEN_S
 
     def __init__(self, proc: str = PROC) -> None:
-        self._dev = KeptOpen(f"{proc}/net/dev")
-        self._grown = Grown()
+        self._dev = ProcFile(f"{proc}/net/dev")
+        self._grown = InterfaceTotals()
         self._text = b""
         self._still: Sequence[Value] | None = None  # the row that says that nothing moved, where it is known
 
@@ -96,7 +96,7 @@ def _counters(text: bytes) -> Counters:
     return counters
 
 
-class Portable:
+class PortableNetwork:
     """The same from psutil."""
 
     every_s = OFTEN_S
@@ -105,7 +105,7 @@ class Portable:
         import psutil
 
         self._counters = psutil.net_io_counters
-        self._grown = Grown()
+        self._grown = InterfaceTotals()
 
     def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
         """One value a column."""

@@ -6,16 +6,16 @@ the kernel's totals, not its averages.
 
 from __future__ import annotations
 
-from pytest_twin._system.procfs import PROC, KeptOpen
+from pytest_twin._system.procfs import PROC, ProcFile
 from pytest_twin.model.columns import Column
-from pytest_twin.telemetry.counters import SELDOM_S, Growth
+from pytest_twin.telemetry.counters import SELDOM_S, CounterDelta
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_twin.model.columns import Value
-    from pytest_twin.telemetry.probes import Context
+    from pytest_twin.telemetry.probes import ProbeContext
 
 COLUMNS = (
     Column(
@@ -32,7 +32,7 @@ COLUMNS = (
 MICROSECONDS = 1e6
 
 
-def probe(context: Context) -> Pressure:  # noqa: ARG001
+def probe(context: ProbeContext) -> Pressure:  # noqa: ARG001
     """The reader for this machine; other systems have nothing like it."""
     return Pressure()
 
@@ -43,8 +43,8 @@ class Pressure:
     every_s = SELDOM_S
 
     def __init__(self, proc: str = PROC) -> None:
-        self._cpu, self._memory, self._io = (KeptOpen(f"{proc}/pressure/{name}") for name in ("cpu", "memory", "io"))
-        self._growth = Growth()
+        self._cpu, self._memory, self._io = (ProcFile(f"{proc}/pressure/{name}") for name in ("cpu", "memory", "io"))
+        self._growth = CounterDelta()
 
     def read(self, at: float) -> Sequence[Value]:
         """One value a column."""

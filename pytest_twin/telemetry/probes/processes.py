@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_twin.model.columns import Value
-    from pytest_twin.telemetry.probes import Context
+    from pytest_twin.telemetry.probes import ProbeContext
 
 MEANING = "Processes on the host; in a PID namespace, in that one. Counted twice a second."
 COLUMNS = (Column("process_count", "", MEANING, 0, legacy=16),)
 FIRST_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO in include/linux/proc_ns.h
 
 
-def probe(context: Context) -> Linux | Portable:  # noqa: ARG001
+def probe(context: ProbeContext) -> LinuxProcessCount | PortableProcessCount:  # noqa: ARG001
     """The reader for this machine."""
-    return Linux() if LINUX else Portable()
+    return LinuxProcessCount() if LINUX else PortableProcessCount()
 
 
-class Linux:
+class LinuxProcessCount:
     """One call of stat(2), or a listing."""
 
     every_s = SELDOM_S
@@ -59,7 +59,7 @@ class Linux:
         return between[1] if between[1] > 0 else None  # processes come and go in between
 
 
-class Portable:
+class PortableProcessCount:
     """The same from psutil."""
 
     every_s = SELDOM_S

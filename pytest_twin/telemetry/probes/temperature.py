@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from pytest_twin._system.procfs import LINUX, KeptOpen, number, read_bytes
+from pytest_twin._system.procfs import LINUX, ProcFile, number, read_bytes
 from pytest_twin.model.columns import Column
 from pytest_twin.telemetry.counters import ONLY_ONCE
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_twin.model.columns import Value
-    from pytest_twin.telemetry.probes import Context
+    from pytest_twin.telemetry.probes import ProbeContext
 
 COLUMNS = (Column("cpu_temperature_C", "°C", "The hottest sensor of the CPU; read once a second.", 1),)
 EVERY_S = 0.9  # some sensors have to be asked on their own core, or over a slow bus
@@ -27,17 +27,17 @@ WHOLE_CPU = (b"Package id", b"Tdie")  # where there is such a one, it is as hot 
 MILLI = 1000
 
 
-def probe(context: Context) -> Linux | Portable:  # noqa: ARG001
+def probe(context: ProbeContext) -> LinuxTemperature | PortableTemperature:  # noqa: ARG001
     """The reader for this machine."""
-    return Linux() if LINUX else Portable()
+    return LinuxTemperature() if LINUX else PortableTemperature()
 
 
-class Linux:
+class LinuxTemperature:
     """A descriptor kept open for each sensor."""
 
     def __init__(self, sys_class: str = "/sys/class") -> None:
         paths = list(_chips(f"{sys_class}/hwmon")) or list(_zones(f"{sys_class}/thermal"))
-        self._sensors = [KeptOpen(path) for path in paths]
+        self._sensors = [ProcFile(path) for path in paths]
         self.every_s = EVERY_S if paths else ONLY_ONCE
 
     def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
@@ -46,7 +46,7 @@ class Linux:
         return (max(told) / MILLI if told else None,)
 
 
-class Portable:
+class PortableTemperature:
     """The same from psutil, which knows of no sensors on most systems."""
 
     every_s = EVERY_S

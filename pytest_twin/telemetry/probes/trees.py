@@ -10,7 +10,7 @@ import os
 
 from pytest_twin._system.procfs import LINUX, MIB, PROC, numbers_agree
 from pytest_twin.model.columns import Column
-from pytest_twin.telemetry.counters import ONLY_ONCE, SELDOM_S, Growth
+from pytest_twin.telemetry.counters import ONLY_ONCE, SELDOM_S, CounterDelta
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pytest_twin.model.columns import Value
-    from pytest_twin.telemetry.probes import Context
-    from pytest_twin.telemetry.process_tree_linux import Process, Source
+    from pytest_twin.telemetry.probes import ProbeContext
+    from pytest_twin.telemetry.process_tree_linux import ProcessSource, TreeProcess
 
     Used = tuple[float, float, float]  # CPU seconds, bytes read and written
 
@@ -59,21 +59,21 @@ COLUMNS = (*_columns("tests", "tests"), *_columns("stress", "stressors"))
 ROUNDING_S = 0.1
 
 
-def probe(context: Context) -> Trees | Unseen:
+def probe(context: ProbeContext) -> TreesProbe | NoTrees:
     """The reader for this machine."""
     if not LINUX:
-        from pytest_twin.telemetry.process_tree_psutil import Portable
+        from pytest_twin.telemetry.process_tree_psutil import PortableTree
 
-        return Trees(context, Portable())
+        return TreesProbe(context, PortableTree())
     if not numbers_agree():
-        return Unseen()
-    from pytest_twin.telemetry.process_tree_linux import Linux, LinuxByParent
+        return NoTrees()
+    from pytest_twin.telemetry.process_tree_linux import LinuxTree, LinuxTreeByParent
 
     tells_children = os.path.exists(f"{PROC}/self/task/{os.getpid()}/children")
-    return Trees(context, Linux() if tells_children else LinuxByParent())
+    return TreesProbe(context, LinuxTree() if tells_children else LinuxTreeByParent())
 
 
-class Unseen:
+class NoTrees:
     """Where /proc tells of other processes by these numbers, or is not there."""
 
     every_s = ONLY_ONCE
@@ -87,13 +87,13 @@ class Unseen:
         return (*NOTHING, *NOTHING)
 
 
-class Trees:
+class TreesProbe:
     """Walks down from the run's roots, and parts the stressors from the tests."""
 
-    def __init__(self, context: Context, source: Source) -> None:
+    def __init__(self, context: ProbeContext, source: ProcessSource) -> None:
         self._roots, self._beside, self._source = [context.root], context.beside, source
         cpus = os.cpu_count() or 1
-        self._tests, self._stress = Tree(cpus) if context.has_tests else NoTree(), Tree(cpus)
+        self._tests, self._stress = TreeTotals(cpus) if context.has_tests else NoTreeTotals(), TreeTotals(cpus)
         self._supervisors: dict[int, list[float | None]] = {}  # what each one's tree used
         self._reaped: Used = (0.0, 0, 0)  # by supervisors that ended: in their parent's account, but no test's
         self._due = float("-inf")
@@ -126,9 +126,9 @@ class Trees:
         except OSError:
             return []
 
-    def _walk(self, roots: Sequence[int], *, within: bool = False) -> tuple[list[Process], list[int]]:
+    def _walk(self, roots: Sequence[int], *, within: bool = False) -> tuple[list[TreeProcess], list[int]]:
         """The processes from there down, this one left out, and the supervisors, not entered unless within one."""
-        found: list[Process] = []
+        found: list[TreeProcess] = []
         supervisors: list[int] = []
         pending = [*roots]
         while pending:
@@ -143,9 +143,9 @@ class Trees:
                 pending += self._source.children(process, pid)
         return found, supervisors
 
-    def _follow(self, supervisors: Sequence[int]) -> list[Process]:
+    def _follow(self, supervisors: Sequence[int]) -> list[TreeProcess]:
         """The processes below these; what those used that are gone is remembered."""
-        found: list[Process] = []
+        found: list[TreeProcess] = []
         used: dict[int, list[float | None]] = {}
         for pid in supervisors:
             below, _ = self._walk([pid], within=True)
@@ -159,19 +159,19 @@ class Trees:
         return found
 
 
-class Tree:
+class TreeTotals:
     """One of the two, from row to row."""
 
     def __init__(self, cpus: int) -> None:
         self._cpus = cpus
-        self._io = Growth()
+        self._io = CounterDelta()
         self._most = 0.0
         self._before: tuple[float, float] | None = None  # the last row and the CPU seconds in it
         self._files: float | None = 0
         self._is_empty = False  # and was so already in the last row
         self._still: Sequence[float | None] = (0.0, 0.0)  # what it moves in a row that does not look
 
-    def row(self, processes: Sequence[Process], besides: Used, at: float, detailed: bool) -> Sequence[Value]:
+    def row(self, processes: Sequence[TreeProcess], besides: Used, at: float, detailed: bool) -> Sequence[Value]:
         """The values of its columns.
 
         Args:
@@ -200,7 +200,7 @@ class Tree:
             return None
         return min(100.0, 100 * (self._most - before[1]) / ((at - before[0]) * self._cpus))
 
-    def _look(self, processes: Sequence[Process], besides: Used, at: float) -> Sequence[float | None]:
+    def _look(self, processes: Sequence[TreeProcess], besides: Used, at: float) -> Sequence[float | None]:
         """Count files; says what was read and written since that was done the last time."""
         self._files, read, written = _details(processes)
         moved = (
@@ -211,7 +211,7 @@ class Tree:
         return self._io.amounts(moved, at)
 
 
-class NoTree:
+class NoTreeTotals:
     """A run without tests has none."""
 
     def row(self, *_: object) -> Sequence[Value]:
@@ -223,12 +223,12 @@ EMPTY = (0.0, 0.0, 0, 0, 0, 0.0, 0.0)
 NOTHING = (None,) * (len(COLUMNS) // 2)
 
 
-def _now(processes: Sequence[Process]) -> Any:
+def _now(processes: Sequence[TreeProcess]) -> Any:
     """CPU seconds, bytes resident and threads of all."""
     return _totals([process.now for process in processes])
 
 
-def _details(processes: Sequence[Process]) -> Any:
+def _details(processes: Sequence[TreeProcess]) -> Any:
     """Descriptors, bytes read and written of all."""
     return _totals([process.details for process in processes])
 
