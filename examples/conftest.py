@@ -9,7 +9,7 @@ aborted = pytest.StashKey[list[str]]()
 
 def pytest_configure(config):
     # where warnings are errors: that a busy machine gave a load less than was asked fails no example, it is told below
-    config.addinivalue_line("filterwarnings", "default::pytest_twin.plugin.warnings.TwinWarning")
+    config.addinivalue_line("filterwarnings", "default::pytest_twin.TwinWarning")
 
 
 @pytest.hookimpl(optionalhook=True)  # where pytest-twin is not there, the tests run all the same

@@ -1,14 +1,59 @@
-"""Performance-aware testing: known load around tests, and what the machine and the tests really did."""
+"""Performance-aware testing: known load around tests, and what the machine and the tests really did.
+
+The names of `__all__` are the public API. Each is imported when it is first used (PEP 562): the sampler and the
+stressors, which start often, import this package and nothing that they do not need.
+"""
 
 from __future__ import annotations
 
-__version__ = "0.1.0"
-
-TYPE_CHECKING = False  # of its own: the sampler, which starts often, imports this file and nothing that it need not
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
 
-    from pytest_twin.model.run import Run
+    from pytest_twin._system.procfs import ProcFile as ProcFile
+    from pytest_twin.model.columns import Column as Column
+    from pytest_twin.model.event import Event as Event
+    from pytest_twin.model.run import Run as Run
+    from pytest_twin.model.version import __version__ as __version__
+    from pytest_twin.plugin.warnings import TwinWarning as TwinWarning
+    from pytest_twin.run_folder.csv_frames import ReadingError as ReadingError
+    from pytest_twin.stressors.spec.kind import BYTES as BYTES
+    from pytest_twin.stressors.spec.kind import COUNT as COUNT
+    from pytest_twin.stressors.spec.kind import MAX as MAX
+    from pytest_twin.stressors.spec.kind import OPS as OPS
+    from pytest_twin.stressors.spec.kind import RATE as RATE
+    from pytest_twin.stressors.spec.kind import SHARE as SHARE
+    from pytest_twin.stressors.spec.kind import Kind as Kind
+    from pytest_twin.stressors.worker.job import Job as Job
+    from pytest_twin.telemetry.probes import ProbeContext as ProbeContext
+
+_HOMES = {
+    "Column": "model.columns",
+    "Event": "model.event",
+    "Job": "stressors.worker.job",
+    "Kind": "stressors.spec.kind",
+    "ProbeContext": "telemetry.probes",
+    "ProcFile": "_system.procfs",
+    "ReadingError": "run_folder.csv_frames",
+    "Run": "model.run",
+    "TwinWarning": "plugin.warnings",
+    "__version__": "model.version",
+    **dict.fromkeys(("BYTES", "COUNT", "MAX", "OPS", "RATE", "SHARE"), "stressors.spec.kind"),
+}
+
+__all__ = [
+    "BYTES", "COUNT", "MAX", "OPS", "RATE", "SHARE", "Column", "Event", "Job", "Kind", "ProbeContext", "ProcFile",
+    "ReadingError", "Run", "TwinWarning", "load",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 def load(path: str | os.PathLike[str]) -> Run:
@@ -21,7 +66,7 @@ def load(path: str | os.PathLike[str]) -> Run:
         The run; its frames have the UTC time as their index, and ``attrs["units"]`` and ``attrs["meanings"]``.
 
     Raises:
-        pytest_twin.run_folder.frames.ReadingError: There is nothing there that can be read; a `ValueError` of one line.
+        ReadingError: There is nothing there that can be read; a `ValueError` of one line.
     """
     from pytest_twin.run_folder import frames
 

@@ -7,8 +7,8 @@ from importlib import import_module
 
 import click
 
-import pytest_twin
 from pytest_twin.model.error_text import truncated
+from pytest_twin.model.version import __version__
 
 
 class Commands(click.Group):
@@ -37,6 +37,6 @@ class Commands(click.Group):
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(pytest_twin.__version__, prog_name="pytest-twin")
+@click.version_option(__version__, prog_name="pytest-twin")
 def main() -> None:
     """Record a machine, put it under a known load, play schedules of loads."""

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pytest_twin
 from pytest_twin.analysis.run.totals import number_of_tests
 from pytest_twin.model import attempt_row
 from pytest_twin.model.columns import Column
+from pytest_twin.model.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,7 +130,7 @@ def document(story: RunSummary) -> dict[str, Any]:
     """The document of a run."""
     return {
         "version": VERSION,
-        "pytest_twin": pytest_twin.__version__,
+        "pytest_twin": __version__,
         "run": _object(RUN, story),
         "totals": _object(TOTALS, story),
         "tests": _tests(story.run.tests),

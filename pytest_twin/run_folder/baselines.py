@@ -17,8 +17,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from pytest_twin import __version__
 from pytest_twin._system.private_files import write_atomic
+from pytest_twin.model.version import __version__
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import FINGERPRINT, TESTS
 from pytest_twin.settings.parsers import LAST

@@ -7,7 +7,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from pytest_twin import __version__
 from pytest_twin._system import shared_lock
 from pytest_twin._system.clock import monotonic
 from pytest_twin._system.file_lock import FileLock, LockedError, PresenceLock, is_anybody_present
@@ -16,6 +15,7 @@ from pytest_twin._system.stdlib import json, os, time
 from pytest_twin.loads.schedule import documents
 from pytest_twin.loads.schedule.schedule import TEST
 from pytest_twin.model.csv_text import records
+from pytest_twin.model.version import __version__
 from pytest_twin.run_folder.layout import (
     ANNOTATIONS,
     DATASET,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pytest_twin import __version__
+from pytest_twin.model.version import __version__
 
 
 def table_problems(path: Path, damaged: int) -> Iterator[str]:

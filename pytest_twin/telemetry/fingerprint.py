@@ -20,12 +20,12 @@ def usable() -> dict[str, float]:
 
 def fingerprint(*, identify: bool = False) -> dict[str, Any]:
     """What hardware and software this is; the names of the host and of the user only if asked for."""
-    import pytest_twin
+    from pytest_twin.model.version import __version__
 
     memory, swap = hardware.memory()
     limit = capacity.memory_limit()
     return {
-        "pytest_twin": pytest_twin.__version__,
+        "pytest_twin": __version__,
         "cpu": {
             "model": _cpu_model(),
             "logical": os.cpu_count(),

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_twin._system.procfs import ProcFile
-from pytest_twin.model.columns import Column, Value
-from pytest_twin.telemetry.probes import ProbeContext
+from pytest_twin import Column, ProbeContext, ProcFile
 
 COLUMNS = (Column("entropy_bits", "bit", "Entropy that the kernel has gathered.", 0),)
 
@@ -22,7 +20,7 @@ class Entropy:
     def __init__(self) -> None:
         self._file = ProcFile("/proc/sys/kernel/random/entropy_avail")
 
-    def read(self, at: float) -> Sequence[Value]:
+    def read(self, at: float) -> Sequence[float | None]:
         """One value a column, None where there is none."""
         text = self._file.read()
         return (float(text) if text else None,)

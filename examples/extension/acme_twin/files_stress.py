@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from pytest_twin.stressors.spec.kind import COUNT, Kind
-from pytest_twin.stressors.worker.job import Job
+from pytest_twin import COUNT, Job, Kind
 
 KIND = Kind(
     keyword="files",

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-import pytest_twin
 from pytest_twin.analysis.comparison.comparison import Comparison
 from pytest_twin.analysis.run.by_host import display_name
 from pytest_twin.analysis.run.story import RunSummary
 from pytest_twin.model.attempt_row import BAD
+from pytest_twin.model.version import __version__
 from pytest_twin.report.comparison.html import TABLE, section
 from pytest_twin.report.comparison.wording import opening
 from pytest_twin.report.html import budgets, details, parts, profile_curves, tests_table
@@ -59,7 +59,7 @@ def page(story: RunSummary) -> str:
                 )
                 for part in found
             ),
-            data=data("twin-data", document), version=pytest_twin.__version__, path=story.run.path,
+            data=data("twin-data", document), version=__version__, path=story.run.path,
             scripts=joined(markup("<script>{}</script>", Markup(script)) for script in scripts),  # noqa: S704 - as well
         )
     )  # fmt: skip

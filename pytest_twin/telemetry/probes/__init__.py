@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
 
 ENTRY_POINTS = "pytest_twin.probes"
+ORDER = (  # of the columns in the dataset, by the probe that has them; the columns of other probes follow by name
+    "cpu", "memory", "disk", "network", "battery", "processes",
+    "cgroup", "cores", "frequency", "load", "pressure", "temperature", "trees",
+)  # fmt: skip
 
 
 class ProbeContext:
@@ -48,11 +52,10 @@ class ProbeContext:
 
 
 def modules(names: Sequence[str] = ()) -> list[Any]:
-    """The probe modules of this package and those named besides, in the order of their columns."""
-    here = sorted(name[:-3] for name in os.listdir(os.path.dirname(__file__)) if name.endswith(".py"))
-    own = [import_module(f"{__name__}.{name}") for name in here if name != "__init__"]
-    found = [module for module in own if hasattr(module, "COLUMNS")] + [import_module(name) for name in names]
-    return sorted(found, key=lambda module: min((at for column in module.COLUMNS if (at := column.legacy)), default=99))
+    """Import the probe modules of this package and those named besides, in the order of their columns."""
+    files = (name[:-3] for name in os.listdir(os.path.dirname(__file__)) if name.endswith(".py"))
+    here = sorted({*files} - {"__init__"}, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
+    return [import_module(name) for name in (*(f"{__name__}.{name}" for name in here), *names)]
 
 
 def others() -> list[str]:
