@@ -27,15 +27,15 @@ from pathlib import Path
 from _kernel_truth import mapped_mib
 from _shared import interleaved, program, ratios, show, show_one, tree
 
-from pytest_twin import stressors
 from pytest_twin.loads.parser import parse
 from pytest_twin.loads.supervisor_client import SupervisorClient
 from pytest_twin.model.quantity import size as read_size
-from pytest_twin.stressors.kinds import mem
+from pytest_twin.stressors import find_kinds
 from pytest_twin.stressors.kinds._resident_memory import PAGE
 from pytest_twin.stressors.system.capacity import MIB
 
 BYTEARRAY = "import sys, time; held = bytearray(int(sys.argv[1])); time.sleep(600)"
+SCRIPT = Path(__file__).parent.parent / "stressors" / "mem_stress.py"
 LIMIT, TOO_MUCH = 512 * MIB, 1024 * MIB
 IN_GROUP = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
 
@@ -71,7 +71,7 @@ class Bench:
 
     def ours(self, name: str, **modifiers: bool) -> float:
         """Seconds until the plugin's load is there."""
-        (part,) = parse({"mem": f"{self._size // MIB}MiB", **modifiers}, stressors.kinds()).parts
+        (part,) = parse({"mem": f"{self._size // MIB}MiB", **modifiers}, find_kinds()).parts
         supervisor = SupervisorClient(lambda *_: None, lambda _: None)
         began = time.monotonic()
         applied = supervisor.apply("load", part)
@@ -192,7 +192,7 @@ def compare_kills(seconds: float, peer: str | None) -> None:
             return
         print(f"{TOO_MUCH // MIB} MiB asked below a limit of {LIMIT // MIB} MiB, for {seconds:g} s")
         flags = ["--step_mb", TOO_MUCH // MIB, "--steps", 1, "--sleep", seconds]
-        show_one("  processes killed, ours", kills(folder, sys.executable, mem.__file__, *flags), "", "0")
+        show_one("  processes killed, ours", kills(folder, sys.executable, SCRIPT, *flags), "", "0")
         if peer:
             command = [peer, "-q", "--vm", 1, "--vm-bytes", TOO_MUCH, "--vm-populate", "-t", seconds]
             show_one("  processes killed, stress-ng", kills(folder, *command))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_twin.loads import spec
+from pytest_twin.loads.parser import parse
 from pytest_twin.loads.schedule.parser import read
 from pytest_twin.stressors import find_kinds
 
@@ -44,7 +44,7 @@ def test_every_mark_of_the_readme_can_be_read():
     assert len(marks) == 2
     for mark in marks:
         words = dict(re.findall(r'(\w+)="([^"]+)"', mark))
-        assert spec.parse(words, find_kinds())
+        assert parse(words, find_kinds())
 
 
 def test_every_link_of_the_readme_leads_somewhere():

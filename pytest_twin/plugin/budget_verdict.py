@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pytest_twin.analysis.budgets.budget import LimitVerdict
-    from pytest_twin.recording.attempt import TestAttempt
+    from pytest_twin.recording.attempt import RecordedAttempt
 
 
 def is_broken(findings: Iterable[LimitVerdict], inconclusive: str) -> bool:
@@ -25,7 +25,7 @@ def is_broken(findings: Iterable[LimitVerdict], inconclusive: str) -> bool:
     return any(each.verdict == OVER or (each.verdict == UNKNOWN and inconclusive == "fail") for each in findings)
 
 
-def report_budget_verdict(attempt: TestAttempt, place: str, inconclusive: str) -> None:
+def report_budget_verdict(attempt: RecordedAttempt, place: str, inconclusive: str) -> None:
     """Fail a test whose body has passed and was over budget.
 
     Args:

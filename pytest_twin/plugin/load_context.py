@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from pytest_twin.loads.applied import AppliedLoad
     from pytest_twin.loads.schedule.schedule import Schedule
     from pytest_twin.loads.spec import Load
-    from pytest_twin.recording.attempt import TestAttempt
+    from pytest_twin.recording.attempt import RecordedAttempt
     from pytest_twin.recording.recording import Recording
 
 
 @contextmanager
-def load_around_test(attempt: TestAttempt, recording: Recording, load: Load, plan: Schedule | None) -> Iterator[None]:
+def load_around_test(
+    attempt: RecordedAttempt, recording: Recording, load: Load, plan: Schedule | None
+) -> Iterator[None]:
     """Keep a load and a schedule around the body of a test, which begins when what starts at once is really there.
 
     What there was less than asked fails the test where it was asked for strictly; see `shortfalls` for the other loads.
@@ -39,14 +41,16 @@ def load_around_test(attempt: TestAttempt, recording: Recording, load: Load, pla
     _fail(applied)
 
 
-def shortfalls(attempt: TestAttempt) -> list[str]:
+def shortfalls(attempt: RecordedAttempt) -> list[str]:
     """What is to be said of the loads around a test that were less than asked, and that need not be."""
     lenient = [] if attempt.is_repetition else [each for each in attempt.applied if not each.part.strict]
     return [f"{each.part}: {trouble}" for each in lenient if (trouble := each.trouble)]
 
 
 @contextmanager
-def _played(attempt: TestAttempt, recording: Recording, plan: Schedule, applied: list[AppliedLoad]) -> Iterator[None]:
+def _played(
+    attempt: RecordedAttempt, recording: Recording, plan: Schedule, applied: list[AppliedLoad]
+) -> Iterator[None]:
     if plan.is_for(attempt.nodeid):
         attempt.runs_under(plan.label)
     from pytest_twin.loads.player import SchedulePlayer

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_twin.analysis.budgets.budget import LimitVerdict
     from pytest_twin.plugin.profiler import Profiler
     from pytest_twin.plugin.session import RecordedSession
-    from pytest_twin.recording.attempt import TestAttempt
+    from pytest_twin.recording.attempt import RecordedAttempt
 
 FOUND: pytest.StashKey[Iterable[LimitVerdict]] = pytest.StashKey()  # what the repetitions told
 
@@ -90,7 +90,7 @@ class RuntestHooks:
         attempt.went("call", outcome.PASSED)
         return result
 
-    def _called_with_warnings(self, item: pytest.Item, attempt: TestAttempt) -> Generator[None, object, object]:
+    def _called_with_warnings(self, item: pytest.Item, attempt: RecordedAttempt) -> Generator[None, object, object]:
         """Call a test; what there is to warn of comes last, for a warning may be an error."""
         try:
             result = yield from self._called(item, attempt)
@@ -100,7 +100,7 @@ class RuntestHooks:
         self._warn(item, attempt, is_failing=False)
         return result
 
-    def _called(self, item: pytest.Item, attempt: TestAttempt) -> Generator[None, object, object]:
+    def _called(self, item: pytest.Item, attempt: RecordedAttempt) -> Generator[None, object, object]:
         request = self.guard.value(lambda: request_of(item), NOTHING)
         budget = request.budget
         attempt.asks = bool(request.marks) or asks_by_fixture(item)
@@ -123,7 +123,7 @@ class RuntestHooks:
             report_budget_verdict(attempt, self._told_in(item, attempt), self._run.settings.inconclusive)
         return result
 
-    def _warn(self, item: pytest.Item, attempt: TestAttempt, *, is_failing: bool) -> None:
+    def _warn(self, item: pytest.Item, attempt: RecordedAttempt, *, is_failing: bool) -> None:
         texts = shortfalls(attempt) if attempt.applied else []
         if attempt.findings and self._run.settings.inconclusive != "fail":
             from pytest_twin.plugin.budget_verdict import unknown
@@ -180,7 +180,9 @@ class RuntestHooks:
             self._run.stack.callback(self._profiler.close)
         return self._profiler
 
-    def _around(self, item: pytest.Item, request: ItemRequest, attempt: TestAttempt) -> AbstractContextManager[None]:
+    def _around(
+        self, item: pytest.Item, request: ItemRequest, attempt: RecordedAttempt
+    ) -> AbstractContextManager[None]:
         """What is put around a test."""
         run = self._run
         plan = request.schedule or run.for_each_test
@@ -192,7 +194,7 @@ class RuntestHooks:
         faster = plan.faster(run.settings.schedule_speed) if plan is not None else None
         return load_around_test(attempt, run.start(), Load.together(filter(None, [request.load, more])), faster)
 
-    def _told_in(self, item: pytest.Item, attempt: TestAttempt) -> str:
+    def _told_in(self, item: pytest.Item, attempt: RecordedAttempt) -> str:
         """Where the files tell of a test that its budget is about to fail."""
         settings = self._run.settings
         if item.stash.get(FOUND, ()):
@@ -211,7 +213,7 @@ def _limit_anew(item: pytest.Item) -> None:
         item.ihook.pytest_timeout_set_timer(item=item, settings=item.stash[LIMIT])
 
 
-def _learn(attempt: TestAttempt, report: pytest.TestReport) -> None:
+def _learn(attempt: RecordedAttempt, report: pytest.TestReport) -> None:
     """Keep what a report says of a test, and let that of a body that failed have the figures so far.
 
     JUnit's file has a test case of its own for such a failure if the teardown fails too.

@@ -19,7 +19,7 @@ from pytest_twin.plugin.marks import asks_itself, needs_load, nodeid_of, wants_a
 from pytest_twin.plugin.stash import HELD, REPEATED, REPETITION, TIMES
 from pytest_twin.plugin.warnings import TwinWarning
 from pytest_twin.plugin.xdist_worker_hooks import XdistWorkerHooks
-from pytest_twin.recording.attempt import TestAttempt
+from pytest_twin.recording.attempt import RecordedAttempt
 from pytest_twin.recording.recording import Recording, new_clock
 from pytest_twin.run_folder.folder import RunFolder, RunFolderError
 from pytest_twin.settings.options import flag
@@ -83,7 +83,7 @@ class RecordedSession:
         self.reports: list[str] = []
         self._prepared: Recording | None = None
         self._playing: SessionScheduleHooks | None = None
-        self.running: dict[pytest.Item, TestAttempt] = {}
+        self.running: dict[pytest.Item, RecordedAttempt] = {}
         self.guard = ErrorGuard(self._note, passes=(TwinWarning,))
 
     @property
@@ -176,17 +176,17 @@ class RecordedSession:
             turns = self.stack.enter_context(closing(SharedExclusiveLock(where)))
             self.config.pluginmanager.register(XdistWorkerHooks(turns, alone, self.guard))
 
-    def begin(self, item: pytest.Item) -> TestAttempt:
+    def begin(self, item: pytest.Item) -> RecordedAttempt:
         """The attempt of a test that is running, begun if it has not been."""
         attempt = self.running.get(item)
         if attempt is None:
             number = item.stash[TIMES] = item.stash.get(TIMES, 0) + 1
-            attempt = TestAttempt(self.start(), nodeid_of(item), number, is_repetition=REPEATED in item.stash)
+            attempt = RecordedAttempt(self.start(), nodeid_of(item), number, is_repetition=REPEATED in item.stash)
             self.running[item] = attempt  # at once: an interrupt ends what is here
             attempt.runs_under(item.stash.get(HELD, ""))
         return attempt
 
-    def begin_phase(self, item: pytest.Item, phase: str) -> TestAttempt:
+    def begin_phase(self, item: pytest.Item, phase: str) -> RecordedAttempt:
         """The attempt of a test that comes to a phase: a new one where a plugin has it come there again."""
         earlier = self.running.get(item)
         if earlier is not None and earlier.has_begun(phase):
@@ -195,7 +195,7 @@ class RecordedSession:
             self.end(item, earlier)
         return self.begin(item)
 
-    def end(self, item: pytest.Item, attempt: TestAttempt) -> None:
+    def end(self, item: pytest.Item, attempt: RecordedAttempt) -> None:
         """Write the row of a test; nothing of it is kept, while pytest keeps the test itself to the end."""
         try:
             attempt.end(keep=self.keeps_of(item, attempt))
@@ -212,14 +212,14 @@ class RecordedSession:
                 attempt.finish()
                 self.end(item, attempt)
 
-    def keeps_of(self, item: pytest.Item, attempt: TestAttempt) -> bool:
+    def keeps_of(self, item: pytest.Item, attempt: RecordedAttempt) -> bool:
         """Whether a test gets a folder of its own."""
         if attempt.is_repetition and attempt.outcome == "passed":
             return False
         is_marked = asks_itself(item) if attempt.asks is None else attempt.asks
         return self.keeps(attempt.outcome, is_marked or self._is_over_budget(attempt))
 
-    def _is_over_budget(self, attempt: TestAttempt) -> bool:
+    def _is_over_budget(self, attempt: RecordedAttempt) -> bool:
         if not attempt.findings:
             return False
         from pytest_twin.plugin.budget_verdict import is_broken

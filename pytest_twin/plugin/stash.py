@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pytest_twin.analysis.budgets.rules import Rule
     from pytest_twin.loads.schedule.schedule import Schedule
     from pytest_twin.loads.spec import Load
-    from pytest_twin.recording.attempt import TestAttempt
+    from pytest_twin.recording.attempt import RecordedAttempt
     from pytest_twin.settings.options import Settings
 
 
@@ -40,6 +40,6 @@ RULES: pytest.StashKey[Sequence[Rule]] = pytest.StashKey()
 REQUEST: pytest.StashKey[ItemRequest] = pytest.StashKey()
 TIMES: pytest.StashKey[int] = pytest.StashKey()  # how often it has been begun
 REPEATED: pytest.StashKey[Load] = pytest.StashKey()  # in a repetition: the load that it is put under
-REPETITION: pytest.StashKey[TestAttempt] = pytest.StashKey()  # after a repetition, for who asked for it
+REPETITION: pytest.StashKey[RecordedAttempt] = pytest.StashKey()  # after a repetition, for who asked for it
 LIMIT: pytest.StashKey[Any] = pytest.StashKey()  # what pytest-timeout holds it to
 HELD: pytest.StashKey[str] = pytest.StashKey()  # in a repetition: the load that is kept over several of them

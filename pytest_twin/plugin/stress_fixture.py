@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from pytest_twin.loads.applied import AppliedLoad
-    from pytest_twin.recording.attempt import TestAttempt
+    from pytest_twin.recording.attempt import RecordedAttempt
     from pytest_twin.recording.recording import Recording
 
 
@@ -59,7 +59,7 @@ class StressHandle:
 class StressFixture:
     """Starts loads: ``stress_load(net="50MB/s", ramp="1s")``."""
 
-    def __init__(self, recording: Recording, attempt: TestAttempt) -> None:
+    def __init__(self, recording: Recording, attempt: RecordedAttempt) -> None:
         self._recording, self._attempt = recording, attempt
         self._held: list[
             AbstractContextManager[list[AppliedLoad]]

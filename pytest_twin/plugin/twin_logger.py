@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pytest
 
-    from pytest_twin.recording.attempt import TestAttempt
+    from pytest_twin.recording.attempt import RecordedAttempt
     from pytest_twin.recording.recording import Recording
 
 FRAMES = frozenset({"samples", "events"})
@@ -29,7 +29,7 @@ FRAMES = frozenset({"samples", "events"})
 class TwinLogger:
     """What the machine did during this test so far, and a way to annotate it."""
 
-    def __init__(self, recording: Recording, attempt: TestAttempt, interval: float) -> None:
+    def __init__(self, recording: Recording, attempt: RecordedAttempt, interval: float) -> None:
         self._recording, self._attempt, self._interval = recording, attempt, interval
         self._excerpt = Excerpt(recording.dataset, attempt.began)
 

@@ -27,7 +27,7 @@ NOT_COUNTED = figures.ChildCounters(None, None, None, None)
 NOT_KNOWN, NOT_SEEN = (None,) * len(figures.EXACT), figures.ResidentBytes(None, None, None)
 
 
-class TestAttempt:
+class RecordedAttempt:
     """One attempt of one test: its events, its exact figures, its row of tests.csv.
 
     Attributes:

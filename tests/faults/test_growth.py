@@ -88,13 +88,13 @@ def test_ten_thousand_tests_grow_pytest_by_their_figures_and_the_sampler_not_at_
 
 
 HOLDS = """import gc
-from pytest_twin.recording.attempt import TestAttempt
+from pytest_twin.recording.attempt import RecordedAttempt
 from pytest_twin.loads.applied import AppliedLoad
 
 def pytest_runtest_logfinish():
     gc.collect()
     with open("held.txt", "a") as file:
-        print([type(each).__name__ for each in gc.get_objects() if isinstance(each, (TestAttempt, AppliedLoad))],
+        print([type(each).__name__ for each in gc.get_objects() if isinstance(each, (RecordedAttempt, AppliedLoad))],
               file=file)
 """
 STRESSED = """import pytest

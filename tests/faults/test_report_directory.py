@@ -67,7 +67,7 @@ def test_one_that_everybody_may_write_to_is_refused(tmp_path, mode):
 
 MAKE = """
 from pathlib import Path
-from pytest_twin.run_folder import RunFolder
+from pytest_twin.run_folder.folder import RunFolder
 RunFolder(Path("report")).make()
 """
 

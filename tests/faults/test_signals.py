@@ -78,9 +78,9 @@ def test_of_two_that_are_killed_at_once_nothing_is_left(start, roles):
 INTERRUPTED = """
 import random, signal, sys, time
 from pathlib import Path
-from pytest_twin.loads import read_load
-from pytest_twin.recording import Recording
-from pytest_twin.run_folder import RunFolder
+from pytest_twin.loads.validation import read_load
+from pytest_twin.recording.recording import Recording
+from pytest_twin.run_folder.folder import RunFolder
 
 load, chance = read_load({"cpu": "1%", "mem": "2MiB"}), random.Random(1)
 signal.signal(signal.SIGALRM, signal.default_int_handler)  # as Ctrl-C, but at a moment of our choice

@@ -5,24 +5,29 @@ from __future__ import annotations
 import pytest
 
 PLACES = {
-    "meter.Meter.counters": ["cpu_user_s", "cpu_system_s", "context_switches", "read_MB"],
-    "meter.Meter.children": [],
-    "meter.Meter.peak": [],
-    "meter.Meter.forget_peak": [],
-    "meter.Meter.offspring": [],
-    "attempt.Attempt.border": ["call_s", "cpu_user_s"],
-    "attempt.Attempt.spending": ["budget"],
-    "attempt.Attempt.judge": ["budget"],
-    "attempt.Attempt.finish": [],
-    "recording.Recording.emit": [],
-    "recording.Recording.elapsed": [],
-    "recording.Recording.loaded": ["call_s"],
-    "run.Run.begin": [],
-    "run.Run.tell": [],
-    "runtest.request_of": ["budget"],
-    "model.attempt.figures": [],
-    "model.attempt.cells": [],
-    "rows.Rows.append": [],
+    "telemetry.process_counters.ProcessCounters.counters": [
+        "cpu_user_s",
+        "cpu_system_s",
+        "context_switches",
+        "read_MB",
+    ],
+    "telemetry.process_counters.ProcessCounters.children": [],
+    "telemetry.process_counters.ProcessCounters.peak": [],
+    "telemetry.process_counters.ProcessCounters.forget_peak": [],
+    "telemetry.process_counters.ProcessCounters.offspring": [],
+    "recording.attempt.RecordedAttempt.border": ["call_s", "cpu_user_s"],
+    "recording.attempt.RecordedAttempt.spending": ["budget"],
+    "recording.attempt.RecordedAttempt.judge": ["budget"],
+    "recording.attempt.RecordedAttempt.finish": [],
+    "recording.recording.Recording.emit": [],
+    "recording.recording.Recording.elapsed": [],
+    "recording.recording.Recording.loaded": ["call_s"],
+    "plugin.session.RecordedSession.begin": [],
+    "plugin.session.RecordedSession.tell": [],
+    "plugin.runtest_hooks.request_of": ["budget"],
+    "model.attempt_row.figures": [],
+    "model.attempt_row.cells": [],
+    "_system.append_file.AppendOnlyFile.append": [],
 }
 BREAKS = """
     import importlib, pytest
@@ -82,13 +87,13 @@ def test_an_error_of_ours_fails_no_test_and_the_next_one_is_whole(pytester, left
 
 FAILS = """
     import pytest
-    from pytest_twin.recording.attempt import TestAttempt
+    from pytest_twin.recording.attempt import RecordedAttempt
 
     undone = []
 
     @pytest.fixture
     def replaced(monkeypatch):
-        monkeypatch.setattr(TestAttempt, "border", None)
+        monkeypatch.setattr(RecordedAttempt, "border", None)
         yield
         undone.append(1)
 
@@ -115,10 +120,10 @@ def test_an_error_in_a_worker_is_reported_too(pytester, few_plugins):
     pytest.importorskip("xdist")
     pytester.makepyfile("""
         import pytest
-        from pytest_twin.recording.attempt import TestAttempt
+        from pytest_twin.recording.attempt import RecordedAttempt
 
         @pytest.mark.parametrize("number", range(4))
-        def test_it(number, monkeypatch): monkeypatch.setattr(TestAttempt, "border", None)
+        def test_it(number, monkeypatch): monkeypatch.setattr(RecordedAttempt, "border", None)
     """)
     result = pytester.runpytest_subprocess("--twin", "-n2")
     result.assert_outcomes(passed=4)

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("few_plugins")
 SUITE = """
     import time, pytest
 
-    @pytest.mark.stress(cpu=1)
+    @pytest.mark.stress(threads=5)
     def test_marked(): time.sleep(0.3)
 
     @pytest.mark.parametrize("number", range(4))

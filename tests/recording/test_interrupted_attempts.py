@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from pytest_twin.recording.attempt import TestAttempt
+from pytest_twin.recording.attempt import RecordedAttempt
 from pytest_twin.recording.recording import Recording
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import ANNOTATIONS, TESTS
@@ -26,7 +26,7 @@ def attempts(recording):
 @pytest.mark.parametrize("where", ["border", "end"])
 def test_wherever_an_attempt_is_interrupted_its_row_is_written_once(interrupted, recording, where):
     for at in count(0, 3):
-        attempt = TestAttempt(recording, f"t{at}", 1)
+        attempt = RecordedAttempt(recording, f"t{at}", 1)
         attempt.border("call")
         if where == "border":
             go_on = interrupted(lambda attempt=attempt: attempt.border("call"), at)
@@ -52,5 +52,5 @@ def test_what_is_interrupted_before_it_has_begun_needs_no_end(recording, monkeyp
 
     monkeypatch.setattr(recording.meter, "children", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        TestAttempt(recording, "t", 1)
+        RecordedAttempt(recording, "t", 1)
     assert recording.folder.rows(ANNOTATIONS) == []

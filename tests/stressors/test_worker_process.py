@@ -37,7 +37,7 @@ def launched():
     for each in processes:
         if psutil.pid_exists(each.pid):
             each.kill()
-            process.reap()
+            each.reap()
 
 
 @pytest.fixture(params=[pytest.param(True, marks=posix), False], ids=["forked", "spawned"])
@@ -96,7 +96,9 @@ def test_a_forked_worker_holds_none_of_its_owners_files(launched, own_stressor, 
 
 def in_a_process_of_its_own(*lines: str) -> tuple[int, str]:
     """Exit status and output of a small program, for what ends the process that does it."""
-    start = f"import os, sys; sys.path[:0] = [{str(ROOT)!r}]; from pytest_twin.stressors import worker"
+    start = (
+        f"import os, sys; sys.path[:0] = [{str(ROOT)!r}]; from pytest_twin.stressors.worker import process as worker"
+    )
     program = "\n".join([start, *lines, "print('alive')"])
     done = subprocess.run([*BARE, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     return done.returncode, done.stdout

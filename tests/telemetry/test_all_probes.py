@@ -84,8 +84,10 @@ SAMPLER = "import sys; sys.path[:0] = [{path!r}]; import pytest_twin.telemetry.s
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere psutil brings the rest along")
 def test_all_probes_together_import_next_to_nothing():
-    path = os.path.dirname(os.path.dirname(probes.__path__[0]))
-    program = SAMPLER.format(path=path) + "; from pytest_twin import probes; probes.modules(); print(*sys.modules)"
+    path = os.path.dirname(os.path.dirname(os.path.dirname(probes.__path__[0])))
+    program = (
+        SAMPLER.format(path=path) + "; from pytest_twin.telemetry import probes; probes.modules(); print(*sys.modules)"
+    )
     found = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=True)
     imported = found.stdout.split()
     assert "pytest_twin.telemetry.probes.cgroup" in imported

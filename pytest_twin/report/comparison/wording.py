@@ -38,7 +38,7 @@ class DifferenceRow(NamedTuple):
     verdict: str
 
 
-class TestList(NamedTuple):
+class NamedTests(NamedTuple):
     """Tests that something is to be said of, beside figures."""
 
     title: str
@@ -65,21 +65,21 @@ def rows(differences: Sequence[Difference]) -> list[DifferenceRow]:
     return [_row(each) for each in differences]
 
 
-def lists(comparison: Comparison) -> Iterator[TestList]:
+def lists(comparison: Comparison) -> Iterator[NamedTests]:
     """Tests that are new, gone, or otherwise not what they were; only where there are some."""
     changes = comparison.changes
     pairs = [{change.before for change in changes.renamed}, {change.after for change in changes.renamed}]
     found = (
-        TestList("outcome changed", _changed(changes.outcomes)),
-        TestList("under another load, not compared", [_apart(each) for each in changes.loads if each.load is None]),
-        TestList("compared under one load only", [_apart(each) for each in changes.loads if each.load is not None]),
-        TestList("perhaps renamed, not compared", [f"{each.before} -> {each.after}" for each in changes.renamed]),
-        TestList("new", [name for name in changes.added if name not in pairs[1]]),
-        TestList("removed", [name for name in changes.removed if name not in pairs[0]]),
+        NamedTests("outcome changed", _changed(changes.outcomes)),
+        NamedTests("under another load, not compared", [_apart(each) for each in changes.loads if each.load is None]),
+        NamedTests("compared under one load only", [_apart(each) for each in changes.loads if each.load is not None]),
+        NamedTests("perhaps renamed, not compared", [f"{each.before} -> {each.after}" for each in changes.renamed]),
+        NamedTests("new", [name for name in changes.added if name not in pairs[1]]),
+        NamedTests("removed", [name for name in changes.removed if name not in pairs[0]]),
     )
     for title, tests in found:
         if tests:
-            yield TestList(title, [visible(test) for test in tests])
+            yield NamedTests(title, [visible(test) for test in tests])
 
 
 def broken(comparison: Comparison) -> list[str]:
