@@ -38,7 +38,7 @@ class ForkedHooks:
         """End what a test left whose fork died: pytest-forked tells of it so."""
         run = self._run
         if report.when == "???" and not has_workers(run.config) and run.recording is not None:  # type: ignore[comparison-overlap]
-            from pytest_twin.recording.crashed import end_what_is_open
+            from pytest_twin.recording.dead_process import abort_open_events
 
             with run.guard:
-                end_what_is_open(run.recording, run.worker, CRASHED, run.keeps)
+                abort_open_events(run.recording, run.worker, CRASHED, run.keeps)

@@ -133,9 +133,9 @@ class XdistControllerHooks:
 
     def _end(self, outcome: str, worker: str = "*") -> None:
         if self._run.recording is not None:
-            from pytest_twin.recording.crashed import end_what_is_open
+            from pytest_twin.recording.dead_process import abort_open_events
 
-            self._ended.update(end_what_is_open(self._run.recording, worker, outcome, self._run.keeps))
+            self._ended.update(abort_open_events(self._run.recording, worker, outcome, self._run.keeps))
 
 
 BY_THEMSELVES_S = 0.5  # in which workers end their loads that got it too, as those of a terminal do

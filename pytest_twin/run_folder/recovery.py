@@ -103,7 +103,7 @@ def ends_of(
         rows: All events that there are.
         at: When it ended.
         outcome: How its tests ended: crashed, or interrupted.
-        keeps: As in `end_what_is_open`.
+        keeps: As in `abort_open_events`.
         dist_each: Whether each pytest-xdist worker runs all tests.
     """
     tests = [row for row in left if row["type"] == event.TEST]

@@ -28,8 +28,8 @@ END_WITHIN_S = 5.0  # once it has said its last word
 GO = STOP = b"\n"
 PROGRAM = """from pytest_twin.telemetry.sampler_process import main
 if left := main():
-    from pytest_twin.recording.orphaned import end_what_was_left
-    end_what_was_left(*left)
+    from pytest_twin.recording.dead_process import complete_abandoned_run
+    complete_abandoned_run(*left)
 """
 PACKAGE_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ON_LINUX = sys.platform == "linux"
