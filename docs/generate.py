@@ -88,7 +88,7 @@ def options_table() -> str:
     """The options of the plugin as a table."""
     lines = ["| option | default | |", "|---|---|---|"]
     for name, option in options.options().items():
-        default = options.default(name)
+        default = options.default_of(name)
         shown = "off" if default is False else "" if default in {None, ()} else str(default)
         flag = f"{options.flag(name)} {option.metavar}".rstrip()
         lines.append(f"| `{flag}` | {shown} | {option.help} |".replace("|  |", "| |"))

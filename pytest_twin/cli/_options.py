@@ -57,7 +57,7 @@ def settings_of(given: Mapping[str, object], **defaults: object) -> Settings:
     """The settings: a flag wins over pyproject.toml here, which wins over the command's own defaults."""
     flags = {name: given[word] for name in options.options() if (word := SPEED.get(name, name)) in given}
     try:
-        return Settings.of(flags, options.table_of(Path("pyproject.toml")), defaults)
+        return Settings.of(flags, options.read_pyproject(Path("pyproject.toml")), defaults)
     except SettingsError as error:
         raise click.UsageError(str(error).removeprefix("twin_")) from None
 

@@ -30,7 +30,7 @@ def command(report_dir: Path | None, forms: str, output: Path | None, **given: A
     settings = settings_of({"report_dir": report_dir, **given})
     path = settings.report_dir
     try:
-        names = parsers.forms(forms)
+        names = parsers.parse_forms(forms)
     except ValueError as error:
         raise click.UsageError(f"--format: {forms!r} {error}") from None
     if output is not None and len(names) > 1:

@@ -8,7 +8,7 @@ from typing import Any
 from pytest_twin.loads.parser import parse
 from pytest_twin.loads.registry import kinds
 from pytest_twin.loads.spec import Load, LoadError
-from pytest_twin.settings.options import SettingsError, word
+from pytest_twin.settings.options import SettingsError, ini_name
 
 
 def read_limit(keywords: Mapping[str, Any] | None) -> Load | None:
@@ -22,7 +22,7 @@ def read_limit(keywords: Mapping[str, Any] | None) -> Load | None:
     try:
         limit = parse(keywords, kinds())
     except LoadError as error:
-        raise SettingsError(f"{word('limit')}: {error}") from None
+        raise SettingsError(f"{ini_name('limit')}: {error}") from None
     if not limit:
-        raise SettingsError(f"{word('limit')}: {limit} limits nothing; give an amount above 0 such as cpu=100%")
+        raise SettingsError(f"{ini_name('limit')}: {limit} limits nothing; give an amount above 0 such as cpu=100%")
     return limit

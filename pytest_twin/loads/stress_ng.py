@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from pytest_twin.loads.modifiers import GUARDS, MODIFIERS
 from pytest_twin.loads.spec import Load, LoadError, LoadPart
-from pytest_twin.model.error_text import shown, truncated
+from pytest_twin.model.error_text import shown, suggestion, truncated
 from pytest_twin.stressors.kinds import stress_ng
 from pytest_twin.stressors.kinds._stress_ng_program import NAME
 from pytest_twin.stressors.spec.kind import COUNT
@@ -70,8 +69,7 @@ def check_known(load: Load, known: Collection[str]) -> None:
     problems = []
     for name in stressors_of(load):
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f'did you mean "{near[0]}"?' if near else f"{NAME} --stressors lists those there are"
+            hint = suggestion(name, known) or f"{NAME} --stressors lists those there are"
             problems.append((name, f"the {NAME} here has no such stressor; {hint}"))
     if problems:
         raise LoadError(problems)

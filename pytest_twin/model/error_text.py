@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 LONGEST = 100
@@ -25,8 +24,14 @@ def truncated(text: str) -> str:
 
 
 def unknown(word: str, known: Iterable[str], what: str = "key") -> str:
-    """What to say of a word that nobody knows."""
-    word = truncated(word)  # which is all that can be compared in no time
-    near = difflib.get_close_matches(word, known, n=1)
-    hint = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(sorted(known))}"
-    return f'unknown {what} "{word}"; {hint}'
+    """Return the message for an unknown word: with the most similar known word, or else with all of them."""
+    hint = suggestion(word, known) or f"known are {', '.join(sorted(known))}"
+    return f'unknown {what} "{truncated(word)}"; {hint}'
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Return the question ``did you mean "…"?`` with the most similar known word; empty if none is similar."""
+    from difflib import get_close_matches  # takes a while to import, and is seldom needed
+
+    near = get_close_matches(truncated(word), known, n=1)  # a comparison of long words takes long
+    return f'did you mean "{near[0]}"?' if near else ""

@@ -35,8 +35,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for name, option in options.options().items():
         how: dict[str, Any] = {"action": "store_true"} if option.type == "bool" else {"metavar": option.metavar}
         text = options.help_of(name).replace("%", "%%")  # which argparse formats; what it makes of it is the text again
-        group.addoption(options.flag(name), dest=options.word(name), default=None, help=text, **how)
-        parser.addini(options.word(name), f"{option.help} (pytest-twin)", type=option.type, default=None)
+        group.addoption(options.flag(name), dest=options.ini_name(name), default=None, help=text, **how)
+        parser.addini(options.ini_name(name), f"{option.help} (pytest-twin)", type=option.type, default=None)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -191,9 +191,9 @@ def _settings(config: pytest.Config) -> Settings:
     """The settings: a flag wins over pytest's configuration, which wins over ``[tool.pytest-twin]``."""
     names = options.options()
     try:
-        flags = {name: getattr(config.option, options.word(name), None) for name in names}
-        inis = {name: config.getini(options.word(name)) for name in names}
-        return Settings.of(flags, inis, options.table_of(config.rootpath / "pyproject.toml"))
+        flags = {name: getattr(config.option, options.ini_name(name), None) for name in names}
+        inis = {name: config.getini(options.ini_name(name)) for name in names}
+        return Settings.of(flags, inis, options.read_pyproject(config.rootpath / "pyproject.toml"))
     except SettingsError as error:
         raise pytest.UsageError(str(error)) from None
     except (TypeError, ValueError) as error:  # what older versions of pytest raise for an ini value of another type
@@ -202,7 +202,7 @@ def _settings(config: pytest.Config) -> Settings:
 
 def _check_fail_on(config: pytest.Config, settings: Settings) -> None:
     """Refuse limits that somebody typed and that nothing would be judged by; those of a configuration may wait."""
-    if getattr(config.option, options.word("fail_on"), None) and settings.compare is None:
+    if getattr(config.option, options.ini_name("fail_on"), None) and settings.compare is None:
         raise pytest.UsageError(
             f"{options.flag('fail_on')}: there is nothing to compare with; give {options.flag('compare')} RUNS too"
         )

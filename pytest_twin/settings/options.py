@@ -1,7 +1,8 @@
-"""Each option once: its flag, its ini name, its default, its reader, its help.
+"""The options, each declared once: its name, default, parser and help.
 
 The plugin makes ``--twin-interval`` and ``twin_interval`` of a field, the command line ``--interval``, and the README
-its table. A flag wins over pytest's own configuration, which wins over ``[tool.pytest-twin]`` of pyproject.toml.
+its table. A command-line option takes precedence over pytest's own configuration, which takes precedence over
+``[tool.pytest-twin]`` in pyproject.toml.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from pytest_twin.settings import parsers as values
+from pytest_twin.settings import parsers
 
 if TYPE_CHECKING:
     from pytest_twin.model.measure import ChangeLimit
@@ -22,164 +23,184 @@ TABLE, BUDGETS = "pytest-twin", "budgets"
 
 
 class SettingsError(ValueError):
-    """An option has a value that it cannot have; the message is for the user."""
+    """An option has an invalid value; the message is for the user."""
 
 
 class Option(NamedTuple):
-    """What is known of a field of `Settings` beside its default."""
+    """The declaration of an option, apart from its name and default.
+
+    Attributes:
+        help: One phrase, as ``--help`` and the README show it.
+        parse: Returns the value of what was written; raises `ValueError` with a predicate for the message.
+        metavar: The placeholder of the value in the help; empty for a flag.
+        type: The type of pytest's ini option.
+    """
 
     help: str
-    read: Callable[[object], Any]
+    parse: Callable[[object], Any]
     metavar: str
-    type: Literal["bool", "float", "string"]  # as pytest's ini options have them
+    type: Literal["bool", "float", "string"]
 
 
-def _option(default: Any, reader: Callable[[object], Any], text: str, metavar: str = "") -> Any:
+def _option(default: Any, parser: Callable[[object], Any], text: str, metavar: str = "") -> Any:
     kind: Literal["bool", "float", "string"] = (
         "bool" if isinstance(default, bool) else "float" if isinstance(default, float) else "string"
     )
-    return field(default=default, metadata={"option": Option(text, reader, metavar, kind)})
+    return field(default=default, metadata={"option": Option(text, parser, metavar, kind)})
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The options of a run, read once."""
+    """The options of a run."""
 
-    enabled: bool = _option(False, values.switch, "record every test")
-    schedule: Path | None = _option(None, values.path, "play this schedule of loads around the tests", "PATH")
-    schedule_speed: float = _option(1.0, values.number, "play schedules so many times faster", "X")
-    interval: float = _option(0.1, values.interval, "seconds between two samples", "SECONDS")
-    report_dir: Path = _option(Path("twin-report"), values.path, "where the files go", "DIR")
+    enabled: bool = _option(False, parsers.parse_bool, "record every test")
+    schedule: Path | None = _option(None, parsers.parse_path, "play this schedule of loads while the tests run", "PATH")
+    schedule_speed: float = _option(1.0, parsers.parse_number, "play schedules this many times faster", "X")
+    interval: float = _option(0.1, parsers.parse_interval, "seconds between two samples", "SECONDS")
+    report_dir: Path = _option(Path("twin-report"), parsers.parse_path, "write the files of the run here", "DIR")
     per_test: str = _option(
-        "marked", values.one_of(PER_TEST), "which tests get a folder of their own: marked, all, failed or none", "WHICH"
-    )
-    per_core: bool = _option(False, values.switch, "a column for each CPU")
+        "marked", parsers.choice_parser(PER_TEST), "make a folder for each of these tests: marked, all, failed or none",
+        "WHICH",
+    )  # fmt: skip
+    per_core: bool = _option(False, parsers.parse_bool, "add a column for each CPU")
     limit: Mapping[str, Any] | None = _option(
-        None, values.load, "the most load at the same time; what would be more is not applied", "LOAD"
+        None, parsers.parse_load, "maximum total load; a load that would exceed it is rejected", "LOAD"
     )
-    save: str | None = _option(None, values.name, "keep the run as one more of this baseline", "NAME")
+    save: str | None = _option(None, parsers.parse_baseline_name, "add the run to this baseline", "NAME")
     compare: str | None = _option(
-        None, values.runs,
-        "compare with these runs: a baseline, the path of a run folder, or last for what was saved last",
+        None, parsers.parse_runs,
+        'compare with these runs: a baseline, the path of a run folder, or "last" for the run that was saved last',
         "RUNS",
     )  # fmt: skip
     fail_on: tuple[ChangeLimit, ...] = _option(
-        (), values.limits,
-        "fail where this is more than in what is compared with, such as cpu_seconds>10%,peak_memory>50MiB",
+        (), parsers.parse_change_limits,
+        "fail if a measure grows by more than this in the comparison, such as cpu_seconds>10%,peak_memory>50MiB",
         "LIMITS",
     )  # fmt: skip
-    baselines: Path = _option(Path(".twin-baselines"), values.path, "where the baselines are", "DIR")
+    baselines: Path = _option(Path(".twin-baselines"), parsers.parse_path, "read and save baselines here", "DIR")
     report: tuple[str, ...] | None = _option(
-        None, values.forms, "what to make of the run at its end: html, md, json", "FORMS"
+        None, parsers.parse_forms, "write these reports at the end of the run: html, md, json", "FORMS"
     )
-    json: Path | None = _option(None, values.path, "write the run into this file as JSON", "PATH")
-    profile: bool = _option(False, values.switch, "find out which load slows each test, and from how much of it on")
-    profile_time: str = _option("5m", values.time, "how long that may take for all tests together", "TIME")
+    json: Path | None = _option(None, parsers.parse_path, "write the run as JSON to this file", "PATH")
+    profile: bool = _option(
+        False, parsers.parse_bool, "measure which load slows each test down, and from which level on"
+    )
+    profile_time: str = _option("5m", parsers.parse_time, "total time for profiling all tests", "TIME")
     inconclusive: str = _option(
         "pass",
-        values.one_of(INCONCLUSIVE),
-        "what a budget does that could not be judged: pass, with a warning, or fail",
+        parsers.choice_parser(INCONCLUSIVE),
+        "outcome of an inconclusive budget: pass (with a warning) or fail",
         "WHICH",
     )
     host_timeout: str = _option(
-        "60s", values.patience,
-        "how long nothing may be heard of a worker on another host before it is given up", "TIME",
-    )  # fmt: skip
-    dry_run: bool = _option(False, values.switch, "print what would be applied to which test, apply nothing")
-    budgets: tuple[Mapping[str, Any], ...] = ()  # tables of pyproject.toml only: no flag could hold them
+        "60s", parsers.parse_host_timeout, "seconds without contact before a remote worker is considered lost", "TIME"
+    )
+    dry_run: bool = _option(
+        False, parsers.parse_bool, "print which load would be applied to which test, without applying any"
+    )
+    budgets: tuple[Mapping[str, Any], ...] = ()  # only from tables in pyproject.toml, so it has no option
 
     @classmethod
     def of(cls, *sources: Mapping[str, object]) -> Settings:
-        """Settings from sources of raw values by field name; the first that has a field wins, None is no value.
+        """Return the settings from sources of raw values, by field name.
+
+        The first source that has a value for a field takes precedence; None and an empty text are no value.
 
         Raises:
-            SettingsError: A value cannot be read.
+            SettingsError: A value is invalid.
         """
-        found: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         for name, option in options().items():
             raw = next((value for source in sources if (value := source.get(name)) is not None and value != ""), None)
             if raw is not None:
-                found[name] = read(name, option, raw)
-        if any(found.get(name) for name in ("save", "compare", "profile", "report", "json")):
-            found["enabled"] = True  # what is to be told has to be recorded
-        found[BUDGETS] = next((source[BUDGETS] for source in sources if BUDGETS in source), ())
-        return cls(**found)
+                values[name] = parse(name, option, raw)
+        if any(values.get(name) for name in ("save", "compare", "profile", "report", "json")):
+            values["enabled"] = True  # each of these needs a recording
+        values[BUDGETS] = next((source[BUDGETS] for source in sources if BUDGETS in source), ())
+        return cls(**values)
 
 
-def read(name: str, option: Option, raw: object) -> Any:
-    """One value, read and checked.
+def parse(name: str, option: Option, raw: object) -> Any:
+    """Return the parsed value of an option.
 
     Raises:
-        SettingsError: It cannot be read.
+        SettingsError: The value is invalid.
     """
     try:
-        return option.read(raw)
+        return option.parse(raw)
     except ValueError as error:
-        raise SettingsError(f"{word(name)}: {str(raw)!r:.100} {error}") from None
+        raise SettingsError(f"{ini_name(name)}: {str(raw)!r:.100} {error}") from None
 
 
 def options() -> dict[str, Option]:
-    """The options by field name."""
+    """Return the options by field name."""
     return {each.name: each.metadata["option"] for each in fields(Settings) if "option" in each.metadata}
 
 
-def default(name: str) -> Any:
-    """What a field is where nobody says otherwise."""
+def default_of(name: str) -> Any:
+    """Return the default of a field."""
     return next(each.default for each in fields(Settings) if each.name == name)
 
 
-def help_of(name: str, instead: object = None) -> str:
-    """The help of an option, and its default where it has one; `instead` is that of who has one of its own."""
-    option, value = options()[name], default(name) if instead is None else instead
+def help_of(name: str, default: object = None) -> str:
+    """Return the help of an option, with its default if it has one.
+
+    Args:
+        name: The field.
+        default: The default of a command that has its own.
+    """
+    option, value = options()[name], default_of(name) if default is None else default
     return option.help if option.type == "bool" or value in {None, ()} else f"{option.help} (default: {value})"
 
 
-def word(name: str) -> str:
-    """The option as pytest knows it, without dashes: the ini name (``twin_interval``)."""
+def ini_name(name: str) -> str:
+    """Return the name of an option in pytest's configuration: ``twin_interval``."""
     return "twin" if name == "enabled" else f"twin_{name}"
 
 
 def flag(name: str) -> str:
-    """The option on pytest's command line."""
-    return "--" + word(name).replace("_", "-")
+    """Return the name of an option on pytest's command line: ``--twin-interval``."""
+    return "--" + ini_name(name).replace("_", "-")
 
 
-def from_pyproject(document: Mapping[str, Any]) -> dict[str, object]:
-    """What ``[tool.pytest-twin]`` says, and under it pytest's own ``twin_*`` keys of the same file.
+def parse_pyproject(document: Mapping[str, Any]) -> dict[str, object]:
+    """Return the raw values in ``[tool.pytest-twin]`` and in the ``twin_*`` keys of pytest, which take precedence.
 
     Raises:
-        SettingsError: The table has a key that no option has.
+        SettingsError: ``[tool.pytest-twin]`` has an unknown key, or is not a table.
     """
     tool = document.get("tool", {})
     own = tool.get(TABLE, {})
     for name, table in ((TABLE, own), ("pytest", tool.get("pytest", {}))):
         if not isinstance(table, dict):
             raise SettingsError(f"pyproject.toml: [tool.{name}] is not a table")
-    names = {("twin" if name == "enabled" else name): name for name in (*options(), BUDGETS)}
+    fields_by_key = {("twin" if name == "enabled" else name): name for name in (*options(), BUDGETS)}
     if not _are_tables(own.get(BUDGETS, [])):
         raise SettingsError(
             f"pyproject.toml: [tool.{TABLE}]: {BUDGETS} is not a list of tables; write [[tool.{TABLE}.{BUDGETS}]]"
         )
-    for key in [key for key in own if key not in names]:
-        hint = values.near(key, names) or f"; known are {', '.join(names)}"
-        raise SettingsError(f"pyproject.toml: [tool.{TABLE}]: unknown key {key}{hint}")
+    for key in own:
+        if key not in fields_by_key:
+            from pytest_twin.model.error_text import unknown
+
+            raise SettingsError(f"pyproject.toml: [tool.{TABLE}]: {unknown(key, fields_by_key)}")
     pytests = {**tool.get("pytest", {}).get("ini_options", {}), **tool.get("pytest", {})}
-    under = {name: pytests[word(name)] for name in options() if word(name) in pytests}
-    return {**{names[key]: value for key, value in own.items()}, **under}
+    from_pytest = {name: pytests[ini_name(name)] for name in options() if ini_name(name) in pytests}
+    return {**{fields_by_key[key]: value for key, value in own.items()}, **from_pytest}
 
 
 def _are_tables(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(each, dict) for each in value)
 
 
-def table_of(pyproject: Path) -> dict[str, object]:
-    """What a pyproject.toml says; nothing where there is none, or where it does not name us.
+def read_pyproject(path: Path) -> dict[str, object]:
+    """Return the raw values in a pyproject.toml; none if it does not exist or does not mention pytest-twin.
 
     Raises:
-        SettingsError: It is not TOML, or has a key that no option has.
+        SettingsError: It is not TOML, or has an unknown key.
     """
     try:
-        text = pyproject.read_bytes()
+        text = path.read_bytes()
     except OSError:
         return {}
     if TABLE.encode() not in text and b"twin_" not in text:
@@ -187,8 +208,8 @@ def table_of(pyproject: Path) -> dict[str, object]:
     import tomllib
 
     try:
-        return from_pyproject(tomllib.loads(text.decode()))
+        return parse_pyproject(tomllib.loads(text.decode()))
     except ValueError as error:
         if isinstance(error, SettingsError):
             raise
-        raise SettingsError(f"{pyproject.name}: {error}") from None
+        raise SettingsError(f"{path.name}: {error}") from None

@@ -1,13 +1,14 @@
-"""The values of options: each reader takes what was written, and gives the value or says what is wrong with it.
+"""Parse the values of options.
 
-What it says stands behind the value, as in ``'no' is not a number above 0``; all of them raise `ValueError`.
+Each parser takes the raw value and returns the parsed one. Its error is a `ValueError` with a predicate that follows
+the value in the message, as in ``'no' is not a number above 0``. Every pytest with the plugin installed imports this.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,16 +18,16 @@ if TYPE_CHECKING:
     from pytest_twin.model.measure import ChangeLimit
 
 FORMS = ("html", "md", "json")
-SHORTEST_PATIENCE_S = 2
-LONG = 16  # digits, of which no amount has so many
-LAST = "last"  # in the place of a baseline's name: the run that was saved last
-# what Windows takes for a device, whatever its ending
+MIN_HOST_TIMEOUT_S = 2
+MAX_INTEGER_DIGITS = 15  # a longer number is passed on as text, which the parser of loads refuses
+LAST = "last"  # refers to the run that was saved last, so no baseline can have this name
 
-_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?", re.ASCII)
+_BASELINE_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?", re.ASCII)
+_BOOLS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
-def number(raw: object) -> float:
-    """A number above 0."""
+def parse_number(raw: object) -> float:
+    """Parse a finite number above 0."""
     try:
         value = float(str(raw))
     except ValueError:
@@ -36,14 +37,28 @@ def number(raw: object) -> float:
     return value
 
 
-def switch(raw: object) -> bool:
-    """True or false."""
+def parse_bool(raw: object) -> bool:
+    """Parse a boolean: ``true``, ``yes``, ``on``, ``1`` or their opposites."""
     if isinstance(raw, bool):
         return raw
-    known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-    if str(raw).strip().lower() not in known:
+    word = str(raw).strip().lower()
+    if word not in _BOOLS:
         raise ValueError("is neither true nor false")
-    return known[str(raw).strip().lower()]
+    return _BOOLS[word]
+
+
+def parse_time(raw: object) -> str:
+    """Check a duration above 0 and return it as written, such as ``90s``."""
+    if not _seconds(raw):
+        raise ValueError("is not longer than 0 s")
+    return str(raw)
+
+
+def parse_host_timeout(raw: object) -> str:
+    """Check a timeout of at least `MIN_HOST_TIMEOUT_S` and return it as written."""
+    if _seconds(raw) < MIN_HOST_TIMEOUT_S:
+        raise ValueError(f"is below {MIN_HOST_TIMEOUT_S} s; a busy host can take longer to respond")
+    return str(raw)
 
 
 def _seconds(raw: object) -> float:
@@ -51,34 +66,20 @@ def _seconds(raw: object) -> float:
 
     try:
         return duration(raw)
-    except ValueError:  # it begins with what was written, which stands in front of all that is said here
-        raise ValueError("is no time; write seconds, or text such as 90s or 1m30s") from None
+    except ValueError:  # its message repeats the value
+        raise ValueError("is not a duration; write seconds, or text such as 90s or 1m30s") from None
 
 
-def time(raw: object) -> str:
-    """A time, as it was written, such as ``90s``."""
-    if not _seconds(raw):
-        raise ValueError("is no time at all")
-    return str(raw)
-
-
-def patience(raw: object) -> str:
-    """A time that is not too short to wait for a busy machine."""
-    if _seconds(raw) < SHORTEST_PATIENCE_S:
-        raise ValueError(f"is below {SHORTEST_PATIENCE_S} s, for which a busy machine may well be silent")
-    return str(raw)
-
-
-def interval(raw: object) -> float:
-    """Seconds between two samples."""
-    value = number(raw)
+def parse_interval(raw: object) -> float:
+    """Parse the seconds between two samples, from 0.001 to 3600."""
+    value = parse_number(raw)
     if not 0.001 <= value <= 3600:
         raise ValueError("is not from 0.001 to 3600 seconds")
     return value
 
 
-def path(raw: object) -> Path:
-    """A path that the system takes, whether there is something or not."""
+def parse_path(raw: object) -> Path:
+    """Parse a path that the operating system accepts; the file need not exist."""
     found = Path(_text(raw, "is not a path"))
     try:
         found.exists()
@@ -94,29 +95,31 @@ def _text(raw: object, problem: str) -> str:
     return text
 
 
-def load(raw: object) -> dict[str, str | int]:
-    """Keywords of a load: ``cpu=100% mem=50%``."""
+def parse_load(raw: object) -> dict[str, str | int]:
+    """Parse the keywords of a load, such as ``cpu=100% mem=50%``."""
     pairs = [word.partition("=") for word in str(raw).split()]
     if not pairs or not all(key and sign and value for key, sign, value in pairs):
-        raise ValueError("is no load such as cpu=100% mem=50%")
-    return {key: int(value) if value.isdecimal() and len(value) < LONG else value for key, _, value in pairs}
+        raise ValueError("is not a load; write one such as cpu=100% mem=50%")
+    return {
+        key: int(value) if value.isdecimal() and len(value) <= MAX_INTEGER_DIGITS else value for key, _, value in pairs
+    }
 
 
-def name(raw: object) -> str:
-    """A name that is a safe one for a folder, on every system."""
+def parse_baseline_name(raw: object) -> str:
+    """Parse the name of a baseline, which is a safe name of a folder on every system."""
     text = str(raw)
-    if not _NAME.fullmatch(text) or text.partition(".")[0].upper() in DEVICES or text == LAST:
-        raise ValueError(f"is no name of a baseline; use up to 64 of A-Z a-z 0-9 . _ -, but not {LAST}")
+    if not _BASELINE_NAME.fullmatch(text) or text.partition(".")[0].upper() in DEVICES or text == LAST:
+        raise ValueError(f"is not a baseline name; use up to 64 of A-Z a-z 0-9 . _ -, but not {LAST}")
     return text
 
 
-def runs(raw: object) -> str:
-    """A baseline or a path: which of the two is seen when it is looked for."""
-    return str(path(_text(raw, "is neither a baseline nor a path")))
+def parse_runs(raw: object) -> str:
+    """Parse the name of a baseline or the path of a run; `find` in `run_folder.baselines` tells them apart."""
+    return str(parse_path(_text(raw, "is neither a baseline nor a path")))
 
 
-def limits(raw: object) -> tuple[ChangeLimit, ...]:
-    """Limits of what may be more: a text with commas, or a list of texts."""
+def parse_change_limits(raw: object) -> tuple[ChangeLimit, ...]:
+    """Parse limits of changes: a text with commas, or a list of texts."""
     from pytest_twin.model import measure
 
     texts = raw if isinstance(raw, list | tuple) else [raw]
@@ -126,32 +129,31 @@ def limits(raw: object) -> tuple[ChangeLimit, ...]:
         raise ValueError(f"cannot be read: {error}") from None
 
 
-def one_of(known: tuple[str, ...]) -> Callable[[object], str]:
-    """The reader of a word that is one of these."""
+def choice_parser(choices: tuple[str, ...]) -> Callable[[object], str]:
+    """Return a parser of a word that must be one of the choices."""
 
-    def read_one(raw: object) -> str:
-        if raw not in known:
-            raise ValueError(f"is not one of {', '.join(known)}{near(str(raw), known)}")
+    def parse_choice(raw: object) -> str:
+        if raw not in choices:
+            raise ValueError(_not_one_of(str(raw), choices))
         return str(raw)
 
-    return read_one
+    return parse_choice
 
 
-def forms(raw: object) -> tuple[str, ...]:
-    """Forms of a report: ``html,md``; each once, in the order in which they stand."""
+def parse_forms(raw: object) -> tuple[str, ...]:
+    """Parse the formats of reports, such as ``html,md``; each is returned once, in the order given."""
     words = [str(word).strip() for word in (raw if isinstance(raw, list | tuple) else str(raw).split(","))]
     words = [word for word in words if word]
     if unknown := [word for word in words if word not in FORMS]:
-        which = "is" if len(words) == 1 else f"has {unknown[0]!r:.40}, which is"
-        raise ValueError(f"{which} not one of {', '.join(FORMS)}{near(unknown[0], FORMS)}")
+        which = "" if len(words) == 1 else f"has {unknown[0]!r:.40}, which "
+        raise ValueError(f"{which}{_not_one_of(unknown[0], FORMS)}")
     if not words:
         raise ValueError(f"names none of {', '.join(FORMS)}")
     return tuple(dict.fromkeys(words))
 
 
-def near(word: str, known: Iterable[str]) -> str:
-    """A hint at the word that was meant, empty where none is near."""
-    from difflib import get_close_matches
+def _not_one_of(word: str, choices: tuple[str, ...]) -> str:
+    from pytest_twin.model.error_text import suggestion
 
-    found = get_close_matches(word, list(known), n=1)
-    return f"; did you mean {found[0]}?" if found else ""
+    hint = suggestion(word, choices)
+    return f"is not one of {', '.join(choices)}{f'; {hint}' if hint else ''}"

@@ -52,7 +52,7 @@ def test_help_lists_the_commands(twin):
 
 def test_help_tells_only_defaults_that_there_are(twin):
     text = twin("stress", "--help")
-    assert "where the files go (default: twin-report)" in text
+    assert "write the files of the run here (default: twin-report)" in text
     assert "--limit" in text
     assert "None" not in text
 

@@ -102,7 +102,7 @@ def test_a_folder_without_a_run_is_one_clear_line(twin, tmp_path):
 def test_an_unknown_form_is_named_with_those_there_are(twin):
     output, status = twin("report", "--format=htm")
     assert status == 2
-    assert "Error: --format: 'htm' is not one of html, md, json; did you mean html?" in output
+    assert "Error: --format: 'htm' is not one of html, md, json; did you mean \"html\"?" in output
 
 
 def test_one_file_cannot_take_two_forms(twin):

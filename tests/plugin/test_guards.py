@@ -104,7 +104,7 @@ def test_what_would_be_over_the_limit_is_not_applied(pytester, left):
 @pytest.mark.parametrize(
     ("limit", "said"),
     [
-        ("mem", "twin_limit: 'mem' is no load such as cpu=100% mem=50%"),
+        ("mem", "twin_limit: 'mem' is not a load; write one such as cpu=100% mem=50%"),
         ("mem=lots", "twin_limit: mem: *"),
         ("gpu=1", 'twin_limit: unknown keyword "gpu"; *'),
         ("cpu=0%", "twin_limit: cpu=0% limits nothing; give an amount above 0 such as cpu=100%"),

@@ -64,7 +64,7 @@ def test_a_flag_wins_over_the_configuration_of_pytest_which_wins_over_our_table(
         (["--twin-schedule-speed=-1"], "twin_schedule_speed: '-1' is not a number above 0; write one such as 0.1"),
         (
             ["--twin-per-test=mark"],
-            "twin_per_test: 'mark' is not one of marked, all, failed, none; did you mean marked?",
+            "twin_per_test: 'mark' is not one of marked, all, failed, none; did you mean \"marked\"?",
         ),
         (["-o", "twin=maybe"], "*maybe*"),
     ],
@@ -81,7 +81,7 @@ def test_an_unknown_key_of_our_table_is_a_usage_error(pytester):
     result = pytester.runpytest("--rootdir", str(pytester.path))
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
-        ["ERROR: pyproject.toml: [[]tool.pytest-twin[]]: unknown key intervall; did you mean interval?"]
+        ['ERROR: pyproject.toml: [[]tool.pytest-twin[]]: unknown key "intervall"; did you mean "interval"?']
     )
 
 

@@ -9,7 +9,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from pytest_twin.settings import options
-from pytest_twin.settings.options import Settings, SettingsError, from_pyproject, table_of
+from pytest_twin.settings.options import Settings, SettingsError, parse_pyproject, read_pyproject
 
 VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers(), max_size=2)
 RAW = st.dictionaries(st.sampled_from(list(options.options())), VALUES)
@@ -32,7 +32,7 @@ def test_where_nothing_is_said_everything_has_its_default():
         per_core=False,
         dry_run=False,
     )
-    assert options.default("interval") == 0.1
+    assert options.default_of("interval") == 0.1
 
 
 def test_settings_are_frozen():
@@ -93,12 +93,20 @@ def test_a_value_is_read(name, raw, value):
         (
             "host_timeout",
             "1s",
-            "twin_host_timeout: '1s' is below 2 s, for which a busy machine may well be silent",
+            "twin_host_timeout: '1s' is below 2 s; a busy host can take longer to respond",
         ),
-        ("profile_time", "-3", "twin_profile_time: '-3' is no time; write seconds, or text such as 90s or 1m30s"),
-        ("profile_time", 0, "twin_profile_time: '0' is no time at all"),
+        (
+            "profile_time",
+            "-3",
+            "twin_profile_time: '-3' is not a duration; write seconds, or text such as 90s or 1m30s",
+        ),
+        ("profile_time", 0, "twin_profile_time: '0' is not longer than 0 s"),
         ("per_test", "nobody", "twin_per_test: 'nobody' is not one of marked, all, failed, none"),
-        ("per_test", "mraked", "twin_per_test: 'mraked' is not one of marked, all, failed, none; did you mean marked?"),
+        (
+            "per_test",
+            "mraked",
+            "twin_per_test: 'mraked' is not one of marked, all, failed, none; did you mean \"marked\"?",
+        ),
         ("per_test", [], "twin_per_test: '[]' is not one of marked, all, failed, none"),
     ],
 )
@@ -119,7 +127,7 @@ def test_a_long_value_is_cut_in_the_message():
     ],
 )
 def test_an_option_has_one_name_for_the_ini_file_and_one_for_the_command_line(name, word, flag):
-    assert (options.word(name), options.flag(name)) == (word, flag)
+    assert (options.ini_name(name), options.flag(name)) == (word, flag)
 
 
 def test_every_option_has_a_help_and_a_type_of_pytests_ini_options():
@@ -131,70 +139,70 @@ def test_every_option_has_a_help_and_a_type_of_pytests_ini_options():
 
 def test_a_default_is_read_as_itself():
     for name, option in options.options().items():
-        default = options.default(name)
-        assert default is None or options.read(name, option, default) == default
+        default = options.default_of(name)
+        assert default is None or options.parse(name, option, default) == default
 
 
 def test_the_table_of_pyproject_names_the_fields():
-    assert from_pyproject({"tool": {"pytest-twin": {"twin": True, "interval": 2}}}) == {"enabled": True, "interval": 2}
+    assert parse_pyproject({"tool": {"pytest-twin": {"twin": True, "interval": 2}}}) == {"enabled": True, "interval": 2}
 
 
 def test_pytests_own_keys_of_pyproject_win_over_the_table():
     document = {
         "tool": {"pytest-twin": {"interval": 2, "per_test": "all"}, "pytest": {"ini_options": {"twin_interval": "3"}}}
     }
-    assert from_pyproject(document) == {"interval": "3", "per_test": "all"}
+    assert parse_pyproject(document) == {"interval": "3", "per_test": "all"}
 
 
 def test_pytests_native_table_wins_over_its_ini_options():
     document = {"tool": {"pytest": {"ini_options": {"twin_interval": "3"}, "twin_interval": 4, "testpaths": ["tests"]}}}
-    assert from_pyproject(document) == {"interval": 4}
+    assert parse_pyproject(document) == {"interval": 4}
 
 
 def test_other_tools_are_left_alone():
-    assert from_pyproject({"tool": {"ruff": {"interval": 5}}, "project": {"name": "x"}}) == {}
+    assert parse_pyproject({"tool": {"ruff": {"interval": 5}}, "project": {"name": "x"}}) == {}
 
 
 @pytest.mark.parametrize(
     ("key", "hint"),
     [
-        ("intervall", "did you mean interval?"),
-        ("xyz", f"known are twin, {', '.join([*options.options(), 'budgets'][1:])}"),
+        ("intervall", 'did you mean "interval"?'),
+        ("xyz", f"known are {', '.join(sorted({'twin', 'budgets', *options.options()} - {'enabled'}))}"),
     ],
 )
 def test_an_unknown_key_of_the_table_says_what_it_may_be(key, hint):
     with pytest.raises(SettingsError) as caught:
-        from_pyproject({"tool": {"pytest-twin": {key: 1}}})
-    assert str(caught.value) == f"pyproject.toml: [tool.pytest-twin]: unknown key {key}; {hint}"
+        parse_pyproject({"tool": {"pytest-twin": {key: 1}}})
+    assert str(caught.value) == f'pyproject.toml: [tool.pytest-twin]: unknown key "{key}"; {hint}'
 
 
 @pytest.mark.parametrize("tool", [{"pytest-twin": 5}, {"pytest-twin": [{"interval": 1}]}, {"pytest": 5}])
 def test_a_table_that_is_none_is_a_settings_error(tool):
     with pytest.raises(SettingsError):
-        from_pyproject({"tool": tool})
+        parse_pyproject({"tool": tool})
 
 
 def test_a_pyproject_that_is_not_there_says_nothing(tmp_path):
-    assert table_of(tmp_path / "pyproject.toml") == {}
+    assert read_pyproject(tmp_path / "pyproject.toml") == {}
 
 
 def test_a_pyproject_that_does_not_name_us_is_not_even_parsed(tmp_path):
     path = tmp_path / "pyproject.toml"
     path.write_text("this is no TOML")
-    assert table_of(path) == {}
+    assert read_pyproject(path) == {}
 
 
 def test_a_pyproject_is_read(tmp_path):
     path = tmp_path / "pyproject.toml"
     path.write_text('[tool.pytest-twin]\nper_test = "all"\n')
-    assert table_of(path) == {"per_test": "all"}
+    assert read_pyproject(path) == {"per_test": "all"}
 
 
 def test_a_pyproject_that_is_no_toml_says_where(tmp_path):
     path = tmp_path / "pyproject.toml"
     path.write_text("[tool.pytest-twin]\ninterval =\n")
     with pytest.raises(SettingsError) as caught:
-        table_of(path)
+        read_pyproject(path)
     assert str(caught.value) == "pyproject.toml: Invalid value (at line 2, column 11)"
 
 
@@ -202,8 +210,8 @@ def test_a_pyproject_with_an_unknown_key_is_named_once(tmp_path):
     path = tmp_path / "pyproject.toml"
     path.write_text("[tool.pytest-twin]\nintervall = 1\n")
     with pytest.raises(SettingsError) as caught:
-        table_of(path)
-    assert str(caught.value) == "pyproject.toml: [tool.pytest-twin]: unknown key intervall; did you mean interval?"
+        read_pyproject(path)
+    assert str(caught.value) == 'pyproject.toml: [tool.pytest-twin]: unknown key "intervall"; did you mean "interval"?'
 
 
 @pytest.mark.parametrize("raw", ["cpu_seconds>10%, read>1MiB", ["cpu_seconds>10%", "read>1MiB"]])
