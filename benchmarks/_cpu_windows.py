@@ -45,7 +45,7 @@ def supervisor() -> Iterator[SupervisorClient]:
 @contextmanager
 def our_load(running: SupervisorClient, part: LoadPart, **given: float) -> Iterator[Clock]:
     """A load that is ready; hands out a clock of its workers' CPU seconds."""
-    applied = running.apply("load", part, **given)  # type: ignore[arg-type]
+    applied = running.apply(part, part.request("load", **given))  # type: ignore[arg-type]
     assert running.pid is not None  # noqa: S101 - for the type checker
     if not applied.wait_ready():
         raise SystemExit(applied.failed)

@@ -44,7 +44,7 @@ def ours(amount: str, directory: str, **modifiers: Any) -> Iterator[int]:
     supervisor = SupervisorClient(lambda *_: None, lambda _: None)
     (part,) = parse({"disk": amount, "directory": directory, **modifiers}, find_kinds()).parts
     try:
-        applied = supervisor.apply("load", part)
+        applied = supervisor.apply(part, part.request("load"))
         if not applied.wait_ready():
             raise SystemExit(applied.failed)
         yield supervisor.pid or 0

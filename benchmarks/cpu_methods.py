@@ -24,8 +24,9 @@ COUNTS = ("I +refs", "D +refs", "LLd misses", "Branches", "Mispredicts")
 CALLS = """import sys
 sys.path.insert(0, sys.argv[1])
 from pytest_twin.stressors.kinds._cpu_methods import METHODS
+from pytest_twin.stressors.spec.request import LoadRequest
 from pytest_twin.stressors.worker.job import Job
-job = Job({'unit': 'share', 'profile': [(0, 1)]})
+job = Job(LoadRequest(unit='share', profile=[(0, 1)]))
 burn = METHODS[sys.argv[2]](job)
 for _ in range(int(sys.argv[3])): burn()
 """

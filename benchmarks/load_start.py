@@ -34,7 +34,7 @@ def cold() -> tuple[float, float]:
     """Milliseconds until ready, and until all is gone, the supervisor included."""
     began = time.perf_counter()
     supervisor = new_supervisor()
-    supervisor.apply("load", LOAD).wait_ready()
+    supervisor.apply(LOAD, LOAD.request("load")).wait_ready()
     ready = time.perf_counter()
     supervisor.close()
     return 1e3 * (ready - began), 1e3 * (time.perf_counter() - ready)
@@ -43,7 +43,7 @@ def cold() -> tuple[float, float]:
 def warm(supervisor: SupervisorClient) -> tuple[float, float]:
     """Milliseconds until ready, and until all is gone."""
     began = time.perf_counter()
-    applied = supervisor.apply("load", LOAD)
+    applied = supervisor.apply(LOAD, LOAD.request("load"))
     applied.wait_ready()
     ready = time.perf_counter()
     applied.stop()

@@ -74,7 +74,7 @@ class Bench:
         (part,) = parse({"mem": f"{self._size // MIB}MiB", **modifiers}, find_kinds()).parts
         supervisor = SupervisorClient(lambda *_: None, lambda _: None)
         began = time.monotonic()
-        applied = supervisor.apply("load", part)
+        applied = supervisor.apply(part, part.request("load"))
         if not applied.wait_ready():
             sys.exit(applied.failed)
         took = time.monotonic() - began
@@ -83,7 +83,7 @@ class Bench:
         applied.stop()
         self.stop[name].append(time.monotonic() - began)
         began = time.monotonic()
-        supervisor.apply("again", part).wait_ready()
+        supervisor.apply(part, part.request("again")).wait_ready()
         self.again[name].append(time.monotonic() - began)
         self._kill(name, supervisor.pid)
         supervisor.close()

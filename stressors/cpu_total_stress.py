@@ -18,7 +18,7 @@ def main() -> None:
     given = flags.parse_args()
     if given.percent > 100:
         flags.error(f"argument --percent: {given.percent:g} is over 100")
-    run_standalone(KIND, {"unit": SHARE, "profile": [(0, given.percent / 100)], "duration": given.duration})
+    run_standalone(KIND, unit=SHARE, profile=[(0, given.percent / 100)], duration=given.duration)
 
 
 if __name__ == "__main__":

@@ -32,9 +32,7 @@ def main() -> None:
         "path": given.path,
         "loop": given.duration is not None,
     }
-    run_standalone(
-        KIND, {"unit": BYTES, "profile": [(0, given.size_mb * MIB)], "options": options, "duration": given.duration}
-    )
+    run_standalone(KIND, unit=BYTES, profile=[(0, given.size_mb * MIB)], options=options, duration=given.duration)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ def main() -> None:
     flags.add_argument("--count", type=at_least(1, int), default=1000, help="open files (default: %(default)s)")
     flags.add_argument("--duration", type=at_least(0), help="seconds (default: until Ctrl-C)")
     given = flags.parse_args()
-    run_standalone(KIND, {"unit": COUNT, "profile": [(0, given.count)], "duration": given.duration})
+    run_standalone(KIND, unit=COUNT, profile=[(0, given.count)], duration=given.duration)
 
 
 if __name__ == "__main__":

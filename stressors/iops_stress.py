@@ -19,7 +19,7 @@ def main() -> None:
     given = flags.parse_args()
     unit, value = (MAX, 0) if given.rate is None else (OPS, given.rate)
     options = {"directory": given.directory}
-    run_standalone(KIND, {"unit": unit, "profile": [(0, value)], "options": options, "duration": given.duration})
+    run_standalone(KIND, unit=unit, profile=[(0, value)], options=options, duration=given.duration)
 
 
 if __name__ == "__main__":

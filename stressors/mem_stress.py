@@ -21,7 +21,7 @@ def main() -> None:
     given = flags.parse_args()
     steps = staircase(given.step_mb * MIB, given.steps, given.sleep)
     duration = given.steps * given.sleep if given.duration is None else given.duration
-    run_standalone(KIND, {"unit": BYTES, "profile": steps, "duration": duration})
+    run_standalone(KIND, unit=BYTES, profile=steps, duration=duration)
 
 
 if __name__ == "__main__":

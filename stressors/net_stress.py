@@ -17,7 +17,7 @@ def main() -> None:
     flags.add_argument("--duration", type=at_least(0), help="seconds (default: until Ctrl-C)")
     given = flags.parse_args()
     unit, value = (MAX, 0) if given.rate_mb is None else (RATE, given.rate_mb * 1e6)
-    run_standalone(KIND, {"unit": unit, "profile": [(0, value)], "duration": given.duration})
+    run_standalone(KIND, unit=unit, profile=[(0, value)], duration=given.duration)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_twin._system.error_guard import ErrorGuard
     from pytest_twin.loads.applied import AppliedLoad
     from pytest_twin.loads.spec import LoadPart
+    from pytest_twin.stressors.spec.request import LoadRequest
 
 MOST_WAITING = 500  # events that the supervisor knows before their time
 LOOK_EVERY_S = 0.1
@@ -35,10 +36,9 @@ class LoadApplier(Protocol):
         ...
 
     def apply(
-        self, part: LoadPart, *, name: str | None = None, test: str = "", note: str = "",
-        start: float | None = None, duration: float | None = None, seed: int = 0,
-    ) -> AppliedLoad:  # fmt: skip
-        """Ask for one kind of load; None as a name is a new one."""
+        self, part: LoadPart, request: LoadRequest | None = None, *, test: str = "", note: str = ""
+    ) -> AppliedLoad:
+        """Ask for one kind of load."""
         ...
 
     def now_for_loads(self) -> float:
@@ -177,15 +177,9 @@ class SchedulePlayer:
         self, event: ScheduledLoad, start: float | None, lasts: float, test: str, turn: int = 1
     ) -> Iterator[AppliedLoad]:
         for part in event.load.parts:
-            yield self._loads.apply(
-                part,
-                name=f"{self._name(event, part)}{f'~{turn}' if turn > 1 else ''}",
-                test=test,
-                note=event.note,
-                start=start,
-                duration=lasts,
-                seed=self._seed,
-            )
+            name = f"{self._name(event, part)}{f'~{turn}' if turn > 1 else ''}"
+            request = part.request(name, start=start, duration=lasts, seed=self._seed)
+            yield self._loads.apply(part, request, test=test, note=event.note)
 
     def _name(self, event: ScheduledLoad, part: LoadPart) -> str:
         """What the load is called in annotations.csv."""

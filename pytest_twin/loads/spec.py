@@ -10,6 +10,7 @@ from pytest_twin.loads import stages
 from pytest_twin.loads.stop_conditions import Condition
 from pytest_twin.model.quantity import duration, said_bytes, said_duration
 from pytest_twin.stressors.spec.kind import BYTES, COUNT, OPS, SHARE, Kind
+from pytest_twin.stressors.spec.request import LoadRequest
 
 Kinds = Mapping[str, Kind]
 
@@ -44,15 +45,26 @@ class LoadPart:
         options = {name: value / speed if name == "pause" else value for name, value in self.options.items()}
         return replace(self, profile=tuple((at / speed, value) for at, value in self.profile), options=options)
 
-    def request(self) -> dict[str, Any]:
-        """What the supervisor is sent."""
-        return {
-            "module": self.kind.module,
-            "unit": self.unit,
-            "profile": self.profile,
-            "options": {**self.options, "strict": self.strict},
-            "stop_when": self.stop_when,
-        }
+    def request(
+        self,
+        id: str = "",  # noqa: A002 - as the column is called
+        *,
+        start: float | None = None,
+        duration: float | None = None,
+        seed: int = 0,
+    ) -> LoadRequest:
+        """Return the request for this load; the arguments are as in `LoadRequest`."""
+        return LoadRequest(
+            id=id,
+            module=self.kind.module,
+            unit=self.unit,
+            profile=self.profile,
+            options={**self.options, "strict": self.strict},
+            stop_when=self.stop_when,
+            start=start,
+            duration=duration,
+            seed=seed,
+        )
 
     @property
     def peak(self) -> float:

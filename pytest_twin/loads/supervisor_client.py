@@ -22,6 +22,7 @@ from pytest_twin.loads.applied import ANSWER_WITHIN_S, AppliedLoad
 
 if TYPE_CHECKING:
     from pytest_twin.loads.spec import LoadPart
+    from pytest_twin.stressors.spec.request import LoadRequest
 
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(stressors.__file__)), "__main__.py")
 START_WITHIN_S = 10.0
@@ -67,7 +68,7 @@ class SupervisorClient:
 
     def __init__(
         self, told: Told, paused: Paused, *, samples: str = "", limit: Sequence[LoadPart] = (),
-        owner: int | None = None, surroundings: ProcessContext | None = None,
+        owner: int | None = None, surroundings: ProcessContext | None = None, directory: str = "",
         tell: Callable[[str], None] = say_on_stderr,
     ) -> None:  # fmt: skip
         """Prepare it.
@@ -79,11 +80,12 @@ class SupervisorClient:
             limit: The most that may be applied at the same time.
             owner: A process besides this one without which no load may go on.
             surroundings: Those of the run, in which it is started; None are those of now.
+            directory: The directory that disk stressors write in, unless the load names one.
             tell: Tells the user a line, while a test may be running.
         """
         self._owner = owner
         self._told, self._paused, self._tell = told, paused, tell
-        self._samples, self._limit = samples, limit
+        self._samples, self._limit, self._directory = samples, limit, directory
         self._surroundings = surroundings or ProcessContext.now()
         self.paused_s = 0.0
         self._paused_at: float | None = None
@@ -101,25 +103,18 @@ class SupervisorClient:
         self._changing = threading.RLock()  # held by who starts it or asks of it, and by who finds it dead
         self._listens = InterruptSafeEvent()  # or has ended
 
-    def apply(
-        self, name: str, part: LoadPart, *, test: str = "", note: str = "", start: float | None = None,
-        duration: float | None = None, seed: int = 0, directory: str = "",
-    ) -> AppliedLoad:  # fmt: skip
+    def apply(self, part: LoadPart, request: LoadRequest, *, test: str = "", note: str = "") -> AppliedLoad:
         """Ask for one kind of load.
 
         Args:
-            name: Its id.
             part: What to apply.
+            request: The request for it, with its id.
             test: The test it belongs to.
             note: Free text for its rows.
-            start: When, in the time of loads (`now`); None is at once.
-            duration: Seconds that it lasts; None is until it is stopped.
-            seed: Makes what is drawn at random repeatable.
-            directory: Where a disk stressor writes, unless the load says so.
         """
-        applied = AppliedLoad(self, name, part, test, note)
-        request = part.request()
-        request["options"].setdefault("directory", directory)
+        applied = AppliedLoad(self, request.id, part, test, note)
+        message = request.to_json()
+        message["options"] = {"directory": self._directory, **request.options}
         self._drain_dead_process()
         with self._changing:
             try:
@@ -127,8 +122,8 @@ class SupervisorClient:
             except Exception as error:  # noqa: BLE001 - a test may have replaced what starts processes
                 self._hand_on(applied, applied.gone(f"the supervisor cannot be started: {error}"))
                 return applied
-            self._applied[name] = applied
-        self.send({"op": "apply", "id": name, "start": start, "duration": duration, "seed": seed, **request})
+            self._applied[request.id] = applied
+        self.send({"op": "apply", **message})
         return applied
 
     def now(self) -> float:
@@ -258,7 +253,9 @@ class SupervisorClient:
         self.send({"op": "path", "path": self._surroundings.path})
         self.send({"op": "samples", "path": self._samples})
         if self._limit:
-            self.send({"op": "limit", "requests": [{**part.request(), "text": str(part)} for part in self._limit]})
+            self.send(
+                {"op": "limit", "requests": [{**part.request().to_json(), "text": str(part)} for part in self._limit]}
+            )
         self._listens.wait(START_WITHIN_S)
 
     def _spawn(self, stderr: int) -> child_process.AccountedPopen:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pytest_twin.loads.applied import AppliedLoad
     from pytest_twin.loads.schedule.schedule import Schedule
     from pytest_twin.loads.spec import Load, LoadPart
+    from pytest_twin.stressors.spec.request import LoadRequest
 
 
 def new_clock() -> Clock:
@@ -141,7 +142,7 @@ class Recording:
             self._told, self._gaps.paused, samples=str(self.dataset), limit=self._limit,
             # the controller, which a worker may outlive for some seconds
             owner=os.getppid() if self.worker and not self.host else None,
-            surroundings=self._surroundings, tell=self._tell,
+            surroundings=self._surroundings, directory=str(self.folder.path), tell=self._tell,
         )  # fmt: skip
 
     def _open(self) -> None:
@@ -275,14 +276,11 @@ class Recording:
         self._supervisor, self.meter = self._new_supervisor(), ProcessCounters(self._own)
 
     def apply(
-        self, part: LoadPart, *, name: str | None = None, test: str = "", note: str = "",
-        start: float | None = None, duration: float | None = None, seed: int = 0,
-    ) -> AppliedLoad:  # fmt: skip
-        """Ask for one kind of load; its rows are written when the supervisor tells of it."""
-        return self._supervisor.apply(
-            name or self.new_id("l"), part, test=test, note=note, start=start, duration=duration, seed=seed,
-            directory=str(self.folder.path),
-        )  # fmt: skip
+        self, part: LoadPart, request: LoadRequest | None = None, *, test: str = "", note: str = ""
+    ) -> AppliedLoad:
+        """Ask for one kind of load, now and until it is stopped unless the request has other times."""
+        request = request or part.request(self.new_id("l"))  # first: a fork gets a supervisor of its own here
+        return self._supervisor.apply(part, request, test=test, note=note)
 
     def get_ready_for_loads(self) -> None:
         """Have the supervisor up: the first load does not wait for its start, and nothing appears while a test runs."""
@@ -312,7 +310,7 @@ class Recording:
         """Keep a load around a block, which begins when all of it is really there."""
         named = {self.new_id("l"): part for part in load.parts}
         try:
-            applied = [self.apply(part, name=name, test=test) for name, part in named.items()]
+            applied = [self.apply(part, part.request(name), test=test) for name, part in named.items()]
             for each in applied:
                 each.wait_ready()
             yield applied

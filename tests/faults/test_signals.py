@@ -126,7 +126,8 @@ def test_wherever_the_start_of_a_supervisor_is_interrupted_the_next_load_is_appl
             with monkeypatch.context() as patch:
                 patch.setattr(supervisor, "_spawn", lambda _, process=process: process)
                 was_interrupted = interrupted(supervisor.start, at)
-        applied = supervisor.apply(f"l{at}", read_load({"mem": "1MiB"}).parts[0])
+        part = read_load({"mem": "1MiB"}).parts[0]
+        applied = supervisor.apply(part, part.request(f"l{at}"))
         seconds_until(lambda applied=applied: applied.is_settled)
         assert applied.ready_at is not None, applied.failed
         supervisor.close()

@@ -233,12 +233,16 @@ def test_a_faster_load_keeps_its_amounts_and_shrinks_its_times():
 
 
 def test_the_supervisor_is_sent_plain_values():
-    assert part(disk="1MB/s", block="4KiB").request() == {
+    assert part(disk="1MB/s", block="4KiB").request("l1").to_json() == {
+        "id": "l1",
         "module": "pytest_twin.stressors.kinds.disk",
         "unit": "bytes/s",
         "profile": ((0.0, 1e6),),
         "options": {"block": 4096.0, "strict": False},
         "stop_when": (),
+        "start": None,
+        "duration": None,
+        "seed": 0,
     }
 
 

@@ -39,8 +39,8 @@ class Loads:
     def note(self, text):
         self.notes.append(text)
 
-    def apply(self, part, *, name, start, **_):
-        self.asked.append((name, start))
+    def apply(self, part, request, **_):
+        self.asked.append((request.id, request.start))
         return Load()
 
     def now_for_loads(self):

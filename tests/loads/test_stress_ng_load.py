@@ -24,7 +24,7 @@ def test_each_stressor_is_a_part_of_so_many_instances():
 
 def test_under_an_engine_a_word_of_ours_is_one_of_its_own():
     [cpu] = parse({"engine": "stress-ng", "cpu": 1}, KINDS).parts
-    assert (cpu.kind.type, cpu.request()["module"]) == ("stress-ng cpu", "pytest_twin.stressors.kinds.stress_ng")
+    assert (cpu.kind.type, cpu.request().module) == ("stress-ng cpu", "pytest_twin.stressors.kinds.stress_ng")
 
 
 def test_what_it_used_is_said_in_cores():

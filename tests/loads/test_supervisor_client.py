@@ -87,7 +87,7 @@ def replaced(module: ModuleType) -> Iterator[None]:
 def test_a_load_is_applied_and_ends_whatever_a_test_has_replaced(supervisor, told, module):
     supervisor.start()
     with replaced(module):
-        applied = supervisor.apply("l1", PART)
+        applied = supervisor.apply(PART, PART.request("l1"))
         is_ready = applied.wait_ready()
         achieved = applied.achieved
         applied.stop()
@@ -100,11 +100,11 @@ def test_a_load_is_applied_and_ends_whatever_a_test_has_replaced(supervisor, tol
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_a_supervisor_that_has_to_start_while_a_test_has_replaced_something_holds_up_nobody(supervisor, told, module):
     with replaced(module):
-        applied = supervisor.apply("l1", PART)
+        applied = supervisor.apply(PART, PART.request("l1"))
         applied.wait_ready()
         applied.stop()
     assert told.replies in ([("l1", "ready"), ("l1", "end")], [("l1", "abort")])
-    again = supervisor.apply("l2", PART)
+    again = supervisor.apply(PART, PART.request("l2"))
     assert again.wait_ready()
     again.stop()
 
@@ -112,7 +112,7 @@ def test_a_supervisor_that_has_to_start_while_a_test_has_replaced_something_hold
 @posix
 def test_what_does_not_answer_is_told_of_and_ended_and_its_loads_are_aborted(impatient, told, eventually):
     supervisor = SupervisorClient(told.reply, lambda _: None, tell=told.lines.append)
-    applied = supervisor.apply("l1", PART)
+    applied = supervisor.apply(PART, PART.request("l1"))
     applied.wait_ready()
     process = psutil.Process(supervisor.pid)
     process.suspend()
@@ -122,7 +122,7 @@ def test_what_does_not_answer_is_told_of_and_ended_and_its_loads_are_aborted(imp
     assert told.replies == [("l1", "ready"), ("l1", "abort")]
     (line,) = told.lines
     assert line.startswith("the supervisor of the loads has not answered for ")
-    again = supervisor.apply("l2", PART)
+    again = supervisor.apply(PART, PART.request("l2"))
     assert again.wait_ready()
     again.stop()
     assert again.failed == ""
@@ -134,7 +134,8 @@ def test_more_requests_than_a_stopped_supervisor_takes_hold_up_nobody(impatient,
     supervisor = SupervisorClient(told.reply, lambda _: None, tell=told.lines.append)
     supervisor.start()
     psutil.Process(supervisor.pid).suspend()
-    loads = [supervisor.apply(f"l{number}", PART, start=supervisor.now() + 3600) for number in range(1000)]
+    requests = [PART.request(f"l{number}", start=supervisor.now() + 3600) for number in range(1000)]
+    loads = [supervisor.apply(PART, request) for request in requests]
     supervisor.close()
     assert all(each.ended_at is not None for each in loads)
     assert {event for _, event in told.replies} <= {"abort", "end"}
@@ -143,9 +144,9 @@ def test_more_requests_than_a_stopped_supervisor_takes_hold_up_nobody(impatient,
 @posix
 def test_a_load_longer_than_a_pipe_is_written_in_one_piece(supervisor, told):
     supervisor.start()
-    applied = supervisor.apply("l1", PART, note="n" * 10)
+    applied = supervisor.apply(PART, PART.request("l1"), note="n" * 10)
     supervisor.send({"op": "samples", "path": "x" * (5 << 20)})
-    later = supervisor.apply("l2", PART)
+    later = supervisor.apply(PART, PART.request("l2"))
     assert applied.wait_ready()
     assert later.wait_ready()
 
@@ -153,7 +154,7 @@ def test_a_load_longer_than_a_pipe_is_written_in_one_piece(supervisor, told):
 @posix
 def test_the_end_of_an_interrupted_run_does_not_wait_for_what_does_not_answer(told):
     supervisor = SupervisorClient(told.reply, lambda _: None, tell=told.lines.append)
-    applied = supervisor.apply("l1", PART)
+    applied = supervisor.apply(PART, PART.request("l1"))
     applied.wait_ready()
     psutil.Process(supervisor.pid).suspend()
     supervisor.hurry()
@@ -166,7 +167,7 @@ def test_the_end_of_an_interrupted_run_does_not_wait_for_what_does_not_answer(to
 
 @posix
 def test_a_supervisor_that_has_long_nothing_to_say_is_asked_and_goes_on(impatient, supervisor, told):
-    applied = supervisor.apply("l1", PART, start=supervisor.now() + 3)
+    applied = supervisor.apply(PART, PART.request("l1", start=supervisor.now() + 3))
     assert applied.wait_ready()
     assert told.lines == []
 
@@ -193,7 +194,7 @@ def test_a_reply_that_cannot_be_understood_ends_the_loads_and_wakes_who_waits(tm
     )
     monkeypatch.setattr(supervisors, "PROGRAM", str(program))
     supervisor = SupervisorClient(told.reply, lambda _: None, tell=told.lines.append)
-    applied = supervisor.apply("l1", PART)
+    applied = supervisor.apply(PART, PART.request("l1"))
     assert not applied.wait_ready()
     applied.stop()
     assert applied.failed.startswith("the supervisor died (what it said was not understood: ")
@@ -208,7 +209,7 @@ def test_rows_that_cannot_be_written_hold_up_nobody_and_are_told_of_once(told):
 
     supervisor = SupervisorClient(fail, fail, tell=told.lines.append)
     for name in ("l1", "l2"):
-        applied = supervisor.apply(name, PART)
+        applied = supervisor.apply(PART, PART.request(name))
         assert applied.wait_ready()
         applied.stop()
     supervisor.close()
@@ -217,7 +218,7 @@ def test_rows_that_cannot_be_written_hold_up_nobody_and_are_told_of_once(told):
 
 def test_none_of_our_threads_is_among_those_that_a_test_left(supervisor):
     before = threading.enumerate()
-    applied = supervisor.apply("l1", PART)
+    applied = supervisor.apply(PART, PART.request("l1"))
     applied.wait_ready()
     assert threading.enumerate() == before
 
@@ -227,7 +228,7 @@ def test_a_supervisor_needs_no_temporary_file(supervisor, monkeypatch):
         pytest.skip("files in memory")
     monkeypatch.setattr(tempfile, "tempdir", "/no/such/folder")
     monkeypatch.setenv("TMPDIR", "/no/such/folder")
-    applied = supervisor.apply("l1", PART)
+    applied = supervisor.apply(PART, PART.request("l1"))
     assert applied.wait_ready()
 
 

@@ -14,6 +14,7 @@ import pytest
 from driving import ROOT
 
 from pytest_twin.stressors.kinds import cpu
+from pytest_twin.stressors.spec.request import LoadRequest
 from pytest_twin.stressors.system.capacity import usable_cpus
 from pytest_twin.stressors.worker.job import Job
 
@@ -106,7 +107,7 @@ def test_killed_itself_it_leaves_no_worker(start, eventually_gone):
 )
 def test_a_share_takes_a_worker_for_each_usable_cpu(monkeypatch, unit, amount, expected):
     monkeypatch.setattr(cpu, "usable_cpus", lambda: 1.5)
-    assert cpu.workers(Job({"unit": unit, "profile": [(0, amount)]})) == (expected or 2)
+    assert cpu.workers(Job(LoadRequest(unit=unit, profile=[(0, amount)]))) == (expected or 2)
 
 
 @pytest.fixture
@@ -160,7 +161,7 @@ def test_a_share_of_nothing_burns_nothing(burnt):
 
 
 def test_more_workers_than_the_machine_can_start_are_refused():
-    job = Job({"unit": "count", "profile": [[0, 100_000]]})
+    job = Job(LoadRequest(unit="count", profile=[[0, 100_000]]))
     with pytest.raises(ValueError, match=r"^100000 workers are too many for [\d.]+ CPUs; give at most \d+$"):
         cpu.workers(job)
 
@@ -171,7 +172,7 @@ def test_more_workers_than_the_machine_can_start_are_refused():
 )
 def test_it_wants_as_many_cores_as_its_highest_value(monkeypatch, unit, profile, cores):
     monkeypatch.setattr(cpu, "usable_cpus", lambda: 1.5)
-    assert cpu.demand(Job({"unit": unit, "profile": profile})) == cores
+    assert cpu.demand(Job(LoadRequest(unit=unit, profile=profile))) == cores
 
 
 def test_a_share_tells_what_was_asked_beside_what_was_burnt(supervisor):

@@ -9,11 +9,12 @@ import pytest
 
 from pytest_twin.stressors.kinds import _cpu_methods, cpu, cpu_total
 from pytest_twin.stressors.kinds._cpu_methods import METHODS, burner
+from pytest_twin.stressors.spec.request import LoadRequest
 from pytest_twin.stressors.worker.job import Job
 
 
 def job(**options):
-    made = Job({"unit": "share", "profile": [(0, 0.5)], "options": options})
+    made = Job(LoadRequest(unit="share", profile=[(0, 0.5)], options=options))
     made.workers = 4
     return made
 

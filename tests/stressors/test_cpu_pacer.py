@@ -6,6 +6,7 @@ import pytest
 
 from pytest_twin.stressors.kinds import _cpu_pacer
 from pytest_twin.stressors.kinds._cpu_pacer import LARGEST_DEBT_S, SLICE_S, CpuPacer
+from pytest_twin.stressors.spec.request import LoadRequest
 from pytest_twin.stressors.worker.job import Job
 
 BURN_S = 50e-6
@@ -20,7 +21,7 @@ class Machine:
         self.longest_sleep = 0.0
         monkeypatch.setattr(_cpu_pacer.time, "process_time", lambda: self.cpu_s)
         monkeypatch.setattr(_cpu_pacer.time, "sleep", self.sleep)
-        self.job = Job({"unit": "share", "profile": [(0, 1)]})
+        self.job = Job(LoadRequest(unit="share", profile=[(0, 1)]))
         monkeypatch.setattr(self.job, "now", lambda: self.now_s)
         self.pacer = CpuPacer(self.job, self.burn)
 

@@ -8,6 +8,7 @@ import pytest
 
 from pytest_twin.stressors.kinds import cpu_total
 from pytest_twin.stressors.kinds.cpu_total import CpuController, HostIdleTime
+from pytest_twin.stressors.spec.request import LoadRequest
 from pytest_twin.stressors.system.capacity import usable_cpus
 from pytest_twin.stressors.worker.job import Job
 
@@ -23,7 +24,7 @@ class MadeUp:
         self.at = self.idle_s = self.others = self.burnt_s = self.paused_s = 0.0
         monkeypatch.setattr(cpu_total, "read_host", self.read)
         monkeypatch.setattr(cpu_total, "usable_cpus", lambda: usable)
-        self.job = Job({"unit": "share", "profile": [(0, target)]})
+        self.job = Job(LoadRequest(unit="share", profile=[(0, target)]))
         monkeypatch.setattr(self.job, "now", lambda: self.at - self.paused_s)
         self.topping = CpuController(self.job)
 

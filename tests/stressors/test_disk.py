@@ -12,6 +12,7 @@ import pytest
 
 from pytest_twin.stressors.kinds import _rate_pacer, disk
 from pytest_twin.stressors.kinds._disk_file import DiskFull
+from pytest_twin.stressors.spec.request import LoadRequest
 from pytest_twin.stressors.system.capacity import MIB
 from pytest_twin.stressors.worker.job import Job
 
@@ -142,7 +143,7 @@ def test_as_fast_as_it_goes_is_faster_than_a_rate(supervisor, tmp_path):
 
 def job(unit: str, value: float, **options) -> Job:
     """A job with these modifiers, on a clock that a test may wind."""
-    return Job({"unit": unit, "profile": [(0, value)], "options": options})
+    return Job(LoadRequest(unit=unit, profile=[(0, value)], options=options))
 
 
 class Wound(Job):

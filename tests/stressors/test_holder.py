@@ -10,6 +10,7 @@ import pytest
 
 from pytest_twin.stressors.kinds import fds, threads
 from pytest_twin.stressors.kinds._holder import Holder
+from pytest_twin.stressors.spec.request import LoadRequest
 from pytest_twin.stressors.system import kernel_tables
 from pytest_twin.stressors.system.kernel_tables import Headroom
 from pytest_twin.stressors.worker.job import Job
@@ -77,7 +78,7 @@ def holder():
 
     def make(strict=False, workers=1, index=0, target=200.0):
         held = []
-        job = Job({"unit": "count", "profile": [(0, target)], "index": index, "options": {"strict": strict}})
+        job = Job(LoadRequest(unit="count", profile=[(0, target)], options={"strict": strict}), index)
         job.workers = workers
         made = Holder(
             job, "open_things", lambda: held.append(1), held.pop,
@@ -138,7 +139,7 @@ def test_a_system_without_a_limit_of_open_files_is_limited_by_its_memory(kernel)
     assert kernel_tables.file_max() is None
     assert kernel_tables.room_for_files().left > 1e6
     with pytest.raises(ValueError, match="no limit of open files that a share could be of; give a number"):
-        fds.workers(Job({"unit": "share", "profile": [(0, 0.5)]}))
+        fds.workers(Job(LoadRequest(unit="share", profile=[(0, 0.5)])))
 
 
 @pytest.mark.parametrize(
@@ -168,4 +169,4 @@ def test_memory_that_others_need_is_left_to_them(kernel, monkeypatch):
 def test_more_files_than_the_processes_could_hold_are_refused(monkeypatch):
     monkeypatch.setattr(kernel_tables, "files_a_worker", lambda: 100)
     with pytest.raises(ValueError, match=r"^30000 open files are too many at 100 a process; give at most 25600$"):
-        fds.workers(Job({"unit": "count", "profile": [(0, 30_000)]}))
+        fds.workers(Job(LoadRequest(unit="count", profile=[(0, 30_000)])))

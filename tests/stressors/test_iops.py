@@ -7,6 +7,7 @@ from collections import namedtuple
 import pytest
 
 from pytest_twin.stressors.kinds import iops
+from pytest_twin.stressors.spec.request import LoadRequest
 from pytest_twin.stressors.system.capacity import MIB
 from pytest_twin.stressors.worker.job import Job
 
@@ -30,8 +31,8 @@ def test_a_rate_is_held_with_its_latency_beside_it(supervisor, tmp_path):
 
 
 def test_several_workers_write_at_once_and_share_the_rate():
-    assert iops.workers(Job({"unit": "ops/s", "profile": [(0, 250)]})) == 3
-    assert iops.workers(Job({"unit": "max", "profile": [(0, 0)]})) == iops.MOST_AT_ONCE
+    assert iops.workers(Job(LoadRequest(unit="ops/s", profile=[(0, 250)]))) == 3
+    assert iops.workers(Job(LoadRequest(unit="max", profile=[(0, 0)]))) == iops.MOST_AT_ONCE
 
 
 def test_a_folder_that_is_not_there_makes_it_fail(supervisor, tmp_path):
@@ -43,7 +44,7 @@ def test_a_folder_that_is_not_there_makes_it_fail(supervisor, tmp_path):
 def test_a_full_disk_is_left_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(iops.shutil, "disk_usage", lambda _: Usage(1000 * MIB, 740 * MIB, 260 * MIB))
     with pytest.raises(OSError, match="free") as caught:
-        iops.stress(Job({"unit": "max", "profile": [(0, 0)], "options": {"directory": str(tmp_path)}}))
+        iops.stress(Job(LoadRequest(unit="max", profile=[(0, 0)], options={"directory": str(tmp_path)})))
     assert str(caught.value) == f"{tmp_path} has 260 MiB free, which is left to everybody else"
 
 

@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from pytest_twin.stressors.spec.request import LoadRequest
 from pytest_twin.stressors.supervisor import load_judge as judging
 from pytest_twin.stressors.supervisor.load_judge import LoadJudge, WorkerRecord
 from pytest_twin.stressors.system.capacity import usable_cpus
@@ -17,7 +18,7 @@ MEMORY = {"module": "pytest_twin.stressors.kinds.mem", "unit": "bytes"}
 
 
 def judge_of(request: dict, workers: int = 1) -> LoadJudge:
-    made = LoadJudge(request)
+    made = LoadJudge(LoadRequest.from_json(request))
     made.records = [WorkerRecord(os.getpid()) for _ in range(workers)]
     return made
 

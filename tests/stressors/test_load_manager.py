@@ -15,6 +15,7 @@ import psutil
 import pytest
 from driving import BARE, ROOT, SOURCES, Supervisor, cpu, light, line_of
 
+from pytest_twin.stressors.spec.request import LoadRequest
 from pytest_twin.stressors.spec.starvation import starved
 from pytest_twin.stressors.supervisor.load_manager import LoadManager
 from pytest_twin.stressors.system.capacity import MIB, usable_cpus
@@ -272,22 +273,26 @@ def loads(request):
     """Loads of this process, by fork and as on Windows; whatever is left of them is stopped."""
     made = Loads(fork=request.param)
     yield made
-    made.supervision.stop_all()
+    made.manager.stop_all()
 
 
 class Loads:
-    """A supervision, and what it told."""
+    """A `LoadManager` and its replies."""
 
     def __init__(self, *, fork: bool) -> None:
-        self.told: list[dict] = []
-        self.supervision = LoadManager(self.told.append, fork=fork)
+        self.replies: list[dict] = []
+        self.manager = LoadManager(self.replies.append, fork=fork)
+
+    def apply(self, request: dict) -> None:
+        """Apply a load as it is requested on the wire."""
+        self.manager.apply(LoadRequest.from_json(request))
 
     def until(self, event: str) -> dict:
         """Go on until something is told of."""
         deadline = time.monotonic() + 60
-        while not (found := [each for each in self.told if each["event"] == event]):
-            assert time.monotonic() < deadline, self.told
-            self.supervision.loop.run_once(1.0)
+        while not (found := [each for each in self.replies if each["event"] == event]):
+            assert time.monotonic() < deadline, self.replies
+            self.manager.loop.run_once(1.0)
         return found[-1]
 
 
@@ -296,19 +301,19 @@ in_process = pytest.mark.filterwarnings("ignore:This process .* is multi-threade
 
 @in_process
 def test_a_load_is_ready_and_then_stopped(loads):
-    loads.supervision.apply(light())
+    loads.apply(light())
     pids = loads.until("ready")["pids"]
-    assert loads.supervision.busy
-    loads.supervision.stop_all()
-    assert not loads.supervision.busy
-    assert [each["event"] for each in loads.told] == ["ready", "end"]
+    assert loads.manager.busy
+    loads.manager.stop_all()
+    assert not loads.manager.busy
+    assert [each["event"] for each in loads.replies] == ["ready", "end"]
     assert len(pids) == math.ceil(usable_cpus())
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
 @in_process
 def test_a_duration_ends_a_load(loads):
-    loads.supervision.apply(light(duration=0.1))
+    loads.apply(light(duration=0.1))
     end = loads.until("end")
     assert end["reason"] == "duration"
     assert end["at"] - end["since"] >= 0.1
@@ -317,13 +322,13 @@ def test_a_duration_ends_a_load(loads):
 @in_process
 def test_a_planned_duration_counts_from_the_plan(loads):
     planned = time.monotonic() + 0.1
-    loads.supervision.apply(light(start=planned, duration=2))
+    loads.apply(light(start=planned, duration=2))
     assert planned + 2 <= loads.until("end")["at"]
 
 
 @in_process
 def test_a_killed_worker_aborts(loads):
-    loads.supervision.apply(cpu())
+    loads.apply(cpu())
     (pid,) = loads.until("ready")["pids"]
     psutil.Process(pid).kill()
     abort = loads.until("abort")
@@ -333,9 +338,9 @@ def test_a_killed_worker_aborts(loads):
 @in_process
 def test_memory_is_held_and_given_back(loads):
     request = {"id": "load", "module": "pytest_twin.stressors.kinds.mem", "unit": "bytes", "profile": [[0, 20 * MIB]]}
-    loads.supervision.apply(request)
+    loads.apply(request)
     loads.until("ready")
-    loads.supervision.stop("load")
+    loads.manager.stop("load")
     end = loads.until("end")
     assert (end["reason"], end["achieved"].get("peak_bytes", 20 * MIB)) == ("stopped", 20 * MIB)
 
@@ -349,14 +354,14 @@ def amount(tmp_path):
 
 @in_process
 def test_an_amount_that_is_written_is_done(loads, amount):
-    loads.supervision.apply(amount)
+    loads.apply(amount)
     assert loads.until("end")["reason"] == "done"
-    assert [each["event"] for each in loads.told] == ["ready", "end"]
+    assert [each["event"] for each in loads.replies] == ["ready", "end"]
 
 
 @in_process
 def test_a_stressor_of_the_tests_own_is_imported_by_its_worker(loads, own_stressor):
-    loads.supervision.apply({"id": "load", **own_stressor("own_stress", "raise OSError('as told')")})
+    loads.apply({"id": "load", **own_stressor("own_stress", "raise OSError('as told')")})
     assert loads.until("abort")["reason"] == "as told"
 
 
@@ -366,9 +371,10 @@ def test_a_worker_ends_with_its_owner(started, eventually_gone, fork):
     own = (
         f"import sys; sys.path[:0] = [{str(ROOT)!r}]\n"
         "from pytest_twin.stressors.supervisor.load_manager import LoadManager\n"
-        f"supervision = LoadManager(lambda told: print(*told['pids'], flush=True), fork={fork})\n"
-        f"supervision.apply({cpu(workers=2)})\n"
-        "while True: supervision.loop.run_once()"
+        "from pytest_twin.stressors.spec.request import LoadRequest\n"
+        f"manager = LoadManager(lambda reply: print(*reply['pids'], flush=True), fork={fork})\n"
+        f"manager.apply(LoadRequest.from_json({cpu(workers=2)}))\n"
+        "while True: manager.loop.run_once()"
     )
     owner = started(*BARE, "-c", own)
     workers = [psutil.Process(int(pid)) for pid in owner.stdout.readline().split()]
@@ -392,33 +398,33 @@ def test_a_load_that_gets_much_less_than_it_asks_for_is_starved():
 @in_process
 def test_a_starved_load_is_aborted_at_its_end(loads, own_stressor):
     lines = ("job.achieved.update(done=1.0, asked_done=4.0)", "job.ready()", "while True: time.sleep(0.1); job.tick()")
-    loads.supervision.apply({"id": "load", "duration": 1.2, **own_stressor("starving", *lines)})
+    loads.apply({"id": "load", "duration": 1.2, **own_stressor("starving", *lines)})
     assert loads.until("abort")["reason"] == "starved: it got 25% of what was asked (done 1 of 4)"
 
 
 @in_process
 def test_the_achieved_figures_say_how_much_of_its_planned_time_a_load_was_there(loads):
-    loads.supervision.apply(light(start=time.monotonic() - 1, duration=2))
+    loads.apply(light(start=time.monotonic() - 1, duration=2))
     assert 0 < loads.until("end")["achieved"]["coverage"] <= 0.5
 
 
 def limited(loads, most: float) -> None:
-    loads.supervision.limit([{**cpu(workers=most), "text": f"cpu={most}"}])
+    loads.manager.limit([(LoadRequest.from_json(cpu(workers=most)), f"cpu={most}")])
 
 
 @in_process
 def test_a_load_that_would_make_too_much_with_others_is_not_applied(loads):
     limited(loads, 2)
-    loads.supervision.apply(cpu("one", workers=1))
+    loads.apply(cpu("one", workers=1))
     loads.until("ready")
-    loads.supervision.apply(cpu("two", workers=2))
+    loads.apply(cpu("two", workers=2))
     assert loads.until("abort")["reason"] == (
         "cannot start: with what is applied already it would be 150% of the limit cpu=2"
     )
-    loads.supervision.apply(cpu("three", workers=1))
-    assert [each["id"] for each in loads.told] == ["one", "two"]
-    loads.supervision.stop_all()
-    assert sorted(each["id"] for each in loads.told if each["event"] != "ready") == ["one", "three", "two"]
+    loads.apply(cpu("three", workers=1))
+    assert [each["id"] for each in loads.replies] == ["one", "two"]
+    loads.manager.stop_all()
+    assert sorted(each["id"] for each in loads.replies if each["event"] != "ready") == ["one", "three", "two"]
 
 
 def samples(path, *values: object) -> None:
@@ -431,8 +437,8 @@ def samples(path, *values: object) -> None:
 def test_a_load_is_stopped_by_what_a_sample_says(loads, tmp_path):
     dataset = tmp_path / "samples.csv"
     samples(dataset, 50)
-    loads.supervision.watch_samples(str(dataset))
-    loads.supervision.apply(cpu(stop_when=[["ram_used_percent", ">", 95]]))
+    loads.manager.watch_samples(str(dataset))
+    loads.apply(cpu(stop_when=[["ram_used_percent", ">", 95]]))
     loads.until("ready")
     samples(dataset, 50, 96.5)
     abort = loads.until("abort")
@@ -444,24 +450,24 @@ def test_a_load_is_stopped_by_what_a_sample_says(loads, tmp_path):
 def test_a_load_that_a_sample_forbids_does_not_start(loads, tmp_path):
     dataset = tmp_path / "samples.csv"
     samples(dataset, 99)
-    loads.supervision.watch_samples(str(dataset))
-    loads.supervision.apply(cpu(stop_when=[["swap_used_percent", ">", 1], ["ram_used_percent", ">=", 99]]))
+    loads.manager.watch_samples(str(dataset))
+    loads.apply(cpu(stop_when=[["swap_used_percent", ">", 1], ["ram_used_percent", ">=", 99]]))
     assert loads.until("abort")["reason"] == "cannot start: stop_when: ram_used_percent is 99, >= 99"
 
 
 @posix
 @in_process
 def test_paused_loads_do_nothing_and_their_time_stands_still(loads, eventually):
-    loads.supervision.apply(cpu(workers=0.3, duration=0.5))
+    loads.apply(cpu(workers=0.3, duration=0.5))
     (pid,) = loads.until("ready")["pids"]
     burnt = psutil.Process(pid).cpu_times
-    loads.supervision.pause("debugger")
+    loads.manager.pause("debugger")
     time.sleep(0.2)
     before = burnt().user
-    loads.supervision.loop.run_once(0.7)
+    loads.manager.loop.run_once(0.7)
     assert burnt().user - before < 0.1
-    assert loads.told[-1]["event"] == "paused"
-    loads.supervision.resume("debugger")
+    assert loads.replies[-1]["event"] == "paused"
+    loads.manager.resume("debugger")
     end = loads.until("end")
     assert end["at"] - end["since"] >= 1.2
     assert end["paused"] >= 0.7
@@ -472,11 +478,11 @@ def test_paused_loads_do_nothing_and_their_time_stands_still(loads, eventually):
 @posix
 @in_process
 def test_a_load_that_is_stopped_in_a_pause_did_nothing_for_the_time_of_the_pause(loads):
-    loads.supervision.apply(cpu())
+    loads.apply(cpu())
     loads.until("ready")
-    loads.supervision.pause("debugger")
+    loads.manager.pause("debugger")
     time.sleep(0.5)
-    loads.supervision.stop("load")
+    loads.manager.stop("load")
     end = loads.until("end")
     assert end["paused"] >= 0.5
     assert end["at"] - end["since"] - end["paused"] < 0.5
@@ -484,17 +490,17 @@ def test_a_load_that_is_stopped_in_a_pause_did_nothing_for_the_time_of_the_pause
 
 @in_process
 def test_a_load_that_is_stopped_while_it_gets_its_workers_leaves_none(loads):
-    loads.supervision.apply(cpu(workers=4))
-    loads.supervision.stop("load")
+    loads.apply(cpu(workers=4))
+    loads.manager.stop("load")
     abort = loads.until("abort")
     assert (abort["began"], abort["since"], abort["reason"]) == (None, None, "ended before it was really there")
-    loads.supervision.stop_all()
+    loads.manager.stop_all()
     assert not psutil.Process().children()
 
 
 @in_process
 def test_a_load_whose_time_is_over_before_it_could_be_started_is_not_applied(loads):
-    loads.supervision.apply(cpu(start=time.monotonic() - 2, duration=1))
+    loads.apply(cpu(start=time.monotonic() - 2, duration=1))
     abort = loads.until("abort")
     assert abort["reason"] == "cannot start: its time was over before there was a moment to start it"
     assert not psutil.Process().children()
@@ -502,35 +508,35 @@ def test_a_load_whose_time_is_over_before_it_could_be_started_is_not_applied(loa
 
 @in_process
 def test_of_many_loads_at_once_as_many_are_applied_as_the_machine_can_serve(loads, monkeypatch):
-    monkeypatch.setattr(loads.supervision._reserve, "_most", 2)
+    monkeypatch.setattr(loads.manager._pool, "_most", 2)
     for name in "abcd":
-        loads.supervision.apply(cpu(name, start=time.monotonic(), duration=60))
-    while len(loads.told) < 4:
-        loads.supervision.loop.run_once(1.0)
-    assert sorted((each["id"], each["event"]) for each in loads.told) == [
+        loads.apply(cpu(name, start=time.monotonic(), duration=60))
+    while len(loads.replies) < 4:
+        loads.manager.loop.run_once(1.0)
+    assert sorted((each["id"], each["event"]) for each in loads.replies) == [
         ("a", "ready"), ("b", "ready"), ("c", "abort"), ("d", "abort"),
     ]  # fmt: skip
     assert loads.until("abort")["reason"] == (
         "cannot start: 2 workers are at work, and at most 2 may be at the same time"
     )
-    loads.supervision.stop("a")
+    loads.manager.stop("a")
     loads.until("end")
-    loads.supervision.apply(cpu("e"))
-    while loads.told[-1]["id"] != "e":
-        loads.supervision.loop.run_once(1.0)
-    assert loads.told[-1]["event"] == "ready"
+    loads.apply(cpu("e"))
+    while loads.replies[-1]["id"] != "e":
+        loads.manager.loop.run_once(1.0)
+    assert loads.replies[-1]["event"] == "ready"
 
 
 @in_process
 def test_loads_go_on_when_no_reason_to_pause_is_left(loads):
-    supervision = loads.supervision
-    supervision.pause("debugger")
-    supervision.pause("stopped")
-    supervision.resume("debugger")
-    assert [each["event"] for each in loads.told] == ["paused"]
-    supervision.resume("unknown")
-    supervision.resume("stopped")
-    assert [each["event"] for each in loads.told] == ["paused", "resumed"]
+    manager = loads.manager
+    manager.pause("debugger")
+    manager.pause("stopped")
+    manager.resume("debugger")
+    assert [each["event"] for each in loads.replies] == ["paused"]
+    manager.resume("unknown")
+    manager.resume("stopped")
+    assert [each["event"] for each in loads.replies] == ["paused", "resumed"]
 
 
 @linux

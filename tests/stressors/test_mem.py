@@ -14,6 +14,7 @@ import pytest
 from pytest_twin.stressors.kinds import mem
 from pytest_twin.stressors.kinds._resident_memory import PAGE
 from pytest_twin.stressors.kinds.mem import LEAST_EACH, MemoryShare
+from pytest_twin.stressors.spec.request import LoadRequest
 from pytest_twin.stressors.supervisor.standalone import staircase
 from pytest_twin.stressors.system.capacity import MIB
 from pytest_twin.stressors.worker.job import Job
@@ -108,7 +109,7 @@ def held(machine):
 
 
 def job_of(size: float, unit: str = "bytes", **options) -> Job:
-    return Job({"unit": unit, "profile": [(0, size)], "options": options})
+    return Job(LoadRequest(unit=unit, profile=[(0, size)], options=options))
 
 
 def test_it_holds_whole_pages(held):
@@ -191,7 +192,7 @@ def test_it_takes_as_many_workers_as_the_amount_and_the_cpus_are_worth(machine, 
 
 @pytest.mark.parametrize(("amount", "unit", "size"), [(5 * MIB, "bytes", 5 * MIB), (0.25, "share", 2560 * MIB)])
 def test_its_demand_is_its_peak(machine, amount, unit, size):
-    assert mem.demand(Job({"unit": unit, "profile": [(0, 0), (1, amount), (2, 0)]})) == size
+    assert mem.demand(Job(LoadRequest(unit=unit, profile=[(0, 0), (1, amount), (2, 0)]))) == size
 
 
 def test_where_nobody_tells_how_much_there_is_it_takes_what_was_asked(held):

@@ -6,6 +6,7 @@ import pytest
 
 from pytest_twin.stressors.kinds import membw
 from pytest_twin.stressors.kinds.membw import CHUNK, last_level_caches
+from pytest_twin.stressors.spec.request import LoadRequest
 from pytest_twin.stressors.system.capacity import MIB
 from pytest_twin.stressors.worker.job import Job
 
@@ -51,7 +52,7 @@ def test_a_machine_that_does_not_tell_of_its_caches_gets_a_large_buffer(machine)
 
 def test_the_buffers_of_all_workers_together_are_larger_than_the_caches(machine):
     machine((0, 3, "48M", "0-1"))
-    job = Job({"unit": "max", "profile": [(0, 0)]})
+    job = Job(LoadRequest(unit="max", profile=[(0, 0)]))
     job.workers = 2
     assert len(membw._buffer(job)) * CHUNK * job.workers >= 2 * 48 * MIB
 
@@ -67,7 +68,7 @@ def test_memory_that_others_need_is_left_to_them(machine, monkeypatch):
     monkeypatch.setattr(membw, "available_memory", lambda: 600 * MIB)
     monkeypatch.setattr(membw, "usable_memory", lambda: 10240 * MIB)
     with pytest.raises(OSError, match="left") as caught:
-        membw.stress(Job({"unit": "max", "profile": [(0, 0)]}))
+        membw.stress(Job(LoadRequest(unit="max", profile=[(0, 0)])))
     assert str(caught.value) == (
         "needs 128 MiB of memory, twice what the caches hold, and 512 MiB are left to everybody else"
     )
@@ -75,6 +76,5 @@ def test_memory_that_others_need_is_left_to_them(machine, monkeypatch):
 
 def test_more_than_one_worker_manages_is_shared(monkeypatch):
     monkeypatch.setattr(membw, "usable_cpus", lambda: 4.0)
-    asked = {"unit": "bytes/s", "profile": [(0, 5e9)]}
-    assert membw.workers(Job(asked)) == 3
-    assert membw.workers(Job({"unit": "max", "profile": [(0, 0)]})) == 4
+    assert membw.workers(Job(LoadRequest(unit="bytes/s", profile=[(0, 5e9)]))) == 3
+    assert membw.workers(Job(LoadRequest(unit="max", profile=[(0, 0)]))) == 4

@@ -14,6 +14,7 @@ import psutil
 import pytest
 from driving import BARE, ROOT, cpu
 
+from pytest_twin.stressors.spec.request import LoadRequest
 from pytest_twin.stressors.worker import process
 from pytest_twin.stressors.worker.job import Job
 
@@ -30,7 +31,7 @@ def launched():
 
     def launch(job: dict, *, fork: bool = True) -> process.ForkedWorker | process.SpawnedWorker:
         processes.append(process.launch(fork=fork))
-        processes[-1].begin(job, 1)
+        processes[-1].begin(LoadRequest.from_json(job))
         return processes[-1]
 
     yield launch
@@ -96,9 +97,7 @@ def test_a_forked_worker_holds_none_of_its_owners_files(launched, own_stressor, 
 
 def in_a_process_of_its_own(*lines: str) -> tuple[int, str]:
     """Exit status and output of a small program, for what ends the process that does it."""
-    start = (
-        f"import os, sys; sys.path[:0] = [{str(ROOT)!r}]; from pytest_twin.stressors.worker import process as worker"
-    )
+    start = f"import os, sys; sys.path[:0] = [{str(ROOT)!r}]; from pytest_twin.stressors.worker import process"
     program = "\n".join([start, *lines, "print('alive')"])
     done = subprocess.run([*BARE, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     return done.returncode, done.stdout
@@ -106,12 +105,12 @@ def in_a_process_of_its_own(*lines: str) -> tuple[int, str]:
 
 @linux
 def test_a_worker_whose_owner_is_gone_already_ends_at_once():
-    assert in_a_process_of_its_own("worker._exit_with_parent(1 << 30)") == (1, "")
+    assert in_a_process_of_its_own("process._exit_with_parent(1 << 30)") == (1, "")
 
 
 @linux
 def test_a_worker_whose_owner_is_there_goes_on():
-    watched = "worker._exit_with_parent(os.getppid())"
+    watched = "process._exit_with_parent(os.getppid())"
     assert in_a_process_of_its_own(watched) == (0, "alive\n")
 
 
@@ -121,8 +120,9 @@ def test_a_kernel_timer_is_the_last_deadline_of_a_worker(own_stressor, tmp_path)
     request = {**own_stressor("deaf_stress", deaf, *IDLE), "duration": 0.1}
     status, said = in_a_process_of_its_own(
         f"sys.path[:0] = [{str(tmp_path)!r}]",
-        "worker.sys.modules['pytest_twin.stressors.worker.job'].GRACE_S = 0.1",
-        f"worker._work({request}, 1, os.open(os.devnull, os.O_WRONLY))",
+        "sys.modules['pytest_twin.stressors.worker.job'].GRACE_S = 0.1",
+        f"job = process.Job(process.LoadRequest.from_json({request}))",
+        f"process._work({request['module']!r}, job, os.open(os.devnull, os.O_WRONLY))",
     )
     assert (status, said) == (-signal.SIGALRM, "")
 
@@ -170,7 +170,7 @@ def test_a_paused_worker_can_be_stopped(launched):
 
 @posix
 def test_no_time_of_a_load_passes_while_it_is_paused():
-    job = Job({"unit": "share", "profile": [[0, 0], [1, 1]]})
+    job = Job(LoadRequest(unit="share", profile=[[0, 0], [1, 1]]))
     began = time.monotonic()
     job.pause(lambda: time.sleep(0.3))
     assert job.now() - job.began <= time.monotonic() - began - 0.3

@@ -15,11 +15,38 @@ from pytest_twin.stressors.worker.job import REPORT_EVERY_S, Job
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Protocol
 
-    from pytest_twin.stressors.supervisor.load_manager import LoadManager
+    from pytest_twin.stressors.spec.request import LoadRequest
+    from pytest_twin.stressors.supervisor.event_loop import EventLoop
 
     Figures = dict[str, float | str]
+
+    class LoadOwner(Protocol):
+        """What a load asks of its owner and reports to it; `LoadManager` is one."""
+
+        loop: EventLoop
+
+        def check(self, load: ActiveLoad) -> None:
+            """Raise ValueError if the load would exceed a limit."""
+
+        def admit(self, count: int) -> None:
+            """Reserve worker processes; raise ValueError if there would be too many."""
+
+        def acquire_worker(self) -> process.ForkedWorker | process.SpawnedWorker:
+            """Return a worker process that waits for its load; raise OSError if there can be no more processes."""
+            ...
+
+        def sample(self) -> dict[str, str]:
+            """Return the latest sample by column."""
+            ...
+
+        def report(self, load: ActiveLoad, event: str, **fields: Any) -> None:
+            """Reply with an event of the load."""
+
+        def on_finished(self, load: ActiveLoad) -> None:
+            """Forget a load that has ended."""
+
 
 KILL_AFTER_S = 1.0
 GIVE_UP_AFTER_S = 1.0  # after it was killed: the kernel lets nobody end who waits for a disk that stalls
@@ -35,10 +62,10 @@ class ActiveLoad:
         size: How many workers it has, 0 before it was started.
     """
 
-    def __init__(self, request: dict[str, Any], manager: LoadManager) -> None:
-        self.name: str = request["id"]
+    def __init__(self, request: LoadRequest, owner: LoadOwner) -> None:
+        self.name = request.id
         self._request = request
-        self._manager, self._loop = manager, manager.loop
+        self._owner, self._loop = owner, owner.loop
         self._workers: list[WorkerHandle] = []
         self.size = 0
         self._waiting_for = 0
@@ -53,7 +80,7 @@ class ActiveLoad:
         self._figures: list[Figures] = []
         self._judge: LoadJudge | None = None
         self._oom_kills: int | None = None
-        self._conditions = request.get("stop_when") or ()
+        self._conditions = request.stop_when
 
     @property
     def is_applied(self) -> bool:
@@ -63,7 +90,7 @@ class ActiveLoad:
     @property
     def module(self) -> str:
         """What applies it."""
-        return str(self._request["module"])
+        return self._request.module
 
     def demand(self) -> float:
         """The most that it asks for, in the unit of its stressor; raises what `start` tells of."""
@@ -76,20 +103,20 @@ class ActiveLoad:
         self._paused_before = self._loop.paused_s
         try:
             self._check_time()
-            self._manager.check(self)
+            self._owner.check(self)
             self._check_conditions()
-            module = import_module(self._request["module"])
+            module = import_module(self._request.module)
             self._judge = LoadJudge(self._request)
             count = module.workers(Job(self._request))
-            self._manager.admit(count)
+            self._owner.admit(count)
         except (ImportError, OSError, ValueError) as error:
             self._fail(f"cannot start: {error}")
             self._finish()
             return
         self.size = self._waiting_for = count
         self._oom_kills = oom_kills()
-        if self._request.get("start") is not None:
-            self._end_after(self._request["start"])
+        if self._request.start is not None:
+            self._end_after(self._request.start)
         if self._conditions:
             self._loop.after(LOOK_EVERY_S, self._look)
         self._start_workers()
@@ -139,7 +166,7 @@ class ActiveLoad:
                 total[name] = before + value if is_sum else value  # type: ignore[operator]
         if self._judge is not None and self._since is not None:
             total |= self._judge.figures(self._held())
-        duration = self._request.get("duration")
+        duration = self._request.duration
         if duration and self._since is not None:
             total["coverage"] = min(1.0, self._held() / duration)
         return total
@@ -150,7 +177,7 @@ class ActiveLoad:
         return (self._loop.now() if self._held_until is None else self._held_until) - self._held_since
 
     def _check_time(self) -> None:
-        start, duration = self._request.get("start"), self._request.get("duration")
+        start, duration = self._request.start, self._request.duration
         if start is not None and duration is not None and self._loop.now() >= start + duration:
             raise ValueError("its time was over before there was a moment to start it")
 
@@ -159,7 +186,7 @@ class ActiveLoad:
         if self._ending:
             return
         try:
-            process = self._manager.worker()
+            process = self._owner.acquire_worker()
         except OSError as error:
             self._fail(f"cannot start: {error}")
             if not self._workers:
@@ -181,7 +208,7 @@ class ActiveLoad:
         if self._judge is not None:
             self._judge.records = [worker.record for worker in self._workers]
         for index, worker in enumerate(self._workers):
-            worker.process.begin({**self._request, "index": index}, self.size)
+            worker.process.begin(self._request, index, self.size)
         if self._loop.is_paused:
             self.pause()
 
@@ -217,15 +244,14 @@ class ActiveLoad:
         self._since, self._held_since = at, min(self._loop.now(), at - self._loop.paused_s)
         self._watch(self._held_since)
         pids = [worker.process.pid for worker in self._workers]
-        self._manager.told(self, "ready", at=at, pids=pids)
-        if self._request.get("start") is None:
+        self._owner.report(self, "ready", at=at, pids=pids)
+        if self._request.start is None:
             self._end_after(self._held_since)
 
     def _end_after(self, begin: float) -> None:
         """A load by itself lasts from when it is there; one of a schedule ends when it was planned to."""
-        duration = self._request.get("duration")
-        if duration is not None:
-            self._loop.at(begin + duration, lambda: self.stop("duration"))
+        if self._request.duration is not None:
+            self._loop.at(begin + self._request.duration, lambda: self.stop("duration"))
 
     def _watch(self, due: float) -> None:
         """See that every worker is heard of and gets on, and again soon.
@@ -257,7 +283,7 @@ class ActiveLoad:
             self._loop.after(LOOK_EVERY_S, self._look)
 
     def _check_conditions(self) -> None:
-        if self._conditions and (reason := met(self._conditions, self._manager.sample())):
+        if self._conditions and (reason := met(self._conditions, self._owner.sample())):
             raise ValueError(reason)
 
     def _on_worker_exit(self, worker: WorkerHandle) -> None:
@@ -292,7 +318,7 @@ class ActiveLoad:
             self._fault = self._fault or "ended before it was really there"
         elif self._since is not None and self._judge is not None:
             self._fault = self._fault or self._judge.shortfall(achieved, self._held())
-        self._manager.told(
+        self._owner.report(
             self,
             "abort" if self._fault else "end",
             at=time.monotonic(),
@@ -302,7 +328,7 @@ class ActiveLoad:
             reason=self._fault or self._ending or "done",
             achieved=achieved,
         )
-        self._manager.gone(self)
+        self._owner.on_finished(self)
 
 
 class WorkerHandle:
@@ -316,9 +342,9 @@ class WorkerHandle:
         self.achieved: Figures = {}
 
 
-def demand(request: dict[str, Any]) -> float:
+def demand(request: LoadRequest) -> float:
     """The most that a load asks for at once, in the unit of its stressor: CPUs, bytes, bytes a second."""
-    module = import_module(request["module"])
+    module = import_module(request.module)
     job = Job(request)
     found: float = module.demand(job) if hasattr(module, "demand") else job.profile.peak
     return found

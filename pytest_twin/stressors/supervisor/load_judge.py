@@ -12,9 +12,9 @@ from pytest_twin.stressors.worker.job import Job
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any
 
     from pytest_twin.stressors.spec.profile import Profile
+    from pytest_twin.stressors.spec.request import LoadRequest
 
     Figures = Mapping[str, float | str]
 
@@ -54,14 +54,14 @@ class WorkerRecord:
 class LoadJudge:
     """Whether one load is what it should be."""
 
-    def __init__(self, request: Mapping[str, Any]) -> None:
+    def __init__(self, request: LoadRequest) -> None:
         """Know what is asked.
 
         Raises:
             ImportError: There is no such stressor.
             OSError, ValueError: What is asked has no meaning here.
         """
-        module, job = import_module(request["module"]), Job(request)
+        module, job = import_module(request.module), Job(request)
         kind = getattr(module, "KIND", None)
         self.records: Sequence[WorkerRecord] = ()
         self._asked: Profile | None = None

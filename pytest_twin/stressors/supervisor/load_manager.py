@@ -1,8 +1,6 @@
 """All loads of one run: what is asked of them, and what is told of them.
 
-A request is a dict: ``id, module, unit, profile, options, seed, start`` (in the time of loads, `EventLoop.now`; None
-is now), ``duration`` (seconds, None is until it is stopped) and ``stop_when`` (conditions on samples). Replies are
-dicts with an ``event``:
+A load is requested by a `LoadRequest`. Replies are dicts with an ``event``:
 
 - ``ready``: ``id, at, pids``: the load is really applied
 - ``end``: ``id, at, began, since, paused, reason`` (``stopped``, ``duration`` or ``done``), ``achieved``; `began` is
@@ -27,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
+    from pytest_twin.stressors.spec.request import LoadRequest
+
     Reply = Callable[[dict[str, Any]], None]
 
 END_WITHIN_S = 4.0
@@ -50,14 +50,13 @@ class LoadManager:
         """Whether any load is applied or waits for its time."""
         return bool(self._loads)
 
-    def apply(self, request: dict[str, Any]) -> None:
+    def apply(self, request: LoadRequest) -> None:
         """Start a load when its time has come."""
-        load = self._loads[request["id"]] = ActiveLoad(request, self)
-        start = request.get("start")
-        if start is None:
+        load = self._loads[request.id] = ActiveLoad(request, self)
+        if request.start is None:
             load.start()
         else:
-            self.loop.at(start, load.start)
+            self.loop.at(request.start, load.start)
 
     def stop(self, name: str) -> None:
         """Stop a load, or forget it where it has not started.
@@ -132,9 +131,9 @@ class LoadManager:
         """The latest sample."""
         return self._samples.latest()
 
-    def limit(self, requests: Sequence[dict[str, Any]]) -> None:
-        """Allow no more than these at the same time; each has a ``text`` besides, for people."""
-        self._limits = {request["module"]: (demand(request), request["text"]) for request in requests}
+    def limit(self, limits: Sequence[tuple[LoadRequest, str]]) -> None:
+        """Set the maximum total load of each stressor, as requests with the text to name them in messages."""
+        self._limits = {request.module: (demand(request), text) for request, text in limits}
 
     def check(self, load: ActiveLoad) -> None:
         """See that a load, together with what is applied already, stays within the limit.
@@ -158,7 +157,7 @@ class LoadManager:
         """
         self._pool.admit(count)
 
-    def worker(self) -> process.ForkedWorker | process.SpawnedWorker:
+    def acquire_worker(self) -> process.ForkedWorker | process.SpawnedWorker:
         """A worker process, which waits for its load.
 
         Raises:
@@ -166,11 +165,11 @@ class LoadManager:
         """
         return self._pool.acquire()
 
-    def told(self, load: ActiveLoad, event: str, **fields: Any) -> None:
+    def report(self, load: ActiveLoad, event: str, **fields: Any) -> None:
         """Pass on what became of a load."""
         self._reply({"event": event, "id": load.name, **fields})
 
-    def gone(self, load: ActiveLoad) -> None:
+    def on_finished(self, load: ActiveLoad) -> None:
         """Forget a load that has ended."""
         self._loads.pop(load.name, None)
         self._pool.release(load.size)

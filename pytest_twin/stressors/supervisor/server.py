@@ -24,6 +24,7 @@ import signal
 import sys
 import time
 
+from pytest_twin.stressors.spec.request import LoadRequest
 from pytest_twin.stressors.supervisor.load_manager import LoadManager
 from pytest_twin.stressors.system.process_name import set_process_name
 from pytest_twin.stressors.worker.process import reset_sigchld
@@ -98,7 +99,7 @@ class Server:
     def _handle(self, message: dict[str, Any]) -> None:
         op, manager = message["op"], self.manager
         if op == "apply":
-            manager.apply(message)
+            manager.apply(LoadRequest.from_json(message))
             if not self._looks:
                 self._look()
         elif op == "stop":
@@ -112,7 +113,7 @@ class Server:
         elif op == "samples":
             manager.watch_samples(message["path"])
         elif op == "limit":
-            manager.limit(message["requests"])
+            manager.limit([(LoadRequest.from_json(each), each["text"]) for each in message["requests"]])
         elif op == "path":
             sys.path[:] = message["path"]
 

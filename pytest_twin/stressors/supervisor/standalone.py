@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from pytest_twin.stressors.spec.request import LoadRequest
 from pytest_twin.stressors.supervisor.load_manager import LoadManager
 from pytest_twin.stressors.system.capacity import MIB
 from pytest_twin.stressors.worker.process import reset_sigchld
@@ -53,8 +54,11 @@ def staircase(step: float, steps: int, hold: float) -> Points:
     return points
 
 
-def run_standalone(kind: Kind, request: dict[str, Any]) -> None:
+def run_standalone(
+    kind: Kind, *, unit: str, profile: Points, duration: float | None, options: dict[str, Any] | None = None
+) -> None:
     """Apply one load until it is over or Ctrl-C or SIGTERM comes, then say what was achieved and exit."""
+    request = LoadRequest(id="load", module=kind.module, unit=unit, profile=profile, options=options, duration=duration)
     failed = False
 
     def tell(reply: dict[str, Any]) -> None:
@@ -67,8 +71,8 @@ def run_standalone(kind: Kind, request: dict[str, Any]) -> None:
 
     reset_sigchld()
     manager = LoadManager(tell)
-    manager.loop.on_signals([signal.SIGINT, signal.SIGTERM], lambda: manager.stop("load"))
-    manager.apply({**request, "id": "load", "module": kind.module})
+    manager.loop.on_signals([signal.SIGINT, signal.SIGTERM], lambda: manager.stop(request.id))
+    manager.apply(request)
     while manager.busy:
         manager.loop.run_once()
     sys.exit(1 if failed else 0)

@@ -12,10 +12,10 @@ from pytest_twin.stressors.spec.profile import Profile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from typing import Any
 
-    from pytest_twin.stressors.spec.profile import Points
+    from pytest_twin.stressors.spec.request import LoadRequest
 
 REPORT_EVERY_S = 0.2
 GRACE_S = 10.0
@@ -40,16 +40,14 @@ class Job:
         began: `now` when the load was ready: the beginning of its profile.
     """
 
-    def __init__(self, request: Mapping[str, Any]) -> None:
-        self.unit: str = request["unit"]
-        points: Points = [(float(at), float(value)) for at, value in request["profile"]]
-        self.profile = Profile(points)
-        self.options: dict[str, Any] = dict(request.get("options") or {})
-        self.seed: int = request.get("seed") or 0
-        self.strict: bool = bool(self.options.get("strict"))
-        self.workers = 1
-        self.index: int = request.get("index") or 0
-        self._duration: float | None = request.get("duration")
+    def __init__(self, request: LoadRequest, index: int = 0, workers: int = 1) -> None:
+        self.unit = request.unit
+        self.profile = Profile([(float(at), float(value)) for at, value in request.profile])
+        self.options = dict(request.options)
+        self.seed = request.seed
+        self.strict = bool(self.options.get("strict"))
+        self.workers, self.index = workers, index
+        self._duration = request.duration
         self.achieved: dict[str, float | str] = {}
         self.piece = 0.0
         self.children_cpu_s = 0.0

@@ -20,12 +20,12 @@ from importlib import import_module
 if not __package__:  # run as a file: its own folder, if that is on the path, gives way to the one above
     sys.path[0 : not sys.flags.safe_path] = [os.path.realpath(f"{__file__}/../../../..")]
 
+from pytest_twin.stressors.spec.request import LoadRequest
 from pytest_twin.stressors.worker.job import Job
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
 CAN_FORK = CAN_PAUSE = sys.platform != "win32"
 PR_SET_PDEATHSIG = 1
@@ -71,9 +71,9 @@ class _SignalWorker:
     _orders: int
     _paused = False
 
-    def begin(self, request: dict[str, Any], workers: int) -> None:
-        """Give it its load, which so many processes share."""
-        self._order(json.dumps([request, workers, sys.path]))
+    def begin(self, request: LoadRequest, index: int = 0, workers: int = 1) -> None:
+        """Give the worker its load, as one of several workers that share it."""
+        self._order(json.dumps([request.to_json(), index, workers, sys.path]))
 
     def all_ready(self, at: float) -> None:
         """Say that all processes which share the load are ready, since that time."""
@@ -211,7 +211,8 @@ def _worker_main(orders: int, pipe: int, at_end: Callable[[], None] | None) -> i
         if not (data := os.read(orders, 1 << 16)):
             return 0  # there is no load for it
         said += data
-    request, workers, sys.path[:] = json.loads(said)
+    message, index, workers, sys.path[:] = json.loads(said)
+    request = LoadRequest.from_json(message)
     if at_end is not None:
         others_ready = _watch_pipe(orders, at_end)
     elif workers > 1:
@@ -219,13 +220,11 @@ def _worker_main(orders: int, pipe: int, at_end: Callable[[], None] | None) -> i
     else:
         os.close(orders)
         others_ready = time.monotonic
-    return _work(request, workers, pipe, others_ready)
+    return _work(request.module, Job(request, index, workers), pipe, others_ready)
 
 
-def _work(request: dict[str, Any], workers: int, pipe: int, others_ready: Callable[[], float] = time.monotonic) -> int:
-    """Apply a load until it is over."""
-    job = Job(request)
-    job.workers = workers
+def _work(module: str, job: Job, pipe: int, others_ready: Callable[[], float] = time.monotonic) -> int:
+    """Apply a load with its stressor until it is over; return the exit status."""
     job.attach(pipe, others_ready)
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's to handle
@@ -234,7 +233,7 @@ def _work(request: dict[str, Any], workers: int, pipe: int, others_ready: Callab
             signal.signal(PAUSE, lambda *_: job.pause(_wait_for_resume))
             signal.pthread_sigmask(signal.SIG_BLOCK, {RESUME})  # it waits, and may come before the pause is heard of
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT, PAUSE})
-        import_module(request["module"]).stress(job)
+        import_module(module).stress(job)
     except StopRequested:
         pass
     except (OSError, MemoryError, ValueError) as error:
