@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_twin._system.error_guard import ErrorGuard
+from pytest_twin._system.locks import SharedExclusiveLock
 from pytest_twin._system.response_timeout import say_on_stderr
-from pytest_twin._system.shared_lock import SharedExclusiveLock
 from pytest_twin._system.stdlib import os
 from pytest_twin.model.attempt_row import BAD, INTERRUPTED
 from pytest_twin.model.clock import Clock

@@ -11,7 +11,7 @@ from pytest_twin._system.error_guard import guarded
 
 if TYPE_CHECKING:
     from pytest_twin._system.error_guard import ErrorGuard
-    from pytest_twin._system.shared_lock import SharedExclusiveLock
+    from pytest_twin._system.locks import SharedExclusiveLock
 
 
 class XdistWorkerHooks:

@@ -7,9 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from pytest_twin._system import shared_lock
 from pytest_twin._system.clock import monotonic
-from pytest_twin._system.file_lock import FileLock, LockedError, PresenceLock, is_anybody_present
+from pytest_twin._system.locks import FileLock, LockedError, PresenceLock, is_anybody_present, remove_lock_files
 from pytest_twin._system.private_files import PrivateDirectory, why_untrusted, write_atomic
 from pytest_twin._system.stdlib import json, os, time
 from pytest_twin.loads.schedule import documents
@@ -96,7 +95,7 @@ class RunFolder:
             self._claim = self._claimed(is_brief=is_brief)
         except LockedError as error:
             raise RunFolderError(
-                f"{self.path} is in use by {error.strerror}; wait for its end, or give another directory"
+                f"{self.path} is locked by {error.strerror}; wait for it to finish or choose another directory"
             ) from None
         except OSError as error:
             raise RunFolderError(f"{self.path} cannot be written ({error.strerror}); give another directory") from None
@@ -127,7 +126,7 @@ class RunFolder:
             self._claim.release()
             self._claim = None
         if self._presence is not None:
-            self._presence.end()
+            self._presence.release()
             self._presence = None
 
     @property
@@ -331,7 +330,7 @@ class RunFolder:
                 self.write(name, table(HEADERS[name], in_order(rows)))
             for part in parts:
                 part.unlink()
-        shared_lock.remove_lock_files(self.path)
+        remove_lock_files(self.path)
         (self / WORKERS_LOCK).unlink(missing_ok=True)
 
     def complete_rows(self, name: str, column: str, rows: Sequence[Mapping[str, str]]) -> None:

@@ -108,7 +108,7 @@ def test_a_test_whose_row_was_written_just_before_the_kill_has_no_other_one(kill
 
 HOLDS = """import sys, time
 from pathlib import Path
-from pytest_twin._system.file_lock import FileLock, PresenceLock
+from pytest_twin._system.locks import FileLock, PresenceLock
 lock = {kind}(Path(sys.argv[1]))
 print("holds", flush=True)
 sys.stdin.read()
@@ -116,7 +116,7 @@ sys.stdin.read()
 
 
 @posix
-@pytest.mark.parametrize(("kind", "name"), [("Claim", LOCK), ("Presence", WORKERS_LOCK)])
+@pytest.mark.parametrize(("kind", "name"), [("FileLock", LOCK), ("PresenceLock", WORKERS_LOCK)])
 def test_nothing_is_merged_while_the_run_or_a_worker_of_it_goes_on(killed, kind, name):
     command = [sys.executable, "-c", HOLDS.format(kind=kind), str(killed / name)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
@@ -132,14 +132,14 @@ def test_nothing_is_merged_while_the_run_or_a_worker_of_it_goes_on(killed, kind,
 
 @posix
 def test_a_run_waits_for_somebody_who_completes_what_is_there(killed):
-    code = HOLDS.format(kind="Claim").replace("(Path(sys.argv[1]))", "(Path(sys.argv[1]), is_brief=True)")
+    code = HOLDS.format(kind="FileLock").replace("(Path(sys.argv[1]))", "(Path(sys.argv[1]), is_brief=True)")
     code = code.replace("sys.stdin.read()", "time.sleep(1)")
     began = time.monotonic()
     with subprocess.Popen([sys.executable, "-c", code, str(killed / LOCK)], stdout=subprocess.PIPE) as holder:
         assert holder.stdout.readline()
         killed.claim()
     assert time.monotonic() - began >= 1
-    with pytest.raises(RunFolderError, match="is in use by process"):
+    with pytest.raises(RunFolderError, match="is locked by process"):
         RunFolder(killed.path).claim()
     killed.release()
 

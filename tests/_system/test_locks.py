@@ -1,4 +1,4 @@
-"""A report directory is one run's at a time."""
+"""Locks on files: of a report directory, which belongs to one run at a time, and of workers that run alone."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 
 import pytest
 
-from pytest_twin._system import file_lock as claiming
-from pytest_twin._system.file_lock import FileLock, LockedError
+from pytest_twin._system import locks
+from pytest_twin._system.locks import FileLock, LockedError
 from pytest_twin.run_folder.folder import RunFolder, RunFolderError
 from pytest_twin.run_folder.layout import LOCK
 
-posix = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+posix = pytest.mark.skipif(sys.platform == "win32", reason="signals and locks of POSIX")
 HOLDS = """
 import sys, time
 from pathlib import Path
-from pytest_twin._system.file_lock import FileLock
-kept = FileLock(Path(sys.argv[1]))
+from pytest_twin._system.locks import FileLock
+lock = FileLock(Path(sys.argv[1]))
 print("held", flush=True)
 time.sleep(60)
 """
@@ -43,8 +44,8 @@ def test_the_second_run_is_told_whose_the_directory_is(tmp_path, holder):
     with pytest.raises(RunFolderError) as raised:
         RunFolder(tmp_path).make()
     assert str(raised.value) == (
-        f"{tmp_path} is in use by process {holder.pid} on {platform.node()}, since {since}; "
-        "wait for its end, or give another directory"
+        f"{tmp_path} is locked by process {holder.pid} on {platform.node()} (since {since}); "
+        "wait for it to finish or choose another directory"
     )
     assert abs(time.time() - time.mktime(time.strptime(since, "%Y-%m-%dT%H:%M:%SZ")) + time.timezone) < 60
 
@@ -59,13 +60,13 @@ def test_a_directory_is_free_as_soon_as_its_run_is_gone(tmp_path, holder, how):
 
 @posix
 def test_what_a_run_left_running_does_not_keep_the_next_one_out(tmp_path):
-    claim = FileLock(tmp_path / LOCK)
+    lock = FileLock(tmp_path / LOCK)
     child = os.fork()
     if not child:
         time.sleep(60)
         os._exit(0)
     try:
-        claim.release()
+        lock.release()
         subprocess.run([sys.executable, "-c", HOLDS.replace("60", "0"), str(tmp_path / LOCK)], check=True)
     finally:
         os.kill(child, signal.SIGKILL)
@@ -84,16 +85,16 @@ def test_a_lock_file_is_gone_when_its_run_is_over(tmp_path):
 
 def test_what_a_killed_run_left_in_the_lock_file_is_of_no_account(tmp_path):
     (tmp_path / LOCK).write_text('{"pid": 1, "host": "elsewhere", "since": "2020-01-01T00:00:00Z"} and a longer tail')
-    claim = FileLock(tmp_path / LOCK)
+    lock = FileLock(tmp_path / LOCK)
     assert json.loads((tmp_path / LOCK).read_text())["pid"] == os.getpid()
-    claim.release()
+    lock.release()
 
 
 def test_a_holder_that_has_not_said_yet_who_it_is_holds_it_too(tmp_path, monkeypatch):
-    def held(_fd):
+    def refuse(_fd):
         raise OSError(errno.EAGAIN, "")
 
-    monkeypatch.setattr(claiming, "_lock", held)
+    monkeypatch.setattr(locks, "_lock", refuse)
     with pytest.raises(LockedError, match="another process"):
         FileLock(tmp_path / LOCK)
 
@@ -102,7 +103,7 @@ def test_a_file_system_without_locks_keeps_nobody_out(tmp_path, monkeypatch):
     def unsupported(_fd):
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(claiming, "_lock", unsupported)
+    monkeypatch.setattr(locks, "_lock", unsupported)
     FileLock(tmp_path / LOCK).release()
 
 
@@ -125,14 +126,14 @@ def test_a_second_run_of_the_same_process_is_refused_as_that_of_another_one(tmp_
     folder = RunFolder(tmp_path)
     folder.make()
     for _ in range(2):
-        before, _, after = refusal(tmp_path).partition(", since ")
-        assert before == f"{tmp_path} is in use by process {os.getpid()} on {platform.node()}"
-        assert after.endswith("Z; wait for its end, or give another directory")
+        before, _, after = refusal(tmp_path).partition(" (since ")
+        assert before == f"{tmp_path} is locked by process {os.getpid()} on {platform.node()}"
+        assert after.endswith("Z); wait for it to finish or choose another directory")
     # and the kernel's lock is still there
     done = subprocess.run(
         [sys.executable, "-c", HOLDS, str(tmp_path / LOCK)], capture_output=True, text=True, timeout=90, check=False
     )
-    assert "HeldError" in done.stderr
+    assert "LockedError" in done.stderr
     folder.release()
     RunFolder(tmp_path).make()
 
@@ -163,3 +164,91 @@ def test_a_lock_file_that_was_removed_keeps_nobody_out(tmp_path):
     folder.make()
     (tmp_path / LOCK).unlink()
     RunFolder(tmp_path).make()
+
+
+# Shared and exclusive
+
+WORKER = """
+import sys, time
+from pathlib import Path
+from pytest_twin._system.locks import SharedExclusiveLock
+lock, alone, seconds = SharedExclusiveLock(Path(sys.argv[1])), sys.argv[2] == "alone", float(sys.argv[3])
+print("there", flush=True)
+with lock.hold(exclusive=alone):
+    began = time.monotonic()
+    print("in", flush=True)
+    time.sleep(seconds)
+    print(began, time.monotonic(), flush=True)
+"""
+
+
+@pytest.fixture
+def worker(tmp_path):
+    """Starts a worker that wants its turn."""
+    running: list[subprocess.Popen[str]] = []
+
+    def start(how: str, seconds: float) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", WORKER, str(tmp_path), how, str(seconds)]
+        running.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        assert running[-1].stdout.readline() == "there\n"
+        return running[-1]
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def is_in(process: subprocess.Popen[str]) -> subprocess.Popen[str]:
+    """Wait until it has its turn."""
+    assert process.stdout.readline() == "in\n"
+    return process
+
+
+def span(process: subprocess.Popen[str]) -> tuple[float, float]:
+    """When it began and when it ended."""
+    began, ended = map(float, process.stdout.read().split()[-2:])
+    return began, ended
+
+
+@posix
+def test_those_that_do_not_mind_run_together(worker):
+    one = is_in(worker("together", 60))
+    is_in(worker("together", 0))
+    assert one.poll() is None
+
+
+@posix
+def test_one_that_is_alone_waits_for_the_others_and_they_for_it(worker):
+    first = is_in(worker("together", 0.5))
+    alone = worker("alone", 0.3)
+    time.sleep(0.1)
+    last = worker("together", 0)
+    began, ended = span(alone)
+    assert span(first)[1] <= began
+    assert ended <= span(last)[0]
+
+
+@posix
+def test_two_that_want_to_be_alone_take_turns(worker):
+    spans = sorted(span(process) for process in [worker("alone", 0.2) for _ in range(3)])
+    assert all(before[1] <= after[0] for before, after in pairwise(spans))
+
+
+@posix
+@pytest.mark.parametrize("how", ["alone", "together"])
+def test_a_worker_that_is_killed_holds_up_nobody(worker, how):
+    dying = is_in(worker(how, 60))
+    waiting = worker("alone", 0)
+    dying.kill()
+    assert span(waiting)
+
+
+@posix
+def test_one_that_is_killed_while_it_waits_holds_up_nobody(worker):
+    first = is_in(worker("together", 60))
+    waiting = worker("alone", 60)
+    time.sleep(0.2)
+    waiting.kill()
+    is_in(worker("together", 0))
+    assert first.poll() is None
