@@ -221,10 +221,8 @@ def test_a_report_directory_that_another_run_has_is_a_usage_error(pytester, left
     before = sorted(path.name for path in left.folder.iterdir())
     result = pytester.runpytest_subprocess(*flags)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    said = (
-        f"ERROR: --twin-report-dir: {left.folder} is locked by process {os.getpid()} on *; wait for it to finish or *"
-    )
-    (result.stderr if flags == ["--twin"] else result.stdout).fnmatch_lines([f"ERROR: --twin-report-dir: {message}"])
+    words = f"{left.folder} is locked by process {os.getpid()} on *; wait for it to finish or choose another directory"
+    (result.stderr if flags == ["--twin"] else result.stdout).fnmatch_lines([f"ERROR: --twin-report-dir: {words}"])
     assert sorted(path.name for path in left.folder.iterdir()) == before
     folder.release()
     pytester.runpytest_subprocess(*flags).assert_outcomes(passed=1)
