@@ -17,10 +17,11 @@ from _shared import program
 
 OUT = "out"
 SAMPLER = """import sys, time
-from pathlib import Path
-from pytest_twin.model.clock import Clock
+from pytest_twin.recording.recording import SAMPLER_PROGRAM
 from pytest_twin.telemetry.sampler import SamplerClient
-SamplerClient(Path(sys.argv[1]), Clock(time.monotonic(), time.time()), 1.0, has_tests=True).start()
+from pytest_twin.telemetry.sampler_config import SamplerConfig
+config = SamplerConfig(1.0, has_tests=True, path=sys.argv[1], began=time.monotonic(), epoch=time.time())
+SamplerClient(config, SAMPLER_PROGRAM).start()
 time.sleep(3600)
 """  # a parent that does nothing, so that the tree is the sampler
 

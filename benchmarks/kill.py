@@ -23,11 +23,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pytest_twin.model.attempt_row import CRASHED
-from pytest_twin.model.clock import Clock
 from pytest_twin.model.csv_text import records
+from pytest_twin.recording.recording import SAMPLER_PROGRAM
 from pytest_twin.run_folder.layout import DATASET
 from pytest_twin.run_folder.layout import TESTS as TESTS_TABLE
 from pytest_twin.telemetry.sampler import SamplerClient
+from pytest_twin.telemetry.sampler_config import SamplerConfig
 
 INTERVAL_S = 0.01
 LONGEST_S = 1.0
@@ -79,7 +80,9 @@ def lost(path: Path, before: bytes, killed: float) -> Lost:
 def kill_sampler(folder: Path, after: float) -> Lost:
     """Kill a sampler after so many seconds."""
     path = folder / DATASET
-    sampler = SamplerClient(path, Clock(time.monotonic(), time.time()), INTERVAL_S, has_tests=True)
+    began, epoch = time.monotonic(), time.time()
+    config = SamplerConfig(INTERVAL_S, has_tests=True, path=str(path), began=began, epoch=epoch)
+    sampler = SamplerClient(config, SAMPLER_PROGRAM)
     sampler.start()
     time.sleep(2 * INTERVAL_S + after)
     assert sampler.pid is not None  # noqa: S101 - for the type checker

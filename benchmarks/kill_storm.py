@@ -108,9 +108,7 @@ def processes(folder: Path, run: int) -> list[Process]:
 def _role(command: str, words: bytes) -> str:
     if command == PROCESS_NAME or b"stressors/__main__.py" in words:
         return "stressor"
-    return (
-        "sampler" if b"pytest_twin.telemetry.sampler_process" in words else "worker" if b"exec(eval(" in words else ""
-    )
+    return "sampler" if b"sampler_main.py" in words else "worker" if b"exec(eval(" in words else ""
 
 
 def victim(role: str, there: list[Process]) -> Process | None:

@@ -20,16 +20,18 @@ from pathlib import Path
 
 from _shared import cpu_s, interleaved, ratios, resident_kib, show, show_one
 
-from pytest_twin.model.clock import Clock
+from pytest_twin.recording.recording import SAMPLER_PROGRAM
 from pytest_twin.telemetry.sampler import SamplerClient
+from pytest_twin.telemetry.sampler_config import SamplerConfig
 
 GOALS = {10: ("at most 0.4", 1.0), 100: ("at most 3", 2995 / 3000)}  # % of a core, share of the rows that are due
 
 
 def sampler(folder: Path, hz: float, *probes: str) -> SamplerClient:
     """A sampler for this process, ready to start."""
-    clock = Clock(time.monotonic(), time.time())
-    return SamplerClient(folder / "rows.csv", clock, 1 / hz, has_tests=True, probes=probes)
+    path, began, epoch = str(folder / "rows.csv"), time.monotonic(), time.time()
+    config = SamplerConfig(1 / hz, has_tests=True, path=path, began=began, epoch=epoch, probes=probes)
+    return SamplerClient(config, SAMPLER_PROGRAM)
 
 
 def share(folder: Path, hz: int, seconds: float) -> None:

@@ -19,8 +19,9 @@ from _shared import helper, interleaved, line_of, ratios, show
 
 from pytest_twin.analysis.stats.quantiles import of_quantile
 from pytest_twin.analysis.stats.signed_rank import TooFewError
-from pytest_twin.model.clock import Clock
+from pytest_twin.recording.recording import SAMPLER_PROGRAM
 from pytest_twin.telemetry.sampler import SamplerClient
+from pytest_twin.telemetry.sampler_config import SamplerConfig
 
 BODY = """import sys, time
 def work(count):
@@ -53,8 +54,9 @@ def body(processes: int, seconds: float, clock: str) -> float:
 def sampled(run: Callable[[], float], hz: float) -> float:
     """The same, while this process and all below it are sampled."""
     with tempfile.TemporaryDirectory() as folder:
-        clock = Clock(time.monotonic(), time.time())
-        sampler = SamplerClient(Path(folder) / "rows.csv", clock, 1 / hz, has_tests=True)
+        path = str(Path(folder) / "rows.csv")
+        config = SamplerConfig(1 / hz, has_tests=True, path=path, began=time.monotonic(), epoch=time.time())
+        sampler = SamplerClient(config, SAMPLER_PROGRAM)
         sampler.start()
         try:
             return run()

@@ -91,7 +91,7 @@ def ours() -> list[psutil.Process]:
             line = " ".join(process.cmdline())
         except psutil.Error:
             continue
-        if "stressors" in line or "sampler_process" in line:
+        if "stressors" in line or "sampler_main.py" in line:
             found.append(process)
     return found
 

@@ -24,6 +24,7 @@ from pytest_twin.run_folder.folder import RunFolder, RunFolderError
 from pytest_twin.settings import options
 from pytest_twin.settings.options import Settings, SettingsError
 from pytest_twin.telemetry.sampler import SamplerError
+from pytest_twin.telemetry.sampler_config import SamplerConfig
 
 if TYPE_CHECKING:
     from pytest_twin.loads.applied import AppliedLoad
@@ -171,9 +172,8 @@ def recorded(settings: Settings, *, append: bool = False, rotate_at: int = 0) ->
     """A recording for the time of the block, and its summary behind it."""
     folder = RunFolder(settings.report_dir)
     limit = limit_of(settings)
-    recording = Recording(
-        folder, settings.interval, per_core=settings.per_core, append=append, rotate_at=rotate_at, limit=limit
-    )
+    sampling = SamplerConfig(settings.interval, per_core=settings.per_core, rotate_at=rotate_at)
+    recording = Recording(folder, sampling, append=append, limit=limit)
     try:
         with recording:
             yield recording

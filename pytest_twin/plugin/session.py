@@ -24,6 +24,7 @@ from pytest_twin.recording.recording import Recording, new_clock
 from pytest_twin.run_folder.folder import RunFolder, RunFolderError
 from pytest_twin.settings.options import flag
 from pytest_twin.telemetry.sampler import SamplerError
+from pytest_twin.telemetry.sampler_config import SamplerConfig
 
 if TYPE_CHECKING:
     from pytest_twin.loads.schedule.schedule import Schedule
@@ -133,16 +134,14 @@ class RecordedSession:
         return self.recording
 
     def _new_recording(self) -> Recording:
+        path = str(self.remote_worker.dataset) if self.remote_worker is not None else ""
         return Recording(
             self.folder,
-            self.settings.interval,
+            SamplerConfig(self.settings.interval, has_tests=True, per_core=self.settings.per_core, path=path),
             clock=self.clock,
             worker=self.worker,
             host=self.remote_worker.host if self.remote_worker is not None else "",
             samples=self.remote_worker.samples if self.remote_worker is not None else None,
-            dataset=self.remote_worker.dataset if self.remote_worker is not None else None,
-            has_tests=True,
-            per_core=self.settings.per_core,
             limit=self._limit(),
             dist_each=self.dist_each,
             guard=self.guard,

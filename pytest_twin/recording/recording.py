@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from pytest_twin._system.clock import monotonic
@@ -29,13 +30,15 @@ from pytest_twin.telemetry.process_counters import ProcessCounters
 from pytest_twin.telemetry.sampler import SamplerClient, SamplerStats
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import TracebackType
 
     from pytest_twin.loads.applied import AppliedLoad
     from pytest_twin.loads.schedule.schedule import Schedule
     from pytest_twin.loads.spec import Load, LoadPart
     from pytest_twin.stressors.spec.request import LoadRequest
+    from pytest_twin.telemetry.sampler_config import SamplerConfig
+
+SAMPLER_PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sampler_main.py")
 
 
 def new_clock() -> Clock:
@@ -62,17 +65,13 @@ class Recording:
     def __init__(
         self,
         folder: RunFolder,
-        interval: float,
+        sampling: SamplerConfig,
         *,
         clock: Clock | None = None,
         worker: str = "",
         host: str = "",
         samples: bool | None = None,
-        dataset: Path | None = None,
-        has_tests: bool = False,
-        per_core: bool = False,
         append: bool = False,
-        rotate_at: int = 0,
         limit: Load | None = None,
         dist_each: bool = False,
         guard: ErrorGuard | None = None,
@@ -82,16 +81,12 @@ class Recording:
 
         Args:
             folder: Where the files go.
-            interval: Seconds between two samples.
+            sampling: How to sample; the clock, the probes and, where it is empty, the path are filled in.
             clock: The run's clock, if it has begun already.
             worker: The pytest-xdist worker that this process is: it writes parts of its own, and does not sample.
             host: What the host of that worker is called, where it is not pytest's own.
             samples: Whether that worker samples all the same; None is no for a worker.
-            dataset: Where the samples of this host are, if not in the folder.
-            has_tests: Whether this process runs tests, or its workers do.
-            per_core: Whether each CPU gets a column of its own.
             append: Go on behind the files that are there.
-            rotate_at: Bytes from which on the dataset goes on in a new file; 0 is never.
             limit: The most load that may be applied at the same time.
             dist_each: Whether each pytest-xdist worker runs all tests, and not its share of them.
             guard: Keeps errors of ours from the tests; None is one that nobody asks what it kept.
@@ -103,16 +98,13 @@ class Recording:
         self.clock = clock or (continued(new_clock(), folder) if append else new_clock())
         self.began_s = self.elapsed()
         self.worker, self.host = worker, host
-        self.dataset = dataset or folder / DATASET
+        self.dataset = Path(sampling.path) if sampling.path else folder / DATASET
         self._tell, self._surroundings = tell, ProcessContext.now()
         self._gaps = GapEvents(self.clock, self.new_id, self.emit)
-        self._interval = interval
+        self._interval = sampling.interval
         self._append = append
-        self._sampler = SamplerClient(
-            self.dataset, self.clock, interval, has_tests=has_tests, per_core=per_core, probes=probes.others(),
-            rotate_at=rotate_at, beside=str(folder / OTHER_WORKERS) if worker else "", told=self._gaps.unsampled,
-            surroundings=self._surroundings, tell=tell,
-        ) if (not worker if samples is None else samples) else None  # fmt: skip
+        is_sampled = not worker if samples is None else samples
+        self._sampler = self._new_sampler(sampling) if is_sampled else None
         self._limit = limit.parts if limit else ()
         self._supervisor = self._new_supervisor()
         self._ending = threading.Lock()
@@ -136,6 +128,15 @@ class Recording:
             self.cancel()
             raise
         return self
+
+    def _new_sampler(self, sampling: SamplerConfig) -> SamplerClient:
+        config = sampling.replace(
+            path=str(self.dataset), began=self.clock.began, epoch=self.clock.epoch,
+            workers_dir=str(self.folder / OTHER_WORKERS) if self.worker else "", probes=probes.others(),
+        )  # fmt: skip
+        return SamplerClient(
+            config, SAMPLER_PROGRAM, on_gap=self._gaps.unsampled, context=self._surroundings, tell=self._tell
+        )
 
     def _new_supervisor(self) -> SupervisorClient:
         return SupervisorClient(

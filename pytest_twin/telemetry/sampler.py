@@ -6,7 +6,7 @@ library: what is needed of that is bound at import.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_twin._system import child_process
@@ -19,19 +19,11 @@ from pytest_twin._system.stderr_file import StderrFile
 from pytest_twin._system.stdlib import os, sys
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pytest_twin.model.clock import Clock
+    from pytest_twin.telemetry.sampler_config import SamplerConfig
 
 READY_WITHIN_S = 10.0
 END_WITHIN_S = 5.0  # once it has said its last word
 GO = STOP = b"\n"
-PROGRAM = """from pytest_twin.telemetry.sampler_process import main
-if left := main():
-    from pytest_twin.recording.dead_process import complete_abandoned_run
-    complete_abandoned_run(*left)
-"""
-PACKAGE_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ON_LINUX = sys.platform == "linux"
 
 
@@ -87,39 +79,31 @@ class SamplerClient:
 
     def __init__(
         self,
-        path: Path,
-        clock: Clock,
-        interval: float,
+        config: SamplerConfig,
+        program: str,
         *,
-        has_tests: bool,
-        per_core: bool = False,
-        probes: Sequence[str] = (),
-        rotate_at: int = 0,
-        beside: str = "",
-        told: Callable[[SamplingGap], None] = lambda _: None,
-        surroundings: ProcessContext | None = None,
+        on_gap: Callable[[SamplingGap], None] = lambda _: None,
+        context: ProcessContext | None = None,
         tell: Callable[[str], None] = say_on_stderr,
     ) -> None:
         """Prepare it.
 
         Args:
-            path: The dataset that it appends to; a header is written where the file is new.
-            clock: The run's clock.
-            interval: Seconds between rows.
-            has_tests: Whether this process runs tests, whose own columns are filled then.
-            per_core: Whether each CPU gets a column of its own.
-            probes: Modules of probes besides our own.
-            rotate_at: Bytes from which on the dataset goes on in a new file; 0 is never.
-            beside: A folder in which other processes that run tests have a file each, named by their numbers.
-            told: Called from the listening thread when the sampling process died, or the machine had been suspended.
-            surroundings: Those of the run, in which it is started; None are those of now.
-            tell: Tells the user a line, while a test may be running.
+            config: What to sample, and where to write it; a header is written where the file is new.
+            program: Path of the Python program to run, which calls `pytest_twin.telemetry.sampler_process.main`.
+            on_gap: Called from the listening thread when the sampling process died, or the machine had been suspended.
+            context: The process context of the run, in which the process is started; None is the current one.
+            tell: Writes a line for the user, possibly while a test runs.
         """
-        numbers = (clock.began, clock.epoch, interval, os.getpid(), int(has_tests), int(per_core), rotate_at)
-        self._orders = [str(path), *map(repr, numbers), beside, *probes]
-        self._path, self._bare = path, ON_LINUX and not probes
-        self._told, self._tell = told, tell
-        self._surroundings = surroundings or ProcessContext.now()
+        self._context = context or ProcessContext.now()
+        flags = ["-I"]
+        if ON_LINUX and not config.probes:
+            flags.append("-S")  # our probes need no site packages there
+        else:
+            config = config.replace(import_paths=(*config.import_paths, *self._context.path))
+        self._command = [*flags, program, config.replace(parent_pid=os.getpid()).to_json()]
+        self._path = config.path
+        self._told, self._tell = on_gap, tell
         self._process: child_process.AccountedPopen | None = None
         self._words: StderrFile | None = None
         self._over: InterruptSafeEvent | None = (
@@ -216,12 +200,8 @@ class SamplerClient:
         self._process = self._over = None
 
     def _spawn(self) -> child_process.AccountedPopen:
-        path = [os.path.dirname(PACKAGE_FOLDER), *(() if self._bare else self._surroundings.path)]
-        program = f"import sys; sys.path[:0] = {path!r}; {PROGRAM}"
-        flags = ["-I", "-S"] if self._bare else ["-I"]
         self._words = words = StderrFile()
-        command = [*flags, "-c", program, *self._orders]
-        return child_process.start(command, self._surroundings, stderr=words.stderr, start_new_session=True)
+        return child_process.start(self._command, self._context, stderr=words.stderr, start_new_session=True)
 
     def _listen(self, process: child_process.AccountedPopen) -> None:
         """Hear what it says until it ends; start another one if it should not have ended."""
@@ -320,7 +300,7 @@ class SamplerClient:
         return lines if begin else max(0, lines - 1)  # without the header
 
 
-def _size(path: Path) -> int:
+def _size(path: str) -> int:
     try:
         return os.stat(path).st_size
     except OSError:

@@ -21,6 +21,7 @@ from pytest_twin.stressors.system.freeze_detector import FreezeDetector
 from pytest_twin.telemetry import probes
 from pytest_twin.telemetry.probe_runner import ProbeRunner
 from pytest_twin.telemetry.probes import ProbeContext
+from pytest_twin.telemetry.sampler_config import SamplerConfig
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -226,24 +227,27 @@ def _socket_of_stdin() -> Any:
 
 
 def main() -> tuple[str, AppendOnlyFile, Clock] | None:
-    """Be the sampling process; its orders are its arguments, as `Sampler` gives them.
+    """Run the sampling process; its argument is a `SamplerConfig` as JSON.
 
     Returns:
-        The run folder, the dataset and the clock, where tests were running whose process is gone.
+        The run folder, the dataset and the clock, if this process ran tests and its parent died. Otherwise it exits.
     """
-    path, began, epoch, interval, parent, has_tests, per_core, rotate_at, beside, *extra = sys.argv[1:]
-    context = ProbeContext(int(parent), has_tests=has_tests == "1", per_core=per_core == "1", beside=beside)
-    clock = Clock(float(began), float(epoch))
+    config = SamplerConfig.from_json(sys.argv[1])
+    sys.path[1:1] = config.import_paths
+    context = ProbeContext(
+        config.parent_pid, has_tests=config.has_tests, per_core=config.per_core, workers_dir=config.workers_dir
+    )
+    clock = Clock(config.began, config.epoch)
     have_files()
-    reader = RowReader(clock, context, extra)
-    starter = ParentWatcher(int(parent))
+    reader = RowReader(clock, context, config.probes)
+    starter = ParentWatcher(config.parent_pid)
     if not starter.lets_go():
         os._exit(0)
-    rows = AppendOnlyFile(path, reader.header, int(rotate_at))
+    rows = AppendOnlyFile(config.path, reader.header, config.rotate_at)
     sampling = SamplingLoop(
         reader.row,
         rows.append,
-        float(interval),
+        config.interval,
         watch_for_sleep(),
         lambda at: reader.row(at, is_last=True),
         watch_for_freeze(),
@@ -251,8 +255,8 @@ def main() -> tuple[str, AppendOnlyFile, Clock] | None:
     sampling.warnings = reader.warnings
     sampling.run(time.monotonic, starter.wait, lambda: say("ready"))
     say(f"done {sampling.rows} {sampling.missed} {sampling.dropped}", *sampling.warnings)
-    if context.has_tests and not beside and starter.is_gone():  # of other hosts the controller tells that
-        return os.path.dirname(path), rows, clock
+    if config.has_tests and not config.workers_dir and starter.is_gone():  # of other hosts the controller tells that
+        return os.path.dirname(config.path), rows, clock
     os._exit(0)  # the tests' run waits for us: do not take the interpreter apart
 
 
@@ -297,7 +301,3 @@ def say(*words: str) -> None:
         os.write(1, text.encode("utf-8", "backslashreplace") + b"\n")
     except OSError:  # nobody listens any more
         pass
-
-
-if __name__ == "__main__":
-    main()

@@ -123,13 +123,7 @@ def role_of(process: psutil.Process, run: int) -> str:
             return "stressor" if parent is not None and parent.name() == PROCESS_NAME else "supervisor"
     except psutil.Error:
         return "gone"
-    return (
-        "sampler"
-        if "pytest_twin.telemetry.sampler_process" in words
-        else "worker"
-        if "exec(eval(" in words
-        else "other"
-    )
+    return "sampler" if "sampler_main.py" in words else "worker" if "exec(eval(" in words else "other"
 
 
 def seconds_until(condition: Callable[[], object], within: float = 30.0) -> float:

@@ -10,10 +10,11 @@ import pytest
 
 from pytest_twin.model import event
 from pytest_twin.model.clock import Clock
-from pytest_twin.recording.recording import Recording
+from pytest_twin.recording.recording import SAMPLER_PROGRAM, Recording
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import ANNOTATIONS
 from pytest_twin.telemetry.sampler import SamplingGap
+from pytest_twin.telemetry.sampler_config import SamplerConfig
 from pytest_twin.telemetry.sampler_process import SamplingLoop, SuspendDetector
 
 pytestmark = pytest.mark.fault("clocks")
@@ -123,7 +124,7 @@ def test_every_row_is_looked_at():
 
 
 def test_the_time_that_the_machine_slept_is_a_gap_among_the_events(tmp_path):
-    with Recording(RunFolder(tmp_path / "report"), 0.1) as recording:
+    with Recording(RunFolder(tmp_path / "report"), SamplerConfig(0.1)) as recording:
         began = recording.clock.began + 1
         recording._gaps.unsampled(SamplingGap(began, began, "suspended for 60.0 s", "machine"))
     gaps = [row for row in recording.folder.rows(ANNOTATIONS) if row["type"] == event.GAP]
@@ -155,7 +156,10 @@ def test_the_sampler_tells_of_a_sleep_that_its_clocks_show(tmp_path, monkeypatch
     monkeypatch.syspath_prepend(tmp_path)
     gaps: list[SamplingGap] = []
     clock = Clock(time.monotonic(), time.time())
-    sampler = SamplerClient(tmp_path / "x.csv", clock, 0.05, has_tests=False, probes=["slept_probe"], told=gaps.append)
+    config = SamplerConfig(
+        0.05, path=str(tmp_path / "x.csv"), began=clock.began, epoch=clock.epoch, probes=["slept_probe"]
+    )
+    sampler = SamplerClient(config, SAMPLER_PROGRAM, on_gap=gaps.append)
     sampler.start()
     try:
         eventually(lambda: gaps)

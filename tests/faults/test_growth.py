@@ -53,7 +53,7 @@ def pytest_runtest_logfinish():
         me = psutil.Process()
         held_now = {{name: held(me)}}
         for each in me.children():
-            if "pytest_twin.telemetry.sampler_process" in " ".join(each.cmdline()):
+            if "sampler_main.py" in " ".join(each.cmdline()):
                 held_now["sampler"] = held(each)
         with open("held.txt", "a") as file:
             print(json.dumps(held_now), file=file)

@@ -17,6 +17,7 @@ from pytest_twin.loads.registry import kinds
 from pytest_twin.recording.recording import Recording
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import ANNOTATIONS
+from pytest_twin.telemetry.sampler_config import SamplerConfig
 
 pytestmark = [
     pytest.mark.fault("helpers"),
@@ -28,7 +29,7 @@ LOAD = parse({"threads": 1}, kinds())
 
 @pytest.fixture
 def recording(tmp_path):
-    with Recording(RunFolder(tmp_path / "report"), 0.1) as recording:
+    with Recording(RunFolder(tmp_path / "report"), SamplerConfig(0.1)) as recording:
         yield recording
 
 
@@ -133,7 +134,7 @@ def test_a_supervisor_that_is_stopped_for_ever_is_told_of_and_its_load_is_aborte
 @pytest.mark.parametrize("more", [(), pytest.param(("-p", "xdist.plugin", "-n1"), marks=pytest.mark.slow)], ids=str)
 def test_a_sampler_that_is_stopped_for_ever_did_not_answer(run, tmp_path, more):
     (tmp_path / "conftest.py").write_text(SHORTER)
-    body = STOPS.format(name="pytest_twin.telemetry.sampler_process")
+    body = STOPS.format(name="sampler_main.py")
     if more:
         body = body.replace("psutil.Process()", "psutil.Process().parent()")
     left, status, said = run(body, "--twin", "-W", "default", *more)

@@ -21,6 +21,7 @@ from pytest_twin.loads.registry import kinds
 from pytest_twin.recording.recording import Recording
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import ANNOTATIONS
+from pytest_twin.telemetry.sampler_config import SamplerConfig
 
 pytestmark = [
     pytest.mark.fault("pauses"),
@@ -61,7 +62,7 @@ def test_loads_rest_while_the_run_is_stopped_and_the_gap_is_marked(start, number
 
 
 def test_a_pause_in_which_the_supervisor_dies_is_a_gap_that_ends_once(tmp_path, eventually):
-    with Recording(RunFolder(tmp_path / "report"), 0.1) as recording:
+    with Recording(RunFolder(tmp_path / "report"), SamplerConfig(0.1)) as recording:
         with recording.loaded(parse({"cpu": 1}, kinds())) as (applied,):
             recording.pause("debugger")
             eventually(lambda: told(recording, "gap"))

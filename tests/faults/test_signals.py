@@ -81,10 +81,11 @@ from pathlib import Path
 from pytest_twin.loads.validation import read_load
 from pytest_twin.recording.recording import Recording
 from pytest_twin.run_folder.folder import RunFolder
+from pytest_twin.telemetry.sampler_config import SamplerConfig
 
 load, chance = read_load({"cpu": "1%", "mem": "2MiB"}), random.Random(1)
 signal.signal(signal.SIGALRM, signal.default_int_handler)  # as Ctrl-C, but at a moment of our choice
-with Recording(RunFolder(Path("report")), 1.0) as recording:
+with Recording(RunFolder(Path("report")), SamplerConfig(1.0)) as recording:
     def hold():
         with recording.loaded(load): pass
     hold()

@@ -237,7 +237,7 @@ def test_a_sampler_that_dies_is_replaced_and_the_gap_is_annotated(pytester, left
         import time, psutil
 
         def test_it():
-            of_ours = [each for each in psutil.Process().children() if "sampler_process" in str(each.cmdline())]
+            of_ours = [each for each in psutil.Process().children() if "sampler_main.py" in str(each.cmdline())]
             of_ours[0].kill()
             time.sleep(1)
     """)

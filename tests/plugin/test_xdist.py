@@ -63,7 +63,7 @@ COUNTS_SAMPLERS = """
     def test_it(number, twin_logger):
         controller = psutil.Process(int(os.environ["CONTROLLER"]))
         lines = [" ".join(child.cmdline()) for child in controller.children(recursive=True)]
-        assert sum("pytest_twin.telemetry.sampler_process" in line for line in lines) == 1
+        assert sum("sampler_main.py" in line for line in lines) == 1
         time.sleep(0.1)
 """
 

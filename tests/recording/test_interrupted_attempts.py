@@ -11,11 +11,12 @@ from pytest_twin.recording.attempt import RecordedAttempt
 from pytest_twin.recording.recording import Recording
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import ANNOTATIONS, TESTS
+from pytest_twin.telemetry.sampler_config import SamplerConfig
 
 
 @pytest.fixture
 def recording(tmp_path):
-    with Recording(RunFolder(tmp_path / "report"), 1.0, samples=False, has_tests=True) as recording:
+    with Recording(RunFolder(tmp_path / "report"), SamplerConfig(1.0, has_tests=True), samples=False) as recording:
         yield recording
 
 

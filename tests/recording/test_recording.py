@@ -10,6 +10,7 @@ import pytest
 from pytest_twin.recording.recording import Recording
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, TESTS
+from pytest_twin.telemetry.sampler_config import SamplerConfig
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="nobody can remove an open file there")
@@ -23,7 +24,7 @@ from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, TESTS
 )
 def test_what_somebody_took_away_while_it_went_on_is_told_once(tmp_path, go, lost):
     path = tmp_path / "run"
-    with Recording(RunFolder(path), 0.02) as recording:
+    with Recording(RunFolder(path), SamplerConfig(0.02)) as recording:
         while not recording.dataset.read_text().count("\n") > 1:
             time.sleep(0.02)
         go(path)

@@ -121,7 +121,7 @@ def test_two_workers_of_a_host_have_one_sampler_and_take_turns(pytester, left, m
 
         def samplers():
             lines = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
-            return [line for line in lines if "sampler_process" in line and "{base}/machine" in line]
+            return [line for line in lines if "sampler_main.py" in line and "{base}/machine" in line]
 
         @pytest.mark.parametrize("number", range(6))
         def test_plain(number, twin_logger):

@@ -79,7 +79,7 @@ def test_a_probe_of_another_package_comes_last(tmp_path, monkeypatch):
     assert [module.__name__ for module in probes.modules(["gpu_probe"])][-1] == "gpu_probe"
 
 
-SAMPLER = "import sys; sys.path[:0] = [{path!r}]; import pytest_twin.telemetry.sampler_process; print(*sys.modules)"
+SAMPLER = "import sys; sys.path[:0] = [{path!r}]; import pytest_twin.recording.sampler_main; print(*sys.modules)"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere psutil brings the rest along")

@@ -19,8 +19,10 @@ from hypothesis import strategies as st
 import pytest_twin
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.csv_text import records
+from pytest_twin.recording.recording import SAMPLER_PROGRAM
 from pytest_twin.telemetry.probes import ProbeContext
 from pytest_twin.telemetry.sampler import SamplerClient, SamplerError, SamplerStats, SamplingGap, say
+from pytest_twin.telemetry.sampler_config import SamplerConfig
 from pytest_twin.telemetry.sampler_process import RowReader, SamplingLoop
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="what the kernel does there")
@@ -192,9 +194,10 @@ def sampler(tmp_path):
     made: list[SamplerClient] = []
 
     def make(**options) -> SamplerClient:
-        clock = Clock(time.monotonic(), time.time())
-        options = {"path": tmp_path / "dataset.csv", "clock": clock, "interval": 0.05, "has_tests": True, **options}
-        made.append(SamplerClient(**options))
+        client = {name: options.pop(name) for name in ("on_gap",) if name in options}
+        clock = {"began": time.monotonic(), "epoch": time.time()}
+        options = {"path": str(tmp_path / "dataset.csv"), "interval": 0.05, "has_tests": True, **clock, **options}
+        made.append(SamplerClient(SamplerConfig(**options), SAMPLER_PROGRAM, **client))
         return made[-1]
 
     yield make
@@ -243,7 +246,7 @@ def test_a_mere_recording_has_no_tests(sampler, dataset):
 @posix
 def test_a_killed_sampler_is_started_once_more_and_the_gap_is_told(sampler, dataset, eventually):
     gaps: list[SamplingGap] = []
-    process = sampler(interval=0.002, told=gaps.append)
+    process = sampler(interval=0.002, on_gap=gaps.append)
     process.start()
     eventually(lambda: len(dataset()) >= 50)
     before = process.pid
@@ -264,7 +267,7 @@ def test_a_killed_sampler_is_started_once_more_and_the_gap_is_told(sampler, data
 @posix
 def test_a_sampler_that_dies_again_is_not_started_again(sampler, dataset, eventually):
     gaps: list[SamplingGap] = []
-    process = sampler(interval=0.01, told=gaps.append)
+    process = sampler(interval=0.01, on_gap=gaps.append)
     process.start()
     for deaths in (1, 2):
         rows = len(dataset())
@@ -323,7 +326,7 @@ def test_a_sampler_that_does_not_start_says_why(sampler):
 @posix
 def test_a_file_that_cannot_be_written_is_named(sampler, tmp_path):
     with pytest.raises(SamplerError) as caught:
-        sampler(path=tmp_path).start()
+        sampler(path=str(tmp_path)).start()
     assert str(caught.value) == f"the sampler did not start: IsADirectoryError: [Errno 21] Is a directory: '{tmp_path}'"
 
 
@@ -335,19 +338,10 @@ def test_ctrl_c_in_the_terminal_is_not_for_it(sampler):
 
 
 def test_the_end_of_its_stdin_is_its_end(tmp_path):
-    orders = [
-        str(tmp_path / "dataset.csv"),
-        str(time.monotonic()),
-        str(time.time()),
-        "0.05",
-        str(os.getpid()),
-        "0",
-        "0",
-        "0",
-        "",
-    ]
+    path, began, epoch = str(tmp_path / "dataset.csv"), time.monotonic(), time.time()
+    config = SamplerConfig(0.05, path=path, began=began, epoch=epoch, parent_pid=os.getpid())
     done = subprocess.run(
-        [sys.executable, "-m", "pytest_twin.telemetry.sampler_process", *orders],
+        [sys.executable, "-I", SAMPLER_PROGRAM, config.to_json()],
         input="\n", cwd=ROOT, capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     assert done.stdout == "ready\ndone 1 0 0\n"
@@ -391,10 +385,12 @@ def test_it_starts_without_what_it_does_not_need():
 @posix
 def test_it_ends_with_its_parent_though_somebody_else_holds_its_stdin(tmp_path, eventually_gone):
     program = (
-        "import os, sys, time; from pathlib import Path\n"
-        "from pytest_twin.telemetry.sampler import SamplerClient; from pytest_twin.model.clock import Clock\n"
-        f"path = Path({str(tmp_path / 'dataset.csv')!r})\n"
-        "sampler = SamplerClient(path, Clock(time.monotonic(), time.time()), 0.05, has_tests=False)\n"
+        "import os, time\n"
+        "from pytest_twin.telemetry.sampler import SamplerClient\n"
+        "from pytest_twin.telemetry.sampler_config import SamplerConfig\n"
+        f"path, began, epoch = {str(tmp_path / 'dataset.csv')!r}, time.monotonic(), time.time()\n"
+        "config = SamplerConfig(0.05, path=path, began=began, epoch=epoch)\n"
+        f"sampler = SamplerClient(config, {SAMPLER_PROGRAM!r})\n"
         "sampler.start()\n"
         "heir = os.fork()\n"  # has the other end of the sampler's stdin too
         "if heir: print(sampler.pid, heir, flush=True)\n"

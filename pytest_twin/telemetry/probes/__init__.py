@@ -2,7 +2,7 @@
 
 A probe is a module with two names: ``COLUMNS``, a tuple of `Column`, and ``probe(context)``, which returns a `Probe`
 for the machine it runs on. Files of this folder are found by being here; other packages add theirs as entry points in
-the group ``pytest_twin.probes``. A module whose columns depend on the machine has ``columns(context)`` besides.
+the group ``pytest_twin.probes``. A module whose columns depend on the machine has ``columns(context)`` workers_dirs.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ class ProbeContext:
         root: The process whose descendants are the run: tests and stressors.
         has_tests: Whether that process is a test run; a mere recording has no tests to account for.
         per_core: Whether each CPU gets a column of its own.
-        beside: A folder in which each other process of the same kind has a file, which its number is the name of.
+        workers_dir: Folder with a file for each other process that runs tests, named by its process id; may be empty.
     """
 
-    def __init__(self, root: int, has_tests: bool = True, per_core: bool = False, beside: str = "") -> None:
-        self.root, self.has_tests, self.per_core, self.beside = root, has_tests, per_core, beside
+    def __init__(self, root: int, has_tests: bool = True, per_core: bool = False, workers_dir: str = "") -> None:
+        self.root, self.has_tests, self.per_core, self.workers_dir = root, has_tests, per_core, workers_dir
 
 
 def modules(names: Sequence[str] = ()) -> list[Any]:
-    """Import the probe modules of this package and those named besides, in the order of their columns."""
+    """Import the probe modules of this package and those named workers_dirs, in the order of their columns."""
     files = (name[:-3] for name in os.listdir(os.path.dirname(__file__)) if name.endswith(".py"))
     here = sorted({*files} - {"__init__"}, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
     return [import_module(name) for name in (*(f"{__name__}.{name}" for name in here), *names)]

@@ -91,7 +91,7 @@ class TreesProbe:
     """Walks down from the run's roots, and parts the stressors from the tests."""
 
     def __init__(self, context: ProbeContext, source: ProcessSource) -> None:
-        self._roots, self._beside, self._source = [context.root], context.beside, source
+        self._roots, self._workers_dir, self._source = [context.root], context.workers_dir, source
         cpus = os.cpu_count() or 1
         self._tests, self._stress = TreeTotals(cpus) if context.has_tests else NoTreeTotals(), TreeTotals(cpus)
         self._supervisors: dict[int, list[float | None]] = {}  # what each one's tree used
@@ -122,7 +122,9 @@ class TreesProbe:
     def _others(self) -> list[int]:
         """The other processes from which the run goes down; they come and go."""
         try:
-            return [int(name) for name in os.listdir(self._beside) if name.isdecimal()] if self._beside else []
+            return (
+                [int(name) for name in os.listdir(self._workers_dir) if name.isdecimal()] if self._workers_dir else []
+            )
         except OSError:
             return []
 
