@@ -1,46 +1,110 @@
-"""The processes of ours that this one has as children: what they used is no test's, also when one has ended.
+"""Child processes of the plugin: started in the context of the run, with their resource usage kept out of the tests'.
 
-They are started, and may end, while a test runs, which replaces what it likes of the standard library: what is needed
-of that here is bound at import.
+They are started, and may end, while a test runs that replaces parts of the standard library: whatever is needed of that
+is bound at import.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from pytest_twin._system.clock import monotonic
-from pytest_twin._system.environment import ProcessContext, restore_context
 from pytest_twin._system.interruptible_event import InterruptSafeEvent
 from pytest_twin._system.stdlib import os, subprocess, sys, threading
 
-PYTHON = sys.executable
-KILLED_WITHIN_S = 5.0  # one that the kernel holds for longer, as where a disk stalls, is left to itself
-LONGEST_PAUSE_S = 0.05
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
-_handed_on: list[float] = []  # to this process with those of ours that were waited for
+PYTHON = sys.executable
+KILL_TIMEOUT_S = 5.0  # a process that the kernel holds for longer, as where a disk stalls, is left alone
+LONGEST_PAUSE_S = 0.05
+CURRENT_TEST = "PYTEST_CURRENT_TEST"  # pytest puts the test's id there, which may be longer than execve(2) takes
+
+_own_usage: list[float] = []  # what the kernel has added to the usage of children (getrusage(2)) for ours
+
+
+class ProcessContext(NamedTuple):
+    """What a process inherits from its parent.
+
+    Attributes:
+        variables: The environment, without the id of the current test.
+        path: `sys.path`.
+        directory: The working directory; None if it has been removed.
+        umask: The file mode creation mask.
+        niceness: The scheduling priority; None where the system has none.
+        cpus: The CPU affinity; None where the system does not tell.
+        limits: The soft and hard resource limits by their number.
+    """
+
+    variables: Mapping[str, str]
+    path: tuple[str, ...]
+    directory: str | None
+    umask: int
+    niceness: int | None
+    cpus: frozenset[int] | None
+    limits: Mapping[int, tuple[int, int]]
+
+    @classmethod
+    def now(cls) -> Self:
+        """Return the present context of this process."""
+        variables = {name: value for name, value in os.environ.items() if name != CURRENT_TEST}
+        mask = os.umask(0o077)
+        os.umask(mask)
+        try:
+            directory = os.getcwd()
+        except OSError:
+            directory = None
+        return cls(variables, tuple(sys.path), directory, mask, *_inherited())
+
 
 if sys.platform == "linux":
     from pytest_twin._system.stdlib import resource, signal
 
+    LIMITS = sorted({value for name, value in vars(resource).items() if name.startswith("RLIMIT_")})
     _accounting = threading.Lock()
 
+    def _inherited() -> tuple[int | None, frozenset[int] | None, Mapping[int, tuple[int, int]]]:
+        limits = {limit: resource.getrlimit(limit) for limit in LIMITS}
+        return os.getpriority(os.PRIO_PROCESS, 0), frozenset(os.sched_getaffinity(0)), limits
+
+    def restore_context(context: ProcessContext, pid: int) -> None:
+        """Set affinity, limits and priority of a new child where this process has others now, as far as permitted."""
+        niceness, cpus, limits = _inherited()
+        if context.cpus is not None and cpus != context.cpus:
+            _attempt(os.sched_setaffinity, pid, context.cpus)
+        for limit, (soft, hard) in context.limits.items():
+            if limits[limit] != (soft, hard):
+                now = limits[limit][1]  # without privileges, a hard limit that was lowered cannot be raised
+                least = min(soft, now) if min(soft, now) >= 0 else max(soft, now)  # below 0 is no limit
+                if not _attempt(resource.prlimit, pid, limit, (soft, hard)):
+                    _attempt(resource.prlimit, pid, limit, (least, now))
+        if context.niceness is not None and niceness != context.niceness:
+            _attempt(os.setpriority, os.PRIO_PROCESS, pid, context.niceness)
+
+    def _attempt(change: Callable[..., object], *values: object) -> bool:
+        try:
+            change(*values)
+        except (OSError, ValueError):  # it is not permitted, or the process has ended
+            return False
+        return True
+
     class AccountedPopen(subprocess.Popen[bytes]):
-        """Whoever waits for it keeps apart what the kernel hands on with it (getrusage(2))."""
+        """A child whose resource usage is recorded when it is reaped, for `subtract_own_children`."""
 
         def poll(self) -> int | None:
-            """Whether it has ended, and how.
+            """Return the exit status, None while the process runs.
 
-            While it lives this takes no lock of Popen's: an interrupt that comes just there leaves it taken, and who
-            waits for the end waits for ever.
+            While it runs this takes no lock of Popen's: an interrupt just then would leave the lock taken, and whoever
+            waits for the end of the process would wait for ever.
             """
             return super().poll() if self._account(os.WNOHANG) else None
 
         def wait(self, timeout: float | None = None) -> int:
-            """Wait for its end.
+            """Wait for the end of the process and return its exit status.
 
             Raises:
-                subprocess.TimeoutExpired: It did not come within so many seconds.
+                subprocess.TimeoutExpired: It has not ended within the timeout.
             """
             if timeout is None:
                 self._account(0)
@@ -54,7 +118,7 @@ if sys.platform == "linux":
             return status
 
         def kill(self) -> None:
-            """End it, unless it has ended."""
+            """Send SIGKILL, unless the process has ended."""
             if self.poll() is None:
                 try:
                     os.kill(self.pid, signal.SIGKILL)
@@ -62,7 +126,7 @@ if sys.platform == "linux":
                     pass
 
         def _account(self, options: int) -> bool:
-            """When it has ended, reap it in a moment in which hardly anything else is added to what children used.
+            """Reap the process if it has ended, while hardly anything else adds to the usage of children.
 
             Returns:
                 Whether it has ended.
@@ -72,51 +136,57 @@ if sys.platform == "linux":
             try:
                 if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | options) is None:
                     return False
-            except ChildProcessError:  # somebody else waited for it
+            except ChildProcessError:  # reaped by other code of this process
                 return True
             with _accounting:
                 before = resource.getrusage(resource.RUSAGE_CHILDREN)
                 super().poll()
                 after = resource.getrusage(resource.RUSAGE_CHILDREN)
-                known = _handed_on or [0.0] * len(before)
-                _handed_on[:] = [old + late - early for old, early, late in zip(known, before, after, strict=True)]
+                known = _own_usage or [0.0] * len(before)
+                _own_usage[:] = [old + late - early for old, early, late in zip(known, before, after, strict=True)]
             return True
 
 else:
     AccountedPopen = subprocess.Popen[bytes]
 
+    def _inherited() -> tuple[int | None, frozenset[int] | None, Mapping[int, tuple[int, int]]]:
+        return None, None, {}
 
-def start(command: Sequence[str], surroundings: ProcessContext, **options: Any) -> AccountedPopen:
-    """Start a process that has pipes for its stdin and stdout, in the surroundings of the run.
+    def restore_context(context: ProcessContext, pid: int) -> None:
+        """Do nothing: affinity, limits and priority are not recorded on this platform."""
+
+
+def start(command: Sequence[str], context: ProcessContext, **options: Any) -> AccountedPopen:
+    """Start a Python process with pipes for stdin and stdout, in the context of the run.
 
     Args:
         command: The arguments of Python.
-        surroundings: What it is to have from us.
-        options: More for `subprocess.Popen`.
+        context: The context, whatever a test has made of this process's.
+        options: Further arguments of `subprocess.Popen`.
 
     Raises:
         OSError: It cannot be started.
     """
-    made = {
+    keywords = {
         "stdin": subprocess.PIPE,
         "stdout": subprocess.PIPE,
-        "env": surroundings.variables,
-        "umask": surroundings.umask,
+        "env": context.variables,
+        "umask": context.umask,
         **options,
     }
     try:
-        process = AccountedPopen([PYTHON, *command], cwd=surroundings.directory, **made)
+        process = AccountedPopen([PYTHON, *command], cwd=context.directory, **keywords)
     except OSError as error:
-        if surroundings.directory is None or error.filename != surroundings.directory:
+        if context.directory is None or error.filename != context.directory:
             raise
-        process = AccountedPopen([PYTHON, *command], **made)  # the directory is gone: then it has that of this process
-    restore_context(surroundings, process.pid)
+        process = AccountedPopen([PYTHON, *command], **keywords)  # the directory was removed: use that of this process
+    restore_context(context, process.pid)
     return process
 
 
-def end(process: AccountedPopen, within_s: float) -> int | None:
-    """Wait for the end of a process, and kill it where that does not come; None if not even that ends it."""
-    for seconds in (within_s, KILLED_WITHIN_S):
+def end(process: AccountedPopen, timeout_s: float) -> int | None:
+    """Wait for the end of a process and kill it at the timeout; return its exit status, None if it cannot be killed."""
+    for seconds in (timeout_s, KILL_TIMEOUT_S):
         try:
             return process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -125,12 +195,12 @@ def end(process: AccountedPopen, within_s: float) -> int | None:
 
 
 def subtract_own_children(usage: Sequence[float]) -> Sequence[float]:
-    """What children used, as getrusage(2) tells it, less what those of ours did that have ended.
+    """Return the usage of children, a result of getrusage(2), without that of the plugin's processes that have ended.
 
     The highest memory of any of them, which is no sum, stays as it is.
     """
-    if not _handed_on:
+    if not _own_usage:
         return usage
-    told = [value - handed_on for value, handed_on in zip(usage, _handed_on, strict=True)]
-    told[2] = usage[2]
-    return told
+    remaining = [value - own for value, own in zip(usage, _own_usage, strict=True)]
+    remaining[2] = usage[2]
+    return remaining

@@ -54,7 +54,7 @@ class WatchedTemporaryDirectory:
     def _start(self) -> subprocess.Popen[bytes]:
         import subprocess
 
-        from pytest_twin._system.environment import ProcessContext
+        from pytest_twin._system.child_process import ProcessContext
 
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", os.path.abspath(__file__), str(self.path), str(os.getpid())],

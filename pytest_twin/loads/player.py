@@ -7,8 +7,7 @@ from collections import Counter
 from os import getpid
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_twin._system.background_thread import run_in_background
-from pytest_twin._system.interruptible_event import InterruptSafeEvent
+from pytest_twin._system.interruptible_event import InterruptSafeEvent, run_in_background
 from pytest_twin.loads.applied import NOT_REACHED, stop_all
 from pytest_twin.loads.schedule.schedule import Schedule, ScheduledLoad
 from pytest_twin.model.nodeid_pattern import matches

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_twin import stressors
 from pytest_twin._system import child_process
-from pytest_twin._system.background_thread import run_in_background
+from pytest_twin._system.child_process import ProcessContext
 from pytest_twin._system.clock import monotonic
-from pytest_twin._system.environment import ProcessContext
-from pytest_twin._system.interruptible_event import InterruptSafeEvent
+from pytest_twin._system.interruptible_event import InterruptSafeEvent, run_in_background
 from pytest_twin._system.response_timeout import GIVE_UP_AFTER_S, HURRY_S, STEP_S, ResponseTimeout, say_on_stderr
 from pytest_twin._system.stderr_file import StderrFile
 from pytest_twin._system.stdlib import json, os, sys, threading

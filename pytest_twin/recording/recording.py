@@ -9,8 +9,8 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from pytest_twin._system.child_process import ProcessContext
 from pytest_twin._system.clock import monotonic
-from pytest_twin._system.environment import ProcessContext
 from pytest_twin._system.error_guard import ErrorGuard
 from pytest_twin._system.response_timeout import say_on_stderr
 from pytest_twin._system.stdlib import os, threading, time

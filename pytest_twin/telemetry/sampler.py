@@ -10,10 +10,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_twin._system import child_process
-from pytest_twin._system.background_thread import run_in_background
+from pytest_twin._system.child_process import ProcessContext
 from pytest_twin._system.clock import monotonic
-from pytest_twin._system.environment import ProcessContext
-from pytest_twin._system.interruptible_event import InterruptSafeEvent
+from pytest_twin._system.interruptible_event import InterruptSafeEvent, run_in_background
 from pytest_twin._system.response_timeout import GIVE_UP_AFTER_S, HURRY_S, STEP_S, ResponseTimeout, say_on_stderr
 from pytest_twin._system.stderr_file import StderrFile
 from pytest_twin._system.stdlib import os, sys

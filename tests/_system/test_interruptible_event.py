@@ -21,46 +21,46 @@ def is_stuck(function) -> bool:
 @pytest.mark.parametrize("use", ["wait", "set", "clear"])
 def test_wherever_it_is_interrupted_it_can_be_set_and_waited_for(interrupted, use):
     for at in count():
-        latch = InterruptSafeEvent()
-        if not interrupted(lambda latch=latch: latch.wait(0.001) if use == "wait" else getattr(latch, use)(), at):
+        event = InterruptSafeEvent()
+        if not interrupted(lambda event=event: event.wait(0.001) if use == "wait" else getattr(event, use)(), at):
             break
-        assert not is_stuck(latch.set)
-        assert latch.wait(5)
-        latch.clear()
-        assert not latch.wait(0.001)
+        assert not is_stuck(event.set)
+        assert event.wait(5)
+        event.clear()
+        assert not event.wait(0.001)
     assert at > 5
 
 
 def test_who_is_interrupted_with_the_lock_in_hand_holds_up_nobody(interrupted):
     for at in count():
-        latch = InterruptSafeEvent()
-        latch._lock.release()  # as it is when it is set while somebody waits for it
-        go_on = interrupted(lambda latch=latch: latch.wait(0.001), at)
-        latch.set()
-        assert not is_stuck(latch.wait)
+        event = InterruptSafeEvent()
+        event._lock.release()  # as it is when it is set while somebody waits for it
+        go_on = interrupted(lambda event=event: event.wait(0.001), at)
+        event.set()
+        assert not is_stuck(event.wait)
         if not go_on:
             break
     assert at > 5
 
 
 def test_all_that_wait_go_on():
-    latch = InterruptSafeEvent()
-    threads = [threading.Thread(target=latch.wait, daemon=True) for _ in range(5)]
+    event = InterruptSafeEvent()
+    threads = [threading.Thread(target=event.wait, daemon=True) for _ in range(5)]
     for thread in threads:
         thread.start()
-    latch.set()
+    event.set()
     for thread in threads:
         thread.join(5)
     assert not any(thread.is_alive() for thread in threads)
 
 
 def test_it_can_happen_again():
-    latch = InterruptSafeEvent()
+    event = InterruptSafeEvent()
     for _ in range(2):
-        assert not latch.wait(0)
-        assert not latch.is_set()
-        latch.set()
-        latch.set()
-        assert latch.wait(0)
-        assert latch.is_set()
-        latch.clear()
+        assert not event.wait(0)
+        assert not event.is_set()
+        event.set()
+        event.set()
+        assert event.wait(0)
+        assert event.is_set()
+        event.clear()
