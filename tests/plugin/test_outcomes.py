@@ -236,7 +236,7 @@ def test_warnings_as_errors_fail_a_test_that_would_pass_and_leave_other_failures
         @little
         def test_is_torn_down(resource): time.sleep(1.2)
     """)
-    result = pytester.runpytest("-W", "error::pytest_twin.plugin.warnings.TwinWarning", "-rfs")
+    result = pytester.runpytest("-W", "error::pytest_twin.TwinWarning", "-rfs")
     result.assert_outcomes(failed=4, skipped=1)
     assert result.stdout.str().count("pytest_twin.plugin.warnings.TwinWarning") == 2
     result.stdout.re_match_lines_random(

@@ -65,7 +65,7 @@ def run(tmp_path):
     folder = RunFolder(tmp_path / "run")
     folder.make()
     notes = []
-    made = hosts.Hosts(folder, CLOCK, 60.0, lambda: True, lambda text, _: notes.append(text))
+    made = hosts.RemoteHosts(folder, CLOCK, 60.0, lambda: True, lambda text, _: notes.append(text))
     made.folder, made.notes = folder, notes
     yield made
     made.close()

@@ -20,7 +20,7 @@ def state(elapsed=1.0, total=None, running=0, rows=1):
     minute = LastMinute(1.0)
     for at in range(1, rows + 1):
         minute.add({"timestamp": f"2026-01-01T00:00:{at:02}Z", "elapsed_s": str(at), "cpu_percent": "50"})
-    return output.State(
+    return output.ViewState(
         "r", minute, (RunningItem(0, "cpu", "75%", ""),) * running, EndCounts(), elapsed, elapsed, total
     )
 
