@@ -48,7 +48,7 @@ def our_load(running: SupervisorClient, part: LoadPart, **given: float) -> Itera
     applied = running.apply(part, part.request("load", **given))  # type: ignore[arg-type]
     assert running.pid is not None  # noqa: S101 - for the type checker
     if not applied.wait_ready():
-        raise SystemExit(applied.failed)
+        raise SystemExit(applied.failure)
     try:
         yield clock_of([pid for pid in tree(running.pid) if pid != running.pid])
     finally:

@@ -46,7 +46,7 @@ def ours(amount: str, directory: str, **modifiers: Any) -> Iterator[int]:
     try:
         applied = supervisor.apply(part, part.request("load"))
         if not applied.wait_ready():
-            raise SystemExit(applied.failed)
+            raise SystemExit(applied.failure)
         yield supervisor.pid or 0
     finally:
         supervisor.close()

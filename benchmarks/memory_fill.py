@@ -76,7 +76,7 @@ class Bench:
         began = time.monotonic()
         applied = supervisor.apply(part, part.request("load"))
         if not applied.wait_ready():
-            sys.exit(applied.failed)
+            sys.exit(applied.failure)
         took = time.monotonic() - began
         self._count(name, supervisor.pid)
         began = time.monotonic()

@@ -140,7 +140,9 @@ def fail_if_missed(applied: Mapping[str, AppliedLoad]) -> None:
     Raises:
         click.exceptions.Exit: A load was missed.
     """
-    missed = {name: why for name, each in applied.items() if (why := each.trouble if each.part.strict else each.failed)}
+    missed = {
+        name: why for name, each in applied.items() if (why := each.problem if each.part.strict else each.failure)
+    }
     for name, why in missed.items():
         click.echo(f"{name}: {why}", err=True)
     if missed:

@@ -1,4 +1,4 @@
-"""One kind of load that was asked for, and what is told of it."""
+"""Handle of one applied load: wait for it, read what it achieved, stop it."""
 
 from __future__ import annotations
 
@@ -7,98 +7,95 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_twin._system.clock import monotonic
 from pytest_twin._system.interruptible_event import InterruptSafeEvent
-from pytest_twin.model import event
-from pytest_twin.model.event import Event, detail
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
     from pytest_twin.loads.spec import LoadPart
-    from pytest_twin.model.clock import Clock
 
 ANSWER_WITHIN_S = 2.0
 NOT_REACHED = "not reached before the end"
 
 
-class Channel(Protocol):
-    """The way to the supervisor, as a load needs it."""
+class SupervisorChannel(Protocol):
+    """The connection to the supervisor, as `SupervisorClient` has it."""
 
     def send(self, message: dict[str, Any]) -> None:
-        """Ask for something."""
+        """Send a request."""
 
-    def wait(self, latch: InterruptSafeEvent) -> None:
-        """Wait for something that the supervisor tells, or that is told for it once it is given up."""
+    def wait(self, reply: InterruptSafeEvent) -> None:
+        """Wait for an event that a reply sets; it is also set when the supervisor is given up."""
 
 
 class AppliedLoad:
-    """One kind of load that was asked for: a handle to wait for it, to ask it, and to stop it.
+    """Handle of one kind of load that the supervisor was asked to apply.
 
     Attributes:
-        id: Its name in annotations.csv.
-        part: What was asked.
+        id: Its id in annotations.csv.
+        part: The load that was requested.
         test: The node id of the test it belongs to.
         note: Free text for its rows.
-        ready_at: `time.monotonic` when it was really there, None before.
-        ended_at: `time.monotonic` when it was gone, None before.
-        failed: Why it could not be applied or died, empty if neither.
-        said: What was really there, as annotations.csv says it once it has ended.
+        ready_at: `time.monotonic` when all of it was applied; None before.
+        ended_at: `time.monotonic` when it ended; None before.
+        failure: Why it could not be applied, or was aborted; empty if neither.
+        achieved_text: The achieved amount as in annotations.csv; empty before its end.
     """
 
-    def __init__(self, channel: Channel, name: str, part: LoadPart, test: str, note: str) -> None:
+    def __init__(self, channel: SupervisorChannel, name: str, part: LoadPart, test: str, note: str) -> None:
         self.id, self.part, self.test, self.note = name, part, test, note
         self.ready_at: float | None = None
         self.ended_at: float | None = None
-        self.failed = self.said = ""
+        self.failure = self.achieved_text = ""
         self._channel, self._process = channel, getpid()
         self._figures: dict[str, Any] = {}
         self._ready, self._ended, self._answered = InterruptSafeEvent(), InterruptSafeEvent(), InterruptSafeEvent()
 
     def wait_ready(self) -> bool:
-        """Wait until the load is there; False if it never will be."""
+        """Wait until all of the load is applied; return False if it failed before."""
         self._channel.wait(self._ready)
         return self.ready_at is not None
 
     @property
     def is_settled(self) -> bool:
-        """Whether it is there, or is known never to be."""
+        """Whether it is ready, or has failed before."""
         return self._ready.is_set()
 
     def stop(self) -> None:
-        """Stop it, and come back when it is gone; a second time does nothing, nor does a fork that a test made."""
+        """Stop it and wait for its end; does nothing for a load that has ended, or in a forked process."""
         self.ask_to_stop()
         self.wait_gone()
 
     def ask_to_stop(self) -> None:
-        """Have it stopped, without waiting for that."""
-        if self._is_ours:
+        """Request its end without waiting for it."""
+        if self._is_active:
             self._channel.send({"op": "stop", "id": self.id})
 
     def wait_gone(self) -> None:
-        """Wait until it is gone."""
-        if self._is_ours:
+        """Wait until it has ended."""
+        if self._is_active:
             self._channel.wait(self._ended)
 
     @property
-    def trouble(self) -> str:
-        """What was wrong with it, once it has ended; empty if nothing."""
-        return str(self.failed or self.achieved.get("reduced") or "")
+    def problem(self) -> str:
+        """Why it failed or was reduced, known at its end; empty if neither."""
+        return str(self.failure or self.achieved.get("reduced") or "")
 
     @property
     def achieved(self) -> dict[str, Any]:
-        """Figures so far, final ones once it is stopped: ``cpu_s``, ``resident_bytes``, ``written_bytes`` and more."""
-        if self._is_ours:
+        """Figures so far, final ones at its end: ``cpu_s``, ``resident_bytes``, ``written_bytes`` and more."""
+        if self._is_active:
             self._answered.clear()
             self._channel.send({"op": "achieved", "id": self.id})
             self._answered.wait(ANSWER_WITHIN_S)
         return dict(self._figures)
 
     @property
-    def _is_ours(self) -> bool:
-        """Whether it goes on, and this process, and not one that it is a fork of, has asked for it and hears of it."""
+    def _is_active(self) -> bool:
+        """Whether it has not ended, and was requested by this process and not by one that this is a fork of."""
         return not self._ended.is_set() and self._process == getpid()
 
-    def told(self, reply: dict[str, Any]) -> None:
-        """Take in what the supervisor says of it."""
+    def handle_reply(self, reply: dict[str, Any]) -> None:
+        """Take over a reply of the supervisor, and wake up whoever waits for it."""
         if reply["event"] == "ready":
             self.ready_at = reply["at"]
             self._ready.set()
@@ -106,54 +103,24 @@ class AppliedLoad:
         self._figures = reply["achieved"]
         if reply["event"] != "achieved":
             self.ended_at = reply["at"]
-            self.failed = reply["reason"] if reply["event"] == "abort" else ""
+            self.failure = reply["reason"] if reply["event"] == "abort" else ""
             self._ready.set()
             self._ended.set()
         self._answered.set()
 
-    def gone(self, reason: str) -> dict[str, Any]:
-        """What the supervisor would tell of it, where it went with its supervisor, or never had one."""
+    def abort_reply(self, reason: str) -> dict[str, Any]:
+        """Return the reply on its abort that a supervisor which died, or never started, cannot send."""
         times = {"at": monotonic(), "since": self.ready_at, "began": self.ready_at, "paused": 0.0}
         return {"event": "abort", **times, "reason": reason, "achieved": {}}
 
-    def events(self, reply: Mapping[str, Any], clock: Clock, usable: Mapping[str, float]) -> Iterator[Event]:
-        """What the supervisor tells of it, as events at the time at which they happened.
-
-        Args:
-            reply: That it is there, or how it ended; `said` is known from then on.
-            clock: The run's.
-            usable: For each measure, what a share is a share of: CPUs, bytes of memory.
-        """
-        note = {"note": self.note} if self.note else {}
-        began = Event(0.0, event.START, self.id, self.part.kind.type, self.test, target=self.part.text)
-        at = clock.elapsed(reply["at"])
-        if reply["event"] == "ready":
-            yield began._replace(elapsed_s=at, detail=detail("", {**note, "processes": len(reply["pids"])}))
-            return
-        since = reply["since"] or reply["began"]
-        if since is not None and reply["since"] is None:  # it never was really there, but what there was did begin
-            yield began._replace(elapsed_s=clock.elapsed(since), detail=detail("", note))
-        how = event.ABORT if reply["event"] == "abort" else event.SKIP if since is None else event.END
-        reason = NOT_REACHED if how == event.SKIP else reply["reason"]
-        achieved = {"held_s": _spent(reply, since), **reply["achieved"]}
-        figures = {name: round(value, 4) if isinstance(value, float) else value for name, value in achieved.items()}
-        text = detail("", {**note, "reason": reason, **figures})
-        self.said = self.part.said_achieved(achieved, achieved["held_s"], usable)
-        yield began._replace(elapsed_s=max(at, 0.0), event=how, achieved=self.said, detail=text)
-
 
 def stop_all(loads: Sequence[AppliedLoad]) -> None:
-    """Stop these, and come back when they are gone.
+    """Stop these loads and wait for their end.
 
-    All are asked before one is waited for: then none goes on that was to end, where the waiting is interrupted by
+    All are requested to stop before the first is waited for, so that none continues if the waiting is interrupted by
     Ctrl-C or by a time limit.
     """
     for each in loads:
         each.ask_to_stop()
     for each in loads:
         each.wait_gone()
-
-
-def _spent(reply: Mapping[str, Any], since: float | None) -> float:
-    """Seconds from then to its end, those not counted in which it was paused."""
-    return 0.0 if since is None else reply["at"] - since - reply["paused"]

@@ -76,7 +76,7 @@ class LoadPart:
         """The same for people: it is a share, or bytes a second."""
         return f"{self.peak:.0%}" if self.unit == SHARE else f"{self.peak / 1e6:.4g}MB/s"
 
-    def said_achieved(self, achieved: Mapping[str, Any], held_s: float, usable: Mapping[str, float]) -> str:
+    def format_achieved(self, achieved: Mapping[str, Any], held_s: float, usable: Mapping[str, float]) -> str:
         """What was really there, in the unit that was asked; empty where it is not known.
 
         Args:

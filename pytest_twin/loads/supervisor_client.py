@@ -119,7 +119,7 @@ class SupervisorClient:
             try:
                 self._start()
             except Exception as error:  # noqa: BLE001 - a test may have replaced what starts processes
-                self._hand_on(applied, applied.gone(f"the supervisor cannot be started: {error}"))
+                self._hand_on(applied, applied.abort_reply(f"the supervisor cannot be started: {error}"))
                 return applied
             self._applied[request.id] = applied
         self.send({"op": "apply", **message})
@@ -301,7 +301,7 @@ class SupervisorClient:
         reason = f"the supervisor {self._given_up}" if self._given_up else f"the supervisor died ({how})"
         for applied in left:
             if self._applied.pop(applied.id, None):
-                self._hand_on(applied, applied.gone(reason))
+                self._hand_on(applied, applied.abort_reply(reason))
         self._paused_at = None
         self._say(self._paused, {"event": "resumed", "at": monotonic()})  # if loads were paused, they are so no more
         self._resumed.set()
@@ -377,7 +377,7 @@ class SupervisorClient:
         if reply["event"] != "achieved":
             # before anybody who waits goes on: the row is in the file then
             self._say(lambda reply: self._told(applied, reply), reply)
-        applied.told(reply)
+        applied.handle_reply(reply)
         if reply["event"] not in {"achieved", "ready"}:
             self._applied.pop(applied.id, None)
 

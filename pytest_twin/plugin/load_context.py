@@ -34,7 +34,7 @@ def load_around_test(
                 attempt.runs_under(str(load))
             with recording.loaded(load, test=attempt.nodeid) as loads:
                 applied += loads
-                _fail(each for each in applied if each.failed)
+                _fail(each for each in applied if each.failure)
                 yield
     finally:
         attempt.applied = applied
@@ -44,7 +44,7 @@ def load_around_test(
 def shortfalls(attempt: RecordedAttempt) -> list[str]:
     """What is to be said of the loads around a test that were less than asked, and that need not be."""
     lenient = [] if attempt.is_repetition else [each for each in attempt.applied if not each.part.strict]
-    return [f"{each.part}: {trouble}" for each in lenient if (trouble := each.trouble)]
+    return [f"{each.part}: {trouble}" for each in lenient if (trouble := each.problem)]
 
 
 @contextmanager
@@ -98,4 +98,4 @@ def _fail(applied: Iterable[AppliedLoad]) -> None:
 
 def strict_troubles(applied: Iterable[AppliedLoad]) -> list[str]:
     """What is to be said of loads that were asked for strictly and were not had, a line each."""
-    return [f"{each.part} strict: {trouble}" for each in applied if each.part.strict and (trouble := each.trouble)]
+    return [f"{each.part} strict: {trouble}" for each in applied if each.part.strict and (trouble := each.problem)]

@@ -87,7 +87,7 @@ class Profiler:
         """Bytes a second, of as much as there can be."""
         with self._recording.loaded(read_load({resource: "max"})) as applied:
             time.sleep(CALIBRATED_S)
-        return amount(applied[0].said).value if applied[0].said else 0.0
+        return amount(applied[0].achieved_text).value if applied[0].achieved_text else 0.0
 
 
 def _block(item: pytest.Item, recording: Recording, load: Load) -> Repetition:
@@ -104,7 +104,7 @@ def _block(item: pytest.Item, recording: Recording, load: Load) -> Repetition:
     finally:
         del item.stash[HELD]
     cpu = [run.cpu_s for run in runs if run.cpu_s is not None]
-    achieved = tuple(each.said for each in applied)
+    achieved = tuple(each.achieved_text for each in applied)
     return Repetition(median(run.wall_s for run in runs), median(cpu) if cpu else None, achieved)
 
 

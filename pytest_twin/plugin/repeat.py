@@ -55,11 +55,11 @@ def run_repetition(item: pytest.Item, load: Load = QUIET) -> Repetition:
         if not report.passed:
             raise UnrepeatableError(report, load)
     applied = attempt.applied[len(attempt.applied) - len(load.parts) :]
-    troubles = [f"{each.part}: {trouble}" for each in applied if (trouble := each.trouble)]
+    troubles = [f"{each.part}: {trouble}" for each in applied if (trouble := each.problem)]
     return Repetition(
         attempt.call_s,
         attempt.cpu_s,
-        tuple(each.said for each in applied),
+        tuple(each.achieved_text for each in applied),
         "; ".join(troubles),
         tuple(each.achieved for each in applied),
     )

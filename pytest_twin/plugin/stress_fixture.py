@@ -88,7 +88,7 @@ class StressFixture:
         for each in applied:
             if each.ready_at is None:
                 stop_all(applied)
-                raise StressError(f"{each.part}: {each.failed}")
+                raise StressError(f"{each.part}: {each.failure}")
         return StressHandle(applied)
 
     def stop_all(self) -> None:

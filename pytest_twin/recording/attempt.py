@@ -86,7 +86,7 @@ class RecordedAttempt:
     @property
     def had(self) -> list[str]:
         """The loads around it, with what there was of each, once its body has ended."""
-        return [f"{each.part} (achieved {each.said or 'nothing'})" for each in self.applied]
+        return [f"{each.part} (achieved {each.achieved_text or 'nothing'})" for each in self.applied]
 
     @property
     def folder(self) -> str:

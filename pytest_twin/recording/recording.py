@@ -21,6 +21,7 @@ from pytest_twin.model.clock import Clock
 from pytest_twin.model.event import Event, detail
 from pytest_twin.recording.continuation import continued
 from pytest_twin.recording.gaps import GapEvents
+from pytest_twin.recording.load_events import load_events
 from pytest_twin.run_folder.finalize import finalize
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, FINGERPRINT, OTHER_WORKERS, SCHEDULE, TESTS
@@ -350,5 +351,6 @@ class Recording:
 
     def _told(self, applied: AppliedLoad, reply: dict[str, Any]) -> None:
         with self.guard:  # who listens to the supervisor goes on
-            for happened in applied.events(reply, self.clock, self._usable):
+            for happened in load_events(applied, reply, self.clock, self._usable):
+                applied.achieved_text = happened.achieved  # before whoever waits for its end reads it
                 self.emit(happened)

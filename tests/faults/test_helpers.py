@@ -46,10 +46,10 @@ def test_a_supervisor_that_dies_aborts_its_loads_with_the_reason_and_the_next_lo
     with recording.loaded(LOAD) as (applied,):
         kill(recording)
         applied._ended.wait(10)
-    assert applied.failed == "the supervisor died (exit status -9)"
+    assert applied.failure == "the supervisor died (exit status -9)"
     with recording.loaded(LOAD) as (applied,):
         assert applied.ready_at is not None
-    assert applied.failed == ""
+    assert applied.failure == ""
     assert told(recording) == [("start", "threads"), ("abort", "threads"), ("start", "threads"), ("end", "threads")]
 
 
@@ -77,7 +77,7 @@ def test_a_supervisor_that_cannot_start_aborts_the_load_with_the_reason(recordin
     monkeypatch.setattr(child_process, "PYTHON", "/no/such/python")
     with recording.loaded(LOAD) as (applied,):
         assert applied.ready_at is None
-    assert applied.failed == "the supervisor cannot be started: No such file or directory"
+    assert applied.failure == "the supervisor cannot be started: No such file or directory"
     assert told(recording) == [("abort", "threads")]
 
 

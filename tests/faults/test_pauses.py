@@ -71,7 +71,7 @@ def test_a_pause_in_which_the_supervisor_dies_is_a_gap_that_ends_once(tmp_path, 
             recording.resume("debugger")
         with recording.loaded(parse({"threads": 1}, kinds())):
             pass
-    assert applied.failed == "the supervisor died (exit status -9)"
+    assert applied.failure == "the supervisor died (exit status -9)"
     assert told(recording, "gap") == ["start", "end"]
     assert told(recording, "cpu") == ["start", "abort"]
     assert told(recording, "threads") == ["start", "end"]

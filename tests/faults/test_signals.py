@@ -130,7 +130,7 @@ def test_wherever_the_start_of_a_supervisor_is_interrupted_the_next_load_is_appl
         part = read_load({"mem": "1MiB"}).parts[0]
         applied = supervisor.apply(part, part.request(f"l{at}"))
         seconds_until(lambda applied=applied: applied.is_settled)
-        assert applied.ready_at is not None, applied.failed
+        assert applied.ready_at is not None, applied.failure
         supervisor.close()
         if not was_interrupted:
             break

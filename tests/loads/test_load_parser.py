@@ -268,11 +268,11 @@ def test_the_supervisor_is_sent_plain_values():
     ],
 )
 def test_what_was_achieved_is_said_in_the_unit_that_was_asked(keywords, achieved, held_s, said):
-    assert part(**keywords).said_achieved(achieved, held_s, USABLE) == said
+    assert part(**keywords).format_achieved(achieved, held_s, USABLE) == said
 
 
 def test_a_share_of_an_unknown_whole_is_not_said():
-    assert part(mem="25%").said_achieved({"peak_bytes": 5.0}, 10.0, {}) == ""
+    assert part(mem="25%").format_achieved({"peak_bytes": 5.0}, 10.0, {}) == ""
 
 
 @given(st.dictionaries(st.sampled_from([*KINDS, *MODIFIERS, "gpu"]) | st.text(max_size=5), VALUES, max_size=5))

@@ -29,7 +29,7 @@ def test_under_an_engine_a_word_of_ours_is_one_of_its_own():
 
 def test_what_it_used_is_said_in_cores():
     [part] = parse({"engine": "stress-ng", "matrix": 2}, KINDS).parts
-    assert part.said_achieved({"cpu_s": 15.0}, 10.0, {}) == "1.50 cores"
+    assert part.format_achieved({"cpu_s": 15.0}, 10.0, {}) == "1.50 cores"
 
 
 @pytest.mark.parametrize(

@@ -118,14 +118,14 @@ def test_what_does_not_answer_is_told_of_and_ended_and_its_loads_are_aborted(imp
     process.suspend()
     applied.stop()
     assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    assert applied.failed.startswith("the supervisor did not answer for ")
+    assert applied.failure.startswith("the supervisor did not answer for ")
     assert told.replies == [("l1", "ready"), ("l1", "abort")]
     (line,) = told.lines
     assert line.startswith("the supervisor of the loads has not answered for ")
     again = supervisor.apply(PART, PART.request("l2"))
     assert again.wait_ready()
     again.stop()
-    assert again.failed == ""
+    assert again.failure == ""
     supervisor.close()
 
 
@@ -197,7 +197,7 @@ def test_a_reply_that_cannot_be_understood_ends_the_loads_and_wakes_who_waits(tm
     applied = supervisor.apply(PART, PART.request("l1"))
     assert not applied.wait_ready()
     applied.stop()
-    assert applied.failed.startswith("the supervisor died (what it said was not understood: ")
+    assert applied.failure.startswith("the supervisor died (what it said was not understood: ")
     assert supervisor.pid is None
     assert told.replies == [("l1", "abort")] or reply == REPLIES["no time"]
     supervisor.close()
