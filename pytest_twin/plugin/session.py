@@ -119,7 +119,7 @@ class RecordedSession:
             try:
                 self.recording = self.stack.enter_context(recording)
                 if self.remote_worker is not None:
-                    self.remote_worker.begin(recording.abandon)
+                    self.remote_worker.request_recording(recording.abandon)
                 if self.schedule is not None and not self.worker:
                     recording.write_schedule(self.schedule)
             except (RunFolderError, SamplerError) as error:
@@ -171,7 +171,7 @@ class RecordedSession:
         alone = {item.nodeid for item in items if every or wants_alone(item, self.for_each_test)}
         if alone:
             self.start()
-            where = self.remote_worker.turns if self.remote_worker is not None else self.folder.path
+            where = self.remote_worker.lock_dir if self.remote_worker is not None else self.folder.path
             turns = self.stack.enter_context(closing(SharedExclusiveLock(where)))
             self.config.pluginmanager.register(XdistWorkerHooks(turns, alone, self.guard))
 

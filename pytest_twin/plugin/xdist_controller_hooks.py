@@ -102,7 +102,7 @@ class XdistControllerHooks:
         self._run.dropped_by_workers += output.get("twin_dropped", 0)
         self._run.errors_by_workers += output.get("twin_errors", ())
         self._run.strict_of_workers += filter(None, [output.get("twin_strict")])
-        self._hosts.down(node)
+        self._hosts.disconnect(node)
         self._follow()  # a test may have asked for a fixture of ours while it ran
         if error:
             self._end(CRASHED, node.gateway.id)
@@ -120,7 +120,7 @@ class XdistControllerHooks:
             self._folder.release()
 
     def _follow(self) -> None:
-        asked = self._hosts.asks or self._folder.parts(ANNOTATIONS)
+        asked = self._hosts.wants_recording or self._folder.parts(ANNOTATIONS)
         if self._run.recording is None and not self._run.locked_by and asked:
             self._run.start()
 

@@ -1,1 +1,1 @@
-"""pytest-xdist workers on other hosts: what controller and worker say to each other, and what becomes of it."""
+"""pytest-xdist workers on other hosts: the protocol between controller and worker, and both of its sides."""

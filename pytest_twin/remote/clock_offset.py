@@ -1,4 +1,4 @@
-"""How the clock of another host goes."""
+"""Estimate the offset between the monotonic clocks of two hosts."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from typing import NamedTuple
 PINGS = 8
 
 
-class Offset(NamedTuple):
-    """How another host's clock goes.
+class ClockOffset(NamedTuple):
+    """The offset of the controller's monotonic clock from that of this host.
 
     Attributes:
-        seconds: What the controller's monotonic clock is ahead of it.
-        uncertainty_s: By how much that may be wrong: half of the round trip it was learned in.
+        seconds: What the controller's clock is ahead.
+        uncertainty_s: The largest possible error of it: half of the round trip in which it was measured.
     """
 
     seconds: float
     uncertainty_s: float
 
 
-def estimated(ask: Callable[[], float], now: Callable[[], float], times: int = PINGS) -> Offset:
-    """Where the clock of somebody who is asked stands; of several round trips the shortest counts.
+def estimate_offset(read_remote: Callable[[], float], now: Callable[[], float], times: int = PINGS) -> ClockOffset:
+    """Return the offset of a remote clock, measured in the shortest of several round trips.
 
     Args:
-        ask: Asks for the other clock.
-        now: Our clock.
-        times: How often to ask.
+        read_remote: Asks the other host for the time of its clock.
+        now: The clock of this host.
+        times: The number of round trips.
     """
     found = []
     for _ in range(times):
-        asked = now()
-        theirs = ask()
-        answered = now()
-        found.append(Offset(theirs - (asked + answered) / 2, (answered - asked) / 2))
+        sent = now()
+        remote = read_remote()
+        received = now()
+        found.append(ClockOffset(remote - (sent + received) / 2, (received - sent) / 2))
     return min(found, key=lambda offset: offset.uncertainty_s)

@@ -1,19 +1,20 @@
-"""The controller's end of pytest-xdist workers on other hosts: what they hand over, and whether they are still there.
+"""The controller's side of pytest-xdist workers on other hosts: it receives their rows, and notices that one is lost.
 
-`handover` has the other end, `conversation` what is said; `taking` has what becomes of it.
+`remote.worker` is the other side, `remote.protocol` has the messages; `remote.intake` adds the rows to the run folder.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pytest_twin._system.clock import monotonic
 from pytest_twin._system.interruptible_event import InterruptSafeEvent
+from pytest_twin.remote import protocol
 from pytest_twin.remote.gateways import address_of, name_of
 from pytest_twin.remote.intake import RemoteHost, WorkerConnection
-from pytest_twin.remote.protocol import BEAT_S, LOST
+from pytest_twin.remote.protocol import HEARTBEAT_S
 from pytest_twin.run_folder.layout import HOSTS
 
 if TYPE_CHECKING:
@@ -22,146 +23,162 @@ if TYPE_CHECKING:
 
 
 class RemoteHosts:
-    """All workers on other hosts."""
+    """All other hosts of a run, and the connections to the workers on them.
+
+    Attributes:
+        timeout_s: Seconds without contact before a worker is considered lost.
+    """
 
     def __init__(
         self,
         folder: RunFolder,
         clock: Clock,
         timeout_s: float,
-        begun: Callable[[], bool],
-        told: Callable[[str, dict[str, Any]], None],
+        is_recording: Callable[[], bool],
+        note: Callable[[str, dict[str, Any]], None],
     ) -> None:
         """Prepare it.
 
         Args:
-            folder: That of the run.
-            clock: That of the run.
-            timeout_s: How long nothing may be heard of a worker before it is given up.
-            begun: Says whether the run is recorded, so that there is a folder for rows.
-            told: Takes a note: its text and its fields; called from any thread.
+            folder: The run folder.
+            clock: The clock of the run.
+            timeout_s: Seconds without contact before a worker is considered lost.
+            is_recording: Returns whether the run is recorded, so that there is a folder for rows.
+            note: Writes a note with its text and its fields; called from any thread.
         """
         self._folder, self._clock, self.timeout_s = folder, clock, timeout_s
-        self._begun, self._tell = begun, told
-        self._links: list[WorkerConnection] = []
+        self._is_recording, self._note = is_recording, note
+        self._connections: list[WorkerConnection] = []
         self._hosts: list[RemoteHost] = []
         self._lock = threading.RLock()  # several gateways have a thread each
-        self._over = InterruptSafeEvent()
+        self._end = InterruptSafeEvent()
         self._watcher: threading.Thread | None = None
+        self._handlers: Mapping[type, Callable[[WorkerConnection, Any], None]] = {
+            protocol.Ping: self._on_ping,
+            protocol.Hello: self._on_hello,
+            protocol.ClockReport: self._on_clock_report,
+            protocol.RecordingRequest: self._on_recording_request,
+            protocol.FilePiece: self._on_file_piece,
+            protocol.FingerprintText: self._on_fingerprint,
+            protocol.WorkerHeartbeat: self._on_heartbeat,
+            protocol.NoMoreTests: self._on_no_more_tests,
+            protocol.RecordingQuery: self._on_recording_query,
+        }
 
     @property
-    def asks(self) -> bool:
+    def wants_recording(self) -> bool:
         """Whether any of the workers has something to record."""
-        return any(link.asks for link in self._links)
+        return any(connection.wants_recording for connection in self._connections)
 
     def connect(self, node: Any) -> Any:
-        """A channel for a worker that is about to be started, by which it hands over its rows."""
-        link = WorkerConnection(node, node.gateway.newchannel())
+        """Open the channel over which a worker that is about to start sends its rows, and return it."""
+        connection = WorkerConnection(node, node.gateway.newchannel())
         with self._lock:
-            self._links.append(link)
+            self._connections.append(connection)
             if self._watcher is None:
                 self._watcher = threading.Thread(target=self._watch, name="twin-hosts", daemon=True)
                 self._watcher.start()
-        link.channel.setcallback(lambda said: self._hear(link, said), endmarker=LOST)
-        return link.channel
+        connection.channel.setcallback(
+            lambda received: self._receive(connection, received), endmarker=protocol.DISCONNECT
+        )
+        return connection.channel
 
     def host_of(self, node: Any) -> str:
-        """What the host of a worker is called, empty for pytest's own."""
-        return next((link.host.name for link in self._links if link.node is node and link.host is not None), "")
+        """Return the name of the host of a worker, empty for pytest's own."""
+        hosts = (each.host.name for each in self._connections if each.node is node and each.host is not None)
+        return next(hosts, "")
 
-    def down(self, node: Any) -> None:
-        """A worker has ended, which may be one of them."""
+    def disconnect(self, node: Any) -> None:
+        """Close the connection to a worker that has ended, if it has one."""
         with self._lock:
-            for link in self._links:
-                if link.node is node:
-                    self._leave(link)
+            for connection in self._connections:
+                if connection.node is node:
+                    self._close_connection(connection)
 
     def close(self) -> None:
-        """Nothing more comes; write down what is known of the hosts."""
-        self._over.set()
+        """Close all connections, write hosts.json, and note what was lost."""
+        self._end.set()
         if self._watcher is not None:
             self._watcher.join()
         with self._lock:
-            for link in self._links:
-                self._leave(link)
+            for connection in self._connections:
+                self._close_connection(connection)
             for host in self._hosts:
                 host.close()
             self._write()
-        for link in self._links:
-            for count, what in ((link.damaged, "could not be understood"), (link.dropped, "could not be written")):
-                if count and self._begun():
-                    self._tell(f"{count} rows of {link.worker} {what}", {"worker": link.worker})
+        if not self._is_recording():
+            return
+        for connection in self._connections:
+            worker = connection.worker
+            if connection.malformed:
+                text = f"ignored {connection.malformed} malformed rows or messages from {worker}"
+                self._note(text, {"worker": worker})
+            if connection.dropped:
+                self._note(f"could not write {connection.dropped} rows from {worker}", {"worker": worker})
 
-    # what a worker says, in the thread that listens to its gateway
+    # messages of a worker, in the thread that listens to its gateway
 
-    def _hear(self, link: WorkerConnection, said: Any) -> None:
-        link.heard_at = monotonic()
+    def _receive(self, connection: WorkerConnection, received: Any) -> None:
+        connection.last_contact = monotonic()
         with self._lock:
-            if said is LOST or link.is_over:
+            if received is protocol.DISCONNECT or connection.is_closed:
                 return
             try:
-                word, *words = said
-                getattr(self, f"_heard_{word}")(link, *words)
+                message = protocol.decode(received, protocol.WORKER_MESSAGES)
+                self._handlers[type(message)](connection, message)
             except OSError:
-                link.dropped += 1
+                connection.dropped += 1
             except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
-                link.damaged += 1
+                connection.malformed += 1
 
-    def _heard_ping(self, link: WorkerConnection) -> None:
-        link.say("pong", monotonic())
+    def _on_ping(self, connection: WorkerConnection, _: protocol.Ping) -> None:
+        connection.send(protocol.Pong(monotonic()))
 
-    def _heard_beat(self, link: WorkerConnection) -> None:
-        link.say("beat", self._begun())
+    def _on_heartbeat(self, connection: WorkerConnection, _: protocol.WorkerHeartbeat) -> None:
+        connection.send(protocol.ControllerHeartbeat(self._is_recording()))
 
-    def _heard_wanted(self, link: WorkerConnection) -> None:
-        link.say("wanted", self._begun())
+    def _on_recording_query(self, connection: WorkerConnection, _: protocol.RecordingQuery) -> None:
+        connection.send(protocol.RecordingState(self._is_recording()))
 
-    def _heard_hello(self, link: WorkerConnection, who: dict[str, Any]) -> None:
-        host = self._host((str(who["hostname"]), str(who["boot"])), address_of(link.node.gateway.spec))
-        link.host = host
-        host.links.append(link)
-        host.document["workers"][link.worker] = {}
-        first = host.sampling is None
-        if first:
-            host.sampling = link
-            host.turns = str(who["turns"])
-        link.say(
-            "welcome",
-            {
-                "host": host.name,
-                "clock": [self._clock.began, self._clock.epoch],
-                "samples": first,
-                "turns": host.turns,
-            },
-        )
+    def _on_hello(self, connection: WorkerConnection, hello: protocol.Hello) -> None:
+        identity = str(hello.hostname), str(hello.boot)
+        host = self._host(identity, address_of(connection.node.gateway.spec))
+        connection.host = host
+        host.connections.append(connection)
+        host.document["workers"][connection.worker] = {}
+        is_first = host.sampling is None
+        if is_first:
+            host.sampling = connection
+            host.lock_dir = str(hello.lock_dir)
+        clock = [self._clock.began, self._clock.epoch]
+        connection.send(protocol.Welcome(host.name, clock, is_first, host.lock_dir))
 
-    def _heard_clock(self, link: WorkerConnection, offset_s: float, uncertainty_s: float, ahead_s: float) -> None:
-        """How its clock goes: told when it begins, and once more when it ends."""
-        if link.host is not None:
-            told = {
+    def _on_clock_report(self, connection: WorkerConnection, report: protocol.ClockReport) -> None:
+        if connection.host is not None:
+            entry = {
                 "at_s": round(self._clock.elapsed(monotonic()), 4),
-                "offset_s": round(float(offset_s), 7),
-                "uncertainty_s": round(float(uncertainty_s), 7),
-                "calendar_ahead_s": round(float(ahead_s), 4),
+                "offset_s": round(float(report.offset_s), 7),
+                "uncertainty_s": round(float(report.uncertainty_s), 7),
+                "calendar_ahead_s": round(float(report.calendar_ahead_s), 4),
             }
-            link.host.document["workers"][link.worker].setdefault("clock", []).append(told)
+            connection.host.document["workers"][connection.worker].setdefault("clock", []).append(entry)
 
-    def _heard_asks(self, link: WorkerConnection) -> None:
-        link.asks = True
+    def _on_recording_request(self, connection: WorkerConnection, _: protocol.RecordingRequest) -> None:
+        connection.wants_recording = True
 
-    def _heard_rows(self, link: WorkerConnection, name: str, piece: bytes) -> None:
-        link.say("beat", True)  # so that a long piece of work is no silence
-        link.take(self._folder, name, piece)
+    def _on_file_piece(self, connection: WorkerConnection, rows: protocol.FilePiece) -> None:
+        connection.send(protocol.ControllerHeartbeat(is_recording=True))  # no silence while a long file is worked on
+        connection.add_rows(self._folder, rows.table, rows.piece)
 
-    def _heard_fingerprint(self, link: WorkerConnection, text: bytes) -> None:
-        if link.host is not None and link.host.sampling is link:
-            link.host.take_fingerprint(text)
+    def _on_fingerprint(self, connection: WorkerConnection, fingerprint: protocol.FingerprintText) -> None:
+        if connection.host is not None and connection.host.sampling is connection:
+            connection.host.set_fingerprint(fingerprint.text)
             self._write()
 
-    def _heard_bye(self, link: WorkerConnection) -> None:
-        """Its tests are over; who samples goes on as long as others of its host have some."""
-        link.has_tests = False
-        self._let_go(link.host)
+    def _on_no_more_tests(self, connection: WorkerConnection, _: protocol.NoMoreTests) -> None:
+        """Let it end; the worker that samples goes on as long as others of its host have tests."""
+        connection.has_tests = False
+        self._end_idle_sampling(connection.host)
 
     def _host(self, identity: tuple[str, str], address: str) -> RemoteHost:
         known = next((host for host in self._hosts if host.identity == identity), None)
@@ -174,61 +191,60 @@ class RemoteHosts:
         self._hosts.append(RemoteHost(unique, identity, address, self._folder))
         return self._hosts[-1]
 
-    def _leave(self, link: WorkerConnection) -> None:
-        if link.is_over:
+    def _close_connection(self, connection: WorkerConnection) -> None:
+        if connection.is_closed:
             return
-        link.is_over = True
-        link.close()
-        if link.host is not None:
-            link.host.links.remove(link)
-            if link.host.sampling is link:
-                link.host.sampling = None
-            self._let_go(link.host)
+        connection.is_closed = True
+        connection.close()
+        if connection.host is not None:
+            connection.host.connections.remove(connection)
+            if connection.host.sampling is connection:
+                connection.host.sampling = None
+            self._end_idle_sampling(connection.host)
 
-    def _let_go(self, host: RemoteHost | None) -> None:
-        """Let the worker end that samples for a host, when it is the last one there."""
-        if host is not None and host.sampling is not None and not host.sampling.has_tests:
-            others = [link for link in host.links if link is not host.sampling and link.has_tests]
-            if not others:
-                host.sampling.say("end")
+    def _end_idle_sampling(self, host: RemoteHost | None) -> None:
+        """Let the worker that samples for a host end, when no worker there has tests."""
+        if host is not None and host.sampling is not None and not any(each.has_tests for each in host.connections):
+            host.sampling.send(protocol.SamplingEnd())
 
     def _write(self) -> None:
-        if self._hosts and self._begun():
+        if self._hosts and self._is_recording():
             self._folder.write_json(HOSTS, {host.name: host.document for host in self._hosts})
 
     # hosts that are cut off
 
     def _watch(self) -> None:
-        """Give up workers of which nothing was heard for too long."""
-        looked = monotonic()
-        while not self._over.wait(BEAT_S):
+        """Give up each worker without contact for too long."""
+        last_turn = monotonic()
+        while not self._end.wait(HEARTBEAT_S):
             now = monotonic()
-            paused, looked = now - looked - BEAT_S, now
-            for link in list(self._links):
-                if paused > BEAT_S:  # it was us who did not listen
-                    link.heard_at = max(link.heard_at, now)
-                elif link.host is not None and not link.is_over and now - link.heard_at > self.timeout_s:
-                    self._give_up(link, now - link.heard_at)
+            paused_s, last_turn = now - last_turn - HEARTBEAT_S, now
+            for connection in list(self._connections):
+                if paused_s > HEARTBEAT_S:  # this process did not listen
+                    connection.last_contact = max(connection.last_contact, now)
+                    continue
+                silent_s = now - connection.last_contact
+                if connection.host is not None and not connection.is_closed and silent_s > self.timeout_s:
+                    self._give_up(connection, connection.host, silent_s)
 
-    def _give_up(self, link: WorkerConnection, silent_s: float) -> None:
-        """End a connection; pytest-xdist takes its worker for crashed then."""
-        assert link.host is not None  # noqa: S101 - for the type checker
+    def _give_up(self, connection: WorkerConnection, host: RemoteHost, silent_s: float) -> None:
+        """End a connection, so that pytest-xdist reports its worker as crashed."""
         with self._lock:
-            link.host.document["workers"][link.worker]["given_up_at_s"] = round(self._clock.elapsed(monotonic()), 4)
-            self._leave(link)
-        if self._begun():
-            text = f"{link.host.name} was not heard of for {silent_s:.1f} s, and is given up"
-            self._tell(text, {"host": link.host.name, "worker": link.worker})
-        cut(link.node.gateway)
+            host.document["workers"][connection.worker]["given_up_at_s"] = round(self._clock.elapsed(monotonic()), 4)
+            self._close_connection(connection)
+        if self._is_recording():
+            text = f"{host.name} did not respond for {silent_s:.1f} s and is considered lost"
+            self._note(text, {"host": host.name, "worker": connection.worker})
+        break_connection(connection.node.gateway)
         try:
-            link.node.channel.close()
+            connection.node.channel.close()
         except (AttributeError, OSError):  # it is not open yet, or has ended by that
             pass
 
 
-def cut(gateway: Any) -> None:
-    """Break a connection on this side, where waiting for the other one would last for minutes."""
-    while gateway.spec.via:  # what leads there by another gateway ends with that
+def break_connection(gateway: Any) -> None:
+    """Break a connection on this side, where waiting for the other side would take minutes."""
+    while gateway.spec.via:  # a connection that leads through another gateway ends with that
         gateway = gateway._group[gateway.spec.via]  # noqa: SLF001
     io = gateway._io  # noqa: SLF001 - `Gateway.exit` waits for the other side
     io.kill()

@@ -1,12 +1,11 @@
-"""A table that another process is writing, read as it grows: only what was appended, and only whole lines."""
+"""Follow a file that another process is writing: read what was appended since the last call, as bytes or as rows."""
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from pytest_twin._system.stdlib import os, sys
 from pytest_twin.model.csv_text import records
 
 if TYPE_CHECKING:
@@ -16,47 +15,43 @@ CHUNK = 1 << 18
 FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
-class CsvFollower:
-    """The rows that a CSV file gets; one that shrinks, or is replaced by another, is read from its beginning."""
+class FileFollower:
+    """The bytes that are appended to a file; a file that shrinks, or that replaces it, is read from its beginning."""
 
-    def __init__(self, path: Path, begun: Callable[[int], None] = lambda _: None, last: int | None = None) -> None:
-        """Prepare it; the file need not be there yet.
+    def __init__(self, path: Path, size: int = 0) -> None:
+        """Prepare it; the file need not exist yet.
 
         Args:
             path: The file.
-            begun: Called before the first row of a file, with the number of rows in front of it that are left out,
-                and with 0 when the file is gone.
-            last: Read only so many bytes of what is there at the beginning; None is all of it.
+            size: The most bytes of a piece; 0 is `CHUNK`.
         """
-        self._path, self._begun, self._last = path, begun, last
+        self._path, self._size = path, size
         self._fd: int | None = None
         self._file: tuple[int, int] | None = None  # device and inode
-        self._offset = 0  # behind the last whole line that was read
-        self._header = ""
+        self._offset = 0  # behind what was read
 
-    def rows(self) -> Iterator[dict[str, str]]:
-        """The rows since the last call; none where there is no file.
+    def pieces(self) -> Iterator[bytes]:
+        """Yield what was appended since the last call, piece by piece; nothing where there is no file.
 
         Raises:
-            OSError: The file is there and cannot be read.
-            ValueError: It is not CSV.
+            OSError: The file exists and cannot be read.
         """
         is_another = self._is_another()
         if self._fd is not None:
-            yield from self._rest(self._fd)  # also what came last into a file that was renamed or removed since
-        if is_another:
-            yield from self._open()
+            yield from self._rest(self._fd)  # also what was appended last to a file that was renamed or removed since
+        if is_another and (fd := self._open()) is not None:
+            yield from self._rest(fd)
         if sys.platform == "win32":
-            self.close()  # there nobody can rename or remove a file that is open, and it is not ours
+            self.close()  # there nobody can rename or remove a file that is open, and it belongs to another process
 
     def close(self) -> None:
-        """Let go of the file; a later call of `rows` goes on where this one was."""
+        """Close the file; a later call of `pieces` goes on where this one stopped."""
         fd, self._fd = self._fd, None
         if fd is not None:
             os.close(fd)
 
     def _is_another(self) -> bool:
-        """Whether the file has to be opened: none is, it was replaced, or it shrank."""
+        """Whether the file has to be opened: none is open, it was replaced, or it shrank."""
         if self._fd is None:
             return True
         try:
@@ -65,23 +60,85 @@ class CsvFollower:
             return True
         return (found.st_dev, found.st_ino) != self._file or found.st_size < self._offset
 
-    def _open(self) -> Iterator[dict[str, str]]:
+    def _open(self) -> int | None:
         self.close()
         try:
-            self._fd = os.open(self._path, FLAGS)
+            fd = self._fd = os.open(self._path, FLAGS)
         except FileNotFoundError:
             if self._file is not None:
                 self._file = None
-                self._begun(0)
-            return
-        found = os.fstat(self._fd)
+                self._on_removed()
+            return None
+        found = os.fstat(fd)
         if (found.st_dev, found.st_ino) != self._file or found.st_size < self._offset:
-            self._file, self._offset, self._header = (found.st_dev, found.st_ino), 0, ""
-            self._begun(self._skip(self._fd, found.st_size))
-        yield from self._rest(self._fd)
+            self._file, self._offset = (found.st_dev, found.st_ino), 0
+            self._on_new_file(fd, found.st_size)
+        return fd
+
+    def _rest(self, fd: int) -> Iterator[bytes]:
+        size = self._size or CHUNK
+        while True:
+            os.lseek(fd, self._offset, os.SEEK_SET)
+            chunk = os.read(fd, size)
+            piece = self._usable_part(chunk)
+            if not piece and len(chunk) < size:
+                return
+            self._offset += len(piece or chunk)
+            yield piece
+
+    def _on_new_file(self, fd: int, size: int) -> None:
+        """A file was opened that was not followed before."""
+
+    def _on_removed(self) -> None:
+        """The file that was followed is gone, and there is no other one yet."""
+
+    def _usable_part(self, chunk: bytes) -> bytes:
+        """Return the part of a chunk that need not wait for more; where that is nothing, a full chunk is left out."""
+        return chunk
+
+
+class CsvFollower(FileFollower):
+    """The whole rows that are appended to a CSV file."""
+
+    def __init__(self, path: Path, begun: Callable[[int], None] = lambda _: None, last: int | None = None) -> None:
+        """Prepare it; the file need not exist yet.
+
+        Args:
+            path: The file.
+            begun: Called before the first row of a file, with the number of rows in front of it that are left out,
+                and with 0 when the file is gone.
+            last: The most bytes to read of what a file has at the beginning; None is all of it.
+        """
+        super().__init__(path)
+        self._begun, self._last = begun, last
+        self._header = ""
+
+    def rows(self) -> Iterator[dict[str, str]]:
+        """Yield the rows since the last call; none where there is no file.
+
+        Raises:
+            OSError: The file exists and cannot be read.
+            ValueError: It is not CSV.
+        """
+        for piece in self.pieces():
+            text = piece.decode(errors="replace")
+            if not self._header:
+                self._header, _, text = text.partition("\n")
+                self._header += "\n"
+            yield from records(self._header + text)
+
+    def _usable_part(self, chunk: bytes) -> bytes:
+        return chunk[: chunk.rfind(b"\n") + 1]  # a line that is longer than a chunk is no row of ours
+
+    def _on_removed(self) -> None:
+        self._begun(0)
+
+    def _on_new_file(self, fd: int, size: int) -> None:
+        self._header = ""
+        self._begun(self._skip(fd, size))
 
     def _skip(self, fd: int, size: int) -> int:
-        """Go on to the last bytes of a file that has more than is wanted; comes back with the rows left out."""
+        """Go to the last bytes of a file that has more than is wanted; return the number of rows left out."""
         if self._last is None or size <= self._last:
             return 0
         os.lseek(fd, 0, os.SEEK_SET)
@@ -96,17 +153,3 @@ class CsvFollower:
             at += len(part)
             chunk = os.read(fd, CHUNK)
         return max(0, lines - 1)
-
-    def _rest(self, fd: int) -> Iterator[dict[str, str]]:
-        while True:
-            os.lseek(fd, self._offset, os.SEEK_SET)
-            chunk = os.read(fd, CHUNK)
-            whole = chunk[: chunk.rfind(b"\n") + 1]
-            if not whole and len(chunk) < CHUNK:
-                return
-            self._offset += len(whole or chunk)  # a line that is longer than a chunk is no row of ours
-            text = whole.decode(errors="replace")
-            if not self._header:
-                self._header, _, text = text.partition("\n")
-                self._header += "\n"
-            yield from records(self._header + text)

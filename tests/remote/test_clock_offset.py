@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_twin.remote.clock_offset import estimated
+from pytest_twin.remote.clock_offset import estimate_offset
 
 
 def test_of_several_round_trips_the_shortest_counts():
@@ -16,7 +16,7 @@ def test_of_several_round_trips_the_shortest_counts():
         at[0] += there + back
         return theirs
 
-    offset = estimated(ask, lambda: at[0], 3)
+    offset = estimate_offset(ask, lambda: at[0], 3)
     assert round(offset.seconds, 6) == 1000
     assert round(offset.uncertainty_s, 6) == 0.01
 
@@ -29,5 +29,5 @@ def test_it_is_never_wrong_by_more_than_it_says():
             at[0] += there + back
             return at[0] - back + 5
 
-        offset = estimated(ask, lambda at=at: at[0], 1)
+        offset = estimate_offset(ask, lambda at=at: at[0], 1)
         assert abs(offset.seconds - 5) <= offset.uncertainty_s + 1e-9

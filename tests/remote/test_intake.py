@@ -16,11 +16,14 @@ from pytest_twin._system.temporary_directory import WatchedTemporaryDirectory
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.csv_text import records
 from pytest_twin.model.event import Event
-from pytest_twin.remote.worker import PIECE, Growing
+from pytest_twin.remote import protocol
+from pytest_twin.remote.protocol import Welcome
+from pytest_twin.remote.worker import PIECE
 from pytest_twin.run_folder.folder import RunFolder
+from pytest_twin.run_folder.follow import FileFollower
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, HEADERS, TESTS
 
-hosts = pytest.importorskip("pytest_twin.remote.controller")
+controller = pytest.importorskip("pytest_twin.remote.controller")
 CLOCK = Clock(100.0, 1_700_000_000.0)
 HEADING = ",".join(HEADERS[ANNOTATIONS]) + "\n"
 EVENT = Event(1.5, "note", detail="a, b").row(CLOCK)
@@ -52,8 +55,10 @@ class Worker:
         self.hostname = hostname
 
     def meet(self) -> dict:
-        self.say("hello", {"hostname": self.hostname, "boot": "b", "turns": "/there"})
-        return self.channel.said[-1][1]
+        self.say("hello", self.hostname, "b", "/there")
+        word, *fields = self.channel.said[-1]
+        assert word == "welcome"
+        return Welcome(*fields)._asdict()
 
     def say(self, *words):
         self.channel.hear(words)
@@ -65,7 +70,7 @@ def run(tmp_path):
     folder = RunFolder(tmp_path / "run")
     folder.make()
     notes = []
-    made = hosts.RemoteHosts(folder, CLOCK, 60.0, lambda: True, lambda text, _: notes.append(text))
+    made = controller.RemoteHosts(folder, CLOCK, 60.0, lambda: True, lambda text, _: notes.append(text))
     made.folder, made.notes = folder, notes
     yield made
     made.close()
@@ -77,7 +82,7 @@ def part(run, name: str = ANNOTATIONS, worker: str = "gw0") -> list[dict[str, st
 
 def test_rows_are_kept_with_the_host_and_the_worker_that_they_came_from(run):
     worker = Worker(run, "gw0")
-    assert worker.meet() == {"host": "10.0.0.1", "clock": [100.0, 1.7e9], "samples": True, "turns": "/there"}
+    assert worker.meet() == {"host": "10.0.0.1", "clock": [100.0, 1.7e9], "samples": True, "lock_dir": "/there"}
     worker.say("rows", ANNOTATIONS, (HEADING + EVENT).encode())
     (row,) = part(run)
     assert (row["host"], row["worker"], row["detail"]) == ("10.0.0.1", "gw0", "a, b")
@@ -109,7 +114,7 @@ def test_what_is_no_row_is_left_out_and_counted(run, line):
     worker.say("rows", ANNOTATIONS, (HEADING + line + EVENT).encode())
     assert [row["elapsed_s"] for row in part(run)] == ["1.5000"]
     run.close()
-    assert run.notes == ["1 rows of gw0 could not be understood"]
+    assert run.notes == ["ignored 1 malformed rows or messages from gw0"]
 
 
 MESSAGES = [
@@ -120,6 +125,9 @@ MESSAGES = [
     ("rows", ANNOTATIONS, 5),
     ("fingerprint", b"{"),
     ("watch",),
+    ("ping", "more"),
+    ("hello", "one"),
+    ({},),
     ("clock", "a", "b", "c"),
     5,
     "rows",
@@ -136,7 +144,7 @@ def test_a_message_that_makes_no_sense_does_no_harm(run, message):
         [".gitignore", ".run.lock", run.folder.part(TESTS, "gw0").name]
     )
     run.close()
-    assert run.notes == ["1 rows of gw0 could not be understood"]
+    assert run.notes == ["ignored 1 malformed rows or messages from gw0"]
 
 
 def test_samples_get_a_column_for_their_host(run):
@@ -179,35 +187,34 @@ def test_who_samples_is_let_go_when_the_other_workers_of_its_host_are_done(run):
     second.meet()
     first.say("bye")
     assert first.channel.said[-1] != ("end",)
-    run.down(second.node)
+    run.disconnect(second.node)
     assert first.channel.said[-1] == ("end",)
 
 
 def test_a_worker_that_comes_after_the_one_that_sampled_samples(run):
     first = Worker(run, "gw0")
     first.meet()
-    run.down(first.node)
+    run.disconnect(first.node)
     assert Worker(run, "gw1").meet()["samples"]
 
 
 def test_what_comes_after_a_worker_was_given_up_counts_no_more(run):
     worker = Worker(run, "gw0")
     worker.meet()
-    run.down(worker.node)
+    run.disconnect(worker.node)
     worker.say("rows", ANNOTATIONS, (HEADING + EVENT).encode())
     assert run.folder.parts(ANNOTATIONS) == []
 
 
 def test_a_file_is_handed_over_in_bounded_pieces(tmp_path):
     path = tmp_path / "file"
-    growing = Growing(path)
-    assert growing.piece() == b""
+    growing = FileFollower(path, PIECE)
+    assert list(growing.pieces()) == []
     path.write_bytes(b"x" * (3 * PIECE + 5))
-    pieces = [growing.piece() for _ in range(5)]
-    assert [len(piece) for piece in pieces] == [PIECE, PIECE, PIECE, 5, 0]
+    assert [len(piece) for piece in growing.pieces()] == [PIECE, PIECE, PIECE, 5]
     with path.open("ab") as file:
         file.write(b"more")
-    assert growing.piece() == b"more"
+    assert list(growing.pieces()) == [b"more"]
     growing.close()
 
 
@@ -252,3 +259,18 @@ def test_a_fingerprint_is_kept_of_who_samples_only(run):
     (_, stream), *_ = run.folder.other_hosts()
     assert stream.document("fingerprint.json") == {"cpu": 1}
     assert run.folder.document("hosts.json")["10.0.0.1"]["fingerprint"] == {"cpu": 1}
+
+
+@pytest.mark.parametrize(
+    "table", [protocol.WORKER_MESSAGES, protocol.CONTROLLER_MESSAGES], ids=["worker", "controller"]
+)
+def test_every_message_of_the_protocol_is_the_same_after_its_way(table):
+    for word, kind in table.items():
+        message = kind(*range(len(kind._fields)))
+        assert protocol.encode(message)[0] == word
+        decoded = protocol.decode(protocol.encode(message), table)
+        assert (type(decoded), decoded) == (kind, message)
+
+
+def test_every_message_of_a_worker_has_a_handler_and_nothing_else_has(run):
+    assert set(run._handlers) == set(protocol.WORKER_MESSAGES.values())

@@ -192,7 +192,7 @@ def test_a_worker_that_crashes_on_another_host_keeps_what_it_had_handed_over(pyt
     other = machine()
     result = pytester.runpytest_subprocess("--twin", "--dist=load", other.spec(), "--twin-host-timeout=5s")
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines([f"*twin: {HOST}:{other.port} does not answer; no worker is started there any more"])
+    result.stdout.fnmatch_lines([f"*twin: {HOST}:{other.port} does not respond; no new worker is started there"])
     outcomes = {row["nodeid"].partition("::")[2]: (row["outcome"], row["host"]) for row in left.tests}
     assert outcomes == {"test_before": ("passed", HOST), "test_dies": ("crashed", HOST)}
     assert [row["type"] for row in left.events if row["event"] == "abort"] == ["cpu", "test"]
@@ -227,11 +227,11 @@ def test_a_host_that_is_cut_off_fails_its_test_and_the_run_ends(pytester, left, 
     result.assert_outcomes(passed=1, failed=1)
     assert time.monotonic() - began < 60
     result.stdout.fnmatch_lines(["*worker 'gw0' crashed while running '*::test_cut'*"])
-    result.stdout.fnmatch_lines([f"*no worker is left for some of the tests: {HOST}:* is gone*"])
+    result.stdout.fnmatch_lines([f"*no worker is left to run the remaining tests: {HOST}:* does not respond*"])
     outcomes = {row["nodeid"].partition("::")[2]: (row["outcome"], row["host"]) for row in left.tests}
     assert outcomes == {"test_before": ("passed", HOST), "test_cut": ("crashed", HOST)}
     (note,) = [row for row in left.events if row["event"] == "note"]
-    assert f"{HOST} was not heard of for" in note["detail"]
+    assert f"{HOST} did not respond for" in note["detail"]
     (load,) = [row for row in left.events if (row["type"], row["event"]) == ("cpu", "start")]
     assert sum(float(row["elapsed_s"]) > float(load["elapsed_s"]) for row in samples_of(left)) > 3
     assert "given_up_at_s" in json.loads((left.folder / "hosts.json").read_text())[HOST]["workers"]["gw0"]
