@@ -1,4 +1,4 @@
-"""The shell door: one file a subcommand, each with a ``command``."""
+"""The command line ``pytest-twin``: one file a subcommand, each with a click command named ``command``."""
 
 from __future__ import annotations
 
@@ -12,22 +12,29 @@ from pytest_twin.model.version import __version__
 
 
 class Commands(click.Group):
-    """Finds the subcommands by their files, and imports only the one that is asked for."""
+    """Find subcommands by their files, and import only the one that is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """The names of the subcommands."""
+        """Return the names of the subcommands."""
         names = (name.removesuffix(".py") for name in os.listdir(os.path.dirname(__file__)))
         return sorted(name for name in names if not name.startswith("_"))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """One subcommand."""
+        """Import a subcommand; None if there is none of this name."""
         if cmd_name not in self.list_commands(ctx):
             return None
         command: click.Command = import_module(f"{__name__}.{cmd_name}").command
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the subcommands with the first paragraph of their help, wrapped; click would cut it to one line."""
+        commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        rows = [(name, _first_paragraph(command)) for name, command in commands.items() if command]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
     def invoke(self, ctx: click.Context) -> object:
-        """Run a subcommand; a file that cannot be used is told in one line, wherever that was found."""
+        """Run a subcommand; report an unusable file in one line instead of a traceback."""
         try:
             return super().invoke(ctx)
         except OSError as error:
@@ -36,7 +43,11 @@ class Commands(click.Group):
             raise click.ClickException(f"{truncated(str(error.filename))}: {error.strerror}") from None
 
 
+def _first_paragraph(command: click.Command) -> str:
+    return " ".join((command.help or "").partition("\n\n")[0].split())
+
+
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="pytest-twin")
 def main() -> None:
-    """Record a machine, put it under a known load, play schedules of loads."""
+    """Record a machine, apply loads to it, and report on runs."""

@@ -1,4 +1,4 @@
-"""The live view around what a subcommand waits for."""
+"""Show the live view while a subcommand waits."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ REFRESH_S = 1 / 3
 
 
 class LiveView:
-    """Shows a run while it is waited for; what stands there last stays.
+    """Show a run while waiting; the last state stays on the terminal.
 
     Attributes:
-        is_seen: Whether there still is somewhere to show it.
+        is_seen: Whether the output still accepts text.
     """
 
-    def __init__(self, following: RunFollower, now: Callable[[], float]) -> None:
-        """Prepare it.
+    def __init__(self, follower: RunFollower, now: Callable[[], float]) -> None:
+        """Prepare the output.
 
         Args:
-            following: The run.
+            follower: Reads the files of the run.
             now: Seconds since the run began.
         """
-        self._following, self._now = following, now
+        self._follower, self._now = follower, now
         self._output = output()
         self.is_seen = True
-        self._where = relative(following.folder.path, Path.cwd())
+        self._where = relative(follower.folder.path, Path.cwd())
 
     def wait(
         self,
@@ -49,13 +49,13 @@ class LiveView:
         over: Callable[[], bool] = lambda: False,
         facts: Callable[[], dict[str, Any]] = dict,
     ) -> None:
-        """Wait until it is over or stopped.
+        """Show the run until one of the conditions holds.
 
         Args:
-            stop: Ends the waiting.
-            seconds: How long; None is until it is over.
-            over: Whether there is nothing more to wait for.
-            facts: What else to show, by the names that `ViewState` has.
+            stop: Ends the wait when it is set.
+            seconds: Ends the wait after this time; None is no limit.
+            over: Ends the wait when it returns True.
+            facts: Returns values for further fields of `ViewState`.
         """
         began = 0.0 if seconds is None else self._now()
         while True:
@@ -70,29 +70,29 @@ class LiveView:
     def _show(self, at: float, elapsed: float, total: float | None, facts: dict[str, Any]) -> None:
         if not self.is_seen:
             return
-        following = self._following
+        follower = self._follower
         try:
-            following.read()
-        except (OSError, ValueError) as error:  # what cannot be shown is recorded all the same
+            follower.read()
+        except (OSError, ValueError) as error:  # the recording does not depend on the view
             facts["said"] = f"cannot be read: {error}"
-        state = ViewState(self._where, following.minute, following.running, following.ended, at, elapsed, total)
+        state = ViewState(self._where, follower.minute, follower.running, follower.ended, at, elapsed, total)
         try:
             self._output.show(replace(state, **facts))
-        except OSError:  # the terminal was closed, or nobody reads the log any more; a recording goes on
+        except OSError:  # the terminal or the reader of the log has gone; the recording goes on
             self.is_seen = False
             _drop_stderr()
 
 
 def _drop_stderr() -> None:
-    """Have standard error end nowhere: what it could not write it would try again at the exit, and fail the program."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stderr.fileno())
-    os.close(nowhere)
+    """Redirect standard error to the null device; otherwise a failed flush at exit would fail the program."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stderr.fileno())
+    os.close(null)
 
 
 @contextmanager
 def view_of(recording: Recording, interval: float) -> Iterator[LiveView]:
-    """The view of a recording of this process."""
-    following = RunFollower(recording.folder, interval, recording.clock.epoch, since_s=recording.began_s)
-    with closing(following):
-        yield LiveView(following, recording.elapsed)
+    """Yield the view of a recording of this process."""
+    follower = RunFollower(recording.folder, interval, recording.clock.epoch, since_s=recording.began_s)
+    with closing(follower):
+        yield LiveView(follower, recording.elapsed)

@@ -1,4 +1,4 @@
-"""What the subcommands share: options made of the settings, loads, a recording, and ends that are clean."""
+"""Functions that subcommands share: options, parameter types, loads, a recording, signals."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ if TYPE_CHECKING:
     from pytest_twin.loads.applied import AppliedLoad
 
 F = TypeVar("F", bound=Callable[..., Any])
-SPEED = {"schedule_speed": "speed"}  # the one setting that has a shorter name here
+SHORTER_NAMES = {"schedule_speed": "speed"}  # settings that have another name on this command line
 
 
 def settings_options(*names: str, **defaults: object) -> Callable[[F], F]:
-    """The options of these settings, without the plugin's prefix; the command takes them as ``**given``.
+    """Return a decorator that adds options for settings, named without the plugin's prefix.
 
     Args:
         names: The settings.
-        defaults: What the command has in the place of their own defaults; it gives the same to `settings_of`.
+        defaults: Defaults of the command that differ from those of the settings; to be given to `settings_of` too.
     """
 
     def add(command: F) -> F:
         for name in reversed(names):
             option = options.options()[name]
-            word = SPEED.get(name, name)
+            word = SHORTER_NAMES.get(name, name)
             switch = option.type == "bool"
             how: dict[str, Any] = {"is_flag": True, "default": None} if switch else {"metavar": option.metavar}
             text = options.help_of(name, defaults.get(name))
@@ -55,8 +55,12 @@ def settings_options(*names: str, **defaults: object) -> Callable[[F], F]:
 
 
 def settings_of(given: Mapping[str, object], **defaults: object) -> Settings:
-    """The settings: a flag wins over pyproject.toml here, which wins over the command's own defaults."""
-    flags = {name: given[word] for name in options.options() if (word := SPEED.get(name, name)) in given}
+    """Return the settings: options take precedence over pyproject.toml, which does so over the command's defaults.
+
+    Raises:
+        click.UsageError: A value is invalid.
+    """
+    flags = {name: given[word] for name in options.options() if (word := SHORTER_NAMES.get(name, name)) in given}
     try:
         return Settings.of(flags, options.read_pyproject(Path("pyproject.toml")), defaults)
     except SettingsError as error:
@@ -64,12 +68,12 @@ def settings_of(given: Mapping[str, object], **defaults: object) -> Settings:
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg]  # it takes one from click 8.4 on
-    """Seconds, or text such as ``1m30s``."""
+    """A parameter type: seconds, or text such as ``1m30s``."""
 
     name = "duration"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read it, or say what is wrong."""
+        """Return the parsed value, or fail with a message."""
         try:
             return duration(value if not isinstance(value, str) or not value.isdecimal() else float(value))
         except ValueError as error:
@@ -77,10 +81,10 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # it takes one from 
 
 
 class FiniteRange(click.FloatRange):
-    """A number within bounds, and none that is no number: that is within all of them."""
+    """A parameter type: a number within bounds; unlike click's it rejects NaN, which no bound excludes."""
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read it, or say what is wrong."""
+        """Return the parsed value, or fail with a message."""
         number: float = super().convert(value, param, ctx)  # type: ignore[arg-type]  # it is a text
         if math.isnan(number):
             self.fail(f"{value!r} is not a number", param, ctx)
@@ -88,12 +92,12 @@ class FiniteRange(click.FloatRange):
 
 
 class Size(click.ParamType):  # type: ignore[type-arg]
-    """Bytes, from text such as ``100MB``."""
+    """A parameter type: bytes, from text such as ``100MB``."""
 
     name = "size"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read it, or say what is wrong."""
+        """Return the parsed value, or fail with a message."""
         try:
             return int(size(value))
         except ValueError as error:
@@ -101,7 +105,7 @@ class Size(click.ParamType):  # type: ignore[type-arg]
 
 
 def load_options(command: F) -> F:
-    """An option for each kind of load there is, and for each modifier."""
+    """Add an option for each kind of load and for each modifier; a decorator."""
     for name, modifier in reversed(MODIFIERS.items()):
         is_switch = modifier.schema.get("type") == "boolean"
         click.option(f"--{name.replace('_', '-')}", name, is_flag=is_switch, default=None, help=modifier.help)(command)
@@ -111,7 +115,11 @@ def load_options(command: F) -> F:
 
 
 def load_of(given: Mapping[str, Any]) -> Load:
-    """The load that these options ask for."""
+    """Return the load that the options describe.
+
+    Raises:
+        click.UsageError: The options are invalid; one line each.
+    """
     words = {name: given[name] for name in (*kinds(), *MODIFIERS) if given.get(name) not in {None, False}}
     if "steps" in words and str(words["steps"]).isdecimal():
         words["steps"] = int(words["steps"])
@@ -124,7 +132,7 @@ def load_of(given: Mapping[str, Any]) -> Load:
 
 
 def write_or_print(text: str, output: Path | None) -> None:
-    """Put a text into a file, or print it where there is none."""
+    """Write a text to a file, or to standard output if `output` is None."""
     if output is None:
         click.echo(text)
         return
@@ -134,8 +142,11 @@ def write_or_print(text: str, output: Path | None) -> None:
         raise click.ClickException(f"{output}: {error.strerror}") from None
 
 
-def fail_if_missed(applied: Mapping[str, AppliedLoad]) -> None:
-    """Say of each load by its name why it was missed, if it was, and then exit with 1; more may be said of strict ones.
+def exit_if_missed(applied: Mapping[str, AppliedLoad]) -> None:
+    """Print why loads were missed, and exit with 1 if any was; a strict load is missed if it got less than requested.
+
+    Args:
+        applied: The loads by the names to print.
 
     Raises:
         click.exceptions.Exit: A load was missed.
@@ -151,7 +162,7 @@ def fail_if_missed(applied: Mapping[str, AppliedLoad]) -> None:
 
 @contextmanager
 def stop_on_signals() -> Iterator[InterruptSafeEvent]:
-    """What is set by Ctrl-C and by SIGTERM, so that what runs can end as it should."""
+    """Yield an event that SIGINT and SIGTERM set, instead of ending the process."""
     stop = InterruptSafeEvent()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -162,7 +173,11 @@ def stop_on_signals() -> Iterator[InterruptSafeEvent]:
 
 
 def limit_of(settings: Settings) -> Load | None:
-    """The most that may be applied at the same time."""
+    """Return the maximum total load.
+
+    Raises:
+        click.UsageError: It is invalid.
+    """
     try:
         return read_limit(settings.limit)
     except SettingsError as error:
@@ -170,8 +185,12 @@ def limit_of(settings: Settings) -> Load | None:
 
 
 @contextmanager
-def recorded(settings: Settings, *, append: bool = False, rotate_at: int = 0) -> Iterator[Recording]:
-    """A recording for the time of the block, and its summary behind it."""
+def open_recording(settings: Settings, *, append: bool = False, rotate_at: int = 0) -> Iterator[Recording]:
+    """Record during the block, and print the summary after it.
+
+    Raises:
+        click.ClickException: The report directory cannot be used, or the sampler failed.
+    """
     folder = RunFolder(settings.report_dir)
     limit = limit_of(settings)
     sampling = SamplerConfig(settings.interval, per_core=settings.per_core, rotate_at=rotate_at)

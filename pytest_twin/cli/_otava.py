@@ -1,4 +1,4 @@
-"""``pytest-twin compare --history``: change points over the runs of a baseline, found by apache-otava."""
+"""``pytest-twin compare --history``: let apache-otava find change points in the runs of a baseline."""
 
 from __future__ import annotations
 
@@ -15,60 +15,60 @@ from pytest_twin.report.comparison.otava import CONFIGURATION, TABLE, configurat
 from pytest_twin.report.wording import count
 from pytest_twin.run_folder.baselines import BaselineError, find, saved_runs
 
-FEWEST = 3
-MEANT_FOR_OTHERS = ("BRANCH", "OTAVA_", "POSTGRES_", "BIGQUERY_", "GRAPHITE_", "GRAFANA_", "SLACK_")
+MIN_RUNS = 3
+OTAVA_VARIABLES = ("BRANCH", "OTAVA_", "POSTGRES_", "BIGQUERY_", "GRAPHITE_", "GRAFANA_", "SLACK_")
 
 
-def look(name: str, directory: Path) -> None:
-    """Write what otava reads beside the runs of a baseline, and have otava look at it.
+def analyze_history(name: str, directory: Path) -> None:
+    """Write the input of otava beside the runs of a baseline, run otava and print its output.
 
     Raises:
-        click.ClickException: There is no such baseline, it has too few runs, or otava is missing or failed.
+        click.ClickException: The baseline does not exist or has too few runs, or otava is missing or failed.
     """
     runs = [run for run in saved_runs(directory) if run.name == name and run.saved]
-    if len(runs) < FEWEST:
-        raise click.ClickException(f"--history: {_few(name, directory, len(runs))}")
+    if len(runs) < MIN_RUNS:
+        raise click.ClickException(f"--history: {_describe_shortage(name, directory, len(runs))}")
     from pytest_twin.analysis.comparison.history import series
     from pytest_twin.run_folder.frames import load
 
     try:
-        found = series([load(run.path).tests for run in runs])
+        measured = series([load(run.path).tests for run in runs])
     except ValueError as error:
         raise click.ClickException(str(error)) from None
-    if not found:
+    if not measured:
         raise click.ClickException(f"--history: no test passed in every run of {name}")
-    place = Path(os.path.abspath(directory)) / name
-    write_atomic(place / TABLE, table(found, [run.saved for run in runs], [run.commit for run in runs]))
-    write_atomic(place / CONFIGURATION, configuration(found, name, place / TABLE))
-    click.echo(f"{len(runs)} runs, {len(found)} series: {place / TABLE}")
-    _analyse(name, place / CONFIGURATION, runs[0].saved)
+    folder = Path(os.path.abspath(directory)) / name
+    write_atomic(folder / TABLE, table(measured, [run.saved for run in runs], [run.commit for run in runs]))
+    write_atomic(folder / CONFIGURATION, configuration(measured, name, folder / TABLE))
+    click.echo(f"{len(runs)} runs, {len(measured)} series: {folder / TABLE}")
+    _run_otava(name, folder / CONFIGURATION, runs[0].saved)
 
 
-def _few(name: str, directory: Path, number: int) -> str:
+def _describe_shortage(name: str, directory: Path, number: int) -> str:
     if number:
-        return f"{name} has {count(number, 'run')}, and a history needs {FEWEST}"
+        return f"{name} has {count(number, 'run')}, but a history needs {MIN_RUNS}"
     try:
         find(name, directory, directory)
     except BaselineError as error:
         return str(error)
-    return f"{name} is no baseline of {directory}"
+    return f"{name} is not a baseline in {directory}"
 
 
-def _analyse(name: str, path: Path, since: str) -> None:
-    """Run otava, which may be installed beside this interpreter or anywhere on the path."""
-    found = shutil.which("otava", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
-    if found is None:
+def _run_otava(name: str, path: Path, since: str) -> None:
+    """Run the otava beside this interpreter, or else the first on the path."""
+    program = shutil.which("otava", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    if program is None:
         raise click.ClickException(
-            "otava is missing, which looks for the changes; pip install 'pytest-twin[history]', "
-            "or pipx install apache-otava, which keeps its many dependencies apart"
+            "--history needs apache-otava; pip install 'pytest-twin[history]', "
+            "or pipx install apache-otava to keep its dependencies apart"
         )
-    command = [found, "analyze", name, "--config-file", str(path), "--since", since]
-    done = subprocess.run(command, check=False, env=_environment(), stdout=subprocess.PIPE, text=True, errors="replace")
-    click.echo(done.stdout, nl=False)
-    if done.returncode or not done.stdout.strip():  # it ends with 0 also where it could not read the table
-        raise click.ClickException(f"otava ended with {done.returncode}; it was given {path}")
+    command = [program, "analyze", name, "--config-file", str(path), "--since", since]
+    run = subprocess.run(command, check=False, env=_environment(), stdout=subprocess.PIPE, text=True, errors="replace")
+    click.echo(run.stdout, nl=False)
+    if run.returncode or not run.stdout.strip():  # it exits with 0 even if it cannot read the table
+        raise click.ClickException(f"otava failed with exit status {run.returncode}; its configuration is {path}")
 
 
 def _environment() -> dict[str, str]:
-    """Ours, without what otava takes for options: it looks for a branch in the table where CI has one in `BRANCH`."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(MEANT_FOR_OTHERS)}
+    """Return our environment without the variables that otava reads: some CI systems set `BRANCH`, for example."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(OTAVA_VARIABLES)}

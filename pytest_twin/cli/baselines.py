@@ -1,4 +1,4 @@
-"""``pytest-twin baselines``: what is saved to compare with."""
+"""``pytest-twin baselines``: list the saved baselines."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pytest_twin.run_folder.baselines import saved_runs
 @click.command
 @settings_options("baselines")
 def command(**given: Any) -> None:
-    """List the baselines: their runs, and when and of which commit the newest was saved."""
+    """List the saved baselines, with the number of their runs and the time and commit of the newest one."""
     directory = settings_of(given).baselines
     runs = sorted(saved_runs(directory), key=lambda run: run.name)
     if not runs:
-        click.echo(f"nothing is saved in {directory}; save a run with pytest --twin-save NAME")
+        click.echo(f"no baseline is saved in {directory}; save a run with pytest --twin-save NAME")
     for name, of_name in groupby(runs, key=lambda run: run.name):
         *older, newest = of_name
-        said = [count(len(older) + 1, "run"), f"saved {newest.saved}" if newest.saved else ""]
-        click.echo(f"{name}: {', '.join(filter(None, [*said, newest.commit[:12]]))}")
+        facts = [count(len(older) + 1, "run"), f"saved {newest.saved}" if newest.saved else ""]
+        click.echo(f"{name}: {', '.join(filter(None, [*facts, newest.commit[:12]]))}")

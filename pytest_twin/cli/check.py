@@ -1,4 +1,4 @@
-"""``pytest-twin check``: this machine at a glance, and what it cannot tell."""
+"""``pytest-twin check``: the current metrics of this machine, and the missing ones."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pytest_twin.telemetry.sampler_process import RowReader
 
 
 @click.command
-@click.option("--seconds", default=1.0, type=FiniteRange(0.1, 60), help="how long to look (default: 1)")
+@click.option("--seconds", default=1.0, type=FiniteRange(0.1, 60), help="time to measure rates over (default: 1)")
 def command(seconds: float) -> None:
-    """Look at CPU, memory, disks and network for a second, and say what this machine cannot provide."""
+    """Show the metrics of this machine, and list the metrics that it does not provide."""
     from rich.console import Console
     from rich.table import Table
 
@@ -38,11 +38,11 @@ def command(seconds: float) -> None:
     console = Console()
     console.print(table)
     console.print(f"usable: {capacity.usable_cpus():g} CPUs, {_memory()}")
-    console.print(f"cannot be read here: {', '.join(missing)}" if missing else "everything can be read here")
+    console.print(f"not available here: {', '.join(missing)}" if missing else "all metrics are available here")
     for warning in reader.warnings:
         console.print(f"warning: {warning}")
 
 
 def _memory() -> str:
     available = capacity.available_memory()
-    return "memory unknown" if available is None else f"{available / (1 << 30):.2f} GiB of memory"
+    return "an unknown amount of memory" if available is None else f"{available / (1 << 30):.2f} GiB of memory"

@@ -1,4 +1,4 @@
-"""``pytest-twin compare``: runs before and after a change."""
+"""``pytest-twin compare``: compare runs before and after a change."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pytest_twin.settings.options import Settings
 if TYPE_CHECKING:
     from pytest_twin.analysis.comparison.comparison import Comparison
 
-BROKEN = 1
+LIMIT_BROKEN_STATUS = 1
 FORMS = ("terminal", "md", "html")
 
 
 class IncomparableRuns(click.ClickException):
-    """Nothing can be said of these runs."""
+    """The runs cannot be compared."""
 
     exit_code = 2
 
@@ -32,44 +32,53 @@ class IncomparableRuns(click.ClickException):
     "--fail-on",
     multiple=True,
     metavar="LIMIT",
-    help="exit with 1 where this is more: cpu_seconds>10%, peak_memory>50MiB",
+    help="exit with 1 if a measure grows by more than this, such as cpu_seconds>10%, peak_memory>50MiB",
 )
 @click.option("--strict", is_flag=True, help="refuse to compare runs of different machines")
-@click.option("--format", "form", type=click.Choice(FORMS), default=FORMS[0], help="(default: terminal)")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="the file (default: print it)")
-@click.option("--history", metavar="NAME", help="look with apache-otava for changes in the order of a baseline's runs")
+@click.option(
+    "--format", "form", type=click.Choice(FORMS), default=FORMS[0], help="format of the comparison (default: terminal)"
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="write to this file (default: standard output)",
+)
+@click.option("--history", metavar="NAME", help="find change points in the runs of this baseline with apache-otava")
 @settings_options("baselines", "report_dir")
 def command(
     before: str | None, after: str | None, fail_on: tuple[str, ...], strict: bool, form: str, output: Path | None,
     history: str | None, **given: Any,
 ) -> None:  # fmt: skip
-    """Compare runs: what needs more than before, and how sure that is.
+    """Compare resource usage between runs and report statistical confidence.
 
-    A and B are each the name of a baseline, all runs of which count; the path of a run folder, or of a folder with
-    several; or "last", the run that was saved last. Without B it is the report directory.
+    A and B are each the name of a baseline, which stands for all its runs; the path of a run folder, or of a folder
+    with several of them; or "last", the run that was saved last. B defaults to the report directory.
 
-    Exits with 0 if no limit is broken, 1 if one is, and 2 if the runs cannot be compared.
+    The exit status is 0 if no limit is exceeded, 1 if a limit is exceeded, and 2 if the runs cannot be compared.
     """
     settings = settings_of(given)
     if history is not None:
         _only_history(before, fail_on)
-        from pytest_twin.cli._otava import look
+        from pytest_twin.cli._otava import analyze_history
 
-        look(history, settings.baselines)
+        analyze_history(history, settings.baselines)
         return
     if before is None:
-        raise click.UsageError("give the runs to compare: pytest-twin compare A B, or A for A and the report directory")
+        raise click.UsageError(
+            "give the runs to compare: pytest-twin compare A B, or only A to compare it with the report directory"
+        )
     compared = _compared(before, after, _limits(fail_on) or settings.fail_on, settings)
     if strict and compared.machines:
         raise IncomparableRuns(f"--strict: the machines differ: {', '.join(compared.machines)}")
     _show(compared, form, output)
     if compared.broken:
-        raise click.exceptions.Exit(BROKEN)
+        raise click.exceptions.Exit(LIMIT_BROKEN_STATUS)
 
 
 def _only_history(before: str | None, fail_on: tuple[str, ...]) -> None:
     if before is not None or fail_on:
-        raise click.UsageError("--history looks at the runs of one baseline: leave out A, B and --fail-on")
+        raise click.UsageError("--history takes the runs of one baseline; omit A, B and --fail-on")
 
 
 def _limits(fail_on: tuple[str, ...]) -> tuple[ChangeLimit, ...]:
@@ -84,11 +93,11 @@ def _compared(before: str, after: str | None, limits: tuple[ChangeLimit, ...], s
 
     here = Path.cwd()
     try:
-        was = find(before, here / settings.baselines, here)
-        now = RunSet(str(settings.report_dir), [here / settings.report_dir])
+        earlier = find(before, here / settings.baselines, here)
+        later = RunSet(str(settings.report_dir), [here / settings.report_dir])
         if after is not None:
-            now = find(after, here / settings.baselines, here)
-        return comparison(was, now, limits)
+            later = find(after, here / settings.baselines, here)
+        return comparison(earlier, later, limits)
     except (BaselineError, ValueError) as error:
         raise IncomparableRuns(str(error)) from None
 

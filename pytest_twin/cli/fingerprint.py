@@ -1,4 +1,4 @@
-"""``pytest-twin fingerprint``: what hardware and software this is."""
+"""``pytest-twin fingerprint``: the hardware and software of this machine."""
 
 from __future__ import annotations
 
@@ -12,9 +12,17 @@ from pytest_twin.telemetry import fingerprint
 
 
 @click.command
-@click.option("--identify", is_flag=True, help="tell the names of the host and of the user too")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="the file (default: print it)")
+@click.option("--identify", is_flag=True, help="include the names of the host and the user")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="write to this file (default: standard output)",
+)
 def command(identify: bool, output: Path | None) -> None:
-    """Print what hardware and software this is, as JSON; no names, no secrets."""
+    """Print the hardware and software of this machine as JSON.
+
+    The names of the host and the user are included only with --identify; secrets never are.
+    """
     text = json.dumps(fingerprint.fingerprint(identify=identify), indent=2, ensure_ascii=False)
     write_or_print(text, output)

@@ -1,4 +1,4 @@
-"""``pytest-twin merge``: several run folders become one."""
+"""``pytest-twin merge``: merge run folders into one."""
 
 from __future__ import annotations
 
@@ -14,9 +14,16 @@ from pytest_twin.run_folder.merge import merge
 
 @click.command
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-o", "--output", metavar="DIR", required=True, type=click.Path(path_type=Path), help="where it goes")
+@click.option(
+    "-o",
+    "--output",
+    metavar="DIR",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="write the merged run folder here",
+)
 def command(runs: tuple[Path, ...], output: Path) -> None:
-    """Put run folders together: one table of events, one of tests, the samples of each host in a folder of its own."""
+    """Merge run folders into one, with one time axis and the samples of each host in a folder of its own."""
     try:
         merged = merge(runs, output)
     except RunFolderError as error:

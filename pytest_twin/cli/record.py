@@ -1,4 +1,4 @@
-"""``pytest-twin record``: a recording of this machine."""
+"""``pytest-twin record``: record this machine."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import Any
 import click
 
 from pytest_twin.cli._live_view import view_of
-from pytest_twin.cli._options import Duration, Size, recorded, settings_of, settings_options, stop_on_signals
+from pytest_twin.cli._options import Duration, Size, open_recording, settings_of, settings_options, stop_on_signals
 from pytest_twin.run_folder.convert import ConversionError, to_gzip, to_parquet
 from pytest_twin.run_folder.layout import DATASET
 
-INTERVAL_S = 1.0  # a machine is recorded for longer than a test runs
+INTERVAL_S = 1.0  # a machine is usually recorded for longer than a test runs
 
 
 @click.command
 @settings_options("interval", "per_core", "report_dir", interval=INTERVAL_S)
-@click.option("--duration", type=Duration(), help="how long, such as 10m (default: until Ctrl-C)")
-@click.option("--append", is_flag=True, help="go on behind the rows that are there")
-@click.option("--rotate", type=Size(), help="begin a new file from this size on, such as 100MB")
+@click.option("--duration", type=Duration(), help="stop after this time, such as 10m (default: on Ctrl-C)")
+@click.option("--append", is_flag=True, help="continue the recording that is in the report directory")
+@click.option("--rotate", type=Size(), help="start a new file at this size, such as 100MB")
 @click.option("--gzip", "form", flag_value="gzip", help="compress the dataset at the end")
-@click.option("--parquet", "form", flag_value="parquet", help="make one Parquet file of the dataset at the end")
+@click.option("--parquet", "form", flag_value="parquet", help="convert the dataset to one Parquet file at the end")
 def command(duration: float | None, append: bool, rotate: int | None, form: str | None, **given: Any) -> None:
-    """Record what this machine does, one row an interval, until the time is over or Ctrl-C."""
+    """Record the metrics of this machine, one row an interval, until Ctrl-C or the end of --duration."""
     settings = settings_of(given, interval=INTERVAL_S)
     if form == "parquet" and not find_spec("pyarrow"):
         raise click.UsageError("--parquet needs pyarrow; pip install 'pytest-twin[parquet]'")
     with (
         stop_on_signals() as stop,
-        recorded(settings, append=append, rotate_at=rotate or 0) as recording,
+        open_recording(settings, append=append, rotate_at=rotate or 0) as recording,
         view_of(recording, settings.interval) as view,
     ):
         view.wait(stop, duration)

@@ -1,4 +1,4 @@
-"""``pytest-twin report``: a run as a page, a summary or a document."""
+"""``pytest-twin report``: write reports of a run."""
 
 from __future__ import annotations
 
@@ -19,13 +19,21 @@ if TYPE_CHECKING:
 
 @click.command
 @click.argument("report_dir", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
-@click.option("--format", "forms", default="html", help=f"one or more of {','.join(FORMS)} (default: html)")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="the file (default: in DIR)")
+@click.option(
+    "--format", "forms", default="html", help=f"one or more of {','.join(FORMS)}, separated by commas (default: html)"
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="write to this file (default: a file in DIR)",
+)
 @settings_options("compare", "baselines")
 def command(report_dir: Path | None, forms: str, output: Path | None, **given: Any) -> None:
-    """Make a report of a run: a page for people (html), a summary (md), a document for programs (json).
+    """Write reports of a run: an HTML page, a Markdown summary or a JSON document.
 
-    DIR is a run folder, the folder of a test in it, or one file; old ones and what a killed run left too.
+    DIR is a run folder, the folder of a test in it, or one of its files. Folders of killed runs and of the old scripts
+    can be read too. DIR defaults to the report directory.
     """
     settings = settings_of({"report_dir": report_dir, **given})
     path = settings.report_dir
@@ -34,24 +42,24 @@ def command(report_dir: Path | None, forms: str, output: Path | None, **given: A
     except ValueError as error:
         raise click.UsageError(f"--format: {forms!r} {error}") from None
     if output is not None and len(names) > 1:
-        raise click.UsageError("--output: takes one format; leave it away to write each into DIR")
+        raise click.UsageError("--output takes one format; omit it to write each format into DIR")
     try:
         check(names)
-        story = summary_of(path, _compared(settings))
+        run_summary = summary_of(path, _compared(settings))
         folder = path if path.is_dir() else path.parent
         for name in names:
             target = output or folder / FORMS[name].file
-            save(story, name, target)
+            save(run_summary, name, target)
             click.echo(str(target))
     except ReportError as error:
         raise click.ClickException(str(error)) from None
 
 
 def _compared(settings: Settings) -> Comparison | None:
-    """The run compared with what is asked for.
+    """Return the comparison with the runs of --compare; None without that option.
 
     Raises:
-        ReportError: There is nothing of that name, or nothing to compare.
+        ReportError: The runs do not exist or cannot be compared.
     """
     if settings.compare is None:
         return None

@@ -1,4 +1,4 @@
-"""``pytest-twin run``: plays a schedule and records."""
+"""``pytest-twin run``: play a schedule and record."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ import click
 
 from pytest_twin.analysis.run.running import ahead
 from pytest_twin.cli._live_view import view_of
-from pytest_twin.cli._options import fail_if_missed, limit_of, recorded, settings_of, settings_options, stop_on_signals
+from pytest_twin.cli._options import (
+    exit_if_missed,
+    limit_of,
+    open_recording,
+    settings_of,
+    settings_options,
+    stop_on_signals,
+)
 from pytest_twin.loads.disk_speed import remarks
 from pytest_twin.loads.player import SchedulePlayer
 from pytest_twin.loads.registry import kinds
@@ -31,14 +38,14 @@ if TYPE_CHECKING:
 @click.option(
     "--mode",
     type=click.Choice([PARALLEL, SERIES]),
-    help="each event on time, or one after another (default: the schedule's)",
+    help="start each event at its time, or one after another (default: the mode of the schedule)",
 )
-@click.option("--dry-run", is_flag=True, help="print what would be applied, apply nothing")
+@click.option("--dry-run", is_flag=True, help="print the loads without applying them")
 @settings_options("schedule_speed", "interval", "per_core", "limit", "report_dir")
 def command(path: Path, mode: str | None, dry_run: bool, **given: Any) -> None:
-    """Play a schedule of loads on this machine, and record what it does to it.
+    """Play a schedule of loads on this machine and record its metrics.
 
-    Exits with 1 if a load could not be had, or less was had of one that is strict.
+    The exit status is 1 if a load failed, or if a strict load achieved less than requested.
     """
     settings = settings_of(given)
     limit_of(settings)
@@ -47,10 +54,10 @@ def command(path: Path, mode: str | None, dry_run: bool, **given: Any) -> None:
     except ScheduleError as error:
         raise click.UsageError("\n".join(error.problems)) from None
     if any(event.tests for event in schedule.events):
-        click.echo("note: events for certain tests are left out, no test runs here", err=True)
+        click.echo('note: events with a "tests" pattern are skipped, because no test runs here', err=True)
         schedule = replace(schedule, events=tuple(event for event in schedule.events if not event.tests))
     if mode == SERIES:
-        schedule = schedule.in_series()  # what is left out leaves no gap
+        schedule = schedule.in_series()  # skipped events leave no gap
     plan = schedule.faster(settings.schedule_speed)
     for note in schedule.remarks if dry_run else remarks(schedule, settings.report_dir):
         click.echo(f"note: {path}: {note}", err=True)
@@ -58,16 +65,16 @@ def command(path: Path, mode: str | None, dry_run: bool, **given: Any) -> None:
         for event in plan.events:
             click.echo(str(event))
         return
-    with stop_on_signals() as stop, recorded(settings) as recording:
+    with stop_on_signals() as stop, open_recording(settings) as recording:
         recording.write_schedule(schedule)
         applied = _play(plan, recording, settings.interval, stop)
     if stop.is_set():
         raise click.exceptions.Exit(130)
-    fail_if_missed({f"{each.part} [{each.id}]": each for each in applied})
+    exit_if_missed({f"{each.part} [{each.id}]": each for each in applied})
 
 
 def _play(plan: Schedule, recording: Recording, interval: float, stop: InterruptSafeEvent) -> list[AppliedLoad]:
-    """Play it, and show it, until it is over or stopped; comes back with all that was applied."""
+    """Play the schedule with the live view until it ends or `stop` is set; return the applied loads."""
     player = SchedulePlayer(plan, recording)
     recording.get_ready_for_loads()
     began = recording.now_for_loads()

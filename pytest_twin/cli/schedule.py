@@ -1,4 +1,4 @@
-"""``pytest-twin schedule``: makes a schedule."""
+"""``pytest-twin schedule``: generate a schedule."""
 
 from __future__ import annotations
 
@@ -22,46 +22,55 @@ from pytest_twin.loads.spec import LoadError
     type=FiniteRange(0, 24 * 366, min_open=True),
     default=1.0,
     show_default=True,
-    help="length of the timeline",
+    help="length of the schedule",
 )
-@click.option("--events", type=click.IntRange(1, MOST_EVENTS), default=20, show_default=True, help="how many loads")
+@click.option("--events", type=click.IntRange(1, MOST_EVENTS), default=20, show_default=True, help="number of loads")
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**63 - 1),
     default=0,
     show_default=True,
-    help="the same seed makes the same schedule",
+    help="seed of the random numbers; the same seed gives the same schedule",
 )
-@click.option("--shortest", type=Duration(), default="1m", show_default=True, help="shortest load")
-@click.option("--longest", type=Duration(), default="20m", show_default=True, help="longest load")
+@click.option("--shortest", type=Duration(), default="1m", show_default=True, help="duration of the shortest load")
+@click.option("--longest", type=Duration(), default="20m", show_default=True, help="duration of the longest load")
 @click.option("--overlap/--no-overlap", default=True, show_default=True, help="whether loads may overlap")
 @click.option(
-    "--weight", "weights", multiple=True, metavar="KIND=N", help="how often a kind comes, such as cpu=3; 0 is never"
+    "--weight",
+    "weights",
+    multiple=True,
+    metavar="KIND=N",
+    help="relative frequency of a kind, such as cpu=3; 0 excludes it",
 )
 @click.option(
     "--intensity",
     "intensities",
     multiple=True,
     metavar="KIND=AMOUNT,...",
-    help="amounts to draw from, such as cpu=25%,75%",
+    help="amounts to choose from, such as cpu=25%,75%",
 )
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="the file (default: print it)")
-@click.option("--schema", is_flag=True, help="print the JSON Schema of the format instead")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="write to this file (default: standard output)",
+)
+@click.option("--schema", is_flag=True, help="print the JSON Schema of schedules instead")
 def command(
     hours: float, events: int, seed: int, shortest: float, longest: float, overlap: bool,
     weights: tuple[str, ...], intensities: tuple[str, ...], output: Path | None, schema: bool,
 ) -> None:  # fmt: skip
-    """Make a schedule of loads, at random but repeatable."""
+    """Generate a random schedule of loads; the same seed gives the same schedule."""
     if schema:
         text = json.dumps(schema_of(kinds()), indent=2)
     else:
-        wishes = GeneratorOptions(
+        generator_options = GeneratorOptions(
             hours * 3600, events, seed, shortest, longest, overlap,
-            weights={key: _number(key, value) for key, value in map(_pair, weights)},
-            intensities={key: value.split(",") for key, value in map(_pair, intensities)},
+            weights={key: _parse_number(key, value) for key, value in map(_parse_pair, weights)},
+            intensities={key: value.split(",") for key, value in map(_parse_pair, intensities)},
         )  # fmt: skip
         try:
-            document = generate(wishes, kinds())
+            document = generate(generator_options, kinds())
             read(json.dumps(document), "schedule", kinds(), lambda _: "")
         except (LoadError, ScheduleError, ValueError) as error:
             raise click.UsageError(str(error)) from None
@@ -69,14 +78,14 @@ def command(
     write_or_print(text, output)
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _parse_pair(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals or not value:
         raise click.UsageError(f"{text!r} is not KIND=VALUE, such as cpu=3")
     return key, value
 
 
-def _number(key: str, text: str) -> float:
+def _parse_number(key: str, text: str) -> float:
     try:
         return float(text)
     except ValueError:
@@ -84,7 +93,7 @@ def _number(key: str, text: str) -> float:
 
 
 def _one_event_a_line(document: dict[str, object]) -> str:
-    """JSON that a person can read and a diff can show."""
+    """Format a document as JSON with one event a line, for readers and for diffs."""
     lines = []
     for key, value in document.items():
         if isinstance(value, list):

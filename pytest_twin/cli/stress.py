@@ -1,4 +1,4 @@
-"""``pytest-twin stress``: one load, held and reported."""
+"""``pytest-twin stress``: apply one load and record."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import click
 from pytest_twin.cli._live_view import view_of
 from pytest_twin.cli._options import (
     Duration,
-    fail_if_missed,
+    exit_if_missed,
     load_of,
     load_options,
-    recorded,
+    open_recording,
     settings_of,
     settings_options,
     stop_on_signals,
@@ -22,18 +22,18 @@ from pytest_twin.cli._options import (
 
 @click.command
 @load_options
-@click.option("--duration", type=Duration(), help="how long, such as 30s (default: until Ctrl-C)")
+@click.option("--duration", type=Duration(), help="stop after this time, such as 30s (default: on Ctrl-C)")
 @settings_options("interval", "per_core", "limit", "report_dir")
 def command(duration: float | None, **given: Any) -> None:
-    """Put this machine under a load, such as --cpu 75% --mem 1GiB, and record what it does to it.
+    """Apply a load to this machine, such as --cpu 75% --mem 1GiB, and record its metrics.
 
-    Exits with 1 if a load could not be had, was starved, or was stopped by --stop-when.
+    The exit status is 1 if a load failed, was starved or was stopped by --stop-when.
     """
     settings = settings_of(given)
     load = load_of(given)
     if not load:
         raise click.UsageError("nothing to apply; give a load such as --cpu 75%")
-    with stop_on_signals() as stop, recorded(settings) as recording, ExitStack() as stack:
+    with stop_on_signals() as stop, open_recording(settings) as recording, ExitStack() as stack:
         applied = [recording.apply(part) for part in load.parts]
         for each in applied:
             stack.callback(each.stop)
@@ -41,4 +41,4 @@ def command(duration: float | None, **given: Any) -> None:
         view.wait(stop, over=lambda: all(each.is_settled for each in applied), facts=lambda: {"said": "starting"})
         view.wait(stop, duration, over=lambda: all(each.ended_at is not None for each in applied))
     if not stop.is_set():
-        fail_if_missed({str(each.part): each for each in applied})
+        exit_if_missed({str(each.part): each for each in applied})

@@ -1,4 +1,4 @@
-"""``pytest-twin trace``: a run as a trace for Perfetto."""
+"""``pytest-twin trace``: write a run as a trace for Perfetto."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ FILE = "trace.json"
 
 @click.command
 @click.argument("report_dir", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help=f"the file (default: DIR/{FILE})")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help=f"write to this file (default: DIR/{FILE})"
+)
 def command(report_dir: Path | None, output: Path | None) -> None:
-    """Make a trace of a run: open it at https://ui.perfetto.dev or in chrome://tracing.
+    """Write a trace of a run, to be opened at https://ui.perfetto.dev or in chrome://tracing.
 
-    Tests and loads are slices, notes are instants, what the host did are counters.
+    Tests and loads are slices, notes are instants, and the metrics of the host are counters.
     """
     path = settings_of({"report_dir": report_dir}).report_dir
     target = output or (path if path.is_dir() else path.parent) / FILE

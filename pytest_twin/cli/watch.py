@@ -1,4 +1,4 @@
-"""``pytest-twin watch``: the live view of a run that another process records."""
+"""``pytest-twin watch``: show the live view of a run that another process records."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ OVER_AFTER_S, OVER_AFTER_ROWS = 5.0, 5
 @click.command
 @click.argument("report_dir", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 def command(report_dir: Path | None) -> None:
-    """Look at a run while it is recorded, such as that of pytest --twin in another shell.
+    """Show a run while it is recorded, such as that of pytest --twin in another shell.
 
-    DIR is its report directory, which need not be there yet. Ends on Ctrl-C, or when there was no new row for five
-    intervals, and for five seconds at least.
+    DIR is the report directory of the run, which need not exist yet. The command ends on Ctrl-C, or if no row is
+    written for five intervals and at least five seconds.
     """
     folder = RunFolder(settings_of({"report_dir": report_dir}).report_dir)
-    following = RunFollower(folder)
+    follower = RunFollower(folder)
 
-    def patience() -> float:
-        return max(OVER_AFTER_S, OVER_AFTER_ROWS * (following.minute.interval or 0.0))
+    def timeout() -> float:
+        return max(OVER_AFTER_S, OVER_AFTER_ROWS * (follower.minute.interval or 0.0))
 
     def is_over() -> bool:
-        return bool(following.minute.rows) and following.silent_s >= patience()
+        return bool(follower.minute.rows) and follower.silent_s >= timeout()
 
     def facts() -> dict[str, Any]:
         if not folder.path.is_dir():
-            return {"said": "waiting for the folder"}
+            return {"said": "waiting for the run folder"}
         if not is_over():
             return {}
-        said = f"no new row for {following.silent_s:.0f} s: the run is over"
-        return {"said": said, "elapsed_s": following.minute.elapsed_s}
+        said = f"no new row for {follower.silent_s:.0f} s: the run is over"
+        return {"said": said, "elapsed_s": follower.minute.elapsed_s}
 
-    with stop_on_signals() as stop, closing(following):
-        view = LiveView(following, lambda: following.elapsed_s)
+    with stop_on_signals() as stop, closing(follower):
+        view = LiveView(follower, lambda: follower.elapsed_s)
         view.wait(stop, over=lambda: is_over() or not view.is_seen, facts=facts)

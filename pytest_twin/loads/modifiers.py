@@ -66,30 +66,34 @@ class Modifier:
 _READ_SHARES = {"write": 0.0, "read": 1.0, "mixed": 0.5}
 DURATION_SCHEMA = {"type": ["string", "number"]}
 MODIFIERS = {
-    "ramp": Modifier(duration, "time in which the load grows to its amount", DURATION_SCHEMA),
-    "steps": Modifier(_steps, "grow in so many steps, not smoothly", {"type": "integer"}),
+    "ramp": Modifier(duration, "time over which the load grows to its amount", DURATION_SCHEMA),
+    "steps": Modifier(_steps, "grow in this number of steps instead of smoothly", {"type": "integer"}),
     "stages": Modifier(
         stages.read,
-        "amounts to go to in straight lines from the first one, each over its time: 10s:20%, 30s:80%",
+        "amounts to reach one after another, each linearly over its time: 10s:20%, 30s:80%",
         {"type": ["string", "array"]},
     ),
-    "method": Modifier(_method, "cpu, cpu_total: what the time is burnt with", {"enum": list(METHODS)}),
+    "method": Modifier(
+        _method, f"cpu, cpu_total: the computation, one of {', '.join(METHODS)}", {"enum": list(METHODS)}
+    ),
     "pattern": Modifier(
         _pattern,
-        "disk: write, read, mixed (half and half), or mixed:70 where 70 % is read",
+        "disk: write, read, mixed (half of each), or mixed:70 (70 % is read)",
         {"type": "string"},
     ),
     "access": Modifier(
-        _access, "disk: sequential, or random places of a file", {"type": "string", "enum": ["sequential", "random"]}
+        _access, "disk: the order of access, sequential or random", {"type": "string", "enum": ["sequential", "random"]}
     ),
-    "block": Modifier(size, "disk: bytes a write or read", {"type": "string"}),
-    "fsync": Modifier(size, "disk: wait each so many bytes until they are on the disk", {"type": "string"}),
-    "pause": Modifier(duration, "disk: time between two blocks of an amount", DURATION_SCHEMA),
-    "loop": Modifier(_switch, "disk: write the amount again and again", {"type": "boolean"}),
-    "huge": Modifier(_switch, "mem: in huge pages", {"type": "boolean"}),
-    "directory": Modifier(_directory, "disk and iops: where to write; the file has no name", {"type": "string"}),
-    "stop_when": Modifier(conditions, "stop when a sample shows this, such as ram_used_percent>95", CONDITION_SCHEMA),
-    "strict": Modifier(_switch, "less than was asked is a failure", {"type": "boolean"}),
+    "block": Modifier(size, "disk: bytes per write or read", {"type": "string"}),
+    "fsync": Modifier(size, "disk: call fsync after each of this many bytes, such as 16MiB", {"type": "string"}),
+    "pause": Modifier(duration, "disk: pause between two blocks of an amount", DURATION_SCHEMA),
+    "loop": Modifier(_switch, "disk: write the amount repeatedly", {"type": "boolean"}),
+    "huge": Modifier(_switch, "mem: use huge pages", {"type": "boolean"}),
+    "directory": Modifier(_directory, "disk, iops: write an unnamed file in this directory", {"type": "string"}),
+    "stop_when": Modifier(
+        conditions, "stop the load when a sample meets this condition, such as ram_used_percent>95", CONDITION_SCHEMA
+    ),
+    "strict": Modifier(_switch, "fail if the load achieves less than requested", {"type": "boolean"}),
 }
 GUARDS = ("stop_when", "strict")
 FOR_ALL = ("ramp", "steps", "stages", *GUARDS)

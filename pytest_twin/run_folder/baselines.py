@@ -149,7 +149,7 @@ def find(word: str, directory: Path, base_dir: Path) -> RunSet:
     runs = saved_runs(directory)
     if word == LAST:
         if not runs:
-            raise BaselineError(f"{LAST}: nothing is saved in {directory}; save a run with pytest --twin-save NAME")
+            raise BaselineError(f"{LAST}: no baseline is saved in {directory}; save a run with pytest --twin-save NAME")
         return RunSet(f"{runs[-1].name}/{runs[-1].path.name}", [runs[-1].path])
     if named := [run.path for run in runs if run.name == word]:
         return RunSet(word, named)

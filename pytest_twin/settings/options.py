@@ -57,7 +57,7 @@ class Settings:
     schedule: Path | None = _option(None, parsers.parse_path, "play this schedule of loads while the tests run", "PATH")
     schedule_speed: float = _option(1.0, parsers.parse_number, "play schedules this many times faster", "X")
     interval: float = _option(0.1, parsers.parse_interval, "seconds between two samples", "SECONDS")
-    report_dir: Path = _option(Path("twin-report"), parsers.parse_path, "write the files of the run here", "DIR")
+    report_dir: Path = _option(Path("twin-report"), parsers.parse_path, "directory of the run's files", "DIR")
     per_test: str = _option(
         "marked", parsers.choice_parser(PER_TEST), "make a folder for each of these tests: marked, all, failed or none",
         "WHICH",
@@ -77,7 +77,7 @@ class Settings:
         "fail if a measure grows by more than this in the comparison, such as cpu_seconds>10%,peak_memory>50MiB",
         "LIMITS",
     )  # fmt: skip
-    baselines: Path = _option(Path(".twin-baselines"), parsers.parse_path, "read and save baselines here", "DIR")
+    baselines: Path = _option(Path(".twin-baselines"), parsers.parse_path, "directory of the baselines", "DIR")
     report: tuple[str, ...] | None = _option(
         None, parsers.parse_forms, "write these reports at the end of the run: html, md, json", "FORMS"
     )

@@ -15,9 +15,11 @@ from types import SimpleNamespace
 
 import click
 import pytest
+from click.testing import CliRunner
 
 import pytest_twin
-from pytest_twin.cli._options import fail_if_missed
+from pytest_twin.cli import main
+from pytest_twin.cli._options import exit_if_missed
 from pytest_twin.loads.validation import read_load
 from pytest_twin.model.clock import Clock
 from pytest_twin.recording.continuation import continued
@@ -50,9 +52,39 @@ def test_help_lists_the_commands(twin):
         assert "Usage: " in twin(command, "--help")
 
 
+def help_at_80_columns(*words):
+    run = CliRunner().invoke(main, [*words, "--help"], terminal_width=80)
+    assert run.exit_code == 0, run.output
+    return run.output
+
+
+def test_the_help_describes_every_command_in_a_whole_sentence():
+    text = help_at_80_columns()
+    assert max(map(len, text.splitlines())) <= 80
+    _, _, commands = text.partition("\nCommands:\n")
+    sentences = dict(re.findall(r"^  (\S+) +(.+(?:\n {3,}.+)*)$", commands, re.MULTILINE))
+    assert list(sentences) == main.list_commands(click.Context(main))
+    for command, sentence in sentences.items():
+        assert re.match(r"[A-Z][^.]", sentence), command
+        assert sentence.endswith("."), command
+
+
+@pytest.mark.parametrize("command", [(), *((each,) for each in main.list_commands(click.Context(main)))])
+def test_no_line_of_a_help_is_cut(command):
+    text = help_at_80_columns(*command)
+    assert [line for line in text.splitlines() if line.endswith(("...", "\u2026")) and "Usage: " not in line] == []
+    assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("command", main.list_commands(click.Context(main)))
+def test_every_option_of_a_command_has_a_help(command):
+    options = main.get_command(click.Context(main), command).params
+    assert [each.name for each in options if isinstance(each, click.Option) and not each.help] == []
+
+
 def test_help_tells_only_defaults_that_there_are(twin):
     text = twin("stress", "--help")
-    assert "write the files of the run here (default: twin-report)" in text
+    assert "directory of the run's files (default: twin-report)" in text
     assert "--limit" in text
     assert "None" not in text
 
@@ -61,7 +93,7 @@ def test_check_shows_the_machine_and_what_it_lacks(twin):
     text = twin("check", "--seconds", "0.2")
     assert "cpu_percent" in text
     assert "usable: " in text
-    assert "cannot be read here" in text or "everything can be read here" in text
+    assert "not available here" in text or "all metrics are available here" in text
 
 
 def test_record_writes_a_row_an_interval(twin, tmp_path):
@@ -261,9 +293,9 @@ def test_run_says_which_loads_were_missed_and_goes_on_with_the_others(twin, tmp_
 def test_less_than_was_asked_fails_what_is_strict(capsys):
     part = read_load({"mem": "40MiB"}).parts[0]
     less = SimpleNamespace(part=part, failed="", trouble="stopped at 10 MiB")
-    fail_if_missed({"less": less})
+    exit_if_missed({"less": less})
     with pytest.raises(click.exceptions.Exit):
-        fail_if_missed({"strictly": SimpleNamespace(**{**vars(less), "part": replace(part, strict=True)})})
+        exit_if_missed({"strictly": SimpleNamespace(**{**vars(less), "part": replace(part, strict=True)})})
     assert capsys.readouterr().err == "strictly: stopped at 10 MiB\n"
 
 

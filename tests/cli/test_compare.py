@@ -83,7 +83,7 @@ def test_the_names_of_tests_mean_nothing_to_markdown_or_html(twin, tmp_path):
     ("words", "said"),
     [
         (["a", "nowhere"], "nowhere: no baseline of {} (nothing is saved there), and no folder with a tests.csv"),
-        (["last"], "last: nothing is saved in {}; save a run with pytest --twin-save NAME"),
+        (["last"], "last: no baseline is saved in {}; save a run with pytest --twin-save NAME"),
         (["a", "other"], "no test passed both in a and in other: nothing can be compared"),
     ],
 )
@@ -105,7 +105,7 @@ def test_what_is_typed_wrongly_is_told(twin):
     assert "Error: --fail-on: 'cpu' is no limit such as" in twin("compare", "a", "--fail-on", "cpu", status=2)
     assert "give the runs to compare: pytest-twin compare A B" in twin("compare", status=2)
     text = twin("compare", "a", "--history", "main", status=2)
-    assert "--history looks at the runs of one baseline: leave out A, B and --fail-on" in text
+    assert "--history takes the runs of one baseline; omit A, B and --fail-on" in text
 
 
 def saved(tmp_path, name, *seconds):
@@ -125,13 +125,13 @@ def test_a_baseline_is_all_of_its_runs_and_last_is_the_newest(twin, tmp_path):
 
 def test_a_history_needs_three_runs(twin, tmp_path):
     saved(tmp_path, "main", 0.1)
-    assert twin("compare", "--history", "main", status=1) == "Error: --history: main has 1 run, and a history needs 3\n"
+    assert twin("compare", "--history", "main", status=1) == "Error: --history: main has 1 run, but a history needs 3\n"
 
 
 def test_without_otava_a_history_says_how_to_get_it(twin, tmp_path, monkeypatch):
     saved(tmp_path, "main", 0.1, 0.1, 0.2)
     monkeypatch.setattr("shutil.which", lambda *_, **__: None)
-    assert "otava is missing, which looks for the changes; pip install 'pytest-twin[history]'" in twin(
+    assert "--history needs apache-otava; pip install 'pytest-twin[history]'" in twin(
         "compare", "--history", "main", status=1
     )
 
@@ -168,7 +168,9 @@ def test_the_real_otava_finds_from_when_on_a_test_took_more(twin, tmp_path, monk
 def test_an_otava_that_says_nothing_has_failed_whatever_its_status(twin, tmp_path, monkeypatch):
     saved(tmp_path, "main", 0.1, 0.1, 0.2)
     monkeypatch.setattr("shutil.which", lambda *_, **__: "/bin/true")
-    assert "Error: otava ended with 0; it was given" in twin("compare", "--history", "main", status=1)
+    assert "Error: otava failed with exit status 0; its configuration is " in twin(
+        "compare", "--history", "main", status=1
+    )
 
 
 def test_a_history_names_each_series_once(tmp_path):

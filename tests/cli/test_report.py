@@ -108,7 +108,7 @@ def test_an_unknown_form_is_named_with_those_there_are(twin):
 def test_one_file_cannot_take_two_forms(twin):
     output, status = twin("report", "--format=html,md", "-o", "x")
     assert status == 2
-    assert "Error: --output: takes one format; leave it away to write each into DIR" in output
+    assert "Error: --output takes one format; omit it to write each format into DIR" in output
 
 
 def test_a_form_that_needs_what_is_not_installed_says_how_to_get_it(twin, monkeypatch):

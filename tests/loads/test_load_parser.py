@@ -133,11 +133,11 @@ def test_steps_need_a_ramp():
 @pytest.mark.parametrize(
     ("keyword", "raw", "problem"),
     [
-        ("block", "1MB", "disk only: bytes a write or read"),
-        ("pattern", "read", "disk only: write, read, mixed (half and half), or mixed:70 where 70 % is read"),
-        ("pause", "1s", "disk only: time between two blocks of an amount"),
-        ("loop", True, "disk only: write the amount again and again"),
-        ("directory", "x", "disk and iops only: where to write; the file has no name"),
+        ("block", "1MB", "disk only: bytes per write or read"),
+        ("pattern", "read", "disk only: write, read, mixed (half of each), or mixed:70 (70 % is read)"),
+        ("pause", "1s", "disk only: pause between two blocks of an amount"),
+        ("loop", True, "disk only: write the amount repeatedly"),
+        ("directory", "x", "disk, iops only: write an unnamed file in this directory"),
     ],
 )
 def test_a_modifier_of_the_disk_is_refused_without_a_disk(keyword, raw, problem):
@@ -146,7 +146,9 @@ def test_a_modifier_of_the_disk_is_refused_without_a_disk(keyword, raw, problem)
 
 def test_a_method_is_for_loads_of_the_cpu():
     assert part(cpu="50%", method="float").options == part(cpu_total="50%", method="float").options
-    assert problems(mem=1, method="float") == [("method", "cpu, cpu_total only: what the time is burnt with")]
+    assert problems(mem=1, method="float") == [
+        ("method", "cpu, cpu_total only: the computation, one of int, float, memory, branch")
+    ]
 
 
 @pytest.mark.parametrize("raw", ["fpu", "INT", 1, None, ["int"]])

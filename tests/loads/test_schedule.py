@@ -298,7 +298,7 @@ def test_an_event_is_an_object(event):
         ({"cpu": "150%"}, '.cpu: "150%" is over 100%; give 0-100%'),
         ({"cpu": "fast"}, ".cpu: 'fast' is not an amount; give a whole number of workers, or a share such as \"75%\""),
         ({"steps": 3}, ".steps: needs a ramp, the time in which to take them"),
-        ({"loop": True}, ".loop: disk only: write the amount again and again"),
+        ({"loop": True}, ".loop: disk only: write the amount repeatedly"),
         ({"id": ""}, ".id: '' is not a name"),
         ({"id": 5}, ".id: 5 is not a name"),
         ({"id": "x" * 1001}, f".id: '{'x' * 100}'... has more than 1000 characters"),
