@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def twin_logger(request: pytest.FixtureRequest) -> Iterator[TwinLogger]:
-    """Telemetry of this test so far: annotate, phase, samples, events, peak, mean, path."""
+    """Write events of this test (annotate, phase) and read its metrics so far (samples, events, peak, mean, path)."""
     from pytest_twin.plugin.session_hooks import run_of
     from pytest_twin.plugin.twin_logger import TwinLogger
 
@@ -47,23 +47,23 @@ def _of_kind(keyword: str, stress: StressFixture, request: pytest.FixtureRequest
 
 @pytest.fixture
 def stress_load(_twin_stress: StressFixture, request: pytest.FixtureRequest) -> StressFixture | StressHandle:
-    """Start any load: ``stress_load(net="50MB/s", ramp="1s")``; parametrised with a dict, it is the load."""
+    """Start any load: ``stress_load(net="50MB/s", ramp="1s")``; indirect parameters (dicts) start it at set-up."""
     return _twin_stress(**request.param) if hasattr(request, "param") else _twin_stress
 
 
 @pytest.fixture
 def stress_cpu(_twin_stress: StressFixture, request: pytest.FixtureRequest) -> SingleKindStress | StressHandle:
-    """Start a CPU load: ``stress_cpu(8)`` or ``stress_cpu("75%")``; parametrised indirectly, the load itself."""
+    """Start a CPU load: ``stress_cpu(8)`` or ``stress_cpu("75%")``; indirect parameters start it at set-up."""
     return _of_kind("cpu", _twin_stress, request)
 
 
 @pytest.fixture
 def stress_mem(_twin_stress: StressFixture, request: pytest.FixtureRequest) -> SingleKindStress | StressHandle:
-    """Start a memory load: ``stress_mem("1GiB")``, ``stress_mem("25%")``; parametrised indirectly, the load itself."""
+    """Start a memory load: ``stress_mem("1GiB")``, ``stress_mem("25%")``; indirect parameters start it at set-up."""
     return _of_kind("mem", _twin_stress, request)
 
 
 @pytest.fixture
 def stress_disk(_twin_stress: StressFixture, request: pytest.FixtureRequest) -> SingleKindStress | StressHandle:
-    """Start a disk load: ``stress_disk("50MB/s")``, ``stress_disk("max")``; indirectly parametrised, it is the load."""
+    """Start a disk load: ``stress_disk("50MB/s")``, ``stress_disk("max")``; indirect parameters start it at set-up."""
     return _of_kind("disk", _twin_stress, request)
