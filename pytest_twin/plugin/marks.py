@@ -24,7 +24,7 @@ STRESS, SHARED, SCHEDULE, BUDGET = "stress", "shared", "twin_schedule", "twin_bu
 STRESSING = frozenset({"stress_load", "stress_cpu", "stress_mem", "stress_disk"})
 FIXTURES = STRESSING | {"twin_logger"}
 MARKERS = (
-    f"{STRESS}(cpu=, mem=, disk=, ramp=, ...): apply this load while the test runs; a mark without arguments applies none",
+    f"{STRESS}(cpu=, mem=, disk=, ramp=, ...): apply this load while the test runs; a bare mark applies none",
     f"{SCHEDULE}(path): play this schedule of loads while the test runs",
     f"{BUDGET}(cpu_seconds=, peak_memory=, duration=, ...): fail the test if it exceeds this budget",
 )
