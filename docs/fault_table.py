@@ -1,10 +1,10 @@
-"""The faults that pytest-twin has to survive, and the tests that inject them: docs/faults.md.
+"""The faults that pytest-twin has to survive, and the tests that inject them; written to docs/faults.md.
 
     pytest -m fault --junitxml=faults.xml
     python docs/generate.py faults.xml
 
-A test says which row it proves with the mark ``fault``, at itself or at its module; the page has the tests' own names,
-and what the run in faults.xml made of them.
+The mark ``fault`` of a test, or of its module, names the row that the test proves. The page shows the names of the
+tests and their results in faults.xml.
 """
 
 from __future__ import annotations
@@ -31,98 +31,100 @@ class Row(NamedTuple):
 ROWS = {
     "signals": Row(
         "SIGKILL, SIGTERM, SIGHUP, SIGQUIT, Ctrl-C (once, twice, to the process, to its group)",
-        "`os.kill` at random moments, also during start-up, of pytest, supervisor, sampler, and pairs",
-        "all stressors gone within 1 s (`benchmarks/kill_storm.py` measures it); rows kept, at most one lost",
+        "`os.kill` of pytest, supervisor, sampler, and pairs of them, at random moments, also during start-up",
+        "all stressors end within 1 s (`benchmarks/kill_storm.py` measures it); at most one row is lost",
     ),
     "endings": Row(
         "pass, fail, error in set-up or teardown, sys.exit, pytest.exit, os._exit, segfault, abort, time-out",
         "inner pytest runs",
-        "the load stops at the right border, no process is left",
+        "the load stops at the end of its phase; no process is left",
     ),
     "xdist": Row(
-        "a pytest-xdist worker dies, the controller dies, all of them die, with the sampler and without",
+        "a pytest-xdist worker dies, the controller dies, all of them die, with or without the sampler",
         "SIGKILL, SIGINT",
-        "loads gone within 1 s, events kept; the sampler or the next reader completes the tables of a killed run",
+        "loads end within 1 s; events are kept; the sampler or the next reader completes the tables of a killed run",
     ),
     "hosts": Row(
-        "a worker on another host dies, its connection breaks, its host is cut off, the controller dies",
-        "os._exit, SIGKILL, a line that swallows everything, `ip link set down` between network namespaces",
-        "what was handed over is kept, the test fails, the run ends; nothing is left on either host",
+        "a worker on another host dies, its connection breaks, its host becomes unreachable, the controller dies",
+        "os._exit, SIGKILL, a connection that drops all data, `ip link set down` between network namespaces",
+        "transferred rows are kept; the test fails; the run ends; no process or file is left on either host",
     ),
     "pauses": Row(
-        "pdb, breakpoint(), Ctrl-Z, a stopped run, a frozen one (`docker pause`)",
-        "piped stdin, SIGSTOP, the freezer of control groups",
-        "loads pause within 0.5 s, the gap is marked once, no load is charged with it",
+        "pdb, breakpoint(), Ctrl-Z, a stopped run, a frozen run (`docker pause`)",
+        "piped stdin, SIGSTOP, the cgroup freezer",
+        "loads pause within 0.5 s; the gap is recorded once; no load counts the time of the gap",
     ),
     "helpers": Row(
         "a stressor, the supervisor or the sampler dies, or cannot start",
         "SIGKILL, missing files",
-        "`abort` with the reason; the sampler is started once more, the supervisor with the next load",
+        "the load is `abort`ed with the reason; the sampler is restarted once, the supervisor with the next load",
     ),
     "unkind tests": Row(
-        "a test ignores SIGCHLD, forks and lets both go on, freezes the clocks, removes the report directory",
+        "a test ignores SIGCHLD, forks and continues twice, freezes the clocks, removes the report directory",
         "inner pytest runs",
-        "the run ends as without us; its rows are kept, or it is told that they are gone",
+        "the run ends as without the plugin; its rows are kept, or their loss is reported",
     ),
-    "memory": Row("memory runs out", "a memory cgroup", "the stressor dies, the test survives"),
+    "memory": Row("memory runs out", "a memory cgroup", "the stressor is killed; the test survives"),
     "disk full": Row(
         "the disk is full: metrics, annotations, stress file",
         "/dev/full, a small tmpfs in a user namespace",
-        "tests go on, dropped rows are counted, no row is corrupt, the floor of free space is kept",
+        "tests continue; dropped rows are counted; no row is corrupt; the reserve of free space is kept",
     ),
     "report directory": Row(
-        "the report directory is missing, a file, read-only, a link of somebody else's, or writable by everybody",
+        "the report directory is missing, a file, read-only, a symbolic link of another user, or world-writable",
         "paths",
-        "it is made, or one usage error before any test; a link of somebody else's is never followed",
+        "it is created, or a usage error is raised before any test; a link of another user is never followed",
     ),
     "clocks": Row(
-        "the calendar clock jumps, the machine is suspended",
+        "the system clock jumps, the machine is suspended",
         "patched clocks",
-        "durations come from the monotonic clock, the gap is marked",
+        "durations come from the monotonic clock; the gap is recorded",
     ),
     "sources": Row(
-        "psutil tells None, AccessDenied or NoSuchProcess; no /proc/diskstats, pressure, battery or cgroup",
+        "psutil returns None or raises AccessDenied or NoSuchProcess; no /proc/diskstats, pressure, battery or cgroup",
         "fakes",
-        "an empty cell, a failure told once, the row kept",
+        "the cell is empty; the failure is reported once; the row is kept",
     ),
     "limits": Row(
         "low limits of memory, files and processes; one core; a low priority",
         "resource limits, taskset, nice",
-        "a reduced load says so, or there is a clear error",
+        "a reduced load is reported as reduced, or the error is clear",
     ),
     "surroundings": Row(
-        "locale C, stdout closed, stdout a pipe that breaks",
+        "the locale C, a closed stdout, a stdout that is a broken pipe",
         "environment and descriptors",
-        "it works, and leaves nothing",
+        "the run works and leaves no process",
     ),
     "test ids": Row(
         "test ids with `../`, commas, newlines, 5,000 characters, CON, surrogates, cells beginning with `= + - @`",
-        "parametrisation",
-        "a safe unique name of at most 100 bytes within the folder; one event stays one record; formulas are defused",
+        "parametrization",
+        "the test folder has a safe, unique name of at most 100 bytes; an event is one record; formulas are escaped",
     ),
     "long ids": Row(
-        "ids of 200,000 characters", "parametrisation", "they are in no arguments and no environment: no E2BIG"
+        "test ids of 200,000 characters", "parametrization", "no argument or environment variable contains them (E2BIG)"
     ),
     "schedules": Row(
         "bad schedules: malformed, huge, deep, NaN, negative, unknown keys, cycles, shell text",
         "hypothesis, examples",
-        "errors of one line, nothing executed",
+        "errors of one line; nothing is executed",
     ),
     "damaged folders": Row(
-        "a damaged run folder: torn line, missing file, wrong header, zero bytes, another version",
+        "a damaged run folder: truncated line, missing file, wrong header, zero bytes, another version",
         "files",
-        "what is readable is read, what is not is told",
+        "readable parts are read; unreadable parts are reported",
     ),
     "long runs": Row(
-        "10,000 tests; 24 hours of samples", "generated tests, a fast clock", "memory and descriptors do not grow"
+        "10,000 tests; 24 hours of samples",
+        "generated tests, a fast clock",
+        "memory usage and the number of file descriptors do not grow",
     ),
 }
 
 
 HEAD = """# Faults
 
-What may happen to a run, and the tests that make it happen. This page is written by `docs/generate.py` from the names
-of the tests, and from what a run of them came to ({where}):
+The faults that a run has to survive, and the tests that inject them. `docs/generate.py` writes this page from the names
+of the tests and from the results of a run ({where}):
 
 ```sh
 pytest -m fault --junitxml=faults.xml && python docs/generate.py faults.xml
@@ -138,12 +140,12 @@ class Proof(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """Its name, as a sentence."""
+        """The name as a sentence."""
         return self.name.removeprefix("test_").replace("_", " ")
 
 
 def proofs() -> list[Proof]:
-    """All tests that have the mark, in the order of the rows, files and lines."""
+    """Return all tests with the mark, in the order of rows, files and lines."""
     order = list(ROWS)
     found = [proof for path in sorted((ROOT / "tests").rglob("test_*.py")) for proof in _proofs_in(path)]
     return sorted(found, key=lambda proof: order.index(proof.row))
@@ -167,7 +169,7 @@ def _proofs_in(path: Path) -> Iterator[Proof]:
 
 
 def _marks(where: ast.AST) -> Iterator[str]:
-    """The rows that ``pytest.mark.fault("...")`` names there."""
+    """Yield the rows that ``pytest.mark.fault("...")`` names below a node."""
     for node in ast.walk(where):
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "fault":
             (row,) = node.args
@@ -175,7 +177,7 @@ def _marks(where: ast.AST) -> Iterator[str]:
 
 
 def results(junit: Path) -> dict[tuple[str, str], str]:
-    """What a run made of each test, by file and name, all its parameters together: ``3 passed, 1 skipped (why)``."""
+    """Return the result of each test by file and name, over all parameters: ``3 passed, 1 skipped (reason)``."""
     counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     reasons: dict[tuple[str, str], str] = {}
     for case in ET.parse(junit).iter("testcase"):  # noqa: S314 - our own file
@@ -195,7 +197,7 @@ def results(junit: Path) -> dict[tuple[str, str], str]:
 
 
 def page(runs: Sequence[Path]) -> str:
-    """The page, from the results of these runs; of a test that is in several, the last one counts."""
+    """Return the page from the results of these runs; for a test in several of them, the last one is shown."""
     found = {test: said for run in runs for test, said in results(run).items()}
     where = f"{platform.system()}, {platform.machine()}, Python {platform.python_version()}"
     lines = [HEAD.format(where=where)]

@@ -1,7 +1,7 @@
-"""Writes the parts of the documentation that the code declares: columns.md, two JSON Schemas, the README's options.
+"""Write the parts of the documentation that the code declares: columns.md, two JSON Schemas, the README's options.
 
 python docs/generate.py
-python docs/generate.py faults.xml     # faults.md too, from a run of its tests: see fault_table.py
+python docs/generate.py faults.xml     # also faults.md, from the results of its tests: see fault_table.py
 """
 
 from __future__ import annotations
@@ -20,55 +20,56 @@ from pytest_twin.telemetry import probes
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
-OPTIONS = ("<!-- options -->\n", "<!-- /options -->")  # between them the README has the options
+OPTIONS = ("<!-- options -->\n", "<!-- /options -->")  # the README has the table of options between these lines
 
 
 def table(rows: tuple[Column, ...]) -> str:
-    """Columns as a table."""
+    """Return columns as a table."""
     lines = [f"| `{row.name}` | {row.unit} | {row.meaning} |" for row in rows]
     return "\n".join(["| column | unit | meaning |", "|---|---|---|", *lines])
 
 
 def columns_page() -> str:
-    """What is in the files of a run folder."""
+    """Return the page on the columns of the files in a run folder."""
     dataset = (columns.TIMESTAMP, columns.ELAPSED, *probes.columns(probes.modules()))
     ordered = tuple(dataset[at] for at in columns.order(dataset))
     return f"""# The columns
 
-This page is written by `docs/generate.py` from the declarations in the code.
-MB and GB in the names are 1024-based (MiB and GiB), as in the dataset of the script collection that this grew out of.
-A value that cannot be read is an empty cell, never a zero.
+`docs/generate.py` writes this page from the declarations in the code.
+MB and GB in names of columns are MiB and GiB (1024-based), as in the dataset of the original script collection.
+A value that cannot be read is an empty cell, never zero.
 
 ## system_metrics_dataset.csv: a row is a sample
 
-Each row is a sample: what changes between two rows is not seen, but for what counters tell, which miss nothing: CPU
-times, pressure, traffic, and what the two process trees used, children that ended in between counted too.
+A row shows the state at the time of the sample; a change between two rows is not visible. Values from counters are
+complete: CPU times, pressure, traffic, and the usage of the two process trees, including children that ended between
+two rows.
 
-Where rows come faster than ten a second, the host's CPU, memory, disks and networks are still read ten times a
-second, and what is said below to be read more seldom is: a share or a level stands in the rows until the next
-reading, and an amount "since the last row" is in the row that was read, with zeros after it. CPU, memory and threads
-of the two process trees are read for every row.
+At intervals below 0.1 s, CPU, memory, disks and networks of the host are still read ten times a second, and columns
+that are read less often, as stated below, keep their rate. A share or a level is repeated in the rows until the next
+reading. An amount "since the last row" is in the row of the reading, and the rows after it have zero. CPU, memory and
+threads of the two process trees are read for every row.
 
-In the folder of one test, in `twin_logger.samples()`, `peak` and `mean`, a share or an amount is empty in the first
-rows of the test, where it is of the time before it too, and in the first row after it.
+In the folder of a test and in `twin_logger` (`samples()`, `peak` and `mean`), a share or an amount is empty if it
+covers time before or after the test: in the first rows of the test, and in the first row after it.
 
-The last row of a run comes when the run ends, and everything is read for it: what the amounts of a column add up to is
-what the kernel has counted from the beginning of the run to its end.
+All columns are read for the last row of a run, so the sum of an amount over all rows is what the kernel counted from
+the start to the end of the run.
 
-The first {sum(column.legacy is not None for column in dataset)} columns are those of the old dataset, in their
+The first {sum(column.legacy is not None for column in dataset)} columns are those of the original dataset, in the same
 order and units.
 
 {table(ordered)}
 
-With `--twin-per-core` (`--per-core`) there are `cpu0_percent`, `cpu1_percent` and so on besides, one for each CPU.
-Where a cgroup, such as a container's, allows less than the host has, the columns of both are filled; a share "of the
-host" is never one of what the cgroup allows.
+`--twin-per-core` (`--per-core`) adds `cpu0_percent`, `cpu1_percent` and so on, one column for each CPU.
+In a cgroup with limits, such as a container, both the columns of the host and those of the cgroup are filled; a share
+"of the host" refers to the whole host, not to the limits of the cgroup.
 
 ## tests.csv: a row is an attempt of a test
 
-But for the last column all figures here are exact, not sampled: they are the kernel's own counters, read at the borders
-of set-up, call and teardown, so a test of 3 ms has true ones too, and what the recording itself does is not in them.
-What else only samples can tell is in the dataset above, for the time from `elapsed_s` on, for `duration_s`.
+All figures except `tree_peak_memory_MB` are exact, not sampled: they come from counters of the kernel that are read
+before and after set-up, call and teardown. They are correct for a test of 3 ms too, and they exclude the work of the
+recording. Sampled metrics of a test are in the rows of the dataset from `elapsed_s` on, for `duration_s`.
 
 {table(attempt_row.COLUMNS)}
 
@@ -78,14 +79,14 @@ What else only samples can tell is in the dataset above, for the time from `elap
 
 ## profile.csv: a row is one level of one load, for one test
 
-Written by `--twin-profile`.
+`--twin-profile` writes this file.
 
 {table(profile_row.COLUMNS)}
 """
 
 
 def options_table() -> str:
-    """The options of the plugin as a table."""
+    """Return the options of the plugin as a table."""
     lines = ["| option | default | |", "|---|---|---|"]
     for name, option in options.options().items():
         default = options.default_of(name)
@@ -96,7 +97,7 @@ def options_table() -> str:
 
 
 def readme() -> str:
-    """The README, with the options as they are."""
+    """Return the README with the current table of options."""
     begin, end = OPTIONS
     before, _, rest = README.read_text(encoding="utf-8").partition(begin)
     _, _, after = rest.partition(end)
@@ -104,12 +105,12 @@ def readme() -> str:
 
 
 def schema_page() -> str:
-    """The JSON Schema of schedules."""
+    """Return the JSON Schema of schedules."""
     return json.dumps(schema.schema(find_kinds()), indent=2) + "\n"
 
 
 def run_schema_page() -> str:
-    """The JSON Schema of a run's document."""
+    """Return the JSON Schema of the JSON document of a run."""
     return json.dumps(json_document.schema(), indent=2) + "\n"
 
 

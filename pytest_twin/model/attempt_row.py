@@ -16,85 +16,88 @@ BAD = ("failed", "error", CRASHED, INTERRUPTED, UNFINISHED)  # what somebody has
 ROUNDING_S = 0.1
 
 _WHICH = (
-    Column("nodeid", "", "The test.", None),
-    Column("attempt", "", "1, and more where a plugin runs it again.", 0),
-    Column("worker", "", "The pytest-xdist worker; empty without.", None),
-    Column("host", "", "Which host it was on, where there are several; empty for pytest's own.", None),
+    Column("nodeid", "", "Node ID of the test.", None),
+    Column("attempt", "", "Number of the attempt: 1, or more if a plugin runs the test again.", 0),
+    Column("worker", "", "The pytest-xdist worker; empty without pytest-xdist.", None),
+    Column("host", "", "The host, in a run on several hosts; empty for the host of pytest itself.", None),
     Column(
         "outcome",
         "",
-        "How it went: passed, failed (a subtest that fails counts), skipped, xfailed, xpassed, or error (its set-up or "
-        "teardown failed, which pytest counts beside a body that passed); crashed (the process died), interrupted "
-        "(the run ended).",
+        "passed, failed (also if a subtest failed), skipped, xfailed, xpassed, error (set-up or teardown failed; "
+        "pytest counts this beside a passed body), crashed (the process died), or interrupted (the run ended).",
         None,
     ),
-    Column("start", "", "When it began: ISO 8601, UTC.", None),
-    Column("elapsed_s", "s", "The same, as monotonic time since the run began."),
-    Column("duration_s", "s", "From there to its end, the time to apply a load included."),
-    Column("setup_s", "s", "Wall time of the set-up."),
-    Column("call_s", "s", "Wall time of the test itself."),
-    Column("teardown_s", "s", "Wall time of the teardown."),
+    Column("start", "", "Start of the attempt: ISO 8601, UTC.", None),
+    Column("elapsed_s", "s", "Start of the attempt as monotonic time since the start of the run."),
+    Column("duration_s", "s", "Wall time of the attempt, including the time to apply loads."),
+    Column("setup_s", "s", "Wall time of the set-up phase."),
+    Column("call_s", "s", "Wall time of the call phase, which is the test body."),
+    Column("teardown_s", "s", "Wall time of the teardown phase."),
 )
 EXACT = (
     Column(
         "cpu_user_s",
         "s",
-        "CPU time of the test process in programs; the sum with the next is exact, what is whose goes by ticks.",
+        "CPU time of the test process in user mode; its sum with `cpu_system_s` is exact, the split is not.",
     ),
-    Column("cpu_system_s", "s", "CPU time of the test process in the kernel."),
+    Column("cpu_system_s", "s", "CPU time of the test process in kernel mode."),
     Column(
         "children_cpu_s",
         "s",
-        "CPU time of its children and theirs in the time of the test, ended or not; not of those "
-        "whose parent ended without waiting for them, such as daemons, nor of ended ones where SIGCHLD is ignored: the "
-        "kernel adds them to nobody's.",
+        "CPU time of its descendant processes during the test, running or ended. It excludes processes that their "
+        "parent did not wait for, such as daemons, and ended processes if SIGCHLD is ignored: the kernel accounts them "
+        "to no parent.",
     ),
-    Column("peak_memory_MB", "MiB", "Highest resident memory of the test process (Linux; VmHWM, reset at the start)."),
+    Column("peak_memory_MB", "MiB", "Peak resident memory of the test process (Linux: VmHWM, reset at the start)."),
     Column(
         "children_peak_memory_MB",
         "MiB",
-        "Highest resident memory of a child that ended; empty if an earlier one, or the test process, had as much.",
+        "Peak resident memory of an ended child; empty unless above that of earlier children and the test process.",
     ),
-    Column("read_MB", "MiB", "Read from disks by the test process and children that ended (Linux)."),
+    Column("read_MB", "MiB", "Data read from disks by the test process and its ended children (Linux)."),
     Column(
         "written_MB",
         "MiB",
-        "Written by the same, as the kernel counts it (Linux): the file pages that they changed, each as a whole, and "
-        "with it the folio, of up to some MiB, that it is cached in. A few bytes here and there count as far more than "
-        "reaches the disk, and so does a file that is removed before it is written out.",
+        "Data written by the same processes, as the kernel counts them (Linux): each changed page counts as a whole, "
+        "together with its folio of up to some MiB. Small scattered writes, and files that are removed before "
+        "write-back, count as more than reaches the disk.",
     ),
     Column("context_switches", "", "Voluntary and involuntary context switches of the test process.", 0),
-    Column("major_faults", "", "Page faults of the test process that had to wait for a disk.", 0),
+    Column("major_faults", "", "Page faults of the test process that required disk I/O.", 0),
 )
 CHILDREN_CPU = next(at for at, column in enumerate(EXACT) if column.name == "children_cpu_s")
 _CIRCUMSTANCES = (
     Column(
         "load",
         "",
-        "What it ran under: its own loads, a schedule around it (its name and a digest of what it comes to), and the "
-        "loads of others in its time on its host.",
+        "Loads during the attempt: of the test itself, of a schedule around it (file name and digest), and of others "
+        "on the same host.",
         None,
     ),
-    Column("budget", "", "`ok`, or what was over its budget or could not be told; empty without one.", None),
-    Column("folder", "", "Its own folder, within this one.", None),
+    Column("budget", "", "`ok`, or the limits that were exceeded or inconclusive; empty without a budget.", None),
+    Column("folder", "", "Folder of the test, relative to the run folder.", None),
 )
 TREE_PEAK = "tree_peak_memory_MB"
 _SAMPLED = (
     Column(
         TREE_PEAK,
         "MiB",
-        "Highest memory in all processes of the tests together, in a sample within it. Sampled: empty without one.",
+        "Peak memory of all test processes together. It is sampled, and empty without a sample during the test.",
         1,
     ),
 )
 MEMORY = (
-    Column("memory_before_MB", "MiB", "Resident memory of the test process when the test began (Linux)."),
-    Column("memory_growth_MB", "MiB", "Its highest resident memory less that: what the test itself added (Linux)."),
+    Column("memory_before_MB", "MiB", "Resident memory of the test process at the start of the test (Linux)."),
+    Column(
+        "memory_growth_MB",
+        "MiB",
+        "Peak resident memory minus `memory_before_MB`: the memory that the test itself added (Linux).",
+    ),
     Column(
         "memory_kept_MB",
         "MiB",
-        "Its resident memory after the teardown less that before the test: what the test left behind, below 0 if it "
-        "freed what an earlier one had left (Linux).",
+        "Resident memory after the teardown minus `memory_before_MB`: the memory that the test left behind; negative "
+        "if it freed memory of earlier tests (Linux).",
     ),
 )
 COLUMNS = (*_WHICH, *EXACT, *_CIRCUMSTANCES, *_SAMPLED, *MEMORY)

@@ -45,8 +45,8 @@ class Column:
         return f"Column({self.name!r})"
 
 
-TIMESTAMP = Column("timestamp", "", "When the row was taken: ISO 8601, UTC.", None, legacy=0)
-ELAPSED = Column("elapsed_s", "s", "Monotonic time since the run began.", digits=4)
+TIMESTAMP = Column("timestamp", "", "Time of the row: ISO 8601, UTC.", None, legacy=0)
+ELAPSED = Column("elapsed_s", "s", "Monotonic time since the start of the run.", digits=4)
 
 
 def order(columns: Sequence[Column]) -> list[int]:

@@ -52,19 +52,19 @@ MEASURES = {
     for each in (
         Measure(
             "cpu_seconds", "s", 0.005, ("cpu_user_s", "cpu_system_s", "children_cpu_s"), "sum",
-            "CPU time of the test process, in programs and in the kernel, and of its children",
+            "CPU time of the test process and its children, in user and kernel mode",
         ),
-        Measure("duration", "s", 0.02, ("call_s",), "sum", "wall time of the test itself, without set-up and teardown"),
+        Measure("duration", "s", 0.02, ("call_s",), "sum", "wall time of the test body, without set-up and teardown"),
         Measure(
             "peak_memory", "MiB", 2.0, ("memory_growth_MB",), "max",
-            "highest resident memory of the test process, less what it held when the test began",
+            "peak resident memory of the test process minus its resident memory at the start of the test",
         ),
         Measure(
             "peak_resident", "MiB", 1.0, ("peak_memory_MB",), "max",
-            "highest resident memory of the test process, with what earlier tests left behind", is_usual=False,
+            "peak resident memory of the test process, including memory left behind by earlier tests", is_usual=False,
         ),
-        Measure("read", "MiB", 1.0, ("read_MB",), "sum", "read from disks"),
-        Measure("written", "MiB", 1.0, ("written_MB",), "sum", "written to disks"),
+        Measure("read", "MiB", 1.0, ("read_MB",), "sum", "data read from disks"),
+        Measure("written", "MiB", 1.0, ("written_MB",), "sum", "data written to disks"),
     )
 }  # fmt: skip
 

@@ -11,33 +11,41 @@ LEVELS = (0, 25, 50, 75, 100)  # per cent
 
 COLUMNS = (
     TIMESTAMP,
-    Column("nodeid", "", "The test.", None),
-    Column("host", "", "Which host it was on, where there are several; empty for pytest's own.", None),
+    Column("nodeid", "", "Node ID of the test.", None),
+    Column("host", "", "The host, in a run on several hosts; empty for the host of pytest itself.", None),
     Column("resource", "", "The load: `cpu`, `membw` (memory bandwidth) or `disk`.", None),
     Column(
         "level_percent",
         "%",
-        "How much of it: of the usable CPUs, or of the most that this machine managed when the profile began; "
-        "at 0 there is no load, and the row tells how much the test differs from itself.",
+        "Level of the load: a share of the usable CPUs, or of the maximum rate measured at the start of the profile; "
+        "at 0 there is no load, and the row shows the noise of the test.",
         0,
     ),
-    Column("target", "", "What was asked.", None),
-    Column("achieved", "", "What was there: the median, and from where to where it was.", None),
-    Column("repetitions", "", "How often it was measured, each time with a run without load in the same round.", 0),
-    Column("idle_s", "s", "Median time of the body without load."),
-    Column("slowdown", "", "Median ratio of the time of the body to that without load.", 4),
+    Column("target", "", "The requested load.", None),
+    Column("achieved", "", "The achieved load: median, lowest and highest.", None),
+    Column("repetitions", "", "Number of measurements, each paired with a run without load in the same round.", 0),
+    Column("idle_s", "s", "Median duration of the test body without load."),
+    Column("slowdown", "", "Median ratio of the duration of the test body to its duration without load.", 4),
     Column(
-        "slowdown_low", "", "Lower border of its interval, with 95 % confidence; empty with too few repetitions.", 4
+        "slowdown_low",
+        "",
+        "Lower bound of the 95 % confidence interval of `slowdown`; empty with too few repetitions.",
+        4,
     ),
-    Column("slowdown_high", "", "Upper border of it.", 4),
+    Column("slowdown_high", "", "Upper bound of the same interval.", 4),
     Column(
         "cpu_time_ratio",
         "",
-        "The same ratio of the CPU time of the body: waiting for a CPU is not in it, waiting for memory is.",
+        "The ratio for the CPU time of the test body, which includes waiting for memory but not waiting for a CPU.",
         4,
     ),
-    Column("knee_percent", "%", "The level from which on the test is at least 10 % slower for sure; empty if none.", 0),
-    Column("rank", "", "1 for the resource that hurts the test most; empty for those that do not for sure.", 0),
+    Column(
+        "knee_percent",
+        "%",
+        "Lowest level from which on the test is at least 10 % slower with 95 % confidence; empty if there is none.",
+        0,
+    ),
+    Column("rank", "", "1 for the resource that slows the test down most; empty if a slowdown is not certain.", 0),
 )
 FIELDS = tuple(column.name for column in COLUMNS)
 

@@ -42,79 +42,82 @@ class DocumentField:
 
 
 RUN = {
-    "began": DocumentField(TEXT, "When it began: ISO 8601, UTC.", lambda story: _stamp(story.began), can_miss=True),
+    "began": DocumentField(TEXT, "Start of the run: ISO 8601, UTC.", lambda story: _stamp(story.began), can_miss=True),
     "duration_s": DocumentField(
-        NUMBER, "From there to the last thing that was recorded.", lambda story: round(story.duration_s, 4)
+        NUMBER, "Time from the start to the last recorded row.", lambda story: round(story.duration_s, 4)
     ),
     "samples": DocumentField(
-        WHOLE, "Rows of system_metrics_dataset.csv, of all hosts.", lambda story: len(story.times)
+        WHOLE, "Number of rows of system_metrics_dataset.csv, of all hosts.", lambda story: len(story.times)
     ),
     "interval_s": DocumentField(
-        NUMBER, "The usual time between two of them.", lambda story: _rounded(story.interval_s), can_miss=True
+        NUMBER, "Median time between two samples.", lambda story: _rounded(story.interval_s), can_miss=True
     ),
 }
 TOTALS = {
-    "tests": DocumentField(WHOLE, "Tests, each once.", lambda story: number_of_tests(story.attempts)),
-    "attempts": DocumentField(WHOLE, "How often they ran, all together.", lambda story: len(story.attempts)),
+    "tests": DocumentField(WHOLE, "Number of tests.", lambda story: number_of_tests(story.attempts)),
+    "attempts": DocumentField(WHOLE, "Number of attempts of tests.", lambda story: len(story.attempts)),
     "outcomes": DocumentField(
         "object",
-        "How many went how, as pytest counts its reports; `unfinished` are those that a killed run left.",
+        "Number of tests by outcome, as pytest counts them; `unfinished` are tests that a killed run did not end.",
         lambda story: story.outcomes,
         more={"additionalProperties": {"type": WHOLE}},
     ),
     "cpu_s": DocumentField(
-        NUMBER, "CPU seconds of all attempts and their children.", lambda story: _total(story, "cpu_s"),
+        NUMBER, "CPU seconds of all attempts, including child processes.", lambda story: _total(story, "cpu_s"),
         can_miss=True,
     ),
     "peak_memory_MB": DocumentField(
-        NUMBER, "Highest resident memory of a test process, MiB.", lambda story: _most(story, "peak_memory_MB"),
+        NUMBER, "Peak resident memory of a test process, in MiB.", lambda story: _most(story, "peak_memory_MB"),
         can_miss=True,
     ),
     "memory_growth_MB": DocumentField(
-        NUMBER, "The most that one test added to the resident memory of its process, MiB.",
+        NUMBER, "Largest growth of the resident memory of a process by one test, in MiB.",
         lambda story: _most(story, "memory_growth_MB"), can_miss=True,
     ),
     "memory_kept": DocumentField(
-        "object", "Tests that left memory behind in their process, with how many MiB, those that left most first.",
+        "object", "Tests that left memory behind in their process, with the amount in MiB, in descending order.",
         lambda story: dict(story.leaks), more={"additionalProperties": {"type": NUMBER}},
     ),
-    "loads": DocumentField(WHOLE, "Loads that were applied.", lambda story: sum(line.times for line in story.loads)),
+    "loads": DocumentField(WHOLE, "Number of applied loads.", lambda story: sum(line.times for line in story.loads)),
     "loads_not_reached": DocumentField(
-        WHOLE, "Loads that were planned and not reached.", lambda story: sum(story.skipped.values())
+        WHOLE, "Number of planned loads that the run did not reach.", lambda story: sum(story.skipped.values())
     ),
 }  # fmt: skip
 LOAD: Mapping[str, DocumentField] = {
-    "host": DocumentField(TEXT, "Where it was; empty for pytest's own host.", lambda line: line.host),
-    "type": DocumentField(TEXT, "Its kind.", lambda line: line.type),
-    "asked": DocumentField(TEXT, "What was asked, as it was written.", lambda line: line.target),
+    "host": DocumentField(TEXT, "The host; empty for the host of pytest itself.", lambda line: line.host),
+    "type": DocumentField(TEXT, "The kind of load.", lambda line: line.type),
+    "asked": DocumentField(TEXT, "The requested load, as written.", lambda line: line.target),
     "achieved": DocumentField(
         "array",
-        "What was there, the different answers.",
+        "The achieved loads, each distinct value once.",
         lambda line: list(line.achieved),
         more={"items": {"type": TEXT}},
     ),
-    "times": DocumentField(WHOLE, "How often it was applied.", lambda line: line.times),
+    "times": DocumentField(WHOLE, "Number of times it was applied.", lambda line: line.times),
     "held_s": DocumentField(
-        NUMBER, "Seconds for which it was there, over all times.", lambda line: round(line.held_s, 4)
+        NUMBER, "Total time for which it was applied, in seconds.", lambda line: round(line.held_s, 4)
     ),
     "troubles": DocumentField(
-        "array", "Why some were aborted or reduced.", lambda line: list(line.troubles), more={"items": {"type": TEXT}}
+        "array",
+        "Reasons why loads were aborted or reduced.",
+        lambda line: list(line.troubles),
+        more={"items": {"type": TEXT}},
     ),
 }
 PEAK: Mapping[str, DocumentField] = {
-    "host": DocumentField(TEXT, "Where it was; empty for pytest's own host.", lambda peak: peak.host),
+    "host": DocumentField(TEXT, "The host; empty for the host of pytest itself.", lambda peak: peak.host),
     "column": DocumentField(TEXT, "A column of system_metrics_dataset.csv.", lambda peak: peak.column),
-    "unit": DocumentField(TEXT, "Its unit.", lambda peak: peak.unit),
-    "value": DocumentField(NUMBER, "The highest value there.", lambda peak: peak.value),
+    "unit": DocumentField(TEXT, "Unit of the value.", lambda peak: peak.unit),
+    "value": DocumentField(NUMBER, "Highest value of the column.", lambda peak: peak.value),
     "elapsed_s": DocumentField(
         NUMBER,
-        "When, as in the rows: monotonic time since the run began. In s.",
+        "Time of the value: monotonic time since the start of the run, in seconds.",
         lambda peak: _rounded(peak.elapsed_s),
         can_miss=True,
     ),
     "tests": DocumentField(
         "array",
-        "Tests that ran there then, some of them.",
+        f"Tests that ran at this time on this host; at most {MOST_RUNNING}.",
         lambda peak: list(peak.tests[:MOST_RUNNING]),
         more={"items": {"type": TEXT}},
     ),
@@ -153,18 +156,22 @@ def schema() -> dict[str, Any]:
         **_strict(
             {
                 "version": {"const": VERSION},
-                "pytest_twin": {"type": TEXT, "description": "The version that wrote this."},
+                "pytest_twin": {"type": TEXT, "description": "Version of pytest-twin that wrote the document."},
                 "run": _fields(RUN),
                 "totals": _fields(TOTALS),
                 "tests": {"type": "array", "items": _strict(tests), "description": "The rows of tests.csv."},
                 "unfinished": {
                     "type": "array",
                     "items": {"type": TEXT},
-                    "description": "Tests that began and did not end.",
+                    "description": "Tests that started and did not end.",
                 },
                 "loads": {"type": "array", "items": _fields(LOAD)},
                 "peaks": {"type": "array", "items": _fields(PEAK)},
-                "missing": {"type": "array", "items": {"type": TEXT}, "description": "What is missing or damaged."},
+                "missing": {
+                    "type": "array",
+                    "items": {"type": TEXT},
+                    "description": "Missing or damaged parts of the run.",
+                },
                 "fingerprint": {"type": ["object", "null"], "description": "fingerprint.json."},
                 "hosts": {"type": "object", "description": "hosts.json: the other hosts, by name."},
                 "schedule": {"type": ["object", "null"], "description": "schedule.json."},

@@ -70,7 +70,7 @@ def test_a_sample_has_the_time_as_its_index_and_its_types_from_the_declarations(
 def test_units_and_meanings_come_with_the_frame(loaded):
     attrs = loaded(HEAD + row(1)).attrs
     assert attrs["units"] == {"cpu_percent": "%", "cpu_count_logical": "", "elapsed_s": "s"}
-    assert attrs["meanings"]["cpu_percent"] == "CPU time of the whole host that was not idle."
+    assert attrs["meanings"]["cpu_percent"] == "Share of the CPU time of the whole host that was not idle."
     assert attrs["damaged"] == 0
 
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pytest_twin.telemetry.probes import ProbeContext
 
 COLUMNS = (
-    Column("battery_percent", "%", "Charge of the battery.", 1, legacy=14),
-    Column("battery_plugged", "", "1 on mains, 0 on battery.", 0, legacy=15),
+    Column("battery_percent", "%", "Charge of the battery; empty without one.", 1, legacy=14),
+    Column("battery_plugged", "", "1 on mains power, 0 on battery; empty without a battery.", 0, legacy=15),
 )
 
 

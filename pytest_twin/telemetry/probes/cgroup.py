@@ -26,26 +26,39 @@ if TYPE_CHECKING:
     from pytest_twin.telemetry.probes import ProbeContext
 
 COLUMNS = (
-    Column("usable_cpus", "", "CPUs' worth of time that the run may use: its affinity and its cgroup's quota counted."),
-    Column("cgroup_cpu_limit", "", "CPUs' worth of time that the quota of the run's cgroup allows; empty without one."),
+    Column(
+        "usable_cpus",
+        "",
+        "CPUs that the run may use, by its CPU affinity and the quota of its cgroup; may be a fraction.",
+    ),
+    Column(
+        "cgroup_cpu_limit",
+        "",
+        "CPUs that the quota of the run's cgroup allows; may be a fraction; empty without a quota.",
+    ),
     Column(
         "cgroup_cpu_percent",
         "%",
-        "CPU time of the cgroup, as a share of the host; over half a second.",
+        "CPU time of the cgroup as a share of all CPUs of the host, over half a second.",
         window_s=SELDOM_S,
     ),
     Column(
         "cgroup_throttled_percent",
         "%",
-        "Time in which the quota held tasks back, CPUs added up, at most 100; over half a second.",
+        "Share of time for which the quota throttled tasks, summed over CPUs, at most 100; over half a second.",
         window_s=SELDOM_S,
     ),
-    Column("cgroup_memory_limit_GB", "GiB", "Memory that the run's cgroup may have; empty without a limit.", 3),
-    Column("cgroup_memory_used_GB", "GiB", "Memory of it, less its inactive file cache; read twice a second.", 3),
+    Column("cgroup_memory_limit_GB", "GiB", "Memory limit of the run's cgroup; empty without a limit.", 3),
+    Column(
+        "cgroup_memory_used_GB",
+        "GiB",
+        "Memory in use by the cgroup without its inactive file cache; read twice a second.",
+        3,
+    ),
     Column(
         "cgroup_oom_kills",
         "",
-        "Its processes killed for want of memory since they were counted, twice a second.",
+        "Processes of the cgroup killed by the OOM killer since the last row; read twice a second.",
         0,
         is_amount=True,
         window_s=SELDOM_S,

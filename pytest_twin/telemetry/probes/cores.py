@@ -21,10 +21,10 @@ PRESENT = "/sys/devices/system/cpu/present"
 
 
 def columns(context: ProbeContext) -> tuple[Column, ...]:
-    """A column for each CPU that there is, switched on or off."""
+    """Return a column for each CPU that is present, online or offline."""
     if not context.per_core:
         return ()
-    meaning = "CPU time of this CPU that was not idle; empty while it is off."
+    meaning = "Share of time for which this CPU was not idle; empty while it is offline."
     return tuple(Column(f"cpu{number}_percent", "%", meaning, 1, window_s=EVERY_S) for number in range(_count()))
 
 

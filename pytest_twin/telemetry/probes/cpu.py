@@ -21,13 +21,19 @@ if TYPE_CHECKING:
 
 EVERY_S = OFTEN_S  # the kernel tells of these times in ticks of 10 ms: over less than some of them no share is true
 COLUMNS = (
-    Column("cpu_percent", "%", "CPU time of the whole host that was not idle.", 1, legacy=1, window_s=EVERY_S),
-    Column("cpu_count_logical", "", "CPUs that the system has.", 0, legacy=2),
-    Column("cpu_count_physical", "", "Cores that the system has.", 0, legacy=3),
-    Column("cpu_user_percent", "%", "Share spent in programs.", 1, window_s=EVERY_S),
-    Column("cpu_system_percent", "%", "Share spent in the kernel, interrupts included.", 1, window_s=EVERY_S),
-    Column("cpu_iowait_percent", "%", "Share idle while a disk was waited for.", 1, window_s=EVERY_S),
-    Column("cpu_steal_percent", "%", "Share taken by the hypervisor for other guests.", 1, window_s=EVERY_S),
+    Column(
+        "cpu_percent", "%", "Share of the CPU time of the whole host that was not idle.", 1, legacy=1, window_s=EVERY_S
+    ),
+    Column("cpu_count_logical", "", "Number of logical CPUs of the host.", 0, legacy=2),
+    Column("cpu_count_physical", "", "Number of physical cores of the host.", 0, legacy=3),
+    Column("cpu_user_percent", "%", "Share of CPU time spent in user mode.", 1, window_s=EVERY_S),
+    Column(
+        "cpu_system_percent", "%", "Share of CPU time spent in the kernel, including interrupts.", 1, window_s=EVERY_S
+    ),
+    Column("cpu_iowait_percent", "%", "Share of CPU time spent idle while waiting for a disk.", 1, window_s=EVERY_S),
+    Column(
+        "cpu_steal_percent", "%", "Share of CPU time that the hypervisor gave to other guests.", 1, window_s=EVERY_S
+    ),
 )
 
 

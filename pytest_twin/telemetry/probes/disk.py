@@ -24,17 +24,23 @@ COLUMNS = (
     Column(
         "disk_used_percent",
         "%",
-        "Share of it in use, of what users may have; read twice a second.",
+        "Used share of the space available to users on the root file system; read twice a second.",
         1,
         legacy=9,
     ),
     Column(
-        "disk_read_MB", "MiB", "Read from all disks since the last row.", 3, legacy=10, is_amount=True, window_s=OFTEN_S
+        "disk_read_MB",
+        "MiB",
+        "Data read from all disks since the last row.",
+        3,
+        legacy=10,
+        is_amount=True,
+        window_s=OFTEN_S,
     ),
     Column(
         "disk_write_MB",
         "MiB",
-        "Written to all disks since the last row.",
+        "Data written to all disks since the last row.",
         3,
         legacy=11,
         is_amount=True,

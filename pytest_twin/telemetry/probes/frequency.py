@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytest_twin.model.columns import Value
     from pytest_twin.telemetry.probes import ProbeContext
 
-COLUMNS = (Column("cpu_frequency_MHz", "MHz", "Clock rate of the CPUs, their mean; read once a second.", 0),)
+COLUMNS = (Column("cpu_frequency_MHz", "MHz", "Mean clock frequency of the CPUs; read once a second.", 0),)
 # Before Linux 5.18 a busy x86 CPU that was not asked for a second lets the reader sleep for 10 ms (aperfmperf.c): ask
 # a little more often, and no more than some of them.
 EVERY_S = 0.9

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from pytest_twin.telemetry.probes import ProbeContext
 
 COLUMNS = (
-    Column("load_1m", "", "Processes running or waiting, over the last minute."),
-    Column("load_5m", "", "The same over five minutes."),
-    Column("load_15m", "", "The same over fifteen minutes."),
+    Column("load_1m", "", "Load average over 1 minute."),
+    Column("load_5m", "", "Load average over 5 minutes."),
+    Column("load_15m", "", "Load average over 15 minutes."),
 )
 
 EVERY_S = 2.4  # the kernel works them out anew every five seconds

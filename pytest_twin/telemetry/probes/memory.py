@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from pytest_twin.telemetry.probes import ProbeContext
 
 COLUMNS = (
-    Column("ram_total_GB", "GiB", "Memory that the host has.", legacy=4),
-    Column("ram_used_percent", "%", "Share of it that is not available.", 1, legacy=5),
-    Column("ram_available_GB", "GiB", "Memory that programs can get without anything being swapped out.", 3, legacy=6),
+    Column("ram_total_GB", "GiB", "Total memory of the host.", legacy=4),
+    Column("ram_used_percent", "%", "Share of the total memory that is not available.", 1, legacy=5),
+    Column("ram_available_GB", "GiB", "Memory available to programs without swapping.", 3, legacy=6),
     Column(
         "swap_used_percent",
         "%",
-        "Share of the swap space in use; empty without any.",
+        "Share of the swap space in use; empty without swap space.",
         1,
         legacy=7,
     ),

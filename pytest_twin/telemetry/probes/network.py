@@ -19,7 +19,7 @@ COLUMNS = (
     Column(
         "net_sent_MB",
         "MiB",
-        "Sent on all interfaces but loopback since the last row.",
+        "Data sent on all interfaces except loopback since the last row.",
         3,
         legacy=12,
         is_amount=True,
@@ -28,13 +28,20 @@ COLUMNS = (
     Column(
         "net_recv_MB",
         "MiB",
-        "Received on all interfaces but loopback since the last row.",
+        "Data received on all interfaces except loopback since the last row.",
         3,
         legacy=13,
         is_amount=True,
         window_s=OFTEN_S,
     ),
-    Column("net_loopback_MB", "MiB", "Sent on loopback since the last row.", 3, is_amount=True, window_s=OFTEN_S),
+    Column(
+        "net_loopback_MB",
+        "MiB",
+        "Data sent on the loopback interface since the last row.",
+        3,
+        is_amount=True,
+        window_s=OFTEN_S,
+    ),
 )
 LOOPBACK = (b"lo:",)  # as /proc/net/dev has it
 

@@ -21,13 +21,15 @@ COLUMNS = (
     Column(
         "pressure_cpu_percent",
         "%",
-        "Time in which some task waited for a CPU, of the last half second.",
+        "Share of time in which some task waited for a CPU (PSI), over half a second.",
         window_s=SELDOM_S,
     ),
-    Column("pressure_memory_percent", "%", "Time in which some task waited for memory.", window_s=SELDOM_S),
-    Column("pressure_memory_full_percent", "%", "Time in which all tasks waited for memory.", window_s=SELDOM_S),
-    Column("pressure_io_percent", "%", "Time in which some task waited for a disk.", window_s=SELDOM_S),
-    Column("pressure_io_full_percent", "%", "Time in which all tasks waited for a disk.", window_s=SELDOM_S),
+    Column("pressure_memory_percent", "%", "Share of time in which some task waited for memory.", window_s=SELDOM_S),
+    Column(
+        "pressure_memory_full_percent", "%", "Share of time in which all tasks waited for memory.", window_s=SELDOM_S
+    ),
+    Column("pressure_io_percent", "%", "Share of time in which some task waited for I/O.", window_s=SELDOM_S),
+    Column("pressure_io_full_percent", "%", "Share of time in which all tasks waited for I/O.", window_s=SELDOM_S),
 )
 MICROSECONDS = 1e6
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_twin.model.columns import Value
     from pytest_twin.telemetry.probes import ProbeContext
 
-MEANING = "Processes on the host; in a PID namespace, in that one. Counted twice a second."
+MEANING = "Number of processes on the host, or in the PID namespace of the run; read twice a second."
 COLUMNS = (Column("process_count", "", MEANING, 0, legacy=16),)
 FIRST_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO in include/linux/proc_ns.h
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_twin.model.columns import Value
     from pytest_twin.telemetry.probes import ProbeContext
 
-COLUMNS = (Column("cpu_temperature_C", "°C", "The hottest sensor of the CPU; read once a second.", 1),)
+COLUMNS = (Column("cpu_temperature_C", "°C", "Temperature of the hottest CPU sensor; read once a second.", 1),)
 EVERY_S = 0.9  # some sensors have to be asked on their own core, or over a slow bus
 CHIPS = ("coretemp", "k10temp", "zenpower", "cpu_thermal")  # Intel, AMD, AMD, ARM
 ZONES = ("x86_pkg_temp", "TCPU", "cpu", "soc")  # how their types begin

@@ -24,22 +24,32 @@ if TYPE_CHECKING:
     Used = tuple[float, float, float]  # CPU seconds, bytes read and written
 
 
-def _columns(name: str, whose: str) -> tuple[Column, ...]:
+def _columns(name: str, processes: str) -> tuple[Column, ...]:
     return (
         Column(
             f"{name}_cpu_percent",
             "%",
-            f"CPU time of the {whose}' processes, as a share of the host. Exact.",
+            f"CPU time of the {processes} as a share of all CPUs of the host; exact, including ended processes.",
             window_s=0.0,
         ),
-        Column(f"{name}_resident_MB", "MiB", "Memory resident in them; shared pages count in each.", 1),
-        Column(f"{name}_process_count", "", "How many they are.", 0),
-        Column(f"{name}_thread_count", "", "Threads in them.", 0),
-        Column(f"{name}_open_files", "", "Descriptors that they have open; counted twice a second.", 0),
+        Column(
+            f"{name}_resident_MB",
+            "MiB",
+            f"Resident memory of the {processes}; shared pages count once for each process.",
+            1,
+        ),
+        Column(f"{name}_process_count", "", f"Number of the {processes}.", 0),
+        Column(f"{name}_thread_count", "", f"Number of threads of the {processes}.", 0),
+        Column(
+            f"{name}_open_files",
+            "",
+            f"Number of file descriptors that the {processes} have open; read twice a second.",
+            0,
+        ),
         Column(
             f"{name}_read_MB",
             "MiB",
-            "Read by them from disks since the last row; looked up twice a second.",
+            f"Data read from disks by the {processes} since the last row; read twice a second.",
             3,
             is_amount=True,
             window_s=SELDOM_S,
@@ -47,7 +57,7 @@ def _columns(name: str, whose: str) -> tuple[Column, ...]:
         Column(
             f"{name}_write_MB",
             "MiB",
-            "Written by them since the last row, counted as `written_MB` of a test; looked up twice a second.",
+            f"Data written by the {processes} since the last row, as `written_MB` in tests.csv; read twice a second.",
             3,
             is_amount=True,
             window_s=SELDOM_S,
@@ -55,7 +65,7 @@ def _columns(name: str, whose: str) -> tuple[Column, ...]:
     )
 
 
-COLUMNS = (*_columns("tests", "tests"), *_columns("stress", "stressors"))
+COLUMNS = (*_columns("tests", "processes of the tests"), *_columns("stress", "processes of the stressors"))
 ROUNDING_S = 0.1
 
 
