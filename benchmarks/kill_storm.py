@@ -34,7 +34,7 @@ from typing import NamedTuple
 from _shared import show, show_one
 from _storm_rows import rows_lost, rows_written, ticks_missed
 
-from pytest_twin.stressors.system.process_name import PROCESS_NAME
+from pytest_twin.stressors import PROCESS_NAME
 
 PATIENCE_S = 10.0
 INTERVAL_S = 0.1

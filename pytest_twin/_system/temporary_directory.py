@@ -12,6 +12,11 @@ import shutil
 import sys
 import time
 
+if not __package__:  # run as a file: its own folder, if that is on the path, gives way to the root of the package
+    sys.path[0 : not sys.flags.safe_path] = [os.path.realpath(f"{__file__}/../../..")]
+
+from pytest_twin.stressors.system.parent import open_pidfd
+
 TYPE_CHECKING = False  # where it runs as a program it should be there at once
 if TYPE_CHECKING:
     import subprocess
@@ -85,12 +90,8 @@ def remove(path: str) -> None:
 def main() -> None:
     """Wait for the end of stdin or of the process that is named, and remove the folder."""
     path, owner = sys.argv[1:]
-    watched = [0]
-    if sys.platform == "linux":
-        try:
-            watched.append(os.pidfd_open(int(owner)))  # forks of it hold our stdin open too
-        except (AttributeError, OSError):
-            pass
+    pidfd = open_pidfd(int(owner))  # besides stdin, which forks of the owner hold open too
+    watched = [0] if pidfd is None else [0, pidfd]
     if sys.platform == "win32":
         os.read(0, 1)
     else:

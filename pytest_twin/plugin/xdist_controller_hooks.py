@@ -21,7 +21,7 @@ from pytest_twin.remote.gateways import is_remote
 from pytest_twin.remote.respawn import respawn_only_on_reachable_hosts
 from pytest_twin.run_folder.folder import RunFolderError
 from pytest_twin.run_folder.layout import ANNOTATIONS
-from pytest_twin.stressors.system.process_name import PROCESS_NAME
+from pytest_twin.stressors import PROCESS_NAME
 
 if TYPE_CHECKING:
     import psutil

@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pytest_twin.stressors.spec.kind import Kind
 
+PROCESS_NAME = "twin-stressors"  # of the supervisor and its workers in process lists
 ANY_STRESS_NG = "stress_ng"  # has as many kinds as the program has stressors, and none before it is asked
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_twin._system.procfs import PAGE, PROC, TICKS, TOO_MANY, ProcFile, read_bytes
 from pytest_twin._system.stdlib import os, sys, time
-from pytest_twin.stressors.system.process_name import PROCESS_NAME
+from pytest_twin.stressors import PROCESS_NAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

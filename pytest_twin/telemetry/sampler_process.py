@@ -18,6 +18,7 @@ from pytest_twin._system.append_file import AppendOnlyFile
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.columns import ELAPSED, TIMESTAMP, header, order
 from pytest_twin.stressors.system.freeze_detector import FreezeDetector
+from pytest_twin.stressors.system.parent import open_pidfd, socket_from_pipe
 from pytest_twin.telemetry import probes
 from pytest_twin.telemetry.probe_runner import ProbeRunner
 from pytest_twin.telemetry.probes import ProbeContext
@@ -169,13 +170,10 @@ class ParentWatcher:
     def __init__(self, pid: int) -> None:
         self._pid = pid
         self._watched: list[Any] = [0]
-        self._is_told = False  # of the parent's end, by the kernel
-        if sys.platform == "linux":
-            try:
-                self._watched.append(os.pidfd_open(pid))
-                self._is_told = True
-            except (AttributeError, OSError):  # a Python or a kernel without it, or it is gone already
-                pass
+        pidfd = open_pidfd(pid)
+        self._has_pidfd = pidfd is not None
+        if pidfd is not None:
+            self._watched.append(pidfd)
 
     def lets_go(self) -> bool:
         """Wait for its go; False if none comes any more."""
@@ -184,7 +182,7 @@ class ParentWatcher:
                 pass
             return os.getppid() == self._pid and bool(os.read(0, 1))
         went = bool(os.read(0, 1))
-        self._watched = [_socket_of_stdin()]
+        self._watched = [socket_from_pipe(0)]
         return went
 
     def is_gone(self) -> bool:
@@ -198,7 +196,7 @@ class ParentWatcher:
 
     def wait(self, seconds: float) -> bool:
         """Wait, and say whether it wants us to stop."""
-        if self._is_told:
+        if self._has_pidfd:
             return bool(select.select(self._watched, (), (), seconds)[0])
         deadline = time.monotonic() + seconds
         while True:
@@ -208,22 +206,6 @@ class ParentWatcher:
             seconds = deadline - time.monotonic()
             if seconds <= 0:
                 return False
-
-
-def _socket_of_stdin() -> Any:
-    """Where `select` takes nothing else: a socket that can be read when stdin has ended."""
-    import socket
-    import threading
-
-    ours, theirs = socket.socketpair()
-
-    def listen() -> None:
-        while os.read(0, 1 << 16):
-            pass
-        theirs.close()
-
-    threading.Thread(target=listen, daemon=True).start()
-    return ours
 
 
 def main() -> tuple[str, AppendOnlyFile, Clock] | None:

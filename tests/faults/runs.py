@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 from load_rows import loads_that
 
-from pytest_twin.stressors.system.process_name import PROCESS_NAME
+from pytest_twin.stressors import PROCESS_NAME
 
 FLAGS = ("-p", "no:cacheprovider", "--disable-plugin-autoload", "-p", "pytest_twin.plugin.hooks")
 # promised is one second, and benchmarks/kill_storm.py measures it; a busy disk holds back those that were killed

@@ -92,7 +92,7 @@ def test_as_much_as_there_can_be_is_not_judged():
 def state(monkeypatch):
     """Lets the test say what the kernel has the worker do."""
     found = {"state": "S"}
-    monkeypatch.setattr(judging, "state_of", lambda _: found["state"])
+    monkeypatch.setattr(judging, "process_state", lambda _: found["state"])
     return found
 
 

@@ -15,11 +15,11 @@ import psutil
 import pytest
 from driving import BARE, ROOT, SOURCES, Supervisor, cpu, light, line_of
 
+from pytest_twin.stressors import PROCESS_NAME
 from pytest_twin.stressors.spec.request import LoadRequest
 from pytest_twin.stressors.spec.starvation import starved
 from pytest_twin.stressors.supervisor.load_manager import LoadManager
 from pytest_twin.stressors.system.capacity import MIB, usable_cpus
-from pytest_twin.stressors.system.process_name import PROCESS_NAME
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="what the kernel does there")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")

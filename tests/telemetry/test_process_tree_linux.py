@@ -11,7 +11,7 @@ import pytest
 
 from pytest_twin._system import stdlib
 from pytest_twin._system.procfs import PAGE, TICKS
-from pytest_twin.stressors.system.process_name import PROCESS_NAME
+from pytest_twin.stressors import PROCESS_NAME
 from pytest_twin.telemetry.process_tree_linux import LinuxTree, LinuxTreeByParent, io_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc")

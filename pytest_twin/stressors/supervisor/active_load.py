@@ -7,9 +7,10 @@ import time
 from functools import partial
 from importlib import import_module
 
-from pytest_twin.stressors.supervisor.load_judge import SILENT_S, LoadJudge, WorkerRecord, doing, state_of
+from pytest_twin.stressors.supervisor.load_judge import SILENT_S, LoadJudge, WorkerRecord, doing
 from pytest_twin.stressors.supervisor.stop_conditions import met
 from pytest_twin.stressors.system.capacity import oom_kills
+from pytest_twin.stressors.system.parent import process_state
 from pytest_twin.stressors.worker import process
 from pytest_twin.stressors.worker.job import REPORT_EVERY_S, Job
 
@@ -307,7 +308,7 @@ class ActiveLoad:
         """Wait no longer for workers that do not end though they were killed; each ends when the kernel lets it."""
         if not self._gone:
             worker = self._workers[0]
-            how = f"{worker.name} does not end{doing(state_of(worker.process.pid))}"
+            how = f"{worker.name} does not end{doing(process_state(worker.process.pid))}"
             self._fault = f"{self._fault}; {how}" if self._fault else how
             self._finish()
 

@@ -17,6 +17,7 @@ from collections import deque
 from itertools import count
 
 from pytest_twin.stressors.system.freeze_detector import FreezeDetector
+from pytest_twin.stressors.system.parent import open_pidfd, socket_from_pipe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -145,11 +146,8 @@ class EventLoop:
 
     def watch_process(self, pid: int, ended: Callback) -> bool:
         """Call back when that process ends; False where the kernel cannot tell (pidfd_open(2))."""
-        if sys.platform != "linux":
-            return False
-        try:
-            fd = os.pidfd_open(pid)
-        except (AttributeError, OSError):  # a Python or a kernel without it
+        fd = open_pidfd(pid)
+        if fd is None:
             return False
 
         def end() -> None:
@@ -194,15 +192,5 @@ def _selectable(fd: int) -> tuple[int, Callable[[], bytes]]:
     """
     if sys.platform != "win32":
         return fd, lambda: os.read(fd, LONGEST_READ)
-    import socket
-    import threading
-
-    ours, theirs = socket.socketpair()
-
-    def pump() -> None:
-        while data := os.read(fd, 1 << 16):
-            theirs.sendall(data)
-        theirs.close()
-
-    threading.Thread(target=pump, daemon=True).start()
-    return ours.fileno(), lambda: ours.recv(LONGEST_READ)
+    receiver = socket_from_pipe(fd)
+    return receiver.fileno(), lambda: receiver.recv(LONGEST_READ)

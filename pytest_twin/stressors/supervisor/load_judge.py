@@ -6,7 +6,7 @@ from importlib import import_module
 
 from pytest_twin.stressors.spec.kind import OPS, RATE
 from pytest_twin.stressors.spec.starvation import starved
-from pytest_twin.stressors.system.capacity import text
+from pytest_twin.stressors.system.parent import process_state
 from pytest_twin.stressors.worker.job import Job
 
 TYPE_CHECKING = False
@@ -108,7 +108,7 @@ class LoadJudge:
         silent_s, idle_s = now - record.heard_at, held_s - record.changed_at
         if max(silent_s, idle_s) < SILENT_S:
             return ""
-        state, is_due = state_of(record.pid), idle_s >= SILENT_S and self._due(record, held_s)
+        state, is_due = process_state(record.pid), idle_s >= SILENT_S and self._due(record, held_s)
         if silent_s >= SILENT_S and (is_due or state in STOPPED):
             return f"has not reported for {silent_s:.1f} s{doing(state)}"
         return f"has done nothing for {idle_s:.1f} s{doing(state)}" if is_due else ""
@@ -119,11 +119,6 @@ class LoadJudge:
             return False
         due = self._asked.integral(held_s) - self._asked.integral(record.changed_at)
         return due / len(self.records) > 2 * record.piece
-
-
-def state_of(pid: int) -> str:
-    """What the kernel has a process do, a letter of proc_pid_stat(5); empty where it does not tell."""
-    return text(f"/proc/{pid}", "stat").rpartition(") ")[2][:1]
 
 
 def doing(state: str) -> str:

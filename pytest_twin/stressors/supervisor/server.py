@@ -24,9 +24,11 @@ import signal
 import sys
 import time
 
+from pytest_twin.stressors import PROCESS_NAME
 from pytest_twin.stressors.spec.request import LoadRequest
 from pytest_twin.stressors.supervisor.load_manager import LoadManager
-from pytest_twin.stressors.system.process_name import set_process_name
+from pytest_twin.stressors.system.parent import is_alive, process_state
+from pytest_twin.stressors.system.prctl import set_process_name
 from pytest_twin.stressors.worker.process import reset_sigchld
 
 TYPE_CHECKING = False  # it should be there at once, and to import `typing` takes its time
@@ -80,7 +82,7 @@ class Server:
     def _look_at_parent(self) -> None:
         if time.monotonic() - self._loop.kept_until < PARENT_CHECK_S:
             return  # whoever stopped this process and its parent has them go on one after the other
-        if is_stopped(self._parent):
+        if process_state(self._parent) == "T":  # by a signal, such as Ctrl-Z
             self.manager.pause(STOPPED)
         else:
             self.manager.resume(STOPPED)
@@ -118,7 +120,7 @@ class Server:
             sys.path[:] = message["path"]
 
     def _set_owner(self, process: int) -> None:
-        if not self._loop.watch_process(process, self._abandon) and is_gone(process):
+        if not self._loop.watch_process(process, self._abandon) and not is_alive(process):
             self._abandon()
 
     def _reply(self, message: dict[str, Any]) -> None:
@@ -126,27 +128,6 @@ class Server:
             os.write(self._replies, json.dumps(message).encode() + b"\n")
         except OSError:  # nobody listens any more
             self.close()
-
-
-def is_stopped(process: int) -> bool:
-    """Whether a process is stopped by a signal (proc_pid_stat(5)); not known but on Linux."""
-    try:
-        with open(f"/proc/{process}/stat", "rb") as file:
-            return file.read().rpartition(b") ")[2][:1] == b"T"
-    except OSError:
-        return False
-
-
-def is_gone(process: int) -> bool:
-    """Whether there is no such process any more; not known on Windows."""
-    try:
-        if sys.platform != "win32":
-            os.kill(process, 0)
-    except ProcessLookupError:
-        return True
-    except OSError:  # it is another user's
-        pass
-    return False
 
 
 def hear_signals() -> None:
@@ -157,7 +138,7 @@ def hear_signals() -> None:
 
 def main() -> None:
     """Serve stdin and stdout."""
-    set_process_name()
+    set_process_name(PROCESS_NAME)
     hear_signals()
     reset_sigchld()
     server = Server(sys.stdin.fileno(), sys.stdout.fileno())

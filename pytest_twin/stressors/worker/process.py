@@ -21,6 +21,7 @@ if not __package__:  # run as a file: its own folder, if that is on the path, gi
     sys.path[0 : not sys.flags.safe_path] = [os.path.realpath(f"{__file__}/../../../..")]
 
 from pytest_twin.stressors.spec.request import LoadRequest
+from pytest_twin.stressors.system.prctl import die_with_parent
 from pytest_twin.stressors.worker.job import Job
 
 TYPE_CHECKING = False
@@ -28,13 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CAN_FORK = CAN_PAUSE = sys.platform != "win32"
-PR_SET_PDEATHSIG = 1
-
-if sys.platform == "linux":
-    import ctypes
-
-    _libc = ctypes.CDLL(None)
-
 
 if sys.platform != "win32":
     PAUSE, RESUME = signal.SIGUSR1, signal.SIGUSR2
@@ -275,8 +269,7 @@ def close_all_but(*kept: int) -> None:
 def _exit_with_parent(owner: int) -> None:
     """Have the kernel end this process when its owner does, and be the first that runs out of memory."""
     if sys.platform == "linux":
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != owner:  # it ended before it could be watched
+        if not die_with_parent(owner):
             os._exit(1)
         try:
             with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:

@@ -7,7 +7,6 @@ only it held is at its end, and the keeper takes everything down; when the keepe
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
 import select
@@ -18,9 +17,9 @@ import time
 from collections.abc import Iterator
 
 from pytest_twin.stressors.system.capacity import text
-from pytest_twin.stressors.worker.process import PR_SET_PDEATHSIG, close_all_but
+from pytest_twin.stressors.system.prctl import die_with_parent, set_child_subreaper
+from pytest_twin.stressors.worker.process import close_all_but
 
-PR_SET_CHILD_SUBREAPER = 36
 END_WITHIN_S = 0.3  # after that it is killed
 LOOK_EVERY_S = 0.05
 
@@ -48,7 +47,7 @@ class ContainedProgram:
         said = os.memfd_create("said")
         self.said = fcntl.fcntl(said, fcntl.F_DUPFD_CLOEXEC, 3)  # out of the way of those that a program begins with
         os.close(said)
-        _set(PR_SET_CHILD_SUBREAPER, 1)
+        set_child_subreaper()
         end, self._held = os.pipe()
         self._status: int | None = None
         self._keeper = os.fork()
@@ -133,7 +132,7 @@ def kill_all_children(group: int | None = None) -> None:
 
 def _run_subreaper(command: list[str], scratch: str, end: int, said: int) -> int:
     """The life of the keeper; its exit status is the program's."""
-    _set(PR_SET_CHILD_SUBREAPER, 1)
+    set_child_subreaper()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
     keeper = os.getpid()
@@ -155,8 +154,7 @@ def _run_subreaper(command: list[str], scratch: str, end: int, said: int) -> int
 def _exec_program(command: list[str], keeper: int, said: int) -> None:
     """Turn into the program, in a process group of its own, and die with the keeper."""
     os.setpgid(0, 0)
-    _set(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != keeper:
+    if not die_with_parent(keeper):
         return
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_DFL)
@@ -201,11 +199,6 @@ def _tell_group(leader: int, number: int) -> None:
         os.killpg(leader, number)
     except ProcessLookupError:  # all of it has just ended
         pass
-
-
-def _set(what: int, value: int) -> None:
-    """Set something of this process (prctl(2))."""
-    ctypes.CDLL(None).prctl(what, value)
 
 
 def _ticks(pid: int) -> int:
