@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pytest_twin.model import attempt_row, event
-from pytest_twin.report.writing import summary_of
+from pytest_twin.report.formats import summary_of
 
 BEGAN = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SAMPLES = ("timestamp", "cpu_percent", "ram_used_percent", "disk_read_MB", "disk_write_MB", "elapsed_s",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pytest_twin.cli._options import settings_of, settings_options
-from pytest_twin.report.writing import FORMS, ReportError, check, save, summary_of
+from pytest_twin.report.formats import FORMS, ReportError, check, save, summary_of
 from pytest_twin.run_folder.baselines import BaselineError, RunSet, find
 from pytest_twin.settings import parsers
 from pytest_twin.settings.options import Settings

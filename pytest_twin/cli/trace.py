@@ -9,7 +9,7 @@ import click
 from pytest_twin._system.private_files import write_pieces
 from pytest_twin.cli._options import settings_of
 from pytest_twin.export.chrome_trace import BEGINNING, lines
-from pytest_twin.report.writing import ReportError, refuse_to_replace, summary_of
+from pytest_twin.report.formats import ReportError, refuse_to_replace, summary_of
 
 FILE = "trace.json"
 

@@ -10,7 +10,7 @@ import pytest_twin
 from pytest_twin.analysis.run.by_host import by_host
 from pytest_twin.model.event import START, TEST
 from pytest_twin.report.json_document import document
-from pytest_twin.report.writing import summary_of
+from pytest_twin.report.formats import summary_of
 
 
 def names(attempts):

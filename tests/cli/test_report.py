@@ -10,7 +10,7 @@ from made_runs import MadeRun, busy_run
 from saved_runs import made
 
 from pytest_twin.cli import main
-from pytest_twin.report import writing
+from pytest_twin.report import formats
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_one_file_cannot_take_two_forms(twin):
 
 
 def test_a_form_that_needs_what_is_not_installed_says_how_to_get_it(twin, monkeypatch):
-    monkeypatch.setattr(writing, "find_spec", lambda name: None if name == "plotly" else name)
+    monkeypatch.setattr(formats, "find_spec", lambda name: None if name == "plotly" else name)
     said = "Error: html needs plotly; pip install 'pytest-twin[report]'\n"
     assert twin("report", "anything") == (said, 1)
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from pytest_twin.report import writing
+from pytest_twin.report import formats
 
 TWO = """
     def test_good(): pass
@@ -69,7 +69,7 @@ def test_an_unknown_form_stops_the_run_before_it_begins(pytester):
 
 
 def test_what_a_report_needs_is_looked_for_before_the_tests(pytester, monkeypatch):
-    monkeypatch.setattr(writing, "find_spec", lambda name: None if name == "tsdownsample" else name)
+    monkeypatch.setattr(formats, "find_spec", lambda name: None if name == "tsdownsample" else name)
     result = pytester.runpytest("--twin", "--twin-report=html")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(

@@ -11,7 +11,7 @@ from made_runs import MadeRun, busy_run, run_of_two_hosts
 from saved_runs import made, weighed
 
 from pytest_twin.report.html.page import page
-from pytest_twin.report.writing import summary_of
+from pytest_twin.report.formats import summary_of
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -7,7 +7,7 @@ from pytest_twin.model.event import SKIP
 from pytest_twin.report.markdown import page
 from pytest_twin.report.markdown_escape import escape
 from pytest_twin.report.wording import LONGEST, cut
-from pytest_twin.report.writing import summary_of
+from pytest_twin.report.formats import summary_of
 
 
 def test_a_run_is_summed_up_in_tables(tmp_path):

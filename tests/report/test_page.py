@@ -15,9 +15,9 @@ import pytest
 from made_runs import MadeRun, busy_run, leaky_run, run_of_two_hosts, stamp
 from saved_runs import made, weighed
 
-from pytest_twin.report import writing
+from pytest_twin.report import formats
 from pytest_twin.report.html.page import page
-from pytest_twin.report.writing import summary_of
+from pytest_twin.report.formats import summary_of
 
 CELL = r"<td[^>]*>([^<]*)</td>"
 ROW = rf'<tr class="\w+"><td><span[^>]*>([^<]*)</span></td>{CELL * 4}<td[^>]*></td><td[^>]*></td>{CELL}</tr>'
@@ -164,7 +164,7 @@ def test_a_profile_of_several_hosts_has_a_plot_for_each(tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
 def test_a_pipe_in_the_place_of_a_profile_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "profile.csv")
-    assert writing._profile(tmp_path / "profile.csv") == []
+    assert formats._profile(tmp_path / "profile.csv") == []
 
 
 @pytest.mark.parametrize("text", ["", "\0\n\0", "nodeid\n,,,\n", 'level_percent,slowdown\nnan,inf\n"'])
