@@ -232,8 +232,8 @@ def _weighing(config: pytest.Config, settings: Settings) -> BaselineComparison |
 
 def _check_reports(config: pytest.Config, settings: Settings) -> None:
     if (settings.report or settings.json) and not settings.dry_run:
-        from pytest_twin.report.session_reports import check_reports
         from pytest_twin.report.formats import ReportError
+        from pytest_twin.report.session_reports import check_reports
 
         try:
             check_reports(settings, config.invocation_params.dir)

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_twin.report.wording import relative
 from pytest_twin.report.formats import FORMS, ReportError, check, refuse_to_replace, save, summary_of
+from pytest_twin.report.wording import relative
 
 if TYPE_CHECKING:
     from pytest_twin.analysis.comparison.comparison import Comparison

@@ -16,10 +16,9 @@ from pytest_twin.model.event import Event, detail
 from pytest_twin.run_folder.finalize import SampleLines, finalize
 from pytest_twin.run_folder.folder import RunFolderError
 from pytest_twin.run_folder.layout import ANNOTATIONS, HEADERS, TESTS, folder_of
-from pytest_twin.run_folder.unfinished import unended
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from pytest_twin.run_folder.folder import RunFolder
 
@@ -150,3 +149,14 @@ def _row_of(start: Row, rows: Iterable[Row], at: float, outcome: str, keeps: Kee
 def _keyword(kind: str) -> str:
     """The keyword that asks for loads of a type."""
     return next((each.keyword for each in kinds().values() if each.type == kind), kind)
+
+
+def unended(annotations: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
+    """The starts that have no end, in the order in which they were."""
+    found: dict[str, dict[str, str]] = {}
+    for row in annotations:
+        if row["event"] == event.START:
+            found[row["id"]] = dict(row)
+        else:
+            found.pop(row["id"], None)
+    return list(found.values())

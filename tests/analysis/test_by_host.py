@@ -9,8 +9,8 @@ from made_runs import MadeRun, run_of_two_hosts
 import pytest_twin
 from pytest_twin.analysis.run.by_host import by_host
 from pytest_twin.model.event import START, TEST
-from pytest_twin.report.json_document import document
 from pytest_twin.report.formats import summary_of
+from pytest_twin.report.json_document import document
 
 
 def names(attempts):

@@ -6,7 +6,7 @@ import csv
 
 import pytest
 
-from pytest_twin.report.profile_table import profile_lines
+from pytest_twin.report.terminal import profile_lines
 
 TESTS = """
 import time, pytest

@@ -10,8 +10,8 @@ import pytest
 from made_runs import MadeRun, busy_run, run_of_two_hosts
 from saved_runs import made, weighed
 
-from pytest_twin.report.html.page import page
 from pytest_twin.report.formats import summary_of
+from pytest_twin.report.html.page import page
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

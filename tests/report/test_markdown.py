@@ -4,10 +4,10 @@ from made_runs import MadeRun, busy_run, leaky_run, run_of_two_hosts
 from saved_runs import made, weighed
 
 from pytest_twin.model.event import SKIP
+from pytest_twin.report.formats import summary_of
 from pytest_twin.report.markdown import page
 from pytest_twin.report.markdown_escape import escape
 from pytest_twin.report.wording import LONGEST, cut
-from pytest_twin.report.formats import summary_of
 
 
 def test_a_run_is_summed_up_in_tables(tmp_path):

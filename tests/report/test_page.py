@@ -16,8 +16,8 @@ from made_runs import MadeRun, busy_run, leaky_run, run_of_two_hosts, stamp
 from saved_runs import made, weighed
 
 from pytest_twin.report import formats
-from pytest_twin.report.html.page import page
 from pytest_twin.report.formats import summary_of
+from pytest_twin.report.html.page import page
 
 CELL = r"<td[^>]*>([^<]*)</td>"
 ROW = rf'<tr class="\w+"><td><span[^>]*>([^<]*)</span></td>{CELL * 4}<td[^>]*></td><td[^>]*></td>{CELL}</tr>'

@@ -15,7 +15,7 @@ from pytest_twin.model.event import Event
 from pytest_twin.run_folder.folder import RunFolder, RunFolderError
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, HEADERS, LOCK, TESTS, WORKERS_LOCK
 from pytest_twin.run_folder.merge import merge
-from pytest_twin.run_folder.recovery import recover
+from pytest_twin.run_folder.recovery import recover, unended
 
 CLOCK = Clock(100.0, 1_700_000_000.0)
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
@@ -161,3 +161,25 @@ def test_a_damaged_table_is_left_to_those_who_read_it(killed):
     (killed / DATASET).write_text("elapsed_s\nnonsense\n")
     recover(killed)
     assert killed.parts(ANNOTATIONS)
+
+
+def event_row(event: str, number: str) -> dict[str, str]:
+    return {"event": event, "id": number}
+
+
+def test_what_ended_or_was_aborted_or_skipped_is_not_open():
+    rows = [event_row("start", name) for name in "abcd"] + [
+        event_row("end", "a"),
+        event_row("abort", "b"),
+        event_row("skip", "d"),
+    ]
+    assert unended(rows) == [event_row("start", "c")]
+
+
+def test_what_is_open_comes_in_the_order_in_which_it_began():
+    rows = [event_row("start", "b"), event_row("note", ""), event_row("start", "a")]
+    assert [each["id"] for each in unended(rows)] == ["b", "a"]
+
+
+def test_a_run_without_events_has_nothing_open():
+    assert unended([]) == []

@@ -17,7 +17,7 @@ from pytest_twin.model.attempt_row import BAD
 from pytest_twin.model.version import __version__
 from pytest_twin.report.comparison.html import TABLE, section
 from pytest_twin.report.comparison.wording import opening
-from pytest_twin.report.html import budgets, details, parts, profile_curves, tests_table
+from pytest_twin.report.html import details, parts, profile_curves, tests_table
 from pytest_twin.report.html.markup import data, each_host, joined, markup
 from pytest_twin.report.html.timeline import Lanes, still, timeline
 from pytest_twin.report.wording import budgets_in_short, verdict
@@ -76,7 +76,7 @@ def _parts(story: RunSummary, which: dict[int, str]) -> Iterator[PageSection]:
         said = "Every test that did not pass as it should, and every one with a folder of its own."
         yield PageSection("looked-into", "Failed and marked tests", said, details.details_part(story, which))
     if said := budgets_in_short(story):
-        yield PageSection("budgets", "Budgets", said, budgets.budgets_part(story))
+        yield PageSection("budgets", "Budgets", said, parts.budgets_part(story))
     if story.profile:
         said = "How many times as slow each test is under a load, the one that hurts most first; strokes are intervals."
         yield PageSection("curves", "Sensitivity", said, profile_curves.curves_part(story.profile))

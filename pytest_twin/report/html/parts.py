@@ -10,16 +10,16 @@ import numpy as np
 from markupsafe import Markup
 
 from pytest_twin.analysis.run.attempts import most_grown
-from pytest_twin.analysis.run.by_host import display_name
+from pytest_twin.analysis.run.by_host import display_name, on_host
 from pytest_twin.analysis.run.data_quality import is_grave
 from pytest_twin.analysis.run.distributions import Distribution, correlations, distributions
 from pytest_twin.analysis.run.overview import LoadLine
 from pytest_twin.analysis.run.story import RunSummary
-from pytest_twin.report.html.markup import joined, markup
+from pytest_twin.report.html.markup import identity, joined, markup
 from pytest_twin.report.html.svg import bars
-from pytest_twin.report.wording import NOTHING, change, count, lasting, machines_in_short, number, size, verdict
+from pytest_twin.report.wording import KEPT, NOTHING, change, count, lasting, machines_in_short, number, size, verdict
 
-MOST_ANSWERS = 3
+MOST_ANSWERS, MOST_BROKEN_BUDGETS = 3, 200
 AMOUNT, CORES = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z%/]*)$"), "cores"  # as which workers are counted
 SHORT = 0.8  # of what was asked; less is too little
 BLUE, ORANGE = "0, 114, 178", "213, 94, 0"  # of Okabe and Ito
@@ -254,3 +254,24 @@ def missing_part(story: RunSummary) -> Markup:
     if not story.shortcomings:
         return markup('<p class="soft">Nothing: files are whole, samples came in time, columns are filled.</p>')
     return markup('<ul class="events">{}</ul>', joined(markup("<li>{}</li>", said) for said in story.shortcomings))
+
+
+def budgets_part(story: RunSummary) -> Markup:
+    """The tests that were over their budget, or of which that could not be told."""
+    found = [attempt for attempt in story.attempts if attempt.budget not in {"", KEPT}]
+    rows = joined(
+        markup("<tr><td>{}{}</td><td>{}</td></tr>", identity(attempt.nodeid), on_host(attempt.host), attempt.budget)
+        for attempt in found[:MOST_BROKEN_BUDGETS]
+    )
+    more = (
+        markup("<p>… and {} more in tests.csv</p>", f"{len(found) - MOST_BROKEN_BUDGETS:,}")
+        if len(found) > MOST_BROKEN_BUDGETS
+        else ""
+    )
+    if not found:
+        return markup("")
+    return markup(
+        '<div class="scroll"><table><thead><tr><th scope="col">Test</th><th scope="col">Over, or not told</th></tr>'
+        "</thead><tbody>{}</tbody></table></div>{}",
+        rows, more,
+    )  # fmt: skip
