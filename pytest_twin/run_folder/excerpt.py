@@ -11,15 +11,14 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from pytest_twin._system.stdlib import os
 from pytest_twin.model.counter_window import OFTEN_S, ROUNDING_S, counted_since
+from pytest_twin.run_folder.follow import CsvFollower
 from pytest_twin.telemetry import probes
 from pytest_twin.telemetry.probes.cores import is_of_one
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-CHUNK = 1 << 16
 BEFORE_S = 3.0  # rows of so long before a test tell of what time its first ones are
 
 
@@ -84,94 +83,66 @@ class ExcerptWriter:
 
 
 class Excerpt:
-    """The samples of a test that is running, read as they come; what was read is not read again.
-
-    Attributes:
-        heading: The first line of the dataset; empty before there is one.
-    """
+    """The samples of a test that is running, read from the dataset as they are appended; no row is read twice."""
 
     def __init__(self, path: Path, began: float) -> None:
-        """Prepare it; the dataset is opened when it is first read.
+        """Prepare to read; the dataset is opened by the first call of `read`.
 
         Args:
-            path: The dataset, in one piece.
-            began: When the test began, in seconds since the run did.
+            path: The dataset.
+            began: When the test began, in seconds since the run began.
         """
-        self._path, self._began = path, began
-        self.heading = ""
-        self._fd: int | None = None
-        self._offset = 0
-        self._rest = b""  # of a line that is being written
+        self._began = began
+        self._follower = CsvFollower(path, is_early=self._is_early)
         self._lines: list[str] = []
         self._times: list[float] = []
         self._cutter: ExcerptWriter | None = None
 
+    @property
+    def heading(self) -> str:
+        """The first line of the dataset; empty while there is none."""
+        return self._follower.heading
+
     def read(self) -> bool:
-        """Take in what was written since; says whether there is anything of the dataset.
+        """Read the rows that were appended since the last call, and tell whether there is a dataset.
 
         Raises:
-            OSError: It cannot be read.
+            OSError: The dataset cannot be read.
         """
-        if self._cutter is None:
-            self._cutter = self._open()
-        if self._cutter is None or self._fd is None:
-            return self._cutter is not None
-        os.lseek(self._fd, self._offset, os.SEEK_SET)
-        while chunk := os.read(self._fd, CHUNK):
-            self._offset += len(chunk)
-            whole, end, self._rest = (self._rest + chunk).rpartition(b"\n")
-            lines = whole.decode("utf-8", "replace").split("\n") if end else []
+        for text in self._follower.texts():
+            cutter = self._cutter = self._cutter or ExcerptWriter(self.heading)
+            lines = text.removesuffix("\n").split("\n")
             self._lines += lines
-            self._times += map(self._cutter.time, lines)
-        return True
+            self._times += map(cutter.time, lines)
+        if self._cutter is None and self.heading:
+            self._cutter = ExcerptWriter(self.heading)
+        return self._cutter is not None
 
     def lines(self) -> list[str]:
-        """The rows of the test so far, without what is not its own."""
+        """Return the rows of the test so far, without the cells that are in part of the time before it."""
         return self._cutter.cut(self._lines, self._times, self._began, float("inf")) if self._cutter else []
 
     def has_own(self, name: str | None = None) -> bool:
-        """Whether a row of the test has been read; of a column, one that tells of nothing before the test in it."""
+        """Tell whether a row of the test was read; for a column, one whose cell is of the test's time alone."""
         if self._cutter is None:
             return False
         window_s = window_of(name) if name else None
         return self._cutter.first_own(self._times, self._began, window_s) < len(self._times)
 
     def column(self, name: str) -> list[float]:
-        """The numbers of a column of `lines`."""
+        """Return the numbers of a column of `lines`."""
         if self._cutter is None:
             return []
         place = self._cutter.names.index(name)
         return [value for line in self.lines() if (value := _number(line.split(",", place + 1)[place])) is not None]
 
     def close(self) -> None:
-        """Let go of the dataset."""
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+        """Close the dataset."""
+        self._follower.close()
 
-    def _open(self) -> ExcerptWriter | None:
-        """Open it, and go to a row before the test, however many there are before that; None where there is nothing."""
-        try:
-            self._fd = os.open(self._path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
-        except FileNotFoundError:
-            return None
-        heading, end, _ = os.read(self._fd, CHUNK).partition(b"\n")
-        if not end:
-            self.close()
-            return None
-        self.heading = heading.decode("utf-8", "replace")
-        cutter = ExcerptWriter(self.heading)
-        begin, back = len(heading) + 1, CHUNK
-        size = os.lseek(self._fd, 0, os.SEEK_END)
-        self._offset = begin
-        while size - back > begin:
-            os.lseek(self._fd, size - back, os.SEEK_SET)
-            skipped, end, rest = os.read(self._fd, CHUNK).partition(b"\n")
-            if end and b"\n" in rest and cutter.time(rest.partition(b"\n")[0].decode()) < self._began - BEFORE_S:
-                self._offset = size - back + len(skipped) + 1
-                break
-            back *= 2
-        return cutter
+    def _is_early(self, heading: str, line: str) -> bool:
+        """Tell whether the rows before a row of the dataset are not needed."""
+        return ExcerptWriter(heading).time(line) < self._began - BEFORE_S
 
 
 def _without(line: str, places: Sequence[int]) -> str:

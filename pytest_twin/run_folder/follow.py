@@ -11,7 +11,8 @@ from pytest_twin.model.csv_text import records
 if TYPE_CHECKING:
     from pathlib import Path
 
-CHUNK = 1 << 18
+CHUNK = 1 << 17  # below the size at which each buffer would be mapped anew
+EARLY_STEP = 1 << 16
 FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
@@ -98,53 +99,82 @@ class FileFollower:
 
 
 class CsvFollower(FileFollower):
-    """The whole rows that are appended to a CSV file."""
+    """The whole rows that are appended to a CSV file.
 
-    def __init__(self, path: Path, begun: Callable[[int], None] = lambda _: None, last: int | None = None) -> None:
+    Attributes:
+        heading: The first line of the file, without its end; empty until the file has a whole line.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        on_start: Callable[[int], None] = lambda _: None,
+        last: int | None = None,
+        is_early: Callable[[str, str], bool] | None = None,
+    ) -> None:
         """Prepare it; the file need not exist yet.
 
         Args:
             path: The file.
-            begun: Called before the first row of a file, with the number of rows in front of it that are left out,
-                and with 0 when the file is gone.
+            on_start: Called before the first row of a file with the number of rows that were skipped, and with 0 when
+                the file was removed.
             last: The most bytes to read of what a file has at the beginning; None is all of it.
+            is_early: Given the heading and a row, whether the rows before that row may be skipped: the first row to
+                read is then searched from the end of the file, in a time that does not depend on the length of the
+                file. Rows that are skipped so are not counted.
         """
         super().__init__(path)
-        self._begun, self._last = begun, last
-        self._header = ""
+        self.heading = ""
+        self._on_start, self._last, self._is_early = on_start, last, is_early
 
     def rows(self) -> Iterator[dict[str, str]]:
-        """Yield the rows since the last call; none where there is no file.
+        """Yield the rows since the last call, by column; none where there is no file.
 
         Raises:
             OSError: The file exists and cannot be read.
             ValueError: It is not CSV.
         """
+        for text in self.texts():
+            yield from records(f"{self.heading}\n{text}")
+
+    def texts(self) -> Iterator[str]:
+        """Yield the rows since the last call as text, several lines with their ends at a time.
+
+        Raises:
+            OSError: The file exists and cannot be read.
+        """
         for piece in self.pieces():
             text = piece.decode(errors="replace")
-            if not self._header:
-                self._header, _, text = text.partition("\n")
-                self._header += "\n"
-            yield from records(self._header + text)
+            if not self.heading:
+                self.heading, _, text = text.partition("\n")
+            if text:
+                yield text
 
     def _usable_part(self, chunk: bytes) -> bytes:
         return chunk[: chunk.rfind(b"\n") + 1]  # a line that is longer than a chunk is no row of ours
 
     def _on_removed(self) -> None:
-        self._begun(0)
+        self._on_start(0)
 
     def _on_new_file(self, fd: int, size: int) -> None:
-        self._header = ""
-        self._begun(self._skip(fd, size))
+        self.heading = ""
+        self._on_start(self._skip(fd, size))
 
     def _skip(self, fd: int, size: int) -> int:
-        """Go to the last bytes of a file that has more than is wanted; return the number of rows left out."""
-        if self._last is None or size <= self._last:
-            return 0
-        os.lseek(fd, 0, os.SEEK_SET)
+        """Go to the first row to read; return the number of rows skipped."""
         chunk = os.read(fd, CHUNK)
-        self._header = chunk[: chunk.find(b"\n") + 1].decode(errors="replace")
-        lines, at, wanted = 0, 0, size - self._last
+        line, end, _ = chunk.partition(b"\n")
+        heading = line.decode(errors="replace")
+        if end and self._is_early is not None:
+            self._skip_early(fd, size, heading)
+        elif end and self._last is not None and size > self._last:
+            self.heading = heading
+            return self._skip_bytes(fd, chunk, size - self._last)
+        return 0
+
+    def _skip_bytes(self, fd: int, chunk: bytes, wanted: int) -> int:
+        """Go behind the last line that ends within the first `wanted` bytes; return the number of rows before that."""
+        lines, at = 0, 0
         while at < wanted and chunk:
             part = chunk[: wanted - at]
             lines += part.count(b"\n")
@@ -153,3 +183,14 @@ class CsvFollower(FileFollower):
             at += len(part)
             chunk = os.read(fd, CHUNK)
         return max(0, lines - 1)
+
+    def _skip_early(self, fd: int, size: int, heading: str) -> None:
+        """Go to an early row, searched from the end of the file in steps that double."""
+        back = EARLY_STEP
+        while self._is_early is not None and size - back > len(heading):
+            os.lseek(fd, size - back, os.SEEK_SET)
+            torn, end, rest = os.read(fd, EARLY_STEP).partition(b"\n")
+            if end and b"\n" in rest and self._is_early(heading, rest.partition(b"\n")[0].decode(errors="replace")):
+                self.heading, self._offset = heading, size - back + len(torn) + 1
+                return
+            back *= 2
