@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,9 @@ from pytest_twin.settings.options import SettingsError, flag
 
 if TYPE_CHECKING:
     from pytest_twin.analysis.comparison.comparison import Comparison
+    from pytest_twin.model.run import Run
     from pytest_twin.run_folder.folder import RunFolder
+    from pytest_twin.run_folder.tables import RunTables
     from pytest_twin.settings.options import Settings
 
 # pandas is imported when all tests are over: what is imported before would be in the memory of each of them.
@@ -53,31 +56,33 @@ class BaselineComparison:
                     f"save runs with {flag('save')} NAME, and compare with NAME"
                 )
 
-    def finish(self, folder: RunFolder, *, is_whole: bool) -> None:
+    def finish(self, folder: RunFolder, tables: RunTables | None, read: Callable[[], Run], *, is_whole: bool) -> None:
         """Save the run and compare it, now that its files are complete.
 
         Args:
             folder: The run.
+            tables: The tables of the run; None where they could not be completed.
+            read: Reads the run.
             is_whole: Whether all tests ran, whatever came of them: otherwise it is no run to compare.
         """
         if not is_whole:
             self.lines.append("the run was cut short: it is neither saved nor compared")
             return
         try:
-            self._compare(folder)
+            self._compare(folder, read)
             if self._settings.save is not None:
-                place = save(folder, self._directory, self._settings.save, datetime.now(UTC))
+                place = save(folder, self._directory, self._settings.save, datetime.now(UTC), tables)
                 self.lines.append(f"saved as {self._settings.save}/{place.name}")
         except (ValueError, BaselineError) as error:  # there is nothing to compare, or a file cannot be read or written
             self.failure.append(str(error))
 
-    def _compare(self, folder: RunFolder) -> None:
+    def _compare(self, folder: RunFolder, read: Callable[[], Run]) -> None:
         if self._found is None:
             return
         from pytest_twin.report.comparison.lines import lines
         from pytest_twin.report.comparison.wording import broken
 
         found = RunSet("this run", [folder.path])
-        compared = self.comparison = comparison(self._found, found, self._settings.fail_on)
+        compared = self.comparison = comparison(self._found, found, self._settings.fail_on, [read()])
         self.lines += lines(compared)
         self.failure += broken(compared)

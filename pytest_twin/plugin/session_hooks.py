@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,6 +18,9 @@ from pytest_twin.plugin.stash import RUN, SESSION_SCHEDULE, SETTINGS
 from pytest_twin.recording import outcome
 from pytest_twin.run_folder.folder import RunFolderError
 from pytest_twin.run_folder.layout import OUTCOMES
+
+if TYPE_CHECKING:
+    from pytest_twin.model.run import Run
 
 
 class SessionHooks:
@@ -83,10 +88,11 @@ class SessionHooks:
                 said = {"twin_dropped": run.recording.dropped, "twin_errors": run.guard.lines}
                 session.config.workeroutput.update(said)  # type: ignore[attr-defined]
             try:
+                read = cache(self._read)
                 with run.guard:
-                    self._weigh(session)
+                    self._weigh(session, read)
                 with run.guard:
-                    self._report()
+                    self._report(read)
             except KeyboardInterrupt:  # it takes its time; what pytest has to tell is told all the same
                 session.exitstatus = pytest.ExitCode.INTERRUPTED
                 run.reports.append("warning: interrupted before all was reported, saved or compared")
@@ -98,16 +104,28 @@ class SessionHooks:
             with suppress(RunFolderError):  # then the rows tell what they know
                 self._run.folder.write_json(OUTCOMES, outcome.counted(reporter.stats))
 
-    def _weigh(self, session: pytest.Session) -> None:
+    def _read(self) -> Run:
+        """Read the run, of which the tables were read already when they were completed.
+
+        Raises:
+            ReadingError: A file cannot be read.
+        """
+        from pytest_twin.run_folder.frames import load
+
+        tables = self._run.recording.tables if self._run.recording is not None else None
+        return load(self._run.folder.path, tables.texts if tables is not None else None)
+
+    def _weigh(self, session: pytest.Session, read: Callable[[], Run]) -> None:
         """Save the run, or compare it with earlier ones, as is asked for."""
         weighing, recording = self._run.weighing, self._run.recording
         if weighing is not None and recording is not None:
             ran = session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
-            weighing.finish(recording.folder, is_whole=ran and not (session.shouldstop or session.shouldfail))
+            is_whole = ran and not (session.shouldstop or session.shouldfail)
+            weighing.finish(recording.folder, recording.tables, read, is_whole=is_whole)
             if weighing.failure and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def _report(self) -> None:
+    def _report(self, read: Callable[[], Run]) -> None:
         """Make the reports that are asked for of the files, which are complete now."""
         run = self._run
         if run.recording is not None and not run.worker and (run.settings.report or run.settings.json):
@@ -115,7 +133,7 @@ class SessionHooks:
 
             base_dir = run.config.invocation_params.dir
             compared = run.weighing.comparison if run.weighing is not None else None
-            run.reports = list(write_reports(run.folder.path, run.settings, base_dir, os.environ, compared))
+            run.reports = list(write_reports(run.folder.path, run.settings, base_dir, os.environ, compared, read))
 
 
 def run_of(config: pytest.Config) -> RecordedSession:

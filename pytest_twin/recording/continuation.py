@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pytest_twin._system.append_file import LONGEST_ROW
 from pytest_twin.model.clock import Clock
-from pytest_twin.model.csv_text import rows
+from pytest_twin.run_folder.csv_rows import last_row
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET
-from pytest_twin.run_folder.rotation import PARQUET, open_piece, segments
+from pytest_twin.run_folder.rotation import PARQUET, segments
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_twin.run_folder.folder import RunFolder
 
-GZIP_SUFFIX = ".gz"
 TIMES = ("timestamp", "elapsed_s")
 
 
@@ -53,17 +50,9 @@ def _last_times(folder: RunFolder) -> Iterator[tuple[float, float]]:
 
 
 def _csv(path: Path) -> tuple[str, str]:
-    """The last whole row of a file."""
-    with open_piece(path) as file:
-        heading = last = file.readline()
-        if path.suffix != GZIP_SUFFIX:
-            begin = max(len(heading), file.seek(0, os.SEEK_END) - LONGEST_ROW)
-            file.seek(begin)
-        for line in file:
-            last = line if line.endswith(b"\n") else last
-    names, cells = rows((heading + last).decode("utf-8", "replace"))
-    found = dict(zip(names, cells, strict=True))
-    return found.get(TIMES[0], ""), found.get(TIMES[1], "")
+    """Return the time and the seconds of the last whole row of a file; empty where there is none."""
+    last = last_row(path)
+    return last.get(TIMES[0], ""), last.get(TIMES[1], "")
 
 
 def _parquet(path: Path) -> tuple[str, str]:

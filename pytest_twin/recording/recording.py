@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pytest_twin.loads.applied import AppliedLoad
     from pytest_twin.loads.schedule.schedule import Schedule
     from pytest_twin.loads.spec import Load, LoadPart
+    from pytest_twin.run_folder.tables import RunTables
     from pytest_twin.stressors.spec.request import LoadRequest
     from pytest_twin.telemetry.sampler_config import SamplerConfig
 
@@ -61,6 +62,7 @@ class Recording:
         meter: What the kernel has counted for this process and its children.
         guard: Keeps errors of ours from the tests.
         sampled: What the sampler did, once the recording has ended.
+        tables: The tables of the run, once the recording has ended and they could be completed.
     """
 
     def __init__(
@@ -112,6 +114,7 @@ class Recording:
         self._process, self._fork = os.getpid(), ""
         self._owner = self._process
         self._incomplete: tuple[str, ...] = ()
+        self.tables: RunTables | None = None
         self._numbers = count(1)
         self._unheard: deque[Event] = deque()
         self.meter = ProcessCounters(self._own)
@@ -186,7 +189,7 @@ class Recording:
         self.meter.close()
         if not self.worker:
             try:
-                finalize(self.folder, self._interval, dist_each=self.dist_each)
+                self.tables = finalize(self.folder, self._interval, dist_each=self.dist_each)
             except Exception as problem:  # noqa: BLE001 - every row is where it was written
                 said = getattr(problem, "strerror", None) or problem
                 self._incomplete += (f"the files could not be completed: {said}",)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from importlib.util import find_spec
@@ -10,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_twin._system.private_files import write_atomic
+from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, FINGERPRINT, PROFILE, SCHEDULE, TESTS
 
 if TYPE_CHECKING:
     from pytest_twin.analysis.comparison.comparison import Comparison
     from pytest_twin.analysis.run.story import RunSummary
+    from pytest_twin.model.run import Run
 
 
 class ReportError(Exception):
@@ -74,12 +75,13 @@ def check(names: Iterable[str]) -> None:
             raise ReportError(f"{name} needs {' and '.join(missing)}; pip install 'pytest-twin[report]'")
 
 
-def summary_of(path: Path, comparison: Comparison | None = None) -> RunSummary:
-    """What a run tells.
+def summary_of(path: Path, comparison: Comparison | None = None, read: Callable[[], Run] | None = None) -> RunSummary:
+    """Read a run and summarize it for a report.
 
     Args:
         path: The run.
-        comparison: What came of comparing it.
+        comparison: The comparison of the run with others.
+        read: Reads the run; None reads the files at `path`.
 
     Raises:
         ReportError: There is nothing that can be read.
@@ -89,22 +91,19 @@ def summary_of(path: Path, comparison: Comparison | None = None) -> RunSummary:
     from pytest_twin.run_folder.frames import load
 
     try:
-        run = load(path)
+        run = load(path) if read is None else read()
     except ReadingError as error:
         raise ReportError(str(error)) from None
     with_schedule = [SCHEDULE] if (path / SCHEDULE).exists() else []
     story = summarize(run, (DATASET, ANNOTATIONS, TESTS), [FINGERPRINT, *with_schedule])
-    return replace(story, profile=_profile(path / PROFILE), comparison=comparison)
+    return replace(story, profile=_profile(path), comparison=comparison)
 
 
 def _profile(path: Path) -> list[dict[str, str]]:
-    """The rows of a profile; none where there is no such file, or none that can be read."""
-    if not path.is_file():  # opening a pipe would wait for ever
-        return []
+    """Return the rows of the profile of a run; none where there is no such file, or none that can be read."""
     try:
-        with open(path, newline="", encoding="utf-8", errors="replace") as file:
-            return [{name: cell or "" for name, cell in row.items() if name} for row in csv.DictReader(file)]
-    except (OSError, csv.Error):
+        return RunFolder(path).rows(PROFILE)
+    except (OSError, ValueError):
         return []
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from pytest_twin.report.wording import relative
 if TYPE_CHECKING:
     from pytest_twin.analysis.comparison.comparison import Comparison
     from pytest_twin.analysis.run.story import RunSummary
+    from pytest_twin.model.run import Run
     from pytest_twin.settings.options import Settings
 
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
@@ -44,6 +45,7 @@ def write_reports(
     base_dir: Path,
     environment: Mapping[str, str],
     comparison: Comparison | None = None,
+    read: Callable[[], Run] | None = None,
 ) -> Iterator[str]:
     """Write all that is asked for; comes back with a line for each, which tells where it is or why it is not.
 
@@ -52,13 +54,14 @@ def write_reports(
         settings: What is asked for.
         base_dir: The directory that paths are told from.
         environment: Where GitHub says which file its summary is.
-        comparison: What came of comparing the run.
+        comparison: The comparison of the run with others.
+        read: Reads the run; None reads the files in `folder`.
     """
     wanted = _wanted(folder, settings, base_dir)
     if not wanted:
         return
     try:
-        story = summary_of(folder, comparison)
+        story = summary_of(folder, comparison, read)
     except ReportError as error:
         yield f"warning: no report: {error}"
         return

@@ -22,12 +22,14 @@ from pytest_twin.analysis.run.totals import CountedAttempt, number_of_tests
 from pytest_twin.model.profile_row import LEVELS
 from pytest_twin.report.profile_ranking import ranked
 from pytest_twin.report.wording import change, count, relative
+from pytest_twin.run_folder.csv_rows import count_rows
 from pytest_twin.run_folder.folder import RunFolder
-from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, PROFILE, TESTS
+from pytest_twin.run_folder.layout import ANNOTATIONS, PROFILE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_twin.run_folder.tables import RunTables
     from pytest_twin.telemetry.sampler import SamplerStats
 
 MOST_LOADS = 10
@@ -36,24 +38,27 @@ MOST_LEAKS = 3
 WORTH_TELLING_S = 0.01
 
 
-def summary(folder: RunFolder, sampled: SamplerStats, dropped: int, base_dir: Path) -> Iterator[str]:
+def summary(
+    folder: RunFolder, sampled: SamplerStats, dropped: int, base_dir: Path, tables: RunTables | None = None
+) -> Iterator[str]:
     """What was recorded, what was applied, what was heavy, and where the files are.
 
     Args:
         folder: The run.
         sampled: What the sampler did.
         dropped: Rows that could not be written.
-        base_dir: The directory that paths are told from.
+        base_dir: The directory that paths are relative to.
+        tables: The tables of the run, where they were read already.
     """
-    events, tests = folder.events_but_tests(), folder.rows(TESTS)
+    tables = tables or folder.read_tables()
+    events, tests = tables.events, tables.tests
     missed = f", {sampled.missed} missed" if sampled.missed else ""
     lost = f", {sampled.dropped + dropped} rows could not be written" if sampled.dropped + dropped else ""
     number = number_of_tests(map(CountedAttempt.of, tests))
     yield f"{count(sampled.rows, 'sample')}{missed}, {count(number, 'test')}{lost}"
     for name, host in folder.other_hosts():
-        lines = sum(text.count("\n") for text in host.texts(DATASET))
         attempts = count(sum(row["host"] == name for row in tests), "attempt of a test", "attempts of tests")
-        yield f"{count(max(0, lines - 1), 'sample')} on {name}, {attempts}"
+        yield f"{count(count_rows(host.dataset_files()), 'sample')} on {name}, {attempts}"
     yield from (f"warning: {warning}" for warning in sampled.warnings)
     yield from _loads(loads(events))
     yield from profile_lines(folder.rows(PROFILE))

@@ -15,13 +15,17 @@ import tempfile
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_twin._system.private_files import write_atomic
+from pytest_twin.model.csv_text import records
 from pytest_twin.model.version import __version__
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import FINGERPRINT, TESTS
 from pytest_twin.settings.parsers import LAST
+
+if TYPE_CHECKING:
+    from pytest_twin.run_folder.tables import RunTables
 
 MANIFEST = "baseline.json"
 VERSION = 1
@@ -61,7 +65,7 @@ class RunSet(NamedTuple):
     paths: list[Path]
 
 
-def save(folder: RunFolder, directory: Path, name: str, at: datetime) -> Path:
+def save(folder: RunFolder, directory: Path, name: str, at: datetime, tables: RunTables | None = None) -> Path:
     """Keep a run as one more of a baseline; all of it is there, or nothing.
 
     Args:
@@ -69,6 +73,7 @@ def save(folder: RunFolder, directory: Path, name: str, at: datetime) -> Path:
         directory: Where the baselines are.
         name: The baseline.
         at: Now.
+        tables: The tables of the run, where they were read already.
 
     Returns:
         The folder that it was saved in.
@@ -76,7 +81,8 @@ def save(folder: RunFolder, directory: Path, name: str, at: datetime) -> Path:
     Raises:
         BaselineError: It cannot be written, or the run has no tests.
     """
-    if not folder.rows(TESTS):
+    tests = tables.texts[TESTS] if tables is not None else folder.text(TESTS)
+    if not records(tests):
         raise BaselineError(f"{folder.path} has no tests; nothing was saved as {name}")
     try:
         is_new = not directory.exists()
@@ -86,9 +92,9 @@ def save(folder: RunFolder, directory: Path, name: str, at: datetime) -> Path:
         with tempfile.TemporaryDirectory(dir=directory / name, prefix=".saving-", ignore_cleanup_errors=True) as made:
             kept = Path(made) / "run"
             kept.mkdir()
-            for file in (TESTS, FINGERPRINT):
-                if (folder / file).exists():
-                    shutil.copyfile(folder / file, kept / file)
+            write_atomic(kept / TESTS, tests)
+            if (folder / FINGERPRINT).exists():
+                shutil.copyfile(folder / FINGERPRINT, kept / FINGERPRINT)
             manifest = {"version": VERSION, "name": name, "saved": at.isoformat(timespec="milliseconds")}
             manifest |= {"commit": commit_of(folder.path.parent), "pytest_twin": __version__}
             write_atomic(kept / MANIFEST, json.dumps(manifest, indent=2) + "\n")

@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from pytest_twin.model.counter_window import OFTEN_S, ROUNDING_S, counted_since
+from pytest_twin.run_folder.csv_rows import time_reader
 from pytest_twin.run_folder.follow import CsvFollower
 from pytest_twin.telemetry import probes
 from pytest_twin.telemetry.probes.cores import is_of_one
@@ -38,20 +39,17 @@ class ExcerptWriter:
 
     Attributes:
         names: Its columns.
+        time: Reads the time of a row, in seconds since the run began.
     """
 
     def __init__(self, heading: str) -> None:
         """Prepare it for a dataset with this first line."""
         self.names = heading.split(",")
-        self._time = self.names.index("elapsed_s")
+        self.time = time_reader(heading)
         self._places: dict[float, list[int]] = {}  # of the columns with the same window
         for place, name in enumerate(self.names):
             if (window_s := window_of(name)) is not None:
                 self._places.setdefault(window_s, []).append(place)
-
-    def time(self, line: str) -> float:
-        """When a row was taken, in seconds since the run began."""
-        return float(line.split(",", self._time + 1)[self._time])
 
     def cut(
         self, lines: Sequence[str], times: Sequence[float], began: float, ended: float, *, behind_s: float = 0.0
@@ -142,7 +140,7 @@ class Excerpt:
 
     def _is_early(self, heading: str, line: str) -> bool:
         """Tell whether the rows before a row of the dataset are not needed."""
-        return ExcerptWriter(heading).time(line) < self._began - BEFORE_S
+        return time_reader(heading)(line) < self._began - BEFORE_S
 
 
 def _without(line: str, places: Sequence[int]) -> str:

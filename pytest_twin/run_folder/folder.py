@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pytest_twin._system.clock import monotonic
 from pytest_twin._system.locks import FileLock, LockedError, PresenceLock, is_anybody_present, remove_lock_files
@@ -25,12 +25,13 @@ from pytest_twin.run_folder.layout import (
     LOCK,
     OUTCOMES,
     SCHEDULE,
+    TESTS,
     TESTS_FOLDER,
     WORKERS_LOCK,
     is_folder_of_a_test,
 )
 from pytest_twin.run_folder.rotation import PARQUET, files, opened, prepare_append
-from pytest_twin.run_folder.tables import OF_TESTS, Table, in_order, table
+from pytest_twin.run_folder.tables import RunTables, Table, in_order, table
 
 BRIEF_S = 10.0  # how long others may complete what is there
 LOOK_EVERY_S = 0.05
@@ -288,12 +289,37 @@ class RunFolder:
             yield own
 
     def rows(self, name: str) -> list[dict[str, str]]:
-        """The rows of a table, by column; none where there is no such file.
+        """Return the rows of a table, by column; none where there is no such file.
 
         Raises:
             RunFolderError: It is a dataset that was converted to Parquet.
         """
-        return [row for text in self.texts(name) for row in records(text)]
+        if name != DATASET:
+            return records(self.text(name))
+        return [row for file in self.dataset_files() for row in records(file.read().decode(errors="replace"))]
+
+    def text(self, name: str) -> str:
+        """Return the text of a table; empty where there is no such file."""
+        path = self / name
+        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""  # a pipe might never end
+
+    def read_tables(self) -> RunTables:
+        """Read annotations.csv and tests.csv."""
+        return RunTables.parse({name: self.text(name) for name in (ANNOTATIONS, TESTS)})
+
+    def dataset_files(self, advice: str = "read it with pytest_twin.load") -> Iterator[IO[bytes]]:
+        """Open the CSV files of the dataset one after another, oldest first; none where there is no dataset.
+
+        Args:
+            advice: What to do where the dataset is not CSV, for the error.
+
+        Raises:
+            RunFolderError: One of them was converted to Parquet.
+        """
+        for piece in opened(self / DATASET):
+            if piece.path.suffix == PARQUET:
+                raise RunFolderError(f"{piece.path} is no CSV; {advice}")
+            yield piece.file
 
     @property
     def scheduled(self) -> set[str]:
@@ -302,47 +328,28 @@ class RunFolder:
         events = schedule.get("events") if schedule.get("anchor") != TEST else None
         return {str(each.get("id")) for each in events if isinstance(each, dict)} if isinstance(events, list) else set()
 
-    def events_but_tests(self) -> list[dict[str, str]]:
-        """The rows of events, those of tests left out, which are most of them."""
-        return [row for text in self.texts(ANNOTATIONS) for row in records(OF_TESTS.sub("", text))]
+    def merge(self) -> dict[str, str]:
+        """Put the parts of all workers into one table each, in the order of time.
 
-    def texts(self, name: str) -> Iterator[str]:
-        """The text of a table: of one file, or of each piece of a dataset."""
-        if name != DATASET:
-            yield from [(self / name).read_text(encoding="utf-8", errors="replace")] if (self / name).is_file() else ()
-            return
-        for piece in opened(self / name):
-            if piece.path.suffix == PARQUET:
-                raise RunFolderError(f"{piece.path} is no CSV; read it with pytest_twin.load")
-            yield piece.file.read().decode(errors="replace")
-
-    def merge(self) -> None:
-        """Put the parts of all workers into one table each, in the order of time."""
+        Returns:
+            The text of each table that was written, by the name of its file.
+        """
+        merged = {}
         for name in HEADERS:
             parts = self.parts(name)
             if not parts:
                 continue
             rows = [row for path in (self / name, *parts) for row in self.rows(path.name)]
             if rows:
-                rows = list(
-                    {tuple(row.values()): row for row in rows}.values()
-                )  # who merged before may have been killed
-                self.write(name, table(HEADERS[name], in_order(rows)))
+                # a process that merged before may have been killed: a row that is there twice is one
+                rows = list({tuple(row.values()): row for row in rows}.values())
+                merged[name] = table(HEADERS[name], in_order(rows))
+                self.write(name, merged[name])
             for part in parts:
                 part.unlink()
         remove_lock_files(self.path)
         (self / WORKERS_LOCK).unlink(missing_ok=True)
-
-    def complete_rows(self, name: str, column: str, rows: Sequence[Mapping[str, str]]) -> None:
-        """Fill a column that was left empty in all the rows of a table; behind it are none but numbers."""
-        first, *lines = filter(None, next(self.texts(name)).split("\n"))
-        if len(lines) != len(rows):  # some are damaged
-            self.write(name, table(HEADERS[name], rows))
-            return
-        behind = len(HEADERS[name]) - HEADERS[name].index(column) - 1
-        cells = (line.rsplit(",", behind) for line in lines)
-        filled = [",".join((before + row[column], *others)) for (before, *others), row in zip(cells, rows, strict=True)]
-        self.write(name, "\n".join((first, *filled, "")))
+        return merged
 
 
 def _has_links(folder: Path) -> bool:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Hashable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from pytest_twin.loads.registry import keywords
 from pytest_twin.model import attempt_row, columns, event
@@ -53,15 +54,19 @@ def samples_shape() -> TableShape:
     return TableShape("timestamp", (*(declared[at] for at in columns.order(declared)), HOST))
 
 
-def load(path: str | os.PathLike[str]) -> Run:
+def load(path: str | os.PathLike[str], texts: Mapping[str, str] | None = None) -> Run:
     """Read a run folder, the folder of a test, or one file.
+
+    Args:
+        path: What to read.
+        texts: The text of tables of the run folder that were read already, by the names of their files.
 
     Raises:
         ReadingError: There is nothing there that can be read.
     """
     path = Path(path)
     if path.is_dir():
-        return _load_folder(RunFolder(path))
+        return _load_folder(RunFolder(path), texts or {})
     return _load_file(path)
 
 
@@ -97,10 +102,13 @@ def events(folder: RunFolder, worker: str = "*") -> pd.DataFrame:
     Raises:
         ReadingError: A file cannot be read.
     """
-    return _table(folder, ANNOTATIONS, EVENTS_SHAPE, worker)
+    if worker == "*":
+        with _opened(folder / ANNOTATIONS) as file:
+            return _table(folder, ANNOTATIONS, EVENTS_SHAPE, file)
+    return _in_order(_read_files([folder.part(ANNOTATIONS, worker)], EVENTS_SHAPE), EVENTS_SHAPE)
 
 
-def _load_folder(folder: RunFolder) -> Run:
+def _load_folder(folder: RunFolder, texts: Mapping[str, str]) -> Run:
     if folder.is_incomplete:
         from pytest_twin.run_folder.recovery import recover
 
@@ -116,9 +124,10 @@ def _load_folder(folder: RunFolder) -> Run:
     tables, failed = [], []
     for name, shape in ((DATASET, samples_shape()), (ANNOTATIONS, EVENTS_SHAPE), (TESTS, TESTS_SHAPE)):
         try:
-            frame = _streams(streams) if name == DATASET else _table(folder, name, shape, "*")
-            if (folder / name).exists():
-                problems += table_problems(folder / name, frame.attrs["damaged"])
+            with _opened(folder / name, texts.get(name)) as file:
+                frame = _streams(streams) if name == DATASET else _table(folder, name, shape, file)
+                if file is not None:
+                    problems += table_problems(folder / name, file, frame.attrs["damaged"])
         except (OSError, ReadingError) as error:  # the others can be read all the same
             said = f"{error.filename or folder.path}: {error.strerror}" if isinstance(error, OSError) else str(error)
             failed.append(said)
@@ -190,12 +199,33 @@ def _load_file(path: Path) -> Run:
     return Run(path, samples, events, tests)
 
 
-def _table(folder: RunFolder, name: str, shape: TableShape, worker: str) -> pd.DataFrame:
-    paths = [folder / name, *folder.parts(name)] if worker == "*" else [folder.part(name, worker)]
-    read = []
+@contextmanager
+def _opened(path: Path, text: str | None = None) -> Iterator[IO[bytes] | None]:
+    """Open a file, or its text that was read already; None where there is no file."""
+    try:
+        file = BytesIO(text.encode()) if text else open_file(path)
+    except FileNotFoundError:
+        yield None
+        return
+    with file:
+        yield file
+
+
+def _table(folder: RunFolder, name: str, shape: TableShape, file: IO[bytes] | None) -> pd.DataFrame:
+    """Return the rows of a table, of which this is the open file, and of the parts that nobody has merged."""
+    own = [] if file is None else list(stream([Segment(folder / name, file)], shape))
+    return _in_order([*own, *_read_files(folder.parts(name), shape)], shape)
+
+
+def _read_files(paths: Iterable[Path], shape: TableShape) -> list[TableBlock]:
+    read: list[TableBlock] = []
     for path in paths:
-        with suppress(FileNotFoundError), open_file(path) as file:
-            read += list(stream([Segment(path, file)], shape))
+        with _opened(path) as file:
+            read += [] if file is None else stream([Segment(path, file)], shape)
+    return read
+
+
+def _in_order(read: Iterable[TableBlock], shape: TableShape) -> pd.DataFrame:
     frame = whole(read, shape)
     return frame if frame.index.is_monotonic_increasing else frame.sort_index(kind="stable")
 

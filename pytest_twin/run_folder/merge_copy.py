@@ -5,27 +5,25 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from io import TextIOWrapper
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from pytest_twin.model.csv_text import ParsedTable, parse_lenient
 from pytest_twin.model.csv_text import rows as cells_of
 from pytest_twin.model.event import HOST
-from pytest_twin.run_folder.folder import RunFolder, RunFolderError
+from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import DATASET
-from pytest_twin.run_folder.rotation import PARQUET, opened
 
 if TYPE_CHECKING:
     from pytest_twin._system.private_files import PrivateDirectory
     from pytest_twin.run_folder.merge_axis import MergeAxis, Row
 
 
+ADVICE = "merge runs first, and convert what comes of it"
+
+
 def table_of(folder: RunFolder, name: str) -> ParsedTable:
     """What a run has of a table, also what workers wrote and nobody has merged."""
-    parts = [
-        read(path.read_text(encoding="utf-8", errors="replace"))
-        for path in (folder / name, *folder.parts(name))
-        if path.is_file()  # reading from a pipe would wait for ever
-    ]
+    parts = [read(text) for path in (folder / name, *folder.parts(name)) if (text := folder.text(path.name))]
     rows = [row for found in parts for row in found.rows]
     return ParsedTable(next((found.columns for found in parts), ()), rows, sum(found.damaged for found in parts))
 
@@ -40,7 +38,7 @@ def read(text: str) -> ParsedTable:
 
 def first_of(stream: RunFolder) -> list[Row]:
     """The first sample of a stream; none where there is no sample."""
-    for file in _files(stream):
+    for file in stream.dataset_files(ADVICE):
         found = read((file.readline() + file.readline()).decode(errors="replace"))
         if found.rows:
             return list(found.rows)
@@ -66,7 +64,7 @@ def copy(stream: RunFolder, target: PrivateDirectory, host: str, axis: MergeAxis
 def _samples(stream: RunFolder, axis: MergeAxis) -> Iterator[list[str]]:
     """The columns of a stream but its host, then each sample as it stands in the whole; an empty one is damaged."""
     columns: list[str] = []
-    for file in _files(stream):
+    for file in stream.dataset_files(ADVICE):
         for line in file:
             cells = _cells(line.decode(errors="replace"))
             if not columns:
@@ -93,17 +91,3 @@ def _cells(line: str) -> list[str]:
         return next(iter(cells_of(line)), []) if line.endswith("\n") else []
     except ValueError:
         return []
-
-
-def _files(stream: RunFolder) -> Iterator[IO[bytes]]:
-    """The files of a dataset, oldest first.
-
-    Raises:
-        RunFolderError: One of them is no CSV.
-    """
-    if not stream.path.is_dir():
-        return
-    for piece in opened(stream / DATASET):
-        if piece.path.suffix == PARQUET:
-            raise RunFolderError(f"{piece.path} is no CSV; merge runs first, and convert what comes of it")
-        yield piece.file

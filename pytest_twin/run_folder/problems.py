@@ -5,25 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pytest_twin.model.version import __version__
 
 
-def table_problems(path: Path, damaged: int) -> Iterator[str]:
-    """What of a table that is there was not read.
+def table_problems(path: Path, file: IO[bytes], damaged: int) -> Iterator[str]:
+    """Yield what is wrong with a table.
 
     Args:
-        path: The table.
-        damaged: Rows and cells of it that could not be read.
+        path: The path of the table.
+        file: The table, open.
+        damaged: The number of rows and cells that could not be read.
     """
-    with path.open("rb") as file:
-        if not file.seek(0, os.SEEK_END):
-            yield f"{path} is empty"
-        else:
-            file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n":
-                yield f"{path} ends in the middle of a row, which is left out"
+    if not file.seek(0, os.SEEK_END):
+        yield f"{path} is empty"
+    else:
+        file.seek(-1, os.SEEK_END)
+        if file.read(1) != b"\n":
+            yield f"{path} ends in the middle of a row, which is left out"
     if damaged:
         yield f"{path} is damaged: {damaged} rows or cells are left out"
 

@@ -13,7 +13,8 @@ from pytest_twin.model.attempt_row import CRASHED
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.csv_text import record
 from pytest_twin.model.event import Event, detail
-from pytest_twin.run_folder.finalize import SampleLines, finalize
+from pytest_twin.run_folder.csv_rows import SampleLines
+from pytest_twin.run_folder.finalize import finalize
 from pytest_twin.run_folder.folder import RunFolderError
 from pytest_twin.run_folder.layout import ANNOTATIONS, HEADERS, TESTS, folder_of
 
@@ -52,7 +53,7 @@ def recover(folder: RunFolder, at: float | None = None) -> None:
 
 def _complete(folder: RunFolder, at: float | None) -> None:
     events, tests = (_rows(folder, name) for name in (ANNOTATIONS, TESTS))
-    samples = SampleLines.of(folder)
+    samples = SampleLines.read(folder.dataset_files())
     if at is None:
         at = max([*samples.times[-1:], *(float(row["elapsed_s"]) for row in (*events, *tests))], default=0.0)
     left = [row for row in unended(events) if row["test"] or row["worker"] or row["target"]]

@@ -11,10 +11,19 @@ from pytest_twin.run_folder.layout import TESTS
 if TYPE_CHECKING:
     from pytest_twin.analysis.comparison.comparison import Comparison, Side
     from pytest_twin.model.measure import ChangeLimit
+    from pytest_twin.model.run import Run
 
 
-def comparison(before: RunSet, after: RunSet, limits: Sequence[ChangeLimit]) -> Comparison:
+def comparison(
+    before: RunSet, after: RunSet, limits: Sequence[ChangeLimit], runs_after: Sequence[Run] | None = None
+) -> Comparison:
     """Compare runs.
+
+    Args:
+        before: The runs before a change.
+        after: The runs after it.
+        limits: By how much figures may grow.
+        runs_after: The runs after it, where they were read already.
 
     Raises:
         ReadingError: A folder cannot be read.
@@ -22,11 +31,15 @@ def comparison(before: RunSet, after: RunSet, limits: Sequence[ChangeLimit]) -> 
     """
     from pytest_twin.analysis.comparison.comparison import compare
 
-    return compare(side(before), side(after), limits)
+    return compare(side(before), side(after, runs_after), limits)
 
 
-def side(found: RunSet) -> Side:
-    """Runs as they are compared.
+def side(found: RunSet, runs: Sequence[Run] | None = None) -> Side:
+    """Return one side of a comparison.
+
+    Args:
+        found: The runs of the side.
+        runs: The same, where they were read already.
 
     Raises:
         ReadingError: A folder cannot be read.
@@ -35,7 +48,7 @@ def side(found: RunSet) -> Side:
     from pytest_twin.analysis.run.by_host import by_host
     from pytest_twin.run_folder.frames import load
 
-    runs = [load(path) for path in found.paths]
+    runs = [load(path) for path in found.paths] if runs is None else runs
     fingerprints = [{host: own.fingerprint for host, own in by_host(run).items()} for run in runs]
     problems = [each for run in runs for each in run.problems if each.startswith(str(run.path / TESTS))]
     return Side(found.name, [run.tests for run in runs], fingerprints, problems)
