@@ -14,8 +14,7 @@ from pytest_twin._system.stdlib import time
 from pytest_twin.model import event
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import ANNOTATIONS
-from pytest_twin.run_folder.recovery import ends_of, recover
-from pytest_twin.run_folder.recovery import unended
+from pytest_twin.run_folder.recovery import ends_of, recover, unended
 
 if TYPE_CHECKING:
     from pytest_twin._system.append_file import AppendOnlyFile
