@@ -90,12 +90,12 @@ def test_a_report_that_cannot_be_written_is_a_warning_and_not_a_failure(pytester
 def test_an_interrupt_while_it_is_reported_leaves_the_failures_of_tests_to_be_told(pytester, flag):
     pytester.makeconftest("""
         import os, signal
-        from pytest_twin.plugin import baseline as comparing
-        from pytest_twin.report import session_reports as ending
+        from pytest_twin.plugin import baseline
+        from pytest_twin.report import session_reports
 
         def interrupted(*_, **__): os.kill(os.getpid(), signal.SIGINT)
 
-        ending.story_of = comparing.save = interrupted
+        session_reports.summary_of = baseline.save = interrupted
     """)
     pytester.makepyfile(TWO)
     result = pytester.runpytest_subprocess("--twin", flag)
