@@ -20,7 +20,7 @@ from pytest_twin.analysis.run.lanes import natural, packed
 from pytest_twin.analysis.run.panels import Panel, panels
 from pytest_twin.analysis.run.spans import Note, RunSpan
 from pytest_twin.analysis.run.story import RunSummary
-from pytest_twin.export.chrome_trace_nesting import Entry, nested
+from pytest_twin.export._slice_nesting import Entry, nested
 from pytest_twin.model import event
 
 NAMES = ("tests", "loads", "host")  # the processes of a host, as the format calls the groups of tracks
@@ -35,6 +35,7 @@ class HostProcesses(NamedTuple):
     host: int
 
 
+FILE = "trace.json"
 BEGINNING = '{"otherData":{"producer":"pytest-twin"},'  # by which a file of ours is known
 
 

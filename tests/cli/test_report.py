@@ -176,3 +176,16 @@ def test_a_file_of_an_earlier_run_and_an_empty_one_are_replaced(twin, tmp_path, 
     first = twin(*words)
     assert first[1] == 0
     assert twin(*words) == first
+
+
+def test_a_trace_is_one_of_the_formats_of_export(twin, tmp_path):
+    busy_run(tmp_path / "kept").write()
+    assert twin("trace", "kept", "-o", "one.json") == ("one.json\n", 0)
+    assert twin("export", "kept", "--format=chrome-trace", "-o", "other.json") == ("other.json\n", 0)
+    assert (tmp_path / "one.json").read_text() == (tmp_path / "other.json").read_text()
+
+
+def test_an_unknown_format_is_named_with_those_there_are(twin):
+    output, status = twin("export", "--format=perfetto")
+    assert status == 2
+    assert "'perfetto' is not 'chrome-trace'" in output

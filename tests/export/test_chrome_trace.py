@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_runs import MadeRun, busy_run, run_of_two_hosts
 
+from pytest_twin.export._slice_nesting import ROUNDED_US, nested
 from pytest_twin.export.chrome_trace import lines
-from pytest_twin.export.chrome_trace_nesting import ROUNDED_US, nested
 from pytest_twin.model.event import END, GAP, PHASE, START
 
 
