@@ -200,5 +200,5 @@ def open_recording(settings: Settings, *, append: bool = False, rotate_at: int =
             yield recording
     except (RunFolderError, SamplerError) as error:
         raise click.ClickException(str(error)) from None
-    for line in summary(folder, recording.sampled, recording.dropped, Path.cwd()):
+    for line in summary(folder, recording.sampler_stats, recording.dropped, Path.cwd()):
         click.echo(line)

@@ -76,13 +76,13 @@ def command(path: Path, mode: str | None, dry_run: bool, **given: Any) -> None:
 def _play(plan: Schedule, recording: Recording, interval: float, stop: InterruptSafeEvent) -> list[AppliedLoad]:
     """Play the schedule with the live view until it ends or `stop` is set; return the applied loads."""
     player = SchedulePlayer(plan, recording)
-    recording.get_ready_for_loads()
-    began = recording.now_for_loads()
+    recording.start_supervisor()
+    began = recording.load_time()
     player.start(began)
     loads = sum(len(event.load.parts) for event in plan.events)
 
     def facts() -> dict[str, Any]:
-        return {"planned": loads, "ahead": list(islice(ahead(plan, recording.now_for_loads() - began), MOST_AHEAD))}
+        return {"planned": loads, "ahead": list(islice(ahead(plan, recording.load_time() - began), MOST_AHEAD))}
 
     with view_of(recording, interval) as view:
         view.wait(stop, over=lambda: player.over, facts=facts)

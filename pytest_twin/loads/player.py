@@ -40,11 +40,11 @@ class LoadApplier(Protocol):
         """Ask for one kind of load."""
         ...
 
-    def now_for_loads(self) -> float:
+    def load_time(self) -> float:
         """The time of loads, which stands still while they are paused."""
         ...
 
-    def skipped(
+    def write_skip(
         self, number: str, kind: str, target: str, reason: str, *, test: str = "", loads: int = 1
     ) -> None:  # fmt: skip
         """Write that something planned was not reached."""
@@ -155,7 +155,7 @@ class SchedulePlayer:
         half = MOST_WAITING // 2
         with self._loads.guard:
             while self._handed < len(self._timeline) and not self._ending.is_set():
-                left = began + self._timeline[self._handed - half].start_s - self._loads.now_for_loads()
+                left = began + self._timeline[self._handed - half].start_s - self._loads.load_time()
                 if left <= 0:
                     self._hand_over(began, half)
                 else:
@@ -166,11 +166,11 @@ class SchedulePlayer:
         counts = Counter(part.kind.type for event in events for part in event.load.parts)
         if counts.total() > MOST_ROWS:
             for kind, count in counts.items():
-                self._loads.skipped("", kind, "", reason, test=self._test, loads=count)
+                self._loads.write_skip("", kind, "", reason, test=self._test, loads=count)
             return
         for event in events:
             for part in event.load.parts:
-                self._loads.skipped(self._name(event, part), part.kind.type, part.text, reason, test=self._test)
+                self._loads.write_skip(self._name(event, part), part.kind.type, part.text, reason, test=self._test)
 
     def _parts(
         self, event: ScheduledLoad, start: float | None, lasts: float, test: str, turn: int = 1

@@ -36,10 +36,10 @@ def report_budget_verdict(attempt: RecordedAttempt, place: str, inconclusive: st
     Raises:
         pytest.fail.Exception: It was over budget.
     """
-    if is_broken(attempt.findings, inconclusive):
-        over = [f"over budget: {each.text}" for each in attempt.findings if each.verdict == OVER]
-        told = [*over, *(unknown(attempt.findings) if inconclusive == "fail" else ())]
-        under = [f"under {load}" for load in attempt.had]
+    if is_broken(attempt.verdicts, inconclusive):
+        over = [f"over budget: {each.text}" for each in attempt.verdicts if each.verdict == OVER]
+        told = [*over, *(unknown(attempt.verdicts) if inconclusive == "fail" else ())]
+        under = [f"under {load}" for load in attempt.achieved_loads]
         pytest.fail("\n".join([*told, *under, f"see {place}"]), pytrace=False)
 
 

@@ -172,7 +172,7 @@ def _summarize(terminalreporter: pytest.TerminalReporter, config: pytest.Config,
     terminalreporter.write_sep("=", "pytest-twin")
     base_dir = config.invocation_params.dir
     dropped = run.recording.dropped + run.dropped_by_workers
-    for line in summary(run.recording.folder, run.recording.sampled, dropped, base_dir, run.recording.tables):
+    for line in summary(run.recording.folder, run.recording.sampler_stats, dropped, base_dir, run.recording.tables):
         terminalreporter.write_line(line)
     for line in run.reports:
         terminalreporter.write_line(line, yellow=line.startswith("warning"))

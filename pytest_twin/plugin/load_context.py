@@ -31,8 +31,8 @@ def load_around_test(
     try:
         with played:
             if load:
-                attempt.runs_under(str(load))
-            with recording.loaded(load, test=attempt.nodeid) as loads:
+                attempt.add_load(str(load))
+            with recording.under_load(load, test=attempt.nodeid) as loads:
                 applied += loads
                 _fail(each for each in applied if each.failure)
                 yield
@@ -52,13 +52,13 @@ def _played(
     attempt: RecordedAttempt, recording: Recording, plan: Schedule, applied: list[AppliedLoad]
 ) -> Iterator[None]:
     if plan.is_for(attempt.nodeid):
-        attempt.runs_under(plan.label)
+        attempt.add_load(plan.label)
     from pytest_twin.loads.player import SchedulePlayer
 
     player = SchedulePlayer(plan, recording, test=attempt.nodeid, prefix=f"{attempt.id}/")
     try:
-        recording.get_ready_for_loads()
-        player.start(recording.now_for_loads())
+        recording.start_supervisor()
+        player.start(recording.load_time())
         player.wait_for_first()
         yield
     finally:

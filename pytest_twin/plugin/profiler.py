@@ -85,7 +85,7 @@ class Profiler:
 
     def _most(self, resource: str) -> float:
         """Bytes a second, of as much as there can be."""
-        with self._recording.loaded(read_load({resource: "max"})) as applied:
+        with self._recording.under_load(read_load({resource: "max"})) as applied:
             time.sleep(CALIBRATED_S)
         return amount(applied[0].achieved_text).value if applied[0].achieved_text else 0.0
 
@@ -98,7 +98,7 @@ def _block(item: pytest.Item, recording: Recording, load: Load) -> Repetition:
     runs: list[Repetition] = []
     item.stash[HELD] = str(load)
     try:
-        with recording.loaded(load, test=item.nodeid) as applied:
+        with recording.under_load(load, test=item.nodeid) as applied:
             while len(runs) < MOST_RUNS and sum(run.wall_s for run in runs) < BLOCK_S:
                 runs.append(run_repetition(item))
     finally:

@@ -67,14 +67,14 @@ class RuntestHooks:
     def pytest_runtest_setup(self, item: pytest.Item) -> Iterator[None]:
         """A test begins."""
         attempt = self._run.begin_phase(item, "setup")
-        attempt.border("setup")
+        attempt.read_counters("setup")
         try:
             yield
         except BaseException as error:
-            attempt.went("setup", outcome.of_exception(error))
+            attempt.set_phase_outcome("setup", outcome.classify_exception(error))
             raise
         finally:
-            attempt.border("setup")
+            attempt.read_counters("setup")
         self._run.tell()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -85,9 +85,11 @@ class RuntestHooks:
         try:
             result = yield from self._called_with_warnings(item, attempt)
         except BaseException as error:
-            attempt.went("call", outcome.of_exception(error))  # until a report tells more, of which there may be none
+            attempt.set_phase_outcome(
+                "call", outcome.classify_exception(error)
+            )  # until a report tells more, of which there may be none
             raise
-        attempt.went("call", outcome.PASSED)
+        attempt.set_phase_outcome("call", outcome.PASSED)
         return result
 
     def _called_with_warnings(self, item: pytest.Item, attempt: RecordedAttempt) -> Generator[None, object, object]:
@@ -103,21 +105,21 @@ class RuntestHooks:
     def _called(self, item: pytest.Item, attempt: RecordedAttempt) -> Generator[None, object, object]:
         request = self.guard.value(lambda: request_of(item), NOTHING)
         budget = request.budget
-        attempt.asks = bool(request.marks) or asks_by_fixture(item)
+        attempt.uses_plugin = bool(request.marks) or asks_by_fixture(item)
         with self._around(item, request, attempt):
             spending = None
             if budget and not attempt.is_repetition:
-                spending = self.guard.value(partial(attempt.spending, budget), None)
-            attempt.border("call")
+                spending = self.guard.value(partial(attempt.start_usage, budget), None)
+            attempt.read_counters("call")
             try:
                 attempt.is_in_body = True
                 result = yield
             finally:
                 attempt.is_in_body = False
-                attempt.border("call")
+                attempt.read_counters("call")
                 if budget is not None and spending is not None:
                     attempt.judge(budget, spending, item.stash.get(FOUND, ()))
-        if attempt.findings:
+        if attempt.verdicts:
             from pytest_twin.plugin.budget_verdict import report_budget_verdict
 
             report_budget_verdict(attempt, self._told_in(item, attempt), self._run.settings.inconclusive)
@@ -125,10 +127,10 @@ class RuntestHooks:
 
     def _warn(self, item: pytest.Item, attempt: RecordedAttempt, *, is_failing: bool) -> None:
         texts = shortfalls(attempt) if attempt.applied else []
-        if attempt.findings and self._run.settings.inconclusive != "fail":
+        if attempt.verdicts and self._run.settings.inconclusive != "fail":
             from pytest_twin.plugin.budget_verdict import unknown
 
-            texts += unknown(attempt.findings)
+            texts += unknown(attempt.verdicts)
         if texts:
             warn(item, texts, is_failing=is_failing)
 
@@ -139,14 +141,14 @@ class RuntestHooks:
         attempt = self._run.running.get(item)
         if attempt is None:
             return (yield)
-        attempt.border("teardown")
+        attempt.read_counters("teardown")
         try:
             yield
         except BaseException as error:
-            attempt.went("teardown", outcome.of_exception(error))
+            attempt.set_phase_outcome("teardown", outcome.classify_exception(error))
             raise
         finally:
-            attempt.border("teardown")
+            attempt.read_counters("teardown")
             _replace_properties(item.user_properties, attempt.finish())
 
     @pytest.hookimpl(wrapper=True)
@@ -167,7 +169,7 @@ class RuntestHooks:
         """Learn how its body went after all: a plugin may have changed that since, such as one that ran it again."""
         with self.guard:
             for item, attempt in self._run.running.items():
-                if item.nodeid == report.nodeid and report.when == "call" and report.outcome in outcome.KNOWN:
+                if item.nodeid == report.nodeid and report.when == "call" and report.outcome in outcome.REPORT_OUTCOMES:
                     _learn(attempt, report)
 
     def _profiling(self, session: pytest.Session) -> Profiler:
@@ -220,9 +222,9 @@ def _learn(attempt: RecordedAttempt, report: pytest.TestReport) -> None:
     """
     if attempt.is_in_body or hasattr(report, "context"):  # of a part of the body, such as a subtest
         if report.failed:
-            attempt.went(outcome.PART, outcome.FAILED)
+            attempt.set_phase_outcome(outcome.SUBTESTS, outcome.FAILED)
         return
-    attempt.went(report.when, outcome.of_report(report))
+    attempt.set_phase_outcome(report.when, outcome.classify_report(report))
     if report.when == "call":
         _replace_properties(report.user_properties, attempt.finish() if report.failed else ())
 

@@ -36,10 +36,10 @@ class SessionScheduleHooks:
         """Play from the first test on."""
         with self._recording.guard:
             if not self._player.started:
-                self._recording.get_ready_for_loads()
-                self._player.start(self._recording.now_for_loads())
+                self._recording.start_supervisor()
+                self._player.start(self._recording.load_time())
                 self._player.wait_for_first()
-            self._player.test_began(nodeid, self._recording.now_for_loads())
+            self._player.test_began(nodeid, self._recording.load_time())
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """End what was applied for this test only."""

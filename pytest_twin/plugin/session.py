@@ -161,7 +161,7 @@ class RecordedSession:
             return
         is_played = self._playing is not None or self.settings.profile
         if is_played or any(needs_load(item, self.for_each_test) for item in items):
-            self.recording.get_ready_for_loads()
+            self.recording.start_supervisor()
 
     def take_turns(self, items: Iterable[pytest.Item]) -> None:
         """Have a stressed test run alone, where other workers would be disturbed, and would disturb it."""
@@ -182,14 +182,14 @@ class RecordedSession:
             number = item.stash[TIMES] = item.stash.get(TIMES, 0) + 1
             attempt = RecordedAttempt(self.start(), nodeid_of(item), number, is_repetition=REPEATED in item.stash)
             self.running[item] = attempt  # at once: an interrupt ends what is here
-            attempt.runs_under(item.stash.get(HELD, ""))
+            attempt.add_load(item.stash.get(HELD, ""))
         return attempt
 
     def begin_phase(self, item: pytest.Item, phase: str) -> RecordedAttempt:
         """The attempt of a test that comes to a phase: a new one where a plugin has it come there again."""
         earlier = self.running.get(item)
-        if earlier is not None and earlier.has_begun(phase):
-            if not earlier.has_begun("teardown"):
+        if earlier is not None and earlier.has_reached(phase):
+            if not earlier.has_reached("teardown"):
                 earlier.finish()
             self.end(item, earlier)
         return self.begin(item)
@@ -215,15 +215,15 @@ class RecordedSession:
         """Whether a test gets a folder of its own."""
         if attempt.is_repetition and attempt.outcome == "passed":
             return False
-        is_marked = asks_itself(item) if attempt.asks is None else attempt.asks
+        is_marked = asks_itself(item) if attempt.uses_plugin is None else attempt.uses_plugin
         return self.keeps(attempt.outcome, is_marked or self._is_over_budget(attempt))
 
     def _is_over_budget(self, attempt: RecordedAttempt) -> bool:
-        if not attempt.findings:
+        if not attempt.verdicts:
             return False
         from pytest_twin.plugin.budget_verdict import is_broken
 
-        return is_broken(attempt.findings, self.settings.inconclusive)
+        return is_broken(attempt.verdicts, self.settings.inconclusive)
 
     def keeps(self, outcome: str, is_marked: bool) -> bool:
         """The same of a test of which no more is known."""
@@ -239,7 +239,7 @@ class RecordedSession:
         """Let other plugins know what happened."""
         if self.recording is not None:
             hook = self.config.hook.pytest_twin_event
-            heard = self.recording.heard()
+            heard = self.recording.take_events()
             if hook.get_hookimpls():
                 for event in heard:
                     hook(event=event, config=self.config)

@@ -102,7 +102,7 @@ class SessionHooks:
         reporter = config.pluginmanager.get_plugin("terminalreporter")
         if self._run.recording is not None and not self._run.worker and reporter is not None:
             with suppress(RunFolderError):  # then the rows tell what they know
-                self._run.folder.write_json(OUTCOMES, outcome.counted(reporter.stats))
+                self._run.folder.write_json(OUTCOMES, outcome.count_outcomes(reporter.stats))
 
     def _read(self) -> Run:
         """Read the run, of which the tables were read already when they were completed.

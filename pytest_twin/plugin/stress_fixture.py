@@ -81,8 +81,8 @@ class StressFixture:
         except LoadError as error:
             raise LoadError(error.problems) from None
         demand_a_kind(keywords)
-        self._attempt.runs_under(str(load))
-        held = self._recording.loaded(load, test=self._attempt.nodeid)
+        self._attempt.add_load(str(load))
+        held = self._recording.under_load(load, test=self._attempt.nodeid)
         applied = held.__enter__()
         self._held.append(held)
         for each in applied:

@@ -1,1 +1,1 @@
-"""One run in progress: what it writes about tests, loads and gaps, and how it ends."""
+"""The recording of one run in progress: its events and test attempts, the gaps in its samples, and its end."""

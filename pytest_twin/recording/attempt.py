@@ -1,4 +1,4 @@
-"""One attempt of one test, as a recording keeps it."""
+"""One attempt of one test: its events, its exact figures, and its row of tests.csv."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytest_twin.model import attempt_row as figures
 from pytest_twin.model import event
 from pytest_twin.model.csv_text import record
 from pytest_twin.model.event import Event
-from pytest_twin.recording.outcome import of_phases
+from pytest_twin.recording.outcome import combine_phases
 from pytest_twin.run_folder.layout import folder_of
 
 if TYPE_CHECKING:
@@ -23,146 +23,147 @@ if TYPE_CHECKING:
     from pytest_twin.recording.budget_usage import BudgetUsage
     from pytest_twin.recording.recording import Recording
 
-NOT_COUNTED = figures.ChildCounters(None, None, None, None)
-NOT_KNOWN, NOT_SEEN = (None,) * len(figures.EXACT), figures.ResidentBytes(None, None, None)
+UNKNOWN_CHILDREN = figures.ChildCounters(None, None, None, None)
+UNKNOWN_FIGURES, UNKNOWN_RESIDENT = (None,) * len(figures.EXACT), figures.ResidentBytes(None, None, None)
 
 
 class RecordedAttempt:
-    """One attempt of one test: its events, its exact figures, its row of tests.csv.
+    """One attempt of one test.
 
     Attributes:
-        nodeid: The test.
-        id: The name of its events.
-        began: When, in seconds since the run did.
-        load: What it runs under, for the row.
-        applied: The loads around it.
-        is_repetition: Whether it is one of many runs of the same test, only the last of which is reported.
-        call_s: How long its body took, once it has ended.
-        cpu_s: CPU seconds of its body, and of its children, once it is finished; None where that is not told.
-        asks: Whether the test uses a marker or a fixture of ours; None until it is called.
+        nodeid: The id of the test.
+        id: The id of its events.
+        began: The elapsed seconds of the run when it began.
+        load: The text of all loads that it runs under, for its row.
+        applied: The loads that were applied around its body.
+        is_repetition: Whether it is a repetition, which pytest does not report.
+        call_s: The wall time of its body in seconds, once that has ended.
+        cpu_s: CPU seconds of its body and of its children, once it is finished; None where they are unknown.
+        uses_plugin: Whether the test uses a marker or a fixture of pytest-twin; None until it is called.
         is_in_body: Whether its body is running.
-        number: 1, and more where a plugin runs the test again.
-        outcome: How it went, so far.
-        findings: The verdicts on its budget, once its body has ended.
+        number: The number of the attempt, more than 1 where a plugin runs the test again.
+        outcome: Its outcome so far.
+        verdicts: The verdicts on its budget, once its body has ended.
     """
 
     __slots__ = (
-        "_before", "_children", "_ended", "_exact", "_has_row", "_mark", "_phases", "_process", "_recording",
-        "_resident", "_went", "applied", "asks", "began", "call_s", "cpu_s", "findings", "id", "is_in_body",
-        "is_repetition", "load", "nodeid", "number", "outcome",
+        "_children", "_earlier_peak", "_ended", "_exact", "_has_row", "_phase_outcomes", "_phases", "_process",
+        "_recording", "_resident", "_resident_before", "applied", "began", "call_s", "cpu_s", "id", "is_in_body",
+        "is_repetition", "load", "nodeid", "number", "outcome", "uses_plugin", "verdicts",
     )  # fmt: skip
 
     def __init__(self, recording: Recording, nodeid: str, number: int, *, is_repetition: bool = False) -> None:
-        """Begin to account for it."""
+        """Begin to count what it uses, and write its start."""
         self.nodeid = nodeid
         self.load = ""
         self.applied: Sequence[AppliedLoad] = ()
         self.is_repetition = is_repetition
         self.call_s = 0.0
         self.cpu_s: float | None = None
-        self.asks: bool | None = None
+        self.uses_plugin: bool | None = None
         self.is_in_body = False
         self.number, self.outcome = number, ""
-        self._went: dict[str, str] = {}
+        self._phase_outcomes: dict[str, str] = {}
         self._recording, self._process = recording, os.getpid()
         self.id = recording.new_id("t")
         self._phases: dict[str, list[BorderCounters]] = {}
-        self._exact: Sequence[float | None] = NOT_KNOWN
-        self.findings: Sequence[LimitVerdict] = ()
-        self._resident = NOT_SEEN
-        self._mark: int | None = None  # of memory, before it was reset
+        self._exact: Sequence[float | None] = UNKNOWN_FIGURES
+        self.verdicts: Sequence[LimitVerdict] = ()
+        self._resident = UNKNOWN_RESIDENT
+        self._earlier_peak: int | None = None  # of memory, before the kernel's mark was reset
         self.began = self._ended = recording.elapsed()
         self._has_row = False
-        self._before: int | None = None
-        self._children = NOT_COUNTED._replace(peak=inf)  # no later one is known to be higher
+        self._resident_before: int | None = None
+        self._children = UNKNOWN_CHILDREN._replace(peak=inf)  # no later peak counts as higher
         with recording.guard:
-            recording.meter.forget_peak()
-            self._before = recording.meter.resident()
-            self._children = recording.meter.children(just_now=True)
+            recording.process_counters.forget_peak()
+            self._resident_before = recording.process_counters.resident()
+            self._children = recording.process_counters.children(just_now=True)
         with recording.guard:
-            # last: whoever is interrupted before has begun nothing that is to be ended
+            # last: an interrupt before this line leaves no start without an end
             recording.emit(Event(self.began, event.START, self.id, event.TEST, nodeid))
 
     @property
-    def had(self) -> list[str]:
-        """The loads around it, with what there was of each, once its body has ended."""
+    def achieved_loads(self) -> list[str]:
+        """The loads around it, each with the achieved amount, once its body has ended."""
         return [f"{each.part} (achieved {each.achieved_text or 'nothing'})" for each in self.applied]
 
     @property
     def folder(self) -> str:
-        """The folder of its own within the run folder, whether or not it gets one."""
+        """The path of its own folder within the run folder, whether or not that is made."""
         return folder_of(self.nodeid, self.number, self._recording.worker if self._recording.dist_each else "")
 
     @property
     def _verdict(self) -> str:
-        """The verdict on its budget, for the row; most tests have none, and need not know what budgets are."""
-        if not self.findings:
+        """The verdict on its budget, for the row; without one, nothing about budgets is imported."""
+        if not self.verdicts:
             return ""
         from pytest_twin.analysis.budgets.budget import cell
 
-        return cell(self.findings)
+        return cell(self.verdicts)
 
-    def border(self, phase: str) -> None:
-        """Here a phase (``setup``, ``call`` or ``teardown``) begins, or ends: what is in between is accounted for."""
+    def read_counters(self, phase: str) -> None:
+        """Read the counters where a phase (``setup``, ``call`` or ``teardown``) begins, and where it ends."""
         recording = self._recording
-        reading = recording.guard.value(recording.meter.counters, None) or figures.BorderCounters(monotonic())
+        reading = recording.guard.value(recording.process_counters.counters, None) or figures.BorderCounters(
+            monotonic()
+        )
         if phase in self._phases:
             self._phases[phase].append(reading)
         else:
             self._phases[phase] = [reading]
 
-    def has_begun(self, phase: str) -> bool:
-        """Whether it has come to a phase: who begins that again makes another attempt."""
+    def has_reached(self, phase: str) -> bool:
+        """Return whether a phase has begun; where it begins again, that is another attempt."""
         return phase in self._phases
 
-    def went(self, phase: str, outcome: str) -> None:
-        """Learn how a phase of it went, or, if that was known, how it went after all."""
-        self._went[phase] = outcome
-        self.outcome = of_phases(self._went)
+    def set_phase_outcome(self, phase: str, outcome: str) -> None:
+        """Set or replace the outcome of a phase."""
+        self._phase_outcomes[phase] = outcome
+        self.outcome = combine_phases(self._phase_outcomes)
 
-    def runs_under(self, load: str) -> None:
-        """Add to what it runs under."""
+    def add_load(self, load: str) -> None:
+        """Add a load to the text of those that it runs under."""
         self.load = f"{self.load} {load}".strip()
 
-    def spending(self, budget: Budget) -> BudgetUsage:
-        """Count what is spent from now on of what has a budget."""
+    def start_usage(self, budget: Budget) -> BudgetUsage:
+        """Begin to count what the body uses, for the limits of a budget."""
         from pytest_twin.recording.budget_usage import BudgetUsage
 
-        self._keep_mark()
+        self._keep_peak()
         return BudgetUsage(self._recording, with_orphans="children_cpu_seconds" in budget.most)
 
-    def judge(self, budget: Budget, spending: BudgetUsage, found: Iterable[LimitVerdict]) -> None:
-        """Its body has ended: was it within the budget?
+    def judge(self, budget: Budget, usage: BudgetUsage, of_repetitions: Iterable[LimitVerdict]) -> None:
+        """Set the verdicts on its budget, when its body has ended.
 
         Args:
             budget: Its limits.
-            spending: What it spent.
-            found: What its repetitions told.
+            usage: What its body used.
+            of_repetitions: The verdicts on the limits for which the test was repeated.
         """
         from pytest_twin.analysis.budgets.budget import judged
 
-        self.findings = [*self.findings, *judged(budget, spending.until_now(self._phases["call"])), *found]
+        self.verdicts = [*self.verdicts, *judged(budget, usage.until_now(self._phases["call"])), *of_repetitions]
 
     def _keep_call(self) -> None:
-        """How long its body took, and with how much CPU time."""
         began, ended = self._phases["call"][-2:]
         self.call_s = ended.at - began.at
         self.cpu_s = figures.together(figures.cpu_s(began, ended), self._exact[figures.CHILDREN_CPU])
 
-    def _keep_mark(self) -> None:
-        mark = self._recording.guard.value(self._recording.meter.peak, None)
-        self._mark = max(filter(None, (self._mark, mark)), default=None)
+    def _keep_peak(self) -> None:
+        peak = self._recording.guard.value(self._recording.process_counters.peak, None)
+        self._earlier_peak = max(filter(None, (self._earlier_peak, peak)), default=None)
 
     def finish(self) -> list[tuple[str, object]]:
-        """Take its figures, the last ones if it has come to its end; comes back with those for reports."""
+        """Compute its figures so far, and return those that pytest's reports carry as properties."""
         recording = self._recording
         for phase, readings in self._phases.items():
-            if len(readings) % 2:  # an interrupt came where it ended
-                self.border(phase)
-        self._keep_mark()
-        resident = recording.guard.value(recording.meter.resident, None)
-        self._resident = figures.ResidentBytes(self._before, self._mark, resident)
-        children = recording.guard.value(recording.meter.children, NOT_COUNTED)
+            if len(readings) % 2:  # an interrupt kept its end from being read
+                self.read_counters(phase)
+        self._keep_peak()
+        resident = recording.guard.value(recording.process_counters.resident, None)
+        self._resident = figures.ResidentBytes(self._resident_before, self._earlier_peak, resident)
+        children = recording.guard.value(recording.process_counters.children, UNKNOWN_CHILDREN)
         self._exact = figures.figures(self._phases, self._children, children, self._resident.peak)
         if "call" in self._phases:
             self._keep_call()
@@ -170,18 +171,19 @@ class RecordedAttempt:
         return figures.properties(self._exact, self._resident, self.load, self._verdict)
 
     def end(self, *, keep: bool) -> None:
-        """Write its row and its end; `keep` gives it a folder of its own.
+        """Write its row and its end, unless this process is a fork that the test made.
 
-        A fork that the test made, and that comes to its end too, writes none: it did not begin it.
+        Args:
+            keep: Whether it gets a folder of its own.
         """
         if self._process != os.getpid():
             return
         recording, ended = self._recording, self._ended
-        began = (recording.clock.stamp(self.began), f"{self.began:.4f}", f"{ended - self.began:.6f}")
-        who = (self.nodeid, str(self.number), recording.worker, recording.host, self.outcome)
+        times = (recording.clock.stamp(self.began), f"{self.began:.4f}", f"{ended - self.began:.6f}")
+        identity = (self.nodeid, str(self.number), recording.worker, recording.host, self.outcome)
         exact = (*figures.walls(self._phases), *figures.cells(self._exact))
         if not self._has_row:  # an interrupt may have come between row and end
-            around = (self.load, self._verdict, self.folder if keep else "", "")
-            recording.write_test(record((*who, *began, *exact, *around, *self._resident.cells())))
+            circumstances = (self.load, self._verdict, self.folder if keep else "", "")
+            recording.write_test(record((*identity, *times, *exact, *circumstances, *self._resident.cells())))
             self._has_row = True
         recording.emit(Event(ended, event.END, self.id, event.TEST, self.nodeid, detail=self.outcome))

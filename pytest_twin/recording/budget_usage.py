@@ -1,4 +1,4 @@
-"""What the body of a test spends, exactly: the kernel's counters around it, for tests that have a budget."""
+"""Measure what the body of a test uses by the kernel's counters, for tests that have a budget."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ if TYPE_CHECKING:
 
 
 class BudgetUsage:
-    """Counts from when it is made; the high-water mark of memory is reset, so somebody has to have kept it."""
+    """Counts resources from its creation on; it resets the kernel's high-water mark of memory."""
 
     def __init__(self, recording: Recording, *, with_orphans: bool) -> None:
         """Begin to count.
 
         Args:
-            recording: The run, with its counters.
-            with_orphans: Whether what orphans use is of interest, for which all processes are looked at.
+            recording: The recording, with its counters.
+            with_orphans: Whether to count the CPU time of orphaned processes, which reads all processes.
         """
-        self._recording = recording
-        self._offspring = recording.meter.offspring()
-        self._children = recording.meter.children()
-        self._orphans_since = (since_boot_s(), recording.meter.reaped_by_ancestors_s()) if with_orphans else None
-        recording.meter.forget_peak()
-        self._resident = recording.meter.resident()
+        self._recording, counters = recording, recording.process_counters
+        self._offspring = counters.offspring()
+        self._children = counters.children()
+        self._orphans_since = (since_boot_s(), counters.reaped_by_ancestors_s()) if with_orphans else None
+        counters.forget_peak()
+        self._resident = counters.resident()
 
     def until_now(self, borders: Sequence[BorderCounters]) -> ResourceUsage:
-        """What was spent.
+        """Return what was used since the creation.
 
         Args:
-            borders: The readings of the counters when the body began and when it ended.
+            borders: Readings of the counters; the last two are those when the body began and when it ended.
         """
         began, ended = borders[-2:]
-        meter = self._recording.meter
-        resident = ResidentBytes(self._resident, meter.peak(), meter.resident())
-        children, offspring = meter.children(), meter.offspring()
+        counters = self._recording.process_counters
+        resident = ResidentBytes(self._resident, counters.peak(), counters.resident())
+        children, offspring = counters.children(), counters.offspring()
         started = None if self._offspring is None or offspring is None else offspring.since(self._offspring)
         since = None if started == 0.0 else self._orphans_since
         return ResourceUsage(
@@ -53,7 +53,7 @@ class BudgetUsage:
             read=together(grown(ended.read, began.read), grown(children.read, self._children.read)),
             write=together(grown(ended.written, began.written), grown(children.written, self._children.written)),
             children=started,
-            orphans_cpu_seconds=meter.orphans_cpu_s(*since) if since else 0.0,
+            orphans_cpu_seconds=counters.orphans_cpu_s(*since) if since else 0.0,
             context_switches=grown(ended.switches, began.switches),
             major_faults=grown(ended.faults, began.faults),
         )

@@ -1,4 +1,4 @@
-"""How a test went, as pytest counts it: the outcomes of its phases, and what they come to."""
+"""The outcome of a test, as pytest counts it, from the outcomes of its phases."""
 
 from __future__ import annotations
 
@@ -10,47 +10,48 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 PASSED, FAILED, SKIPPED, ERROR = "passed", "failed", "skipped", "error"
-KNOWN = frozenset({PASSED, FAILED, SKIPPED})  # of a report; plugins have others for one that is none yet
-PART = "part"  # beside setup, call and teardown: the worst of what was reported before the body had ended
+REPORT_OUTCOMES = frozenset({PASSED, FAILED, SKIPPED})  # plugins have others for a report that is not final
+SUBTESTS = "part"  # a phase beside setup, call and teardown: the worst report that came during the body
 
 
-def of_report(report: pytest.TestReport) -> str:
-    """The outcome of a phase, by its report."""
+def classify_report(report: pytest.TestReport) -> str:
+    """Return the outcome of a phase by its report."""
     if hasattr(report, "wasxfail") and not report.failed:
         return "xfailed" if report.skipped else "xpassed"
     return report.outcome
 
 
-def of_exception(error: BaseException) -> str:
-    """The outcome of a phase that raised this, as far as that tells."""
+def classify_exception(error: BaseException) -> str:
+    """Return the outcome of a phase that raised an exception, until its report is known."""
     return SKIPPED if isinstance(error, pytest.skip.Exception) else FAILED
 
 
-def of_phases(phases: Mapping[str, str]) -> str:
-    """The outcome of a test: its body counts, unless something of it failed.
+def combine_phases(phases: Mapping[str, str]) -> str:
+    """Return the outcome of a test: that of its body, unless a subtest, the set-up or the teardown failed.
 
-    A subtest decides only by failing, and a teardown too: pytest counts it beside its test.
+    Args:
+        phases: The outcome of each phase, as far as it is known.
     """
-    if FAILED in {phases.get("call"), phases.get(PART)}:
+    if FAILED in {phases.get("call"), phases.get(SUBTESTS)}:
         return FAILED
     if FAILED in {phases.get("setup"), phases.get("teardown")}:
         return ERROR
     if "call" in phases:
         return phases["call"]
-    began = phases.get("setup", PASSED)
-    return SKIPPED if began == PASSED else began  # its body was not called (--setup-only)
+    setup = phases.get("setup", PASSED)
+    return SKIPPED if setup == PASSED else setup  # its body was not called (--setup-only)
 
 
-def counted(stats: Mapping[str, Iterable[object]]) -> dict[str, int]:
-    """How many tests went how, as the last line of pytest says it.
+def count_outcomes(stats: Mapping[str, Iterable[object]]) -> dict[str, int]:
+    """Return the number of tests by outcome, as in the last line of pytest.
 
     Args:
-        stats: The reports that it has shown, by their outcome, and warnings and tests that were left out.
+        stats: The reports that pytest's terminal reporter has shown, by their category.
     """
-    found = {name: reports for name, reports in stats.items() if name not in {"", "warnings", "deselected"}}
-    many = {name: sum(map(_counts, reports)) for name, reports in found.items()}
-    return {name: number for name, number in many.items() if number}
+    shown = {name: reports for name, reports in stats.items() if name not in {"", "warnings", "deselected"}}
+    counts = {name: sum(map(_is_counted, reports)) for name, reports in shown.items()}
+    return {name: number for name, number in counts.items() if number}
 
 
-def _counts(report: object) -> bool:
+def _is_counted(report: object) -> bool:
     return bool(getattr(report, "count_towards_summary", True))

@@ -1,4 +1,4 @@
-"""A recording: sampler, supervisor and run folder held together for one run."""
+"""Record one run: the sampler, the supervisor and the run folder together."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pytest_twin.loads.supervisor_client import SupervisorClient
 from pytest_twin.model import event
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.event import Event, detail
-from pytest_twin.recording.continuation import continued
+from pytest_twin.recording.continuation import continue_clock
 from pytest_twin.recording.gaps import GapEvents
 from pytest_twin.recording.load_events import load_events
 from pytest_twin.run_folder.finalize import finalize
@@ -44,24 +44,24 @@ SAMPLER_PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "samp
 
 
 def new_clock() -> Clock:
-    """A clock that begins now."""
+    """Return a clock that begins now."""
     return Clock(monotonic(), time.time())
 
 
 class Recording:
-    """One run: a context manager that samples, writes events, applies loads, and leaves nothing running.
+    """The recording of one run: a context manager that samples, writes events, applies loads, and stops all processes.
 
     Attributes:
-        folder: Where the files are.
-        clock: The run's clock.
+        folder: The run folder.
+        clock: The clock of the run.
         dist_each: Whether each pytest-xdist worker runs all tests, and not its share of them.
-        worker: The pytest-xdist worker that this process is, empty if it is none.
-        host: What the host is called that this is on; empty for pytest's own.
-        dataset: Where the samples of this host are.
-        began_s: When it began by its clock, whose seconds may go on from those of an earlier recording.
-        meter: What the kernel has counted for this process and its children.
-        guard: Keeps errors of ours from the tests.
-        sampled: What the sampler did, once the recording has ended.
+        worker: The name of the pytest-xdist worker that this process is; empty for any other process.
+        host: The name of this host in the run; empty for the host of pytest's main process.
+        dataset: The file with the samples of this host.
+        began_s: The time of its clock when it began; more than 0 if it appends to an earlier recording.
+        process_counters: The kernel's counters of this process and its children.
+        guard: Keeps internal errors from the tests.
+        sampler_stats: Counts and warnings of the sampler, complete once the recording has ended.
         tables: The tables of the run, once the recording has ended and they could be completed.
     """
 
@@ -83,26 +83,26 @@ class Recording:
         """Prepare it.
 
         Args:
-            folder: Where the files go.
+            folder: The run folder.
             sampling: How to sample; the clock, the probes and, where it is empty, the path are filled in.
-            clock: The run's clock, if it has begun already.
-            worker: The pytest-xdist worker that this process is: it writes parts of its own, and does not sample.
-            host: What the host of that worker is called, where it is not pytest's own.
-            samples: Whether that worker samples all the same; None is no for a worker.
-            append: Go on behind the files that are there.
-            limit: The most load that may be applied at the same time.
+            clock: The clock of the run; None begins a new one.
+            worker: The name of the pytest-xdist worker that this process is; it writes part files of its own.
+            host: The name of this host in the run, where it is another one than that of pytest's main process.
+            samples: Whether to start a sampler; None starts one unless this process is a worker.
+            append: Append to the files of an earlier recording.
+            limit: The maximum total load; None is no limit.
             dist_each: Whether each pytest-xdist worker runs all tests, and not its share of them.
-            guard: Keeps errors of ours from the tests; None is one that nobody asks what it kept.
-            tell: Tells the user a line, while a test may be running.
+            guard: Keeps internal errors from the tests; None makes a new one.
+            tell: Prints a line for the user, also while a test is running.
         """
         self.folder = folder
         self.dist_each = dist_each
         self.guard = guard or ErrorGuard(self.note)
-        self.clock = clock or (continued(new_clock(), folder) if append else new_clock())
+        self.clock = clock or (continue_clock(new_clock(), folder) if append else new_clock())
         self.began_s = self.elapsed()
         self.worker, self.host = worker, host
         self.dataset = Path(sampling.path) if sampling.path else folder / DATASET
-        self._tell, self._surroundings = tell, ProcessContext.now()
+        self._tell, self._context = tell, ProcessContext.now()
         self._gaps = GapEvents(self.clock, self.new_id, self.emit)
         self._interval = sampling.interval
         self._append = append
@@ -110,14 +110,14 @@ class Recording:
         self._sampler = self._new_sampler(sampling) if is_sampled else None
         self._limit = limit.parts if limit else ()
         self._supervisor = self._new_supervisor()
-        self._ending = threading.Lock()
+        self._stop_lock = threading.Lock()
         self._process, self._fork = os.getpid(), ""
         self._owner = self._process
-        self._incomplete: tuple[str, ...] = ()
+        self._problems: tuple[str, ...] = ()
         self.tables: RunTables | None = None
         self._numbers = count(1)
-        self._unheard: deque[Event] = deque()
-        self.meter = ProcessCounters(self._own)
+        self._new_events: deque[Event] = deque()
+        self.process_counters = ProcessCounters(self._own_children)
         self._usable = usable()
 
     def __enter__(self) -> Self:
@@ -139,15 +139,15 @@ class Recording:
             workers_dir=str(self.folder / OTHER_WORKERS) if self.worker else "", probes=probes.others(),
         )  # fmt: skip
         return SamplerClient(
-            config, SAMPLER_PROGRAM, on_gap=self._gaps.unsampled, context=self._surroundings, tell=self._tell
+            config, SAMPLER_PROGRAM, on_gap=self._gaps.on_sampling_gap, context=self._context, tell=self._tell
         )
 
     def _new_supervisor(self) -> SupervisorClient:
         return SupervisorClient(
-            self._told, self._gaps.paused, samples=str(self.dataset), limit=self._limit,
-            # the controller, which a worker may outlive for some seconds
+            self._on_load_reply, self._gaps.on_pause_reply, samples=str(self.dataset), limit=self._limit,
+            # the controller of pytest-xdist: its worker may outlive it for some seconds
             owner=os.getppid() if self.worker and not self.host else None,
-            surroundings=self._surroundings, directory=str(self.folder.path), tell=self._tell,
+            surroundings=self._context, directory=str(self.folder.path), tell=self._tell,
         )  # fmt: skip
 
     def _open(self) -> None:
@@ -161,7 +161,7 @@ class Recording:
         self._tests = self.folder.table(TESTS, self.worker)
 
     def launch(self) -> None:
-        """Let the sampler come up while other things are done; nothing is recorded before the block begins.
+        """Start the process of the sampler, so that it is ready sooner; nothing is recorded before the block begins.
 
         Raises:
             SamplerError: It cannot be started.
@@ -170,7 +170,7 @@ class Recording:
             self._sampler.launch()
 
     def cancel(self) -> None:
-        """Stop the sampler, and let the folder go, if the block never began."""
+        """Stop the sampler and release the folder, if the block never began."""
         if self._sampler:
             self._sampler.stop()
         self.folder.release()
@@ -183,76 +183,75 @@ class Recording:
         if self._sampler:
             for warning in self._sampler.sampled.warnings:
                 self.note(f"sampler: {warning}")
-        self._incomplete = (*self._lost(), *self._unwritten())
+        self._problems = (*self._lost_files(), *self._write_errors())
         self._annotations.close()
         self._tests.close()
-        self.meter.close()
+        self.process_counters.close()
         if not self.worker:
             try:
                 self.tables = finalize(self.folder, self._interval, dist_each=self.dist_each)
-            except Exception as problem:  # noqa: BLE001 - every row is where it was written
-                said = getattr(problem, "strerror", None) or problem
-                self._incomplete += (f"the files could not be completed: {said}",)
+            except Exception as failure:  # noqa: BLE001 - no row is lost by it
+                reason = getattr(failure, "strerror", None) or failure
+                self._problems += (f"the files could not be completed: {reason}",)
         self.folder.release()
 
-    def _unwritten(self) -> Iterable[str]:
-        """Why rows could not be written."""
+    def _write_errors(self) -> Iterable[str]:
         problems = dict.fromkeys(filter(None, (self._annotations.problem, self._tests.problem)))
         return [f"rows cannot be written: {problem}" for problem in problems]
 
-    def _lost(self) -> tuple[str, ...]:
-        """What is to be told of files that a test, or somebody else, removed while the run went on."""
+    def _lost_files(self) -> tuple[str, ...]:
+        """Return a warning about files that a test, or another process, removed during the run."""
         found = {ANNOTATIONS: self._annotations.is_in_place, TESTS: self._tests.is_in_place}
         if self._sampler and self._sampler.sampled.rows:
             found[DATASET] = self.dataset.exists()
         lost = [name for name, is_there in found.items() if not is_there]
-        return (f"moved or removed while the run went on, with all rows: {', '.join(lost)}",) if lost else ()
+        return (f"moved or removed during the run, with all rows: {', '.join(lost)}",) if lost else ()
 
     def abandon(self, why: str) -> None:
-        """Stop all that runs, and let nothing start any more; the block goes on, and nobody is there for its rows.
+        """Stop the sampler and all loads, and start none any more, while the block goes on.
 
         Args:
-            why: Told of loads that are asked for from now on.
+            why: The reason with which later loads fail.
         """
         self._supervisor.disable(why)
         self._stop()
 
     def _stop(self) -> None:
-        with self._ending:
+        with self._stop_lock:
             self._supervisor.close()
             if self._sampler:
                 self._sampler.stop()
 
     @property
-    def sampled(self) -> SamplerStats:
-        """What the sampler did; among its warnings, what kept the files from being completed."""
+    def sampler_stats(self) -> SamplerStats:
+        """Counts and warnings of the sampler; its warnings include the problems with the files."""
         sampled = self._sampler.sampled if self._sampler else SamplerStats()
-        return sampled.and_then(SamplerStats(warnings=self._incomplete))
+        return sampled.and_then(SamplerStats(warnings=self._problems))
 
     @property
     def is_forked(self) -> bool:
-        """Whether this process is a fork of the one that records: it may add to the run, but the run is not its own."""
+        """Whether this process is a fork of the one that records: it may write rows, but not end the run."""
         return self._owner != os.getpid()
 
     @property
     def dropped(self) -> int:
-        """Rows that could not be written, samples not counted."""
+        """The number of rows that could not be written, without samples."""
         return self._annotations.dropped + self._tests.dropped
 
     def elapsed(self) -> float:
-        """Seconds since the run began."""
+        """Return the seconds since the run began."""
         return self.clock.elapsed(monotonic())
 
-    def heard(self) -> list[Event]:
-        """The events since the last call, each once."""
-        return [self._unheard.popleft() for _ in range(len(self._unheard))] if self._unheard else []
+    def take_events(self) -> list[Event]:
+        """Return the events since the last call."""
+        return [self._new_events.popleft() for _ in range(len(self._new_events))] if self._new_events else []
 
-    def emit(self, happened: Event) -> None:
+    def emit(self, new: Event) -> None:
         """Write an event."""
         if self.worker:
-            happened = happened._replace(worker=self.worker, host=self.host)
-        self._annotations.append(happened.row(self.clock))
-        self._unheard.append(happened)
+            new = new._replace(worker=self.worker, host=self.host)
+        self._annotations.append(new.row(self.clock))
+        self._new_events.append(new)
 
     def note(self, text: str, fields: dict[str, Any] | None = None, *, test: str = "") -> None:
         """Write a note."""
@@ -260,7 +259,7 @@ class Recording:
 
     @contextmanager
     def phase(self, name: str, *, test: str = "") -> Iterator[None]:
-        """Mark a stretch of time with a name."""
+        """Write the start and the end of the block as a phase of this name."""
         number = self.new_id("p")
         self.emit(Event(self.elapsed(), event.START, number, event.PHASE, test, detail=name))
         try:
@@ -269,50 +268,50 @@ class Recording:
             self.emit(Event(self.elapsed(), event.END, number, event.PHASE, test, detail=name))
 
     def new_id(self, letter: str) -> str:
-        """A name that no other event of the run has."""
+        """Return an id that no other event of the run has, with this letter in it."""
         if self._process != os.getpid():
             self._begin_fork()
         return f"{self.worker}{'-' if self.worker else ''}{self._fork}{letter}{next(self._numbers)}"
 
     def _begin_fork(self) -> None:
-        """Go on in a fork, as pytest-forked makes one for each test: supervisor and counters are of the other one."""
+        """Take a supervisor and counters of its own in a fork, such as pytest-forked makes for each test."""
         self._process = os.getpid()
         self._fork = f"f{self._process}-"
-        self._supervisor, self.meter = self._new_supervisor(), ProcessCounters(self._own)
+        self._supervisor, self.process_counters = self._new_supervisor(), ProcessCounters(self._own_children)
 
     def apply(
         self, part: LoadPart, request: LoadRequest | None = None, *, test: str = "", note: str = ""
     ) -> AppliedLoad:
-        """Ask for one kind of load, now and until it is stopped unless the request has other times."""
+        """Ask for one kind of load: at once and until it is stopped, unless the request has other times."""
         request = request or part.request(self.new_id("l"))  # first: a fork gets a supervisor of its own here
         return self._supervisor.apply(part, request, test=test, note=note)
 
-    def get_ready_for_loads(self) -> None:
-        """Have the supervisor up: the first load does not wait for its start, and nothing appears while a test runs."""
-        with suppress(Exception):  # the loads will tell
+    def start_supervisor(self) -> None:
+        """Start the supervisor, so that the first load need not wait for it, and no process appears during a test."""
+        with suppress(Exception):  # the loads will report it
             self._supervisor.start()
 
     def hurry(self) -> None:
-        """From now on wait for nobody who does not answer: the run was interrupted."""
+        """Wait only briefly for processes that do not respond from now on: the run was interrupted."""
         self._supervisor.hurry()
         if self._sampler:
             self._sampler.hurry()
 
-    def now_for_loads(self) -> float:
-        """The time of loads, which stands still while they are paused."""
+    def load_time(self) -> float:
+        """Return the time of loads, which stands still while they are paused."""
         return self._supervisor.now()
 
     def pause(self, reason: str) -> None:
-        """Let all loads rest, and their time stand still, until `resume` with the same reason."""
+        """Pause all loads, and their time, until `resume` is called with the same reason."""
         self._supervisor.pause(reason)
 
     def resume(self, reason: str) -> None:
-        """Let them go on."""
+        """Resume the loads that were paused for this reason."""
         self._supervisor.resume(reason)
 
     @contextmanager
-    def loaded(self, load: Load, *, test: str = "") -> Iterator[list[AppliedLoad]]:
-        """Keep a load around a block, which begins when all of it is really there."""
+    def under_load(self, load: Load, *, test: str = "") -> Iterator[list[AppliedLoad]]:
+        """Apply a load for the time of a block, which begins when the whole load is ready."""
         named = {self.new_id("l"): part for part in load.parts}
         try:
             applied = [self.apply(part, part.request(name), test=test) for name, part in named.items()]
@@ -323,37 +322,37 @@ class Recording:
             self.hurry()
             raise
         finally:
-            try:  # by their names: an interrupt may have come when only some had been asked for
+            try:  # by their ids: an interrupt may have come when only some had been asked for
                 stop_all(self._running(named))
-            except BaseException:  # such as Ctrl-C in this very moment: once more, but nobody waits
+            except BaseException:  # such as Ctrl-C at this moment: ask once more, but do not wait
                 for each in self._running(named):
                     each.ask_to_stop()
                 raise
 
-    def _running(self, names: Container[str]) -> list[AppliedLoad]:
-        return [each for each in self._supervisor.running if each.id in names]
+    def _running(self, ids: Container[str]) -> list[AppliedLoad]:
+        return [each for each in self._supervisor.running if each.id in ids]
 
     def write_schedule(self, schedule: Schedule) -> None:
-        """Keep the schedule of the run, as it was resolved."""
+        """Write the resolved schedule of the run into its folder."""
         self.folder.write_text(SCHEDULE, schedule.text())
 
-    def skipped(
+    def write_skip(
         self, number: str, kind: str, target: str, reason: str, *, test: str = "", loads: int = 1
     ) -> None:  # fmt: skip
-        """Write that something planned was not reached: one load, or so many of a kind."""
-        said = detail("", {"reason": reason, event.LOADS: loads}) if loads > 1 else reason
-        self.emit(Event(self.elapsed(), event.SKIP, number, kind, test, target=target, detail=said))
+        """Write that a planned load was not reached, or a number of loads of the same type."""
+        text = detail("", {"reason": reason, event.LOADS: loads}) if loads > 1 else reason
+        self.emit(Event(self.elapsed(), event.SKIP, number, kind, test, target=target, detail=text))
 
-    def _own(self) -> tuple[int | None, int | None]:
-        """The children of this process that are ours."""
+    def _own_children(self) -> tuple[int | None, int | None]:
+        """Return the ids of our own child processes, which do not count as the tests'."""
         return self._sampler.pid if self._sampler else None, self._supervisor.pid
 
     def write_test(self, row: str) -> None:
         """Write a row of tests.csv."""
         self._tests.append(row)
 
-    def _told(self, applied: AppliedLoad, reply: dict[str, Any]) -> None:
-        with self.guard:  # who listens to the supervisor goes on
-            for happened in load_events(applied, reply, self.clock, self._usable):
-                applied.achieved_text = happened.achieved  # before whoever waits for its end reads it
-                self.emit(happened)
+    def _on_load_reply(self, applied: AppliedLoad, reply: dict[str, Any]) -> None:
+        with self.guard:  # the thread that reads the replies must go on
+            for each in load_events(applied, reply, self.clock, self._usable):
+                applied.achieved_text = each.achieved  # before the thread that waits for its end reads it
+                self.emit(each)

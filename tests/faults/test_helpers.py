@@ -43,11 +43,11 @@ def kill(recording):
 
 
 def test_a_supervisor_that_dies_aborts_its_loads_with_the_reason_and_the_next_load_gets_another(recording):
-    with recording.loaded(LOAD) as (applied,):
+    with recording.under_load(LOAD) as (applied,):
         kill(recording)
         applied._ended.wait(10)
     assert applied.failure == "the supervisor died (exit status -9)"
-    with recording.loaded(LOAD) as (applied,):
+    with recording.under_load(LOAD) as (applied,):
         assert applied.ready_at is not None
     assert applied.failure == ""
     assert told(recording) == [("start", "threads"), ("abort", "threads"), ("start", "threads"), ("end", "threads")]
@@ -55,7 +55,7 @@ def test_a_supervisor_that_dies_aborts_its_loads_with_the_reason_and_the_next_lo
 
 def test_a_supervisor_that_died_between_two_loads_is_no_matter(recording, eventually):
     for _ in range(3):
-        with recording.loaded(LOAD) as (applied,):
+        with recording.under_load(LOAD) as (applied,):
             assert applied.ready_at is not None
         kill(recording)
     eventually(lambda: recording._supervisor.pid is None)
@@ -75,7 +75,7 @@ def test_a_supervisor_that_is_killed_while_it_answers_holds_up_nobody(recording)
 
 def test_a_supervisor_that_cannot_start_aborts_the_load_with_the_reason(recording, monkeypatch):
     monkeypatch.setattr(child_process, "PYTHON", "/no/such/python")
-    with recording.loaded(LOAD) as (applied,):
+    with recording.under_load(LOAD) as (applied,):
         assert applied.ready_at is None
     assert applied.failure == "the supervisor cannot be started: No such file or directory"
     assert told(recording) == [("abort", "threads")]

@@ -87,7 +87,7 @@ load, chance = read_load({"cpu": "1%", "mem": "2MiB"}), random.Random(1)
 signal.signal(signal.SIGALRM, signal.default_int_handler)  # as Ctrl-C, but at a moment of our choice
 with Recording(RunFolder(Path("report")), SamplerConfig(1.0)) as recording:
     def hold():
-        with recording.loaded(load): pass
+        with recording.under_load(load): pass
     hold()
     began = time.monotonic()
     hold()

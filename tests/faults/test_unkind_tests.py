@@ -111,6 +111,6 @@ def test_a_report_directory_that_is_removed_meanwhile_is_told_of(run, removes, l
     reports = ["--twin-report=md", "--twin-json=run.json", "--twin-per-test=all"]
     done, status, said = run(body, "--twin", *reports, *more)
     assert status == 0, said
-    assert f"warning: moved or removed while the run went on, with all rows: {lost}\n" in said
+    assert f"warning: moved or removed during the run, with all rows: {lost}\n" in said
     assert "Traceback" not in said
     assert done.processes() == []

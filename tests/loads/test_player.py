@@ -43,10 +43,10 @@ class Loads:
         self.asked.append((request.id, request.start))
         return Load()
 
-    def now_for_loads(self):
+    def load_time(self):
         return self.now
 
-    def skipped(self, number, kind, target, reason, *, test="", loads=1):
+    def write_skip(self, number, kind, target, reason, *, test="", loads=1):
         self.rows.append((number, kind, target, reason, test, loads))
 
 

@@ -15,13 +15,13 @@ PLACES = {
     "telemetry.process_counters.ProcessCounters.peak": [],
     "telemetry.process_counters.ProcessCounters.forget_peak": [],
     "telemetry.process_counters.ProcessCounters.offspring": [],
-    "recording.attempt.RecordedAttempt.border": ["call_s", "cpu_user_s"],
-    "recording.attempt.RecordedAttempt.spending": ["budget"],
+    "recording.attempt.RecordedAttempt.read_counters": ["call_s", "cpu_user_s"],
+    "recording.attempt.RecordedAttempt.start_usage": ["budget"],
     "recording.attempt.RecordedAttempt.judge": ["budget"],
     "recording.attempt.RecordedAttempt.finish": [],
     "recording.recording.Recording.emit": [],
     "recording.recording.Recording.elapsed": [],
-    "recording.recording.Recording.loaded": ["call_s"],
+    "recording.recording.Recording.under_load": ["call_s"],
     "plugin.session.RecordedSession.begin": [],
     "plugin.session.RecordedSession.tell": [],
     "plugin.runtest_hooks.request_of": ["budget"],
@@ -93,7 +93,7 @@ FAILS = """
 
     @pytest.fixture
     def replaced(monkeypatch):
-        monkeypatch.setattr(RecordedAttempt, "border", None)
+        monkeypatch.setattr(RecordedAttempt, "read_counters", None)
         yield
         undone.append(1)
 
@@ -123,8 +123,8 @@ def test_an_error_in_a_worker_is_reported_too(pytester, few_plugins):
         from pytest_twin.recording.attempt import RecordedAttempt
 
         @pytest.mark.parametrize("number", range(4))
-        def test_it(number, monkeypatch): monkeypatch.setattr(RecordedAttempt, "border", None)
+        def test_it(number, monkeypatch): monkeypatch.setattr(RecordedAttempt, "read_counters", None)
     """)
     result = pytester.runpytest_subprocess("--twin", "-n2")
     result.assert_outcomes(passed=4)
-    result.stdout.fnmatch_lines(["warning: error in pytest-twin at runtest.py:*: TypeError: *"])
+    result.stdout.fnmatch_lines(["warning: error in pytest-twin at plugin/runtest_hooks.py:*: TypeError: *"])

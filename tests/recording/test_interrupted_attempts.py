@@ -28,11 +28,11 @@ def attempts(recording):
 def test_wherever_an_attempt_is_interrupted_its_row_is_written_once(interrupted, recording, where):
     for at in count(0, 3):
         attempt = RecordedAttempt(recording, f"t{at}", 1)
-        attempt.border("call")
+        attempt.read_counters("call")
         if where == "border":
-            go_on = interrupted(lambda attempt=attempt: attempt.border("call"), at)
+            go_on = interrupted(lambda attempt=attempt: attempt.read_counters("call"), at)
         else:
-            attempt.border("call")
+            attempt.read_counters("call")
             attempt.finish()
             go_on = interrupted(lambda attempt=attempt: attempt.end(keep=False), at)
         attempt.finish()
@@ -51,7 +51,7 @@ def test_what_is_interrupted_before_it_has_begun_needs_no_end(recording, monkeyp
     def interrupt(**_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(recording.meter, "children", interrupt)
+    monkeypatch.setattr(recording.process_counters, "children", interrupt)
     with pytest.raises(KeyboardInterrupt):
         RecordedAttempt(recording, "t", 1)
     assert recording.folder.rows(ANNOTATIONS) == []

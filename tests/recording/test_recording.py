@@ -28,4 +28,4 @@ def test_what_somebody_took_away_while_it_went_on_is_told_once(tmp_path, go, los
         while not recording.dataset.read_text().count("\n") > 1:
             time.sleep(0.02)
         go(path)
-    assert recording.sampled.warnings == (f"moved or removed while the run went on, with all rows: {lost}",)
+    assert recording.sampler_stats.warnings == (f"moved or removed during the run, with all rows: {lost}",)
