@@ -95,7 +95,7 @@ def kill_sampler(folder: Path, after: float) -> Lost:
 def kill_run(folder: Path, after: float, *, and_sampler: bool) -> Lost:
     """Kill pytest so many seconds after its first test began."""
     (folder / "test_short.py").write_text(TESTS)
-    flags = ["-p", "no:cacheprovider", "--disable-plugin-autoload", "-p", "pytest_twin.plugin.hooks", "--twin"]
+    flags = ["-p", "no:cacheprovider", "--disable-plugin-autoload", "-p", "pytest_twin.plugin", "--twin"]
     command = [sys.executable, "-m", "pytest", *flags, f"--twin-interval={INTERVAL_S}", "--twin-report-dir=report"]
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
     until((folder / "begun").exists)

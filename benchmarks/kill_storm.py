@@ -181,7 +181,7 @@ def kill(folder: Path, roles: tuple[str, ...], after: float, order: random.Rando
 
 def start(folder: Path, workers: list[str]) -> subprocess.Popen[bytes]:
     """Start a run that has its temporary files in its own folder."""
-    flags = ["-q", "-p", "no:cacheprovider", "--disable-plugin-autoload", "-p", "pytest_twin.plugin.hooks", "--twin"]
+    flags = ["-q", "-p", "no:cacheprovider", "--disable-plugin-autoload", "-p", "pytest_twin.plugin", "--twin"]
     flags += [*workers, f"--twin-interval={INTERVAL_S}", f"--basetemp={folder / 'base'}"]
     command = [sys.executable, "-m", "pytest", *flags, "test_it.py"]
     quiet = subprocess.DEVNULL

@@ -57,7 +57,7 @@ class Run(NamedTuple):
 
 
 PLAIN = Run("plain pytest")
-TWIN = Run("pytest --twin", "pytest_twin.plugin.hooks", ("--twin",))
+TWIN = Run("pytest --twin", "pytest_twin.plugin", ("--twin",))
 PERFGUARD = Run("pytest-perfguard", "pytest_perfguard.plugin", ("--perfguard",))
 LEAST = Run("its system calls alone", "_least_accounting")
 MONITOR = Run("pytest-monitor", "pytest_monitor.pytest_monitor")  # needs about a minute

@@ -11,7 +11,7 @@ import argparse
 
 from trivial_tests import PLAIN, Run, compare
 
-UNUSED = Run("with pytest-twin, unused", "pytest_twin.plugin.hooks")
+UNUSED = Run("with pytest-twin, unused", "pytest_twin.plugin")
 
 
 def main() -> None:

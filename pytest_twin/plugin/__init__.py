@@ -1,1 +1,3 @@
-"""Everything that pytest calls: hooks, marks, fixtures."""
+"""Everything that pytest calls: hooks, marks, fixtures. ``-p pytest_twin.plugin`` loads it without its entry point."""
+
+pytest_plugins = ("pytest_twin.plugin.hooks",)

@@ -16,7 +16,7 @@ from load_rows import loads_that
 
 from pytest_twin.stressors import PROCESS_NAME
 
-FLAGS = ("-p", "no:cacheprovider", "--disable-plugin-autoload", "-p", "pytest_twin.plugin.hooks")
+FLAGS = ("-p", "no:cacheprovider", "--disable-plugin-autoload", "-p", "pytest_twin.plugin")
 # promised is one second, and benchmarks/kill_storm.py measures it; a busy disk holds back those that were killed
 GONE_WITHIN_S = 15.0
 

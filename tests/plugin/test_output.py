@@ -206,7 +206,7 @@ def test_a_collection_that_fails_leaves_the_report_that_was_there(pytester, left
 
 def test_the_plugin_can_be_named_where_nothing_loads_by_itself(pytester):
     pytester.makepyfile("def test_it(twin_logger): pass")
-    result = pytester.runpytest_subprocess("--disable-plugin-autoload", "-p", "pytest_twin.plugin.hooks")
+    result = pytester.runpytest_subprocess("--disable-plugin-autoload", "-p", "pytest_twin.plugin")
     result.assert_outcomes(passed=1)
 
 
@@ -256,7 +256,7 @@ def test_recording_and_its_summary_import_no_library_for_tables_or_pages(pyteste
             pathlib.Path("heavy").write_text(repr(heavy))
     """)
     pytester.makepyfile("def test_it(): pass")
-    done = pytester.runpytest_subprocess("--disable-plugin-autoload", "-p", "pytest_twin.plugin.hooks", "--twin")
+    done = pytester.runpytest_subprocess("--disable-plugin-autoload", "-p", "pytest_twin.plugin", "--twin")
     assert done.ret == 0
     assert "files: twin-report" in done.stdout.str()
     assert (pytester.path / "heavy").read_text() == "set()"
