@@ -1,4 +1,4 @@
-"""A probe for the benchmarks: the time of each row, with more digits than in the dataset."""
+"""A probe of the benchmarks: the time of each row, finer than the dataset's own."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ COLUMNS = (Column("row_time_s", "s", "Monotonic time of the row.", digits=9),)
 
 
 def probe(context: ProbeContext) -> RowTime:  # noqa: ARG001
-    """Return the probe."""
+    """The reader, which needs nothing."""
     return RowTime()
 
 
 class RowTime:
-    """Return the time of the row."""
+    """Hands the time through."""
 
     def read(self, at: float) -> Sequence[Value]:
-        """Return one value for each column."""
+        """One value a column."""
         return (at,)

@@ -1,9 +1,9 @@
-"""Measure how closely the whole host is held at a level beside another load, by pytest-twin and by stress-ng.
+"""How closely the whole host is held at a level beside another load: ours, and stress-ng told the right difference.
 
     python benchmarks/cpu_total.py --seconds 10
 
-Another load uses 30 % of each CPU. pytest-twin gets the level; stress-ng, which controls only its own share, gets the
-level minus 30 %. The usage of the host is computed from its idle time in /proc/stat, so use an idle machine.
+Another load takes 30 % of each CPU. We are told the level; stress-ng, which knows only its own share, is told the level
+less 30 %. How busy the host is comes from its idle time in /proc/stat, so a machine that is otherwise quiet is best.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from _cpu_windows import KINDS, errors, other_load, our_load, supervisor, their_load, watched
 from _shared import TICKS, program, show_one
 
-from pytest_twin.loads.parser import parse
+from pytest_twin.loads.parser import parse_load
 
 LEVELS = (50, 70, 90)
 OTHER = 30
@@ -26,13 +26,13 @@ CPUS = os.cpu_count() or 1
 
 
 def busy_s() -> float:
-    """Return the CPU seconds that were not idle, from an arbitrary start."""
+    """CPU seconds that were not idle, from an arbitrary moment on."""
     fields = Path("/proc/stat").read_text().split(None, 6)
     return time.monotonic() * CPUS - (int(fields[4]) + int(fields[5])) / TICKS
 
 
 def held(load: AbstractContextManager[object], seconds: float, level: int) -> tuple[float, float]:
-    """Return the mean error and the RMS error in windows of a second, in percentage points of the host."""
+    """Mean error and RMS in windows of a second, in points of the host."""
     with load:
         time.sleep(1)
         found = errors(watched(busy_s, seconds), CPUS, level)
@@ -51,13 +51,13 @@ def compare(level: int, loads: dict[str, Callable[[], AbstractContextManager[obj
 def main() -> None:
     """Compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=10, help="duration of the measurement of each level")
-    parser.add_argument("--levels", type=int, nargs="*", default=LEVELS, help="levels in per cent of the host")
+    parser.add_argument("--seconds", type=float, default=10, help="how long each level is watched")
+    parser.add_argument("--levels", type=int, nargs="*", default=LEVELS, help="per cent of the host")
     given = parser.parse_args()
     peer = program("stress-ng", "apt-get install stress-ng")
     with supervisor() as running, other_load(OTHER):
         for level in given.levels:
-            part = parse({"cpu_total": f"{level}%"}, KINDS).parts[0]
+            part = parse_load({"cpu_total": f"{level}%"}, KINDS).parts[0]
             loads = {"pytest-twin": lambda part=part: our_load(running, part)}
             if peer:
                 loads["stress-ng"] = lambda level=level: their_load(peer, level - OTHER)

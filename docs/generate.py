@@ -31,7 +31,7 @@ def table(rows: tuple[Column, ...]) -> str:
 
 def columns_page() -> str:
     """Return the page on the columns of the files in a run folder."""
-    dataset = (columns.TIMESTAMP, columns.ELAPSED, *probes.columns(probes.modules()))
+    dataset = (columns.TIMESTAMP, columns.ELAPSED, *probes.all_columns(probes.find_modules()))
     ordered = tuple(dataset[at] for at in columns.order(dataset))
     return f"""# The columns
 
@@ -106,7 +106,7 @@ def readme() -> str:
 
 def schema_page() -> str:
     """Return the JSON Schema of schedules."""
-    return json.dumps(schema.schema(find_kinds()), indent=2) + "\n"
+    return json.dumps(schema.json_schema(find_kinds()), indent=2) + "\n"
 
 
 def run_schema_page() -> str:

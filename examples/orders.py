@@ -1,4 +1,4 @@
-"""The program under test of the examples: orders in SQLite, and a report."""
+"""A small shop, to have something to test: orders in SQLite, a report over them."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ class Orders:
         self._database.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, item TEXT, price REAL)")
 
     def save(self, item: str, price: float) -> None:
-        """Save an order; it is on the disk when this returns."""
+        """One order, on the disk when this returns."""
         with self._database:
             self._database.execute("INSERT INTO orders (item, price) VALUES (?, ?)", (item, price))
 
     def total(self) -> float:
-        """Return the sum of the prices of all orders."""
+        """What all orders come to."""
         return float(self._database.execute("SELECT coalesce(sum(price), 0) FROM orders").fetchone()[0])
 
     def close(self) -> None:
-        """Close the database."""
+        """Let go of the file."""
         self._database.close()
 
 
 def report(lines: int) -> bytes:
-    """Return a long, compressed report; this takes most of the CPU time."""
+    """A long report, compressed: this is where the CPU goes."""
     text = "\n".join(f"{number};{number * number % 9973}" for number in range(lines))
     return zlib.compress(text.encode(), level=9)

@@ -41,4 +41,4 @@ def test_examples_use_public_names_only():
 def test_the_order_of_columns_is_declared():
     folder = Path(probes.__file__).parent
     assert set(probes.ORDER) == {path.stem for path in folder.glob("*.py")} - {"__init__"}
-    assert [module.__name__.rpartition(".")[2] for module in probes.modules()] == list(probes.ORDER)
+    assert [module.__name__.rpartition(".")[2] for module in probes.find_modules()] == list(probes.ORDER)

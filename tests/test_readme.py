@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_twin.loads.parser import parse
-from pytest_twin.loads.schedule.parser import read
+from pytest_twin.loads.parser import parse_load
+from pytest_twin.loads.schedule.parser import parse_schedule
 from pytest_twin.stressors import find_kinds
 
 ROOT = Path(__file__).parent.parent
@@ -36,7 +36,7 @@ def test_pages_that_the_code_declares_are_up_to_date(page, generated):
 def test_the_schedule_of_the_readme_can_be_read():
     text = next(block for block in re.findall(r"```json\n(.*?)```", README, re.DOTALL) if "events" in block)
     recording = "timestamp,value\n" + "".join(f"2026-01-01 00:00:0{second},50\n" for second in range(3))
-    assert len(read(text, "README.md", find_kinds(), lambda _: recording).events) == 6
+    assert len(parse_schedule(text, "README.md", find_kinds(), lambda _: recording).events) == 6
 
 
 def test_every_mark_of_the_readme_can_be_read():
@@ -44,7 +44,7 @@ def test_every_mark_of_the_readme_can_be_read():
     assert len(marks) == 2
     for mark in marks:
         words = dict(re.findall(r'(\w+)="([^"]+)"', mark))
-        assert parse(words, find_kinds())
+        assert parse_load(words, find_kinds())
 
 
 def test_every_link_of_the_readme_leads_somewhere():

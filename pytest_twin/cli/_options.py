@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pytest_twin._system.interruptible_event import InterruptSafeEvent
-from pytest_twin.loads.limit import read_limit
 from pytest_twin.loads.modifiers import MODIFIERS
 from pytest_twin.loads.registry import kinds
 from pytest_twin.loads.spec import Load, LoadError
-from pytest_twin.loads.validation import read_load
+from pytest_twin.loads.validation import read_limit, read_load
 from pytest_twin.model.quantity import duration, size
 from pytest_twin.recording.recording import Recording
 from pytest_twin.report.terminal import summary

@@ -10,7 +10,7 @@ import click
 from pytest_twin.cli._options import FiniteRange
 from pytest_twin.model.clock import Clock
 from pytest_twin.stressors.system import capacity
-from pytest_twin.telemetry.probes import ProbeContext, others
+from pytest_twin.telemetry.probes import ProbeContext, external_module_names
 from pytest_twin.telemetry.sampler_process import RowReader
 
 
@@ -21,7 +21,9 @@ def command(seconds: float) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    reader = RowReader(Clock(time.monotonic(), time.time()), ProbeContext(os.getpid(), has_tests=False), others())
+    reader = RowReader(
+        Clock(time.monotonic(), time.time()), ProbeContext(os.getpid(), has_tests=False), external_module_names()
+    )
     reader.values(time.monotonic())
     time.sleep(seconds)
     values = reader.values(time.monotonic())

@@ -24,5 +24,5 @@ def command(identify: bool, output: Path | None) -> None:
 
     The names of the host and the user are included only with --identify; secrets never are.
     """
-    text = json.dumps(fingerprint.fingerprint(identify=identify), indent=2, ensure_ascii=False)
+    text = json.dumps(fingerprint.take_fingerprint(identify=identify), indent=2, ensure_ascii=False)
     write_or_print(text, output)

@@ -19,7 +19,7 @@ from pytest_twin.cli._options import (
     settings_options,
     stop_on_signals,
 )
-from pytest_twin.loads.disk_speed import remarks
+from pytest_twin.loads.disk_speed import schedule_remarks
 from pytest_twin.loads.player import SchedulePlayer
 from pytest_twin.loads.registry import kinds
 from pytest_twin.loads.schedule.file import open_schedule
@@ -59,7 +59,7 @@ def command(path: Path, mode: str | None, dry_run: bool, **given: Any) -> None:
     if mode == SERIES:
         schedule = schedule.in_series()  # skipped events leave no gap
     plan = schedule.faster(settings.schedule_speed)
-    for note in schedule.remarks if dry_run else remarks(schedule, settings.report_dir):
+    for note in schedule.remarks if dry_run else schedule_remarks(schedule, settings.report_dir):
         click.echo(f"note: {path}: {note}", err=True)
     if dry_run:
         for event in plan.events:

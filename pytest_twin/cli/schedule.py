@@ -10,9 +10,9 @@ import click
 from pytest_twin.cli._options import Duration, FiniteRange, write_or_print
 from pytest_twin.loads.registry import kinds
 from pytest_twin.loads.schedule.generator import GeneratorOptions, generate
-from pytest_twin.loads.schedule.parser import read
+from pytest_twin.loads.schedule.parser import parse_schedule
 from pytest_twin.loads.schedule.schedule import MOST_EVENTS, ScheduleError
-from pytest_twin.loads.schedule.schema import schema as schema_of
+from pytest_twin.loads.schedule.schema import json_schema as schema_of
 from pytest_twin.loads.spec import LoadError
 
 
@@ -71,7 +71,7 @@ def command(
         )  # fmt: skip
         try:
             document = generate(generator_options, kinds())
-            read(json.dumps(document), "schedule", kinds(), lambda _: "")
+            parse_schedule(json.dumps(document), "schedule", kinds(), lambda _: "")
         except (LoadError, ScheduleError, ValueError) as error:
             raise click.UsageError(str(error)) from None
         text = _one_event_a_line(document)

@@ -1,4 +1,4 @@
-"""How fast a disk writes, by a quick test: what a schedule asks beyond that is told before anything starts."""
+"""Measure how fast a disk writes, and warn of a schedule that requests more."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ if TYPE_CHECKING:
     from pytest_twin.loads.schedule.schedule import Schedule
 
 KEYWORD = "disk"
-WORTH_A_TEST = 200e6  # bytes a second, which nearly every disk of today writes
+WORTH_A_TEST = 200e6  # bytes a second; below this nearly every disk keeps up
 TEST_BYTES, TEST_S = 64 << 20, 0.25
 
 
-def remarks(schedule: Schedule, directory: Path) -> Iterator[str]:
-    """What is to be known of a schedule before it is played: how its recordings were read, and rates out of reach.
+def schedule_remarks(schedule: Schedule, directory: Path) -> Iterator[str]:
+    """Yield remarks on a schedule before it is played: how its recordings were read, and disk rates out of reach.
 
     Args:
-        schedule: What will be played.
-        directory: Where its disk loads write; it may not be there yet.
+        schedule: The schedule to be played.
+        directory: The directory that its disk loads write in; it need not exist yet.
     """
     yield from schedule.remarks
-    asked = max((part.peak for event in schedule.events for part in event.load.parts
+    requested = max((part.peak for event in schedule.events for part in event.load.parts
                  if part.kind.keyword == KEYWORD and part.unit == RATE), default=0.0)  # fmt: skip
-    if asked > WORTH_A_TEST and (there := measure(directory)) and asked > there:
+    if requested > WORTH_A_TEST and (measured := measure_write_rate(directory)) and requested > measured:
         yield (
-            f"asks the disk for up to {_said(asked)}, and a quick test of it wrote {_said(there)}: "
-            "less may be achieved than asked"
+            f"requests a disk rate of up to {_format(requested)}, but a quick test wrote {_format(measured)}: "
+            "less than requested may be achieved"
         )
 
 
-def measure(directory: Path) -> float | None:
-    """Bytes a second that can be written there, from some dozen megabytes; None where none can be."""
+def measure_write_rate(directory: Path) -> float | None:
+    """Return the bytes a second that a test of some dozen megabytes wrote in a directory; None if it cannot write."""
     place = next((each for each in (directory, *directory.absolute().parents) if each.is_dir()), directory)
     try:
         with DiskFile(str(place), TEST_BYTES) as file:
-            file.write(LARGEST_CALL)  # its place is made ready
+            file.write(LARGEST_CALL)  # warm up: allocate the file
             began, before = time.monotonic(), file.written
             while time.monotonic() - began < TEST_S and file.written < TEST_BYTES:
                 file.write(LARGEST_CALL)
@@ -50,5 +50,5 @@ def measure(directory: Path) -> float | None:
         return None
 
 
-def _said(rate: float) -> str:
+def _format(rate: float) -> str:
     return f"{rate / 1e6:.4g} MB/s"

@@ -1,4 +1,4 @@
-"""Schedules, read from files and played through the supervisor, which keeps the times."""
+"""Play a schedule through the supervisor, which keeps the times."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from pytest_twin.loads.spec import LoadPart
     from pytest_twin.stressors.spec.request import LoadRequest
 
-MOST_WAITING = 500  # events that the supervisor knows before their time
-LOOK_EVERY_S = 0.1
-END_WITHIN_S = 15.0  # of the thread, which may be starting a supervisor anew
-MOST_ROWS = 100  # of events that were not reached
+MAX_PENDING = 500  # events that are sent to the supervisor before their time
+POLL_INTERVAL_S = 0.1
+END_WITHIN_S = 15.0  # of the thread, which may be starting another supervisor
+MAX_SKIP_ROWS = 100  # rows for events that were not reached; with more there is one for each kind of load
 
 
 class LoadApplier(Protocol):
-    """What a schedule is played through, as `Recording` is."""
+    """Applies the loads of a schedule, as `Recording` does."""
 
     @property
     def guard(self) -> ErrorGuard:
-        """Keeps errors of ours from the tests."""
+        """Catches internal errors, so that no test fails by them."""
         ...
 
     def apply(
@@ -41,35 +41,35 @@ class LoadApplier(Protocol):
         ...
 
     def load_time(self) -> float:
-        """The time of loads, which stands still while they are paused."""
+        """Return the time of loads in seconds, which stands still while they are paused."""
         ...
 
     def write_skip(
         self, number: str, kind: str, target: str, reason: str, *, test: str = "", loads: int = 1
     ) -> None:  # fmt: skip
-        """Write that something planned was not reached."""
+        """Write a row for scheduled loads that were not reached."""
         ...
 
 
 class SchedulePlayer:
-    """One playing of one schedule.
+    """Plays one schedule once.
 
-    The supervisor keeps the times, so events for every test are handed to it before they begin. Of a long schedule it
-    gets the next ones only, and more from a thread as these begin: what is never reached then costs next to nothing. An
-    event for certain tests is applied while such a test runs within its time.
+    The supervisor keeps the times, so events for every test are sent to it before they begin. Of a long schedule it
+    gets only the next ones, and more from a thread as these begin, so that events that are never reached cost next to
+    nothing. An event for certain tests is applied while such a test runs within the event's time.
 
     Attributes:
-        applied: Everything that it has asked for.
+        applied: The loads of all events sent so far.
     """
 
     def __init__(self, plan: Schedule, loads: LoadApplier, *, test: str = "", prefix: str = "") -> None:
         """Prepare it.
 
         Args:
-            plan: What to play.
+            plan: The schedule.
             loads: Applies the loads.
-            test: The test that it is played around; empty for all.
-            prefix: In front of the events' ids, where a schedule is played more than once.
+            test: The test that it is played around; empty for all tests.
+            prefix: Prefix of the events' ids, for a schedule that is played more than once.
         """
         self._loads, self._seed, self._test, self._prefix = loads, plan.seed, test, prefix
         self._timeline = [event for event in plan.events if not event.tests or (test and selects(event, test))]
@@ -77,94 +77,94 @@ class SchedulePlayer:
         self._at_once = bisect_right(self._timeline, 0.0, key=lambda event: event.start_s)
         self._process = getpid()
         self._began: float | None = None
-        self._handed = 0  # events of the timeline
+        self._sent = 0  # number of events of the timeline sent to the supervisor
         self._ending = InterruptSafeEvent()
-        self._has_handed = InterruptSafeEvent()  # all that it will
+        self._all_sent = InterruptSafeEvent()
         self.applied: list[AppliedLoad] = []
-        self._around: dict[str, list[AppliedLoad]] = {}  # by test
-        self._times: dict[str, int] = {}  # how often an event for certain tests was applied
+        self._by_test: dict[str, list[AppliedLoad]] = {}
+        self._turns: dict[str, int] = {}  # how often each event for certain tests was applied
 
     def start(self, at: float) -> None:
-        """Begin at that time of loads."""
+        """Start playing, with the anchor at this time of loads."""
         self._began = at
-        self._hand_over(at, max(self._at_once, MOST_WAITING))
-        if self._handed == len(self._timeline):
-            self._has_handed.set()
+        self._send(at, max(self._at_once, MAX_PENDING))
+        if self._sent == len(self._timeline):
+            self._all_sent.set()
             return
         try:
-            self._has_handed = run_in_background(lambda: self._hand_over_in_time(at))
+            self._all_sent = run_in_background(lambda: self._send_in_time(at))
         except RuntimeError:  # the system has no more threads
-            self._hand_over(at, len(self._timeline))
-            self._has_handed.set()
+            self._send(at, len(self._timeline))
+            self._all_sent.set()
 
     @property
     def started(self) -> bool:
-        """Whether it has begun."""
+        """Whether it is playing or has played."""
         return self._began is not None
 
     def wait_for_first(self) -> None:
-        """Wait until every event that starts at once is really there."""
+        """Wait until every event that starts at once is ready."""
         count = sum(len(event.load.parts) for event in self._timeline[: self._at_once])
         for applied in self.applied[:count]:
             applied.wait_ready()
 
     def test_began(self, nodeid: str, now: float) -> None:
-        """Apply the events that are for this test, if their time is now."""
+        """Apply the events that select this test and whose time is now."""
         if self._began is None:
             return
         for event in self._for_tests:
             left = self._began + event.end_s - now
             if left > 0 and now >= self._began + event.start_s and selects(event, nodeid):
-                self._times[event.id] = turn = self._times.get(event.id, 0) + 1
-                self._around.setdefault(nodeid, []).extend(self._parts(event, None, left, nodeid, turn))
+                self._turns[event.id] = turn = self._turns.get(event.id, 0) + 1
+                self._by_test.setdefault(nodeid, []).extend(self._parts(event, None, left, nodeid, turn))
 
     def test_ended(self, nodeid: str) -> None:
-        """Stop the events that are for this test."""
-        stop_all(self._around.pop(nodeid, []))
+        """Stop the events that select this test."""
+        stop_all(self._by_test.pop(nodeid, []))
 
     def stop(self) -> None:
-        """Stop everything, and write what was never handed over; a fork that a test made does nothing."""
+        """Stop all loads, and write rows for events that were not reached; does nothing in a forked process."""
         if self._process != getpid():
             return
         self._ending.set()
         try:
             if self._began is not None:
-                self._has_handed.wait(END_WITHIN_S)
+                self._all_sent.wait(END_WITHIN_S)
         finally:
-            stop_all([*self.applied, *(each for around in self._around.values() for each in around)])
+            stop_all([*self.applied, *(each for loads in self._by_test.values() for each in loads)])
         if self._began is not None:
-            self._write_skipped(self._timeline[self._handed :], NOT_REACHED)
-        unused = [event for event in self._for_tests if event.id not in self._times]
-        self._write_skipped(unused, "no test that it is for ran within its time")
+            self._write_skipped(self._timeline[self._sent :], NOT_REACHED)
+        unused = [event for event in self._for_tests if event.id not in self._turns]
+        self._write_skipped(unused, "no test that it selects ran within its time")
 
     @property
     def over(self) -> bool:
-        """Whether everything was handed over, and has ended."""
-        return self._has_handed.is_set() and all(applied.ended_at is not None for applied in self.applied)
+        """Whether all events were sent and have ended."""
+        return self._all_sent.is_set() and all(applied.ended_at is not None for applied in self.applied)
 
-    def _hand_over(self, began: float, count: int) -> None:
-        """Hand over so many events more, or those that there are."""
-        for event in self._timeline[self._handed : self._handed + count]:
+    def _send(self, began: float, count: int) -> None:
+        """Send up to `count` further events."""
+        for event in self._timeline[self._sent : self._sent + count]:
             if self._ending.is_set():
                 return
-            self._handed += 1
+            self._sent += 1
             self.applied.extend(self._parts(event, began + event.start_s, event.duration_s, self._test))
 
-    def _hand_over_in_time(self, began: float) -> None:
-        """Hand over the rest: always when half of those that were waiting have begun."""
-        half = MOST_WAITING // 2
+    def _send_in_time(self, began: float) -> None:
+        """Send the rest: half of the pending number whenever half of the pending events have begun."""
+        half = MAX_PENDING // 2
         with self._loads.guard:
-            while self._handed < len(self._timeline) and not self._ending.is_set():
-                left = began + self._timeline[self._handed - half].start_s - self._loads.load_time()
+            while self._sent < len(self._timeline) and not self._ending.is_set():
+                left = began + self._timeline[self._sent - half].start_s - self._loads.load_time()
                 if left <= 0:
-                    self._hand_over(began, half)
+                    self._send(began, half)
                 else:
-                    self._ending.wait(max(left, LOOK_EVERY_S))  # at least, since it stays the same in a pause
+                    self._ending.wait(max(left, POLL_INTERVAL_S))  # `left` does not shrink in a pause
 
     def _write_skipped(self, events: Sequence[ScheduledLoad], reason: str) -> None:
-        """Write that events were not applied: a row for each, or for each kind where they are many."""
+        """Write a row for each event that was not applied, or one for each kind of load if there are many."""
         counts = Counter(part.kind.type for event in events for part in event.load.parts)
-        if counts.total() > MOST_ROWS:
+        if counts.total() > MAX_SKIP_ROWS:
             for kind, count in counts.items():
                 self._loads.write_skip("", kind, "", reason, test=self._test, loads=count)
             return
@@ -181,10 +181,10 @@ class SchedulePlayer:
             yield self._loads.apply(part, request, test=test, note=event.note)
 
     def _name(self, event: ScheduledLoad, part: LoadPart) -> str:
-        """What the load is called in annotations.csv."""
+        """Return the id of a load in annotations.csv."""
         return f"{self._prefix}{event.id}{f'/{part.kind.keyword}' if len(event.load.parts) > 1 else ''}"
 
 
 def selects(event: ScheduledLoad, nodeid: str) -> bool:
-    """Whether an event is for this test."""
+    """Return whether the pattern of an event matches a test."""
     return matches(event.tests, nodeid)

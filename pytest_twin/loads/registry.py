@@ -1,4 +1,4 @@
-"""The kinds of load that are installed, by keyword."""
+"""Find the installed kinds of load."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ ENTRY_POINTS = "pytest_twin.stressors"
 
 
 @cache
-def keywords() -> dict[str, str]:
-    """By the type of a load, which its rows have, the keyword that asks for it; of our own stressors."""
+def keyword_of_type() -> dict[str, str]:
+    """Return the keyword of each type of load in annotations.csv; of the kinds of this package only."""
     return {kind.type: kind.keyword for kind in find_kinds().values()}
 
 
 @cache
 def kinds() -> dict[str, Kind]:
-    """The stressors there are, by keyword: ours, and those that other packages offer; looked for once."""
+    """Return the kinds of load by keyword: those of this package and of the entry-point group `ENTRY_POINTS`."""
     from importlib import import_module
     from importlib.metadata import entry_points
 

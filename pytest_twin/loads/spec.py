@@ -1,4 +1,4 @@
-"""What to apply, as data: one grammar for marker, fixture, schedule and command line."""
+"""Loads as data: what to apply, one part a kind."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_twin.loads import stages
-from pytest_twin.loads.stop_conditions import Condition
+from pytest_twin.loads.modifiers import StopCondition
 from pytest_twin.model.quantity import duration, said_bytes, said_duration
 from pytest_twin.stressors.spec.kind import BYTES, COUNT, OPS, SHARE, Kind
 from pytest_twin.stressors.spec.request import LoadRequest
@@ -23,10 +23,10 @@ class LoadPart:
         kind: The stressor that applies it.
         text: The amount as it was written.
         unit: The unit of the profile's values, one of `pytest_twin.stressors.spec.kind`.
-        profile: Points of (seconds, value), straight between, the last one held.
-        options: What else the stressor is told.
-        stop_when: What a sample has to show for it to be stopped; the first of these that it shows is enough.
-        strict: Whether less than was asked is a failure.
+        profile: Points of (seconds, value) with straight lines between them; the last value is held.
+        options: The modifiers of the load by name.
+        stop_when: Conditions on samples; the first that holds stops the load.
+        strict: Whether it fails if less than requested is achieved.
     """
 
     kind: Kind
@@ -34,14 +34,14 @@ class LoadPart:
     unit: str
     profile: tuple[tuple[float, float], ...]
     options: Mapping[str, Any] = field(default_factory=dict)
-    stop_when: tuple[Condition, ...] = ()
+    stop_when: tuple[StopCondition, ...] = ()
     strict: bool = False
 
     def __str__(self) -> str:
         return f"{self.kind.keyword}={self.text}"
 
     def faster(self, speed: float) -> LoadPart:
-        """The same along a quicker clock: amounts and rates stay, times shrink."""
+        """Return the same load with all times divided by `speed`; amounts and rates stay."""
         options = {name: value / speed if name == "pause" else value for name, value in self.options.items()}
         return replace(self, profile=tuple((at / speed, value) for at, value in self.profile), options=options)
 
@@ -68,21 +68,21 @@ class LoadPart:
 
     @property
     def peak(self) -> float:
-        """The highest value of its profile."""
+        """The highest value of the profile."""
         return max(value for _, value in self.profile)
 
     @property
-    def said_peak(self) -> str:
-        """The same for people: it is a share, or bytes a second."""
+    def peak_text(self) -> str:
+        """The highest value as text, of a profile of shares or of bytes a second."""
         return f"{self.peak:.0%}" if self.unit == SHARE else f"{self.peak / 1e6:.4g}MB/s"
 
     def format_achieved(self, achieved: Mapping[str, Any], held_s: float, usable: Mapping[str, float]) -> str:
-        """What was really there, in the unit that was asked; empty where it is not known.
+        """Return the achieved amount as text, in the unit that was requested; empty where it is not known.
 
         Args:
             achieved: Figures of the stressor, added up over its workers.
             held_s: Seconds between ready and end.
-            usable: For each measure, what a share is a share of: CPUs, bytes of memory.
+            usable: For each measure the amount that is 100 %: CPUs, bytes of memory.
         """
         figure = achieved.get(self.kind.measure)
         if figure is None or held_s <= 0:
@@ -103,11 +103,11 @@ class LoadPart:
 
 @dataclass(frozen=True)
 class Load:
-    """What to apply: one part a kind; none at all where every amount is zero.
+    """A load of one or several kinds; empty where every amount is zero.
 
     Attributes:
         parts: The loads, one a kind.
-        keywords: What it was written as, for schedule.json and for people.
+        keywords: The keywords that it was written as, for schedule.json and for people.
     """
 
     parts: tuple[LoadPart, ...] = ()
@@ -120,37 +120,41 @@ class Load:
         return " ".join(f"{name}={value}" for name, value in self.keywords.items())
 
     @property
-    def peaks(self) -> list[str]:
-        """The most that a recording asks for, of each kind; what was written as keywords says so itself."""
-        return [f"{part.kind.keyword} {part.said_peak}" for part in self.parts] if "replay" in self.keywords else []
+    def peak_texts(self) -> list[str]:
+        """For a replay the highest amount of each kind; other loads state it in their keywords."""
+        return [f"{part.kind.keyword} {part.peak_text}" for part in self.parts] if "replay" in self.keywords else []
 
     @classmethod
-    def together(cls, loads: Iterable[Load]) -> Load:
-        """One load of several."""
+    def merged(cls, loads: Iterable[Load]) -> Load:
+        """Return one load with the parts of several."""
         parts: tuple[LoadPart, ...] = ()
         keywords: dict[str, Any] = {}
         for load in loads:
             parts, keywords = parts + load.parts, {**keywords, **load.keywords}
         return cls(parts, keywords)
 
-    def guarded(self, stop_when: tuple[Condition, ...] = (), strict: bool = False) -> Load:
-        """The same, stopped by these conditions, and all of it or a failure."""
+    def with_guards(self, stop_when: tuple[StopCondition, ...] = (), strict: bool = False) -> Load:
+        """Return the same load with these conditions to stop it, and strict or not."""
         return replace(self, parts=tuple(replace(part, stop_when=stop_when, strict=strict) for part in self.parts))
 
     def faster(self, speed: float) -> Load:
-        """The same along a quicker clock."""
+        """Return the same load with all times divided by `speed`."""
         keywords = dict(self.keywords)
         for name in keywords.keys() & {"ramp", "pause"}:
             keywords[name] = said_duration(duration(keywords[name]) / speed)
         if "stages" in keywords:
-            keywords["stages"] = stages.said(stages.read(keywords["stages"]), speed)
+            keywords["stages"] = stages.format_stages(stages.parse_stages(keywords["stages"]), speed)
         if "replay" in keywords:
             keywords["speed"] = keywords.get("speed", 1) * speed
         return replace(self, parts=tuple(part.faster(speed) for part in self.parts), keywords=keywords)
 
 
 class LoadError(ValueError):
-    """Something is wrong with a load; `problems` has all of it, as (keyword or nothing, what is wrong)."""
+    """A load is invalid.
+
+    Attributes:
+        problems: All problems as (keyword, problem); the keyword may be empty.
+    """
 
     def __init__(self, problems: list[tuple[str, str]]) -> None:
         super().__init__("; ".join(f"{key}: {problem}" if key else problem for key, problem in problems))

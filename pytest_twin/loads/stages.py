@@ -1,6 +1,6 @@
-"""How a load changes over time: it grows to its amount, or goes through stages.
+"""The profile of a load over time: a ramp to its amount, or stages.
 
-Stages are those of k6: amounts one after another, each reached in a straight line over its duration.
+Stages are those of k6: a sequence of amounts, each reached linearly over its duration.
 """
 
 from __future__ import annotations
@@ -14,18 +14,20 @@ from pytest_twin.stressors.spec.profile import Points
 
 Stages = tuple[tuple[float, str], ...]
 
-MOST = 10_000
+MAX_STAGES = 10_000
 
 
-def read(raw: object) -> Stages:
-    """Read stages, ``"10s:20%, 30s:80%"`` or a list of pairs, into seconds and amounts as they were written.
+def parse_stages(raw: object) -> Stages:
+    """Parse stages, ``"10s:20%, 30s:80%"`` or a list of pairs, into seconds and amounts as they were written.
 
     Raises:
-        ValueError: They are none; the message says why.
+        ValueError: They are malformed.
     """
     pairs = [part.rpartition(":")[::2] for part in raw.split(",")] if isinstance(raw, str) else raw
-    if not isinstance(pairs, Sequence) or not 1 <= len(pairs) <= MOST or not all(map(_is_pair, pairs)):
-        raise ValueError(f'{shown(raw)} has no stages; write durations and amounts such as "10s:20%, 30s:80%"')
+    if not isinstance(pairs, Sequence) or not 1 <= len(pairs) <= MAX_STAGES or not all(map(_is_pair, pairs)):
+        raise ValueError(
+            f'{shown(raw)} is not a list of stages; write durations and amounts such as "10s:20%, 30s:80%"'
+        )
     return tuple((duration(time), " ".join(str(amount).split())) for time, amount in pairs)
 
 
@@ -33,30 +35,30 @@ def _is_pair(raw: object) -> bool:
     return isinstance(raw, list | tuple) and len(raw) == 2 and bool(raw[0] or raw[0] == 0)
 
 
-def said(stages: Stages, speed: float = 1.0) -> str:
-    """Stages as `read` takes them back, so many times faster."""
+def format_stages(stages: Stages, speed: float = 1.0) -> str:
+    """Return stages as text that `parse_stages` reads, with durations divided by `speed`."""
     return ", ".join(f"{said_duration(seconds / speed)}:{amount}" for seconds, amount in stages)
 
 
-def staged(start: Amount, stages: Stages, read_amount: Callable[[object], Amount]) -> tuple[Points, str]:
-    """The profile that begins with an amount and goes through stages, and the unit of its values; 0 has any unit.
+def stages_profile(start: Amount, stages: Stages, parse_amount: Callable[[object], Amount]) -> tuple[Points, str]:
+    """Return the profile from a first amount through stages, and the unit of its values; 0 has any unit.
 
     Raises:
-        ValueError: An amount cannot be read, or they do not share a unit; the message says which.
+        ValueError: An amount is malformed, or the amounts do not share a unit.
     """
     points, unit, at = [(0.0, start.value)], start.unit if start.value else "", 0.0
     for seconds, text in stages:
-        value, its_unit = read_amount(text)
+        value, its_unit = parse_amount(text)
         at += seconds
         points.append((at, value))
         if its_unit == MAX or (value and unit and its_unit != unit):
-            raise ValueError(f'"{truncated(text)}" has another unit than what comes before it')
+            raise ValueError(f'"{truncated(text)}" has a different unit from the amounts before it')
         unit = unit or (its_unit if value else "")
     return points, unit or start.unit
 
 
-def grown(value: float, ramp: float, steps: int | None) -> Points:
-    """The profile that grows from nothing to a value, smoothly or in so many steps."""
+def ramp_profile(value: float, ramp: float, steps: int | None) -> Points:
+    """Return the profile that grows from 0 to a value, smoothly or in a number of steps."""
     if ramp <= 0:
         return [(0.0, value)]
     if steps is None:

@@ -1,4 +1,4 @@
-"""Loads whose kinds are the stressors of another program: ``engine="stress-ng", matrix=2, cache=1``."""
+"""Loads that stress-ng applies, which has kinds of its own: ``engine="stress-ng", matrix=2, cache=1``."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ INSTANCES = {"type": "integer", "minimum": 1, "maximum": MOST_INSTANCES}
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,63}")
 
 
-def of_engine(keywords: Mapping[str, Any]) -> Load:
-    """Read such a load; an underscore in a keyword is the dash of the stressor's name.
+def parse_engine_load(keywords: Mapping[str, Any]) -> Load:
+    """Parse such a load; an underscore in a keyword stands for a dash in the stressor's name.
 
     Raises:
-        LoadError: With everything that is wrong.
+        LoadError: With all problems.
     """
     problems: list[tuple[str, str]] = []
     parts, guards = [], {}
@@ -32,7 +32,7 @@ def of_engine(keywords: Mapping[str, Any]) -> Load:
     for keyword, raw in keywords.items():
         try:
             if keyword in GUARDS:
-                guards[keyword] = MODIFIERS[keyword].read(raw)
+                guards[keyword] = MODIFIERS[keyword].parse(raw)
             elif keyword != ENGINE:
                 parts.append(_part(keyword, raw))
         except ValueError as error:
@@ -41,45 +41,45 @@ def of_engine(keywords: Mapping[str, Any]) -> Load:
         problems.append((ENGINE, "needs a stressor, such as matrix=2"))
     if problems:
         raise LoadError(problems)
-    return Load(tuple(parts), dict(keywords)).guarded(**guards)
+    return Load(tuple(parts), dict(keywords)).with_guards(**guards)
 
 
 def _part(keyword: str, raw: object) -> LoadPart:
     name = keyword.replace("_", "-")
-    if keyword in MODIFIERS and keyword != "loop":  # which is a stressor too
-        raise ValueError(f"is not for loads of {NAME}, which are all there at once")
+    if keyword in MODIFIERS and keyword != "loop":  # also the name of a stressor
+        raise ValueError(f"does not apply to loads of {NAME}, which start at full strength")
     if not _NAME.fullmatch(name):
-        raise ValueError(f'"{truncated(keyword)}" is no name of a stressor')
+        raise ValueError(f'"{truncated(keyword)}" is not the name of a stressor')
     if isinstance(raw, bool) or not isinstance(raw, int) or not 1 <= raw <= MOST_INSTANCES:
         raise ValueError(f"{shown(raw)} is not a whole number of instances from 1 to {MOST_INSTANCES}")
     return LoadPart(stress_ng.kind(name), str(raw), COUNT, ((0.0, float(raw)),), {"stressor": name})
 
 
 def stressors_of(load: Load) -> list[str]:
-    """The stressors of another program that a load asks for."""
+    """Return the names of the stressors of stress-ng in a load."""
     return [part.options["stressor"] for part in load.parts if part.kind.module == stress_ng.MODULE]
 
 
-def check_known(load: Load, known: Collection[str]) -> None:
-    """See to it that the program that is installed has all stressors that a load asks for.
+def check_stressors(load: Load, known: Collection[str]) -> None:
+    """Check that the installed program has all stressors of a load.
 
     Raises:
-        LoadError: It has not.
+        LoadError: It lacks some.
     """
     problems = []
     for name in stressors_of(load):
         if name not in known:
-            hint = suggestion(name, known) or f"{NAME} --stressors lists those there are"
-            problems.append((name, f"the {NAME} here has no such stressor; {hint}"))
+            hint = suggestion(name, known) or f"{NAME} --stressors lists all of them"
+            problems.append((name, f"the installed {NAME} has no such stressor; {hint}"))
     if problems:
         raise LoadError(problems)
 
 
 def check_engine(load: Load) -> None:
-    """See to it that a load can be applied here, as far as that can be known.
+    """Check that stress-ng is installed, if a load needs it, and has all stressors of the load.
 
     Raises:
-        LoadError: It cannot; the program is not installed, or does not have a stressor.
+        LoadError: It is not installed, or lacks some.
     """
     if not stressors_of(load):
         return
@@ -89,4 +89,4 @@ def check_engine(load: Load) -> None:
         known = stressors()
     except OSError as error:
         raise LoadError([(ENGINE, str(error))]) from None
-    check_known(load, known)
+    check_stressors(load, known)

@@ -279,7 +279,7 @@ class SupervisorClient:
         except OSError:  # a test closed descriptors that are not its own
             pass
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody else would tell of it
-            why = f"what it said was not understood: {error!r}"
+            why = f"its reply was not understood: {error!r}"
             process.kill()
         finally:
             self._close_stdin(process)
@@ -388,4 +388,4 @@ class SupervisorClient:
         except Exception as error:  # noqa: BLE001
             if not self._has_complained:
                 self._has_complained = True
-                self._tell(f"what became of a load could not be written: {error!r}")
+                self._tell(f"the result of a load could not be written: {error!r}")

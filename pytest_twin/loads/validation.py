@@ -1,4 +1,4 @@
-"""Loads checked against this machine: what their conditions are about has to be recorded."""
+"""Parse loads and check that this machine can apply them."""
 
 from __future__ import annotations
 
@@ -7,56 +7,57 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pytest_twin._system.stdlib import os
-from pytest_twin.loads.parser import parse
+from pytest_twin.loads.parser import parse_load
 from pytest_twin.loads.registry import kinds
 from pytest_twin.loads.spec import Load, LoadError
 from pytest_twin.loads.stress_ng import ENGINE, check_engine
 from pytest_twin.model.error_text import unknown
+from pytest_twin.settings.options import SettingsError, ini_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
 def read_load(keywords: Mapping[str, Any]) -> Load:
-    """Read a load from keywords, such as ``{"cpu": "75%", "stop_when": "ram_used_percent>95"}``.
+    """Parse and check a load from keywords, such as ``{"cpu": "75%", "stop_when": "ram_used_percent>95"}``.
 
     Raises:
-        LoadError: With everything that is wrong.
+        LoadError: With all problems.
     """
-    load = parse(keywords, kinds())
-    check(load)
+    load = parse_load(keywords, kinds())
+    check_load(load)
     return load
 
 
-def check(load: Load) -> None:
-    """See to it that a load can be applied here, as far as that can be known.
+def check_load(load: Load) -> None:
+    """Check that a load can be applied here: its engine is installed, and its conditions name recorded columns.
 
     Raises:
-        LoadError: It cannot.
+        LoadError: It cannot be applied.
     """
     if problems := list(_unknown_columns(load)):
         raise LoadError([("stop_when", problem) for problem in problems])
     check_engine(load)
 
 
-def demand_a_kind(keywords: Mapping[str, Any], key: str = "") -> None:
-    """See to it that keywords ask for a load, and do not only say how it is to be.
+def require_kind(keywords: Mapping[str, Any], key: str = "") -> None:
+    """Check that keywords have an amount of at least one kind, and not only modifiers.
 
     Args:
-        keywords: Of one load.
-        key: The keyword to tell of.
+        keywords: The keywords of one load.
+        key: The keyword to name in the error.
 
     Raises:
-        LoadError: They ask for none.
+        LoadError: They have none.
     """
     if keywords.keys().isdisjoint({*kinds(), ENGINE}):
-        raise LoadError([(key, f"applies nothing; give {', '.join(kinds())}")])
+        raise LoadError([(key, f"applies no load; give {', '.join(kinds())}")])
 
 
 def _unknown_columns(load: Load) -> Iterator[str]:
-    """What is wrong with the columns that its conditions name."""
-    asked = {condition.column for part in load.parts for condition in part.stop_when}
-    for name in sorted(asked - set(_columns()) if asked else ()):
+    """Yield a problem for each column that the conditions of a load name and that is not recorded."""
+    named = {condition.column for part in load.parts for condition in part.stop_when}
+    for name in sorted(named - set(_columns()) if named else ()):
         yield unknown(name, _columns(), "column")
 
 
@@ -65,5 +66,22 @@ def _columns() -> Sequence[str]:
     from pytest_twin.telemetry import probes
     from pytest_twin.telemetry.probes import ProbeContext
 
-    found = probes.modules(probes.others())
-    return [column.name for column in probes.columns(found, ProbeContext(os.getpid(), per_core=True))]
+    found = probes.find_modules(probes.external_module_names())
+    return [column.name for column in probes.all_columns(found, ProbeContext(os.getpid(), per_core=True))]
+
+
+def read_limit(keywords: Mapping[str, Any] | None) -> Load | None:
+    """Parse the maximum total load; None is no limit.
+
+    Raises:
+        SettingsError: It is not a load, or every amount is zero.
+    """
+    if not keywords:
+        return None
+    try:
+        limit = parse_load(keywords, kinds())
+    except LoadError as error:
+        raise SettingsError(f"{ini_name('limit')}: {error}") from None
+    if not limit:
+        raise SettingsError(f"{ini_name('limit')}: {limit} limits nothing; give an amount above 0 such as cpu=100%")
+    return limit

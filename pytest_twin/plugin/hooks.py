@@ -117,7 +117,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     notes: list[str] = []
     words = [f"every {settings.interval:g} s into {settings.report_dir}"]
     if schedule is not None:
-        from pytest_twin.loads.disk_speed import remarks
+        from pytest_twin.loads.disk_speed import schedule_remarks
         from pytest_twin.report.wording import count
 
         faster = schedule.faster(settings.schedule_speed)
@@ -125,7 +125,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         notes += (
             schedule.remarks
             if settings.dry_run
-            else remarks(schedule, config.invocation_params.dir / settings.report_dir)
+            else schedule_remarks(schedule, config.invocation_params.dir / settings.report_dir)
         )
     return [f"twin: {', '.join(words)}", *(f"twin: {settings.schedule}: {note}" for note in notes)]
 
@@ -160,7 +160,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             terminalreporter.write_line(line, yellow=True)
     if run is None or run.recording is None:
         settings = config.stash[SETTINGS]
-        if settings.report and not settings.dry_run:
+        if (settings.report or settings.json) and not settings.dry_run:
             terminalreporter.write_line("twin: nothing was recorded, so there is no report")
 
 
@@ -210,7 +210,7 @@ def _check_fail_on(config: pytest.Config, settings: Settings) -> None:
 
 def _check_limit(settings: Settings) -> None:
     if settings.limit:
-        from pytest_twin.loads.limit import read_limit
+        from pytest_twin.loads.validation import read_limit
 
         try:
             read_limit(settings.limit)
@@ -231,15 +231,15 @@ def _weighing(config: pytest.Config, settings: Settings) -> BaselineComparison |
 
 
 def _check_reports(config: pytest.Config, settings: Settings) -> None:
-    if settings.report and not settings.dry_run:
+    if (settings.report or settings.json) and not settings.dry_run:
         from pytest_twin.report.formats import ReportError
         from pytest_twin.report.session_reports import check_reports
 
         try:
             check_reports(settings, config.invocation_params.dir)
         except ReportError as error:
-            is_alias = settings.json is not None and {each.path for each in settings.report} == {settings.json}
-            raise pytest.UsageError(f"{options.flag('json' if is_alias else 'report')}: {error}") from None
+            which = "report" if settings.report else "json"
+            raise pytest.UsageError(f"{options.flag(which)}: {error}") from None
 
 
 def _schedule(config: pytest.Config, settings: Settings) -> Schedule | None:

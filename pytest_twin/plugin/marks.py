@@ -192,7 +192,7 @@ def _load_of(marks: Iterable[pytest.Mark]) -> Load:
         LoadError: Something is wrong with it.
     """
     from pytest_twin.loads.spec import Load, LoadError
-    from pytest_twin.loads.validation import demand_a_kind, read_load
+    from pytest_twin.loads.validation import read_load, require_kind
 
     said: dict[str, dict[str, Any]] = {}  # by engine, of which each has words of its own
     for mark in reversed([mark for mark in marks if mark.name == STRESS]):
@@ -205,9 +205,9 @@ def _load_of(marks: Iterable[pytest.Mark]) -> Load:
             raise LoadError([(SHARED, "is not True or False")])
         said.setdefault(str(words.get("engine", "")), {}).update(words)
     asked = [keywords for keywords in said.values() if keywords]
-    load = Load.together(map(read_load, asked))
+    load = Load.merged(map(read_load, asked))
     for keywords in asked:
-        demand_a_kind(keywords, next(iter(keywords)))
+        require_kind(keywords, next(iter(keywords)))
     return load
 
 

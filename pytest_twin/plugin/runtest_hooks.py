@@ -194,7 +194,7 @@ class RuntestHooks:
         from pytest_twin.loads.spec import Load
 
         faster = plan.faster(run.settings.schedule_speed) if plan is not None else None
-        return load_around_test(attempt, run.start(), Load.together(filter(None, [request.load, more])), faster)
+        return load_around_test(attempt, run.start(), Load.merged(filter(None, [request.load, more])), faster)
 
     def _told_in(self, item: pytest.Item, attempt: RecordedAttempt) -> str:
         """Where the files tell of a test that its budget is about to fail."""

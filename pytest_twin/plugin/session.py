@@ -151,7 +151,7 @@ class RecordedSession:
     def _limit(self) -> Load | None:
         if not self.settings.limit:
             return None
-        from pytest_twin.loads.limit import read_limit
+        from pytest_twin.loads.validation import read_limit
 
         return read_limit(self.settings.limit)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pytest_twin.loads.applied import stop_all
 from pytest_twin.loads.spec import LoadError
-from pytest_twin.loads.validation import demand_a_kind, read_load
+from pytest_twin.loads.validation import read_load, require_kind
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -80,7 +80,7 @@ class StressFixture:
             load = read_load(keywords)
         except LoadError as error:
             raise LoadError(error.problems) from None
-        demand_a_kind(keywords)
+        require_kind(keywords)
         self._attempt.add_load(str(load))
         held = self._recording.under_load(load, test=self._attempt.nodeid)
         applied = held.__enter__()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_twin.analysis.budgets.budget import ResourceUsage
 from pytest_twin.model.attempt_row import ResidentBytes, children_cpu_s, cpu_s, grown, together
-from pytest_twin.telemetry.process_counters import since_boot_s
+from pytest_twin.telemetry.process_counters import seconds_since_boot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ class BudgetUsage:
         self._recording, counters = recording, recording.process_counters
         self._offspring = counters.offspring()
         self._children = counters.children()
-        self._orphans_since = (since_boot_s(), counters.reaped_by_ancestors_s()) if with_orphans else None
+        self._orphans_since = (seconds_since_boot(), counters.reaped_by_ancestors_s()) if with_orphans else None
         counters.forget_peak()
         self._resident = counters.resident()
 

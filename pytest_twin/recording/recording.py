@@ -26,7 +26,7 @@ from pytest_twin.run_folder.finalize import finalize
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, FINGERPRINT, OTHER_WORKERS, SCHEDULE, TESTS
 from pytest_twin.telemetry import probes
-from pytest_twin.telemetry.fingerprint import fingerprint, usable
+from pytest_twin.telemetry.fingerprint import take_fingerprint, usable_amounts
 from pytest_twin.telemetry.process_counters import ProcessCounters
 from pytest_twin.telemetry.sampler import SamplerClient, SamplerStats
 
@@ -118,7 +118,7 @@ class Recording:
         self._numbers = count(1)
         self._new_events: deque[Event] = deque()
         self.process_counters = ProcessCounters(self._own_children)
-        self._usable = usable()
+        self._usable = usable_amounts()
 
     def __enter__(self) -> Self:
         self.launch()
@@ -126,7 +126,7 @@ class Recording:
             self._open()
             if self._sampler:
                 self._sampler.begin()
-                self.folder.write_json(FINGERPRINT, fingerprint())  # while it starts
+                self.folder.write_json(FINGERPRINT, take_fingerprint())  # while it starts
                 self._sampler.wait_ready()
         except BaseException:
             self.cancel()
@@ -136,7 +136,7 @@ class Recording:
     def _new_sampler(self, sampling: SamplerConfig) -> SamplerClient:
         config = sampling.replace(
             path=str(self.dataset), began=self.clock.began, epoch=self.clock.epoch,
-            workers_dir=str(self.folder / OTHER_WORKERS) if self.worker else "", probes=probes.others(),
+            workers_dir=str(self.folder / OTHER_WORKERS) if self.worker else "", probes=probes.external_module_names(),
         )  # fmt: skip
         return SamplerClient(
             config, SAMPLER_PROGRAM, on_gap=self._gaps.on_sampling_gap, context=self._context, tell=self._tell

@@ -15,7 +15,7 @@ from pytest_twin.model.counter_window import OFTEN_S, ROUNDING_S, counted_since
 from pytest_twin.run_folder.csv_rows import time_reader
 from pytest_twin.run_folder.follow import CsvFollower
 from pytest_twin.telemetry import probes
-from pytest_twin.telemetry.probes.cores import is_of_one
+from pytest_twin.telemetry.probes.cores import is_core_column
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,12 +26,12 @@ BEFORE_S = 3.0  # rows of so long before a test tell of what time its first ones
 @cache
 def windows() -> dict[str, float]:
     """The window of each column that has one."""
-    return {column.name: column.window_s for column in probes.known() if column.window_s is not None}
+    return {column.name: column.window_s for column in probes.known_columns() if column.window_s is not None}
 
 
 def window_of(name: str) -> float | None:
     """The window of a column, None if it has the state at the time of the row."""
-    return OFTEN_S if is_of_one(name) else windows().get(name)
+    return OFTEN_S if is_core_column(name) else windows().get(name)
 
 
 class ExcerptWriter:

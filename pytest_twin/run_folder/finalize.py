@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable, Mapping, Sequence
 
-from pytest_twin.loads.registry import keywords
+from pytest_twin.loads.registry import keyword_of_type
 from pytest_twin.model import event
 from pytest_twin.model.attempt_row import CRASHED, TREE_PEAK
 from pytest_twin.model.csv_text import records
@@ -66,7 +66,7 @@ def _by_host(folder: RunFolder, names: set[str]) -> dict[str, SampleLines]:
 def _add_loads(folder: RunFolder, tables: RunTables) -> bool:
     """Add the loads that others applied in the time of a test to its own; tell whether there was one."""
     tests = tables.tests
-    loads = applied(tables.events, keywords(), folder.scheduled)
+    loads = applied(tables.events, keyword_of_type(), folder.scheduled)
     known = [Execution(test["nodeid"], test["host"], *_span(test), test["load"]) for test in tests] if loads else []
     changed = False
     for test, load in zip(tests, loads_of(known, loads), strict=False):

@@ -164,7 +164,7 @@ class RunFolder:
         try:
             if not (self / name).is_file():  # reading from a pipe would wait for ever
                 return None
-            found = documents.json((self / name).read_text(encoding="utf-8"))
+            found = documents.parse_json((self / name).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
         return found if isinstance(found, dict) else None

@@ -16,7 +16,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from pytest_twin.loads.registry import keywords
+from pytest_twin.loads.registry import keyword_of_type
 from pytest_twin.model import attempt_row, columns, event
 from pytest_twin.model.columns import Column
 from pytest_twin.model.csv_text import rows
@@ -50,7 +50,7 @@ HOST = next(column for column in event.COLUMNS if column.name == event.HOST)
 @cache
 def samples_shape() -> TableShape:
     """What is known of a dataset: the columns of our probes, and of those that other packages offer here."""
-    declared = (columns.TIMESTAMP, columns.ELAPSED, *probes.known())
+    declared = (columns.TIMESTAMP, columns.ELAPSED, *probes.known_columns())
     return TableShape("timestamp", (*(declared[at] for at in columns.order(declared)), HOST))
 
 
@@ -151,7 +151,7 @@ def _add_loads(events: pd.DataFrame, tests: pd.DataFrame, scheduled: set[str]) -
     names += [HOST.name] if HOST.name in events else []
     told = events[events["target"].notna() & events["elapsed_s"].notna()]
     cells = zip(*(_texts(told, name) for name in names), strict=True)
-    loads = applied([dict(zip(names, row, strict=True)) for row in cells], keywords(), scheduled)
+    loads = applied([dict(zip(names, row, strict=True)) for row in cells], keyword_of_type(), scheduled)
     if not loads:
         return
     began = tests["elapsed_s"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from pytest_twin.loads.schedule.legacy import KINDS, asked
+from pytest_twin.loads.schedule.legacy import KIND_OF_TYPE, requested_amount
 from pytest_twin.model import event
 
 HEADER = ("timestamp", "event", "detail")
@@ -40,8 +40,15 @@ def modern(rows: Iterable[Sequence[str]]) -> tuple[list[dict[str, str]], int]:
 
 
 def _row(at: str, what: str, name: str, kind: str, text: str) -> dict[str, str]:
-    target = asked(text.rpartition("| ")[2])
-    return {"timestamp": at, "event": what, "id": name, "type": KINDS.get(kind, kind), "target": target, "detail": text}
+    target = requested_amount(text.rpartition("| ")[2])
+    return {
+        "timestamp": at,
+        "event": what,
+        "id": name,
+        "type": KIND_OF_TYPE.get(kind, kind),
+        "target": target,
+        "detail": text,
+    }
 
 
 def _is_time(cell: str) -> bool:

@@ -85,7 +85,7 @@ def open_file(path: Path) -> IO[bytes]:
     fd = os.open(path, FLAGS)
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise OSError(errno.EINVAL, "is no file; give the path of a file", str(path))
+        raise OSError(errno.EINVAL, "is not a file; give the path of a file", str(path))
     return BufferedReader(FileIO(fd))  # and not `open`, which tests replace
 
 

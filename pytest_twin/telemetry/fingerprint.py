@@ -11,14 +11,14 @@ from pytest_twin._system.stdlib import os, sys
 from pytest_twin.stressors.system import capacity
 
 
-def usable() -> dict[str, float]:
+def usable_amounts() -> dict[str, float]:
     """For each measure of a stressor, what a share of it is a share of: CPUs, bytes of memory."""
     memory = capacity.usable_memory()
     cpus = {"cpu_s": capacity.usable_cpus(), "host_cpu_s": float(os.cpu_count() or 1)}
     return {**cpus, **({"peak_bytes": float(memory)} if memory else {})}
 
 
-def fingerprint(*, identify: bool = False) -> dict[str, Any]:
+def take_fingerprint(*, identify: bool = False) -> dict[str, Any]:
     """What hardware and software this is; the names of the host and of the user only if asked for."""
     from pytest_twin.model.version import __version__
 

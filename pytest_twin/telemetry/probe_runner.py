@@ -7,7 +7,7 @@ microseconds. So what changes slowly, and what is not there at all, is not touch
 from __future__ import annotations
 
 from pytest_twin.model.columns import CellFormatter
-from pytest_twin.telemetry.probes import columns_of
+from pytest_twin.telemetry.probes import module_columns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class ProbeSlot:
             probe = module.probe(context)
         except Exception as error:  # noqa: BLE001 - costs its own cells, as one that cannot be read
             probe = BrokenProbe(error)
-        columns = columns_of(module, context)
+        columns = module_columns(module, context)
         self.name: str = module.__name__.rpartition(".")[2]
         self.read: Callable[[float], Sequence[Value]] = probe.read
         self.warning: str = getattr(probe, "warning", "")
@@ -67,7 +67,7 @@ class ProbeSlot:
         """What it tells now; whatever goes wrong is raised."""
         found = self.read_last(at) if is_last else self.read(at)
         if len(found) != self.width:
-            raise ValueError(f"gave {len(found)} values for {self.width} columns")
+            raise ValueError(f"returned {len(found)} values for {self.width} columns")
         cleaned = map(_clean, found) if self.is_foreign else found
         return tuple(self._rounded([*cleaned]) if self.amounts else cleaned)
 

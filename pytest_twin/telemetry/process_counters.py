@@ -12,7 +12,7 @@ from pytest_twin._system.descriptor import Descriptor
 from pytest_twin._system.procfs import PAGE, PROC, TICKS, ReopeningProcFile, numbers_agree, read_bytes
 from pytest_twin._system.stdlib import os, sys, time
 from pytest_twin.model.attempt_row import BorderCounters, ChildCounters, ChildStarts
-from pytest_twin.telemetry.process_tree_linux import LinuxTree, NoMoreFilesError, io_of
+from pytest_twin.telemetry.process_tree_linux import LinuxTree, NoMoreFilesError, parse_io
 
 if sys.platform != "win32":
     from pytest_twin._system.stdlib import resource
@@ -33,7 +33,7 @@ class ProcessCounters:
             own: Tells which children are ours: what they use, and theirs, is not counted.
         """
         self._own = own
-        self._tells_io = io_of(read_bytes(f"{PROC}/self/io")) != (None, None)  # rather than that there was none
+        self._tells_io = parse_io(read_bytes(f"{PROC}/self/io")) != (None, None)  # rather than that there was none
         self._status = ReopeningProcFile("/proc/self/status", self._lose)
         self._statm = ReopeningProcFile("/proc/self/statm", self._lose)
         self._tells_children = numbers_agree(PROC) and os.path.exists(f"{PROC}/self/task")
@@ -103,7 +103,7 @@ class ProcessCounters:
         that left the session and lives.
 
         Args:
-            since_boot_s: When the test began, as `since_boot_s` tells it.
+            since_boot_s: When the test began, as `seconds_since_boot` tells it.
             reaped_s: What `reaped_by_ancestors_s` told then.
         """
         ended_s = self.reaped_by_ancestors_s() - reaped_s
@@ -262,7 +262,7 @@ def _session_of(pid: int) -> int | None:
         return None
 
 
-def since_boot_s() -> float:
+def seconds_since_boot() -> float:
     """Seconds since the machine was started, in the ticks in which the beginnings of processes are told."""
     if sys.platform != "linux":
         return 0.0

@@ -167,7 +167,7 @@ class LinuxProcess:
             self._demand(self._children[new])
 
     def _read_details(self, state: bytes) -> bool:
-        read, written = io_of(self._io.start())
+        read, written = parse_io(self._io.start())
         files = self._count_files()
         if state == b"Z":  # nobody may ask it any more; it holds no files, and its parent is told of its I/O
             files, read, written = files or 0, read or 0, written or 0
@@ -213,7 +213,7 @@ class LinuxTreeByParent(LinuxTree):
         return self._below.get(pid, [])
 
 
-def io_of(text: bytes) -> tuple[int | None, int | None]:
+def parse_io(text: bytes) -> tuple[int | None, int | None]:
     """Bytes read and written, from the text of /proc/PID/io; None where it says nothing."""
     words = text.split(None, 12)
     if len(words) < 12 or words[8] != b"read_bytes:" or words[10] != b"write_bytes:":

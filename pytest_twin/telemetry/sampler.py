@@ -141,7 +141,7 @@ class SamplerClient:
             self._over = run_in_background(lambda: self._listen(process))
         except RuntimeError as error:
             raise SamplerError(f"the sampler cannot be started: {error}") from None
-        say(process, GO)
+        send(process, GO)
 
     def wait_ready(self) -> None:
         """Come back when the first interval has begun.
@@ -208,7 +208,7 @@ class SamplerClient:
             self._listen_to(process)
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody else would tell of it
             self._failed = self._failed or repr(error)
-            self._add(SamplerStats(warnings=(f"nobody listens to the sampler any more: {error!r}",)))
+            self._add(SamplerStats(warnings=(f"the sampler is no longer listened to: {error!r}",)))
         finally:
             self._settled.set()
 
@@ -226,7 +226,7 @@ class SamplerClient:
             said = getattr(error, "strerror", None) or error
             self._told(SamplingGap(began, None, f"{reason}, and no other could be started: {said}"))
             return
-        say(second, GO)
+        send(second, GO)
         heard = self._hear(second, lambda: self._told(SamplingGap(began, monotonic(), reason)))
         if heard and not self._stopping:
             self._told(SamplingGap(monotonic(), None, f"{heard} again"))
@@ -238,7 +238,7 @@ class SamplerClient:
         try:
             finished = self._take_in(process, ready)
         except OSError as error:  # a test closed descriptors that are not its own, and with that its stdin too
-            finished, words = False, f"it cannot be heard: {error.strerror}"
+            finished, words = False, f"its output cannot be read: {error.strerror}"
         finally:
             how = self._close(process, END_WITHIN_S)
         if finished:
@@ -306,7 +306,7 @@ def _size(path: str) -> int:
         return 0
 
 
-def say(process: child_process.AccountedPopen, word: bytes) -> None:
+def send(process: child_process.AccountedPopen, word: bytes) -> None:
     """Say a word to a sampling process, which may be gone."""
     assert process.stdin is not None  # noqa: S101 - for the type checker
     try:
@@ -317,7 +317,7 @@ def say(process: child_process.AccountedPopen, word: bytes) -> None:
 
 def _dismiss(process: child_process.AccountedPopen) -> None:
     assert process.stdin is not None  # noqa: S101 - for the type checker
-    say(process, STOP)
+    send(process, STOP)
     try:
         process.stdin.close()
     except OSError:  # a test closed it already

@@ -142,10 +142,10 @@ class RowReader:
 
     def __init__(self, clock: Clock, context: ProbeContext, extra: Sequence[str] = ()) -> None:
         self._clock = clock
-        found = probes.modules(extra)
+        found = probes.find_modules(extra)
         self._values = ProbeRunner(found, context, extra)
         self.warnings = self._values.warnings
-        columns = (TIMESTAMP, ELAPSED, *probes.columns(found, context))
+        columns = (TIMESTAMP, ELAPSED, *probes.all_columns(found, context))
         places = order(columns)
         self._ordered = itemgetter(*places)
         self._columns: tuple[Column, ...] = self._ordered(columns)
@@ -220,7 +220,7 @@ def main() -> tuple[str, AppendOnlyFile, Clock] | None:
         config.parent_pid, has_tests=config.has_tests, per_core=config.per_core, workers_dir=config.workers_dir
     )
     clock = Clock(config.began, config.epoch)
-    have_files()
+    raise_open_file_limit()
     reader = RowReader(clock, context, config.probes)
     starter = ParentWatcher(config.parent_pid)
     if not starter.lets_go():
@@ -230,19 +230,19 @@ def main() -> tuple[str, AppendOnlyFile, Clock] | None:
         reader.row,
         rows.append,
         config.interval,
-        watch_for_sleep(),
+        suspend_check(),
         lambda at: reader.row(at, is_last=True),
-        watch_for_freeze(),
+        freeze_check(),
     )
     sampling.warnings = reader.warnings
-    sampling.run(time.monotonic, starter.wait, lambda: say("ready"))
-    say(f"done {sampling.rows} {sampling.missed} {sampling.dropped}", *sampling.warnings)
+    sampling.run(time.monotonic, starter.wait, lambda: send("ready"))
+    send(f"done {sampling.rows} {sampling.missed} {sampling.dropped}", *sampling.warnings)
     if config.has_tests and not config.workers_dir and starter.is_gone():  # of other hosts the controller tells that
         return os.path.dirname(config.path), rows, clock
     os._exit(0)  # the tests' run waits for us: do not take the interpreter apart
 
 
-def have_files() -> None:
+def raise_open_file_limit() -> None:
     """Let this process have as many open files as it may (getrlimit(2)): each process of the tests takes some."""
     if sys.platform != "win32":
         import resource
@@ -254,7 +254,7 @@ def have_files() -> None:
             pass
 
 
-def watch_for_sleep() -> Callable[[float], None]:
+def suspend_check() -> Callable[[float], None]:
     """What looks whether the machine was suspended; nothing where no clock tells."""
     if sys.platform != "linux":
         return lambda _: None
@@ -262,21 +262,21 @@ def watch_for_sleep() -> Callable[[float], None]:
     def since_boot() -> float:
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
-    return SuspendDetector(since_boot, time.monotonic, lambda at, slept: say(f"slept {at!r} {slept!r}")).look
+    return SuspendDetector(since_boot, time.monotonic, lambda at, slept: send(f"slept {at!r} {slept!r}")).look
 
 
-def watch_for_freeze() -> Callable[[float, float], None]:
+def freeze_check() -> Callable[[float, float], None]:
     """What tells the parent of a time in which this process was frozen or stopped."""
     detector = FreezeDetector()
 
     def look(due: float, at: float) -> None:
         if lost := detector.lost(due, at):
-            say(f"frozen {at - lost!r} {at!r}")
+            send(f"frozen {at - lost!r} {at!r}")
 
     return look
 
 
-def say(*words: str) -> None:
+def send(*words: str) -> None:
     """One line for the parent, its parts between tabs."""
     text = "\t".join(word.replace("\t", " ").replace("\n", " ") for word in words)
     try:

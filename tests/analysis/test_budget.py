@@ -18,7 +18,7 @@ from pytest_twin.analysis.budgets.budget import (
     judged,
 )
 from pytest_twin.analysis.budgets.parser import KEYWORDS, BudgetError, merged, parse
-from pytest_twin.loads.parser import parse as parse_load
+from pytest_twin.loads.parser import parse_load
 from pytest_twin.stressors import find_kinds
 
 

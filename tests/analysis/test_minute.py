@@ -32,7 +32,7 @@ def names(minute):
 
 def test_every_series_has_a_column_of_its_unit():
     """A delta since the last row is in MiB, and is shown as a rate."""
-    units = {column.name: column.unit for column in probes.columns(probes.modules())}
+    units = {column.name: column.unit for column in probes.all_columns(probes.find_modules())}
     for series in SERIES:
         if series.column:
             assert units[series.column] == ("MiB" if series.unit is RATE else series.unit)

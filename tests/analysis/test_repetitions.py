@@ -11,10 +11,10 @@ from pytest_twin.analysis.budgets.repetitions import (
     said_range,
     slowdown,
 )
-from pytest_twin.loads.parser import parse
+from pytest_twin.loads.parser import parse_load
 from pytest_twin.stressors import find_kinds
 
-ASKED = Slowdown(2.0, parse({"cpu": "75%"}, find_kinds()), "cpu:75%", 8)
+ASKED = Slowdown(2.0, parse_load({"cpu": "75%"}, find_kinds()), "cpu:75%", 8)
 
 
 def pairs(*ratios, trouble=""):

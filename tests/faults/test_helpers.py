@@ -12,7 +12,7 @@ import pytest
 from runs import seconds_until
 
 from pytest_twin._system import child_process
-from pytest_twin.loads.parser import parse
+from pytest_twin.loads.parser import parse_load
 from pytest_twin.loads.registry import kinds
 from pytest_twin.recording.recording import Recording
 from pytest_twin.run_folder.folder import RunFolder
@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals"),
 ]
 
-LOAD = parse({"threads": 1}, kinds())
+LOAD = parse_load({"threads": 1}, kinds())
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import psutil
 import pytest
 from runs import seconds_until
 
-from pytest_twin.loads.parser import parse
+from pytest_twin.loads.parser import parse_load
 from pytest_twin.loads.registry import kinds
 from pytest_twin.recording.recording import Recording
 from pytest_twin.run_folder.folder import RunFolder
@@ -63,13 +63,13 @@ def test_loads_rest_while_the_run_is_stopped_and_the_gap_is_marked(start, number
 
 def test_a_pause_in_which_the_supervisor_dies_is_a_gap_that_ends_once(tmp_path, eventually):
     with Recording(RunFolder(tmp_path / "report"), SamplerConfig(0.1)) as recording:
-        with recording.under_load(parse({"cpu": 1}, kinds())) as (applied,):
+        with recording.under_load(parse_load({"cpu": 1}, kinds())) as (applied,):
             recording.pause("debugger")
             eventually(lambda: told(recording, "gap"))
             psutil.Process(recording._supervisor.pid).kill()
             eventually(lambda: len(told(recording, "gap")) > 1)
             recording.resume("debugger")
-        with recording.under_load(parse({"threads": 1}, kinds())):
+        with recording.under_load(parse_load({"threads": 1}, kinds())):
             pass
     assert applied.failure == "the supervisor died (exit status -9)"
     assert told(recording, "gap") == ["start", "end"]

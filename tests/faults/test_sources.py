@@ -36,8 +36,8 @@ def fail(error: Exception) -> None:
 
 def portable() -> Iterator[SimpleNamespace]:
     """The probes as they are where there is no /proc."""
-    for module in probes.modules():
-        columns = probes.columns_of(module, CONTEXT)
+    for module in probes.find_modules():
+        columns = probes.module_columns(module, CONTEXT)
         if module is trees:
             make = lambda _: trees.TreesProbe(CONTEXT, process_tree_psutil.PortableTree())  # noqa: E731
         elif module is cores:
@@ -78,7 +78,7 @@ def test_psutil_that_tells_nothing_costs_its_cells_and_each_is_told_once(silent,
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is psutil that tells")
 def test_a_fingerprint_lacks_what_is_not_told(silent, how):
     silent(how)
-    assert fingerprint.fingerprint()["pytest_twin"]
+    assert fingerprint.take_fingerprint()["pytest_twin"]
 
 
 def test_a_probe_that_cannot_be_made_costs_its_cells_and_is_told_once():

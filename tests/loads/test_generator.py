@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_twin.loads.schedule.generator import INTENSITIES, GeneratorOptions, generate
-from pytest_twin.loads.schedule.parser import read
+from pytest_twin.loads.schedule.parser import parse_schedule
 from pytest_twin.model.quantity import duration
 from pytest_twin.stressors import find_kinds
 
@@ -21,7 +21,7 @@ HOUR = GeneratorOptions(length=3600, events=20, seed=7, shortest=60, longest=120
 def drawn(wishes):
     document = generate(wishes, KINDS)
     assert len(document["events"]) == wishes.events
-    return read(json.dumps(document), "drawn.json", KINDS, lambda _: "")
+    return parse_schedule(json.dumps(document), "drawn.json", KINDS, lambda _: "")
 
 
 def error(**wishes):
@@ -94,7 +94,7 @@ def test_amounts_are_drawn_from_those_that_are_given():
         ({"intensities": {"cpu": ["150%"]}}, '--intensity cpu: "150%" is over 100%; give 0-100%'),
         (
             {"intensities": {"disk": ["5%"]}},
-            f"--intensity disk: '5%' has no unit that fits; give {KINDS['disk'].amounts}",
+            f"--intensity disk: '5%' has no suitable unit; give {KINDS['disk'].amounts}",
         ),
         (
             {"intensities": {"mem": ["much"]}},

@@ -8,8 +8,8 @@ from any_values import VALUES, tried
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pytest_twin.loads.parser import parse
-from pytest_twin.loads.schedule.legacy import LegacyError, LegacyEvent, read
+from pytest_twin.loads.parser import parse_load
+from pytest_twin.loads.schedule.legacy import LegacyError, LegacyEvent, parse_legacy_event
 from pytest_twin.stressors import find_kinds
 
 KINDS = find_kinds()
@@ -88,18 +88,18 @@ def event(cmd, **changes):
 
 
 def load(cmd):
-    return read(event(cmd)).load
+    return parse_legacy_event(event(cmd)).load
 
 
 def problems(event):
     with pytest.raises(LegacyError) as caught:
-        read(event)
+        parse_legacy_event(event)
     assert str(caught.value) == "; ".join(problem for _, problem in caught.value.problems)
     return caught.value.problems
 
 
 def test_an_event_is_read_in_todays_words():
-    assert read(event("python stressors/cpu_stress.py --procs 8 --duration 180")) == LegacyEvent(
+    assert parse_legacy_event(event("python stressors/cpu_stress.py --procs 8 --duration 180")) == LegacyEvent(
         "cpu_spike", datetime(2025, 10, 11, 2, 30, tzinfo=UTC), 180.0, {"cpu": 8}
     )
 
@@ -157,7 +157,7 @@ def test_the_stressor_may_stand_in_quotes():
 )
 def test_flags_become_the_keywords_of_a_load(cmd, keywords):
     assert load(cmd) == keywords
-    parse(keywords, KINDS)
+    parse_load(keywords, KINDS)
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_a_start_is_a_time_of_the_calendar(start):
     ],
 )
 def test_a_start_without_a_zone_is_utc(start, hour):
-    assert read(event("cpu_stress.py", start=start)).start == datetime(2025, 10, 11, hour, 30, tzinfo=UTC)
+    assert parse_legacy_event(event("cpu_stress.py", start=start)).start == datetime(2025, 10, 11, hour, 30, tzinfo=UTC)
 
 
 def test_everything_that_is_wrong_with_an_event_is_said_at_once():
@@ -322,7 +322,7 @@ def test_an_event_is_an_object(value):
 def test_no_command_is_accepted_but_a_known_stressor_and_its_flags(words):
     cmd = " ".join(words)
     try:
-        read(event(cmd))
+        parse_legacy_event(event(cmd))
     except LegacyError:
         return
     assert ACCEPTED.fullmatch(cmd)
@@ -333,7 +333,7 @@ def test_no_command_is_accepted_but_a_known_stressor_and_its_flags(words):
 def test_words_behind_a_stressor_are_flags_with_values_or_refused(name, words):
     cmd = " ".join(["python", name, *words])
     try:
-        read(event(cmd, type=TYPES[name]))
+        parse_legacy_event(event(cmd, type=TYPES[name]))
     except LegacyError:
         return
     assert ACCEPTED.fullmatch(cmd)
@@ -342,7 +342,7 @@ def test_words_behind_a_stressor_are_flags_with_values_or_refused(name, words):
 @given(EVENTS)
 @settings(max_examples=150, deadline=None)
 def test_whatever_an_event_holds_it_is_read_or_a_legacy_error(event):
-    old, error = tried(LegacyError, read, event)
+    old, error = tried(LegacyError, parse_legacy_event, event)
     assert error.problems if error else old.start.tzinfo
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_twin.loads.modifiers import MODIFIERS
-from pytest_twin.loads.parser import parse, read_amount
+from pytest_twin.loads.parser import parse_amount, parse_load
 from pytest_twin.loads.spec import Load, LoadError
 from pytest_twin.model.error_text import unknown
 from pytest_twin.stressors import find_kinds
@@ -24,13 +24,13 @@ USABLE = {"cpu_s": 4.0, "host_cpu_s": 8.0, "peak_bytes": 2**33}
 
 
 def part(**keywords):
-    (only,) = parse(keywords, KINDS).parts
+    (only,) = parse_load(keywords, KINDS).parts
     return only
 
 
 def problems(**keywords):
     with pytest.raises(LoadError) as caught:
-        parse(keywords, KINDS)
+        parse_load(keywords, KINDS)
     assert str(caught.value) == "; ".join(
         f"{key}: {problem}" if key else problem for key, problem in caught.value.problems
     )
@@ -62,19 +62,19 @@ def test_a_load_of_one_kind_holds_its_amount(kind, raw, unit, value):
 
 
 def test_a_load_has_one_part_for_each_kind_in_the_order_of_its_words():
-    load = parse({"disk": "50MB/s", "cpu": 2}, KINDS)
+    load = parse_load({"disk": "50MB/s", "cpu": 2}, KINDS)
     assert [part.kind.keyword for part in load.parts] == ["disk", "cpu"]
 
 
 def test_a_load_remembers_how_it_was_written():
-    assert str(parse({"cpu": "75%", "mem": 512, "ramp": "5s"}, KINDS)) == "cpu=75% mem=512 ramp=5s"
+    assert str(parse_load({"cpu": "75%", "mem": 512, "ramp": "5s"}, KINDS)) == "cpu=75% mem=512 ramp=5s"
 
 
 @pytest.mark.parametrize(
     ("kind", "raw"), [("cpu", 0), ("cpu", "0%"), ("mem", 0), ("mem", "0B"), ("disk", "0MB/s"), ("disk", "0B")]
 )
 def test_a_load_of_nothing_is_false_but_still_known_by_its_words(kind, raw):
-    load = parse({kind: raw}, KINDS)
+    load = parse_load({kind: raw}, KINDS)
     assert not load
     assert load == Load((), {kind: raw})
 
@@ -86,17 +86,17 @@ def test_a_load_of_nothing_is_false_but_still_known_by_its_words(kind, raw):
         ("cpu", None, f"None is not an amount; give {CPU}"),
         ("cpu", True, f"True is not an amount; give {CPU}"),
         ("cpu", 1.5, f"1.5 is not a whole number; give {CPU}"),
-        ("cpu", "1GiB", f"'1GiB' has no unit that fits; give {CPU}"),
-        ("cpu", "max", f"'max' has no unit that fits; give {CPU}"),
-        ("cpu", 10_001, "10001 is too many; give at most 10000"),
-        ("threads", 100_001, "100001 is too many; give at most 100000"),
-        ("cpu", "5/s", f"'5/s' has no unit that fits; give {CPU}"),
+        ("cpu", "1GiB", f"'1GiB' has no suitable unit; give {CPU}"),
+        ("cpu", "max", f"'max' has no suitable unit; give {CPU}"),
+        ("cpu", 10_001, "10001 is too large; give at most 10000"),
+        ("threads", 100_001, "100001 is too large; give at most 100000"),
+        ("cpu", "5/s", f"'5/s' has no suitable unit; give {CPU}"),
         ("cpu", -1, "-1 is below 0"),
         ("cpu", "150%", '"150%" is over 100%; give 0-100%'),
-        ("mem", "1GiB/s", f"'1GiB/s' has no unit that fits; give {MEM}"),
+        ("mem", "1GiB/s", f"'1GiB/s' has no suitable unit; give {MEM}"),
         ("mem", [], f"[] is not an amount; give {MEM}"),
-        ("disk", 50, f"50 has no unit that fits; give {DISK}"),
-        ("disk", "5%", f"'5%' has no unit that fits; give {DISK}"),
+        ("disk", 50, f"50 has no suitable unit; give {DISK}"),
+        ("disk", "5%", f"'5%' has no suitable unit; give {DISK}"),
     ],
 )
 def test_an_amount_that_a_kind_cannot_have_says_what_to_give(kind, raw, problem):
@@ -127,7 +127,7 @@ def test_steps_are_a_whole_number(steps):
 
 
 def test_steps_need_a_ramp():
-    assert problems(cpu=1, steps=5) == [("steps", "needs a ramp, the time in which to take them")]
+    assert problems(cpu=1, steps=5) == [("steps", "needs a ramp: the time over which the steps are taken")]
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_one_step_is_the_amount_itself():
 
 
 def test_a_part_takes_only_the_options_of_its_kind():
-    cpu, disk = parse(
+    cpu, disk = parse_load(
         {"cpu": 1, "disk": "1MB", "pause": "10ms", "block": "4KiB", "loop": True, "directory": "d"}, KINDS
     ).parts
     assert cpu.options == {}
@@ -217,19 +217,19 @@ def test_a_pattern_is_the_share_that_is_read(pattern, read_share):
 
 @pytest.mark.parametrize("pattern", ["", "reed", "read:70", "mixed:", "mixed:101", "mixed:-1", "mixed:7.5", 70, None])
 def test_a_pattern_that_is_none_is_told_what_may_be_written(pattern):
-    told = f'{pattern!r} is no pattern; give "write", "read", "mixed", or "mixed:70" where 70 % is read'
+    told = f'{pattern!r} is not a pattern; give "write", "read", "mixed", or "mixed:70" where 70 % is read'
     assert problems(disk="max", pattern=pattern) == [("pattern", told)]
 
 
 @pytest.mark.parametrize("access", ["rand", True, []])
 def test_an_order_of_access_is_one_of_two(access):
-    told = f'{access!r} is no order of access; give "sequential" or "random"'
+    told = f'{access!r} is not an access order; give "sequential" or "random"'
     assert problems(disk="max", access=access) == [("access", told)]
     assert part(disk="max", access="random").options == {"access": "random"}
 
 
 def test_a_faster_load_keeps_its_amounts_and_shrinks_its_times():
-    faster = parse({"disk": "20B", "ramp": "4s", "steps": 2, "pause": "10s"}, KINDS).faster(10).parts[0]
+    faster = parse_load({"disk": "20B", "ramp": "4s", "steps": 2, "pause": "10s"}, KINDS).faster(10).parts[0]
     assert faster.profile == ((0.0, 10.0), (0.2, 10.0), (0.2, 20.0))
     assert faster.options == {"pause": 1.0}
 
@@ -280,7 +280,7 @@ def test_a_share_of_an_unknown_whole_is_not_said():
 @given(st.dictionaries(st.sampled_from([*KINDS, *MODIFIERS, "gpu"]) | st.text(max_size=5), VALUES, max_size=5))
 @settings(max_examples=200, deadline=None)
 def test_whatever_is_given_is_a_load_or_a_load_error(keywords):
-    load, error = tried(LoadError, parse, keywords, KINDS)
+    load, error = tried(LoadError, parse_load, keywords, KINDS)
     if error:
         assert {key for key, _ in error.problems} <= {"", *keywords}
         return
@@ -295,7 +295,7 @@ def test_whatever_is_given_is_a_load_or_a_load_error(keywords):
 @settings(max_examples=150, deadline=None)
 def test_whatever_is_given_is_an_amount_of_the_kind_or_a_value_error(kind, raw):
     try:
-        asked = read_amount(kind, raw)
+        asked = parse_amount(kind, raw)
     except ValueError:
         return
     assert asked.unit in kind.units

@@ -7,12 +7,12 @@ import time
 import pytest
 
 from pytest_twin._system.error_guard import ErrorGuard
-from pytest_twin.loads.parser import parse
-from pytest_twin.loads.player import MOST_ROWS, MOST_WAITING, SchedulePlayer
+from pytest_twin.loads.parser import parse_load
+from pytest_twin.loads.player import MAX_PENDING, MAX_SKIP_ROWS, SchedulePlayer
 from pytest_twin.loads.schedule.schedule import Schedule, ScheduledLoad
 from pytest_twin.stressors import find_kinds
 
-CPU, BOTH = parse({"cpu": 1}, find_kinds()), parse({"cpu": 1, "mem": 5}, find_kinds())
+CPU, BOTH = parse_load({"cpu": 1}, find_kinds()), parse_load({"cpu": 1, "mem": 5}, find_kinds())
 
 
 class Load:
@@ -72,25 +72,25 @@ def test_of_a_long_schedule_only_what_comes_next_is_asked_for(loads):
     loads.now = 1.0
     time.sleep(0.3)
     player.stop()
-    assert len(loads.asked) == MOST_WAITING
+    assert len(loads.asked) == MAX_PENDING
 
 
 def test_a_short_schedule_is_asked_for_at_once(loads):
-    player = SchedulePlayer(plan(MOST_WAITING, every=1000.0), loads)
+    player = SchedulePlayer(plan(MAX_PENDING, every=1000.0), loads)
     player.start(0.0)
-    assert len(loads.asked) == MOST_WAITING
+    assert len(loads.asked) == MAX_PENDING
     assert player.over
 
 
 def test_more_is_asked_for_before_it_begins_and_all_of_it_in_the_end_each_once_and_with_its_time(loads):
-    events = plan(5 * MOST_WAITING, every=0.0004)
+    events = plan(5 * MAX_PENDING, every=0.0004)
     player = SchedulePlayer(events, loads)
     player.start(100.0)
-    for at in range(0, 5 * MOST_WAITING, MOST_WAITING // 4):
+    for at in range(0, 5 * MAX_PENDING, MAX_PENDING // 4):
         loads.now = 100.0 + events.events[at].start_s
-        ahead = min(at + MOST_WAITING // 2, len(events.events))
+        ahead = min(at + MAX_PENDING // 2, len(events.events))
         wait_until(lambda ahead=ahead: len(loads.asked) >= ahead)
-        assert len(loads.asked) <= at + MOST_WAITING
+        assert len(loads.asked) <= at + MAX_PENDING
     wait_until(lambda: player.over)
     player.stop()
     assert loads.asked == [(event.id, 100.0 + event.start_s) for event in events.events]
@@ -102,13 +102,13 @@ def test_nothing_more_is_asked_for_while_the_time_of_loads_stands_still(loads):
     player.start(0.0)
     time.sleep(1.2)
     player.stop()
-    assert len(loads.asked) == MOST_WAITING
+    assert len(loads.asked) == MAX_PENDING
 
 
 def test_all_that_begins_at_once_is_asked_for_at_once(loads):
-    player = SchedulePlayer(plan(3 * MOST_WAITING, every=0.0), loads)
+    player = SchedulePlayer(plan(3 * MAX_PENDING, every=0.0), loads)
     player.start(0.0)
-    assert len(loads.asked) == 3 * MOST_WAITING
+    assert len(loads.asked) == 3 * MAX_PENDING
 
 
 @pytest.mark.parametrize(("load", "kinds"), [(CPU, ["cpu"]), (BOTH, ["cpu", "memory"])])
@@ -116,15 +116,15 @@ def test_many_loads_that_were_never_reached_are_a_row_a_kind_that_says_how_many(
     player = SchedulePlayer(plan(100_000, load=load), loads, test="test_a.py::test_a", prefix="a1/")
     player.start(0.0)
     player.stop()
-    reason, left = "not reached before the end", 100_000 - MOST_WAITING
+    reason, left = "not reached before the end", 100_000 - MAX_PENDING
     assert loads.rows == [("", kind, "", reason, "test_a.py::test_a", left) for kind in kinds]
 
 
 def test_few_that_were_never_reached_have_a_row_each(loads):
-    player = SchedulePlayer(plan(MOST_WAITING + MOST_ROWS), loads, prefix="gw0-")
+    player = SchedulePlayer(plan(MAX_PENDING + MAX_SKIP_ROWS), loads, prefix="gw0-")
     player.start(0.0)
     player.stop()
-    assert [row[0] for row in loads.rows] == [f"gw0-e{MOST_WAITING + at}" for at in range(MOST_ROWS)]
+    assert [row[0] for row in loads.rows] == [f"gw0-e{MAX_PENDING + at}" for at in range(MAX_SKIP_ROWS)]
     assert {row[1:] for row in loads.rows} == {("cpu", "1", "not reached before the end", "", 1)}
 
 
@@ -133,18 +133,18 @@ def test_many_events_for_tests_that_never_ran_are_one_row(loads):
     player.start(0.0)
     player.test_began("test_a.py::test_a", 0.0)
     player.stop()
-    assert loads.rows == [("", "cpu", "", "no test that it is for ran within its time", "", 1000)]
+    assert loads.rows == [("", "cpu", "", "no test that it selects ran within its time", "", 1000)]
 
 
 def test_an_error_while_more_is_asked_for_is_kept_from_the_tests_and_the_rest_counts_as_not_reached(loads):
-    player = SchedulePlayer(plan(10 * MOST_WAITING), loads)
+    player = SchedulePlayer(plan(10 * MAX_PENDING), loads)
     player.start(0.0)
     loads.apply = None  # which cannot be called
     loads.now = 1000.0
     wait_until(lambda: player.over)
     player.stop()
     assert len(loads.notes) == 1
-    assert sum(row[-1] for row in loads.rows) + len(loads.asked) >= 10 * MOST_WAITING - 1
+    assert sum(row[-1] for row in loads.rows) + len(loads.asked) >= 10 * MAX_PENDING - 1
 
 
 def test_where_there_are_no_more_threads_all_is_asked_for_at_once(loads, monkeypatch):
@@ -152,6 +152,6 @@ def test_where_there_are_no_more_threads_all_is_asked_for_at_once(loads, monkeyp
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr("pytest_twin.loads.player.run_in_background", no_thread)
-    player = SchedulePlayer(plan(3 * MOST_WAITING), loads)
+    player = SchedulePlayer(plan(3 * MAX_PENDING), loads)
     player.start(0.0)
-    assert len(loads.asked) == 3 * MOST_WAITING
+    assert len(loads.asked) == 3 * MAX_PENDING

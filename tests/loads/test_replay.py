@@ -7,7 +7,7 @@ from any_values import tried
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_twin.loads.schedule.replay import ReplayError, replayed
+from pytest_twin.loads.schedule.replay import ReplayError, parse_recording
 from pytest_twin.loads.spec import Load
 from pytest_twin.stressors import find_kinds
 from pytest_twin.stressors.spec.kind import RATE, SHARE
@@ -47,7 +47,7 @@ def rows(column, *values, step=2):
 
 
 def replay(text):
-    return replayed(text, "prod.csv", KINDS)
+    return parse_recording(text, "prod.csv", KINDS)
 
 
 def part(text):
@@ -139,7 +139,7 @@ def test_a_time_stamp_with_and_one_without_a_zone_are_both_utc():
 
 
 def test_a_kind_that_is_not_there_is_left_out():
-    load = replayed(
+    load = parse_recording(
         table("elapsed_s,cpu_percent,disk_write_MB", "0,5,1", "1,5,1"), "x.csv", {"disk": KINDS["disk"]}
     ).load
     assert [part.kind.keyword for part in load.parts] == ["disk"]
@@ -147,7 +147,7 @@ def test_a_kind_that_is_not_there_is_left_out():
 
 @pytest.mark.parametrize("recorded", [rows("value"), rows("value", "5")])
 def test_a_recording_needs_two_rows(recorded):
-    assert error(recorded) == "has less than two rows"
+    assert error(recorded) == "has fewer than two rows"
 
 
 @pytest.mark.parametrize("text", ["", "\n \n", "\ufeff", "# nothing\n"])
@@ -172,7 +172,7 @@ def test_a_value_that_is_no_number_is_shown_with_its_place():
 
 def test_of_many_bad_rows_the_first_are_told():
     told = problems(rows("cpu_percent", *["high"] * 9))
-    assert told == [*(f"row {at}: cpu_percent: 'high' is not a number" for at in (2, 3, 4)), "and 6 rows more"]
+    assert told == [*(f"row {at}: cpu_percent: 'high' is not a number" for at in (2, 3, 4)), "and 6 more rows"]
 
 
 # Times
@@ -273,7 +273,7 @@ def test_the_newest_row_may_come_first():
 
 def test_a_row_that_is_not_in_order_is_told():
     assert error(table("elapsed_s,value", "0,5", "2,5", "1,5", "3,5")) == (
-        "row 4: elapsed_s: '1' is before that of the row above; sort the rows by their time"
+        "row 4: elapsed_s: '1' is earlier than the row above; sort the rows by time"
     )
 
 
@@ -283,7 +283,7 @@ def test_rows_of_the_same_time_are_taken_together_and_told():
         [0.1, 0.3, 0.1], [2**20, 2 * 2**20, 2**20],
     ]  # fmt: skip
     assert found.remarks == [
-        "row 4: elapsed_s: '1' is the time of another row too; rows of the same time were taken together (1 in all)"
+        "row 4: elapsed_s: '1' is the time of another row too; rows with the same time were merged (1 in all)"
     ]
 
 
@@ -350,13 +350,13 @@ def test_what_a_monitoring_system_has_no_value_for_is_missing():
 @pytest.mark.parametrize("unit", ["Bytes", "Count", "Kilobytes/Second"])
 def test_an_average_of_something_else_is_no_share_of_the_cpu(unit):
     assert error(table("Timestamp,Average,Unit", f"1,5,{unit}", f"2,5,{unit}")) == (
-        f"row 2: Unit: '{unit}' is no share of the CPU; name the column after what it has: {NAMES}"
+        f"row 2: Unit: '{unit}' is not a share of the CPU; name the column after what it has: {NAMES}"
     )
 
 
 def test_a_value_far_over_100_is_no_share_of_the_cpu():
     assert error(table("timestamp,value", "1,5", "2,19949200.0")) == (
-        f"row 3: value: 19949200 is no CPU per cent; name the column after what it has: {NAMES}"
+        f"row 3: value: 19949200 is not a CPU percentage; name the column after what it has: {NAMES}"
     )
 
 
@@ -439,12 +439,14 @@ def test_a_rate_is_no_running_total(values):
 
 def test_more_than_any_disk_writes_is_refused():
     assert error(rows("disk_write_MB", "5", "99999", step=1)) == (
-        "row 3: disk_write_MB: comes to 104.9 GB/s, and no disk writes more than 16; give the MB of each row"
+        "row 3: disk_write_MB: is a rate of 104.9 GB/s, but no disk writes more than 16 GB/s; give the MB of each row"
     )
 
 
 def test_a_total_that_stands_still_is_no_rate_of_a_disk():
-    assert error(rows("disk_write_MB", *["81000"] * 5, step=1)).startswith("row 2: disk_write_MB: comes to 84.93 GB/s")
+    assert error(rows("disk_write_MB", *["81000"] * 5, step=1)).startswith(
+        "row 2: disk_write_MB: is a rate of 84.93 GB/s"
+    )
 
 
 # Whatever goes in
@@ -457,7 +459,7 @@ def test_a_rise_of_memory_over_100_percent_is_cut():
 @given(TABLES | st.text())
 @settings(max_examples=200, deadline=None)
 def test_whatever_the_text_is_it_is_a_load_or_problems_of_one_line_each(text):
-    found, problem = tried(ReplayError, replayed, text, "x.csv", KINDS)
+    found, problem = tried(ReplayError, parse_recording, text, "x.csv", KINDS)
     if problem:
         assert all(len(line.splitlines()) == 1 for line in problem.problems)
         return

@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pytest_twin.loads.modifiers import MODIFIERS
-from pytest_twin.loads.parser import parse
-from pytest_twin.loads.schedule.parser import read
+from pytest_twin.loads.parser import parse_load
+from pytest_twin.loads.schedule.parser import parse_schedule
 from pytest_twin.loads.schedule.schedule import (
     MOST_EVENTS,
     PARALLEL,
@@ -21,14 +21,14 @@ from pytest_twin.loads.schedule.schedule import (
     ScheduledLoad,
     ScheduleError,
 )
-from pytest_twin.loads.schedule.schema import EVENT
+from pytest_twin.loads.schedule.schema import EVENT_FIELDS
 from pytest_twin.loads.spec import Load
 from pytest_twin.stressors import find_kinds
 
 KINDS = find_kinds()
 NAME = "schedule.json"
 KNOWN_TOP = "known are $schema, anchor, events, mode, seed, version"
-KNOWN_EVENT = f"known are {', '.join(sorted([*EVENT, *KINDS, *MODIFIERS]))}"
+KNOWN_EVENT = f"known are {', '.join(sorted([*EVENT_FIELDS, *KINDS, *MODIFIERS]))}"
 KNOWN_STRESSORS = "known are cpu_stress.py, mem_stress.py, disk_stress.py"
 NOT_A_DURATION = 'is not a duration; write seconds, or text such as "500ms" or "1m30s"'
 RECORDED = "elapsed_s,cpu_percent\n0,50\n2,100\n"
@@ -43,7 +43,7 @@ def recording(path):
 
 
 def load(text, name=NAME):
-    return read(text if isinstance(text, str) else json.dumps(text), name, KINDS, recording)
+    return parse_schedule(text if isinstance(text, str) else json.dumps(text), name, KINDS, recording)
 
 
 def plan(*events, **top):
@@ -79,7 +79,7 @@ def test_a_schedule_of_nothing_is_one():
 def test_an_event_is_a_load_with_its_time():
     assert plan(
         {"start": "2s", "duration": "1m", "cpu": "75%", "mem": 512, "tests": "tests/db/*", "note": "peak"}
-    ).events == (ScheduledLoad("e1", 2.0, 60.0, parse({"cpu": "75%", "mem": 512}, KINDS), "tests/db/*", "peak"),)
+    ).events == (ScheduledLoad("e1", 2.0, 60.0, parse_load({"cpu": "75%", "mem": 512}, KINDS), "tests/db/*", "peak"),)
 
 
 def test_a_schedule_has_an_anchor_and_a_seed():
@@ -180,12 +180,12 @@ def test_an_event_that_replays_says_the_most_that_it_asks_for():
         (
             "prod.csv",
             RECORDED,
-            'is a table and no schedule; to replay it, write a schedule such as {"events": [{"replay": "prod.csv"}]}',
+            'is a table, not a schedule; to replay it, write a schedule such as {"events": [{"replay": "prod.csv"}]}',
         ),
         (
             "prod.txt",
             '"Time";"CPU Busy"\n1;2\n',
-            'is a table and no schedule; to replay it, write a schedule such as {"events": [{"replay": "prod.txt"}]}',
+            'is a table, not a schedule; to replay it, write a schedule such as {"events": [{"replay": "prod.txt"}]}',
         ),
     ],
 )
@@ -223,9 +223,9 @@ def test_a_legacy_list_is_rebased_to_its_first_start():
     )
     assert schedule == Schedule(
         (
-            ScheduledLoad("e2", 0.0, 180.0, parse({"cpu": 8}, KINDS), note="cpu_spike"),
+            ScheduledLoad("e2", 0.0, 180.0, parse_load({"cpu": 8}, KINDS), note="cpu_spike"),
             ScheduledLoad(
-                "e1", 90.0, 60.0, parse({"mem": "5000MiB", "ramp": "100s", "steps": 10}, KINDS), note="memory_load"
+                "e1", 90.0, 60.0, parse_load({"mem": "5000MiB", "ramp": "100s", "steps": 10}, KINDS), note="memory_load"
             ),
         )
     )
@@ -243,9 +243,9 @@ def test_a_legacy_list_of_nothing_is_a_schedule_of_nothing():
     [
         ("", "Expecting value: line 1 column 1 (char 0)"),
         ("{", "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
-        ('{"events": [], "events": []}', 'key "events" stands twice in one object'),
-        ('{"events": [{"cpu": NaN}]}', "NaN is not a number of JSON"),
-        ('{"events": [{"cpu": -Infinity}]}', "-Infinity is not a number of JSON"),
+        ('{"events": [], "events": []}', 'key "events" appears twice in one object'),
+        ('{"events": [{"cpu": NaN}]}', "NaN is not a JSON number"),
+        ('{"events": [{"cpu": -Infinity}]}', "-Infinity is not a JSON number"),
         ("[" * 100_000, "is nested too deeply"),
         ('"cpu"', "is not an object with events, nor a legacy list"),
         ("5", "is not an object with events, nor a legacy list"),
@@ -297,7 +297,7 @@ def test_an_event_is_an_object(event):
         ({"start": "-2s"}, ".start: -2s is below 0"),
         ({"cpu": "150%"}, '.cpu: "150%" is over 100%; give 0-100%'),
         ({"cpu": "fast"}, ".cpu: 'fast' is not an amount; give a whole number of workers, or a share such as \"75%\""),
-        ({"steps": 3}, ".steps: needs a ramp, the time in which to take them"),
+        ({"steps": 3}, ".steps: needs a ramp: the time over which the steps are taken"),
         ({"loop": True}, ".loop: disk only: write the amount repeatedly"),
         ({"id": ""}, ".id: '' is not a name"),
         ({"id": 5}, ".id: 5 is not a name"),
@@ -307,7 +307,7 @@ def test_an_event_is_an_object(event):
         ({"note": "a\0b"}, ".note: 'a\\x00b' is not a note"),
         ({"after": 1}, ".after: 1 is not the id of an event"),
         ({"after": "lunch"}, '.after: there is no event "lunch"'),
-        ({"speed": 2}, ".speed: is for a replay"),
+        ({"speed": 2}, ".speed: applies only to a replay"),
         ({"repeat": 3}, '.repeat: must be an object such as {"every": "30s", "count": 3}'),
         ({"repeat": {"every": 5}}, '.repeat: must be an object such as {"every": "30s", "count": 3}'),
         ({"repeat": {"every": "x", "count": 3}}, f".repeat: 'x' {NOT_A_DURATION}"),
@@ -325,26 +325,26 @@ def test_an_event_without_a_duration_says_what_to_write():
 
 
 def test_an_event_without_a_load_says_what_to_give():
-    assert problem({"duration": 1}) == f": applies nothing; give {', '.join(KINDS)} or replay"
+    assert problem({"duration": 1}) == f": applies no load; give {', '.join(KINDS)} or replay"
 
 
 def test_a_modifier_alone_applies_nothing():
-    assert problem({"duration": 1, "ramp": 1}) == f": applies nothing; give {', '.join(KINDS)} or replay"
+    assert problem({"duration": 1, "ramp": 1}) == f": applies no load; give {', '.join(KINDS)} or replay"
 
 
 def test_an_event_that_comes_after_itself_is_refused():
-    assert problem({**BURN, "id": "a", "after": "a"}) == '.after: "a" comes after itself'
+    assert problem({**BURN, "id": "a", "after": "a"}) == '.after: "a" follows itself'
 
 
 def test_events_that_come_after_each_other_are_refused():
     assert problems({"events": [{**BURN, "after": "e2"}, {**BURN, "after": "e1"}]}) == [
-        f'{NAME}: events[0].after: "e1" comes after itself'
+        f'{NAME}: events[0].after: "e1" follows itself'
     ]
 
 
 def test_an_id_that_is_taken_says_by_whom():
     assert problems({"events": [{**BURN, "id": "a"}, {**BURN, "id": "a"}]}) == [
-        f'{NAME}: events[1].id: "a" is taken by events[0]'
+        f'{NAME}: events[1].id: "a" is already the id of events[0]'
     ]
 
 
@@ -361,7 +361,7 @@ def test_too_many_events_are_refused():
         ({"replay": 5}, ".replay: 5 is not the path of a recording"),
         ({"replay": "absent.csv"}, ".replay: absent.csv: No such file or directory"),
         ({"replay": "empty.csv"}, ".replay: empty.csv: is empty"),
-        ({"replay": "prod.csv", "cpu": 1}, ": has both replay and cpu; make two events of it"),
+        ({"replay": "prod.csv", "cpu": 1}, ": has both replay and cpu; split it into two events"),
         ({"replay": "prod.csv", "speed": 0}, ".speed: 0 is not a number above 0"),
         ({"replay": "prod.csv", "speed": "2"}, ".speed: '2' is not a number above 0"),
         ({"replay": "prod.csv", "speed": True}, ".speed: True is not a number above 0"),
@@ -390,7 +390,7 @@ def test_everything_that_is_wrong_with_a_legacy_list_is_said_at_once():
         f"{NAME}: events[0].cmd: 'rm -rf /' is not a known stressor; {KNOWN_STRESSORS}",
         f"{NAME}: events[1]: is not an object",
         f"{NAME}: events[3].duration_s: -1 is below 0",
-        f"{NAME}: events[2].cmd: cpu: 20000 is too many; give at most 10000",
+        f"{NAME}: events[2].cmd: cpu: 20000 is too large; give at most 10000",
     ]
 
 
@@ -430,13 +430,13 @@ def test_a_recording_that_is_no_text_is_a_schedule_error():
         raise ValueError("is not UTF-8 text; save it as UTF-8")
 
     with pytest.raises(ScheduleError) as caught:
-        read('{"events": [{"replay": "x.csv"}]}', NAME, KINDS, unreadable)
+        parse_schedule('{"events": [{"replay": "x.csv"}]}', NAME, KINDS, unreadable)
     assert str(caught.value) == f"{NAME}: events[0].replay: x.csv: is not UTF-8 text; save it as UTF-8"
 
 
 def test_a_repetition_does_not_take_the_name_of_another_event():
     assert problems({"events": [{**BURN, "id": "a", "repeat": {"every": 1, "count": 2}}, {**BURN, "id": "a#2"}]}) == [
-        f'{NAME}: events[1].id: "a#2" is taken by events[0]'
+        f'{NAME}: events[1].id: "a#2" is already the id of events[0]'
     ]
 
 
@@ -556,7 +556,7 @@ def nearly(schedule):
 def test_a_schedule_that_is_written_is_read_again_as_the_same(events, top):
     schedule, error = tried(ScheduleError, load, {**top, "events": events})
     if error:
-        assert all("comes after itself" in line for line in error.problems)
+        assert all("follows itself" in line for line in error.problems)
         return
     assert nearly(load(schedule.document())) == nearly(schedule)
 

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_twin.loads.modifiers import MODIFIERS
-from pytest_twin.loads.schedule.parser import read
+from pytest_twin.loads.schedule.parser import parse_schedule
 from pytest_twin.loads.schedule.schedule import MOST_EVENTS, ScheduleError
-from pytest_twin.loads.schedule.schema import schema
+from pytest_twin.loads.schedule.schema import json_schema
 from pytest_twin.stressors import find_kinds
 
 KINDS = find_kinds()
-SCHEMA = schema(KINDS)
+SCHEMA = json_schema(KINDS)
 EVENT = SCHEMA["properties"]["events"]["items"]["anyOf"][0]
 TYPES = {"string": str, "number": Real, "integer": int, "boolean": bool, "object": dict, "array": list}
 CHECKS = {
@@ -99,7 +99,7 @@ def test_the_schema_describes_every_kind_and_every_modifier():
 def test_a_new_kind_is_in_the_schema_at_once():
     gpu = copy(KINDS["cpu"])
     gpu.keyword, gpu.amounts = "gpu", "a share"
-    event = schema({**KINDS, "gpu": gpu})["properties"]["events"]["items"]["anyOf"][0]
+    event = json_schema({**KINDS, "gpu": gpu})["properties"]["events"]["items"]["anyOf"][0]
     assert event["properties"]["gpu"]["description"] == "a share"
 
 
@@ -158,7 +158,7 @@ def test_what_no_reader_takes_does_not_fit_the_schema(document):
 def test_what_the_reader_takes_fits_the_schema(events, top):
     document = json.loads(json.dumps({**top, "events": events}))
     try:
-        read(json.dumps(document), "s.json", KINDS, lambda _: "")
+        parse_schedule(json.dumps(document), "s.json", KINDS, lambda _: "")
     except ScheduleError:
         return
     assert fits(document, SCHEMA)

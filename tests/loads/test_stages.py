@@ -6,7 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pytest_twin.loads import stages
-from pytest_twin.loads.parser import parse
+from pytest_twin.loads.parser import parse_load
 from pytest_twin.loads.spec import LoadError
 from pytest_twin.stressors import find_kinds
 
@@ -14,13 +14,13 @@ KINDS = find_kinds()
 
 
 def part(**keywords):
-    (only,) = parse(keywords, KINDS).parts
+    (only,) = parse_load(keywords, KINDS).parts
     return only
 
 
 def problem(**keywords):
     with pytest.raises(LoadError) as caught:
-        parse(keywords, KINDS)
+        parse_load(keywords, KINDS)
     ((key, what),) = caught.value.problems
     assert key == "stages"
     return what
@@ -57,12 +57,12 @@ def test_stages_have_the_unit_of_their_amounts_and_a_start_of_nothing_has_any(ki
 
 
 def test_all_kinds_of_a_load_go_through_its_stages():
-    cpu, mem = parse({"cpu": "10%", "mem": "0%", "stages": "10s:20%"}, KINDS).parts
+    cpu, mem = parse_load({"cpu": "10%", "mem": "0%", "stages": "10s:20%"}, KINDS).parts
     assert (cpu.profile, mem.profile) == (((0.0, 0.1), (10.0, 0.2)), ((0.0, 0.0), (10.0, 0.2)))
 
 
 def test_stages_of_nothing_are_nothing():
-    assert not parse({"cpu": 0, "stages": "10s:0%"}, KINDS)
+    assert not parse_load({"cpu": 0, "stages": "10s:0%"}, KINDS)
 
 
 def test_what_was_asked_tells_of_the_stages():
@@ -70,14 +70,14 @@ def test_what_was_asked_tells_of_the_stages():
 
 
 def test_faster_stages_keep_their_amounts_and_are_written_as_they_are():
-    faster = parse({"cpu": "0%", "stages": "10s:20%, 30s:80%"}, KINDS).faster(10)
+    faster = parse_load({"cpu": "0%", "stages": "10s:20%, 30s:80%"}, KINDS).faster(10)
     assert faster.parts[0].profile == ((0.0, 0.0), (1.0, 0.2), (4.0, 0.8))
     assert faster.keywords == {"cpu": "0%", "stages": "1s:20%, 3s:80%"}
 
 
 @pytest.mark.parametrize("raw", ["", "20%", ":20%", [], [("10s",)], 5, None, True, {"10s": "20%"}, "10s:20%,"])
 def test_what_has_no_durations_and_amounts_is_refused(raw):
-    said = f'{raw!r} has no stages; write durations and amounts such as "10s:20%, 30s:80%"'
+    said = f'{raw!r} is not a list of stages; write durations and amounts such as "10s:20%, 30s:80%"'
     assert problem(cpu="10%", stages=raw) == said
 
 
@@ -86,8 +86,8 @@ def test_what_has_no_durations_and_amounts_is_refused(raw):
     [
         ({"cpu": "0%", "stages": "-1s:20%"}, "-1s is below 0"),
         ({"cpu": "0%", "stages": "10s:120%"}, 'cpu: "120%" is over 100%; give 0-100%'),
-        ({"cpu": "10%", "stages": "10s:4"}, 'cpu: "4" has another unit than what comes before it'),
-        ({"disk": "1MB/s", "stages": "10s:max"}, 'disk: "max" has another unit than what comes before it'),
+        ({"cpu": "10%", "stages": "10s:4"}, 'cpu: "4" has a different unit from the amounts before it'),
+        ({"disk": "1MB/s", "stages": "10s:max"}, 'disk: "max" has a different unit from the amounts before it'),
         ({"disk": "0B", "stages": "10s:5MB"}, 'disk: "0B, 10s:5MB" has amounts that cannot change over time'),
         ({"cpu": "0%", "ramp": 5, "stages": "9s:9%"}, "has its own ramps; leave out ramp, or make it the first stage"),
     ],
@@ -100,8 +100,8 @@ def test_what_is_wrong_with_stages_is_said(keywords, said):
 @example([[1.2e-38, None]])
 @settings(max_examples=100, deadline=None)
 def test_whatever_is_given_is_stages_or_a_value_error(raw):
-    found, error = tried(ValueError, stages.read, raw)
-    assert error or stages.read(stages.said(found)) == found
+    found, error = tried(ValueError, stages.parse_stages, raw)
+    assert error or stages.parse_stages(stages.format_stages(found)) == found
 
 
 @given(st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 100)), min_size=1, max_size=5))

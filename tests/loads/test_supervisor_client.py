@@ -20,12 +20,12 @@ import pytest
 
 from pytest_twin._system import response_timeout
 from pytest_twin.loads import supervisor_client as supervisors
-from pytest_twin.loads.parser import parse
+from pytest_twin.loads.parser import parse_load
 from pytest_twin.loads.registry import kinds
 from pytest_twin.loads.supervisor_client import SupervisorClient
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-(PART,) = parse({"mem": "1MiB"}, kinds()).parts
+(PART,) = parse_load({"mem": "1MiB"}, kinds()).parts
 MODULES = [json, os, select, signal, subprocess, sys, tempfile, threading, time]
 if sys.platform != "win32":
     import resource
@@ -197,7 +197,7 @@ def test_a_reply_that_cannot_be_understood_ends_the_loads_and_wakes_who_waits(tm
     applied = supervisor.apply(PART, PART.request("l1"))
     assert not applied.wait_ready()
     applied.stop()
-    assert applied.failure.startswith("the supervisor died (what it said was not understood: ")
+    assert applied.failure.startswith("the supervisor died (its reply was not understood: ")
     assert supervisor.pid is None
     assert told.replies == [("l1", "abort")] or reply == REPLIES["no time"]
     supervisor.close()
@@ -213,7 +213,7 @@ def test_rows_that_cannot_be_written_hold_up_nobody_and_are_told_of_once(told):
         assert applied.wait_ready()
         applied.stop()
     supervisor.close()
-    assert told.lines == ["what became of a load could not be written: ValueError('spam')"]
+    assert told.lines == ["the result of a load could not be written: ValueError('spam')"]
 
 
 def test_none_of_our_threads_is_among_those_that_a_test_left(supervisor):

@@ -258,7 +258,7 @@ def test_a_load_of_no_kind_is_an_error_and_one_of_none_is_not(pytester):
         import pytest
         def test_it(stress_load):
             stress_load(cpu=0)
-            with pytest.raises(ValueError, match="applies nothing; give cpu, "):
+            with pytest.raises(ValueError, match="applies no load; give cpu, "):
                 stress_load(ramp="1s")
     """)
     pytester.runpytest().assert_outcomes(passed=1)

@@ -64,7 +64,7 @@ def test_a_condition_on_samples_stops_the_load(pytester, left, categories):
     ("condition", "said"),
     [
         ("ram_used_percnt>95", 'unknown column "ram_used_percnt"; did you mean "ram_used_percent"?'),
-        ("ram", "'ram' is no condition on a column of samples, such as \"ram_used_percent>95\""),
+        ("ram", "'ram' is not a condition on a column, such as \"ram_used_percent>95\""),
     ],
 )
 def test_a_wrong_condition_is_told_before_any_test(pytester, condition, said):

@@ -194,7 +194,7 @@ def test_every_wrong_mark_is_told_before_any_test_runs(pytester):
             '*::test_wrong: stress(cpu): "150%" is over 100%; give 0-100%',
             "*::test_wrong: stress(ramp): 'soon' is not a duration; write seconds, or text such as *",
             "*::test_positional: stress(8): has no keyword; write stress(cpu=...), stress(mem=...) or stress(disk=...)",
-            "*::test_only_how: stress(ramp): applies nothing; give cpu, *, mem, *",
+            "*::test_only_how: stress(ramp): applies no load; give cpu, *, mem, *",
             "*::test_no_path: twin_schedule takes one path; write twin_schedule('schedule.json')",
         ]
     )

@@ -69,7 +69,7 @@ def test_a_stressor_that_it_lacks_is_told_before_any_test_runs(pytester):
         @pytest.mark.stress(engine="stress-ng", matrixx=1)
         def test_it(): pass
     """)
-    said = "test_it: stress(matrixx): the stress-ng here has no such stressor; did you mean"
+    said = "test_it: stress(matrixx): the installed stress-ng has no such stressor; did you mean"
     pytester.runpytest().stderr.fnmatch_lines([f"*{said}*"])
 
 

@@ -134,8 +134,8 @@ def test_nothing_in_a_schedule_is_executed(pytester):
         (b"", "plan.json: Expecting value: line 1 column 1 (char 0)"),
         (b'{"events": [}', "plan.json: Expecting value: line 1 column 13 (char 12)"),
         (b"\xff\xfe{\x00", "*plan.json: is not UTF-8 text; save it as UTF-8"),
-        (b'{"events": [], "events": []}', 'plan.json: key "events" stands twice in one object'),
-        (b'{"events": [{"duration": NaN, "cpu": 1}]}', "plan.json: NaN is not a number of JSON"),
+        (b'{"events": [], "events": []}', 'plan.json: key "events" appears twice in one object'),
+        (b'{"events": [{"duration": NaN, "cpu": 1}]}', "plan.json: NaN is not a JSON number"),
         (b"[" * 100_000, "plan.json: is nested too deeply"),
     ],
 )

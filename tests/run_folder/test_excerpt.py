@@ -57,7 +57,7 @@ def test_a_test_between_two_rows_has_none():
 def test_every_column_that_is_no_state_has_a_window():
     """Shares and amounts are of a time, but for what is a share of something that is there."""
     states = {"ram_used_percent", "swap_used_percent", "disk_used_percent", "battery_percent"}
-    of_a_time = {column.name for column in probes.known() if column.unit == "%" or "since" in column.meaning}
+    of_a_time = {column.name for column in probes.known_columns() if column.unit == "%" or "since" in column.meaning}
     assert {name for name in of_a_time if window_of(name) is None} == states
     assert window_of("cpu12_percent") == window_of("cpu_percent")
 

@@ -133,7 +133,7 @@ def test_a_pipe_in_the_place_of_a_table_is_not_waited_for(tmp_path, name):
     os.mkfifo(tmp_path / name)
     with pytest.raises(ReadingError) as caught:
         pytest_twin.load(tmp_path)
-    assert str(caught.value) == f"{tmp_path / name}: is no file; give the path of a file"
+    assert str(caught.value) == f"{tmp_path / name}: is not a file; give the path of a file"
 
 
 def test_events_of_workers_that_nobody_merged_are_read_too(tmp_path):
@@ -152,7 +152,7 @@ ROOT = str(Path(pytest_twin.__file__).parent.parent)
 
 
 def test_a_package_whose_probe_is_broken_does_not_keep_from_reading(loaded, monkeypatch):
-    monkeypatch.setattr(probes, "others", lambda: ["no_such_probe"])
+    monkeypatch.setattr(probes, "external_module_names", lambda: ["no_such_probe"])
     monkeypatch.setattr(frames, "samples_shape", samples_shape.__wrapped__)
     assert len(loaded(HEAD + row(1))) == 1
 

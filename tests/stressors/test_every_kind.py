@@ -12,7 +12,7 @@ from collections import Counter
 
 import pytest
 
-from pytest_twin.loads.stages import grown
+from pytest_twin.loads.stages import ramp_profile
 from pytest_twin.stressors import find_kinds
 from pytest_twin.stressors.spec.kind import BYTES, COUNT, MAX, OPS, RATE, SHARE, Kind
 from pytest_twin.stressors.spec.profile import Points, Profile
@@ -24,8 +24,8 @@ LATE_S = 0.25  # a figure is reported each 0.2 s
 AMOUNTS = {RATE: 40e6, OPS: 50, BYTES: 64 << 20, SHARE: 0.1}
 SHAPES = {
     "plain": lambda amount: [(0.0, amount)],
-    "ramp": lambda amount: grown(amount, 1.0, None),
-    "steps": lambda amount: grown(amount, 1.0, 4),
+    "ramp": lambda amount: ramp_profile(amount, 1.0, None),
+    "steps": lambda amount: ramp_profile(amount, 1.0, 4),
     "stages": lambda amount: [(0.0, 0.0), (0.5, amount), (1.0, amount / 4)],
 }
 

@@ -30,27 +30,29 @@ EXACT = {
     "battery_plugged",
 }
 NEAR = {"process_count": 20, "disk_used_percent": 1, "ram_used_percent": 10, "cpu_frequency_MHz": 2000}
-each_module = pytest.mark.parametrize("module", probes.modules(), ids=lambda module: module.__name__.rpartition(".")[2])
+each_module = pytest.mark.parametrize(
+    "module", probes.find_modules(), ids=lambda module: module.__name__.rpartition(".")[2]
+)
 
 
 @each_module
 @pytest.mark.parametrize("context", [probes.ProbeContext(os.getpid()), CONTEXT], ids=["plain", "per-core"])
 def test_a_probe_reads_one_value_a_column(module, context):
     probe = module.probe(context)
-    assert [len(probe.read(at)) for at in (0.0, 1.0)] == [len(probes.columns_of(module, context))] * 2
+    assert [len(probe.read(at)) for at in (0.0, 1.0)] == [len(probes.module_columns(module, context))] * 2
 
 
 def portable(module):
     """The module's reader for other systems."""
     if module is trees:
         return trees.TreesProbe(CONTEXT, process_tree_psutil.PortableTree())
-    return module.Portable(len(probes.columns_of(module, CONTEXT))) if module is cores else module.Portable()
+    return module.Portable(len(probes.module_columns(module, CONTEXT))) if module is cores else module.Portable()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="there is only one reader")
 @pytest.mark.parametrize(
     "module",
-    [module for module in probes.modules() if module is trees or hasattr(module, "Portable")],
+    [module for module in probes.find_modules() if module is trees or hasattr(module, "Portable")],
     ids=lambda module: module.__name__.rpartition(".")[2],
 )
 def test_both_readers_of_a_probe_tell_the_same_of_this_machine(module):
@@ -59,7 +61,7 @@ def test_both_readers_of_a_probe_tell_the_same_of_this_machine(module):
     for _ in range(2):
         rows = [list(reader.read(time.monotonic())) for reader in (here, elsewhere)]
         time.sleep(0.4)
-    for column, ours, theirs in zip(probes.columns_of(module, CONTEXT), *rows, strict=True):
+    for column, ours, theirs in zip(probes.module_columns(module, CONTEXT), *rows, strict=True):
         assert (ours is None) == (theirs is None) or column.name == "cpu_frequency_MHz", column  # psutil's is nominal
         if ours is not None:
             near = 0.001 if column.name in EXACT else NEAR.get(column.name, 35 if column.unit == "%" else 2)
@@ -67,7 +69,7 @@ def test_both_readers_of_a_probe_tell_the_same_of_this_machine(module):
 
 
 def test_the_old_columns_open_the_file_in_their_old_order():
-    columns = (TIMESTAMP, ELAPSED, *probes.columns(probes.modules()))
+    columns = (TIMESTAMP, ELAPSED, *probes.all_columns(probes.find_modules()))
     names = [columns[at].name for at in order(columns)]
     assert names[:18] == [*LEGACY.split(), "elapsed_s"]
     assert len(names) == len(set(names))
@@ -76,7 +78,7 @@ def test_the_old_columns_open_the_file_in_their_old_order():
 def test_a_probe_of_another_package_comes_last(tmp_path, monkeypatch):
     (tmp_path / "gpu_probe.py").write_text("COLUMNS = ()\n", encoding="ascii")
     monkeypatch.syspath_prepend(tmp_path)
-    assert [module.__name__ for module in probes.modules(["gpu_probe"])][-1] == "gpu_probe"
+    assert [module.__name__ for module in probes.find_modules(["gpu_probe"])][-1] == "gpu_probe"
 
 
 SAMPLER = "import sys; sys.path[:0] = [{path!r}]; import pytest_twin.recording.sampler_main; print(*sys.modules)"
@@ -86,7 +88,8 @@ SAMPLER = "import sys; sys.path[:0] = [{path!r}]; import pytest_twin.recording.s
 def test_all_probes_together_import_next_to_nothing():
     path = os.path.dirname(os.path.dirname(os.path.dirname(probes.__path__[0])))
     program = (
-        SAMPLER.format(path=path) + "; from pytest_twin.telemetry import probes; probes.modules(); print(*sys.modules)"
+        SAMPLER.format(path=path)
+        + "; from pytest_twin.telemetry import probes; probes.find_modules(); print(*sys.modules)"
     )
     found = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=True)
     imported = found.stdout.split()

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from pytest_twin._system.procfs import TICKS
-from pytest_twin.telemetry.probes import ProbeContext, columns_of, cores
+from pytest_twin.telemetry.probes import ProbeContext, cores, module_columns
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 ASKED = ProbeContext(os.getpid(), per_core=True)
@@ -71,14 +71,14 @@ def test_what_is_not_told_is_empty(rows, text):
 def test_cpus_are_those_that_are_present(monkeypatch, write, kernel, present, count):
     write("present", present)
     monkeypatch.setattr(cores, "PRESENT", f"{kernel}/present")
-    assert len(columns_of(cores, ASKED)) == (count or os.cpu_count())
+    assert len(module_columns(cores, ASKED)) == (count or os.cpu_count())
 
 
 def test_there_are_columns_only_where_they_are_asked_for():
-    assert columns_of(cores, NOT_ASKED) == ()
+    assert module_columns(cores, NOT_ASKED) == ()
     assert cores.probe(NOT_ASKED).read(0.0) == ()
-    assert columns_of(cores, ASKED)[0].name == "cpu0_percent"
-    assert len(cores.probe(ASKED).read(0.0)) == len(columns_of(cores, ASKED))
+    assert module_columns(cores, ASKED)[0].name == "cpu0_percent"
+    assert len(cores.probe(ASKED).read(0.0)) == len(module_columns(cores, ASKED))
 
 
 def test_elsewhere_times_are_psutils(monkeypatch):

@@ -24,9 +24,9 @@ def test_shares_are_of_what_may_be_used(monkeypatch):
     monkeypatch.setattr(capacity, "usable_cpus", lambda: 1.5)
     monkeypatch.setattr(capacity, "usable_memory", lambda: 4096)
     monkeypatch.setattr(stdlib.os, "cpu_count", lambda: 4)
-    assert fingerprint.usable() == {"cpu_s": 1.5, "host_cpu_s": 4.0, "peak_bytes": 4096.0}
+    assert fingerprint.usable_amounts() == {"cpu_s": 1.5, "host_cpu_s": 4.0, "peak_bytes": 4096.0}
     monkeypatch.setattr(capacity, "usable_memory", lambda: None)
-    assert fingerprint.usable() == {"cpu_s": 1.5, "host_cpu_s": 4.0}
+    assert fingerprint.usable_amounts() == {"cpu_s": 1.5, "host_cpu_s": 4.0}
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def _private(monkeypatch):
 
 
 def test_the_fingerprint_tells_of_hardware_and_software():
-    found = fingerprint.fingerprint()
+    found = fingerprint.take_fingerprint()
     assert found.keys() == {"pytest_twin", "cpu", "memory", "disks", "os", "python", "packages"}
     assert found["pytest_twin"] == pytest_twin.__version__
     assert found["cpu"]["logical"] == psutil.cpu_count()
@@ -48,12 +48,12 @@ def test_the_fingerprint_tells_of_hardware_and_software():
 
 @pytest.mark.usefixtures("_private")
 def test_the_fingerprint_names_neither_host_nor_user():
-    assert "secret" not in json.dumps(fingerprint.fingerprint())
+    assert "secret" not in json.dumps(fingerprint.take_fingerprint())
 
 
 @pytest.mark.usefixtures("_private")
 def test_the_fingerprint_names_host_and_user_if_asked_to():
-    found = fingerprint.fingerprint(identify=True)
+    found = fingerprint.take_fingerprint(identify=True)
     assert (found["host"], found["user"]) == ("secret-host", "secret-user")
 
 
@@ -62,7 +62,7 @@ def test_a_user_without_a_name_has_none(monkeypatch):
         raise KeyError("uid not found")
 
     monkeypatch.setattr(getpass, "getuser", nobody)
-    assert fingerprint.fingerprint(identify=True)["user"] is None
+    assert fingerprint.take_fingerprint(identify=True)["user"] is None
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def partitions(monkeypatch):
 
 def test_a_disk_is_told_of_once_and_without_its_mount_points(partitions):
     partitions("/dev/vda1", "/dev/vda1", "/dev/vdb")
-    assert fingerprint.fingerprint()["disks"] == [
+    assert fingerprint.take_fingerprint()["disks"] == [
         {"device": name, "type": "ext4", "size_GB": 10.0} for name in ("vda1", "vdb")
     ]  # fmt: skip
 
@@ -92,20 +92,20 @@ def test_a_disk_that_may_not_be_looked_at_is_left_out(partitions, monkeypatch):
 
     partitions("/dev/vda1")
     monkeypatch.setattr(psutil, "disk_usage", refuse)
-    assert fingerprint.fingerprint()["disks"] == []
+    assert fingerprint.take_fingerprint()["disks"] == []
 
 
 @pytest.mark.usefixtures("_private")
 def test_a_volume_that_is_named_after_the_host_does_not_name_it(partitions):
     partitions("/dev/mapper/secret--host--vg-root")
-    assert "secret" not in json.dumps(fingerprint.fingerprint())
+    assert "secret" not in json.dumps(fingerprint.take_fingerprint())
 
 
 @linux
 def test_a_machine_that_does_not_name_its_processor_is_no_matter(monkeypatch):
     monkeypatch.setattr(fingerprint, "read_bytes", lambda _: b"processor : 0\n")
     monkeypatch.setattr(platform, "processor", lambda: "")
-    assert fingerprint.fingerprint()["cpu"]["model"] is None
+    assert fingerprint.take_fingerprint()["cpu"]["model"] is None
 
 
 @linux
@@ -114,8 +114,8 @@ def test_a_system_without_os_release_is_told_by_its_version(monkeypatch):
         raise OSError
 
     monkeypatch.setattr(platform, "freedesktop_os_release", missing)
-    assert fingerprint.fingerprint()["os"]["name"] == platform.version()
+    assert fingerprint.take_fingerprint()["os"]["name"] == platform.version()
 
 
 def test_the_allowed_cpus_are_no_more_than_there_are():
-    assert 0 < fingerprint.fingerprint()["cpu"]["allowed"] <= (os.cpu_count() or 1)
+    assert 0 < fingerprint.take_fingerprint()["cpu"]["allowed"] <= (os.cpu_count() or 1)

@@ -48,7 +48,7 @@ def test_a_probe_that_fails_is_asked_again_and_has_no_values_in_between(every_s)
     answers = iter([(1, 2), (3,), (5, 6)])
     asked = values(module(lambda _: next(answers), every_s=every_s), module(lambda at: (at, at)))
     assert [asked.read(at)[:2] for at in (0.0, 1.0, 2.0)] == [[1, 2], [None, None], [5, 6]]
-    assert asked.warnings == ["made_up: ValueError: gave 1 values for 2 columns"]
+    assert asked.warnings == ["made_up: ValueError: returned 1 values for 2 columns"]
 
 
 def test_no_more_than_some_warnings_are_kept():

@@ -19,7 +19,7 @@ from pytest_twin._system import stdlib
 from pytest_twin._system.procfs import ProcFile
 from pytest_twin.model.attempt_row import BorderCounters, ChildCounters
 from pytest_twin.telemetry import process_counters as meters
-from pytest_twin.telemetry.process_counters import ProcessCounters, since_boot_s
+from pytest_twin.telemetry.process_counters import ProcessCounters, seconds_since_boot
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc/self")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="getrusage(2)")
@@ -296,7 +296,7 @@ def test_what_a_child_wrote_is_counted_when_it_has_ended(meter, tmp_path):
 
 PEAKS = """
 import sys
-from pytest_twin.telemetry.process_counters import ProcessCounters, since_boot_s
+from pytest_twin.telemetry.process_counters import ProcessCounters, seconds_since_boot
 meter = ProcessCounters()
 for mib in (50, 20, 90):
     meter.forget_peak()
@@ -326,7 +326,7 @@ print(subprocess.Popen(["sleep", "60"], **silent).pid)
 
 @linux
 def test_a_process_that_its_parent_left_behind_is_found_while_it_lives(meter, eventually_gone):
-    began = since_boot_s(), meter.reaped_by_ancestors_s()
+    began = seconds_since_boot(), meter.reaped_by_ancestors_s()
     assert meter.orphans_cpu_s(*began) < math.inf
     left = int(subprocess.run([sys.executable, "-S", "-c", LEAVES_ONE], capture_output=True, check=True).stdout)
     process = psutil.Process(left)
@@ -334,7 +334,9 @@ def test_a_process_that_its_parent_left_behind_is_found_while_it_lives(meter, ev
         if process.ppid() == os.getpid():
             pytest.skip("this process takes in orphans")
         assert meter.orphans_cpu_s(*began) == math.inf
-        assert meter.orphans_cpu_s(since_boot_s() + 1, 0) < math.inf  # one that was there before is not of this time
+        assert (
+            meter.orphans_cpu_s(seconds_since_boot() + 1, 0) < math.inf
+        )  # one that was there before is not of this time
     finally:
         process.kill()
     eventually_gone([process])
@@ -342,6 +344,6 @@ def test_a_process_that_its_parent_left_behind_is_found_while_it_lives(meter, ev
 
 @linux
 def test_children_and_theirs_are_no_orphans(meter, burnt):
-    began = since_boot_s(), meter.reaped_by_ancestors_s()
+    began = seconds_since_boot(), meter.reaped_by_ancestors_s()
     burnt(GRANDCHILD)
     assert meter.orphans_cpu_s(*began) < math.inf

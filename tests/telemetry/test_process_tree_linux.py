@@ -12,7 +12,7 @@ import pytest
 from pytest_twin._system import stdlib
 from pytest_twin._system.procfs import PAGE, TICKS
 from pytest_twin.stressors import PROCESS_NAME
-from pytest_twin.telemetry.process_tree_linux import LinuxTree, LinuxTreeByParent, io_of
+from pytest_twin.telemetry.process_tree_linux import LinuxTree, LinuxTreeByParent, parse_io
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 PID = 5_000_000  # more than the kernel gives out, so that there is no clock of it
@@ -53,7 +53,7 @@ def test_a_process_that_is_going_is_gone(write, source, text):
 
 @pytest.mark.parametrize("text", ["", "rchar: 1\n", IO.format(1, 2).replace("read_bytes", "read")])
 def test_io_that_is_not_told_is_none(text):
-    assert io_of(text.encode()) == (None, None)
+    assert parse_io(text.encode()) == (None, None)
 
 
 def test_a_process_that_may_not_be_asked_is_there_without_files_and_io(write, source):

@@ -17,7 +17,7 @@ from pytest_twin.telemetry import process_tree_linux, process_tree_psutil
 from pytest_twin.telemetry.counters import SELDOM_S
 from pytest_twin.telemetry.probes import ProbeContext
 from pytest_twin.telemetry.probes.trees import COLUMNS, TreesProbe
-from pytest_twin.telemetry.sampler_process import have_files
+from pytest_twin.telemetry.sampler_process import raise_open_file_limit
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 NAMES = [column.name for column in COLUMNS]
@@ -213,7 +213,7 @@ def many_files():
     """Lets this process have as many open files as the sampler has."""
     resource = pytest.importorskip("resource")
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    have_files()
+    raise_open_file_limit()
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 

@@ -21,7 +21,7 @@ from pytest_twin.model.clock import Clock
 from pytest_twin.model.csv_text import records
 from pytest_twin.recording.recording import SAMPLER_PROGRAM
 from pytest_twin.telemetry.probes import ProbeContext
-from pytest_twin.telemetry.sampler import SamplerClient, SamplerError, SamplerStats, SamplingGap, say
+from pytest_twin.telemetry.sampler import SamplerClient, SamplerError, SamplerStats, SamplingGap, send
 from pytest_twin.telemetry.sampler_config import SamplerConfig
 from pytest_twin.telemetry.sampler_process import RowReader, SamplingLoop
 
@@ -283,7 +283,7 @@ def test_a_sampler_that_dies_again_is_not_started_again(sampler, dataset, eventu
 def test_what_is_said_to_one_that_is_dead_is_not_kept_for_later():
     with subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE) as process:
         process.wait()
-        say(process, b"\n")
+        send(process, b"\n")
         process.stdin.close()  # which writes what is left, to nobody
 
 
@@ -374,7 +374,7 @@ def test_it_starts_without_what_it_does_not_need():
         f"import sys; sys.path[:0] = [{ROOT!r}]\n"
         "import pytest_twin.telemetry.sampler_process\n"
         "from pytest_twin.telemetry import probes\n"
-        "made = [module.probe(probes.ProbeContext(1)).read(0.0) for module in probes.modules()]\n"
+        "made = [module.probe(probes.ProbeContext(1)).read(0.0) for module in probes.find_modules()]\n"
         "print(*sorted(sys.modules))"
     )
     said = subprocess.run([sys.executable, "-I", "-S", "-c", program], check=True, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""JSON and TOML as plain data, or what is wrong with them in one line, in a time that grows with their length only."""
+"""Parse JSON and TOML from untrusted files, in time linear in their length, with errors of one line."""
 
 from __future__ import annotations
 
@@ -11,72 +11,78 @@ from typing import Any, NoReturn
 from pytest_twin._system.stdlib import json as _json
 from pytest_twin.model.error_text import truncated
 
-MOST_DIGITS = 400  # of a number that has no point
-MOST_PARTS = 100
-_LONG_KEY = re.compile(rf"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){{{MOST_PARTS}}}""")
+MAX_DIGITS = 400  # of an integer
+MAX_KEY_PARTS = 100
+_LONG_KEY = re.compile(rf"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){{{MAX_KEY_PARTS}}}""")
 
-_HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a surrogate pair, or one that has lost the other
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def json(text: str) -> object:
-    """A JSON document, without what it should not have: keys twice, NaN and Infinity.
+def parse_json(text: str) -> object:
+    """Parse a JSON document; duplicate keys, NaN and Infinity are refused.
 
     Raises:
-        ValueError: It is none; the message says where, or what.
+        ValueError: It is not valid; the message has the place or the value.
     """
     try:
         document = _json.loads(
-            text, object_pairs_hook=_once, parse_constant=_no_constant, parse_int=_whole, parse_float=_finite
+            text,
+            object_pairs_hook=_unique_keys,
+            parse_constant=_refuse_constant,
+            parse_int=_parse_int,
+            parse_float=_parse_float,
         )
-        if _HALF.search(text):
+        if _SURROGATE.search(text):
             _json.dumps(document, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("is nested too deeply") from None
     except UnicodeEncodeError as error:
-        raise ValueError(f"{error.object[error.start]!a} is half a character; write the character itself") from None
+        raise ValueError(
+            f"{error.object[error.start]!a} is an unpaired surrogate; write the character itself"
+        ) from None
     return document
 
 
-def toml(text: str) -> dict[str, Any]:
-    """A TOML document.
+def parse_toml(text: str) -> dict[str, Any]:
+    """Parse a TOML document.
 
     Raises:
-        ValueError: It is none; the message says where, or what.
+        ValueError: It is not valid; the message has the place.
     """
-    if found := _LONG_KEY.search(text):  # for which the library takes a time that grows with the square
+    if found := _LONG_KEY.search(text):  # tomllib takes quadratic time for them
         line = text.count("\n", 0, found.start()) + 1
-        raise ValueError(f"has a name of more than {MOST_PARTS} parts (at line {line})")
+        raise ValueError(f"has a key of more than {MAX_KEY_PARTS} parts (at line {line})")
     try:
         return tomllib.loads(text)
     except RecursionError:
         raise ValueError("is nested too deeply") from None
     except tomllib.TOMLDecodeError as error:
         raise ValueError(str(error).splitlines()[0]) from None
-    except ValueError:  # of the number itself, which the library lets through
-        raise ValueError("has a number, a date or a time that is none") from None
+    except ValueError:  # of a number or date, which tomllib does not catch
+        raise ValueError("has an invalid number, date or time") from None
 
 
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
         times = Counter(key for key, _ in pairs)
         twice = next(key for key in found if times[key] > 1)
-        raise ValueError(f'key "{truncated(twice)}" stands twice in one object')
+        raise ValueError(f'key "{truncated(twice)}" appears twice in one object')
     return found
 
 
-def _no_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not a number of JSON")
+def _refuse_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not a JSON number")
 
 
-def _finite(text: str) -> float:
+def _parse_float(text: str) -> float:
     value = float(text)
     if math.isinf(value):
-        raise ValueError(f"{truncated(text)} is a number beyond all that can be computed")
+        raise ValueError(f"{truncated(text)} is too large for a floating-point number")
     return value
 
 
-def _whole(digits: str) -> int:
-    if len(digits) > MOST_DIGITS:
+def _parse_int(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
         raise ValueError(f"{truncated(digits)} is a number of {len(digits)} digits")
     return int(digits)

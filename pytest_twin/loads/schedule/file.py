@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_twin.loads.schedule.parser import MOST_PROBLEMS, read
+from pytest_twin.loads.schedule.parser import MAX_PROBLEMS, parse_schedule
 from pytest_twin.loads.schedule.schedule import Schedule, ScheduleError
 from pytest_twin.loads.spec import LoadError
-from pytest_twin.loads.validation import check
+from pytest_twin.loads.validation import check_load
 from pytest_twin.model.csv_text import visible
 
 if TYPE_CHECKING:
@@ -22,16 +22,16 @@ LARGEST_FILE = 64 << 20
 
 
 def open_schedule(path: Path, kinds: Kinds, texts: dict[str, str] | None = None) -> Schedule:
-    """Read a schedule from a file; recordings that it replays are looked for beside it.
+    """Read a schedule from a file, and the recordings that it replays from the same folder.
 
     Args:
         path: The file.
-        kinds: The stressors there are.
-        texts: What is in here by its name is not read again, and what is read is put here: so that a schedule can be
-            read where its files are not.
+        kinds: The installed kinds of load.
+        texts: The texts of files by name. A file in it is not read again, and each file read is added, so that a
+            schedule can be read on a host that does not have its files.
 
     Raises:
-        ScheduleError: The file cannot be read, or with all that is wrong in it.
+        ScheduleError: The file cannot be read, or the schedule is invalid; with all problems.
     """
     known: dict[str, str] = {} if texts is None else texts
 
@@ -44,34 +44,36 @@ def open_schedule(path: Path, kinds: Kinds, texts: dict[str, str] | None = None)
         text = text_of(path.name)
     except (OSError, ValueError) as error:
         raise ScheduleError([visible(f"{path}: {getattr(error, 'strerror', None) or error}")]) from None
-    schedule = read(text, path.name, kinds, text_of)
-    wrong: dict[str, None] = {}
-    fit: set[int] = set()  # loads, which many events may share
+    schedule = parse_schedule(text, path.name, kinds, text_of)
+    problems: dict[str, None] = {}
+    checked: set[int] = set()  # ids of loads, which many events may share
     for event in schedule.events:
         try:
-            if id(event.load) not in fit:
-                check(event.load)
-                fit.add(id(event.load))
+            if id(event.load) not in checked:
+                check_load(event.load)
+                checked.add(id(event.load))
         except LoadError as error:
-            wrong.update((f"{path.name}: event {event.id}: {key}: {problem}", None) for key, problem in error.problems)
-    if wrong:
-        raise ScheduleError([visible(line) for line in wrong][:MOST_PROBLEMS])
+            problems.update(
+                (f"{path.name}: event {event.id}: {key}: {problem}", None) for key, problem in error.problems
+            )
+    if problems:
+        raise ScheduleError([visible(line) for line in problems][:MAX_PROBLEMS])
     return replace(schedule, name=visible(path.name).replace(" ", "_"))
 
 
 def _text(path: Path) -> str:
-    """The text of a file of the user's.
+    """Return the text of a file.
 
     Raises:
         OSError: It cannot be read.
-        ValueError: It is no text, or too large to be what it should be.
+        ValueError: It is not a regular file, not UTF-8, or too large.
     """
-    with open(path, "rb", opener=_without_waiting) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # a pipe or a device might never end
-            raise ValueError("is no file; give the path of a file")
+    with open(path, "rb", opener=_open_nonblocking) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # a pipe or a device may never end
+            raise ValueError("is not a file; give the path of a file")
         content = file.read(LARGEST_FILE + 1)
     if len(content) > LARGEST_FILE:
-        raise ValueError(f"is larger than {LARGEST_FILE >> 20} MiB; give a shorter one")
+        raise ValueError(f"is larger than {LARGEST_FILE >> 20} MiB; give a smaller file")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -81,5 +83,5 @@ def _text(path: Path) -> str:
     return text.replace("\r\n", "\n")
 
 
-def _without_waiting(name: str, flags: int) -> int:
+def _open_nonblocking(name: str, flags: int) -> int:
     return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))

@@ -1,6 +1,6 @@
-r"""The schedule of the old script collection: a list of ``{type, duration_s, cmd, start}``.
+r"""Parse the schedule of the legacy scripts: a list of ``{type, duration_s, cmd, start}``.
 
-``cmd`` is never executed. It is read as the name of a known stressor and its flags, with either path separator
+``cmd`` is never executed. It is parsed as the name of a known stressor and its flags, with either path separator
 (``python stressors\cpu_stress.py --procs 8 --duration 180``); anything else in it is an error.
 """
 
@@ -19,7 +19,7 @@ Flags = dict[str, float]
 
 
 class LegacyEvent(NamedTuple):
-    """A legacy event in today's words; `load` has the keywords of a load."""
+    """A legacy event; `load` has the keywords of a load in the current grammar."""
 
     type: str
     start: datetime
@@ -28,14 +28,20 @@ class LegacyEvent(NamedTuple):
 
 
 class LegacyError(ValueError):
-    """A legacy event is wrong; `problems` has all of it, as (key, what is wrong)."""
+    """A legacy event is invalid.
+
+    Attributes:
+        problems: All problems as (key, problem); the key may be empty.
+    """
 
     def __init__(self, problems: list[tuple[str, str]]) -> None:
         super().__init__("; ".join(problem for _, problem in problems))
         self.problems = problems
 
 
-class _Script(NamedTuple):
+class LegacyScript(NamedTuple):
+    """A script of the legacy collection: its type of event, its flags, and the load that flags and path stand for."""
+
     type: str
     flags: tuple[str, ...]
     load: Callable[[Flags, str], dict[str, Any]]
@@ -61,28 +67,32 @@ def _disk(flags: Flags, path: str) -> dict[str, Any]:
         "disk": _mebibytes(flags.get("size_mb", 1500)),
         "block": _mebibytes(flags.get("block_mb", 10)),
         **({"pause": said_duration(flags["sleep"])} if flags.get("sleep") else {}),
-        "loop": True,  # the event lasts its duration, not only until the file is written once
+        "loop": True,  # the event lasts for its duration, not until the file is written once
         **({"directory": folder} if folder else {}),
     }
 
 
 _SCRIPTS = {
-    "cpu_stress.py": _Script("cpu_spike", ("procs", "duration"), _cpu),
-    "mem_stress.py": _Script("memory_load", ("step_mb", "steps", "sleep"), _memory),
-    "disk_stress.py": _Script("disk_io", ("size_mb", "block_mb", "path", "sleep"), _disk),
+    "cpu_stress.py": LegacyScript("cpu_spike", ("procs", "duration"), _cpu),
+    "mem_stress.py": LegacyScript("memory_load", ("step_mb", "steps", "sleep"), _memory),
+    "disk_stress.py": LegacyScript("disk_io", ("size_mb", "block_mb", "path", "sleep"), _disk),
 }
 _TYPES = {script.type: name for name, script in _SCRIPTS.items()}
-KINDS = {"cpu_spike": "cpu", "memory_load": "memory", "disk_io": "disk"}  # what the types are called today
+KIND_OF_TYPE = {
+    "cpu_spike": "cpu",
+    "memory_load": "memory",
+    "disk_io": "disk",
+}  # the type in annotations.csv, by the legacy type
 _INTERPRETER = re.compile(r"([^;&|<>`$]*[\\/])?(python[\d.]*|py)(\.exe)?", re.IGNORECASE)
 _WORDS = re.compile(r'(?:[^\s"]|"[^"]*")+')
 _SHELL = re.compile(r"[;&|<>`$\n]")
 
 
-def read(event: object) -> LegacyEvent:
-    """Read one event of the list.
+def parse_legacy_event(event: object) -> LegacyEvent:
+    """Parse one event of the list.
 
     Raises:
-        LegacyError: With everything that is wrong.
+        LegacyError: The event is invalid; with all problems.
     """
     if not isinstance(event, dict):
         raise LegacyError([("", "is not an object")])
@@ -97,11 +107,11 @@ def read(event: object) -> LegacyEvent:
     except ValueError as error:
         problems.append(("duration_s", str(error)))
     try:
-        start = _moment(event.get("start"))
+        start = _parse_start(event.get("start"))
     except ValueError as error:
         problems.append(("start", str(error)))
     try:
-        script, load = _command(event.get("cmd"))
+        script, load = _parse_command(event.get("cmd"))
         if isinstance(kind, str) and _TYPES.get(kind, script) != script:
             problems.append(("cmd", f"names {script}, but the type is {kind}"))
     except ValueError as error:
@@ -112,16 +122,16 @@ def read(event: object) -> LegacyEvent:
     return LegacyEvent(event["type"], start, lasts, load)
 
 
-def asked(command: str) -> str:
-    """How much a command of the collection asks for, such as ``8`` or ``5400MiB``; empty if it is none of those."""
+def requested_amount(command: str) -> str:
+    """Return the amount that a legacy command requests, such as ``8`` or ``5400MiB``; empty for other commands."""
     try:
-        _, load = _command(command)
+        _, load = _parse_command(command)
     except ValueError:
         return ""
     return next(str(amount) for amount in load.values())
 
 
-def _moment(raw: object) -> datetime:
+def _parse_start(raw: object) -> datetime:
     try:
         moment = datetime.fromisoformat(raw if isinstance(raw, str) else "")
     except ValueError:
@@ -129,8 +139,8 @@ def _moment(raw: object) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _command(raw: object) -> tuple[str, dict[str, Any]]:
-    """The stressor that a command names, and the load that its flags ask for."""
+def _parse_command(raw: object) -> tuple[str, dict[str, Any]]:
+    """Return the name of the script in a command, and the keywords of the load that its flags stand for."""
     if not isinstance(raw, str):
         raise ValueError(f"{shown(raw)} is not a command")
     if raw.count('"') % 2:
@@ -155,11 +165,11 @@ def _command(raw: object) -> tuple[str, dict[str, Any]]:
                 raise ValueError(f"--path {shown(value)} is not the name of a file")
             path = value
         else:
-            flags[flag] = _number(flag, value)
+            flags[flag] = _parse_number(flag, value)
     return name, script.load(flags, path)
 
 
-def _number(flag: str, value: str) -> float:
+def _parse_number(flag: str, value: str) -> float:
     whole = flag in {"procs", "steps"}
     if not re.fullmatch(r"\d{1,9}" if whole else r"\d{1,9}(\.\d{1,9})?", value, re.ASCII):
         raise ValueError(f"--{flag} {shown(value)} is not {'a whole number' if whole else 'a number'} from 0 up")

@@ -1,8 +1,8 @@
-"""A recording as a load: what its rows show, as profiles over time.
+"""Turn a recording into a load: the values of its rows become profiles over time.
 
-From a recorded dataset the CPU is asked for as it was (``cpu_percent``), memory as far as it rose above its lowest
-level (``ram_used_percent``), and the disk as much as was written (``disk_write_MB``, which may be a running total). A
-mere file of ``timestamp,value`` is taken for CPU per cent, and so is what monitoring systems export of a CPU.
+Of a dataset the CPU is replayed as it was (``cpu_percent``), memory as its rise above the lowest level
+(``ram_used_percent``), and the disk as the amount written (``disk_write_MB``, which may be a running total). A file of
+``timestamp,value`` is read as CPU per cent, and so are the CPU columns that monitoring systems export.
 """
 
 from __future__ import annotations
@@ -23,21 +23,32 @@ from pytest_twin.stressors.spec.kind import RATE, SHARE
 from pytest_twin.stressors.spec.profile import Points
 
 ELAPSED = "elapsed_s"
-TIMES = ("timestamp", "time", "_time", "datetime", "date", "ts")  # in small letters; else the first column is looked at
-CPU_VALUES = ("value", "average", "_value")  # as NAB and Grafana, CloudWatch, and InfluxDB call what is measured
+TIMES = (
+    "timestamp",
+    "time",
+    "_time",
+    "datetime",
+    "date",
+    "ts",
+)  # in lower case; otherwise the first column is used if it has times
+CPU_VALUES = ("value", "average", "_value")  # the value columns of NAB and Grafana, CloudWatch, and InfluxDB
 UNITS_OF_SHARES = {"percent", "%"}
-SLIGHTLY_OVER = 110.0  # per cent: what rounding and late samples make of 100
-FASTEST_DISK = 16e9  # bytes a second: what goes through the four lanes of PCIe 5 that a device has
-MOST_ROWS_TOLD = 3
+SLIGHTLY_OVER = 110.0  # per cent; rounding and late samples can turn 100 into this
+FASTEST_DISK = 16e9  # bytes a second: the bandwidth of four lanes of PCIe 5, which a device has
+MAX_ROWS_REPORTED = 3
 
-_OF_A_CPU = re.compile(r"cpu$|.*cpu.*(percent|pct|%|util|usage|used|busy)|.*(percent|%).*cpu")
+_CPU_COLUMN = re.compile(r"cpu$|.*cpu.*(percent|pct|%|util|usage|used|busy)|.*(percent|%).*cpu")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?\s*%?", re.ASCII | re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d)", re.ASCII)
 _MISSING = {"", "nan", "null", "none", "n/a", "na", "-", "undefined", "inf", "+inf", "-inf", "infinity"}
 
 
 class ReplayError(ValueError):
-    """A file cannot be replayed; `problems` has one line for each thing that is wrong."""
+    """A file cannot be replayed.
+
+    Attributes:
+        problems: All problems, a line each.
+    """
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("; ".join(problems))
@@ -45,12 +56,12 @@ class ReplayError(ValueError):
 
 
 class Replay(NamedTuple):
-    """What a recording shows.
+    """A recording as a load.
 
     Attributes:
-        load: As a load over time.
-        duration_s: How long it lasts.
-        remarks: How its rows were read, where they could have been read in another way.
+        load: The load over time.
+        duration_s: The duration of the recording in seconds.
+        remarks: How ambiguous rows were read.
     """
 
     load: Load
@@ -59,106 +70,108 @@ class Replay(NamedTuple):
 
 
 class RecordedValue(NamedTuple):
-    """A value, and the time that it tells of."""
+    """A value and the interval that it describes, in seconds."""
 
     since: float
     until: float
     value: float
 
 
-def replayed(text: str, name: str, kinds: Kinds) -> Replay:
-    """The load that a recording shows.
+def parse_recording(text: str, name: str, kinds: Kinds) -> Replay:
+    """Parse a recording.
 
     Args:
-        text: What stands in its file.
-        name: What the load is called.
-        kinds: The stressors there are.
+        text: The text of its file.
+        name: The amount of the load, as it is written in annotations.csv.
+        kinds: The installed kinds of load.
 
     Raises:
-        ReplayError: It is no table, has no two times in order, nothing that can be replayed, or impossible figures.
+        ReplayError: It is not a table, has no two times in order, nothing to replay, or impossible values.
     """
     try:
         table = spreadsheet.read(text)
     except SpreadsheetError as error:
-        raise _refusal(error.problems) from None
+        raise _rows_error(error.problems) from None
     if not table.columns:
         raise ReplayError(["is empty"])
     recording = _TimedTable.of(table)
     parts = []
-    for keyword, (find, unit, profile) in _SHOWN.items():
+    for keyword, (find, unit, profile) in _REPLAYED.items():
         column = find(recording) if keyword in kinds else ""
         points = profile(recording, column) if column else []
         if points and max(value for _, value in points) > 0:
             parts.append(LoadPart(kinds[keyword], name, unit, tuple(points)))
     if not parts:
         wanted = "cpu_percent (or value), ram_used_percent, disk_write_MB"
-        raise ReplayError([f"has nothing to replay: no value above 0 in a column named {wanted}; {_has(recording)}"])
+        raise ReplayError(
+            [f"has nothing to replay: no value above 0 in a column named {wanted}; {_list_columns(recording)}"]
+        )
     return Replay(Load(tuple(parts)), recording.ends[-1], recording.remarks)
 
 
-def _has(recording: _TimedTable) -> str:
-    names = [shown(name) for name in recording.sheet.columns if name not in recording.of_times]
+def _list_columns(recording: _TimedTable) -> str:
+    names = [shown(name) for name in recording.sheet.columns if name not in recording.time_columns]
     return f"it has {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}" if names else "it has only times"
 
 
-def _refusal(problems: Sequence[str]) -> ReplayError:
-    """An error that names the first rows, and how many more there are."""
-    more = len(problems) - MOST_ROWS_TOLD
-    told = problems[: MOST_ROWS_TOLD + (more == 1)]
-    return ReplayError([*told, *([f"and {more} rows more"] if more > 1 else [])])
+def _rows_error(problems: Sequence[str]) -> ReplayError:
+    """Return an error that reports the first problems and the number of the others."""
+    more = len(problems) - MAX_ROWS_REPORTED
+    reported = problems[: MAX_ROWS_REPORTED + (more == 1)]
+    return ReplayError([*reported, *([f"and {more} more rows"] if more > 1 else [])])
 
 
 @dataclass
 class _TimedTable:
-    """A table of which the times are read.
+    """A table with its times parsed.
 
     Attributes:
-        sheet: Its cells.
-        of_times: The columns that have the times.
-        ends: For each row the end of the time that it tells of; the first row tells of as much as the second.
-        remarks: How it was read.
+        sheet: The cells.
+        time_columns: The names of the columns that have the times.
+        ends: For each row the end of the interval that it describes; the first one is as long as the second.
+        remarks: How ambiguous rows were read.
     """
 
     sheet: Spreadsheet
-    of_times: Sequence[str]
+    time_columns: Sequence[str]
     ends: Sequence[float]
     remarks: list[str]
 
     @classmethod
     def of(cls, table: Spreadsheet) -> _TimedTable:
-        """Read the times.
+        """Parse the times of a table.
 
         Raises:
-            ReplayError: There are none, or they are not in order.
+            ReplayError: It has none, or they are not in order.
         """
-        names = _columns_of_times(table)
+        names = _time_columns(table)
         if len(table.lines) < 2:
-            raise ReplayError(["has less than two rows"])
+            raise ReplayError(["has fewer than two rows"])
         cells = [" ".join(parts) for parts in zip(*(table.columns[name] for name in names), strict=True)]
         if table.separator != ",":
             cells = [_DECIMAL_COMMA.sub(".", cell) for cell in cells]
         times, problems = (timestamps.read_seconds if names == (ELAPSED,) else timestamps.read)(cells)
         label = " ".join(names)
         if problems:
-            raise _refusal([f"row {table.lines[at]}: {label}: {problem}" for at, problem in problems])
+            raise _rows_error([f"row {table.lines[at]}: {label}: {problem}" for at, problem in problems])
         remarks = []
         if times[0] > times[-1]:
             table, cells, times = table.reverse(), cells[::-1], times[::-1]
         if late := [at for at in range(1, len(times)) if times[at] < times[at - 1]]:
-            said = "is before that of the row above; sort the rows by their time"
-            raise _refusal([f"row {table.lines[at]}: {label}: {shown(cells[at])} {said}" for at in late])
+            advice = "is earlier than the row above; sort the rows by time"
+            raise _rows_error([f"row {table.lines[at]}: {label}: {shown(cells[at])} {advice}" for at in late])
         if same := [at for at in range(1, len(times)) if times[at] == times[at - 1]]:
             first = f"row {table.lines[same[0]]}: {label}: {shown(cells[same[0]])} is the time of another row too"
             if 2 * len(same) >= len(times):
                 raise ReplayError([f"{first}, as in half of the rows; keep the rows of one series"])
-            remarks.append(f"{first}; rows of the same time were taken together ({len(same)} in all)")
-        return cls(table, names, _shifted(times), remarks)
+            remarks.append(f"{first}; rows with the same time were merged ({len(same)} in all)")
+        return cls(table, names, _interval_ends(times), remarks)
 
     def numbers(self, column: str, *, is_share: bool = False) -> list[tuple[float, float]]:
-        """The values of a column where it has some, each with the end of its time.
+        """Return the values of the non-empty cells of a column, each with the end of its interval.
 
         Raises:
-            ReplayError: A cell is no number.
+            ReplayError: A cell is not a number.
         """
         found, problems = [], []
         for at, cell in enumerate(self.sheet.columns[column]):
@@ -171,27 +184,27 @@ class _TimedTable:
             elif math.isfinite(value := float(text.rstrip("% "))):
                 found.append((self.ends[at], value))
         if problems:
-            raise _refusal(problems)
+            raise _rows_error(problems)
         return found
 
     def place(self, at: int, column: str) -> str:
-        """Where a cell is, for people."""
+        """Return the place of a cell, for errors."""
         return f"row {self.sheet.lines[at]}: {column}"
 
     def spans(
-        self, values: Iterable[tuple[float, float]], together: Callable[[list[float]], float]
+        self, values: Iterable[tuple[float, float]], combine: Callable[[list[float]], float]
     ) -> list[RecordedValue]:
-        """Each value with its time, which begins at the value before; values of the same time become one."""
+        """Return each value with its interval, from the end of the previous one; values of one time are combined."""
         spans: list[RecordedValue] = []
         step = self.ends[0]
         for until, same in groupby(values, key=lambda each: each[0]):
             since = spans[-1].until if spans else until - step
-            spans.append(RecordedValue(since, until, together([value for _, value in same])))
+            spans.append(RecordedValue(since, until, combine([value for _, value in same])))
         return spans
 
 
-def _columns_of_times(table: Spreadsheet) -> tuple[str, ...]:
-    """The columns that have the time: one, or a date and a time of the day."""
+def _time_columns(table: Spreadsheet) -> tuple[str, ...]:
+    """Return the columns that have the times: one, or a date and a time of day."""
     small = {name.casefold(): name for name in table.columns}
     if ELAPSED in table.columns and "" not in table.columns[ELAPSED][:1]:
         return (ELAPSED,)
@@ -210,23 +223,23 @@ def _is_time(cells: Sequence[str]) -> bool:
     return bool(cells) and timestamps.looks_like_one(cells[0])
 
 
-def _shifted(times: Sequence[float]) -> list[float]:
-    """The ends of the times that rows tell of: each tells of the time before it.
+def _interval_ends(times: Sequence[float]) -> list[float]:
+    """Return the ends of the intervals that rows describe, counted from the start of the first.
 
     Raises:
-        ReplayError: They cannot be told apart.
+        ReplayError: Floating-point numbers cannot distinguish them.
     """
     step = next((time for earlier, time in pairwise(times) if time > earlier), times[0]) - times[0]
     ends = [time - times[0] + step for time in times]
     is_lost = any((late > early) != (later > earlier) for (early, late), (earlier, later) in zip(
         pairwise(times), pairwise(ends), strict=True))  # fmt: skip
     if step <= 0 or not math.isfinite(ends[-1]) or is_lost:
-        raise ReplayError(["has times that are too far apart, or too close to each other, to be told apart"])
+        raise ReplayError(["has times that are too far apart, or too close to each other, to be distinguished"])
     return ends
 
 
 def _find(recording: _TimedTable, name: str) -> str:
-    """A column by its name, whatever the size of its letters."""
+    """Return the column of this name, compared without case; empty if there is none."""
     return next((each for each in recording.sheet.columns if each.casefold() == name.casefold()), "")
 
 
@@ -235,40 +248,40 @@ def _find_cpu(recording: _TimedTable) -> str:
         return own
     column = next((found for name in CPU_VALUES if (found := _find(recording, name))), "")
     others = [
-        each for each in recording.sheet.columns if _OF_A_CPU.match(small := each.casefold()) and "idle" not in small
+        each for each in recording.sheet.columns if _CPU_COLUMN.match(small := each.casefold()) and "idle" not in small
     ]
     if not column and len(others) == 1:
         (column,) = others
     if column and column != own:
-        _demand_a_share(recording, column)
+        _require_share(recording, column)
     return column
 
 
-def _demand_a_share(recording: _TimedTable, column: str) -> None:
-    """Refuse to take for a share of the CPU what is something else.
+def _require_share(recording: _TimedTable, column: str) -> None:
+    """Check that a column has shares of the CPU.
 
     Raises:
-        ReplayError: It is.
+        ReplayError: Its unit or a value is something else.
     """
     instead = "name the column after what it has: cpu_percent, ram_used_percent, disk_write_MB"
     unit = _find(recording, "unit")
     for at, cell in enumerate(recording.sheet.columns[unit] if unit else ()):
         if cell and cell.casefold() not in UNITS_OF_SHARES:
-            raise ReplayError([f"{recording.place(at, unit)}: {shown(cell)} is no share of the CPU; {instead}"])
+            raise ReplayError([f"{recording.place(at, unit)}: {shown(cell)} is not a share of the CPU; {instead}"])
     for until, value in recording.numbers(column, is_share=True):
         if value > SLIGHTLY_OVER:
             place = recording.place(recording.ends.index(until), column)
-            raise ReplayError([f"{place}: {value:.10g} is no CPU per cent; {instead}"])
+            raise ReplayError([f"{place}: {value:.10g} is not a CPU percentage; {instead}"])
 
 
 def _cpu(recording: _TimedTable, column: str) -> Points:
-    """A row's share holds for the time that it tells of."""
+    """Return the share of each row, held over its interval."""
     spans = recording.spans(recording.numbers(column, is_share=True), _mean)
     return _held([span._replace(value=min(max(span.value, 0.0), 100.0) / 100) for span in spans])
 
 
 def _memory(recording: _TimedTable, column: str) -> Points:
-    """Only the rise: what is always in use is in use here too."""
+    """Return the rise above the lowest level: memory that is always in use is in use on this machine too."""
     spans = recording.spans(recording.numbers(column, is_share=True), _mean)
     lowest = min((span.value for span in spans), default=0.0)
     step = recording.ends[0]
@@ -276,7 +289,7 @@ def _memory(recording: _TimedTable, column: str) -> Points:
 
 
 def _disk(recording: _TimedTable, column: str) -> Points:
-    """What was written, as a rate; of a running total, what it grew by."""
+    """Return the amount written as a rate; for a running total its growth."""
     values = recording.numbers(column)
     spans = recording.spans(values, math.fsum)
     totals = recording.spans(values, max)
@@ -289,13 +302,13 @@ def _disk(recording: _TimedTable, column: str) -> Points:
     fastest = max(rates, key=lambda span: span.value, default=RecordedValue(0.0, 0.0, 0.0))
     if fastest.value > FASTEST_DISK:
         at = recording.ends.index(fastest.until)
-        said = f"{fastest.value / 1e9:.4g} GB/s, and no disk writes more than {FASTEST_DISK / 1e9:g}"
-        raise ReplayError([f"{recording.place(at, column)}: comes to {said}; give the MB of each row"])
+        rate = f"{fastest.value / 1e9:.4g} GB/s, but no disk writes more than {FASTEST_DISK / 1e9:g} GB/s"
+        raise ReplayError([f"{recording.place(at, column)}: is a rate of {rate}; give the MB of each row"])
     return _held(rates)
 
 
 def _rates(spans: Sequence[RecordedValue]) -> list[RecordedValue]:
-    """Bytes a second; what was written before a counter was read is that of the rows since it was read before."""
+    """Return rates in bytes a second; a counter that is read seldom is spread over the rows since its last reading."""
     if not spans:
         return []
     amounts = [0.0, *(max(span.value, 0.0) for span in spans)]
@@ -309,7 +322,7 @@ def _rates(spans: Sequence[RecordedValue]) -> list[RecordedValue]:
 
 
 def _most_megabytes(spans: Sequence[RecordedValue]) -> float:
-    """What a disk could write in the time of the shortest row."""
+    """Return the MiB that the fastest disk writes in the shortest interval."""
     return min((span.until - span.since for span in spans), default=0.0) * FASTEST_DISK / 2**20
 
 
@@ -321,7 +334,7 @@ def _held(spans: Iterable[RecordedValue]) -> Points:
     return [point for span in spans for point in ((span.since, span.value), (span.until, span.value))]
 
 
-_SHOWN: Mapping[str, tuple[Callable[[_TimedTable], str], str, Callable[[_TimedTable, str], Points]]] = {
+_REPLAYED: Mapping[str, tuple[Callable[[_TimedTable], str], str, Callable[[_TimedTable, str], Points]]] = {
     "cpu": (_find_cpu, SHARE, _cpu),
     "mem": (lambda recording: _find(recording, "ram_used_percent"), SHARE, _memory),
     "disk": (lambda recording: _find(recording, "disk_write_MB"), RATE, _disk),

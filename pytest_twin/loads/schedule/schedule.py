@@ -1,4 +1,4 @@
-"""Schedules: loads with start offsets and durations."""
+"""Schedules as data: loads with start offsets and durations."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ MOST_EVENTS = 100_000
 
 
 class ScheduledLoad(NamedTuple):
-    """One event of a schedule, with its time worked out.
+    """One event of a schedule, with its times resolved.
 
     Attributes:
-        id: Its name in annotations.csv.
-        start_s: Seconds after the anchor.
-        duration_s: Seconds that it lasts.
-        load: What to apply.
-        tests: A pattern of node ids: apply it only while such a test runs; empty for always.
-        note: Free text that goes into the detail of its rows (a legacy event's own type).
+        id: Its id in annotations.csv.
+        start_s: Its start, in seconds after the anchor.
+        duration_s: Its duration in seconds.
+        load: The load to apply.
+        tests: A pattern of node ids, if it is applied only while such a test runs; empty for always.
+        note: Free text for the detail of its rows (for a legacy event its type).
     """
 
     id: str
@@ -38,12 +38,12 @@ class ScheduledLoad(NamedTuple):
 
     def __str__(self) -> str:
         tests = f"  (while {self.tests})" if self.tests else ""
-        peaks = f" (at most {', '.join(peaks)})" if (peaks := self.load.peaks) else ""
+        peaks = f" (at most {', '.join(peaks)})" if (peaks := self.load.peak_texts) else ""
         return f"{self.start_s:10.3f} s +{self.duration_s:.3f} s  {self.load}{peaks}  [{self.id}]{tests}"
 
     @property
     def end_s(self) -> float:
-        """Seconds after the anchor at which it ends."""
+        """Its end, in seconds after the anchor."""
         return self.start_s + self.duration_s
 
 
@@ -52,12 +52,12 @@ class Schedule:
     """A timeline of loads, in the order of their starts.
 
     Attributes:
-        events: What to apply, and when.
+        events: The events.
         anchor: ``session``: played once, from the first test on. ``test``: around each test that it selects.
-        mode: ``parallel`` or ``series``, already worked into the times.
-        seed: Makes what is drawn at random repeatable.
-        remarks: How recordings that it replays were read, a line each.
-        name: What its file is called.
+        mode: ``parallel`` or ``series``; the times are resolved accordingly.
+        seed: The seed of every random choice.
+        remarks: How the recordings that it replays were read, a line each.
+        name: The name of its file.
     """
 
     events: tuple[ScheduledLoad, ...]
@@ -69,17 +69,17 @@ class Schedule:
 
     @cached_property
     def label(self) -> str:
-        """Its name with a digest of what it comes to: ``schedule.json#3fa9c1``."""
+        """Its name with a digest of its content: ``schedule.json#3fa9c1``."""
         content = json.dumps(self.document(), sort_keys=True).encode()
         return f"{self.name or 'schedule'}#{blake2b(content, digest_size=3).hexdigest()}"
 
     @property
     def is_for_each_test(self) -> bool:
-        """Whether it is played around each test, and not once for all."""
+        """Whether it is played around each test, instead of once in the session."""
         return self.anchor == TEST
 
     def is_for(self, nodeid: str) -> bool:
-        """Whether something of it is applied while this test runs."""
+        """Return whether some event of it is applied while this test runs."""
         return any(not event.tests or matches(event.tests, nodeid) for event in self.events)
 
     @property
@@ -88,8 +88,8 @@ class Schedule:
         return max((event.end_s for event in self.events), default=0.0)
 
     def faster(self, speed: float) -> Schedule:
-        """The same timeline so many times faster; the amounts stay as they are."""
-        loads = {id(event.load): event.load for event in self.events}  # which many events may share
+        """Return the same schedule with all times divided by `speed`; amounts stay."""
+        loads = {id(event.load): event.load for event in self.events}  # many events may share one
         faster = {key: load.faster(speed) for key, load in loads.items()}
         events = [
             ScheduledLoad(
@@ -100,7 +100,7 @@ class Schedule:
         return replace(self, events=tuple(events))
 
     def in_series(self) -> Schedule:
-        """The same events one after another, in the order of their starts."""
+        """Return the same events one after another, in the order of their starts."""
         events, at = [], 0.0
         for event in self.events:
             events.append(event._replace(start_s=at))
@@ -108,7 +108,7 @@ class Schedule:
         return replace(self, events=tuple(events), mode=SERIES)
 
     def document(self) -> dict[str, Any]:
-        """The schedule as `read` takes it, with every time worked out."""
+        """Return the schedule as the document that `parse_schedule` reads, with all times resolved."""
         events = [
             {
                 "id": event.id,
@@ -123,7 +123,7 @@ class Schedule:
         return {"version": 1, "anchor": self.anchor, "mode": self.mode, "seed": self.seed, "events": events}
 
     def text(self) -> str:
-        """The document as JSON, with an event a line: to indent each of many takes long."""
+        """Return the document as JSON with one event a line, which is faster than indenting each of many."""
         document = self.document()
         encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
         events = [encode(event) for event in document["events"]]
@@ -132,7 +132,11 @@ class Schedule:
 
 
 class ScheduleError(ValueError):
-    """A schedule is wrong; `problems` has one line for each thing, with its place."""
+    """A schedule is invalid.
+
+    Attributes:
+        problems: All problems, a line each with its place.
+    """
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))

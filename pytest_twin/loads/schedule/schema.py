@@ -1,4 +1,4 @@
-"""The keys of a schedule: how each is read, and what the published JSON Schema says of it."""
+"""The fields of a schedule: how each is parsed, and its part of the published JSON Schema."""
 
 from __future__ import annotations
 
@@ -19,30 +19,35 @@ LONGEST_TEXT = 1000
 
 @dataclass(frozen=True)
 class ScheduleField:
-    """One key of the format: how it is read, and what the JSON Schema says of it."""
+    """One key of the format.
 
-    read: Callable[[Any], Any]
+    Attributes:
+        parse: Returns the value, or raises `ValueError`.
+        schema: The JSON Schema of the value.
+    """
+
+    parse: Callable[[Any], Any]
     schema: Mapping[str, Any]
 
 
 def _one_of(*words: object) -> ScheduleField:
-    def read_word(raw: object) -> object:
+    def parse_word(raw: object) -> object:
         if raw not in words or isinstance(raw, bool):
             raise ValueError(f"{shown(raw)} is not one of {', '.join(map(repr, words))}")
         return raw
 
-    return ScheduleField(read_word, {"enum": list(words)})
+    return ScheduleField(parse_word, {"enum": list(words)})
 
 
 def _text(what: str) -> ScheduleField:
-    def read_text(raw: object) -> str:
+    def parse_text(raw: object) -> str:
         if not isinstance(raw, str) or not raw or "\0" in raw:
             raise ValueError(f"{shown(raw)} is not {what}")
         if len(raw) > LONGEST_TEXT:
             raise ValueError(f"{shown(raw)} has more than {LONGEST_TEXT} characters")
         return raw
 
-    return ScheduleField(read_text, {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT})
+    return ScheduleField(parse_text, {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT})
 
 
 def _speed(raw: object) -> float:
@@ -51,7 +56,7 @@ def _speed(raw: object) -> float:
     return float(raw)
 
 
-def _whole(raw: object, least: int, most: int) -> int:
+def _whole_number(raw: object, least: int, most: int) -> int:
     if isinstance(raw, bool) or not isinstance(raw, int) or not least <= raw <= most:
         raise ValueError(f"{shown(raw)} is not a whole number from {least} to {most}")
     return raw
@@ -60,18 +65,18 @@ def _whole(raw: object, least: int, most: int) -> int:
 def _repeat(raw: object) -> dict[str, Any]:
     if not isinstance(raw, dict) or raw.keys() != {"every", "count"}:
         raise ValueError('must be an object such as {"every": "30s", "count": 3}')
-    return {"every": duration(raw["every"]), "count": _whole(raw["count"], 1, MOST_EVENTS)}
+    return {"every": duration(raw["every"]), "count": _whole_number(raw["count"], 1, MOST_EVENTS)}
 
 
 _DURATION = ScheduleField(duration, MODIFIERS["ramp"].schema)
-_SEED = ScheduleField(lambda raw: _whole(raw, 0, 2**63 - 1), {"type": "integer", "minimum": 0})
+_SEED = ScheduleField(lambda raw: _whole_number(raw, 0, 2**63 - 1), {"type": "integer", "minimum": 0})
 _REPEAT = {
     "type": "object",
     "properties": {"every": _DURATION.schema, "count": {"type": "integer", "minimum": 1}},
     "required": ["every", "count"],
     "additionalProperties": False,
 }
-TOP = {
+SCHEDULE_FIELDS = {
     "$schema": _text("the address of a schema"),
     "version": _one_of(1),
     "anchor": _one_of(SESSION, TEST),
@@ -79,7 +84,7 @@ TOP = {
     "seed": _SEED,
     "events": ScheduleField(list, {"type": "array"}),
 }
-EVENT = {
+EVENT_FIELDS = {
     "id": _text("a name"),
     "start": _DURATION,
     "duration": _DURATION,
@@ -92,11 +97,11 @@ EVENT = {
 }
 
 
-def schema(kinds: Kinds) -> dict[str, Any]:
-    """The JSON Schema of the format, from the same table that reads it."""
+def json_schema(kinds: Kinds) -> dict[str, Any]:
+    """Return the JSON Schema of the format, made of the same fields that parse it."""
     amounts = {name: {"type": ["string", "number"], "description": kind.amounts} for name, kind in kinds.items()}
     modifiers = {name: {**modifier.schema, "description": modifier.help} for name, modifier in MODIFIERS.items()}
-    own = {key: dict(entry.schema) for key, entry in EVENT.items()}
+    own = {key: dict(entry.schema) for key, entry in EVENT_FIELDS.items()}
     event = {
         "type": "object",
         "properties": {**own, **amounts, **modifiers},
@@ -108,7 +113,7 @@ def schema(kinds: Kinds) -> dict[str, Any]:
         "required": [ENGINE],
         "additionalProperties": dict(INSTANCES),
     }
-    top = {key: dict(entry.schema) for key, entry in TOP.items()}
+    top = {key: dict(entry.schema) for key, entry in SCHEDULE_FIELDS.items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "pytest-twin schedule",

@@ -51,14 +51,14 @@ class ProbeContext:
         self.root, self.has_tests, self.per_core, self.workers_dir = root, has_tests, per_core, workers_dir
 
 
-def modules(names: Sequence[str] = ()) -> list[Any]:
+def find_modules(names: Sequence[str] = ()) -> list[Any]:
     """Import the probe modules of this package and those named workers_dirs, in the order of their columns."""
     files = (name[:-3] for name in os.listdir(os.path.dirname(__file__)) if name.endswith(".py"))
     here = sorted({*files} - {"__init__"}, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
     return [import_module(name) for name in (*(f"{__name__}.{name}" for name in here), *names)]
 
 
-def others() -> list[str]:
+def external_module_names() -> list[str]:
     """The modules of probes that other packages offer."""
     from importlib.metadata import distributions, entry_points
 
@@ -67,24 +67,24 @@ def others() -> list[str]:
     return [entry.value for entry in entry_points(group=ENTRY_POINTS)]
 
 
-def known() -> tuple[Column, ...]:
+def known_columns() -> tuple[Column, ...]:
     """What is known of datasets: the columns of our probes, and of those that other packages offer here."""
-    found = modules()
-    for name in others():
+    found = find_modules()
+    for name in external_module_names():
         try:
-            found += [module for module in modules([name]) if module.__name__ == name]
+            found += [module for module in find_modules([name]) if module.__name__ == name]
         except Exception:  # noqa: BLE001, S112 - a package that is broken here should not keep from reading
             continue
-    return columns(found)
+    return all_columns(found)
 
 
-def columns_of(module: Any, context: ProbeContext | None = None) -> tuple[Column, ...]:
+def module_columns(module: Any, context: ProbeContext | None = None) -> tuple[Column, ...]:
     """The columns of a module, on this machine where a context is given."""
     tailored = getattr(module, "columns", None) if context else None
     found: tuple[Column, ...] = tailored(context) if tailored else module.COLUMNS
     return found
 
 
-def columns(found: Sequence[Any], context: ProbeContext | None = None) -> tuple[Column, ...]:
+def all_columns(found: Sequence[Any], context: ProbeContext | None = None) -> tuple[Column, ...]:
     """All columns of these modules, module after module."""
-    return tuple(column for module in found for column in columns_of(module, context))
+    return tuple(column for module in found for column in module_columns(module, context))

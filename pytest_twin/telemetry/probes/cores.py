@@ -35,7 +35,7 @@ def probe(context: ProbeContext) -> LinuxCores | PortableCores | NoCores:
     return LinuxCores(_count()) if LINUX else PortableCores(_count())
 
 
-def is_of_one(name: str) -> bool:
+def is_core_column(name: str) -> bool:
     """Whether a column is that of one CPU, of this machine or of another."""
     return name.startswith("cpu") and name.endswith("_percent") and name[3:-8].isdecimal()
 

@@ -88,8 +88,8 @@ class NoTrees:
 
     every_s = ONLY_ONCE
     warning = (
-        f"the trees of processes cannot be seen, and their columns are empty: {PROC} does not show the sampler under "
-        "its own number; mount it for this PID namespace"
+        f"the process trees cannot be read, so their columns are empty: {PROC} does not list the sampler under "
+        "its own process id; mount it for this PID namespace"
     )
 
     def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
