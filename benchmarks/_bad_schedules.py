@@ -1,4 +1,4 @@
-"""Files that look like schedules, more or less: valid ones that were changed, and bytes that never were any."""
+"""Generate bad schedules: mutated valid ones, and arbitrary bytes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-MARKER = "executed"  # the file that a command would leave
+MARKER = "executed"  # the file that an executed command would create
 SHELL = (
     f"; touch {MARKER}", f"$(touch {MARKER})", f"`touch {MARKER}`", f"| touch {MARKER}", f"&& touch {MARKER} #",
     f"python stressors/cpu_stress.py --procs 1; touch {MARKER}", f"python -c \"open('{MARKER}', 'w')\"",
@@ -125,14 +125,14 @@ RECORDINGS = {
 
 
 def files(seed: int) -> Iterator[tuple[str, bytes]]:
-    """Names and contents without end, the same for the same seed."""
+    """Yield names and contents endlessly; the same seed gives the same ones."""
     draw = random.Random(seed)
     while True:
         yield _FORMS[draw.randrange(len(_FORMS))](draw)
 
 
 def recording(draw: random.Random) -> bytes:
-    """A recording that is damaged, or is none."""
+    """Return a damaged recording, or arbitrary bytes."""
     content = draw.choice(list(RECORDINGS.values()))
     cell = draw.choice((b"1e308", b"-1e308", b"nan", b"inf", b"1e-320", b"", b'"', b"2026-01-01", b"0x1", b"\0"))
     cells = content.replace(b"\n", b",\n,").split(b",")
@@ -145,7 +145,7 @@ def _changed(draw: random.Random) -> tuple[str, bytes]:
     for _ in range(draw.choice((0, 1, 1, 1, 2, 3))):
         _change(draw, document)
     text = json.dumps(document, ensure_ascii=draw.random() < 0.9)
-    if draw.random() < 0.1:  # a key twice
+    if draw.random() < 0.1:  # a duplicate key
         key = draw.choice(WORDS)
         text = text.replace("{", f'{{"{key}": 1, "{key}": 2, ', 1)
     return "schedule.json", _encoded(draw, text)
@@ -174,7 +174,7 @@ def _garbage(draw: random.Random) -> tuple[str, bytes]:
 
 
 def _long(draw: random.Random) -> tuple[str, bytes]:
-    """Some dozen kilobytes of the same."""
+    """Return a long repetition, of some dozen kilobytes."""
     count = draw.choice((100, 1000))
     chain = [{"id": f"i{at}", "after": f"i{at + 1}", "duration": 1, "cpu": 1} for at in range(count)]
     document = draw.choice((
@@ -206,7 +206,7 @@ _FORMS: list[Callable[[random.Random], tuple[str, bytes]]] = [
 
 
 def _any(draw: random.Random) -> Any:
-    """A value that does not belong anywhere."""
+    """Return a value that is invalid for every key."""
     single = (draw.choice(NUMBERS), draw.choice(TEXTS), draw.choice(SHELL), draw.choice(PATHS), None, True)
     one = draw.choice(single)
     return draw.choice(
@@ -215,7 +215,7 @@ def _any(draw: random.Random) -> Any:
 
 
 def _change(draw: random.Random, document: Any) -> None:
-    """Change something somewhere."""
+    """Change a random part of a document."""
     places = list(_containers(document))
     place = draw.choice(places)
     how = draw.randrange(6)
@@ -253,7 +253,7 @@ def _encoded(draw: random.Random, text: str) -> bytes:
 
 
 def _damaged(draw: random.Random, content: bytes) -> bytes:
-    """Bytes of it changed, cut off, doubled, or put in between."""
+    """Change, cut, duplicate or insert bytes."""
     data = bytearray(content)
     for _ in range(draw.randint(1, 5)):
         at = draw.randrange(len(data) + 1)

@@ -1,4 +1,4 @@
-"""What the benchmarks of CPU loads share: loads through the supervisor, and the CPU seconds of windows of time."""
+"""Shared code of the benchmarks of CPU loads: loads of the supervisor, and CPU seconds in time windows."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Clock = Callable[[], float]
 
 @contextmanager
 def supervisor() -> Iterator[SupervisorClient]:
-    """A supervisor as a test run has one; everything it started is gone behind the block."""
+    """Yield a supervisor as in a test run; all processes that it started end with the block."""
     running = SupervisorClient(lambda *_: None, lambda _: None)
     try:
         yield running
@@ -44,7 +44,7 @@ def supervisor() -> Iterator[SupervisorClient]:
 
 @contextmanager
 def our_load(running: SupervisorClient, part: LoadPart, **given: float) -> Iterator[Clock]:
-    """A load that is ready; hands out a clock of its workers' CPU seconds."""
+    """Yield a clock of the CPU seconds of the workers of a load that is ready."""
     applied = running.apply(part, part.request("load", **given))  # type: ignore[arg-type]
     assert running.pid is not None  # noqa: S101 - for the type checker
     if not applied.wait_ready():
@@ -57,7 +57,7 @@ def our_load(running: SupervisorClient, part: LoadPart, **given: float) -> Itera
 
 @contextmanager
 def their_load(path: str, share: float) -> Iterator[Clock]:
-    """The same by stress-ng, as it does it by default."""
+    """Yield the same for stress-ng with its defaults."""
     with subprocess.Popen([path, "--quiet", "--cpu", "0", "--cpu-load", str(round(share))]) as process:
         time.sleep(0.5)
         try:
@@ -68,7 +68,7 @@ def their_load(path: str, share: float) -> Iterator[Clock]:
 
 @contextmanager
 def other_load(share: float) -> Iterator[None]:
-    """Somebody else's load: a process for each CPU that takes so many per cent of it."""
+    """Run another load: a process for each CPU that uses this share of it, in per cent."""
     with ExitStack() as stack:
         for process in [stack.enter_context(helper(OTHER, share)) for _ in range(os.cpu_count() or 1)]:
             line_of(process)
@@ -76,25 +76,25 @@ def other_load(share: float) -> Iterator[None]:
 
 
 def clock_of(pids: Sequence[int]) -> Clock:
-    """The CPU seconds of these processes together."""
+    """Return the total CPU seconds of processes."""
     return lambda: sum(map(cpu_s, pids))
 
 
 class Windows(NamedTuple):
-    """How far a load was off what was asked, in points of the host."""
+    """Errors of a load: achieved minus requested, in percentage points of the host."""
 
     mean: float
     rms_1s: float
     rms_100ms: float
-    median_100ms: float  # of the size of the error
-    stolen: float  # per cent of the CPUs that the hypervisor took meanwhile
+    median_100ms: float  # absolute error
+    stolen: float  # steal time of the hypervisor, in per cent of the CPUs
 
 
 Reading = tuple[float, float, int]
 
 
 def watched(clock: Clock, seconds: float, step: float = 0.1) -> list[Reading]:
-    """Time, clock and ticks that the hypervisor took so far, read every so often at absolute times."""
+    """Return readings of time, CPU clock and steal ticks at regular absolute times."""
     began = time.monotonic()
     found = []
     for number in range(round(seconds / step) + 1):
@@ -105,19 +105,19 @@ def watched(clock: Clock, seconds: float, step: float = 0.1) -> list[Reading]:
 
 
 def stolen() -> int:
-    """Ticks for which a CPU was ready and the hypervisor ran something else (proc_stat(5))."""
+    """Return the steal time of all CPUs in ticks (proc_stat(5))."""
     with open("/proc/stat") as file:
         return int(file.readline().split()[8])
 
 
 def shares(found: Sequence[Reading], cpus: float, every: int = 1) -> list[float]:
-    """Per cent of so many CPUs in windows of so many readings."""
+    """Return CPU usage in per cent of the CPUs, in windows of this number of readings."""
     marks = found[::every]
     return [100 * (used - before) / (at - then) / cpus for (then, before, _), (at, used, _) in pairwise(marks)]
 
 
 def errors(found: Sequence[Reading], cpus: float, asked: float) -> Windows:
-    """The errors of a load that should have been a constant per cent of so many CPUs."""
+    """Return the errors of a load with a constant target, in per cent of the CPUs."""
     ends = [found[0], found[-1]]
     short = [share - asked for share in shares(found, cpus)]
     return Windows(
@@ -130,5 +130,5 @@ def errors(found: Sequence[Reading], cpus: float, asked: float) -> Windows:
 
 
 def rms(values: Sequence[float]) -> float:
-    """Root of the mean square."""
+    """Return the root mean square."""
     return math.sqrt(statistics.fmean(value * value for value in values))

@@ -1,4 +1,4 @@
-"""Disk loads as contenders: ours through the supervisor, fio and stress-ng, all read in the same way from outside."""
+"""Disk loads to compare: ours, fio and stress-ng, all measured from outside in the same way."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pytest_twin.loads.supervisor_client import SupervisorClient
 from pytest_twin.stressors import find_kinds
 
 FIELD = {"write": "write_bytes", "read": "read_bytes"}
-FILE_SIZE = 256 << 20  # of the file that a load goes round in, ours and theirs
+FILE_SIZE = 256 << 20  # size of the file that each load writes repeatedly
 SETTLE_S = 0.5
 START_WITHIN_S = 60.0
 FIO = (
@@ -31,7 +31,7 @@ Load = AbstractContextManager[int]
 
 
 class Reading(NamedTuple):
-    """What a tree of processes had moved and used at a moment."""
+    """Bytes moved and CPU seconds used by a process tree up to a moment."""
 
     at: float
     moved: int
@@ -40,7 +40,7 @@ class Reading(NamedTuple):
 
 @contextmanager
 def ours(amount: str, directory: str, **modifiers: Any) -> Iterator[int]:
-    """A load that is there; yields the supervisor's process id."""
+    """Apply a load, and yield the process ID of the supervisor."""
     supervisor = SupervisorClient(lambda *_: None, lambda _: None)
     (part,) = parse_load({"disk": amount, "directory": directory, **modifiers}, find_kinds()).parts
     try:
@@ -54,7 +54,7 @@ def ours(amount: str, directory: str, **modifiers: Any) -> Iterator[int]:
 
 @contextmanager
 def theirs(command: Sequence[str], directory: str) -> Iterator[int]:
-    """Another program's load, in a folder of its own; yields its process id."""
+    """Run the load of another program in a folder of its own, and yield its process ID."""
     with tempfile.TemporaryDirectory(dir=directory) as folder:
         process = subprocess.Popen(
             command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -67,7 +67,7 @@ def theirs(command: Sequence[str], directory: str) -> Iterator[int]:
 
 
 def read(pid: int, pattern: str) -> Reading:
-    """What a tree of processes has moved from or to disks (proc_pid_io(5)), and its CPU seconds."""
+    """Return the bytes that a process tree has moved from or to disks (proc_pid_io(5)), and its CPU seconds."""
     total = 0
     for each in tree(pid):
         try:
@@ -79,12 +79,12 @@ def read(pid: int, pattern: str) -> Reading:
 
 
 def readings(load: Load, pattern: str, every: float, count: int) -> list[Reading]:
-    """Readings of a load that is going on, at absolute times, from a moment after its first block."""
+    """Return readings of a running load at absolute times, starting after its first block."""
     with load as pid:
         began = time.monotonic()
         while read(pid, pattern).moved == 0:
             if time.monotonic() > began + START_WITHIN_S:
-                raise SystemExit("a load has not moved a byte in a minute; is there room on the disk?")
+                raise SystemExit("a load moved no data for a minute; check the free space of the disk")
             time.sleep(0.01)
         begin = time.monotonic() + SETTLE_S
         found = []
@@ -92,29 +92,29 @@ def readings(load: Load, pattern: str, every: float, count: int) -> list[Reading
             time.sleep(max(0.0, begin + number * every - time.monotonic()))
             found.append(read(pid, pattern))
         if found[-1].moved == found[0].moved:
-            raise SystemExit(f"a load has not moved a byte in {count * every:g} s; give more --seconds")
+            raise SystemExit(f"a load moved no data for {count * every:g} s; increase --seconds")
         return found
 
 
 def rates(found: Sequence[Reading]) -> list[float]:
-    """Bytes a second from each reading to the next."""
+    """Return the rates between readings, in bytes per second."""
     return [(two.moved - one.moved) / (two.at - one.at) for one, two in pairwise(found)]
 
 
 def cpu_s_a_gb(found: Sequence[Reading]) -> float:
-    """CPU seconds for each gigabyte that was moved."""
+    """Return the CPU seconds per gigabyte moved."""
     return (found[-1].cpu_s - found[0].cpu_s) / (found[-1].moved - found[0].moved) * 1e9
 
 
 def rms(values: Sequence[float], about: float) -> float:
-    """How far off values are, as the root of the mean square."""
+    """Return the root mean square of the errors."""
     return statistics.fmean((value - about) ** 2 for value in values) ** 0.5
 
 
 def flags(doc: str | None, *, rounds: int, seconds: int) -> argparse.ArgumentParser:
-    """The flags that these benchmarks share."""
+    """Add the flags that these benchmarks share."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=rounds)
-    parser.add_argument("--seconds", type=float, default=seconds, help="of each measurement")
-    parser.add_argument("--directory", default=".", help="on the file system that is written to")
+    parser.add_argument("--seconds", type=float, default=seconds, help="duration of each measurement")
+    parser.add_argument("--directory", default=".", help="directory on the disk to measure")
     return parser

@@ -1,4 +1,4 @@
-"""A run folder that looks like that of a large suite, made up in a moment."""
+"""Generate the run folder of a large suite."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OUTCOMES = ("passed",) * 180 + ("failed", "skipped", "xfailed", "error")
 
 
 def write_run(folder: Path, rows: int, tests: int) -> None:
-    """Write the files of a run of so many samples at 10 Hz and so many tests."""
+    """Write the files of a run with this number of samples at 10 Hz and of tests."""
     chance, clock = random.Random(7), Clock(0.0, EPOCH)
     lasting = rows * INTERVAL_S
     loads = list(_loads(chance, lasting))

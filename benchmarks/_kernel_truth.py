@@ -1,4 +1,4 @@
-"""Counters of the kernel that pytest-twin does not read itself, or not in this way: the truth for its figures."""
+"""Reference values from counters of the kernel that pytest-twin does not read, or reads in another way."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ MIB = 1 << 20
 SECTOR = 512
 GIB = 1 << 30
 CPU_STATES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
-LARGE = 8 * MIB  # a mapping of this size is a load's, and not the program's
+LARGE = 8 * MIB  # a mapping of this size belongs to a load
 
 
 def own_cpu_s() -> float:
-    """CPU seconds of all living threads of this process, in nanoseconds (/proc/PID/task/TID/schedstat)."""
+    """Return the CPU seconds of all living threads of this process, in nanoseconds (/proc/PID/task/TID/schedstat)."""
     return sum(int(path.read_text().split()[0]) for path in Path("/proc/self/task").glob("*/schedstat")) / 1e9
 
 
 def resident_mib(pid: int | str) -> float:
-    """Memory resident in a process (/proc/PID/statm)."""
+    """Return the resident memory of a process (/proc/PID/statm)."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE / MIB
 
 
 def own_switches() -> int:
-    """Context switches of all living threads of this process (/proc/PID/task/TID/status)."""
+    """Return the context switches of all living threads of this process (/proc/PID/task/TID/status)."""
     return sum(
         int(line.split()[1])
         for path in Path("/proc/self/task").glob("*/status")
@@ -38,29 +38,29 @@ def own_switches() -> int:
 
 
 def own_major_faults() -> int:
-    """Page faults of this process that waited for a disk (/proc/PID/stat)."""
+    """Return the page faults of this process that required disk I/O (/proc/PID/stat)."""
     return int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[9])
 
 
 def io_of(pid: int | str, figure: str) -> int:
-    """A line of /proc/PID/io, such as ``write_bytes``."""
+    """Return a line of /proc/PID/io, such as ``write_bytes``."""
     words = Path(f"/proc/{pid}/io").read_text().split()
     return int(words[words.index(f"{figure}:") + 1])
 
 
 def io_mib(pid: int | str, figure: str) -> float:
-    """The same in MiB."""
+    """Return the same in MiB."""
     return io_of(pid, figure) / MIB
 
 
 def mapped_mib(pids: Iterable[int]) -> float:
-    """Memory resident in the large anonymous mappings of processes (/proc/PID/smaps)."""
+    """Return the resident memory of the large anonymous mappings of processes (/proc/PID/smaps)."""
     found, is_large = 0, False
     for pid in pids:
         for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
             words = line.split()
             if not words[0].endswith(":"):
-                is_anonymous = len(words) == 5  # a sixth word is a file, or a name such as [heap]
+                is_anonymous = len(words) == 5  # the sixth word is a file, or a name such as [heap]
             elif words[0] == "Size:":
                 is_large = is_anonymous and int(words[1]) * 1024 >= LARGE
             elif words[0] == "Rss:" and is_large:
@@ -69,7 +69,7 @@ def mapped_mib(pids: Iterable[int]) -> float:
 
 
 def open_files(pids: Iterable[int]) -> int:
-    """Descriptors of processes that are no pipe and no socket (/proc/PID/fd)."""
+    """Return the number of descriptors of processes, without pipes and sockets (/proc/PID/fd)."""
     return sum(
         not os.readlink(path).startswith(("pipe:", "socket:", "anon_inode:"))
         for pid in pids
@@ -78,24 +78,24 @@ def open_files(pids: Iterable[int]) -> int:
 
 
 def threads(pids: Iterable[int]) -> int:
-    """Threads of processes but their first (/proc/PID/task)."""
+    """Return the number of threads of processes, without main threads (/proc/PID/task)."""
     return sum(len(list(Path(f"/proc/{pid}/task").iterdir())) - 1 for pid in pids)
 
 
 def host_cpu_s(*states: str) -> float:
-    """CPU seconds of the host in these states (/proc/stat)."""
+    """Return the CPU seconds of the host in these states (/proc/stat)."""
     ticks = dict(zip(CPU_STATES, map(int, _first("/proc/stat").split()[1:9]), strict=True))
     return sum(ticks[state] for state in states) / os.sysconf("SC_CLK_TCK")
 
 
 def pressure_s(resource: str, who: str) -> float:
-    """Seconds in which ``some`` or ``full`` tasks waited for a resource (/proc/pressure)."""
+    """Return the seconds in which ``some`` or ``full`` tasks waited for a resource (/proc/pressure)."""
     lines = Path(f"/proc/pressure/{resource}").read_text().splitlines()
     return int(next(line for line in lines if line.startswith(who)).partition("total=")[2]) / 1e6
 
 
 def levels() -> dict[str, float]:
-    """What psutil and the standard library tell now, by the column of the dataset that should say the same."""
+    """Return current values of psutil and the standard library, by the column of the dataset to compare."""
     memory, swap, disk = psutil.virtual_memory(), psutil.swap_memory(), shutil.disk_usage("/")
     own = psutil.Process()
     programs = [each for each in own.children(recursive=True) if not _is_of_the_plugin(each)]
@@ -123,23 +123,23 @@ def _is_of_the_plugin(process: psutil.Process) -> bool:
 
 
 def disks_written_mib() -> float:
-    """Written to all whole disks (/proc/diskstats, /sys/block)."""
+    """Return the data written to all whole disks (/proc/diskstats, /sys/block)."""
     return _sectors(9) * SECTOR / MIB
 
 
 def disks_read_mib() -> float:
-    """Read from all whole disks."""
+    """Return the data read from all whole disks."""
     return _sectors(5) * SECTOR / MIB
 
 
 def loopback_mib() -> float:
-    """Sent over the loopback interface (/proc/net/dev)."""
+    """Return the data sent over the loopback interface (/proc/net/dev)."""
     line = next(line for line in Path("/proc/net/dev").read_text().splitlines() if line.strip().startswith("lo:"))
     return int(line.partition(":")[2].split()[8]) / MIB
 
 
 def stressor_workers(root: int) -> list[int]:
-    """The worker processes of loads below a process: children of its supervisors."""
+    """Return the worker processes of the loads of a process: the children of its supervisors."""
     below = [pid for pid in _children(root) if _first(f"/proc/{pid}/comm") == "twin-stressors"]
     return [worker for supervisor in below for worker in _children(supervisor)]
 

@@ -1,7 +1,7 @@
-"""A plugin for the benchmarks: the least that exact figures of a test can take, and nothing else.
+"""A pytest plugin for the benchmarks: the minimal work for exact figures of a test.
 
-It makes the calls of the kernel that such figures need, at the borders of the phases, and writes a line of the usual
-length where pytest-twin writes a row; nothing is worked out, and no line says anything.
+It makes the necessary system calls before and after each phase, and writes a constant line of the usual length for each
+row of pytest-twin; it computes nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def border() -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup() -> Iterator[None]:
-    """A start is written, and the high-water mark of memory is reset."""
+    """Write the start event, and reset the peak of the resident memory."""
     os.write(rows, ROW)
     os.write(forget_peak, b"5")
     resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -40,7 +40,7 @@ def pytest_runtest_setup() -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call() -> Iterator[None]:
-    """Two borders."""
+    """Read the counters before and after the phase."""
     border()
     yield
     border()
@@ -48,7 +48,7 @@ def pytest_runtest_call() -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown() -> Iterator[None]:
-    """Two borders, then the high-water mark; a row and an end are written."""
+    """Read the counters before and after the phase, then the memory peak; write a row and the end event."""
     border()
     yield
     border()

@@ -1,4 +1,4 @@
-"""The monitors that are compared: how each is started for one sample a second, and how many values a sample has."""
+"""The monitors to compare: the command of each for one sample a second, and the number of values per sample."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from pytest_twin.telemetry.sampler_config import SamplerConfig
 config = SamplerConfig(1.0, has_tests=True, path=sys.argv[1], began=time.monotonic(), epoch=time.time())
 SamplerClient(config, SAMPLER_PROGRAM).start()
 time.sleep(3600)
-"""  # a parent that does nothing, so that the tree is the sampler
+"""  # the parent is idle, so the process tree uses the CPU time of the sampler
 
 
 class Monitor(NamedTuple):
     """A monitor.
 
     Attributes:
-        name: What it is called in the table.
-        program: What is started.
-        install: What to type if it is missing.
-        arguments: Behind the program; ``{folder}``, ``{port}`` and ``{pid}`` are filled in.
-        values: Counts the values of a sample in what it left in its folder; its standard output is `OUT` there.
-        scraped: Whether it gives a sample only when it is asked over HTTP.
+        name: Name in the table.
+        program: The program to start.
+        install: The command that installs it.
+        arguments: Arguments of the program; ``{folder}``, ``{port}`` and ``{pid}`` are replaced.
+        values: Counts the values of a sample in the files in its folder; its standard output is `OUT` there.
+        scraped: Whether it takes a sample only for a request over HTTP.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Monitor(NamedTuple):
 
     @contextmanager
     def running(self, folder: Path) -> Iterator[tuple[int, Callable[[], None]]]:
-        """Its process id, and what to call once a second."""
+        """Start it; yield its process ID and a function to call once a second."""
         port = free_port()
         filled = [each.format(folder=folder, port=port, pid=os.getpid()) for each in self.arguments]
         command = [program(self.program, self.install) or self.program, *filled]
@@ -65,56 +65,56 @@ class Monitor(NamedTuple):
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as any_port:
         any_port.bind(("127.0.0.1", 0))
         return int(any_port.getsockname()[1])
 
 
 def scrape(port: int, path: Path) -> None:
-    """Ask an exporter for its metrics."""
+    """Request the metrics of an exporter."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
         path.write_bytes(answer.read())
 
 
 def csv_columns(name: str) -> Callable[[Path], int]:
-    """Columns of a CSV file with a header."""
+    """Count the columns of a CSV file with a header."""
     return lambda folder: (folder / name).read_text().partition("\n")[0].count(",") + 1
 
 
 def metrics(folder: Path) -> int:
-    """Lines of a scrape that are no comment."""
+    """Count the lines of a scrape without comments."""
     return sum(not line.startswith("#") for line in (folder / OUT).read_text().splitlines())
 
 
 def last_line(left_out: int) -> Callable[[Path], int]:
-    """Fields of the last line, without those that are no values."""
+    """Count the fields of the last line that are values."""
     return lambda folder: max(0, len((folder / OUT).read_text().split("\n")[-2].split()) - left_out)
 
 
 def of_processes(folder: Path) -> int:
-    """pidstat: a line a process, with its time, user, number and name; samples are parted by an empty line."""
+    """Count the values of pidstat: a line per process with time, user, PID and name; an empty line ends a sample."""
     samples = (folder / OUT).read_text().split("\n\n")
     lines = [line.split() for line in samples[-2].splitlines() if not line.startswith("#")]
     return sum(len(fields) - 4 for fields in lines)
 
 
 def of_atop(folder: Path) -> int:
-    """All fields of one sample, without the six in front of each line."""
+    """Count the fields of one sample without the six at the start of each line."""
     text = output("atop", "-r", str(folder / "raw"), "-P", "ALL")
     sample = text.split("SEP\n")[1]
     return sum(len(line.split()) - 6 for line in sample.splitlines())
 
 
 def of_sar(text: str) -> int:
-    """Numbers a sample, averages left out; the first time that is told is that before the first sample."""
+    """Count the numbers per sample without averages; the first time is that before the first sample."""
     lines = [line for line in text.splitlines() if not line.startswith("Average")]
     samples = len({line[:8] for line in lines if line[2:3] == ":"}) - 1
     return len(re.findall(r"\s\d+(?:\.\d+)?(?=\s)", "\n".join(lines))) // max(1, samples)
 
 
 def output(name: str, *arguments: str) -> str:
-    """What a program prints."""
+    """Return the output of a program."""
     return subprocess.run([program(name, "") or name, *arguments], capture_output=True, text=True, check=False).stdout
 
 

@@ -1,4 +1,4 @@
-"""A probe of the benchmarks: the time of each row, finer than the dataset's own."""
+"""A probe for the benchmarks: the time of each row, with more digits than in the dataset."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ COLUMNS = (Column("row_time_s", "s", "Monotonic time of the row.", digits=9),)
 
 
 def probe(context: ProbeContext) -> RowTime:  # noqa: ARG001
-    """The reader, which needs nothing."""
+    """Return the probe."""
     return RowTime()
 
 
 class RowTime:
-    """Hands the time through."""
+    """Return the time of the row."""
 
     def read(self, at: float) -> Sequence[Value]:
-        """One value a column."""
+        """Return one value for each column."""
         return (at,)

@@ -1,4 +1,4 @@
-"""What the benchmarks share: taking turns, the CPU clocks of processes, helper processes, and the lines printed."""
+"""Shared code of the benchmarks: alternating runs, CPU clocks of processes, helper processes, output."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
-READ_FOREVER = "import os\nwhile os.read(0, 1): pass\n"  # idles until whoever started it is gone
+READ_FOREVER = "import os\nwhile os.read(0, 1): pass\n"  # idles until its parent ends
 
 
 def interleaved(runs: Mapping[str, Callable[[], float]], rounds: int, *, warm: bool = True) -> dict[str, list[float]]:
-    """Let each take its turn, round after round, so that a machine whose speed drifts treats all alike.
+    """Run contenders alternately, round after round, so that a drift of the speed of the machine affects all alike.
 
     Args:
-        runs: What each is called, and the function that runs it once and returns its figure.
-        rounds: How many turns each has; the first in turn changes from round to round.
-        warm: Have one round more in front, which does not count.
+        runs: For each name, the function that runs it once and returns its figure.
+        rounds: Number of rounds; the order changes from round to round.
+        warm: Run one more round first, and discard its figures.
     """
     names = list(runs)
     if warm:
@@ -37,25 +37,25 @@ def interleaved(runs: Mapping[str, Callable[[], float]], rounds: int, *, warm: b
 
 
 def ratios(these: Sequence[float], those: Sequence[float]) -> list[float]:
-    """The ratio of each round."""
+    """Return the ratio of each round."""
     return [one / other for one, other in zip(these, those, strict=True)]
 
 
 def show(name: str, values: Sequence[float], unit: str = "", goal: str = "") -> None:
-    """Print a figure as median and quartiles, and the goal beside it."""
+    """Print the median and quartiles of a figure, with its goal."""
     low, median, high = quartiles(values)
     beside = f"   goal {goal}" if goal else ""
     print(f"{name:44} {median:10.4g} {unit:4} quartiles {low:.4g} to {high:.4g}{beside}", flush=True)
 
 
 def show_one(name: str, value: object, unit: str = "", goal: str = "") -> None:
-    """Print a figure that there is only one of."""
+    """Print a single figure."""
     text = f"{value:.4g}" if isinstance(value, float) else str(value)
     print(f"{name:44} {text:>10} {unit:4}{f'   goal {goal}' if goal else ''}", flush=True)
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
-    """Lower quartile, median, upper quartile."""
+    """Return the lower quartile, the median and the upper quartile."""
     if len(values) == 1:
         return values[0], values[0], values[0]
     low, median, high = statistics.quantiles(values, n=4, method="inclusive")
@@ -63,20 +63,20 @@ def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def program(name: str, install: str) -> str | None:
-    """Where a program is, also beside this interpreter; None, and a line that says what brings it."""
+    """Return the path of a program; if it is missing, print how to install it and return None."""
     found = shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     if found is None:
-        print(f"{name}: left out, since it is missing; {install}", flush=True)
+        print(f"{name}: skipped, because it is not installed; {install}", flush=True)
     return found
 
 
 def cpu_s(pid: int) -> float:
-    """CPU seconds of a process by its own clock, to the nanosecond (clock_getcpuclockid(3))."""
+    """Return the CPU seconds of a process from its CPU clock, in nanosecond resolution (clock_getcpuclockid(3))."""
     return time.clock_gettime_ns(~pid << 3 | 2) / 1e9
 
 
 def tree(pid: int) -> Iterator[int]:
-    """A process and all below it."""
+    """Return a process and its descendants."""
     yield pid
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in children.read_text().split():
@@ -84,28 +84,28 @@ def tree(pid: int) -> Iterator[int]:
 
 
 def tree_cpu_s(pid: int) -> float:
-    """CPU seconds of a process and of all below it, those that ended and were waited for included."""
+    """Return the CPU seconds of a process and its descendants, including ended ones that were waited for."""
     total = 0.0
     for each in tree(pid):
         try:
             reaped = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()[13:15]
             total += cpu_s(each) + sum(map(int, reaped)) / TICKS
-        except OSError:  # it ended in between; its parent's account has it
+        except OSError:  # it ended in between; the counters of its parent include it
             continue
     return total
 
 
 def resident_kib(pid: int) -> int:
-    """Memory resident in a process."""
+    """Return the resident memory of a process."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmRSS:")[2].split(None, 1)[0])
 
 
 @contextmanager
 def helper(code: str, *arguments: object) -> Iterator[subprocess.Popen[bytes]]:
-    """A bare Python that runs this code; it is gone, with all that it started, behind the block.
+    """Run code in a bare Python, which ends with the block together with its children.
 
-    What it starts has to end when its standard input does, as `READ_FOREVER` does.
+    Its children have to end when their standard input closes, as `READ_FOREVER` does.
     """
     command = [sys.executable, "-I", "-S", "-c", code, *map(str, arguments)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -113,10 +113,10 @@ def helper(code: str, *arguments: object) -> Iterator[subprocess.Popen[bytes]]:
         yield process
     finally:
         process.kill()
-        process.communicate()  # closes its input, on which its children wait too
+        process.communicate()  # closes the input that its children read too
 
 
 def line_of(process: subprocess.Popen[bytes]) -> str:
-    """The next line that a helper prints; waits for it."""
+    """Wait for the next line of a helper and return it."""
     assert process.stdout is not None  # noqa: S101 - for the type checker
     return process.stdout.readline().decode().strip()

@@ -1,4 +1,4 @@
-"""Which rows a killed run lost."""
+"""Count the rows that a killed run lost."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pytest_twin.model.csv_text import records
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, TESTS
 
-HEADER_AND_READY = 2  # what a sampler writes besides rows
+HEADER_AND_READY = 2  # writes of a sampler that are not rows
 
 
 def rows_written(sampler: int) -> int:
-    """How many rows this sampler has written so far: one call of write(2) each, as the kernel counts them."""
+    """Return the number of rows that this sampler has written: one write(2) each, as the kernel counts them."""
     try:
         counted = Path(f"/proc/{sampler}/io").read_text().split()
     except OSError:  # it has ended
@@ -24,12 +24,12 @@ def rows_written(sampler: int) -> int:
 
 
 def rows_lost(folder: Path, killed: float, written: int) -> dict[str, int]:
-    """Rows that should be there and are not, by table: the most that one process lost.
+    """Return the number of missing rows by table; of several processes, the largest number.
 
     Args:
-        folder: Where the run was, with a file `ended` in which each test wrote the number of its process at its end.
-        killed: When the kill came, in seconds since 1970.
-        written: How many samples had been written just before.
+        folder: The folder of the run, with a file `ended` to which each test wrote its process ID at its end.
+        killed: Time of the kill, in seconds since 1970.
+        written: Number of samples written just before the kill.
     """
     run = RunFolder(folder / "twin-report")
     tests = [sum(row["outcome"] != CRASHED for row in _rows(path)) for path in _files(run, TESTS)]
@@ -44,18 +44,18 @@ def rows_lost(folder: Path, killed: float, written: int) -> dict[str, int]:
 
 
 def ticks_missed(folder: Path, killed: float, interval: float) -> int:
-    """Samples whose time had come before the kill and that were not taken yet: the machine gave the sampler no turn."""
+    """Return the number of samples that were due before the kill, but not taken because the sampler did not run."""
     before = [at for at in _samples(RunFolder(folder / "twin-report")) if at <= killed]
     return int((killed - before[-1]) / interval) if before else 0
 
 
 def _samples(run: RunFolder) -> list[float]:
-    """When the samples were taken, in seconds since 1970."""
+    """Return the times of the samples, in seconds since 1970."""
     return [datetime.fromisoformat(row["timestamp"]).timestamp() for row in _rows(run / DATASET)]
 
 
 def _most_lost(folder: Path, recorded: list[int]) -> int:
-    """Each process wrote one file and is one of those that wrote into `ended`; the largest belong together."""
+    """Match files with processes in `ended`: each process wrote one file, and the largest belong together."""
     path = folder / "ended"
     ended = Counter(path.read_text().split()) if path.exists() else Counter[str]()
     counts = sorted(ended.values(), reverse=True)

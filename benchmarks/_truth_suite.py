@@ -1,6 +1,6 @@
-"""Tests of known cost, and tests under loads: each notes what the kernel tells beside pytest-twin.
+"""Tests of known cost and tests under loads, which record reference values from the kernel.
 
-`truth.py` runs them. A note is a line of JSON: the test, the figure, its true value, its unit.
+`truth.py` runs them. A reference value is a line of JSON: the test, the figure, its true value, its unit.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Around = Callable[[str, Callable[[], float]], None]
 
 @pytest.fixture
 def note(request: pytest.FixtureRequest) -> Note:
-    """Write down the truth of a figure of this test."""
+    """Record the reference value of a figure of this test."""
 
     def write(figure: str, value: float) -> None:
         with open(os.environ["TRUTH_FILE"], "a") as file:
@@ -47,7 +47,7 @@ def note(request: pytest.FixtureRequest) -> Note:
 
 @pytest.fixture
 def around(note: Note) -> Iterator[Around]:
-    """Note by how much a counter grew from here to the end of the test."""
+    """Record the growth of a counter from now to the end of the test."""
     began = []
     yield lambda figure, counter: began.append((figure, counter, counter()))
     for figure, counter, before in began:
@@ -56,26 +56,26 @@ def around(note: Note) -> Iterator[Around]:
 
 @pytest.fixture
 def slow_borders() -> Iterator[None]:
-    """A set-up and a teardown of known length."""
+    """Take a known time for set-up and teardown."""
     time.sleep(0.2)
     yield
     time.sleep(0.3)
 
 
 def fill(held: mmap.mmap) -> None:
-    """Have all pages of a mapping resident."""
+    """Make all pages of a mapping resident."""
     held[:: mmap.PAGESIZE] = b"1" * (len(held) // mmap.PAGESIZE)
 
 
 def burn(seconds: float) -> None:
-    """Use so much CPU time."""
+    """Use this amount of CPU time."""
     until = time.process_time() + seconds
     while time.process_time() < until:
         pass
 
 
 def reaped(note: Note, *commands: str) -> None:
-    """Run programs, and note what wait4(2) tells of them."""
+    """Run programs, and record the resource usage from wait4(2)."""
     used, highest = 0.0, 0.0
     for command in commands:
         child = subprocess.Popen([sys.executable, "-S", "-c", command])
@@ -171,7 +171,7 @@ def test_rests_so_that_no_sample_of_the_next_one_tells_of_those_before() -> None
 
 
 def test_sampled(around: Around, note: Note, tmp_path: object) -> None:
-    """A second of quiet on both sides, so that what is read twice a second only is wholly within."""
+    """Idle for a second before and after, so that metrics that are read twice a second are covered."""
     for column, states in CPU_COLUMNS.items():
         around(f"share: {column}", lambda states=states: kernel.host_cpu_s(*states))
     for resource, who in product(("cpu", "memory", "io"), ("some", "full")):
@@ -203,7 +203,7 @@ def test_sampled(around: Around, note: Note, tmp_path: object) -> None:
 
 
 def test_sampled_levels(note: Note) -> None:
-    """Levels that stand for a while, so that a sample tells of the same moment."""
+    """Hold levels for a while, so that a sample shows the same state."""
     with subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) as child:
         time.sleep(1.5)
         for column, value in kernel.levels().items():
@@ -212,7 +212,7 @@ def test_sampled_levels(note: Note) -> None:
 
 
 def carry(size: int) -> None:
-    """Send so many bytes over the loopback interface, and receive them."""
+    """Send this number of bytes over the loopback interface, and receive them."""
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as out:
         into = server.accept()[0]
         with into:
@@ -224,13 +224,13 @@ def carry(size: int) -> None:
 
 
 def rate(counter: Callable[[int], float]) -> float:
-    """By how much a counter of all workers of this test's load together grows a second."""
+    """Return the growth per second of a counter, summed over the workers of the load of this test."""
     workers = kernel.stressor_workers(os.getpid())
     return growth(lambda: sum(map(counter, workers)))
 
 
 def growth(counter: Callable[[], float]) -> float:
-    """By how much a counter grows a second."""
+    """Return the growth of a counter per second."""
     began, before = time.perf_counter(), counter()
     time.sleep(HELD_S)
     return (counter() - before) / (time.perf_counter() - began)

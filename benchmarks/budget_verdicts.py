@@ -1,11 +1,11 @@
-"""How often a slowdown budget is wrong: on this machine, with its noise, where the true slowdown is known.
+"""Measure how often the verdict of a slowdown budget is wrong, with the noise of this machine and a known slowdown.
 
     python benchmarks/budget_verdicts.py --verdicts 100
 
-The same work is timed in pairs as a budget does it, and the "stressed" run of each pair does a known multiple of it. So
-the true slowdown is that multiple, whatever the machine does, and each verdict is right, wrong or inconclusive. Beside
-it, what two other intervals of the same pairs would have said: a bootstrap of the median, which is too short with so
-few pairs, and order statistics of the median, which ask nothing of the noise, and tell less.
+The same work is timed in pairs, as for a budget, and the "stressed" run of each pair does a known multiple of it. The
+true slowdown is this multiple, so each verdict is right, wrong or inconclusive. The verdicts of two other intervals of
+the same pairs are printed too: a bootstrap of the median, which is too short for few pairs, and order statistics of the
+median, which make no assumption about the noise and are less powerful.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from pytest_twin.analysis.budgets.repetitions import Repetition, RunPair, random
 from pytest_twin.analysis.stats.quantiles import of_quantile
 from pytest_twin.loads.validation import read_load
 
-PIECES = 400  # some 20 ms: twice of what takes less than a turn of the scheduler is more than twice as long
+PIECES = 400  # about 20 ms: twice the work takes more than twice as long below a time slice of the scheduler
 PIECE = range(1000)
 RESAMPLES = 1000
-WRONG = 2.5  # per cent: what an interval of 95 % leaves out on one side
+WRONG = 2.5  # per cent outside a 95 % interval on one side
 
 
 def timed(pieces: int, clock: Callable[[], float]) -> Repetition:
-    """A body that does the same piece of work so often."""
+    """Return a body that repeats the same work this many times."""
     began = clock()
     for _ in range(pieces):
         sum(number * number % 7 for number in PIECE)
@@ -40,7 +40,7 @@ def timed(pieces: int, clock: Callable[[], float]) -> Repetition:
 
 
 def pairs(true: float, count: int, seed: int, clock: Callable[[], float]) -> list[RunPair]:
-    """Pairs as a budget measures them."""
+    """Measure pairs as for a budget."""
     found = []
     for turn in randomized_order(count, 0, seed):
         runs = {is_stressed: timed(round(PIECES * (true if is_stressed else 1.0)), clock) for is_stressed in turn}
@@ -49,7 +49,7 @@ def pairs(true: float, count: int, seed: int, clock: Callable[[], float]) -> lis
 
 
 def bootstrap(logs: list[float]) -> tuple[float, float]:
-    """A percentile interval of the median."""
+    """Return the bootstrap interval of the median."""
     draw = np.random.default_rng(0)
     medians = np.median(np.array(logs)[draw.integers(len(logs), size=(RESAMPLES, len(logs)))], axis=1)
     low, high = np.quantile(medians, [0.025, 0.975])
@@ -57,7 +57,7 @@ def bootstrap(logs: list[float]) -> tuple[float, float]:
 
 
 def ordered(logs: list[float]) -> tuple[float, float]:
-    """Between which two of them the median lies."""
+    """Return the interval of the median by order statistics."""
     low, _, high = of_quantile(logs, 0.5)
     return low, high
 
@@ -66,13 +66,13 @@ PEERS: Mapping[str, Callable[[list[float]], tuple[float, float]]] = {"bootstrap"
 
 
 def said(interval: tuple[float, float], limit: float) -> str:
-    """The verdict of an interval of logarithms."""
+    """Return the verdict for an interval of logarithms."""
     low, high = interval
     return OVER if low > math.log(limit) else OK if high <= math.log(limit) else UNKNOWN
 
 
 def judge(true: float, limit: float, given: argparse.Namespace, goal: str) -> None:
-    """Print how often the verdicts are what."""
+    """Print the counts of the verdicts."""
     asked = Slowdown(limit, read_load({"cpu": 1}), "cpu:1", given.pairs)
     clock = time.perf_counter if given.clock == "wall" else time.process_time
     counts = {name: Counter[str]() for name in ("ours", *PEERS)}
@@ -84,7 +84,7 @@ def judge(true: float, limit: float, given: argparse.Namespace, goal: str) -> No
         counts["ours"][slowdown(asked, measured).verdict] += 1
         for name, interval in PEERS.items():
             counts[name][said(interval(logs), limit)] += 1
-    print(f"truly {true:g} times as slow, {limit:g} allowed, {given.pairs} pairs")
+    print(f"true slowdown {true:g}, limit {limit:g}, {given.pairs} pairs")
     show("  ratio of a pair", [math.exp(each) for each in all_logs])
     for name, verdicts in counts.items():
         for verdict in (OVER, OK, UNKNOWN):
@@ -95,14 +95,14 @@ def judge(true: float, limit: float, given: argparse.Namespace, goal: str) -> No
 def main() -> None:
     """Judge."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--verdicts", type=int, default=100, help="how many of each")
-    parser.add_argument("--pairs", type=int, default=10, help=f"pairs for each verdict, {FEWEST_PAIRS} at least")
+    parser.add_argument("--verdicts", type=int, default=100, help="number of verdicts of each sort")
+    parser.add_argument("--pairs", type=int, default=10, help=f"pairs for each verdict, at least {FEWEST_PAIRS}")
     parser.add_argument(
-        "--clock", choices=["wall", "cpu"], default="wall", help="cpu: without the noise of what else runs here"
+        "--clock", choices=["wall", "cpu"], default="wall", help="cpu excludes the noise of other processes"
     )
     given = parser.parse_args()
     if given.pairs < FEWEST_PAIRS:
-        parser.error(f"--pairs: {given.pairs} are too few; give at least {FEWEST_PAIRS}")
+        parser.error(f"--pairs: {given.pairs} pairs are too few; give at least {FEWEST_PAIRS}")
     judge(1.0, 1.0, given, f"{OVER} at most {WRONG}")
     judge(2.0, 2.0, given, f"{OVER} at most {WRONG}")
     judge(1.0, 1.2, given, f"{OVER} 0")

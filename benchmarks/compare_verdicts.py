@@ -1,19 +1,18 @@
-"""How often comparing cries wolf, and how often it finds a real 20 % more of CPU time, with measurements of real runs.
+"""Measure the false alarms of comparisons, and how often they find 20 % more CPU time, with runs of this machine.
 
     python benchmarks/compare_verdicts.py --runs 60 --times 200
 
-A small suite is run so many times with ``pytest --twin-save``, which takes a few seconds a run. Each of its eight tests
-takes some 60 ms, and is there twice: as it is, and with 20 % more steps. Then groups of complete runs are compared with
-each other, as ``pytest-twin compare`` does it. Drawn are whole runs, and none is in both groups, so nothing is measured
-twice:
+A small suite is run repeatedly with ``pytest --twin-save``, which takes a few seconds a run. Each of its eight tests
+takes about 60 ms and has a variant with 20 % more steps. Groups of complete runs are compared as by ``pytest-twin
+compare``. No run is in both groups:
 
 - identical, drawn: both groups are drawn at random from all runs;
-- identical, in a row: the second group are the runs right after those of the first, as when somebody measures before
-  and after a change; a machine that became slower in between is in it;
-- slower: as each of these, but in the second group one test is its variant with 20 % more steps.
+- identical, in a row: the second group consists of the runs right after those of the first, as in a measurement before
+  and after a change; it includes a drift of the machine;
+- slower: as above, but one test of the second group is its variant with 20 % more steps.
 
-An alarm is a comparison in which any test is called more or less, whatever of; one of all tests together is counted by
-itself, since the machine may be the reason for it, and is told so.
+An alarm is a comparison that reports a test as more or less in any measure. Alarms of all tests together are counted
+separately, because the machine can cause them, as the comparison says.
 """
 
 from __future__ import annotations
@@ -72,7 +71,7 @@ LIMIT = limit("cpu_seconds>10%")
 
 
 def measured(directory: Path, runs: int) -> list[pd.DataFrame]:
-    """The tests of so many runs, in the order in which they were made; those that are there already are kept."""
+    """Return the tests of this number of runs in order; existing runs in the directory are reused."""
     suite = directory / "test_suite.py"
     directory.mkdir(exist_ok=True)
     suite.write_text(SUITE)
@@ -84,18 +83,18 @@ def measured(directory: Path, runs: int) -> list[pd.DataFrame]:
 
 
 def bare(tests: pd.DataFrame) -> pd.DataFrame:
-    """Without what the columns mean, which pandas would copy deeply with each group that is drawn."""
+    """Remove the metadata of the columns, which pandas would copy with each group."""
     tests.attrs = {}
     return tests
 
 
 def usual(run: pd.DataFrame) -> pd.DataFrame:
-    """The tests as they are."""
+    """Return the tests without their variants."""
     return run[run["nodeid"].str.contains(USUAL, regex=False)]
 
 
 def slower(run: pd.DataFrame, body: str) -> pd.DataFrame:
-    """The same, but one is its variant with more steps."""
+    """Return the tests, with one replaced by its variant."""
     variant = run[run["nodeid"].str.endswith(f"{SLOWER}{body}]")]
     others = usual(run)
     others = others[~others["nodeid"].str.endswith(f"[{body}]")]
@@ -103,18 +102,18 @@ def slower(run: pd.DataFrame, body: str) -> pd.DataFrame:
 
 
 def compared(before: Sequence[pd.DataFrame], after: Sequence[pd.DataFrame]) -> Comparison:
-    """As the command line compares, with a limit."""
+    """Compare as the command line does, with a limit."""
     return compare(Side("before", before, [{"": None}]), Side("after", after, [{"": None}]), [LIMIT])
 
 
 def drawn(draw: random.Random, runs: int, size: int) -> tuple[list[int], list[int]]:
-    """Two groups of runs at random."""
+    """Draw two groups of runs at random."""
     found = draw.sample(range(runs), 2 * size)
     return found[:size], found[size:]
 
 
 def in_a_row(draw: random.Random, runs: int, size: int) -> tuple[list[int], list[int]]:
-    """Two groups of runs that follow each other."""
+    """Choose two groups of runs that follow each other."""
     first = draw.randrange(runs - 2 * size + 1)
     return list(range(first, first + size)), list(range(first + size, first + 2 * size))
 
@@ -123,7 +122,7 @@ Groups = Callable[[random.Random, int, int], tuple[list[int], list[int]]]
 
 
 def alarms(runs: Sequence[pd.DataFrame], groups: Groups, size: int, times: int, goal: str) -> None:
-    """Print how many comparisons of identical runs call anything different."""
+    """Print the number of comparisons of identical runs that report a difference."""
     draw, called, whole, broken = random.Random(1), 0, 0, 0
     for _ in range(times):
         before, after = groups(draw, len(runs), size)
@@ -137,7 +136,7 @@ def alarms(runs: Sequence[pd.DataFrame], groups: Groups, size: int, times: int, 
 
 
 def power(runs: Sequence[pd.DataFrame], groups: Groups, size: int, times: int, goal: str) -> None:
-    """Print how many comparisons find the test that takes 20 % more, and how many call the limit of 10 % broken."""
+    """Print how many comparisons find the test with 20 % more, and how many report the limit of 10 % as exceeded."""
     bodies = [name.partition("[")[2].rstrip("]") for name in usual(runs[0])["nodeid"]]
     draw, called, broken = random.Random(2), 0, 0
     for _ in range(times):
@@ -154,12 +153,12 @@ def power(runs: Sequence[pd.DataFrame], groups: Groups, size: int, times: int, g
 
 
 def said(groups: Groups) -> str:
-    """The name of a way to choose groups."""
+    """Return the name of a method to choose groups."""
     return groups.__name__.replace("_", " ")
 
 
 def noise(runs: Sequence[pd.DataFrame]) -> None:
-    """Print what the machine makes of tests that are the same, and what the 20 % more steps come to."""
+    """Print the noise of identical tests, and the increase in CPU time by 20 % more steps."""
     tests = pd.concat([run.assign(run=at) for at, run in enumerate(runs)])
     tests["cpu_s"] = tests["cpu_user_s"] + tests["cpu_system_s"]
     grid = tests.pivot_table(index="run", columns="nodeid", values="cpu_s")
@@ -167,27 +166,29 @@ def noise(runs: Sequence[pd.DataFrame]) -> None:
     spread = 100 * grid[usuals].std() / grid[usuals].mean()
     show("CPU time of a test: spread from run to run", spread.tolist(), "%")
     means = grid[usuals].div(grid[usuals].median()).median(axis=1)
-    show("CPU time of a run, all tests as 1", means.tolist())
+    show("CPU time of a run, all tests together", means.tolist())
     more = [grid[name.replace(USUAL, SLOWER)].median() / grid[name].median() for name in usuals]
-    show("the variants' CPU time, as a ratio", more)
+    show("CPU time of the variants, as a ratio", more)
     added = [1000 * (grid[name.replace(USUAL, SLOWER)].median() - grid[name].median()) for name in usuals]
-    show("the variants' CPU time, in addition", added, "ms")
+    show("CPU time added by the variants", added, "ms")
     floor = 1000 * LIMIT.measure.floor
     told = sum(each >= floor for each in added)
-    print(f"  {told} of {len(added)} add at least {floor:g} ms, the floor below which nothing is called more")
+    print(f"  {told} of {len(added)} add at least {floor:g} ms, the smallest difference that is reported")
 
 
 def main() -> None:
-    """Measure, and compare."""
+    """Measure and compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=60, help="runs of the suite")
-    parser.add_argument("--times", type=int, default=200, help="comparisons of each kind")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[10, 20], help="runs in a group")
-    parser.add_argument("--directory", type=Path, help="where the runs are kept, to go on with (default: nowhere)")
+    parser.add_argument("--runs", type=int, default=60, help="number of runs of the suite")
+    parser.add_argument("--times", type=int, default=200, help="number of comparisons of each kind")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10, 20], help="numbers of runs in a group")
+    parser.add_argument(
+        "--directory", type=Path, help="keep the runs in this directory and reuse them (default: do not keep them)"
+    )
     given = parser.parse_args()
     if given.directory is None and given.runs < 2 * max(given.sizes):
         parser.error(
-            f"--runs: {given.runs} are too few for two groups of {max(given.sizes)}; give more, or smaller --sizes"
+            f"--runs: {given.runs} runs are too few for two groups of {max(given.sizes)}; increase it or reduce --sizes"
         )
     with tempfile.TemporaryDirectory() as temporary:
         runs = measured(given.directory or Path(temporary), given.runs)

@@ -1,10 +1,10 @@
-"""What the methods of a CPU load do, counted by valgrind's model of a processor: branches, misses, data from memory.
+"""Count the work of the methods of a CPU load with valgrind: mispredicted branches, cache misses.
 
     python benchmarks/cpu_methods.py --calls 100
 
-A virtual machine rarely lets `perf stat` at the counters of its processor, and a model has no noise. What a call does
-is the difference between a run of many calls and one of a few, so that the start of Python is not in it. The model's
-last-level cache is as large as this machine's, or as the largest that valgrind has.
+Virtual machines rarely provide hardware counters for `perf stat`, and the model of valgrind has no noise. The work of a
+call is the difference between runs with many and with few calls, which excludes the start of Python. The last-level
+cache of the model has the size of the one of this machine, or the largest size that valgrind supports.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ for _ in range(int(sys.argv[3])): burn()
 
 
 def counted(valgrind: str, method: str, calls: int) -> list[int]:
-    """The counts of a whole run."""
+    """Return the counts of a whole run."""
     command = [valgrind, "--tool=cachegrind", "--branch-sim=yes", "--cache-sim=yes", "--cachegrind-out-file=/dev/null"]
     command += [sys.executable, "-S", "-c", CALLS, str(ROOT), method, str(calls)]
     told = subprocess.run(command, capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "0"}).stderr
@@ -46,12 +46,12 @@ def counted(valgrind: str, method: str, calls: int) -> list[int]:
 def main() -> None:
     """Count."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--calls", type=int, default=100, help="how many calls are counted")
+    parser.add_argument("--calls", type=int, default=100, help="number of calls to count")
     given = parser.parse_args()
     valgrind = program("valgrind", "apt-get install valgrind")
     if valgrind is None:
         return
-    names = ["branches", "branches wrong", "data", "data from memory"]
+    names = ["branches", "mispredicted", "data", "cache misses"]
     print(f"{'per 1,000 instructions':24}" + "".join(f"{name:>18}" for name in names))
     for method in METHODS:
         few, many = counted(valgrind, method, 10), counted(valgrind, method, 10 + given.calls)

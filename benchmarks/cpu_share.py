@@ -1,11 +1,10 @@
-"""How closely a share of the CPUs is kept: ours and stress-ng's, by the CPU clocks of their own processes.
+"""Measure how closely a share of the CPUs is kept, by pytest-twin and by stress-ng, from their CPU clocks.
 
     python benchmarks/cpu_share.py --seconds 10
 
-Each share is held by both in turn. The error of a window is what the load's processes used in it, in per cent of the
-host, less what was asked. What the hypervisor took of the CPUs meanwhile, as far as it tells, is printed too: a window
-in which it took much is off, whoever makes the load. Once more for the shares that leave room, beside another load of
-30 % of each CPU.
+Both hold each share alternately. The error of a window is the CPU usage of the load in per cent of the host, minus the
+requested share. The steal time of the hypervisor is printed too, because it causes errors of any load. Shares that
+leave room are measured again beside another load of 30 % of each CPU.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ BESIDE = (30, 50)
 CPUS = os.cpu_count() or 1
 Goals = tuple[float | None, ...]
 GOALS = (0.05, 0.1, 0.5, 0.5, None)
-NAMES = ("mean", "rms, 1 s", "rms, 0.1 s", "median, 0.1 s", "taken by the hypervisor")
+NAMES = ("mean", "rms, 1 s", "rms, 0.1 s", "median, 0.1 s", "steal time")
 
 
 def held(load: AbstractContextManager[Clock], share: int, seconds: float) -> Windows:
-    """The errors of a load in its steady state."""
+    """Return the errors of a load in its steady state."""
     with load as clock:
         time.sleep(0.3)
         return errors(watched(clock, seconds), CPUS, share)
@@ -43,7 +42,7 @@ def tell(who: str, share: int, found: Windows, goals: Goals | None) -> None:
 
 
 def compare(running: SupervisorClient, shares: tuple[int, ...], seconds: float, goals: Goals) -> None:
-    """Print the errors of ours, and of the peer if there is one."""
+    """Print the errors of pytest-twin, and of the peer if it is installed."""
     peer = program("stress-ng", "apt-get install stress-ng")
     for share in shares:
         part = parse_load({"cpu": f"{share}%"}, KINDS).parts[0]
@@ -55,8 +54,8 @@ def compare(running: SupervisorClient, shares: tuple[int, ...], seconds: float, 
 def main() -> None:
     """Compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=10, help="how long each share is watched")
-    parser.add_argument("--shares", type=int, nargs="*", default=SHARES, help="per cent of the host")
+    parser.add_argument("--seconds", type=float, default=10, help="duration of the measurement of each share")
+    parser.add_argument("--shares", type=int, nargs="*", default=SHARES, help="shares in per cent of the host")
     given = parser.parse_args()
     with supervisor() as running:
         for name, scene, shares, goals in (

@@ -1,9 +1,9 @@
-"""How closely the whole host is held at a level beside another load: ours, and stress-ng told the right difference.
+"""Measure how closely the whole host is held at a level beside another load, by pytest-twin and by stress-ng.
 
     python benchmarks/cpu_total.py --seconds 10
 
-Another load takes 30 % of each CPU. We are told the level; stress-ng, which knows only its own share, is told the level
-less 30 %. How busy the host is comes from its idle time in /proc/stat, so a machine that is otherwise quiet is best.
+Another load uses 30 % of each CPU. pytest-twin gets the level; stress-ng, which controls only its own share, gets the
+level minus 30 %. The usage of the host is computed from its idle time in /proc/stat, so use an idle machine.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ CPUS = os.cpu_count() or 1
 
 
 def busy_s() -> float:
-    """CPU seconds that were not idle, from an arbitrary moment on."""
+    """Return the CPU seconds that were not idle, from an arbitrary start."""
     fields = Path("/proc/stat").read_text().split(None, 6)
     return time.monotonic() * CPUS - (int(fields[4]) + int(fields[5])) / TICKS
 
 
 def held(load: AbstractContextManager[object], seconds: float, level: int) -> tuple[float, float]:
-    """Mean error and RMS in windows of a second, in points of the host."""
+    """Return the mean error and the RMS error in windows of a second, in percentage points of the host."""
     with load:
         time.sleep(1)
         found = errors(watched(busy_s, seconds), CPUS, level)
@@ -51,8 +51,8 @@ def compare(level: int, loads: dict[str, Callable[[], AbstractContextManager[obj
 def main() -> None:
     """Compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=10, help="how long each level is watched")
-    parser.add_argument("--levels", type=int, nargs="*", default=LEVELS, help="per cent of the host")
+    parser.add_argument("--seconds", type=float, default=10, help="duration of the measurement of each level")
+    parser.add_argument("--levels", type=int, nargs="*", default=LEVELS, help="levels in per cent of the host")
     given = parser.parse_args()
     peer = program("stress-ng", "apt-get install stress-ng")
     with supervisor() as running, other_load(OTHER):

@@ -1,9 +1,9 @@
-"""A trace of CPU per cent replayed: how close the load comes to it, ours and stress-ng launched again at each point.
+"""Replay a trace of CPU usage: the error of pytest-twin, and of stress-ng started anew at each point.
 
     python benchmarks/cpu_trace.py trace.csv --points 60
 
-The file has a header and two columns, a time and a value; only the values count, one every half second. Without a file
-it is a random walk with spikes. What was there is what the load's own processes used, in per cent of the host.
+The file has a header and two columns, a time and a value; the values are replayed, one every half second. Without a
+file a random walk with spikes is replayed. The achieved value is the CPU usage of the load in per cent of the host.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CPUS = os.cpu_count() or 1
 
 
 def trace(path: Path | None, points: int) -> list[float]:
-    """The first values of a file, or values of our own."""
+    """Return the first values of a file, or of a random walk."""
     if path is not None:
         with path.open(newline="") as file:
             return [float(row[1]) for row in list(csv.reader(file))[1 : points + 1]]
@@ -43,7 +43,7 @@ def trace(path: Path | None, points: int) -> list[float]:
 
 
 def ours(values: Sequence[float]) -> list[float]:
-    """The shares in which our load replays it, a tenth of a second each."""
+    """Return the achieved shares of our replay, for each 0.1 s."""
     rows = "".join(f"{(number + 1) * POINT_S},{value}\n" for number, value in enumerate(values))
     part = parse_recording(f"elapsed_s,value\n{rows}", "trace", KINDS).load.parts[0]
     with supervisor() as running, our_load(running, part) as clock:
@@ -51,7 +51,7 @@ def ours(values: Sequence[float]) -> list[float]:
 
 
 def theirs(path: str, values: Sequence[float]) -> list[float]:
-    """The shares of the points, with stress-ng launched for each."""
+    """Return the achieved shares of stress-ng, started anew at each point."""
 
     def used_s() -> float:
         used = getrusage(RUSAGE_CHILDREN)
@@ -70,7 +70,7 @@ def theirs(path: str, values: Sequence[float]) -> list[float]:
 
 
 def tell(who: str, points: Sequence[float], values: Sequence[float], goals: tuple[str, str] = ("", "")) -> float:
-    """Print how far the points are off; the mean of it."""
+    """Print the errors, and return their mean."""
     off = statistics.fmean(abs(found - asked) for found, asked in zip(points, values, strict=True))
     show_one(f"{who}, mean absolute error", off, "pt", goals[0])
     show_one(f"{who}, correlation", f"{statistics.correlation(points, values):.5f}", "", goals[1])
@@ -78,7 +78,7 @@ def tell(who: str, points: Sequence[float], values: Sequence[float], goals: tupl
 
 
 def lag(reads: Sequence[float], values: Sequence[float]) -> int:
-    """By how many readings what was there follows what was asked: where they correlate most."""
+    """Return the delay of the achieved values in readings, where their correlation is highest."""
     asked = [value for value in values for _ in range(READS)]
     inner = slice(READS, -READS)
     reach = range(-READS + 1, READS)
@@ -92,8 +92,10 @@ def lag(reads: Sequence[float], values: Sequence[float]) -> int:
 def main() -> None:
     """Compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("trace", type=Path, nargs="?", help="a CSV file of two columns, the second one CPU per cent")
-    parser.add_argument("--points", type=int, default=60, help="how many values are played, two a second")
+    parser.add_argument(
+        "trace", type=Path, nargs="?", help="CSV file with two columns, the second is CPU usage in per cent"
+    )
+    parser.add_argument("--points", type=int, default=60, help="number of values to replay, two a second")
     given = parser.parse_args()
     values = trace(given.trace, given.points)
     reads = ours(values)

@@ -1,10 +1,10 @@
-"""How well a disk load holds a rate that was asked for, against fio with --rate.
+"""Measure how exactly a disk load holds a rate, compared with fio --rate.
 
     python benchmarks/disk_rate.py --rounds 3 --rate 50 --directory /var/tmp
 
-Both write past the page cache, ours in the blocks that it takes for such a rate, fio in 128 KiB, which is the same at
-50 MB/s. /proc/PID/io is read once a second, at absolute times. The error is that of the mean over all of the time; the
-windows are those seconds. stress-ng's --hdd cannot be given a rate.
+Both bypass the page cache; pytest-twin chooses the block size by the rate, fio uses 128 KiB, which is the same at 50
+MB/s. /proc/PID/io is read once a second at absolute times. The error is that of the mean rate; the windows are these
+seconds. stress-ng --hdd has no option for a rate.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from _shared import interleaved, program, show
 
 
 def contenders(rate: int, directory: str) -> dict[str, Callable[[], Load]]:
-    """Ours, and fio where it is there."""
+    """Return our load, and fio if it is installed."""
     found: dict[str, Callable[[], Load]] = {"ours": lambda: ours(f"{rate}B/s", directory)}
     if program("fio", "apt-get install fio"):
         command = [*FIO, "--rw=write", "--bs=128k", f"--rate={rate}"]
@@ -28,7 +28,7 @@ def contenders(rate: int, directory: str) -> dict[str, Callable[[], Load]]:
 def main() -> None:
     """Compare."""
     parser = flags(__doc__, rounds=3, seconds=10)
-    parser.add_argument("--rate", type=float, default=50, help="MB/s (default: %(default)s)")
+    parser.add_argument("--rate", type=float, default=50, help="rate in MB/s (default: %(default)s)")
     given = parser.parse_args()
     rate = int(given.rate * 1e6)
     spread: dict[str, list[float]] = {}

@@ -1,11 +1,10 @@
-"""How fast a disk load is and what CPU time it takes, against fio and stress-ng with the same blocks and O_DIRECT.
+"""Measure rate and CPU time of a disk load, compared with fio and stress-ng with the same blocks and O_DIRECT.
 
     python benchmarks/disk_write.py --rounds 5 --directory /var/tmp
 
-Each writes, or reads, one after another, blocks of a file of 256 MiB whose space is claimed before, as fast as it can.
-What was moved comes from /proc/PID/io and the CPU time from the processes' own clocks, both summed over all processes
-of a contender, and over a time in which it is running. fio's memory is, as usual, of small pages; ours of huge ones.
-stress-ng claims no space before, and checks besides.
+Each writes or reads the blocks of a preallocated file of 256 MiB sequentially at full speed. The amount comes from
+/proc/PID/io and the CPU time from the CPU clocks, both summed over all processes of a contender while it runs. fio uses
+small pages for its buffers, pytest-twin huge pages. stress-ng does not preallocate, and verifies its data.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ GOALS = {"write": ("at least 0.95", "at most 0.08"), "read": ("", "")}
 
 
 def contenders(pattern: str, directory: str, block: int) -> dict[str, Callable[[], Load]]:
-    """Ours, and those that are there."""
+    """Return our load, and those of the installed peers."""
     found: dict[str, Callable[[], Load]] = {
         "ours": lambda: ours("max", directory, pattern=pattern, block=f"{block}B"),
     }
@@ -35,7 +34,7 @@ def contenders(pattern: str, directory: str, block: int) -> dict[str, Callable[[
 
 
 def compare(pattern: str, directory: str, block: int, seconds: float, rounds: int) -> None:
-    """Print rates, CPU time and the ratios."""
+    """Print rates, CPU time and ratios."""
     cpu: dict[str, list[float]] = {}
 
     def run(name: str, load: Callable[[], Load]) -> float:
@@ -56,7 +55,7 @@ def compare(pattern: str, directory: str, block: int, seconds: float, rounds: in
 def main() -> None:
     """Compare."""
     parser = flags(__doc__, rounds=5, seconds=4)
-    parser.add_argument("--block", type=int, default=4 << 20, help="bytes a write or read (default: %(default)s)")
+    parser.add_argument("--block", type=int, default=4 << 20, help="bytes per write or read (default: %(default)s)")
     given = parser.parse_args()
     for pattern in GOALS:
         compare(pattern, given.directory, given.block, given.seconds, given.rounds)

@@ -1,10 +1,10 @@
-"""What is lost by a SIGKILL at a random moment: of the sampler, of pytest --twin, and of both at once.
+"""Count rows and tests lost by a SIGKILL at a random moment: of the sampler, of pytest --twin, and of both.
 
     python benchmarks/kill.py --times 20
 
-A row is lost if its time was over before the kill, and it is not in the file afterwards. The file is read as the
-project reads it: only a last line may be torn, and nothing that was there may be gone. A test is lost if it had ended,
-which it wrote into a file of its own, and has no row in tests.csv.
+A row is lost if it was due before the kill and is not in the file afterwards. Only the last line may be truncated, and
+no earlier row may be missing. A test is lost if it had ended, which it wrote to a file of its own, and has no row in
+tests.csv.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def test_short(number):
 
 
 class Lost(NamedTuple):
-    """What one kill did, in the words of the table."""
+    """Losses by one kill; the names of the fields are those of the table."""
 
     rows_before: int
     rows_afterwards: int
@@ -61,7 +61,7 @@ GOALS = {"rows_lost": "at most 1 each", "rows_gone": "0", "other_lines_torn": "0
 
 
 def lost(path: Path, before: bytes, killed: float) -> Lost:
-    """Compare the dataset with what it was when the kill came, at this time of the calendar."""
+    """Compare the dataset with its content at the kill, at this system time."""
     text = path.read_text()
     rows = records(text)
     whole = before[: before.rfind(b"\n") + 1]
@@ -78,7 +78,7 @@ def lost(path: Path, before: bytes, killed: float) -> Lost:
 
 
 def kill_sampler(folder: Path, after: float) -> Lost:
-    """Kill a sampler after so many seconds."""
+    """Kill a sampler after this number of seconds."""
     path = folder / DATASET
     began, epoch = time.monotonic(), time.time()
     config = SamplerConfig(INTERVAL_S, has_tests=True, path=str(path), began=began, epoch=epoch)
@@ -93,7 +93,7 @@ def kill_sampler(folder: Path, after: float) -> Lost:
 
 
 def kill_run(folder: Path, after: float, *, and_sampler: bool) -> Lost:
-    """Kill pytest so many seconds after its first test began."""
+    """Kill pytest this number of seconds after the start of its first test."""
     (folder / "test_short.py").write_text(TESTS)
     flags = ["-p", "no:cacheprovider", "--disable-plugin-autoload", "-p", "pytest_twin.plugin", "--twin"]
     command = [sys.executable, "-m", "pytest", *flags, f"--twin-interval={INTERVAL_S}", "--twin-report-dir=report"]
@@ -114,7 +114,7 @@ def kill_run(folder: Path, after: float, *, and_sampler: bool) -> Lost:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Wait for it."""
+    """Wait until a condition holds."""
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
         if time.monotonic() > deadline:
@@ -123,7 +123,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def ended(pid: int) -> bool:
-    """Whether a process does nothing any more; nobody may have reaped it yet."""
+    """Whether a process has ended, even if it has not been reaped."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in {"Z", "X"}
     except OSError:
@@ -131,19 +131,19 @@ def ended(pid: int) -> bool:
 
 
 def tell(title: str, results: Sequence[Lost]) -> None:
-    """Print the sum of each, and the most that one kill did."""
+    """Print the sum of each loss, and the largest loss by one kill."""
     print(f"{len(results)} times: {title}")
     for name, each in zip(Lost._fields, zip(*results, strict=True), strict=True):
         if any(each) or name in GOALS:
             goal = f"   goal {GOALS[name]}" if name in GOALS else ""
-            print(f"  {name.replace('_', ' '):24} {sum(each):8}   most at once {max(each):6}{goal}", flush=True)
+            print(f"  {name.replace('_', ' '):24} {sum(each):8}   most by one kill {max(each):6}{goal}", flush=True)
 
 
 def main() -> None:
     """Kill."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--times", type=int, default=20, help="how often each is killed")
-    parser.add_argument("--seed", type=int, default=1, help="of the moments")
+    parser.add_argument("--times", type=int, default=20, help="number of kills of each kind")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the random moments")
     given = parser.parse_args()
     random.seed(given.seed)
     kills: dict[str, Callable[[Path, float], Lost]] = {

@@ -1,18 +1,18 @@
-"""What is left of runs after kills at random moments: processes, bytes, rows; and how long it takes until all is gone.
+"""Kill runs at random moments: count left processes and bytes and lost rows, and measure the time of the clean-up.
 
     python benchmarks/kill_storm.py --kills 1000
 
-Runs of pytest with loads of CPU, memory and disk, with pytest-xdist and without, are hit by SIGKILL at a random moment,
-their start-up included: pytest, its supervisor, its sampler, the controller or a worker of pytest-xdist, and pairs of
-them. What has to end then by itself is everything below the victim, and what is there after ten seconds is an orphan.
-How long it takes is told of our processes: a worker of pytest-xdist that lost its controller ends in its own time. At
-the end of each round the whole run is killed, and nothing of it may be left.
+Runs of pytest with CPU, memory and disk loads, with and without pytest-xdist, get a SIGKILL at a random moment, also
+during start-up. The victims are pytest, its supervisor, its sampler, the controller or a worker of pytest-xdist, and
+pairs of them. All descendants of the victim have to end by themselves; a process that exists after ten seconds is an
+orphan. The time of the clean-up covers our processes only: a worker of pytest-xdist without a controller ends later. At
+the end of each round the whole run is killed, and nothing may be left.
 
 A row of the dataset is lost if the sampler had written it before the kill, by the kernel's count of its writes, and it
-is not in the file afterwards; besides, one may have been in the making. A sample whose time had come and that was not
-taken, since the machine gave the sampler no turn, is a missed tick and no lost row. A row of tests.csv or of
-annotations.csv is lost if its test had ended and it is not there: told is the most of any one process. Bytes are
-counted where loads write and in the folder for temporary files; what a process holds without a name goes with it.
+is not in the file afterwards; one more may have been in progress. A sample that was due and not taken, because the
+sampler was not scheduled, is a missed tick and not a lost row. A row of tests.csv or annotations.csv is lost if its
+test had ended and the row is missing; the largest number of any process is printed. Bytes are counted where loads write
+and in the folder for temporary files; unnamed files end with their process.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ VICTIMS: dict[tuple[str, ...], list[str]] = {
 
 
 class Process(NamedTuple):
-    """A process that does something (proc_pid_stat(5)); its number with its start is given out once."""
+    """A process (proc_pid_stat(5)); its PID and start time identify it."""
 
     pid: int
     parent: int
@@ -72,7 +72,7 @@ class Process(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What one kill did."""
+    """The effects of one kill."""
 
     took_s: float
     orphans: int
@@ -83,12 +83,12 @@ class Found(NamedTuple):
 
     @property
     def is_short_of_a_goal(self) -> bool:
-        """Whether it should be looked into."""
+        """Whether the result violates a goal."""
         return self.took_s > 1 or self.orphans > 0 or self.bytes_left > 0 or max(self.lost.values()) > 1
 
 
 def processes(folder: Path, run: int) -> list[Process]:
-    """The processes of a run: those that work in its folder."""
+    """Return the processes of a run: those with their working directory in its folder."""
     found = []
     for name in filter(str.isdecimal, os.listdir("/proc")):
         try:
@@ -112,7 +112,7 @@ def _role(command: str, words: bytes) -> str:
 
 
 def victim(role: str, there: list[Process]) -> Process | None:
-    """One process in that role; a supervisor is a stressor that no stressor started."""
+    """Return a process in this role; a supervisor is a stressor process whose parent is not a stressor."""
     named = {process.pid for process in there if process.role == "stressor"}
     for process in there:
         is_supervisor = process.role == "stressor" and process.parent not in named
@@ -122,7 +122,7 @@ def victim(role: str, there: list[Process]) -> Process | None:
 
 
 def below(those: list[Process], there: list[Process]) -> set[Process]:
-    """These and all that they started, directly or not."""
+    """Return these processes and all their descendants."""
     found = set(those)
     while more := {each for each in there if each.parent in {one.pid for one in found}} - found:
         found |= more
@@ -130,7 +130,7 @@ def below(those: list[Process], there: list[Process]) -> set[Process]:
 
 
 def until(condition: Callable[[], object]) -> bool:
-    """Wait for it; False if it does not come."""
+    """Wait until a condition holds; return False on a timeout."""
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
         if time.monotonic() > deadline:
@@ -140,7 +140,7 @@ def until(condition: Callable[[], object]) -> bool:
 
 
 def kill(folder: Path, roles: tuple[str, ...], after: float, order: random.Random) -> Found:
-    """Kill these of a run, so many seconds after it began, or after they were there."""
+    """Kill these roles of a run, this number of seconds after its start or after their start."""
     run = start(folder, VICTIMS[roles])
     whole = roles[0] in {"pytest", "controller"}
     there: list[Process] = []
@@ -166,7 +166,7 @@ def kill(folder: Path, roles: tuple[str, ...], after: float, order: random.Rando
         _kill(process.pid)
     if whole:
         run.wait()
-    until(lambda: all(each.role == "worker" for each in left()))  # which end when pytest-xdist has them end
+    until(lambda: all(each.role == "worker" for each in left()))  # these end later, when pytest-xdist ends them
     took = time.monotonic() - killed
     orphans = 0 if until(lambda: not left()) else len(left())
     end(run)
@@ -180,7 +180,7 @@ def kill(folder: Path, roles: tuple[str, ...], after: float, order: random.Rando
 
 
 def start(folder: Path, workers: list[str]) -> subprocess.Popen[bytes]:
-    """Start a run that has its temporary files in its own folder."""
+    """Start a run with its temporary files in its own folder."""
     flags = ["-q", "-p", "no:cacheprovider", "--disable-plugin-autoload", "-p", "pytest_twin.plugin", "--twin"]
     flags += [*workers, f"--twin-interval={INTERVAL_S}", f"--basetemp={folder / 'base'}"]
     command = [sys.executable, "-m", "pytest", *flags, "test_it.py"]
@@ -190,7 +190,7 @@ def start(folder: Path, workers: list[str]) -> subprocess.Popen[bytes]:
 
 
 def end(run: subprocess.Popen[bytes]) -> None:
-    """Kill a run that is still there."""
+    """Kill a run that still exists."""
     run.kill()
     run.wait()
 
@@ -203,14 +203,14 @@ def _kill(pid: int) -> None:
 
 
 def bytes_left(folder: Path) -> int:
-    """In files that loads wrote, in temporary ones, and in files of the report that were being made."""
+    """Count the bytes in files of loads, in temporary files, and in unfinished files of the report."""
     left = [*(folder / "stressed").rglob("*"), *(folder / "temporary").rglob("*")]
     left += (folder / "twin-report").glob("*.tmp")
     return sum(path.stat().st_size for path in left if path.is_file())
 
 
 def round_of(number: int, given: argparse.Namespace) -> tuple[tuple[str, ...], Found]:
-    """One run and its kill; the moment depends on the seed and the number only."""
+    """Do one run and its kill; the moment depends only on the seed and the number."""
     draw = random.Random(f"{given.seed}/{number}")
     roles = list(VICTIMS)[number % len(VICTIMS)]
     with tempfile.TemporaryDirectory() as name:
@@ -224,11 +224,16 @@ def round_of(number: int, given: argparse.Namespace) -> tuple[tuple[str, ...], F
 def main() -> None:
     """Kill."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=200, help="how many")
-    parser.add_argument("--memory", default="200MiB", help="resident in each worker's load")
-    parser.add_argument("--latest", type=float, default=2.0, help="seconds after the start of a run or of the victim")
-    parser.add_argument("--jobs", type=int, default=1, help="how many runs at the same time")
-    parser.add_argument("--seed", type=int, default=1, help="of the moments")
+    parser.add_argument("--kills", type=int, default=200, help="number of kills")
+    parser.add_argument("--memory", default="200MiB", help="memory load of each worker")
+    parser.add_argument(
+        "--latest",
+        type=float,
+        default=2.0,
+        help="latest moment of a kill, in seconds after the start of the run or the victim",
+    )
+    parser.add_argument("--jobs", type=int, default=1, help="number of parallel runs")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the random moments")
     given = parser.parse_args()
     found: dict[tuple[str, ...], list[Found]] = defaultdict(list)
     with ThreadPoolExecutor(given.jobs) as pool:
@@ -237,22 +242,22 @@ def main() -> None:
             if each.is_short_of_a_goal:
                 print(f"kill {number}, of {' and '.join(roles)}: {each}", flush=True)
     for roles, each in found.items():
-        show(f"{' and '.join(roles)} killed: until gone", [one.took_s for one in each], "s", "at most 1")
+        show(f"{' and '.join(roles)} killed: clean-up", [one.took_s for one in each], "s", "at most 1")
     tell([one for each in found.values() for one in each])
 
 
 def tell(found: list[Found]) -> None:
-    """Print what all kills together did."""
+    """Print the results of all kills."""
     show_one("kills", len(found))
-    show_one("  of them before the first test had ended", sum(one.in_start_up for one in found))
+    show_one("  of these before the end of the first test", sum(one.in_start_up for one in found))
     show_one("slowest clean-up", max(one.took_s for one in found), "s", "at most 1")
     show_one("orphans", sum(one.orphans for one in found), "", "0")
     show_one("bytes left", sum(one.bytes_left for one in found), "", "0")
     for table in ("dataset", "tests", "annotations"):
         lost = Counter(one.lost[table] for one in found)
-        show_one(f"rows of {table} lost, the most by a kill", max(lost), "", "at most 1")
+        show_one(f"rows of {table} lost, most by one kill", max(lost), "", "at most 1")
         show_one("  and in all", sum(rows * times for rows, times in lost.items()))
-    show_one("ticks missed just before a kill, the most", max(one.missed for one in found))
+    show_one("ticks missed just before a kill, most", max(one.missed for one in found))
     show_one("  kills with two or more", sum(one.missed > 1 for one in found))
 
 

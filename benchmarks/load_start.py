@@ -1,10 +1,10 @@
-"""From asking for a load until it is there, and from asking for its end until it is gone; and stress-ng's own times.
+"""Measure the time to start a load and the time to end it, compared with stress-ng.
 
     python benchmarks/load_start.py --rounds 20
 
-Cold is with the start of the supervisor, warm without. Ready is when the supervisor says so, and it says so when all
-workers burn. For stress-ng it is when its workers have used CPU time, as their clocks tell; its end is that of its
-process after a SIGTERM.
+A cold start includes the start of the supervisor, a warm start does not. A load is ready when the supervisor reports
+it, which is when all workers compute. stress-ng is ready when its workers have used CPU time by their CPU clocks; it
+has ended when its process has, after a SIGTERM.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ LOAD = read_load({"cpu": WORKERS}).parts[0]
 
 
 def new_supervisor() -> SupervisorClient:
-    """One that nobody listens to."""
+    """Return a supervisor without listeners."""
     return SupervisorClient(lambda *_: None, lambda _: None)
 
 
 def cold() -> tuple[float, float]:
-    """Milliseconds until ready, and until all is gone, the supervisor included."""
+    """Return the milliseconds until ready, and until all processes have ended, including the supervisor."""
     began = time.perf_counter()
     supervisor = new_supervisor()
     supervisor.apply(LOAD, LOAD.request("load")).wait_ready()
@@ -41,7 +41,7 @@ def cold() -> tuple[float, float]:
 
 
 def warm(supervisor: SupervisorClient) -> tuple[float, float]:
-    """Milliseconds until ready, and until all is gone."""
+    """Return the milliseconds until ready, and until all workers have ended."""
     began = time.perf_counter()
     applied = supervisor.apply(LOAD, LOAD.request("load"))
     applied.wait_ready()
@@ -51,7 +51,7 @@ def warm(supervisor: SupervisorClient) -> tuple[float, float]:
 
 
 def stress_ng(path: str) -> tuple[float, float]:
-    """Milliseconds until its workers burn, and until it has ended."""
+    """Return the milliseconds until the workers compute, and until the process has ended."""
     began = time.perf_counter()
     process = subprocess.Popen([path, "--quiet", "--cpu", str(WORKERS)])
     while not all_burn(process.pid):
@@ -63,7 +63,7 @@ def stress_ng(path: str) -> tuple[float, float]:
 
 
 def all_burn(pid: int) -> bool:
-    """Whether each of its workers has used some CPU time of its own; a new process has used some to begin."""
+    """Whether each worker has used CPU time beyond that of a new process."""
     try:
         workers = [each for each in tree(pid) if each != pid]
         return len(workers) >= WORKERS and all(cpu_s(each) > 0.002 for each in workers)
@@ -74,7 +74,7 @@ def all_burn(pid: int) -> bool:
 def main() -> None:
     """Compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=20, help="turns of each")
+    parser.add_argument("--rounds", type=int, default=20, help="number of rounds")
     given = parser.parse_args()
     supervisor = new_supervisor()
     runs: dict[str, Callable[[], tuple[float, float]]] = {"warm": lambda: warm(supervisor), "cold": cold}
@@ -96,11 +96,11 @@ def main() -> None:
         supervisor.close()
     goals = {"warm": "at most 5", "cold": "at most 60"}
     for name, values in starts.items():
-        show(f"{name}: from asking to ready", values, "ms", goals.get(name, ""))
+        show(f"{name}: request to ready", values, "ms", goals.get(name, ""))
     for name, values in stops.items():
-        show(f"{name}: from asking to gone", values[1:], "ms", "" if name == "stress-ng" else "at most 100")
+        show(f"{name}: stop to end", values[1:], "ms", "" if name == "stress-ng" else "at most 100")
     if "stress-ng" in starts:
-        show("warm / stress-ng, to ready", ratios(starts["warm"], starts["stress-ng"]))
+        show("warm / stress-ng, request to ready", ratios(starts["warm"], starts["stress-ng"]))
     print(f"{WORKERS} workers; {os.cpu_count()} CPUs")
 
 

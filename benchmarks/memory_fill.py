@@ -1,14 +1,13 @@
-"""Time until an amount of memory is really resident, and until it is gone again: ours, stress-ng, and bytearray(n).
+"""Measure the time until memory is resident and until it is freed, by pytest-twin, stress-ng and bytearray(n).
 
     python benchmarks/memory_fill.py --size 4GiB
 
-Each is started anew, with all that it needs. Ours is there when the supervisor says so; of the others the resident
-memory is read every few milliseconds. Whether it is the amount that was asked is then counted by the kernel, mapping
-by mapping, without the programs' own memory. "Gone" is when no process is left (our supervisor, which serves the next
-load, aside).
+Each contender is started anew. Our load is ready when the supervisor reports it; the resident memory of the others is
+polled every few milliseconds. The amount is then read from the kernel, mapping by mapping, without the memory of the
+programs themselves. Memory is freed when no process is left, except for our supervisor, which serves the next load.
 
-Then 1 GiB is asked for below a limit of 512 MiB, in a memory control group, where one can be made: how many processes
-did the kernel have to kill?
+Then 1 GiB is requested under a limit of 512 MiB in a memory cgroup, if one can be created, and the processes that the
+kernel kills are counted.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ Figures = defaultdict[str, list[float]]
 
 
 def quickly_resident(pids: Iterable[int]) -> int:
-    """Bytes resident in processes, their own included; those that are gone have none."""
+    """Return the resident memory of processes in bytes, including that of the programs; 0 for ended ones."""
     found = 0
     for pid in pids:
         with suppress(OSError):
@@ -52,7 +51,7 @@ def quickly_resident(pids: Iterable[int]) -> int:
 
 
 def is_there(pid: int) -> bool:
-    """Whether a process still has anything; its memory is freed before it becomes a zombie."""
+    """Whether a process still has memory, which is freed before it becomes a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
     except OSError:
@@ -60,7 +59,7 @@ def is_there(pid: int) -> bool:
 
 
 class Bench:
-    """Fills the same amount in different ways, and notes what else there is to see."""
+    """Fill the same amount in several ways, and collect further figures."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -70,7 +69,7 @@ class Bench:
         self.kill: Figures = defaultdict(list)
 
     def ours(self, name: str, **modifiers: bool) -> float:
-        """Seconds until the plugin's load is there."""
+        """Return the seconds until the load of the plugin is ready."""
         (part,) = parse_load({"mem": f"{self._size // MIB}MiB", **modifiers}, find_kinds()).parts
         supervisor = SupervisorClient(lambda *_: None, lambda _: None)
         began = time.monotonic()
@@ -90,13 +89,13 @@ class Bench:
         return took
 
     def program(self, name: str, *command: object) -> float:
-        """Seconds until the memory of a program is there."""
+        """Return the seconds until the memory of a program is resident."""
         began = time.monotonic()
         with subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL) as process:
             while quickly_resident(tree(process.pid)) < 0.999 * self._size:
                 time.sleep(0.002)
             took = time.monotonic() - began
-            time.sleep(0.05)  # for the last thousandth
+            time.sleep(0.05)  # tolerance: one thousandth
             self._count(name, process.pid)
             began = time.monotonic()
             process.terminate()
@@ -119,26 +118,26 @@ class Bench:
 
 @contextmanager
 def limited_group() -> Iterator[Path | None]:
-    """The folder of a new memory control group with a limit; None where none can be made."""
+    """Yield the folder of a new memory cgroup with a limit; None if it cannot be created."""
     is_v1 = Path("/sys/fs/cgroup/memory/memory.limit_in_bytes").exists()
     folder = Path("/sys/fs/cgroup", "memory" if is_v1 else "", f"twin-bench-{os.getpid()}")
     try:
         folder.mkdir()
     except OSError as error:
-        print(f"kills below a limit: left out, since no control group can be made here ({error.strerror})")
+        print(f"kills under a limit: skipped, because no cgroup can be created ({error.strerror})")
         yield None
         return
     try:
         (folder / ("memory.limit_in_bytes" if is_v1 else "memory.max")).write_text(str(LIMIT))
         yield folder
     except OSError as error:
-        print(f"kills below a limit: left out, since memory cannot be limited here ({error.strerror})")
+        print(f"kills under a limit: skipped, because memory cannot be limited ({error.strerror})")
     finally:
         remove(folder)
 
 
 def remove(folder: Path) -> None:
-    """Remove a control group, once the kernel has let go of the last of its processes."""
+    """Remove a cgroup after the kernel has removed the last of its processes."""
     for _ in range(100):
         try:
             return folder.rmdir()
@@ -148,7 +147,7 @@ def remove(folder: Path) -> None:
 
 
 def kills(folder: Path, *command: object) -> int:
-    """How many processes the kernel kills in that group while a program runs there."""
+    """Return the number of processes that the kernel kills in the cgroup while a program runs there."""
 
     def killed() -> int:
         files = [folder / "memory.oom_control", folder / "memory.events"]
@@ -161,7 +160,7 @@ def kills(folder: Path, *command: object) -> int:
 
 
 def compare(size: int, rounds: int, peer: str | None) -> None:
-    """Fill, and print what came of it."""
+    """Fill memory, and print the figures."""
     bench = Bench(size)
     runs: dict[str, Callable[[], float]] = {
         "ours": lambda: bench.ours("ours"),
@@ -178,19 +177,19 @@ def compare(size: int, rounds: int, peer: str | None) -> None:
         if name in bench.again:
             show("  filled again, by the same supervisor", bench.again[name], "s")
         else:
-            show("    ours took, of that", ratios(took["ours"], seconds), "x", "at most 1.1")
+            show("    of this, our load", ratios(took["ours"], seconds), "x", "at most 1.1")
         show("  error of the resident size", bench.error[name], "%", "at most 0.1" if name == "ours" else "")
-        show("  gone after it is stopped", bench.stop[name], "s", "at most 0.1" if name == "ours" else "")
+        show("  freed after the stop", bench.stop[name], "s", "at most 0.1" if name == "ours" else "")
         if name in bench.kill:
-            show("  gone after SIGKILL to the supervisor", bench.kill[name], "s", "at most 2")
+            show("  freed after SIGKILL to the supervisor", bench.kill[name], "s", "at most 2")
 
 
 def compare_kills(seconds: float, peer: str | None) -> None:
-    """Ask for too much where memory is limited, and print how many had to die."""
+    """Request too much under a limit, and print the number of killed processes."""
     with limited_group() as folder:
         if folder is None:
             return
-        print(f"{TOO_MUCH // MIB} MiB asked below a limit of {LIMIT // MIB} MiB, for {seconds:g} s")
+        print(f"{TOO_MUCH // MIB} MiB requested under a limit of {LIMIT // MIB} MiB, for {seconds:g} s")
         flags = ["--step_mb", TOO_MUCH // MIB, "--steps", 1, "--sleep", seconds]
         show_one("  processes killed, ours", kills(folder, sys.executable, SCRIPT, *flags), "", "0")
         if peer:
@@ -201,10 +200,10 @@ def compare_kills(seconds: float, peer: str | None) -> None:
 def main() -> None:
     """Compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=read_size, default="4GiB", help="how much to fill (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="turns of each (default: %(default)s)")
+    parser.add_argument("--size", type=read_size, default="4GiB", help="amount to fill (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="number of rounds (default: %(default)s)")
     parser.add_argument(
-        "--seconds", type=int, default=5, help="for so long too much is asked for (default: %(default)s)"
+        "--seconds", type=int, default=5, help="duration of the load that exceeds the limit (default: %(default)s)"
     )
     given = parser.parse_args()
     peer = program("stress-ng", "apt-get install stress-ng")

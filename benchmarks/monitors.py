@@ -1,10 +1,10 @@
-"""CPU time a sample, one sample a second, of this sampler and of other monitors, in turn.
+"""Measure the CPU time per sample of our sampler and of other monitors, at one sample a second.
 
     python benchmarks/monitors.py --seconds 20 --rounds 3
 
-It is the CPU time of the monitor's whole process tree between two moments of its run, so that no start-up counts, nor
-what scrapes the node exporter. The values of a sample are counted in what each one left. pidstat and psrecord look at
-processes, the others at the machine.
+The CPU time is that of the whole process tree of a monitor between two moments of its run; it excludes the start-up and
+the client that scrapes the node exporter. The values of a sample are counted in the output of each monitor. pidstat and
+psrecord monitor processes, the others the machine.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ GOALS = {"pytest-twin's sampler": "at most 0.30"}
 
 
 def turn(monitor: Monitor, seconds: int, warm_up: float, values: dict[str, int]) -> Callable[[], float]:
-    """A function that runs it for a while, and gives the milliseconds of CPU time a sample."""
+    """Return a function that runs the monitor and returns the milliseconds of CPU time per sample."""
 
     def run() -> float:
         with tempfile.TemporaryDirectory() as folder:
@@ -42,10 +42,10 @@ def turn(monitor: Monitor, seconds: int, warm_up: float, values: dict[str, int])
 def main() -> None:
     """Compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=int, default=20, help="length of a turn")
-    parser.add_argument("--warm-up", type=float, default=4, help="seconds in front of it that do not count")
-    parser.add_argument("--rounds", type=int, default=3, help="turns of each")
-    parser.add_argument("--only", help="only monitors with this in their name, besides ours")
+    parser.add_argument("--seconds", type=int, default=20, help="duration of each measurement")
+    parser.add_argument("--warm-up", type=float, default=4, help="seconds before the measurement")
+    parser.add_argument("--rounds", type=int, default=3, help="number of rounds")
+    parser.add_argument("--only", help="measure only monitors with this in their name, beside our sampler")
     given = parser.parse_args()
     wanted = [each for at, each in enumerate(MONITORS) if at == 0 or not given.only or given.only in each.name]
     there = [each for each in wanted if program(each.program, each.install)]

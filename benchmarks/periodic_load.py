@@ -1,16 +1,17 @@
-"""The CPU share of a load that keeps step with the timer tick: by our sampler and by psutil, against the truth.
+"""Measure the error of the CPU share of a load in step with the timer tick, by our sampler and by psutil.
 
     python benchmarks/periodic_load.py --windows 4
 
-The kernel charges busy ticks to whoever runs when the tick comes, so a load that sleeps then is missed, and one that
-runs then is charged for the whole of it. The load burns a part of each period, from absolute times on; its phase goes
-through the period, so that it comes before, on and behind the tick. All is read at the same moments, a second apart,
-as shares of the whole host. Seconds in which others were busy do not count, since a full CPU hides the difference.
+The kernel accounts a tick to the process that runs at the tick: a load that sleeps then is missed, and a load that runs
+then is charged the whole tick. The load computes for a part of each period, starting at absolute times; its phase
+varies over the period, so that it runs before, at and after the tick. All values are read at the same moments, a second
+apart, as shares of the whole host. Seconds in which other processes were busy are skipped, because a full CPU hides the
+error.
 
-The truth is, for the load, its own CPU clock, and for the host the CPU seconds that the scheduler charged to all
-processes, in nanoseconds: cpuacct.usage of the root control group where there is one (version 1), otherwise the sum of
-the clocks of all processes, which misses those that begin or end in between. What the hypervisor took is added, since
-both meters count it as not idle.
+The true value of the load is its CPU clock. That of the host is the CPU time that the scheduler accounted to all
+processes, in nanoseconds: cpuacct.usage of the root cgroup (version 1) if it exists, otherwise the sum of the CPU
+clocks of all processes, which misses those that start or end in between. The steal time is added, because both meters
+count it as not idle.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class Reading(NamedTuple):
 
 
 def busy_s() -> float:
-    """CPU seconds of all processes, and of the hypervisor."""
+    """Return the CPU seconds of all processes, including steal time."""
     total: float = getattr(psutil.cpu_times(), "steal", 0.0)
     if ALL.exists():
         return total + int(ALL.read_text()) / 1e9
@@ -68,7 +69,7 @@ def busy_s() -> float:
 
 
 class Meters:
-    """Everything that is compared, read at one moment."""
+    """The compared counters, read at one moment."""
 
     def __init__(self, load: int) -> None:
         self._load = load
@@ -80,7 +81,7 @@ class Meters:
         return at, busy_s(), cpu_s(self._load), self._reader.row(at), psutil.cpu_percent()
 
     def window(self) -> Reading:
-        """The shares since the last call."""
+        """Return the shares since the last call."""
         before, self._before = self._before, self._read()
         at, host, load, row, theirs = self._before
         full = (at - before[0]) * (os.cpu_count() or 1) / 100
@@ -91,7 +92,7 @@ class Meters:
 
 @contextmanager
 def metered(period_ms: float, duty: float, phase_ms: float) -> Iterator[Meters]:
-    """A load that is running, and what it is measured with."""
+    """Yield the meters of a running load."""
     with helper(LOAD, period_ms / 1e3, duty, phase_ms / 1e3) as process:
         line_of(process)
         time.sleep(0.1)
@@ -99,7 +100,7 @@ def metered(period_ms: float, duty: float, phase_ms: float) -> Iterator[Meters]:
 
 
 def readings(period_ms: float, given: argparse.Namespace) -> Iterator[Reading]:
-    """One reading a second, phase after phase."""
+    """Return one reading a second, phase after phase."""
     for number in range(given.phases):
         with metered(period_ms, given.duty, number * period_ms / given.phases) as meters:
             for _ in range(given.windows):
@@ -108,12 +109,12 @@ def readings(period_ms: float, given: argparse.Namespace) -> Iterator[Reading]:
 
 
 def compare(period_ms: float, given: argparse.Namespace) -> None:
-    """Print how many points each is off."""
+    """Print the errors in percentage points."""
     everything = list(readings(period_ms, given))
     found = [each for each in everything if each.host - each.load <= given.quiet]
     print(f"{given.duty:.0%} of each {period_ms:g} ms, {len(found)} quiet windows of {len(everything)}")
     if not found:
-        print(f"  never quiet: others took more than {given.quiet:g} % of the host in every window; see --quiet")
+        print(f"  no quiet window: others used more than {given.quiet:g} % of the host in every window; see --quiet")
         return
     errors = {
         "cpu_percent, ours": [abs(each.ours - each.host) for each in found],
@@ -130,11 +131,11 @@ def compare(period_ms: float, given: argparse.Namespace) -> None:
 def main() -> None:
     """Compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--windows", type=int, default=4, help="seconds at each phase")
-    parser.add_argument("--phases", type=int, default=8, help="places in the period at which the load begins")
-    parser.add_argument("--duty", type=float, default=0.38, help="part of the period that it burns")
+    parser.add_argument("--windows", type=int, default=4, help="windows of one second for each phase")
+    parser.add_argument("--phases", type=int, default=8, help="number of phases in a period")
+    parser.add_argument("--duty", type=float, default=0.38, help="share of the period for which the load computes")
     parser.add_argument(
-        "--quiet", type=float, default=10, help="per cent of the host that others may take in a window that counts"
+        "--quiet", type=float, default=10, help="maximum usage of the host by other processes in a window, in per cent"
     )
     given = parser.parse_args()
     for period_ms in PERIODS_MS:

@@ -1,8 +1,8 @@
-"""Whether the profile tells a CPU-bound, a memory-bound and a disk-bound test apart: examples/test_bottlenecks.py.
+"""Check whether the profile identifies the bottlenecks of examples/test_bottlenecks.py: CPU, memory and disk.
 
     python benchmarks/profile_ranking.py --rounds 3 --minutes 3
 
-In each round the three are profiled anew; printed are the table of the last one, and how often each was ranked rightly.
+The tests are profiled in each round; the table of the last round and the number of correct rankings are printed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RIGHT = {
 
 
 def profiled(minutes: float, directory: Path) -> list[dict[str, str]]:
-    """The rows of a profile of the three."""
+    """Return the rows of a profile of the tests."""
     with tempfile.TemporaryDirectory(dir=directory) as folder:
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(EXAMPLE), "--twin-profile",
                    f"--twin-profile-time={minutes:g}m", f"--twin-report-dir={folder}/report",
@@ -39,16 +39,16 @@ def profiled(minutes: float, directory: Path) -> list[dict[str, str]]:
 
 
 def first(rows: list[dict[str, str]]) -> dict[str, str]:
-    """What each test waits for most, as far as it is known."""
+    """Return the resource of rank 1 for each test, if there is one."""
     return {row["nodeid"].rpartition("::")[2]: row["resource"] for row in rows if row["rank"] == "1"}
 
 
 def main() -> None:
-    """Profile, and count."""
+    """Profile the tests, and count the correct rankings."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3, help="how often")
-    parser.add_argument("--minutes", type=float, default=3, help="time for the three tests in each round")
-    parser.add_argument("--directory", type=Path, default=Path(), help="where the disk is that they write to")
+    parser.add_argument("--rounds", type=int, default=3, help="number of rounds")
+    parser.add_argument("--minutes", type=float, default=3, help="minutes for the profile of the tests in each round")
+    parser.add_argument("--directory", type=Path, default=Path(), help="directory on the disk to write to")
     given = parser.parse_args()
     rounds = [profiled(given.minutes, given.directory) for _ in range(given.rounds)]
     print("\n".join(profile_lines(rounds[-1])))

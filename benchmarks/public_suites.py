@@ -1,10 +1,9 @@
-"""Whether the tests of public packages come out the same with `--twin`, with `--twin -n 2`, and without.
+"""Check that the tests of public packages have the same outcomes with `--twin`, with `--twin -n 2`, and without.
 
     python benchmarks/public_suites.py --packages more-itertools click
 
-Each package is fetched from PyPI as its authors put it there (the source distribution, which has the tests), and
-installed beside pytest-twin in a virtual environment of its own, which is gone afterwards. What is compared is the
-outcome of each test by name, from the JUnit reports.
+Each package is downloaded from PyPI as a source distribution, which has the tests, and installed beside pytest-twin in
+a temporary virtual environment. The outcome of each test is compared by name, from the JUnit reports.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from xml.etree import ElementTree as ET
 from _shared import show_one
 
 ROOT = Path(__file__).parent.parent
-NEEDS = {  # what the tests import besides the package
+NEEDS = {  # further requirements of the tests
     "attrs": ("cloudpickle", "hypothesis"),
     "click": (),
     "jinja2": ("trio",),
@@ -35,7 +34,7 @@ NEEDS = {  # what the tests import besides the package
     "packaging": ("hypothesis", "pretend", "tomli-w"),
 }
 WAYS = {"without": (), "--twin": ("--twin",), "--twin -n 2": ("--twin", "-n", "2")}
-# sets of names have one order in all runs; byte code and paths of whoever runs this are no part of it
+# the same order of sets in all runs; no byte code or paths of the user
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYTEST"))} | {
     "PYTHONHASHSEED": "0"
 }
@@ -44,7 +43,7 @@ LONGEST_S = 1200
 
 
 class Run(NamedTuple):
-    """What became of the tests in one run."""
+    """The outcomes of the tests in one run."""
 
     outcomes: Counter[tuple[str, str]]
     status: int
@@ -53,20 +52,20 @@ class Run(NamedTuple):
 
 
 class Suite:
-    """A package, unpacked and installed where its tests can be run."""
+    """A package that is unpacked and installed to run its tests."""
 
     def __init__(self, package: str, folder: Path) -> None:
-        """Fetch and install it.
+        """Download and install it.
 
         Raises:
-            SystemExit: It cannot be had.
+            SystemExit: It cannot be downloaded or installed.
         """
         self.folder = folder
         _call("fetch it", sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:", "-d",
               folder / "fetched", package)  # fmt: skip
         (fetched,) = (folder / "fetched").iterdir()
         with tarfile.open(fetched) as archive:
-            archive.extractall(folder / "source", filter="data")  # nothing gets out of the folder
+            archive.extractall(folder / "source", filter="data")  # no member may leave the folder
         (self.source,) = (folder / "source").iterdir()
         venv.create(folder / "venv", with_pip=True)
         self.python = folder / "venv" / "bin" / "python"
@@ -74,7 +73,7 @@ class Suite:
         _call("install it", self.python, "-m", "pip", "install", "-q", *needed)
 
     def run(self, name: str, flags: Sequence[str]) -> Run:
-        """Run the tests in one way."""
+        """Run the tests with these options."""
         report, recorded = self.folder / f"{name}.xml", self.folder / f"{name} report"
         command = [self.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *flags,
                    f"--twin-report-dir={recorded}", "tests"]  # fmt: skip
@@ -88,9 +87,9 @@ class Suite:
 
 
 def outcomes(report: Path) -> Counter[tuple[str, str]]:
-    """How often each test had which outcome; a test that passes and fails in its teardown has two."""
+    """Return the counts of the outcomes of each test; a test that passes and fails in its teardown has two."""
     found: Counter[tuple[str, str]] = Counter()
-    for case in ET.parse(report).iter("testcase"):  # noqa: S314 - it was written by the pytest that we started
+    for case in ET.parse(report).iter("testcase"):  # noqa: S314 - our pytest wrote it
         name = f"{case.get('classname')}::{case.get('name')}"
         told = [f"{each.tag} {each.get('type') or ''}".strip() for each in case if each.tag in OUTCOMES]
         found.update((name, outcome) for outcome in told or ["passed"])
@@ -111,7 +110,7 @@ def _call(what: str, *command: object) -> None:
 
 
 def differences(plain: Run, other: Run) -> list[str]:
-    """What is not the same, a line each."""
+    """Yield a line for each difference."""
     apart = [
         *(f"only without: {name}: {outcome}" for name, outcome in plain.outcomes - other.outcomes),
         *(f"only with: {name}: {outcome}" for name, outcome in other.outcomes - plain.outcomes),
@@ -121,7 +120,7 @@ def differences(plain: Run, other: Run) -> list[str]:
 
 
 def tell(package: str, runs: Mapping[str, Run]) -> bool:
-    """Print what became of the tests; whether it was the same in all runs."""
+    """Print the outcomes of the tests; return whether they are the same in all runs."""
     plain, same = runs["without"], True
     for name, run in runs.items():
         total = Counter(outcome for _, outcome in run.outcomes.elements())
@@ -136,7 +135,7 @@ def tell(package: str, runs: Mapping[str, Run]) -> bool:
 
 
 def main() -> None:
-    """Run them all; the exit status says whether the outcomes are the same."""
+    """Run all suites; the exit status is 0 if the outcomes are the same."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--packages", nargs="+", choices=sorted(NEEDS), default=["more-itertools", "click"])
     same = True

@@ -1,9 +1,9 @@
-"""What it costs to read a long recording: `pytest_twin.load` with each engine, and plain `pandas.read_csv`.
+"""Measure the time to read a long recording: `pytest_twin.load` with each engine, and plain `pandas.read_csv`.
 
     python benchmarks/reading.py --rows 864000    # a day at 10 Hz
 
-The rows are made up, 500 different ones over and over. Plain pandas is given nothing to do but to read and to parse
-the times; it leaves no UTC index, no counts and no units, and takes short lines for whole ones.
+The rows are generated; 500 different ones are repeated. Plain pandas only reads the file and parses the times; it has
+no UTC index, counts or units, and accepts truncated lines.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pytest_twin.run_folder.frames import samples_shape
 
 
 def write(path: Path, rows: int) -> None:
-    """A dataset with a row every 0.1 s."""
+    """Write a dataset with a row every 0.1 s."""
     chance = random.Random(7)
     time_column, *rest = samples_shape().columns
     base = [line([value(column, chance) for column in rest], rest) for _ in range(500)]
@@ -37,17 +37,17 @@ def write(path: Path, rows: int) -> None:
 
 
 def line(values: list[float | None], columns: Sequence[Column]) -> str:
-    """A row without its time."""
+    """Return a row without its time."""
     return ",".join(CellFormatter(columns).of(tuple(values))) + "\n"
 
 
 def value(column: Column, chance: random.Random) -> float | None:
-    """Such as a mere recording has it, on a machine without a battery."""
+    """Return a value as `pytest-twin record` writes it on a machine without a battery; None is missing."""
     return None if column.name.startswith(("battery_", "tests_")) else chance.uniform(0, 100)
 
 
 def seconds(read: Callable[[], object], times: int) -> float:
-    """The best of several times, on a machine that does other things too."""
+    """Return the shortest of several measurements."""
     best = float("inf")
     for _ in range(times):
         began = time.perf_counter()

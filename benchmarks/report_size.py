@@ -1,9 +1,9 @@
-"""How long a report takes, and how large it is: an hour at 10 Hz with 10,000 tests, made up.
+"""Measure time and size of each report of a generated run: an hour at 10 Hz with 10,000 tests.
 
     python benchmarks/report_size.py --rows 36000 --tests 10000
 
-Each form is made by a `pytest-twin` of its own, with the time to start and to read the files. The peer is plain plotly
-on the same rows: the same curves as one figure each, every sample drawn, `include_plotlyjs=True`.
+Each format is written by a process of `pytest-twin`; the time includes its start and reading the files. The peer is
+plain plotly with the same curves of the same rows, every sample drawn, and `include_plotlyjs=True`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ figure.write_html(sys.argv[2], include_plotlyjs=True)
 
 
 def timed(command: list[str]) -> float:
-    """Seconds that a command takes."""
+    """Return the duration of a command in seconds."""
     began = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - began
@@ -41,7 +41,7 @@ def timed(command: list[str]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=36_000, help="samples, ten of them a second")
+    parser.add_argument("--rows", type=int, default=36_000, help="number of samples, ten a second")
     parser.add_argument("--tests", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()

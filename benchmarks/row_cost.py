@@ -1,9 +1,9 @@
-"""CPU time of one row, against psutil's calls for the same columns, in turn.
+"""Measure the CPU time of a row, compared with calls of psutil for the same columns.
 
     python benchmarks/row_cost.py --rounds 200
 
-First as the machine is, then with many idle processes besides. Both read into values; the last line is a whole row of
-ours, all columns and their text.
+It is measured on the machine as it is, and with many idle processes. Both contenders read values; the last figure is
+our complete row of all columns, including its text.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ else: print('there', flush=True)
 
 @contextmanager
 def idle_processes(number: int) -> Iterator[int]:
-    """So many processes that do nothing, and the process above them."""
+    """Start this number of idle processes; yield their parent."""
     with helper(IDLE, number) as process:
         line_of(process)
         yield process.pid
 
 
 def of_psutil() -> None:
-    """The legacy columns; the numbers of CPUs do not change, and are left out."""
+    """Read the legacy columns with psutil, without the numbers of CPUs, which do not change."""
     psutil.cpu_percent()
     psutil.virtual_memory()
     psutil.swap_memory()
@@ -51,25 +51,25 @@ def of_psutil() -> None:
 
 
 def legacy_of_ours(root: int) -> Callable[[], None]:
-    """The probes that have the legacy columns; what else they read is read with them."""
+    """Return the probes that have the legacy columns; they read further columns too."""
     having = [module for module in probes.find_modules() if any(column.legacy for column in module.COLUMNS)]
     values, times = ProbeRunner(having, probes.ProbeContext(root)), ten_hertz()
     return lambda: values.read(next(times))
 
 
 def all_of_ours(root: int) -> Callable[[], object]:
-    """A whole row, as the sampler writes it."""
+    """Return a function that makes a complete row, as the sampler writes it."""
     reader, times = RowReader(Clock(0.0, time.time()), probes.ProbeContext(root)), ten_hertz()
     return lambda: reader.row(next(times))
 
 
 def ten_hertz() -> Iterator[float]:
-    """The times that rows pretend to be taken at: what is read twice a second is read for every fifth of them."""
+    """Yield simulated times of rows; metrics that are read twice a second are read for every fifth row."""
     return map((0.1).__mul__, count())
 
 
 def timed(row: Callable[[], object], repeat: int) -> Callable[[], float]:
-    """Microseconds of CPU time a row."""
+    """Return the microseconds of CPU time per row."""
 
     def run() -> float:
         began = time.process_time_ns()
@@ -81,7 +81,7 @@ def timed(row: Callable[[], object], repeat: int) -> Callable[[], float]:
 
 
 def compare(title: str, root: int, rounds: int, repeat: int, goal: str) -> None:
-    """Print what each needs, and how many times cheaper ours is."""
+    """Print the CPU time of each, and the ratios."""
     rows = {
         "psutil": of_psutil,
         "the 17 legacy columns": legacy_of_ours(root),
@@ -99,17 +99,17 @@ def compare(title: str, root: int, rounds: int, repeat: int, goal: str) -> None:
 def main() -> None:
     """Compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=200, help="turns of each")
-    parser.add_argument("--repeat", type=int, default=20, help="rows a turn")
-    parser.add_argument("--processes", type=int, default=1000, help="idle processes besides")
+    parser.add_argument("--rounds", type=int, default=200, help="number of rounds")
+    parser.add_argument("--repeat", type=int, default=20, help="rows per round")
+    parser.add_argument("--processes", type=int, default=1000, help="number of idle processes")
     given = parser.parse_args()
     with idle_processes(0) as root:
         compare("the machine as it is", root, given.rounds, given.repeat, "at least 10")
         with idle_processes(given.processes) as crowd:
             rounds = max(1, given.rounds // 4)
-            compare(f"{given.processes} idle processes besides", root, rounds, given.repeat, "at least 20")
+            compare(f"with {given.processes} idle processes", root, rounds, given.repeat, "at least 20")
             times = interleaved({"row": timed(all_of_ours(crowd), 1)}, rounds)
-            print(f"{given.processes} idle processes in the tests' own tree")
+            print(f"with {given.processes} idle processes in the process tree of the tests")
             show("  a row of all columns", times["row"], "µs")
     print(f"{os.cpu_count()} CPUs, {len(psutil.pids())} processes")
 

@@ -1,9 +1,9 @@
-"""What the sampling process takes, and how evenly it samples, at 10 Hz and at 100 Hz, all columns.
+"""Measure the CPU time and the regularity of the sampler with all columns, at 10 Hz and at 100 Hz.
 
     python benchmarks/sampler_share.py --seconds 30
 
-Its CPU time is that of its own clock, in nanoseconds. The gaps are measured in a run of their own, in which a probe of
-the benchmark writes the time of each row to the nanosecond; the dataset's own has milliseconds.
+The CPU time comes from the CPU clock of the sampler, in nanoseconds. The gaps between rows are measured in a separate
+run, in which a probe of the benchmark writes the time of each row in nanoseconds; the dataset has milliseconds.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from pytest_twin.recording.recording import SAMPLER_PROGRAM
 from pytest_twin.telemetry.sampler import SamplerClient
 from pytest_twin.telemetry.sampler_config import SamplerConfig
 
-GOALS = {10: ("at most 0.4", 1.0), 100: ("at most 3", 2995 / 3000)}  # % of a core, share of the rows that are due
+GOALS = {10: ("at most 0.4", 1.0), 100: ("at most 3", 2995 / 3000)}  # per cent of a core, share of the due rows
 
 
 def sampler(folder: Path, hz: float, *probes: str) -> SamplerClient:
-    """A sampler for this process, ready to start."""
+    """Return a sampler for this process."""
     path, began, epoch = str(folder / "rows.csv"), time.monotonic(), time.time()
     config = SamplerConfig(1 / hz, has_tests=True, path=path, began=began, epoch=epoch, probes=probes)
     return SamplerClient(config, SAMPLER_PROGRAM)
 
 
 def share(folder: Path, hz: int, seconds: float) -> None:
-    """Print its CPU time, rows and memory."""
+    """Print the CPU time, rows and memory of the sampler."""
     running = sampler(folder, hz)
     running.start()
     assert running.pid is not None  # noqa: S101 - for the type checker
@@ -54,7 +54,7 @@ def share(folder: Path, hz: int, seconds: float) -> None:
 
 
 def bare_share(hz: int, seconds: float) -> None:
-    """Print the CPU time of a Python that wakes as often, writes a line of the usual length, and does nothing else."""
+    """Print the CPU time of a Python that only wakes at this rate and writes a line of the usual length."""
     code = f"""import os, select, time
 out, row = os.open(os.devnull, os.O_WRONLY), b"x" * 300
 began = time.monotonic()
@@ -71,13 +71,13 @@ for tick in range(1, 1 << 30):
 
 
 def gaps(folder: Path, hz: int, seconds: float) -> None:
-    """Print how far the gaps between rows are from the interval."""
+    """Print the deviation of the gaps between rows from the interval."""
     running = sampler(folder, hz, "_row_time")
     running.start()
     time.sleep(seconds)
     running.stop()
     with (folder / "rows.csv").open() as file:
-        times = [float(row["row_time_s"]) for row in csv.DictReader(file)][:-1]  # the last is taken at the stop
+        times = [float(row["row_time_s"]) for row in csv.DictReader(file)][:-1]  # the last row is taken at the stop
     errors = [1e3 * abs(after - before - 1 / hz) for before, after in pairwise(times)]
     cuts = statistics.quantiles(errors, n=100, method="inclusive")
     show_one("  gap error, p50", cuts[49], "ms")
@@ -86,7 +86,7 @@ def gaps(folder: Path, hz: int, seconds: float) -> None:
 
 
 def launch(rounds: int) -> None:
-    """Print the time until the sampler is ready, beside that of a Python that does nothing."""
+    """Print the time until the sampler is ready, compared with an empty Python program."""
 
     def bare() -> float:
         began = time.perf_counter()
@@ -104,15 +104,15 @@ def launch(rounds: int) -> None:
 
     times = interleaved({"bare": bare, "ready": ready}, rounds)
     show("python -I -S -c pass", times["bare"], "ms")
-    show("sampler, from launch to ready", times["ready"], "ms", "at most 20")
+    show("sampler, launch to ready", times["ready"], "ms", "at most 20")
     show("ratio", ratios(times["ready"], times["bare"]))
 
 
 def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=30, help="length of each recording")
-    parser.add_argument("--rounds", type=int, default=20, help="launches")
+    parser.add_argument("--seconds", type=float, default=30, help="duration of each recording")
+    parser.add_argument("--rounds", type=int, default=20, help="number of launches")
     given = parser.parse_args()
     launch(given.rounds)
     for hz in GOALS:

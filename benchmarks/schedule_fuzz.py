@@ -1,11 +1,11 @@
-"""What becomes of bad schedules: each is read, or refused in a few clear lines, quickly, and nothing in it is executed.
+"""Check that bad schedules are read or rejected quickly with a few clear lines, and that nothing in them is executed.
 
     python benchmarks/schedule_fuzz.py --tries 100000
 
-Valid schedules (JSON, TOML, the legacy list) are changed: values that belong nowhere, keys twice, unknown or missing,
-cycles, shell commands, other encodings, bytes torn out; besides, there are bytes that never were a schedule, what is
-nested deeply, and what is long. The interpreter itself counts what is run, opened to be written, removed or connected
-to meanwhile (audit events). A file that is answered in another way is kept, and its name printed.
+Valid schedules (JSON, TOML, the legacy list) are mutated: invalid values, duplicate, unknown or missing keys, cycles,
+shell commands, other encodings, missing bytes. Arbitrary bytes, deep nesting and long files are tried too. Audit events
+of the interpreter show executed commands, files opened for writing, removals and connections. A file with another
+result is kept, and its name is printed.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ RUNS = [
     "pickle.find_class",
 ]
 LONGEST_LINE = 3000
-LONG = 1 << 16  # bytes from which on a file is allowed a time that grows with its size
+LONG = 1 << 16  # size in bytes above which the time limit grows with the size of the file
 
 
 class Watch:
-    """Counts what the interpreter does to the rest of the machine, while it is on."""
+    """Count the side effects of the interpreter while it is enabled."""
 
     def __init__(self) -> None:
         self.is_on = False
@@ -67,17 +67,17 @@ class Watch:
 
     def _hear(self, name: str, arguments: tuple[object, ...]) -> None:
         if self.is_on and (name in RUNS or (name == "open" and _is_to_write(*arguments))):
-            self.is_on = False  # what it says itself does not count
+            self.is_on = False  # its own output does not count
             self.seen[f"{name} {arguments!r:.80}"] += 1
             self.is_on = True
 
 
-def _is_to_write(path: object, mode: object, flags: object) -> bool:  # noqa: ARG001 - as the event has them
+def _is_to_write(path: object, mode: object, flags: object) -> bool:  # noqa: ARG001 - the signature of the event
     return isinstance(flags, int) and bool(flags & WRITING)
 
 
 class Fuzz:
-    """All tries, and what was found."""
+    """The tries and their results."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.kinds, self.watch = folder, find_kinds(), Watch()
@@ -86,7 +86,7 @@ class Fuzz:
         self.slowest, self.slowest_per_mib = (0.0, ""), (0.0, "")
 
     def attempt(self, number: int, name: str, content: bytes) -> None:
-        """Read one file."""
+        """Try one file."""
         path = self.folder / name
         path.write_bytes(content)
         self.watch.is_on = True
@@ -100,7 +100,7 @@ class Fuzz:
             self.lines += len(error.problems)
             bad = [line for line in error.problems if not _is_clear(line, path)]
             said = f"line {bad[0]!r:.300}" if bad else "" if error.problems else "no line"
-        except BaseException:  # noqa: BLE001 - that there is none is what is tested
+        except BaseException:  # noqa: BLE001 - the test is that there is none
             took, said = time.thread_time() - began, traceback.format_exc()
         else:
             took, said = time.thread_time() - began, ""
@@ -120,19 +120,19 @@ def _is_clear(line: str, path: Path) -> bool:
 
 
 def prepare(folder: Path) -> None:
-    """Put there what schedules may name, and have asked once in this process what stress-ng knows."""
+    """Create files that schedules may name, and read the stressors of stress-ng once in this process."""
     for name, content in RECORDINGS.items():
         (folder / name).write_bytes(content)
     (folder / "known.json").write_text(json.dumps(MODERN).replace("99", "1"))
-    with suppress(ScheduleError):  # where stress-ng is missing
-        open_schedule(folder / "known.json", find_kinds())  # imports what reading needs
+    with suppress(ScheduleError):  # stress-ng may be missing
+        open_schedule(folder / "known.json", find_kinds())  # imports the modules for reading
     (folder / "folder").mkdir()
     (folder / "loop").symlink_to("loop")
     os.mkfifo(folder / "pipe")
 
 
 def main() -> None:
-    """Try as many as were asked for, and tell."""
+    """Try this number of files, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tries", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
@@ -153,11 +153,11 @@ def main() -> None:
 
 
 def tell(fuzz: Fuzz, tries: int, *, was_executed: bool) -> None:
-    """Print what was found; the exit status says whether it is as promised."""
+    """Print the results; the exit status is 0 if the goals are met."""
     show_one("tried", tries)
     show_one("read as schedules", fuzz.read)
     show_one("refused", fuzz.refused)
-    show_one("lines about them", fuzz.lines)
+    show_one("lines of errors", fuzz.lines)
     show_one("tracebacks, unclear lines", len(fuzz.wrong), "", "0")
     show_one("commands run, files written", sum(fuzz.watch.seen.values()) + was_executed, "", "0")
     show_one(f"slowest ({fuzz.slowest[1]})", fuzz.slowest[0] * 1e3, "ms", "at most 100")

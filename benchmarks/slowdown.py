@@ -1,8 +1,8 @@
-"""How much slower a CPU-bound test body is while it is sampled at 100 Hz: fixed work, alone and sampled, in turn.
+"""Measure the slowdown of a CPU-bound test body by sampling at 100 Hz, with a fixed amount of work.
 
     python benchmarks/slowdown.py --rounds 30
 
-Once with one process that works, and once with one for each CPU, where the sampler has to take its time from them.
+It is measured with one working process, and with one for each CPU, where the sampler competes with them.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ for line in sys.stdin:
     work(int(line))
     print(clock() - began, flush=True)
 """
-PER_SECOND = 10_000_000  # steps of the work, roughly
+PER_SECOND = 10_000_000  # approximate steps of the work per second
 
 
 def body(processes: int, seconds: float, clock: str) -> float:
-    """Mean seconds of the work in so many processes at once."""
+    """Return the mean duration of the work in this number of processes at once."""
     with ExitStack() as stack:
         working = [stack.enter_context(helper(BODY, clock)) for _ in range(processes)]
         for each in working:
@@ -52,7 +52,7 @@ def body(processes: int, seconds: float, clock: str) -> float:
 
 
 def sampled(run: Callable[[], float], hz: float) -> float:
-    """The same, while this process and all below it are sampled."""
+    """Return the same while this process and its descendants are sampled."""
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "rows.csv")
         config = SamplerConfig(1 / hz, has_tests=True, path=path, began=time.monotonic(), epoch=time.time())
@@ -65,7 +65,7 @@ def sampled(run: Callable[[], float], hz: float) -> float:
 
 
 def compare(processes: int, given: argparse.Namespace) -> None:
-    """Print both, and the ratio."""
+    """Print both durations and their ratio."""
 
     def alone() -> float:
         return body(processes, given.seconds, given.clock)
@@ -78,22 +78,22 @@ def compare(processes: int, given: argparse.Namespace) -> None:
     show("  slower by", slower, "%", "at most 1")
     try:
         low, _, high = of_quantile(slower, 0.5)
-        print(f"  the median is within {low:.2f} % and {high:.2f} % with 95 % confidence")
+        print(f"  95 % confidence interval of the median: {low:.2f} % to {high:.2f} %")
     except TooFewError:
-        print("  too few rounds to tell within what the median is")
+        print("  too few rounds for a confidence interval of the median")
 
 
 def main() -> None:
     """Compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=30, help="turns of each")
-    parser.add_argument("--seconds", type=float, default=2, help="length of the work, roughly")
-    parser.add_argument("--hz", type=float, default=100, help="samples a second")
+    parser.add_argument("--rounds", type=int, default=30, help="number of rounds")
+    parser.add_argument("--seconds", type=float, default=2, help="approximate duration of the work")
+    parser.add_argument("--hz", type=float, default=100, help="samples per second")
     parser.add_argument(
         "--clock",
         choices=["wall", "cpu"],
         default="wall",
-        help="cpu holds on a busy machine too, but leaves out the time in which the sampler had the body's CPU",
+        help="cpu is robust on a busy machine, but excludes the time for which the sampler used the CPU of the body",
     )
     given = parser.parse_args()
     for processes in sorted({1, os.cpu_count() or 1}):

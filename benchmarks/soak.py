@@ -1,9 +1,10 @@
-"""A day of sampling in minutes: the real loop, readers and file, driven by a clock that jumps to the next row.
+"""Simulate a day of sampling in minutes: the real loop, probes and file, with a clock that jumps to the next row.
 
     python benchmarks/soak.py --rows 864000
 
-It runs in a process started as the sampler's is, while short-lived processes come and go below it. What may not grow
-is told every tenth: resident memory, open descriptors. 864,000 rows at 10 Hz are a day; the file has a few hundred MB.
+It runs in a process that is started like the sampler, while short-lived child processes start and end. Resident memory
+and open descriptors, which must not grow, are printed after every tenth of the rows. A day at 10 Hz is 864,000 rows;
+the file has a few hundred MB.
 """
 
 from __future__ import annotations
@@ -25,25 +26,25 @@ simulate(int(sys.argv[3]), float(sys.argv[4]), sys.argv[5])
 
 
 class Jumping:
-    """A clock that goes on only when it is waited for, and has an end."""
+    """A clock that advances only in waits, up to an end."""
 
     def __init__(self, seconds: float) -> None:
         self._began = self._now = time.monotonic()
         self._seconds = seconds
 
     def now(self) -> float:
-        """The time, in seconds."""
+        """Return the time in seconds."""
         return self._now
 
     def wait(self, seconds: float) -> bool:
-        """Be that much later at once; tells whether it is over instead."""
+        """Advance by this time at once; return whether the end is reached."""
         over = self._now + seconds - self._began > self._seconds
         self._now += 0.0 if over else seconds
         return over
 
 
 def simulate(rows: int, interval: float, path: str) -> None:
-    """Take so many rows, and print what the process holds after every tenth of them."""
+    """Take this number of rows, and print memory and descriptors after every tenth of them."""
     from pytest_twin._system.append_file import AppendOnlyFile
     from pytest_twin.model.clock import Clock
     from pytest_twin.telemetry.probes import ProbeContext
@@ -67,14 +68,14 @@ def simulate(rows: int, interval: float, path: str) -> None:
 
 
 def held() -> tuple[int, int]:
-    """Resident memory in KiB, and open descriptors, of this process."""
+    """Return the resident memory in KiB and the number of open descriptors of this process."""
     with open("/proc/self/status", "rb") as file:
         resident = int(file.read().partition(b"VmRSS:")[2].split(None, 1)[0])
     return resident, len(os.listdir("/proc/self/fd"))
 
 
 def watch(process: subprocess.Popen[str]) -> list[tuple[int, int, int]]:
-    """Print what it tells, and start something short-lived all the time."""
+    """Print the output of the process, and start short-lived children continuously."""
     assert process.stdout is not None  # noqa: S101 - for the type checker
     told = []
     os.set_blocking(process.stdout.fileno(), False)
@@ -86,7 +87,7 @@ def watch(process: subprocess.Popen[str]) -> list[tuple[int, int, int]]:
 
 
 def tell(lines: list[str]) -> list[tuple[int, int, int]]:
-    """Print these lines, and give their numbers."""
+    """Print these lines, and yield their numbers."""
     told = []
     for line in lines:
         rows, resident, descriptors = map(int, line.split())
@@ -99,9 +100,7 @@ def main() -> None:
     """Simulate."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=864_000)
-    parser.add_argument(
-        "--interval", type=float, default=0.1, help="seconds from one to the next, of a clock that jumps"
-    )
+    parser.add_argument("--interval", type=float, default=0.1, help="simulated seconds between two rows")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.csv"
@@ -116,7 +115,7 @@ def main() -> None:
         with path.open("rb") as file:
             lines = sum(1 for _ in file) - 1
     (_, first, _), (rows, last, _) = told[min(1, len(told) - 2)], told[-1]
-    # the files of what is short-lived are open while it lives: the fewest in each half tell of what stays
+    # short-lived children keep files open while they run: the minimum of each half shows the lasting ones
     half = len(told) // 2
     few, many = (min(descriptors for _, _, descriptors in part) for part in (told[:half], told[half:]))
     print(f"{rows} rows in {time.monotonic() - began:.0f} s, {lines} in the file   goal {given.rows + 1}")

@@ -1,10 +1,10 @@
-"""What a load around each test costs: 200 tests with ``stress(cpu=1)``, and the same recorded without.
+"""Measure the cost of a load around each test: 200 tests with ``stress(cpu=1)``, compared with recording only.
 
     python benchmarks/stressed_tests.py --rounds 3
     python benchmarks/stressed_tests.py --workers 2
 
-Each test sleeps for some milliseconds, so that it does not wait for the CPU that its load burns. With ``--workers`` the
-tests run under pytest-xdist, half of them stressed: alone, as is the default, and shared.
+Each test sleeps for some milliseconds, so it does not compete with its load for the CPU. With ``--workers`` the tests
+run under pytest-xdist, half of them stressed: alone, which is the default, and with ``shared=True``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def test_plain(number): time.sleep({sleep})
 
 
 def seconds(folder: Path, mark: str, workers: int) -> float:
-    """The wall time of a run."""
+    """Return the wall time of a run."""
     count = COUNT // 2 if workers else COUNT
     plain = PLAIN.format(count=count, sleep=SLEEP_S) if workers else ""
     (folder / "test_it.py").write_text(TESTS.format(count=count, sleep=SLEEP_S, mark=mark, plain=plain))
@@ -51,8 +51,8 @@ def seconds(folder: Path, mark: str, workers: int) -> float:
 def main() -> None:
     """Compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="turns of each")
-    parser.add_argument("--workers", type=int, default=0, help="of pytest-xdist")
+    parser.add_argument("--rounds", type=int, default=5, help="number of rounds")
+    parser.add_argument("--workers", type=int, default=0, help="number of pytest-xdist workers")
     given = parser.parse_args()
     marks = {"recorded": "", "stress(cpu=1)": "@pytest.mark.stress(cpu=1)\n"}
     if given.workers:
@@ -69,7 +69,7 @@ def main() -> None:
     for name in list(marks)[1:]:
         show(f"  {name} / recorded", ratios(times[name], times["recorded"]))
         added = [1e3 * (one - other) / stressed for one, other in zip(times[name], times["recorded"], strict=True)]
-        show(f"  {name}, added a test", added, "ms", "" if given.workers else "at most 10")
+        show(f"  {name}, added per test", added, "ms", "" if given.workers else "at most 10")
 
 
 if __name__ == "__main__":

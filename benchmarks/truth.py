@@ -1,13 +1,13 @@
-"""Every figure of tests.csv, of the dataset and of the loads beside what another counter of the kernel tells.
+"""Compare every figure of tests.csv, of the dataset and of the loads with another counter of the kernel.
 
     python benchmarks/truth.py --seconds 3
 
-Tests of known cost run once with ``--twin``, in a process of their own. Each reads, around what it does, counters that
-pytest-twin does not read or not in this way: wait4(2), schedstat, /proc/PID/io, statm, smaps, diskstats. What is
-printed is our figure, the truth, and the error. The truth is taken within the test, so what pytest itself does between
-two borders is in our figure only: some 0.3 ms and some KiB.
+Tests of known cost run once with ``--twin`` in a process of their own. Each reads counters before and after its work
+that pytest-twin does not read, or reads in another way: wait4(2), schedstat, /proc/PID/io, statm, smaps, diskstats. Our
+figure, the true value and the error are printed. The true value is taken within the test, so the work of pytest between
+two readings is in our figure only: about 0.3 ms and some KiB.
 
-Memory bandwidth (`membw`) is left out: nothing but the CPU's own counters, which a guest seldom has, could tell it.
+Memory bandwidth (`membw`) is not covered: only hardware counters show it, and virtual machines rarely have them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pytest_twin.model.run import Run
 FOLDER = Path(__file__).parent
 Figures = Mapping[str, Callable[[pd.Series], float]]
 
-ROWS: Figures = {"cpu_s": lambda row: row["cpu_user_s"] + row["cpu_system_s"]}  # and each column by its name
+ROWS: Figures = {"cpu_s": lambda row: row["cpu_user_s"] + row["cpu_system_s"]}  # further columns by their names
 LOADS: Figures = {
     "cpu_s a second": lambda said: said["cpu_s"] / said["held_s"],
     "MiB": lambda said: said["resident_bytes"] / (1 << 20),
@@ -43,7 +43,7 @@ LOADS: Figures = {
 
 
 def run_suite(folder: Path, seconds: float) -> Path:
-    """Run the tests; the truth that they noted is in the file that is returned."""
+    """Run the tests; return the file with their true values."""
     truth = folder / "truth.jsonl"
     suite = folder / "test_truth.py"
     suite.write_text((FOLDER / "_truth_suite.py").read_text())
@@ -62,7 +62,7 @@ def run_suite(folder: Path, seconds: float) -> Path:
 
 
 def sampled(run: Run, row: pd.Series, how: str, column: str) -> float:
-    """What the samples of a test tell of it as a whole."""
+    """Return the value of a column over the samples of a test."""
     ends = run.samples["elapsed_s"]
     of_test = run.samples[(ends > row["elapsed_s"]) & (ends <= row["elapsed_s"] + row["duration_s"])]
     seconds = ends.diff().loc[of_test.index]
@@ -77,14 +77,14 @@ def sampled(run: Run, row: pd.Series, how: str, column: str) -> float:
 
 
 def of_loads(run: Run, nodeid: str) -> Mapping[str, float]:
-    """The figures of the load around a test, as annotations.csv has them."""
+    """Return the figures of the load around a test, from annotations.csv."""
     events = run.events
     ended = events[(events["test"] == nodeid) & events["event"].isin(["end", "abort"]) & events["achieved"].notna()]
     return json.loads(ended["detail"].iloc[-1]) if len(ended) else {}
 
 
 def ours(run: Run, row: pd.Series, figure: str) -> float | None:
-    """Our figure, None where there is none."""
+    """Return our figure; None if it is missing."""
     how, _, name = figure.rpartition(": ")
     try:
         if how == "load":
@@ -99,7 +99,7 @@ def ours(run: Run, row: pd.Series, figure: str) -> float | None:
 def main() -> None:
     """Compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=3, help="how long each load is held (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=3, help="duration of each load (default: %(default)s)")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         truth = run_suite(Path(name), given.seconds)

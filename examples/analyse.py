@@ -1,8 +1,8 @@
-"""Look at a run: time plots with the loads as bands, distributions, correlations.
+"""Plot a run: metrics over time with the loads as bands, distributions, and correlations.
 
     python examples/analyse.py twin-report
 
-It uses nothing but pandas and matplotlib, and opens datasets of the old script collection as well.
+It needs only pandas and matplotlib, and also reads datasets of the original script collection.
 """
 
 from __future__ import annotations
@@ -16,30 +16,26 @@ import pandas as pd
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-COLOURS = {
-    "cpu": "#d55e00",
-    "memory": "#0072b2",
-    "disk": "#009e73",
-    "test": "#999999",
-}  # told apart by the colour-blind
+# distinguishable with a colour vision deficiency
+COLOURS = {"cpu": "#d55e00", "memory": "#0072b2", "disk": "#009e73", "test": "#999999"}
 
 
 def read(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The samples and the events of a run, on one clock."""
+    """Read the samples and the events of a run, which share one clock."""
     samples = pd.read_csv(folder / "system_metrics_dataset.csv", parse_dates=["timestamp"])
     events = pd.read_csv(folder / "annotations.csv", parse_dates=["timestamp"])
     return samples, events
 
 
 def bands(events: pd.DataFrame) -> pd.DataFrame:
-    """One row for each test or load: type, target, start and end."""
+    """Return a row for each test or load: type, target, start and end."""
     started = events[events["event"] == "start"].set_index("id")
     ended = events[events["event"].isin(["end", "abort"])].set_index("id")["timestamp"].rename("end")
     return started.join(ended, how="inner")[["type", "test", "target", "timestamp", "end"]]
 
 
 def plot_time(samples: pd.DataFrame, events: pd.DataFrame, path: Path) -> None:
-    """CPU, memory and disk over time, with a band for each load and a line for each test."""
+    """Plot CPU, memory and disk over time, with a band for each load and a line for each test."""
     figure, (cpu, memory, disk, tests) = plt.subplots(
         4, 1, sharex=True, figsize=(11, 7), height_ratios=[3, 2, 2, 1.4], layout="constrained"
     )
@@ -73,7 +69,7 @@ def plot_time(samples: pd.DataFrame, events: pd.DataFrame, path: Path) -> None:
 
 
 def plot_distributions(samples: pd.DataFrame, path: Path) -> None:
-    """How often which level was reached."""
+    """Plot histograms of CPU, memory and disk."""
     columns = [name for name in ("cpu_percent", "ram_used_percent", "disk_write_MB") if samples[name].notna().any()]
     figure, axes = plt.subplots(1, len(columns), figsize=(11, 3), layout="constrained")
     for axis, name in zip(axes, columns, strict=True):
@@ -83,7 +79,7 @@ def plot_distributions(samples: pd.DataFrame, path: Path) -> None:
 
 
 def main() -> None:
-    """Write the plots beside the data, and print the figures."""
+    """Write the plots beside the data, and print statistics."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "twin-report")
     samples, events = read(folder)
     plot_time(samples, events, folder / "timeline.png")

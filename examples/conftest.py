@@ -1,4 +1,4 @@
-"""A hook of pytest-twin's, called with every event of this process, and what becomes of its warnings."""
+"""A hook of pytest-twin that receives the events of this process, and a filter for warnings of pytest-twin."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ aborted = pytest.StashKey[list[str]]()
 
 
 def pytest_configure(config):
-    # where warnings are errors: that a busy machine gave a load less than was asked fails no example, it is told below
+    # with -W error, a load that achieves less than requested on a busy machine does not fail the test; see below
     config.addinivalue_line("filterwarnings", "default::pytest_twin.TwinWarning")
 
 
-@pytest.hookimpl(optionalhook=True)  # where pytest-twin is not there, the tests run all the same
+@pytest.hookimpl(optionalhook=True)  # the tests also run without pytest-twin
 def pytest_twin_event(event, config):
     if event.event == "abort":
         config.stash.setdefault(aborted, []).append(f"{event.type} {event.target}: {event.detail}")
@@ -20,4 +20,4 @@ def pytest_twin_event(event, config):
 
 def pytest_terminal_summary(terminalreporter, config):
     for line in config.stash.get(aborted, []):
-        terminalreporter.write_line(f"a load was not what it should be: {line}")
+        terminalreporter.write_line(f"a load was aborted: {line}")

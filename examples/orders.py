@@ -1,4 +1,4 @@
-"""A small shop, to have something to test: orders in SQLite, a report over them."""
+"""The program under test of the examples: orders in SQLite, and a report."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ class Orders:
         self._database.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, item TEXT, price REAL)")
 
     def save(self, item: str, price: float) -> None:
-        """One order, on the disk when this returns."""
+        """Save an order; it is on the disk when this returns."""
         with self._database:
             self._database.execute("INSERT INTO orders (item, price) VALUES (?, ?)", (item, price))
 
     def total(self) -> float:
-        """What all orders come to."""
+        """Return the sum of the prices of all orders."""
         return float(self._database.execute("SELECT coalesce(sum(price), 0) FROM orders").fetchone()[0])
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the database."""
         self._database.close()
 
 
 def report(lines: int) -> bytes:
-    """A long report, compressed: this is where the CPU goes."""
+    """Return a long, compressed report; this takes most of the CPU time."""
     text = "\n".join(f"{number};{number * number % 9973}" for number in range(lines))
     return zlib.compress(text.encode(), level=9)

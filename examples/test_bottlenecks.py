@@ -1,6 +1,6 @@
-"""Three tests that wait for three different things: `pytest examples/test_bottlenecks.py --twin-profile` ranks them.
+"""Three tests with different bottlenecks; `pytest examples/test_bottlenecks.py --twin-profile` finds them.
 
-A profile runs each test some hundred times, so these are short.
+The tests are short, because a profile runs each of them about a hundred times.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from itertools import pairwise
 
 import pytest
 
-# numbers of 40 bytes each: some 5 MB, which the large cache of a processor holds and the small ones do not
+# numbers of 40 bytes each, about 5 MB: this fits in the last-level cache of a CPU, but not in the smaller ones
 PLACES = 120_000
 
 
 @pytest.fixture(scope="module")
 def scattered():
-    """Where to go from each place, so that all are visited, in an order that no processor foresees."""
+    """Return the next place for each place: a cycle through all places in an order that a CPU cannot predict."""
     order = list(range(PLACES))
     random.Random(1).shuffle(order)
     onward = [0] * PLACES
@@ -27,7 +27,7 @@ def scattered():
 
 
 def test_that_waits_for_the_cpu():
-    """Hardly any memory: only another program on the same CPU can slow it. A scheduler may let a shorter one pass."""
+    """It uses hardly any memory, so only other processes on the same CPU slow it down."""
     total = 0
     for number in range(500_000):
         total += number * number % 7
@@ -35,7 +35,7 @@ def test_that_waits_for_the_cpu():
 
 
 def test_that_waits_for_memory(scattered):
-    """Where it goes next stands in memory, far away; it is quick as long as nobody else fills the cache."""
+    """The next place is in a distant part of memory; this is fast only while the cache is not filled by others."""
     place = 0
     for _ in range(2 * PLACES):
         place = scattered[place]
@@ -43,7 +43,7 @@ def test_that_waits_for_memory(scattered):
 
 
 def test_that_waits_for_the_disk(tmp_path):
-    """Each block has to be on the disk before the next is written."""
+    """Each block must be on the disk before the next is written."""
     with (tmp_path / "journal").open("wb", buffering=0) as journal:
         for _ in range(10):
             journal.write(b"x" * 262_144)

@@ -1,4 +1,4 @@
-"""How a suite uses pytest-twin: read it from top to bottom."""
+"""A test suite that uses pytest-twin; to be read from top to bottom."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def orders(tmp_path):
 
 
 def test_a_total_is_the_sum_of_the_prices(orders):
-    """A plain test: --twin and --twin-schedule record it as it is."""
+    """A plain test; --twin and --twin-schedule record it without changes."""
     orders.save("tea", 3.5)
     orders.save("cake", 4.0)
     assert orders.total() == 7.5
@@ -25,7 +25,7 @@ def test_a_total_is_the_sum_of_the_prices(orders):
 
 @pytest.mark.stress(cpu="50%")
 def test_orders_are_saved_on_a_busy_machine(orders, twin_logger):
-    """The load is there before the first line, and gone after the last."""
+    """The load is applied before the first line of the test and ends after the last."""
     with twin_logger.phase("saving"):
         for number in range(100):
             orders.save(f"item {number}", 1.0)
@@ -35,7 +35,7 @@ def test_orders_are_saved_on_a_busy_machine(orders, twin_logger):
 
 @pytest.mark.stress(mem="512MiB", ramp="1s")
 def test_a_report_fits_beside_a_memory_hog(twin_logger):
-    """Amounts may grow; `twin_logger` knows what the machine really did."""
+    """A load can grow; `twin_logger` reads the metrics recorded so far."""
     while twin_logger.mean("tests_resident_MB") == 0 or len(twin_logger.samples()) < 10:
         report(20_000)
     assert twin_logger.peak("stress_resident_MB") > twin_logger.peak("tests_resident_MB")
@@ -43,7 +43,7 @@ def test_a_report_fits_beside_a_memory_hog(twin_logger):
 
 @pytest.mark.parametrize("stress_cpu", [0, "15%", "30%"], indirect=True)
 def test_how_long_a_report_takes(stress_cpu, twin_logger):
-    """The same test on an idle, a used and a busy machine: compare the three in tests.csv."""
+    """The same test without load and under two loads; compare their rows in tests.csv."""
     began = time.perf_counter()
     packed = report(200_000)
     twin_logger.annotate("report packed", seconds=round(time.perf_counter() - began, 3))
@@ -53,7 +53,7 @@ def test_how_long_a_report_takes(stress_cpu, twin_logger):
 
 
 def test_orders_are_saved_while_the_disk_is_busy(orders, stress_disk):
-    """A load for a part of a test: start it where it should start, leave the block, and it is gone."""
+    """A load for a part of a test; it ends with the block."""
     orders.save("before", 1.0)
     with stress_disk("20MB/s") as backup:
         for number in range(50):
@@ -65,7 +65,7 @@ def test_orders_are_saved_while_the_disk_is_busy(orders, stress_disk):
 
 @pytest.mark.twin_schedule("rush_hour.json")
 def test_the_shop_survives_the_rush_hour(orders, twin_logger, request):
-    """A timeline of loads around one test; a schedule of the whole run goes on beside it."""
+    """A schedule of loads for one test; a schedule of the whole run continues beside it."""
     for number in range(20):
         orders.save(f"item {number}", 1.0)
         time.sleep(0.1)

@@ -88,7 +88,7 @@ def test_the_workflow_comments_with_the_summary_and_where_the_report_is(project)
     assert (output.startswith("gh pr comment 7 --repo a/b --body-file comment.md "), status) == (True, 0)
     text = (project / "comment.md").read_text()
     assert text.startswith("## pytest-twin: 1 failed, 1 passed")
-    assert text.endswith("\n[The whole report](https://example.invalid/1)\n")
+    assert text.endswith("\n[Full report](https://example.invalid/1)\n")
     assert (project / "step.md").read_text().startswith("## pytest-twin: 1 failed, 1 passed")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pytest_twin.cli._options import settings_of, settings_options
-from pytest_twin.report.formats import FORMS, ReportError, check, save, summary_of
+from pytest_twin.report.formats import FORMATS, ReportError, check, save, summary_of
 from pytest_twin.run_folder.baselines import BaselineError, RunSet, find
 from pytest_twin.settings import parsers
 from pytest_twin.settings.options import Settings
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 @click.command
 @click.argument("report_dir", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "--format", "forms", default="html", help=f"one or more of {','.join(FORMS)}, separated by commas (default: html)"
+    "--format",
+    "formats",
+    default="html",
+    help=f"one or more of {','.join(FORMATS)}, separated by commas; json=PATH names the file (default: html)",
 )
 @click.option(
     "-o",
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     help="write to this file (default: a file in DIR)",
 )
 @settings_options("compare", "baselines")
-def command(report_dir: Path | None, forms: str, output: Path | None, **given: Any) -> None:
+def command(report_dir: Path | None, formats: str, output: Path | None, **given: Any) -> None:
     """Write reports of a run: an HTML page, a Markdown summary or a JSON document.
 
     DIR is a run folder, the folder of a test in it, or one of its files. Folders of killed runs and of the old scripts
@@ -38,17 +41,19 @@ def command(report_dir: Path | None, forms: str, output: Path | None, **given: A
     settings = settings_of({"report_dir": report_dir, **given})
     path = settings.report_dir
     try:
-        names = parsers.parse_forms(forms)
+        reports = parsers.parse_reports(formats)
     except ValueError as error:
-        raise click.UsageError(f"--format: {forms!r} {error}") from None
-    if output is not None and len(names) > 1:
+        raise click.UsageError(f"--format: {formats!r} {error}") from None
+    if output is not None and len(reports) > 1:
         raise click.UsageError("--output takes one format; omit it to write each format into DIR")
+    if output is not None and reports[0].path is not None:
+        raise click.UsageError(f"--output: --format {formats} names a file already; omit one of the two")
     try:
-        check(names)
+        check(report.format for report in reports)
         run_summary = summary_of(path, _compared(settings))
         folder = path if path.is_dir() else path.parent
-        for name in names:
-            target = output or folder / FORMS[name].file
+        for name, named in reports:
+            target = output or named or folder / FORMATS[name].file
             save(run_summary, name, target)
             click.echo(str(target))
     except ReportError as error:

@@ -160,7 +160,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             terminalreporter.write_line(line, yellow=True)
     if run is None or run.recording is None:
         settings = config.stash[SETTINGS]
-        if (settings.report or settings.json) and not settings.dry_run:
+        if settings.report and not settings.dry_run:
             terminalreporter.write_line("twin: nothing was recorded, so there is no report")
 
 
@@ -231,15 +231,15 @@ def _weighing(config: pytest.Config, settings: Settings) -> BaselineComparison |
 
 
 def _check_reports(config: pytest.Config, settings: Settings) -> None:
-    if (settings.report or settings.json) and not settings.dry_run:
+    if settings.report and not settings.dry_run:
         from pytest_twin.report.formats import ReportError
         from pytest_twin.report.session_reports import check_reports
 
         try:
             check_reports(settings, config.invocation_params.dir)
         except ReportError as error:
-            which = "report" if settings.report else "json"
-            raise pytest.UsageError(f"{options.flag(which)}: {error}") from None
+            is_alias = settings.json is not None and {each.path for each in settings.report} == {settings.json}
+            raise pytest.UsageError(f"{options.flag('json' if is_alias else 'report')}: {error}") from None
 
 
 def _schedule(config: pytest.Config, settings: Settings) -> Schedule | None:

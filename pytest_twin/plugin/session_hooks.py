@@ -128,7 +128,7 @@ class SessionHooks:
     def _report(self, read: Callable[[], Run]) -> None:
         """Make the reports that are asked for of the files, which are complete now."""
         run = self._run
-        if run.recording is not None and not run.worker and (run.settings.report or run.settings.json):
+        if run.recording is not None and not run.worker and run.settings.report:
             from pytest_twin.report.session_reports import write_reports
 
             base_dir = run.config.invocation_params.dir

@@ -57,7 +57,7 @@ def _json(story: RunSummary) -> str:
 
 
 NEEDED_FOR_HTML = ("plotly", "tsdownsample", "markupsafe")
-FORMS: Mapping[str, Format] = {
+FORMATS: Mapping[str, Format] = {
     "html": Format("report.html", "<!doctype html>\n<!-- pytest-twin report -->\n", _html, NEEDED_FOR_HTML),
     "md": Format("summary.md", "## pytest-twin: ", _markdown),
     "json": Format("run.json", '{\n "version": 1,\n "pytest_twin": ', _json),
@@ -71,7 +71,7 @@ def check(names: Iterable[str]) -> None:
         ReportError: Something is not; the message says how to get it.
     """
     for name in names:
-        if missing := [module for module in FORMS[name].needs if find_spec(module) is None]:
+        if missing := [module for module in FORMATS[name].needs if find_spec(module) is None]:
             raise ReportError(f"{name} needs {' and '.join(missing)}; pip install 'pytest-twin[report]'")
 
 
@@ -113,8 +113,8 @@ def save(story: RunSummary, name: str, path: Path) -> None:
     Raises:
         ReportError: The file cannot be written, or is there and somebody else's.
     """
-    refuse_to_replace(path, FORMS[name].beginning)
-    text = FORMS[name].render(story)
+    refuse_to_replace(path, FORMATS[name].beginning)
+    text = FORMATS[name].render(story)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, text)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_twin.report.formats import FORMS, ReportError, check, refuse_to_replace, save, summary_of
+from pytest_twin.report.formats import FORMATS, ReportError, check, refuse_to_replace, save, summary_of
 from pytest_twin.report.wording import relative
 
 if TYPE_CHECKING:
@@ -28,15 +28,15 @@ def check_reports(settings: Settings, base_dir: Path) -> None:
     Raises:
         ReportError: It cannot: something is missing, or a file is in the way that is not ours.
     """
-    check(settings.report or ())
+    check(request.format for request in settings.report)
     for name, path in _wanted(base_dir / settings.report_dir, settings, base_dir):
-        refuse_to_replace(path, FORMS[name].beginning)
+        refuse_to_replace(path, FORMATS[name].beginning)
 
 
 def _wanted(folder: Path, settings: Settings, base_dir: Path) -> list[tuple[str, Path]]:
     """Each form with its file."""
-    wanted = [(name, folder / FORMS[name].file) for name in settings.report or ()]
-    return wanted if settings.json is None else [*wanted, ("json", base_dir / settings.json)]
+    files = ((name, folder / FORMATS[name].file if path is None else base_dir / path) for name, path in settings.report)
+    return list(dict.fromkeys(files))
 
 
 def write_reports(
@@ -72,7 +72,7 @@ def write_reports(
             yield f"warning: no report: {error}"
             continue
         yield f"report: {relative(path, base_dir)}"
-    if "md" in (settings.report or ()) and environment.get(STEP_SUMMARY):
+    if any(name == "md" for name, _ in wanted) and environment.get(STEP_SUMMARY):
         yield from _add_to_step(story, Path(environment[STEP_SUMMARY]))
 
 
@@ -80,6 +80,6 @@ def _add_to_step(story: RunSummary, path: Path) -> Iterator[str]:
     """Add the summary to what the job's page shows."""
     try:
         with open(path, "a", encoding="utf-8") as file:
-            file.write(FORMS["md"].render(story) + "\n")
+            file.write(FORMATS["md"].render(story) + "\n")
     except OSError as error:
         yield f"warning: {STEP_SUMMARY}: {path}: {error.strerror or error}"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pytest_twin.settings import parsers
+from pytest_twin.settings.parsers import ReportRequest
 
 if TYPE_CHECKING:
     from pytest_twin.model.measure import ChangeLimit
@@ -78,10 +79,10 @@ class Settings:
         "LIMITS",
     )  # fmt: skip
     baselines: Path = _option(Path(".twin-baselines"), parsers.parse_path, "directory of the baselines", "DIR")
-    report: tuple[str, ...] | None = _option(
-        None, parsers.parse_forms, "write these reports at the end of the run: html, md, json", "FORMS"
+    report: tuple[ReportRequest, ...] = _option(
+        (), parsers.parse_reports, "write these reports at the end of the run: html, md, json or json=PATH", "FORMATS"
     )
-    json: Path | None = _option(None, parsers.parse_path, "write the run as JSON to this file", "PATH")
+    json: Path | None = _option(None, parsers.parse_path, "the same as --twin-report=json=PATH", "PATH")
     profile: bool = _option(
         False, parsers.parse_bool, "measure which load slows each test down, and from which level on"
     )
@@ -114,7 +115,10 @@ class Settings:
             raw = next((value for source in sources if (value := source.get(name)) is not None and value != ""), None)
             if raw is not None:
                 values[name] = parse(name, option, raw)
-        if any(values.get(name) for name in ("save", "compare", "profile", "report", "json")):
+        if "json" in values:
+            reports = (*values.get("report", ()), ReportRequest(parsers.JSON, values["json"]))
+            values["report"] = tuple(dict.fromkeys(reports))
+        if any(values.get(name) for name in ("save", "compare", "profile", "report")):
             values["enabled"] = True  # each of these needs a recording
         values[BUDGETS] = next((source[BUDGETS] for source in sources if BUDGETS in source), ())
         return cls(**values)

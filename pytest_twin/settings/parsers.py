@@ -10,14 +10,15 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_twin.model.safe_names import DEVICES
 
 if TYPE_CHECKING:
     from pytest_twin.model.measure import ChangeLimit
 
-FORMS = ("html", "md", "json")
+JSON = "json"
+REPORT_FORMATS = ("html", "md", JSON)
 MIN_HOST_TIMEOUT_S = 2
 MAX_INTEGER_DIGITS = 15  # a longer number is passed on as text, which the parser of loads refuses
 LAST = "last"  # refers to the run that was saved last, so no baseline can have this name
@@ -140,16 +141,46 @@ def choice_parser(choices: tuple[str, ...]) -> Callable[[object], str]:
     return parse_choice
 
 
-def parse_forms(raw: object) -> tuple[str, ...]:
-    """Parse the formats of reports, such as ``html,md``; each is returned once, in the order given."""
+class ReportRequest(NamedTuple):
+    """A report to write.
+
+    Attributes:
+        format: One of `REPORT_FORMATS`.
+        path: Its file; None is the default one in the run folder.
+    """
+
+    format: str
+    path: Path | None = None
+
+
+def parse_reports(raw: object) -> tuple[ReportRequest, ...]:
+    """Parse the reports to write, such as ``html,json=run.json``; each is returned once, in the order given."""
+    if raw == ():  # the default
+        return ()
     words = [str(word).strip() for word in (raw if isinstance(raw, list | tuple) else str(raw).split(","))]
     words = [word for word in words if word]
-    if unknown := [word for word in words if word not in FORMS]:
-        which = "" if len(words) == 1 else f"has {unknown[0]!r:.40}, which "
-        raise ValueError(f"{which}{_not_one_of(unknown[0], FORMS)}")
     if not words:
-        raise ValueError(f"names none of {', '.join(FORMS)}")
-    return tuple(dict.fromkeys(words))
+        raise ValueError(f"names none of {', '.join(REPORT_FORMATS)}")
+    requests = []
+    for word in words:
+        try:
+            requests.append(_parse_report(word))
+        except ValueError as error:
+            raise ValueError(f"{f'has {word!r:.40}, which ' if len(words) > 1 else ''}{error}") from None
+    return tuple(dict.fromkeys(requests))
+
+
+def _parse_report(word: str) -> ReportRequest:
+    name, sign, file = word.partition("=")
+    if name not in REPORT_FORMATS:
+        raise ValueError(_not_one_of(name, REPORT_FORMATS))
+    if not sign:
+        return ReportRequest(name)
+    if name != JSON:
+        raise ValueError(f"names a file; only {JSON} takes one")
+    if not file.strip():
+        raise ValueError(f"names no file; write {JSON} or {JSON}=PATH")
+    return ReportRequest(name, parse_path(file))
 
 
 def _not_one_of(word: str, choices: tuple[str, ...]) -> str:

@@ -22,7 +22,7 @@ from pytest_twin.cli import main
 from pytest_twin.cli._options import exit_if_missed
 from pytest_twin.loads.validation import read_load
 from pytest_twin.model.clock import Clock
-from pytest_twin.recording.continuation import continued
+from pytest_twin.recording.continuation import continue_clock
 from pytest_twin.run_folder.folder import RunFolder
 
 COMMAND = [sys.executable, "-m", "pytest_twin"]
@@ -161,13 +161,13 @@ def test_the_seconds_go_on_also_where_the_calendar_was_put_back(tmp_path):
         "timestamp,elapsed_s\n2999-01-01T00:00:00.000Z,700.0\n2999-01-01T00:00:01.000Z,70", encoding="ascii"
     )
     (tmp_path / "annotations.csv").write_text("timestamp,elapsed_s\n1999-01-01T00:00:00Z,inf\n", encoding="ascii")
-    clock = continued(Clock(50.0, 1_000.0), RunFolder(tmp_path))
+    clock = continue_clock(Clock(50.0, 1_000.0), RunFolder(tmp_path))
     assert (clock.elapsed(51.0), clock.stamp(clock.elapsed(51.0))) == (701.0, "1970-01-01T00:16:41.000Z")
 
 
 def test_a_recording_behind_nothing_begins_at_0(tmp_path):
     clock = Clock(50.0, 1_000.0)
-    assert continued(clock, RunFolder(tmp_path)) is clock
+    assert continue_clock(clock, RunFolder(tmp_path)) is clock
 
 
 def test_a_long_record_is_written_in_pieces_which_can_be_compressed(twin, tmp_path):

@@ -105,6 +105,15 @@ def test_an_unknown_form_is_named_with_those_there_are(twin):
     assert "Error: --format: 'htm' is not one of html, md, json; did you mean \"html\"?" in output
 
 
+def test_the_json_document_can_have_a_file_of_its_own(twin, tmp_path):
+    MadeRun(tmp_path / "run").sampled(2).write()
+    assert twin("report", "run", "--format=md,json=out/mine.json") == ("run/summary.md\nout/mine.json\n", 0)
+    assert (tmp_path / "out" / "mine.json").read_text(encoding="utf-8").startswith('{\n "version": 1,')
+    output, status = twin("report", "run", "--format=json=a.json", "-o", "b.json")
+    assert status == 2
+    assert "Error: --output: --format json=a.json names a file already; omit one of the two" in output
+
+
 def test_one_file_cannot_take_two_forms(twin):
     output, status = twin("report", "--format=html,md", "-o", "x")
     assert status == 2

@@ -101,7 +101,8 @@ def test_each_test_has_exact_figures(pytester, left):
 def test_the_summary_says_what_was_recorded_applied_and_heavy(pytester):
     pytester.makepyfile(BUSY)
     result = pytester.runpytest("--twin")
-    result.stdout.re_match_lines(
+    lines = [line for line in result.outlines if not line.startswith("        starved")]  # as on a busy machine
+    pytest.LineMatcher(lines).re_match_lines(
         [
             r"=+ pytest-twin =+",
             r"\d+ samples, 3 tests",

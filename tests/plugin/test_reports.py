@@ -22,9 +22,11 @@ def step(pytester, monkeypatch):
     return pytester.path / "step.md"
 
 
-def test_reports_are_made_at_the_end_and_told(pytester, left):
+@pytest.mark.parametrize("options", [["--twin-report=html,md,json=out/run.json"],
+                                     ["--twin-report=html,md", "--twin-json=out/run.json"]])  # fmt: skip
+def test_reports_are_made_at_the_end_and_told(pytester, left, options):
     pytester.makepyfile(TWO)
-    result = pytester.runpytest("--twin", "--twin-report=html,md", "--twin-json=out/run.json")
+    result = pytester.runpytest("--twin", *options)
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(
         ["report: twin-report/report.html", "report: twin-report/summary.md", "report: out/run.json"]
@@ -66,6 +68,20 @@ def test_an_unknown_form_stops_the_run_before_it_begins(pytester):
     result = pytester.runpytest("--twin", "--twin-report=pdf")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: twin_report: 'pdf' is not one of html, md, json"])
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [("pytest.ini", "[pytest]\ntwin_report = md,json=out/run.json\n"),
+     ("pyproject.toml", "[tool.pytest-twin]\nreport = ['md', 'json=out/run.json']\n"),
+     ("pyproject.toml", "[tool.pytest.ini_options]\ntwin_report = 'md'\ntwin_json = 'out/run.json'\n")],
+)  # fmt: skip
+def test_the_file_of_the_json_document_may_stand_in_a_configuration(pytester, left, file, text):
+    (pytester.path / file).write_text(text)
+    pytester.makepyfile("def test_good(): pass")
+    result = pytester.runpytest()
+    result.stdout.fnmatch_lines(["report: twin-report/summary.md", "report: out/run.json"])
+    assert json.loads((pytester.path / "out" / "run.json").read_text(encoding="utf-8"))["totals"]["tests"] == 1
 
 
 def test_what_a_report_needs_is_looked_for_before_the_tests(pytester, monkeypatch):
@@ -117,7 +133,8 @@ def test_under_xdist_one_report_is_of_all_workers(pytester, left):
 @pytest.mark.parametrize(
     ("option", "file"),
     [("--twin-report=html", "twin-report/report.html"), ("--twin-report=md", "twin-report/summary.md"),
-     ("--twin-report=json", "twin-report/run.json"), ("--twin-json=mine.json", "mine.json")],
+     ("--twin-report=json", "twin-report/run.json"), ("--twin-json=mine.json", "mine.json"),
+     ("--twin-report=json=mine.json", "mine.json")],
 )  # fmt: skip
 def test_a_file_of_somebody_else_is_refused_before_the_tests(pytester, option, file):
     path = pytester.path / file

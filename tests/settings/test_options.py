@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_twin.settings import options
 from pytest_twin.settings.options import Settings, SettingsError, parse_pyproject, read_pyproject
+from pytest_twin.settings.parsers import ReportRequest
 
 VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers(), max_size=2)
 RAW = st.dictionaries(st.sampled_from(list(options.options())), VALUES)
@@ -33,6 +34,14 @@ def test_where_nothing_is_said_everything_has_its_default():
         dry_run=False,
     )
     assert options.default_of("interval") == 0.1
+
+
+def test_the_option_for_the_json_document_is_an_alias_of_a_report():
+    alias = Settings.of({"json": "run.json"})
+    assert alias.report == Settings.of({"report": "json=run.json"}).report == (ReportRequest("json", Path("run.json")),)
+    assert alias.enabled
+    both = Settings.of({"report": "json=run.json,html"}, {"json": "run.json"})
+    assert both.report == (ReportRequest("json", Path("run.json")), ReportRequest("html"))
 
 
 def test_settings_are_frozen():
@@ -69,6 +78,9 @@ def test_false_is_a_value():
         ("schedule", " s.json ", Path("s.json")),
         ("report_dir", Path("out"), Path("out")),
         ("per_test", "failed", "failed"),
+        ("report", "html, json,html", (ReportRequest("html"), ReportRequest("json"))),
+        ("report", "html,json=out/run.json", (ReportRequest("html"), ReportRequest("json", Path("out/run.json")))),
+        ("report", ["md", "json= a, b.json"], (ReportRequest("md"), ReportRequest("json", Path("a, b.json")))),
     ],
 )
 def test_a_value_is_read(name, raw, value):
@@ -107,6 +119,15 @@ def test_a_value_is_read(name, raw, value):
             "mraked",
             "twin_per_test: 'mraked' is not one of marked, all, failed, none; did you mean \"marked\"?",
         ),
+        ("report", "htlm=x", "twin_report: 'htlm=x' is not one of html, md, json; did you mean \"html\"?"),
+        ("report", "html=page.html", "twin_report: 'html=page.html' names a file; only json takes one"),
+        (
+            "report",
+            "html,md=x.md",
+            "twin_report: 'html,md=x.md' has 'md=x.md', which names a file; only json takes one",
+        ),
+        ("report", "json=", "twin_report: 'json=' names no file; write json or json=PATH"),
+        ("report", ",", "twin_report: ',' names none of html, md, json"),
         ("per_test", [], "twin_per_test: '[]' is not one of marked, all, failed, none"),
     ],
 )

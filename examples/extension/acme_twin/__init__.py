@@ -1,1 +1,1 @@
-"""A probe and a stressor for pytest-twin."""
+"""A probe and a stressor for pytest-twin, as an example of an extension."""

@@ -1,4 +1,4 @@
-"""A probe: how much entropy the kernel has; its column is in every dataset once the package is installed."""
+"""A probe for the entropy of the kernel; its column is in every dataset when this package is installed."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Sequence
 
 from pytest_twin import Column, ProbeContext, ProcFile
 
-COLUMNS = (Column("entropy_bits", "bit", "Entropy that the kernel has gathered.", 0),)
+COLUMNS = (Column("entropy_bits", "bit", "Entropy available in the kernel.", 0),)
 
 
 def probe(context: ProbeContext) -> Entropy:
-    """The reader for this machine."""
+    """Return the probe for this machine."""
     return Entropy()
 
 
 class Entropy:
-    """One descriptor kept open."""
+    """Read the entropy from a file that stays open."""
 
     def __init__(self) -> None:
         self._file = ProcFile("/proc/sys/kernel/random/entropy_avail")
 
     def read(self, at: float) -> Sequence[float | None]:
-        """One value a column, None where there is none."""
+        """Return one value for each column; None for a missing value."""
         text = self._file.read()
         return (float(text) if text else None,)

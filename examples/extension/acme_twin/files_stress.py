@@ -1,4 +1,4 @@
-"""A stressor: so many open files, as ``@pytest.mark.stress(files=500)`` or ``pytest-twin stress --files 500``."""
+"""A stressor that holds open files: ``@pytest.mark.stress(files=500)`` or ``pytest-twin stress --files 500``."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ KIND = Kind(
 
 
 def workers(job: Job) -> int:
-    """One process holds them all."""
+    """Return the number of worker processes: one holds all files."""
     return 1
 
 
 def stress(job: Job) -> None:
-    """Follow the profile until stopped; being stopped raises an exception, so nothing has to be asked for here."""
+    """Keep the requested number of files open; the loop ends by the exception that stops a worker."""
     held: list[int] = []
     is_ready = False
     while True:

@@ -20,7 +20,7 @@ from pytest_twin.analysis.comparison.measurements import (
 from pytest_twin.analysis.comparison.same_load import ComparableRows, paired
 from pytest_twin.analysis.comparison.verdicts import MARGIN, SAME, Difference, judge
 from pytest_twin.analysis.run.by_host import display_name, hosts_of, told_apart
-from pytest_twin.analysis.stats.rank_test import smallest_chance
+from pytest_twin.analysis.stats.rank_sum import smallest_chance
 from pytest_twin.analysis.stats.signed_rank import CONFIDENCE
 from pytest_twin.model.measure import ABSOLUTE_PEAK, MEASURES, ChangeLimit, Measure
 

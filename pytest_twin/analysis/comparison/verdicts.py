@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pytest_twin.analysis.comparison.measurements import MeasurementGrid
-from pytest_twin.analysis.stats.rank_test import chance_of_more, corrected, is_enough, ratio_between
+from pytest_twin.analysis.stats.rank_sum import chance_of_more, corrected, is_enough, ratio_between
 from pytest_twin.model.measure import ChangeLimit, Measure
 
 SAME, MORE, LESS = "same", "more", "less"

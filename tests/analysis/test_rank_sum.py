@@ -8,7 +8,7 @@ from itertools import combinations
 
 import pytest
 
-from pytest_twin.analysis.stats.rank_test import chance, chance_of_more, corrected, is_enough, ratio_between
+from pytest_twin.analysis.stats.rank_sum import chance, chance_of_more, corrected, is_enough, ratio_between
 
 
 def counted(these, those):
