@@ -12,7 +12,7 @@ from pytest_twin.loads import stages
 from pytest_twin.model.error_text import shown
 from pytest_twin.model.quantity import duration, size
 from pytest_twin.stressors.kinds._cpu_methods import METHODS
-from pytest_twin.stressors.supervisor.stop_conditions import HOLDS
+from pytest_twin.stressors.supervisor.stop_conditions import COMPARISONS
 
 MAX_STEPS = 10_000
 MAX_CONDITIONS = 20
@@ -25,7 +25,7 @@ class StopCondition(NamedTuple):
 
     Attributes:
         column: The name of a column of the dataset.
-        comparison: One of `pytest_twin.stressors.supervisor.stop_conditions.HOLDS`.
+        comparison: One of `pytest_twin.stressors.supervisor.stop_conditions.COMPARISONS`.
         limit: The number that the column is compared with.
     """
 
@@ -48,7 +48,7 @@ def parse_conditions(raw: object) -> tuple[StopCondition, ...]:
 
 def _condition(raw: object) -> StopCondition:
     found = _CONDITION.fullmatch(raw) if isinstance(raw, str) else None
-    if not found or found[2] not in HOLDS or not math.isfinite(float(found[3])):
+    if not found or found[2] not in COMPARISONS or not math.isfinite(float(found[3])):
         raise ValueError(f'{shown(raw)} is not a condition on a column, such as "ram_used_percent>95"')
     return StopCondition(found[1], found[2], float(found[3]))
 

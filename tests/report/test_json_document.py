@@ -35,7 +35,7 @@ def test_the_document_has_the_figures_of_the_run(tmp_path):
     }  # fmt: skip
     row = found["tests"][0]
     assert (row["nodeid"], row["call_s"], row["read_MB"]) == ("tests/test_a.py::test_quick", 0.5, None)
-    assert found["loads"][1]["troubles"] == ["starved: it got 20% of what was asked"]
+    assert found["loads"][1]["troubles"] == ["starved: achieved 20% of the request"]
 
 
 def test_the_document_names_the_tests_that_left_memory_behind(tmp_path):

@@ -97,7 +97,7 @@ def test_a_failed_and_a_marked_test_have_a_part_with_what_happened_then(busy):
         "passed",
     ]
     assert "disk <b>50MB/s</b>, from +100 ms to +1.40 s, achieved 10.0MB/s" in busy
-    assert "aborted: starved: it got 20% of what was asked" in busy
+    assert "aborted: starved: achieved 20% of the request" in busy
     assert "<li>+500 ms half way</li>" in busy
 
 

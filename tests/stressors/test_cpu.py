@@ -49,13 +49,13 @@ def test_its_help_is_its_own_docstring(run):
 @pytest.mark.parametrize(
     ("flag", "value", "message"),
     [
-        ("--procs", "-3", "'-3' is not a whole number from 1 up"),
-        ("--procs", "0", "'0' is not a whole number from 1 up"),
-        ("--procs", "1.5", "'1.5' is not a whole number from 1 up"),
-        ("--procs", "many", "'many' is not a whole number from 1 up"),
-        ("--duration", "-1", "'-1' is not a number from 0 up"),
-        ("--duration", "nan", "'nan' is not a number from 0 up"),
-        ("--duration", "inf", "'inf' is not a number from 0 up"),
+        ("--procs", "-3", "'-3' is not a whole number of at least 1"),
+        ("--procs", "0", "'0' is not a whole number of at least 1"),
+        ("--procs", "1.5", "'1.5' is not a whole number of at least 1"),
+        ("--procs", "many", "'many' is not a whole number of at least 1"),
+        ("--duration", "-1", "'-1' is not a number of at least 0"),
+        ("--duration", "nan", "'nan' is not a number of at least 0"),
+        ("--duration", "inf", "'inf' is not a number of at least 0"),
     ],
 )
 def test_nonsense_is_refused_with_a_reason(run, flag, value, message):

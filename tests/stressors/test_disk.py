@@ -34,10 +34,10 @@ def test_it_runs_from_a_bare_checkout_and_says_what_it_did(run, tmp_path):
 @pytest.mark.parametrize(
     ("flag", "value", "message"),
     [
-        ("--block_mb", "0", "'0' is not a number from 0.01 up"),
-        ("--size_mb", "-5", "'-5' is not a number from 1 up"),
-        ("--sleep", "-1", "'-1' is not a number from 0 up"),
-        ("--duration", "inf", "'inf' is not a number from 0 up"),
+        ("--block_mb", "0", "'0' is not a number of at least 0.01"),
+        ("--size_mb", "-5", "'-5' is not a number of at least 1"),
+        ("--sleep", "-1", "'-1' is not a number of at least 0"),
+        ("--duration", "inf", "'inf' is not a number of at least 0"),
     ],
 )
 def test_nonsense_is_refused_with_a_reason(run, flag, value, message):

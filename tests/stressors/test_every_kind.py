@@ -138,7 +138,7 @@ def test_a_worker_that_is_stopped_at_its_end_is_judged_by_the_time_of_its_owner(
     time.sleep(1.0)
     abort = supervisor.stopped()
     assert abort["event"] == "abort"
-    assert abort["reason"].startswith("starved: it got "), abort
+    assert abort["reason"].startswith("starved: achieved "), abort
 
 
 @pytest.mark.parametrize("late", ["time.sleep(3)", "sum(range(10 ** 7)) and [sum(range(10 ** 7)) for _ in range(20)]"])

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from pytest_twin.stressors.spec.request import LoadRequest
-from pytest_twin.stressors.supervisor import load_judge as judging
+from pytest_twin.stressors.supervisor import load_judge
 from pytest_twin.stressors.supervisor.load_judge import LoadJudge, WorkerRecord
 from pytest_twin.stressors.system.capacity import usable_cpus
 
@@ -36,13 +36,13 @@ def test_a_rate_is_asked_for_as_long_as_its_owner_knows_it_was_held(sent, is_sho
 
 def test_a_share_of_a_tenth_of_a_second_is_judged():
     judge, whole = judge_of(SHARE), 0.1 * usable_cpus()
-    assert verdict(judge, 0.1, cpu_s=0.12 * whole).startswith("starved: it got 12% of what was asked (cpu_s ")
+    assert verdict(judge, 0.1, cpu_s=0.12 * whole).startswith("starved: achieved 12% of the request (cpu_s ")
     assert verdict(judge, 0.1, cpu_s=0.75 * whole) == ""
 
 
 def test_a_share_of_two_ticks_is_judged_as_far_as_ticks_tell():
     judge, whole = judge_of(SHARE), 0.02 * usable_cpus()
-    assert verdict(judge, 0.02, cpu_s=0.0).startswith("starved: it got 0% ")
+    assert verdict(judge, 0.02, cpu_s=0.0).startswith("starved: achieved 0% ")
     assert verdict(judge, 0.02, cpu_s=0.4 * whole) == ""
     assert verdict(judge, 0.005, cpu_s=0.0) == ""
 
@@ -52,7 +52,7 @@ def test_what_is_moved_in_pieces_may_be_short_of_one_for_each_worker():
     for record in judge.records:
         record.piece = 1000
     assert verdict(judge, 1.5, sent_bytes=0.0) == ""
-    assert verdict(judge, 4, sent_bytes=1000.0).startswith("starved: it got 25% ")
+    assert verdict(judge, 4, sent_bytes=1000.0).startswith("starved: achieved 25% ")
 
 
 @pytest.mark.parametrize(("workers", "cores"), [(1, 1), (2, 2), (8, 2)])
@@ -68,7 +68,7 @@ def test_a_level_is_judged_by_its_mean_since_the_load_was_ready():
     judge = judge_of({**MEMORY, "profile": [[0, 0], [1, 1000]]})
     [record] = judge.records
     for at in range(4):  # it is there from the end of the ramp on
-        judge.hear(record, {"resident_bytes": 1000.0 * (at > 0)}, at)
+        judge.update(record, {"resident_bytes": 1000.0 * (at > 0)}, at)
     figures = judge.figures(4)
     assert figures == {"held_s": 4, "mean_resident_bytes": 875.0, "asked_mean_resident_bytes": 875.0}
     assert judge.shortfall(figures, 4) == ""
@@ -76,9 +76,9 @@ def test_a_level_is_judged_by_its_mean_since_the_load_was_ready():
 
 def test_a_level_that_is_not_reached_after_its_ramp_is_starved():
     judge = judge_of({**MEMORY, "profile": [[0, 0], [1, 1000]]})
-    judge.hear(judge.records[0], {"resident_bytes": 90.0}, 0)
+    judge.update(judge.records[0], {"resident_bytes": 90.0}, 0)
     assert judge.shortfall(judge.figures(3), 3) == (
-        "starved: it got 10% of what was asked (mean_resident_bytes 90 of 833.3)"
+        "starved: achieved 10% of the request (mean_resident_bytes 90 of 833.3)"
     )
 
 
@@ -92,35 +92,35 @@ def test_as_much_as_there_can_be_is_not_judged():
 def state(monkeypatch):
     """Lets the test say what the kernel has the worker do."""
     found = {"state": "S"}
-    monkeypatch.setattr(judging, "process_state", lambda _: found["state"])
+    monkeypatch.setattr(load_judge, "process_state", lambda _: found["state"])
     return found
 
 
-def stuck(request: dict, *, heard_at: float, changed_at: float) -> str:
+def stuck(request: dict, *, reported_at: float, changed_at: float) -> str:
     """What is said of a worker after three seconds."""
     judge = judge_of(request)
-    judge.records[0].heard_at, judge.records[0].changed_at = heard_at, changed_at
-    return judge.stuck(judge.records[0], 3.0, 3.0)
+    judge.records[0].last_report_at, judge.records[0].changed_at = reported_at, changed_at
+    return judge.why_stuck(judge.records[0], 3.0, 3.0)
 
 
 @pytest.mark.parametrize(("letter", "said"), [("T", "; it is stopped"), ("D", "; it waits for a disk"), ("S", "")])
 def test_a_worker_of_a_rate_that_is_silent_is_stuck_whatever_it_does(state, letter, said):
     state["state"] = letter
-    assert stuck(RATE, heard_at=0.9, changed_at=0.9) == f"has not reported for 2.1 s{said}"
-    assert stuck(RATE, heard_at=1.1, changed_at=1.1) == ""
+    assert stuck(RATE, reported_at=0.9, changed_at=0.9) == f"has not reported for 2.1 s{said}"
+    assert stuck(RATE, reported_at=1.1, changed_at=1.1) == ""
 
 
 def test_a_worker_that_reports_and_does_nothing_is_stuck(state):
-    assert stuck(RATE, heard_at=2.9, changed_at=0.5) == "has done nothing for 2.5 s"
+    assert stuck(RATE, reported_at=2.9, changed_at=0.5) == "has made no progress for 2.5 s"
 
 
 @pytest.mark.parametrize("request_", [{**RATE, "unit": "max"}, {**MEMORY, "profile": [[0, 1000]]}])
 def test_a_worker_of_no_rate_may_be_silent_unless_it_is_stopped(state, request_):
-    assert stuck(request_, heard_at=0.0, changed_at=0.0) == ""
+    assert stuck(request_, reported_at=0.0, changed_at=0.0) == ""
     state["state"] = "T"
-    assert stuck(request_, heard_at=0.0, changed_at=0.0) == "has not reported for 3.0 s; it is stopped"
+    assert stuck(request_, reported_at=0.0, changed_at=0.0) == "has not reported for 3.0 s; it is stopped"
 
 
 def test_a_worker_for_which_nothing_is_due_is_not_stuck(state):
     pause = {**RATE, "profile": [[0, 1e6], [0.5, 1e6], [0.5, 0]]}
-    assert stuck(pause, heard_at=2.9, changed_at=0.5) == ""
+    assert stuck(pause, reported_at=2.9, changed_at=0.5) == ""

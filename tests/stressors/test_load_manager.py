@@ -76,7 +76,7 @@ def test_a_load_that_ends_before_it_is_there_is_aborted(supervisor, own_stressor
         supervisor.send({"op": "stop", "id": "load"})
     abort = supervisor.hear()
     assert (abort["event"], abort["since"]) == ("abort", None)
-    assert abort["reason"] == "ended before it was really there"
+    assert abort["reason"] == "ended before it was ready"
 
 
 def test_loads_are_stopped_one_by_one(supervisor):
@@ -385,13 +385,13 @@ def test_a_worker_ends_with_its_owner(started, eventually_gone, fork):
 
 def test_a_load_that_gets_much_less_than_it_asks_for_is_starved():
     assert starved({"cpu_s": 0.79, "asked_cpu_s": 1.0, "reduced": "text"}) == (
-        "starved: it got 79% of what was asked (cpu_s 0.79 of 1)"
+        "starved: achieved 79% of the request (cpu_s 0.79 of 1)"
     )
     assert starved({"cpu_s": 0.7995, "asked_cpu_s": 1.0}) == (
-        "starved: it got 79% of what was asked (cpu_s 0.7995 of 1)"
+        "starved: achieved 79% of the request (cpu_s 0.7995 of 1)"
     )
     assert starved({"cpu_s": 0.8, "asked_cpu_s": 1.0}) == ""
-    assert starved({"asked_written_bytes": 2e6}) == ("starved: it got 0% of what was asked (written_bytes 0 of 2e+06)")
+    assert starved({"asked_written_bytes": 2e6}) == ("starved: achieved 0% of the request (written_bytes 0 of 2e+06)")
     assert starved({"asked_cpu_s": 0.0, "cpu_s": 0.0}) == ""
 
 
@@ -399,7 +399,7 @@ def test_a_load_that_gets_much_less_than_it_asks_for_is_starved():
 def test_a_starved_load_is_aborted_at_its_end(loads, own_stressor):
     lines = ("job.achieved.update(done=1.0, asked_done=4.0)", "job.ready()", "while True: time.sleep(0.1); job.tick()")
     loads.apply({"id": "load", "duration": 1.2, **own_stressor("starving", *lines)})
-    assert loads.until("abort")["reason"] == "starved: it got 25% of what was asked (done 1 of 4)"
+    assert loads.until("abort")["reason"] == "starved: achieved 25% of the request (done 1 of 4)"
 
 
 @in_process
@@ -418,9 +418,7 @@ def test_a_load_that_would_make_too_much_with_others_is_not_applied(loads):
     loads.apply(cpu("one", workers=1))
     loads.until("ready")
     loads.apply(cpu("two", workers=2))
-    assert loads.until("abort")["reason"] == (
-        "cannot start: with what is applied already it would be 150% of the limit cpu=2"
-    )
+    assert loads.until("abort")["reason"] == ("cannot start: the total load would be 150% of the limit cpu=2")
     loads.apply(cpu("three", workers=1))
     assert [each["id"] for each in loads.replies] == ["one", "two"]
     loads.manager.stop_all()
@@ -493,7 +491,7 @@ def test_a_load_that_is_stopped_while_it_gets_its_workers_leaves_none(loads):
     loads.apply(cpu(workers=4))
     loads.manager.stop("load")
     abort = loads.until("abort")
-    assert (abort["began"], abort["since"], abort["reason"]) == (None, None, "ended before it was really there")
+    assert (abort["began"], abort["since"], abort["reason"]) == (None, None, "ended before it was ready")
     loads.manager.stop_all()
     assert not psutil.Process().children()
 
@@ -502,13 +500,13 @@ def test_a_load_that_is_stopped_while_it_gets_its_workers_leaves_none(loads):
 def test_a_load_whose_time_is_over_before_it_could_be_started_is_not_applied(loads):
     loads.apply(cpu(start=time.monotonic() - 2, duration=1))
     abort = loads.until("abort")
-    assert abort["reason"] == "cannot start: its time was over before there was a moment to start it"
+    assert abort["reason"] == "cannot start: its time was over before it could be started"
     assert not psutil.Process().children()
 
 
 @in_process
 def test_of_many_loads_at_once_as_many_are_applied_as_the_machine_can_serve(loads, monkeypatch):
-    monkeypatch.setattr(loads.manager._pool, "_most", 2)
+    monkeypatch.setattr(loads.manager._pool, "_max_busy", 2)
     for name in "abcd":
         loads.apply(cpu(name, start=time.monotonic(), duration=60))
     while len(loads.replies) < 4:
@@ -516,9 +514,7 @@ def test_of_many_loads_at_once_as_many_are_applied_as_the_machine_can_serve(load
     assert sorted((each["id"], each["event"]) for each in loads.replies) == [
         ("a", "ready"), ("b", "ready"), ("c", "abort"), ("d", "abort"),
     ]  # fmt: skip
-    assert loads.until("abort")["reason"] == (
-        "cannot start: 2 workers are at work, and at most 2 may be at the same time"
-    )
+    assert loads.until("abort")["reason"] == ("cannot start: 2 workers are busy; the maximum is 2")
     loads.manager.stop("a")
     loads.until("end")
     loads.apply(cpu("e"))

@@ -36,10 +36,10 @@ def test_it_runs_from_a_bare_checkout_and_says_what_it_did(run):
 @pytest.mark.parametrize(
     ("flag", "value", "message"),
     [
-        ("--step_mb", "0", "'0' is not a number from 1 up"),
-        ("--steps", "2.5", "'2.5' is not a whole number from 1 up"),
-        ("--sleep", "-1", "'-1' is not a number from 0 up"),
-        ("--duration", "long", "'long' is not a number from 0 up"),
+        ("--step_mb", "0", "'0' is not a number of at least 1"),
+        ("--steps", "2.5", "'2.5' is not a whole number of at least 1"),
+        ("--sleep", "-1", "'-1' is not a number of at least 0"),
+        ("--duration", "long", "'long' is not a number of at least 0"),
     ],
 )
 def test_nonsense_is_refused_with_a_reason(run, flag, value, message):

@@ -58,7 +58,7 @@ def test_who_needs_the_memory_takes_it_from_the_load(group, limited):
     (worker,) = limited.applied(**MEMORY, profile=[[0, 200 * MIB]])["pids"]
     needy = group.start(NEEDY)
     over = limited.hear()
-    assert over["reason"] == f"worker {worker} killed by SIGKILL, probably for want of memory"
+    assert over["reason"] == f"worker {worker} killed by SIGKILL, probably out of memory"
     assert (over["event"], over["achieved"]["peak_bytes"]) == ("abort", 200 * MIB)
     assert needy.stdout.readline() == "there\n"
     assert group.oom_kills() == 1

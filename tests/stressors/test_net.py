@@ -28,7 +28,7 @@ def test_it_runs_from_a_bare_checkout_and_says_what_it_did(run):
 def test_nonsense_is_refused_with_a_reason(run):
     status, _, errors = run("net_stress.py", "--rate_mb", 0)
     assert status == 2
-    assert errors.endswith("argument --rate_mb: '0' is not a number from 0.001 up\n")
+    assert errors.endswith("argument --rate_mb: '0' is not a number of at least 0.001\n")
 
 
 def test_a_rate_is_held_and_what_was_asked_is_told_beside_it(supervisor):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_twin.stressors.supervisor.stop_conditions import DatasetTail, met
+from pytest_twin.stressors.supervisor.stop_conditions import DatasetTail, check_sample
 
 ROW = {"cpu_percent": "50.0", "battery_percent": "", "text": "word"}
 
@@ -23,7 +23,7 @@ ROW = {"cpu_percent": "50.0", "battery_percent": "", "text": "word"}
     ],
 )
 def test_a_condition_is_met_or_not(condition, said):
-    assert met([condition], ROW) == said
+    assert check_sample([condition], ROW) == said
 
 
 def test_the_first_condition_that_is_met_is_told():
@@ -32,7 +32,7 @@ def test_the_first_condition_that_is_met_is_told():
         ("cpu_percent", ">", 40),
         ("cpu_percent", ">", 30),
     ]
-    assert met(conditions, ROW) == "stop_when: cpu_percent is 50, > 40"
+    assert check_sample(conditions, ROW) == "stop_when: cpu_percent is 50, > 40"
 
 
 def test_the_last_whole_row_is_the_latest(tmp_path):

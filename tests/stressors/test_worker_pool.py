@@ -1,4 +1,4 @@
-"""Workers that wait for a load."""
+"""The pool of idle workers."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import psutil
 import pytest
 
 from pytest_twin.stressors.supervisor.event_loop import EventLoop
-from pytest_twin.stressors.supervisor.worker_pool import MOST, WorkerPool
+from pytest_twin.stressors.supervisor.worker_pool import MAX_IDLE, WorkerPool
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 FORKS = [pytest.param(True, marks=pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")), False]
 
 
 @pytest.fixture(params=FORKS, ids=["forked", "spawned"])
-def loop_and_reserve(request):
+def loop_and_pool(request):
     loop = EventLoop()
-    with_fork = WorkerPool(loop, fork=request.param)
-    yield loop, with_fork
-    with_fork.close()
+    pool = WorkerPool(loop, fork=request.param)
+    yield loop, pool
+    pool.close()
 
 
 def pids(workers):
@@ -49,15 +49,15 @@ def children():
     return {each.pid for each in psutil.Process().children()}
 
 
-def test_before_the_first_load_nobody_waits(loop_and_reserve):
-    loop, _ = loop_and_reserve
+def test_before_the_first_load_nobody_waits(loop_and_pool):
+    loop, _ = loop_and_pool
     before = children()
     loop.run_once(0)
     assert children() == before
 
 
-def test_after_a_load_as_many_wait_as_it_took_and_the_next_gets_them(loop_and_reserve):
-    loop, pool = loop_and_reserve
+def test_after_a_load_as_many_wait_as_it_took_and_the_next_gets_them(loop_and_pool):
+    loop, pool = loop_and_pool
     before = children()
     used_and_filled(loop, pool, 3)
     waiting = children() - before
@@ -67,8 +67,8 @@ def test_after_a_load_as_many_wait_as_it_took_and_the_next_gets_them(loop_and_re
     end(taken)
 
 
-def test_one_that_died_while_it_waited_is_not_given_away(loop_and_reserve, eventually):
-    loop, pool = loop_and_reserve
+def test_one_that_died_while_it_waited_is_not_given_away(loop_and_pool, eventually):
+    loop, pool = loop_and_pool
     before = children()
     used_and_filled(loop, pool, 1)
     (waiting,) = children() - before
@@ -79,16 +79,16 @@ def test_one_that_died_while_it_waited_is_not_given_away(loop_and_reserve, event
     end(taken)
 
 
-def test_there_are_never_more_waiting_than_a_few(loop_and_reserve, monkeypatch):
-    loop, pool = loop_and_reserve
-    monkeypatch.setattr("pytest_twin.stressors.supervisor.worker_pool.MOST", 2)
+def test_there_are_never_more_waiting_than_a_few(loop_and_pool, monkeypatch):
+    loop, pool = loop_and_pool
+    monkeypatch.setattr("pytest_twin.stressors.supervisor.worker_pool.MAX_IDLE", 2)
     before = children()
     used_and_filled(loop, pool, 3)
-    assert len(children() - before) == 2 < MOST
+    assert len(children() - before) == 2 < MAX_IDLE
 
 
-def test_at_the_end_nobody_waits(loop_and_reserve):
-    loop, pool = loop_and_reserve
+def test_at_the_end_nobody_waits(loop_and_pool):
+    loop, pool = loop_and_pool
     before = children()
     used_and_filled(loop, pool, 2)
     pool.close()
@@ -96,11 +96,11 @@ def test_at_the_end_nobody_waits(loop_and_reserve):
     assert children() == before
 
 
-def test_more_workers_than_the_machine_can_serve_are_refused_while_others_are_at_work(loop_and_reserve, monkeypatch):
-    _, pool = loop_and_reserve
-    monkeypatch.setattr(pool, "_most", 4)
+def test_more_workers_than_the_machine_can_serve_are_refused_while_others_are_at_work(loop_and_pool, monkeypatch):
+    _, pool = loop_and_pool
+    monkeypatch.setattr(pool, "_max_busy", 4)
     pool.admit(3)
-    with pytest.raises(ValueError, match=r"^3 workers are at work, and at most 4 may be at the same time$"):
+    with pytest.raises(ValueError, match=r"^3 workers are busy; the maximum is 4$"):
         pool.admit(2)
     pool.admit(1)
     pool.release(4)

@@ -1,4 +1,4 @@
-"""Whether a load got what it asked for."""
+"""Whether a load has achieved what was requested."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-STARVED_BELOW = 0.8  # of what was asked
+STARVED_BELOW = 0.8  # of the requested figure
 
 
 def starved(achieved: Mapping[str, float | str], tolerances: Mapping[str, float] | None = None) -> str:
-    """What to say of a load that got much less than it asked for; empty where it did not.
+    """Return a description of a load that has achieved much less than requested; empty if it has not.
 
     Args:
-        achieved: Its figures; ``asked_X`` says what was asked of ``X``.
-        tolerances: How much more of a figure there may be than could be found, where that matters.
+        achieved: The figures of the load; ``asked_X`` is the requested value of ``X``.
+        tolerances: How much of a figure may be missing besides.
     """
-    for name, asked in achieved.items():
+    for name, requested in achieved.items():
         figure = name.removeprefix("asked_")
-        got = achieved.get(figure, 0.0)
-        if figure == name or isinstance(asked, str) or isinstance(got, str):
+        value = achieved.get(figure, 0.0)
+        if figure == name or isinstance(requested, str) or isinstance(value, str):
             continue
-        if got + (tolerances or {}).get(figure, 0.0) < STARVED_BELOW * asked:
-            percent = math.floor(100 * got / asked + 1e-9)  # never more than what it is judged by
-            return f"starved: it got {percent}% of what was asked ({figure} {got:.4g} of {asked:.4g})"
+        if value + (tolerances or {}).get(figure, 0.0) < STARVED_BELOW * requested:
+            percent = math.floor(100 * value / requested + 1e-9)  # rounded down, like the verdict
+            return f"starved: achieved {percent}% of the request ({figure} {value:.4g} of {requested:.4g})"
     return ""

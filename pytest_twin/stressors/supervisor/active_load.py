@@ -1,4 +1,4 @@
-"""One load from request to end: its workers, and what they achieved."""
+"""One load from its request to its end: starts, watches and stops the workers, and adds up their figures."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import time
 from functools import partial
 from importlib import import_module
 
-from pytest_twin.stressors.supervisor.load_judge import SILENT_S, LoadJudge, WorkerRecord, doing
-from pytest_twin.stressors.supervisor.stop_conditions import met
+from pytest_twin.stressors.supervisor.load_judge import SILENCE_LIMIT_S, LoadJudge, WorkerRecord, describe_state
+from pytest_twin.stressors.supervisor.stop_conditions import check_sample
 from pytest_twin.stressors.system.capacity import oom_kills
 from pytest_twin.stressors.system.parent import process_state
 from pytest_twin.stressors.worker import process
@@ -50,33 +50,33 @@ if TYPE_CHECKING:
 
 
 KILL_AFTER_S = 1.0
-GIVE_UP_AFTER_S = 1.0  # after it was killed: the kernel lets nobody end who waits for a disk that stalls
-LOOK_EVERY_S = 0.1
+GIVE_UP_AFTER_S = 1.0  # after SIGKILL: the kernel does not end a process that waits for a stalled disk
+CHECK_CONDITIONS_EVERY_S = 0.1
 WATCH_EVERY_S = 0.25
 
 
 class ActiveLoad:
-    """One load: its workers, and what they achieved.
+    """A load that is applied, or waits for its start.
 
     Attributes:
-        name: Its id.
-        size: How many workers it has, 0 before it was started.
+        id: The id of the load.
+        size: The number of its workers, 0 before it is started.
     """
 
     def __init__(self, request: LoadRequest, owner: LoadOwner) -> None:
-        self.name = request.id
+        self.id = request.id
         self._request = request
         self._owner, self._loop = owner, owner.loop
         self._workers: list[WorkerHandle] = []
         self.size = 0
-        self._waiting_for = 0
+        self._not_ready = 0
         self._began: float | None = None
-        self._gone = False
-        self._since: float | None = None
-        self._held_since = 0.0  # the same, in the time of loads
+        self._is_finished = False
+        self._ready_at: float | None = None
+        self._held_from = 0.0  # the same, in the time of loads
         self._held_until: float | None = None
         self._paused_before = 0.0
-        self._ending = ""  # why, once it is ending
+        self._stop_reason = ""  # empty until it is stopped
         self._fault = ""
         self._figures: list[Figures] = []
         self._judge: LoadJudge | None = None
@@ -85,21 +85,21 @@ class ActiveLoad:
 
     @property
     def is_applied(self) -> bool:
-        """Whether its workers were started, or are being started."""
+        """Whether its workers have been started, or are being started."""
         return self.size > 0
 
     @property
     def module(self) -> str:
-        """What applies it."""
+        """The module of its stressor."""
         return self._request.module
 
     def demand(self) -> float:
-        """The most that it asks for, in the unit of its stressor; raises what `start` tells of."""
+        """Return the highest amount that it requests, in the unit of its stressor; raises what makes `start` fail."""
         return demand(self._request)
 
     def start(self) -> None:
-        """Start the workers; the load is ready when all of them are."""
-        if self._ending:
+        """Start the workers, or report why that fails; the load is ready when all workers are."""
+        if self._stop_reason:
             return
         self._paused_before = self._loop.paused_s
         try:
@@ -114,23 +114,23 @@ class ActiveLoad:
             self._fail(f"cannot start: {error}")
             self._finish()
             return
-        self.size = self._waiting_for = count
+        self.size = self._not_ready = count
         self._oom_kills = oom_kills()
         if self._request.start is not None:
             self._end_after(self._request.start)
         if self._conditions:
-            self._loop.after(LOOK_EVERY_S, self._look)
+            self._loop.after(CHECK_CONDITIONS_EVERY_S, self._check_conditions_later)
         self._start_workers()
 
     def stop(self, reason: str) -> None:
-        """Ask the workers to stop, and see to it that they do."""
-        if self._ending or self._gone:
+        """Ask the workers to stop, and kill those that do not."""
+        if self._stop_reason or self._is_finished:
             return
-        self._ending, self._held_until = reason, self._loop.now()
+        self._stop_reason, self._held_until = reason, self._loop.now()
         if not self._workers:
             self._finish()
             return
-        if self._began is None:  # they wait for their load, and would not hear
+        if self._began is None:  # workers that wait for their load cannot be asked
             self.kill()
             return
         for worker in self._workers:
@@ -138,53 +138,53 @@ class ActiveLoad:
         self._loop.after(KILL_AFTER_S, self.kill)
 
     def kill(self) -> None:
-        """Have the system end the workers."""
+        """Kill the workers."""
         for worker in self._workers:
             worker.process.kill()
         self._loop.after(GIVE_UP_AFTER_S, self._give_up)
 
     def pause(self) -> None:
-        """Have the workers do nothing."""
+        """Pause the workers."""
         for worker in self._workers:
             worker.process.pause()
 
     def resume(self) -> None:
-        """Have them go on."""
+        """Resume the workers."""
         for worker in self._workers:
             worker.process.resume()
 
-    def went_on(self, seconds: float) -> bool:
-        """Whether a worker has reported in the seconds that are just over, and all of it was heard at once."""
-        return any(worker.heard_at_once > 1 + seconds / (2 * REPORT_EVERY_S) for worker in self._workers)
+    def worked_during(self, seconds: float) -> bool:
+        """Return whether a worker has sent reports during the last seconds, which were all received at once."""
+        return any(worker.reports_at_once > 1 + seconds / (2 * REPORT_EVERY_S) for worker in self._workers)
 
     def achieved(self) -> Figures:
-        """What the workers told so far, numbers added up and words kept; and how much of its time it was there."""
+        """Return the figures so far: numbers added up over the workers, texts as they are, and the coverage."""
         total: Figures = {}
         for figures in (*self._figures, *(worker.achieved for worker in self._workers)):
             for name, value in figures.items():
                 before = total.get(name, 0)
                 is_sum = not isinstance(value, str) and not isinstance(before, str)
                 total[name] = before + value if is_sum else value  # type: ignore[operator]
-        if self._judge is not None and self._since is not None:
-            total |= self._judge.figures(self._held())
+        if self._judge is not None and self._ready_at is not None:
+            total |= self._judge.figures(self._held_s())
         duration = self._request.duration
-        if duration and self._since is not None:
-            total["coverage"] = min(1.0, self._held() / duration)
+        if duration and self._ready_at is not None:
+            total["coverage"] = min(1.0, self._held_s() / duration)
         return total
 
-    def _held(self) -> float:
-        if self._since is None:
+    def _held_s(self) -> float:
+        if self._ready_at is None:
             return 0.0
-        return (self._loop.now() if self._held_until is None else self._held_until) - self._held_since
+        return (self._loop.now() if self._held_until is None else self._held_until) - self._held_from
 
     def _check_time(self) -> None:
         start, duration = self._request.start, self._request.duration
         if start is not None and duration is not None and self._loop.now() >= start + duration:
-            raise ValueError("its time was over before there was a moment to start it")
+            raise ValueError("its time was over before it could be started")
 
     def _start_workers(self) -> None:
-        """Get one more worker; all of them are had first, so that none hinders the start of the others."""
-        if self._ending:
+        """Acquire one more worker; the load begins with the last, so that no worker slows the start of the others."""
+        if self._stop_reason:
             return
         try:
             process = self._owner.acquire_worker()
@@ -195,15 +195,15 @@ class ActiveLoad:
             return
         worker = WorkerHandle(process, f"worker {len(self._workers) + 1} of {self.size}")
         self._workers.append(worker)
-        self._loop.watch(process.reports, partial(self._hear, worker))
+        self._loop.watch(process.reports, partial(self._on_report, worker))
         if len(self._workers) < self.size:
             self._loop.after(0.0, self._start_workers)
         else:
-            self._loop.when_idle(self._begin)  # other loads may want workers too
+            self._loop.when_idle(self._begin)  # other loads may be acquiring workers too
 
     def _begin(self) -> None:
-        """Have the workers begin."""
-        if self._ending:
+        """Give the workers the load."""
+        if self._stop_reason:
             return
         self._began = time.monotonic()
         if self._judge is not None:
@@ -213,14 +213,14 @@ class ActiveLoad:
         if self._loop.is_paused:
             self.pause()
 
-    def _hear(self, worker: WorkerHandle, data: bytes) -> None:
+    def _on_report(self, worker: WorkerHandle, data: bytes) -> None:
         if not data:
             self._on_worker_exit(worker)
             return
-        worker.record.heard_at = self._loop.now()
+        worker.record.last_report_at = self._loop.now()
         worker.unread += data
         *lines, worker.unread = worker.unread.split(b"\n")
-        worker.heard_at_once = len(lines)
+        worker.reports_at_once = len(lines)
         for line in lines:
             message = json.loads(line)
             if "ready" in message:
@@ -231,71 +231,71 @@ class ActiveLoad:
             elif "achieved" in message:
                 worker.achieved = message["achieved"]
                 if self._judge is not None:
-                    self._judge.hear(worker.record, worker.achieved, self._held())
+                    self._judge.update(worker.record, worker.achieved, self._held_s())
 
     def _on_worker_ready(self, at: float) -> None:
-        """Let the time of the load begin when all workers are ready; one alone does not wait for that word."""
-        self._waiting_for -= 1
-        if self._waiting_for or self._ending:
+        """Begin the time of the load when the last worker is ready; a single worker does not wait for the others."""
+        self._not_ready -= 1
+        if self._not_ready or self._stop_reason:
             return
         if self.size > 1:
             at = time.monotonic()
             for worker in self._workers:
                 worker.process.all_ready(at)
-        self._since, self._held_since = at, min(self._loop.now(), at - self._loop.paused_s)
-        self._watch(self._held_since)
+        self._ready_at, self._held_from = at, min(self._loop.now(), at - self._loop.paused_s)
+        self._watch(self._held_from)
         pids = [worker.process.pid for worker in self._workers]
         self._owner.report(self, "ready", at=at, pids=pids)
         if self._request.start is None:
-            self._end_after(self._held_since)
+            self._end_after(self._held_from)
 
     def _end_after(self, begin: float) -> None:
-        """A load by itself lasts from when it is there; one of a schedule ends when it was planned to."""
+        """Stop the load after its duration, counted from its start if it has one, else from when it is ready."""
         if self._request.duration is not None:
             self._loop.at(begin + self._request.duration, lambda: self.stop("duration"))
 
     def _watch(self, due: float) -> None:
-        """See that every worker is heard of and gets on, and again soon.
+        """Fail the load if a worker is stuck, and check again later.
 
         Args:
-            due: When this should have been done: who comes much later was stopped itself, and has heard of nobody.
+            due: When this call was due; if it is much later, this process was stopped and could receive no reports.
         """
-        if self._ending or self._gone or self._judge is None:
+        if self._stop_reason or self._is_finished or self._judge is None:
             return
-        now, held = self._loop.now(), self._held()
-        was_stopped = now - due > SILENT_S / 2
+        now, held_s = self._loop.now(), self._held_s()
+        was_stopped = now - due > SILENCE_LIMIT_S / 2
         for worker in self._workers:
             if was_stopped:
-                worker.record.heard_at, worker.record.changed_at = now, held
-            elif how := self._judge.stuck(worker.record, now, held):
+                worker.record.last_report_at, worker.record.changed_at = now, held_s
+            elif how := self._judge.why_stuck(worker.record, now, held_s):
                 self._fail(f"{worker.name} {how}")
                 return
         self._loop.at(now + WATCH_EVERY_S, partial(self._watch, now + WATCH_EVERY_S))
 
-    def _look(self) -> None:
-        """Stop it if the samples say so, and look again soon."""
-        if self._ending or self._gone:
+    def _check_conditions_later(self) -> None:
+        """Fail the load if a condition on samples holds, and check again later."""
+        if self._stop_reason or self._is_finished:
             return
         try:
             self._check_conditions()
         except ValueError as error:
             self._fail(str(error))
         else:
-            self._loop.after(LOOK_EVERY_S, self._look)
+            self._loop.after(CHECK_CONDITIONS_EVERY_S, self._check_conditions_later)
 
     def _check_conditions(self) -> None:
-        if self._conditions and (reason := met(self._conditions, self._owner.sample())):
+        if self._conditions and (reason := check_sample(self._conditions, self._owner.sample())):
             raise ValueError(reason)
 
     def _on_worker_exit(self, worker: WorkerHandle) -> None:
         how = worker.process.reap()
-        if self._gone:  # it was given up
+        if self._is_finished:  # it has been given up
             return
         self._workers.remove(worker)
         self._figures.append(worker.achieved)
-        if how and not self._ending:
+        if how and not self._stop_reason:
             is_oom = how.endswith("SIGKILL") and (oom_kills() or 0) > (self._oom_kills or 0)
-            self._fail(f"worker {worker.process.pid} {how}{', probably for want of memory' if is_oom else ''}")
+            self._fail(f"worker {worker.process.pid} {how}{', probably out of memory' if is_oom else ''}")
         if not self._workers:
             self._finish()
 
@@ -305,46 +305,46 @@ class ActiveLoad:
             self.stop("failed")
 
     def _give_up(self) -> None:
-        """Wait no longer for workers that do not end though they were killed; each ends when the kernel lets it."""
-        if not self._gone:
+        """Finish the load without the workers that the kernel has not ended yet, though they are killed."""
+        if not self._is_finished:
             worker = self._workers[0]
-            how = f"{worker.name} does not end{doing(process_state(worker.process.pid))}"
+            how = f"{worker.name} does not end{describe_state(process_state(worker.process.pid))}"
             self._fault = f"{self._fault}; {how}" if self._fault else how
             self._finish()
 
     def _finish(self) -> None:
-        self._gone = True
+        self._is_finished = True
         achieved = self.achieved()
-        if self.is_applied and self._since is None:
-            self._fault = self._fault or "ended before it was really there"
-        elif self._since is not None and self._judge is not None:
-            self._fault = self._fault or self._judge.shortfall(achieved, self._held())
+        if self.is_applied and self._ready_at is None:
+            self._fault = self._fault or "ended before it was ready"
+        elif self._ready_at is not None and self._judge is not None:
+            self._fault = self._fault or self._judge.shortfall(achieved, self._held_s())
         self._owner.report(
             self,
             "abort" if self._fault else "end",
             at=time.monotonic(),
-            since=self._since,
+            since=self._ready_at,
             began=self._began,
             paused=self._loop.paused_s - self._paused_before,
-            reason=self._fault or self._ending or "done",
+            reason=self._fault or self._stop_reason or "done",
             achieved=achieved,
         )
         self._owner.on_finished(self)
 
 
 class WorkerHandle:
-    """A worker of a load, as the supervisor sees it."""
+    """A worker of a load: its process, its reports and its figures."""
 
     def __init__(self, process: process.ForkedWorker | process.SpawnedWorker, name: str) -> None:
         self.process, self.name = process, name
         self.record = WorkerRecord(process.pid)
         self.unread = b""
-        self.heard_at_once = 0
+        self.reports_at_once = 0
         self.achieved: Figures = {}
 
 
 def demand(request: LoadRequest) -> float:
-    """The most that a load asks for at once, in the unit of its stressor: CPUs, bytes, bytes a second."""
+    """Return the highest amount of a load, in the unit of its stressor: CPUs, bytes, bytes per second."""
     module = import_module(request.module)
     job = Job(request)
     found: float = module.demand(job) if hasattr(module, "demand") else job.profile.peak

@@ -1,6 +1,6 @@
-"""One selector and one thread: descriptors, signals, processes and times to wait for.
+"""A single-threaded event loop for descriptors, signals, processes and timers.
 
-Loads are planned on a clock of their own, which stands still while they are paused.
+Loads have a time of their own, which stands still while they are paused.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ if TYPE_CHECKING:
     Callback = Callable[[], None]
 
 
-LONGEST_READ = 1 << 16  # of one descriptor, before the others get their turn
+LONGEST_READ = 1 << 16  # from one descriptor, before the others are read
 
 
 class Timers:
-    """What to do when; of two things with the same time, what came first."""
+    """Calls that are due at a time, in the order of time and then of their addition."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Callback]] = []
-        self._order = count()
+        self._numbers = count()
 
-    def add(self, moment: float, act: Callback) -> None:
-        """Do that at that time."""
-        heapq.heappush(self._heap, (moment, next(self._order), act))
+    def add(self, moment: float, call: Callback) -> None:
+        """Add a call."""
+        heapq.heappush(self._heap, (moment, next(self._numbers), call))
 
     def due_in(self, now: float) -> float | None:
-        """Seconds until the next, None where there is none."""
+        """Return the seconds until the next call, None if there is none."""
         return self._heap[0][0] - now if self._heap else None
 
     def run_next(self, now: float) -> bool:
-        """Do the first thing whose time has come; False if there is none."""
+        """Run the first call that is due; return False if none is."""
         if not self._heap or self._heap[0][0] > now:
             return False
         heapq.heappop(self._heap)[2]()
@@ -53,31 +53,35 @@ class Timers:
 
 
 class EventLoop:
-    """Waits for what comes next, and does it.
+    """Waits for the next event and runs its callback.
 
-    Of what is due at the same time it does one thing a turn, and looks at its descriptors in between: however much
-    is due, it hears at once of a process that ended.
+    Of the timers that are due it runs one at a time, and looks at the descriptors in between: however many are due, it
+    learns at once that a process has ended.
+
+    Attributes:
+        frozen_until: When the last time ended in which this process was frozen, by `time.monotonic`.
+        on_frozen: Called with beginning and end of a time in which this process was frozen.
     """
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
-        self._planned, self._others = Timers(), Timers()
+        self._load_timers, self._timers = Timers(), Timers()
         self._idle: deque[Callback] = deque()
         self._paused_at: float | None = None
-        self._paused_before_s = 0.0  # in the pauses that are over
+        self._paused_before_s = 0.0  # in earlier pauses
         self._detector = FreezeDetector()
-        self.kept_until = -math.inf  # when the last time was over in which this process could not run
-        self.kept: Callable[[float, float], None] = lambda _began, _ended: None  # called after a time without a turn
+        self.frozen_until = -math.inf
+        self.on_frozen: Callable[[float, float], None] = lambda _began, _ended: None
 
     def now(self) -> float:
-        """The time of loads: `time.monotonic`, less the time in which they were paused."""
+        """Return the time of loads: `time.monotonic` minus the time in which they were paused."""
         return (self._paused_at or time.monotonic()) - self._paused_before_s
 
     @property
     def paused_s(self) -> float:
-        """Seconds in which they were paused, the pause that lasts included."""
-        lasts = 0.0 if self._paused_at is None else time.monotonic() - self._paused_at
-        return self._paused_before_s + lasts
+        """Seconds in which loads were paused, including the present pause."""
+        present = 0.0 if self._paused_at is None else time.monotonic() - self._paused_at
+        return self._paused_before_s + present
 
     @property
     def is_paused(self) -> bool:
@@ -85,99 +89,101 @@ class EventLoop:
         return self._paused_at is not None
 
     def pause(self) -> None:
-        """Let the time of loads stand still."""
+        """Stop the time of loads."""
         self._paused_at = self._paused_at or time.monotonic()
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Let the time of loads go on."""
         if self._paused_at is not None:
             self._paused_before_s, self._paused_at = self.paused_s, None
 
     def skip(self, seconds: float) -> None:
-        """Have the time of loads not count those that are just over."""
+        """Exclude the last seconds from the time of loads."""
         if not self.is_paused:
             self._paused_before_s += seconds
 
-    def at(self, moment: float, act: Callback) -> None:
-        """Do that at that time of loads."""
-        self._planned.add(moment, act)
+    def at(self, moment: float, call: Callback) -> None:
+        """Run a call at a time of loads."""
+        self._load_timers.add(moment, call)
 
-    def after(self, seconds: float, act: Callback) -> None:
-        """Do that after so many seconds, paused or not."""
-        self._others.add(time.monotonic() + seconds, act)
+    def after(self, seconds: float, call: Callback) -> None:
+        """Run a call after some seconds, paused or not."""
+        self._timers.add(time.monotonic() + seconds, call)
 
-    def when_idle(self, act: Callback) -> None:
-        """Do that when nothing is due."""
-        self._idle.append(act)
+    def when_idle(self, call: Callback) -> None:
+        """Run a call when nothing else is due."""
+        self._idle.append(call)
 
     def run_once(self, at_most: float | None = None) -> None:
-        """Wait for what comes next, and do it."""
-        planned = None if self.is_paused else self._planned.due_in(self.now())
+        """Wait for the next event, at most so many seconds, and run its callback."""
+        load_timer = None if self.is_paused else self._load_timers.due_in(self.now())
         idle = 0.0 if self._idle else None
-        waits = [wait for wait in (planned, self._others.due_in(time.monotonic()), idle, at_most) if wait is not None]
+        waits = [
+            wait for wait in (load_timer, self._timers.due_in(time.monotonic()), idle, at_most) if wait is not None
+        ]
         wait = max(0.0, min(waits)) if waits else None
         began = time.monotonic()
-        heard = self._selector.select(wait)
+        ready = self._selector.select(wait)
         ended = time.monotonic()
         lost = 0.0 if wait is None else self._detector.lost(began + wait, ended)
-        for key, _ in heard:
+        for key, _ in ready:
             key.data()
         if lost:
-            self.kept_until = ended
-            self.kept(ended - lost, ended)
-        is_busy = self._others.run_next(time.monotonic())
+            self.frozen_until = ended
+            self.on_frozen(ended - lost, ended)
+        is_busy = self._timers.run_next(time.monotonic())
         if not self.is_paused:
-            is_busy |= self._planned.run_next(self.now())
+            is_busy |= self._load_timers.run_next(self.now())
         if not is_busy:
             for _ in range(len(self._idle)):
                 self._idle.popleft()()
 
-    def watch(self, fd: int, hear: Callable[[bytes], None]) -> None:
-        """Hand on whatever can be read there; at its end an empty string, once."""
+    def watch(self, fd: int, receive: Callable[[bytes], None]) -> None:
+        """Call back with whatever can be read from a descriptor, and once with nothing at its end."""
         source, read = _selectable(fd)
 
-        def heard() -> None:
+        def on_readable() -> None:
             data = read()
             if not data:
                 self._selector.unregister(source)
-            hear(data)
+            receive(data)
 
-        self._selector.register(source, selectors.EVENT_READ, heard)
+        self._selector.register(source, selectors.EVENT_READ, on_readable)
 
-    def watch_process(self, pid: int, ended: Callback) -> bool:
-        """Call back when that process ends; False where the kernel cannot tell (pidfd_open(2))."""
+    def watch_process(self, pid: int, on_exit: Callback) -> bool:
+        """Call back when a process ends; return False if the kernel cannot tell (pidfd_open(2))."""
         fd = open_pidfd(pid)
         if fd is None:
             return False
 
-        def end() -> None:
+        def on_readable() -> None:
             self._selector.unregister(fd)
             os.close(fd)
-            ended()
+            on_exit()
 
-        self._selector.register(fd, selectors.EVENT_READ, end)
+        self._selector.register(fd, selectors.EVENT_READ, on_readable)
         return True
 
-    def on_signals(self, numbers: list[signal.Signals], act: Callback) -> None:
-        """Call back, from the loop, when one of these signals comes."""
-        woken, waker = _wakeful()
-        signal.set_wakeup_fd(waker)  # a handler alone would not end the wait
+    def on_signals(self, numbers: list[signal.Signals], call: Callback) -> None:
+        """Call back, from the loop, when a signal arrives."""
+        reader, writer = _wakeup_pipe()
+        signal.set_wakeup_fd(writer)  # a handler alone would not end the wait
         for number in numbers:
             signal.signal(number, lambda *_: None)
 
-        def wake() -> None:
-            woken.read(64)
-            act()
+        def on_readable() -> None:
+            reader.read(64)
+            call()
 
-        self._selector.register(woken, selectors.EVENT_READ, wake)
+        self._selector.register(reader, selectors.EVENT_READ, on_readable)
 
 
-def _wakeful() -> tuple[io.RawIOBase, int]:
-    """The two ends of something that `select` takes and a signal can write to."""
+def _wakeup_pipe() -> tuple[io.RawIOBase, int]:
+    """Return a reader that `select` accepts, and the descriptor that wakes it."""
     if sys.platform != "win32":
-        ours, theirs = os.pipe()
-        os.set_blocking(theirs, False)
-        return io.FileIO(ours), theirs
+        read_end, write_end = os.pipe()
+        os.set_blocking(write_end, False)
+        return io.FileIO(read_end), write_end
     import socket
 
     reader, writer = socket.socketpair()
@@ -186,10 +192,7 @@ def _wakeful() -> tuple[io.RawIOBase, int]:
 
 
 def _selectable(fd: int) -> tuple[int, Callable[[], bytes]]:
-    """A descriptor that `select` takes, and how to read it.
-
-    On Windows only a socket is one, so a thread pumps into a pair of them.
-    """
+    """Return a descriptor that `select` accepts, on Windows of a socket, and the function that reads it."""
     if sys.platform != "win32":
         return fd, lambda: os.read(fd, LONGEST_READ)
     receiver = socket_from_pipe(fd)

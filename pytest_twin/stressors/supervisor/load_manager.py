@@ -1,13 +1,13 @@
-"""All loads of one run: what is asked of them, and what is told of them.
+"""All loads of one run: requests come in, replies go out.
 
 A load is requested by a `LoadRequest`. Replies are dicts with an ``event``:
 
-- ``ready``: ``id, at, pids``: the load is really applied
+- ``ready``: ``id, at, pids``: the load is applied
 - ``end``: ``id, at, began, since, paused, reason`` (``stopped``, ``duration`` or ``done``), ``achieved``; `began` is
-  when its workers were started and `since` when it was ready, both None for a load that was stopped before its time
-  came; `paused` are seconds in between
-- ``abort``: the same, where the load could not be applied, died, was starved, or was not ready before its end
-- ``paused``: ``at, reason``, and ``until`` where it is over; ``resumed``: ``at, paused_s``, the seconds of all pauses
+  when its workers were started and `since` when it was ready, both None for a load that was stopped before its start;
+  `paused` is the number of seconds in which it was paused
+- ``abort``: the same fields, for a load that could not be applied, died, was starved, or ended before it was ready
+- ``paused``: ``at, reason``, and ``until`` if it is over; ``resumed``: ``at, paused_s``, the seconds of all pauses
 """
 
 from __future__ import annotations
@@ -29,106 +29,106 @@ if TYPE_CHECKING:
 
     Reply = Callable[[dict[str, Any]], None]
 
-END_WITHIN_S = 4.0
+END_TIMEOUT_S = 4.0
 
 
 class LoadManager:
-    """All loads of one run, on one selector and one thread."""
+    """Applies the loads of one run, on one event loop and one thread."""
 
     def __init__(self, reply: Reply, *, fork: bool = process.CAN_FORK) -> None:
         self._reply = reply
         self.loop = EventLoop()
-        self.loop.kept = self._kept_from_running
+        self.loop.on_frozen = self._on_frozen
         self._pool = WorkerPool(self.loop, fork=fork)
         self._loads: dict[str, ActiveLoad] = {}
         self._limits: dict[str, tuple[float, str]] = {}
         self._samples = DatasetTail("")
-        self._paused_for: set[str] = set()
+        self._pause_reasons: set[str] = set()
 
     @property
     def busy(self) -> bool:
-        """Whether any load is applied or waits for its time."""
+        """Whether any load is applied or waits for its start."""
         return bool(self._loads)
 
     def apply(self, request: LoadRequest) -> None:
-        """Start a load when its time has come."""
+        """Apply a load, at once or at its start."""
         load = self._loads[request.id] = ActiveLoad(request, self)
         if request.start is None:
             load.start()
         else:
             self.loop.at(request.start, load.start)
 
-    def stop(self, name: str) -> None:
-        """Stop a load, or forget it where it has not started.
+    def stop(self, load_id: str) -> None:
+        """Stop a load, or cancel one that has not started.
 
-        The end of one that there is not is told all the same: who asked for it may have been interrupted, and waits.
+        The end of an unknown load is reported too: a client that was interrupted while it requested one waits for it.
         """
-        if load := self._loads.get(name):
+        if load := self._loads.get(load_id):
             load.stop("stopped")
         else:
             ended: dict[str, Any] = {"began": None, "since": None, "paused": 0.0, "reason": "stopped", "achieved": {}}
-            self._reply({"event": "end", "id": name, "at": time.monotonic(), **ended})
+            self._reply({"event": "end", "id": load_id, "at": time.monotonic(), **ended})
 
     def stop_all(self) -> None:
-        """Stop everything and come back when nothing is left of it; what the kernel does not let go of, by our end."""
+        """Stop all loads and wait for their end; workers that are left at the timeout end with this process."""
         self._pool.close()
         for load in list(self._loads.values()):
             load.stop("stopped")
-        deadline = time.monotonic() + END_WITHIN_S
+        deadline = time.monotonic() + END_TIMEOUT_S
         while self.busy and time.monotonic() < deadline:
-            self.loop.run_once(END_WITHIN_S)
+            self.loop.run_once(END_TIMEOUT_S)
 
     def abandon(self) -> None:
-        """Have the system end everything at once; nobody is there any more to be told of it."""
+        """Kill everything at once, without replies, since the owner of the loads has ended."""
         self._pool.close()
         for load in self._loads.values():
             load.kill()
         self._loads.clear()
 
     def pause(self, reason: str) -> None:
-        """Let all loads rest, and their time stand still, until `resume` with the same reason; not on Windows."""
+        """Pause all loads and their time, until `resume` with the same reason; does nothing on Windows."""
         if not process.CAN_PAUSE:
             return
-        if not self._paused_for:
+        if not self._pause_reasons:
             self.loop.pause()
             for load in self._loads.values():
                 load.pause()
             self._reply({"event": "paused", "at": time.monotonic(), "reason": reason})
-        self._paused_for.add(reason)
+        self._pause_reasons.add(reason)
 
     def resume(self, reason: str) -> None:
-        """Let them go on, unless there is another reason not to."""
-        if reason in self._paused_for:
-            self._paused_for.remove(reason)
-            if not self._paused_for:
+        """Resume all loads, unless there is another reason to pause."""
+        if reason in self._pause_reasons:
+            self._pause_reasons.remove(reason)
+            if not self._pause_reasons:
                 self.loop.resume()
                 for load in self._loads.values():
                     load.resume()
                 self._reply({"event": "resumed", "at": time.monotonic(), "paused_s": self.loop.paused_s})
 
-    def _kept_from_running(self, began: float, ended: float) -> None:
-        """The run was frozen, which is a pause too; but not if the workers went on, and only this process stood."""
-        if self._paused_for or any(load.went_on(ended - began) for load in self._loads.values()):
+    def _on_frozen(self, began: float, ended: float) -> None:
+        """Count a time in which the whole run was frozen as a pause, unless the workers went on meanwhile."""
+        if self._pause_reasons or any(load.worked_during(ended - began) for load in self._loads.values()):
             return
         self.loop.skip(ended - began)
         self._reply({"event": "paused", "at": began, "reason": "frozen", "until": ended})
         self._reply({"event": "resumed", "at": ended, "paused_s": self.loop.paused_s})
 
     def is_paused(self, reason: str) -> bool:
-        """Whether they rest for that reason."""
-        return reason in self._paused_for
+        """Return whether loads are paused for a reason."""
+        return reason in self._pause_reasons
 
-    def achieved(self, name: str) -> dict[str, float | str]:
-        """The figures of a load so far."""
-        load = self._loads.get(name)
+    def achieved(self, load_id: str) -> dict[str, float | str]:
+        """Return the figures of a load so far; empty for an unknown load."""
+        load = self._loads.get(load_id)
         return load.achieved() if load else {}
 
     def watch_samples(self, path: str) -> None:
-        """Where the samples are that conditions are about."""
+        """Set the dataset of the samples that conditions are checked on."""
         self._samples = DatasetTail(path)
 
     def sample(self) -> dict[str, str]:
-        """The latest sample."""
+        """Return the latest sample by column."""
         return self._samples.latest()
 
     def limit(self, limits: Sequence[tuple[LoadRequest, str]]) -> None:
@@ -136,10 +136,10 @@ class LoadManager:
         self._limits = {request.module: (demand(request), text) for request, text in limits}
 
     def check(self, load: ActiveLoad) -> None:
-        """See that a load, together with what is applied already, stays within the limit.
+        """Check that a load, together with the applied ones, stays within the limit.
 
         Raises:
-            ValueError: It would not, or there can be no more workers.
+            ValueError: It would not, or there are too many busy workers.
         """
         self._pool.check()
         most, text = self._limits.get(load.module, (0.0, ""))
@@ -147,29 +147,29 @@ class LoadManager:
             applied = [each.demand() for each in self._loads.values() if each.is_applied and each.module == load.module]
             total = load.demand() + sum(applied)
             if total > most * (1 + 1e-9):
-                raise ValueError(f"with what is applied already it would be {total / most:.0%} of the limit {text}")
+                raise ValueError(f"the total load would be {total / most:.0%} of the limit {text}")
 
     def admit(self, count: int) -> None:
-        """Let a load have so many workers.
+        """Reserve worker processes.
 
         Raises:
-            ValueError: Together with those that are at work they are too many.
+            ValueError: There would be too many busy workers.
         """
         self._pool.admit(count)
 
     def acquire_worker(self) -> process.ForkedWorker | process.SpawnedWorker:
-        """A worker process, which waits for its load.
+        """Return a worker process that waits for its load.
 
         Raises:
-            OSError: The machine gives no more processes.
+            OSError: The system has no more processes.
         """
         return self._pool.acquire()
 
     def report(self, load: ActiveLoad, event: str, **fields: Any) -> None:
-        """Pass on what became of a load."""
-        self._reply({"event": event, "id": load.name, **fields})
+        """Reply with an event of a load."""
+        self._reply({"event": event, "id": load.id, **fields})
 
     def on_finished(self, load: ActiveLoad) -> None:
         """Forget a load that has ended."""
-        self._loads.pop(load.name, None)
+        self._loads.pop(load.id, None)
         self._pool.release(load.size)

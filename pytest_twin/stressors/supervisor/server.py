@@ -1,19 +1,19 @@
-"""The supervisor: owns every stressor of a run, and takes them down when anything dies.
+"""The supervisor: owns every stressor of a run, and ends them when the tests' process ends, however it does.
 
 ``python -m pytest_twin.stressors`` reads JSON lines from stdin and writes JSON lines to stdout. It ends, with
-everything that it started, at the end of stdin or when its parent is gone, whichever is first. Operations
-(`manager` has the rest):
+everything that it started, at the end of stdin or when its parent has ended, whichever is first. The replies are
+documented in `load_manager`; these are the operations:
 
-- ``{"op": "apply", ...}`` a request
-- ``{"op": "stop", "id": ...}``
-- ``{"op": "achieved", "id": ...}``, answered by ``{"event": "achieved", "id": ..., "achieved": {...}}``, also where
-  there is no such load
-- ``{"op": "owner", "pid": ...}`` a process besides our parent without which everything ends
-- ``{"op": "path", "path": [...]}`` where to import stressors of other packages from
-- ``{"op": "samples", "path": ...}`` the dataset that conditions are about
-- ``{"op": "limit", "requests": [...]}`` the most that may be applied at the same time, as requests
-- ``{"op": "pause", "reason": ...}``, ``{"op": "resume", "reason": ...}``; while the parent is stopped (Ctrl-Z), loads
-  are paused without being told to
+- ``{"op": "apply", ...}``: apply a load; the other keys are those of `LoadRequest.to_json`
+- ``{"op": "stop", "id": ...}``: stop a load
+- ``{"op": "achieved", "id": ...}``: reply with ``{"event": "achieved", "id": ..., "achieved": {...}}``, also for an
+  unknown load
+- ``{"op": "owner", "pid": ...}``: end when that process ends too, and not only the parent
+- ``{"op": "path", "path": [...]}``: set the import path, for stressors of other packages
+- ``{"op": "samples", "path": ...}``: set the dataset that stop conditions are checked on
+- ``{"op": "limit", "requests": [...]}``: set the maximum total load, as requests with a ``text`` for messages
+- ``{"op": "pause", "reason": ...}``, ``{"op": "resume", "reason": ...}``: pause and resume all loads; while the parent
+  is stopped (Ctrl-Z), they are paused without a request
 """
 
 from __future__ import annotations
@@ -31,68 +31,74 @@ from pytest_twin.stressors.system.parent import is_alive, process_state
 from pytest_twin.stressors.system.prctl import set_process_name
 from pytest_twin.stressors.worker.process import reset_sigchld
 
-TYPE_CHECKING = False  # it should be there at once, and to import `typing` takes its time
+TYPE_CHECKING = False  # without typing, so that the supervisor starts fast
 if TYPE_CHECKING:
     from typing import Any
 
-PARENT_CHECK_S = 0.25  # the kernel does not tell that the parent is stopped, and not everywhere of its end
+PARENT_CHECK_S = 0.25  # the kernel has no event for a stopped parent, and not everywhere one for its end
 STOPPED = "stopped"
 
 
 class Server:
-    """Reads requests, writes replies, notices when nobody is there any more."""
+    """Reads operations, writes replies, and watches the parent.
+
+    Attributes:
+        is_open: Whether it goes on serving.
+        manager: The loads.
+    """
 
     def __init__(self, requests: int, replies: int) -> None:
         self._replies = replies
         self._unread = b""
         self._parent = os.getppid()
-        self.open = True
+        self.is_open = True
         self.manager = LoadManager(self._reply)
         self._loop = self.manager.loop
-        self._loop.watch(requests, self._hear)
-        self._looks = False
-        is_watched = self._loop.watch_process(self._parent, self._abandon)
-        self._look_every = None if is_watched else PARENT_CHECK_S
+        self._loop.watch(requests, self._on_input)
+        self._checks_parent = False
+        is_watched = self._loop.watch_process(self._parent, self._on_owner_exit)
+        self._longest_wait_s = None if is_watched else PARENT_CHECK_S
 
     def serve(self) -> None:
-        """Go on until the server is closed, then leave nothing behind; so does a mistake of ours, by our end."""
+        """Serve until the server is closed, then stop all loads."""
         self._reply({"event": "hello", "pid": os.getpid()})
-        while self.open:
-            self._loop.run_once(self._look_every)
+        while self.is_open:
+            self._loop.run_once(self._longest_wait_s)
             if os.getppid() != self._parent:
-                self._abandon()
+                self._on_owner_exit()
         self.manager.stop_all()
 
     def close(self) -> None:
-        """Take everything down and end."""
-        self.open = False
+        """Stop serving."""
+        self.is_open = False
 
-    def _abandon(self) -> None:
-        """The same, where who owned the loads is gone, and nobody hears of their end."""
+    def _on_owner_exit(self) -> None:
+        """Kill all loads and stop serving, since nobody receives replies any more."""
         self.manager.abandon()
         self.close()
 
-    def _look(self) -> None:
-        """Pause while the parent is stopped; look as long as there are loads."""
-        self._look_at_parent()
-        self._looks = self.manager.busy
-        if self._looks:
-            self._loop.after(PARENT_CHECK_S, self._look)
+    def _check_parent_later(self) -> None:
+        """Check the parent now, and again as long as there are loads."""
+        self._check_parent()
+        self._checks_parent = self.manager.busy
+        if self._checks_parent:
+            self._loop.after(PARENT_CHECK_S, self._check_parent_later)
 
-    def _look_at_parent(self) -> None:
-        if time.monotonic() - self._loop.kept_until < PARENT_CHECK_S:
-            return  # whoever stopped this process and its parent has them go on one after the other
+    def _check_parent(self) -> None:
+        """Pause all loads while the parent is stopped."""
+        if time.monotonic() - self._loop.frozen_until < PARENT_CHECK_S:
+            return  # both were stopped, and the parent may be resumed a moment later than this process
         if process_state(self._parent) == "T":  # by a signal, such as Ctrl-Z
             self.manager.pause(STOPPED)
         else:
             self.manager.resume(STOPPED)
 
-    def _hear(self, data: bytes) -> None:
+    def _on_input(self, data: bytes) -> None:
         if not data:
             self.close()
             return
         if self.manager.is_paused(STOPPED):
-            self._look_at_parent()  # it may be here again, and about to end a load
+            self._check_parent()  # it may have been resumed, and be about to end a load
         self._unread += data
         *lines, self._unread = self._unread.split(b"\n")
         for line in lines:
@@ -102,8 +108,8 @@ class Server:
         op, manager = message["op"], self.manager
         if op == "apply":
             manager.apply(LoadRequest.from_json(message))
-            if not self._looks:
-                self._look()
+            if not self._checks_parent:
+                self._check_parent_later()
         elif op == "stop":
             manager.stop(message["id"])
         elif op == "achieved":
@@ -120,28 +126,28 @@ class Server:
             sys.path[:] = message["path"]
 
     def _set_owner(self, process: int) -> None:
-        if not self._loop.watch_process(process, self._abandon) and not is_alive(process):
-            self._abandon()
+        if not self._loop.watch_process(process, self._on_owner_exit) and not is_alive(process):
+            self._on_owner_exit()
 
     def _reply(self, message: dict[str, Any]) -> None:
         try:
             os.write(self._replies, json.dumps(message).encode() + b"\n")
-        except OSError:  # nobody listens any more
+        except OSError:  # the parent has closed the pipe
             self.close()
 
 
-def hear_signals() -> None:
-    """Let no signal be blocked, as who started us may have them."""
+def unblock_signals() -> None:
+    """Unblock all signals, since the parent may have blocked some."""
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def main() -> None:
-    """Serve stdin and stdout."""
+    """Run the supervisor on stdin and stdout."""
     set_process_name(PROCESS_NAME)
-    hear_signals()
+    unblock_signals()
     reset_sigchld()
     server = Server(sys.stdin.fileno(), sys.stdout.fileno())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the parent
     server.manager.loop.on_signals([signal.SIGTERM], server.close)
     server.serve()

@@ -1,4 +1,4 @@
-"""A stressor run by hand: flags that say what is wrong with them, a load held until it is over, and a last line."""
+"""Running a stressor from the command line: parsers of its flags, the load, and a line about what was achieved."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ if TYPE_CHECKING:
     from pytest_twin.stressors.spec.kind import Kind
     from pytest_twin.stressors.spec.profile import Points
 
-BESIDE = ("asked_", "mean_", "of_")  # what figures are judged by
+AUXILIARY = ("asked_", "mean_", "of_")  # figures that others are compared with
 
 
 def parser(doc: str | None) -> argparse.ArgumentParser:
-    """A parser whose help is the stressor's own docstring."""
+    """Return a parser with the first paragraph of a docstring as its description."""
     return argparse.ArgumentParser(description=(doc or "").partition("\n\n")[0], allow_abbrev=False)
 
 
 def at_least(least: float, number: Callable[[str], float] = float) -> Callable[[str], float]:
-    """A flag's type: a number that is not below that.
+    """Return the type of a flag: a finite number with a minimum.
 
     Raises:
-        argparse.ArgumentTypeError: It is below, or no such number.
+        argparse.ArgumentTypeError: From the type, for a text that is no such number.
     """
 
     def parse(text: str) -> float:
-        what = "a whole number" if number is int else "a number"
+        kind = "a whole number" if number is int else "a number"
         try:
             value = number(text)
         except ValueError:
             value = math.nan
         if not least <= value < math.inf:
-            raise argparse.ArgumentTypeError(f"{text!r} is not {what} from {least} up")
+            raise argparse.ArgumentTypeError(f"{text!r} is not {kind} of at least {least}")
         return value
 
     return parse
 
 
 def staircase(step: float, steps: int, hold: float) -> Points:
-    """A profile that goes up by `step` so many times and stays `run_standalone` seconds on each."""
+    """Return a profile of equal steps upwards, each held for `hold` seconds."""
     points: Points = [(0.0, step)]
     for number in range(1, steps):
         points += [(number * hold, number * step), (number * hold, (number + 1) * step)]
@@ -57,20 +57,20 @@ def staircase(step: float, steps: int, hold: float) -> Points:
 def run_standalone(
     kind: Kind, *, unit: str, profile: Points, duration: float | None, options: dict[str, Any] | None = None
 ) -> None:
-    """Apply one load until it is over or Ctrl-C or SIGTERM comes, then say what was achieved and exit."""
+    """Apply one load until it ends or SIGINT or SIGTERM arrives, print what was achieved, and exit."""
     request = LoadRequest(id="load", module=kind.module, unit=unit, profile=profile, options=options, duration=duration)
     failed = False
 
-    def tell(reply: dict[str, Any]) -> None:
+    def on_reply(reply: dict[str, Any]) -> None:
         nonlocal failed
         if reply["event"] == "ready":
             print(f"{kind.type} load ready: {len(reply['pids'])} process(es)", flush=True)
             return
         failed = reply["event"] == "abort"
-        print(f"{kind.type} load {'failed' if failed else 'ended'} ({reply['reason']}): {_said(reply)}", flush=True)
+        print(f"{kind.type} load {'failed' if failed else 'ended'} ({reply['reason']}): {_describe(reply)}", flush=True)
 
     reset_sigchld()
-    manager = LoadManager(tell)
+    manager = LoadManager(on_reply)
     manager.loop.on_signals([signal.SIGINT, signal.SIGTERM], lambda: manager.stop(request.id))
     manager.apply(request)
     while manager.busy:
@@ -78,20 +78,20 @@ def run_standalone(
     sys.exit(1 if failed else 0)
 
 
-def _said(reply: dict[str, Any]) -> str:
+def _describe(reply: dict[str, Any]) -> str:
     figures = dict(reply["achieved"])
-    held = reply["at"] - reply["since"] if reply["since"] is not None else 0.0
-    words = [f"{held:.1f} s", f"{figures.pop('cpu_s', 0):.2f} CPU s"]
+    held_s = reply["at"] - reply["since"] if reply["since"] is not None else 0.0
+    words = [f"{held_s:.1f} s", f"{figures.pop('cpu_s', 0):.2f} CPU s"]
     words += [
         f"{value / MIB:.0f} MiB {name.removesuffix('_bytes')}" for name, value in figures.items() if _is_size(name)
     ]
     words += [
         value if isinstance(value, str) else f"{value:.6g} {name.replace('_', ' ')}"
         for name, value in figures.items()
-        if not name.startswith(BESIDE) and not name.endswith(("_bytes", "_s")) and name != "coverage"
+        if not name.startswith(AUXILIARY) and not name.endswith(("_bytes", "_s")) and name != "coverage"
     ]
     return ", ".join(words)
 
 
 def _is_size(name: str) -> bool:
-    return name.endswith("_bytes") and not name.startswith(BESIDE) and name not in {"resident_bytes", "moved_bytes"}
+    return name.endswith("_bytes") and not name.startswith(AUXILIARY) and name not in {"resident_bytes", "moved_bytes"}

@@ -1,6 +1,6 @@
-"""When to stop a load for what the samples say: ``ram_used_percent>95``.
+"""Conditions on samples that stop a load, such as ``ram_used_percent>95``.
 
-The samples are those that a sampler appends to a CSV file beside us; its last whole row is the latest.
+The samples are the rows that a sampler appends to a CSV file; its last complete row is the latest sample.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 ABOVE, BELOW = ">", "<"
-HOLDS: dict[str, Callable[[float, float], bool]] = {
+COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     ABOVE: operator.gt, BELOW: operator.lt, ">=": operator.ge, "<=": operator.le,
 }  # fmt: skip
 LONGEST_ROW = 1 << 14
 
 
 class DatasetTail:
-    """The last row of a dataset that grows."""
+    """The last row of a growing dataset."""
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._names: Sequence[str] = ()
 
     def latest(self) -> dict[str, str]:
-        """It, by column; empty while there is none."""
+        """Return the last complete row by column; empty if there is none."""
         try:
             with open(self._path, "rb") as file:
                 if not self._names:
@@ -42,18 +42,18 @@ class DatasetTail:
         return dict(zip(self._names, cells, strict=True)) if len(cells) == len(self._names) else {}
 
 
-def met(conditions: Sequence[tuple[str, str, float]], row: dict[str, str]) -> str:
-    """The first condition that a row meets, in words; empty where it meets none.
+def check_sample(conditions: Sequence[tuple[str, str, float]], sample: dict[str, str]) -> str:
+    """Return a description of the first condition that holds for a sample; empty if none does.
 
     Args:
-        conditions: Of each a column, a comparison of `HOLDS`, and a number.
-        row: A sample.
+        conditions: Of each a column, a key of `COMPARISONS`, and a number.
+        sample: A row of the dataset by column.
     """
     for column, comparison, limit in conditions:
         try:
-            value = float(row[column])
-        except (KeyError, ValueError):  # empty, or not yet there
+            value = float(sample[column])
+        except (KeyError, ValueError):  # an empty cell, or no such column yet
             continue
-        if HOLDS[comparison](value, limit):
+        if COMPARISONS[comparison](value, limit):
             return f"stop_when: {column} is {value:g}, {comparison} {limit:g}"
     return ""

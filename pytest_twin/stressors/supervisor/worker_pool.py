@@ -1,4 +1,4 @@
-"""Workers that wait for a load, so that the next one begins without the time that new processes take."""
+"""A pool of idle worker processes, so that a load need not wait for the start of new ones."""
 
 from __future__ import annotations
 
@@ -11,74 +11,74 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pytest_twin.stressors.supervisor.event_loop import EventLoop
 
-MOST = 8
-MOST_A_CPU = 16  # at work at the same time for several loads; of more, each gets little, and what serves them too
+MAX_IDLE = 8
+MAX_BUSY_PER_CPU = 16  # by several loads together; with more, each worker and what serves it gets little CPU time
 
 
 class WorkerPool:
-    """As many waiting workers as there were at work at the same time, up to `MOST`; none before the first load."""
+    """Keeps as many idle workers as were busy at the same time, up to `MAX_IDLE`; none before the first load."""
 
     def __init__(self, loop: EventLoop, *, fork: bool) -> None:
-        """Prepare it.
+        """Make an empty pool.
 
         Args:
-            loop: Where it is filled, one worker at a time, when nothing else is to do.
-            fork: Whether they are forks of this process.
+            loop: The event loop that fills the pool, one worker at a time, when it is idle.
+            fork: Whether workers are forks of this process.
         """
         self._loop, self._fork = loop, fork
-        self._waiting: list[process.ForkedWorker | process.SpawnedWorker] = []
-        self._working = self._wanted = 0
-        self._most = MOST_A_CPU * math.ceil(usable_cpus())
+        self._idle: list[process.ForkedWorker | process.SpawnedWorker] = []
+        self._busy = self._wanted = 0
+        self._max_busy = MAX_BUSY_PER_CPU * math.ceil(usable_cpus())
 
     def check(self, count: int = 1) -> None:
-        """See that there may be so many more workers; a load alone is for its stressor to judge.
+        """Check that so many more workers may be busy; the stressor limits the workers of a load that runs alone.
 
         Raises:
-            ValueError: Together with those that are at work they are too many.
+            ValueError: There would be too many busy workers.
         """
-        if self._working and self._working + count > self._most:
-            raise ValueError(f"{self._working} workers are at work, and at most {self._most} may be at the same time")
+        if self._busy and self._busy + count > self._max_busy:
+            raise ValueError(f"{self._busy} workers are busy; the maximum is {self._max_busy}")
 
     def admit(self, count: int) -> None:
-        """Let so many workers be taken, and be at work until they are given back.
+        """Count workers as busy until they are released.
 
         Raises:
-            ValueError: As above.
+            ValueError: There would be too many busy workers.
         """
         self.check(count)
-        self._working += count
-        self._wanted = min(MOST, max(self._wanted, self._working))
+        self._busy += count
+        self._wanted = min(MAX_IDLE, max(self._wanted, self._busy))
 
     def acquire(self) -> process.ForkedWorker | process.SpawnedWorker:
-        """One of them, a new one where none is waiting.
+        """Return an idle worker, or a new one if there is none.
 
         Raises:
-            OSError: The machine gives no more processes.
+            OSError: The system has no more processes.
         """
-        while self._waiting:
-            waiting = self._waiting.pop()
-            if waiting.is_alive():
-                return waiting
-            waiting.reap()
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.is_alive():
+                return worker
+            worker.reap()
         return process.launch(fork=self._fork)
 
     def release(self, count: int) -> None:
-        """Have their places filled: they themselves have ended."""
-        self._working -= count
+        """Count workers, which have ended, as busy no longer, and replace them by idle ones."""
+        self._busy -= count
         self._loop.when_idle(self._fill)
 
     def close(self) -> None:
-        """Let those go that are waiting, and have no more."""
+        """End the idle workers and start no more."""
         self._wanted = 0
-        for each in self._waiting:
-            each.kill()
-        while self._waiting:
-            self._waiting.pop().reap()
+        for worker in self._idle:
+            worker.kill()
+        while self._idle:
+            self._idle.pop().reap()
 
     def _fill(self) -> None:
-        if len(self._waiting) < self._wanted - self._working:
+        if len(self._idle) < self._wanted - self._busy:
             try:
-                self._waiting.append(process.launch(fork=self._fork))
+                self._idle.append(process.launch(fork=self._fork))
             except OSError:
-                return  # the next load tells, if it is still so
+                return  # the next load reports it, if it lasts
             self._loop.when_idle(self._fill)
