@@ -22,7 +22,7 @@ from _shared import show, show_one
 from pytest_twin.analysis.budgets.budget import OK, OVER, UNKNOWN, Slowdown
 from pytest_twin.analysis.budgets.parser import FEWEST_PAIRS
 from pytest_twin.analysis.budgets.repetitions import Repetition, RunPair, randomized_order, slowdown
-from pytest_twin.analysis.stats.quantiles import of_quantile
+from pytest_twin.analysis.stats.quantiles import quantile_interval
 from pytest_twin.loads.validation import read_load
 
 PIECES = 400  # about 20 ms: twice the work takes more than twice as long below a time slice of the scheduler
@@ -58,7 +58,7 @@ def bootstrap(logs: list[float]) -> tuple[float, float]:
 
 def ordered(logs: list[float]) -> tuple[float, float]:
     """Return the interval of the median by order statistics."""
-    low, _, high = of_quantile(logs, 0.5)
+    low, _, high = quantile_interval(logs, 0.5)
     return low, high
 
 

@@ -31,7 +31,7 @@ from _shared import show, show_one
 from pytest_twin import load
 from pytest_twin.analysis.comparison.comparison import Comparison, Side, compare
 from pytest_twin.analysis.comparison.verdicts import MORE, SAME
-from pytest_twin.model.measure import limit
+from pytest_twin.model.measure import parse_limit
 from pytest_twin.run_folder.baselines import find
 
 SUITE = """
@@ -67,7 +67,7 @@ def test_usual(body): body(1)
 def test_slower(body): body(MORE)
 """
 USUAL, SLOWER = "test_usual[", "test_slower["
-LIMIT = limit("cpu_seconds>10%")
+LIMIT = parse_limit("cpu_seconds>10%")
 
 
 def measured(directory: Path, runs: int) -> list[pd.DataFrame]:

@@ -66,9 +66,9 @@ def main() -> None:
         path = Path(folder) / "system_metrics_dataset.csv"
         write(path, given.rows)
         print(f"{given.rows} rows, {path.stat().st_size / 1e6:.0f} MB, pandas {pd.__version__}, {os.cpu_count()} CPUs")
-        engines = dict.fromkeys([csv_frames.engine(), csv_frames.by_pandas])
+        engines = dict.fromkeys([csv_frames.find_engine(), csv_frames.read_with_pandas])
         for engine in engines:
-            csv_frames.engine = lambda engine=engine: engine  # type: ignore[misc]
+            csv_frames.find_engine = lambda engine=engine: engine  # type: ignore[misc]
             print(f"load, {engine.__name__:22} {seconds(lambda: pytest_twin.load(path), given.times):6.2f} s")
         plain = {"read_csv": {}, "read_csv, times parsed": {"parse_dates": ["timestamp"], "date_format": "ISO8601"}}
         for name, options in plain.items():

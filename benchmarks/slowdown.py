@@ -17,7 +17,7 @@ from pathlib import Path
 
 from _shared import helper, interleaved, line_of, ratios, show
 
-from pytest_twin.analysis.stats.quantiles import of_quantile
+from pytest_twin.analysis.stats.quantiles import quantile_interval
 from pytest_twin.analysis.stats.signed_rank import TooFewError
 from pytest_twin.recording.recording import SAMPLER_PROGRAM
 from pytest_twin.telemetry.sampler import SamplerClient
@@ -77,7 +77,7 @@ def compare(processes: int, given: argparse.Namespace) -> None:
     slower = [100 * (ratio - 1) for ratio in ratios(times["sampled"], times["alone"])]
     show("  slower by", slower, "%", "at most 1")
     try:
-        low, _, high = of_quantile(slower, 0.5)
+        low, _, high = quantile_interval(slower, 0.5)
         print(f"  95 % confidence interval of the median: {low:.2f} % to {high:.2f} %")
     except TooFewError:
         print("  too few rounds for a confidence interval of the median")

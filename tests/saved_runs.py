@@ -9,7 +9,7 @@ from pathlib import Path
 from pytest_twin.analysis.comparison.comparison import Comparison
 from pytest_twin.model import attempt_row
 from pytest_twin.model.csv_text import header, record
-from pytest_twin.model.measure import limits
+from pytest_twin.model.measure import parse_limits
 from pytest_twin.report.comparison.build import comparison
 from pytest_twin.run_folder.baselines import RunSet
 
@@ -33,4 +33,4 @@ def made(folder: Path, cpu_s: Mapping[str, float], cpu: str = "A", saved: str = 
 
 def weighed(before: Path, after: Path, *limit: str) -> Comparison:
     """A run compared with another."""
-    return comparison(RunSet("before", [before]), RunSet("after", [after]), limits(limit))
+    return comparison(RunSet("before", [before]), RunSet("after", [after]), parse_limits(limit))

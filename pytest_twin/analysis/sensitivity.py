@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pytest_twin.analysis.budgets.repetitions import RunPair, middle, said_range
-from pytest_twin.analysis.stats.signed_rank import FEWEST, Interval, between, of_ratio
+from pytest_twin.analysis.stats.signed_rank import FEWEST, Interval, ratio_interval, ratio_of_ratios
 from pytest_twin.model.profile_row import LEVELS, RESOURCES
 
 HURTS = 1.1  # a test that is 10 % slower is hurt; less is hardly worth a look, and hard to tell from noise
@@ -82,7 +82,7 @@ def rounds(seed: int) -> Iterator[list[ProfileCell | None]]:
         yield order
 
 
-def widest(measured: Measured) -> ProfileCell | None:
+def least_known_cell(measured: Measured) -> ProfileCell | None:
     """The cell of which least is known; None where every interval is narrow.
 
     Raises:
@@ -98,7 +98,7 @@ def _width(interval: Interval) -> float:
 
 
 def _ratio(pairs: Sequence[RunPair]) -> Interval:
-    return of_ratio([pair.stressed.wall_s for pair in pairs], [pair.idle.wall_s for pair in pairs])
+    return ratio_interval([pair.stressed.wall_s for pair in pairs], [pair.idle.wall_s for pair in pairs])
 
 
 def curves(measured: Measured) -> list[ResourceCurve]:
@@ -136,7 +136,7 @@ def _by_cpu_time(pairs: Sequence[RunPair]) -> tuple[Interval | None, float | Non
         return None, None
     stressed, idle, wall = zip(*told, strict=True)
     longer = [took + more - less for more, less, took in told]
-    return of_ratio(stressed, idle), of_ratio(longer, wall).middle
+    return ratio_interval(stressed, idle), ratio_interval(longer, wall).middle
 
 
 def knee(points: Sequence[ProfilePoint]) -> int | None:
@@ -170,7 +170,7 @@ def _memory_alone(memory: ProfilePoint, cpu: ProfilePoint) -> float:
     """How much slower memory makes a test by itself; 1 where it does not for sure take more CPU time for it."""
     if memory.cpu_ratio is None or cpu.cpu_ratio is None or memory.by_cpu_time is None:
         return 1.0
-    is_sure = memory.cpu_ratio.low > WAITS and between(memory.cpu_ratio, cpu.cpu_ratio).low > 1
+    is_sure = memory.cpu_ratio.low > WAITS and ratio_of_ratios(memory.cpu_ratio, cpu.cpu_ratio).low > 1
     return memory.by_cpu_time if is_sure else 1.0
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_twin.report.live.follower import RunFollower
-from pytest_twin.report.live.output import output
+from pytest_twin.report.live.output import output_for_stderr
 from pytest_twin.report.live.view import ViewState
-from pytest_twin.report.wording import relative
+from pytest_twin.report.wording import relative_path
 
 if TYPE_CHECKING:
     from pytest_twin._system.interruptible_event import InterruptSafeEvent
@@ -37,9 +37,9 @@ class LiveView:
             now: Seconds since the run began.
         """
         self._follower, self._now = follower, now
-        self._output = output()
+        self._output = output_for_stderr()
         self.is_seen = True
-        self._where = relative(follower.folder.path, Path.cwd())
+        self._where = relative_path(follower.folder.path, Path.cwd())
 
     def wait(
         self,

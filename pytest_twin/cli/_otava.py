@@ -12,7 +12,7 @@ import click
 
 from pytest_twin._system.private_files import write_atomic
 from pytest_twin.report.comparison.otava import CONFIGURATION, TABLE, configuration, table
-from pytest_twin.report.wording import count
+from pytest_twin.report.wording import format_count
 from pytest_twin.run_folder.baselines import BaselineError, find, saved_runs
 
 MIN_RUNS = 3
@@ -46,7 +46,7 @@ def analyze_history(name: str, directory: Path) -> None:
 
 def _describe_shortage(name: str, directory: Path, number: int) -> str:
     if number:
-        return f"{name} has {count(number, 'run')}, but a history needs {MIN_RUNS}"
+        return f"{name} has {format_count(number, 'run')}, but a history needs {MIN_RUNS}"
     try:
         find(name, directory, directory)
     except BaselineError as error:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from pytest_twin.cli._options import settings_of, settings_options
-from pytest_twin.report.wording import count
+from pytest_twin.report.wording import format_count
 from pytest_twin.run_folder.baselines import saved_runs
 
 
@@ -22,5 +22,5 @@ def command(**given: Any) -> None:
         click.echo(f"no baseline is saved in {directory}; save a run with pytest --twin-save NAME")
     for name, of_name in groupby(runs, key=lambda run: run.name):
         *older, newest = of_name
-        facts = [count(len(older) + 1, "run"), f"saved {newest.saved}" if newest.saved else ""]
+        facts = [format_count(len(older) + 1, "run"), f"saved {newest.saved}" if newest.saved else ""]
         click.echo(f"{name}: {', '.join(filter(None, [*facts, newest.commit[:12]]))}")

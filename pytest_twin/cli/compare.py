@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pytest_twin.cli._options import settings_of, settings_options, write_or_print
-from pytest_twin.model.measure import ChangeLimit, LimitError, limits
+from pytest_twin.model.measure import ChangeLimit, LimitError, parse_limits
 from pytest_twin.run_folder.baselines import BaselineError, RunSet, find
 from pytest_twin.settings.options import Settings
 
@@ -83,7 +83,7 @@ def _only_history(before: str | None, fail_on: tuple[str, ...]) -> None:
 
 def _limits(fail_on: tuple[str, ...]) -> tuple[ChangeLimit, ...]:
     try:
-        return limits(fail_on)
+        return parse_limits(fail_on)
     except LimitError as error:
         raise click.UsageError(f"--fail-on: {error}") from None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from pytest_twin.report.wording import count
+from pytest_twin.report.wording import format_count
 from pytest_twin.run_folder.folder import RunFolderError
 from pytest_twin.run_folder.merge import merge
 
@@ -29,7 +29,9 @@ def command(runs: tuple[Path, ...], output: Path) -> None:
     except RunFolderError as error:
         raise click.ClickException(str(error)) from None
     for run in merged:
-        lost = f", {count(run.lost, 'line')} could not be read" if run.lost else ""
-        rows = ", ".join((count(run.samples, "sample"), count(run.events, "event"), count(run.tests, "test")))
+        lost = f", {format_count(run.lost, 'line')} could not be read" if run.lost else ""
+        rows = ", ".join(
+            (format_count(run.samples, "sample"), format_count(run.events, "event"), format_count(run.tests, "test"))
+        )
         click.echo(f"{run.name}: {rows}{lost}")
     click.echo(f"files: {output}{os.sep}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pytest_twin.cli._options import settings_of, settings_options
-from pytest_twin.report.formats import FORMATS, ReportError, check, save, summary_of
+from pytest_twin.report.formats import FORMATS, ReportError, check_requirements, summary_of, write_report
 from pytest_twin.run_folder.baselines import BaselineError, RunSet, find
 from pytest_twin.settings import parsers
 from pytest_twin.settings.options import Settings
@@ -49,12 +49,12 @@ def command(report_dir: Path | None, formats: str, output: Path | None, **given:
     if output is not None and reports[0].path is not None:
         raise click.UsageError(f"--output: --format {formats} names a file already; omit one of the two")
     try:
-        check(report.format for report in reports)
+        check_requirements(report.format for report in reports)
         run_summary = summary_of(path, _compared(settings))
         folder = path if path.is_dir() else path.parent
         for name, named in reports:
             target = output or named or folder / FORMATS[name].file
-            save(run_summary, name, target)
+            write_report(run_summary, name, target)
             click.echo(str(target))
     except ReportError as error:
         raise click.ClickException(str(error)) from None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytest_twin.analysis.run.running import ahead
+from pytest_twin.analysis.run.running import upcoming_loads
 from pytest_twin.cli._live_view import view_of
 from pytest_twin.cli._options import (
     exit_if_missed,
@@ -82,7 +82,10 @@ def _play(plan: Schedule, recording: Recording, interval: float, stop: Interrupt
     loads = sum(len(event.load.parts) for event in plan.events)
 
     def facts() -> dict[str, Any]:
-        return {"planned": loads, "ahead": list(islice(ahead(plan, recording.load_time() - began), MOST_AHEAD))}
+        return {
+            "planned": loads,
+            "ahead": list(islice(upcoming_loads(plan, recording.load_time() - began), MOST_AHEAD)),
+        }
 
     with view_of(recording, interval) as view:
         view.wait(stop, over=lambda: player.over, facts=facts)

@@ -9,7 +9,7 @@ Entry = dict[str, Any]
 ROUNDED_US = 100  # starts have a tenth of a millisecond, durations a microsecond
 
 
-def nested(slices: Iterable[Entry]) -> list[int]:
+def assign_tracks(slices: Iterable[Entry]) -> list[int]:
     """A track for each, as few as there can be, the first for as many as fit.
 
     Where two cross by no more than figures are rounded, the earlier one is cut, or the one that sticks out.

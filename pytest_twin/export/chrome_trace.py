@@ -16,11 +16,11 @@ import numpy as np
 
 from pytest_twin.analysis.run.attempts import AttemptSummary
 from pytest_twin.analysis.run.by_host import display_name
-from pytest_twin.analysis.run.lanes import natural, packed
+from pytest_twin.analysis.run.lanes import assign_lanes, worker_sort_key
 from pytest_twin.analysis.run.panels import Panel, panels
 from pytest_twin.analysis.run.spans import Note, RunSpan
 from pytest_twin.analysis.run.story import RunSummary
-from pytest_twin.export._slice_nesting import Entry, nested
+from pytest_twin.export._slice_nesting import Entry, assign_tracks
 from pytest_twin.model import event
 
 NAMES = ("tests", "loads", "host")  # the processes of a host, as the format calls the groups of tracks
@@ -57,7 +57,7 @@ def entries(story: RunSummary) -> Iterator[Entry]:
         before = place * len(NAMES)
         pids = HostProcesses(before + 1, before + 2, before + 3)
         whose = f"{display_name(own.host)}: " if story.hosts else ""
-        names += (_named("process_name", pid, 0, whose + name) for pid, name in zip(pids, NAMES, strict=True))
+        names += (_name_entry("process_name", pid, 0, whose + name) for pid, name in zip(pids, NAMES, strict=True))
         of_host, *streams = _of_host(own, pids)
         names += of_host
         others += streams
@@ -68,14 +68,14 @@ def entries(story: RunSummary) -> Iterator[Entry]:
 def _of_host(story: RunSummary, pids: HostProcesses) -> Iterator[Iterable[Entry]]:
     """What names the tracks of a host, then its slices and each of its counters, all in the order of time."""
     there: list[AttemptSummary | RunSpan | Note] = [*story.attempts, *story.spans, *story.notes]
-    workers = sorted({each.worker for each in there}, key=natural)
+    workers = sorted({each.worker for each in there}, key=worker_sort_key)
     threads = {worker: place for place, worker in enumerate(workers, 1)}
     tracks = _tracks(story.spans)
     of_tests = sorted([*_tests(story, threads, pids.tests), *_phases(story, threads, pids.tests)], key=_place)
-    names = {tid: worker or "tests" for worker, tid in threads.items()} | dict(_apart(of_tests, threads))
+    names = {tid: worker or "tests" for worker, tid in threads.items()} | dict(_separate_crossing(of_tests, threads))
     yield [
-        *(_named("thread_name", pids.tests, tid, name) for tid, name in names.items()),
-        *(_named("thread_name", pids.loads, tid, name) for name, (tid, _) in tracks.items()),
+        *(_name_entry("thread_name", pids.tests, tid, name) for tid, name in names.items()),
+        *(_name_entry("thread_name", pids.loads, tid, name) for name, (tid, _) in tracks.items()),
     ]
     yield sorted([*of_tests, *_loads(tracks, pids.loads), *_notes(story, threads, pids.tests)], key=_place)
     for panel in panels(story.run.samples, story.times):
@@ -86,19 +86,19 @@ def _place(entry: Entry) -> tuple[int, int]:
     return entry["ts"], -entry.get("dur", 0)
 
 
-def _apart(slices: Sequence[Entry], threads: Mapping[str, int]) -> Iterator[tuple[int, str]]:
+def _separate_crossing(slices: Sequence[Entry], threads: Mapping[str, int]) -> Iterator[tuple[int, str]]:
     """Put what crosses others onto tracks beside that of its worker; comes back with their ids and names."""
     last = len(threads)
     for worker, tid in threads.items():
         ours = [entry for entry in slices if entry["tid"] == tid]
-        found = nested(ours)
+        found = assign_tracks(ours)
         for entry, track in zip(ours, found, strict=True):
             entry["tid"] = last + track if track else tid
         yield from ((last + track, f"{worker or 'tests'} {track + 1}") for track in range(1, max(found, default=0) + 1))
         last += max(found, default=0)
 
 
-def _named(what: str, pid: int, tid: int, name: str) -> Entry:
+def _name_entry(what: str, pid: int, tid: int, name: str) -> Entry:
     return {"ph": "M", "name": what, "pid": pid, "tid": tid, "args": {"name": name}}
 
 
@@ -133,7 +133,7 @@ def _tracks(spans: Sequence[RunSpan]) -> dict[str, tuple[int, list[RunSpan]]]:
     found: dict[str, tuple[int, list[RunSpan]]] = {}
     for kind in sorted({span.type for span in spans if span.is_load}):
         loads = [span for span in spans if span.type == kind]
-        for span, lane in zip(loads, packed(loads), strict=True):
+        for span, lane in zip(loads, assign_lanes(loads), strict=True):
             name = f"{kind} {lane + 1}" if lane else kind
             found.setdefault(name, (len(found) + 1, []))[1].append(span)
     return found

@@ -155,12 +155,12 @@ class ResidentBytes(NamedTuple):
     @property
     def growth(self) -> float | None:
         """By how much the highest is above what there was before."""
-        return grown(self.peak, self.before)
+        return growth(self.peak, self.before)
 
     @property
     def kept(self) -> float | None:
         """By how much there is more than before, now that the test has ended; may be below 0."""
-        return grown(self.after, self.before)
+        return growth(self.after, self.before)
 
     def cells(self) -> list[str]:
         """Before, growth and kept as they stand in the table."""
@@ -193,13 +193,13 @@ class ChildStarts(NamedTuple):
 Phases = Mapping[str, Sequence[BorderCounters]]  # the readings of each phase: its beginning, its end, and so on
 
 
-def walls(phases: Phases) -> list[str]:
+def phase_cells(phases: Phases) -> list[str]:
     """The wall time of set-up, call and teardown, as they stand in the table."""
     found = [phases.get(name) for name in ("setup", "call", "teardown")]
     return [f"{_sum([reading.at for reading in readings]):.6f}" if readings else "" for readings in found]
 
 
-def figures(phases: Phases, began: ChildCounters, ended: ChildCounters, peak: int | None) -> list[float | None]:
+def exact_figures(phases: Phases, began: ChildCounters, ended: ChildCounters, peak: int | None) -> list[float | None]:
     """The exact figures, in the order and the units of `EXACT`.
 
     Args:
@@ -213,8 +213,8 @@ def figures(phases: Phases, began: ChildCounters, ended: ChildCounters, peak: in
     user, system, switches, faults, own_read, own_written = map(_sum, counted)
     # Linux: a program begins with the mark of the process that started it (exec_mmap in fs/exec.c); it is not its own
     largest = ended.peak if (ended.peak or 0) > max(began.peak or 0, peak or 0) else None
-    read = together(own_read, grown(ended.read, began.read))
-    written = together(own_written, grown(ended.written, began.written))
+    read = add(own_read, growth(ended.read, began.read))
+    written = add(own_written, growth(ended.written, began.written))
     sizes = map(_in_mib, (peak, largest, read, written))
     return [user, system, children_cpu_s(began, ended), *sizes, switches, faults]
 
@@ -227,13 +227,13 @@ def children_cpu_s(began: ChildCounters, ended: ChildCounters) -> float | None:
     """CPU seconds that children used between two readings; None where one took what it used with it."""
     # what a child used before it ended is rounded to ticks when it is handed on, which may take some milliseconds back;
     # what takes more is one that nobody waited for, such as one whose parent ended before it
-    used = grown(ended.cpu_s, began.cpu_s)
+    used = growth(ended.cpu_s, began.cpu_s)
     return None if used is None or used < -ROUNDING_S else max(0.0, used)
 
 
 def cpu_s(began: BorderCounters, ended: BorderCounters) -> float | None:
     """CPU seconds between two readings; None where one of them is not known."""
-    return together(grown(ended.user_s, began.user_s), grown(ended.system_s, began.system_s))
+    return add(growth(ended.user_s, began.user_s), growth(ended.system_s, began.system_s))
 
 
 def _sum(borders: Sequence[float | None]) -> float | None:
@@ -245,12 +245,12 @@ def _sum(borders: Sequence[float | None]) -> float | None:
         return None
 
 
-def together(one: float | None, other: float | None) -> float | None:
+def add(one: float | None, other: float | None) -> float | None:
     """The sum; None where one of the two is not known."""
     return None if one is None or other is None else one + other
 
 
-def grown(late: float | None, early: float | None) -> float | None:
+def growth(late: float | None, early: float | None) -> float | None:
     """By how much a counter is higher than before; None where one of the two is not known."""
     return None if late is None or early is None else late - early
 
@@ -276,11 +276,14 @@ def properties(
         ("twin_memory_growth_MB", _in_mib(resident.growth)),
         ("twin_memory_kept_MB", _in_mib(resident.kept)),
     )
-    told = [shared(name, round(value, 6)) for name, value in found if value is not None]
-    return [*told, *(shared(name, text) for name, text in (("twin_load", load), ("twin_budget", budget)) if text)]
+    told = [interned_property(name, round(value, 6)) for name, value in found if value is not None]
+    return [
+        *told,
+        *(interned_property(name, text) for name, text in (("twin_load", load), ("twin_budget", budget)) if text),
+    ]
 
 
 @lru_cache(maxsize=16)
-def shared(name: str, value: object) -> tuple[str, object]:
+def interned_property(name: str, value: object) -> tuple[str, object]:
     """A property: pytest keeps those of each test to its end, and most are as those of the test before."""
     return sys.intern(name), value

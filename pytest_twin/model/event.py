@@ -70,7 +70,7 @@ def skipped_loads(text: str) -> int:
     return count if isinstance(count, int) and count > 0 else 1
 
 
-def skipped(rows: Iterable[tuple[str, str]]) -> Counter[str]:
+def count_skipped(rows: Iterable[tuple[str, str]]) -> Counter[str]:
     """How many loads were not reached, by type, from the cells `type` and `detail` of each skip."""
     found: Counter[str] = Counter()
     for kind, text in rows:

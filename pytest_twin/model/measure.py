@@ -95,16 +95,16 @@ class ChangeLimit(NamedTuple):
         return f"{self.measure.name}>{amount}"
 
 
-def limits(texts: Iterable[str]) -> tuple[ChangeLimit, ...]:
+def parse_limits(texts: Iterable[str]) -> tuple[ChangeLimit, ...]:
     """Read limits, several of which may stand in one text with commas between them.
 
     Raises:
         LimitError: One cannot be read.
     """
-    return tuple(limit(part) for text in texts for part in text.split(","))
+    return tuple(parse_limit(part) for text in texts for part in text.split(","))
 
 
-def limit(text: str) -> ChangeLimit:
+def parse_limit(text: str) -> ChangeLimit:
     """Read one limit.
 
     Raises:

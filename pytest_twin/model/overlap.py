@@ -41,7 +41,7 @@ class Execution(NamedTuple):
     load: str
 
 
-def applied(events: Iterable[Row], keywords: Mapping[str, str], scheduled: Container[str]) -> list[LoadSpan]:
+def applied_loads(events: Iterable[Row], keywords: Mapping[str, str], scheduled: Container[str]) -> list[LoadSpan]:
     """The loads of a run, in the order in which they came.
 
     Args:
@@ -56,14 +56,14 @@ def applied(events: Iterable[Row], keywords: Mapping[str, str], scheduled: Conta
         at = float(row["elapsed_s"])
         if row["event"] == event.START:
             words = f"{keywords.get(row['type'], row['type'])}={row['target']}"
-            is_scheduled = any(name in scheduled for name in _planned(row))
+            is_scheduled = any(name in scheduled for name in _schedule_ids(row))
             found[row["id"]] = LoadSpan(words, row["test"], is_scheduled, row.get("host") or "", at, math.inf)
         elif row["event"] in {event.END, event.ABORT} and row["id"] in found:
             found[row["id"]] = found[row["id"]]._replace(ended=at)
     return sorted(found.values(), key=lambda load: load.began)
 
 
-def _planned(row: Row) -> Iterator[str]:
+def _schedule_ids(row: Row) -> Iterator[str]:
     """The ids that an event may have in the schedule of the session: its rows have its turn and its part behind it."""
     name = row["id"].removeprefix(f"{row['worker']}-" if row["worker"] else "")
     of, _, turn = name.rpartition("~")
@@ -71,7 +71,7 @@ def _planned(row: Row) -> Iterator[str]:
         yield from (whole, whole.rpartition("/")[0])
 
 
-def loads_of(tests: Sequence[Execution], loads: Sequence[LoadSpan]) -> list[str]:
+def add_overlapping_loads(tests: Sequence[Execution], loads: Sequence[LoadSpan]) -> list[str]:
     """What each of these tests ran under: what is known of it, and what else overlapped it on its host.
 
     Args:
@@ -87,13 +87,13 @@ def loads_of(tests: Sequence[Execution], loads: Sequence[LoadSpan]) -> list[str]
             there.append(loads[left])
             left += 1
         there = [load for load in there if load.ended > test.began]
-        others = {load.words for load in there if _is_another(load, test)}
+        others = {load.words for load in there if _is_foreign(load, test)}
         known = f" {test.load} "
         found[place] = " ".join(filter(None, (test.load, *sorted(each for each in others if f" {each} " not in known))))
     return found
 
 
-def _is_another(load: LoadSpan, test: Execution) -> bool:
+def _is_foreign(load: LoadSpan, test: Execution) -> bool:
     """Whether a load overlapped a test that did not ask for it itself."""
     is_own = load.test == test.nodeid and not load.is_scheduled
     return load.began < test.ended and load.host == test.host and not is_own

@@ -80,9 +80,9 @@ class BaselineComparison:
         if self._found is None:
             return
         from pytest_twin.report.comparison.lines import lines
-        from pytest_twin.report.comparison.wording import broken
+        from pytest_twin.report.comparison.wording import broken_limit_lines
 
         found = RunSet("this run", [folder.path])
         compared = self.comparison = comparison(self._found, found, self._settings.fail_on, [read()])
         self.lines += lines(compared)
-        self.failure += broken(compared)
+        self.failure += broken_limit_lines(compared)

@@ -118,10 +118,12 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     words = [f"every {settings.interval:g} s into {settings.report_dir}"]
     if schedule is not None:
         from pytest_twin.loads.disk_speed import schedule_remarks
-        from pytest_twin.report.wording import count
+        from pytest_twin.report.wording import format_count
 
         faster = schedule.faster(settings.schedule_speed)
-        words.append(f"{settings.schedule}: {count(len(schedule.events), 'load')} over {faster.duration_s:.1f} s")
+        words.append(
+            f"{settings.schedule}: {format_count(len(schedule.events), 'load')} over {faster.duration_s:.1f} s"
+        )
         notes += (
             schedule.remarks
             if settings.dry_run

@@ -300,11 +300,11 @@ def _place(item: pytest.Item, marks: Iterable[pytest.Mark], key: str) -> str:
 
 def described(items: Iterable[pytest.Item], session: Schedule | None) -> Iterator[str]:
     """What would be applied to which test, line by line."""
-    from pytest_twin.report.wording import count
+    from pytest_twin.report.wording import format_count
 
     each = session if session is not None and session.is_for_each_test else None
     if session is not None and each is None:
-        yield f"for the session, {count(len(session.events), 'event')} in {session.duration_s:.1f} s:"
+        yield f"for the session, {format_count(len(session.events), 'event')} in {session.duration_s:.1f} s:"
         yield from (f" {event}" for event in session.events)
     for item in items:
         request = request_of(item)

@@ -11,7 +11,15 @@ import pytest
 from pytest_twin._system.clock import monotonic
 from pytest_twin._system.stdlib import time
 from pytest_twin.analysis.budgets.repetitions import Repetition, RunPair
-from pytest_twin.analysis.sensitivity import NOTHING, ProfileCell, ResourceCurve, cells, curves, rounds, widest
+from pytest_twin.analysis.sensitivity import (
+    NOTHING,
+    ProfileCell,
+    ResourceCurve,
+    cells,
+    curves,
+    least_known_cell,
+    rounds,
+)
 from pytest_twin.analysis.stats.signed_rank import FEWEST
 from pytest_twin.loads.validation import read_load
 from pytest_twin.model.csv_text import record
@@ -119,7 +127,7 @@ def _measured(
     orders = rounds(crc32(item.nodeid.encode("utf-8", "surrogatepass")))
     for _, order in zip(range(FEWEST), orders, strict=False):
         yield from _round(item, recording, loads, order, until)
-    while monotonic() < until and (cell := widest(measured)) is not None:
+    while monotonic() < until and (cell := least_known_cell(measured)) is not None:
         order = [each for each in next(orders) if each in {None, cell}]
         yield from _round(item, recording, loads, order, until)
 

@@ -54,11 +54,11 @@ class TwinLogger:
         that is younger than the sampling interval waits for its first sample.
         """
         self._read()
-        return frames.samples_of(self._heading, self._excerpt.lines())
+        return frames.parse_samples(self._heading, self._excerpt.lines())
 
     def events(self) -> pd.DataFrame:
         """The events of this test so far: its own, and those of the loads around it."""
-        frame = frames.events(self._recording.folder, self._recording.worker)
+        frame = frames.load_events(self._recording.folder, self._recording.worker)
         return frame[(frame["elapsed_s"] >= self._attempt.began) | (frame["test"] == self._attempt.nodeid)]
 
     def peak(self, column: str) -> float:
@@ -105,4 +105,4 @@ def prepare(item: pytest.Item) -> None:
     """
     windows()
     if asks_for(item, FRAMES):
-        frames.samples_of(f"{columns.TIMESTAMP.name},{columns.ELAPSED.name}", ["1970-01-01T00:00:00.000Z,0"])
+        frames.parse_samples(f"{columns.TIMESTAMP.name},{columns.ELAPSED.name}", ["1970-01-01T00:00:00.000Z,0"])

@@ -11,7 +11,7 @@ import pytest
 from pytest_twin._system.clock import monotonic
 from pytest_twin._system.stdlib import signal, time
 from pytest_twin.model import event
-from pytest_twin.model.attempt_row import CRASHED, INTERRUPTED, shared
+from pytest_twin.model.attempt_row import CRASHED, INTERRUPTED, interned_property
 from pytest_twin.model.event import Event
 from pytest_twin.model.quantity import duration
 from pytest_twin.plugin.marks import without_group
@@ -91,7 +91,7 @@ class XdistControllerHooks:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Share what the figures of tests have in common: pytest keeps the reports to its end."""
         report.user_properties[:] = [
-            shared(*each) if each[0].startswith("twin_") else each for each in report.user_properties
+            interned_property(*each) if each[0].startswith("twin_") else each for each in report.user_properties
         ]
 
     @pytest.hookimpl(optionalhook=True)

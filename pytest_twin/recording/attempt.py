@@ -12,7 +12,7 @@ from pytest_twin.model import event
 from pytest_twin.model.csv_text import record
 from pytest_twin.model.event import Event
 from pytest_twin.recording.outcome import combine_phases
-from pytest_twin.run_folder.layout import folder_of
+from pytest_twin.run_folder.layout import folder_of_test
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -91,7 +91,7 @@ class RecordedAttempt:
     @property
     def folder(self) -> str:
         """The path of its own folder within the run folder, whether or not that is made."""
-        return folder_of(self.nodeid, self.number, self._recording.worker if self._recording.dist_each else "")
+        return folder_of_test(self.nodeid, self.number, self._recording.worker if self._recording.dist_each else "")
 
     @property
     def _verdict(self) -> str:
@@ -148,7 +148,7 @@ class RecordedAttempt:
     def _keep_call(self) -> None:
         began, ended = self._phases["call"][-2:]
         self.call_s = ended.at - began.at
-        self.cpu_s = figures.together(figures.cpu_s(began, ended), self._exact[figures.CHILDREN_CPU])
+        self.cpu_s = figures.add(figures.cpu_s(began, ended), self._exact[figures.CHILDREN_CPU])
 
     def _keep_peak(self) -> None:
         peak = self._recording.guard.value(self._recording.process_counters.peak, None)
@@ -164,7 +164,7 @@ class RecordedAttempt:
         resident = recording.guard.value(recording.process_counters.resident, None)
         self._resident = figures.ResidentBytes(self._resident_before, self._earlier_peak, resident)
         children = recording.guard.value(recording.process_counters.children, UNKNOWN_CHILDREN)
-        self._exact = figures.figures(self._phases, self._children, children, self._resident.peak)
+        self._exact = figures.exact_figures(self._phases, self._children, children, self._resident.peak)
         if "call" in self._phases:
             self._keep_call()
         self._ended = recording.elapsed()
@@ -181,7 +181,7 @@ class RecordedAttempt:
         recording, ended = self._recording, self._ended
         times = (recording.clock.stamp(self.began), f"{self.began:.4f}", f"{ended - self.began:.6f}")
         identity = (self.nodeid, str(self.number), recording.worker, recording.host, self.outcome)
-        exact = (*figures.walls(self._phases), *figures.cells(self._exact))
+        exact = (*figures.phase_cells(self._phases), *figures.cells(self._exact))
         if not self._has_row:  # an interrupt may have come between row and end
             circumstances = (self.load, self._verdict, self.folder if keep else "", "")
             recording.write_test(record((*identity, *times, *exact, *circumstances, *self._resident.cells())))

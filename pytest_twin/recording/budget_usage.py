@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_twin.analysis.budgets.budget import ResourceUsage
-from pytest_twin.model.attempt_row import ResidentBytes, children_cpu_s, cpu_s, grown, together
+from pytest_twin.model.attempt_row import ResidentBytes, add, children_cpu_s, cpu_s, growth
 from pytest_twin.telemetry.process_counters import seconds_since_boot
 
 if TYPE_CHECKING:
@@ -50,10 +50,10 @@ class BudgetUsage:
             duration=ended.at - began.at,
             peak_memory=resident.peak,
             memory_growth=resident.growth,
-            read=together(grown(ended.read, began.read), grown(children.read, self._children.read)),
-            write=together(grown(ended.written, began.written), grown(children.written, self._children.written)),
+            read=add(growth(ended.read, began.read), growth(children.read, self._children.read)),
+            write=add(growth(ended.written, began.written), growth(children.written, self._children.written)),
             children=started,
             orphans_cpu_seconds=counters.orphans_cpu_s(*since) if since else 0.0,
-            context_switches=grown(ended.switches, began.switches),
-            major_faults=grown(ended.faults, began.faults),
+            context_switches=growth(ended.switches, began.switches),
+            major_faults=growth(ended.faults, began.faults),
         )

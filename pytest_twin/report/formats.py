@@ -64,7 +64,7 @@ FORMATS: Mapping[str, Format] = {
 }
 
 
-def check(names: Iterable[str]) -> None:
+def check_requirements(names: Iterable[str]) -> None:
     """See whether all that these forms need is there.
 
     Raises:
@@ -107,7 +107,7 @@ def _profile(path: Path) -> list[dict[str, str]]:
         return []
 
 
-def save(story: RunSummary, name: str, path: Path) -> None:
+def write_report(story: RunSummary, name: str, path: Path) -> None:
     """Write one form.
 
     Raises:

@@ -10,19 +10,19 @@ from pytest_twin.analysis.run.overview import WORTH_TELLING_MB
 from pytest_twin.analysis.run.story import RunSummary
 from pytest_twin.report.comparison import markdown as comparison
 from pytest_twin.report.markdown_escape import escape, table_row
-from pytest_twin.report.profile_ranking import SlowdownCurve, ranked
-from pytest_twin.report.profile_ranking import number as value_of
+from pytest_twin.report.profile_ranking import SlowdownCurve, rank_resources
+from pytest_twin.report.profile_ranking import parse_number as value_of
 from pytest_twin.report.wording import (
     KEPT,
-    budgets_in_short,
-    change,
-    count,
-    cut,
-    lasting,
-    machines_in_short,
-    number,
-    size,
-    verdict,
+    describe_budgets,
+    describe_machines,
+    format_change,
+    format_count,
+    format_duration,
+    format_number,
+    format_size,
+    headline,
+    truncate_middle,
 )
 
 MOST, MOST_BAD, MOST_LOADS, MOST_ANSWERS = 5, 20, 20, 3
@@ -34,7 +34,7 @@ def page(story: RunSummary) -> str:
 
 
 def _parts(story: RunSummary) -> Iterator[Iterable[str]]:
-    yield [f"## pytest-twin: {verdict(story)}", ""]
+    yield [f"## pytest-twin: {headline(story)}", ""]
     yield _facts(story)
     yield _tests("Did not pass", [attempt for attempt in story.attempts if attempt.is_bad], MOST_BAD, story)
     if story.comparison is not None:
@@ -52,10 +52,10 @@ def _parts(story: RunSummary) -> Iterator[Iterable[str]]:
 
 
 def _facts(story: RunSummary) -> list[str]:
-    when = [] if story.began is None else [f"{story.began:%Y-%m-%d %H:%M:%S} UTC", lasting(story.duration_s)]
+    when = [] if story.began is None else [f"{story.began:%Y-%m-%d %H:%M:%S} UTC", format_duration(story.duration_s)]
     interval = f" every {story.interval_s:.2g} s" if story.interval_s else ""
-    samples = f"{count(len(story.times), 'sample')}{interval}"
-    return [escape(" · ".join([*when, samples, *machines_in_short(story)])), ""]
+    samples = f"{format_count(len(story.times), 'sample')}{interval}"
+    return [escape(" · ".join([*when, samples, *describe_machines(story)])), ""]
 
 
 def _host(story: RunSummary, said: str) -> list[str]:
@@ -71,10 +71,11 @@ def _tests(heading: str, found: Sequence[AttemptSummary], most: int, story: RunS
     yield from _table("test", *_host(story, "host"), "outcome", "took", "CPU time", memory, "under load")
     for attempt in found[:most]:
         figures = (
-            attempt.outcome, lasting(attempt.duration_s), lasting(attempt.cpu_s),
-            change(attempt.memory_growth_MB) if story.tells_growth else size(attempt.peak_memory_MB), attempt.load,
+            attempt.outcome, format_duration(attempt.duration_s), format_duration(attempt.cpu_s),
+            format_change(attempt.memory_growth_MB) if story.tells_growth else format_size(attempt.peak_memory_MB),
+            attempt.load,
         )  # fmt: skip
-        yield _row(cut(attempt.nodeid), *_host(story, display_name(attempt.host)), *figures)
+        yield _row(truncate_middle(attempt.nodeid), *_host(story, display_name(attempt.host)), *figures)
     yield from _more(len(found) - most, "tests.csv")
 
 
@@ -87,22 +88,25 @@ def _leaks(story: RunSummary) -> Iterator[str]:
     if leaks:
         yield from ("### Kept memory", "")
         yield from _table("test", "left behind in its process")
-        yield from (_row(cut(test), change(kept)) for test, kept in leaks[:MOST])
+        yield from (_row(truncate_middle(test), format_change(kept)) for test, kept in leaks[:MOST])
         yield from _more(len(leaks) - MOST, "tests.csv")
 
 
 def _budgets(story: RunSummary) -> Iterator[str]:
     broken = [attempt for attempt in story.attempts if attempt.budget not in {"", KEPT}]
-    if kept := budgets_in_short(story):
+    if kept := describe_budgets(story):
         yield from ("### Budgets", "", kept, "")
     if broken:
         yield from _table("test", "over, or not told")
-        yield from (_row(cut(attempt.nodeid) + on_host(attempt.host), attempt.budget) for attempt in broken[:MOST_BAD])
+        yield from (
+            _row(truncate_middle(attempt.nodeid) + on_host(attempt.host), attempt.budget)
+            for attempt in broken[:MOST_BAD]
+        )
         yield from _more(len(broken) - MOST_BAD, "tests.csv")
 
 
 def _profile(story: RunSummary) -> Iterator[str]:
-    found = list(ranked(story.profile))
+    found = list(rank_resources(story.profile))
     if not found:
         return
     yield from ("### Most sensitive to", "")
@@ -110,7 +114,7 @@ def _profile(story: RunSummary) -> Iterator[str]:
     for nodeid, curves in found[:MOST_BAD]:
         sure = [curve for curve in curves if curve.rank]
         first = [sure[0].resource, *_at_most(sure[0]), sure[0].knee] if sure else ["none for sure", "", "", ""]
-        yield _row(cut(nodeid), *first, ", ".join(curve.resource for curve in sure[1:]))
+        yield _row(truncate_middle(nodeid), *first, ", ".join(curve.resource for curve in sure[1:]))
     yield from _more(len(found) - MOST_BAD, "profile.csv")
 
 
@@ -129,7 +133,7 @@ def _loads(story: RunSummary) -> Iterator[str]:
         yield from _table(*_host(story, "host"), "load", "asked", "achieved", "times", "held", "trouble")
     for load in story.loads[:MOST_LOADS]:
         answers, troubles = (", ".join(each[:MOST_ANSWERS]) for each in (load.achieved, load.troubles))
-        figures = cut(load.target), answers, f"{load.times:,}", lasting(load.held_s), troubles
+        figures = truncate_middle(load.target), answers, f"{load.times:,}", format_duration(load.held_s), troubles
         yield _row(*_host(story, display_name(load.host)), load.type, *figures)
     if story.loads:
         yield from _more(len(story.loads) - MOST_LOADS, "annotations.csv")
@@ -146,9 +150,9 @@ def _peaks(story: RunSummary) -> Iterator[str]:
         yield from ("### Peaks", "")
         yield from _table(*_host(story, "host"), "column", "highest", "at", "while")
     for peak in peaks:
-        running = cut(peak.tests[0]) if peak.tests else ""
+        running = truncate_middle(peak.tests[0]) if peak.tests else ""
         more = f" and {len(peak.tests) - 1} more" if len(peak.tests) > 1 else ""
-        figures = f"{number(peak.value)} {peak.unit}".strip(), f"+{lasting(peak.at_s)}", running + more
+        figures = f"{format_number(peak.value)} {peak.unit}".strip(), f"+{format_duration(peak.at_s)}", running + more
         yield _row(*_host(story, display_name(peak.host)), peak.column, *figures)
     if peaks:
         yield ""

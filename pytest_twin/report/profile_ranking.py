@@ -35,7 +35,7 @@ class SlowdownCurve(NamedTuple):
         return f"{knee} %" if knee else ""
 
 
-def ranked(rows: Sequence[Row]) -> Iterator[tuple[str, list[SlowdownCurve]]]:
+def rank_resources(rows: Sequence[Row]) -> Iterator[tuple[str, list[SlowdownCurve]]]:
     """The tests of a profile with their curves."""
     for test, of_test in groupby(rows, key=_test_of):
         curves = [
@@ -49,7 +49,7 @@ def _test_of(row: Row) -> str:
     return row.get("nodeid", "") + on_host(row.get("host", ""))
 
 
-def number(cell: str | None) -> float | None:
+def parse_number(cell: str | None) -> float | None:
     """The value of a cell; None where it has none that is finite."""
     try:
         value = float(cell or "")

@@ -6,8 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_twin.report.formats import FORMATS, ReportError, check, refuse_to_replace, save, summary_of
-from pytest_twin.report.wording import relative
+from pytest_twin.report.formats import (
+    FORMATS,
+    ReportError,
+    check_requirements,
+    refuse_to_replace,
+    summary_of,
+    write_report,
+)
+from pytest_twin.report.wording import relative_path
 
 if TYPE_CHECKING:
     from pytest_twin.analysis.comparison.comparison import Comparison
@@ -28,7 +35,7 @@ def check_reports(settings: Settings, base_dir: Path) -> None:
     Raises:
         ReportError: It cannot: something is missing, or a file is in the way that is not ours.
     """
-    check(request.format for request in settings.report)
+    check_requirements(request.format for request in settings.report)
     for name, path in _wanted(base_dir / settings.report_dir, settings, base_dir):
         refuse_to_replace(path, FORMATS[name].beginning)
 
@@ -67,11 +74,11 @@ def write_reports(
         return
     for name, path in wanted:
         try:
-            save(story, name, path)
+            write_report(story, name, path)
         except ReportError as error:
             yield f"warning: no report: {error}"
             continue
-        yield f"report: {relative(path, base_dir)}"
+        yield f"report: {relative_path(path, base_dir)}"
     if any(name == "md" for name, _ in wanted) and environment.get(STEP_SUMMARY):
         yield from _add_to_step(story, Path(environment[STEP_SUMMARY]))
 

@@ -20,8 +20,8 @@ from pytest_twin.analysis.run.overview import (
 )
 from pytest_twin.analysis.run.totals import CountedAttempt, number_of_tests
 from pytest_twin.model.profile_row import LEVELS
-from pytest_twin.report.profile_ranking import ranked
-from pytest_twin.report.wording import change, count, relative
+from pytest_twin.report.profile_ranking import rank_resources
+from pytest_twin.report.wording import format_change, format_count, relative_path
 from pytest_twin.run_folder.csv_rows import count_rows
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import ANNOTATIONS, PROFILE
@@ -55,10 +55,10 @@ def summary(
     missed = f", {sampled.missed} missed" if sampled.missed else ""
     lost = f", {sampled.dropped + dropped} rows could not be written" if sampled.dropped + dropped else ""
     number = number_of_tests(map(CountedAttempt.of, tests))
-    yield f"{count(sampled.rows, 'sample')}{missed}, {count(number, 'test')}{lost}"
+    yield f"{format_count(sampled.rows, 'sample')}{missed}, {format_count(number, 'test')}{lost}"
     for name, host in folder.other_hosts():
-        attempts = count(sum(row["host"] == name for row in tests), "attempt of a test", "attempts of tests")
-        yield f"{count(count_rows(host.dataset_files()), 'sample')} on {name}, {attempts}"
+        attempts = format_count(sum(row["host"] == name for row in tests), "attempt of a test", "attempts of tests")
+        yield f"{format_count(count_rows(host.dataset_files()), 'sample')} on {name}, {attempts}"
     yield from (f"warning: {warning}" for warning in sampled.warnings)
     yield from _loads(loads(events))
     yield from profile_lines(folder.rows(PROFILE))
@@ -67,7 +67,7 @@ def summary(
         yield f"not reached before the end: {', '.join(f'{number} {kind}' for kind, number in missing.items())}"
     yield from _heaviest(tests)
     yield from _kept_memory((row["nodeid"] + on_host(row["host"]), _number(row["memory_kept_MB"])) for row in tests)
-    yield f"files: {relative(folder.path, base_dir)}{os.sep}"
+    yield f"files: {relative_path(folder.path, base_dir)}{os.sep}"
 
 
 def _heaviest(tests: Sequence[Row]) -> Iterator[str]:
@@ -87,7 +87,7 @@ def _kept_memory(kept: Iterable[tuple[str, float | None]]) -> Iterator[str]:
     found = leaks(kept)
     if found:
         more = f" and {len(found) - MOST_LEAKS} more" if len(found) > MOST_LEAKS else ""
-        yield f"kept memory: {', '.join(f'{test} {change(size)}' for test, size in found[:MOST_LEAKS])}{more}"
+        yield f"kept memory: {', '.join(f'{test} {format_change(size)}' for test, size in found[:MOST_LEAKS])}{more}"
 
 
 def _number(cell: str) -> float | None:
@@ -115,7 +115,7 @@ def profile_lines(rows: Sequence[Row]) -> Iterator[str]:
         return
     levels = "".join(f"{level:>7}%" for level in LEVELS)
     yield f"{'slowed by load':<16}{levels}    knee   (? is too few repetitions to be sure; at 0% it is noise)"
-    for nodeid, curves in ranked(rows):
+    for nodeid, curves in rank_resources(rows):
         yield nodeid
         for curve in curves:
             slowdowns = "".join(f"{_slowdown(row):>8}" for row in curve.points)

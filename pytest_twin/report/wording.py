@@ -18,7 +18,7 @@ LONGEST = 160  # characters of a test's id
 NOTHING = "–"  # noqa: RUF001 - a dash, and no minus
 
 
-def verdict(story: RunSummary) -> str:
+def headline(story: RunSummary) -> str:
     """The run in a few words, what went wrong first."""
     outcomes = story.outcomes
     if not outcomes:
@@ -26,12 +26,12 @@ def verdict(story: RunSummary) -> str:
             return "A recording without tests"
         return "Events without samples" if story.spans or story.notes else "Nothing was recorded"
     went = ", ".join(f"{many:,} {outcome}" for outcome, many in outcomes.items())
-    return f"{attempts_in_short(story)}: {went}" if is_repeated(story) else went
+    return f"{describe_attempts(story)}: {went}" if is_repeated(story) else went
 
 
-def attempts_in_short(story: RunSummary) -> str:
+def describe_attempts(story: RunSummary) -> str:
     """How many tests there were, and how often they ran where that was more than once."""
-    tests = count(number_of_tests(story.attempts), "test")
+    tests = format_count(number_of_tests(story.attempts), "test")
     return f"{tests} in {len(story.attempts):,} attempts" if is_repeated(story) else tests
 
 
@@ -40,27 +40,29 @@ def is_repeated(story: RunSummary) -> bool:
     return number_of_tests(story.attempts) < len(story.attempts)
 
 
-def budgets_in_short(story: RunSummary) -> str:
+def describe_budgets(story: RunSummary) -> str:
     """How many of the tests that have a budget kept it; empty where none has one."""
     verdicts = [attempt.budget for attempt in last_attempts(each for each in story.attempts if each.budget)]
-    return f"{verdicts.count(KEPT):,} of {count(len(verdicts), 'test')} with a budget kept it." if verdicts else ""
+    return (
+        f"{verdicts.count(KEPT):,} of {format_count(len(verdicts), 'test')} with a budget kept it." if verdicts else ""
+    )
 
 
-def machine_in_short(fingerprint: Mapping[str, Any] | None) -> list[str]:
+def describe_machine(fingerprint: Mapping[str, Any] | None) -> list[str]:
     """The machine in a few facts; those that are known."""
     found = fingerprint or {}
     cpu, memory, system = (part if isinstance(part, dict) else {} for part in map(found.get, ("cpu", "memory", "os")))
-    told = [cpu.get("model"), count(cpu["logical"], "CPU") if isinstance(cpu.get("logical"), int) else None]
+    told = [cpu.get("model"), format_count(cpu["logical"], "CPU") if isinstance(cpu.get("logical"), int) else None]
     told += [f"{memory['total_GB']:.1f} GiB" if isinstance(memory.get("total_GB"), int | float) else None]
     return [str(fact) for fact in (*told, system.get("name") or system.get("system")) if fact]
 
 
-def machines_in_short(story: RunSummary) -> list[str]:
+def describe_machines(story: RunSummary) -> list[str]:
     """The machine in a few facts, or where there are several, how many."""
-    return [count(len(story.hosts), "host")] if story.hosts else machine_in_short(story.run.fingerprint)
+    return [format_count(len(story.hosts), "host")] if story.hosts else describe_machine(story.run.fingerprint)
 
 
-def lasting(seconds: float | None) -> str:
+def format_duration(seconds: float | None) -> str:
     """A time for people: ``1.2 ms``, ``340 ms``, ``5.25 s``, ``12.3 s``, ``2:05 min``, ``1:00:00 h``."""
     if seconds is None or math.isnan(seconds):
         return NOTHING
@@ -73,7 +75,7 @@ def lasting(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02} h" if hours else f"{minutes}:{rest:02} min"
 
 
-def number(value: float | None) -> str:
+def format_number(value: float | None) -> str:
     """A figure with three digits that matter."""
     if value is None or math.isnan(value):
         return NOTHING
@@ -82,33 +84,33 @@ def number(value: float | None) -> str:
     return f"{value:,.{0 if abs(value) >= 99.95 or value == 0 else 1 if abs(value) >= 9.95 else 2}f}"
 
 
-def size(mib: float | None) -> str:
+def format_size(mib: float | None) -> str:
     """An amount of bytes: ``3 KiB``, ``44.2 MiB``, ``1.25 GiB``."""
     if mib is None or math.isnan(mib):
         return NOTHING
     if 0 < mib < 1:
         return f"{max(mib * 1024, 1):.0f} KiB"
-    return f"{mib / 1024:.2f} GiB" if mib >= 1024 else f"{number(mib)} {'MiB' if mib else 'B'}"
+    return f"{mib / 1024:.2f} GiB" if mib >= 1024 else f"{format_number(mib)} {'MiB' if mib else 'B'}"
 
 
-def change(mib: float | None) -> str:
+def format_change(mib: float | None) -> str:
     """By how much an amount of bytes is more: ``+60.0 MiB``; or less: ``-3 KiB``."""
     if not mib or math.isnan(mib):
-        return size(mib)
-    return f"{'-' if mib < 0 else '+'}{size(abs(mib))}"
+        return format_size(mib)
+    return f"{'-' if mib < 0 else '+'}{format_size(abs(mib))}"
 
 
-def count(many: int, one: str, more: str | None = None) -> str:
+def format_count(many: int, one: str, more: str | None = None) -> str:
     """So many of something: ``1 test``, ``2 tests``."""
     return f"{many:,} {one if many == 1 else more or one + 's'}"
 
 
-def relative(path: Path, base_dir: Path) -> str:
+def relative_path(path: Path, base_dir: Path) -> str:
     """A path as it is typed from there, where it is below."""
     return str(path.relative_to(base_dir) if path.is_relative_to(base_dir) else path)
 
 
-def cut(text: str) -> str:
+def truncate_middle(text: str) -> str:
     """Text of a bearable length, cut in the middle: of a test's id both ends tell most."""
     half = (LONGEST - 1) // 2
     return text if len(text) <= LONGEST else f"{text[:half]}…{text[-half:]}"

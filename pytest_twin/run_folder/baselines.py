@@ -98,12 +98,12 @@ def save(folder: RunFolder, directory: Path, name: str, at: datetime, tables: Ru
             manifest = {"version": VERSION, "name": name, "saved": at.isoformat(timespec="milliseconds")}
             manifest |= {"commit": commit_of(folder.path.parent), "pytest_twin": __version__}
             write_atomic(kept / MANIFEST, json.dumps(manifest, indent=2) + "\n")
-            return _numbered(kept, directory / name)
+            return _move_to_next_number(kept, directory / name)
     except OSError as error:
         raise BaselineError(f"{directory / name} cannot be written: {error.strerror or error}") from None
 
 
-def _numbered(kept: Path, baseline: Path) -> Path:
+def _move_to_next_number(kept: Path, baseline: Path) -> Path:
     """Give it the next number that is free: another process may save at the same time."""
     number = max((int(path.name) for path in baseline.iterdir() if path.name.isdecimal()), default=0)
     while True:

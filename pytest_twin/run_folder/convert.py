@@ -13,8 +13,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from pytest_twin._system.private_files import TEMPORARY, PrivateDirectory
 from pytest_twin.run_folder.csv_frames import ReadingError
-from pytest_twin.run_folder.frames import described, samples_shape, stream
-from pytest_twin.run_folder.rotation import CSV, GZIP, PARQUET, files, open_piece, opened, segments
+from pytest_twin.run_folder.frames import column_attrs, read_segments, samples_shape
+from pytest_twin.run_folder.rotation import CSV, GZIP, PARQUET, all_files, open_segment, open_segments, segments
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +32,11 @@ def to_gzip(dataset: Path) -> None:
     """
     for path in segments(dataset):
         if path.suffix == CSV:
-            with _made(path.with_suffix(GZIP)) as file, open_piece(path) as rows, gzip.open(file, "wb", 6) as packed:
+            with (
+                _new_file(path.with_suffix(GZIP)) as file,
+                open_segment(path) as rows,
+                gzip.open(file, "wb", 6) as packed,
+            ):
                 shutil.copyfileobj(rows, packed, 1 << 20)
             path.unlink()  # at once: its room may be needed for the next
     _remove_all_but(segments(dataset), dataset)
@@ -53,8 +57,8 @@ def to_parquet(dataset: Path) -> None:
         empty = _empty(dataset)
         schema = _schema(empty)
         try:
-            with _made(target) as file, parquet.ParquetWriter(file, schema, compression="zstd") as writer:
-                for frame in _undamaged(dataset):
+            with _new_file(target) as file, parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+                for frame in _read_undamaged(dataset):
                     rows = frame.reindex(columns=empty.columns)
                     writer.write_table(Table.from_pandas(rows, schema=schema, preserve_index=True))
         except (ReadingError, ArrowException) as error:
@@ -62,9 +66,9 @@ def to_parquet(dataset: Path) -> None:
     _remove_all_but(segments(dataset), dataset)
 
 
-def _undamaged(dataset: Path) -> Iterator[pd.DataFrame]:
+def _read_undamaged(dataset: Path) -> Iterator[pd.DataFrame]:
     """All rows, as long as none would be lost."""
-    for frame, damaged in stream(opened(dataset), samples_shape()):
+    for frame, damaged in read_segments(open_segments(dataset), samples_shape()):
         if damaged:
             raise ReadingError("there are damaged rows, which would be lost")
         yield frame
@@ -75,9 +79,9 @@ def _empty(dataset: Path) -> pd.DataFrame:
     import pandas as pd
 
     shape = samples_shape()
-    firsts = [next(stream([piece], shape)).frame.iloc[:0] for piece in opened(dataset)]
+    firsts = [next(read_segments([piece], shape)).frame.iloc[:0] for piece in open_segments(dataset)]
     frame = pd.concat(firsts)
-    frame.attrs = described(column for column in shape.columns if column.name in frame)
+    frame.attrs = column_attrs(column for column in shape.columns if column.name in frame)
     return frame
 
 
@@ -93,7 +97,7 @@ def _schema(empty: pd.DataFrame) -> Any:
 
 
 @contextmanager
-def _made(path: Path) -> Iterator[IO[bytes]]:
+def _new_file(path: Path) -> Iterator[IO[bytes]]:
     """A file that is there once it is complete and on the disk, or not at all."""
     temporary = path.name + TEMPORARY
     try:
@@ -111,6 +115,6 @@ def _made(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _remove_all_but(kept: list[Path], dataset: Path) -> None:
-    for path in files(dataset):
+    for path in all_files(dataset):
         if path not in kept:
             path.unlink()

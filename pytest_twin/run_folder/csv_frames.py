@@ -52,13 +52,13 @@ class TableBlock(NamedTuple):
     damaged: int
 
 
-def heading(file: IO[bytes]) -> tuple[list[str], bool]:
+def read_heading(file: IO[bytes]) -> tuple[list[str], bool]:
     """The columns that a file's first line names, and whether that line is whole; what follows is left to be read."""
     line, end, _ = file.readline(LONGEST_HEADER).decode("utf-8-sig", "replace").partition("\n")
     return next(iter(rows(line.removesuffix("\r").replace("\r", " "))), []), bool(end)
 
 
-def blocks(file: IO[bytes]) -> Iterator[bytes]:
+def read_blocks(file: IO[bytes]) -> Iterator[bytes]:
     """Whole lines, some megabytes at a time; a last line without an end was cut off, and is left out."""
     rest = b""
     while chunk := file.read(BLOCK):
@@ -67,20 +67,20 @@ def blocks(file: IO[bytes]) -> Iterator[bytes]:
             yield whole + end
 
 
-def parse(lines: bytes, names: Sequence[str], shape: TableShape) -> TableBlock:
+def parse_lines(lines: bytes, names: Sequence[str], shape: TableShape) -> TableBlock:
     """Lines without their header."""
     numbers = shape.numbers().intersection(names)
     lines = lines.replace(b"\r\n", b"\n") if b"\r" in lines else lines
     is_plain = not any(mark in lines for mark in (b'"', b"\r", b"\0"))
     try:
-        read = (engine()(lines, names, numbers), 0) if is_plain else _one_by_one(lines, names, numbers)
+        read = (find_engine()(lines, names, numbers), 0) if is_plain else _parse_line_by_line(lines, names, numbers)
     except ValueError:
-        read = _one_by_one(lines, names, numbers)
+        read = _parse_line_by_line(lines, names, numbers)
     frame, damaged = read
-    return typed(frame, shape, damaged)
+    return set_types(frame, shape, damaged)
 
 
-def typed(frame: pd.DataFrame, shape: TableShape, damaged: int = 0) -> TableBlock:
+def set_types(frame: pd.DataFrame, shape: TableShape, damaged: int = 0) -> TableBlock:
     """Numbers as float64 and text, as counts and times too."""
     import pandas as pd
 
@@ -102,12 +102,12 @@ def typed(frame: pd.DataFrame, shape: TableShape, damaged: int = 0) -> TableBloc
     return TableBlock(timed, damaged + len(frame) - len(timed))
 
 
-def engine() -> Callable[[bytes, Sequence[str], set[str]], pd.DataFrame]:
+def find_engine() -> Callable[[bytes, Sequence[str], set[str]], pd.DataFrame]:
     """The fastest that there is. It reads text as it is and numbers as float64, or raises a ValueError."""
-    return by_arrow if find_spec("pyarrow") else by_pandas
+    return read_with_arrow if find_spec("pyarrow") else read_with_pandas
 
 
-def by_arrow(lines: bytes, names: Sequence[str], numbers: set[str]) -> pd.DataFrame:
+def read_with_arrow(lines: bytes, names: Sequence[str], numbers: set[str]) -> pd.DataFrame:
     """Read by pyarrow. Not by way of pandas, whose ``engine="pyarrow"`` guesses the types first and casts then."""
     import pyarrow as pa
     from pyarrow import csv
@@ -126,7 +126,7 @@ def by_arrow(lines: bytes, names: Sequence[str], numbers: set[str]) -> pd.DataFr
     return frame
 
 
-def by_pandas(lines: bytes, names: Sequence[str], numbers: set[str]) -> pd.DataFrame:
+def read_with_pandas(lines: bytes, names: Sequence[str], numbers: set[str]) -> pd.DataFrame:
     """Read by pandas' own C engine, which would fill short lines up and cut long ones off."""
     import pandas as pd
 
@@ -144,13 +144,13 @@ def by_pandas(lines: bytes, names: Sequence[str], numbers: set[str]) -> pd.DataF
     return frame.astype(dict.fromkeys(numbers, float))
 
 
-def _one_by_one(lines: bytes, names: Sequence[str], numbers: set[str]) -> tuple[pd.DataFrame, int]:
+def _parse_line_by_line(lines: bytes, names: Sequence[str], numbers: set[str]) -> tuple[pd.DataFrame, int]:
     """The lines that have all cells; cells that are no numbers are left empty."""
     found = rows(lines.replace(b"\r", b"\\r").decode(errors="replace"))
-    return from_cells([row for row in found if len(row) == len(names)], names, numbers, len(found))
+    return frame_of_cells([row for row in found if len(row) == len(names)], names, numbers, len(found))
 
 
-def from_cells(
+def frame_of_cells(
     found: Sequence[Sequence[str]], names: Sequence[str], numbers: set[str], lines: int
 ) -> tuple[pd.DataFrame, int]:
     """Cells that are text, as they should be; with how much of it cannot be read, lines that are not here included."""

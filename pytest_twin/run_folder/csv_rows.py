@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 from pytest_twin._system.append_file import LONGEST_ROW
 from pytest_twin._system.stdlib import os
 from pytest_twin.model.csv_text import records
-from pytest_twin.run_folder.rotation import GZIP, open_piece
+from pytest_twin.run_folder.rotation import GZIP, open_segment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +91,7 @@ def last_row(path: Path) -> dict[str, str]:
         EOFError: The file is compressed and torn.
         ValueError: The file is not CSV.
     """
-    with open_piece(path) as file:
+    with open_segment(path) as file:
         heading = last = file.readline()
         if not path.name.endswith(GZIP):
             file.seek(max(len(heading), file.seek(0, os.SEEK_END) - LONGEST_ROW))

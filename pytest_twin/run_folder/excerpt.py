@@ -68,7 +68,7 @@ class ExcerptWriter:
         for window_s, places in self._places.items():
             own = self.first_own(times, began, window_s, first)
             for row in (*range(first, min(own, first + len(found))), *range(max(own, after), first + len(found))):
-                found[row - first] = _without(found[row - first], places)
+                found[row - first] = _clear_cells(found[row - first], places)
         return found
 
     def first_own(self, times: Sequence[float], began: float, window_s: float | None, first: int = 0) -> int:
@@ -143,7 +143,7 @@ class Excerpt:
         return time_reader(heading)(line) < self._began - BEFORE_S
 
 
-def _without(line: str, places: Sequence[int]) -> str:
+def _clear_cells(line: str, places: Sequence[int]) -> str:
     cells = line.split(",")
     for place in places:
         cells[place] = ""

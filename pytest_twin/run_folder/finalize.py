@@ -9,12 +9,12 @@ from pytest_twin.loads.registry import keyword_of_type
 from pytest_twin.model import event
 from pytest_twin.model.attempt_row import CRASHED, TREE_PEAK
 from pytest_twin.model.csv_text import records
-from pytest_twin.model.overlap import Execution, applied, loads_of
+from pytest_twin.model.overlap import Execution, add_overlapping_loads, applied_loads
 from pytest_twin.run_folder.csv_rows import SampleLines
 from pytest_twin.run_folder.excerpt import ExcerptWriter
 from pytest_twin.run_folder.folder import RunFolder
-from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, HEADERS, TESTS, folder_of
-from pytest_twin.run_folder.tables import Row, RunTables, fill_column, table
+from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, HEADERS, TESTS, folder_of_test
+from pytest_twin.run_folder.tables import Row, RunTables, fill_column, table_text
 
 RESIDENT = "tests_resident_MB"
 
@@ -40,8 +40,8 @@ def finalize(folder: RunFolder, interval: float, *, dist_each: bool = False) -> 
     tests, before = tables.tests, texts[TESTS]
     is_renumbered = not dist_each and renumber(tests)
     if _add_loads(folder, tables) or is_renumbered:
-        texts[TESTS] = table(HEADERS[TESTS], tests)
-    samples = _by_host(folder, {test["host"] for test in tests})
+        texts[TESTS] = table_text(HEADERS[TESTS], tests)
+    samples = _samples_by_host(folder, {test["host"] for test in tests})
     sampled = [test for test in tests if test["host"] in samples]
     measured = [test for test in sampled if samples[test["host"]].has_sample(*_span(test))]
     for test in measured:
@@ -52,11 +52,11 @@ def finalize(folder: RunFolder, interval: float, *, dist_each: bool = False) -> 
         folder.write(TESTS, texts[TESTS])
     wanted = [test for test in sampled if test["folder"]]
     if wanted:
-        _slice(folder, records(texts[ANNOTATIONS]), wanted, samples, interval)
+        _fill_test_folders(folder, records(texts[ANNOTATIONS]), wanted, samples, interval)
     return tables
 
 
-def _by_host(folder: RunFolder, names: set[str]) -> dict[str, SampleLines]:
+def _samples_by_host(folder: RunFolder, names: set[str]) -> dict[str, SampleLines]:
     """The samples of these hosts; none of one that has none."""
     streams = [("", folder), *folder.other_hosts()]
     found = {name: SampleLines.read(stream.dataset_files()) for name, stream in streams if name in names}
@@ -66,10 +66,10 @@ def _by_host(folder: RunFolder, names: set[str]) -> dict[str, SampleLines]:
 def _add_loads(folder: RunFolder, tables: RunTables) -> bool:
     """Add the loads that others applied in the time of a test to its own; tell whether there was one."""
     tests = tables.tests
-    loads = applied(tables.events, keyword_of_type(), folder.scheduled)
+    loads = applied_loads(tables.events, keyword_of_type(), folder.scheduled)
     known = [Execution(test["nodeid"], test["host"], *_span(test), test["load"]) for test in tests] if loads else []
     changed = False
-    for test, load in zip(tests, loads_of(known, loads), strict=False):
+    for test, load in zip(tests, add_overlapping_loads(known, loads), strict=False):
         changed |= test["load"] != load
         test["load"] = load
     return changed
@@ -84,13 +84,13 @@ def renumber(tests: Iterable[Row]) -> bool:
         if number <= crashed.get(nodeid, 0):
             number = crashed[nodeid] + 1
             test["attempt"], changed = str(number), True
-            test["folder"] = test["folder"] and folder_of(nodeid, number)
+            test["folder"] = test["folder"] and folder_of_test(nodeid, number)
         if test["outcome"] == CRASHED or nodeid in crashed:
             crashed[nodeid] = number
     return changed
 
 
-def _slice(
+def _fill_test_folders(
     folder: RunFolder,
     annotations: Sequence[Row],
     tests: Iterable[Row],
@@ -98,7 +98,7 @@ def _slice(
     interval: float,
 ) -> None:
     """Fill the folder of each of these tests with its part of the run: what was on its host."""
-    events = _spans(annotations)
+    events = _event_spans(annotations)
     cutters = {host: ExcerptWriter(samples.heading) for host, samples in by_host.items()}
     for test in tests:
         began, ended = _span(test)
@@ -110,7 +110,7 @@ def _slice(
         try:
             with folder.test_folder(test["folder"]) as own:
                 own.write(DATASET, "".join(f"{line}\n" for line in (samples.heading, *inside)))
-                own.write(ANNOTATIONS, table(HEADERS[ANNOTATIONS], there))
+                own.write(ANNOTATIONS, table_text(HEADERS[ANNOTATIONS], there))
         except ValueError:  # the row is damaged, and there is no telling which test it was
             continue
         except OSError as error:
@@ -123,7 +123,7 @@ def _span(test: Row) -> tuple[float, float]:
     return began, began + float(test["duration_s"])
 
 
-def _spans(rows: Sequence[Row]) -> list[tuple[float, float, Row]]:
+def _event_spans(rows: Sequence[Row]) -> list[tuple[float, float, Row]]:
     """Each event with the time from the start to the end of what it belongs to."""
     begins: dict[str, float] = {}
     ends: dict[str, float] = {}

@@ -28,10 +28,10 @@ from pytest_twin.run_folder.layout import (
     TESTS,
     TESTS_FOLDER,
     WORKERS_LOCK,
-    is_folder_of_a_test,
+    is_test_folder_name,
 )
-from pytest_twin.run_folder.rotation import PARQUET, files, opened, prepare_append
-from pytest_twin.run_folder.tables import RunTables, Table, in_order, table
+from pytest_twin.run_folder.rotation import PARQUET, all_files, open_segments, prepare_append
+from pytest_twin.run_folder.tables import RunTables, Table, sort_by_time, table_text
 
 BRIEF_S = 10.0  # how long others may complete what is there
 LOOK_EVERY_S = 0.05
@@ -155,7 +155,7 @@ class RunFolder:
     def of_test(self, name: str) -> RunFolder | None:
         """The folder of a test, as a row names it; None where there is none, or a link in its place."""
         path = self / name
-        if not is_folder_of_a_test(name) or not path.is_dir() or path.is_symlink() or path.parent.is_symlink():
+        if not is_test_folder_name(name) or not path.is_dir() or path.is_symlink() or path.parent.is_symlink():
             return None
         return RunFolder(path)
 
@@ -177,7 +177,7 @@ class RunFolder:
     def _files(self) -> list[Path]:
         """What there is of ours; the fingerprint, by which a run is known, last."""
         tables = (path for name in FILES if (path := self / name).exists() and name != DATASET)
-        return [*files(self / DATASET), *tables]
+        return [*all_files(self / DATASET), *tables]
 
     @property
     def is_of_a_run(self) -> bool:
@@ -279,7 +279,7 @@ class RunFolder:
             ValueError: It is no such name: a table that says so is damaged.
             OSError: It cannot be made, or there is a link in its place.
         """
-        if not is_folder_of_a_test(name):
+        if not is_test_folder_name(name):
             raise ValueError(f"{name!r:.100} is not the folder of a test")
         with (
             PrivateDirectory(self.path) as run,
@@ -316,7 +316,7 @@ class RunFolder:
         Raises:
             RunFolderError: One of them was converted to Parquet.
         """
-        for piece in opened(self / DATASET):
+        for piece in open_segments(self / DATASET):
             if piece.path.suffix == PARQUET:
                 raise RunFolderError(f"{piece.path} is no CSV; {advice}")
             yield piece.file
@@ -343,7 +343,7 @@ class RunFolder:
             if rows:
                 # a process that merged before may have been killed: a row that is there twice is one
                 rows = list({tuple(row.values()): row for row in rows}.values())
-                merged[name] = table(HEADERS[name], in_order(rows))
+                merged[name] = table_text(HEADERS[name], sort_by_time(rows))
                 self.write(name, merged[name])
             for part in parts:
                 part.unlink()

@@ -20,23 +20,23 @@ from pytest_twin.loads.registry import keyword_of_type
 from pytest_twin.model import attempt_row, columns, event
 from pytest_twin.model.columns import Column
 from pytest_twin.model.csv_text import rows
-from pytest_twin.model.overlap import Execution, applied, loads_of
+from pytest_twin.model.overlap import Execution, add_overlapping_loads, applied_loads
 from pytest_twin.model.run import Run
 from pytest_twin.run_folder import legacy_events
 from pytest_twin.run_folder.csv_frames import (
     ReadingError,
     TableBlock,
     TableShape,
-    blocks,
-    from_cells,
-    heading,
-    parse,
-    typed,
+    frame_of_cells,
+    parse_lines,
+    read_blocks,
+    read_heading,
+    set_types,
 )
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, FINGERPRINT, HOSTS, SCHEDULE, TESTS
 from pytest_twin.run_folder.problems import fingerprint_problems, table_problems
-from pytest_twin.run_folder.rotation import PARQUET, Segment, open_file, open_piece, opened, segments
+from pytest_twin.run_folder.rotation import PARQUET, Segment, open_file, open_segment, open_segments, segments
 from pytest_twin.telemetry import probes
 
 if TYPE_CHECKING:
@@ -70,33 +70,35 @@ def load(path: str | os.PathLike[str], texts: Mapping[str, str] | None = None) -
     return _load_file(path)
 
 
-def samples(dataset: Path) -> pd.DataFrame:
+def load_samples(dataset: Path) -> pd.DataFrame:
     """The rows of a dataset, from all its pieces.
 
     Raises:
         ReadingError: A piece cannot be read.
     """
     shape = samples_shape()
-    return whole(stream(opened(dataset), shape), shape)
+    return concatenate(read_segments(open_segments(dataset), shape), shape)
 
 
-def samples_of(heading: str, lines: Iterable[str]) -> pd.DataFrame:
+def parse_samples(heading: str, lines: Iterable[str]) -> pd.DataFrame:
     """The rows of a dataset with this first line."""
     shape = samples_shape()
-    block = parse("".join(f"{line}\n" for line in lines).encode(), heading.split(","), shape)
-    return whole([block], shape)
+    block = parse_lines("".join(f"{line}\n" for line in lines).encode(), heading.split(","), shape)
+    return concatenate([block], shape)
 
 
-def _streams(datasets: Sequence[Path]) -> pd.DataFrame:
+def _load_samples_of_hosts(datasets: Sequence[Path]) -> pd.DataFrame:
     """The rows of all hosts of a run in the order of time; a column tells the host of those that are not pytest's."""
     if len(datasets) == 1:
-        return samples(datasets[0])
+        return load_samples(datasets[0])
     shape = samples_shape()
-    frame = whole([block for dataset in datasets for block in stream(opened(dataset), shape)], shape)
+    frame = concatenate(
+        [block for dataset in datasets for block in read_segments(open_segments(dataset), shape)], shape
+    )
     return frame if frame.index.is_monotonic_increasing else frame.sort_index(kind="stable")
 
 
-def events(folder: RunFolder, worker: str = "*") -> pd.DataFrame:
+def load_events(folder: RunFolder, worker: str = "*") -> pd.DataFrame:
     """The events of a run, those included that a pytest-xdist worker wrote and nobody has merged; or of one worker.
 
     Raises:
@@ -114,7 +116,7 @@ def _load_folder(folder: RunFolder, texts: Mapping[str, str]) -> Run:
 
         recover(folder)
     streams = [folder / DATASET, *(each / DATASET for _, each in folder.other_hosts())]
-    there = [name for name in (DATASET, ANNOTATIONS, TESTS) if _is_there(folder, name, streams)]
+    there = [name for name in (DATASET, ANNOTATIONS, TESTS) if _exists(folder, name, streams)]
     if not there:
         raise ReadingError(f"{folder.path} has no {DATASET}, {ANNOTATIONS} or {TESTS}; give the folder of a run")
     fingerprint = folder.document(FINGERPRINT)
@@ -125,7 +127,7 @@ def _load_folder(folder: RunFolder, texts: Mapping[str, str]) -> Run:
     for name, shape in ((DATASET, samples_shape()), (ANNOTATIONS, EVENTS_SHAPE), (TESTS, TESTS_SHAPE)):
         try:
             with _opened(folder / name, texts.get(name)) as file:
-                frame = _streams(streams) if name == DATASET else _table(folder, name, shape, file)
+                frame = _load_samples_of_hosts(streams) if name == DATASET else _table(folder, name, shape, file)
                 if file is not None:
                     problems += table_problems(folder / name, file, frame.attrs["damaged"])
         except (OSError, ReadingError) as error:  # the others can be read all the same
@@ -133,7 +135,7 @@ def _load_folder(folder: RunFolder, texts: Mapping[str, str]) -> Run:
             failed.append(said)
             if len(failed) == len(there):
                 raise ReadingError(failed[0]) from None
-            frame = whole([], shape)
+            frame = concatenate([], shape)
         tables.append(frame)
     found, told, ran = tables
     _add_loads(told, ran, folder.scheduled)
@@ -151,7 +153,7 @@ def _add_loads(events: pd.DataFrame, tests: pd.DataFrame, scheduled: set[str]) -
     names += [HOST.name] if HOST.name in events else []
     told = events[events["target"].notna() & events["elapsed_s"].notna()]
     cells = zip(*(_texts(told, name) for name in names), strict=True)
-    loads = applied([dict(zip(names, row, strict=True)) for row in cells], keyword_of_type(), scheduled)
+    loads = applied_loads([dict(zip(names, row, strict=True)) for row in cells], keyword_of_type(), scheduled)
     if not loads:
         return
     began = tests["elapsed_s"]
@@ -160,7 +162,7 @@ def _add_loads(events: pd.DataFrame, tests: pd.DataFrame, scheduled: set[str]) -
     known = [
         Execution(nodeid, host, start, end, load) for nodeid, host, load, start, end in zip(*texts, *times, strict=True)
     ]
-    column = [load or None for load in loads_of(known, loads)]
+    column = [load or None for load in add_overlapping_loads(known, loads)]
     tests["load"] = pd.Series(column, index=tests.index, dtype=tests["load"].dtype)
 
 
@@ -178,7 +180,7 @@ def _hosts(folder: RunFolder) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _is_there(folder: RunFolder, name: str, streams: Iterable[Path]) -> bool:
+def _exists(folder: RunFolder, name: str, streams: Iterable[Path]) -> bool:
     if name == DATASET:
         return any(map(segments, streams))
     return (folder / name).exists() or bool(folder.parts(name))
@@ -187,14 +189,14 @@ def _is_there(folder: RunFolder, name: str, streams: Iterable[Path]) -> bool:
 def _load_file(path: Path) -> Run:
     """One file; what it is, its columns tell."""
     names: list[str] = []
-    with _told(path), open_piece(path) as file:
+    with _as_reading_error(path), open_segment(path) as file:
         if path.suffix != PARQUET:
-            names, _ = heading(file)
+            names, _ = read_heading(file)
     which = TESTS_SHAPE if "nodeid" in names else EVENTS_SHAPE if "event" in names else samples_shape()
-    with open_piece(path) as file:
-        frame = whole(stream([Segment(path, file)], which), which)
+    with open_segment(path) as file:
+        frame = concatenate(read_segments([Segment(path, file)], which), which)
     samples, events, tests = (
-        frame if shape == which else whole([], shape) for shape in (samples_shape(), EVENTS_SHAPE, TESTS_SHAPE)
+        frame if shape == which else concatenate([], shape) for shape in (samples_shape(), EVENTS_SHAPE, TESTS_SHAPE)
     )
     return Run(path, samples, events, tests)
 
@@ -213,7 +215,7 @@ def _opened(path: Path, text: str | None = None) -> Iterator[IO[bytes] | None]:
 
 def _table(folder: RunFolder, name: str, shape: TableShape, file: IO[bytes] | None) -> pd.DataFrame:
     """Return the rows of a table, of which this is the open file, and of the parts that nobody has merged."""
-    own = [] if file is None else list(stream([Segment(folder / name, file)], shape))
+    own = [] if file is None else list(read_segments([Segment(folder / name, file)], shape))
     return _in_order([*own, *_read_files(folder.parts(name), shape)], shape)
 
 
@@ -221,28 +223,28 @@ def _read_files(paths: Iterable[Path], shape: TableShape) -> list[TableBlock]:
     read: list[TableBlock] = []
     for path in paths:
         with _opened(path) as file:
-            read += [] if file is None else stream([Segment(path, file)], shape)
+            read += [] if file is None else read_segments([Segment(path, file)], shape)
     return read
 
 
 def _in_order(read: Iterable[TableBlock], shape: TableShape) -> pd.DataFrame:
-    frame = whole(read, shape)
+    frame = concatenate(read, shape)
     return frame if frame.index.is_monotonic_increasing else frame.sort_index(kind="stable")
 
 
-def stream(found: Iterable[Segment], shape: TableShape) -> Iterator[TableBlock]:
+def read_segments(found: Iterable[Segment], shape: TableShape) -> Iterator[TableBlock]:
     """The rows of files, some thousand at a time.
 
     Raises:
         ReadingError: A file is none of ours.
     """
     for piece in found:
-        with _told(piece.path):
-            yield from _blocks(piece, shape)
+        with _as_reading_error(piece.path):
+            yield from _read_segment(piece, shape)
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _as_reading_error(path: Path) -> Iterator[None]:
     """Whatever keeps a file from being read becomes one line that names it."""
     try:
         yield
@@ -250,21 +252,21 @@ def _told(path: Path) -> Iterator[None]:
         raise ReadingError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
 
 
-def whole(read: Iterable[TableBlock], shape: TableShape) -> pd.DataFrame:
+def concatenate(read: Iterable[TableBlock], shape: TableShape) -> pd.DataFrame:
     """One frame of all blocks, with what is known of its columns."""
     import pandas as pd
 
-    found = list(read) or [_nothing(shape, [column.name for column in shape.columns])]
+    found = list(read) or [_empty_block(shape, [column.name for column in shape.columns])]
     frames = [block.frame for block in found if len(block.frame)] or [found[0].frame]
     frame = pd.concat(frames) if len(frames) > 1 else frames[0]
     known = {column.name: column for column in shape.columns if column.name in frame}
     for name in frame.columns.difference(list(known)):
-        frame[name] = _guessed(frame[name])
-    frame.attrs = described(known.values()) | {"damaged": sum(block.damaged for block in found)}
+        frame[name] = _infer_numbers(frame[name])
+    frame.attrs = column_attrs(known.values()) | {"damaged": sum(block.damaged for block in found)}
     return frame
 
 
-def described(known: Iterable[Column]) -> dict[Hashable | None, Any]:
+def column_attrs(known: Iterable[Column]) -> dict[Hashable | None, Any]:
     """What columns mean, as it stands in ``attrs``."""
     known = list(known)
     return {
@@ -273,11 +275,11 @@ def described(known: Iterable[Column]) -> dict[Hashable | None, Any]:
     }
 
 
-def _blocks(piece: Segment, shape: TableShape) -> Iterator[TableBlock]:
+def _read_segment(piece: Segment, shape: TableShape) -> Iterator[TableBlock]:
     if piece.path.suffix == PARQUET:
-        yield from _parquet(piece, shape)
+        yield from _read_parquet(piece, shape)
         return
-    names, is_whole = heading(piece.file)
+    names, is_whole = read_heading(piece.file)
     if not is_whole:  # the run died, and left the beginning of it or nothing
         declared = [column.name for column in shape.columns]
         if names and not declared[0].startswith(names[0]):
@@ -286,25 +288,25 @@ def _blocks(piece: Segment, shape: TableShape) -> Iterator[TableBlock]:
     if shape.time not in names or len(set(names)) < len(names):
         raise ReadingError(f"has no column {shape.time}" if shape.time not in names else "has a column twice")
     if shape is EVENTS_SHAPE and tuple(names) == legacy_events.HEADER:
-        yield _legacy(b"".join(blocks(piece.file)))
+        yield _read_legacy(b"".join(read_blocks(piece.file)))
         return
-    read = (parse(lines, names, shape) for lines in blocks(piece.file))
-    yield next(read, None) or _nothing(shape, names)
+    read = (parse_lines(lines, names, shape) for lines in read_blocks(piece.file))
+    yield next(read, None) or _empty_block(shape, names)
     yield from read
 
 
-def _nothing(shape: TableShape, names: Sequence[str]) -> TableBlock:
-    return typed(from_cells([], names, shape.numbers().intersection(names), 0)[0], shape)
+def _empty_block(shape: TableShape, names: Sequence[str]) -> TableBlock:
+    return set_types(frame_of_cells([], names, shape.numbers().intersection(names), 0)[0], shape)
 
 
-def _legacy(text: bytes) -> TableBlock:
-    found, damaged = legacy_events.modern(rows(text.decode(errors="replace")))
+def _read_legacy(text: bytes) -> TableBlock:
+    found, damaged = legacy_events.convert_rows(rows(text.decode(errors="replace")))
     cells = [[row.get(name, "") for name in event.FIELDS] for row in found]
-    frame, _ = from_cells(cells, event.FIELDS, EVENTS_SHAPE.numbers(), len(cells))
-    return typed(frame, EVENTS_SHAPE, damaged)
+    frame, _ = frame_of_cells(cells, event.FIELDS, EVENTS_SHAPE.numbers(), len(cells))
+    return set_types(frame, EVENTS_SHAPE, damaged)
 
 
-def _parquet(piece: Segment, shape: TableShape) -> Iterator[TableBlock]:
+def _read_parquet(piece: Segment, shape: TableShape) -> Iterator[TableBlock]:
     try:
         from pyarrow import ArrowInvalid, parquet
     except ImportError:
@@ -314,12 +316,12 @@ def _parquet(piece: Segment, shape: TableShape) -> Iterator[TableBlock]:
             frame = batch.to_pandas().reset_index()
             if shape.time not in frame:
                 raise ReadingError(f"has no column {shape.time}")
-            yield typed(frame, shape)
+            yield set_types(frame, shape)
     except ArrowInvalid as error:
         raise ReadingError(f"is not Parquet: {error}") from None
 
 
-def _guessed(cells: pd.Series[Any]) -> pd.Series[Any]:
+def _infer_numbers(cells: pd.Series[Any]) -> pd.Series[Any]:
     """A column that nobody has declared: numbers if all of it are."""
     import pandas as pd
 

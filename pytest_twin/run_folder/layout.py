@@ -31,7 +31,7 @@ HEADERS: Mapping[str, Sequence[str]] = {
 _OF_A_TEST = re.compile(rf"{TESTS_FOLDER}/(?!\.)[A-Za-z0-9_.-]{{1,100}}", re.ASCII)
 
 
-def folder_of(nodeid: str, attempt_number: int, worker: str = "") -> str:
+def folder_of_test(nodeid: str, attempt_number: int, worker: str = "") -> str:
     """The folder of a test within the run folder: readable, safe on every file system, unique, below 100 bytes.
 
     Args:
@@ -44,8 +44,8 @@ def folder_of(nodeid: str, attempt_number: int, worker: str = "") -> str:
     return f"{TESTS_FOLDER}/{safe(nodeid)}-{mark}".replace("/-", "/")
 
 
-def is_folder_of_a_test(name: str) -> bool:
-    """Whether `folder_of` gives such names; a table that says another is damaged."""
+def is_test_folder_name(name: str) -> bool:
+    """Whether `folder_of_test` gives such names; a table that says another is damaged."""
     return _OF_A_TEST.fullmatch(name) is not None
 
 

@@ -15,7 +15,7 @@ from pytest_twin.model import event
 HEADER = ("timestamp", "event", "detail")
 
 
-def modern(rows: Iterable[Sequence[str]]) -> tuple[list[dict[str, str]], int]:
+def convert_rows(rows: Iterable[Sequence[str]]) -> tuple[list[dict[str, str]], int]:
     """The rows by today's columns, and how many are damaged; the old words stay in the detail."""
     found: list[dict[str, str]] = []
     running: dict[str, str] = {}  # the id of what started, by its type and process

@@ -18,12 +18,12 @@ from pytest_twin.run_folder.layout import (
     OUTCOMES,
     PROFILE,
     TESTS,
-    folder_of,
+    folder_of_test,
 )
-from pytest_twin.run_folder.merge_axis import MergeAxis, first_epoch, merged_host_name, names_of, shift_rows
-from pytest_twin.run_folder.merge_copy import copy, first_of, table_of
+from pytest_twin.run_folder.merge_axis import MergeAxis, first_epoch, host_names, merged_host_name, shift_rows
+from pytest_twin.run_folder.merge_copy import copy_samples, first_sample, read_table
 from pytest_twin.run_folder.recovery import recover
-from pytest_twin.run_folder.tables import table
+from pytest_twin.run_folder.tables import table_text
 
 if TYPE_CHECKING:
     from pytest_twin.run_folder.merge_axis import Row
@@ -63,8 +63,8 @@ class SourceRun:
         recover(self.folder)
         self.streams = [("", self.folder), *self.folder.other_hosts()]
         try:
-            self.tables = {name: table_of(self.folder, name) for name in (*TIMED, PROFILE)}
-            firsts = [first_of(stream) for _, stream in self.streams]
+            self.tables = {name: read_table(self.folder, name) for name in (*TIMED, PROFILE)}
+            firsts = [first_sample(stream) for _, stream in self.streams]
         except OSError as error:
             raise RunFolderError(f"{error.filename or path}: {error.strerror or error}") from None
         if not any([*firsts, *(table.columns for table in self.tables.values())]):
@@ -104,12 +104,12 @@ def merge(paths: Sequence[Path], out: Path) -> list[MergedRun]:
         if folder.path == source.folder.path or folder.path in source.folder.path.parents:
             raise RunFolderError(f"{out} has a run that is to be merged; give another directory")
     zero = min((source.epoch for source in sources if source.epoch is not None), default=0.0)
-    names = names_of([source.folder.path for source in sources])
+    names = host_names([source.folder.path for source in sources])
     folder.make()
     try:
         folder.forget()
         folder.mark()
-        return _written(folder, dict(zip(names, sources, strict=True)), zero)
+        return _write(folder, dict(zip(names, sources, strict=True)), zero)
     finally:
         folder.release()
 
@@ -123,19 +123,19 @@ def _refuse_twice(paths: Sequence[Path]) -> None:
             raise RunFolderError(f"{path} {same}; give each run once")
 
 
-def _written(whole: RunFolder, sources: dict[str, SourceRun], zero: float) -> list[MergedRun]:
+def _write(whole: RunFolder, sources: dict[str, SourceRun], zero: float) -> list[MergedRun]:
     tables: dict[str, list[Row]] = {name: [] for name in (*TIMED, PROFILE)}
     merged, hosts = [], {}
     for name, source in sources.items():
         axis = MergeAxis(zero)
         found, lost = source.placed(axis, name)
-        lost += _take_folders(source.folder, whole, found[TESTS], axis, name)
+        lost += _copy_test_folders(source.folder, whole, found[TESTS], axis, name)
         for kind, rows in found.items():
             tables[kind] += rows
         samples = 0
         for host, stream in source.streams:
             called = merged_host_name(name, host)
-            copied, damaged = _take_samples(stream, whole.of_host(called), called, axis)
+            copied, damaged = _copy_samples(stream, whole.of_host(called), called, axis)
             samples, lost = samples + copied, lost + damaged
             hosts[called] = {"run": str(source.folder.path), "fingerprint": stream.document(FINGERPRINT)}
         merged.append(MergedRun(name, samples, len(found[ANNOTATIONS]), len(found[TESTS]), lost))
@@ -143,7 +143,7 @@ def _written(whole: RunFolder, sources: dict[str, SourceRun], zero: float) -> li
         tables[kind].sort(key=lambda row: float(row["elapsed_s"]))
     for kind, rows in tables.items():
         if rows or kind in TIMED:
-            whole.write(kind, table(HEADERS[kind], rows))
+            whole.write(kind, table_text(HEADERS[kind], rows))
     whole.write_json(HOSTS, hosts)
     counted = [source.folder.outcomes for source in sources.values()]
     if all(counted):
@@ -151,26 +151,26 @@ def _written(whole: RunFolder, sources: dict[str, SourceRun], zero: float) -> li
     return merged
 
 
-def _take_samples(stream: RunFolder, target: RunFolder, host: str, axis: MergeAxis) -> tuple[int, int]:
+def _copy_samples(stream: RunFolder, target: RunFolder, host: str, axis: MergeAxis) -> tuple[int, int]:
     """Copy the samples of a host; comes back with how many, and how many could not be read."""
-    if not first_of(stream):
+    if not first_sample(stream):
         return 0, 0
     target.path.mkdir(parents=True, exist_ok=True, mode=0o700)
     with PrivateDirectory(target.path) as folder:
-        return copy(stream, folder, host, axis)
+        return copy_samples(stream, folder, host, axis)
 
 
-def _take_folders(run: RunFolder, whole: RunFolder, tests: Sequence[Row], axis: MergeAxis, name: str) -> int:
+def _copy_test_folders(run: RunFolder, whole: RunFolder, tests: Sequence[Row], axis: MergeAxis, name: str) -> int:
     """Copy the folders of tests under names of their own, which the rows get; comes back with how much was lost."""
     lost = 0
     for test in filter(lambda test: test.get("folder"), tests):
         own = run.of_test(test["folder"])
-        test["folder"] = folder_of(f"{name}-{own.path.name}", 1) if own is not None else ""
+        test["folder"] = folder_of_test(f"{name}-{own.path.name}", 1) if own is not None else ""
         if own is not None:
             with whole.test_folder(test["folder"]) as target:
-                lost += copy(own, target, test["host"], axis)[1]
-                events = table_of(own, ANNOTATIONS)
+                lost += copy_samples(own, target, test["host"], axis)[1]
+                events = read_table(own, ANNOTATIONS)
                 rows, without_time = shift_rows(events.rows, TIMES[ANNOTATIONS], axis, name)
-                target.write(ANNOTATIONS, table(HEADERS[ANNOTATIONS], rows))
+                target.write(ANNOTATIONS, table_text(HEADERS[ANNOTATIONS], rows))
                 lost += events.damaged + without_time
     return lost

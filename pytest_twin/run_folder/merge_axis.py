@@ -13,7 +13,7 @@ from pytest_twin.model.safe_names import safe
 Row = dict[str, str]
 
 
-def names_of(paths: Sequence[PurePath]) -> list[str]:
+def host_names(paths: Sequence[PurePath]) -> list[str]:
     """A name for each of these folders: its own, with those that it lies in as far as is needed to tell them apart."""
     for depth in range(1, 1 + max(len(path.parts) for path in paths)):
         names = [safe("-".join(path.parts[-depth:]), "run") for path in paths]

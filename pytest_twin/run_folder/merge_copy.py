@@ -21,14 +21,16 @@ if TYPE_CHECKING:
 ADVICE = "merge runs first, and convert what comes of it"
 
 
-def table_of(folder: RunFolder, name: str) -> ParsedTable:
+def read_table(folder: RunFolder, name: str) -> ParsedTable:
     """What a run has of a table, also what workers wrote and nobody has merged."""
-    parts = [read(text) for path in (folder / name, *folder.parts(name)) if (text := folder.text(path.name))]
+    parts = [
+        parse_or_damaged(text) for path in (folder / name, *folder.parts(name)) if (text := folder.text(path.name))
+    ]
     rows = [row for found in parts for row in found.rows]
     return ParsedTable(next((found.columns for found in parts), ()), rows, sum(found.damaged for found in parts))
 
 
-def read(text: str) -> ParsedTable:
+def parse_or_damaged(text: str) -> ParsedTable:
     """The rows of a table that was maybe damaged, so much that none can be read."""
     try:
         return parse_lenient(text)
@@ -36,16 +38,16 @@ def read(text: str) -> ParsedTable:
         return ParsedTable(damaged=1)
 
 
-def first_of(stream: RunFolder) -> list[Row]:
+def first_sample(stream: RunFolder) -> list[Row]:
     """The first sample of a stream; none where there is no sample."""
     for file in stream.dataset_files(ADVICE):
-        found = read((file.readline() + file.readline()).decode(errors="replace"))
+        found = parse_or_damaged((file.readline() + file.readline()).decode(errors="replace"))
         if found.rows:
             return list(found.rows)
     return []
 
 
-def copy(stream: RunFolder, target: PrivateDirectory, host: str, axis: MergeAxis) -> tuple[int, int]:
+def copy_samples(stream: RunFolder, target: PrivateDirectory, host: str, axis: MergeAxis) -> tuple[int, int]:
     """Copy samples with their host; comes back with how many, and how many could not be read."""
     copied = lost = 0
     samples = _samples(stream, axis)
@@ -71,10 +73,10 @@ def _samples(stream: RunFolder, axis: MergeAxis) -> Iterator[list[str]]:
                 columns = cells
                 yield [name for name in columns if name != HOST]
             elif cells != columns:  # each piece has its heading
-                yield _moved(dict(zip(columns, cells, strict=False)), len(columns), axis)
+                yield _shift(dict(zip(columns, cells, strict=False)), len(columns), axis)
 
 
-def _moved(sample: Row, cells: int, axis: MergeAxis) -> list[str]:
+def _shift(sample: Row, cells: int, axis: MergeAxis) -> list[str]:
     if len(sample) < cells:
         return []
     try:

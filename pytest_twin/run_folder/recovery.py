@@ -16,7 +16,7 @@ from pytest_twin.model.event import Event, detail
 from pytest_twin.run_folder.csv_rows import SampleLines
 from pytest_twin.run_folder.finalize import finalize
 from pytest_twin.run_folder.folder import RunFolderError
-from pytest_twin.run_folder.layout import ANNOTATIONS, HEADERS, TESTS, folder_of
+from pytest_twin.run_folder.layout import ANNOTATIONS, HEADERS, TESTS, folder_of_test
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -56,16 +56,16 @@ def _complete(folder: RunFolder, at: float | None) -> None:
     samples = SampleLines.read(folder.dataset_files())
     if at is None:
         at = max([*samples.times[-1:], *(float(row["elapsed_s"]) for row in (*events, *tests))], default=0.0)
-    left = [row for row in unended(events) if row["test"] or row["worker"] or row["target"]]
+    left = [row for row in unfinished_starts(events) if row["test"] or row["worker"] or row["target"]]
     if left:
         told = {(row["nodeid"], row["worker"], row["start"]) for row in tests}
         without_row = [row for row in left if (row["test"], row["worker"], row["timestamp"]) not in told]
-        _append(folder, TESTS, ends_of(without_row, events, at, CRASHED, lambda *_: False)[1])
+        _append(folder, TESTS, abort_unfinished(without_row, events, at, CRASHED, lambda *_: False)[1])
         clock = _clock_of(left[-1])
-        aborts, _ = ends_of(left, events, at, CRASHED, lambda *_: False)
+        aborts, _ = abort_unfinished(left, events, at, CRASHED, lambda *_: False)
         _append(folder, ANNOTATIONS, (each.row(clock) for each in aborts))
     interval = (samples.times[-1] - samples.times[0]) / (len(samples.times) - 1) if len(samples.times) > 1 else 0.0
-    finalize(folder, interval, dist_each=_ran_apart(tests))
+    finalize(folder, interval, dist_each=_is_dist_each(tests))
 
 
 def _rows(folder: RunFolder, name: str) -> list[Row]:
@@ -86,14 +86,14 @@ def _clock_of(row: Row) -> Clock:
     return Clock(0.0, datetime.fromisoformat(row["timestamp"]).timestamp() - elapsed)
 
 
-def _ran_apart(tests: Iterable[Row]) -> bool:
+def _is_dist_each(tests: Iterable[Row]) -> bool:
     """Whether each pytest-xdist worker ran all tests: then the same attempt of one ended in several."""
     where: dict[tuple[str, str], str] = {}
     ended = (row for row in tests if row["outcome"] != CRASHED)
     return any(where.setdefault((row["nodeid"], row["attempt"]), row["worker"]) != row["worker"] for row in ended)
 
 
-def ends_of(
+def abort_unfinished(
     left: Sequence[Row], rows: Sequence[Row], at: float, outcome: str, keeps: Keeps, *, dist_each: bool = False
 ) -> tuple[list[Event], list[str]]:
     """The aborts of what was begun and not ended, what began last first, and the lines of tests.csv.
@@ -107,11 +107,11 @@ def ends_of(
         dist_each: Whether each pytest-xdist worker runs all tests.
     """
     tests = [row for row in left if row["type"] == event.TEST]
-    lines = [_row_of(row, rows, at, outcome, keeps, row["worker"] if dist_each else "") for row in tests]
-    return [_aborted(row, at, outcome) for row in reversed(left)], lines
+    lines = [_test_row(row, rows, at, outcome, keeps, row["worker"] if dist_each else "") for row in tests]
+    return [_abort_event(row, at, outcome) for row in reversed(left)], lines
 
 
-def _aborted(row: Row, at: float, outcome: str) -> Event:
+def _abort_event(row: Row, at: float, outcome: str) -> Event:
     """The end of what began with this row, at that time, where its process ended so."""
     said = row["detail"]
     if row["type"] == event.TEST:
@@ -124,7 +124,7 @@ def _aborted(row: Row, at: float, outcome: str) -> Event:
     return Event(at, event.ABORT, *which, detail=said)
 
 
-def _row_of(start: Row, rows: Iterable[Row], at: float, outcome: str, keeps: Keeps, dist_each: str) -> str:
+def _test_row(start: Row, rows: Iterable[Row], at: float, outcome: str, keeps: Keeps, dist_each: str) -> str:
     """The row of tests.csv: what died had no time to hand on its figures, so they are empty."""
     nodeid, began = start["test"], float(start["elapsed_s"])
     mine = [row for row in rows if (row["test"], row["worker"], row["event"]) == (nodeid, start["worker"], event.START)]
@@ -142,7 +142,7 @@ def _row_of(start: Row, rows: Iterable[Row], at: float, outcome: str, keeps: Kee
         "elapsed_s": start["elapsed_s"],
         "duration_s": f"{at - began:.6f}",
         "load": " ".join(loads),
-        "folder": folder_of(nodeid, number, dist_each) if keeps(outcome, bool(loads)) else "",
+        "folder": folder_of_test(nodeid, number, dist_each) if keeps(outcome, bool(loads)) else "",
     }
     return record([cells.get(name, "") for name in HEADERS[TESTS]])
 
@@ -152,7 +152,7 @@ def _keyword(kind: str) -> str:
     return next((each.keyword for each in kinds().values() if each.type == kind), kind)
 
 
-def unended(annotations: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
+def unfinished_starts(annotations: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
     """The starts that have no end, in the order in which they were."""
     found: dict[str, dict[str, str]] = {}
     for row in annotations:

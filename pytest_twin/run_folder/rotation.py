@@ -30,7 +30,7 @@ class Segment(NamedTuple):
     file: IO[bytes]
 
 
-def files(dataset: Path) -> list[Path]:
+def all_files(dataset: Path) -> list[Path]:
     """All files of a dataset in the order of their rows, also what a conversion that was killed left."""
     found = []
     for name in os.listdir(dataset.parent) if dataset.parent.is_dir() else ():
@@ -48,14 +48,14 @@ def segments(dataset: Path) -> list[Path]:
     A conversion that was killed leaves both forms of a file: what it made is complete, and what it was made from is
     left out.
     """
-    found = [path for path in files(dataset) if path.suffix != TEMPORARY]
+    found = [path for path in all_files(dataset) if path.suffix != TEMPORARY]
     whole = dataset.with_suffix(PARQUET)
     if whole in found:
         return [whole]
     return [path for path in found if path.suffix != CSV or path.with_suffix(GZIP) not in found]
 
 
-def opened(dataset: Path) -> Iterator[Segment]:
+def open_segments(dataset: Path) -> Iterator[Segment]:
     """The pieces one after another: every row that is there now, while a sampler may begin new pieces at any moment."""
     # the one that is written to is opened before the others are looked for: whatever was written before is in them
     with open_file(dataset) if dataset.exists() else nullcontext() as last:
@@ -63,11 +63,11 @@ def opened(dataset: Path) -> Iterator[Segment]:
             if path == dataset or (last and os.path.samestat(path.stat(), os.fstat(last.fileno()))):
                 yield from [Segment(path, last)] if last else ()
                 return
-            with open_piece(path) as file:
+            with open_segment(path) as file:
                 yield Segment(path, file)
 
 
-def open_piece(path: Path) -> IO[bytes]:
+def open_segment(path: Path) -> IO[bytes]:
     """A file to read bytes from, unpacked if it is compressed."""
     if path.suffix != ".gz":
         return open_file(path)
@@ -96,7 +96,7 @@ def prepare_append(dataset: Path) -> None:
         OSError: A file cannot be renamed or removed.
     """
     kept = segments(dataset)
-    for path in files(dataset):
+    for path in all_files(dataset):
         if path not in kept:
             path.unlink()
     if kept and kept[-1].name in {dataset.stem + kind for kind in (GZIP, PARQUET)}:

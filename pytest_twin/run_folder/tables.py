@@ -81,9 +81,11 @@ class Table:
         self._rows.close()
 
 
-def table(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
+def table_text(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
     """The text of a table."""
-    return header(columns) + "".join(record([_unescaped(row.get(column) or "") for column in columns]) for row in rows)
+    return header(columns) + "".join(
+        record([_remove_escape(row.get(column) or "") for column in columns]) for row in rows
+    )
 
 
 def fill_column(text: str, columns: Sequence[str], column: str, rows: Sequence[Mapping[str, str]]) -> str:
@@ -97,23 +99,23 @@ def fill_column(text: str, columns: Sequence[str], column: str, rows: Sequence[M
     """
     first, *lines = filter(None, text.split("\n"))
     if len(lines) != len(rows):  # some are damaged
-        return table(columns, rows)
+        return table_text(columns, rows)
     behind = len(columns) - columns.index(column) - 1
     cells = (line.rsplit(",", behind) for line in lines)
     filled = [",".join((before + row[column], *others)) for (before, *others), row in zip(cells, rows, strict=True)]
     return "\n".join((first, *filled, ""))
 
 
-def in_order(rows: Iterable[Mapping[str, str]]) -> list[Mapping[str, str]]:
+def sort_by_time(rows: Iterable[Mapping[str, str]]) -> list[Mapping[str, str]]:
     """Rows of several tables as they happened."""
-    return sorted(rows, key=_time)
+    return sorted(rows, key=_sort_key)
 
 
-def _time(row: Mapping[str, str]) -> tuple[str, float]:
+def _sort_key(row: Mapping[str, str]) -> tuple[str, float]:
     """When a row was; by the calendar first: in old files, a recording that was appended to begins its seconds anew."""
     return row.get("timestamp") or row.get("start") or "", float(row.get("elapsed_s") or 0)
 
 
-def _unescaped(cell: str) -> str:
+def _remove_escape(cell: str) -> str:
     """A cell as it was before it was made safe for spreadsheets, so that it is not made so twice."""
     return cell[1:] if cell[:2] in {"'=", "'+", "'-", "'@"} else cell

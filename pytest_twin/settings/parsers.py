@@ -125,7 +125,7 @@ def parse_change_limits(raw: object) -> tuple[ChangeLimit, ...]:
 
     texts = raw if isinstance(raw, list | tuple) else [raw]
     try:
-        return measure.limits(map(str, texts))
+        return measure.parse_limits(map(str, texts))
     except measure.LimitError as error:
         raise ValueError(f"cannot be read: {error}") from None
 

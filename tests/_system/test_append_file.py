@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pytest_twin._system import stdlib
 from pytest_twin._system.append_file import AppendOnlyFile, piece_number, piece_path
-from pytest_twin.run_folder.rotation import opened, segments
+from pytest_twin.run_folder.rotation import open_segments, segments
 
 HEADER = "number\n"
 
@@ -26,7 +26,7 @@ def path(tmp_path):
 
 def numbers(path) -> list[int]:
     """All rows, piece after piece."""
-    lines = [line for piece in opened(path) for line in piece.file.read().decode().split("\n")[:-1]]
+    lines = [line for piece in open_segments(path) for line in piece.file.read().decode().split("\n")[:-1]]
     return [int(line) for line in lines if line != "number"]
 
 
@@ -186,7 +186,7 @@ def test_a_reader_sees_every_row_while_new_pieces_begin(path):
     rows = AppendOnlyFile(str(path), HEADER, rotate_at=12)
     for number in range(20):
         rows.append(f"{number}\n")
-    reading = opened(path)
+    reading = open_segments(path)
     first = next(reading).file.read()
     for number in range(20, 40):  # the file that was the last is a piece by now
         rows.append(f"{number}\n")

@@ -12,11 +12,11 @@ from pytest_twin.analysis.comparison.changes import Change
 from pytest_twin.analysis.comparison.comparison import IncomparableError, Side, compare
 from pytest_twin.analysis.comparison.history import series
 from pytest_twin.analysis.comparison.same_load import MixedLoadTest
-from pytest_twin.model.measure import limits
-from pytest_twin.report.comparison.wording import broken, lists, rows
+from pytest_twin.model.measure import parse_limits
+from pytest_twin.report.comparison.wording import broken_limit_lines, named_tests, rows
 
 LAPTOP = {"cpu": {"model": "A", "logical": 8}, "memory": {"total_GB": 16.0}}
-LIMIT = limits(["cpu_seconds>10%"])
+LIMIT = parse_limits(["cpu_seconds>10%"])
 
 
 def run(cpu_s, **others):
@@ -150,7 +150,7 @@ def test_of_runs_under_several_loads_those_under_the_same_one_are_compared_and_t
     assert verdicts(came, "a")["cpu_seconds"] == "same"
     assert next(each.counts for each in came.differences if each.test == "a") == (3, 1)
     assert came.changes.loads == [MixedLoadTest("a", "", {"": 3, "cpu=2": 1}, {"cpu=2": 1, "": 1})]
-    (listed,) = lists(came)
+    (listed,) = named_tests(came)
     assert listed == ("compared under one load only", ["a: none, 3 of 4 runs -> 1 of 2 runs"])
     alone = compared([loaded, loaded], [loaded, quiet])
     assert next(each.counts for each in alone.differences if each.test == "a") == (2, 1)
@@ -164,14 +164,14 @@ def leaky(*leaks):
 
 
 def test_a_leak_breaks_a_limit_for_the_test_that_leaks_and_for_no_later_one():
-    came = compared([leaky()], [leaky("b")], limits(["peak_memory>50MiB"]))
+    came = compared([leaky()], [leaky("b")], parse_limits(["peak_memory>50MiB"]))
     assert [each.test for each in came.broken] == ["", "b"]
     assert {each.test for each in came.told} == {"b"}
     assert "peak_resident" not in verdicts(came, "b")
 
 
 def test_the_absolute_peak_is_compared_where_it_is_asked_for():
-    came = compared([leaky()], [leaky("b")], limits(["peak_resident>50MiB"]))
+    came = compared([leaky()], [leaky("b")], parse_limits(["peak_resident>50MiB"]))
     assert [each.test for each in came.broken] == ["", "b", "c", "d", "e"]
     assert {each.measure.name for each in came.broken} == {"peak_resident"}
 
@@ -182,16 +182,16 @@ def test_of_a_run_that_does_not_tell_the_growth_the_peak_is_compared_and_the_row
         [made.drop(columns="memory_growth_MB") if old else made]
         for made, old in zip((leaky(), leaky("d")), is_old, strict=True)
     ]
-    came = compared(*sides, limits(["peak_memory>50MiB"]))
+    came = compared(*sides, parse_limits(["peak_memory>50MiB"]))
     assert [each.test for each in came.broken] == ["", "d", "e"]
     assert {row.measure for row in rows(came.broken)} == {"peak_memory (absolute)"}
     assert came.notes[0].startswith("peak_memory: the memory growth of tests is not known on both sides")
-    assert "peak_memory>50MiB: d: 50.00 MiB -> 110.00 MiB (absolute), x2.20" in broken(came)
+    assert "peak_memory>50MiB: d: 50.00 MiB -> 110.00 MiB (absolute), x2.20" in broken_limit_lines(came)
 
 
 def test_old_runs_of_a_baseline_that_do_not_tell_the_growth_are_left_out_of_it_and_that_is_said():
     old = [leaky().drop(columns="memory_growth_MB"), leaky(), leaky()]
-    came = compared(old, [leaky("b")], limits(["peak_memory>50MiB"]))
+    came = compared(old, [leaky("b")], parse_limits(["peak_memory>50MiB"]))
     assert [each.test for each in came.broken] == ["", "b"]
     assert next(each.counts for each in came.broken) == (2, 1)
     assert came.notes[0] == "peak_memory: 1 of 3 runs of old do not tell it, and are left out"
@@ -200,7 +200,7 @@ def test_old_runs_of_a_baseline_that_do_not_tell_the_growth_are_left_out_of_it_a
 @pytest.mark.parametrize("times", [1, 10])
 @pytest.mark.parametrize("slower", [1.04, 1.12, 1.2, 1.5])
 def test_what_breaks_a_limit_is_never_called_the_same(times, slower):
-    came = compared(noisy(1, times), noisy(2, times, slower), limits(["cpu_seconds>1%", "duration>4ms"]))
+    came = compared(noisy(1, times), noisy(2, times, slower), parse_limits(["cpu_seconds>1%", "duration>4ms"]))
     assert all(each.verdict in {"more", "perhaps more"} for each in came.broken)
     assert all(row.verdict.startswith(("more, over", "perhaps more, over")) for row in rows(came.broken))
     assert {each.test for each in came.broken} <= {"", *(each.test for each in came.told)}
@@ -213,7 +213,7 @@ def test_the_ratio_is_that_of_the_figures_beside_it_and_the_adjusted_one_says_wh
     assert row.ratio == f"x{now / was:.2f}"
     adjusted, common = map(float, re.fullmatch(r"x([\d.]+) \(all tests x([\d.]+)\)", row.adjusted).groups())
     assert adjusted * common == pytest.approx(now / was, rel=0.02)
-    (line,) = (line for line in broken(came) if "t0" in line)
+    (line,) = (line for line in broken_limit_lines(came) if "t0" in line)
     assert line == f"cpu_seconds>10%: t0: {row.before} -> {row.after}, {row.ratio}, adjusted {row.adjusted}"
 
 
@@ -264,7 +264,7 @@ def test_machines_that_differ_are_told_and_what_kernels_keep_of_memory_is_not():
 
 def test_a_figure_that_is_not_known_is_no_zero():
     unknown = {"a": {"peak_memory_MB": None, "memory_growth_MB": None}}
-    came = compared([run({"a": 0.1}, **unknown)], [run({"a": 0.1})], limits(["peak_memory>1%"]))
+    came = compared([run({"a": 0.1}, **unknown)], [run({"a": 0.1})], parse_limits(["peak_memory>1%"]))
     assert "peak_memory" not in verdicts(came, "a")
     assert came.notes[-1] == "peak_memory>1%: peak_memory was not measured on both sides"
 
@@ -290,6 +290,6 @@ def test_a_history_has_a_value_for_each_run_and_only_tests_that_passed_in_all():
 
 def test_broken_limits_are_told_first_then_what_is_more_then_what_is_less():
     before, after = {"less": 0.9, "more": 0.1, "over": 0.1}, {"less": 0.1, "more": 0.3, "over": 0.2}
-    came = compared([run(before)], [run(after)], limits(["cpu_seconds>150%"]))
+    came = compared([run(before)], [run(after)], parse_limits(["cpu_seconds>150%"]))
     assert [(each.test, bool(each.broken)) for each in came.told[:2]] == [("more", True), ("more", False)]
     assert [each.test for each in came.told] == ["more", "more", "over", "over", "less", "less"]

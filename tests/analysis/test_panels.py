@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from made_runs import MadeRun, stamp
 
-from pytest_twin.analysis.run.lanes import natural, packed
+from pytest_twin.analysis.run.lanes import assign_lanes, worker_sort_key
 from pytest_twin.analysis.run.panels import panels
 
 
@@ -44,11 +44,11 @@ class Lasting:
 
 
 def test_what_overlaps_gets_a_lane_of_its_own_and_lanes_are_used_again():
-    assert packed([Lasting(0, 3), Lasting(1, 2), Lasting(2, 5), Lasting(3, 4)]) == [0, 1, 1, 0]
+    assert assign_lanes([Lasting(0, 3), Lasting(1, 2), Lasting(2, 5), Lasting(3, 4)]) == [0, 1, 1, 0]
 
 
 def test_workers_are_in_the_order_of_their_numbers():
-    assert sorted(["gw10", "gw2", ""], key=natural) == ["", "gw2", "gw10"]
+    assert sorted(["gw10", "gw2", ""], key=worker_sort_key) == ["", "gw2", "gw10"]
 
 
 @pytest.mark.parametrize("interval", [0.01, 0.02, 0.05, 0.1, 0.25, 2.0])

@@ -8,7 +8,7 @@ from itertools import combinations
 
 import pytest
 
-from pytest_twin.analysis.stats.rank_sum import chance, chance_of_more, corrected, is_enough, ratio_between
+from pytest_twin.analysis.stats.rank_sum import adjust_p_values, is_enough, one_sided_p_value, p_value, ratio_between
 
 
 def counted(these, those):
@@ -26,18 +26,18 @@ def counted(these, those):
     [([5, 6, 7], [1, 2, 3, 4]), ([1, 4, 6, 7], [2, 3, 5]), ([1, 2, 2, 3], [2, 2, 1, 4, 2]), ([1, 1], [1, 1, 1])],
 )
 def test_the_chance_is_that_of_counting_all_ways(these, those):
-    assert chance_of_more(these, those) == pytest.approx(counted(these, those))
+    assert one_sided_p_value(these, those) == pytest.approx(counted(these, those))
 
 
 def test_many_measurements_are_as_likely_as_by_counting_sums():
     draw = random.Random(1)
     these, those = ([draw.gauss(mean, 1) for _ in range(30)] for mean in (0.5, 0))
-    exact = chance_of_more(these, those)
-    assert chance_of_more([*these, 0.3], those) == pytest.approx(exact, rel=0.2)
+    exact = one_sided_p_value(these, those)
+    assert one_sided_p_value([*these, 0.3], those) == pytest.approx(exact, rel=0.2)
 
 
 def test_what_is_all_the_same_is_no_difference():
-    assert chance([1.0] * 40, [1.0] * 40) == 1
+    assert p_value([1.0] * 40, [1.0] * 40) == 1
     assert ratio_between([0.0] * 5, [0.0] * 5) == (1, 1, 1)
 
 
@@ -65,5 +65,5 @@ def test_most_intervals_have_the_true_ratio_in_them():
 
 
 def test_many_chances_are_corrected_as_benjamini_and_hochberg_do():
-    assert corrected([0.04, 0.01, 0.03, 0.5]) == pytest.approx([0.16 / 3, 0.04, 0.16 / 3, 0.5])
-    assert corrected([]) == []
+    assert adjust_p_values([0.04, 0.01, 0.03, 0.5]) == pytest.approx([0.16 / 3, 0.04, 0.16 / 3, 0.5])
+    assert adjust_p_values([]) == []

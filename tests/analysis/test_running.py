@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from pytest_twin.analysis.run.running import EndCounts, EventTracker, RunningItem, ahead
+from pytest_twin.analysis.run.running import EndCounts, EventTracker, RunningItem, upcoming_loads
 from pytest_twin.loads.schedule.parser import parse_schedule
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.event import ABORT, END, FIELDS, GAP, NOTE, PHASE, SKIP, START, TEST, Event
@@ -90,6 +90,6 @@ def test_an_event_without_a_time_is_left_out():
 def test_what_a_schedule_has_ahead_comes_soonest_first():
     text = '{"events": [{"start": 9, "duration": 1, "mem": 5}, {"start": 4, "duration": 9, "cpu": 1, "ramp": "1s"}]}'
     plan = parse_schedule(text, "plan.json", find_kinds(), lambda _: "")
-    assert list(ahead(plan, 1.5)) == [(2.5, "cpu=1 ramp=1s"), (7.5, "mem=5")]
-    assert list(ahead(plan, 4)) == [(5, "mem=5")]
-    assert list(ahead(plan, 9)) == []
+    assert list(upcoming_loads(plan, 1.5)) == [(2.5, "cpu=1 ramp=1s"), (7.5, "mem=5")]
+    assert list(upcoming_loads(plan, 4)) == [(5, "mem=5")]
+    assert list(upcoming_loads(plan, 9)) == []

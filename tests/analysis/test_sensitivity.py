@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from pytest_twin.analysis.budgets.repetitions import Repetition, RunPair
-from pytest_twin.analysis.sensitivity import NOTHING, ProfileCell, ProfilePoint, cells, curves, knee, rounds, widest
+from pytest_twin.analysis.sensitivity import (
+    NOTHING,
+    ProfileCell,
+    ProfilePoint,
+    cells,
+    curves,
+    knee,
+    least_known_cell,
+    rounds,
+)
 from pytest_twin.analysis.stats.signed_rank import Interval, TooFewError
 
 
@@ -91,12 +100,12 @@ def test_with_too_few_repetitions_there_is_a_slowdown_but_no_interval_and_withou
 
 def test_what_is_known_least_is_measured_next_until_all_is_known_well():
     known = measured(cpu=2.0)
-    assert widest(known) is None
+    assert least_known_cell(known) is None
     known[ProfileCell("disk", 50)] = pairs(1.0, spread=0.2)
     known[ProfileCell("cpu", 50)] = pairs(1.0, spread=0.1)
-    assert widest(known) == ProfileCell("disk", 50)
+    assert least_known_cell(known) == ProfileCell("disk", 50)
     with pytest.raises(TooFewError):
-        widest({NOTHING: []})
+        least_known_cell({NOTHING: []})
 
 
 def test_a_round_measures_every_cell_and_the_test_alone_in_a_random_order():

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_runs import MadeRun, busy_run, run_of_two_hosts
 
-from pytest_twin.export._slice_nesting import ROUNDED_US, nested
+from pytest_twin.export._slice_nesting import ROUNDED_US, assign_tracks
 from pytest_twin.export.chrome_trace import lines
 from pytest_twin.model.event import END, GAP, PHASE, START
 
@@ -117,7 +117,7 @@ def test_nothing_crosses_on_any_track_and_nothing_is_cut_by_more_than_its_ends_w
     entries = [{"ph": "X", "pid": 1, "ts": ts, "dur": dur, "name": f"{at}"} for at, (ts, dur) in enumerate(slices)]
     entries.sort(key=lambda entry: (entry["ts"], -entry["dur"]))
     before = [entry["dur"] for entry in entries]
-    for entry, track in zip(entries, nested(entries), strict=True):
+    for entry, track in zip(entries, assign_tracks(entries), strict=True):
         entry["tid"] = track
     assert crossing(entries) == []
     assert all(0 <= was - entry["dur"] <= 2 * ROUNDED_US for was, entry in zip(before, entries, strict=True))

@@ -11,9 +11,9 @@ from pytest_twin.model.attempt_row import (
     ChildCounters,
     ResidentBytes,
     cells,
-    figures,
+    exact_figures,
+    phase_cells,
     properties,
-    walls,
 )
 
 MIB = 1 << 20
@@ -26,13 +26,13 @@ UNKNOWN, UNSEEN = ChildCounters(None, None, None, None), ResidentBytes(None, Non
 
 def used(*phases: list[BorderCounters]) -> list[float | None]:
     """User, system, switches and faults of these phases."""
-    exact = figures({str(at): phase for at, phase in enumerate(phases)}, NOTHING, NOTHING, None)
+    exact = exact_figures({str(at): phase for at, phase in enumerate(phases)}, NOTHING, NOTHING, None)
     return [*exact[:2], *exact[-2:]]
 
 
 def children(before: ChildCounters, after: ChildCounters) -> list[float | None]:
     """CPU and peak of children."""
-    exact = figures({}, before, after, None)
+    exact = exact_figures({}, before, after, None)
     return [exact[2], exact[4]]
 
 
@@ -56,17 +56,17 @@ def test_a_counter_that_is_missing_on_one_side_is_missing_in_the_result():
 
 def test_the_figures_are_in_the_units_of_the_columns():
     began, ended = ChildCounters(1.0, 10 * MIB, 0, 3 * MIB), ChildCounters(3.5, 20 * MIB, MIB, 5 * MIB)
-    exact = figures({"call": [EARLY, LATE]}, began, ended, 15 * MIB)
+    exact = exact_figures({"call": [EARLY, LATE]}, began, ended, 15 * MIB)
     assert exact == [1.5, 0.25, 2.5, 15.0, 20.0, 1.0, 3.5, 4, 0]
 
 
 def test_the_walls_are_from_the_first_to_the_last_border():
-    assert walls({"call": [EARLY, LATE], "setup": [EARLY, EARLY, EARLY, LATE]}) == ["2.500000", "2.500000", ""]
+    assert phase_cells({"call": [EARLY, LATE], "setup": [EARLY, EARLY, EARLY, LATE]}) == ["2.500000", "2.500000", ""]
 
 
 def test_a_counter_that_the_platform_has_not_is_no_zero():
     blind = BorderCounters(9.0, 1.0, 1.0, None, None, None, None)
-    exact = figures({"call": [blind, blind]}, UNKNOWN, UNKNOWN, None)
+    exact = exact_figures({"call": [blind, blind]}, UNKNOWN, UNKNOWN, None)
     assert exact == [0.0, 0.0, *[None] * (len(EXACT) - 2)]
     assert cells(exact)[2:] == [""] * (len(EXACT) - 2)
     assert properties(exact, UNSEEN, "") == [("twin_cpu_s", 0.0)]
@@ -82,7 +82,7 @@ def test_the_peak_of_children_is_told_where_it_grew(before, after, told):
 
 @pytest.mark.parametrize(("own", "told"), [(20, None), (19, 20.0), (None, 20.0)])
 def test_the_mark_that_a_program_has_from_the_process_that_started_it_is_not_its_peak(own, told):
-    exact = figures({}, ChildCounters(0, 0, 0, 0), ChildCounters(0, 20 * MIB, 0, 0), own and own * MIB)
+    exact = exact_figures({}, ChildCounters(0, 0, 0, 0), ChildCounters(0, 20 * MIB, 0, 0), own and own * MIB)
     assert exact[[column.name for column in EXACT].index("children_peak_memory_MB")] == told
 
 
@@ -128,7 +128,7 @@ def test_growth_is_the_peak_less_what_there_was_before_and_kept_what_stays_of_it
 
 
 def test_there_is_a_figure_and_a_cell_for_each_of_the_exact_columns():
-    exact = figures({}, NOTHING, NOTHING, 0)
+    exact = exact_figures({}, NOTHING, NOTHING, 0)
     assert len(exact) == len(cells(exact)) == len(EXACT)
     names = [column.name for column in COLUMNS]
     first = names.index("cpu_user_s")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_twin.model.measure import LimitError, limit, limits
+from pytest_twin.model.measure import LimitError, parse_limit, parse_limits
 
 
 def test_a_limit_is_a_share_or_an_amount():
-    assert [str(each) for each in limits(["cpu_seconds>10%, peak_memory > 50MiB", "duration>0.5s"])] == [
+    assert [str(each) for each in parse_limits(["cpu_seconds>10%, peak_memory > 50MiB", "duration>0.5s"])] == [
         "cpu_seconds>10%",
         "peak_memory>50MiB",
         "duration>0.5s",
     ]
-    assert limit("cpu_seconds>10%").bound(2.0) == pytest.approx(2.2)
-    assert limit("peak_memory>50MiB").bound(100.0) == pytest.approx(150.0)
+    assert parse_limit("cpu_seconds>10%").bound(2.0) == pytest.approx(2.2)
+    assert parse_limit("peak_memory>50MiB").bound(100.0) == pytest.approx(150.0)
 
 
 @pytest.mark.parametrize(
@@ -32,5 +32,5 @@ def test_a_limit_is_a_share_or_an_amount():
 )
 def test_a_limit_that_cannot_be_read_says_what_is_wrong(text, said):
     with pytest.raises(LimitError) as caught:
-        limit(text)
+        parse_limit(text)
     assert str(caught.value) == said

@@ -12,13 +12,13 @@ from pytest_twin.report.live.view import (
     BLOCKS,
     PLAIN,
     ViewState,
-    clock_like,
+    format_clock,
+    format_seconds,
     frame,
     glyphs_for,
-    lasting,
-    middle,
     plain,
     sparkline,
+    truncate_cells,
 )
 
 CLOCK = Clock(0.0, 1_700_000_000.0)
@@ -155,8 +155,8 @@ def test_a_line_of_a_log_names_only_some_of_what_runs(minute):
     ],
 )
 def test_a_long_text_is_cut_in_the_middle(text, width, cut):
-    assert middle(text, width, "…") == cut
-    assert cell_len(middle(text, width, "…")) <= width
+    assert truncate_cells(text, width, "…") == cut
+    assert cell_len(truncate_cells(text, width, "…")) <= width
 
 
 def test_a_sparkline_has_a_level_for_each_point():
@@ -176,5 +176,5 @@ def test_block_characters_are_for_encodings_that_have_them(encoding, glyphs):
 
 
 def test_times_are_for_people():
-    assert [lasting(at) for at in (-1, 0, 3.21, 61, 7200)] == ["0.0 s", "0.0 s", "3.2 s", "1:01", "2:00:00"]
-    assert [clock_like(at) for at in (-1, 5.9, 65, 3661)] == ["0:00", "0:05", "1:05", "1:01:01"]
+    assert [format_seconds(at) for at in (-1, 0, 3.21, 61, 7200)] == ["0.0 s", "0.0 s", "3.2 s", "1:01", "2:00:00"]
+    assert [format_clock(at) for at in (-1, 5.9, 65, 3661)] == ["0:00", "0:05", "1:05", "1:01:01"]

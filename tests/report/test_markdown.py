@@ -7,7 +7,7 @@ from pytest_twin.model.event import SKIP
 from pytest_twin.report.formats import summary_of
 from pytest_twin.report.markdown import page
 from pytest_twin.report.markdown_escape import escape
-from pytest_twin.report.wording import LONGEST, cut
+from pytest_twin.report.wording import LONGEST, truncate_middle
 
 
 def test_a_run_is_summed_up_in_tables(tmp_path):
@@ -37,7 +37,7 @@ def test_no_name_of_a_test_gets_out_of_its_cell():
 
 
 def test_a_long_id_is_cut_in_the_middle():
-    text = cut("tests/" + "x" * 500 + "[last]")
+    text = truncate_middle("tests/" + "x" * 500 + "[last]")
     assert len(text) <= LONGEST
     assert text.startswith("tests/")
     assert text.endswith("[last]")

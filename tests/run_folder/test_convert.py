@@ -16,7 +16,7 @@ from pytest_twin.run_folder import convert
 from pytest_twin.run_folder.convert import ConversionError, to_gzip, to_parquet
 from pytest_twin.run_folder.csv_frames import ReadingError
 from pytest_twin.run_folder.folder import RunFolder, RunFolderError
-from pytest_twin.run_folder.frames import samples
+from pytest_twin.run_folder.frames import load_samples
 from pytest_twin.run_folder.layout import DATASET, FINGERPRINT
 from pytest_twin.run_folder.rotation import prepare_append, segments
 
@@ -54,14 +54,14 @@ def names(dataset) -> list[str]:
 
 
 def seconds(dataset) -> list[float]:
-    return samples(dataset)["elapsed_s"].tolist()
+    return load_samples(dataset)["elapsed_s"].tolist()
 
 
 def test_what_was_converted_is_read_as_it_was_before(dataset, form):
-    before = samples(dataset)
+    before = load_samples(dataset)
     FORMS[form](dataset)
-    pd.testing.assert_frame_equal(samples(dataset), before)
-    assert samples(dataset).attrs == before.attrs
+    pd.testing.assert_frame_equal(load_samples(dataset), before)
+    assert load_samples(dataset).attrs == before.attrs
 
 
 def test_what_was_converted_is_removed(dataset, form):
@@ -109,9 +109,9 @@ def test_pieces_with_other_columns_become_one_parquet_file(dataset):
     pytest.importorskip("pyarrow")
     append(dataset, 6)
     dataset.with_name("system_metrics_dataset.0003.csv").write_text("timestamp,process_count\n2026-01-01,7\n")
-    before = samples(dataset)
+    before = load_samples(dataset)
     to_parquet(dataset)
-    pd.testing.assert_frame_equal(samples(dataset), before)
+    pd.testing.assert_frame_equal(load_samples(dataset), before)
     assert before["process_count"].dropna().tolist() == [7]
 
 

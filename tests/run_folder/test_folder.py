@@ -16,7 +16,16 @@ from pytest_twin.model.csv_text import record
 from pytest_twin.model.event import Event
 from pytest_twin.run_folder.finalize import finalize
 from pytest_twin.run_folder.folder import RunFolder, RunFolderError
-from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, FINGERPRINT, HEADERS, LOCK, SCHEDULE, TESTS, folder_of
+from pytest_twin.run_folder.layout import (
+    ANNOTATIONS,
+    DATASET,
+    FINGERPRINT,
+    HEADERS,
+    LOCK,
+    SCHEDULE,
+    TESTS,
+    folder_of_test,
+)
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX links and modes")
 CLOCK = Clock(0.0, 0.0)
@@ -367,7 +376,7 @@ def test_a_file_of_the_same_name_in_a_folder_of_somebody_else_is_left_alone(tmp_
     ],
 )
 def test_the_folder_of_a_test_can_be_read_by_people(nodeid, readable):
-    parent, _, name = folder_of(nodeid, 1).partition("/")
+    parent, _, name = folder_of_test(nodeid, 1).partition("/")
     assert parent == "tests"
     assert name[:-10].removesuffix("-") == readable
     assert len(name) == len(readable) + bool(readable) + 10
@@ -376,8 +385,8 @@ def test_the_folder_of_a_test_can_be_read_by_people(nodeid, readable):
 @pytest.mark.fault("test ids")
 @given(st.text(st.characters(), max_size=200), st.integers(1, 9))
 def test_the_folder_of_a_test_is_safe_on_every_file_system(nodeid, number):
-    name = folder_of(nodeid, number).removeprefix("tests/")
-    assert len(folder_of(nodeid, number).encode()) <= 100
+    name = folder_of_test(nodeid, number).removeprefix("tests/")
+    assert len(folder_of_test(nodeid, number).encode()) <= 100
     assert set(name) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
     assert name[0] not in ".-"
     assert name[-1] != "."
@@ -385,17 +394,17 @@ def test_the_folder_of_a_test_is_safe_on_every_file_system(nodeid, number):
 
 @given(st.lists(st.tuples(st.text(st.characters(), max_size=10), st.integers(1, 3)), unique=True))
 def test_each_attempt_has_a_folder_of_its_own_whatever_the_case_of_its_name(attempts):
-    assert len({folder_of(*each).lower() for each in attempts}) == len(attempts)
+    assert len({folder_of_test(*each).lower() for each in attempts}) == len(attempts)
 
 
 def test_the_folder_of_a_test_is_the_same_in_every_run():
-    assert folder_of("tests/test_a.py::test_b", 1) == folder_of("tests/test_a.py::test_b", 1)
+    assert folder_of_test("tests/test_a.py::test_b", 1) == folder_of_test("tests/test_a.py::test_b", 1)
 
 
 @pytest.mark.parametrize("nodeid", ["CON.py::test", "x" * 60 + "nul.py::" + "t" * 53])
 def test_the_folder_of_a_test_is_no_device_of_windows(nodeid):
     devices = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(10))}
-    assert folder_of(nodeid, 1).removeprefix("tests/").partition(".")[0].upper() not in devices
+    assert folder_of_test(nodeid, 1).removeprefix("tests/").partition(".")[0].upper() not in devices
 
 
 def test_a_test_without_a_sample_in_it_has_an_empty_cell_for_what_samples_tell(folder, write):

@@ -22,21 +22,21 @@ from pytest_twin.model.columns import Column
 from pytest_twin.model.csv_text import record
 from pytest_twin.model.event import Event
 from pytest_twin.run_folder import csv_frames, frames
-from pytest_twin.run_folder.csv_frames import ReadingError, TableShape, by_arrow, by_pandas
+from pytest_twin.run_folder.csv_frames import ReadingError, TableShape, read_with_arrow, read_with_pandas
 from pytest_twin.run_folder.frames import samples_shape
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, FINGERPRINT, SCHEDULE, TESTS
 from pytest_twin.telemetry import probes
 
 HEAD = "timestamp,cpu_percent,cpu_count_logical,elapsed_s,colour\n"
-ENGINES = [by_arrow, by_pandas]
+ENGINES = [read_with_arrow, read_with_pandas]
 
 
 @pytest.fixture(params=ENGINES, ids=["pyarrow", "pandas"])
 def engine(request, monkeypatch):
     """Each engine in turn, whichever is present."""
-    if request.param is by_arrow:
+    if request.param is read_with_arrow:
         pytest.importorskip("pyarrow")
-    monkeypatch.setattr(csv_frames, "engine", lambda: request.param)
+    monkeypatch.setattr(csv_frames, "find_engine", lambda: request.param)
 
 
 def row(second: int, cpu: object = 50.0, colour: str = "red") -> str:
@@ -217,8 +217,8 @@ def test_both_engines_read_the_same(table, tail):
     read = []
     for engine in ENGINES:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(csv_frames, "engine", lambda engine=engine: engine)
-            read.append(csv_frames.parse(lines, ["timestamp", "a", "n", "text"], SHAPE))
+            patch.setattr(csv_frames, "find_engine", lambda engine=engine: engine)
+            read.append(csv_frames.parse_lines(lines, ["timestamp", "a", "n", "text"], SHAPE))
     pd.testing.assert_frame_equal(read[0].frame, read[1].frame)
     assert read[0].damaged == read[1].damaged
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_twin.run_folder.legacy_events import modern
+from pytest_twin.run_folder.legacy_events import convert_rows
 
 
 @pytest.mark.parametrize(
@@ -15,5 +15,5 @@ from pytest_twin.run_folder.legacy_events import modern
     ],
 )
 def test_the_command_of_an_old_event_tells_how_much_it_asked_for(row, kind, target):
-    rows, damaged = modern([["2026-01-01 00:00:00", *row]])
+    rows, damaged = convert_rows([["2026-01-01 00:00:00", *row]])
     assert (rows[0]["type"], rows[0]["target"], damaged) == (kind, target, 0)

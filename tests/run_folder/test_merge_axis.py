@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 import pytest
 
 from pytest_twin.model.csv_text import parse_lenient
-from pytest_twin.run_folder.merge_axis import MergeAxis, first_epoch, names_of, shift_rows
+from pytest_twin.run_folder.merge_axis import MergeAxis, first_epoch, host_names, shift_rows
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from pytest_twin.run_folder.merge_axis import MergeAxis, first_epoch, names_of, 
     ],
 )
 def test_runs_are_named_after_their_folders_as_far_as_that_tells_them_apart(paths, names):
-    assert names_of([PurePosixPath(path) for path in paths]) == names
+    assert host_names([PurePosixPath(path) for path in paths]) == names
 
 
 def test_lines_that_are_not_whole_are_counted():

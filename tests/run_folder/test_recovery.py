@@ -15,7 +15,7 @@ from pytest_twin.model.event import Event
 from pytest_twin.run_folder.folder import RunFolder, RunFolderError
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, HEADERS, LOCK, TESTS, WORKERS_LOCK
 from pytest_twin.run_folder.merge import merge
-from pytest_twin.run_folder.recovery import recover, unended
+from pytest_twin.run_folder.recovery import recover, unfinished_starts
 
 CLOCK = Clock(100.0, 1_700_000_000.0)
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
@@ -173,13 +173,13 @@ def test_what_ended_or_was_aborted_or_skipped_is_not_open():
         event_row("abort", "b"),
         event_row("skip", "d"),
     ]
-    assert unended(rows) == [event_row("start", "c")]
+    assert unfinished_starts(rows) == [event_row("start", "c")]
 
 
 def test_what_is_open_comes_in_the_order_in_which_it_began():
     rows = [event_row("start", "b"), event_row("note", ""), event_row("start", "a")]
-    assert [each["id"] for each in unended(rows)] == ["b", "a"]
+    assert [each["id"] for each in unfinished_starts(rows)] == ["b", "a"]
 
 
 def test_a_run_without_events_has_nothing_open():
-    assert unended([]) == []
+    assert unfinished_starts([]) == []

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pytest_twin.analysis.budgets.budget import OK, OVER, UNKNOWN, LimitVerdict, Percentiles, Slowdown
-from pytest_twin.analysis.stats.quantiles import of_quantile
-from pytest_twin.analysis.stats.signed_rank import CONFIDENCE, Interval, of_ratio
+from pytest_twin.analysis.stats.quantiles import quantile_interval
+from pytest_twin.analysis.stats.signed_rank import CONFIDENCE, Interval, ratio_interval
 from pytest_twin.loads.spec import LoadPart
 from pytest_twin.stressors.spec.starvation import starved
 
@@ -66,7 +66,7 @@ def slowdown(asked: Slowdown, pairs: Sequence[RunPair]) -> LimitVerdict:
         TooFewError: There are too few pairs.
     """
     idle, stressed = ([each.wall_s for each in runs] for runs in zip(*pairs, strict=True))
-    interval = of_ratio(stressed, idle)
+    interval = ratio_interval(stressed, idle)
     short = _short(asked.under.parts, [pair.stressed for pair in pairs])
     verdict = _verdict(interval, asked.limit, is_sure=not short)
     achieved = zip(*(pair.stressed.achieved for pair in pairs), strict=True)
@@ -114,7 +114,7 @@ def percentiles(asked: Percentiles, seconds: Sequence[float]) -> Iterator[LimitV
         TooFewError: There are too few measurements.
     """
     for share, limit in asked.most.items():
-        interval = of_quantile(seconds, share)
+        interval = quantile_interval(seconds, share)
         verdict = _verdict(interval, limit.value)
         text = f"{_said(interval, ' s')}, allowed are {limit.value:.4g} s; {len(seconds)} repetitions"
         if verdict == UNKNOWN:

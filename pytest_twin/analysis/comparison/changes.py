@@ -86,25 +86,25 @@ def machines(before: Iterable[Mapping[str, Any] | None], after: Iterable[Mapping
         return [f"no fingerprint of {' and '.join(unknown)}"]
     told = []
     for name, (part, key) in _MACHINE.items():
-        old, new = ([_of(each, part, key) for each in side] for side in (was, now))
-        if not _alike([*old, *new], MEMORY_TOLERANCE if part == "memory" else 0.0):
-            told.append(f"{name} {_said(old)} -> {_said(new)}")
+        old, new = ([_lookup(each, part, key) for each in side] for side in (was, now))
+        if not _are_alike([*old, *new], MEMORY_TOLERANCE if part == "memory" else 0.0):
+            told.append(f"{name} {_values_text(old)} -> {_values_text(new)}")
     return told
 
 
-def _of(fingerprint: Mapping[str, Any] | None, part: str, key: str) -> Any:
+def _lookup(fingerprint: Mapping[str, Any] | None, part: str, key: str) -> Any:
     """What a fingerprint says of something; None where it says nothing, as one that was tampered with may."""
     said = (fingerprint or {}).get(part)
     return said.get(key) if isinstance(said, dict) else None
 
 
-def _alike(values: Sequence[Any], tolerance: float) -> bool:
+def _are_alike(values: Sequence[Any], tolerance: float) -> bool:
     if all(isinstance(value, int | float) for value in values):
         return bool(max(values) - min(values) <= tolerance * max(values))
     return len({str(value) for value in values}) == 1
 
 
-def _said(values: Iterable[object]) -> str:
+def _values_text(values: Iterable[object]) -> str:
     return "/".join(dict.fromkeys("none" if value is None else str(value) for value in values))
 
 

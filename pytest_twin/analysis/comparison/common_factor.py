@@ -37,7 +37,7 @@ class CommonFactor(NamedTuple):
         return float(self.after.median() / self.before.median())
 
 
-def in_common(before: pd.DataFrame, after: pd.DataFrame, measure: Measure) -> CommonFactor | None:
+def common_factor(before: pd.DataFrame, after: pd.DataFrame, measure: Measure) -> CommonFactor | None:
     """What the tests of each run have in common; None of what no machine makes more of, and of too few tests.
 
     Args:

@@ -11,16 +11,16 @@ from pytest_twin.analysis.comparison.changes import Changes, changes, machines
 from pytest_twin.analysis.comparison.measurements import (
     WHOLE,
     MeasurementSet,
+    concatenate_runs,
     is_known,
     measurements,
-    reported,
-    runs_that_tell,
-    together,
+    reported_attempts,
+    runs_with,
 )
-from pytest_twin.analysis.comparison.same_load import ComparableRows, paired
+from pytest_twin.analysis.comparison.same_load import ComparableRows, comparable_rows
 from pytest_twin.analysis.comparison.verdicts import MARGIN, SAME, Difference, judge
-from pytest_twin.analysis.run.by_host import display_name, hosts_of, told_apart
-from pytest_twin.analysis.stats.rank_sum import smallest_chance
+from pytest_twin.analysis.run.by_host import add_host_to_ids, display_name, hosts_of
+from pytest_twin.analysis.stats.rank_sum import smallest_p_value
 from pytest_twin.analysis.stats.signed_rank import CONFIDENCE
 from pytest_twin.model.measure import ABSOLUTE_PEAK, MEASURES, ChangeLimit, Measure
 
@@ -81,7 +81,7 @@ class Comparison:
     def told(self) -> list[Difference]:
         """Tests that are not the same, the gravest first."""
         found = [each for each in self.differences if each.test != WHOLE and (each.verdict != SAME or each.broken)]
-        return sorted(found, key=_gravity)
+        return sorted(found, key=_severity)
 
     @property
     def whole(self) -> list[Difference]:
@@ -103,9 +103,9 @@ def compare(
     Raises:
         IncomparableError: No test passed in both.
     """
-    whole = together(before.runs), together(after.runs)
-    was, now = map(reported, told_apart(whole))
-    pairs = paired(was, now)
+    whole = concatenate_runs(before.runs), concatenate_runs(after.runs)
+    was, now = map(reported_attempts, add_host_to_ids(whole))
+    pairs = comparable_rows(was, now)
     changed = changes(was, now, pairs.apart)
     measured = {
         measure: measurements(pairs.before, pairs.after, measure)
@@ -125,8 +125,8 @@ def compare(
         changes=changed,
         differences=differences,
         notes=[
-            *before.problems, *after.problems, *_untold((before, after), pairs, measured), *_alike(measured),
-            *_notes(differences, limits, 1 - confidence),
+            *before.problems, *after.problems, *_leave_out_unknown((before, after), pairs, measured),
+            *_common_changes(measured), *_notes(differences, limits, 1 - confidence),
         ],
     )  # fmt: skip
 
@@ -136,15 +136,17 @@ def _measures(before: pd.DataFrame, after: pd.DataFrame, limits: Sequence[Change
     asked = {limit.measure.name for limit in limits}
     for measure in MEASURES.values():
         if measure.is_usual or measure.name in asked:
-            is_untold = measure.name == ABSOLUTE_PEAK.name and not _is_told(measure, before, after)
-            yield ABSOLUTE_PEAK if is_untold and _is_told(ABSOLUTE_PEAK, before, after) else measure
+            is_untold = measure.name == ABSOLUTE_PEAK.name and not _is_known(measure, before, after)
+            yield ABSOLUTE_PEAK if is_untold and _is_known(ABSOLUTE_PEAK, before, after) else measure
 
 
-def _is_told(measure: Measure, *sides: pd.DataFrame) -> bool:
+def _is_known(measure: Measure, *sides: pd.DataFrame) -> bool:
     return all(is_known(side, column) for side in sides for column in measure.columns)
 
 
-def _untold(sides: Sequence[Side], pairs: ComparableRows, measured: Mapping[Measure, MeasurementSet]) -> Iterator[str]:
+def _leave_out_unknown(
+    sides: Sequence[Side], pairs: ComparableRows, measured: Mapping[Measure, MeasurementSet]
+) -> Iterator[str]:
     """What runs of an older version do not tell, and what is made of that."""
     growth = MEASURES[ABSOLUTE_PEAK.name]
     if ABSOLUTE_PEAK in measured:
@@ -154,7 +156,7 @@ def _untold(sides: Sequence[Side], pairs: ComparableRows, measured: Mapping[Meas
         )
     for side, tests in zip(sides, (pairs.before, pairs.after), strict=True):
         if growth in measured and measured[growth].each:
-            runs, told = tests["run"].nunique(), len(runs_that_tell(tests, growth.columns))
+            runs, told = tests["run"].nunique(), len(runs_with(tests, growth.columns))
             if told < runs:
                 yield f"{growth.name}: {runs - told} of {runs} runs of {side.name} do not tell it, and are left out"
 
@@ -174,13 +176,13 @@ def _machines(sides: Sequence[Side], hosts: Sequence[Sequence[str]]) -> list[str
     return [*others, *(f"{display_name(host)}: {each}" for host, each in found)]
 
 
-def _gravity(each: Difference) -> tuple[bool, bool, float]:
+def _severity(each: Difference) -> tuple[bool, bool, float]:
     """Broken limits come first, then what is more, then what is less; of each the largest ratio first."""
     far = math.log(min(max(each.adjusted, 1e-9), 1e9))
     return not each.broken, far < 0, -abs(far)
 
 
-def _alike(measured: Mapping[Measure, MeasurementSet]) -> Iterator[str]:
+def _common_changes(measured: Mapping[Measure, MeasurementSet]) -> Iterator[str]:
     """What all tests alike take more or less of: of single tests it was taken out."""
     for measure, found in measured.items():
         if found.common and abs(math.log(found.common.ratio)) > math.log1p(MARGIN):
@@ -200,8 +202,8 @@ def _notes(differences: Sequence[Difference], limits: Sequence[ChangeLimit], all
             f"too few repetitions to be sure of anything ({counts[0]} and {counts[1]}): judged by ratio alone; "
             "four and four are the least, ten and ten are good"
         )
-    elif sure and (least := smallest_chance(*counts)) * len(sure) > allowed:
-        wanted = next(number for number in range(2, 99) if smallest_chance(number, number) * len(sure) <= allowed)
+    elif sure and (least := smallest_p_value(*counts)) * len(sure) > allowed:
+        wanted = next(number for number in range(2, 99) if smallest_p_value(number, number) * len(sure) <= allowed)
         said.append(
             f"{counts[0]} and {counts[1]} repetitions can be sure of a change only where it is in at least "
             f"{math.ceil(least * len(sure) / allowed)} of {len(sure)} figures; {wanted} and {wanted} could of one"

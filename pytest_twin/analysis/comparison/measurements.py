@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pytest_twin.analysis.comparison.common_factor import CommonFactor, in_common
-from pytest_twin.analysis.run.by_host import told_apart
+from pytest_twin.analysis.comparison.common_factor import CommonFactor, common_factor
+from pytest_twin.analysis.run.by_host import add_host_to_ids
 from pytest_twin.model.measure import Measure
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class MeasurementSet(NamedTuple):
     common: CommonFactor | None
 
 
-def together(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def concatenate_runs(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """The rows of tests.csv of several runs, with the number of theirs as ``run``."""
     import pandas as pd
 
@@ -60,7 +60,7 @@ def together(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return tests.assign(**{name: None for name in NEEDED if name not in tests})
 
 
-def reported(tests: pd.DataFrame) -> pd.DataFrame:
+def reported_attempts(tests: pd.DataFrame) -> pd.DataFrame:
     """The attempts under the load of the last of their run, which is the one that pytest reports.
 
     What a test was repeated under for a budget of its slowdown, or for a profile, says nothing of the test itself.
@@ -75,22 +75,22 @@ def measurements(before: pd.DataFrame, after: pd.DataFrame, measure: Measure) ->
     Only what passed counts. All tests together are those that passed in every run, the same ones in each.
 
     Args:
-        before: Rows of one run or of several, as `together` makes them.
+        before: Rows of one run or of several, as `concatenate_runs` makes them.
         after: The same of those to judge.
         measure: What to look at.
     """
     columns = [column for column in measure.columns if all(is_known(side, column) for side in (before, after))]
     if not columns:
         return MeasurementSet((), None)
-    told = [side[side["run"].isin(runs_that_tell(side, columns))] for side in (before, after)]
+    told = [side[side["run"].isin(runs_with(side, columns))] for side in (before, after)]
     numbers = [side["run"].nunique() for side in told]
     costs = [_costs(side, columns) for side in told]
     by_run = [_by_run(side) for side in costs]
     grids = _shared([_grid(side, number) for side, number in zip(by_run, numbers, strict=True)])
-    common = in_common(*grids, measure) if grids else None
+    common = common_factor(*grids, measure) if grids else None
     sides = costs if numbers == [1, 1] else by_run
     was, now = map(_by_test, sides)
-    own_was, own_now = map(_by_test, _without(sides, common)) if common else (was, now)
+    own_was, own_now = map(_by_test, _adjust(sides, common)) if common else (was, now)
     ratio = common.ratio if common else 1.0
     tests = [
         MeasurementGrid(name, measure, was[name], now[name], (own_was[name], own_now[name]), ratio)
@@ -102,7 +102,7 @@ def measurements(before: pd.DataFrame, after: pd.DataFrame, measure: Measure) ->
 
 def whole_runs(runs: Sequence[pd.DataFrame], measure: Measure) -> pd.DataFrame | None:
     """The tests that passed in every run: a row each, a column a run; None where there is none, or nothing is known."""
-    tests = reported(*told_apart([together(runs)]))
+    tests = reported_attempts(*add_host_to_ids([concatenate_runs(runs)]))
     columns = [column for column in measure.columns if is_known(tests, column)]
     grid = _grid(_by_run(_costs(tests, columns)), len(runs)) if columns else None
     return grid if grid is not None and len(grid) else None
@@ -113,7 +113,7 @@ def is_known(tests: pd.DataFrame, column: str) -> bool:
     return column in tests and bool(tests[column].notna().any())
 
 
-def runs_that_tell(tests: pd.DataFrame, columns: Sequence[str]) -> set[int]:
+def runs_with(tests: pd.DataFrame, columns: Sequence[str]) -> set[int]:
     """The runs in which all of these columns are told of some test; those of an older version may lack one."""
     told = tests[tests[list(columns)].notna().all(axis=1)]
     return set(told["run"])
@@ -150,7 +150,7 @@ def _shared(grids: Sequence[pd.DataFrame | None]) -> tuple[pd.DataFrame, pd.Data
     return (before.loc[both], after.loc[both]) if len(both) else None
 
 
-def _without(sides: Sequence[pd.Series[float]], common: CommonFactor) -> list[pd.Series[float]]:
+def _adjust(sides: Sequence[pd.Series[float]], common: CommonFactor) -> list[pd.Series[float]]:
     """The figures as they would be if all runs had in common what the middle one before has."""
     return [side.div(each, level="run") for side, each in zip(sides, (common.before, common.after), strict=True)]
 

@@ -36,7 +36,7 @@ class ComparableRows(NamedTuple):
     apart: Sequence[MixedLoadTest]
 
 
-def paired(before: pd.DataFrame, after: pd.DataFrame) -> ComparableRows:
+def comparable_rows(before: pd.DataFrame, after: pd.DataFrame) -> ComparableRows:
     """Leave out what ran under another load than the same test on the other side.
 
     Of a test that ran under several loads on both sides, the one counts that most runs of both have.

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pytest_twin.analysis.comparison.measurements import MeasurementGrid
-from pytest_twin.analysis.stats.rank_sum import chance_of_more, corrected, is_enough, ratio_between
+from pytest_twin.analysis.stats.rank_sum import adjust_p_values, is_enough, one_sided_p_value, ratio_between
 from pytest_twin.model.measure import ChangeLimit, Measure
 
 SAME, MORE, LESS = "same", "more", "less"
@@ -86,9 +86,9 @@ def judge(found: Sequence[MeasurementGrid], limits: Sequence[ChangeLimit], confi
         confidence: One less the share of false ones among those that are called more or less, or break a limit.
     """
     differences = [_difference(each, confidence) for each in found]
-    differences = _called(found, differences, 1 - confidence)
+    differences = _add_verdicts(found, differences, 1 - confidence)
     for limit in limits:
-        differences = _limited(found, differences, limit, 1 - confidence)
+        differences = _apply_limit(found, differences, limit, 1 - confidence)
     return differences
 
 
@@ -108,11 +108,13 @@ def ratio_of(before: float, after: float) -> float:
     return after / before if before else math.inf if after else 1.0
 
 
-def _called(found: Sequence[MeasurementGrid], differences: Sequence[Difference], allowed: float) -> list[Difference]:
+def _add_verdicts(
+    found: Sequence[MeasurementGrid], differences: Sequence[Difference], allowed: float
+) -> list[Difference]:
     """Each with its verdict."""
     at = [number for number, each in enumerate(differences) if each.is_sure and each.is_candidate]
-    called = [each if each.is_sure else replace(each, verdict=_guessed(each)) for each in differences]
-    chances = corrected([_chance(found[number]) for number in at])
+    called = [each if each.is_sure else replace(each, verdict=_guess(each)) for each in differences]
+    chances = adjust_p_values([_chance(found[number]) for number in at])
     for number, chance in zip(at, chances, strict=True):
         each = differences[number]
         verdict = SAME if chance > allowed or not each.is_above_floor else MORE if each.adjusted > 1 else LESS
@@ -123,18 +125,18 @@ def _called(found: Sequence[MeasurementGrid], differences: Sequence[Difference],
 def _chance(each: MeasurementGrid) -> float:
     """How likely chance alone brings these as far beyond the margin as they are, upwards or downwards."""
     was, now = each.own
-    more = chance_of_more(now, [(1 + MARGIN) * value for value in was])
-    less = chance_of_more(was, [(1 + MARGIN) * value for value in now])
+    more = one_sided_p_value(now, [(1 + MARGIN) * value for value in was])
+    less = one_sided_p_value(was, [(1 + MARGIN) * value for value in now])
     return min(1.0, 2 * min(more, less))
 
 
-def _guessed(each: Difference) -> str:
+def _guess(each: Difference) -> str:
     if not each.is_above_floor or 1 / WORTH_TELLING < each.adjusted < WORTH_TELLING:
         return SAME
     return PERHAPS_MORE if each.adjusted > 1 else PERHAPS_LESS
 
 
-def _limited(
+def _apply_limit(
     found: Sequence[MeasurementGrid], differences: Sequence[Difference], limit: ChangeLimit, allowed: float
 ) -> list[Difference]:
     """Each with this limit, if it breaks it: surely, or where nothing is sure, by its ratio."""
@@ -144,7 +146,7 @@ def _limited(
         if each.measure.name == limit.measure.name and each.is_candidate
     ]
     sure = [number for number in ours if differences[number].is_sure]
-    chances = dict(zip(sure, corrected([_chance_beyond(found[number], limit) for number in sure]), strict=True))
+    chances = dict(zip(sure, adjust_p_values([_chance_beyond(found[number], limit) for number in sure]), strict=True))
     limited = list(differences)
     for number in ours:
         each = differences[number]
@@ -158,4 +160,4 @@ def _limited(
 
 def _chance_beyond(each: MeasurementGrid, limit: ChangeLimit) -> float:
     was, now = each.own
-    return chance_of_more(now, [limit.bound(value) for value in was])
+    return one_sided_p_value(now, [limit.bound(value) for value in was])

@@ -83,7 +83,7 @@ def attempts(tests: pd.DataFrame, since: TimeOrigin, spans: Sequence[RunSpan]) -
         since: When the run began.
         spans: What lasted in it.
     """
-    cpu = _sum_of_known(tests, ("cpu_user_s", "cpu_system_s"), ("children_cpu_s",))
+    cpu = _sum_known(tests, ("cpu_user_s", "cpu_system_s"), ("children_cpu_s",))
     names = ("nodeid", "attempt", "worker", "outcome", "duration_s", "setup_s", "call_s", "teardown_s",
              "peak_memory_MB", "memory_growth_MB", "memory_kept_MB", "read_MB", "written_MB", "load", "folder",
              "budget", "host")  # fmt: skip
@@ -97,7 +97,7 @@ def attempts(tests: pd.DataFrame, since: TimeOrigin, spans: Sequence[RunSpan]) -
         written, load, folder, budget, host in zip(seconds(tests, since).tolist(), cpu, *columns, strict=True)
     ]  # fmt: skip
     told = [span for span in spans if span.type == event.TEST and (span.state == UNFINISHED or not found)]
-    return sorted([*found, *map(_of_span, told)], key=lambda attempt: attempt.start_s)
+    return sorted([*found, *map(_attempt_of_span, told)], key=lambda attempt: attempt.start_s)
 
 
 def slowest(found: Iterable[AttemptSummary], count: int) -> list[AttemptSummary]:
@@ -138,14 +138,14 @@ def small_curves(found: Sequence[AttemptSummary], times: Values, values: Values)
     firsts = np.searchsorted(times, [each.start_s for each in found])
     ends = np.searchsorted(times, [each.end_s for each in found], side="right")
     return [
-        _small(values[np.clip(np.arange(first, min(end + 1, len(times))), first + 1, end - 1)])
+        _bin_maxima(values[np.clip(np.arange(first, min(end + 1, len(times))), first + 1, end - 1)])
         if end - first >= FEWEST
         else []
         for first, end in zip(firsts.tolist(), ends.tolist(), strict=True)
     ]
 
 
-def _small(values: Values) -> list[float]:
+def _bin_maxima(values: Values) -> list[float]:
     """The highest of each of some equal parts."""
     known = np.nan_to_num(values)
     if len(known) <= MOST:
@@ -154,7 +154,7 @@ def _small(values: Values) -> list[float]:
     return list(map(float, np.maximum.reduceat(known, parts)))
 
 
-def _of_span(span: RunSpan) -> AttemptSummary:
+def _attempt_of_span(span: RunSpan) -> AttemptSummary:
     """What annotations.csv knows of a test that has no row in tests.csv."""
     outcome = UNFINISHED if span.state == UNFINISHED else str(span.detail.get("text", ""))
     return AttemptSummary(
@@ -164,7 +164,7 @@ def _of_span(span: RunSpan) -> AttemptSummary:
     )  # fmt: skip
 
 
-def _sum_of_known(tests: pd.DataFrame, all_of: Sequence[str], some_of: Sequence[str]) -> list[float | None]:
+def _sum_known(tests: pd.DataFrame, all_of: Sequence[str], some_of: Sequence[str]) -> list[float | None]:
     """The sum of columns: None where one of the first is missing; one of the others that is counts nothing."""
     needed = [tests[name] for name in all_of if name in tests]
     if len(needed) < len(all_of):

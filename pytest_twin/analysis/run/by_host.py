@@ -21,7 +21,7 @@ def by_host(run: Run) -> dict[str, Run]:
     frames = run.samples, run.events, run.tests
     hosts = sorted({*run.hosts, *(host for frame in frames for host in hosts_of(frame))})
     if len(hosts) > 1:
-        return {host: _part(run, host) for host in hosts}
+        return {host: _run_of_host(run, host) for host in hosts}
     (host,) = hosts or [OWN]
     return {host: replace(run, fingerprint=fingerprint_of(run, host))}
 
@@ -33,14 +33,14 @@ def display_name(host: str) -> str:
 
 def hosts_of(frame: pd.DataFrame) -> list[str]:
     """The hosts that rows are of, pytest's own first."""
-    return sorted(set(_names(frame)))
+    return sorted(set(_host_column(frame)))
 
 
-def told_apart(sides: Sequence[pd.DataFrame]) -> Sequence[pd.DataFrame]:
+def add_host_to_ids(sides: Sequence[pd.DataFrame]) -> Sequence[pd.DataFrame]:
     """Rows of tests with the host in the ids, if any of these has several hosts: on another one it is another test."""
     if all(len(hosts_of(side)) < 2 for side in sides):
         return sides
-    return [side.assign(nodeid=side["nodeid"] + _names(side).map(on_host)) for side in sides]
+    return [side.assign(nodeid=side["nodeid"] + _host_column(side).map(on_host)) for side in sides]
 
 
 def on_host(host: str) -> str:
@@ -54,14 +54,14 @@ def fingerprint_of(run: Run, host: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _part(run: Run, host: str) -> Run:
-    samples, events, tests = (frame[_names(frame) == host] for frame in (run.samples, run.events, run.tests))
+def _run_of_host(run: Run, host: str) -> Run:
+    samples, events, tests = (frame[_host_column(frame) == host] for frame in (run.samples, run.events, run.tests))
     own = samples.drop(columns=HOST, errors="ignore")
     fingerprint = fingerprint_of(run, host)
     return replace(run, samples=own, events=events, tests=tests, fingerprint=fingerprint, outcomes={})
 
 
-def _names(frame: pd.DataFrame) -> pd.Series[str]:
+def _host_column(frame: pd.DataFrame) -> pd.Series[str]:
     """The host of each row."""
     import pandas as pd
 

@@ -21,7 +21,9 @@ MOST = 5
 EMPTY = "empty columns"
 
 
-def of_files(frames: Mapping[str, pd.DataFrame], documents: Mapping[str, Any], *, has_tests: bool) -> Iterator[str]:
+def file_problems(
+    frames: Mapping[str, pd.DataFrame], documents: Mapping[str, Any], *, has_tests: bool
+) -> Iterator[str]:
     """What its files do not have, in sentences.
 
     Args:
@@ -41,7 +43,7 @@ def of_files(frames: Mapping[str, pd.DataFrame], documents: Mapping[str, Any], *
             yield f"{name} is missing, or is not whole"
 
 
-def of_host(samples: pd.DataFrame, times: Values, spans: Sequence[RunSpan], notes: Sequence[Note]) -> list[str]:
+def host_problems(samples: pd.DataFrame, times: Values, spans: Sequence[RunSpan], notes: Sequence[Note]) -> list[str]:
     """What is missing of a host, in sentences, the gravest first.
 
     Args:
@@ -58,7 +60,7 @@ def of_host(samples: pd.DataFrame, times: Values, spans: Sequence[RunSpan], note
     ]
 
 
-def is_grave(said: str) -> bool:
+def is_severe(said: str) -> bool:
     """Whether something that is missing makes a run less than whole."""
     return EMPTY not in said and not said.startswith("schedule.json")
 

@@ -19,7 +19,7 @@ FEWEST = 3  # of the library
 GAP, SHORTEST_GAP_S = 5, 1.0  # a time without samples is so many intervals at least
 
 
-def levels(times: Values, curves: Sequence[Values]) -> list[Places]:
+def detail_levels(times: Values, curves: Sequence[Values]) -> list[Places]:
     """Which rows to draw, the coarsest level first; the last is all rows, or very many.
 
     Args:
@@ -28,17 +28,17 @@ def levels(times: Values, curves: Sequence[Values]) -> list[Places]:
     """
     found, count = [], COARSE
     while count < min(MOST, len(times)):
-        found.append(chosen(times, curves, count))
+        found.append(select_rows(times, curves, count))
         count *= FINER
-    return [*found, chosen(times, curves, MOST)]
+    return [*found, select_rows(times, curves, MOST)]
 
 
-def chosen(times: Values, curves: Sequence[Values], most: int) -> Places:
+def select_rows(times: Values, curves: Sequence[Values], most: int) -> Places:
     """About so many rows, which show of each curve what matters; where values begin to be missing, they are kept."""
     if len(times) <= most:
         return np.arange(len(times))
     each = max(FEWEST, most // len(curves))
-    places = [np.array([0, len(times) - 1]), *(_of_one(times, curve, each) for curve in curves)]
+    places = [np.array([0, len(times) - 1]), *(_select_rows_of_curve(times, curve, each) for curve in curves)]
     return np.unique(np.concatenate(places))
 
 
@@ -50,7 +50,7 @@ def gaps(times: Values) -> Places:
     return np.flatnonzero(steps > max(GAP * float(np.median(steps)), SHORTEST_GAP_S)) + 1
 
 
-def _of_one(times: Values, values: Values, count: int) -> Places:
+def _select_rows_of_curve(times: Values, values: Values, count: int) -> Places:
     from tsdownsample import MinMaxLTTBDownsampler
 
     is_known = ~np.isnan(values)

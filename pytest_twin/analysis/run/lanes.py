@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pytest_twin.analysis.run.spans import RunSpan
 
 
-def packed(spans: Iterable[RunSpan]) -> list[int]:
+def assign_lanes(spans: Iterable[RunSpan]) -> list[int]:
     """A lane for each, such that no two of a lane are there at the same time; as few lanes as there can be.
 
     Args:
@@ -25,7 +25,7 @@ def packed(spans: Iterable[RunSpan]) -> list[int]:
     return found
 
 
-def natural(worker: str) -> tuple[int, str]:
+def worker_sort_key(worker: str) -> tuple[int, str]:
     """The order of workers: by their numbers, none first."""
     digits = re.sub(r"\D", "", worker)
     return int(digits) if digits else -1, worker

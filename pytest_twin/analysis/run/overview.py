@@ -71,10 +71,10 @@ def loads(annotations: Sequence[Row]) -> list[LoadLine]:
         for row in annotations
         if row["event"] in {event.END, event.ABORT} and row["target"]
     ]
-    return together(ends)
+    return group_loads(ends)
 
 
-def together(ends: Iterable[LoadEnd]) -> list[LoadLine]:
+def group_loads(ends: Iterable[LoadEnd]) -> list[LoadLine]:
     """Those of the same words and host together, in the order of their first end."""
     groups: dict[tuple[str, str, str], list[LoadEnd]] = {}
     for end in ends:
@@ -92,7 +92,7 @@ def together(ends: Iterable[LoadEnd]) -> list[LoadLine]:
 
 def skipped(annotations: Sequence[Row]) -> Counter[str]:
     """How many loads were not reached, by type."""
-    return event.skipped((row["type"], row["detail"]) for row in annotations if row["event"] == event.SKIP)
+    return event.count_skipped((row["type"], row["detail"]) for row in annotations if row["event"] == event.SKIP)
 
 
 def cpu_s(test: Row) -> float:

@@ -100,7 +100,7 @@ class UpcomingLoad(NamedTuple):
     what: str
 
 
-def ahead(plan: Schedule, played_s: float) -> Iterator[UpcomingLoad]:
+def upcoming_loads(plan: Schedule, played_s: float) -> Iterator[UpcomingLoad]:
     """What comes next, the soonest first."""
     for planned in plan.events:  # in the order of their starts
         if planned.start_s > played_s:

@@ -83,7 +83,7 @@ class TimeOrigin(NamedTuple):
     elapsed_s: float
 
 
-def origin(frames: Sequence[pd.DataFrame]) -> TimeOrigin | None:
+def time_origin(frames: Sequence[pd.DataFrame]) -> TimeOrigin | None:
     """The first time that stands in any of these frames; None where none has a row."""
     found = [frame for frame in frames if len(frame)]
     if not found:
@@ -140,7 +140,7 @@ def spans(events: pd.DataFrame, since: TimeOrigin, last_s: float) -> list[RunSpa
 def notes(events: pd.DataFrame, since: TimeOrigin) -> list[Note]:
     """What was noted, in the order of time."""
     return [
-        Note(at, told(fields(row["detail"])), row["test"], row["worker"], row["host"])
+        Note(at, fields_text(fields(row["detail"])), row["test"], row["worker"], row["host"])
         for at, row in _rows(events[events["event"] == event.NOTE], since)
     ]
 
@@ -157,7 +157,7 @@ def fields(detail: str) -> dict[str, Any]:
     return {"text": detail} if detail else {}
 
 
-def told(detail: Mapping[str, Any]) -> str:
+def fields_text(detail: Mapping[str, Any]) -> str:
     """Fields for people: the text, then what else there is."""
     rest = [f"{name} {value}" for name, value in detail.items() if name != "text"]
     return ", ".join([*([str(detail["text"])] if "text" in detail else []), *rest])

@@ -11,9 +11,9 @@ import numpy as np
 
 from pytest_twin.analysis.run.attempts import AttemptSummary, attempts
 from pytest_twin.analysis.run.by_host import OWN, by_host, display_name, on_host
-from pytest_twin.analysis.run.data_quality import of_files, of_host
-from pytest_twin.analysis.run.overview import LoadEnd, LoadLine, leaks, together
-from pytest_twin.analysis.run.spans import Note, RunSpan, TimeOrigin, Values, notes, origin, seconds, spans
+from pytest_twin.analysis.run.data_quality import file_problems, host_problems
+from pytest_twin.analysis.run.overview import LoadEnd, LoadLine, group_loads, leaks
+from pytest_twin.analysis.run.spans import Note, RunSpan, TimeOrigin, Values, notes, seconds, spans, time_origin
 from pytest_twin.analysis.run.totals import outcomes
 from pytest_twin.model import event
 from pytest_twin.model.attempt_row import UNFINISHED
@@ -153,17 +153,17 @@ def summarize(run: Run, names: Sequence[str], documents: Sequence[str]) -> RunSu
         documents: How those of its fingerprint and its schedule are called; one that is not named is not missed.
     """
     frames = dict(zip(names, (run.samples, run.events, run.tests), strict=True))
-    since = origin(list(frames.values()))
+    since = time_origin(list(frames.values()))
     if since is None:
         return RunSummary(
-            run, None, 0.0, np.array([]), (), (), (), (), Counter(), tuple(of_files(frames, {}, has_tests=False))
+            run, None, 0.0, np.array([]), (), (), (), (), Counter(), tuple(file_problems(frames, {}, has_tests=False))
         )
     last = max([0.0, *(float(seconds(frame, since).max()) for frame in frames.values() if len(frame))])
     lasting, noted = spans(run.events, since, last), notes(run.events, since)
     found = attempts(run.tests, since, lasting)
     last = max([last, *(attempt.end_s for attempt in found)])
     missing = dict(zip(documents, (run.fingerprint, run.schedule), strict=False))
-    of_all = list(of_files(frames, missing, has_tests=any(span.type == event.TEST for span in lasting)))
+    of_all = list(file_problems(frames, missing, has_tests=any(span.type == event.TEST for span in lasting)))
     whole = RunSummary(
         run, since.at, last, seconds(run.samples, since), lasting, noted, found, (), _skipped(run.events), of_all
     )
@@ -183,7 +183,7 @@ def _of_host(whole: RunSummary, host: str, own: Run, since: TimeOrigin) -> RunSu
     found = [attempt for attempt in whole.attempts if attempt.host == host]
     return replace(
         whole, host=host, run=own, times=times, spans=lasting, notes=noted, attempts=found, loads=_loads(lasting),
-        skipped=_skipped(own.events), shortcomings=of_host(own.samples, times, lasting, noted),
+        skipped=_skipped(own.events), shortcomings=host_problems(own.samples, times, lasting, noted),
     )  # fmt: skip
 
 
@@ -200,10 +200,10 @@ def _loads(spans: Sequence[RunSpan]) -> list[LoadLine]:
             fields = {"held_s": span.end_s - span.start_s, **span.detail, **({"reason": CUT} if is_cut else {})}
             is_aborted = is_cut or span.state == event.ABORT
             ends.append(LoadEnd(span.type, span.what, span.achieved, is_aborted, fields, span.host))
-    return together(ends)
+    return group_loads(ends)
 
 
 def _skipped(events: pd.DataFrame) -> Counter[str]:
     """How many loads were not reached, by kind."""
     rows = events[events["event"] == event.SKIP].fillna("")
-    return event.skipped(zip(rows["type"], rows["detail"], strict=True))
+    return event.count_skipped(zip(rows["type"], rows["detail"], strict=True))

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pytest_twin.analysis.stats.signed_rank import CONFIDENCE, Interval, TooFewError
 
 
-def of_quantile(values: Sequence[float], share: float, *, confidence: float = CONFIDENCE) -> Interval:
+def quantile_interval(values: Sequence[float], share: float, *, confidence: float = CONFIDENCE) -> Interval:
     """A quantile, and where that of all such measurements lies.
 
     Args:

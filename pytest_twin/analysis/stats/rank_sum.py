@@ -24,17 +24,17 @@ MOST_EXACT = 60  # measurements in both groups; above that the normal distributi
 Numbers = NDArray[np.floating[Any]]
 
 
-def smallest_chance(these: int, those: int) -> float:
+def smallest_p_value(these: int, those: int) -> float:
     """The least that two-sided chance can be for groups of so many: all of one above all of the other."""
     return 2 / math.comb(these + those, these)
 
 
 def is_enough(these: int, those: int, *, confidence: float = CONFIDENCE) -> bool:
     """Whether groups of so many can tell anything with this confidence."""
-    return these > 0 and those > 0 and smallest_chance(these, those) <= 1 - confidence
+    return these > 0 and those > 0 and smallest_p_value(these, those) <= 1 - confidence
 
 
-def chance_of_more(these: Sequence[float], those: Sequence[float]) -> float:
+def one_sided_p_value(these: Sequence[float], those: Sequence[float]) -> float:
     """How probable it is that these come out so much above those, or more, where both are the same in truth.
 
     Args:
@@ -44,14 +44,14 @@ def chance_of_more(these: Sequence[float], those: Sequence[float]) -> float:
     ranks = _doubled_ranks(np.concatenate([np.asarray(these, dtype=float), np.asarray(those, dtype=float)]))
     seen = int(ranks[: len(these)].sum())
     if len(ranks) > MOST_EXACT:
-        return _nearly(seen, ranks, len(these))
-    ways = _ways(tuple(sorted(ranks.tolist())), len(these))
+        return _normal_p_value(seen, ranks, len(these))
+    ways = _count_sums(tuple(sorted(ranks.tolist())), len(these))
     return float(ways[seen:].sum() / ways.sum())
 
 
-def chance(these: Sequence[float], those: Sequence[float]) -> float:
+def p_value(these: Sequence[float], those: Sequence[float]) -> float:
     """The same for these being above or below those."""
-    return min(1.0, 2 * min(chance_of_more(these, those), chance_of_more(those, these)))
+    return min(1.0, 2 * min(one_sided_p_value(these, those), one_sided_p_value(those, these)))
 
 
 def ratio_between(these: Sequence[float], those: Sequence[float], *, confidence: float = CONFIDENCE) -> Interval:
@@ -62,10 +62,10 @@ def ratio_between(these: Sequence[float], those: Sequence[float], *, confidence:
     ratios = _ratios(np.asarray(these, dtype=float), np.asarray(those, dtype=float))
     outside = _outside(len(these), len(those), confidence)
     low, high = (0.0, math.inf) if outside == 0 else (float(ratios[outside - 1]), float(ratios[-outside]))
-    return Interval(low, _middle(ratios), high)
+    return Interval(low, _geometric_median(ratios), high)
 
 
-def corrected(chances: Sequence[float]) -> list[float]:
+def adjust_p_values(chances: Sequence[float]) -> list[float]:
     """The chances of many tests, corrected for their number (Benjamini and Hochberg's adjusted p-values)."""
     found = np.asarray(chances, dtype=float)
     order = np.argsort(found)[::-1]
@@ -82,7 +82,7 @@ def _doubled_ranks(values: Numbers) -> NDArray[np.int64]:
 
 
 @lru_cache(maxsize=512)
-def _ways(ranks: tuple[int, ...], taken: int) -> Numbers:
+def _count_sums(ranks: tuple[int, ...], taken: int) -> Numbers:
     """In how many ways so many of these ranks have each sum."""
     ways = np.zeros((taken + 1, sum(ranks) + 1))
     ways[0, 0] = 1
@@ -92,7 +92,7 @@ def _ways(ranks: tuple[int, ...], taken: int) -> Numbers:
     return found
 
 
-def _nearly(seen: int, ranks: NDArray[np.int64], taken: int) -> float:
+def _normal_p_value(seen: int, ranks: NDArray[np.int64], taken: int) -> float:
     """The same chance by the normal distribution, corrected for ties and for steps."""
     others = len(ranks) - taken
     spread = math.sqrt(taken * others / (len(ranks) - 1) * float(np.var(ranks / 2)))
@@ -109,7 +109,7 @@ def _outside(these: int, those: int, confidence: float) -> int:
     if these + those > MOST_EXACT:
         spread = math.sqrt(pairs * (these + those + 1) / 12)
         return max(0, int(pairs / 2 + NormalDist().inv_cdf(allowed) * spread))
-    ways = _ways(tuple(range(2, 2 * (these + those) + 1, 2)), these)[these * (these + 1) :: 2]
+    ways = _count_sums(tuple(range(2, 2 * (these + those) + 1, 2)), these)[these * (these + 1) :: 2]
     return int(np.searchsorted(np.cumsum(ways) / ways.sum(), allowed * (1 + 1e-9), side="right"))
 
 
@@ -120,7 +120,7 @@ def _ratios(these: Numbers, those: Numbers) -> Numbers:
     return np.sort(np.nan_to_num(ratios, nan=1.0, posinf=math.inf))
 
 
-def _middle(ordered: Numbers) -> float:
+def _geometric_median(ordered: Numbers) -> float:
     """The median; of the two in the middle the geometric mean, so that a ratio and its inverse tell the same."""
     low, high = float(ordered[(len(ordered) - 1) // 2]), float(ordered[len(ordered) // 2])
     return low if low == high else math.sqrt(low * high)

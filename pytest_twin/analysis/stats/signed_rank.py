@@ -31,7 +31,7 @@ class Interval(NamedTuple):
     high: float
 
 
-def of_middle(values: Sequence[float], *, confidence: float = CONFIDENCE) -> Interval:
+def median_interval(values: Sequence[float], *, confidence: float = CONFIDENCE) -> Interval:
     """The middle, and where that of all such measurements lies.
 
     Args:
@@ -50,7 +50,7 @@ def of_middle(values: Sequence[float], *, confidence: float = CONFIDENCE) -> Int
     return Interval(means[outside - 1], middle, means[-outside])
 
 
-def of_ratio(these: Sequence[float], those: Sequence[float], *, confidence: float = CONFIDENCE) -> Interval:
+def ratio_interval(these: Sequence[float], those: Sequence[float], *, confidence: float = CONFIDENCE) -> Interval:
     """The middle ratio of pairs that were measured together, and where that of all such pairs lies.
 
     Ratios are looked at as logarithms, so that twice as slow and twice as fast are equally far from the same.
@@ -58,16 +58,16 @@ def of_ratio(these: Sequence[float], those: Sequence[float], *, confidence: floa
     Args:
         these: What is above the line, one for each pair.
         those: What is below it.
-        confidence: As in `of_middle`.
+        confidence: As in `median_interval`.
 
     Raises:
         TooFewError: There are too few pairs.
     """
     logs = [math.log(max(one, 1e-9) / max(other, 1e-9)) for one, other in zip(these, those, strict=True)]
-    return Interval(*map(math.exp, of_middle(logs, confidence=confidence)))
+    return Interval(*map(math.exp, median_interval(logs, confidence=confidence)))
 
 
-def between(these: Interval, those: Interval) -> Interval:
+def ratio_of_ratios(these: Interval, those: Interval) -> Interval:
     """The ratio of two ratios that were measured apart, and where it lies (Zou and Donner, 2008: MOVER).
 
     The border is as far away as both of the borders that it comes from would be at a right angle, in logarithms.

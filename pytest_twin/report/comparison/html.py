@@ -8,8 +8,16 @@ from pathlib import Path
 
 from pytest_twin.analysis.comparison.comparison import Comparison
 from pytest_twin.analysis.comparison.verdicts import Difference
-from pytest_twin.report.comparison.wording import HEADINGS, NUMBERS, closing, lists, opening, rows, tone
-from pytest_twin.report.wording import cut
+from pytest_twin.report.comparison.wording import (
+    HEADINGS,
+    NUMBERS,
+    closing_line,
+    named_tests,
+    opening_lines,
+    rows,
+    tone,
+)
+from pytest_twin.report.wording import truncate_middle
 
 MOST = 1000  # rows, and tests of a list
 MOST_TIMES = 1e9  # what stands for an infinite ratio where rows are sorted
@@ -37,7 +45,7 @@ def page(comparison: Comparison) -> str:
             f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{before} and {after}, compared</title>\n<style>\n{STYLE}\n</style>\n</head>\n<body>",
-            f"<h1>{escape(opening(comparison)[0])}</h1>",
+            f"<h1>{escape(opening_lines(comparison)[0])}</h1>",
             section(comparison),
             "</body>\n</html>\n",
         )
@@ -50,7 +58,7 @@ def section(comparison: Comparison) -> str:
 
 
 def _section(comparison: Comparison) -> Iterator[str]:
-    yield from (f"<p>{escape(line)}</p>" for line in (*opening(comparison)[1:], closing(comparison)))
+    yield from (f"<p>{escape(line)}</p>" for line in (*opening_lines(comparison)[1:], closing_line(comparison)))
     heads = (f'<th scope="col"{_kind(name)}>{name.capitalize()}</th>' for name in HEADINGS)
     yield '<div class="scroll" tabindex="0" role="region" aria-label="Comparison">'
     yield '<table class="compared" data-sortable>'
@@ -61,7 +69,7 @@ def _section(comparison: Comparison) -> Iterator[str]:
     yield "</table></div>"
     if len(told) > MOST:
         yield f"<p>and {len(told) - MOST:,} more</p>"
-    for listed in lists(comparison):
+    for listed in named_tests(comparison):
         yield f"<h3>{escape(listed.title)} ({len(listed.tests):,})</h3>"
         more = f"<li>and {len(listed.tests) - MOST:,} more</li>" if len(listed.tests) > MOST else ""
         yield f'<ul class="same">{"".join(f"<li>{escape(test)}</li>" for test in listed.tests[:MOST])}{more}</ul>'
@@ -75,7 +83,7 @@ def _rows(differences: Sequence[Difference]) -> Iterator[str]:
             "adjusted": min(each.adjusted, MOST_TIMES) if row.ratio else "",
             "95 % interval": "" if each.low is None else min(each.low, MOST_TIMES), "verdict": place,
         }  # fmt: skip
-        cells = [f'<td><span class="id">{escape(cut(row.test))}</span></td>']
+        cells = [f'<td><span class="id">{escape(truncate_middle(row.test))}</span></td>']
         for name, cell in zip(HEADINGS[1:], row[1:], strict=True):
             value = f' data-value="{values[name]}"' if name in values else ""
             cells.append(f"<td{_kind(name)}{value}>{escape(cell)}</td>")

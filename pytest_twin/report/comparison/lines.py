@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_twin.analysis.comparison.comparison import Comparison
-from pytest_twin.report.comparison.wording import DifferenceRow, closing, lists, opening, rows
+from pytest_twin.report.comparison.wording import DifferenceRow, closing_line, named_tests, opening_lines, rows
 
 MOST = 10
 
 
 def lines(comparison: Comparison) -> Iterator[str]:
     """The lines; of many tests the first ten."""
-    first, *others = opening(comparison)
+    first, *others = opening_lines(comparison)
     yield f"compared: {first}"
     yield from others
     told = comparison.told
@@ -23,9 +23,9 @@ def lines(comparison: Comparison) -> Iterator[str]:
         yield f"{'  '.join((*padded, cells[-1].ljust(widths[-1])))}  {test}"
     if len(told) > MOST:
         yield f"… and {len(told) - MOST} more"
-    for listed in lists(comparison):
+    for listed in named_tests(comparison):
         yield f"{listed.title}: {len(listed.tests)}"
         yield from (f"  {test}" for test in listed.tests[:MOST])
         if len(listed.tests) > MOST:
             yield f"  … and {len(listed.tests) - MOST} more"
-    yield closing(comparison)
+    yield closing_line(comparison)

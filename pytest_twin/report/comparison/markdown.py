@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_twin.analysis.comparison.comparison import Comparison
-from pytest_twin.report.comparison.wording import HEADINGS, NUMBERS, broken, closing, lists, opening, rows
+from pytest_twin.report.comparison.wording import (
+    HEADINGS,
+    NUMBERS,
+    broken_limit_lines,
+    closing_line,
+    named_tests,
+    opening_lines,
+    rows,
+)
 from pytest_twin.report.markdown_escape import escape, table_row
 
 MOST = 200  # a comment on GitHub has room for 65,536 characters
@@ -24,11 +32,11 @@ def lines(comparison: Comparison, heading: str, most: int) -> Iterator[str]:
         heading: What stands before the first line.
         most: How many rows, and tests of a list, there is room for.
     """
-    first, *others = opening(comparison)
+    first, *others = opening_lines(comparison)
     yield from (f"{heading}{escape(first)}", "")
-    for each in (*others, closing(comparison)):
+    for each in (*others, closing_line(comparison)):
         yield from (escape(each), "")
-    for each in broken(comparison)[:most]:
+    for each in broken_limit_lines(comparison)[:most]:
         yield f"- **{escape(each)}**"
     if comparison.broken:
         yield ""
@@ -37,7 +45,7 @@ def lines(comparison: Comparison, heading: str, most: int) -> Iterator[str]:
     yield from (table_row([escape(cell) for cell in row]) for row in rows([*comparison.whole, *told[:most]]))
     if len(told) > most:
         yield from ("", f"and {len(told) - most} more")
-    for listed in lists(comparison):
+    for listed in named_tests(comparison):
         yield from ("", f"**{escape(listed.title)}** ({len(listed.tests)})", "")
         yield from (f"- {escape(test)}" for test in listed.tests[:most])
         if len(listed.tests) > most:

@@ -7,7 +7,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from pytest_twin.analysis.comparison.comparison import Comparison
-from pytest_twin.report.comparison.wording import HEADINGS, NUMBERS, broken, closing, lists, opening, rows, tone
+from pytest_twin.report.comparison.wording import (
+    HEADINGS,
+    NUMBERS,
+    broken_limit_lines,
+    closing_line,
+    named_tests,
+    opening_lines,
+    rows,
+    tone,
+)
 
 STYLES = {"worse": "red", "better": "green", "same": ""}
 WIDE = 160  # where there is no terminal
@@ -30,17 +39,17 @@ def text(comparison: Comparison, *, plain: bool) -> str:
 
 
 def _print(comparison: Comparison, console: Console) -> None:
-    for line in opening(comparison):
+    for line in opening_lines(comparison):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(_table(comparison))
-    for listed in lists(comparison):
+    for listed in named_tests(comparison):
         console.print(f"{listed.title}: {len(listed.tests)}", highlight=False)
         for test in listed.tests[:MOST]:
             console.print(f"  {test}", markup=False, highlight=False, soft_wrap=True)
         if len(listed.tests) > MOST:
             console.print(f"  … and {len(listed.tests) - MOST} more", highlight=False)
-    console.print(closing(comparison), highlight=False)
-    for line in broken(comparison):
+    console.print(closing_line(comparison), highlight=False)
+    for line in broken_limit_lines(comparison):
         console.print(line, style="bold red", markup=False, highlight=False, soft_wrap=True)
 
 

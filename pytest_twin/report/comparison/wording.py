@@ -13,7 +13,7 @@ from pytest_twin.analysis.comparison.same_load import MixedLoadTest
 from pytest_twin.analysis.comparison.verdicts import LESS, MORE, PERHAPS_LESS, PERHAPS_MORE, SAME, Difference, ratio_of
 from pytest_twin.model.csv_text import visible
 from pytest_twin.model.measure import Measure
-from pytest_twin.report.wording import count
+from pytest_twin.report.wording import format_count
 
 HEADINGS = ("test", "measure", "before", "after", "ratio", "adjusted", "95 % interval", "verdict")
 NUMBERS = {"before", "after", "ratio", "adjusted"}
@@ -45,10 +45,10 @@ class NamedTests(NamedTuple):
     tests: Sequence[str]
 
 
-def opening(comparison: Comparison) -> list[str]:
+def opening_lines(comparison: Comparison) -> list[str]:
     """The first lines: whether the machines differ is in the first of them."""
     sides = zip(comparison.names, comparison.runs, strict=True)
-    runs = " -> ".join(f"{visible(name)} ({count(number, 'run')})" for name, number in sides)
+    runs = " -> ".join(f"{visible(name)} ({format_count(number, 'run')})" for name, number in sides)
     notes = [f"note: {note}" for note in comparison.notes]
     if comparison.machines:
         return [f"other machine: {', '.join(map(visible, comparison.machines))}", runs, *notes]
@@ -65,14 +65,18 @@ def rows(differences: Sequence[Difference]) -> list[DifferenceRow]:
     return [_row(each) for each in differences]
 
 
-def lists(comparison: Comparison) -> Iterator[NamedTests]:
+def named_tests(comparison: Comparison) -> Iterator[NamedTests]:
     """Tests that are new, gone, or otherwise not what they were; only where there are some."""
     changes = comparison.changes
     pairs = [{change.before for change in changes.renamed}, {change.after for change in changes.renamed}]
     found = (
-        NamedTests("outcome changed", _changed(changes.outcomes)),
-        NamedTests("under another load, not compared", [_apart(each) for each in changes.loads if each.load is None]),
-        NamedTests("compared under one load only", [_apart(each) for each in changes.loads if each.load is not None]),
+        NamedTests("outcome changed", _outcome_changes(changes.outcomes)),
+        NamedTests(
+            "under another load, not compared", [_load_difference(each) for each in changes.loads if each.load is None]
+        ),
+        NamedTests(
+            "compared under one load only", [_load_difference(each) for each in changes.loads if each.load is not None]
+        ),
         NamedTests("perhaps renamed, not compared", [f"{each.before} -> {each.after}" for each in changes.renamed]),
         NamedTests("new", [name for name in changes.added if name not in pairs[1]]),
         NamedTests("removed", [name for name in changes.removed if name not in pairs[0]]),
@@ -82,7 +86,7 @@ def lists(comparison: Comparison) -> Iterator[NamedTests]:
             yield NamedTests(title, [visible(test) for test in tests])
 
 
-def broken(comparison: Comparison) -> list[str]:
+def broken_limit_lines(comparison: Comparison) -> list[str]:
     """A line for each limit that is broken."""
     found = []
     for each in comparison.broken:
@@ -95,12 +99,12 @@ def broken(comparison: Comparison) -> list[str]:
     return found
 
 
-def closing(comparison: Comparison) -> str:
+def closing_line(comparison: Comparison) -> str:
     """What it comes to."""
     compared = len({each.test for each in comparison.differences} - {WHOLE})
     tests = len({each.test for each in comparison.told})
-    broken = count(len(comparison.broken), "limit")
-    return f"{count(compared, 'test')} compared, {tests:,} of them not the same, {broken} broken"
+    broken = format_count(len(comparison.broken), "limit")
+    return f"{format_count(compared, 'test')} compared, {tests:,} of them not the same, {broken} broken"
 
 
 def _row(each: Difference) -> DifferenceRow:
@@ -140,7 +144,7 @@ def _is_in_ms(value: float, measure: Measure) -> bool:
     return measure.unit == "s" and value < 1
 
 
-def _apart(each: MixedLoadTest) -> str:
+def _load_difference(each: MixedLoadTest) -> str:
     """Under which loads a test ran; where there was more than one on a side, in how many runs."""
     if each.load is None:
         return f"{each.test}: {_loads(each.before)} -> {_loads(each.after)}"
@@ -152,5 +156,5 @@ def _loads(runs: Mapping[str, int]) -> str:
     return "/".join(sorted(load or "none" for load in runs))
 
 
-def _changed(found: Sequence[Change]) -> list[str]:
+def _outcome_changes(found: Sequence[Change]) -> list[str]:
     return [f"{each.test}: {each.before or 'none'} -> {each.after or 'none'}" for each in found]

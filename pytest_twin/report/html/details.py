@@ -12,9 +12,9 @@ from pytest_twin.analysis.run.panels import Panel, panels
 from pytest_twin.analysis.run.spans import RunSpan
 from pytest_twin.analysis.run.story import RunSummary
 from pytest_twin.model import event
-from pytest_twin.report.html.markup import badge, facts, identity, joined, markup
+from pytest_twin.report.html.markup import badge, definition_list, identity, join, markup
 from pytest_twin.report.html.svg import area, scale
-from pytest_twin.report.wording import change, count, lasting, size
+from pytest_twin.report.wording import format_change, format_count, format_duration, format_size
 
 MOST = 60
 MOST_EVENTS = 30
@@ -22,7 +22,7 @@ AROUND = 0.1  # of its duration, before and behind
 DRAWN = ("CPU", "Memory")
 
 
-def wanted(story: RunSummary) -> dict[int, str]:
+def select_tests(story: RunSummary) -> dict[int, str]:
     """The tests that get a part, by their places, with the names of the parts; those that went wrong first."""
     found = [place for place, attempt in enumerate(story.attempts) if attempt.is_bad or attempt.folder]
     found.sort(key=lambda place: not story.attempts[place].is_bad)
@@ -37,7 +37,7 @@ def details_part(story: RunSummary, which: dict[int, str]) -> Markup:
     )
     hosts = {own.host: (own, _drawn(own)) for own in story.by_host}
     chosen = [(story.attempts[place], name) for place, name in which.items()]
-    articles = joined(
+    articles = join(
         _article(*hosts[attempt.host], attempt, name, list(hosts).index(attempt.host)) for attempt, name in chosen
     )
     return markup('{}<div class="details">{}</div>', left_out if there > MOST else Markup(""), articles)
@@ -63,22 +63,22 @@ def _article(story: RunSummary, drawn: list[Panel], attempt: AttemptSummary, nam
     )  # fmt: skip
     return markup(
         '<article id="{}"><div class="top">{}<h3>{}</h3>{}</div>{}<div class="pair">{}</div>{}</article>',
-        name, badge(attempt.outcome), identity(attempt.nodeid), show, facts(_figures(attempt)),
-        joined(_plot(story, attempt, panel) for panel in drawn), _events(story, attempt),
+        name, badge(attempt.outcome), identity(attempt.nodeid), show, definition_list(_figures(attempt)),
+        join(_plot(story, attempt, panel) for panel in drawn), _events(story, attempt),
     )  # fmt: skip
 
 
 def _figures(attempt: AttemptSummary) -> Iterator[tuple[str, str | None]]:
-    yield "began", f"+{lasting(attempt.start_s)}"
-    yield "took", lasting(attempt.duration_s)
+    yield "began", f"+{format_duration(attempt.start_s)}"
+    yield "took", format_duration(attempt.duration_s)
     for phase, seconds in (("set-up", attempt.setup_s), ("call", attempt.call_s), ("teardown", attempt.teardown_s)):
-        yield phase, None if seconds is None else lasting(seconds)
-    yield "CPU time", None if attempt.cpu_s is None else lasting(attempt.cpu_s)
-    yield "memory growth", None if attempt.memory_growth_MB is None else change(attempt.memory_growth_MB)
-    yield "memory kept", None if attempt.memory_kept_MB is None else change(attempt.memory_kept_MB)
-    yield "peak memory", None if attempt.peak_memory_MB is None else size(attempt.peak_memory_MB)
-    yield "read", size(attempt.read_MB) if attempt.read_MB else None
-    yield "written", size(attempt.written_MB) if attempt.written_MB else None
+        yield phase, None if seconds is None else format_duration(seconds)
+    yield "CPU time", None if attempt.cpu_s is None else format_duration(attempt.cpu_s)
+    yield "memory growth", None if attempt.memory_growth_MB is None else format_change(attempt.memory_growth_MB)
+    yield "memory kept", None if attempt.memory_kept_MB is None else format_change(attempt.memory_kept_MB)
+    yield "peak memory", None if attempt.peak_memory_MB is None else format_size(attempt.peak_memory_MB)
+    yield "read", format_size(attempt.read_MB) if attempt.read_MB else None
+    yield "written", format_size(attempt.written_MB) if attempt.written_MB else None
     yield "under load", attempt.load or None
     yield "budget", attempt.budget or None
     yield "host", attempt.host or None
@@ -99,11 +99,11 @@ def _plot(story: RunSummary, attempt: AttemptSummary, panel: Panel) -> Markup:
     top = 100.0 if len(curves) > 1 else scale(curves[0].values)
     about = f"{panel.name} of the host while {attempt.nodeid:.200} ran, from 0 to {top:.0f} %"
     plot = area(times, curves, top, (attempt.start_s, attempt.end_s), about, (left, right))
-    words = joined(markup('<span><i class="key k-{}"></i> {} </span>', curve.name, curve.name) for curve in curves)
+    words = join(markup('<span><i class="key k-{}"></i> {} </span>', curve.name, curve.name) for curve in curves)
     return markup(
         '<figure><figcaption><span>{} of the host, 0 to {:.0f} %</span><span>{}</span></figcaption>{}'
         '<div class="axis"><span>+{}</span><span>+{}</span></div></figure>',
-        panel.name, top, words if len(curves) > 1 else Markup(""), plot, lasting(left), lasting(right),
+        panel.name, top, words if len(curves) > 1 else Markup(""), plot, format_duration(left), format_duration(right),
     )  # fmt: skip
 
 
@@ -122,9 +122,9 @@ def _events(story: RunSummary, attempt: AttemptSummary) -> Markup:
     found = [item for _, item in sorted([*spans, *noted], key=lambda pair: pair[0])]
     if len(found) > MOST_EVENTS:
         found[MOST_EVENTS:] = [
-            markup("<li>and {} in annotations.csv</li>", count(len(found) - MOST_EVENTS, "more event"))
+            markup("<li>and {} in annotations.csv</li>", format_count(len(found) - MOST_EVENTS, "more event"))
         ]
-    return markup('<ul class="events">{}</ul>', joined(found)) if found else Markup("")
+    return markup('<ul class="events">{}</ul>', join(found)) if found else Markup("")
 
 
 def _concerns(span: RunSpan, attempt: AttemptSummary) -> bool:
@@ -149,4 +149,4 @@ def _trouble(span: RunSpan) -> str:
 
 
 def _at(seconds: float) -> str:
-    return f"{'−' if seconds < 0 else '+'}{lasting(abs(seconds))}"  # noqa: RUF001
+    return f"{'−' if seconds < 0 else '+'}{format_duration(abs(seconds))}"  # noqa: RUF001

@@ -24,7 +24,7 @@ def _shown(cell: object) -> object:
     return visible(cell) if isinstance(cell, str) and not isinstance(cell, Markup) else cell
 
 
-def joined(pieces: Iterable[Markup]) -> Markup:
+def join(pieces: Iterable[Markup]) -> Markup:
     """One after another."""
     return Markup("").join(pieces)
 
@@ -42,13 +42,13 @@ def badge(outcome: str) -> Markup:
     return markup('<span class="badge {}">{}</span>', outcome.split(" ", maxsplit=1)[0], outcome or "unknown")
 
 
-def facts(pairs: Iterable[tuple[str, object]]) -> Markup:
+def definition_list(pairs: Iterable[tuple[str, object]]) -> Markup:
     """Names and values; a value of None is left out."""
     rows = [markup("<div><dt>{}</dt><dd>{}</dd></div>", name, value) for name, value in pairs if value is not None]
-    return markup('<dl class="facts">{}</dl>', joined(rows)) if rows else Markup("")
+    return markup('<dl class="facts">{}</dl>', join(rows)) if rows else Markup("")
 
 
-def data(name: str, document: Mapping[str, Any]) -> Markup:
+def data_element(name: str, document: Mapping[str, Any]) -> Markup:
     """Data for the scripts of a page: JSON in which nothing can be taken for the end of its element."""
     text = json.dumps(document, separators=(",", ":"), allow_nan=False)  # in ASCII, so of one length everywhere
     safe = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
@@ -59,6 +59,6 @@ def each_host(story: RunSummary, piece: Callable[[RunSummary], Markup]) -> Marku
     """The piece of each host, below its name where there are several."""
     if not story.hosts:
         return piece(story)
-    return joined(
+    return join(
         markup('<div class="host"><h3>{}</h3>{}</div>', display_name(own.host), piece(own)) for own in story.hosts
     )

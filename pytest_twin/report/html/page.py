@@ -16,11 +16,11 @@ from pytest_twin.analysis.run.story import RunSummary
 from pytest_twin.model.attempt_row import BAD
 from pytest_twin.model.version import __version__
 from pytest_twin.report.comparison.html import TABLE, section
-from pytest_twin.report.comparison.wording import opening
+from pytest_twin.report.comparison.wording import opening_lines
 from pytest_twin.report.html import details, parts, profile_curves, tests_table
-from pytest_twin.report.html.markup import data, each_host, joined, markup
-from pytest_twin.report.html.timeline import Lanes, still, timeline
-from pytest_twin.report.wording import budgets_in_short, verdict
+from pytest_twin.report.html.markup import data_element, each_host, join, markup
+from pytest_twin.report.html.timeline import Lanes, idle_panel_names, timeline
+from pytest_twin.report.wording import describe_budgets, headline
 
 ASSETS = Path(__file__).parent / "assets"
 SCRIPTS = ("data.js", "chart.js", "timeline.js", "table.js", "sort.js")
@@ -38,7 +38,7 @@ class PageSection(NamedTuple):
 def page(story: RunSummary) -> str:
     """The page of a run."""
     lanes = {each.host: Lanes(each) for each in story.by_host}
-    which = details.wanted(story)
+    which = details.select_tests(story)
     outcomes = list(dict.fromkeys(attempt.outcome for attempt in story.attempts))
     tests = tests_table.table_data(story, story.woven(lambda own: lanes[own.host].of_tests), which)
     tests["outcome"] = [outcomes.index(attempt.outcome) for attempt in story.attempts]
@@ -47,11 +47,11 @@ def page(story: RunSummary) -> str:
     scripts = [_plotly(), "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS)]
     return str(
         markup(
-            PAGE, policy=_policy(scripts), title=f"{verdict(story)} – pytest-twin",  # noqa: RUF001
+            PAGE, policy=_policy(scripts), title=f"{headline(story)} – pytest-twin",  # noqa: RUF001
             style=Markup((ASSETS / "page.css").read_text(encoding="utf-8") + TABLE),  # noqa: S704 - our own files
             heading=parts.heading(story), notice=parts.notices(story),
-            links=joined(markup('<li><a href="#{}">{}</a></li>', part.name, part.heading) for part in found),
-            parts=joined(
+            links=join(markup('<li><a href="#{}">{}</a></li>', part.name, part.heading) for part in found),
+            parts=join(
                 markup(
                     '<section id="{}" aria-labelledby="{}-h"><h2 id="{}-h">{}</h2>{}{}</section>',
                     part.name, part.name, part.name, part.heading,
@@ -59,8 +59,8 @@ def page(story: RunSummary) -> str:
                 )
                 for part in found
             ),
-            data=data("twin-data", document), version=__version__, path=story.run.path,
-            scripts=joined(markup("<script>{}</script>", Markup(script)) for script in scripts),  # noqa: S704 - as well
+            data=data_element("twin-data", document), version=__version__, path=story.run.path,
+            scripts=join(markup("<script>{}</script>", Markup(script)) for script in scripts),  # noqa: S704 - as well
         )
     )  # fmt: skip
 
@@ -71,11 +71,11 @@ def _parts(story: RunSummary, which: dict[int, str]) -> Iterator[PageSection]:
     if story.comparison is not None:
         yield PageSection("compared", "Comparison", "", _compared(story.comparison))
     if story.attempts:
-        yield PageSection("tests", "Tests", tests_table.summary_of(story), tests_table.table_part(story))
+        yield PageSection("tests", "Tests", tests_table.describe_tests(story), tests_table.table_part(story))
     if which:
         said = "Every test that did not pass as it should, and every one with a folder of its own."
         yield PageSection("looked-into", "Failed and marked tests", said, details.details_part(story, which))
-    if said := budgets_in_short(story):
+    if said := describe_budgets(story):
         yield PageSection("budgets", "Budgets", said, parts.budgets_part(story))
     if story.profile:
         said = "How many times as slow each test is under a load, the one that hurts most first; strokes are intervals."
@@ -95,7 +95,7 @@ def _timeline(story: RunSummary) -> Markup:
     def chart(own: RunSummary) -> Markup:
         place = story.by_host.index(own)
         whose = f"{display_name(own.host)}, its" if story.hosts else "the host, the"
-        quiet = ", ".join(f"{name.lower()}: 0 throughout" for name in still(own))
+        quiet = ", ".join(f"{name.lower()}: 0 throughout" for name in idle_panel_names(own))
         if story.hosts and not len(own.times):
             quiet = "no samples"
         return markup(CHART, f"-{place + 1}" if place else "", whose, _soft(quiet))
@@ -107,7 +107,7 @@ def _compared(comparison: Comparison) -> Markup:
     """The page of `pytest-twin compare`, below a heading of ours: a difference of machines is no small print."""
     kind = "notice" if comparison.machines else "soft small"
     rest = Markup(section(comparison))  # noqa: S704 - it is HTML, in which all texts are escaped
-    return markup('<p class="{}">{}</p>{}', kind, opening(comparison)[0], rest)
+    return markup('<p class="{}">{}</p>{}', kind, opening_lines(comparison)[0], rest)
 
 
 def _soft(said: str) -> Markup:

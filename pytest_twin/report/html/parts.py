@@ -11,13 +11,23 @@ from markupsafe import Markup
 
 from pytest_twin.analysis.run.attempts import most_grown
 from pytest_twin.analysis.run.by_host import display_name, on_host
-from pytest_twin.analysis.run.data_quality import is_grave
+from pytest_twin.analysis.run.data_quality import is_severe
 from pytest_twin.analysis.run.distributions import Distribution, correlations, distributions
 from pytest_twin.analysis.run.overview import LoadLine
 from pytest_twin.analysis.run.story import RunSummary
-from pytest_twin.report.html.markup import identity, joined, markup
+from pytest_twin.report.html.markup import identity, join, markup
 from pytest_twin.report.html.svg import bars
-from pytest_twin.report.wording import KEPT, NOTHING, change, count, lasting, machines_in_short, number, size, verdict
+from pytest_twin.report.wording import (
+    KEPT,
+    NOTHING,
+    describe_machines,
+    format_change,
+    format_count,
+    format_duration,
+    format_number,
+    format_size,
+    headline,
+)
 
 MOST_ANSWERS, MOST_BROKEN_BUDGETS = 3, 200
 AMOUNT, CORES = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z%/]*)$"), "cores"  # as which workers are counted
@@ -35,16 +45,16 @@ def heading(story: RunSummary) -> Markup:
     when = [] if story.began is None else [f"{story.began:%-d %B %Y, %H:%M:%S} UTC".lstrip("0")]
     facts = [
         *when,
-        *([lasting(story.duration_s)] if story.duration_s else []),
-        *machines_in_short(story),
+        *([format_duration(story.duration_s)] if story.duration_s else []),
+        *describe_machines(story),
     ]
-    tiles = joined(
+    tiles = join(
         markup('<div class="tile"><dt>{}</dt><dd>{}</dd><div class="note">{}</div></div>', name, value, note)
         for name, value, note in _tiles(story)
     )
     return markup(
         '<p class="name">pytest-twin · {}</p><h1>{}</h1><p class="soft">{}</p><dl class="tiles">{}</dl>',
-        story.run.path.name, verdict(story), " · ".join(facts), tiles,
+        story.run.path.name, headline(story), " · ".join(facts), tiles,
     )  # fmt: skip
 
 
@@ -53,7 +63,7 @@ def _tiles(story: RunSummary) -> Iterator[tuple[str, str, str]]:
     if known:
         yield (
             "CPU time of tests",
-            lasting(sum(known)),
+            format_duration(sum(known)),
             f"{sum(known) / max(story.duration_s, 1e-9):.1f} CPUs busy on average",
         )
     peaks = {peak.column: peak for peak in sorted(story.peaks, key=lambda peak: peak.value)}  # of all hosts the highest
@@ -61,7 +71,7 @@ def _tiles(story: RunSummary) -> Iterator[tuple[str, str, str]]:
     for name, word in WORDS.items():
         if name in peaks:
             on = f" on {display_name(peaks[name].host)}" if story.hosts else ""
-            yield word, f"{number(peaks[name].value)} %", f"at +{lasting(peaks[name].at_s)}{on}"
+            yield word, f"{format_number(peaks[name].value)} %", f"at +{format_duration(peaks[name].at_s)}{on}"
     if story.loads or story.skipped:
         times, note = sum(line.times for line in story.loads), _loads_in_short(story.loads)
         yield (
@@ -77,14 +87,14 @@ def _tiles(story: RunSummary) -> Iterator[tuple[str, str, str]]:
 def _memory(story: RunSummary) -> Iterator[tuple[str, str, str]]:
     """What the heaviest test added to its process, and what stayed of that; of an old run the peak is all there is."""
     for heaviest in most_grown(story.attempts, 1):
-        yield "Most memory growth", change(heaviest.memory_growth_MB), _name(heaviest.nodeid)
+        yield "Most memory growth", format_change(heaviest.memory_growth_MB), _name(heaviest.nodeid)
     if leaks := story.leaks:
         (test, kept), *others = leaks
-        yield "Kept memory", change(kept), f"{_name(test)}{f' and {len(others):,} more' if others else ''}"
+        yield "Kept memory", format_change(kept), f"{_name(test)}{f' and {len(others):,} more' if others else ''}"
     peaks = [] if story.tells_growth else [attempt for attempt in story.attempts if attempt.peak_memory_MB]
     if peaks:
         highest = max(peaks, key=lambda each: each.peak_memory_MB or 0)
-        yield "Test peak memory", size(highest.peak_memory_MB), _name(highest.nodeid)
+        yield "Test peak memory", format_size(highest.peak_memory_MB), _name(highest.nodeid)
 
 
 def _name(nodeid: str) -> str:
@@ -105,19 +115,19 @@ def notices(story: RunSummary) -> Markup:
     """A word on top where limits are broken, and where the run is not whole."""
     said = []
     if story.comparison is not None and (broken := story.comparison.broken):
-        link = markup('<a href="#compared">{} broken</a>', count(len(broken), "limit"))
+        link = markup('<a href="#compared">{} broken</a>', format_count(len(broken), "limit"))
         said.append(markup("{}, compared with {}", link, story.comparison.names[0]))
-    grave = [each for each in story.shortcomings if is_grave(each)]
+    grave = [each for each in story.shortcomings if is_severe(each)]
     if grave:
         more = markup(' <a href="#missing">and {} more</a>', len(grave) - 1) if len(grave) > 1 else Markup("")
         said.append(markup("Not whole: {}{}", f"{grave[0]:.300}", more))
-    return joined(markup('<div class="notice" role="note"><p>{}</p></div>', each) for each in said)
+    return join(markup('<div class="notice" role="note"><p>{}</p></div>', each) for each in said)
 
 
 def loads_part(story: RunSummary) -> Markup:
     """What was asked, and what was there."""
     several = len(story.hosts) > 0
-    rows = joined(_load_row(line, several=several) for line in story.loads)
+    rows = join(_load_row(line, several=several) for line in story.loads)
     missing = ", ".join(f"{many} {kind}" for kind, many in story.skipped.items())
     said = markup("<p>Not reached before the end: {}.</p>", missing) if missing else Markup("")
     if not story.loads:
@@ -133,13 +143,13 @@ def loads_part(story: RunSummary) -> Markup:
 
 def _load_row(line: LoadLine, *, several: bool) -> Markup:
     answers = ", ".join(line.achieved[:MOST_ANSWERS]) + (" …" if len(line.achieved) > MOST_ANSWERS else "")
-    trouble = joined(markup("<div>{}</div>", each) for each in line.troubles[:MOST_ANSWERS])
+    trouble = join(markup("<div>{}</div>", each) for each in line.troubles[:MOST_ANSWERS])
     host = markup("<td>{}</td>", display_name(line.host)) if several else Markup("")
     return markup(
         '<tr>{}<td>{}</td><td><span class="id">{}</span></td><td>{}</td><td>{}</td>'
         '<td class="number">{}</td><td class="number">{}</td><td>{}</td></tr>',
         host, line.type, line.target or NOTHING, answers or "not told", _meter(line), f"{line.times:,}",
-        lasting(line.held_s), trouble,
+        format_duration(line.held_s), trouble,
     )  # fmt: skip
 
 
@@ -172,7 +182,7 @@ def spread_part(story: RunSummary) -> Markup:
     found = distributions(story.run.samples)
     if not found:
         return markup('<p class="soft">There are too few samples, or nothing in them changes.</p>')
-    plots = joined(map(_histogram, found))
+    plots = join(map(_histogram, found))
     if len(found) < 2:
         return markup('<div class="grid">{}</div>', plots)
     return markup(
@@ -184,27 +194,26 @@ def spread_part(story: RunSummary) -> Markup:
 
 def _histogram(found: Distribution) -> Markup:
     unit = f" {found.unit}" if found.unit else ""
-    low, middle, high = (number(value) for value in found.quantiles)
+    low, middle, high = (format_number(value) for value in found.quantiles)
     about = (
         f"{found.column}: 5 % of the samples are below {low}{unit}, half below {middle}{unit}, 95 % below {high}{unit}"
     )
     return markup(
         '<figure><figcaption><code>{}</code><span class="number">median {}{}</span></figcaption>{}'
         '<div class="axis"><span>{}</span><span>5–95 %: {} to {}</span><span>{}{}</span></div></figure>',  # noqa: RUF001
-        found.column, middle, unit, bars(found.counts, about), number(found.low), low, high, number(found.high), unit,
+        found.column, middle, unit, bars(found.counts, about), format_number(found.low), low, high,
+        format_number(found.high), unit,
     )  # fmt: skip
 
 
 def _heatmap(story: RunSummary) -> Markup:
     names, values = correlations(story.run.samples)
-    heads = joined(markup('<th scope="col">{}</th>', name) for name in names)
+    heads = join(markup('<th scope="col">{}</th>', name) for name in names)
     rows = []
     for place, name in enumerate(names):
-        cells = joined(map(_heat, values[place, : place + 1].tolist()))
+        cells = join(map(_heat, values[place, : place + 1].tolist()))
         rows.append(markup('<tr><th scope="row">{}</th>{}</tr>', name, cells))
-    return markup(
-        '<table class="heat"><tbody>{}</tbody><tfoot><tr><td></td>{}</tr></tfoot></table>', joined(rows), heads
-    )
+    return markup('<table class="heat"><tbody>{}</tbody><tfoot><tr><td></td>{}</tr></tfoot></table>', join(rows), heads)
 
 
 def _heat(value: float) -> Markup:
@@ -221,26 +230,26 @@ def machine_part(story: RunSummary) -> Markup:
     if not fingerprint:
         return markup('<p class="soft">This run has no fingerprint.</p>')
     packages = fingerprint.get("packages")
-    rows = joined(
+    rows = join(
         markup("<dt>{}</dt><dd>{}</dd>", name, value)
-        for name, value in _flat(fingerprint)
+        for name, value in _flatten(fingerprint)
         if not name.startswith("packages ")
     )
     if not isinstance(packages, dict):
         return markup('<dl class="machine">{}</dl>', rows)
-    listed = joined(markup("<dt>{}</dt><dd>{}</dd>", name, version) for name, version in packages.items())
+    listed = join(markup("<dt>{}</dt><dd>{}</dd>", name, version) for name, version in packages.items())
     return markup(
         '<dl class="machine">{}</dl><details><summary>{}</summary><dl class="machine">{}</dl></details>',
-        rows, count(len(packages), "Python package"), listed,
+        rows, format_count(len(packages), "Python package"), listed,
     )  # fmt: skip
 
 
-def _flat(document: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+def _flatten(document: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
     """A document of documents as names and values."""
     for name, value in document.items():
         full = f"{before} {name}".strip().replace("_", " ")
         if isinstance(value, dict):
-            yield from _flat(value, full)
+            yield from _flatten(value, full)
         elif isinstance(value, list):
             for place, each in enumerate(value, 1):
                 said = ", ".join(f"{part}" for part in each.values()) if isinstance(each, dict) else str(each)
@@ -253,13 +262,13 @@ def missing_part(story: RunSummary) -> Markup:
     """What the run does not have."""
     if not story.shortcomings:
         return markup('<p class="soft">Nothing: files are whole, samples came in time, columns are filled.</p>')
-    return markup('<ul class="events">{}</ul>', joined(markup("<li>{}</li>", said) for said in story.shortcomings))
+    return markup('<ul class="events">{}</ul>', join(markup("<li>{}</li>", said) for said in story.shortcomings))
 
 
 def budgets_part(story: RunSummary) -> Markup:
     """The tests that were over their budget, or of which that could not be told."""
     found = [attempt for attempt in story.attempts if attempt.budget not in {"", KEPT}]
-    rows = joined(
+    rows = join(
         markup("<tr><td>{}{}</td><td>{}</td></tr>", identity(attempt.nodeid), on_host(attempt.host), attempt.budget)
         for attempt in found[:MOST_BROKEN_BUDGETS]
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_twin.report.html.markup import identity, joined, markup
+from pytest_twin.report.html.markup import identity, join, markup
 from pytest_twin.report.html.svg import TALL, WIDE, svg
-from pytest_twin.report.profile_ranking import Row, SlowdownCurve, number, ranked
+from pytest_twin.report.profile_ranking import Row, SlowdownCurve, parse_number, rank_resources
 from pytest_twin.report.wording import NOTHING
 
 if TYPE_CHECKING:
@@ -21,19 +21,19 @@ LOOKS = {"cpu": "stress", "membw": "memory", "disk": "in"}
 
 def curves_part(rows: Sequence[Row]) -> Markup:
     """A plot and a table for each test of a profile."""
-    found = list(ranked(rows))
+    found = list(rank_resources(rows))
     more = markup("<p>… and {} more in profile.csv</p>", f"{len(found) - MOST:,}") if len(found) > MOST else ""
-    return markup('<div class="details">{}</div>{}', joined(_of_test(*each) for each in found[:MOST]), more)
+    return markup('<div class="details">{}</div>{}', join(_of_test(*each) for each in found[:MOST]), more)
 
 
 def _of_test(nodeid: str, curves: Sequence[SlowdownCurve]) -> Markup:
-    slowdowns = (number(row.get("slowdown")) for curve in curves for row in curve.points)
+    slowdowns = (parse_number(row.get("slowdown")) for curve in curves for row in curve.points)
     top = max([LEAST_TOP, *(value * 1.1 for value in slowdowns if value is not None)])
     aside = [(place - (len(curves) - 1) / 2) * ASIDE for place in range(len(curves))]
-    lines = joined(
+    lines = join(
         _line(LOOKS.get(curve.resource, "rest"), curve.points, top, by) for curve, by in zip(curves, aside, strict=True)
     )
-    keys = joined(
+    keys = join(
         markup('<span><i class="key c-{}"></i> {} </span>', LOOKS.get(name, "rest"), name) for name, _ in curves
     )
     about = f"Slowdown of {nodeid:.200} from no load on the left to all of it on the right"
@@ -48,10 +48,10 @@ def _of_test(nodeid: str, curves: Sequence[SlowdownCurve]) -> Markup:
 def _line(look: str, points: Sequence[Row], top: float, aside: float) -> Markup:
     """The median of each level, and its interval as an upright stroke, a bit aside of those of other curves."""
     known = [
-        (level / 100 * WIDE, slowdown, number(row.get("slowdown_low")), number(row.get("slowdown_high")))
+        (level / 100 * WIDE, slowdown, parse_number(row.get("slowdown_low")), parse_number(row.get("slowdown_high")))
         for row in points
-        if (level := number(row.get("level_percent"))) is not None
-        and (slowdown := number(row.get("slowdown"))) is not None
+        if (level := parse_number(row.get("level_percent"))) is not None
+        and (slowdown := parse_number(row.get("slowdown"))) is not None
     ]
     path = "L".join(f"{x:.0f},{_height(middle, top):.1f}" for x, middle, *_ in known)
     strokes = "".join(
@@ -68,20 +68,20 @@ def _height(slowdown: float, top: float) -> float:
 
 def _table(curves: Sequence[SlowdownCurve]) -> Markup:
     levels = list(dict.fromkeys(row.get("level_percent", "") for curve in curves for row in curve.points))
-    heads = joined(markup('<th scope="col" class="number">{} %</th>', level) for level in levels)
+    heads = join(markup('<th scope="col" class="number">{} %</th>', level) for level in levels)
     lines = []
     for curve in curves:
         slowdowns = {row.get("level_percent", ""): row.get("slowdown") or NOTHING for row in curve.points}
-        cells = joined(markup('<td class="number">{}</td>', _short(slowdowns.get(level, NOTHING))) for level in levels)
+        cells = join(markup('<td class="number">{}</td>', _short(slowdowns.get(level, NOTHING))) for level in levels)
         row = '<tr><th scope="row">{}</th>{}<td class="number">{}</td></tr>'
         lines.append(markup(row, curve.resource, cells, curve.knee or "none"))
     return markup(
         '<table><thead><tr><th scope="col">Load</th>{}<th scope="col" class="number">Knee</th></tr></thead>'
         "<tbody>{}</tbody></table>",
-        heads, joined(lines),
+        heads, join(lines),
     )  # fmt: skip
 
 
 def _short(slowdown: str) -> str:
-    value = number(slowdown)
+    value = parse_number(slowdown)
     return slowdown if value is None else f"{value:.2f}"

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_twin.analysis.run.downsampling import chosen
+from pytest_twin.analysis.run.downsampling import select_rows
 from pytest_twin.analysis.run.panels import PanelCurve
 from pytest_twin.analysis.run.spans import Values
-from pytest_twin.report.html.markup import joined, markup
+from pytest_twin.report.html.markup import join, markup
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -37,7 +37,7 @@ def area(
         about: What the plot shows, for those who do not see it.
         borders: The times at the left and the right edge.
     """
-    places = chosen(times, [curve.values for curve in curves], MOST_POINTS)
+    places = select_rows(times, [curve.values for curve in curves], MOST_POINTS)
     left, right = borders
     x = np.clip((times[places] - left) / max(right - left, 1e-9), 0, 1) * WIDE
     below, paths = np.zeros(len(places)), []
@@ -47,8 +47,8 @@ def area(
         paths.append(markup('<path class="f-{}" d="{}"/>', curve.name, _outline(x, below, above, top)))
         below = above if curve.is_part else below
     shares = [(at - left) / max(right - left, 1e-9) * WIDE for at in within]
-    borders_of_it = joined(markup('<path class="border" d="M{0:.1f},0V{1}"/>', at, TALL) for at in shares)
-    return svg(joined([*paths, borders_of_it]), about)
+    borders_of_it = join(markup('<path class="border" d="M{0:.1f},0V{1}"/>', at, TALL) for at in shares)
+    return svg(join([*paths, borders_of_it]), about)
 
 
 def scale(values: Values) -> float:

@@ -13,8 +13,8 @@ from pytest_twin.analysis.run.attempts import small_curves
 from pytest_twin.analysis.run.by_host import display_name
 from pytest_twin.analysis.run.spans import Values
 from pytest_twin.analysis.run.story import RunSummary
-from pytest_twin.report.html.markup import joined, markup
-from pytest_twin.report.wording import attempts_in_short
+from pytest_twin.report.html.markup import join, markup
+from pytest_twin.report.wording import describe_attempts
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -95,15 +95,15 @@ def table_part(story: RunSummary) -> Markup:
 <button type="button" id="tests-on" aria-label="Next page of tests">→</button></div>
 <table id="tests-table"><thead><tr>{heads}</tr></thead><tbody></tbody></table>
 <noscript><p>The table needs JavaScript; the same figures are in tests.csv.</p></noscript>""",
-        outcomes=joined(outcomes),
-        sorts=joined(markup('<option value="{}">by {}</option>', c.by, c.heading.lower()) for c in columns if c.by),
-        heads=joined(map(_head, columns)),
+        outcomes=join(outcomes),
+        sorts=join(markup('<option value="{}">by {}</option>', c.by, c.heading.lower()) for c in columns if c.by),
+        heads=join(map(_head, columns)),
     )
 
 
-def summary_of(story: RunSummary) -> str:
+def describe_tests(story: RunSummary) -> str:
     """One sentence on top of the table."""
-    said = f"{attempts_in_short(story)}. CPU time is that of the test process and its children"
+    said = f"{describe_attempts(story)}. CPU time is that of the test process and its children"
     return said + "; the small curve has the tests' share of the host in blue, the whole host as a line."
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from pytest_twin.analysis.run.by_host import display_name
-from pytest_twin.analysis.run.downsampling import gaps, levels
-from pytest_twin.analysis.run.lanes import natural, packed
+from pytest_twin.analysis.run.downsampling import detail_levels, gaps
+from pytest_twin.analysis.run.lanes import assign_lanes, worker_sort_key
 from pytest_twin.analysis.run.panels import Panel, panels
 from pytest_twin.analysis.run.spans import RunSpan, Values
 from pytest_twin.analysis.run.story import RunSummary
@@ -27,7 +27,7 @@ class Lanes:
 
     def __init__(self, story: RunSummary) -> None:
         """Give each test and each load its lane."""
-        workers = sorted({attempt.worker for attempt in story.attempts}, key=natural)
+        workers = sorted({attempt.worker for attempt in story.attempts}, key=worker_sort_key)
         rows = {worker: min(place, MOST_WORKERS - 1) for place, worker in enumerate(workers)}
         first = any(attempt.is_bad for attempt in story.attempts)  # the lane of the marks of those that went wrong
         self.names = [*["failed"] * first, *(worker or "tests" for worker in workers[:MOST_WORKERS])]
@@ -40,7 +40,7 @@ class Lanes:
 
     def _add(self, spans: list[RunSpan], name: str) -> None:
         """Put each where nothing else is at that time, as long as there are lanes."""
-        lanes = [min(lane, MOST_LANES - 1) for lane in packed(spans)]
+        lanes = [min(lane, MOST_LANES - 1) for lane in assign_lanes(spans)]
         self.bands += zip(spans, (len(self.names) + lane for lane in lanes), strict=True)
         self.names += [name, *[""] * max(lanes)]
 
@@ -65,24 +65,24 @@ def _chart(story: RunSummary, lanes: Lanes) -> dict[str, Any]:
     times = story.times
     breaks = gaps(times)
     since_ms = int(times[0] * 1000) if len(times) else 0  # of runs that were merged one may be months after another
-    whole = _interrupted(times, times, breaks) - since_ms / 1000
+    whole = _add_gaps(times, times, breaks) - since_ms / 1000
     return {
         "name": display_name(story.host),
         "interval": (story.interval_s or 0.0) * 1000,
         "since": since_ms,
         "all": _times(whole),
-        "panels": [_panel(panel, whole, breaks, times) for panel in moving(story)],
+        "panels": [_panel(panel, whole, breaks, times) for panel in active_panels(story)],
         "lanes": lanes.names,
         "bands": [_band(span, lane) for span, lane in lanes.bands[:MOST_BANDS]],
     }
 
 
-def moving(story: RunSummary) -> list[Panel]:
+def active_panels(story: RunSummary) -> list[Panel]:
     """The panels in which something happens."""
     return [panel for panel in panels(story.run.samples, story.times) if _moves(panel)]
 
 
-def still(story: RunSummary) -> list[str]:
+def idle_panel_names(story: RunSummary) -> list[str]:
     """The names of those in which all is 0 throughout."""
     return [panel.name for panel in panels(story.run.samples, story.times) if not _moves(panel)]
 
@@ -92,12 +92,12 @@ def _moves(panel: Panel) -> bool:
 
 
 def _panel(panel: Panel, whole: Values, breaks: Sequence[int] | np.ndarray[Any, Any], times: Values) -> dict[str, Any]:
-    curves = [_interrupted(curve.values, times, breaks) for curve in panel.curves]
+    curves = [_add_gaps(curve.values, times, breaks) for curve in panel.curves]
     tops = [float(np.nanmax(values, initial=0.0)) for values in curves]
     scales = [top or 1.0 for top in tops]
     stacked = sum(np.nan_to_num(values) for values, curve in zip(curves, panel.curves, strict=True) if curve.is_part)
     highest = max(*tops, float(np.max(stacked, initial=0.0)))
-    chosen = levels(whole, curves)
+    chosen = detail_levels(whole, curves)
     return {
         "name": panel.name,
         "unit": panel.unit,
@@ -116,7 +116,7 @@ def _panel(panel: Panel, whole: Values, breaks: Sequence[int] | np.ndarray[Any, 
     }
 
 
-def _interrupted(values: Values, times: Values, breaks: Any) -> Values:
+def _add_gaps(values: Values, times: Values, breaks: Any) -> Values:
     """The values with two missing ones in each gap, at its edges; times with the times of those."""
     if not len(breaks):
         return values
@@ -133,11 +133,11 @@ def _band(span: RunSpan, lane: int) -> dict[str, Any]:
         "end": round(span.end_s, 3),
         "lane": lane,
         "label": span.what[:LONGEST_LABEL] or span.type,
-        "told": _told(span)[:LONGEST_LABEL],
+        "told": _load_text(span)[:LONGEST_LABEL],
     }
 
 
-def _told(span: RunSpan) -> str:
+def _load_text(span: RunSpan) -> str:
     """What a load came to."""
     words = [f"achieved {span.achieved}"] if span.achieved else []
     if span.state != event.END:
@@ -148,13 +148,13 @@ def _told(span: RunSpan) -> str:
 
 
 def _times(times: Values) -> str:
-    return _packed(np.round(np.maximum(times, 0.0) * 1000).astype("<u4"))
+    return _encode(np.round(np.maximum(times, 0.0) * 1000).astype("<u4"))
 
 
 def _values(values: Values, top: float) -> str:
     steps = np.round(np.clip(np.nan_to_num(values) / top, 0, 1) * STEPS)
-    return _packed(np.where(np.isnan(values), STEPS + 1, steps).astype("<u2"))
+    return _encode(np.where(np.isnan(values), STEPS + 1, steps).astype("<u2"))
 
 
-def _packed(numbers: np.ndarray[Any, Any]) -> str:
+def _encode(numbers: np.ndarray[Any, Any]) -> str:
     return b64encode(numbers.tobytes()).decode("ascii")

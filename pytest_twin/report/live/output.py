@@ -82,7 +82,7 @@ class NullOutput:
         """Show nothing."""
 
 
-def output() -> Output:
+def output_for_stderr() -> Output:
     """What fits standard error."""
     if sys.stderr is None:
         return NullOutput()

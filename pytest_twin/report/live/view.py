@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_twin.analysis.run.minute import BINS, RATE, LastMinute, MinuteLine
 from pytest_twin.analysis.run.running import EndCounts, RunningItem, UpcomingLoad
-from pytest_twin.report.wording import count
+from pytest_twin.report.wording import format_count
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -87,7 +87,7 @@ def frame(state: ViewState, width: int, height: int, glyphs: Glyphs) -> list[Tex
     """The view: no line is wider than `width`, and there are no more of them than `height`."""
     from rich.text import Text
 
-    head = [Text(line, STRONG) for line in _flowing(_facts(state, width, glyphs), width, glyphs)]
+    head = [Text(line, STRONG) for line in _wrap(_facts(state, width, glyphs), width, glyphs)]
     if said := state.said or ("" if state.minute.rows else "waiting for the first sample"):
         head.append(Text(said))
     below = [Text(glyphs.between.join(counts), FAINT)] if (counts := _counts(state)) else []
@@ -112,14 +112,14 @@ def plain(state: ViewState, stamp: str, glyphs: Glyphs) -> str:
     """
     lines = {line.series.name: _shown(line.now, line.series.unit, glyphs) for line in state.minute.lines(POINTS[0])}
     values = "  ".join(f"{name} {value}" for name, value in lines.items())
-    running = [f"{each.type} {each.what} {lasting(state.now_s - each.since_s)}" for each in state.running]
+    running = [f"{each.type} {each.what} {format_seconds(state.now_s - each.since_s)}" for each in state.running]
     more = [f"{glyphs.cut} and {len(running) - MOST_IN_A_LINE} more"] if len(running) > MOST_IN_A_LINE else []
     now = [f"running: {', '.join([*running[:MOST_IN_A_LINE], *more])}"] if running else []
     facts = [*_facts(state, LONGEST_PATH, glyphs), *([state.said] if state.said else []), *_counts(state)]
     return "  ".join((stamp, glyphs.between.join(facts), values, *now))
 
 
-def middle(text: str, width: int, cut: str) -> str:
+def truncate_cells(text: str, width: int, cut: str) -> str:
     """Text of at most so many terminal cells, cut in the middle: of a test's id both ends tell most."""
     from rich.cells import cell_len, set_cell_size
 
@@ -131,14 +131,14 @@ def middle(text: str, width: int, cut: str) -> str:
     return f"{head}{cut}{tail}"
 
 
-def lasting(seconds: float) -> str:
+def format_seconds(seconds: float) -> str:
     """A time for people: ``3.2 s``, ``1:05``, ``2:00:00``."""
     if seconds < 60:
         return f"{max(0.0, seconds):.1f} s"
-    return clock_like(seconds)
+    return format_clock(seconds)
 
 
-def clock_like(seconds: float) -> str:
+def format_clock(seconds: float) -> str:
     """A time as a clock has it: ``0:05``, ``2:00:00``."""
     minutes, rest = divmod(int(max(0.0, seconds)), 60)
     hours, minutes = divmod(minutes, 60)
@@ -154,7 +154,7 @@ def sparkline(points: Iterable[float | None], top: float, glyphs: Glyphs) -> str
     )
 
 
-def _flowing(words: Iterable[str], width: int, glyphs: Glyphs) -> list[str]:
+def _wrap(words: Iterable[str], width: int, glyphs: Glyphs) -> list[str]:
     """Words in as many lines as they need."""
     lines = [""]
     for word in words:
@@ -168,13 +168,13 @@ def _flowing(words: Iterable[str], width: int, glyphs: Glyphs) -> list[str]:
 
 def _facts(state: ViewState, width: int, glyphs: Glyphs) -> list[str]:
     minute = state.minute
-    so_far = clock_like(state.elapsed_s)
+    so_far = format_clock(state.elapsed_s)
     if state.total_s is not None:
-        so_far += f", {clock_like(state.total_s - state.elapsed_s + 0.999)} left"
+        so_far += f", {format_clock(state.total_s - state.elapsed_s + 0.999)} left"
     return [
-        middle(state.where, width, glyphs.cut),
+        truncate_cells(state.where, width, glyphs.cut),
         *([f"every {minute.interval:.2g} s"] if minute.interval else []),
-        count(minute.rows, "row"),
+        format_count(minute.rows, "row"),
         *([f"{minute.missed} missed"] if minute.missed else []),
         so_far,
     ]
@@ -184,7 +184,7 @@ def _counts(state: ViewState) -> list[str]:
     tests, loads, aborted = state.ended
     of = "" if state.planned is None else f" of {state.planned}"
     return [
-        *([f"{count(tests, 'test')} done"] if tests else []),
+        *([f"{format_count(tests, 'test')} done"] if tests else []),
         *([f"{loads}{of} load{'s' * ((state.planned or loads) != 1)} done"] if loads or of else []),
         *([f"{aborted} aborted"] if aborted else []),
     ]
@@ -192,9 +192,9 @@ def _counts(state: ViewState) -> list[str]:
 
 def _now_and_next(state: ViewState) -> Iterable[tuple[str, str, str]]:
     for since, kind, what, worker in state.running:
-        yield f"{kind} {worker}".strip(), what, lasting(state.now_s - since)
+        yield f"{kind} {worker}".strip(), what, format_seconds(state.now_s - since)
     for in_s, what in state.ahead:
-        yield "next", what, f"in {lasting(in_s)}"
+        yield "next", what, f"in {format_seconds(in_s)}"
 
 
 def _sparklines(minute: LastMinute, width: int, glyphs: Glyphs) -> list[Text]:
@@ -229,7 +229,7 @@ def _row(label: str, what: str, how_long: str, width: int, glyphs: Glyphs) -> Te
 
     row = Text(label.ljust(LABEL) + " " * GAP, STYLES.get(label.partition(" ")[0], STYLES["stress"]))
     row.append(how_long.rjust(TIME) + " " * GAP, FAINT)
-    return row.append(middle(what, width - len(row), glyphs.cut))
+    return row.append(truncate_cells(what, width - len(row), glyphs.cut))
 
 
 def _shown(value: float | None, unit: str, glyphs: Glyphs) -> str:
