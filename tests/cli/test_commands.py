@@ -292,7 +292,7 @@ def test_run_says_which_loads_were_missed_and_goes_on_with_the_others(twin, tmp_
 
 def test_less_than_was_asked_fails_what_is_strict(capsys):
     part = read_load({"mem": "40MiB"}).parts[0]
-    less = SimpleNamespace(part=part, failed="", trouble="stopped at 10 MiB")
+    less = SimpleNamespace(part=part, failure="", problem="stopped at 10 MiB")
     exit_if_missed({"less": less})
     with pytest.raises(click.exceptions.Exit):
         exit_if_missed({"strictly": SimpleNamespace(**{**vars(less), "part": replace(part, strict=True)})})
