@@ -47,9 +47,9 @@ def share(folder: Path, hz: int, seconds: float) -> None:
     goal, rows = GOALS[hz]
     show_one("  share of one core", 100 * used / wall, "%", goal)
     show_one("  CPU time a row", 1e3 * used / (hz * wall), "ms")
-    show_one(f"  rows in {seconds:g} s", running.sampled.rows, "", f"at least {int(hz * seconds * rows)}")
+    show_one(f"  rows in {seconds:g} s", running.stats.rows, "", f"at least {int(hz * seconds * rows)}")
     show_one("  resident memory", resident, "MiB", "at most 10")
-    for warning in running.sampled.warnings:
+    for warning in running.stats.warnings:
         print(f"  {warning}")
 
 

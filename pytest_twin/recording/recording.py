@@ -147,7 +147,7 @@ class Recording:
             self._on_load_reply, self._gaps.on_pause_reply, samples=str(self.dataset), limit=self._limit,
             # the controller of pytest-xdist: its worker may outlive it for some seconds
             owner=os.getppid() if self.worker and not self.host else None,
-            surroundings=self._context, directory=str(self.folder.path), tell=self._tell,
+            context=self._context, directory=str(self.folder.path), tell=self._tell,
         )  # fmt: skip
 
     def _open(self) -> None:
@@ -181,7 +181,7 @@ class Recording:
         with self.guard:
             self._stop()
         if self._sampler:
-            for warning in self._sampler.sampled.warnings:
+            for warning in self._sampler.stats.warnings:
                 self.note(f"sampler: {warning}")
         self._problems = (*self._lost_files(), *self._write_errors())
         self._annotations.close()
@@ -202,7 +202,7 @@ class Recording:
     def _lost_files(self) -> tuple[str, ...]:
         """Return a warning about files that a test, or another process, removed during the run."""
         found = {ANNOTATIONS: self._annotations.is_in_place, TESTS: self._tests.is_in_place}
-        if self._sampler and self._sampler.sampled.rows:
+        if self._sampler and self._sampler.stats.rows:
             found[DATASET] = self.dataset.exists()
         lost = [name for name, is_there in found.items() if not is_there]
         return (f"moved or removed during the run, with all rows: {', '.join(lost)}",) if lost else ()
@@ -225,8 +225,8 @@ class Recording:
     @property
     def sampler_stats(self) -> SamplerStats:
         """Counts and warnings of the sampler; its warnings include the problems with the files."""
-        sampled = self._sampler.sampled if self._sampler else SamplerStats()
-        return sampled.and_then(SamplerStats(warnings=self._problems))
+        sampled = self._sampler.stats if self._sampler else SamplerStats()
+        return sampled.plus(SamplerStats(warnings=self._problems))
 
     @property
     def is_forked(self) -> bool:

@@ -1,7 +1,7 @@
-"""Our end of the sampler: a process of its own (`sampling`), since a thread in a busy test process samples late.
+"""Start the sampling process, handle its messages, and stop it.
 
-It is listened to, and started once more if it dies, while tests run, which replace what they like of the standard
-library: what is needed of that is bound at import.
+It is a process of its own (`sampler_process`), since a thread in a busy test process samples late. This code runs
+beside tests, which may replace names of the standard library, so it binds what it needs at import.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
     from pytest_twin.telemetry.sampler_config import SamplerConfig
 
 READY_WITHIN_S = 10.0
-END_WITHIN_S = 5.0  # once it has said its last word
+END_WITHIN_S = 5.0  # after its last message
 GO = STOP = b"\n"
 ON_LINUX = sys.platform == "linux"
 
 
 class SamplerError(RuntimeError):
-    """The sampler cannot do its work; the message says why."""
+    """The sampler cannot be started; the message has the reason."""
 
 
 class SamplerStats(NamedTuple):
-    """What a sampler did.
+    """Statistics of a sampler.
 
     Attributes:
-        rows: Rows written.
-        missed: Rows whose time was over before they could be taken.
-        dropped: Rows that could not be written.
-        warnings: What could not be read or written, one line each.
+        rows: Number of rows written.
+        missed: Number of rows that were skipped because the sampler was late.
+        dropped: Number of rows that could not be written.
+        warnings: What could not be read or written, a line each.
     """
 
     rows: int = 0
@@ -45,8 +45,8 @@ class SamplerStats(NamedTuple):
     dropped: int = 0
     warnings: tuple[str, ...] = ()
 
-    def and_then(self, later: SamplerStats) -> SamplerStats:
-        """Both together."""
+    def plus(self, later: SamplerStats) -> SamplerStats:
+        """Return the sums, and the warnings of both without duplicates."""
         warnings = dict.fromkeys((*self.warnings, *later.warnings))
         return SamplerStats(
             self.rows + later.rows, self.missed + later.missed, self.dropped + later.dropped, tuple(warnings)
@@ -58,9 +58,9 @@ class SamplingGap(NamedTuple):
 
     Attributes:
         began: `time.monotonic` when the sampler was found dead, or the machine awake.
-        ended: The same when the next one was ready, None if there is none.
-        reason: How it died, or how long the machine slept.
-        what: What was away, ``sampler`` or ``machine``.
+        ended: `time.monotonic` when the next sampler was ready; None if there is none.
+        reason: How the sampler died, or how long the machine was suspended.
+        what: What was interrupted, ``sampler`` or ``machine``.
     """
 
     began: float
@@ -70,10 +70,10 @@ class SamplingGap(NamedTuple):
 
 
 class SamplerClient:
-    """Starts the sampling process, starts it once more if it dies, and stops it.
+    """Starts the sampling process, restarts it once if it dies, and stops it.
 
     Attributes:
-        sampled: What it did, as far as it has told.
+        stats: The statistics that its processes have reported so far.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class SamplerClient:
         context: ProcessContext | None = None,
         tell: Callable[[str], None] = say_on_stderr,
     ) -> None:
-        """Prepare it.
+        """Create the client; `launch` or `start` starts the process.
 
         Args:
             config: What to sample, and where to write it; a header is written where the file is new.
@@ -102,22 +102,20 @@ class SamplerClient:
             config = config.replace(import_paths=(*config.import_paths, *self._context.path))
         self._command = [*flags, program, config.replace(parent_pid=os.getpid()).to_json()]
         self._path = config.path
-        self._told, self._tell = on_gap, tell
+        self._on_gap, self._tell = on_gap, tell
         self._process: child_process.AccountedPopen | None = None
-        self._words: StderrFile | None = None
-        self._over: InterruptSafeEvent | None = (
-            None  # set when nobody listens to it any more; None before somebody does
-        )
-        self._heard = 0
+        self._stderr: StderrFile | None = None
+        self._over: InterruptSafeEvent | None = None  # set when the listening thread ends; None before it begins
+        self._messages = 0
         self._given_up = ""
         self._give_up_after_s = GIVE_UP_AFTER_S
         self._stopping = False
-        self._settled = InterruptSafeEvent()  # ready, or known never to be
-        self._failed = ""
-        self.sampled = SamplerStats()
+        self._settled = InterruptSafeEvent()  # set when it is ready, or has failed
+        self._failure = ""
+        self.stats = SamplerStats()
 
     def launch(self) -> None:
-        """Start it, if that has not been done, and do not wait for it; it touches no file before `begin`.
+        """Start the process, unless it runs, without waiting for it; it opens no file before `begin`.
 
         Raises:
             SamplerError: It cannot be started.
@@ -130,10 +128,10 @@ class SamplerClient:
             raise SamplerError(f"the sampler cannot be started: {error.strerror or error}") from None
 
     def begin(self) -> None:
-        """Have it open its file and sample, as soon as it is up.
+        """Let it open its file and sample, and start the thread that handles its messages.
 
         Raises:
-            SamplerError: Nobody can listen to it.
+            SamplerError: The thread cannot be started.
         """
         assert self._process is not None  # noqa: S101 - for the type checker
         process = self._process
@@ -144,23 +142,23 @@ class SamplerClient:
         send(process, GO)
 
     def wait_ready(self) -> None:
-        """Come back when the first interval has begun.
+        """Wait until the first interval has begun.
 
         Raises:
-            SamplerError: It did not come up.
+            SamplerError: It did not start; it is stopped then.
         """
         if not self._settled.wait(READY_WITHIN_S):
-            self._failed = f"it was not ready within {READY_WITHIN_S:g} s"
-        if self._failed:
+            self._failure = f"it was not ready within {READY_WITHIN_S:g} s"
+        if self._failure:
             self.hurry()
             self.stop()
-            raise SamplerError(f"the sampler did not start: {self._failed}")
+            raise SamplerError(f"the sampler did not start: {self._failure}")
 
     def start(self) -> None:
-        """Start it, and wait for it.
+        """Start it and wait until the first interval has begun.
 
         Raises:
-            SamplerError: It did not come up.
+            SamplerError: It did not start.
         """
         self.launch()
         self.begin()
@@ -168,15 +166,15 @@ class SamplerClient:
 
     @property
     def pid(self) -> int | None:
-        """Its process id, None while there is no such process."""
+        """The id of its process; None while there is none."""
         return self._process.pid if self._process else None
 
     def hurry(self) -> None:
-        """From now on end it soon if it does not answer: the run was interrupted, and its end is waited for."""
+        """Shorten the time for which answers are waited for, because the run was interrupted."""
         self._give_up_after_s = HURRY_S
 
     def stop(self) -> None:
-        """Have it take a last row and end, if it began to sample; what it did is in `sampled` then."""
+        """Let it take a last row, if it samples, and wait for its end; `stats` is complete then."""
         if self._over is not None:
             self._end(self._over)
         elif self._process is not None:
@@ -186,12 +184,12 @@ class SamplerClient:
     def _end(self, over: InterruptSafeEvent) -> None:
         self._stopping = True
         if self._process is not None:
-            _dismiss(self._process)
-        silence = ResponseTimeout("the sampler", lambda: self._heard, self._tell)
+            _request_stop(self._process)
+        timeout = ResponseTimeout("the sampler", lambda: self._messages, self._tell)
         while not over.wait(STEP_S):
-            if not silence.lasts(STEP_S, self._give_up_after_s):
-                self._given_up = silence.reason
-                if self._process is not None:  # which may be another one by now
+            if not timeout.lasts(STEP_S, self._give_up_after_s):
+                self._given_up = timeout.reason
+                if self._process is not None:  # by now it may be another process
                     self._process.kill()
                 if not over.wait(END_WITHIN_S):
                     self._add(SamplerStats(warnings=(f"the sampler {self._given_up}",)))
@@ -199,104 +197,104 @@ class SamplerClient:
         self._process = self._over = None
 
     def _spawn(self) -> child_process.AccountedPopen:
-        self._words = words = StderrFile()
-        return child_process.start(self._command, self._context, stderr=words.stderr, start_new_session=True)
+        self._stderr = stderr = StderrFile()
+        return child_process.start(self._command, self._context, stderr=stderr.stderr, start_new_session=True)
 
     def _listen(self, process: child_process.AccountedPopen) -> None:
-        """Hear what it says until it ends; start another one if it should not have ended."""
+        """Handle its messages until it ends; start another process if it died."""
         try:
             self._listen_to(process)
-        except Exception as error:  # noqa: BLE001 - whatever it is, nobody else would tell of it
-            self._failed = self._failed or repr(error)
+        except Exception as error:  # noqa: BLE001 - nothing else would report it
+            self._failure = self._failure or repr(error)
             self._add(SamplerStats(warnings=(f"the sampler is no longer listened to: {error!r}",)))
         finally:
             self._settled.set()
 
     def _listen_to(self, process: child_process.AccountedPopen) -> None:
-        reason = self._hear(process)
+        reason = self._handle_messages(process)
         if not self._settled.is_set():
-            self._failed = reason
+            self._failure = reason
             self._settled.set()
-        if self._stopping or not reason or self._failed:
+        if self._stopping or not reason or self._failure:
             return
         began = monotonic()
         try:
             self._process = second = self._spawn()
         except Exception as error:  # noqa: BLE001 - a test may have replaced what starts processes
-            said = getattr(error, "strerror", None) or error
-            self._told(SamplingGap(began, None, f"{reason}, and no other could be started: {said}"))
+            problem = getattr(error, "strerror", None) or error
+            self._on_gap(SamplingGap(began, None, f"{reason}, and no other could be started: {problem}"))
             return
         send(second, GO)
-        heard = self._hear(second, lambda: self._told(SamplingGap(began, monotonic(), reason)))
-        if heard and not self._stopping:
-            self._told(SamplingGap(monotonic(), None, f"{heard} again"))
+        second_reason = self._handle_messages(second, lambda: self._on_gap(SamplingGap(began, monotonic(), reason)))
+        if second_reason and not self._stopping:
+            self._on_gap(SamplingGap(monotonic(), None, f"{second_reason} again"))
 
-    def _hear(self, process: child_process.AccountedPopen, ready: Callable[[], None] = lambda: None) -> str:
-        """Take in what it says; comes back at its end with how it died, empty if it ended well."""
+    def _handle_messages(self, process: child_process.AccountedPopen, ready: Callable[[], None] = lambda: None) -> str:
+        """Handle its messages until its end; return how it died, empty if it ended regularly."""
         size_before = _size(self._path)
-        words = ""
+        problem = ""
         try:
-            finished = self._take_in(process, ready)
-        except OSError as error:  # a test closed descriptors that are not its own, and with that its stdin too
-            finished, words = False, f"its output cannot be read: {error.strerror}"
+            finished = self._read_messages(process, ready)
+        except OSError as error:  # a test closed descriptors of ours, and with them its stdin
+            finished, problem = False, f"its output cannot be read: {error.strerror}"
         finally:
             how = self._close(process, END_WITHIN_S)
         if finished:
             return ""
-        how = words or how
+        how = problem or how
         if self._settled.is_set():
             died = f"the sampler {self._given_up}" if self._given_up else f"the sampler died ({how})"
             self._add(SamplerStats(self._count_rows(size_before), warnings=(died,)))
         return how
 
-    def _take_in(self, process: child_process.AccountedPopen, ready: Callable[[], None]) -> bool:
-        """Everything that it says up to its end: whether it was done."""
+    def _read_messages(self, process: child_process.AccountedPopen, ready: Callable[[], None]) -> bool:
+        """Handle its messages until its end; return whether it finished its work."""
         finished = False
         assert process.stdout is not None  # noqa: S101 - for the type checker
         for line in process.stdout:
-            self._heard += 1
+            self._messages += 1
             word, *warnings = line.decode(errors="replace").rstrip("\n").split("\t")
             if word == "ready":
                 self._settled.set()
                 ready()
                 if self._stopping:
-                    _dismiss(process)
+                    _request_stop(process)
             elif word.startswith("slept "):
                 at, slept_s = map(float, word.split()[1:])
-                self._told(SamplingGap(at, at, f"suspended for {slept_s:.1f} s", "machine"))
+                self._on_gap(SamplingGap(at, at, f"suspended for {slept_s:.1f} s", "machine"))
             elif word.startswith("frozen "):
                 began, ended = map(float, word.split()[1:])
-                self._told(SamplingGap(began, ended, f"frozen or stopped for {ended - began:.1f} s"))
+                self._on_gap(SamplingGap(began, ended, f"frozen or stopped for {ended - began:.1f} s"))
             elif word.startswith("done "):
                 finished = True
                 rows, missed, dropped = map(int, word.split()[1:])
                 self._add(SamplerStats(rows, missed, dropped, tuple(warnings)))
         return finished
 
-    def _close(self, process: child_process.AccountedPopen, within_s: float) -> str:
-        """See to its end; comes back with how that came."""
+    def _close(self, process: child_process.AccountedPopen, timeout_s: float) -> str:
+        """Close its pipes and wait for its end; return its last line on stderr, or its exit status."""
         for pipe in (process.stdin, process.stdout):
             try:
                 if pipe is not None:
                     pipe.close()
             except OSError:  # a test closed it already
                 pass
-        status = child_process.end(process, within_s)
-        said = self._words.take() if self._words is not None else ""
-        return said or f"exit status {status}"
+        status = child_process.end(process, timeout_s)
+        last_line = self._stderr.take() if self._stderr is not None else ""
+        return last_line or f"exit status {status}"
 
-    def _add(self, sampled: SamplerStats) -> None:
-        self.sampled = self.sampled.and_then(sampled)
+    def _add(self, stats: SamplerStats) -> None:
+        self.stats = self.stats.plus(stats)
 
-    def _count_rows(self, begin: int) -> int:
-        """Complete rows in the file from that byte on."""
+    def _count_rows(self, start: int) -> int:
+        """Return the number of complete rows in the file from this byte on."""
         try:
             with open(self._path, "rb") as file:
-                file.seek(begin)
+                file.seek(start)
                 lines = sum(part.count(b"\n") for part in iter(lambda: file.read(1 << 20), b""))
         except OSError:
             return 0
-        return lines if begin else max(0, lines - 1)  # without the header
+        return lines if start else max(0, lines - 1)  # without the header
 
 
 def _size(path: str) -> int:
@@ -306,16 +304,16 @@ def _size(path: str) -> int:
         return 0
 
 
-def send(process: child_process.AccountedPopen, word: bytes) -> None:
-    """Say a word to a sampling process, which may be gone."""
+def send(process: child_process.AccountedPopen, message: bytes) -> None:
+    """Send a message to a sampling process, which may be dead."""
     assert process.stdin is not None  # noqa: S101 - for the type checker
     try:
-        os.write(process.stdin.fileno(), word)  # past the buffer, which would be written once more when it is closed
-    except (OSError, ValueError):  # it died already, which whoever listens to it will hear
+        os.write(process.stdin.fileno(), message)  # unbuffered: closing would write a buffer once more
+    except (OSError, ValueError):  # it died already, which the listening thread notices
         pass
 
 
-def _dismiss(process: child_process.AccountedPopen) -> None:
+def _request_stop(process: child_process.AccountedPopen) -> None:
     assert process.stdin is not None  # noqa: S101 - for the type checker
     send(process, STOP)
     try:

@@ -1,9 +1,8 @@
-"""The sampling process: asks the probes at a fixed interval and appends rows.
+"""The sampling process: reads the probes at a fixed interval and appends rows to the dataset.
 
-It is started by `sampler`, on Linux without site packages, and imports next to nothing: it should be there at once, be
-small, and not disturb what it measures. It opens its file at the first byte on stdin, and ends at the second, at the
-end of stdin, or when its parent is gone; then it writes a last row, for which it asks every probe, and tells how many
-rows there were.
+`sampler` starts it, on Linux without site packages, and it imports next to nothing: it should be up at once, be small,
+and not disturb what it measures. It opens its file at the first byte on stdin, and ends at the second, at the end of
+stdin, or when its parent has died; then it reads every probe for a last row, and reports the number of rows.
 """
 
 from __future__ import annotations
@@ -31,60 +30,60 @@ if TYPE_CHECKING:
 
     from pytest_twin.model.columns import Column, Value
 
-GONE_WITHIN_S = 1.0  # a process that ends lets go of its files first
-PARENT_CHECK_S = 1.0  # where the kernel cannot tell of the parent's end
-SLEEP_CHECK_S = 1.0
-SHORTEST_SLEEP_S = 0.5  # far more than what lies between two clocks that are read one after the other
+DEATH_WITHIN_S = 1.0  # a process that ends closes its files before it is gone
+PARENT_CHECK_S = 1.0  # where the kernel does not report the parent's end
+SUSPEND_CHECK_S = 1.0
+MIN_SUSPEND_S = 0.5  # far more than the time between the readings of two clocks
 
 
 class SamplingLoop:
-    """The loop, with the world brought in by the front door."""
+    """The loop that takes rows; clock, waiting, reading and writing are passed in."""
 
     def __init__(
         self,
         read: Callable[[float], str],
         write: Callable[[str], None],
         interval: float,
-        look: Callable[[float], None] = lambda _: None,
+        before_row: Callable[[float], None] = lambda _: None,
         read_last: Callable[[float], str] | None = None,
-        late: Callable[[float, float], None] = lambda _due, _at: None,
+        after_wait: Callable[[float, float], None] = lambda _due, _at: None,
     ) -> None:
-        """Prepare it.
+        """Create the loop.
 
         Args:
-            read: Makes a row.
-            write: Takes it.
-            interval: Seconds between two.
-            look: Called with the time of each row, before it.
-            read_last: Makes the last row; None is like any other.
-            late: Called when it has waited: until when it wanted to, and when it was.
+            read: Returns the row of a time.
+            write: Writes a row.
+            interval: Seconds between two rows.
+            before_row: Called with the time of each row, before it is read.
+            read_last: Returns the last row; None is `read`.
+            after_wait: Called after each wait with the time that it was to end at, and the time at which it ended.
         """
-        self._read, self._write, self._interval, self._look = read, write, interval, look
-        self._read_last, self._late = read_last or read, late
+        self._read, self._write, self._interval, self._before_row = read, write, interval, before_row
+        self._read_last, self._after_wait = read_last or read, after_wait
         self.rows = self.missed = self.dropped = 0
         self.warnings: list[str] = []
 
     def run(
-        self, now: Callable[[], float], wait: Callable[[float], bool], begun: Callable[[], None] = lambda: None
+        self, now: Callable[[], float], wait: Callable[[float], bool], on_ready: Callable[[], None] = lambda: None
     ) -> None:
-        """Take rows at absolute times until `wait` says that it was interrupted, and then the last one.
+        """Take rows at absolute times until `wait` is interrupted, and then the last row.
 
-        Times that are over before their row could be taken are skipped and counted.
+        Times that have passed before their row could be taken are skipped and counted.
 
         Args:
-            now: The monotonic time.
-            wait: Waits for so many seconds; says whether it was interrupted.
-            begun: Called when whatever happens from now on will be in the rows.
+            now: Returns the monotonic time.
+            wait: Waits for a number of seconds; returns whether it was interrupted.
+            on_ready: Called when everything that happens from now on will be in the rows.
         """
         began = now()
         self._read(began)
-        begun()
+        on_ready()
         tick = 1
         while True:
             at = now()
             seconds = max(0.0, began + tick * self._interval - at)
             is_over = wait(seconds)
-            self._late(at + seconds, now())
+            self._after_wait(at + seconds, now())
             if is_over:
                 break
             self._take(now(), self._read)
@@ -94,7 +93,7 @@ class SamplingLoop:
         self._take(now(), self._read_last)
 
     def _take(self, at: float, read: Callable[[float], str]) -> None:
-        self._look(at)
+        self._before_row(at)
         row = read(at)
         try:
             self._write(row)
@@ -107,38 +106,38 @@ class SamplingLoop:
 
 
 class SuspendDetector:
-    """Notices that the machine was suspended, for which the monotonic clock stands still (clock_gettime(2))."""
+    """Detects that the machine was suspended, during which the monotonic clock stands still (clock_gettime(2))."""
 
     def __init__(
-        self, since_boot: Callable[[], float], now: Callable[[], float], tell: Callable[[float, float], None]
+        self, since_boot: Callable[[], float], now: Callable[[], float], on_suspend: Callable[[float, float], None]
     ) -> None:
-        """Begin.
+        """Create the detector.
 
         Args:
-            since_boot: Seconds since the machine was started, those included in which it was suspended.
-            now: The monotonic time.
-            tell: Called with the monotonic time, and the seconds that were slept.
+            since_boot: Returns the seconds since boot, including suspended time.
+            now: Returns the monotonic time.
+            on_suspend: Called with the monotonic time and the suspended seconds.
         """
-        self._since_boot, self._now, self._tell = since_boot, now, tell
+        self._since_boot, self._now, self._on_suspend = since_boot, now, on_suspend
         self._due = float("-inf")
-        self._ahead: float | None = None  # of the monotonic clock
+        self._ahead: float | None = None  # seconds by which the clock since boot is ahead of the monotonic one
 
-    def look(self, at: float) -> None:
-        """Look now and then; this is called for every row."""
+    def check(self, at: float) -> None:
+        """Compare the clocks, at most once in `SUSPEND_CHECK_S`; called for every row."""
         if at < self._due:
             return
         since_boot, now = self._since_boot(), self._now()
-        if self._now() - at > SHORTEST_SLEEP_S:  # this process waited for a CPU, maybe between the two clocks
+        if self._now() - at > MIN_SUSPEND_S:  # this process waited for a CPU, possibly between the two readings
             return
-        self._due = at + SLEEP_CHECK_S
+        self._due = at + SUSPEND_CHECK_S
         ahead = since_boot - now
-        if self._ahead is not None and ahead - self._ahead > SHORTEST_SLEEP_S:
-            self._tell(at, ahead - self._ahead)
+        if self._ahead is not None and ahead - self._ahead > MIN_SUSPEND_S:
+            self._on_suspend(at, ahead - self._ahead)
         self._ahead = ahead
 
 
 class RowReader:
-    """Turns what the probes read into lines of the dataset."""
+    """Formats the values of the probes as lines of the dataset."""
 
     def __init__(self, clock: Clock, context: ProbeContext, extra: Sequence[str] = ()) -> None:
         self._clock = clock
@@ -152,20 +151,23 @@ class RowReader:
         self.header = header(self._columns) + "\n"
 
     def row(self, at: float, is_last: bool = False) -> str:
-        """One line of the dataset; for the last one, every probe is asked."""
+        """Return one line of the dataset; for the last one every probe is read."""
         elapsed = self._clock.elapsed(at)
         cells = self._clock.stamp(elapsed), f"{elapsed:.{ELAPSED.digits}f}", *self._values.cells(at, is_last)
         return ",".join(self._ordered(cells)) + "\n"
 
     def values(self, at: float) -> list[tuple[Column, Value]]:
-        """One row as (column, value) pairs, in the order of the file."""
+        """Return one row as (column, value) pairs, in the order of the file."""
         elapsed = self._clock.elapsed(at)
         values = self._clock.stamp(elapsed), elapsed, *self._values.read(at)
         return list(zip(self._columns, self._ordered(values), strict=True))
 
 
 class ParentWatcher:
-    """Who started this process: one byte on our stdin says go, one more or its end says stop, as does being gone."""
+    """Watches the process that started this one.
+
+    A first byte on stdin means start; a second byte, the end of stdin, or the death of the parent means stop.
+    """
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -175,27 +177,27 @@ class ParentWatcher:
         if pidfd is not None:
             self._watched.append(pidfd)
 
-    def lets_go(self) -> bool:
-        """Wait for its go; False if none comes any more."""
+    def wait_start(self) -> bool:
+        """Wait for the start; return False if the parent stops or dies before."""
         if sys.platform != "win32":
             while not self.wait(PARENT_CHECK_S):
                 pass
             return os.getppid() == self._pid and bool(os.read(0, 1))
-        went = bool(os.read(0, 1))
+        has_started = bool(os.read(0, 1))
         self._watched = [socket_from_pipe(0)]
-        return went
+        return has_started
 
-    def is_gone(self) -> bool:
-        """Whether it ended before it said stop; Windows does not tell."""
+    def is_dead(self) -> bool:
+        """Return whether the parent died without a stop; always False on Windows, which does not report it."""
         if sys.platform == "win32" or (select.select([0], (), (), 0)[0] and os.read(0, 1)):
             return False
-        deadline = time.monotonic() + GONE_WITHIN_S
+        deadline = time.monotonic() + DEATH_WITHIN_S
         while os.getppid() == self._pid and time.monotonic() < deadline:
-            time.sleep(GONE_WITHIN_S / 100)
-        return os.getppid() != self._pid  # else a test has closed our end of its pipe, and the run goes on
+            time.sleep(DEATH_WITHIN_S / 100)
+        return os.getppid() != self._pid  # otherwise a test closed the pipe, and the run continues
 
     def wait(self, seconds: float) -> bool:
-        """Wait, and say whether it wants us to stop."""
+        """Wait for a number of seconds; return whether to stop."""
         if self._has_pidfd:
             return bool(select.select(self._watched, (), (), seconds)[0])
         deadline = time.monotonic() + seconds
@@ -222,11 +224,11 @@ def main() -> tuple[str, AppendOnlyFile, Clock] | None:
     clock = Clock(config.began, config.epoch)
     raise_open_file_limit()
     reader = RowReader(clock, context, config.probes)
-    starter = ParentWatcher(config.parent_pid)
-    if not starter.lets_go():
+    parent = ParentWatcher(config.parent_pid)
+    if not parent.wait_start():
         os._exit(0)
     rows = AppendOnlyFile(config.path, reader.header, config.rotate_at)
-    sampling = SamplingLoop(
+    loop = SamplingLoop(
         reader.row,
         rows.append,
         config.interval,
@@ -234,52 +236,54 @@ def main() -> tuple[str, AppendOnlyFile, Clock] | None:
         lambda at: reader.row(at, is_last=True),
         freeze_check(),
     )
-    sampling.warnings = reader.warnings
-    sampling.run(time.monotonic, starter.wait, lambda: send("ready"))
-    send(f"done {sampling.rows} {sampling.missed} {sampling.dropped}", *sampling.warnings)
-    if config.has_tests and not config.workers_dir and starter.is_gone():  # of other hosts the controller tells that
+    loop.warnings = reader.warnings
+    loop.run(time.monotonic, parent.wait, lambda: send("ready"))
+    send(f"done {loop.rows} {loop.missed} {loop.dropped}", *loop.warnings)
+    if (
+        config.has_tests and not config.workers_dir and parent.is_dead()
+    ):  # on other hosts the controller completes the files
         return os.path.dirname(config.path), rows, clock
-    os._exit(0)  # the tests' run waits for us: do not take the interpreter apart
+    os._exit(0)  # the run waits for this end: skip the interpreter's shutdown
 
 
 def raise_open_file_limit() -> None:
-    """Let this process have as many open files as it may (getrlimit(2)): each process of the tests takes some."""
+    """Raise the limit of open files to the maximum (getrlimit(2)): each process of the tests takes some."""
     if sys.platform != "win32":
         import resource
 
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        except (OSError, ValueError):  # a system that says there is no limit, and has one
+        except (OSError, ValueError):  # a system that reports no limit, but has one
             pass
 
 
 def suspend_check() -> Callable[[float], None]:
-    """What looks whether the machine was suspended; nothing where no clock tells."""
+    """Return a function that reports to the parent that the machine was suspended; a no-op on other systems."""
     if sys.platform != "linux":
         return lambda _: None
 
     def since_boot() -> float:
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
-    return SuspendDetector(since_boot, time.monotonic, lambda at, slept: send(f"slept {at!r} {slept!r}")).look
+    return SuspendDetector(since_boot, time.monotonic, lambda at, slept: send(f"slept {at!r} {slept!r}")).check
 
 
 def freeze_check() -> Callable[[float, float], None]:
-    """What tells the parent of a time in which this process was frozen or stopped."""
+    """Return a function that reports to the parent the time for which this process was frozen or stopped."""
     detector = FreezeDetector()
 
-    def look(due: float, at: float) -> None:
+    def check(due: float, at: float) -> None:
         if lost := detector.lost(due, at):
             send(f"frozen {at - lost!r} {at!r}")
 
-    return look
+    return check
 
 
 def send(*words: str) -> None:
-    """One line for the parent, its parts between tabs."""
+    """Send a line to the parent, its words separated by tabs."""
     text = "\t".join(word.replace("\t", " ").replace("\n", " ") for word in words)
     try:
         os.write(1, text.encode("utf-8", "backslashreplace") + b"\n")
-    except OSError:  # nobody listens any more
+    except OSError:  # the parent is dead
         pass

@@ -89,7 +89,7 @@ class Machine:
     def rows(self, count: int) -> None:
         for _ in range(count):
             self.at += 0.5
-            self.sleep.look(self.at)
+            self.sleep.check(self.at)
 
 
 def test_a_machine_that_slept_is_told_of_once_with_how_long():
@@ -112,7 +112,7 @@ def test_the_clocks_are_compared_once_a_second_however_fast_rows_come():
     machine = Machine()
     for _ in range(1000):
         machine.at += 0.01
-        machine.sleep.look(machine.at)
+        machine.sleep.check(machine.at)
     assert machine.reads == pytest.approx(2 * 10, abs=4)
 
 
@@ -139,7 +139,7 @@ TELLS = """
 import time
 from pytest_twin.telemetry import sampler_process as sampling
 woken = time.monotonic() + 1.2
-sampling.SLEEP_CHECK_S = 0.1
+sampling.SUSPEND_CHECK_S = 0.1
 clock_gettime = time.clock_gettime
 time.clock_gettime = lambda which: clock_gettime(which) + (77.0 if time.monotonic() > woken else 0.0)
 COLUMNS = ()

@@ -218,10 +218,10 @@ def test_rows_come_twenty_times_a_second(sampler, dataset, eventually):
     eventually(lambda: len(dataset()) >= 20)
     process.stop()
     rows = dataset()
-    assert process.sampled == SamplerStats(len(rows), process.sampled.missed, 0, ())
+    assert process.stats == SamplerStats(len(rows), process.stats.missed, 0, ())
     times = [float(row["elapsed_s"]) for row in rows]
     assert times == sorted(set(times))
-    assert (times[-1] - times[0]) / 0.05 == pytest.approx(len(rows) - 1 + process.sampled.missed, abs=2)
+    assert (times[-1] - times[0]) / 0.05 == pytest.approx(len(rows) - 1 + process.stats.missed, abs=2)
     assert all(row["tests_process_count"] and row["cpu_count_logical"] for row in rows)
 
 
@@ -259,8 +259,8 @@ def test_a_killed_sampler_is_started_once_more_and_the_gap_is_told(sampler, data
     (gap,) = gaps
     assert gap.began < gap.ended
     assert gap.reason == "exit status -9"
-    assert process.sampled.warnings == ("the sampler died (exit status -9)",)
-    assert process.sampled.rows == pytest.approx(len(dataset()), abs=1)
+    assert process.stats.warnings == ("the sampler died (exit status -9)",)
+    assert process.stats.rows == pytest.approx(len(dataset()), abs=1)
 
 
 @pytest.mark.fault("helpers")
@@ -301,12 +301,12 @@ def test_a_killed_sampler_loses_at_most_the_row_it_was_writing(sampler, dataset,
 def test_it_may_be_stopped_twice_and_before_its_start(sampler):
     process = sampler()
     process.stop()
-    assert (process.pid, process.sampled) == (None, SamplerStats())
+    assert (process.pid, process.stats) == (None, SamplerStats())
     process.start()
     process.stop()
-    sampled = process.sampled
+    sampled = process.stats
     process.stop()
-    assert (process.sampled, sampled.rows) == (sampled, 1)
+    assert (process.stats, sampled.rows) == (sampled, 1)
 
 
 def test_a_probe_of_another_package_is_asked_too(sampler, dataset, broken_probe):
@@ -314,7 +314,7 @@ def test_a_probe_of_another_package_is_asked_too(sampler, dataset, broken_probe)
     process.start()
     process.stop()
     assert dataset()[-1]["two"] == ""
-    assert process.sampled.warnings == ("broken_probe: ValueError: no such sensor",)
+    assert process.stats.warnings == ("broken_probe: ValueError: no such sensor",)
 
 
 def test_a_sampler_that_does_not_start_says_why(sampler):
@@ -364,7 +364,7 @@ def test_one_that_never_began_is_ended_at_once(sampler, eventually_gone):
     process = psutil.Process(early.pid)
     early.stop()
     eventually_gone([process])
-    assert (early.pid, early.sampled) == (None, SamplerStats())
+    assert (early.pid, early.stats) == (None, SamplerStats())
 
 
 @linux
