@@ -126,7 +126,7 @@ def test_every_row_is_looked_at():
 def test_the_time_that_the_machine_slept_is_a_gap_among_the_events(tmp_path):
     with Recording(RunFolder(tmp_path / "report"), SamplerConfig(0.1)) as recording:
         began = recording.clock.began + 1
-        recording._gaps.unsampled(SamplingGap(began, began, "suspended for 60.0 s", "machine"))
+        recording._gaps.on_sampling_gap(SamplingGap(began, began, "suspended for 60.0 s", "machine"))
     gaps = [row for row in recording.folder.rows(ANNOTATIONS) if row["type"] == event.GAP]
     said = [(row["event"], row["elapsed_s"], row["detail"]) for row in gaps]
     assert said == [
