@@ -1,4 +1,4 @@
-"""This machine: what may be used of it, and what hardware and software there is."""
+"""The fingerprint of this machine: its hardware and software, and what of it may be used."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pytest_twin.stressors.system import capacity
 
 
 def usable_amounts() -> dict[str, float]:
-    """For each measure of a stressor, what a share of it is a share of: CPUs, bytes of memory."""
+    """Return for each measure of a stressor the amount that is 100 %: CPUs, bytes of memory."""
     memory = capacity.usable_memory()
     cpus = {"cpu_s": capacity.usable_cpus(), "host_cpu_s": float(os.cpu_count() or 1)}
     return {**cpus, **({"peak_bytes": float(memory)} if memory else {})}
 
 
 def take_fingerprint(*, identify: bool = False) -> dict[str, Any]:
-    """What hardware and software this is; the names of the host and of the user only if asked for."""
+    """Return the hardware and software of this machine; `identify` adds the names of the host and the user."""
     from pytest_twin.model.version import __version__
 
     memory, swap = hardware.memory()
@@ -66,7 +66,7 @@ def _os_name() -> str | None:
 
 
 def _disks() -> list[dict[str, Any]]:
-    """The file systems on real devices: type and size, not their mount points, which can tell a user's name."""
+    """Return type and size of the file systems on devices, without mount points, which may contain a user's name."""
     disks = [
         {"device": _device(each.device), "type": each.type, "size_GB": round(each.size / GIB, 1)}
         for each in hardware.file_systems()
@@ -75,12 +75,12 @@ def _disks() -> list[dict[str, Any]]:
 
 
 def _device(path: str) -> str:
-    """A device's name; a volume's is left out, since installers name those after the host."""
+    """Return the name of a device; ``dm`` for a volume, which installers name after the host."""
     return "dm" if path.startswith("/dev/mapper/") else os.path.basename(path)
 
 
 def _packages() -> dict[str, str]:
-    """Versions by name, from the names of the folders that installers write: reading what is in them takes long."""
+    """Return the versions of packages by name, from the names of their folders, since reading metadata takes long."""
     found: dict[str, str] = {}
     for folder in sys.path:
         try:
@@ -90,7 +90,7 @@ def _packages() -> dict[str, str]:
         for name in names:
             if name.endswith(".dist-info"):
                 package, _, version = name.removesuffix(".dist-info").rpartition("-")
-                found.setdefault(package.replace("_", "-"), version)  # the first on the path is the one that is used
+                found.setdefault(package.replace("_", "-"), version)  # Python imports the first one on the path
     return dict(sorted(found.items()))
 
 

@@ -1,4 +1,4 @@
-"""Where a tree's processes are read from: the kernel's files, kept open for each process."""
+"""Read the processes of a tree from /proc, with the files of each process kept open."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
         """One process, kept from row to row.
 
         Attributes:
-            supervises: Whether it is the supervisor of stressors, or one of them.
-            now: CPU seconds, its own and those of its children that ended; bytes resident; threads.
-            details: Descriptors; bytes from disks and to disks, its own and of children that ended. As they were when
-                they were last asked for. In both, what is not told is None.
+            supervises: Whether it is the supervisor or a stressor.
+            now: CPU seconds, with those of children that ended; resident bytes; number of threads.
+            details: Number of descriptors; bytes read from and written to disks, with those of children that ended;
+                as of the last detailed reading. Unknown figures are None.
         """
 
         supervises: bool
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
         details: tuple[float | None, float | None, float | None]
 
         def read(self, detailed: bool) -> bool:
-            """Look at it, also at its details; says whether it is still there."""
+            """Read it, also its details; return whether it still exists."""
 
         def children(self) -> list[int]:
-            """Its children."""
+            """Return the ids of its children."""
 
         def close(self) -> None:
-            """Let go of it."""
+            """Close its files."""
 
 
 SUPERVISOR = f"({PROCESS_NAME})".encode()
@@ -40,20 +40,20 @@ NO_DETAILS = (0, 0, 0)
 
 
 class NoMoreFilesError(OSError):
-    """There are more processes than this one can have files open for."""
+    """There are more processes than this one may have files open for."""
 
     def __init__(self) -> None:
-        super().__init__("too many open files to know all processes; raise the limit (ulimit -Hn)")
+        super().__init__("too many open files to read all processes; raise the limit (ulimit -Hn)")
 
 
 class ProcessSource:
-    """All processes that the last row saw."""
+    """The processes that were read for the last row."""
 
     def __init__(self, make: Callable[[int], Any]) -> None:
-        """Begin.
+        """Begin without processes.
 
         Args:
-            make: Makes the process of that number, which may not be there.
+            make: Creates the process of an id, which may not exist.
         """
         self._make = make
         self._known: dict[int, TreeProcess] = {}
@@ -61,18 +61,18 @@ class ProcessSource:
         self._detailed = True
 
     def refresh(self, detailed: bool = True) -> None:
-        """A new row begins, with details or without: processes that the last one did not see are forgotten."""
+        """Begin a new row, with or without details, and forget processes that were not read for the last one."""
         if self._known:
             for gone in self._known.values():
                 gone.close()
         self._known, self._seen = self._seen, {}
         self._detailed = detailed
 
-    def look(self, pid: int) -> TreeProcess | None:
-        """A process as it is now, None if it is gone."""
+    def read(self, pid: int) -> TreeProcess | None:
+        """Read a process; None if it is gone."""
         process = self._known.pop(pid, None)
         if process is not None and not process.read(self._detailed):
-            process.close()  # it is gone, and its number may have been given out again
+            process.close()  # it is gone, and its id may be in use again
             process = None
         if process is None:
             process = self._make(pid)
@@ -83,11 +83,11 @@ class ProcessSource:
         return process
 
     def children(self, process: TreeProcess, pid: int) -> list[int]:  # noqa: ARG002
-        """The children of a process that was looked at."""
+        """Return the ids of the children of a process that was read."""
         return process.children()
 
     def close(self) -> None:
-        """Let go of all."""
+        """Close all files."""
         self.refresh()
         self.refresh()
 
@@ -95,7 +95,7 @@ class ProcessSource:
 class LinuxProcess:
     """One process, from /proc/PID (proc_pid_stat(5), proc_pid_io(5)).
 
-    Its files stay open: they are this process's and nobody else's, also when its number is given out again.
+    Its files stay open, so that they are of this process even when its id is in use again.
     """
 
     def __init__(self, pid: int, proc: str = PROC) -> None:
@@ -107,10 +107,10 @@ class LinuxProcess:
         self.supervises = False
         self.now = (0.0, 0, 0)
         self.details: tuple[float | None, float | None, float | None] = NO_DETAILS
-        self._demand(self._stat, self._io, self._descriptors)
+        self._require_open(self._stat, self._io, self._descriptors)
 
     def read(self, detailed: bool) -> bool:
-        """How it is now."""
+        """Read it; return whether it still exists."""
         text = self._stat.start()
         state, *fields = text[text.rfind(b")") + 1 :].split(None, 22) or (b"",)
         if len(fields) < 21 or sys.platform == "win32":
@@ -118,42 +118,42 @@ class LinuxProcess:
         ended = (int(fields[12]) + int(fields[13])) / TICKS
         try:
             own = time.clock_gettime_ns(self._clock) / 1e9
-        except OSError:  # a process that has ended and waits to be reaped has no clock any more
+        except OSError:  # a zombie has no clock any more
             own = (int(fields[10]) + int(fields[11])) / TICKS
         self.supervises = SUPERVISOR in text
         self.now = own + ended, int(fields[20]) * PAGE, int(fields[16])
         return not detailed or self._read_details(state)
 
     def children(self) -> list[int]:
-        """The children of all its threads."""
+        """Return the children of all its threads."""
         if self.now[2] != len(self._children):
-            self._follow_threads()
+            self._update_threads()
         found: list[int] = []
         try:
             for kept in self._children.values():
                 if text := kept.read_or_raise():
                     found += map(int, text.split())
-        except OSError:  # a thread has ended; if another one began, there are as many as before
-            self._follow_threads()
+        except OSError:  # a thread has ended, and another one may have started
+            self._update_threads()
             return [int(child) for kept in self._children.values() for child in kept.read().split()]
         return found
 
     def close(self) -> None:
-        """Let go of its files."""
+        """Close its files."""
         for kept in (self._stat, self._io, self._descriptors, *self._children.values()):
             kept.close()
 
-    def _demand(self, *files: ProcFile) -> None:
-        """Take no process for gone since there may be no more open files here.
+    def _require_open(self, *files: ProcFile) -> None:
+        """Check that files could be opened; a process is not gone if the limit of open files is reached.
 
         Raises:
-            NoMoreFilesError: That is so.
+            NoMoreFilesError: The limit is reached.
         """
         if any(kept.is_refused for kept in files):
             self.close()
             raise NoMoreFilesError
 
-    def _follow_threads(self) -> None:
+    def _update_threads(self) -> None:
         try:
             threads = set(os.listdir(f"{self._folder}/task"))
         except OSError as error:
@@ -164,35 +164,35 @@ class LinuxProcess:
             self._children.pop(gone).close()
         for new in threads - self._children.keys():
             self._children[new] = ProcFile(f"{self._folder}/task/{new}/children")
-            self._demand(self._children[new])
+            self._require_open(self._children[new])
 
     def _read_details(self, state: bytes) -> bool:
         read, written = parse_io(self._io.start())
         files = self._count_files()
-        if state == b"Z":  # nobody may ask it any more; it holds no files, and its parent is told of its I/O
+        if state == b"Z":  # a zombie has no files, its I/O is not readable, and its parent gets it
             files, read, written = files or 0, read or 0, written or 0
         self.details = files, read, written
-        return (files is not None and read is not None) or self._stat.start() != b""  # or it was reaped just now
+        return (files is not None and read is not None) or self._stat.start() != b""  # otherwise it was reaped just now
 
     def _count_files(self) -> float | None:
-        """Descriptors: the size of the folder since Linux 6.2; before, they have to be listed."""
+        """Return the number of descriptors: the size of the folder since Linux 6.2, before that its entries."""
         if self._descriptors.fd < 0:
             return None
         try:
             return os.fstat(self._descriptors.fd).st_size or len(os.listdir(f"{self._folder}/fd"))
-        except OSError:  # there is no such process any more, or it may not be asked
+        except OSError:  # the process is gone, or not readable
             return None
 
 
 class LinuxTree(ProcessSource):
-    """For kernels that tell of children (CONFIG_PROC_CHILDREN)."""
+    """For kernels with files of children (CONFIG_PROC_CHILDREN)."""
 
     def __init__(self, proc: str = PROC) -> None:
         super().__init__(lambda pid: LinuxProcess(pid, proc))
 
 
 class LinuxTreeByParent(LinuxTree):
-    """For kernels that do not: every process is asked for its parent."""
+    """For kernels without files of children: the parents of all processes are read."""
 
     def __init__(self, proc: str = PROC) -> None:
         super().__init__(proc)
@@ -200,7 +200,7 @@ class LinuxTreeByParent(LinuxTree):
         self._below: dict[int, list[int]] = {}
 
     def refresh(self, detailed: bool = True) -> None:
-        """A new row begins: look at all processes once."""
+        """Begin a new row and read the parents of all processes."""
         super().refresh(detailed)
         self._below = {}
         for name in filter(str.isdecimal, os.listdir(self._proc)):
@@ -209,12 +209,12 @@ class LinuxTreeByParent(LinuxTree):
                 self._below.setdefault(int(after[1]), []).append(int(name))
 
     def children(self, process: TreeProcess, pid: int) -> list[int]:  # noqa: ARG002
-        """Its children."""
+        """Return the ids of its children."""
         return self._below.get(pid, [])
 
 
 def parse_io(text: bytes) -> tuple[int | None, int | None]:
-    """Bytes read and written, from the text of /proc/PID/io; None where it says nothing."""
+    """Return bytes read and written, from the text of /proc/PID/io; None where it has none."""
     words = text.split(None, 12)
     if len(words) < 12 or words[8] != b"read_bytes:" or words[10] != b"write_bytes:":
         return None, None

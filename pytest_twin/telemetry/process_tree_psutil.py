@@ -1,4 +1,4 @@
-"""The processes of a tree from psutil, where there is no /proc."""
+"""Read the processes of a tree with psutil, on systems without /proc."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 class PortableTree(ProcessSource):
-    """All processes that the last row saw."""
+    """The processes that were read for the last row."""
 
     def __init__(self) -> None:
         super().__init__(PortableProcess)
 
 
 class PortableProcess:
-    """One process."""
+    """One process, read with psutil."""
 
     def __init__(self, pid: int) -> None:
         import psutil
@@ -32,7 +32,7 @@ class PortableProcess:
         self.details: tuple[float | None, float | None, float | None] = NO_DETAILS
 
     def read(self, detailed: bool) -> bool:
-        """How it is now."""
+        """Read it; return whether it still exists."""
         try:
             if self._process is None:
                 self._process = self._psutil.Process(self._pid)
@@ -47,30 +47,30 @@ class PortableProcess:
         return True
 
     def children(self) -> list[int]:
-        """Its children."""
+        """Return the ids of its children."""
         try:
             return [child.pid for child in self._process.children()]
         except self._psutil.Error:
             return []
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: psutil keeps no files open."""
 
     def _read(self) -> None:
         process = self._process
         times = process.cpu_times()
         cpu = times.user + times.system + getattr(times, "children_user", 0) + getattr(times, "children_system", 0)
         self.supervises = any(part.replace("\\", "/").endswith("stressors/__main__.py") for part in process.cmdline())
-        self.now = cpu, process.memory_info().rss, self._told("num_threads")
+        self.now = cpu, process.memory_info().rss, self._value("num_threads")
 
     def _read_details(self) -> None:
-        io = self._told("io_counters")
-        files = self._told("num_handles" if sys.platform == "win32" else "num_fds")
+        io = self._value("io_counters")
+        files = self._value("num_handles" if sys.platform == "win32" else "num_fds")
         self.details = files, getattr(io, "read_bytes", None), getattr(io, "write_bytes", None)
 
-    def _told(self, question: str) -> Any:
-        """An answer that a system may not have, or may refuse."""
+    def _value(self, method: str) -> Any:
+        """Return the result of a method; None where the system does not have it, or refuses it."""
         try:
-            return getattr(self._process, question)()
+            return getattr(self._process, method)()
         except (AttributeError, self._psutil.AccessDenied, NotImplementedError):
             return None

@@ -75,7 +75,7 @@ def test_more_processes_than_a_usual_limit_has_files_for_are_counted_all(run):
 def test_processes_that_there_are_no_files_for_are_said_to_be_unknown_and_not_to_be_gone(run):
     done, status, said = run(FAMILY, "--twin", before=limited("ulimit -n 128"))
     assert status == 0, said
-    assert "trees: NoMoreFilesError: too many open files to know all processes; raise the limit (ulimit -Hn)" in said
+    assert "trees: NoMoreFilesError: too many open files to read all processes; raise the limit (ulimit -Hn)" in said
     assert most_processes(done) < 40
     assert sum(row["tests_process_count"] == "" for row in done.samples) >= 3
     assert {row["cpu_count_logical"] for row in done.samples} == {str(os.cpu_count())}

@@ -120,7 +120,7 @@ def test_without_proc_there_is_no_count_of_processes_and_one_line_says_so(run, a
     body = "import time\ndef test_it(): time.sleep(0.3)\n"
     done, status, said = run(body, "--twin", before=[*alone, hidden, "sh"])
     assert status == 0, said
-    assert said.count("the trees of processes cannot be seen") == said.count("warning: ") == 1
+    assert said.count("the process trees cannot be read") == said.count("warning: ") == 1
     assert (
         {row["process_count"] for row in done.samples} == {row["tests_process_count"] for row in done.samples} == {""}
     )

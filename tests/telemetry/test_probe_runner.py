@@ -8,7 +8,7 @@ import pytest
 
 from pytest_twin.model.columns import Column
 from pytest_twin.telemetry.counters import ONLY_ONCE
-from pytest_twin.telemetry.probe_runner import MOST_WARNINGS, ProbeRunner
+from pytest_twin.telemetry.probe_runner import MAX_WARNINGS, ProbeRunner
 from pytest_twin.telemetry.probes import ProbeContext
 
 TWO = (Column("one", "", "One."), Column("two", "", "Two."))
@@ -53,9 +53,9 @@ def test_a_probe_that_fails_is_asked_again_and_has_no_values_in_between(every_s)
 
 def test_no_more_than_some_warnings_are_kept():
     asked = values(module(lambda at: 1 / 0 if at < 0 else int(f"x{at}")))
-    for at in range(3 * MOST_WARNINGS):
+    for at in range(3 * MAX_WARNINGS):
         asked.read(float(at))
-    assert len(asked.warnings) == MOST_WARNINGS
+    assert len(asked.warnings) == MAX_WARNINGS
 
 
 def test_what_another_package_tells_does_not_break_the_line():

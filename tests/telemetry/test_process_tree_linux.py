@@ -38,7 +38,7 @@ def test_a_process_is_read_exactly_whatever_its_name(write, source, name):
     write(f"{PID}/io", IO.format(4096, 8192))
     for descriptor in "012":
         write(f"{PID}/fd/{descriptor}", "")
-    process = source.look(PID)
+    process = source.read(PID)
     assert (process.now, process.supervises) == ((2.0, 10 * PAGE, 4), name == PROCESS_NAME)
     files, *io = process.details
     assert files > 0
@@ -48,7 +48,7 @@ def test_a_process_is_read_exactly_whatever_its_name(write, source, name):
 @pytest.mark.parametrize("text", ["", "7 (python) S 1 2 3", "no such thing"])
 def test_a_process_that_is_going_is_gone(write, source, text):
     write("7/stat", text)
-    assert source.look(7) is None
+    assert source.read(7) is None
 
 
 @pytest.mark.parametrize("text", ["", "rchar: 1\n", IO.format(1, 2).replace("read_bytes", "read")])
@@ -58,13 +58,13 @@ def test_io_that_is_not_told_is_none(text):
 
 def test_a_process_that_may_not_be_asked_is_there_without_files_and_io(write, source):
     write("7/stat", stat())
-    assert source.look(7).details == (None, None, None)
+    assert source.read(7).details == (None, None, None)
 
 
 def test_one_that_waits_to_be_reaped_has_no_files_and_owes_no_io(write, source):
     """Its files in /proc are root's by then, and its parent is told of its I/O when it reaps it."""
     write("7/stat", stat(state="Z"))
-    assert source.look(7).details == (0, 0, 0)
+    assert source.read(7).details == (0, 0, 0)
 
 
 def test_one_that_is_reaped_while_it_is_read_is_gone(write, source, monkeypatch):
@@ -77,7 +77,7 @@ def test_one_that_is_reaped_while_it_is_read_is_gone(write, source, monkeypatch)
 
     with monkeypatch.context() as patch:  # pytest needs it too
         patch.setattr(stdlib.os, "fstat", fstat)
-        assert source.look(7) is None
+        assert source.read(7) is None
 
 
 def test_files_are_counted_by_the_size_of_the_folder(write, source, monkeypatch):
@@ -85,7 +85,7 @@ def test_files_are_counted_by_the_size_of_the_folder(write, source, monkeypatch)
     write("7/fd/0", "")
     with monkeypatch.context() as patch:
         patch.setattr(stdlib.os, "fstat", lambda _: SimpleNamespace(st_size=321))
-        assert source.look(7).details[0] == 321
+        assert source.read(7).details[0] == 321
 
 
 def test_where_the_folder_has_no_size_its_files_are_listed(write, source, monkeypatch):
@@ -93,7 +93,7 @@ def test_where_the_folder_has_no_size_its_files_are_listed(write, source, monkey
     write("7/fd/0", "")
     with monkeypatch.context() as patch:
         patch.setattr(stdlib.os, "fstat", lambda _: SimpleNamespace(st_size=0))
-        assert source.look(7).details[0] == 1
+        assert source.read(7).details[0] == 1
 
 
 def test_details_are_as_they_were_until_they_are_asked_for(write, source):
@@ -102,27 +102,27 @@ def test_details_are_as_they_were_until_they_are_asked_for(write, source):
         write("7/stat", stat(pages=row))
         write("7/io", IO.format(row, row))
         source.refresh(detailed)
-        process = source.look(7)
+        process = source.read(7)
         found.append((process.now[1] // PAGE, process.details[1]))
     assert found == [(0, 0), (1, 0), (2, 2)]
 
 
 def test_a_number_that_is_given_out_again_is_another_process(write, source, tmp_path):
     write("7/stat", stat(pages=10))
-    assert source.look(7).now[1] == 10 * PAGE
+    assert source.read(7).now[1] == 10 * PAGE
     source.refresh()
     write("7/stat", "")  # which is how a kept file of a process that is gone reads
     shutil.rmtree(tmp_path / "7")
     write("7/stat", stat(pages=20))
-    assert source.look(7).now[1] == 20 * PAGE
+    assert source.read(7).now[1] == 20 * PAGE
 
 
 def test_a_kept_file_is_not_opened_again(write, source, tmp_path, monkeypatch):
     write("7/stat", stat())
-    source.look(7)
+    source.read(7)
     source.refresh()
     monkeypatch.setattr(stdlib.os, "open", lambda path, *_: pytest.fail(f"{path} was opened"))
-    assert source.look(7)
+    assert source.read(7)
 
 
 def test_the_children_of_all_threads_are_found(write, source):
@@ -130,14 +130,14 @@ def test_the_children_of_all_threads_are_found(write, source):
     write("7/task/7/children", "8 9 ")
     write("7/task/70/children", "")
     write("7/task/71/children", "10 ")
-    assert sorted(source.look(7).children()) == [8, 9, 10]
+    assert sorted(source.read(7).children()) == [8, 9, 10]
 
 
 def test_threads_come_and_go_with_the_children_below_them(write, source, tmp_path):
     def children(threads: int) -> list[int]:
         write("7/stat", stat(threads=threads))
         source.refresh()
-        return sorted(source.look(7).children())
+        return sorted(source.read(7).children())
 
     write("7/task/7/children", "8 ")
     found = [children(1)]
@@ -155,7 +155,7 @@ def test_a_tree_that_has_gone_leaves_no_descriptor_open(write, source, tmp_path)
         write(f"{pid}/stat", stat())
         write(f"{pid}/io", IO.format(0, 0))
         write(f"{pid}/task/{pid}/children", "")
-        source.look(pid).children()
+        source.read(pid).children()
     assert psutil.Process().num_fds() == before + 200 * 3
     source.refresh()
     source.refresh()
@@ -169,5 +169,5 @@ def test_without_files_of_children_every_process_is_asked_for_its_parent(write, 
     write("self/stat", stat(parent=7))
     source = LinuxTreeByParent(kernel)
     source.refresh()
-    assert [sorted(source.children(source.look(pid), pid)) for pid in (7, 8, 9)] == [[8, 10], [9], []]
+    assert [sorted(source.children(source.read(pid), pid)) for pid in (7, 8, 9)] == [[8, 10], [9], []]
     source.close()

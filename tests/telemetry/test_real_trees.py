@@ -249,7 +249,7 @@ def test_a_real_number_that_is_given_out_again_is_another_process(root):
     parent = root()
     pid = int(parent.do("first = sleeper(); print(first)"))
     source = process_tree_linux.LinuxTree()
-    assert source.look(pid).now[0] < 0.1
+    assert source.read(pid).now[0] < 0.1
     parent.do("os.kill(first, 9), os.waitpid(first, 0)")
     source.refresh()
     if int(parent.do(AGAIN.format(pid=pid))) != pid:
@@ -257,6 +257,6 @@ def test_a_real_number_that_is_given_out_again_is_another_process(root):
     started = psutil.Process(pid).create_time()
     kept = source._known[pid]
     assert not kept.read(detailed=True)
-    assert source.look(pid) is not kept
+    assert source.read(pid) is not kept
     assert started > psutil.Process(parent.pid).create_time()
     source.close()

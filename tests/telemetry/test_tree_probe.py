@@ -26,7 +26,7 @@ class Family:
         """A new row begins."""
         self.detailed = detailed
 
-    def look(self, pid: int) -> SimpleNamespace | None:
+    def read(self, pid: int) -> SimpleNamespace | None:
         """A process, if there is one."""
         if pid not in self.cpu_s:
             return None

@@ -2,7 +2,7 @@
 
 A probe is a module with two names: ``COLUMNS``, a tuple of `Column`, and ``probe(context)``, which returns a `Probe`
 for the machine it runs on. Files of this folder are found by being here; other packages add theirs as entry points in
-the group ``pytest_twin.probes``. A module whose columns depend on the machine has ``columns(context)`` workers_dirs.
+the group ``pytest_twin.probes``. A module whose columns depend on the machine has ``columns(context)`` besides.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ if TYPE_CHECKING:
     class Probe(Protocol):
         """Reads one family of metrics.
 
-        Has an attribute `every_s` where it need not be asked for every row: the seconds for which its values stand. Has
-        a method `read_last`, called in the place of `read` for the last row, where `read` itself leaves something for
-        a later row. Has a text `warning` where it cannot tell what it should on this machine.
+        Optional attributes: `every_s`, the seconds between two readings, for a probe that need not be read for every
+        row; `read_last`, a method called instead of `read` for the last row, for a probe of which `read` leaves
+        something for a later row; `warning`, a text why it has no values on this machine.
         """
 
         def read(self, at: float) -> Sequence[Value]:
-            """One value a column, None where there is none; `at` is the monotonic time of the row."""
+            """Return one value for each column, None for a missing one; `at` is the monotonic time of the row."""
             ...
 
 
 ENTRY_POINTS = "pytest_twin.probes"
-ORDER = (  # of the columns in the dataset, by the probe that has them; the columns of other probes follow by name
+ORDER = (  # of the probes, and so of their columns in the dataset; other probes follow by name
     "cpu", "memory", "disk", "network", "battery", "processes",
     "cgroup", "cores", "frequency", "load", "pressure", "temperature", "trees",
 )  # fmt: skip
 
 
 class ProbeContext:
-    """What a probe is told when it is made.
+    """The context in which a probe is created.
 
     Attributes:
-        root: The process whose descendants are the run: tests and stressors.
-        has_tests: Whether that process is a test run; a mere recording has no tests to account for.
+        root: Id of the process with the tests and stressors of the run as descendants.
+        has_tests: Whether that process runs tests; otherwise the columns of tests are empty.
         per_core: Whether each CPU gets a column of its own.
         workers_dir: Folder with a file for each other process that runs tests, named by its process id; may be empty.
     """
@@ -52,39 +52,39 @@ class ProbeContext:
 
 
 def find_modules(names: Sequence[str] = ()) -> list[Any]:
-    """Import the probe modules of this package and those named workers_dirs, in the order of their columns."""
+    """Import the probe modules of this folder, in the order of their columns, and then those named."""
     files = (name[:-3] for name in os.listdir(os.path.dirname(__file__)) if name.endswith(".py"))
     here = sorted({*files} - {"__init__"}, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
     return [import_module(name) for name in (*(f"{__name__}.{name}" for name in here), *names)]
 
 
 def external_module_names() -> list[str]:
-    """The modules of probes that other packages offer."""
+    """Return the names of the probe modules in the entry points of other packages."""
     from importlib.metadata import distributions, entry_points
 
     if not any(ENTRY_POINTS in (each.read_text("entry_points.txt") or "") for each in distributions()):
-        return []  # as mostly: to look is quicker than to take all entry points apart
+        return []  # the usual case: this check is faster than parsing all entry points
     return [entry.value for entry in entry_points(group=ENTRY_POINTS)]
 
 
 def known_columns() -> tuple[Column, ...]:
-    """What is known of datasets: the columns of our probes, and of those that other packages offer here."""
+    """Return the columns of all installed probes, which a dataset may have."""
     found = find_modules()
     for name in external_module_names():
         try:
             found += [module for module in find_modules([name]) if module.__name__ == name]
-        except Exception:  # noqa: BLE001, S112 - a package that is broken here should not keep from reading
+        except Exception:  # noqa: BLE001, S112 - a broken package must not prevent reading a dataset
             continue
     return all_columns(found)
 
 
 def module_columns(module: Any, context: ProbeContext | None = None) -> tuple[Column, ...]:
-    """The columns of a module, on this machine where a context is given."""
+    """Return the columns of a probe module; with a context, those that it has on this machine."""
     tailored = getattr(module, "columns", None) if context else None
     found: tuple[Column, ...] = tailored(context) if tailored else module.COLUMNS
     return found
 
 
-def all_columns(found: Sequence[Any], context: ProbeContext | None = None) -> tuple[Column, ...]:
-    """All columns of these modules, module after module."""
-    return tuple(column for module in found for column in module_columns(module, context))
+def all_columns(modules: Sequence[Any], context: ProbeContext | None = None) -> tuple[Column, ...]:
+    """Return the columns of several modules, module after module."""
+    return tuple(column for module in modules for column in module_columns(module, context))

@@ -22,24 +22,26 @@ COLUMNS = (
 
 
 def probe(context: ProbeContext) -> LinuxBattery | PortableBattery:  # noqa: ARG001
-    """The reader for this machine."""
+    """Return the probe for this machine."""
     return LinuxBattery() if LINUX else PortableBattery()
 
 
 class LinuxBattery:
-    """The first battery that is found."""
+    """Reads the first battery."""
 
     def __init__(self, supplies: str = "/sys/class/power_supply") -> None:
         names = sorted(os.listdir(supplies)) if os.path.isdir(supplies) else []
         kinds = {name: read_bytes(f"{supplies}/{name}/type").strip() for name in names}
-        hosts = [name for name in names if read_bytes(f"{supplies}/{name}/scope").strip() != b"Device"]  # no mouse's
+        hosts = [
+            name for name in names if read_bytes(f"{supplies}/{name}/scope").strip() != b"Device"
+        ]  # not of a mouse
         batteries = [f"{supplies}/{name}" for name in hosts if kinds[name] == b"Battery"]
         self._capacity = ProcFile(f"{batteries[0]}/capacity") if batteries else None
         self._status = ProcFile(f"{batteries[0]}/status") if batteries else None
         self.every_s = SELDOM_S if batteries else ONLY_ONCE
 
     def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
-        """One value a column."""
+        """Return one value for each column."""
         if self._capacity is None or self._status is None:
             return None, None
         capacity, status = self._capacity.read().strip(), self._status.read().strip()
@@ -48,7 +50,7 @@ class LinuxBattery:
 
 
 class PortableBattery:
-    """The same from psutil, which knows of no battery on some systems."""
+    """Reads the same values with psutil, which finds no battery on some systems."""
 
     def __init__(self) -> None:
         import psutil
@@ -56,7 +58,7 @@ class PortableBattery:
         self._battery = getattr(psutil, "sensors_battery", lambda: None)
 
     def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
-        """One value a column."""
+        """Return one value for each column."""
         battery = self._battery()
         if battery is None:
             return None, None

@@ -1,11 +1,11 @@
-"""What the control group (cgroup) of the run allows, and what it uses of it: in a container, the container.
+"""Limits and usage of the control group (cgroup) of the run; in a container, of the container.
 
-Of the groups that the run is in, one within the other, it is the one with the tightest limit, or the innermost where
-there is no limit. Sources: Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/{cpuacct,memory}.rst and
+Of the nested groups that the run is in, it is the one with the tightest limit, or the innermost one if there is no
+limit. Sources: Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/{cpuacct,memory}.rst and
 scheduler/sched-bwc.rst of the kernel.
 
-All is read twice a second: some figures are added up from all CPUs and groups when they are asked for, and throttling
-is told at the end of each period of the quota, which is mostly 0.1 s long.
+All is read twice a second: the kernel sums some figures over all CPUs and groups at each reading, and counts throttling
+at the end of each period of the quota, which is mostly 0.1 s long.
 """
 
 from __future__ import annotations
@@ -64,10 +64,10 @@ COLUMNS = (
         window_s=SELDOM_S,
     ),
 )
-LOOK_EVERY_S = 5.0  # limits may change, but seldom do, and many files may hold one
-SELF = 0  # whom the run started, and who is in the same groups
+FIND_EVERY_S = 5.0  # limits change seldom, and many files may have one
+SELF = 0  # this process, which is in the same groups as the run that started it
 CONTROLLERS = ("cpu", "memory", "")  # "": of version 2
-SIGNS = (
+LIMIT_FILES = (
     "cgroup.controllers",
     "cpu.max",
     "cpu.cfs_quota_us",
@@ -78,12 +78,12 @@ SIGNS = (
 
 
 def probe(context: ProbeContext) -> Cgroup:
-    """The reader for this machine; other systems have nothing like it, and all CPUs are usable."""
+    """Return the probe for this machine; systems without cgroups have no limits."""
     return Cgroup(context.root if numbers_agree() else SELF)
 
 
 class Cgroup:
-    """The groups of one process; looked up now and then, their files kept open in between."""
+    """Reads the groups of one process; the groups are looked up every `FIND_EVERY_S`, their files kept open."""
 
     every_s = SELDOM_S
 
@@ -102,34 +102,34 @@ class Cgroup:
             CgroupFigure(cache, "memory.stat"),
         )
         self._kills = CgroupFigure(kills, "memory.oom_control", "memory.events")
-        self._look_at = float("-inf")
-        self._signs: list[ProcFile] = []  # files that say what limits there are
-        self._said: list[bytes] = []
+        self._find_at = float("-inf")
+        self._limit_files: list[ProcFile] = []
+        self._limit_texts: list[bytes] = []
 
     def read(self, at: float) -> Sequence[Value]:
-        """One value a column."""
-        if at >= self._look_at:
-            self._look_at = at + LOOK_EVERY_S
-            self._look()
+        """Return one value for each column."""
+        if at >= self._find_at:
+            self._find_at = at + FIND_EVERY_S
+            self._update()
         return (
             self._usable,
             self._quota,
-            self._spent.shares((self._cpu_s.read(),), at, self._cpus)[0],
-            self._held.shares((self._throttled_s.read(),), at)[0],
+            self._cpu_growth.shares((self._cpu_s.read(),), at, self._cpus)[0],
+            self._throttled_growth.shares((self._throttled_s.read(),), at)[0],
             None if self._limit is None else self._limit / GIB,
             self._memory_used(),
-            self._lost.amounts((self._kills.read(),), at)[0],
+            self._kills_growth.amounts((self._kills.read(),), at)[0],
         )
 
     def _memory_used(self) -> float | None:
-        """What cannot be dropped at once, as docker stats and the kubelet have it."""
+        """Return the memory less the inactive file cache, in GiB, as docker stats and the kubelet do."""
         usage, cache = self._usage.read(), self._cache.read()
         return None if usage is None or cache is None else max(0, usage - cache) / GIB
 
-    def _look(self) -> None:
-        """Look what may be used now, and find the groups anew where something else is said of them than before."""
-        said = [sign.read() for sign in self._signs]
-        if not said or said != self._said:
+    def _update(self) -> None:
+        """Update the usable CPUs, and find the groups again if a file of limits has changed."""
+        texts = [file.read() for file in self._limit_files]
+        if not texts or texts != self._limit_texts:
             self._find()
         try:
             allowed = capacity.allowed_cpus(self._process)
@@ -138,42 +138,42 @@ class Cgroup:
             self._usable = None
 
     def _find(self) -> None:
-        """Find out what the limits are, which groups have them, and which files would tell of others."""
-        for sign in self._signs:
-            sign.close()
+        """Find the limits, the groups that have them, and the files in which limits would change."""
+        for file in self._limit_files:
+            file.close()
         places = [folder for controller in CONTROLLERS for folder in capacity.folders(controller, self._process)]
-        signs = (f"{PROC}/{self._process}/cgroup", *(f"{place}/{name}" for place in places for name in SIGNS))
-        self._signs = [kept for path in dict.fromkeys(signs) if (kept := ProcFile(path)).fd >= 0]
-        self._said = [sign.read() for sign in self._signs]
+        paths = (f"{PROC}/{self._process}/cgroup", *(f"{place}/{name}" for place in places for name in LIMIT_FILES))
+        self._limit_files = [kept for path in dict.fromkeys(paths) if (kept := ProcFile(path)).fd >= 0]
+        self._limit_texts = [file.read() for file in self._limit_files]
         quotas, limits = capacity.cpu_quotas(self._process), capacity.memory_limits(self._process)
         self._quota, self._limit = min(quotas.values(), default=None), min(limits.values(), default=None)
         cpu, accounts = self._folders(quotas, "cpu"), self._folders(quotas, "cpuacct")
         memory = self._folders(limits, "memory")
-        if self._cpu_s.look(accounts):
-            self._spent = CounterDelta()
-        if self._throttled_s.look(cpu):
-            self._held = CounterDelta()
-        self._usage.look(memory)
-        self._cache.look(memory)
-        if self._kills.look(memory):
-            self._lost = CounterDelta()
+        if self._cpu_s.find(accounts):
+            self._cpu_growth = CounterDelta()
+        if self._throttled_s.find(cpu):
+            self._throttled_growth = CounterDelta()
+        self._usage.find(memory)
+        self._cache.find(memory)
+        if self._kills.find(memory):
+            self._kills_growth = CounterDelta()
 
     def _folders(self, limits: Mapping[str, float], controller: str) -> list[str]:
-        """The folder with the tightest limit, and then those of the process."""
+        """Return the folder with the tightest limit, and then those of the process."""
         own = (*capacity.folders(controller, self._process), *capacity.folders("", self._process))
         return [*sorted(limits, key=lambda folder: limits[folder])[:1], *own]
 
 
 class CgroupFigure:
-    """A figure of the first group that tells it; its file is kept open."""
+    """A figure of the first group that has it; its file is kept open."""
 
     def __init__(self, parse: Callable[[bytes], Counter], *names: str) -> None:
         self._parse, self._names = parse, names
         self._path: str | None = None
         self._file = ProcFile("")
 
-    def look(self, folders: Iterable[str]) -> bool:
-        """Find that group; says whether it is another one than before."""
+    def find(self, folders: Iterable[str]) -> bool:
+        """Find that group; return whether it is another one than before."""
         paths = (f"{folder}/{name}" for folder in folders for name in self._names)
         path = next((path for path in paths if self._parse(read_bytes(path)) is not None), "")
         if path == self._path:
@@ -183,34 +183,34 @@ class CgroupFigure:
         return True
 
     def read(self) -> Counter:
-        """The figure now."""
+        """Return the current figure."""
         return self._parse(self._file.read())
 
 
 def cpu_s(text: bytes) -> float | None:
-    """CPU seconds, from cpuacct.usage of version 1 or cpu.stat of version 2."""
+    """Return CPU seconds, from cpuacct.usage of version 1 or cpu.stat of version 2."""
     return _scaled(_field(text, b"usage_usec"), 1e-6) if b"u" in text else _scaled(number(text), 1e-9)
 
 
 def throttled_s(text: bytes) -> float | None:
-    """Seconds for which tasks were held back, on each CPU, from cpu.stat of either version."""
+    """Return the seconds for which tasks were throttled, summed over CPUs, from cpu.stat of either version."""
     nanoseconds = _field(text, b"throttled_time")
     return _scaled(_field(text, b"throttled_usec"), 1e-6) if nanoseconds is None else nanoseconds * 1e-9
 
 
 def cache(text: bytes) -> int | None:
-    """Bytes of the inactive part of the file cache, those of groups below included, from memory.stat."""
+    """Return the bytes of the inactive file cache, with those of nested groups, from memory.stat."""
     total = _field(text, b"total_inactive_file")
     return _field(text, b"inactive_file") if total is None else total
 
 
 def kills(text: bytes) -> int | None:
-    """Processes killed for want of memory, from memory.oom_control of version 1 or memory.events of version 2."""
+    """Return the processes killed for lack of memory, from memory.oom_control (version 1) or memory.events (2)."""
     return _field(text, b"oom_kill")
 
 
 def _field(text: bytes, name: bytes) -> int | None:
-    """The number behind a name that begins a line."""
+    """Return the number after a name at the start of a line."""
     _, found, rest = (b"\n" + text).partition(b"\n" + name + b" ")
     return number(rest.partition(b"\n")[0]) if found else None
 

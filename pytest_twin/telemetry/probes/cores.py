@@ -1,4 +1,4 @@
-"""Each CPU by itself, from /proc/stat (proc_stat(5)); only where it is asked for."""
+"""CPU time of each CPU, from /proc/stat (proc_stat(5)); only if requested."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ def columns(context: ProbeContext) -> tuple[Column, ...]:
 
 
 def probe(context: ProbeContext) -> LinuxCores | PortableCores | NoCores:
-    """The reader for this machine, if it is asked for."""
+    """Return the probe for this machine, if requested."""
     if not context.per_core:
         return NoCores()
     return LinuxCores(_count()) if LINUX else PortableCores(_count())
 
 
 def is_core_column(name: str) -> bool:
-    """Whether a column is that of one CPU, of this machine or of another."""
+    """Return whether a column is of a single CPU, of this or of another machine."""
     return name.startswith("cpu") and name.endswith("_percent") and name[3:-8].isdecimal()
 
 
 class NoCores:
-    """No columns, no values."""
+    """Stands in where the columns are not requested."""
 
     every_s = ONLY_ONCE
 
     def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
-        """Nothing."""
+        """Return no values."""
         return ()
 
 
 class LinuxCores:
-    """One descriptor kept open."""
+    """Reads /proc with one descriptor kept open."""
 
     every_s = EVERY_S
 
@@ -60,17 +60,17 @@ class LinuxCores:
         self._busy = BusyShares(count, TICKS)
 
     def read(self, at: float) -> Sequence[Value]:
-        """One value a column."""
+        """Return one value for each column."""
         idle: dict[int, float] = {}
         for line in self._stat.read().partition(b"intr")[0].splitlines()[1:]:
             name, *times = line.split(None, 6)
             if len(times) > 4:
-                idle[int(name[3:])] = int(times[3]) + int(times[4])  # with the wait for disks
+                idle[int(name[3:])] = int(times[3]) + int(times[4])  # idle and iowait
         return self._busy.row(idle, at)
 
 
 class PortableCores:
-    """The same from psutil, which numbers the CPUs that are on."""
+    """Reads the same values with psutil, which numbers only the online CPUs."""
 
     every_s = EVERY_S
 
@@ -81,25 +81,25 @@ class PortableCores:
         self._busy = BusyShares(count, 1)
 
     def read(self, at: float) -> Sequence[Value]:
-        """One value a column."""
+        """Return one value for each column."""
         times = enumerate(self._times(percpu=True))
         return self._busy.row({number: each.idle + getattr(each, "iowait", 0.0) for number, each in times}, at)
 
 
 class BusyShares:
-    """Shares of time from idle times."""
+    """Computes shares of busy time from idle times."""
 
     def __init__(self, count: int, unit: float) -> None:
         self._count, self._unit = count, unit
         self._growth = CounterDelta()
 
     def row(self, idle: Mapping[int, float], at: float) -> list[float | None]:
-        """A share for each CPU; those that are off have none."""
+        """Return a share for each CPU, None for one that is offline."""
         unused = self._growth.shares([idle.get(number) for number in range(self._count)], at, self._unit)
         return [None if share is None else 100.0 - share for share in unused]
 
 
 def _count() -> int:
-    """One more than the highest number of a CPU."""
+    """Return the highest number of a CPU plus one."""
     last = read_bytes(PRESENT).strip().rpartition(b",")[2].rpartition(b"-")[2]
     return int(last) + 1 if last.isdigit() else os.cpu_count() or 1

@@ -1,7 +1,7 @@
 """CPU of the host, from /proc/stat (proc_stat(5)).
 
-The total is 1 - idle / (wall time * CPUs): busy ticks are charged to whoever runs when the tick comes, which misses
-any load that keeps step with it; idle time is exact.
+The total is 1 - idle / (wall time * CPUs): a busy tick is charged to the process that runs at the tick, which misses
+any load in step with the ticks; idle time is exact.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_twin.model.columns import Value
     from pytest_twin.telemetry.probes import ProbeContext
 
-EVERY_S = OFTEN_S  # the kernel tells of these times in ticks of 10 ms: over less than some of them no share is true
+EVERY_S = OFTEN_S  # the kernel counts in ticks of 10 ms: over a few of them shares are not reliable
 COLUMNS = (
     Column(
         "cpu_percent", "%", "Share of the CPU time of the whole host that was not idle.", 1, legacy=1, window_s=EVERY_S
@@ -38,12 +38,12 @@ COLUMNS = (
 
 
 def probe(context: ProbeContext) -> LinuxCpu | PortableCpu:  # noqa: ARG001
-    """The reader for this machine."""
+    """Return the probe for this machine."""
     return LinuxCpu() if LINUX else PortableCpu()
 
 
 class LinuxCpu:
-    """One descriptor kept open."""
+    """Reads /proc with one descriptor kept open."""
 
     every_s = EVERY_S
 
@@ -54,7 +54,7 @@ class LinuxCpu:
         self._growth = CounterDelta()
 
     def read(self, at: float) -> Sequence[Value]:
-        """One value a column."""
+        """Return one value for each column."""
         fields = self._stat.start().split(None, 9)
         if len(fields) < 9:
             return (None, self._logical, self._physical, None, None, None, None)
@@ -65,7 +65,7 @@ class LinuxCpu:
 
 
 class PortableCpu:
-    """The same from psutil."""
+    """Reads the same values with psutil."""
 
     every_s = EVERY_S
 
@@ -78,7 +78,7 @@ class PortableCpu:
         self._growth = CounterDelta()
 
     def read(self, at: float) -> Sequence[Value]:
-        """One value a column."""
+        """Return one value for each column."""
         times = self._times()
         iowait, steal = getattr(times, "iowait", None), getattr(times, "steal", None)
         kernel = times.system + sum(getattr(times, name, 0.0) for name in ("irq", "softirq", "interrupt", "dpc"))
@@ -88,7 +88,7 @@ class PortableCpu:
 
 
 def _cores(cpuinfo: bytes) -> int | None:
-    """Distinct (socket, core) pairs; machines that do not tell have None."""
+    """Return the number of distinct (socket, core) pairs; None if the machine does not report them."""
     cores = set()
     socket = b""
     for line in cpuinfo.splitlines():

@@ -1,6 +1,6 @@
 """Disk space and traffic, from statvfs(2) and /sys/block/*/stat (kernel: Documentation/block/stat.rst).
 
-Whole disks only: a partition's traffic is its disk's, and a device-mapper or RAID volume's is that of what it lies on.
+Whole disks only: the traffic of a partition, or of a device-mapper or RAID volume, is that of its disks.
 """
 
 from __future__ import annotations
@@ -47,17 +47,17 @@ COLUMNS = (
         window_s=OFTEN_S,
     ),
 )
-SECTOR = 512  # of these files, whatever the disk's own is
+SECTOR = 512  # the unit of these files, whatever the disk has
 NOT_DISKS = ("loop", "ram", "zram", "sr", "fd")
 
 
 def probe(context: ProbeContext) -> LinuxDisk | PortableDisk:  # noqa: ARG001
-    """The reader for this machine."""
+    """Return the probe for this machine."""
     return LinuxDisk() if LINUX else PortableDisk()
 
 
 class LinuxDisk:
-    """The disks found once, and the file of each kept open: /proc/diskstats tells of partitions and loops, too."""
+    """Reads one open file for each disk, found once: /proc/diskstats would list partitions and loop devices too."""
 
     every_s = OFTEN_S
 
@@ -67,7 +67,7 @@ class LinuxDisk:
         self._growth = CounterDelta()
 
     def read(self, at: float) -> Sequence[Value]:
-        """One value a column."""
+        """Return one value for each column."""
         read = written = 0
         known = False
         for disk in self._disks:
@@ -81,7 +81,7 @@ class LinuxDisk:
 
 
 class PortableDisk:
-    """The same from psutil."""
+    """Reads the same values with psutil."""
 
     every_s = OFTEN_S
 
@@ -92,7 +92,7 @@ class PortableDisk:
         self._growth = CounterDelta()
 
     def read(self, at: float) -> Sequence[Value]:
-        """One value a column."""
+        """Return one value for each column."""
         usage = self._psutil.disk_usage(os.path.abspath(os.sep))
         counters = self._psutil.disk_io_counters()
         moved = (counters.read_bytes / MIB, counters.write_bytes / MIB) if counters else (None, None)
@@ -100,15 +100,15 @@ class PortableDisk:
 
 
 def _whole_disks(sys_block: str) -> list[str]:
-    """Block devices that lie on no other one."""
+    """Return the block devices that are not built on others."""
     try:
         names = os.listdir(sys_block)
     except OSError:
         return []
-    return [name for name in names if not name.startswith(NOT_DISKS) and not _lies_on(f"{sys_block}/{name}/slaves")]
+    return [name for name in names if not name.startswith(NOT_DISKS) and not _is_volume(f"{sys_block}/{name}/slaves")]
 
 
-def _lies_on(slaves: str) -> bool:
+def _is_volume(slaves: str) -> bool:
     try:
         return bool(os.listdir(slaves))
     except OSError:

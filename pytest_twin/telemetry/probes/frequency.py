@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from pytest_twin.telemetry.probes import ProbeContext
 
 COLUMNS = (Column("cpu_frequency_MHz", "MHz", "Mean clock frequency of the CPUs; read once a second.", 0),)
-# Before Linux 5.18 a busy x86 CPU that was not asked for a second lets the reader sleep for 10 ms (aperfmperf.c): ask
-# a little more often, and no more than some of them.
+# Before Linux 5.18 the reader sleeps for 10 ms if a busy x86 CPU was not read for a second (aperfmperf.c): read a
+# little more often, and only some CPUs.
 EVERY_S = 0.9
-MOST = 8
+MAX_CPUS = 8
 KILO = 1000
 
 
 def probe(context: ProbeContext) -> LinuxFrequency | PortableFrequency:  # noqa: ARG001
-    """The reader for this machine."""
+    """Return the probe for this machine."""
     return LinuxFrequency() if LINUX else PortableFrequency()
 
 
 class LinuxFrequency:
-    """A descriptor kept open for each of some CPUs, evenly chosen."""
+    """Reads some evenly chosen CPUs, with a descriptor kept open for each."""
 
     def __init__(self, policies: str = "/sys/devices/system/cpu/cpufreq") -> None:
         try:
@@ -37,18 +37,18 @@ class LinuxFrequency:
         except OSError:
             names = []
         names.sort(key=lambda name: (len(name), name))
-        chosen = [names[at * len(names) // MOST] for at in range(MOST)] if len(names) > MOST else names
+        chosen = [names[at * len(names) // MAX_CPUS] for at in range(MAX_CPUS)] if len(names) > MAX_CPUS else names
         self._rates = [ProcFile(f"{policies}/{name}/scaling_cur_freq") for name in chosen]
         self.every_s = EVERY_S if names else ONLY_ONCE
 
     def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
-        """One value a column."""
-        told = [value for rate in self._rates if (value := number(rate.read()))]
-        return (sum(told) / len(told) / KILO if told else None,)
+        """Return one value for each column."""
+        rates = [value for rate in self._rates if (value := number(rate.read()))]
+        return (sum(rates) / len(rates) / KILO if rates else None,)
 
 
 class PortableFrequency:
-    """The same from psutil, which cannot tell it on some systems."""
+    """Reads the same value with psutil, which does not have it on some systems."""
 
     every_s = EVERY_S
 
@@ -58,9 +58,9 @@ class PortableFrequency:
         self._rate = getattr(psutil, "cpu_freq", lambda: None)
 
     def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
-        """One value a column."""
+        """Return one value for each column."""
         try:
             rate = self._rate()
-        except (OSError, RuntimeError):  # NotImplementedError is one
+        except (OSError, RuntimeError):  # such as NotImplementedError
             return (None,)
         return (rate.current or None if rate else None,)

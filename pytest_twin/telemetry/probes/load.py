@@ -19,19 +19,19 @@ COLUMNS = (
     Column("load_15m", "", "Load average over 15 minutes."),
 )
 
-EVERY_S = 2.4  # the kernel works them out anew every five seconds
+EVERY_S = 2.4  # the kernel updates them every five seconds
 
 
 def probe(context: ProbeContext) -> LoadAverage:  # noqa: ARG001
-    """The reader for this machine."""
+    """Return the probe for this machine."""
     return LoadAverage()
 
 
 class LoadAverage:
-    """From the C library, where it has it."""
+    """Reads it from the C library, where that has it."""
 
     every_s = EVERY_S
 
     def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
-        """One value a column."""
+        """Return one value for each column."""
         return os.getloadavg() if hasattr(os, "getloadavg") else (None, None, None)

@@ -29,12 +29,12 @@ KIB_OF_GIB = GIB // 1024
 
 
 def probe(context: ProbeContext) -> LinuxMemory | PortableMemory:  # noqa: ARG001
-    """The reader for this machine."""
+    """Return the probe for this machine."""
     return LinuxMemory() if LINUX else PortableMemory()
 
 
 class LinuxMemory:
-    """One descriptor kept open."""
+    """Reads /proc with one descriptor kept open."""
 
     every_s = OFTEN_S
 
@@ -42,7 +42,7 @@ class LinuxMemory:
         self._meminfo = ProcFile(f"{proc}/meminfo")
 
     def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
-        """One value a column."""
+        """Return one value for each column."""
         text = self._meminfo.read()
         fields = text.split(None, 8)
         if len(fields) < 8 or fields[0] != b"MemTotal:" or fields[6] != b"MemAvailable:":
@@ -57,7 +57,7 @@ def _swap_used(text: bytes) -> float | None:
 
 
 def _kib(text: bytes, name: bytes) -> int | None:
-    """The number behind a name; what is not told of is None."""
+    """Return the number after a name, None if there is none."""
     begin = text.find(name)
     if begin < 0:
         return None
@@ -65,7 +65,7 @@ def _kib(text: bytes, name: bytes) -> int | None:
 
 
 class PortableMemory:
-    """The same from psutil."""
+    """Reads the same values with psutil."""
 
     every_s = OFTEN_S
 
@@ -75,6 +75,6 @@ class PortableMemory:
         self._psutil = psutil
 
     def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
-        """One value a column."""
+        """Return one value for each column."""
         memory, swap = self._psutil.virtual_memory(), self._psutil.swap_memory()
         return memory.total / GIB, memory.percent, memory.available / GIB, swap.percent if swap.total else None

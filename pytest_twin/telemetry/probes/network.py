@@ -1,4 +1,4 @@
-"""Network traffic, from /proc/net/dev (proc_pid_net(5)); loopback, which leaves no machine, apart."""
+"""Network traffic, from /proc/net/dev (proc_pid_net(5)); loopback separately."""
 
 from __future__ import annotations
 
@@ -47,18 +47,18 @@ LOOPBACK = (b"lo:",)  # as /proc/net/dev has it
 
 
 def probe(context: ProbeContext) -> LinuxNetwork | PortableNetwork:  # noqa: ARG001
-    """The reader for this machine."""
+    """Return the probe for this machine."""
     return LinuxNetwork() if LINUX else PortableNetwork()
 
 
 class InterfaceTotals:
-    """Adds up what each interface grew by, so that one that goes or comes does not count as traffic."""
+    """Sums the growth of each interface, so that one that appears or disappears does not count as traffic."""
 
     def __init__(self) -> None:
         self._before: Counters = {}
 
     def row(self, counters: Counters, loopback: Container[bytes]) -> Sequence[Value]:
-        """Sent and received outside, and sent on loopback, in MiB."""
+        """Return MiB sent and received without loopback, and sent on loopback."""
         before, self._before = self._before, counters
         sums: list[float | None] = [None, None, None]
         for name, (sent, received) in counters.items():
@@ -73,7 +73,7 @@ class InterfaceTotals:
 
 
 class LinuxNetwork:
-    """One descriptor kept open."""
+    """Reads /proc with one descriptor kept open."""
 
     every_s = OFTEN_S
 
@@ -81,10 +81,10 @@ class LinuxNetwork:
         self._dev = ProcFile(f"{proc}/net/dev")
         self._grown = InterfaceTotals()
         self._text = b""
-        self._still: Sequence[Value] | None = None  # the row that says that nothing moved, where it is known
+        self._still: Sequence[Value] | None = None  # the row without traffic, if it is known
 
     def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
-        """One value a column."""
+        """Return one value for each column."""
         text = self._dev.read()
         if text != self._text:
             self._text, self._still = text, None
@@ -104,7 +104,7 @@ def _counters(text: bytes) -> Counters:
 
 
 class PortableNetwork:
-    """The same from psutil."""
+    """Reads the same values with psutil."""
 
     every_s = OFTEN_S
 
@@ -115,7 +115,7 @@ class PortableNetwork:
         self._grown = InterfaceTotals()
 
     def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
-        """One value a column."""
+        """Return one value for each column."""
         counters = {
             name.encode(): (nic.bytes_sent, nic.bytes_recv) for name, nic in self._counters(pernic=True).items()
         }

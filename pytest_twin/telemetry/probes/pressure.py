@@ -1,7 +1,7 @@
 """Pressure stall information, from /proc/pressure (kernel: Documentation/accounting/psi.rst).
 
-The share of the last half second, or of the time since the last row if that is longer, in which something waited; from
-the kernel's totals, not its averages.
+The share of the last half second, or of the time since the last row if that is longer, in which tasks waited; from the
+kernel's totals, not its averages.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ MICROSECONDS = 1e6
 
 
 def probe(context: ProbeContext) -> Pressure:  # noqa: ARG001
-    """The reader for this machine; other systems have nothing like it."""
+    """Return the probe for this machine; other systems have no such values."""
     return Pressure()
 
 
 class Pressure:
-    """Three descriptors kept open."""
+    """Reads /proc/pressure with three descriptors kept open."""
 
     every_s = SELDOM_S
 
@@ -49,14 +49,14 @@ class Pressure:
         self._growth = CounterDelta()
 
     def read(self, at: float) -> Sequence[Value]:
-        """One value a column."""
+        """Return one value for each column."""
         cpu, _ = _totals(self._cpu.read())
         totals = (cpu, *_totals(self._memory.read()), *_totals(self._io.read()))
         return self._growth.shares(totals, at, MICROSECONDS)
 
 
 def _totals(text: bytes) -> tuple[int | None, int | None]:
-    """The microseconds at the ends of the two lines, of which a kernel may not have the second."""
+    """Return the microseconds at the ends of the two lines, of which the second may be missing."""
     parts = text.split(b"total=")
     some = int(parts[1].split(None, 1)[0]) if len(parts) > 1 and parts[0].startswith(b"some") else None
     return some, int(parts[2]) if len(parts) > 2 else None

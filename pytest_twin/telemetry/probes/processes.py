@@ -1,7 +1,7 @@
-"""How many processes there are; in a container, how many can be seen.
+"""The number of processes; in a container, of those that are visible.
 
-The kernel counts them in the links of /proc (proc_root_getattr in fs/proc/root.c), for the whole host. Where this
-process sees only its own PID namespace, the numbered folders are counted instead.
+The kernel counts the processes of the whole host in the links of /proc (proc_root_getattr in fs/proc/root.c). In
+another PID namespace than the first, the numbered folders are counted instead.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ FIRST_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO in include/linux/proc_ns.h
 
 
 def probe(context: ProbeContext) -> LinuxProcessCount | PortableProcessCount:  # noqa: ARG001
-    """The reader for this machine."""
+    """Return the probe for this machine."""
     return LinuxProcessCount() if LINUX else PortableProcessCount()
 
 
 class LinuxProcessCount:
-    """One call of stat(2), or a listing."""
+    """Reads the number of links with stat(2), or counts folders."""
 
     every_s = SELDOM_S
 
@@ -39,28 +39,28 @@ class LinuxProcessCount:
         self._other_links = self._links_of_others()
 
     def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
-        """One value a column."""
+        """Return one value for each column."""
         if self._other_links is None:
             return (self._count(),)
         return (os.stat(self._proc).st_nlink - self._other_links,)
 
     def _count(self) -> int | None:
-        """The numbered folders; None where this process, which there must be, has none: that is no /proc."""
+        """Return the number of numbered folders; None without any, since then it is not a /proc."""
         return sum(map(str.isdecimal, os.listdir(self._proc))) or None
 
     def _links_of_others(self) -> int | None:
-        """The links that are no processes; None where the number of links does not tell of what can be seen."""
+        """Return the number of links that are not processes; None where links cannot be used."""
         try:
             if os.stat(f"{self._proc}/self/ns/pid").st_ino != FIRST_NAMESPACE:
                 return None
             between = sorted((os.stat(self._proc).st_nlink - (self._count() or 0)) for _ in range(3))
         except OSError:
             return None
-        return between[1] if between[1] > 0 else None  # processes come and go in between
+        return between[1] if between[1] > 0 else None  # the median, since processes come and go
 
 
 class PortableProcessCount:
-    """The same from psutil."""
+    """Reads the same values with psutil."""
 
     every_s = SELDOM_S
 
@@ -70,5 +70,5 @@ class PortableProcessCount:
         self._pids = psutil.pids
 
     def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
-        """One value a column."""
+        """Return one value for each column."""
         return (len(self._pids()),)

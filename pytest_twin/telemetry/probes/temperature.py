@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from pytest_twin.telemetry.probes import ProbeContext
 
 COLUMNS = (Column("cpu_temperature_C", "°C", "Temperature of the hottest CPU sensor; read once a second.", 1),)
-EVERY_S = 0.9  # some sensors have to be asked on their own core, or over a slow bus
+EVERY_S = 0.9  # some sensors are read on their own core, or over a slow bus
 CHIPS = ("coretemp", "k10temp", "zenpower", "cpu_thermal")  # Intel, AMD, AMD, ARM
-ZONES = ("x86_pkg_temp", "TCPU", "cpu", "soc")  # how their types begin
-WHOLE_CPU = (b"Package id", b"Tdie")  # where there is such a one, it is as hot as the hottest core
+ZONES = ("x86_pkg_temp", "TCPU", "cpu", "soc")  # the beginnings of their types
+WHOLE_CPU = (b"Package id", b"Tdie")  # if there is such a sensor, it has the temperature of the hottest core
 MILLI = 1000
 
 
 def probe(context: ProbeContext) -> LinuxTemperature | PortableTemperature:  # noqa: ARG001
-    """The reader for this machine."""
+    """Return the probe for this machine."""
     return LinuxTemperature() if LINUX else PortableTemperature()
 
 
 class LinuxTemperature:
-    """A descriptor kept open for each sensor."""
+    """Reads the sensors, with a descriptor kept open for each."""
 
     def __init__(self, sys_class: str = "/sys/class") -> None:
         paths = list(_chips(f"{sys_class}/hwmon")) or list(_zones(f"{sys_class}/thermal"))
@@ -41,13 +41,13 @@ class LinuxTemperature:
         self.every_s = EVERY_S if paths else ONLY_ONCE
 
     def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
-        """One value a column."""
-        told = [value for sensor in self._sensors if (value := number(sensor.read())) is not None]
-        return (max(told) / MILLI if told else None,)
+        """Return one value for each column."""
+        values = [value for sensor in self._sensors if (value := number(sensor.read())) is not None]
+        return (max(values) / MILLI if values else None,)
 
 
 class PortableTemperature:
-    """The same from psutil, which knows of no sensors on most systems."""
+    """Reads the same value with psutil, which finds no sensors on most systems."""
 
     every_s = EVERY_S
 
@@ -57,13 +57,13 @@ class PortableTemperature:
         self._sensors = getattr(psutil, "sensors_temperatures", dict)
 
     def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
-        """One value a column."""
+        """Return one value for each column."""
         found = [sensor for name, sensors in self._sensors().items() if name in CHIPS for sensor in sensors]
         return (max((sensor.current for sensor in found), default=None),)
 
 
 def _chips(hwmon: str) -> Iterator[str]:
-    """The sensors of the CPUs: of each, that of the whole, or all that it has."""
+    """Yield the sensors of the CPUs: of each chip the one of the whole CPU, or all."""
     for name in _names(hwmon):
         chip = f"{hwmon}/{name}"
         if read_bytes(f"{chip}/name").strip().decode("ascii", "replace") in CHIPS:

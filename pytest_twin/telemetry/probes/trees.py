@@ -1,7 +1,7 @@
-"""Two process trees of the run: the tests' and the stressors'. What is in neither is the rest of the machine.
+"""The process trees of the run: that of the tests and that of the stressors.
 
-CPU comes from each process's own clock, in nanoseconds (clock_getcpuclockid(3)), and from what its parent was told of
-children that ended, so that a child that lived between two rows keeps its CPU in the account; so does its I/O.
+CPU time is the sum of each process's own clock, in nanoseconds (clock_getcpuclockid(3)), and its counter of children
+that ended, so that the CPU time of a child that lived between two rows is not lost; the same holds for its I/O.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ ROUNDING_S = 0.1
 
 
 def probe(context: ProbeContext) -> TreesProbe | NoTrees:
-    """The reader for this machine."""
+    """Return the probe for this machine."""
     if not LINUX:
         from pytest_twin.telemetry.process_tree_psutil import PortableTree
 
@@ -79,12 +79,12 @@ def probe(context: ProbeContext) -> TreesProbe | NoTrees:
         return NoTrees()
     from pytest_twin.telemetry.process_tree_linux import LinuxTree, LinuxTreeByParent
 
-    tells_children = os.path.exists(f"{PROC}/self/task/{os.getpid()}/children")
-    return TreesProbe(context, LinuxTree() if tells_children else LinuxTreeByParent())
+    has_children_files = os.path.exists(f"{PROC}/self/task/{os.getpid()}/children")
+    return TreesProbe(context, LinuxTree() if has_children_files else LinuxTreeByParent())
 
 
 class NoTrees:
-    """Where /proc tells of other processes by these numbers, or is not there."""
+    """For a /proc that has other process ids than this process, or none at all."""
 
     every_s = ONLY_ONCE
     warning = (
@@ -93,24 +93,28 @@ class NoTrees:
     )
 
     def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
-        """Empty."""
+        """Return no values."""
         return (*NOTHING, *NOTHING)
 
 
 class TreesProbe:
-    """Walks down from the run's roots, and parts the stressors from the tests."""
+    """Walks down from the roots of the run and separates the stressors from the tests."""
 
     def __init__(self, context: ProbeContext, source: ProcessSource) -> None:
         self._roots, self._workers_dir, self._source = [context.root], context.workers_dir, source
         cpus = os.cpu_count() or 1
         self._tests, self._stress = TreeTotals(cpus) if context.has_tests else NoTreeTotals(), TreeTotals(cpus)
-        self._supervisors: dict[int, list[float | None]] = {}  # what each one's tree used
-        self._reaped: Used = (0.0, 0, 0)  # by supervisors that ended: in their parent's account, but no test's
+        self._supervisors: dict[int, list[float | None]] = {}  # CPU and I/O of the tree of each
+        self._reaped: Used = (
+            0.0,
+            0,
+            0,
+        )  # CPU and I/O of ended supervisors: in the counters of their parent, but of no test
         self._due = float("-inf")
         self._pid = os.getpid()
 
     def read(self, at: float) -> Sequence[Value]:
-        """One value a column."""
+        """Return one value for each column."""
         detailed = at >= self._due
         if detailed:
             self._due = at + SELDOM_S
@@ -125,12 +129,12 @@ class TreesProbe:
         )
 
     def read_last(self, at: float) -> Sequence[Value]:
-        """The same with all details, however short a time ago they were looked up."""
+        """Return the same with all details, however recent the last ones are."""
         self._due = float("-inf")
         return self.read(at)
 
     def _others(self) -> list[int]:
-        """The other processes from which the run goes down; they come and go."""
+        """Return the ids of the other processes that run tests; they come and go."""
         try:
             return (
                 [int(name) for name in os.listdir(self._workers_dir) if name.isdecimal()] if self._workers_dir else []
@@ -139,13 +143,13 @@ class TreesProbe:
             return []
 
     def _walk(self, roots: Sequence[int], *, within: bool = False) -> tuple[list[TreeProcess], list[int]]:
-        """The processes from there down, this one left out, and the supervisors, not entered unless within one."""
+        """Return the processes from the roots down without this one, and the supervisors, entered only if `within`."""
         found: list[TreeProcess] = []
         supervisors: list[int] = []
         pending = [*roots]
         while pending:
             pid = pending.pop()
-            process = None if pid == self._pid else self._source.look(pid)
+            process = None if pid == self._pid else self._source.read(pid)
             if process is None:
                 continue
             if process.supervises and not within:
@@ -156,7 +160,7 @@ class TreesProbe:
         return found, supervisors
 
     def _follow(self, supervisors: Sequence[int]) -> list[TreeProcess]:
-        """The processes below these; what those used that are gone is remembered."""
+        """Return the processes of these supervisors, and add up what ended ones used."""
         found: list[TreeProcess] = []
         used: dict[int, list[float | None]] = {}
         for pid in supervisors:
@@ -164,7 +168,7 @@ class TreesProbe:
             found += below
             used[pid] = [_now(below)[0], *_details(below)[1:]]
         for pid, before in self._supervisors.items():
-            if pid not in used:  # what is not known is not unknown for ever after
+            if pid not in used:  # an unknown figure counts as 0, or the sums would stay unknown
                 cpu_s, read, written = (one + (other or 0) for one, other in zip(self._reaped, before, strict=True))
                 self._reaped = cpu_s, read, written
         self._supervisors = used
@@ -172,7 +176,7 @@ class TreesProbe:
 
 
 class TreeTotals:
-    """One of the two, from row to row."""
+    """The columns of one tree, from row to row."""
 
     def __init__(self, cpus: int) -> None:
         self._cpus = cpus
@@ -180,15 +184,15 @@ class TreeTotals:
         self._most = 0.0
         self._before: tuple[float, float] | None = None  # the last row and the CPU seconds in it
         self._files: float | None = 0
-        self._is_empty = False  # and was so already in the last row
-        self._still: Sequence[float | None] = (0.0, 0.0)  # what it moves in a row that does not look
+        self._is_empty = False  # in this row and the last one
+        self._still: Sequence[float | None] = (0.0, 0.0)  # I/O of a row without details
 
     def row(self, processes: Sequence[TreeProcess], besides: Used, at: float, detailed: bool) -> Sequence[Value]:
-        """The values of its columns.
+        """Return the values of its columns.
 
         Args:
-            processes: Those of the tree.
-            besides: What is in the account besides them.
+            processes: The processes of the tree.
+            besides: CPU and I/O to add to those of the processes.
             at: The time of the row.
             detailed: Whether their details were read for this row.
         """
@@ -198,22 +202,22 @@ class TreeTotals:
         self._is_empty = not processes and self._before is not None
         cpu_s, resident, threads = _now(processes)
         cpu_s += besides[0]
-        # a child's account is rounded to ticks when it is reaped, which may take some milliseconds back; what takes
-        # more is a process that left the tree without an account, such as a daemon: begin anew, with an empty cell
+        # a reaped child's time is rounded to ticks, so that the sum may decrease by some milliseconds; it decreases by
+        # more if a process leaves the tree, such as a daemon: then start again, with an empty cell
         self._most = max(cpu_s, self._most) if cpu_s > self._most - ROUNDING_S else cpu_s
         share = self._share(at)
-        moved = self._look(processes, besides, at) if detailed else self._still
+        moved = self._read_details(processes, besides, at) if detailed else self._still
         return share, resident / MIB, len(processes), threads, self._files, *moved
 
     def _share(self, at: float) -> float | None:
-        """Of the CPU time that there was since the last row."""
+        """Return the share of the CPU time since the last row, in per cent."""
         before, self._before = self._before, (at, self._most)
         if before is None or at <= before[0] or self._most < before[1]:
             return None
         return min(100.0, 100 * (self._most - before[1]) / ((at - before[0]) * self._cpus))
 
-    def _look(self, processes: Sequence[TreeProcess], besides: Used, at: float) -> Sequence[float | None]:
-        """Count files; says what was read and written since that was done the last time."""
+    def _read_details(self, processes: Sequence[TreeProcess], besides: Used, at: float) -> Sequence[float | None]:
+        """Update the number of files; return MiB read and written since the last call."""
         self._files, read, written = _details(processes)
         moved = (
             None if read is None else (read + besides[1]) / MIB,
@@ -224,10 +228,10 @@ class TreeTotals:
 
 
 class NoTreeTotals:
-    """A run without tests has none."""
+    """Stands in for the tree of the tests in a run without tests."""
 
     def row(self, *_: object) -> Sequence[Value]:
-        """Empty."""
+        """Return no values."""
         return NOTHING
 
 
@@ -236,17 +240,17 @@ NOTHING = (None,) * (len(COLUMNS) // 2)
 
 
 def _now(processes: Sequence[TreeProcess]) -> Any:
-    """CPU seconds, bytes resident and threads of all."""
+    """Return the sums of CPU seconds, resident bytes and threads."""
     return _totals([process.now for process in processes])
 
 
 def _details(processes: Sequence[TreeProcess]) -> Any:
-    """Descriptors, bytes read and written of all."""
+    """Return the sums of descriptors, bytes read and bytes written."""
     return _totals([process.details for process in processes])
 
 
 def _totals(figures: Sequence[Sequence[float | None]]) -> Any:
-    """The sums of each; of what is not known in full there is none."""
+    """Return the sum of each figure; None where it is unknown for a process."""
     if len(figures) == 1:
         return figures[0]
     if not figures:
