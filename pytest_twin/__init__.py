@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytest_twin.model.event import Event as Event
     from pytest_twin.model.run import Run as Run
     from pytest_twin.model.version import __version__ as __version__
-    from pytest_twin.plugin.warnings import TwinWarning as TwinWarning
+    from pytest_twin.plugin.load_context import TwinWarning as TwinWarning
     from pytest_twin.run_folder.csv_frames import ReadingError as ReadingError
     from pytest_twin.stressors.spec.kind import BYTES as BYTES
     from pytest_twin.stressors.spec.kind import COUNT as COUNT
@@ -36,7 +36,7 @@ _HOMES = {
     "ProcFile": "_system.procfs",
     "ReadingError": "run_folder.csv_frames",
     "Run": "model.run",
-    "TwinWarning": "plugin.warnings",
+    "TwinWarning": "plugin.load_context",
     "__version__": "model.version",
     **dict.fromkeys(("BYTES", "COUNT", "MAX", "OPS", "RATE", "SHARE"), "stressors.spec.kind"),
 }

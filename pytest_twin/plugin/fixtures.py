@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_twin.plugin.stress_fixture import SingleKindStress, StressFixture, StressHandle
+    from pytest_twin.plugin.stress_fixture import StressFixture, StressHandle
     from pytest_twin.plugin.twin_logger import TwinLogger
 
 
@@ -19,51 +19,48 @@ def twin_logger(request: pytest.FixtureRequest) -> Iterator[TwinLogger]:
     from pytest_twin.plugin.twin_logger import TwinLogger
 
     run = run_of(request.config)
-    logger = TwinLogger(run.start(), run.begin(request.node), run.settings.interval)
+    logger = TwinLogger(run.start(), run.begin_attempt(request.node), run.settings.interval)
     yield logger
     logger.close()
 
 
-@pytest.fixture
-def _twin_stress(request: pytest.FixtureRequest) -> Iterator[StressFixture]:
-    """What starts loads for this test, and stops them when it ends."""
+def _stress(request: pytest.FixtureRequest, kind: str = "") -> Iterator[StressFixture | StressHandle]:
+    """Yield an object that starts loads, or the load of an indirect parameter; all loads stop when the test ends."""
     from pytest_twin.plugin.session_hooks import run_of
     from pytest_twin.plugin.stress_fixture import StressFixture
 
     run = run_of(request.config)
-    stress = StressFixture(run.start(), run.begin(request.node))
+    stress = StressFixture(run.start(), run.begin_attempt(request.node), kind)
     try:
-        yield stress
+        if not hasattr(request, "param"):
+            yield stress
+        elif kind:
+            yield stress(request.param)
+        else:
+            yield stress(**request.param)
     finally:
         stress.stop_all()
 
 
-def _of_kind(keyword: str, stress: StressFixture, request: pytest.FixtureRequest) -> SingleKindStress | StressHandle:
-    from pytest_twin.plugin.stress_fixture import SingleKindStress
-
-    of_kind = SingleKindStress(stress, keyword)
-    return of_kind(request.param) if hasattr(request, "param") else of_kind
-
-
 @pytest.fixture
-def stress_load(_twin_stress: StressFixture, request: pytest.FixtureRequest) -> StressFixture | StressHandle:
+def stress_load(request: pytest.FixtureRequest) -> Iterator[StressFixture | StressHandle]:
     """Start any load: ``stress_load(net="50MB/s", ramp="1s")``; indirect parameters (dicts) start it at set-up."""
-    return _twin_stress(**request.param) if hasattr(request, "param") else _twin_stress
+    yield from _stress(request)
 
 
 @pytest.fixture
-def stress_cpu(_twin_stress: StressFixture, request: pytest.FixtureRequest) -> SingleKindStress | StressHandle:
+def stress_cpu(request: pytest.FixtureRequest) -> Iterator[StressFixture | StressHandle]:
     """Start a CPU load: ``stress_cpu(8)`` or ``stress_cpu("75%")``; indirect parameters start it at set-up."""
-    return _of_kind("cpu", _twin_stress, request)
+    yield from _stress(request, "cpu")
 
 
 @pytest.fixture
-def stress_mem(_twin_stress: StressFixture, request: pytest.FixtureRequest) -> SingleKindStress | StressHandle:
+def stress_mem(request: pytest.FixtureRequest) -> Iterator[StressFixture | StressHandle]:
     """Start a memory load: ``stress_mem("1GiB")``, ``stress_mem("25%")``; indirect parameters start it at set-up."""
-    return _of_kind("mem", _twin_stress, request)
+    yield from _stress(request, "mem")
 
 
 @pytest.fixture
-def stress_disk(_twin_stress: StressFixture, request: pytest.FixtureRequest) -> SingleKindStress | StressHandle:
+def stress_disk(request: pytest.FixtureRequest) -> Iterator[StressFixture | StressHandle]:
     """Start a disk load: ``stress_disk("50MB/s")``, ``stress_disk("max")``; indirect parameters start it at set-up."""
-    return _of_kind("disk", _twin_stress, request)
+    yield from _stress(request, "disk")

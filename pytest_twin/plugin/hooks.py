@@ -1,4 +1,4 @@
-"""The pytest door: options, markers, and the moment at which recording becomes necessary."""
+"""The entry point of the plugin: options, markers, and the decision whether this session is recorded."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import pytest
 from pytest_twin.plugin.marks import (
     MARKERS,
     adopt_module_marks,
-    asks,
-    check,
-    described,
+    check_requests,
+    describe_requests,
     has_workers,
-    is_rehearsed,
+    is_dry_run,
     kinds,
     read_rules,
+    uses_plugin,
 )
-from pytest_twin.plugin.stash import RULES, RUN, SCHEDULE_TEXTS, SESSION_SCHEDULE, SETTINGS
+from pytest_twin.plugin.stash import BUDGET_RULES, SCHEDULE_TEXTS, SESSION_PLUGIN, SESSION_SCHEDULE, SETTINGS
 from pytest_twin.settings import options
 from pytest_twin.settings.options import Settings, SettingsError
 
@@ -30,40 +30,40 @@ pytest_plugins = ["pytest_twin.plugin.fixtures"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Make an option and an ini option of each setting."""
+    """Add a command-line option and an ini option for each setting."""
     group = parser.getgroup("twin", "performance-aware testing")
     for name, option in options.options().items():
         how: dict[str, Any] = {"action": "store_true"} if option.type == "bool" else {"metavar": option.metavar}
-        text = options.help_of(name).replace("%", "%%")  # which argparse formats; what it makes of it is the text again
+        text = options.help_of(name).replace("%", "%%")  # argparse formats the text
         group.addoption(options.flag(name), dest=options.ini_name(name), default=None, help=text, **how)
         parser.addini(options.ini_name(name), f"{option.help} (pytest-twin)", type=option.type, default=None)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
-    """Offer hooks of our own."""
+    """Add the hooks that pytest-twin calls."""
     from pytest_twin.plugin import hookspecs
 
     pluginmanager.add_hookspecs(hookspecs)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Read the settings and the schedule; both are checked before anything starts."""
+    """Read and check the settings and the schedule, before anything starts."""
     for line in MARKERS:
         config.addinivalue_line("markers", line)
     settings = config.stash[SETTINGS] = _settings(config)
     if settings.dry_run:
-        config.option.dist = "no"  # pytest-xdist looks after us: what its workers would print nobody sees
+        config.option.dist = "no"  # before pytest-xdist reads it: nobody sees what its workers print
     _check_fail_on(config, settings)
     _check_limit(settings)
-    config.stash[RULES] = read_rules(settings.budgets)
+    config.stash[BUDGET_RULES] = read_rules(settings.budgets)
     if not hasattr(config, "workerinput"):
         _check_reports(config, settings)
     config.stash[SESSION_SCHEDULE] = _schedule(config, settings)
-    if (settings.enabled or settings.schedule or has_workers(config)) and not is_rehearsed(config):
+    if (settings.enabled or settings.schedule or has_workers(config)) and not is_dry_run(config):
         from pytest_twin.plugin.session_hooks import run_of
 
         run = run_of(config)
-        run.weighing = _weighing(config, settings)
+        run.baseline = _find_baseline(config, settings)
         if has_workers(config):
             from pytest_twin.plugin.xdist_controller_hooks import XdistControllerHooks
 
@@ -72,56 +72,58 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let doctests have the marks of their module."""
+    """Give doctests the marks of their module."""
     adopt_module_marks(items)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Check what the tests ask for, and make ready to record if any asks for something."""
-    asking = [item for item in session.items if asks(item)]
+    """Check the markers of the tests, and prepare to record if any test uses the plugin."""
+    recorded = [item for item in session.items if uses_plugin(item)]
     try:
-        if asking:
-            _make_ready(session, asking)
-        run: RecordedSession | None = session.config.pluginmanager.get_plugin(RUN)
-        if run is not None and not session.config.option.collectonly:
-            run.take_turns(session.items)
+        if recorded:
+            _prepare_run(session, recorded)
+        run: RecordedSession | None = session.config.pluginmanager.get_plugin(SESSION_PLUGIN)
+        if run is not None and run.worker and not session.config.option.collectonly:
+            from pytest_twin.plugin.xdist_worker_hooks import isolate_stressed_tests
+
+            isolate_stressed_tests(run, session.items)
     except pytest.UsageError as error:
         if not hasattr(session.config, "workeroutput"):
             raise
-        session.config.workeroutput["twin_error"] = str(error)  # the controller tells it, and no test runs
+        session.config.workeroutput["twin_error"] = str(error)  # the controller prints it, and no test runs
         session.items.clear()
 
 
-def _make_ready(session: pytest.Session, asking: list[pytest.Item]) -> None:
-    """Check what the tests ask for, and have a run for them.
+def _prepare_run(session: pytest.Session, items: list[pytest.Item]) -> None:
+    """Check the markers of the tests that use the plugin, and make the recorded session.
 
     Raises:
-        pytest.UsageError: Something is wrong with what they ask for, or with the report directory.
+        pytest.UsageError: A marker has an error, or the report directory cannot be used.
     """
-    check(asking)
-    if is_rehearsed(session.config):
+    check_requests(items)
+    if is_dry_run(session.config):
         return
     from pytest_twin.plugin.session_hooks import run_of
 
     run = run_of(session.config)
     if hasattr(session.config, "workerinput") and not session.config.option.collectonly:
-        run.start()  # the part that it opens tells the controller that recording is wanted
+        run.start()  # the part file that it opens tells the controller to record
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Say what will be done, where that is known already."""
+    """Show the interval, the report directory and the schedule, where they are known already."""
     settings, schedule = config.stash[SETTINGS], config.stash[SESSION_SCHEDULE]
     if not settings.enabled and schedule is None:
         return []
     notes: list[str] = []
-    words = [f"every {settings.interval:g} s into {settings.report_dir}"]
+    parts = [f"every {settings.interval:g} s into {settings.report_dir}"]
     if schedule is not None:
         from pytest_twin.loads.disk_speed import schedule_remarks
         from pytest_twin.report.wording import format_count
 
         faster = schedule.faster(settings.schedule_speed)
-        words.append(
+        parts.append(
             f"{settings.schedule}: {format_count(len(schedule.events), 'load')} over {faster.duration_s:.1f} s"
         )
         notes += (
@@ -129,36 +131,36 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
             if settings.dry_run
             else schedule_remarks(schedule, config.invocation_params.dir / settings.report_dir)
         )
-    return [f"twin: {', '.join(words)}", *(f"twin: {settings.schedule}: {note}" for note in notes)]
+    return [f"twin: {', '.join(parts)}", *(f"twin: {settings.schedule}: {note}" for note in notes)]
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
-    """In a dry run: what would be applied to which test."""
+    """In a dry run, show the loads that would be applied to each test."""
     if not config.stash[SETTINGS].dry_run:
         return []
     settings, schedule = config.stash[SETTINGS], config.stash[SESSION_SCHEDULE]
-    lines = list(described(items, schedule.faster(settings.schedule_speed) if schedule else None))
-    return ["twin: a dry run, no test is run; this would be applied", *(lines or ["nothing"])]
+    lines = list(describe_requests(items, schedule.faster(settings.schedule_speed) if schedule else None))
+    return ["twin: dry run, no test is run; loads that would be applied:", *(lines or ["none"])]
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
-    """In a dry run no test is run."""
+    """Run no test in a dry run."""
     return True if session.config.stash[SETTINGS].dry_run else None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say what was recorded, what was applied, what was heavy, and where the files are."""
-    if hasattr(config, "workerinput"):  # nobody reads what a worker prints, and the controller says all of it
+    """Show what was recorded and applied, the heaviest tests, and where the files are."""
+    if hasattr(config, "workerinput"):  # nobody sees what a worker prints, and the controller prints all of it
         return
-    run: RecordedSession | None = config.pluginmanager.get_plugin(RUN)
+    run: RecordedSession | None = config.pluginmanager.get_plugin(SESSION_PLUGIN)
     for error in (run.worker_error, run.strict_error) if run is not None else ():
         if error:
             terminalreporter.write_line(f"ERROR: {error}", red=True)
     if run is not None:
         with run.guard:
             _summarize(terminalreporter, config, run)
-        for line in dict.fromkeys((*run.guard.lines, *run.errors_by_workers)):
+        for line in dict.fromkeys((*run.guard.lines, *run.errors_of_workers)):
             terminalreporter.write_line(line, yellow=True)
     if run is None or run.recording is None:
         settings = config.stash[SETTINGS]
@@ -178,19 +180,19 @@ def _summarize(terminalreporter: pytest.TerminalReporter, config: pytest.Config,
         terminalreporter.write_line(line)
     for line in run.reports:
         terminalreporter.write_line(line, yellow=line.startswith("warning"))
-    if run.weighing is not None:
-        _tell_weighing(terminalreporter, run.weighing)
+    if run.baseline is not None:
+        _write_comparison(terminalreporter, run.baseline)
 
 
-def _tell_weighing(terminalreporter: pytest.TerminalReporter, weighing: BaselineComparison) -> None:
-    for line in weighing.lines:
+def _write_comparison(terminalreporter: pytest.TerminalReporter, baseline: BaselineComparison) -> None:
+    for line in baseline.lines:
         terminalreporter.write_line(line)
-    for line in weighing.failure:
+    for line in baseline.failure:
         terminalreporter.write_line(f"FAILED {line}", red=True)
 
 
 def _settings(config: pytest.Config) -> Settings:
-    """The settings: a flag wins over pytest's configuration, which wins over ``[tool.pytest-twin]``."""
+    """Return the settings: a flag wins over pytest's configuration, which wins over ``[tool.pytest-twin]``."""
     names = options.options()
     try:
         flags = {name: getattr(config.option, options.ini_name(name), None) for name in names}
@@ -198,12 +200,12 @@ def _settings(config: pytest.Config) -> Settings:
         return Settings.of(flags, inis, options.read_pyproject(config.rootpath / "pyproject.toml"))
     except SettingsError as error:
         raise pytest.UsageError(str(error)) from None
-    except (TypeError, ValueError) as error:  # what older versions of pytest raise for an ini value of another type
+    except (TypeError, ValueError) as error:  # older versions of pytest, for an ini value of another type
         raise pytest.UsageError(f"twin: {error}") from None
 
 
 def _check_fail_on(config: pytest.Config, settings: Settings) -> None:
-    """Refuse limits that somebody typed and that nothing would be judged by; those of a configuration may wait."""
+    """Reject ``--twin-fail-on`` without ``--twin-compare``; in a configuration file it may stand alone."""
     if getattr(config.option, options.ini_name("fail_on"), None) and settings.compare is None:
         raise pytest.UsageError(
             f"{options.flag('fail_on')}: there is nothing to compare with; give {options.flag('compare')} RUNS too"
@@ -220,8 +222,8 @@ def _check_limit(settings: Settings) -> None:
             raise pytest.UsageError(str(error)) from None
 
 
-def _weighing(config: pytest.Config, settings: Settings) -> BaselineComparison | None:
-    """What the session is saved as and compared with; a pytest-xdist worker leaves that to its controller."""
+def _find_baseline(config: pytest.Config, settings: Settings) -> BaselineComparison | None:
+    """Return the comparison with a baseline, if it is asked for; None in a pytest-xdist worker."""
     if (settings.save is None and settings.compare is None) or hasattr(config, "workerinput"):
         return None
     from pytest_twin.plugin.baseline import BaselineComparison

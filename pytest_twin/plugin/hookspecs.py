@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 @pytest.hookspec
 def pytest_twin_event(event: Event, config: pytest.Config) -> None:
-    """Called with each event of the run: a test, a load, a phase, a note.
+    """Receive an event of the run: a test, a load, a phase, or a note.
 
-    It is called in the main thread of the process in which the event happened, at the next border of a test's phase;
-    ``event.elapsed_s`` is when it really happened.
+    It is called in the main thread of the process in which the event happened, when the next phase of a test begins or
+    ends; ``event.elapsed_s`` is the time of the event itself.
 
     Args:
-        event: One row of annotations.csv, as `pytest_twin.model.event.Event`.
+        event: One row of annotations.csv, a `pytest_twin.Event`.
         config: The pytest configuration.
     """

@@ -1,4 +1,4 @@
-"""What a test asks for: its markers and fixtures, read and checked when it is collected."""
+"""Parse and check the markers of a test, when it is collected."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_twin.plugin.stash import REQUEST, RULES, SETTINGS, ItemRequest
+from pytest_twin.plugin.stash import BUDGET_RULES, REQUEST, SETTINGS, ItemRequest
 
 if TYPE_CHECKING:
     from _pytest.nodes import Node
@@ -18,48 +18,46 @@ if TYPE_CHECKING:
     from pytest_twin.loads.schedule.schedule import Schedule
     from pytest_twin.loads.spec import Kinds, Load
 
-# Imported by every pytest that has the plugin installed: what reads loads and schedules is imported where it is needed.
+# Every pytest that has the plugin installed imports this: the parsers are imported only where a test needs them.
 
 STRESS, SHARED, SCHEDULE, BUDGET = "stress", "shared", "twin_schedule", "twin_budget"
-STRESSING = frozenset({"stress_load", "stress_cpu", "stress_mem", "stress_disk"})
-FIXTURES = STRESSING | {"twin_logger"}
+STRESS_FIXTURES = frozenset({"stress_load", "stress_cpu", "stress_mem", "stress_disk"})
+FIXTURES = STRESS_FIXTURES | {"twin_logger"}
 MARKERS = (
     f"{STRESS}(cpu=, mem=, disk=, ramp=, ...): apply this load while the test runs; a bare mark applies none",
     f"{SCHEDULE}(path): play this schedule of loads while the test runs",
     f"{BUDGET}(cpu_seconds=, peak_memory=, duration=, ...): fail the test if it exceeds this budget",
 )
-
-
-NOTHING = ItemRequest()
+NO_REQUEST = ItemRequest()
 
 
 def kinds() -> Kinds:
-    """The stressors there are."""
+    """Return all kinds of loads."""
     from pytest_twin.loads.registry import kinds as find
 
     return find()
 
 
 def has_workers(config: pytest.Config) -> bool:
-    """Whether tests run in pytest-xdist workers; what they ask for is known only there."""
+    """Return whether tests run in pytest-xdist workers, so that only these know their markers."""
     return getattr(config.option, "dist", "no") != "no" and not hasattr(config, "workerinput")
 
 
-def is_rehearsed(config: pytest.Config) -> bool:
-    """Whether no test is run, and none is to be recorded: in a dry run of ours, and in pytest's ``--setup-plan``."""
+def is_dry_run(config: pytest.Config) -> bool:
+    """Return whether no test is run: in a dry run of pytest-twin, and with pytest's ``--setup-plan``."""
     return config.stash[SETTINGS].dry_run or getattr(config.option, "setupplan", False)
 
 
 def nodeid_of(item: pytest.Item) -> str:
-    """The id of a test, without the group that pytest-xdist adds to it for its workers (``--dist=loadgroup``)."""
+    """Return the id of a test, without the group that pytest-xdist appends in its workers (``--dist=loadgroup``)."""
     if not getattr(item.config.option, "loadgroup", False) or item.parent is None:
         return item.nodeid
     plain = f"{item.parent.nodeid}::{item.name}"
     return plain if item.nodeid.startswith(f"{plain}@") else item.nodeid
 
 
-def without_group(nodeid: str) -> str:
-    """The same where nothing but that id is known."""
+def strip_group(nodeid: str) -> str:
+    """Return an id without the group that pytest-xdist appends, where the test itself is not known."""
     plain, _, group = nodeid.rpartition("@")
     return nodeid if not plain or "]" in group or "::" in group else plain
 
@@ -67,7 +65,7 @@ def without_group(nodeid: str) -> str:
 def adopt_module_marks(items: Iterable[pytest.Item]) -> None:
     """Give doctests the ``pytestmark`` of their module, which pytest gives to functions only."""
     for item in items:
-        doctest = getattr(item, "dtest", None)  # only a doctest has one, and asking for the class takes longer
+        doctest = getattr(item, "dtest", None)  # only a doctest has one; this is faster than `isinstance`
         if doctest is not None:
             marks = doctest.globs.get("pytestmark", [])
             for mark in marks if isinstance(marks, list) else [marks]:
@@ -75,9 +73,9 @@ def adopt_module_marks(items: Iterable[pytest.Item]) -> None:
 
 
 def marks_of(item: pytest.Item) -> list[pytest.Mark]:
-    """The markers of ours that a test has, the closest first; a bare ``stress`` asks for nothing."""
+    """Return the markers of pytest-twin that a test has, the closest first, without a bare ``stress``."""
     found: list[pytest.Mark] = []
-    for node in reversed(item.listchain()):  # what `iter_markers` does, but that takes several times as long
+    for node in reversed(item.listchain()):  # like `iter_markers`, but several times faster
         own = [
             mark
             for mark in node.own_markers
@@ -88,7 +86,7 @@ def marks_of(item: pytest.Item) -> list[pytest.Mark]:
 
 
 def _closest_first(node: Node, marks: list[pytest.Mark]) -> list[pytest.Mark]:
-    """The marks of one node: those of a parameter first, and those of a class before those of its base classes.
+    """Sort the marks of one node: those of a parameter first, and those of a class before those of its base classes.
 
     pytest has a parameter's marks last, and those of base classes last in some versions and first in others.
     """
@@ -103,26 +101,26 @@ def _closest_first(node: Node, marks: list[pytest.Mark]) -> list[pytest.Mark]:
     return sorted(marks, key=lambda mark: distances.get(id(mark), len(groups)))
 
 
-def asks(item: pytest.Item) -> bool:
-    """Whether a test uses a marker or a fixture of ours for anything, or has a budget of the configuration."""
-    return asks_itself(item) or any(rules_for(item))
+def uses_plugin(item: pytest.Item) -> bool:
+    """Return whether a test uses a marker or a fixture of pytest-twin, or has a budget of the configuration."""
+    return uses_marker_or_fixture(item) or any(budget_tables_for(item))
 
 
-def asks_itself(item: pytest.Item) -> bool:
-    """Whether a test uses a marker or a fixture of ours for anything."""
-    return asks_by_fixture(item) or bool(marks_of(item))
+def uses_marker_or_fixture(item: pytest.Item) -> bool:
+    """Return whether a test uses a marker or a fixture of pytest-twin."""
+    return uses_fixture(item) or bool(marks_of(item))
 
 
-def asks_by_fixture(item: pytest.Item) -> bool:
-    """Whether a test uses a fixture of ours."""
+def uses_fixture(item: pytest.Item) -> bool:
+    """Return whether a test uses a fixture of pytest-twin."""
     return not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 def read_rules(tables: Sequence[Mapping[str, Any]]) -> Sequence[Rule]:
-    """The budgets of the configuration.
+    """Parse the budgets of the configuration.
 
     Raises:
-        pytest.UsageError: With one line for each thing that is wrong with them.
+        pytest.UsageError: They have errors; the message has one line for each.
     """
     if not tables:
         return ()
@@ -138,23 +136,25 @@ def read_rules(tables: Sequence[Mapping[str, Any]]) -> Sequence[Rule]:
         ) from None
 
 
-def rules_for(item: pytest.Item) -> Iterator[Mapping[str, Any]]:
-    """The limits that the configuration has for a test, table by table."""
-    rules = item.config.stash.get(RULES, ())
+def budget_tables_for(item: pytest.Item) -> Iterator[Mapping[str, Any]]:
+    """Yield the tables of limits that the configuration has for a test."""
+    rules = item.config.stash.get(BUDGET_RULES, ())
     if rules:
         marks = {mark.name for mark in item.iter_markers()}
         yield from (rule.keywords for rule in rules if rule.selects(item.nodeid, marks))
 
 
 def request_of(item: pytest.Item) -> ItemRequest:
-    """What a test asks for, found out when it is collected, and once more if it gets other markers while it runs.
+    """Return what the markers of a test ask for.
+
+    They are parsed when the test is collected, and once more only if it gets other markers while it runs.
 
     Raises:
-        LoadError, ScheduleError, BudgetError: Something is wrong with it.
+        LoadError, ScheduleError, BudgetError: A marker has an error.
     """
     marks = marks_of(item)
-    if not marks and not any(rules_for(item)):
-        return NOTHING
+    if not marks and not any(budget_tables_for(item)):
+        return NO_REQUEST
     request = item.stash.get(REQUEST, None)
     if request is None or request.marks != marks:
         request = ItemRequest(marks, _load_of(marks), _schedule_of(item, marks), _budget_of(item, marks))
@@ -163,16 +163,16 @@ def request_of(item: pytest.Item) -> ItemRequest:
 
 
 def _budget_of(item: pytest.Item, marks: Iterable[pytest.Mark]) -> Budget | None:
-    """The budget of a test, None without one.
+    """Return the budget of a test, None without one.
 
-    Of two limits of the same kind the closer mark's counts, and any mark's before the configuration's, in which a later
-    table counts before an earlier one.
+    Of two limits of the same kind the closer mark takes precedence; a mark takes precedence over the configuration, and
+    a later table of that over an earlier one.
 
     Raises:
-        BudgetError: Something is wrong with it.
+        BudgetError: A limit has an error.
     """
     own = [mark for mark in marks if mark.name == BUDGET]
-    layers = [*rules_for(item), *(mark.kwargs for mark in reversed(own))]
+    layers = [*budget_tables_for(item), *(mark.kwargs for mark in reversed(own))]
     if not layers:
         return None
     from pytest_twin.analysis.budgets.parser import BudgetError, merged, parse
@@ -180,21 +180,21 @@ def _budget_of(item: pytest.Item, marks: Iterable[pytest.Mark]) -> Budget | None
 
     for mark in own:
         if mark.args or not mark.kwargs:
-            said = repr(mark.args[0]) if mark.args else ""
-            raise BudgetError([("", f"{BUDGET}({said}) has no keyword; write {BUDGET}(cpu_seconds=2)")])
+            argument = repr(mark.args[0]) if mark.args else ""
+            raise BudgetError([("", f"{BUDGET}({argument}) has no keyword; write {BUDGET}(cpu_seconds=2)")])
     return parse(merged(layers), read_load)
 
 
 def _load_of(marks: Iterable[pytest.Mark]) -> Load:
-    """The load that a test's markers ask for; of two that say different things, the closer one counts.
+    """Return the load that a test's markers ask for; of two values for the same keyword the closer mark's counts.
 
     Raises:
-        LoadError: Something is wrong with it.
+        LoadError: A keyword has an error.
     """
     from pytest_twin.loads.spec import Load, LoadError
     from pytest_twin.loads.validation import read_load, require_kind
 
-    said: dict[str, dict[str, Any]] = {}  # by engine, of which each has words of its own
+    by_engine: dict[str, dict[str, Any]] = {}  # each engine has keywords of its own
     for mark in reversed([mark for mark in marks if mark.name == STRESS]):
         if mark.args:
             raise LoadError(
@@ -203,16 +203,16 @@ def _load_of(marks: Iterable[pytest.Mark]) -> Load:
         words = dict(mark.kwargs)
         if not isinstance(words.pop(SHARED, False), bool):
             raise LoadError([(SHARED, "is not True or False")])
-        said.setdefault(str(words.get("engine", "")), {}).update(words)
-    asked = [keywords for keywords in said.values() if keywords]
-    load = Load.merged(map(read_load, asked))
-    for keywords in asked:
+        by_engine.setdefault(str(words.get("engine", "")), {}).update(words)
+    requested = [keywords for keywords in by_engine.values() if keywords]
+    load = Load.merged(map(read_load, requested))
+    for keywords in requested:
         require_kind(keywords, next(iter(keywords)))
     return load
 
 
-def wants_alone(item: pytest.Item, each: Schedule | None) -> bool:
-    """Whether a test should not run at the same time as others: it is put under load, and does not say ``shared``.
+def runs_alone(item: pytest.Item, each: Schedule | None) -> bool:
+    """Return whether no other test of its host may run at the same time: it runs under load, and is not ``shared``.
 
     Args:
         item: The test.
@@ -224,14 +224,14 @@ def wants_alone(item: pytest.Item, each: Schedule | None) -> bool:
 
 
 def needs_load(item: pytest.Item, each: Schedule | None) -> bool:
-    """Whether a test is put under load, or may put itself there.
+    """Return whether a test runs under load, or may start a load itself.
 
     Args:
         item: The test.
         each: The schedule that is played around each test that it selects.
     """
     request = request_of(item)
-    if _is_repeated(request) or not STRESSING.isdisjoint(getattr(item, "fixturenames", ())):
+    if _is_repeated(request) or not STRESS_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
         return True
     if request.schedule or request.load:
         return True
@@ -245,10 +245,10 @@ def _is_repeated(request: ItemRequest) -> bool:
 
 
 def _schedule_of(item: pytest.Item, marks: Iterable[pytest.Mark]) -> Schedule | None:
-    """The schedule that a test's marker names, looked for beside the test and then in the root directory.
+    """Read the schedule that a test's marker names, from the folder of the test or from the root directory.
 
     Raises:
-        ScheduleError: The marker or the file is wrong.
+        ScheduleError: The marker or the file has an error.
     """
     mark = next((mark for mark in marks if mark.name == SCHEDULE), None)
     if mark is None:
@@ -262,35 +262,35 @@ def _schedule_of(item: pytest.Item, marks: Iterable[pytest.Mark]) -> Schedule | 
     return open_schedule(next((place for place in places if place.exists()), places[-1]), kinds())
 
 
-def check(items: Iterable[pytest.Item]) -> None:
-    """Read everything that these tests ask for.
+def check_requests(items: Iterable[pytest.Item]) -> None:
+    """Parse the markers of these tests.
 
     Raises:
-        pytest.UsageError: With one line for each thing that is wrong, of the whole collection.
+        pytest.UsageError: Some have errors; the message has one line for each error of the whole collection.
     """
     from pytest_twin.analysis.budgets.parser import BudgetError
     from pytest_twin.loads.schedule.schedule import ScheduleError
     from pytest_twin.loads.spec import LoadError
 
-    wrong: dict[str, None] = {}
+    errors: dict[str, None] = {}
     for item in items:
         try:
             request_of(item)
         except LoadError as error:
             for key, problem in error.problems:
-                wrong[f"{item.nodeid}: {STRESS}{f'({key})' if key else ''}: {problem}"] = None
+                errors[f"{item.nodeid}: {STRESS}{f'({key})' if key else ''}: {problem}"] = None
         except BudgetError as error:
             for key, problem in error.problems:
-                wrong[f"{_place(item, marks_of(item), key)}: {problem}"] = None
+                errors[f"{_place(item, marks_of(item), key)}: {problem}"] = None
         except ScheduleError as error:
             for problem in error.problems:
-                wrong[f"{item.nodeid}: {problem}"] = None
-    if wrong:
-        raise pytest.UsageError("\n".join(wrong))
+                errors[f"{item.nodeid}: {problem}"] = None
+    if errors:
+        raise pytest.UsageError("\n".join(errors))
 
 
 def _place(item: pytest.Item, marks: Iterable[pytest.Mark], key: str) -> str:
-    """Where a keyword of a budget was written: at the test, or once for many of them."""
+    """Return where a limit of a budget was written: at the test, or in the configuration."""
     if not key:
         return item.nodeid
     if any(key.partition(":")[0] in mark.kwargs for mark in marks if mark.name == BUDGET):
@@ -298,8 +298,8 @@ def _place(item: pytest.Item, marks: Iterable[pytest.Mark], key: str) -> str:
     return f"pyproject.toml: budgets: {key}"
 
 
-def described(items: Iterable[pytest.Item], session: Schedule | None) -> Iterator[str]:
-    """What would be applied to which test, line by line."""
+def describe_requests(items: Iterable[pytest.Item], session: Schedule | None) -> Iterator[str]:
+    """Yield a line for each load that would be applied to a test."""
     from pytest_twin.report.wording import format_count
 
     each = session if session is not None and session.is_for_each_test else None
@@ -311,8 +311,8 @@ def described(items: Iterable[pytest.Item], session: Schedule | None) -> Iterato
         around = request.schedule or each
         given = getattr(getattr(item, "callspec", None), "params", {})
         words = [str(request.load or ""), *(f"{name}={given[name]}" for name in sorted(FIXTURES & given.keys()))]
-        said = " ".join(filter(None, words))
+        text = " ".join(filter(None, words))
         events = around.events if around is not None else ()
-        if said or events:
-            yield f"{item.nodeid}: {said}".rstrip(": ")
+        if text or events:
+            yield f"{item.nodeid}: {text}".rstrip(": ")
             yield from (f" {event}" for event in events)

@@ -1,4 +1,4 @@
-"""Which load hurts a test: runs it at every level of every resource, as long as there is time."""
+"""Profile a test: run it under each level of load of each resource, as long as there is time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pytest_twin.model.csv_text import record
 from pytest_twin.model.profile_row import RESOURCES, load_at
 from pytest_twin.model.quantity import amount
 from pytest_twin.plugin.repeat import UnrepeatableError, run_repetition
-from pytest_twin.plugin.stash import HELD
+from pytest_twin.plugin.stash import PROFILED_LOAD
 from pytest_twin.run_folder.layout import PROFILE
 
 if TYPE_CHECKING:
@@ -35,21 +35,21 @@ if TYPE_CHECKING:
     from pytest_twin.loads.spec import Load
     from pytest_twin.recording.recording import Recording
 
-CALIBRATED_S = 1.0
-LIMIT_REACHED = pytest.fail.Exception  # as pytest-timeout raises it, here while a load comes or goes
-MOST_RUNS, BLOCK_S = 5, 0.2  # runs for one measurement, and what they have to take together before there are so many
+CALIBRATION_S = 1.0
+TIMEOUT_ERROR = pytest.fail.Exception  # pytest-timeout raises it, here while a load starts or stops
+MAX_RUNS, BLOCK_S = 5, 0.2  # runs of one measurement; fewer if they take that many seconds together
 
 
 class Profiler:
-    """Profiles test after test; what one leaves of its time is for those that come."""
+    """Profiles test after test; the time that one leaves is for those after it."""
 
     def __init__(self, recording: Recording, seconds: float, tests: int) -> None:
         """Prepare it.
 
         Args:
-            recording: The run.
-            seconds: Time for all tests.
-            tests: How many there are.
+            recording: The recording that applies the loads.
+            seconds: The time for all tests.
+            tests: The number of tests.
         """
         self._recording = recording
         self._share, self._left = seconds / max(1, tests), 0.0
@@ -57,14 +57,14 @@ class Profiler:
         self._loads: dict[ProfileCell, Load] = {}
 
     def close(self) -> None:
-        """No more tests."""
+        """Close the table of profiles."""
         self._table.close()
 
     def profile(self, item: pytest.Item) -> None:
-        """Profile a test; one that does not pass has no profile."""
+        """Profile a test; a test that does not pass gets no profile."""
         try:
-            loads = self._calibrated()
-        except LIMIT_REACHED as error:
+            loads = self._calibrate()
+        except TIMEOUT_ERROR as error:
             self._recording.note(f"not profiled: {error}", test=item.nodeid)
             return
         began = monotonic()
@@ -72,67 +72,67 @@ class Profiler:
         stamp = self._recording.clock.stamp(self._recording.elapsed())
         measured: dict[ProfileCell, list[RunPair]] = {cell: [] for cell in cells()}
         try:
-            run_repetition(item)  # what is slow only the first time
+            run_repetition(item)  # warm-up
         except UnrepeatableError:
-            return  # the run that is reported tells it
+            return  # the reported run shows why
         try:
-            for cell, pair in _measured(item, self._recording, loads, measured, began + self._left):
+            for cell, pair in _measure(item, self._recording, loads, measured, began + self._left):
                 measured[cell].append(pair)
-        except (UnrepeatableError, LIMIT_REACHED) as error:
+        except (UnrepeatableError, TIMEOUT_ERROR) as error:
             self._recording.note(f"not profiled further: {error}", test=item.nodeid)
         self._left -= monotonic() - began
         for row in _rows(stamp, item.nodeid, curves(measured), loads):
             self._table.append(row)
 
-    def _calibrated(self) -> dict[ProfileCell, Load]:
-        """The load of each cell, of what this machine can do."""
+    def _calibrate(self) -> dict[ProfileCell, Load]:
+        """Return the load of each cell, relative to the maximum of this machine."""
         if not self._loads:
-            most = {resource: self._most(resource) for resource in RESOURCES[1:]}
-            self._loads = {cell: read_load(load_at(*cell, most.get(cell.resource, 0.0))) for cell in cells()}
+            maxima = {resource: self._measure_maximum(resource) for resource in RESOURCES[1:]}
+            self._loads = {cell: read_load(load_at(*cell, maxima.get(cell.resource, 0.0))) for cell in cells()}
         return self._loads
 
-    def _most(self, resource: str) -> float:
-        """Bytes a second, of as much as there can be."""
+    def _measure_maximum(self, resource: str) -> float:
+        """Return the bytes a second that an unlimited load of a resource achieves."""
         with self._recording.under_load(read_load({resource: "max"})) as applied:
-            time.sleep(CALIBRATED_S)
+            time.sleep(CALIBRATION_S)
         return amount(applied[0].achieved_text).value if applied[0].achieved_text else 0.0
 
 
-def _block(item: pytest.Item, recording: Recording, load: Load) -> Repetition:
-    """Run a test under a load, a few times if it is short: putting a load there takes longer than such a test.
+def _run_block(item: pytest.Item, recording: Recording, load: Load) -> Repetition:
+    """Run a test under a load, several times if it is short, and return the medians as one measurement.
 
-    Comes back with the medians, as one measurement: runs so near to each other are not independent.
+    To start a load takes longer than a short test; runs so close to each other are not independent measurements.
     """
     runs: list[Repetition] = []
-    item.stash[HELD] = str(load)
+    item.stash[PROFILED_LOAD] = str(load)
     try:
         with recording.under_load(load, test=item.nodeid) as applied:
-            while len(runs) < MOST_RUNS and sum(run.wall_s for run in runs) < BLOCK_S:
+            while len(runs) < MAX_RUNS and sum(run.wall_s for run in runs) < BLOCK_S:
                 runs.append(run_repetition(item))
     finally:
-        del item.stash[HELD]
+        del item.stash[PROFILED_LOAD]
     cpu = [run.cpu_s for run in runs if run.cpu_s is not None]
     achieved = tuple(each.achieved_text for each in applied)
     return Repetition(median(run.wall_s for run in runs), median(cpu) if cpu else None, achieved)
 
 
-def _measured(
+def _measure(
     item: pytest.Item,
     recording: Recording,
     loads: dict[ProfileCell, Load],
     measured: dict[ProfileCell, list[RunPair]],
     until: float,
 ) -> Iterator[tuple[ProfileCell, RunPair]]:
-    """Measure until the time is over, or until enough is known: every cell alike, then the one of which least is."""
+    """Measure until the time is over or all intervals are narrow: first all cells, then the one with the widest."""
     orders = rounds(crc32(item.nodeid.encode("utf-8", "surrogatepass")))
     for _, order in zip(range(FEWEST), orders, strict=False):
-        yield from _round(item, recording, loads, order, until)
+        yield from _run_round(item, recording, loads, order, until)
     while monotonic() < until and (cell := least_known_cell(measured)) is not None:
         order = [each for each in next(orders) if each in {None, cell}]
-        yield from _round(item, recording, loads, order, until)
+        yield from _run_round(item, recording, loads, order, until)
 
 
-def _round(
+def _run_round(
     item: pytest.Item,
     recording: Recording,
     loads: dict[ProfileCell, Load],
@@ -143,7 +143,7 @@ def _round(
     for cell in order:
         if monotonic() >= until:
             break
-        runs[cell] = _block(item, recording, loads[cell or NOTHING])
+        runs[cell] = _run_block(item, recording, loads[cell or NOTHING])
     idle = runs.get(None)
     if idle is not None:
         yield from ((cell, RunPair(idle, run)) for cell, run in runs.items() if cell is not None)
@@ -155,7 +155,7 @@ def _rows(stamp: str, nodeid: str, found: list[ResourceCurve], loads: dict[Profi
             low, high = (point.interval.low, point.interval.high) if point.interval else (None, None)
             cpu = point.cpu_ratio.middle if point.cpu_ratio else None
             numbers = (point.idle_s, point.slowdown, low, high, cpu)
-            told = [None if value is None else f"{value:.6g}" for value in numbers]
+            cells_of_numbers = [None if value is None else f"{value:.6g}" for value in numbers]
             target = str(loads[point.cell]) if point.cell.level else ""
             which = (stamp, nodeid, "", curve.resource, point.cell.level, target)
-            yield record((*which, point.achieved, point.pairs, *told, curve.knee, curve.rank))
+            yield record((*which, point.achieved, point.pairs, *cells_of_numbers, curve.knee, curve.rank))

@@ -1,4 +1,4 @@
-"""A recorded test, in whichever process it runs: hooks around it that hand over to its attempt."""
+"""Hooks around each test of a recorded session, in every process that runs tests."""
 
 from __future__ import annotations
 
@@ -12,24 +12,23 @@ import pytest
 from pytest_twin._system.error_guard import guarded
 from pytest_twin._system.stdlib import os
 from pytest_twin.plugin.load_context import load_around_test, shortfalls, warn
-from pytest_twin.plugin.marks import NOTHING, asks_by_fixture, request_of
-from pytest_twin.plugin.stash import LIMIT, REPEATED, ItemRequest
+from pytest_twin.plugin.marks import NO_REQUEST, request_of, uses_fixture
+from pytest_twin.plugin.stash import REPETITION_LOAD, REPETITION_VERDICTS, TIMEOUT_SETTINGS, ItemRequest
 from pytest_twin.recording import outcome
 from pytest_twin.run_folder.layout import TESTS
 
 if TYPE_CHECKING:
-    from pytest_twin.analysis.budgets.budget import LimitVerdict
+    from pytest_twin.analysis.budgets.budget import Budget
     from pytest_twin.plugin.profiler import Profiler
     from pytest_twin.plugin.session import RecordedSession
     from pytest_twin.recording.attempt import RecordedAttempt
+    from pytest_twin.recording.budget_usage import BudgetUsage
 
-FOUND: pytest.StashKey[Iterable[LimitVerdict]] = pytest.StashKey()  # what the repetitions told
-
-Hooked = Generator[None, pytest.TestReport, pytest.TestReport]
+ReportHook = Generator[None, pytest.TestReport, pytest.TestReport]
 
 
 class RuntestHooks:
-    """Hooks of the tests, registered once something asks to be recorded."""
+    """Hooks around the tests, registered once something is to be recorded."""
 
     def __init__(self, run: RecordedSession) -> None:
         self._run, self.guard = run, run.guard
@@ -37,35 +36,35 @@ class RuntestHooks:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:
-        """Repeat a test that is profiled, or whose budget needs it; the run that is reported comes after."""
+        """Repeat a test that is profiled, or that has a budget that needs it; the reported run comes after."""
         if getattr(item.config.option, "setuponly", False):
             return
         if "twin_logger" in getattr(item, "fixturenames", ()):
             from pytest_twin.plugin.twin_logger import prepare
 
-            with suppress(Exception):  # such as a pandas that is broken, which the test is told if it needs it
+            with suppress(Exception):  # such as a broken pandas: the test that needs it fails by itself
                 prepare(item)
         with self.guard:
             if self._run.settings.profile:
-                self._profiling(item.session).profile(item)
-                _limit_anew(item)
+                self._get_profiler(item.session).profile(item)
+                _restart_timeout(item)
             budget = request_of(item).budget
             if budget is not None and budget.repeats:
                 from pytest_twin.plugin.repeat import judge_by_repetition
 
-                item.stash[FOUND] = judge_by_repetition(item, budget)
-                _limit_anew(item)
+                item.stash[REPETITION_VERDICTS] = judge_by_repetition(item, budget)
+                _restart_timeout(item)
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_timeout_set_timer(self, item: pytest.Item, settings: Any) -> None:
-        """Keep the limit that pytest-timeout has for a test, and not only for its body."""
+        """Keep the limit of pytest-timeout for a test, if it is not for its body alone."""
         if not settings.func_only:
-            item.stash[LIMIT] = settings
+            item.stash[TIMEOUT_SETTINGS] = settings
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     @guarded
     def pytest_runtest_setup(self, item: pytest.Item) -> Iterator[None]:
-        """A test begins."""
+        """Begin an attempt, and read the counters around the set-up."""
         attempt = self._run.begin_phase(item, "setup")
         attempt.read_counters("setup")
         try:
@@ -75,70 +74,74 @@ class RuntestHooks:
             raise
         finally:
             attempt.read_counters("setup")
-        self._run.tell()
+        self._run.publish_events()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     @guarded
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Put the test's load around its body, ready before the first line of it."""
+        """Apply the load of a test around its body, count what the body uses, and judge its budget."""
         attempt = self._run.begin_phase(item, "call")
         try:
-            result = yield from self._called_with_warnings(item, attempt)
+            try:
+                request = self.guard.value(lambda: request_of(item), NO_REQUEST)
+                attempt.uses_plugin = bool(request.marks) or uses_fixture(item)
+                with self._load_context(item, request, attempt):
+                    usage = self._start_usage(attempt, request.budget)
+                    attempt.read_counters("call")
+                    attempt.is_in_body = True
+                    try:
+                        result = yield
+                    finally:
+                        attempt.is_in_body = False
+                        attempt.read_counters("call")
+                        if request.budget is not None and usage is not None:
+                            attempt.judge(request.budget, usage, item.stash.get(REPETITION_VERDICTS, ()))
+                if attempt.verdicts:
+                    self._fail_over_budget(item, attempt)
+            except BaseException:
+                self._warn(item, attempt, is_failing=True)
+                raise
+            self._warn(item, attempt, is_failing=False)  # last: a warning may be an error
         except BaseException as error:
-            attempt.set_phase_outcome(
-                "call", outcome.classify_exception(error)
-            )  # until a report tells more, of which there may be none
+            attempt.set_phase_outcome("call", outcome.classify_exception(error))  # there may be no report of it
             raise
         attempt.set_phase_outcome("call", outcome.PASSED)
         return result
 
-    def _called_with_warnings(self, item: pytest.Item, attempt: RecordedAttempt) -> Generator[None, object, object]:
-        """Call a test; what there is to warn of comes last, for a warning may be an error."""
-        try:
-            result = yield from self._called(item, attempt)
-        except BaseException:
-            self._warn(item, attempt, is_failing=True)
-            raise
-        self._warn(item, attempt, is_failing=False)
-        return result
+    def _start_usage(self, attempt: RecordedAttempt, budget: Budget | None) -> BudgetUsage | None:
+        if not budget or attempt.is_repetition:
+            return None
+        return self.guard.value(partial(attempt.start_usage, budget), None)
 
-    def _called(self, item: pytest.Item, attempt: RecordedAttempt) -> Generator[None, object, object]:
-        request = self.guard.value(lambda: request_of(item), NOTHING)
-        budget = request.budget
-        attempt.uses_plugin = bool(request.marks) or asks_by_fixture(item)
-        with self._around(item, request, attempt):
-            spending = None
-            if budget and not attempt.is_repetition:
-                spending = self.guard.value(partial(attempt.start_usage, budget), None)
-            attempt.read_counters("call")
-            try:
-                attempt.is_in_body = True
-                result = yield
-            finally:
-                attempt.is_in_body = False
-                attempt.read_counters("call")
-                if budget is not None and spending is not None:
-                    attempt.judge(budget, spending, item.stash.get(FOUND, ()))
-        if attempt.verdicts:
-            from pytest_twin.plugin.budget_verdict import report_budget_verdict
+    def _fail_over_budget(self, item: pytest.Item, attempt: RecordedAttempt) -> None:
+        """Fail a test whose body has passed and was over budget.
 
-            report_budget_verdict(attempt, self._told_in(item, attempt), self._run.settings.inconclusive)
-        return result
+        Raises:
+            pytest.fail.Exception: It was.
+        """
+        from pytest_twin.analysis.budgets.budget import OVER, inconclusive_lines, is_broken
+
+        inconclusive = self._run.settings.inconclusive
+        if is_broken(attempt.verdicts, inconclusive):
+            over = [f"over budget: {each.text}" for each in attempt.verdicts if each.verdict == OVER]
+            unknown = inconclusive_lines(attempt.verdicts) if inconclusive == "fail" else []
+            under = [f"under {load}" for load in attempt.achieved_loads]
+            pytest.fail("\n".join([*over, *unknown, *under, f"see {self._place_of(item, attempt)}"]), pytrace=False)
 
     def _warn(self, item: pytest.Item, attempt: RecordedAttempt, *, is_failing: bool) -> None:
         texts = shortfalls(attempt) if attempt.applied else []
         if attempt.verdicts and self._run.settings.inconclusive != "fail":
-            from pytest_twin.plugin.budget_verdict import unknown
+            from pytest_twin.analysis.budgets.budget import inconclusive_lines
 
-            texts += unknown(attempt.verdicts)
+            texts += inconclusive_lines(attempt.verdicts)
         if texts:
             warn(item, texts, is_failing=is_failing)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     @guarded
     def pytest_runtest_teardown(self, item: pytest.Item) -> Iterator[None]:
-        """A test ends; its figures become properties, which reports carry everywhere."""
-        attempt = self._run.running.get(item)
+        """Read the counters around the teardown, and hand the figures to pytest as properties of the report."""
+        attempt = self._run.running_attempts.get(item)
         if attempt is None:
             return (yield)
         attempt.read_counters("teardown")
@@ -153,26 +156,26 @@ class RuntestHooks:
 
     @pytest.hookimpl(wrapper=True)
     @guarded
-    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Hooked:
-        """Learn how it went; after the teardown its row is written."""
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> ReportHook:
+        """Set the outcome of a phase by its report; after the teardown, write the row of the test."""
         report = yield
-        attempt = self._run.running.get(item)
+        attempt = self._run.running_attempts.get(item)
         if attempt is not None:
-            _learn(attempt, report)
+            _set_outcome(attempt, report)
             if call.when == "teardown":
-                self._run.end(item, attempt)
-                self._run.tell()
+                self._run.end_attempt(item, attempt)
+                self._run.publish_events()
         return report
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Learn how its body went after all: a plugin may have changed that since, such as one that ran it again."""
+        """Replace the outcome of the body where another plugin, such as one for reruns, has changed the report."""
         with self.guard:
-            for item, attempt in self._run.running.items():
+            for item, attempt in self._run.running_attempts.items():
                 if item.nodeid == report.nodeid and report.when == "call" and report.outcome in outcome.REPORT_OUTCOMES:
-                    _learn(attempt, report)
+                    _set_outcome(attempt, report)
 
-    def _profiling(self, session: pytest.Session) -> Profiler:
+    def _get_profiler(self, session: pytest.Session) -> Profiler:
         if self._profiler is None:
             from pytest_twin.model.quantity import duration
             from pytest_twin.plugin.profiler import Profiler
@@ -182,45 +185,47 @@ class RuntestHooks:
             self._run.stack.callback(self._profiler.close)
         return self._profiler
 
-    def _around(
+    def _load_context(
         self, item: pytest.Item, request: ItemRequest, attempt: RecordedAttempt
     ) -> AbstractContextManager[None]:
-        """What is put around a test."""
+        """Return the context in which the body of a test runs."""
         run = self._run
         plan = request.schedule or run.for_each_test
-        more = item.stash.get(REPEATED, None)
-        if not request.load and plan is None and not more:
+        repetition_load = item.stash.get(REPETITION_LOAD, None)
+        if not request.load and plan is None and not repetition_load:
             return nullcontext()
         from pytest_twin.loads.spec import Load
 
         faster = plan.faster(run.settings.schedule_speed) if plan is not None else None
-        return load_around_test(attempt, run.start(), Load.merged(filter(None, [request.load, more])), faster)
+        return load_around_test(
+            attempt, run.start(), Load.merged(filter(None, [request.load, repetition_load])), faster
+        )
 
-    def _told_in(self, item: pytest.Item, attempt: RecordedAttempt) -> str:
-        """Where the files tell of a test that its budget is about to fail."""
+    def _place_of(self, item: pytest.Item, attempt: RecordedAttempt) -> str:
+        """Return the path of the files about a test that is over its budget."""
         settings = self._run.settings
-        if item.stash.get(FOUND, ()):
+        if item.stash.get(REPETITION_VERDICTS, ()):
             return f"{settings.report_dir}{os.sep}{TESTS}, where each repetition has a row"
-        kept = settings.per_test == "failed" or self._run.keeps_of(item, attempt)
+        kept = settings.per_test == "failed" or self._run.keeps_folder_of(item, attempt)
         return f"{settings.report_dir}{os.sep}{attempt.folder if kept else TESTS}"
 
 
-def _limit_anew(item: pytest.Item) -> None:
-    """Have pytest-timeout count anew, for what is run next may hang as well.
+def _restart_timeout(item: pytest.Item) -> None:
+    """Restart the timer of pytest-timeout after repetitions, since what runs next may hang as well.
 
-    It stops to count where a repetition fails, or has reached the limit.
+    Its timer stops where a repetition fails, or reaches the limit.
     """
-    if LIMIT in item.stash:
+    if TIMEOUT_SETTINGS in item.stash:
         item.ihook.pytest_timeout_cancel_timer(item=item)
-        item.ihook.pytest_timeout_set_timer(item=item, settings=item.stash[LIMIT])
+        item.ihook.pytest_timeout_set_timer(item=item, settings=item.stash[TIMEOUT_SETTINGS])
 
 
-def _learn(attempt: RecordedAttempt, report: pytest.TestReport) -> None:
-    """Keep what a report says of a test, and let that of a body that failed have the figures so far.
+def _set_outcome(attempt: RecordedAttempt, report: pytest.TestReport) -> None:
+    """Set the outcome of a phase by its report, and add the figures so far to the report of a body that failed.
 
-    JUnit's file has a test case of its own for such a failure if the teardown fails too.
+    The JUnit file has a test case of its own for such a failure if the teardown fails too.
     """
-    if attempt.is_in_body or hasattr(report, "context"):  # of a part of the body, such as a subtest
+    if attempt.is_in_body or hasattr(report, "context"):  # the report of a subtest, or of another part of the body
         if report.failed:
             attempt.set_phase_outcome(outcome.SUBTESTS, outcome.FAILED)
         return

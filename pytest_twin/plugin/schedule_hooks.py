@@ -1,4 +1,4 @@
-"""The schedule that a pytest session plays, from its first test on."""
+"""Play the schedule of a pytest session, from its first test on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_twin.loads.player import SchedulePlayer
-from pytest_twin.plugin.load_context import strict_troubles
+from pytest_twin.plugin.load_context import strict_shortfalls
 
 if TYPE_CHECKING:
     from pytest_twin.loads.schedule.schedule import Schedule
@@ -18,22 +18,22 @@ class SessionScheduleHooks:
     """Hooks of a session that has a schedule.
 
     Attributes:
-        strict_error: What the schedule asked for strictly, and was not had; known at the end.
+        strict_error: A line for each strict load that achieved less than requested; set when the session ends.
     """
 
     def __init__(self, schedule: Schedule, recording: Recording) -> None:
-        """Prepare it.
+        """Prepare the player.
 
         Args:
-            schedule: What to play.
-            recording: What applies the loads.
+            schedule: The schedule to play.
+            recording: The recording that applies its loads.
         """
         prefix = recording.worker and f"{recording.worker}-"  # several hosts play the same schedule
         self._recording, self._player = recording, SchedulePlayer(schedule, recording, prefix=prefix)
         self.strict_error = ""
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """Play from the first test on."""
+        """Start the schedule with the first test, and the loads for this test."""
         with self._recording.guard:
             if not self._player.started:
                 self._recording.start_supervisor()
@@ -42,14 +42,14 @@ class SessionScheduleHooks:
             self._player.test_began(nodeid, self._recording.load_time())
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        """End what was applied for this test only."""
+        """Stop the loads that were applied for this test only."""
         with self._recording.guard:
             self._player.test_ended(nodeid)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Stop the loads before others clean up."""
+        """Stop all loads before other plugins clean up."""
         self._player.stop()
-        self.strict_error = "\n".join(strict_troubles(self._player.applied))
+        self.strict_error = "\n".join(strict_shortfalls(self._player.applied))
         if self._recording.host:
             session.config.workeroutput["twin_strict"] = self.strict_error  # type: ignore[attr-defined]

@@ -1,24 +1,22 @@
-"""One pytest session that is recorded: what all of its hooks share."""
+"""The state of one recorded pytest session, which all of its hooks share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_twin._system.error_guard import ErrorGuard
-from pytest_twin._system.locks import SharedExclusiveLock
 from pytest_twin._system.response_timeout import say_on_stderr
 from pytest_twin._system.stdlib import os
 from pytest_twin.model.attempt_row import BAD, INTERRUPTED
 from pytest_twin.model.clock import Clock
-from pytest_twin.plugin.marks import asks_itself, needs_load, nodeid_of, wants_alone
-from pytest_twin.plugin.stash import HELD, REPEATED, REPETITION, TIMES
-from pytest_twin.plugin.warnings import TwinWarning
-from pytest_twin.plugin.xdist_worker_hooks import XdistWorkerHooks
+from pytest_twin.plugin.load_context import TwinWarning
+from pytest_twin.plugin.marks import needs_load, nodeid_of, uses_marker_or_fixture
+from pytest_twin.plugin.stash import ATTEMPT_COUNT, LAST_REPETITION, PROFILED_LOAD, REPETITION_LOAD
 from pytest_twin.recording.attempt import RecordedAttempt
 from pytest_twin.recording.recording import Recording, new_clock
 from pytest_twin.run_folder.folder import RunFolder, RunFolderError
@@ -36,78 +34,80 @@ if TYPE_CHECKING:
 
 
 class RecordedSession:
-    """One pytest session that is recorded, made once something asks for it.
+    """One recorded pytest session, made once something has to be recorded.
 
     Attributes:
-        config: That of pytest.
-        settings: The options of the session.
+        config: The configuration of pytest.
+        settings: The settings of the session.
         schedule: The schedule of the session, None without one.
-        for_each_test: The same, where it is played around each test that it selects.
-        worker: The pytest-xdist worker that this process is, empty if it is none.
-        remote_worker: The way to the controller, of a pytest-xdist worker on another host; None for any other process.
-        clock: Its clock; that of the controller in a pytest-xdist worker.
-        folder: Where the files go.
+        for_each_test: The schedule, if it is played around each test that it selects; None otherwise.
+        worker: The name of the pytest-xdist worker that this process is; empty for any other process.
+        remote_worker: The connection to the controller, in a pytest-xdist worker on another host; None otherwise.
+        clock: The clock of the run; in a pytest-xdist worker, that of the controller.
+        folder: The run folder.
         recording: The recording, None before it starts.
-        stack: What is stopped when the session ends.
+        stack: The contexts that are left when the session ends.
         dist_each: Whether each pytest-xdist worker runs all tests, and not its share of them.
-        locked_by: Which other run has the folder, empty if none.
-        worker_error: What pytest-xdist workers found wrong with what the tests ask for.
-        dropped_by_workers: Rows that pytest-xdist workers could not write.
-        errors_by_workers: What their guards say, a line each.
-        strict_of_workers: What was not had on other hosts of what the session's schedule asked for strictly.
-        weighing: What the session is saved as and compared with; None where neither is asked for.
-        reports: A line for each report, which tells where it is or why it is not.
-        running: The tests that run, of which there is rarely more than one.
-        guard: Keeps errors of ours from them.
+        locked_by: The message about another run that has locked the folder; empty if none has.
+        worker_error: The errors that pytest-xdist workers found in the markers of the tests.
+        dropped_by_workers: The number of rows that pytest-xdist workers could not write.
+        errors_of_workers: A line for each internal error in pytest-xdist workers.
+        strict_errors_of_workers: The shortfalls of the session's schedule on other hosts, where its loads are strict.
+        baseline: Saves the run or compares it with a baseline; None where neither is asked for.
+        reports: A line for each report with its path, or the reason why it could not be written.
+        running_attempts: The attempts of the tests that are running, rarely more than one.
+        guard: Keeps internal errors from the tests.
     """
 
     def __init__(self, config: pytest.Config, settings: Settings, schedule: Schedule | None) -> None:
         self.config, self.settings, self.schedule = config, settings, schedule
         self.for_each_test = schedule if schedule is not None and schedule.is_for_each_test else None
-        given: dict[str, Any] = getattr(config, "workerinput", {})
-        self.worker: str = given.get("workerid", "")
+        workerinput: dict[str, Any] = getattr(config, "workerinput", {})
+        self.worker: str = workerinput.get("workerid", "")
         self.stack = ExitStack()
-        self.remote_worker = self.stack.enter_context(_handover(given)) if "twin_channel" in given else None
+        self.remote_worker = (
+            self.stack.enter_context(_connect_to_controller(workerinput)) if "twin_channel" in workerinput else None
+        )
         if self.remote_worker is not None:
             self.clock, self.folder = self.remote_worker.clock, self.remote_worker.folder
         else:
-            self.clock = Clock(*given["twin_clock"]) if "twin_clock" in given else new_clock()
-            self.folder = RunFolder(config.invocation_params.dir / given.get("twin_folder", settings.report_dir))
-        self.dist_each: bool = given.get("twin_apart", getattr(config.option, "dist", "no") == "each")
-        self.locked_by: str = given.get("twin_held", "")
+            self.clock = Clock(*workerinput["twin_clock"]) if "twin_clock" in workerinput else new_clock()
+            self.folder = RunFolder(config.invocation_params.dir / workerinput.get("twin_folder", settings.report_dir))
+        self.dist_each: bool = workerinput.get("twin_dist_each", getattr(config.option, "dist", "no") == "each")
+        self.locked_by: str = workerinput.get("twin_locked_by", "")
         self.recording: Recording | None = None
         self.worker_error = ""
         self.dropped_by_workers = 0
-        self.errors_by_workers: list[str] = []
-        self.strict_of_workers: list[str] = []
-        self.weighing: BaselineComparison | None = None
+        self.errors_of_workers: list[str] = []
+        self.strict_errors_of_workers: list[str] = []
+        self.baseline: BaselineComparison | None = None
         self.reports: list[str] = []
         self._prepared: Recording | None = None
-        self._playing: SessionScheduleHooks | None = None
-        self.running: dict[pytest.Item, RecordedAttempt] = {}
+        self._schedule_hooks: SessionScheduleHooks | None = None
+        self.running_attempts: dict[pytest.Item, RecordedAttempt] = {}
         self.guard = ErrorGuard(self._note, passes=(TwinWarning,))
 
     @property
     def strict_error(self) -> str:
-        """What the session's schedule asked for strictly, and was not had."""
-        own = [self._playing.strict_error] if self._playing is not None else []
-        return "\n".join(filter(None, (*self.strict_of_workers, *own)))
+        """A line for each strict load of the session's schedule that achieved less than requested."""
+        own = [self._schedule_hooks.strict_error] if self._schedule_hooks is not None else []
+        return "\n".join(filter(None, (*self.strict_errors_of_workers, *own)))
 
-    def prepare(self) -> None:
-        """Let the sampler come up, while other things are done.
+    def launch_sampler(self) -> None:
+        """Start the process of the sampler, so that it is ready when the session begins to record.
 
         Raises:
             pytest.UsageError: The sampler does not start.
         """
         self._prepared = self._new_recording()
-        self.stack.callback(self._prepared.cancel)  # there may be nothing to run
+        self.stack.callback(self._prepared.cancel)  # there may be no test to run
         try:
             self._prepared.launch()
         except SamplerError as error:
             raise pytest.UsageError(str(error)) from None
 
     def start(self) -> Recording:
-        """Begin to record, if that has not been done.
+        """Start the recording, if it has not started, and return it.
 
         Raises:
             pytest.UsageError: The report directory cannot be used, or the sampler does not start.
@@ -125,12 +125,14 @@ class RecordedSession:
             except (RunFolderError, SamplerError) as error:
                 where = f"{flag('report_dir')}: " if isinstance(error, RunFolderError) else ""
                 raise pytest.UsageError(f"{where}{error}") from None
-            plays = self.remote_worker.samples if self.remote_worker is not None else not self.worker
-            if self.schedule is not None and plays and self.for_each_test is None:
+            plays_schedule = self.remote_worker.samples if self.remote_worker is not None else not self.worker
+            if self.schedule is not None and plays_schedule and self.for_each_test is None:
                 from pytest_twin.plugin.schedule_hooks import SessionScheduleHooks
 
-                self._playing = SessionScheduleHooks(self.schedule.faster(self.settings.schedule_speed), recording)
-                self.config.pluginmanager.register(self._playing)
+                self._schedule_hooks = SessionScheduleHooks(
+                    self.schedule.faster(self.settings.schedule_speed), recording
+                )
+                self.config.pluginmanager.register(self._schedule_hooks)
         return self.recording
 
     def _new_recording(self) -> Recording:
@@ -145,7 +147,7 @@ class RecordedSession:
             limit=self._limit(),
             dist_each=self.dist_each,
             guard=self.guard,
-            tell=_teller(self.config),
+            tell=_stderr_printer(self.config),
         )
 
     def _limit(self) -> Load | None:
@@ -155,98 +157,88 @@ class RecordedSession:
 
         return read_limit(self.settings.limit)
 
-    def get_ready_for_loads(self, items: Iterable[pytest.Item]) -> None:
-        """Have the supervisor up before the first test, if any may need it: it is no test's then, nor is its thread."""
+    def start_supervisor(self, items: Iterable[pytest.Item]) -> None:
+        """Start the supervisor before the first test, if any may need it: no test then has its process and thread."""
         if self.recording is None:
             return
-        is_played = self._playing is not None or self.settings.profile
-        if is_played or any(needs_load(item, self.for_each_test) for item in items):
+        is_needed = self._schedule_hooks is not None or self.settings.profile
+        if is_needed or any(needs_load(item, self.for_each_test) for item in items):
             self.recording.start_supervisor()
 
-    def take_turns(self, items: Iterable[pytest.Item]) -> None:
-        """Have a stressed test run alone, where other workers would be disturbed, and would disturb it."""
-        if not self.worker:
-            return
-        every = self.settings.profile
-        alone = {item.nodeid for item in items if every or wants_alone(item, self.for_each_test)}
-        if alone:
-            self.start()
-            where = self.remote_worker.lock_dir if self.remote_worker is not None else self.folder.path
-            turns = self.stack.enter_context(closing(SharedExclusiveLock(where)))
-            self.config.pluginmanager.register(XdistWorkerHooks(turns, alone, self.guard))
-
-    def begin(self, item: pytest.Item) -> RecordedAttempt:
-        """The attempt of a test that is running, begun if it has not been."""
-        attempt = self.running.get(item)
+    def begin_attempt(self, item: pytest.Item) -> RecordedAttempt:
+        """Return the attempt of a test that is running, which begins with the first call."""
+        attempt = self.running_attempts.get(item)
         if attempt is None:
-            number = item.stash[TIMES] = item.stash.get(TIMES, 0) + 1
-            attempt = RecordedAttempt(self.start(), nodeid_of(item), number, is_repetition=REPEATED in item.stash)
-            self.running[item] = attempt  # at once: an interrupt ends what is here
-            attempt.add_load(item.stash.get(HELD, ""))
+            number = item.stash[ATTEMPT_COUNT] = item.stash.get(ATTEMPT_COUNT, 0) + 1
+            attempt = RecordedAttempt(
+                self.start(), nodeid_of(item), number, is_repetition=REPETITION_LOAD in item.stash
+            )
+            self.running_attempts[item] = attempt  # at once: an interrupt ends the attempts in here
+            attempt.add_load(item.stash.get(PROFILED_LOAD, ""))
         return attempt
 
     def begin_phase(self, item: pytest.Item, phase: str) -> RecordedAttempt:
-        """The attempt of a test that comes to a phase: a new one where a plugin has it come there again."""
-        earlier = self.running.get(item)
+        """Return the attempt of a test that begins a phase: a new one where a plugin runs that phase again."""
+        earlier = self.running_attempts.get(item)
         if earlier is not None and earlier.has_reached(phase):
             if not earlier.has_reached("teardown"):
                 earlier.finish()
-            self.end(item, earlier)
-        return self.begin(item)
+            self.end_attempt(item, earlier)
+        return self.begin_attempt(item)
 
-    def end(self, item: pytest.Item, attempt: RecordedAttempt) -> None:
-        """Write the row of a test; nothing of it is kept, while pytest keeps the test itself to the end."""
+    def end_attempt(self, item: pytest.Item, attempt: RecordedAttempt) -> None:
+        """Write the row of a test, and forget its attempt: pytest keeps the test itself to the end."""
         try:
-            attempt.end(keep=self.keeps_of(item, attempt))
+            attempt.end(keep=self.keeps_folder_of(item, attempt))
         finally:
-            del self.running[item]
+            del self.running_attempts[item]
         if attempt.is_repetition:
-            item.stash[REPETITION] = attempt
+            item.stash[LAST_REPETITION] = attempt
 
-    def end_what_was_interrupted(self) -> None:
-        """Write the row of a test that the end of the session came into, such as by Ctrl-C or ``pytest.exit``."""
-        for item, attempt in list(self.running.items()):
+    def end_interrupted_attempts(self) -> None:
+        """Write the row of each test that the end of the session interrupts, such as by Ctrl-C or ``pytest.exit``."""
+        for item, attempt in list(self.running_attempts.items()):
             attempt.outcome = INTERRUPTED
             with self.guard:
                 attempt.finish()
-                self.end(item, attempt)
+                self.end_attempt(item, attempt)
 
-    def keeps_of(self, item: pytest.Item, attempt: RecordedAttempt) -> bool:
-        """Whether a test gets a folder of its own."""
+    def keeps_folder_of(self, item: pytest.Item, attempt: RecordedAttempt) -> bool:
+        """Return whether a test gets a folder of its own."""
         if attempt.is_repetition and attempt.outcome == "passed":
             return False
-        is_marked = asks_itself(item) if attempt.uses_plugin is None else attempt.uses_plugin
-        return self.keeps(attempt.outcome, is_marked or self._is_over_budget(attempt))
+        is_marked = uses_marker_or_fixture(item) if attempt.uses_plugin is None else attempt.uses_plugin
+        return self.keeps_folder(attempt.outcome, is_marked or self._is_over_budget(attempt))
 
     def _is_over_budget(self, attempt: RecordedAttempt) -> bool:
         if not attempt.verdicts:
             return False
-        from pytest_twin.plugin.budget_verdict import is_broken
+        from pytest_twin.analysis.budgets.budget import is_broken
 
         return is_broken(attempt.verdicts, self.settings.inconclusive)
 
-    def keeps(self, outcome: str, is_marked: bool) -> bool:
-        """The same of a test of which no more is known."""
+    def keeps_folder(self, outcome: str, is_marked: bool) -> bool:
+        """Return the same by the outcome of a test, and by whether it uses the plugin."""
         wanted = self.settings.per_test
         return {"marked": is_marked, "all": True, "failed": outcome in BAD, "none": False}[wanted]
 
     def _note(self, text: str) -> None:
-        """Write a note, at the test that runs."""
+        """Write a note about the test that is running."""
         if self.recording is not None:
-            self.recording.note(text, test=next((each.nodeid for each in self.running.values()), ""))
+            self.recording.note(text, test=next((each.nodeid for each in self.running_attempts.values()), ""))
 
-    def tell(self) -> None:
-        """Let other plugins know what happened."""
+    def publish_events(self) -> None:
+        """Call the hook ``pytest_twin_event`` of other plugins with the events since the last call."""
         if self.recording is not None:
             hook = self.config.hook.pytest_twin_event
-            heard = self.recording.take_events()
+            events = self.recording.take_events()
             if hook.get_hookimpls():
-                for event in heard:
+                for event in events:
                     hook(event=event, config=self.config)
 
 
-def _teller(config: pytest.Config) -> Callable[[str], None]:
-    """What tells the user a line while pytest keeps what a test prints, where a run is made before the first test."""
+def _stderr_printer(config: pytest.Config) -> Callable[[str], None]:
+    """Return a function that prints a line on stderr, although pytest captures the output of a test by then."""
     try:
         fd = os.dup(2)
     except OSError:  # it is closed
@@ -258,20 +250,20 @@ def _teller(config: pytest.Config) -> Callable[[str], None]:
 def _close(fd: int) -> None:
     try:
         os.close(fd)
-    except OSError:  # a test closed it already
+    except OSError:  # a test has closed it
         pass
 
 
-def _handover(given: Mapping[str, Any]) -> RemoteWorker:
-    """The way to the controller of a worker on another host.
+def _connect_to_controller(workerinput: Mapping[str, Any]) -> RemoteWorker:
+    """Connect a worker on another host to its controller.
 
     Raises:
-        pytest.UsageError: It cannot be had.
+        pytest.UsageError: The controller cannot be reached.
     """
     from pytest_twin.remote.protocol import RemoteError
     from pytest_twin.remote.worker import RemoteWorker
 
     try:
-        return RemoteWorker(given["twin_channel"], given["workerid"], given["twin_host_timeout"])
+        return RemoteWorker(workerinput["twin_channel"], workerinput["workerid"], workerinput["twin_host_timeout"])
     except (RemoteError, OSError) as error:
         raise pytest.UsageError(f"twin: {error}") from None

@@ -1,8 +1,8 @@
-"""A recorded pytest session: hooks that start and end the recording, and hand over to it."""
+"""Hooks that start and end the recording of a pytest session, and save, compare and report it at the end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_twin._system.stdlib import os
-from pytest_twin.plugin import forked_hooks
+from pytest_twin.model.attempt_row import CRASHED
 from pytest_twin.plugin.marks import has_workers
 from pytest_twin.plugin.runtest_hooks import RuntestHooks
 from pytest_twin.plugin.session import RecordedSession
-from pytest_twin.plugin.stash import RUN, SESSION_SCHEDULE, SETTINGS
+from pytest_twin.plugin.stash import SESSION_PLUGIN, SESSION_SCHEDULE, SETTINGS
 from pytest_twin.recording import outcome
 from pytest_twin.run_folder.folder import RunFolderError
 from pytest_twin.run_folder.layout import OUTCOMES
@@ -24,50 +24,50 @@ if TYPE_CHECKING:
 
 
 class SessionHooks:
-    """Hooks of the session, registered once something asks to be recorded."""
+    """Hooks of the session, registered once something is to be recorded."""
 
     def __init__(self, run: RecordedSession) -> None:
         self._run = run
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> None:
-        """Let the sampler come up meanwhile, where it is known already that it is needed."""
+        """Start the process of the sampler during collection, where it is known already that it is needed."""
         if (self._run.settings.enabled or self._run.schedule is not None) and not session.config.option.collectonly:
-            self._run.prepare()
+            self._run.launch_sampler()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """Start before the first test, unless there will be none, or only workers know of it."""
+        """Start the recording before the first test, unless no test runs, or only workers know whether to record."""
         option, run = session.config.option, self._run
         wanted = run.settings.enabled or run.schedule is not None or not has_workers(session.config)
         if wanted and not option.collectonly and not (session.testsfailed and not option.continue_on_collection_errors):
             run.start()
-            run.get_ready_for_loads(session.items)
+            run.start_supervisor(session.items)
 
     def pytest_keyboard_interrupt(self) -> None:
-        """Wait no longer for what does not answer: somebody waits for the end."""
+        """Wait only briefly for processes that do not respond: the user waits for the end."""
         if self._run.recording is not None:
             self._run.recording.hurry()
 
     def pytest_enter_pdb(self) -> None:
-        """Let the loads rest while somebody debugs."""
+        """Pause the loads while the user debugs."""
         if self._run.recording is not None:
             with self._run.guard:
                 self._run.recording.pause("debugger")
 
     def pytest_leave_pdb(self) -> None:
-        """Let them go on."""
+        """Resume the loads."""
         if self._run.recording is not None:
             with self._run.guard:
                 self._run.recording.resume("debugger")
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
-        """Complete the files when others are done: pytest-xdist's workers are gone then."""
+        """Complete the files after all other plugins: then the workers of pytest-xdist have ended."""
         run = self._run
-        if run.recording is not None and run.recording.is_forked:  # a test let a fork go on, up to here
+        if run.recording is not None and run.recording.is_forked:  # a fork that a test let go on
             return (yield)
-        run.end_what_was_interrupted()
+        run.end_interrupted_attempts()
         if run.remote_worker is not None and run.recording is not None:
             with run.guard:
                 run.remote_worker.wait_for_others()
@@ -79,29 +79,29 @@ class SessionHooks:
             if run.strict_error and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
             with run.guard:
-                self._keep_outcomes(session.config)
+                self._write_outcomes(session.config)
             with run.guard:
                 run.stack.close()
             with run.guard:
-                run.tell()
+                run.publish_events()
             if run.worker and run.recording is not None:
-                said = {"twin_dropped": run.recording.dropped, "twin_errors": run.guard.lines}
-                session.config.workeroutput.update(said)  # type: ignore[attr-defined]
+                output = {"twin_dropped": run.recording.dropped, "twin_errors": run.guard.lines}
+                session.config.workeroutput.update(output)  # type: ignore[attr-defined]
             try:
                 read = cache(self._read)
                 with run.guard:
-                    self._weigh(session, read)
+                    self._save_and_compare(session, read)
                 with run.guard:
-                    self._report(read)
-            except KeyboardInterrupt:  # it takes its time; what pytest has to tell is told all the same
+                    self._write_reports(read)
+            except KeyboardInterrupt:  # pytest prints its summary all the same
                 session.exitstatus = pytest.ExitCode.INTERRUPTED
-                run.reports.append("warning: interrupted before all was reported, saved or compared")
+                run.reports.append("warning: interrupted before the run was saved, compared and reported")
 
-    def _keep_outcomes(self, config: pytest.Config) -> None:
-        """Keep what pytest has counted: rows cannot tell it, since it counts reports, and not tests."""
+    def _write_outcomes(self, config: pytest.Config) -> None:
+        """Write the counts of pytest's last line: it counts reports, so the rows of tests do not give them."""
         reporter = config.pluginmanager.get_plugin("terminalreporter")
         if self._run.recording is not None and not self._run.worker and reporter is not None:
-            with suppress(RunFolderError):  # then the rows tell what they know
+            with suppress(RunFolderError):  # then the counts are those of the rows
                 self._run.folder.write_json(OUTCOMES, outcome.count_outcomes(reporter.stats))
 
     def _read(self) -> Run:
@@ -115,35 +115,63 @@ class SessionHooks:
         tables = self._run.recording.tables if self._run.recording is not None else None
         return load(self._run.folder.path, tables.texts if tables is not None else None)
 
-    def _weigh(self, session: pytest.Session, read: Callable[[], Run]) -> None:
-        """Save the run, or compare it with earlier ones, as is asked for."""
-        weighing, recording = self._run.weighing, self._run.recording
-        if weighing is not None and recording is not None:
+    def _save_and_compare(self, session: pytest.Session, read: Callable[[], Run]) -> None:
+        """Save the run, and compare it with a baseline, as the options ask for."""
+        baseline, recording = self._run.baseline, self._run.recording
+        if baseline is not None and recording is not None:
             ran = session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
             is_whole = ran and not (session.shouldstop or session.shouldfail)
-            weighing.finish(recording.folder, recording.tables, read, is_whole=is_whole)
-            if weighing.failure and session.exitstatus == pytest.ExitCode.OK:
+            baseline.finish(recording.folder, recording.tables, read, is_whole=is_whole)
+            if baseline.failure and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def _report(self, read: Callable[[], Run]) -> None:
-        """Make the reports that are asked for of the files, which are complete now."""
+    def _write_reports(self, read: Callable[[], Run]) -> None:
+        """Write the reports that the options ask for, from the complete files."""
         run = self._run
         if run.recording is not None and not run.worker and run.settings.report:
             from pytest_twin.report.session_reports import write_reports
 
             base_dir = run.config.invocation_params.dir
-            compared = run.weighing.comparison if run.weighing is not None else None
+            compared = run.baseline.comparison if run.baseline is not None else None
             run.reports = list(write_reports(run.folder.path, run.settings, base_dir, os.environ, compared, read))
 
 
+class ForkedHooks:
+    """Hooks of tests that pytest-forked runs in a fork each, which cannot report its own end when it dies."""
+
+    def __init__(self, run: RecordedSession) -> None:
+        self._run = run
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self) -> Generator[None, object, object]:
+        """End the attempt of a test that is interrupted: in a fork, ``pytest_sessionfinish`` is not called."""
+        try:
+            return (yield)
+        except (KeyboardInterrupt, pytest.exit.Exception):
+            if self._run.recording is not None and self._run.recording.is_forked:
+                self._run.end_interrupted_attempts()
+            raise
+
+    pytest_runtest_call = pytest_runtest_teardown = pytest_runtest_setup
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Abort the open events of a test whose fork died, which pytest-forked reports as phase ``???``."""
+        run = self._run
+        if report.when == "???" and not has_workers(run.config) and run.recording is not None:  # type: ignore[comparison-overlap]
+            from pytest_twin.recording.dead_process import abort_open_events
+
+            with run.guard:
+                abort_open_events(run.recording, run.worker, CRASHED, run.keeps_folder)
+
+
 def run_of(config: pytest.Config) -> RecordedSession:
-    """The run of a pytest session, made when first needed, which can be while a test runs."""
-    run: RecordedSession | None = config.pluginmanager.get_plugin(RUN)
+    """Return the recorded session, made with the first call, which may come while a test runs."""
+    run: RecordedSession | None = config.pluginmanager.get_plugin(SESSION_PLUGIN)
     if run is None:
         run = RecordedSession(config, config.stash[SETTINGS], config.stash[SESSION_SCHEDULE])
-        config.pluginmanager.register(run, RUN)
+        config.pluginmanager.register(run, SESSION_PLUGIN)
         config.pluginmanager.register(SessionHooks(run))
         config.pluginmanager.register(RuntestHooks(run))
-        if config.pluginmanager.hasplugin(forked_hooks.PLUGIN):
-            config.pluginmanager.register(forked_hooks.ForkedHooks(run))
+        if config.pluginmanager.hasplugin("pytest_forked"):
+            config.pluginmanager.register(ForkedHooks(run))
     return run

@@ -1,14 +1,14 @@
-"""What the plugin keeps with pytest's configuration and with each test."""
+"""The keys under which the plugin keeps values in pytest's configuration and in each test."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_twin.analysis.budgets.budget import Budget
+    from pytest_twin.analysis.budgets.budget import Budget, LimitVerdict
     from pytest_twin.analysis.budgets.rules import Rule
     from pytest_twin.loads.schedule.schedule import Schedule
     from pytest_twin.loads.spec import Load
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 class ItemRequest(NamedTuple):
-    """What a test asks for, read and checked: neither files nor markers are read again while it runs.
+    """What the markers of a test ask for, parsed when the test is collected, and not again while it runs.
 
     Attributes:
-        marks: The markers of ours that it has, the closest first.
-        load: What is put around it.
-        schedule: What is played around it; None if nothing of its own.
-        budget: What it may take; None without one.
+        marks: The markers of pytest-twin that the test has, the closest first.
+        load: The load to apply around its body.
+        schedule: The schedule to play around its body; None if it has none of its own.
+        budget: The limits of what it may use; None without any.
     """
 
     marks: Sequence[pytest.Mark] = ()
@@ -32,14 +32,19 @@ class ItemRequest(NamedTuple):
     budget: Budget | None = None
 
 
+SESSION_PLUGIN = "twin-run"  # the name of the plugin that is the recorded session
+
+# in pytest's configuration
 SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 SESSION_SCHEDULE: pytest.StashKey[Schedule | None] = pytest.StashKey()
-SCHEDULE_TEXTS: pytest.StashKey[dict[str, str]] = pytest.StashKey()  # what was read for it, by name
-RUN = "twin-run"  # by this name the run is found, once something asks to be recorded
-RULES: pytest.StashKey[Sequence[Rule]] = pytest.StashKey()
+SCHEDULE_TEXTS: pytest.StashKey[dict[str, str]] = pytest.StashKey()  # the files that the schedule reads, by name
+BUDGET_RULES: pytest.StashKey[Sequence[Rule]] = pytest.StashKey()
+
+# in a test
 REQUEST: pytest.StashKey[ItemRequest] = pytest.StashKey()
-TIMES: pytest.StashKey[int] = pytest.StashKey()  # how often it has been begun
-REPEATED: pytest.StashKey[Load] = pytest.StashKey()  # in a repetition: the load that it is put under
-REPETITION: pytest.StashKey[RecordedAttempt] = pytest.StashKey()  # after a repetition, for who asked for it
-LIMIT: pytest.StashKey[Any] = pytest.StashKey()  # what pytest-timeout holds it to
-HELD: pytest.StashKey[str] = pytest.StashKey()  # in a repetition: the load that is kept over several of them
+ATTEMPT_COUNT: pytest.StashKey[int] = pytest.StashKey()  # the attempts that have begun
+TIMEOUT_SETTINGS: pytest.StashKey[Any] = pytest.StashKey()  # its limit in pytest-timeout
+REPETITION_LOAD: pytest.StashKey[Load] = pytest.StashKey()  # while a repetition runs: the load around its body
+LAST_REPETITION: pytest.StashKey[RecordedAttempt] = pytest.StashKey()  # after a repetition: its attempt
+REPETITION_VERDICTS: pytest.StashKey[Iterable[LimitVerdict]] = pytest.StashKey()  # on the limits that need repetitions
+PROFILED_LOAD: pytest.StashKey[str] = pytest.StashKey()  # while it is profiled: the load around several repetitions

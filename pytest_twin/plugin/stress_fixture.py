@@ -1,4 +1,4 @@
-"""What the fixtures ``stress_load``, ``stress_cpu``, ``stress_mem`` and ``stress_disk`` are."""
+"""The objects behind the fixtures ``stress_load``, ``stress_cpu``, ``stress_mem`` and ``stress_disk``."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class StressHandle:
         self.stop()
 
     def stop(self) -> None:
-        """Stop it, and come back when it is gone; a second time does nothing."""
+        """Stop the load, and return when its processes have ended; a second call does nothing."""
         stop_all(self._applied)
 
     @property
     def achieved(self) -> dict[str, Any]:
-        """Figures so far, final ones once it is stopped; those that several kinds have are added up.
+        """The achieved amounts, final once it is stopped; those that several kinds share are added up.
 
         ``cpu_s`` (CPU seconds of the stressors), ``resident_bytes``, ``peak_bytes`` (memory), ``written_bytes``,
         ``read_bytes`` (disk), ``sent_bytes`` (net), ``copied_bytes`` (membw), ``operations``, ``mean_latency_ms``
@@ -57,34 +57,50 @@ class StressHandle:
 
 
 class StressFixture:
-    """Starts loads: ``stress_load(net="50MB/s", ramp="1s")``."""
+    """Starts loads for a test: ``stress_load(net="50MB/s", ramp="1s")``, or of one kind: ``stress_cpu("75%")``."""
 
-    def __init__(self, recording: Recording, attempt: RecordedAttempt) -> None:
-        self._recording, self._attempt = recording, attempt
-        self._held: list[
-            AbstractContextManager[list[AppliedLoad]]
-        ] = []  # no `ExitStack`: it asks `sys` as it is by then
-
-    def __call__(self, **keywords: Any) -> StressHandle:
-        """Start a load, and come back when all of it is really there.
+    def __init__(self, recording: Recording, attempt: RecordedAttempt, kind: str = "") -> None:
+        """Prepare it.
 
         Args:
-            keywords: As in ``@pytest.mark.stress``.
+            recording: The recording that applies the loads.
+            attempt: The attempt of the test.
+            kind: The keyword of the only kind of load that it starts; empty for loads of all kinds.
+        """
+        self._recording, self._attempt, self._kind = recording, attempt, kind
+        # no `ExitStack`: it uses `sys`, which the test may have replaced by then
+        self._contexts: list[AbstractContextManager[list[AppliedLoad]]] = []
+
+    def __call__(self, *amount: float | str, **keywords: Any) -> StressHandle:
+        """Start a load, and return when the whole load is ready.
+
+        Args:
+            amount: For a load of one kind, its amount; nothing otherwise.
+            keywords: The keywords of ``@pytest.mark.stress``.
 
         Raises:
-            LoadError: Something is wrong with what is asked.
-            StressError: It cannot be applied.
+            LoadError: Something is wrong with the request.
+            StressError: The load cannot be applied.
+            TypeError: An amount is missing, or too much.
         """
         __tracebackhide__ = True  # a wrong amount is the test's mistake, and is shown where the test made it
+        if self._kind:
+            if "amount" in keywords:
+                amount = (*amount, keywords.pop("amount"))
+            if len(amount) != 1:
+                raise TypeError(f"stress_{self._kind}() takes one amount, such as stress_{self._kind}('25%')")
+            keywords = {self._kind: amount[0], **keywords}
+        elif amount:
+            raise TypeError("stress_load() takes keywords only, such as stress_load(cpu='25%')")
         try:
             load = read_load(keywords)
         except LoadError as error:
             raise LoadError(error.problems) from None
         require_kind(keywords)
         self._attempt.add_load(str(load))
-        held = self._recording.under_load(load, test=self._attempt.nodeid)
-        applied = held.__enter__()
-        self._held.append(held)
+        context = self._recording.under_load(load, test=self._attempt.nodeid)
+        applied = context.__enter__()
+        self._contexts.append(context)
         for each in applied:
             if each.ready_at is None:
                 stop_all(applied)
@@ -92,30 +108,9 @@ class StressFixture:
         return StressHandle(applied)
 
     def stop_all(self) -> None:
-        """Stop whatever the test left running."""
-        if self._held:
+        """Stop the loads that the test did not stop."""
+        if self._contexts:
             try:
-                self._held.pop().__exit__(None, None, None)
+                self._contexts.pop().__exit__(None, None, None)
             finally:
                 self.stop_all()
-
-
-class SingleKindStress:
-    """Starts loads of one kind: ``stress_cpu("75%")``."""
-
-    def __init__(self, stress: StressFixture, keyword: str) -> None:
-        self._stress, self._keyword = stress, keyword
-
-    def __call__(self, amount: float | str, **modifiers: Any) -> StressHandle:
-        """Start a load, and come back when it is really there.
-
-        Args:
-            amount: As in ``@pytest.mark.stress``.
-            modifiers: The same further keywords, such as ``ramp="5s"``.
-
-        Raises:
-            LoadError: Something is wrong with what is asked.
-            StressError: It cannot be applied.
-        """
-        __tracebackhide__ = True
-        return self._stress(**{self._keyword: amount, **modifiers})

@@ -1,4 +1,4 @@
-"""What the controller of pytest-xdist workers does for them: it hands on clock and folder, and ends what they left."""
+"""Hooks of the controller of pytest-xdist: hand clock and folder to its workers, and complete the rows of dead ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_twin.model import event
 from pytest_twin.model.attempt_row import CRASHED, INTERRUPTED, interned_property
 from pytest_twin.model.event import Event
 from pytest_twin.model.quantity import duration
-from pytest_twin.plugin.marks import without_group
+from pytest_twin.plugin.marks import strip_group
 from pytest_twin.plugin.stash import SCHEDULE_TEXTS
 from pytest_twin.remote.controller import RemoteHosts
 from pytest_twin.remote.gateways import is_remote
@@ -30,17 +30,19 @@ if TYPE_CHECKING:
 
 
 class XdistControllerHooks:
-    """Hooks of pytest-xdist, registered where tests run in workers."""
+    """Hooks of the controller, registered where tests run in workers of pytest-xdist."""
 
     def __init__(self, run: RecordedSession) -> None:
         self._run, self._folder = run, run.folder
-        self._ended: set[tuple[str, str]] = set()  # worker and test
-        self._began: dict[str, float] = {}  # when tests began that run, as far as pytest-xdist tells
-        self._hosts = RemoteHosts(run.folder, run.clock, duration(run.settings.host_timeout), self._records, self._note)
+        self._aborted: set[tuple[str, str]] = set()  # worker and test
+        self._started_at: dict[str, float] = {}  # when each running test began, by the reports of pytest-xdist
+        self._hosts = RemoteHosts(
+            run.folder, run.clock, duration(run.settings.host_timeout), self._is_recording, self._note
+        )
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_setupnodes(self, config: pytest.Config) -> None:
-        """Have the folder, if it is there, and remove what a run left in it that was killed."""
+        """Lock the run folder, if it exists, and remove the part files of a run that was killed."""
         if self._folder.path.is_dir():
             try:
                 self._folder.claim()
@@ -51,9 +53,9 @@ class XdistControllerHooks:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Give a worker our clock and our folder; on another host neither is of any use, and it gets a channel."""
+        """Give a worker the clock and the folder of the run, or, on another host, a channel to this process."""
         run = self._run
-        node.workerinput.update(twin_apart=run.dist_each, twin_held=run.locked_by)
+        node.workerinput.update(twin_dist_each=run.dist_each, twin_locked_by=run.locked_by)
         if is_remote(node.gateway.spec):
             node.workerinput.update(
                 twin_channel=self._hosts.connect(node),
@@ -65,98 +67,98 @@ class XdistControllerHooks:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self) -> None:
-        """Record as soon as a worker has collected a test that asks for it: it has opened its part by then."""
-        self._follow()
+        """Record if a worker has collected a test that uses the plugin: by then it has opened its part file."""
+        self._start_if_wanted()
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """Keep when a test began, for one that will be heard of no more."""
-        self._began[nodeid] = self._run.clock.elapsed(monotonic())
+        """Keep the time at which a test began, in case its worker dies."""
+        self._started_at[nodeid] = self._run.clock.elapsed(monotonic())
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        """It has ended."""
-        self._began.pop(nodeid, None)
+        """Forget a test that has ended."""
+        self._started_at.pop(nodeid, None)
 
     @pytest.hookimpl(optionalhook=True, wrapper=True)
     def pytest_handlecrashitem(self, crashitem: str, report: Any) -> Generator[None, object, object]:
-        """Tell of a test that a worker died in before it could tell that it had begun."""
-        began = self._began.pop(crashitem, None)
+        """Write the start of a test of which the worker died too early to write it, and abort the test."""
+        began = self._started_at.pop(crashitem, None)
         recording, node = self._run.recording, report.node
-        nodeid = without_group(crashitem) if node.config.option.dist == "loadgroup" else crashitem
-        if recording is not None and (node.gateway.id, nodeid) not in self._ended:
+        nodeid = strip_group(crashitem) if node.config.option.dist == "loadgroup" else crashitem
+        if recording is not None and (node.gateway.id, nodeid) not in self._aborted:
             which = recording.new_id("t"), event.TEST, nodeid, node.gateway.id, self._hosts.host_of(node)
             recording.emit(Event(recording.elapsed() if began is None else began, event.START, *which))
-            self._end(CRASHED, node.gateway.id)
+            self._abort(CRASHED, node.gateway.id)
         return (yield)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Share what the figures of tests have in common: pytest keeps the reports to its end."""
+        """Share equal values among the figures of tests: pytest keeps all reports until its end."""
         report.user_properties[:] = [
             interned_property(*each) if each[0].startswith("twin_") else each for each in report.user_properties
         ]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
-        """Hear from a worker what is wrong with the tests' marks, and what is lost; end what one began that died."""
+        """Take over the errors and the lost rows that a worker reports; abort the open events of one that died."""
         output = getattr(node, "workeroutput", {})
         self._run.worker_error = self._run.worker_error or output.get("twin_error", "")
         self._run.dropped_by_workers += output.get("twin_dropped", 0)
-        self._run.errors_by_workers += output.get("twin_errors", ())
-        self._run.strict_of_workers += filter(None, [output.get("twin_strict")])
+        self._run.errors_of_workers += output.get("twin_errors", ())
+        self._run.strict_errors_of_workers += filter(None, [output.get("twin_strict")])
         self._hosts.disconnect(node)
-        self._follow()  # a test may have asked for a fixture of ours while it ran
+        self._start_if_wanted()  # a test may have requested a fixture of pytest-twin while it ran
         if error:
-            self._end(CRASHED, node.gateway.id)
+            self._abort(CRASHED, node.gateway.id)
 
     def pytest_keyboard_interrupt(self) -> None:
-        """Have no load go on in a worker that does not know of it."""
-        interrupt_those_with_loads()
+        """Let no load go on in a worker that the interrupt has not reached."""
+        interrupt_loaded_workers()
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
-        """End what those left that were stopped: pytest-xdist has taken all of them down."""
+        """Abort the open events of workers that were stopped: by now pytest-xdist has ended all of them."""
         self._hosts.close()
-        self._end(INTERRUPTED)
+        self._abort(INTERRUPTED)
         if self._run.recording is None:
             self._folder.release()
 
-    def _follow(self) -> None:
-        asked = self._hosts.wants_recording or self._folder.parts(ANNOTATIONS)
-        if self._run.recording is None and not self._run.locked_by and asked:
+    def _start_if_wanted(self) -> None:
+        is_wanted = self._hosts.wants_recording or self._folder.parts(ANNOTATIONS)
+        if self._run.recording is None and not self._run.locked_by and is_wanted:
             self._run.start()
 
-    def _records(self) -> bool:
+    def _is_recording(self) -> bool:
         return self._run.recording is not None
 
     def _note(self, text: str, fields: dict[str, Any]) -> None:
         if self._run.recording is not None:
             self._run.recording.note(text, fields)
 
-    def _end(self, outcome: str, worker: str = "*") -> None:
+    def _abort(self, outcome: str, worker: str = "*") -> None:
         if self._run.recording is not None:
             from pytest_twin.recording.dead_process import abort_open_events
 
-            self._ended.update(abort_open_events(self._run.recording, worker, outcome, self._run.keeps))
+            self._aborted.update(abort_open_events(self._run.recording, worker, outcome, self._run.keeps_folder))
 
 
-BY_THEMSELVES_S = 0.5  # in which workers end their loads that got it too, as those of a terminal do
+GRACE_S = 0.5  # for workers that get the interrupt too, as those in a terminal do, to end their loads
 
 
-def interrupt_those_with_loads() -> None:
-    """Hand it on to the workers of this host that have loads still, which pytest-xdist lets go on for some seconds."""
+def interrupt_loaded_workers() -> None:
+    """Interrupt the workers of this host that still have loads; pytest-xdist would let them go on for some seconds."""
     import psutil
 
-    until = monotonic() + BY_THEMSELVES_S
+    until = monotonic() + GRACE_S
     while loaded := [each for each in psutil.Process().children() if _has_loads(each)]:
         if monotonic() > until:
             for worker in loaded:
                 with suppress(psutil.Error):  # it has ended
                     worker.send_signal(signal.SIGINT)
             return
-        time.sleep(BY_THEMSELVES_S / 10)
+        time.sleep(GRACE_S / 10)
 
 
 def _has_loads(worker: psutil.Process) -> bool:
-    """Whether a supervisor of loads is there; one without any costs nothing, but cannot be told from others."""
+    """Return whether a worker has a supervisor, which may or may not have loads."""
     import psutil
 
     try:

@@ -157,16 +157,32 @@ def test_a_finding_says_what_was_measured_and_what_is_allowed_in_the_unit_of_the
     budget = read(cpu_seconds=2, peak_memory="200MB", children=0, context_switches=10)
     spent = ResourceUsage(cpu_seconds=2.31, peak_memory=210.4e6, children=1, context_switches=12)
     assert [finding.text for finding in judged(budget, spent)] == [
-        "cpu_seconds: 2.31 s, allowed are 2 s",
-        "peak_memory: 210.4MB, allowed are 200.0MB",
-        "children: it started a child process, and none is allowed",
-        "context_switches: 12, allowed are 10",
+        "cpu_seconds 2.31 s exceeds the limit of 2 s",
+        "peak_memory 210.4MB exceeds the limit of 200.0MB",
+        "children: the test started a child process, but none is allowed",
+        "context_switches 12 exceeds the limit of 10",
     ]
 
 
 def test_a_value_that_looks_like_its_limit_is_said_to_be_a_little_over():
     [finding] = judged(read(duration=1), ResourceUsage(duration=1.00001))
-    assert finding.text == "duration: a little over 1 s, allowed are 1 s"
+    assert finding.text == "duration slightly exceeds the limit of 1 s"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "limit", "text"),
+    [
+        (0.05119, 0.01, "duration 51 ms exceeds the limit of 10 ms"),
+        (0.00251, 0.00002, "duration 2.5 ms exceeds the limit of 20 µs"),
+        (1234.5, 60, "duration 1234 s exceeds the limit of 60 s"),
+        (0.000004, 0, "duration 4.0 µs exceeds the limit of 0 s"),
+        (0.2504, 0.25, "duration slightly exceeds the limit of 250 ms"),
+        (0.25, 0.25, "duration 250 ms is within the limit of 250 ms"),
+    ],
+)
+def test_times_are_said_in_the_unit_that_people_read(seconds, limit, text):
+    [finding] = judged(read(duration=limit), ResourceUsage(duration=seconds))
+    assert finding.text == text
 
 
 def test_a_cell_has_what_is_not_as_it_should_be():

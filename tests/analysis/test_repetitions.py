@@ -31,8 +31,8 @@ def test_all_of_the_interval_above_the_limit_is_over():
         OVER,
         "slowdown 2.44 > 2",
         (
-            "slowdown: 2.44 (2.2 to 2.7 with 95% confidence), allowed is 2; 8 pairs, medians "
-            "0.1 s idle and 0.24 s under cpu=75% (achieved 74.4%, from 74.1% to 74.8%)"
+            "slowdown 2.44 (2.2 to 2.7 with 95% confidence) exceeds the limit of 2; 8 pairs, median "
+            "100 ms idle and 240 ms under cpu=75% (achieved 74.4%, from 74.1% to 74.8%)"
         ),
     )
 
@@ -45,15 +45,15 @@ def test_a_limit_within_the_interval_is_inconclusive():
     found = slowdown(ASKED, pairs(1.5, 1.6, 1.7, 1.8, 1.9, 2.0, 2.1, 2.2))
     assert found[1:3] == (UNKNOWN, "slowdown 1.84 ? 2")
     assert found.text.startswith(
-        "slowdown: inconclusive: 1.84 (1.6 to 2.1 with 95% confidence), allowed is 2; 8 pairs,"
+        "slowdown 1.84 (1.6 to 2.1 with 95% confidence) is inconclusive for the limit of 2; 8 pairs,"
     )
-    assert found.text.endswith("; more than pairs=8 tell more")
+    assert found.text.endswith("; more pairs than 8 give a narrower interval")
 
 
 def test_less_load_than_asked_can_prove_a_slow_test_but_not_a_quick_one():
     quick = slowdown(ASKED, pairs(*[1.1] * 8, trouble="cpu=75%: starved"))
     assert quick.verdict == UNKNOWN
-    assert quick.text.endswith("; in 8 of them the load was less than asked: cpu=75%: starved")
+    assert quick.text.endswith("; in 8 of them the load achieved less than requested: cpu=75%: starved")
     assert slowdown(ASKED, pairs(*[3.0] * 8, trouble="starved")).verdict == OVER
 
 
@@ -65,7 +65,7 @@ def test_a_load_too_short_to_be_judged_by_itself_is_judged_by_all_of_its_times_t
     starved = slowdown(ASKED, had(0.4, 0.2))
     assert starved.verdict == UNKNOWN
     assert starved.text.endswith(
-        "; in all of them together the load was less than asked: "
+        "; in all of them together the load achieved less than requested: "
         "cpu=75%: starved: achieved 40% of the request (cpu_s 0.96 of 2.4)"
     )
     assert slowdown(ASKED, had(0.9, 0.2)).verdict == OK
@@ -76,9 +76,9 @@ def test_a_percentile_is_judged_by_its_interval():
     asked = Percentiles({0.5: BudgetLimit(2.5, "2.5")}, 6)
     found = [next(percentiles(asked, [each / 1 for each in range(first, first + 6)])) for first in (3, 0, -5)]
     assert [each.verdict for each in found] == [OVER, UNKNOWN, OK]
-    assert found[0].text == "p50: 5 s (3 s to 8 s with 95% confidence), allowed are 2.5 s; 6 repetitions"
+    assert found[0].text == "p50 5 s (3 s to 8 s with 95% confidence) exceeds the limit of 2.5 s; 6 repetitions"
     assert found[1].short == "p50 2 s ? 2.5 s"
-    assert found[1].text.endswith("; more than repeats=6 tell more")
+    assert found[1].text.endswith("; more repetitions than 6 give a narrower interval")
 
 
 def test_pairs_are_shuffled_and_those_without_load_are_between_them():

@@ -279,7 +279,7 @@ def test_under_pyfakefs_loads_rows_and_budgets_are_real(pytester, left):
     pytester.makepyfile(PYFAKEFS)
     result = pytester.runpytest_subprocess("-p", "no:xdist")
     result.assert_outcomes(passed=4, failed=1)
-    result.stdout.fnmatch_lines(["over budget: children: it started a child process, and none is allowed"])
+    result.stdout.fnmatch_lines(["over budget: children: the test started a child process, but none is allowed"])
     result.stdout.no_fnmatch_line("warning: error in pytest-twin*")
     assert attempts(left) == [(f"test_{name}", "1", "failed" if name == "child" else "passed")
                               for name in ("load", "child", "memory", "path", "after")]  # fmt: skip

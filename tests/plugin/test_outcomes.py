@@ -238,13 +238,13 @@ def test_warnings_as_errors_fail_a_test_that_would_pass_and_leave_other_failures
     """)
     result = pytester.runpytest("-W", "error::pytest_twin.TwinWarning", "-rfs")
     result.assert_outcomes(failed=4, skipped=1)
-    assert result.stdout.str().count("pytest_twin.plugin.warnings.TwinWarning") == 2
+    assert result.stdout.str().count("pytest_twin.TwinWarning") == 2
     result.stdout.re_match_lines_random(
         [
-            r"E +pytest_twin.plugin.warnings.TwinWarning: net=9000GB/s: .*",
+            r"E +pytest_twin.TwinWarning: net=9000GB/s: .*",
             r"E +AssertionError: its own",
             r"-+ Captured warning call -+",  # where the other failure stays
-            r"over budget: duration: .*",
+            r"over budget: duration .*",
             r"SKIPPED .* its own",
             r"torn down",
         ]
@@ -295,7 +295,7 @@ def test_an_inconclusive_budget_of_all_gives_a_folder_where_it_fails_the_test(py
 def test_of_two_marks_the_one_that_is_closer_to_the_test_counts_whatever_the_order_of_pytest(pytester):
     pytester.makeconftest("""
         import pytest
-        from pytest_twin.plugin.marks import request_of, wants_alone
+        from pytest_twin.plugin.marks import request_of, runs_alone
 
         def pytest_addoption(parser): parser.addoption("--turned", action="store_true")
 
@@ -306,7 +306,7 @@ def test_of_two_marks_the_one_that_is_closer_to_the_test_counts_whatever_the_ord
             for item in items:
                 asked = request_of(item)
                 limit = asked.budget.most["duration"].value
-                print("\\nran", item.nodeid.split("::", 1)[1], asked.load, limit, wants_alone(item, None))
+                print("\\nran", item.nodeid.split("::", 1)[1], asked.load, limit, runs_alone(item, None))
     """)
     pytester.makepyfile("""
         import pytest, unittest

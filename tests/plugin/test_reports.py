@@ -116,7 +116,7 @@ def test_an_interrupt_while_it_is_reported_leaves_the_failures_of_tests_to_be_to
     pytester.makepyfile(TWO)
     result = pytester.runpytest_subprocess("--twin", flag)
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["warning: interrupted before all was reported*", "FAILED *::test_bad*"])
+    result.stdout.fnmatch_lines(["warning: interrupted before the run was saved*", "FAILED *::test_bad*"])
     assert result.ret == pytest.ExitCode.INTERRUPTED
 
 

@@ -147,7 +147,7 @@ def test_a_dry_run_prints_what_would_be_applied_and_applies_nothing(pytester):
     assert result.ret == 0
     result.stdout.fnmatch_lines(
         [
-            "twin: a dry run, no test is run; this would be applied",
+            "twin: dry run, no test is run; loads that would be applied:",
             "for the session, 1 event in 6.0 s:",
             "      2.000 s +4.000 s  cpu=50%  [[]rush[]]",
             "*::test_marked: cpu=8 ramp=2s",
@@ -164,7 +164,7 @@ def test_a_dry_run_needs_no_workers(pytester):
     pytester.makepyfile("import pytest\n@pytest.mark.stress(cpu=8)\ndef test_it(): raise SystemExit")
     result = pytester.runpytest("--twin-dry-run", "--twin", "-n2")
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["twin: a dry run, no test is run; this would be applied", "*::test_it: cpu=8"])
+    result.stdout.fnmatch_lines(["twin: dry run, no test is run; loads that would be applied:", "*::test_it: cpu=8"])
 
 
 FIXTURES_ONLY = """

@@ -1,8 +1,8 @@
-"""Budgets: limits that fail a test, and the verdict on what was spent."""
+"""Budgets: limits on what a test uses, and the verdict on each of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
@@ -15,20 +15,20 @@ PAIRS = 10  # enough for most tests
 
 @dataclass(frozen=True)
 class ResourceUsage:
-    """What the body of a test spent; None where the platform does not tell.
+    """The resources that the body of a test used; None where the platform does not report it.
 
     Attributes:
         cpu_seconds: CPU time of the test process.
-        children_cpu_seconds: That of its children and theirs, whether or not they ended, but not of orphans.
+        children_cpu_seconds: CPU time of its children and their children, without orphans.
         duration: Seconds of wall time.
-        peak_memory: Bytes at the highest resident memory of the test process.
-        memory_growth: Bytes by which that was more than when the body began.
+        peak_memory: Bytes of the highest resident memory of the test process.
+        memory_growth: Bytes by which that exceeds the resident memory when the body began.
         read: Bytes that the test process, and children that ended, read from disks.
-        write: The bytes of the file pages that they changed, as the kernel counts what is written to disks.
-        children: 0 where it started no child process, 1 where it started some.
-        context_switches: Of the test process.
+        write: Bytes of the file pages that they changed, which the kernel counts as written to disks.
+        children: 0 if it started no child process, 1 if it started any.
+        context_switches: Context switches of the test process.
         major_faults: Page faults of the test process that had to wait for a disk.
-        orphans_cpu_seconds: The most that processes used whose parent ended first; infinite while one lives.
+        orphans_cpu_seconds: The most CPU time that orphaned processes may have used; infinite while one lives.
     """
 
     cpu_seconds: float | None = None
@@ -45,11 +45,11 @@ class ResourceUsage:
 
 
 class BudgetLimit(NamedTuple):
-    """The most that something may be.
+    """An upper limit.
 
     Attributes:
-        value: In seconds, bytes, or how many.
-        text: As it was written.
+        value: The limit in seconds, bytes, or as a count.
+        text: The limit as the user wrote it.
     """
 
     value: float
@@ -58,13 +58,13 @@ class BudgetLimit(NamedTuple):
 
 @dataclass(frozen=True)
 class Slowdown:
-    """By what factor a test may be slower under a load.
+    """The limit on the factor by which a load makes a test slower.
 
     Attributes:
         limit: The factor.
         under: The load.
-        said: The load as it was written.
-        pairs: How often it is measured, each time without and with the load.
+        said: The load as the user wrote it.
+        pairs: The number of measurements, each without and with the load.
     """
 
     limit: float
@@ -75,11 +75,11 @@ class Slowdown:
 
 @dataclass(frozen=True)
 class Percentiles:
-    """How long a test may take in so many of a hundred repetitions.
+    """Limits on percentiles of the duration of a test.
 
     Attributes:
-        most: Limits in seconds, by the share of all repetitions that may not be above them.
-        repeats: How often it is measured.
+        most: The limit of each percentile in seconds, by its share of all repetitions (0 to 1).
+        repeats: The number of repetitions.
     """
 
     most: Mapping[float, BudgetLimit]
@@ -91,9 +91,9 @@ class Budget:
     """The limits of one test.
 
     Attributes:
-        most: The limits, by the names of the fields of `ResourceUsage`.
-        slowdown: How much slower a load may make the test; None is no such limit.
-        percentiles: How long it may take when it is repeated; None is no such limit.
+        most: The limits by the names of the fields of `ResourceUsage`.
+        slowdown: The limit on how much slower a load makes the test; None is no such limit.
+        percentiles: The limits on its duration in repetitions; None is no such limit.
     """
 
     most: Mapping[str, BudgetLimit]
@@ -105,18 +105,18 @@ class Budget:
 
     @property
     def repeats(self) -> bool:
-        """Whether the test has to be repeated for it."""
+        """Whether the test has to be repeated to judge it."""
         return self.slowdown is not None or self.percentiles is not None
 
 
 class LimitVerdict(NamedTuple):
-    """What is to be said of one limit.
+    """The verdict on one limit.
 
     Attributes:
-        limit: Its name.
+        limit: The name of the limit.
         verdict: `OK`, `OVER`, or `UNKNOWN`.
-        short: For a cell: ``cpu_seconds 2.31 s > 2 s``.
-        text: For people.
+        short: The text for a cell of tests.csv, such as ``cpu_seconds 2.31 s > 2 s``.
+        text: A sentence for people.
     """
 
     limit: str
@@ -125,56 +125,81 @@ class LimitVerdict(NamedTuple):
     text: str
 
 
-def _said_seconds(value: float, *, like: str) -> str:  # noqa: ARG001 - seconds are always said as such
-    return f"{value:.4g} s"
+def format_seconds(seconds: float) -> str:
+    """Return a time in the unit that people read: ``2.31 s``, ``51 ms``, ``1.2 µs``."""
+    if abs(seconds) >= 1 or not seconds:
+        return f"{seconds:.4g} s"
+    value, unit = (seconds * 1e3, "ms") if abs(seconds) >= 1e-3 else (seconds * 1e6, "µs")
+    return f"{value:.{0 if abs(value) >= 10 else 1}f} {unit}"
 
 
-def _said_count(value: float, *, like: str) -> str:  # noqa: ARG001
-    return f"{value:.0f}"
-
-
-_UNKNOWN_SINCE = {
-    "children": "one from before it ended meanwhile",
-    "children_cpu_seconds": "a process outlived its parent, which did not wait for it, or the machine does not tell",
+_UNKNOWN_REASONS = {
+    "children": "a child process from before the test ended during the test",
+    "children_cpu_seconds": (
+        "a process outlived its parent, which did not wait for it, or this machine does not report it"
+    ),
 }
-_SAID: Mapping[str, Callable[..., str]] = {
-    "cpu_seconds": _said_seconds,
-    "children_cpu_seconds": _said_seconds,
-    "duration": _said_seconds,
-    "peak_memory": said_bytes,
-    "memory_growth": said_bytes,
-    "read": said_bytes,
-    "write": said_bytes,
-    "children": _said_count,
-    "context_switches": _said_count,
-    "major_faults": _said_count,
-}
+_SECONDS = frozenset({"cpu_seconds", "children_cpu_seconds", "duration"})
+_BYTES = frozenset({"peak_memory", "memory_growth", "read", "write"})
+
+
+def _format_value(name: str, value: float, like: str) -> str:
+    """Return the value of a limit for people; bytes are in such units as the limit has."""
+    if name in _SECONDS:
+        return format_seconds(value)
+    return said_bytes(value, like=like) if name in _BYTES else f"{value:.0f}"
+
+
+def _format_cell(name: str, value: float, like: str) -> str:
+    """Return the same for tests.csv, where seconds are always in seconds."""
+    return f"{value:.4g} s" if name in _SECONDS else _format_value(name, value, like)
 
 
 def judged(budget: Budget, spent: ResourceUsage) -> list[LimitVerdict]:
-    """The verdict on each limit that one run of the test is enough for."""
+    """Return the verdict on each limit for which one run of the test is enough."""
     found = {each.name: getattr(spent, each.name) for each in fields(spent)}
     hidden = {"children_cpu_seconds": spent.orphans_cpu_seconds}
     return [_finding(name, found[name], most, hidden.get(name, 0.0)) for name, most in budget.most.items()]
 
 
 def _finding(name: str, value: float | None, limit: BudgetLimit, hidden: float) -> LimitVerdict:
-    """The verdict on one limit; `hidden` is the most by which the figure may be too small."""
+    """Return the verdict on one limit; `hidden` is the most by which the value may be too small."""
     if value is None or value <= limit.value < value + hidden:
-        why = _UNKNOWN_SINCE.get(name, "this machine does not tell it")
-        return LimitVerdict(name, UNKNOWN, f"{name} unknown", f"{name}: {why}")
-    said = _SAID[name]
-    spent, allowed = said(value, like=limit.text), said(limit.value, like=limit.text)
+        reason = _UNKNOWN_REASONS.get(name, "this machine does not report it")
+        return LimitVerdict(name, UNKNOWN, f"{name} unknown", f"{name} is unknown: {reason}")
+    used, allowed = (_format_value(name, each, limit.text) for each in (value, limit.value))
+    used_cell, allowed_cell = (_format_cell(name, each, limit.text) for each in (value, limit.value))
     if value <= limit.value:
-        return LimitVerdict(name, OK, f"{name} {spent} <= {allowed}", f"{name}: {spent}, allowed are {allowed}")
+        text = f"{name} {used} is within the limit of {allowed}"
+        return LimitVerdict(name, OK, f"{name} {used_cell} <= {allowed_cell}", text)
     if name == "children":
-        return LimitVerdict(name, OVER, f"{name} > 0", "children: it started a child process, and none is allowed")
-    if spent == allowed:
-        spent = f"a little over {allowed}"
-    return LimitVerdict(name, OVER, f"{name} {spent} > {allowed}", f"{name}: {spent}, allowed are {allowed}")
+        return LimitVerdict(
+            name, OVER, f"{name} > 0", "children: the test started a child process, but none is allowed"
+        )
+    if used_cell == allowed_cell:
+        used_cell = f"a little over {allowed_cell}"
+    text = f"{name} slightly exceeds the limit of {allowed}"
+    if used != allowed:
+        text = f"{name} {used} exceeds the limit of {allowed}"
+    return LimitVerdict(name, OVER, f"{name} {used_cell} > {allowed_cell}", text)
+
+
+def is_broken(verdicts: Iterable[LimitVerdict], inconclusive: str) -> bool:
+    """Return whether a budget fails its test.
+
+    Args:
+        verdicts: The verdicts on its limits.
+        inconclusive: Whether an inconclusive verdict fails the test too: `fail` or `pass`.
+    """
+    return any(each.verdict == OVER or (each.verdict == UNKNOWN and inconclusive == "fail") for each in verdicts)
+
+
+def inconclusive_lines(verdicts: Iterable[LimitVerdict]) -> list[str]:
+    """Return a line for each limit that could not be judged."""
+    return [f"budget: {each.text}" for each in verdicts if each.verdict == UNKNOWN]
 
 
 def cell(findings: Iterable[LimitVerdict]) -> str:
-    """The verdict as it stands in tests.csv: what is not as it should be, or ``ok``; empty without a budget."""
+    """Return the cell of tests.csv: the limits that are exceeded or unknown, or ``ok``; empty without a budget."""
     every = list(findings)
     return "; ".join(each.short for each in every if each.verdict != OK) or (OK if every else "")

@@ -1,31 +1,36 @@
-"""Verdicts that one run of a test is not enough for: how much slower a load makes it, how long it takes most times."""
+"""Verdicts for which a test is repeated: on its slowdown under a load, and on percentiles of its duration."""
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pytest_twin.analysis.budgets.budget import OK, OVER, UNKNOWN, LimitVerdict, Percentiles, Slowdown
+from pytest_twin.analysis.budgets.budget import OK, OVER, UNKNOWN, LimitVerdict, Percentiles, Slowdown, format_seconds
 from pytest_twin.analysis.stats.quantiles import quantile_interval
 from pytest_twin.analysis.stats.signed_rank import CONFIDENCE, Interval, ratio_interval
 from pytest_twin.loads.spec import LoadPart
 from pytest_twin.stressors.spec.starvation import starved
 
-HELD_S = "held_s"  # the figure that says how long a load was there
-STARVED_AFTER_S = 1.0  # of all runs together: what one of them can be short of by chance is little then
+HELD_S = "held_s"  # the figure with the seconds for which a load was applied
+_RELATIONS = {
+    OK: "is within the limit of",
+    OVER: "exceeds the limit of",
+    UNKNOWN: "is inconclusive for the limit of",
+}
+STARVED_AFTER_S = 1.0  # in all runs together: by then a shortfall is not chance
 
 
 class Repetition(NamedTuple):
     """One run of the body of a test.
 
     Attributes:
-        wall_s: How long it took.
-        cpu_s: CPU seconds of the test process and its children; None where that is not told.
-        achieved: What there was of each part of the load that it was put under.
-        trouble: Why that was less than asked; empty if it was not.
-        figures: The figures of each part, `HELD_S` among them.
+        wall_s: Its wall time in seconds.
+        cpu_s: CPU seconds of the test process and its children; None where they are unknown.
+        achieved: The achieved amount of each part of the load around it.
+        trouble: Why that was less than requested; empty if it was not.
+        figures: The figures of each part, with `HELD_S`.
     """
 
     wall_s: float
@@ -43,12 +48,12 @@ class RunPair(NamedTuple):
 
 
 def randomized_order(pairs: int, repeats: int, seed: int) -> Iterator[tuple[bool, ...]]:
-    """In which order a test is run: whether under load, pair by pair, each pair in a random order.
+    """Yield the order of the runs of a test: whether each is under load, pair by pair, each pair in a random order.
 
     Args:
-        pairs: How many pairs there are, one of each with the load.
-        repeats: How many runs without the load there are at least, in pairs or alone between them.
-        seed: The same one draws the same order.
+        pairs: The number of pairs of a run without and a run with the load.
+        repeats: The least number of runs without the load, in pairs or alone between them.
+        seed: The same seed gives the same order.
     """
     draw = random.Random(seed)  # noqa: S311 - not for secrets
     units = [*[(False, True)] * pairs, *[(False,)] * max(0, repeats - pairs)]
@@ -58,9 +63,9 @@ def randomized_order(pairs: int, repeats: int, seed: int) -> Iterator[tuple[bool
 
 
 def slowdown(asked: Slowdown, pairs: Sequence[RunPair]) -> LimitVerdict:
-    """The verdict on a slowdown: over where all of the interval is above the limit, and right where it is below.
+    """Return the verdict on a slowdown: over if the whole interval is above the limit, ok if it is below.
 
-    A load that was less than asked slows a test less, so then it cannot be said that all is right.
+    A load that achieved less than requested slows a test less, so then the verdict is never ok.
 
     Raises:
         TooFewError: There are too few pairs.
@@ -70,31 +75,33 @@ def slowdown(asked: Slowdown, pairs: Sequence[RunPair]) -> LimitVerdict:
     short = _short(asked.under.parts, [pair.stressed for pair in pairs])
     verdict = _verdict(interval, asked.limit, is_sure=not short)
     achieved = zip(*(pair.stressed.achieved for pair in pairs), strict=True)
-    had = ", ".join(
+    under = ", ".join(
         f"{part} (achieved {said_range(all_of)})" for part, all_of in zip(asked.under.parts, achieved, strict=True)
     )
     text = (
-        f"{_said(interval, '')}, allowed is {asked.limit:.4g}; {len(pairs)} pairs, medians "
-        f"{middle(idle):.3g} s idle and {middle(stressed):.3g} s under {had}"
+        f"{len(pairs)} pairs, median {format_seconds(middle(idle))} idle and {format_seconds(middle(stressed))} under "
+        f"{under}"
     )
     if short:
         text += f"; {short}"
     elif verdict == UNKNOWN:
-        text += f"; more than pairs={asked.pairs} tell more"
-    return _finding("slowdown", verdict, f"{interval.middle:.3g}", f"{asked.limit:.4g}", text)
+        text += f"; more pairs than {asked.pairs} give a narrower interval"
+    limit = f"{asked.limit:.4g}"
+    sentence = f"slowdown {_format_interval(interval, '{:.3g}'.format)} {_RELATIONS[verdict]} {limit}; {text}"
+    return _finding("slowdown", verdict, f"{interval.middle:.3g}", limit, sentence)
 
 
 def _short(parts: Sequence[LoadPart], runs: Sequence[Repetition]) -> str:
-    """How the load was less than asked; empty if it was not.
+    """Return why the load achieved less than requested; empty if it did not.
 
-    In one run it may be there too shortly to tell, and in all of them together long enough.
+    One run may be too short to judge that, and all runs together long enough.
     """
     if troubles := [run.trouble for run in runs if run.trouble]:
-        return f"in {len(troubles)} of them the load was less than asked: {troubles[0]}"
+        return f"in {len(troubles)} of them the load achieved less than requested: {troubles[0]}"
     for part, of_runs in zip(parts, zip(*(run.figures for run in runs), strict=True), strict=False):
         total = _summed(of_runs)
         if total.get(HELD_S, 0.0) >= STARVED_AFTER_S and (trouble := starved(total)):
-            return f"in all of them together the load was less than asked: {part}: {trouble}"
+            return f"in all of them together the load achieved less than requested: {part}: {trouble}"
     return ""
 
 
@@ -108,7 +115,7 @@ def _summed(figures: Iterable[Mapping[str, Any]]) -> dict[str, float]:
 
 
 def percentiles(asked: Percentiles, seconds: Sequence[float]) -> Iterator[LimitVerdict]:
-    """The verdict on each percentile.
+    """Yield the verdict on each percentile.
 
     Raises:
         TooFewError: There are too few measurements.
@@ -116,10 +123,14 @@ def percentiles(asked: Percentiles, seconds: Sequence[float]) -> Iterator[LimitV
     for share, limit in asked.most.items():
         interval = quantile_interval(seconds, share)
         verdict = _verdict(interval, limit.value)
-        text = f"{_said(interval, ' s')}, allowed are {limit.value:.4g} s; {len(seconds)} repetitions"
+        name = f"p{100 * share:.0f}"
+        text = (
+            f"{name} {_format_interval(interval, format_seconds)} {_RELATIONS[verdict]} {format_seconds(limit.value)}; "
+            f"{len(seconds)} repetitions"
+        )
         if verdict == UNKNOWN:
-            text += f"; more than repeats={asked.repeats} tell more"
-        yield _finding(f"p{100 * share:.0f}", verdict, f"{interval.middle:.3g} s", f"{limit.value:.4g} s", text)
+            text += f"; more repetitions than {asked.repeats} give a narrower interval"
+        yield _finding(name, verdict, f"{interval.middle:.3g} s", f"{limit.value:.4g} s", text)
 
 
 def _verdict(interval: Interval, limit: float, *, is_sure: bool = True) -> str:
@@ -130,23 +141,22 @@ def _verdict(interval: Interval, limit: float, *, is_sure: bool = True) -> str:
 
 def _finding(name: str, verdict: str, measured: str, limit: str, text: str) -> LimitVerdict:
     sign = {OK: "<=", OVER: ">", UNKNOWN: "?"}[verdict]
-    word = "inconclusive: " if verdict == UNKNOWN else ""
-    return LimitVerdict(name, verdict, f"{name} {measured} {sign} {limit}", f"{name}: {word}{text}")
+    return LimitVerdict(name, verdict, f"{name} {measured} {sign} {limit}", text)
 
 
-def _said(interval: Interval, unit: str) -> str:
-    low, value, high = (f"{each:.3g}{unit}" for each in interval)
+def _format_interval(interval: Interval, formatted: Callable[[float], str]) -> str:
+    low, value, high = map(formatted, interval)
     return f"{value} ({low} to {high} with {CONFIDENCE:.0%} confidence)"
 
 
 def middle(values: Iterable[float]) -> float:
-    """The one in the middle, or the lower of two."""
+    """Return the middle value, or the lower of the two in the middle."""
     ordered = sorted(values)
     return ordered[(len(ordered) - 1) // 2]
 
 
 def said_range(answers: Sequence[str]) -> str:
-    """What there was of a load over all repetitions: the middle one, and the least and the most where they differ."""
+    """Return the achieved amount of a load in all repetitions: the median, and the range where they differ."""
     ordered = sorted((each or "nothing" for each in answers), key=_number)
     said, least, most = ordered[(len(ordered) - 1) // 2], ordered[0], ordered[-1]
     return said if least == most else f"{said}, from {least} to {most}"
