@@ -79,7 +79,7 @@ class AppendOnlyFile:
         found = os.fstat(fd)
         size = found.st_size
         if found.st_nlink > 1:  # what is appended would get into whatever else has that other name
-            raise OSError(errno.EMLINK, "has a second name (a hard link); give another directory", self._path)
+            raise OSError(errno.EMLINK, "has a hard link; choose another directory", self._path)
         if size:
             os.lseek(fd, max(0, size - LONGEST_ROW), os.SEEK_SET)
             tail = os.read(fd, LONGEST_ROW)
@@ -88,7 +88,7 @@ class AppendOnlyFile:
         if size:
             os.lseek(fd, 0, os.SEEK_SET)
             if os.read(fd, len(header := self._header.encode())) != header:
-                raise OSError(errno.EINVAL, "has other columns; give another directory", self._path)
+                raise OSError(errno.EINVAL, "has different columns; choose another directory", self._path)
         return size
 
     def _renew(self) -> None:

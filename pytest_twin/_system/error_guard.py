@@ -71,8 +71,8 @@ class ErrorGuard:
     def lines(self) -> list[str]:
         """What the terminal summary says."""
         lines = [
-            f"warning: {text}{f' ({times} times)' if times > 1 else ''}; figures that need it are missing, "
-            "please report it"
+            f"warning: {text}{f' ({times} times)' if times > 1 else ''}; figures that depend on it are "
+            "missing; please report this"
             for text, times in self.errors.items()
         ]
         more = len(lines) - MOST_LINES

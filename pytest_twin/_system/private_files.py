@@ -133,7 +133,7 @@ def write_pieces(path: Path, pieces: Iterable[str]) -> None:
         OSError: As above.
     """
     if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "is no file that could be replaced", str(path))
+        raise OSError(errno.EINVAL, "is not a regular file", str(path))
     with PrivateDirectory(path.parent) as folder:
         folder.write_pieces(path.name, pieces)
 
@@ -146,10 +146,10 @@ def why_untrusted(path: Path) -> str:
     try:
         link = os.lstat(path)
         if stat.S_ISLNK(link.st_mode) and link.st_uid not in ours:
-            return "is a link of another user's; give a directory of your own"
+            return "is a symbolic link of another user; choose a directory of your own"
         found = path.stat()
     except OSError:
         return ""
     if not found.st_mode & stat.S_IWOTH:
         return ""
-    return "can be written by everybody; chmod o-w it, or give another directory"
+    return "is world-writable; run chmod o-w on it, or choose another directory"

@@ -54,7 +54,9 @@ class ResponseTimeout:
             return False
         if self._lasted_s >= TELL_AFTER_S and not self._is_told:
             self._is_told = True
-            self._tell(f"{self._who} has not answered for {self._lasted_s:.0f} s; it is ended after {limit_s:.0f} s")
+            self._tell(
+                f"{self._who} has not answered for {self._lasted_s:.0f} s; it will be killed after {limit_s:.0f} s"
+            )
         return True
 
 

@@ -74,7 +74,7 @@ class WatchedTemporaryDirectory:
                 process.wait(REMOVE_WITHIN_S)  # its child goes on
             except subprocess.TimeoutExpired:
                 process.kill()
-                raise OSError("who would remove it does not start") from None
+                raise OSError("the process that removes it did not start") from None
         return process
 
 

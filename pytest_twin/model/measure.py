@@ -112,7 +112,7 @@ def parse_limit(text: str) -> ChangeLimit:
     """
     match = _LIMIT.fullmatch(text.strip())
     if match is None:
-        raise LimitError(f"{text.strip()!r:.100} is no limit such as cpu_seconds>10% or peak_memory>50MiB")
+        raise LimitError(f"{text.strip()!r:.100} is not a limit such as cpu_seconds>10% or peak_memory>50MiB")
     name, amount = match.groups()
     measure = MEASURES.get(name)
     if measure is None:
@@ -130,5 +130,5 @@ def parse_limit(text: str) -> ChangeLimit:
 
 def _amount(text: str, measure: Measure) -> float:
     if not text[-1].isalpha():
-        raise ValueError("a bare number says neither what of nor how much")
+        raise ValueError("a number without a unit is ambiguous")
     return duration(text) if measure.unit == "s" else size(text) / MIB

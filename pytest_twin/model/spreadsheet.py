@@ -66,7 +66,7 @@ def read(text: str) -> Spreadsheet:
         elif number < len(lines):  # a last line without an end was cut off where it was being written
             problems.append(f"row {number}: {_misfit(len(cells), len(names), separator)}")
     if twice := next((name for name in names if name and names.count(name) > 1), ""):
-        raise SpreadsheetError([f"row 1: column {shown(twice)} is there twice"])
+        raise SpreadsheetError([f"row 1: column {shown(twice)} appears twice"])
     if problems:
         raise SpreadsheetError(problems)
     if "elapsed_s" in names and not text.endswith("\n") and found and found[-1][0] >= len(lines):
@@ -106,7 +106,7 @@ def _rows(text: str, separator: str, *, has_told: bool) -> list[tuple[int, list[
 
 
 def _misfit(number: int, wanted: int, separator: str) -> str:
-    said = f"has {number} cells, and the heading {wanted}"
+    said = f"has {number} cells, but the header has {wanted}"
     if separator == "," and number > wanted:
         said += "; if a number has a decimal comma, write a point, or separate the cells with ;"
     return said

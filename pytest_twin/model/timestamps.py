@@ -81,7 +81,9 @@ def read(cells: Sequence[str]) -> tuple[list[float], list[Problem]]:
 
 def read_seconds(cells: Sequence[str]) -> tuple[list[float], list[Problem]]:
     """The same of a column that has seconds, whatever their size."""
-    problems = [(at, f"{shown(cell)} is no number of seconds") for at, cell in enumerate(cells) if not _is_number(cell)]
+    problems = [
+        (at, f"{shown(cell)} is not a number of seconds") for at, cell in enumerate(cells) if not _is_number(cell)
+    ]
     return [] if problems else [float(cell) for cell in cells], problems
 
 
@@ -97,9 +99,9 @@ def _numbers(cells: Sequence[str]) -> tuple[list[float], list[Problem]]:
         value = Decimal(cell) if _is_number(cell) else None
         own = next((each for each in _EPOCHS if value is not None and abs(value) < each[1]), None)
         if value is None or own is None or unit is None:
-            problems.append((at, _empty(cell) or f"{shown(cell)} is no time since 1970, and the first row has one"))
+            problems.append((at, _empty(cell) or f"{shown(cell)} is not a time since 1970, unlike the first row"))
         elif own is not unit:
-            problems.append((at, f"{cell} has the size of {own[0]}, and the first row that of {unit[0]}"))
+            problems.append((at, f"{cell} seems to be in {own[0]}, but the first row in {unit[0]}"))
         else:
             values.append(value)
     if problems or unit is None:
@@ -131,7 +133,7 @@ def _stamps(cells: Sequence[str]) -> tuple[list[float], list[Problem]]:
         good = [times for times in good if _is_in_order(times)]
         if len(good) != 1:
             at = next(at for at, stamp in enumerate(stamps) if stamp.has_two_readings and stamp.month != stamp.day)
-            said = f"{shown(cells[at])} has two readings, day first or month first, and no row tells which"
+            said = f"{shown(cells[at])} is ambiguous: day first or month first, and no row shows which"
             return [], [(at, f"{said}; write dates such as 2026-11-28")]
     return good[0], []
 
@@ -143,7 +145,7 @@ def _read(stamps: Sequence[_Stamp], cells: Sequence[str], *, month_first: bool) 
         try:
             times.append(stamp.read(month_first=month_first))
         except ValueError:
-            problems.append((at, f"{shown(cells[at])} is no day of the calendar"))
+            problems.append((at, f"{shown(cells[at])} is not a valid date"))
     return times, problems
 
 
@@ -156,7 +158,9 @@ def _contradiction(stamps: Sequence[_Stamp], cells: Sequence[str]) -> list[Probl
         return []
     one, other = sorted((day_first[0], month_first[0]))
     first, then = ("day", "month") if one == day_first[0] else ("month", "day")
-    return [(other, f"{shown(cells[other])} has the {then} first, and {shown(cells[one])} above it the {first}")]
+    return [
+        (other, f"{shown(cells[other])} has the {then} first, but {shown(cells[one])} above it has the {first} first")
+    ]
 
 
 def _from_first(times: Sequence[float]) -> tuple[float, ...]:
@@ -190,10 +194,10 @@ def _seconds(parts: dict[str, str | None], cell: str) -> float:
     hour, minute, second = (int(parts[name] or 0) for name in ("hour", "minute", "s"))
     if half := parts["half"]:
         if not 1 <= hour <= 12:
-            raise ValueError(f"{shown(cell)} is no time of the day")
+            raise ValueError(f"{shown(cell)} is not a time of day")
         hour = hour % 12 + 12 * (half in "pP")
     if hour > 23 or minute > 59 or second > 60:
-        raise ValueError(f"{shown(cell)} is no time of the day")
+        raise ValueError(f"{shown(cell)} is not a time of day")
     ahead = 3600 * int(parts["zh"] or 0) + 60 * int(parts["zm"] or 0)
     ahead = -ahead if parts["sign"] == "-" else ahead
     return 3600 * hour + 60 * minute + second - ahead + float(f"0.{parts['fraction'] or 0}")

@@ -341,7 +341,7 @@ class RunFolder:
                 continue
             rows = [row for path in (self / name, *parts) for row in self.rows(path.name)]
             if rows:
-                # a process that merged before may have been killed: a row that is there twice is one
+                # a process that merged before may have been killed: a row that appears twice is one
                 rows = list({tuple(row.values()): row for row in rows}.values())
                 merged[name] = table_text(HEADERS[name], sort_by_time(rows))
                 self.write(name, merged[name])

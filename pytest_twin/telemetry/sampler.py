@@ -222,7 +222,7 @@ class SamplerClient:
             self._process = second = self._spawn()
         except Exception as error:  # noqa: BLE001 - a test may have replaced what starts processes
             problem = getattr(error, "strerror", None) or error
-            self._on_gap(SamplingGap(began, None, f"{reason}, and no other could be started: {problem}"))
+            self._on_gap(SamplingGap(began, None, f"{reason}, and could not be restarted: {problem}"))
             return
         send(second, GO)
         second_reason = self._handle_messages(second, lambda: self._on_gap(SamplingGap(began, monotonic(), reason)))

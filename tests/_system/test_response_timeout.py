@@ -13,7 +13,7 @@ def test_silence_is_told_once_and_ends_at_its_limit():
         steps += 1
         assert len(said) == (steps > TELL_AFTER_S)
     assert steps == 30
-    assert said == ["the supervisor has not answered for 5 s; it is ended after 30 s"]
+    assert said == ["the supervisor has not answered for 5 s; it will be killed after 30 s"]
     assert silence.reason == "did not answer for 30 s"
 
 

@@ -123,7 +123,7 @@ def test_record_does_not_append_rows_of_other_columns(twin, tmp_path):
     before = (tmp_path / "twin-report/system_metrics_dataset.csv").read_bytes()
     said = twin("record", "--duration", "300ms", "--append", "--per-core", status=1)
     assert "system_metrics_dataset.csv" in said
-    assert "has other columns; give another directory" in said
+    assert "has different columns; choose another directory" in said
     assert len(said.splitlines()) == 1
     assert (tmp_path / "twin-report/system_metrics_dataset.csv").read_bytes() == before
 

@@ -102,7 +102,7 @@ def test_what_of_a_run_could_not_be_read_is_told(twin, tmp_path):
 
 
 def test_what_is_typed_wrongly_is_told(twin):
-    assert "Error: --fail-on: 'cpu' is no limit such as" in twin("compare", "a", "--fail-on", "cpu", status=2)
+    assert "Error: --fail-on: 'cpu' is not a limit such as" in twin("compare", "a", "--fail-on", "cpu", status=2)
     assert "give the runs to compare: pytest-twin compare A B" in twin("compare", status=2)
     text = twin("compare", "a", "--history", "main", status=2)
     assert "--history takes the runs of one baseline; omit A, B and --fail-on" in text

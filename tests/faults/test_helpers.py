@@ -124,7 +124,9 @@ def test_a_supervisor_that_is_stopped_for_ever_is_told_of_and_its_load_is_aborte
     (tmp_path / "conftest.py").write_text(SHORTER)
     left, status, said = run(STOPS.format(name="twin-stressors"), "-W", "default")
     assert status == 0, said
-    assert said.count("\ntwin: the supervisor of the loads has not answered for 0 s; it is ended after 2 s\n") == 1
+    assert (
+        said.count("\ntwin: the supervisor of the loads has not answered for 0 s; it will be killed after 2 s\n") == 1
+    )
     assert "cpu=1: the supervisor did not answer for 2 s" in said
     assert left.loads("abort") == [("cpu", "1")]
     assert left.loads("end") == [("cpu", "1")]
@@ -139,7 +141,7 @@ def test_a_sampler_that_is_stopped_for_ever_did_not_answer(run, tmp_path, more):
         body = body.replace("psutil.Process()", "psutil.Process().parent()")
     left, status, said = run(body, "--twin", "-W", "default", *more)
     assert status == 0, said
-    assert "\ntwin: the sampler has not answered for 0 s; it is ended after 2 s\n" in said
+    assert "\ntwin: the sampler has not answered for 0 s; it will be killed after 2 s\n" in said
     assert "the sampler did not answer for 2 s" in said
     assert "died" not in said
     assert left.processes() == []

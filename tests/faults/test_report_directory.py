@@ -40,7 +40,7 @@ def test_a_link_of_another_user_is_not_followed(tmp_path, monkeypatch):
     lstat, theirs = os.lstat, os.geteuid() + 1
     monkeypatch.setattr(stdlib.os, "lstat", lambda path: os.stat_result([*lstat(path)[:4], theirs, *lstat(path)[5:]]))
     path = tmp_path / "report"
-    assert refused(path) == f"{path} is a link of another user's; give a directory of your own"
+    assert refused(path) == f"{path} is a symbolic link of another user; choose a directory of your own"
     assert list((tmp_path / "theirs").iterdir()) == []
 
 
@@ -61,7 +61,7 @@ def test_one_that_everybody_may_write_to_is_refused(tmp_path, mode):
     path = tmp_path / "report"
     path.mkdir()
     path.chmod(mode)
-    assert refused(path) == f"{path} can be written by everybody; chmod o-w it, or give another directory"
+    assert refused(path) == f"{path} is world-writable; run chmod o-w on it, or choose another directory"
     assert list(path.iterdir()) == []
 
 

@@ -181,7 +181,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path):
     [
         ("0,1\n1,1\n1.0000000000000002,1\n",
          "has times that are too far apart, or too close to each other, to be distinguished"),
-        ("0,1\n1e308,1\n", "row 3: elapsed_s: '1e308' is no number of seconds"),
+        ("0,1\n1e308,1\n", "row 3: elapsed_s: '1e308' is not a number of seconds"),
         ("0,1\n1,1e308\n",
          "row 3: disk_write_MB: is a rate of inf GB/s, but no disk writes more than 16 GB/s; give the MB of each row"),
     ],

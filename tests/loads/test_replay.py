@@ -227,14 +227,14 @@ def test_dates_with_points_have_the_day_first():
 
 def test_dates_of_which_nothing_tells_the_order_are_refused():
     assert error(table("timestamp,value", "05/11/2026 10:00,5", "06/11/2026 10:00,5")) == (
-        "row 2: timestamp: '05/11/2026 10:00' has two readings, day first or month first, and no row tells which; "
+        "row 2: timestamp: '05/11/2026 10:00' is ambiguous: day first or month first, and no row shows which; "
         "write dates such as 2026-11-28"
     )
 
 
 def test_dates_of_both_orders_are_refused():
     assert error(table("timestamp,value", "28/11/2026 10:00,5", "11/28/2026 10:01,5")) == (
-        "row 3: timestamp: '11/28/2026 10:01' has the month first, and '28/11/2026 10:00' above it the day"
+        "row 3: timestamp: '11/28/2026 10:01' has the month first, but '28/11/2026 10:00' above it has the day first"
     )
 
 
@@ -243,10 +243,10 @@ def test_dates_of_both_orders_are_refused():
     [
         ("", "is empty"),
         ("yesterday", f"'yesterday' is no time; {KNOWN_TIMES}"),
-        ("2026-02-30 10:00", "'2026-02-30 10:00' is no day of the calendar"),
-        ("2026-11-28 25:00", "'2026-11-28 25:00' is no time of the day"),
-        ("2026-11-28 13:00 pm", "'2026-11-28 13:00 pm' is no time of the day"),
-        ("0000-01-01 10:00", "'0000-01-01 10:00' is no day of the calendar"),
+        ("2026-02-30 10:00", "'2026-02-30 10:00' is not a valid date"),
+        ("2026-11-28 25:00", "'2026-11-28 25:00' is not a time of day"),
+        ("2026-11-28 13:00 pm", "'2026-11-28 13:00 pm' is not a time of day"),
+        ("0000-01-01 10:00", "'0000-01-01 10:00' is not a valid date"),
         ("10:00:00", "'10:00:00' has no date; write 2026-11-28 in front of it"),
         ("28/11/26 10:00", "'28/11/26 10:00' has a year of two digits; write dates such as 2026-11-28"),
         ("2026-11-28 10:00 CET", "'2026-11-28 10:00 CET' names a time zone; write its offset, such as +01:00"),
@@ -258,12 +258,14 @@ def test_a_time_that_cannot_be_read_says_why(cell, said):
 
 @pytest.mark.parametrize("cell", ["nan", "inf", "-inf", "x", ""])
 def test_seconds_that_are_none_are_told(cell):
-    assert error(table("elapsed_s,value", "0,5", f"{cell},5")) == f"row 3: elapsed_s: {cell!r} is no number of seconds"
+    assert (
+        error(table("elapsed_s,value", "0,5", f"{cell},5")) == f"row 3: elapsed_s: {cell!r} is not a number of seconds"
+    )
 
 
 def test_seconds_and_milliseconds_are_not_mixed():
     assert error(table("time,value", "1764324000,5", "1764324060000,5")) == (
-        "row 3: time: 1764324060000 has the size of milliseconds, and the first row that of seconds"
+        "row 3: time: 1764324060000 seems to be in milliseconds, but the first row in seconds"
     )
 
 
@@ -362,7 +364,7 @@ def test_a_value_far_over_100_is_no_share_of_the_cpu():
 
 def test_a_decimal_comma_between_commas_is_told():
     assert error(table("timestamp,value", "1,5", "2,5,5")) == (
-        "row 3: has 3 cells, and the heading 2; "
+        "row 3: has 3 cells, but the header has 2; "
         "if a number has a decimal comma, write a point, or separate the cells with ;"
     )
     assert error(table("timestamp,value", "1,5", '2,"5,5"')) == (
@@ -371,11 +373,11 @@ def test_a_decimal_comma_between_commas_is_told():
 
 
 def test_a_row_that_lacks_cells_is_told():
-    assert error(table("elapsed_s,value,x", "1,5,", "2,5")) == "row 3: has 2 cells, and the heading 3"
+    assert error(table("elapsed_s,value,x", "1,5,", "2,5")) == "row 3: has 2 cells, but the header has 3"
 
 
 def test_a_column_that_is_there_twice_is_told():
-    assert error(table("time,value,value", "1,5,6")) == "row 1: column 'value' is there twice"
+    assert error(table("time,value,value", "1,5,6")) == "row 1: column 'value' appears twice"
 
 
 def test_a_quote_without_an_end_is_told():

@@ -20,7 +20,7 @@ def test_a_limit_is_a_share_or_an_amount():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("cpu_seconds", "'cpu_seconds' is no limit such as cpu_seconds>10% or peak_memory>50MiB"),
+        ("cpu_seconds", "'cpu_seconds' is not a limit such as cpu_seconds>10% or peak_memory>50MiB"),
         (
             "cpu>10%",
             "'cpu>10%': unknown cpu; known are cpu_seconds, duration, peak_memory, peak_resident, read, written",

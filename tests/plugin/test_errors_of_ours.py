@@ -25,7 +25,7 @@ PLACES = {
     "plugin.session.RecordedSession.begin_attempt": [],
     "plugin.session.RecordedSession.publish_events": [],
     "plugin.runtest_hooks.request_of": ["budget"],
-    "model.attempt_row.figures": [],
+    "model.attempt_row.exact_figures": [],
     "model.attempt_row.cells": [],
     "_system.append_file.AppendOnlyFile.append": [],
 }
@@ -67,7 +67,7 @@ def test_an_error_of_ours_fails_no_test_and_the_next_one_is_whole(pytester, left
     result = pytester.runpytest_subprocess("-p", "no:xdist")
     result.assert_outcomes(passed=2 * len(PLACES))
     result.stdout.fnmatch_lines([
-        "warning: error in pytest-twin at *.py:*: ZeroDivisionError: spam*; figures that need it are missing, *",
+        "warning: error in pytest-twin at *.py:*: ZeroDivisionError: spam*; figures that depend on it are missing; *",
         "warning: … and * more errors in pytest-twin",
     ])  # fmt: skip
     assert "spam" in " ".join(row["detail"] for row in left.events if row["event"] == "note")
