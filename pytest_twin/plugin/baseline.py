@@ -82,7 +82,7 @@ class BaselineComparison:
         from pytest_twin.report.comparison.lines import lines
         from pytest_twin.report.comparison.wording import broken_limit_lines
 
-        found = RunSet("this run", [folder.path])
-        compared = self.comparison = comparison(self._baseline, found, self._settings.fail_on, [read()])
+        this_run = RunSet("this run", [folder.path])
+        compared = self.comparison = comparison(self._baseline, this_run, self._settings.fail_on, [read()])
         self.lines += lines(compared)
         self.failure += broken_limit_lines(compared)

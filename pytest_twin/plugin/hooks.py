@@ -79,10 +79,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Check the markers of the tests, and prepare to record if any test uses the plugin."""
-    recorded = [item for item in session.items if uses_plugin(item)]
+    recorded_items = [item for item in session.items if uses_plugin(item)]
     try:
-        if recorded:
-            _prepare_run(session, recorded)
+        if recorded_items:
+            _prepare_run(session, recorded_items)
         run: RecordedSession | None = session.config.pluginmanager.get_plugin(SESSION_PLUGIN)
         if run is not None and run.worker and not session.config.option.collectonly:
             from pytest_twin.plugin.xdist_worker_hooks import isolate_stressed_tests
@@ -117,7 +117,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     if not settings.enabled and schedule is None:
         return []
     notes: list[str] = []
-    parts = [f"every {settings.interval:g} s into {settings.report_dir}"]
+    parts = [f"recording every {settings.interval:g} s into {settings.report_dir}"]
     if schedule is not None:
         from pytest_twin.loads.disk_speed import schedule_remarks
         from pytest_twin.report.wording import format_count

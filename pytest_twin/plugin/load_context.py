@@ -42,13 +42,13 @@ def load_around_test(
                 _fail_on_shortfall(each for each in applied if each.failure)
                 yield
     finally:
-        attempt.applied = applied
+        attempt.applied_loads = applied
     _fail_on_shortfall(applied)
 
 
 def shortfalls(attempt: RecordedAttempt) -> list[str]:
     """Return a warning for each load around a test that is not strict and achieved less than requested."""
-    lenient = [] if attempt.is_repetition else [each for each in attempt.applied if not each.part.strict]
+    lenient = [] if attempt.is_repetition else [each for each in attempt.applied_loads if not each.part.strict]
     return [f"{each.part}: {problem}" for each in lenient if (problem := each.problem)]
 
 

@@ -54,7 +54,7 @@ def run_repetition(item: pytest.Item, load: Load = NO_LOAD) -> Repetition:
     for report in reports:
         if not report.passed:
             raise UnrepeatableError(report, load)
-    applied = attempt.applied[len(attempt.applied) - len(load.parts) :]
+    applied = attempt.applied_loads[len(attempt.applied_loads) - len(load.parts) :]
     problems = [f"{each.part}: {problem}" for each in applied if (problem := each.problem)]
     return Repetition(
         attempt.call_s,

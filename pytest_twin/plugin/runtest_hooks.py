@@ -117,7 +117,7 @@ class RuntestHooks:
         """Fail a test whose body has passed and was over budget.
 
         Raises:
-            pytest.fail.Exception: It was.
+            pytest.fail.Exception: It was over budget.
         """
         from pytest_twin.analysis.budgets.budget import OVER, inconclusive_lines, is_broken
 
@@ -129,7 +129,7 @@ class RuntestHooks:
             pytest.fail("\n".join([*over, *unknown, *under, f"see {self._place_of(item, attempt)}"]), pytrace=False)
 
     def _warn(self, item: pytest.Item, attempt: RecordedAttempt, *, is_failing: bool) -> None:
-        texts = shortfalls(attempt) if attempt.applied else []
+        texts = shortfalls(attempt) if attempt.applied_loads else []
         if attempt.verdicts and self._run.settings.inconclusive != "fail":
             from pytest_twin.analysis.budgets.budget import inconclusive_lines
 

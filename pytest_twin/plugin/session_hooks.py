@@ -132,8 +132,8 @@ class SessionHooks:
             from pytest_twin.report.session_reports import write_reports
 
             base_dir = run.config.invocation_params.dir
-            compared = run.baseline.comparison if run.baseline is not None else None
-            run.reports = list(write_reports(run.folder.path, run.settings, base_dir, os.environ, compared, read))
+            comparison = run.baseline.comparison if run.baseline is not None else None
+            run.reports = list(write_reports(run.folder.path, run.settings, base_dir, os.environ, comparison, read))
 
 
 class ForkedHooks:

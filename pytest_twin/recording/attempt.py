@@ -35,7 +35,7 @@ class RecordedAttempt:
         id: The id of its events.
         began: The elapsed seconds of the run when it began.
         load: The text of all loads that it runs under, for its row.
-        applied: The loads that were applied around its body.
+        applied_loads: The loads that were applied around its body.
         is_repetition: Whether it is a repetition, which pytest does not report.
         call_s: The wall time of its body in seconds, once that has ended.
         cpu_s: CPU seconds of its body and of its children, once it is finished; None where they are unknown.
@@ -48,7 +48,7 @@ class RecordedAttempt:
 
     __slots__ = (
         "_children", "_earlier_peak", "_ended", "_exact", "_has_row", "_phase_outcomes", "_phases", "_process",
-        "_recording", "_resident", "_resident_before", "applied", "began", "call_s", "cpu_s", "id", "is_in_body",
+        "_recording", "_resident", "_resident_before", "applied_loads", "began", "call_s", "cpu_s", "id", "is_in_body",
         "is_repetition", "load", "nodeid", "number", "outcome", "uses_plugin", "verdicts",
     )  # fmt: skip
 
@@ -56,7 +56,7 @@ class RecordedAttempt:
         """Begin to count what it uses, and write its start."""
         self.nodeid = nodeid
         self.load = ""
-        self.applied: Sequence[AppliedLoad] = ()
+        self.applied_loads: Sequence[AppliedLoad] = ()
         self.is_repetition = is_repetition
         self.call_s = 0.0
         self.cpu_s: float | None = None
@@ -86,7 +86,7 @@ class RecordedAttempt:
     @property
     def achieved_loads(self) -> list[str]:
         """The loads around it, each with the achieved amount, once its body has ended."""
-        return [f"{each.part} (achieved {each.achieved_text or 'nothing'})" for each in self.applied]
+        return [f"{each.part} (achieved {each.achieved_text or 'nothing'})" for each in self.applied_loads]
 
     @property
     def folder(self) -> str:

@@ -48,8 +48,8 @@ def count_outcomes(stats: Mapping[str, Iterable[object]]) -> dict[str, int]:
     Args:
         stats: The reports that pytest's terminal reporter has shown, by their category.
     """
-    shown = {name: reports for name, reports in stats.items() if name not in {"", "warnings", "deselected"}}
-    counts = {name: sum(map(_is_counted, reports)) for name, reports in shown.items()}
+    categories = {name: reports for name, reports in stats.items() if name not in {"", "warnings", "deselected"}}
+    counts = {name: sum(map(_is_counted, reports)) for name, reports in categories.items()}
     return {name: number for name, number in counts.items() if number}
 
 

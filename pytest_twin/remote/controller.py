@@ -146,9 +146,9 @@ class RemoteHosts:
         connection.host = host
         host.connections.append(connection)
         host.document["workers"][connection.worker] = {}
-        is_first = host.sampling is None
+        is_first = host.sampling_worker is None
         if is_first:
-            host.sampling = connection
+            host.sampling_worker = connection
             host.lock_dir = str(hello.lock_dir)
         clock = [self._clock.began, self._clock.epoch]
         connection.send(protocol.Welcome(host.name, clock, is_first, host.lock_dir))
@@ -171,7 +171,7 @@ class RemoteHosts:
         connection.add_rows(self._folder, rows.table, rows.piece)
 
     def _on_fingerprint(self, connection: WorkerConnection, fingerprint: protocol.FingerprintText) -> None:
-        if connection.host is not None and connection.host.sampling is connection:
+        if connection.host is not None and connection.host.sampling_worker is connection:
             connection.host.set_fingerprint(fingerprint.text)
             self._write()
 
@@ -198,14 +198,18 @@ class RemoteHosts:
         connection.close()
         if connection.host is not None:
             connection.host.connections.remove(connection)
-            if connection.host.sampling is connection:
-                connection.host.sampling = None
+            if connection.host.sampling_worker is connection:
+                connection.host.sampling_worker = None
             self._end_idle_sampling(connection.host)
 
     def _end_idle_sampling(self, host: RemoteHost | None) -> None:
         """Let the worker that samples for a host end, when no worker there has tests."""
-        if host is not None and host.sampling is not None and not any(each.has_tests for each in host.connections):
-            host.sampling.send(protocol.SamplingEnd())
+        if (
+            host is not None
+            and host.sampling_worker is not None
+            and not any(each.has_tests for each in host.connections)
+        ):
+            host.sampling_worker.send(protocol.SamplingEnd())
 
     def _write(self) -> None:
         if self._hosts and self._is_recording():

@@ -35,7 +35,7 @@ class RemoteHost:
         name: Its name in the run.
         identity: Its own hostname and an id of this start of the machine, which together are unique.
         connections: The connections to the workers on it that have not ended.
-        sampling: The connection to the worker that samples there, None while none does.
+        sampling_worker: The connection to the worker that samples there, None while none does.
         lock_dir: A folder there for the lock by which its workers run stressed tests alone.
         document: Its entry in `hosts.json`.
     """
@@ -43,7 +43,7 @@ class RemoteHost:
     def __init__(self, name: str, identity: tuple[str, str], address: str, folder: RunFolder) -> None:
         self.name, self.identity = name, identity
         self.connections: list[WorkerConnection] = []
-        self.sampling: WorkerConnection | None = None
+        self.sampling_worker: WorkerConnection | None = None
         self.lock_dir = ""
         self.document: dict[str, Any] = {"address": address, "hostname": identity[0], "workers": {}}
         self._run = folder

@@ -17,7 +17,7 @@ def test_twin_records_every_test(pytester, left):
     pytester.makepyfile(PASSING)
     result = pytester.runpytest("--twin")
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["twin: every 0.1 s into twin-report"])
+    result.stdout.fnmatch_lines(["twin: recording every 0.1 s into twin-report"])
     assert [row["nodeid"].partition("::")[2] for row in left.tests] == ["test_one", "test_two"]
     assert left.samples
     assert json.loads((left.folder / "fingerprint.json").read_text())["python"]
@@ -42,7 +42,7 @@ def test_options_can_stand_in_the_configuration(pytester, name, text):
     (pytester.path / name).write_text(text)
     pytester.makepyfile("def test_it(): pass")
     result = pytester.runpytest()
-    result.stdout.fnmatch_lines(["twin: every 0.02 s into elsewhere"])
+    result.stdout.fnmatch_lines(["twin: recording every 0.02 s into elsewhere"])
     assert (pytester.path / "elsewhere" / "tests.csv").exists()
 
 
@@ -51,8 +51,8 @@ def test_a_flag_wins_over_the_configuration_of_pytest_which_wins_over_our_table(
         "[tool.pytest.ini_options]\ntwin_interval = 0.2\n[tool.pytest-twin]\ntwin = true\ninterval = 0.3\n"
     )
     pytester.makepyfile("def test_it(): pass")
-    pytester.runpytest().stdout.fnmatch_lines(["twin: every 0.2 s into twin-report"])
-    pytester.runpytest("--twin-interval=0.4").stdout.fnmatch_lines(["twin: every 0.4 s into twin-report"])
+    pytester.runpytest().stdout.fnmatch_lines(["twin: recording every 0.2 s into twin-report"])
+    pytester.runpytest("--twin-interval=0.4").stdout.fnmatch_lines(["twin: recording every 0.4 s into twin-report"])
 
 
 @pytest.mark.parametrize(
