@@ -97,7 +97,7 @@ class MadeRun:
                 table.writeheader()
                 table.writerows(rows)
 
-    def story(self):
+    def summary(self):
         """The run as a report reads it."""
         return summary_of(self.write())
 

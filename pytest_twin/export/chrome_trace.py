@@ -18,8 +18,8 @@ from pytest_twin.analysis.run.attempts import AttemptSummary
 from pytest_twin.analysis.run.by_host import display_name
 from pytest_twin.analysis.run.lanes import assign_lanes, worker_sort_key
 from pytest_twin.analysis.run.panels import Panel, panels
+from pytest_twin.analysis.run.run_summary import RunSummary
 from pytest_twin.analysis.run.spans import Note, RunSpan
-from pytest_twin.analysis.run.story import RunSummary
 from pytest_twin.export._slice_nesting import Entry, assign_tracks
 from pytest_twin.model import event
 
@@ -39,24 +39,24 @@ FILE = "trace.json"
 BEGINNING = '{"otherData":{"producer":"pytest-twin"},'  # by which a file of ours is known
 
 
-def lines(story: RunSummary) -> Iterator[str]:
+def lines(summary: RunSummary) -> Iterator[str]:
     """The file, a line for each event, so that it need not be held as a whole."""
     yield BEGINNING + '"displayTimeUnit":"ms","traceEvents":[\n'
     separator = ""
-    for entry in entries(story):
+    for entry in entries(summary):
         yield separator + json.dumps(entry, separators=(",", ":"), ensure_ascii=False)
         separator = ",\n"
     yield "\n]}\n"
 
 
-def entries(story: RunSummary) -> Iterator[Entry]:
+def entries(summary: RunSummary) -> Iterator[Entry]:
     """What names the tracks, then all else in the order of time."""
     names: list[Entry] = []
     others: list[Iterable[Entry]] = []
-    for place, own in enumerate(story.by_host):
+    for place, own in enumerate(summary.by_host):
         before = place * len(NAMES)
         pids = HostProcesses(before + 1, before + 2, before + 3)
-        whose = f"{display_name(own.host)}: " if story.hosts else ""
+        whose = f"{display_name(own.host)}: " if summary.hosts else ""
         names += (_name_entry("process_name", pid, 0, whose + name) for pid, name in zip(pids, NAMES, strict=True))
         of_host, *streams = _of_host(own, pids)
         names += of_host
@@ -65,21 +65,21 @@ def entries(story: RunSummary) -> Iterator[Entry]:
     yield from merge(*others, key=lambda entry: entry["ts"])
 
 
-def _of_host(story: RunSummary, pids: HostProcesses) -> Iterator[Iterable[Entry]]:
+def _of_host(summary: RunSummary, pids: HostProcesses) -> Iterator[Iterable[Entry]]:
     """What names the tracks of a host, then its slices and each of its counters, all in the order of time."""
-    there: list[AttemptSummary | RunSpan | Note] = [*story.attempts, *story.spans, *story.notes]
+    there: list[AttemptSummary | RunSpan | Note] = [*summary.attempts, *summary.spans, *summary.notes]
     workers = sorted({each.worker for each in there}, key=worker_sort_key)
     threads = {worker: place for place, worker in enumerate(workers, 1)}
-    tracks = _tracks(story.spans)
-    of_tests = sorted([*_tests(story, threads, pids.tests), *_phases(story, threads, pids.tests)], key=_place)
+    tracks = _tracks(summary.spans)
+    of_tests = sorted([*_tests(summary, threads, pids.tests), *_phases(summary, threads, pids.tests)], key=_place)
     names = {tid: worker or "tests" for worker, tid in threads.items()} | dict(_separate_crossing(of_tests, threads))
     yield [
         *(_name_entry("thread_name", pids.tests, tid, name) for tid, name in names.items()),
         *(_name_entry("thread_name", pids.loads, tid, name) for name, (tid, _) in tracks.items()),
     ]
-    yield sorted([*of_tests, *_loads(tracks, pids.loads), *_notes(story, threads, pids.tests)], key=_place)
-    for panel in panels(story.run.samples, story.times):
-        yield _counters(panel, story, pids.host)
+    yield sorted([*of_tests, *_loads(tracks, pids.loads), *_notes(summary, threads, pids.tests)], key=_place)
+    for panel in panels(summary.run.samples, summary.times):
+        yield _counters(panel, summary, pids.host)
 
 
 def _place(entry: Entry) -> tuple[int, int]:
@@ -111,8 +111,8 @@ def _slice(pid: int, tid: int, name: str, kind: str, start_s: float, end_s: floa
     }  # fmt: skip
 
 
-def _tests(story: RunSummary, threads: dict[str, int], pid: int) -> Iterator[Entry]:
-    for each in story.attempts:
+def _tests(summary: RunSummary, threads: dict[str, int], pid: int) -> Iterator[Entry]:
+    for each in summary.attempts:
         yield _slice(
             pid, threads[each.worker], each.nodeid, "test", each.start_s, each.end_s, outcome=each.outcome,
             attempt=each.number if each.number > 1 else None, setup_s=each.setup_s, call_s=each.call_s,
@@ -121,8 +121,8 @@ def _tests(story: RunSummary, threads: dict[str, int], pid: int) -> Iterator[Ent
         )  # fmt: skip
 
 
-def _phases(story: RunSummary, threads: dict[str, int], pid: int) -> Iterator[Entry]:
-    for span in story.spans:
+def _phases(summary: RunSummary, threads: dict[str, int], pid: int) -> Iterator[Entry]:
+    for span in summary.spans:
         if span.type in {event.PHASE, event.GAP}:
             name = span.what or span.type
             yield _slice(pid, threads[span.worker], name, span.type, span.start_s, span.end_s, state=span.state)
@@ -153,20 +153,20 @@ def _detail(span: RunSpan) -> dict[str, Any]:
     return {name: value for name, value in span.detail.items() if name not in own}
 
 
-def _notes(story: RunSummary, threads: dict[str, int], pid: int) -> Iterator[Entry]:
-    for note in story.notes:
+def _notes(summary: RunSummary, threads: dict[str, int], pid: int) -> Iterator[Entry]:
+    for note in summary.notes:
         yield {
             "ph": "i", "s": "t", "name": note.what, "cat": "note", "ts": _us(note.at_s), "pid": pid,
             "tid": threads[note.worker], "args": {"test": note.test} if note.test else {},
         }  # fmt: skip
 
 
-def _counters(panel: Panel, story: RunSummary, pid: int) -> Iterator[Entry]:
+def _counters(panel: Panel, summary: RunSummary, pid: int) -> Iterator[Entry]:
     """The values of a panel, at the times at which one of them changes."""
     before: dict[str, float] = {}
     rows = np.round(np.stack([curve.values for curve in panel.curves], axis=1), DIGITS).tolist()
     names = [curve.name for curve in panel.curves]
-    for at_s, row in zip(story.times.tolist(), rows, strict=True):
+    for at_s, row in zip(summary.times.tolist(), rows, strict=True):
         values = {name: value for name, value in zip(names, row, strict=True) if value == value}  # noqa: PLR0124 - NaN
         if values and values != before:
             yield {

@@ -14,7 +14,7 @@ from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, FINGERPRINT, PRO
 
 if TYPE_CHECKING:
     from pytest_twin.analysis.comparison.comparison import Comparison
-    from pytest_twin.analysis.run.story import RunSummary
+    from pytest_twin.analysis.run.run_summary import RunSummary
     from pytest_twin.model.run import Run
 
 
@@ -38,22 +38,22 @@ class Format(NamedTuple):
     needs: tuple[str, ...] = ()
 
 
-def _html(story: RunSummary) -> str:
+def _html(summary: RunSummary) -> str:
     from pytest_twin.report.html.page import page
 
-    return page(story)
+    return page(summary)
 
 
-def _markdown(story: RunSummary) -> str:
+def _markdown(summary: RunSummary) -> str:
     from pytest_twin.report.markdown import page
 
-    return page(story)
+    return page(summary)
 
 
-def _json(story: RunSummary) -> str:
+def _json(summary: RunSummary) -> str:
     from pytest_twin.report.json_document import text
 
-    return text(story)
+    return text(summary)
 
 
 NEEDED_FOR_HTML = ("plotly", "tsdownsample", "markupsafe")
@@ -86,7 +86,7 @@ def summary_of(path: Path, comparison: Comparison | None = None, read: Callable[
     Raises:
         ReportError: There is nothing that can be read.
     """
-    from pytest_twin.analysis.run.story import summarize
+    from pytest_twin.analysis.run.run_summary import summarize
     from pytest_twin.run_folder.csv_frames import ReadingError
     from pytest_twin.run_folder.frames import load
 
@@ -95,8 +95,8 @@ def summary_of(path: Path, comparison: Comparison | None = None, read: Callable[
     except ReadingError as error:
         raise ReportError(str(error)) from None
     with_schedule = [SCHEDULE] if (path / SCHEDULE).exists() else []
-    story = summarize(run, (DATASET, ANNOTATIONS, TESTS), [FINGERPRINT, *with_schedule])
-    return replace(story, profile=_profile(path), comparison=comparison)
+    summary = summarize(run, (DATASET, ANNOTATIONS, TESTS), [FINGERPRINT, *with_schedule])
+    return replace(summary, profile=_profile(path), comparison=comparison)
 
 
 def _profile(path: Path) -> list[dict[str, str]]:
@@ -107,14 +107,14 @@ def _profile(path: Path) -> list[dict[str, str]]:
         return []
 
 
-def write_report(story: RunSummary, name: str, path: Path) -> None:
+def write_report(summary: RunSummary, name: str, path: Path) -> None:
     """Write one form.
 
     Raises:
         ReportError: The file cannot be written, or is there and somebody else's.
     """
     refuse_to_replace(path, FORMATS[name].beginning)
-    text = FORMATS[name].render(story)
+    text = FORMATS[name].render(summary)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, text)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pytest_twin.analysis.run.overview import LoadLine
-    from pytest_twin.analysis.run.story import Peak, RunSummary
+    from pytest_twin.analysis.run.run_summary import Peak, RunSummary
 
 VERSION = 1
 MOST_RUNNING = 5  # tests that are named beside a peak
@@ -42,45 +42,49 @@ class DocumentField:
 
 
 RUN = {
-    "began": DocumentField(TEXT, "Start of the run: ISO 8601, UTC.", lambda story: _stamp(story.began), can_miss=True),
+    "began": DocumentField(
+        TEXT, "Start of the run: ISO 8601, UTC.", lambda summary: _stamp(summary.began), can_miss=True
+    ),
     "duration_s": DocumentField(
-        NUMBER, "Time from the start to the last recorded row.", lambda story: round(story.duration_s, 4)
+        NUMBER, "Time from the start to the last recorded row.", lambda summary: round(summary.duration_s, 4)
     ),
     "samples": DocumentField(
-        WHOLE, "Number of rows of system_metrics_dataset.csv, of all hosts.", lambda story: len(story.times)
+        WHOLE, "Number of rows of system_metrics_dataset.csv, of all hosts.", lambda summary: len(summary.times)
     ),
     "interval_s": DocumentField(
-        NUMBER, "Median time between two samples.", lambda story: _rounded(story.interval_s), can_miss=True
+        NUMBER, "Median time between two samples.", lambda summary: _rounded(summary.interval_s), can_miss=True
     ),
 }
 TOTALS = {
-    "tests": DocumentField(WHOLE, "Number of tests.", lambda story: number_of_tests(story.attempts)),
-    "attempts": DocumentField(WHOLE, "Number of attempts of tests.", lambda story: len(story.attempts)),
+    "tests": DocumentField(WHOLE, "Number of tests.", lambda summary: number_of_tests(summary.attempts)),
+    "attempts": DocumentField(WHOLE, "Number of attempts of tests.", lambda summary: len(summary.attempts)),
     "outcomes": DocumentField(
         "object",
         "Number of tests by outcome, as pytest counts them; `unfinished` are tests that a killed run did not end.",
-        lambda story: story.outcomes,
+        lambda summary: summary.outcomes,
         more={"additionalProperties": {"type": WHOLE}},
     ),
     "cpu_s": DocumentField(
-        NUMBER, "CPU seconds of all attempts, including child processes.", lambda story: _total(story, "cpu_s"),
+        NUMBER, "CPU seconds of all attempts, including child processes.", lambda summary: _total(summary, "cpu_s"),
         can_miss=True,
     ),
     "peak_memory_MB": DocumentField(
-        NUMBER, "Peak resident memory of a test process, in MiB.", lambda story: _most(story, "peak_memory_MB"),
+        NUMBER, "Peak resident memory of a test process, in MiB.", lambda summary: _most(summary, "peak_memory_MB"),
         can_miss=True,
     ),
     "memory_growth_MB": DocumentField(
         NUMBER, "Largest growth of the resident memory of a process by one test, in MiB.",
-        lambda story: _most(story, "memory_growth_MB"), can_miss=True,
+        lambda summary: _most(summary, "memory_growth_MB"), can_miss=True,
     ),
     "memory_kept": DocumentField(
         "object", "Tests that left memory behind in their process, with the amount in MiB, in descending order.",
-        lambda story: dict(story.leaks), more={"additionalProperties": {"type": NUMBER}},
+        lambda summary: dict(summary.leaks), more={"additionalProperties": {"type": NUMBER}},
     ),
-    "loads": DocumentField(WHOLE, "Number of applied loads.", lambda story: sum(line.times for line in story.loads)),
+    "loads": DocumentField(
+        WHOLE, "Number of applied loads.", lambda summary: sum(line.times for line in summary.loads)
+    ),
     "loads_not_reached": DocumentField(
-        WHOLE, "Number of planned loads that the run did not reach.", lambda story: sum(story.skipped.values())
+        WHOLE, "Number of planned loads that the run did not reach.", lambda summary: sum(summary.skipped.values())
     ),
 }  # fmt: skip
 LOAD: Mapping[str, DocumentField] = {
@@ -124,26 +128,26 @@ PEAK: Mapping[str, DocumentField] = {
 }
 
 
-def text(story: RunSummary) -> str:
+def text(summary: RunSummary) -> str:
     """The document of a run, as it stands in a file."""
-    return json.dumps(document(story), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    return json.dumps(document(summary), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
-def document(story: RunSummary) -> dict[str, Any]:
+def document(summary: RunSummary) -> dict[str, Any]:
     """The document of a run."""
     return {
         "version": VERSION,
         "pytest_twin": __version__,
-        "run": _object(RUN, story),
-        "totals": _object(TOTALS, story),
-        "tests": _tests(story.run.tests),
-        "unfinished": [each.nodeid for each in story.attempts if each.outcome == "unfinished"],
-        "loads": [_object(LOAD, line) for line in story.loads],
-        "peaks": [_object(PEAK, peak) for peak in story.peaks],
-        "missing": list(story.shortcomings),
-        "fingerprint": story.run.fingerprint,
-        "hosts": story.run.hosts,
-        "schedule": story.run.schedule,
+        "run": _object(RUN, summary),
+        "totals": _object(TOTALS, summary),
+        "tests": _tests(summary.run.tests),
+        "unfinished": [each.nodeid for each in summary.attempts if each.outcome == "unfinished"],
+        "loads": [_object(LOAD, line) for line in summary.loads],
+        "peaks": [_object(PEAK, peak) for peak in summary.peaks],
+        "missing": list(summary.shortcomings),
+        "fingerprint": summary.run.fingerprint,
+        "hosts": summary.run.hosts,
+        "schedule": summary.run.schedule,
     }
 
 
@@ -229,15 +233,15 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def _known(story: RunSummary, name: str) -> list[float]:
-    found: Iterable[float | None] = (getattr(each, name) for each in story.attempts)
+def _known(summary: RunSummary, name: str) -> list[float]:
+    found: Iterable[float | None] = (getattr(each, name) for each in summary.attempts)
     return [value for value in found if value is not None]
 
 
-def _total(story: RunSummary, name: str) -> float | None:
-    known = _known(story, name)
+def _total(summary: RunSummary, name: str) -> float | None:
+    known = _known(summary, name)
     return round(sum(known), 6) if known else None
 
 
-def _most(story: RunSummary, name: str) -> float | None:
-    return max(_known(story, name), default=None)
+def _most(summary: RunSummary, name: str) -> float | None:
+    return max(_known(summary, name), default=None)

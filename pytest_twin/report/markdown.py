@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pytest_twin.analysis.run.attempts import AttemptSummary, heaviest, most_grown, slowest
 from pytest_twin.analysis.run.by_host import display_name, on_host
 from pytest_twin.analysis.run.overview import WORTH_TELLING_MB
-from pytest_twin.analysis.run.story import RunSummary
+from pytest_twin.analysis.run.run_summary import RunSummary
 from pytest_twin.report.comparison import markdown as comparison
 from pytest_twin.report.markdown_escape import escape, table_row
 from pytest_twin.report.profile_ranking import SlowdownCurve, rank_resources
@@ -28,63 +28,65 @@ from pytest_twin.report.wording import (
 MOST, MOST_BAD, MOST_LOADS, MOST_ANSWERS = 5, 20, 20, 3
 
 
-def page(story: RunSummary) -> str:
+def page(summary: RunSummary) -> str:
     """The summary of a run."""
-    return "\n".join(line for part in _parts(story) for line in part) + "\n"
+    return "\n".join(line for part in _parts(summary) for line in part) + "\n"
 
 
-def _parts(story: RunSummary) -> Iterator[Iterable[str]]:
-    yield [f"## pytest-twin: {headline(story)}", ""]
-    yield _facts(story)
-    yield _tests("Did not pass", [attempt for attempt in story.attempts if attempt.is_bad], MOST_BAD, story)
-    if story.comparison is not None:
-        yield [*comparison.lines(story.comparison, "### Compared: ", MOST_BAD), ""]
-    yield _tests("Slowest", slowest(story.attempts, MOST), MOST, story)
-    yield _tests("Heaviest, by CPU time", heaviest(story.attempts, MOST), MOST, story)
-    yield _tests("Heaviest, by memory growth", _grown(story), MOST, story)
-    yield _leaks(story)
-    yield _budgets(story)
-    yield _profile(story)
-    yield _loads(story)
-    yield _peaks(story)
-    if story.shortcomings:
-        yield ["### What is missing", "", *(f"- {escape(each)}" for each in story.shortcomings), ""]
+def _parts(summary: RunSummary) -> Iterator[Iterable[str]]:
+    yield [f"## pytest-twin: {headline(summary)}", ""]
+    yield _facts(summary)
+    yield _tests("Did not pass", [attempt for attempt in summary.attempts if attempt.is_bad], MOST_BAD, summary)
+    if summary.comparison is not None:
+        yield [*comparison.lines(summary.comparison, "### Compared: ", MOST_BAD), ""]
+    yield _tests("Slowest", slowest(summary.attempts, MOST), MOST, summary)
+    yield _tests("Heaviest, by CPU time", heaviest(summary.attempts, MOST), MOST, summary)
+    yield _tests("Heaviest, by memory growth", _grown(summary), MOST, summary)
+    yield _leaks(summary)
+    yield _budgets(summary)
+    yield _profile(summary)
+    yield _loads(summary)
+    yield _peaks(summary)
+    if summary.shortcomings:
+        yield ["### What is missing", "", *(f"- {escape(each)}" for each in summary.shortcomings), ""]
 
 
-def _facts(story: RunSummary) -> list[str]:
-    when = [] if story.began is None else [f"{story.began:%Y-%m-%d %H:%M:%S} UTC", format_duration(story.duration_s)]
-    interval = f" every {story.interval_s:.2g} s" if story.interval_s else ""
-    samples = f"{format_count(len(story.times), 'sample')}{interval}"
-    return [escape(" · ".join([*when, samples, *describe_machines(story)])), ""]
+def _facts(summary: RunSummary) -> list[str]:
+    when = (
+        [] if summary.began is None else [f"{summary.began:%Y-%m-%d %H:%M:%S} UTC", format_duration(summary.duration_s)]
+    )
+    interval = f" every {summary.interval_s:.2g} s" if summary.interval_s else ""
+    samples = f"{format_count(len(summary.times), 'sample')}{interval}"
+    return [escape(" · ".join([*when, samples, *describe_machines(summary)])), ""]
 
 
-def _host(story: RunSummary, said: str) -> list[str]:
+def _host(summary: RunSummary, said: str) -> list[str]:
     """A cell for the host; none where there is one host."""
-    return [said] if story.hosts else []
+    return [said] if summary.hosts else []
 
 
-def _tests(heading: str, found: Sequence[AttemptSummary], most: int, story: RunSummary) -> Iterator[str]:
+def _tests(heading: str, found: Sequence[AttemptSummary], most: int, summary: RunSummary) -> Iterator[str]:
     if not found:
         return
     yield from (f"### {heading}", "")
-    memory = "memory growth" if story.tells_growth else "peak memory"
-    yield from _table("test", *_host(story, "host"), "outcome", "took", "CPU time", memory, "under load")
+    memory = "memory growth" if summary.tells_growth else "peak memory"
+    yield from _table("test", *_host(summary, "host"), "outcome", "took", "CPU time", memory, "under load")
     for attempt in found[:most]:
         figures = (
             attempt.outcome, format_duration(attempt.duration_s), format_duration(attempt.cpu_s),
-            format_change(attempt.memory_growth_MB) if story.tells_growth else format_size(attempt.peak_memory_MB),
+            format_change(attempt.memory_growth_MB) if summary.tells_growth else format_size(attempt.peak_memory_MB),
             attempt.load,
         )  # fmt: skip
-        yield _row(truncate_middle(attempt.nodeid), *_host(story, display_name(attempt.host)), *figures)
+        yield _row(truncate_middle(attempt.nodeid), *_host(summary, display_name(attempt.host)), *figures)
     yield from _more(len(found) - most, "tests.csv")
 
 
-def _grown(story: RunSummary) -> list[AttemptSummary]:
-    return [each for each in most_grown(story.attempts, MOST) if (each.memory_growth_MB or 0) >= WORTH_TELLING_MB]
+def _grown(summary: RunSummary) -> list[AttemptSummary]:
+    return [each for each in most_grown(summary.attempts, MOST) if (each.memory_growth_MB or 0) >= WORTH_TELLING_MB]
 
 
-def _leaks(story: RunSummary) -> Iterator[str]:
-    leaks = story.leaks
+def _leaks(summary: RunSummary) -> Iterator[str]:
+    leaks = summary.leaks
     if leaks:
         yield from ("### Kept memory", "")
         yield from _table("test", "left behind in its process")
@@ -92,9 +94,9 @@ def _leaks(story: RunSummary) -> Iterator[str]:
         yield from _more(len(leaks) - MOST, "tests.csv")
 
 
-def _budgets(story: RunSummary) -> Iterator[str]:
-    broken = [attempt for attempt in story.attempts if attempt.budget not in {"", KEPT}]
-    if kept := describe_budgets(story):
+def _budgets(summary: RunSummary) -> Iterator[str]:
+    broken = [attempt for attempt in summary.attempts if attempt.budget not in {"", KEPT}]
+    if kept := describe_budgets(summary):
         yield from ("### Budgets", "", kept, "")
     if broken:
         yield from _table("test", "over, or not told")
@@ -105,8 +107,8 @@ def _budgets(story: RunSummary) -> Iterator[str]:
         yield from _more(len(broken) - MOST_BAD, "tests.csv")
 
 
-def _profile(story: RunSummary) -> Iterator[str]:
-    found = list(rank_resources(story.profile))
+def _profile(summary: RunSummary) -> Iterator[str]:
+    found = list(rank_resources(summary.profile))
     if not found:
         return
     yield from ("### Most sensitive to", "")
@@ -127,33 +129,33 @@ def _at_most(curve: SlowdownCurve) -> tuple[str, str]:
     return f"{slowdown:.2f}", "" if low is None or high is None else f"{low:.2f} to {high:.2f}"
 
 
-def _loads(story: RunSummary) -> Iterator[str]:
-    if story.loads:
+def _loads(summary: RunSummary) -> Iterator[str]:
+    if summary.loads:
         yield from ("### Loads", "")
-        yield from _table(*_host(story, "host"), "load", "asked", "achieved", "times", "held", "trouble")
-    for load in story.loads[:MOST_LOADS]:
+        yield from _table(*_host(summary, "host"), "load", "asked", "achieved", "times", "held", "trouble")
+    for load in summary.loads[:MOST_LOADS]:
         answers, troubles = (", ".join(each[:MOST_ANSWERS]) for each in (load.achieved, load.troubles))
         figures = truncate_middle(load.target), answers, f"{load.times:,}", format_duration(load.held_s), troubles
-        yield _row(*_host(story, display_name(load.host)), load.type, *figures)
-    if story.loads:
-        yield from _more(len(story.loads) - MOST_LOADS, "annotations.csv")
-    if story.skipped:
+        yield _row(*_host(summary, display_name(load.host)), load.type, *figures)
+    if summary.loads:
+        yield from _more(len(summary.loads) - MOST_LOADS, "annotations.csv")
+    if summary.skipped:
         yield from (
-            f"Not reached before the end: {escape(', '.join(f'{n} {kind}' for kind, n in story.skipped.items()))}",
+            f"Not reached before the end: {escape(', '.join(f'{n} {kind}' for kind, n in summary.skipped.items()))}",
             "",
         )
 
 
-def _peaks(story: RunSummary) -> Iterator[str]:
-    peaks = story.peaks
+def _peaks(summary: RunSummary) -> Iterator[str]:
+    peaks = summary.peaks
     if peaks:
         yield from ("### Peaks", "")
-        yield from _table(*_host(story, "host"), "column", "highest", "at", "while")
+        yield from _table(*_host(summary, "host"), "column", "highest", "at", "while")
     for peak in peaks:
         running = truncate_middle(peak.tests[0]) if peak.tests else ""
         more = f" and {len(peak.tests) - 1} more" if len(peak.tests) > 1 else ""
         figures = f"{format_number(peak.value)} {peak.unit}".strip(), f"+{format_duration(peak.at_s)}", running + more
-        yield _row(*_host(story, display_name(peak.host)), peak.column, *figures)
+        yield _row(*_host(summary, display_name(peak.host)), peak.column, *figures)
     if peaks:
         yield ""
 

@@ -18,7 +18,7 @@ from pytest_twin.report.wording import relative_path
 
 if TYPE_CHECKING:
     from pytest_twin.analysis.comparison.comparison import Comparison
-    from pytest_twin.analysis.run.story import RunSummary
+    from pytest_twin.analysis.run.run_summary import RunSummary
     from pytest_twin.model.run import Run
     from pytest_twin.settings.options import Settings
 
@@ -68,25 +68,25 @@ def write_reports(
     if not wanted:
         return
     try:
-        story = summary_of(folder, comparison, read)
+        summary = summary_of(folder, comparison, read)
     except ReportError as error:
         yield f"warning: no report: {error}"
         return
     for name, path in wanted:
         try:
-            write_report(story, name, path)
+            write_report(summary, name, path)
         except ReportError as error:
             yield f"warning: no report: {error}"
             continue
         yield f"report: {relative_path(path, base_dir)}"
     if any(name == "md" for name, _ in wanted) and environment.get(STEP_SUMMARY):
-        yield from _add_to_step(story, Path(environment[STEP_SUMMARY]))
+        yield from _add_to_step(summary, Path(environment[STEP_SUMMARY]))
 
 
-def _add_to_step(story: RunSummary, path: Path) -> Iterator[str]:
+def _add_to_step(summary: RunSummary, path: Path) -> Iterator[str]:
     """Add the summary to what the job's page shows."""
     try:
         with open(path, "a", encoding="utf-8") as file:
-            file.write(FORMATS["md"].render(story) + "\n")
+            file.write(FORMATS["md"].render(summary) + "\n")
     except OSError as error:
         yield f"warning: {STEP_SUMMARY}: {path}: {error.strerror or error}"

@@ -11,38 +11,38 @@ from pytest_twin.analysis.run.totals import last_attempts, number_of_tests
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_twin.analysis.run.story import RunSummary
+    from pytest_twin.analysis.run.run_summary import RunSummary
 
 KEPT = "ok"  # as tests.csv says of a budget
 LONGEST = 160  # characters of a test's id
 NOTHING = "–"  # noqa: RUF001 - a dash, and no minus
 
 
-def headline(story: RunSummary) -> str:
+def headline(summary: RunSummary) -> str:
     """The run in a few words, what went wrong first."""
-    outcomes = story.outcomes
+    outcomes = summary.outcomes
     if not outcomes:
-        if len(story.times):
+        if len(summary.times):
             return "A recording without tests"
-        return "Events without samples" if story.spans or story.notes else "Nothing was recorded"
+        return "Events without samples" if summary.spans or summary.notes else "Nothing was recorded"
     went = ", ".join(f"{many:,} {outcome}" for outcome, many in outcomes.items())
-    return f"{describe_attempts(story)}: {went}" if is_repeated(story) else went
+    return f"{describe_attempts(summary)}: {went}" if is_repeated(summary) else went
 
 
-def describe_attempts(story: RunSummary) -> str:
+def describe_attempts(summary: RunSummary) -> str:
     """How many tests there were, and how often they ran where that was more than once."""
-    tests = format_count(number_of_tests(story.attempts), "test")
-    return f"{tests} in {len(story.attempts):,} attempts" if is_repeated(story) else tests
+    tests = format_count(number_of_tests(summary.attempts), "test")
+    return f"{tests} in {len(summary.attempts):,} attempts" if is_repeated(summary) else tests
 
 
-def is_repeated(story: RunSummary) -> bool:
+def is_repeated(summary: RunSummary) -> bool:
     """Whether some test ran more than once."""
-    return number_of_tests(story.attempts) < len(story.attempts)
+    return number_of_tests(summary.attempts) < len(summary.attempts)
 
 
-def describe_budgets(story: RunSummary) -> str:
+def describe_budgets(summary: RunSummary) -> str:
     """How many of the tests that have a budget kept it; empty where none has one."""
-    verdicts = [attempt.budget for attempt in last_attempts(each for each in story.attempts if each.budget)]
+    verdicts = [attempt.budget for attempt in last_attempts(each for each in summary.attempts if each.budget)]
     return (
         f"{verdicts.count(KEPT):,} of {format_count(len(verdicts), 'test')} with a budget kept it." if verdicts else ""
     )
@@ -57,9 +57,9 @@ def describe_machine(fingerprint: Mapping[str, Any] | None) -> list[str]:
     return [str(fact) for fact in (*told, system.get("name") or system.get("system")) if fact]
 
 
-def describe_machines(story: RunSummary) -> list[str]:
+def describe_machines(summary: RunSummary) -> list[str]:
     """The machine in a few facts, or where there are several, how many."""
-    return [format_count(len(story.hosts), "host")] if story.hosts else describe_machine(story.run.fingerprint)
+    return [format_count(len(summary.hosts), "host")] if summary.hosts else describe_machine(summary.run.fingerprint)
 
 
 def format_duration(seconds: float | None) -> str:

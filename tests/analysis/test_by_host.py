@@ -60,27 +60,27 @@ def test_a_hosts_json_that_is_damaged_does_not_keep_a_run_from_being_told(tmp_pa
 
 
 def test_each_host_has_its_own_samples_tests_and_peaks(tmp_path):
-    story = run_of_two_hosts(tmp_path).story()
-    here, far = story.by_host
+    summary = run_of_two_hosts(tmp_path).summary()
+    here, far = summary.by_host
     assert (names(here.attempts), names(far.attempts)) == (["test_here", "test_both"], ["test_both", "test_there"])
     assert (here.interval_s, far.interval_s) == pytest.approx((0.1, 0.2))
-    assert np.all(np.diff(story.hosts[1].times) > 0.15)
-    peaks = {peak.host: peak for peak in story.peaks if peak.column == "cpu_percent"}
+    assert np.all(np.diff(summary.hosts[1].times) > 0.15)
+    peaks = {peak.host: peak for peak in summary.peaks if peak.column == "cpu_percent"}
     assert {host: round(peak.value, 1) for host, peak in peaks.items()} == {"": 45.9, "far": 85.8}
-    assert names(story.attempts) == ["test_here", "test_both", "test_both", "test_there"]
-    assert story.woven(lambda own: [own.host] * len(own.attempts)) == ["", "far", "", "far"]
+    assert names(summary.attempts) == ["test_here", "test_both", "test_both", "test_there"]
+    assert summary.woven(lambda own: [own.host] * len(own.attempts)) == ["", "far", "", "far"]
 
 
 def test_a_peak_is_put_down_to_tests_of_its_own_host(tmp_path):
     made = MadeRun(tmp_path).sampled(3).sampled(3, host="far", cpu_percent=lambda at: 90 if at == 1 else 10)
-    story = made.test("t.py::test_here", 0, 2).test("t.py::test_there", 0.5, 2, host="far").story()
-    peaks = {peak.host: peak for peak in story.peaks if peak.column == "cpu_percent"}
+    summary = made.test("t.py::test_here", 0, 2).test("t.py::test_there", 0.5, 2, host="far").summary()
+    peaks = {peak.host: peak for peak in summary.peaks if peak.column == "cpu_percent"}
     assert (peaks["far"].at_s, peaks["far"].tests) == (1, ["t.py::test_there"])
 
 
 def test_what_was_asked_and_achieved_is_told_of_each_host(tmp_path):
-    story = run_of_two_hosts(tmp_path).story()
-    assert [(line.host, line.target, line.achieved) for line in story.loads] == [
+    summary = run_of_two_hosts(tmp_path).summary()
+    assert [(line.host, line.target, line.achieved) for line in summary.loads] == [
         ("", "2", ("2 cores",)),
         ("far", "2", ("1 cores",)),
     ]
@@ -89,8 +89,8 @@ def test_what_was_asked_and_achieved_is_told_of_each_host(tmp_path):
 def test_what_is_missing_names_the_host(tmp_path):
     made = MadeRun(tmp_path).sampled(3).sampled(6, host="far").test("t.py::test_a", 0, 1)
     made.samples["far"] = [row for row in made.samples["far"] if not 2 < float(row["elapsed_s"]) < 4]
-    story = made.happened(5, START, TEST, id="t9", test="t.py::test_killed", host="far").story()
-    told = [said for said in story.shortcomings if "empty columns" not in said]
+    summary = made.happened(5, START, TEST, id="t9", test="t.py::test_killed", host="far").summary()
+    told = [said for said in summary.shortcomings if "empty columns" not in said]
     assert len(told) == 3
     assert all(said.startswith("far: ") for said in told)
 
@@ -98,21 +98,21 @@ def test_what_is_missing_names_the_host(tmp_path):
 def test_a_host_of_which_nothing_came_is_told(tmp_path):
     made = run_of_two_hosts(tmp_path)
     (made.write() / "hosts.json").write_text(json.dumps({"far": {}, "gone": {"address": "10.0.0.9"}}))
-    story = summary_of(tmp_path)
-    assert [own.host for own in story.hosts] == ["", "far", "gone"]
-    assert "gone: no samples" in story.shortcomings
+    summary = summary_of(tmp_path)
+    assert [own.host for own in summary.hosts] == ["", "far", "gone"]
+    assert "gone: no samples" in summary.shortcomings
 
 
 def test_the_run_of_one_other_host_is_told_as_any_run_with_its_own_fingerprint(tmp_path):
     made = MadeRun(tmp_path).sampled(3, host="far").test("t.py::test_a", 0, 1, host="far")
-    story = made.story()
-    assert story.hosts == ()
-    assert len(story.by_host[0].attempts) == 1
-    assert story.run.fingerprint["cpu"]["logical"] == 8
+    summary = made.summary()
+    assert summary.hosts == ()
+    assert len(summary.by_host[0].attempts) == 1
+    assert summary.run.fingerprint["cpu"]["logical"] == 8
 
 
 def test_a_document_names_the_host_of_loads_and_peaks(tmp_path):
-    found = document(run_of_two_hosts(tmp_path).story())
+    found = document(run_of_two_hosts(tmp_path).summary())
     assert [load["host"] for load in found["loads"]] == ["", "far"]
     assert {peak["host"] for peak in found["peaks"]} == {"", "far"}
     assert [test["host"] for test in found["tests"]] == [None, "far", None, "far"]

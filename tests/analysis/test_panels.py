@@ -9,9 +9,10 @@ from pytest_twin.analysis.run.panels import panels
 
 
 def drawn(made):
-    story = made.story()
+    summary = made.summary()
     return {
-        panel.name: {curve.name: curve for curve in panel.curves} for panel in panels(story.run.samples, story.times)
+        panel.name: {curve.name: curve for curve in panel.curves}
+        for panel in panels(summary.run.samples, summary.times)
     }
 
 

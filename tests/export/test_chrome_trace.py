@@ -13,7 +13,7 @@ from pytest_twin.model.event import END, GAP, PHASE, START
 
 
 def trace(made):
-    return json.loads("".join(lines(made.story())))["traceEvents"]
+    return json.loads("".join(lines(made.summary())))["traceEvents"]
 
 
 def of_kind(found, kind):

@@ -97,7 +97,7 @@ def browser(tmp_path_factory):
 @pytest.fixture(scope="module")
 def busy(tmp_path_factory):
     path = tmp_path_factory.mktemp("busy") / "report.html"
-    path.write_text(page(busy_run(path.parent).story()), encoding="utf-8")
+    path.write_text(page(busy_run(path.parent).summary()), encoding="utf-8")
     return path
 
 
@@ -108,7 +108,7 @@ def many(tmp_path_factory):
     for number in range(10_000):
         made.test(f"tests/test_{number // 100}.py::test_{number}", number / 10, number / 10 + 0.09,
                   "failed" if number % 500 == 7 else "passed")  # fmt: skip
-    path.write_text(page(made.story()), encoding="utf-8")
+    path.write_text(page(made.summary()), encoding="utf-8")
     return path
 
 
@@ -335,7 +335,7 @@ def test_on_paper_a_comparison_is_as_wide_as_the_paper(compared):
 def test_a_long_name_of_a_lane_has_room_or_an_ellipsis(browser, tmp_path, is_phone):
     made = MadeRun(tmp_path).sampled(3).load("memory-bandwidth", "max", 0, 1).load("x" * 30, "1", 1, 2)
     path = tmp_path / "report.html"
-    path.write_text(page(made.story()), encoding="utf-8")
+    path.write_text(page(made.summary()), encoding="utf-8")
     report = Page(browser).open(path, 390 if is_phone else 1280, is_phone=is_phone)
     names = report.all("#timeline-chart .ytick text")
     assert [name.text for name in names][:2] == ["memory-bandwidth", "x" * 17 + "…"]
@@ -359,7 +359,7 @@ def test_nothing_is_wider_than_the_paper(browser, many):
 def two_hosts(browser, tmp_path):
     """The report of a run of two hosts."""
     path = tmp_path / "report.html"
-    path.write_text(page(run_of_two_hosts(tmp_path).story()), encoding="utf-8")
+    path.write_text(page(run_of_two_hosts(tmp_path).summary()), encoding="utf-8")
     shown = Page(browser).open(path)
     yield shown
     assert shown.troubles == []

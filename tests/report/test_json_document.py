@@ -23,11 +23,11 @@ def test_the_schema_is_one():
 
 @pytest.mark.parametrize("made", [busy_run, killed, lambda folder: MadeRun(folder).load("cpu", "2", 0, 1)])
 def test_every_document_fits_the_published_schema(tmp_path, made):
-    jsonschema.validate(json.loads(text(made(tmp_path).story())), SCHEMA)
+    jsonschema.validate(json.loads(text(made(tmp_path).summary())), SCHEMA)
 
 
 def test_the_document_has_the_figures_of_the_run(tmp_path):
-    found = document(busy_run(tmp_path).story())
+    found = document(busy_run(tmp_path).summary())
     assert found["run"] == {"began": "2026-01-01T12:00:00.000Z", "duration_s": 5.9, "samples": 60, "interval_s": 0.1}
     assert found["totals"] == {
         "tests": 3, "attempts": 3, "outcomes": {"failed": 1, "passed": 2}, "cpu_s": 4.75, "peak_memory_MB": 300.0,
@@ -39,7 +39,7 @@ def test_the_document_has_the_figures_of_the_run(tmp_path):
 
 
 def test_the_document_names_the_tests_that_left_memory_behind(tmp_path):
-    found = document(leaky_run(tmp_path).story())
+    found = document(leaky_run(tmp_path).summary())
     assert found["totals"]["memory_growth_MB"] == 60.0
     assert found["totals"]["memory_kept"] == {"t.py::test_leak": 60.0}
     jsonschema.validate(found, SCHEMA)
@@ -49,7 +49,7 @@ def test_a_peak_has_the_time_of_its_row_as_the_tests_have(tmp_path):
     made = MadeRun(tmp_path).sampled(3, cpu_percent=lambda at: at).test("t.py::test_it", 1, 3)
     for row in [*made.samples[""], *made.events, *made.tests]:  # a recording is older than its first row
         row["elapsed_s"] = f"{float(str(row['elapsed_s'])) + 0.25:.4f}"
-    found = document(made.story())
+    found = document(made.summary())
     assert found["tests"][0]["elapsed_s"] == 1.25
     assert [peak["elapsed_s"] for peak in found["peaks"] if peak["column"] == "cpu_percent"] == [3.15]
 
@@ -58,15 +58,15 @@ def test_a_peak_of_rows_without_seconds_has_none(tmp_path):
     made = MadeRun(tmp_path).sampled(3)
     for row in made.samples[""]:
         row["elapsed_s"] = ""
-    found = document(made.story())
+    found = document(made.summary())
     assert found["peaks"][0]["elapsed_s"] is None
     jsonschema.validate(found, SCHEMA)
 
 
 def test_a_killed_test_is_named(tmp_path):
-    assert document(killed(tmp_path).story())["unfinished"] == ["t.py::test_killed"]
+    assert document(killed(tmp_path).summary())["unfinished"] == ["t.py::test_killed"]
 
 
 def test_the_document_is_json_for_every_reader(tmp_path):
     made = MadeRun(tmp_path).sampled(1, cpu_percent=lambda at: "nan" if at else 1)
-    assert "NaN" not in text(made.story())
+    assert "NaN" not in text(made.summary())

@@ -11,7 +11,7 @@ from pytest_twin.report.wording import LONGEST, truncate_middle
 
 
 def test_a_run_is_summed_up_in_tables(tmp_path):
-    text = page(busy_run(tmp_path).story())
+    text = page(busy_run(tmp_path).summary())
     assert text.startswith("## pytest-twin: 1 failed, 2 passed\n\n2026-01-01 12:00:00 UTC")
     assert (
         "### Did not pass\n\n| test | outcome | took | CPU time | peak memory | under load |\n"
@@ -23,7 +23,7 @@ def test_a_run_is_summed_up_in_tables(tmp_path):
 
 
 def test_tests_are_heavy_by_what_they_added_and_those_that_left_it_behind_are_named(tmp_path):
-    text = page(leaky_run(tmp_path).story())
+    text = page(leaky_run(tmp_path).summary())
     grown = text.partition("### Heaviest, by memory growth\n\n")[2].partition("\n\n")[0]
     assert grown.splitlines()[0] == "| test | outcome | took | CPU time | memory growth | under load |"
     assert grown.splitlines()[2:] == [r"| t.py::test\_leak | passed | 1.00 s | 750 ms | +60.0 MiB |  |"]
@@ -47,19 +47,19 @@ def test_of_many_tests_the_first_are_listed_and_the_rest_counted(tmp_path):
     made = MadeRun(tmp_path).sampled(3)
     for number in range(25):
         made.test(f"t.py::test_{number}", number / 10, number / 10 + 0.1, "failed")
-    assert "… and 5 more in tests.csv" in page(made.story())
+    assert "… and 5 more in tests.csv" in page(made.summary())
 
 
 def test_budgets_are_told_where_tests_have_some(tmp_path):
     made = MadeRun(tmp_path).sampled(2).test("t.py::test_a", 0, 1, budget="ok")
     made.test("t.py::test_b", 1, 2, "failed", budget="cpu_seconds 3.2 s > 2 s").test("t.py::test_c", 1, 2)
-    text = page(made.story())
+    text = page(made.summary())
     assert "### Budgets\n\n1 of 2 tests with a budget kept it.\n" in text
     assert r"| t.py::test\_b | cpu\_seconds 3.2 s &gt; 2 s |" in text
 
 
 def test_loads_that_were_not_reached_are_told(tmp_path):
-    text = page(MadeRun(tmp_path).sampled(1).happened(0.5, SKIP, "cpu", target="2").story())
+    text = page(MadeRun(tmp_path).sampled(1).happened(0.5, SKIP, "cpu", target="2").summary())
     assert "Not reached before the end: 1 cpu" in text
 
 
@@ -83,7 +83,7 @@ t.py::test_b,cpu,100,,,,,
 
 def test_a_profile_is_the_load_that_hurts_each_test_most(tmp_path):
     (tmp_path / "profile.csv").write_text(PROFILE)
-    text = page(MadeRun(tmp_path).sampled(2).story())
+    text = page(MadeRun(tmp_path).sampled(2).summary())
     assert (
         "### Most sensitive to\n\n| test | load | times as slow at 100 % | 95 % interval | knee | then |\n"
         "| --- | --- | --- | --- | --- | --- |\n"
@@ -93,7 +93,7 @@ def test_a_profile_is_the_load_that_hurts_each_test_most(tmp_path):
 
 
 def test_of_several_hosts_each_row_names_its_own(tmp_path):
-    text = page(run_of_two_hosts(tmp_path).story())
+    text = page(run_of_two_hosts(tmp_path).summary())
     assert "90 samples every 0.1 s · 2 hosts\n" in text
     assert "| test | host | outcome |" in text
     assert r"| t.py::test\_there | far | failed | 2.00 s |" in text
@@ -104,4 +104,4 @@ def test_of_several_hosts_each_row_names_its_own(tmp_path):
 
 
 def test_of_one_host_no_row_names_it(tmp_path):
-    assert "host" not in page(busy_run(tmp_path).story())
+    assert "host" not in page(busy_run(tmp_path).summary())

@@ -36,7 +36,7 @@ def data_of(text):
 @pytest.fixture(scope="module")
 def busy(tmp_path_factory):
     """The page of a run with a failed test, and loads."""
-    return page(busy_run(tmp_path_factory.mktemp("busy")).story())
+    return page(busy_run(tmp_path_factory.mktemp("busy")).summary())
 
 
 def test_the_page_has_all_its_parts_and_says_first_what_went_wrong(busy):
@@ -52,7 +52,7 @@ def tiles(text):
 
 
 def test_the_tiles_name_the_test_that_added_memory_and_left_it_behind_and_no_innocent_one(tmp_path):
-    text = page(leaky_run(tmp_path).story())
+    text = page(leaky_run(tmp_path).summary())
     found = tiles(text)
     assert found["Most memory growth"] == found["Kept memory"] == ("+60.0 MiB", "test_leak")
     assert "Test peak memory" not in found
@@ -85,7 +85,7 @@ def test_its_policy_lets_its_own_scripts_run_and_no_others(busy):
 def test_nothing_that_a_test_is_called_becomes_part_of_the_page(tmp_path):
     made = MadeRun(tmp_path).sampled(3).test(f"t.py::test_a[{HOSTILE}]", 0, 2, "failed", load=HOSTILE, worker=HOSTILE)
     made.load(HOSTILE, HOSTILE, 0, 1, HOSTILE, "abort", reason=HOSTILE)
-    text = page(made.happened(1, "note", "note", detail=HOSTILE).story())
+    text = page(made.happened(1, "note", "note", detail=HOSTILE).summary())
     assert "<script>alert" not in text
     assert len(re.findall("</script>", text)) == 3  # plotly, ours, and the data
     assert data_of(text)["tests"]["nodeid"][0].startswith("t.py::test_a[</script>")
@@ -112,21 +112,21 @@ def test_loads_tell_asked_and_achieved_and_a_meter_shows_the_worst(busy):
 )
 def test_the_figures_on_top_tell_whether_loads_were_as_asked(tmp_path, achieved, said):
     made = MadeRun(tmp_path).sampled(3).load("cpu", "75%", 0, 0.4, achieved)
-    assert f'<dt>Loads</dt><dd>1</dd><div class="note">{said}</div>' in page(made.story())
+    assert f'<dt>Loads</dt><dd>1</dd><div class="note">{said}</div>' in page(made.summary())
 
 
 def test_of_very_many_failed_tests_the_first_get_a_part(tmp_path):
     made = MadeRun(tmp_path).sampled(10)
     for number in range(70):
         made.test(f"t.py::test_{number}", number / 10, number / 10 + 0.1, "failed")
-    text = page(made.story())
+    text = page(made.summary())
     assert text.count("<article ") == 60
     assert "The first 60 of 70; the others are in the table above and in tests.csv." in text
 
 
 def test_budgets_have_a_part_and_a_column_where_tests_have_some(tmp_path, busy):
     made = MadeRun(tmp_path).sampled(2).test("t.py::test_a", 0, 1, budget="ok")
-    text = page(made.test("t.py::test_b", 1, 2, "failed", budget="cpu_seconds 3.2 s > 2 s").story())
+    text = page(made.test("t.py::test_b", 1, 2, "failed", budget="cpu_seconds 3.2 s > 2 s").summary())
     assert "1 of 2 tests with a budget kept it." in text
     assert "<td>cpu_seconds 3.2 s &gt; 2 s</td>" in text
     assert 'data-column="budget"' in text
@@ -143,7 +143,7 @@ t.py::test_<a>,cpu,100,4.00,3.50,4.60,50,1
 
 def test_a_profile_is_a_plot_and_a_table_the_worst_load_first(tmp_path, busy):
     (tmp_path / "profile.csv").write_text(PROFILE)
-    text = page(MadeRun(tmp_path).sampled(2).story())
+    text = page(MadeRun(tmp_path).sampled(2).summary())
     assert "curves" in parts(text)
     table = text.partition('<section id="curves"')[2]
     assert re.findall(r'<th scope="row">(\w+)</th>', table.partition("</section>")[0]) == ["cpu", "disk"]
@@ -157,7 +157,9 @@ def test_a_profile_of_several_hosts_has_a_plot_for_each(tmp_path):
     heading, *lines = PROFILE.splitlines()
     of_hosts = [f"{line},{host}" for host in ("linux", "mac") for line in lines]
     (tmp_path / "profile.csv").write_text("\n".join([f"{heading},host", *of_hosts, ""]))
-    curves = page(MadeRun(tmp_path).sampled(2).story()).partition('<section id="curves"')[2].partition("</section>")[0]
+    curves = (
+        page(MadeRun(tmp_path).sampled(2).summary()).partition('<section id="curves"')[2].partition("</section>")[0]
+    )
     assert re.findall(r" on (\w+)</b>", curves) == ["linux", "mac"]
 
 
@@ -170,11 +172,11 @@ def test_a_pipe_in_the_place_of_a_profile_is_not_waited_for(tmp_path):
 @pytest.mark.parametrize("text", ["", "\0\n\0", "nodeid\n,,,\n", 'level_percent,slowdown\nnan,inf\n"'])
 def test_a_damaged_profile_does_not_break_the_page(tmp_path, text):
     (tmp_path / "profile.csv").write_text(text)
-    assert "<h1>" in page(MadeRun(tmp_path).sampled(2).story())
+    assert "<h1>" in page(MadeRun(tmp_path).sampled(2).summary())
 
 
 def test_a_run_that_is_not_whole_says_so_on_top(tmp_path, busy):
-    text = page(MadeRun(tmp_path).test("t.py::test_a", 0, 1).story())
+    text = page(MadeRun(tmp_path).test("t.py::test_a", 0, 1).summary())
     assert 'role="note"><p>Not whole: system_metrics_dataset.csv is missing, or has no row</p>' in text
     assert 'role="note"' not in busy
 
@@ -189,18 +191,18 @@ def test_a_run_that_is_not_whole_says_so_on_top(tmp_path, busy):
     ],
 )
 def test_whatever_there_is_of_a_run_has_a_page(tmp_path, made, title):
-    assert f"<h1>{title}</h1>" in page(made(MadeRun(tmp_path)).story())
+    assert f"<h1>{title}</h1>" in page(made(MadeRun(tmp_path)).summary())
 
 
 def test_what_stays_at_zero_is_named_and_not_drawn(tmp_path):
-    text = page(MadeRun(tmp_path).sampled(3, disk_read_MB=0, disk_write_MB=0).story())
+    text = page(MadeRun(tmp_path).sampled(3, disk_read_MB=0, disk_write_MB=0).summary())
     assert [panel["name"] for panel in data_of(text)["timeline"]["hosts"][0]["panels"]] == ["CPU"]
     assert "disk: 0 throughout" in text
 
 
 def test_a_run_of_any_length_is_drawn_from_a_bounded_number_of_points(tmp_path):
     made = MadeRun(tmp_path).sampled(600, interval=0.01, cpu_percent=lambda at: 20 + at % 80)
-    first, *_ = data_of(page(made.story()))["timeline"]["hosts"][0]["panels"][0]["levels"]
+    first, *_ = data_of(page(made.summary()))["timeline"]["hosts"][0]["panels"][0]["levels"]
     assert len(base64.b64decode(first["t"])) / 4 < 3000
 
 
@@ -234,7 +236,7 @@ def test_runs_of_different_machines_are_told_apart_by_more_than_small_print(tmp_
 
 def test_tests_that_ran_several_times_are_counted_once_and_their_attempts_told(tmp_path):
     made = MadeRun(tmp_path).sampled(3).test("t.py::test_a", 0, 1).test("t.py::test_b", 1, 2)
-    text = page(made.test("t.py::test_b", 2, 3, attempt=2).story())
+    text = page(made.test("t.py::test_b", 2, 3, attempt=2).summary())
     assert "<h1>2 tests in 3 attempts: 2 passed</h1>" in text
     assert ">2 tests in 3 attempts. CPU time" in text
 
@@ -242,7 +244,7 @@ def test_tests_that_ran_several_times_are_counted_once_and_their_attempts_told(t
 @pytest.fixture(scope="module")
 def two_hosts(tmp_path_factory):
     """The page of a run of two hosts."""
-    return page(run_of_two_hosts(tmp_path_factory.mktemp("two")).story())
+    return page(run_of_two_hosts(tmp_path_factory.mktemp("two")).summary())
 
 
 def part(text, name):
@@ -285,7 +287,7 @@ def test_the_part_of_a_test_is_drawn_from_the_samples_of_its_host(tmp_path):
     made = MadeRun(tmp_path).sampled(4, cpu_percent=10, tests_cpu_percent="", stress_cpu_percent="")
     made.sampled(4, host="far", cpu_percent=90, tests_cpu_percent="", stress_cpu_percent="")
     made.test("t.py::test_a", 1, 2, "failed").test("t.py::test_b", 1, 2, "failed", host="far")
-    articles = part(page(made.story()), "looked-into").split("<article ")[1:]
+    articles = part(page(made.summary()), "looked-into").split("<article ")[1:]
     assert [re.search(r"CPU of the host, 0 to (\d+) %", article)[1] for article in articles] == ["25", "100"]
     assert [re.search(r'data-show="1.000 2.000 (\d)"', article)[1] for article in articles] == ["0", "1"]
 
@@ -307,7 +309,7 @@ def test_a_page_of_one_host_says_nothing_of_hosts(busy):
 
 def test_a_host_of_which_there_are_no_samples_has_a_place_all_the_same(tmp_path):
     made = MadeRun(tmp_path).sampled(2).test("t.py::test_a", 0, 1, host="lost")
-    text = page(made.story())
+    text = page(made.summary())
     assert "<h3>lost</h3>" in part(text, "timeline")
     assert '<p class="soft small">no samples</p>' in part(text, "timeline")
     assert "Not whole: lost: no samples" in text
@@ -318,14 +320,14 @@ def test_a_host_that_ran_a_year_after_another_is_drawn_to_the_millisecond_too(tm
     for row in made.samples["late"]:
         at = year + float(row["elapsed_s"])
         row |= {"timestamp": stamp(at), "elapsed_s": f"{at:.4f}"}
-    _, late = data_of(page(made.story()))["timeline"]["hosts"]
+    _, late = data_of(page(made.summary()))["timeline"]["hosts"]
     steps = np.frombuffer(base64.b64decode(late["all"]), "<u4")
     assert [late["since"] + int(steps[at]) for at in (0, 1, -1)] == [year * 1000 + at for at in (0, 100, 1900)]
 
 
 def test_the_name_of_a_host_is_text_and_nothing_else(tmp_path):
     made = MadeRun(tmp_path).sampled(2).test("t.py::test_a", 0, 1, "failed", host=HOSTILE, budget=HOSTILE)
-    text = page(made.load("cpu", "1", 0, 1, host=HOSTILE).story())
+    text = page(made.load("cpu", "1", 0, 1, host=HOSTILE).summary())
     assert "<script>alert" not in text
     assert "<b>&lt;" not in text
     assert len(re.findall("</script>", text)) == 3

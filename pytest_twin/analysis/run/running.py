@@ -60,7 +60,7 @@ class EventTracker:
         self.begin()
 
     def begin(self, _skipped: int = 0) -> None:
-        """Forget everything; what follows is the whole story."""
+        """Forget everything; what follows is the whole summary."""
         self._open: dict[str, RunningItem] = {}
         self.ended = EndCounts()
 

@@ -9,8 +9,8 @@ from markupsafe import Markup
 
 from pytest_twin.analysis.run.attempts import AttemptSummary
 from pytest_twin.analysis.run.panels import Panel, panels
+from pytest_twin.analysis.run.run_summary import RunSummary
 from pytest_twin.analysis.run.spans import RunSpan
-from pytest_twin.analysis.run.story import RunSummary
 from pytest_twin.model import event
 from pytest_twin.report.html.markup import badge, definition_list, identity, join, markup
 from pytest_twin.report.html.svg import area, scale
@@ -22,36 +22,36 @@ AROUND = 0.1  # of its duration, before and behind
 DRAWN = ("CPU", "Memory")
 
 
-def select_tests(story: RunSummary) -> dict[int, str]:
+def select_tests(summary: RunSummary) -> dict[int, str]:
     """The tests that get a part, by their places, with the names of the parts; those that went wrong first."""
-    found = [place for place, attempt in enumerate(story.attempts) if attempt.is_bad or attempt.folder]
-    found.sort(key=lambda place: not story.attempts[place].is_bad)
+    found = [place for place, attempt in enumerate(summary.attempts) if attempt.is_bad or attempt.folder]
+    found.sort(key=lambda place: not summary.attempts[place].is_bad)
     return {place: f"test-{place}" for place in found[:MOST]}
 
 
-def details_part(story: RunSummary, which: dict[int, str]) -> Markup:
+def details_part(summary: RunSummary, which: dict[int, str]) -> Markup:
     """Those parts."""
-    there = sum(attempt.is_bad or bool(attempt.folder) for attempt in story.attempts)
+    there = sum(attempt.is_bad or bool(attempt.folder) for attempt in summary.attempts)
     left_out = markup(
         "<p>The first {} of {}; the others are in the table above and in tests.csv.</p>", MOST, f"{there:,}"
     )
-    hosts = {own.host: (own, _drawn(own)) for own in story.by_host}
-    chosen = [(story.attempts[place], name) for place, name in which.items()]
+    hosts = {own.host: (own, _drawn(own)) for own in summary.by_host}
+    chosen = [(summary.attempts[place], name) for place, name in which.items()]
     articles = join(
         _article(*hosts[attempt.host], attempt, name, list(hosts).index(attempt.host)) for attempt, name in chosen
     )
     return markup('{}<div class="details">{}</div>', left_out if there > MOST else Markup(""), articles)
 
 
-def _drawn(story: RunSummary) -> list[Panel]:
-    return [panel for panel in panels(story.run.samples, story.times) if panel.name in DRAWN]
+def _drawn(summary: RunSummary) -> list[Panel]:
+    return [panel for panel in panels(summary.run.samples, summary.times) if panel.name in DRAWN]
 
 
-def _article(story: RunSummary, drawn: list[Panel], attempt: AttemptSummary, name: str, chart: int) -> Markup:
+def _article(summary: RunSummary, drawn: list[Panel], attempt: AttemptSummary, name: str, chart: int) -> Markup:
     """The part of a test.
 
     Args:
-        story: That of its host.
+        summary: That of its host.
         drawn: The panels of it.
         attempt: The test.
         name: The id of the part.
@@ -64,7 +64,7 @@ def _article(story: RunSummary, drawn: list[Panel], attempt: AttemptSummary, nam
     return markup(
         '<article id="{}"><div class="top">{}<h3>{}</h3>{}</div>{}<div class="pair">{}</div>{}</article>',
         name, badge(attempt.outcome), identity(attempt.nodeid), show, definition_list(_figures(attempt)),
-        join(_plot(story, attempt, panel) for panel in drawn), _events(story, attempt),
+        join(_plot(summary, attempt, panel) for panel in drawn), _events(summary, attempt),
     )  # fmt: skip
 
 
@@ -87,14 +87,14 @@ def _figures(attempt: AttemptSummary) -> Iterator[tuple[str, str | None]]:
     yield "files", attempt.folder or None
 
 
-def _plot(story: RunSummary, attempt: AttemptSummary, panel: Panel) -> Markup:
-    room = max(attempt.duration_s * AROUND, story.interval_s or 0.0)
+def _plot(summary: RunSummary, attempt: AttemptSummary, panel: Panel) -> Markup:
+    room = max(attempt.duration_s * AROUND, summary.interval_s or 0.0)
     left, right = max(0.0, attempt.start_s - room), attempt.end_s + room
-    first = int(np.searchsorted(story.times, left))
-    last = int(np.searchsorted(story.times, right, side="right")) + 1
+    first = int(np.searchsorted(summary.times, left))
+    last = int(np.searchsorted(summary.times, right, side="right")) + 1
     if last - first < 2:
         return Markup("")
-    times = story.times[first:last]
+    times = summary.times[first:last]
     curves = [curve._replace(values=curve.values[first:last]) for curve in panel.curves]
     top = 100.0 if len(curves) > 1 else scale(curves[0].values)
     about = f"{panel.name} of the host while {attempt.nodeid:.200} ran, from 0 to {top:.0f} %"
@@ -107,16 +107,16 @@ def _plot(story: RunSummary, attempt: AttemptSummary, panel: Panel) -> Markup:
     )  # fmt: skip
 
 
-def _events(story: RunSummary, attempt: AttemptSummary) -> Markup:
+def _events(summary: RunSummary, attempt: AttemptSummary) -> Markup:
     """The loads and phases of its time, and what was noted in it."""
     spans = [
         (span.start_s, _span(span, attempt.start_s))
-        for span in story.spans
+        for span in summary.spans
         if span.start_s <= attempt.end_s and span.end_s >= attempt.start_s and _concerns(span, attempt)
     ]
     noted = [
         (note.at_s, markup("<li>{} {}</li>", _at(note.at_s - attempt.start_s), note.what))
-        for note in story.notes
+        for note in summary.notes
         if attempt.start_s <= note.at_s <= attempt.end_s and note.test in {"", attempt.nodeid}
     ]
     found = [item for _, item in sorted([*spans, *noted], key=lambda pair: pair[0])]

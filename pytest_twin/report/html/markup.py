@@ -12,7 +12,7 @@ from pytest_twin.analysis.run.by_host import display_name
 from pytest_twin.model.csv_text import visible
 
 if TYPE_CHECKING:
-    from pytest_twin.analysis.run.story import RunSummary
+    from pytest_twin.analysis.run.run_summary import RunSummary
 
 
 def markup(form: str, *cells: object, **named: object) -> Markup:
@@ -55,10 +55,10 @@ def data_element(name: str, document: Mapping[str, Any]) -> Markup:
     return markup('<script type="application/json" id="{}">{}</script>', name, Markup(safe))  # noqa: S704 - just escaped
 
 
-def each_host(story: RunSummary, piece: Callable[[RunSummary], Markup]) -> Markup:
+def each_host(summary: RunSummary, piece: Callable[[RunSummary], Markup]) -> Markup:
     """The piece of each host, below its name where there are several."""
-    if not story.hosts:
-        return piece(story)
+    if not summary.hosts:
+        return piece(summary)
     return join(
-        markup('<div class="host"><h3>{}</h3>{}</div>', display_name(own.host), piece(own)) for own in story.hosts
+        markup('<div class="host"><h3>{}</h3>{}</div>', display_name(own.host), piece(own)) for own in summary.hosts
     )

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from pytest_twin.analysis.comparison.comparison import Comparison
 from pytest_twin.analysis.run.by_host import display_name
-from pytest_twin.analysis.run.story import RunSummary
+from pytest_twin.analysis.run.run_summary import RunSummary
 from pytest_twin.model.attempt_row import BAD
 from pytest_twin.model.version import __version__
 from pytest_twin.report.comparison.html import TABLE, section
@@ -35,21 +35,21 @@ class PageSection(NamedTuple):
     content: Markup
 
 
-def page(story: RunSummary) -> str:
+def page(summary: RunSummary) -> str:
     """The page of a run."""
-    lanes = {each.host: Lanes(each) for each in story.by_host}
-    which = details.select_tests(story)
-    outcomes = list(dict.fromkeys(attempt.outcome for attempt in story.attempts))
-    tests = tests_table.table_data(story, story.woven(lambda own: lanes[own.host].of_tests), which)
-    tests["outcome"] = [outcomes.index(attempt.outcome) for attempt in story.attempts]
-    document = {"timeline": timeline(story, list(lanes.values())), "outcomes": outcomes, "bad": BAD, "tests": tests}
-    found = list(_parts(story, which))
+    lanes = {each.host: Lanes(each) for each in summary.by_host}
+    which = details.select_tests(summary)
+    outcomes = list(dict.fromkeys(attempt.outcome for attempt in summary.attempts))
+    tests = tests_table.table_data(summary, summary.woven(lambda own: lanes[own.host].of_tests), which)
+    tests["outcome"] = [outcomes.index(attempt.outcome) for attempt in summary.attempts]
+    document = {"timeline": timeline(summary, list(lanes.values())), "outcomes": outcomes, "bad": BAD, "tests": tests}
+    found = list(_parts(summary, which))
     scripts = [_plotly(), "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS)]
     return str(
         markup(
-            PAGE, policy=_policy(scripts), title=f"{headline(story)} – pytest-twin",  # noqa: RUF001
+            PAGE, policy=_policy(scripts), title=f"{headline(summary)} – pytest-twin",  # noqa: RUF001
             style=Markup((ASSETS / "page.css").read_text(encoding="utf-8") + TABLE),  # noqa: S704 - our own files
-            heading=parts.heading(story), notice=parts.notices(story),
+            heading=parts.heading(summary), notice=parts.notices(summary),
             links=join(markup('<li><a href="#{}">{}</a></li>', part.name, part.heading) for part in found),
             parts=join(
                 markup(
@@ -59,48 +59,48 @@ def page(story: RunSummary) -> str:
                 )
                 for part in found
             ),
-            data=data_element("twin-data", document), version=__version__, path=story.run.path,
+            data=data_element("twin-data", document), version=__version__, path=summary.run.path,
             scripts=join(markup("<script>{}</script>", Markup(script)) for script in scripts),  # noqa: S704 - as well
         )
     )  # fmt: skip
 
 
-def _parts(story: RunSummary, which: dict[int, str]) -> Iterator[PageSection]:
-    if story.began is not None:
-        yield PageSection("timeline", "Timeline", "", _timeline(story))
-    if story.comparison is not None:
-        yield PageSection("compared", "Comparison", "", _compared(story.comparison))
-    if story.attempts:
-        yield PageSection("tests", "Tests", tests_table.describe_tests(story), tests_table.table_part(story))
+def _parts(summary: RunSummary, which: dict[int, str]) -> Iterator[PageSection]:
+    if summary.began is not None:
+        yield PageSection("timeline", "Timeline", "", _timeline(summary))
+    if summary.comparison is not None:
+        yield PageSection("compared", "Comparison", "", _compared(summary.comparison))
+    if summary.attempts:
+        yield PageSection("tests", "Tests", tests_table.describe_tests(summary), tests_table.table_part(summary))
     if which:
         said = "Every test that did not pass as it should, and every one with a folder of its own."
-        yield PageSection("looked-into", "Failed and marked tests", said, details.details_part(story, which))
-    if said := describe_budgets(story):
-        yield PageSection("budgets", "Budgets", said, parts.budgets_part(story))
-    if story.profile:
+        yield PageSection("looked-into", "Failed and marked tests", said, details.details_part(summary, which))
+    if said := describe_budgets(summary):
+        yield PageSection("budgets", "Budgets", said, parts.budgets_part(summary))
+    if summary.profile:
         said = "How many times as slow each test is under a load, the one that hurts most first; strokes are intervals."
-        yield PageSection("curves", "Sensitivity", said, profile_curves.curves_part(story.profile))
-    if story.loads or story.skipped:
-        yield PageSection("loads", "Loads", "What was asked, and what was really there.", parts.loads_part(story))
-    if len(story.times):
+        yield PageSection("curves", "Sensitivity", said, profile_curves.curves_part(summary.profile))
+    if summary.loads or summary.skipped:
+        yield PageSection("loads", "Loads", "What was asked, and what was really there.", parts.loads_part(summary))
+    if len(summary.times):
         said = "How often which value was there, of the columns that change."
-        yield PageSection("spread", "Distributions", said, each_host(story, parts.spread_part))
-    yield PageSection("machine", "Machine", "", each_host(story, parts.machine_part))
-    yield PageSection("missing", "Missing", "", parts.missing_part(story))
+        yield PageSection("spread", "Distributions", said, each_host(summary, parts.spread_part))
+    yield PageSection("machine", "Machine", "", each_host(summary, parts.machine_part))
+    yield PageSection("missing", "Missing", "", parts.missing_part(summary))
 
 
-def _timeline(story: RunSummary) -> Markup:
+def _timeline(summary: RunSummary) -> Markup:
     """The charts of all hosts, which are zoomed together."""
 
     def chart(own: RunSummary) -> Markup:
-        place = story.by_host.index(own)
-        whose = f"{display_name(own.host)}, its" if story.hosts else "the host, the"
+        place = summary.by_host.index(own)
+        whose = f"{display_name(own.host)}, its" if summary.hosts else "the host, the"
         quiet = ", ".join(f"{name.lower()}: 0 throughout" for name in idle_panel_names(own))
-        if story.hosts and not len(own.times):
+        if summary.hosts and not len(own.times):
             quiet = "no samples"
         return markup(CHART, f"-{place + 1}" if place else "", whose, _soft(quiet))
 
-    return markup("{}{}", Markup(ZOOM), each_host(story, chart))  # noqa: S704 - a constant
+    return markup("{}{}", Markup(ZOOM), each_host(summary, chart))  # noqa: S704 - a constant
 
 
 def _compared(comparison: Comparison) -> Markup:

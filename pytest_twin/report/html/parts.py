@@ -14,7 +14,7 @@ from pytest_twin.analysis.run.by_host import display_name, on_host
 from pytest_twin.analysis.run.data_quality import is_severe
 from pytest_twin.analysis.run.distributions import Distribution, correlations, distributions
 from pytest_twin.analysis.run.overview import LoadLine
-from pytest_twin.analysis.run.story import RunSummary
+from pytest_twin.analysis.run.run_summary import RunSummary
 from pytest_twin.report.html.markup import identity, join, markup
 from pytest_twin.report.html.svg import bars
 from pytest_twin.report.wording import (
@@ -40,58 +40,60 @@ SPEARMAN = (
 )
 
 
-def heading(story: RunSummary) -> Markup:
+def heading(summary: RunSummary) -> Markup:
     """What ran, when, where, and the figures that matter first."""
-    when = [] if story.began is None else [f"{story.began:%-d %B %Y, %H:%M:%S} UTC".lstrip("0")]
+    when = [] if summary.began is None else [f"{summary.began:%-d %B %Y, %H:%M:%S} UTC".lstrip("0")]
     facts = [
         *when,
-        *([format_duration(story.duration_s)] if story.duration_s else []),
-        *describe_machines(story),
+        *([format_duration(summary.duration_s)] if summary.duration_s else []),
+        *describe_machines(summary),
     ]
     tiles = join(
         markup('<div class="tile"><dt>{}</dt><dd>{}</dd><div class="note">{}</div></div>', name, value, note)
-        for name, value, note in _tiles(story)
+        for name, value, note in _tiles(summary)
     )
     return markup(
         '<p class="name">pytest-twin · {}</p><h1>{}</h1><p class="soft">{}</p><dl class="tiles">{}</dl>',
-        story.run.path.name, headline(story), " · ".join(facts), tiles,
+        summary.run.path.name, headline(summary), " · ".join(facts), tiles,
     )  # fmt: skip
 
 
-def _tiles(story: RunSummary) -> Iterator[tuple[str, str, str]]:
-    known = [attempt.cpu_s for attempt in story.attempts if attempt.cpu_s is not None]
+def _tiles(summary: RunSummary) -> Iterator[tuple[str, str, str]]:
+    known = [attempt.cpu_s for attempt in summary.attempts if attempt.cpu_s is not None]
     if known:
         yield (
             "CPU time of tests",
             format_duration(sum(known)),
-            f"{sum(known) / max(story.duration_s, 1e-9):.1f} CPUs busy on average",
+            f"{sum(known) / max(summary.duration_s, 1e-9):.1f} CPUs busy on average",
         )
-    peaks = {peak.column: peak for peak in sorted(story.peaks, key=lambda peak: peak.value)}  # of all hosts the highest
-    yield from _memory(story)
+    peaks = {
+        peak.column: peak for peak in sorted(summary.peaks, key=lambda peak: peak.value)
+    }  # of all hosts the highest
+    yield from _memory(summary)
     for name, word in WORDS.items():
         if name in peaks:
-            on = f" on {display_name(peaks[name].host)}" if story.hosts else ""
+            on = f" on {display_name(peaks[name].host)}" if summary.hosts else ""
             yield word, f"{format_number(peaks[name].value)} %", f"at +{format_duration(peaks[name].at_s)}{on}"
-    if story.loads or story.skipped:
-        times, note = sum(line.times for line in story.loads), _loads_in_short(story.loads)
+    if summary.loads or summary.skipped:
+        times, note = sum(line.times for line in summary.loads), _loads_in_short(summary.loads)
         yield (
             "Loads",
             f"{times:,}",
-            note if not story.skipped else f"{note}, {sum(story.skipped.values())} not reached",
+            note if not summary.skipped else f"{note}, {sum(summary.skipped.values())} not reached",
         )
-    if len(story.times):
-        interval = story.interval_s
-        yield "Samples", f"{len(story.times):,}", f"every {interval:.2g} s" if interval else ""
+    if len(summary.times):
+        interval = summary.interval_s
+        yield "Samples", f"{len(summary.times):,}", f"every {interval:.2g} s" if interval else ""
 
 
-def _memory(story: RunSummary) -> Iterator[tuple[str, str, str]]:
+def _memory(summary: RunSummary) -> Iterator[tuple[str, str, str]]:
     """What the heaviest test added to its process, and what stayed of that; of an old run the peak is all there is."""
-    for heaviest in most_grown(story.attempts, 1):
+    for heaviest in most_grown(summary.attempts, 1):
         yield "Most memory growth", format_change(heaviest.memory_growth_MB), _name(heaviest.nodeid)
-    if leaks := story.leaks:
+    if leaks := summary.leaks:
         (test, kept), *others = leaks
         yield "Kept memory", format_change(kept), f"{_name(test)}{f' and {len(others):,} more' if others else ''}"
-    peaks = [] if story.tells_growth else [attempt for attempt in story.attempts if attempt.peak_memory_MB]
+    peaks = [] if summary.tells_growth else [attempt for attempt in summary.attempts if attempt.peak_memory_MB]
     if peaks:
         highest = max(peaks, key=lambda each: each.peak_memory_MB or 0)
         yield "Test peak memory", format_size(highest.peak_memory_MB), _name(highest.nodeid)
@@ -111,26 +113,26 @@ def _loads_in_short(loads: Sequence[LoadLine]) -> str:
     return "all as asked" if any(line.achieved for line in loads) else "no word of what was achieved"
 
 
-def notices(story: RunSummary) -> Markup:
+def notices(summary: RunSummary) -> Markup:
     """A word on top where limits are broken, and where the run is not whole."""
     said = []
-    if story.comparison is not None and (broken := story.comparison.broken):
+    if summary.comparison is not None and (broken := summary.comparison.broken):
         link = markup('<a href="#compared">{} broken</a>', format_count(len(broken), "limit"))
-        said.append(markup("{}, compared with {}", link, story.comparison.names[0]))
-    grave = [each for each in story.shortcomings if is_severe(each)]
+        said.append(markup("{}, compared with {}", link, summary.comparison.names[0]))
+    grave = [each for each in summary.shortcomings if is_severe(each)]
     if grave:
         more = markup(' <a href="#missing">and {} more</a>', len(grave) - 1) if len(grave) > 1 else Markup("")
         said.append(markup("Not whole: {}{}", f"{grave[0]:.300}", more))
     return join(markup('<div class="notice" role="note"><p>{}</p></div>', each) for each in said)
 
 
-def loads_part(story: RunSummary) -> Markup:
+def loads_part(summary: RunSummary) -> Markup:
     """What was asked, and what was there."""
-    several = len(story.hosts) > 0
-    rows = join(_load_row(line, several=several) for line in story.loads)
-    missing = ", ".join(f"{many} {kind}" for kind, many in story.skipped.items())
+    several = len(summary.hosts) > 0
+    rows = join(_load_row(line, several=several) for line in summary.loads)
+    missing = ", ".join(f"{many} {kind}" for kind, many in summary.skipped.items())
     said = markup("<p>Not reached before the end: {}.</p>", missing) if missing else Markup("")
-    if not story.loads:
+    if not summary.loads:
         return said or markup('<p class="soft">No load was applied in this run.</p>')
     return markup(
         '<div class="scroll"><table><thead><tr>{}<th scope="col">Load</th><th scope="col">Asked</th>'
@@ -177,9 +179,9 @@ def ratio(answer: str, target: str) -> float | None:
     return float(one[1]) / float(other[1])
 
 
-def spread_part(story: RunSummary) -> Markup:
+def spread_part(summary: RunSummary) -> Markup:
     """Distributions and correlations of the main columns."""
-    found = distributions(story.run.samples)
+    found = distributions(summary.run.samples)
     if not found:
         return markup('<p class="soft">There are too few samples, or nothing in them changes.</p>')
     plots = join(map(_histogram, found))
@@ -188,7 +190,7 @@ def spread_part(story: RunSummary) -> Markup:
     return markup(
         '<div class="grid">{}</div><h3 style="margin-top:1.6rem">Which go together</h3><p class="soft small">{}</p>'
         '<div class="scroll" tabindex="0" role="region" aria-label="Correlations">{}</div>',
-        plots, SPEARMAN, _heatmap(story),
+        plots, SPEARMAN, _heatmap(summary),
     )  # fmt: skip
 
 
@@ -206,8 +208,8 @@ def _histogram(found: Distribution) -> Markup:
     )  # fmt: skip
 
 
-def _heatmap(story: RunSummary) -> Markup:
-    names, values = correlations(story.run.samples)
+def _heatmap(summary: RunSummary) -> Markup:
+    names, values = correlations(summary.run.samples)
     heads = join(markup('<th scope="col">{}</th>', name) for name in names)
     rows = []
     for place, name in enumerate(names):
@@ -224,9 +226,9 @@ def _heat(value: float) -> Markup:
     return markup('<td style="background:rgba({},{:.2f})">{}</td>', tint, abs(value) * 0.55, shown)
 
 
-def machine_part(story: RunSummary) -> Markup:
+def machine_part(summary: RunSummary) -> Markup:
     """The hardware and the software."""
-    fingerprint = story.run.fingerprint
+    fingerprint = summary.run.fingerprint
     if not fingerprint:
         return markup('<p class="soft">This run has no fingerprint.</p>')
     packages = fingerprint.get("packages")
@@ -258,16 +260,16 @@ def _flatten(document: Mapping[str, Any], before: str = "") -> Iterator[tuple[st
             yield full, str(value)
 
 
-def missing_part(story: RunSummary) -> Markup:
+def missing_part(summary: RunSummary) -> Markup:
     """What the run does not have."""
-    if not story.shortcomings:
+    if not summary.shortcomings:
         return markup('<p class="soft">Nothing: files are whole, samples came in time, columns are filled.</p>')
-    return markup('<ul class="events">{}</ul>', join(markup("<li>{}</li>", said) for said in story.shortcomings))
+    return markup('<ul class="events">{}</ul>', join(markup("<li>{}</li>", said) for said in summary.shortcomings))
 
 
-def budgets_part(story: RunSummary) -> Markup:
+def budgets_part(summary: RunSummary) -> Markup:
     """The tests that were over their budget, or of which that could not be told."""
-    found = [attempt for attempt in story.attempts if attempt.budget not in {"", KEPT}]
+    found = [attempt for attempt in summary.attempts if attempt.budget not in {"", KEPT}]
     rows = join(
         markup("<tr><td>{}{}</td><td>{}</td></tr>", identity(attempt.nodeid), on_host(attempt.host), attempt.budget)
         for attempt in found[:MOST_BROKEN_BUDGETS]

@@ -11,8 +11,8 @@ import numpy as np
 
 from pytest_twin.analysis.run.attempts import small_curves
 from pytest_twin.analysis.run.by_host import display_name
+from pytest_twin.analysis.run.run_summary import RunSummary
 from pytest_twin.analysis.run.spans import Values
-from pytest_twin.analysis.run.story import RunSummary
 from pytest_twin.report.html.markup import join, markup
 from pytest_twin.report.wording import describe_attempts
 
@@ -51,11 +51,11 @@ LETTERS = [chr(ord("0") + digit) for digit in range(DIGITS + 1)]
 LONGEST_ID = 5000
 
 
-def table_data(story: RunSummary, lanes: Sequence[int], details: Mapping[int, str]) -> dict[str, Any]:
+def table_data(summary: RunSummary, lanes: Sequence[int], details: Mapping[int, str]) -> dict[str, Any]:
     """The figures of the tests, a list for each column."""
-    found = story.attempts
-    own, host, scale = _curves(story)
-    hosts = {"on": [display_name(attempt.host) for attempt in found]} if story.hosts else {}
+    found = summary.attempts
+    own, host, scale = _curves(summary)
+    hosts = {"on": [display_name(attempt.host) for attempt in found]} if summary.hosts else {}
     return {
         "nodeid": [attempt.nodeid[:LONGEST_ID] for attempt in found],
         "attempt": [attempt.number for attempt in found],
@@ -77,12 +77,12 @@ def table_data(story: RunSummary, lanes: Sequence[int], details: Mapping[int, st
     }
 
 
-def table_part(story: RunSummary) -> Markup:
+def table_part(summary: RunSummary) -> Markup:
     """The table without its rows, and what searches and sorts it."""
-    columns = [column for column in COLUMNS if _is_used(column.name, story)]
-    found = Counter(attempt.outcome for attempt in story.attempts)  # of the rows that each choice shows
+    columns = [column for column in COLUMNS if _is_used(column.name, summary)]
+    found = Counter(attempt.outcome for attempt in summary.attempts)  # of the rows that each choice shows
     outcomes = [markup('<option value="{}">{} ({})</option>', name, name, many) for name, many in found.items() if name]
-    bad = sum(attempt.is_bad for attempt in story.attempts)
+    bad = sum(attempt.is_bad for attempt in summary.attempts)
     if bad:
         outcomes.insert(0, markup('<option value="bad">failed or unfinished ({})</option>', bad))
     return markup(
@@ -101,9 +101,9 @@ def table_part(story: RunSummary) -> Markup:
     )
 
 
-def describe_tests(story: RunSummary) -> str:
+def describe_tests(summary: RunSummary) -> str:
     """One sentence on top of the table."""
-    said = f"{describe_attempts(story)}. CPU time is that of the test process and its children"
+    said = f"{describe_attempts(summary)}. CPU time is that of the test process and its children"
     return said + "; the small curve has the tests' share of the host in blue, the whole host as a line."
 
 
@@ -118,7 +118,7 @@ def _head(column: TableColumn) -> Markup:
     )  # fmt: skip
 
 
-def _is_used(name: str, story: RunSummary) -> bool:
+def _is_used(name: str, summary: RunSummary) -> bool:
     """Whether a column that is often empty has something in it."""
     needed = {
         "worker": "worker",
@@ -129,30 +129,30 @@ def _is_used(name: str, story: RunSummary) -> bool:
         "budget": "budget",
     }
     if name == "curve":
-        return len(story.times) > 0
+        return len(summary.times) > 0
     if name == "on":
-        return len(story.hosts) > 0
+        return len(summary.hosts) > 0
     if name == "kept":
-        return len(story.leaks) > 0
+        return len(summary.leaks) > 0
     if name == "peak":  # it is of all that the process held; what the test added is not known of an old run
-        return not story.tells_growth and any(attempt.peak_memory_MB for attempt in story.attempts)
-    return name not in needed or any(getattr(attempt, needed[name]) for attempt in story.attempts)
+        return not summary.tells_growth and any(attempt.peak_memory_MB for attempt in summary.attempts)
+    return name not in needed or any(getattr(attempt, needed[name]) for attempt in summary.attempts)
 
 
-def _curves(story: RunSummary) -> tuple[list[list[float]], list[list[float]], float]:
+def _curves(summary: RunSummary) -> tuple[list[list[float]], list[list[float]], float]:
     """The small curves of the tests' own CPU and the host's, and the value at their upper edge."""
-    own, host = (story.woven(partial(_curves_of, column=name)) for name in ("tests_cpu_percent", "cpu_percent"))
+    own, host = (summary.woven(partial(_curves_of, column=name)) for name in ("tests_cpu_percent", "cpu_percent"))
     return own, host, max((max(points) for points in (*own, *host) if points), default=1.0) or 1.0
 
 
-def _curves_of(story: RunSummary, column: str) -> list[list[float]]:
-    return small_curves(story.attempts, story.times, _column(story, column))
+def _curves_of(summary: RunSummary, column: str) -> list[list[float]]:
+    return small_curves(summary.attempts, summary.times, _column(summary, column))
 
 
-def _column(story: RunSummary, name: str) -> Values:
-    if name not in story.run.samples:
-        return np.full(len(story.times), np.nan)
-    values: Values = story.run.samples[name].to_numpy(dtype=float, na_value=np.nan)
+def _column(summary: RunSummary, name: str) -> Values:
+    if name not in summary.run.samples:
+        return np.full(len(summary.times), np.nan)
+    values: Values = summary.run.samples[name].to_numpy(dtype=float, na_value=np.nan)
     return values
 
 

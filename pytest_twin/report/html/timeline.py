@@ -12,8 +12,8 @@ from pytest_twin.analysis.run.by_host import display_name
 from pytest_twin.analysis.run.downsampling import detail_levels, gaps
 from pytest_twin.analysis.run.lanes import assign_lanes, worker_sort_key
 from pytest_twin.analysis.run.panels import Panel, panels
+from pytest_twin.analysis.run.run_summary import RunSummary
 from pytest_twin.analysis.run.spans import RunSpan, Values
-from pytest_twin.analysis.run.story import RunSummary
 from pytest_twin.model import event
 
 STEPS = 65534  # of 16 bits; one more says that a value is missing
@@ -25,18 +25,18 @@ MOST_BANDS, LONGEST_LABEL = 5000, 200
 class Lanes:
     """The rows of bands above the curves: one a worker, and as many for each kind of load as overlap."""
 
-    def __init__(self, story: RunSummary) -> None:
+    def __init__(self, summary: RunSummary) -> None:
         """Give each test and each load its lane."""
-        workers = sorted({attempt.worker for attempt in story.attempts}, key=worker_sort_key)
+        workers = sorted({attempt.worker for attempt in summary.attempts}, key=worker_sort_key)
         rows = {worker: min(place, MOST_WORKERS - 1) for place, worker in enumerate(workers)}
-        first = any(attempt.is_bad for attempt in story.attempts)  # the lane of the marks of those that went wrong
+        first = any(attempt.is_bad for attempt in summary.attempts)  # the lane of the marks of those that went wrong
         self.names = [*["failed"] * first, *(worker or "tests" for worker in workers[:MOST_WORKERS])]
-        self.of_tests = [first + rows[attempt.worker] for attempt in story.attempts]
+        self.of_tests = [first + rows[attempt.worker] for attempt in summary.attempts]
         self.bands: list[tuple[RunSpan, int]] = []
-        kinds = dict.fromkeys(span.type for span in story.spans if span.type != event.TEST)
+        kinds = dict.fromkeys(span.type for span in summary.spans if span.type != event.TEST)
         for kind in sorted(kinds, key=lambda kind: (kind in {event.PHASE, event.GAP}, kind)):
             name = {event.PHASE: "phases", event.GAP: "gaps"}.get(kind, kind or "?")
-            self._add([span for span in story.spans if span.type == kind], name)
+            self._add([span for span in summary.spans if span.type == kind], name)
 
     def _add(self, spans: list[RunSpan], name: str) -> None:
         """Put each where nothing else is at that time, as long as there are lanes."""
@@ -45,46 +45,46 @@ class Lanes:
         self.names += [name, *[""] * max(lanes)]
 
 
-def timeline(story: RunSummary, lanes: Sequence[Lanes]) -> dict[str, Any] | None:
+def timeline(summary: RunSummary, lanes: Sequence[Lanes]) -> dict[str, Any] | None:
     """What the page draws, a chart for each host on one axis of time; None where there is nothing.
 
     Args:
-        story: What a run tells.
+        summary: What a run tells.
         lanes: Those of each of its hosts.
     """
-    if story.began is None:
+    if summary.began is None:
         return None
     return {
-        "epoch": story.began.timestamp() * 1000,
-        "duration": round(story.duration_s, 3),
-        "hosts": [_chart(each, its) for each, its in zip(story.by_host, lanes, strict=True)],
+        "epoch": summary.began.timestamp() * 1000,
+        "duration": round(summary.duration_s, 3),
+        "hosts": [_chart(each, its) for each, its in zip(summary.by_host, lanes, strict=True)],
     }
 
 
-def _chart(story: RunSummary, lanes: Lanes) -> dict[str, Any]:
-    times = story.times
+def _chart(summary: RunSummary, lanes: Lanes) -> dict[str, Any]:
+    times = summary.times
     breaks = gaps(times)
     since_ms = int(times[0] * 1000) if len(times) else 0  # of runs that were merged one may be months after another
     whole = _add_gaps(times, times, breaks) - since_ms / 1000
     return {
-        "name": display_name(story.host),
-        "interval": (story.interval_s or 0.0) * 1000,
+        "name": display_name(summary.host),
+        "interval": (summary.interval_s or 0.0) * 1000,
         "since": since_ms,
         "all": _times(whole),
-        "panels": [_panel(panel, whole, breaks, times) for panel in active_panels(story)],
+        "panels": [_panel(panel, whole, breaks, times) for panel in active_panels(summary)],
         "lanes": lanes.names,
         "bands": [_band(span, lane) for span, lane in lanes.bands[:MOST_BANDS]],
     }
 
 
-def active_panels(story: RunSummary) -> list[Panel]:
+def active_panels(summary: RunSummary) -> list[Panel]:
     """The panels in which something happens."""
-    return [panel for panel in panels(story.run.samples, story.times) if _moves(panel)]
+    return [panel for panel in panels(summary.run.samples, summary.times) if _moves(panel)]
 
 
-def idle_panel_names(story: RunSummary) -> list[str]:
+def idle_panel_names(summary: RunSummary) -> list[str]:
     """The names of those in which all is 0 throughout."""
-    return [panel.name for panel in panels(story.run.samples, story.times) if not _moves(panel)]
+    return [panel.name for panel in panels(summary.run.samples, summary.times) if not _moves(panel)]
 
 
 def _moves(panel: Panel) -> bool:
