@@ -46,7 +46,7 @@ class XdistControllerHooks:
         if self._folder.path.is_dir():
             try:
                 self._folder.claim()
-                self._folder.forget_parts()
+                self._folder.remove_parts()
             except RunFolderError as error:
                 self._run.locked_by = str(error)
         respawn_only_on_reachable_hosts(config, self._hosts.timeout_s)

@@ -153,7 +153,7 @@ class Recording:
     def _open(self) -> None:
         self.folder.make(claim=not self.worker)
         if not self.worker:
-            (self.folder.go_on if self._append else self.folder.forget)()
+            (self.folder.prepare_append if self._append else self.folder.clear)()
             self.folder.mark()  # first, for a run that is killed in the next moment
         elif not self.host:
             self.folder.join()

@@ -86,7 +86,7 @@ class RemoteHost:
     @property
     def folder(self) -> RunFolder:
         """Its folder in the run folder."""
-        return self._run.of_host(self.name)
+        return self._run.host_folder(self.name)
 
     def close(self) -> None:
         """Close its dataset."""

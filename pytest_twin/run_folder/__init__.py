@@ -1,1 +1,1 @@
-"""The files of a run: names, writing, reading, completing, merging, converting."""
+"""The files of a run: their names, and how they are written, read, merged and converted."""

@@ -1,8 +1,8 @@
 """Baselines: saved runs to compare with.
 
-A baseline is a folder below the directory of baselines, and each run that was saved under its name a numbered folder in
-it: tests.csv, fingerprint.json, and ``baseline.json``, which says when it was saved and of which commit. The directory
-is made with a ``.gitignore`` in it, so that none of it is committed by accident.
+A baseline is a folder in the directory of baselines. Each run that is saved under its name is a numbered folder in it
+with tests.csv, fingerprint.json, and ``baseline.json``, which has the time of saving and the commit. A new directory
+gets a ``.gitignore``, so that baselines are not committed by accident.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class SavedRun(NamedTuple):
 
     Attributes:
         path: Its folder.
-        name: The baseline that it belongs to.
-        saved: When, as ISO 8601 in UTC; empty where nothing tells.
-        commit: Of which commit; empty where nothing tells.
+        name: Its baseline.
+        saved: Time of saving, as ISO 8601 in UTC; empty if unknown.
+        commit: Its commit; empty if unknown.
     """
 
     path: Path
@@ -57,8 +57,8 @@ class RunSet(NamedTuple):
     """Runs to compare with.
 
     Attributes:
-        name: How they are called.
-        paths: The folder of each, oldest first.
+        name: Their name for people.
+        paths: Their folders, oldest first.
     """
 
     name: str
@@ -66,13 +66,13 @@ class RunSet(NamedTuple):
 
 
 def save(folder: RunFolder, directory: Path, name: str, at: datetime, tables: RunTables | None = None) -> Path:
-    """Keep a run as one more of a baseline; all of it is there, or nothing.
+    """Save a run as one more run of a baseline, completely or not at all.
 
     Args:
         folder: The run.
-        directory: Where the baselines are.
+        directory: The directory of baselines.
         name: The baseline.
-        at: Now.
+        at: The current time.
         tables: The tables of the run, where they were read already.
 
     Returns:
@@ -104,7 +104,7 @@ def save(folder: RunFolder, directory: Path, name: str, at: datetime, tables: Ru
 
 
 def _move_to_next_number(kept: Path, baseline: Path) -> Path:
-    """Give it the next number that is free: another process may save at the same time."""
+    """Rename the folder to the next free number: another process may save at the same time."""
     number = max((int(path.name) for path in baseline.iterdir() if path.name.isdecimal()), default=0)
     while True:
         number += 1
@@ -119,7 +119,7 @@ def _move_to_next_number(kept: Path, baseline: Path) -> Path:
 
 
 def commit_of(place: Path) -> str:
-    """The commit that is checked out there, as CI or git tell; empty where none does."""
+    """Return the commit that is checked out in a directory, from CI or git; empty if neither knows it."""
     for variable in COMMIT_OF_CI:
         if os.environ.get(variable):
             return os.environ[variable]
@@ -135,22 +135,22 @@ def commit_of(place: Path) -> str:
 
 
 def saved_runs(directory: Path) -> list[SavedRun]:
-    """All that was saved, oldest first."""
+    """Return all saved runs, oldest first."""
     found = (run for baseline in _folders(directory) for run in _runs(baseline))
     return sorted(found, key=lambda run: (run.saved, run.path.name))
 
 
 def find(word: str, directory: Path, base_dir: Path) -> RunSet:
-    """The runs that somebody means.
+    """Return the runs that a word refers to.
 
     Args:
         word: ``last`` for the run that was saved last, whatever its name; the name of a baseline for all of its runs;
             or the path of a run folder, or of a folder with several.
-        directory: Where the baselines are.
-        base_dir: What a path is relative to.
+        directory: The directory of baselines.
+        base_dir: The directory that a path is relative to.
 
     Raises:
-        BaselineError: There is nothing of that name.
+        BaselineError: There are no such runs.
     """
     runs = saved_runs(directory)
     if word == LAST:
@@ -176,7 +176,7 @@ def _folders(directory: Path) -> Iterator[Path]:
 
 
 def _runs(baseline: Path) -> list[SavedRun]:
-    """The runs in a folder, in the order in which they were saved."""
+    """Return the runs in a folder, in the order in which they were saved."""
     runs = []
     for path in _folders(baseline):
         if (path / TESTS).is_file():
@@ -186,7 +186,7 @@ def _runs(baseline: Path) -> list[SavedRun]:
 
 
 def _manifest(path: Path) -> dict[str, str]:
-    """What a manifest says, as far as it does."""
+    """Return the texts in a manifest; empty if it cannot be read."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

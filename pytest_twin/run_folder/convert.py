@@ -1,4 +1,4 @@
-"""A dataset that was recorded, as gzip or as Parquet: whole or not at all, and in little memory however long it is."""
+"""Convert a recorded dataset to gzip or Parquet: completely or not at all, in constant memory."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 class ConversionError(OSError):
-    """The dataset stays as it was recorded; the message, for the user, says why."""
+    """The dataset stays as it was recorded; the message is for the user."""
 
 
 def to_gzip(dataset: Path) -> None:
-    """Compress each CSV file of a dataset, and remove it, one after another.
+    """Compress the CSV files of a dataset one after another, and remove each of them.
 
     Raises:
-        ConversionError: One could not be written; that one and those after it are kept.
+        ConversionError: A file could not be written; that file and those after it are kept.
     """
     for path in segments(dataset):
         if path.suffix == CSV:
@@ -43,12 +43,12 @@ def to_gzip(dataset: Path) -> None:
 
 
 def to_parquet(dataset: Path) -> None:
-    """Put all pieces of a dataset into one Parquet file, and remove them.
+    """Write all files of a dataset to one Parquet file, and remove them.
 
-    Its metadata have what `pandas.read_parquet` makes ``attrs`` of: the units and the meanings of the columns.
+    `pandas.read_parquet` reads the units and meanings of the columns from its metadata into ``attrs``.
 
     Raises:
-        ConversionError: It could not be written, or there are rows that it could not hold; all is kept.
+        ConversionError: It could not be written, or has rows that it could not hold; all files are kept.
     """
     from pyarrow import ArrowException, Table, parquet
 
@@ -67,7 +67,7 @@ def to_parquet(dataset: Path) -> None:
 
 
 def _read_undamaged(dataset: Path) -> Iterator[pd.DataFrame]:
-    """All rows, as long as none would be lost."""
+    """Yield all rows; raise a ReadingError for damaged ones, which would be lost."""
     for frame, damaged in read_segments(open_segments(dataset), samples_shape()):
         if damaged:
             raise ReadingError("there are damaged rows, which would be lost")
@@ -75,7 +75,7 @@ def _read_undamaged(dataset: Path) -> Iterator[pd.DataFrame]:
 
 
 def _empty(dataset: Path) -> pd.DataFrame:
-    """No rows, with the columns of all pieces."""
+    """Return a frame without rows, with the columns of all files."""
     import pandas as pd
 
     shape = samples_shape()
@@ -86,7 +86,7 @@ def _empty(dataset: Path) -> pd.DataFrame:
 
 
 def _schema(empty: pd.DataFrame) -> Any:
-    """The Parquet schema of such rows; what is no number and no time is text, though no row says so."""
+    """Return the Parquet schema of such rows; a column that is neither number nor time is text, even if it is empty."""
     import pyarrow as pa
 
     schema = pa.Schema.from_pandas(empty, preserve_index=True)
@@ -98,7 +98,7 @@ def _schema(empty: pd.DataFrame) -> Any:
 
 @contextmanager
 def _new_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file that is there once it is complete and on the disk, or not at all."""
+    """Create a file that appears at its path once it is complete and on the disk, or never."""
     temporary = path.name + TEMPORARY
     try:
         with PrivateDirectory(path.parent) as folder:

@@ -1,4 +1,4 @@
-"""CSV as pandas frames: whole lines, block by block, by the fastest engine there is; damaged lines one by one."""
+"""Parse CSV into pandas frames: whole lines, block by block, with the fastest engine; damaged lines one by one."""
 
 from __future__ import annotations
 
@@ -22,44 +22,44 @@ _ALL_BUT_SHAPE = bytes(set(range(256)) - set(b",\n"))
 
 
 class ReadingError(ValueError):
-    """There is nothing that can be read; the message is for the user."""
+    """Nothing can be read; the message is for the user."""
 
 
 class TableShape(NamedTuple):
-    """What is known of a kind of table.
+    """The declared columns of a kind of table.
 
     Attributes:
         time: The column that becomes the index.
-        columns: What is declared; a file may have fewer, and others.
+        columns: The declared columns; a file may lack some of them, and have others.
     """
 
     time: str
     columns: Sequence[Column]
 
     def numbers(self) -> set[str]:
-        """The columns whose cells are numbers."""
+        """Return the names of the columns that hold numbers."""
         return {column.name for column in self.columns if column.digits is not None}
 
     def counts(self) -> set[str]:
-        """Those whose numbers are whole."""
+        """Return the names of the columns that hold whole numbers."""
         return {column.name for column in self.columns if column.digits == 0}
 
 
 class TableBlock(NamedTuple):
-    """A part of a table, and how many of its rows and cells could not be read."""
+    """A part of a table, with the number of its rows and cells that could not be read."""
 
     frame: pd.DataFrame
     damaged: int
 
 
 def read_heading(file: IO[bytes]) -> tuple[list[str], bool]:
-    """The columns that a file's first line names, and whether that line is whole; what follows is left to be read."""
+    """Read the column names in the first line of a file, and whether that line is complete."""
     line, end, _ = file.readline(LONGEST_HEADER).decode("utf-8-sig", "replace").partition("\n")
     return next(iter(rows(line.removesuffix("\r").replace("\r", " "))), []), bool(end)
 
 
 def read_blocks(file: IO[bytes]) -> Iterator[bytes]:
-    """Whole lines, some megabytes at a time; a last line without an end was cut off, and is left out."""
+    """Yield the whole lines of a file, some megabytes at a time; a last line without an end is left out."""
     rest = b""
     while chunk := file.read(BLOCK):
         whole, end, rest = (rest + chunk).rpartition(b"\n")
@@ -68,7 +68,7 @@ def read_blocks(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def parse_lines(lines: bytes, names: Sequence[str], shape: TableShape) -> TableBlock:
-    """Lines without their header."""
+    """Parse lines without their header."""
     numbers = shape.numbers().intersection(names)
     lines = lines.replace(b"\r\n", b"\n") if b"\r" in lines else lines
     is_plain = not any(mark in lines for mark in (b'"', b"\r", b"\0"))
@@ -81,7 +81,7 @@ def parse_lines(lines: bytes, names: Sequence[str], shape: TableShape) -> TableB
 
 
 def set_types(frame: pd.DataFrame, shape: TableShape, damaged: int = 0) -> TableBlock:
-    """Numbers as float64 and text, as counts and times too."""
+    """Convert number columns to float64, counts to Int64 and the time to the index; add what cannot be converted."""
     import pandas as pd
 
     numbers = frame[[name for name in frame if name in shape.numbers()]].astype(float)
@@ -103,12 +103,12 @@ def set_types(frame: pd.DataFrame, shape: TableShape, damaged: int = 0) -> Table
 
 
 def find_engine() -> Callable[[bytes, Sequence[str], set[str]], pd.DataFrame]:
-    """The fastest that there is. It reads text as it is and numbers as float64, or raises a ValueError."""
+    """Return the fastest parser available. It keeps text as it is, reads numbers as float64, or raises a ValueError."""
     return read_with_arrow if find_spec("pyarrow") else read_with_pandas
 
 
 def read_with_arrow(lines: bytes, names: Sequence[str], numbers: set[str]) -> pd.DataFrame:
-    """Read by pyarrow. Not by way of pandas, whose ``engine="pyarrow"`` guesses the types first and casts then."""
+    """Parse with pyarrow, not with ``pandas.read_csv(engine="pyarrow")``, which guesses types first and then casts."""
     import pyarrow as pa
     from pyarrow import csv
 
@@ -127,7 +127,7 @@ def read_with_arrow(lines: bytes, names: Sequence[str], numbers: set[str]) -> pd
 
 
 def read_with_pandas(lines: bytes, names: Sequence[str], numbers: set[str]) -> pd.DataFrame:
-    """Read by pandas' own C engine, which would fill short lines up and cut long ones off."""
+    """Parse with the C engine of pandas, which pads short lines and truncates long ones: they are refused first."""
     import pandas as pd
 
     shape = lines.translate(None, _ALL_BUT_SHAPE)
@@ -145,7 +145,7 @@ def read_with_pandas(lines: bytes, names: Sequence[str], numbers: set[str]) -> p
 
 
 def _parse_line_by_line(lines: bytes, names: Sequence[str], numbers: set[str]) -> tuple[pd.DataFrame, int]:
-    """The lines that have all cells; cells that are no numbers are left empty."""
+    """Parse the lines that have all cells; a cell that is not a number is left empty."""
     found = rows(lines.replace(b"\r", b"\\r").decode(errors="replace"))
     return frame_of_cells([row for row in found if len(row) == len(names)], names, numbers, len(found))
 
@@ -153,7 +153,7 @@ def _parse_line_by_line(lines: bytes, names: Sequence[str], numbers: set[str]) -
 def frame_of_cells(
     found: Sequence[Sequence[str]], names: Sequence[str], numbers: set[str], lines: int
 ) -> tuple[pd.DataFrame, int]:
-    """Cells that are text, as they should be; with how much of it cannot be read, lines that are not here included."""
+    """Convert cells of text; return the frame, and the number of lines and cells that could not be read."""
     import pandas as pd
 
     frame = pd.DataFrame(found, columns=list(names), dtype=str)

@@ -1,7 +1,7 @@
-"""The part of a dataset that is a test's: its rows, without what cells tell of the time before it or after it.
+"""Cut the rows of one test out of a dataset, without the cells that cover time before or after the test.
 
-A share or an amount is of the time since its counter was read before. In the first sample of a test, and in the first
-one after it, that is in part the time of others: those cells are empty here.
+A share or an amount covers the time since its counter was read before. In the first sample of a test, and in the first
+one after it, that includes time of others: those cells are left empty.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ BEFORE_S = 3.0  # rows of so long before a test tell of what time its first ones
 
 @cache
 def windows() -> dict[str, float]:
-    """The window of each column that has one."""
+    """Return the window in seconds of each column that has one."""
     return {column.name: column.window_s for column in probes.known_columns() if column.window_s is not None}
 
 
 def window_of(name: str) -> float | None:
-    """The window of a column, None if it has the state at the time of the row."""
+    """Return the window of a column in seconds; None if it has the state at the time of the row."""
     return OFTEN_S if is_core_column(name) else windows().get(name)
 
 
@@ -43,7 +43,7 @@ class ExcerptWriter:
     """
 
     def __init__(self, heading: str) -> None:
-        """Prepare it for a dataset with this first line."""
+        """Prepare for a dataset with this first line."""
         self.names = heading.split(",")
         self.time = time_reader(heading)
         self._places: dict[float, list[int]] = {}  # of the columns with the same window
@@ -54,14 +54,14 @@ class ExcerptWriter:
     def cut(
         self, lines: Sequence[str], times: Sequence[float], began: float, ended: float, *, behind_s: float = 0.0
     ) -> list[str]:
-        """The rows from one time to another, without the cells that tell of the time before or after.
+        """Return the rows from one time to another, without the cells that cover time before or after.
 
         Args:
             lines: The rows of the dataset, in their order.
             times: Their times.
-            began: When what they are cut out for began.
-            ended: When it ended.
-            behind_s: Keep the rows of so long after that too, which have only the state of that time.
+            began: Start of the excerpt, in seconds since the run began.
+            ended: End of the excerpt.
+            behind_s: Keep also the rows of this many seconds after the end, with only the state at their time.
         """
         first, after = bisect_left(times, began), bisect_right(times, ended)
         found = list(lines[first : max(after, bisect_left(times, ended + behind_s))])
@@ -72,7 +72,7 @@ class ExcerptWriter:
         return found
 
     def first_own(self, times: Sequence[float], began: float, window_s: float | None, first: int = 0) -> int:
-        """The first row that tells of nothing before a time, in columns with this window."""
+        """Return the index of the first row whose cells in columns with this window cover no earlier time."""
         row = max(first, bisect_left(times, began))
         if window_s is not None:
             while row < len(times) and counted_since(times, row, window_s) < began - ROUNDING_S:

@@ -1,4 +1,4 @@
-"""What the files get when a run is over: figures of tests that only samples tell, and the folders of tests."""
+"""Complete the files of a run that is over: add the figures that come from samples, and fill the folders of tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RESIDENT = "tests_resident_MB"
 
 
 def finalize(folder: RunFolder, interval: float, *, dist_each: bool = False) -> RunTables:
-    """Merge what pytest-xdist workers wrote, add what samples tell of tests, and fill the folders of tests.
+    """Merge the files of pytest-xdist workers, add to tests what samples tell, and fill the folders of tests.
 
     Args:
         folder: The run, which is over.
@@ -57,7 +57,7 @@ def finalize(folder: RunFolder, interval: float, *, dist_each: bool = False) -> 
 
 
 def _samples_by_host(folder: RunFolder, names: set[str]) -> dict[str, SampleLines]:
-    """The samples of these hosts; none of one that has none."""
+    """Return the samples of these hosts; a host without samples is left out."""
     streams = [("", folder), *folder.other_hosts()]
     found = {name: SampleLines.read(stream.dataset_files()) for name, stream in streams if name in names}
     return {name: samples for name, samples in found.items() if samples.lines}
@@ -76,7 +76,7 @@ def _add_loads(folder: RunFolder, tables: RunTables) -> bool:
 
 
 def renumber(tests: Iterable[Row]) -> bool:
-    """Give a test that crashed in one worker, and ran again in another, a new number; says whether there was one."""
+    """Renumber a test that crashed in one worker and ran again in another; tell whether there was one."""
     crashed: dict[str, int] = {}
     changed = False
     for test in tests:  # in the order of time
@@ -97,7 +97,7 @@ def _fill_test_folders(
     by_host: Mapping[str, SampleLines],
     interval: float,
 ) -> None:
-    """Fill the folder of each of these tests with its part of the run: what was on its host."""
+    """Write to the folder of each of these tests the samples and events of its host in its time."""
     events = _event_spans(annotations)
     cutters = {host: ExcerptWriter(samples.heading) for host, samples in by_host.items()}
     for test in tests:
@@ -124,7 +124,7 @@ def _span(test: Row) -> tuple[float, float]:
 
 
 def _event_spans(rows: Sequence[Row]) -> list[tuple[float, float, Row]]:
-    """Each event with the time from the start to the end of what it belongs to."""
+    """Return each event with the start and the end of the span that it belongs to."""
     begins: dict[str, float] = {}
     ends: dict[str, float] = {}
     for row in rows:

@@ -1,4 +1,4 @@
-"""The run folder: one process has it for a run, writes its files, and reads them again."""
+"""The run folder: one process owns it for a run, writes its files, and reads them again."""
 
 from __future__ import annotations
 
@@ -46,21 +46,22 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(os.path.abspath(path))
-        self._claim: FileLock | None = None
+        self._lock: FileLock | None = None
         self._presence: PresenceLock | None = None
 
     def __truediv__(self, name: str) -> Path:
         return self.path / name
 
     def make(self, *, claim: bool = True) -> None:
-        """Make the folder, if there is none.
+        """Create the folder, if it does not exist.
 
         Args:
-            claim: Have it for this process until `release`; a pytest-xdist worker shares that of its controller.
+            claim: Lock the folder for this process until `release`; a pytest-xdist worker shares the lock of its
+                controller.
 
         Raises:
-            RunFolderError: It cannot be made or written, another run has it, others may write to it or have led us
-                there, or it has files of somebody else in the place of ours.
+            RunFolderError: It cannot be created or written, another run has locked it, other users may write to it or
+                redirect it, or it holds other files under the names of ours.
         """
         if self.path.exists() and not self.path.is_dir():
             raise RunFolderError(f"{self.path} is a file; give a directory")
@@ -77,23 +78,23 @@ class RunFolder:
         if claim:
             self.claim()
             foreign = self._files()
-            if foreign and not self.is_of_a_run:
+            if foreign and not self.is_run:
                 self.release()
                 raise RunFolderError(f"{self.path} has a {foreign[0].name} that is of no run; give another directory")
 
     def claim(self, *, is_brief: bool = False) -> None:
-        """Have the folder, which is there, for this process.
+        """Lock the folder, which exists, for this process.
 
         Args:
             is_brief: Only for a moment, for which others wait.
 
         Raises:
-            RunFolderError: Another run has it.
+            RunFolderError: Another run has locked it.
         """
-        if self._claim is not None:
+        if self._lock is not None:
             return
         try:
-            self._claim = self._claimed(is_brief=is_brief)
+            self._lock = self._acquire_lock(is_brief=is_brief)
         except LockedError as error:
             raise RunFolderError(
                 f"{self.path} is locked by {error.strerror}; wait for it to finish or choose another directory"
@@ -101,7 +102,7 @@ class RunFolder:
         except OSError as error:
             raise RunFolderError(f"{self.path} cannot be written ({error.strerror}); give another directory") from None
 
-    def _claimed(self, *, is_brief: bool) -> FileLock:
+    def _acquire_lock(self, *, is_brief: bool) -> FileLock:
         until = monotonic() + BRIEF_S
         while True:
             try:
@@ -112,55 +113,55 @@ class RunFolder:
             time.sleep(LOOK_EVERY_S)
 
     def join(self) -> None:
-        """Let it be known, until `release`, that a worker of the run writes to the folder."""
+        """Show to other processes, until `release`, that a worker of the run writes to the folder."""
         with suppress(OSError):  # then nobody waits for us
             self._presence = PresenceLock(self / WORKERS_LOCK)
 
     @property
     def has_workers(self) -> bool:
-        """Whether any worker of a run writes to the folder, this process left out."""
+        """Whether a worker of a run writes to the folder, other than this process."""
         return is_anybody_present(self / WORKERS_LOCK)
 
     def release(self) -> None:
-        """Let the next run have it."""
-        if self._claim is not None:
-            self._claim.release()
-            self._claim = None
+        """Unlock the folder for the next run."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
         if self._presence is not None:
             self._presence.release()
             self._presence = None
 
     @property
     def is_incomplete(self) -> bool:
-        """Whether a run left it that was killed, or that goes on."""
-        return self.is_of_a_run and ((self / LOCK).exists() or any(self.parts(name) for name in HEADERS))
+        """Whether the files are those of a run that was killed or is still active."""
+        return self.is_run and ((self / LOCK).exists() or any(self.parts(name) for name in HEADERS))
 
     def mark(self) -> None:
-        """Let it be known as a run's.
+        """Mark the folder as that of a run.
 
         Raises:
-            RunFolderError: That cannot be written.
+            RunFolderError: The mark cannot be written.
         """
         self.write_json(FINGERPRINT, {"pytest_twin": __version__})
 
-    def of_host(self, name: str) -> RunFolder:
-        """The folder with the samples of another host of the run."""
+    def host_folder(self, name: str) -> RunFolder:
+        """Return the folder with the samples of another host of the run."""
         return RunFolder(self / HOSTS_FOLDER / name)
 
     def other_hosts(self) -> list[tuple[str, RunFolder]]:
-        """The hosts that have a folder of their own, by name; one that is a link, or has one in it, is left out."""
+        """Return the other hosts by name, with their folders; a folder that is or contains a link is left out."""
         found = sorted(path for path in self._folders_in(HOSTS_FOLDER) if not _has_links(path))
         return [(path.name, RunFolder(path)) for path in found]
 
-    def of_test(self, name: str) -> RunFolder | None:
-        """The folder of a test, as a row names it; None where there is none, or a link in its place."""
+    def find_test_folder(self, name: str) -> RunFolder | None:
+        """Return the folder of a test by its name in a row; None where there is none, or a link in its place."""
         path = self / name
         if not is_test_folder_name(name) or not path.is_dir() or path.is_symlink() or path.parent.is_symlink():
             return None
         return RunFolder(path)
 
     def document(self, name: str) -> dict[str, Any] | None:
-        """A JSON file; None where there is none, or where a run that was killed left no whole one."""
+        """Return the content of a JSON file; None where there is none, or only a part of one."""
         try:
             if not (self / name).is_file():  # reading from a pipe would wait for ever
                 return None
@@ -171,22 +172,22 @@ class RunFolder:
 
     @property
     def outcomes(self) -> dict[str, int]:
-        """How many tests went how, as pytest has counted them; nothing where it did not come to its end."""
+        """The number of tests by outcome, as pytest counted them; empty if the session did not finish."""
         return {name: many for name, many in (self.document(OUTCOMES) or {}).items() if type(many) is int}
 
     def _files(self) -> list[Path]:
-        """What there is of ours; the fingerprint, by which a run is known, last."""
+        """Return the files of a run that exist; the fingerprint, which marks the folder as that of a run, is last."""
         tables = (path for name in FILES if (path := self / name).exists() and name != DATASET)
         return [*all_files(self / DATASET), *tables]
 
     @property
-    def is_of_a_run(self) -> bool:
-        """Whether what is there is a run's, by its fingerprint."""
+    def is_run(self) -> bool:
+        """Whether the files are those of a run, by its fingerprint."""
         return "pytest_twin" in (self.document(FINGERPRINT) or ())
 
-    def forget(self) -> None:
-        """Remove what an earlier run left, file by file: the folder may be one that somebody else uses too."""
-        if not self.is_of_a_run:
+    def clear(self) -> None:
+        """Remove the files of an earlier run one by one: somebody else may use the folder too."""
+        if not self.is_run:
             return
         for folder in self._folders_in(TESTS_FOLDER):
             if (folder / DATASET).is_file():
@@ -203,16 +204,16 @@ class RunFolder:
             path.unlink()
 
     def _folders_in(self, name: str) -> list[Path]:
-        """The folders in one of ours that no link leads to: what is behind a link is somebody else's."""
+        """Return the folders in one of ours, except links: what is behind a link belongs to somebody else."""
         if (self / name).is_symlink():
             return []
         return [path for path in (self / name).glob("*") if path.is_dir() and not path.is_symlink()]
 
-    def go_on(self) -> None:
-        """Make room for a recording behind the one that is there.
+    def prepare_append(self) -> None:
+        """Prepare the files for a recording that is appended.
 
         Raises:
-            RunFolderError: What is there cannot be renamed.
+            RunFolderError: A file cannot be renamed.
         """
         try:
             prepare_append(self / DATASET)
@@ -220,21 +221,21 @@ class RunFolder:
             raise RunFolderError(f"{error.filename}: {error.strerror}") from None
 
     def part(self, name: str, worker: str) -> Path:
-        """The file of a table that a pytest-xdist worker writes; the table itself where there is none."""
+        """Return the file of a table that a pytest-xdist worker writes; the table itself without a worker."""
         return self / (f"{name.removesuffix('.csv')}.part-{worker}.csv" if worker else name)
 
     def parts(self, name: str, worker: str = "*") -> list[Path]:
-        """The parts of a table that workers, or one of them, have written and nobody has merged."""
+        """Return the parts of a table that workers, or one of them, have written and nobody has merged."""
         return sorted(self.path.glob(self.part(name, worker).name))
 
-    def forget_parts(self) -> None:
-        """Remove the parts that a run left that could not merge them."""
+    def remove_parts(self) -> None:
+        """Remove the parts of a run that could not merge them."""
         for name in HEADERS:
             for part in self.parts(name):
                 part.unlink()
 
     def table(self, name: str, worker: str = "") -> Table:
-        """A table to append to; a worker has a file of its own until `merge`.
+        """Open a table to append rows; a worker has a file of its own until `merge`.
 
         Raises:
             RunFolderError: It cannot be opened.
@@ -245,7 +246,7 @@ class RunFolder:
             raise RunFolderError(f"{self.part(name, worker)}: {error.strerror}") from None
 
     def write_json(self, name: str, document: Any) -> None:
-        """A JSON file for people and programs.
+        """Write a JSON file for people and programs.
 
         Raises:
             RunFolderError: It cannot be written.
@@ -253,7 +254,7 @@ class RunFolder:
         self.write_text(name, json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
 
     def write_text(self, name: str, text: str) -> None:
-        """A file for people and programs.
+        """Write a text file for people and programs.
 
         Raises:
             RunFolderError: It cannot be written.
@@ -264,7 +265,7 @@ class RunFolder:
             raise RunFolderError(f"{self / name}: {error.strerror}") from None
 
     def write(self, name: str, text: str) -> None:
-        """Write a file, all of it or nothing.
+        """Write a file completely or not at all.
 
         Raises:
             OSError: It cannot be written.
@@ -273,11 +274,11 @@ class RunFolder:
 
     @contextmanager
     def test_folder(self, name: str) -> Iterator[PrivateDirectory]:
-        """The folder of a test, made if there is none; the name is as `folder_of` gives it.
+        """Open the folder of a test, created if it does not exist; the name is as `folder_of_test` returns it.
 
         Raises:
-            ValueError: It is no such name: a table that says so is damaged.
-            OSError: It cannot be made, or there is a link in its place.
+            ValueError: It is not such a name: the table that has it is damaged.
+            OSError: It cannot be created, or there is a link in its place.
         """
         if not is_test_folder_name(name):
             raise ValueError(f"{name!r:.100} is not the folder of a test")
@@ -323,13 +324,13 @@ class RunFolder:
 
     @property
     def scheduled(self) -> set[str]:
-        """The ids of the events of the schedule that the session played."""
+        """The ids of the events in the schedule that the session played."""
         schedule = self.document(SCHEDULE) or {}
         events = schedule.get("events") if schedule.get("anchor") != TEST else None
         return {str(each.get("id")) for each in events if isinstance(each, dict)} if isinstance(events, list) else set()
 
     def merge(self) -> dict[str, str]:
-        """Put the parts of all workers into one table each, in the order of time.
+        """Merge the parts of all workers into one table each, in time order.
 
         Returns:
             The text of each table that was written, by the name of its file.

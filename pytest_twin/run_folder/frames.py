@@ -1,8 +1,8 @@
-"""A recorded run as pandas frames.
+"""Read a recorded run as pandas frames.
 
-What a run that was killed left, files of the old script collection, and rows that are damaged are all read as far as
-they go. Numbers are float64, counts Int64, text is text, and what is missing is missing. The index is the time in UTC;
-a time that names no zone, as in the old files, is taken for UTC.
+Files of a killed run, files of the old script collection, and files with damaged rows are read as far as possible.
+Numbers are float64, counts Int64, text is text, and missing values are missing. The index is the time in UTC; a time
+without a zone, as in the old files, is taken as UTC.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ HOST = next(column for column in event.COLUMNS if column.name == event.HOST)
 
 @cache
 def samples_shape() -> TableShape:
-    """What is known of a dataset: the columns of our probes, and of those that other packages offer here."""
+    """Return the declared columns of a dataset: those of our probes, and of installed probes of other packages."""
     declared = (columns.TIMESTAMP, columns.ELAPSED, *probes.known_columns())
     return TableShape("timestamp", (*(declared[at] for at in columns.order(declared)), HOST))
 
@@ -62,7 +62,7 @@ def load(path: str | os.PathLike[str], texts: Mapping[str, str] | None = None) -
         texts: The text of tables of the run folder that were read already, by the names of their files.
 
     Raises:
-        ReadingError: There is nothing there that can be read.
+        ReadingError: There is nothing that can be read.
     """
     path = Path(path)
     if path.is_dir():
@@ -71,24 +71,24 @@ def load(path: str | os.PathLike[str], texts: Mapping[str, str] | None = None) -
 
 
 def load_samples(dataset: Path) -> pd.DataFrame:
-    """The rows of a dataset, from all its pieces.
+    """Return the rows of a dataset, from all of its files.
 
     Raises:
-        ReadingError: A piece cannot be read.
+        ReadingError: A file cannot be read.
     """
     shape = samples_shape()
     return concatenate(read_segments(open_segments(dataset), shape), shape)
 
 
 def parse_samples(heading: str, lines: Iterable[str]) -> pd.DataFrame:
-    """The rows of a dataset with this first line."""
+    """Parse rows of a dataset with this first line."""
     shape = samples_shape()
     block = parse_lines("".join(f"{line}\n" for line in lines).encode(), heading.split(","), shape)
     return concatenate([block], shape)
 
 
 def _load_samples_of_hosts(datasets: Sequence[Path]) -> pd.DataFrame:
-    """The rows of all hosts of a run in the order of time; a column tells the host of those that are not pytest's."""
+    """Return the rows of all hosts of a run in time order; a column names the hosts other than pytest's own."""
     if len(datasets) == 1:
         return load_samples(datasets[0])
     shape = samples_shape()
@@ -99,7 +99,7 @@ def _load_samples_of_hosts(datasets: Sequence[Path]) -> pd.DataFrame:
 
 
 def load_events(folder: RunFolder, worker: str = "*") -> pd.DataFrame:
-    """The events of a run, those included that a pytest-xdist worker wrote and nobody has merged; or of one worker.
+    """Return the events of a run, including unmerged ones of pytest-xdist workers; or only those of one worker.
 
     Raises:
         ReadingError: A file cannot be read.
@@ -144,7 +144,7 @@ def _load_folder(folder: RunFolder, texts: Mapping[str, str]) -> Run:
 
 
 def _add_loads(events: pd.DataFrame, tests: pd.DataFrame, scheduled: set[str]) -> None:
-    """Have each test tell the loads that others applied in its time, which a run that was killed did not write down."""
+    """Add to each test the loads that others applied while it ran, which a killed run did not write down."""
     import pandas as pd
 
     names = ["event", "id", "type", "test", "worker", "target", "elapsed_s"]
@@ -173,7 +173,7 @@ def _texts(frame: pd.DataFrame, name: str) -> list[str]:
 
 
 def _hosts(folder: RunFolder) -> dict[str, dict[str, Any]]:
-    """What is known of the other hosts: by hosts.json, or where a killed run left none, by their folders."""
+    """Return what is known of the other hosts: from hosts.json, or for a killed run from their folders."""
     found = {name: each for name, each in (folder.document(HOSTS) or {}).items() if isinstance(each, dict)}
     for name, own in folder.other_hosts():
         found.setdefault(name, {"fingerprint": own.document(FINGERPRINT)})
@@ -187,7 +187,7 @@ def _exists(folder: RunFolder, name: str, streams: Iterable[Path]) -> bool:
 
 
 def _load_file(path: Path) -> Run:
-    """One file; what it is, its columns tell."""
+    """Read one file; its columns tell which table it is."""
     names: list[str] = []
     with _as_reading_error(path), open_segment(path) as file:
         if path.suffix != PARQUET:
@@ -233,10 +233,10 @@ def _in_order(read: Iterable[TableBlock], shape: TableShape) -> pd.DataFrame:
 
 
 def read_segments(found: Iterable[Segment], shape: TableShape) -> Iterator[TableBlock]:
-    """The rows of files, some thousand at a time.
+    """Yield the rows of files, several thousand at a time.
 
     Raises:
-        ReadingError: A file is none of ours.
+        ReadingError: A file is not a file of a run.
     """
     for piece in found:
         with _as_reading_error(piece.path):
@@ -245,7 +245,7 @@ def read_segments(found: Iterable[Segment], shape: TableShape) -> Iterator[Table
 
 @contextmanager
 def _as_reading_error(path: Path) -> Iterator[None]:
-    """Whatever keeps a file from being read becomes one line that names it."""
+    """Turn each error that keeps a file from being read into a `ReadingError` that names the file."""
     try:
         yield
     except (OSError, EOFError, zlib.error, ReadingError) as error:
@@ -253,7 +253,7 @@ def _as_reading_error(path: Path) -> Iterator[None]:
 
 
 def concatenate(read: Iterable[TableBlock], shape: TableShape) -> pd.DataFrame:
-    """One frame of all blocks, with what is known of its columns."""
+    """Return one frame of all blocks, with the units and meanings of its columns in its ``attrs``."""
     import pandas as pd
 
     found = list(read) or [_empty_block(shape, [column.name for column in shape.columns])]
@@ -267,7 +267,7 @@ def concatenate(read: Iterable[TableBlock], shape: TableShape) -> pd.DataFrame:
 
 
 def column_attrs(known: Iterable[Column]) -> dict[Hashable | None, Any]:
-    """What columns mean, as it stands in ``attrs``."""
+    """Return the units and meanings of columns, as they are stored in ``attrs``."""
     known = list(known)
     return {
         "units": {column.name: column.unit for column in known},
@@ -322,7 +322,7 @@ def _read_parquet(piece: Segment, shape: TableShape) -> Iterator[TableBlock]:
 
 
 def _infer_numbers(cells: pd.Series[Any]) -> pd.Series[Any]:
-    """A column that nobody has declared: numbers if all of it are."""
+    """Convert an undeclared column to numbers if all of its cells are numbers."""
     import pandas as pd
 
     try:

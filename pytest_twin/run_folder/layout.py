@@ -1,4 +1,4 @@
-"""What the files of a run folder are called, and what columns their tables have."""
+"""The names of the files in a run folder, and the columns of its tables."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _OF_A_TEST = re.compile(rf"{TESTS_FOLDER}/(?!\.)[A-Za-z0-9_.-]{{1,100}}", re.ASC
 
 
 def folder_of_test(nodeid: str, attempt_number: int, worker: str = "") -> str:
-    """The folder of a test within the run folder: readable, safe on every file system, unique, below 100 bytes.
+    """Return the folder of a test within the run folder: readable, valid on every file system, unique, below 100 bytes.
 
     Args:
         nodeid: The test.
-        attempt_number: Which time it runs.
-        worker: The pytest-xdist worker, where each runs all tests.
+        attempt_number: The number of the attempt.
+        worker: The pytest-xdist worker, if each worker runs all tests.
     """
     unique = f"{nodeid}\0{attempt_number}{worker and chr(0)}{worker}"
     mark = blake2b(unique.encode("utf-8", "surrogatepass"), digest_size=5).hexdigest()
@@ -45,7 +45,7 @@ def folder_of_test(nodeid: str, attempt_number: int, worker: str = "") -> str:
 
 
 def is_test_folder_name(name: str) -> bool:
-    """Whether `folder_of_test` gives such names; a table that says another is damaged."""
+    """Tell whether `folder_of_test` returns such names; a table with another name is damaged."""
     return _OF_A_TEST.fullmatch(name) is not None
 
 

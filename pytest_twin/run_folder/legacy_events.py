@@ -1,4 +1,4 @@
-"""The event log of the old script collection, as the events of today.
+"""Convert the event log of the old script collection to the events of today.
 
 One file has rows of two shapes: ``timestamp,event,detail``, with a detail such as ``cpu_spike | PID=42 | command``, and
 ``start,end,type,command``. Either may have commas in its last cell.
@@ -16,7 +16,7 @@ HEADER = ("timestamp", "event", "detail")
 
 
 def convert_rows(rows: Iterable[Sequence[str]]) -> tuple[list[dict[str, str]], int]:
-    """The rows by today's columns, and how many are damaged; the old words stay in the detail."""
+    """Return the rows with today's columns, and the number of damaged rows; the old text is kept in the detail."""
     found: list[dict[str, str]] = []
     running: dict[str, str] = {}  # the id of what started, by its type and process
     damaged = count = 0

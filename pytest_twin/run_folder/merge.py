@@ -1,4 +1,4 @@
-"""Several run folders as one: their events and tests in one table each, and a stream of samples for each host."""
+"""Merge several run folders into one: one table of events, one of tests, and one dataset for each host."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ TIMES = {DATASET: "timestamp", ANNOTATIONS: "timestamp", TESTS: "start"}
 
 
 class MergedRun(NamedTuple):
-    """What was taken over of one run.
+    """One run that was merged.
 
     Attributes:
-        name: What its host is called in the whole.
-        samples: Rows of its datasets.
-        events: Rows of its annotations.
-        tests: Attempts of tests.
-        lost: Lines that could not be read.
+        name: The name of its host in the merged run.
+        samples: Number of rows copied from its datasets.
+        events: Number of rows of its annotations.
+        tests: Number of test attempts.
+        lost: Number of lines that could not be read.
     """
 
     name: str
@@ -51,10 +51,10 @@ class MergedRun(NamedTuple):
 
 
 class SourceRun:
-    """One of the runs, with all that is small of it."""
+    """One of the runs to merge, with its tables in memory."""
 
     def __init__(self, path: Path) -> None:
-        """Read it.
+        """Read the tables of a run.
 
         Raises:
             RunFolderError: There is no run, or it cannot be read.
@@ -72,7 +72,7 @@ class SourceRun:
         timed = [(TIMES[name], self.tables[name].rows) for name in TIMED]
         self.epoch = first_epoch([*timed, *((TIMES[DATASET], first) for first in firsts)])
 
-    def placed(self, axis: MergeAxis, name: str) -> tuple[dict[str, list[Row]], int]:
+    def shifted_tables(self, axis: MergeAxis, name: str) -> tuple[dict[str, list[Row]], int]:
         """The rows of its tables as they stand in the whole; and how many lines could not be read.
 
         Args:
@@ -89,13 +89,13 @@ class SourceRun:
 
 
 def merge(paths: Sequence[Path], out: Path) -> list[MergedRun]:
-    """Put runs together in a folder of its own; the runs stay as they are.
+    """Merge runs into a folder of their own; the source folders are not changed.
 
-    Their seconds count from the beginning of the first, by the calendars of their hosts. The host of each is called
-    after its folder; the ids of its events begin with that name.
+    Elapsed seconds count from the start of the first run, by the calendars of the hosts. The host of each run is named
+    after its folder, and the ids of its events begin with that name.
 
     Raises:
-        RunFolderError: One of them cannot be read or is given twice, or the folder cannot be written.
+        RunFolderError: A run cannot be read or is given twice, or the folder cannot be written.
     """
     _refuse_twice(paths)
     sources = [SourceRun(path) for path in paths]
@@ -107,7 +107,7 @@ def merge(paths: Sequence[Path], out: Path) -> list[MergedRun]:
     names = host_names([source.folder.path for source in sources])
     folder.make()
     try:
-        folder.forget()
+        folder.clear()
         folder.mark()
         return _write(folder, dict(zip(names, sources, strict=True)), zero)
     finally:
@@ -115,7 +115,7 @@ def merge(paths: Sequence[Path], out: Path) -> list[MergedRun]:
 
 
 def _refuse_twice(paths: Sequence[Path]) -> None:
-    """Refuse one folder under two names, or the same: each test would be there twice."""
+    """Refuse a folder that is given twice or under two names: each test would be counted twice."""
     known: dict[Path, Path] = {}
     for path in paths:
         if (first := known.setdefault(path.resolve(), path)) is not path:
@@ -128,14 +128,14 @@ def _write(whole: RunFolder, sources: dict[str, SourceRun], zero: float) -> list
     merged, hosts = [], {}
     for name, source in sources.items():
         axis = MergeAxis(zero)
-        found, lost = source.placed(axis, name)
+        found, lost = source.shifted_tables(axis, name)
         lost += _copy_test_folders(source.folder, whole, found[TESTS], axis, name)
         for kind, rows in found.items():
             tables[kind] += rows
         samples = 0
         for host, stream in source.streams:
             called = merged_host_name(name, host)
-            copied, damaged = _copy_samples(stream, whole.of_host(called), called, axis)
+            copied, damaged = _copy_samples(stream, whole.host_folder(called), called, axis)
             samples, lost = samples + copied, lost + damaged
             hosts[called] = {"run": str(source.folder.path), "fingerprint": stream.document(FINGERPRINT)}
         merged.append(MergedRun(name, samples, len(found[ANNOTATIONS]), len(found[TESTS]), lost))
@@ -152,7 +152,7 @@ def _write(whole: RunFolder, sources: dict[str, SourceRun], zero: float) -> list
 
 
 def _copy_samples(stream: RunFolder, target: RunFolder, host: str, axis: MergeAxis) -> tuple[int, int]:
-    """Copy the samples of a host; comes back with how many, and how many could not be read."""
+    """Copy the samples of a host; return the number of copied rows and of unreadable ones."""
     if not first_sample(stream):
         return 0, 0
     target.path.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -161,10 +161,10 @@ def _copy_samples(stream: RunFolder, target: RunFolder, host: str, axis: MergeAx
 
 
 def _copy_test_folders(run: RunFolder, whole: RunFolder, tests: Sequence[Row], axis: MergeAxis, name: str) -> int:
-    """Copy the folders of tests under names of their own, which the rows get; comes back with how much was lost."""
+    """Copy the folders of tests under new names, which are set in the rows; return the number of lost rows."""
     lost = 0
     for test in filter(lambda test: test.get("folder"), tests):
-        own = run.of_test(test["folder"])
+        own = run.find_test_folder(test["folder"])
         test["folder"] = folder_of_test(f"{name}-{own.path.name}", 1) if own is not None else ""
         if own is not None:
             with whole.test_folder(test["folder"]) as target:

@@ -1,4 +1,4 @@
-"""Several runs as one: their names, one time axis by the calendar, and ids that no two of them share."""
+"""One time axis, host names and event ids for several runs that are merged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Row = dict[str, str]
 
 
 def host_names(paths: Sequence[PurePath]) -> list[str]:
-    """A name for each of these folders: its own, with those that it lies in as far as is needed to tell them apart."""
+    """Name each run after its folder, with as many parent folders as are needed to make the names unique."""
     for depth in range(1, 1 + max(len(path.parts) for path in paths)):
         names = [safe("-".join(path.parts[-depth:]), "run") for path in paths]
         if len({name.casefold() for name in names}) == len(names):
@@ -23,21 +23,22 @@ def host_names(paths: Sequence[PurePath]) -> list[str]:
 
 
 class MergeAxis:
-    """Seconds since the first of all runs began, for the rows of one of them."""
+    """Converts the times of one run to seconds since the first of all runs began."""
 
     def __init__(self, zero: float) -> None:
-        """Prepare it.
+        """Prepare the axis.
 
         Args:
-            zero: When the first of all runs began, in seconds since 1970.
+            zero: Start of the first of all runs, in seconds since 1970.
         """
         self._zero = zero
         self._epochs: list[float] = []
 
     def elapsed(self, stamp: str, elapsed: str) -> str:
-        """The seconds of a row.
+        """Return the elapsed seconds of a row on the common axis.
 
-        Its stamp has milliseconds only: whatever else there is of the same run is laid beside its first row.
+        A time stamp has milliseconds only, so the first row of a run sets the offset, and its other rows keep their
+        distance to that row.
 
         Raises:
             ValueError: The row has no time.
@@ -51,7 +52,7 @@ class MergeAxis:
 
 
 def epoch_of(stamp: str, elapsed: str) -> float:
-    """When the run of a row began, in seconds since 1970.
+    """Return the start of the run of a row, in seconds since 1970.
 
     Raises:
         ValueError: The row has no time.
@@ -63,10 +64,10 @@ def epoch_of(stamp: str, elapsed: str) -> float:
 
 
 def first_epoch(tables: Iterable[tuple[str, Iterable[Row]]]) -> float | None:
-    """When the first of the runs began that these rows are of; None if none of them has a time.
+    """Return the earliest start of the runs of these rows; None if no row has a time.
 
     Args:
-        tables: The column that has the time of a table, and its rows.
+        tables: For each table the name of its time column, and its rows.
     """
     found = []
     for column, rows in tables:
@@ -79,18 +80,18 @@ def first_epoch(tables: Iterable[tuple[str, Iterable[Row]]]) -> float | None:
 
 
 def merged_host_name(name: str, said: str) -> str:
-    """What the whole calls a host that a run calls so; empty is the run's own, which has the name of the run."""
+    """Return the name of a host in the merged run; the own host of a run is named like the run."""
     return f"{name}-{said}" if said else name
 
 
 def shift_rows(rows: Iterable[Row], column: str, axis: MergeAxis, name: str) -> tuple[list[Row], int]:
-    """Rows of one run as they stand in the whole; and how many had no time, and are left out.
+    """Return the rows of one run as they are in the merged run, and the number of rows left out for want of a time.
 
     Args:
-        rows: Of annotations.csv or tests.csv.
-        column: Which has the time.
-        axis: That of the run.
-        name: That of the run, which goes in front of the ids of its events.
+        rows: Rows of annotations.csv or tests.csv.
+        column: The time column.
+        axis: The axis of the run.
+        name: The name of the run, which is put before the ids of its events.
     """
     good: list[Row] = []
     lost = 0

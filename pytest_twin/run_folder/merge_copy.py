@@ -1,4 +1,4 @@
-"""The tables and samples of a run that are taken over into another folder."""
+"""Read the tables of a run to merge, and copy its samples to another folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ADVICE = "merge runs first, and convert what comes of it"
 
 
 def read_table(folder: RunFolder, name: str) -> ParsedTable:
-    """What a run has of a table, also what workers wrote and nobody has merged."""
+    """Return the rows of a table, including those of workers that nobody has merged."""
     parts = [
         parse_or_damaged(text) for path in (folder / name, *folder.parts(name)) if (text := folder.text(path.name))
     ]
@@ -31,7 +31,7 @@ def read_table(folder: RunFolder, name: str) -> ParsedTable:
 
 
 def parse_or_damaged(text: str) -> ParsedTable:
-    """The rows of a table that was maybe damaged, so much that none can be read."""
+    """Parse the text of a table; count a text that is not CSV as one damaged line."""
     try:
         return parse_lenient(text)
     except ValueError:
@@ -39,7 +39,7 @@ def parse_or_damaged(text: str) -> ParsedTable:
 
 
 def first_sample(stream: RunFolder) -> list[Row]:
-    """The first sample of a stream; none where there is no sample."""
+    """Return the first sample of a dataset as a list of one row; empty where there is no sample."""
     for file in stream.dataset_files(ADVICE):
         found = parse_or_damaged((file.readline() + file.readline()).decode(errors="replace"))
         if found.rows:
@@ -48,7 +48,7 @@ def first_sample(stream: RunFolder) -> list[Row]:
 
 
 def copy_samples(stream: RunFolder, target: PrivateDirectory, host: str, axis: MergeAxis) -> tuple[int, int]:
-    """Copy samples with their host; comes back with how many, and how many could not be read."""
+    """Copy samples and add their host; return the number of copied rows and of unreadable ones."""
     copied = lost = 0
     samples = _samples(stream, axis)
     columns = next(samples, [])
@@ -64,7 +64,7 @@ def copy_samples(stream: RunFolder, target: PrivateDirectory, host: str, axis: M
 
 
 def _samples(stream: RunFolder, axis: MergeAxis) -> Iterator[list[str]]:
-    """The columns of a stream but its host, then each sample as it stands in the whole; an empty one is damaged."""
+    """Yield the columns of a dataset except the host, then each sample on the common axis; damaged ones are empty."""
     columns: list[str] = []
     for file in stream.dataset_files(ADVICE):
         for line in file:
@@ -88,7 +88,7 @@ def _shift(sample: Row, cells: int, axis: MergeAxis) -> list[str]:
 
 
 def _cells(line: str) -> list[str]:
-    """The cells of a line; none of one that was cut off."""
+    """Return the cells of a line; none if it was cut off."""
     try:
         return next(iter(cells_of(line)), []) if line.endswith("\n") else []
     except ValueError:

@@ -1,4 +1,4 @@
-"""What is wrong with the files of a run, in lines for people."""
+"""Describe what is wrong with the files of a run."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def table_problems(path: Path, file: IO[bytes], damaged: int) -> Iterator[str]:
 
 
 def fingerprint_problems(path: Path, document: Mapping[str, Any] | None) -> Iterator[str]:
-    """Whether the file that tells what wrote a run tells of another version of ours.
+    """Yield a warning if the run was written by another version, or the fingerprint is not JSON.
 
     Args:
         path: The file.
-        document: What stands in it; None if it cannot be read.
+        document: Its content; None if it cannot be read.
     """
     if document is None:
         if path.exists():

@@ -1,4 +1,4 @@
-"""What a run left that was killed: its tables are completed, and what it had begun is ended in them."""
+"""Complete the files of a run that was killed, and write an end for everything that was running."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 
 def recover(folder: RunFolder, at: float | None = None) -> None:
-    """Complete the files of a run that was killed; nothing is done while a process of it, or another run, goes on.
+    """Complete the files of a run that was killed; do nothing while one of its processes, or another run, is active.
 
-    Where it cannot be done, such as in a folder that is read-only, the files stay as they are.
+    Files that cannot be changed, such as those in a read-only folder, stay as they are.
 
     Args:
         folder: The run.
-        at: When it ended, in seconds since it began; None is when it was last heard of.
+        at: End of the run, in seconds since it began; None is the time of its last row.
     """
     if not folder.is_incomplete or why_untrusted(folder.path) or not os.access(folder.path, os.W_OK | os.X_OK):
         return
@@ -69,7 +69,7 @@ def _complete(folder: RunFolder, at: float | None) -> None:
 
 
 def _rows(folder: RunFolder, name: str) -> list[Row]:
-    """The rows of a table, and of the parts of it that workers wrote."""
+    """Return the rows of a table, and of the unmerged parts of it."""
     return [row for path in (folder / name, *folder.parts(name)) for row in folder.rows(path.name)]
 
 
@@ -81,13 +81,13 @@ def _append(folder: RunFolder, name: str, lines: Iterable[str]) -> None:
 
 
 def _clock_of(row: Row) -> Clock:
-    """The clock that has stamped a row."""
+    """Return the clock that stamped a row."""
     elapsed = float(row["elapsed_s"])
     return Clock(0.0, datetime.fromisoformat(row["timestamp"]).timestamp() - elapsed)
 
 
 def _is_dist_each(tests: Iterable[Row]) -> bool:
-    """Whether each pytest-xdist worker ran all tests: then the same attempt of one ended in several."""
+    """Tell whether each pytest-xdist worker ran all tests: then one attempt of a test ended in several workers."""
     where: dict[tuple[str, str], str] = {}
     ended = (row for row in tests if row["outcome"] != CRASHED)
     return any(where.setdefault((row["nodeid"], row["attempt"]), row["worker"]) != row["worker"] for row in ended)
@@ -96,14 +96,14 @@ def _is_dist_each(tests: Iterable[Row]) -> bool:
 def abort_unfinished(
     left: Sequence[Row], rows: Sequence[Row], at: float, outcome: str, keeps: Keeps, *, dist_each: bool = False
 ) -> tuple[list[Event], list[str]]:
-    """The aborts of what was begun and not ended, what began last first, and the lines of tests.csv.
+    """Return an abort for everything that did not end, last start first, and a line of tests.csv for each such test.
 
     Args:
-        left: The starts of it.
-        rows: All events that there are.
-        at: When it ended.
-        outcome: How its tests ended: crashed, or interrupted.
-        keeps: As in `abort_open_events`.
+        left: The starts without an end.
+        rows: All events.
+        at: Time of the end.
+        outcome: Outcome of the tests: crashed or interrupted.
+        keeps: Tells whether a test gets a folder, by its outcome and whether it ran under a load.
         dist_each: Whether each pytest-xdist worker runs all tests.
     """
     tests = [row for row in left if row["type"] == event.TEST]
@@ -112,7 +112,7 @@ def abort_unfinished(
 
 
 def _abort_event(row: Row, at: float, outcome: str) -> Event:
-    """The end of what began with this row, at that time, where its process ended so."""
+    """Return the abort of what began with this row."""
     said = row["detail"]
     if row["type"] == event.TEST:
         said = outcome
@@ -125,7 +125,7 @@ def _abort_event(row: Row, at: float, outcome: str) -> Event:
 
 
 def _test_row(start: Row, rows: Iterable[Row], at: float, outcome: str, keeps: Keeps, dist_each: str) -> str:
-    """The row of tests.csv: what died had no time to hand on its figures, so they are empty."""
+    """Return the row of a test in tests.csv. Its process is dead, so its exact figures are empty."""
     nodeid, began = start["test"], float(start["elapsed_s"])
     mine = [row for row in rows if (row["test"], row["worker"], row["event"]) == (nodeid, start["worker"], event.START)]
     number = sum(row["type"] == event.TEST for row in mine)
@@ -148,12 +148,12 @@ def _test_row(start: Row, rows: Iterable[Row], at: float, outcome: str, keeps: K
 
 
 def _keyword(kind: str) -> str:
-    """The keyword that asks for loads of a type."""
+    """Return the keyword of the loads of a type."""
     return next((each.keyword for each in kinds().values() if each.type == kind), kind)
 
 
 def unfinished_starts(annotations: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
-    """The starts that have no end, in the order in which they were."""
+    """Return the start events without an end, in order."""
     found: dict[str, dict[str, str]] = {}
     for row in annotations:
         if row["event"] == event.START:

@@ -1,7 +1,7 @@
-"""The files that a long dataset lies in: numbered pieces, the one that is being written, and what was converted.
+"""The files of a long dataset: numbered segments, the file that is being written, and converted ones.
 
 ``x.0001.csv`` comes before ``x.0002.csv``, and ``x.csv`` is the last. Each may be ``.csv.gz`` instead, and
-``x.parquet`` holds all that there was when it was made.
+``x.parquet`` holds all rows that existed when it was made.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ CSV, GZIP, PARQUET = ".csv", ".csv.gz", ".parquet"
 
 
 class Segment(NamedTuple):
-    """One file of a dataset, open for reading, and unpacked if it is compressed."""
+    """One file of a dataset, open for reading, and decompressed."""
 
     path: Path
     file: IO[bytes]
 
 
 def all_files(dataset: Path) -> list[Path]:
-    """All files of a dataset in the order of their rows, also what a conversion that was killed left."""
+    """Return all files of a dataset in the order of their rows, including the rest of a conversion that was killed."""
     found = []
     for name in os.listdir(dataset.parent) if dataset.parent.is_dir() else ():
         number = piece_number(name, str(dataset))
@@ -43,10 +43,9 @@ def all_files(dataset: Path) -> list[Path]:
 
 
 def segments(dataset: Path) -> list[Path]:
-    """The files that together are the dataset, oldest first, each row in one of them only.
+    """Return the files that together are the dataset, oldest first; each row is in exactly one of them.
 
-    A conversion that was killed leaves both forms of a file: what it made is complete, and what it was made from is
-    left out.
+    A killed conversion can leave both forms of a file: the converted file is complete, so its source is left out.
     """
     found = [path for path in all_files(dataset) if path.suffix != TEMPORARY]
     whole = dataset.with_suffix(PARQUET)
@@ -56,7 +55,7 @@ def segments(dataset: Path) -> list[Path]:
 
 
 def open_segments(dataset: Path) -> Iterator[Segment]:
-    """The pieces one after another: every row that is there now, while a sampler may begin new pieces at any moment."""
+    """Open the segments one after another, without losing a row while a sampler begins new segments."""
     # the one that is written to is opened before the others are looked for: whatever was written before is in them
     with open_file(dataset) if dataset.exists() else nullcontext() as last:
         for path in segments(dataset):
@@ -68,7 +67,7 @@ def open_segments(dataset: Path) -> Iterator[Segment]:
 
 
 def open_segment(path: Path) -> IO[bytes]:
-    """A file to read bytes from, unpacked if it is compressed."""
+    """Open a file for reading bytes, decompressed."""
     if path.suffix != ".gz":
         return open_file(path)
     import gzip  # which most runs do without
@@ -77,10 +76,10 @@ def open_segment(path: Path) -> IO[bytes]:
 
 
 def open_file(path: Path) -> IO[bytes]:
-    """A file to read bytes from.
+    """Open a regular file for reading bytes.
 
     Raises:
-        OSError: It cannot be opened, or it is a pipe or a device, which might never end.
+        OSError: The file cannot be opened, or is a pipe or a device, which might never end.
     """
     fd = os.open(path, FLAGS)
     if not stat.S_ISREG(os.fstat(fd).st_mode):
@@ -90,7 +89,7 @@ def open_file(path: Path) -> IO[bytes]:
 
 
 def prepare_append(dataset: Path) -> None:
-    """Make room for a recording that goes on behind one that was converted: that becomes a numbered piece.
+    """Prepare a converted dataset for a recording that is appended: the converted file becomes a numbered segment.
 
     Raises:
         OSError: A file cannot be renamed or removed.

@@ -1,4 +1,4 @@
-"""The tables of a run folder: how rows get into them, and how a whole table is written anew."""
+"""The tables of a run folder: append rows, and format and read whole tables."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ def parse_events_without_tests(text: str) -> list[Row]:
 
 
 class Table:
-    """A table of the run; a row that cannot be written is counted, and the tests go on.
+    """A table of the run that rows are appended to; a row that cannot be written is counted, and the tests go on.
 
     Attributes:
-        dropped: Rows that could not be written.
-        problem: Why the first of them could not; empty where all could.
+        dropped: The number of rows that could not be written.
+        problem: Why the first of them could not be written; empty if all were.
     """
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
@@ -73,16 +73,16 @@ class Table:
 
     @property
     def is_in_place(self) -> bool:
-        """Whether what has its name is still this file."""
+        """Whether the path still leads to this file."""
         return self._rows.is_in_place
 
     def close(self) -> None:
-        """No more rows."""
+        """Close the file."""
         self._rows.close()
 
 
 def table_text(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
-    """The text of a table."""
+    """Return the text of a table."""
     return header(columns) + "".join(
         record([_remove_escape(row.get(column) or "") for column in columns]) for row in rows
     )
@@ -107,15 +107,15 @@ def fill_column(text: str, columns: Sequence[str], column: str, rows: Sequence[M
 
 
 def sort_by_time(rows: Iterable[Mapping[str, str]]) -> list[Mapping[str, str]]:
-    """Rows of several tables as they happened."""
+    """Return rows of several tables in time order."""
     return sorted(rows, key=_sort_key)
 
 
 def _sort_key(row: Mapping[str, str]) -> tuple[str, float]:
-    """When a row was; by the calendar first: in old files, a recording that was appended to begins its seconds anew."""
+    """Return the time of a row, by the calendar first: in old files, seconds of an appended recording begin anew."""
     return row.get("timestamp") or row.get("start") or "", float(row.get("elapsed_s") or 0)
 
 
 def _remove_escape(cell: str) -> str:
-    """A cell as it was before it was made safe for spreadsheets, so that it is not made so twice."""
+    """Return a cell without its escape for spreadsheets, so that it is not escaped twice."""
     return cell[1:] if cell[:2] in {"'=", "'+", "'-", "'@"} else cell

@@ -214,7 +214,7 @@ def test_all_forms_are_forgotten(dataset, form):
     others = ["system_metrics_dataset.old.csv", "system_metrics_dataset.csv.bak", "system_metrics_dataset.0001.txt"]
     for other in others:
         dataset.with_name(other).touch()
-    RunFolder(dataset.parent).forget()
+    RunFolder(dataset.parent).clear()
     assert sorted(path.name for path in dataset.parent.iterdir()) == sorted(others)
 
 

@@ -99,7 +99,7 @@ def test_a_pipe_in_the_place_of_the_fingerprint_is_not_waited_for(tmp_path):
 @pytest.mark.parametrize("text", ["[" * 200_000, "[]", "7", '"pytest_twin"', "\0"])
 def test_a_hostile_fingerprint_is_of_no_run(tmp_path, text):
     (tmp_path / FINGERPRINT).write_text(text, encoding="ascii")
-    assert not RunFolder(tmp_path).is_of_a_run
+    assert not RunFolder(tmp_path).is_run
 
 
 @posix
@@ -229,7 +229,7 @@ def test_merging_twice_changes_nothing(folder, write):
 def test_parts_that_nobody_merged_are_forgotten(folder, write):
     write(ANNOTATIONS, event(1.0), part="gw0")
     write(TESTS, attempt("a", 1.0, 1.0), part="gw7")
-    folder.forget_parts()
+    folder.remove_parts()
     assert names(folder.path) == [".gitignore"]
 
 
@@ -296,7 +296,7 @@ def test_what_an_earlier_run_left_is_forgotten(sliced, folder):
     sliced(event(0.3))
     folder.write_json(FINGERPRINT, {"pytest_twin": "0.1.0"})
     folder.write_json(SCHEDULE, {})
-    folder.forget()
+    folder.clear()
     assert names(folder.path) == [".gitignore"]
 
 
@@ -307,12 +307,12 @@ def test_forgetting_removes_nothing_that_is_not_ours(sliced, folder):
     for other in others:
         (folder / other).parent.mkdir(exist_ok=True)
         (folder / other).write_text("precious", encoding="ascii")
-    folder.forget()
+    folder.clear()
     assert [each for each in names(folder.path) if (folder / each).is_file()] == sorted([".gitignore", *others])
 
 
 def test_forgetting_where_there_is_nothing_is_no_matter(tmp_path):
-    RunFolder(tmp_path / "nowhere").forget()
+    RunFolder(tmp_path / "nowhere").clear()
     assert names(tmp_path) == []
 
 
@@ -324,7 +324,7 @@ def test_forgetting_a_run_goes_through_no_link_between_the_folders_of_its_tests(
         own.mkdir(parents=True)
         (own / DATASET).touch()
     (folder / "tests/link").symlink_to(elsewhere)
-    folder.forget()
+    folder.clear()
     assert names(tmp_path) == [
         "elsewhere", f"elsewhere/{DATASET}", "twin-report", "twin-report/.gitignore", "twin-report/tests",
         "twin-report/tests/link",
@@ -344,7 +344,7 @@ def test_forgetting_a_run_removes_nothing_behind_a_link(folder, tmp_path, name, 
         link.mkdir()
         link /= "one"
     link.symlink_to(theirs.parent if deep else theirs.parent.parent)
-    folder.forget()
+    folder.clear()
     assert theirs.exists()
     assert not (folder / FINGERPRINT).exists()
 
@@ -353,7 +353,7 @@ def test_forgetting_a_run_removes_nothing_behind_a_link(folder, tmp_path, name, 
 def test_a_file_of_the_same_name_in_a_folder_of_somebody_else_is_left_alone(tmp_path, name):
     """Such as the schedule of a project whose report directory is the project itself."""
     (tmp_path / name).write_text("precious", encoding="ascii")
-    RunFolder(tmp_path).forget()
+    RunFolder(tmp_path).clear()
     assert (tmp_path / name).exists()
 
 
