@@ -140,4 +140,4 @@ def refuse_to_replace(path: Path, beginning: str) -> None:
     except OSError:  # writing will tell
         return
     if found and found != beginning.encode():
-        raise ReportError(f"{path} is there, and pytest-twin did not write it; remove it, or give another file")
+        raise ReportError(f"{path} exists and was not written by pytest-twin; remove it or choose another file")

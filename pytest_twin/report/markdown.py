@@ -40,15 +40,15 @@ def _parts(summary: RunSummary) -> Iterator[Iterable[str]]:
     if summary.comparison is not None:
         yield [*comparison.lines(summary.comparison, "### Compared: ", MOST_BAD), ""]
     yield _tests("Slowest", slowest(summary.attempts, MOST), MOST, summary)
-    yield _tests("Heaviest, by CPU time", heaviest(summary.attempts, MOST), MOST, summary)
-    yield _tests("Heaviest, by memory growth", _grown(summary), MOST, summary)
+    yield _tests("Highest CPU time", heaviest(summary.attempts, MOST), MOST, summary)
+    yield _tests("Highest memory growth", _grown(summary), MOST, summary)
     yield _leaks(summary)
     yield _budgets(summary)
     yield _profile(summary)
     yield _loads(summary)
     yield _peaks(summary)
     if summary.shortcomings:
-        yield ["### What is missing", "", *(f"- {escape(each)}" for each in summary.shortcomings), ""]
+        yield ["### Missing data", "", *(f"- {escape(each)}" for each in summary.shortcomings), ""]
 
 
 def _facts(summary: RunSummary) -> list[str]:
@@ -70,7 +70,7 @@ def _tests(heading: str, found: Sequence[AttemptSummary], most: int, summary: Ru
         return
     yield from (f"### {heading}", "")
     memory = "memory growth" if summary.tells_growth else "peak memory"
-    yield from _table("test", *_host(summary, "host"), "outcome", "took", "CPU time", memory, "under load")
+    yield from _table("test", *_host(summary, "host"), "outcome", "duration", "CPU time", memory, "load")
     for attempt in found[:most]:
         figures = (
             attempt.outcome, format_duration(attempt.duration_s), format_duration(attempt.cpu_s),
@@ -89,7 +89,7 @@ def _leaks(summary: RunSummary) -> Iterator[str]:
     leaks = summary.leaks
     if leaks:
         yield from ("### Kept memory", "")
-        yield from _table("test", "left behind in its process")
+        yield from _table("test", "memory kept by its process")
         yield from (_row(truncate_middle(test), format_change(kept)) for test, kept in leaks[:MOST])
         yield from _more(len(leaks) - MOST, "tests.csv")
 
@@ -99,7 +99,7 @@ def _budgets(summary: RunSummary) -> Iterator[str]:
     if kept := describe_budgets(summary):
         yield from ("### Budgets", "", kept, "")
     if broken:
-        yield from _table("test", "over, or not told")
+        yield from _table("test", "over budget or inconclusive")
         yield from (
             _row(truncate_middle(attempt.nodeid) + on_host(attempt.host), attempt.budget)
             for attempt in broken[:MOST_BAD]
@@ -112,10 +112,10 @@ def _profile(summary: RunSummary) -> Iterator[str]:
     if not found:
         return
     yield from ("### Most sensitive to", "")
-    yield from _table("test", "load", "times as slow at 100 %", "95 % interval", "knee", "then")
+    yield from _table("test", "load", "slowdown at 100 %", "95 % interval", "knee", "then")
     for nodeid, curves in found[:MOST_BAD]:
         sure = [curve for curve in curves if curve.rank]
-        first = [sure[0].resource, *_at_most(sure[0]), sure[0].knee] if sure else ["none for sure", "", "", ""]
+        first = [sure[0].resource, *_at_most(sure[0]), sure[0].knee] if sure else ["none significant", "", "", ""]
         yield _row(truncate_middle(nodeid), *first, ", ".join(curve.resource for curve in sure[1:]))
     yield from _more(len(found) - MOST_BAD, "profile.csv")
 
@@ -132,7 +132,7 @@ def _at_most(curve: SlowdownCurve) -> tuple[str, str]:
 def _loads(summary: RunSummary) -> Iterator[str]:
     if summary.loads:
         yield from ("### Loads", "")
-        yield from _table(*_host(summary, "host"), "load", "asked", "achieved", "times", "held", "trouble")
+        yield from _table(*_host(summary, "host"), "load", "requested", "achieved", "times", "held", "problems")
     for load in summary.loads[:MOST_LOADS]:
         answers, troubles = (", ".join(each[:MOST_ANSWERS]) for each in (load.achieved, load.troubles))
         figures = truncate_middle(load.target), answers, f"{load.times:,}", format_duration(load.held_s), troubles
@@ -140,10 +140,8 @@ def _loads(summary: RunSummary) -> Iterator[str]:
     if summary.loads:
         yield from _more(len(summary.loads) - MOST_LOADS, "annotations.csv")
     if summary.skipped:
-        yield from (
-            f"Not reached before the end: {escape(', '.join(f'{n} {kind}' for kind, n in summary.skipped.items()))}",
-            "",
-        )
+        skipped = ", ".join(f"{number} {kind}" for kind, number in summary.skipped.items())
+        yield from (f"Not started before the end of the run: {escape(skipped)}", "")
 
 
 def _peaks(summary: RunSummary) -> Iterator[str]:

@@ -60,11 +60,12 @@ def summary(
         attempts = format_count(sum(row["host"] == name for row in tests), "attempt of a test", "attempts of tests")
         yield f"{format_count(count_rows(host.dataset_files()), 'sample')} on {name}, {attempts}"
     yield from (f"warning: {warning}" for warning in sampled.warnings)
-    yield from _loads(loads(events))
+    yield from _load_lines(loads(events))
     yield from profile_lines(folder.rows(PROFILE))
     missing = skipped(events)
     if missing:
-        yield f"not reached before the end: {', '.join(f'{number} {kind}' for kind, number in missing.items())}"
+        kinds = ", ".join(f"{number} {kind}" for kind, number in missing.items())
+        yield f"not started before the end of the run: {kinds}"
     yield from _heaviest(tests)
     yield from _kept_memory((row["nodeid"] + on_host(row["host"]), _number(row["memory_kept_MB"])) for row in tests)
     yield f"files: {relative_path(folder.path, base_dir)}{os.sep}"
@@ -94,12 +95,12 @@ def _number(cell: str) -> float | None:
     return float(cell) if cell else None
 
 
-def _loads(found: Sequence[LoadLine]) -> Iterator[str]:
+def _load_lines(found: Sequence[LoadLine]) -> Iterator[str]:
     """A line for loads of the same words, with what went wrong below it; under a heading."""
     kind = max([8, *(len(line.type) + 1 for line in found)])
     asked = max([12, *(len(line.target) + 1 for line in found)])
     if found:
-        yield f"{'load':<{kind}}{'asked':<{asked}}{'times':>5}{'held':>10}  achieved"
+        yield f"{'load':<{kind}}{'requested':<{asked}}{'times':>5}{'held':>10}  achieved"
     for line in found[:MOST_LOADS]:
         answers = ", ".join(line.achieved[:MOST_ANSWERS]) + (" …" if len(line.achieved) > MOST_ANSWERS else "")
         figures = f"{line.target:<{asked}}{line.times:>5}{line.held_s:>8.1f} s  {answers}"
@@ -114,7 +115,7 @@ def profile_lines(rows: Sequence[Row]) -> Iterator[str]:
     if not rows:
         return
     levels = "".join(f"{level:>7}%" for level in LEVELS)
-    yield f"{'slowed by load':<16}{levels}    knee   (? is too few repetitions to be sure; at 0% it is noise)"
+    yield f"{'slowdown by load':<16}{levels}    knee   (?: too few repetitions; the column 0% shows noise)"
     for nodeid, curves in rank_resources(rows):
         yield nodeid
         for curve in curves:

@@ -43,9 +43,8 @@ def is_repeated(summary: RunSummary) -> bool:
 def describe_budgets(summary: RunSummary) -> str:
     """How many of the tests that have a budget kept it; empty where none has one."""
     verdicts = [attempt.budget for attempt in last_attempts(each for each in summary.attempts if each.budget)]
-    return (
-        f"{verdicts.count(KEPT):,} of {format_count(len(verdicts), 'test')} with a budget kept it." if verdicts else ""
-    )
+    kept, tests = verdicts.count(KEPT), format_count(len(verdicts), "test")
+    return f"{kept:,} of {tests} with a budget {'is' if kept == 1 else 'are'} within it." if verdicts else ""
 
 
 def describe_machine(fingerprint: Mapping[str, Any] | None) -> list[str]:

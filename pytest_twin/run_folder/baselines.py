@@ -163,8 +163,8 @@ def find(word: str, directory: Path, base_dir: Path) -> RunSet:
     paths = [path] if (path / TESTS).is_file() else [run.path for run in _runs(path)]
     if not paths:
         names = ", ".join(dict.fromkeys(run.name for run in runs))
-        known = f"saved are {names}" if names else "nothing is saved there"
-        raise BaselineError(f"{word}: no baseline of {directory} ({known}), and no folder with a {TESTS}")
+        known = f"saved: {names}" if names else "none is saved"
+        raise BaselineError(f"{word}: neither a baseline in {directory} ({known}) nor a folder with {TESTS}")
     return RunSet(word, paths)
 
 

@@ -62,7 +62,7 @@ def to_parquet(dataset: Path) -> None:
                     rows = frame.reindex(columns=empty.columns)
                     writer.write_table(Table.from_pandas(rows, schema=schema, preserve_index=True))
         except (ReadingError, ArrowException) as error:
-            raise ConversionError(f"{target} was not made, the CSV is kept: {error}") from None
+            raise ConversionError(f"{target} was not written; the CSV files are kept: {error}") from None
     _remove_all_but(segments(dataset), dataset)
 
 
@@ -70,7 +70,7 @@ def _read_undamaged(dataset: Path) -> Iterator[pd.DataFrame]:
     """Yield all rows; raise a ReadingError for damaged ones, which would be lost."""
     for frame, damaged in read_segments(open_segments(dataset), samples_shape()):
         if damaged:
-            raise ReadingError("there are damaged rows, which would be lost")
+            raise ReadingError("damaged rows would be lost")
         yield frame
 
 
@@ -111,7 +111,7 @@ def _new_file(path: Path) -> Iterator[IO[bytes]]:
             finally:
                 folder.remove(temporary)
     except OSError as error:
-        raise ConversionError(f"{path} was not made, the CSV is kept: {error.strerror or error}") from None
+        raise ConversionError(f"{path} was not written; the CSV files are kept: {error.strerror or error}") from None
 
 
 def _remove_all_but(kept: list[Path], dataset: Path) -> None:

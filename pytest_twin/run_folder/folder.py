@@ -72,15 +72,15 @@ class RunFolder:
                 self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
                 self.write(".gitignore", "*\n")
         except OSError as error:
-            raise RunFolderError(f"{self.path} cannot be made: {error.strerror}") from None
+            raise RunFolderError(f"{self.path} cannot be created: {error.strerror}") from None
         if not os.access(self.path, os.W_OK | os.X_OK):
-            raise RunFolderError(f"{self.path} cannot be written; give another directory")
+            raise RunFolderError(f"{self.path} cannot be written; choose another directory")
         if claim:
             self.claim()
             foreign = self._files()
             if foreign and not self.is_run:
                 self.release()
-                raise RunFolderError(f"{self.path} has a {foreign[0].name} that is of no run; give another directory")
+                raise RunFolderError(f"{self.path} has a {foreign[0].name} that no run wrote; choose another directory")
 
     def claim(self, *, is_brief: bool = False) -> None:
         """Lock the folder, which exists, for this process.
@@ -100,7 +100,8 @@ class RunFolder:
                 f"{self.path} is locked by {error.strerror}; wait for it to finish or choose another directory"
             ) from None
         except OSError as error:
-            raise RunFolderError(f"{self.path} cannot be written ({error.strerror}); give another directory") from None
+            why = f"cannot be written ({error.strerror}); choose another directory"
+            raise RunFolderError(f"{self.path} {why}") from None
 
     def _acquire_lock(self, *, is_brief: bool) -> FileLock:
         until = monotonic() + BRIEF_S
@@ -319,7 +320,7 @@ class RunFolder:
         """
         for piece in open_segments(self / DATASET):
             if piece.path.suffix == PARQUET:
-                raise RunFolderError(f"{piece.path} is no CSV; {advice}")
+                raise RunFolderError(f"{piece.path} is not CSV; {advice}")
             yield piece.file
 
     @property

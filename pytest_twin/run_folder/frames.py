@@ -286,7 +286,7 @@ def _read_segment(piece: Segment, shape: TableShape) -> Iterator[TableBlock]:
             raise ReadingError("is not CSV")
         names = declared
     if shape.time not in names or len(set(names)) < len(names):
-        raise ReadingError(f"has no column {shape.time}" if shape.time not in names else "has a column twice")
+        raise ReadingError(f"has no column {shape.time}" if shape.time not in names else "has a duplicate column")
     if shape is EVENTS_SHAPE and tuple(names) == legacy_events.HEADER:
         yield _read_legacy(b"".join(read_blocks(piece.file)))
         return

@@ -102,7 +102,7 @@ def merge(paths: Sequence[Path], out: Path) -> list[MergedRun]:
     folder = RunFolder(out)
     for source in sources:
         if folder.path == source.folder.path or folder.path in source.folder.path.parents:
-            raise RunFolderError(f"{out} has a run that is to be merged; give another directory")
+            raise RunFolderError(f"{out} contains a run to merge; choose another directory")
     zero = min((source.epoch for source in sources if source.epoch is not None), default=0.0)
     names = host_names([source.folder.path for source in sources])
     folder.make()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_twin.run_folder.merge_axis import MergeAxis, Row
 
 
-ADVICE = "merge runs first, and convert what comes of it"
+ADVICE = "merge the runs before you convert them"
 
 
 def read_table(folder: RunFolder, name: str) -> ParsedTable:

@@ -41,4 +41,4 @@ def fingerprint_problems(path: Path, document: Mapping[str, Any] | None) -> Iter
         return
     version = str(document.get("pytest_twin"))
     if version.split(".")[:2] != __version__.split(".")[:2]:
-        yield f"{path} is of pytest-twin {version}, and this is {__version__}: there may be more than is read"
+        yield f"{path} was written by pytest-twin {version}, and this is {__version__}: some of it may not be read"

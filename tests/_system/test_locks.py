@@ -111,7 +111,7 @@ def test_a_file_system_without_locks_keeps_nobody_out(tmp_path, monkeypatch):
 def test_a_link_in_place_of_the_lock_file_is_not_followed(tmp_path):
     (tmp_path / "precious").write_text("mine")
     (tmp_path / LOCK).symlink_to(tmp_path / "precious")
-    with pytest.raises(RunFolderError, match=r"cannot be written \(.+\); give another directory"):
+    with pytest.raises(RunFolderError, match=r"cannot be written \(.+\); choose another directory"):
         RunFolder(tmp_path).make()
     assert (tmp_path / "precious").read_text() == "mine"
 

@@ -79,8 +79,8 @@ def test_a_machine_that_became_slower_is_told_once_and_of_no_single_test():
     assert [each.test for each in came.broken] == [""]
     assert came.notes[0].startswith("cpu_seconds: all tests alike take 1.39")
     assert came.notes[0].endswith(
-        " times as much, which may be the machine; verdicts and limits of single tests go by the adjusted ratio, "
-        "which is without that"
+        " times as much, probably because of the machine; verdicts and limits of single tests use the adjusted ratio, "
+        "which excludes this"
     )
     single = next(each for each in came.differences if each.test == "t1")
     assert single.ratio == single.after / single.before == pytest.approx(1.4, abs=0.05)
@@ -116,10 +116,10 @@ def test_of_single_runs_what_all_tests_have_in_common_is_taken_out_too():
 
 def test_single_runs_are_judged_by_their_ratio_and_it_is_said_that_this_is_a_guess():
     came = compared([run({"a": 0.1, "b": 0.1})], [run({"a": 0.2, "b": 0.101})], LIMIT)
-    assert verdicts(came, "a")["cpu_seconds"] == "perhaps more"
+    assert verdicts(came, "a")["cpu_seconds"] == "possibly more"
     assert [each.test for each in came.broken] == ["", "a"]
-    said = "too few repetitions to be sure of anything (1 and 1): judged by ratio alone; "
-    assert came.notes == [f"{said}four and four are the least, ten and ten are good"]
+    said = "too few repetitions for a statistical test (1 and 1): judged by the ratio alone; "
+    assert came.notes == [f"{said}at least four and four are needed, ten and ten are recommended"]
 
 
 def test_a_difference_below_the_floor_is_none():
@@ -194,15 +194,15 @@ def test_old_runs_of_a_baseline_that_do_not_tell_the_growth_are_left_out_of_it_a
     came = compared(old, [leaky("b")], parse_limits(["peak_memory>50MiB"]))
     assert [each.test for each in came.broken] == ["", "b"]
     assert next(each.counts for each in came.broken) == (2, 1)
-    assert came.notes[0] == "peak_memory: 1 of 3 runs of old do not tell it, and are left out"
+    assert came.notes[0] == "peak_memory: 1 of 3 runs of old lack this measure and are left out"
 
 
 @pytest.mark.parametrize("times", [1, 10])
 @pytest.mark.parametrize("slower", [1.04, 1.12, 1.2, 1.5])
 def test_what_breaks_a_limit_is_never_called_the_same(times, slower):
     came = compared(noisy(1, times), noisy(2, times, slower), parse_limits(["cpu_seconds>1%", "duration>4ms"]))
-    assert all(each.verdict in {"more", "perhaps more"} for each in came.broken)
-    assert all(row.verdict.startswith(("more, over", "perhaps more, over")) for row in rows(came.broken))
+    assert all(each.verdict in {"more", "possibly more"} for each in came.broken)
+    assert all(row.verdict.startswith(("more, over", "possibly more, over")) for row in rows(came.broken))
     assert {each.test for each in came.broken} <= {"", *(each.test for each in came.told)}
 
 
@@ -231,7 +231,7 @@ def test_what_a_test_was_repeated_under_is_not_compared():
     came = compared([repeated(0.1, 0.3)], [repeated(0.1, 0.9)], LIMIT)
     assert verdicts(came, "a")["cpu_seconds"] == "same"
     assert not came.broken
-    assert verdicts(compared([repeated(0.1, 0.3)], [repeated(0.2, 0.3)]), "a")["cpu_seconds"] == "perhaps more"
+    assert verdicts(compared([repeated(0.1, 0.3)], [repeated(0.2, 0.3)]), "a")["cpu_seconds"] == "possibly more"
     other = pd.concat([run({"a": 0.3}, a={"load": "cpu=4"}), run({"a": 0.1})])
     assert not compared([repeated(0.1, 0.3)], [other]).changes.loads
 

@@ -94,9 +94,9 @@ def test_missing_files_gaps_and_open_ends_are_told(tmp_path):
         0.3, NOTE, NOTE, detail="sampler: 2 rows dropped"
     )
     told = "\n".join(made.summary().shortcomings)
-    assert "tests.csv is missing, or has no row" in told
-    assert "1 test began and did not end, so the run was killed: t.py::test_a" in told
-    assert "no end was written of: 1 cpu; each is drawn up to the end of the run" in told
+    assert "tests.csv is missing or empty" in told
+    assert "1 test started and did not finish, so the run was killed: t.py::test_a" in told
+    assert "without a recorded end: 1 cpu; drawn up to the end of the run" in told
     assert "1 gap without samples; the curves are interrupted there" in told
     assert "from 0.6 s to 1.8 s: stopped" in told
     assert "sampler: 2 rows dropped" in told

@@ -43,7 +43,7 @@ def test_a_limit_that_is_broken_is_told_and_ends_with_1(twin):
     assert "0 limits broken" in twin("compare", "a", "b")
     text = twin("compare", "a", "b", "--fail-on", "cpu_seconds>10%", status=1)
     assert text.startswith(
-        "a (1 run) -> b (1 run), on the same machine\nnote: too few repetitions to be sure of anything (1 and 1)"
+        "a (1 run) -> b (1 run), on the same machine\nnote: too few repetitions for a statistical test (1 and 1)"
     )
     assert text.endswith(
         "cpu_seconds>10%: all tests together: 200.0 ms -> 300.0 ms, x1.50\n"
@@ -64,14 +64,14 @@ def test_another_machine_is_in_the_first_line_and_refused_if_strict(twin, tmp_pa
     for form in ("terminal", "md", "html"):
         text = twin("compare", "a", "b", "--format", form)
         assert text.find("other machine") < text.find("1 run")
-    assert twin("compare", "a", "b").startswith("other machine: CPU A -> B\n")
+    assert twin("compare", "a", "b").startswith("different machine: CPU A -> B\n")
     assert twin("compare", "a", "b", "--strict", status=2) == "Error: --strict: the machines differ: CPU A -> B\n"
 
 
 @pytest.mark.usefixtures("two")
 def test_the_names_of_tests_mean_nothing_to_markdown_or_html(twin, tmp_path):
     text = twin("compare", "a", "b", "--format", "md")
-    assert r"| &lt;b&gt;\|slow | cpu\_seconds | 100.0 ms | 200.0 ms | x2.00 |  |  | perhaps more |" in text
+    assert r"| &lt;b&gt;\|slow | cpu\_seconds | 100.0 ms | 200.0 ms | x2.00 |  |  | possibly more |" in text
     twin("compare", "a", "b", "--format", "html", "-o", "page.html")
     page = (tmp_path / "page.html").read_text()
     assert '<tr class="worse"><td><span class="id">&lt;b&gt;|slow</span></td>' in page
@@ -82,7 +82,7 @@ def test_the_names_of_tests_mean_nothing_to_markdown_or_html(twin, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["a", "nowhere"], "nowhere: no baseline of {} (nothing is saved there), and no folder with a tests.csv"),
+        (["a", "nowhere"], "nowhere: neither a baseline in {} (none is saved) nor a folder with tests.csv"),
         (["last"], "last: no baseline is saved in {}; save a run with pytest --twin-save NAME"),
         (["a", "other"], "no test passed both in a and in other: nothing can be compared"),
     ],
@@ -200,7 +200,7 @@ def test_a_test_of_another_host_is_another_test(twin, tmp_path):
     text = twin("compare", "a", "b")
     assert text.startswith("a (1 run) -> b (1 run), on the same machine\n")
     assert re.search(r"t +cpu_seconds +100\.0 ms +200\.0 ms +x2\.00", text)
-    assert "2 tests compared, 1 of them not the same" in text
+    assert "2 tests compared, 1 changed" in text
     assert "t on far" not in text.partition("verdict")[2].partition("compared")[0]
 
 
@@ -208,7 +208,7 @@ def test_other_hosts_are_in_the_first_line_and_only_what_ran_on_one_is_compared(
     on_hosts(tmp_path / "a", {("t", ""): 0.1, ("t", "far"): 0.8}, {"": "A", "far": "F"})
     on_hosts(tmp_path / "b", {("t", ""): 0.1, ("t", "near"): 0.4}, {"": "B", "near": "N"})
     text = twin("compare", "a", "b")
-    first = "other machine: hosts pytest's host and far -> pytest's host and near, pytest's host: CPU A -> B"
+    first = "different machine: hosts pytest's host and far -> pytest's host and near, pytest's host: CPU A -> B"
     assert text.splitlines()[0] == first
     assert "new: 1\n  t on near\n" in text
     assert "removed: 1\n  t on far\n" in text
@@ -218,6 +218,6 @@ def test_other_hosts_are_in_the_first_line_and_only_what_ran_on_one_is_compared(
 def test_runs_of_one_host_each_are_compared_whatever_the_hosts_are_called(twin, tmp_path):
     on_hosts(tmp_path / "a", {("t", "linux"): 0.1}, {"": "", "linux": "L"})
     on_hosts(tmp_path / "b", {("t", "mac"): 0.2}, {"": "", "mac": "M"})
-    assert twin("compare", "a", "b").startswith("other machine: CPU L -> M\n")
+    assert twin("compare", "a", "b").startswith("different machine: CPU L -> M\n")
     made(tmp_path / "c", {"t": 0.1}, cpu="L")
     assert twin("compare", "a", "c").startswith("a (1 run) -> c (1 run), on the same machine\n")

@@ -88,7 +88,7 @@ def test_a_killed_run_has_a_report_that_says_so(twin, tmp_path):
     assert twin("report", "killed", "--format=md")[1] == 0
     text = (folder / "summary.md").read_text(encoding="utf-8")
     assert text.startswith("## pytest-twin: 1 unfinished, 1 passed")
-    assert r"1 test began and did not end, so the run was killed: t.py::test\_b" in text
+    assert r"1 test started and did not finish, so the run was killed: t.py::test\_b" in text
 
 
 def test_a_folder_without_a_run_is_one_clear_line(twin, tmp_path):
@@ -149,7 +149,7 @@ def test_a_report_compares_with_what_is_named(twin, tmp_path):
 def test_what_cannot_be_compared_is_one_clear_line(twin, tmp_path):
     made(tmp_path / "after", {"t.py::test_a": 0.3})
     made(tmp_path / "other", {"t.py::test_b": 0.3})
-    where = f"no baseline of {tmp_path / '.twin-baselines'} (nothing is saved there), and no folder with a tests.csv"
+    where = f"neither a baseline in {tmp_path / '.twin-baselines'} (none is saved) nor a folder with tests.csv"
     assert twin("report", "after", "--compare", "main") == (f"Error: --compare: main: {where}\n", 1)
     said = "Error: --compare: no test passed both in other and in after: nothing can be compared\n"
     assert twin("report", "after", "--compare", "other") == (said, 1)
@@ -173,7 +173,7 @@ def test_a_file_of_somebody_else_is_not_replaced(twin, tmp_path, words, file):
     busy_run(tmp_path / "kept").write()
     (tmp_path / file).write_text(OWN, encoding="utf-8")
     assert twin(*words) == (
-        f"Error: {file} is there, and pytest-twin did not write it; remove it, or give another file\n", 1
+        f"Error: {file} exists and was not written by pytest-twin; remove it or choose another file\n", 1
     )  # fmt: skip
     assert (tmp_path / file).read_text(encoding="utf-8") == OWN
 

@@ -52,7 +52,7 @@ def test_a_link_of_ones_own_may_lead_to_another_disk(tmp_path):
 
 def test_a_link_to_nowhere_is_refused(tmp_path):
     (tmp_path / "report").symlink_to("nowhere")
-    assert refused(tmp_path / "report") == f"{tmp_path / 'report'} cannot be made: File exists"
+    assert refused(tmp_path / "report") == f"{tmp_path / 'report'} cannot be created: File exists"
     assert not (tmp_path / "nowhere").exists()
 
 
@@ -77,7 +77,7 @@ def test_one_that_is_read_only_is_refused(disk, tmp_path):
     command = [*disk("1m"), *read_only, sys.executable, "-c", MAKE]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     last = done.stderr.splitlines()[-1]
-    assert last.endswith(f"RunFolderError: {tmp_path / 'report'} cannot be written; give another directory")
+    assert last.endswith(f"RunFolderError: {tmp_path / 'report'} cannot be written; choose another directory")
 
 
 @pytest.mark.parametrize("kind", ["file", "link", "open"])

@@ -37,7 +37,7 @@ def test_a_run_is_saved_and_a_costlier_one_fails_against_it(run, pytester):
     assert came.ret == pytest.ExitCode.TESTS_FAILED
     came.assert_outcomes(passed=2)
     came.stdout.fnmatch_lines(
-        ["compared: main (1 run) -> this run (1 run), on the same machine", "*perhaps more*test_it.py::test_burns"]
+        ["compared: main (1 run) -> this run (1 run), on the same machine", "*possibly more*test_it.py::test_burns"]
     )
     came.stdout.fnmatch_lines(["FAILED cpu_seconds>100%: test_it.py::test_burns: *"])
 
@@ -96,7 +96,7 @@ def test_a_run_that_was_cut_short_is_neither_saved_nor_compared(pytester):
     [
         (
             "--twin-compare=main",
-            "--twin-compare: main: no baseline of * (nothing is saved there), and no folder with *",
+            "--twin-compare: main: neither a baseline in * (none is saved) nor a folder with *",
         ),
         (
             "--twin-save=last",
@@ -139,4 +139,4 @@ def test_the_reports_of_a_run_that_was_compared_tell_what_came_of_it(run, pytest
     for name in ("report.html", "summary.md"):
         text = (pytester.path / "twin-report" / name).read_text(encoding="utf-8")
         assert "main (1 run) -&gt; this run (1 run), on the same machine" in text
-        assert "perhaps more" in text
+        assert "possibly more" in text

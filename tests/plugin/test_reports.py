@@ -143,7 +143,7 @@ def test_a_file_of_somebody_else_is_refused_before_the_tests(pytester, option, f
     pytester.makepyfile(TWO)
     result = pytester.runpytest("--twin", option)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    said = f"{path} is there, and pytest-twin did not write it; remove it, or give another file"
+    said = f"{path} exists and was not written by pytest-twin; remove it or choose another file"
     result.stderr.fnmatch_lines([f"ERROR: {option.partition('=')[0]}: {said}"])
     assert path.read_text() == "mine"
 

@@ -39,7 +39,7 @@ def test_what_was_not_reached_is_annotated_so(pytester, left):
     pytester.makepyfile(SLEEPS)
     result = pytester.runpytest("--twin-schedule=plan.json")
     assert left.loads("skip") == [("memory", "5")]
-    result.stdout.fnmatch_lines(["not reached before the end: 1 memory"])
+    result.stdout.fnmatch_lines(["not started before the end of the run: 1 memory"])
 
 
 def test_a_legacy_schedule_plays_unchanged_faster(pytester, left):
@@ -217,7 +217,7 @@ def test_runs_under_other_schedules_are_not_compared_and_that_is_said(pytester):
         came = pytester.runpytest("--twin-schedule=plan.json", *flags)
     came.stdout.fnmatch_lines(
         [
-            "under another load, not compared: 1",
+            "under a different load, not compared: 1",
             "  *::test_one: cpu=10% -> cpu=20%",
             "1 test compared, *",
         ]
@@ -235,4 +235,4 @@ def test_of_a_long_schedule_every_load_counts_once_and_what_was_never_reached_is
     reached = sum(row["event"] != "skip" for row in loads)
     assert json.loads(many["detail"]) == {"reason": "not reached before the end", "loads": 20_000 - len(loads) + 1}
     assert many["test"] == ("" if anchor == "session" else left.tests[0]["nodeid"])
-    result.stdout.fnmatch_lines([f"not reached before the end: {20_000 - reached} cpu"])
+    result.stdout.fnmatch_lines([f"not started before the end of the run: {20_000 - reached} cpu"])

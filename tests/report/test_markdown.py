@@ -14,7 +14,7 @@ def test_a_run_is_summed_up_in_tables(tmp_path):
     text = page(busy_run(tmp_path).summary())
     assert text.startswith("## pytest-twin: 1 failed, 2 passed\n\n2026-01-01 12:00:00 UTC")
     assert (
-        "### Did not pass\n\n| test | outcome | took | CPU time | peak memory | under load |\n"
+        "### Did not pass\n\n| test | outcome | duration | CPU time | peak memory | load |\n"
         "| --- | --- | --- | --- | --- | --- |\n"
         r"| tests/test\_b.py::test\_broken | failed | 1.50 s | 3.25 s | 100 MiB | disk=50MB/s |"
     ) in text
@@ -24,10 +24,10 @@ def test_a_run_is_summed_up_in_tables(tmp_path):
 
 def test_tests_are_heavy_by_what_they_added_and_those_that_left_it_behind_are_named(tmp_path):
     text = page(leaky_run(tmp_path).summary())
-    grown = text.partition("### Heaviest, by memory growth\n\n")[2].partition("\n\n")[0]
-    assert grown.splitlines()[0] == "| test | outcome | took | CPU time | memory growth | under load |"
+    grown = text.partition("### Highest memory growth\n\n")[2].partition("\n\n")[0]
+    assert grown.splitlines()[0] == "| test | outcome | duration | CPU time | memory growth | load |"
     assert grown.splitlines()[2:] == [r"| t.py::test\_leak | passed | 1.00 s | 750 ms | +60.0 MiB |  |"]
-    kept = "| test | left behind in its process |\n| --- | --- |\n| t.py::test\\_leak | +60.0 MiB |\n"
+    kept = "| test | memory kept by its process |\n| --- | --- |\n| t.py::test\\_leak | +60.0 MiB |\n"
     assert f"### Kept memory\n\n{kept}\n" in text
 
 
@@ -54,21 +54,21 @@ def test_budgets_are_told_where_tests_have_some(tmp_path):
     made = MadeRun(tmp_path).sampled(2).test("t.py::test_a", 0, 1, budget="ok")
     made.test("t.py::test_b", 1, 2, "failed", budget="cpu_seconds 3.2 s > 2 s").test("t.py::test_c", 1, 2)
     text = page(made.summary())
-    assert "### Budgets\n\n1 of 2 tests with a budget kept it.\n" in text
+    assert "### Budgets\n\n1 of 2 tests with a budget is within it.\n" in text
     assert r"| t.py::test\_b | cpu\_seconds 3.2 s &gt; 2 s |" in text
 
 
 def test_loads_that_were_not_reached_are_told(tmp_path):
     text = page(MadeRun(tmp_path).sampled(1).happened(0.5, SKIP, "cpu", target="2").summary())
-    assert "Not reached before the end: 1 cpu" in text
+    assert "Not started before the end of the run: 1 cpu" in text
 
 
 def test_what_came_of_comparing_stands_before_the_slowest_tests(tmp_path):
     made(tmp_path / "a", {"t.py::test_a": 0.1})
     made(tmp_path / "b", {"t.py::test_a": 0.2}, cpu="B")
     text = page(summary_of(tmp_path / "b", weighed(tmp_path / "a", tmp_path / "b", "cpu_seconds>10%")))
-    assert "\n\n### Compared: other machine: CPU A -&gt; B\n\nbefore (1 run) -&gt; after" in text
-    assert "| t.py::test\\_a | duration | 100.0 ms | 200.0 ms | x2.00 |  |  | perhaps more |\n\n### Slowest" in text
+    assert "\n\n### Compared: different machine: CPU A -&gt; B\n\nbefore (1 run) -&gt; after" in text
+    assert "| t.py::test\\_a | duration | 100.0 ms | 200.0 ms | x2.00 |  |  | possibly more |\n\n### Slowest" in text
 
 
 PROFILE = """nodeid,resource,level_percent,slowdown,slowdown_low,slowdown_high,knee_percent,rank
@@ -85,10 +85,10 @@ def test_a_profile_is_the_load_that_hurts_each_test_most(tmp_path):
     (tmp_path / "profile.csv").write_text(PROFILE)
     text = page(MadeRun(tmp_path).sampled(2).summary())
     assert (
-        "### Most sensitive to\n\n| test | load | times as slow at 100 % | 95 % interval | knee | then |\n"
+        "### Most sensitive to\n\n| test | load | slowdown at 100 % | 95 % interval | knee | then |\n"
         "| --- | --- | --- | --- | --- | --- |\n"
         "| t.py::test\\_a | cpu | 4.00 | 3.50 to 4.60 | 50 % | disk |\n"
-        "| t.py::test\\_b | none for sure |  |  |  |  |\n"
+        "| t.py::test\\_b | none significant |  |  |  |  |\n"
     ) in text
 
 

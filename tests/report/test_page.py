@@ -108,7 +108,7 @@ def test_loads_tell_asked_and_achieved_and_a_meter_shows_the_worst(busy):
 
 @pytest.mark.parametrize(
     ("achieved", "said"),
-    [("74.8%", "all as asked"), ("21.3%", "some less than asked"), ("", "no word of what was achieved")],
+    [("74.8%", "all as requested"), ("21.3%", "some less than requested"), ("", "achieved amounts unknown")],
 )
 def test_the_figures_on_top_tell_whether_loads_were_as_asked(tmp_path, achieved, said):
     made = MadeRun(tmp_path).sampled(3).load("cpu", "75%", 0, 0.4, achieved)
@@ -127,7 +127,7 @@ def test_of_very_many_failed_tests_the_first_get_a_part(tmp_path):
 def test_budgets_have_a_part_and_a_column_where_tests_have_some(tmp_path, busy):
     made = MadeRun(tmp_path).sampled(2).test("t.py::test_a", 0, 1, budget="ok")
     text = page(made.test("t.py::test_b", 1, 2, "failed", budget="cpu_seconds 3.2 s > 2 s").summary())
-    assert "1 of 2 tests with a budget kept it." in text
+    assert "1 of 2 tests with a budget is within it." in text
     assert "<td>cpu_seconds 3.2 s &gt; 2 s</td>" in text
     assert 'data-column="budget"' in text
     assert 'data-column="budget"' not in busy
@@ -177,7 +177,7 @@ def test_a_damaged_profile_does_not_break_the_page(tmp_path, text):
 
 def test_a_run_that_is_not_whole_says_so_on_top(tmp_path, busy):
     text = page(MadeRun(tmp_path).test("t.py::test_a", 0, 1).summary())
-    assert 'role="note"><p>Not whole: system_metrics_dataset.csv is missing, or has no row</p>' in text
+    assert 'role="note"><p>Incomplete: system_metrics_dataset.csv is missing or empty</p>' in text
     assert 'role="note"' not in busy
 
 
@@ -221,17 +221,17 @@ def test_a_run_that_was_compared_has_a_part_with_what_came_of_it_the_alarms_firs
     assert re.search(r"</h2><p[^>]*>(.*?)</p>", part)[1] == first
     rows = [(unescape(test), *cells) for test, *cells in re.findall(ROW, part)]
     assert rows[-4:] == [
-        ("t.py::test_more", "cpu_seconds", "100.0 ms", "200.0 ms", "x2.00", "perhaps more, over cpu_seconds&gt;10%"),
-        ("t.py::test_more", "duration", "100.0 ms", "200.0 ms", "x2.00", "perhaps more"),
-        ("t.py::test_<less>", "cpu_seconds", "200.0 ms", "50.0 ms", "x0.25", "perhaps less"),
-        ("t.py::test_<less>", "duration", "200.0 ms", "50.0 ms", "x0.25", "perhaps less"),
+        ("t.py::test_more", "cpu_seconds", "100.0 ms", "200.0 ms", "x2.00", "possibly more, over cpu_seconds&gt;10%"),
+        ("t.py::test_more", "duration", "100.0 ms", "200.0 ms", "x2.00", "possibly more"),
+        ("t.py::test_<less>", "cpu_seconds", "200.0 ms", "50.0 ms", "x0.25", "possibly less"),
+        ("t.py::test_<less>", "duration", "200.0 ms", "50.0 ms", "x0.25", "possibly less"),
     ]
     assert '<a href="#compared">1 limit broken</a>, compared with before' in text
     assert "compared" not in parts(busy)
 
 
 def test_runs_of_different_machines_are_told_apart_by_more_than_small_print(tmp_path):
-    assert '</h2><p class="notice">other machine: CPU A -&gt; B</p>' in compared(tmp_path, cpu="B")
+    assert '</h2><p class="notice">different machine: CPU A -&gt; B</p>' in compared(tmp_path, cpu="B")
 
 
 def test_tests_that_ran_several_times_are_counted_once_and_their_attempts_told(tmp_path):
@@ -312,7 +312,7 @@ def test_a_host_of_which_there_are_no_samples_has_a_place_all_the_same(tmp_path)
     text = page(made.summary())
     assert "<h3>lost</h3>" in part(text, "timeline")
     assert '<p class="soft small">no samples</p>' in part(text, "timeline")
-    assert "Not whole: lost: no samples" in text
+    assert "Incomplete: lost: no samples" in text
 
 
 def test_a_host_that_ran_a_year_after_another_is_drawn_to_the_millisecond_too(tmp_path):

@@ -34,6 +34,6 @@ def test_the_columns_of_loads_are_as_wide_as_the_longest_of_them(tmp_path):
         )
     lines = list(summary(RunFolder(tmp_path), SamplerStats(), 0, tmp_path))
     assert lines[1:3] == [
-        "load      asked                times      held  achieved",
+        "load      requested            times      held  achieved",
         "cpu_total 0%, 10s:20%, 30s:80%     1     2.0 s  40.0%",
     ]

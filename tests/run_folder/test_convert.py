@@ -126,14 +126,14 @@ def test_what_could_not_be_converted_is_kept(dataset, form, fails, monkeypatch):
         disk.setattr(stdlib.os if fails == "replace" else os, fails, full)
         FORMS[form](dataset)
     first = dataset.with_name("system_metrics_dataset." + {"gzip": "0001.csv.gz", "parquet": "parquet"}[form])
-    assert str(caught.value) == f"{first} was not made, the CSV is kept: No space left on device"
+    assert str(caught.value) == f"{first} was not written; the CSV files are kept: No space left on device"
     assert names(dataset) == before
 
 
 def test_rows_that_are_damaged_keep_the_csv(dataset):
     pytest.importorskip("pyarrow")
     dataset.write_text(dataset.read_text() + "what?\n")
-    with pytest.raises(ConversionError, match="the CSV is kept: there are damaged rows, which would be lost"):
+    with pytest.raises(ConversionError, match="the CSV files are kept: damaged rows would be lost"):
         to_parquet(dataset)
     assert names(dataset) == ["0001.csv", "0002.csv", "csv"]
 
@@ -203,7 +203,7 @@ def test_the_run_folder_reads_all_pieces_as_rows(dataset):
 def test_parquet_has_no_rows_of_text(dataset):
     pytest.importorskip("pyarrow")
     to_parquet(dataset)
-    with pytest.raises(RunFolderError, match=r"dataset\.parquet is no CSV; read it with pytest_twin\.load"):
+    with pytest.raises(RunFolderError, match=r"dataset\.parquet is not CSV; read it with pytest_twin\.load"):
         RunFolder(dataset.parent).rows(DATASET)
 
 
@@ -223,7 +223,7 @@ def test_a_compressed_dataset_of_somebody_else_is_not_touched(tmp_path):
         file.write("precious")
     with pytest.raises(RunFolderError) as caught:
         RunFolder(tmp_path).make()
-    assert str(caught.value) == f"{tmp_path} has a {DATASET}.gz that is of no run; give another directory"
+    assert str(caught.value) == f"{tmp_path} has a {DATASET}.gz that no run wrote; choose another directory"
 
 
 def test_a_file_that_is_being_made_is_never_a_link_to_elsewhere(dataset, tmp_path):

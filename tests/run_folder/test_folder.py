@@ -86,13 +86,13 @@ def test_a_folder_that_has_files_of_somebody_else_in_the_place_of_ours_is_refuse
     (tmp_path / name).write_text("{}", encoding="ascii")
     with pytest.raises(RunFolderError) as caught:
         RunFolder(tmp_path).make()
-    assert str(caught.value) == f"{tmp_path} has a {name} that is of no run; give another directory"
+    assert str(caught.value) == f"{tmp_path} has a {name} that no run wrote; choose another directory"
 
 
 @posix
 def test_a_pipe_in_the_place_of_the_fingerprint_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / FINGERPRINT)
-    with pytest.raises(RunFolderError, match=r"has a fingerprint\.json that is of no run; give another directory$"):
+    with pytest.raises(RunFolderError, match=r"has a fingerprint\.json that no run wrote; choose another directory$"):
         RunFolder(tmp_path).make()
 
 
@@ -120,7 +120,7 @@ def test_a_file_on_the_way_is_refused(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(RunFolderError) as caught:
         RunFolder(tmp_path / "file" / "report").make()
-    assert str(caught.value) == f"{tmp_path / 'file' / 'report'} cannot be made: Not a directory"
+    assert str(caught.value) == f"{tmp_path / 'file' / 'report'} cannot be created: Not a directory"
 
 
 # Tables
@@ -233,7 +233,7 @@ def test_parts_that_nobody_merged_are_forgotten(folder, write):
     assert names(folder.path) == [".gitignore"]
 
 
-@pytest.mark.parametrize("clean", ["merge", "forget_parts"])
+@pytest.mark.parametrize("clean", ["merge", "remove_parts"])
 def test_a_copy_that_somebody_made_is_no_part(folder, write, clean):
     write(TESTS, attempt("a", 1.0, 1.0))
     (folder / "tests.before.csv").write_bytes((folder / TESTS).read_bytes())

@@ -303,7 +303,7 @@ CUT = "Compressed file ended before the end-of-stream marker was reached"
         ("none.csv", None, "No such file or directory"),
         ("picture.png", b"\x89PNG\r\n\x1a\n\0\0", "has no column timestamp"),
         ("other.csv", b"a,b\n1,2\n", "has no column timestamp"),
-        ("twice.csv", b"timestamp,a,a\n", "has a column twice"),
+        ("twice.csv", b"timestamp,a,a\n", "has a duplicate column"),
         ("long.csv", b"x" * 100_000, "is not CSV"),
         ("rows.csv.gz", b"timestamp\n", "Not a gzipped file (b'ti')"),
         ("cut.csv.gz", gzip.compress(HEAD.encode() + b"x" * 99, mtime=0)[:-9], CUT),

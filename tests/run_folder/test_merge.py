@@ -185,9 +185,9 @@ def test_what_cannot_be_merged_is_one_clear_line(run, merge, tmp_path):
     for words, said in [
         (["a", "nothing", "-o", "x"], f"nothing has no {DATASET}, {ANNOTATIONS} or {TESTS}; give the folder of a run"),
         (["a", "gone", "-o", "x"], f"gone has no {DATASET}, {ANNOTATIONS} or {TESTS}; give the folder of a run"),
-        (["a", "-o", "a"], "a has a run that is to be merged; give another directory"),
-        (["a", "-o", "."], ". has a run that is to be merged; give another directory"),
-        (["a", "-o", "mine"], f"{tmp_path / 'mine'} has a tests.csv that is of no run; give another directory"),
+        (["a", "-o", "a"], "a contains a run to merge; choose another directory"),
+        (["a", "-o", "."], ". contains a run to merge; choose another directory"),
+        (["a", "-o", "mine"], f"{tmp_path / 'mine'} has a tests.csv that no run wrote; choose another directory"),
     ]:
         assert merge(*words, status=1) == [f"Error: {said}"]
     assert not (tmp_path / "x").exists()

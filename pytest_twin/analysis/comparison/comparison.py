@@ -152,13 +152,13 @@ def _leave_out_unknown(
     if ABSOLUTE_PEAK in measured:
         yield (
             f"{growth}: the memory growth of tests is not known on both sides, so absolute peaks are compared, which "
-            "include what earlier tests left behind; record both with this version"
+            "include memory that earlier tests kept; record both with this version"
         )
     for side, tests in zip(sides, (pairs.before, pairs.after), strict=True):
         if growth in measured and measured[growth].each:
             runs, told = tests["run"].nunique(), len(runs_with(tests, growth.columns))
             if told < runs:
-                yield f"{growth.name}: {runs - told} of {runs} runs of {side.name} do not tell it, and are left out"
+                yield f"{growth.name}: {runs - told} of {runs} runs of {side.name} lack this measure and are left out"
 
 
 def _machines(sides: Sequence[Side], hosts: Sequence[Sequence[str]]) -> list[str]:
@@ -187,8 +187,8 @@ def _common_changes(measured: Mapping[Measure, MeasurementSet]) -> Iterator[str]
     for measure, found in measured.items():
         if found.common and abs(math.log(found.common.ratio)) > math.log1p(MARGIN):
             yield (
-                f"{measure.name}: all tests alike take {found.common.ratio:.2f} times as much, which may be the "
-                "machine; verdicts and limits of single tests go by the adjusted ratio, which is without that"
+                f"{measure.name}: all tests alike take {found.common.ratio:.2f} times as much, probably because of the "
+                "machine; verdicts and limits of single tests use the adjusted ratio, which excludes this"
             )
 
 
@@ -199,14 +199,15 @@ def _notes(differences: Sequence[Difference], limits: Sequence[ChangeLimit], all
     said = []
     if not any(each.is_sure for each in differences):
         said.append(
-            f"too few repetitions to be sure of anything ({counts[0]} and {counts[1]}): judged by ratio alone; "
-            "four and four are the least, ten and ten are good"
+            f"too few repetitions for a statistical test ({counts[0]} and {counts[1]}): judged by the ratio alone; "
+            "at least four and four are needed, ten and ten are recommended"
         )
     elif sure and (least := smallest_p_value(*counts)) * len(sure) > allowed:
         wanted = next(number for number in range(2, 99) if smallest_p_value(number, number) * len(sure) <= allowed)
         said.append(
-            f"{counts[0]} and {counts[1]} repetitions can be sure of a change only where it is in at least "
-            f"{math.ceil(least * len(sure) / allowed)} of {len(sure)} figures; {wanted} and {wanted} could of one"
+            f"{counts[0]} and {counts[1]} repetitions can show a change only if at least "
+            f"{math.ceil(least * len(sure) / allowed)} of {len(sure)} figures changed; "
+            f"{wanted} and {wanted} can show a single change"
         )
     measured = {each.measure.name for each in differences}
     said += [

@@ -18,7 +18,7 @@ from pytest_twin.analysis.stats.rank_sum import adjust_p_values, is_enough, one_
 from pytest_twin.model.measure import ChangeLimit, Measure
 
 SAME, MORE, LESS = "same", "more", "less"
-PERHAPS_MORE, PERHAPS_LESS = "perhaps more", "perhaps less"
+PERHAPS_MORE, PERHAPS_LESS = "possibly more", "possibly less"
 WORTH_TELLING = 1.25  # the ratio from which on a difference between single runs is told
 MARGIN = 0.03  # what may be the machine, beside what it makes of all tests alike
 

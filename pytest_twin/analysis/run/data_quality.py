@@ -34,13 +34,13 @@ def file_problems(
     *_, of_tests = frames
     for name, frame in frames.items():
         if not len(frame) and (has_tests or name != of_tests):
-            yield f"{name} is missing, or has no row"
+            yield f"{name} is missing or empty"
         if damaged := frame.attrs.get("damaged", 0):
             many = _count(damaged, "row or cell", "rows and cells")
-            yield f"{name}: {many} could not be read, and {_is(damaged)} left out"
+            yield f"{name}: {many} could not be read"
     for name, document in documents.items():
         if document is None:
-            yield f"{name} is missing, or is not whole"
+            yield f"{name} is missing or incomplete"
 
 
 def host_problems(samples: pd.DataFrame, times: Values, spans: Sequence[RunSpan], notes: Sequence[Note]) -> list[str]:
@@ -71,11 +71,11 @@ def _unfinished(spans: Sequence[RunSpan]) -> Iterator[str]:
     if tests:
         more = f" and {len(tests) - MOST} more" if len(tests) > MOST else ""
         shown = ", ".join(f"{name:.200}" for name in tests[:MOST])
-        yield f"{_count(len(tests), 'test', 'tests')} began and did not end, so the run was killed: {shown}{more}"
+        yield f"{_count(len(tests), 'test', 'tests')} started and did not finish, so the run was killed: {shown}{more}"
     others = Counter(span.type for span in open_ends if span.type != event.TEST)
     if others:
         shown = ", ".join(f"{count} {kind}" for kind, count in others.items())
-        yield f"no end was written of: {shown}; each is drawn up to the end of the run"
+        yield f"without a recorded end: {shown}; drawn up to the end of the run"
 
 
 def _gaps(times: Values, spans: Sequence[RunSpan]) -> Iterator[str]:
@@ -87,8 +87,8 @@ def _gaps(times: Values, spans: Sequence[RunSpan]) -> Iterator[str]:
             longest = float(steps.max())
             share = missed / (missed + len(times))
             yield (
-                f"{_count(missed, 'sample', 'samples')} ({share:.1%}) did not come in time; the longest time between "
-                f"two is {longest:.2f} s, the usual one {interval:.2f} s"
+                f"{_count(missed, 'sample', 'samples')} ({share:.1%}) missed; the longest interval "
+                f"is {longest:.2f} s, the usual one {interval:.2f} s"
             )
         if long := len(gaps(times)):
             yield f"{_count(long, 'gap', 'gaps')} without samples; the curves are interrupted there"
@@ -102,7 +102,7 @@ def _columns(samples: pd.DataFrame) -> Iterator[str]:
         return
     empty = [name for name in samples.columns if samples[name].isna().all()]
     if empty:
-        yield f"{EMPTY}, which this machine could not fill: {', '.join(empty)}"
+        yield f"{EMPTY}, which this machine does not provide: {', '.join(empty)}"
 
 
 def _count(number: int, one: str, many: str) -> str:

@@ -51,7 +51,7 @@ def opening_lines(comparison: Comparison) -> list[str]:
     runs = " -> ".join(f"{visible(name)} ({format_count(number, 'run')})" for name, number in sides)
     notes = [f"note: {note}" for note in comparison.notes]
     if comparison.machines:
-        return [f"other machine: {', '.join(map(visible, comparison.machines))}", runs, *notes]
+        return [f"different machine: {', '.join(map(visible, comparison.machines))}", runs, *notes]
     return [f"{runs}, on the same machine", *notes]
 
 
@@ -72,12 +72,13 @@ def named_tests(comparison: Comparison) -> Iterator[NamedTests]:
     found = (
         NamedTests("outcome changed", _outcome_changes(changes.outcomes)),
         NamedTests(
-            "under another load, not compared", [_load_difference(each) for each in changes.loads if each.load is None]
+            "under a different load, not compared",
+            [_load_difference(each) for each in changes.loads if each.load is None],
         ),
         NamedTests(
             "compared under one load only", [_load_difference(each) for each in changes.loads if each.load is not None]
         ),
-        NamedTests("perhaps renamed, not compared", [f"{each.before} -> {each.after}" for each in changes.renamed]),
+        NamedTests("possibly renamed, not compared", [f"{each.before} -> {each.after}" for each in changes.renamed]),
         NamedTests("new", [name for name in changes.added if name not in pairs[1]]),
         NamedTests("removed", [name for name in changes.removed if name not in pairs[0]]),
     )
@@ -104,7 +105,7 @@ def closing_line(comparison: Comparison) -> str:
     compared = len({each.test for each in comparison.differences} - {WHOLE})
     tests = len({each.test for each in comparison.told})
     broken = format_count(len(comparison.broken), "limit")
-    return f"{format_count(compared, 'test')} compared, {tests:,} of them not the same, {broken} broken"
+    return f"{format_count(compared, 'test')} compared, {tests:,} changed, {broken} broken"
 
 
 def _row(each: Difference) -> DifferenceRow:

@@ -70,7 +70,7 @@ def _article(summary: RunSummary, drawn: list[Panel], attempt: AttemptSummary, n
 
 def _figures(attempt: AttemptSummary) -> Iterator[tuple[str, str | None]]:
     yield "began", f"+{format_duration(attempt.start_s)}"
-    yield "took", format_duration(attempt.duration_s)
+    yield "duration", format_duration(attempt.duration_s)
     for phase, seconds in (("set-up", attempt.setup_s), ("call", attempt.call_s), ("teardown", attempt.teardown_s)):
         yield phase, None if seconds is None else format_duration(seconds)
     yield "CPU time", None if attempt.cpu_s is None else format_duration(attempt.cpu_s)
@@ -145,7 +145,7 @@ def _trouble(span: RunSpan) -> str:
     if span.state == event.END:
         return ""
     state = "aborted" if span.state == event.ABORT else span.state
-    return f" – {state}: {span.detail.get('reason', 'no end was written')}"  # noqa: RUF001
+    return f" – {state}: {span.detail.get('reason', 'no recorded end')}"  # noqa: RUF001
 
 
 def _at(seconds: float) -> str:

@@ -73,17 +73,17 @@ def _parts(summary: RunSummary, which: dict[int, str]) -> Iterator[PageSection]:
     if summary.attempts:
         yield PageSection("tests", "Tests", tests_table.describe_tests(summary), tests_table.table_part(summary))
     if which:
-        said = "Every test that did not pass as it should, and every one with a folder of its own."
+        said = "Every test that failed or did not finish, and every test with a folder of its own."
         yield PageSection("looked-into", "Failed and marked tests", said, details.details_part(summary, which))
     if said := describe_budgets(summary):
         yield PageSection("budgets", "Budgets", said, parts.budgets_part(summary))
     if summary.profile:
-        said = "How many times as slow each test is under a load, the one that hurts most first; strokes are intervals."
+        said = "The slowdown of each test under each load, the largest first; bars are confidence intervals."
         yield PageSection("curves", "Sensitivity", said, profile_curves.curves_part(summary.profile))
     if summary.loads or summary.skipped:
-        yield PageSection("loads", "Loads", "What was asked, and what was really there.", parts.loads_part(summary))
+        yield PageSection("loads", "Loads", "Requested and achieved amount of each load.", parts.loads_part(summary))
     if len(summary.times):
-        said = "How often which value was there, of the columns that change."
+        said = "How often each value occurs, for the columns that vary."
         yield PageSection("spread", "Distributions", said, each_host(summary, parts.spread_part))
     yield PageSection("machine", "Machine", "", each_host(summary, parts.machine_part))
     yield PageSection("missing", "Missing", "", parts.missing_part(summary))
@@ -141,7 +141,7 @@ ZOOM = """<div class="tools" role="group" aria-label="Zoom">
 <button type="button" data-zoom="all">Whole run</button>
 <span class="small soft mouse">Drag to zoom, double-click for the whole run.
 Keys: arrows, + and −, Page Up and Down, Home.</span>
-<span class="small soft touch">Tap for what ran at a moment.</span></div>
+<span class="small soft touch">Tap to see what ran at a moment.</span></div>
 <noscript><p>The timeline needs JavaScript; the same figures are in system_metrics_dataset.csv.</p></noscript>"""  # noqa: RUF001
 CHART = """<div class="chart" id="timeline-chart{}" tabindex="0" role="group"
 aria-label="Timeline of {} tests and the loads; arrow keys move the cursor">

@@ -107,10 +107,10 @@ def _name(nodeid: str) -> str:
 def _loads_in_short(loads: Sequence[LoadLine]) -> str:
     """Whether what was asked was there; a load too short for a verdict of its own can have been less."""
     if troubled := sum(bool(line.troubles) for line in loads):
-        return f"{troubled} with trouble"
+        return f"{troubled} with problems"
     if any((lowest := _lowest(line)) is not None and lowest < SHORT for line in loads):
-        return "some less than asked"
-    return "all as asked" if any(line.achieved for line in loads) else "no word of what was achieved"
+        return "some less than requested"
+    return "all as requested" if any(line.achieved for line in loads) else "achieved amounts unknown"
 
 
 def notices(summary: RunSummary) -> Markup:
@@ -122,7 +122,7 @@ def notices(summary: RunSummary) -> Markup:
     grave = [each for each in summary.shortcomings if is_severe(each)]
     if grave:
         more = markup(' <a href="#missing">and {} more</a>', len(grave) - 1) if len(grave) > 1 else Markup("")
-        said.append(markup("Not whole: {}{}", f"{grave[0]:.300}", more))
+        said.append(markup("Incomplete: {}{}", f"{grave[0]:.300}", more))
     return join(markup('<div class="notice" role="note"><p>{}</p></div>', each) for each in said)
 
 
@@ -131,13 +131,13 @@ def loads_part(summary: RunSummary) -> Markup:
     several = len(summary.hosts) > 0
     rows = join(_load_row(line, several=several) for line in summary.loads)
     missing = ", ".join(f"{many} {kind}" for kind, many in summary.skipped.items())
-    said = markup("<p>Not reached before the end: {}.</p>", missing) if missing else Markup("")
+    said = markup("<p>Not started before the end of the run: {}.</p>", missing) if missing else Markup("")
     if not summary.loads:
         return said or markup('<p class="soft">No load was applied in this run.</p>')
     return markup(
-        '<div class="scroll"><table><thead><tr>{}<th scope="col">Load</th><th scope="col">Asked</th>'
-        '<th scope="col">Achieved</th><th scope="col"><span class="small">lowest, of what was asked</span></th>'
-        '<th scope="col" class="number">Times</th><th scope="col" class="number">Held</th><th scope="col">Trouble</th>'
+        '<div class="scroll"><table><thead><tr>{}<th scope="col">Load</th><th scope="col">Requested</th>'
+        '<th scope="col">Achieved</th><th scope="col"><span class="small">lowest share of the request</span></th>'
+        '<th scope="col" class="number">Times</th><th scope="col" class="number">Held</th><th scope="col">Problems</th>'
         "</tr></thead><tbody>{}</tbody></table></div>{}",
         markup('<th scope="col">Host</th>') if several else Markup(""), rows, said,
     )  # fmt: skip
@@ -183,12 +183,12 @@ def spread_part(summary: RunSummary) -> Markup:
     """Distributions and correlations of the main columns."""
     found = distributions(summary.run.samples)
     if not found:
-        return markup('<p class="soft">There are too few samples, or nothing in them changes.</p>')
+        return markup('<p class="soft">There are too few samples, or no column varies.</p>')
     plots = join(map(_histogram, found))
     if len(found) < 2:
         return markup('<div class="grid">{}</div>', plots)
     return markup(
-        '<div class="grid">{}</div><h3 style="margin-top:1.6rem">Which go together</h3><p class="soft small">{}</p>'
+        '<div class="grid">{}</div><h3 style="margin-top:1.6rem">Correlations</h3><p class="soft small">{}</p>'
         '<div class="scroll" tabindex="0" role="region" aria-label="Correlations">{}</div>',
         plots, SPEARMAN, _heatmap(summary),
     )  # fmt: skip
@@ -263,7 +263,7 @@ def _flatten(document: Mapping[str, Any], before: str = "") -> Iterator[tuple[st
 def missing_part(summary: RunSummary) -> Markup:
     """What the run does not have."""
     if not summary.shortcomings:
-        return markup('<p class="soft">Nothing: files are whole, samples came in time, columns are filled.</p>')
+        return markup('<p class="soft">Nothing: files are complete, samples on time, and all columns have values.</p>')
     return markup('<ul class="events">{}</ul>', join(markup("<li>{}</li>", said) for said in summary.shortcomings))
 
 
@@ -282,7 +282,8 @@ def budgets_part(summary: RunSummary) -> Markup:
     if not found:
         return markup("")
     return markup(
-        '<div class="scroll"><table><thead><tr><th scope="col">Test</th><th scope="col">Over, or not told</th></tr>'
-        "</thead><tbody>{}</tbody></table></div>{}",
+        '<div class="scroll"><table><thead><tr><th scope="col">Test</th>'
+        '<th scope="col">Over budget or inconclusive</th></tr></thead>'
+        "<tbody>{}</tbody></table></div>{}",
         rows, more,
     )  # fmt: skip

@@ -36,9 +36,9 @@ def _of_test(nodeid: str, curves: Sequence[SlowdownCurve]) -> Markup:
     keys = join(
         markup('<span><i class="key c-{}"></i> {} </span>', LOOKS.get(name, "rest"), name) for name, _ in curves
     )
-    about = f"Slowdown of {nodeid:.200} from no load on the left to all of it on the right"
+    about = f"Slowdown of {nodeid:.200}, from no load on the left to full load on the right"
     return markup(
-        '<article><h3>{}</h3><div class="pair"><figure><figcaption><span>times as slow, 1 to {:.1f}</span>'
+        '<article><h3>{}</h3><div class="pair"><figure><figcaption><span>slowdown, 1 to {:.1f}</span>'
         '<span>{}</span></figcaption>{}<div class="axis"><span>0 %</span><span>load</span><span>100 %</span></div>'
         '</figure><div class="scroll">{}</div></div></article>',
         identity(nodeid), top, keys, svg(lines, about), _table(curves),

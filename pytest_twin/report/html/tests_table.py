@@ -104,7 +104,7 @@ def table_part(summary: RunSummary) -> Markup:
 def describe_tests(summary: RunSummary) -> str:
     """One sentence on top of the table."""
     said = f"{describe_attempts(summary)}. CPU time is that of the test process and its children"
-    return said + "; the small curve has the tests' share of the host in blue, the whole host as a line."
+    return said + "; the small curve shows the tests' share of the host in blue and the whole host as a line."
 
 
 def _head(column: TableColumn) -> Markup:
