@@ -3,7 +3,7 @@
 import os
 import sys
 
-if not __package__:  # run as a file: its own folder, if that is on the path, gives way to the one above
+if not __package__:  # run as a file: the root of the package takes the place of the file's own folder on the path
     sys.path[0 : not sys.flags.safe_path] = [os.path.realpath(f"{__file__}/../../..")]
 
 from pytest_twin.stressors.supervisor.server import main

@@ -45,7 +45,7 @@ def test_a_loop_that_was_stopped_knows_for_how_long():
     code = (
         "from pytest_twin.stressors.supervisor.event_loop import EventLoop\n"
         "loop = EventLoop()\n"
-        "loop.kept = lambda began, ended: print(ended - began, flush=True)\n"
+        "loop.on_frozen = lambda began, ended: print(ended - began, flush=True)\n"
         "print('ready', flush=True)\n"
         "loop.after(30, print)\n"
         "while True: loop.run_once(0.1)\n"

@@ -37,7 +37,7 @@ def test_open_files_are_really_open(supervisor):
 
 @linux
 def test_more_than_one_process_may_have_is_held_by_several(supervisor, monkeypatch):
-    count = kernel_tables.files_a_worker() + 5
+    count = kernel_tables.files_per_worker() + 5
     ready = supervisor.applied(**FDS, profile=[[0, count]])
     assert len(ready["pids"]) == 2
     assert supervisor.stopped()["achieved"]["open_files"] == count
@@ -63,18 +63,18 @@ def test_threads_follow_a_profile_up_and_down(supervisor, eventually):
 @linux
 def test_a_thread_that_is_let_go_ends(eventually):
     process, before = psutil.Process(), psutil.Process().num_threads()
-    taken = threads.IdleThreads()
+    idle = threads.IdleThreads()
     for _ in range(5):
-        taken.take()
+        idle.start()
     eventually(lambda: process.num_threads() == before + 5)
     for _ in range(5):
-        taken.give()
+        idle.end()
     eventually(lambda: process.num_threads() == before)
 
 
 @pytest.fixture
 def holder():
-    """Holds things of which there are 100 in all, and 10 for everybody else."""
+    """Holds things of which there are 100 in all, of which 10 are reserved for other processes."""
 
     def make(strict=False, workers=1, index=0, target=200.0):
         held = []
@@ -82,7 +82,7 @@ def holder():
         job.workers = workers
         made = Holder(
             job, "open_things", lambda: held.append(1), held.pop,
-            lambda _: Headroom(90 - len(held), "10 of 100 are left to everybody else"),
+            lambda _: Headroom(90 - len(held), "10 of 100 are reserved for other processes"),
         )  # fmt: skip
         return SimpleNamespace(holder=made, held=held, achieved=job.achieved)
 
@@ -91,28 +91,30 @@ def holder():
 
 def test_it_stops_where_others_need_the_rest(holder):
     made = holder()
-    made.holder.come_to(200)
+    made.holder.resize(200)
     assert made.achieved == {
         "open_things": 90, "peak_open_things": 90,
-        "reduced": "stopped at 90 of 200 open things: 10 of 100 are left to everybody else",
+        "reduced": "stopped at 90 of 200 open things: 10 of 100 are reserved for other processes",
     }  # fmt: skip
 
 
 def test_it_fails_there_where_less_is_not_enough(holder):
-    with pytest.raises(OSError, match=r"^stopped at 90 of 200 open things: 10 of 100 are left to everybody else$"):
-        holder(strict=True).holder.come_to(200)
+    with pytest.raises(
+        OSError, match=r"^stopped at 90 of 200 open things: 10 of 100 are reserved for other processes$"
+    ):
+        holder(strict=True).holder.resize(200)
 
 
 def test_it_gives_back_what_is_no_longer_wanted(holder):
     made = holder()
-    made.holder.come_to(50)
-    made.holder.come_to(20)
+    made.holder.resize(50)
+    made.holder.resize(20)
     assert len(made.held) == 20
     assert made.achieved == {"open_things": 20, "peak_open_things": 50}
 
 
 def test_the_parts_of_all_workers_are_the_number_itself(holder):
-    parts = [holder(workers=3, index=index, target=200.0).holder.wanted(1.0) for index in range(3)]
+    parts = [holder(workers=3, index=index, target=200.0).holder.target(1.0) for index in range(3)]
     assert parts == [67, 67, 66]
 
 
@@ -131,14 +133,14 @@ def kernel(monkeypatch):
 
 def test_a_tenth_of_the_systems_open_files_is_left_free(kernel):
     kernel.update({"/proc/sys/fs/file-max": 20_000, "/proc/sys/fs/file-nr": "3000\t0\t20000\n"})
-    assert kernel_tables.room_for_files() == (15_000, "2000 of the system's 20000 are left to everybody else")
+    assert kernel_tables.file_headroom() == (15_000, "2000 of the system's 20000 are reserved for other processes")
 
 
 def test_a_system_without_a_limit_of_open_files_is_limited_by_its_memory(kernel):
     kernel.update({"/proc/sys/fs/file-max": 2**63 - 1, "/proc/sys/fs/file-nr": "3000\t0\t9223372036854775807\n"})
     assert kernel_tables.file_max() is None
-    assert kernel_tables.room_for_files().left > 1e6
-    with pytest.raises(ValueError, match="no limit of open files that a share could be of; give a number"):
+    assert kernel_tables.file_headroom().left > 1e6
+    with pytest.raises(ValueError, match="no limit on open files that a share could refer to; give a number"):
         fds.workers(Job(LoadRequest(unit="share", profile=[(0, 0.5)])))
 
 
@@ -152,21 +154,21 @@ def test_a_system_without_a_limit_of_open_files_is_limited_by_its_memory(kernel)
 )
 def test_threads_stop_short_of_every_limit(kernel, files, left, whose):
     kernel.update({"/proc/loadavg": "0.1 0.2 0.3 3/1000 4242\n", **files})
-    assert kernel_tables.room_for_threads(0, None) == (left, f"{whose} are left to everybody else")
+    assert kernel_tables.thread_headroom(0, None) == (left, f"{whose} are reserved for other processes")
 
 
 def test_threads_stop_short_of_the_users_limit(kernel, monkeypatch):
     monkeypatch.setattr(kernel_tables, "_user_limit", lambda: 4_000)
-    assert kernel_tables.room_for_threads(100, 500).left == 3_000
+    assert kernel_tables.thread_headroom(100, 500).left == 3_000
 
 
 def test_memory_that_others_need_is_left_to_them(kernel, monkeypatch):
     monkeypatch.setattr(kernel_tables, "available_memory", lambda: 512 << 20)
     monkeypatch.setattr(kernel_tables, "usable_memory", lambda: 10240 << 20)
-    assert kernel_tables.room_for_files() == (0, "512 MiB of memory are left to everybody else")
+    assert kernel_tables.file_headroom() == (0, "512 MiB of memory are reserved for other processes")
 
 
 def test_more_files_than_the_processes_could_hold_are_refused(monkeypatch):
-    monkeypatch.setattr(kernel_tables, "files_a_worker", lambda: 100)
-    with pytest.raises(ValueError, match=r"^30000 open files are too many at 100 a process; give at most 25600$"):
+    monkeypatch.setattr(kernel_tables, "files_per_worker", lambda: 100)
+    with pytest.raises(ValueError, match=r"^30000 open files are too many \(100 per process\); give at most 25600$"):
         fds.workers(Job(LoadRequest(unit="count", profile=[(0, 30_000)])))

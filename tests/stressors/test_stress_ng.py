@@ -148,7 +148,7 @@ def test_without_the_program_it_says_what_to_do(monkeypatch):
     monkeypatch.setattr(_stress_ng_program.shutil, "which", lambda name: None)
     with pytest.raises(OSError, match="not installed") as caught:
         _stress_ng_program.program()
-    assert str(caught.value) == "stress-ng is not installed; install it (apt install stress-ng), or leave out engine"
+    assert str(caught.value) == "stress-ng is not installed; install it (apt install stress-ng), or remove engine"
 
 
 def test_one_that_was_skipped_says_why(fake, asked):

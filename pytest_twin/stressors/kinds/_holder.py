@@ -1,4 +1,4 @@
-"""A number of things held: as many as the profile asks for, as far as there is room."""
+"""Holding a number of resources, such as open files: as many as the profile requests, as far as there is headroom."""
 
 from __future__ import annotations
 
@@ -8,80 +8,88 @@ from collections.abc import Callable
 from pytest_twin.stressors.system.kernel_tables import Headroom
 from pytest_twin.stressors.worker.job import Job
 
-MOST_UNSEEN = 1024  # taken before it is looked again how much room there is
+MAX_UNCHECKED = 1024  # taken before the headroom is read again
 
 
 class Holder:
-    """Holds them, one worker's part of all."""
+    """Holds one worker's part of the resources of a load."""
 
     def __init__(
-        self, job: Job, name: str, take: Callable[[], None], give: Callable[[], None], room: Callable[[int], Headroom]
+        self,
+        job: Job,
+        name: str,
+        acquire: Callable[[], None],
+        release: Callable[[], None],
+        headroom: Callable[[int], Headroom],
     ) -> None:
-        """Hold nothing yet.
+        """Start with none.
 
         Args:
-            job: What paces it.
-            name: What they are, and their figure; ``peak_`` and this name is how many there were at most.
-            take: Takes one more.
-            give: Gives the last one back.
-            room: How many more there may be, of that many.
+            job: The job of the worker.
+            name: The name of the figure, in plural; ``peak_`` and this name is the figure of the maximum.
+            acquire: Acquires one more resource.
+            release: Releases the last one.
+            headroom: Returns how many more the load may take, for the number that this worker holds.
         """
-        self._job, self._name, self._take, self._give, self._room = job, name, take, give, room
-        self._held = 0
-        self._note()
+        self._job, self._name = job, name
+        self._acquire, self._release, self._headroom = acquire, release, headroom
+        self._count = 0
+        self._update_figures()
 
     def follow(self, whole: float = 1.0) -> None:
-        """Hold what the profile asks for, times the whole, until stopped.
+        """Hold as many as the profile requests until stopped; `whole` is the number that a value of 1 stands for.
 
         Raises:
-            OSError: It cannot be had, and less is not enough.
+            OSError: There are fewer, and the load is strict.
         """
         job = self._job
-        self.come_to(self.wanted(whole))
+        self.resize(self.target(whole))
         job.ready()
         while True:
             job.tick()
             time.sleep(0.2 if job.settled() else 0.02)
-            self.come_to(self.wanted(whole))
+            self.resize(self.target(whole))
 
-    def wanted(self, whole: float) -> int:
-        """This worker's part: the parts of all are the number itself."""
+    def target(self, whole: float) -> int:
+        """Return this worker's part of the number; the parts of all workers add up to it."""
         number = round(self._job.target() * whole)
         return number // self._job.workers + (self._job.index < number % self._job.workers)
 
-    def come_to(self, wanted: int) -> None:
-        """Hold so many, or as many as there is room for.
+    def resize(self, target: int) -> None:
+        """Acquire or release until this worker holds the target, or there is no more headroom.
 
         Raises:
-            OSError: Less is not enough.
+            OSError: There are fewer, and the load is strict.
         """
-        while self._held > wanted:
-            self._give()
-            self._held -= 1
+        while self._count > target:
+            self._release()
+            self._count -= 1
         left = 0.0
-        while self._held < wanted:
+        while self._count < target:
             if left < 1:
-                room = self._room(self._held)
-                if room.left < 1:
-                    self._fall_short(wanted, room.why)
+                headroom = self._headroom(self._count)
+                if headroom.left < 1:
+                    self._fall_short(target, headroom.reason)
                     break
-                left = min(MOST_UNSEEN, max(1, room.left // (8 * self._job.workers)))  # the others take some too
+                left = min(
+                    MAX_UNCHECKED, max(1, headroom.left // (8 * self._job.workers))
+                )  # other workers take some too
             try:
-                self._take()
+                self._acquire()
             except OSError as error:
-                self._fall_short(wanted, error.strerror or str(error))
+                self._fall_short(target, error.strerror or str(error))
                 break
-            self._held += 1
+            self._count += 1
             left -= 1
             self._job.tick()
-        self._note()
+        self._update_figures()
 
-    def _fall_short(self, wanted: int, why: str) -> None:
-        text = f"stopped at {self._held} of {wanted} {self._name.replace('_', ' ')}: {why}"
+    def _fall_short(self, target: int, reason: str) -> None:
+        text = f"stopped at {self._count} of {target} {self._name.replace('_', ' ')}: {reason}"
         if self._job.strict:
             raise OSError(text)
         self._job.achieved["reduced"] = text
 
-    def _note(self) -> None:
-        most = max(self._held, int(self._job.achieved.get(f"peak_{self._name}", 0)))
-        self._job.achieved.update({self._name: self._held, f"peak_{self._name}": most})
+    def _update_figures(self) -> None:
+        peak = max(self._count, int(self._job.achieved.get(f"peak_{self._name}", 0)))
+        self._job.achieved.update({self._name: self._count, f"peak_{self._name}": peak})

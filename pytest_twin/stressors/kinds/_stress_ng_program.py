@@ -1,4 +1,4 @@
-"""The installed stress-ng: where it is, and which stressors it has."""
+"""The installed stress-ng: its path and its stressors."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ NAME = "stress-ng"
 
 @cache
 def stressors() -> frozenset[str]:
-    """The stressors that the installed program has.
+    """Return the stressors of the installed program.
 
     Raises:
         OSError: It is not installed, or cannot be run.
     """
     path = program()
     try:
-        said = subprocess.run([path, "--stressors"], capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run([path, "--stressors"], capture_output=True, text=True, timeout=30, check=False)
     except subprocess.TimeoutExpired:
-        raise OSError(f"{path} does not say what stressors it has") from None
-    return frozenset(said.stdout.split())
+        raise OSError(f"{path} --stressors did not finish within 30 s") from None
+    return frozenset(done.stdout.split())
 
 
 def program() -> str:
-    """Where it is.
+    """Return the path of the program.
 
     Raises:
         OSError: It is not installed.
     """
     found = shutil.which(NAME)
     if found is None:
-        raise OSError(f"{NAME} is not installed; install it (apt install {NAME}), or leave out engine")
+        raise OSError(f"{NAME} is not installed; install it (apt install {NAME}), or remove engine")
     return found

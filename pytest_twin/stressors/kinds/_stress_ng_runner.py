@@ -1,4 +1,4 @@
-"""A stressor of stress-ng as the worker of a load runs it."""
+"""Runs a stressor of stress-ng in a worker."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pytest_twin.stressors.worker import subreaper
 from pytest_twin.stressors.worker.job import Job
 from pytest_twin.stressors.worker.process import PAUSE
 
-assert sys.platform == "linux"  # noqa: S101 - for the type checker: nothing here is to be had elsewhere
+assert sys.platform == "linux"  # noqa: S101 - for the type checker: this module is for Linux only
 
-READY_WITHIN_S = 15.0
-LOOK_EVERY_S = 0.1
+START_TIMEOUT_S = 15.0
+POLL_EVERY_S = 0.1
 _LINE = re.compile(r"stress-ng: (\w+): +\[\d+\] (.*)")
 
 
@@ -25,44 +25,44 @@ def run(job: Job) -> None:
     """Run it until stopped.
 
     Raises:
-        OSError: It cannot be started, or ended by itself; the message has its last words.
+        OSError: It cannot be started, or has ended by itself; the message has its last output.
     """
     stressor, instances = str(job.options["stressor"]), round(job.profile.peak)
     directory = str(job.options.get("directory") or ".")
     if not os.path.isdir(directory):
-        raise OSError(f"{directory} is no directory")
+        raise OSError(f"{directory} is not a directory")
     scratch = tempfile.mkdtemp(prefix=f".{NAME}-", dir=directory)
     command = [program(), f"--{stressor}", str(instances), "--timeout", "0", "--oomable", "--metrics-brief"]
-    kept = subreaper.ContainedProgram([*command, "--temp-path", os.path.abspath(scratch)], scratch)
+    running = subreaper.ContainedProgram([*command, "--temp-path", os.path.abspath(scratch)], scratch)
     try:
-        _hold_when_paused(kept)
-        _wait_ready(kept, stressor, instances)
+        _pause_together(running)
+        _wait_ready(running, stressor, instances)
         job.ready()
-        while not kept.ended():
-            job.children_cpu_s = kept.cpu_s()
+        while not running.exit_reason():
+            job.children_cpu_s = running.cpu_s()
             job.tick()
-            time.sleep(LOOK_EVERY_S)
-        raise OSError(_last_words(kept, stressor))
+            time.sleep(POLL_EVERY_S)
+        raise OSError(_exit_message(running, stressor))
     finally:
-        kept.end()
-        job.children_cpu_s = kept.cpu_s()
-        job.achieved.update(_bogo_ops(kept.words(), stressor))
+        running.end()
+        job.children_cpu_s = running.cpu_s()
+        job.achieved.update(_bogo_ops(running.output_lines(), stressor))
 
 
-def _wait_ready(kept: subreaper.ContainedProgram, stressor: str, instances: int) -> None:
-    """Wait until as many of its processes as were asked for have begun."""
-    deadline = time.monotonic() + READY_WITHIN_S
-    while _begun(kept) < instances:
-        if kept.ended():
-            raise OSError(_last_words(kept, stressor))
+def _wait_ready(running: subreaper.ContainedProgram, stressor: str, instances: int) -> None:
+    """Wait until as many instances as requested have started."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while _started(running) < instances:
+        if running.exit_reason():
+            raise OSError(_exit_message(running, stressor))
         if time.monotonic() > deadline:
-            raise OSError(f"{NAME} has not begun {instances} of {stressor} within {READY_WITHIN_S:.0f} s")
+            raise OSError(f"{NAME} did not start {instances} instances of {stressor} within {START_TIMEOUT_S:.0f} s")
         time.sleep(0.005)
 
 
-def _begun(kept: subreaper.ContainedProgram) -> int:
-    """Children that have taken the name of their stressor, which they do when they begin."""
-    main = kept.program
+def _started(running: subreaper.ContainedProgram) -> int:
+    """Return the number of children with the name of a stressor, which they take when they start."""
+    main = running.program
     return sum(map(_is_stressor, subreaper.children(main))) if main else 0
 
 
@@ -74,33 +74,33 @@ def _is_stressor(pid: int) -> bool:
         return False
 
 
-def _hold_when_paused(kept: subreaper.ContainedProgram) -> None:
-    """Have a pause of this process stop the program too."""
-    heard = signal.getsignal(PAUSE)
+def _pause_together(running: subreaper.ContainedProgram) -> None:
+    """Stop the program too while this process is paused."""
+    handler = signal.getsignal(PAUSE)
 
     def pause(number: int, frame: object) -> None:
-        kept.signal(signal.SIGSTOP)
+        running.signal(signal.SIGSTOP)
         try:
-            if callable(heard):
-                heard(number, frame)  # type: ignore[arg-type]
+            if callable(handler):
+                handler(number, frame)  # type: ignore[arg-type]
         finally:
-            kept.signal(signal.SIGCONT)
+            running.signal(signal.SIGCONT)
 
     signal.signal(PAUSE, pause)
 
 
-def _last_words(kept: subreaper.ContainedProgram, stressor: str) -> str:
-    """Why it ended, as far as it told."""
-    lines = [match for line in kept.words() if (match := _LINE.match(line))]
+def _exit_message(running: subreaper.ContainedProgram, stressor: str) -> str:
+    """Return an error message with the last relevant line of its output."""
+    lines = [match for line in running.output_lines() if (match := _LINE.match(line))]
     skipped = [match[2] for match in lines if "skip" in match[2]]
     errors = [match[2] for match in lines if match[1] in {"error", "fail", "warn"}]
-    others = [line for line in kept.words() if line and not _LINE.match(line)]
+    others = [line for line in running.output_lines() if line and not _LINE.match(line)]
     words = (skipped or errors or others or [""])[-1]
-    return f"{NAME} --{stressor} ended by itself ({words.strip() or kept.ended()})"
+    return f"{NAME} --{stressor} ended by itself ({words.strip() or running.exit_reason()})"
 
 
 def _bogo_ops(lines: list[str], stressor: str) -> dict[str, float | str]:
-    """How often it did what it does, where it told."""
+    """Return the figure of its operations, if its output has it."""
     for line in lines:
         match = re.search(rf"metrc: +\[\d+\] {re.escape(stressor)} +(\d+) ", line)
         if match:

@@ -1,6 +1,6 @@
-"""Open files: so many file descriptors held, which fills the system's table, a floor for everybody else left free.
+"""Open files: a number of file descriptors held, which fills the system's table up to a reserve for other processes.
 
-Several processes hold them, each as many as its own limit (RLIMIT_NOFILE) allows; the tests keep theirs to themselves.
+Several processes hold them, each as many as its own limit (RLIMIT_NOFILE) permits; the limit of the tests is untouched.
 """
 
 from __future__ import annotations
@@ -27,52 +27,52 @@ KIND = Kind(
     most=5_000_000,
 )
 
-MOST_WORKERS = 256
+MAX_WORKERS = 256
 
 
 def workers(job: Job) -> int:
-    """As many as the limit of each makes necessary.
+    """Return as many workers as the limit of open files of each makes necessary.
 
     Raises:
-        ValueError: They would be too many, or there is nothing that a share could be of.
+        ValueError: They would be too many, or the system has no limit that a share could refer to.
     """
-    count, each = demand(job), kernel_tables.files_a_worker()
-    if count > each * MOST_WORKERS:
-        raise ValueError(f"{count:.0f} open files are too many at {each} a process; give at most {each * MOST_WORKERS}")
+    count, each = demand(job), kernel_tables.files_per_worker()
+    if count > each * MAX_WORKERS:
+        raise ValueError(f"{count:.0f} open files are too many ({each} per process); give at most {each * MAX_WORKERS}")
     return max(1, math.ceil(count / max(1, each)))
 
 
 def demand(job: Job) -> float:
-    """Open files that are asked for at most."""
+    """Return the highest number of open files that is requested."""
     return job.profile.peak * _whole(job)
 
 
 def asked(job: Job) -> Profile:
-    """Open files over time."""
+    """Return the requested number of open files over time."""
     return job.profile.scaled(_whole(job))
 
 
 def stress(job: Job) -> None:
-    """Hold as many as the profile asks for, until stopped."""
+    """Hold as many files open as the profile requests, until stopped."""
     whole = _whole(job)
     if job.unit == SHARE:
-        job.achieved["of_peak_open_files"] = whole / job.workers  # the workers' add up to the whole
-    kernel_tables.raise_own_limit()
-    held: list[int] = []
+        job.achieved["of_peak_open_files"] = whole / job.workers  # the figures of all workers add up to the whole
+    kernel_tables.raise_file_limit()
+    open_files: list[int] = []
     Holder(
         job,
         "open_files",
-        take=lambda: held.append(os.open(os.devnull, os.O_RDONLY)),
-        give=lambda: os.close(held.pop()),
-        room=lambda _: kernel_tables.room_for_files(),
+        acquire=lambda: open_files.append(os.open(os.devnull, os.O_RDONLY)),
+        release=lambda: os.close(open_files.pop()),
+        headroom=lambda _: kernel_tables.file_headroom(),
     ).follow(whole)
 
 
 def _whole(job: Job) -> float:
-    """What a value of 1 stands for."""
+    """Return the number of open files that a value of 1 stands for."""
     if job.unit == COUNT:
         return 1.0
     most = kernel_tables.file_max()
     if most is None:
-        raise ValueError("this system has no limit of open files that a share could be of; give a number")
+        raise ValueError("this system has no limit on open files that a share could refer to; give a number")
     return float(most)

@@ -1,6 +1,6 @@
-"""Any stressor of stress-ng, where that is installed: so many instances of one, under our supervisor.
+"""Any stressor of stress-ng, if that is installed, as a number of instances under this package's supervisor.
 
-It is no kind of its own: a load says ``engine="stress-ng"`` and names its stressors, each of which is one load here.
+This is not a kind of its own: a load has ``engine="stress-ng"`` and names stressors, each of which becomes one load.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MODULE = "pytest_twin.stressors.kinds.stress_ng"
 
 
 def kind(stressor: str) -> Kind:
-    """One of its stressors as a kind of load."""
+    """Return a stressor of stress-ng as a kind of load."""
     return Kind(
         keyword=stressor,
         type=f"{NAME} {stressor}",
@@ -29,7 +29,7 @@ def kind(stressor: str) -> Kind:
 
 
 def workers(job: Job) -> int:  # noqa: ARG001
-    """One process owns it all."""
+    """Return 1: one process runs all instances."""
     return 1
 
 
@@ -37,10 +37,10 @@ def stress(job: Job) -> None:
     """Run it until stopped.
 
     Raises:
-        OSError: It cannot be started, or ended by itself; the message has its last words.
+        OSError: It cannot be started, or has ended by itself; the message has its last output.
     """
     if sys.platform != "linux":
-        raise OSError(f"{NAME} is run on Linux only")
+        raise OSError(f"{NAME} is supported on Linux only")
     from pytest_twin.stressors.kinds import _stress_ng_runner
 
     _stress_ng_runner.run(job)

@@ -1,7 +1,7 @@
-"""Threads: so many of them held, all idle, which fills the kernel's tables and its scheduler's lists.
+"""Threads: a number of idle threads held, which fills the kernel's tables and its scheduler's lists.
 
-They stop short of every limit there is (RLIMIT_NPROC, the cgroup's pids.max, kernel.threads-max, kernel.pid_max), so
-that everybody else can still start some.
+Their number stays below every limit (RLIMIT_NPROC, the cgroup's pids.max, kernel.threads-max, kernel.pid_max), so that
+other processes can still start threads.
 """
 
 from __future__ import annotations
@@ -29,59 +29,59 @@ KIND = Kind(
     most=100_000,
 )
 
-A_WORKER = 4000  # threads of one process: each takes two of the mappings that it may have, about 65,000
+THREADS_PER_WORKER = 4000  # each takes two of the about 65,000 mappings that a process may have
 STACK = 64 * 1024
 
 
 def workers(job: Job) -> int:
-    """As many as the threads fit into."""
-    return max(1, math.ceil(demand(job) / A_WORKER))
+    """Return as many workers as the threads fit into."""
+    return max(1, math.ceil(demand(job) / THREADS_PER_WORKER))
 
 
 def demand(job: Job) -> float:
-    """Threads that are asked for at most."""
+    """Return the highest number of threads that is requested."""
     return job.profile.peak
 
 
 def asked(job: Job) -> Profile:
-    """Threads over time."""
+    """Return the requested number of threads over time."""
     return job.profile
 
 
 def stress(job: Job) -> None:
-    """Hold as many as the profile asks for, until stopped."""
-    before = kernel_tables.threads_of_user()
+    """Hold as many threads as the profile requests, until stopped."""
+    before = kernel_tables.user_threads()
     threading.stack_size(STACK)
     idle = IdleThreads()
     Holder(
         job,
         "threads",
-        take=idle.take,
-        give=idle.give,
-        room=lambda held: kernel_tables.room_for_threads(held * job.workers, before),
+        acquire=idle.start,
+        release=idle.end,
+        headroom=lambda count: kernel_tables.thread_headroom(count * job.workers, before),
     ).follow()
 
 
 class IdleThreads:
-    """Threads that do nothing."""
+    """Threads that wait for a lock each."""
 
     def __init__(self) -> None:
-        self._held_back: list[_thread.LockType] = []
+        self._locks: list[_thread.LockType] = []
 
-    def take(self) -> None:
-        """Start one more.
+    def start(self) -> None:
+        """Start one more thread.
 
         Raises:
-            OSError: The machine gives no more.
+            OSError: The system has no more threads.
         """
         lock = _thread.allocate_lock()
         lock.acquire()
         try:
-            _thread.start_new_thread(lock.acquire, ())  # it waits there, in C, and ends when it is let through
+            _thread.start_new_thread(lock.acquire, ())  # it waits in C, and ends when the lock is released
         except RuntimeError as error:
             raise OSError(str(error)) from None
-        self._held_back.append(lock)
+        self._locks.append(lock)
 
-    def give(self) -> None:
-        """Let the last one end."""
-        self._held_back.pop().release()
+    def end(self) -> None:
+        """End the thread that was started last."""
+        self._locks.pop().release()

@@ -1,32 +1,31 @@
-"""What a stressor says of itself, so that every door offers it without knowing it."""
+"""The declaration of a kind of load, from which marks, schedules and the command line offer it."""
 
 from __future__ import annotations
 
-COUNT = "count"  # whole workers
-SHARE = "share"  # of what this process may use, 1.0 is all of it
+COUNT = "count"  # of workers, instances, files or threads
+SHARE = "share"  # of what this process may use; 1.0 is all of it
 BYTES = "bytes"
 RATE = "bytes/s"
-OPS = "ops/s"  # operations a second
-MAX = "max"  # as fast as it goes
+OPS = "ops/s"  # operations per second
+MAX = "max"  # as fast as possible
 
 
 class Kind:
     """One kind of load.
 
     Attributes:
-        keyword: The word in markers, schedules and on the command line (``cpu``).
+        keyword: Its keyword in marks, schedules and on the command line (``cpu``).
         type: The ``type`` of its rows in annotations.csv (``cpu``, ``memory``, ``disk``).
-        module: The module that applies it; it has ``workers(job)`` and ``stress(job)``.
-        units: The units its amount may have (`COUNT`, `SHARE`, `BYTES`, `RATE`, `OPS`, `MAX`).
-        bare: The unit of a number without one, and how many of that unit one is; None where there is no such thing.
-        amounts: What may be written, for error messages and help.
-        modifiers: The further keywords that it understands, beside ``ramp``, ``steps`` and ``stages``.
-        measure: The achieved figure that answers the amount (``cpu_s``, ``peak_bytes``, ``moved_bytes``).
-            What a share is a share of, where only the stressor knows it, is the figure ``of_`` and this name.
-        fixed: Those of its units whose amount cannot change over time, since it is a piece of work and not a level.
+        module: The module of its stressor, which has ``workers(job)`` and ``stress(job)``.
+        units: The units that its amount may have (`COUNT`, `SHARE`, `BYTES`, `RATE`, `OPS`, `MAX`).
+        bare: The unit of a number without a unit, and its factor; None if a number needs a unit.
+        amounts: The amounts that may be written, for error messages and help.
+        modifiers: The keywords of its modifiers, besides ``ramp``, ``steps`` and ``stages``.
+        measure: The figure that is compared with the amount (``cpu_s``, ``peak_bytes``, ``moved_bytes``). If only the
+            stressor knows what a share is a share of, it reports that as ``of_`` and this name.
+        fixed: The units whose amount cannot change over time, since it is a piece of work and not a level.
         most: The largest `COUNT`.
-        level: Where the amount is a level that is held, the figure that says how much of it there is at a moment; empty
-            where it is a rate, which `measure` adds up.
+        level: The figure with the present amount, for an amount that is held; empty for a rate.
     """
 
     __slots__ = (

@@ -1,4 +1,4 @@
-"""What this process may use of the machine: affinity and cgroup limits counted.
+"""CPUs and memory that this process may use, within its affinity and the limits of its cgroups.
 
 Sources: Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/{memory,cpusets}.rst of the kernel; proc_meminfo(5).
 """
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MIB = 1 << 20
-LONGEST = 1 << 16  # far more than these files have, which the kernel hands out in one piece
+READ_SIZE = 1 << 16  # far more than the size of these files, which the kernel returns in one read
 UNLIMITED = 1 << 60  # cgroup v1 writes "no limit" as the largest number of pages
 
 
 def usable_cpus() -> float:
-    """CPUs' worth of time that this process may use; a cgroup quota can make it a fraction."""
+    """Return the number of CPUs that this process may use; a fraction where a cgroup has a quota."""
     quota = cpu_quota()
     allowed = float(allowed_cpus())
     return allowed if quota is None else min(allowed, quota)
 
 
 def allowed_cpus(process: int = 0) -> int:
-    """CPUs that a process, 0 is this one, may run on.
+    """Return the number of CPUs that a process may run on; 0 is this process.
 
     Raises:
         ProcessLookupError: There is no such process.
@@ -36,35 +36,35 @@ def allowed_cpus(process: int = 0) -> int:
 
 
 def usable_memory() -> int | None:
-    """Bytes of memory that this process could ever have; None where the platform does not say."""
+    """Return the bytes of memory that this process may use in total; None where it is not known."""
     total = _meminfo("MemTotal")
     limit = memory_limit()
     return min((value for value in (total, limit) if value is not None), default=None)
 
 
 def available_memory() -> int | None:
-    """Bytes that can still be made resident without pushing anything out; None where the platform does not say."""
+    """Return the bytes that can be allocated without swapping anything out; None where it is not known."""
     free = [value for value in (_meminfo("MemAvailable"), _cgroup_headroom()) if value is not None]
     return min(free, default=None)
 
 
 def memory_reserve(total: int) -> int:
-    """Bytes that a memory load leaves to everybody else: half of what there is at most."""
+    """Return the bytes that a memory load reserves for other processes, at most half of the total."""
     return min(max(256 * MIB, total // 20), total // 2)
 
 
 def disk_reserve(total: int) -> int:
-    """Bytes of a disk that a load leaves to everybody else: half of what there is at most."""
+    """Return the bytes of a disk that a load reserves for other processes, at most half of the total."""
     return min(max(256 * MIB, total // 50), total // 2)
 
 
 def memory_limit() -> int | None:
-    """The tightest memory limit of this process's cgroups, in bytes."""
+    """Return the lowest memory limit of this process's cgroups in bytes, None if there is none."""
     return min(memory_limits().values(), default=None)
 
 
 def memory_limits(process: int = 0) -> dict[str, int]:
-    """The memory limits of a process's cgroups and of those that they are in, in bytes, by their folders."""
+    """Return the memory limits of a process's cgroups and their parents, in bytes by folder."""
     return {
         folder: limit
         for folder in (*folders("memory", process), *folders("", process))
@@ -74,12 +74,12 @@ def memory_limits(process: int = 0) -> dict[str, int]:
 
 
 def cpu_quota() -> float | None:
-    """CPUs' worth of time that this process's cgroups allow."""
+    """Return the lowest CPU quota of this process's cgroups, in CPUs; None if there is none."""
     return min(cpu_quotas().values(), default=None)
 
 
 def cpu_quotas(process: int = 0) -> dict[str, float]:
-    """CPUs' worth of time that a process's cgroups allow, and those that they are in, by their folders."""
+    """Return the CPU quotas of a process's cgroups and their parents, in CPUs by folder."""
     quotas = {}
     for folder in (*folders("cpu", process), *folders("", process)):
         quota = text(folder, "cpu.max").split() or [text(folder, "cpu.cfs_quota_us").strip(), "100000"]
@@ -90,7 +90,7 @@ def cpu_quotas(process: int = 0) -> dict[str, float]:
 
 
 def oom_kills() -> int | None:
-    """Processes of this process's own cgroup that were killed for want of memory; None where nobody counts them."""
+    """Return the number of processes of this cgroup that the OOM killer has killed; None where it is not counted."""
     for folder in (*folders("memory"), *folders("")):
         for name in ("memory.events", "memory.oom_control"):
             counts = dict(line.split() for line in text(folder, name).splitlines())
@@ -100,22 +100,22 @@ def oom_kills() -> int | None:
 
 
 def _cgroup_headroom() -> int | None:
-    """Bytes below the tightest limit, page cache that can be dropped counted as free."""
-    rooms = []
+    """Return the bytes left below the lowest limit, with page cache that can be dropped as free."""
+    headrooms = []
     for folder in (*folders("memory"), *folders("")):
         limits = [number(folder, name) for name in ("memory.max", "memory.high", "memory.limit_in_bytes")]
         limit = min((each for each in limits if each is not None), default=UNLIMITED)
         used = [number(folder, name) for name in ("memory.current", "memory.usage_in_bytes")]
-        taken = next((each for each in used if each is not None), None)
-        if taken is not None and limit < UNLIMITED:
+        usage = next((each for each in used if each is not None), None)
+        if usage is not None and limit < UNLIMITED:
             stat = dict(line.split() for line in text(folder, "memory.stat").splitlines())
             cache = int(stat.get("total_inactive_file") or stat.get("inactive_file") or 0)
-            rooms.append(max(0, limit - taken + cache))
-    return min(rooms, default=None)
+            headrooms.append(max(0, limit - usage + cache))
+    return min(headrooms, default=None)
 
 
 def folders(controller: str, process: int = 0) -> Iterator[str]:
-    """The cgroup folders of a process for one v1 controller (``""``: the v2 hierarchy), its own first."""
+    """Yield the cgroup folders of a process for a v1 controller (``""`` is the v2 hierarchy), its own first."""
     for line in text(f"/proc/{process or 'self'}", "cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
         if controller not in controllers.split(","):
@@ -137,19 +137,19 @@ def _meminfo(field: str) -> int | None:
 
 
 def number(folder: str, name: str) -> int | None:
-    """The number that a file of the kernel holds; None where there is no such file, or no limit in it."""
+    """Return the number in a kernel file; None if there is no such file, or no number in it."""
     found = text(folder, name).strip()
     return int(found) if found.isdecimal() else None
 
 
 def text(folder: str, name: str) -> str:
-    """What a file of the kernel holds; nothing where there is no such file."""
+    """Return the text of a kernel file; empty if there is no such file."""
     try:
         file = os.open(f"{folder}/{name}", os.O_RDONLY)
     except OSError:
         return ""
     try:
-        return os.read(file, LONGEST).decode("utf-8", "replace")
+        return os.read(file, READ_SIZE).decode("utf-8", "replace")
     except OSError:
         return ""
     finally:

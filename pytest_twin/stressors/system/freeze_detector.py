@@ -1,4 +1,4 @@
-"""Notices that this process was frozen or stopped: ``docker pause``, the freezer of control groups, SIGSTOP."""
+"""Detection of times in which this process was frozen or stopped: ``docker pause``, cgroup freezer, SIGSTOP."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ TYPE_CHECKING = False  # the sampler imports this, and next to nothing besides
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SHORTEST_S = 0.5  # far more than a timer is late by
+SHORTEST_S = 0.5  # far more than a timer is usually late by
 REFRESH_S = 1.0
 
 
 def waited_for_cpu() -> float:
-    """Seconds for which this process was ready to run and had no CPU (schedstat); 0 where the kernel does not tell."""
+    """Return the seconds in which this process was ready to run and had no CPU (schedstat); 0 where not known."""
     try:
         return int(_read("/proc/self/schedstat").split()[1]) / 1e9
     except (OSError, ValueError, IndexError):
@@ -30,22 +30,22 @@ def _read(path: str) -> bytes:
 
 
 class FreezeDetector:
-    """Tells a process that was kept from running from one that waited for a CPU, by how late it wakes up."""
+    """Tells a frozen process from one that waited for a CPU, by how late it wakes up."""
 
     def __init__(self, waited: Callable[[], float] = waited_for_cpu) -> None:
-        """Begin.
+        """Start to observe this process.
 
         Args:
-            waited: Seconds for which this process has waited for a CPU so far.
+            waited: Returns the seconds in which this process has waited for a CPU so far.
         """
         self._waited = waited
         self._before, self._refresh_at = waited(), time.monotonic() + REFRESH_S
 
     def lost(self, due: float, at: float) -> float:
-        """Seconds before a time in which this process could not run at all; 0 if it was late by no more than usual.
+        """Return the seconds for which this process was frozen until it woke up; 0 if it was late as usual.
 
         Args:
-            due: When it was to wake up.
+            due: When it should have woken up.
             at: When it did.
         """
         late = at - due

@@ -1,4 +1,4 @@
-"""What one worker process has to do, and what it tells of it."""
+"""The job of one worker process, through which a stressor is paced and reports."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
     from pytest_twin.stressors.spec.request import LoadRequest
 
 REPORT_EVERY_S = 0.2
-GRACE_S = 10.0
+GRACE_S = 10.0  # after the end of a load, until the kernel kills its workers
 
 
 class Job:
-    """One load as its worker processes see it.
+    """One load as one of its worker processes sees it.
 
     Attributes:
         unit: The unit of the profile's values, one of `pytest_twin.stressors.spec.kind`.
         profile: The load over time.
-        options: The modifiers it was asked with (``block``, ``pause``, ``loop``, ``directory``).
-        seed: Makes whatever a stressor draws at random repeatable.
-        strict: Whether less than was asked is a failure.
-        workers: How many processes share this load.
-        index: Which of them this one is, from 0.
-        achieved: Figures so far, counted from when the load is ready; a stressor adds to them, `tick` and `ready` send
-            them. A figure ``asked_X`` says what X would be had all that was asked been possible; of those that the
-            `Kind` of the stressor names, the supervisor tells it.
-        piece: How much of its figure a worker adds at once, so that it may be short of so much for a moment.
-        children_cpu_s: CPU seconds of processes that this one started.
-        began: `now` when the load was ready: the beginning of its profile.
+        options: The modifiers of the load by name (``block``, ``pause``, ``loop``, ``directory``).
+        seed: The seed of every random choice of the stressor.
+        strict: Whether the load fails if it achieves less than requested.
+        workers: The number of processes that share this load.
+        index: The number of this process among them, from 0.
+        achieved: The figures so far, counted from when the load is ready. A stressor updates them, `tick` and `ready`
+            report them. A figure ``asked_X`` is the requested value of the figure X; for the figures that the `Kind` of
+            the stressor names, the supervisor adds it.
+        piece: How much a worker adds to its figure at once: for a moment, so much may be missing.
+        children_cpu_s: CPU seconds of the processes that this one has started.
+        began: `now` when the load was ready, which is the beginning of its profile.
     """
 
     def __init__(self, request: LoadRequest, index: int = 0, workers: int = 1) -> None:
@@ -54,76 +54,76 @@ class Job:
         self._paused_s = 0.0
         self.began = self.now()
         self._pipe: int | None = None
-        self._told = self.began
-        self._prepared_s = 0.0  # CPU seconds that were used before the load was there
+        self._reported_at = self.began
+        self._cpu_s_before_ready = 0.0
         self._is_ready = False
-        self._others_ready: Callable[[], float] = time.monotonic
+        self._wait_for_others: Callable[[], float] = time.monotonic
 
-    def attach(self, pipe: int, others_ready: Callable[[], float]) -> None:
+    def attach(self, pipe: int, wait_for_others: Callable[[], float]) -> None:
         """Start the job in this process.
 
         Args:
-            pipe: The descriptor that it reports through.
-            others_ready: Waits until all workers are ready, and comes back with the `time.monotonic` of that moment.
+            pipe: The descriptor that reports are written to.
+            wait_for_others: Waits until all workers are ready and returns the `time.monotonic` of that moment.
         """
-        self._pipe, self._others_ready = pipe, others_ready
-        self.began = self._told = self.now()
+        self._pipe, self._wait_for_others = pipe, wait_for_others
+        self.began = self._reported_at = self.now()
 
     def now(self) -> float:
-        """`time.monotonic`, less the time that the load was paused: what a load is paced by."""
+        """Return `time.monotonic` minus the time in which the load was paused; a load is paced by it."""
         return time.monotonic() - self._paused_s
 
     def pause(self, until: Callable[[], object]) -> None:
-        """Let no time of the load pass until that call comes back; the deadline waits too."""
+        """Stop the time of the load, and its deadline, until a call returns."""
         began = time.monotonic()
-        left = _set_deadline(0.0)
+        remaining_s = _set_deadline(0.0)
         until()
         self._paused_s += time.monotonic() - began
-        _set_deadline(left)
+        _set_deadline(remaining_s)
 
     def target(self) -> float:
-        """The value that the profile asks for now; before the load is ready, the first one."""
+        """Return the value of the profile at this time; before the load is ready, its first value."""
         return self.profile.at(self._elapsed())
 
     def settled(self) -> bool:
-        """Whether the profile has reached its last value."""
+        """Return whether the profile has reached its last value."""
         return self._elapsed() >= self.profile.last_change
 
     def _elapsed(self) -> float:
         return self.now() - self.began if self._is_ready else 0.0
 
     def ready(self) -> None:
-        """Say that the load is really applied, and wait until the other workers have said so too.
+        """Report that the load is applied, and wait until all its workers have reported that.
 
-        From then on its time passes and its CPU seconds count, and the kernel has a deadline.
+        From then on its time passes, its CPU seconds count, and the kernel kills this process at its deadline.
         """
-        self._prepared_s = self._cpu_s()
+        self._cpu_s_before_ready = self._cpu_s()
         self.report()
         at, paused_s = time.monotonic(), self._paused_s
         self._send({"ready": at, "piece": self.piece} if self.piece else {"ready": at})
         if self.workers > 1:
-            at = self._others_ready()
+            at = self._wait_for_others()
         self.began = at - paused_s if paused_s == self._paused_s else self.now()
         self._is_ready = True
         if self._duration is not None:
             _set_deadline(self._duration + GRACE_S)
 
     def tick(self) -> None:
-        """Report the figures, if that was not done just now."""
-        if self.now() - self._told >= REPORT_EVERY_S:
+        """Report the figures, if the last report is older than `REPORT_EVERY_S`."""
+        if self.now() - self._reported_at >= REPORT_EVERY_S:
             self.report()
 
     def report(self) -> None:
-        """Report the figures so far, the CPU seconds of this process and its children among them."""
-        self._told = self.now()
-        self.achieved["cpu_s"] = self._cpu_s() - self._prepared_s
+        """Report the figures so far, with the CPU seconds of this process and its children."""
+        self._reported_at = self.now()
+        self.achieved["cpu_s"] = self._cpu_s() - self._cpu_s_before_ready
         self._send({"achieved": self.achieved})
 
     def _cpu_s(self) -> float:
         return time.process_time() + self.children_cpu_s
 
     def fault(self, reason: str) -> None:
-        """Say why the load cannot be applied."""
+        """Report why the load cannot be applied."""
         self._send({"fault": reason})
 
     def _send(self, message: dict[str, Any]) -> None:
@@ -132,7 +132,7 @@ class Job:
 
 
 def _set_deadline(seconds: float) -> float:
-    """Have the kernel end this process after so many seconds, 0 is never; comes back with what was left before."""
+    """Set the seconds until the kernel kills this process, 0 is never; return what was left of the last deadline."""
     if sys.platform == "win32":
         return 0.0
     return signal.setitimer(signal.ITIMER_REAL, seconds)[0]

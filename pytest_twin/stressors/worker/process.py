@@ -1,9 +1,9 @@
 """A worker process that applies one load and cannot outlive the process that owns it.
 
-It is started first, and waits for its load: one line of JSON with the request, how many workers share it, and where
-to import from. On POSIX it is a fork of the supervisor, small and single-threaded; where there is no fork it is a fresh
-interpreter. On Linux the kernel kills it when its owner goes (PR_SET_PDEATHSIG, prctl(2)), whatever it is doing then;
-elsewhere a thread waits for the end of the pipe that its load came from, which only the owner holds.
+It is started first, and waits for its load: one line of JSON with the request, the worker's number, the number of
+workers, and the import path. On POSIX it is a fork of the supervisor, small and single-threaded; where there is no fork
+it is a new interpreter. On Linux the kernel kills it when its owner ends (PR_SET_PDEATHSIG, prctl(2)), whatever it is
+doing then; elsewhere a thread waits for the end of the pipe that its load came from, which only the owner holds open.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from functools import partial
 from importlib import import_module
 
-if not __package__:  # run as a file: its own folder, if that is on the path, gives way to the one above
+if not __package__:  # run as a file: the root of the package takes the place of the file's own folder on the path
     sys.path[0 : not sys.flags.safe_path] = [os.path.realpath(f"{__file__}/../../../..")]
 
 from pytest_twin.stressors.spec.request import LoadRequest
@@ -37,11 +37,11 @@ else:
 
 
 class StopRequested(BaseException):
-    """Raised in a worker when it is asked to stop, in whatever it is doing."""
+    """Raised in a worker at SIGTERM, wherever it is."""
 
 
 def reset_sigchld() -> None:
-    """Let this process wait for its workers, also where whoever started it ignores the ends of children (wait(2))."""
+    """Make children of this process waitable, also if its parent ignores SIGCHLD (wait(2))."""
     if sys.platform != "win32":
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
@@ -53,48 +53,48 @@ def launch(*, fork: bool = CAN_FORK) -> ForkedWorker | SpawnedWorker:
         fork: Whether it is a fork of this process.
 
     Raises:
-        OSError: The machine gives no more processes.
+        OSError: The system has no more processes.
     """
     return ForkedWorker() if fork else SpawnedWorker()
 
 
 class _SignalWorker:
-    """What a worker can be told by signals, where there are some."""
+    """What forked and spawned workers have in common: a pipe for input, and signals to pause and resume."""
 
     pid: int
-    _orders: int
+    _input: int
     _paused = False
 
     def begin(self, request: LoadRequest, index: int = 0, workers: int = 1) -> None:
         """Give the worker its load, as one of several workers that share it."""
-        self._order(json.dumps([request.to_json(), index, workers, sys.path]))
+        self._send(json.dumps([request.to_json(), index, workers, sys.path]))
 
     def all_ready(self, at: float) -> None:
-        """Say that all processes which share the load are ready, since that time."""
-        self._order(repr(at))
+        """Tell the worker that all workers of its load are ready, and since when."""
+        self._send(repr(at))
 
-    def _order(self, words: str) -> None:
-        order = words.encode() + b"\n"
+    def _send(self, text: str) -> None:
+        line = text.encode() + b"\n"
         try:
-            while order:
-                order = order[os.write(self._orders, order) :]
-        except OSError:  # it has died; the end of its reports tells
+            while line:
+                line = line[os.write(self._input, line) :]
+        except OSError:  # it has died, which the end of its reports shows
             pass
 
     def pause(self) -> None:
-        """Have it do nothing until `resume` or `stop`."""
+        """Stop the worker's work and its time until `resume` or `stop`."""
         if not self._paused:
             self._paused = True
             self._signal(PAUSE)
 
     def resume(self) -> None:
-        """Have it go on after a `pause`."""
+        """Let the worker go on after a `pause`."""
         if self._paused:
             self._paused = False
             self._signal(RESUME)
 
     def _signal(self, number: int) -> None:
-        os.kill(self.pid, number)  # not yet reaped, so the number is still its own
+        os.kill(self.pid, number)  # it is not reaped yet, so no other process has its id
 
 
 class ForkedWorker(_SignalWorker):
@@ -104,16 +104,16 @@ class ForkedWorker(_SignalWorker):
 
     def __init__(self) -> None:
         if sys.platform == "win32":
-            raise OSError("there is no fork here")
+            raise OSError("this platform has no fork")
         self.reports, pipe = os.pipe()
-        orders, self._orders = os.pipe()
+        load_pipe, self._input = os.pipe()
         owner = os.getpid()
         handled = {signal.SIGTERM, signal.SIGINT, PAUSE, RESUME}
         signal.pthread_sigmask(signal.SIG_BLOCK, handled)  # until the child has handlers of its own
         try:
             self.pid = os.fork()
         except OSError:
-            for fd in (self.reports, pipe, orders, self._orders):
+            for fd in (self.reports, pipe, load_pipe, self._input):
                 os.close(fd)
             raise
         finally:
@@ -121,19 +121,19 @@ class ForkedWorker(_SignalWorker):
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, handled)
         if self.pid:
             os.close(pipe)
-            os.close(orders)
+            os.close(load_pipe)
             return
         status = 1
         try:
             signal.set_wakeup_fd(-1)
-            close_all_but(pipe, orders)
+            close_all_but(pipe, load_pipe)
             _exit_with_parent(owner)
-            status = _worker_main(orders, pipe, None if sys.platform == "linux" else lambda: os._exit(1))
+            status = _worker_main(load_pipe, pipe, None if sys.platform == "linux" else lambda: os._exit(1))
         finally:
             os._exit(status)
 
     def is_alive(self) -> bool:
-        """Whether it can be given a load: before that it tells nothing, so there is something to read at its end."""
+        """Return whether it can be given a load; before that it reports nothing, so its end makes the pipe readable."""
         if sys.platform == "win32":
             return False
         poll = select.poll()
@@ -141,25 +141,25 @@ class ForkedWorker(_SignalWorker):
         return not poll.poll(0)
 
     def stop(self) -> None:
-        """Ask it to stop."""
+        """Ask the worker to stop."""
         self.resume()
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """Have the kernel end it."""
+        """Kill the worker."""
         if sys.platform != "win32":
             self._signal(signal.SIGKILL)
 
     def reap(self) -> str:
-        """Wait for its end, which is there or near; say what ended it, nothing if it ended as it should."""
+        """Wait for the end of the worker; return what ended it, empty if it has exited with status 0."""
         os.close(self.reports)
-        os.close(self._orders)
+        os.close(self._input)
         status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         return "" if status == 0 else f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit {status}"
 
 
 class SpawnedWorker(_SignalWorker):
-    """A worker that is a fresh interpreter, where there is no fork."""
+    """A worker that is a new interpreter, where there is no fork."""
 
     def __init__(self) -> None:
         import subprocess
@@ -169,63 +169,63 @@ class SpawnedWorker(_SignalWorker):
         assert self._process.stdin is not None  # noqa: S101 - for the type checker
         assert self._process.stdout is not None  # noqa: S101
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
-        self.pid, self.reports, self._orders = self._process.pid, self._stdout.fileno(), self._stdin.fileno()
+        self.pid, self.reports, self._input = self._process.pid, self._stdout.fileno(), self._stdin.fileno()
 
     def is_alive(self) -> bool:
-        """Whether it can be given a load."""
+        """Return whether it can be given a load."""
         return self._process.poll() is None
 
     def stop(self) -> None:
-        """Ask it to stop."""
+        """Ask the worker to stop."""
         self.resume()
         self._stdin.close()
 
     def kill(self) -> None:
-        """Have the system end it."""
+        """Kill the worker."""
         self._process.kill()
 
     def reap(self) -> str:
-        """Wait for its end; say what ended it, nothing if it ended as it should."""
+        """Wait for the end of the worker; return what ended it, empty if it has exited with status 0."""
         self._stdin.close()
         status = self._process.wait()
         self._stdout.close()
         return "" if status == 0 else f"exit {status}"
 
 
-def _worker_main(orders: int, pipe: int, at_end: Callable[[], None] | None) -> int:
-    """The life of a worker process: wait for a load, and apply it; its exit status.
+def _worker_main(load_pipe: int, pipe: int, on_end: Callable[[], None] | None) -> int:
+    """Wait for a load and apply it; return the exit status of the worker.
 
     Args:
-        orders: Where the load comes from.
-        pipe: Where the reports go.
-        at_end: What to do when the orders end while the load is applied.
+        load_pipe: The descriptor that the load is read from.
+        pipe: The descriptor that reports are written to.
+        on_end: Called when the load's pipe is closed while the load is applied; None where the kernel kills the worker.
     """
-    said = b""
-    while not said.endswith(b"\n"):
-        if not (data := os.read(orders, 1 << 16)):
-            return 0  # there is no load for it
-        said += data
-    message, index, workers, sys.path[:] = json.loads(said)
+    line = b""
+    while not line.endswith(b"\n"):
+        if not (data := os.read(load_pipe, 1 << 16)):
+            return 0  # the owner needs no more workers
+        line += data
+    message, index, workers, sys.path[:] = json.loads(line)
     request = LoadRequest.from_json(message)
-    if at_end is not None:
-        others_ready = _watch_pipe(orders, at_end)
+    if on_end is not None:
+        wait_for_others = _watch_pipe(load_pipe, on_end)
     elif workers > 1:
-        others_ready = partial(_read_moment, orders)
+        wait_for_others = partial(_read_time, load_pipe)
     else:
-        os.close(orders)
-        others_ready = time.monotonic
-    return _work(request.module, Job(request, index, workers), pipe, others_ready)
+        os.close(load_pipe)
+        wait_for_others = time.monotonic
+    return _work(request.module, Job(request, index, workers), pipe, wait_for_others)
 
 
-def _work(module: str, job: Job, pipe: int, others_ready: Callable[[], float] = time.monotonic) -> int:
+def _work(module: str, job: Job, pipe: int, wait_for_others: Callable[[], float] = time.monotonic) -> int:
     """Apply a load with its stressor until it is over; return the exit status."""
-    job.attach(pipe, others_ready)
+    job.attach(pipe, wait_for_others)
     try:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's to handle
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the owner
         signal.signal(signal.SIGTERM, _raise_stopped)
         if sys.platform != "win32":
             signal.signal(PAUSE, lambda *_: job.pause(_wait_for_resume))
-            signal.pthread_sigmask(signal.SIG_BLOCK, {RESUME})  # it waits, and may come before the pause is heard of
+            signal.pthread_sigmask(signal.SIG_BLOCK, {RESUME})  # for sigwait: it may arrive before the pause is handled
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT, PAUSE})
         import_module(module).stress(job)
     except StopRequested:
@@ -238,13 +238,13 @@ def _work(module: str, job: Job, pipe: int, others_ready: Callable[[], float] = 
     return 0
 
 
-def _read_moment(orders: int) -> float:
-    """Wait until all workers are ready; since when they are."""
-    said = os.read(orders, 64)
-    os.close(orders)
-    if not said:  # the owner is gone
+def _read_time(load_pipe: int) -> float:
+    """Wait until all workers are ready, and return since when they are."""
+    text = os.read(load_pipe, 64)
+    os.close(load_pipe)
+    if not text:  # the owner has ended
         os._exit(1)
-    return float(said)
+    return float(text)
 
 
 def _raise_stopped(number: int, frame: object) -> None:  # noqa: ARG001
@@ -257,52 +257,53 @@ def _wait_for_resume() -> None:
 
 
 def close_all_but(*kept: int) -> None:
-    """Let go of the owner's descriptors, so that nobody waits for this process's end in place of the owner's."""
+    """Close all descriptors but these, so that no pipe of the owner stays open after the owner has ended."""
     low = 0
     for fd in sorted(kept):
-        if low < fd:  # an empty range from 0 on would be everything
+        if low < fd:  # closerange(0, 0) would close everything
             os.closerange(low, fd)
         low = fd + 1
     os.closerange(low, low + 1024)
 
 
 def _exit_with_parent(owner: int) -> None:
-    """Have the kernel end this process when its owner does, and be the first that runs out of memory."""
+    """Have the kernel kill this process when its owner ends, and first of all when memory runs out."""
     if sys.platform == "linux":
         if not die_with_parent(owner):
             os._exit(1)
         try:
             with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
                 file.write("1000")
-        except OSError:  # no /proc; then nobody looks at it either
+        except OSError:  # there is no /proc
             pass
 
 
-def _watch_pipe(fd: int, then: Callable[[], None]) -> Callable[[], float]:
-    """Call back at the end of a pipe; read without a buffer, whose lock would keep the interpreter from ending.
+def _watch_pipe(fd: int, on_end: Callable[[], None]) -> Callable[[], float]:
+    """Watch a pipe in a thread and call back at its end; it is unbuffered, since a buffer's lock would block the exit.
 
-    Comes back with what waits for the moment that is told there meanwhile.
+    Returns:
+        A function that waits for the time that comes through the pipe.
     """
     import threading
 
-    said: list[bytes] = []
+    received: list[bytes] = []
 
     def watch() -> None:
         while data := os.read(fd, 1 << 16):
-            said.append(data)
-        then()
+            received.append(data)
+        on_end()
 
     def wait() -> float:
-        while not said:
+        while not received:
             time.sleep(0.001)
-        return float(said[0])
+        return float(received[0])
 
     threading.Thread(target=watch, daemon=True).start()
     return wait
 
 
 def main() -> None:
-    """Be a worker without fork; the end of stdin is the end of its load."""
+    """Run a spawned worker; the end of stdin ends its load."""
     from _thread import interrupt_main
 
     sys.exit(_worker_main(0, 1, lambda: interrupt_main(signal.SIGTERM)))

@@ -1,8 +1,8 @@
-"""A program of somebody else's in a worker: nothing of it is left, whichever process is killed.
+"""An external program in a worker, no process of which is left whichever process is killed.
 
-The worker starts a keeper, the keeper starts the program. Both adopt whatever loses its parent below them
-(PR_SET_CHILD_SUBREAPER, prctl(2)), so no descendant can get away. When the worker ends, however it does, a pipe that
-only it held is at its end, and the keeper takes everything down; when the keeper is killed, the worker does so.
+The worker forks a subreaper, and the subreaper starts the program. Both adopt every descendant that loses its parent
+(PR_SET_CHILD_SUBREAPER, prctl(2)), so none can escape. When the worker ends, however it does, the pipe that only it
+holds open is closed, and the subreaper kills everything; when the subreaper is killed, the worker does so.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from pytest_twin.stressors.system.capacity import text
 from pytest_twin.stressors.system.prctl import die_with_parent, set_child_subreaper
 from pytest_twin.stressors.worker.process import close_all_but
 
-END_WITHIN_S = 0.3  # after that it is killed
-LOOK_EVERY_S = 0.05
+KILL_AFTER_S = 0.3  # after SIGINT
+POLL_EVERY_S = 0.05
 
-assert sys.platform == "linux"  # noqa: S101 - for the type checker: nothing here is to be had elsewhere
+assert sys.platform == "linux"  # noqa: S101 - for the type checker: this module is for Linux only
 
 
 class ContainedProgram:
-    """A running program, with all that it starts.
+    """A running program with all its descendants.
 
     Attributes:
-        said: What it wrote, an open file without a name.
+        output: The descriptor of an unnamed file with what it has written to stdout and stderr.
     """
 
     def __init__(self, command: list[str], scratch: str) -> None:
@@ -38,36 +38,36 @@ class ContainedProgram:
 
         Args:
             command: The program and its arguments.
-            scratch: A folder that is removed when it is gone.
+            scratch: A folder that is removed at its end.
 
         Raises:
-            OSError: The machine gives no more processes.
+            OSError: The system has no more processes.
         """
         self._scratch = scratch
-        said = os.memfd_create("said")
-        self.said = fcntl.fcntl(said, fcntl.F_DUPFD_CLOEXEC, 3)  # out of the way of those that a program begins with
-        os.close(said)
+        output = os.memfd_create("output")
+        self.output = fcntl.fcntl(output, fcntl.F_DUPFD_CLOEXEC, 3)  # not one of the standard streams
+        os.close(output)
         set_child_subreaper()
-        end, self._held = os.pipe()
+        end, self._lifeline = os.pipe()
         self._status: int | None = None
-        self._keeper = os.fork()
-        if self._keeper == 0:
+        self._subreaper = os.fork()
+        if self._subreaper == 0:
             try:
-                close_all_but(end, self.said)
-                os._exit(_run_subreaper(command, scratch, end, self.said))
+                close_all_but(end, self.output)
+                os._exit(_run_subreaper(command, scratch, end, self.output))
             finally:
                 os._exit(1)
         os.close(end)
 
     @property
     def program(self) -> int | None:
-        """The process id of the program; None before it is there, and where it has ended."""
-        return next((pid for pid in children(self._keeper) if _leads_group(pid)), None)
+        """The process id of the program; None before it has started and after it has ended."""
+        return next((pid for pid in children(self._subreaper) if _leads_group(pid)), None)
 
-    def ended(self) -> str:
-        """What ended it, nothing while it runs."""
+    def exit_reason(self) -> str:
+        """Return what ended the program, empty while it runs."""
         if self._status is None:
-            pid, status = os.waitpid(self._keeper, os.WNOHANG)
+            pid, status = os.waitpid(self._subreaper, os.WNOHANG)
             self._status = os.waitstatus_to_exitcode(status) if pid else None
         if self._status is None:
             return ""
@@ -75,46 +75,46 @@ class ContainedProgram:
         return f"killed by {signal.Signals(number).name}" if number > 0 else f"exit {self._status}"
 
     def signal(self, number: int) -> None:
-        """Send a signal to all of it."""
+        """Send a signal to the process group of the program."""
         program = self.program
         if program is not None:
-            _tell_group(program, number)
+            _signal_group(program, number)
 
     def cpu_s(self) -> float:
-        """CPU seconds of all of it so far, what has ended counted too."""
+        """Return the CPU seconds of all its processes so far, including those that have ended."""
         if self._status is not None:
             usage = os.times()
             return usage.children_user + usage.children_system
-        ticks = sum(map(_ticks, (self._keeper, *descendants(self._keeper))))
+        ticks = sum(map(_ticks, (self._subreaper, *descendants(self._subreaper))))
         return ticks / os.sysconf("SC_CLK_TCK")
 
     def end(self) -> None:
-        """Take it down, and come back when nothing is left."""
-        os.close(self._held)
+        """End the program, and return when no process of it is left."""
+        os.close(self._lifeline)
         if self._status is None:
-            self._status = os.waitstatus_to_exitcode(os.waitpid(self._keeper, 0)[1])
+            self._status = os.waitstatus_to_exitcode(os.waitpid(self._subreaper, 0)[1])
         kill_all_children()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def words(self) -> list[str]:
-        """The lines that it wrote so far."""
-        return os.pread(self.said, 1 << 20, 0).decode("utf-8", "replace").splitlines()
+    def output_lines(self) -> list[str]:
+        """Return the lines that it has written so far."""
+        return os.pread(self.output, 1 << 20, 0).decode("utf-8", "replace").splitlines()
 
 
 def children(pid: int) -> list[int]:
-    """The children of a process that has one thread."""
+    """Return the children of a single-threaded process."""
     return [int(word) for word in text(f"/proc/{pid}/task/{pid}", "children").split()]
 
 
 def descendants(pid: int) -> Iterator[int]:
-    """Its children, theirs, and so on."""
+    """Yield the children of a process, their children, and so on."""
     for child in children(pid):
         yield child
         yield from descendants(child)
 
 
 def kill_all_children(group: int | None = None) -> None:
-    """Kill every child, and those that become one by it, until there is none; a process group first each time."""
+    """Kill a process group and all children, including those adopted meanwhile, until no child is left."""
     while True:
         for kill, pid in ((os.killpg, group), *((os.kill, child) for child in children(os.getpid()))):
             try:
@@ -130,16 +130,16 @@ def kill_all_children(group: int | None = None) -> None:
         time.sleep(0.002)
 
 
-def _run_subreaper(command: list[str], scratch: str, end: int, said: int) -> int:
-    """The life of the keeper; its exit status is the program's."""
+def _run_subreaper(command: list[str], scratch: str, end: int, output: int) -> int:
+    """Start the program, wait for its end and kill its descendants; return the exit status of the program."""
     set_child_subreaper()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
-    keeper = os.getpid()
+    subreaper = os.getpid()
     program = os.fork()
     if program == 0:
         try:
-            _exec_program(command, keeper, said)
+            _exec_program(command, subreaper, output)
         finally:
             os._exit(127)
     status = 0
@@ -151,18 +151,18 @@ def _run_subreaper(command: list[str], scratch: str, end: int, said: int) -> int
     return status if status >= 0 else 128 - status
 
 
-def _exec_program(command: list[str], keeper: int, said: int) -> None:
-    """Turn into the program, in a process group of its own, and die with the keeper."""
+def _exec_program(command: list[str], subreaper: int, output: int) -> None:
+    """Execute the program in this process, in a process group of its own; it is killed if the subreaper ends."""
     os.setpgid(0, 0)
-    if not die_with_parent(keeper):
+    if not die_with_parent(subreaper):
         return
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.set_inheritable(0, True)  # where that was its number already
-    os.dup2(said, 1)
-    os.dup2(said, 2)
+    os.set_inheritable(0, True)  # dup2 does nothing if the descriptor is 0 already
+    os.dup2(output, 1)
+    os.dup2(output, 2)
     try:
         os.execv(command[0], command)  # noqa: S606 - a list, never a shell
     except OSError as error:
@@ -170,8 +170,8 @@ def _exec_program(command: list[str], keeper: int, said: int) -> None:
 
 
 def _wait(program: int, end: int) -> int:
-    """Wait until the program ends, or is no longer wanted and had its time to end; its status."""
-    until, asked = float("inf"), False
+    """Wait until the program ends, interrupted when the worker closes its pipe; return its exit status."""
+    until, is_interrupted = float("inf"), False
     while time.monotonic() < until:
         while True:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -179,11 +179,11 @@ def _wait(program: int, end: int) -> int:
                 return os.waitstatus_to_exitcode(status)
             if not pid:
                 break
-        if asked:
+        if is_interrupted:
             time.sleep(0.005)
-        elif select.select([end], [], [], LOOK_EVERY_S)[0]:
-            asked, until = True, time.monotonic() + END_WITHIN_S
-            _tell_group(program, signal.SIGINT)
+        elif select.select([end], [], [], POLL_EVERY_S)[0]:
+            is_interrupted, until = True, time.monotonic() + KILL_AFTER_S
+            _signal_group(program, signal.SIGINT)
     return -signal.SIGKILL
 
 
@@ -194,14 +194,14 @@ def _leads_group(pid: int) -> bool:
         return False
 
 
-def _tell_group(leader: int, number: int) -> None:
+def _signal_group(leader: int, number: int) -> None:
     try:
         os.killpg(leader, number)
-    except ProcessLookupError:  # all of it has just ended
+    except ProcessLookupError:  # the whole group has just ended
         pass
 
 
 def _ticks(pid: int) -> int:
-    """Clock ticks of a process and of its children that it has waited for; 0 where it has just ended."""
+    """Return the clock ticks of a process and of the children that it has reaped; 0 if it has just ended."""
     fields = text(f"/proc/{pid}", "stat").rpartition(")")[2].split()
     return sum(map(int, fields[11:15])) if fields else 0
