@@ -213,4 +213,4 @@ def _reason(cell: str) -> str:
     if _TWO_DIGITS.match(cell):
         return f"{shown(cell)} has a year of two digits; write dates such as 2026-11-28"
     known = "write times such as 2026-11-28T10:00:00Z, or seconds or milliseconds since 1970"
-    return _empty(cell) or f"{shown(cell)} is no time; {known}"
+    return _empty(cell) or f"{shown(cell)} is not a time; {known}"

@@ -52,8 +52,8 @@ class BaselineComparison:
                 raise SettingsError(f"{flag('compare')}: {error}") from None
             if base_dir / settings.report_dir in self._baseline.paths:
                 raise SettingsError(
-                    f"{flag('compare')}: {settings.compare} is where this run's files go; "
-                    f"save runs with {flag('save')} NAME, and compare with NAME"
+                    f"{flag('compare')}: {settings.compare} is the report directory of this run; "
+                    f"save a run with {flag('save')} NAME, and compare with NAME"
                 )
 
     def finish(self, folder: RunFolder, tables: RunTables | None, read: Callable[[], Run], *, is_whole: bool) -> None:
@@ -66,7 +66,7 @@ class BaselineComparison:
             is_whole: Whether all tests ran, with any outcome; other runs are neither saved nor compared.
         """
         if not is_whole:
-            self.lines.append("the run was cut short: it is neither saved nor compared")
+            self.lines.append("the run was interrupted; it is neither saved nor compared")
             return
         try:
             self._compare(folder, read)

@@ -132,7 +132,7 @@ def read_with_pandas(lines: bytes, names: Sequence[str], numbers: set[str]) -> p
 
     shape = lines.translate(None, _ALL_BUT_SHAPE)
     if shape != (b"," * (len(names) - 1) + b"\n") * shape.count(b"\n"):
-        raise ValueError("a line is of another length")
+        raise ValueError("a line has a different number of cells")
     text = {name: str for name in names if name not in numbers}
     is_exact = tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1)  # by itself, and warns where it is asked to be
     frame = pd.read_csv(
@@ -140,7 +140,7 @@ def read_with_pandas(lines: bytes, names: Sequence[str], numbers: set[str]) -> p
         keep_default_na=False, low_memory=False, float_precision=None if is_exact else "round_trip",
     )  # fmt: skip
     if any(frame[name].dtype.kind not in "iuf" for name in numbers):
-        raise ValueError("a cell is no number")
+        raise ValueError("a cell is not a number")
     return frame.astype(dict.fromkeys(numbers, float))
 
 

@@ -23,9 +23,9 @@ def table_problems(path: Path, file: IO[bytes], damaged: int) -> Iterator[str]:
     else:
         file.seek(-1, os.SEEK_END)
         if file.read(1) != b"\n":
-            yield f"{path} ends in the middle of a row, which is left out"
+            yield f"{path} ends in the middle of a row, which is skipped"
     if damaged:
-        yield f"{path} is damaged: {damaged} rows or cells are left out"
+        yield f"{path} is damaged: {damaged} rows or cells are skipped"
 
 
 def fingerprint_problems(path: Path, document: Mapping[str, Any] | None) -> Iterator[str]:

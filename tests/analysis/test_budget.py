@@ -55,7 +55,9 @@ def test_percentiles_are_repeated_as_often_as_they_need():
         {0.95: BudgetLimit(0.2, "200ms"), 0.5: BudgetLimit(0.1, "0.1")}, 72
     )
     assert read(p50=1, repeats=6).percentiles.repeats == 6
-    assert errors(p50=1, p99=1, repeats=20) == [("repeats", "20 are too few for p99, 368 are needed")]
+    assert errors(p50=1, p99=1, repeats=20) == [
+        ("repeats", "20 repetitions are too few for p99; at least 368 are needed")
+    ]
     assert errors(repeats=20) == [("repeats", 'needs p95=, what most of them may take, such as p95="200ms"')]
     assert errors(p50=1, repeats=0) == [("repeats", "0 is not a whole number from 1 to 10000")]
 
@@ -85,7 +87,7 @@ def test_a_load_may_have_words_that_are_true_or_false():
         ({"read": "10%"}, ("read", "'10%' is not a size; write one such as \"200MiB\"")),
         (
             {"children": 2},
-            ("children", "2 is not 0; no counter tells how many there were, only whether there were any"),
+            ("children", "2 is not 0; the number of child processes cannot be counted, only whether there were any"),
         ),
         ({"context_switches": 1.5}, ("context_switches", "1.5 is not a whole number from 0")),
         (
@@ -94,7 +96,7 @@ def test_a_load_may_have_words_that_are_true_or_false():
         ),
         (
             {"slowdown": 2, "under": "cpu:1", "pairs": 5},
-            ("pairs", "5 is not a whole number from 6, below which nothing can be told, to 1000"),
+            ("pairs", "5 is not a whole number from 6, the minimum for a verdict, to 1000"),
         ),
         ({"slowdown": 2}, ("slowdown", 'needs under=, the load that may cause it, such as under="cpu:75%"')),
         (
@@ -104,7 +106,7 @@ def test_a_load_may_have_words_that_are_true_or_false():
         ({"pairs": 6}, ("pairs", "needs slowdown=, the factor by which the test may be slower, such as slowdown=2")),
         (
             {"slowdown": 2, "under": "75%"},
-            ("under", '\'75%\' is no load; write one such as "cpu:75%" or "cpu:50% mem:1GiB"'),
+            ("under", '\'75%\' is not a load; write one such as "cpu:75%" or "cpu:50% mem:1GiB"'),
         ),
         (
             {"slowdown": 2, "under": "cpu:150%"},
@@ -112,7 +114,7 @@ def test_a_load_may_have_words_that_are_true_or_false():
         ),
         ({"slowdown": 2, "under": "cpus:1"}, ("under", 'unknown keyword "cpus"; did you mean "cpu"?')),
         ({"slowdown": 2, "under": "cpu:1 cpu:2"}, ("under", "'cpu:1 cpu:2' says cpu twice")),
-        ({"slowdown": 2, "under": "cpu:0"}, ("under", "'cpu:0' is no load at all")),
+        ({"slowdown": 2, "under": "cpu:0"}, ("under", "'cpu:0' applies no load")),
     ],
 )
 def test_what_is_wrong_says_where_and_what(keywords, problem):

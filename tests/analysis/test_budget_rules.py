@@ -37,7 +37,7 @@ def test_an_expression_of_markers_selects(text, marks, meant):
 
 @pytest.mark.parametrize("text", ["", "slow and", "slow()", "a.b", "1", "slow == db", "lambda: slow", 5, "(" * 5000])
 def test_what_is_no_expression_is_refused(text):
-    with pytest.raises(ValueError, match=r"is no expression of markers; write one such as \"slow and not db\"$"):
+    with pytest.raises(ValueError, match=r"is not an expression of marks; write one such as \"slow and not db\"$"):
         expression(text)
 
 
@@ -83,7 +83,7 @@ def test_everything_that_is_wrong_is_told_with_its_place():
             "budgets[1].duration",
             '\'soon\' is not a duration; write seconds, or text such as "500ms" or "1m30s"',
         ),
-        ("budgets[1].path", '5 is no pattern such as "tests/db/*"'),
+        ("budgets[1].path", '5 is not a pattern such as "tests/db/*"'),
         ("budgets[2]", 'has no limit; write one such as duration = "1s"'),
-        ("budgets[2].mark", "'slow and' is no expression of markers; write one such as \"slow and not db\""),
+        ("budgets[2].mark", "'slow and' is not an expression of marks; write one such as \"slow and not db\""),
     ]

@@ -97,7 +97,7 @@ def test_runs_that_cannot_be_compared_end_with_2(twin, tmp_path, words, said):
 def test_what_of_a_run_could_not_be_read_is_told(twin, tmp_path):
     tests = tmp_path / "b" / "tests.csv"
     tests.write_bytes(tests.read_bytes()[:-5])
-    assert f"\nnote: {tests} ends in the middle of a row, which is left out\n" in twin("compare", "a", "b")
+    assert f"\nnote: {tests} ends in the middle of a row, which is skipped\n" in twin("compare", "a", "b")
     assert "note: " not in twin("compare", "a", "a").replace("note: too few repetitions", "")
 
 

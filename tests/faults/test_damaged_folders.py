@@ -63,7 +63,7 @@ def test_of_a_whole_folder_there_is_nothing_to_tell(folder):
 def test_a_torn_line_is_left_out(folder, name):
     path = folder / name
     path.write_bytes(path.read_bytes()[:-3])
-    assert read(folder) == (counts(name, 1), [f"{name} ends in the middle of a row, which is left out"])
+    assert read(folder) == (counts(name, 1), [f"{name} ends in the middle of a row, which is skipped"])
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -71,7 +71,7 @@ def test_a_line_in_the_middle_that_is_torn_costs_only_itself(folder, name):
     path = folder / name
     header, first, second = path.read_text().splitlines(keepends=True)
     path.write_text(f"{header}{first}{first[:9]}\n{second}")
-    assert read(folder) == ([2, 2, 2], [f"{name} is damaged: 1 rows or cells are left out"])
+    assert read(folder) == ([2, 2, 2], [f"{name} is damaged: 1 rows or cells are skipped"])
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -135,7 +135,7 @@ STAMPS = [
 def test_a_row_of_no_year_of_a_clock_is_left_out(folder, name, stamp):
     path = folder / name
     path.write_text(path.read_text().replace(CLOCK.stamp(1), stamp))
-    assert read(folder) == (counts(name, 1), [f"{name} is damaged: 1 rows or cells are left out"])
+    assert read(folder) == (counts(name, 1), [f"{name} is damaged: 1 rows or cells are skipped"])
 
 
 @pytest.mark.parametrize("cell", ["inf", "-inf", "1e309"])
@@ -143,13 +143,13 @@ def test_a_row_of_no_year_of_a_clock_is_left_out(folder, name, stamp):
 def test_a_time_without_an_end_is_a_missing_one(folder, name, cell):
     path = folder / name
     path.write_text(re.sub(r",1\.0+", f",{cell}", path.read_text(), count=1))
-    assert read(folder) == ([2, 2, 2], [f"{name} is damaged: 1 rows or cells are left out"])
+    assert read(folder) == ([2, 2, 2], [f"{name} is damaged: 1 rows or cells are skipped"])
 
 
 @pytest.mark.parametrize("cell", ["inf", "1e309", "-1e400"])
 def test_a_sample_without_an_end_is_a_missing_one(folder, cell):
     (folder / DATASET).write_text((folder / DATASET).read_text().replace(",50,", f",{cell},"))
-    assert read(folder) == ([2, 2, 2], [f"{DATASET} is damaged: 2 rows or cells are left out"])
+    assert read(folder) == ([2, 2, 2], [f"{DATASET} is damaged: 2 rows or cells are skipped"])
     assert pytest_twin.load(folder).samples["cpu_percent"].isna().all()
 
 

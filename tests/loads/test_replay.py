@@ -242,7 +242,7 @@ def test_dates_of_both_orders_are_refused():
     ("cell", "said"),
     [
         ("", "is empty"),
-        ("yesterday", f"'yesterday' is no time; {KNOWN_TIMES}"),
+        ("yesterday", f"'yesterday' is not a time; {KNOWN_TIMES}"),
         ("2026-02-30 10:00", "'2026-02-30 10:00' is not a valid date"),
         ("2026-11-28 25:00", "'2026-11-28 25:00' is not a time of day"),
         ("2026-11-28 13:00 pm", "'2026-11-28 13:00 pm' is not a time of day"),

@@ -87,7 +87,7 @@ def test_a_leak_fails_the_run_for_the_test_that_leaks_and_for_no_other(pytester)
 def test_a_run_that_was_cut_short_is_neither_saved_nor_compared(pytester):
     pytester.makepyfile("def test_bad(): assert False\ndef test_good(): pass")
     came = pytester.runpytest_inprocess("--twin-interval=60", "--twin-save=main", "-x")
-    came.stdout.fnmatch_lines(["the run was cut short: it is neither saved nor compared"])
+    came.stdout.fnmatch_lines(["the run was interrupted; it is neither saved nor compared"])
     assert not (pytester.path / ".twin-baselines").exists()
 
 

@@ -318,7 +318,7 @@ peak_memory = 5
     result.stderr.fnmatch_lines(
         [
             'ERROR: pyproject.toml: budgets[[]0[]]: unknown keyword "durration"; did you mean "duration"?',
-            "pyproject.toml: budgets[[]0[]].mark: 'slow and' is no expression of markers; write one such as *",
+            "pyproject.toml: budgets[[]0[]].mark: 'slow and' is not an expression of marks; write one such as *",
             'pyproject.toml: budgets[[]1[]].peak_memory: 5 is not a size; write one such as "200MiB"',
         ]
     )

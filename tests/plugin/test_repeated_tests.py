@@ -143,7 +143,9 @@ def test_it(): pass
 """)
     result = pytester.runpytest()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: *twin_budget(repeats): 20 are too few for p95, 72 are needed"])
+    result.stderr.fnmatch_lines(
+        ["ERROR: *twin_budget(repeats): 20 repetitions are too few for p95; at least 72 are needed"]
+    )
 
 
 def test_what_is_set_up_for_the_module_is_set_up_once_and_warnings_and_output_are_told_once(pytester):

@@ -46,7 +46,9 @@ def _count(raw: object) -> float:
 
 def _no_child(raw: object) -> float:
     if isinstance(raw, bool) or raw != 0:
-        raise ValueError(f"{raw!r} is not 0; no counter tells how many there were, only whether there were any")
+        raise ValueError(
+            f"{raw!r} is not 0; the number of child processes cannot be counted, only whether there were any"
+        )
     return 0.0
 
 
@@ -65,7 +67,7 @@ def _repeats(raw: object) -> int:
 def _pairs(raw: object) -> int:
     if isinstance(raw, bool) or not isinstance(raw, int) or not FEWEST_PAIRS <= raw <= MOST_PAIRS:
         raise ValueError(
-            f"{raw!r} is not a whole number from {FEWEST_PAIRS}, below which nothing can be told, to {MOST_PAIRS}"
+            f"{raw!r} is not a whole number from {FEWEST_PAIRS}, the minimum for a verdict, to {MOST_PAIRS}"
         )
     return raw
 
@@ -128,7 +130,7 @@ def parse(keywords: Mapping[str, Any], read_load: ReadLoad) -> Budget:
     }
     repeats = values.get("repeats", max(map(fewest, shares), default=0))
     problems += [
-        ("repeats", f"{repeats} are too few for {name}, {fewest(share)} are needed")
+        ("repeats", f"{repeats} repetitions are too few for {name}; at least {fewest(share)} are needed")
         for name, share in PERCENTILES.items()
         if share in shares and repeats < fewest(share)
     ]
@@ -174,13 +176,13 @@ def read(keywords: Mapping[str, Any], read_load: ReadLoad) -> dict[str, Any]:
 def _under(raw: object, read_load: ReadLoad) -> Load:
     words = [word.partition(":") for word in raw.split()] if isinstance(raw, str) else []
     if not words or not all(key and colon and value for key, colon, value in words):
-        raise ValueError(f'{raw!r} is no load; write one such as "cpu:75%" or "cpu:50% mem:1GiB"')
+        raise ValueError(f'{raw!r} is not a load; write one such as "cpu:75%" or "cpu:50% mem:1GiB"')
     keys = [key for key, _, _ in words]
     if twice := [key for key in keys if keys.count(key) > 1]:
         raise ValueError(f"{raw!r} says {twice[0]} twice")
     load = read_load({key: _said(value) for key, _, value in words})
     if not load:
-        raise ValueError(f"{raw!r} is no load at all")
+        raise ValueError(f"{raw!r} applies no load")
     return load
 
 

@@ -64,7 +64,7 @@ def _rule(table: Mapping[str, Any], read_load: ReadLoad) -> Rule:
     has_marks: Callable[[Marks], bool] = _all
     path = table.get("path", "")
     if not isinstance(path, str):
-        problems.append(("path", f'{path!r} is no pattern such as "tests/db/*"'))
+        problems.append(("path", f'{path!r} is not a pattern such as "tests/db/*"'))
     try:
         has_marks = expression(table["mark"]) if "mark" in table else _all
     except ValueError as error:
@@ -89,7 +89,7 @@ def expression(text: object) -> Callable[[Marks], bool]:
             return _meaning(ast.parse(text.strip(), mode="eval").body)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             pass
-    raise ValueError(f'{text!r:.100} is no expression of markers; write one such as "slow and not db"')
+    raise ValueError(f'{text!r:.100} is not an expression of marks; write one such as "slow and not db"')
 
 
 def _meaning(node: ast.expr) -> Callable[[Marks], bool]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_twin.model.run import Run
 
 T = TypeVar("T")
-CUT = "the run ended before it did"
+CUT = "the run ended before this did"
 PEAKS = (
     "cpu_percent", "ram_used_percent", "swap_used_percent", "tests_resident_MB", "stress_resident_MB", "load_1m",
     "pressure_cpu_percent", "pressure_memory_percent", "pressure_io_percent", "cgroup_throttled_percent",

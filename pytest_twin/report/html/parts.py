@@ -35,8 +35,8 @@ SHORT = 0.8  # of what was asked; less is too little
 BLUE, ORANGE = "0, 114, 178", "213, 94, 0"  # of Okabe and Ito
 WORDS = {"cpu_percent": "CPU peak", "ram_used_percent": "Memory peak", "pressure_cpu_percent": "CPU pressure peak"}
 SPEARMAN = (
-    "Rank correlation (Spearman): 1 where two columns rise together, −1 where one falls as the other rises, 0 where "  # noqa: RUF001
-    "they do not go together."
+    "Rank correlation (Spearman): 1 if two columns rise together, −1 if one falls as the other rises, 0 if they are "  # noqa: RUF001
+    "unrelated."
 )
 
 
@@ -150,7 +150,7 @@ def _load_row(line: LoadLine, *, several: bool) -> Markup:
     return markup(
         '<tr>{}<td>{}</td><td><span class="id">{}</span></td><td>{}</td><td>{}</td>'
         '<td class="number">{}</td><td class="number">{}</td><td>{}</td></tr>',
-        host, line.type, line.target or NOTHING, answers or "not told", _meter(line), f"{line.times:,}",
+        host, line.type, line.target or NOTHING, answers or "unknown", _meter(line), f"{line.times:,}",
         format_duration(line.held_s), trouble,
     )  # fmt: skip
 
