@@ -108,7 +108,7 @@ class SchedulePlayer:
         for applied in self.applied[:count]:
             applied.wait_ready()
 
-    def test_began(self, nodeid: str, now: float) -> None:
+    def start_test(self, nodeid: str, now: float) -> None:
         """Apply the events that select this test and whose time is now."""
         if self._began is None:
             return
@@ -118,7 +118,7 @@ class SchedulePlayer:
                 self._turns[event.id] = turn = self._turns.get(event.id, 0) + 1
                 self._by_test.setdefault(nodeid, []).extend(self._parts(event, None, left, nodeid, turn))
 
-    def test_ended(self, nodeid: str) -> None:
+    def end_test(self, nodeid: str) -> None:
         """Stop the events that select this test."""
         stop_all(self._by_test.pop(nodeid, []))
 

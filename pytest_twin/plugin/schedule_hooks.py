@@ -39,12 +39,12 @@ class SessionScheduleHooks:
                 self._recording.start_supervisor()
                 self._player.start(self._recording.load_time())
                 self._player.wait_for_first()
-            self._player.test_began(nodeid, self._recording.load_time())
+            self._player.start_test(nodeid, self._recording.load_time())
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """Stop the loads that were applied for this test only."""
         with self._recording.guard:
-            self._player.test_ended(nodeid)
+            self._player.end_test(nodeid)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

@@ -76,9 +76,9 @@ class RecordedAttempt:
         self._resident_before: int | None = None
         self._children = UNKNOWN_CHILDREN._replace(peak=inf)  # no later peak counts as higher
         with recording.guard:
-            recording.process_counters.forget_peak()
-            self._resident_before = recording.process_counters.resident()
-            self._children = recording.process_counters.children(just_now=True)
+            recording.process_counters.reset_peak()
+            self._resident_before = recording.process_counters.resident_bytes()
+            self._children = recording.process_counters.read_children(just_now=True)
         with recording.guard:
             # last: an interrupt before this line leaves no start without an end
             recording.emit(Event(self.began, event.START, self.id, event.TEST, nodeid))
@@ -105,7 +105,7 @@ class RecordedAttempt:
     def read_counters(self, phase: str) -> None:
         """Read the counters where a phase (``setup``, ``call`` or ``teardown``) begins, and where it ends."""
         recording = self._recording
-        reading = recording.guard.value(recording.process_counters.counters, None) or figures.BorderCounters(
+        reading = recording.guard.value(recording.process_counters.read_process, None) or figures.BorderCounters(
             monotonic()
         )
         if phase in self._phases:
@@ -151,7 +151,7 @@ class RecordedAttempt:
         self.cpu_s = figures.add(figures.cpu_s(began, ended), self._exact[figures.CHILDREN_CPU])
 
     def _keep_peak(self) -> None:
-        peak = self._recording.guard.value(self._recording.process_counters.peak, None)
+        peak = self._recording.guard.value(self._recording.process_counters.peak_bytes, None)
         self._earlier_peak = max(filter(None, (self._earlier_peak, peak)), default=None)
 
     def finish(self) -> list[tuple[str, object]]:
@@ -161,9 +161,9 @@ class RecordedAttempt:
             if len(readings) % 2:  # an interrupt kept its end from being read
                 self.read_counters(phase)
         self._keep_peak()
-        resident = recording.guard.value(recording.process_counters.resident, None)
+        resident = recording.guard.value(recording.process_counters.resident_bytes, None)
         self._resident = figures.ResidentBytes(self._resident_before, self._earlier_peak, resident)
-        children = recording.guard.value(recording.process_counters.children, UNKNOWN_CHILDREN)
+        children = recording.guard.value(recording.process_counters.read_children, UNKNOWN_CHILDREN)
         self._exact = figures.exact_figures(self._phases, self._children, children, self._resident.peak)
         if "call" in self._phases:
             self._keep_call()

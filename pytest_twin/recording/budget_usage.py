@@ -26,11 +26,11 @@ class BudgetUsage:
             with_orphans: Whether to count the CPU time of orphaned processes, which reads all processes.
         """
         self._recording, counters = recording, recording.process_counters
-        self._offspring = counters.offspring()
-        self._children = counters.children()
+        self._offspring = counters.read_child_starts()
+        self._children = counters.read_children()
         self._orphans_since = (seconds_since_boot(), counters.reaped_by_ancestors_s()) if with_orphans else None
-        counters.forget_peak()
-        self._resident = counters.resident()
+        counters.reset_peak()
+        self._resident = counters.resident_bytes()
 
     def until_now(self, borders: Sequence[BorderCounters]) -> ResourceUsage:
         """Return what was used since the creation.
@@ -40,8 +40,8 @@ class BudgetUsage:
         """
         began, ended = borders[-2:]
         counters = self._recording.process_counters
-        resident = ResidentBytes(self._resident, counters.peak(), counters.resident())
-        children, offspring = counters.children(), counters.offspring()
+        resident = ResidentBytes(self._resident, counters.peak_bytes(), counters.resident_bytes())
+        children, offspring = counters.read_children(), counters.read_child_starts()
         started = None if self._offspring is None or offspring is None else offspring.since(self._offspring)
         since = None if started == 0.0 else self._orphans_since
         return ResourceUsage(

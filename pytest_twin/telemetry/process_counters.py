@@ -49,7 +49,7 @@ class ProcessCounters:
             self._clear_refs = None
         self._is_reset = self._clear_refs is not None
 
-    def counters(self) -> BorderCounters:
+    def read_process(self) -> BorderCounters:
         """Return the counters of this process (getrusage(2))."""
         at = monotonic()
         if sys.platform == "win32":
@@ -59,7 +59,7 @@ class ProcessCounters:
             own = resource.getrusage(resource.RUSAGE_SELF)
             return BorderCounters(at, own[0], own[1], own[14] + own[15], own[7], *self._disk_bytes(own))
 
-    def children(self, *, just_now: bool = False) -> ChildCounters:
+    def read_children(self, *, just_now: bool = False) -> ChildCounters:
         """Return the counters of the children.
 
         Args:
@@ -68,10 +68,10 @@ class ProcessCounters:
         """
         at = monotonic()
         if not just_now or at - self._read_at > JUST_NOW_S:
-            self._read_at, self._last = at, self._read_children()
+            self._read_at, self._last = at, self._read_child_counters()
         return self._last
 
-    def _read_children(self) -> ChildCounters:
+    def _read_child_counters(self) -> ChildCounters:
         if sys.platform == "win32":
             return ChildCounters(None, None, None, None)
         else:  # noqa: RET505
@@ -81,7 +81,7 @@ class ProcessCounters:
             cpu_s = None if living_s is None else ended[0] + ended[1] + living_s
             return ChildCounters(cpu_s, ended[2] * unit, *self._disk_bytes(ended))
 
-    def offspring(self) -> ChildStarts | None:
+    def read_child_starts(self) -> ChildStarts | None:
         """Return a reading from which `ChildStarts.since` finds whether children were started; None on Windows.
 
         Even a child that ended at once had page faults, which its parent's counters get when it is waited for.
@@ -150,7 +150,7 @@ class ProcessCounters:
             pid = int(fields[1])
         return ticks / TICKS
 
-    def forget_peak(self) -> None:
+    def reset_peak(self) -> None:
         """Reset the peak of resident memory (proc_pid_clear_refs(5)), where the kernel allows it."""
         if self._clear_refs is not None:
             try:
@@ -159,7 +159,7 @@ class ProcessCounters:
             except OSError:  # it may work for the next test
                 self._is_reset = False
 
-    def peak(self) -> int | None:
+    def peak_bytes(self) -> int | None:
         """Return the peak of resident memory in bytes; None if it was not reset, so that it is not of this test."""
         if not self._is_reset:
             return None
@@ -171,7 +171,7 @@ class ProcessCounters:
         begin = text.find(b"VmHWM:") + 6
         return int(text[begin : text.find(b"kB", begin)]) * 1024 if begin > 5 else None
 
-    def resident(self) -> int | None:
+    def resident_bytes(self) -> int | None:
         """Return the resident memory in bytes (proc_pid_statm(5), exact since Linux 6.17); None without /proc."""
         pages = self._statm.start().split()
         return int(pages[1]) * PAGE if pages else None

@@ -131,7 +131,7 @@ def test_few_that_were_never_reached_have_a_row_each(loads):
 def test_many_events_for_tests_that_never_ran_are_one_row(loads):
     player = SchedulePlayer(plan(1000, tests="none*"), loads)
     player.start(0.0)
-    player.test_began("test_a.py::test_a", 0.0)
+    player.start_test("test_a.py::test_a", 0.0)
     player.stop()
     assert loads.rows == [("", "cpu", "", "no test that it selects ran within its time", "", 1000)]
 

@@ -51,7 +51,7 @@ def test_what_is_interrupted_before_it_has_begun_needs_no_end(recording, monkeyp
     def interrupt(**_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(recording.process_counters, "children", interrupt)
+    monkeypatch.setattr(recording.process_counters, "read_children", interrupt)
     with pytest.raises(KeyboardInterrupt):
         RecordedAttempt(recording, "t", 1)
     assert recording.folder.rows(ANNOTATIONS) == []

@@ -35,7 +35,7 @@ meter = ProcessCounters(lambda: [own.pid])
 burn = "import time\\nwhile time.process_time() < 0.2: pass\\nprint(flush=True); input()"
 with subprocess.Popen([sys.executable, "-c", burn], stdin=-1, stdout=-1, text=True) as own:
     own.stdout.readline()
-    print(meter.children().cpu_s < 0.1, meter.offspring().living)
+    print(meter.read_children().cpu_s < 0.1, meter.read_child_starts().living)
     own.communicate("")
 """
 

@@ -36,7 +36,9 @@ def meter():
 @pytest.fixture
 def used_since(meter):
     """What was used since these counters were read."""
-    return lambda before: BorderCounters(*(late - early for late, early in zip(meter.counters(), before, strict=True)))
+    return lambda before: BorderCounters(
+        *(late - early for late, early in zip(meter.read_process(), before, strict=True))
+    )
 
 
 def burn(seconds: float) -> None:
@@ -46,7 +48,7 @@ def burn(seconds: float) -> None:
 
 
 def test_cpu_seconds_of_this_process_are_counted(meter, used_since):
-    before = meter.counters()
+    before = meter.read_process()
     own = time.process_time()
     burn(0.1)
     own = time.process_time() - own
@@ -60,9 +62,9 @@ BURN = "import time\nwhile time.process_time() < {}: pass\n"
 
 @posix
 def test_cpu_seconds_of_children_that_were_waited_for_are_counted_apart(meter, used_since):
-    before, children = meter.counters(), meter.children()
+    before, children = meter.read_process(), meter.read_children()
     subprocess.run([sys.executable, "-S", "-c", BURN.format(0.2)], check=True)
-    assert 0.19 <= meter.children().cpu_s - children.cpu_s <= 1
+    assert 0.19 <= meter.read_children().cpu_s - children.cpu_s <= 1
     spent = used_since(before)
     assert spent.user_s + spent.system_s < 0.19
 
@@ -90,27 +92,27 @@ GRANDCHILD = f"import subprocess, sys; subprocess.run([sys.executable, '-S', '-c
 @linux
 @pytest.mark.parametrize("program", [BURN.format(0.2), GRANDCHILD], ids=["child", "grandchild"])
 def test_cpu_seconds_of_children_that_live_are_counted(meter, burnt, program):
-    before = meter.children()
+    before = meter.read_children()
     burnt(program)
-    assert 0.19 <= meter.children().cpu_s - before.cpu_s <= 1
+    assert 0.19 <= meter.read_children().cpu_s - before.cpu_s <= 1
 
 
 @linux
 def test_a_child_that_ends_is_not_counted_twice(meter, burnt):
-    before = meter.children().cpu_s
+    before = meter.read_children().cpu_s
     child = burnt(BURN.format(0.2))
-    living = meter.children().cpu_s - before
+    living = meter.read_children().cpu_s - before
     child.communicate()
-    assert meter.children().cpu_s - before == pytest.approx(living, abs=0.1)
+    assert meter.read_children().cpu_s - before == pytest.approx(living, abs=0.1)
 
 
 @linux
 def test_children_of_ours_are_left_out(burnt):
     own = [None]
     meter = ProcessCounters(lambda: own)
-    before = meter.children()
+    before = meter.read_children()
     own.append(burnt(BURN.format(0.2)).pid)
-    assert meter.children().cpu_s - before.cpu_s < 0.1
+    assert meter.read_children().cpu_s - before.cpu_s < 0.1
     meter.close()
 
 
@@ -119,7 +121,7 @@ def test_the_files_of_many_children_do_not_stay_open_in_the_process_of_the_tests
     before = len(os.listdir("/proc/self/fd"))
     children = [subprocess.Popen(["sleep", "60"]) for _ in range(100)]
     try:
-        assert meter.children().cpu_s > 0
+        assert meter.read_children().cpu_s > 0
         assert len(os.listdir("/proc/self/fd")) < before + 60
     finally:
         for child in children:
@@ -140,8 +142,8 @@ def test_children_are_unknown_to_a_process_that_can_open_no_more_files(burnt):
         with suppress(OSError):
             while True:
                 taken.append(os.dup(0))
-        assert meter.children().cpu_s is None
-        assert meter.offspring().living is None
+        assert meter.read_children().cpu_s is None
+        assert meter.read_child_starts().living is None
     finally:
         for fd in taken:
             os.close(fd)
@@ -152,16 +154,16 @@ def test_children_are_unknown_to_a_process_that_can_open_no_more_files(burnt):
 @linux
 def test_the_children_of_a_thread_are_counted(meter, burnt):
     """Not waited for by the thread: on Linux a child belongs to the thread that started it."""
-    before, seen = meter.children(), []
+    before, seen = meter.read_children(), []
 
     def start() -> None:
         burnt(BURN.format(0.2))
-        seen.append(meter.children())
+        seen.append(meter.read_children())
 
     thread = threading.Thread(target=start)
     thread.start()
     thread.join()
-    assert all(0.19 <= after.cpu_s - before.cpu_s <= 1 for after in (*seen, meter.children()))
+    assert all(0.19 <= after.cpu_s - before.cpu_s <= 1 for after in (*seen, meter.read_children()))
 
 
 @linux
@@ -169,16 +171,16 @@ def test_the_children_of_a_thread_are_counted(meter, burnt):
 def test_children_are_looked_for_when_a_process_may_have_begun(meter, monkeypatch, newest, looks):
     looked = []
     monkeypatch.setattr(meter, "_newest", SimpleNamespace(read=iter(newest).__next__, close=lambda: None))
-    monkeypatch.setattr(meter, "_living", lambda: looked.append(True) or iter(()))
+    monkeypatch.setattr(meter, "_living_children", lambda: looked.append(True) or iter(()))
     for _ in newest:
-        meter.children()
+        meter.read_children()
     assert len(looked) == looks
 
 
 @posix
 def test_the_peak_of_a_child_that_ended_is_told(meter):
     subprocess.run([sys.executable, "-S", "-c", f"b'x' * {200 * MIB}"], check=True)
-    assert meter.children().peak > 200 * MIB
+    assert meter.read_children().peak > 200 * MIB
 
 
 @linux
@@ -186,8 +188,8 @@ def test_a_closed_meter_leaves_no_descriptor(burnt):
     burnt("")
     before = psutil.Process().num_fds()
     meter = ProcessCounters()
-    meter.children()
-    meter.forget_peak()
+    meter.read_children()
+    meter.reset_peak()
     assert psutil.Process().num_fds() > before
     meter.close()
     meter.close()
@@ -196,17 +198,17 @@ def test_a_closed_meter_leaves_no_descriptor(burnt):
 
 @linux
 def test_what_goes_to_the_disk_is_counted(meter, tmp_path):
-    before, theirs = meter.counters().written, psutil.Process().io_counters().write_bytes
+    before, theirs = meter.read_process().written, psutil.Process().io_counters().write_bytes
     with (tmp_path / "file").open("wb") as file:
         file.write(bytes(4 * MIB))
-    grown = meter.counters().written - before
+    grown = meter.read_process().written - before
     assert grown == pytest.approx(psutil.Process().io_counters().write_bytes - theirs, abs=MIB)
     assert grown >= 3 * MIB
 
 
 @posix
 def test_switches_are_counted(meter, used_since):
-    before = meter.counters()
+    before = meter.read_process()
     for _ in range(10):
         time.sleep(0.001)
     assert used_since(before).switches >= 10
@@ -214,35 +216,35 @@ def test_switches_are_counted(meter, used_since):
 
 def test_on_windows_what_is_not_told_is_empty(meter, monkeypatch):
     monkeypatch.setattr(meters.sys, "platform", "win32")
-    counters = meter.counters()
+    counters = meter.read_process()
     assert counters.user_s is not None
     assert counters[3:] == (None,) * len(BorderCounters._fields[3:])
-    assert meter.children() == ChildCounters(None, None, None, None)
+    assert meter.read_children() == ChildCounters(None, None, None, None)
 
 
 @linux
 def test_the_peak_of_a_large_allocation_is_seen_though_it_is_gone(meter):
-    meter.forget_peak()
-    before = meter.peak()
+    meter.reset_peak()
+    before = meter.peak_bytes()
     large = bytearray(100 * MIB)
     large[::4096] = b"\1" * len(range(0, len(large), 4096))
     del large
-    assert meter.peak() - before == pytest.approx(100 * MIB, rel=0.05)
+    assert meter.peak_bytes() - before == pytest.approx(100 * MIB, rel=0.05)
 
 
 @linux
 def test_what_is_resident_now_is_what_the_kernel_counts_page_by_page(meter):
     large = bytearray(100 * MIB)
     large[::4096] = b"\1" * len(range(0, len(large), 4096))
-    assert meter.resident() == pytest.approx(psutil.Process().memory_full_info().rss, abs=2 * MIB)
-    before = meter.resident()
+    assert meter.resident_bytes() == pytest.approx(psutil.Process().memory_full_info().rss, abs=2 * MIB)
+    before = meter.resident_bytes()
     del large
-    assert before - meter.resident() == pytest.approx(100 * MIB, abs=2 * MIB)
+    assert before - meter.resident_bytes() == pytest.approx(100 * MIB, abs=2 * MIB)
 
 
 def test_what_is_resident_is_not_known_where_there_is_no_proc(meter, monkeypatch):
     monkeypatch.setattr(meter, "_statm", ProcFile("/nowhere/statm"))
-    assert meter.resident() is None
+    assert meter.resident_bytes() is None
 
 
 @linux
@@ -250,10 +252,10 @@ def test_a_peak_that_is_forgotten_does_not_count_for_the_next_test(meter):
     large = bytearray(100 * MIB)
     large[::4096] = b"\1" * len(range(0, len(large), 4096))
     del large
-    high = meter.peak()
-    meter.forget_peak()
-    assert high - meter.peak() > 80 * MIB
-    assert meter.peak() == pytest.approx(psutil.Process().memory_info().rss, rel=0.2)
+    high = meter.peak_bytes()
+    meter.reset_peak()
+    assert high - meter.peak_bytes() > 80 * MIB
+    assert meter.peak_bytes() == pytest.approx(psutil.Process().memory_info().rss, rel=0.2)
 
 
 @linux
@@ -268,30 +270,30 @@ def test_where_the_mark_cannot_be_reset_that_of_all_tests_before_is_not_taken_fo
 
     monkeypatch.setattr(stdlib.os, fails, refuse)
     meter = ProcessCounters()
-    meter.forget_peak()
-    assert meter.peak() is None
+    meter.reset_peak()
+    assert meter.peak_bytes() is None
     meter.close()
 
 
 def test_where_there_is_no_such_file_there_is_no_figure(meter):
     meter._status.close()
-    assert meter.peak() is None
+    assert meter.peak_bytes() is None
 
 
 @posix
 def test_where_the_kernel_does_not_tell_of_disks_nothing_is_taken_for_none(monkeypatch):
     monkeypatch.setattr(meters, "PROC", "/nowhere")
     meter = ProcessCounters()
-    assert meter.counters()[-2:] == meter.children()[-2:] == (None, None)
+    assert meter.read_process()[-2:] == meter.read_children()[-2:] == (None, None)
     meter.close()
 
 
 @linux
 def test_what_a_child_wrote_is_counted_when_it_has_ended(meter, tmp_path):
-    before = meter.children().written
+    before = meter.read_children().written
     code = f"open({str(tmp_path / 'file')!r}, 'wb').write(bytes({4 * MIB}))"
     subprocess.run([sys.executable, "-S", "-c", code], check=True)
-    assert 3 * MIB <= meter.children().written - before <= 6 * MIB
+    assert 3 * MIB <= meter.read_children().written - before <= 6 * MIB
 
 
 PEAKS = """
@@ -299,10 +301,10 @@ import sys
 from pytest_twin.telemetry.process_counters import ProcessCounters, seconds_since_boot
 meter = ProcessCounters()
 for mib in (50, 20, 90):
-    meter.forget_peak()
-    before = meter.peak()
+    meter.reset_peak()
+    before = meter.peak_bytes()
     b"1" * (mib << 20)
-    print((meter.peak() - before) >> 20)
+    print((meter.peak_bytes() - before) >> 20)
 """
 LARGE = """
 import os, sys
