@@ -77,7 +77,7 @@ def test_a_machine_that_became_slower_is_told_once_and_of_no_single_test():
     assert not came.told
     assert verdicts(came, "") == {"cpu_seconds": "more", "duration": "more", "peak_memory": "same"}
     assert [each.test for each in came.broken] == [""]
-    assert came.notes[0].startswith("cpu_seconds: all tests together take 1.39")
+    assert came.notes[0].startswith("cpu_seconds: all tests alike take 1.39")
     assert came.notes[0].endswith(
         " times as much, probably because of the machine; verdicts and limits of single tests use the adjusted ratio, "
         "which excludes this"
