@@ -1,1 +1,1 @@
-"""Readings of a run: rows in, figures out; no files, no clock, no printing."""
+"""Pure analyses of runs: rows in, figures out. No files, no clock, no printing."""

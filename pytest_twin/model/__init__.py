@@ -1,1 +1,1 @@
-"""What things are, as plain values: no files, no clock, no processes, no printing."""
+"""Plain values that all rooms share: rows, columns, clock, quantities. No files, no processes, no printing."""

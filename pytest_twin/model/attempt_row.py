@@ -1,4 +1,4 @@
-"""Rows of tests.csv: one attempt of one test, from the kernel's own counters at the borders of its phases."""
+"""Rows of tests.csv: one attempt of one test, with the kernel's counters at the start and end of each phase."""
 
 from __future__ import annotations
 
@@ -104,9 +104,9 @@ COLUMNS = (*_WHICH, *EXACT, *_CIRCUMSTANCES, *_SAMPLED, *MEMORY)
 
 
 class BorderCounters(NamedTuple):
-    """What the kernel has counted for this process at a border of a phase; None where the platform does not.
+    """Counters of this process at the start or end of a phase; None where the platform has no such counter.
 
-    Times are in seconds, what was read from and written to disks in bytes.
+    Times are in seconds, reads from and writes to disks in bytes.
     """
 
     at: float
@@ -119,12 +119,12 @@ class BorderCounters(NamedTuple):
 
 
 class ChildCounters(NamedTuple):
-    """What it has counted for the children of this process; None where it does not.
+    """Counters of the children of this process; None where the platform has no such counter.
 
     Attributes:
-        cpu_s: CPU seconds of those that were waited for, and of those that live, in their whole lives.
-        peak: Bytes at the highest resident memory of any that was waited for.
-        read: Bytes that those that were waited for read from disks.
+        cpu_s: CPU seconds of reaped and of living children, over their whole lives.
+        peak: Highest resident memory of any reaped child, in bytes.
+        read: Bytes that reaped children read from disks.
         written: Bytes that they wrote to disks.
     """
 
@@ -135,12 +135,12 @@ class ChildCounters(NamedTuple):
 
 
 class ResidentBytes(NamedTuple):
-    """Resident memory of the test process in bytes; None where the platform does not tell.
+    """Resident memory of the test process in bytes; None where the platform does not report it.
 
     Attributes:
-        before: When the test began.
+        before: At the start of the test.
         mark: The kernel's high-water mark since then.
-        after: When the test had ended.
+        after: At the end of the test.
     """
 
     before: int | None
@@ -149,38 +149,38 @@ class ResidentBytes(NamedTuple):
 
     @property
     def peak(self) -> int | None:
-        """The highest; the kernel's mark, which it keeps by counters that lag behind, is not below what was seen."""
+        """The highest value; the kernel's mark lags behind, so it is at least the highest value that was read."""
         return None if self.mark is None else max(self.mark, self.before or 0, self.after or 0)
 
     @property
     def growth(self) -> float | None:
-        """By how much the highest is above what there was before."""
+        """The peak minus the memory at the start of the test."""
         return growth(self.peak, self.before)
 
     @property
     def kept(self) -> float | None:
-        """By how much there is more than before, now that the test has ended; may be below 0."""
+        """The memory at the end minus the memory at the start of the test; may be negative."""
         return growth(self.after, self.before)
 
     def cells(self) -> list[str]:
-        """Before, growth and kept as they stand in the table."""
+        """The cells of the table for memory at the start, growth and kept memory."""
         sizes = map(_in_mib, (self.before, self.growth, self.kept))
         return ["" if size is None else f"{size:.3f}" for size in sizes]
 
 
 class ChildStarts(NamedTuple):
-    """Whether children were started is told by two of these.
+    """A reading that tells, compared with a later one, whether child processes were started.
 
     Attributes:
-        ended: A figure that is higher with each child that was waited for, however little it did.
-        living: The processes that are children, whether or not they ended; None where that is not told.
+        ended: A figure that grows with each reaped child, however little it did.
+        living: The child processes, ended or not; None where the platform does not report them.
     """
 
     ended: float
     living: frozenset[int] | None
 
     def since(self, earlier: ChildStarts) -> float | None:
-        """1 if there were new children, 0 if there were none; None where one from before ended, which hides others."""
+        """Return 1 if there were new children, 0 if not, and None if an earlier child ended, which hides others."""
         if self.living is None or earlier.living is None:
             return 1.0 if self.ended > earlier.ended else None
         if self.living - earlier.living:
@@ -194,19 +194,19 @@ Phases = Mapping[str, Sequence[BorderCounters]]  # the readings of each phase: i
 
 
 def phase_cells(phases: Phases) -> list[str]:
-    """The wall time of set-up, call and teardown, as they stand in the table."""
+    """Return the wall times of set-up, call and teardown as cells of the table."""
     found = [phases.get(name) for name in ("setup", "call", "teardown")]
     return [f"{_sum([reading.at for reading in readings]):.6f}" if readings else "" for readings in found]
 
 
 def exact_figures(phases: Phases, began: ChildCounters, ended: ChildCounters, peak: int | None) -> list[float | None]:
-    """The exact figures, in the order and the units of `EXACT`.
+    """Return the exact figures, in the order and the units of `EXACT`.
 
     Args:
-        phases: What was counted at the borders.
-        began: What was counted for children when the attempt began.
-        ended: The same when it ended.
-        peak: Bytes at the high-water mark of the test process.
+        phases: The counters at the start and end of each phase.
+        began: The counters of the children at the start of the attempt.
+        ended: The same at its end.
+        peak: High-water mark of the test process in bytes.
     """
     readings = [reading for phase in phases.values() for reading in phase]
     _, *counted = zip(*readings, strict=True) if readings else [()] * len(BorderCounters._fields)
@@ -224,7 +224,7 @@ def _in_mib(size: float | None) -> float | None:
 
 
 def children_cpu_s(began: ChildCounters, ended: ChildCounters) -> float | None:
-    """CPU seconds that children used between two readings; None where one took what it used with it."""
+    """Return the CPU seconds of children between two readings; None if a child escaped with its CPU time."""
     # what a child used before it ended is rounded to ticks when it is handed on, which may take some milliseconds back;
     # what takes more is one that nobody waited for, such as one whose parent ended before it
     used = growth(ended.cpu_s, began.cpu_s)
@@ -232,12 +232,12 @@ def children_cpu_s(began: ChildCounters, ended: ChildCounters) -> float | None:
 
 
 def cpu_s(began: BorderCounters, ended: BorderCounters) -> float | None:
-    """CPU seconds between two readings; None where one of them is not known."""
+    """Return the CPU seconds between two readings; None if one of them is unknown."""
     return add(growth(ended.user_s, began.user_s), growth(ended.system_s, began.system_s))
 
 
 def _sum(borders: Sequence[float | None]) -> float | None:
-    """The sum of the growths from each beginning to its end; None if one of them is not known."""
+    """Return the sum of the differences between end and start; None if one of them is unknown."""
     begins, ends = borders[::2], borders[1::2]
     try:
         return sum(ends, 0.0) - sum(begins)  # type: ignore[arg-type,operator,type-var]  # None is seen to below
@@ -246,12 +246,12 @@ def _sum(borders: Sequence[float | None]) -> float | None:
 
 
 def add(one: float | None, other: float | None) -> float | None:
-    """The sum; None where one of the two is not known."""
+    """Return the sum of two values; None if one of them is unknown."""
     return None if one is None or other is None else one + other
 
 
 def growth(late: float | None, early: float | None) -> float | None:
-    """By how much a counter is higher than before; None where one of the two is not known."""
+    """Return the difference of two readings of a counter; None if one of them is unknown."""
     return None if late is None or early is None else late - early
 
 
@@ -259,14 +259,14 @@ _FORMATS = ("%.6f",) * 3 + ("%.3f",) * 4 + ("%.0f",) * 2
 
 
 def cells(exact: Sequence[float | None]) -> list[str]:
-    """The same as they stand in the table."""
+    """Return figures as cells of the table."""
     return ["" if value is None else text % value for text, value in zip(_FORMATS, exact, strict=True)]
 
 
 def properties(
     exact: Sequence[float | None], resident: ResidentBytes, load: str, budget: str = ""
 ) -> list[tuple[str, object]]:
-    """Some of them for other reports: CPU seconds, memory, the load, and the verdict on the budget."""
+    """Return some figures for other reports: CPU seconds, memory, the load, and the verdict on the budget."""
     user, system, children, peak, children_peak, *_ = exact
     found = (
         ("twin_cpu_s", None if user is None or system is None else user + system),
@@ -285,5 +285,5 @@ def properties(
 
 @lru_cache(maxsize=16)
 def interned_property(name: str, value: object) -> tuple[str, object]:
-    """A property: pytest keeps those of each test to its end, and most are as those of the test before."""
+    """Return a property, shared between equal ones: pytest keeps those of each test to the end of the session."""
     return sys.intern(name), value

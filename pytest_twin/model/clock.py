@@ -1,4 +1,4 @@
-"""The one clock of a run."""
+"""The clock of a run."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pytest_twin._system.stdlib import time
 
 
 class Clock:
-    """Where a run's time begins, on the monotonic clock and on the calendar.
+    """The start of a run on the monotonic clock and on the calendar.
 
-    Every process of a run on one host gets the same one, so that all its rows are on one time axis: durations come
-    from the monotonic clock, and time stamps are derived from it, so they never jump.
+    All processes of a run on one host share one clock, so that their rows have one time axis: durations come from the
+    monotonic clock, and time stamps are derived from it, so they never jump.
 
     Attributes:
         began: `time.monotonic` when the run began, in seconds.
@@ -23,11 +23,11 @@ class Clock:
         self._said = (-1, "")  # the last minute and its text; one assignment, for threads that share a clock
 
     def elapsed(self, monotonic: float) -> float:
-        """Seconds since the run began."""
+        """Return the seconds since the run began."""
         return monotonic - self.began
 
     def stamp(self, elapsed: float) -> str:
-        """ISO 8601, UTC, with milliseconds."""
+        """Return a time as ISO 8601 in UTC with milliseconds."""
         minute, milli = divmod(round((self.epoch + elapsed) * 1000), 60_000)
         said, text = self._said
         if minute != said:

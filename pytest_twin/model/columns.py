@@ -1,4 +1,4 @@
-"""Columns of system_metrics_dataset.csv: declared once, by the probe that fills them."""
+"""Columns of system_metrics_dataset.csv, each declared once by the probe that fills it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ Value = float | str | None
 
 
 class Column:
-    """One column.
+    """A column of a table.
 
     Attributes:
-        name: As it stands in the header, its unit at the end where it has one.
-        unit: The unit of its values, empty for a mere number or text.
+        name: Its name in the header, with its unit at the end if it has one.
+        unit: The unit of its values; empty for a number without unit, or text.
         meaning: One sentence for the reader of the file.
-        digits: Decimals that are written; 0 for what is counted, None for text.
-        legacy: Its place in the dataset of the old script collection, which opens the file, or None.
-        is_amount: Whether it tells what came since it was told last, so that it may be told only once.
-        window_s: None for the state at the time of the row. Of what was counted over a time before the row, a share or
-            an amount, the shortest such time in seconds, and 0 where it is the time since the row before.
+        digits: The number of decimals; 0 for counts, None for text.
+        legacy: Its position in the dataset of the old script collection, which opens the file; None for new columns.
+        is_amount: Whether it is the amount since the last reading, which must be written only once.
+        window_s: None for the state at the time of the row. For a share or an amount, the shortest time in seconds that
+            it covers before the row; 0 for the time since the previous row.
     """
 
     __slots__ = ("digits", "is_amount", "legacy", "meaning", "name", "unit", "window_s")
@@ -50,19 +50,19 @@ ELAPSED = Column("elapsed_s", "s", "Monotonic time since the start of the run.",
 
 
 def order(columns: Sequence[Column]) -> list[int]:
-    """The indices of columns in the order in which the file has them: the legacy ones first, in their old order."""
+    """Return the indices of columns in the order of the file: the legacy ones first, in their old order."""
     return sorted(range(len(columns)), key=lambda at: math.inf if (place := columns[at].legacy) is None else place)
 
 
 def header(columns: Iterable[Column]) -> str:
-    """The first line of the file, without its end."""
+    """Return the first line of the file, without its end."""
     return ",".join(column.name for column in columns)
 
 
 class CellFormatter:
-    """Makes the cells of some columns from their values; a missing one is an empty cell, never a zero.
+    """Formats the values of some columns as cells; a missing value is an empty cell, never zero.
 
-    The same ones are missing in most rows, so one format writes them all.
+    Most rows lack the same values, so one format string writes them all.
     """
 
     def __init__(self, columns: Sequence[Column]) -> None:
@@ -70,7 +70,7 @@ class CellFormatter:
         self._format, self._missing = "", -1
 
     def of(self, values: tuple[Value, ...]) -> list[str]:
-        """The cells of these values, as many as there are columns; a text has no comma in it."""
+        """Return the cells of these values, one for each column; a text must not contain a comma."""
         if values.count(None) != self._missing:
             self._fit(values)
         try:
@@ -81,7 +81,7 @@ class CellFormatter:
         return text.split(",")
 
     def _fit(self, values: tuple[Value, ...]) -> None:
-        """Find the format for values of which these are missing."""
+        """Build the format string for values of which these are missing."""
         formats = [
             "%.0s" if value is None else "%s" if isinstance(value, str) else form  # none of the letters of None
             for form, value in zip(self._formats, values, strict=True)

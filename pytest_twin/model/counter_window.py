@@ -1,7 +1,7 @@
-"""Of what time a cell tells that has a share or an amount: of the time since its counter was read before.
+"""The time that the cell of a share or an amount covers: the time since its counter was read before.
 
-The sampler reads some counters more seldom than it writes rows (`probes.asked`): at the first row that is no sooner
-than so many seconds after the reading before. Which rows that were, their times and what they have let one find out.
+The sampler reads some counters less often than it writes rows: with the first row that is at least so many seconds
+after the last reading. The times and the values of the rows show which rows have a new reading.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ ROUNDING_S = 1e-4  # times of rows are written to that
 
 
 class ReadingTracker:
-    """Follows rows, and finds those for which a counter was read from what they have of its amounts.
+    """Follows rows and finds those with a new reading of a counter, from its amounts.
 
     Attributes:
-        is_read: Whether it was read for the last row, as far as can be told.
+        is_read: Whether the last row has a new reading, as far as can be told.
     """
 
     __slots__ = ("_is_sure", "_least_s", "_read", "_row", "is_read")
 
     def __init__(self, least_s: float) -> None:
-        """Begin before the first row.
+        """Start before the first row.
 
         Args:
-            least_s: The seconds after which the counter is read again, as its column declares them.
+            least_s: The shortest time between two readings in seconds, as the column declares it.
         """
         self._least_s = least_s
         self._row = self._read = UNKNOWN
         self._is_sure = self.is_read = False
 
     def begin(self, at: float, amount: float | None) -> float:
-        """Since when a row tells of an amount, if it was read for it; unknown of the first row.
+        """Return the start of the time that an amount covers, if it was read with this row; unknown for the first row.
 
         Args:
             at: The time of the row.
-            amount: What it has: an amount that is not 0 was read for this row, a 0 may be one that was not.
+            amount: Its amount: one that is not 0 was read with this row, a 0 may not have been.
         """
         gap, self._row = at - self._row, at
         begin, is_due = self._read, at - self._read >= self._least_s
@@ -58,12 +58,12 @@ class ReadingTracker:
 
 
 def readings(times: Sequence[float], amounts: Sequence[float], least_s: float) -> Iterator[tuple[int, float]]:
-    """The rows for which a counter was read, each with the time since which it tells; not the first, of unknown time.
+    """Return the rows with a new reading, each with the start of the time it covers; not the first, which is unknown.
 
     Args:
-        times: Those of the rows.
-        amounts: What they have.
-        least_s: As `ReadingTracker` has it.
+        times: The times of the rows.
+        amounts: Their amounts.
+        least_s: The shortest time between two readings in seconds.
     """
     window = ReadingTracker(least_s)
     for row, (at, amount) in enumerate(zip(times, amounts, strict=True)):
@@ -73,11 +73,11 @@ def readings(times: Sequence[float], amounts: Sequence[float], least_s: float) -
 
 
 def counted_since(times: Sequence[float], row: int, least_s: float) -> float:
-    """Since when a cell tells; where times of rows leave that open, the earliest it may be; unknown at the beginning.
+    """Return the start of the time that a cell covers: the earliest one possible; `UNKNOWN` at the beginning.
 
     Args:
-        times: Those of the rows, in their order.
-        row: The one that has the cell.
+        times: The times of the rows, in order.
+        row: The index of the row with the cell.
         least_s: The window of its column.
     """
     latest = times[row] - least_s - ROUNDING_S  # a reading of then or before would not be the last one any more

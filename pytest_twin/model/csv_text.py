@@ -1,4 +1,4 @@
-"""CSV records that stay one line each, whatever stands in them."""
+"""CSV text: write records that never span lines, and parse whole lines."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _OTHER_MINUS = re.compile(f",-(?!{_DIGITS}(?:,|$))", re.ASCII)
 
 
 def record(cells: Sequence[object]) -> str:
-    """One CSV line with its end.
+    """Return one CSV line with its end.
 
-    None is an empty cell. Control characters are written as escapes, so a record never spans lines; a text that a
-    spreadsheet would take for a formula gets an apostrophe in front.
+    None is an empty cell. Control characters are escaped, so a record never spans lines; a text that a spreadsheet
+    would take for a formula gets an apostrophe in front.
     """
     try:
         plain = ",".join(cells)  # type: ignore[arg-type]  # most are text, and need not be looked at one by one
@@ -33,7 +33,7 @@ def record(cells: Sequence[object]) -> str:
 
 
 def _is_plain(line: str, width: int) -> bool:
-    """Whether cells with commas between them are the record already: most are, and tests should not wait for it."""
+    """Tell whether cells joined by commas are a valid record: most are, and tests should not wait for `csv`."""
     return (
         line != ""
         and line.isascii()
@@ -49,10 +49,10 @@ def _is_plain(line: str, width: int) -> bool:
 
 
 def rows(text: str) -> list[list[str]]:
-    """The cells of each line that has some.
+    """Return the cells of each line that is not empty.
 
     Raises:
-        ValueError: It is not CSV.
+        ValueError: The text is not CSV.
     """
     if '"' not in text and "\r" not in text:  # most have none, and are read in a third of the time
         return [line.split(",") for line in text.split("\n") if line]
@@ -64,12 +64,12 @@ def rows(text: str) -> list[list[str]]:
 
 
 class ParsedTable(NamedTuple):
-    """What could be read of a table.
+    """The readable part of a table.
 
     Attributes:
         columns: Its columns.
         rows: Its rows, by column.
-        damaged: Lines that could not be read.
+        damaged: The number of lines that could not be read.
     """
 
     columns: Sequence[str] = ()
@@ -78,10 +78,10 @@ class ParsedTable(NamedTuple):
 
 
 def parse_lenient(text: str) -> ParsedTable:
-    """The rows of a table that are whole; a last line without an end was cut off when the run died, and is damaged.
+    """Return the whole rows of a table, and count the others; a last line without an end is damaged.
 
     Raises:
-        ValueError: It is not CSV.
+        ValueError: The text is not CSV.
     """
     whole, _, torn = text.rpartition("\n")
     names, *lines = rows(whole) or [[]]
@@ -90,16 +90,16 @@ def parse_lenient(text: str) -> ParsedTable:
 
 
 def records(text: str) -> list[dict[str, str]]:
-    """The rows of a table that are whole, by column.
+    """Return the whole rows of a table, by column.
 
     Raises:
-        ValueError: It is not CSV.
+        ValueError: The text is not CSV.
     """
     return list(parse_lenient(text).rows)
 
 
 def header(columns: Sequence[str]) -> str:
-    """The header line with its end."""
+    """Return the header line with its end."""
     return ",".join(columns) + "\n"
 
 
@@ -112,5 +112,5 @@ def _text(cell: object) -> str:
 
 
 def visible(text: str) -> str:
-    """Text on one line: control characters, and halves of characters, as escapes."""
+    """Return text on one line, with control characters and unpaired surrogates escaped."""
     return text.translate(_VISIBLE).encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,4 +1,4 @@
-"""What a user has written, as it is shown in an error: on one line, and never longer than one can read."""
+"""Show what a user wrote in an error message: on one line, and not too long."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ LONGEST = 100
 
 
 def shown(raw: object) -> str:
-    """A value as Python writes it, cut where it is long."""
+    """Return the ``repr`` of a value, truncated if it is long."""
     if isinstance(raw, str) and len(raw) > LONGEST:
         return f"{raw[:LONGEST]!r}..."
     try:
@@ -19,7 +19,7 @@ def shown(raw: object) -> str:
 
 
 def truncated(text: str) -> str:
-    """The beginning of a text."""
+    """Return the beginning of a text."""
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 

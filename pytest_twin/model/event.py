@@ -35,7 +35,7 @@ FIELDS = tuple(column.name for column in COLUMNS)
 
 
 class Event(NamedTuple):
-    """Something started, ended, was aborted, was skipped, or was noted; `COLUMNS` says what each field is."""
+    """Something that started, ended, was aborted, was skipped, or was noted; `COLUMNS` describes its fields."""
 
     elapsed_s: float
     event: str
@@ -49,20 +49,20 @@ class Event(NamedTuple):
     detail: str = ""
 
     def row(self, clock: Clock) -> str:
-        """The event as a line of annotations.csv."""
+        """Return the event as a line of annotations.csv."""
         elapsed, *texts = self
         return record((clock.stamp(elapsed), f"{elapsed:.4f}", *texts))
 
 
 def detail(text: str = "", fields: dict[str, Any] | None = None) -> str:
-    """The detail cell: the text alone, or one JSON object when there are fields."""
+    """Return the cell `detail`: the text alone, or one JSON object if there are fields."""
     if not fields:
         return text
     return json.dumps({**({"text": text} if text else {}), **fields}, default=str, ensure_ascii=False)
 
 
 def skipped_loads(text: str) -> int:
-    """How many loads a skip is of, by its detail cell."""
+    """Return the number of loads that a skip stands for, from its cell `detail`."""
     try:
         count = json.loads(text)[LOADS]
     except (ValueError, TypeError, KeyError):  # it is text, or tells of one
@@ -71,7 +71,7 @@ def skipped_loads(text: str) -> int:
 
 
 def count_skipped(rows: Iterable[tuple[str, str]]) -> Counter[str]:
-    """How many loads were not reached, by type, from the cells `type` and `detail` of each skip."""
+    """Return the number of skipped loads by type, from the cells `type` and `detail` of each skip."""
     found: Counter[str] = Counter()
     for kind, text in rows:
         found[kind] += skipped_loads(text)

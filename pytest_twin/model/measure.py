@@ -1,4 +1,4 @@
-"""What runs are compared by, and limits of what may be more: ``cpu_seconds>10%``, ``peak_memory>50MiB``."""
+"""The measures that runs are compared by, and limits on their growth: ``cpu_seconds>10%``, ``peak_memory>50MiB``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class LimitError(ValueError):
 
 
 class Measure(NamedTuple):
-    """One thing by which runs are compared.
+    """One measure by which runs are compared.
 
     Attributes:
         name: As people write it.
@@ -74,12 +74,12 @@ ABSOLUTE_PEAK = MEASURES["peak_memory"]._replace(columns=MEASURES["peak_resident
 
 
 class ChangeLimit(NamedTuple):
-    """How much more of something is too much.
+    """The most by which a measure may grow.
 
     Attributes:
-        measure: What of.
-        more: As a share of what it was (0.1 is 10 % more), or in the measure's unit.
-        is_share: Which of the two.
+        measure: The measure.
+        more: As a share of the earlier value (0.1 is 10 % more), or in the measure's unit.
+        is_share: Whether `more` is a share.
     """
 
     measure: Measure
@@ -87,7 +87,7 @@ class ChangeLimit(NamedTuple):
     is_share: bool
 
     def bound(self, before: float) -> float:
-        """What it may come to, where it was so much before."""
+        """Return the highest value allowed after an earlier value."""
         return before * (1 + self.more) if self.is_share else before + self.more
 
     def __str__(self) -> str:
@@ -96,7 +96,7 @@ class ChangeLimit(NamedTuple):
 
 
 def parse_limits(texts: Iterable[str]) -> tuple[ChangeLimit, ...]:
-    """Read limits, several of which may stand in one text with commas between them.
+    """Parse limits; one text may contain several, separated by commas.
 
     Raises:
         LimitError: One cannot be read.
@@ -105,7 +105,7 @@ def parse_limits(texts: Iterable[str]) -> tuple[ChangeLimit, ...]:
 
 
 def parse_limit(text: str) -> ChangeLimit:
-    """Read one limit.
+    """Parse one limit.
 
     Raises:
         LimitError: It cannot be read.

@@ -1,4 +1,4 @@
-"""Which tests a pattern is for: a budget's path, or the tests of an event of a schedule."""
+"""Patterns that select tests by their ids, for the path of a budget or the events of a schedule."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from fnmatch import fnmatchcase
 
 
 def matches(pattern: str, nodeid: str) -> bool:
-    """Whether the id of a test begins with the pattern, as it stands or as that of a shell.
+    """Tell whether the id of a test begins with the pattern, taken literally or as a shell pattern.
 
-    As it stands first: the brackets of a parametrised test are no brackets of a pattern.
+    The literal comparison comes first, since the brackets of a parametrized test are not brackets of a pattern.
     """
     return nodeid.startswith(pattern) or fnmatchcase(nodeid, f"{pattern}*")

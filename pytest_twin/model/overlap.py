@@ -1,4 +1,4 @@
-"""Which loads overlapped a test, by the events of its run: those of the session's schedule, or of another test."""
+"""The loads that overlapped a test, from the events of its run: those of the session's schedule or of another test."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ Row = Mapping[str, str]
 
 
 class LoadSpan(NamedTuple):
-    """A load as the events tell of it.
+    """A load with its start and end, from the events.
 
     Attributes:
-        words: What was asked, as a load is written.
-        test: The test that it belongs to; empty for all.
-        is_scheduled: Whether it is of the session's schedule.
-        host: Where it was.
-        began: When it was there, in seconds since the run began.
-        ended: When it was gone; infinity where that is not told.
+        words: The requested load as text.
+        test: The test that it belongs to; empty for all tests.
+        is_scheduled: Whether it comes from the session's schedule.
+        host: Its host.
+        began: Its start, in seconds since the run began.
+        ended: Its end; infinity if unknown.
     """
 
     words: str
@@ -32,7 +32,7 @@ class LoadSpan(NamedTuple):
 
 
 class Execution(NamedTuple):
-    """An attempt of a test, with what is known already of what it ran under."""
+    """An attempt of a test, with the load that is already known for it."""
 
     nodeid: str
     host: str
@@ -42,11 +42,11 @@ class Execution(NamedTuple):
 
 
 def applied_loads(events: Iterable[Row], keywords: Mapping[str, str], scheduled: Container[str]) -> list[LoadSpan]:
-    """The loads of a run, in the order in which they came.
+    """Return the loads of a run, in the order of their starts.
 
     Args:
         events: Rows of annotations.csv.
-        keywords: The keyword that asks for loads of a type.
+        keywords: The keyword of the loads of each type.
         scheduled: The ids of the events of the session's schedule.
     """
     found: dict[str, LoadSpan] = {}
@@ -64,7 +64,7 @@ def applied_loads(events: Iterable[Row], keywords: Mapping[str, str], scheduled:
 
 
 def _schedule_ids(row: Row) -> Iterator[str]:
-    """The ids that an event may have in the schedule of the session: its rows have its turn and its part behind it."""
+    """Yield the ids that an event may have in the session's schedule: its rows add its repetition and its part."""
     name = row["id"].removeprefix(f"{row['worker']}-" if row["worker"] else "")
     of, _, turn = name.rpartition("~")
     for whole in (name, of) if turn.isdecimal() else (name,):
@@ -72,11 +72,11 @@ def _schedule_ids(row: Row) -> Iterator[str]:
 
 
 def add_overlapping_loads(tests: Sequence[Execution], loads: Sequence[LoadSpan]) -> list[str]:
-    """What each of these tests ran under: what is known of it, and what else overlapped it on its host.
+    """Return for each test its known load, with the other loads that overlapped it on its host.
 
     Args:
         tests: The tests.
-        loads: The loads of the run, in the order in which they came.
+        loads: The loads of the run, in the order of their starts.
     """
     found = [test.load for test in tests]
     there: list[LoadSpan] = []
@@ -94,6 +94,6 @@ def add_overlapping_loads(tests: Sequence[Execution], loads: Sequence[LoadSpan])
 
 
 def _is_foreign(load: LoadSpan, test: Execution) -> bool:
-    """Whether a load overlapped a test that did not ask for it itself."""
+    """Tell whether a load overlapped a test that did not request it."""
     is_own = load.test == test.nodeid and not load.is_scheduled
     return load.began < test.ended and load.host == test.host and not is_own

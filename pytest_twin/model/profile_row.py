@@ -51,12 +51,12 @@ FIELDS = tuple(column.name for column in COLUMNS)
 
 
 def load_at(resource: str, level: int, most: float) -> dict[str, Any]:
-    """The keywords of a load.
+    """Return the keywords of a load.
 
     Args:
         resource: One of `RESOURCES`.
-        level: Per cent; 0 is no load.
-        most: Bytes a second that there can be of it; not looked at for the CPU.
+        level: Percent; 0 is no load.
+        most: The maximum in bytes per second; not used for the CPU.
     """
     if not level:
         return {}

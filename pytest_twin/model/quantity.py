@@ -1,4 +1,4 @@
-"""Amounts and durations, as people write them: ``75%``, ``1GiB``, ``50MB/s``, ``200/s``, ``1m30s``."""
+"""Parse and format amounts and durations as people write them: ``75%``, ``1GiB``, ``50MB/s``, ``200/s``, ``1m30s``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*(ms|s|min|m|h|d)", re.ASCII)
 
 
 class Amount(NamedTuple):
-    """A number and what it counts: things, a share (1.0 is all), bytes, one of them a second; `MAX` has no number."""
+    """A number and its kind: a count, a share (1.0 is all), bytes, or a rate of one of them; `MAX` has no number."""
 
     value: float
     unit: str

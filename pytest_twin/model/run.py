@@ -12,22 +12,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What a run has recorded.
+    """A recorded run.
 
     Each frame has in its ``attrs``: ``units`` and ``meanings`` by column, and ``damaged``, the number of rows and cells
     that could not be read.
 
     Attributes:
         path: Where it was read from.
-        samples: A row is a sample of the machine; where there are several hosts, of the one in the column ``host``.
-        events: A row is something that started, ended, was aborted, skipped or noted.
-        tests: A row is an attempt of a test.
-        fingerprint: The hardware and software of pytest's host; None where nothing tells.
-        schedule: The schedule that was played; None where there was none.
-        problems: What of it could not be read, a line each; a run that was killed may have some.
-        hosts: What is known of each other host, by the name that it has in the column ``host`` of the frames, which is
-            missing for pytest's own: ``fingerprint``, and what else hosts.json says.
-        outcomes: How many tests went how, as pytest has counted them; nothing where it did not come to its end.
+        samples: One row per sample; with several hosts, the column ``host`` names the host of the sample.
+        events: One row per start, end, abort, skip or note.
+        tests: One row per attempt of a test.
+        fingerprint: The hardware and software of pytest's host; None if unknown.
+        schedule: The schedule that was played; None if there was none.
+        problems: What could not be read, one line each; a killed run may have some.
+        hosts: The other hosts by their name in the column ``host`` of the frames, which is missing for pytest's own:
+            their ``fingerprint``, and what else hosts.json has.
+        outcomes: The number of tests by outcome, as pytest counted them; empty if the session did not finish.
     """
 
     path: Path

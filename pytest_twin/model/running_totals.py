@@ -1,4 +1,4 @@
-"""Running totals, as many loggers write them where others write what came since the row before."""
+"""Detect columns of running totals, which many loggers write instead of the amounts between rows."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ RISES_A_RESET = 10  # a machine is not restarted more often
 
 
 def is_running_total(values: Sequence[float], most: float) -> bool:
-    """Whether a column of amounts is the total of them.
+    """Tell whether a column of amounts is a running total of them.
 
-    It never falls, but for some restarts that begin it anew, and it starts high: above all that any row adds. A column
-    that rises from 0 on may be a rate that does; as a total it is seen only where no row could have come to so much.
+    A total never falls, except for a few restarts, and it starts high: above any amount of a single row. A column that
+    rises from 0 may also be a growing rate; it is taken for a total only if a value is impossible for a row.
 
     Args:
         values: The column.
-        most: An amount that no row can have.
+        most: The highest amount possible in a row.
     """
     first, *later = _runs(values)
     rises = [late - early for run in (first, *later) for early, late in pairwise(run) if late > early]
@@ -33,12 +33,12 @@ def is_running_total(values: Sequence[float], most: float) -> bool:
 
 
 def growth(values: Sequence[float]) -> list[float]:
-    """What each value but the first adds; behind a restart all that has been counted since."""
+    """Return the difference of each value to the one before; after a restart, the value itself."""
     return [late - early if late >= early else late for early, late in pairwise(values)]
 
 
 def _runs(values: Sequence[float]) -> list[list[float]]:
-    """The values in runs that do not fall."""
+    """Split the values into runs that do not fall."""
     runs: list[list[float]] = [[]]
     for value in values:
         if runs[-1] and value < runs[-1][-1]:

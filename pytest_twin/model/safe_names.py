@@ -1,4 +1,4 @@
-"""Names that every file system takes."""
+"""File names that are valid on every file system."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "
 
 
 def safe(text: str, instead: str = "") -> str:
-    """A readable name for a folder, of 61 characters at most, from the end of a text.
+    """Return a readable folder name of at most 61 characters, from the end of a text.
 
     Args:
-        text: What it tells of.
-        instead: The name where nothing readable is left.
+        text: The text to name the folder after.
+        instead: The name to use if no readable character is left.
     """
     name = STRANGE.sub("-", text).strip("-.")[-60:].strip("-.") or instead
     return f"_{name}" if name.partition(".")[0].upper() in DEVICES else name

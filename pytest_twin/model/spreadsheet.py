@@ -1,4 +1,4 @@
-"""A table as monitoring systems and spreadsheets export it, as text: any usual separator, quotes, blanks, a BOM."""
+"""Parse tables exported by monitoring systems and spreadsheets: any usual separator, quotes, blanks, a BOM."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EXCEL = re.compile("sep=(.)", re.IGNORECASE)  # a first line that tells Excel t
 
 
 class SpreadsheetError(ValueError):
-    """A text is no table; `problems` has one line for each thing that is wrong."""
+    """A text is not a table; `problems` has one line for each error."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("; ".join(problems))
@@ -29,9 +29,9 @@ class Spreadsheet(NamedTuple):
     """A table of text.
 
     Attributes:
-        columns: The cells by the name of their column, without blanks around them.
-        lines: For each row where it stands, as a spreadsheet counts: the first line of the file is 1.
-        separator: What stands between two cells.
+        columns: The cells by the name of their column, without surrounding blanks.
+        lines: The line number of each row, as a spreadsheet counts: the first line of the file is 1.
+        separator: The separator between two cells.
     """
 
     columns: Mapping[str, Sequence[str]]

@@ -1,8 +1,8 @@
-"""A column of times, in any of the forms in which monitoring systems and spreadsheets write them.
+"""Parse a column of times in any of the forms that monitoring systems and spreadsheets write.
 
-Numbers are seconds, or milliseconds, microseconds or nanoseconds since 1970, told apart by their size. Dates are ISO
-8601, have the name of their month, or have slashes or points; whether the day or the month stands first, the column
-tells. A time that names no zone is taken for UTC.
+Numbers are seconds, milliseconds, microseconds or nanoseconds since 1970, distinguished by their size. Dates are ISO
+8601, have the name of the month, or have slashes or points; the whole column decides whether the day or the month comes
+first. A time without a zone is taken as UTC.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class _Stamp(NamedTuple):
 
 
 def looks_like_one(cell: str) -> bool:
-    """Whether this is a time and can be nothing else, such as the value of something."""
+    """Tell whether a cell can only be a time, and not a value."""
     if _NUMBER.fullmatch(cell):
         return Decimal(cell) >= 10**9  # the 21st century
     return any(pattern.fullmatch(cell) for pattern in _STAMPS)

@@ -1,3 +1,3 @@
-"""The version of pytest-twin, as PyPI and the files of a run have it."""
+"""The version of pytest-twin."""
 
 __version__ = "0.1.0"

@@ -1,1 +1,1 @@
-"""Readings of one run."""
+"""Analyses of one run."""

@@ -1,4 +1,4 @@
-"""The tests of a run for reading: their exact figures, those that never finished, and a small curve of each."""
+"""The attempts of tests in a run: exact figures, unfinished tests, and a small curve of each."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ FEWEST, MOST = 2, 24  # samples of a small curve that are within the test, point
 
 
 class AttemptSummary(NamedTuple):
-    """One attempt of one test; a figure that is not known is None.
+    """One attempt of one test; an unknown figure is None.
 
     Attributes:
         nodeid: The test.
-        number: 1, and more where it was run again.
+        number: The number of the attempt, from 1.
         worker: The pytest-xdist worker, empty without.
         outcome: As in tests.csv, or ``unfinished``.
-        start_s: When it began, in seconds since the run did.
-        duration_s: How long it took, with set-up, teardown and the time to apply a load.
+        start_s: Start, in seconds since the run began.
+        duration_s: Duration, including set-up, teardown and the time to apply a load.
         setup_s: Wall time of the set-up.
         call_s: Wall time of the test itself.
         teardown_s: Wall time of the teardown.
         cpu_s: CPU seconds of the test process and its children.
         peak_memory_MB: Highest resident memory of the test process.
-        memory_growth_MB: That less what was resident when the test began.
-        memory_kept_MB: What was resident after the test, less the same.
-        read_MB: Read from disks.
-        written_MB: Written to disks.
-        load: What it ran under.
-        folder: Its own folder, empty for none.
-        budget: ``ok``, or what was over its budget or could not be told; empty without one.
-        host: Where it ran, empty for pytest's own host.
+        memory_growth_MB: The peak minus the resident memory at the start of the test.
+        memory_kept_MB: Resident memory after the test minus that at its start.
+        read_MB: MiB read from disks.
+        written_MB: MiB written to disks.
+        load: The load that it ran under.
+        folder: Its folder in the run folder; empty for none.
+        budget: ``ok``, or the limits that were exceeded or inconclusive; empty without a budget.
+        host: Its host; empty for pytest's own.
     """
 
     nodeid: str
@@ -64,24 +64,24 @@ class AttemptSummary(NamedTuple):
 
     @property
     def end_s(self) -> float:
-        """When it ended, in seconds since the run began."""
+        """Its end, in seconds since the run began."""
         return self.start_s + self.duration_s
 
     @property
     def is_bad(self) -> bool:
-        """Whether somebody has to look at it."""
+        """Whether it needs attention."""
         return self.outcome in BAD
 
 
 def attempts(tests: pd.DataFrame, since: TimeOrigin, spans: Sequence[RunSpan]) -> list[AttemptSummary]:
-    """The tests of a run in the order of their beginnings, those included that only began.
+    """Return the attempts of a run in the order of their starts, including unfinished ones.
 
-    Where there is no row of a test at all, such as in the folder of one test, the events tell what they know.
+    If there are no rows of tests, such as in the folder of one test, the events are used.
 
     Args:
         tests: The rows of tests.csv.
         since: When the run began.
-        spans: What lasted in it.
+        spans: The spans of the run.
     """
     cpu = _sum_known(tests, ("cpu_user_s", "cpu_system_s"), ("children_cpu_s",))
     names = ("nodeid", "attempt", "worker", "outcome", "duration_s", "setup_s", "call_s", "teardown_s",
@@ -101,17 +101,17 @@ def attempts(tests: pd.DataFrame, since: TimeOrigin, spans: Sequence[RunSpan]) -
 
 
 def slowest(found: Iterable[AttemptSummary], count: int) -> list[AttemptSummary]:
-    """The tests that took longest by themselves, each by the longest of its attempts."""
+    """Return the tests with the longest durations, each by its longest attempt."""
     return _most(found, count, lambda each: each.call_s)
 
 
 def heaviest(found: Iterable[AttemptSummary], count: int) -> list[AttemptSummary]:
-    """The tests that took most CPU time, each by the dearest of its attempts."""
+    """Return the tests with the most CPU time, each by its most expensive attempt."""
     return _most(found, count, lambda each: each.cpu_s)
 
 
 def most_grown(found: Iterable[AttemptSummary], count: int) -> list[AttemptSummary]:
-    """The tests in which resident memory grew most, each by the one of its attempts in which it did."""
+    """Return the tests with the largest growth of resident memory, each by the attempt with the largest."""
     return _most(found, count, lambda each: each.memory_growth_MB)
 
 
@@ -126,9 +126,9 @@ def _most(
 
 
 def small_curves(found: Sequence[AttemptSummary], times: Values, values: Values) -> list[list[float]]:
-    """A few points of a curve for the time of each test; none where no sample tells of that time alone.
+    """Return a few points of a curve for the time of each test; none if no sample covers that time alone.
 
-    The first sample of a test and the first one after it tell of others' time too: they are drawn as their neighbours.
+    The first sample of a test and the first one after it also cover other time: they repeat their neighbours.
 
     Args:
         found: The tests.
@@ -146,7 +146,7 @@ def small_curves(found: Sequence[AttemptSummary], times: Values, values: Values)
 
 
 def _bin_maxima(values: Values) -> list[float]:
-    """The highest of each of some equal parts."""
+    """Return the highest value of each of several equal parts."""
     known = np.nan_to_num(values)
     if len(known) <= MOST:
         return list(map(float, known))
@@ -155,7 +155,7 @@ def _bin_maxima(values: Values) -> list[float]:
 
 
 def _attempt_of_span(span: RunSpan) -> AttemptSummary:
-    """What annotations.csv knows of a test that has no row in tests.csv."""
+    """Return what annotations.csv knows of a test without a row in tests.csv."""
     outcome = UNFINISHED if span.state == UNFINISHED else str(span.detail.get("text", ""))
     return AttemptSummary(
         span.what, 1, span.worker, outcome, span.start_s, span.end_s - span.start_s, setup_s=None, call_s=None,
@@ -165,7 +165,7 @@ def _attempt_of_span(span: RunSpan) -> AttemptSummary:
 
 
 def _sum_known(tests: pd.DataFrame, all_of: Sequence[str], some_of: Sequence[str]) -> list[float | None]:
-    """The sum of columns: None where one of the first is missing; one of the others that is counts nothing."""
+    """Return the sum of columns: None if one of the first is missing; missing ones of the others count as 0."""
     needed = [tests[name] for name in all_of if name in tests]
     if len(needed) < len(all_of):
         return [None] * len(tests)

@@ -1,4 +1,4 @@
-"""A run of several hosts as a run of each: no curve and no figure mixes two machines."""
+"""Split a run of several hosts into one run for each: no curve and no figure mixes two machines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OWN = ""  # as the tables call the host of pytest itself
 
 
 def by_host(run: Run) -> dict[str, Run]:
-    """The run of each host by its name, pytest's own first; a run of one host is that run, with what its host is."""
+    """Return the run of each host by its name, pytest's own first, each with the fingerprint of its host."""
     frames = run.samples, run.events, run.tests
     hosts = sorted({*run.hosts, *(host for frame in frames for host in hosts_of(frame))})
     if len(hosts) > 1:
@@ -27,29 +27,29 @@ def by_host(run: Run) -> dict[str, Run]:
 
 
 def display_name(host: str) -> str:
-    """A host in words."""
+    """Return the name of a host for people."""
     return host or "pytest's host"
 
 
 def hosts_of(frame: pd.DataFrame) -> list[str]:
-    """The hosts that rows are of, pytest's own first."""
+    """Return the hosts of rows, pytest's own first."""
     return sorted(set(_host_column(frame)))
 
 
 def add_host_to_ids(sides: Sequence[pd.DataFrame]) -> Sequence[pd.DataFrame]:
-    """Rows of tests with the host in the ids, if any of these has several hosts: on another one it is another test."""
+    """Add the host to the ids of tests if a side has several hosts: on another host it is a different test."""
     if all(len(hosts_of(side)) < 2 for side in sides):
         return sides
     return [side.assign(nodeid=side["nodeid"] + _host_column(side).map(on_host)) for side in sides]
 
 
 def on_host(host: str) -> str:
-    """Where something was, behind what it is; empty for pytest's own host."""
+    """Return `` on NAME`` to append to a text; empty for pytest's own host."""
     return f" on {host}" if host else ""
 
 
 def fingerprint_of(run: Run, host: str) -> dict[str, Any] | None:
-    """What a host of a run is; None where nothing tells."""
+    """Return the fingerprint of a host; None if unknown."""
     found = run.fingerprint if host == OWN else run.hosts.get(host, {}).get("fingerprint")
     return found if isinstance(found, dict) else None
 
@@ -62,7 +62,7 @@ def _run_of_host(run: Run, host: str) -> Run:
 
 
 def _host_column(frame: pd.DataFrame) -> pd.Series[str]:
-    """The host of each row."""
+    """Return the host of each row."""
     import pandas as pd
 
     if HOST not in frame:

@@ -1,4 +1,4 @@
-"""What a run does not have: files, columns, rows and ends that are missing, damaged or were dropped."""
+"""What is incomplete in a run: files, columns, rows and ends that are missing, damaged or dropped."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ EMPTY = "empty columns"
 def file_problems(
     frames: Mapping[str, pd.DataFrame], documents: Mapping[str, Any], *, has_tests: bool
 ) -> Iterator[str]:
-    """What its files do not have, in sentences.
+    """Yield a sentence for each file that is missing, empty or damaged.
 
     Args:
-        frames: What was read, by the names of the files.
-        documents: The same of those that are JSON; None is none.
+        frames: The frames that were read, by the names of their files.
+        documents: The JSON documents by the names of their files; None for a missing one.
         has_tests: Whether there was any test.
     """
     *_, of_tests = frames
@@ -44,13 +44,13 @@ def file_problems(
 
 
 def host_problems(samples: pd.DataFrame, times: Values, spans: Sequence[RunSpan], notes: Sequence[Note]) -> list[str]:
-    """What is missing of a host, in sentences, the gravest first.
+    """Return a sentence for each problem of a host, the most severe first.
 
     Args:
-        samples: Those of the host.
-        times: Their times.
-        spans: What lasted there.
-        notes: What was noted there.
+        samples: The samples of the host.
+        times: The times of the samples.
+        spans: The spans on the host.
+        notes: The notes of the host.
     """
     return [
         *_unfinished(spans),
@@ -61,7 +61,7 @@ def host_problems(samples: pd.DataFrame, times: Values, spans: Sequence[RunSpan]
 
 
 def is_severe(said: str) -> bool:
-    """Whether something that is missing makes a run less than whole."""
+    """Tell whether a problem makes a run incomplete."""
     return EMPTY not in said and not said.startswith("schedule.json")
 
 

@@ -1,4 +1,4 @@
-"""How the main columns of a run are distributed, and how they go together."""
+"""Distributions of the main columns of a run, and the correlations between them."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ FEWEST = 3  # samples of which something can be said
 
 
 class Distribution(NamedTuple):
-    """How often which value was there.
+    """A histogram of the values of a column.
 
     Attributes:
         column: Its name.
         unit: Its unit.
-        counts: Samples in each of some bins of equal width.
-        low: Where the first bin begins.
-        high: Where the last one ends.
-        quantiles: 5 %, the median, 95 %.
+        counts: Number of samples in each of several bins of equal width.
+        low: Lower border of the first bin.
+        high: Upper border of the last bin.
+        quantiles: The 5 % quantile, the median and the 95 % quantile.
     """
 
     column: str
@@ -41,7 +41,7 @@ class Distribution(NamedTuple):
 
 
 class Correlations(NamedTuple):
-    """Spearman's rank correlation of each two columns; NaN where one of them does not change.
+    """Spearman's rank correlation of each pair of columns; NaN where one of them does not vary.
 
     Attributes:
         columns: Their names.
@@ -53,13 +53,13 @@ class Correlations(NamedTuple):
 
 
 def distributions(samples: pd.DataFrame) -> list[Distribution]:
-    """Those of the main columns that have values which change."""
+    """Return the distributions of the main columns that vary."""
     units = samples.attrs.get("units", {})
     return [_distribution(name, units.get(name, ""), values) for name, values in _main(samples).items()]
 
 
 def correlations(samples: pd.DataFrame) -> Correlations:
-    """Those of the same columns. Ranks, since most of these columns are mostly 0 and sometimes large."""
+    """Return the correlations of the same columns, by ranks, since most of them are mostly 0 and sometimes large."""
     import pandas as pd
 
     frame = pd.DataFrame({name: samples[name].astype(float) for name in _main(samples)})

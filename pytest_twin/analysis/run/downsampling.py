@@ -1,7 +1,7 @@
-"""Fewer points for drawing: the same curves at several levels of detail, so that a zoom finds what is there.
+"""Select fewer points for drawing: the same curves at several levels of detail, for zooming.
 
-The points are chosen by MinMaxLTTB (van der Donckt et al., 2023), of the library tsdownsample: every point that is
-drawn is one that was measured, and peaks stay.
+The points are chosen by MinMaxLTTB (van der Donckt et al., 2023), from the library tsdownsample: each point that is
+drawn was measured, and peaks are kept.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ GAP, SHORTEST_GAP_S = 5, 1.0  # a time without samples is so many intervals at l
 
 
 def detail_levels(times: Values, curves: Sequence[Values]) -> list[Places]:
-    """Which rows to draw, the coarsest level first; the last is all rows, or very many.
+    """Return the rows to draw at each level of detail, the coarsest first; the last has all rows, or very many.
 
     Args:
         times: The times of the rows.
-        curves: What is drawn over them, together.
+        curves: The curves that are drawn over the same times.
     """
     found, count = [], COARSE
     while count < min(MOST, len(times)):
@@ -34,7 +34,7 @@ def detail_levels(times: Values, curves: Sequence[Values]) -> list[Places]:
 
 
 def select_rows(times: Values, curves: Sequence[Values], most: int) -> Places:
-    """About so many rows, which show of each curve what matters; where values begin to be missing, they are kept."""
+    """Return about so many rows that keep the shape of each curve; rows where values start to be missing are kept."""
     if len(times) <= most:
         return np.arange(len(times))
     each = max(FEWEST, most // len(curves))
@@ -43,7 +43,7 @@ def select_rows(times: Values, curves: Sequence[Values], most: int) -> Places:
 
 
 def gaps(times: Values) -> Places:
-    """The rows before which there are none for long."""
+    """Return the rows that come after a long time without samples."""
     if len(times) < FEWEST:
         return np.array([], dtype=np.intp)
     steps = np.diff(times)

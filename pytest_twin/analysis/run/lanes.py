@@ -1,4 +1,4 @@
-"""Things that last, put beside each other where they overlap."""
+"""Assign spans to lanes so that spans in one lane do not overlap."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pytest_twin.analysis.run.spans import RunSpan
 
 
 def assign_lanes(spans: Iterable[RunSpan]) -> list[int]:
-    """A lane for each, such that no two of a lane are there at the same time; as few lanes as there can be.
+    """Return a lane for each span, so that no two spans of a lane overlap, with as few lanes as possible.
 
     Args:
-        spans: In the order of their starts.
+        spans: The spans in the order of their starts.
     """
     ends: list[float] = []
     found = []
@@ -26,6 +26,6 @@ def assign_lanes(spans: Iterable[RunSpan]) -> list[int]:
 
 
 def worker_sort_key(worker: str) -> tuple[int, str]:
-    """The order of workers: by their numbers, none first."""
+    """Return a key that sorts workers by their numbers, the main process first."""
     digits = re.sub(r"\D", "", worker)
     return int(digits) if digits else -1, worker

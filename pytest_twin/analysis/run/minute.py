@@ -1,4 +1,4 @@
-"""The last minute of a recording: rows in, points of lines out, in a memory that does not grow."""
+"""The last minute of a recording: rows in, points of lines out, in constant memory."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SHARE, RATE = "%", "MiB/s"
 
 
 class Series(NamedTuple):
-    """Something that is shown over time.
+    """A quantity that is shown over time.
 
     Attributes:
-        name: For people.
-        unit: `SHARE`, or `RATE` where the column has what there was since it was read before.
-        column: Where it stands in the dataset; empty for what is left of the CPU.
-        is_part: Whether it is a part of the series before it that is none.
+        name: Its name for people.
+        unit: `SHARE`, or `RATE` if the column has amounts since the last reading.
+        column: Its column in the dataset; empty for the rest of the CPU.
+        is_part: Whether it is a part of the last series before it that is not a part.
     """
 
     name: str
@@ -57,10 +57,10 @@ RATES = [at for at, series in enumerate(SERIES) if series.unit is RATE]
 
 
 class MinuteLine(NamedTuple):
-    """A series of the last minute.
+    """A series over the last minute.
 
     Attributes:
-        series: What it is.
+        series: The series.
         points: Means over equal times, the newest last; None where nothing is known.
         now: The mean of the last second, or of the last row where that is longer; None if that row has no value.
         most: The highest mean of half a second.
@@ -73,7 +73,7 @@ class MinuteLine(NamedTuple):
 
 
 def epoch_of(row: Row) -> float | None:
-    """When the run of a row began, in seconds since 1970: the same for all its rows; None where it cannot be read."""
+    """Return the start of the run of a row, in seconds since 1970; None if it cannot be read."""
     try:
         epoch = datetime.fromisoformat(row["timestamp"]).timestamp() - float(row["elapsed_s"])
     except (KeyError, ValueError, OverflowError):
@@ -82,22 +82,22 @@ def epoch_of(row: Row) -> float | None:
 
 
 class RunFilter:
-    """Tells rows of one run from those of others in the same file: of a certain one, or of the latest.
+    """Selects the rows of one run from a file with several: of a given run, or of the latest.
 
     Attributes:
-        only: When the run began whose rows are wanted, in seconds since 1970; None is the latest one.
+        only: The start of the wanted run, in seconds since 1970; None for the latest.
     """
 
     def __init__(self, only: float | None, forget: Callable[[], None], since_s: float = 0.0) -> None:
-        """Begin; `forget` is called when a later run takes the place of the one before.
+        """Start; `forget` is called when a later run replaces the one before.
 
-        Rows of the run that are earlier than `since_s` are left out too.
+        Rows of the run before `since_s` are left out too.
         """
         self.only, self._epoch, self._forget = only, only, forget
         self._since_s = since_s
 
     def has(self, row: Row) -> bool:
-        """Whether a row is one of it; one without a time is of none."""
+        """Tell whether a row belongs to the run; a row without a time does not."""
         epoch = epoch_of(row)
         if epoch is None or (self.only is not None and abs(epoch - self.only) > SAME_RUN_S):
             return False
@@ -110,21 +110,21 @@ class RunFilter:
 
 
 class LastMinute:
-    """Samples of one run; those of a run that follows in the same file take the place of those before.
+    """The samples of one run; those of a later run in the same file replace them.
 
     Attributes:
-        rows: How many there were.
-        missed: Rows whose time was over before they could be taken.
-        elapsed_s: Time of the newest row, None before the first.
+        rows: The number of rows.
+        missed: The number of rows that the sampler missed.
+        elapsed_s: The time of the newest row; None before the first.
     """
 
     def __init__(self, interval: float | None = None, epoch: float | None = None, since_s: float = 0.0) -> None:
-        """Begin without a row.
+        """Start without a row.
 
         Args:
-            interval: Seconds between two rows; None is found out from the rows.
-            epoch: When the run began, in seconds since 1970: rows of others are left out; None is the latest run.
-            since_s: Rows of it that are earlier are left out too.
+            interval: Seconds between two rows; None derives it from the rows.
+            epoch: Start of the run, in seconds since 1970: rows of other runs are left out; None is the latest run.
+            since_s: Rows before this time of the run are left out too.
         """
         self._interval, self._run = interval, RunFilter(epoch, self._begin, since_s)
         self._begin()
@@ -140,16 +140,16 @@ class LastMinute:
 
     @property
     def interval(self) -> float | None:
-        """Seconds between two rows; None before it can be told."""
+        """Seconds between two rows; None while unknown."""
         return self._interval or (median(self._spans) if self._spans else self.elapsed_s)
 
     def skip(self, rows: int) -> None:
-        """Count rows that are not looked at."""
+        """Count rows that were not read."""
         if self._run.only is None:
             self.rows += rows
 
     def add(self, row: Row) -> None:
-        """Take in a row of the dataset; one without a time is left out."""
+        """Add a row of the dataset; a row without a time is left out."""
         if not self._run.has(row):
             return
         at, before = float(row["elapsed_s"]), self.elapsed_s
@@ -170,7 +170,7 @@ class LastMinute:
         self._last = values
 
     def lines(self, count: int) -> list[MinuteLine]:
-        """What is known of the last minute, as so many points; `BINS` must be a multiple of them."""
+        """Return the series of the last minute with so many points each, a divisor of `BINS`."""
         newest = max(self._bins, default=0)
         return [
             MinuteLine(series, self._points(at, count, newest), self._now(at, newest), self._most(at))
@@ -193,7 +193,7 @@ class LastMinute:
         return values
 
     def _rates(self, row: Row, at: float) -> dict[int, float | None]:
-        """The rates since the counters were read before; those of the last row where this one has not read them."""
+        """Return the rates since the last reading of the counters; those of the last row if this row has no reading."""
         amounts = {place: _number(row.get(SERIES[place].column)) for place in RATES}
         begin = self._amounts.begin(at, sum(filter(None, amounts.values())))
         if not self._amounts.is_read:
@@ -205,7 +205,7 @@ class LastMinute:
         return rates
 
     def _spread(self, since: float, until: float, values: Sequence[float | None]) -> None:
-        """Put values into the bins of the time that a row tells of, which is the time before it."""
+        """Add values to the bins of the time that a row covers, which is the time before it."""
         last = int(until / BIN_S)
         for index in range(max(int(since / BIN_S), last - BINS), last + 1):
             overlap = min(until, (index + 1) * BIN_S) - max(since, index * BIN_S)
@@ -220,7 +220,7 @@ class LastMinute:
             del self._bins[index]
 
     def _mean(self, at: int, since: int, until: int) -> float | None:
-        """The mean over the bins from `since` up to `until`."""
+        """Return the mean over the bins from `since` to `until`."""
         total = time = 0.0
         for index in range(since, until):
             if index in self._bins:
@@ -230,7 +230,7 @@ class LastMinute:
         return total / time if time else None
 
     def _points(self, at: int, count: int, newest: int) -> list[float | None]:
-        """Means whose borders stay where they are while time goes on, so that the line moves and does not flicker."""
+        """Return means with fixed borders, so that the line moves without flicker as time goes on."""
         size = BINS // count
         end = newest // size + 1
         return [self._mean(at, place * size, (place + 1) * size) for place in range(end - count, end)]

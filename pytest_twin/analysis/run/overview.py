@@ -1,4 +1,4 @@
-"""What a run comes to, for somebody who has just waited for it."""
+"""Figures for the terminal summary of a run: loads, the most expensive tests, kept memory."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ WORTH_TELLING_MB = 10.0  # of memory: allocators keep less than that of what a t
 
 @dataclass(frozen=True)
 class LoadLine:
-    """Loads that were asked for with the same words.
+    """Loads with the same request.
 
     Attributes:
         type: ``cpu``, ``memory``, ``disk`` …
-        target: What was asked.
+        target: The requested amount.
         times: How often it was applied.
-        achieved: What was there, the different answers in the order in which they came.
-        held_s: Seconds for which it was there, over all times.
+        achieved: The different achieved amounts, in order.
+        held_s: Seconds for which it was applied, in total.
         troubles: Why some were aborted or reduced.
-        host: Where they were, empty for pytest's own host.
+        host: Their host; empty for pytest's own.
     """
 
     type: str
@@ -38,15 +38,15 @@ class LoadLine:
 
 
 class LoadEnd(NamedTuple):
-    """A load that is over.
+    """The end of a load.
 
     Attributes:
         type: ``cpu``, ``memory``, ``disk`` …
-        target: What was asked.
-        achieved: What was there, empty where that is not told.
+        target: The requested amount.
+        achieved: The achieved amount; empty if unknown.
         is_aborted: Whether it was aborted.
-        fields: What else its last event says.
-        host: Where it was, empty for pytest's own host.
+        fields: The other fields of its last event.
+        host: Its host; empty for pytest's own.
     """
 
     type: str
@@ -58,7 +58,7 @@ class LoadEnd(NamedTuple):
 
 
 def loads(annotations: Sequence[Row]) -> list[LoadLine]:
-    """The loads of a run, those of the same words and host together, in the order of their first end."""
+    """Return the loads of a run, grouped by request and host, in the order of their first end."""
     ends = [
         LoadEnd(
             row["type"],
@@ -75,7 +75,7 @@ def loads(annotations: Sequence[Row]) -> list[LoadLine]:
 
 
 def group_loads(ends: Iterable[LoadEnd]) -> list[LoadLine]:
-    """Those of the same words and host together, in the order of their first end."""
+    """Group loads by request and host, in the order of their first end."""
     groups: dict[tuple[str, str, str], list[LoadEnd]] = {}
     for end in ends:
         groups.setdefault((end.type, end.target, end.host), []).append(end)
@@ -91,22 +91,22 @@ def group_loads(ends: Iterable[LoadEnd]) -> list[LoadLine]:
 
 
 def skipped(annotations: Sequence[Row]) -> Counter[str]:
-    """How many loads were not reached, by type."""
+    """Return the number of loads that were not applied, by type."""
     return event.count_skipped((row["type"], row["detail"]) for row in annotations if row["event"] == event.SKIP)
 
 
 def cpu_s(test: Row) -> float:
-    """The CPU seconds of a test, children included; what is not known counts nothing."""
+    """Return the CPU seconds of a test and its children; unknown figures count as 0."""
     return sum(float(test[name] or 0) for name in ("cpu_user_s", "cpu_system_s", "children_cpu_s"))
 
 
 def growth_MB(test: Row) -> float:  # noqa: N802 - as the column is called
-    """By how many MiB the resident memory of the process grew in a test; 0 where that is not known."""
+    """Return the growth of resident memory in a test in MiB; 0 if unknown."""
     return float(test["memory_growth_MB"] or 0)
 
 
 def heaviest(tests: Sequence[Row], cost: Callable[[Row], float], count: int = 3) -> list[tuple[Row, float]]:
-    """The tests that cost most, with what they cost; the dearest run of one that was repeated."""
+    """Return the most expensive tests with their costs; a repeated test counts by its most expensive attempt."""
     costs: dict[str, tuple[Row, float]] = {}
     for row in tests:
         own = cost(row)
@@ -116,10 +116,10 @@ def heaviest(tests: Sequence[Row], cost: Callable[[Row], float], count: int = 3)
 
 
 def leaks(kept: Iterable[tuple[str, float | None]]) -> list[tuple[str, float]]:
-    """The tests that left memory behind in their process, in MiB, those that left most first.
+    """Return the tests that kept memory in their process, in MiB, those with the most first.
 
     Args:
-        kept: Each run of each test, by how much more was resident after it than before; None where that is not known.
+        kept: Each attempt of each test, with the memory after it minus that before; None if unknown.
     """
     found: dict[str, float] = {}
     for test, size in kept:

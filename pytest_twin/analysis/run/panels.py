@@ -1,4 +1,4 @@
-"""The curves of a run, by what they are drawn together with: CPU, memory, disk, network, pressure."""
+"""The curves of a run, grouped in panels: CPU, memory, disk, network, pressure."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class PanelCurve(NamedTuple):
-    """One line of a panel.
+    """One curve of a panel.
 
     Attributes:
-        name: What the legend calls it, and the key of its colour.
-        values: One for each sample; NaN where it is missing.
+        name: Its name in the legend, and the key of its colour.
+        values: One value for each sample; NaN where missing.
         is_part: Whether it is stacked on the part before it.
     """
 
@@ -33,9 +33,9 @@ class Panel(NamedTuple):
 
     Attributes:
         name: Its heading.
-        unit: Of its axis.
-        curves: From below to above.
-        is_share: Whether 100 is all there can be.
+        unit: The unit of its axis.
+        curves: Its curves from bottom to top.
+        is_share: Whether 100 is the maximum.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Panel(NamedTuple):
 
 
 def panels(samples: pd.DataFrame, times: Values) -> list[Panel]:
-    """The panels of which there is something to draw.
+    """Return the panels that have something to draw.
 
     Args:
         samples: The rows of a dataset.
@@ -76,11 +76,11 @@ def panels(samples: pd.DataFrame, times: Values) -> list[Panel]:
 
 
 def rates(times: Values, amounts: Mapping[str, Values]) -> dict[str, Values]:
-    """Amounts by the second, each over the time since its counter was read before, which may be that of some rows.
+    """Return amounts per second, each over the time since the last reading of its counter, which may span several rows.
 
     Args:
         times: The times of the rows.
-        amounts: Columns of them that are read together, `OFTEN_S` after the last reading or later.
+        amounts: Columns of amounts that are read together, `OFTEN_S` after the last reading or later.
     """
     moved = np.nansum(list(amounts.values()), axis=0)
     found = list(readings(times.tolist(), moved.tolist(), OFTEN_S))

@@ -1,4 +1,4 @@
-"""A run made ready for reading: everything on one clock, which begins at 0 s."""
+"""The summary of a run that all reports are made of, with everything on one time axis from 0 s."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class Peak(NamedTuple):
     Attributes:
         column: Its name.
         unit: Its unit.
-        value: How high.
-        at_s: When, in seconds since the first thing that was recorded.
-        tests: The tests that were running on its host then.
-        host: Where it was, empty for pytest's own host.
-        elapsed_s: When, as its row has it; None where it has no such cell.
+        value: The highest value.
+        at_s: Its time, in seconds since the first record.
+        tests: The tests that were running on its host at that time.
+        host: Its host; empty for pytest's own.
+        elapsed_s: Its time as in the row; None if the cell is empty.
     """
 
     column: str
@@ -56,23 +56,23 @@ class Peak(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class RunSummary:
-    """What a run tells.
+    """The summary of a run.
 
     Attributes:
-        run: Where it comes from.
-        began: When it began; None where nothing was recorded.
-        duration_s: How long it took.
+        run: The run.
+        began: Its start; None if nothing was recorded.
+        duration_s: Its duration.
         times: The times of the samples, in seconds since it began.
-        spans: What lasted.
-        notes: What was noted.
-        attempts: The tests.
-        loads: What was asked and what was achieved, loads of the same words together.
-        skipped: How many loads were not reached, by kind.
-        profile: How much load slows which test, as profile.csv has it; nothing where no profile was made.
-        shortcomings: What is missing, damaged or was dropped, in sentences.
-        comparison: What came of comparing it with other runs; None where it was compared with none.
-        host: The host of which it tells, empty for pytest's own.
-        hosts: What it tells of each host, pytest's own first, where there are several; empty where there is one.
+        spans: Its tests, loads, phases and gaps.
+        notes: Its notes.
+        attempts: The attempts of its tests.
+        loads: Its loads with requested and achieved amounts, grouped by request.
+        skipped: The number of loads that were not applied, by type.
+        profile: The rows of profile.csv; empty if no profile was made.
+        shortcomings: What is missing, damaged or dropped, in sentences.
+        comparison: The comparison with other runs; None without one.
+        host: The host that it describes; empty for pytest's own.
+        hosts: The summary of each host, pytest's own first; empty if there is one host.
     """
 
     run: Run
@@ -92,44 +92,44 @@ class RunSummary:
 
     @property
     def by_host(self) -> Sequence[RunSummary]:
-        """What it tells of each host: samples of two hosts are not to be drawn, and not to be counted, together."""
+        """The summary of each host: samples of two hosts are neither drawn nor counted together."""
         return self.hosts or (self,)
 
     def woven(self, of_host: Callable[[RunSummary], Iterable[T]]) -> list[T]:
-        """Something of each test, found host by host, in the order of `attempts`."""
+        """Return a value for each test, computed for each host, in the order of `attempts`."""
         found = {each.host: iter(of_host(each)) for each in self.by_host}
         return [next(found[attempt.host]) for attempt in self.attempts]
 
     @property
     def outcomes(self) -> dict[str, int]:
-        """How many tests went how, as pytest has counted them, in a fixed order."""
+        """The number of tests by outcome, as pytest counted them, in a fixed order."""
         return outcomes(self.attempts, self.run.outcomes)
 
     @property
     def interval_s(self) -> float | None:
-        """The usual time between two samples."""
+        """The median time between two samples."""
         steps = np.concatenate([np.diff(each.times) for each in self.by_host])
         return float(np.median(steps)) if len(steps) else None
 
     @property
     def peaks(self) -> list[Peak]:
-        """The highest values of what gets scarce, with the tests that ran then; of each host its own."""
+        """The peaks of scarce resources on each host, with the tests that ran then."""
         if self.hosts:
             return [peak for each in self.hosts for peak in each.peaks]
         return [peak for name in PEAKS if (peak := self._peak(name)) is not None]
 
     @property
     def tells_growth(self) -> bool:
-        """Whether it is known what tests added to the memory of their process; old runs tell only the peak."""
+        """Whether the memory growth of tests is known; old runs have only the peak."""
         return any(attempt.memory_growth_MB is not None for attempt in self.attempts)
 
     @property
     def leaks(self) -> list[tuple[str, float]]:
-        """The tests that left memory behind in their process, in MiB, those that left most first."""
+        """The tests that kept memory in their process, in MiB, those with the most first."""
         return leaks((each.nodeid + on_host(each.host), each.memory_kept_MB) for each in self.attempts)
 
     def running(self, at_s: float) -> list[str]:
-        """The tests that ran at a time."""
+        """Return the tests that were running at a time."""
         return [attempt.nodeid for attempt in self.attempts if attempt.start_s <= at_s <= attempt.end_s]
 
     def _peak(self, name: str) -> Peak | None:
@@ -145,12 +145,12 @@ class RunSummary:
 
 
 def summarize(run: Run, names: Sequence[str], documents: Sequence[str]) -> RunSummary:
-    """Make a run ready.
+    """Summarize a run.
 
     Args:
-        run: What was read.
-        names: How the files of its samples, events and tests are called.
-        documents: How those of its fingerprint and its schedule are called; one that is not named is not missed.
+        run: The run.
+        names: The file names of its samples, events and tests.
+        documents: The file names of its fingerprint and its schedule; one that is not named is not reported as missing.
     """
     frames = dict(zip(names, (run.samples, run.events, run.tests), strict=True))
     since = time_origin(list(frames.values()))
@@ -176,7 +176,7 @@ def summarize(run: Run, names: Sequence[str], documents: Sequence[str]) -> RunSu
 
 
 def _of_host(whole: RunSummary, host: str, own: Run, since: TimeOrigin) -> RunSummary:
-    """What a run tells of one of its hosts, on the clock of all."""
+    """Summarize one host of a run, on the time axis of the whole."""
     times = seconds(own.samples, since)
     lasting = [span for span in whole.spans if span.host == host]
     noted = [note for note in whole.notes if note.host == host]
@@ -192,7 +192,7 @@ def _missing_of(host: RunSummary) -> Sequence[str]:
 
 
 def _loads(spans: Sequence[RunSpan]) -> list[LoadLine]:
-    """What was asked and what was there; a load whose end nobody wrote was aborted with the run."""
+    """Return requested and achieved amounts; a load without an end was aborted with the run."""
     ends = []
     for span in spans:
         if span.is_load:
@@ -204,6 +204,6 @@ def _loads(spans: Sequence[RunSpan]) -> list[LoadLine]:
 
 
 def _skipped(events: pd.DataFrame) -> Counter[str]:
-    """How many loads were not reached, by kind."""
+    """Return the number of loads that were not applied, by type."""
     rows = events[events["event"] == event.SKIP].fillna("")
     return event.count_skipped(zip(rows["type"], rows["detail"], strict=True))

@@ -1,4 +1,4 @@
-"""What is running at a moment, from the starts and ends of annotations.csv, and what a schedule has ahead."""
+"""What is running at a moment, from the starts and ends in annotations.csv, and what a schedule will start next."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 class RunningItem(NamedTuple):
-    """A test, a load or a phase that has begun and not ended.
+    """A test, a load or a phase that has started and not ended.
 
     Attributes:
-        since_s: When it began, in seconds since the run did.
+        since_s: Its start, in seconds since the run began.
         type: ``test``, ``phase``, or a load's kind.
-        what: The node id of a test, what was asked of a load, the name of a phase.
+        what: The node id of a test, the requested amount of a load, or the name of a phase.
         worker: The pytest-xdist worker, empty without.
     """
 
@@ -29,11 +29,11 @@ class RunningItem(NamedTuple):
 
 
 class EndCounts(NamedTuple):
-    """How many there were.
+    """The number of ended tests and loads.
 
     Attributes:
         tests: Tests that ended.
-        loads: Loads that ended, were aborted or were not reached.
+        loads: Loads that ended, were aborted or were skipped.
         aborted: Loads that were aborted.
     """
 
@@ -43,34 +43,34 @@ class EndCounts(NamedTuple):
 
 
 class EventTracker:
-    """The events of one file, of one run: those of a run that follows in the same file take their place.
+    """The events of one run in one file; those of a later run in the same file replace them.
 
     Attributes:
-        ended: What is over.
+        ended: The number of ended tests and loads.
     """
 
     def __init__(self, epoch: float | None = None, since_s: float = 0.0) -> None:
-        """Begin without an event.
+        """Start without an event.
 
         Args:
-            epoch: When the run began, in seconds since 1970: events of others are left out; None is the latest run.
-            since_s: Events of it that are earlier are left out too.
+            epoch: Start of the run, in seconds since 1970: events of other runs are left out; None is the latest run.
+            since_s: Events before this time of the run are left out too.
         """
         self._run = RunFilter(epoch, self.begin, since_s)
         self.begin()
 
     def begin(self, _skipped: int = 0) -> None:
-        """Forget everything; what follows is the whole summary."""
+        """Forget all events; those that follow are the complete list."""
         self._open: dict[str, RunningItem] = {}
         self.ended = EndCounts()
 
     @property
     def running(self) -> list[RunningItem]:
-        """What has begun and not ended, the oldest first."""
+        """What has started and not ended, the oldest first."""
         return sorted(self._open.values())
 
     def add(self, row: Row) -> None:
-        """Take in a row of annotations.csv; one without a time is left out."""
+        """Add a row of annotations.csv; a row without a time is left out."""
         if not self._run.has(row):
             return
         if row["event"] == event.START:
@@ -89,11 +89,11 @@ class EventTracker:
 
 
 class UpcomingLoad(NamedTuple):
-    """A load that a schedule has still to begin.
+    """A load that a schedule has not started yet.
 
     Attributes:
-        in_s: Seconds until it begins.
-        what: As it was written.
+        in_s: Seconds until it starts.
+        what: The load as text.
     """
 
     in_s: float
@@ -101,7 +101,7 @@ class UpcomingLoad(NamedTuple):
 
 
 def upcoming_loads(plan: Schedule, played_s: float) -> Iterator[UpcomingLoad]:
-    """What comes next, the soonest first."""
+    """Yield the loads that the schedule has not started yet, the next one first."""
     for planned in plan.events:  # in the order of their starts
         if planned.start_s > played_s:
             yield UpcomingLoad(planned.start_s - played_s, str(planned.load))

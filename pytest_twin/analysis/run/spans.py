@@ -1,4 +1,4 @@
-"""What lasted: the tests, loads, phases and gaps of annotations.csv, each from its start to its end."""
+"""Spans of time in annotations.csv, from start to end: tests, loads, phases and gaps."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ NO_LOADS = frozenset({event.TEST, event.PHASE, event.GAP, event.NOTE})
 
 
 class RunSpan(NamedTuple):
-    """Something that began and, mostly, ended.
+    """Something with a start and, usually, an end.
 
     Attributes:
-        start_s: When it began, in seconds since the run did.
-        end_s: When it ended; the end of the run for what has none.
+        start_s: Its start, in seconds since the run began.
+        end_s: Its end; the end of the run if it has none.
         type: ``test``, ``phase``, ``gap`` or a load's kind.
-        what: The node id of a test, what was asked of a load, the name of a phase, the reason of a gap.
+        what: The node id of a test, the requested amount of a load, the name of a phase, or the reason of a gap.
         test: The test that it belongs to, empty for none.
         worker: The pytest-xdist worker, empty without.
-        state: ``end``, ``abort``, or ``unfinished`` where the run has no end of it.
-        achieved: What a load came to, in the unit of what was asked.
-        detail: The fields of its last row; ``text`` where that is no object.
-        host: Where it was, empty for pytest's own host.
+        state: ``end``, ``abort``, or ``unfinished`` if it has no end.
+        achieved: The achieved amount of a load, in the unit of the request.
+        detail: The fields of its last row; ``text`` if the cell is not a JSON object.
+        host: Its host; empty for pytest's own.
     """
 
     start_s: float
@@ -49,19 +49,19 @@ class RunSpan(NamedTuple):
 
     @property
     def is_load(self) -> bool:
-        """Whether it was applied, and did not just happen."""
+        """Whether it is a load."""
         return self.type not in NO_LOADS
 
 
 class Note(NamedTuple):
-    """Something that was noted at a moment.
+    """A note at a moment.
 
     Attributes:
-        at_s: When, in seconds since the run began.
-        what: The text, with its fields.
+        at_s: Its time, in seconds since the run began.
+        what: Its text, with its fields.
         test: The test that it belongs to, empty for none.
         worker: The pytest-xdist worker, empty without.
-        host: Where it was, empty for pytest's own host.
+        host: Its host; empty for pytest's own.
     """
 
     at_s: float
@@ -72,11 +72,11 @@ class Note(NamedTuple):
 
 
 class TimeOrigin(NamedTuple):
-    """Where the time of a run begins.
+    """The origin of the time axis of a run.
 
     Attributes:
         at: By the calendar, to the millisecond.
-        elapsed_s: By the run's own seconds, which are finer; NaN where there are none.
+        elapsed_s: By the elapsed seconds of the run, which are finer; NaN if there are none.
     """
 
     at: pd.Timestamp
@@ -84,7 +84,7 @@ class TimeOrigin(NamedTuple):
 
 
 def time_origin(frames: Sequence[pd.DataFrame]) -> TimeOrigin | None:
-    """The first time that stands in any of these frames; None where none has a row."""
+    """Return the earliest time in these frames; None if none has a row."""
     found = [frame for frame in frames if len(frame)]
     if not found:
         return None
@@ -95,7 +95,7 @@ def time_origin(frames: Sequence[pd.DataFrame]) -> TimeOrigin | None:
 
 
 def seconds(frame: pd.DataFrame, since: TimeOrigin) -> Values:
-    """The times of the rows, in seconds; a row whose own seconds count from elsewhere goes by the calendar."""
+    """Return the times of rows in seconds; a row with elapsed seconds of another origin is placed by the calendar."""
     calendar, own = _calendar(frame, since.at), _own(frame) - since.elapsed_s
     return np.maximum(np.where(np.abs(own - calendar) < AGREE_S, own, calendar), 0.0)
 
@@ -114,12 +114,12 @@ def _own(frame: pd.DataFrame) -> Values:
 
 
 def spans(events: pd.DataFrame, since: TimeOrigin, last_s: float) -> list[RunSpan]:
-    """What lasted, in the order of the starts.
+    """Return the spans in the order of their starts.
 
     Args:
         events: The rows of annotations.csv.
-        since: When the run began.
-        last_s: When it ended, in seconds: what has no end of its own ends there.
+        since: The origin of the run.
+        last_s: The end of the run in seconds: a span without an end ends there.
     """
     running: dict[tuple[str, str], tuple[float, Mapping[str, str]]] = {}
     found = []
@@ -138,7 +138,7 @@ def spans(events: pd.DataFrame, since: TimeOrigin, last_s: float) -> list[RunSpa
 
 
 def notes(events: pd.DataFrame, since: TimeOrigin) -> list[Note]:
-    """What was noted, in the order of time."""
+    """Return the notes in time order."""
     return [
         Note(at, fields_text(fields(row["detail"])), row["test"], row["worker"], row["host"])
         for at, row in _rows(events[events["event"] == event.NOTE], since)
@@ -146,7 +146,7 @@ def notes(events: pd.DataFrame, since: TimeOrigin) -> list[Note]:
 
 
 def fields(detail: str) -> dict[str, Any]:
-    """The cell `detail`: its object, or its text as the field ``text``."""
+    """Return the cell `detail` as fields: its JSON object, or its text as the field ``text``."""
     if detail.startswith("{"):
         try:
             found = json.loads(detail)
@@ -158,13 +158,13 @@ def fields(detail: str) -> dict[str, Any]:
 
 
 def fields_text(detail: Mapping[str, Any]) -> str:
-    """Fields for people: the text, then what else there is."""
+    """Return fields as text for people: the text, then the other fields."""
     rest = [f"{name} {value}" for name, value in detail.items() if name != "text"]
     return ", ".join([*([str(detail["text"])] if "text" in detail else []), *rest])
 
 
 def _rows(events: pd.DataFrame, since: TimeOrigin) -> list[tuple[float, dict[str, str]]]:
-    """Each row with its time; what is missing is empty text."""
+    """Yield each row with its time; a missing cell is an empty text."""
     names = [name for name in event.FIELDS if name in events and name not in {"timestamp", "elapsed_s"}]
     columns = [events[name].astype(object).where(events[name].notna(), "").tolist() for name in names]
     empty = dict.fromkeys(event.FIELDS, "")

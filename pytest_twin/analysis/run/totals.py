@@ -1,4 +1,4 @@
-"""How many tests there were, and how they went: the same figures in the terminal, in reports and in JSON."""
+"""Count tests and outcomes: the same figures in the terminal, in reports and in JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OUTCOMES = (*BAD, "passed", "xpassed", "xfailed", "skipped")
 
 
 class CountedAttempt(NamedTuple):
-    """An attempt as it stands in tests.csv, as far as it is counted."""
+    """The cells of an attempt in tests.csv that counting needs."""
 
     nodeid: str
     number: int
@@ -25,14 +25,14 @@ class CountedAttempt(NamedTuple):
 
     @classmethod
     def of(cls, row: Mapping[str, str]) -> CountedAttempt:
-        """Of a row."""
+        """Return the cells of a row."""
         return cls(row["nodeid"], int(row["attempt"] or 1), row["worker"], row["host"])
 
 
 def number_of_tests(attempts: Iterable[AttemptSummary | CountedAttempt]) -> int:
-    """How many tests there were, however often they ran: each has one first attempt.
+    """Return the number of tests, however often they ran: each has one first attempt.
 
-    On another host it is another test, and where each pytest-xdist worker runs all tests, in another worker too.
+    On another host it is a different test, and in another worker too if each pytest-xdist worker runs all tests.
     """
     first: set[tuple[str, str, str]] = set()
     others: set[tuple[str, str]] = set()
@@ -45,16 +45,16 @@ def number_of_tests(attempts: Iterable[AttemptSummary | CountedAttempt]) -> int:
 
 
 def last_attempts(attempts: Iterable[AttemptSummary]) -> Sequence[AttemptSummary]:
-    """The last attempt of each test, which is the one that pytest reports, given all in the order of time."""
+    """Return the last attempt of each test, which is the one that pytest reports; all attempts are in time order."""
     return list({(each.host, each.nodeid, each.worker): each for each in attempts}.values())
 
 
 def outcomes(attempts: Iterable[AttemptSummary], counted: Mapping[str, int]) -> dict[str, int]:
-    """How many tests went how, what went wrong first.
+    """Return the number of tests by outcome, failures first.
 
     Args:
-        attempts: All of them, in the order of time.
-        counted: What pytest has counted; nothing where the run was killed before that.
+        attempts: All attempts, in time order.
+        counted: The numbers that pytest counted; empty if the session did not finish.
     """
     last = last_attempts(attempts)
     found = Counter(each.outcome for each in last if not counted or each.outcome in {INTERRUPTED, UNFINISHED})
