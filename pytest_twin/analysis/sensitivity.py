@@ -1,4 +1,4 @@
-"""Which load hurts a test, and from how much of it on: a curve for each resource, the knee of it, and their ranking."""
+"""The sensitivity of a test to loads: a slowdown curve for each resource, its knee, and a ranking of the resources."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ LEAST_CPU_S = 0.001  # of less no ratio is told: the clock of a process is not t
 
 
 class ProfileCell(NamedTuple):
-    """A place of the profile: so much of one resource."""
+    """One level of one resource."""
 
     resource: str
     level: int
 
 
 class ProfilePoint(NamedTuple):
-    """What is known of one cell.
+    """The measurements of one cell.
 
     Attributes:
-        cell: Which.
-        pairs: How often it was measured.
+        cell: The cell.
+        pairs: The number of measurements.
         idle_s: Median seconds of the body without load; None if it was never measured.
         slowdown: Median ratio; None if it was never measured.
-        interval: Where that of all such pairs lies; None where there were too few.
-        cpu_ratio: The same of CPU seconds; None with too few, or where there is hardly any CPU time.
-        by_cpu_time: How much slower it would be by the CPU time alone that it takes more; None as above.
-        achieved: What there was of the load.
+        interval: Confidence interval of the median ratio; None with too few measurements.
+        cpu_ratio: The same for CPU seconds; None with too few, or with hardly any CPU time.
+        by_cpu_time: The slowdown explained by the additional CPU time alone; None as above.
+        achieved: The achieved amount of the load.
     """
 
     cell: ProfileCell
@@ -49,13 +49,13 @@ class ProfilePoint(NamedTuple):
 
 
 class ResourceCurve(NamedTuple):
-    """How one resource slows a test.
+    """The slowdown of a test by one resource.
 
     Attributes:
-        resource: Which.
-        points: By level, from 0 on.
-        knee: The level from which on it hurts for sure; None if none.
-        rank: 1 for the one that hurts most; None for one that does not.
+        resource: The resource.
+        points: Its points by level, from 0.
+        knee: The level from which the slowdown is significant; None if there is none.
+        rank: 1 for the largest slowdown; None for no significant one.
     """
 
     resource: str
@@ -69,12 +69,12 @@ NOTHING = ProfileCell("", 0)  # no load, against itself: the same for each resou
 
 
 def cells() -> list[ProfileCell]:
-    """All of them, no load but once."""
+    """Return all cells, with no load only once."""
     return [NOTHING, *(ProfileCell(resource, level) for resource in RESOURCES for level in LEVELS if level)]
 
 
 def rounds(seed: int) -> Iterator[list[ProfileCell | None]]:
-    """Orders in which to measure every cell once, and the test without load, which is None, once for all of them."""
+    """Yield orders in which to measure each cell once, and the test without load, which is None, once for all."""
     draw = random.Random(seed)  # noqa: S311 - not for secrets
     while True:
         order: list[ProfileCell | None] = [None, *cells()]
@@ -83,10 +83,10 @@ def rounds(seed: int) -> Iterator[list[ProfileCell | None]]:
 
 
 def least_known_cell(measured: Measured) -> ProfileCell | None:
-    """The cell of which least is known; None where every interval is narrow.
+    """Return the cell with the widest interval; None if every interval is narrow.
 
     Raises:
-        TooFewError: Some has not been measured often enough for an interval.
+        TooFewError: A cell has too few measurements for an interval.
     """
     width = {cell: _width(_ratio(pairs)) for cell, pairs in measured.items()}
     cell = max(width, key=width.__getitem__)
@@ -102,7 +102,7 @@ def _ratio(pairs: Sequence[RunPair]) -> Interval:
 
 
 def curves(measured: Measured) -> list[ResourceCurve]:
-    """The curve of each resource."""
+    """Return the curve of each resource."""
     points = {
         resource: [
             _point(ProfileCell(resource, level), measured.get(ProfileCell(resource, level) if level else NOTHING, ()))
@@ -129,7 +129,7 @@ def _point(cell: ProfileCell, pairs: Sequence[RunPair]) -> ProfilePoint:
 
 
 def _by_cpu_time(pairs: Sequence[RunPair]) -> tuple[Interval | None, float | None]:
-    """The ratio of CPU seconds, and how much slower what it takes more of them makes the test."""
+    """Return the ratio of CPU seconds, and the slowdown that the additional CPU time explains."""
     both = [(pair.stressed.cpu_s or 0.0, pair.idle.cpu_s or 0.0, pair.idle.wall_s) for pair in pairs]
     told = [each for each in both if min(each[:2]) >= LEAST_CPU_S]
     if len(told) < FEWEST:
@@ -140,7 +140,7 @@ def _by_cpu_time(pairs: Sequence[RunPair]) -> tuple[Interval | None, float | Non
 
 
 def knee(points: Sequence[ProfilePoint]) -> int | None:
-    """The level from which on a test is hurt for sure, at each further one too; None if there is none."""
+    """Return the level from which a test is significantly slower, at all higher levels too; None if there is none."""
     found = None
     for point in reversed(points):
         if point.interval is None or point.interval.low < HURTS:
@@ -150,11 +150,11 @@ def knee(points: Sequence[ProfilePoint]) -> int | None:
 
 
 def _ranks(points: Mapping[str, Sequence[ProfilePoint]]) -> dict[str, int]:
-    """The rank of each resource that hurts, by the slowdown at its highest level.
+    """Return the rank of each resource with a significant slowdown, by the slowdown at its highest level.
 
-    A load of memory bandwidth burns CPU as well, and slows a test that waits for a CPU as much as a load of CPU does.
-    So of its slowdown counts only what the test takes more CPU time for, which waiting for memory makes and waiting for
-    a CPU does not. It comes before the CPU where that is more than what waiting for a CPU makes of the test.
+    A load on memory bandwidth also burns CPU, and slows a test that waits for a CPU as much as a CPU load does. So only
+    the slowdown that additional CPU time explains counts for it: waiting for memory costs CPU time, waiting for a CPU
+    does not. Memory ranks before the CPU if that is more than the effect of waiting for a CPU.
     """
     score = {resource: each[-1].slowdown or 0.0 for resource, each in points.items() if knee(each) is not None}
     cpu, memory, _ = RESOURCES
@@ -167,7 +167,7 @@ def _ranks(points: Mapping[str, Sequence[ProfilePoint]]) -> dict[str, int]:
 
 
 def _memory_alone(memory: ProfilePoint, cpu: ProfilePoint) -> float:
-    """How much slower memory makes a test by itself; 1 where it does not for sure take more CPU time for it."""
+    """Return the slowdown by memory alone; 1 if the test does not take significantly more CPU time under it."""
     if memory.cpu_ratio is None or cpu.cpu_ratio is None or memory.by_cpu_time is None:
         return 1.0
     is_sure = memory.cpu_ratio.low > WAITS and ratio_of_ratios(memory.cpu_ratio, cpu.cpu_ratio).low > 1
@@ -175,5 +175,5 @@ def _memory_alone(memory: ProfilePoint, cpu: ProfilePoint) -> float:
 
 
 def _waiting(cpu: ProfilePoint) -> float:
-    """How much slower waiting for a CPU makes it: other programs on it make it take more CPU time too."""
+    """Return the slowdown by waiting for a CPU, without the CPU time that other programs on it cost the test."""
     return (cpu.slowdown or 1.0) / max(1.0, cpu.cpu_ratio.middle if cpu.cpu_ratio else 1.0)

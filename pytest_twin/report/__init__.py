@@ -1,1 +1,1 @@
-"""A run for people."""
+"""Reports for people, and the JSON document."""

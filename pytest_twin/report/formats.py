@@ -1,4 +1,4 @@
-"""The forms of a report, and how each gets into its file."""
+"""The formats of reports, and writing them to files."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 class ReportError(Exception):
-    """A report cannot be made; the message is for the user."""
+    """A report cannot be written; the message is for the user."""
 
 
 class Format(NamedTuple):
-    """One form of a report.
+    """A format of reports.
 
     Attributes:
-        file: How its file is called.
-        beginning: What its text begins with, by which a file of ours is known.
-        render: Makes its text.
-        needs: Modules that are not always there.
+        file: The name of its file.
+        beginning: The beginning of its text, by which a file of ours is recognized.
+        render: Returns its text.
+        needs: Optional modules that it needs.
     """
 
     file: str
@@ -65,10 +65,10 @@ FORMATS: Mapping[str, Format] = {
 
 
 def check_requirements(names: Iterable[str]) -> None:
-    """See whether all that these forms need is there.
+    """Check that the modules that these formats need are installed.
 
     Raises:
-        ReportError: Something is not; the message says how to get it.
+        ReportError: A module is missing; the message says how to install it.
     """
     for name in names:
         if missing := [module for module in FORMATS[name].needs if find_spec(module) is None]:
@@ -84,7 +84,7 @@ def summary_of(path: Path, comparison: Comparison | None = None, read: Callable[
         read: Reads the run; None reads the files at `path`.
 
     Raises:
-        ReportError: There is nothing that can be read.
+        ReportError: Nothing can be read.
     """
     from pytest_twin.analysis.run.run_summary import summarize
     from pytest_twin.run_folder.csv_frames import ReadingError
@@ -108,10 +108,10 @@ def _profile(path: Path) -> list[dict[str, str]]:
 
 
 def write_report(summary: RunSummary, name: str, path: Path) -> None:
-    """Write one form.
+    """Write a report.
 
     Raises:
-        ReportError: The file cannot be written, or is there and somebody else's.
+        ReportError: The file cannot be written, or exists and is not a report.
     """
     refuse_to_replace(path, FORMATS[name].beginning)
     text = FORMATS[name].render(summary)
@@ -123,14 +123,14 @@ def write_report(summary: RunSummary, name: str, path: Path) -> None:
 
 
 def refuse_to_replace(path: Path, beginning: str) -> None:
-    """Let a file of the user's be: only what we wrote may be replaced, and what has nothing in it.
+    """Refuse to replace a file that we did not write, unless it is empty.
 
     Args:
-        path: Where ours is to go.
-        beginning: What ours begins with.
+        path: The file to write.
+        beginning: The beginning of our files of this kind.
 
     Raises:
-        ReportError: There is another file.
+        ReportError: The file exists and is not ours.
     """
     if not path.is_file():
         return

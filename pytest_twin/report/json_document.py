@@ -1,4 +1,4 @@
-"""A run as one JSON document for programs, and the JSON Schema of it, both from the same declarations."""
+"""A run as one JSON document for programs, and its JSON Schema, both from the same declarations."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TEXT, NUMBER, WHOLE = "string", "number", "integer"
 
 @dataclass(frozen=True)
 class DocumentField:
-    """One key of the document: what the schema says of it, and where it comes from."""
+    """One key of the document: its schema, and the function that returns its value."""
 
     type: str
     meaning: str
@@ -129,12 +129,12 @@ PEAK: Mapping[str, DocumentField] = {
 
 
 def text(summary: RunSummary) -> str:
-    """The document of a run, as it stands in a file."""
+    """Return the document of a run as text."""
     return json.dumps(document(summary), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
 def document(summary: RunSummary) -> dict[str, Any]:
-    """The document of a run."""
+    """Return the document of a run."""
     return {
         "version": VERSION,
         "pytest_twin": __version__,
@@ -152,7 +152,7 @@ def document(summary: RunSummary) -> dict[str, Any]:
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema of it."""
+    """Return the JSON Schema of the document."""
     tests = {column.name: _column(column) for column in attempt_row.COLUMNS}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -189,7 +189,7 @@ def _fields(fields: Mapping[str, DocumentField]) -> dict[str, Any]:
 
 
 def _strict(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """An object that has all of these keys, and no others."""
+    """Return the schema of an object with exactly these keys."""
     return {
         "type": "object",
         "properties": dict(properties),
@@ -209,7 +209,7 @@ def _object(fields: Mapping[str, DocumentField], of: RunSummary | LoadLine | Pea
 
 
 def _tests(tests: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of tests.csv, with every column there is; what is missing is null."""
+    """Return the rows of tests.csv with all declared columns; missing cells are null."""
     columns = {
         column.name: [None] * len(tests) if column.name not in tests else _plain(tests[column.name])
         for column in attempt_row.COLUMNS

@@ -1,4 +1,4 @@
-"""summary.md: a run in some tables, such as GitHub shows them beside a job."""
+"""summary.md: a run as Markdown tables, as GitHub shows them on the page of a job."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MOST, MOST_BAD, MOST_LOADS, MOST_ANSWERS = 5, 20, 20, 3
 
 
 def page(summary: RunSummary) -> str:
-    """The summary of a run."""
+    """Return the summary of a run as Markdown."""
     return "\n".join(line for part in _parts(summary) for line in part) + "\n"
 
 
@@ -61,7 +61,7 @@ def _facts(summary: RunSummary) -> list[str]:
 
 
 def _host(summary: RunSummary, said: str) -> list[str]:
-    """A cell for the host; none where there is one host."""
+    """Return a cell for the host; none if the run has one host."""
     return [said] if summary.hosts else []
 
 
@@ -121,7 +121,7 @@ def _profile(summary: RunSummary) -> Iterator[str]:
 
 
 def _at_most(curve: SlowdownCurve) -> tuple[str, str]:
-    """The slowdown by all of a load, and its interval; empty where that was not measured."""
+    """Return the slowdown at the full load, and its interval; empty if it was not measured."""
     row = curve.points[-1]
     slowdown, low, high = (value_of(row.get(f"slowdown{border}")) for border in ("", "_low", "_high"))
     if slowdown is None:

@@ -1,4 +1,4 @@
-"""Text as Markdown: whatever stands in a test's id or on a machine, it is text and nothing else."""
+"""Escape text for Markdown and HTML."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ ITEM = re.compile(r"^(\d*)([-+.)])(?=\s|$)")  # what a list is made of where it 
 
 
 def escape(text: str) -> str:
-    """Text that nothing in Markdown or HTML is made of, on one line."""
+    """Return text on one line, with everything escaped that has a meaning in Markdown or HTML."""
     return ITEM.sub(r"\1\\\2", visible(text).translate(MARKS))
 
 
 def table_row(cells: Sequence[str]) -> str:
-    """A line of a table, of cells that are Markdown already."""
+    """Return a line of a table from cells that are Markdown already."""
     return f"| {' | '.join(cells)} |"

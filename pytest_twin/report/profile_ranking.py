@@ -1,4 +1,4 @@
-"""The rows of profile.csv put in order: for each test the resources, those that hurt it most first."""
+"""Group the rows of profile.csv by test and resource, the largest slowdown first."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ LAST = "9"  # where those are that have no rank
 
 
 class SlowdownCurve(NamedTuple):
-    """How one resource slows one test.
+    """The slowdown of one test by one resource.
 
     Attributes:
-        resource: Its name.
-        points: The rows, a level each.
+        resource: The name of the resource.
+        points: Its rows, one for each level.
     """
 
     resource: str
@@ -25,18 +25,18 @@ class SlowdownCurve(NamedTuple):
 
     @property
     def rank(self) -> str:
-        """1 for what hurts most; empty where that it hurts is not sure."""
+        """1 for the largest slowdown; empty if it is not significant."""
         return self.points[0].get("rank", "")
 
     @property
     def knee(self) -> str:
-        """From which level on the test is surely slower, with its unit; empty if from none."""
+        """The level from which the test is significantly slower, with its unit; empty if there is none."""
         knee = self.points[0].get("knee_percent")
         return f"{knee} %" if knee else ""
 
 
 def rank_resources(rows: Sequence[Row]) -> Iterator[tuple[str, list[SlowdownCurve]]]:
-    """The tests of a profile with their curves."""
+    """Yield the tests of a profile with their curves."""
     for test, of_test in groupby(rows, key=_test_of):
         curves = [
             SlowdownCurve(name, list(points)) for name, points in groupby(of_test, lambda row: row.get("resource", ""))
@@ -45,12 +45,12 @@ def rank_resources(rows: Sequence[Row]) -> Iterator[tuple[str, list[SlowdownCurv
 
 
 def _test_of(row: Row) -> str:
-    """The test that a row is of, with its host where there are several."""
+    """Return the test of a row, with its host if there are several."""
     return row.get("nodeid", "") + on_host(row.get("host", ""))
 
 
 def parse_number(cell: str | None) -> float | None:
-    """The value of a cell; None where it has none that is finite."""
+    """Return the value of a cell; None if it is not a finite number."""
     try:
         value = float(cell or "")
     except ValueError:

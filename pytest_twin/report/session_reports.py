@@ -1,4 +1,4 @@
-"""The reports that a run makes of itself when it is over."""
+"""Write the reports of a pytest session when it is over."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
 def check_reports(settings: Settings, base_dir: Path) -> None:
-    """See before the tests whether what is asked for can be made behind them.
+    """Check before the tests that the requested reports can be written after them.
 
     Args:
-        settings: What is asked for.
+        settings: The options of the session.
         base_dir: The directory that paths are relative to.
 
     Raises:
-        ReportError: It cannot: something is missing, or a file is in the way that is not ours.
+        ReportError: A module is missing, or a file is in the way that is not ours.
     """
     check_requirements(request.format for request in settings.report)
     for name, path in _wanted(base_dir / settings.report_dir, settings, base_dir):
@@ -41,7 +41,7 @@ def check_reports(settings: Settings, base_dir: Path) -> None:
 
 
 def _wanted(folder: Path, settings: Settings, base_dir: Path) -> list[tuple[str, Path]]:
-    """Each form with its file."""
+    """Return each requested format with its file."""
     files = ((name, folder / FORMATS[name].file if path is None else base_dir / path) for name, path in settings.report)
     return list(dict.fromkeys(files))
 
@@ -54,13 +54,13 @@ def write_reports(
     comparison: Comparison | None = None,
     read: Callable[[], Run] | None = None,
 ) -> Iterator[str]:
-    """Write all that is asked for; comes back with a line for each, which tells where it is or why it is not.
+    """Write the requested reports; yield a line for each, with its path or the reason why it is missing.
 
     Args:
         folder: The run.
-        settings: What is asked for.
-        base_dir: The directory that paths are told from.
-        environment: Where GitHub says which file its summary is.
+        settings: The options of the session.
+        base_dir: The directory that paths are relative to.
+        environment: The environment variables, with the path of GitHub's job summary.
         comparison: The comparison of the run with others.
         read: Reads the run; None reads the files in `folder`.
     """
@@ -84,7 +84,7 @@ def write_reports(
 
 
 def _add_to_step(summary: RunSummary, path: Path) -> Iterator[str]:
-    """Add the summary to what the job's page shows."""
+    """Append the summary to the job summary of GitHub."""
     try:
         with open(path, "a", encoding="utf-8") as file:
             file.write(FORMATS["md"].render(summary) + "\n")

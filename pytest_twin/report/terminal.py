@@ -1,4 +1,4 @@
-"""The terminal summary, in plain lines."""
+"""The terminal summary as plain lines."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ WORTH_TELLING_S = 0.01
 def summary(
     folder: RunFolder, sampled: SamplerStats, dropped: int, base_dir: Path, tables: RunTables | None = None
 ) -> Iterator[str]:
-    """What was recorded, what was applied, what was heavy, and where the files are.
+    """Yield the lines: samples and tests, applied loads, the most expensive tests, and the path of the files.
 
     Args:
         folder: The run.
@@ -72,7 +72,7 @@ def summary(
 
 
 def _heaviest(tests: Sequence[Row]) -> Iterator[str]:
-    """The tests that took most CPU time, and those in which memory grew most."""
+    """Yield the tests with the most CPU time, and those with the largest memory growth."""
     by_cpu = [row for row, cost in heaviest(tests, cpu_s) if cost >= WORTH_TELLING_S]
     by_memory = [row for row, growth in heaviest(tests, growth_MB) if growth >= WORTH_TELLING_MB]
     heavy = [*by_cpu, *(row for row in by_memory if row not in by_cpu)]
@@ -84,7 +84,7 @@ def _heaviest(tests: Sequence[Row]) -> Iterator[str]:
 
 
 def _kept_memory(kept: Iterable[tuple[str, float | None]]) -> Iterator[str]:
-    """A line that names the tests that left memory behind; none where there are none."""
+    """Yield a line with the tests that kept memory; none if there are none."""
     found = leaks(kept)
     if found:
         more = f" and {len(found) - MOST_LEAKS} more" if len(found) > MOST_LEAKS else ""
@@ -96,7 +96,7 @@ def _number(cell: str) -> float | None:
 
 
 def _load_lines(found: Sequence[LoadLine]) -> Iterator[str]:
-    """A line for loads of the same words, with what went wrong below it; under a heading."""
+    """Yield a table of the loads, grouped by request, with their problems."""
     kind = max([8, *(len(line.type) + 1 for line in found)])
     asked = max([12, *(len(line.target) + 1 for line in found)])
     if found:
@@ -111,7 +111,7 @@ def _load_lines(found: Sequence[LoadLine]) -> Iterator[str]:
 
 
 def profile_lines(rows: Sequence[Row]) -> Iterator[str]:
-    """A line for each resource of each test, those that hurt it most first; of the rows of profile.csv."""
+    """Yield a line for each resource of each test from the rows of profile.csv, the largest slowdown first."""
     if not rows:
         return
     levels = "".join(f"{level:>7}%" for level in LEVELS)

@@ -1,4 +1,4 @@
-"""Figures in words, for every form of a report."""
+"""Format figures as text for all reports."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOTHING = "–"  # noqa: RUF001 - a dash, and no minus
 
 
 def headline(summary: RunSummary) -> str:
-    """The run in a few words, what went wrong first."""
+    """Return the outcome of a run in a few words, failures first."""
     outcomes = summary.outcomes
     if not outcomes:
         if len(summary.times):
@@ -30,25 +30,25 @@ def headline(summary: RunSummary) -> str:
 
 
 def describe_attempts(summary: RunSummary) -> str:
-    """How many tests there were, and how often they ran where that was more than once."""
+    """Return the number of tests, and of attempts if tests were repeated."""
     tests = format_count(number_of_tests(summary.attempts), "test")
     return f"{tests} in {len(summary.attempts):,} attempts" if is_repeated(summary) else tests
 
 
 def is_repeated(summary: RunSummary) -> bool:
-    """Whether some test ran more than once."""
+    """Tell whether a test ran more than once."""
     return number_of_tests(summary.attempts) < len(summary.attempts)
 
 
 def describe_budgets(summary: RunSummary) -> str:
-    """How many of the tests that have a budget kept it; empty where none has one."""
+    """Return how many tests are within their budget; empty if none has one."""
     verdicts = [attempt.budget for attempt in last_attempts(each for each in summary.attempts if each.budget)]
     kept, tests = verdicts.count(KEPT), format_count(len(verdicts), "test")
     return f"{kept:,} of {tests} with a budget {'is' if kept == 1 else 'are'} within it." if verdicts else ""
 
 
 def describe_machine(fingerprint: Mapping[str, Any] | None) -> list[str]:
-    """The machine in a few facts; those that are known."""
+    """Return the known facts of a machine."""
     found = fingerprint or {}
     cpu, memory, system = (part if isinstance(part, dict) else {} for part in map(found.get, ("cpu", "memory", "os")))
     told = [cpu.get("model"), format_count(cpu["logical"], "CPU") if isinstance(cpu.get("logical"), int) else None]
@@ -57,12 +57,12 @@ def describe_machine(fingerprint: Mapping[str, Any] | None) -> list[str]:
 
 
 def describe_machines(summary: RunSummary) -> list[str]:
-    """The machine in a few facts, or where there are several, how many."""
+    """Return the facts of the machine, or the number of hosts if there are several."""
     return [format_count(len(summary.hosts), "host")] if summary.hosts else describe_machine(summary.run.fingerprint)
 
 
 def format_duration(seconds: float | None) -> str:
-    """A time for people: ``1.2 ms``, ``340 ms``, ``5.25 s``, ``12.3 s``, ``2:05 min``, ``1:00:00 h``."""
+    """Format a duration: ``1.2 ms``, ``340 ms``, ``5.25 s``, ``12.3 s``, ``2:05 min``, ``1:00:00 h``."""
     if seconds is None or math.isnan(seconds):
         return NOTHING
     if 0.00005 <= seconds < 0.9995:
@@ -75,7 +75,7 @@ def format_duration(seconds: float | None) -> str:
 
 
 def format_number(value: float | None) -> str:
-    """A figure with three digits that matter."""
+    """Format a number with three significant digits."""
     if value is None or math.isnan(value):
         return NOTHING
     if value and abs(value) < 0.00995:
@@ -84,7 +84,7 @@ def format_number(value: float | None) -> str:
 
 
 def format_size(mib: float | None) -> str:
-    """An amount of bytes: ``3 KiB``, ``44.2 MiB``, ``1.25 GiB``."""
+    """Format an amount of MiB: ``3 KiB``, ``44.2 MiB``, ``1.25 GiB``."""
     if mib is None or math.isnan(mib):
         return NOTHING
     if 0 < mib < 1:
@@ -93,23 +93,23 @@ def format_size(mib: float | None) -> str:
 
 
 def format_change(mib: float | None) -> str:
-    """By how much an amount of bytes is more: ``+60.0 MiB``; or less: ``-3 KiB``."""
+    """Format the change of an amount of MiB: ``+60.0 MiB`` or ``-3 KiB``."""
     if not mib or math.isnan(mib):
         return format_size(mib)
     return f"{'-' if mib < 0 else '+'}{format_size(abs(mib))}"
 
 
 def format_count(many: int, one: str, more: str | None = None) -> str:
-    """So many of something: ``1 test``, ``2 tests``."""
+    """Format a count: ``1 test``, ``2 tests``."""
     return f"{many:,} {one if many == 1 else more or one + 's'}"
 
 
 def relative_path(path: Path, base_dir: Path) -> str:
-    """A path as it is typed from there, where it is below."""
+    """Return a path relative to a directory, if it is below it."""
     return str(path.relative_to(base_dir) if path.is_relative_to(base_dir) else path)
 
 
 def truncate_middle(text: str) -> str:
-    """Text of a bearable length, cut in the middle: of a test's id both ends tell most."""
+    """Shorten a long text in the middle: both ends of a test id matter most."""
     half = (LONGEST - 1) // 2
     return text if len(text) <= LONGEST else f"{text[:half]}…{text[-half:]}"

@@ -1,1 +1,1 @@
-"""Runs compared with earlier runs."""
+"""Compare runs with earlier runs."""

@@ -1,4 +1,4 @@
-"""What is not the same in two groups of runs beside the figures: tests, outcomes, loads, machines."""
+"""Differences between two groups of runs other than figures: tests, outcomes, loads, machines."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _MACHINE = {
 
 
 class Change(NamedTuple):
-    """Something of a test that was one thing before, and is another."""
+    """A value of a test that changed."""
 
     test: str
     before: str
@@ -42,14 +42,14 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True)
 class Changes:
-    """What changed of the tests themselves.
+    """The tests that changed.
 
     Attributes:
-        added: Tests that there were none of before.
-        removed: Tests that there are none of any more.
-        renamed: Pairs of those two that may be the same test.
-        outcomes: Tests that ended otherwise; of several runs each outcome is told.
-        loads: Tests of which some runs, or all, were under another load, and are not compared.
+        added: Tests that exist only after.
+        removed: Tests that exist only before.
+        renamed: Pairs of a removed and an added test that may be the same.
+        outcomes: Tests with different outcomes; several runs list each outcome.
+        loads: Tests with some or all runs under a different load, which are not compared.
     """
 
     added: Sequence[str]
@@ -60,12 +60,12 @@ class Changes:
 
 
 def changes(before: pd.DataFrame, after: pd.DataFrame, apart: Sequence[MixedLoadTest]) -> Changes:
-    """What changed of the tests.
+    """Return the tests that changed.
 
     Args:
-        before: Rows of tests.csv, of one run or of several, with the number of theirs as ``run``.
-        after: The same of those to compare.
-        apart: Tests of which not all runs are compared.
+        before: Rows of tests.csv of one run or several, with the number of their run as ``run``.
+        after: The same for the runs to compare.
+        apart: Tests with runs that are not compared.
     """
     old, new = (dict.fromkeys(map(str, side["nodeid"])) for side in (before, after))
     added, removed = [name for name in new if name not in old], [name for name in old if name not in new]
@@ -79,7 +79,7 @@ def changes(before: pd.DataFrame, after: pd.DataFrame, apart: Sequence[MixedLoad
 
 
 def machines(before: Iterable[Mapping[str, Any] | None], after: Iterable[Mapping[str, Any] | None]) -> list[str]:
-    """In what the machines differ, a few words each; nothing if they are alike in all that matters for figures."""
+    """Return the differences between the machines, one text each; empty if all that affects figures is alike."""
     was, now = list(before), list(after)
     unknown = [which for which, side in (("the first", was), ("the second", now)) if not all(side)]
     if unknown:
@@ -93,7 +93,7 @@ def machines(before: Iterable[Mapping[str, Any] | None], after: Iterable[Mapping
 
 
 def _lookup(fingerprint: Mapping[str, Any] | None, part: str, key: str) -> Any:
-    """What a fingerprint says of something; None where it says nothing, as one that was tampered with may."""
+    """Return a value of a fingerprint; None if it has none, as an edited one may."""
     said = (fingerprint or {}).get(part)
     return said.get(key) if isinstance(said, dict) else None
 
@@ -109,7 +109,7 @@ def _values_text(values: Iterable[object]) -> str:
 
 
 def _outcomes(tests: pd.DataFrame) -> dict[str, str]:
-    """How each test ended, by the last attempt of each run."""
+    """Return the outcomes of each test, by the last attempt in each run."""
     last = tests.drop_duplicates(["run", "nodeid"], keep="last")
     pairs = last[["nodeid", "outcome"]].fillna("").drop_duplicates().sort_values("outcome", kind="stable")
     return {str(name): "/".join(map(str, texts)) for name, texts in pairs.groupby("nodeid", sort=False)["outcome"]}
@@ -120,7 +120,7 @@ def _differing(before: Mapping[str, str], after: Mapping[str, str]) -> list[Chan
 
 
 def _renamed(removed: Sequence[str], added: Sequence[str]) -> list[Change]:
-    """Pairs that may be the same test: of the same name in another file first, then of a like name."""
+    """Return pairs that may be the same test: the same name in another file first, then a similar name."""
     found, left = [], dict.fromkeys(added)
     times = Counter(map(_function, (*removed, *added)))
     by_function = {_function(name): name for name in added}
@@ -136,5 +136,5 @@ def _renamed(removed: Sequence[str], added: Sequence[str]) -> list[Change]:
 
 
 def _function(name: str) -> str:
-    """A test without its file and class."""
+    """Return a test id without file and class."""
     return name.rpartition("::")[2]

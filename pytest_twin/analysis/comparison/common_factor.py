@@ -1,8 +1,8 @@
-"""What all tests of a run have in common: mostly how fast the machine was just then.
+"""The factor that all tests of a run have in common, mostly the speed of the machine at that time.
 
-The logarithm of a figure is taken as that of its test and that of its run together, by medians, as one sweep of Tukey's
-median polish does (Exploratory Data Analysis, 1977, chapter 11). Which runs are before and which after is not looked
-at, so a test of ranks of what is left is as exact as one of the figures themselves.
+The logarithm of a figure is split into a part of its test and a part of its run, by medians, as one sweep of Tukey's
+median polish does (Exploratory Data Analysis, 1977, chapter 11). It does not use which runs are before and which after,
+so a rank test on the residuals is as exact as one on the figures themselves.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ FEWEST_TESTS = 5  # of fewer, one that changed would be much of what they have i
 
 
 class CommonFactor(NamedTuple):
-    """How many times as much all tests took in each run as in the middle run before.
+    """The factor of each run, relative to the median run before.
 
     Attributes:
-        before: The runs before, by their number.
-        after: The runs after.
+        before: Of the runs before, by their number.
+        after: Of the runs after.
     """
 
     before: pd.Series[float]
@@ -33,17 +33,17 @@ class CommonFactor(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """How many times as much all tests alike take after."""
+        """The median factor of the runs after."""
         return float(self.after.median() / self.before.median())
 
 
 def common_factor(before: pd.DataFrame, after: pd.DataFrame, measure: Measure) -> CommonFactor | None:
-    """What the tests of each run have in common; None of what no machine makes more of, and of too few tests.
+    """Return the common factor of each run; None for measures that no machine affects, and for too few tests.
 
     Args:
-        before: Tests that passed in every run, a row each, a column a run.
+        before: Tests that passed in every run: one row per test, one column per run.
         after: The same tests after.
-        measure: What is in it.
+        measure: The measure in them.
     """
     is_worth = np.maximum(before.median(axis=1), after.median(axis=1)) >= measure.floor
     is_worth &= (before > 0).all(axis=1) & (after > 0).all(axis=1)

@@ -1,4 +1,4 @@
-"""Runs before and after a change, compared test by test and as a whole."""
+"""Compare resource usage between runs, test by test and in total, and report statistical confidence."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 
 
 class IncomparableError(ValueError):
-    """Nothing can be compared; the message, one line, is for the user."""
+    """The runs cannot be compared; the message, one line, is for the user."""
 
 
 class Side(NamedTuple):
-    """One of the two that are compared.
+    """One of the two sides of a comparison.
 
     Attributes:
-        name: As the user calls it.
+        name: Its name for the user.
         runs: The rows of tests.csv of each run.
-        fingerprints: What the hosts of each are, by their names; None where nothing tells.
-        problems: What of those rows could not be read, a line each.
+        fingerprints: For each run the fingerprints of its hosts by their names; None if unknown.
+        problems: Rows that could not be read, one line each.
     """
 
     name: str
@@ -48,21 +48,21 @@ class Side(NamedTuple):
     problems: Sequence[str] = ()
 
     def of_host(self, host: str) -> list[Mapping[str, Any] | None]:
-        """What a host is, by each run that has it."""
+        """Return the fingerprints of a host in all runs that have it."""
         return [run[host] for run in self.fingerprints if host in run] or [None]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came of comparing.
+    """The result of a comparison.
 
     Attributes:
-        names: How the two sides are called.
-        runs: How many runs each has.
-        machines: In what their machines differ.
-        changes: What else changed.
+        names: The names of the two sides.
+        runs: The number of runs of each side.
+        machines: The differences between their machines.
+        changes: The differences other than figures.
         differences: Each measure of all tests together, and of each test.
-        notes: What the reader should know of the verdicts, a sentence each.
+        notes: Remarks on the verdicts, one sentence each.
     """
 
     names: tuple[str, str]
@@ -74,18 +74,18 @@ class Comparison:
 
     @property
     def broken(self) -> list[Difference]:
-        """Those that break a limit."""
+        """The differences that break a limit."""
         return [each for each in self.differences if each.broken]
 
     @property
     def told(self) -> list[Difference]:
-        """Tests that are not the same, the gravest first."""
+        """The tests that changed, the most severe first."""
         found = [each for each in self.differences if each.test != WHOLE and (each.verdict != SAME or each.broken)]
         return sorted(found, key=_severity)
 
     @property
     def whole(self) -> list[Difference]:
-        """All tests together."""
+        """The differences of all tests together."""
         return [each for each in self.differences if each.test == WHOLE]
 
 
@@ -95,10 +95,10 @@ def compare(
     """Compare two groups of runs.
 
     Args:
-        before: What to compare with.
-        after: What to judge.
-        limits: How much more is too much.
-        confidence: One less the share of false ones among those that are called more or less.
+        before: The side to compare with.
+        after: The side to judge.
+        limits: The most by which measures may grow.
+        confidence: 1 minus the share of false positives among the changes that are reported.
 
     Raises:
         IncomparableError: No test passed in both.
@@ -132,7 +132,7 @@ def compare(
 
 
 def _measures(before: pd.DataFrame, after: pd.DataFrame, limits: Sequence[ChangeLimit]) -> Iterator[Measure]:
-    """What is compared; of runs that do not tell what tests added to the memory of their process, its peak."""
+    """Yield the measures to compare; the absolute peak if a run does not have the memory growth of tests."""
     asked = {limit.measure.name for limit in limits}
     for measure in MEASURES.values():
         if measure.is_usual or measure.name in asked:
@@ -147,7 +147,7 @@ def _is_known(measure: Measure, *sides: pd.DataFrame) -> bool:
 def _leave_out_unknown(
     sides: Sequence[Side], pairs: ComparableRows, measured: Mapping[Measure, MeasurementSet]
 ) -> Iterator[str]:
-    """What runs of an older version do not tell, and what is made of that."""
+    """Yield a note for each measure that older runs lack, and say what replaces it."""
     growth = MEASURES[ABSOLUTE_PEAK.name]
     if ABSOLUTE_PEAK in measured:
         yield (
@@ -162,7 +162,7 @@ def _leave_out_unknown(
 
 
 def _machines(sides: Sequence[Side], hosts: Sequence[Sequence[str]]) -> list[str]:
-    """In what the machines differ that ran tests: of several, those of one name."""
+    """Return the differences between the machines that ran tests; with several hosts, those of the same name."""
     was, now = hosts
     if len(was) == len(now) == 1:
         return machines(*(side.of_host(host) for side, (host,) in zip(sides, hosts, strict=True)))
@@ -177,13 +177,13 @@ def _machines(sides: Sequence[Side], hosts: Sequence[Sequence[str]]) -> list[str
 
 
 def _severity(each: Difference) -> tuple[bool, bool, float]:
-    """Broken limits come first, then what is more, then what is less; of each the largest ratio first."""
+    """Return a sort key: broken limits first, then growth, then decrease; the largest ratio first."""
     far = math.log(min(max(each.adjusted, 1e-9), 1e9))
     return not each.broken, far < 0, -abs(far)
 
 
 def _common_changes(measured: Mapping[Measure, MeasurementSet]) -> Iterator[str]:
-    """What all tests alike take more or less of: of single tests it was taken out."""
+    """Yield a note for each measure that changed for all tests alike, which is excluded from single tests."""
     for measure, found in measured.items():
         if found.common and abs(math.log(found.common.ratio)) > math.log1p(MARGIN):
             yield (
@@ -193,7 +193,7 @@ def _common_changes(measured: Mapping[Measure, MeasurementSet]) -> Iterator[str]
 
 
 def _notes(differences: Sequence[Difference], limits: Sequence[ChangeLimit], allowed: float) -> list[str]:
-    """What the reader should know."""
+    """Return remarks on the number of repetitions and on limits that could not be judged."""
     sure = [each for each in differences if each.chance is not None]
     counts = max((each.counts for each in differences), key=sum)
     said = []

@@ -1,4 +1,4 @@
-"""The runs of a baseline one after another, as series that a change-point detector can read."""
+"""The history of a baseline as time series for a change-point detector."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ MOST_TESTS = 50
 
 
 def series(runs: Sequence[pd.DataFrame]) -> dict[str, list[float]]:
-    """A value for each run: of all tests together by each measure, and the CPU seconds of the heaviest tests.
+    """Return a series over all runs for each measure of all tests together, and for the CPU time of expensive tests.
 
-    Only tests that passed in every run are in it, so that no series has a gap.
+    Only tests that passed in every run are included, so no series has a gap.
 
     Args:
         runs: The rows of tests.csv of each run, oldest first.

@@ -1,4 +1,4 @@
-"""The rows of several runs as measurements of tests: one a run, or where there is one run only, one an attempt."""
+"""Convert the rows of runs to measurements of tests: one per run, or with a single run one per attempt."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ NEEDED = ("nodeid", "outcome", "load")  # a file that was cut down may lack them
 
 
 class MeasurementGrid(NamedTuple):
-    """The measurements of one test, or of all together.
+    """The measurements of one test, or of all tests together.
 
     Attributes:
         test: Its id, or `WHOLE`.
-        measure: What was measured.
+        measure: The measure.
         before: A value for each run before, or for each attempt.
         after: The same after.
-        own: Both without what all tests of a run have in common, as far as that is known.
-        common: How many times as much all tests alike take after; 1 where that is not known.
+        own: Both without the common factor of all tests in a run, if that is known.
+        common: The common factor of the runs after; 1 if unknown.
     """
 
     test: str
@@ -43,8 +43,8 @@ class MeasurementSet(NamedTuple):
     """All measurements of one measure.
 
     Attributes:
-        each: Of all tests together, and then of each.
-        common: What all tests of a run have in common; None where that is not known.
+        each: Of all tests together, then of each test.
+        common: The common factor of all tests in a run; None if unknown.
     """
 
     each: Sequence[MeasurementGrid]
@@ -52,7 +52,7 @@ class MeasurementSet(NamedTuple):
 
 
 def concatenate_runs(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The rows of tests.csv of several runs, with the number of theirs as ``run``."""
+    """Return the rows of tests.csv of several runs, with the number of the run as ``run``."""
     import pandas as pd
 
     tests = pd.concat([run.assign(run=number) for number, run in enumerate(runs)], ignore_index=True)
@@ -61,23 +61,23 @@ def concatenate_runs(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def reported_attempts(tests: pd.DataFrame) -> pd.DataFrame:
-    """The attempts under the load of the last of their run, which is the one that pytest reports.
+    """Return the attempts under the load of the last attempt of their run, which is the one that pytest reports.
 
-    What a test was repeated under for a budget of its slowdown, or for a profile, says nothing of the test itself.
+    Repetitions under another load, for a slowdown budget or a profile, say nothing about the test itself.
     """
     loads = tests["load"].astype(object).fillna("")
     return tests[loads == loads.groupby([tests["run"], tests["nodeid"]]).transform("last")]
 
 
 def measurements(before: pd.DataFrame, after: pd.DataFrame, measure: Measure) -> MeasurementSet:
-    """What was measured of all tests together, and of each.
+    """Return the measurements of all tests together, and of each test.
 
-    Only what passed counts. All tests together are those that passed in every run, the same ones in each.
+    Only passed attempts count. The total is over the tests that passed in every run, the same ones in each.
 
     Args:
-        before: Rows of one run or of several, as `concatenate_runs` makes them.
-        after: The same of those to judge.
-        measure: What to look at.
+        before: Rows of one run or several, as `concatenate_runs` returns them.
+        after: The same for the runs to judge.
+        measure: The measure.
     """
     columns = [column for column in measure.columns if all(is_known(side, column) for side in (before, after))]
     if not columns:
@@ -101,7 +101,7 @@ def measurements(before: pd.DataFrame, after: pd.DataFrame, measure: Measure) ->
 
 
 def whole_runs(runs: Sequence[pd.DataFrame], measure: Measure) -> pd.DataFrame | None:
-    """The tests that passed in every run: a row each, a column a run; None where there is none, or nothing is known."""
+    """Return the tests that passed in every run, a row each, a column per run; None if there is none, or no value."""
     tests = reported_attempts(*add_host_to_ids([concatenate_runs(runs)]))
     columns = [column for column in measure.columns if is_known(tests, column)]
     grid = _grid(_by_run(_costs(tests, columns)), len(runs)) if columns else None
@@ -109,18 +109,18 @@ def whole_runs(runs: Sequence[pd.DataFrame], measure: Measure) -> pd.DataFrame |
 
 
 def is_known(tests: pd.DataFrame, column: str) -> bool:
-    """Whether this machine tells it: where it does not, the other side's is left out too."""
+    """Tell whether a column has a value: where one side has none, the other is left out too."""
     return column in tests and bool(tests[column].notna().any())
 
 
 def runs_with(tests: pd.DataFrame, columns: Sequence[str]) -> set[int]:
-    """The runs in which all of these columns are told of some test; those of an older version may lack one."""
+    """Return the runs in which a test has values in all of these columns; older versions may lack one."""
     told = tests[tests[list(columns)].notna().all(axis=1)]
     return set(told["run"])
 
 
 def _costs(tests: pd.DataFrame, columns: list[str]) -> pd.Series[float]:
-    """The measure of each attempt that passed, by test and run; one that is not known is no measurement."""
+    """Return the measure of each passed attempt, by test and run; an unknown value is no measurement."""
     kept = tests[tests["outcome"] == PASSED]
     costs = kept.set_index(["nodeid", "run"])[columns].astype(float).sum(axis=1, skipna=False)
     return costs.dropna()
@@ -131,18 +131,18 @@ def _by_test(costs: pd.Series[float]) -> dict[str, Sequence[float]]:
 
 
 def _by_run(costs: pd.Series[float]) -> pd.Series[float]:
-    """One value a test and run: the median of the attempts."""
+    """Return one value per test and run: the median of the attempts."""
     return costs.groupby(["nodeid", "run"], sort=False).median()
 
 
 def _grid(costs: pd.Series[float], runs: int) -> pd.DataFrame | None:
-    """The tests that passed in each run, a column a run; None where nothing passed in one of them."""
+    """Return the tests that passed in each run, a column per run; None if nothing passed in one of them."""
     grid = costs.unstack("run").dropna()  # noqa: PD010
     return grid.sort_index(axis=1) if grid.shape[1] == runs else None
 
 
 def _shared(grids: Sequence[pd.DataFrame | None]) -> tuple[pd.DataFrame, pd.DataFrame] | None:
-    """The tests that passed in each run of both sides; None where there is none."""
+    """Return the tests that passed in each run of both sides; None if there is none."""
     before, after = grids
     if before is None or after is None:
         return None
@@ -151,7 +151,7 @@ def _shared(grids: Sequence[pd.DataFrame | None]) -> tuple[pd.DataFrame, pd.Data
 
 
 def _adjust(sides: Sequence[pd.Series[float]], common: CommonFactor) -> list[pd.Series[float]]:
-    """The figures as they would be if all runs had in common what the middle one before has."""
+    """Return the figures without the common factors of their runs."""
     return [side.div(each, level="run") for side, each in zip(sides, (common.before, common.after), strict=True)]
 
 

@@ -1,4 +1,4 @@
-"""Which runs of a test are compared with which: those under the same load."""
+"""Select the runs of a test to compare: those under the same load."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Loads = Mapping[str, Counter[str]]  # of each test the loads that it ran under, 
 
 
 class MixedLoadTest(NamedTuple):
-    """A test of which not all runs are compared.
+    """A test with runs that are not compared.
 
     Attributes:
         test: Its id.
-        load: The load of the runs that are compared; None where none is.
-        before: The loads of its runs before, each with how many runs.
+        load: The load of the runs that are compared; None if none are.
+        before: The loads of its runs before, each with the number of runs.
         after: The same after.
     """
 
@@ -29,7 +29,7 @@ class MixedLoadTest(NamedTuple):
 
 
 class ComparableRows(NamedTuple):
-    """Rows that may be compared, and the tests of which some may not."""
+    """Rows that can be compared, and the tests with rows that cannot."""
 
     before: pd.DataFrame
     after: pd.DataFrame
@@ -37,13 +37,13 @@ class ComparableRows(NamedTuple):
 
 
 def comparable_rows(before: pd.DataFrame, after: pd.DataFrame) -> ComparableRows:
-    """Leave out what ran under another load than the same test on the other side.
+    """Leave out rows under a load that the same test does not have on the other side.
 
-    Of a test that ran under several loads on both sides, the one counts that most runs of both have.
+    For a test with several loads on both sides, the load of most runs on both sides is used.
 
     Args:
-        before: Rows of tests.csv, one load a test and run, with the number of the run as ``run``.
-        after: The same of those to judge.
+        before: Rows of tests.csv, with one load per test and run, and the number of the run as ``run``.
+        after: The same for the runs to judge.
     """
     sides = before.assign(load=_texts(before)), after.assign(load=_texts(after))
     was, now = map(_loads, sides)

@@ -1,8 +1,8 @@
-"""Whether measurements are more or less than they were, and whether they break a limit.
+"""Judge whether measurements changed, and whether they break a limit.
 
-With enough of them a difference is called ``more`` or ``less`` when chance, and what machines make of the same tests
-from one hour to the next, is an unlikely reason for it, corrected for the number of all that were looked at. With too
-few, it is only ``perhaps`` so, by its ratio. What is below the floor of its measure is never called anything.
+With enough measurements, a difference is called ``more`` or ``less`` if chance, and the usual variation of machines, is
+an unlikely reason for it, corrected for the number of comparisons. With too few, it is only ``possibly`` so, by its
+ratio. A difference below the floor of its measure is never reported.
 """
 
 from __future__ import annotations
@@ -29,17 +29,18 @@ class Difference:
 
     Attributes:
         test: Its id; empty for all tests together.
-        measure: What of.
+        measure: The measure.
         before: The median of the measurements before.
         after: The same after.
-        adjusted: How many times as much it is after, without what all tests have in common; verdicts go by this.
-        low: The lower border of that; None where there are too few measurements.
-        high: The upper one.
-        counts: How many measurements there were, before and after.
-        chance: How likely chance alone makes such a difference, corrected; None as above.
+        adjusted: The ratio without the common factor of all tests; verdicts use this one.
+        low: Lower border of its confidence interval; None with too few measurements.
+        high: Upper border.
+        counts: The numbers of measurements before and after.
+        chance: The p-value of the difference, corrected; None with too few measurements.
         verdict: `SAME`, `MORE`, `LESS`, or with too few measurements `PERHAPS_MORE`, `PERHAPS_LESS`.
-        broken: The limits that it breaks: surely, if there are enough measurements. What breaks one is never the same.
-        common: How many times as much all tests alike take after, which `adjusted` is without.
+        broken: The limits that it breaks: significantly if there are enough measurements. Its verdict is never `SAME`
+            then.
+        common: The common factor of all tests, which `adjusted` excludes.
     """
 
     test: str
@@ -57,33 +58,33 @@ class Difference:
 
     @property
     def ratio(self) -> float:
-        """How many times as much it is after, as it was measured."""
+        """The measured ratio of after to before."""
         return ratio_of(self.before, self.after)
 
     @property
     def is_sure(self) -> bool:
-        """Whether there are enough measurements for more than a guess."""
+        """Whether there are enough measurements for a statistical test."""
         return self.low is not None
 
     @property
     def is_above_floor(self) -> bool:
-        """Whether the difference is large enough to be called anything, and not one of all other tests."""
+        """Whether the difference is large enough to be reported, without the common factor of all tests."""
         is_one_way = (self.after > self.before) == (self.adjusted > 1)
         return is_one_way and abs(self.after - self.before) >= self.measure.floor
 
     @property
     def is_candidate(self) -> bool:
-        """Whether it could be called something at all, whichever of the two sides is which."""
+        """Whether it could be reported at all, in either direction."""
         return max(self.before, self.after) >= self.measure.floor
 
 
 def judge(found: Sequence[MeasurementGrid], limits: Sequence[ChangeLimit], confidence: float) -> list[Difference]:
-    """What is more and what is less, in the order in which it was found.
+    """Return the verdict on each measurement, in the order given.
 
     Args:
         found: The measurements.
-        limits: How much more is too much.
-        confidence: One less the share of false ones among those that are called more or less, or break a limit.
+        limits: The most by which measures may grow.
+        confidence: 1 minus the share of false positives among the changes and broken limits that are reported.
     """
     differences = [_difference(each, confidence) for each in found]
     differences = _add_verdicts(found, differences, 1 - confidence)
@@ -104,14 +105,14 @@ def _difference(each: MeasurementGrid, confidence: float) -> Difference:
 
 
 def ratio_of(before: float, after: float) -> float:
-    """How many times as much it is; nothing to nothing is a ratio of 1."""
+    """Return the ratio of two figures; 1 if both are 0."""
     return after / before if before else math.inf if after else 1.0
 
 
 def _add_verdicts(
     found: Sequence[MeasurementGrid], differences: Sequence[Difference], allowed: float
 ) -> list[Difference]:
-    """Each with its verdict."""
+    """Return the differences with their verdicts."""
     at = [number for number, each in enumerate(differences) if each.is_sure and each.is_candidate]
     called = [each if each.is_sure else replace(each, verdict=_guess(each)) for each in differences]
     chances = adjust_p_values([_chance(found[number]) for number in at])
@@ -123,7 +124,7 @@ def _add_verdicts(
 
 
 def _chance(each: MeasurementGrid) -> float:
-    """How likely chance alone brings these as far beyond the margin as they are, upwards or downwards."""
+    """Return the p-value of the difference being beyond the margin, in its direction."""
     was, now = each.own
     more = one_sided_p_value(now, [(1 + MARGIN) * value for value in was])
     less = one_sided_p_value(was, [(1 + MARGIN) * value for value in now])
@@ -139,7 +140,7 @@ def _guess(each: Difference) -> str:
 def _apply_limit(
     found: Sequence[MeasurementGrid], differences: Sequence[Difference], limit: ChangeLimit, allowed: float
 ) -> list[Difference]:
-    """Each with this limit, if it breaks it: surely, or where nothing is sure, by its ratio."""
+    """Add this limit to the differences that break it: significantly, or without enough measurements by the ratio."""
     ours = [
         number
         for number, each in enumerate(differences)

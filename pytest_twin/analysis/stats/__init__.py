@@ -1,1 +1,1 @@
-"""Statistics: quantiles, rank tests, intervals."""
+"""Statistics: quantiles, rank tests, confidence intervals."""

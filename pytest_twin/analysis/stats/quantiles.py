@@ -1,7 +1,7 @@
-"""What repeated measurements tell of a percentile: between which two of them it lies.
+"""Confidence intervals of quantiles from repeated measurements.
 
-Intervals of order statistics (Conover, Practical Nonparametric Statistics, 1999, section 3.2): they hold whatever the
-measurements are distributed like, and there is none where there are too few.
+Intervals of order statistics (Conover, Practical Nonparametric Statistics, 1999, section 3.2): they hold for any
+distribution, and need a minimum number of measurements.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from pytest_twin.analysis.stats.signed_rank import CONFIDENCE, Interval, TooFewE
 
 
 def quantile_interval(values: Sequence[float], share: float, *, confidence: float = CONFIDENCE) -> Interval:
-    """A quantile, and where that of all such measurements lies.
+    """Return a quantile with its confidence interval.
 
     Args:
-        values: Measurements, independent of each other.
-        share: Which: 0.95 is what 95 of 100 do not exceed.
-        confidence: The share of such intervals, at least, that have the true quantile in them.
+        values: Independent measurements.
+        share: The quantile: 0.95 is the value that 95 of 100 do not exceed.
+        confidence: The minimum share of such intervals that contain the true quantile.
 
     Raises:
-        TooFewError: There are too few for an interval with this confidence.
+        TooFewError: There are too few measurements for this confidence.
     """
     count, beside = len(values), (1 - confidence) / 2
     below = _below(count, share)
@@ -35,7 +35,7 @@ def quantile_interval(values: Sequence[float], share: float, *, confidence: floa
 
 
 def _below(count: int, share: float) -> list[float]:
-    """For each number, how likely at most so many of all are below the quantile."""
+    """Return for each number the probability that at most so many of all values are below the quantile."""
     total, found = 0.0, []
     for number in range(count + 1):
         log = math.lgamma(count + 1) - math.lgamma(number + 1) - math.lgamma(count - number + 1)

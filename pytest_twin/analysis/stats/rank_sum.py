@@ -1,9 +1,9 @@
-"""Whether one group of measurements is above another, and by which ratio.
+"""Test whether one group of measurements is above another, and estimate their ratio.
 
-By ranks only, so that it holds whatever the measurements' distribution, and exactly, so that it holds for a few of
-them: the test of Mann and Whitney (1947), ties included; the estimate of Hodges and Lehmann (1963), which is the median
-of all ratios between the groups, and the interval that belongs to both. Many at once are corrected with the procedure
-of Benjamini and Hochberg (1995), which keeps the share of false ones among those that are called.
+Only ranks are used, so it holds for any distribution, and exactly, so it holds for small groups: the test of Mann and
+Whitney (1947), with ties; the estimate of Hodges and Lehmann (1963), the median of all ratios between the groups, with
+its interval. Several tests are corrected with the procedure of Benjamini and Hochberg (1995), which bounds the share of
+false positives.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ Numbers = NDArray[np.floating[Any]]
 
 
 def smallest_p_value(these: int, those: int) -> float:
-    """The least that two-sided chance can be for groups of so many: all of one above all of the other."""
+    """Return the smallest two-sided p-value for groups of these sizes: all of one group above all of the other."""
     return 2 / math.comb(these + those, these)
 
 
 def is_enough(these: int, those: int, *, confidence: float = CONFIDENCE) -> bool:
-    """Whether groups of so many can tell anything with this confidence."""
+    """Tell whether groups of these sizes can be significant with this confidence."""
     return these > 0 and those > 0 and smallest_p_value(these, those) <= 1 - confidence
 
 
 def one_sided_p_value(these: Sequence[float], those: Sequence[float]) -> float:
-    """How probable it is that these come out so much above those, or more, where both are the same in truth.
+    """Return the probability that these come out so far above those, or further, if both are the same in truth.
 
     Args:
-        these: Measurements, independent of each other.
-        those: Others, which need not be as many.
+        these: Independent measurements.
+        those: Others, possibly of another number.
     """
     ranks = _doubled_ranks(np.concatenate([np.asarray(these, dtype=float), np.asarray(those, dtype=float)]))
     seen = int(ranks[: len(these)].sum())
@@ -50,14 +50,14 @@ def one_sided_p_value(these: Sequence[float], those: Sequence[float]) -> float:
 
 
 def p_value(these: Sequence[float], those: Sequence[float]) -> float:
-    """The same for these being above or below those."""
+    """Return the two-sided p-value."""
     return min(1.0, 2 * min(one_sided_p_value(these, those), one_sided_p_value(those, these)))
 
 
 def ratio_between(these: Sequence[float], those: Sequence[float], *, confidence: float = CONFIDENCE) -> Interval:
-    """How many times as much these are as those, and where the true ratio lies.
+    """Return the ratio of these to those, with its confidence interval.
 
-    The borders are 0 and infinity where there are too few measurements to tell. Nothing to nothing is a ratio of 1.
+    The borders are 0 and infinity with too few measurements. The ratio of 0 to 0 is 1.
     """
     ratios = _ratios(np.asarray(these, dtype=float), np.asarray(those, dtype=float))
     outside = _outside(len(these), len(those), confidence)
@@ -66,7 +66,7 @@ def ratio_between(these: Sequence[float], those: Sequence[float], *, confidence:
 
 
 def adjust_p_values(chances: Sequence[float]) -> list[float]:
-    """The chances of many tests, corrected for their number (Benjamini and Hochberg's adjusted p-values)."""
+    """Return p-values corrected for their number (Benjamini and Hochberg)."""
     found = np.asarray(chances, dtype=float)
     order = np.argsort(found)[::-1]
     grown = found[order] * len(found) / np.arange(len(found), 0, -1)
@@ -76,14 +76,14 @@ def adjust_p_values(chances: Sequence[float]) -> list[float]:
 
 
 def _doubled_ranks(values: Numbers) -> NDArray[np.int64]:
-    """Ranks, those of equal values in the middle of theirs; doubled, so that they are whole numbers."""
+    """Return ranks, with the mean rank for ties; doubled, so that they are integers."""
     _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
     return np.asarray((2 * sizes.cumsum() - sizes + 1)[group], dtype=np.int64)
 
 
 @lru_cache(maxsize=512)
 def _count_sums(ranks: tuple[int, ...], taken: int) -> Numbers:
-    """In how many ways so many of these ranks have each sum."""
+    """Return the number of ways in which so many of these ranks have each sum."""
     ways = np.zeros((taken + 1, sum(ranks) + 1))
     ways[0, 0] = 1
     for rank in ranks:
@@ -93,7 +93,7 @@ def _count_sums(ranks: tuple[int, ...], taken: int) -> Numbers:
 
 
 def _normal_p_value(seen: int, ranks: NDArray[np.int64], taken: int) -> float:
-    """The same chance by the normal distribution, corrected for ties and for steps."""
+    """Return the p-value by the normal distribution, corrected for ties and continuity."""
     others = len(ranks) - taken
     spread = math.sqrt(taken * others / (len(ranks) - 1) * float(np.var(ranks / 2)))
     if spread == 0:
@@ -104,7 +104,7 @@ def _normal_p_value(seen: int, ranks: NDArray[np.int64], taken: int) -> float:
 
 @lru_cache(maxsize=512)
 def _outside(these: int, those: int, confidence: float) -> int:
-    """How many of the ordered ratios lie outside the interval, the border itself included, on each side."""
+    """Return the number of ordered ratios outside the interval on each side, including the border."""
     pairs, allowed = these * those, (1 - confidence) / 2
     if these + those > MOST_EXACT:
         spread = math.sqrt(pairs * (these + those + 1) / 12)
@@ -114,13 +114,13 @@ def _outside(these: int, those: int, confidence: float) -> int:
 
 
 def _ratios(these: Numbers, those: Numbers) -> Numbers:
-    """The ratio of each of these to each of those, in order."""
+    """Return the ratio of each of these to each of those, in order."""
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = np.divide.outer(these, those).ravel()
     return np.sort(np.nan_to_num(ratios, nan=1.0, posinf=math.inf))
 
 
 def _geometric_median(ordered: Numbers) -> float:
-    """The median; of the two in the middle the geometric mean, so that a ratio and its inverse tell the same."""
+    """Return the median; of two middle values the geometric mean, so that a ratio and its inverse agree."""
     low, high = float(ordered[(len(ordered) - 1) // 2]), float(ordered[len(ordered) // 2])
     return low if low == high else math.sqrt(low * high)

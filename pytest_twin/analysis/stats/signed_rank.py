@@ -1,9 +1,9 @@
-"""What repeated measurements tell: where the middle of all such measurements lies.
+"""Estimate the median of repeated measurements, with a confidence interval.
 
-The estimate of Hodges and Lehmann (1963), which is the median of the means of each two measurements, and the interval
-that belongs to it by the signed ranks of Wilcoxon (Hollander, Wolfe and Chicken, Nonparametric Statistical Methods,
-2014, section 3.3). It is exact whatever the measurements are distributed like, as long as they scatter alike upwards
-and downwards. Logarithms of the ratios of two runs made together do, since the noise of both is the same.
+The estimate of Hodges and Lehmann (1963), the median of the means of all pairs of measurements, and its interval by the
+signed ranks of Wilcoxon (Hollander, Wolfe and Chicken, Nonparametric Statistical Methods, 2014, section 3.3). It is
+exact for any symmetric distribution. Logarithms of the ratios of paired runs are symmetric, since the noise of both
+runs is the same.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ CONFIDENCE = 0.95
 
 
 class TooFewError(ValueError):
-    """There are too few measurements to tell anything; the message says how many there are."""
+    """There are too few measurements; the message says how many."""
 
 
 class Interval(NamedTuple):
-    """A value, and the borders between which it lies with the confidence that was asked for."""
+    """A value with its confidence interval."""
 
     low: float
     middle: float
@@ -32,14 +32,14 @@ class Interval(NamedTuple):
 
 
 def median_interval(values: Sequence[float], *, confidence: float = CONFIDENCE) -> Interval:
-    """The middle, and where that of all such measurements lies.
+    """Return the median with its confidence interval.
 
     Args:
-        values: Measurements, independent of each other.
-        confidence: The share of such intervals, at least, that have the true middle in them.
+        values: Independent measurements.
+        confidence: The minimum share of such intervals that contain the true median.
 
     Raises:
-        TooFewError: There are too few for an interval with this confidence.
+        TooFewError: There are too few measurements for this confidence.
     """
     outside = _outside(len(values), confidence)
     if not outside:
@@ -51,13 +51,13 @@ def median_interval(values: Sequence[float], *, confidence: float = CONFIDENCE) 
 
 
 def ratio_interval(these: Sequence[float], those: Sequence[float], *, confidence: float = CONFIDENCE) -> Interval:
-    """The middle ratio of pairs that were measured together, and where that of all such pairs lies.
+    """Return the median ratio of paired measurements, with its confidence interval.
 
-    Ratios are looked at as logarithms, so that twice as slow and twice as fast are equally far from the same.
+    Ratios are compared as logarithms, so that twice as slow and twice as fast are equally far from 1.
 
     Args:
-        these: What is above the line, one for each pair.
-        those: What is below it.
+        these: The numerators, one for each pair.
+        those: The denominators.
         confidence: As in `median_interval`.
 
     Raises:
@@ -68,13 +68,13 @@ def ratio_interval(these: Sequence[float], those: Sequence[float], *, confidence
 
 
 def ratio_of_ratios(these: Interval, those: Interval) -> Interval:
-    """The ratio of two ratios that were measured apart, and where it lies (Zou and Donner, 2008: MOVER).
+    """Return the ratio of two ratios that were measured separately, with its interval (Zou and Donner, 2008: MOVER).
 
-    The border is as far away as both of the borders that it comes from would be at a right angle, in logarithms.
+    Each border is at the Euclidean distance of the two borders that it comes from, in logarithms.
 
     Args:
-        these: What is above the line.
-        those: What is below it.
+        these: The numerator.
+        those: The denominator.
     """
     middle = these.middle / those.middle
     down = math.hypot(math.log(these.middle / these.low), math.log(those.high / those.middle))
@@ -84,7 +84,7 @@ def ratio_of_ratios(these: Interval, those: Interval) -> Interval:
 
 @lru_cache
 def _outside(count: int, confidence: float) -> int:
-    """How many of the ordered means lie outside the interval, the border itself included, on each side."""
+    """Return the number of ordered means outside the interval on each side, including the border."""
     beside = (1 - confidence) / 2
     if count > MOST_EXACT:
         spread = math.sqrt(count * (count + 1) * (2 * count + 1) / 24)

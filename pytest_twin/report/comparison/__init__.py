@@ -1,1 +1,1 @@
-"""A comparison for people: one file a form, all with the words of one."""
+"""Reports of a comparison: one file for each format, with shared wording."""

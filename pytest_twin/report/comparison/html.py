@@ -1,4 +1,4 @@
-"""A comparison as one small page that needs nothing else."""
+"""A comparison as a small HTML page that needs no other files."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def page(comparison: Comparison) -> str:
-    """The page."""
+    """Return the page."""
     before, after = map(escape, comparison.names)
     return "\n".join(
         (
@@ -53,7 +53,7 @@ def page(comparison: Comparison) -> str:
 
 
 def section(comparison: Comparison) -> str:
-    """All that is said below the first line; the report of a run has it too, and sorts its table."""
+    """Return everything below the first line, which the report of a run includes too."""
     return "\n".join(_section(comparison))
 
 
@@ -76,7 +76,7 @@ def _section(comparison: Comparison) -> Iterator[str]:
 
 
 def _rows(differences: Sequence[Difference]) -> Iterator[str]:
-    """Rows, with what they are sorted by where that is not what one reads: verdicts go by their weight."""
+    """Yield the rows with their sort keys where those differ from the text: verdicts sort by severity."""
     for place, (each, row) in enumerate(zip(differences, rows(differences), strict=True)):
         values = {
             "before": each.before, "after": each.after, "ratio": min(each.ratio, MOST_TIMES) if row.ratio else "",

@@ -1,4 +1,4 @@
-"""A comparison in plain lines, for the end of a pytest run."""
+"""A comparison as plain lines for the end of a pytest session."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MOST = 10
 
 
 def lines(comparison: Comparison) -> Iterator[str]:
-    """The lines; of many tests the first ten."""
+    """Yield the lines, with at most ten tests of each kind."""
     first, *others = opening_lines(comparison)
     yield f"compared: {first}"
     yield from others

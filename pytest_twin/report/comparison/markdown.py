@@ -1,4 +1,4 @@
-"""A comparison as Markdown, for a comment or a job's summary."""
+"""A comparison as Markdown for a comment or a job summary."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ MOST = 200  # a comment on GitHub has room for 65,536 characters
 
 
 def markdown(comparison: Comparison) -> str:
-    """The text."""
+    """Return the comparison as Markdown."""
     return "\n".join(lines(comparison, "## ", MOST)) + "\n"
 
 
 def lines(comparison: Comparison, heading: str, most: int) -> Iterator[str]:
-    """Its lines, under the first of them.
+    """Yield its lines.
 
     Args:
-        comparison: What to tell.
-        heading: What stands before the first line.
-        most: How many rows, and tests of a list, there is room for.
+        comparison: The comparison.
+        heading: The prefix of the first line.
+        most: The maximum number of rows, and of tests in a list.
     """
     first, *others = opening_lines(comparison)
     yield from (f"{heading}{escape(first)}", "")

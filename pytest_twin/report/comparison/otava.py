@@ -1,4 +1,4 @@
-"""The history of a baseline as apache-otava reads it: a table, and the configuration that names its series."""
+"""Write the history of a baseline for apache-otava: a CSV table, and a configuration that declares its series."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LOWER_IS_BETTER = -1
 
 
 def table(series: Mapping[str, Sequence[float]], times: Sequence[str], commits: Sequence[str]) -> str:
-    """The CSV file: a row is a run."""
+    """Return the CSV file with a row for each run."""
     columns = zip(*series.values(), strict=True)
     rows = (
         record([time, commit or "unknown", *(f"{value:.6f}" for value in values)])
@@ -23,12 +23,12 @@ def table(series: Mapping[str, Sequence[float]], times: Sequence[str], commits: 
 
 
 def configuration(series: Mapping[str, Sequence[float]], name: str, path: Path) -> str:
-    """The configuration, in the part of YAML that is JSON.
+    """Return the configuration, in the JSON subset of YAML.
 
     Args:
-        series: What is in the table.
-        name: What the history is called.
-        path: Where the table is.
+        series: The series in the table.
+        name: The name of the history.
+        path: The path of the table.
     """
     metrics = {each: {"column": each, "direction": LOWER_IS_BETTER, "scale": 1} for each in _names(series)}
     test = {"type": "csv", "file": str(path), "time_column": "time", "attributes": ["commit"], "metrics": metrics}
@@ -36,6 +36,6 @@ def configuration(series: Mapping[str, Sequence[float]], name: str, path: Path) 
 
 
 def _names(series: Mapping[str, Sequence[float]]) -> list[str]:
-    """Names of columns without what otava takes for more than a name, each once."""
+    """Return unique column names without the characters that otava interprets."""
     names = [each.replace(",", ";").replace('"', "'") for each in series]
     return [name if names.count(name) == 1 else f"{name} ({at})" for at, name in enumerate(names)]

@@ -1,4 +1,4 @@
-"""A comparison as a table in a terminal."""
+"""A comparison as a table in the terminal."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ MOST = 100
 
 
 def text(comparison: Comparison, *, plain: bool) -> str:
-    """The text.
+    """Return the table.
 
     Args:
-        comparison: What to tell.
-        plain: Without colours, and as wide as it wants: for a file. Where there is no terminal it is so as well.
+        comparison: The comparison.
+        plain: Without colours and with a fixed width, for a file; always so without a terminal.
     """
     console = Console()
     if plain or not console.is_terminal:

@@ -1,4 +1,4 @@
-"""What is said of a comparison, whatever the form."""
+"""The wording of a comparison in all formats."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ ALL_TESTS = "all tests together"
 class DifferenceRow(NamedTuple):
     """A difference as texts, in the order of `HEADINGS`.
 
-    The ratio is that of the two figures before it; where it is not what the verdict goes by, the adjusted one is, and
-    says by what it was divided. The interval is of that.
+    `ratio` is that of the two figures before it; `adjusted` is the ratio that the verdict uses, where it differs, with
+    the factor that was excluded. The interval belongs to the latter.
     """
 
     test: str
@@ -46,7 +46,7 @@ class NamedTests(NamedTuple):
 
 
 def opening_lines(comparison: Comparison) -> list[str]:
-    """The first lines: whether the machines differ is in the first of them."""
+    """Return the first lines; a difference of machines is in the first of them."""
     sides = zip(comparison.names, comparison.runs, strict=True)
     runs = " -> ".join(f"{visible(name)} ({format_count(number, 'run')})" for name, number in sides)
     notes = [f"note: {note}" for note in comparison.notes]
@@ -56,17 +56,17 @@ def opening_lines(comparison: Comparison) -> list[str]:
 
 
 def tone(each: Difference) -> str:
-    """How it is to be seen: ``worse``, ``better`` or ``same``."""
+    """Return ``worse``, ``better`` or ``same`` for the colour of a difference."""
     return "worse" if each.broken else TONES[each.verdict]
 
 
 def rows(differences: Sequence[Difference]) -> list[DifferenceRow]:
-    """Differences as texts."""
+    """Return differences as texts."""
     return [_row(each) for each in differences]
 
 
 def named_tests(comparison: Comparison) -> Iterator[NamedTests]:
-    """Tests that are new, gone, or otherwise not what they were; only where there are some."""
+    """Yield lists of tests that are new, removed or not comparable, except empty lists."""
     changes = comparison.changes
     pairs = [{change.before for change in changes.renamed}, {change.after for change in changes.renamed}]
     found = (
@@ -88,7 +88,7 @@ def named_tests(comparison: Comparison) -> Iterator[NamedTests]:
 
 
 def broken_limit_lines(comparison: Comparison) -> list[str]:
-    """A line for each limit that is broken."""
+    """Return a line for each broken limit."""
     found = []
     for each in comparison.broken:
         row = _row(each)
@@ -101,7 +101,7 @@ def broken_limit_lines(comparison: Comparison) -> list[str]:
 
 
 def closing_line(comparison: Comparison) -> str:
-    """What it comes to."""
+    """Return the result in one line."""
     compared = len({each.test for each in comparison.differences} - {WHOLE})
     tests = len({each.test for each in comparison.told})
     broken = format_count(len(comparison.broken), "limit")
@@ -137,7 +137,7 @@ def _amount(value: float, measure: Measure) -> str:
 
 
 def _shown(value: float, measure: Measure) -> float:
-    """A figure with as many digits as are printed: the ratio beside it is that of what one reads."""
+    """Return a figure rounded as it is printed, so that the printed ratio matches the printed figures."""
     return round(value, 4 if _is_in_ms(value, measure) else 2)
 
 
@@ -146,7 +146,7 @@ def _is_in_ms(value: float, measure: Measure) -> bool:
 
 
 def _load_difference(each: MixedLoadTest) -> str:
-    """Under which loads a test ran; where there was more than one on a side, in how many runs."""
+    """Return the loads of a test on both sides, with numbers of runs if a side has several."""
     if each.load is None:
         return f"{each.test}: {_loads(each.before)} -> {_loads(each.after)}"
     counts = (f"{side.get(each.load, 0)} of {sum(side.values())} runs" for side in (each.before, each.after))

@@ -1,4 +1,4 @@
-"""A part of the page for each test that failed or has a folder of its own."""
+"""The section of the page for each test that failed or has a folder of its own."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ DRAWN = ("CPU", "Memory")
 
 
 def select_tests(summary: RunSummary) -> dict[int, str]:
-    """The tests that get a part, by their places, with the names of the parts; those that went wrong first."""
+    """Return the places of the tests that get a section, with its id; failed ones first."""
     found = [place for place, attempt in enumerate(summary.attempts) if attempt.is_bad or attempt.folder]
     found.sort(key=lambda place: not summary.attempts[place].is_bad)
     return {place: f"test-{place}" for place in found[:MOST]}
 
 
 def details_part(summary: RunSummary, which: dict[int, str]) -> Markup:
-    """Those parts."""
+    """Return the sections."""
     there = sum(attempt.is_bad or bool(attempt.folder) for attempt in summary.attempts)
     left_out = markup(
         "<p>The first {} of {}; the others are in the table above and in tests.csv.</p>", MOST, f"{there:,}"
@@ -48,14 +48,14 @@ def _drawn(summary: RunSummary) -> list[Panel]:
 
 
 def _article(summary: RunSummary, drawn: list[Panel], attempt: AttemptSummary, name: str, chart: int) -> Markup:
-    """The part of a test.
+    """Return the section of a test.
 
     Args:
-        summary: That of its host.
-        drawn: The panels of it.
+        summary: The summary of its host.
+        drawn: The panels to draw.
         attempt: The test.
-        name: The id of the part.
-        chart: Which of the charts of the timeline has the test.
+        name: The id of the section.
+        chart: The index of the timeline chart with the test.
     """
     show = markup(
         '<button type="button" data-show="{} {} {}">Show in the timeline</button>',
@@ -108,7 +108,7 @@ def _plot(summary: RunSummary, attempt: AttemptSummary, panel: Panel) -> Markup:
 
 
 def _events(summary: RunSummary, attempt: AttemptSummary) -> Markup:
-    """The loads and phases of its time, and what was noted in it."""
+    """Return the loads, phases and notes during a test."""
     spans = [
         (span.start_s, _span(span, attempt.start_s))
         for span in summary.spans

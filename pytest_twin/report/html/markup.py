@@ -1,4 +1,4 @@
-"""Text and figures as HTML: whatever stands in a test's id or on a machine, it is text and nothing else."""
+"""Escape text and format values as HTML."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def markup(form: str, *cells: object, **named: object) -> Markup:
-    """A piece of HTML: what is put into the form is escaped, unless it is HTML made by this function."""
+    """Return HTML: all arguments are escaped, unless they were made by this function."""
     return Markup(form).format(*map(_shown, cells), **{name: _shown(cell) for name, cell in named.items()})  # noqa: S704
 
 
@@ -25,12 +25,12 @@ def _shown(cell: object) -> object:
 
 
 def join(pieces: Iterable[Markup]) -> Markup:
-    """One after another."""
+    """Join pieces of HTML."""
     return Markup("").join(pieces)
 
 
 def identity(nodeid: str) -> Markup:
-    """The id of a test, its name stronger than its file."""
+    """Return the id of a test, with its name emphasized."""
     file, sign, name = nodeid.partition("::")
     if not sign:
         return markup('<span class="id"><b>{}</b></span>', nodeid)
@@ -38,25 +38,25 @@ def identity(nodeid: str) -> Markup:
 
 
 def badge(outcome: str) -> Markup:
-    """How a test went."""
+    """Return the outcome of a test as a badge."""
     return markup('<span class="badge {}">{}</span>', outcome.split(" ", maxsplit=1)[0], outcome or "unknown")
 
 
 def definition_list(pairs: Iterable[tuple[str, object]]) -> Markup:
-    """Names and values; a value of None is left out."""
+    """Return names and values as a definition list; a value of None is left out."""
     rows = [markup("<div><dt>{}</dt><dd>{}</dd></div>", name, value) for name, value in pairs if value is not None]
     return markup('<dl class="facts">{}</dl>', join(rows)) if rows else Markup("")
 
 
 def data_element(name: str, document: Mapping[str, Any]) -> Markup:
-    """Data for the scripts of a page: JSON in which nothing can be taken for the end of its element."""
+    """Return data for the scripts of the page: JSON that cannot end its element early."""
     text = json.dumps(document, separators=(",", ":"), allow_nan=False)  # in ASCII, so of one length everywhere
     safe = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     return markup('<script type="application/json" id="{}">{}</script>', name, Markup(safe))  # noqa: S704 - just escaped
 
 
 def each_host(summary: RunSummary, piece: Callable[[RunSummary], Markup]) -> Markup:
-    """The piece of each host, below its name where there are several."""
+    """Return the piece of each host, below its name if there are several."""
     if not summary.hosts:
         return piece(summary)
     return join(

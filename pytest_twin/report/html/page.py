@@ -1,4 +1,4 @@
-"""report.html: a run on one page that needs nothing else, neither files nor a network."""
+"""report.html: a run as one page that needs no other files and no network."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SCRIPTS = ("data.js", "chart.js", "timeline.js", "table.js", "sort.js")
 
 
 class PageSection(NamedTuple):
-    """A part of the page, with its place in the navigation."""
+    """A section of the page, with its entry in the navigation."""
 
     name: str
     heading: str
@@ -36,7 +36,7 @@ class PageSection(NamedTuple):
 
 
 def page(summary: RunSummary) -> str:
-    """The page of a run."""
+    """Return the page of a run."""
     lanes = {each.host: Lanes(each) for each in summary.by_host}
     which = details.select_tests(summary)
     outcomes = list(dict.fromkeys(attempt.outcome for attempt in summary.attempts))
@@ -90,7 +90,7 @@ def _parts(summary: RunSummary, which: dict[int, str]) -> Iterator[PageSection]:
 
 
 def _timeline(summary: RunSummary) -> Markup:
-    """The charts of all hosts, which are zoomed together."""
+    """Return the charts of all hosts, which zoom together."""
 
     def chart(own: RunSummary) -> Markup:
         place = summary.by_host.index(own)
@@ -104,7 +104,7 @@ def _timeline(summary: RunSummary) -> Markup:
 
 
 def _compared(comparison: Comparison) -> Markup:
-    """The page of `pytest-twin compare`, below a heading of ours: a difference of machines is no small print."""
+    """Return the comparison as in `pytest-twin compare`; a difference of machines stands out above it."""
     kind = "notice" if comparison.machines else "soft small"
     rest = Markup(section(comparison))  # noqa: S704 - it is HTML, in which all texts are escaped
     return markup('<p class="{}">{}</p>{}', kind, opening_lines(comparison)[0], rest)
@@ -121,12 +121,12 @@ def _plotly() -> str:
 
 
 def _script(text: str) -> str:
-    """Text as a browser hashes it, which knows but one kind of line end."""
+    """Return text with the line ends that a browser hashes."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _policy(scripts: list[str]) -> str:
-    """What the page may do: run these scripts and no others, and fetch nothing."""
+    """Return the content security policy: run only these scripts, fetch nothing."""
     hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
     allowed = " ".join(f"'sha256-{each}'" for each in hashes)
     rest = "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"

@@ -1,4 +1,4 @@
-"""The parts of the page that are plain HTML: heading, loads, distributions, machine, what is missing."""
+"""The sections of the page without scripts: heading, loads, distributions, machine, budgets, missing data."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SPEARMAN = (
 
 
 def heading(summary: RunSummary) -> Markup:
-    """What ran, when, where, and the figures that matter first."""
+    """Return the heading: outcome, time, machine, and the most important figures."""
     when = [] if summary.began is None else [f"{summary.began:%-d %B %Y, %H:%M:%S} UTC".lstrip("0")]
     facts = [
         *when,
@@ -87,7 +87,7 @@ def _tiles(summary: RunSummary) -> Iterator[tuple[str, str, str]]:
 
 
 def _memory(summary: RunSummary) -> Iterator[tuple[str, str, str]]:
-    """What the heaviest test added to its process, and what stayed of that; of an old run the peak is all there is."""
+    """Yield the largest memory growth and the kept memory; for an old run only the peak."""
     for heaviest in most_grown(summary.attempts, 1):
         yield "Most memory growth", format_change(heaviest.memory_growth_MB), _name(heaviest.nodeid)
     if leaks := summary.leaks:
@@ -100,12 +100,12 @@ def _memory(summary: RunSummary) -> Iterator[tuple[str, str, str]]:
 
 
 def _name(nodeid: str) -> str:
-    """A test without its file and class, as far as there is room."""
+    """Return a test id without file and class, truncated."""
     return f"{nodeid.rpartition('::')[2]:.60}"
 
 
 def _loads_in_short(loads: Sequence[LoadLine]) -> str:
-    """Whether what was asked was there; a load too short for a verdict of its own can have been less."""
+    """Return whether the requested loads were achieved; a short load without a verdict counts by its amount."""
     if troubled := sum(bool(line.troubles) for line in loads):
         return f"{troubled} with problems"
     if any((lowest := _lowest(line)) is not None and lowest < SHORT for line in loads):
@@ -114,7 +114,7 @@ def _loads_in_short(loads: Sequence[LoadLine]) -> str:
 
 
 def notices(summary: RunSummary) -> Markup:
-    """A word on top where limits are broken, and where the run is not whole."""
+    """Return a notice for broken limits, and one if the run is incomplete."""
     said = []
     if summary.comparison is not None and (broken := summary.comparison.broken):
         link = markup('<a href="#compared">{} broken</a>', format_count(len(broken), "limit"))
@@ -127,7 +127,7 @@ def notices(summary: RunSummary) -> Markup:
 
 
 def loads_part(summary: RunSummary) -> Markup:
-    """What was asked, and what was there."""
+    """Return the table of requested and achieved loads."""
     several = len(summary.hosts) > 0
     rows = join(_load_row(line, several=several) for line in summary.loads)
     missing = ", ".join(f"{many} {kind}" for kind, many in summary.skipped.items())
@@ -166,13 +166,13 @@ def _meter(line: LoadLine) -> Markup:
 
 
 def _lowest(line: LoadLine) -> float | None:
-    """The lowest of the answers as a share of what was asked, where both are amounts of one unit."""
+    """Return the lowest achieved amount as a share of the request, if both have the same unit."""
     shares = (ratio(answer, line.target) for answer in line.achieved)
     return min((share for share in shares if share is not None), default=None)
 
 
 def ratio(answer: str, target: str) -> float | None:
-    """An amount as a share of another; None where they are not of one unit."""
+    """Return the ratio of two amounts; None if they have different units."""
     one, other = (AMOUNT.match(text) for text in (answer, target))
     if not one or not other or one[2].replace(CORES, "") != other[2] or not float(other[1]):
         return None
@@ -180,7 +180,7 @@ def ratio(answer: str, target: str) -> float | None:
 
 
 def spread_part(summary: RunSummary) -> Markup:
-    """Distributions and correlations of the main columns."""
+    """Return the distributions and correlations of the main columns."""
     found = distributions(summary.run.samples)
     if not found:
         return markup('<p class="soft">There are too few samples, or no column varies.</p>')
@@ -227,7 +227,7 @@ def _heat(value: float) -> Markup:
 
 
 def machine_part(summary: RunSummary) -> Markup:
-    """The hardware and the software."""
+    """Return the hardware and software."""
     fingerprint = summary.run.fingerprint
     if not fingerprint:
         return markup('<p class="soft">This run has no fingerprint.</p>')
@@ -247,7 +247,7 @@ def machine_part(summary: RunSummary) -> Markup:
 
 
 def _flatten(document: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
-    """A document of documents as names and values."""
+    """Yield nested documents as names and values."""
     for name, value in document.items():
         full = f"{before} {name}".strip().replace("_", " ")
         if isinstance(value, dict):
@@ -261,14 +261,14 @@ def _flatten(document: Mapping[str, Any], before: str = "") -> Iterator[tuple[st
 
 
 def missing_part(summary: RunSummary) -> Markup:
-    """What the run does not have."""
+    """Return the list of missing data."""
     if not summary.shortcomings:
         return markup('<p class="soft">Nothing: files are complete, samples on time, and all columns have values.</p>')
     return markup('<ul class="events">{}</ul>', join(markup("<li>{}</li>", said) for said in summary.shortcomings))
 
 
 def budgets_part(summary: RunSummary) -> Markup:
-    """The tests that were over their budget, or of which that could not be told."""
+    """Return the tests that are over budget or inconclusive."""
     found = [attempt for attempt in summary.attempts if attempt.budget not in {"", KEPT}]
     rows = join(
         markup("<tr><td>{}{}</td><td>{}</td></tr>", identity(attempt.nodeid), on_host(attempt.host), attempt.budget)

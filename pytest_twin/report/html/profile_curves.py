@@ -1,4 +1,4 @@
-"""The part of the page that shows how much slower each test is under how much load: the rows of profile.csv."""
+"""The section of the page with slowdown curves, from the rows of profile.csv."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOOKS = {"cpu": "stress", "membw": "memory", "disk": "in"}
 
 
 def curves_part(rows: Sequence[Row]) -> Markup:
-    """A plot and a table for each test of a profile."""
+    """Return a plot and a table for each test of a profile."""
     found = list(rank_resources(rows))
     more = markup("<p>… and {} more in profile.csv</p>", f"{len(found) - MOST:,}") if len(found) > MOST else ""
     return markup('<div class="details">{}</div>{}', join(_of_test(*each) for each in found[:MOST]), more)
@@ -46,7 +46,7 @@ def _of_test(nodeid: str, curves: Sequence[SlowdownCurve]) -> Markup:
 
 
 def _line(look: str, points: Sequence[Row], top: float, aside: float) -> Markup:
-    """The median of each level, and its interval as an upright stroke, a bit aside of those of other curves."""
+    """Return the median of each level as a line, and its intervals as vertical bars beside those of other curves."""
     known = [
         (level / 100 * WIDE, slowdown, parse_number(row.get("slowdown_low")), parse_number(row.get("slowdown_high")))
         for row in points

@@ -1,4 +1,4 @@
-"""Small plots as SVG: they need no script, and are sharp on paper."""
+"""Small plots as SVG, without scripts, for screen and paper."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def area(
     about: str,
     borders: tuple[float, float],
 ) -> Markup:
-    """Curves as areas, each on the one before where they are parts of a whole.
+    """Return curves as areas, stacked if they are parts of a whole.
 
     Args:
-        times: Their times.
-        curves: What to draw.
+        times: The times of their values.
+        curves: The curves to draw.
         top: The value at the upper edge.
-        within: The time between two dashed lines.
-        about: What the plot shows, for those who do not see it.
+        within: The time range between two dashed lines.
+        about: The description for screen readers.
         borders: The times at the left and the right edge.
     """
     places = select_rows(times, [curve.values for curve in curves], MOST_POINTS)
@@ -52,13 +52,13 @@ def area(
 
 
 def scale(values: Values) -> float:
-    """A round value above the highest: 5, 10, 25, 50 or 100 %."""
+    """Return a round value above the highest: 5, 10, 25, 50 or 100 %."""
     highest = float(np.nanmax(values, initial=0.0))
     return next((top for top in (5.0, 10.0, 25.0, 50.0) if highest <= top * 0.95), 100.0)
 
 
 def bars(counts: Sequence[int], about: str) -> Markup:
-    """A histogram."""
+    """Return a histogram."""
     most, width = max(counts), WIDE / len(counts)
     steps = [
         f"M{place * width:.1f},{TALL}v-{count / most * TALL:.1f}h{width * 0.9:.1f}V{TALL}z"
@@ -78,7 +78,7 @@ def _outline(x: Values, below: Values, above: Values, top: float) -> str:
 
 
 def svg(inner: Markup, about: str) -> Markup:
-    """A plot that is as wide as there is room, told to those who do not see it."""
+    """Return a plot of flexible width with a description for screen readers."""
     return markup(
         '<svg viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>',
         WIDE,

@@ -1,4 +1,4 @@
-"""The table of tests: what the page builds its rows from."""
+"""The table of tests: the data that the page builds its rows from."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ LONGEST_ID = 5000
 
 
 def table_data(summary: RunSummary, lanes: Sequence[int], details: Mapping[int, str]) -> dict[str, Any]:
-    """The figures of the tests, a list for each column."""
+    """Return the figures of the tests, a list for each column."""
     found = summary.attempts
     own, host, scale = _curves(summary)
     hosts = {"on": [display_name(attempt.host) for attempt in found]} if summary.hosts else {}
@@ -78,7 +78,7 @@ def table_data(summary: RunSummary, lanes: Sequence[int], details: Mapping[int, 
 
 
 def table_part(summary: RunSummary) -> Markup:
-    """The table without its rows, and what searches and sorts it."""
+    """Return the table without its rows, with its search and sort controls."""
     columns = [column for column in COLUMNS if _is_used(column.name, summary)]
     found = Counter(attempt.outcome for attempt in summary.attempts)  # of the rows that each choice shows
     outcomes = [markup('<option value="{}">{} ({})</option>', name, name, many) for name, many in found.items() if name]
@@ -102,7 +102,7 @@ def table_part(summary: RunSummary) -> Markup:
 
 
 def describe_tests(summary: RunSummary) -> str:
-    """One sentence on top of the table."""
+    """Return the sentence above the table."""
     said = f"{describe_attempts(summary)}. CPU time is that of the test process and its children"
     return said + "; the small curve shows the tests' share of the host in blue and the whole host as a line."
 
@@ -119,7 +119,7 @@ def _head(column: TableColumn) -> Markup:
 
 
 def _is_used(name: str, summary: RunSummary) -> bool:
-    """Whether a column that is often empty has something in it."""
+    """Tell whether an optional column has a value."""
     needed = {
         "worker": "worker",
         "written": "written_MB",
@@ -140,7 +140,7 @@ def _is_used(name: str, summary: RunSummary) -> bool:
 
 
 def _curves(summary: RunSummary) -> tuple[list[list[float]], list[list[float]], float]:
-    """The small curves of the tests' own CPU and the host's, and the value at their upper edge."""
+    """Return the small curves of the CPU of tests and host, and the value at their upper edge."""
     own, host = (summary.woven(partial(_curves_of, column=name)) for name in ("tests_cpu_percent", "cpu_percent"))
     return own, host, max((max(points) for points in (*own, *host) if points), default=1.0) or 1.0
 

@@ -1,4 +1,4 @@
-"""The data of the timeline: curves at several levels of detail, and the bands of tests and loads."""
+"""The data of the timeline: curves at several levels of detail, and bands for tests and loads."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ MOST_BANDS, LONGEST_LABEL = 5000, 200
 
 
 class Lanes:
-    """The rows of bands above the curves: one a worker, and as many for each kind of load as overlap."""
+    """The rows of bands above the curves: one for each worker, and as many for each type of load as overlap."""
 
     def __init__(self, summary: RunSummary) -> None:
-        """Give each test and each load its lane."""
+        """Assign each test and each load to a lane."""
         workers = sorted({attempt.worker for attempt in summary.attempts}, key=worker_sort_key)
         rows = {worker: min(place, MOST_WORKERS - 1) for place, worker in enumerate(workers)}
         first = any(attempt.is_bad for attempt in summary.attempts)  # the lane of the marks of those that went wrong
@@ -39,18 +39,18 @@ class Lanes:
             self._add([span for span in summary.spans if span.type == kind], name)
 
     def _add(self, spans: list[RunSpan], name: str) -> None:
-        """Put each where nothing else is at that time, as long as there are lanes."""
+        """Assign each span to a free lane, up to a maximum number of lanes."""
         lanes = [min(lane, MOST_LANES - 1) for lane in assign_lanes(spans)]
         self.bands += zip(spans, (len(self.names) + lane for lane in lanes), strict=True)
         self.names += [name, *[""] * max(lanes)]
 
 
 def timeline(summary: RunSummary, lanes: Sequence[Lanes]) -> dict[str, Any] | None:
-    """What the page draws, a chart for each host on one axis of time; None where there is nothing.
+    """Return the data of the charts, one for each host on one time axis; None if there is nothing to draw.
 
     Args:
-        summary: What a run tells.
-        lanes: Those of each of its hosts.
+        summary: The summary of the run.
+        lanes: The lanes of each of its hosts.
     """
     if summary.began is None:
         return None
@@ -78,12 +78,12 @@ def _chart(summary: RunSummary, lanes: Lanes) -> dict[str, Any]:
 
 
 def active_panels(summary: RunSummary) -> list[Panel]:
-    """The panels in which something happens."""
+    """Return the panels with values that vary."""
     return [panel for panel in panels(summary.run.samples, summary.times) if _moves(panel)]
 
 
 def idle_panel_names(summary: RunSummary) -> list[str]:
-    """The names of those in which all is 0 throughout."""
+    """Return the names of the panels in which all values are 0."""
     return [panel.name for panel in panels(summary.run.samples, summary.times) if not _moves(panel)]
 
 
@@ -117,7 +117,7 @@ def _panel(panel: Panel, whole: Values, breaks: Sequence[int] | np.ndarray[Any, 
 
 
 def _add_gaps(values: Values, times: Values, breaks: Any) -> Values:
-    """The values with two missing ones in each gap, at its edges; times with the times of those."""
+    """Return values and times with two missing values at the edges of each gap."""
     if not len(breaks):
         return values
     edges = np.full(2 * len(breaks), np.nan)
@@ -138,7 +138,7 @@ def _band(span: RunSpan, lane: int) -> dict[str, Any]:
 
 
 def _load_text(span: RunSpan) -> str:
-    """What a load came to."""
+    """Return the achieved amount of a load."""
     words = [f"achieved {span.achieved}"] if span.achieved else []
     if span.state != event.END:
         words.append("aborted" if span.state == event.ABORT else span.state)

@@ -1,1 +1,1 @@
-"""A run that goes on, shown in the terminal."""
+"""The live view of an active run in the terminal."""

@@ -1,4 +1,4 @@
-"""A run folder that is being written, followed: its files in, what is shown of them out."""
+"""Follow the run folder of an active run: the last minute of samples, and what is running."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ FIRST_READ = 1 << 20  # bytes of the dataset: a minute of rows of 20 ms
 
 
 class RunFollower:
-    """Reads what was appended since the last time, and keeps the last minute of it.
+    """Reads new rows of a run folder, and keeps the last minute of them.
 
     Attributes:
         folder: The run.
-        minute: Its samples.
+        minute: Its last minute of samples.
     """
 
     def __init__(
@@ -31,14 +31,14 @@ class RunFollower:
         clock: Callable[[], float] = time.monotonic,
         since_s: float = 0.0,
     ) -> None:
-        """Prepare it; the folder need not be there yet.
+        """Prepare to follow a folder, which need not exist yet.
 
         Args:
             folder: The run.
-            interval: Seconds between two rows; None is found out from the rows.
-            epoch: When the run began, in seconds since 1970; None is the latest run in the files.
-            clock: The monotonic time.
-            since_s: When the part of the run began that is shown, in its seconds: it may go on from an earlier one.
+            interval: Seconds between two rows; None derives it from the rows.
+            epoch: Start of the run, in seconds since 1970; None is the latest run in the files.
+            clock: Returns the monotonic time.
+            since_s: Start of the part of the run to show, in its seconds: it may continue an earlier recording.
         """
         self.folder = folder
         self.minute = LastMinute(interval, epoch, since_s)
@@ -50,11 +50,11 @@ class RunFollower:
         self._newest_at = clock()
 
     def read(self) -> None:
-        """Take in what there is.
+        """Read the new rows.
 
         Raises:
-            OSError: A file is there and cannot be read.
-            ValueError: A file is no table.
+            OSError: A file exists and cannot be read.
+            ValueError: A file is not CSV.
         """
         before = self.minute.elapsed_s
         for row in self._dataset.rows():
@@ -70,28 +70,28 @@ class RunFollower:
                 events.add(row)
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         for tail in (self._dataset, *(tail for tail, _ in self._events.values())):
             tail.close()
 
     @property
     def silent_s(self) -> float:
-        """Seconds since the last new row was seen, or since the beginning."""
+        """Seconds since the last new row, or since the start."""
         return self._clock() - self._newest_at
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since the run began, from the newest row and the time since it was seen."""
+        """Seconds since the run began, from the newest row and the time since it was read."""
         return (self.minute.elapsed_s or 0.0) + self.silent_s
 
     @property
     def running(self) -> list[RunningItem]:
-        """What has begun and not ended, the oldest first."""
+        """What has started and not ended, the oldest first."""
         return sorted(each for events in self._found() for each in events.running)
 
     @property
     def ended(self) -> EndCounts:
-        """What is over."""
+        """The number of ended tests and loads."""
         return EndCounts(*(sum(counts) for counts in zip(*(events.ended for events in self._found()), strict=True)))
 
     def _found(self) -> Iterable[EventTracker]:

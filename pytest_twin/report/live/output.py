@@ -1,4 +1,4 @@
-"""Where the live view goes: one place of a terminal, drawn over again, or plain lines of a log now and then."""
+"""The outputs of the live view: a place in a terminal that is redrawn, or occasional lines in a log."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ UP, ERASE_LINE, ERASE_BELOW = "\x1b[{}A", "\x1b[K", "\x1b[J"
 
 
 class Output(Protocol):
-    """Something that shows the view."""
+    """An output of the live view."""
 
     def show(self, state: ViewState) -> None:
-        """Show it."""
+        """Show a state."""
         ...
 
 
 class TerminalOutput:
-    """A terminal: the view stays in its place, what stood above stays above, and the last state stays behind.
+    """A terminal: the view is redrawn in place, text above it is kept, and the last state remains.
 
-    Rich's own `Live` trusts that its lines stand as it wrote them; a terminal that was made narrower has wrapped them.
+    `rich.live.Live` assumes that its lines stand as written; a terminal that was made narrower has wrapped them.
     """
 
     def __init__(self, console: Console) -> None:
@@ -38,7 +38,7 @@ class TerminalOutput:
         self._widths: Sequence[int] = ()  # of the lines that stand there
 
     def show(self, state: ViewState) -> None:
-        """Draw it over what was there."""
+        """Redraw the view."""
         size = self._console.size
         # a line that fills the terminal, or a last one at its lower edge, would move what is above
         lines = frame(state, size.width - 1, max(1, size.height - 1), self._glyphs)
@@ -57,7 +57,7 @@ class TerminalOutput:
 
 
 class LogOutput:
-    """No terminal: a line once there is a sample, then one each 5 s to 60 s, by a tenth of what is known to be long."""
+    """A log: a line with the first sample, then one every 5 s to 60 s, a tenth of the total time if that is known."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -65,7 +65,7 @@ class LogOutput:
         self._next_s = 0.0
 
     def show(self, state: ViewState) -> None:
-        """Write a line, if it is time."""
+        """Write a line if it is due."""
         if state.elapsed_s < self._next_s or not state.minute.rows:
             return
         whole = state.elapsed_s if state.total_s is None else state.total_s
@@ -76,14 +76,14 @@ class LogOutput:
 
 
 class NullOutput:
-    """Standard error was closed before we began."""
+    """No output, since standard error was closed."""
 
     def show(self, state: ViewState) -> None:
         """Show nothing."""
 
 
 def output_for_stderr() -> Output:
-    """What fits standard error."""
+    """Return the output that suits standard error."""
     if sys.stderr is None:
         return NullOutput()
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":

@@ -1,4 +1,4 @@
-"""The live view, as lines of text: sparklines of the last minute, and what is running."""
+"""Render the live view as lines of text: sparklines of the last minute, and what is running."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ FAINT, STRONG = "dim", "bold"
 
 
 class Glyphs(NamedTuple):
-    """The characters that are more than letters.
+    """The characters of the view other than letters.
 
     Attributes:
-        levels: From the lowest to the highest.
-        missing: In the place of a value that is not known.
-        cut: Where text was left out.
+        levels: The levels of sparklines, from the lowest to the highest.
+        missing: For an unknown value.
+        cut: For omitted text.
         between: Between two facts.
     """
 
@@ -47,19 +47,19 @@ PLAIN = Glyphs("_.:-=+*#", "-", "...", " | ")
 
 @dataclass(frozen=True)
 class ViewState:
-    """All that is shown.
+    """The state that the view shows.
 
     Attributes:
         where: The run folder, for people.
         minute: The samples.
-        running: What has begun and not ended.
-        ended: What is over.
+        running: What has started and not ended.
+        ended: The number of ended tests and loads.
         now_s: Seconds since the run began.
-        elapsed_s: Seconds of what is waited for.
-        total_s: How long that will be, None if nobody knows.
-        ahead: What a schedule has still to begin.
-        planned: How many loads there will be, None if nobody knows.
-        said: What else is to be known.
+        elapsed_s: Seconds since the start of the command.
+        total_s: Its total time; None if unknown.
+        ahead: The loads that a schedule has not started yet.
+        planned: The total number of loads; None if unknown.
+        said: A further message.
     """
 
     where: str
@@ -75,7 +75,7 @@ class ViewState:
 
 
 def glyphs_for(encoding: str) -> Glyphs:
-    """Block characters where the encoding has them."""
+    """Return block characters if the encoding has them, else ASCII."""
     try:
         "".join(BLOCKS).encode(encoding)
     except (UnicodeError, LookupError):
@@ -84,7 +84,7 @@ def glyphs_for(encoding: str) -> Glyphs:
 
 
 def frame(state: ViewState, width: int, height: int, glyphs: Glyphs) -> list[Text]:
-    """The view: no line is wider than `width`, and there are no more of them than `height`."""
+    """Return the view with at most `height` lines, none wider than `width`."""
     from rich.text import Text
 
     head = [Text(line, STRONG) for line in _wrap(_facts(state, width, glyphs), width, glyphs)]
@@ -103,12 +103,12 @@ def frame(state: ViewState, width: int, height: int, glyphs: Glyphs) -> list[Tex
 
 
 def plain(state: ViewState, stamp: str, glyphs: Glyphs) -> str:
-    """The same in one line, for a log.
+    """Return the view as one line for a log.
 
     Args:
-        state: What to show.
-        stamp: The time, in front.
-        glyphs: The characters that can be written.
+        state: The state to show.
+        stamp: The time stamp to begin with.
+        glyphs: Characters that the log can encode.
     """
     lines = {line.series.name: _shown(line.now, line.series.unit, glyphs) for line in state.minute.lines(POINTS[0])}
     values = "  ".join(f"{name} {value}" for name, value in lines.items())
@@ -120,7 +120,7 @@ def plain(state: ViewState, stamp: str, glyphs: Glyphs) -> str:
 
 
 def truncate_cells(text: str, width: int, cut: str) -> str:
-    """Text of at most so many terminal cells, cut in the middle: of a test's id both ends tell most."""
+    """Shorten text in the middle to a number of terminal cells: both ends of a test id matter most."""
     from rich.cells import cell_len, set_cell_size
 
     if cell_len(text) <= width:
@@ -132,21 +132,21 @@ def truncate_cells(text: str, width: int, cut: str) -> str:
 
 
 def format_seconds(seconds: float) -> str:
-    """A time for people: ``3.2 s``, ``1:05``, ``2:00:00``."""
+    """Format a time: ``3.2 s``, ``1:05``, ``2:00:00``."""
     if seconds < 60:
         return f"{max(0.0, seconds):.1f} s"
     return format_clock(seconds)
 
 
 def format_clock(seconds: float) -> str:
-    """A time as a clock has it: ``0:05``, ``2:00:00``."""
+    """Format a time like a clock: ``0:05``, ``2:00:00``."""
     minutes, rest = divmod(int(max(0.0, seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def sparkline(points: Iterable[float | None], top: float, glyphs: Glyphs) -> str:
-    """One character a point; a point that is not known is a gap."""
+    """Return one character for each point; an unknown point is a gap."""
     most = len(glyphs.levels) - 1
     return "".join(
         " " if point is None else glyphs.levels[min(most, int(point / top * len(glyphs.levels)) if top else 0)]
@@ -155,7 +155,7 @@ def sparkline(points: Iterable[float | None], top: float, glyphs: Glyphs) -> str
 
 
 def _wrap(words: Iterable[str], width: int, glyphs: Glyphs) -> list[str]:
-    """Words in as many lines as they need."""
+    """Wrap words to lines."""
     lines = [""]
     for word in words:
         longer = f"{lines[-1]}{glyphs.between}{word}" if lines[-1] else word
@@ -198,7 +198,7 @@ def _now_and_next(state: ViewState) -> Iterable[tuple[str, str, str]]:
 
 
 def _sparklines(minute: LastMinute, width: int, glyphs: Glyphs) -> list[Text]:
-    """The lines of the last minute under a heading; none before the first sample."""
+    """Return the lines of the last minute below a heading; none before the first sample."""
     from rich.text import Text
 
     if not minute.rows:
