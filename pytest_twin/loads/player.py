@@ -63,7 +63,7 @@ class SchedulePlayer:
     """
 
     def __init__(self, plan: Schedule, loads: LoadApplier, *, test: str = "", prefix: str = "") -> None:
-        """Prepare it.
+        """Create the player.
 
         Args:
             plan: The schedule.
@@ -173,11 +173,11 @@ class SchedulePlayer:
                 self._loads.write_skip(self._name(event, part), part.kind.type, part.text, reason, test=self._test)
 
     def _parts(
-        self, event: ScheduledLoad, start: float | None, lasts: float, test: str, turn: int = 1
+        self, event: ScheduledLoad, start: float | None, duration: float, test: str, turn: int = 1
     ) -> Iterator[AppliedLoad]:
         for part in event.load.parts:
             name = f"{self._name(event, part)}{f'~{turn}' if turn > 1 else ''}"
-            request = part.request(name, start=start, duration=lasts, seed=self._seed)
+            request = part.request(name, start=start, duration=duration, seed=self._seed)
             yield self._loads.apply(part, request, test=test, note=event.note)
 
     def _name(self, event: ScheduledLoad, part: LoadPart) -> str:

@@ -28,7 +28,7 @@ def parse_engine_load(keywords: Mapping[str, Any]) -> Load:
     problems: list[tuple[str, str]] = []
     parts, guards = [], {}
     if keywords[ENGINE] != NAME:
-        problems.append((ENGINE, f'{shown(keywords[ENGINE])} is none; give "{NAME}"'))
+        problems.append((ENGINE, f'{shown(keywords[ENGINE])} is not an engine; give "{NAME}"'))
     for keyword, raw in keywords.items():
         try:
             if keyword in GUARDS:

@@ -75,7 +75,7 @@ class SupervisorClient:
         Args:
             on_reply: Called from the listening thread with every reply on a load.
             on_pause: Called from the listening thread when all loads are paused, and when they resume or have ended.
-            samples: The dataset whose samples stop conditions are evaluated on.
+            samples: The dataset with the samples that stop conditions are evaluated on.
             limit: The maximum total load.
             owner: Another process besides this one, at the end of which all loads end.
             context: The process context of the run, in which the supervisor is started; None is the current one.

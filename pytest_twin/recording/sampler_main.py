@@ -7,7 +7,7 @@ be completed.
 import os
 import sys
 
-if not __package__:  # run as a file: the folder of the package comes first, and this file's own is not looked at
+if not __package__:  # run as a file: import from the folder of the package, and not from the folder of this file
     sys.path[0 : not sys.flags.safe_path] = [os.path.abspath(f"{__file__}/../../..")]
 
 from pytest_twin.telemetry.sampler_process import main

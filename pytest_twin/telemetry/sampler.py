@@ -206,7 +206,7 @@ class SamplerClient:
             self._listen_to(process)
         except Exception as error:  # noqa: BLE001 - nothing else would report it
             self._failure = self._failure or repr(error)
-            self._add(SamplerStats(warnings=(f"the sampler is no longer listened to: {error!r}",)))
+            self._add(SamplerStats(warnings=(f"messages of the sampler are no longer read: {error!r}",)))
         finally:
             self._settled.set()
 

@@ -23,7 +23,7 @@ class SamplerConfig:
         path: The dataset that rows are appended to; empty is the one of the run folder.
         began: `time.monotonic` when the run began (see `Clock`).
         epoch: `time.time` at that moment.
-        parent_pid: Id of the process that starts the sampler, whose descendants are the run; set by `SamplerClient`.
+        parent_pid: Id of the process that starts the sampler; its descendants are the run. `SamplerClient` sets it.
         workers_dir: Folder with a file for each other process that runs tests, named by its process id; may be empty.
         probes: Modules of probes of other packages.
         import_paths: Folders in which those modules are looked for.

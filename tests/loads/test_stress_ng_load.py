@@ -35,7 +35,7 @@ def test_what_it_used_is_said_in_cores():
 @pytest.mark.parametrize(
     ("keywords", "problem"),
     [
-        ({"engine": "other", "matrix": 1}, ("engine", "'other' is none; give \"stress-ng\"")),
+        ({"engine": "other", "matrix": 1}, ("engine", "'other' is not an engine; give \"stress-ng\"")),
         ({"engine": "stress-ng"}, ("engine", "needs a stressor, such as matrix=2")),
         (
             {"engine": "stress-ng", "matrix": 0},

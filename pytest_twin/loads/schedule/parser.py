@@ -100,13 +100,13 @@ class _TooManyError(Exception):
 
 
 @dataclass(slots=True)
-class _UntimedEvent:
+class _UnresolvedEvent:
     """An event before its start is resolved."""
 
     place: str
     id: str
     start: float
-    lasts: float
+    duration: float
     load: Load
     after: str | None
     tests: str
@@ -178,7 +178,7 @@ class _Parser:
                 self.add_problem("mode", "in series the events last more than a year; remove some")
         return schedule
 
-    def event(self, at: int, event: object) -> _UntimedEvent | None:
+    def event(self, at: int, event: object) -> _UnresolvedEvent | None:
         """Return one event of the document; None if it is not an object."""
         place = f"events[{at}]"
         if not isinstance(event, dict):
@@ -191,15 +191,15 @@ class _Parser:
         for key in unknown_keys:
             self.add_problem(place, unknown(key, [*EVENT_FIELDS, *self.kinds, *MODIFIERS]))
             del words[key]
-        load, lasts = self.load(place, event, words, is_complete=not unknown_keys)
+        load, duration = self.load(place, event, words, is_complete=not unknown_keys)
         repeat = self.value(event, place, "repeat", {"every": 0.0, "count": 1})
-        if lasts is None and "duration" not in event:
+        if duration is None and "duration" not in event:
             self.add_problem(place, 'has no duration; write one such as "30s"')
-        return _UntimedEvent(
+        return _UnresolvedEvent(
             place=place,
             id=self.value(event, place, "id", f"e{at + 1}"),
             start=self.value(event, place, "start", 0.0),
-            lasts=self.value(event, place, "duration", lasts or 0.0),
+            duration=self.value(event, place, "duration", duration or 0.0),
             load=load,
             after=self.value(event, place, "after", None),
             tests=self.value(event, place, "tests", ""),
@@ -254,8 +254,8 @@ class _Parser:
             return Load(), 0.0
         if path not in self.unread and (path, speed) not in self.replays:
             try:
-                load, lasts, remarks = parse_recording(self.read_recording(path), path, self.kinds)
-                self.replays[path, speed] = load.faster(speed), lasts / speed
+                load, duration, remarks = parse_recording(self.read_recording(path), path, self.kinds)
+                self.replays[path, speed] = load.faster(speed), duration / speed
                 self.remarks[path] = "; ".join(remarks)
             except ReplayError as error:
                 self.unread[path] = error.problems
@@ -265,8 +265,8 @@ class _Parser:
             self.add_problem(f"{place}.replay", f"{path}: {problem}")
         if path in self.unread:
             return Load(), 0.0
-        load, lasts = self.replays[path, speed]
-        if not lasts <= LONGEST_S:
+        load, duration = self.replays[path, speed]
+        if not duration <= LONGEST_S:
             self.add_problem(f"{place}.replay", f"{path}: is longer than a year at this speed")
             return Load(), 0.0
         given = {"speed": event["speed"]} if "speed" in event else {}
@@ -274,9 +274,9 @@ class _Parser:
             load = load.with_guards(**{key: MODIFIERS[key].parse(raw) for key, raw in guards.items()})
         except ValueError as error:
             self.add_problem(f"{place}.{'/'.join(guards)}", str(error))
-        return replace(load, keywords={"replay": path, **given, **guards}), lasts
+        return replace(load, keywords={"replay": path, **given, **guards}), duration
 
-    def resolved(self, drafts: list[_UntimedEvent]) -> Iterator[ScheduledLoad]:
+    def resolved(self, drafts: list[_UnresolvedEvent]) -> Iterator[ScheduledLoad]:
         """Yield the events with their starts resolved, repetitions included."""
         named = {draft.id: draft for draft in reversed(drafts)}
         if sum(draft.count for draft in drafts) > MOST_EVENTS:
@@ -290,11 +290,11 @@ class _Parser:
         for draft in drafts if not self.problems else ():
             for turn, name in enumerate(draft.names()):
                 start = starts[draft.id] + turn * draft.every
-                yield ScheduledLoad(name, start, draft.lasts, draft.load, draft.tests, draft.note)
+                yield ScheduledLoad(name, start, draft.duration, draft.load, draft.tests, draft.note)
 
-    def check_ids(self, drafts: list[_UntimedEvent]) -> None:
+    def check_ids(self, drafts: list[_UnresolvedEvent]) -> None:
         """Check that no two events have the same id, without listing the ids of all repetitions."""
-        taken: dict[str, _UntimedEvent] = {}
+        taken: dict[str, _UnresolvedEvent] = {}
         repeated = {draft.id: draft for draft in reversed(drafts) if draft.count > 1}
         for draft in drafts:
             first = taken.setdefault(draft.id, draft)
@@ -306,7 +306,7 @@ class _Parser:
             if first is not draft:
                 self.add_problem(f"{draft.place}.id", f'"{draft.id}" is already the id of {first.place}')
 
-    def start(self, draft: _UntimedEvent, named: Mapping[str, _UntimedEvent], starts: dict[str, float]) -> float:
+    def start(self, draft: _UnresolvedEvent, named: Mapping[str, _UnresolvedEvent], starts: dict[str, float]) -> float:
         """Return the start of an event; the chain of events that it follows is resolved first."""
         if draft.after is None:
             return starts.setdefault(draft.id, draft.start)
@@ -324,7 +324,7 @@ class _Parser:
         for link in reversed(chain):
             first = named.get(link.after or "")
             begins = (
-                starts[first.id] + first.every * (first.count - 1) + first.lasts
+                starts[first.id] + first.every * (first.count - 1) + first.duration
                 if first and first.id in starts
                 else 0.0
             )

@@ -277,7 +277,7 @@ def _require_share(recording: _TimedTable, column: str) -> None:
 def _cpu(recording: _TimedTable, column: str) -> Points:
     """Return the share of each row, held over its interval."""
     spans = recording.spans(recording.numbers(column, is_share=True), _mean)
-    return _held([span._replace(value=min(max(span.value, 0.0), 100.0) / 100) for span in spans])
+    return _steps([span._replace(value=min(max(span.value, 0.0), 100.0) / 100) for span in spans])
 
 
 def _memory(recording: _TimedTable, column: str) -> Points:
@@ -293,7 +293,7 @@ def _disk(recording: _TimedTable, column: str) -> Points:
     values = recording.numbers(column)
     spans = recording.spans(values, math.fsum)
     totals = recording.spans(values, max)
-    if running_totals.is_running_total([span.value for span in totals], _most_megabytes(spans)):
+    if running_totals.is_running_total([span.value for span in totals], _max_megabytes(spans)):
         first, last = f"{totals[0].value:g}", f"{totals[-1].value:g}"
         recording.remarks.append(f"{column} is a running total ({first} to {last}): its growth is replayed")
         growth = running_totals.growth([span.value for span in totals])
@@ -304,7 +304,7 @@ def _disk(recording: _TimedTable, column: str) -> Points:
         at = recording.ends.index(fastest.until)
         rate = f"{fastest.value / 1e9:.4g} GB/s, but no disk writes more than {FASTEST_DISK / 1e9:g} GB/s"
         raise ReplayError([f"{recording.place(at, column)}: is a rate of {rate}; give the MB of each row"])
-    return _held(rates)
+    return _steps(rates)
 
 
 def _rates(spans: Sequence[RecordedValue]) -> list[RecordedValue]:
@@ -321,7 +321,7 @@ def _rates(spans: Sequence[RecordedValue]) -> list[RecordedValue]:
     ]
 
 
-def _most_megabytes(spans: Sequence[RecordedValue]) -> float:
+def _max_megabytes(spans: Sequence[RecordedValue]) -> float:
     """Return the MiB that the fastest disk writes in the shortest interval."""
     return min((span.until - span.since for span in spans), default=0.0) * FASTEST_DISK / 2**20
 
@@ -330,7 +330,7 @@ def _mean(values: list[float]) -> float:
     return math.fsum(values) / len(values)
 
 
-def _held(spans: Iterable[RecordedValue]) -> Points:
+def _steps(spans: Iterable[RecordedValue]) -> Points:
     return [point for span in spans for point in ((span.since, span.value), (span.until, span.value))]
 
 

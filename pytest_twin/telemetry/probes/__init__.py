@@ -2,7 +2,7 @@
 
 A probe is a module with two names: ``COLUMNS``, a tuple of `Column`, and ``probe(context)``, which returns a `Probe`
 for the machine it runs on. Files of this folder are found by being here; other packages add theirs as entry points in
-the group ``pytest_twin.probes``. A module whose columns depend on the machine has ``columns(context)`` besides.
+the group ``pytest_twin.probes``. A module whose columns depend on the machine also has ``columns(context)``.
 """
 
 from __future__ import annotations
