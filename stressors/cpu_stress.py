@@ -13,7 +13,7 @@ from pytest_twin.stressors.worker.job import Job
 
 
 def main() -> None:
-    """Run it by hand, with the flags it always had."""
+    """Run the stressor from the command line, with the flags of its first version."""
     flags = parser(__doc__)
     flags.add_argument(
         "--procs",

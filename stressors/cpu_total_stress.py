@@ -1,4 +1,4 @@
-"""The CPU of the whole host topped up to a level: workers burn what everything else leaves of it."""
+"""CPU usage of the whole host kept at a level: workers burn what all other processes leave of it."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ from pytest_twin.stressors.supervisor.standalone import at_least, parser, run_st
 
 
 def main() -> None:
-    """Run it by hand."""
+    """Run the stressor from the command line."""
     flags = parser(__doc__)
     flags.add_argument("--percent", type=at_least(0), default=75, help="level of the host (default: %(default)s)")
     flags.add_argument("--duration", type=at_least(0), help="seconds (default: until Ctrl-C)")

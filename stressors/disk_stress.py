@@ -1,4 +1,4 @@
-"""Disk load: a rate held, an amount moved once, or as fast as it goes; written, read or both, past the page cache."""
+"""Disk load: a rate, an amount moved once, or as fast as possible; written, read or both, bypassing the page cache."""
 
 import os
 import sys
@@ -12,20 +12,20 @@ from pytest_twin.stressors.system.capacity import MIB
 
 
 def main() -> None:
-    """Run it by hand, with the flags it always had."""
+    """Run the stressor from the command line, with the flags of its first version."""
     flags = parser(__doc__)
     flags.add_argument("--size_mb", type=at_least(1), default=1500, help="MiB to write (default: %(default)s)")
-    flags.add_argument("--block_mb", type=at_least(0.01), default=10, help="MiB a block (default: %(default)s)")
+    flags.add_argument("--block_mb", type=at_least(0.01), default=10, help="MiB per block (default: %(default)s)")
     flags.add_argument(
         "--path",
         default="stress_file.bin",
-        help="a file that does not exist yet; its name is gone as soon as it is open (default: %(default)s)",
+        help="a path that does not exist; the file is unlinked as soon as it is open (default: %(default)s)",
     )
     flags.add_argument("--sleep", type=at_least(0), default=0, help="seconds after each block (default: %(default)s)")
-    flags.add_argument("--duration", type=at_least(0), help="seconds to go on writing (default: until it is written)")
+    flags.add_argument("--duration", type=at_least(0), help="seconds to repeat writing (default: write once)")
     given = flags.parse_args()
     if os.path.lexists(given.path):
-        flags.error(f"--path: {given.path} exists; give a name that is free")
+        flags.error(f"--path: {given.path} exists; give a path that does not exist")
     options = {
         "block": given.block_mb * MIB,
         "pause": given.sleep,

@@ -1,4 +1,4 @@
-"""Open files: so many file descriptors held, which fills the system's table, a floor for everybody else left free."""
+"""Open files: a number of file descriptors held, which fills the system's table up to a reserve for other processes."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ from pytest_twin.stressors.supervisor.standalone import at_least, parser, run_st
 
 
 def main() -> None:
-    """Run it by hand."""
+    """Run the stressor from the command line."""
     flags = parser(__doc__)
     flags.add_argument("--count", type=at_least(1, int), default=1000, help="open files (default: %(default)s)")
     flags.add_argument("--duration", type=at_least(0), help="seconds (default: until Ctrl-C)")

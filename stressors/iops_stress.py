@@ -1,4 +1,4 @@
-"""I/O latency: so many small synchronous writes a second, at random places of a small file without a name."""
+"""I/O latency: small synchronous writes at a rate, at random offsets of a small unnamed file."""
 
 import os
 import sys
@@ -11,10 +11,10 @@ from pytest_twin.stressors.supervisor.standalone import at_least, parser, run_st
 
 
 def main() -> None:
-    """Run it by hand."""
+    """Run the stressor from the command line."""
     flags = parser(__doc__)
-    flags.add_argument("--rate", type=at_least(0.01), help="writes a second (default: as fast as it goes)")
-    flags.add_argument("--directory", default=".", help="where the file takes its room (default: here)")
+    flags.add_argument("--rate", type=at_least(0.01), help="writes per second (default: as fast as possible)")
+    flags.add_argument("--directory", default=".", help="where the file takes its space (default: here)")
     flags.add_argument("--duration", type=at_least(0), help="seconds (default: until Ctrl-C)")
     given = flags.parse_args()
     unit, value = (MAX, 0) if given.rate is None else (OPS, given.rate)

@@ -1,4 +1,4 @@
-"""Memory load: bytes really resident, following a profile, never more than the machine can spare."""
+"""Memory load: resident bytes that follow a profile, with a reserve left for other processes."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ from pytest_twin.stressors.system.capacity import MIB
 
 
 def main() -> None:
-    """Run it by hand, with the flags it always had."""
+    """Run the stressor from the command line, with the flags of its first version."""
     flags = parser(__doc__)
     flags.add_argument("--step_mb", type=at_least(1), default=500, help="MiB added by each step (default: %(default)s)")
     flags.add_argument("--steps", type=at_least(1, int), default=10, help="number of steps (default: %(default)s)")

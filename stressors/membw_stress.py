@@ -1,4 +1,4 @@
-"""Memory bandwidth: bytes copied at a rate, or as fast as it goes, between buffers that no cache can hold."""
+"""Memory bandwidth: bytes copied at a rate, or as fast as possible, between buffers larger than the caches."""
 
 import os
 import sys
@@ -11,9 +11,9 @@ from pytest_twin.stressors.supervisor.standalone import at_least, parser, run_st
 
 
 def main() -> None:
-    """Run it by hand."""
+    """Run the stressor from the command line."""
     flags = parser(__doc__)
-    flags.add_argument("--rate_mb", type=at_least(1), help="MB copied a second (default: as fast as it goes)")
+    flags.add_argument("--rate_mb", type=at_least(1), help="MB copied per second (default: as fast as possible)")
     flags.add_argument("--duration", type=at_least(0), help="seconds (default: until Ctrl-C)")
     given = flags.parse_args()
     unit, value = (MAX, 0) if given.rate_mb is None else (RATE, given.rate_mb * 1e6)

@@ -1,4 +1,4 @@
-"""Network load: TCP over the loopback interface at a rate, or as fast as it goes."""
+"""Network load: TCP over the loopback interface at a rate, or as fast as possible."""
 
 import os
 import sys
@@ -11,9 +11,9 @@ from pytest_twin.stressors.supervisor.standalone import at_least, parser, run_st
 
 
 def main() -> None:
-    """Run it by hand."""
+    """Run the stressor from the command line."""
     flags = parser(__doc__)
-    flags.add_argument("--rate_mb", type=at_least(0.001), help="MB a second (default: as fast as it goes)")
+    flags.add_argument("--rate_mb", type=at_least(0.001), help="MB per second (default: as fast as possible)")
     flags.add_argument("--duration", type=at_least(0), help="seconds (default: until Ctrl-C)")
     given = flags.parse_args()
     unit, value = (MAX, 0) if given.rate_mb is None else (RATE, given.rate_mb * 1e6)

@@ -1,4 +1,4 @@
-"""Threads: so many of them held, all idle, which fills the kernel's tables and its scheduler's lists."""
+"""Threads: a number of idle threads held, which fills the kernel's tables and its scheduler's lists."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ from pytest_twin.stressors.supervisor.standalone import at_least, parser, run_st
 
 
 def main() -> None:
-    """Run it by hand."""
+    """Run the stressor from the command line."""
     flags = parser(__doc__)
     flags.add_argument("--count", type=at_least(1, int), default=1000, help="idle threads (default: %(default)s)")
     flags.add_argument("--duration", type=at_least(0), help="seconds (default: until Ctrl-C)")

@@ -276,7 +276,7 @@ def test_stress_holds_one_load_and_reports_it(twin, tmp_path):
 
 def test_stress_says_why_a_load_failed(twin):
     said = twin("stress", "--disk", "1MB/s", "--directory", "/no/such/place", "--duration", "1s", status=1)
-    assert said.splitlines()[-1] == "disk=1MB/s: /no/such/place is no directory"
+    assert said.splitlines()[-1] == "disk=1MB/s: /no/such/place is not a directory"
 
 
 def test_run_says_which_loads_were_missed_and_goes_on_with_the_others(twin, tmp_path):
@@ -286,7 +286,7 @@ def test_run_says_which_loads_were_missed_and_goes_on_with_the_others(twin, tmp_
     ]
     (tmp_path / "plan.json").write_text(json.dumps({"events": events}))
     said = twin("run", "plan.json", status=1)
-    assert said.splitlines()[-1] == "disk=1MB/s [a]: /no/such/place is no directory"
+    assert said.splitlines()[-1] == "disk=1MB/s [a]: /no/such/place is not a directory"
     assert {(row["id"], row["event"]) for row in rows(tmp_path / "twin-report" / "annotations.csv")} >= {("b", "end")}
 
 

@@ -19,7 +19,7 @@ def test_a_strict_test_fails_before_its_body_where_its_load_cannot_be_had(pytest
     """)
     result = pytester.runpytest()
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["disk=1MB/s strict: /no/such/place is no directory"])
+    result.stdout.fnmatch_lines(["disk=1MB/s strict: /no/such/place is not a directory"])
     result.stdout.no_fnmatch_line("the body")
 
 
@@ -123,7 +123,7 @@ def test_a_strict_event_of_the_sessions_schedule_fails_the_run(pytester):
     pytester.makepyfile("import time\ndef test_it(): time.sleep(1)")
     result = pytester.runpytest("--twin-schedule=plan.json")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["ERROR: disk=1MB/s strict: /no/such/place is no directory"])
+    result.stdout.fnmatch_lines(["ERROR: disk=1MB/s strict: /no/such/place is not a directory"])
 
 
 @pytest.mark.fault("pauses")

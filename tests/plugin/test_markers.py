@@ -263,7 +263,7 @@ def test_a_load_that_cannot_be_applied_is_a_warning_and_an_abort(pytester, left,
     """)
     result = pytester.runpytest("-W", "default")
     result.assert_outcomes(passed=1, warnings=1)
-    result.stdout.fnmatch_lines(["*disk=1MB/s: /no/such/place is no directory"])
+    result.stdout.fnmatch_lines(["*disk=1MB/s: /no/such/place is not a directory"])
     assert categories(result) == ["TwinWarning"]
     assert left.loads("start") == left.loads("abort") == [("disk", "1MB/s")]
 

@@ -48,7 +48,7 @@ def test_whole_numbers_are_the_default():
 
 def test_memory_is_not_taken_where_there_is_none(monkeypatch):
     monkeypatch.setattr(_cpu_methods, "available_memory", lambda: 100 << 20)
-    with pytest.raises(OSError, match=r"^method memory takes 64 MiB a worker, and there are only 100 MiB$"):
+    with pytest.raises(OSError, match=r"^method memory needs 64 MiB per worker; only 100 MiB are available$"):
         burner(job(method="memory"))
 
 

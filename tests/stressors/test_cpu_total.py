@@ -26,7 +26,7 @@ class MadeUp:
         monkeypatch.setattr(cpu_total, "usable_cpus", lambda: usable)
         self.job = Job(LoadRequest(unit="share", profile=[(0, target)]))
         monkeypatch.setattr(self.job, "now", lambda: self.at - self.paused_s)
-        self.topping = CpuController(self.job)
+        self.controller = CpuController(self.job)
 
     def read(self):
         return HostIdleTime(self.at, self.idle_s // TICK_S * TICK_S, CPUS)
@@ -35,7 +35,7 @@ class MadeUp:
         """Let time pass; how busy the host was on the whole, as a share."""
         idle = self.idle_s
         for _ in range(round(seconds / 0.005)):
-            own = self.topping.cores() if cores is None else cores
+            own = self.controller.cores() if cores is None else cores
             self.at += 0.005
             self.burnt_s += 0.005 * own
             self.idle_s += 0.005 * max(0.0, CPUS - own - self.others)
@@ -43,7 +43,7 @@ class MadeUp:
 
     def begin(self):
         self.go_on(0.05, cores=0.0)
-        self.topping.begin()
+        self.controller.begin()
 
 
 @pytest.fixture
@@ -117,14 +117,16 @@ def test_it_takes_a_worker_for_each_usable_cpu(monkeypatch):
 def test_a_strict_load_is_refused_where_it_may_use_too_little(monkeypatch):
     host = MadeUp(monkeypatch, usable=1.5)
     host.job.strict = True
-    said = r"^3 CPUs are asked for, and only 1\.5 may be used; ask for less, or not strictly$"
+    said = r"^requested 3 CPUs; only 1\.5 are usable; request less, or remove strict$"
     with pytest.raises(OSError, match=said):
         cpu_total.workers(host.job)
 
 
 def test_without_the_hosts_idle_time_it_says_what_to_do(monkeypatch):
     monkeypatch.setattr(cpu_total, "STAT", "/nowhere/stat")
-    with pytest.raises(OSError, match=r"^cpu_total needs /nowhere/stat, which is not to be had here; give cpu$"):
+    with pytest.raises(
+        OSError, match=r"^cpu_total needs /nowhere/stat, which this platform does not have; use cpu instead$"
+    ):
         cpu_total.read_host()
 
 

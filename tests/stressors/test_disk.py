@@ -58,7 +58,7 @@ def test_a_file_that_exists_is_left_untouched(run, tmp_path):
     path.write_bytes(b"precious")
     status, _, errors = run("disk_stress.py", "--size_mb", 1, "--path", path)
     assert status == 2
-    assert errors.splitlines()[-1] == f"disk_stress.py: error: --path: {path} exists; give a name that is free"
+    assert errors.splitlines()[-1] == f"disk_stress.py: error: --path: {path} exists; give a path that does not exist"
     assert path.read_bytes() == b"precious"
 
 
@@ -74,7 +74,7 @@ def test_a_folder_that_is_not_there_makes_it_fail(run, tmp_path):
     path = tmp_path / "nowhere" / "file"
     status, said, errors = run("disk_stress.py", "--path", path)
     assert (status, errors) == (1, "")
-    assert said.startswith(f"disk load failed ({path.parent} is no directory): 0.0 s, 0.0")
+    assert said.startswith(f"disk load failed ({path.parent} is not a directory): 0.0 s, 0.0")
 
 
 def unnamed_file(pid: int) -> os.stat_result:
@@ -150,7 +150,7 @@ class Wound(Job):
     """A job whose clock goes on by what each block takes, and which is stopped at a time."""
 
     def __init__(self, rate: float, *, until: float) -> None:
-        super().__init__({"unit": "bytes/s", "profile": [(0, rate)]})
+        super().__init__(LoadRequest(unit="bytes/s", profile=[(0, rate)]))
         self.at, self._until = 0.0, until
 
     def now(self) -> float:
@@ -162,7 +162,7 @@ class Wound(Job):
 class Counted:
     """A file whose blocks take as long as a test says."""
 
-    short = ""
+    shortage = ""
 
     def __init__(self, clock: Wound, takes) -> None:
         self.written = self.read = 0
@@ -243,7 +243,7 @@ def test_only_a_rate_wants_no_more_than_a_rate():
 class Filling:
     """A file on a disk that others fill, after so many blocks."""
 
-    short = ""
+    shortage = ""
 
     def __init__(self, *_: object) -> None:
         self.written = self.read = 0
@@ -255,7 +255,7 @@ class Filling:
 
     def keep_reserve(self) -> None:
         if self.written >= 2 * MIB:
-            raise DiskFull("d has 256 MiB free, which is left to everybody else")
+            raise DiskFull("d has 256 MiB free, which are reserved for other processes")
 
     def write(self, size: int) -> None:
         self.written += size
@@ -265,7 +265,7 @@ def test_a_load_ends_with_a_word_when_others_fill_the_disk(monkeypatch):
     monkeypatch.setattr(disk, "_opened", Filling)
     load = job("max", 0, block=MIB)
     disk.stress(load)
-    assert load.achieved["reduced"] == "ended after 2 MiB: d has 256 MiB free, which is left to everybody else"
+    assert load.achieved["reduced"] == "ended after 2 MiB: d has 256 MiB free, which are reserved for other processes"
 
 
 def test_a_strict_load_fails_when_others_fill_the_disk(monkeypatch):
@@ -275,8 +275,8 @@ def test_a_strict_load_fails_when_others_fill_the_disk(monkeypatch):
 
 
 def test_a_strict_amount_needs_room_for_all_of_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(disk.DiskFile, "short", "d has room for 2 of 9 MiB, which are written again and again")
-    with pytest.raises(OSError, match="room for 2 of 9 MiB"):
+    monkeypatch.setattr(disk.DiskFile, "shortage", "d has space for 2 of 9 MiB; these are overwritten repeatedly")
+    with pytest.raises(OSError, match="space for 2 of 9 MiB"):
         disk.stress(job("bytes", 9 * MIB, directory=str(tmp_path), strict=True))
 
 

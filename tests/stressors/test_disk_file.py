@@ -51,7 +51,7 @@ def test_it_goes_round_in_the_room_it_has(tmp_path):
         file.write(5 * LARGEST_CALL + PAGE)
         assert file.written == 5 * LARGEST_CALL + PAGE
         assert os.fstat(file._fd).st_size == 2 * LARGEST_CALL
-        assert not file.short
+        assert not file.shortage
 
 
 @linux
@@ -85,7 +85,7 @@ def test_a_full_disk_is_left_alone(tmp_path, free):
     free(256)
     with DiskFile(str(tmp_path), MIB) as file, pytest.raises(DiskFull) as caught:
         file.write(MIB)
-    assert str(caught.value) == f"{tmp_path} has 256 MiB free, which is left to everybody else"
+    assert str(caught.value) == f"{tmp_path} has 256 MiB free, which are reserved for other processes"
 
 
 def test_a_disk_with_little_room_gets_a_smaller_file(tmp_path, free):
@@ -93,7 +93,7 @@ def test_a_disk_with_little_room_gets_a_smaller_file(tmp_path, free):
     with DiskFile(str(tmp_path), 100 * MIB) as file:
         file.write(5 * MIB)
         assert os.fstat(file._fd).st_size == 2 * MIB
-        assert file.short == f"{tmp_path} has room for 2 of 100 MiB, which are written again and again"
+        assert file.shortage == f"{tmp_path} has space for 2 of 100 MiB; these are overwritten repeatedly"
 
 
 def test_what_others_need_by_now_is_given_back(tmp_path, free):
@@ -166,7 +166,7 @@ def test_it_waits_for_the_disk_as_often_as_asked(tmp_path, monkeypatch, every, t
 def test_without_direct_writes_nothing_stays_in_the_page_cache(tmp_path, monkeypatch):
     forgotten = []
     monkeypatch.setattr(_disk_file, "set_direct", lambda _fd, _wanted: False)
-    monkeypatch.setattr(_disk_file, "forget", lambda _fd, at, size: forgotten.append((at, size)))
+    monkeypatch.setattr(_disk_file, "drop_cache", lambda _fd, at, size: forgotten.append((at, size)))
     with DiskFile(str(tmp_path), 8 * MIB, sync_every=4 * MIB) as file:
         file.write(8 * MIB)
         assert forgotten == [(0, 0), (0, 0)]
@@ -209,7 +209,7 @@ def on_small_disk(tmp_path):
 @linux
 def test_a_small_disk_gets_a_load_that_leaves_it_its_reserve(on_small_disk):
     said = on_small_disk(SCRIPTS / "disk_stress.py", "--size_mb", 60, "--block_mb", 1)
-    assert said.endswith("60 MiB written, . has room for 24 of 60 MiB, which are written again and again\n")
+    assert said.endswith("60 MiB written, . has space for 24 of 60 MiB; these are overwritten repeatedly\n")
 
 
 FILLED = """
@@ -221,7 +221,7 @@ with DiskFile(".", 20 * MIB) as file, open("other", "wb") as other:
     for _ in range(2):
         other.write(bytes(10 * MIB))
         other.flush()
-        file._look_at = 0
+        file._next_check_at = 0
         try:
             file.keep_reserve()
         except OSError as error:

@@ -32,20 +32,20 @@ def test_a_rate_is_held_with_its_latency_beside_it(supervisor, tmp_path):
 
 def test_several_workers_write_at_once_and_share_the_rate():
     assert iops.workers(Job(LoadRequest(unit="ops/s", profile=[(0, 250)]))) == 3
-    assert iops.workers(Job(LoadRequest(unit="max", profile=[(0, 0)]))) == iops.MOST_AT_ONCE
+    assert iops.workers(Job(LoadRequest(unit="max", profile=[(0, 0)]))) == iops.MAX_WORKERS
 
 
 def test_a_folder_that_is_not_there_makes_it_fail(supervisor, tmp_path):
     nowhere = str(tmp_path / "nowhere")
     supervisor.apply(**IOPS, profile=[[0, 20]], options={"directory": nowhere})
-    assert supervisor.hear()["reason"] == f"{nowhere} is no directory"
+    assert supervisor.hear()["reason"] == f"{nowhere} is not a directory"
 
 
 def test_a_full_disk_is_left_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(iops.shutil, "disk_usage", lambda _: Usage(1000 * MIB, 740 * MIB, 260 * MIB))
     with pytest.raises(OSError, match="free") as caught:
         iops.stress(Job(LoadRequest(unit="max", profile=[(0, 0)], options={"directory": str(tmp_path)})))
-    assert str(caught.value) == f"{tmp_path} has 260 MiB free, which is left to everybody else"
+    assert str(caught.value) == f"{tmp_path} has 260 MiB free, which are reserved for other processes"
 
 
 @pytest.mark.parametrize("platform", ["linux", "darwin"])

@@ -131,7 +131,7 @@ def test_a_load_that_cannot_be_applied_aborts_with_a_reason(supervisor, tmp_path
     supervisor.apply(**disk)
     abort = supervisor.hear()
     assert (abort["event"], abort["since"]) == ("abort", None)
-    assert abort["reason"] == f"{nowhere} is no directory"
+    assert abort["reason"] == f"{nowhere} is not a directory"
 
 
 @posix

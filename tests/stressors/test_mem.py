@@ -13,7 +13,7 @@ import pytest
 
 from pytest_twin.stressors.kinds import mem
 from pytest_twin.stressors.kinds._resident_memory import PAGE
-from pytest_twin.stressors.kinds.mem import LEAST_EACH, MemoryShare
+from pytest_twin.stressors.kinds.mem import MIN_WORKER_SIZE, MemoryShare
 from pytest_twin.stressors.spec.request import LoadRequest
 from pytest_twin.stressors.supervisor.standalone import staircase
 from pytest_twin.stressors.system.capacity import MIB
@@ -89,7 +89,7 @@ def test_a_staircase_goes_up_at_once_and_stays():
 
 @pytest.fixture
 def machine(monkeypatch):
-    """A machine that has 10 GiB, half a GiB of which is left to everybody else, and 612 MiB can still be had."""
+    """A machine that has 10 GiB, of which half a GiB is reserved for other processes, and 612 MiB are available."""
     machine = SimpleNamespace(available=612 * MIB, total=10240 * MIB, cpus=2.0, held=lambda: 0)
     monkeypatch.setattr(
         mem, "available_memory", lambda: None if machine.total is None else machine.available - machine.held()
@@ -113,39 +113,38 @@ def job_of(size: float, unit: str = "bytes", **options) -> Job:
 
 
 def test_it_holds_whole_pages(held):
-    held.memory.follow(PAGE + 1)
+    held.memory.resize(PAGE + 1)
     assert held.achieved == {"resident_bytes": 2 * PAGE, "peak_bytes": 2 * PAGE}
 
 
 def test_it_gives_back_what_is_no_longer_wanted(held):
-    held.memory.follow(40 * MIB)
-    held.memory.follow(MIB)
+    held.memory.resize(40 * MIB)
+    held.memory.resize(MIB)
     held.memory.verify()
     assert held.achieved == {"resident_bytes": MIB, "peak_bytes": 40 * MIB}
 
 
-def test_it_leaves_a_reserve_to_everybody_else(held):
-    held.memory.follow(200 * MIB)
+def test_it_leaves_a_reserve_to_other_processes(held):
+    held.memory.resize(200 * MIB)
     held.achieved.pop("cpu_s", None)  # told once in a while
     assert held.achieved == {
         "resident_bytes": 100 * MIB,
         "peak_bytes": 100 * MIB,
-        "reduced": "asked for 200 MiB, but not all of it could be had: "
-        "of 10240 MiB, 512 MiB are left to everybody else",
+        "reduced": "requested 200 MiB; allocated 100 MiB (10240 MiB usable, 512 MiB reserved for other processes)",
     }
 
 
 def test_it_goes_on_growing_when_there_is_more_again(held):
-    held.memory.follow(120 * MIB)
+    held.memory.resize(120 * MIB)
     held.machine.available += 20 * MIB
-    held.memory.follow(120 * MIB)
+    held.memory.resize(120 * MIB)
     assert held.achieved["resident_bytes"] == 120 * MIB
 
 
 def test_it_stops_where_others_take_the_memory_while_it_fills(held, monkeypatch):
     shrinking = iter(range(560, 0, -8))
     monkeypatch.setattr(mem, "available_memory", lambda: next(shrinking) * MIB)
-    held.memory.follow(500 * MIB)
+    held.memory.resize(500 * MIB)
     assert 0 < held.achieved["resident_bytes"] < 8 * 16 * MIB
     assert "reduced" in held.achieved
 
@@ -156,34 +155,34 @@ def test_workers_that_fill_at_the_same_moment_take_no_more_than_there_is(held, m
     monkeypatch.setattr(held.memory._memory, "grow", steps.append)
     monkeypatch.setattr(held.job, "tick", Mock(side_effect=StopIteration))
     with pytest.raises(StopIteration):
-        held.memory.follow(1024 * MIB)
+        held.memory.resize(1024 * MIB)
     assert steps == [2 * MIB]
 
 
 def test_each_worker_holds_its_part(held):
     held.job.workers = 3
-    held.memory.follow(30 * MIB)
+    held.memory.resize(30 * MIB)
     assert held.achieved["resident_bytes"] == 10 * MIB
 
 
 def test_a_strict_load_fails_where_it_falls_short(held):
     held.job.strict = True
-    with pytest.raises(OSError, match="asked for 200 MiB, but not all of it could be had: of 10240 MiB, 512 MiB are"):
-        held.memory.follow(200 * MIB)
+    with pytest.raises(OSError, match=r"requested 200 MiB; allocated 100 MiB \(10240 MiB usable, 512 MiB reserved"):
+        held.memory.resize(200 * MIB)
 
 
 def test_a_strict_load_is_refused_before_it_begins(machine):
-    with pytest.raises(OSError, match="asked for") as caught:
+    with pytest.raises(OSError, match="requested") as caught:
         mem.workers(job_of(200 * MIB, strict=True))
     assert str(caught.value) == (
-        "asked for 200 MiB, but 100 MiB can be had: of 10240 MiB, 512 MiB are left to everybody else"
+        "requested 200 MiB; only 100 MiB are available (10240 MiB usable, 512 MiB reserved for other processes)"
     )
     assert mem.workers(job_of(99 * MIB, strict=True)) == 1
 
 
 @pytest.mark.parametrize(
     ("size", "cpus", "workers"),
-    [(MIB, 8.0, 1), (2 * LEAST_EACH, 8.0, 2), (2 * LEAST_EACH, 0.5, 1), (64 * LEAST_EACH, 1.5, 2)],
+    [(MIB, 8.0, 1), (2 * MIN_WORKER_SIZE, 8.0, 2), (2 * MIN_WORKER_SIZE, 0.5, 1), (64 * MIN_WORKER_SIZE, 1.5, 2)],
 )
 def test_it_takes_as_many_workers_as_the_amount_and_the_cpus_are_worth(machine, size, cpus, workers):
     machine.cpus = cpus
@@ -197,31 +196,31 @@ def test_its_demand_is_its_peak(machine, amount, unit, size):
 
 def test_where_nobody_tells_how_much_there_is_it_takes_what_was_asked(held):
     held.machine.total = None
-    held.memory.follow(3 * MIB)
+    held.memory.resize(3 * MIB)
     assert held.achieved == {"resident_bytes": 3 * MIB, "peak_bytes": 3 * MIB}
 
 
 def test_a_share_of_an_unknown_amount_is_refused(machine):
     machine.total = None
-    with pytest.raises(OSError, match="tell how much") as caught:
+    with pytest.raises(OSError, match="size of the memory") as caught:
         mem.stress(job_of(0.25, "share"))
-    assert str(caught.value) == ("this platform does not tell how much memory there is; give an amount such as 1GiB")
+    assert str(caught.value) == ("the size of the memory is not known on this platform; give an amount such as 1GiB")
 
 
 def test_huge_pages_that_are_switched_off_are_told_of(machine, monkeypatch):
     monkeypatch.setattr(mem, "has_huge_pages", lambda: False)
     job = job_of(MIB, huge=True)
     MemoryShare(job)
-    assert job.achieved["reduced"] == "asked for huge pages, but they are switched off here"
+    assert job.achieved["reduced"] == "requested huge pages; they are disabled on this machine"
 
 
 def test_it_touches_each_page_once_in_a_while_at_an_even_pace(held, monkeypatch):
-    held.memory.follow(64 * MIB)  # 4 blocks
+    held.memory.resize(64 * MIB)  # 4 blocks
     touched = []
     monkeypatch.setattr(held.memory._memory, "touch_next", lambda _: touched.append(held.job.now()))
     clock = SimpleNamespace(now=held.job.now())
     held.job.now = lambda: clock.now
     for _ in range(900):  # 90 s: the first of three rounds is yet to begin
         clock.now += 0.1
-        held.memory.keep()
+        held.memory.touch()
     assert len(touched) == pytest.approx(2 * 4, abs=1)

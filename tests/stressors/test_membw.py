@@ -67,10 +67,10 @@ def test_every_block_is_copied_from_one_half_to_the_other():
 def test_memory_that_others_need_is_left_to_them(machine, monkeypatch):
     monkeypatch.setattr(membw, "available_memory", lambda: 600 * MIB)
     monkeypatch.setattr(membw, "usable_memory", lambda: 10240 * MIB)
-    with pytest.raises(OSError, match="left") as caught:
+    with pytest.raises(OSError, match="reserved") as caught:
         membw.stress(Job(LoadRequest(unit="max", profile=[(0, 0)])))
     assert str(caught.value) == (
-        "needs 128 MiB of memory, twice what the caches hold, and 512 MiB are left to everybody else"
+        "needs 128 MiB of memory, twice the size of the caches; 512 MiB are reserved for other processes"
     )
 
 

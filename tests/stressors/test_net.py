@@ -79,7 +79,7 @@ def test_a_stranger_that_connects_first_is_turned_away(monkeypatch):
 
     monkeypatch.setattr(net.socket, "create_connection", behind_a_stranger)
     with LoopbackConnection() as loop, strangers[0]:
-        assert loop.carry(200_000) == 200_000
+        assert loop.transfer(200_000) == 200_000
         assert strangers[0].recv(1) == b""
 
 

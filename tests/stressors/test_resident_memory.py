@@ -22,8 +22,8 @@ def filled(size: int, **options) -> ResidentMemory:
 
 
 def counted(memory: ResidentMemory) -> int:
-    memory.look()
-    return memory.found
+    memory.measure()
+    return memory.resident
 
 
 def lose(memory: ResidentMemory, pages: int) -> None:
@@ -34,7 +34,7 @@ def lose(memory: ResidentMemory, pages: int) -> None:
 @pytest.mark.parametrize("size", [PAGE, BLOCK, BLOCK + PAGE, 3 * BLOCK - PAGE])
 def test_what_it_filled_is_resident(size):
     memory = filled(size)
-    assert (memory.size, memory.found, counted(memory)) == (size, size, size)
+    assert (memory.size, memory.resident, counted(memory)) == (size, size, size)
 
 
 @pytest.mark.parametrize("size", [0, PAGE, BLOCK - PAGE, BLOCK, 2 * BLOCK, 2 * BLOCK + PAGE])
@@ -52,7 +52,7 @@ def test_it_grows_again_where_it_gave_back():
 
 
 def test_a_block_is_given_back_whole_where_the_kernel_takes_no_part_of_it(monkeypatch):
-    monkeypatch.setattr(_resident_memory, "_dropped", lambda *_: False)
+    monkeypatch.setattr(_resident_memory, "_free_end", lambda *_: False)
     memory = filled(2 * BLOCK)
     memory.shrink(BLOCK + PAGE)
     assert (memory.size, counted(memory)) == (BLOCK, BLOCK)
@@ -63,7 +63,7 @@ def test_pages_that_were_taken_away_are_missed_and_brought_back():
     memory = filled(BLOCK)
     lose(memory, 10)
     memory.touch_next(lambda: 10 * PAGE)
-    assert memory.found == BLOCK - 10 * PAGE
+    assert memory.resident == BLOCK - 10 * PAGE
     assert counted(memory) == BLOCK
 
 

@@ -1,1 +1,1 @@
-"""One file a kind of load; files with an underscore hold what several kinds share."""
+"""The kinds of load, one file each; files with an underscore hold what several kinds share."""

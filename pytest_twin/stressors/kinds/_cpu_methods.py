@@ -1,7 +1,7 @@
-"""What a CPU load burns its time with: calls of the standard library that spend it in compiled loops.
+"""Methods of burning CPU time: calls of the standard library that spend it in compiled loops.
 
-Each lasts well below a millisecond, so that a worker keeps to its slices and hears a stop, and allocates next to
-nothing.
+Each call takes well below a millisecond, so that a worker keeps to its slices and reacts to a stop, and allocates next
+to nothing.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ ORDERS = 16
 
 
 def integers(job: Job) -> Burn:  # noqa: ARG001
-    """A checksum of 64 KiB: whole numbers, and data that stay in the cache."""
+    """Return a call that computes a checksum of 64 KiB: integer arithmetic on data that stays in the cache."""
     return partial(zlib.crc32, bytes(CHECKED))
 
 
 def floats(job: Job) -> Burn:
-    """The distance of two points in a thousand dimensions: multiplications and additions of floating-point numbers."""
+    """Return a call that computes the distance of two points in a thousand dimensions: floating-point arithmetic."""
     import random
 
     draw = random.Random(job.seed).random  # noqa: S311 - repeatable, not secret
@@ -41,15 +41,15 @@ def floats(job: Job) -> Burn:
 
 
 def memory(job: Job) -> Burn:
-    """Copies to and fro in a region that no cache holds: the bandwidth of the memory.
+    """Return a call that copies within a region larger than the caches: memory bandwidth.
 
     Raises:
-        OSError: There is not enough memory for it.
+        OSError: There is not enough memory.
     """
     size = max(COPIED_BY_EACH, COPIED_BY_ALL // job.workers // COPIED * COPIED)
     free = available_memory()
     if free is not None and free < 2 * size:
-        raise OSError(f"method memory takes {size // MIB} MiB a worker, and there are only {free // MIB} MiB")
+        raise OSError(f"method memory needs {size // MIB} MiB per worker; only {free // MIB} MiB are available")
     region, half = mmap.mmap(-1, size), size // 2
     pieces = range(0, half, COPIED)
     moves = cycle([*((half + at, at) for at in pieces), *((at, half + at) for at in pieces)])
@@ -58,13 +58,13 @@ def memory(job: Job) -> Burn:
         to, origin = next(moves)
         region.move(to, origin, COPIED)
 
-    for at in pieces:  # a page that was never written is read from a single page of zeros, which is in the cache
+    for at in pieces:  # pages that were never written are all the same page of zeros, which is in the cache
         region[at : at + COPIED] = b"\x01" * COPIED
     return copy
 
 
 def branches(job: Job) -> Burn:
-    """Sorting numbers in random order, more orders than a predictor learns: every other branch goes the wrong way."""
+    """Return a call that sorts numbers in more random orders than a branch predictor learns: mispredicted branches."""
     import random
 
     draw = random.Random(job.seed)  # noqa: S311 - repeatable, not secret
@@ -81,7 +81,7 @@ METHODS: dict[str, Callable[[Job], Burn]] = {
 
 
 def burner(job: Job) -> Burn:
-    """What a worker calls again and again, already warm; the load says which it is."""
+    """Return the call of the method that the load names, after a first call that warms it up."""
     burn = METHODS[job.options.get("method", "int")](job)
     burn()
     return burn

@@ -1,7 +1,7 @@
-"""CPU seconds due and CPU seconds used, settled every few milliseconds: how a worker keeps to a number of cores.
+"""Pacing of a worker that uses a number of cores: burns the CPU seconds that are due every few milliseconds.
 
-The ends of the slices are absolute and dithered, each worker in its own way, so that no other periodic thing, the
-kernel's tick and the other workers among them, can fall in step with the load.
+The ends of the slices are absolute times with a random jitter of each worker's own, so that no other periodic activity,
+such as the kernel's tick or the other workers, can be in step with the load.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from pytest_twin.stressors.worker.job import Job
 
 SLICE_S = 0.002
-LARGEST_DEBT_S = 0.1  # what a busy machine keeps from the load beyond that is not made up for
+LARGEST_DEBT_S = 0.1  # CPU seconds that a busy machine withholds beyond that are dropped
 
 
 class CpuPacer:
-    """The account of one worker process; its load is ready when it is opened."""
+    """Compares the CPU seconds that are due with those used by one worker, from the time at which its load is ready."""
 
     def __init__(self, job: Job, burn: Callable[[], object]) -> None:
-        """Open it.
+        """Start at the present time.
 
         Args:
-            job: What paces it.
-            burn: Burns CPU for less than a millisecond.
+            job: The job of the worker.
+            burn: A call that burns CPU for less than a millisecond.
         """
         self._job, self._burn = job, burn
         self._then = self._deadline = job.now()
@@ -35,7 +35,7 @@ class CpuPacer:
         self._debt = 0.0
 
     def burn_slice(self, cores: float) -> None:
-        """Burn what became due since the last call, at so many cores, and sleep for the rest of the slice."""
+        """Burn what has become due for a number of cores since the last call, and sleep for the rest of the slice."""
         now = self._job.now()
         due = cores * (now - self._then)
         self._then = now

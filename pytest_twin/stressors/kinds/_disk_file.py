@@ -1,8 +1,8 @@
-"""The file of a disk load: without a name, past the page cache where that is possible, never the disk's last room.
+"""The file of a disk load: unnamed, bypassing the page cache if possible, with a reserve of the disk left free.
 
-It is opened with O_TMPFILE (open(2)), or loses its name right after it was opened, so that nothing is left behind. With
-O_DIRECT its space is claimed before it is used (fallocate(2)), so that a write need not look for it; without, what was
-written is brought to the disk now and then, and what is cached of it dropped, so that it costs no memory.
+It is opened with O_TMPFILE (open(2)), or unlinked right after it was opened, so that it is never left behind. With
+O_DIRECT its space is allocated before it is used (fallocate(2)), so that no write has to; without, it is synced to the
+disk regularly and its cached pages are dropped, so that it takes no memory.
 """
 
 from __future__ import annotations
@@ -17,60 +17,68 @@ import time
 from collections.abc import Iterator
 from typing import Self
 
-from pytest_twin.stressors.kinds._disk_calls import FULL, aligned_buffer, claim, forget, read_at, set_direct, write_at
+from pytest_twin.stressors.kinds._disk_calls import (
+    FULL,
+    aligned_buffer,
+    allocate,
+    drop_cache,
+    read_at,
+    set_direct,
+    write_at,
+)
 from pytest_twin.stressors.kinds._unnamed_file import open_unnamed
 from pytest_twin.stressors.system.capacity import MIB, disk_reserve
 
 PAGE = mmap.PAGESIZE
-LARGEST_CALL = 4 * MIB  # a longer one could not be stopped soon enough
-REGION = 256 * MIB  # claimed at a time
-SYNC_EVERY = 16 * MIB  # where O_DIRECT is not to be had
-LOOK_EVERY_S = 0.1  # for what others leave of the disk
+LARGEST_CALL = 4 * MIB  # a longer call would delay a stop
+REGION = 256 * MIB  # allocated at a time
+SYNC_EVERY = 16 * MIB  # without O_DIRECT
+CHECK_SPACE_EVERY_S = 0.1
 
 
 class DiskFull(OSError):  # noqa: N818 - as the message says
-    """The disk has no room for the file, or not any more."""
+    """The disk has no space for the file."""
 
 
 class DiskFile:
-    """A file that is written and read round and round, or at random places.
+    """A file that is written and read from beginning to end repeatedly, or in random order.
 
     Attributes:
-        written: Bytes written, `fill` left out.
+        written: Bytes written, without those of `fill`.
         read: Bytes read.
-        size: How large the file is now, in bytes.
-        wanted: How large it may still become, in bytes.
+        size: The present size in bytes.
+        wanted: The size in bytes that it may grow to.
     """
 
     def __init__(
         self, directory: str, wanted: int, *, path: str | None = None, sync_every: int | None = None,
         scatter: random.Random | None = None,
     ) -> None:  # fmt: skip
-        """Open it; it has no size yet.
+        """Open an empty file.
 
         Args:
-            directory: Where it is.
-            wanted: How large it may become, in bytes.
-            path: A name that it has for a moment, in place of the directory.
-            sync_every: Have what was written on the disk each so many bytes.
-            scatter: Draws the places of blocks; None is one after another.
+            directory: The directory that it takes its space in.
+            wanted: The size in bytes that it may grow to.
+            path: A path that it has for a moment, instead of the directory.
+            sync_every: The number of bytes after which it is synced to the disk.
+            scatter: The random source of the offsets of blocks; None is one block after another.
 
         Raises:
-            OSError: There is no such directory, or it cannot be written to.
+            OSError: There is no such directory, or it is not writable.
         """
         self.written = self.read = self.size = 0
-        self.wanted = self._asked = -(-wanted // PAGE) * PAGE
+        self.wanted = self._requested = -(-wanted // PAGE) * PAGE
         self._directory = (directory or ".") if path is None else os.path.dirname(path) or "."
         if not os.path.isdir(self._directory):
-            raise OSError(f"{self._directory} is no directory")
+            raise OSError(f"{self._directory} is not a directory")
         self._fd, self._name = open_unnamed(self._directory, path)
         self._direct = set_direct(self._fd, True)
         self._sync_every = sync_every or (None if self._direct else SYNC_EVERY)
         self._scatter = scatter
         self._at = self._unsynced = 0
-        self._look_at = 0.0
+        self._next_check_at = 0.0
         self._buffer = aligned_buffer(LARGEST_CALL)
-        self._buffer[:] = os.urandom(MIB) * (LARGEST_CALL // MIB)  # once: making it costs more than writing it
+        self._buffer[:] = os.urandom(MIB) * (LARGEST_CALL // MIB)  # once: random data costs more than writing it
 
     def __enter__(self) -> Self:
         return self
@@ -81,18 +89,18 @@ class DiskFile:
             os.unlink(self._name)
 
     @property
-    def short(self) -> str:
-        """What is to be said of a file that cannot become as large as was asked; nothing where it can."""
-        if self.wanted == self._asked:
+    def shortage(self) -> str:
+        """A description of a file that cannot grow to the requested size; empty if it can."""
+        if self.wanted == self._requested:
             return ""
-        room = f"room for {self.wanted // MIB} of {self._asked // MIB} MiB"
-        return f"{self._directory} has {room}, which are written again and again"
+        space = f"space for {self.wanted // MIB} of {self._requested // MIB} MiB"
+        return f"{self._directory} has {space}; these are overwritten repeatedly"
 
     def fill(self) -> None:
-        """Write the whole of it once, as large as it may become, so that there is something to read.
+        """Write the whole file once, in its final size, so that it can be read.
 
         Raises:
-            NoRoom: There is not even room for a mebibyte.
+            DiskFull: There is no space for a mebibyte.
         """
         at = 0
         while at < self.size or self._grow():
@@ -101,46 +109,46 @@ class DiskFile:
         self.sync()
 
     def write(self, size: int) -> None:
-        """Write so many bytes at the next place.
+        """Write some bytes at the next offset.
 
         Raises:
-            NoRoom: The disk is full.
+            DiskFull: The disk is full.
         """
         for part, at in self._parts(size):
             self.written += self._write(part, at)
 
     def fetch(self, size: int) -> None:
-        """Read so many bytes at the next place, from the disk."""
+        """Read some bytes at the next offset, from the disk."""
         for part, at in self._parts(size):
             got = read_at(self._fd, self._buffer[:part], at)
             if not self._direct:
-                forget(self._fd, at, got)
+                drop_cache(self._fd, at, got)
             self.read += got
 
     def sync(self) -> None:
-        """Have it on the disk before going on, and not in memory."""
+        """Sync the file to the disk and drop its cached pages."""
         self._unsynced = 0
         os.fsync(self._fd)
         if not self._direct:
-            forget(self._fd, 0, 0)
+            drop_cache(self._fd, 0, 0)
 
     def keep_reserve(self) -> None:
-        """Give back what others need by now, if that was not looked after just now.
+        """Shrink the file if the disk has less than its reserve free; checked every `CHECK_SPACE_EVERY_S`.
 
         Raises:
-            NoRoom: Not even a mebibyte would be left of it.
+            DiskFull: Less than a mebibyte of the file would be left.
         """
         now = time.monotonic()
-        if now < self._look_at:
+        if now < self._next_check_at:
             return
-        self._look_at = now + LOOK_EVERY_S
+        self._next_check_at = now + CHECK_SPACE_EVERY_S
         usage = shutil.disk_usage(self._directory)
         missing = disk_reserve(usage.total) - usage.free
         if missing > 0:
-            self._shrink_to(self.size - missing, _left(self._directory, usage.free))
+            self._shrink_to(self.size - missing, _describe_free(self._directory, usage.free))
 
     def _parts(self, size: int) -> Iterator[tuple[int, int]]:
-        """The calls, as (bytes, place), in which so many bytes are moved."""
+        """Yield the (bytes, offset) of the calls that move some bytes."""
         if self._scatter is not None:
             self._at = self._scatter.randrange(max(1, self.size // size)) * size
         while size > 0:
@@ -148,7 +156,7 @@ class DiskFile:
                 self._at = 0
             part = min(size, LARGEST_CALL, self.size - self._at)
             if self._direct and part % PAGE:
-                self._go_through_cache()  # the tail of an amount need not be a whole page
+                self._go_through_cache()  # the last part of an amount may be less than a page
             yield part, self._at
             self._at += part
             size -= part
@@ -157,7 +165,7 @@ class DiskFile:
         try:
             wrote = write_at(self._fd, self._buffer[:size], at)
         except OSError as error:
-            if error.errno == errno.EINVAL and self._direct:  # a file system or a disk that promised too much
+            if error.errno == errno.EINVAL and self._direct:  # O_DIRECT does not work here after all
                 self._go_through_cache()
                 return self._write(size, at)
             if error.errno not in FULL:
@@ -174,27 +182,29 @@ class DiskFile:
         self._sync_every = self._sync_every or SYNC_EVERY
 
     def _grow(self) -> bool:
-        """Claim the next region, or what others leave of it; whether there was any."""
+        """Allocate the next region, or what the disk has of it; return whether the file has grown."""
         if self.size == self.wanted:
             return False
         usage = shutil.disk_usage(self._directory)
         spare = max(0, usage.free - disk_reserve(usage.total)) // PAGE * PAGE
         step = min(REGION if self._direct else SYNC_EVERY, self.wanted - self.size)
         more = min(step, spare)
-        if self._direct and more and not claim(self._fd, self.size, more):  # else the C library might do it by writing
+        if (
+            self._direct and more and not allocate(self._fd, self.size, more)
+        ):  # without O_DIRECT the C library might allocate by writing
             more = 0
         self.size += more
         if more < step:
-            self._shrink_to(self.size, _left(self._directory, usage.free))
+            self._shrink_to(self.size, _describe_free(self._directory, usage.free))
         return more > 0
 
-    def _shrink_to(self, size: int, why: str) -> None:
+    def _shrink_to(self, size: int, reason: str) -> None:
         self.size = max(0, size) // PAGE * PAGE
         os.ftruncate(self._fd, self.size)
-        if self.size < min(MIB, self._asked):
-            raise DiskFull(why)
+        if self.size < min(MIB, self._requested):
+            raise DiskFull(reason)
         self.wanted = self.size
 
 
-def _left(directory: str, free: int) -> str:
-    return f"{directory} has {free // MIB} MiB free, which is left to everybody else"
+def _describe_free(directory: str, free: int) -> str:
+    return f"{directory} has {free // MIB} MiB free, which are reserved for other processes"

@@ -1,4 +1,4 @@
-"""A rate held by single moves: what is due grows with the time of the load, and each move pays for some of it."""
+"""Pacing of a rate by single moves: the due amount grows with the time of the load, and each move reduces it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pytest_twin.stressors.spec.kind import MAX
 from pytest_twin.stressors.worker.job import Job
 
 LONGEST_SLEEP_S = 0.05
-MOST_BEHIND_S = 0.5  # what could not be had for longer is not made up for
+MAX_BEHIND_S = 0.5  # a backlog of more than that is dropped
 
 
 def keep_rate(job: Job, figure: str, size: float, move: Callable[[], float]) -> None:
-    """Say that the load is ready, and move as often as the profile asks, or as often as it goes, until stopped.
+    """Report that the load is ready, and move at the rate of the profile, or as fast as possible, until stopped.
 
     Args:
-        job: Its workers share the rate alike.
-        figure: The name of what is moved in the figures; it counts from when the load is ready.
-        size: How much one move is, about.
-        move: Moves it, and comes back with how much it was; it takes a few milliseconds at most.
+        job: The job of the worker; all workers of a load have equal parts of the rate.
+        figure: The name of the figure, which counts from when the load is ready.
+        size: The approximate amount of a move.
+        move: Moves and returns the amount; takes a few milliseconds at most.
     """
     due = moved = job.achieved[figure] = 0.0
     job.piece = size
@@ -30,7 +30,7 @@ def keep_rate(job: Job, figure: str, size: float, move: Callable[[], float]) -> 
         now = job.now()
         rate = math.inf if job.unit == MAX else job.target() / job.workers
         if rate < math.inf:
-            due = min(due + rate * (now - then), moved + max(rate * MOST_BEHIND_S, size))
+            due = min(due + rate * (now - then), moved + max(rate * MAX_BEHIND_S, size))
         then = now
         if rate == math.inf or moved + size <= due:
             moved += move()
@@ -43,16 +43,16 @@ def keep_rate(job: Job, figure: str, size: float, move: Callable[[], float]) -> 
 
 
 def workers(job: Job, each: float, most: int) -> int:
-    """One worker, and more for what one cannot manage.
+    """Return the number of workers that a rate needs.
 
     Args:
-        job: What is asked for.
-        each: The rate that one worker is sure to manage.
-        most: How many there may be.
+        job: The job of the load.
+        each: The rate that one worker achieves.
+        most: The maximum number of workers.
     """
     return max(1, math.ceil(min(most, demand(job) / each)))
 
 
 def demand(job: Job) -> float:
-    """The most that a rate asks for, in its unit."""
+    """Return the highest rate that is requested, in its unit."""
     return math.inf if job.unit == MAX else job.profile.peak

@@ -1,9 +1,9 @@
-"""Memory that is really there: populated at the speed of memory, looked after so that it stays, given back at once.
+"""Resident memory: populated at the speed of the memory, touched so that it stays resident, freed at once.
 
-On Linux pages are populated with MADV_POPULATE_WRITE (Linux 5.14, madvise(2)), which takes them all in one call, and
-counted with mincore(2), which does not count one that was swapped out. Elsewhere a byte is written to each of them,
-and what was written counts. They are small pages unless huge ones are asked for: where the machine hands out huge ones
-by itself (transparent huge pages), the time to fill and to free would swing tenfold with how fragmented memory is.
+On Linux pages are populated with MADV_POPULATE_WRITE (Linux 5.14, madvise(2)), many in one call, and counted with
+mincore(2), which does not count a page that was swapped out. Elsewhere a byte is written to each page, and the written
+pages count. Pages are small unless huge ones are requested: with transparent huge pages, the time to populate and free
+memory would vary tenfold with its fragmentation.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ if sys.platform == "linux":
 
 PAGE = mmap.PAGESIZE
 HUGE_PAGE = 2 << 20  # of x86-64, and of arm64 with pages of 4 KiB
-BLOCK = 16 << 20  # populated in some 10 ms: small enough that a stop is heard between two
-STRIDE = 1 << 20  # touched in one go: were it all swapped out, it would be back in some 10 ms
+BLOCK = 16 << 20  # populated in some 10 ms: small enough not to delay a stop
+STRIDE = 1 << 20  # touched at once: if all of it was swapped out, it is back in some 10 ms
 MADV_POPULATE_WRITE = 23  # not yet a constant of the mmap module
 
 
 class ResidentMemory:
-    """Private memory of this process, in blocks of which the last may be filled in part.
+    """Private memory of this process, in blocks, the last of which may be populated in part.
 
     Attributes:
-        unit: Bytes of a page; sizes are a multiple of it.
-        size: Bytes filled.
+        unit: The size of a page; sizes are a multiple of it.
+        size: The populated bytes.
     """
 
     def __init__(self, *, huge: bool = False) -> None:
@@ -45,75 +45,75 @@ class ResidentMemory:
         self.size = 0
         self._huge = huge
         self._blocks: list[mmap.mmap] = []
-        self._found: list[int] = []
+        self._resident: list[int] = []
         self._next = 0
 
     @property
-    def found(self) -> int:
-        """Bytes that were resident when each block was last looked at."""
-        return sum(self._found)
+    def resident(self) -> int:
+        """The bytes that were resident when each block was last measured."""
+        return sum(self._resident)
 
     @property
     def blocks(self) -> int:
-        """How many blocks there are to look after."""
+        """The number of blocks."""
         return len(self._blocks)
 
     def grow(self, size: int) -> None:
-        """Fill so many bytes more, but no further than to the end of a block.
+        """Populate more bytes, at most up to the end of a block.
 
         Raises:
-            OSError: The kernel has none left.
+            OSError: The kernel has no more memory.
         """
-        filled = self.size % BLOCK
-        if not filled:
+        populated = self.size % BLOCK
+        if not populated:
             self._blocks.append(_mapped(huge=self._huge))
-            self._found.append(0)
-        size = min(size, BLOCK - filled)
-        _populate(self._blocks[-1], filled, size)
+            self._resident.append(0)
+        size = min(size, BLOCK - populated)
+        _populate(self._blocks[-1], populated, size)
         self.size += size
-        self._found[-1] += size
+        self._resident[-1] += size
 
     def shrink(self, size: int) -> None:
-        """Give back all above that size; where the kernel takes no part of a block, a whole one is given back."""
+        """Free all memory above a size; where a part of a block cannot be freed, the whole block is."""
         while self.size > size:
             first = (len(self._blocks) - 1) * BLOCK
             kept = max(0, size - first)
-            if kept and _dropped(self._blocks[-1], kept):
-                self._found[-1] = min(self._found[-1], kept)
+            if kept and _free_end(self._blocks[-1], kept):
+                self._resident[-1] = min(self._resident[-1], kept)
             else:
                 kept = 0
-                self._found.pop()
+                self._resident.pop()
                 self._blocks.pop().close()
             self.size = first + kept
 
-    def look(self) -> None:
-        """Count what is resident."""
+    def measure(self) -> None:
+        """Count the resident bytes."""
         for number in range(len(self._blocks)):
-            self._look_at(number)
+            self._measure_block(number)
 
     def touch_next(self, spare: Callable[[], float]) -> None:
-        """Count what is resident of the next block and use each page of it, which also brings back one that was gone.
+        """Count the resident bytes of the next block and touch its pages, which also makes those resident that are not.
 
         Args:
-            spare: Tells how many bytes may be brought back; if the lost ones are more, the block is left as it is.
+            spare: Returns how many bytes may be made resident; if more are missing, the block is not touched.
         """
         self._next = (self._next + 1) % len(self._blocks)
-        lost = self._look_at(self._next)
-        if not lost or lost <= spare():
+        missing = self._measure_block(self._next)
+        if not missing or missing <= spare():
             _touch(self._blocks[self._next], 0, self._used(self._next))
 
-    def _look_at(self, number: int) -> int:
-        """Bytes of a block that are not resident."""
+    def _measure_block(self, number: int) -> int:
+        """Measure a block and return its bytes that are not resident."""
         used = self._used(number)
-        self._found[number] = _resident(self._blocks[number], used)
-        return used - self._found[number]
+        self._resident[number] = _count_resident(self._blocks[number], used)
+        return used - self._resident[number]
 
     def _used(self, number: int) -> int:
         return min(BLOCK, self.size - number * BLOCK)
 
 
 def has_huge_pages() -> bool:
-    """Whether this machine hands out huge pages to whoever asks for them."""
+    """Return whether the kernel gives huge pages to processes that request them."""
     modes = text("/sys/kernel/mm/transparent_hugepage", "enabled")
     return bool(modes) and "[never]" not in modes
 
@@ -133,7 +133,7 @@ def _populate(block: mmap.mmap, begin: int, size: int) -> None:
         try:
             block.madvise(MADV_POPULATE_WRITE, begin, size)
         except OSError as error:
-            if error.errno != errno.EINVAL:  # that one is from a kernel that does not know it
+            if error.errno != errno.EINVAL:  # EINVAL is from a kernel without it
                 raise
         else:
             return
@@ -146,16 +146,16 @@ def _touch(block: mmap.mmap, begin: int, size: int) -> None:
         block[at:end:PAGE] = b"\x01" * len(range(at, end, PAGE))
 
 
-def _dropped(block: mmap.mmap, kept: int) -> bool:
-    """Give back all of a block but its beginning, where that can be done."""
+def _free_end(block: mmap.mmap, kept: int) -> bool:
+    """Free a block except its beginning; return False where that is not possible."""
     if sys.platform != "linux":
         return False
     block.madvise(mmap.MADV_DONTNEED, kept, BLOCK - kept)
     return True
 
 
-def _resident(block: mmap.mmap, size: int) -> int:
-    """Bytes at the beginning of a block that are resident; all of them where nobody tells."""
+def _count_resident(block: mmap.mmap, size: int) -> int:
+    """Return the resident bytes at the beginning of a block; all of them where they cannot be counted."""
     if sys.platform == "linux":
         pages = ctypes.create_string_buffer(-(-size // PAGE))
         address = ctypes.addressof(ctypes.c_char.from_buffer(block))

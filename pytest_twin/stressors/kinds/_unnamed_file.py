@@ -1,4 +1,4 @@
-"""A file that is in no folder, so that nothing is left behind however the process that writes it ends."""
+"""Files without a name, which are never left behind, however the process that writes them ends."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import tempfile
 
 
 def open_unnamed(directory: str, path: str | None = None) -> tuple[int, str]:
-    """An open file that is in no folder any more (on Windows an open file keeps its name).
+    """Open a new file that has no name (on Windows an open file keeps its name).
 
     Args:
-        directory: Where it takes its room.
-        path: A name that it has for a moment, in place of the directory.
+        directory: The directory that it takes its space in.
+        path: A path that it has for a moment, instead of the directory.
 
     Returns:
-        Its descriptor, and on Windows the name that is to be removed.
+        Its descriptor, and on Windows the path that is to be removed.
     """
     if path is None and sys.platform == "linux":
         try:
             return os.open(directory, os.O_TMPFILE | os.O_RDWR, 0o600), ""
-        except OSError:  # a file system that lacks it
+        except OSError:  # a file system without it
             pass
     if path is None:
         fd, path = tempfile.mkstemp(prefix=".stress-", dir=directory)

@@ -1,7 +1,7 @@
 """CPU load: workers at full speed, or a share of the usable CPUs kept by the workers' own CPU seconds.
 
-Never steered by the machine's total: in a test run the other load is the test, and backing off before it would be
-the opposite of stressing it.
+It does not depend on the total usage of the machine: in a test run the other load is the test, and a load that gives
+way to the test does not stress it.
 """
 
 from __future__ import annotations
@@ -29,37 +29,37 @@ KIND = Kind(
     measure="cpu_s",
 )
 
-MOST_A_CPU = 64  # of more, each gets so little that they take minutes to begin
+MAX_WORKERS_PER_CPU = 64  # more get so little CPU time each that they take minutes to start
 
 
 def workers(job: Job) -> int:
-    """As many as asked, or one for each usable CPU.
+    """Return the requested number of workers, or one for each usable CPU.
 
     Raises:
-        ValueError: The machine would choke on so many.
+        ValueError: There are too many for this machine.
     """
     count = math.ceil(job.profile.peak if job.unit == COUNT else usable_cpus())
-    most = MOST_A_CPU * math.ceil(usable_cpus())
+    most = MAX_WORKERS_PER_CPU * math.ceil(usable_cpus())
     if count > most:
         raise ValueError(f"{count} workers are too many for {usable_cpus():g} CPUs; give at most {most}")
     return count
 
 
 def demand(job: Job) -> float:
-    """The most that it wants: CPU cores."""
+    """Return the highest number of CPU cores that is requested."""
     return job.profile.peak * _whole(job)
 
 
 def asked(job: Job) -> Profile:
-    """CPU cores over time: of more workers than there are CPUs no more than these can be had."""
+    """Return the requested CPU cores over time, at most the usable CPUs."""
     return job.profile.scaled(_whole(job), most=usable_cpus())
 
 
 def stress(job: Job) -> None:
-    """Burn CPU until stopped, each worker its part of what the profile asks for."""
+    """Burn this worker's part of the CPU time that the profile requests, until stopped."""
     per_worker = _whole(job) / job.workers
     if job.unit == SHARE:
-        _have_a_cpu(job)
+        _pin_to_cpu(job)
     burn = burner(job)
     job.ready()
     pacer = CpuPacer(job, burn)
@@ -68,18 +68,18 @@ def stress(job: Job) -> None:
         job.tick()
 
 
-def _have_a_cpu(job: Job) -> None:
-    """Stay on a CPU of its own, where there is one for each worker: so all of them have the share that is asked.
+def _pin_to_cpu(job: Job) -> None:
+    """Pin this worker to a CPU of its own if there is one for each worker, so that each gets the requested share.
 
-    A scheduler that is free may leave two workers on one CPU for tenths of a second, and a test alone on the next.
+    Otherwise the scheduler may leave two workers on one CPU for tenths of a second, and a test alone on another.
     """
     if sys.platform == "linux":
         allowed = sorted(os.sched_getaffinity(0))
         if len(allowed) == job.workers:
-            with suppress(OSError):  # it was taken away just now
+            with suppress(OSError):  # the CPU was taken away meanwhile
                 os.sched_setaffinity(0, {allowed[job.index]})
 
 
 def _whole(job: Job) -> float:
-    """The cores that a value of 1 stands for."""
+    """Return the CPU cores that a value of 1 stands for."""
     return 1.0 if job.unit == COUNT else usable_cpus()

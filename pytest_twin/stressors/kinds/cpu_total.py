@@ -1,10 +1,10 @@
-"""The CPU of the whole host topped up to a level: workers burn what everything else leaves of it.
+"""CPU usage of the whole host kept at a level: workers burn what all other processes leave of it.
 
-It backs off before everything else, the test under which it runs included, so it is no load to test under: `cpu` is.
-It is one to make a machine as busy as another was, where nothing runs that should feel it.
+It gives way to all other processes, including the tests, so it is no load to test under; `cpu` is one. It makes a
+machine as busy as another one was, where nothing runs that should be slowed down.
 
-How busy the host is follows from its idle time in /proc/stat, which the kernel keeps exactly; its busy times are
-samples of the timer tick, with which a load can keep step. What the hypervisor took counts as busy.
+The usage of the host is derived from its idle time in /proc/stat, which the kernel measures exactly; the busy times are
+samples of the timer tick, which a load can be in step with. Stolen time counts as busy.
 """
 
 from __future__ import annotations
@@ -33,59 +33,59 @@ KIND = Kind(
     measure="host_cpu_s",
 )
 
-LOOK_EVERY_S = 0.05
-SPREAD_S = 0.1  # the time over which what is missing is burnt
-SMOOTHING = 0.3  # the weight of the newest look at what is foreign
-PAUSED_S = 0.01  # where the clocks of host and load are further apart than that, the load was paused
+MEASURE_EVERY_S = 0.05
+SPREAD_S = 0.1  # the time over which missing CPU seconds are burnt
+SMOOTHING = 0.3  # the weight of the latest measurement of foreign usage
+PAUSED_S = 0.01  # if the clocks of host and load differ by more, the load was paused
 STAT = "/proc/stat"
 
 
 def workers(job: Job) -> int:
-    """One for each usable CPU.
+    """Return one worker for each usable CPU.
 
     Raises:
-        OSError: There is no /proc/stat, or the load is strict and may be more than this process can use.
+        OSError: There is no /proc/stat, or the load is strict and may need more than the usable CPUs.
     """
     wanted, usable = job.profile.peak * read_host().cpus, usable_cpus()
     if job.strict and wanted > usable:
-        raise OSError(f"{wanted:g} CPUs are asked for, and only {usable:g} may be used; ask for less, or not strictly")
+        raise OSError(f"requested {wanted:g} CPUs; only {usable:g} are usable; request less, or remove strict")
     return math.ceil(usable)
 
 
 def demand(job: Job) -> float:
-    """The most that it wants: CPU cores, where nothing else runs."""
+    """Return the highest number of CPU cores that is burnt if no other process runs."""
     return min(usable_cpus(), job.profile.peak * read_host().cpus)
 
 
 def asked(job: Job) -> Profile:
-    """Busy CPU cores of the host over time."""
+    """Return the requested busy CPU cores of the host over time."""
     return job.profile.scaled(read_host().cpus)
 
 
 def stress(job: Job) -> None:
-    """Burn until stopped, each worker an equal part of what is missing.
+    """Burn an equal part of the missing CPU time, until stopped.
 
-    They need not talk: all read the same idle time of the same machine, and so find the same to be missing.
+    Workers need no communication: all read the same idle time of the host, and find the same CPU time to be missing.
     """
     burn = burner(job)
-    topping = CpuController(job)
-    time.sleep(LOOK_EVERY_S)
-    job.piece = LOOK_EVERY_S * usable_cpus() / job.workers
+    controller = CpuController(job)
+    time.sleep(MEASURE_EVERY_S)
+    job.piece = MEASURE_EVERY_S * usable_cpus() / job.workers
     job.ready()
-    topping.begin()
+    controller.begin()
     pacer = CpuPacer(job, burn)
     while True:
-        pacer.burn_slice(topping.cores() / job.workers)
+        pacer.burn_slice(controller.cores() / job.workers)
         job.tick()
 
 
 class HostIdleTime(NamedTuple):
-    """The machine's idle time at one moment.
+    """The idle time of the host so far.
 
     Attributes:
-        at: `time.monotonic`.
-        idle_s: Seconds that its CPUs together had nothing to do, waiting for a disk included.
-        cpus: How many it has.
+        at: The `time.monotonic` of the measurement.
+        idle_s: Idle seconds of all CPUs together, including those waiting for I/O.
+        cpus: The number of CPUs.
     """
 
     at: float
@@ -94,13 +94,13 @@ class HostIdleTime(NamedTuple):
 
 
 def read_host() -> HostIdleTime:
-    """Read it now.
+    """Read the present idle time.
 
     Raises:
         OSError: This platform has no /proc/stat.
     """
     if sys.platform == "win32" or not os.path.exists(STAT):
-        raise OSError(f"cpu_total needs {STAT}, which is not to be had here; give cpu")
+        raise OSError(f"cpu_total needs {STAT}, which this platform does not have; use cpu instead")
     with open(STAT, "rb", buffering=0) as file:
         lines, at = file.read(1 << 20).splitlines(), time.monotonic()
     fields = lines[0].split()
@@ -109,19 +109,26 @@ def read_host() -> HostIdleTime:
 
 
 class HostWindow(NamedTuple):
-    """The host between two looks: seconds, the cores that were asked and busy, whether the load was paused."""
+    """The host between two measurements.
 
-    span: float
-    asked: float
+    Attributes:
+        span_s: The seconds between them.
+        requested: The requested busy cores.
+        busy: The busy cores.
+        is_paused: Whether the load was paused meanwhile.
+    """
+
+    span_s: float
+    requested: float
     busy: float
-    paused: bool
+    is_paused: bool
 
 
 class CpuController:
-    """How many cores to burn: target less foreign, and what a pacer of asked and busy CPU seconds has left over.
+    """Controls how many cores to burn: the target minus foreign usage, plus the CPU seconds missing so far.
 
-    Foreign is what the host was busy with besides the cores that the load was to burn, so that no worker has to know
-    what the others used.
+    Foreign usage is that of the host minus the cores that the load should have burnt, so that no worker needs to know
+    what the others have used.
     """
 
     def __init__(self, job: Job) -> None:
@@ -132,34 +139,34 @@ class CpuController:
         job.achieved["host_cpu_s"] = 0.0
 
     def begin(self) -> None:
-        """Be at the level at once: all that was there until now is foreign, and does not count."""
-        seen = self._look()
-        self._decide(seen.asked, seen.busy)
+        """Start at the level: all usage until now is foreign, and is not counted."""
+        window = self._measure()
+        self._decide(window.requested, window.busy)
         self._job.achieved["host_cpu_s"] = 0.0
 
     def cores(self) -> float:
-        """What all workers together should burn now."""
-        if self._job.now() - self._then >= LOOK_EVERY_S:
-            seen, burnt = self._look(), self._cores
-            if not seen.paused:
-                most = self._most * SPREAD_S  # nothing is made up for beyond what can be burnt in that time
-                missing = self._missing_s + (seen.asked - seen.busy) * seen.span
+        """Return the cores that all workers together should burn now."""
+        if self._job.now() - self._then >= MEASURE_EVERY_S:
+            window, burnt = self._measure(), self._cores
+            if not window.is_paused:
+                most = self._most * SPREAD_S  # more cannot be burnt in that time, and is dropped
+                missing = self._missing_s + (window.requested - window.busy) * window.span_s
                 self._missing_s = min(max(missing, -most), most)
-                self._decide(seen.asked, self._foreign + SMOOTHING * (seen.busy - burnt - self._foreign))
+                self._decide(window.requested, self._foreign + SMOOTHING * (window.busy - burnt - self._foreign))
         return self._cores
 
-    def _decide(self, asked: float, foreign: float) -> None:
+    def _decide(self, requested: float, foreign: float) -> None:
         self._foreign = foreign
-        self._cores = min(max(0.0, asked - foreign + self._missing_s / SPREAD_S), self._most)
+        self._cores = min(max(0.0, requested - foreign + self._missing_s / SPREAD_S), self._most)
 
-    def _look(self) -> HostWindow:
+    def _measure(self) -> HostWindow:
         before, self._host = self._host, read_host()
         then, self._then = self._then, self._job.now()
         span = self._host.at - before.at
         asked = self._job.target() * self._host.cpus
         busy = self._host.cpus - (self._host.idle_s - before.idle_s) / span
-        seen = HostWindow(span, asked, busy, span - (self._then - then) > PAUSED_S)
-        if not seen.paused:
-            part = busy * span / self._job.workers  # since the figures of all are added up
+        window = HostWindow(span, asked, busy, span - (self._then - then) > PAUSED_S)
+        if not window.is_paused:
+            part = busy * span / self._job.workers  # the figures of all workers are added up
             self._job.achieved["host_cpu_s"] = float(self._job.achieved["host_cpu_s"]) + part
-        return seen
+        return window

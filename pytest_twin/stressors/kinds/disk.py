@@ -1,6 +1,6 @@
-"""Disk load: a rate held, an amount moved once, or as fast as it goes; written, read or both, past the page cache.
+"""Disk load: a rate, an amount moved once, or as fast as possible; written, read or both, bypassing the page cache.
 
-Blocks go out on absolute deadlines: sleeping a fixed time after each block would fall short by what the block takes.
+Blocks have absolute deadlines: with a fixed pause after each block, the rate would be too low by the time of the block.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ KIND = Kind(
     fixed=(BYTES,),
 )
 
-BLOCKS_A_SECOND = 400  # of a rate: so small that it is smooth, so large that a disk has 2.5 ms for each
+BLOCKS_PER_S = 400  # of a rate: blocks small enough to be smooth, and large enough to leave a disk 2.5 ms for each
 SMALLEST_RATE_BLOCK = 16 * 1024
 SMALLEST_RATE_FILE = 32 * MIB
 
 
 def workers(job: Job) -> int:  # noqa: ARG001
-    """One process moves it all."""
+    """Return 1: one process moves all blocks."""
     return 1
 
 
 def demand(job: Job) -> float:
-    """The most bytes a second that it wants."""
+    """Return the highest rate that is requested, in bytes per second."""
     return job.profile.peak if job.unit == RATE else math.inf
 
 
@@ -46,14 +46,14 @@ def stress(job: Job) -> None:
     """Write or read until the amount is moved, or until stopped.
 
     Raises:
-        OSError: The disk is broken or full, or, for a strict load, has less room than was asked.
+        OSError: The disk fails or is full, or, for a strict load, has less space than requested.
     """
     block = max(PAGE, int(job.options.get("block") or _usual_block(job)) // PAGE * PAGE)
     amount = int(job.profile.peak) if job.unit == BYTES else math.inf
     is_filled = bool(job.options.get("pattern")) or job.options.get("access") == "random"
     with _opened(job, amount if amount < math.inf and not is_filled else min(amount, _usual_size(job))) as file:
         if is_filled:
-            file.fill()  # so that there is something to read, and to write over
+            file.fill()  # so that it can be read and overwritten
         traffic = Traffic(job, file)
         traffic.move(int(min(block, amount)))
         try:
@@ -72,15 +72,15 @@ def stress(job: Job) -> None:
 
 
 def _usual_block(job: Job) -> int:
-    """The power of two that suits a rate; all else is done in large blocks."""
+    """Return a block size: a power of two that suits the rate, else the largest."""
     if job.unit != RATE:
         return LARGEST_CALL
-    smooth: int = 1 << (math.ceil(job.profile.peak / BLOCKS_A_SECOND) - 1).bit_length()
+    smooth: int = 1 << (math.ceil(job.profile.peak / BLOCKS_PER_S) - 1).bit_length()
     return min(max(smooth, SMALLEST_RATE_BLOCK), LARGEST_CALL)
 
 
 def _usual_size(job: Job) -> float:
-    """How large a file is gone round in: for a rate a second's worth, for places in a file are slow the first time."""
+    """Return the size of the file: for a rate that of a second, since the first write to a part of a file is slow."""
     if job.unit != RATE or job.options.get("access") == "random":
         return REGION
     return min(max(job.profile.peak, SMALLEST_RATE_FILE), REGION)
@@ -98,7 +98,7 @@ def _opened(job: Job, size: float) -> DiskFile:
 
 
 class Traffic:
-    """Blocks that are written and read in a given proportion, and the figures of it."""
+    """Writes and reads blocks in a proportion, and updates the figures."""
 
     def __init__(self, job: Job, file: DiskFile) -> None:
         self._job, self._file = job, file
@@ -110,40 +110,40 @@ class Traffic:
         return self._file.written + self._file.read
 
     def restart(self) -> None:
-        """Count from now on."""
+        """Restart the figures at 0."""
         self._file.written = self._file.read = 0
-        self._note()
+        self._update_figures()
 
     def move(self, size: int) -> int:
-        """Write or read so many bytes, whichever is behind."""
+        """Write or read some bytes, whichever is behind its proportion, and return their number."""
         self._file.keep_reserve()
         if self._file.read + size <= self._read_share * (self.moved + size):
             self._file.fetch(size)
         else:
             self._file.write(size)
-        self._note()
+        self._update_figures()
         self._job.tick()
         return size
 
     def sync(self) -> None:
-        """Have it on the disk before going on."""
+        """Sync the file to the disk."""
         self._file.sync()
 
-    def _note(self) -> None:
+    def _update_figures(self) -> None:
         achieved = self._job.achieved
         achieved["moved_bytes"] = self.moved
         if self._read_share < 1:
             achieved["written_bytes"] = self._file.written
         if self._read_share > 0:
             achieved["read_bytes"] = self._file.read
-        if self._file.short and self._job.unit == BYTES:
+        if self._file.shortage and self._job.unit == BYTES:
             if self._job.strict:
-                raise OSError(self._file.short)
-            achieved["reduced"] = self._file.short
+                raise OSError(self._file.shortage)
+            achieved["reduced"] = self._file.shortage
 
 
 def _move_amount(job: Job, traffic: Traffic, block: int, amount: float) -> None:
-    """Move the amount, which may be without end; pause after each block if asked to."""
+    """Move an amount, which may be infinite, with a pause after each block if the load has one."""
     pause = float(job.options.get("pause") or 0)
     while traffic.moved < amount:
         if pause:

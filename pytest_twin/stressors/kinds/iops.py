@@ -1,7 +1,7 @@
-"""I/O latency: so many small synchronous writes a second, at random places of a small file without a name.
+"""I/O latency: small synchronous writes at a rate, at random offsets of a small unnamed file.
 
-Each is on the disk before it counts, and the journal and the queue that it goes through are everybody's: it is what
-makes an fsync slow, at next to no bandwidth.
+Each write is on the disk before it counts. It goes through the journal and the queue that all processes share, which
+makes their fsync slow at next to no bandwidth.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ KIND = Kind(
 
 BLOCK = 4096
 SIZE = 16 * MIB
-A_WORKER = 100  # writes a second, one after another, that any disk is sure to manage
-MOST_AT_ONCE = 8
+WRITES_PER_WORKER = 100  # per second, one after another, which any disk achieves
+MAX_WORKERS = 8
 
 
 def workers(job: Job) -> int:
-    """As many as there are writes under way at once."""
-    return _rate_pacer.workers(job, A_WORKER, MOST_AT_ONCE)
+    """Return as many workers as there are concurrent writes."""
+    return _rate_pacer.workers(job, WRITES_PER_WORKER, MAX_WORKERS)
 
 
 def demand(job: Job) -> float:
-    """Writes a second that are asked for at most."""
+    """Return the highest rate that is requested, in writes per second."""
     return _rate_pacer.demand(job)
 
 
@@ -50,9 +50,9 @@ def stress(job: Job) -> None:
     """Write until stopped.
 
     Raises:
-        OSError: It cannot be written there.
+        OSError: The directory is not writable.
     """
-    places = random.Random(f"{job.seed} {os.getpid()}")  # noqa: S311 - where is no secret
+    places = random.Random(f"{job.seed} {os.getpid()}")  # noqa: S311 - not secret
     waited, done = 0.0, 0
     with _file(str(job.options.get("directory") or ".")) as write:
 
@@ -62,7 +62,9 @@ def stress(job: Job) -> None:
             write(places.randrange(SIZE // BLOCK) * BLOCK)
             waited += job.now() - began
             done += 1
-            job.achieved["mean_latency_ms"] = 1000 * waited / done / job.workers  # the workers' add up to their mean
+            job.achieved["mean_latency_ms"] = (
+                1000 * waited / done / job.workers
+            )  # the figures of all workers add up to their mean
             return 1
 
         once()
@@ -71,21 +73,21 @@ def stress(job: Job) -> None:
 
 @contextmanager
 def _file(directory: str) -> Iterator[Callable[[int], object]]:
-    """How to write a block of the file, to the disk.
+    """Open the file, and yield a call that writes a block of it to the disk at an offset.
 
     Raises:
-        OSError: There is no such directory, or no room in it.
+        OSError: There is no such directory, or no space in it.
     """
     if not os.path.isdir(directory):
-        raise OSError(f"{directory} is no directory")
+        raise OSError(f"{directory} is not a directory")
     usage = shutil.disk_usage(directory)
     if usage.free - SIZE < disk_reserve(usage.total):
-        raise OSError(f"{directory} has {usage.free // MIB} MiB free, which is left to everybody else")
+        raise OSError(f"{directory} has {usage.free // MIB} MiB free, which are reserved for other processes")
     fd, name = open_unnamed(directory)
     block = os.urandom(BLOCK)
     try:
         for _ in range(SIZE // MIB):
-            os.write(fd, block * (MIB // BLOCK))  # once, so that no write has to find room for itself later
+            os.write(fd, block * (MIB // BLOCK))  # once, so that no later write has to allocate space
         os.fsync(fd)
         yield _synchronous(fd, block)
     finally:

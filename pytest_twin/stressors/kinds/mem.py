@@ -1,6 +1,6 @@
-"""Memory load: bytes really resident, following a profile, never more than the machine can spare.
+"""Memory load: resident bytes that follow a profile, with a reserve left for other processes.
 
-Several processes hold a part each: they fill and free side by side, which threads of one interpreter cannot.
+Several processes hold a part each: they allocate and free in parallel, which threads of one interpreter cannot.
 """
 
 from __future__ import annotations
@@ -26,118 +26,119 @@ KIND = Kind(
     level="resident_bytes",
 )
 
-MOST_WORKERS = 4  # the memory's own speed is reached with few
-LEAST_EACH = 256 * MIB  # for less, another process costs more than it brings
-LEAST_STEP = MIB  # the last of what can be spared is not worth the steps to it
-TOUCH_EVERY_S = 30.0  # 0.3 % of a CPU for 4 GiB; what the kernel swaps out first was idle for longer
+MAX_WORKERS = 4  # few are enough for the speed of the memory
+MIN_WORKER_SIZE = 256 * MIB  # for less, another process costs more than it saves
+MIN_STEP = MIB  # less than that, the last of the available memory is not allocated
+TOUCH_EVERY_S = 30.0  # 0.3 % of a CPU for 4 GiB; pages that the kernel swaps out first were idle for longer
 
 
 def demand(job: Job) -> float:
-    """The most bytes that it wants resident.
+    """Return the highest number of resident bytes that is requested.
 
     Raises:
-        OSError: It is a share of nobody knows how much.
+        OSError: It is a share, and the size of the memory is not known.
     """
     return job.profile.peak * _whole(job)
 
 
 def asked(job: Job) -> Profile:
-    """Bytes over time."""
+    """Return the requested bytes over time."""
     return job.profile.scaled(_whole(job))
 
 
 def workers(job: Job) -> int:
-    """As many as fill it the fastest.
+    """Return the number of workers that allocate the memory fastest.
 
     Raises:
-        OSError: It is strict, and asks for more than can be spared.
+        OSError: The load is strict, and requests more than is available.
     """
     peak = demand(job)
     if job.strict and peak > (spare := spare_memory(_reserve())):
-        raise OSError(f"{_asked(peak)}, but {int(spare) // MIB} MiB can be had: {_left()}")
-    return max(1, min(math.ceil(usable_cpus()), MOST_WORKERS, int(peak // LEAST_EACH)))
+        raise OSError(f"{_requested(peak)}; only {int(spare) // MIB} MiB are available {_limits()}")
+    return max(1, min(math.ceil(usable_cpus()), MAX_WORKERS, int(peak // MIN_WORKER_SIZE)))
 
 
 def stress(job: Job) -> None:
-    """Hold this worker's part of as many bytes as the profile asks for, until stopped."""
+    """Hold this worker's part of the bytes that the profile requests, until stopped."""
     whole = _whole(job)
-    held = MemoryShare(job)
-    held.follow(job.target() * whole)
-    held.verify()
+    share = MemoryShare(job)
+    share.resize(job.target() * whole)
+    share.verify()
     job.ready()
     while True:
-        held.follow(job.target() * whole)
-        held.keep()
+        share.resize(job.target() * whole)
+        share.touch()
         job.tick()
         time.sleep(0.2 if job.settled() else 0.02)
 
 
 class MemoryShare:
-    """One worker's part of the memory."""
+    """One worker's part of the memory of a load."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._reserve = _reserve()  # once, since it is looked at before each block
+        self._reserve = _reserve()  # once, since it is needed before each block
         huge = bool(job.options.get("huge"))
         self._memory = ResidentMemory(huge=huge)
         if huge and not has_huge_pages():
-            self._fall_short("asked for huge pages, but they are switched off here")
+            self._fall_short("requested huge pages; they are disabled on this machine")
         self._touch_at = job.now() + TOUCH_EVERY_S
-        self._note()
+        self._update_figures()
 
-    def follow(self, asked: float) -> None:
-        """Come to this worker's part of so many bytes, or until more would take what others need.
+    def resize(self, requested: float) -> None:
+        """Allocate or free until this worker has its part of the requested bytes, or the reserve would be used.
 
-        What can be spared is looked at before each block, so that whatever others take meanwhile, the reserve is short
-        of a block for each worker of each load at most.
+        The available memory is read before each block, so that the reserve is short of at most a block for each worker
+        of each load, whatever other processes allocate meanwhile.
 
         Raises:
-            OSError: It would, and the load is strict.
+            OSError: The reserve would be used, and the load is strict.
         """
         unit = self._memory.unit
-        part = math.ceil(asked / self._job.workers / unit) * unit
+        part = math.ceil(requested / self._job.workers / unit) * unit
         self._memory.shrink(part)
         while (missing := part - self._memory.size) > 0:
             size = min(missing, BLOCK, self._share_of_spare())
-            if size < min(missing, LEAST_STEP):
-                self._fall_short(f"{_asked(asked)}, but not all of it could be had: {_left()}")
+            if size < min(missing, MIN_STEP):
+                allocated = self._memory.size * self._job.workers  # the others stop at the same share
+                self._fall_short(f"{_requested(requested)}; allocated {allocated // MIB} MiB {_limits()}")
                 break
             self._memory.grow(size)
-            self._note()
+            self._update_figures()
             self._job.tick()
-        self._note()
+        self._update_figures()
 
     def verify(self) -> None:
-        """Have the figures say what the kernel finds resident."""
-        self._memory.look()
-        self._note()
+        """Update the figures with what the kernel reports as resident."""
+        self._memory.measure()
+        self._update_figures()
 
-    def keep(self) -> None:
-        """Use each page once in a while, so that it stays: one block after the other, at an even pace."""
+    def touch(self) -> None:
+        """Touch each page every `TOUCH_EVERY_S` so that it stays resident: one block after another, at an even pace."""
         while self._memory.blocks and self._job.now() >= self._touch_at:
             self._memory.touch_next(self._share_of_spare)
             pause = TOUCH_EVERY_S / self._memory.blocks
             self._touch_at = max(self._touch_at, self._job.now() - 1) + pause
-            self._note()
+            self._update_figures()
 
     def _share_of_spare(self) -> int:
-        """What this worker may take, whatever the others take at the same moment."""
+        """Return the bytes that this worker may allocate, whatever the other workers allocate at the same time."""
         share = spare_memory(self._reserve) / self._job.workers
         return BLOCK if share >= BLOCK else int(share) // self._memory.unit * self._memory.unit
 
-    def _fall_short(self, how: str) -> None:
+    def _fall_short(self, reason: str) -> None:
         if self._job.strict:
-            raise OSError(how)
-        self._job.achieved["reduced"] = how
+            raise OSError(reason)
+        self._job.achieved["reduced"] = reason
 
-    def _note(self) -> None:
-        found = self._memory.found
-        most = max(found, int(self._job.achieved.get("peak_bytes", 0)))
-        self._job.achieved.update(resident_bytes=found, peak_bytes=most)
+    def _update_figures(self) -> None:
+        resident = self._memory.resident
+        peak = max(resident, int(self._job.achieved.get("peak_bytes", 0)))
+        self._job.achieved.update(resident_bytes=resident, peak_bytes=peak)
 
 
 def spare_memory(reserve: int) -> float:
-    """Bytes that a load may still take: what is available to it, less a reserve; infinite where nobody tells."""
+    """Return the bytes that a load may still allocate: the available ones without a reserve; infinite if not known."""
     available = available_memory()
     return math.inf if available is None else max(0, available - reserve)
 
@@ -147,18 +148,19 @@ def _reserve() -> int:
 
 
 def _whole(job: Job) -> float:
-    """How many bytes the profile's 1 is."""
+    """Return the bytes that a value of 1 stands for."""
     if job.unit != SHARE:
         return 1.0
     total = usable_memory()
     if total is None:
-        raise OSError("this platform does not tell how much memory there is; give an amount such as 1GiB")
+        raise OSError("the size of the memory is not known on this platform; give an amount such as 1GiB")
     return float(total)
 
 
-def _asked(size: float) -> str:
-    return f"asked for {math.ceil(size / MIB)} MiB"
+def _requested(size: float) -> str:
+    return f"requested {math.ceil(size / MIB)} MiB"
 
 
-def _left() -> str:
-    return f"of {(usable_memory() or 0) // MIB} MiB, {_reserve() // MIB} MiB are left to everybody else"
+def _limits() -> str:
+    usable, reserved = (usable_memory() or 0) // MIB, _reserve() // MIB
+    return f"({usable} MiB usable, {reserved} MiB reserved for other processes)"

@@ -1,7 +1,7 @@
-"""Memory bandwidth: bytes copied at a rate, or as fast as it goes, between buffers that no cache can hold.
+"""Memory bandwidth: bytes copied at a rate, or as fast as possible, between buffers larger than the caches.
 
-A byte copied is one read and one written. The workers' buffers together are twice as large as all last-level caches,
-and each is gone through from end to end, so that what is copied comes from memory and goes there.
+A copied byte is one byte read and one written. The buffers of all workers together are twice as large as all last-level
+caches, and each is copied from beginning to end, so that every byte is read from memory and written to it.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ KIND = Kind(
 )
 
 CPUS = "/sys/devices/system/cpu"
-DEFAULT_CACHE = 64 * MIB  # where the machine does not tell
-TIMES_THE_CACHE = 2
+DEFAULT_CACHE = 64 * MIB  # where the size is not known
+CACHE_MULTIPLE = 2
 BLOCK = MIB  # copied at a time, less than a millisecond
 CHUNK = 16 * MIB
-A_WORKER = 2e9  # bytes a second that one worker is sure to manage
+RATE_PER_WORKER = 2e9  # bytes per second that one worker achieves on any machine
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
 def workers(job: Job) -> int:
-    """One, and more for what one cannot manage, up to the usable CPUs."""
-    return _rate_pacer.workers(job, A_WORKER, math.ceil(usable_cpus()))
+    """Return as many workers as the rate needs, up to the usable CPUs."""
+    return _rate_pacer.workers(job, RATE_PER_WORKER, math.ceil(usable_cpus()))
 
 
 def demand(job: Job) -> float:
-    """Bytes a second that are asked for at most."""
+    """Return the highest rate that is requested, in bytes per second."""
     return _rate_pacer.demand(job)
 
 
@@ -66,7 +66,7 @@ def stress(job: Job) -> None:
 
 
 def last_level_caches() -> int:
-    """Bytes of all last-level caches of the machine together; a large default where it does not tell."""
+    """Return the bytes of all last-level caches of the machine together; a large default where they are not known."""
     levels: dict[int, dict[str, int]] = {}
     for cpu in _numbered(CPUS, "cpu"):
         for folder in _numbered(f"{cpu}/cache", "index"):
@@ -85,26 +85,26 @@ def _numbered(folder: str, prefix: str) -> list[str]:
 
 
 def _buffer(job: Job) -> list[memoryview]:
-    """This worker's share of the buffers, resident, in chunks so small that a stop is heard between two of them."""
-    whole = max(TIMES_THE_CACHE * last_level_caches(), 2 * CHUNK * job.workers)
+    """Allocate this worker's share of the buffers, in chunks small enough not to delay a stop."""
+    whole = max(CACHE_MULTIPLE * last_level_caches(), 2 * CHUNK * job.workers)
     count = math.ceil(whole / job.workers / CHUNK)
     available, total = available_memory(), usable_memory()
     if available is not None and total is not None and available - count * CHUNK < memory_reserve(total):
         raise OSError(
-            f"needs {whole // MIB} MiB of memory, twice what the caches hold, "
-            f"and {memory_reserve(total) // MIB} MiB are left to everybody else"
+            f"needs {whole // MIB} MiB of memory, twice the size of the caches; "
+            f"{memory_reserve(total) // MIB} MiB are reserved for other processes"
         )
     pattern = os.urandom(4096) * (CHUNK // 4096)
     chunks = []
     for _ in range(count):
         chunk = mmap.mmap(-1, CHUNK)
-        chunk[:] = pattern  # a page that was never written is the one page of zeros
+        chunk[:] = pattern  # pages that were never written are all the same page of zeros
         chunks.append(memoryview(chunk))
     return chunks
 
 
 def _copying(chunks: list[memoryview]) -> Iterator[int]:
-    """Copies a block each time; from one half of the chunks to the other, without end."""
+    """Copy blocks from one half of the chunks to the other, endlessly; yield the bytes after each."""
     half = len(chunks) // 2
     for here in cycle(range(half)):
         source, target = chunks[here], chunks[half + here]

@@ -1,7 +1,7 @@
-"""Network load: TCP over the loopback interface at a rate, or as fast as it goes.
+"""Network load: TCP over the loopback interface at a rate, or as fast as possible.
 
-Each worker talks to itself, over a connection that nobody else can join: what it sends at one end it receives at the
-other, so nothing listens while the load is there, and the connection is gone with the process.
+Each worker has a connection with itself, which no other process can join: what it sends at one end it receives at the
+other. Nothing listens while the load is applied, and the connection ends with the process.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ KIND = Kind(
 )
 
 BLOCK = 64 * 1024
-LONGEST_S = 0.01  # a move, at a low rate
-A_WORKER = 500e6  # bytes a second that one worker is sure to manage
+LONGEST_S = 0.01  # between two sends at a low rate
+RATE_PER_WORKER = 500e6  # bytes per second that one worker achieves on any machine
 ADDRESS = "127.0.0.1"
-WITHIN_S = 5.0
+TIMEOUT_S = 5.0
 
 
 def workers(job: Job) -> int:
-    """One, and more for what one cannot manage, up to the usable CPUs."""
-    return _rate_pacer.workers(job, A_WORKER, math.ceil(usable_cpus()))
+    """Return as many workers as the rate needs, up to the usable CPUs."""
+    return _rate_pacer.workers(job, RATE_PER_WORKER, math.ceil(usable_cpus()))
 
 
 def demand(job: Job) -> float:
-    """Bytes a second that are asked for at most."""
+    """Return the highest rate that is requested, in bytes per second."""
     return _rate_pacer.demand(job)
 
 
@@ -47,9 +47,9 @@ def stress(job: Job) -> None:
     """Send and receive until stopped."""
     rate = min(demand(job) / job.workers, BLOCK / LONGEST_S)
     size = max(1, int(rate * LONGEST_S))
-    with LoopbackConnection() as loop:
-        loop.carry(size)
-        _rate_pacer.keep_rate(job, "sent_bytes", size, lambda: loop.carry(size))
+    with LoopbackConnection() as connection:
+        connection.transfer(size)
+        _rate_pacer.keep_rate(job, "sent_bytes", size, lambda: connection.transfer(size))
 
 
 class LoopbackConnection:
@@ -62,15 +62,15 @@ class LoopbackConnection:
             OSError: The loopback interface cannot be used.
         """
         try:
-            self._out, self._in = _connected()
+            self._out, self._in = _connect()
         except OSError as error:
             raise OSError(f"{ADDRESS} cannot be used: {error.strerror or error}") from None
         self._out.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # with one, it sends what there is room for, and that is received before the next
-        self._out.settimeout(WITHIN_S)
-        self._in.settimeout(WITHIN_S)
+        # with a timeout, send() sends what fits into the buffer, and that is received before the next call
+        self._out.settimeout(TIMEOUT_S)
+        self._in.settimeout(TIMEOUT_S)
         self._block = memoryview(bytes(BLOCK))
-        self._room = bytearray(BLOCK)
+        self._received = bytearray(BLOCK)
 
     def __enter__(self) -> Self:
         return self
@@ -79,33 +79,33 @@ class LoopbackConnection:
         self._out.close()
         self._in.close()
 
-    def carry(self, size: int) -> int:
-        """Send so many bytes, receive them, and come back with how many they were.
+    def transfer(self, size: int) -> int:
+        """Send some bytes and receive them; return their number.
 
         Raises:
-            OSError: Nothing arrives any more.
+            OSError: No data arrives.
         """
-        carried = 0
+        transferred = 0
         try:
-            while carried < size:
-                sent = self._out.send(self._block[: size - carried])
-                carried += sent
+            while transferred < size:
+                sent = self._out.send(self._block[: size - transferred])
+                transferred += sent
                 while sent:
-                    sent -= self._in.recv_into(self._room)
+                    sent -= self._in.recv_into(self._received)
         except TimeoutError:
-            raise OSError(f"nothing arrives over {ADDRESS} any more") from None
-        return carried
+            raise OSError(f"no data arrives over {ADDRESS}") from None
+        return transferred
 
 
-def _connected() -> tuple[socket.socket, socket.socket]:
-    """Both ends of a connection; whoever else connects is turned away, and nothing listens afterwards."""
+def _connect() -> tuple[socket.socket, socket.socket]:
+    """Return both ends of a connection; other connections are closed, and nothing listens afterwards."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.bind((ADDRESS, 0))
         listener.listen(8)
-        listener.settimeout(WITHIN_S)
-        ours = socket.create_connection(listener.getsockname(), WITHIN_S)
+        listener.settimeout(TIMEOUT_S)
+        client = socket.create_connection(listener.getsockname(), TIMEOUT_S)
         while True:
-            theirs, peer = listener.accept()
-            if peer == ours.getsockname():
-                return ours, theirs
-            theirs.close()
+            server, peer = listener.accept()
+            if peer == client.getsockname():
+                return client, server
+            server.close()
