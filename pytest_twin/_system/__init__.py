@@ -1,1 +1,1 @@
-"""Primitives of the operating system: locks, child processes, private files, kernel files."""
+"""Primitives of the operating system: locks, child processes, private files, kernel files, clocks."""

@@ -1,4 +1,4 @@
-"""A CSV file that rows are appended to: one write a row, so a killed run loses at most the row being written."""
+"""A CSV file that rows are appended to, with one write per row: a killed run loses at most the row being written."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ DIGITS = 4
 
 
 class AppendOnlyFile:
-    """An open table; what a run that died left unfinished at its end is cut off."""
+    """An open table; an incomplete row that a killed run has left at its end is removed."""
 
     def __init__(self, path: str, header: str, rotate_at: int = 0) -> None:
         """Open it.
 
         Args:
             path: The file.
-            header: Its first line, written where the file is new.
-            rotate_at: Bytes from which on the file becomes a numbered piece and a new one begins; 0 is never.
+            header: The first line of a new file.
+            rotate_at: The size in bytes at which the file becomes a numbered piece and a new one begins; 0 is never.
 
         Raises:
             OSError: It cannot be opened, is a link, or has other columns.
@@ -33,7 +33,7 @@ class AppendOnlyFile:
             self.append("")
 
     def append(self, row: str) -> None:
-        """Write one row, whole or not at all.
+        """Write one row, completely or not at all.
 
         Raises:
             OSError: It could not be written.
@@ -44,7 +44,7 @@ class AppendOnlyFile:
         data = (row if self._size else self._header + row).encode()
         wrote = 0
         try:
-            while wrote < len(data):  # where not all is taken, the next call tells why: a full disk, a limit of files
+            while wrote < len(data):  # after a partial write the next one fails with the reason, such as a full disk
                 wrote += os.write(fd, data[wrote:])
         except OSError:
             if wrote:
@@ -54,18 +54,18 @@ class AppendOnlyFile:
 
     @property
     def is_in_place(self) -> bool:
-        """Whether what has its name is still this file."""
+        """Whether the path still leads to this file."""
         try:
             return self._descriptor.is_of(os.stat(self._path))
         except OSError:
             return False
 
     def close(self) -> None:
-        """No more rows."""
+        """Close the file."""
         self._descriptor.close()
 
     def _open(self) -> int:
-        """Open it, and take in how long it is."""
+        """Open the file and read its size."""
         fd = os.open(self._path, FLAGS, 0o600)
         try:
             self._size = self._prepare(fd)
@@ -75,10 +75,10 @@ class AppendOnlyFile:
         return fd
 
     def _prepare(self, fd: int) -> int:
-        """Cut off what a run that died left unfinished; comes back with the bytes that stay."""
+        """Remove an incomplete last row and check the header; return the remaining size."""
         found = os.fstat(fd)
         size = found.st_size
-        if found.st_nlink > 1:  # what is appended would get into whatever else has that other name
+        if found.st_nlink > 1:  # rows would be appended to the file of the other name too
             raise OSError(errno.EMLINK, "has a hard link; choose another directory", self._path)
         if size:
             os.lseek(fd, max(0, size - LONGEST_ROW), os.SEEK_SET)
@@ -92,8 +92,8 @@ class AppendOnlyFile:
         return size
 
     def _renew(self) -> None:
-        """Go on in a new file; where the full one cannot be renamed, it grows on, and the next row tries again."""
-        self._descriptor.close()  # Windows renames no open file
+        """Rename the full file and begin a new one; if it cannot be renamed, it grows on until the next attempt."""
+        self._descriptor.close()  # Windows cannot rename an open file
         try:
             os.rename(self._path, piece_path(self._path, next_number(self._path)))
         except OSError:
@@ -102,19 +102,19 @@ class AppendOnlyFile:
 
 
 def piece_path(path: str, number: int, suffix: str = "") -> str:
-    """The file of a numbered piece of a table; of the table's own kind where no suffix is given."""
+    """Return the path of a numbered piece of a table, with the suffix of the table unless another is given."""
     stem, own = os.path.splitext(path)
     return f"{stem}.{number:0{DIGITS}}{suffix or own}"
 
 
 def next_number(path: str) -> int:
-    """The number of the next piece of a table."""
+    """Return the number of the next piece of a table."""
     return 1 + max((piece_number(name, path) for name in os.listdir(os.path.dirname(path) or ".")), default=0)
 
 
 def piece_number(name: str, path: str) -> int:
-    """The number of a piece of the table at this path, by the name of its file; 0 for any other file."""
+    """Return the number of a piece of the table at a path by the name of its file; 0 for any other file."""
     stem = os.path.splitext(os.path.basename(path))[0] + "."
     digits, dot, _ = name.removeprefix(stem).partition(".")
-    ours = name.startswith(stem) and dot and len(digits) >= DIGITS and digits.isascii() and digits.isdecimal()
-    return int(digits) if ours else 0
+    is_piece = name.startswith(stem) and dot and len(digits) >= DIGITS and digits.isascii() and digits.isdecimal()
+    return int(digits) if is_piece else 0

@@ -1,4 +1,4 @@
-"""The monotonic clock of the operating system, also where a test replaces the one of Python."""
+"""The monotonic clock of the operating system, also while a test replaces `time.monotonic`."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from pytest_twin._system.stdlib import time
 
 
 def monotonic() -> float:
-    """`time.monotonic`, also while a test has put another clock in its place, as freezegun and the like do."""
+    """Return the real `time.monotonic`, also while a test replaces it, as with freezegun."""
     return time.monotonic()

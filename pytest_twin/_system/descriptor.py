@@ -1,4 +1,4 @@
-"""A file that is held open in the process of the tests, where any test may close it by its number."""
+"""File descriptors in the process of the tests, where a test may close any descriptor by its number."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Descriptor:
-    """A descriptor that is opened again where a test has closed it; what then has its number is left alone."""
+    """A descriptor that is reopened if a test has closed it; another file with its number is left alone."""
 
     __slots__ = ("_fd", "_file", "_lost", "_open")
 
@@ -18,8 +18,8 @@ class Descriptor:
         """Open it.
 
         Args:
-            open_it: Comes back with a new descriptor.
-            lost: Called when it turns out that it was closed.
+            open_it: Returns a new descriptor.
+            lost: Called when the descriptor is found closed.
 
         Raises:
             OSError: It cannot be opened.
@@ -29,10 +29,10 @@ class Descriptor:
         self.renew()
 
     def get(self) -> int:
-        """The number of the open descriptor, good until the test goes on.
+        """Return the open descriptor, valid until the test goes on.
 
         Raises:
-            OSError: It was closed, and cannot be opened again.
+            OSError: It was closed and cannot be reopened.
         """
         if not self.is_open:
             self._lost()
@@ -41,7 +41,7 @@ class Descriptor:
 
     @property
     def is_open(self) -> bool:
-        """Whether its number still means its file."""
+        """Whether its number still refers to its file."""
         try:
             found = os.fstat(self._fd)
         except OSError:
@@ -49,11 +49,11 @@ class Descriptor:
         return self.is_of(found)
 
     def is_of(self, found: os.stat_result) -> bool:
-        """Whether that is its file."""
+        """Return whether a status is that of its file."""
         return (found.st_dev, found.st_ino) == self._file
 
     def renew(self) -> None:
-        """Open it again; one that is open has to be closed before.
+        """Open the file again; an open one has to be closed before.
 
         Raises:
             OSError: It cannot be opened.
@@ -63,7 +63,7 @@ class Descriptor:
         self._file = found.st_dev, found.st_ino
 
     def close(self) -> None:
-        """Let go of it, unless that has happened."""
+        """Close it, unless a test has."""
         if self.is_open:
             os.close(self._fd)
         self._fd = -1

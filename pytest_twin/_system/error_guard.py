@@ -1,4 +1,4 @@
-"""Keeps an error of ours from a test: pytest goes on as without us, and the error is reported once."""
+"""Isolation of the plugin's own errors: pytest goes on as without the plugin, and each error is reported once."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ MOST_LINES = 5  # different errors in the terminal summary
 
 
 class ErrorGuard:
-    """A context manager that ends its block at an error of ours, reports that, and goes on behind the block.
+    """A context manager that suppresses errors of its block and reports them.
 
-    What fails a test on purpose passes: pytest's own exceptions are no `Exception`, and others can be named.
+    Exceptions that fail a test on purpose are not suppressed: pytest's own are no `Exception`, others can be named.
 
     Attributes:
-        errors: How often each error came, by its text.
+        errors: The number of occurrences of each error by its text.
     """
 
     def __init__(self, note: Callable[[str], None], passes: tuple[type[Exception], ...] = ()) -> None:
-        """Prepare it.
+        """Start without errors.
 
         Args:
-            note: Writes the text of an error into annotations.csv, the first time that it comes.
-            passes: Exceptions that are no errors of ours.
+            note: Writes the text of an error into annotations.csv, called at its first occurrence.
+            passes: Exceptions that are not suppressed.
         """
         self._note, self._passes = note, passes
         self.errors: dict[str, int] = {}
@@ -47,29 +47,29 @@ class ErrorGuard:
         return True
 
     def value(self, read: Callable[[], Value], otherwise: Value) -> Value:
-        """What a function gives; where it fails, that is reported, and this comes in its place."""
+        """Return the value of a function; if it fails, report the error and return another value."""
         try:
             return read()
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is no business of the test's
+        except Exception as error:  # noqa: BLE001 - no error may reach the test
             self.report(error)
             return otherwise
 
     def report(self, error: Exception) -> None:
-        """Count an error, and note it if it is new."""
-        text = f"error in pytest-twin at {_place(error)}: {type(error).__name__}: {_said(error)}"
+        """Count an error, and note its first occurrence."""
+        text = f"error in pytest-twin at {_place(error)}: {type(error).__name__}: {_message(error)}"
         known = self.errors.get(text, 0)
         self.errors[text] = known + 1
         if not known:
             try:
                 self._note(text)
-            except Exception as another:  # noqa: BLE001 - what writes the note may be what fails
+            except Exception as another:  # noqa: BLE001 - the note itself may fail
                 self.errors.setdefault(
-                    f"error in pytest-twin at {_place(another)}: {type(another).__name__}: {_said(another)}", 1
+                    f"error in pytest-twin at {_place(another)}: {type(another).__name__}: {_message(another)}", 1
                 )
 
     @property
     def lines(self) -> list[str]:
-        """What the terminal summary says."""
+        """The lines of the terminal summary."""
         lines = [
             f"warning: {text}{f' ({times} times)' if times > 1 else ''}; figures that depend on it are "
             "missing; please report this"
@@ -80,53 +80,53 @@ class ErrorGuard:
 
 
 class HasGuard(Protocol):
-    """An object with hooks that have a guard."""
+    """A plugin object whose hooks are guarded."""
 
     guard: ErrorGuard
 
 
 def guarded(hook: Hook) -> Hook:
-    """A wrapper hook whose own errors change nothing: what it wraps is called, and its result or its error counts.
+    """Guard a wrapper hook: its own errors change neither the call that it wraps nor the result of that.
 
-    An error before the ``yield`` ends the hook: what would come behind the ``yield`` is left out.
+    An error before the ``yield`` ends the hook: the code after the ``yield`` is skipped.
     """
 
     @wraps(hook)
     def wrapper(self: HasGuard, *args: Any, **named: Any) -> Generator[None, Any, Any]:
         __tracebackhide__ = True
-        ours = hook(self, *args, **named)
+        generator = hook(self, *args, **named)
         is_begun = False
         with self.guard:
-            next(ours)
+            next(generator)
             is_begun = True
         try:
             result = yield
         except BaseException as error:
             if is_begun:
                 with self.guard:
-                    _throw(ours, error)
+                    _throw(generator, error)
             raise
         if is_begun:
             with self.guard:
-                result = _send(ours, result)
+                result = _send(generator, result)
         return result
 
     return wrapper  # type: ignore[return-value]
 
 
-def _send(ours: Generator[None, Any, Any], result: Any) -> Any:
-    """Let a hook go on behind its ``yield``, to its end."""
+def _send(generator: Generator[None, Any, Any], result: Any) -> Any:
+    """Resume a hook after its ``yield`` with a result, and return its own result."""
     try:
-        ours.send(result)
+        generator.send(result)
     except StopIteration as end:
         return end.value
     raise RuntimeError("the hook yielded twice")
 
 
-def _throw(ours: Generator[None, Any, Any], error: BaseException) -> None:
-    """The same, where what it wraps has raised an error."""
+def _throw(generator: Generator[None, Any, Any], error: BaseException) -> None:
+    """Resume a hook after its ``yield`` with an error of the call that it wraps."""
     try:
-        ours.throw(error)
+        generator.throw(error)
     except StopIteration:
         pass
     except BaseException as raised:
@@ -135,9 +135,9 @@ def _throw(ours: Generator[None, Any, Any], error: BaseException) -> None:
 
 
 def _place(error: BaseException) -> str:
-    """The last line of ours that it came through."""
+    """Return the file and line of the last frame of this package in a traceback."""
     place, trace = "?", error.__traceback__
-    caller = trace and trace.tb_frame.f_back  # of the guard
+    caller = trace and trace.tb_frame.f_back  # the code that uses the guard
     lines = [(caller, caller.f_lineno)] if caller else []
     while trace is not None:
         lines.append((trace.tb_frame, trace.tb_lineno))
@@ -149,8 +149,8 @@ def _place(error: BaseException) -> str:
     return place
 
 
-def _said(error: BaseException) -> str:
-    """Its words, on one line; where they cannot be had, none."""
+def _message(error: BaseException) -> str:
+    """Return the message of an error on one line, or a question mark if it has none that can be read."""
     try:
         return " ".join(str(error).split())[:200]
     except Exception:  # noqa: BLE001 - an exception of a test, whose own `__str__` may raise

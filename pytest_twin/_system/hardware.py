@@ -1,4 +1,4 @@
-"""What hardware there is: from the kernel's files, or psutil where there are none, which takes a while to import."""
+"""The hardware of the machine: from kernel files, or else from psutil, which is slow to import."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ESCAPED = re.compile(rb"\\([0-7]{3})")
 
 
 class FileSystem(NamedTuple):
-    """A file system that lies on a device; its size is in bytes."""
+    """A file system on a device, with its size in bytes."""
 
     device: str
     type: str
@@ -22,7 +22,7 @@ class FileSystem(NamedTuple):
 
 
 def memory() -> tuple[int, int]:
-    """Bytes of memory, and of swap space."""
+    """Return the bytes of memory and of swap space."""
     if LINUX:
         lines = (line.split() for line in read_bytes("/proc/meminfo").splitlines())
         sizes = {words[0]: int(words[1]) * 1024 for words in lines if len(words) > 1}
@@ -33,7 +33,7 @@ def memory() -> tuple[int, int]:
 
 
 def cores() -> int | None:
-    """Cores, of which each may be several CPUs; None where the machine does not tell."""
+    """Return the number of physical cores; None where it is not known."""
     if LINUX:
         names = os.listdir(CPUS) if os.path.isdir(CPUS) else ()
         siblings = {
@@ -46,7 +46,7 @@ def cores() -> int | None:
 
 
 def file_systems() -> Iterator[FileSystem]:
-    """Those on real devices; one that may not be looked at is left out."""
+    """Yield the file systems on real devices, except those that cannot be read."""
     for device, place, kind in _mounts():
         try:
             yield FileSystem(device, kind, _size(place))
@@ -55,7 +55,7 @@ def file_systems() -> Iterator[FileSystem]:
 
 
 def _mounts() -> Iterator[tuple[str, str, str]]:
-    """Device, mount point and type of those that are mounted."""
+    """Yield device, mount point and type of each mounted file system."""
     if not LINUX:
         import psutil
 
@@ -70,7 +70,7 @@ def _mounts() -> Iterator[tuple[str, str, str]]:
 
 
 def _named(device: str) -> str:
-    """A device by its own name: the kernel may have mounted the root as just that."""
+    """Return the real name of a device; the kernel may call that of the root file system /dev/root."""
     if device not in {"/dev/root", "rootfs"} or sys.platform == "win32":
         return device
     number = os.stat("/").st_dev

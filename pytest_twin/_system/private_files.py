@@ -1,7 +1,7 @@
-"""Files and folders for their owner only, made where they should be, whatever links others put in the way.
+"""Files and folders that only their owner can access, created safely where other users can create links.
 
-A folder is held open, and what is made in it is made by way of that descriptor (openat(2)): whoever may rename things
-can lead a path elsewhere between two calls, but not a descriptor. Windows has none of folders; there paths have to do.
+A folder is held open, and files in it are created through its descriptor (openat(2)): another user may redirect a path
+between two calls, but not a descriptor. Windows has no descriptors of folders; there paths are used.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from typing import IO, Self
 from pytest_twin._system.stdlib import os, sys
 
 NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-A_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
-TEMPORARY = ".tmp"  # behind the name of a file that is being written
+FOLDER_FLAGS = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+TEMPORARY = ".tmp"  # suffix of a file that is being written
 
 
 class PrivateDirectory:
-    """A folder that is held open; a context manager that lets go of it."""
+    """A folder that is held open; a context manager that closes it."""
 
     def __init__(self, path: Path, fd: int | None = None) -> None:
-        """Hold it.
+        """Open the folder.
 
         Args:
-            path: Where it is; the user's own word, so a link to it is followed.
+            path: The path of the folder as the user has given it; a link to it is followed.
             fd: Its descriptor, if it is open already.
 
         Raises:
-            OSError: There is none.
+            OSError: There is no such folder.
         """
         self.path = path
         self._fd = fd
         if fd is None and sys.platform != "win32":
-            self._fd = os.open(path, A_FOLDER)
+            self._fd = os.open(path, FOLDER_FLAGS)
 
     def __enter__(self) -> Self:
         return self
@@ -45,23 +45,23 @@ class PrivateDirectory:
             os.close(self._fd)
 
     def within(self, name: str) -> PrivateDirectory:
-        """A folder in it, made if there is none.
+        """Open a folder in this one, and create it if there is none.
 
         Raises:
-            OSError: It cannot be made, or there is a link or a file in its place.
+            OSError: It cannot be created, or there is a link or a file in its place.
         """
         try:
             os.mkdir(self._at(name), 0o700, dir_fd=self._fd)
         except FileExistsError:
             pass
         if sys.platform != "win32":
-            return PrivateDirectory(self.path / name, os.open(name, A_FOLDER | NO_LINK, dir_fd=self._fd))
+            return PrivateDirectory(self.path / name, os.open(name, FOLDER_FLAGS | NO_LINK, dir_fd=self._fd))
         if os.path.islink(self._at(name)):
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), self._at(name))
         return PrivateDirectory(self.path / name)
 
     def write(self, name: str, text: str) -> None:
-        """Write a file, all of it or nothing; what was there under its name is gone then, and untouched before.
+        """Write a file atomically: a file with that name is replaced when the new one is complete.
 
         Raises:
             OSError: It cannot be written.
@@ -69,7 +69,7 @@ class PrivateDirectory:
         self.write_pieces(name, (text,))
 
     def write_pieces(self, name: str, pieces: Iterable[str]) -> None:
-        """The same, of a text that comes in pieces.
+        """Write a file atomically from pieces of text.
 
         Raises:
             OSError: It cannot be written.
@@ -84,28 +84,28 @@ class PrivateDirectory:
             raise
 
     def create(self, name: str) -> IO[bytes]:
-        """A new file to write to, in place of whatever has that name.
+        """Create a file for writing; a file or link with that name is removed.
 
         Raises:
-            OSError: It cannot be made.
+            OSError: It cannot be created.
         """
         self.remove(name)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK
         return open(os.open(self._at(name), flags, 0o600, dir_fd=self._fd), "wb")
 
     def rename(self, name: str, new: str) -> None:
-        """Give a file another name, in place of whatever has that one.
+        """Rename a file; a file or link with the new name is replaced.
 
         Raises:
-            OSError: It cannot be done.
+            OSError: It cannot be renamed.
         """
         os.replace(self._at(name), self._at(new), src_dir_fd=self._fd, dst_dir_fd=self._fd)
 
     def remove(self, name: str) -> None:
-        """Remove a file or a link, if there is one.
+        """Remove a file or link, if there is one.
 
         Raises:
-            OSError: It cannot be done.
+            OSError: It cannot be removed.
         """
         try:
             os.unlink(self._at(name), dir_fd=self._fd)
@@ -113,24 +113,24 @@ class PrivateDirectory:
             pass
 
     def _at(self, name: str) -> str:
-        """What the calls take: a mere name beside a descriptor, else a path."""
+        """Return the argument of system calls: a name relative to the descriptor, else a path."""
         return name if self._fd is not None else str(self.path / name)
 
 
 def write_atomic(path: Path, text: str) -> None:
-    """Write a file for its owner only, all of it or nothing.
+    """Write a file for its owner only, atomically.
 
     Raises:
-        OSError: It cannot be written, or is a device or the like, which none of ours may replace.
+        OSError: It cannot be written, or the path is a device or the like, which must not be replaced.
     """
     write_pieces(path, (text,))
 
 
 def write_pieces(path: Path, pieces: Iterable[str]) -> None:
-    """The same, of a text that comes in pieces.
+    """Write a file for its owner only, atomically, from pieces of text.
 
     Raises:
-        OSError: As above.
+        OSError: As for `write_atomic`.
     """
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "is not a regular file", str(path))
@@ -139,13 +139,13 @@ def write_pieces(path: Path, pieces: Iterable[str]) -> None:
 
 
 def why_untrusted(path: Path) -> str:
-    """Why nobody should write files into what is at this path, and what to do; nothing where all is well, or empty."""
+    """Return why files should not be written into a folder, and what to do; empty if it can be trusted."""
     if sys.platform == "win32":
         return ""
-    ours = {0, os.geteuid()}
+    trusted = {0, os.geteuid()}
     try:
         link = os.lstat(path)
-        if stat.S_ISLNK(link.st_mode) and link.st_uid not in ours:
+        if stat.S_ISLNK(link.st_mode) and link.st_uid not in trusted:
             return "is a symbolic link of another user; choose a directory of your own"
         found = path.stat()
     except OSError:

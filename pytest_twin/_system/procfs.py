@@ -1,4 +1,4 @@
-"""Reading the kernel's files cheaply: opened once, read again from the start."""
+"""Fast reading of kernel files, which are opened once and read from the beginning each time."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ GIB = 1 << 30
 TOO_MANY = {errno.EMFILE, errno.ENFILE}
 READ_ONLY = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
 AT_ONCE = 1 << 14
-SHORT = 448  # Python has objects of this size at hand
-WHOLE_BELOW = 2048  # lists come record by record, about a page a read (fs/seq_file.c): less than this is all of it
+SHORT = 448  # bytes objects of this size are allocated fast
+WHOLE_BELOW = 2048  # lists come in records, about a page per read (fs/seq_file.c): less than this is the end
 
 
 def close_quietly(fd: int) -> None:
-    """Close a descriptor, also one that a test closed already which had no right to."""
+    """Close a descriptor, unless a test has closed it."""
     try:
         os.close(fd)
     except OSError:
@@ -38,10 +38,10 @@ def close_quietly(fd: int) -> None:
 
 
 class ProcFile:
-    """A file of /proc or /sys; where there is none, its text is empty.
+    """A file of /proc or /sys; its text is empty if there is no such file.
 
     Attributes:
-        is_refused: Whether it is not open since this process, or the system, has all the files open that it may have.
+        is_refused: Whether it could not be opened because this process or the system has too many open files.
     """
 
     __slots__ = ("_fd", "is_refused")
@@ -54,7 +54,7 @@ class ProcFile:
             self._fd, self.is_refused = -1, error.errno in TOO_MANY
 
     def read(self) -> bytes:
-        """What stands there now, however many pieces the kernel hands it out in."""
+        """Return the present text, in as many reads as the kernel needs."""
         if self._fd < 0 or sys.platform == "win32":
             return b""
         try:
@@ -66,7 +66,7 @@ class ProcFile:
         return text
 
     def start(self) -> bytes:
-        """Its first 448 bytes, which is all of a short one."""
+        """Return the first 448 bytes of the present text, which is all of a short file."""
         if self._fd < 0 or sys.platform == "win32":
             return b""
         try:
@@ -75,7 +75,7 @@ class ProcFile:
             return b""
 
     def read_or_raise(self) -> bytes:
-        """What stands there now, where it matters that it cannot be read, and is no long list.
+        """Return the present text of a file that is no long list.
 
         Raises:
             OSError: There is no such file any more.
@@ -86,18 +86,18 @@ class ProcFile:
 
     @property
     def fd(self) -> int:
-        """The descriptor, -1 where there is no such file."""
+        """The descriptor, -1 if there is no such file."""
         return self._fd
 
     def close(self) -> None:
-        """No more reading."""
+        """Close the file."""
         if self._fd >= 0:
             close_quietly(self._fd)
             self._fd = -1
 
 
 class ReopeningProcFile(ProcFile):
-    """The same in the process of the tests: it is opened again where one of them has closed it."""
+    """A kernel file in the process of the tests, which is reopened if a test has closed it."""
 
     __slots__ = ("_descriptor",)
 
@@ -106,7 +106,7 @@ class ReopeningProcFile(ProcFile):
 
         Args:
             path: The file.
-            lost: Called when it turns out that it was closed.
+            lost: Called when the file is found closed.
         """
         self._fd, self.is_refused = -1, False
         self._descriptor: Descriptor | None = None
@@ -116,17 +116,17 @@ class ReopeningProcFile(ProcFile):
             self.is_refused = error.errno in TOO_MANY
 
     def read(self) -> bytes:
-        """What stands there now."""
+        """Return the present text."""
         self._find()
         return super().read()
 
     def start(self) -> bytes:
-        """Its first 448 bytes."""
+        """Return the first 448 bytes of the present text."""
         self._find()
         return super().start()
 
     def close(self) -> None:
-        """No more reading."""
+        """Close the file."""
         if self._descriptor is not None:
             self._descriptor.close()
         self._fd, self._descriptor = -1, None
@@ -134,12 +134,12 @@ class ReopeningProcFile(ProcFile):
     def _find(self) -> None:
         try:
             self._fd = self._descriptor.get() if self._descriptor is not None else -1
-        except OSError:  # no more files may be open just now
+        except OSError:  # there are too many open files at present
             self._fd = -1
 
 
 def read_bytes(path: str) -> bytes:
-    """A file that is read once, or whose process may be gone; empty where it cannot be read."""
+    """Open, read and close a kernel file; empty if it cannot be read."""
     file = ProcFile(path)
     text = file.read()
     file.close()
@@ -147,7 +147,7 @@ def read_bytes(path: str) -> bytes:
 
 
 def numbers_agree(proc: str = PROC) -> bool:
-    """Whether processes have the numbers there that they have for this one; not in another PID namespace's /proc."""
+    """Return whether a /proc has the process ids of this process; that of another PID namespace has others."""
     try:
         return os.readlink(f"{proc}/self") == str(os.getpid())
     except OSError:
@@ -155,7 +155,7 @@ def numbers_agree(proc: str = PROC) -> bool:
 
 
 def number(text: bytes) -> int | None:
-    """A file that holds one number; None where it holds none."""
+    """Return the number in a text; None if it is none."""
     try:
         return int(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""A process of ours that is asked, and does not answer: told of first, and given up in the end."""
+"""A timeout for the answers of a child process, with a message before it is over."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from pytest_twin._system.stdlib import os
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-STEP_S = 1.0  # between two looks
+STEP_S = 1.0  # between two checks
 TELL_AFTER_S = 5.0
 GIVE_UP_AFTER_S = 30.0
-HURRY_S = 2.0  # instead, where the run was interrupted
+HURRY_S = 2.0  # instead, if the run was interrupted
 
 
 class ResponseTimeout:
-    """How long nothing was heard of a process while somebody waits for it.
+    """Measures how long a process has sent no messages while this process waits for one.
 
-    It is counted in steps, each for as long as it should last: a time in which this process was stopped itself
-    (Ctrl-Z) is not the other one's silence.
+    Time is counted in steps of their intended length: a time in which this process was stopped itself (Ctrl-Z) does not
+    count.
 
     Attributes:
-        reason: What to say of the process once it is given up.
+        reason: The description of a process that is given up.
     """
 
     def __init__(self, who: str, heard: Callable[[], int], tell: Callable[[str], None]) -> None:
-        """Begin.
+        """Start to measure.
 
         Args:
-            who: What it is called.
-            heard: How often something was heard of it so far.
-            tell: Tells the user a line.
+            who: The name of the process in messages.
+            heard: Returns the number of messages so far.
+            tell: Prints a line for the user.
         """
         self._who, self._heard, self._tell = who, heard, tell
         self._before, self._lasted_s, self._is_told = heard(), 0.0, False
         self.reason = ""
 
     def lasts(self, step_s: float, limit_s: float) -> bool:
-        """Count a step in which nothing came that is waited for; False once the process is to be given up.
+        """Count a step without the expected message; return False when the process should be given up.
 
         Args:
-            step_s: Seconds that the step was to last.
-            limit_s: Seconds of silence after which a process is given up.
+            step_s: The intended length of the step in seconds.
+            limit_s: The seconds without any message after which a process is given up.
         """
         now = self._heard()
         if now != self._before:
@@ -61,12 +61,12 @@ class ResponseTimeout:
 
 
 def say_on_stderr(line: str, *, fd: int = 2, begin: str = "") -> None:
-    """Tell a line.
+    """Print a line for the user on stderr.
 
     Args:
         line: The text.
-        fd: What stderr is.
-        begin: What to write in front of it, where something may stand on the line already.
+        fd: The descriptor of stderr.
+        begin: Text before it, such as a newline if the present line may not be empty.
     """
     try:
         os.write(fd, f"{begin}twin: {line}\n".encode("utf-8", "backslashreplace"))

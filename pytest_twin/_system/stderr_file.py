@@ -1,4 +1,4 @@
-"""What a process of ours writes to its stderr before it ends."""
+"""The stderr of a child process, from which the reason of its end is read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ LONGEST = 4096
 if sys.platform == "linux":
 
     def _new_file() -> int:
-        return os.memfd_create("twin-last-words")
+        return os.memfd_create("twin-stderr")
 
 else:
     from pytest_twin._system.stdlib import tempfile
@@ -20,9 +20,9 @@ else:
 
 
 class StderrFile:
-    """A file for them, which nobody has to read while the process lives, as he would a pipe.
+    """A file for stderr: unlike a pipe, it need not be read while the process runs.
 
-    On Linux it is in memory: there may be no folder for temporary files.
+    On Linux it is in memory, since there may be no folder for temporary files.
     """
 
     def __init__(self) -> None:
@@ -33,17 +33,17 @@ class StderrFile:
 
     @property
     def stderr(self) -> int:
-        """What the process is to have as its stderr."""
+        """The `stderr` argument of `subprocess.Popen`."""
         return self._fd if self._fd >= 0 else subprocess.DEVNULL
 
     def take(self) -> str:
-        """The last line that was written; nothing can be written to the file any more."""
+        """Return the last line that was written, and close the file."""
         fd, self._fd = self._fd, -1
         try:
             size = os.lseek(fd, 0, os.SEEK_END)
             os.lseek(fd, max(0, size - LONGEST), os.SEEK_SET)
             text = os.read(fd, LONGEST).decode(errors="replace")
             os.close(fd)
-        except OSError:  # there is no file, or a test closed it
+        except OSError:  # there is no file, or a test has closed it
             return ""
         return (text.strip().splitlines() or [""])[-1]

@@ -1,19 +1,19 @@
 """Modules of the standard library as they were before any test ran.
 
-Tests replace what is in ``os``, ``sys``, ``json``, ``time`` and others: by way of the module, as ``monkeypatch`` and
-``mock.patch`` do, or in every module that has imported it, as pyfakefs and freezegun do. A file of ours with code that
-may run during a test therefore imports these modules from here, at its top::
+Tests replace names in ``os``, ``sys``, ``json``, ``time`` and others: in the module, as ``monkeypatch`` and
+``mock.patch`` do, or in every module that has imported it, as pyfakefs and freezegun do. Modules of this package with
+code that may run during a test therefore import these modules from here, at their top::
 
     from pytest_twin._system.stdlib import os, time
 
-Each is a copy of the names of the real one, made at the first import from here. A function in it that is written in
-Python finds the other names of its module in the copy too: the copy of `json.dumps` needs no `json.JSONEncoder` but its
-own. What it takes from other modules, as `os.path.exists` and the methods of `subprocess.Popen` do, is not copied.
+Each is a copy of the real one, made at the first import from here. A function in it that is written in Python finds the
+other names of its module in the copy too: the copy of `json.dumps` uses its own `json.JSONEncoder`. Names that it takes
+from other modules, as `os.path.exists` and the methods of `subprocess.Popen` do, are not copied.
 """
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # where processes start that import `typing` only if they need it
+TYPE_CHECKING = False  # small processes that import this start without typing
 if TYPE_CHECKING:
     import json as json  # noqa: PLC0414 - exported
     import os as os  # noqa: PLC0414
@@ -29,16 +29,16 @@ else:
     from types import FunctionType, SimpleNamespace
 
     def __getattr__(name: str) -> SimpleNamespace:
-        """Copy a module, the first time that it is imported from here."""
-        if name.startswith("__"):  # what the import system asks for
+        """Copy a module when it is first imported from here."""
+        if name.startswith("__"):  # the import system looks for these
             raise AttributeError(name)
-        copy = globals()[name] = SimpleNamespace()  # no module: tools that look for modules pass over it
+        copy = globals()[name] = SimpleNamespace()  # not a module, so that tools that patch modules skip it
         names = vars(__import__(name))
         copy.__dict__.update((each, _within(copy, value, names)) for each, value in names.items())
         return copy
 
     def _within(copy: SimpleNamespace, value: object, names: dict[str, object]) -> object:
-        """A function of the module itself, with the names of the copy as its globals; anything else as it is."""
+        """Return a function of the module with the copy as its globals, and anything else unchanged."""
         if not isinstance(value, FunctionType) or value.__globals__ is not names:
             return value
         own = FunctionType(value.__code__, vars(copy), value.__name__, value.__defaults__, value.__closure__)

@@ -1,7 +1,7 @@
-"""A folder of this process alone, which is removed however this process ends.
+"""A temporary folder that is removed however this process ends.
 
-A process of its own waits for our end and removes it then: whoever is killed can remove nothing. It is nobody's child,
-so that no account of the tests' processes has it.
+Another process waits for the end of this one and removes the folder, since a killed process cannot. It is not a child
+of this process, so that it is not counted among the tests' processes.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ if not __package__:  # run as a file: its own folder, if that is on the path, gi
 
 from pytest_twin.stressors.system.parent import open_pidfd
 
-TYPE_CHECKING = False  # where it runs as a program it should be there at once
+TYPE_CHECKING = False  # as a program it should start fast
 if TYPE_CHECKING:
     import subprocess
     from pathlib import Path
 
-REMOVE_WITHIN_S = 5.0
+REMOVE_TIMEOUT_S = 5.0
 
 
 class WatchedTemporaryDirectory:
-    """The folder; `remove` it when it has served.
+    """A temporary folder for the user of this process only.
 
     Attributes:
-        path: Where it is.
+        path: Its path.
     """
 
     def __init__(self) -> None:
-        """Make it, for its owner only.
+        """Create the folder.
 
         Raises:
-            OSError: It cannot be made, or nobody can be started who would remove it.
+            OSError: It cannot be created, or the process that removes it cannot be started.
         """
         import tempfile
         from pathlib import Path
@@ -49,7 +49,7 @@ class WatchedTemporaryDirectory:
             raise
 
     def remove(self) -> None:
-        """Remove it with all that is in it; a second time does nothing."""
+        """Remove the folder with its contents; calling it again does nothing."""
         remover, self._remover = self._remover, None
         if remover is None or remover.stdin is None:
             return
@@ -67,11 +67,11 @@ class WatchedTemporaryDirectory:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env=ProcessContext.now().variables,
-            start_new_session=True,  # a connection that ends takes its session along
+            start_new_session=True,  # the end of a remote connection ends its session
         )
         if sys.platform != "win32":
             try:
-                process.wait(REMOVE_WITHIN_S)  # its child goes on
+                process.wait(REMOVE_TIMEOUT_S)  # its own child goes on
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise OSError("the process that removes it did not start") from None
@@ -79,8 +79,8 @@ class WatchedTemporaryDirectory:
 
 
 def remove(path: str) -> None:
-    """Remove a folder, into which somebody may still be writing a last row."""
-    deadline = time.monotonic() + REMOVE_WITHIN_S
+    """Remove a folder, repeatedly if another process still writes into it."""
+    deadline = time.monotonic() + REMOVE_TIMEOUT_S
     while os.path.exists(path) and time.monotonic() < deadline:
         shutil.rmtree(path, ignore_errors=True)
         if os.path.exists(path):
@@ -88,7 +88,7 @@ def remove(path: str) -> None:
 
 
 def main() -> None:
-    """Wait for the end of stdin or of the process that is named, and remove the folder."""
+    """Wait for the end of stdin or of the owner, and remove the folder."""
     path, owner = sys.argv[1:]
     pidfd = open_pidfd(int(owner))  # besides stdin, which forks of the owner hold open too
     watched = [0] if pidfd is None else [0, pidfd]
