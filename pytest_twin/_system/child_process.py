@@ -21,7 +21,7 @@ KILL_TIMEOUT_S = 5.0  # a process that the kernel holds for longer, as where a d
 LONGEST_PAUSE_S = 0.05
 CURRENT_TEST = "PYTEST_CURRENT_TEST"  # pytest puts the test's id there, which may be longer than execve(2) takes
 
-_own_usage: list[float] = []  # what the kernel has added to the usage of children (getrusage(2)) for ours
+_own_usage: list[float] = []  # of the plugin's children that have ended, as in getrusage(2)
 
 
 class ProcessContext(NamedTuple):

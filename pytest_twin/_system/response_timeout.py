@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 STEP_S = 1.0  # between two checks
-TELL_AFTER_S = 5.0
+WARN_AFTER_S = 5.0
 GIVE_UP_AFTER_S = 30.0
 HURRY_S = 2.0  # instead, if the run was interrupted
 
@@ -25,16 +25,16 @@ class ResponseTimeout:
         reason: The description of a process that is given up.
     """
 
-    def __init__(self, who: str, heard: Callable[[], int], tell: Callable[[str], None]) -> None:
+    def __init__(self, name: str, count_messages: Callable[[], int], tell: Callable[[str], None]) -> None:
         """Start to measure.
 
         Args:
-            who: The name of the process in messages.
-            heard: Returns the number of messages so far.
+            name: The name of the process in messages.
+            count_messages: Returns the number of messages so far.
             tell: Prints a line for the user.
         """
-        self._who, self._heard, self._tell = who, heard, tell
-        self._before, self._lasted_s, self._is_told = heard(), 0.0, False
+        self._name, self._count_messages, self._tell = name, count_messages, tell
+        self._count, self._lasted_s, self._has_warned = count_messages(), 0.0, False
         self.reason = ""
 
     def lasts(self, step_s: float, limit_s: float) -> bool:
@@ -44,18 +44,18 @@ class ResponseTimeout:
             step_s: The intended length of the step in seconds.
             limit_s: The seconds without any message after which a process is given up.
         """
-        now = self._heard()
-        if now != self._before:
-            self._before, self._lasted_s = now, 0.0
+        count = self._count_messages()
+        if count != self._count:
+            self._count, self._lasted_s = count, 0.0
             return True
         self._lasted_s += step_s
         if self._lasted_s >= limit_s:
             self.reason = f"did not answer for {self._lasted_s:.0f} s"
             return False
-        if self._lasted_s >= TELL_AFTER_S and not self._is_told:
-            self._is_told = True
+        if self._lasted_s >= WARN_AFTER_S and not self._has_warned:
+            self._has_warned = True
             self._tell(
-                f"{self._who} has not answered for {self._lasted_s:.0f} s; it will be killed after {limit_s:.0f} s"
+                f"{self._name} has not answered for {self._lasted_s:.0f} s; it will be killed after {limit_s:.0f} s"
             )
         return True
 

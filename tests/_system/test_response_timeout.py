@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_twin._system.response_timeout import TELL_AFTER_S, ResponseTimeout
+from pytest_twin._system.response_timeout import WARN_AFTER_S, ResponseTimeout
 
 
 def test_silence_is_told_once_and_ends_at_its_limit():
@@ -11,7 +11,7 @@ def test_silence_is_told_once_and_ends_at_its_limit():
     steps = 1
     while silence.lasts(1.0, 30.0):
         steps += 1
-        assert len(said) == (steps > TELL_AFTER_S)
+        assert len(said) == (steps > WARN_AFTER_S)
     assert steps == 30
     assert said == ["the supervisor has not answered for 5 s; it will be killed after 30 s"]
     assert silence.reason == "did not answer for 30 s"

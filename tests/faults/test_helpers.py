@@ -103,7 +103,7 @@ def test_a_sampler_that_cannot_start_is_one_usage_error_before_any_test(run, tmp
 
 
 SHORTER = """from pytest_twin._system import response_timeout
-response_timeout.STEP_S, response_timeout.TELL_AFTER_S, response_timeout.GIVE_UP_AFTER_S = 0.1, 0.5, 2.0
+response_timeout.STEP_S, response_timeout.WARN_AFTER_S, response_timeout.GIVE_UP_AFTER_S = 0.1, 0.5, 2.0
 """
 STOPS = """import psutil, pytest, signal, time
 

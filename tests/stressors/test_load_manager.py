@@ -149,16 +149,16 @@ def test_a_load_that_died_is_told_of_once(supervisor):
     supervisor.applied("other", **light("other", duration=1.0))
     ready = supervisor.applied(duration=0.3)
     os.kill(ready["pids"][0], signal.SIGKILL)
-    told = [supervisor.hear() for _ in range(2)]
-    assert [(each["event"], each["id"]) for each in told] == [("abort", "load"), ("end", "other")]
+    replies = [supervisor.hear() for _ in range(2)]
+    assert [(each["event"], each["id"]) for each in replies] == [("abort", "load"), ("end", "other")]
 
 
 def test_an_amount_that_is_done_before_its_duration_ends_once(supervisor, tmp_path):
     disk = {"module": "pytest_twin.stressors.kinds.disk", "unit": "bytes", "options": {"directory": str(tmp_path)}}
     supervisor.applied("other", **light("other", duration=2.0))
     supervisor.applied(**disk, profile=[[0, 4 * MIB]], duration=1.0)
-    told = [supervisor.hear() for _ in range(2)]
-    assert [(each["id"], each["reason"]) for each in told] == [("load", "done"), ("other", "duration")]
+    replies = [supervisor.hear() for _ in range(2)]
+    assert [(each["id"], each["reason"]) for each in replies] == [("load", "done"), ("other", "duration")]
 
 
 def test_stressors_of_other_packages_are_found_on_the_path_it_is_given(supervisor, own_stressor):
@@ -238,12 +238,12 @@ def test_a_killed_supervisor_leaves_no_worker(supervisor, eventually_gone):
 @linux
 def test_many_supervisors_killed_at_once_leave_no_worker(started, eventually):
     """Killed while their workers are being born, which is when a worker is most easily lost."""
-    crew = [Supervisor(started(*BARE, SOURCES / "__main__.py", start_new_session=True)) for _ in range(4)]
-    for each in crew:
+    supervisors = [Supervisor(started(*BARE, SOURCES / "__main__.py", start_new_session=True)) for _ in range(4)]
+    for each in supervisors:
         each.apply(profile=[[0, 20]])
-    for each in crew:
+    for each in supervisors:
         each.process.kill()
-    groups = {each.process.pid for each in crew}
+    groups = {each.process.pid for each in supervisors}
     eventually(lambda: not any(group_of(process) in groups for process in psutil.process_iter()), within=2)
 
 

@@ -115,7 +115,7 @@ class EventLoop:
         self._idle.append(call)
 
     def run_once(self, at_most: float | None = None) -> None:
-        """Wait for the next event, at most so many seconds, and run its callback."""
+        """Wait for the next event, at most some seconds, and run its callback."""
         load_timer = None if self.is_paused else self._load_timers.due_in(self.now())
         idle = 0.0 if self._idle else None
         waits = [
