@@ -94,7 +94,7 @@ def test_what_would_be_over_the_limit_is_not_applied(pytester, left):
         @pytest.mark.stress(mem="10MiB")
         def test_it(stress_mem):
             stress_mem("10MiB")
-            with pytest.raises(RuntimeError, match="it would be 120% of the limit mem=25MiB"):
+            with pytest.raises(RuntimeError, match="the total load would be 120% of the limit mem=25MiB"):
                 stress_mem("10MiB")
     """)
     pytester.runpytest("--twin-limit=mem=25MiB").assert_outcomes(passed=1)
