@@ -46,7 +46,7 @@ def test_a_process_that_is_throttled_is_told_of_truly(group):
     assert row["cgroup_cpu_percent"] * (os.cpu_count() or 1) == pytest.approx(20, abs=8)
     assert row["cgroup_throttled_percent"] > 30
     group.limit(cpus=1)
-    assert read(cgroup.LOOK_EVERY_S)["cgroup_cpu_limit"] == 1
+    assert read(cgroup.FIND_EVERY_S)["cgroup_cpu_limit"] == 1
 
 
 def test_memory_is_told_of_truly_without_the_cache_that_can_be_dropped(group, tmp_path):
