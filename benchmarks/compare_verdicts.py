@@ -127,7 +127,7 @@ def alarms(runs: Sequence[pd.DataFrame], groups: Groups, size: int, times: int, 
     for _ in range(times):
         before, after = groups(draw, len(runs), size)
         came = compared([usual(runs[at]) for at in before], [usual(runs[at]) for at in after])
-        called += bool(came.told)
+        called += bool(came.changed)
         whole += any(each.verdict != SAME for each in came.whole)
         broken += bool(came.broken)
     show_one(f"  identical, {said(groups)}: alarms", 100 * called / times, "%", goal)

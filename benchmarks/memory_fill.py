@@ -28,7 +28,7 @@ from _shared import interleaved, program, ratios, show, show_one, tree
 
 from pytest_twin.loads.parser import parse_load
 from pytest_twin.loads.supervisor_client import SupervisorClient
-from pytest_twin.model.quantity import size as read_size
+from pytest_twin.model.quantity import parse_size as read_size
 from pytest_twin.stressors import find_kinds
 from pytest_twin.stressors.kinds._resident_memory import PAGE
 from pytest_twin.stressors.system.capacity import MIB

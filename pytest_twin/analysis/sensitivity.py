@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from pytest_twin.analysis.budgets.repetitions import RunPair, middle, said_range
+from pytest_twin.analysis.budgets.repetitions import RunPair, format_range, middle
 from pytest_twin.analysis.stats.signed_rank import FEWEST, Interval, ratio_interval, ratio_of_ratios
 from pytest_twin.model.profile_row import LEVELS, RESOURCES
 
@@ -123,7 +123,7 @@ def _point(cell: ProfileCell, pairs: Sequence[RunPair]) -> ProfilePoint:
     slowdown = (
         interval.middle if interval else middle(pair.stressed.wall_s / max(pair.idle.wall_s, 1e-9) for pair in pairs)
     )
-    achieved = said_range([pair.stressed.achieved[0] for pair in pairs]) if cell.level else ""
+    achieved = format_range([pair.stressed.achieved[0] for pair in pairs]) if cell.level else ""
     idle_s = middle(pair.idle.wall_s for pair in pairs)
     return ProfilePoint(cell, len(pairs), idle_s, slowdown, interval, *_by_cpu_time(pairs), achieved)
 

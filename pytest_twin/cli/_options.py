@@ -16,7 +16,7 @@ from pytest_twin.loads.modifiers import MODIFIERS
 from pytest_twin.loads.registry import kinds
 from pytest_twin.loads.spec import Load, LoadError
 from pytest_twin.loads.validation import read_limit, read_load
-from pytest_twin.model.quantity import duration, size
+from pytest_twin.model.quantity import parse_duration, parse_size
 from pytest_twin.recording.recording import Recording
 from pytest_twin.report.terminal import summary
 from pytest_twin.run_folder.folder import RunFolder, RunFolderError
@@ -74,7 +74,7 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # it takes one from 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the parsed value, or fail with a message."""
         try:
-            return duration(value if not isinstance(value, str) or not value.isdecimal() else float(value))
+            return parse_duration(value if not isinstance(value, str) or not value.isdecimal() else float(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
@@ -98,7 +98,7 @@ class Size(click.ParamType):  # type: ignore[type-arg]
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the parsed value, or fail with a message."""
         try:
-            return int(size(value))
+            return int(parse_size(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
 

@@ -1,4 +1,4 @@
-"""Slices of a trace on tracks on which each lies within another or beside it: readers drop those that cross."""
+"""Assign slices of a trace to tracks on which slices are nested or disjoint: viewers drop slices that cross."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ ROUNDED_US = 100  # starts have a tenth of a millisecond, durations a microsecon
 
 
 def assign_tracks(slices: Iterable[Entry]) -> list[int]:
-    """A track for each, as few as there can be, the first for as many as fit.
+    """Return a track for each slice, with as few tracks as possible, most slices on the first.
 
-    Where two cross by no more than figures are rounded, the earlier one is cut, or the one that sticks out.
+    Where two slices cross by less than the rounding of their times, one of them is shortened.
 
     Args:
-        slices: Complete events in the order of their starts, of those that start together the longest first.
+        slices: Complete events in the order of their starts; with equal starts, the longest first.
     """
     tracks: list[list[Entry]] = []  # what is open on each, the innermost last
     found = []
@@ -29,7 +29,7 @@ def assign_tracks(slices: Iterable[Entry]) -> list[int]:
 
 
 def _fits(each: Entry, are_open: list[Entry]) -> bool:
-    """Whether it lies within the innermost of those that are still open, or behind all."""
+    """Tell whether a slice is within the innermost open one, or after all of them."""
     while are_open and _end(are_open[-1]) <= each["ts"]:
         are_open.pop()
     while are_open and (too_far := _end(each) - _end(are_open[-1])) > 0:

@@ -1,8 +1,8 @@
-"""A run as Chrome trace events, which Perfetto and chrome://tracing open.
+"""Export a run as Chrome trace events, for Perfetto and chrome://tracing.
 
-Format: "Trace Event Format" of the Chromium project. Times are microseconds since the run began. Each worker's tests
-and each kind of load are a track of complete events, phases lie within their tests (what crosses them is on a track of
-its own), notes are instant events, and what the host did are counters. Each host has processes of its own.
+Format: "Trace Event Format" of the Chromium project. Times are microseconds since the run began. The tests of each
+worker and each type of load are tracks of complete events, phases are nested in their tests (those that cross are on a
+track of their own), notes are instant events, and samples are counters. Each host has its own processes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DIGITS = 2
 
 
 class HostProcesses(NamedTuple):
-    """The processes of a host."""
+    """The process ids of a host in the trace."""
 
     tests: int
     loads: int
@@ -40,7 +40,7 @@ BEGINNING = '{"otherData":{"producer":"pytest-twin"},'  # by which a file of our
 
 
 def lines(summary: RunSummary) -> Iterator[str]:
-    """The file, a line for each event, so that it need not be held as a whole."""
+    """Yield the file with a line for each event, so that it need not be in memory as a whole."""
     yield BEGINNING + '"displayTimeUnit":"ms","traceEvents":[\n'
     separator = ""
     for entry in entries(summary):
@@ -50,7 +50,7 @@ def lines(summary: RunSummary) -> Iterator[str]:
 
 
 def entries(summary: RunSummary) -> Iterator[Entry]:
-    """What names the tracks, then all else in the order of time."""
+    """Yield the names of the tracks, then all other events in time order."""
     names: list[Entry] = []
     others: list[Iterable[Entry]] = []
     for place, own in enumerate(summary.by_host):
@@ -66,7 +66,7 @@ def entries(summary: RunSummary) -> Iterator[Entry]:
 
 
 def _of_host(summary: RunSummary, pids: HostProcesses) -> Iterator[Iterable[Entry]]:
-    """What names the tracks of a host, then its slices and each of its counters, all in the order of time."""
+    """Return the names of the tracks of a host, then iterators of its slices and counters in time order."""
     there: list[AttemptSummary | RunSpan | Note] = [*summary.attempts, *summary.spans, *summary.notes]
     workers = sorted({each.worker for each in there}, key=worker_sort_key)
     threads = {worker: place for place, worker in enumerate(workers, 1)}
@@ -87,7 +87,7 @@ def _place(entry: Entry) -> tuple[int, int]:
 
 
 def _separate_crossing(slices: Sequence[Entry], threads: Mapping[str, int]) -> Iterator[tuple[int, str]]:
-    """Put what crosses others onto tracks beside that of its worker; comes back with their ids and names."""
+    """Move slices that cross others to tracks beside that of their worker; return the ids and names of those."""
     last = len(threads)
     for worker, tid in threads.items():
         ours = [entry for entry in slices if entry["tid"] == tid]
@@ -129,7 +129,7 @@ def _phases(summary: RunSummary, threads: dict[str, int], pid: int) -> Iterator[
 
 
 def _tracks(spans: Sequence[RunSpan]) -> dict[str, tuple[int, list[RunSpan]]]:
-    """The loads of each kind on as many tracks as overlap, by the names of the tracks."""
+    """Return the loads of each type on as many tracks as overlap, by the names of the tracks."""
     found: dict[str, tuple[int, list[RunSpan]]] = {}
     for kind in sorted({span.type for span in spans if span.is_load}):
         loads = [span for span in spans if span.type == kind]
@@ -162,7 +162,7 @@ def _notes(summary: RunSummary, threads: dict[str, int], pid: int) -> Iterator[E
 
 
 def _counters(panel: Panel, summary: RunSummary, pid: int) -> Iterator[Entry]:
-    """The values of a panel, at the times at which one of them changes."""
+    """Yield the values of a panel at the times at which one of them changes."""
     before: dict[str, float] = {}
     rows = np.round(np.stack([curve.values for curve in panel.curves], axis=1), DIGITS).tolist()
     names = [curve.name for curve in panel.curves]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from pytest_twin.loads import stages
 from pytest_twin.model.error_text import shown
-from pytest_twin.model.quantity import duration, size
+from pytest_twin.model.quantity import parse_duration, parse_size
 from pytest_twin.stressors.kinds._cpu_methods import METHODS
 from pytest_twin.stressors.supervisor.stop_conditions import COMPARISONS
 
@@ -110,7 +110,7 @@ class Modifier:
 
 DURATION_SCHEMA = {"type": ["string", "number"]}
 MODIFIERS = {
-    "ramp": Modifier(duration, "time over which the load grows to its amount", DURATION_SCHEMA),
+    "ramp": Modifier(parse_duration, "time over which the load grows to its amount", DURATION_SCHEMA),
     "steps": Modifier(_steps, "grow in this number of steps instead of smoothly", {"type": "integer"}),
     "stages": Modifier(
         stages.parse_stages,
@@ -128,9 +128,9 @@ MODIFIERS = {
     "access": Modifier(
         _access, "disk: the order of access, sequential or random", {"type": "string", "enum": ["sequential", "random"]}
     ),
-    "block": Modifier(size, "disk: bytes per write or read", {"type": "string"}),
-    "fsync": Modifier(size, "disk: call fsync after each of this many bytes, such as 16MiB", {"type": "string"}),
-    "pause": Modifier(duration, "disk: pause between two blocks of an amount", DURATION_SCHEMA),
+    "block": Modifier(parse_size, "disk: bytes per write or read", {"type": "string"}),
+    "fsync": Modifier(parse_size, "disk: call fsync after each of this many bytes, such as 16MiB", {"type": "string"}),
+    "pause": Modifier(parse_duration, "disk: pause between two blocks of an amount", DURATION_SCHEMA),
     "loop": Modifier(_switch, "disk: write the amount repeatedly", {"type": "boolean"}),
     "huge": Modifier(_switch, "mem: use huge pages", {"type": "boolean"}),
     "directory": Modifier(_directory, "disk, iops: write an unnamed file in this directory", {"type": "string"}),

@@ -58,7 +58,7 @@ def parse_amount(kind: Kind, raw: object) -> Amount:
         ValueError: It is malformed, too large, or has another unit; the message states what may be written.
     """
     try:
-        value, unit = quantity.amount(raw)
+        value, unit = quantity.parse_amount(raw)
     except ValueError as error:
         text = str(error)
         raise ValueError(f"{text}; give {kind.amounts}" if text.endswith("is not an amount") else text) from None

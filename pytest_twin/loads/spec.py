@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_twin.loads import stages
 from pytest_twin.loads.modifiers import StopCondition
-from pytest_twin.model.quantity import duration, said_bytes, said_duration
+from pytest_twin.model.quantity import format_bytes, format_duration, parse_duration
 from pytest_twin.stressors.spec.kind import BYTES, COUNT, OPS, SHARE, Kind
 from pytest_twin.stressors.spec.request import LoadRequest
 
@@ -97,7 +97,7 @@ class LoadPart:
         if OPS in self.kind.units:
             return f"{figure / held_s:.1f}/s"
         if self.unit == BYTES:
-            return said_bytes(figure, like=self.text)
+            return format_bytes(figure, like=self.text)
         return f"{figure / held_s / 1e6:.1f}MB/s"
 
 
@@ -141,7 +141,7 @@ class Load:
         """Return the same load with all times divided by `speed`."""
         keywords = dict(self.keywords)
         for name in keywords.keys() & {"ramp", "pause"}:
-            keywords[name] = said_duration(duration(keywords[name]) / speed)
+            keywords[name] = format_duration(parse_duration(keywords[name]) / speed)
         if "stages" in keywords:
             keywords["stages"] = stages.format_stages(stages.parse_stages(keywords["stages"]), speed)
         if "replay" in keywords:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pytest_twin.model.error_text import shown, truncated
-from pytest_twin.model.quantity import Amount, duration, said_duration
+from pytest_twin.model.quantity import Amount, format_duration, parse_duration
 from pytest_twin.stressors.spec.kind import MAX
 from pytest_twin.stressors.spec.profile import Points
 
@@ -28,7 +28,7 @@ def parse_stages(raw: object) -> Stages:
         raise ValueError(
             f'{shown(raw)} is not a list of stages; write durations and amounts such as "10s:20%, 30s:80%"'
         )
-    return tuple((duration(time), " ".join(str(amount).split())) for time, amount in pairs)
+    return tuple((parse_duration(time), " ".join(str(amount).split())) for time, amount in pairs)
 
 
 def _is_pair(raw: object) -> bool:
@@ -37,7 +37,7 @@ def _is_pair(raw: object) -> bool:
 
 def format_stages(stages: Stages, speed: float = 1.0) -> str:
     """Return stages as text that `parse_stages` reads, with durations divided by `speed`."""
-    return ", ".join(f"{said_duration(seconds / speed)}:{amount}" for seconds, amount in stages)
+    return ", ".join(f"{format_duration(seconds / speed)}:{amount}" for seconds, amount in stages)
 
 
 def stages_profile(start: Amount, stages: Stages, parse_amount: Callable[[object], Amount]) -> tuple[Points, str]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from pytest_twin.model.quantity import duration, size
+from pytest_twin.model.quantity import parse_duration, parse_size
 
 MIB = 1 << 20
 LARGEST_SHARE = 1e6
@@ -131,4 +131,4 @@ def parse_limit(text: str) -> ChangeLimit:
 def _amount(text: str, measure: Measure) -> float:
     if not text[-1].isalpha():
         raise ValueError("a number without a unit is ambiguous")
-    return duration(text) if measure.unit == "s" else size(text) / MIB
+    return parse_duration(text) if measure.unit == "s" else parse_size(text) / MIB

@@ -29,8 +29,8 @@ class Amount(NamedTuple):
     unit: str
 
 
-def amount(raw: object) -> Amount:
-    """Read an amount; a number without a unit is a `COUNT`.
+def parse_amount(raw: object) -> Amount:
+    """Parse an amount; a number without a unit is a `COUNT`.
 
     Raises:
         ValueError: It is not one; the message says why.
@@ -56,8 +56,8 @@ def amount(raw: object) -> Amount:
     return Amount(value, OPS if match[3] else COUNT)
 
 
-def duration(raw: object) -> float:
-    """Read a duration into seconds, to the nanosecond: a number of them, or text such as ``500ms`` or ``1h30m``.
+def parse_duration(raw: object) -> float:
+    """Parse a duration into seconds, to the nanosecond: a number, or text such as ``500ms`` or ``1h30m``.
 
     Raises:
         ValueError: It is not one, is negative, or is over a year; the message says why.
@@ -88,25 +88,25 @@ def _shown(raw: object) -> str:
     return truncated(" ".join(str(raw).split())) if isinstance(raw, str) else shown(raw)
 
 
-def size(raw: object) -> float:
-    """Read a size into bytes, such as ``256KiB``.
+def parse_size(raw: object) -> float:
+    """Parse a size into bytes, such as ``256KiB``.
 
     Raises:
         ValueError: It is not one.
     """
-    value, unit = amount(raw)
+    value, unit = parse_amount(raw)
     if unit != BYTES or value <= 0:
         raise ValueError(f'{shown(raw)} is not a size; write one such as "256KiB"')
     return value
 
 
-def said_duration(seconds: float) -> str:
-    """Seconds as `duration` reads them back, without losing any."""
+def format_duration(seconds: float) -> str:
+    """Format seconds so that `parse_duration` reads them back without loss."""
     return f"{seconds:.9f}".rstrip("0").rstrip(".") + "s"
 
 
-def said_bytes(count: float, *, like: str = "MiB") -> str:
-    """Bytes for people, ``1.5GiB``, or ``1.6GB`` where what was asked is written in such units."""
+def format_bytes(count: float, *, like: str = "MiB") -> str:
+    """Format bytes for people: ``1.5GiB``, or ``1.6GB`` if the request uses such units."""
     decimal = like.endswith(("kB", "KB", "MB", "GB", "TB"))
     base, units = (1000, ("B", "kB", "MB")) if decimal else (1024, ("B", "KiB", "MiB"))
     for unit in units:

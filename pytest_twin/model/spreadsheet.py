@@ -44,11 +44,11 @@ class Spreadsheet(NamedTuple):
         return Spreadsheet(columns, self.lines[::-1], self.separator)
 
 
-def read(text: str) -> Spreadsheet:
-    """The rows of a table below their heading; lines that are empty, or begin with #, are left out.
+def parse_table(text: str) -> Spreadsheet:
+    """Return the rows of a table below its header; empty lines, and lines that begin with #, are left out.
 
     Raises:
-        SheetError: It is none.
+        SpreadsheetError: The text is not a table.
     """
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     lines = text.split("\n")
@@ -88,7 +88,7 @@ def _rows(text: str, separator: str, *, has_told: bool) -> list[tuple[int, list[
     """The cells of each line that has some, with its number.
 
     Raises:
-        SheetError: It is not CSV.
+        SpreadsheetError: It is not CSV.
     """
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     rows = []

@@ -72,15 +72,15 @@ def looks_like_one(cell: str) -> bool:
     return any(pattern.fullmatch(cell) for pattern in _STAMPS)
 
 
-def read(cells: Sequence[str]) -> tuple[list[float], list[Problem]]:
-    """The times of a column in seconds, from a beginning that is not told; and what is wrong, where something is."""
+def parse_times(cells: Sequence[str]) -> tuple[list[float], list[Problem]]:
+    """Return the times of a column in seconds from an arbitrary origin, and the error if there is one."""
     if any(map(_COMPACT.fullmatch, cells)):
         cells = [f"{cell[:8]}T{cell[8:]}" if _COMPACT.fullmatch(cell) else cell for cell in cells]
     return _numbers(cells) if cells and _NUMBER.fullmatch(cells[0]) else _stamps(cells)
 
 
-def read_seconds(cells: Sequence[str]) -> tuple[list[float], list[Problem]]:
-    """The same of a column that has seconds, whatever their size."""
+def parse_seconds(cells: Sequence[str]) -> tuple[list[float], list[Problem]]:
+    """Return the times of a column in seconds of any size, as `parse_times` does."""
     problems = [
         (at, f"{shown(cell)} is not a number of seconds") for at, cell in enumerate(cells) if not _is_number(cell)
     ]

@@ -125,11 +125,11 @@ def read_rules(tables: Sequence[Mapping[str, Any]]) -> Sequence[Rule]:
     if not tables:
         return ()
     from pytest_twin.analysis.budgets.parser import BudgetError
-    from pytest_twin.analysis.budgets.rules import rules
+    from pytest_twin.analysis.budgets.rules import parse_rules
     from pytest_twin.loads.validation import read_load
 
     try:
-        return rules(tables, read_load)
+        return parse_rules(tables, read_load)
     except BudgetError as error:
         raise pytest.UsageError(
             "\n".join(f"pyproject.toml: {key}: {problem}" for key, problem in error.problems)
@@ -175,14 +175,14 @@ def _budget_of(item: pytest.Item, marks: Iterable[pytest.Mark]) -> Budget | None
     layers = [*budget_tables_for(item), *(mark.kwargs for mark in reversed(own))]
     if not layers:
         return None
-    from pytest_twin.analysis.budgets.parser import BudgetError, merged, parse
+    from pytest_twin.analysis.budgets.parser import BudgetError, merge_layers, parse
     from pytest_twin.loads.validation import read_load
 
     for mark in own:
         if mark.args or not mark.kwargs:
             argument = repr(mark.args[0]) if mark.args else ""
             raise BudgetError([("", f"{BUDGET}({argument}) has no keyword; write {BUDGET}(cpu_seconds=2)")])
-    return parse(merged(layers), read_load)
+    return parse(merge_layers(layers), read_load)
 
 
 def _load_of(marks: Iterable[pytest.Mark]) -> Load:

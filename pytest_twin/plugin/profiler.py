@@ -24,7 +24,7 @@ from pytest_twin.analysis.stats.signed_rank import FEWEST
 from pytest_twin.loads.validation import read_load
 from pytest_twin.model.csv_text import record
 from pytest_twin.model.profile_row import RESOURCES, load_at
-from pytest_twin.model.quantity import amount
+from pytest_twin.model.quantity import parse_amount
 from pytest_twin.plugin.repeat import UnrepeatableError, run_repetition
 from pytest_twin.plugin.stash import PROFILED_LOAD
 from pytest_twin.run_folder.layout import PROFILE
@@ -95,7 +95,7 @@ class Profiler:
         """Return the bytes a second that an unlimited load of a resource achieves."""
         with self._recording.under_load(read_load({resource: "max"})) as applied:
             time.sleep(CALIBRATION_S)
-        return amount(applied[0].achieved_text).value if applied[0].achieved_text else 0.0
+        return parse_amount(applied[0].achieved_text).value if applied[0].achieved_text else 0.0
 
 
 def _run_block(item: pytest.Item, recording: Recording, load: Load) -> Repetition:

@@ -177,10 +177,10 @@ class RuntestHooks:
 
     def _get_profiler(self, session: pytest.Session) -> Profiler:
         if self._profiler is None:
-            from pytest_twin.model.quantity import duration
+            from pytest_twin.model.quantity import parse_duration
             from pytest_twin.plugin.profiler import Profiler
 
-            seconds = duration(self._run.settings.profile_time)
+            seconds = parse_duration(self._run.settings.profile_time)
             self._profiler = Profiler(self._run.start(), seconds, len(session.items))
             self._run.stack.callback(self._profiler.close)
         return self._profiler

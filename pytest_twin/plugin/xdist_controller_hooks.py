@@ -13,7 +13,7 @@ from pytest_twin._system.stdlib import signal, time
 from pytest_twin.model import event
 from pytest_twin.model.attempt_row import CRASHED, INTERRUPTED, interned_property
 from pytest_twin.model.event import Event
-from pytest_twin.model.quantity import duration
+from pytest_twin.model.quantity import parse_duration
 from pytest_twin.plugin.marks import strip_group
 from pytest_twin.plugin.stash import SCHEDULE_TEXTS
 from pytest_twin.remote.controller import RemoteHosts
@@ -37,7 +37,7 @@ class XdistControllerHooks:
         self._aborted: set[tuple[str, str]] = set()  # worker and test
         self._started_at: dict[str, float] = {}  # when each running test began, by the reports of pytest-xdist
         self._hosts = RemoteHosts(
-            run.folder, run.clock, duration(run.settings.host_timeout), self._is_recording, self._note
+            run.folder, run.clock, parse_duration(run.settings.host_timeout), self._is_recording, self._note
         )
 
     @pytest.hookimpl(optionalhook=True)

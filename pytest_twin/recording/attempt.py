@@ -98,9 +98,9 @@ class RecordedAttempt:
         """The verdict on its budget, for the row; without one, nothing about budgets is imported."""
         if not self.verdicts:
             return ""
-        from pytest_twin.analysis.budgets.budget import cell
+        from pytest_twin.analysis.budgets.budget import verdict_cell
 
-        return cell(self.verdicts)
+        return verdict_cell(self.verdicts)
 
     def read_counters(self, phase: str) -> None:
         """Read the counters where a phase (``setup``, ``call`` or ``teardown``) begins, and where it ends."""
@@ -141,9 +141,9 @@ class RecordedAttempt:
             usage: What its body used.
             of_repetitions: The verdicts on the limits for which the test was repeated.
         """
-        from pytest_twin.analysis.budgets.budget import judged
+        from pytest_twin.analysis.budgets.budget import judge_run
 
-        self.verdicts = [*self.verdicts, *judged(budget, usage.until_now(self._phases["call"])), *of_repetitions]
+        self.verdicts = [*self.verdicts, *judge_run(budget, usage.until_now(self._phases["call"])), *of_repetitions]
 
     def _keep_call(self) -> None:
         began, ended = self._phases["call"][-2:]

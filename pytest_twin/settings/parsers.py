@@ -63,10 +63,10 @@ def parse_host_timeout(raw: object) -> str:
 
 
 def _seconds(raw: object) -> float:
-    from pytest_twin.model.quantity import duration
+    from pytest_twin.model.quantity import parse_duration
 
     try:
-        return duration(raw)
+        return parse_duration(raw)
     except ValueError:  # its message repeats the value
         raise ValueError("is not a duration; write seconds, or text such as 90s or 1m30s") from None
 

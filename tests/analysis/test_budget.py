@@ -14,10 +14,10 @@ from pytest_twin.analysis.budgets.budget import (
     BudgetLimit,
     Percentiles,
     ResourceUsage,
-    cell,
-    judged,
+    judge_run,
+    verdict_cell,
 )
-from pytest_twin.analysis.budgets.parser import KEYWORDS, BudgetError, merged, parse
+from pytest_twin.analysis.budgets.parser import KEYWORDS, BudgetError, merge_layers, parse
 from pytest_twin.loads.parser import parse_load
 from pytest_twin.stressors import find_kinds
 
@@ -132,11 +132,11 @@ def test_whatever_is_written_is_a_budget_or_a_problem(keywords):
 
 
 def test_of_several_layers_the_last_counts_limit_by_limit():
-    assert merged([{"duration": 1, "read": "1MB"}, {"duration": 2}, {"read": None}]) == {"duration": 2}
+    assert merge_layers([{"duration": 1, "read": "1MB"}, {"duration": 2}, {"read": None}]) == {"duration": 2}
 
 
 def verdicts(budget: Budget, spent: ResourceUsage) -> list[tuple[str, str]]:
-    return [(finding.limit, finding.verdict) for finding in judged(budget, spent)]
+    return [(finding.limit, finding.verdict) for finding in judge_run(budget, spent)]
 
 
 def test_what_is_exactly_the_limit_is_within():
@@ -158,7 +158,7 @@ def test_what_is_not_known_is_neither_within_nor_over():
 def test_a_finding_says_what_was_measured_and_what_is_allowed_in_the_unit_of_the_limit():
     budget = read(cpu_seconds=2, peak_memory="200MB", children=0, context_switches=10)
     spent = ResourceUsage(cpu_seconds=2.31, peak_memory=210.4e6, children=1, context_switches=12)
-    assert [finding.text for finding in judged(budget, spent)] == [
+    assert [finding.text for finding in judge_run(budget, spent)] == [
         "cpu_seconds 2.31 s exceeds the limit of 2 s",
         "peak_memory 210.4MB exceeds the limit of 200.0MB",
         "children: the test started a child process, but none is allowed",
@@ -167,7 +167,7 @@ def test_a_finding_says_what_was_measured_and_what_is_allowed_in_the_unit_of_the
 
 
 def test_a_value_that_looks_like_its_limit_is_said_to_be_a_little_over():
-    [finding] = judged(read(duration=1), ResourceUsage(duration=1.00001))
+    [finding] = judge_run(read(duration=1), ResourceUsage(duration=1.00001))
     assert finding.text == "duration slightly exceeds the limit of 1 s"
 
 
@@ -183,12 +183,12 @@ def test_a_value_that_looks_like_its_limit_is_said_to_be_a_little_over():
     ],
 )
 def test_times_are_said_in_the_unit_that_people_read(seconds, limit, text):
-    [finding] = judged(read(duration=limit), ResourceUsage(duration=seconds))
+    [finding] = judge_run(read(duration=limit), ResourceUsage(duration=seconds))
     assert finding.text == text
 
 
 def test_a_cell_has_what_is_not_as_it_should_be():
-    findings = judged(read(cpu_seconds=2, duration=1, read="1MB"), ResourceUsage(cpu_seconds=2.31, duration=0.5))
-    assert cell(findings) == "cpu_seconds 2.31 s > 2 s; read unknown"
-    assert cell(findings[1:2]) == "ok"
-    assert cell([]) == ""
+    findings = judge_run(read(cpu_seconds=2, duration=1, read="1MB"), ResourceUsage(cpu_seconds=2.31, duration=0.5))
+    assert verdict_cell(findings) == "cpu_seconds 2.31 s > 2 s; read unknown"
+    assert verdict_cell(findings[1:2]) == "ok"
+    assert verdict_cell([]) == ""

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_twin.analysis.budgets.parser import BudgetError
-from pytest_twin.analysis.budgets.rules import expression, rules
+from pytest_twin.analysis.budgets.rules import parse_expression, parse_rules
 
 
 def read(*tables):
-    return rules(tables, lambda _: pytest.fail("there is no load here"))
+    return parse_rules(tables, lambda _: pytest.fail("there is no load here"))
 
 
 def errors(*tables):
@@ -32,19 +32,19 @@ def errors(*tables):
     ],
 )
 def test_an_expression_of_markers_selects(text, marks, meant):
-    assert expression(text)(marks) is meant
+    assert parse_expression(text)(marks) is meant
 
 
 @pytest.mark.parametrize("text", ["", "slow and", "slow()", "a.b", "1", "slow == db", "lambda: slow", 5, "(" * 5000])
 def test_what_is_no_expression_is_refused(text):
     with pytest.raises(ValueError, match=r"is not an expression of marks; write one such as \"slow and not db\"$"):
-        expression(text)
+        parse_expression(text)
 
 
 @given(st.text())
 def test_any_text_is_an_expression_or_a_problem(text):
     with suppress(ValueError):
-        assert expression(text)(set()) in {True, False}
+        assert parse_expression(text)(set()) in {True, False}
 
 
 def test_a_rule_is_for_tests_with_both_its_marks_and_its_path():

@@ -55,7 +55,7 @@ def verdicts(comparison, test="t0"):
 
 def test_a_real_change_is_found_and_the_other_tests_are_left_alone():
     came = compared(noisy(1, 10), noisy(2, 10, slower=1.3), LIMIT)
-    assert {each.test for each in came.told} == {"t0"}
+    assert {each.test for each in came.changed} == {"t0"}
     assert verdicts(came)["cpu_seconds"] == "more"
     assert [(each.test, each.measure.name) for each in came.broken] == [("t0", "cpu_seconds")]
     assert 1.1 < came.broken[0].low < came.broken[0].adjusted < came.broken[0].high
@@ -68,13 +68,13 @@ def test_what_became_cheaper_is_less_and_breaks_nothing():
 
 
 def test_runs_that_are_the_same_seldom_raise_an_alarm():
-    alarms = sum(bool(compared(noisy(at, 6, tests=4), noisy(at + 99, 6, tests=4), LIMIT).told) for at in range(10))
+    alarms = sum(bool(compared(noisy(at, 6, tests=4), noisy(at + 99, 6, tests=4), LIMIT).changed) for at in range(10))
     assert alarms <= 2
 
 
 def test_a_machine_that_became_slower_is_told_once_and_of_no_single_test():
     came = compared(at_speeds(1, [1.0] * 10), at_speeds(2, [1.4] * 10), LIMIT)
-    assert not came.told
+    assert not came.changed
     assert verdicts(came, "") == {"cpu_seconds": "more", "duration": "more", "peak_memory": "same"}
     assert [each.test for each in came.broken] == [""]
     assert came.notes[0].startswith("cpu_seconds: all tests alike take 1.39")
@@ -93,24 +93,24 @@ def test_a_slower_test_is_found_on_a_machine_that_is_as_fast_as_it_pleases():
     speeds = [[draw.uniform(0.7, 1.4) for _ in range(10)] for _ in range(2)]
     came = compared(at_speeds(1, speeds[0]), at_speeds(2, speeds[1], slower=1.2), LIMIT)
     assert verdicts(came)["cpu_seconds"] == "more"
-    assert {each.test for each in came.told} == {"t0"}
+    assert {each.test for each in came.changed} == {"t0"}
 
 
 def test_where_most_tests_became_slower_the_others_are_not_less():
     after = [made.assign(cpu_user_s=[0.15] * 15 + [0.1] * 5) for made in noisy(2, 10)]
     came = compared(noisy(1, 10), after, LIMIT)
-    assert not [each for each in came.told if each.measure.name == "cpu_seconds"]
+    assert not [each for each in came.changed if each.measure.name == "cpu_seconds"]
     assert verdicts(came, "")["cpu_seconds"] == "more"
 
 
 def test_a_few_tests_have_nothing_in_common():
     came = compared(at_speeds(1, [1.0] * 10, tests=4), at_speeds(2, [1.4] * 10, tests=4))
-    assert {each.test for each in came.told} == {"t0", "t1", "t2", "t3"}
+    assert {each.test for each in came.changed} == {"t0", "t1", "t2", "t3"}
 
 
 def test_of_single_runs_what_all_tests_have_in_common_is_taken_out_too():
     came = compared(at_speeds(1, [1.0]), at_speeds(2, [1.5], slower=1.5), LIMIT)
-    assert {each.test for each in came.told} == {"t0"}
+    assert {each.test for each in came.changed} == {"t0"}
     assert {each.test for each in came.broken} == {"", "t0"}
 
 
@@ -124,7 +124,7 @@ def test_single_runs_are_judged_by_their_ratio_and_it_is_said_that_this_is_a_gue
 
 def test_a_difference_below_the_floor_is_none():
     came = compared([run({"a": 0.001})], [run({"a": 0.004})], LIMIT)
-    assert not came.told
+    assert not came.changed
     assert not came.broken
 
 
@@ -166,7 +166,7 @@ def leaky(*leaks):
 def test_a_leak_breaks_a_limit_for_the_test_that_leaks_and_for_no_later_one():
     came = compared([leaky()], [leaky("b")], parse_limits(["peak_memory>50MiB"]))
     assert [each.test for each in came.broken] == ["", "b"]
-    assert {each.test for each in came.told} == {"b"}
+    assert {each.test for each in came.changed} == {"b"}
     assert "peak_resident" not in verdicts(came, "b")
 
 
@@ -203,7 +203,7 @@ def test_what_breaks_a_limit_is_never_called_the_same(times, slower):
     came = compared(noisy(1, times), noisy(2, times, slower), parse_limits(["cpu_seconds>1%", "duration>4ms"]))
     assert all(each.verdict in {"more", "possibly more"} for each in came.broken)
     assert all(row.verdict.startswith(("more, over", "possibly more, over")) for row in rows(came.broken))
-    assert {each.test for each in came.broken} <= {"", *(each.test for each in came.told)}
+    assert {each.test for each in came.broken} <= {"", *(each.test for each in came.changed)}
 
 
 def test_the_ratio_is_that_of_the_figures_beside_it_and_the_adjusted_one_says_what_it_is_without():
@@ -219,7 +219,7 @@ def test_the_ratio_is_that_of_the_figures_beside_it_and_the_adjusted_one_says_wh
 
 def test_nothing_that_becomes_something_is_so_many_times_as_much_as_one_reads():
     came = compared([run({"a": 1}, a={"memory_growth_MB": 0.004})], [run({"a": 1}, a={"memory_growth_MB": 60.0})])
-    (row,) = (row for row in rows(came.told) if row.test == "a")
+    (row,) = (row for row in rows(came.changed) if row.test == "a")
     assert (row.before, row.after, row.ratio) == ("0.00 MiB", "60.00 MiB", "xinf")
 
 
@@ -291,5 +291,5 @@ def test_a_history_has_a_value_for_each_run_and_only_tests_that_passed_in_all():
 def test_broken_limits_are_told_first_then_what_is_more_then_what_is_less():
     before, after = {"less": 0.9, "more": 0.1, "over": 0.1}, {"less": 0.1, "more": 0.3, "over": 0.2}
     came = compared([run(before)], [run(after)], parse_limits(["cpu_seconds>150%"]))
-    assert [(each.test, bool(each.broken)) for each in came.told[:2]] == [("more", True), ("more", False)]
-    assert [each.test for each in came.told] == ["more", "more", "over", "over", "less", "less"]
+    assert [(each.test, bool(each.broken)) for each in came.changed[:2]] == [("more", True), ("more", False)]
+    assert [each.test for each in came.changed] == ["more", "more", "over", "over", "less", "less"]

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_twin.analysis.budgets.parser import PERCENTILES, fewest
+from pytest_twin.analysis.budgets.parser import PERCENTILES, min_repetitions
 from pytest_twin.analysis.stats.quantiles import quantile_interval
 from pytest_twin.analysis.stats.signed_rank import TooFewError
 
 
 @pytest.mark.parametrize("share", PERCENTILES.values())
 def test_as_many_as_a_budget_asks_for_are_just_enough(share):
-    needed = fewest(share)
+    needed = min_repetitions(share)
     low, middle, high = quantile_interval(range(1, needed + 1), share)
     assert low < middle < high == needed
     with pytest.raises(TooFewError, match=f"^{needed - 1} measurements are too few for the {share:.0%} quantile$"):

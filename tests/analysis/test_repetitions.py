@@ -6,9 +6,9 @@ from pytest_twin.analysis.budgets.budget import OK, OVER, UNKNOWN, BudgetLimit, 
 from pytest_twin.analysis.budgets.repetitions import (
     Repetition,
     RunPair,
+    format_range,
     percentiles,
     randomized_order,
-    said_range,
     slowdown,
 )
 from pytest_twin.loads.parser import parse_load
@@ -89,6 +89,6 @@ def test_pairs_are_shuffled_and_those_without_load_are_between_them():
 
 
 def test_what_there_was_of_a_load_is_told_as_a_range():
-    assert said_range(["100.1%", "9.5%", "50.0%"]) == "50.0%, from 9.5% to 100.1%"
-    assert said_range(["74.9%", "74.9%"]) == "74.9%"
-    assert said_range(["", "74.9%", "74.9%"]) == "74.9%, from nothing to 74.9%"
+    assert format_range(["100.1%", "9.5%", "50.0%"]) == "50.0%, from 9.5% to 100.1%"
+    assert format_range(["74.9%", "74.9%"]) == "74.9%"
+    assert format_range(["", "74.9%", "74.9%"]) == "74.9%, from nothing to 74.9%"

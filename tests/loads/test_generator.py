@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_twin.loads.schedule.generator import INTENSITIES, GeneratorOptions, generate
 from pytest_twin.loads.schedule.parser import parse_schedule
-from pytest_twin.model.quantity import duration
+from pytest_twin.model.quantity import parse_duration
 from pytest_twin.stressors import find_kinds
 
 KINDS = find_kinds()
@@ -149,7 +149,7 @@ def test_drawn_events_lie_within_the_length(wishes):
 def test_durations_lie_between_the_shortest_and_the_longest(wishes):
     least = min(wishes.shortest, wishes.length)
     for event in generate(wishes, KINDS)["events"]:
-        assert least - 0.15 <= duration(event["duration"]) <= wishes.longest + 0.05 + 1e-9
+        assert least - 0.15 <= parse_duration(event["duration"]) <= wishes.longest + 0.05 + 1e-9
 
 
 @given(wishes())

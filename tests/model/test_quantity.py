@@ -7,7 +7,7 @@ from any_values import VALUES, tried
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pytest_twin.model.quantity import amount, duration, said_bytes, said_duration, size
+from pytest_twin.model.quantity import format_bytes, format_duration, parse_amount, parse_duration, parse_size
 from pytest_twin.stressors.spec.kind import BYTES, COUNT, MAX, OPS, RATE, SHARE
 
 NOT_A_DURATION = 'is not a duration; write seconds, or text such as "500ms" or "1m30s"'
@@ -47,7 +47,7 @@ def refusal(read, raw):
     ],
 )
 def test_an_amount_is_a_number_and_what_it_counts(raw, value, unit):
-    assert amount(raw) == (value, unit)
+    assert parse_amount(raw) == (value, unit)
 
 
 @pytest.mark.parametrize(
@@ -65,15 +65,15 @@ def test_an_amount_is_a_number_and_what_it_counts(raw, value, unit):
     ],
 )
 def test_what_is_no_amount_is_shown_as_it_was_written(raw):
-    assert refusal(amount, raw) == f"{raw!r} is not an amount"
+    assert refusal(parse_amount, raw) == f"{raw!r} is not an amount"
 
 
 def test_an_amount_below_0_is_refused():
-    assert refusal(amount, "-5MB") == "-5MB is below 0"
+    assert refusal(parse_amount, "-5MB") == "-5MB is below 0"
 
 
 def test_a_share_over_100_percent_says_what_to_give():
-    assert refusal(amount, "150%") == '"150%" is over 100%; give 0-100%'
+    assert refusal(parse_amount, "150%") == '"150%" is over 100%; give 0-100%'
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_share_over_100_percent_says_what_to_give():
     ],
 )
 def test_a_duration_is_a_number_of_seconds_or_parts_with_units(raw, seconds):
-    assert duration(raw) == seconds
+    assert parse_duration(raw) == seconds
 
 
 @pytest.mark.parametrize(
@@ -105,35 +105,35 @@ def test_a_duration_is_a_number_of_seconds_or_parts_with_units(raw, seconds):
     [None, True, [], {}, "", "s", "5x", "1e3", "5 5s", "s5", "1m30", "1:30", "--5s", "1,5s", "٣s", "12345678901234s"],
 )
 def test_what_is_no_duration_says_what_to_write(raw):
-    assert refusal(duration, raw) == f"{raw!r} {NOT_A_DURATION}"
+    assert refusal(parse_duration, raw) == f"{raw!r} {NOT_A_DURATION}"
 
 
 @pytest.mark.parametrize("raw", [-1, -0.5, "-5", "-5s", "-1m30s"])
 def test_a_duration_below_0_is_refused(raw):
-    assert refusal(duration, raw) == f"{raw} is below 0"
+    assert refusal(parse_duration, raw) == f"{raw} is below 0"
 
 
 @pytest.mark.parametrize("raw", [YEAR_S + 1, "367d", "9000h", 1e15, math.inf])
 def test_a_duration_of_more_than_a_year_is_refused(raw):
-    assert refusal(duration, raw) == f"{raw} is longer than a year"
+    assert refusal(parse_duration, raw) == f"{raw} is longer than a year"
 
 
 def test_a_duration_far_below_0_is_below_0():
-    assert refusal(duration, -1e15) == "-1000000000000000.0 is below 0"
+    assert refusal(parse_duration, -1e15) == "-1000000000000000.0 is below 0"
 
 
 def test_nan_is_not_a_duration():
-    assert refusal(duration, math.nan) == f"nan {NOT_A_DURATION}"
+    assert refusal(parse_duration, math.nan) == f"nan {NOT_A_DURATION}"
 
 
 @pytest.mark.parametrize(("raw", "count"), [("256KiB", 262144), ("1MB", 1_000_000), ("1.5kB", 1500)])
 def test_a_size_is_bytes(raw, count):
-    assert size(raw) == count
+    assert parse_size(raw) == count
 
 
 @pytest.mark.parametrize("raw", [4096, "10%", "5MB/s", "max", "0B"])
 def test_what_is_no_size_says_what_to_write(raw):
-    assert refusal(size, raw) == f'{raw!r} is not a size; write one such as "256KiB"'
+    assert refusal(parse_size, raw) == f'{raw!r} is not a size; write one such as "256KiB"'
 
 
 @pytest.mark.parametrize(
@@ -141,20 +141,20 @@ def test_what_is_no_size_says_what_to_write(raw):
     [(0, "0s"), (100, "100s"), (0.5, "0.5s"), (1e-9, "0.000000001s"), (5400, "5400s"), (1 / 3, "0.333333333s")],
 )
 def test_a_duration_is_said_in_seconds_without_needless_zeros(seconds, said):
-    assert said_duration(seconds) == said
+    assert format_duration(seconds) == said
 
 
 @given(st.floats(0, YEAR_S))
 @example(262144.0003057365)  # half a nanosecond, and the last bit
 @settings(max_examples=100, deadline=None)
 def test_a_said_duration_is_read_back_to_the_nanosecond(seconds):
-    assert abs(duration(said_duration(seconds)) - seconds) <= 0.5e-9 + math.ulp(seconds)
+    assert abs(parse_duration(format_duration(seconds)) - seconds) <= 0.5e-9 + math.ulp(seconds)
 
 
 @given(st.decimals(0, YEAR_S, places=9))
 @settings(max_examples=100, deadline=None)
 def test_whole_nanoseconds_are_said_without_losing_any(seconds):
-    assert duration(said_duration(float(seconds))) == float(seconds)
+    assert parse_duration(format_duration(float(seconds))) == float(seconds)
 
 
 @pytest.mark.parametrize(
@@ -172,11 +172,11 @@ def test_whole_nanoseconds_are_said_without_losing_any(seconds):
     ],
 )
 def test_bytes_are_said_in_the_units_that_were_asked(count, like, said):
-    assert said_bytes(count, like=like) == said
+    assert format_bytes(count, like=like) == said
 
 
 def test_bytes_just_below_a_unit_are_said_in_that_unit():
-    assert said_bytes(1023.99) == "1.0KiB"
+    assert format_bytes(1023.99) == "1.0KiB"
 
 
 @example("-5\n%")
@@ -185,12 +185,12 @@ def test_bytes_just_below_a_unit_are_said_in_that_unit():
 @given(VALUES)
 @settings(max_examples=200, deadline=None)
 def test_whatever_is_given_an_amount_a_size_and_a_duration_are_read_or_refused_in_one_line(raw):
-    for read in (lambda raw: amount(raw).value, size, duration):
+    for read in (lambda raw: parse_amount(raw).value, parse_size, parse_duration):
         result, error = tried(ValueError, read, raw)
         assert len(str(error).splitlines()) == 1 if error else 0 <= result < math.inf
 
 
-@given(st.text(), st.sampled_from([amount, size, duration]))
+@given(st.text(), st.sampled_from([parse_amount, parse_size, parse_duration]))
 @settings(max_examples=200, deadline=None)
 def test_any_text_is_read_or_refused_with_a_value_error(raw, read):
     try:

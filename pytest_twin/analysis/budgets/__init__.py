@@ -1,1 +1,1 @@
-"""Budgets of tests: their text, their rules, their verdicts."""
+"""Budgets of tests: their syntax, their rules, their verdicts."""

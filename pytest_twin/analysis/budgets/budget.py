@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 from pytest_twin.loads.spec import Load
-from pytest_twin.model.quantity import said_bytes
+from pytest_twin.model.quantity import format_bytes
 
 OK, OVER, UNKNOWN = "ok", "over", "unknown"
 PAIRS = 10  # enough for most tests
@@ -147,7 +147,7 @@ def _format_value(name: str, value: float, like: str) -> str:
     """Return the value of a limit for people; bytes are in such units as the limit has."""
     if name in _SECONDS:
         return format_seconds(value)
-    return said_bytes(value, like=like) if name in _BYTES else f"{value:.0f}"
+    return format_bytes(value, like=like) if name in _BYTES else f"{value:.0f}"
 
 
 def _format_cell(name: str, value: float, like: str) -> str:
@@ -155,14 +155,14 @@ def _format_cell(name: str, value: float, like: str) -> str:
     return f"{value:.4g} s" if name in _SECONDS else _format_value(name, value, like)
 
 
-def judged(budget: Budget, spent: ResourceUsage) -> list[LimitVerdict]:
+def judge_run(budget: Budget, spent: ResourceUsage) -> list[LimitVerdict]:
     """Return the verdict on each limit for which one run of the test is enough."""
     found = {each.name: getattr(spent, each.name) for each in fields(spent)}
     hidden = {"children_cpu_seconds": spent.orphans_cpu_seconds}
-    return [_finding(name, found[name], most, hidden.get(name, 0.0)) for name, most in budget.most.items()]
+    return [_judge_limit(name, found[name], most, hidden.get(name, 0.0)) for name, most in budget.most.items()]
 
 
-def _finding(name: str, value: float | None, limit: BudgetLimit, hidden: float) -> LimitVerdict:
+def _judge_limit(name: str, value: float | None, limit: BudgetLimit, hidden: float) -> LimitVerdict:
     """Return the verdict on one limit; `hidden` is the most by which the value may be too small."""
     if value is None or value <= limit.value < value + hidden:
         reason = _UNKNOWN_REASONS.get(name, "this machine does not report it")
@@ -199,7 +199,7 @@ def inconclusive_lines(verdicts: Iterable[LimitVerdict]) -> list[str]:
     return [f"budget: {each.text}" for each in verdicts if each.verdict == UNKNOWN]
 
 
-def cell(findings: Iterable[LimitVerdict]) -> str:
+def verdict_cell(findings: Iterable[LimitVerdict]) -> str:
     """Return the cell of tests.csv: the limits that are exceeded or unknown, or ``ok``; empty without a budget."""
     every = list(findings)
     return "; ".join(each.short for each in every if each.verdict != OK) or (OK if every else "")

@@ -1,4 +1,4 @@
-"""Budgets as they are written, in a marker or a table, read and checked."""
+"""Parse and check budgets, from a mark or a table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from pytest_twin.analysis.budgets.budget import PAIRS, Budget, BudgetLimit, Percentiles, Slowdown
 from pytest_twin.loads.spec import Load, LoadError
 from pytest_twin.model.error_text import unknown
-from pytest_twin.model.quantity import amount, duration
+from pytest_twin.model.quantity import parse_amount, parse_duration
 from pytest_twin.stressors.spec.kind import BYTES
 
 MOST_REPEATS = 10_000
@@ -21,7 +21,7 @@ ReadLoad = Callable[[Mapping[str, Any]], Load]
 
 
 class BudgetError(ValueError):
-    """Something is wrong with a budget; `problems` has all of it, as (keyword or nothing, what is wrong)."""
+    """A budget is invalid; `problems` has each error as a pair of keyword (or empty) and message."""
 
     def __init__(self, problems: list[tuple[str, str]]) -> None:
         super().__init__("; ".join(f"{key}: {problem}" if key else problem for key, problem in problems))
@@ -29,10 +29,10 @@ class BudgetError(ValueError):
 
 
 def _size(raw: object) -> float:
-    """Bytes; nothing at all may be written without a unit."""
+    """Parse bytes; only 0 may be written without a unit."""
     if raw == 0 and not isinstance(raw, bool):
         return 0.0
-    value, unit = amount(raw)
+    value, unit = parse_amount(raw)
     if unit != BYTES:
         raise ValueError(f'{raw!r} is not a size; write one such as "200MiB"')
     return value
@@ -73,9 +73,9 @@ def _pairs(raw: object) -> int:
 
 
 _READERS: Mapping[str, Callable[[object], float]] = {
-    "cpu_seconds": duration,
-    "children_cpu_seconds": duration,
-    "duration": duration,
+    "cpu_seconds": parse_duration,
+    "children_cpu_seconds": parse_duration,
+    "duration": parse_duration,
     "peak_memory": _size,
     "memory_growth": _size,
     "read": _size,
@@ -86,7 +86,7 @@ _READERS: Mapping[str, Callable[[object], float]] = {
 }
 PERCENTILES: Mapping[str, float] = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 _OF_REPETITIONS: Mapping[str, Callable[[object], Any]] = {"slowdown": _factor, "pairs": _pairs, "repeats": _repeats}
-_ALL = {**_READERS, **_OF_REPETITIONS, **dict.fromkeys(PERCENTILES, duration)}
+_ALL = {**_READERS, **_OF_REPETITIONS, **dict.fromkeys(PERCENTILES, parse_duration)}
 KEYWORDS = (*_ALL, "under")
 _NEEDS = (
     ("slowdown", ("under",), 'the load that may cause it, such as under="cpu:75%"'),
@@ -96,8 +96,8 @@ _NEEDS = (
 )
 
 
-def merged(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """One set of keywords from several, the most general first; None takes a limit away."""
+def merge_layers(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Merge layers of keywords, the most general first; None removes a limit."""
     together: dict[str, Any] = {}
     for layer in layers:
         together.update(layer)
@@ -105,16 +105,16 @@ def merged(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def parse(keywords: Mapping[str, Any], read_load: ReadLoad) -> Budget:
-    """Read a budget from keywords, such as ``{"cpu_seconds": 2, "peak_memory": "200MiB"}``.
+    """Parse a budget from keywords, such as ``{"cpu_seconds": 2, "peak_memory": "200MiB"}``.
 
     Args:
         keywords: The limits.
-        read_load: Reads the keywords of a load.
+        read_load: Parses the keywords of a load.
 
     Raises:
-        BudgetError: With everything that is wrong, not only the first.
+        BudgetError: The budget has errors; it lists all of them.
     """
-    values = read(keywords, read_load)
+    values = parse_values(keywords, read_load)
     problems = [
         (name, f"needs {others[0] if len(others) == 1 else others[-2]}=, {why}")
         for name, others, why in _NEEDS
@@ -128,30 +128,30 @@ def parse(keywords: Mapping[str, Any], read_load: ReadLoad) -> Budget:
     shares = {
         PERCENTILES[name]: BudgetLimit(values[name], str(keywords[name])) for name in values if name in PERCENTILES
     }
-    repeats = values.get("repeats", max(map(fewest, shares), default=0))
+    repeats = values.get("repeats", max(map(min_repetitions, shares), default=0))
     problems += [
-        ("repeats", f"{repeats} repetitions are too few for {name}; at least {fewest(share)} are needed")
+        ("repeats", f"{repeats} repetitions are too few for {name}; at least {min_repetitions(share)} are needed")
         for name, share in PERCENTILES.items()
-        if share in shares and repeats < fewest(share)
+        if share in shares and repeats < min_repetitions(share)
     ]
     if problems:
         raise BudgetError(problems)
     return Budget(limits, slowdown, Percentiles(shares, repeats) if shares else None)
 
 
-def fewest(share: float) -> int:
-    """How many repetitions tell between which two of them a percentile lies, with 95 % confidence.
+def min_repetitions(share: float) -> int:
+    """Return the number of repetitions that a 95 % confidence interval of a percentile needs.
 
-    Below it even all of them may lie to one side of it: the probability of that is ``share ** count``.
+    With fewer, even all of them may be on one side of it: the probability of that is ``share ** count``.
     """
     return math.ceil(math.log(BESIDE) / math.log(max(share, 1 - share)))
 
 
-def read(keywords: Mapping[str, Any], read_load: ReadLoad) -> dict[str, Any]:
-    """The values of keywords, each by itself.
+def parse_values(keywords: Mapping[str, Any], read_load: ReadLoad) -> dict[str, Any]:
+    """Parse the value of each keyword.
 
     Raises:
-        BudgetError: With everything that is wrong.
+        BudgetError: Values are invalid; it lists all of them.
     """
     values: dict[str, Any] = {}
     problems: list[tuple[str, str]] = []
@@ -180,12 +180,12 @@ def _under(raw: object, read_load: ReadLoad) -> Load:
     keys = [key for key, _, _ in words]
     if twice := [key for key in keys if keys.count(key) > 1]:
         raise ValueError(f"{raw!r} says {twice[0]} twice")
-    load = read_load({key: _said(value) for key, _, value in words})
+    load = read_load({key: _marker_text(value) for key, _, value in words})
     if not load:
         raise ValueError(f"{raw!r} applies no load")
     return load
 
 
-def _said(word: str) -> int | bool | str:
-    """What stands in a marker without quotes."""
+def _marker_text(word: str) -> int | bool | str:
+    """Return a text as it is written in a mark without quotes."""
     return int(word) if word.isdecimal() else {"true": True, "false": False}.get(word.lower(), word)

@@ -76,7 +76,7 @@ def slowdown(asked: Slowdown, pairs: Sequence[RunPair]) -> LimitVerdict:
     verdict = _verdict(interval, asked.limit, is_sure=not short)
     achieved = zip(*(pair.stressed.achieved for pair in pairs), strict=True)
     under = ", ".join(
-        f"{part} (achieved {said_range(all_of)})" for part, all_of in zip(asked.under.parts, achieved, strict=True)
+        f"{part} (achieved {format_range(all_of)})" for part, all_of in zip(asked.under.parts, achieved, strict=True)
     )
     text = (
         f"{len(pairs)} pairs, median {format_seconds(middle(idle))} idle and {format_seconds(middle(stressed))} under "
@@ -155,7 +155,7 @@ def middle(values: Iterable[float]) -> float:
     return ordered[(len(ordered) - 1) // 2]
 
 
-def said_range(answers: Sequence[str]) -> str:
+def format_range(answers: Sequence[str]) -> str:
     """Return the achieved amount of a load in all repetitions: the median, and the range where they differ."""
     ordered = sorted((each or "nothing" for each in answers), key=_number)
     said, least, most = ordered[(len(ordered) - 1) // 2], ordered[0], ordered[-1]

@@ -1,4 +1,4 @@
-"""Budgets for many tests at once: tables of a configuration, each for the tests that it selects."""
+"""Budgets for several tests: tables in a configuration, each with the tests that it selects."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pytest_twin.analysis.budgets.parser import KEYWORDS, BudgetError, ReadLoad, read
+from pytest_twin.analysis.budgets.parser import KEYWORDS, BudgetError, ReadLoad, parse_values
 from pytest_twin.model.error_text import unknown
 from pytest_twin.model.nodeid_pattern import matches
 
@@ -15,10 +15,10 @@ SELECTORS = ("mark", "path")
 
 
 class Rule(NamedTuple):
-    """A budget, and the tests that it is for.
+    """A budget, and the tests that it applies to.
 
     Attributes:
-        has_marks: Whether a test with these marks is meant.
+        has_marks: Tells whether a test with these marks is selected.
         path: The pattern that the node id of a test matches, or begins with.
         keywords: The limits.
     """
@@ -28,15 +28,15 @@ class Rule(NamedTuple):
     keywords: Mapping[str, Any]
 
     def selects(self, nodeid: str, marks: Marks) -> bool:
-        """Whether it is for a test."""
+        """Tell whether the rule applies to a test."""
         return matches(self.path, nodeid) and self.has_marks(marks)
 
 
-def rules(tables: Sequence[Mapping[str, Any]], read_load: ReadLoad) -> list[Rule]:
-    """Read the tables.
+def parse_rules(tables: Sequence[Mapping[str, Any]], read_load: ReadLoad) -> list[Rule]:
+    """Parse the tables.
 
     Raises:
-        BudgetError: With everything that is wrong, each with its place.
+        BudgetError: Tables have errors; it lists all of them with their places.
     """
     found: list[Rule] = []
     problems: list[tuple[str, str]] = []
@@ -58,7 +58,7 @@ def _rule(table: Mapping[str, Any], read_load: ReadLoad) -> Rule:
     if not limits and not problems:
         problems.append(("", 'has no limit; write one such as duration = "1s"'))
     try:
-        read(limits, read_load)
+        parse_values(limits, read_load)
     except BudgetError as error:
         problems += error.problems
     has_marks: Callable[[Marks], bool] = _all
@@ -66,7 +66,7 @@ def _rule(table: Mapping[str, Any], read_load: ReadLoad) -> Rule:
     if not isinstance(path, str):
         problems.append(("path", f'{path!r} is not a pattern such as "tests/db/*"'))
     try:
-        has_marks = expression(table["mark"]) if "mark" in table else _all
+        has_marks = parse_expression(table["mark"]) if "mark" in table else _all
     except ValueError as error:
         problems.append(("mark", str(error)))
     if problems:
@@ -78,11 +78,11 @@ def _all(_: Marks) -> bool:
     return True
 
 
-def expression(text: object) -> Callable[[Marks], bool]:
-    """Read an expression of markers, such as ``slow and not db``.
+def parse_expression(text: object) -> Callable[[Marks], bool]:
+    """Parse an expression of marks, such as ``slow and not db``.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not a valid expression.
     """
     if isinstance(text, str) and len(text) <= 1000:
         try:

@@ -78,7 +78,7 @@ class Comparison:
         return [each for each in self.differences if each.broken]
 
     @property
-    def told(self) -> list[Difference]:
+    def changed(self) -> list[Difference]:
         """The tests that changed, the most severe first."""
         found = [each for each in self.differences if each.test != WHOLE and (each.verdict != SAME or each.broken)]
         return sorted(found, key=_severity)

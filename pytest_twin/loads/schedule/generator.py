@@ -12,7 +12,7 @@ from typing import Any
 from pytest_twin.loads.parser import parse_amount
 from pytest_twin.loads.spec import Kinds
 from pytest_twin.model.error_text import unknown
-from pytest_twin.model.quantity import said_duration
+from pytest_twin.model.quantity import format_duration
 
 INTENSITIES: Mapping[str, Sequence[str]] = {
     "cpu": ("25%", "50%", "75%", "100%"),
@@ -77,7 +77,7 @@ def generate(options: GeneratorOptions, kinds: Kinds) -> dict[str, Any]:
         begin = round(start, 1)
         lasting = round(min(duration, options.length - begin), 1)
         events.append(
-            {"start": said_duration(begin), "duration": said_duration(lasting), name: chance.choice(amounts[name])}
+            {"start": format_duration(begin), "duration": format_duration(lasting), name: chance.choice(amounts[name])}
         )
     return {"version": 1, "anchor": "session", "mode": "parallel", "seed": options.seed, "events": events}
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from pytest_twin.model.error_text import shown, truncated
-from pytest_twin.model.quantity import duration, said_duration
+from pytest_twin.model.quantity import format_duration, parse_duration
 
 KEYS = ("type", "duration_s", "start", "cmd")
 Flags = dict[str, float]
@@ -53,7 +53,7 @@ def _cpu(flags: Flags, path: str) -> dict[str, Any]:  # noqa: ARG001
 
 def _memory(flags: Flags, path: str) -> dict[str, Any]:  # noqa: ARG001
     step, steps, hold = flags.get("step_mb", 500), int(flags.get("steps", 10)), flags.get("sleep", 10)
-    grows = {"ramp": said_duration(steps * hold), "steps": steps} if hold and steps else {}
+    grows = {"ramp": format_duration(steps * hold), "steps": steps} if hold and steps else {}
     return {"mem": _mebibytes(step * steps), **grows}
 
 
@@ -66,7 +66,7 @@ def _disk(flags: Flags, path: str) -> dict[str, Any]:
     return {
         "disk": _mebibytes(flags.get("size_mb", 1500)),
         "block": _mebibytes(flags.get("block_mb", 10)),
-        **({"pause": said_duration(flags["sleep"])} if flags.get("sleep") else {}),
+        **({"pause": format_duration(flags["sleep"])} if flags.get("sleep") else {}),
         "loop": True,  # the event lasts for its duration, not until the file is written once
         **({"directory": folder} if folder else {}),
     }
@@ -103,7 +103,7 @@ def parse_legacy_event(event: object) -> LegacyEvent:
     if not isinstance(kind, str) or kind not in _TYPES:
         problems.append(("type", f"{shown(event.get('type'))} is not one of {', '.join(_TYPES)}"))
     try:
-        lasts = duration(event.get("duration_s"))
+        lasts = parse_duration(event.get("duration_s"))
     except ValueError as error:
         problems.append(("duration_s", str(error)))
     try:

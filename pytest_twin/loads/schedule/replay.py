@@ -89,7 +89,7 @@ def parse_recording(text: str, name: str, kinds: Kinds) -> Replay:
         ReplayError: It is not a table, has no two times in order, nothing to replay, or impossible values.
     """
     try:
-        table = spreadsheet.read(text)
+        table = spreadsheet.parse_table(text)
     except SpreadsheetError as error:
         raise _rows_error(error.problems) from None
     if not table.columns:
@@ -150,7 +150,7 @@ class _TimedTable:
         cells = [" ".join(parts) for parts in zip(*(table.columns[name] for name in names), strict=True)]
         if table.separator != ",":
             cells = [_DECIMAL_COMMA.sub(".", cell) for cell in cells]
-        times, problems = (timestamps.read_seconds if names == (ELAPSED,) else timestamps.read)(cells)
+        times, problems = (timestamps.parse_seconds if names == (ELAPSED,) else timestamps.parse_times)(cells)
         label = " ".join(names)
         if problems:
             raise _rows_error([f"row {table.lines[at]}: {label}: {problem}" for at, problem in problems])

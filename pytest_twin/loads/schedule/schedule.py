@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from pytest_twin.loads.spec import Load
 from pytest_twin.model.nodeid_pattern import matches
-from pytest_twin.model.quantity import said_duration
+from pytest_twin.model.quantity import format_duration
 
 SESSION, TEST = "session", "test"
 PARALLEL, SERIES = "parallel", "series"
@@ -112,8 +112,8 @@ class Schedule:
         events = [
             {
                 "id": event.id,
-                "start": said_duration(event.start_s),
-                "duration": said_duration(event.duration_s),
+                "start": format_duration(event.start_s),
+                "duration": format_duration(event.duration_s),
                 **event.load.keywords,
                 **({"tests": event.tests} if event.tests else {}),
                 **({"note": event.note} if event.note else {}),

@@ -11,7 +11,7 @@ from pytest_twin.loads.schedule.schedule import MOST_EVENTS, PARALLEL, SERIES, S
 from pytest_twin.loads.spec import Kinds
 from pytest_twin.loads.stress_ng import ENGINE, INSTANCES
 from pytest_twin.model.error_text import shown
-from pytest_twin.model.quantity import duration
+from pytest_twin.model.quantity import parse_duration
 from pytest_twin.stressors.kinds._stress_ng_program import NAME as STRESS_NG
 
 LONGEST_TEXT = 1000
@@ -65,10 +65,10 @@ def _whole_number(raw: object, least: int, most: int) -> int:
 def _repeat(raw: object) -> dict[str, Any]:
     if not isinstance(raw, dict) or raw.keys() != {"every", "count"}:
         raise ValueError('must be an object such as {"every": "30s", "count": 3}')
-    return {"every": duration(raw["every"]), "count": _whole_number(raw["count"], 1, MOST_EVENTS)}
+    return {"every": parse_duration(raw["every"]), "count": _whole_number(raw["count"], 1, MOST_EVENTS)}
 
 
-_DURATION = ScheduleField(duration, MODIFIERS["ramp"].schema)
+_DURATION = ScheduleField(parse_duration, MODIFIERS["ramp"].schema)
 _SEED = ScheduleField(lambda raw: _whole_number(raw, 0, 2**63 - 1), {"type": "integer", "minimum": 0})
 _REPEAT = {
     "type": "object",

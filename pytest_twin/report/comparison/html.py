@@ -63,12 +63,12 @@ def _section(comparison: Comparison) -> Iterator[str]:
     yield '<div class="scroll" tabindex="0" role="region" aria-label="Comparison">'
     yield '<table class="compared" data-sortable>'
     yield f"<thead><tr>{''.join(heads)}</tr></thead>"
-    told = comparison.told
-    for differences in (comparison.whole, told[:MOST]):
+    changed = comparison.changed
+    for differences in (comparison.whole, changed[:MOST]):
         yield f"<tbody>{''.join(_rows(differences))}</tbody>"
     yield "</table></div>"
-    if len(told) > MOST:
-        yield f"<p>and {len(told) - MOST:,} more</p>"
+    if len(changed) > MOST:
+        yield f"<p>and {len(changed) - MOST:,} more</p>"
     for listed in named_tests(comparison):
         yield f"<h3>{escape(listed.title)} ({len(listed.tests):,})</h3>"
         more = f"<li>and {len(listed.tests) - MOST:,} more</li>" if len(listed.tests) > MOST else ""

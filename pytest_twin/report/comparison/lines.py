@@ -15,14 +15,14 @@ def lines(comparison: Comparison) -> Iterator[str]:
     first, *others = opening_lines(comparison)
     yield f"compared: {first}"
     yield from others
-    told = comparison.told
-    shown = rows([*comparison.whole, *told[:MOST]])
+    changed = comparison.changed
+    shown = rows([*comparison.whole, *changed[:MOST]])
     widths = [max(len(row[at]) for row in shown) for at in range(1, len(DifferenceRow._fields))] if shown else []
     for test, *cells in shown:
         padded = (cell.rjust(width) for cell, width in zip(cells[:-1], widths, strict=False))
         yield f"{'  '.join((*padded, cells[-1].ljust(widths[-1])))}  {test}"
-    if len(told) > MOST:
-        yield f"… and {len(told) - MOST} more"
+    if len(changed) > MOST:
+        yield f"… and {len(changed) - MOST} more"
     for listed in named_tests(comparison):
         yield f"{listed.title}: {len(listed.tests)}"
         yield from (f"  {test}" for test in listed.tests[:MOST])

@@ -40,11 +40,11 @@ def lines(comparison: Comparison, heading: str, most: int) -> Iterator[str]:
         yield f"- **{escape(each)}**"
     if comparison.broken:
         yield ""
-    told = comparison.told
+    changed = comparison.changed
     yield from (table_row(HEADINGS), table_row(["---:" if name in NUMBERS else "---" for name in HEADINGS]))
-    yield from (table_row([escape(cell) for cell in row]) for row in rows([*comparison.whole, *told[:most]]))
-    if len(told) > most:
-        yield from ("", f"and {len(told) - most} more")
+    yield from (table_row([escape(cell) for cell in row]) for row in rows([*comparison.whole, *changed[:most]]))
+    if len(changed) > most:
+        yield from ("", f"and {len(changed) - most} more")
     for listed in named_tests(comparison):
         yield from ("", f"**{escape(listed.title)}** ({len(listed.tests)})", "")
         yield from (f"- {escape(test)}" for test in listed.tests[:most])

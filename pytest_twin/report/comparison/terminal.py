@@ -57,10 +57,10 @@ def _table(comparison: Comparison) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in HEADINGS:
         table.add_column(name, justify="right" if name in NUMBERS else "left", overflow="fold")
-    told = comparison.told
-    shown = [*comparison.whole, *told[:MOST]]
+    changed = comparison.changed
+    shown = [*comparison.whole, *changed[:MOST]]
     for each, cells in zip(shown, rows(shown), strict=True):
         table.add_row(*map(escape, cells), style=STYLES[tone(each)])
-    if len(told) > MOST:
-        table.add_row(f"… and {len(told) - MOST} more")
+    if len(changed) > MOST:
+        table.add_row(f"… and {len(changed) - MOST} more")
     return table

@@ -103,7 +103,7 @@ def broken_limit_lines(comparison: Comparison) -> list[str]:
 def closing_line(comparison: Comparison) -> str:
     """Return the result in one line."""
     compared = len({each.test for each in comparison.differences} - {WHOLE})
-    tests = len({each.test for each in comparison.told})
+    tests = len({each.test for each in comparison.changed})
     broken = format_count(len(comparison.broken), "limit")
     return f"{format_count(compared, 'test')} compared, {tests:,} changed, {broken} broken"
 

@@ -31,7 +31,7 @@ class PageSection(NamedTuple):
 
     name: str
     heading: str
-    said: str
+    intro: str
     content: Markup
 
 
@@ -55,7 +55,7 @@ def page(summary: RunSummary) -> str:
                 markup(
                     '<section id="{}" aria-labelledby="{}-h"><h2 id="{}-h">{}</h2>{}{}</section>',
                     part.name, part.name, part.name, part.heading,
-                    _soft(part.said), part.content,
+                    _soft(part.intro), part.content,
                 )
                 for part in found
             ),
@@ -73,18 +73,18 @@ def _parts(summary: RunSummary, which: dict[int, str]) -> Iterator[PageSection]:
     if summary.attempts:
         yield PageSection("tests", "Tests", tests_table.describe_tests(summary), tests_table.table_part(summary))
     if which:
-        said = "Every test that failed or did not finish, and every test with a folder of its own."
-        yield PageSection("looked-into", "Failed and marked tests", said, details.details_part(summary, which))
-    if said := describe_budgets(summary):
-        yield PageSection("budgets", "Budgets", said, parts.budgets_part(summary))
+        intro = "Every test that failed or did not finish, and every test with a folder of its own."
+        yield PageSection("looked-into", "Failed and marked tests", intro, details.details_part(summary, which))
+    if intro := describe_budgets(summary):
+        yield PageSection("budgets", "Budgets", intro, parts.budgets_part(summary))
     if summary.profile:
-        said = "The slowdown of each test under each load, the largest first; bars are confidence intervals."
-        yield PageSection("curves", "Sensitivity", said, profile_curves.curves_part(summary.profile))
+        intro = "The slowdown of each test under each load, the largest first; bars are confidence intervals."
+        yield PageSection("curves", "Sensitivity", intro, profile_curves.curves_part(summary.profile))
     if summary.loads or summary.skipped:
         yield PageSection("loads", "Loads", "Requested and achieved amount of each load.", parts.loads_part(summary))
     if len(summary.times):
-        said = "How often each value occurs, for the columns that vary."
-        yield PageSection("spread", "Distributions", said, each_host(summary, parts.spread_part))
+        intro = "How often each value occurs, for the columns that vary."
+        yield PageSection("spread", "Distributions", intro, each_host(summary, parts.spread_part))
     yield PageSection("machine", "Machine", "", each_host(summary, parts.machine_part))
     yield PageSection("missing", "Missing", "", parts.missing_part(summary))
 
@@ -110,8 +110,8 @@ def _compared(comparison: Comparison) -> Markup:
     return markup('<p class="{}">{}</p>{}', kind, opening_lines(comparison)[0], rest)
 
 
-def _soft(said: str) -> Markup:
-    return markup('<p class="soft small">{}</p>', said) if said else Markup("")
+def _soft(intro: str) -> Markup:
+    return markup('<p class="soft small">{}</p>', intro) if intro else Markup("")
 
 
 def _plotly() -> str:

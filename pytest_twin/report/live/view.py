@@ -59,7 +59,7 @@ class ViewState:
         total_s: Its total time; None if unknown.
         ahead: The loads that a schedule has not started yet.
         planned: The total number of loads; None if unknown.
-        said: A further message.
+        message: A further message.
     """
 
     where: str
@@ -71,7 +71,7 @@ class ViewState:
     total_s: float | None = None
     ahead: Sequence[UpcomingLoad] = ()
     planned: int | None = None
-    said: str = ""
+    message: str = ""
 
 
 def glyphs_for(encoding: str) -> Glyphs:
@@ -88,8 +88,8 @@ def frame(state: ViewState, width: int, height: int, glyphs: Glyphs) -> list[Tex
     from rich.text import Text
 
     head = [Text(line, STRONG) for line in _wrap(_facts(state, width, glyphs), width, glyphs)]
-    if said := state.said or ("" if state.minute.rows else "waiting for the first sample"):
-        head.append(Text(said))
+    if message := state.message or ("" if state.minute.rows else "waiting for the first sample"):
+        head.append(Text(message))
     below = [Text(glyphs.between.join(counts), FAINT)] if (counts := _counts(state)) else []
     below += [_row(label, what, how_long, width, glyphs) for label, what, how_long in _now_and_next(state)]
     lines = [*head, *_sparklines(state.minute, width, glyphs)][: height - min(len(below), height // 4)]
@@ -115,7 +115,7 @@ def plain(state: ViewState, stamp: str, glyphs: Glyphs) -> str:
     running = [f"{each.type} {each.what} {format_seconds(state.now_s - each.since_s)}" for each in state.running]
     more = [f"{glyphs.cut} and {len(running) - MOST_IN_A_LINE} more"] if len(running) > MOST_IN_A_LINE else []
     now = [f"running: {', '.join([*running[:MOST_IN_A_LINE], *more])}"] if running else []
-    facts = [*_facts(state, LONGEST_PATH, glyphs), *([state.said] if state.said else []), *_counts(state)]
+    facts = [*_facts(state, LONGEST_PATH, glyphs), *([state.message] if state.message else []), *_counts(state)]
     return "  ".join((stamp, glyphs.between.join(facts), values, *now))
 
 
