@@ -14,7 +14,7 @@ from pytest_twin.model.profile_row import LEVELS, RESOURCES
 HURTS = 1.1  # a test that is 10 % slower is hurt; less is hardly worth a look, and hard to tell from noise
 WAITS = 1.05  # nothing but waiting for memory makes a test need 5 % more CPU time
 NARROW = 1.05  # an interval whose borders differ by no more needs no more repetitions
-LEAST_CPU_S = 0.001  # of less no ratio is told: the clock of a process is not that exact
+LEAST_CPU_S = 0.001  # no ratio of less: the clock of a process is not that exact
 
 
 class ProfileCell(NamedTuple):
@@ -131,11 +131,11 @@ def _point(cell: ProfileCell, pairs: Sequence[RunPair]) -> ProfilePoint:
 def _by_cpu_time(pairs: Sequence[RunPair]) -> tuple[Interval | None, float | None]:
     """Return the ratio of CPU seconds, and the slowdown that the additional CPU time explains."""
     both = [(pair.stressed.cpu_s or 0.0, pair.idle.cpu_s or 0.0, pair.idle.wall_s) for pair in pairs]
-    told = [each for each in both if min(each[:2]) >= LEAST_CPU_S]
-    if len(told) < FEWEST:
+    usable = [each for each in both if min(each[:2]) >= LEAST_CPU_S]
+    if len(usable) < FEWEST:
         return None, None
-    stressed, idle, wall = zip(*told, strict=True)
-    longer = [took + more - less for more, less, took in told]
+    stressed, idle, wall = zip(*usable, strict=True)
+    longer = [took + more - less for more, less, took in usable]
     return ratio_interval(stressed, idle), ratio_interval(longer, wall).middle
 
 

@@ -276,9 +276,9 @@ def properties(
         ("twin_memory_growth_MB", _in_mib(resident.growth)),
         ("twin_memory_kept_MB", _in_mib(resident.kept)),
     )
-    told = [interned_property(name, round(value, 6)) for name, value in found if value is not None]
+    figures = [interned_property(name, round(value, 6)) for name, value in found if value is not None]
     return [
-        *told,
+        *figures,
         *(interned_property(name, text) for name, text in (("twin_load", load), ("twin_budget", budget)) if text),
     ]
 

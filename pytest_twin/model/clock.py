@@ -16,11 +16,11 @@ class Clock:
         epoch: `time.time` at that moment, in seconds since 1970.
     """
 
-    __slots__ = ("_said", "began", "epoch")
+    __slots__ = ("_last", "began", "epoch")
 
     def __init__(self, began: float, epoch: float) -> None:
         self.began, self.epoch = began, epoch
-        self._said = (-1, "")  # the last minute and its text; one assignment, for threads that share a clock
+        self._last = (-1, "")  # the last minute and its text; one assignment, for threads that share a clock
 
     def elapsed(self, monotonic: float) -> float:
         """Return the seconds since the run began."""
@@ -29,10 +29,10 @@ class Clock:
     def stamp(self, elapsed: float) -> str:
         """Return a time as ISO 8601 in UTC with milliseconds."""
         minute, milli = divmod(round((self.epoch + elapsed) * 1000), 60_000)
-        said, text = self._said
-        if minute != said:
+        last_minute, text = self._last
+        if minute != last_minute:
             text = time.strftime("%Y-%m-%dT%H:%M:", time.gmtime(60 * minute))
-            self._said = (minute, text)
+            self._last = (minute, text)
         return f"{text}{milli // 1000:02d}.{milli % 1000:03d}Z"
 
 

@@ -52,13 +52,13 @@ def parse_table(text: str) -> Spreadsheet:
     """
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     lines = text.split("\n")
-    told = _EXCEL.fullmatch(lines[0])
-    heading = next((line for line in lines[bool(told) :] if _has_content(line)), "")
-    separator = told[1] if told else _separator_of(heading)
+    declared = _EXCEL.fullmatch(lines[0])
+    heading = next((line for line in lines[bool(declared) :] if _has_content(line)), "")
+    separator = declared[1] if declared else _separator_of(heading)
     names: list[str] = []
     found: list[tuple[int, list[str]]] = []
     problems: list[str] = []
-    for number, cells in _rows(text, separator, has_told=told is not None):
+    for number, cells in _rows(text, separator, is_declared=declared is not None):
         if not names:
             names = [visible(cell) for cell in cells]
         elif len(cells) == len(names) or (len(cells) == len(names) + 1 and not cells[-1]):
@@ -84,7 +84,7 @@ def _separator_of(heading: str) -> str:
     return max(SEPARATORS, key=bare.count)
 
 
-def _rows(text: str, separator: str, *, has_told: bool) -> list[tuple[int, list[str]]]:
+def _rows(text: str, separator: str, *, is_declared: bool) -> list[tuple[int, list[str]]]:
     """The cells of each line that has some, with its number.
 
     Raises:
@@ -98,7 +98,7 @@ def _rows(text: str, separator: str, *, has_told: bool) -> list[tuple[int, list[
         for cells in reader:
             number = reader.line_num
             stripped = [cell.translate(_NARROW).strip() for cell in cells]
-            if any(stripped) and not stripped[0].startswith("#") and not (has_told and number == 1):
+            if any(stripped) and not stripped[0].startswith("#") and not (is_declared and number == 1):
                 rows.append((number, stripped))
     except (csv.Error, TypeError, ValueError) as error:  # the latter two of a separator that is none
         raise SpreadsheetError([f"row {number + 1}: is not CSV: {error}"]) from None
@@ -106,7 +106,7 @@ def _rows(text: str, separator: str, *, has_told: bool) -> list[tuple[int, list[
 
 
 def _misfit(number: int, wanted: int, separator: str) -> str:
-    said = f"has {number} cells, but the header has {wanted}"
+    problem = f"has {number} cells, but the header has {wanted}"
     if separator == "," and number > wanted:
-        said += "; if a number has a decimal comma, write a point, or separate the cells with ;"
-    return said
+        problem += "; if a number has a decimal comma, write a point, or separate the cells with ;"
+    return problem

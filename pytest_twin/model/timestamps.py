@@ -133,8 +133,8 @@ def _stamps(cells: Sequence[str]) -> tuple[list[float], list[Problem]]:
         good = [times for times in good if _is_in_order(times)]
         if len(good) != 1:
             at = next(at for at, stamp in enumerate(stamps) if stamp.has_two_readings and stamp.month != stamp.day)
-            said = f"{shown(cells[at])} is ambiguous: day first or month first, and no row shows which"
-            return [], [(at, f"{said}; write dates such as 2026-11-28")]
+            problem = f"{shown(cells[at])} is ambiguous: day first or month first, and no row shows which"
+            return [], [(at, f"{problem}; write dates such as 2026-11-28")]
     return good[0], []
 
 

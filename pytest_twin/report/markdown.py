@@ -60,9 +60,9 @@ def _facts(summary: RunSummary) -> list[str]:
     return [escape(" · ".join([*when, samples, *describe_machines(summary)])), ""]
 
 
-def _host(summary: RunSummary, said: str) -> list[str]:
+def _host(summary: RunSummary, cell: str) -> list[str]:
     """Return a cell for the host; none if the run has one host."""
-    return [said] if summary.hosts else []
+    return [cell] if summary.hosts else []
 
 
 def _tests(heading: str, found: Sequence[AttemptSummary], most: int, summary: RunSummary) -> Iterator[str]:

@@ -51,9 +51,9 @@ def describe_machine(fingerprint: Mapping[str, Any] | None) -> list[str]:
     """Return the known facts of a machine."""
     found = fingerprint or {}
     cpu, memory, system = (part if isinstance(part, dict) else {} for part in map(found.get, ("cpu", "memory", "os")))
-    told = [cpu.get("model"), format_count(cpu["logical"], "CPU") if isinstance(cpu.get("logical"), int) else None]
-    told += [f"{memory['total_GB']:.1f} GiB" if isinstance(memory.get("total_GB"), int | float) else None]
-    return [str(fact) for fact in (*told, system.get("name") or system.get("system")) if fact]
+    facts = [cpu.get("model"), format_count(cpu["logical"], "CPU") if isinstance(cpu.get("logical"), int) else None]
+    facts += [f"{memory['total_GB']:.1f} GiB" if isinstance(memory.get("total_GB"), int | float) else None]
+    return [str(fact) for fact in (*facts, system.get("name") or system.get("system")) if fact]
 
 
 def describe_machines(summary: RunSummary) -> list[str]:

@@ -128,10 +128,10 @@ def commit_of(place: Path) -> str:
         return ""
     command = [git, "-C", str(place), "rev-parse", "HEAD"]
     try:
-        said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
     except (OSError, subprocess.SubprocessError):
         return ""
-    return said.stdout.strip() if said.returncode == 0 else ""
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def saved_runs(directory: Path) -> list[SavedRun]:

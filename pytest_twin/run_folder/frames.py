@@ -131,16 +131,16 @@ def _load_folder(folder: RunFolder, texts: Mapping[str, str]) -> Run:
                 if file is not None:
                     problems += table_problems(folder / name, file, frame.attrs["damaged"])
         except (OSError, ReadingError) as error:  # the others can be read all the same
-            said = f"{error.filename or folder.path}: {error.strerror}" if isinstance(error, OSError) else str(error)
-            failed.append(said)
+            message = f"{error.filename or folder.path}: {error.strerror}" if isinstance(error, OSError) else str(error)
+            failed.append(message)
             if len(failed) == len(there):
                 raise ReadingError(failed[0]) from None
             frame = concatenate([], shape)
         tables.append(frame)
-    found, told, ran = tables
-    _add_loads(told, ran, folder.scheduled)
+    samples, events, tests = tables
+    _add_loads(events, tests, folder.scheduled)
     schedule, unread = folder.document(SCHEDULE), (*problems, *failed)
-    return Run(folder.path, found, told, ran, fingerprint, schedule, unread, _hosts(folder), folder.outcomes)
+    return Run(folder.path, samples, events, tests, fingerprint, schedule, unread, _hosts(folder), folder.outcomes)
 
 
 def _add_loads(events: pd.DataFrame, tests: pd.DataFrame, scheduled: set[str]) -> None:
@@ -151,8 +151,8 @@ def _add_loads(events: pd.DataFrame, tests: pd.DataFrame, scheduled: set[str]) -
     if not len(tests) or not {"nodeid", "load", "elapsed_s", "duration_s"} <= {*tests} or not {*names} <= {*events}:
         return
     names += [HOST.name] if HOST.name in events else []
-    told = events[events["target"].notna() & events["elapsed_s"].notna()]
-    cells = zip(*(_texts(told, name) for name in names), strict=True)
+    of_loads = events[events["target"].notna() & events["elapsed_s"].notna()]
+    cells = zip(*(_texts(of_loads, name) for name in names), strict=True)
     loads = applied_loads([dict(zip(names, row, strict=True)) for row in cells], keyword_of_type(), scheduled)
     if not loads:
         return

@@ -79,9 +79,9 @@ def first_epoch(tables: Iterable[tuple[str, Iterable[Row]]]) -> float | None:
     return min(found, default=None)
 
 
-def merged_host_name(name: str, said: str) -> str:
+def merged_host_name(name: str, host: str) -> str:
     """Return the name of a host in the merged run; the own host of a run is named like the run."""
-    return f"{name}-{said}" if said else name
+    return f"{name}-{host}" if host else name
 
 
 def shift_rows(rows: Iterable[Row], column: str, axis: MergeAxis, name: str) -> tuple[list[Row], int]:

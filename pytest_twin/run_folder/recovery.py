@@ -58,8 +58,8 @@ def _complete(folder: RunFolder, at: float | None) -> None:
         at = max([*samples.times[-1:], *(float(row["elapsed_s"]) for row in (*events, *tests))], default=0.0)
     left = [row for row in unfinished_starts(events) if row["test"] or row["worker"] or row["target"]]
     if left:
-        told = {(row["nodeid"], row["worker"], row["start"]) for row in tests}
-        without_row = [row for row in left if (row["test"], row["worker"], row["timestamp"]) not in told]
+        recorded = {(row["nodeid"], row["worker"], row["start"]) for row in tests}
+        without_row = [row for row in left if (row["test"], row["worker"], row["timestamp"]) not in recorded]
         _append(folder, TESTS, abort_unfinished(without_row, events, at, CRASHED, lambda *_: False)[1])
         clock = _clock_of(left[-1])
         aborts, _ = abort_unfinished(left, events, at, CRASHED, lambda *_: False)
@@ -113,15 +113,15 @@ def abort_unfinished(
 
 def _abort_event(row: Row, at: float, outcome: str) -> Event:
     """Return the abort of what began with this row."""
-    said = row["detail"]
+    text = row["detail"]
     if row["type"] == event.TEST:
-        said = outcome
+        text = outcome
     elif row["target"]:
         held = round(at - float(row["elapsed_s"]), 4)
         reason = "its process crashed" if outcome == CRASHED else "its process was stopped"
-        said = detail("", {"reason": reason, "held_s": held})
+        text = detail("", {"reason": reason, "held_s": held})
     which = row["id"], row["type"], row["test"], row["worker"], row.get("host", ""), row["target"]
-    return Event(at, event.ABORT, *which, detail=said)
+    return Event(at, event.ABORT, *which, detail=text)
 
 
 def _test_row(start: Row, rows: Iterable[Row], at: float, outcome: str, keeps: Keeps, dist_each: str) -> str:

@@ -84,18 +84,18 @@ def machines(before: Iterable[Mapping[str, Any] | None], after: Iterable[Mapping
     unknown = [which for which, side in (("the first", was), ("the second", now)) if not all(side)]
     if unknown:
         return [f"no fingerprint of {' and '.join(unknown)}"]
-    told = []
+    differences = []
     for name, (part, key) in _MACHINE.items():
         old, new = ([_lookup(each, part, key) for each in side] for side in (was, now))
         if not _are_alike([*old, *new], MEMORY_TOLERANCE if part == "memory" else 0.0):
-            told.append(f"{name} {_values_text(old)} -> {_values_text(new)}")
-    return told
+            differences.append(f"{name} {_values_text(old)} -> {_values_text(new)}")
+    return differences
 
 
 def _lookup(fingerprint: Mapping[str, Any] | None, part: str, key: str) -> Any:
     """Return a value of a fingerprint; None if it has none, as an edited one may."""
-    said = (fingerprint or {}).get(part)
-    return said.get(key) if isinstance(said, dict) else None
+    values = (fingerprint or {}).get(part)
+    return values.get(key) if isinstance(values, dict) else None
 
 
 def _are_alike(values: Sequence[Any], tolerance: float) -> bool:

@@ -156,9 +156,9 @@ def _leave_out_unknown(
         )
     for side, tests in zip(sides, (pairs.before, pairs.after), strict=True):
         if growth in measured and measured[growth].each:
-            runs, told = tests["run"].nunique(), len(runs_with(tests, growth.columns))
-            if told < runs:
-                yield f"{growth.name}: {runs - told} of {runs} runs of {side.name} lack this measure and are left out"
+            runs, known = tests["run"].nunique(), len(runs_with(tests, growth.columns))
+            if known < runs:
+                yield f"{growth.name}: {runs - known} of {runs} runs of {side.name} lack this measure and are left out"
 
 
 def _machines(sides: Sequence[Side], hosts: Sequence[Sequence[str]]) -> list[str]:
@@ -196,23 +196,23 @@ def _notes(differences: Sequence[Difference], limits: Sequence[ChangeLimit], all
     """Return remarks on the number of repetitions and on limits that could not be judged."""
     sure = [each for each in differences if each.chance is not None]
     counts = max((each.counts for each in differences), key=sum)
-    said = []
+    notes = []
     if not any(each.is_sure for each in differences):
-        said.append(
+        notes.append(
             f"too few repetitions for a statistical test ({counts[0]} and {counts[1]}): judged by the ratio alone; "
             "at least four and four are needed, ten and ten are recommended"
         )
     elif sure and (least := smallest_p_value(*counts)) * len(sure) > allowed:
         wanted = next(number for number in range(2, 99) if smallest_p_value(number, number) * len(sure) <= allowed)
-        said.append(
+        notes.append(
             f"{counts[0]} and {counts[1]} repetitions can show a change only if at least "
             f"{math.ceil(least * len(sure) / allowed)} of {len(sure)} figures changed; "
             f"{wanted} and {wanted} can show a single change"
         )
     measured = {each.measure.name for each in differences}
-    said += [
+    notes += [
         f"{limit}: {limit.measure.name} was not measured on both sides"
         for limit in limits
         if limit.measure.name not in measured
     ]
-    return said
+    return notes

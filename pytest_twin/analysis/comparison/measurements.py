@@ -82,9 +82,9 @@ def measurements(before: pd.DataFrame, after: pd.DataFrame, measure: Measure) ->
     columns = [column for column in measure.columns if all(is_known(side, column) for side in (before, after))]
     if not columns:
         return MeasurementSet((), None)
-    told = [side[side["run"].isin(runs_with(side, columns))] for side in (before, after)]
-    numbers = [side["run"].nunique() for side in told]
-    costs = [_costs(side, columns) for side in told]
+    complete = [side[side["run"].isin(runs_with(side, columns))] for side in (before, after)]
+    numbers = [side["run"].nunique() for side in complete]
+    costs = [_costs(side, columns) for side in complete]
     by_run = [_by_run(side) for side in costs]
     grids = _shared([_grid(side, number) for side, number in zip(by_run, numbers, strict=True)])
     common = common_factor(*grids, measure) if grids else None
@@ -115,8 +115,8 @@ def is_known(tests: pd.DataFrame, column: str) -> bool:
 
 def runs_with(tests: pd.DataFrame, columns: Sequence[str]) -> set[int]:
     """Return the runs in which a test has values in all of these columns; older versions may lack one."""
-    told = tests[tests[list(columns)].notna().all(axis=1)]
-    return set(told["run"])
+    complete = tests[tests[list(columns)].notna().all(axis=1)]
+    return set(complete["run"])
 
 
 def _costs(tests: pd.DataFrame, columns: list[str]) -> pd.Series[float]:

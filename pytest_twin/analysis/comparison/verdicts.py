@@ -19,8 +19,8 @@ from pytest_twin.model.measure import ChangeLimit, Measure
 
 SAME, MORE, LESS = "same", "more", "less"
 PERHAPS_MORE, PERHAPS_LESS = "possibly more", "possibly less"
-WORTH_TELLING = 1.25  # the ratio from which on a difference between single runs is told
-MARGIN = 0.03  # what may be the machine, beside what it makes of all tests alike
+WORTH_TELLING = 1.25  # the least ratio at which a difference between single runs is reported
+MARGIN = 0.03  # share that may be variation of the machine, beside the common factor
 
 
 @dataclass(frozen=True)

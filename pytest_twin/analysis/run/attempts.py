@@ -96,8 +96,8 @@ def attempts(tests: pd.DataFrame, since: TimeOrigin, spans: Sequence[RunSpan]) -
         for start, used, nodeid, number, worker, outcome, duration, setup, call, teardown, peak, growth, kept, read,
         written, load, folder, budget, host in zip(seconds(tests, since).tolist(), cpu, *columns, strict=True)
     ]  # fmt: skip
-    told = [span for span in spans if span.type == event.TEST and (span.state == UNFINISHED or not found)]
-    return sorted([*found, *map(_attempt_of_span, told)], key=lambda attempt: attempt.start_s)
+    unrecorded = [span for span in spans if span.type == event.TEST and (span.state == UNFINISHED or not found)]
+    return sorted([*found, *map(_attempt_of_span, unrecorded)], key=lambda attempt: attempt.start_s)
 
 
 def slowest(found: Iterable[AttemptSummary], count: int) -> list[AttemptSummary]:

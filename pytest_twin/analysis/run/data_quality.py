@@ -60,9 +60,9 @@ def host_problems(samples: pd.DataFrame, times: Values, spans: Sequence[RunSpan]
     ]
 
 
-def is_severe(said: str) -> bool:
+def is_severe(problem: str) -> bool:
     """Tell whether a problem makes a run incomplete."""
-    return EMPTY not in said and not said.startswith("schedule.json")
+    return EMPTY not in problem and not problem.startswith("schedule.json")
 
 
 def _unfinished(spans: Sequence[RunSpan]) -> Iterator[str]:

@@ -17,7 +17,7 @@ MAIN = (
     "pressure_io_percent", "load_1m", "process_count",
 )  # fmt: skip
 BINS = 30
-FEWEST = 3  # samples of which something can be said
+FEWEST = 3  # the least number of samples to describe
 
 
 class Distribution(NamedTuple):

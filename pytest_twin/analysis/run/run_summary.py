@@ -170,7 +170,7 @@ def summarize(run: Run, names: Sequence[str], documents: Sequence[str]) -> RunSu
     hosts = [_of_host(whole, host, own, since) for host, own in by_host(run).items()]
     if len(hosts) == 1:
         return replace(hosts[0], shortcomings=[*of_all, *hosts[0].shortcomings])
-    of_each = [f"{display_name(each.host)}: {said}" for each in hosts for said in _missing_of(each)]
+    of_each = [f"{display_name(each.host)}: {problem}" for each in hosts for problem in _missing_of(each)]
     loads = [line for each in hosts for line in each.loads]
     return replace(whole, hosts=hosts, loads=loads, shortcomings=[*of_all, *of_each])
 

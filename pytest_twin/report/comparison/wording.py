@@ -39,7 +39,7 @@ class DifferenceRow(NamedTuple):
 
 
 class NamedTests(NamedTuple):
-    """Tests that something is to be said of, beside figures."""
+    """A titled list of tests."""
 
     title: str
     tests: Sequence[str]

@@ -115,15 +115,15 @@ def _loads_in_short(loads: Sequence[LoadLine]) -> str:
 
 def notices(summary: RunSummary) -> Markup:
     """Return a notice for broken limits, and one if the run is incomplete."""
-    said = []
+    lines = []
     if summary.comparison is not None and (broken := summary.comparison.broken):
         link = markup('<a href="#compared">{} broken</a>', format_count(len(broken), "limit"))
-        said.append(markup("{}, compared with {}", link, summary.comparison.names[0]))
+        lines.append(markup("{}, compared with {}", link, summary.comparison.names[0]))
     grave = [each for each in summary.shortcomings if is_severe(each)]
     if grave:
         more = markup(' <a href="#missing">and {} more</a>', len(grave) - 1) if len(grave) > 1 else Markup("")
-        said.append(markup("Incomplete: {}{}", f"{grave[0]:.300}", more))
-    return join(markup('<div class="notice" role="note"><p>{}</p></div>', each) for each in said)
+        lines.append(markup("Incomplete: {}{}", f"{grave[0]:.300}", more))
+    return join(markup('<div class="notice" role="note"><p>{}</p></div>', each) for each in lines)
 
 
 def loads_part(summary: RunSummary) -> Markup:
@@ -131,15 +131,15 @@ def loads_part(summary: RunSummary) -> Markup:
     several = len(summary.hosts) > 0
     rows = join(_load_row(line, several=several) for line in summary.loads)
     missing = ", ".join(f"{many} {kind}" for kind, many in summary.skipped.items())
-    said = markup("<p>Not started before the end of the run: {}.</p>", missing) if missing else Markup("")
+    not_started = markup("<p>Not started before the end of the run: {}.</p>", missing) if missing else Markup("")
     if not summary.loads:
-        return said or markup('<p class="soft">No load was applied in this run.</p>')
+        return not_started or markup('<p class="soft">No load was applied in this run.</p>')
     return markup(
         '<div class="scroll"><table><thead><tr>{}<th scope="col">Load</th><th scope="col">Requested</th>'
         '<th scope="col">Achieved</th><th scope="col"><span class="small">lowest share of the request</span></th>'
         '<th scope="col" class="number">Times</th><th scope="col" class="number">Held</th><th scope="col">Problems</th>'
         "</tr></thead><tbody>{}</tbody></table></div>{}",
-        markup('<th scope="col">Host</th>') if several else Markup(""), rows, said,
+        markup('<th scope="col">Host</th>') if several else Markup(""), rows, not_started,
     )  # fmt: skip
 
 
@@ -254,8 +254,8 @@ def _flatten(document: Mapping[str, Any], before: str = "") -> Iterator[tuple[st
             yield from _flatten(value, full)
         elif isinstance(value, list):
             for place, each in enumerate(value, 1):
-                said = ", ".join(f"{part}" for part in each.values()) if isinstance(each, dict) else str(each)
-                yield f"{full} {place}" if len(value) > 1 else full, said
+                text = ", ".join(f"{part}" for part in each.values()) if isinstance(each, dict) else str(each)
+                yield f"{full} {place}" if len(value) > 1 else full, text
         elif value is not None:
             yield full, str(value)
 
@@ -264,7 +264,9 @@ def missing_part(summary: RunSummary) -> Markup:
     """Return the list of missing data."""
     if not summary.shortcomings:
         return markup('<p class="soft">Nothing: files are complete, samples on time, and all columns have values.</p>')
-    return markup('<ul class="events">{}</ul>', join(markup("<li>{}</li>", said) for said in summary.shortcomings))
+    return markup(
+        '<ul class="events">{}</ul>', join(markup("<li>{}</li>", problem) for problem in summary.shortcomings)
+    )
 
 
 def budgets_part(summary: RunSummary) -> Markup:

@@ -103,8 +103,8 @@ def table_part(summary: RunSummary) -> Markup:
 
 def describe_tests(summary: RunSummary) -> str:
     """Return the sentence above the table."""
-    said = f"{describe_attempts(summary)}. CPU time is that of the test process and its children"
-    return said + "; the small curve shows the tests' share of the host in blue and the whole host as a line."
+    sentence = f"{describe_attempts(summary)}. CPU time is that of the test process and its children"
+    return sentence + "; the small curve shows the tests' share of the host in blue and the whole host as a line."
 
 
 def _head(column: TableColumn) -> Markup:
