@@ -106,7 +106,7 @@ def test_the_summary_says_what_was_recorded_applied_and_heavy(pytester):
         [
             r"=+ pytest-twin =+",
             r"\d+ samples, 3 tests",
-            r"load    asked       times      held  achieved",
+            r"load    requested   times      held  achieved",
             r"cpu     1               1     0\.\d s  \d\.\d\d cores",
             r"heaviest tests \(CPU, memory growth\)",
             r" +0\.3\d s +\+\d+\.\d MiB  .*::test_busy",
