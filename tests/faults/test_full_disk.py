@@ -88,7 +88,7 @@ def test_a_disk_without_any_room_is_one_usage_error_before_any_test(run, disk):
     (line,) = [line for line in said.splitlines() if line.startswith("ERROR:")]
     assert line == (
         f"ERROR: --twin-report-dir: {left.folder / 'report'} cannot be written (No space left on device); "
-        "give another directory"
+        "choose another directory"
     )
     assert not (left.folder / "it-ran").exists()
 
