@@ -148,7 +148,7 @@ def _peaks(summary: RunSummary) -> Iterator[str]:
     peaks = summary.peaks
     if peaks:
         yield from ("### Peaks", "")
-        yield from _table(*_host(summary, "host"), "column", "highest", "at", "while")
+        yield from _table(*_host(summary, "host"), "column", "highest", "at", "during")
     for peak in peaks:
         running = truncate_middle(peak.tests[0]) if peak.tests else ""
         more = f" and {len(peak.tests) - 1} more" if len(peak.tests) > 1 else ""

@@ -219,7 +219,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(browser, busy, width):
     report = Page(browser).open(busy, width, 800, is_phone=True)
     assert report.run("return document.documentElement.scrollWidth") <= width
     assert report.one("#tests-sort").is_displayed()
-    assert report.one("#tests-table tbody td[data-label='Took']").is_displayed()
+    assert report.one("#tests-table tbody td[data-label='Duration']").is_displayed()
     assert report.troubles == []
 
 

@@ -79,7 +79,7 @@ def _figures(attempt: AttemptSummary) -> Iterator[tuple[str, str | None]]:
     yield "peak memory", None if attempt.peak_memory_MB is None else format_size(attempt.peak_memory_MB)
     yield "read", format_size(attempt.read_MB) if attempt.read_MB else None
     yield "written", format_size(attempt.written_MB) if attempt.written_MB else None
-    yield "under load", attempt.load or None
+    yield "load", attempt.load or None
     yield "budget", attempt.budget or None
     yield "host", attempt.host or None
     yield "worker", attempt.worker or None
