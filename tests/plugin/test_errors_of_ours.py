@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 
 PLACES = {
-    "telemetry.process_counters.ProcessCounters.counters": [
+    "telemetry.process_counters.ProcessCounters.read_process": [
         "cpu_user_s",
         "cpu_system_s",
         "context_switches",
         "read_MB",
     ],
-    "telemetry.process_counters.ProcessCounters.children": [],
-    "telemetry.process_counters.ProcessCounters.peak": [],
-    "telemetry.process_counters.ProcessCounters.forget_peak": [],
-    "telemetry.process_counters.ProcessCounters.offspring": [],
+    "telemetry.process_counters.ProcessCounters.read_children": [],
+    "telemetry.process_counters.ProcessCounters.peak_bytes": [],
+    "telemetry.process_counters.ProcessCounters.reset_peak": [],
+    "telemetry.process_counters.ProcessCounters.read_child_starts": [],
     "recording.attempt.RecordedAttempt.read_counters": ["call_s", "cpu_user_s"],
     "recording.attempt.RecordedAttempt.start_usage": ["budget"],
     "recording.attempt.RecordedAttempt.judge": ["budget"],
