@@ -74,7 +74,7 @@ class LiveView:
         try:
             follower.read()
         except (OSError, ValueError) as error:  # the recording does not depend on the view
-            facts["said"] = f"cannot be read: {error}"
+            facts["message"] = f"cannot be read: {error}"
         state = ViewState(self._where, follower.minute, follower.running, follower.ended, at, elapsed, total)
         try:
             self._output.show(replace(state, **facts))

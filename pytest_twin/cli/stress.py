@@ -38,7 +38,7 @@ def command(duration: float | None, **given: Any) -> None:
         for each in applied:
             stack.callback(each.stop)
         view = stack.enter_context(view_of(recording, settings.interval))
-        view.wait(stop, over=lambda: all(each.is_settled for each in applied), facts=lambda: {"said": "starting"})
+        view.wait(stop, over=lambda: all(each.is_settled for each in applied), facts=lambda: {"message": "starting"})
         view.wait(stop, duration, over=lambda: all(each.ended_at is not None for each in applied))
     if not stop.is_set():
         exit_if_missed({str(each.part): each for each in applied})

@@ -35,11 +35,11 @@ def command(report_dir: Path | None) -> None:
 
     def facts() -> dict[str, Any]:
         if not folder.path.is_dir():
-            return {"said": "waiting for the run folder"}
+            return {"message": "waiting for the run folder"}
         if not is_over():
             return {}
-        said = f"no new row for {follower.silent_s:.0f} s: the run is over"
-        return {"said": said, "elapsed_s": follower.minute.elapsed_s}
+        message = f"no new row for {follower.silent_s:.0f} s: the run is over"
+        return {"message": message, "elapsed_s": follower.minute.elapsed_s}
 
     with stop_on_signals() as stop, closing(follower):
         view = LiveView(follower, lambda: follower.elapsed_s)
