@@ -81,7 +81,7 @@ def test_an_error_of_ours_fails_no_test_and_the_next_one_is_whole(pytester, left
         assert [name for name in missing if broken is not None and broken[name]] == [], place
     loaded = [row["test"].rpartition("::")[2] for row in left.load_rows("end") if row["type"] == "cpu"]
     assert {name for name in loaded if "after" in name} == {name for name in rows if "after" in name}
-    assert "test_broken[pytest_twin.telemetry.process_counters/ProcessCounters.counters]" in loaded
+    assert "test_broken[pytest_twin.telemetry.process_counters/ProcessCounters.read_process]" in loaded
     assert left.loads("abort") == []
 
 
