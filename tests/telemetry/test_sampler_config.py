@@ -42,7 +42,7 @@ def test_a_configuration_survives_its_json(config):
     assert text.isascii()
 
 
-def test_it_is_read_without_any_import():
+def test_it_is_read_without_an_import_of_more_than_the_scanner():
     """Each import costs time and memory in the process that should disturb least."""
     config = SamplerConfig(0.1, path="\N{SNOWMAN}\U0001f600\udc80", probes=["a", "b"])
     path = Path(telemetry.__file__).parent / "sampler_config.py"
@@ -54,7 +54,7 @@ def test_it_is_read_without_any_import():
     )
     command = [sys.executable, "-I", "-S", "-c", program, config.to_json()]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout == f"{config!a}\n\n"
+    assert done.stdout in {f"{config!a}\n\n", f"{config!a}\n_json\n"}  # a module of its own, or built in
 
 
 def test_it_is_frozen():
