@@ -1,7 +1,7 @@
 """The configuration of a sampler, handed to its process as one JSON argument.
 
-The sampling process should be up at once, so this module imports next to nothing: neither `dataclasses` nor `json`, which take
-longer to import than all that the sampler needs.
+The sampling process should be up at once, so this module imports next to nothing: neither `dataclasses` nor `json`,
+which take longer to import than all that the sampler needs.
 """
 
 from __future__ import annotations
