@@ -69,8 +69,9 @@ def _complete(folder: RunFolder, at: float | None) -> None:
 
 
 def _rows(folder: RunFolder, name: str) -> list[Row]:
-    """Return the rows of a table, and of the unmerged parts of it."""
-    return [row for path in (folder / name, *folder.parts(name)) for row in folder.rows(path.name)]
+    """Return the rows of the parts of a table, then of the table, where the controller aborts what workers began."""
+    paths = dict.fromkeys((*folder.parts(name), folder / name))
+    return [row for path in paths for row in folder.rows(path.name)]
 
 
 def _append(folder: RunFolder, name: str, lines: Iterable[str]) -> None:

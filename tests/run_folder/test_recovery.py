@@ -116,6 +116,18 @@ sys.stdin.read()
 
 
 @posix
+def test_what_the_controller_has_aborted_for_a_dead_worker_is_not_aborted_again(killed):
+    aborts = [
+        Event(3.0, event.ABORT, "gw1-l", "cpu", "a.py::two", "gw1", target="1"),
+        Event(3.0, event.ABORT, "gw1-t", event.TEST, "a.py::two", "gw1"),
+    ]
+    for each in aborts:
+        append(killed, ANNOTATIONS, "", each.row(CLOCK))
+    recover(killed)
+    found = [row["id"] for row in killed.rows(ANNOTATIONS) if row["event"] == event.ABORT]
+    assert sorted(found) == ["gw1-l", "gw1-t"]
+
+
 @pytest.mark.parametrize(("kind", "name"), [("FileLock", LOCK), ("PresenceLock", WORKERS_LOCK)])
 def test_nothing_is_merged_while_the_run_or_a_worker_of_it_goes_on(killed, kind, name):
     command = [sys.executable, "-c", HOLDS.format(kind=kind), str(killed / name)]
