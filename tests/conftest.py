@@ -23,9 +23,14 @@ hypothesis_settings.load_profile("busy")  # the machine may be
 
 
 def pytest_configure() -> None:
-    """Have what tests start hear Ctrl-C, also where a shell has started us in the background and ignores it for us."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Let what tests start end by signals that a shell ignores for jobs in the background, or nohup for its command."""
+    for name, handler in (
+        ("SIGINT", signal.default_int_handler),
+        ("SIGQUIT", signal.SIG_DFL),
+        ("SIGHUP", signal.SIG_DFL),
+    ):
+        if hasattr(signal, name) and signal.getsignal(number := getattr(signal, name)) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.fixture
