@@ -28,7 +28,11 @@ def parse_stages(raw: object) -> Stages:
         raise ValueError(
             f'{shown(raw)} is not a list of stages; write durations and amounts such as "10s:20%, 30s:80%"'
         )
-    return tuple((parse_duration(time), " ".join(str(amount).split())) for time, amount in pairs)
+    stages = tuple((parse_duration(time), " ".join(str(amount).split())) for time, amount in pairs)
+    for _, amount in stages:
+        if {",", ":"} & {*amount}:  # which separate stages and their parts in text
+            raise ValueError(f'{shown(amount)} is not an amount; write one such as "20%"')
+    return stages
 
 
 def _is_pair(raw: object) -> bool:

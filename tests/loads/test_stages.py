@@ -98,6 +98,7 @@ def test_what_is_wrong_with_stages_is_said(keywords, said):
 
 @given(VALUES)
 @example([[1.2e-38, None]])
+@example([[0, {"": None}]])
 @settings(max_examples=100, deadline=None)
 def test_whatever_is_given_is_stages_or_a_value_error(raw):
     found, error = tried(ValueError, stages.parse_stages, raw)

@@ -79,5 +79,5 @@ def test_without_the_program_it_is_told_before_any_test_runs(pytester, monkeypat
     pytester.path.joinpath("plan.json").write_text(json.dumps({"events": [event]}))
     pytester.makepyfile("def test_it(): pass")
     result = pytester.runpytest_subprocess("--twin-schedule=plan.json")
-    said = "plan.json: event e1: engine: stress-ng is not installed; install it (apt install stress-ng), or leave"
+    said = "plan.json: event e1: engine: stress-ng is not installed; install it (apt install stress-ng), or remove"
     result.stderr.fnmatch_lines([f"*{said}*"])

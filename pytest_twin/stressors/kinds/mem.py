@@ -100,8 +100,7 @@ class MemoryShare:
         while (missing := part - self._memory.size) > 0:
             size = min(missing, BLOCK, self._share_of_spare())
             if size < min(missing, MIN_STEP):
-                allocated = self._memory.size * self._job.workers  # the others stop at the same share
-                self._fall_short(f"{_requested(requested)}; allocated {allocated // MIB} MiB {_limits()}")
+                self._fall_short(f"{_requested(requested)}; {self._allocated(part)} {_limits()}")
                 break
             self._memory.grow(size)
             self._update_figures()
@@ -125,6 +124,13 @@ class MemoryShare:
         """Return the bytes that this worker may allocate, whatever the other workers allocate at the same time."""
         share = spare_memory(self._reserve) / self._job.workers
         return BLOCK if share >= BLOCK else int(share) // self._memory.unit * self._memory.unit
+
+    def _allocated(self, part: int) -> str:
+        """Say how much there is; a worker knows its own part only, and the figures have the sum of all."""
+        allocated = self._memory.size // MIB
+        if self._job.workers == 1:
+            return f"allocated {allocated} MiB"
+        return f"a worker allocated {allocated} of its {part // MIB} MiB"
 
     def _fall_short(self, reason: str) -> None:
         if self._job.strict:
