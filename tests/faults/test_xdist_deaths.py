@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -115,7 +116,8 @@ def test_where_the_sampler_is_killed_too_the_next_reader_completes_the_tables(st
         each.kill()
     os.killpg(run.process.pid, signal.SIGKILL)
     for each in run.processes():
-        each.kill()
+        with suppress(psutil.NoSuchProcess):  # it ended meanwhile
+            each.kill()
     seconds_until(lambda: not run.processes())
     assert len(tables(run)) == 6
     loaded = pytest_twin.load(run.report)
