@@ -35,6 +35,7 @@ def run(tmp_path):
             before, field, after = options.read_text(encoding="utf-8").partition("    enabled: bool")
             options.write_text(before + block + field + after, encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    environment.pop("COVERAGE_PROCESS_START", None)  # the copy is gone when coverage is reported
 
     def run(*command):
         done = subprocess.run(
