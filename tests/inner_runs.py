@@ -63,10 +63,10 @@ def left(pytester):
 
 @pytest.fixture(autouse=True)
 def no_hypothesis(request, monkeypatch):
-    """It takes an inner run in a process of its own more than a second to import."""
+    """It takes an inner run in a process of its own more than a second to import; another plugin shuffles its tests."""
     if "pytester" in request.fixturenames:
         request.getfixturevalue("pytester")  # which forgets these options when it begins
-        monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest")
+        monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:randomly")
 
 
 @pytest.fixture

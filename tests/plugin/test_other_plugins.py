@@ -177,8 +177,9 @@ def test_a_forked_test_that_is_interrupted_together_with_pytest_has_a_row_and_an
     assert each_ended_once(left)
 
 
-def test_randomly_shuffles_with_us_as_without_us(pytester, left):
+def test_randomly_shuffles_with_us_as_without_us(pytester, left, monkeypatch):
     pytest.importorskip("pytest_randomly")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest")
     pytester.makepyfile("""
         import pytest, random
 
