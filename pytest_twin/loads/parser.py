@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_twin.loads import stages
+from pytest_twin.loads.constraint import parse_constraint
 from pytest_twin.loads.modifiers import FOR_ALL, GUARDS, MODIFIERS
 from pytest_twin.loads.spec import Kinds, Load, LoadError, LoadPart
 from pytest_twin.model import quantity
 from pytest_twin.model.error_text import shown, truncated, unknown
 from pytest_twin.model.quantity import Amount
+from pytest_twin.stressors.constraint.enforcer import KEYWORD as CONSTRAIN
 from pytest_twin.stressors.spec.kind import COUNT, MAX, Kind
 
 
@@ -27,13 +29,13 @@ def parse_load(keywords: Mapping[str, Any], kinds: Kinds) -> Load:
     problems: list[tuple[str, str]] = []
     values: dict[str, Any] = {}
     for name, raw in keywords.items():
+        if name not in kinds and name != CONSTRAIN and name not in MODIFIERS:
+            problems.append(("", unknown(name, [*kinds, CONSTRAIN, *MODIFIERS], "keyword")))
+            continue
         try:
-            if name in kinds:
-                values[name] = parse_amount(kinds[name], raw)
-            elif name in MODIFIERS:
-                values[name] = MODIFIERS[name].parse(raw)
-            else:
-                problems.append(("", unknown(name, [*kinds, *MODIFIERS], "keyword")))
+            values[name] = _parse_value(name, raw, kinds)
+        except LoadError as error:
+            problems += [(f"{name}: {key}" if key else name, problem) for key, problem in error.problems]
         except ValueError as error:
             problems.append((name, str(error)))
     chosen = [name for name in keywords if name in kinds]
@@ -46,9 +48,16 @@ def parse_load(keywords: Mapping[str, Any], kinds: Kinds) -> Load:
             problems.append(("stages", f"{name}: {error}"))
     if problems:
         raise LoadError(problems)
-    load = Load(tuple(part for part in parts if part is not None), dict(keywords))
+    found = [*parts, values.get(CONSTRAIN)]  # last, so that the loads are ready when the tests have less machine
+    load = Load(tuple(part for part in found if part is not None), dict(keywords))
     guards = {name: values[name] for name in GUARDS if name in values}
     return load.with_guards(**guards) if guards else load
+
+
+def _parse_value(name: str, raw: object, kinds: Kinds) -> Any:
+    if name == CONSTRAIN:
+        return parse_constraint(raw)
+    return parse_amount(kinds[name], raw) if name in kinds else MODIFIERS[name].parse(raw)
 
 
 def parse_amount(kind: Kind, raw: object) -> Amount:

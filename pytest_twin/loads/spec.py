@@ -9,6 +9,7 @@ from typing import Any
 from pytest_twin.loads import stages
 from pytest_twin.loads.modifiers import StopCondition
 from pytest_twin.model.quantity import format_bytes, format_duration, parse_duration
+from pytest_twin.stressors.constraint.enforcer import KIND as CONSTRAINT
 from pytest_twin.stressors.spec.kind import BYTES, COUNT, OPS, SHARE, Kind
 from pytest_twin.stressors.spec.request import LoadRequest
 
@@ -38,7 +39,12 @@ class LoadPart:
     strict: bool = False
 
     def __str__(self) -> str:
-        return f"{self.kind.keyword}={self.text}"
+        return f"{self.kind.keyword} {self.text}" if self.is_constraint else f"{self.kind.keyword}={self.text}"
+
+    @property
+    def is_constraint(self) -> bool:
+        """Whether it takes machine away from the tests, and adds no load."""
+        return self.kind is CONSTRAINT
 
     def faster(self, speed: float) -> LoadPart:
         """Return the same load with all times divided by `speed`; amounts and rates stay."""
@@ -117,7 +123,9 @@ class Load:
         return bool(self.parts)
 
     def __str__(self) -> str:
-        return " ".join(f"{name}={value}" for name, value in self.keywords.items())
+        """Return its keywords as they were written, those of a constraint behind ``constrain``."""
+        written = [f"{name}={value}" for name, value in self.keywords.items() if name != CONSTRAINT.keyword]
+        return " ".join([*written, *(str(part) for part in self.parts if part.is_constraint)])
 
     @property
     def peak_texts(self) -> list[str]:

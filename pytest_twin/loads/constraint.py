@@ -1,0 +1,112 @@
+"""Parse constraints, which give the tests less machine: ``cpu=0.5 cpus=1 mem=512MiB``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pytest_twin.loads.spec import LoadError, LoadPart
+from pytest_twin.model.error_text import shown, unknown
+from pytest_twin.model.quantity import format_bytes, parse_amount, parse_duration
+from pytest_twin.stressors.constraint.enforcer import KIND
+from pytest_twin.stressors.spec.kind import BYTES, COUNT, MAX, RATE, SHARE
+from pytest_twin.stressors.system import capacity
+
+LEAST_CPU = 0.01  # CPUs: the kernel takes no quota of less than 1 ms in 100 ms
+PERIODS_S = 0.001, 1.0  # the kernel takes no others
+MIB = 1 << 20
+LEAST_MEMORY = 16 * MIB  # an interpreter needs as much
+
+
+def parse_constraint(raw: object) -> LoadPart:
+    """Parse a constraint from keywords, or from text such as ``cpu=0.5 mem=2GiB``.
+
+    Raises:
+        LoadError: With all problems.
+    """
+    words = _words(raw)
+    problems: list[tuple[str, str]] = []
+    options: dict[str, Any] = {}
+    for name, value in words.items():
+        if name not in KEYWORDS:
+            problems.append(("", unknown(name, KEYWORDS, "keyword")))
+            continue
+        try:
+            options[name] = KEYWORDS[name](value)
+        except ValueError as error:
+            problems.append((name, str(error)))
+    if "period" in words and "cpu" not in words:
+        problems.append(("period", "needs cpu=, the CPU time that may be used in each period"))
+    if not words and not problems:
+        problems.append(("", f"constrains nothing; give {KIND.amounts}"))
+    if problems:
+        raise LoadError(problems)
+    text = " ".join(f"{name}={value}" for name, value in words.items())
+    return LoadPart(KIND, text, MAX, ((0.0, 1.0),), options)
+
+
+def _words(raw: object) -> dict[str, Any]:
+    if isinstance(raw, Mapping):
+        return dict(raw)
+    pairs = [word.partition("=") for word in raw.split()] if isinstance(raw, str) else []
+    if not pairs or not all(key and sign and value for key, sign, value in pairs):
+        raise LoadError([("", f"{shown(raw)} is not a constraint; write one such as {KIND.amounts}")])
+    keys = [key for key, _, _ in pairs]
+    if twice := [key for key in keys if keys.count(key) > 1]:
+        raise LoadError([(twice[0], "is given twice")])
+    return {key: value for key, _, value in pairs}
+
+
+def _cpu(raw: object) -> float:
+    amount = parse_amount(raw)
+    if amount.unit not in {COUNT, SHARE}:
+        raise ValueError(f'{shown(raw)} is not CPU time; give a number of CPUs such as 0.5, or a share such as "25%"')
+    cpus = amount.value * capacity.usable_cpus() if amount.unit == SHARE else amount.value
+    if cpus < LEAST_CPU:
+        raise ValueError(f"{shown(raw)} is less than {LEAST_CPU} CPUs")
+    return cpus
+
+
+def _period(raw: object) -> float:
+    seconds = parse_duration(raw)
+    least, most = PERIODS_S
+    if not least <= seconds <= most:
+        raise ValueError(f"{shown(raw)} is not from 1ms to 1s")
+    return seconds
+
+
+def _cpus(raw: object) -> int:
+    amount = parse_amount(raw)
+    if amount.unit != COUNT or amount.value != int(amount.value) or amount.value < 1:
+        raise ValueError(f"{shown(raw)} is not a whole number of CPUs from 1")
+    if amount.value > capacity.allowed_cpus():
+        raise ValueError(f"{shown(raw)} is more than the {capacity.allowed_cpus()} CPUs that may be used here")
+    return int(amount.value)
+
+
+def _memory(raw: object) -> int:
+    amount = parse_amount(raw)
+    if amount.unit not in {COUNT, SHARE, BYTES}:
+        raise ValueError(f'{shown(raw)} is not an amount of memory; give one such as "512MiB" or "25%"')
+    if amount.unit == SHARE:
+        usable = capacity.usable_memory()
+        if usable is None:
+            raise ValueError("a share of the memory cannot be had: the memory of this machine is not known")
+        count = amount.value * usable
+    else:
+        count = amount.value * (MIB if amount.unit == COUNT else 1)
+    if count < LEAST_MEMORY:
+        raise ValueError(f"{shown(raw)} is less than {format_bytes(LEAST_MEMORY)}")
+    return int(count)
+
+
+def _io(raw: object) -> float:
+    amount = parse_amount(raw)
+    if amount.unit != RATE or amount.value <= 0:
+        raise ValueError(f'{shown(raw)} is not a rate; give one such as "20MB/s"')
+    return amount.value
+
+
+KEYWORDS: Mapping[str, Callable[[object], Any]] = {
+    "cpu": _cpu, "period": _period, "cpus": _cpus, "mem": _memory, "io": _io,
+}  # fmt: skip

@@ -1,0 +1,39 @@
+"""Enforce a constraint on the processes of the tests, as a worker of the supervisor.
+
+The options of its request: ``cpu`` (CPUs' worth of time), ``period`` (seconds), ``cpus`` (a number of CPUs), ``mem``
+(bytes), ``io`` (bytes a second), ``pid`` (the process of the tests, which is constrained with all of its children),
+``outside`` (processes that are not constrained, with their children) and ``backend`` (empty for the first that works).
+"""
+
+from __future__ import annotations
+
+from pytest_twin.stressors.spec.kind import MAX, Kind
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pytest_twin.stressors.worker.job import Job
+
+TYPE = "constraint"  # in annotations.csv
+KEYWORD = "constrain"
+PERIOD_S = 0.1  # as docker and systemd have it
+
+KIND = Kind(
+    keyword=KEYWORD,
+    type=TYPE,
+    module=__name__,
+    units=(MAX,),
+    bare=None,
+    amounts="cpu=0.5 cpus=1 mem=512MiB",
+    modifiers=(),
+    measure="tests_cpu_s",
+)
+
+
+def workers(job: Job) -> int:  # noqa: ARG001
+    """Return the number of worker processes: one enforces the whole constraint."""
+    return 1
+
+
+def stress(job: Job) -> None:
+    """Enforce the constraint until the worker is stopped."""
+    raise NotImplementedError
