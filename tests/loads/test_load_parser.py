@@ -161,7 +161,7 @@ def test_a_misspelled_word_gets_the_nearest_one():
 
 
 def test_a_word_that_is_near_to_none_gets_them_all():
-    known = ", ".join(sorted([*KINDS, *MODIFIERS]))
+    known = ", ".join(sorted([*KINDS, "constrain", *MODIFIERS]))
     assert problems(gravity=1) == [("", f'unknown keyword "gravity"; known are {known}')]
     assert unknown("x", []) == 'unknown key "x"; known are '
 
