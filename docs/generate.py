@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from pytest_twin.loads.schedule import schema
-from pytest_twin.model import attempt_row, columns, event, profile_row
+from pytest_twin.model import attempt_row, columns, event, flaky_row, profile_row
 from pytest_twin.model.columns import Column
 from pytest_twin.report import json_document
 from pytest_twin.settings import options
@@ -82,6 +82,12 @@ recording. Sampled metrics of a test are in the rows of the dataset from `elapse
 `--twin-profile` writes this file.
 
 {table(profile_row.COLUMNS)}
+
+## flaky.csv: a row is one condition, for one test
+
+`--twin-flaky` writes this file.
+
+{table(flaky_row.COLUMNS)}
 """
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 
-from pytest_twin.model import attempt_row, event, profile_row
+from pytest_twin.model import attempt_row, event, flaky_row, profile_row
 from pytest_twin.model.safe_names import safe
 
 DATASET = "system_metrics_dataset.csv"
@@ -15,17 +15,19 @@ TESTS = "tests.csv"
 FINGERPRINT = "fingerprint.json"
 SCHEDULE = "schedule.json"
 PROFILE = "profile.csv"
+FLAKY, FLAKY_FAILURES = "flaky.csv", "flaky_failures.json"  # the latter: reports of failures by test and condition
 HOSTS = "hosts.json"
 OUTCOMES = "outcomes.json"
 LOCK, WORKERS_LOCK = ".run.lock", ".workers.lock"
 TESTS_FOLDER, HOSTS_FOLDER = "tests", "hosts"
 
-FILES = (DATASET, ANNOTATIONS, TESTS, PROFILE, SCHEDULE, HOSTS, OUTCOMES, FINGERPRINT)
+FILES = (DATASET, ANNOTATIONS, TESTS, PROFILE, FLAKY, FLAKY_FAILURES, SCHEDULE, HOSTS, OUTCOMES, FINGERPRINT)
 
 HEADERS: Mapping[str, Sequence[str]] = {
     ANNOTATIONS: event.FIELDS,
     TESTS: tuple(column.name for column in attempt_row.COLUMNS),
     PROFILE: profile_row.FIELDS,
+    FLAKY: flaky_row.FIELDS,
 }
 
 _OF_A_TEST = re.compile(rf"{TESTS_FOLDER}/(?!\.)[A-Za-z0-9_.-]{{1,100}}", re.ASCII)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import ChainMap, Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,6 +13,8 @@ from pytest_twin.run_folder.layout import (
     ANNOTATIONS,
     DATASET,
     FINGERPRINT,
+    FLAKY,
+    FLAKY_FAILURES,
     HEADERS,
     HOSTS,
     OUTCOMES,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from pytest_twin.run_folder.merge_axis import Row
 
 TIMED = (ANNOTATIONS, TESTS)
+HOSTED = (PROFILE, FLAKY)  # tables of tests without times, whose rows name the host
 TIMES = {DATASET: "timestamp", ANNOTATIONS: "timestamp", TESTS: "start"}
 
 
@@ -63,7 +66,7 @@ class SourceRun:
         recover(self.folder)
         self.streams = [("", self.folder), *self.folder.other_hosts()]
         try:
-            self.tables = {name: read_table(self.folder, name) for name in (*TIMED, PROFILE)}
+            self.tables = {name: read_table(self.folder, name) for name in (*TIMED, *HOSTED)}
             firsts = [first_sample(stream) for _, stream in self.streams]
         except OSError as error:
             raise RunFolderError(f"{error.filename or path}: {error.strerror or error}") from None
@@ -80,8 +83,10 @@ class SourceRun:
             name: What its host is called in the whole.
         """
         lost = sum(table.damaged for table in self.tables.values())
-        profile = [{**row, "host": merged_host_name(name, row.get("host", ""))} for row in self.tables[PROFILE].rows]
-        found: dict[str, list[Row]] = {PROFILE: profile}
+        found: dict[str, list[Row]] = {
+            kind: [{**row, "host": merged_host_name(name, row.get("host", ""))} for row in self.tables[kind].rows]
+            for kind in HOSTED
+        }
         for kind in TIMED:
             found[kind], without_time = shift_rows(self.tables[kind].rows, TIMES[kind], axis, name)
             lost += without_time
@@ -124,7 +129,7 @@ def _refuse_twice(paths: Sequence[Path]) -> None:
 
 
 def _write(whole: RunFolder, sources: dict[str, SourceRun], zero: float) -> list[MergedRun]:
-    tables: dict[str, list[Row]] = {name: [] for name in (*TIMED, PROFILE)}
+    tables: dict[str, list[Row]] = {name: [] for name in (*TIMED, *HOSTED)}
     merged, hosts = [], {}
     for name, source in sources.items():
         axis = MergeAxis(zero)
@@ -145,6 +150,9 @@ def _write(whole: RunFolder, sources: dict[str, SourceRun], zero: float) -> list
         if rows or kind in TIMED:
             whole.write(kind, table_text(HEADERS[kind], rows))
     whole.write_json(HOSTS, hosts)
+    documents = [source.folder.document(FLAKY_FAILURES) or {} for source in sources.values()]
+    if any(documents):
+        whole.write_json(FLAKY_FAILURES, dict(ChainMap(*documents)))
     counted = [source.folder.outcomes for source in sources.values()]
     if all(counted):
         whole.write_json(OUTCOMES, sum(map(Counter, counted), Counter()))

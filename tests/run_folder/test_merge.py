@@ -17,7 +17,17 @@ from pytest_twin.model.clock import Clock
 from pytest_twin.model.csv_text import header, record
 from pytest_twin.model.event import END, START, TEST, Event
 from pytest_twin.run_folder.folder import RunFolder
-from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, FINGERPRINT, HEADERS, HOSTS, PROFILE, TESTS
+from pytest_twin.run_folder.layout import (
+    ANNOTATIONS,
+    DATASET,
+    FINGERPRINT,
+    FLAKY,
+    FLAKY_FAILURES,
+    HEADERS,
+    HOSTS,
+    PROFILE,
+    TESTS,
+)
 
 
 @pytest.fixture
@@ -159,6 +169,19 @@ def test_profiles_are_put_together_with_the_host_of_each(run, merge, tmp_path):
     ]
     merge("windows", "-o", "all")
     assert not (tmp_path / "all" / PROFILE).exists()
+
+
+def test_findings_on_flaky_tests_are_put_together_with_the_host_and_the_failures_of_each(run, merge, tmp_path):
+    for name, failures in (("linux", 2), ("mac", 3)):
+        row = record([{"nodeid": f"{name}.py::t", "failures": failures}.get(field) for field in HEADERS[FLAKY]])
+        folder = run(name, 10.0)
+        (folder / FLAKY).write_text(header(HEADERS[FLAKY]) + row)
+        (folder / FLAKY_FAILURES).write_text(json.dumps({f"{name}.py::t": {"idle": "E"}}))
+    merge("linux", "mac", "-o", "all")
+    found = [(row["host"], row["nodeid"], row["failures"]) for row in rows(tmp_path / "all" / FLAKY)]
+    assert found == [("linux", "linux.py::t", "2"), ("mac", "mac.py::t", "3")]
+    document = json.loads((tmp_path / "all" / FLAKY_FAILURES).read_text())
+    assert document == {"linux.py::t": {"idle": "E"}, "mac.py::t": {"idle": "E"}}
 
 
 def test_what_a_killed_run_left_is_merged_too(run, merge, tmp_path):
