@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from importlib.util import find_spec
@@ -10,7 +11,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_twin._system.private_files import write_atomic
 from pytest_twin.run_folder.folder import RunFolder
-from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, FINGERPRINT, PROFILE, SCHEDULE, TESTS
+from pytest_twin.run_folder.layout import (
+    ANNOTATIONS,
+    DATASET,
+    FINGERPRINT,
+    FLAKY,
+    FLAKY_FAILURES,
+    PROFILE,
+    SCHEDULE,
+    TESTS,
+)
 
 if TYPE_CHECKING:
     from pytest_twin.analysis.comparison.comparison import Comparison
@@ -96,15 +106,31 @@ def summary_of(path: Path, comparison: Comparison | None = None, read: Callable[
         raise ReportError(str(error)) from None
     with_schedule = [SCHEDULE] if (path / SCHEDULE).exists() else []
     summary = summarize(run, (DATASET, ANNOTATIONS, TESTS), [FINGERPRINT, *with_schedule])
-    return replace(summary, profile=_profile(path), comparison=comparison)
+    return replace(
+        summary, profile=_rows(path, PROFILE), flaky=_rows(path, FLAKY), failures=_failures(path), comparison=comparison
+    )
 
 
-def _profile(path: Path) -> list[dict[str, str]]:
-    """Return the rows of the profile of a run; none where there is no such file, or none that can be read."""
+def _rows(path: Path, name: str) -> list[dict[str, str]]:
+    """Return the rows of a table of a run; none where there is no such file, or none that can be read."""
     try:
-        return RunFolder(path).rows(PROFILE)
+        return RunFolder(path).rows(name)
     except (OSError, ValueError):
         return []
+
+
+def _failures(path: Path) -> dict[str, dict[str, str]]:
+    """Return the first failures of the search for resource-affected tests; none where they cannot be read."""
+    try:
+        document = json.loads(RunFolder(path).text(FLAKY_FAILURES) or "{}")
+    except (OSError, ValueError):
+        return {}
+    tests = document.items() if isinstance(document, dict) else ()
+    return {
+        test: {condition: text for condition, text in of_test.items() if isinstance(text, str)}
+        for test, of_test in tests
+        if isinstance(of_test, dict)
+    }
 
 
 def write_report(summary: RunSummary, name: str, path: Path) -> None:

@@ -8,7 +8,9 @@ from pytest_twin.analysis.run.attempts import AttemptSummary, heaviest, most_gro
 from pytest_twin.analysis.run.by_host import display_name, on_host
 from pytest_twin.analysis.run.overview import WORTH_TELLING_MB
 from pytest_twin.analysis.run.run_summary import RunSummary
+from pytest_twin.model.csv_text import visible
 from pytest_twin.report.comparison import markdown as comparison
+from pytest_twin.report.flaky_findings import describe_findings, group_findings
 from pytest_twin.report.markdown_escape import escape, table_row
 from pytest_twin.report.profile_ranking import SlowdownCurve, rank_resources
 from pytest_twin.report.profile_ranking import parse_number as value_of
@@ -26,6 +28,7 @@ from pytest_twin.report.wording import (
 )
 
 MOST, MOST_BAD, MOST_LOADS, MOST_ANSWERS = 5, 20, 20, 3
+MOST_TRACEBACKS, MOST_LINES = 5, 40
 
 
 def page(summary: RunSummary) -> str:
@@ -44,6 +47,7 @@ def _parts(summary: RunSummary) -> Iterator[Iterable[str]]:
     yield _tests("Highest memory growth", _grown(summary), MOST, summary)
     yield _leaks(summary)
     yield _budgets(summary)
+    yield _flaky(summary)
     yield _profile(summary)
     yield _loads(summary)
     yield _peaks(summary)
@@ -105,6 +109,29 @@ def _budgets(summary: RunSummary) -> Iterator[str]:
             for attempt in broken[:MOST_BAD]
         )
         yield from _more(len(broken) - MOST_BAD, "tests.csv")
+
+
+def _flaky(summary: RunSummary) -> Iterator[str]:
+    findings = group_findings(summary.flaky)
+    if not findings:
+        return
+    yield from ("### Flaky tests", "", escape(describe_findings(findings)), "")
+    affected = [each for each in findings if each.needs_attention]
+    if affected:
+        yield from _table("test", "verdict", "first failure")
+    for each in affected[:MOST_BAD]:
+        yield _row(truncate_middle(each.nodeid), each.conclusion, each.decisive.get("error", ""))
+    yield from _more(len(affected) - MOST_BAD, "flaky.csv") if affected else ()
+    commands = [each.command for each in affected if each.command][:MOST_BAD]
+    if commands:
+        yield from ("Reproduce them:", "", *(f"    {visible(command)}" for command in commands), "")
+    for each in affected[:MOST_TRACEBACKS]:
+        of_test = summary.failures.get(each.rows[0].get("nodeid", ""), {})
+        text = of_test.get(each.decisive.get("condition", ""), "")
+        if text:
+            yield from (f"First failure of {escape(truncate_middle(each.nodeid))}:", "")
+            yield from (f"    {visible(line)}" for line in text.splitlines()[-MOST_LINES:])
+            yield ""
 
 
 def _profile(summary: RunSummary) -> Iterator[str]:

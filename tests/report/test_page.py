@@ -166,7 +166,7 @@ def test_a_profile_of_several_hosts_has_a_plot_for_each(tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
 def test_a_pipe_in_the_place_of_a_profile_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "profile.csv")
-    assert formats._profile(tmp_path / "profile.csv") == []
+    assert formats._rows(tmp_path, "profile.csv") == []
 
 
 @pytest.mark.parametrize("text", ["", "\0\n\0", "nodeid\n,,,\n", 'level_percent,slowdown\nnan,inf\n"'])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
@@ -69,6 +69,8 @@ class RunSummary:
         loads: Its loads with requested and achieved amounts, grouped by request.
         skipped: The number of loads that were not applied, by type.
         profile: The rows of profile.csv; empty if no profile was made.
+        flaky: The rows of flaky.csv; empty if no search for resource-affected tests was made.
+        failures: The report of the first failure in that search, by test and condition.
         shortcomings: What is missing, damaged or dropped, in sentences.
         comparison: The comparison with other runs; None without one.
         host: The host that it describes; empty for pytest's own.
@@ -86,6 +88,8 @@ class RunSummary:
     skipped: Counter[str]
     shortcomings: Sequence[str]
     profile: Sequence[Mapping[str, str]] = ()
+    flaky: Sequence[Mapping[str, str]] = ()
+    failures: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     comparison: Comparison | None = None
     host: str = OWN
     hosts: Sequence[RunSummary] = ()

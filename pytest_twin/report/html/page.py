@@ -17,7 +17,8 @@ from pytest_twin.model.attempt_row import BAD
 from pytest_twin.model.version import __version__
 from pytest_twin.report.comparison.html import TABLE, section
 from pytest_twin.report.comparison.wording import opening_lines
-from pytest_twin.report.html import details, parts, profile_curves, tests_table
+from pytest_twin.report.flaky_findings import describe_findings, group_findings
+from pytest_twin.report.html import details, flaky_part, parts, profile_curves, tests_table
 from pytest_twin.report.html.markup import data_element, each_host, join, markup
 from pytest_twin.report.html.timeline import Lanes, idle_panel_names, timeline
 from pytest_twin.report.wording import describe_budgets, headline
@@ -77,6 +78,9 @@ def _parts(summary: RunSummary, which: dict[int, str]) -> Iterator[PageSection]:
         yield PageSection("looked-into", "Failed and marked tests", intro, details.details_part(summary, which))
     if intro := describe_budgets(summary):
         yield PageSection("budgets", "Budgets", intro, parts.budgets_part(summary))
+    if summary.flaky:
+        intro = describe_findings(group_findings(summary.flaky))
+        yield PageSection("flaky", "Flaky tests", intro, flaky_part.flaky_part(summary.flaky, summary.failures))
     if summary.profile:
         intro = "The slowdown of each test under each load, the largest first; bars are confidence intervals."
         yield PageSection("curves", "Sensitivity", intro, profile_curves.curves_part(summary.profile))

@@ -1,0 +1,107 @@
+"""The findings of the search for resource-affected tests, in report.html and in summary.md."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from made_runs import busy_run
+
+from pytest_twin.model import flaky_row
+from pytest_twin.model.csv_text import record
+from pytest_twin.report.flaky_findings import describe_findings, group_findings
+from pytest_twin.report.formats import summary_of
+from pytest_twin.report.html.page import page as html_page
+from pytest_twin.report.markdown import page as markdown_page
+
+WAITS, LUCK, SLOW = "t.py::test_waits", "t.py::test_luck", "t.py::test_slow"
+COMMAND = f'pytest "{WAITS}" --twin-constrain cpu=0.25 --twin-repeat 10   # failed 8 of 10'
+
+
+def row(nodeid, verdict, condition, runs, failures, **cells):
+    known = {
+        "nodeid": nodeid, "verdict": verdict, "condition": condition, "runs": str(runs), "failures": str(failures),
+        "failure_rate_low": "0.444", "failure_rate_high": "0.975", "duration_s": "0.5", "duration_min_s": "0.2",
+        "duration_max_s": "2", "cpu_s": "0.1", "throttled_s": "1.25",
+    }  # fmt: skip
+    return {**dict.fromkeys(flaky_row.FIELDS, ""), **known, **cells}
+
+
+ROWS = [
+    row(SLOW, flaky_row.HOLDS, "idle", 4, 0),
+    row(SLOW, flaky_row.HOLDS, "constrain cpu=0.05", 12, 0, is_decisive="1", fails_below="0.22"),
+    row(WAITS, flaky_row.BREAKS, "idle", 12, 0),
+    row(WAITS, flaky_row.BREAKS, "constrain cpu=0.25", 10, 8, is_decisive="1", command=COMMAND, error="assert 3 <ok>"),
+    row(LUCK, flaky_row.BY_CHANCE, "idle", 20, 4, is_decisive="1", error="assert luck"),
+]
+FAILURES = {WAITS: {"constrain cpu=0.25": "def test_waits():\n>   assert done.wait(3)\nE   assert 3 <ok>"}}
+
+
+def write(folder, rows=ROWS, failures=FAILURES):
+    lines = [record(tuple(each[name] for name in flaky_row.FIELDS)) for each in rows]
+    (folder / "flaky.csv").write_text("".join([record(flaky_row.FIELDS), *lines]))
+    (folder / "flaky_failures.json").write_text(json.dumps(failures))
+
+
+@pytest.fixture
+def summary(tmp_path):
+    busy_run(tmp_path).write()
+    write(tmp_path)
+    return summary_of(tmp_path)
+
+
+def test_the_tests_that_break_come_first_each_with_its_conclusion():
+    findings = group_findings(ROWS)
+    assert [each.nodeid for each in findings] == [WAITS, LUCK, SLOW]
+    assert [each.conclusion for each in findings] == [
+        "breaks under constrain cpu=0.25: failed 8 of 10, idle 0 of 12",
+        "flaky by itself: failed 4 of 20 idle",
+        "holds: fails less than 22% under constrain cpu=0.05, with 95 % confidence",
+    ]
+    assert [each.command for each in findings] == [COMMAND, "", ""]
+
+
+def test_all_findings_are_one_sentence():
+    said = describe_findings(group_findings(ROWS))
+    assert said == "3 tests in 58 runs: 1 break under a scarce machine, 1 flaky by themselves, 1 hold."
+
+
+def test_the_page_has_the_command_the_traceback_and_the_waits(summary):
+    text = html_page(summary)
+    assert "Reproduce it: <code>pytest &#34;t.py::test_waits&#34; --twin-constrain cpu=0.25" in text
+    assert "<summary>First failure: assert 3 &lt;ok&gt;</summary>" in text
+    assert "&gt;   assert done.wait(3)" in text
+    assert '<td class="number">8 of 10</td><td class="number">44% to 98%</td><td class="number">500 ms</td>' in text
+    assert "<summary>Tests that hold (1)</summary>" in text
+    assert text.index("test_waits") < text.index("test_luck")
+
+
+def test_the_summary_has_the_verdicts_and_the_commands(summary):
+    text = markdown_page(summary)
+    assert r"| t.py::test\_waits | breaks under constrain cpu=0.25: failed 8 of 10, idle 0 of 12 |" in text
+    assert f"Reproduce them:\n\n    {COMMAND}\n" in text
+    assert "    >   assert done.wait(3)\n" in text
+    assert "test\\_slow" not in text.partition("### Flaky tests")[2].partition("###")[0]
+
+
+def test_without_a_search_there_is_no_section(tmp_path):
+    found = busy_run(tmp_path).summary()
+    assert "Flaky tests" not in markdown_page(found)
+    assert 'id="flaky"' not in html_page(found)
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "{", '{"t": 1}', '{"t": {"c": 5}}', "\0"])
+def test_damaged_failures_do_not_break_the_page(tmp_path, text):
+    busy_run(tmp_path).write()
+    write(tmp_path)
+    (tmp_path / "flaky_failures.json").write_text(text)
+    assert "Breaks under" in html_page(summary_of(tmp_path))
+
+
+@pytest.mark.parametrize("text", ["nodeid\n", "nodeid,verdict\nt.py::test_a,nonsense\n", "x,y\n1,2\n"])
+def test_a_damaged_table_does_not_break_the_page(tmp_path, text):
+    busy_run(tmp_path).write()
+    (tmp_path / "flaky.csv").write_text(text)
+    found = summary_of(tmp_path)
+    assert html_page(found)
+    assert markdown_page(found)
