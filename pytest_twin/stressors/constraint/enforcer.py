@@ -3,9 +3,14 @@
 The options of its request: ``cpu`` (CPUs' worth of time), ``period`` (seconds), ``cpus`` (a number of CPUs), ``mem``
 (bytes), ``io`` (bytes a second), ``pid`` (the process of the tests, which is constrained with all of its children),
 ``outside`` (processes that are not constrained, with their children) and ``backend`` (empty for the first that works).
+
+The constraint is enforced from outside. Nothing runs in the processes of the tests, and nothing of it is left in them
+at the end: the enforcer undoes what it has changed, or its guardian does if it dies (`journal`).
 """
 
 from __future__ import annotations
+
+import sys
 
 from pytest_twin.stressors.spec.kind import MAX, Kind
 
@@ -35,5 +40,14 @@ def workers(job: Job) -> int:  # noqa: ARG001
 
 
 def stress(job: Job) -> None:
-    """Enforce the constraint until the worker is stopped."""
-    raise NotImplementedError
+    """Enforce the constraint until the worker is stopped.
+
+    Raises:
+        OSError: The guardian has ended, or the kernel does not accept a limit any more.
+        ValueError: The constraint cannot be enforced here; the text names each backend that was tried, and why not.
+    """
+    if sys.platform != "linux":
+        raise ValueError("constraints need Linux; use loads, such as --twin-stress cpu=8, on this platform")
+    from pytest_twin.stressors.constraint import enforcement
+
+    enforcement.enforce(job)

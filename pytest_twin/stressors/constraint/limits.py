@@ -1,0 +1,74 @@
+"""The limits of a control group: CPU time, memory, and the bandwidth of disks."""
+
+from __future__ import annotations
+
+import sys
+
+from pytest_twin.stressors.constraint import control_group
+from pytest_twin.stressors.system.capacity import number, text
+
+assert sys.platform == "linux"  # noqa: S101 - for the type checker: this module is for Linux only
+
+MICROSECONDS = 1_000_000
+LEAST_QUOTA_US = 1000
+MOST_PERIOD_US = 1_000_000
+
+
+class CpuQuota:
+    """CPU time in each period (cpu.max, or cpu.cfs_quota_us of version 1).
+
+    Attributes:
+        cpus: The CPUs' worth of time; less than requested below a group with a smaller quota.
+        period_s: The period; longer than requested where the kernel takes no quota as short.
+    """
+
+    def __init__(self, group: control_group.ControlGroup, cpus: float, period_s: float) -> None:
+        self._group = group
+        self.cpus = cpus
+        if group.version == 1 and (most := _lowest_quota(group.parent)) is not None:
+            self.cpus = min(cpus, most)
+        period = max(round(period_s * MICROSECONDS), round(LEAST_QUOTA_US / self.cpus + 0.5))
+        self._period_us = min(period, MOST_PERIOD_US)
+        self._quota_us = max(LEAST_QUOTA_US, int(self.cpus * self._period_us))  # rounded down, to stay below a parent's
+        self.period_s = self._period_us / MICROSECONDS
+
+    @property
+    def stat(self) -> str:
+        """The file with the time in which the group was throttled."""
+        return f"{self._group.folder}/cpu.stat"
+
+    def set(self) -> None:
+        """Set the quota.
+
+        Raises:
+            OSError: The kernel does not accept it.
+        """
+        if self._group.version == 2:
+            self._group.write("cpu.max", f"{self._quota_us} {self._period_us}")
+        else:
+            self._group.write("cpu.cfs_period_us", str(self._period_us))
+            self._group.write("cpu.cfs_quota_us", str(self._quota_us))
+
+    def lift(self) -> None:
+        """Set no quota."""
+        if self._group.version == 2:
+            self._group.write("cpu.max", f"max {self._period_us}")
+        else:
+            self._group.write("cpu.cfs_quota_us", "-1")
+
+    def throttled(self) -> tuple[int, float]:
+        """Return the number of periods in which the group was throttled, and for how many seconds in total."""
+        counts = dict(line.split() for line in text(self._group.folder, "cpu.stat").splitlines())
+        seconds = int(counts.get("throttled_usec", 0)) / 1e6 + int(counts.get("throttled_time", 0)) / 1e9
+        return int(counts.get("nr_throttled", 0)), seconds
+
+
+def _lowest_quota(folder: str) -> float | None:
+    """Return the lowest quota of a group of version 1 and those above it, in CPUs; None if there is none."""
+    found: list[float] = []
+    while (period := number(folder, "cpu.cfs_period_us")) is not None:
+        quota = number(folder, "cpu.cfs_quota_us")  # -1 is no number here
+        if quota is not None:
+            found.append(quota / period)
+        folder = folder.rpartition("/")[0]
+    return min(found, default=None)
