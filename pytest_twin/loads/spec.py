@@ -134,12 +134,12 @@ class Load:
 
     @classmethod
     def merged(cls, loads: Iterable[Load]) -> Load:
-        """Return one load with the parts of several."""
+        """Return one load with the parts of several, constraints last, so that they begin when the loads are ready."""
         parts: tuple[LoadPart, ...] = ()
         keywords: dict[str, Any] = {}
         for load in loads:
             parts, keywords = parts + load.parts, {**keywords, **load.keywords}
-        return cls(parts, keywords)
+        return cls(tuple(sorted(parts, key=lambda part: part.is_constraint)), keywords)
 
     def with_guards(self, stop_when: tuple[StopCondition, ...] = (), strict: bool = False) -> Load:
         """Return the same load with these conditions to stop it, and strict or not."""

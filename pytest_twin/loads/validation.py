@@ -70,6 +70,24 @@ def _columns() -> Sequence[str]:
     return [column.name for column in probes.all_columns(found, ProbeContext(os.getpid(), per_core=True))]
 
 
+def read_stress(keywords: Mapping[str, Any] | None) -> Load | None:
+    """Parse and check the load that is applied around every test; None is no load.
+
+    Raises:
+        SettingsError: It is not a load, cannot be applied here, or every amount is zero.
+    """
+    if not keywords:
+        return None
+    try:
+        load = read_load(keywords)
+        require_kind(keywords)
+    except LoadError as error:
+        raise SettingsError(f"{ini_name('stress')}: {error}") from None
+    if not load:
+        raise SettingsError(f"{ini_name('stress')}: {load} applies nothing; give an amount above 0 such as cpu=8")
+    return load
+
+
 def read_limit(keywords: Mapping[str, Any] | None) -> Load | None:
     """Parse the maximum total load; None is no limit.
 

@@ -17,12 +17,21 @@ from pytest_twin.plugin.marks import (
     read_rules,
     uses_plugin,
 )
-from pytest_twin.plugin.stash import BUDGET_RULES, SCHEDULE_TEXTS, SESSION_PLUGIN, SESSION_SCHEDULE, SETTINGS
+from pytest_twin.plugin.stash import (
+    BUDGET_RULES,
+    REPEAT_PLUGIN,
+    SCHEDULE_TEXTS,
+    SESSION_PLUGIN,
+    SESSION_SCHEDULE,
+    SESSION_STRESS,
+    SETTINGS,
+)
 from pytest_twin.settings import options
 from pytest_twin.settings.options import Settings, SettingsError
 
 if TYPE_CHECKING:
     from pytest_twin.loads.schedule.schedule import Schedule
+    from pytest_twin.loads.spec import Load
     from pytest_twin.plugin.baseline import BaselineComparison
     from pytest_twin.plugin.session import RecordedSession
 
@@ -55,6 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.dist = "no"  # before pytest-xdist reads it: nobody sees what its workers print
     _check_fail_on(config, settings)
     _check_limit(settings)
+    config.stash[SESSION_STRESS] = _session_stress(settings)
     config.stash[BUDGET_RULES] = read_rules(settings.budgets)
     if not hasattr(config, "workerinput"):
         _check_reports(config, settings)
@@ -131,6 +141,10 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
             if settings.dry_run
             else schedule_remarks(schedule, config.invocation_params.dir / settings.report_dir)
         )
+    if settings.repeat is not None:
+        parts.append(f"each test {settings.repeat}")
+    if stress := config.stash[SESSION_STRESS]:
+        parts.append(f"each test under {stress}")
     return [f"twin: {', '.join(parts)}", *(f"twin: {settings.schedule}: {note}" for note in notes)]
 
 
@@ -139,7 +153,8 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
     if not config.stash[SETTINGS].dry_run:
         return []
     settings, schedule = config.stash[SETTINGS], config.stash[SESSION_SCHEDULE]
-    lines = list(describe_requests(items, schedule.faster(settings.schedule_speed) if schedule else None))
+    stress, faster = config.stash[SESSION_STRESS], schedule.faster(settings.schedule_speed) if schedule else None
+    lines = list(describe_requests(items, faster, stress))
     return ["twin: dry run, no test is run; loads that would be applied:", *(lines or ["none"])]
 
 
@@ -174,6 +189,11 @@ def _summarize(terminalreporter: pytest.TerminalReporter, config: pytest.Config,
     from pytest_twin.report.terminal import summary
 
     terminalreporter.write_sep("=", "pytest-twin")
+    if run.settings.repeat is not None:
+        from pytest_twin.plugin.repeat_hooks import repetition_lines
+
+        for line in repetition_lines(config.pluginmanager.get_plugin(REPEAT_PLUGIN), terminalreporter.stats):
+            terminalreporter.write_line(line, red=line.startswith("failed"))
     base_dir = config.invocation_params.dir
     dropped = run.recording.dropped + run.dropped_by_workers
     for line in summary(run.recording.folder, run.recording.sampler_stats, dropped, base_dir, run.recording.tables):
@@ -220,6 +240,18 @@ def _check_limit(settings: Settings) -> None:
             read_limit(settings.limit)
         except SettingsError as error:
             raise pytest.UsageError(str(error)) from None
+
+
+def _session_stress(settings: Settings) -> Load | None:
+    """Return the load around every test; nothing is imported without one."""
+    if not settings.stress:
+        return None
+    from pytest_twin.loads.validation import read_stress
+
+    try:
+        return read_stress(settings.stress)
+    except SettingsError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def _find_baseline(config: pytest.Config, settings: Settings) -> BaselineComparison | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -24,21 +24,23 @@ class TwinWarning(pytest.PytestWarning):
 
 @contextmanager
 def load_around_test(
-    attempt: RecordedAttempt, recording: Recording, load: Load, plan: Schedule | None
+    attempt: RecordedAttempt, recording: Recording, loads: Sequence[Load], plan: Schedule | None
 ) -> Iterator[None]:
-    """Keep a load and a schedule around the body of a test, which begins when all that starts at once is ready.
+    """Keep loads and a schedule around the body of a test, which begins when all that starts at once is ready.
 
     Raises:
         pytest.fail.Exception: A strict load achieved less than requested; `shortfalls` has the other loads.
     """
+    from pytest_twin.loads.spec import Load
+
     applied: list[AppliedLoad] = []
     played = nullcontext() if plan is None else _play(attempt, recording, plan, applied)
     try:
         with played:
-            if load:
+            for load in loads:
                 attempt.add_load(str(load))
-            with recording.under_load(load, test=attempt.nodeid) as loads:
-                applied += loads
+            with recording.under_load(Load.merged(loads), test=attempt.nodeid) as around:
+                applied += around
                 _fail_on_shortfall(each for each in applied if each.failure)
                 yield
     finally:

@@ -298,8 +298,16 @@ def _place(item: pytest.Item, marks: Iterable[pytest.Mark], key: str) -> str:
     return f"pyproject.toml: budgets: {key}"
 
 
-def describe_requests(items: Iterable[pytest.Item], session: Schedule | None) -> Iterator[str]:
-    """Yield a line for each load that would be applied to a test."""
+def describe_requests(
+    items: Iterable[pytest.Item], session: Schedule | None, stress: Load | None = None
+) -> Iterator[str]:
+    """Yield a line for each load that would be applied to a test.
+
+    Args:
+        items: The tests.
+        session: The schedule of the session.
+        stress: The load around every test.
+    """
     from pytest_twin.report.wording import format_count
 
     each = session if session is not None and session.is_for_each_test else None
@@ -310,7 +318,11 @@ def describe_requests(items: Iterable[pytest.Item], session: Schedule | None) ->
         request = request_of(item)
         around = request.schedule or each
         given = getattr(getattr(item, "callspec", None), "params", {})
-        words = [str(request.load or ""), *(f"{name}={given[name]}" for name in sorted(FIXTURES & given.keys()))]
+        words = [
+            str(request.load or ""),
+            str(stress or ""),
+            *(f"{name}={given[name]}" for name in sorted(FIXTURES & given.keys())),
+        ]
         text = " ".join(filter(None, words))
         events = around.events if around is not None else ()
         if text or events:

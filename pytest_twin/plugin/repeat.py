@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from zlib import crc32
 
-from _pytest.runner import runtestprotocol  # plugins for reruns use it too; pytest offers no other way
+import pytest
+from _pytest.runner import (  # plugins for reruns use them too; pytest offers no other way
+    call_and_report,
+    runtestprotocol,
+    show_test_item,
+)
 
 from pytest_twin.analysis.budgets.budget import OVER, UNKNOWN, LimitVerdict
 from pytest_twin.loads.spec import Load
-from pytest_twin.plugin.stash import LAST_REPETITION, REPETITION_LOAD
+from pytest_twin.plugin.stash import LAST_REPETITION, REPETITION_LOAD, TIMEOUT_SETTINGS
+
+try:
+    from _pytest.subtests import failed_subtests_key
+except ImportError:  # before pytest 9
+    failed_subtests_key = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Callable, Iterable
 
     from pytest_twin.analysis.budgets.budget import Budget
     from pytest_twin.analysis.budgets.repetitions import Repetition, RunPair
@@ -40,21 +50,21 @@ def run_repetition(item: pytest.Item, load: Load = NO_LOAD) -> Repetition:
     """
     from pytest_twin.analysis.budgets.repetitions import Repetition
 
-    sections = item._report_sections  # noqa: SLF001 - otherwise its output would be shown once for each run
-    kept = sections[:]
+    state = ItemState(item)
     item.stash[REPETITION_LOAD] = load
     try:
         # fixtures with a wider scope stay: for pytest the next test is another one of the same class or module
         reports = runtestprotocol(item, log=False, nextitem=cast("pytest.Item", item.parent))
     finally:
         del item.stash[REPETITION_LOAD]
-        sections[:] = kept
+        state.restore()
+    fail_by_subtests(item, reports)
     attempt = item.stash[LAST_REPETITION]
     del item.stash[LAST_REPETITION]
     for report in reports:
         if not report.passed:
             raise UnrepeatableError(report, load)
-    applied = attempt.applied_loads[len(attempt.applied_loads) - len(load.parts) :]
+    applied = [each for each in attempt.applied_loads if any(each.part is part for part in load.parts)]
     problems = [f"{each.part}: {problem}" for each in applied if (problem := each.problem)]
     return Repetition(
         attempt.call_s,
@@ -63,6 +73,77 @@ def run_repetition(item: pytest.Item, load: Load = NO_LOAD) -> Repetition:
         "; ".join(problems),
         tuple(each.achieved for each in applied),
     )
+
+
+def restart_timeout(item: pytest.Item) -> None:
+    """Restart the timer of pytest-timeout before another run of a test, which may hang as well.
+
+    Its timer stops where a run fails, or reaches the limit.
+    """
+    if TIMEOUT_SETTINGS in item.stash:
+        item.ihook.pytest_timeout_cancel_timer(item=item)
+        item.ihook.pytest_timeout_set_timer(item=item, settings=item.stash[TIMEOUT_SETTINGS])
+
+
+def run_phases(
+    item: pytest.Item, next_of: Callable[[list[pytest.TestReport]], pytest.Item | None]
+) -> list[pytest.TestReport]:
+    """Run the set-up, the body and the teardown of a test, as `runtestprotocol` of pytest does without logging.
+
+    Args:
+        item: The test.
+        next_of: Returns, by the reports of the set-up and the body, the test for which the teardown keeps fixtures.
+    """
+    phased: Any = item
+    has_request = hasattr(item, "_request")
+    if has_request and not phased._request:  # noqa: SLF001 - it is run again
+        phased._initrequest()  # noqa: SLF001
+    try:
+        reports = [call_and_report(item, "setup", log=False)]
+        if reports[0].passed:
+            if item.config.getoption("setupshow", False):
+                show_test_item(item, add_space=True)
+            reports.append(call_and_report(item, "call", log=False))
+        reports.append(call_and_report(item, "teardown", log=False, nextitem=next_of(reports)))
+    finally:
+        if has_request:
+            phased._request, phased.funcargs = False, None  # noqa: SLF001
+    return reports
+
+
+def fail_by_subtests(item: pytest.Item, reports: Iterable[pytest.TestReport]) -> None:
+    """Let the report of a body fail if a subtest of it has failed, which pytest does when it shows the report."""
+    if failed_subtests_key is None or failed_subtests_key not in item.config.stash:
+        return
+    counts = item.config.stash[failed_subtests_key]
+    if number := sum(counts.values()):
+        counts.clear()  # for the next run
+        for report in reports:
+            if report.when == "call" and report.passed:
+                report.outcome = "failed"
+                report.longrepr = f"contains {number} failed subtest{'s' if number > 1 else ''}"
+
+
+class ItemState:
+    """The state of a test before it runs, so that each of several runs begins as the first did."""
+
+    def __init__(self, item: pytest.Item) -> None:
+        """Keep the state."""
+        self._item = item
+        self._sections, self._properties = item._report_sections[:], item.user_properties[:]  # noqa: SLF001
+        self._names = dict(item.dtest.globs) if hasattr(item, "dtest") else None
+
+    def restore(self) -> None:
+        """Restore it: output, properties, the names of a doctest; the next run gets a new instance of its class."""
+        item: Any = self._item
+        item._report_sections[:], item.user_properties[:] = self._sections, self._properties  # noqa: SLF001
+        if self._names is not None:
+            item.dtest.globs = self._names.copy()
+        if (instance := getattr(item, "_instance", None)) is not None and isinstance(item, pytest.Function):
+            method: Any = getattr(instance, item.originalname, None)
+            if item.obj == method:  # and not what another plugin has put in its place
+                item._obj = None  # noqa: SLF001
+                del item._instance  # noqa: SLF001
 
 
 def judge_by_repetition(item: pytest.Item, budget: Budget) -> list[LimitVerdict]:

@@ -46,14 +46,16 @@ class RuntestHooks:
                 prepare(item)
         with self.guard:
             if self._run.settings.profile:
+                from pytest_twin.plugin.repeat import restart_timeout
+
                 self._get_profiler(item.session).profile(item)
-                _restart_timeout(item)
+                restart_timeout(item)
             budget = request_of(item).budget
             if budget is not None and budget.repeats:
-                from pytest_twin.plugin.repeat import judge_by_repetition
+                from pytest_twin.plugin.repeat import judge_by_repetition, restart_timeout
 
                 item.stash[REPETITION_VERDICTS] = judge_by_repetition(item, budget)
-                _restart_timeout(item)
+                restart_timeout(item)
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_timeout_set_timer(self, item: pytest.Item, settings: Any) -> None:
@@ -192,14 +194,11 @@ class RuntestHooks:
         run = self._run
         plan = request.schedule or run.for_each_test
         repetition_load = item.stash.get(REPETITION_LOAD, None)
-        if not request.load and plan is None and not repetition_load:
+        if not request.load and plan is None and not repetition_load and run.stress is None:
             return nullcontext()
-        from pytest_twin.loads.spec import Load
-
+        loads = [load for load in (request.load, run.stress, repetition_load) if load]
         faster = plan.faster(run.settings.schedule_speed) if plan is not None else None
-        return load_around_test(
-            attempt, run.start(), Load.merged(filter(None, [request.load, repetition_load])), faster
-        )
+        return load_around_test(attempt, run.start(), loads, faster)
 
     def _place_of(self, item: pytest.Item, attempt: RecordedAttempt) -> str:
         """Return the path of the files about a test that is over its budget."""
@@ -208,16 +207,6 @@ class RuntestHooks:
             return f"{settings.report_dir}{os.sep}{TESTS}, where each repetition has a row"
         kept = settings.per_test == "failed" or self._run.keeps_folder_of(item, attempt)
         return f"{settings.report_dir}{os.sep}{attempt.folder if kept else TESTS}"
-
-
-def _restart_timeout(item: pytest.Item) -> None:
-    """Restart the timer of pytest-timeout after repetitions, since what runs next may hang as well.
-
-    Its timer stops where a repetition fails, or reaches the limit.
-    """
-    if TIMEOUT_SETTINGS in item.stash:
-        item.ihook.pytest_timeout_cancel_timer(item=item)
-        item.ihook.pytest_timeout_set_timer(item=item, settings=item.stash[TIMEOUT_SETTINGS])
 
 
 def _set_outcome(attempt: RecordedAttempt, report: pytest.TestReport) -> None:

@@ -16,7 +16,14 @@ from pytest_twin.model.attempt_row import BAD, INTERRUPTED
 from pytest_twin.model.clock import Clock
 from pytest_twin.plugin.load_context import TwinWarning
 from pytest_twin.plugin.marks import needs_load, nodeid_of, uses_marker_or_fixture
-from pytest_twin.plugin.stash import ATTEMPT_COUNT, LAST_REPETITION, PROFILED_LOAD, REPETITION_LOAD
+from pytest_twin.plugin.stash import (
+    ATTEMPT_COUNT,
+    LAST_REPETITION,
+    MORE_RUNS_FOLLOW,
+    PROFILED_LOAD,
+    REPETITION_LOAD,
+    SESSION_STRESS,
+)
 from pytest_twin.recording.attempt import RecordedAttempt
 from pytest_twin.recording.recording import Recording, new_clock
 from pytest_twin.run_folder.folder import RunFolder, RunFolderError
@@ -40,6 +47,7 @@ class RecordedSession:
         config: The configuration of pytest.
         settings: The settings of the session.
         schedule: The schedule of the session, None without one.
+        stress: The load around every test; None without one.
         for_each_test: The schedule, if it is played around each test that it selects; None otherwise.
         worker: The name of the pytest-xdist worker that this process is; empty for any other process.
         remote_worker: The connection to the controller, in a pytest-xdist worker on another host; None otherwise.
@@ -62,6 +70,7 @@ class RecordedSession:
     def __init__(self, config: pytest.Config, settings: Settings, schedule: Schedule | None) -> None:
         self.config, self.settings, self.schedule = config, settings, schedule
         self.for_each_test = schedule if schedule is not None and schedule.is_for_each_test else None
+        self.stress = config.stash.get(SESSION_STRESS, None)
         workerinput: dict[str, Any] = getattr(config, "workerinput", {})
         self.worker: str = workerinput.get("workerid", "")
         self.stack = ExitStack()
@@ -161,7 +170,7 @@ class RecordedSession:
         """Start the supervisor before the first test, if any may need it: no test then has its process and thread."""
         if self.recording is None:
             return
-        is_needed = self._schedule_hooks is not None or self.settings.profile
+        is_needed = self._schedule_hooks is not None or self.settings.profile or self.stress
         if is_needed or any(needs_load(item, self.for_each_test) for item in items):
             self.recording.start_supervisor()
 
@@ -205,7 +214,7 @@ class RecordedSession:
 
     def keeps_folder_of(self, item: pytest.Item, attempt: RecordedAttempt) -> bool:
         """Return whether a test gets a folder of its own."""
-        if attempt.is_repetition and attempt.outcome == "passed":
+        if (attempt.is_repetition or item.stash.get(MORE_RUNS_FOLLOW, False)) and attempt.outcome == "passed":
             return False
         is_marked = uses_marker_or_fixture(item) if attempt.uses_plugin is None else attempt.uses_plugin
         return self.keeps_folder(attempt.outcome, is_marked or self._is_over_budget(attempt))

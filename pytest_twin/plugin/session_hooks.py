@@ -14,7 +14,7 @@ from pytest_twin.model.attempt_row import CRASHED
 from pytest_twin.plugin.marks import has_workers
 from pytest_twin.plugin.runtest_hooks import RuntestHooks
 from pytest_twin.plugin.session import RecordedSession
-from pytest_twin.plugin.stash import SESSION_PLUGIN, SESSION_SCHEDULE, SETTINGS
+from pytest_twin.plugin.stash import REPEAT_PLUGIN, SESSION_PLUGIN, SESSION_SCHEDULE, SETTINGS
 from pytest_twin.recording import outcome
 from pytest_twin.run_folder.folder import RunFolderError
 from pytest_twin.run_folder.layout import OUTCOMES
@@ -171,7 +171,11 @@ def run_of(config: pytest.Config) -> RecordedSession:
         run = RecordedSession(config, config.stash[SETTINGS], config.stash[SESSION_SCHEDULE])
         config.pluginmanager.register(run, SESSION_PLUGIN)
         config.pluginmanager.register(SessionHooks(run))
-        config.pluginmanager.register(RuntestHooks(run))
+        if run.settings.repeat is not None:
+            from pytest_twin.plugin.repeat_hooks import RepeatHooks
+
+            config.pluginmanager.register(RepeatHooks(run, run.settings.repeat), REPEAT_PLUGIN)
+        config.pluginmanager.register(RuntestHooks(run))  # which come before the other
         if config.pluginmanager.hasplugin("pytest_forked"):
             config.pluginmanager.register(ForkedHooks(run))
     return run

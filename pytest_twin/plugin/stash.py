@@ -33,10 +33,12 @@ class ItemRequest(NamedTuple):
 
 
 SESSION_PLUGIN = "twin-run"  # the name of the plugin that is the recorded session
+REPEAT_PLUGIN = "twin-repeat"  # of the plugin that runs each test several times
 
 # in pytest's configuration
 SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 SESSION_SCHEDULE: pytest.StashKey[Schedule | None] = pytest.StashKey()
+SESSION_STRESS: pytest.StashKey[Load | None] = pytest.StashKey()  # the load around every test
 SCHEDULE_TEXTS: pytest.StashKey[dict[str, str]] = pytest.StashKey()  # the files that the schedule reads, by name
 BUDGET_RULES: pytest.StashKey[Sequence[Rule]] = pytest.StashKey()
 
@@ -47,4 +49,5 @@ TIMEOUT_SETTINGS: pytest.StashKey[Any] = pytest.StashKey()  # its limit in pytes
 REPETITION_LOAD: pytest.StashKey[Load] = pytest.StashKey()  # while a repetition runs: the load around its body
 LAST_REPETITION: pytest.StashKey[RecordedAttempt] = pytest.StashKey()  # after a repetition: its attempt
 REPETITION_VERDICTS: pytest.StashKey[Iterable[LimitVerdict]] = pytest.StashKey()  # on the limits that need repetitions
+MORE_RUNS_FOLLOW: pytest.StashKey[bool] = pytest.StashKey()  # while it is run several times: not for the last time
 PROFILED_LOAD: pytest.StashKey[str] = pytest.StashKey()  # while it is profiled: the load around several repetitions

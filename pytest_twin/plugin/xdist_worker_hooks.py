@@ -45,7 +45,8 @@ def isolate_stressed_tests(run: RecordedSession, items: Iterable[pytest.Item]) -
         run: The session of the worker.
         items: Its tests.
     """
-    alone = {item.nodeid for item in items if run.settings.profile or runs_alone(item, run.for_each_test)}
+    is_for_all = run.settings.profile or run.stress
+    alone = {item.nodeid for item in items if is_for_all or runs_alone(item, run.for_each_test)}
     if alone:
         run.start()
         lock_dir = run.remote_worker.lock_dir if run.remote_worker is not None else run.folder.path

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pytest_twin.settings import parsers
-from pytest_twin.settings.parsers import ReportRequest
+from pytest_twin.settings.parsers import RepeatRequest, ReportRequest
 
 if TYPE_CHECKING:
     from pytest_twin.model.measure import ChangeLimit
@@ -67,6 +67,18 @@ class Settings:
     limit: Mapping[str, Any] | None = _option(
         None, parsers.parse_load, "maximum total load; a load that would exceed it is rejected", "LOAD"
     )
+    stress: Mapping[str, Any] | None = _option(
+        None, parsers.parse_load,
+        'apply this load around every test, in addition to that of its marks, such as "cpu=8 mem=1GiB": to reproduce a '
+        "flaky test",
+        "LOAD",
+    )  # fmt: skip
+    repeat: RepeatRequest | None = _option(
+        None, parsers.parse_repeat,
+        "run each test this many times, or until-fail (at most 1000 times), and report it once, as failed if any run "
+        "failed: to reproduce a flaky test",
+        "TIMES",
+    )  # fmt: skip
     save: str | None = _option(None, parsers.parse_baseline_name, "add the run to this baseline", "NAME")
     compare: str | None = _option(
         None, parsers.parse_runs,
@@ -118,7 +130,7 @@ class Settings:
         if "json" in values:
             reports = (*values.get("report", ()), ReportRequest(parsers.JSON, values["json"]))
             values["report"] = tuple(dict.fromkeys(reports))
-        if any(values.get(name) for name in ("save", "compare", "profile", "report")):
+        if any(values.get(name) for name in ("save", "compare", "profile", "report", "stress", "repeat")):
             values["enabled"] = True  # each of these needs a recording
         values[BUDGETS] = next((source[BUDGETS] for source in sources if BUDGETS in source), ())
         return cls(**values)

@@ -21,6 +21,7 @@ JSON = "json"
 REPORT_FORMATS = ("html", "md", JSON)
 MIN_HOST_TIMEOUT_S = 2
 MAX_INTEGER_DIGITS = 15  # a longer number is passed on as text, which the parser of loads refuses
+UNTIL_FAIL, MOST_UNTIL_FAIL, MOST_REPETITIONS = "until-fail", 1000, 1_000_000
 LAST = "last"  # refers to the run that was saved last, so no baseline can have this name
 
 _BASELINE_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?", re.ASCII)
@@ -104,6 +105,31 @@ def parse_load(raw: object) -> dict[str, str | int]:
     return {
         key: int(value) if value.isdecimal() and len(value) <= MAX_INTEGER_DIGITS else value for key, _, value in pairs
     }
+
+
+class RepeatRequest(NamedTuple):
+    """How often to run each test.
+
+    Attributes:
+        most: The number of runs.
+        until_fail: Whether the first failure ends them.
+    """
+
+    most: int
+    until_fail: bool = False
+
+    def __str__(self) -> str:
+        return f"until it fails, at most {self.most} times" if self.until_fail else f"{self.most} times"
+
+
+def parse_repeat(raw: object) -> RepeatRequest:
+    """Parse how often to run each test: a number, or ``until-fail``, which has a limit of `MOST_UNTIL_FAIL` runs."""
+    text = str(raw).strip()
+    if text == UNTIL_FAIL:
+        return RepeatRequest(MOST_UNTIL_FAIL, until_fail=True)
+    if text.isdecimal() and len(text) <= MAX_INTEGER_DIGITS and 1 <= int(text) <= MOST_REPETITIONS:
+        return RepeatRequest(int(text))
+    raise ValueError(f"is neither a whole number from 1 to {MOST_REPETITIONS} nor {UNTIL_FAIL}")
 
 
 def parse_baseline_name(raw: object) -> str:

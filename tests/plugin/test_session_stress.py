@@ -1,0 +1,81 @@
+"""A load around every test, without a mark: `--twin-stress`."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+TESTS = """
+import psutil, pytest, time
+
+def resident():
+    return sum(child.memory_info().rss for child in psutil.Process().children(recursive=True)) >> 20
+
+def test_plain(): assert resident() > 100
+
+@pytest.mark.stress(mem="100MiB")
+def test_marked(): assert resident() > 200
+"""
+
+
+def test_every_test_is_under_the_load_in_addition_to_its_own(pytester, left):
+    pytester.makepyfile(TESTS)
+    result = pytester.runpytest("--twin-stress", "mem=101MiB")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["twin: recording*, each test under mem=101MiB"])
+    assert [row["load"] for row in left.tests] == ["mem=101MiB", "mem=100MiB mem=101MiB"]
+    assert left.loads("end") == [("memory", f"{size}MiB") for size in (101, 100, 101)]
+
+
+def test_each_repetition_is_under_the_load(pytester, left):
+    pytester.makepyfile(TESTS)
+    pytester.runpytest("--twin-stress=mem=101MiB", "--twin-repeat=3", "-k", "plain").assert_outcomes(passed=1)
+    assert [row["load"] for row in left.tests] == ["mem=101MiB"] * 3
+
+
+def test_repetitions_for_a_budget_are_under_both_loads(pytester, left):
+    pytester.makepyfile("""
+import pytest
+
+@pytest.mark.twin_budget(slowdown=100, under="threads:5", pairs=6)
+def test_it(): pass
+""")
+    pytester.runpytest("--twin-stress=fds=3", "-W", "ignore")
+    assert sorted({row["load"] for row in left.tests}) == ["fds=3", "fds=3 threads=5"]
+
+
+def test_a_dry_run_shows_it(pytester):
+    pytester.makepyfile(TESTS)
+    result = pytester.runpytest("--twin-stress=cpu=2 ramp=1s", "--twin-dry-run")
+    result.stdout.fnmatch_lines(["*::test_plain: cpu=2 ramp=1s", "*::test_marked: mem=100MiB cpu=2 ramp=1s"])
+
+
+@pytest.mark.parametrize(
+    ("load", "problem"),
+    [
+        ("cpu", "'cpu' is not a load; write one such as cpu=100% mem=50%"),
+        ("cpu=many", "cpu: 'many' is not an amount; give a whole number of workers, or a share such as \"75%\""),
+        ("ramp=2s", "applies no load; give cpu, cpu_total, disk, fds, iops, mem, membw, net, threads"),
+        ("cpu=0", "cpu=0 applies nothing; give an amount above 0 such as cpu=8"),
+    ],
+)
+def test_what_is_no_load_is_refused_before_anything_starts(pytester, left, load, problem):
+    result = pytester.runpytest(f"--twin-stress={load}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert [line for line in result.errlines if line.startswith("ERROR")] == [f"ERROR: twin_stress: {problem}"]
+    assert not left.folder.exists()
+
+
+@pytest.mark.slow
+def test_no_other_worker_runs_a_test_meanwhile(pytester, left):
+    pytester.makepyfile("""
+import pytest, time
+
+@pytest.mark.parametrize("number", range(4))
+def test_it(number): time.sleep(0.3)
+""")
+    pytester.runpytest("-n2", "--twin-stress=fds=3").assert_outcomes(passed=4)
+    spans = left.spans("test")
+    assert len({row["worker"] for row in left.tests}) == 2
+    assert all(ended <= began for (_, ended), (began, _) in pairwise(spans))
