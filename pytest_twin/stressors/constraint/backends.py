@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from pytest_twin.stressors.constraint import control_group, guardian, limits
+from pytest_twin.stressors.constraint import control_group, guardian, limits, samples, stop_signals
 
 assert sys.platform == "linux"  # noqa: S101 - for the type checker: this module is for Linux only
 
 CONTROL_GROUP, STOP_SIGNALS, AFFINITY = "control group", "stop signals", "CPU affinity"
 UNDO = {"group": control_group.undo_group, "moved": control_group.undo_move, "enabled": control_group.undo_enabled}
-DEFAULT_PERIOD_S = 0.1  # as docker and systemd have it
-SAMPLE_AT_LEAST_S = 0.05
-
-Figures = dict[str, float | str]
 
 
 class Part(Protocol):
@@ -42,7 +37,7 @@ class Part(Protocol):
     def resume(self) -> None:
         """Put it in force again."""
 
-    def figures(self) -> Figures:
+    def figures(self) -> samples.Figures:
         """Return its figures since the restart."""
         ...
 
@@ -112,7 +107,7 @@ class GroupCpu:
         group = control_group.ControlGroup(pid, control_group.find_hierarchy("cpu"), journal)
         group.enable("cpu")
         self.backend = f"{CONTROL_GROUP} v{group.version}"
-        self._quota = limits.CpuQuota(group, options["cpu"], options.get("period") or DEFAULT_PERIOD_S)
+        self._quota = limits.CpuQuota(group, options["cpu"], options.get("period") or samples.DEFAULT_PERIOD_S)
         self._quota.set()
         self._usage = group
         if group.version == 1 and not group.read("cpuacct.usage"):
@@ -120,14 +115,14 @@ class GroupCpu:
             self._usage.adopt(outside)
         group.adopt(outside)
         self._reduced = self._quota.cpus if self._quota.cpus < options["cpu"] else None
-        self._samples = PeriodSamples(self._quota.period_s)
+        self._samples = samples.PeriodSamples(self._quota.period_s)
         self.restart()
 
     def restart(self) -> None:
         """Count figures from now on."""
         self._began_s = self._usage_s()
         self._stalls, self._throttled_s = self._quota.throttled()
-        self._samples = PeriodSamples(self._quota.period_s)
+        self._samples = samples.PeriodSamples(self._quota.period_s)
 
     def step(self, now: float) -> float:
         """Sample the CPU seconds of the period."""
@@ -142,10 +137,10 @@ class GroupCpu:
         self._samples.skip()
         self._quota.set()
 
-    def figures(self) -> Figures:
+    def figures(self) -> samples.Figures:
         """Return the CPU seconds and how long the processes were throttled."""
         stalls, throttled_s = self._quota.throttled()
-        found: Figures = {
+        found: samples.Figures = {
             "tests_cpu_s": self._usage_s() - self._began_s,
             "throttled_s": throttled_s - self._throttled_s,
             "stalls": stalls - self._stalls,
@@ -162,36 +157,10 @@ class GroupCpu:
         return int(counts.get("usage_usec", 0)) / 1e6
 
 
-class PeriodSamples:
-    """CPU seconds per period: each sample is of one period, or of several short ones, of which it is the mean."""
-
-    MOST = 10_000  # samples that are kept
-
-    def __init__(self, period_s: float) -> None:
-        self._period_s = period_s
-        self._every_s = period_s * -(-SAMPLE_AT_LEAST_S // period_s)
-        self._per_period: deque[float] = deque(maxlen=self.MOST)
-        self._last: tuple[float, float] | None = None
-
-    def add(self, now: float, usage_s: float) -> float:
-        """Add the CPU seconds so far; return when the next are to be added."""
-        if self._last is not None and now > self._last[0]:
-            periods = max(1.0, round((now - self._last[0]) / self._period_s))
-            self._per_period.append((usage_s - self._last[1]) / periods)
-        self._last = now, usage_s
-        return now + self._every_s
-
-    def skip(self) -> None:
-        """Forget the sample that has begun."""
-        self._last = None
-
-    def figures(self) -> Figures:
-        """Return the median and the largest CPU seconds per period; none before the first sample."""
-        if not self._per_period:
-            return {}
-        ordered = sorted(self._per_period)
-        return {"median_cpu_s": ordered[len(ordered) // 2], "largest_cpu_s": ordered[-1]}
-
-
 Begin = Callable[[int, set[int], Mapping[str, Any], guardian.Journal], Part]
-PARTS: Mapping[str, Mapping[str, Begin]] = {"cpu": {CONTROL_GROUP: GroupCpu}, "cpus": {}, "mem": {}, "io": {}}
+PARTS: Mapping[str, Mapping[str, Begin]] = {
+    "cpu": {CONTROL_GROUP: GroupCpu, STOP_SIGNALS: stop_signals.StopSignals},
+    "cpus": {},
+    "mem": {},
+    "io": {},
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -23,6 +24,7 @@ def enforce(job: Job) -> None:
         StopRequested: The worker is stopped.
         ValueError: The constraint cannot be enforced here.
     """
+    _open_standard_streams()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, PAUSE, RESUME})  # they are taken where it waits
     constraint = backends.Backends(job.options)
     try:
@@ -94,6 +96,13 @@ class Enforcer:
         self._job.pause(_wait_for_resume)
         for part in self._parts:
             part.resume()
+
+
+def _open_standard_streams() -> None:
+    """Open the standard streams on the null device, so that no file of the constraint takes their place."""
+    while (file := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(file)
 
 
 def _wait_for_resume() -> None:

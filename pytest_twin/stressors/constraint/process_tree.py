@@ -27,16 +27,18 @@ class ProcessStat:
         session: The session.
         terminal: The controlling terminal, 0 if there is none.
         children_ns: CPU nanoseconds of the children that it has waited for, and of theirs.
+        threads: The number of its threads.
         start: When it was started, in clock ticks since boot; with the process id it identifies the process.
     """
 
-    __slots__ = ("children_ns", "group", "parent", "session", "start", "state", "terminal")
+    __slots__ = ("children_ns", "group", "parent", "session", "start", "state", "terminal", "threads")
 
     def __init__(self, text: bytes) -> None:
         fields = text.rpartition(b") ")[2].split()
         self.state = fields[0].decode()
         self.parent, self.group, self.session, self.terminal = map(int, fields[1:5])
         self.children_ns = (int(fields[13]) + int(fields[14])) * NANOSECONDS_PER_TICK
+        self.threads = int(fields[17])
         self.start = int(fields[19])
 
 
@@ -79,11 +81,16 @@ def cpu_ns(pid: int) -> int:
     return time.clock_gettime_ns((~pid << 3) | CPU_CLOCK)
 
 
-def children(pid: int) -> list[int]:
-    """Return the children of all threads of a process; none if it has ended."""
+def children(pid: int, threads: int | None = None) -> list[int]:
+    """Return the children of all threads of a process; none if it has ended.
+
+    Args:
+        pid: The process.
+        threads: The number of its threads, if that is known.
+    """
     found: list[int] = []
     try:
-        for thread in os.listdir(f"/proc/{pid}/task"):
+        for thread in (pid,) if threads == 1 else os.listdir(f"/proc/{pid}/task"):
             found += map(int, read_kernel_file(f"/proc/{pid}/task/{thread}/children").split())
     except OSError:  # it has ended, or this thread has
         pass

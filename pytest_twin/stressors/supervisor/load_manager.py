@@ -18,6 +18,7 @@ from pytest_twin.stressors.supervisor.active_load import ActiveLoad, demand
 from pytest_twin.stressors.supervisor.event_loop import EventLoop
 from pytest_twin.stressors.supervisor.stop_conditions import DatasetTail
 from pytest_twin.stressors.supervisor.worker_pool import WorkerPool
+from pytest_twin.stressors.system.stalls import Stalls, read_stalls
 from pytest_twin.stressors.worker import process
 
 TYPE_CHECKING = False
@@ -117,6 +118,11 @@ class LoadManager:
     def is_paused(self, reason: str) -> bool:
         """Return whether loads are paused for a reason."""
         return reason in self._pause_reasons
+
+    def stalls(self) -> list[Stalls]:
+        """Return the stalls of each constraint that stops the tests' processes by signals."""
+        paths = [str(each["stat"]) for load in self._loads.values() if "stat" in (each := load.achieved())]
+        return [found for path in paths if (found := read_stalls(path)) is not None]
 
     def achieved(self, load_id: str) -> dict[str, float | str]:
         """Return the figures of a load so far; empty for an unknown load."""

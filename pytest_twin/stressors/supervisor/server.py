@@ -88,7 +88,11 @@ class Server:
         """Pause all loads while the parent is stopped."""
         if time.monotonic() - self._loop.frozen_until < PARENT_CHECK_S:
             return  # both were stopped, and the parent may be resumed a moment later than this process
-        if process_state(self._parent) == "T":  # by a signal, such as Ctrl-Z
+        before = self.manager.stalls()
+        is_stopped = process_state(self._parent) == "T"  # by a signal, such as Ctrl-Z
+        if any(each.is_stopped for each in before) or before != self.manager.stalls():
+            return  # a constraint stops it, or has done so meanwhile
+        if is_stopped:
             self.manager.pause(STOPPED)
         else:
             self.manager.resume(STOPPED)

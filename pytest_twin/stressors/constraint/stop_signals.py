@@ -1,0 +1,392 @@
+"""CPU time limited without any rights: the processes of the tests are stopped when the quota of a period is used up.
+
+Stops are not quite invisible (signal(7)). A parent gets SIGCHLD when a child is stopped or continued, unless it has set
+SA_NOCLDSTOP, and ``waitpid(..., WUNTRACED)`` returns then. A few system calls return EINTR, which Python retries. A
+SIGSTOP or SIGTSTP of someone else that arrives during a stall ends with the stall. A process that has left the tree
+before it was found, as a daemon does, is not stopped. Where a shell would take a stop for a Ctrl-Z, no process is
+stopped at all (`check_job_control`).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_twin.stressors.constraint import guardian, process_tree, samples
+from pytest_twin.stressors.system.capacity import text
+from pytest_twin.stressors.system.stalls import Stalls
+
+assert sys.platform == "linux"  # noqa: S101 - for the type checker: this module is for Linux only
+
+NS = 1_000_000_000
+POLL_S = 0.002  # of new processes, while the tests are throttled or start processes
+IDLE_POLL_S = 0.01  # otherwise
+BUSY_FOR_S = 1.0  # after a stall or a new process
+STALL_POLL_S = 0.01
+WALK_SHARE = 0.03  # of the time, at most, in which processes are looked for
+WALK_ALL_EVERY_S = 0.5
+LEAST_REMAINING = 0.02  # of the quota: less is not waited for
+SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "mksh", "fish", "tcsh", "csh", "ash", "busybox"}
+STOPPED_WITH_CHILD = {"sudo", "su", "runuser", "doas"}  # they stop themselves when their child is stopped
+
+
+class TrackedProcess:
+    """A process of the tests, with the last readings of its CPU clocks in nanoseconds.
+
+    Attributes:
+        pid: Its process id.
+        start: When it was started, in clock ticks since boot.
+        parent: Its parent, None if that is not one of the tests' processes.
+        is_alive: Whether it still exists.
+        is_mine: Whether it may be stopped and continued: nobody else has stopped it, and it belongs to this user.
+        own_ns: What it has used.
+        before_ns: What it had used at the reading before the last.
+        waited_ns: What the children used that it has waited for; the kernel counts it in clock ticks.
+        credit_ns: What its children had used at their last reading before they ended.
+    """
+
+    __slots__ = (
+        "base_ns", "before_ns", "credit_ns", "is_alive", "is_mine", "own_ns", "parent", "pid", "start",
+        "waited_ns", "walked_ns",
+    )  # fmt: skip
+
+    def __init__(self, pid: int, stat: process_tree.ProcessStat, parent: TrackedProcess | None) -> None:
+        self.pid, self.start, self.parent = pid, stat.start, parent
+        self.is_alive = self.is_mine = True
+        self.own_ns = self.before_ns = self.base_ns = self.credit_ns = 0
+        self.waited_ns = stat.children_ns
+        self.walked_ns = -1
+
+    def total_ns(self) -> int:
+        """Return what it and its ended children have used since it is tracked."""
+        return self.own_ns + max(self.waited_ns, self.credit_ns) - self.base_ns
+
+
+class CpuAccount:
+    """The CPU time of a tree of processes, also of those that have ended, and the processes themselves.
+
+    Attributes:
+        total_ns: CPU nanoseconds at the last reading.
+        processes: The processes that exist, by process id, each after its parent.
+    """
+
+    def __init__(self, root: int, outside: set[int]) -> None:
+        self._outside = outside
+        self._ended_ns = self.total_ns = 0
+        self._last_pid = os.open(_last_pid_file(), os.O_RDONLY | os.O_CLOEXEC)
+        self._seen_pid = b""
+        self._walked_at = self._walk_s = self._walked_all_at = 0.0
+        self.processes: dict[int, TrackedProcess] = {}
+        self._add(root, None)
+        self.walk()
+        for process in self.processes.values():
+            process.base_ns = process.own_ns + process.waited_ns  # before the constraint
+
+    def read(self) -> int:
+        """Read the CPU clocks and return the total nanoseconds; it never decreases."""
+        ended = []
+        total = 0
+        for process in self.processes.values():
+            try:
+                own_ns = process_tree.cpu_ns(process.pid)
+            except OSError:
+                own_ns = -1
+            if own_ns < process.own_ns:  # it has ended, and its id may be in use again
+                ended.append(process)
+            else:
+                process.before_ns, process.own_ns = process.own_ns, own_ns
+                total += process.total_ns()
+        if ended:
+            self._on_exit(ended)
+            total = sum(process.total_ns() for process in self.processes.values())
+        self.total_ns = max(self.total_ns, total + self._ended_ns)
+        return self.total_ns
+
+    def has_started(self) -> bool:
+        """Return whether any process of the system was started since the last walk."""
+        return os.pread(self._last_pid, 64, 0) != self._seen_pid
+
+    def walk_if_due(self, now: float) -> bool:
+        """Look for new processes, unless that would take too much of the time; return whether there are any."""
+        return now - self._walked_at >= self._walk_s / WALK_SHARE and bool(self.walk())
+
+    def walk(self) -> list[TrackedProcess]:
+        """Look for new processes and return them: children of those that have run since the last walk."""
+        self._walked_at = began = time.monotonic()
+        self._seen_pid = os.pread(self._last_pid, 64, 0)
+        walks_all = began - self._walked_all_at > WALK_ALL_EVERY_S  # for those that have changed their parent
+        self._walked_all_at = began if walks_all else self._walked_all_at
+        new: list[TrackedProcess] = []
+        queue = list(self.processes.values())
+        for process in queue:
+            if process.own_ns == process.walked_ns and not walks_all:
+                continue
+            process.walked_ns = process.own_ns
+            for pid in process_tree.children(process.pid, self._refresh(process)):
+                known = self.processes.get(pid)
+                if known is not None:
+                    known.parent = process
+                elif pid not in self._outside and (added := self._add(pid, process)):
+                    new.append(added)
+                    queue.append(added)
+        self._walk_s = time.monotonic() - began
+        return new
+
+    def close(self) -> None:
+        """Close its file."""
+        os.close(self._last_pid)
+
+    def _add(self, pid: int, parent: TrackedProcess | None) -> TrackedProcess | None:
+        stat = process_tree.read_stat(pid)
+        if stat is None or stat.state in "ZX":
+            return None
+        process = TrackedProcess(pid, stat, parent)
+        try:
+            process.own_ns = process_tree.cpu_ns(pid)
+        except OSError:  # it has just ended
+            return None
+        self.processes[pid] = process
+        return process
+
+    def _on_exit(self, ended: list[TrackedProcess]) -> None:
+        """Credit what processes used to the nearest ancestor, which may wait for them, or has done so."""
+        for process in ended:
+            del self.processes[process.pid]
+            process.is_alive = False
+        for process in reversed(ended):  # children before parents
+            ancestor = process.parent
+            while ancestor is not None and not ancestor.is_alive and ancestor not in ended:
+                ancestor = ancestor.parent
+            if ancestor is None:
+                self._ended_ns += process.total_ns()
+            else:
+                ancestor.credit_ns += process.total_ns()
+                self._refresh(ancestor)
+
+    @staticmethod
+    def _refresh(process: TrackedProcess) -> int:
+        """Read what the children used that a process has waited for; return its number of threads."""
+        stat = process_tree.read_stat(process.pid)
+        if stat is None or stat.start != process.start:
+            return 0
+        process.waited_ns = max(process.waited_ns, stat.children_ns)
+        return stat.threads
+
+
+class StopSignals:
+    """CPU time, limited by stopping all processes of the tests for the rest of a period.
+
+    What was used beyond the quota is owed: it is subtracted from the following periods.
+    """
+
+    backend = "stop signals"
+
+    def __init__(self, pid: int, outside: set[int], options: Mapping[str, Any], journal: guardian.Journal) -> None:
+        """Find the processes; nothing is stopped yet.
+
+        Raises:
+            OSError: The kernel does not show what is needed.
+            ValueError: A shell would notice, or the processes belong to another user.
+        """
+        check_job_control(pid)
+        check_rights(pid)
+        self._period_s: float = options.get("period") or samples.DEFAULT_PERIOD_S
+        self._quota_ns = round(options["cpu"] * self._period_s * NS)
+        self._cpus = min(len(os.sched_getaffinity(pid)), options.get("cpus") or os.cpu_count() or 1)
+        self._least_ns = min(round(LEAST_REMAINING * self._quota_ns), 300_000)
+        self._table = journal.stopped
+        self._account = CpuAccount(pid, outside)
+        self._stat = os.memfd_create("cpu.stat")
+        self._stopped: list[TrackedProcess] = []
+        self._stopped_at: float | None = None
+        self._throttled_s = 0.0
+        self._stalls = 0
+        self._busy_until = 0.0
+        self._samples = samples.PeriodSamples(self._period_s)
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin the first period, and count figures from now on."""
+        self._began_ns = self._account.read()
+        self._throttled_s, self._stalls = 0.0, 0
+        self._samples = samples.PeriodSamples(self._period_s)
+        self._sample_at = 0.0
+        self._begin()
+
+    def resume(self) -> None:
+        """Begin a first period again, after a pause."""
+        self._samples.skip()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._account.walk()
+        self._limit_ns = self._account.read() + self._quota_ns
+        self._last_read = time.monotonic(), self._account.total_ns
+        self._period_end = self._last_read[0] + self._period_s
+        self._write_stat()
+
+    def step(self, now: float) -> float:
+        """Stop the processes if they have used up their quota, or continue them in a new period."""
+        if self._account.has_started() and self._account.walk_if_due(now):
+            self._busy_until = now + BUSY_FOR_S
+        total = self._account.read()
+        if now >= self._period_end:
+            self._begin_period(now, total)
+        remaining = self._limit_ns - total
+        if remaining <= self._least_ns:
+            if self._stopped_at is None:
+                self._stop(now)
+                return now + POLL_S / 2
+            self._stop_others()
+            return min(now + STALL_POLL_S, self._period_end)
+        if self._stopped_at is not None:
+            self._continue(now)
+        return min(now + self._next_reading(now, total, remaining), self._period_end)
+
+    def lift(self) -> None:
+        """Continue all processes."""
+        if self._stopped_at is not None:
+            self._continue(time.monotonic())
+
+    def figures(self) -> samples.Figures:
+        """Return the CPU seconds and how long the processes were stopped."""
+        stalled_s = 0.0 if self._stopped_at is None else time.monotonic() - self._stopped_at
+        return {
+            "tests_cpu_s": (self._account.read() - self._began_ns) / NS,
+            "throttled_s": self._throttled_s + stalled_s,
+            "stalls": self._stalls,
+            "period_s": self._period_s,
+            "stat": f"/proc/{os.getpid()}/fd/{self._stat}",
+            **self._samples.figures(),
+        }
+
+    def _begin_period(self, now: float, total: int) -> None:
+        """Give the quota of a new period, minus what is owed."""
+        periods = 1 + int((now - self._period_end) / self._period_s)
+        self._period_end += periods * self._period_s
+        self._limit_ns = min(self._limit_ns + periods * self._quota_ns, total + self._quota_ns + self._least_ns)
+        if now >= self._sample_at:
+            self._sample_at = self._samples.add(now, total / NS) - self._period_s / 2
+        if self._stopped_at is not None and self._limit_ns - total <= self._least_ns:
+            self._stalls += 1  # the kernel counts one for each period, too
+
+    def _next_reading(self, now: float, total: int, remaining: int) -> float:
+        """Return the seconds until the quota can be used up, or new processes are to be looked for."""
+        then, before = self._last_read
+        self._last_read = now, total
+        span_s = now - then
+        rate = (total - before) / NS / span_s * 1.02 if span_s > POLL_S / 4 else self._cpus
+        poll_s = POLL_S if now < self._busy_until else IDLE_POLL_S
+        return min(poll_s, remaining / NS / min(max(rate, 0.5), self._cpus))
+
+    def _stop(self, now: float) -> None:
+        """Stop all processes, each before its children, and look for others until there are none."""
+        self._stopped_at = now
+        self._stalls += 1
+        self._busy_until = now + BUSY_FOR_S
+        self._write_stat()
+        self._send_stops(list(self._account.processes.values()))
+        while self._account.has_started() and (new := self._account.walk()):
+            self._send_stops(new)
+
+    def _stop_others(self) -> None:
+        """Stop processes that have appeared, or that were continued by somebody else."""
+        known = {process.pid for process in self._stopped}
+        self._send_stops([each for each in self._account.processes.values() if each.pid not in known])
+        for process in self._stopped:
+            if process.is_alive and process.own_ns > process.before_ns:
+                _send(process.pid, signal.SIGSTOP)
+
+    def _send_stops(self, processes: list[TrackedProcess]) -> None:
+        for process in processes:
+            if process.own_ns == process.before_ns:  # it has not run, so somebody else may have stopped it
+                stat = process_tree.read_stat(process.pid)
+                process.is_mine = stat is not None and stat.state not in "Tt"
+        mine = [process for process in processes if process.is_mine]
+        self._table.add((process.pid, process.start) for process in mine)
+        for process in mine:
+            process.is_mine = _send(process.pid, signal.SIGSTOP)
+        self._stopped += mine
+
+    def _continue(self, now: float) -> None:
+        """Continue what was stopped."""
+        self._throttled_s += now - (self._stopped_at or now)
+        self._write_stat()
+        for process in self._stopped:
+            if process.is_alive:
+                _send(process.pid, signal.SIGCONT)
+        self._table.clear()
+        self._stopped.clear()
+        self._stopped_at = None
+        self._last_read = now, self._account.total_ns
+        self._write_stat()
+
+    def _write_stat(self) -> None:
+        """Write the counters as in cpu.stat, and whether the processes are stopped."""
+        stalls = Stalls(self._throttled_s, self._stalls, self._stopped_at is not None)
+        os.pwrite(self._stat, stalls.to_text().encode(), 0)
+
+
+def check_rights(pid: int) -> None:
+    """Check that a process may be stopped.
+
+    Raises:
+        OSError: It may not, or there is no such process.
+    """
+    try:
+        os.kill(pid, 0)
+    except OSError as error:
+        raise OSError(f"process {pid} cannot be stopped: {error.strerror}") from error
+
+
+def check_job_control(pid: int) -> None:
+    """Check that the parent of a process does not take a stop for a Ctrl-Z.
+
+    A shell with job control puts each job into a process group of its own, and waits for stops of it.
+
+    Raises:
+        OSError: There is no such process.
+        ValueError: The parent would notice.
+    """
+    stat = process_tree.read_stat(pid)
+    if stat is None:
+        raise OSError(f"there is no process {pid}")
+    parent = process_tree.read_stat(stat.parent) if stat.parent else None
+    if parent is None:  # of another PID namespace
+        return
+    name = text(f"/proc/{stat.parent}", "comm").strip()
+    is_job = parent.session == stat.session and parent.group != stat.group
+    if name in STOPPED_WITH_CHILD or (is_job and (stat.terminal or name.lstrip("-") in SHELLS)):
+        raise ValueError(
+            f"{name or 'the parent'} (process {stat.parent}) would take a stop of the tests for a Ctrl-Z; "
+            f"use `pytest-twin constrain -- COMMAND`, or workers of pytest-xdist (-n 1)"
+        )
+
+
+def _send(pid: int, number: int) -> bool:
+    """Send a signal; return False if that is not permitted."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+    except PermissionError:  # it runs as another user
+        return False
+    return True
+
+
+def _last_pid_file() -> str:
+    """Return the file that changes when a process is started.
+
+    Raises:
+        OSError: There is none, or the kernel does not list the children of a process.
+    """
+    if not os.path.exists("/proc/self/task"):
+        raise OSError("there is no /proc")
+    if not os.path.exists(f"/proc/self/task/{os.getpid()}/children"):
+        raise OSError("the kernel does not list the children of a process (CONFIG_PROC_CHILDREN)")
+    file = "/proc/sys/kernel/ns_last_pid"
+    return file if os.access(file, os.R_OK) else "/proc/loadavg"
