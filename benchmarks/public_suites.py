@@ -54,8 +54,8 @@ class Run(NamedTuple):
 class Suite:
     """A package that is unpacked and installed to run its tests."""
 
-    def __init__(self, package: str, folder: Path) -> None:
-        """Download and install it.
+    def __init__(self, package: str, needs: Sequence[str], folder: Path) -> None:
+        """Download and install it, and what its tests need.
 
         Raises:
             SystemExit: It cannot be downloaded or installed.
@@ -69,7 +69,7 @@ class Suite:
         (self.source,) = (folder / "source").iterdir()
         venv.create(folder / "venv", with_pip=True)
         self.python = folder / "venv" / "bin" / "python"
-        needed = (ROOT, self.source, "pytest-xdist", *NEEDS[package])
+        needed = (ROOT, self.source, "pytest-xdist", *needs)
         _call("install it", self.python, "-m", "pip", "install", "-q", *needed)
 
     def run(self, name: str, flags: Sequence[str]) -> Run:
@@ -141,7 +141,7 @@ def main() -> None:
     same = True
     for package in parser.parse_args().packages:
         with tempfile.TemporaryDirectory() as folder:
-            suite = Suite(package, Path(folder))
+            suite = Suite(package, NEEDS[package], Path(folder))
             same &= tell(package, {name: suite.run(name, flags) for name, flags in WAYS.items()})
     sys.exit(not same)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+collect_ignore = ["flaky"]  # its tests fail beside loads, which is their purpose: pytest examples/flaky
+
 aborted = pytest.StashKey[list[str]]()
 
 

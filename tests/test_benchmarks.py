@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import os
+import random
 import re
 import runpy
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -89,6 +93,47 @@ def test_every_figure_is_told_beside_its_truth():
     told = run("truth.py", "--seconds", "0.5")
     for figure in ("cpu_s", "children_cpu_s", "memory_growth_MB", "sum: disk_write_MB", "load: MiB"):
         assert re.search(rf"^test_\w+ +{re.escape(figure)} +[-\d.e+]+ +[-\d.e+]+ +[-+][\d.]+", told, re.MULTILINE), told
+
+
+def test_the_table_of_the_truth_is_that_of_the_seeded_suite():
+    folder = FOLDER / "flaky_suite"
+    with (folder / "truth.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    command = [sys.executable, "-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider", "-c", os.devnull]
+    done = subprocess.run([*command, "--rootdir=."], cwd=folder, capture_output=True, text=True, check=False)
+    collected = [line for line in done.stdout.splitlines() if "::" in line]
+    assert [row["test"] for row in rows] == collected
+    assert Counter(row["truth"] for row in rows) == {"breaks": 20, "holds": 20, "by chance": 4}
+    assert {row["mildest"] for row in rows if row["truth"] == "breaks"} <= rows[0].keys()
+
+
+@pytest.fixture
+def flaky_search(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    return runpy.run_path(str(FOLDER / "flaky_search.py"))
+
+
+def test_verdicts_are_compared_with_the_truth(flaky_search):
+    truth = flaky_search["read_truth"](FOLDER / "flaky_suite" / "truth.csv")
+
+    def finding(true):
+        step = flaky_search["STEPS"].get(true.mildest, ("idle", 0))
+        verdict = {"by chance": "flaky by itself"}.get(true.truth, true.truth)
+        return flaky_search["Finding"](verdict, true.mildest, step, "5 of 5", "")
+
+    found = flaky_search["Search"]({name: finding(true) for name, true in truth.items()}, 1, 1)
+    assert +flaky_search["compare"](truth, found) == {"found": 20, "mildest": 20, "chance": 4}
+    wrong = flaky_search["Finding"]("breaks", "disk=max", ("disk load", 1), "5 of 5", "")
+    accused = flaky_search["Search"](dict.fromkeys(truth, wrong), 1, 1)
+    counts = flaky_search["compare"](truth, accused)
+    assert (counts["accused"], counts["chance accused"], counts["chance"]) == (20, 4, 0)
+    assert 0 < counts["mildest"] < 20
+
+
+def test_the_design_of_fixed_repetitions_finds_more_with_more_of_them(flaky_search):
+    truth = flaky_search["read_truth"](FOLDER / "flaky_suite" / "truth.csv")
+    few, many = (flaky_search["simulate_design"](truth, repeats, random.Random(1)) for repeats in (2, 30))
+    assert (few, many) == (0, 20)
 
 
 def test_a_level_of_the_host_is_told_with_its_errors_and_goals(monkeypatch):

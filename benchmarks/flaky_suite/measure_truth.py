@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from _pytest.runner import runtestprotocol
 
 FOLDER = Path(__file__).parent
 PERIOD_US = 100_000
@@ -33,7 +32,6 @@ LONGEST_S = 60.0  # a run that takes longer has failed
 SPARE_BYTES = 64 << 20  # at least as much more than the peak
 PEAKS = 1.5  # the memory of a test, as a multiple of its own peak
 PARALLEL_CPUS = 0.4  # the sum of the quotas of runs at the same time
-SHARES = 20_000  # of the CPU time of others on this machine; the usual number is 1024
 COMMON = 0.2  # of the runs have to fail for a condition to break a test
 CPUS = len(os.sched_getaffinity(0))
 
@@ -112,9 +110,9 @@ class Run(NamedTuple):
 class Measurement:
     """A plugin that replaces the loop of pytest by runs under the conditions."""
 
-    def __init__(self, conditions: Mapping[Condition, int], rounds: int) -> None:
+    def __init__(self, conditions: Mapping[Condition, int], rounds: int, shares: int) -> None:
         """Prepare this many runs of each test under each of the conditions in each of the rounds."""
-        self.conditions, self.rounds = conditions, rounds
+        self.conditions, self.rounds, self.shares = conditions, rounds, shares
         self.items: list[pytest.Item] = []
         self.failures: Counter[tuple[str, str]] = Counter()
         self.peaks: Counter[str] = Counter()
@@ -125,7 +123,7 @@ class Measurement:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Measure."""
         self.items = session.items
-        top = Group("cpu", self._top, {"cpu.shares": SHARES})
+        top = Group("cpu", self._top, {"cpu.shares": self.shares})
         try:
             self._run_all(UNCOUNTED, top)  # for the peaks
             for number in range(self.rounds):
@@ -215,20 +213,33 @@ def load(condition: Condition, top: Group) -> Iterator[None]:
 
 def run(item: pytest.Item, condition: Condition, groups: Sequence[Group]) -> int:
     """Run a test in this process; return 0 if it passes."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.setpgid(0, 0)
-    sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     if condition.cpus:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: condition.cpus])
     for group in groups:
         group.enter()
-    reports = runtestprotocol(item, log=False, nextitem=None)
-    return int(any(report.failed for report in reports))
+    item.config.pluginmanager.unregister(name="terminalreporter")
+    outcome = Outcome()
+    item.config.pluginmanager.register(outcome)
+    item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
+    return int(outcome.failed)
+
+
+class Outcome:
+    """A plugin that takes note of a failure."""
+
+    failed = False
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take note."""
+        self.failed |= report.failed
 
 
 def rows(measurement: Measurement) -> Iterator[dict[str, str]]:
     """Yield a row for each test: its kind, what it does, the mildest condition that breaks it, and all counts.
 
-    A count is "failures/runs". A test that fails without scarcity fails by chance.
+    A count is "failures/runs". A test that fails idle fails by chance.
     """
     for item in measurement.items:
         counts, rates = {}, {}
@@ -236,7 +247,7 @@ def rows(measurement: Measurement) -> Iterator[dict[str, str]]:
             failures = measurement.failures[item.nodeid, condition.name]
             counts[condition.name] = f"{failures}/{runs * measurement.rounds}"
             rates[condition] = failures / (runs * measurement.rounds)
-        chance = any(rates.get(condition, 0) > COMMON / 4 for condition in QUIET)
+        chance = rates.get(QUIET[0], 0) > COMMON / 4
         broken = "" if chance else next((each.name for each in SCARCE if rates.get(each, 0) >= COMMON), "")
         yield {
             "test": item.nodeid,
@@ -250,8 +261,11 @@ def rows(measurement: Measurement) -> Iterator[dict[str, str]]:
 def main() -> None:
     """Measure, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("suite", nargs="*", help="another suite: files, and options of pytest behind --")
     parser.add_argument("--rounds", type=int, default=20, help="runs of a test under each condition (%(default)s)")
     parser.add_argument("--quiet-runs", type=int, default=10, help="idle runs in each round (default: %(default)s)")
+    parser.add_argument("--shares", type=int, default=20_000,
+                        help="weight beside others on this machine, who have 1024 (default: %(default)s)")  # fmt: skip
     parser.add_argument("--only", nargs="+", default=[], metavar="CONDITION", help="only these conditions")
     parser.add_argument("-k", default="", metavar="EXPRESSION", help="only the tests that match, as pytest has it")
     parser.add_argument("-o", "--output", type=Path, help="the table (default: standard output)")
@@ -262,9 +276,11 @@ def main() -> None:
         raise SystemExit("needs root and the hierarchy cpu of control groups version 1")
     if not conditions:
         parser.error(f"--only: choose from {', '.join(each.name for each in runs)}")
-    measurement = Measurement(conditions, given.rounds)
-    flags = ["-q", "-p", "no:twin", "-p", "no:cacheprovider", "-p", "no:faulthandler", "-p", "no:asyncio"]
-    pytest.main([*flags, "-c", os.devnull, f"--rootdir={FOLDER}", "-k", given.k, str(FOLDER)], plugins=[measurement])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # removes its groups
+    measurement = Measurement(conditions, given.rounds, given.shares)
+    flags = ["-q", "-p", "no:twin", "-p", "no:cacheprovider", "-p", "no:faulthandler"]
+    suite = given.suite or ["-c", os.devnull, f"--rootdir={FOLDER}", str(FOLDER)]
+    pytest.main([*flags, "-k", given.k, *suite], plugins=[measurement])
     table = list(rows(measurement))
     with open(given.output or 1, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(table[0]), lineterminator="\n")
