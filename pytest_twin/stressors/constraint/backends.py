@@ -3,43 +3,33 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
-from pytest_twin.stressors.constraint import control_group, guardian, limits, samples, stop_signals
+from pytest_twin.stressors.constraint import (
+    affinity,
+    control_group,
+    disk,
+    group_cpu,
+    guardian,
+    memory,
+    stop_signals,
+    target,
+    usage,
+)
 
 assert sys.platform == "linux"  # noqa: S101 - for the type checker: this module is for Linux only
 
 CONTROL_GROUP, STOP_SIGNALS, AFFINITY = "control group", "stop signals", "CPU affinity"
-UNDO = {"group": control_group.undo_group, "moved": control_group.undo_move, "enabled": control_group.undo_enabled}
-
-
-class Part(Protocol):
-    """One part of a constraint that is in force.
-
-    Attributes:
-        backend: The name of what enforces it.
-    """
-
-    backend: str
-
-    def restart(self) -> None:
-        """Count figures from now on."""
-
-    def step(self, now: float) -> float:
-        """Do what is due at a `time.monotonic`; return when the next is."""
-        ...
-
-    def lift(self) -> None:
-        """Take the part out of force for a while."""
-
-    def resume(self) -> None:
-        """Put it in force again."""
-
-    def figures(self) -> samples.Figures:
-        """Return its figures since the restart."""
-        ...
+UNDO = {
+    "group": control_group.undo_group,
+    "moved": control_group.undo_move,
+    "enabled": control_group.undo_enabled,
+    "affinity": affinity.undo_affinity,
+    "data limit": memory.undo_data_limit,
+}
 
 
 class Backends:
@@ -52,20 +42,21 @@ class Backends:
             OSError: The system has no more processes.
             ValueError: There are no processes to constrain.
         """
-        if not options.get("pid"):
+        if options.get("pid", 0) <= 1:  # 1 is the parent of the whole system, or container
             raise ValueError("there is no process to constrain")
-        self._options = options
-        self._pid: int = options["pid"]
-        self._outside = {*options.get("outside", ()), os.getpid(), os.getppid()}
+        pid: int = options["pid"]
+        outside = {*options.get("outside", ()), os.getpid(), os.getppid()}
         self._journal = guardian.Journal(UNDO)
+        self._tests = target.Target(pid, outside, options, self._journal, target.Groups(pid, self._journal))
 
-    def begin(self) -> list[Part]:
+    def begin(self) -> list[target.Part]:
         """Put every part in force and return them.
 
         Raises:
             ValueError: A part cannot be enforced.
         """
-        return [self._begin(resource) for resource in PARTS if self._options.get(resource)]
+        parts = [self._begin(resource) for resource in PARTS if self._tests.options.get(resource)]
+        return parts if self._tests.options.get("cpu") else [*parts, usage.CpuUsage(self._tests)]
 
     def check(self) -> None:
         """Check that the guardian is alive.
@@ -79,15 +70,15 @@ class Backends:
         """Undo all changes and end the guardian."""
         self._journal.undo()
 
-    def _begin(self, resource: str) -> Part:
+    def _begin(self, resource: str) -> target.Part:
         """Put one part in force by the first backend that works."""
         reasons = []
-        wanted = self._options.get("backend") or ""
+        wanted = self._tests.options.get("backend") or ""
         for backend, begin in PARTS[resource].items():
-            if wanted in {"", backend}:
+            if wanted in {"", backend} or len(PARTS[resource]) == 1:
                 mark = self._journal.mark()
                 try:
-                    return begin(self._pid, self._outside, self._options, self._journal)
+                    return begin(self._tests)
                 except (OSError, ValueError) as error:
                     reasons.append(f"{backend}: {error}")
                     self._journal.roll_back(mark)
@@ -95,72 +86,46 @@ class Backends:
         raise ValueError(f"cannot constrain {resource}: {why}")
 
 
-class GroupCpu:
-    """CPU time, limited by the quota of a control group."""
-
-    def __init__(self, pid: int, outside: set[int], options: Mapping[str, Any], journal: guardian.Journal) -> None:
-        """Put it in force.
-
-        Raises:
-            OSError: That is not possible here.
-        """
-        group = control_group.ControlGroup(pid, control_group.find_hierarchy("cpu"), journal)
-        group.enable("cpu")
-        self.backend = f"{CONTROL_GROUP} v{group.version}"
-        self._quota = limits.CpuQuota(group, options["cpu"], options.get("period") or samples.DEFAULT_PERIOD_S)
-        self._quota.set()
-        self._usage = group
-        if group.version == 1 and not group.read("cpuacct.usage"):
-            self._usage = control_group.ControlGroup(pid, control_group.find_hierarchy("cpuacct"), journal)
-            self._usage.adopt(outside)
-        group.adopt(outside)
-        self._reduced = self._quota.cpus if self._quota.cpus < options["cpu"] else None
-        self._samples = samples.PeriodSamples(self._quota.period_s)
-        self.restart()
-
-    def restart(self) -> None:
-        """Count figures from now on."""
-        self._began_s = self._usage_s()
-        self._stalls, self._throttled_s = self._quota.throttled()
-        self._samples = samples.PeriodSamples(self._quota.period_s)
-
-    def step(self, now: float) -> float:
-        """Sample the CPU seconds of the period."""
-        return self._samples.add(now, self._usage_s())
-
-    def lift(self) -> None:
-        """Set no quota."""
-        self._quota.lift()
-
-    def resume(self) -> None:
-        """Set the quota again."""
-        self._samples.skip()
-        self._quota.set()
-
-    def figures(self) -> samples.Figures:
-        """Return the CPU seconds and how long the processes were throttled."""
-        stalls, throttled_s = self._quota.throttled()
-        found: samples.Figures = {
-            "tests_cpu_s": self._usage_s() - self._began_s,
-            "throttled_s": throttled_s - self._throttled_s,
-            "stalls": stalls - self._stalls,
-            "period_s": self._quota.period_s,
-            "stat": self._quota.stat,
-            **self._samples.figures(),
-        }
-        return found if self._reduced is None else {**found, "reduced": self._reduced}
-
-    def _usage_s(self) -> float:
-        if self._usage.version == 1:
-            return int(self._usage.read("cpuacct.usage") or 0) / 1e9
-        counts = dict(line.split() for line in self._usage.read("cpu.stat").splitlines())
-        return int(counts.get("usage_usec", 0)) / 1e6
-
-
-Begin = Callable[[int, set[int], Mapping[str, Any], guardian.Journal], Part]
+Begin = Callable[[target.Target], target.Part]
 PARTS: Mapping[str, Mapping[str, Begin]] = {
-    "cpu": {CONTROL_GROUP: GroupCpu, STOP_SIGNALS: stop_signals.StopSignals},
-    "cpus": {},
-    "mem": {},
-    "io": {},
+    "cpu": {CONTROL_GROUP: group_cpu.GroupCpu, STOP_SIGNALS: stop_signals.StopSignals},
+    "cpus": {AFFINITY: affinity.Affinity},
+    "mem": {CONTROL_GROUP: memory.GroupMemory, STOP_SIGNALS: memory.WatchedMemory},
+    "io": {CONTROL_GROUP: disk.GroupDisk},
 }
+
+
+PROBES: Mapping[str, Any] = {"cpu": 0.5, "cpus": 1, "mem": 1 << 30, "io": 1e6}
+IDLE = "import os; os.read(0, 1)"  # until stdin is closed
+
+
+def find_backends(pid: int) -> dict[str, dict[str, str]]:
+    """Return for each resource the reason why a backend does not work for a process, empty if it works.
+
+    Each is tried on a process that is started for that, so nothing is changed for others.
+
+    Raises:
+        OSError: The system has no more processes.
+    """
+    command = [sys.executable, "-I", "-S", "-c", IDLE]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        found = {
+            resource: {backend: _why_not(process.pid, resource, backend) for backend in PARTS[resource]}
+            for resource in PARTS
+        }
+    try:
+        stop_signals.check_job_control(pid)
+    except (OSError, ValueError) as error:
+        found["cpu"][STOP_SIGNALS] = str(error)
+    return found
+
+
+def _why_not(pid: int, resource: str, backend: str) -> str:
+    tried = Backends({"pid": pid, "backend": backend, resource: PROBES[resource]})
+    try:
+        tried.begin()
+    except ValueError as error:
+        return str(error).partition(f"{backend}: ")[2]
+    finally:
+        tried.undo()
+    return ""

@@ -97,6 +97,8 @@ class ControlGroup:
 
     Attributes:
         version: 1 or 2.
+        hierarchy: The hierarchy that it is in.
+        parent: The folder of the group below which it is.
         folder: Its folder.
     """
 
@@ -107,7 +109,8 @@ class ControlGroup:
             OSError: It cannot be made; the text says why.
         """
         self.version = hierarchy.version
-        self._hierarchy, self._journal, self._pid = hierarchy, journal, pid
+        self.hierarchy = hierarchy
+        self._journal, self._pid = journal, pid
         self.parent = hierarchy.folder_of(pid)
         if self.version == 2 and os.path.basename(self.parent) == REST:  # another group of ours is beside it already
             self.parent = os.path.dirname(self.parent)
@@ -166,7 +169,7 @@ class ControlGroup:
     def _homes(self, outside: Container[int]) -> Iterator[tuple[int, str]]:
         for pid in process_tree.tree(self._pid, outside):
             try:
-                yield pid, self._hierarchy.folder_of(pid)
+                yield pid, self.hierarchy.folder_of(pid)
             except OSError:  # it has just ended
                 continue
 

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 
-from pytest_twin.stressors.constraint import backends
+from pytest_twin.stressors.constraint import backends, target
 from pytest_twin.stressors.worker.job import REPORT_EVERY_S, Job
 from pytest_twin.stressors.worker.process import PAUSE, RESUME, StopRequested
 
@@ -38,12 +38,14 @@ class Enforcer:
 
     def __init__(self, job: Job, constraint: backends.Backends) -> None:
         self._job, self._constraint = job, constraint
-        self._parts: list[backends.Part] = []
+        self._parts: list[target.Part] = []
 
     def run(self) -> None:
         """Put the constraint in force, and keep it so until the worker is stopped."""
         self._parts = self._constraint.begin()
-        self._job.achieved["backend"] = " and ".join(dict.fromkeys(part.backend for part in self._parts))
+        self._job.achieved["backend"] = " and ".join(
+            dict.fromkeys(part.backend for part in self._parts if part.backend)
+        )
         self._collect()
         self._job.ready()
         for part in self._parts:

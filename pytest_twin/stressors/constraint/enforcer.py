@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 TYPE = "constraint"  # in annotations.csv
 KEYWORD = "constrain"
-PERIOD_S = 0.1  # as docker and systemd have it
+NO_LINUX = "constraints need Linux; use loads, such as --twin-stress cpu=8, on this platform"
 
 KIND = Kind(
     keyword=KEYWORD,
@@ -47,7 +47,23 @@ def stress(job: Job) -> None:
         ValueError: The constraint cannot be enforced here; the text names each backend that was tried, and why not.
     """
     if sys.platform != "linux":
-        raise ValueError("constraints need Linux; use loads, such as --twin-stress cpu=8, on this platform")
+        raise ValueError(NO_LINUX)
     from pytest_twin.stressors.constraint import enforcement
 
     enforcement.enforce(job)
+
+
+def find_backends(pid: int) -> dict[str, dict[str, str]]:
+    """Return for each resource the backends, and for each of them why it does not work here; empty if it works.
+
+    Args:
+        pid: The process that would be constrained.
+
+    Raises:
+        OSError: The system has no more processes.
+    """
+    if sys.platform != "linux":
+        return {resource: {"": NO_LINUX} for resource in ("cpu", "cpus", "mem", "io")}
+    from pytest_twin.stressors.constraint import backends
+
+    return backends.find_backends(pid)

@@ -140,6 +140,11 @@ class Journal:
         _undo_all(self._records[mark:], self._undo)
         del self._records[mark:]
 
+    def undo_kind(self, kind: str) -> None:
+        """Undo the changes of one kind."""
+        _undo_all([record for record in self._records if record["kind"] == kind], self._undo)
+        self._records = [record for record in self._records if record["kind"] != kind]
+
     def undo(self) -> None:
         """Undo all changes, the last first, and end the guardian."""
         self.stopped.resume_all()

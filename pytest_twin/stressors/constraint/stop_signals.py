@@ -13,10 +13,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
-from typing import Any
 
-from pytest_twin.stressors.constraint import guardian, process_tree, samples
+from pytest_twin.stressors.constraint import cpu_account, process_tree, samples, target
 from pytest_twin.stressors.system.capacity import text
 from pytest_twin.stressors.system.stalls import Stalls
 
@@ -27,154 +25,9 @@ POLL_S = 0.002  # of new processes, while the tests are throttled or start proce
 IDLE_POLL_S = 0.01  # otherwise
 BUSY_FOR_S = 1.0  # after a stall or a new process
 STALL_POLL_S = 0.01
-WALK_SHARE = 0.03  # of the time, at most, in which processes are looked for
-WALK_ALL_EVERY_S = 0.5
 LEAST_REMAINING = 0.02  # of the quota: less is not waited for
 SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "mksh", "fish", "tcsh", "csh", "ash", "busybox"}
 STOPPED_WITH_CHILD = {"sudo", "su", "runuser", "doas"}  # they stop themselves when their child is stopped
-
-
-class TrackedProcess:
-    """A process of the tests, with the last readings of its CPU clocks in nanoseconds.
-
-    Attributes:
-        pid: Its process id.
-        start: When it was started, in clock ticks since boot.
-        parent: Its parent, None if that is not one of the tests' processes.
-        is_alive: Whether it still exists.
-        is_mine: Whether it may be stopped and continued: nobody else has stopped it, and it belongs to this user.
-        own_ns: What it has used.
-        before_ns: What it had used at the reading before the last.
-        waited_ns: What the children used that it has waited for; the kernel counts it in clock ticks.
-        credit_ns: What its children had used at their last reading before they ended.
-    """
-
-    __slots__ = (
-        "base_ns", "before_ns", "credit_ns", "is_alive", "is_mine", "own_ns", "parent", "pid", "start",
-        "waited_ns", "walked_ns",
-    )  # fmt: skip
-
-    def __init__(self, pid: int, stat: process_tree.ProcessStat, parent: TrackedProcess | None) -> None:
-        self.pid, self.start, self.parent = pid, stat.start, parent
-        self.is_alive = self.is_mine = True
-        self.own_ns = self.before_ns = self.base_ns = self.credit_ns = 0
-        self.waited_ns = stat.children_ns
-        self.walked_ns = -1
-
-    def total_ns(self) -> int:
-        """Return what it and its ended children have used since it is tracked."""
-        return self.own_ns + max(self.waited_ns, self.credit_ns) - self.base_ns
-
-
-class CpuAccount:
-    """The CPU time of a tree of processes, also of those that have ended, and the processes themselves.
-
-    Attributes:
-        total_ns: CPU nanoseconds at the last reading.
-        processes: The processes that exist, by process id, each after its parent.
-    """
-
-    def __init__(self, root: int, outside: set[int]) -> None:
-        self._outside = outside
-        self._ended_ns = self.total_ns = 0
-        self._last_pid = os.open(_last_pid_file(), os.O_RDONLY | os.O_CLOEXEC)
-        self._seen_pid = b""
-        self._walked_at = self._walk_s = self._walked_all_at = 0.0
-        self.processes: dict[int, TrackedProcess] = {}
-        self._add(root, None)
-        self.walk()
-        for process in self.processes.values():
-            process.base_ns = process.own_ns + process.waited_ns  # before the constraint
-
-    def read(self) -> int:
-        """Read the CPU clocks and return the total nanoseconds; it never decreases."""
-        ended = []
-        total = 0
-        for process in self.processes.values():
-            try:
-                own_ns = process_tree.cpu_ns(process.pid)
-            except OSError:
-                own_ns = -1
-            if own_ns < process.own_ns:  # it has ended, and its id may be in use again
-                ended.append(process)
-            else:
-                process.before_ns, process.own_ns = process.own_ns, own_ns
-                total += process.total_ns()
-        if ended:
-            self._on_exit(ended)
-            total = sum(process.total_ns() for process in self.processes.values())
-        self.total_ns = max(self.total_ns, total + self._ended_ns)
-        return self.total_ns
-
-    def has_started(self) -> bool:
-        """Return whether any process of the system was started since the last walk."""
-        return os.pread(self._last_pid, 64, 0) != self._seen_pid
-
-    def walk_if_due(self, now: float) -> bool:
-        """Look for new processes, unless that would take too much of the time; return whether there are any."""
-        return now - self._walked_at >= self._walk_s / WALK_SHARE and bool(self.walk())
-
-    def walk(self) -> list[TrackedProcess]:
-        """Look for new processes and return them: children of those that have run since the last walk."""
-        self._walked_at = began = time.monotonic()
-        self._seen_pid = os.pread(self._last_pid, 64, 0)
-        walks_all = began - self._walked_all_at > WALK_ALL_EVERY_S  # for those that have changed their parent
-        self._walked_all_at = began if walks_all else self._walked_all_at
-        new: list[TrackedProcess] = []
-        queue = list(self.processes.values())
-        for process in queue:
-            if process.own_ns == process.walked_ns and not walks_all:
-                continue
-            process.walked_ns = process.own_ns
-            for pid in process_tree.children(process.pid, self._refresh(process)):
-                known = self.processes.get(pid)
-                if known is not None:
-                    known.parent = process
-                elif pid not in self._outside and (added := self._add(pid, process)):
-                    new.append(added)
-                    queue.append(added)
-        self._walk_s = time.monotonic() - began
-        return new
-
-    def close(self) -> None:
-        """Close its file."""
-        os.close(self._last_pid)
-
-    def _add(self, pid: int, parent: TrackedProcess | None) -> TrackedProcess | None:
-        stat = process_tree.read_stat(pid)
-        if stat is None or stat.state in "ZX":
-            return None
-        process = TrackedProcess(pid, stat, parent)
-        try:
-            process.own_ns = process_tree.cpu_ns(pid)
-        except OSError:  # it has just ended
-            return None
-        self.processes[pid] = process
-        return process
-
-    def _on_exit(self, ended: list[TrackedProcess]) -> None:
-        """Credit what processes used to the nearest ancestor, which may wait for them, or has done so."""
-        for process in ended:
-            del self.processes[process.pid]
-            process.is_alive = False
-        for process in reversed(ended):  # children before parents
-            ancestor = process.parent
-            while ancestor is not None and not ancestor.is_alive and ancestor not in ended:
-                ancestor = ancestor.parent
-            if ancestor is None:
-                self._ended_ns += process.total_ns()
-            else:
-                ancestor.credit_ns += process.total_ns()
-                self._refresh(ancestor)
-
-    @staticmethod
-    def _refresh(process: TrackedProcess) -> int:
-        """Read what the children used that a process has waited for; return its number of threads."""
-        stat = process_tree.read_stat(process.pid)
-        if stat is None or stat.start != process.start:
-            return 0
-        process.waited_ns = max(process.waited_ns, stat.children_ns)
-        return stat.threads
 
 
 class StopSignals:
@@ -185,23 +38,24 @@ class StopSignals:
 
     backend = "stop signals"
 
-    def __init__(self, pid: int, outside: set[int], options: Mapping[str, Any], journal: guardian.Journal) -> None:
+    def __init__(self, tests: target.Target) -> None:
         """Find the processes; nothing is stopped yet.
 
         Raises:
             OSError: The kernel does not show what is needed.
             ValueError: A shell would notice, or the processes belong to another user.
         """
+        pid, options = tests.pid, tests.options
         check_job_control(pid)
         check_rights(pid)
         self._period_s: float = options.get("period") or samples.DEFAULT_PERIOD_S
         self._quota_ns = round(options["cpu"] * self._period_s * NS)
         self._cpus = min(len(os.sched_getaffinity(pid)), options.get("cpus") or os.cpu_count() or 1)
         self._least_ns = min(round(LEAST_REMAINING * self._quota_ns), 300_000)
-        self._table = journal.stopped
-        self._account = CpuAccount(pid, outside)
+        self._table = tests.journal.stopped
+        self._account = cpu_account.CpuAccount(pid, tests.outside)
         self._stat = os.memfd_create("cpu.stat")
-        self._stopped: list[TrackedProcess] = []
+        self._stopped: list[cpu_account.TrackedProcess] = []
         self._stopped_at: float | None = None
         self._throttled_s = 0.0
         self._stalls = 0
@@ -252,7 +106,7 @@ class StopSignals:
         if self._stopped_at is not None:
             self._continue(time.monotonic())
 
-    def figures(self) -> samples.Figures:
+    def figures(self) -> target.Figures:
         """Return the CPU seconds and how long the processes were stopped."""
         stalled_s = 0.0 if self._stopped_at is None else time.monotonic() - self._stopped_at
         return {
@@ -301,7 +155,7 @@ class StopSignals:
             if process.is_alive and process.own_ns > process.before_ns:
                 _send(process.pid, signal.SIGSTOP)
 
-    def _send_stops(self, processes: list[TrackedProcess]) -> None:
+    def _send_stops(self, processes: list[cpu_account.TrackedProcess]) -> None:
         for process in processes:
             if process.own_ns == process.before_ns:  # it has not run, so somebody else may have stopped it
                 stat = process_tree.read_stat(process.pid)
@@ -376,17 +230,3 @@ def _send(pid: int, number: int) -> bool:
     except PermissionError:  # it runs as another user
         return False
     return True
-
-
-def _last_pid_file() -> str:
-    """Return the file that changes when a process is started.
-
-    Raises:
-        OSError: There is none, or the kernel does not list the children of a process.
-    """
-    if not os.path.exists("/proc/self/task"):
-        raise OSError("there is no /proc")
-    if not os.path.exists(f"/proc/self/task/{os.getpid()}/children"):
-        raise OSError("the kernel does not list the children of a process (CONFIG_PROC_CHILDREN)")
-    file = "/proc/sys/kernel/ns_last_pid"
-    return file if os.access(file, os.R_OK) else "/proc/loadavg"

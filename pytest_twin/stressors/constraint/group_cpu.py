@@ -1,10 +1,10 @@
-"""The limits of a control group: CPU time, memory, and the bandwidth of disks."""
+"""CPU time, limited by the quota of a control group (Linux only)."""
 
 from __future__ import annotations
 
 import sys
 
-from pytest_twin.stressors.constraint import control_group
+from pytest_twin.stressors.constraint import control_group, samples, target
 from pytest_twin.stressors.system.capacity import number, text
 
 assert sys.platform == "linux"  # noqa: S101 - for the type checker: this module is for Linux only
@@ -72,3 +72,64 @@ def _lowest_quota(folder: str) -> float | None:
             found.append(quota / period)
         folder = folder.rpartition("/")[0]
     return min(found, default=None)
+
+
+class GroupCpu:
+    """CPU time, limited by the quota of a control group."""
+
+    def __init__(self, tests: target.Target) -> None:
+        """Put it in force.
+
+        Raises:
+            OSError: That is not possible here.
+        """
+        options = tests.options
+        group = self._usage = tests.groups.find("cpu")
+        self.backend = f"control group v{group.version}"
+        self._quota = CpuQuota(group, options["cpu"], options.get("period") or samples.DEFAULT_PERIOD_S)
+        self._quota.set()
+        if group.version == 1 and not group.read("cpuacct.usage"):
+            self._usage = tests.groups.find("cpuacct")
+            self._usage.adopt(tests.outside)
+        group.adopt(tests.outside)
+        self._reduced = self._quota.cpus if self._quota.cpus < options["cpu"] else None
+        self._samples = samples.PeriodSamples(self._quota.period_s)
+        self.restart()
+
+    def restart(self) -> None:
+        """Count figures from now on."""
+        self._began_s = self._usage_s()
+        self._stalls, self._throttled_s = self._quota.throttled()
+        self._samples = samples.PeriodSamples(self._quota.period_s)
+
+    def step(self, now: float) -> float:
+        """Sample the CPU seconds of the period."""
+        return self._samples.add(now, self._usage_s())
+
+    def lift(self) -> None:
+        """Set no quota."""
+        self._quota.lift()
+
+    def resume(self) -> None:
+        """Set the quota again."""
+        self._samples.skip()
+        self._quota.set()
+
+    def figures(self) -> target.Figures:
+        """Return the CPU seconds and how long the processes were throttled."""
+        stalls, throttled_s = self._quota.throttled()
+        found: target.Figures = {
+            "tests_cpu_s": self._usage_s() - self._began_s,
+            "throttled_s": throttled_s - self._throttled_s,
+            "stalls": stalls - self._stalls,
+            "period_s": self._quota.period_s,
+            "stat": self._quota.stat,
+            **self._samples.figures(),
+        }
+        return found if self._reduced is None else {**found, "reduced": self._reduced}
+
+    def _usage_s(self) -> float:
+        if self._usage.version == 1:
+            return int(self._usage.read("cpuacct.usage") or 0) / 1e9
+        counts = dict(line.split() for line in self._usage.read("cpu.stat").splitlines())
+        return int(counts.get("usage_usec", 0)) / 1e6
