@@ -77,7 +77,12 @@ class AppliedLoad:
 
     @property
     def problem(self) -> str:
-        """Why it failed or was reduced, known at its end; empty if neither."""
+        """Why it failed or was reduced, known at its end; empty if neither.
+
+        A constraint is reduced within one that is tighter, which is none.
+        """
+        if self.part.is_constraint:
+            return self.failure
         return str(self.failure or self.achieved.get("reduced") or "")
 
     @property
@@ -97,7 +102,7 @@ class AppliedLoad:
     def handle_reply(self, reply: dict[str, Any]) -> None:
         """Take over a reply of the supervisor, and wake up whoever waits for it."""
         if reply["event"] == "ready":
-            self.ready_at = reply["at"]
+            self.ready_at, self._figures = reply["at"], reply.get("achieved", {})
             self._ready.set()
             return
         self._figures = reply["achieved"]

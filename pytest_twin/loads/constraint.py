@@ -18,11 +18,15 @@ MIB = 1 << 20
 LEAST_MEMORY = 16 * MIB  # an interpreter needs as much
 
 
+class ConstraintError(LoadError):
+    """A constraint is invalid; `problems` has each error as a pair of keyword (or empty) and message."""
+
+
 def parse_constraint(raw: object) -> LoadPart:
     """Parse a constraint from keywords, or from text such as ``cpu=0.5 mem=2GiB``.
 
     Raises:
-        LoadError: With all problems.
+        ConstraintError: With all problems.
     """
     words = _words(raw)
     problems: list[tuple[str, str]] = []
@@ -40,7 +44,7 @@ def parse_constraint(raw: object) -> LoadPart:
     if not words and not problems:
         problems.append(("", f"constrains nothing; give {KIND.amounts}"))
     if problems:
-        raise LoadError(problems)
+        raise ConstraintError(problems)
     text = " ".join(f"{name}={value}" for name, value in words.items())
     return LoadPart(KIND, text, MAX, ((0.0, 1.0),), options)
 
@@ -50,10 +54,10 @@ def _words(raw: object) -> dict[str, Any]:
         return dict(raw)
     pairs = [word.partition("=") for word in raw.split()] if isinstance(raw, str) else []
     if not pairs or not all(key and sign and value for key, sign, value in pairs):
-        raise LoadError([("", f"{shown(raw)} is not a constraint; write one such as {KIND.amounts}")])
+        raise ConstraintError([("", f"{shown(raw)} is not a constraint; write one such as {KIND.amounts}")])
     keys = [key for key, _, _ in pairs]
     if twice := [key for key in keys if keys.count(key) > 1]:
-        raise LoadError([(twice[0], "is given twice")])
+        raise ConstraintError([(twice[0], "is given twice")])
     return {key: value for key, _, value in pairs}
 
 

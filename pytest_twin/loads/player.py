@@ -59,7 +59,7 @@ class SchedulePlayer:
     nothing. An event for certain tests is applied while such a test runs within the event's time.
 
     Attributes:
-        applied: The loads of all events sent so far.
+        applied: The loads of all events sent so far; of events for certain tests those that had to hold and did not.
     """
 
     def __init__(self, plan: Schedule, loads: LoadApplier, *, test: str = "", prefix: str = "") -> None:
@@ -120,7 +120,9 @@ class SchedulePlayer:
 
     def end_test(self, nodeid: str) -> None:
         """Stop the events that select this test."""
-        stop_all(self._by_test.pop(nodeid, []))
+        loads = self._by_test.pop(nodeid, [])
+        stop_all(loads)
+        self.applied += [each for each in loads if each.part.must_hold and each.problem]
 
     def stop(self) -> None:
         """Stop all loads, and write rows for events that were not reached; does nothing in a forked process."""

@@ -46,6 +46,11 @@ class LoadPart:
         """Whether it takes machine away from the tests, and adds no load."""
         return self.kind is CONSTRAINT
 
+    @property
+    def must_hold(self) -> bool:
+        """Whether its test fails without it: a strict load, and a constraint, without which the test shows nothing."""
+        return self.strict or self.is_constraint
+
     def faster(self, speed: float) -> LoadPart:
         """Return the same load with all times divided by `speed`; amounts and rates stay."""
         options = {name: value / speed if name == "pause" else value for name, value in self.options.items()}
@@ -93,6 +98,10 @@ class LoadPart:
         figure = achieved.get(self.kind.measure)
         if figure is None or held_s <= 0:
             return ""
+        if self.is_constraint:
+            return self._format_used(
+                max(0.0, figure / held_s), achieved.get("peak_bytes") if "mem" in self.options else None
+            )
         if self.kind.measure.endswith("cpu_s"):
             figure /= held_s
         if self.unit == SHARE:
@@ -100,11 +109,14 @@ class LoadPart:
             return f"{figure / whole:.1%}" if whole else ""
         if self.unit == COUNT:
             return f"{figure:.2f} cores" if self.kind.measure == "cpu_s" else f"{figure:.0f}"
-        if OPS in self.kind.units:
-            return f"{figure / held_s:.1f}/s"
-        if self.unit == BYTES:
+        if self.unit == BYTES and OPS not in self.kind.units:
             return format_bytes(figure, like=self.text)
-        return f"{figure / held_s / 1e6:.1f}MB/s"
+        return f"{figure / held_s:.1f}/s" if OPS in self.kind.units else f"{figure / held_s / 1e6:.1f}MB/s"
+
+    def _format_used(self, cpus: float, peak_bytes: float | None) -> str:
+        """Return what the tests used under this constraint: CPUs, memory where it is limited, or both."""
+        used = [] if peak_bytes is not None and self.options.keys() == {"mem"} else [f"{cpus:.3f} CPUs"]
+        return ", ".join([*used, *([] if peak_bytes is None else [format_bytes(peak_bytes)])])
 
 
 @dataclass(frozen=True)
@@ -121,6 +133,18 @@ class Load:
 
     def __bool__(self) -> bool:
         return bool(self.parts)
+
+    @property
+    def adds_load(self) -> bool:
+        """Whether it applies a load to the machine, and not only a constraint to the tests."""
+        return not all(part.is_constraint for part in self.parts)
+
+    def only(self, *, constraints: bool) -> Load:
+        """Return either its constraints or the rest."""
+        parts = tuple(part for part in self.parts if part.is_constraint == constraints)
+        names = {CONSTRAINT.keyword}
+        keywords = {name: raw for name, raw in self.keywords.items() if (name in names) == constraints}
+        return replace(self, parts=parts, keywords=keywords)
 
     def __str__(self) -> str:
         """Return its keywords as they were written, those of a constraint behind ``constrain``."""

@@ -6,16 +6,20 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from pytest_twin._system.stdlib import os
+from pytest_twin._system.stdlib import os, sys
 from pytest_twin.loads.parser import parse_load
 from pytest_twin.loads.registry import kinds
 from pytest_twin.loads.spec import Load, LoadError
 from pytest_twin.loads.stress_ng import ENGINE, check_engine
 from pytest_twin.model.error_text import unknown
 from pytest_twin.settings.options import SettingsError, ini_name
+from pytest_twin.stressors.constraint.enforcer import KEYWORD as CONSTRAIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+CAN_CONSTRAIN = sys.platform == "linux"
+OTHERWISE = "stress(cpu='100%')"
 
 
 def read_load(keywords: Mapping[str, Any]) -> Load:
@@ -32,11 +36,15 @@ def read_load(keywords: Mapping[str, Any]) -> Load:
 def check_load(load: Load) -> None:
     """Check that a load can be applied here: its engine is installed, and its conditions name recorded columns.
 
+    A constraint needs a platform that can constrain processes.
+
     Raises:
         LoadError: It cannot be applied.
     """
     if problems := list(_unknown_columns(load)):
         raise LoadError([("stop_when", problem) for problem in problems])
+    if not CAN_CONSTRAIN and any(part.is_constraint for part in load.parts):
+        raise LoadError([(CONSTRAIN, f"needs Linux; {sys.platform} can only add load, such as {OTHERWISE}")])
     check_engine(load)
 
 
@@ -100,6 +108,8 @@ def read_limit(keywords: Mapping[str, Any] | None) -> Load | None:
         limit = parse_load(keywords, kinds())
     except LoadError as error:
         raise SettingsError(f"{ini_name('limit')}: {error}") from None
+    if any(part.is_constraint for part in limit.parts):
+        raise SettingsError(f"{ini_name('limit')}: {limit} limits loads, not tests; {CONSTRAIN} has no limit")
     if not limit:
         raise SettingsError(f"{ini_name('limit')}: {limit} limits nothing; give an amount above 0 such as cpu=100%")
     return limit

@@ -100,7 +100,21 @@ MEMORY = (
         "if it freed memory of earlier tests (Linux).",
     ),
 )
-COLUMNS = (*_WHICH, *EXACT, *_CIRCUMSTANCES, *_SAMPLED, *MEMORY)
+CONSTRAINED = (
+    Column(
+        "throttled_s",
+        "s",
+        "Time for which constraints on CPU time made the processes of the test wait during the attempt, as the control "
+        "group counts it: once for each CPU on which they waited. Empty without a constraint.",
+    ),
+    Column(
+        "constraint",
+        "",
+        "Constraints during the attempt, as written: of the test itself, of a schedule, and of the session.",
+        None,
+    ),
+)
+COLUMNS = (*_WHICH, *EXACT, *_CIRCUMSTANCES, *_SAMPLED, *MEMORY, *CONSTRAINED)
 
 
 class BorderCounters(NamedTuple):
@@ -263,10 +277,35 @@ def cells(exact: Sequence[float | None]) -> list[str]:
     return ["" if value is None else text % value for text, value in zip(_FORMATS, exact, strict=True)]
 
 
+def circumstances(load: str, constraint: str) -> str:
+    """Return the load and the constraints of an attempt as one text, as people write them."""
+    return " ".join(filter(None, (load, constraint and f"constrain {constraint}")))
+
+
+class ConstraintFigures(NamedTuple):
+    """The constraints that an attempt ran under.
+
+    Attributes:
+        text: Their texts as written; empty if there were none.
+        throttled_s: Seconds for which they made the processes of the test wait; None where that is unknown.
+    """
+
+    text: str = ""
+    throttled_s: float | None = None
+
+    def cells(self) -> list[str]:
+        """The cells of the table."""
+        return ["" if self.throttled_s is None else f"{self.throttled_s:.6f}", self.text]
+
+
 def properties(
-    exact: Sequence[float | None], resident: ResidentBytes, load: str, budget: str = ""
+    exact: Sequence[float | None],
+    resident: ResidentBytes,
+    load: str,
+    budget: str = "",
+    constraints: ConstraintFigures = ConstraintFigures(),  # noqa: B008 - it is immutable
 ) -> list[tuple[str, object]]:
-    """Return some figures for other reports: CPU seconds, memory, the load, and the verdict on the budget."""
+    """Return some figures for other reports: CPU seconds, memory, load and constraints, the verdict on the budget."""
     user, system, children, peak, children_peak, *_ = exact
     found = (
         ("twin_cpu_s", None if user is None or system is None else user + system),
@@ -275,12 +314,11 @@ def properties(
         ("twin_children_peak_memory_MB", children_peak),
         ("twin_memory_growth_MB", _in_mib(resident.growth)),
         ("twin_memory_kept_MB", _in_mib(resident.kept)),
+        ("twin_throttled_s", constraints.throttled_s),
     )
     figures = [interned_property(name, round(value, 6)) for name, value in found if value is not None]
-    return [
-        *figures,
-        *(interned_property(name, text) for name, text in (("twin_load", load), ("twin_budget", budget)) if text),
-    ]
+    texts = ("twin_load", load), ("twin_budget", budget), ("twin_constraint", constraints.text)
+    return [*figures, *(interned_property(name, text) for name, text in texts if text)]
 
 
 @lru_cache(maxsize=16)

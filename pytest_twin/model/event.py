@@ -9,12 +9,13 @@ from pytest_twin._system.stdlib import json
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.columns import ELAPSED, TIMESTAMP, Column
 from pytest_twin.model.csv_text import record
+from pytest_twin.stressors.constraint.enforcer import TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 START, END, ABORT, SKIP, NOTE = "start", "end", "abort", "skip", "note"
-TEST, PHASE, GAP = "test", "phase", "gap"
+TEST, PHASE, GAP, CONSTRAINT = "test", "phase", "gap", TYPE
 LOADS = "loads"  # in the detail of a skip that stands for several: how many
 HOST = "host"  # the column that tells whose a row is, in every table
 
@@ -23,12 +24,22 @@ COLUMNS = (
     ELAPSED,
     Column("event", "", "`start`, `end`, `abort`, `skip` or `note`.", None),
     Column("id", "", "Identifier that pairs the start with the end.", None),
-    Column("type", "", "`test`, `phase`, `note`, `gap`, or the kind of a load (`cpu`, `memory`, `disk`, ...).", None),
+    Column(
+        "type",
+        "",
+        "`test`, `phase`, `note`, `gap`, `constraint`, or the kind of a load (`cpu`, `memory`, `disk`, ...).",
+        None,
+    ),
     Column("test", "", "Node ID of the test that the event belongs to.", None),
     Column("worker", "", "The pytest-xdist worker; empty without pytest-xdist.", None),
     Column(HOST, "", "The host, in a run on several hosts; empty for the host of pytest itself.", None),
-    Column("target", "", "The requested load, as written.", None),
-    Column("achieved", "", "The achieved load, in the unit of `target`.", None),
+    Column("target", "", "The requested load or constraint, as written.", None),
+    Column(
+        "achieved",
+        "",
+        "The achieved load, in the unit of `target`; of a constraint, the CPUs and the memory that the tests used.",
+        None,
+    ),
     Column("detail", "", "Text, or one JSON object.", None),
 )
 FIELDS = tuple(column.name for column in COLUMNS)

@@ -51,7 +51,7 @@ def applied_loads(events: Iterable[Row], keywords: Mapping[str, str], scheduled:
     """
     found: dict[str, LoadSpan] = {}
     for row in events:
-        if not row["target"]:
+        if not row["target"] or row["type"] == event.CONSTRAINT:  # a constraint has a column of its own
             continue
         at = float(row["elapsed_s"])
         if row["event"] == event.START:

@@ -65,6 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
     _check_fail_on(config, settings)
     _check_limit(settings)
     config.stash[SESSION_STRESS] = _session_stress(settings)
+    _check_constraint(settings)
     config.stash[BUDGET_RULES] = read_rules(settings.budgets)
     if not hasattr(config, "workerinput"):
         _check_reports(config, settings)
@@ -98,6 +99,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             from pytest_twin.plugin.xdist_worker_hooks import isolate_stressed_tests
 
             isolate_stressed_tests(run, session.items)
+            if run.constraint_hooks is not None and session.items:
+                run.constraint_hooks.begin()  # here an error can still reach the controller
     except pytest.UsageError as error:
         if not hasattr(session.config, "workeroutput"):
             raise
@@ -128,6 +131,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         return []
     notes: list[str] = []
     parts = [f"recording every {settings.interval:g} s into {settings.report_dir}"]
+    if settings.constrain is not None:
+        parts.append(f"tests constrained to {options.constraint_text(settings.constrain)}")
     if schedule is not None:
         from pytest_twin.loads.disk_speed import schedule_remarks
         from pytest_twin.report.wording import format_count
@@ -155,6 +160,8 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
     settings, schedule = config.stash[SETTINGS], config.stash[SESSION_SCHEDULE]
     stress, faster = config.stash[SESSION_STRESS], schedule.faster(settings.schedule_speed) if schedule else None
     lines = list(describe_requests(items, faster, stress))
+    if settings.constrain is not None:
+        lines.insert(0, f"each process that runs tests: constrain {options.constraint_text(settings.constrain)}")
     return ["twin: dry run, no test is run; loads that would be applied:", *(lines or ["none"])]
 
 
@@ -252,6 +259,17 @@ def _session_stress(settings: Settings) -> Load | None:
         return read_stress(settings.stress)
     except SettingsError as error:
         raise pytest.UsageError(str(error)) from None
+
+
+def _check_constraint(settings: Settings) -> None:
+    """Reject a constraint of the session that is invalid."""
+    if settings.constrain is not None:
+        from pytest_twin.plugin.session_constraint import read_constraint
+
+        try:
+            read_constraint(settings.constrain)
+        except SettingsError as error:
+            raise pytest.UsageError(str(error)) from None
 
 
 def _find_baseline(config: pytest.Config, settings: Settings) -> BaselineComparison | None:

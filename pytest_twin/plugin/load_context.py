@@ -38,7 +38,8 @@ def load_around_test(
     try:
         with played:
             for load in loads:
-                attempt.add_load(str(load))
+                if load.adds_load:
+                    attempt.add_load(str(load.only(constraints=False)))
             with recording.under_load(Load.merged(loads), test=attempt.nodeid) as around:
                 applied += around
                 _fail_on_shortfall(each for each in applied if each.failure)
@@ -50,13 +51,17 @@ def load_around_test(
 
 def shortfalls(attempt: RecordedAttempt) -> list[str]:
     """Return a warning for each load around a test that is not strict and achieved less than requested."""
-    lenient = [] if attempt.is_repetition else [each for each in attempt.applied_loads if not each.part.strict]
+    lenient = [] if attempt.is_repetition else [each for each in attempt.applied_loads if not each.part.must_hold]
     return [f"{each.part}: {problem}" for each in lenient if (problem := each.problem)]
 
 
 def strict_shortfalls(applied: Iterable[AppliedLoad]) -> list[str]:
-    """Return a line for each strict load that achieved less than requested."""
-    return [f"{each.part} strict: {problem}" for each in applied if each.part.strict and (problem := each.problem)]
+    """Return a line for each strict load that achieved less than requested, and each constraint that did not hold."""
+    return [
+        f"{each.part}{'' if each.part.is_constraint else ' strict'}: {problem}"
+        for each in applied
+        if each.part.must_hold and (problem := each.problem)
+    ]
 
 
 def warn(item: pytest.Item, texts: Iterable[str], *, is_failing: bool) -> None:

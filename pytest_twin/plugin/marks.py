@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 # Every pytest that has the plugin installed imports this: the parsers are imported only where a test needs them.
 
-STRESS, SHARED, SCHEDULE, BUDGET = "stress", "shared", "twin_schedule", "twin_budget"
+STRESS, CONSTRAIN, SHARED, SCHEDULE, BUDGET = "stress", "constrain", "shared", "twin_schedule", "twin_budget"
 STRESS_FIXTURES = frozenset({"stress_load", "stress_cpu", "stress_mem", "stress_disk"})
 FIXTURES = STRESS_FIXTURES | {"twin_logger"}
 MARKERS = (
     f"{STRESS}(cpu=, mem=, disk=, ramp=, ...): apply this load while the test runs; a bare mark applies none",
+    f"{CONSTRAIN}(cpu=, period=, cpus=, mem=, io=): let the test and its processes use no more than this while it runs",
     f"{SCHEDULE}(path): play this schedule of loads while the test runs",
     f"{BUDGET}(cpu_seconds=, peak_memory=, duration=, ...): fail the test if it exceeds this budget",
 )
@@ -79,7 +80,7 @@ def marks_of(item: pytest.Item) -> list[pytest.Mark]:
         own = [
             mark
             for mark in node.own_markers
-            if mark.name in {SCHEDULE, BUDGET} or (mark.name == STRESS and (mark.args or mark.kwargs))
+            if mark.name in {CONSTRAIN, SCHEDULE, BUDGET} or (mark.name == STRESS and (mark.args or mark.kwargs))
         ]
         found += own if len(own) < 2 else _closest_first(node, own)
     return found
@@ -157,7 +158,12 @@ def request_of(item: pytest.Item) -> ItemRequest:
         return NO_REQUEST
     request = item.stash.get(REQUEST, None)
     if request is None or request.marks != marks:
-        request = ItemRequest(marks, _load_of(marks), _schedule_of(item, marks), _budget_of(item, marks))
+        load = _load_of(marks)
+        if (constraint := _constraint_of(marks)) is not None:
+            from pytest_twin.loads.spec import Load
+
+            load = Load.merged([load, constraint])
+        request = ItemRequest(marks, load, _schedule_of(item, marks), _budget_of(item, marks))
         item.stash[REQUEST] = request
     return request
 
@@ -211,8 +217,37 @@ def _load_of(marks: Iterable[pytest.Mark]) -> Load:
     return load
 
 
+def _constraint_of(marks: Iterable[pytest.Mark]) -> Load | None:
+    """Return the constraint that a test's markers ask for, None without one; the closer mark's keyword counts.
+
+    Raises:
+        ConstraintError: A keyword has an error.
+    """
+    own = [mark for mark in marks if mark.name == CONSTRAIN]
+    if not own:
+        return None
+    from pytest_twin.loads.constraint import KEYWORDS, ConstraintError
+    from pytest_twin.loads.spec import LoadError
+    from pytest_twin.loads.validation import read_load
+
+    words: dict[str, Any] = {}
+    for mark in reversed(own):
+        if mark.args or not mark.kwargs:
+            advice = ", ".join(f"{CONSTRAIN}({name}=...)" for name in KEYWORDS if name != "period")
+            raise ConstraintError([(str(mark.args[0]) if mark.args else "", f"has no keyword; write {advice}")])
+        words.update(mark.kwargs)
+    try:
+        return read_load({CONSTRAIN: words})
+    except LoadError as error:
+        raise ConstraintError(
+            [(key.removeprefix(CONSTRAIN).removeprefix(": "), problem) for key, problem in error.problems]
+        ) from None
+
+
 def runs_alone(item: pytest.Item, each: Schedule | None) -> bool:
     """Return whether no other test of its host may run at the same time: it runs under load, and is not ``shared``.
+
+    A constraint is for the test alone, so that others may run beside it.
 
     Args:
         item: The test.
@@ -220,24 +255,31 @@ def runs_alone(item: pytest.Item, each: Schedule | None) -> bool:
     """
     request = request_of(item)
     shares = (mark.kwargs[SHARED] for mark in request.marks if mark.name == STRESS and SHARED in mark.kwargs)
-    return _is_repeated(request) if next(shares, False) else needs_load(item, each)
+    return _is_repeated(request) if next(shares, False) else _applies(item, each, lambda load: load.adds_load)
 
 
-def needs_load(item: pytest.Item, each: Schedule | None) -> bool:
-    """Return whether a test runs under load, or may start a load itself.
+def needs_supervisor(item: pytest.Item, each: Schedule | None) -> bool:
+    """Return whether a test runs under a load or a constraint, or may start a load itself.
 
     Args:
         item: The test.
         each: The schedule that is played around each test that it selects.
     """
+    return _applies(item, each, bool)
+
+
+def _applies(item: pytest.Item, each: Schedule | None, counts: Callable[[Load], bool]) -> bool:
+    """Return whether a test may start a load itself, or runs under one that counts."""
     request = request_of(item)
     if _is_repeated(request) or not STRESS_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
         return True
-    if request.schedule or request.load:
+    if request.load and counts(request.load):
         return True
+    if request.schedule:
+        return any(counts(event.load) for event in request.schedule.events)
     from pytest_twin.loads.player import selects
 
-    return each is not None and any(selects(event, item.nodeid) for event in each.events)
+    return each is not None and any(counts(event.load) and selects(event, item.nodeid) for event in each.events)
 
 
 def _is_repeated(request: ItemRequest) -> bool:
@@ -269,6 +311,7 @@ def check_requests(items: Iterable[pytest.Item]) -> None:
         pytest.UsageError: Some have errors; the message has one line for each error of the whole collection.
     """
     from pytest_twin.analysis.budgets.parser import BudgetError
+    from pytest_twin.loads.constraint import ConstraintError
     from pytest_twin.loads.schedule.schedule import ScheduleError
     from pytest_twin.loads.spec import LoadError
 
@@ -277,8 +320,9 @@ def check_requests(items: Iterable[pytest.Item]) -> None:
         try:
             request_of(item)
         except LoadError as error:
+            mark = CONSTRAIN if isinstance(error, ConstraintError) else STRESS
             for key, problem in error.problems:
-                errors[f"{item.nodeid}: {STRESS}{f'({key})' if key else ''}: {problem}"] = None
+                errors[f"{item.nodeid}: {mark}{f'({key})' if key else ''}: {problem}"] = None
         except BudgetError as error:
             for key, problem in error.problems:
                 errors[f"{_place(item, marks_of(item), key)}: {problem}"] = None

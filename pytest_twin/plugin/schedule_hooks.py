@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_twin._system.clock import monotonic
 from pytest_twin.loads.player import SchedulePlayer
 from pytest_twin.plugin.load_context import strict_shortfalls
 
@@ -28,8 +30,10 @@ class SessionScheduleHooks:
             schedule: The schedule to play.
             recording: The recording that applies its loads.
         """
-        prefix = recording.worker and f"{recording.worker}-"  # several hosts play the same schedule
-        self._recording, self._player = recording, SchedulePlayer(schedule, recording, prefix=prefix)
+        # several hosts play the same schedule, and each worker its constraints
+        self._prefix = recording.worker and f"{recording.worker}-"
+        self._recording, self._schedule = recording, schedule
+        self._player = SchedulePlayer(schedule, recording, prefix=self._prefix)
         self.strict_error = ""
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
@@ -37,9 +41,19 @@ class SessionScheduleHooks:
         with self._recording.guard:
             if not self._player.started:
                 self._recording.start_supervisor()
-                self._player.start(self._recording.load_time())
-                self._player.wait_for_first()
+                self._start()
             self._player.start_test(nodeid, self._recording.load_time())
+
+    def _start(self) -> None:
+        """Start the player: in a worker with constraints at the time at which the first worker of this host did so."""
+        late_s = 0.0
+        if self._recording.worker and self._schedule.has_constraints:
+            late_s = monotonic() - self._recording.constraints.share_start()
+        if late_s > 0:  # a worker that replaces another one, for example
+            left = tuple(event for event in self._schedule.events if event.end_s > late_s)
+            self._player = SchedulePlayer(replace(self._schedule, events=left), self._recording, prefix=self._prefix)
+        self._player.start(self._recording.load_time() - late_s)
+        self._player.wait_for_first()
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """Stop the loads that were applied for this test only."""
@@ -47,9 +61,7 @@ class SessionScheduleHooks:
             self._player.end_test(nodeid)
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+    def pytest_sessionfinish(self) -> None:
         """Stop all loads before other plugins clean up."""
         self._player.stop()
         self.strict_error = "\n".join(strict_shortfalls(self._player.applied))
-        if self._recording.host:
-            session.config.workeroutput["twin_strict"] = self.strict_error  # type: ignore[attr-defined]

@@ -15,7 +15,7 @@ from pytest_twin._system.stdlib import os
 from pytest_twin.model.attempt_row import BAD, INTERRUPTED
 from pytest_twin.model.clock import Clock
 from pytest_twin.plugin.load_context import TwinWarning
-from pytest_twin.plugin.marks import needs_load, nodeid_of, uses_marker_or_fixture
+from pytest_twin.plugin.marks import has_workers, needs_supervisor, nodeid_of, uses_marker_or_fixture
 from pytest_twin.plugin.stash import (
     ATTEMPT_COUNT,
     LAST_REPETITION,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pytest_twin.loads.spec import Load
     from pytest_twin.plugin.baseline import BaselineComparison
     from pytest_twin.plugin.schedule_hooks import SessionScheduleHooks
+    from pytest_twin.plugin.session_constraint import SessionConstraintHooks
     from pytest_twin.remote.worker import RemoteWorker
     from pytest_twin.settings.options import Settings
 
@@ -60,7 +61,8 @@ class RecordedSession:
         worker_error: The errors that pytest-xdist workers found in the markers of the tests.
         dropped_by_workers: The number of rows that pytest-xdist workers could not write.
         errors_of_workers: A line for each internal error in pytest-xdist workers.
-        strict_errors_of_workers: The shortfalls of the session's schedule on other hosts, where its loads are strict.
+        strict_errors_of_workers: The shortfalls of the session's strict loads and constraints in pytest-xdist workers.
+        constraint_hooks: Constrains this process while its tests run; None where nothing is to be constrained.
         baseline: Saves the run or compares it with a baseline; None where neither is asked for.
         reports: A line for each report with its path, or the reason why it could not be written.
         running_attempts: The attempts of the tests that are running, rarely more than one.
@@ -93,13 +95,15 @@ class RecordedSession:
         self.reports: list[str] = []
         self._prepared: Recording | None = None
         self._schedule_hooks: SessionScheduleHooks | None = None
+        self.constraint_hooks: SessionConstraintHooks | None = None
         self.running_attempts: dict[pytest.Item, RecordedAttempt] = {}
         self.guard = ErrorGuard(self._note, passes=(TwinWarning,))
 
     @property
     def strict_error(self) -> str:
-        """A line for each strict load of the session's schedule that achieved less than requested."""
-        own = [self._schedule_hooks.strict_error] if self._schedule_hooks is not None else []
+        """A line for each strict load of the session that achieved less than requested, and each failed constraint."""
+        hooks = (self._schedule_hooks, self.constraint_hooks)
+        own = [each.strict_error for each in hooks if each is not None]
         return "\n".join(filter(None, (*self.strict_errors_of_workers, *own)))
 
     def launch_sampler(self) -> None:
@@ -134,15 +138,25 @@ class RecordedSession:
             except (RunFolderError, SamplerError) as error:
                 where = f"{flag('report_dir')}: " if isinstance(error, RunFolderError) else ""
                 raise pytest.UsageError(f"{where}{error}") from None
-            plays_schedule = self.remote_worker.samples if self.remote_worker is not None else not self.worker
-            if self.schedule is not None and plays_schedule and self.for_each_test is None:
+            if (plan := self._session_schedule()) is not None:
                 from pytest_twin.plugin.schedule_hooks import SessionScheduleHooks
 
-                self._schedule_hooks = SessionScheduleHooks(
-                    self.schedule.faster(self.settings.schedule_speed), recording
-                )
+                self._schedule_hooks = SessionScheduleHooks(plan.faster(self.settings.schedule_speed), recording)
                 self.config.pluginmanager.register(self._schedule_hooks)
         return self.recording
+
+    def _session_schedule(self) -> Schedule | None:
+        """Return what of the session's schedule this process plays; None if nothing.
+
+        Loads are played by one process of each host, constraints by each process that runs tests.
+        """
+        plan = self.schedule
+        if plan is None or self.for_each_test is not None:
+            return None
+        plays_loads = self.remote_worker.samples if self.remote_worker is not None else not self.worker
+        if plan.has_constraints and (not plays_loads or has_workers(self.config)):
+            return plan.only(constraints=not plays_loads)
+        return plan if plays_loads else None
 
     def _new_recording(self) -> Recording:
         path = str(self.remote_worker.dataset) if self.remote_worker is not None else ""
@@ -171,7 +185,7 @@ class RecordedSession:
         if self.recording is None:
             return
         is_needed = self._schedule_hooks is not None or self.settings.profile or self.stress
-        if is_needed or any(needs_load(item, self.for_each_test) for item in items):
+        if is_needed or any(needs_supervisor(item, self.for_each_test) for item in items):
             self.recording.start_supervisor()
 
     def begin_attempt(self, item: pytest.Item) -> RecordedAttempt:

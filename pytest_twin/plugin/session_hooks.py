@@ -85,7 +85,11 @@ class SessionHooks:
             with run.guard:
                 run.publish_events()
             if run.worker and run.recording is not None:
-                output = {"twin_dropped": run.recording.dropped, "twin_errors": run.guard.lines}
+                output = {
+                    "twin_dropped": run.recording.dropped,
+                    "twin_errors": run.guard.lines,
+                    "twin_strict": run.strict_error,
+                }
                 session.config.workeroutput.update(output)  # type: ignore[attr-defined]
             try:
                 read = cache(self._read)
@@ -176,6 +180,11 @@ def run_of(config: pytest.Config) -> RecordedSession:
 
             config.pluginmanager.register(RepeatHooks(run, run.settings.repeat), REPEAT_PLUGIN)
         config.pluginmanager.register(RuntestHooks(run))  # which come before the other
+        if run.settings.constrain is not None and not has_workers(config):
+            from pytest_twin.plugin.session_constraint import SessionConstraintHooks, read_constraint
+
+            run.constraint_hooks = SessionConstraintHooks(run, read_constraint(run.settings.constrain))
+            config.pluginmanager.register(run.constraint_hooks)
         if config.pluginmanager.hasplugin("pytest_forked"):
             config.pluginmanager.register(ForkedHooks(run))
     return run

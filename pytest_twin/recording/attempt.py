@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_twin.loads.applied import AppliedLoad
     from pytest_twin.model.attempt_row import BorderCounters
     from pytest_twin.recording.budget_usage import BudgetUsage
+    from pytest_twin.recording.constraints import ConstraintBorder
     from pytest_twin.recording.recording import Recording
 
 UNKNOWN_CHILDREN = figures.ChildCounters(None, None, None, None)
@@ -47,9 +48,9 @@ class RecordedAttempt:
     """
 
     __slots__ = (
-        "_children", "_earlier_peak", "_ended", "_exact", "_has_row", "_phase_outcomes", "_phases", "_process",
-        "_recording", "_resident", "_resident_before", "applied_loads", "began", "call_s", "cpu_s", "id", "is_in_body",
-        "is_repetition", "load", "nodeid", "number", "outcome", "uses_plugin", "verdicts",
+        "_border", "_children", "_constraints", "_earlier_peak", "_ended", "_exact", "_has_row", "_phase_outcomes",
+        "_phases", "_process", "_recording", "_resident", "_resident_before", "applied_loads", "began", "call_s",
+        "cpu_s", "id", "is_in_body", "is_repetition", "load", "nodeid", "number", "outcome", "uses_plugin", "verdicts",
     )  # fmt: skip
 
     def __init__(self, recording: Recording, nodeid: str, number: int, *, is_repetition: bool = False) -> None:
@@ -74,11 +75,14 @@ class RecordedAttempt:
         self.began = self._ended = recording.elapsed()
         self._has_row = False
         self._resident_before: int | None = None
+        self._border: ConstraintBorder | None = None
+        self._constraints = figures.ConstraintFigures()
         self._children = UNKNOWN_CHILDREN._replace(peak=inf)  # no later peak counts as higher
         with recording.guard:
             recording.process_counters.reset_peak()
             self._resident_before = recording.process_counters.resident_bytes()
             self._children = recording.process_counters.read_children(just_now=True)
+            self._border = recording.constraints.begin_attempt()
         with recording.guard:
             # last: an interrupt before this line leaves no start without an end
             recording.emit(Event(self.began, event.START, self.id, event.TEST, nodeid))
@@ -167,8 +171,12 @@ class RecordedAttempt:
         self._exact = figures.exact_figures(self._phases, self._children, children, self._resident.peak)
         if "call" in self._phases:
             self._keep_call()
+        if (border := self._border) is not None:
+            self._constraints = recording.guard.value(
+                lambda: recording.constraints.figures_since(border), self._constraints
+            )
         self._ended = recording.elapsed()
-        return figures.properties(self._exact, self._resident, self.load, self._verdict)
+        return figures.properties(self._exact, self._resident, self.load, self._verdict, self._constraints)
 
     def end(self, *, keep: bool) -> None:
         """Write its row and its end, unless this process is a fork that the test made.
@@ -184,6 +192,7 @@ class RecordedAttempt:
         exact = (*figures.phase_cells(self._phases), *figures.cells(self._exact))
         if not self._has_row:  # an interrupt may have come between row and end
             circumstances = (self.load, self._verdict, self.folder if keep else "", "")
-            recording.write_test(record((*identity, *times, *exact, *circumstances, *self._resident.cells())))
+            last = (*self._resident.cells(), *self._constraints.cells())
+            recording.write_test(record((*identity, *times, *exact, *circumstances, *last)))
             self._has_row = True
         recording.emit(Event(ended, event.END, self.id, event.TEST, self.nodeid, detail=self.outcome))

@@ -8,6 +8,8 @@ from pytest_twin.loads.applied import NOT_REACHED
 from pytest_twin.model import event
 from pytest_twin.model.event import Event, detail
 
+STAT = "stat"  # the figure of a constraint that names the file with its throttled time
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -30,7 +32,9 @@ def load_events(
     start = Event(0.0, event.START, load.id, load.part.kind.type, load.test, target=load.part.text)
     at = clock.elapsed(reply["at"])
     if reply["event"] == "ready":
-        yield start._replace(elapsed_s=at, detail=detail("", {**note, "processes": len(reply["pids"])}))
+        processes = {"processes": len(reply["pids"])}
+        applied = {"backend": reply["achieved"].get("backend", "")} if load.part.is_constraint else processes
+        yield start._replace(elapsed_s=at, detail=detail("", {**note, **applied}))
         return
     since = reply["since"] or reply["began"]
     if since is not None and reply["since"] is None:  # it began, but was never ready
@@ -39,7 +43,11 @@ def load_events(
     reason = NOT_REACHED if how == event.SKIP else reply["reason"]
     held_s = 0.0 if since is None else reply["at"] - since - reply["paused"]
     achieved = {"held_s": held_s, **reply["achieved"]}
-    figures = {name: round(value, 4) if isinstance(value, float) else value for name, value in achieved.items()}
+    figures = {
+        name: round(value, 4) if isinstance(value, float) else value
+        for name, value in achieved.items()
+        if name != STAT  # it exists only while the constraint is held
+    }
     yield start._replace(
         elapsed_s=max(at, 0.0),
         event=how,

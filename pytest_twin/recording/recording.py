@@ -19,12 +19,21 @@ from pytest_twin.loads.supervisor_client import SupervisorClient
 from pytest_twin.model import event
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.event import Event, detail
+from pytest_twin.recording.constraints import HeldConstraints
 from pytest_twin.recording.continuation import continue_clock
 from pytest_twin.recording.gaps import GapEvents
 from pytest_twin.recording.load_events import load_events
 from pytest_twin.run_folder.finalize import finalize
 from pytest_twin.run_folder.folder import RunFolder
-from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, FINGERPRINT, OTHER_WORKERS, SCHEDULE, TESTS
+from pytest_twin.run_folder.layout import (
+    ANNOTATIONS,
+    CONSTRAINTS,
+    DATASET,
+    FINGERPRINT,
+    OTHER_WORKERS,
+    SCHEDULE,
+    TESTS,
+)
 from pytest_twin.telemetry import probes
 from pytest_twin.telemetry.fingerprint import take_fingerprint, usable_amounts
 from pytest_twin.telemetry.process_counters import ProcessCounters
@@ -60,6 +69,7 @@ class Recording:
         dataset: The file with the samples of this host.
         began_s: The time of its clock when it began; more than 0 if it appends to an earlier recording.
         process_counters: The kernel's counters of this process and its children.
+        constraints: The constraints that this process is under.
         guard: Keeps internal errors from the tests.
         sampler_stats: Counts and warnings of the sampler, complete once the recording has ended.
         tables: The tables of the run, once the recording has ended and they could be completed.
@@ -102,6 +112,7 @@ class Recording:
         self.began_s = self.elapsed()
         self.worker, self.host = worker, host
         self.dataset = Path(sampling.path) if sampling.path else folder / DATASET
+        self.constraints = HeldConstraints(str(self.dataset.with_name(CONSTRAINTS)))
         self._tell, self._context = tell, ProcessContext.now()
         self._gaps = GapEvents(self.clock, self.new_id, self.emit)
         self._interval = sampling.interval
@@ -136,7 +147,8 @@ class Recording:
     def _new_sampler(self, sampling: SamplerConfig) -> SamplerClient:
         config = sampling.replace(
             path=str(self.dataset), began=self.clock.began, epoch=self.clock.epoch,
-            workers_dir=str(self.folder / OTHER_WORKERS) if self.worker else "", probes=probes.external_module_names(),
+            workers_dir=str(self.folder / OTHER_WORKERS) if self.worker else "",
+            constraints_dir=str(self.dataset.with_name(CONSTRAINTS)), probes=probes.external_module_names(),
         )  # fmt: skip
         return SamplerClient(
             config, SAMPLER_PROGRAM, on_gap=self._gaps.on_sampling_gap, context=self._context, tell=self._tell
@@ -282,8 +294,16 @@ class Recording:
     def apply(
         self, part: LoadPart, request: LoadRequest | None = None, *, test: str = "", note: str = ""
     ) -> AppliedLoad:
-        """Ask for one kind of load: at once and until it is stopped, unless the request has other times."""
+        """Ask for one kind of load: at once and until it is stopped, unless the request has other times.
+
+        A constraint is for this process and its children, without the sampler and the supervisor, unless the request
+        names another process.
+        """
         request = request or part.request(self.new_id("l"))  # first: a fork gets a supervisor of its own here
+        if part.is_constraint:
+            self.start_supervisor()  # it must not be constrained itself
+            own = [pid for pid in self._own_children() if pid is not None]
+            request = request.with_options(**{"pid": os.getpid(), "outside": own, **request.options})
         return self._supervisor.apply(part, request, test=test, note=note)
 
     def start_supervisor(self) -> None:
@@ -314,9 +334,12 @@ class Recording:
         """Apply a load for the time of a block, which begins when the whole load is ready."""
         named = {self.new_id("l"): part for part in load.parts}
         try:
-            applied = [self.apply(part, part.request(name), test=test) for name, part in named.items()]
-            for each in applied:
-                each.wait_ready()
+            applied: list[AppliedLoad] = []
+            for name, part in sorted(named.items(), key=lambda pair: pair[1].is_constraint):
+                if part.is_constraint:  # it would make this process slow to see that the loads are ready
+                    _wait_ready(applied)
+                applied.append(self.apply(part, part.request(name), test=test))
+            _wait_ready(applied)
             yield applied
         except KeyboardInterrupt:
             self.hurry()
@@ -353,6 +376,13 @@ class Recording:
 
     def _on_load_reply(self, applied: AppliedLoad, reply: dict[str, Any]) -> None:
         with self.guard:  # the thread that reads the replies must go on
+            if applied.part.is_constraint:
+                self.constraints.on_reply(applied, reply)
             for each in load_events(applied, reply, self.clock, self._usable):
                 applied.achieved_text = each.achieved  # before the thread that waits for its end reads it
                 self.emit(each)
+
+
+def _wait_ready(loads: Iterable[AppliedLoad]) -> None:
+    for each in loads:
+        each.wait_ready()

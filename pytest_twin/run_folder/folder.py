@@ -17,6 +17,7 @@ from pytest_twin.model.csv_text import records
 from pytest_twin.model.version import __version__
 from pytest_twin.run_folder.layout import (
     ANNOTATIONS,
+    CONSTRAINTS,
     DATASET,
     FILES,
     FINGERPRINT,
@@ -203,6 +204,16 @@ class RunFolder:
         _remove_empty(self / HOSTS_FOLDER)
         for path in self._files():
             path.unlink()
+        self._remove_constraint_files()
+
+    def _remove_constraint_files(self) -> None:
+        """Remove what names constraints to the sampler: a process that was killed leaves its files."""
+        folder = self / CONSTRAINTS
+        if folder.is_dir() and not folder.is_symlink():
+            for path in folder.iterdir():
+                with suppress(OSError):
+                    path.unlink()
+            _remove_empty(folder)
 
     def _folders_in(self, name: str) -> list[Path]:
         """Return the folders in one of ours, except links: what is behind a link belongs to somebody else."""
@@ -234,6 +245,7 @@ class RunFolder:
         for name in HEADERS:
             for part in self.parts(name):
                 part.unlink()
+        self._remove_constraint_files()
 
     def table(self, name: str, worker: str = "") -> Table:
         """Open a table to append rows; a worker has a file of its own until `merge`.
@@ -349,6 +361,7 @@ class RunFolder:
                 self.write(name, merged[name])
             for part in parts:
                 part.unlink()
+        self._remove_constraint_files()
         remove_lock_files(self.path)
         (self / WORKERS_LOCK).unlink(missing_ok=True)
         return merged

@@ -51,4 +51,5 @@ def is_test_folder_name(name: str) -> bool:
     return _OF_A_TEST.fullmatch(name) is not None
 
 
+CONSTRAINTS = ".constraints"  # a file for each constraint that is held: it names the file of its throttled time
 OTHER_WORKERS = "workers"  # in the folder of a worker that samples for all of its host: a file for each other one

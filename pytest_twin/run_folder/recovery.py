@@ -131,7 +131,9 @@ def _test_row(start: Row, rows: Iterable[Row], at: float, outcome: str, keeps: K
     mine = [row for row in rows if (row["test"], row["worker"], row["event"]) == (nodeid, start["worker"], event.START)]
     number = sum(row["type"] == event.TEST for row in mine)
     loads = [
-        f"{_keyword(row['type'])}={row['target']}" for row in mine if row["target"] and float(row["elapsed_s"]) >= began
+        f"{_keyword(row['type'])}={row['target']}"
+        for row in mine
+        if row["target"] and row["type"] != event.CONSTRAINT and float(row["elapsed_s"]) >= began
     ]
     cells = {
         "nodeid": nodeid,
@@ -144,8 +146,21 @@ def _test_row(start: Row, rows: Iterable[Row], at: float, outcome: str, keeps: K
         "duration_s": f"{at - began:.6f}",
         "load": " ".join(loads),
         "folder": folder_of_test(nodeid, number, dist_each) if keeps(outcome, bool(loads)) else "",
+        "constraint": ", ".join(_constraints_since(began, rows, start["worker"])),
     }
     return record([cells.get(name, "") for name in HEADERS[TESTS]])
+
+
+def _constraints_since(began: float, rows: Iterable[Row], worker: str) -> dict[str, None]:
+    """Return the texts of the constraints that a process was under at some time since then."""
+    found: dict[str, str] = {}
+    for row in rows:
+        if row["type"] == event.CONSTRAINT and row["worker"] == worker:
+            if row["event"] == event.START:
+                found[row["id"]] = row["target"]
+            elif float(row["elapsed_s"]) < began:
+                found.pop(row["id"], None)
+    return dict.fromkeys(found.values())
 
 
 def _keyword(kind: str) -> str:

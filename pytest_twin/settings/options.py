@@ -79,6 +79,12 @@ class Settings:
         "failed: to reproduce a flaky test",
         "TIMES",
     )  # fmt: skip
+    constrain: Mapping[str, Any] | str | None = _option(
+        None, parsers.parse_constraint,
+        "let the tests use no more than this, such as cpu=0.5 mem=2GiB, to reproduce flaky tests; with pytest-xdist, "
+        "each worker by itself",
+        "CONSTRAINT",
+    )  # fmt: skip
     save: str | None = _option(None, parsers.parse_baseline_name, "add the run to this baseline", "NAME")
     compare: str | None = _option(
         None, parsers.parse_runs,
@@ -130,10 +136,15 @@ class Settings:
         if "json" in values:
             reports = (*values.get("report", ()), ReportRequest(parsers.JSON, values["json"]))
             values["report"] = tuple(dict.fromkeys(reports))
-        if any(values.get(name) for name in ("save", "compare", "profile", "report", "stress", "repeat")):
+        if any(values.get(name) for name in ("save", "compare", "profile", "report", "stress", "repeat", "constrain")):
             values["enabled"] = True  # each of these needs a recording
         values[BUDGETS] = next((source[BUDGETS] for source in sources if BUDGETS in source), ())
         return cls(**values)
+
+
+def constraint_text(raw: Mapping[str, Any] | str) -> str:
+    """Return a constraint as text: ``cpu=0.5 mem=2GiB``."""
+    return raw if isinstance(raw, str) else " ".join(f"{name}={value}" for name, value in raw.items())
 
 
 def parse(name: str, option: Option, raw: object) -> Any:

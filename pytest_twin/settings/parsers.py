@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_twin.model.safe_names import DEVICES
 
@@ -130,6 +130,13 @@ def parse_repeat(raw: object) -> RepeatRequest:
     if text.isdecimal() and len(text) <= MAX_INTEGER_DIGITS and 1 <= int(text) <= MOST_REPETITIONS:
         return RepeatRequest(int(text))
     raise ValueError(f"is neither a whole number from 1 to {MOST_REPETITIONS} nor {UNTIL_FAIL}")
+
+
+def parse_constraint(raw: object) -> dict[str, Any] | str:
+    """Take a constraint as written, such as ``cpu=0.5 mem=2GiB``, or as a table; what it means is checked later."""
+    if isinstance(raw, Mapping):
+        return dict(raw)
+    return _text(raw, "is not a constraint; write one such as cpu=0.5 mem=2GiB")
 
 
 def parse_baseline_name(raw: object) -> str:

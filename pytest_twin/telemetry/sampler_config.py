@@ -25,13 +25,14 @@ class SamplerConfig:
         epoch: `time.time` at that moment.
         parent_pid: Id of the process that starts the sampler; its descendants are the run. `SamplerClient` sets it.
         workers_dir: Folder with a file for each other process that runs tests, named by its process id; may be empty.
+        constraints_dir: Folder with a file for each constraint on CPU time that is held; it need not exist.
         probes: Modules of probes of other packages.
         import_paths: Folders in which those modules are looked for.
     """
 
     __slots__ = (
-        "began", "epoch", "has_tests", "import_paths", "interval", "parent_pid", "path", "per_core", "probes",
-        "rotate_at", "workers_dir",
+        "began", "constraints_dir", "epoch", "has_tests", "import_paths", "interval", "parent_pid", "path", "per_core",
+        "probes", "rotate_at", "workers_dir",
     )  # fmt: skip
     interval: float
     has_tests: bool
@@ -42,18 +43,19 @@ class SamplerConfig:
     epoch: float
     parent_pid: int
     workers_dir: str
+    constraints_dir: str
     probes: tuple[str, ...]
     import_paths: tuple[str, ...]
 
     def __init__(
         self, interval: float, *, has_tests: bool = False, per_core: bool = False, rotate_at: int = 0, path: str = "",
-        began: float = 0.0, epoch: float = 0.0, parent_pid: int = 0, workers_dir: str = "", probes: Iterable[str] = (),
-        import_paths: Iterable[str] = (),
+        began: float = 0.0, epoch: float = 0.0, parent_pid: int = 0, workers_dir: str = "",
+        constraints_dir: str = "", probes: Iterable[str] = (), import_paths: Iterable[str] = (),
     ) -> None:  # fmt: skip
         values = {
             "interval": interval, "has_tests": has_tests, "per_core": per_core, "rotate_at": rotate_at, "path": path,
             "began": began, "epoch": epoch, "parent_pid": parent_pid, "workers_dir": workers_dir,
-            "probes": tuple(probes), "import_paths": tuple(import_paths),
+            "constraints_dir": constraints_dir, "probes": tuple(probes), "import_paths": tuple(import_paths),
         }  # fmt: skip
         for name, value in values.items():
             object.__setattr__(self, name, value)

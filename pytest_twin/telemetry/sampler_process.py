@@ -219,8 +219,9 @@ def main() -> tuple[str, AppendOnlyFile, Clock] | None:
     config = SamplerConfig.from_json(sys.argv[1])
     sys.path[1:1] = config.import_paths
     context = ProbeContext(
-        config.parent_pid, has_tests=config.has_tests, per_core=config.per_core, workers_dir=config.workers_dir
-    )
+        config.parent_pid, has_tests=config.has_tests, per_core=config.per_core, workers_dir=config.workers_dir,
+        constraints_dir=config.constraints_dir,
+    )  # fmt: skip
     clock = Clock(config.began, config.epoch)
     raise_open_file_limit()
     reader = RowReader(clock, context, config.probes)

@@ -24,11 +24,12 @@ from pytest_twin.loads.schedule.schedule import (
 from pytest_twin.loads.schedule.schema import EVENT_FIELDS
 from pytest_twin.loads.spec import Load
 from pytest_twin.stressors import find_kinds
+from pytest_twin.stressors.constraint.enforcer import KEYWORD
 
 KINDS = find_kinds()
 NAME = "schedule.json"
 KNOWN_TOP = "known are $schema, anchor, events, mode, seed, version"
-KNOWN_EVENT = f"known are {', '.join(sorted([*EVENT_FIELDS, *KINDS, *MODIFIERS]))}"
+KNOWN_EVENT = f"known are {', '.join(sorted([*EVENT_FIELDS, *KINDS, KEYWORD, *MODIFIERS]))}"
 KNOWN_STRESSORS = "known are cpu_stress.py, mem_stress.py, disk_stress.py"
 NOT_A_DURATION = 'is not a duration; write seconds, or text such as "500ms" or "1m30s"'
 RECORDED = "elapsed_s,cpu_percent\n0,50\n2,100\n"

@@ -31,6 +31,7 @@ numbers = st.floats(allow_nan=False, allow_infinity=False)
         epoch=numbers,
         parent_pid=st.integers(0),
         workers_dir=texts,
+        constraints_dir=texts,
         probes=st.lists(texts),
         import_paths=st.lists(texts),
     )

@@ -10,6 +10,7 @@ from pytest_twin.analysis.budgets.budget import PAIRS, Budget, BudgetLimit, Perc
 from pytest_twin.loads.spec import Load, LoadError
 from pytest_twin.model.error_text import unknown
 from pytest_twin.model.quantity import parse_amount, parse_duration
+from pytest_twin.stressors.constraint.enforcer import KEYWORD as CONSTRAIN
 from pytest_twin.stressors.spec.kind import BYTES
 
 MOST_REPEATS = 10_000
@@ -174,13 +175,19 @@ def parse_values(keywords: Mapping[str, Any], read_load: ReadLoad) -> dict[str, 
 
 
 def _under(raw: object, read_load: ReadLoad) -> Load:
-    words = [word.partition(":") for word in raw.split()] if isinstance(raw, str) else []
-    if not words or not all(key and colon and value for key, colon, value in words):
-        raise ValueError(f'{raw!r} is not a load; write one such as "cpu:75%" or "cpu:50% mem:1GiB"')
+    """Parse the load of a slowdown: ``cpu:50% mem:1GiB``, and behind it a constraint as in ``constrain cpu=0.5``."""
+    texts = raw.split() if isinstance(raw, str) else []
+    at = texts.index(CONSTRAIN) if CONSTRAIN in texts else len(texts)
+    constraint = {CONSTRAIN: " ".join(texts[at + 1 :])} if at < len(texts) else {}
+    words = [word.partition(":") for word in texts[:at]]
+    if not (words or constraint) or not all(key and colon and value for key, colon, value in words):
+        raise ValueError(
+            f'{raw!r} is not a load; write one such as "cpu:75%", "cpu:50% mem:1GiB" or "{CONSTRAIN} cpu=0.5"'
+        )
     keys = [key for key, _, _ in words]
     if twice := [key for key in keys if keys.count(key) > 1]:
         raise ValueError(f"{raw!r} says {twice[0]} twice")
-    load = read_load({key: _marker_text(value) for key, _, value in words})
+    load = read_load({**{key: _marker_text(value) for key, _, value in words}, **constraint})
     if not load:
         raise ValueError(f"{raw!r} applies no load")
     return load

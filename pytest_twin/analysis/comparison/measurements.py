@@ -9,6 +9,7 @@ import numpy as np
 
 from pytest_twin.analysis.comparison.common_factor import CommonFactor, common_factor
 from pytest_twin.analysis.run.by_host import add_host_to_ids
+from pytest_twin.model.attempt_row import circumstances
 from pytest_twin.model.measure import Measure
 
 if TYPE_CHECKING:
@@ -52,12 +53,19 @@ class MeasurementSet(NamedTuple):
 
 
 def concatenate_runs(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return the rows of tests.csv of several runs, with the number of the run as ``run``."""
+    """Return the rows of tests.csv of several runs, with the number of the run as ``run``.
+
+    Constraints are added to the load: runs under other ones cannot be compared.
+    """
     import pandas as pd
 
     tests = pd.concat([run.assign(run=number) for number, run in enumerate(runs)], ignore_index=True)
     tests.attrs = {}  # what columns mean: pandas copies it deeply in every step, which took half of the time
-    return tests.assign(**{name: None for name in NEEDED if name not in tests})
+    tests = tests.assign(**{name: None for name in NEEDED if name not in tests})
+    if "constraint" not in tests or tests["constraint"].isna().all():
+        return tests
+    texts = (tests[name].astype(object).fillna("") for name in ("load", "constraint"))
+    return tests.assign(load=[circumstances(*pair) for pair in zip(*texts, strict=True)])
 
 
 def reported_attempts(tests: pd.DataFrame) -> pd.DataFrame:

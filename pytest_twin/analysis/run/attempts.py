@@ -9,7 +9,7 @@ import numpy as np
 
 from pytest_twin.analysis.run.spans import RunSpan, TimeOrigin, Values, seconds
 from pytest_twin.model import event
-from pytest_twin.model.attempt_row import BAD, UNFINISHED
+from pytest_twin.model.attempt_row import BAD, UNFINISHED, circumstances
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +36,7 @@ class AttemptSummary(NamedTuple):
         memory_kept_MB: Resident memory after the test minus that at its start.
         read_MB: MiB read from disks.
         written_MB: MiB written to disks.
-        load: The load that it ran under.
+        load: The load and the constraints that it ran under.
         folder: Its folder in the run folder; empty for none.
         budget: ``ok``, or the limits that were exceeded or inconclusive; empty without a budget.
         host: Its host; empty for pytest's own.
@@ -86,15 +86,17 @@ def attempts(tests: pd.DataFrame, since: TimeOrigin, spans: Sequence[RunSpan]) -
     cpu = _sum_known(tests, ("cpu_user_s", "cpu_system_s"), ("children_cpu_s",))
     names = ("nodeid", "attempt", "worker", "outcome", "duration_s", "setup_s", "call_s", "teardown_s",
              "peak_memory_MB", "memory_growth_MB", "memory_kept_MB", "read_MB", "written_MB", "load", "folder",
-             "budget", "host")  # fmt: skip
+             "budget", "host", "constraint")  # fmt: skip
     columns = [_cells(tests, name) for name in names]
     found = [
         AttemptSummary(
             nodeid or "", int(number or 1), worker or "", outcome or "", start, duration or 0.0, setup, call, teardown,
-            used, peak, growth, kept, read, written, load or "", folder or "", budget or "", host or "",
+            used, peak, growth, kept, read, written, circumstances(load or "", constraint or ""), folder or "",
+            budget or "", host or "",
         )
         for start, used, nodeid, number, worker, outcome, duration, setup, call, teardown, peak, growth, kept, read,
-        written, load, folder, budget, host in zip(seconds(tests, since).tolist(), cpu, *columns, strict=True)
+        written, load, folder, budget, host, constraint
+        in zip(seconds(tests, since).tolist(), cpu, *columns, strict=True)
     ]  # fmt: skip
     unrecorded = [span for span in spans if span.type == event.TEST and (span.state == UNFINISHED or not found)]
     return sorted([*found, *map(_attempt_of_span, unrecorded)], key=lambda attempt: attempt.start_s)

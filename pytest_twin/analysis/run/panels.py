@@ -69,6 +69,9 @@ def panels(samples: pd.DataFrame, times: Values) -> list[Panel]:
         Panel("Memory", "%", [PanelCurve("memory", column("ram_used_percent"))], is_share=True),
         Panel("Disk", "MiB/s", moved(DISK), is_share=False),
         Panel("Network", "MiB/s", moved(NETWORK), is_share=False),
+        Panel(
+            "Throttling", "% of the time the tests waited", [PanelCurve("throttled", column(THROTTLED))], is_share=True
+        ),
         Panel("Pressure", "% of the time some task waited", _pressure(column), is_share=True),
     ]
     known = (panel._replace(curves=[curve for curve in panel.curves if _is_known(curve)]) for panel in found)
@@ -121,6 +124,7 @@ def _pressure(column: Callable[[str], Values]) -> list[PanelCurve]:
 
 DISK = {"read": "disk_read_MB", "written": "disk_write_MB"}
 NETWORK = {"received": "net_recv_MB", "sent": "net_sent_MB"}
+THROTTLED = "tests_throttled_percent"
 PRESSURES = {"CPU": "cpu", "memory": "memory", "disk": "io"}
 
 

@@ -29,6 +29,7 @@ CUT = "the run ended before this did"
 PEAKS = (
     "cpu_percent", "ram_used_percent", "swap_used_percent", "tests_resident_MB", "stress_resident_MB", "load_1m",
     "pressure_cpu_percent", "pressure_memory_percent", "pressure_io_percent", "cgroup_throttled_percent",
+    "tests_throttled_percent",
 )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ from pytest_twin.loads.stress_ng import ENGINE
 from pytest_twin.model.csv_text import visible
 from pytest_twin.model.error_text import unknown
 from pytest_twin.model.quantity import LONGEST_S
+from pytest_twin.stressors.constraint.enforcer import KEYWORD as CONSTRAIN
 
 ReadText = Callable[[str], str]
 MAX_PROBLEMS = 100
@@ -186,10 +187,12 @@ class _Parser:
             return None
         words = {key: raw for key, raw in event.items() if key not in EVENT_FIELDS}
         unknown_keys = (
-            [] if ENGINE in words else [key for key in words if key not in self.kinds and key not in MODIFIERS]
+            []
+            if ENGINE in words
+            else [key for key in words if key not in self.kinds and key not in MODIFIERS and key != CONSTRAIN]
         )
         for key in unknown_keys:
-            self.add_problem(place, unknown(key, [*EVENT_FIELDS, *self.kinds, *MODIFIERS]))
+            self.add_problem(place, unknown(key, [*EVENT_FIELDS, *self.kinds, CONSTRAIN, *MODIFIERS]))
             del words[key]
         load, duration = self.load(place, event, words, is_complete=not unknown_keys)
         repeat = self.value(event, place, "repeat", {"every": 0.0, "count": 1})
@@ -234,7 +237,7 @@ class _Parser:
         written = repr(words)
         if (known := self.loads.get(written)) is not None:
             return known, None
-        if not words.keys() & {*self.kinds, ENGINE}:
+        if not words.keys() & {*self.kinds, CONSTRAIN, ENGINE}:
             if is_complete:
                 self.add_problem(place, f"applies no load; give {', '.join(self.kinds)} or replay")
             return Load(), None

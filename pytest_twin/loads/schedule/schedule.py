@@ -87,6 +87,18 @@ class Schedule:
         """Seconds from the anchor to the last end."""
         return max((event.end_s for event in self.events), default=0.0)
 
+    def only(self, *, constraints: bool) -> Schedule:
+        """Return the same schedule with its constraints only, or with everything else."""
+        loads = {id(event.load): event.load for event in self.events}
+        parts = {key: load.only(constraints=constraints) for key, load in loads.items()}
+        events = (event._replace(load=parts[id(event.load)]) for event in self.events)
+        return replace(self, events=tuple(event for event in events if event.load))
+
+    @property
+    def has_constraints(self) -> bool:
+        """Whether an event of it constrains the tests."""
+        return any(part.is_constraint for event in self.events for part in event.load.parts)
+
     def faster(self, speed: float) -> Schedule:
         """Return the same schedule with all times divided by `speed`; amounts stay."""
         loads = {id(event.load): event.load for event in self.events}  # many events may share one

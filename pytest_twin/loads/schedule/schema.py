@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_twin.loads.constraint import KEYWORDS as CONSTRAINT_KEYWORDS
 from pytest_twin.loads.modifiers import MODIFIERS
 from pytest_twin.loads.schedule.schedule import MOST_EVENTS, PARALLEL, SERIES, SESSION, TEST
 from pytest_twin.loads.spec import Kinds
 from pytest_twin.loads.stress_ng import ENGINE, INSTANCES
 from pytest_twin.model.error_text import shown
 from pytest_twin.model.quantity import parse_duration
+from pytest_twin.stressors.constraint.enforcer import KIND as CONSTRAINT
 from pytest_twin.stressors.kinds._stress_ng_program import NAME as STRESS_NG
 
 LONGEST_TEXT = 1000
@@ -96,6 +98,16 @@ EVENT_FIELDS = {
     "speed": ScheduleField(_speed, {"type": "number", "exclusiveMinimum": 0}),
 }
 
+_AMOUNT = {"type": ["string", "number"]}
+_CONSTRAINT = {
+    "description": f"less machine for the tests: {CONSTRAINT.amounts}",
+    "anyOf": [
+        {"type": "object", "properties": dict.fromkeys(CONSTRAINT_KEYWORDS, _AMOUNT), "minProperties": 1,
+         "additionalProperties": False},
+        {"type": "string", "minLength": 1},
+    ],
+}  # fmt: skip
+
 
 def json_schema(kinds: Kinds) -> dict[str, Any]:
     """Return the JSON Schema of the format, made of the same fields that parse it."""
@@ -104,7 +116,7 @@ def json_schema(kinds: Kinds) -> dict[str, Any]:
     own = {key: dict(entry.schema) for key, entry in EVENT_FIELDS.items()}
     event = {
         "type": "object",
-        "properties": {**own, **amounts, **modifiers},
+        "properties": {**own, **amounts, CONSTRAINT.keyword: _CONSTRAINT, **modifiers},
         "additionalProperties": False,
     }
     other = {

@@ -56,6 +56,10 @@ class LoadRequest:
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"LoadRequest is frozen: {name} cannot be set")
 
+    def with_options(self, **options: Any) -> LoadRequest:
+        """Return the same request with other values of these modifiers."""
+        return LoadRequest.from_json({**self.to_json(), "options": {**self.options, **options}})
+
     def to_json(self) -> dict[str, Any]:
         """Return the request as a dict for `json`."""
         return {name: getattr(self, name) for name in self.__slots__}

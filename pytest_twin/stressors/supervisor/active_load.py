@@ -245,7 +245,7 @@ class ActiveLoad:
         self._ready_at, self._held_from = at, min(self._loop.now(), at - self._loop.paused_s)
         self._watch(self._held_from)
         pids = [worker.process.pid for worker in self._workers]
-        self._owner.report(self, "ready", at=at, pids=pids)
+        self._owner.report(self, "ready", at=at, pids=pids, achieved=self.achieved())
         if self._request.start is None:
             self._end_after(self._held_from)
 

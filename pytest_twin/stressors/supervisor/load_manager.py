@@ -2,7 +2,7 @@
 
 A load is requested by a `LoadRequest`. Replies are dicts with an ``event``:
 
-- ``ready``: ``id, at, pids``: the load is applied
+- ``ready``: ``id, at, pids, achieved``: the load is applied
 - ``end``: ``id, at, began, since, paused, reason`` (``stopped``, ``duration`` or ``done``), ``achieved``; `began` is
   when its workers were started and `since` when it was ready, both None for a load that was stopped before its start;
   `paused` is the number of seconds in which it was paused

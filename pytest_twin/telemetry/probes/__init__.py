@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 ENTRY_POINTS = "pytest_twin.probes"
 ORDER = (  # of the probes, and so of their columns in the dataset; other probes follow by name
     "cpu", "memory", "disk", "network", "battery", "processes",
-    "cgroup", "cores", "frequency", "load", "pressure", "temperature", "trees",
+    "cgroup", "cores", "frequency", "load", "pressure", "temperature", "trees", "throttling",
 )  # fmt: skip
 
 
@@ -45,10 +45,15 @@ class ProbeContext:
         has_tests: Whether that process runs tests; otherwise the columns of tests are empty.
         per_core: Whether each CPU gets a column of its own.
         workers_dir: Folder with a file for each other process that runs tests, named by its process id; may be empty.
+        constraints_dir: Folder with a file for each constraint on CPU time that is held; it need not exist.
     """
 
-    def __init__(self, root: int, has_tests: bool = True, per_core: bool = False, workers_dir: str = "") -> None:
-        self.root, self.has_tests, self.per_core, self.workers_dir = root, has_tests, per_core, workers_dir
+    def __init__(
+        self, root: int, has_tests: bool = True, per_core: bool = False, workers_dir: str = "",
+        constraints_dir: str = "",
+    ) -> None:  # fmt: skip
+        self.root, self.has_tests, self.per_core = root, has_tests, per_core
+        self.workers_dir, self.constraints_dir = workers_dir, constraints_dir
 
 
 def find_modules(names: Sequence[str] = ()) -> list[Any]:

@@ -10,6 +10,7 @@ function chart(data, box, view) {
   const COLOURS = {
     tests: "tests", stress: "stress", rest: "rest", host: "in", memory: "memory", read: "in", written: "out",
     received: "in", sent: "out", "for CPU": "stress", "for memory": "memory", "for disk": "in",
+    throttled: "out",
   };
   const DASHES = { written: "dot", sent: "dot", "for memory": "dot", "for disk": "dash" };
   const LOOKS = ["cpu", "memory", "disk", "net"], LOADS = { cpu: "stress", memory: "memory", disk: "in", net: "violet" };

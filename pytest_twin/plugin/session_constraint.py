@@ -1,0 +1,74 @@
+"""Constrain a process that runs tests from before its first test to the end of its last (``--twin-constrain``)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_twin.plugin.load_context import strict_shortfalls
+from pytest_twin.settings.options import SettingsError, flag, ini_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_twin.loads.applied import AppliedLoad
+    from pytest_twin.loads.spec import Load
+    from pytest_twin.plugin.session import RecordedSession
+
+
+class SessionConstraintHooks:
+    """Hooks of a process that runs tests under the constraint of the session: pytest, or a pytest-xdist worker."""
+
+    def __init__(self, run: RecordedSession, load: Load) -> None:
+        self._run, self._load = run, load
+        self._stack = ExitStack()
+        self._applied: list[AppliedLoad] = []
+
+    def begin(self) -> None:
+        """Constrain this process and its children; does nothing if that is done.
+
+        Raises:
+            pytest.UsageError: The constraint cannot be enforced.
+        """
+        if self._applied:
+            return
+        applied = self._stack.enter_context(self._run.start().under_load(self._load))
+        if failures := [each.failure for each in applied if each.failure]:
+            self._stack.close()
+            raise pytest.UsageError(f"{flag('constrain')}: {failures[0]}")
+        self._applied = applied
+
+    @property
+    def strict_error(self) -> str:
+        """A line if the constraint ended too early; empty otherwise."""
+        return "\n".join(strict_shortfalls(self._applied))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Constrain the tests, and not what is done after them with the files of the run."""
+        option = session.config.option
+        if not option.collectonly and not (session.testsfailed and not option.continue_on_collection_errors):
+            self.begin()
+        with self._stack:
+            return (yield)
+
+
+def read_constraint(raw: Mapping[str, object] | str) -> Load:
+    """Parse the constraint of the session, and check that this platform can constrain processes.
+
+    Raises:
+        SettingsError: It is invalid.
+    """
+    from pytest_twin.loads.spec import LoadError
+    from pytest_twin.loads.validation import read_load
+    from pytest_twin.stressors.constraint.enforcer import KEYWORD
+
+    try:
+        return read_load({KEYWORD: raw})
+    except LoadError as error:
+        key, problem = error.problems[0]
+        key = key.removeprefix(KEYWORD).removeprefix(": ")
+        raise SettingsError(f"{ini_name('constrain')}: {f'{key}: ' if key else ''}{problem}") from None

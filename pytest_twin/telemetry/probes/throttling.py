@@ -1,0 +1,81 @@
+"""How long constraints made the processes of the tests wait, from the files that the recording names."""
+
+from __future__ import annotations
+
+import os
+
+from pytest_twin.model.columns import Column
+from pytest_twin.telemetry.throttled_time import read_throttled_s
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pytest_twin.model.columns import Value
+    from pytest_twin.telemetry.probes import ProbeContext
+
+COLUMNS = (
+    Column(
+        "tests_throttled_percent",
+        "%",
+        "Share of the time for which a constraint on CPU time made the processes of the tests wait; with several "
+        "constrained pytest-xdist workers their mean. Empty without a constraint.",
+        window_s=0.0,
+    ),
+)
+
+
+def probe(context: ProbeContext) -> ThrottlingProbe:
+    """Return the probe, which has no values where nothing is constrained."""
+    return ThrottlingProbe(context.constraints_dir)
+
+
+class ThrottlingProbe:
+    """Reads the throttled time of each constraint that is held.
+
+    A file of `constraints_dir` is named by the constrained process and a number (``4711-1``). It has the path of the
+    file with the throttled time, which begins at 0 with the constraint.
+    """
+
+    def __init__(self, constraints_dir: str) -> None:
+        self._dir = constraints_dir
+        self._paths: dict[str, str] = {}
+        self._before: dict[str, float] = {}
+        self._at: float | None = None
+
+    def read(self, at: float) -> Sequence[Value]:
+        """Return the value of the column."""
+        before, self._at = self._at, at
+        try:
+            names = [name for name in os.listdir(self._dir) if name[0].isdecimal()] if self._dir else []
+        except OSError:  # there was no constraint yet
+            names = []
+        if not names and not self._before:
+            return (None,)
+        now = {name: seconds for name in names if (seconds := self._throttled_s(name)) is not None}
+        earlier, self._before = self._before, now
+        self._paths = {name: path for name, path in self._paths.items() if name in now}
+        if before is None or at <= before or not now:
+            return (None,)
+        return (_mean_percent(((name, now[name] - earlier.get(name, 0.0)) for name in now), at - before),)
+
+    def _throttled_s(self, name: str) -> float | None:
+        path = self._paths.get(name)
+        if path is None:
+            try:
+                with open(os.path.join(self._dir, name), "rb") as file:
+                    path = os.fsdecode(file.read(4096))
+            except OSError:  # it has just ended
+                return None
+            self._paths[name] = path
+        return read_throttled_s(path)
+
+
+def _mean_percent(throttled_s: Iterable[tuple[str, float]], interval_s: float) -> float:
+    """Return the mean of the processes, of each at most the whole interval."""
+    by_process: dict[str, float] = {}
+    for name, seconds in throttled_s:
+        process = name.partition("-")[0]
+        by_process[process] = by_process.get(process, 0.0) + seconds
+    shares = [min(1.0, max(0.0, seconds) / interval_s) for seconds in by_process.values()]
+    return 100 * sum(shares) / len(shares)

@@ -1,0 +1,317 @@
+"""The marker ``constrain``, ``--twin-constrain``, and constraints in schedules and budgets."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from constraining import BURN, NO_BACKEND, need
+
+
+@pytest.fixture
+def suite(pytester, few_plugins):
+    """Writes the tests of an inner run, which may burn CPU time, and runs it in a process of its own."""
+    need(cpu="0.5")
+
+    def run(text, *options):
+        pytester.makepyfile(burning=BURN)
+        pytester.makepyfile(f"import pytest, time\nfrom burning import burn\n{text}")
+        return pytester.runpytest_subprocess(*options)
+
+    return run
+
+
+def used_cpus(row):
+    """The CPUs that the tests had under a constraint."""
+    number, unit = row["achieved"].split()
+    assert unit == "CPUs"
+    return float(number)
+
+
+def ends(left):
+    """The last rows of the constraints, by their texts."""
+    rows = [row for row in left.events if row["type"] == "constraint"]
+    return {row["target"]: row for row in rows if row["event"] != "start"}
+
+
+SLOW = """
+@pytest.mark.constrain(cpu=0.25)
+def test_slow():
+    assert burn(0.3) > 0.6
+
+def test_free():
+    burn(0.1)
+"""
+
+
+def test_a_marked_test_has_no_more_cpu_time_than_it_may(suite, left):
+    suite(SLOW, "--strict-markers", "--twin").assert_outcomes(passed=2)
+    [(target, row)] = ends(left).items()
+    assert (target, row["event"], row["test"].rpartition("::")[2]) == ("cpu=0.25", "end", "test_slow")
+    assert used_cpus(row) <= 0.35
+    figures = json.loads(row["detail"])
+    assert figures["backend"]
+    assert figures["largest_cpu_s"] >= figures["median_cpu_s"] > 0
+    assert "stat" not in figures
+    slow, free = left.tests
+    assert (slow["constraint"], slow["load"], free["constraint"], free["throttled_s"]) == ("cpu=0.25", "", "", "")
+    assert float(slow["throttled_s"]) >= 0
+    assert float(slow["throttled_s"]) == pytest.approx(figures["throttled_s"], abs=0.01)
+    assert sorted(path.name for path in left.folder.iterdir() if path.name.startswith(".")) == [".gitignore"]
+
+
+def test_of_two_marks_the_closer_one_counts_for_each_keyword(suite, left):
+    suite("""
+@pytest.mark.constrain(cpu=0.5, period="50ms")
+class TestIt:
+    @pytest.mark.constrain(cpu=0.25)
+    def test_it(self): pass
+""").assert_outcomes(passed=1)
+    assert [row["constraint"] for row in left.tests] == ["cpu=0.25 period=50ms"]
+
+
+def test_a_load_and_a_constraint_stand_around_the_same_test(suite, left):
+    suite("""
+@pytest.mark.stress(threads=5)
+@pytest.mark.constrain(cpu=0.5)
+def test_it(): pass
+""").assert_outcomes(passed=1)
+    [row] = left.tests
+    assert (row["load"], row["constraint"]) == ("threads=5", "cpu=0.5")
+    began = {row["type"]: float(row["elapsed_s"]) for row in left.events if row["event"] == "start"}
+    assert began["threads"] < began["constraint"]
+
+
+def test_mistakes_are_one_line_each(pytester):
+    pytester.makepyfile("""
+        import pytest
+
+        @pytest.mark.constrain
+        def test_bare(): pass
+
+        @pytest.mark.constrain("0.5")
+        def test_argument(): pass
+
+        @pytest.mark.constrain(cpu="much", mem="1MiB", cores=2)
+        def test_values(): pass
+    """)
+    result = pytester.runpytest()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    advice = "has no keyword; write constrain(cpu=...), constrain(cpus=...), constrain(mem=...), constrain(io=...)"
+    place = "test_mistakes_are_one_line_each.py::test_"
+    assert [line.removeprefix("ERROR: ") for line in result.errlines if place in line] == [
+        f"{place}bare: constrain: {advice}",
+        f"{place}argument: constrain(0.5): {advice}",
+        f"{place}values: constrain(cpu): 'much' is not an amount",
+        f"{place}values: constrain(mem): '1MiB' is less than 16.0MiB",
+        f'{place}values: constrain: unknown keyword "cores"; known are cpu, cpus, io, mem, period',
+    ]
+
+
+def test_a_test_whose_constraint_cannot_be_enforced_fails_with_the_reason(suite, pytester):
+    pytester.makeconftest(NO_BACKEND)
+    result = suite(
+        """
+@pytest.mark.constrain(cpu=0.5)
+def test_it(): print("in the body")
+
+def test_other(): pass
+""",
+        "-rP",
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["constrain cpu=0.5: cannot constrain cpu: *no backend*"])
+    result.stdout.no_fnmatch_line("*in the body*")
+
+
+def test_without_a_way_to_constrain_it_is_a_usage_error(pytester):
+    pytester.makeconftest("from pytest_twin.loads import validation\nvalidation.CAN_CONSTRAIN = False")
+    pytester.makepyfile("import pytest\n@pytest.mark.constrain(cpu=0.5)\ndef test_it(): pass")
+    result = pytester.runpytest_subprocess()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*::test_it: constrain: needs Linux; * can only add load, such as stress(cpu='100%')"])
+
+
+def test_the_session_is_constrained_from_its_first_test_to_its_last(suite, left):
+    result = suite(SLOW, "--twin-constrain=cpu=0.5")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["twin: recording every *, tests constrained to cpu=0.5"])
+    assert [row["constraint"] for row in left.tests] == ["cpu=0.5, cpu=0.25", "cpu=0.5"]
+    assert all(row["throttled_s"] for row in left.tests)
+    row = ends(left)["cpu=0.5"]
+    assert (row["event"], row["test"]) == ("end", "")
+    assert used_cpus(row) <= 0.6
+    began, ended = ((float(row["elapsed_s"]) for row in left.events if (row["type"], row["event"]) == ("test", event))
+                    for event in ("start", "end"))  # fmt: skip
+    [(start, end)] = [span for span in left.spans("constraint") if span[1] == float(row["elapsed_s"])]
+    assert start < min(began) < max(ended) < end
+    assert any(row["tests_throttled_percent"] for row in left.samples)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[tool.pytest.ini_options]\ntwin_constrain = 'cpu=0.5'", "[tool.pytest-twin]\nconstrain = {cpu = 0.5}"],
+)
+def test_it_can_stand_in_the_configuration(suite, pytester, left, text):
+    pytester.makepyprojecttoml(text)
+    suite("def test_it(): pass").assert_outcomes(passed=1)
+    assert [row["constraint"] for row in left.tests] == ["cpu=0.5"]
+
+
+@pytest.mark.parametrize(
+    ("written", "error"),
+    [
+        ("cpu=much", "ERROR: twin_constrain: cpu: 'much' is not an amount"),
+        ("half", "ERROR: twin_constrain: 'half' is not a constraint; write one such as cpu=0.5 cpus=1 mem=512MiB"),
+    ],
+)
+def test_a_mistake_in_the_option_is_an_error_before_anything_starts(pytester, written, error):
+    pytester.makepyfile("def test_it(): pass")
+    result = pytester.runpytest(f"--twin-constrain={written}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert error in result.errlines
+    assert not (pytester.path / "twin-report").exists()
+
+
+@pytest.mark.parametrize("workers", [[], ["-n1"]])
+def test_a_session_that_cannot_be_constrained_is_a_usage_error(suite, pytester, workers):
+    if workers:
+        pytest.importorskip("xdist")
+    pytester.makeconftest(NO_BACKEND)
+    result = suite("def test_it(): print('in the body')", "--twin-constrain=cpu=0.5", "-rP", *workers)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    lines = [line for line in (*result.outlines, *result.errlines) if line.startswith("ERROR: ")]
+    assert len(lines) == 1
+    assert lines[0].startswith("ERROR: --twin-constrain: cannot constrain cpu: ")
+    result.stdout.no_fnmatch_line("*in the body*")
+
+
+def test_a_dry_run_shows_constraints_and_enforces_none(pytester):
+    pytester.makepyfile("import pytest\n@pytest.mark.constrain(cpu=0.5, mem='1GiB')\ndef test_it(): pass")
+    result = pytester.runpytest("--twin-dry-run", "--twin-constrain=cpus=1")
+    result.stdout.fnmatch_lines(
+        ["each process that runs tests: constrain cpus=1", "*::test_it: constrain cpu=0.5 mem=1GiB"]
+    )
+
+
+def test_each_worker_is_constrained_by_itself(suite, left):
+    pytest.importorskip("xdist")
+    suite(
+        """
+@pytest.mark.parametrize("number", range(4))
+def test_it(number):
+    assert burn(0.2) > 0.3
+""",
+        "-n2",
+        "--twin-constrain=cpu=0.4",
+    ).assert_outcomes(passed=4)
+    rows = [row for row in left.events if (row["type"], row["event"]) == ("constraint", "end")]
+    assert {row["worker"] for row in rows} == {"gw0", "gw1"}
+    assert all(used_cpus(row) <= 0.5 for row in rows)
+    assert {row["constraint"] for row in left.tests} == {"cpu=0.4"}
+
+
+def test_constrained_tests_of_several_workers_run_beside_each_other(suite):
+    """Each waits for the other."""
+    pytest.importorskip("xdist")
+    suite(
+        """
+from pathlib import Path
+
+@pytest.mark.constrain(cpu=0.5)
+@pytest.mark.parametrize(("own", "other"), ["ab", "ba"])
+def test_it(own, other, request):
+    (request.config.rootpath / own).touch()
+    until = time.monotonic() + 30
+    while not (request.config.rootpath / other).exists():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+""",
+        "-n2",
+    ).assert_outcomes(passed=2)
+
+
+def test_forked_tests_are_constrained_too(suite, left):
+    pytest.importorskip("pytest_forked")
+    suite(SLOW, "--forked", "--twin-constrain=cpu=0.8")  # 1.7.5 fails every test of pytest 9.2
+    assert [(row["outcome"], row["constraint"]) for row in left.tests] == [
+        ("passed", "cpu=0.8, cpu=0.25"),
+        ("passed", "cpu=0.8"),
+    ]
+    assert used_cpus(ends(left)["cpu=0.25"]) <= 0.35
+
+
+def test_an_async_test_is_constrained(suite, left):
+    pytest.importorskip("pytest_asyncio")
+    suite(
+        """
+import asyncio
+
+@pytest.mark.asyncio
+@pytest.mark.constrain(cpu=0.25)
+async def test_it():
+    await asyncio.sleep(0.01)
+    assert burn(0.3) > 0.6
+    child = await asyncio.create_subprocess_exec("true")
+    assert await child.wait() == 0
+""",
+        "-pasyncio",
+    ).assert_outcomes(passed=1)
+    assert used_cpus(ends(left)["cpu=0.25"]) <= 0.35
+
+
+def write_schedule(pytester, *events, **top):
+    (pytester.path / "plan.json").write_text(json.dumps({**top, "events": events}))
+
+
+@pytest.mark.parametrize("workers", [[], ["-n2"]])
+def test_a_schedule_constrains_each_process_with_tests(suite, pytester, left, workers):
+    if workers:
+        pytest.importorskip("xdist")
+    write_schedule(
+        pytester,
+        {"id": "quota", "duration": "1m", "constrain": {"cpu": 0.25}, "threads": 3},
+        {"id": "one", "duration": "1m", "tests": "*[[]1]", "constrain": "cpu=0.2"},
+        {"id": "late", "start": "1h", "duration": "1m", "constrain": {"cpu": 0.1}},
+    )
+    suite(
+        """
+@pytest.mark.parametrize("number", range(2))
+def test_it(number):
+    assert burn(0.2) > 0.4
+""",
+        "--twin-schedule=plan.json",
+        *workers,
+    ).assert_outcomes(passed=2)
+    count = 2 if workers else 1
+    rows = [row for row in left.events if row["target"] == "cpu=0.25" and row["event"] == "end"]
+    assert len({row["worker"] for row in rows}) == count
+    assert all(used_cpus(row) <= 0.35 for row in rows)
+    assert len([row for row in left.events if row["type"] == "threads" and row["event"] == "start"]) == 1
+    assert len([row for row in left.events if row["target"] == "cpu=0.1" and row["event"] == "skip"]) == count
+    constraints = {row["nodeid"].rpartition("[")[2]: row["constraint"] for row in left.tests}
+    assert constraints == {"0]": "cpu=0.25", "1]": "cpu=0.25, cpu=0.2"}
+
+
+def test_a_schedule_around_each_test_constrains_it(suite, pytester, left):
+    write_schedule(pytester, {"duration": "1m", "tests": "*slow", "constrain": {"cpu": 0.25}}, anchor="test")
+    suite(SLOW.replace("@pytest.mark.constrain(cpu=0.25)", ""), "--twin-schedule=plan.json").assert_outcomes(passed=2)
+    assert [row["constraint"] for row in left.tests] == ["cpu=0.25", ""]
+
+
+def test_a_scheduled_constraint_that_cannot_be_enforced_fails_the_run(suite, pytester):
+    pytester.makeconftest(NO_BACKEND)
+    write_schedule(pytester, {"duration": "1m", "constrain": {"cpu": 0.25}})
+    result = suite("def test_it(): pass", "--twin-schedule=plan.json")
+    result.assert_outcomes(passed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["ERROR: constrain cpu=0.25: cannot constrain cpu: *"])
+
+
+def test_a_slowdown_under_a_constraint_is_judged(suite):
+    result = suite("""
+@pytest.mark.twin_budget(slowdown=1.3, under="constrain cpu=0.1 period=20ms", pairs=6)
+def test_it(): burn(0.03)
+""")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["over budget: slowdown *under constrain cpu=0.1 period=20ms (achieved *CPUs*"])
