@@ -1,0 +1,197 @@
+"""Run a command under a constraint that holds from its first instruction (Linux only).
+
+The command is a child that waits until the constraint is in force. What it inherits is that of this process: standard
+streams, process group, terminal. So a signal of the terminal reaches it by itself, and any other one is passed on.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pytest_twin.loads.supervisor_client import SupervisorClient
+from pytest_twin.model.quantity import format_bytes
+from pytest_twin.stressors.system.prctl import die_with_parent
+
+if TYPE_CHECKING:
+    import resource
+
+    from pytest_twin.loads.applied import AppliedLoad
+    from pytest_twin.loads.spec import LoadPart
+
+assert sys.platform == "linux"  # noqa: S101 - for the type checker: this module is for Linux only
+
+PASSED_ON = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2}
+HANDLED = PASSED_ON | {signal.SIGCHLD}
+IGNORED_BY_PYTHON = {signal.SIGPIPE, signal.SIGXFSZ}  # a command expects the defaults
+NOT_FOUND, NOT_EXECUTABLE, FAILED = 127, 126, 125  # as env(1) and timeout(1) exit
+IN_SCOPE = "PYTEST_TWIN_SCOPE"  # in the environment of a start within a scope of systemd, so that it is the last one
+SCOPE = ("systemd-run", "--user", "--scope", "--quiet", "-p", "Delegate=yes", "--")
+SYSTEMD_TIMEOUT_S = 10.0
+STOP_SIGNALS = "stop signals"
+
+
+def run(words: Sequence[str], part: LoadPart, backend: str) -> int:
+    """Run a command under a constraint and return its exit status.
+
+    Args:
+        words: The command.
+        part: The constraint.
+        backend: What enforces it; empty for the first that works.
+
+    Raises:
+        click.ClickException: The constraint cannot be enforced; the command was not started.
+    """
+    if backend == "systemd" and IN_SCOPE not in os.environ:
+        if why := _why_no_scope():
+            raise click.ClickException(f"{SCOPE[0]} cannot start a scope: {why}; the command was not started")
+        _restart_in_scope()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)  # before there is a second thread
+    try:
+        command = WaitingCommand(words, mask)
+        try:
+            return _run(command, part, "" if backend == "systemd" else backend.replace("-", " "))
+        finally:
+            command.close()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _run(command: WaitingCommand, part: LoadPart, backend: str) -> int:
+    supervisor = SupervisorClient(_say_aborted, lambda _: None)
+    try:
+        applied = _apply(supervisor, part, command.pid, backend)
+        is_second_best = applied.failure or STOP_SIGNALS in applied.achieved.get("backend", "")
+        if not backend and is_second_best and IN_SCOPE not in os.environ and not _why_no_scope():
+            supervisor.close()
+            command.close()
+            _restart_in_scope()
+        if applied.failure:
+            raise click.ClickException(f"{applied.failure}; the command was not started")
+        status, usage = command.run()
+        applied.stop()
+        click.echo(_summary(applied, usage), err=True)
+        return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+    finally:
+        supervisor.close()
+
+
+def _apply(supervisor: SupervisorClient, part: LoadPart, pid: int, backend: str) -> AppliedLoad:
+    """Constrain a process; return when that is in force, or has failed."""
+    request = part.request("constraint").with_options(pid=pid, outside=[], backend=backend)
+    applied = supervisor.apply(part, request)
+    applied.wait_ready()
+    return applied
+
+
+class WaitingCommand:
+    """A child that becomes the command once it is told to, and ends if this process ends before.
+
+    Attributes:
+        pid: Its process id.
+    """
+
+    def __init__(self, words: Sequence[str], mask: Iterable[int]) -> None:
+        """Start the child.
+
+        Args:
+            words: The command.
+            mask: The signals that the command has blocked.
+        """
+        reader, self._gate = os.pipe()
+        parent = os.getpid()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(self._gate)
+            _become(words, reader, parent, mask)
+        os.close(reader)
+        self._has_ended = False
+
+    def run(self) -> tuple[int, resource.struct_rusage]:
+        """Let the child become the command, and wait for its end; pass signals on to it meanwhile.
+
+        Returns:
+            Its status as of wait(2), and what it and its children used.
+        """
+        os.write(self._gate, b".")
+        while True:
+            received = signal.sigwaitinfo(HANDLED)
+            if received.si_signo == signal.SIGCHLD:
+                pid, status, usage = os.wait4(self.pid, os.WNOHANG)
+                if pid:
+                    self._has_ended = True
+                    return status, usage
+            elif received.si_code <= 0:  # from a process; the terminal's are for the command as well (sigaction(2))
+                os.kill(self.pid, received.si_signo)
+
+    def close(self) -> None:
+        """End the child if it still waits."""
+        if not self._has_ended:
+            os.close(self._gate)
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            self._has_ended = True
+
+
+def _become(words: Sequence[str], gate: int, parent: int, mask: Iterable[int]) -> None:
+    """Wait for a byte, then become the command; never returns."""
+    status = FAILED
+    try:
+        if die_with_parent(parent) and os.read(gate, 1):
+            for number in IGNORED_BY_PYTHON:
+                signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            os.execvp(words[0], [*words])  # noqa: S606 - without a shell, as it was written
+    except OSError as error:
+        os.write(2, f"pytest-twin constrain: {words[0]}: {error.strerror}\n".encode(errors="backslashreplace"))
+        status = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
+    finally:
+        os._exit(status)
+
+
+def _restart_in_scope() -> None:
+    """Become the same command line within a scope of systemd, which may have control groups of its own.
+
+    Raises:
+        click.ClickException: There is no systemd-run.
+    """
+    program = [sys.executable, *sys.orig_argv[1:]]
+    try:
+        os.execvpe(SCOPE[0], [*SCOPE, *program], {**os.environ, IN_SCOPE: "1"})  # noqa: S606
+    except OSError as error:
+        raise click.ClickException(f"{SCOPE[0]}: {error.strerror}") from None
+
+
+def _why_no_scope() -> str:
+    """Return why systemd does not start programs of this user within scopes; empty if it does."""
+    try:
+        done = subprocess.run([*SCOPE, "true"], capture_output=True, text=True, timeout=SYSTEMD_TIMEOUT_S, check=False)
+    except OSError as error:
+        return error.strerror or str(error)
+    except subprocess.TimeoutExpired:
+        return f"it did not answer within {SYSTEMD_TIMEOUT_S:g} s"
+    return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+
+
+def _say_aborted(applied: AppliedLoad, reply: Mapping[str, Any]) -> None:
+    """Tell at once that the rest of the command runs without the constraint."""
+    if reply["event"] == "abort" and applied.ready_at is not None:
+        click.echo(f"pytest-twin: {applied.part} ended early: {reply['reason']}", err=True)
+
+
+def _summary(applied: AppliedLoad, usage: resource.struct_rusage) -> str:
+    """Return a line with what the command used."""
+    figures = applied.achieved
+    cpu_s = figures.get("tests_cpu_s", usage.ru_utime + usage.ru_stime)
+    peak = figures.get("peak_bytes")
+    size, whose = (usage.ru_maxrss * 1024, "largest process") if peak is None else (peak, "peak memory")
+    throttled = [f"throttled for {figures['throttled_s']:.2f} s"] if "throttled_s" in figures else []
+    reduced = [f"reduced to {figures['reduced']:g} CPUs by the group around it"] if "reduced" in figures else []
+    words = [f"{cpu_s:.2f} s of CPU time", *throttled, f"{whose} {format_bytes(size)}", *reduced]
+    return f"pytest-twin: {applied.part} by {figures.get('backend') or 'nothing'}: {', '.join(words)}"
