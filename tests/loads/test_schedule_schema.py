@@ -14,6 +14,7 @@ from pytest_twin.loads.schedule.parser import parse_schedule
 from pytest_twin.loads.schedule.schedule import MOST_EVENTS, ScheduleError
 from pytest_twin.loads.schedule.schema import json_schema
 from pytest_twin.stressors import find_kinds
+from pytest_twin.stressors.constraint.enforcer import KEYWORD
 
 KINDS = find_kinds()
 SCHEMA = json_schema(KINDS)
@@ -31,6 +32,7 @@ CHECKS = {
     "minLength": lambda value, least: len(value) >= least,
     "maxLength": lambda value, most: len(value) <= most,
     "maxItems": lambda value, most: len(value) <= most,
+    "minProperties": lambda value, least: len(value) >= least,
     "required": lambda value, keys: value.keys() >= set(keys),
     "items": lambda value, each: all(fits(one, each) for one in value),
     "anyOf": lambda value, forms: any(fits(value, form) for form in forms),
@@ -86,7 +88,7 @@ def test_the_schema_knows_every_key_of_a_schedule():
 
 def test_the_schema_knows_every_key_of_an_event():
     own = {"id", "start", "duration", "after", "tests", "note", "repeat", "replay", "speed"}
-    assert set(EVENT["properties"]) == {*own, *KINDS, *MODIFIERS}
+    assert set(EVENT["properties"]) == {*own, *KINDS, KEYWORD, *MODIFIERS}
 
 
 def test_the_schema_describes_every_kind_and_every_modifier():
@@ -120,6 +122,8 @@ def test_a_new_kind_is_in_the_schema_at_once():
             ]
         },
         {"events": [{"replay": "prod.csv", "speed": 10}]},
+        {"events": [{"duration": 5, "constrain": {"cpu": 0.25, "mem": "1GiB"}}]},
+        {"events": [{"duration": 5, "cpu": 8, "constrain": "cpu=0.25 period=5ms"}]},
         {"events": [{"engine": "stress-ng", "matrix": 2, "duration": "5s"}]},
     ],
 )
@@ -138,6 +142,8 @@ def test_a_schedule_fits_the_schema(document):
         {"events": [5]},
         {"events": [{"cpu": []}]},
         {"events": [{"gpu": 1}]},
+        {"events": [{"constrain": {}}]},
+        {"events": [{"constrain": {"cores": 2}}]},
         {"events": [{"engine": "other", "gpu": 1}]},
         {"events": [{"engine": "stress-ng", "matrix": "2"}]},
         {"events": [{"engine": "stress-ng", "matrix": 0}]},
