@@ -12,18 +12,24 @@ from pytest_twin.plugin.load_context import strict_shortfalls
 from pytest_twin.settings.options import SettingsError, flag, ini_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pytest_twin.loads.applied import AppliedLoad
     from pytest_twin.loads.spec import Load
-    from pytest_twin.plugin.session import RecordedSession
+    from pytest_twin.recording.recording import Recording
 
 
 class SessionConstraintHooks:
     """Hooks of a process that runs tests under the constraint of the session: pytest, or a pytest-xdist worker."""
 
-    def __init__(self, run: RecordedSession, load: Load) -> None:
-        self._run, self._load = run, load
+    def __init__(self, start: Callable[[], Recording], load: Load) -> None:
+        """Prepare them.
+
+        Args:
+            start: Starts the recording if it has not started, and returns it.
+            load: The constraint.
+        """
+        self._start, self._load = start, load
         self._stack = ExitStack()
         self._applied: list[AppliedLoad] = []
 
@@ -35,7 +41,7 @@ class SessionConstraintHooks:
         """
         if self._applied:
             return
-        applied = self._stack.enter_context(self._run.start().under_load(self._load))
+        applied = self._stack.enter_context(self._start().under_load(self._load))
         if failures := [each.failure for each in applied if each.failure]:
             self._stack.close()
             raise pytest.UsageError(f"{flag('constrain')}: {failures[0]}")

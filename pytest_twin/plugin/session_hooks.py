@@ -183,7 +183,7 @@ def run_of(config: pytest.Config) -> RecordedSession:
         if run.settings.constrain is not None and not has_workers(config):
             from pytest_twin.plugin.session_constraint import SessionConstraintHooks, read_constraint
 
-            run.constraint_hooks = SessionConstraintHooks(run, read_constraint(run.settings.constrain))
+            run.constraint_hooks = SessionConstraintHooks(run.start, read_constraint(run.settings.constrain))
             config.pluginmanager.register(run.constraint_hooks)
         if config.pluginmanager.hasplugin("pytest_forked"):
             config.pluginmanager.register(ForkedHooks(run))
