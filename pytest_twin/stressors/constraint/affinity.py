@@ -39,18 +39,22 @@ class Affinity:
 
     def resume(self) -> None:
         """Set it for all threads, until none is left without it."""
+        seen: dict[int, tuple[int, list[int]]] = {}  # start and CPUs of each thread, also of those that may keep theirs
         for _ in range(MOST_PASSES):
-            changes = []
-            for thread, cpus in _affinities(self._tests.pid, self._tests.outside):
-                if not cpus <= set(self._cpus):
-                    changes.append((thread, process_tree.start_of(thread), sorted(cpus)))
-            if not changes:
+            threads = _affinities(self._tests.pid, self._tests.outside)
+            new = {
+                thread: (process_tree.start_of(thread), sorted(has))
+                for thread, has in threads
+                if thread not in seen or not has <= set(self._cpus)
+            }
+            if not new:
                 return
+            seen = new | seen
             self._tests.journal.add(
                 "affinity", pid=self._tests.pid, outside=sorted(self._tests.outside), cpus=sorted(self._cpus),
-                allowed=self._allowed, threads=changes,
+                allowed=self._allowed, threads=[(thread, *before) for thread, before in seen.items()],
             )  # fmt: skip
-            for thread, _, before in changes:
+            for thread, (_, before) in new.items():
                 _set(thread, _narrowed(before, self._cpus))
 
     def lift(self) -> None:

@@ -1,0 +1,73 @@
+"""Processes in the place of tests, to be constrained, and what the kernel says of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+STOP_SIGNALS, CONTROL_GROUP = "stop signals", "control group"
+BUSY = "while True: pass"
+IDLE = "import time\nwhile True: time.sleep(0.01)"
+FORKS = "import os\nfor _ in range({}): os.fork()\n"
+NOBODY = 65534
+
+
+def constraint(pid: int, **options) -> dict:
+    """A request for a constraint of a process and its children."""
+    module = "pytest_twin.stressors.constraint.enforcer"
+    return {"module": module, "unit": "max", "profile": [[0, 1]], "options": {"pid": pid, **options}}
+
+
+@contextmanager
+def processes(program: str, **options) -> Iterator[subprocess.Popen[str]]:
+    """A process that runs a program, in a group of its own that is killed behind the block."""
+    command = [sys.executable, "-I", "-S", "-c", program]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, process_group=0, **options)
+    try:
+        yield process
+    finally:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        process.communicate()
+
+
+def tree(pid: int) -> list[psutil.Process]:
+    root = psutil.Process(pid)
+    return [root, *root.children(recursive=True)]
+
+
+def cpu_s(pid: int) -> float:
+    return sum(sum(each.cpu_times()[:2]) for each in tree(pid))
+
+
+def states(pid: int) -> set[str]:
+    return {Path(f"/proc/{each.pid}/stat").read_text().rpartition(") ")[2][0] for each in tree(pid)}
+
+
+def seconds_used(pid: int, seconds: float) -> float:
+    """CPU seconds that the processes use in some seconds, for each of these."""
+    before, began = cpu_s(pid), time.monotonic()
+    time.sleep(seconds)
+    return (cpu_s(pid) - before) / (time.monotonic() - began)
+
+
+def enforcer(supervisor_pid: int) -> psutil.Process:
+    """The enforcer of the only load: the one that has a guardian."""
+    workers = psutil.Process(supervisor_pid).children()
+    return next(each for each in workers if any(child.name() == "twin-guardian" for child in each.children()))
+
+
+def groups_of(*enforcers: int) -> list[Path]:
+    """The control groups that were made by these enforcers, however deep."""
+    names = tuple(f"pytest-twin-{pid}-" for pid in enforcers)
+    return [Path(folder) for folder, _, _ in os.walk("/sys/fs/cgroup") if Path(folder).name.startswith(names)]

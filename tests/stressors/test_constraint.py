@@ -1,0 +1,272 @@
+"""Constraints by control groups, affinity and limits of memory; all is as before when they end."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from constrained import (
+    BUSY,
+    CONTROL_GROUP,
+    FORKS,
+    IDLE,
+    STOP_SIGNALS,
+    constraint,
+    cpu_s,
+    enforcer,
+    groups_of,
+    processes,
+    seconds_used,
+    tree,
+)  # fmt: skip
+
+from pytest_twin.stressors.constraint.enforcer import find_backends
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="constraints need Linux")
+
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def backends():
+    return find_backends(os.getpid())
+
+
+@pytest.fixture
+def limit(backends):
+    """A constraint by a control group; the test is skipped where it cannot be had."""
+
+    def limit(pid, **options):
+        for resource_name in options:
+            if why := backends.get(resource_name, {}).get(CONTROL_GROUP):
+                pytest.skip(why)
+        return constraint(pid, backend=CONTROL_GROUP, **options)
+
+    return limit
+
+
+def groups(pid):
+    return {each.pid: Path(f"/proc/{each.pid}/cgroup").read_text() for each in tree(pid)}
+
+
+def test_several_processes_use_the_quota_together(supervisor, limit):
+    with processes(FORKS.format(2) + BUSY) as tests:
+        supervisor.applied(**limit(tests.pid, cpu=0.2))
+        assert seconds_used(tests.pid, 2) < 0.26
+        before = cpu_s(tests.pid)
+        ended = supervisor.stopped()["achieved"]
+        assert ended["backend"].startswith("control group v")
+        assert ended["stalls"] > 3
+        assert 0 < ended["tests_cpu_s"] < before + 0.1
+
+
+def test_the_file_with_the_throttled_time_can_be_read_meanwhile(supervisor, limit):
+    with processes(BUSY) as tests:
+        supervisor.applied(**limit(tests.pid, cpu=0.1))
+        supervisor.send({"op": "achieved", "id": "load"})
+        stat = Path(supervisor.hear()["achieved"]["stat"])
+        time.sleep(0.5)
+        fields = dict(line.split() for line in stat.read_text().splitlines())
+        assert int(fields.get("throttled_usec") or fields["throttled_time"]) > 0
+
+
+def test_every_process_is_back_in_its_own_group_at_the_end(supervisor, limit, eventually):
+    with processes(FORKS.format(2) + BUSY) as tests:
+        eventually(lambda: len(tree(tests.pid)) == 4)
+        before = groups(tests.pid)
+        ready = supervisor.applied(**limit(tests.pid, cpu=0.5))
+        assert not set(groups(tests.pid).values()) & set(before.values())
+        assert groups_of(*ready["pids"])
+        supervisor.stopped()
+        assert groups(tests.pid) == before
+    assert not groups_of(*ready["pids"])
+
+
+def test_a_child_that_was_started_meanwhile_goes_to_the_group_of_the_tests(supervisor, limit):
+    program = "import os, sys\nsys.stdin.readline()\nif os.fork(): print('forked', flush=True)\n" + IDLE
+    with processes(program, stdin=subprocess.PIPE) as tests:
+        home = groups(tests.pid)[tests.pid]
+        supervisor.applied(**limit(tests.pid, cpu=0.5))
+        print("go", file=tests.stdin, flush=True)
+        assert tests.stdout.readline() == "forked\n"
+        assert home not in groups(tests.pid).values()
+        supervisor.stopped()
+        assert [*groups(tests.pid).values()] == [home, home]
+
+
+@pytest.mark.parametrize("victim", ["enforcer", "supervisor"])
+def test_the_guardian_undoes_everything_when_another_process_of_ours_is_killed(supervisor, limit, eventually, victim):
+    with processes(BUSY) as tests:
+        before = groups(tests.pid), psutil.Process(tests.pid).cpu_affinity()
+        supervisor.applied(**limit(tests.pid, cpu=0.05, cpus=1, mem=256 * MIB))
+        works = enforcer(supervisor.process.pid)
+        (works if victim == "enforcer" else psutil.Process(supervisor.process.pid)).kill()
+        eventually(lambda: (groups(tests.pid), psutil.Process(tests.pid).cpu_affinity()) == before)
+        eventually(lambda: not groups_of(works.pid))
+        assert resource.prlimit(tests.pid, resource.RLIMIT_DATA) == resource.getrlimit(resource.RLIMIT_DATA)
+
+
+def test_constraints_nest_and_the_inner_one_has_at_most_the_quota_of_the_outer(supervisor, limit):
+    with processes(BUSY) as tests:
+        before = groups(tests.pid)
+        supervisor.applied("outer", **limit(tests.pid, cpu=0.3))
+        supervisor.applied("inner", **limit(tests.pid, cpu=0.1))
+        assert seconds_used(tests.pid, 1) < 0.15
+        supervisor.stopped("inner")
+        supervisor.applied("larger", **limit(tests.pid, cpu=0.6))
+        assert seconds_used(tests.pid, 1) < 0.4
+        larger = supervisor.stopped("larger")["achieved"]
+        assert larger.get("reduced", 0.3) == pytest.approx(0.3)  # in version 2 the kernel keeps to both
+        supervisor.stopped("outer")
+        assert groups(tests.pid) == before
+
+
+def test_constraints_that_end_in_another_order_leave_nothing(supervisor, limit, eventually):
+    with processes(BUSY) as tests:
+        before = groups(tests.pid)
+        pids = [
+            *supervisor.applied("outer", **limit(tests.pid, cpu=0.5))["pids"],
+            *supervisor.applied("inner", **limit(tests.pid, cpu=0.2))["pids"],
+        ]
+        supervisor.stopped("outer")
+        supervisor.stopped("inner")
+        eventually(lambda: groups(tests.pid) == before and not groups_of(*pids))
+
+
+def test_a_pause_lifts_the_quota(supervisor, limit):
+    with processes(BUSY) as tests:
+        supervisor.applied(**limit(tests.pid, cpu=0.02))
+        supervisor.send({"op": "pause", "reason": "pdb"})
+        assert supervisor.hear()["event"] == "paused"
+        time.sleep(0.2)
+        lifted = seconds_used(tests.pid, 1)
+        supervisor.send({"op": "resume", "reason": "pdb"})
+        assert supervisor.hear()["event"] == "resumed"
+        time.sleep(0.3)
+        assert seconds_used(tests.pid, 1) < 0.06
+        assert lifted > 0.06
+
+
+def test_threads_run_on_as_many_cpus_and_get_their_own_back(supervisor):
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("there is one CPU only")
+    program = "import threading, time\nthreading.Thread(target=time.sleep, args=(99,)).start()\n" + IDLE
+    with processes(program) as tests:
+        allowed = os.sched_getaffinity(tests.pid)
+        last = max(allowed)
+        while len(threads := [int(name) for name in os.listdir(f"/proc/{tests.pid}/task")]) < 2:
+            time.sleep(0.01)
+        os.sched_setaffinity(threads[1], {last})
+        supervisor.applied(**constraint(tests.pid, cpus=1))
+        held = [os.sched_getaffinity(thread) for thread in threads]
+        assert len(set.union(*held)) == 1
+        assert supervisor.stopped()["achieved"]["backend"] == "CPU affinity"
+        assert [os.sched_getaffinity(thread) for thread in threads] == [allowed, {last}]
+
+
+GREEDY = """
+import sys
+sys.stdin.readline()
+try:
+    bytearray(300 << 20)
+except MemoryError:
+    print('MemoryError', flush=True)
+bytearray(20 << 20)
+print('goes on', flush=True)
+"""
+
+
+@pytest.mark.parametrize("backend", [CONTROL_GROUP, STOP_SIGNALS])
+def test_the_tests_own_process_gets_memory_error_and_goes_on(supervisor, backends, backend):
+    if why := backends["mem"][backend]:
+        pytest.skip(why)
+    with processes(GREEDY, stdin=subprocess.PIPE) as tests:
+        before = resource.prlimit(tests.pid, resource.RLIMIT_DATA)
+        supervisor.applied(**constraint(tests.pid, mem=128 * MIB, backend=backend))
+        print("go", file=tests.stdin, flush=True)
+        assert [tests.stdout.readline() for _ in range(2)] == ["MemoryError\n", "goes on\n"]
+        supervisor.stopped()
+        if tests.poll() is None:
+            assert resource.prlimit(tests.pid, resource.RLIMIT_DATA) == before
+
+
+def test_the_largest_child_is_killed_where_memory_is_watched(supervisor):
+    program = (
+        "import subprocess, sys, time\nsys.stdin.readline()\n"
+        "fill = 'import time; x = [bytearray(b\"x\" * (1 << 20)) for _ in range({})]; time.sleep(60)'\n"
+        "small, large = (subprocess.Popen([sys.executable, '-S', '-c', fill.format(n)], stdout=-3) for n in (20, 90))\n"
+        "print(large.wait(), small.poll(), flush=True)\n"
+    )
+    with processes(program, stdin=subprocess.PIPE) as tests:
+        supervisor.applied(**constraint(tests.pid, mem=80 * MIB, backend=STOP_SIGNALS))
+        print("go", file=tests.stdin, flush=True)
+        assert tests.stdout.readline() == "-9 None\n"
+        assert supervisor.stopped()["achieved"]["oom_kills"] == 1
+
+
+def test_less_memory_than_is_in_use_is_an_error(supervisor):
+    with processes(IDLE) as tests:
+        supervisor.apply(**constraint(tests.pid, mem=1 * MIB, backend=STOP_SIGNALS))
+        reason = supervisor.hear()["reason"]
+        assert "MiB already, which is not below 1 MiB" in reason
+
+
+def test_trying_the_backends_leaves_nothing(backends):
+    assert set(backends) == {"cpu", "cpus", "mem", "io"}
+    assert backends["cpus"] == {"CPU affinity": ""}
+    assert not groups_of(os.getpid())
+
+
+@pytest.fixture
+def group_of_version_2(eventually):
+    """A group of version 2 with two processes, and a controller that its children could have."""
+    mount = next((each for each in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified") if _has_controllers(each)), None)
+    if mount is None:
+        pytest.skip("no hierarchy of version 2 with controllers")
+    folder = Path(mount) / f"twin-test-{os.getpid()}"
+    controller = (Path(mount) / "cgroup.controllers").read_text().split()[-1]
+    had = (Path(mount) / "cgroup.subtree_control").read_text().split()
+    try:
+        (Path(mount) / "cgroup.subtree_control").write_text(f"+{controller}")
+        folder.mkdir()
+    except OSError as error:
+        pytest.skip(f"no group can be made: {error}")
+    with processes(IDLE) as tests, processes(IDLE) as other:
+        for process in (tests, other):
+            (folder / "cgroup.procs").write_text(str(process.pid))
+        yield folder, controller, tests.pid, other.pid
+    eventually(lambda: not (folder / "cgroup.procs").read_text())
+    folder.rmdir()
+    if controller not in had:
+        (Path(mount) / "cgroup.subtree_control").write_text(f"-{controller}")
+
+
+def _has_controllers(mount):
+    path = Path(mount) / "cgroup.controllers"
+    return path.exists() and bool(path.read_text().strip())
+
+
+def test_other_processes_of_a_group_of_version_2_wait_beside_and_come_back(group_of_version_2):
+    from pytest_twin.stressors.constraint import backends, control_group, guardian
+
+    folder, controller, tests, other = group_of_version_2
+    hierarchy = next(each for each in control_group.find_hierarchies() if each.version == 2)
+    journal = guardian.Journal(backends.UNDO)
+    group = control_group.ControlGroup(tests, hierarchy, journal)
+    group.enable(controller)
+    group.adopt(set())
+    second = control_group.ControlGroup(other, hierarchy, journal)  # as of another worker of pytest-xdist
+    second.enable(controller)
+    second.adopt(set())
+    assert (group.processes(), second.processes()) == ([tests], [other])
+    assert Path(second.folder).parent == folder
+    assert controller in (folder / "cgroup.subtree_control").read_text().split()
+    journal.undo()
+    assert {*map(int, (folder / "cgroup.procs").read_text().split())} == {tests, other}
+    assert [path for path in folder.iterdir() if path.is_dir()] == []
