@@ -56,7 +56,7 @@ def run(words: Sequence[str], part: LoadPart, backend: str) -> int:
     try:
         command = WaitingCommand(words, mask)
         try:
-            return _run(command, part, "" if backend == "systemd" else backend.replace("-", " "))
+            return _run(command, part, "control group" if backend == "systemd" else backend.replace("-", " "))
         finally:
             command.close()
     finally:

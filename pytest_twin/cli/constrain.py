@@ -50,5 +50,5 @@ def _read_constraint(words: dict[str, Any]) -> LoadPart:
         return read_load({KEYWORD: words}).parts[0]
     except LoadError as error:
         keys = [(key.removeprefix(KEYWORD).removeprefix(": "), problem) for key, problem in error.problems]
-        lines = [f"--{key}: {problem}" if key else f"it {problem}" for key, problem in keys]
+        lines = [f"--{key}: {problem}" if key else problem for key, problem in keys]
         raise click.UsageError("\n".join(lines)) from None

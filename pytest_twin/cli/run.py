@@ -56,6 +56,9 @@ def command(path: Path, mode: str | None, dry_run: bool, **given: Any) -> None:
     if any(event.tests for event in schedule.events):
         click.echo('note: events with a "tests" pattern are skipped, because no test runs here', err=True)
         schedule = replace(schedule, events=tuple(event for event in schedule.events if not event.tests))
+    if schedule.has_constraints:
+        click.echo("note: constraints are skipped, because no test runs here", err=True)
+        schedule = schedule.only(constraints=False)
     if mode == SERIES:
         schedule = schedule.in_series()  # skipped events leave no gap
     plan = schedule.faster(settings.schedule_speed)

@@ -14,12 +14,12 @@ from pytest_twin.loads.stress_ng import ENGINE, check_engine
 from pytest_twin.model.error_text import unknown
 from pytest_twin.settings.options import SettingsError, ini_name
 from pytest_twin.stressors.constraint.enforcer import KEYWORD as CONSTRAIN
+from pytest_twin.stressors.constraint.enforcer import NO_LINUX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 CAN_CONSTRAIN = sys.platform == "linux"
-OTHERWISE = "stress(cpu='100%')"
 
 
 def read_load(keywords: Mapping[str, Any]) -> Load:
@@ -44,7 +44,7 @@ def check_load(load: Load) -> None:
     if problems := list(_unknown_columns(load)):
         raise LoadError([("stop_when", problem) for problem in problems])
     if not CAN_CONSTRAIN and any(part.is_constraint for part in load.parts):
-        raise LoadError([(CONSTRAIN, f"needs Linux; {sys.platform} can only add load, such as {OTHERWISE}")])
+        raise LoadError([(CONSTRAIN, NO_LINUX)])
     check_engine(load)
 
 

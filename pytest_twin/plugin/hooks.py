@@ -65,7 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
     _check_fail_on(config, settings)
     _check_limit(settings)
     config.stash[SESSION_STRESS] = _session_stress(settings)
-    _check_constraint(settings)
+    _check_constraint(config, settings)
     config.stash[BUDGET_RULES] = read_rules(settings.budgets)
     if not hasattr(config, "workerinput"):
         _check_reports(config, settings)
@@ -261,13 +261,15 @@ def _session_stress(settings: Settings) -> Load | None:
         raise pytest.UsageError(str(error)) from None
 
 
-def _check_constraint(settings: Settings) -> None:
-    """Reject a constraint of the session that is invalid."""
+def _check_constraint(config: pytest.Config, settings: Settings) -> None:
+    """Reject a constraint of the session that is invalid, or that cannot be enforced on this process with the tests."""
     if settings.constrain is not None:
-        from pytest_twin.plugin.session_constraint import read_constraint
+        from pytest_twin.plugin.session_constraint import check_constraint, read_constraint
 
         try:
-            read_constraint(settings.constrain)
+            load = read_constraint(settings.constrain)
+            if not (has_workers(config) or hasattr(config, "workerinput") or is_dry_run(config)):
+                check_constraint(load)
         except SettingsError as error:
             raise pytest.UsageError(str(error)) from None
 

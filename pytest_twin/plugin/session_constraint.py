@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_twin._system.stdlib import os
 from pytest_twin.plugin.load_context import strict_shortfalls
 from pytest_twin.settings.options import SettingsError, flag, ini_name
 
@@ -60,6 +61,25 @@ class SessionConstraintHooks:
             self.begin()
         with self._stack:
             return (yield)
+
+
+def check_constraint(load: Load) -> None:
+    """Enforce the constraint on this process for a moment.
+
+    Raises:
+        SettingsError: That is not possible.
+    """
+    from pytest_twin.loads.supervisor_client import SupervisorClient
+
+    client = SupervisorClient(lambda *_: None, lambda _: None)
+    try:
+        for part in load.parts:
+            applied = client.apply(part, part.request("check").with_options(pid=os.getpid()))
+            if not applied.wait_ready():
+                raise SettingsError(f"{flag('constrain')}: {applied.failure}")
+            applied.stop()
+    finally:
+        client.close()
 
 
 def read_constraint(raw: Mapping[str, object] | str) -> Load:

@@ -11,7 +11,7 @@ import pytest
 from pytest_twin._system.clock import monotonic
 from pytest_twin._system.stdlib import signal, time
 from pytest_twin.model import event
-from pytest_twin.model.attempt_row import CRASHED, INTERRUPTED, interned_property
+from pytest_twin.model.attempt_row import CRASHED, INTERRUPTED, circumstances, interned_property
 from pytest_twin.model.event import Event
 from pytest_twin.model.quantity import parse_duration
 from pytest_twin.plugin.marks import strip_group
@@ -20,7 +20,7 @@ from pytest_twin.remote.controller import RemoteHosts
 from pytest_twin.remote.gateways import is_remote
 from pytest_twin.remote.respawn import respawn_only_on_reachable_hosts
 from pytest_twin.run_folder.folder import RunFolderError
-from pytest_twin.run_folder.layout import ANNOTATIONS
+from pytest_twin.run_folder.layout import ANNOTATIONS, TESTS
 from pytest_twin.stressors import PROCESS_NAME
 
 if TYPE_CHECKING:
@@ -88,7 +88,17 @@ class XdistControllerHooks:
             which = recording.new_id("t"), event.TEST, nodeid, node.gateway.id, self._hosts.host_of(node)
             recording.emit(Event(recording.elapsed() if began is None else began, event.START, *which))
             self._abort(CRASHED, node.gateway.id)
+        with self._run.guard:
+            if text := self._constraint_of_crashed(node.gateway.id, nodeid):
+                killed = "; a process that takes more memory is killed" if "mem=" in text else ""
+                report.sections.append(("pytest-twin", f"it ran under {circumstances('', text)}{killed}"))
         return (yield)
+
+    def _constraint_of_crashed(self, worker: str, nodeid: str) -> str:
+        """Return the constraints of a test of which the worker died; empty if there were none."""
+        rows = self._run.recording.folder.rows(TESTS) if self._run.recording is not None else []
+        its = (row for row in reversed(rows) if (row["worker"], row["nodeid"]) == (worker, nodeid))
+        return next((row.get("constraint", "") for row in its), "")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Share equal values among the figures of tests: pytest keeps all reports until its end."""

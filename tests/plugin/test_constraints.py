@@ -129,7 +129,7 @@ def test_without_a_way_to_constrain_it_is_a_usage_error(pytester):
     pytester.makepyfile("import pytest\n@pytest.mark.constrain(cpu=0.5)\ndef test_it(): pass")
     result = pytester.runpytest_subprocess()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*::test_it: constrain: needs Linux; * can only add load, such as stress(cpu='100%')"])
+    result.stderr.fnmatch_lines(["*::test_it: constrain: constraints need Linux; use loads, such as *"])
 
 
 def test_the_session_is_constrained_from_its_first_test_to_its_last(suite, left):
@@ -315,3 +315,50 @@ def test_it(): burn(0.03)
 """)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["over budget: slowdown *under constrain cpu=0.1 period=20ms (achieved *CPUs*"])
+
+
+HUNGRY = """
+def test_hungry():
+    bytearray(400 << 20)
+
+def test_modest():
+    bytearray(1 << 20)
+"""
+
+
+def test_a_test_that_takes_more_memory_than_it_may_fails_and_the_run_goes_on(suite, left):
+    need(mem="200MiB")
+    result = suite(HUNGRY, "--twin-constrain=mem=200MiB")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*MemoryError*"])
+    assert [(row["outcome"], row["constraint"]) for row in left.tests] == [
+        ("failed", "mem=200MiB"),
+        ("passed", "mem=200MiB"),
+    ]
+    row = ends(left)["mem=200MiB"]
+    assert row["achieved"].endswith("MiB")
+    assert 0 < float(row["achieved"].removesuffix("MiB")) <= 200
+    assert json.loads(row["detail"])["peak_bytes"] > 0
+
+
+def test_a_worker_that_is_killed_crashes_its_test_with_the_constraint_as_a_reason(suite, left):
+    pytest.importorskip("xdist")
+    result = suite(
+        """
+import os, signal
+
+@pytest.mark.constrain(cpu=0.5)
+def test_dies():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def test_other(): pass
+""",
+        "-n1",
+        "--twin-constrain=mem=1GiB",
+        "--max-worker-restart=1",
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*it ran under constrain mem=1GiB, cpu=0.5*"])
+    outcomes = {row["nodeid"].rpartition("::")[2]: (row["outcome"], row["constraint"]) for row in left.tests}
+    assert outcomes == {"test_dies": ("crashed", "mem=1GiB, cpu=0.5"), "test_other": ("passed", "mem=1GiB")}
+    assert {row["event"] for row in left.events if row["type"] == "constraint"} == {"start", "abort", "end"}
