@@ -47,7 +47,7 @@ def rows(path):
 
 def test_help_lists_the_commands(twin):
     text = twin("--help")
-    for command in ("check", "fingerprint", "merge", "record", "run", "schedule", "stress", "watch"):
+    for command in ("check", "constrain", "fingerprint", "merge", "record", "run", "schedule", "stress", "watch"):
         assert f"\n  {command} " in text
         assert "Usage: " in twin(command, "--help")
 
@@ -94,6 +94,8 @@ def test_check_shows_the_machine_and_what_it_lacks(twin):
     assert "cpu_percent" in text
     assert "usable: " in text
     assert "not available here" in text or "all metrics are available here" in text
+    for resource in ("cpu", "cpus", "mem", "io"):
+        assert re.search(rf"^constrain {resource}: (by \w|not possible here \()", text, re.MULTILINE)
 
 
 def test_record_writes_a_row_an_interval(twin, tmp_path):
@@ -363,3 +365,13 @@ def test_an_interrupted_run_leaves_no_load(tmp_path, eventually):
     assert run.returncode == 130
     assert psutil.wait_procs(children, timeout=3)[1] == []
     assert [row["event"] for row in rows(annotations)] == ["start", "end"]
+
+
+def test_a_schedule_without_tests_skips_constraints(twin, tmp_path):
+    plan = [{"duration": "1s", "threads": 2, "constrain": {"cpu": 0.5}}, {"duration": "1s", "constrain": "cpus=1"}]
+    (tmp_path / "plan.json").write_text(json.dumps({"events": plan}))
+    done = subprocess.run(
+        [*COMMAND, "run", "plan.json", "--dry-run"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == "note: constraints are skipped, because no test runs here\n"
+    assert [line.split()[3:] for line in done.stdout.splitlines()] == [["s", "threads=2", "[e1]"]]

@@ -1,0 +1,181 @@
+"""``pytest-twin constrain``, as typed."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+from constraining import BURN, need
+
+COMMAND = [sys.executable, "-m", "pytest_twin", "constrain"]
+LAST_LINE = re.compile(
+    r"pytest-twin: constrain (?P<constraint>.+) by (?P<backend>.+): (?P<cpu_s>[\d.]+) s of CPU time, "
+    r"(throttled for (?P<throttled_s>[\d.]+) s, )?(largest process|peak memory) [\d.]+[KMG]iB\n"
+)
+SYSTEMD_RUN = """#!/bin/sh
+echo "$@" >> {calls}
+while [ "$1" != -- ]; do shift; done
+shift
+exec "$@"
+"""
+
+
+@pytest.fixture
+def constrained():
+    """Runs a command under a quota of CPU time."""
+    need(cpu="0.5")
+
+    def run(*words, **options):
+        return subprocess.run([*COMMAND, *words], capture_output=True, text=True, check=False, **options)
+
+    return run
+
+
+def test_a_command_has_no_more_cpu_time_than_it_may(constrained):
+    done = constrained("--cpu", "0.25", "--", sys.executable, "-c", f"{BURN}\nprint(burn(0.3) > 0.6)")
+    assert (done.returncode, done.stdout) == (0, "True\n")
+    used = LAST_LINE.fullmatch(done.stderr)
+    assert used["constraint"] == "cpu=0.25"
+    assert 0.25 < float(used["cpu_s"]) < 0.6
+    assert float(used["throttled_s"]) >= 0
+
+
+def test_its_children_are_constrained_with_it(constrained):
+    program = f"{BURN}\nimport os\npid = os.fork()\nburn(0.2)\npid and print(os.wait()[1])\n"
+    done = constrained("--cpu", "0.5", "--period", "20ms", sys.executable, "-c", program)
+    assert done.stdout == "0\n"
+    assert float(LAST_LINE.fullmatch(done.stderr)["cpu_s"]) > 0.35
+
+
+def test_standard_streams_and_arguments_pass_through(constrained):
+    done = constrained("--cpu", "0.5", "--", "sh", "-c", 'cat; echo "$@" >&2', "sh", "--cpu", "a b", input="hello")
+    assert done.stdout == "hello"
+    assert done.stderr.startswith("--cpu a b\n")
+
+
+@pytest.mark.parametrize(("program", "status"), [("exit 7", 7), ("kill -TERM $$", 143), ("kill -KILL $$", 137)])
+def test_it_exits_as_the_command_does(constrained, program, status):
+    assert constrained("--cpu", "0.5", "sh", "-c", program).returncode == status
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "why"),
+    [("no-such-command", 127, "No such file or directory"), (os.devnull, 126, "Permission denied")],
+)
+def test_a_command_that_cannot_be_started_is_told(constrained, command, status, why):
+    done = constrained("--cpu", "0.5", command)
+    assert done.returncode == status
+    assert done.stderr.startswith(f"pytest-twin constrain: {command}: {why}\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+def test_a_signal_is_passed_on_to_the_command(number):
+    need(cpu="0.5")
+    program = f"trap 'echo caught; exit 5' {int(number)}; echo ready; while :; do sleep 0.05; done"
+    with subprocess.Popen(
+        [*COMMAND, "--cpu", "0.5", "sh", "-c", program], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        assert process.stdout.read() == "caught\n"
+    assert process.returncode == 5
+
+
+def test_a_killed_run_takes_its_command_with_it():
+    need(cpu="0.5")
+    program = "echo ready; exec sleep 600"
+    with subprocess.Popen(
+        [*COMMAND, "--cpu", "0.5", "sh", "-c", program], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.kill()
+        assert process.stdout.read() == ""  # the command holds the other end until it ends
+
+
+@pytest.mark.parametrize(
+    ("words", "lines"),
+    [
+        (["true"], ["nothing to constrain; give a limit such as --cpu 0.5"]),
+        (["--cpu", "0.5"], ["Missing argument 'COMMAND...'."]),
+        (
+            ["--cpu", "x", "--mem", "1MiB", "true"],
+            ["--cpu: 'x' is not an amount", "--mem: '1MiB' is less than 16.0MiB"],
+        ),
+        (
+            ["--period", "5ms", "true"],
+            ["--period: needs cpu=, the CPU time that may be used in each period"],
+        ),
+        (["--backend", "hope", "--cpu", "1", "true"], ["Invalid value for '--backend': 'hope' is not one of *"]),
+    ],
+)
+def test_a_mistake_is_told_before_anything_starts(words, lines):
+    done = subprocess.run([*COMMAND, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    told = done.stderr.partition("Error: ")[2].splitlines()
+    assert len(told) == len(lines)
+    assert all(line.startswith(begin.removesuffix("*")) for line, begin in zip(told, lines, strict=True))
+
+
+def run_as_nobody(*words):
+    """Run a command as an ordinary user, who may make no control group."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    who = {"user": 65534, "group": 65534, "extra_groups": []}
+    if subprocess.run([sys.executable, "-c", "import pytest_twin"], check=False, cwd="/", **who).returncode:
+        pytest.skip("another user cannot read this environment")
+    return subprocess.run([*COMMAND, *words], capture_output=True, text=True, check=False, cwd="/", **who)
+
+
+def test_what_cannot_be_enforced_is_told_and_the_command_is_not_started():
+    done = run_as_nobody("--cpu", "0.5", "--backend", "control-group", "echo", "started")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(
+        r"Error: cannot constrain cpu: control group: .+: Permission denied; the command was not started\n", done.stderr
+    )
+
+
+@pytest.fixture
+def systemd_run(tmp_path, monkeypatch):
+    """Puts a program in the place of systemd-run, which notes its arguments and runs the rest."""
+    program, calls = tmp_path / "bin" / "systemd-run", tmp_path / "calls"
+    program.parent.mkdir()
+    program.write_text(SYSTEMD_RUN.format(calls=calls))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    return lambda: calls.read_text().splitlines() if calls.exists() else []
+
+
+def test_with_systemd_it_starts_again_within_a_scope(constrained, systemd_run):
+    done = constrained("--cpu", "0.5", "--backend", "systemd", "sh", "-c", "echo $PYTEST_TWIN_SCOPE; exit 3")
+    if "cannot constrain" in done.stderr:
+        pytest.skip(done.stderr)  # the scope is none: only the control groups of this process are there
+    assert (done.returncode, done.stdout) == (3, "1\n")
+    probe, start = systemd_run()
+    scope = "--user --scope --quiet -p Delegate=yes --"
+    assert probe == f"{scope} true"
+    assert start.startswith(f"{scope} {sys.executable} ")
+    assert start.endswith("constrain --cpu 0.5 --backend systemd sh -c echo $PYTEST_TWIN_SCOPE; exit 3")
+
+
+def test_without_a_control_group_it_prefers_a_scope_to_stop_signals(systemd_run, tmp_path):
+    """The scope of this test is none, so that it comes to stop signals all the same, but once only."""
+    (tmp_path / "calls").touch(mode=0o666)
+    (tmp_path / "calls").chmod(0o666)
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    done = run_as_nobody("--cpu", "0.5", "echo", "hello")
+    assert done.stdout == "hello\n", done.stderr
+    assert LAST_LINE.fullmatch(done.stderr)["backend"] == "stop signals"
+    assert len(systemd_run()) == 2
+
+
+def test_a_scope_that_cannot_be_started_is_told(constrained, systemd_run, tmp_path):
+    (tmp_path / "bin" / "systemd-run").write_text("#!/bin/sh\necho Failed to connect to bus >&2\nexit 1\n")
+    done = constrained("--cpu", "0.5", "--backend", "systemd", "echo", "started")
+    assert (done.returncode, done.stdout) == (1, "")
+    line = "systemd-run cannot start a scope: Failed to connect to bus; the command was not started"
+    assert done.stderr == f"Error: {line}\n"
