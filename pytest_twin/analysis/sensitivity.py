@@ -1,4 +1,7 @@
-"""The sensitivity of a test to loads: a slowdown curve for each resource, its knee, and a ranking of the resources."""
+"""The sensitivity of a test to loads and to a quota of CPU time.
+
+Each resource has a curve of the slowdown and of the failures of the test, with its knee; the loads are ranked.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pytest_twin.analysis.budgets.repetitions import RunPair, format_range, middle
+from pytest_twin.analysis.stats.proportions import fisher_p_value
 from pytest_twin.analysis.stats.signed_rank import FEWEST, Interval, ratio_interval, ratio_of_ratios
-from pytest_twin.model.profile_row import LEVELS, RESOURCES
+from pytest_twin.model.profile_row import LEVELS, LOADS
 
 HURTS = 1.1  # a test that is 10 % slower is hurt; less is hardly worth a look, and hard to tell from noise
 WAITS = 1.05  # nothing but waiting for memory makes a test need 5 % more CPU time
 NARROW = 1.05  # an interval whose borders differ by no more needs no more repetitions
+SIGNIFICANT = 0.05  # so unlikely are as many failures by chance, if the test fails as often without load
 LEAST_CPU_S = 0.001  # no ratio of less: the clock of a process is not that exact
 
 
@@ -22,6 +27,30 @@ class ProfileCell(NamedTuple):
 
     resource: str
     level: int
+
+
+class RunCount(NamedTuple):
+    """How often a test ran, and failed.
+
+    Attributes:
+        runs: The number of runs.
+        failures: The number of runs that failed.
+        error: The first line of the error of the first failure; empty without one.
+    """
+
+    runs: int = 0
+    failures: int = 0
+    error: str = ""
+
+    def plus(self, other: RunCount) -> RunCount:
+        """Return the sum with later runs."""
+        return RunCount(self.runs + other.runs, self.failures + other.failures, self.error or other.error)
+
+    def fails_more_than(self, other: RunCount) -> bool:
+        """Return whether the test failed significantly more often than in other runs."""
+        if not self.failures:
+            return False
+        return fisher_p_value(self.failures, self.runs, other.failures, other.runs) < SIGNIFICANT
 
 
 class ProfilePoint(NamedTuple):
@@ -36,6 +65,8 @@ class ProfilePoint(NamedTuple):
         cpu_ratio: The same for CPU seconds; None with too few, or with hardly any CPU time.
         by_cpu_time: The slowdown explained by the additional CPU time alone; None as above.
         achieved: The achieved amount of the load.
+        tally: How often the test ran and failed.
+        fails: Whether it fails significantly more often than without load.
     """
 
     cell: ProfileCell
@@ -46,6 +77,8 @@ class ProfilePoint(NamedTuple):
     cpu_ratio: Interval | None
     by_cpu_time: float | None
     achieved: str
+    tally: RunCount = RunCount()
+    fails: bool = False
 
 
 class ResourceCurve(NamedTuple):
@@ -53,9 +86,9 @@ class ResourceCurve(NamedTuple):
 
     Attributes:
         resource: The resource.
-        points: Its points by level, from 0.
-        knee: The level from which the slowdown is significant; None if there is none.
-        rank: 1 for the largest slowdown; None for no significant one.
+        points: Its points by level, the mildest first.
+        knee: The level from which the slowdown is significant, or the test fails; None if there is none.
+        rank: 1 for the largest slowdown; None for no significant one, and for a resource that is no load.
     """
 
     resource: str
@@ -68,29 +101,29 @@ Measured = Mapping[ProfileCell, Sequence[RunPair]]
 NOTHING = ProfileCell("", 0)  # no load, against itself: the same for each resource
 
 
-def cells() -> list[ProfileCell]:
-    """Return all cells, with no load only once."""
-    return [NOTHING, *(ProfileCell(resource, level) for resource in RESOURCES for level in LEVELS if level)]
+def cells(resources: Sequence[str] = LOADS) -> list[ProfileCell]:
+    """Return all cells of these resources, with no load only once."""
+    return [NOTHING, *(ProfileCell(resource, level) for resource in resources for level in LEVELS[resource][1:])]
 
 
-def rounds(seed: int) -> Iterator[list[ProfileCell | None]]:
+def rounds(seed: int, resources: Sequence[str] = LOADS) -> Iterator[list[ProfileCell | None]]:
     """Yield orders in which to measure each cell once, and the test without load, which is None, once for all."""
     draw = random.Random(seed)  # noqa: S311 - not for secrets
     while True:
-        order: list[ProfileCell | None] = [None, *cells()]
+        order: list[ProfileCell | None] = [None, *cells(resources)]
         draw.shuffle(order)
         yield order
 
 
 def least_known_cell(measured: Measured) -> ProfileCell | None:
-    """Return the cell with the widest interval; None if every interval is narrow.
+    """Return the cell with the widest interval; None if there is no cell, or every interval is narrow.
 
     Raises:
         TooFewError: A cell has too few measurements for an interval.
     """
     width = {cell: _width(_ratio(pairs)) for cell, pairs in measured.items()}
-    cell = max(width, key=width.__getitem__)
-    return cell if width[cell] > math.log(NARROW) else None
+    cell = max(width, key=width.__getitem__, default=None)
+    return cell if cell is not None and width[cell] > math.log(NARROW) else None
 
 
 def _width(interval: Interval) -> float:
@@ -101,29 +134,37 @@ def _ratio(pairs: Sequence[RunPair]) -> Interval:
     return ratio_interval([pair.stressed.wall_s for pair in pairs], [pair.idle.wall_s for pair in pairs])
 
 
-def curves(measured: Measured) -> list[ResourceCurve]:
-    """Return the curve of each resource."""
-    points = {
-        resource: [
-            _point(ProfileCell(resource, level), measured.get(ProfileCell(resource, level) if level else NOTHING, ()))
-            for level in LEVELS
-        ]
-        for resource in RESOURCES
-    }
-    ranks = _ranks(points)
-    return [
-        ResourceCurve(resource, points[resource], knee(points[resource]), ranks.get(resource)) for resource in RESOURCES
-    ]
+def curves(
+    measured: Measured, counts: Mapping[ProfileCell, RunCount] | None = None, resources: Sequence[str] = LOADS
+) -> list[ResourceCurve]:
+    """Return the curve of each of these resources.
+
+    Args:
+        measured: The measurements of each cell.
+        counts: How often the test ran and failed in each cell.
+        resources: The resources.
+    """
+    points: dict[str, list[ProfilePoint]] = {}
+    for resource in resources:
+        for level in LEVELS[resource]:
+            cell = ProfileCell(resource, level)
+            key = cell if level != LEVELS[resource][0] else NOTHING
+            point = _point(cell, measured.get(key, ()), has_load=key is cell)
+            count, idle = ((counts or {}).get(each, RunCount()) for each in (key, NOTHING))
+            fails = key is cell and count.fails_more_than(idle)
+            points.setdefault(resource, []).append(point._replace(tally=count, fails=fails))
+    ranks = _ranks({resource: points[resource] for resource in LOADS if resource in points})
+    return [ResourceCurve(resource, each, knee(each), ranks.get(resource)) for resource, each in points.items()]
 
 
-def _point(cell: ProfileCell, pairs: Sequence[RunPair]) -> ProfilePoint:
+def _point(cell: ProfileCell, pairs: Sequence[RunPair], *, has_load: bool) -> ProfilePoint:
     if not pairs:
         return ProfilePoint(cell, 0, None, None, None, None, None, "")
     interval = _ratio(pairs) if len(pairs) >= FEWEST else None
     slowdown = (
         interval.middle if interval else middle(pair.stressed.wall_s / max(pair.idle.wall_s, 1e-9) for pair in pairs)
     )
-    achieved = format_range([pair.stressed.achieved[0] for pair in pairs]) if cell.level else ""
+    achieved = format_range([pair.stressed.achieved[0] for pair in pairs]) if has_load else ""
     idle_s = middle(pair.idle.wall_s for pair in pairs)
     return ProfilePoint(cell, len(pairs), idle_s, slowdown, interval, *_by_cpu_time(pairs), achieved)
 
@@ -140,28 +181,39 @@ def _by_cpu_time(pairs: Sequence[RunPair]) -> tuple[Interval | None, float | Non
 
 
 def knee(points: Sequence[ProfilePoint]) -> int | None:
-    """Return the level from which a test is significantly slower, at all higher levels too; None if there is none."""
+    """Return the level from which a test is significantly slower or fails, at all harsher levels too.
+
+    Args:
+        points: The points of a resource, the mildest first.
+
+    Returns:
+        None if there is no such level.
+    """
     found = None
     for point in reversed(points):
-        if point.interval is None or point.interval.low < HURTS:
+        if not point.fails and (point.interval is None or point.interval.low < HURTS):
             break
         found = point.cell.level
     return found
 
 
 def _ranks(points: Mapping[str, Sequence[ProfilePoint]]) -> dict[str, int]:
-    """Return the rank of each resource with a significant slowdown, by the slowdown at its highest level.
+    """Return the rank of each load with a significant slowdown, by the slowdown at its highest level.
+
+    One that lets the test fail at this level ranks before those that only slow it down.
 
     A load on memory bandwidth also burns CPU, and slows a test that waits for a CPU as much as a CPU load does. So only
     the slowdown that additional CPU time explains counts for it: waiting for memory costs CPU time, waiting for a CPU
     does not. Memory ranks before the CPU if that is more than the effect of waiting for a CPU.
     """
     score = {resource: each[-1].slowdown or 0.0 for resource, each in points.items() if knee(each) is not None}
-    cpu, memory, _ = RESOURCES
-    if memory in score:
+    cpu, memory, _ = LOADS
+    failing = [resource for resource in score if points[resource][-1].fails]
+    if memory in score and memory not in failing:
         score[memory] = _memory_alone(points[memory][-1], points[cpu][-1])
         if score[memory] > _waiting(points[cpu][-1]):
             score[memory] = max(score[memory], score.get(cpu, 0.0) + 1e-9)
+    score.update(dict.fromkeys(failing, math.inf))
     ordered = sorted((each for each in score if score[each] >= HURTS), key=lambda resource: -score[resource])
     return {resource: place + 1 for place, resource in enumerate(ordered)}
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pytest_twin.analysis.budgets.repetitions import Repetition, RunPair
 
 NO_LOAD = Load()
+LONGEST_ERROR = 120
 
 
 class UnrepeatableError(Exception):
@@ -36,6 +37,13 @@ class UnrepeatableError(Exception):
     def __init__(self, report: pytest.TestReport, load: Load) -> None:
         super().__init__(f"a repetition{f' under {load}' if load else ''} {report.outcome} in its {report.when}")
         self.report, self.load = report, load
+
+
+def error_line(report: pytest.TestReport) -> str:
+    """Return the first line of the error of a report; of a text that is no traceback, the end of the last."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    lines = str(crash.message if crash is not None else report.longrepr).strip().splitlines() or [report.outcome]
+    return lines[0][:LONGEST_ERROR] if crash is not None else lines[-1][-LONGEST_ERROR:]
 
 
 def run_repetition(item: pytest.Item, load: Load = NO_LOAD) -> Repetition:

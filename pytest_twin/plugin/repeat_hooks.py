@@ -11,7 +11,7 @@ from _pytest._code.code import ExceptionChainRepr, ExceptionRepr, ReprFileLocati
 from _pytest.runner import get_reraise_exceptions
 
 from pytest_twin.model.attempt_row import CRASHED
-from pytest_twin.plugin.repeat import ItemState, fail_by_subtests, restart_timeout, run_phases
+from pytest_twin.plugin.repeat import ItemState, error_line, fail_by_subtests, restart_timeout, run_phases
 from pytest_twin.plugin.stash import ATTEMPT_COUNT, MORE_RUNS_FOLLOW
 from pytest_twin.recording.outcome import FAILED, SKIPPED, classify_report
 from pytest_twin.report.wording import format_count
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 REPETITIONS = "twin_repeat"  # the property of a report with the result of all runs of its test
 PHASES = frozenset({"setup", "call", "teardown"})  # pytest-forked has another for a test of which the process died
-MOST_ERRORS, MOST_TESTS, LONGEST = 5, 20, 120
+MOST_ERRORS, MOST_TESTS = 5, 20
 
 Reports = list[pytest.TestReport]
 
@@ -50,7 +50,7 @@ class Repetitions:
         self.runs += 1
         if has_failed(reports):
             self.failures += 1
-            self._errors[_first_line(next(each for each in reports if each.failed))] += 1
+            self._errors[error_line(next(each for each in reports if each.failed))] += 1
             if not self._failed:
                 self._failed, self._first_failure = reports, self.runs
         elif self._is_skipped or not is_skipped(reports):
@@ -87,18 +87,11 @@ def is_skipped(reports: Iterable[pytest.TestReport]) -> bool:
     return any(classify_report(each) == SKIPPED for each in reports)
 
 
-def _first_line(report: pytest.TestReport) -> str:
-    """Return the first line of the error of a report; of a text that is no traceback, the end of the last."""
-    crash = getattr(report.longrepr, "reprcrash", None)
-    lines = str(crash.message if crash is not None else report.longrepr).strip().splitlines() or [FAILED]
-    return lines[0][:LONGEST] if crash is not None else lines[-1][-LONGEST:]
-
-
 def _add_result(report: pytest.TestReport, result: str, section: str) -> None:
     """Add the result of all runs to the failure of one: before its message, and as a section behind its traceback."""
     failure = report.longrepr
     if not isinstance(failure, ExceptionRepr):  # of an item that has a text of its own, such as a doctest
-        where = ReprFileLocation(str(report.location[0]), (report.location[1] or 0) + 1, _first_line(report))
+        where = ReprFileLocation(str(report.location[0]), (report.location[1] or 0) + 1, error_line(report))
         failure = ExceptionChainRepr([(ReprTracebackNative([f"{failure}\n"]), where, None)])
         report.longrepr = failure
     if failure.reprcrash is not None:

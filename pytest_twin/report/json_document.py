@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_twin.analysis.run.totals import number_of_tests
-from pytest_twin.model import attempt_row
+from pytest_twin.model import attempt_row, profile_row
 from pytest_twin.model.columns import Column
 from pytest_twin.model.version import __version__
+from pytest_twin.report.profile_ranking import parse_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,6 +144,7 @@ def document(summary: RunSummary) -> dict[str, Any]:
         "tests": _tests(summary.run.tests),
         "unfinished": [each.nodeid for each in summary.attempts if each.outcome == "unfinished"],
         "loads": [_object(LOAD, line) for line in summary.loads],
+        "profile": [_profile_row(row) for row in summary.profile],
         "peaks": [_object(PEAK, peak) for peak in summary.peaks],
         "missing": list(summary.shortcomings),
         "fingerprint": summary.run.fingerprint,
@@ -154,6 +156,7 @@ def document(summary: RunSummary) -> dict[str, Any]:
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of the document."""
     tests = {column.name: _column(column) for column in attempt_row.COLUMNS}
+    profile = {column.name: _column(column) for column in profile_row.COLUMNS}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "pytest-twin run",
@@ -170,6 +173,7 @@ def schema() -> dict[str, Any]:
                     "description": "Tests that started and did not end.",
                 },
                 "loads": {"type": "array", "items": _fields(LOAD)},
+                "profile": {"type": "array", "items": _strict(profile), "description": "The rows of profile.csv."},
                 "peaks": {"type": "array", "items": _fields(PEAK)},
                 "missing": {
                     "type": "array",
@@ -218,6 +222,21 @@ def _tests(tests: pd.DataFrame) -> list[dict[str, Any]]:
     columns["start"] = [_stamp(at) for at in tests.index]
     names = [column.name for column in attempt_row.COLUMNS]
     return [dict(zip(names, cells, strict=True)) for cells in zip(*(columns[name] for name in names), strict=True)]
+
+
+def _profile_row(row: Mapping[str, str]) -> dict[str, Any]:
+    """Return a row of profile.csv; missing cells, and those that are not what their column says, are null."""
+    return {
+        column.name: (row.get(column.name) or None)
+        if column.digits is None
+        else _number(row.get(column.name), is_whole=column.digits == 0)
+        for column in profile_row.COLUMNS
+    }
+
+
+def _number(cell: str | None, *, is_whole: bool) -> float | None:
+    value = parse_number(cell)
+    return int(value) if is_whole and value is not None else value
 
 
 def _plain(cells: pd.Series[Any]) -> list[Any]:

@@ -12,7 +12,7 @@ from pytest_twin.model.csv_text import visible
 from pytest_twin.report.comparison import markdown as comparison
 from pytest_twin.report.flaky_findings import describe_findings, group_findings
 from pytest_twin.report.markdown_escape import escape, table_row
-from pytest_twin.report.profile_ranking import SlowdownCurve, rank_resources
+from pytest_twin.report.profile_ranking import SlowdownCurve, rank_resources, worst_failures
 from pytest_twin.report.profile_ranking import parse_number as value_of
 from pytest_twin.report.wording import (
     KEPT,
@@ -139,11 +139,17 @@ def _profile(summary: RunSummary) -> Iterator[str]:
     if not found:
         return
     yield from ("### Most sensitive to", "")
-    yield from _table("test", "load", "slowdown at 100 %", "95 % interval", "knee", "then")
+    has_quota = any(curve.is_quota for _, curves in found for curve in curves)
+    has_failed = any(worst_failures(curves) for _, curves in found)
+    more = [*(["CPU quota: knee"] if has_quota else []), *(["fails"] if has_failed else [])]
+    yield from _table("test", "load", "slowdown at 100 %", "95 % interval", "knee", "then", *more)
     for nodeid, curves in found[:MOST_BAD]:
         sure = [curve for curve in curves if curve.rank]
         first = [sure[0].resource, *_at_most(sure[0]), sure[0].knee] if sure else ["none significant", "", "", ""]
-        yield _row(truncate_middle(nodeid), *first, ", ".join(curve.resource for curve in sure[1:]))
+        quota = [", ".join(curve.knee or "none" for curve in curves if curve.is_quota)] if has_quota else []
+        failures = [worst_failures(curves)] if has_failed else []
+        then = ", ".join(curve.resource for curve in sure[1:])
+        yield _row(truncate_middle(nodeid), *first, then, *quota, *failures)
     yield from _more(len(found) - MOST_BAD, "profile.csv")
 
 

@@ -19,8 +19,8 @@ from pytest_twin.analysis.run.overview import (
     skipped,
 )
 from pytest_twin.analysis.run.totals import CountedAttempt, number_of_tests
-from pytest_twin.model.profile_row import LEVELS
-from pytest_twin.report.profile_ranking import rank_resources
+from pytest_twin.model.profile_row import LEVELS, LOADS, QUOTA
+from pytest_twin.report.profile_ranking import failures_by_curve, first_error, format_failures, rank_resources
 from pytest_twin.report.wording import format_change, format_count, relative_path
 from pytest_twin.run_folder.csv_rows import count_rows
 from pytest_twin.run_folder.folder import RunFolder
@@ -114,14 +114,21 @@ def profile_lines(rows: Sequence[Row]) -> Iterator[str]:
     """Yield a line for each resource of each test from the rows of profile.csv, the largest slowdown first."""
     if not rows:
         return
-    levels = "".join(f"{level:>7}%" for level in LEVELS)
+    levels = "".join(f"{level:>7}%" for level in LEVELS[LOADS[0]])
     yield f"{'slowdown by load':<16}{levels}    knee   (?: too few repetitions; the column 0% shows noise)"
+    if any(row["resource"] == QUOTA for row in rows):
+        levels = "".join(f"{level:>7}%" for level in LEVELS[QUOTA])
+        yield f"{'by CPU quota':<16}{levels}    knee   (the share of the CPUs that is left)"
     for nodeid, curves in rank_resources(rows):
         yield nodeid
         for curve in curves:
             slowdowns = "".join(f"{_slowdown(row):>8}" for row in curve.points)
             knee = curve.knee.replace(" ", "") or "none"
             yield f"  {curve.rank or '-'} {curve.resource:<12}{slowdowns}{knee:>8}"
+        failures = failures_by_curve(curves)
+        yield from (f"    fails {', '.join(map(format_failures, each))}".replace(" %", "%") for each in failures)
+        if failures:
+            yield f"    the first failure: {first_error(curves)}"
 
 
 def _slowdown(row: Row) -> str:

@@ -9,6 +9,7 @@ from pytest_twin.analysis.sensitivity import (
     NOTHING,
     ProfileCell,
     ProfilePoint,
+    RunCount,
     cells,
     curves,
     knee,
@@ -91,11 +92,50 @@ def test_the_knee_is_where_it_begins_to_hurt_for_good():
     assert knee(points(1, 1.5, 1.5, 1.5, None)) is None
 
 
+def test_a_quota_has_a_curve_of_its_own_with_the_highest_level_as_the_mildest_and_no_rank():
+    found = measured(cpu=1.5)
+    for level, slowdown in zip((75, 50, 25, 10), (1.0, 1.9, 4.0, 10.0), strict=True):
+        found[ProfileCell("quota", level)] = pairs(slowdown)
+    cpu, *_, quota = curves(found, resources=["cpu", "membw", "disk", "quota"])
+    assert [point.cell.level for point in quota.points] == [100, 75, 50, 25, 10]
+    assert quota.points[0].slowdown == pytest.approx(1.0)
+    assert (quota.points[0].achieved, quota.points[4].achieved) == ("", "2.0%, from 0.0% to 5.0%")
+    assert (quota.knee, quota.rank, cpu.rank) == (50, None, 1)
+
+
+def test_where_a_test_fails_more_often_than_without_load_is_a_knee_too():
+    counts = {
+        NOTHING: RunCount(12),
+        ProfileCell("cpu", 50): RunCount(6, 1, "once"),
+        ProfileCell("cpu", 75): RunCount(5, 3, "late"),
+        ProfileCell("cpu", 100): RunCount(5, 5, "late"),
+        ProfileCell("disk", 100): RunCount(6, 1, "once"),
+    }
+    found = measured(disk=4.0)
+    del found[ProfileCell("cpu", 100)]  # it never passed
+    cpu, membw, disk = curves(found, counts)
+    assert [point.fails for point in cpu.points] == [False, False, False, True, True]
+    assert [point.tally.failures for point in cpu.points] == [0, 0, 1, 3, 5]
+    assert cpu.points[0].tally == RunCount(12)
+    assert (cpu.knee, membw.knee, disk.knee) == (75, None, 25)
+    assert (cpu.rank, disk.rank) == (1, 2)  # to fail is worse than to be slow
+
+
+def test_a_test_that_fails_as_often_without_load_fails_by_no_load():
+    counts = {NOTHING: RunCount(12, 6, "often"), ProfileCell("cpu", 100): RunCount(6, 4, "often")}
+    cpu, *_ = curves(measured(), counts)
+    assert (cpu.points[4].fails, cpu.knee, cpu.rank) == (False, None, None)
+
+
+def test_the_first_error_is_kept():
+    assert RunCount(1).plus(RunCount(1, 1, "first")).plus(RunCount(2, 1, "second")) == RunCount(4, 2, "first")
+
+
 def test_with_too_few_repetitions_there_is_a_slowdown_but_no_interval_and_without_any_there_is_nothing():
     found = {ProfileCell("cpu", 100): pairs(2.0, count=3)}
     cpu, *_ = curves(found)
     assert (cpu.points[4].slowdown, cpu.points[4].interval, cpu.knee, cpu.rank) == (2.0, None, None, None)
-    assert cpu.points[0] == (ProfileCell("cpu", 0), 0, None, None, None, None, None, "")
+    assert cpu.points[0] == (ProfileCell("cpu", 0), 0, None, None, None, None, None, "", RunCount(), False)
 
 
 def test_what_is_known_least_is_measured_next_until_all_is_known_well():
@@ -104,6 +144,7 @@ def test_what_is_known_least_is_measured_next_until_all_is_known_well():
     known[ProfileCell("disk", 50)] = pairs(1.0, spread=0.2)
     known[ProfileCell("cpu", 50)] = pairs(1.0, spread=0.1)
     assert least_known_cell(known) == ProfileCell("disk", 50)
+    assert least_known_cell({}) is None
     with pytest.raises(TooFewError):
         least_known_cell({NOTHING: []})
 

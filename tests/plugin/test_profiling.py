@@ -37,6 +37,50 @@ def test_every_level_of_every_resource_has_a_row_however_little_time_there_is(py
     result.stdout.fnmatch_lines([heading, "*::test_it", "  - cpu *none"])
 
 
+def test_failures_under_a_load_are_counted_and_the_other_levels_are_measured(pytester, left):
+    pytester.makepyfile("""
+import psutil, time
+
+def test_it():
+    time.sleep(0.001)
+    busy = [child for child in psutil.Process().children(recursive=True) if child.memory_info().rss > 40 << 20]
+    assert not busy, "too busy"
+""")
+    result = pytester.runpytest("--twin-profile", "--twin-profile-time=20s", "--twin-report=json,md,html")
+    result.assert_outcomes(passed=1)
+    assert result.ret == pytest.ExitCode.OK
+    rows = {(row["resource"], int(row["level_percent"])): row for row in left.rows("profile.csv")}
+    failing = {key for key, row in rows.items() if int(row["failures"] or 0)}
+    assert ("membw", 100) in failing
+    assert rows["membw", 100]["failures"] == rows["membw", 100]["runs"]
+    assert rows["membw", 100]["error"] == "AssertionError: too busy"
+    assert (rows["membw", 100]["slowdown"], rows["cpu", 0]["failures"]) == ("", "0")
+    assert sum(int(row["runs"]) > 0 for row in rows.values()) > 10  # the others too
+    result.stdout.re_match_lines([r"    fails .*\d+ of \d+ at membw 100%", "    the first failure: .*too busy"])
+
+
+def test_a_test_that_fails_without_load_too_is_profiled_if_it_passes_sometimes(pytester, left):
+    pytester.makepyfile("""
+runs = []
+
+def test_it():
+    runs.append(1)
+    assert len(runs) % 3
+""")
+    result = pytester.runpytest("--twin-profile", "--twin-profile-time=4s")
+    idle = next(row for row in left.rows("profile.csv") if row["level_percent"] == "0")
+    assert int(idle["runs"]) > int(idle["failures"]) > 0
+    result.stdout.re_match_lines([r"    fails \d+ of \d+ without load"])
+
+
+def test_a_test_that_never_passes_without_load_is_not_profiled_and_a_note_says_why(pytester, left):
+    pytester.makepyfile("def test_it(): assert False, 'broken'")
+    pytester.runpytest("--twin-profile", "--twin-profile-time=1s").assert_outcomes(failed=1)
+    notes = [row["detail"] for row in left.events if row["event"] == "note"]
+    assert "not profiled: fails without load: AssertionError: broken" in notes
+    assert left.rows("profile.csv") == []
+
+
 @pytest.mark.slow
 def test_a_test_that_only_sleeps_is_measured_often_enough_and_needs_no_disk(pytester, left):
     pytester.makepyfile("""
@@ -68,6 +112,26 @@ def test_a_time_that_is_none_is_refused(pytester):
     result = pytester.runpytest("--twin-profile", "--twin-profile-time=soon")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: twin_profile_time: 'soon' *"])
+
+
+def test_failures_stand_below_the_curves_and_a_quota_has_levels_of_its_own():
+    text = """nodeid,resource,level_percent,slowdown,slowdown_low,knee_percent,rank,runs,failures,error
+t.py::a,quota,100,1.0,0.9,25,,12,1,late
+t.py::a,quota,25,3.0,2.1,25,,6,0,
+t.py::a,quota,10,,,25,,5,5,late
+t.py::a,cpu,0,1.0,0.9,,,12,1,late
+t.py::a,cpu,75,1.1,0.9,,,5,3,late
+"""
+    assert list(profile_lines(list(csv.DictReader(text.splitlines()))))[1:] == [
+        "by CPU quota        100%     75%     50%     25%     10%    knee   (the share of the CPUs that is left)",
+        "t.py::a",
+        "  - quota           1.00    3.00       ?     25%",
+        "  - cpu             1.00    1.10    none",
+        "    fails 5 of 5 at quota 10%",
+        "    fails 3 of 5 at cpu 75%",
+        "    fails 1 of 12 without load",
+        "    the first failure: late",
+    ]
 
 
 def test_the_table_has_what_hurts_most_first():

@@ -17,6 +17,17 @@ def killed(folder):
     return MadeRun(folder).sampled(2).happened(1.0, START, TEST, id="t1", test="t.py::test_killed")
 
 
+def test_the_profile_is_in_the_document_and_an_old_one_has_no_failures(tmp_path):
+    (tmp_path / "profile.csv").write_text("""nodeid,resource,level_percent,slowdown,slowdown_low,rank
+t.py::test_a,cpu,100,1.5,,x
+""")
+    found = json.loads(text(MadeRun(tmp_path).sampled(2).summary()))
+    jsonschema.validate(found, SCHEMA)
+    (row,) = found["profile"]
+    assert (row["resource"], row["level_percent"], row["slowdown"]) == ("cpu", 100, 1.5)
+    assert {row[name] for name in ("slowdown_low", "rank", "runs", "failures", "error", "host")} == {None}
+
+
 def test_the_schema_is_one():
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 

@@ -92,6 +92,22 @@ def test_a_profile_is_the_load_that_hurts_each_test_most(tmp_path):
     ) in text
 
 
+def test_a_profile_with_failures_and_a_quota_has_columns_for_them(tmp_path):
+    (tmp_path / "profile.csv").write_text("""nodeid,resource,level_percent,slowdown,knee_percent,rank,runs,failures
+t.py::test_a,cpu,0,1.00,100,1,12,1
+t.py::test_a,cpu,75,1.50,100,1,6,1
+t.py::test_a,cpu,100,,100,1,5,4
+t.py::test_a,quota,100,1.00,50,,12,1
+t.py::test_a,quota,50,2.00,50,,6,0
+""")
+    text = page(MadeRun(tmp_path).sampled(2).summary())
+    assert (
+        "| test | load | slowdown at 100 % | 95 % interval | knee | then | CPU quota: knee | fails |\n"
+        "| --- | --- | --- | --- | --- | --- | --- | --- |\n"
+        "| t.py::test\\_a | cpu |  |  | 100 % |  | 50 % | 4 of 5 at cpu 100 %, 1 of 12 without load |\n"
+    ) in text
+
+
 def test_of_several_hosts_each_row_names_its_own(tmp_path):
     text = page(run_of_two_hosts(tmp_path).summary())
     assert "90 samples every 0.1 s · 2 hosts\n" in text

@@ -153,6 +153,27 @@ def test_a_profile_is_a_plot_and_a_table_the_worst_load_first(tmp_path, busy):
     assert "curves" not in parts(busy)
 
 
+def test_failures_are_crosses_on_the_curves_and_a_quota_has_a_plot_of_its_own(tmp_path):
+    (
+        tmp_path / "profile.csv"
+    ).write_text("""nodeid,resource,level_percent,slowdown,knee_percent,rank,runs,failures,error
+t.py::test_a,cpu,0,1.00,100,1,12,0,
+t.py::test_a,cpu,50,1.50,100,1,6,1,<late>
+t.py::test_a,cpu,100,,100,1,5,5,<late>
+t.py::test_a,quota,100,1.00,50,,12,0,
+t.py::test_a,quota,50,2.00,50,,6,0,
+t.py::test_a,quota,10,4.00,50,,6,0,
+""")
+    curves = (
+        page(MadeRun(tmp_path).sampled(2).summary()).partition('<section id="curves"')[2].partition("</section>")[0]
+    )
+    assert curves.count("<svg") == 2
+    assert '<path class="curve fails" d="M494,47.0l12,6m0,-6l-12,6M988,-3.0l12,6m0,-6l-12,6"/>' in curves
+    assert '<path class="curve l-stress" d="M0,100.0L500,70.6L900,11.8"/>' in curves  # less CPU time is to the right
+    assert '1.50<br><b class="badge failed">1 of 6 failed</b>' in curves
+    assert '<b class="badge failed">fails 5 of 5 at cpu 100 %</b> &lt;late&gt;' in curves
+
+
 def test_a_profile_of_several_hosts_has_a_plot_for_each(tmp_path):
     heading, *lines = PROFILE.splitlines()
     of_hosts = [f"{line},{host}" for host in ("linux", "mac") for line in lines]

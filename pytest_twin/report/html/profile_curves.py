@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 from pytest_twin.report.html.markup import identity, join, markup
 from pytest_twin.report.html.svg import TALL, WIDE, svg
-from pytest_twin.report.profile_ranking import Row, SlowdownCurve, parse_number, rank_resources
+from pytest_twin.report.profile_ranking import (
+    Row,
+    SlowdownCurve,
+    first_error,
+    has_failures,
+    parse_number,
+    rank_resources,
+    worst_failures,
+)
 from pytest_twin.report.wording import NOTHING
 
 if TYPE_CHECKING:
@@ -16,7 +24,8 @@ if TYPE_CHECKING:
 MOST = 60
 ASIDE = 8
 LEAST_TOP = 2.0  # times as slow: what hardly slows should not look like a cliff
-LOOKS = {"cpu": "stress", "membw": "memory", "disk": "in"}
+CROSS = 6  # half of the width of a cross
+LOOKS = {"cpu": "stress", "membw": "memory", "disk": "in", "quota": "stress"}
 
 
 def curves_part(rows: Sequence[Row]) -> Markup:
@@ -27,61 +36,98 @@ def curves_part(rows: Sequence[Row]) -> Markup:
 
 
 def _of_test(nodeid: str, curves: Sequence[SlowdownCurve]) -> Markup:
+    """Return a plot and a table of the loads, those of the quota of CPU time, and a sentence on failures."""
+    loads = [curve for curve in curves if not curve.is_quota]
+    quota = [curve for curve in curves if curve.is_quota]
+    failures = worst_failures(curves)
+    return markup(
+        "<article><h3>{}</h3>{}{}{}</article>",
+        identity(nodeid),
+        _plot_and_table(nodeid, loads, ("0 %", "load", "100 %"), "no load", "full load") if loads else "",
+        _plot_and_table(nodeid, quota, ("100 %", "CPU quota", "0 %"), "all CPUs", "no CPU") if quota else "",
+        markup('<p><b class="badge failed">fails {}</b> {:.200}</p>', failures, first_error(curves))
+        if failures
+        else "",
+    )
+
+
+def _plot_and_table(
+    nodeid: str, curves: Sequence[SlowdownCurve], axis: tuple[str, str, str], left: str, right: str
+) -> Markup:
     slowdowns = (parse_number(row.get("slowdown")) for curve in curves for row in curve.points)
     top = max([LEAST_TOP, *(value * 1.1 for value in slowdowns if value is not None)])
     aside = [(place - (len(curves) - 1) / 2) * ASIDE for place in range(len(curves))]
-    lines = join(
-        _line(LOOKS.get(curve.resource, "rest"), curve.points, top, by) for curve, by in zip(curves, aside, strict=True)
-    )
+    lines = join(_line(curve, top, by) for curve, by in zip(curves, aside, strict=True))
     keys = join(
         markup('<span><i class="key c-{}"></i> {} </span>', LOOKS.get(name, "rest"), name) for name, _ in curves
     )
-    about = f"Slowdown of {nodeid:.200}, from no load on the left to full load on the right"
+    about = f"Slowdown of {nodeid:.200}, from {left} on the left to {right} on the right"
     return markup(
-        '<article><h3>{}</h3><div class="pair"><figure><figcaption><span>slowdown, 1 to {:.1f}</span>'
-        '<span>{}</span></figcaption>{}<div class="axis"><span>0 %</span><span>load</span><span>100 %</span></div>'
-        '</figure><div class="scroll">{}</div></div></article>',
-        identity(nodeid), top, keys, svg(lines, about), _table(curves),
+        '<div class="pair"><figure><figcaption><span>slowdown, 1 to {:.1f}</span>'
+        '<span>{}</span></figcaption>{}<div class="axis"><span>{}</span><span>{}</span><span>{}</span></div>'
+        '</figure><div class="scroll">{}</div></div>',
+        top, keys, svg(lines, about), *axis, _table(curves, axis[1].capitalize() if left == "no load" else axis[1]),
     )  # fmt: skip
 
 
-def _line(look: str, points: Sequence[Row], top: float, aside: float) -> Markup:
-    """Return the median of each level as a line, and its intervals as vertical bars beside those of other curves."""
-    known = [
-        (level / 100 * WIDE, slowdown, parse_number(row.get("slowdown_low")), parse_number(row.get("slowdown_high")))
-        for row in points
-        if (level := parse_number(row.get("level_percent"))) is not None
-        and (slowdown := parse_number(row.get("slowdown"))) is not None
-    ]
+def _line(curve: SlowdownCurve, top: float, aside: float) -> Markup:
+    """Return the median of each level as a line, its intervals as vertical bars beside it, and a cross at failures."""
+    known: list[tuple[float, float, float | None, float | None]] = []
+    crosses: list[tuple[float, float]] = []
+    for row in curve.points:
+        level, slowdown = (parse_number(row.get(name)) for name in ("level_percent", "slowdown"))
+        if level is None:
+            continue
+        x = (100 - level if curve.is_quota else level) / 100 * WIDE
+        if slowdown is not None:
+            low, high = (parse_number(row.get(name)) for name in ("slowdown_low", "slowdown_high"))
+            known.append((x, slowdown, low, high))
+        if has_failures(row):
+            crosses.append(
+                (min(max(x + aside, CROSS), WIDE - CROSS), _height(top if slowdown is None else slowdown, top))
+            )
     path = "L".join(f"{x:.0f},{_height(middle, top):.1f}" for x, middle, *_ in known)
     strokes = "".join(
         f"M{min(max(x + aside, 0), WIDE):.0f},{_height(low, top):.1f}V{_height(high, top):.1f}"
         for x, _, low, high in known
         if low is not None and high is not None
     )
-    return markup('<path class="curve l-{}" d="M{}{}"/>', look, path, strokes) if known else markup("")
+    look = LOOKS.get(curve.resource, "rest")
+    marks = "".join(
+        f"M{x - CROSS:.0f},{y - CROSS / 2:.1f}l{2 * CROSS},{CROSS}m0,-{CROSS}l-{2 * CROSS},{CROSS}" for x, y in crosses
+    )
+    return join(
+        [
+            markup('<path class="curve l-{}" d="M{}{}"/>', look, path, strokes) if known else markup(""),
+            markup('<path class="curve fails" d="{}"/>', marks) if marks else markup(""),
+        ]
+    )
 
 
 def _height(slowdown: float, top: float) -> float:
     return TALL - min(max((slowdown - 1) / (top - 1), 0.0), 1.0) * TALL
 
 
-def _table(curves: Sequence[SlowdownCurve]) -> Markup:
+def _table(curves: Sequence[SlowdownCurve], name: str) -> Markup:
     levels = list(dict.fromkeys(row.get("level_percent", "") for curve in curves for row in curve.points))
     heads = join(markup('<th scope="col" class="number">{} %</th>', level) for level in levels)
     lines = []
     for curve in curves:
-        slowdowns = {row.get("level_percent", ""): row.get("slowdown") or NOTHING for row in curve.points}
-        cells = join(markup('<td class="number">{}</td>', _short(slowdowns.get(level, NOTHING))) for level in levels)
+        rows = {row.get("level_percent", ""): row for row in curve.points}
+        cells = join(markup('<td class="number">{}</td>', _cell(rows.get(level, {}))) for level in levels)
         row = '<tr><th scope="row">{}</th>{}<td class="number">{}</td></tr>'
         lines.append(markup(row, curve.resource, cells, curve.knee or "none"))
     return markup(
-        '<table><thead><tr><th scope="col">Load</th>{}<th scope="col" class="number">Knee</th></tr></thead>'
+        '<table><thead><tr><th scope="col">{}</th>{}<th scope="col" class="number">Knee</th></tr></thead>'
         "<tbody>{}</tbody></table>",
-        heads, join(lines),
+        name, heads, join(lines),
     )  # fmt: skip
 
 
-def _short(slowdown: str) -> str:
+def _cell(row: Row) -> Markup | str:
+    slowdown = row.get("slowdown") or NOTHING
     value = parse_number(slowdown)
-    return slowdown if value is None else f"{value:.2f}"
+    text = slowdown if value is None else f"{value:.2f}"
+    if not has_failures(row):
+        return text
+    return markup('{}<br><b class="badge failed">{} of {} failed</b>', text, row["failures"], row.get("runs", "?"))
