@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, cast
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 REPETITIONS = "twin_repeat"  # the property of a report with the result of all runs of its test
 PHASES = frozenset({"setup", "call", "teardown"})  # pytest-forked has another for a test of which the process died
+NUMBER = re.compile(r"\b0x[0-9a-f]+\b|\d+(?:\.\d+)?")  # such as times and addresses, by which equal errors differ
 MOST_ERRORS, MOST_TESTS = 5, 20
 
 Reports = list[pytest.TestReport]
@@ -40,7 +42,8 @@ class Repetitions:
     def __init__(self) -> None:
         self.runs = self.failures = 0
         self._first_failure = 0
-        self._errors: Counter[str] = Counter()
+        self._errors: Counter[str] = Counter()  # by their text without its numbers
+        self._examples: dict[str, str] = {}
         self._failed: Reports = []
         self._other: Reports = []
         self._is_skipped = True
@@ -50,7 +53,10 @@ class Repetitions:
         self.runs += 1
         if has_failed(reports):
             self.failures += 1
-            self._errors[error_line(next(each for each in reports if each.failed))] += 1
+            error = error_line(next(each for each in reports if each.failed))
+            kind = NUMBER.sub("0", error)
+            self._errors[kind] += 1
+            self._examples.setdefault(kind, error)
             if not self._failed:
                 self._failed, self._first_failure = reports, self.runs
         elif self._is_skipped or not is_skipped(reports):
@@ -66,7 +72,7 @@ class Repetitions:
         shown = self._failed or self._other
         if self._failed:
             lines = [f"{self.text}, first in run {self._first_failure}"]
-            lines += [f"{number:>4} x {text}" for text, number in self._errors.most_common(MOST_ERRORS)]
+            lines += [f"{number:>4} x {self._examples[kind]}" for kind, number in self._errors.most_common(MOST_ERRORS)]
             if (more := len(self._errors) - MOST_ERRORS) > 0:
                 lines.append(f"     and {more} other errors")
             for report in shown:

@@ -13,7 +13,13 @@ from pytest_twin._system.error_guard import guarded
 from pytest_twin._system.stdlib import os
 from pytest_twin.plugin.load_context import load_around_test, shortfalls, warn
 from pytest_twin.plugin.marks import NO_REQUEST, request_of, uses_fixture
-from pytest_twin.plugin.stash import REPETITION_LOAD, REPETITION_VERDICTS, TIMEOUT_SETTINGS, ItemRequest
+from pytest_twin.plugin.stash import (
+    MORE_RUNS_FOLLOW,
+    REPETITION_LOAD,
+    REPETITION_VERDICTS,
+    TIMEOUT_SETTINGS,
+    ItemRequest,
+)
 from pytest_twin.recording import outcome
 from pytest_twin.run_folder.layout import TESTS
 
@@ -131,7 +137,8 @@ class RuntestHooks:
             pytest.fail("\n".join([*over, *unknown, *under, f"see {self._place_of(item, attempt)}"]), pytrace=False)
 
     def _warn(self, item: pytest.Item, attempt: RecordedAttempt, *, is_failing: bool) -> None:
-        texts = shortfalls(attempt) if attempt.applied_loads else []
+        is_first = not item.stash.get(MORE_RUNS_FOLLOW, False)  # of several runs
+        texts = shortfalls(attempt) if attempt.applied_loads and is_first else []
         if attempt.verdicts and self._run.settings.inconclusive != "fail":
             from pytest_twin.analysis.budgets.budget import inconclusive_lines
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 
+import psutil
 import pytest
 
 from pytest_twin.report.terminal import profile_lines
@@ -24,7 +25,9 @@ def test_every_level_of_every_resource_has_a_row_however_little_time_there_is(py
     pytester.makepyfile(TESTS)
     result = pytester.runpytest("--twin-profile", "--twin-profile-time=1s")
     result.assert_outcomes(passed=1, failed=1, skipped=1)
-    rows = left.rows("profile.csv")
+    all_rows = left.rows("profile.csv")
+    rows = [row for row in all_rows if row["resource"] != "quota"]
+    assert all_rows[: len(rows)] == rows  # those of a quota, where there is one, are the last
     assert [(row["resource"], row["level_percent"]) for row in rows] == [
         (resource, str(level)) for resource in ("cpu", "membw", "disk") for level in (0, 25, 50, 75, 100)
     ]
@@ -35,6 +38,49 @@ def test_every_level_of_every_resource_has_a_row_however_little_time_there_is(py
     assert [row["target"] for row in rows][4::5] == ["cpu=100%", "membw=max", "disk=max"]
     heading = "slowdown by load * 0% * 25% * 50% * 75% * 100% * knee*"
     result.stdout.fnmatch_lines([heading, "*::test_it", "  - cpu *none"])
+
+
+BUSY = """
+import time
+
+def test_it():
+    until = time.process_time() + 0.1
+    while time.process_time() < until: pass
+"""
+
+
+def test_a_quota_of_cpu_time_has_a_curve_of_its_own(pytester, left):
+    pytester.makepyfile(BUSY)
+    pytester.runpytest("--twin-profile", "--twin-profile-time=20s").assert_outcomes(passed=1)
+    notes = [row["detail"] for row in left.events if row["event"] == "note"]
+    if any("without quotas" in note for note in notes):
+        pytest.skip(str(notes))
+    rows = [row for row in left.rows("profile.csv") if row["resource"] == "quota"]
+    assert [(row["level_percent"], row["target"]) for row in rows] == [
+        ("100", ""), *((level, f"constrain cpu={level}%") for level in ("75", "50", "25", "10"))
+    ]  # fmt: skip
+    assert {row["rank"] for row in rows} == {""}
+    assert float(rows[4]["achieved"].split()[0]) < psutil.cpu_count() / 2  # CPUs; requested is a tenth of them
+
+
+def test_where_no_quota_can_be_had_its_curve_is_left_out_and_a_note_says_why(pytester, left):
+    pytester.makepyfile(BUSY)
+    pytester.makeconftest("""
+from pytest_twin.loads.spec import LoadError
+from pytest_twin.loads.validation import read_load
+from pytest_twin.plugin import profiler
+
+def without_constraints(keywords):
+    if "constrain" in keywords:
+        raise LoadError([("constrain", "is for Linux only")])
+    return read_load(keywords)
+
+profiler.read_load = without_constraints
+""")
+    pytester.runpytest_subprocess("--twin-profile", "--twin-profile-time=1s", "-p", "no:xdist")
+    assert {row["resource"] for row in left.rows("profile.csv")} == {"cpu", "membw", "disk"}
+    notes = [row["detail"] for row in left.events if row["event"] == "note"]
+    assert "profiled without quotas of CPU time: constrain: is for Linux only" in notes
 
 
 def test_failures_under_a_load_are_counted_and_the_other_levels_are_measured(pytester, left):
@@ -103,7 +149,8 @@ def test_two(): pass
 """)
     result = pytester.runpytest("-n2", "--twin-profile", "--twin-profile-time=0.2s")
     result.assert_outcomes(passed=2)
-    nodeids = [row["nodeid"].rpartition("::")[2] for row in left.rows("profile.csv")]
+    rows = [row for row in left.rows("profile.csv") if row["resource"] != "quota"]
+    nodeids = [row["nodeid"].rpartition("::")[2] for row in rows]
     assert sorted(nodeids) == ["test_one"] * 15 + ["test_two"] * 15
     assert not list(left.folder.glob("*part*"))
 

@@ -49,7 +49,7 @@ def upper_bound(failures: int, runs: int, *, confidence: float = CONFIDENCE) -> 
     if failures == runs:
         return 1.0
     if failures == 0:
-        return 1 - (1 - confidence) ** (1 / runs)
+        return 1 - math.pow(1 - confidence, 1 / runs)
     return 1 - _solve(lambda rest: _at_most(failures, runs, 1 - rest), 1 - confidence)
 
 
