@@ -8,6 +8,10 @@ pairs of them. All descendants of the victim have to end by themselves; a proces
 orphan. The time of the clean-up covers our processes only: a worker of pytest-xdist without a controller ends later. At
 the end of each round the whole run is killed, and nothing may be left.
 
+Of ``--constrained-kills``, each round constrains a few busy processes, by a control group or by stop signals, and kills
+the enforcer, its guardian, the supervisor, the root of the processes, or two of them. No process may be left stopped,
+in another control group, with fewer CPUs or with a limit of its data, and no group and no process of ours.
+
 A row of the dataset is lost if the sampler had written it before the kill, by the kernel's count of its writes, and it
 is not in the file afterwards; one more may have been in progress. A sample that was due and not taken, because the
 sampler was not scheduled, is a missed tick and not a lost row. A row of tests.csv or annotations.csv is lost if its
@@ -31,6 +35,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+from _constraint_storm import Remains, kill_constrained, usable_backends
 from _shared import show, show_one
 from _storm_rows import rows_lost, rows_written, ticks_missed
 
@@ -38,6 +43,7 @@ from pytest_twin.stressors import PROCESS_NAME
 
 PATIENCE_S = 10.0
 INTERVAL_S = 0.1
+LATEST_CONSTRAINED_S = 0.4
 TESTS = """import os, time, pytest
 ENDED = os.open("ended", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
@@ -234,7 +240,11 @@ def main() -> None:
     )
     parser.add_argument("--jobs", type=int, default=1, help="number of parallel runs")
     parser.add_argument("--seed", type=int, default=1, help="seed of the random moments")
+    parser.add_argument("--constrained-kills", type=int, default=200, help="number of kills of constrained processes")
     given = parser.parse_args()
+    storm_constraints(given.constrained_kills, given.seed)
+    if not given.kills:
+        return
     found: dict[tuple[str, ...], list[Found]] = defaultdict(list)
     with ThreadPoolExecutor(given.jobs) as pool:
         for number, (roles, each) in enumerate(pool.map(lambda number: round_of(number, given), range(given.kills))):
@@ -244,6 +254,25 @@ def main() -> None:
     for roles, each in found.items():
         show(f"{' and '.join(roles)} killed: clean-up", [one.took_s for one in each], "s", "at most 1")
     tell([one for each in found.values() for one in each])
+
+
+def storm_constraints(kills: int, seed: int) -> None:
+    """Kill those who keep constraints in force, by each backend that works here, and print what is left."""
+    for backend in usable_backends() if kills else ():
+        found: dict[tuple[str, ...], list[Remains]] = defaultdict(list)
+        for number in range(kills):
+            draw = random.Random(f"{seed}/{backend}/{number}")
+            roles, each = kill_constrained(number, backend, LATEST_CONSTRAINED_S, draw)
+            found[roles].append(each)
+            if not each.is_clean:
+                print(f"{backend}, kill {number}, of {' and '.join(roles)}: {each}", flush=True)
+        for roles, remains in found.items():
+            show(f"{backend}, {' and '.join(roles)} killed: clean-up", [one.took_s for one in remains], "s")
+        every = [one for remains in found.values() for one in remains]
+        show_one(f"{backend}, kills", len(every))
+        show_one("  of these while the constraint was in force", sum(one.in_force for one in every))
+        for name in ("stopped", "elsewhere", "limited", "groups", "processes"):
+            show_one(f"  {name}", sum(getattr(one, name) for one in every), "", "0")
 
 
 def tell(found: list[Found]) -> None:

@@ -146,3 +146,26 @@ def test_a_trace_is_replayed_from_a_file(monkeypatch, tmp_path):
     (tmp_path / "trace.csv").write_text("timestamp,value\n" + "".join(f"{at},{5 + at % 3}\n" for at in range(9)))
     told = run("cpu_trace.py", str(tmp_path / "trace.csv"), "--points", "6")
     assert told.count("pytest-twin, ") == 3
+
+
+def test_the_storm_of_kills_leaves_nothing_of_constraints():
+    told = run("kill_storm.py", "--kills", "0", "--constrained-kills", "6")
+    assert told.count("  stopped") == told.count(", kills")
+    assert "stop signals, kills" in told
+    for what in ("stopped", "elsewhere", "limited", "groups", "processes"):
+        assert set(re.findall(rf"^  {what} +(\d+)", told, re.MULTILINE)) == {"0"}
+
+
+@pytest.mark.slow
+def test_a_thousand_kills_leave_nothing_of_constraints():
+    told = run("kill_storm.py", "--kills", "0", "--constrained-kills", "500")
+    for what in ("stopped", "elsewhere", "limited", "groups", "processes"):
+        assert set(re.findall(rf"^  {what} +(\d+)", told, re.MULTILINE)) == {"0"}
+
+
+def test_a_quota_is_told_with_its_errors_and_goals(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    told = run("constrain.py", "--seconds", "1", "--quotas", "0.25", "--processes", "1")
+    assert "cpulimit: skipped, because it is not installed; apt-get install cpulimit" in told
+    assert re.search(r"ours, stop signals: mean error +[-+]\d+\.\d+ % +goal at most 1", told)
+    assert "ours, stop signals: cost" in told

@@ -10,7 +10,6 @@ from pytest_twin.stressors.constraint import process_tree
 
 assert sys.platform == "linux"  # noqa: S101 - for the type checker: this module is for Linux only
 
-WALK_SHARE = 0.03  # of the time, at most, in which processes are looked for
 WALK_ALL_EVERY_S = 0.5
 
 
@@ -90,9 +89,9 @@ class CpuAccount:
         """Return whether any process of the system was started since the last walk."""
         return os.pread(self._last_pid, 64, 0) != self._seen_pid
 
-    def walk_if_due(self, now: float) -> bool:
-        """Look for new processes, unless that would take too much of the time; return whether there are any."""
-        return now - self._walked_at >= self._walk_s / WALK_SHARE and bool(self.walk())
+    def walk_if_due(self, now: float, share: float) -> bool:
+        """Look for new processes, unless that takes more than a share of the time; return whether there are any."""
+        return now - self._walked_at >= self._walk_s / share and bool(self.walk())
 
     def walk(self) -> list[TrackedProcess]:
         """Look for new processes and return them: children of those that have run since the last walk."""

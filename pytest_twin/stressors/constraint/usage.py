@@ -9,6 +9,7 @@ from pytest_twin.stressors.constraint import cpu_account, target
 assert sys.platform == "linux"  # noqa: S101 - for the type checker: this module is for Linux only
 
 READ_EVERY_S = 0.1
+WALK_SHARE = 0.004  # of the time, at most, in which new processes are looked for
 
 
 class CpuUsage:
@@ -33,7 +34,7 @@ class CpuUsage:
     def step(self, now: float) -> float:
         """Look for new processes and read the CPU clocks."""
         if self._account.has_started():
-            self._account.walk_if_due(now)
+            self._account.walk_if_due(now, WALK_SHARE)
         self._account.read()
         return now + READ_EVERY_S
 
