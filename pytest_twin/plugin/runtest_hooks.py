@@ -137,8 +137,9 @@ class RuntestHooks:
             pytest.fail("\n".join([*over, *unknown, *under, f"see {self._place_of(item, attempt)}"]), pytrace=False)
 
     def _warn(self, item: pytest.Item, attempt: RecordedAttempt, *, is_failing: bool) -> None:
-        is_first = not item.stash.get(MORE_RUNS_FOLLOW, False)  # of several runs
-        texts = shortfalls(attempt) if attempt.applied_loads and is_first else []
+        texts: list[str] = []
+        if attempt.applied_loads and not item.stash.get(MORE_RUNS_FOLLOW, False):  # of several runs, the first
+            texts = shortfalls(attempt)
         if attempt.verdicts and self._run.settings.inconclusive != "fail":
             from pytest_twin.analysis.budgets.budget import inconclusive_lines
 

@@ -228,7 +228,8 @@ class RecordedSession:
 
     def keeps_folder_of(self, item: pytest.Item, attempt: RecordedAttempt) -> bool:
         """Return whether a test gets a folder of its own."""
-        if (attempt.is_repetition or item.stash.get(MORE_RUNS_FOLLOW, False)) and attempt.outcome == "passed":
+        is_between = self.settings.repeat is not None and item.stash.get(MORE_RUNS_FOLLOW, False)
+        if (attempt.is_repetition or is_between) and attempt.outcome == "passed":
             return False
         is_marked = uses_marker_or_fixture(item) if attempt.uses_plugin is None else attempt.uses_plugin
         return self.keeps_folder(attempt.outcome, is_marked or self._is_over_budget(attempt))
