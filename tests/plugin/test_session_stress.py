@@ -34,6 +34,27 @@ def test_each_repetition_is_under_the_load(pytester, left):
     assert [row["load"] for row in left.tests] == ["mem=101MiB"] * 3
 
 
+def test_stress_constraint_and_repetitions_together_reproduce_a_flaky_test(pytester, left):
+    pytester.makepyfile("""
+import time
+
+def test_is_quick():
+    began = time.monotonic()
+    until = time.process_time() + 0.1
+    while time.process_time() < until: pass
+    assert time.monotonic() - began < 1, "too slow"
+""")
+    result = pytester.runpytest_subprocess(
+        "--twin-stress=fds=3", "--twin-constrain=cpu=0.05", "--twin-repeat=2", "-p", "no:xdist"
+    )
+    if result.ret == pytest.ExitCode.USAGE_ERROR:
+        pytest.skip(result.stderr.str())
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["failed 2 of 2: *::test_is_quick"])
+    assert [row["load"] for row in left.tests] == ["fds=3"] * 2
+    assert [row["constraint"] for row in left.tests] == ["cpu=0.05"] * 2
+
+
 def test_a_load_that_is_less_than_requested_is_told_once_for_all_runs_of_a_test(pytester):
     pytester.makepyfile("import time\ndef test_it(): time.sleep(0.3)")
     result = pytester.runpytest("--twin-stress=net=9000GB/s", "--twin-repeat=3", "-W", "default")
