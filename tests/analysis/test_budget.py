@@ -106,7 +106,7 @@ def test_a_load_may_have_words_that_are_true_or_false():
         ({"pairs": 6}, ("pairs", "needs slowdown=, the factor by which the test may be slower, such as slowdown=2")),
         (
             {"slowdown": 2, "under": "75%"},
-            ("under", '\'75%\' is not a load; write one such as "cpu:75%" or "cpu:50% mem:1GiB"'),
+            ("under", '\'75%\' is not a load; write one such as "cpu:75%", "cpu:50% mem:1GiB" or "constrain cpu=0.5"'),
         ),
         (
             {"slowdown": 2, "under": "cpu:150%"},
@@ -114,6 +114,7 @@ def test_a_load_may_have_words_that_are_true_or_false():
         ),
         ({"slowdown": 2, "under": "cpus:1"}, ("under", 'unknown keyword "cpus"; did you mean "cpu"?')),
         ({"slowdown": 2, "under": "cpu:1 cpu:2"}, ("under", "'cpu:1 cpu:2' says cpu twice")),
+        ({"slowdown": 2, "under": "constrain cpu=x"}, ("under: constrain: cpu", "'x' is not an amount")),
         ({"slowdown": 2, "under": "cpu:0"}, ("under", "'cpu:0' applies no load")),
     ],
 )

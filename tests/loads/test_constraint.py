@@ -90,3 +90,28 @@ def test_anything_is_a_constraint_or_a_list_of_problems(words):
         assert parse_constraint(words).options.keys() == words.keys()
     except LoadError as error:
         assert all(problem for _, problem in error.problems)  # noqa: PT017 - it may also be right
+
+
+@pytest.mark.parametrize(
+    ("raw", "figures", "text"),
+    [
+        ("cpu=0.5", {"tests_cpu_s": 1.004}, "0.502 CPUs"),
+        ("cpus=1", {"tests_cpu_s": 1.5, "peak_bytes": 7}, "0.750 CPUs"),
+        ("mem=64MiB", {"tests_cpu_s": 1.0, "peak_bytes": 32 << 20}, "32.0MiB"),
+        ("cpu=0.5 mem=64MiB", {"tests_cpu_s": 1.0, "peak_bytes": 32 << 20}, "0.500 CPUs, 32.0MiB"),
+        ("mem=64MiB", {"tests_cpu_s": 1.0}, "0.500 CPUs"),
+        ("cpu=0.5", {"tests_cpu_s": -0.0001}, "0.000 CPUs"),
+        ("cpu=0.5", {}, ""),
+    ],
+)
+def test_what_was_achieved_is_what_the_tests_used(raw, figures, text):
+    assert parse_constraint(raw).format_achieved(figures, 2.0, {}) == text
+
+
+def test_a_load_can_be_split_into_loads_and_constraints():
+    load = parse_load({"cpu": 1, "constrain": "cpu=0.5", "ramp": "1s"}, kinds())
+    assert load.adds_load
+    assert str(load.only(constraints=False)) == "cpu=1 ramp=1s"
+    assert str(load.only(constraints=True)) == "constrain cpu=0.5"
+    assert not load.only(constraints=True).adds_load
+    assert [part.must_hold for part in load.parts] == [False, True]

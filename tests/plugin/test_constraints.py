@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 from constraining import BURN, NO_BACKEND, need
@@ -241,6 +242,27 @@ def test_forked_tests_are_constrained_too(suite, left):
     assert used_cpus(ends(left)["cpu=0.25"]) <= 0.35
 
 
+def test_the_stressors_of_a_forked_test_are_not_constrained(suite, left):
+    pytest.importorskip("pytest_forked")
+    suite(
+        """
+import os, psutil
+
+def groups(pid):
+    with open(f"/proc/{pid}/cgroup") as file:
+        return file.read()
+
+@pytest.mark.stress(threads=2)
+def test_it():
+    [supervisor] = [each for each in psutil.Process().children() if each.name() == "twin-stressors"]
+    assert "pytest-twin-" not in groups(supervisor.pid)
+""",
+        "--forked",
+        "--twin-constrain=cpu=0.8",
+    )
+    assert [row["outcome"] for row in left.tests] == ["passed"]
+
+
 def test_an_async_test_is_constrained(suite, left):
     pytest.importorskip("pytest_asyncio")
     suite(
@@ -362,3 +384,21 @@ def test_other(): pass
     outcomes = {row["nodeid"].rpartition("::")[2]: (row["outcome"], row["constraint"]) for row in left.tests}
     assert outcomes == {"test_dies": ("crashed", "mem=1GiB, cpu=0.5"), "test_other": ("passed", "mem=1GiB")}
     assert {row["event"] for row in left.events if row["type"] == "constraint"} == {"start", "abort", "end"}
+
+
+def test_a_constraint_is_lifted_while_somebody_debugs(suite, pytester, left):
+    """Otherwise the quota would make the burning in the debugger take 20 times as long."""
+    suite(
+        """
+@pytest.mark.constrain(cpu=0.05)
+def test_it():
+    breakpoint()
+""",
+        "--collect-only",
+    )
+    child = pytester.popen([sys.executable, "-m", "pytest", "-s"], stdin=-1, stdout=-1, stderr=-2)
+    child.communicate(b"took = burn(0.3)\nopen('took', 'w').write(str(took))\ncontinue\n", timeout=120)
+    assert child.returncode == 0
+    assert float((pytester.path / "took").read_text()) < 4  # under the constraint it would take 6
+    assert [row["detail"] for row in left.events if row["type"] == "gap"] == ["loads paused: debugger"] * 2
+    assert left.tests[0]["constraint"] == "cpu=0.05"
