@@ -69,6 +69,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[BUDGET_RULES] = read_rules(settings.budgets)
     if not hasattr(config, "workerinput"):
         _check_reports(config, settings)
+    if settings.flaky and not is_dry_run(config):
+        from pytest_twin.plugin.flaky.hooks import FlakyHooks
+
+        config.pluginmanager.register(FlakyHooks(config, settings))
     config.stash[SESSION_SCHEDULE] = _schedule(config, settings)
     if (settings.enabled or settings.schedule or has_workers(config)) and not is_dry_run(config):
         from pytest_twin.plugin.session_hooks import run_of

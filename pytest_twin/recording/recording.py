@@ -368,6 +368,11 @@ class Recording:
         text = detail("", {"reason": reason, event.LOADS: loads}) if loads > 1 else reason
         self.emit(Event(self.elapsed(), event.SKIP, number, kind, test, target=target, detail=text))
 
+    @property
+    def own_children(self) -> list[int]:
+        """The ids of the sampler and the supervisor, as far as they run."""
+        return [pid for pid in self._own_children() if pid is not None]
+
     def _own_children(self) -> tuple[int | None, int | None]:
         """Return the ids of our own child processes, which do not count as the tests'."""
         return self._sampler.pid if self._sampler else None, self._supervisor.pid

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PER_TEST = ("marked", "all", "failed", "none")
 INCONCLUSIVE = ("pass", "fail")
+RECORDED = ("save", "compare", "profile", "report", "stress", "repeat", "constrain", "flaky")  # each needs a recording
 TABLE, BUDGETS = "pytest-twin", "budgets"
 
 
@@ -105,6 +106,18 @@ class Settings:
         False, parsers.parse_bool, "measure which load slows each test down, and from which level on"
     )
     profile_time: str = _option("5m", parsers.parse_time, "total time for profiling all tests", "TIME")
+    flaky: bool = _option(
+        False, parsers.parse_bool,
+        "search for tests that are flaky, or that a busy or small machine breaks, and print commands that reproduce it",
+    )  # fmt: skip
+    flaky_time: str = _option("10m", parsers.parse_time, "total time of the search for flaky tests", "TIME")
+    flaky_fail: bool = _option(
+        False, parsers.parse_bool, "exit with status 1 if the search finds a test that breaks and is not known"
+    )
+    flaky_known: Path | None = _option(
+        None, parsers.parse_path,
+        "file with a node ID or pattern on each line: tests that may break in the search; # starts a comment", "PATH",
+    )  # fmt: skip
     inconclusive: str = _option(
         "pass",
         parsers.choice_parser(INCONCLUSIVE),
@@ -136,8 +149,8 @@ class Settings:
         if "json" in values:
             reports = (*values.get("report", ()), ReportRequest(parsers.JSON, values["json"]))
             values["report"] = tuple(dict.fromkeys(reports))
-        if any(values.get(name) for name in ("save", "compare", "profile", "report", "stress", "repeat", "constrain")):
-            values["enabled"] = True  # each of these needs a recording
+        if any(values.get(name) for name in RECORDED):
+            values["enabled"] = True
         values[BUDGETS] = next((source[BUDGETS] for source in sources if BUDGETS in source), ())
         return cls(**values)
 

@@ -43,9 +43,9 @@ def die_with_parent(parent: int) -> bool:
     return os.getppid() == parent
 
 
-def set_child_subreaper() -> None:
-    """Make this process the parent of all its descendants whose own parent ends."""
-    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+def set_child_subreaper(*, enabled: bool = True) -> None:
+    """Make this process the parent of all its descendants whose own parent ends, or no longer do so."""
+    _prctl(PR_SET_CHILD_SUBREAPER, int(enabled))
 
 
 def run_promptly(nice: int, slice_s: float) -> None:

@@ -1,0 +1,176 @@
+"""Hooks of a session that searches for flaky tests instead of running each test once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_twin._system.clock import monotonic
+from pytest_twin._system.stdlib import sys
+from pytest_twin.model.flaky_row import BREAKS
+from pytest_twin.plugin.flaky.known_tests import KnownTests
+from pytest_twin.plugin.marks import has_workers, nodeid_of, uses_marker_or_fixture
+from pytest_twin.settings.options import Settings, SettingsError, flag
+
+if TYPE_CHECKING:
+    from pytest_twin.plugin.flaky.results import Row
+
+PROGRESS_EVERY_S, PLAIN_PROGRESS_EVERY_S = 0.5, 30.0
+REFUSED = ("profile", "repeat", "stress", "constrain")  # options that run a test several times, or change the machine
+
+
+def check_search(config: pytest.Config, settings: Settings) -> None:
+    """Check that a search is possible in this session.
+
+    Raises:
+        pytest.UsageError: It is not.
+    """
+    option = flag("flaky")
+    if sys.platform == "win32":
+        raise pytest.UsageError(f"{option} needs fork, which Windows does not have; run it on Linux, or in WSL")
+    if has_workers(config) or hasattr(config, "workerinput"):
+        raise pytest.UsageError(f"{option} runs the tests in processes of its own; add -n 0 to leave pytest-xdist out")
+    if getattr(config.option, "usepdb", False):
+        raise pytest.UsageError(f"{option} cannot be combined with --pdb: its tests have no terminal")
+    for name in REFUSED:
+        if getattr(settings, name, None):
+            raise pytest.UsageError(f"{option} cannot be combined with {flag(name)}: choose one of them")
+
+
+class FlakyHooks:
+    """Hooks of a session with ``--twin-flaky``."""
+
+    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        """Read the list of known tests.
+
+        Raises:
+            pytest.UsageError: It cannot be read, or a search is not possible in this session.
+        """
+        check_search(config, settings)
+        self._config, self._settings = config, settings
+        try:
+            self._known = KnownTests(settings.flaky_known, config.invocation_params.dir)
+        except SettingsError as error:
+            raise pytest.UsageError(str(error)) from None
+        self._search: Any = None  # a `FlakySearch`, which the type checker does not know on Windows
+        self._rows: list[Row] = []
+        self._nodeids: list[str] = []
+        self._progress_at = monotonic()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Search; no test runs in this process.
+
+        Raises:
+            pytest.Session.Interrupted: There were errors during collection.
+        """
+        option = session.config.option
+        if session.testsfailed and not option.continue_on_collection_errors:
+            many = f"{session.testsfailed} error{'s' if session.testsfailed > 1 else ''} during collection"
+            raise session.Interrupted(many)
+        if not option.collectonly and session.items:
+            self._run(session)
+        return True
+
+    def _run(self, session: pytest.Session) -> None:
+        if sys.platform == "win32":  # for the type checker: `check_search` has refused
+            return
+        from pytest_twin.model.quantity import parse_duration
+        from pytest_twin.plugin.flaky import search
+        from pytest_twin.plugin.session_hooks import run_of
+
+        run = run_of(session.config)
+        recording = run.start()
+        recording.start_supervisor()
+        self._nodeids = [nodeid_of(item) for item in session.items]
+        seconds = parse_duration(self._settings.flaky_time)
+        self._search = search.FlakySearch(
+            session.items, recording, seconds, self._bypassed_plugins, self._show_progress
+        )
+        try:
+            self._search.run()
+        finally:
+            self._end_progress()
+            with run.guard:
+                from pytest_twin.plugin.flaky.results import write_results
+
+                self._rows = write_results(self._search.planner, recording)
+
+    def _bypassed_plugins(self, item: pytest.Item) -> Collection[object]:
+        """Return the plugins that would record the runs of a test: none for a test that needs them for its own load."""
+        from pytest_twin.plugin.runtest_hooks import RuntestHooks
+        from pytest_twin.plugin.session_hooks import ForkedHooks, SessionHooks
+
+        found = self._config.pluginmanager.get_plugins()
+        return [
+            each
+            for each in found
+            if isinstance(each, SessionHooks | ForkedHooks)
+            or (isinstance(each, RuntestHooks) and not uses_marker_or_fixture(item))
+        ]
+
+    def _show_progress(self, search: Any) -> None:
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is None or reporter.verbosity < 0:
+            return
+        every = PROGRESS_EVERY_S if reporter.isatty else PLAIN_PROGRESS_EVERY_S
+        if monotonic() < self._progress_at + every:
+            return
+        self._progress_at = monotonic()
+        text = self._progress_text(search)
+        if reporter.isatty:
+            reporter.rewrite(text, erase=True)
+        else:
+            reporter.write_line(text)
+
+    @staticmethod
+    def _progress_text(search: Any) -> str:
+        minutes, seconds = divmod(round(search.left_s), 60)
+        tallies = search.planner.tallies
+        started = sum(bool(of_test) for of_test in tallies.values())
+        failing = sum(any(each.is_suspect for each in of_test.values()) for of_test in tallies.values())
+        return (
+            f"twin: {search.runs:,} runs of {started:,} of {len(tallies):,} tests, {failing:,} failed at least once, "
+            f"{minutes}:{seconds:02} min left"
+        )
+
+    def _end_progress(self) -> None:
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None and reporter.isatty and reporter.verbosity >= 0:
+            reporter.rewrite("", erase=True)
+
+    @property
+    def _unknown(self) -> list[str]:
+        """The tests that break and are not known."""
+        broken = dict.fromkeys(row["nodeid"] for row in self._rows if row["verdict"] == BREAKS)
+        return [nodeid for nodeid in broken if not self._known.has(nodeid)]
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
+        """Fail the session if a test breaks that is not known, where that is asked for."""
+        try:
+            return (yield)
+        finally:
+            if self._settings.flaky_fail and self._unknown and session.exitstatus == pytest.ExitCode.OK:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Show what was found, with the commands that reproduce it."""
+        if self._search is None:
+            return
+        from pytest_twin.report.flaky_terminal import finding_lines
+
+        terminalreporter.write_sep("=", "flaky tests")
+        for line in finding_lines(self._rows):
+            terminalreporter.write_line(line)
+        for condition, reason in self._search.unavailable.items():
+            terminalreporter.write_line(f"not searched under {condition}: {reason}", yellow=True)
+        for line in self._known.unmatched(self._nodeids):
+            text = f"{flag('flaky_known')}: {line} matches none of these tests"
+            terminalreporter.write_line(text, yellow=True)
+        if self._settings.flaky_fail and self._unknown:
+            many = len(self._unknown)
+            text = f"FAILED {flag('flaky_fail')}: {many} test{'s' if many > 1 else ''} break{'s' if many == 1 else ''}"
+            terminalreporter.write_line(f"{text} and {'are' if many > 1 else 'is'} not known", red=True)
