@@ -112,10 +112,9 @@ def family_ladders(found: list[Condition]) -> Mapping[str, list[Condition]]:
 
 
 def _quote(text: str, *, always: bool = False) -> str:
-    """Return a word for a POSIX shell, in double quotes where it needs any, so that it can be read."""
+    """Return a word for a POSIX shell: in double quotes, or in single ones where it has special characters."""
     if not always and text and all(each.isalnum() or each in "=.,:/%_-" for each in text):
         return text
-    escaped = "".join(f"\\{each}" if each in '"\\$`' else each for each in text)
-    if "!" in text or not text.isprintable():  # an interactive shell expands ! in double quotes too
-        return "'" + text.replace("'", "'\"'\"'") + "'"
-    return f'"{escaped}"'
+    if text.isprintable() and not any(each in text for each in '"\\$`!'):
+        return f'"{text}"'
+    return "'" + text.replace("'", "'\"'\"'") + "'"

@@ -29,10 +29,20 @@ from pytest_twin.analysis.flaky.conditions import (
     family_ladders,
 )
 from pytest_twin.analysis.flaky.tally import FAILED, RunResult, Tally
-from pytest_twin.analysis.flaky.verdicts import ALONE_RUNS, HOLD_RUNS, SIGNIFICANT, Pair, hold_runs, p_values, q_values
+from pytest_twin.analysis.flaky.verdicts import (
+    ALONE_RUNS,
+    HOLD_RUNS,
+    SIGNIFICANT,
+    Pair,
+    hold_runs,
+    is_apart,
+    p_values_of_test,
+    q_values,
+)
 from pytest_twin.analysis.stats.proportions import fisher_p_value
 
 FIRST, SCREEN, CONFIRM, PROBE, CHANCE = 100.0, 30.0, 4.0, 3.0, 1.5  # values of runs; one that surely fails first: 1
+UNTRIED = 0.5  # of a run that a verdict needs, whatever its chance to fail
 SCREENING = 0.6  # of the time, after which tests without any run have to wait until others are confirmed
 WAVE = 24  # tests of a large suite that are screened before the next ones begin
 COST_POWER = 0.7  # of time: below 1, so that slow tests have their turn too
@@ -42,6 +52,7 @@ LOAD_START_S = 1.0  # to start a load and to stop it, once for several runs
 BATCH_S, BATCH_RUNS = 10.0, 40  # a batch of runs under one load
 PROBES = 3  # passes under a milder condition, after which the harsher one is the mildest that breaks
 MARGIN = 0.6  # of the significance, since further pairs make the correction stricter
+REFRESH_RUNS = 40  # after which what is known from other tests is taken into account again
 PRIOR_RUNS = 1.5  # the weight of the prior, in runs
 PRIORS = {CPU_QUOTA: 0.15, COMBINED: 0.12, CPU_LOAD: 0.06}
 OTHER_PRIOR = 0.03
@@ -79,12 +90,16 @@ class _Candidate(NamedTuple):
     cost_s: float = 0.0
     score: float = 0.0
 
-    def at_cost(self, cost_s: float, most_value: float) -> _Candidate:
+    def at_cost(self, cost_s: float) -> _Candidate:
         """Return the same run with its expected duration and its score."""
         share = max(LEAST_SHARE, self.run.condition.lane_cpus) if self.is_parallel else 1.0
         start_s = LOAD_START_S / 4 if self.run.condition.stress else 0.0
-        score = min(self.value, most_value) / math.pow(cost_s * share + OVERHEAD_S + start_s, COST_POWER)
+        score = self.value / math.pow(cost_s * share + OVERHEAD_S + start_s, COST_POWER)
         return self._replace(cost_s=cost_s, score=score)
+
+    def late(self) -> _Candidate:
+        """Return the first run of a test at a time when other tests have to be confirmed."""
+        return self._replace(value=CHANCE, score=self.score * CHANCE / self.value)
 
     @property
     def group(self) -> tuple[str, bool]:
@@ -125,13 +140,23 @@ class Planner:
         self._order = self._random.sample(list(tests), len(tests))
         self._affordable_s = max(5.0, budget_s / 25, lanes * budget_s / (6 * max(1, len(tests))))
         self._figures: dict[str, tuple[int, float, float]] = {}
+        self._p_values: dict[Pair, float] = {}
         self._q_values: Mapping[Pair, float] = {}
+        self._candidates_of: dict[str, list[_Candidate]] = {}  # as of the last run of the test, or a few runs ago
+        self._is_changed, self._added = True, 0
         self._target = SIGNIFICANT
         self._rates: Mapping[Condition, float] = {}
 
     def add(self, run: PlannedRun, result: RunResult) -> None:
         """Take the result of a run into account."""
         self.tallies[run.test].setdefault(run.condition, Tally()).add(result)
+        for condition, chance in p_values_of_test(self.tallies[run.test]).items():
+            self._p_values[run.test, condition] = chance
+        self._candidates_of.pop(run.test, None)
+        self._is_changed = True
+        self._added += 1
+        if self._added % REFRESH_RUNS == 0:
+            self._candidates_of.clear()
         if result.outcome == FAILED and run.condition != IDLE and result.is_ended:
             known = self._limits.get(run.test, math.inf)
             self._limits[run.test] = min(known, max(result.duration_s, 0.05))
@@ -139,10 +164,12 @@ class Planner:
     def set_limit(self, test: str, seconds: float) -> None:
         """Take a known time limit of a test into account, such as that of pytest-timeout."""
         self._limits[test] = min(self._limits.get(test, math.inf), seconds)
+        self._candidates_of.pop(test, None)
 
     def drop(self, condition: Condition) -> None:
         """Leave out a condition that cannot be applied."""
         self.ladder = [each for each in self.ladder if each != condition]
+        self._candidates_of.clear()
 
     def expected_s(self, test: str, condition: Condition) -> float:
         """Return the expected duration of a run."""
@@ -196,19 +223,24 @@ class Planner:
         return best.run if best.score >= max(each.score for each in candidates) / 3 else None
 
     def _all_candidates(self, left_s: float) -> list[_Candidate]:
-        chances = p_values(self.tallies)
-        self._q_values = q_values(chances)
-        found = sum(value <= SIGNIFICANT * MARGIN for value in self._q_values.values())
-        self._target = SIGNIFICANT * MARGIN * (found + 1) / max(1, len(chances))
-        self._rates = self._condition_rates()
+        if self._is_changed:
+            self._q_values = q_values(self._p_values)
+            found = sum(value <= SIGNIFICANT * MARGIN for value in self._q_values.values())
+            self._target = SIGNIFICANT * MARGIN * (found + 1) / max(1, len(self._q_values))
+            self._rates = self._condition_rates()
+            self._is_changed = False
         is_late = left_s < (1 - SCREENING) * self._budget_s
         candidates: list[_Candidate] = []
         screened = 0
         for test in self._order:
+            if test not in self._candidates_of:
+                self._candidates_of[test] = [
+                    each.at_cost(self.expected_s(test, each.run.condition)) for each in self._candidates(test)
+                ]
             of_test = [
-                each.at_cost(cost_s, CHANCE if is_late and each.value >= SCREEN else math.inf)
-                for each in self._candidates(test)
-                if (cost_s := self.expected_s(test, each.run.condition)) <= left_s * 0.9
+                each.late() if is_late and each.value >= SCREEN else each
+                for each in self._candidates_of[test]
+                if each.cost_s <= left_s * 0.9
             ]
             candidates += of_test
             screened += any(each.value >= SCREEN for each in of_test)
@@ -240,12 +272,17 @@ class Planner:
             if idle.failures < ALONE_RUNS:
                 yield _Candidate(PlannedRun(test, IDLE), FIRST / 2, times=ALONE_RUNS - idle.failures)
             return
-        breaking = {each for each in of_test if self._q_values.get((test, each), 1.0) <= SIGNIFICANT * MARGIN}
+        breaking = {each for each in of_test if self._is_breaking(test, each)}
         for ladder in family_ladders(self.ladder).values():
             is_other = bool(breaking) and not breaking & set(ladder)
             for each in self._family_candidates(test, ladder, breaking):
                 yield each._replace(value=each.value * (0.1 if is_other else 1.0))
         yield from self._idle_candidates(test, breaking)
+
+    def _is_breaking(self, test: str, condition: Condition) -> bool:
+        of_test = self.tallies[test]
+        is_significant = self._q_values.get((test, condition), 1.0) <= SIGNIFICANT * MARGIN
+        return is_significant and is_apart(of_test[condition], of_test[IDLE])
 
     def _family_candidates(
         self, test: str, ladder: Sequence[Condition], breaking: AbstractSet[Condition]
@@ -286,9 +323,9 @@ class Planner:
         value = self._draw(test, screen)
         known = of_test.get(screen, Tally()).runs
         if not known:
-            value = SCREEN if is_quota else max(value, 0.15)
+            value = SCREEN if is_quota else max(value, UNTRIED)
         elif is_quota and hold_runs(of_test, screen) < HOLD_RUNS:
-            value = max(value, 0.5)
+            value = max(value, UNTRIED)
         yield _Candidate(PlannedRun(test, screen), value, is_parallel=True)
         if known and screen != ladder[-1]:
             harsher = ladder[ladder.index(screen) + 1]
@@ -334,7 +371,7 @@ class Planner:
         rate = (failures + 0.5) / (runs + 1)
         base = (failures, runs, idle.failures, idle.runs)
         now = math.log(max(fisher_p_value(*base), 1e-12)) if failures else 0.0
-        if failures and now <= math.log(self._target):
+        if failures and now <= math.log(self._target) and is_apart(tally, idle):
             return
         more = fisher_p_value(failures + 2, runs + 2, *base[2:]), fisher_p_value(*base[:3], idle.runs + 2)
         gains = [max(0.0, now - math.log(max(each, 1e-12))) for each in more]
@@ -358,7 +395,7 @@ class Planner:
             return
         failed = [each for condition, each in of_test.items() if condition != IDLE and each.is_suspect]
         failures, runs = sum(each.failures + each.hints for each in failed), sum(len(each.results) for each in failed)
-        if failures and (1 - failures / (runs + 1)) ** idle.runs > 0.02:
+        if failures and (1 - failures / (runs + 1)) ** idle.runs > 0.002:
             yield _Candidate(PlannedRun(test, IDLE), CHANCE, times=3)
 
 

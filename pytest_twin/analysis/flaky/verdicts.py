@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 from pytest_twin.analysis.flaky.conditions import COMBINED, CPU_LOAD, CPU_QUOTA, IDLE, Condition
 from pytest_twin.analysis.flaky.tally import Tally
-from pytest_twin.analysis.stats.proportions import fisher_p_value, upper_bound
+from pytest_twin.analysis.stats.proportions import fisher_p_value, share_interval, upper_bound
 from pytest_twin.model.flaky_row import BREAKS, BY_CHANCE, HOLDS, NOT_ALONE, NOT_KNOWN
 
 SIGNIFICANT = 0.05  # corrected for the number of pairs of test and condition
-ALONE_RUNS = 3  # idle, all failed: then a test cannot run alone
+SURE = 0.99
+ALONE_RUNS = 6  # idle, all failed: then a test cannot run alone
 HOLD_RUNS = 3  # without failure: a test then fails in less than 64 % of runs, with 95 % confidence
 
 Tallies = Mapping[str, Mapping[Condition, Tally]]
@@ -54,14 +55,31 @@ def judge(tallies: Tallies, ladder: Sequence[Condition]) -> list[Verdict]:
 
 def p_values(tallies: Tallies) -> dict[Pair, float]:
     """Return the p-value of each pair of test and condition that has runs that count."""
-    found: dict[Pair, float] = {}
-    for test, of_test in tallies.items():
-        idle = of_test.get(IDLE, Tally())
-        for condition, tally in of_test.items():
-            if condition != IDLE and tally.runs:
-                counts = (tally.failures, tally.runs, idle.failures, idle.runs)
-                found[test, condition] = fisher_p_value(*counts) if tally.failures else 1.0
-    return found
+    return {
+        (test, condition): chance
+        for test, of_test in tallies.items()
+        for condition, chance in p_values_of_test(of_test).items()
+    }
+
+
+def p_values_of_test(of_test: Mapping[Condition, Tally]) -> dict[Condition, float]:
+    """Return the p-value of one test for each condition that has runs that count."""
+    idle = of_test.get(IDLE, Tally())
+    return {
+        condition: fisher_p_value(tally.failures, tally.runs, idle.failures, idle.runs) if tally.failures else 1.0
+        for condition, tally in of_test.items()
+        if condition != IDLE and tally.runs
+    }
+
+
+def is_apart(tally: Tally, idle: Tally) -> bool:
+    """Return whether the failure rate under a condition is surely above that idle, for a test that fails idle too.
+
+    The runs of a search are chosen after those that failed. For a test that fails by chance, one of many conditions
+    soon has a small p-value, so its confidence intervals must not overlap either.
+    """
+    low, _ = share_interval(tally.failures, tally.runs, confidence=SURE)
+    return not idle.failures or low > share_interval(idle.failures, idle.runs)[1]
 
 
 def q_values(chances: Mapping[Pair, float]) -> dict[Pair, float]:
@@ -92,10 +110,14 @@ def _judge_test(
     corrected: Mapping[Pair, float],
 ) -> Verdict:
     tried = [condition for condition in ladder if (test, condition) in chances]
-    breaking = [condition for condition in tried if corrected[test, condition] <= SIGNIFICANT]
+    idle = of_test.get(IDLE, Tally())
+    breaking = [
+        condition
+        for condition in tried
+        if corrected[test, condition] <= SIGNIFICANT and is_apart(of_test[condition], idle)
+    ]
     own = {condition: chances[test, condition] for condition in tried}
     own_corrected = {condition: corrected[test, condition] for condition in tried}
-    idle = of_test.get(IDLE, Tally())
     word, decisive, reason = NOT_KNOWN, None, ""
     if breaking:
         word, decisive = BREAKS, min(breaking, key=lambda each: (each.family == COMBINED, ladder.index(each)))
