@@ -25,6 +25,7 @@ from constrained import (
     seconds_used,
     tree,
 )  # fmt: skip
+from driving import BARE, SOURCES
 
 from pytest_twin.stressors.constraint.enforcer import find_backends
 
@@ -137,6 +138,20 @@ def test_constraints_that_end_in_another_order_leave_nothing(supervisor, limit, 
         supervisor.stopped("outer")
         supervisor.stopped("inner")
         eventually(lambda: groups(tests.pid) == before and not groups_of(*pids))
+
+
+def test_a_supervisor_that_was_started_within_the_tests_leaves_the_group(supervisor, limit, eventually):
+    program = (
+        f"import subprocess\ns = subprocess.Popen({[*BARE, str(SOURCES / '__main__.py')]!r}, stdin=-1, stdout=-1)\n"
+        f"print(s.stdout.readline(), flush=True)\n{BUSY}"
+    )
+    with processes(program) as tests:
+        home = groups(tests.pid)[tests.pid]
+        supervisor.applied(**limit(tests.pid, cpu=0.2))
+        eventually(lambda: len(tree(tests.pid)) > 1)
+        inner = next(each for each in tree(tests.pid) if each.pid != tests.pid)
+        eventually(lambda: groups(tests.pid)[inner.pid] == home)
+        assert groups(tests.pid)[tests.pid] != home
 
 
 def test_a_pause_lifts_the_quota(supervisor, limit):

@@ -130,6 +130,20 @@ def test_processes_outside_are_not_stopped(supervisor, eventually):
         assert "T" not in found
 
 
+def test_a_supervisor_that_was_started_within_the_tests_is_not_stopped(supervisor, eventually):
+    program = (
+        f"import subprocess\ns = subprocess.Popen({[*BARE, str(SOURCES / '__main__.py')]!r}, stdin=-1, stdout=-1)\n"
+        f"print(s.stdout.readline(), flush=True)\n{BUSY}"
+    )
+    with processes(program) as tests:
+        supervisor.applied(**limit(tests.pid, cpu=0.02))
+        eventually(lambda: len(tree(tests.pid)) > 1)
+        inner = next(each for each in tree(tests.pid) if each.pid != tests.pid)
+        time.sleep(1.5)
+        eventually(lambda: states(tests.pid) == {"T", "S"})
+        assert not any(inner.status() == psutil.STATUS_STOPPED or time.sleep(0.01) for _ in range(50))
+
+
 def test_the_stalls_of_the_parent_are_no_pause(started):
     """The supervisor pauses all loads while its parent is stopped, unless a constraint has stopped it."""
     program = (

@@ -158,9 +158,11 @@ class ControlGroup:
                     self._journal.add("moved", pid=pid, start=process_tree.start_of(pid), home=home, folder=self.folder)
                 moved += move(pid, self.folder)
 
-    def release(self, pid: int) -> None:
-        """Move a process, which is not one of the tests, out of the group."""
-        move(pid, _home(self.version, self.parent))
+    def release_helpers(self) -> None:
+        """Move supervisors, stressors and samplers out of the group, which a run within it has started."""
+        for pid in self.processes():
+            if process_tree.is_helper(pid):
+                move(pid, _home(self.version, self.parent))
 
     def processes(self) -> list[int]:
         """Return the processes in the group, without those in groups below it."""

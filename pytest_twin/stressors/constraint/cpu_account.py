@@ -11,6 +11,8 @@ from pytest_twin.stressors.constraint import process_tree
 assert sys.platform == "linux"  # noqa: S101 - for the type checker: this module is for Linux only
 
 WALK_ALL_EVERY_S = 0.5
+MOST_CHECKS = 3  # whether a new process is a helper: at first it may not have its program yet
+JUMP_S = 0.1  # more than all CPUs can have used was used by helpers, which a process of the tests has waited for
 
 
 class TrackedProcess:
@@ -25,11 +27,12 @@ class TrackedProcess:
         own_ns: What it has used.
         before_ns: What it had used at the reading before the last.
         waited_ns: What the children used that it has waited for; the kernel counts it in clock ticks.
+        checks: How often it was looked at whether it is a helper.
         credit_ns: What its children had used at their last reading before they ended.
     """
 
     __slots__ = (
-        "base_ns", "before_ns", "credit_ns", "is_alive", "is_mine", "own_ns", "parent", "pid", "start",
+        "base_ns", "before_ns", "checks", "credit_ns", "is_alive", "is_mine", "own_ns", "parent", "pid", "start",
         "waited_ns", "walked_ns",
     )  # fmt: skip
 
@@ -39,6 +42,7 @@ class TrackedProcess:
         self.own_ns = self.before_ns = self.base_ns = self.credit_ns = 0
         self.waited_ns = stat.children_ns
         self.walked_ns = -1
+        self.checks = 0
 
     def total_ns(self) -> int:
         """Return what it and its ended children have used since it is tracked."""
@@ -54,7 +58,9 @@ class CpuAccount:
     """
 
     def __init__(self, root: int, outside: set[int]) -> None:
-        self._outside = outside
+        self._outside = set(outside)
+        self._cpus = os.cpu_count() or 1
+        self._read_at = time.monotonic()
         self._ended_ns = self.total_ns = 0
         self._last_pid = os.open(_last_pid_file(), os.O_RDONLY | os.O_CLOEXEC)
         self._seen_pid = b""
@@ -82,7 +88,14 @@ class CpuAccount:
         if ended:
             self._on_exit(ended)
             total = sum(process.total_ns() for process in self.processes.values())
-        self.total_ns = max(self.total_ns, total + self._ended_ns)
+        now = time.monotonic()
+        most = self.total_ns + round((self._cpus * (now - self._read_at) + JUMP_S) * 1e9)
+        self._read_at = now
+        total += self._ended_ns
+        if total > most:
+            self._ended_ns -= total - most
+            total = most
+        self.total_ns = max(self.total_ns, total)
         return self.total_ns
 
     def has_started(self) -> bool:
@@ -98,7 +111,9 @@ class CpuAccount:
         self._walked_at = began = time.monotonic()
         self._seen_pid = os.pread(self._last_pid, 64, 0)
         walks_all = began - self._walked_all_at > WALK_ALL_EVERY_S  # for those that have changed their parent
-        self._walked_all_at = began if walks_all else self._walked_all_at
+        if walks_all:
+            self._walked_all_at = began
+            self._forget_helpers()
         new: list[TrackedProcess] = []
         queue = list(self.processes.values())
         for process in queue:
@@ -145,6 +160,16 @@ class CpuAccount:
             else:
                 ancestor.credit_ns += process.total_ns()
                 self._refresh(ancestor)
+
+    def _forget_helpers(self) -> None:
+        """Forget supervisors, stressors and samplers, which a run within the tree has started."""
+        for process in list(self.processes.values()):
+            process.checks += 1
+            is_below = process.parent is not None and process.parent.pid in self._outside
+            if is_below or (process.checks <= MOST_CHECKS and process_tree.is_helper(process.pid)):
+                del self.processes[process.pid]
+                self._ended_ns += process.total_ns()
+                self._outside.add(process.pid)
 
     @staticmethod
     def _refresh(process: TrackedProcess) -> int:

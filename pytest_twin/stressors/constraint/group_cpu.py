@@ -12,18 +12,20 @@ assert sys.platform == "linux"  # noqa: S101 - for the type checker: this module
 MICROSECONDS = 1_000_000
 LEAST_QUOTA_US = 1000
 MOST_PERIOD_US = 1_000_000
+RELEASE_EVERY_S = 0.5
 
 
 class CpuQuota:
     """CPU time in each period (cpu.max, or cpu.cfs_quota_us of version 1).
 
     Attributes:
+        group: The group.
         cpus: The CPUs' worth of time; less than requested below a group with a smaller quota.
         period_s: The period; longer than requested where the kernel takes no quota as short.
     """
 
     def __init__(self, group: control_group.ControlGroup, cpus: float, period_s: float) -> None:
-        self._group = group
+        self.group = group
         self.cpus = cpus
         if group.version == 1 and (most := _lowest_quota(group.parent)) is not None:
             self.cpus = min(cpus, most)
@@ -35,7 +37,7 @@ class CpuQuota:
     @property
     def stat(self) -> str:
         """The file with the time in which the group was throttled."""
-        return f"{self._group.folder}/cpu.stat"
+        return f"{self.group.folder}/cpu.stat"
 
     def set(self) -> None:
         """Set the quota.
@@ -43,22 +45,22 @@ class CpuQuota:
         Raises:
             OSError: The kernel does not accept it.
         """
-        if self._group.version == 2:
-            self._group.write("cpu.max", f"{self._quota_us} {self._period_us}")
+        if self.group.version == 2:
+            self.group.write("cpu.max", f"{self._quota_us} {self._period_us}")
         else:
-            self._group.write("cpu.cfs_period_us", str(self._period_us))
-            self._group.write("cpu.cfs_quota_us", str(self._quota_us))
+            self.group.write("cpu.cfs_period_us", str(self._period_us))
+            self.group.write("cpu.cfs_quota_us", str(self._quota_us))
 
     def lift(self) -> None:
         """Set no quota."""
-        if self._group.version == 2:
-            self._group.write("cpu.max", f"max {self._period_us}")
+        if self.group.version == 2:
+            self.group.write("cpu.max", f"max {self._period_us}")
         else:
-            self._group.write("cpu.cfs_quota_us", "-1")
+            self.group.write("cpu.cfs_quota_us", "-1")
 
     def throttled(self) -> tuple[int, float]:
         """Return the number of periods in which the group was throttled, and for how many seconds in total."""
-        counts = dict(line.split() for line in text(self._group.folder, "cpu.stat").splitlines())
+        counts = dict(line.split() for line in text(self.group.folder, "cpu.stat").splitlines())
         seconds = int(counts.get("throttled_usec", 0)) / 1e6 + int(counts.get("throttled_time", 0)) / 1e9
         return int(counts.get("nr_throttled", 0)), seconds
 
@@ -99,11 +101,16 @@ class GroupCpu:
     def restart(self) -> None:
         """Count figures from now on."""
         self._began_s = self._usage_s()
+        self._release_at = 0.0
         self._stalls, self._throttled_s = self._quota.throttled()
         self._samples = samples.PeriodSamples(self._quota.period_s)
 
     def step(self, now: float) -> float:
         """Sample the CPU seconds of the period."""
+        if now >= self._release_at:
+            self._release_at = now + RELEASE_EVERY_S
+            for group in (self._quota.group, self._usage):
+                group.release_helpers()
         return self._samples.add(now, self._usage_s())
 
     def lift(self) -> None:

@@ -24,7 +24,6 @@ from pytest_twin.stressors.worker.process import close_all_but
 
 assert sys.platform == "linux"  # noqa: S101 - for the type checker: this module is for Linux only
 
-GUARDIAN_NAME = "twin-guardian"
 MOST_STOPPED = 16_000  # processes
 END_TIMEOUT_S = 0.5
 _COUNT = struct.Struct("Q")
@@ -169,7 +168,7 @@ class Journal:
         try:
             os.setsid()
             close_all_but(reader)
-            set_process_name(GUARDIAN_NAME)
+            set_process_name(process_tree.GUARDIAN_NAME)
             text = b""
             while data := os.read(reader, 1 << 16):
                 text += data

@@ -55,6 +55,7 @@ class GroupMemory:
 
     def step(self, now: float) -> float:
         """Raise the limit by what the processes have freed of what they had before."""
+        self._group.release_helpers()
         charged = dict(line.split() for line in self._group.read("memory.stat").splitlines())
         own = int(charged.get("total_rss") or charged.get("anon") or 0)
         elsewhere = max(0, sum(private_bytes(pid) for pid in self._tests_processes()) - own)

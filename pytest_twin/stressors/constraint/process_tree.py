@@ -11,9 +11,14 @@ import sys
 import time
 from collections.abc import Container, Iterator
 
+from pytest_twin.stressors import PROCESS_NAME
+
 assert sys.platform == "linux"  # noqa: S101 - for the type checker: this module is for Linux only
 
 NANOSECONDS_PER_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+GUARDIAN_NAME = "twin-guardian"
+HELPER_NAMES = PROCESS_NAME.encode(), GUARDIAN_NAME.encode()
+HELPER_PROGRAMS = b"/pytest_twin/recording/sampler_main.py", b"/pytest_twin/stressors/__main__.py"
 CPU_CLOCK = 2  # CPUCLOCK_SCHED of the kernel
 
 
@@ -79,6 +84,20 @@ def cpu_ns(pid: int) -> int:
         OSError: There is no such process.
     """
     return time.clock_gettime_ns((~pid << 3) | CPU_CLOCK)
+
+
+def is_helper(pid: int) -> bool:
+    """Return whether a process is a supervisor, a stressor or a sampler of a run, which are never constrained.
+
+    Those of a run that is constrained as a whole are started within it.
+    """
+    try:
+        if read_kernel_file(f"/proc/{pid}/comm").rstrip() in HELPER_NAMES:
+            return True
+        words = read_kernel_file(f"/proc/{pid}/cmdline").split(b"\0")
+    except OSError:  # it has just ended
+        return False
+    return any(word.endswith(HELPER_PROGRAMS) for word in words[:5])
 
 
 def children(pid: int, threads: int | None = None) -> list[int]:
