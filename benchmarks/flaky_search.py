@@ -74,10 +74,23 @@ class Public(NamedTuple):
 
 PUBLIC: Mapping[str, Public] = {
     "apscheduler==3.11.3": Public(
-        ("anyio", "pytest-timeout", "pytz", "tornado", "twisted", "sqlalchemy"), ["tests/test_executors.py"], (),
+        needs=("anyio", "pytest-timeout", "pytz", "tornado", "twisted", "sqlalchemy"),
+        arguments=["tests/test_executors.py"],
+        broken=(
+            "tests/test_executors.py::test_max_instances[pytz-processpool]",
+            "tests/test_executors.py::test_max_instances[zoneinfo-processpool]",
+            "tests/test_executors.py::test_submit_job[pytz-processpool-executed]",
+            "tests/test_executors.py::test_submit_job[pytz-processpool-error]",
+            "tests/test_executors.py::test_submit_job[zoneinfo-processpool-executed]",
+            "tests/test_executors.py::test_submit_job[zoneinfo-processpool-error]",
+            "tests/test_executors.py::test_run_job_error[processpool-pytz]",
+            "tests/test_executors.py::test_broken_pool",
+        ),
     ),
-    "tqdm==4.70.1": Public(("pytest-timeout", "pytest-asyncio"), ["tests/tests_perf.py", "--timeout=30"], ()),
-}  # fmt: skip
+    "tqdm==4.70.1": Public(
+        needs=("pytest-timeout", "pytest-asyncio"), arguments=["tests/tests_perf.py", "--timeout=30"], broken=()
+    ),
+}
 
 
 class Finding(NamedTuple):

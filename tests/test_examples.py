@@ -53,6 +53,20 @@ def test_the_examples_of_flaky_tests_pass_where_there_is_enough_of_the_machine(e
     assert "4 passed" in done.stdout, done.stdout + done.stderr
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="constraints need Linux")
+def test_the_examples_of_flaky_tests_break_with_little_of_the_machine_except_the_mended_one(examples):
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir=examples", "examples/flaky", "-rA",
+               "--twin-constrain=cpu=0.05"]  # fmt: skip
+    done = subprocess.run(command, cwd=examples, capture_output=True, text=True, check=False)
+    if done.returncode == pytest.ExitCode.USAGE_ERROR:
+        pytest.skip(done.stderr)
+    assert re.findall(r"^FAILED .*::(\w+)", done.stdout, re.MULTILINE) == [
+        "test_thumbnail_after_a_sleep", "test_thumbnails_of_an_album", "test_program_starts"
+    ], done.stdout  # fmt: skip
+    assert "1 passed" in done.stdout
+
+
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A project with a test that fails, in an environment like that of a job of CI."""

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from pytest_twin.loads.constraint import parse_constraint
 from pytest_twin.loads.parser import parse_load
 from pytest_twin.loads.schedule.parser import parse_schedule
+from pytest_twin.settings import options
 from pytest_twin.stressors import find_kinds
 
 ROOT = Path(__file__).parent.parent
@@ -47,9 +49,21 @@ def test_every_mark_of_the_readme_can_be_read():
         assert parse_load(words, find_kinds())
 
 
-def test_every_link_of_the_readme_leads_somewhere():
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", ["README.md", "docs/flaky.md"])
+def test_every_link_of_a_page_leads_somewhere(page):
+    targets = re.findall(r"\]\((?!https:)([^)#]+)\)", (ROOT / page).read_text())
+    assert targets
+    for target in targets:
+        assert ((ROOT / page).parent / target).exists(), target
+
+
+def test_every_option_and_constraint_of_the_page_on_flaky_tests_is_one():
+    text = (ROOT / "docs" / "flaky.md").read_text()
+    known = {options.flag(name) for name in options.options()}
+    assert set(re.findall(r"--twin-[a-z-]+", text)) <= known
+    constraints = re.findall(r'--twin-constrain "?([a-z]+=[^ "]+)', text)
+    assert len(constraints) > 3
+    assert all(parse_constraint(each) for each in constraints)
 
 
 def test_the_examples_of_schedules_fit_the_published_schema():

@@ -251,7 +251,7 @@ def rows(measurement: Measurement) -> Iterator[dict[str, str]]:
         broken = "" if chance else next((each.name for each in SCARCE if rates.get(each, 0) >= COMMON), "")
         yield {
             "test": item.nodeid,
-            "kind": str(item.function.__doc__).rstrip("."),  # type: ignore[attr-defined]
+            "kind": str(item.function.__doc__).strip().partition("\n")[0].rstrip("."),  # type: ignore[attr-defined]
             "truth": "by chance" if chance else "breaks" if broken else "holds",
             "mildest": broken,
             **counts,
