@@ -55,6 +55,7 @@ def test_program_starts():
         reader = threading.Thread(target=lambda: lines.append(program.stdout.readline()))
         reader.start()
         reader.join(timeout=1)
+        in_time = list(lines)
         program.stdin.close()
         reader.join()
-    assert lines == [b"ready\n"]
+    assert in_time == [b"ready\n"]
