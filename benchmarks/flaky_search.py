@@ -238,9 +238,9 @@ def flakefinder(python: Path, folder: Path, seconds: float, truth: Mapping[str, 
     report = folder / "flakefinder.xml"
     flags = ["--flake-finder", f"--flake-runs={runs}", f"--flake-max-minutes={math.ceil(seconds / 60)}"]
     run_pytest(python, folder, [*flags, f"--junitxml={report}", "."], 2 * seconds + 600)
-    failed = Counter()
+    failed: Counter[str] = Counter()
     for case in ET.parse(report).iter("testcase"):  # noqa: S314 - our pytest wrote it
-        bare = re.sub(r"-?\d+\]$", "]", case.get("name", "")).removesuffix("[]")  # its number is a parameter
+        bare = re.sub(r"\[\d+-?", "[", case.get("name", "")).removesuffix("[]")  # its number is a parameter
         failed[bare] += case.find("failure") is not None
     named = {name.rpartition("::")[2]: true.truth for name, true in truth.items()}
     found = Counter(truth for name, truth in named.items() if failed[name])
