@@ -64,7 +64,7 @@ class Public(NamedTuple):
     Attributes:
         needs: Further requirements of its tests.
         arguments: Arguments of pytest.
-        broken: Tests that break, found by hand in a control group.
+        broken: Tests that break in a control group with 0.25 or 0.1 CPUs, by `measure_truth.py`; some rarely.
     """
 
     needs: Sequence[str]
@@ -88,7 +88,15 @@ PUBLIC: Mapping[str, Public] = {
         ),
     ),
     "tqdm==4.70.1": Public(
-        needs=("pytest-timeout", "pytest-asyncio"), arguments=["tests/tests_perf.py", "--timeout=30"], broken=()
+        needs=("pytest-timeout", "pytest-asyncio"),
+        arguments=["tests/tests_perf.py", "--timeout=30"],
+        broken=(
+            "tests/tests_perf.py::test_iter_basic_overhead",
+            "tests/tests_perf.py::test_manual_basic_overhead",
+            "tests/tests_perf.py::test_lock_args",
+            "tests/tests_perf.py::test_iter_overhead_hard",
+            "tests/tests_perf.py::test_manual_overhead_hard",
+        ),
     ),
 }
 
@@ -152,8 +160,9 @@ def failing_commands(python: Path | str, folder: Path, found: Search, options: S
         with tempfile.TemporaryDirectory() as recorded:
             flags = [*arguments, *options, f"--twin-report-dir={recorded}/report"]
             status = run_pytest(python, folder, flags, 1800).returncode
-        failing += status == 1
-        if status != 1:
+        has_failed = status == 1 or status < 0  # by a signal: under a limit of memory the kernel kills pytest
+        failing += has_failed
+        if not has_failed:
             print(f"did not fail again (exit status {status}): {command}", flush=True)
     return failing, len(commands)
 
