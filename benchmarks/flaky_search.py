@@ -133,6 +133,7 @@ def search(python: Path | str, folder: Path, arguments: Sequence[str], time_text
             )
         with table.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
+    print("\n".join(line for line in done.stdout.splitlines() if line.startswith("not searched")), flush=True)
     findings = {}
     for row in rows:
         if row["is_decisive"] == "1" or row["nodeid"] not in findings:
