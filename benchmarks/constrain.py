@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from _cpu_windows import clock_of, our_load, rms, supervisor, watched
-from _shared import cpu_s, helper, line_of, program, show_one, tree
+from _shared import helper, line_of, program, show_one, tree, tree_cpu_s
 
 from pytest_twin.loads.constraint import parse_constraint
 from pytest_twin.loads.supervisor_client import SupervisorClient
@@ -112,7 +112,7 @@ def peer(path: str) -> Controller:
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             time.sleep(0.2)
             try:
-                yield lambda: cpu_s(process.pid)
+                yield lambda: tree_cpu_s(process.pid)
             finally:
                 process.terminate()
 

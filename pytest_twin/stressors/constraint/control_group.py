@@ -4,6 +4,9 @@ The processes of the tests move into it, and back to their own groups at the end
 from its first moment. In version 1 each controller may have a hierarchy by itself. In version 2 a group with limits for
 its children may have no processes of its own, so the other processes of the parent wait in a second group beside ours.
 
+The kernel shares CPU time among groups first: beside a load on all CPUs, the tests in a group of their own get as much
+as one group does, however many processes they are.
+
 Sources: Documentation/admin-guide/cgroup-v1/cgroups.rst and cgroup-v2.rst of the kernel; cgroups(7).
 """
 
