@@ -68,7 +68,7 @@ class SupervisorClient:
     def __init__(
         self, on_reply: OnReply, on_pause: OnPause, *, samples: str = "", limit: Sequence[LoadPart] = (),
         owner: int | None = None, context: ProcessContext | None = None, directory: str = "",
-        tell: Callable[[str], None] = say_on_stderr, on_start: Callable[[int], None] = lambda _: None,
+        tell: Callable[[str], None] = say_on_stderr,
     ) -> None:  # fmt: skip
         """Create the client; `start` or the first load starts the process.
 
@@ -81,9 +81,8 @@ class SupervisorClient:
             context: The process context of the run, in which the supervisor is started; None is the current one.
             directory: The directory that disk stressors write in, unless the load names one.
             tell: Writes a line for the user, possibly while a test runs.
-            on_start: Called with the process id of each supervisor before it starts a stressor.
         """
-        self._owner, self._on_start = owner, on_start
+        self._owner = owner
         self._on_reply, self._on_pause, self._tell = on_reply, on_pause, tell
         self._samples, self._limit, self._directory = samples, limit, directory
         self._context = context or ProcessContext.now()
@@ -235,7 +234,6 @@ class SupervisorClient:
         try:
             self._over = run_in_background(lambda: self._listen(process, stderr))
             self._process = process  # only now that a thread listens to it
-            self._on_start(process.pid)
             self._send_settings()
         except RuntimeError as error:  # the system has no more threads
             process.kill()

@@ -8,7 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from pytest_twin._system.clock import monotonic
-from pytest_twin._system.stdlib import os, sys
+from pytest_twin._system.stdlib import os
 from pytest_twin.model.attempt_row import ConstraintFigures
 from pytest_twin.recording.load_events import STAT
 from pytest_twin.telemetry.throttled_time import read_throttled_s
@@ -76,31 +76,6 @@ class HeldConstraints:
         self._ended: deque[HeldConstraint] = deque(maxlen=MOST_ENDED)
         self._numbers = count(1)
         self._latest = 0
-        self._groups: list[tuple[Any, str]] | None = None
-
-    def prepare(self) -> None:
-        """Remember the control groups of this process before its first constraint."""
-        if self._groups is None and sys.platform == "linux":
-            from pytest_twin.stressors.constraint import control_group
-
-            self._groups = []
-            for hierarchy in control_group.find_hierarchies():
-                with suppress(OSError):
-                    self._groups.append((hierarchy, hierarchy.folder_of("self")))
-
-    def release(self, pid: int) -> None:
-        """Move a new supervisor out of the control groups of constraints, where it is if its parent is in one.
-
-        That is so for a supervisor that replaces one that died, and for that of a fork.
-        """
-        if self._groups and sys.platform == "linux":
-            from pytest_twin.stressors.constraint import control_group
-
-            for hierarchy, folder in self._groups:
-                with suppress(OSError):  # then it is constrained with the tests
-                    if hierarchy.folder_of(pid) != folder:
-                        rest = f"{folder}/{control_group.REST}"
-                        control_group.move(pid, rest if os.path.isdir(rest) else folder)
 
     def on_reply(self, applied: AppliedLoad, reply: Mapping[str, Any]) -> None:
         """Take over a reply of the supervisor on a constraint."""

@@ -160,7 +160,6 @@ class Recording:
             # the controller of pytest-xdist: its worker may outlive it for some seconds
             owner=os.getppid() if self.worker and not self.host else None,
             context=self._context, directory=str(self.folder.path), tell=self._tell,
-            on_start=self.constraints.release,
         )  # fmt: skip
 
     def _open(self) -> None:
@@ -303,7 +302,6 @@ class Recording:
         request = request or part.request(self.new_id("l"))  # first: a fork gets a supervisor of its own here
         if part.is_constraint:
             self.start_supervisor()  # it must not be constrained itself
-            self.constraints.prepare()
             own = [pid for pid in self._own_children() if pid is not None]
             request = request.with_options(**{"pid": os.getpid(), "outside": own, **request.options})
         return self._supervisor.apply(part, request, test=test, note=note)
