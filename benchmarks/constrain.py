@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import statistics
 import struct
 import subprocess
@@ -104,17 +105,25 @@ def by_hand(pid: int, quota: float) -> Iterator[Callable[[], float]]:
 
 
 def peer(path: str) -> Controller:
-    """Return what constrains a process by cpulimit."""
+    """Return what constrains a process and its children by cpulimit; the option for children depends on its version."""
+    told = subprocess.run([path, "--help"], capture_output=True, text=True, check=False)
+    children = "-m" if "--monitor-forks" in told.stdout + told.stderr else "-i"
 
     @contextmanager
     def control(pid: int, quota: float) -> Iterator[Callable[[], float]]:
-        command = [path, "-l", str(round(100 * quota)), "-p", str(pid), "-i"]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        command = [path, "-l", str(round(100 * quota)), "-p", str(pid), children]
+        quiet = subprocess.DEVNULL
+        with subprocess.Popen(command, stdout=quiet, stderr=quiet, process_group=0) as process:
             time.sleep(0.2)
             try:
+                if process.poll() is not None:
+                    raise OSError(f"{path} has ended by itself")
                 yield lambda: tree_cpu_s(process.pid)
             finally:
-                process.terminate()
+                try:
+                    os.killpg(process.pid, signal.SIGKILL)  # it leaves one process for each child otherwise
+                except ProcessLookupError:
+                    pass
 
     return control
 
