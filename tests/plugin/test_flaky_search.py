@@ -1,0 +1,186 @@
+"""The search for flaky tests: `--twin-flaky`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="constraints need Linux")
+
+TWO_CPUS = pytest.mark.skipif(
+    len(os.sched_getaffinity(0)) < 2 if sys.platform == "linux" else True, reason="cpus=1 takes nothing away here"
+)
+BREAKS = """
+import os
+
+def test_needs_two_cpus():
+    assert len(os.sched_getaffinity(0)) > 1, "too few CPUs"
+
+def test_holds():
+    print("fine")
+"""
+
+
+def search(pytester, *words, seconds=15):
+    return pytester.runpytest_subprocess("--twin-flaky", f"--twin-flaky-time={seconds}s", *words)
+
+
+def verdicts(left):
+    return {row["nodeid"].partition("::")[2]: row["verdict"] for row in left.rows("flaky.csv")}
+
+
+@TWO_CPUS
+@pytest.mark.slow
+def test_a_test_that_breaks_on_one_cpu_is_found_with_the_command_that_reproduces_it(pytester, left):
+    path = pytester.makepyfile(BREAKS)
+    result = search(pytester, seconds=40)
+    assert result.ret == 0
+    assert verdicts(left)["test_needs_two_cpus"] == "breaks"
+    assert verdicts(left)["test_holds"] != "breaks"
+    command = f'pytest "{path.name}::test_needs_two_cpus" --twin-constrain cpus=1 --twin-repeat 10'
+    result.stdout.fnmatch_lines(
+        ["*= flaky tests =*", "*::test_needs_two_cpus breaks under constrain cpus=1: failed *, idle 0 of *"]
+    )
+    result.stdout.fnmatch_lines(["*too few CPUs*", f"*{command}   # failed *"])
+    rows = [row for row in left.rows("flaky.csv") if row["nodeid"].endswith("cpus") and row["is_decisive"] == "1"]
+    assert [(row["condition"], row["command"]) for row in rows] == [("constrain cpus=1", command)]
+    assert int(rows[0]["runs"]) == int(rows[0]["failures"]) >= 4
+    assert float(rows[0]["q_value"]) <= 0.05
+    failures = json.loads((left.folder / "flaky_failures.json").read_text())
+    assert "too few CPUs" in failures[rows[0]["nodeid"]]["constrain cpus=1"]
+    assert left.rows("tests.csv") == []
+
+
+@TWO_CPUS
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("known", "status", "line"),
+    [
+        ("", 1, "FAILED --twin-flaky-fail: 1 test breaks and is not known"),
+        ("# ours\n*::test_needs_two_cpus   # since May\n", 0, "*breaks under*"),
+        ("a.py::test_gone\ntest_it.py\n", 0, "--twin-flaky-known: a.py::test_gone matches none of these tests"),
+    ],
+)
+def test_a_session_fails_only_for_tests_that_are_not_known(pytester, known, status, line):
+    pytester.makepyfile(test_it=BREAKS.partition("def test_holds")[0])
+    (pytester.path / "known.txt").write_text(known)
+    result = search(pytester, "--twin-flaky-fail", "--twin-flaky-known=known.txt", seconds=30)
+    assert result.ret == status
+    result.stdout.fnmatch_lines([line])
+
+
+OTHERS = """
+import os, pathlib, signal
+state = []
+
+def test_by_chance():
+    counter = pathlib.Path(__file__).with_name("counter")
+    number = int(counter.read_text()) if counter.exists() else 0
+    counter.write_text(str(number + 1))
+    assert number % 2
+
+def test_first(): state.append(1)
+
+def test_needs_the_first(): assert state
+
+def test_crashes(): os.kill(os.getpid(), signal.SIGSEGV)
+
+def test_skipped():
+    import pytest
+    pytest.skip("not here")
+"""
+
+
+@pytest.mark.slow
+def test_other_verdicts_are_told_apart(pytester, left):
+    pytester.makepyfile(OTHERS)
+    result = search(pytester, seconds=25)
+    found = verdicts(left)
+    assert found["test_by_chance"] == "flaky by itself"
+    assert found["test_needs_the_first"] == found["test_crashes"] == "cannot run alone"
+    assert found["test_skipped"] == "not known"
+    result.stdout.fnmatch_lines(["*::test_needs_the_first cannot run alone*"])
+    errors = {row["nodeid"].partition("::")[2]: row["error"] for row in left.rows("flaky.csv") if row["error"]}
+    assert errors["test_crashes"] == "the process of the test was killed by SIGSEGV"
+    assert errors["test_skipped"] == "skipped"
+
+
+@pytest.mark.slow
+def test_a_test_that_hangs_is_killed_and_the_search_ends_in_time(pytester, left):
+    pytester.makepyfile("import time\ndef test_hangs(): time.sleep(1000)\n")
+    began = time.monotonic()
+    result = search(pytester, seconds=12)
+    assert result.ret == 0
+    assert time.monotonic() - began < 60
+    assert left.rows("flaky.csv")[0]["error"] == "did not end within 5.0 s"
+
+
+LEAVES = """
+import subprocess, sys
+
+def test_leaves_processes():
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)", "left-by-a-search"])
+    subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(1000)", "left-by-a-search"], start_new_session=True
+    )
+"""
+
+
+def remaining(word):
+    return [each for each in psutil.process_iter(["cmdline"]) if word in (each.info["cmdline"] or ())]
+
+
+def test_no_process_that_a_test_has_started_outlives_the_search(pytester, left):
+    pytester.makepyfile(LEAVES)
+    search(pytester, seconds=5)
+    assert int(left.rows("flaky.csv")[0]["runs"]) >= 1
+    assert not remaining("left-by-a-search")
+
+
+def test_an_interrupted_search_reports_what_it_knows(pytester, left):
+    pytester.makepyfile(LEAVES)
+    words = [sys.executable, "-m", "pytest", "--twin-flaky", "--twin-flaky-time=5m", "-p", "no:cacheprovider"]
+    with subprocess.Popen(words, cwd=pytester.path, stdout=subprocess.PIPE, text=True) as process:
+        until = time.monotonic() + 60
+        while not remaining("left-by-a-search") and time.monotonic() < until:
+            time.sleep(0.05)
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == pytest.ExitCode.INTERRUPTED
+    assert "flaky tests" in output
+    assert left.rows("flaky.csv")
+    assert not remaining("left-by-a-search")
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["-n", "2"], "*--twin-flaky runs the tests in processes of its own; add -n 0 to leave pytest-xdist out*"),
+        (["--pdb"], "*--twin-flaky cannot be combined with --pdb: its tests have no terminal*"),
+        (["--twin-profile"], "*--twin-flaky cannot be combined with --twin-profile: choose one of them*"),
+        (["--twin-repeat=3"], "*--twin-flaky cannot be combined with --twin-repeat: choose one of them*"),
+        (["--twin-flaky-known=none.txt"], "*--twin-flaky-known: none.txt: No such file or directory*"),
+        (["--twin-flaky-time=soon"], "*twin_flaky_time: 'soon' *"),
+    ],
+)
+def test_a_search_that_is_not_possible_is_refused_before_it_starts(pytester, words, line):
+    pytester.makepyfile("def test_it(): pass")
+    result = pytester.runpytest_subprocess("--twin-flaky", *words)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([line])
+    assert not (pytester.path / "twin-report").exists()
+
+
+def test_nothing_is_run_where_tests_are_only_collected(pytester):
+    pytester.makepyfile("def test_it(): assert False")
+    result = pytester.runpytest_subprocess("--twin-flaky", "--collect-only")
+    assert result.ret == 0
+    assert "flaky tests" not in result.stdout.str()
