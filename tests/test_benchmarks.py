@@ -107,6 +107,21 @@ def test_the_table_of_the_truth_is_that_of_the_seeded_suite():
     assert {row["mildest"] for row in rows if row["truth"] == "breaks"} <= rows[0].keys()
 
 
+@pytest.mark.skipif(
+    not os.access("/sys/fs/cgroup/cpu/cgroup.procs", os.W_OK) or len(os.sched_getaffinity(0)) < 2,
+    reason="needs two CPUs and control groups of version 1 that can be written",
+)
+def test_the_truth_is_measured_anew():
+    flags = ["--rounds", "1", "--quiet-runs", "1", "--only", "idle", "cpus=1", "-k", "test_pool"]
+    told = run("flaky_suite/measure_truth.py", *flags)
+    rows = list(csv.DictReader(line for line in told.splitlines() if line.count(",") == 5))
+    assert [(row["mildest"], row["idle"], row["cpus=1"]) for row in rows] == [
+        ("cpus=1", "0/1", "1/1"),
+        ("", "0/1", "0/1"),
+    ]
+    assert not list(Path("/sys/fs/cgroup/cpu").glob("truth-*"))
+
+
 @pytest.fixture
 def flaky_search(monkeypatch):
     monkeypatch.syspath_prepend(FOLDER)
