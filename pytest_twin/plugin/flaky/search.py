@@ -199,7 +199,9 @@ class FlakySearch:
         from dataclasses import replace
 
         part = read_load({"constrain": condition.constrain}).parts[0]
-        part = replace(part, options={**part.options, "pid": pid, "outside": self._recording.own_children})
+        # the fork has a process group of its own, but nobody waits for stops of it
+        own = {"pid": pid, "parent": os.getpid(), "outside": self._recording.own_children}
+        part = replace(part, options={**part.options, **own})
         return self._recording.apply(part, test=test)
 
     def _deadline(self, planned: PlannedRun) -> float:

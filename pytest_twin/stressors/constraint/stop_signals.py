@@ -49,7 +49,7 @@ class StopSignals:
             ValueError: A shell would notice, or the processes belong to another user.
         """
         pid, options = tests.pid, tests.options
-        check_job_control(pid)
+        check_job_control(pid, unaffected=options.get("parent", 0))
         check_rights(pid)
         self._period_s: float = options.get("period") or samples.DEFAULT_PERIOD_S
         self._quota_ns = round(options["cpu"] * self._period_s * NS)
@@ -202,10 +202,14 @@ def check_rights(pid: int) -> None:
         raise OSError(f"process {pid} cannot be stopped: {error.strerror}") from error
 
 
-def check_job_control(pid: int) -> None:
+def check_job_control(pid: int, unaffected: int = 0) -> None:
     """Check that the parent of a process does not take a stop for a Ctrl-Z.
 
     A shell with job control puts each job into a process group of its own, and waits for stops of it.
+
+    Args:
+        pid: The process.
+        unaffected: A process that does not, although its children have process groups of their own; 0 for none.
 
     Raises:
         OSError: There is no such process.
@@ -214,6 +218,8 @@ def check_job_control(pid: int) -> None:
     stat = process_tree.read_stat(pid)
     if stat is None:
         raise OSError(f"there is no process {pid}")
+    if stat.parent == unaffected:
+        return
     parent = process_tree.read_stat(stat.parent) if stat.parent else None
     if parent is None:  # of another PID namespace
         return
