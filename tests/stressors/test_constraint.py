@@ -136,6 +136,20 @@ def test_constraints_that_end_in_another_order_leave_nothing(supervisor, limit, 
             *supervisor.applied("inner", **limit(tests.pid, cpu=0.2))["pids"],
         ]
         supervisor.stopped("outer")
+        assert seconds_used(tests.pid, 1) < 0.3  # the inner one is still in force
+        supervisor.stopped("inner")
+        eventually(lambda: groups(tests.pid) == before and not groups_of(*pids))
+
+
+def test_the_end_of_a_constraint_lifts_its_own_limit_only(supervisor, limit, eventually):
+    with processes(BUSY) as tests:
+        before = groups(tests.pid)
+        for name, cpu in (("outer", 0.1), ("middle", 0.08), ("inner", 0.06)):
+            pids = supervisor.applied(name, **limit(tests.pid, cpu=cpu))["pids"]
+        supervisor.stopped("middle")
+        assert seconds_used(tests.pid, 1) < 0.09
+        supervisor.stopped("outer")
+        assert seconds_used(tests.pid, 1) < 0.09
         supervisor.stopped("inner")
         eventually(lambda: groups(tests.pid) == before and not groups_of(*pids))
 

@@ -33,6 +33,11 @@ RETRY_S = 0.002
 LOCK_TIMEOUT_S = 5.0
 PROCESSES = "cgroup.procs"
 ENABLED = "cgroup.subtree_control"
+NO_LIMIT = {
+    "cpu.cfs_quota_us": "-1", "memory.memsw.limit_in_bytes": "-1", "memory.limit_in_bytes": "-1",
+    "blkio.throttle.read_bps_device": "{device} 0", "blkio.throttle.write_bps_device": "{device} 0",
+    "cpu.max": "max", "memory.max": "max", "memory.swap.max": "max", "io.max": "{device} rbps=max wbps=max",
+}  # fmt: skip
 
 
 class Hierarchy(NamedTuple):
@@ -123,6 +128,7 @@ class ControlGroup:
             os.mkdir(self.folder)
         except OSError as error:
             raise OSError(f"no group can be made in {self.parent}: {error.strerror}") from error
+        _hold(self.folder)
 
     def enable(self, controller: str) -> None:
         """Have the limits of a controller in the group; in version 1 it has them.
@@ -227,33 +233,83 @@ def is_below(folder: str, ancestor: str) -> bool:
     return f"{folder}/".startswith(f"{ancestor}/")
 
 
+_holders: dict[str, int] = {}  # a lock on each group of this process; the kernel releases it when the process ends
+
+
+def _hold(folder: str) -> None:
+    """Keep the group until `undo_group`, also when the constraint around it ends sooner."""
+    _holders[folder] = file = os.open(f"{folder}/{PROCESSES}", os.O_RDONLY | os.O_CLOEXEC)
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _is_held(folder: str) -> bool:
+    """Return whether a constraint that is in force needs a group."""
+    try:
+        file = os.open(f"{folder}/{PROCESSES}", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
 def undo_group(record: guardian.Record) -> None:
-    """Move the processes of a group back to its parent and remove it, with the groups of ours that are left in it."""
+    """Move the processes of a group back to its parent and remove it.
+
+    A group of ours in it that is still needed stays, and so does this group, without limits: the end of the inner one
+    removes both.
+    """
+    if (holder := _holders.pop(record["folder"], None)) is not None:
+        os.close(holder)
     deadline = time.monotonic() + UNDO_TIMEOUT_S
     while time.monotonic() < deadline:
         try:
             with _locked(record["parent"]):
-                if _try_to_remove(record["folder"], record["parent"], record["version"]):
-                    return
+                _try_to_remove(record["folder"], record["parent"], record["version"])
+            _remove_around(record["parent"], record["version"])
         except FileNotFoundError:  # its parent has been removed
             return
         except OSError:  # the kernel has not let go of it yet
-            pass
-        time.sleep(RETRY_S)
+            time.sleep(RETRY_S)
+        else:
+            return
 
 
-def _try_to_remove(folder: str, parent: str, version: int) -> bool:
-    if os.path.isdir(folder):
-        for each, _, _ in os.walk(folder, topdown=False):
-            _move_all(each, _home(version, parent))
-            os.rmdir(each)
+def _remove_around(folder: str, version: int) -> None:
+    """Remove the groups of ours around a removed one whose constraints have ended sooner."""
+    while os.path.basename(folder).startswith(PREFIX) and os.path.basename(folder) != REST and not _is_held(folder):
+        parent = os.path.dirname(folder)
+        with _locked(parent):
+            _try_to_remove(folder, parent, version)
+        folder = parent
+
+
+def _try_to_remove(folder: str, parent: str, version: int) -> None:
+    within = [each for each, _, _ in os.walk(folder, topdown=False)]
+    if any(_is_held(each) for each in within if each != folder):
+        _lift_limits(folder)
+        _move_all(folder, _home(version, parent))
+        return
+    for each in within:
+        _move_all(each, _home(version, parent))
+        os.rmdir(each)
     rest = f"{parent}/{REST}"
     if version == 2 and os.path.isdir(rest) and not _ours(parent):
         for controller in text(parent, ENABLED).split():
             write(parent, ENABLED, f"-{controller}")
         _move_all(rest, parent)
         os.rmdir(rest)
-    return True
+
+
+def _lift_limits(folder: str) -> None:
+    """Set every limit of a group to none."""
+    for name, value in NO_LIMIT.items():
+        for line in text(folder, name).splitlines():
+            write(folder, name, value.format(device=line.partition(" ")[0]))
 
 
 def _ours(parent: str, besides: str = "") -> list[str]:
