@@ -10,6 +10,7 @@ import sys
 
 import pytest
 from constraining import BURN, need
+from other_user import as_nobody
 
 COMMAND = [sys.executable, "-m", "pytest_twin", "constrain"]
 LAST_LINE = re.compile(
@@ -122,12 +123,7 @@ def test_a_mistake_is_told_before_anything_starts(words, lines):
 
 def run_as_nobody(*words):
     """Run a command as an ordinary user, who may make no control group."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can become another user")
-    who = {"user": 65534, "group": 65534, "extra_groups": []}
-    if subprocess.run([sys.executable, "-c", "import pytest_twin"], check=False, cwd="/", **who).returncode:
-        pytest.skip("another user cannot read this environment")
-    return subprocess.run([*COMMAND, *words], capture_output=True, text=True, check=False, cwd="/", **who)
+    return subprocess.run(as_nobody(*COMMAND, *words), capture_output=True, text=True, check=False, cwd="/")
 
 
 def test_what_cannot_be_enforced_is_told_and_the_command_is_not_started():

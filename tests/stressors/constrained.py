@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +17,6 @@ STOP_SIGNALS, CONTROL_GROUP = "stop signals", "control group"
 BUSY = "while True: pass"
 IDLE = "import time\nwhile True: time.sleep(0.01)"
 FORKS = "import os\nfor _ in range({}): os.fork()\n"
-NOBODY = 65534
 
 
 def constraint(pid: int, **options) -> dict:
@@ -26,10 +25,15 @@ def constraint(pid: int, **options) -> dict:
     return {"module": module, "unit": "max", "profile": [[0, 1]], "options": {"pid": pid, **options}}
 
 
+def own(*words: str) -> list[str]:
+    """The command as it is, run by the user of the tests."""
+    return [*words]
+
+
 @contextmanager
-def processes(program: str, **options) -> Iterator[subprocess.Popen[str]]:
+def processes(program: str, *, as_user: Callable[..., list[str]] = own, **options):
     """A process that runs a program, in a group of its own that is killed behind the block."""
-    command = [sys.executable, "-I", "-S", "-c", program]
+    command = as_user(sys.executable, "-I", "-S", "-c", program)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, process_group=0, **options)
     try:
         yield process

@@ -16,7 +16,6 @@ from constrained import (
     BUSY,
     FORKS,
     IDLE,
-    NOBODY,
     STOP_SIGNALS,
     constraint,
     enforcer,
@@ -26,6 +25,7 @@ from constrained import (
     tree,
 )  # fmt: skip
 from driving import BARE, SOURCES, Supervisor
+from other_user import as_nobody
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="constraints need Linux")
 
@@ -165,11 +165,8 @@ def test_the_stalls_of_the_parent_are_no_pause(started):
 
 
 def test_it_works_for_a_user_without_rights(started):
-    if os.geteuid() != 0:
-        pytest.skip("only root can become a user without rights; others are one")
-    user = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
-    supervisor = Supervisor(started(*BARE, SOURCES / "__main__.py", **user))
-    with processes(BUSY, **user) as tests:
+    supervisor = Supervisor(started(*as_nobody(*BARE, SOURCES / "__main__.py")))
+    with processes(BUSY, as_user=as_nobody) as tests:
         supervisor.applied(**constraint(tests.pid, cpu=0.2, cpus=1, mem=1 << 28))
         assert seconds_used(tests.pid, 1) < 0.3
         ended = supervisor.stopped()["achieved"]
@@ -179,7 +176,7 @@ def test_it_works_for_a_user_without_rights(started):
 def test_an_error_names_every_backend_and_why_it_does_not_work(started):
     if os.geteuid() != 0:
         pytest.skip("only root can become a user without rights, and start a process of another user")
-    supervisor = Supervisor(started(*BARE, SOURCES / "__main__.py", user=NOBODY, group=NOBODY, extra_groups=[]))
+    supervisor = Supervisor(started(*as_nobody(*BARE, SOURCES / "__main__.py")))
     with processes(IDLE) as tests:
         supervisor.apply(**constraint(tests.pid, cpu=0.2))
         reason = supervisor.hear()["reason"]
