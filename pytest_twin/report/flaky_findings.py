@@ -56,7 +56,8 @@ class FlakyFinding(NamedTuple):
             return "cannot run alone: fails in a process of its own"
         if self.verdict == HOLDS and bound is not None:
             return f"holds: fails less than {bound:.0%} under {condition}, with 95 % confidence"
-        return self.verdict
+        reason = self.decisive.get("error", "") if self.verdict == NOT_KNOWN else ""
+        return f"{self.verdict}: {reason}" if reason else self.verdict
 
 
 def group_findings(rows: Sequence[Row]) -> list[FlakyFinding]:
@@ -96,10 +97,6 @@ def format_seconds(cell: str | None) -> str:
 def describe_findings(findings: Sequence[FlakyFinding]) -> str:
     """Return how many tests have which verdict, in one sentence."""
     counts = {verdict: sum(each.verdict == verdict for each in findings) for verdict in VERDICTS}
-    words = {
-        BREAKS: "break under a scarce machine", BY_CHANCE: "flaky by themselves", NOT_ALONE: "cannot run alone",
-        NOT_KNOWN: "not known", HOLDS: "hold",
-    }  # fmt: skip
     runs = int(sum(parse_number(row.get("runs")) or 0 for each in findings for row in each.rows))
-    said = ", ".join(f"{count:,} {words[verdict]}" for verdict, count in counts.items() if count)
-    return f"{format_count(len(findings), 'test')} in {runs:,} runs: {said}."
+    said = "; ".join(f"{verdict}: {count:,}" for verdict, count in counts.items() if count)
+    return f"{format_count(len(findings), 'test')} in {runs:,} runs. {said[:1].upper()}{said[1:]}."

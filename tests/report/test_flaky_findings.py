@@ -63,7 +63,7 @@ def test_the_tests_that_break_come_first_each_with_its_conclusion():
 
 def test_all_findings_are_one_sentence():
     said = describe_findings(group_findings(ROWS))
-    assert said == "3 tests in 58 runs: 1 break under a scarce machine, 1 flaky by themselves, 1 hold."
+    assert said == "3 tests in 58 runs. Breaks: 1; flaky by itself: 1; holds: 1."
 
 
 def test_the_page_has_the_command_the_traceback_and_the_waits(summary):

@@ -229,7 +229,7 @@ def test_the_largest_child_is_killed_where_memory_is_watched(supervisor):
     program = (
         "import subprocess, sys, time\nsys.stdin.readline()\n"
         "fill = 'import time; x = [bytearray(b\"x\" * (1 << 20)) for _ in range({})]; time.sleep(60)'\n"
-        "small, large = (subprocess.Popen([sys.executable, '-S', '-c', fill.format(n)], stdout=-3) for n in (20, 90))\n"
+        "small, large = (subprocess.Popen([sys.executable, '-S', '-c', fill.format(n)], stdout=-3) for n in (30, 45))\n"
         "print(large.wait(), small.poll(), flush=True)\n"
     )
     with processes(program, stdin=subprocess.PIPE) as tests:

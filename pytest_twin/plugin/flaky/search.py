@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 MOST_LANES = 8  # runs at the same time
 LANE_SHARE = 0.5  # of the usable CPUs, for all of them together
+REAP_WITHIN_S = 2.0
 STEP_S = 0.005  # between two looks at what is running
 SETTLE_WITHIN_S = 20.0  # for a constraint to be in force, or to end
 GRACE_S, SLOWNESS = 5.0, 5.0  # a run may take 5 s, and five times as long as its CPU time explains
@@ -303,9 +304,16 @@ class FlakySearch:
         for pid in set(_children()) - own:
             with suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
+                _reap(pid)
         for path in self._directory.glob("*"):
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _reap(pid: int) -> None:
+    """Wait for the end of a killed process, which the kernel may put off while it waits for a disk."""
+    until = monotonic() + REAP_WITHIN_S
+    while os.waitpid(pid, os.WNOHANG)[0] == 0 and monotonic() < until:
+        time.sleep(STEP_S)
 
 
 def _children() -> list[int]:
