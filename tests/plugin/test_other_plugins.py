@@ -59,7 +59,8 @@ def test_rerunfailures_has_a_row_and_a_window_for_each_attempt(pytester, left):
 
 @pytest.mark.parametrize(("plugin", "mark"), [("pytest_retry", "flaky(retries=3)"), ("flaky", "flaky(max_runs=4)")])
 def test_a_test_that_another_plugin_runs_again_has_a_row_for_each_attempt(pytester, left, plugin, mark):
-    pytest.importorskip(plugin)
+    if getattr(pytest.importorskip(plugin), "__file__", None) is None:
+        pytest.skip(f"{plugin} is a folder of that name here, and not installed")
     pytester.makepyfile(f"""
         import pytest, time
         tries = []

@@ -32,7 +32,7 @@ def test_it_says_hello_with_its_process_id(supervisor):
 
 def test_a_load_is_ready_and_then_ends_when_it_is_stopped(supervisor):
     ready = supervisor.applied(**light("load"))
-    assert ready.keys() == {"event", "id", "at", "pids"}
+    assert ready.keys() == {"event", "id", "at", "pids", "achieved"}
     assert {psutil.Process(pid).ppid() for pid in ready["pids"]} == {supervisor.process.pid}
     end = supervisor.stopped()
     assert end == {

@@ -163,7 +163,8 @@ def test_the_children_of_a_thread_are_counted(meter, burnt):
     thread = threading.Thread(target=start)
     thread.start()
     thread.join()
-    assert all(0.19 <= after.cpu_s - before.cpu_s <= 1 for after in (*seen, meter.read_children()))
+    spent = [after.cpu_s - before.cpu_s for after in (*seen, meter.read_children())]
+    assert 0.19 <= min(spent) <= max(spent) <= 3, spent  # the start of an interpreter is in it
 
 
 @linux
