@@ -142,8 +142,7 @@ class Load:
     def only(self, *, constraints: bool) -> Load:
         """Return either its constraints or the rest."""
         parts = tuple(part for part in self.parts if part.is_constraint == constraints)
-        names = {CONSTRAINT.keyword}
-        keywords = {name: raw for name, raw in self.keywords.items() if (name in names) == constraints}
+        keywords = {name: raw for name, raw in self.keywords.items() if (name == CONSTRAINT.keyword) == constraints}
         return replace(self, parts=parts, keywords=keywords)
 
     def __str__(self) -> str:

@@ -22,7 +22,7 @@ REFUSED = ("profile", "repeat", "stress", "constrain")  # options that run a tes
 
 
 def check_search(config: pytest.Config, settings: Settings) -> None:
-    """Check that a search is possible in this session.
+    """Check that pytest's options and the platform allow a search.
 
     Raises:
         pytest.UsageError: It is not.
@@ -46,7 +46,7 @@ class FlakyHooks:
         """Read the list of known tests.
 
         Raises:
-            pytest.UsageError: It cannot be read, or a search is not possible in this session.
+            pytest.UsageError: It cannot be read, or pytest's options or the platform do not allow a search.
         """
         check_search(config, settings)
         self._config, self._settings = config, settings
