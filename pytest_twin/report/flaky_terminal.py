@@ -33,15 +33,10 @@ def finding_lines(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _lines(finding: FlakyFinding) -> Iterator[str]:
-    if finding.verdict == HOLDS:
-        yield visible(f"{finding.nodeid} {finding.conclusion}")
-        return
-    error = finding.decisive.get("error", "")
-    if finding.verdict == NOT_KNOWN:
-        yield visible(f"{finding.nodeid} {finding.conclusion}{f': {error}' if error else ''}")
-        return
     yield visible(f"{finding.nodeid} {finding.conclusion}")
-    if error:
+    if finding.verdict in {HOLDS, NOT_KNOWN}:
+        return
+    if error := finding.decisive.get("error", ""):
         yield f"    {visible(error)[:LONGEST]}"
     if finding.verdict == BREAKS:
         others = [row for row in finding.rows if row is not finding.decisive and _is_significant(row)]

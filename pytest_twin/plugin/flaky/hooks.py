@@ -25,7 +25,7 @@ def check_search(config: pytest.Config, settings: Settings) -> None:
     """Check that pytest's options and the platform allow a search.
 
     Raises:
-        pytest.UsageError: It is not.
+        pytest.UsageError: They do not.
     """
     option = flag("flaky")
     if sys.platform == "win32":
