@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from statistics import median
 from typing import NamedTuple
+
+from pytest_twin.analysis.flaky.conditions import IDLE, Condition
 
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 
@@ -109,6 +111,15 @@ class Tally:
     def largest(self, figure: Callable[[RunResult], float | None]) -> float | None:
         """Return the largest value of a figure; None if no run has it."""
         return max(_known(figure(each) for each in self.results), default=None)
+
+
+def resolve(condition: Condition, of_test: Mapping[Condition, Tally]) -> Condition:
+    """Return a condition with the memory limit of one test, by its idle runs; the same where there are none."""
+    idle = of_test.get(IDLE)
+    if idle is None:
+        return condition
+    resident, data = idle.largest(lambda each: each.peak_bytes), idle.largest(lambda each: each.data_bytes)
+    return condition.for_peak(int(resident or 0), int(data or 0))
 
 
 def _known(values: Iterable[float | None]) -> list[float]:

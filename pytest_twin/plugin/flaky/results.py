@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from pytest_twin.analysis.flaky.conditions import IDLE
+from pytest_twin.analysis.flaky.tally import Tally, resolve
 from pytest_twin.analysis.flaky.verdicts import hold_bound, judge
 from pytest_twin.analysis.stats.proportions import share_interval, upper_bound
 from pytest_twin.model.csv_text import record
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from pytest_twin.analysis.flaky.conditions import Condition
     from pytest_twin.analysis.flaky.planner import Planner
-    from pytest_twin.analysis.flaky.tally import Tally
     from pytest_twin.analysis.flaky.verdicts import Verdict
     from pytest_twin.recording.recording import Recording
 
@@ -44,7 +44,7 @@ def write_results(planner: Planner, recording: Recording) -> list[Row]:
     if table.problem:
         raise RunFolderError(f"{FLAKY}: {table.problem}")
     failures = {
-        test: {str(_resolve(condition, of_test)): failure.report for condition, failure in found}
+        test: {str(resolve(condition, of_test)): failure.report for condition, failure in found}
         for test, of_test in planner.tallies.items()
         if (found := [(each, failure) for each, tally in of_test.items() if (failure := tally.first_failure)])
     }
@@ -62,10 +62,8 @@ def _rows(verdict: Verdict, planner: Planner, stamp: str) -> Iterator[Row]:
 
 
 def _row(verdict: Verdict, condition: Condition, of_test: dict[Condition, Tally], stamp: str) -> Row:
-    from pytest_twin.analysis.flaky.tally import Tally
-
     tally = of_test.get(condition, Tally())
-    resolved = _resolve(condition, of_test)
+    resolved = resolve(condition, of_test)
     low, high = share_interval(tally.failures, tally.runs)
     is_held = verdict.word == HOLDS and condition == verdict.decisive
     bound = hold_bound(of_test, condition) if is_held else upper_bound(tally.failures, tally.runs)
@@ -112,15 +110,6 @@ def repetitions(tally: Tally) -> int:
     rate = (tally.failures + 0.5) / (tally.runs + 1)
     needed = math.ceil(math.log(SURE) / math.log1p(-rate) / 10) * 10 if tally.failures else FEWEST_REPETITIONS
     return min(MOST_REPETITIONS, max(FEWEST_REPETITIONS, needed))
-
-
-def _resolve(condition: Condition, of_test: dict[Condition, Tally]) -> Condition:
-    """Return the condition with the memory limit of this test."""
-    idle = of_test.get(IDLE)
-    if idle is None:
-        return condition
-    resident, data = idle.largest(lambda each: each.peak_bytes), idle.largest(lambda each: each.data_bytes)
-    return condition.for_peak(int(resident or 0), int(data or 0))
 
 
 def _number(value: float | None) -> str:
