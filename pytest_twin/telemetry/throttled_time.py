@@ -19,6 +19,11 @@ def read_throttled_s(path: str) -> float | None:
         return None
     finally:
         os.close(fd)
+    return parse_throttled_s(text)
+
+
+def parse_throttled_s(text: bytes) -> float | None:
+    """Return the seconds for which tasks were throttled, summed over CPUs, from cpu.stat of either version."""
     for line in text.splitlines():
         name, _, value = line.partition(b" ")
         if name in UNITS and value.strip().isdigit():

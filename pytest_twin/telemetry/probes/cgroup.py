@@ -16,6 +16,7 @@ from pytest_twin._system.procfs import GIB, PROC, ProcFile, number, numbers_agre
 from pytest_twin.model.columns import Column
 from pytest_twin.stressors.system import capacity
 from pytest_twin.telemetry.counters import SELDOM_S, CounterDelta
+from pytest_twin.telemetry.throttled_time import parse_throttled_s
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Cgroup:
         self._limit: float | None = None
         self._cpu_s, self._throttled_s = (
             CgroupFigure(cpu_s, "cpuacct.usage", "cpu.stat"),
-            CgroupFigure(throttled_s, "cpu.stat"),
+            CgroupFigure(parse_throttled_s, "cpu.stat"),
         )
         self._usage, self._cache = (
             CgroupFigure(number, "memory.usage_in_bytes", "memory.current"),
@@ -190,12 +191,6 @@ class CgroupFigure:
 def cpu_s(text: bytes) -> float | None:
     """Return CPU seconds, from cpuacct.usage of version 1 or cpu.stat of version 2."""
     return _scaled(_field(text, b"usage_usec"), 1e-6) if b"u" in text else _scaled(number(text), 1e-9)
-
-
-def throttled_s(text: bytes) -> float | None:
-    """Return the seconds for which tasks were throttled, summed over CPUs, from cpu.stat of either version."""
-    nanoseconds = _field(text, b"throttled_time")
-    return _scaled(_field(text, b"throttled_usec"), 1e-6) if nanoseconds is None else nanoseconds * 1e-9
 
 
 def cache(text: bytes) -> int | None:
