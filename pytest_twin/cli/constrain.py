@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytest_twin.loads.spec import LoadError
-from pytest_twin.loads.validation import read_load
-from pytest_twin.stressors.constraint.enforcer import KEYWORD
+from pytest_twin.loads.constraint import ConstraintError
+from pytest_twin.loads.validation import read_constraint
 
 if TYPE_CHECKING:
     from pytest_twin.loads.spec import LoadPart
@@ -47,8 +46,7 @@ def _read_constraint(words: dict[str, Any]) -> LoadPart:
     if not words:
         raise click.UsageError("nothing to constrain; give a limit such as --cpu 0.5")
     try:
-        return read_load({KEYWORD: words}).parts[0]
-    except LoadError as error:
-        keys = [(key.removeprefix(KEYWORD).removeprefix(": "), problem) for key, problem in error.problems]
-        lines = [f"--{key}: {problem}" if key else problem for key, problem in keys]
+        return read_constraint(words).parts[0]
+    except ConstraintError as error:
+        lines = [f"--{key}: {problem}" if key else problem for key, problem in error.problems]
         raise click.UsageError("\n".join(lines)) from None

@@ -99,9 +99,13 @@ class LoadPart:
         if figure is None or held_s <= 0:
             return ""
         if self.is_constraint:
-            return self._format_used(
-                max(0.0, figure / held_s), achieved.get("peak_bytes") if "mem" in self.options else None
-            )
+            peak_bytes = achieved.get("peak_bytes") if "mem" in self.options else None
+            return self._format_used(max(0.0, figure / held_s), peak_bytes)
+        return self._format_applied(figure, achieved, held_s, usable)
+
+    def _format_applied(
+        self, figure: float, achieved: Mapping[str, Any], held_s: float, usable: Mapping[str, float]
+    ) -> str:
         if self.kind.measure.endswith("cpu_s"):
             figure /= held_s
         if self.unit == SHARE:
@@ -109,9 +113,11 @@ class LoadPart:
             return f"{figure / whole:.1%}" if whole else ""
         if self.unit == COUNT:
             return f"{figure:.2f} cores" if self.kind.measure == "cpu_s" else f"{figure:.0f}"
-        if self.unit == BYTES and OPS not in self.kind.units:
+        if OPS in self.kind.units:
+            return f"{figure / held_s:.1f}/s"
+        if self.unit == BYTES:
             return format_bytes(figure, like=self.text)
-        return f"{figure / held_s:.1f}/s" if OPS in self.kind.units else f"{figure / held_s / 1e6:.1f}MB/s"
+        return f"{figure / held_s / 1e6:.1f}MB/s"
 
     def _format_used(self, cpus: float, peak_bytes: float | None) -> str:
         """Return what the tests used under this constraint: CPUs, memory where it is limited, or both."""

@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pytest_twin._system.stdlib import os, sys
+from pytest_twin.loads.constraint import ConstraintError, parse_constraint
 from pytest_twin.loads.parser import parse_load
 from pytest_twin.loads.registry import kinds
 from pytest_twin.loads.spec import Load, LoadError
@@ -30,6 +31,18 @@ def read_load(keywords: Mapping[str, Any]) -> Load:
     """
     load = parse_load(keywords, kinds())
     check_load(load)
+    return load
+
+
+def read_constraint(raw: object) -> Load:
+    """Parse a constraint, such as ``{"cpu": 0.5}`` or ``cpu=0.5 mem=2GiB``, if this platform can enforce any.
+
+    Raises:
+        ConstraintError: With all problems, each with the keyword within the constraint.
+    """
+    load = Load((parse_constraint(raw),), {CONSTRAIN: raw})
+    if not CAN_CONSTRAIN:
+        raise ConstraintError([("", NO_LINUX)])
     return load
 
 

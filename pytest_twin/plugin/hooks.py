@@ -268,10 +268,10 @@ def _session_stress(settings: Settings) -> Load | None:
 def _check_constraint(config: pytest.Config, settings: Settings) -> None:
     """Reject a constraint of the session that is invalid, or that cannot be enforced on this process with the tests."""
     if settings.constrain is not None:
-        from pytest_twin.plugin.session_constraint import check_constraint, read_constraint
+        from pytest_twin.plugin.session_constraint import check_constraint, constraint_of
 
         try:
-            load = read_constraint(settings.constrain)
+            load = constraint_of(settings)
             if not (has_workers(config) or hasattr(config, "workerinput") or is_dry_run(config)):
                 check_constraint(load)
         except SettingsError as error:

@@ -227,8 +227,7 @@ def _constraint_of(marks: Iterable[pytest.Mark]) -> Load | None:
     if not own:
         return None
     from pytest_twin.loads.constraint import KEYWORDS, ConstraintError
-    from pytest_twin.loads.spec import LoadError
-    from pytest_twin.loads.validation import read_load
+    from pytest_twin.loads.validation import read_constraint
 
     words: dict[str, Any] = {}
     for mark in reversed(own):
@@ -236,12 +235,7 @@ def _constraint_of(marks: Iterable[pytest.Mark]) -> Load | None:
             advice = ", ".join(f"{CONSTRAIN}({name}=...)" for name in KEYWORDS if name != "period")
             raise ConstraintError([(str(mark.args[0]) if mark.args else "", f"has no keyword; write {advice}")])
         words.update(mark.kwargs)
-    try:
-        return read_load({CONSTRAIN: words})
-    except LoadError as error:
-        raise ConstraintError(
-            [(key.removeprefix(CONSTRAIN).removeprefix(": "), problem) for key, problem in error.problems]
-        ) from None
+    return read_constraint(words)
 
 
 def runs_alone(item: pytest.Item, each: Schedule | None) -> bool:

@@ -13,11 +13,12 @@ from pytest_twin.plugin.load_context import strict_shortfalls
 from pytest_twin.settings.options import SettingsError, flag, ini_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from pytest_twin.loads.applied import AppliedLoad
     from pytest_twin.loads.spec import Load
     from pytest_twin.recording.recording import Recording
+    from pytest_twin.settings.options import Settings
 
 
 class SessionConstraintHooks:
@@ -82,19 +83,17 @@ def check_constraint(load: Load) -> None:
         client.close()
 
 
-def read_constraint(raw: Mapping[str, object] | str) -> Load:
+def constraint_of(settings: Settings) -> Load:
     """Parse the constraint of the session, and check that this platform can constrain processes.
 
     Raises:
         SettingsError: It is invalid.
     """
-    from pytest_twin.loads.spec import LoadError
-    from pytest_twin.loads.validation import read_load
-    from pytest_twin.stressors.constraint.enforcer import KEYWORD
+    from pytest_twin.loads.constraint import ConstraintError
+    from pytest_twin.loads.validation import read_constraint
 
     try:
-        return read_load({KEYWORD: raw})
-    except LoadError as error:
+        return read_constraint(settings.constrain)
+    except ConstraintError as error:
         key, problem = error.problems[0]
-        key = key.removeprefix(KEYWORD).removeprefix(": ")
         raise SettingsError(f"{ini_name('constrain')}: {f'{key}: ' if key else ''}{problem}") from None

@@ -181,9 +181,9 @@ def run_of(config: pytest.Config) -> RecordedSession:
             config.pluginmanager.register(RepeatHooks(run, run.settings.repeat), REPEAT_PLUGIN)
         config.pluginmanager.register(RuntestHooks(run))  # which come before the other
         if run.settings.constrain is not None and not has_workers(config):
-            from pytest_twin.plugin.session_constraint import SessionConstraintHooks, read_constraint
+            from pytest_twin.plugin.session_constraint import SessionConstraintHooks, constraint_of
 
-            run.constraint_hooks = SessionConstraintHooks(run.start, read_constraint(run.settings.constrain))
+            run.constraint_hooks = SessionConstraintHooks(run.start, constraint_of(run.settings))
             config.pluginmanager.register(run.constraint_hooks)
         if config.pluginmanager.hasplugin("pytest_forked"):
             config.pluginmanager.register(ForkedHooks(run))

@@ -12,9 +12,9 @@ from pytest_twin._system.stdlib import os, select, signal, sys, time
 from pytest_twin._system.temporary_directory import WatchedTemporaryDirectory
 from pytest_twin.analysis.flaky.conditions import IDLE, Condition, conditions
 from pytest_twin.analysis.flaky.planner import PlannedRun, Planner
-from pytest_twin.analysis.flaky.tally import FAILED
+from pytest_twin.analysis.flaky.tally import FAILED, resolve
 from pytest_twin.loads.spec import LoadError
-from pytest_twin.loads.validation import read_load
+from pytest_twin.loads.validation import read_constraint, read_load
 from pytest_twin.stressors.system.capacity import allowed_cpus, usable_cpus
 from pytest_twin.stressors.system.prctl import set_child_subreaper
 
@@ -189,17 +189,12 @@ class FlakySearch:
             run.open_gate(self._deadline(planned))
 
     def _resolve(self, planned: PlannedRun) -> Condition:
-        """Return the condition with what depends on the test filled in."""
-        idle = self.planner.tallies[planned.test].get(IDLE)
-        if idle is None:
-            return planned.condition
-        resident, data = idle.largest(lambda each: each.peak_bytes), idle.largest(lambda each: each.data_bytes)
-        return planned.condition.for_peak(int(resident or 0), int(data or 0))
+        return resolve(planned.condition, self.planner.tallies[planned.test])
 
     def _apply_constraint(self, condition: Condition, pid: int, test: str) -> AppliedLoad:
         from dataclasses import replace
 
-        part = read_load({"constrain": condition.constrain}).parts[0]
+        part = read_constraint(condition.constrain).parts[0]
         # the fork has a process group of its own, but nobody waits for stops of it
         own = {"pid": pid, "parent": os.getpid(), "outside": self._recording.own_children}
         part = replace(part, options={**part.options, **own})

@@ -17,12 +17,11 @@ import sys
 import time
 
 from pytest_twin.stressors.constraint import guardian, process_tree, target
-from pytest_twin.stressors.system.capacity import number, text
+from pytest_twin.stressors.system.capacity import MIB, number, text
 
 assert sys.platform == "linux"  # noqa: S101 - for the type checker: this module is for Linux only
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
-MIB = 1 << 20
 ADJUST_EVERY_S = 0.5
 WATCH_EVERY_S = 0.01
 WATCH_SHARE = 0.01  # of the time, at most, for watching
