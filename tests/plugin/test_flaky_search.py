@@ -126,9 +126,9 @@ LEAVES = """
 import subprocess, sys
 
 def test_leaves_processes():
-    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)", "left-by-a-search"])
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)", "WORD"])
     subprocess.Popen(
-        [sys.executable, "-c", "import time; time.sleep(1000)", "left-by-a-search"], start_new_session=True
+        [sys.executable, "-c", "import time; time.sleep(1000)", "WORD"], start_new_session=True
     )
 """
 
@@ -138,18 +138,18 @@ def remaining(word):
 
 
 def test_no_process_that_a_test_has_started_outlives_the_search(pytester, left):
-    pytester.makepyfile(LEAVES)
+    pytester.makepyfile(LEAVES.replace("WORD", "left-by-a-search"))
     search(pytester, seconds=5)
     assert int(left.rows("flaky.csv")[0]["runs"]) >= 1
     assert not remaining("left-by-a-search")
 
 
 def test_an_interrupted_search_reports_what_it_knows(pytester, left):
-    pytester.makepyfile(LEAVES)
+    pytester.makepyfile(LEAVES.replace("WORD", "left-by-an-interrupted-search"))
     words = [sys.executable, "-m", "pytest", "--twin-flaky", "--twin-flaky-time=5m", "-p", "no:cacheprovider"]
     with subprocess.Popen(words, cwd=pytester.path, stdout=subprocess.PIPE, text=True) as process:
         until = time.monotonic() + 60
-        while not remaining("left-by-a-search") and time.monotonic() < until:
+        while not remaining("left-by-an-interrupted-search") and time.monotonic() < until:
             time.sleep(0.05)
         time.sleep(2)
         process.send_signal(signal.SIGINT)
@@ -157,7 +157,7 @@ def test_an_interrupted_search_reports_what_it_knows(pytester, left):
     assert process.returncode == pytest.ExitCode.INTERRUPTED
     assert "flaky tests" in output
     assert left.rows("flaky.csv")
-    assert not remaining("left-by-a-search")
+    assert not remaining("left-by-an-interrupted-search")
 
 
 @pytest.mark.parametrize(
