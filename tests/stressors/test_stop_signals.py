@@ -132,8 +132,6 @@ def test_processes_outside_are_not_stopped(supervisor, eventually):
         assert "T" not in found
 
 
-@pytest.mark.xfail(reason="on a quiet machine it is stopped with the tests all the same", strict=False)
-@pytest.mark.flaky(reruns=0)
 def test_a_supervisor_that_was_started_within_the_tests_is_not_stopped(supervisor, eventually):
     program = (
         f"import subprocess\ns = subprocess.Popen({[*BARE, str(SOURCES / '__main__.py')]!r}, stdin=-1, stdout=-1)\n"

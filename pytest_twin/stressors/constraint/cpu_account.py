@@ -65,6 +65,7 @@ class CpuAccount:
         self._last_pid = os.open(_last_pid_file(), os.O_RDONLY | os.O_CLOEXEC)
         self._seen_pid = b""
         self._walked_at = self._walk_s = self._walked_all_at = 0.0
+        self._has_unchecked = False
         self.processes: dict[int, TrackedProcess] = {}
         self._add(root, None)
         self.walk()
@@ -99,8 +100,9 @@ class CpuAccount:
         return self.total_ns
 
     def has_started(self) -> bool:
-        """Return whether any process of the system was started since the last walk."""
-        return os.pread(self._last_pid, 64, 0) != self._seen_pid
+        """Return whether any process of the system was started since the last walk, or may have its program by now."""
+        is_due = self._has_unchecked and time.monotonic() - self._walked_all_at > WALK_ALL_EVERY_S
+        return is_due or os.pread(self._last_pid, 64, 0) != self._seen_pid
 
     def walk_if_due(self, now: float, share: float) -> bool:
         """Look for new processes, unless that takes more than a share of the time; return whether there are any."""
@@ -144,6 +146,7 @@ class CpuAccount:
         except OSError:  # it has just ended
             return None
         self.processes[pid] = process
+        self._has_unchecked = True
         return process
 
     def _on_exit(self, ended: list[TrackedProcess]) -> None:
@@ -170,6 +173,7 @@ class CpuAccount:
                 del self.processes[process.pid]
                 self._ended_ns += process.total_ns()
                 self._outside.add(process.pid)
+        self._has_unchecked = any(process.checks < MOST_CHECKS for process in self.processes.values())
 
     @staticmethod
     def _refresh(process: TrackedProcess) -> int:
