@@ -21,6 +21,7 @@ from pytest_twin.plugin.stash import (
     BUDGET_RULES,
     REPEAT_PLUGIN,
     SCHEDULE_TEXTS,
+    SESSION_CONSTRAINT,
     SESSION_PLUGIN,
     SESSION_SCHEDULE,
     SESSION_STRESS,
@@ -65,7 +66,7 @@ def pytest_configure(config: pytest.Config) -> None:
     _check_fail_on(config, settings)
     _check_limit(settings)
     config.stash[SESSION_STRESS] = _session_stress(settings)
-    _check_constraint(config, settings)
+    config.stash[SESSION_CONSTRAINT] = _session_constraint(config, settings)
     config.stash[BUDGET_RULES] = read_rules(settings.budgets)
     if not hasattr(config, "workerinput"):
         _check_reports(config, settings)
@@ -265,17 +266,19 @@ def _session_stress(settings: Settings) -> Load | None:
         raise pytest.UsageError(str(error)) from None
 
 
-def _check_constraint(config: pytest.Config, settings: Settings) -> None:
-    """Reject a constraint of the session that is invalid, or that cannot be enforced on this process with the tests."""
-    if settings.constrain is not None:
-        from pytest_twin.plugin.session_constraint import check_constraint, constraint_of
+def _session_constraint(config: pytest.Config, settings: Settings) -> Load | None:
+    """Return the constraint of the session, if it can be enforced on this process with the tests; None without one."""
+    if settings.constrain is None:
+        return None
+    from pytest_twin.plugin.session_constraint import check_constraint, constraint_of
 
-        try:
-            load = constraint_of(settings)
-            if not (has_workers(config) or hasattr(config, "workerinput") or is_dry_run(config)):
-                check_constraint(load)
-        except SettingsError as error:
-            raise pytest.UsageError(str(error)) from None
+    try:
+        load = constraint_of(settings)
+        if not (has_workers(config) or hasattr(config, "workerinput") or is_dry_run(config)):
+            check_constraint(load)
+    except SettingsError as error:
+        raise pytest.UsageError(str(error)) from None
+    return load
 
 
 def _find_baseline(config: pytest.Config, settings: Settings) -> BaselineComparison | None:

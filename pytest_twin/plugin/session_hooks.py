@@ -14,7 +14,7 @@ from pytest_twin.model.attempt_row import CRASHED
 from pytest_twin.plugin.marks import has_workers
 from pytest_twin.plugin.runtest_hooks import RuntestHooks
 from pytest_twin.plugin.session import RecordedSession
-from pytest_twin.plugin.stash import REPEAT_PLUGIN, SESSION_PLUGIN, SESSION_SCHEDULE, SETTINGS
+from pytest_twin.plugin.stash import REPEAT_PLUGIN, SESSION_CONSTRAINT, SESSION_PLUGIN, SESSION_SCHEDULE, SETTINGS
 from pytest_twin.recording import outcome
 from pytest_twin.run_folder.folder import RunFolderError
 from pytest_twin.run_folder.layout import OUTCOMES
@@ -180,10 +180,10 @@ def run_of(config: pytest.Config) -> RecordedSession:
 
             config.pluginmanager.register(RepeatHooks(run, run.settings.repeat), REPEAT_PLUGIN)
         config.pluginmanager.register(RuntestHooks(run))  # which come before the other
-        if run.settings.constrain is not None and not has_workers(config):
-            from pytest_twin.plugin.session_constraint import SessionConstraintHooks, constraint_of
+        if (constraint := config.stash[SESSION_CONSTRAINT]) is not None and not has_workers(config):
+            from pytest_twin.plugin.session_constraint import SessionConstraintHooks
 
-            run.constraint_hooks = SessionConstraintHooks(run.start, constraint_of(run.settings))
+            run.constraint_hooks = SessionConstraintHooks(run.start, constraint)
             config.pluginmanager.register(run.constraint_hooks)
         if config.pluginmanager.hasplugin("pytest_forked"):
             config.pluginmanager.register(ForkedHooks(run))

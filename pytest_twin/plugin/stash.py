@@ -39,6 +39,7 @@ REPEAT_PLUGIN = "twin-repeat"  # of the plugin that runs each test several times
 SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 SESSION_SCHEDULE: pytest.StashKey[Schedule | None] = pytest.StashKey()
 SESSION_STRESS: pytest.StashKey[Load | None] = pytest.StashKey()  # the load around every test
+SESSION_CONSTRAINT: pytest.StashKey[Load | None] = pytest.StashKey()  # of each process that runs tests
 SCHEDULE_TEXTS: pytest.StashKey[dict[str, str]] = pytest.StashKey()  # the files that the schedule reads, by name
 BUDGET_RULES: pytest.StashKey[Sequence[Rule]] = pytest.StashKey()
 
