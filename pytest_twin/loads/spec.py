@@ -130,7 +130,7 @@ class Load:
     """A load of one or several kinds; empty where every amount is zero.
 
     Attributes:
-        parts: The loads, one a kind.
+        parts: The loads, one a kind; constraints are last.
         keywords: The keywords that it was written as, for schedule.json and for people.
     """
 

@@ -39,11 +39,16 @@ class UnrepeatableError(Exception):
         self.report, self.load = report, load
 
 
-def error_line(report: pytest.TestReport) -> str:
-    """Return the first line of the error of a report; of a text that is no traceback, the end of the last."""
+def error_line(report: pytest.TestReport, longest: int = LONGEST_ERROR) -> str:
+    """Return the first line of the error of a report; of a text that is no traceback, the end of the last.
+
+    Args:
+        report: The report.
+        longest: The number of characters to which the line is shortened.
+    """
     crash = getattr(report.longrepr, "reprcrash", None)
     lines = str(crash.message if crash is not None else report.longrepr).strip().splitlines() or [report.outcome]
-    return lines[0][:LONGEST_ERROR] if crash is not None else lines[-1][-LONGEST_ERROR:]
+    return lines[0][:longest] if crash is not None else lines[-1][-longest:]
 
 
 def run_repetition(item: pytest.Item, load: Load = NO_LOAD) -> Repetition:

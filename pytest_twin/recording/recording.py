@@ -302,8 +302,7 @@ class Recording:
         request = request or part.request(self.new_id("l"))  # first: a fork gets a supervisor of its own here
         if part.is_constraint:
             self.start_supervisor()  # it must not be constrained itself
-            own = [pid for pid in self._own_children() if pid is not None]
-            request = request.with_options(**{"pid": os.getpid(), "outside": own, **request.options})
+            request = request.with_options(**{"pid": os.getpid(), "outside": self.own_children, **request.options})
         return self._supervisor.apply(part, request, test=test, note=note)
 
     def start_supervisor(self) -> None:
@@ -335,7 +334,7 @@ class Recording:
         named = {self.new_id("l"): part for part in load.parts}
         try:
             applied: list[AppliedLoad] = []
-            for name, part in sorted(named.items(), key=lambda pair: pair[1].is_constraint):
+            for name, part in named.items():
                 if part.is_constraint:  # it would make this process slow to see that the loads are ready
                     _wait_ready(applied)
                 applied.append(self.apply(part, part.request(name), test=test))

@@ -14,6 +14,7 @@ import pytest
 from pytest_twin._system.clock import monotonic
 from pytest_twin._system.stdlib import json, os, resource, signal, sys
 from pytest_twin.analysis.flaky.tally import FAILED, PASSED, SKIPPED
+from pytest_twin.plugin.repeat import error_line
 from pytest_twin.stressors.system.prctl import die_with_parent
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 assert sys.platform != "win32"  # noqa: S101 - for the type checker: there is no fork
 
 LONGEST_REPORT = 50_000  # characters of a report that are kept
+LONGEST_ERROR = 300  # and of its first line
 MIB = 1 << 20
 
 
@@ -149,18 +151,11 @@ def _classify(reports: Sequence[pytest.TestReport]) -> tuple[str, str, str]:
         first = failed[0]
         where = "" if first.when == "call" else f"{first.when}: "
         printed = (f"--- {name} ---\n{content}" for name, content in first.sections)
-        return FAILED, where + _first_line(first), "\n".join((first.longreprtext, *printed)).strip()
+        return FAILED, where + error_line(first, LONGEST_ERROR), "\n".join((first.longreprtext, *printed)).strip()
     if not reports:
         return FAILED, "there is no report", ""
     skipped = any(each.skipped and not hasattr(each, "wasxfail") for each in reports)
     return (SKIPPED if skipped else PASSED), "", ""
-
-
-def _first_line(report: pytest.TestReport) -> str:
-    """Return the message of a failure on one line."""
-    crash = getattr(report.longrepr, "reprcrash", None)
-    text = getattr(crash, "message", None) or report.longreprtext.strip().rpartition("\n")[2]
-    return next((line.strip() for line in text.splitlines() if line.strip()), "failed")[:300]
 
 
 def _cpu_s() -> float:

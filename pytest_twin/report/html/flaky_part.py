@@ -12,7 +12,6 @@ from pytest_twin.report.flaky_findings import (
     format_failures,
     format_interval,
     format_seconds,
-    group_findings,
 )
 from pytest_twin.report.html.markup import identity, join, markup
 from pytest_twin.report.profile_ranking import parse_number
@@ -26,14 +25,13 @@ LONGEST_TEXT = 20_000  # characters of a traceback
 HEADS = ("failed", "95 % interval", "duration", "", "CPU time", "throttled", "waited for a CPU", "waited for a disk")
 
 
-def flaky_part(rows: Sequence[Row], failures: Failures) -> Markup:
+def flaky_part(findings: Sequence[FlakyFinding], failures: Failures) -> Markup:
     """Return an article for each test that does not hold, and a table of those that do.
 
     Args:
-        rows: The rows of flaky.csv.
+        findings: The findings of the search.
         failures: The report of the first failure by test and condition.
     """
-    findings = group_findings(rows)
     affected = [each for each in findings if each.needs_attention]
     holding = [each for each in findings if not each.needs_attention]
     articles = join(_article(each, failures.get(each.rows[0].get("nodeid", ""), {})) for each in affected[:MOST])

@@ -79,8 +79,9 @@ def _parts(summary: RunSummary, which: dict[int, str]) -> Iterator[PageSection]:
     if intro := describe_budgets(summary):
         yield PageSection("budgets", "Budgets", intro, parts.budgets_part(summary))
     if summary.flaky:
-        intro = describe_findings(group_findings(summary.flaky))
-        yield PageSection("flaky", "Flaky tests", intro, flaky_part.flaky_part(summary.flaky, summary.failures))
+        findings = group_findings(summary.flaky)
+        content = flaky_part.flaky_part(findings, summary.failures)
+        yield PageSection("flaky", "Flaky tests", describe_findings(findings), content)
     if summary.profile:
         intro = "The slowdown of each test under each load, the largest first; bars are confidence intervals."
         yield PageSection("curves", "Sensitivity", intro, profile_curves.curves_part(summary.profile))
