@@ -22,7 +22,7 @@ from pytest_twin.stressors.constraint import (
 
 assert sys.platform == "linux"  # noqa: S101 - for the type checker: this module is for Linux only
 
-CONTROL_GROUP, STOP_SIGNALS, AFFINITY = "control group", "stop signals", "CPU affinity"
+CONTROL_GROUP, STOP_SIGNALS, AFFINITY = control_group.BACKEND, "stop signals", affinity.Affinity.backend
 UNDO = {
     "group": control_group.undo_group,
     "moved": control_group.undo_move,

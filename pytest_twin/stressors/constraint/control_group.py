@@ -33,10 +33,17 @@ RETRY_S = 0.002
 LOCK_TIMEOUT_S = 5.0
 PROCESSES = "cgroup.procs"
 ENABLED = "cgroup.subtree_control"
-NO_LIMIT = {
-    "cpu.cfs_quota_us": "-1", "memory.memsw.limit_in_bytes": "-1", "memory.limit_in_bytes": "-1",
-    "blkio.throttle.read_bps_device": "{device} 0", "blkio.throttle.write_bps_device": "{device} 0",
-    "cpu.max": "max", "memory.max": "max", "memory.swap.max": "max", "io.max": "{device} rbps=max wbps=max",
+BACKEND = "control group"
+NO_LIMIT = {  # by controller and file; the limit with swap may not be below the other one at any time
+    "cpu": {"cpu.cfs_quota_us": "-1", "cpu.max": "max"},
+    "memory": {
+        "memory.memsw.limit_in_bytes": "-1", "memory.limit_in_bytes": "-1",
+        "memory.max": "max", "memory.swap.max": "max",
+    },
+    "io": {
+        "blkio.throttle.read_bps_device": "{device} 0", "blkio.throttle.write_bps_device": "{device} 0",
+        "io.max": "{device} rbps=max wbps=max",
+    },
 }  # fmt: skip
 
 
@@ -184,6 +191,19 @@ class ControlGroup:
             except OSError:  # it has just ended
                 continue
 
+    @property
+    def backend(self) -> str:
+        """Its name as a backend."""
+        return f"{BACKEND} v{self.version}"
+
+    def lift(self, controller: str) -> None:
+        """Set every limit by a controller to none.
+
+        Raises:
+            OSError: The kernel does not accept it.
+        """
+        _lift(self.folder, controller)
+
     def write(self, name: str, value: str) -> None:
         """Write a file of the group.
 
@@ -291,7 +311,8 @@ def _remove_around(folder: str, version: int) -> None:
 def _try_to_remove(folder: str, parent: str, version: int) -> None:
     within = [each for each, _, _ in os.walk(folder, topdown=False)]
     if any(_is_held(each) for each in within if each != folder):
-        _lift_limits(folder)
+        for controller in NO_LIMIT:
+            _lift(folder, controller)
         _move_all(folder, _home(version, parent))
         return
     for each in within:
@@ -305,9 +326,9 @@ def _try_to_remove(folder: str, parent: str, version: int) -> None:
         os.rmdir(rest)
 
 
-def _lift_limits(folder: str) -> None:
-    """Set every limit of a group to none."""
-    for name, value in NO_LIMIT.items():
+def _lift(folder: str, controller: str) -> None:
+    """Set every limit that a group has by a controller to none."""
+    for name, value in NO_LIMIT[controller].items():
         for line in text(folder, name).splitlines():
             write(folder, name, value.format(device=line.partition(" ")[0]))
 

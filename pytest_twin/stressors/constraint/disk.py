@@ -33,7 +33,7 @@ class GroupDisk:
             self._group = tests.groups.find("io")
         except OSError:
             self._group = tests.groups.find("blkio")
-        self.backend = f"control group v{self._group.version}"
+        self.backend = self._group.backend
         self.resume()
         self._group.adopt(tests.outside)
 
@@ -46,23 +46,20 @@ class GroupDisk:
 
     def resume(self) -> None:
         """Set the limits."""
-        self._set(str(self._rate))
+        for device in self._devices:
+            if self._group.version == 2:
+                self._group.write("io.max", f"{device} rbps={self._rate} wbps={self._rate}")
+            else:
+                self._group.write("blkio.throttle.read_bps_device", f"{device} {self._rate}")
+                self._group.write("blkio.throttle.write_bps_device", f"{device} {self._rate}")
 
     def lift(self) -> None:
         """Set no limits."""
-        self._set("max" if self._group.version == 2 else "0")
+        self._group.lift("io")
 
     def figures(self) -> target.Figures:
         """Return no figures."""
         return {}
-
-    def _set(self, rate: str) -> None:
-        for device in self._devices:
-            if self._group.version == 2:
-                self._group.write("io.max", f"{device} rbps={rate} wbps={rate}")
-            else:
-                self._group.write("blkio.throttle.read_bps_device", f"{device} {rate}")
-                self._group.write("blkio.throttle.write_bps_device", f"{device} {rate}")
 
 
 def device_of(folder: str) -> str:

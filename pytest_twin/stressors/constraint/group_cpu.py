@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from pytest_twin.stressors.constraint import control_group, samples, target
-from pytest_twin.stressors.system.capacity import number, text
+from pytest_twin.stressors.system.capacity import counts, number
 
 assert sys.platform == "linux"  # noqa: S101 - for the type checker: this module is for Linux only
 
@@ -51,18 +51,10 @@ class CpuQuota:
             self.group.write("cpu.cfs_period_us", str(self._period_us))
             self.group.write("cpu.cfs_quota_us", str(self._quota_us))
 
-    def lift(self) -> None:
-        """Set no quota."""
-        if self.group.version == 2:
-            self.group.write("cpu.max", f"max {self._period_us}")
-        else:
-            self.group.write("cpu.cfs_quota_us", "-1")
-
     def throttled(self) -> tuple[int, float]:
         """Return the number of periods in which the group was throttled, and for how many seconds in total."""
-        counts = dict(line.split() for line in text(self.group.folder, "cpu.stat").splitlines())
-        seconds = int(counts.get("throttled_usec", 0)) / 1e6 + int(counts.get("throttled_time", 0)) / 1e9
-        return int(counts.get("nr_throttled", 0)), seconds
+        stat = counts(self.group.folder, "cpu.stat")
+        return stat.get("nr_throttled", 0), stat.get("throttled_usec", 0) / 1e6 + stat.get("throttled_time", 0) / 1e9
 
 
 def _lowest_quota(folder: str) -> float | None:
@@ -87,7 +79,7 @@ class GroupCpu:
         """
         options = tests.options
         group = self._usage = tests.groups.find("cpu")
-        self.backend = f"control group v{group.version}"
+        self.backend = group.backend
         self._quota = CpuQuota(group, options["cpu"], options.get("period") or samples.DEFAULT_PERIOD_S)
         self._quota.set()
         if group.version == 1 and not group.read("cpuacct.usage"):
@@ -115,7 +107,7 @@ class GroupCpu:
 
     def lift(self) -> None:
         """Set no quota."""
-        self._quota.lift()
+        self._quota.group.lift("cpu")
 
     def resume(self) -> None:
         """Set the quota again."""
@@ -138,5 +130,4 @@ class GroupCpu:
     def _usage_s(self) -> float:
         if self._usage.version == 1:
             return int(self._usage.read("cpuacct.usage") or 0) / 1e9
-        counts = dict(line.split() for line in self._usage.read("cpu.stat").splitlines())
-        return int(counts.get("usage_usec", 0)) / 1e6
+        return counts(self._usage.folder, "cpu.stat").get("usage_usec", 0) / 1e6

@@ -17,7 +17,7 @@ import sys
 import time
 
 from pytest_twin.stressors.constraint import guardian, process_tree, target
-from pytest_twin.stressors.system.capacity import MIB, number, text
+from pytest_twin.stressors.system.capacity import MIB, counts, number, oom_kills_in, text
 
 assert sys.platform == "linux"  # noqa: S101 - for the type checker: this module is for Linux only
 
@@ -41,7 +41,7 @@ class GroupMemory:
         self._tests = tests
         self._most: int = tests.options["mem"]
         self._group = tests.groups.find("memory")
-        self.backend = f"control group v{self._group.version}"
+        self.backend = self._group.backend
         self._elsewhere = _check_usage(tests)
         self._data = DataLimit(tests, self._elsewhere)
         self._kills = 0
@@ -55,8 +55,8 @@ class GroupMemory:
     def step(self, now: float) -> float:
         """Raise the limit by what the processes have freed of what they had before."""
         self._group.release_helpers()
-        charged = dict(line.split() for line in self._group.read("memory.stat").splitlines())
-        own = int(charged.get("total_rss") or charged.get("anon") or 0)
+        charged = counts(self._group.folder, "memory.stat")
+        own = charged.get("total_rss") or charged.get("anon") or 0
         elsewhere = max(0, sum(private_bytes(pid) for pid in self._tests_processes()) - own)
         if elsewhere < self._elsewhere - MIB:
             self._elsewhere = elsewhere
@@ -71,7 +71,7 @@ class GroupMemory:
             if self._group.read("memory.swap.max"):
                 self._group.write("memory.swap.max", "0")
         else:
-            self._lift_group()  # the limit with swap may not be below the other one at any time
+            self._group.lift("memory")  # the limit with swap may not be below the other one at any time
             self._group.write("memory.limit_in_bytes", limit)
             if self._group.read("memory.memsw.limit_in_bytes"):
                 self._group.write("memory.memsw.limit_in_bytes", limit)
@@ -79,7 +79,7 @@ class GroupMemory:
 
     def lift(self) -> None:
         """Set no limits."""
-        self._lift_group()
+        self._group.lift("memory")
         self._data.lift()
 
     def figures(self) -> target.Figures:
@@ -88,20 +88,8 @@ class GroupMemory:
         found: target.Figures = {"oom_kills": self._oom_kills() - self._kills}
         return found if peak is None else {**found, "peak_bytes": peak + self._elsewhere}
 
-    def _lift_group(self) -> None:
-        if self._group.version == 2:
-            self._group.write("memory.max", "max")
-        else:
-            if self._group.read("memory.memsw.limit_in_bytes"):
-                self._group.write("memory.memsw.limit_in_bytes", "-1")
-            self._group.write("memory.limit_in_bytes", "-1")
-
     def _oom_kills(self) -> int:
-        for name in ("memory.events", "memory.oom_control"):
-            counts = dict(line.split() for line in self._group.read(name).splitlines())
-            if "oom_kill" in counts:
-                return int(counts["oom_kill"])
-        return 0
+        return oom_kills_in(self._group.folder) or 0
 
     def _tests_processes(self) -> list[int]:
         return list(process_tree.tree(self._tests.pid, self._tests.outside))

@@ -91,12 +91,14 @@ def cpu_quotas(process: int = 0) -> dict[str, float]:
 
 def oom_kills() -> int | None:
     """Return the number of processes of this cgroup that the OOM killer has killed; None where it is not counted."""
-    for folder in (*folders("memory"), *folders("")):
-        for name in ("memory.events", "memory.oom_control"):
-            counts = dict(line.split() for line in text(folder, name).splitlines())
-            if "oom_kill" in counts:
-                return int(counts["oom_kill"])
-    return None
+    found = (oom_kills_in(folder) for folder in (*folders("memory"), *folders("")))
+    return next((kills for kills in found if kills is not None), None)
+
+
+def oom_kills_in(folder: str) -> int | None:
+    """Return the same number of the cgroup in a folder."""
+    found = (counts(folder, name).get("oom_kill") for name in ("memory.events", "memory.oom_control"))
+    return next((kills for kills in found if kills is not None), None)
 
 
 def _cgroup_headroom() -> int | None:
@@ -108,8 +110,8 @@ def _cgroup_headroom() -> int | None:
         used = [number(folder, name) for name in ("memory.current", "memory.usage_in_bytes")]
         usage = next((each for each in used if each is not None), None)
         if usage is not None and limit < UNLIMITED:
-            stat = dict(line.split() for line in text(folder, "memory.stat").splitlines())
-            cache = int(stat.get("total_inactive_file") or stat.get("inactive_file") or 0)
+            stat = counts(folder, "memory.stat")
+            cache = stat.get("total_inactive_file") or stat.get("inactive_file") or 0
             headrooms.append(max(0, limit - usage + cache))
     return min(headrooms, default=None)
 
@@ -140,6 +142,11 @@ def number(folder: str, name: str) -> int | None:
     """Return the number in a kernel file; None if there is no such file, or no number in it."""
     found = text(folder, name).strip()
     return int(found) if found.isdecimal() else None
+
+
+def counts(folder: str, name: str) -> dict[str, int]:
+    """Return the numbers in a kernel file that has a name and a number on each line; none if there is no such file."""
+    return {key: int(value) for key, value in (line.split() for line in text(folder, name).splitlines())}
 
 
 def text(folder: str, name: str) -> str:
