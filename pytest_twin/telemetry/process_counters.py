@@ -220,8 +220,11 @@ class ProcessCounters:
             self._processes.close()
         return cpu
 
-    def _living_children(self) -> Iterator[int]:
-        """Yield the children of this process: those of all its threads, also of threads that Python does not know.
+    def _living_children(self) -> set[int]:
+        """Return the children of this process: those of all its threads, also of threads that Python does not know.
+
+        The threads are read from the last to the first: when a thread ends meanwhile, the kernel gives its children to
+        the first one (`find_new_reaper` in kernel/exit.c), so they are found there.
 
         Raises:
             OSError: The limit of open files is reached.
@@ -232,11 +235,13 @@ class ProcessCounters:
             threads = []
         for gone in self._children.keys() - threads:
             self._children.pop(gone).close()
-        for thread in threads:
+        found: set[int] = set()
+        for thread in reversed(threads):
             kept = self._children.get(thread) or self._open_children_file(thread)
-            yield from map(int, kept.read().split())
+            found.update(map(int, kept.read().split()))
             if thread not in self._children:
                 kept.close()
+        return found
 
     def _open_children_file(self, thread: str) -> ReopeningProcFile:
         """Open the file with the children of a thread; only some stay open, since they count as files of the tests."""

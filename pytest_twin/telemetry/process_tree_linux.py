@@ -125,18 +125,22 @@ class LinuxProcess:
         return not detailed or self._read_details(state)
 
     def children(self) -> list[int]:
-        """Return the children of all its threads."""
+        """Return the children of all its threads.
+
+        The threads are read from the last to the first: when a thread ends meanwhile, the kernel gives its children to
+        the first one (`find_new_reaper` in kernel/exit.c), so they are found there.
+        """
         if self.now[2] != len(self._children):
             self._update_threads()
         found: list[int] = []
         try:
-            for kept in self._children.values():
+            for kept in reversed(self._children.values()):
                 if text := kept.read_or_raise():
                     found += map(int, text.split())
         except OSError:  # a thread has ended, and another one may have started
             self._update_threads()
-            return [int(child) for kept in self._children.values() for child in kept.read().split()]
-        return found
+            found = [int(child) for kept in reversed(self._children.values()) for child in kept.read().split()]
+        return found if len(self._children) == 1 else list(dict.fromkeys(found))
 
     def close(self) -> None:
         """Close its files."""
@@ -155,14 +159,14 @@ class LinuxProcess:
 
     def _update_threads(self) -> None:
         try:
-            threads = set(os.listdir(f"{self._folder}/task"))
+            threads = os.listdir(f"{self._folder}/task")
         except OSError as error:
             if error.errno in TOO_MANY:
                 raise NoMoreFilesError from None
-            threads = set()
+            threads = []
         for gone in self._children.keys() - threads:
             self._children.pop(gone).close()
-        for new in threads - self._children.keys():
+        for new in [thread for thread in threads if thread not in self._children]:
             self._children[new] = ProcFile(f"{self._folder}/task/{new}/children")
             self._require_open(self._children[new])
 

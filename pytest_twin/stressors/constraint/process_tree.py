@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Container, Iterator
+from contextlib import suppress
 
 from pytest_twin.stressors import PROCESS_NAME
 
@@ -103,17 +104,22 @@ def is_helper(pid: int) -> bool:
 def children(pid: int, threads: int | None = None) -> list[int]:
     """Return the children of all threads of a process; none if it has ended.
 
+    The threads are read from the last to the first: when a thread ends meanwhile, the kernel gives its children to the
+    first one (`find_new_reaper` in kernel/exit.c), so they are found there.
+
     Args:
         pid: The process.
         threads: The number of its threads, if that is known.
     """
-    found: list[int] = []
     try:
-        for thread in (pid,) if threads == 1 else os.listdir(f"/proc/{pid}/task"):
+        ids = [str(pid)] if threads == 1 else os.listdir(f"/proc/{pid}/task")
+    except OSError:  # it has ended
+        return []
+    found: list[int] = []
+    for thread in reversed(ids):
+        with suppress(OSError):  # this thread has ended
             found += map(int, read_kernel_file(f"/proc/{pid}/task/{thread}/children").split())
-    except OSError:  # it has ended, or this thread has
-        pass
-    return found
+    return found if len(ids) == 1 else list(dict.fromkeys(found))
 
 
 def tree(root: int, outside: Container[int] = ()) -> Iterator[int]:
