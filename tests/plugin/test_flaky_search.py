@@ -160,6 +160,18 @@ def test_an_interrupted_search_reports_what_it_knows(pytester, left):
     assert not remaining("left-by-an-interrupted-search")
 
 
+@pytest.mark.slow
+def test_a_search_that_is_killed_leaves_what_it_knew_some_time_before(pytester, left):
+    pytester.makepyfile(BREAKS)
+    words = [sys.executable, "-m", "pytest", "--twin-flaky", "--twin-flaky-time=5m", "-p", "no:cacheprovider"]
+    with subprocess.Popen(words, cwd=pytester.path, stdout=subprocess.DEVNULL) as process:
+        until = time.monotonic() + 120
+        while not (left.folder / "flaky.csv").exists() and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.1)
+        process.kill()
+    assert "test_holds" in verdicts(left)
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [

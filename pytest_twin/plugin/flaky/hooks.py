@@ -16,8 +16,10 @@ from pytest_twin.settings.options import Settings, SettingsError, flag
 
 if TYPE_CHECKING:
     from pytest_twin.plugin.flaky.results import Row
+    from pytest_twin.recording.recording import Recording
 
 PROGRESS_EVERY_S, PLAIN_PROGRESS_EVERY_S = 0.5, 30.0
+SAVE_EVERY_S, SAVE_SHARE = 20.0, 0.02  # of what is known so far, at most for this share of the time
 REFUSED = ("profile", "repeat", "stress", "constrain")  # options that run a test several times, or change the machine
 
 
@@ -58,6 +60,7 @@ class FlakyHooks:
         self._rows: list[Row] = []
         self._nodeids: list[str] = []
         self._progress_at = monotonic()
+        self._save_at = monotonic() + SAVE_EVERY_S
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -86,17 +89,29 @@ class FlakyHooks:
         recording.start_supervisor()
         self._nodeids = [nodeid_of(item) for item in session.items]
         seconds = parse_duration(self._settings.flaky_time)
-        self._search = search.FlakySearch(
-            session.items, recording, seconds, self._bypassed_plugins, self._show_progress
-        )
+
+        def after_run(running: search.FlakySearch) -> None:
+            self._show_progress(running)
+            if monotonic() > self._save_at:  # so that what is known outlives a search that is killed
+                with run.guard:
+                    self._save(recording)
+
+        self._search = search.FlakySearch(session.items, recording, seconds, self._bypassed_plugins, after_run)
         try:
             self._search.run()
         finally:
             self._end_progress()
             with run.guard:
-                from pytest_twin.plugin.flaky.results import write_results
+                self._save(recording)
 
-                self._rows = write_results(self._search.planner, recording)
+    def _save(self, recording: Recording) -> None:
+        """Write what is known so far."""
+        from pytest_twin.plugin.flaky.results import write_results
+
+        began = monotonic()
+        self._rows = write_results(self._search.planner, recording)
+        ended = monotonic()
+        self._save_at = ended + max(SAVE_EVERY_S, (ended - began) / SAVE_SHARE)
 
     def _bypassed_plugins(self, item: pytest.Item) -> Collection[object]:
         """Return the plugins that would record the runs of a test: none for a test that needs them for its own load."""

@@ -9,10 +9,9 @@ from pytest_twin.analysis.flaky.conditions import IDLE
 from pytest_twin.analysis.flaky.tally import Tally, resolve
 from pytest_twin.analysis.flaky.verdicts import hold_bound, judge
 from pytest_twin.analysis.stats.proportions import share_interval, upper_bound
-from pytest_twin.model.csv_text import record
 from pytest_twin.model.flaky_row import FIELDS, HOLDS
-from pytest_twin.run_folder.folder import RunFolderError
 from pytest_twin.run_folder.layout import FLAKY, FLAKY_FAILURES
+from pytest_twin.run_folder.tables import table_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,19 +29,14 @@ Row = dict[str, str]
 
 
 def write_results(planner: Planner, recording: Recording) -> list[Row]:
-    """Write the files, and return the rows of flaky.csv in the order of the tests.
+    """Write the files as a whole, and return the rows of flaky.csv in the order of the tests.
 
     Raises:
         RunFolderError: A file cannot be written.
     """
     stamp = recording.clock.stamp(recording.elapsed())
     rows = [row for verdict in judge(planner.tallies, planner.ladder) for row in _rows(verdict, planner, stamp)]
-    table = recording.folder.table(FLAKY, recording.worker)
-    for row in rows:
-        table.append(record([row[name] for name in FIELDS]))
-    table.close()
-    if table.problem:
-        raise RunFolderError(f"{FLAKY}: {table.problem}")
+    recording.folder.write_text(FLAKY, table_text(FIELDS, rows))
     failures = {
         test: {str(resolve(condition, of_test)): failure.report for condition, failure in found}
         for test, of_test in planner.tallies.items()
