@@ -200,7 +200,7 @@ class TestProfile:
         item, passed, count = self._item, list[Repetition](), RunCount()
         took = 0.0
         restart_timeout(item)
-        item.stash[PROFILED_LOAD] = str(load)
+        item.stash[PROFILED_LOAD] = str(load.only(constraints=False)) if load.adds_load else ""
         try:
             with self._recording.under_load(load, test=item.nodeid) as applied:
                 while count.runs < MAX_RUNS and took < BLOCK_S:

@@ -61,6 +61,9 @@ def test_a_quota_of_cpu_time_has_a_curve_of_its_own(pytester, left):
     ]  # fmt: skip
     assert {row["rank"] for row in rows} == {""}
     assert float(rows[4]["achieved"].split()[0]) < psutil.cpu_count() / 2  # CPUs; requested is a tenth of them
+    runs = [(row["load"], row["constraint"]) for row in left.tests]
+    assert {"cpu=75%", "cpu=50%", "cpu=25%", "cpu=10%"} <= {constraint for load, constraint in runs if not load}
+    assert not [load for load, _ in runs if "constrain" in load]
 
 
 def test_where_no_quota_can_be_had_its_curve_is_left_out_and_a_note_says_why(pytester, left):
