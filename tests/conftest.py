@@ -6,12 +6,14 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psutil
 import pytest
 from control_groups import Group, made_group
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from other_user import nobodys_directory
 
 pytest_plugins = ["pytester"]
 
@@ -109,3 +111,10 @@ def write(tmp_path):
 def kernel(tmp_path) -> str:
     """The folder that they are in."""
     return str(tmp_path)
+
+
+@pytest.fixture
+def nobodys_path() -> Iterator[Path]:
+    """A directory that an ordinary user may write, and so may a test that runs as root."""
+    with nobodys_directory() as path:
+        yield path

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -29,3 +33,38 @@ def as_nobody(*command: object) -> list[str]:
         "COVERAGE_PROCESS_CONFIG",
     ]  # it may not write the figures
     return [*unmeasured, "setpriv", *who, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search", *words]
+
+
+@contextmanager
+def nobodys_directory() -> Iterator[Path]:
+    """A directory that an ordinary user may write, and so may a test that runs as root."""
+    path = Path(tempfile.mkdtemp())
+    try:
+        if os.name == "posix" and os.geteuid() == 0:
+            os.chown(path, NOBODY, NOBODY)
+        yield path
+    finally:
+        shutil.rmtree(path)
+
+
+SYSTEMD_RUN = """#!/bin/sh
+echo "$@" >> {calls}
+while [ "$1" != -- ]; do shift; done
+shift
+exec "$@"
+"""
+
+
+def replace_systemd_run(path: Path) -> dict[str, str]:
+    """Put a program in the place of systemd-run that notes its arguments in ``calls``, and runs the rest.
+
+    Returns:
+        The environment in which it is found.
+    """
+    program, calls = path / "bin" / "systemd-run", path / "calls"
+    program.parent.mkdir()
+    program.write_text(SYSTEMD_RUN.format(calls=calls), encoding="ascii")
+    program.chmod(0o755)
+    calls.touch()
+    calls.chmod(0o666)
+    return {**os.environ, "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}

@@ -1,20 +1,19 @@
 """Run a command under a constraint that holds from its first instruction (Linux only).
 
-The command is a child that waits until the constraint is in force. What it inherits is that of this process: standard
-streams, process group, terminal. So a signal of the terminal reaches it by itself, and any other one is passed on.
+The command is a child that waits until the constraint is in force.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from pytest_twin._system.systemd_scope import SYSTEMD_RUN, is_in_scope, restart_in_scope, why_no_scope
 from pytest_twin.loads.supervisor_client import SupervisorClient
 from pytest_twin.model.quantity import format_bytes
 from pytest_twin.stressors.system.prctl import die_with_parent
@@ -27,13 +26,10 @@ if TYPE_CHECKING:
 
 assert sys.platform == "linux"  # noqa: S101 - for the type checker: this module is for Linux only
 
-PASSED_ON = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2}
-HANDLED = PASSED_ON | {signal.SIGCHLD}
+from pytest_twin._system.foreground_child import HANDLED, wait_for  # noqa: E402 - so is that one
+
 IGNORED_BY_PYTHON = {signal.SIGPIPE, signal.SIGXFSZ}  # a command expects the defaults
 NOT_FOUND, NOT_EXECUTABLE, FAILED = 127, 126, 125  # as env(1) and timeout(1) exit
-IN_SCOPE = "PYTEST_TWIN_SCOPE"  # in the environment of a start within a scope of systemd, so that it is the last one
-SCOPE = ("systemd-run", "--user", "--scope", "--quiet", "-p", "Delegate=yes", "--")
-SYSTEMD_TIMEOUT_S = 10.0
 STOP_SIGNALS = "stop signals"
 
 
@@ -48,9 +44,9 @@ def run(words: Sequence[str], part: LoadPart, backend: str) -> int:
     Raises:
         click.ClickException: The constraint cannot be enforced; the command was not started.
     """
-    if backend == "systemd" and IN_SCOPE not in os.environ:
-        if why := _why_no_scope():
-            raise click.ClickException(f"{SCOPE[0]} cannot start a scope: {why}; the command was not started")
+    if backend == "systemd" and not is_in_scope():
+        if why := why_no_scope():
+            raise click.ClickException(f"{SYSTEMD_RUN} cannot start a scope: {why}; the command was not started")
         _restart_in_scope()
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)  # before there is a second thread
     try:
@@ -68,7 +64,7 @@ def _run(command: WaitingCommand, part: LoadPart, backend: str) -> int:
     try:
         applied = _apply(supervisor, part, command.pid, backend)
         is_second_best = applied.failure or STOP_SIGNALS in applied.achieved.get("backend", "")
-        if not backend and is_second_best and IN_SCOPE not in os.environ and not _why_no_scope():
+        if not backend and is_second_best and not is_in_scope() and not why_no_scope():
             supervisor.close()
             command.close()
             _restart_in_scope()
@@ -120,15 +116,9 @@ class WaitingCommand:
             Its status as of wait(2), and what it and its children used.
         """
         os.write(self._gate, b".")
-        while True:
-            received = signal.sigwaitinfo(HANDLED)
-            if received.si_signo == signal.SIGCHLD:
-                pid, status, usage = os.wait4(self.pid, os.WNOHANG)
-                if pid:
-                    self._has_ended = True
-                    return status, usage
-            elif received.si_code <= 0:  # from a process; the terminal's are for the command as well (sigaction(2))
-                os.kill(self.pid, received.si_signo)
+        status, usage = wait_for(self.pid)
+        self._has_ended = True
+        return status, usage
 
     def close(self) -> None:
         """End the child if it still waits."""
@@ -156,27 +146,15 @@ def _become(words: Sequence[str], gate: int, parent: int, mask: Iterable[int]) -
 
 
 def _restart_in_scope() -> None:
-    """Become the same command line within a scope of systemd, which may have control groups of its own.
+    """Become the same command line within a scope of systemd.
 
     Raises:
         click.ClickException: There is no systemd-run.
     """
-    program = [sys.executable, *sys.orig_argv[1:]]
     try:
-        os.execvpe(SCOPE[0], [*SCOPE, *program], {**os.environ, IN_SCOPE: "1"})  # noqa: S606
+        restart_in_scope()
     except OSError as error:
-        raise click.ClickException(f"{SCOPE[0]}: {error.strerror}") from None
-
-
-def _why_no_scope() -> str:
-    """Return why systemd does not start programs of this user within scopes; empty if it does."""
-    try:
-        done = subprocess.run([*SCOPE, "true"], capture_output=True, text=True, timeout=SYSTEMD_TIMEOUT_S, check=False)
-    except OSError as error:
-        return error.strerror or str(error)
-    except subprocess.TimeoutExpired:
-        return f"it did not answer within {SYSTEMD_TIMEOUT_S:g} s"
-    return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        raise click.ClickException(f"{SYSTEMD_RUN}: {error.strerror}") from None
 
 
 def _say_aborted(applied: AppliedLoad, reply: Mapping[str, Any]) -> None:

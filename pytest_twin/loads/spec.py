@@ -145,6 +145,11 @@ class Load:
         """Whether it applies a load to the machine, and not only a constraint to the tests."""
         return not all(part.is_constraint for part in self.parts)
 
+    @property
+    def has_constraints(self) -> bool:
+        """Whether it takes something away from the tests."""
+        return any(part.is_constraint for part in self.parts)
+
     def only(self, *, constraints: bool) -> Load:
         """Return either its constraints or the rest."""
         parts = tuple(part for part in self.parts if part.is_constraint == constraints)

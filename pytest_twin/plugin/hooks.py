@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +17,7 @@ from pytest_twin.plugin.marks import (
     is_dry_run,
     kinds,
     read_rules,
+    request_of,
     uses_plugin,
 )
 from pytest_twin.plugin.stash import (
@@ -31,6 +34,8 @@ from pytest_twin.settings import options
 from pytest_twin.settings.options import Settings, SettingsError
 
 if TYPE_CHECKING:
+    import argparse
+
     from pytest_twin.loads.schedule.schedule import Schedule
     from pytest_twin.loads.spec import Load
     from pytest_twin.plugin.baseline import BaselineComparison
@@ -56,11 +61,24 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(hookspecs)
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
+    """Start again where the tests could not be constrained otherwise, before output is captured and code imported."""
+    given = early_config.known_args_namespace
+    with suppress(pytest.UsageError, OSError):  # the former is reported when the session is configured
+        settings = _settings(early_config, given)
+        if settings.constrain is not None or settings.flaky or settings.profile:
+            from pytest_twin.plugin.restart import start_again_if_needed
+
+            start_again_if_needed(settings, has_workers=bool(getattr(given, "numprocesses", None)))
+    yield
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Read and check the settings and the schedule, before anything starts."""
     for line in MARKERS:
         config.addinivalue_line("markers", line)
-    settings = config.stash[SETTINGS] = _settings(config)
+    settings = config.stash[SETTINGS] = _settings(config, config.option)
     if settings.dry_run:
         config.option.dist = "no"  # before pytest-xdist reads it: nobody sees what its workers print
     _check_fail_on(config, settings)
@@ -122,6 +140,11 @@ def _prepare_run(session: pytest.Session, items: list[pytest.Item]) -> None:
     check_requests(items)
     if is_dry_run(session.config):
         return
+    loads = () if has_workers(session.config) else (request_of(item).load for item in items)
+    if any(load is not None and load.has_constraints for load in loads):
+        from pytest_twin.plugin.restart import go_on_in_child_if_needed
+
+        go_on_in_child_if_needed()
     from pytest_twin.plugin.session_hooks import run_of
 
     run = run_of(session.config)
@@ -223,11 +246,11 @@ def _write_comparison(terminalreporter: pytest.TerminalReporter, baseline: Basel
         terminalreporter.write_line(f"FAILED {line}", red=True)
 
 
-def _settings(config: pytest.Config) -> Settings:
+def _settings(config: pytest.Config, given: argparse.Namespace) -> Settings:
     """Return the settings: a flag wins over pytest's configuration, which wins over ``[tool.pytest-twin]``."""
     names = options.options()
     try:
-        flags = {name: getattr(config.option, options.ini_name(name), None) for name in names}
+        flags = {name: getattr(given, options.ini_name(name), None) for name in names}
         inis = {name: config.getini(options.ini_name(name)) for name in names}
         return Settings.of(flags, inis, options.read_pyproject(config.rootpath / "pyproject.toml"))
     except SettingsError as error:

@@ -10,19 +10,13 @@ import sys
 
 import pytest
 from constraining import BURN, need
-from other_user import as_nobody
+from other_user import as_nobody, replace_systemd_run
 
 COMMAND = [sys.executable, "-m", "pytest_twin", "constrain"]
 LAST_LINE = re.compile(
     r"pytest-twin: constrain (?P<constraint>.+) by (?P<backend>.+): (?P<cpu_s>[\d.]+) s of CPU time, "
     r"(throttled for (?P<throttled_s>[\d.]+) s, )?(largest process|peak memory) [\d.]+[KMG]iB\n"
 )
-SYSTEMD_RUN = """#!/bin/sh
-echo "$@" >> {calls}
-while [ "$1" != -- ]; do shift; done
-shift
-exec "$@"
-"""
 
 
 @pytest.fixture
@@ -137,12 +131,8 @@ def test_what_cannot_be_enforced_is_told_and_the_command_is_not_started():
 @pytest.fixture
 def systemd_run(tmp_path, monkeypatch):
     """Puts a program in the place of systemd-run, which notes its arguments and runs the rest."""
-    program, calls = tmp_path / "bin" / "systemd-run", tmp_path / "calls"
-    program.parent.mkdir()
-    program.write_text(SYSTEMD_RUN.format(calls=calls))
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
-    return lambda: calls.read_text().splitlines() if calls.exists() else []
+    monkeypatch.setenv("PATH", replace_systemd_run(tmp_path)["PATH"])
+    return lambda: (tmp_path / "calls").read_text().splitlines()
 
 
 def test_with_systemd_it_starts_again_within_a_scope(constrained, systemd_run):
@@ -159,8 +149,6 @@ def test_with_systemd_it_starts_again_within_a_scope(constrained, systemd_run):
 
 def test_without_a_control_group_it_prefers_a_scope_to_stop_signals(systemd_run, tmp_path):
     """The scope of this test is none, so that it comes to stop signals all the same, but once only."""
-    (tmp_path / "calls").touch(mode=0o666)
-    (tmp_path / "calls").chmod(0o666)
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
     done = run_as_nobody("--cpu", "0.5", "echo", "hello")

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 import pytest
 from inner_runs import Left
-from other_user import NOBODY, as_nobody
+from other_user import as_nobody
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="constraints need Linux")]
 
@@ -96,16 +92,6 @@ def test_a_socket():
 """
 
 
-@pytest.fixture
-def writable_path():
-    """A directory that an ordinary user may write, and so may a test that runs as root."""
-    path = Path(tempfile.mkdtemp())
-    if os.geteuid() == 0:
-        os.chown(path, NOBODY, NOBODY)
-    yield path
-    shutil.rmtree(path)
-
-
 PLUGINS = {
     "none": [],
     "xdist": ["-n", "2"],
@@ -116,13 +102,13 @@ PLUGINS = {
 
 
 @pytest.mark.parametrize("options", PLUGINS.values(), ids=PLUGINS)
-def test_each_test_comes_out_as_without_a_constraint(writable_path, options):
-    (writable_path / "test_libraries.py").write_text(SUITE, encoding="utf-8")
-    left, found = Left(writable_path / "twin-report"), []
+def test_each_test_comes_out_as_without_a_constraint(nobodys_path, options):
+    (nobodys_path / "test_libraries.py").write_text(SUITE, encoding="utf-8")
+    left, found = Left(nobodys_path / "twin-report"), []
     for constraint in ([], ["--twin-constrain=cpu=0.5 period=20ms"]):
         words = [sys.executable, "-m", "pytest", "--twin", "-p", "no:cacheprovider", *options, *constraint]
         done = subprocess.run(
-            as_nobody(*words), cwd=writable_path, timeout=140, capture_output=True, text=True, check=False
+            as_nobody(*words), cwd=nobodys_path, timeout=140, capture_output=True, text=True, check=False
         )
         assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
         found.append(sorted((row["nodeid"], row["attempt"], row["outcome"]) for row in left.tests))

@@ -137,7 +137,7 @@ import time
 
 def test_sleep(): time.sleep(0.02)
 """)
-    pytester.runpytest("--twin-profile", "--twin-profile-time=30s").assert_outcomes(passed=1)
+    pytester.runpytest("--twin-profile", "--twin-profile-time=60s").assert_outcomes(passed=1)
     rows = left.rows("profile.csv")
     assert min(int(row["repetitions"]) for row in rows) >= 6
     assert all(float(row["slowdown_low"]) <= float(row["slowdown"]) <= float(row["slowdown_high"]) for row in rows)

@@ -90,7 +90,7 @@ class FlakyHooks:
         self._nodeids = [nodeid_of(item) for item in session.items]
         seconds = parse_duration(self._settings.flaky_time)
 
-        def after_run(running: search.FlakySearch) -> None:
+        def after_run(running: Any) -> None:
             self._show_progress(running)
             if monotonic() > self._save_at:  # so that what is known outlives a search that is killed
                 with run.guard:

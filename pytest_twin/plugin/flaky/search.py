@@ -15,7 +15,6 @@ from pytest_twin.analysis.flaky.planner import PlannedRun, Planner
 from pytest_twin.analysis.flaky.tally import FAILED, resolve
 from pytest_twin.loads.spec import LoadError
 from pytest_twin.loads.validation import read_constraint, read_load
-from pytest_twin.stressors.constraint.process_tree import children
 from pytest_twin.stressors.system.capacity import allowed_cpus, usable_cpus
 from pytest_twin.stressors.system.prctl import set_child_subreaper
 
@@ -114,7 +113,7 @@ class FlakySearch:
         self._end = monotonic() + self._seconds
         temporary = WatchedTemporaryDirectory()
         self._directory = temporary.path
-        self._own_children = set(children(os.getpid()))
+        self._own_children = set(_children())
         set_child_subreaper()  # so that daemons of tests are found
         try:
             while (batch := self.planner.next_batch(self.left_s)) is not None:
@@ -297,7 +296,7 @@ class FlakySearch:
     def _kill_orphans(self) -> None:
         """Kill the processes that tests have left, which are children of this process now."""
         own = {*self._own_children, *self._recording.own_children}
-        for pid in set(children(os.getpid())) - own:
+        for pid in set(_children()) - own:
             with suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
                 _reap(pid)
@@ -310,3 +309,12 @@ def _reap(pid: int) -> None:
     until = monotonic() + REAP_WITHIN_S
     while os.waitpid(pid, os.WNOHANG)[0] == 0 and monotonic() < until:
         time.sleep(STEP_S)
+
+
+def _children() -> list[int]:
+    """Return the children of this process; none where the kernel does not tell."""
+    if sys.platform == "linux":
+        from pytest_twin.stressors.constraint.process_tree import children
+
+        return children(os.getpid())
+    return []
