@@ -138,6 +138,8 @@ def measure(control: Controller, quota: float, count: int, seconds: float, *, is
             readings = watched(clock_of(list(tree(busy.pid))), seconds, step=1.0)
             span = time.monotonic() - began
             used = (controller_clock() - before) / span
+        for pid in set(tree(busy.pid)):  # cpulimit leaves those that it has stopped
+            os.kill(pid, signal.SIGKILL)
         found = [each for each in GAP.iter_unpack(gaps.read()) if began < each[0] < began + span]
     target = min(quota, count, CPUS) if is_busy else 0.0
     marks = pairwise(readings)

@@ -17,7 +17,7 @@ pytestmark = [
 
 SOAK = Path(__file__).parent.parent.parent / "benchmarks" / "soak.py"
 MOST_MIB = 5.0
-COUNT, FIRST, LAST = 10_000, 2000, 9990
+COUNT = 10_000
 ROWS_OF_A_DAY = 24 * 360  # one each ten seconds
 
 
@@ -32,7 +32,7 @@ def test_a_sampler_does_not_grow_in_an_hour_or_a_day(rows):
 
 TESTS = """import pytest
 
-@pytest.mark.parametrize("number", range(10_000))
+@pytest.mark.parametrize("number", range({count}))
 def test_it(number): pass
 """
 LOOKS = """import json, psutil
@@ -60,11 +60,11 @@ def pytest_runtest_logfinish():
 """
 
 
-def grown(start, tmp_path, *flags: str) -> dict[str, tuple[float, int]]:
+def grown(start, tmp_path, first_at: int, last_at: int, *flags: str) -> dict[str, tuple[float, int]]:
     """MiB and descriptors by which each process of a run grew between two of its tests: pytest, workers, sampler."""
-    (tmp_path / "conftest.py").write_text(LOOKS.format(looks_at=(FIRST, LAST)))
+    (tmp_path / "conftest.py").write_text(LOOKS.format(looks_at=(first_at, last_at)))
     (tmp_path / "held.txt").unlink(missing_ok=True)
-    assert start(TESTS, *flags).wait(300)[0] == 0
+    assert start(TESTS.format(count=last_at + 10), *flags).wait(300)[0] == 0
     first: dict[str, list[float]] = {}
     last: dict[str, list[float]] = {}
     for line in (tmp_path / "held.txt").read_text().splitlines():
@@ -74,16 +74,21 @@ def grown(start, tmp_path, *flags: str) -> dict[str, tuple[float, int]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("flags", [[], ["-p", "xdist.plugin", "--dist=each", "--tx=2*popen"]], ids=["alone", "workers"])
-def test_ten_thousand_tests_grow_pytest_by_their_figures_and_the_sampler_not_at_all(start, tmp_path, flags):
+@pytest.mark.parametrize(
+    ("count", "flags"),
+    [(COUNT, []), (COUNT // 2, ["-p", "xdist.plugin", "--dist=each", "--tx=2*popen"])],
+    ids=["alone", "workers"],
+)
+def test_thousands_of_tests_grow_pytest_by_their_figures_and_the_sampler_not_at_all(start, tmp_path, count, flags):
     # that each worker runs all of them makes the two runs alike
-    plain = grown(start, tmp_path, *flags)
-    ours = grown(start, tmp_path, *flags, "--twin")
+    first, last = count // 5, count - 10
+    plain = grown(start, tmp_path, first, last, *flags)
+    ours = grown(start, tmp_path, first, last, *flags, "--twin")
     assert ours.keys() == {*plain, "sampler"}
     for process, (mib, files) in ours.items():
         # pytest keeps each test and its reports to its end, with the figures in their properties
         usual_mib, _ = plain.get(process, (0.0, 0))
-        assert (mib - usual_mib) * COUNT / (LAST - FIRST) < MOST_MIB, process
+        assert (mib - usual_mib) * COUNT / (last - first) < MOST_MIB, process
         assert files == 0, process
 
 
