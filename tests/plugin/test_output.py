@@ -57,7 +57,6 @@ def test_an_analysis_written_for_the_legacy_dataset_opens_ours(pytester, left):
     assert frame[["cpu_percent", "ram_used_percent"]].corr().shape == (2, 2)
 
 
-@pytest.mark.flaky(reruns=2)  # others use the machine too
 def test_every_cpu_second_goes_to_the_tests_the_stressors_or_the_rest(pytester, left):
     pytester.makepyfile(BUSY)
     pytester.runpytest("--twin", "--twin-interval=0.05").assert_outcomes(passed=3)

@@ -4,18 +4,10 @@ from __future__ import annotations
 
 import subprocess
 from contextlib import suppress
-from pathlib import Path
 
 import psutil
 import pytest
 from driving import BARE, LIMIT_S, SCRIPTS, SOURCES, Program, Supervisor
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let tests of loads try again: they measure a machine that others use too, and have no quiet one."""
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.flaky(reruns=2))
 
 
 @pytest.fixture(autouse=True)

@@ -561,6 +561,39 @@ def test_loads_pause_while_their_owner_is_stopped(started, eventually):
 
 
 @linux
+def test_a_killed_owner_that_has_read_nothing_takes_its_loads_along(started, eventually, eventually_gone):
+    """The pipe of the replies is full by then, and another process still holds its other end: this one."""
+    import fcntl
+    import termios
+
+    own = (
+        "import subprocess, sys, json\n"
+        f"supervisor = subprocess.Popen({[*BARE, str(SOURCES / '__main__.py')]!r}, stdin=subprocess.PIPE, stdout=1,"
+        " process_group=0)\n"
+        f"supervisor.stdin.write(json.dumps({{'op': 'apply', **{cpu()!r}}}).encode() + b'\\n')\n"
+        "for _ in range(200):\n"
+        " supervisor.stdin.write(json.dumps({'op': 'achieved', 'id': 'x' * 1000}).encode() + b'\\n')\n"
+        "supervisor.stdin.flush()\n"
+        "sys.stdin.read()\n"
+    )
+    owner = started(sys.executable, "-c", own)
+    supervisor = psutil.Process(json.loads(line_of(owner))["pid"])
+    count = bytearray(4)
+
+    def is_full() -> bool:
+        before = bytes(count)
+        fcntl.ioctl(owner.stdout, termios.FIONREAD, count)
+        time.sleep(0.2)
+        return bytes(count) == before and int.from_bytes(count, sys.byteorder) > 40_000
+
+    eventually(is_full)
+    doomed = [supervisor, *supervisor.children()]
+    assert len(doomed) > 1
+    owner.kill()
+    eventually_gone(doomed, within=5)
+
+
+@linux
 @pytest.mark.slow
 @pytest.mark.parametrize("due_at_once", [True, False], ids=["at once", "one after another"])
 def test_a_killed_owner_of_many_loads_takes_all_of_them_along_at_once(started, eventually_gone, due_at_once):

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import sys
 import time
@@ -35,6 +36,7 @@ TYPE_CHECKING = False  # without typing, so that the supervisor starts fast
 if TYPE_CHECKING:
     from typing import Any
 
+PIPE_BUF = 4096  # bytes that a pipe with space takes at once (pipe(7))
 PARENT_CHECK_S = 0.25  # the kernel has no event for a stopped parent, and not everywhere one for its end
 STOPPED = "stopped"
 
@@ -134,10 +136,23 @@ class Server:
             self._on_owner_exit()
 
     def _reply(self, message: dict[str, Any]) -> None:
+        line = json.dumps(message).encode() + b"\n"
         try:
-            os.write(self._replies, json.dumps(message).encode() + b"\n")
+            while line and self._wait_for_space():
+                line = line[os.write(self._replies, line[:PIPE_BUF]) :]
         except OSError:  # the parent has closed the pipe
             self.close()
+
+    def _wait_for_space(self) -> bool:
+        """Wait until a write does not block; return False if the parent, which reads nothing, has ended."""
+        if sys.platform == "win32":  # which selects sockets only
+            return True
+        wait_s = 0.0
+        while not select.select([], [self._replies], [], wait_s)[1]:
+            if os.getppid() != self._parent:
+                return False
+            wait_s = PARENT_CHECK_S
+        return True
 
 
 def unblock_signals() -> None:
