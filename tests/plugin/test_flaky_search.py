@@ -144,6 +144,27 @@ def test_no_process_that_a_test_has_started_outlives_the_search(pytester, left):
     assert not remaining("left-by-a-search")
 
 
+ORPHAN = """
+import os, subprocess, sys, time
+
+def test_waits_for_an_orphan():
+    program = "import subprocess; print(subprocess.Popen(['sleep', '0.2']).pid, flush=True)"
+    pid = int(subprocess.run([sys.executable, "-S", "-c", program], stdout=subprocess.PIPE, check=True).stdout)
+    until = time.monotonic() + 4
+    while os.path.exists(f"/proc/{pid}"):
+        assert time.monotonic() < until, "it is still there"
+        time.sleep(0.01)
+"""
+
+
+def test_a_process_whose_parent_has_ended_is_gone_when_it_ends(pytester, left):
+    pytester.makepyfile(ORPHAN)
+    search(pytester, seconds=5)
+    idle = next(row for row in left.rows("flaky.csv") if row["condition"] == "idle")
+    assert int(idle["runs"]) >= 1
+    assert idle["failures"] == "0", idle["error"]
+
+
 def test_an_interrupted_search_reports_what_it_knows(pytester, left):
     pytester.makepyfile(LEAVES.replace("WORD", "left-by-an-interrupted-search"))
     words = [sys.executable, "-m", "pytest", "--twin-flaky", "--twin-flaky-time=5m", "-p", "no:cacheprovider"]

@@ -92,6 +92,42 @@ def test_a_socket():
 """
 
 
+NESTED = """
+import pytest, time
+
+def burn(cpu_s):
+    began, until = time.monotonic(), time.process_time() + cpu_s
+    while time.process_time() < until: pass
+    return time.monotonic() - began
+
+def test_plain(): assert 0.5 < burn(0.3)
+
+@pytest.mark.constrain(cpu=0.1)
+def test_harsher(): assert 1.5 < burn(0.3)
+
+@pytest.mark.constrain(cpu=1)
+def test_milder(): assert 0.5 < burn(0.3)
+
+def test_again(): assert 0.5 < burn(0.3) < 1.5
+"""
+
+
+def test_a_mark_within_a_constrained_session_takes_more_away_and_gives_nothing_back(nobodys_path):
+    (nobodys_path / "test_it.py").write_text(NESTED, encoding="utf-8")
+    words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--twin-constrain=cpu=0.5"]
+    done = subprocess.run(as_nobody(*words), cwd=nobodys_path, timeout=120, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    ends = [
+        row
+        for row in Left(nobodys_path / "twin-report").events
+        if row["type"] == "constraint" and row["event"] == "end"
+    ]
+    used = {row["target"]: (json.loads(row["detail"])["backend"], float(row["achieved"].split()[0])) for row in ends}
+    assert {backend for backend, _ in used.values()} == {"stop signals"}
+    assert used["cpu=0.1"][1] <= 0.15
+    assert used["cpu=0.5"][1] <= 0.6
+
+
 PLUGINS = {
     "none": [],
     "xdist": ["-n", "2"],

@@ -10,6 +10,7 @@ import time
 from statistics import median
 
 import pytest
+from constraining import need
 from other_hosts import Line, Machine
 
 import pytest_twin
@@ -175,6 +176,33 @@ def test_a_schedule_is_played_on_the_other_host_which_has_no_file_of_it(pytester
     assert sorted(ended) == (["", "", HOST, HOST] if anchor == "session" else [HOST, HOST])
     ids = [row["id"] for row in left.load_rows("end")]
     assert len(set(ids)) == len(ids)
+
+
+CONSTRAINED = """
+    import pytest, time
+
+    @pytest.mark.constrain(cpu=0.25)
+    def test_marked(): burn(0.3)
+
+    def test_plain(): burn(0.3)
+
+    def burn(cpu_s):
+        until = time.process_time() + cpu_s
+        while time.process_time() < until: pass
+"""
+
+
+def test_a_worker_on_another_host_is_constrained_there(pytester, left, machine):
+    need(cpu="0.5")
+    pytester.makepyfile(CONSTRAINED)
+    words = ["--dist=load", machine().spec(), "--twin-constrain", "cpu=0.5"]
+    pytester.runpytest_subprocess(*words).assert_outcomes(passed=2)
+    rows = {row["nodeid"].rpartition("::")[2]: row for row in left.tests}
+    assert {(row["host"], row["worker"]) for row in rows.values()} == {(HOST, "gw0")}
+    assert "0.25" in rows["test_marked"]["constraint"]
+    assert rows["test_plain"]["constraint"] == "cpu=0.5"
+    assert float(rows["test_marked"]["call_s"]) > 2.5 * 0.3
+    assert float(rows["test_plain"]["call_s"]) > 1.4 * 0.3
 
 
 @pytest.mark.fault("hosts")

@@ -157,7 +157,8 @@ def test_a_ramp_of_workers_is_a_ramp_too(burnt):
 
 
 def test_a_share_of_nothing_burns_nothing(burnt):
-    assert burnt(usable_cpus(), seconds=0.5, unit="share", profile=[[0, 0]]) < 0.1
+    # the start of its processes is in it; at full speed it would be 0.5 s for each CPU
+    assert burnt(usable_cpus(), seconds=0.5, unit="share", profile=[[0, 0]]) < 0.3
 
 
 def test_more_workers_than_the_machine_can_start_are_refused():

@@ -121,6 +121,7 @@ def test_it_gives_back_what_is_no_longer_wanted(held):
     held.memory.resize(40 * MIB)
     held.memory.resize(MIB)
     held.memory.verify()
+    held.achieved.pop("cpu_s", None)  # told once in a while
     assert held.achieved == {"resident_bytes": MIB, "peak_bytes": 40 * MIB}
 
 

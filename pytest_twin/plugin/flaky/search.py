@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 MOST_LANES = 8  # runs at the same time
 LANE_SHARE = 0.5  # of the usable CPUs, for all of them together
 REAP_WITHIN_S = 2.0
+REAP_EVERY_S = 0.1
 STEP_S = 0.005  # between two looks at what is running
 SETTLE_WITHIN_S = 20.0  # for a constraint to be in force, or to end
 GRACE_S, SLOWNESS = 5.0, 5.0  # a run may take 5 s, and five times as long as its CPU time explains
@@ -97,7 +98,7 @@ class FlakySearch:
         self.planner = Planner(list(self._items), conditions(cpus), seconds, lanes=MOST_LANES)
         self.runs = 0
         self.unavailable: dict[Condition, str] = {}
-        self._seconds, self._end = seconds, 0.0
+        self._seconds, self._end, self._reap_at = seconds, 0.0, 0.0
         self._lanes: list[Lane] = []
         self._own_children: set[int] = set()
         self._directory = Path()
@@ -223,6 +224,7 @@ class FlakySearch:
                 lane.run.stop()  # before its constraint ends: it would go on faster
                 if lane.constraint is not None:
                     lane.constraint.ask_to_stop()
+        self._reap_orphans()
         if not self.left_s:
             self._discard_lanes()
 
@@ -293,10 +295,22 @@ class FlakySearch:
         self._lanes.clear()
         self._kill_orphans()
 
+    def _orphans(self) -> set[int]:
+        """Return the processes that tests have started and whose parents have ended."""
+        runs = {lane.run.pid for lane in self._lanes}
+        return set(_children()) - runs - {*self._own_children, *self._recording.own_children}
+
+    def _reap_orphans(self) -> None:
+        """Reap those that have ended, as init does: a test may wait until such a process is gone."""
+        if monotonic() >= self._reap_at:
+            self._reap_at = monotonic() + REAP_EVERY_S
+            for pid in self._orphans():
+                with suppress(OSError):
+                    os.waitpid(pid, os.WNOHANG)
+
     def _kill_orphans(self) -> None:
         """Kill the processes that tests have left, which are children of this process now."""
-        own = {*self._own_children, *self._recording.own_children}
-        for pid in set(_children()) - own:
+        for pid in self._orphans():
             with suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
                 _reap(pid)
