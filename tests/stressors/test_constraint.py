@@ -239,8 +239,9 @@ def test_the_largest_child_is_killed_where_memory_is_watched(supervisor):
         assert supervisor.stopped()["achieved"]["oom_kills"] == 1
 
 
-def test_less_memory_than_is_in_use_is_an_error(supervisor):
+def test_less_memory_than_is_in_use_is_an_error(supervisor, eventually):
     with processes(IDLE) as tests:
+        eventually(lambda: psutil.Process(tests.pid).memory_info().rss > 4 * MIB)
         supervisor.apply(**constraint(tests.pid, mem=1 * MIB, backend=STOP_SIGNALS))
         reason = supervisor.hear()["reason"]
         assert "MiB already, which is not below 1 MiB" in reason
