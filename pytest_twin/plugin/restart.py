@@ -8,6 +8,7 @@ systemd, it goes on in a child, and the process that the shell has started waits
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_twin._system.procfs import PROC, read_bytes
@@ -98,7 +99,13 @@ def _resources(settings: Settings) -> Collection[str]:
 def _may_start_scope() -> bool:
     from pytest_twin._system.systemd_scope import SYSTEMD_RUN, is_in_scope
 
-    return shutil.which(SYSTEMD_RUN) is not None and not is_in_scope()
+    return shutil.which(SYSTEMD_RUN) is not None and not is_in_scope() and _is_main_program()
+
+
+def _is_main_program() -> bool:
+    """Return whether pytest was started as a program; one that calls `pytest.main` must not start again as a whole."""
+    program = Path(sys.argv[0])
+    return program.stem in {"pytest", "py.test"} or program.parent.name == "pytest"
 
 
 def _has_control_group(resources: Collection[str]) -> bool:

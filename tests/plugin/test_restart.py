@@ -144,9 +144,21 @@ def test_without_a_control_group_pytest_starts_again_in_a_scope_of_systemd(nobod
     assert start.endswith(" ".join(words[1:]))
 
 
-def test_nothing_starts_again_where_nothing_is_constrained(nobodys_path):
-    (nobodys_path / "test_it.py").write_text(SUITE, encoding="utf-8")
+WITHIN_PROGRAM = [sys.executable, "-c", "import pytest; pytest.main()"]
+
+
+@pytest.mark.parametrize(
+    ("program", "options"), [(PYTEST, "--twin"), (WITHIN_PROGRAM, "--twin-constrain=cpu=0.5")], ids=["twin", "program"]
+)
+def test_nothing_starts_again_where_nothing_is_constrained_or_pytest_is_part_of_a_program(
+    nobodys_path, program, options
+):
+    (nobodys_path / "test_it.py").write_text("def test_it(): pass", encoding="utf-8")
+    (nobodys_path / "pytest.ini").write_text(f"[pytest]\naddopts = {options}", encoding="utf-8")
     environment = replace_systemd_run(nobodys_path)
-    words = as_nobody(*PYTEST, "-k", "nothing", "--twin")
-    subprocess.run(words, cwd=nobodys_path, env=environment, capture_output=True, check=False, timeout=120)
+    words = as_nobody(*program)
+    done = subprocess.run(
+        words, cwd=nobodys_path, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert "1 passed" in done.stdout
     assert not (nobodys_path / "calls").read_text(encoding="utf-8")
