@@ -54,6 +54,7 @@ def test_a_short_soak_writes_every_row():
     assert " 21 in the file   goal 21\n" in run("soak.py", "--rows", "20")
 
 
+@pytest.mark.slow
 def test_a_killed_sampler_and_a_killed_run_are_looked_into():
     assert run("kill.py", "--times", "1").count("rows lost") == 3
 
@@ -71,6 +72,7 @@ def test_memory_is_filled_stopped_and_killed():
     assert told.count("freed after SIGKILL") == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "seconds", "said"), [("disk_write.py", "0.2", "read, ours"), ("disk_rate.py", "1", "error of 50 MB/s")]
 )
@@ -81,6 +83,7 @@ def test_a_disk_load_is_measured_also_where_there_is_no_other(name, seconds, sai
     assert said in told
 
 
+@pytest.mark.slow
 def test_a_share_is_told_with_its_errors_and_goals(monkeypatch):
     monkeypatch.setenv("PATH", "")
     told = run("cpu_share.py", "--seconds", "1", "--shares", "10")
@@ -107,6 +110,7 @@ def test_the_table_of_the_truth_is_that_of_the_seeded_suite():
     assert {row["mildest"] for row in rows if row["truth"] == "breaks"} <= rows[0].keys()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not os.access("/sys/fs/cgroup/cpu/cgroup.procs", os.W_OK) or len(os.sched_getaffinity(0)) < 2,
     reason="needs two CPUs and control groups of version 1 that can be written",
@@ -151,11 +155,13 @@ def test_the_design_of_fixed_repetitions_finds_more_with_more_of_them(flaky_sear
     assert (few, many) == (0, 20)
 
 
+@pytest.mark.slow
 def test_a_level_of_the_host_is_told_with_its_errors_and_goals(monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert "goal at most 0.3" in run("cpu_total.py", "--seconds", "1", "--levels", "40")
 
 
+@pytest.mark.slow
 def test_a_trace_is_replayed_from_a_file(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", "")
     (tmp_path / "trace.csv").write_text("timestamp,value\n" + "".join(f"{at},{5 + at % 3}\n" for at in range(9)))
@@ -163,6 +169,7 @@ def test_a_trace_is_replayed_from_a_file(monkeypatch, tmp_path):
     assert told.count("pytest-twin, ") == 3
 
 
+@pytest.mark.slow
 def test_the_storm_of_kills_leaves_nothing_of_constraints():
     told = run("kill_storm.py", "--kills", "0", "--constrained-kills", "6")
     assert told.count("  stopped") == told.count(", kills")
@@ -178,6 +185,7 @@ def test_two_hundred_kills_leave_nothing_of_constraints():
         assert set(re.findall(rf"^  {what} +(\d+)", told, re.MULTILINE)) == {"0"}
 
 
+@pytest.mark.slow
 def test_a_quota_is_told_with_its_errors_and_goals(monkeypatch):
     monkeypatch.setenv("PATH", "")
     told = run("constrain.py", "--seconds", "1", "--quotas", "0.25", "--processes", "1")

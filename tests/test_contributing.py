@@ -82,6 +82,7 @@ def test_the_kind_of_load_is_applied(recorded):
     assert (end["target"], end["achieved"]) == ("20", "20")
 
 
+@pytest.mark.slow
 def test_the_subcommand_and_the_exporter_are_found(recorded, run):
     assert run("pytest_twin", "slowest", str(recorded)).endswith(" s  test_it.py::test_it\n")
     assert "slowest" in run("pytest_twin", "--help")

@@ -44,6 +44,7 @@ def test_the_examples_do_without_the_plugin_where_they_use_nothing_of_it(example
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_the_examples_of_flaky_tests_pass_where_there_is_enough_of_the_machine(examples):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir=examples", "examples/flaky"]
     for _ in range(5):  # these very tests break on a busy machine

@@ -30,6 +30,7 @@ def installed(tmp_path):
     return {**os.environ, "PYTHONPATH": path}
 
 
+@pytest.mark.slow
 def test_a_probe_and_a_stressor_of_another_package_work_everywhere(tmp_path, installed):
     (tmp_path / "test_it.py").write_text(
         "import pytest, time\n"

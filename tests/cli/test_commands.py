@@ -45,6 +45,7 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_help_lists_the_commands(twin):
     text = twin("--help")
     for command in ("check", "constrain", "fingerprint", "merge", "record", "run", "schedule", "stress", "watch"):
@@ -106,6 +107,7 @@ def test_record_writes_a_row_an_interval(twin, tmp_path):
     assert f"{len(samples)} samples" in text
 
 
+@pytest.mark.slow
 def test_record_samples_as_often_as_its_help_says(twin, tmp_path):
     said = re.search(r"between two samples \(default: ([\d.]+)\)", " ".join(twin("record", "--help").split()))
     assert said is not None
@@ -172,6 +174,7 @@ def test_a_recording_behind_nothing_begins_at_0(tmp_path):
     assert continue_clock(clock, RunFolder(tmp_path)) is clock
 
 
+@pytest.mark.slow
 def test_a_long_record_is_written_in_pieces_which_can_be_compressed(twin, tmp_path):
     for more in ((), ("--append",)):
         text = twin("record", "--interval", "0.02", "--duration", "1s", "--rotate", "4kB", "--gzip", *more)
@@ -182,6 +185,7 @@ def test_a_long_record_is_written_in_pieces_which_can_be_compressed(twin, tmp_pa
     assert list((tmp_path / "twin-report").glob("system_metrics_dataset*.csv")) == []
 
 
+@pytest.mark.slow
 def test_a_record_can_become_parquet(twin, tmp_path):
     pytest.importorskip("pyarrow")
     twin("record", "--interval", "0.05", "--duration", "500ms", "--rotate", "1kB", "--parquet")

@@ -56,6 +56,7 @@ HARD = {
 FLAGS = {"pytest-timeout": ["-p", "pytest_timeout", "--timeout=3", "--timeout-method=thread"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", HARD)
 def test_a_run_that_ends_in_the_middle_of_a_test_leaves_no_load_and_tells_of_the_test(start, how):
     body, status = HARD[how]

@@ -120,6 +120,7 @@ def test_next(): time.sleep(0.1)
 """
 
 
+@pytest.mark.slow
 def test_a_supervisor_that_is_stopped_for_ever_is_told_of_and_its_load_is_aborted(run, tmp_path):
     (tmp_path / "conftest.py").write_text(SHORTER)
     left, status, said = run(STOPS.format(name="twin-stressors"), "-W", "default")

@@ -66,6 +66,7 @@ def most_processes(done) -> int:
     return max(int(row["tests_process_count"] or 0) for row in done.samples)
 
 
+@pytest.mark.slow
 def test_more_processes_than_a_usual_limit_has_files_for_are_counted_all(run):
     done, status, said = run(FAMILY, "--twin", before=limited("ulimit -Sn 128"))
     assert status == 0, said

@@ -25,6 +25,7 @@ def test_asks_for_more_than_there_is(): pass
 """
 
 
+@pytest.mark.slow
 def test_a_test_that_needs_the_memory_gets_it_from_its_load(run, group):
     group.limit(memory=512 * MIB)
     into = "; ".join(f"echo $$ > {folder}/cgroup.procs" for folder in group.folders.values())

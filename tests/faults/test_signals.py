@@ -42,6 +42,7 @@ def nothing_is_left_of(run):
     assert whole <= {".csv", ".json", ""}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("numbers", each_once([*TIMES, *RARE]), ids=str)
 def test_a_signal_to_pytest_leaves_no_process_and_takes_no_row_but_one(start, numbers):
     run = start(LOADED)
@@ -115,6 +116,7 @@ def test_an_interrupt_at_whatever_moment_of_a_load_leaves_it_not_going_on_and_no
     assert int(done.stdout) > times / 10
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of files that nobody could close
 def test_wherever_the_start_of_a_supervisor_is_interrupted_the_next_load_is_applied(interrupted, monkeypatch):
     supervisor, processes = SupervisorClient(lambda *_: None, lambda _: None), []

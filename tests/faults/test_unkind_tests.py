@@ -44,6 +44,7 @@ def test_next(): time.sleep(0.3)
 WAYS = {"sys.exit": ("sys.exit(0)", 1), "pytest.exit": ("pytest.exit('enough', 3)", 3), "os._exit": ("os._exit(0)", 0)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_a_fork_that_goes_on_to_the_end_of_pytest_ends_nothing_of_the_run(run, way):
     fork, code = WAYS[way]
@@ -73,6 +74,7 @@ def test_after(number): time.sleep(0.2)
 """
 
 
+@pytest.mark.slow
 def test_a_test_that_closes_all_descriptors_holds_up_nobody_and_fails_no_other(run):
     done, _, said = run(CLOSES, "--twin", "-s", "-W", "default")  # pytest itself ends with an error then
     assert "5 passed" in said

@@ -63,6 +63,7 @@ def test_loaded(number): time.sleep(60)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whom", ["controller", "all"])
 def test_an_interrupt_ends_the_loads_of_workers_also_if_only_the_controller_got_it(start, whom):
     run = start(LONG, "-p", "xdist.plugin", "-n", "2", "--twin")
@@ -91,6 +92,7 @@ def is_whole(run) -> bool:
     return sorted(started) == sorted(ended) and len(run.tests) == len(of_tests)
 
 
+@pytest.mark.slow
 def test_of_a_run_that_is_killed_as_a_whole_the_sampler_completes_the_tables(start):
     """As a CI job does that ends, or that ran out of memory."""
     run = start(LOADED, "-p", "xdist.plugin", "-n", "2", "--twin")

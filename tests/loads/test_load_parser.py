@@ -277,6 +277,7 @@ def test_a_share_of_an_unknown_whole_is_not_said():
     assert part(mem="25%").format_achieved({"peak_bytes": 5.0}, 10.0, {}) == ""
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from([*KINDS, *MODIFIERS, "gpu"]) | st.text(max_size=5), VALUES, max_size=5))
 @settings(max_examples=200, deadline=None)
 def test_whatever_is_given_is_a_load_or_a_load_error(keywords):

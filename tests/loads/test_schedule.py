@@ -604,6 +604,7 @@ def wrong_or_read(text, name):
     assert all(isinstance(event.load, Load) and event.duration_s >= 0 <= event.start_s for event in schedule.events)
 
 
+@pytest.mark.slow
 @example({"events": [{"a\nb": 1}]})
 @given(DOCUMENTS)
 @settings(max_examples=300, deadline=None)

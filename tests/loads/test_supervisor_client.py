@@ -129,6 +129,7 @@ def test_what_does_not_answer_is_told_of_and_ended_and_its_loads_are_aborted(imp
     supervisor.close()
 
 
+@pytest.mark.slow
 @posix
 def test_more_requests_than_a_stopped_supervisor_takes_hold_up_nobody(impatient, told):
     supervisor = SupervisorClient(told.reply, lambda _: None, tell=told.lines.append)
@@ -151,6 +152,7 @@ def test_a_load_longer_than_a_pipe_is_written_in_one_piece(supervisor, told):
     assert later.wait_ready()
 
 
+@pytest.mark.slow
 @posix
 def test_the_end_of_an_interrupted_run_does_not_wait_for_what_does_not_answer(told):
     supervisor = SupervisorClient(told.reply, lambda _: None, tell=told.lines.append)
@@ -165,6 +167,7 @@ def test_the_end_of_an_interrupted_run_does_not_wait_for_what_does_not_answer(to
     assert told.replies[-1] == ("l1", "abort")
 
 
+@pytest.mark.slow
 @posix
 def test_a_supervisor_that_has_long_nothing_to_say_is_asked_and_goes_on(impatient, supervisor, told):
     applied = supervisor.apply(PART, PART.request("l1", start=supervisor.now() + 3))

@@ -104,6 +104,7 @@ def test_large(large): pass
     assert abs(float(rows["test_large"]["memory_kept_MB"])) < 5
 
 
+@pytest.mark.slow
 @posix
 def test_what_a_child_used_is_in_the_test_that_waited_for_it(tests):
     program = """
@@ -159,6 +160,7 @@ def test_busier(server): work(server), work(server)
     assert busier == pytest.approx(0.6, abs=0.1)  # though it ended, with all that it used, in this one's teardown
 
 
+@pytest.mark.slow
 @linux
 def test_what_our_own_processes_used_is_not_charged_to_the_test_in_which_they_died(tests):
     rows = tests("""

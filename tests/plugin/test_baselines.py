@@ -127,6 +127,7 @@ def test_a_limit_in_the_configuration_waits_for_a_run_that_is_compared(run, pyte
     assert run(0).ret == pytest.ExitCode.OK
 
 
+@pytest.mark.slow
 def test_under_xdist_the_controller_saves_the_run_once(run, pytester):
     pytest.importorskip("xdist")
     run(0.01, "--twin-save=main", "-n2").stdout.fnmatch_lines(["saved as main/0001"])

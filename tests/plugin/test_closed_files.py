@@ -67,6 +67,7 @@ LITTLE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("does", LITTLE)
 def test_a_test_that_leaves_its_process_little_keeps_its_row_and_the_exit_code_of_pytest(pytester, left, does):
     if does == "another user" and os.geteuid() != 0:

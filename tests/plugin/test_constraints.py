@@ -45,6 +45,7 @@ def test_free():
 """
 
 
+@pytest.mark.slow
 def test_a_marked_test_has_no_more_cpu_time_than_it_may(suite, left):
     suite(SLOW, "--strict-markers", "--twin").assert_outcomes(passed=2)
     [(target, row)] = ends(left).items()
@@ -133,6 +134,7 @@ def test_without_a_way_to_constrain_it_is_a_usage_error(pytester):
     result.stderr.fnmatch_lines(["*::test_it: constrain: constraints need Linux; use loads, such as *"])
 
 
+@pytest.mark.slow
 def test_the_session_is_constrained_from_its_first_test_to_its_last(suite, left):
     result = suite(SLOW, "--twin-constrain=cpu=0.5")
     result.assert_outcomes(passed=2)
@@ -174,6 +176,7 @@ def test_a_mistake_in_the_option_is_an_error_before_anything_starts(pytester, wr
     assert not (pytester.path / "twin-report").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [[], ["-n1"]])
 def test_a_session_that_cannot_be_constrained_is_a_usage_error(suite, pytester, workers):
     if workers:
@@ -195,6 +198,7 @@ def test_a_dry_run_shows_constraints_and_enforces_none(pytester):
     )
 
 
+@pytest.mark.slow
 def test_each_worker_is_constrained_by_itself(suite, left):
     pytest.importorskip("xdist")
     suite(
@@ -212,6 +216,7 @@ def test_it(number):
     assert {row["constraint"] for row in left.tests} == {"cpu=0.4"}
 
 
+@pytest.mark.slow
 def test_constrained_tests_of_several_workers_run_beside_each_other(suite):
     """Each waits for the other."""
     pytest.importorskip("xdist")
@@ -232,6 +237,7 @@ def test_it(own, other, request):
     ).assert_outcomes(passed=2)
 
 
+@pytest.mark.slow
 def test_forked_tests_are_constrained_too(suite, left):
     pytest.importorskip("pytest_forked")
     suite(SLOW, "--forked", "--twin-constrain=cpu=0.8")  # 1.7.5 fails every test of pytest 9.2
@@ -242,6 +248,7 @@ def test_forked_tests_are_constrained_too(suite, left):
     assert used_cpus(ends(left)["cpu=0.25"]) <= 0.35
 
 
+@pytest.mark.slow
 def test_the_stressors_of_a_forked_test_are_not_constrained(suite, left):
     pytest.importorskip("pytest_forked")
     suite(
@@ -266,6 +273,7 @@ def test_it():
     assert [row["outcome"] for row in left.tests] == ["passed"]
 
 
+@pytest.mark.slow
 def test_an_async_test_is_constrained(suite, left):
     pytest.importorskip("pytest_asyncio")
     suite(
@@ -289,6 +297,7 @@ def write_schedule(pytester, *events, **top):
     (pytester.path / "plan.json").write_text(json.dumps({**top, "events": events}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [[], ["-n2"]])
 def test_a_schedule_constrains_each_process_with_tests(suite, pytester, left, workers):
     if workers:
@@ -318,6 +327,7 @@ def test_it(number):
     assert constraints == {"0]": "cpu=0.25", "1]": "cpu=0.25, cpu=0.2"}
 
 
+@pytest.mark.slow
 def test_a_schedule_around_each_test_constrains_it(suite, pytester, left):
     write_schedule(pytester, {"duration": "1m", "tests": "*slow", "constrain": {"cpu": 0.25}}, anchor="test")
     suite(SLOW.replace("@pytest.mark.constrain(cpu=0.25)", ""), "--twin-schedule=plan.json").assert_outcomes(passed=2)
@@ -333,6 +343,7 @@ def test_a_scheduled_constraint_that_cannot_be_enforced_fails_the_run(suite, pyt
     result.stdout.fnmatch_lines(["ERROR: constrain cpu=0.25: cannot constrain cpu: *"])
 
 
+@pytest.mark.slow
 def test_a_slowdown_under_a_constraint_is_judged(suite):
     result = suite("""
 @pytest.mark.twin_budget(slowdown=1.3, under="constrain cpu=0.1 period=20ms", pairs=6)
@@ -366,6 +377,7 @@ def test_a_test_that_takes_more_memory_than_it_may_fails_and_the_run_goes_on(sui
     assert json.loads(row["detail"])["peak_bytes"] > 0
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_crashes_its_test_with_the_constraint_as_a_reason(suite, left):
     pytest.importorskip("xdist")
     result = suite(
@@ -389,6 +401,7 @@ def test_other(): pass
     assert {row["event"] for row in left.events if row["type"] == "constraint"} == {"start", "abort", "end"}
 
 
+@pytest.mark.slow
 def test_a_constraint_is_lifted_while_somebody_debugs(suite, pytester, left):
     """Otherwise the quota would make the burning in the debugger take 20 times as long."""
     suite(

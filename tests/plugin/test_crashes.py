@@ -77,6 +77,7 @@ def test_a_worker_that_dies_at_once_loses_nothing_of_the_others(pytester, left):
     assert len(starts) == 4
 
 
+@pytest.mark.slow
 def test_a_test_that_is_run_again_in_another_worker_is_another_attempt(pytester, left):
     pytester.makeconftest("""
         def pytest_handlecrashitem(crashitem, report, sched):

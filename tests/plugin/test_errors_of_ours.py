@@ -62,6 +62,7 @@ def _in_module(place: str) -> str:
     return f"pytest_twin.{module}/{rest}"
 
 
+@pytest.mark.slow
 def test_an_error_of_ours_fails_no_test_and_the_next_one_is_whole(pytester, left):
     pytester.makepyfile(BREAKS.format(places=[_in_module(place) for place in PLACES]))
     result = pytester.runpytest_subprocess("-p", "no:xdist")

@@ -44,6 +44,7 @@ BURNED = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("interval", ["0.02", "0.1"])
 def test_a_test_that_sleeps_has_nothing_of_its_neighbours(pytester, left, interval):
     pytester.makepyfile(
@@ -273,6 +274,7 @@ def test_a_wrong_amount_fails_the_test_with_one_line(pytester):
     result.stdout.fnmatch_lines(['E *LoadError: cpu: "200%" is over 100%; give 0-100%'])
 
 
+@pytest.mark.slow
 def test_a_cpu_load_slows_the_test_that_it_competes_with(pytester):
     """In a session of its own it would not: the kernel shares the CPU out between sessions first."""
     pytester.makepyfile("""

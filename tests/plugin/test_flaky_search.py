@@ -137,6 +137,7 @@ def remaining(word):
     return [each for each in psutil.process_iter(["cmdline"]) if word in (each.info["cmdline"] or ())]
 
 
+@pytest.mark.slow
 def test_no_process_that_a_test_has_started_outlives_the_search(pytester, left):
     pytester.makepyfile(LEAVES.replace("WORD", "left-by-a-search"))
     search(pytester, seconds=5)
@@ -157,6 +158,7 @@ def test_waits_for_an_orphan():
 """
 
 
+@pytest.mark.slow
 def test_a_process_whose_parent_has_ended_is_gone_when_it_ends(pytester, left):
     pytester.makepyfile(ORPHAN)
     search(pytester, seconds=5)
@@ -165,6 +167,7 @@ def test_a_process_whose_parent_has_ended_is_gone_when_it_ends(pytester, left):
     assert idle["failures"] == "0", idle["error"]
 
 
+@pytest.mark.slow
 def test_an_interrupted_search_reports_what_it_knows(pytester, left):
     pytester.makepyfile(LEAVES.replace("WORD", "left-by-an-interrupted-search"))
     words = [sys.executable, "-m", "pytest", "--twin-flaky", "--twin-flaky-time=5m", "-p", "no:cacheprovider"]

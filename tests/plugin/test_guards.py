@@ -126,6 +126,7 @@ def test_a_strict_event_of_the_sessions_schedule_fails_the_run(pytester):
     result.stdout.fnmatch_lines(["ERROR: disk=1MB/s strict: /no/such/place is not a directory"])
 
 
+@pytest.mark.slow
 @pytest.mark.fault("pauses")
 @posix
 def test_loads_rest_while_somebody_debugs_and_the_gap_is_marked(pytester, left):

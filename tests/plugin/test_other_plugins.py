@@ -104,6 +104,7 @@ def test_a_test_that_times_out_has_its_row_and_its_load_ends(pytester, left, met
         assert left.samples
 
 
+@pytest.mark.slow
 @posix
 def test_a_repeated_test_that_hangs_times_out_when_it_is_reported_as_well(pytester, left):
     pytest.importorskip("pytest_timeout")
@@ -120,6 +121,7 @@ def test_a_repeated_test_that_hangs_times_out_when_it_is_reported_as_well(pytest
     assert each_ended_once(left)
 
 
+@pytest.mark.slow
 @posix
 def test_a_limit_that_is_reached_while_loads_are_measured_ends_the_profile_and_not_the_session(pytester, left):
     pytest.importorskip("pytest_timeout")
@@ -136,6 +138,7 @@ def test_a_limit_that_is_reached_while_loads_are_measured_ends_the_profile_and_n
     assert sorted(started) == sorted(ended)
 
 
+@pytest.mark.slow
 @posix
 def test_the_limit_is_for_each_run_of_a_profiled_test_and_to_reach_it_is_a_failure(pytester, left):
     pytest.importorskip("pytest_timeout")
@@ -183,6 +186,7 @@ def test_forked_tests_have_a_row_each_also_one_that_dies(pytester, left, more):
     assert len(ends) == 3 + ("plan" in more[0])
 
 
+@pytest.mark.slow
 @posix
 def test_a_forked_test_that_is_interrupted_together_with_pytest_has_a_row_and_an_end(pytester, left):
     pytest.importorskip("pytest_forked")
@@ -408,6 +412,7 @@ def test_without_the_plugin_marks_and_runs_are_as_pytest_has_them(pytester):
     assert not (pytester.path / "twin-report").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [".", "tests"])
 @pytest.mark.parametrize("name", ["stressors.py", "stressors/__init__.py"])
 def test_a_project_may_have_a_module_named_stressors(pytester, left, place, name):
@@ -457,6 +462,7 @@ REPLACED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="exact figures")
 def test_what_a_test_replaces_in_its_body_changes_no_figure_of_it_or_of_the_next(pytester, left):
     pytester.makepyfile(f"""

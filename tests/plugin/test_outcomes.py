@@ -119,6 +119,7 @@ def test_a_teardown_that_skips_changes_nothing_and_one_that_breaks_is_an_error_u
     assert counted == {"passed": 2, "failed": 3, "errors": 2, "xfailed": 2, "xpassed": 1, "skipped": 4}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [[], WORKERS])
 def test_a_subtest_decides_by_failing_only(pytester, left, options):
     pytester.makepyfile(SUBTESTS)
@@ -283,6 +284,7 @@ def test_only_tests_that_ask_or_broke_their_budget_have_a_folder_under_a_budget_
     assert (pytester.path / place.removeprefix("see ")).is_dir()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("choice", "folders"), [("pass", 0), ("fail", 1)])
 def test_an_inconclusive_budget_of_all_gives_a_folder_where_it_fails_the_test(pytester, left, choice, folders):
     pytester.makepyprojecttoml('[[tool.pytest-twin.budgets]]\nslowdown = 100\nunder = "net:9000GB/s"\npairs = 6\n')
@@ -357,6 +359,7 @@ def test_of_two_marks_the_one_that_is_closer_to_the_test_counts_whatever_the_ord
         ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [[], WORKERS])
 def test_totals_are_those_of_pytest_however_often_a_test_ran(pytester, left, options):
     pytest.importorskip("_pytest.subtests", reason="pytest 9 has subtests of its own")

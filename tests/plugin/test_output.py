@@ -115,6 +115,7 @@ def test_the_summary_says_what_was_recorded_applied_and_heavy(pytester):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc/self/statm")
 def test_the_summary_names_the_test_that_left_memory_behind_and_no_innocent_one(pytester):
     pytester.makepyfile(
@@ -214,6 +215,7 @@ def test_the_plugin_can_be_named_where_nothing_loads_by_itself(pytester):
     result.assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_a_killed_run_keeps_its_rows_and_leaves_no_process(pytester, left, eventually):
     pytester.makepyfile("""
         import time, pytest

@@ -21,6 +21,7 @@ def test_skipped(): pass
 """
 
 
+@pytest.mark.slow
 def test_every_level_of_every_resource_has_a_row_however_little_time_there_is(pytester, left):
     pytester.makepyfile(TESTS)
     result = pytester.runpytest("--twin-profile", "--twin-profile-time=1s")
@@ -49,6 +50,7 @@ def test_it():
 """
 
 
+@pytest.mark.slow
 def test_a_quota_of_cpu_time_has_a_curve_of_its_own(pytester, left):
     pytester.makepyfile(BUSY)
     pytester.runpytest("--twin-profile", "--twin-profile-time=20s").assert_outcomes(passed=1)
@@ -66,6 +68,7 @@ def test_a_quota_of_cpu_time_has_a_curve_of_its_own(pytester, left):
     assert not [load for load, _ in runs if "constrain" in load]
 
 
+@pytest.mark.slow
 def test_where_no_quota_can_be_had_its_curve_is_left_out_and_a_note_says_why(pytester, left):
     pytester.makepyfile(BUSY)
     pytester.makeconftest("""
@@ -86,6 +89,7 @@ profiler.read_load = without_constraints
     assert "profiled without quotas of CPU time: constrain: is for Linux only" in notes
 
 
+@pytest.mark.slow
 def test_failures_under_a_load_are_counted_and_the_other_levels_are_measured(pytester, left):
     pytester.makepyfile("""
 import psutil, time
@@ -108,6 +112,7 @@ def test_it():
     result.stdout.re_match_lines([r"    fails .*\d+ of \d+ at membw 100%", "    the first failure: .*too busy"])
 
 
+@pytest.mark.slow
 def test_a_test_that_fails_without_load_too_is_profiled_if_it_passes_sometimes(pytester, left):
     pytester.makepyfile("""
 runs = []
@@ -122,6 +127,7 @@ def test_it():
     result.stdout.re_match_lines([r"    fails \d+ of \d+ without load"])
 
 
+@pytest.mark.slow
 def test_a_test_that_never_passes_without_load_is_not_profiled_and_a_note_says_why(pytester, left):
     pytester.makepyfile("def test_it(): assert False, 'broken'")
     pytester.runpytest("--twin-profile", "--twin-profile-time=1s").assert_outcomes(failed=1)

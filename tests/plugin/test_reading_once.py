@@ -42,6 +42,7 @@ sys.exit(status)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [[], ["--twin-save=main", "--twin-compare=last"]])
 def test_each_table_is_read_once_at_the_end_of_a_session(tmp_path, more):
     (tmp_path / "test_it.py").write_text(TESTS)

@@ -195,6 +195,7 @@ def test_four(): pass
     assert {name for name, *_ in rows(left)} == {"test_one", "test_two", "test_three"}
 
 
+@pytest.mark.slow
 def test_an_interrupt_tells_how_many_runs_there_were_and_what_failed(pytester, left):
     pytester.makepyfile(f"""{COUNTED}
 def test_it():
@@ -209,6 +210,7 @@ def test_it():
     assert [outcome for _, _, outcome in rows(left)] == ["passed", "failed", "passed", "passed", "interrupted"]
 
 
+@pytest.mark.slow
 def test_the_limit_of_pytest_timeout_is_for_each_run(pytester):
     pytest.importorskip("pytest_timeout")
     pytester.makepyfile(f"""{COUNTED}

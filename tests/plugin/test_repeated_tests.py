@@ -20,6 +20,7 @@ def sleep(idle, stressed):
 UNDER = 'under="mem:100MiB", pairs=6'
 
 
+@pytest.mark.slow
 def test_a_load_that_slows_a_test_too_much_fails_it(pytester, left):
     pytester.makepyfile(f"""{WORLD}
 @budget(slowdown=1.5, {UNDER})
@@ -64,6 +65,7 @@ class TestCase(unittest.TestCase):
     assert left.tests[-1]["budget"] == "ok"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("choice", "outcome"), [("pass", "passed"), ("fail", "failed")])
 def test_what_cannot_be_told_passes_with_a_warning_or_fails_if_that_is_wanted(pytester, left, choice, outcome):
     pytester.makepyfile(f"""{WORLD}
@@ -78,6 +80,7 @@ def test_it(): sleep(0.05, 0.005 if sum(runs) % 2 else 0.3)
     assert " ? 1.5" in left.tests[-1]["budget"]
 
 
+@pytest.mark.slow
 def test_short_loads_that_were_less_than_asked_tell_nothing(pytester, left):
     pytester.makepyfile(f"""{WORLD}
 @budget(slowdown=100, under="net:9000GB/s", pairs=6)

@@ -113,6 +113,7 @@ def demand_all(pytester, left, names, **how):
     assert having["note", "note"] == len(ids)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("sys.platform == 'win32'")
 def test_names_of_the_standard_library_that_a_test_replaces_change_nothing(pytester, left):
     demand_all(pytester, left, [f"{module}.{name}" for module, names in COMMON.items() for name in names.split()])

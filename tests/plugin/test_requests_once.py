@@ -51,6 +51,7 @@ def counts(pytester):
     return lambda: json.loads((pytester.path / "counts.json").read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [["--twin"], ["--twin", "-n1", "--dist=load"]], ids=["alone", "worker"])
 def test_a_test_that_is_repeated_is_parsed_once(pytester, left, counts, few_plugins, options):
     if "-n1" in options:

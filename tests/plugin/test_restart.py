@@ -93,6 +93,7 @@ def shell(nobodys_path):
     os.close(shell.terminal)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words", [["-k", "slowed", "--twin-constrain=cpu=0.25"], ["-k", "marked"]], ids=["option", "mark"]
 )
@@ -102,6 +103,7 @@ def test_it_is_constrained_in_a_shell_with_job_control(shell, nobodys_path, word
     assert backends(nobodys_path) == ["stop signals"]
 
 
+@pytest.mark.slow
 def test_the_shell_can_stop_and_interrupt_it(shell, nobodys_path, eventually):
     shell.run("-s", "-k", "waits", "--twin-constrain=cpu=0.25")
     shell.read_until("it waits")
@@ -128,6 +130,7 @@ def test_a_signal_for_the_process_that_waits_ends_the_tests(shell, eventually, n
     eventually(lambda: not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in rest))
 
 
+@pytest.mark.slow
 def test_without_a_control_group_pytest_starts_again_in_a_scope_of_systemd(nobodys_path):
     """The scope of this test is none, so that it comes to stop signals all the same, but once only."""
     (nobodys_path / "test_it.py").write_text(SUITE, encoding="utf-8")
@@ -147,6 +150,7 @@ def test_without_a_control_group_pytest_starts_again_in_a_scope_of_systemd(nobod
 WITHIN_PROGRAM = [sys.executable, "-c", "import pytest; pytest.main()"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "options"), [(PYTEST, "--twin"), (WITHIN_PROGRAM, "--twin-constrain=cpu=0.5")], ids=["twin", "program"]
 )

@@ -192,6 +192,7 @@ def test_each_test_tells_the_loads_of_the_schedule_that_overlapped_it_and_only_t
         assert found["three"] == ""
 
 
+@pytest.mark.slow
 def test_a_schedule_around_a_test_is_told_by_its_name_and_a_digest_of_what_it_comes_to(pytester, left):
     def loads(events, *flags):
         schedule(pytester, events, anchor="test")
@@ -209,6 +210,7 @@ def test_a_schedule_around_a_test_is_told_by_its_name_and_a_digest_of_what_it_co
     assert len({first["one"], other["one"], faster["one"]}) == 3
 
 
+@pytest.mark.slow
 def test_runs_under_other_schedules_are_not_compared_and_that_is_said(pytester):
     pytester.makepyfile(SLEEPS)
     for cpu in ("10%", "20%"):
@@ -224,6 +226,7 @@ def test_runs_under_other_schedules_are_not_compared_and_that_is_said(pytester):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("anchor", ["session", "test"])
 def test_of_a_long_schedule_every_load_counts_once_and_what_was_never_reached_is_a_row(pytester, left, anchor):
     schedule(pytester, [{"duration": "50ms", "cpu": "1%", "repeat": {"every": "10ms", "count": 20_000}}], anchor=anchor)

@@ -188,6 +188,7 @@ def test_a_test_whose_body_is_not_called_is_skipped_and_has_no_load(pytester, le
     assert left.loads("start") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flags", [["--twin"], [], ["--twin", "-n", "2"], ["-p", "no:setuponly", "--twin"]])
 def test_a_plan_of_the_fixtures_records_nothing(pytester, left, flags):
     pytester.makepyfile(FIXTURES_ONLY)

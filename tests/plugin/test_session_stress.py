@@ -34,6 +34,7 @@ def test_each_repetition_is_under_the_load(pytester, left):
     assert [row["load"] for row in left.tests] == ["mem=101MiB"] * 3
 
 
+@pytest.mark.slow
 def test_stress_constraint_and_repetitions_together_reproduce_a_flaky_test(pytester, left):
     pytester.makepyfile("""
 import time

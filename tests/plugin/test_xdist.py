@@ -38,6 +38,7 @@ def filled(rows):
     return {name for row in rows for name in row if row[name]} - {"worker", TREE_PEAK}
 
 
+@pytest.mark.slow
 def test_workers_and_no_workers_give_the_same_tables(pytester, left):
     pytester.makepyfile(SUITE)
     heads, told, found = [], [], []
@@ -88,6 +89,7 @@ def test_every_way_to_distribute_has_one_sampler_and_one_row_a_test(pytester, le
     assert len({row["id"] for row in left.events if row["event"] == "start"}) == 4 * times
 
 
+@pytest.mark.slow
 def test_a_schedule_is_played_once_by_the_controller(pytester, left):
     pytester.makefile(".json", plan='{"events": [{"duration": "600ms", "cpu": 1}]}')
     pytester.makepyfile(SUITE)
@@ -96,12 +98,14 @@ def test_a_schedule_is_played_once_by_the_controller(pytester, left):
     assert [row["worker"] for row in left.events if row["target"]] == ["", ""]
 
 
+@pytest.mark.slow
 def test_workers_that_ask_for_nothing_record_nothing(pytester):
     pytester.makepyfile("def test_it(): pass")
     pytester.runpytest_subprocess("-n", "2").assert_outcomes(passed=1)
     assert not (pytester.path / "twin-report").exists()
 
 
+@pytest.mark.slow
 def test_a_wrong_mark_fails_the_run_with_its_message(pytester):
     pytester.makepyfile("""
         import pytest
@@ -124,6 +128,7 @@ def overlaps(left, nodeid: str) -> list[str]:
     return [other for other, (begin, end) in spans.items() if begin < ended and end > began]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asks", ["stress(cpu=1)", "twin_schedule('plan.json')"])
 def test_a_stressed_test_runs_alone(pytester, left, asks):
     pytester.makefile(".json", plan='{"events": [{"duration": "100ms", "cpu": 1}]}')
@@ -141,6 +146,7 @@ def test_a_stressed_test_runs_alone(pytester, left, asks):
     assert list(left.folder.glob(".*.lock")) == []
 
 
+@pytest.mark.slow
 def test_a_shared_stressed_test_does_not_wait(pytester, left):
     pytester.makepyfile("""
         import pytest, time
@@ -154,6 +160,7 @@ def test_a_shared_stressed_test_does_not_wait(pytester, left):
     assert overlaps(left, f"{name}[0]") == [f"{name}[1]"]
 
 
+@pytest.mark.slow
 @pytest.mark.fault("xdist")
 def test_a_worker_that_dies_alone_in_the_room_holds_up_nobody(pytester):
     pytester.makepyfile("""

@@ -67,6 +67,7 @@ def samples_of(left, host: str = HOST) -> list[dict[str, str]]:
     return left.rows(f"hosts/{host}/system_metrics_dataset.csv")
 
 
+@pytest.mark.slow
 def test_a_worker_on_another_host_samples_there_and_every_row_names_it(pytester, left, machine, eventually):
     pytester.makepyfile(SUITE)
     other = machine()
@@ -92,6 +93,7 @@ def test_a_worker_on_another_host_samples_there_and_every_row_names_it(pytester,
     eventually(other.is_clean)
 
 
+@pytest.mark.slow
 def test_what_is_known_of_another_host_stands_in_one_file(pytester, left, machine):
     pytester.makepyfile(SUITE)
     pytester.runpytest_subprocess("--twin", "--dist=load", machine().spec()).assert_outcomes(passed=4)
@@ -106,6 +108,7 @@ def test_what_is_known_of_another_host_stands_in_one_file(pytester, left, machin
         assert told["uncertainty_s"] > 0
 
 
+@pytest.mark.slow
 def test_the_folder_of_a_test_is_sliced_from_the_samples_of_its_host(pytester, left, machine):
     pytester.makepyfile(SUITE)
     pytester.runpytest_subprocess("--twin", "--dist=load", machine().spec(), "--tx=popen").assert_outcomes(passed=4)
@@ -115,6 +118,7 @@ def test_the_folder_of_a_test_is_sliced_from_the_samples_of_its_host(pytester, l
     assert {each["host"] for each in left.rows(f"{row['folder']}/annotations.csv")} == {row["host"]}
 
 
+@pytest.mark.slow
 def test_two_workers_of_a_host_have_one_sampler_and_take_turns(pytester, left, machine, eventually, tmp_path_factory):
     base = tmp_path_factory.getbasetemp()
     pytester.makepyfile(f"""
@@ -147,6 +151,7 @@ def test_two_workers_of_a_host_have_one_sampler_and_take_turns(pytester, left, m
     eventually(lambda: one.is_clean() and two.is_clean())
 
 
+@pytest.mark.slow
 def test_a_worker_that_asks_only_by_a_marker_is_recorded_too(pytester, left, machine):
     pytester.makepyfile(SUITE)
     pytester.runpytest_subprocess("--dist=load", machine().spec()).assert_outcomes(passed=4)
@@ -154,6 +159,7 @@ def test_a_worker_that_asks_only_by_a_marker_is_recorded_too(pytester, left, mac
     assert samples_of(left)
 
 
+@pytest.mark.slow
 def test_workers_on_other_hosts_that_ask_for_nothing_record_nothing(pytester, machine, eventually):
     pytester.makepyfile("def test_it(): pass")
     other = machine()
@@ -162,6 +168,7 @@ def test_workers_on_other_hosts_that_ask_for_nothing_record_nothing(pytester, ma
     eventually(other.is_clean)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("anchor", ["session", "test"])
 def test_a_schedule_is_played_on_the_other_host_which_has_no_file_of_it(pytester, left, machine, anchor):
     (pytester.path / "busy.csv").write_text("timestamp,value\n2026-01-01T00:00:00Z,30\n2026-01-01T00:00:01Z,30\n")
@@ -192,6 +199,7 @@ CONSTRAINED = """
 """
 
 
+@pytest.mark.slow
 def test_a_worker_on_another_host_is_constrained_there(pytester, left, machine):
     need(cpu="0.5")
     pytester.makepyfile(CONSTRAINED)
@@ -205,6 +213,7 @@ def test_a_worker_on_another_host_is_constrained_there(pytester, left, machine):
     assert float(rows["test_plain"]["call_s"]) > 1.4 * 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.fault("hosts")
 def test_a_worker_that_crashes_on_another_host_keeps_what_it_had_handed_over(pytester, left, machine, eventually):
     pytester.makepyfile("""
@@ -244,6 +253,7 @@ CUT = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.fault("hosts")
 def test_a_host_that_is_cut_off_fails_its_test_and_the_run_ends(pytester, left, machine, line, tmp_path, eventually):
     pytester.makepyfile(CUT.format(cut=str(tmp_path / "cut")))
@@ -267,6 +277,7 @@ def test_a_host_that_is_cut_off_fails_its_test_and_the_run_ends(pytester, left, 
     assert other.process.wait(30) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.fault("hosts")
 def test_the_tests_of_a_host_that_is_cut_off_are_run_by_the_others(pytester, left, machine, line, tmp_path):
     pytester.makepyfile(CUT.format(cut=str(tmp_path / "cut")))
@@ -320,6 +331,7 @@ ENDLESS = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.fault("hosts")
 def test_a_controller_that_is_killed_leaves_nothing_on_the_other_host(pytester, left, machine, eventually):
     pytester.makepyfile(ENDLESS)
@@ -338,6 +350,7 @@ def test_a_controller_that_is_killed_leaves_nothing_on_the_other_host(pytester, 
         stream.close()
 
 
+@pytest.mark.slow
 def test_a_run_with_other_hosts_is_opened_by_everything_that_opens_runs(pytester, left, machine):
     pytester.makepyfile(SUITE)
     pytester.runpytest_subprocess("--twin", "--dist=load", machine().spec()).assert_outcomes(passed=4)

@@ -221,6 +221,7 @@ def test_what_stays_at_zero_is_named_and_not_drawn(tmp_path):
     assert "disk: 0 throughout" in text
 
 
+@pytest.mark.slow
 def test_a_run_of_any_length_is_drawn_from_a_bounded_number_of_points(tmp_path):
     made = MadeRun(tmp_path).sampled(600, interval=0.01, cpu_percent=lambda at: 20 + at % 80)
     first, *_ = data_of(page(made.summary()))["timeline"]["hosts"][0]["panels"][0]["levels"]

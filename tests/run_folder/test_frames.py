@@ -209,6 +209,7 @@ SHAPE = TableShape("timestamp", (Column("timestamp", "", "", None), Column("a", 
 TABLE = st.lists(st.tuples(st.sampled_from(["2026-01-01", "2026-01-01T00:00:00.5Z", "", "x"]), CELLS, CELLS, CELLS))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(TABLE, st.binary(max_size=9))
 def test_both_engines_read_the_same(table, tail):

@@ -56,6 +56,7 @@ def groups(pid):
     return {each.pid: Path(f"/proc/{each.pid}/cgroup").read_text() for each in tree(pid)}
 
 
+@pytest.mark.slow
 def test_several_processes_use_the_quota_together(supervisor, limit):
     with processes(FORKS.format(2) + BUSY) as tests:
         supervisor.applied(**limit(tests.pid, cpu=0.2))
@@ -113,6 +114,7 @@ def test_the_guardian_undoes_everything_when_another_process_of_ours_is_killed(s
         assert resource.prlimit(tests.pid, resource.RLIMIT_DATA) == resource.getrlimit(resource.RLIMIT_DATA)
 
 
+@pytest.mark.slow
 def test_constraints_nest_and_the_inner_one_has_at_most_the_quota_of_the_outer(supervisor, limit):
     with processes(BUSY) as tests:
         before = groups(tests.pid)
@@ -141,6 +143,7 @@ def test_constraints_that_end_in_another_order_leave_nothing(supervisor, limit, 
         eventually(lambda: groups(tests.pid) == before and not groups_of(*pids))
 
 
+@pytest.mark.slow
 def test_the_end_of_a_constraint_lifts_its_own_limit_only(supervisor, limit, eventually):
     with processes(BUSY) as tests:
         before = groups(tests.pid)
@@ -168,6 +171,7 @@ def test_a_supervisor_that_was_started_within_the_tests_leaves_the_group(supervi
         assert groups(tests.pid)[tests.pid] != home
 
 
+@pytest.mark.slow
 def test_a_pause_lifts_the_quota(supervisor, limit):
     with processes(BUSY) as tests:
         supervisor.applied(**limit(tests.pid, cpu=0.02))

@@ -128,6 +128,7 @@ def test_a_stopped_worker_of_any_kind_aborts_its_load(supervisor, tmp_path):
         assert abort["reason"].endswith(" s; it is stopped"), abort
 
 
+@pytest.mark.slow
 @posix
 @pytest.mark.parametrize("keyword", ["cpu", "net"])
 def test_a_worker_that_is_stopped_at_its_end_is_judged_by_the_time_of_its_owner(supervisor, tmp_path, keyword):

@@ -153,6 +153,7 @@ def test_a_load_that_died_is_told_of_once(supervisor):
     assert [(each["event"], each["id"]) for each in replies] == [("abort", "load"), ("end", "other")]
 
 
+@pytest.mark.slow
 def test_an_amount_that_is_done_before_its_duration_ends_once(supervisor, tmp_path):
     disk = {"module": "pytest_twin.stressors.kinds.disk", "unit": "bytes", "options": {"directory": str(tmp_path)}}
     supervisor.applied("other", **light("other", duration=2.0))
@@ -319,6 +320,7 @@ def test_a_duration_ends_a_load(loads):
     assert end["at"] - end["since"] >= 0.1
 
 
+@pytest.mark.slow
 @in_process
 def test_a_planned_duration_counts_from_the_plan(loads):
     planned = time.monotonic() + 0.1

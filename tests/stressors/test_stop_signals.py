@@ -38,6 +38,7 @@ def limit(pid, **options):
     return constraint(pid, backend=STOP_SIGNALS, **options)
 
 
+@pytest.mark.slow
 def test_several_processes_use_the_quota_together(supervisor):
     with processes(FORKS.format(2) + BUSY) as tests:
         supervisor.applied(**limit(tests.pid, cpu=0.2))
@@ -56,6 +57,7 @@ def test_a_short_period_makes_a_slower_cpu(supervisor):
         assert supervisor.stopped()["achieved"]["stalls"] > 5
 
 
+@pytest.mark.slow
 def test_children_that_have_ended_count(supervisor):
     program = "import os\nwhile True:\n if not os.fork():\n  sum(range(100000)); os._exit(0)\n os.wait()"
     with processes(program) as tests:
@@ -132,6 +134,7 @@ def test_processes_outside_are_not_stopped(supervisor, eventually):
         assert "T" not in found
 
 
+@pytest.mark.slow
 def test_a_supervisor_that_was_started_within_the_tests_is_not_stopped(supervisor, eventually):
     program = (
         f"import subprocess\ns = subprocess.Popen({[*BARE, str(SOURCES / '__main__.py')]!r}, stdin=-1, stdout=-1)\n"
@@ -147,6 +150,7 @@ def test_a_supervisor_that_was_started_within_the_tests_is_not_stopped(superviso
         assert not any(inner.status() == psutil.STATUS_STOPPED or time.sleep(0.01) for _ in range(50))
 
 
+@pytest.mark.slow
 def test_the_stalls_of_the_parent_are_no_pause(started):
     """The supervisor pauses all loads while its parent is stopped, unless a constraint has stopped it."""
     program = (
@@ -224,6 +228,7 @@ UNAWARE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", UNAWARE)
 def test_libraries_that_wait_for_children_do_not_notice(supervisor, library):
     program = f"import sys\nsys.stdin.readline()\n{UNAWARE[library]}\nprint('as ever')"
