@@ -22,6 +22,8 @@ def headline(summary: RunSummary) -> str:
     """Return the outcome of a run in a few words, failures first."""
     outcomes = summary.outcomes
     if not outcomes:
+        if summary.flaky:
+            return "A search for flaky tests"
         if len(summary.times):
             return "A recording without tests"
         return "Events without samples" if summary.spans or summary.notes else "Nothing was recorded"

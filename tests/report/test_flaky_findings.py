@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from made_runs import busy_run
+from made_runs import MadeRun, busy_run
 
 from pytest_twin.model import flaky_row
 from pytest_twin.model.csv_text import record
@@ -82,6 +82,12 @@ def test_the_summary_has_the_verdicts_and_the_commands(summary):
     assert f"Reproduce them:\n\n    {COMMAND}\n" in text
     assert "    >   assert done.wait(3)\n" in text
     assert "test\\_slow" not in text.partition("### Flaky tests")[2].partition("###")[0]
+
+
+def test_the_heading_says_that_it_was_a_search(tmp_path):
+    MadeRun(tmp_path).sampled(2).write()
+    write(tmp_path)
+    assert "<h1>A search for flaky tests</h1>" in html_page(summary_of(tmp_path))
 
 
 def test_without_a_search_there_is_no_section(tmp_path):
