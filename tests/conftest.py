@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +16,7 @@ import pytest
 from control_groups import Group, made_group
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
-from other_user import nobodys_directory
+from other_user import NOBODY
 
 pytest_plugins = ["pytester"]
 
@@ -116,5 +119,10 @@ def kernel(tmp_path) -> str:
 @pytest.fixture
 def nobodys_path() -> Iterator[Path]:
     """A directory that an ordinary user may write, and so may a test that runs as root."""
-    with nobodys_directory() as path:
+    path = Path(tempfile.mkdtemp())
+    try:
+        if sys.platform != "win32" and os.geteuid() == 0:
+            os.chown(path, NOBODY, NOBODY)
         yield path
+    finally:
+        shutil.rmtree(path)

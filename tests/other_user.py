@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,26 +24,15 @@ def as_nobody(*command: object) -> list[str]:
     if shutil.which("setpriv") is None:
         pytest.skip("no setpriv: root cannot become another user who can read this environment")
     who = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-    unmeasured = [
-        "env",
-        "-u",
-        "COVERAGE_PROCESS_START",
-        "-u",
-        "COVERAGE_PROCESS_CONFIG",
-    ]  # it may not write the figures
+    # it may not write the figures of the coverage
+    unmeasured = ["env", "-u", "COVERAGE_PROCESS_START", "-u", "COVERAGE_PROCESS_CONFIG"]
     return [*unmeasured, "setpriv", *who, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search", *words]
 
 
-@contextmanager
-def nobodys_directory() -> Iterator[Path]:
-    """A directory that an ordinary user may write, and so may a test that runs as root."""
-    path = Path(tempfile.mkdtemp())
-    try:
-        if os.name == "posix" and os.geteuid() == 0:
-            os.chown(path, NOBODY, NOBODY)
-        yield path
-    finally:
-        shutil.rmtree(path)
+def run_as_nobody(*command: object, timeout: float = 140, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a command as an ordinary user; what it printed, and how it ended."""
+    words = as_nobody(*command)
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=timeout, **options)
 
 
 SYSTEMD_RUN = """#!/bin/sh

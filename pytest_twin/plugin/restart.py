@@ -59,10 +59,13 @@ def go_on_in_child() -> None:
     Does nothing in a process with threads, which would be missing in the child, or with children, for which the child
     could not wait.
     """
-    if sys.platform == "linux" and threading.active_count() == 1 and not _has_children():
+    if sys.platform == "linux":
         from pytest_twin._system.foreground_child import HANDLED, end_as, wait_for
+        from pytest_twin.stressors.constraint.process_tree import children
         from pytest_twin.stressors.system.prctl import die_with_parent
 
+        if threading.active_count() > 1 or children(os.getpid()):
+            return
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
         parent = os.getpid()
         pid = os.fork()
@@ -74,7 +77,7 @@ def go_on_in_child() -> None:
 
 
 def _is_within_test() -> bool:
-    """Return whether this session runs within a test of another session in the same process."""
+    """Return whether a test has called pytest in its own process."""
     name = "PYTEST_CURRENT_TEST"
     present = os.environ.get(name)
     return present is not None and f"{name}={present}".encode() not in read_bytes(f"{PROC}/self/environ").split(b"\0")
@@ -128,9 +131,3 @@ def _is_job_of_shell() -> bool:
         except (OSError, ValueError):
             return True
     return False
-
-
-def _has_children() -> bool:
-    import psutil
-
-    return bool(psutil.Process().children())

@@ -166,9 +166,10 @@ class LinuxProcess:
             threads = []
         for gone in self._children.keys() - threads:
             self._children.pop(gone).close()
-        for new in [thread for thread in threads if thread not in self._children]:
-            self._children[new] = ProcFile(f"{self._folder}/task/{new}/children")
-            self._require_open(self._children[new])
+        for thread in threads:
+            if thread not in self._children:
+                self._children[thread] = ProcFile(f"{self._folder}/task/{thread}/children")
+                self._require_open(self._children[thread])
 
     def _read_details(self, state: bytes) -> bool:
         read, written = parse_io(self._io.start())

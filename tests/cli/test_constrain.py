@@ -10,7 +10,7 @@ import sys
 
 import pytest
 from constraining import BURN, need
-from other_user import as_nobody, replace_systemd_run
+from other_user import replace_systemd_run, run_as_nobody
 
 COMMAND = [sys.executable, "-m", "pytest_twin", "constrain"]
 LAST_LINE = re.compile(
@@ -115,13 +115,8 @@ def test_a_mistake_is_told_before_anything_starts(words, lines):
     assert all(line.startswith(begin.removesuffix("*")) for line, begin in zip(told, lines, strict=True))
 
 
-def run_as_nobody(*words):
-    """Run a command as an ordinary user, who may make no control group."""
-    return subprocess.run(as_nobody(*COMMAND, *words), capture_output=True, text=True, check=False, cwd="/")
-
-
 def test_what_cannot_be_enforced_is_told_and_the_command_is_not_started():
-    done = run_as_nobody("--cpu", "0.5", "--backend", "control-group", "echo", "started")
+    done = run_as_nobody(*COMMAND, "--cpu", "0.5", "--backend", "control-group", "echo", "started", cwd="/")
     assert (done.returncode, done.stdout) == (1, "")
     assert re.fullmatch(
         r"Error: cannot constrain cpu: control group: .+: Permission denied; the command was not started\n", done.stderr
@@ -151,7 +146,7 @@ def test_without_a_control_group_it_prefers_a_scope_to_stop_signals(systemd_run,
     """The scope of this test is none, so that it comes to stop signals all the same, but once only."""
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
-    done = run_as_nobody("--cpu", "0.5", "echo", "hello")
+    done = run_as_nobody(*COMMAND, "--cpu", "0.5", "echo", "hello", cwd="/")
     assert done.stdout == "hello\n", done.stderr
     assert LAST_LINE.fullmatch(done.stderr)["backend"] == "stop signals"
     assert len(systemd_run()) == 2

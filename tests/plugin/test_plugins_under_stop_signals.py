@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 
 import pytest
+from constraining import BURN
 from inner_runs import Left
-from other_user import as_nobody
+from other_user import run_as_nobody
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="constraints need Linux")]
 
@@ -92,13 +92,8 @@ def test_a_socket():
 """
 
 
-NESTED = """
-import pytest, time
-
-def burn(cpu_s):
-    began, until = time.monotonic(), time.process_time() + cpu_s
-    while time.process_time() < until: pass
-    return time.monotonic() - began
+NESTED = f"""{BURN}
+import pytest
 
 def test_plain(): assert 0.5 < burn(0.3)
 
@@ -115,7 +110,7 @@ def test_again(): assert 0.5 < burn(0.3) < 1.5
 def test_a_mark_within_a_constrained_session_takes_more_away_and_gives_nothing_back(nobodys_path):
     (nobodys_path / "test_it.py").write_text(NESTED, encoding="utf-8")
     words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--twin-constrain=cpu=0.5"]
-    done = subprocess.run(as_nobody(*words), cwd=nobodys_path, timeout=120, capture_output=True, text=True, check=False)
+    done = run_as_nobody(*words, cwd=nobodys_path)
     assert done.returncode == 0, done.stdout + done.stderr
     ends = [
         row
@@ -143,9 +138,7 @@ def test_each_test_comes_out_as_without_a_constraint(nobodys_path, options):
     left, found = Left(nobodys_path / "twin-report"), []
     for constraint in ([], ["--twin-constrain=cpu=0.5 period=20ms"]):
         words = [sys.executable, "-m", "pytest", "--twin", "-p", "no:cacheprovider", *options, *constraint]
-        done = subprocess.run(
-            as_nobody(*words), cwd=nobodys_path, timeout=140, capture_output=True, text=True, check=False
-        )
+        done = run_as_nobody(*words, cwd=nobodys_path)
         assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
         found.append(sorted((row["nodeid"], row["attempt"], row["outcome"]) for row in left.tests))
     plain, constrained = found

@@ -9,34 +9,24 @@ import re
 import select
 import shutil
 import signal
-import subprocess
 import sys
 import time
 
 import psutil
 import pytest
+from constraining import BURN
 from inner_runs import Left
-from other_user import as_nobody, replace_systemd_run
+from other_user import as_nobody, replace_systemd_run, run_as_nobody
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="constraints need Linux")
 
-SUITE = """
-import os, time, pytest
+SUITE = f"""{BURN}
+import pytest
 
-def burn(seconds):
-    until = time.process_time() + seconds
-    while time.process_time() < until: pass
-
-def test_is_slowed_down():
-    began = time.monotonic()
-    burn(0.2)
-    assert time.monotonic() - began > 0.4
+def test_is_slowed_down(): assert burn(0.2) > 0.4
 
 @pytest.mark.constrain(cpu=0.25)
-def test_is_marked():
-    began = time.monotonic()
-    burn(0.2)
-    assert time.monotonic() - began > 0.4
+def test_is_marked(): assert burn(0.2) > 0.4
 
 def test_waits():
     for _ in range(600):
@@ -136,9 +126,7 @@ def test_without_a_control_group_pytest_starts_again_in_a_scope_of_systemd(nobod
     (nobodys_path / "test_it.py").write_text(SUITE, encoding="utf-8")
     environment = replace_systemd_run(nobodys_path)
     words = [*PYTEST, "-k", "slowed", "--twin-constrain=cpu=0.25"]
-    done = subprocess.run(
-        as_nobody(*words), cwd=nobodys_path, env=environment, capture_output=True, text=True, check=False, timeout=120
-    )
+    done = run_as_nobody(*words, cwd=nobodys_path, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("test session starts") == 1
     probe, start = (nobodys_path / "calls").read_text(encoding="utf-8").splitlines()
@@ -160,9 +148,6 @@ def test_nothing_starts_again_where_nothing_is_constrained_or_pytest_is_part_of_
     (nobodys_path / "test_it.py").write_text("def test_it(): pass", encoding="utf-8")
     (nobodys_path / "pytest.ini").write_text(f"[pytest]\naddopts = {options}", encoding="utf-8")
     environment = replace_systemd_run(nobodys_path)
-    words = as_nobody(*program)
-    done = subprocess.run(
-        words, cwd=nobodys_path, env=environment, capture_output=True, text=True, check=False, timeout=120
-    )
+    done = run_as_nobody(*program, cwd=nobodys_path, env=environment)
     assert "1 passed" in done.stdout
     assert not (nobodys_path / "calls").read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ import time
 from statistics import median
 
 import pytest
-from constraining import need
+from constraining import BURN, need
 from other_hosts import Line, Machine
 
 import pytest_twin
@@ -185,17 +185,13 @@ def test_a_schedule_is_played_on_the_other_host_which_has_no_file_of_it(pytester
     assert len(set(ids)) == len(ids)
 
 
-CONSTRAINED = """
-    import pytest, time
+CONSTRAINED = f"""{BURN}
+import pytest
 
-    @pytest.mark.constrain(cpu=0.25)
-    def test_marked(): burn(0.3)
+@pytest.mark.constrain(cpu=0.25)
+def test_marked(): burn(0.3)
 
-    def test_plain(): burn(0.3)
-
-    def burn(cpu_s):
-        until = time.process_time() + cpu_s
-        while time.process_time() < until: pass
+def test_plain(): burn(0.3)
 """
 
 

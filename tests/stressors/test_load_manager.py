@@ -537,18 +537,21 @@ def test_loads_go_on_when_no_reason_to_pause_is_left(loads):
     assert [each["event"] for each in loads.replies] == ["paused", "resumed"]
 
 
+OWNER = (
+    "import subprocess, sys, json, time\n"
+    f"supervisor = subprocess.Popen({[*BARE, str(SOURCES / '__main__.py')]!r}, stdin=subprocess.PIPE, stdout=1,"
+    " process_group=0)\n"
+    "{}supervisor.stdin.flush()\n"
+    "sys.stdin.read()\n"
+)
+"""A program that starts a supervisor and sends it what stands in the braces."""
+
+
 @linux
 def test_loads_pause_while_their_owner_is_stopped(started, eventually):
     """Ctrl-Z in a terminal stops the tests; the supervisor, in a group of its own, goes on and sees it."""
-    own = (
-        "import subprocess, sys, json, time\n"
-        f"supervisor = subprocess.Popen({[*BARE, str(SOURCES / '__main__.py')]!r}, stdin=subprocess.PIPE, stdout=1,"
-        " process_group=0)\n"
-        f"supervisor.stdin.write({json.dumps({'op': 'apply', **cpu()})!r}.encode() + b'\\n')\n"
-        "supervisor.stdin.flush()\n"
-        "sys.stdin.read()\n"
-    )
-    owner = started(sys.executable, "-c", own)
+    own = f"supervisor.stdin.write({json.dumps({'op': 'apply', **cpu()})!r}.encode() + b'\\n')\n"
+    owner = started(sys.executable, "-c", OWNER.format(own))
     assert "hello" in line_of(owner)
     (pid,) = json.loads(line_of(owner))["pids"]
     burnt = psutil.Process(pid).cpu_times
@@ -569,16 +572,11 @@ def test_a_killed_owner_that_has_read_nothing_takes_its_loads_along(started, eve
     import termios
 
     own = (
-        "import subprocess, sys, json\n"
-        f"supervisor = subprocess.Popen({[*BARE, str(SOURCES / '__main__.py')]!r}, stdin=subprocess.PIPE, stdout=1,"
-        " process_group=0)\n"
         f"supervisor.stdin.write(json.dumps({{'op': 'apply', **{cpu()!r}}}).encode() + b'\\n')\n"
         "for _ in range(200):\n"
         " supervisor.stdin.write(json.dumps({'op': 'achieved', 'id': 'x' * 1000}).encode() + b'\\n')\n"
-        "supervisor.stdin.flush()\n"
-        "sys.stdin.read()\n"
     )
-    owner = started(sys.executable, "-c", own)
+    owner = started(sys.executable, "-c", OWNER.format(own))
     supervisor = psutil.Process(json.loads(line_of(owner))["pid"])
     count = bytearray(4)
 
@@ -601,18 +599,13 @@ def test_a_killed_owner_that_has_read_nothing_takes_its_loads_along(started, eve
 def test_a_killed_owner_of_many_loads_takes_all_of_them_along_at_once(started, eventually_gone, due_at_once):
     """More than can be started in time: the supervisor looks around between any two of them."""
     own = (
-        "import subprocess, sys, json, time\n"
-        f"supervisor = subprocess.Popen({[*BARE, str(SOURCES / '__main__.py')]!r}, stdin=subprocess.PIPE, stdout=1,"
-        " process_group=0)\n"
         "now = time.monotonic()\n"
         "for number in range(1000):\n"
         f"    start = now + number * {0 if due_at_once else 0.002}\n"
         f"    request = {{**{cpu()!r}, 'id': str(number), 'op': 'apply', 'start': start, 'duration': 20}}\n"
         "    supervisor.stdin.write(json.dumps(request).encode() + b'\\n')\n"
-        "supervisor.stdin.flush()\n"
-        "sys.stdin.read()\n"
     )
-    owner = started(sys.executable, "-c", own)
+    owner = started(sys.executable, "-c", OWNER.format(own))
     supervisor = psutil.Process(json.loads(line_of(owner))["pid"])
     while json.loads(line_of(owner))["event"] != "ready":
         pass

@@ -36,7 +36,7 @@ TYPE_CHECKING = False  # without typing, so that the supervisor starts fast
 if TYPE_CHECKING:
     from typing import Any
 
-PIPE_BUF = 4096  # bytes that a pipe with space takes at once (pipe(7))
+LONGEST_WRITE = 1 << 16  # bytes
 PARENT_CHECK_S = 0.25  # the kernel has no event for a stopped parent, and not everywhere one for its end
 STOPPED = "stopped"
 
@@ -138,21 +138,21 @@ class Server:
     def _reply(self, message: dict[str, Any]) -> None:
         line = json.dumps(message).encode() + b"\n"
         try:
-            while line and self._wait_for_space():
-                line = line[os.write(self._replies, line[:PIPE_BUF]) :]
+            while line and (space := self._wait_for_space()):
+                line = line[os.write(self._replies, line[:space]) :]
         except OSError:  # the parent has closed the pipe
             self.close()
 
-    def _wait_for_space(self) -> bool:
-        """Wait until a write does not block; return False if the parent, which reads nothing, has ended."""
+    def _wait_for_space(self) -> int:
+        """Wait until a write does not block, and return of how many bytes; 0 if the parent has ended meanwhile."""
         if sys.platform == "win32":  # which selects sockets only
-            return True
+            return LONGEST_WRITE
         wait_s = 0.0
         while not select.select([], [self._replies], [], wait_s)[1]:
             if os.getppid() != self._parent:
-                return False
+                return 0
             wait_s = PARENT_CHECK_S
-        return True
+        return select.PIPE_BUF
 
 
 def unblock_signals() -> None:
