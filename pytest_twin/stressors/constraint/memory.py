@@ -116,7 +116,7 @@ class WatchedMemory:
         self._data.set()
         self._is_lifted = False
         self._peak = used
-        self._kills = 0
+        self._kills = self._victim = 0
 
     def restart(self) -> None:
         """Count processes that are killed from now on."""
@@ -153,9 +153,11 @@ class WatchedMemory:
         if sizes.get(root, 0) > self._most and self._may_kill_root:
             below = {root: sizes[root]}
         if below:
+            victim = max(below, key=lambda pid: below[pid])
             try:
-                os.kill(max(below, key=lambda pid: below[pid]), signal.SIGKILL)
-                self._kills += 1
+                os.kill(victim, signal.SIGKILL)
+                self._kills += victim != self._victim  # which keeps its memory until it gets a CPU to end on
+                self._victim = victim
             except OSError:  # it has just ended, or runs as another user
                 pass
 
