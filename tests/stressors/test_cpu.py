@@ -7,13 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 
 import psutil
 import pytest
-from driving import ROOT
+from driving import ROOT, ended, is_kept, light
 
 from pytest_twin.stressors.kinds import cpu
+from pytest_twin.stressors.spec.profile import Profile
 from pytest_twin.stressors.spec.request import LoadRequest
 from pytest_twin.stressors.system.capacity import usable_cpus
 from pytest_twin.stressors.worker.job import Job
@@ -21,16 +21,11 @@ from pytest_twin.stressors.worker.job import Job
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
 
-def ended(reason: str) -> str:
-    """What is said of its end, also where others use the CPUs too."""
-    return rf"(ended \({reason}\)|failed \(starved: .*\))"
-
-
 def test_it_runs_from_a_bare_checkout_and_says_what_it_did(run):
     status, said, errors = run("cpu_stress.py", "--procs", 2, "--duration", 0.5)
     assert (status, errors) == (int("failed" in said), "")
     assert re.fullmatch(
-        rf"cpu load ready: 2 process\(es\)\ncpu load {ended('duration')}: \d\.\d s, \d\.\d\d CPU s\n", said
+        rf"cpu load ready: 2 process\(es\)\ncpu load {ended('duration')}: \d+\.\d s, \d+\.\d\d CPU s\n", said
     )
 
 
@@ -80,8 +75,23 @@ def test_a_signal_stops_it_cleanly(start, number):
     program.process.send_signal(number)
     status, said = program.end()
     assert status == int("failed" in said)
-    assert re.fullmatch(rf"cpu load {ended('stopped')}: \d\.\d s, \d\.\d\d CPU s\n", said)
+    assert re.fullmatch(rf"cpu load {ended('stopped')}: \d+\.\d s, \d+\.\d\d CPU s\n", said)
     assert not any(worker.is_running() for worker in workers)
+
+
+@posix
+def test_stopped_for_a_while_it_goes_on(start, eventually):
+    program = start("cpu_stress.py", "--procs", 1)
+    everybody = [psutil.Process(program.process.pid), *program.workers]
+    for each in everybody:  # as Ctrl-Z does
+        each.suspend()
+    time.sleep(1)
+    for each in everybody:
+        each.resume()
+    before = everybody[1].cpu_times().user
+    eventually(lambda: everybody[1].cpu_times().user > before + 0.1)
+    program.process.terminate()
+    assert re.match(rf"cpu load {ended('stopped')}: ", program.end()[1])
 
 
 @posix
@@ -99,7 +109,7 @@ def test_killed_itself_it_leaves_no_worker(start, eventually_gone):
     program = start("cpu_stress.py", "--procs", 2)
     workers = program.workers
     program.process.kill()
-    eventually_gone(workers, within=2)
+    eventually_gone(workers)
 
 
 @pytest.mark.parametrize(
@@ -112,53 +122,36 @@ def test_a_share_takes_a_worker_for_each_usable_cpu(monkeypatch, unit, amount, e
 
 @pytest.fixture
 def burnt(supervisor):
-    """Applies a load for a while; tells its CPU seconds as a share of those of so many CPUs."""
+    """Applies a load for a second; what it burnt as a share of what so many CPUs would have for its profile."""
 
-    def share(cpus: float, seconds: float = 1.0, **request) -> float:
-        supervisor.applied(**request, duration=seconds)
-        end = supervisor.hear()
-        assert end["reason"] == "duration" or end["reason"].startswith("starved")
-        return end["achieved"]["cpu_s"] / (end["at"] - end["since"]) / cpus
+    def share(cpus: float, **request) -> float:
+        supervisor.applied(**request, duration=1)
+        achieved = supervisor.hear()["achieved"]
+        return achieved["cpu_s"] / (Profile(request["profile"]).integral(achieved["held_s"]) * cpus)
 
     return share
 
 
-def is_kept(share: Callable[[], float], asked: float, within: float) -> bool:
-    """Whether a load came to what was asked in one of five tries, and to more than that in none.
-
-    A busy machine may give it less; nothing makes it take more.
-    """
-    unused = 0.0
-    for _ in range(5):
-        began, idle = time.monotonic(), psutil.cpu_times().idle
-        found = share()
-        assert found <= asked + within
-        if found >= asked - within:
-            return True
-        unused = max(unused, (psutil.cpu_times().idle - idle) / (time.monotonic() - began) / psutil.cpu_count())
-    if unused < 0.1:
-        pytest.skip(f"others left {unused:.0%} of the CPUs at most")
-    return False
-
-
 def test_a_share_of_the_cpus_is_kept(burnt):
     quarter = {"unit": "share", "profile": [[0, 0.25]]}
-    assert is_kept(lambda: burnt(usable_cpus(), **quarter), asked=0.25, within=0.1)
+    assert is_kept(lambda: burnt(usable_cpus(), **quarter), within=0.4)
 
 
 def test_a_ramp_takes_half_of_what_its_peak_would(burnt):
     ramp = {"unit": "share", "profile": [[0, 0], [1, 0.5]]}
-    assert is_kept(lambda: burnt(usable_cpus(), **ramp), asked=0.25, within=0.1)
+    assert is_kept(lambda: burnt(usable_cpus(), **ramp), within=0.4)
 
 
 def test_a_ramp_of_workers_is_a_ramp_too(burnt):
     ramp = {"unit": "count", "profile": [[0, 0], [1, 1]]}
-    assert is_kept(lambda: burnt(1, **ramp), asked=0.5, within=0.2)
+    assert is_kept(lambda: burnt(1, **ramp), within=0.4)
 
 
-def test_a_share_of_nothing_burns_nothing(burnt):
-    # the start of its processes is in it; at full speed it would be 0.5 s for each CPU
-    assert burnt(usable_cpus(), seconds=0.5, unit="share", profile=[[0, 0]]) < 0.3
+def test_a_share_of_nothing_burns_nothing(supervisor):
+    supervisor.applied(unit="share", profile=[[0, 0]], duration=0.5)
+    achieved = supervisor.hear()["achieved"]
+    # it looks 500 times a second whether there is something to do
+    assert achieved["cpu_s"] < 0.3 * usable_cpus() * achieved["held_s"]
 
 
 def test_more_workers_than_the_machine_can_start_are_refused():
@@ -178,17 +171,17 @@ def test_it_wants_as_many_cores_as_its_highest_value(monkeypatch, unit, profile,
 
 def test_a_share_tells_what_was_asked_beside_what_was_burnt(supervisor):
     supervisor.applied(unit="share", profile=[[0, 0.2]], duration=1)
-    end = supervisor.hear()
-    held = end["at"] - end["since"]
-    assert end["achieved"]["asked_cpu_s"] == pytest.approx(0.2 * usable_cpus() * held, rel=0.3)
+    achieved = supervisor.hear()["achieved"]
+    assert achieved["held_s"] >= 1
+    assert achieved["asked_cpu_s"] == pytest.approx(0.2 * usable_cpus() * achieved["held_s"])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the affinity of Linux")
 def test_the_workers_of_a_share_have_a_cpu_each_and_others_go_where_they_like(supervisor):
     allowed = psutil.Process().cpu_affinity()
     cpus = {}
-    for unit, amount in (("share", 0.1), ("count", 1)):
-        found = supervisor.applied(unit=unit, profile=[[0, amount]], duration=30)
+    for unit in ("share", "count"):
+        found = supervisor.applied(**light(unit=unit))
         cpus[unit] = [psutil.Process(pid).cpu_affinity() for pid in found["pids"]]
         supervisor.stopped()
     assert cpus["count"] == [allowed]
@@ -206,4 +199,4 @@ def test_of_workers_at_full_speed_no_more_is_asked_than_there_are_cpus(superviso
 @pytest.mark.parametrize("method", ["float", "memory", "branch"])
 def test_a_share_is_kept_by_every_method(burnt, method):
     fifth = {"unit": "share", "profile": [[0, 0.2]], "options": {"method": method}}
-    assert is_kept(lambda: burnt(usable_cpus(), **fifth), asked=0.2, within=0.1)
+    assert is_kept(lambda: burnt(usable_cpus(), **fifth), within=0.5)

@@ -66,6 +66,8 @@ def run_standalone(
         if reply["event"] == "ready":
             print(f"{kind.type} load ready: {len(reply['pids'])} process(es)", flush=True)
             return
+        if "id" not in reply:  # this process was frozen for a while, as by Ctrl-Z or with the whole machine
+            return
         failed = reply["event"] == "abort"
         print(f"{kind.type} load {'failed' if failed else 'ended'} ({reply['reason']}): {_describe(reply)}", flush=True)
 
