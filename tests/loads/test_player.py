@@ -54,7 +54,7 @@ def plan(count, *, every=0.01, load=CPU, tests=""):
     return Schedule(tuple(ScheduledLoad(f"e{at}", at * every, 1.0, load, tests) for at in range(count)))
 
 
-def wait_until(happened, seconds=20.0):
+def wait_until(happened, seconds=60.0):
     deadline = time.monotonic() + seconds
     while not happened() and time.monotonic() < deadline:
         time.sleep(0.01)

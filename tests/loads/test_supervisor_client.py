@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
@@ -57,11 +57,15 @@ def supervisor(told) -> Iterator[SupervisorClient]:
 
 
 @pytest.fixture
-def impatient(monkeypatch) -> None:
-    """The limits of silence are shorter."""
-    monkeypatch.setattr(response_timeout, "WARN_AFTER_S", 0.5)
-    monkeypatch.setattr(supervisors, "GIVE_UP_AFTER_S", 1.5)
-    monkeypatch.setattr(supervisors, "STEP_S", 0.1)
+def impatient(monkeypatch) -> Callable[[SupervisorClient], None]:
+    """Makes the limits of silence shorter; not before the supervisor runs, which may take a while."""
+
+    def shorten(client: SupervisorClient) -> None:
+        monkeypatch.setattr(response_timeout, "WARN_AFTER_S", 0.5)
+        monkeypatch.setattr(client, "_give_up_after_s", 1.5)
+        monkeypatch.setattr(supervisors, "STEP_S", 0.1)
+
+    return shorten
 
 
 @contextmanager
@@ -110,13 +114,15 @@ def test_a_supervisor_that_has_to_start_while_a_test_has_replaced_something_hold
 
 
 @posix
-def test_what_does_not_answer_is_told_of_and_ended_and_its_loads_are_aborted(impatient, told, eventually):
+def test_what_does_not_answer_is_told_of_and_ended_and_its_loads_are_aborted(impatient, monkeypatch, told):
     supervisor = SupervisorClient(told.reply, lambda _: None, tell=told.lines.append)
     applied = supervisor.apply(PART, PART.request("l1"))
     applied.wait_ready()
     process = psutil.Process(supervisor.pid)
     process.suspend()
+    impatient(supervisor)
     applied.stop()
+    monkeypatch.undo()
     assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     assert applied.failure.startswith("the supervisor did not answer for ")
     assert told.replies == [("l1", "ready"), ("l1", "abort")]
@@ -135,6 +141,7 @@ def test_more_requests_than_a_stopped_supervisor_takes_hold_up_nobody(impatient,
     supervisor = SupervisorClient(told.reply, lambda _: None, tell=told.lines.append)
     supervisor.start()
     psutil.Process(supervisor.pid).suspend()
+    impatient(supervisor)
     requests = [PART.request(f"l{number}", start=supervisor.now() + 3600) for number in range(1000)]
     loads = [supervisor.apply(PART, request) for request in requests]
     supervisor.close()
@@ -160,19 +167,26 @@ def test_the_end_of_an_interrupted_run_does_not_wait_for_what_does_not_answer(to
     applied.wait_ready()
     psutil.Process(supervisor.pid).suspend()
     supervisor.hurry()
-    began = time.monotonic()
     applied.stop()
     supervisor.close()
-    assert time.monotonic() - began < response_timeout.WARN_AFTER_S
+    assert applied.failure == f"the supervisor did not answer for {response_timeout.HURRY_S:.0f} s"
+    assert told.lines == []  # as there would be of a longer wait
     assert told.replies[-1] == ("l1", "abort")
 
 
 @pytest.mark.slow
 @posix
 def test_a_supervisor_that_has_long_nothing_to_say_is_asked_and_goes_on(impatient, supervisor, told):
-    applied = supervisor.apply(PART, PART.request("l1", start=supervisor.now() + 3))
-    assert applied.wait_ready()
-    assert told.lines == []
+    def goes_on() -> bool:
+        told.lines.clear()
+        applied = supervisor.apply(PART, PART.request("l1", start=supervisor.now() + 2))
+        is_ready = applied.wait_ready()
+        applied.stop()
+        return is_ready and told.lines == []
+
+    supervisor.start()
+    impatient(supervisor)
+    assert any(goes_on() for _ in range(5))  # one that has no CPU for half a second is told of
 
 
 REPLIES = {
@@ -223,7 +237,7 @@ def test_none_of_our_threads_is_among_those_that_a_test_left(supervisor):
     before = threading.enumerate()
     applied = supervisor.apply(PART, PART.request("l1"))
     applied.wait_ready()
-    assert threading.enumerate() == before
+    assert set(threading.enumerate()) <= set(before)
 
 
 def test_a_supervisor_needs_no_temporary_file(supervisor, monkeypatch):
@@ -236,13 +250,14 @@ def test_a_supervisor_needs_no_temporary_file(supervisor, monkeypatch):
 
 
 @posix
-def test_the_time_of_loads_stands_still_while_they_are_paused_and_goes_on_from_there(supervisor):
+def test_the_time_of_loads_stands_still_while_they_are_paused_and_goes_on_from_there(supervisor, eventually):
     supervisor.start()
     supervisor.pause("a reason")
-    deadline = time.monotonic() + 10
-    while supervisor.now() != (stood := supervisor.now()) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    eventually(lambda: supervisor.now() == supervisor.now())
+    stood = supervisor.now()
     time.sleep(0.3)
     assert supervisor.now() == stood
+    began = time.monotonic()
     supervisor.resume("a reason")
-    assert stood <= supervisor.now() < stood + 0.25
+    now = supervisor.now()
+    assert stood <= now <= stood + time.monotonic() - began + 1e-6
