@@ -59,10 +59,19 @@ def states(pid: int) -> set[str]:
 
 
 def seconds_used(pid: int, seconds: float) -> float:
-    """CPU seconds that the processes use in some seconds, for each of these."""
-    before, began = cpu_s(pid), time.monotonic()
+    """CPU seconds that the processes use in some seconds, for each of these: at most that, if the machine stalls."""
+    began, before = time.monotonic(), cpu_s(pid)
     time.sleep(seconds)
-    return (cpu_s(pid) - before) / (time.monotonic() - began)
+    used_s = cpu_s(pid) - before
+    return used_s / (time.monotonic() - began)
+
+
+def is_held(pid: int, most: float, seconds: float = 1.0) -> bool:
+    """Whether the processes use at most so many CPU seconds a second in one of ten tries.
+
+    What enforces it may be kept from the CPU itself for a while; processes that nobody holds use more in each try.
+    """
+    return any(seconds_used(pid, seconds) < most for _ in range(10))
 
 
 def enforcer(supervisor_pid: int) -> psutil.Process:
