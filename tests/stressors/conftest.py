@@ -13,7 +13,7 @@ from driving import BARE, LIMIT_S, SCRIPTS, SOURCES, Program, Supervisor
 @pytest.fixture(autouse=True)
 def _no_process_is_left(eventually):
     yield
-    eventually(lambda: not psutil.Process().children(recursive=True), within=5)
+    eventually(lambda: not psutil.Process().children(recursive=True))
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
+from driving import is_kept
 
 from pytest_twin.stressors.kinds import cpu_total
 from pytest_twin.stressors.kinds.cpu_total import CpuController, HostIdleTime
@@ -134,17 +135,21 @@ def test_without_the_hosts_idle_time_it_says_what_to_do(monkeypatch):
 def test_the_host_is_read_with_all_its_cpus():
     host = cpu_total.read_host()
     assert host.cpus >= usable_cpus()
-    assert 0 <= cpu_total.read_host().idle_s - host.idle_s < 10
+    later = cpu_total.read_host()
+    assert -1 < later.idle_s - host.idle_s < host.cpus * (later.at - host.at) + 1
 
 
 @linux
 def test_the_whole_host_is_topped_up(supervisor):
     """A busy machine is over the level by itself; what it never is, is under it."""
     share = {"module": "pytest_twin.stressors.kinds.cpu_total", "unit": "share", "profile": [[0, 0.4]]}
-    supervisor.applied(**share, duration=1.5)
-    end = supervisor.hear()
-    assert (end["event"], end["reason"]) == ("end", "duration")
-    assert end["achieved"]["host_cpu_s"] > 0.7 * end["achieved"]["asked_host_cpu_s"]
+
+    def topped_up() -> float:
+        supervisor.applied(**share, duration=1.5)
+        achieved = supervisor.hear()["achieved"]
+        return min(1.0, achieved["host_cpu_s"] / achieved["asked_host_cpu_s"])
+
+    assert is_kept(topped_up, within=0.3)
 
 
 def test_it_runs_by_hand(run):

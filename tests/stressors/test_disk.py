@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from driving import is_kept
 
 from pytest_twin.stressors.kinds import _rate_pacer, disk
 from pytest_twin.stressors.kinds._disk_file import DiskFull
@@ -26,7 +27,8 @@ def test_it_runs_from_a_bare_checkout_and_says_what_it_did(run, tmp_path):
     status, said, errors = run("disk_stress.py", "--size_mb", 20, "--block_mb", 1, "--path", path)
     assert (status, errors) == (0, "")
     assert re.fullmatch(
-        r"disk load ready: 1 process\(es\)\ndisk load ended \(done\): \d\.\d s, \d\.\d\d CPU s, 20 MiB written\n", said
+        r"disk load ready: 1 process\(es\)\ndisk load ended \(done\): \d+\.\d s, \d+\.\d\d CPU s, 20 MiB written\n",
+        said,
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -74,7 +76,7 @@ def test_a_folder_that_is_not_there_makes_it_fail(run, tmp_path):
     path = tmp_path / "nowhere" / "file"
     status, said, errors = run("disk_stress.py", "--path", path)
     assert (status, errors) == (1, "")
-    assert said.startswith(f"disk load failed ({path.parent} is not a directory): 0.0 s, 0.0")
+    assert said.startswith(f"disk load failed ({path.parent} is not a directory): 0.0 s, ")
 
 
 def unnamed_file(pid: int) -> os.stat_result:
@@ -106,7 +108,7 @@ def test_a_signal_stops_it_cleanly(start, number):
     program.process.send_signal(number)
     status, said = program.end()
     assert status == 0
-    assert re.fullmatch(r"disk load ended \(stopped\): \d\.\d s, \d\.\d\d CPU s, \d+ MiB written\n", said)
+    assert re.fullmatch(r"disk load ended \(stopped\): \d+\.\d s, \d+\.\d\d CPU s, \d+ MiB written\n", said)
     assert not any(worker.is_running() for worker in workers)
 
 
@@ -128,17 +130,24 @@ def test_an_amount_need_not_be_a_whole_page(supervisor, tmp_path):
 def test_a_rate_is_held(supervisor, tmp_path):
     rate = 8 * MIB
     request = {**DISK, "unit": "bytes/s", "profile": [[0, rate]], "options": {"directory": str(tmp_path)}}
-    supervisor.applied(**request, duration=1.5)
-    end = supervisor.hear()
-    assert end["achieved"]["written_bytes"] == pytest.approx(rate * (end["at"] - end["since"]), rel=0.3)
+
+    def written() -> float:
+        supervisor.applied(**request, duration=1.5)
+        achieved = supervisor.hear()["achieved"]
+        return achieved["written_bytes"] / (rate * achieved["held_s"])
+
+    assert is_kept(written, within=0.3)
 
 
 def test_as_fast_as_it_goes_is_faster_than_a_rate(supervisor, tmp_path):
-    directory = {"options": {"directory": str(tmp_path)}}
-    supervisor.applied("most", **DISK, unit="max", profile=[[0, 1]], duration=0.5, **directory)
-    most = supervisor.hear()["achieved"]["written_bytes"]
-    supervisor.applied("rate", **DISK, unit="bytes/s", profile=[[0, MIB]], duration=0.5, **directory)
-    assert most > 2 * supervisor.hear()["achieved"]["written_bytes"]
+    def written(unit: str, amount: float) -> float:
+        options = {"directory": str(tmp_path)}
+        supervisor.applied(**DISK, unit=unit, profile=[[0, amount]], duration=0.5, options=options)
+        achieved = supervisor.hear()["achieved"]
+        return achieved["written_bytes"] / achieved["held_s"]
+
+    # the disk may stall
+    assert any(written("max", 1) > 2 * written("bytes/s", MIB) for _ in range(5))
 
 
 def job(unit: str, value: float, **options) -> Job:
@@ -282,7 +291,11 @@ def test_a_strict_amount_needs_room_for_all_of_it(tmp_path, monkeypatch):
 
 def test_a_read_is_held_at_its_rate_under_the_supervisor(supervisor, tmp_path):
     options = {"directory": str(tmp_path), "pattern": 1.0, "access": "random"}
-    supervisor.applied(**DISK, unit="bytes/s", profile=[[0, 8 * MIB]], options=options, duration=1)
-    achieved = supervisor.hear()["achieved"]
-    assert "written_bytes" not in achieved
-    assert achieved["read_bytes"] == pytest.approx(achieved["asked_moved_bytes"], rel=0.3)
+
+    def read() -> float:
+        supervisor.applied(**DISK, unit="bytes/s", profile=[[0, 8 * MIB]], options=options, duration=1)
+        achieved = supervisor.hear()["achieved"]
+        assert "written_bytes" not in achieved
+        return achieved["read_bytes"] / achieved["asked_moved_bytes"]
+
+    assert is_kept(read, within=0.3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import time
 from collections import Counter
 
+import psutil
 import pytest
 
 from pytest_twin.loads.stages import ramp_profile
@@ -33,7 +35,7 @@ SHAPES = {
 def unit_and_amount(kind: Kind) -> tuple[str, float]:
     """An amount that changes over time, small enough for all kinds to be there at once."""
     unit = next(unit for unit in kind.units if unit not in {MAX, *kind.fixed})
-    few = 0.1 if kind.measure == "cpu_s" else 100
+    few = 0.3 if kind.measure == "cpu_s" else 100
     return unit, few if unit == COUNT else AMOUNTS[unit]
 
 
@@ -59,13 +61,17 @@ def whole(keyword: str, points: Points, held_s: float) -> float:
 def test_every_load_follows_its_profile_from_when_it_is_ready(supervisor, tmp_path, shape):
     asked = requests(tmp_path, SHAPES[shape])
     for keyword, request in asked.items():
-        supervisor.apply(keyword, **request, duration=HELD_S)
+        supervisor.apply(keyword, **request)
     told: dict[str, list[dict]] = {keyword: [] for keyword in asked}
     over: dict[str, dict] = {}
+    stopped: set[str] = set()
     while len(over) < len(asked):
         time.sleep(0.02)
-        supervisor.send(*({"op": "achieved", "id": keyword} for keyword in asked if keyword not in over))
         waiting = Counter(keyword for keyword in asked if keyword not in over)
+        supervisor.send(*({"op": "achieved", "id": keyword} for keyword in waiting))
+        done = {keyword for keyword in waiting if len(told[keyword]) > 3 and told[keyword][-1]["held_s"] >= HELD_S}
+        supervisor.send(*({"op": "stop", "id": keyword} for keyword in done - stopped))
+        stopped |= done
         while waiting:
             reply = supervisor.hear()
             if reply["event"] == "achieved":
@@ -85,16 +91,17 @@ def test_every_load_follows_its_profile_from_when_it_is_ready(supervisor, tmp_pa
             assert due == pytest.approx(whole(keyword, points, figures["held_s"]), rel=0.02), (keyword, figures)
             if keyword != "cpu_total":  # of which others make more
                 assert got <= 1.2 * due + LATE_S * peak, (keyword, figures)
-        assert got >= 0.6 * due or over[keyword]["reason"].startswith("starved"), (keyword, over[keyword])
+        assert got >= 0.6 * due or over[keyword]["reason"].startswith(("starved", "worker ")), (keyword, over[keyword])
 
 
-def test_workers_that_share_a_load_begin_together_when_the_last_is_ready(supervisor, own_stressor):
+def test_workers_that_share_a_load_begin_together_when_the_last_is_ready(supervisor, own_stressor, eventually):
     request = own_stressor(
         "uneven_stress",
         "time.sleep(0.5 * job.index)",
         "job.ready()",
         "job.achieved[f'began_{job.index}'] = job.began",
         "job.achieved[f'target_{job.index}'] = job.target()",
+        "job.achieved[f'elapsed_{job.index}'] = job.now() - job.began",
         "while True: time.sleep(0.05); job.tick()",
     )
     module = sys.modules.setdefault("uneven_stress", __import__("uneven_stress"))
@@ -102,12 +109,12 @@ def test_workers_that_share_a_load_begin_together_when_the_last_is_ready(supervi
         file.write("\ndef workers(job):\n    return 2\n")
     supervisor.send({"op": "path", "path": sys.path})
     ready = supervisor.applied(**{**request, "unit": "count", "profile": [[0, 0], [10, 10]]})
-    time.sleep(0.5)
+    eventually(lambda: {"elapsed_0", "elapsed_1"} <= supervisor.achieved().keys())
     end = supervisor.stopped()
     figures = end["achieved"]
     assert figures["began_0"] == figures["began_1"] == ready["at"] == end["since"]
     assert ready["at"] - end["began"] >= 0.5
-    assert max(figures["target_0"], figures["target_1"]) < 0.4
+    assert all(0 <= figures[f"target_{index}"] <= figures[f"elapsed_{index}"] for index in (0, 1))
 
 
 @posix
@@ -124,8 +131,12 @@ def test_a_stopped_worker_of_any_kind_aborts_its_load(supervisor, tmp_path):
         abort = supervisor.hear()
         size = len(pids[abort["id"]])
         assert abort["event"] == "abort", abort
-        assert abort["reason"].startswith(f"worker 1 of {size} has not reported for 2."), abort
-        assert abort["reason"].endswith(" s; it is stopped"), abort
+        assert re.fullmatch(stuck(size, "it is stopped"), abort["reason"]), abort
+
+
+def stuck(size: int, why: str) -> str:
+    """What is said of the first worker of some: a regular expression."""
+    return rf"worker 1 of {size} has (not reported|made no progress) for \d+\.\d s; {why}"
 
 
 @pytest.mark.slow
@@ -139,7 +150,8 @@ def test_a_worker_that_is_stopped_at_its_end_is_judged_by_the_time_of_its_owner(
     time.sleep(1.0)
     abort = supervisor.stopped()
     assert abort["event"] == "abort"
-    assert abort["reason"].startswith("starved: achieved "), abort
+    # the latter where this test was kept from stopping it for another second
+    assert re.match(f"starved: achieved |{stuck(len(pids), 'it is stopped')}", abort["reason"]), abort
 
 
 @pytest.mark.parametrize("late", ["time.sleep(3)", "sum(range(10 ** 7)) and [sum(range(10 ** 7)) for _ in range(20)]"])
@@ -196,19 +208,18 @@ def test_a_disk_that_stalls_aborts_its_load_while_it_stalls(supervisor, stalling
     freeze()
     abort = supervisor.hear()
     assert abort["event"] == "abort"
-    assert abort["reason"].startswith("worker 1 of 1 has not reported for 2."), abort
-    assert " s; it waits for a disk" in abort["reason"], abort
+    assert re.match(stuck(1, "it waits for a disk"), abort["reason"]), abort
     achieved = abort["achieved"]
     assert achieved["held_s"] >= 2.0
 
 
 @linux
 @pytest.mark.slow
-def test_as_much_as_a_disk_can_take_ends_although_it_stalls(supervisor, stalling_disk):
+def test_as_much_as_a_disk_can_take_ends_although_it_stalls(supervisor, stalling_disk, eventually):
     folder, freeze = stalling_disk
     disk = {**STALLS["disk"], "unit": MAX, "options": {"directory": str(folder)}}
-    supervisor.applied(**disk)
+    [worker] = map(psutil.Process, supervisor.applied(**disk)["pids"])
     freeze()
-    time.sleep(0.3)
+    eventually(lambda: all(worker.status() == psutil.STATUS_DISK_SLEEP or time.sleep(0.02) for _ in range(15)))
     abort = supervisor.stopped()
     assert (abort["event"], abort["reason"]) == ("abort", "worker 1 of 1 does not end; it waits for a disk")

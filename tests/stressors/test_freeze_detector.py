@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -36,7 +37,7 @@ def test_the_time_of_loads_does_not_count_what_is_skipped():
     loop = EventLoop()
     before = loop.now()
     loop.skip(5.0)
-    assert loop.now() == pytest.approx(before - 5.0, abs=1.0)
+    assert before - 5.0 <= loop.now() <= time.monotonic() - 5.0
     assert loop.paused_s == pytest.approx(5.0)
 
 
@@ -47,15 +48,18 @@ def test_a_loop_that_was_stopped_knows_for_how_long():
         "loop = EventLoop()\n"
         "loop.on_frozen = lambda began, ended: print(ended - began, flush=True)\n"
         "print('ready', flush=True)\n"
-        "loop.after(30, print)\n"
         "while True: loop.run_once(0.1)\n"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"ready\n"
-        time.sleep(0.2)
-        os.kill(process.pid, signal.SIGSTOP)
-        time.sleep(1.5)
-        os.kill(process.pid, signal.SIGCONT)
+        for _ in range(10):  # it may not have got to its loop yet
+            began = time.monotonic()
+            os.kill(process.pid, signal.SIGSTOP)
+            time.sleep(1.5)
+            os.kill(process.pid, signal.SIGCONT)
+            if select.select([process.stdout], (), (), 1.0)[0]:
+                break
         lost = float(process.stdout.readline())
+        took = time.monotonic() - began
         process.kill()
-    assert 1.0 < lost < 10.0
+    assert 1.0 < lost < took + 0.1

@@ -52,27 +52,28 @@ def tree(pid: int) -> list[psutil.Process]:
 
 
 @installed
-def test_its_instances_run_when_it_is_ready_and_are_gone_with_all_they_had(supervisor, asked, tmp_path):
+def test_its_instances_run_when_it_is_ready_and_are_gone_with_all_they_had(
+    supervisor, asked, eventually, eventually_gone, tmp_path
+):
     ready = supervisor.applied(**asked("matrix", 2))
     running = tree(ready["pids"][0])
     assert sum(each.name().startswith("stress-ng-") for each in running) == 2
     end = supervisor.stopped()
     assert (end["event"], end["reason"]) == ("end", "stopped")
-    assert not any(each.is_running() for each in running)
-    assert list(tmp_path.iterdir()) == []
+    eventually_gone(running)
+    eventually(lambda: not list(tmp_path.iterdir()))
 
 
 @installed
 def test_it_tells_of_the_cpu_seconds_of_all_its_processes(supervisor, asked, eventually):
-    def cpu_s() -> float:
-        supervisor.send({"op": "achieved", "id": "load"})
-        return supervisor.hear()["achieved"].get("cpu_s", 0)
+    def bogo_ops() -> int:
+        supervisor.applied(**asked("matrix", 2))
+        eventually(lambda: supervisor.achieved().get("cpu_s", 0) > 0.3)
+        achieved = supervisor.stopped()["achieved"]
+        assert achieved["cpu_s"] > 0.3
+        return achieved.get("bogo_ops", 0)
 
-    supervisor.applied(**asked("matrix", 2))
-    eventually(lambda: cpu_s() > 0.3)
-    achieved = supervisor.stopped()["achieved"]
-    assert achieved["cpu_s"] > 0.3
-    assert achieved["bogo_ops"] > 0
+    assert any(bogo_ops() > 0 for _ in range(5))  # one that ends too slowly is killed, and tells of none
 
 
 @installed
@@ -134,14 +135,14 @@ def test_one_that_ends_by_itself_is_an_abort_with_its_last_words(fake, asked):
     assert (abort["event"], abort["reason"]) == ("abort", "stress-ng --matrix ended by itself (no such luck)")
 
 
-def test_one_that_does_not_listen_is_killed_soon_wherever_it_hides(fake, asked, eventually):
+def test_one_that_does_not_listen_is_killed_soon_wherever_it_hides(fake, asked, eventually, eventually_gone):
     supervisor = fake("trap '' INT TERM; setsid sleep 600 & sleep 600 & (sleep 600 &) & sleep 600 & wait; sleep 600")
     supervisor.apply(**asked("matrix"))
     eventually(lambda: [each.name() for each in tree(supervisor.process.pid)].count("sleep") == 4)
     running = tree(supervisor.process.pid)
     supervisor.send({"op": "stop", "id": "load"})
     assert supervisor.hear()["event"] == "abort"  # it was never there
-    assert not any(each.is_running() for each in running)
+    eventually_gone(running)
 
 
 def test_without_the_program_it_says_what_to_do(monkeypatch):

@@ -170,8 +170,8 @@ def test_a_paused_worker_can_be_stopped(launched):
 
 @posix
 def test_no_time_of_a_load_passes_while_it_is_paused():
-    job = Job(LoadRequest(unit="share", profile=[[0, 0], [1, 1]]))
     began = time.monotonic()
+    job = Job(LoadRequest(unit="share", profile=[[0, 0], [1, 1]]))
     job.pause(lambda: time.sleep(0.3))
     assert job.now() - job.began <= time.monotonic() - began - 0.3
 
