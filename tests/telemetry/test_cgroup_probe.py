@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-import psutil
 import pytest
+from open_descriptors import open_descriptors
 
 from pytest_twin._system.procfs import GIB, MIB
 from pytest_twin.stressors.system import capacity
@@ -189,9 +189,9 @@ def test_a_process_that_is_gone_has_no_cpus(read, monkeypatch):
 
 def test_looking_again_leaves_no_descriptors(read, v2, write):
     read(0.0)
-    before = psutil.Process().num_fds()
+    before = open_descriptors()
     for at in range(1, 20):
         write("v2/in/cpu.max", f"{at % 2 * 90000 + 10000} 100000\n")
         write("v2/in/cpu.stat", V2_STAT.format(0, 0))
         read(5.0 * at)
-    assert psutil.Process().num_fds() == before
+    assert not open_descriptors() - before

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+from open_descriptors import open_descriptors
 
 from pytest_twin._system import stdlib
 from pytest_twin._system.procfs import ProcFile
@@ -24,6 +25,7 @@ from pytest_twin.telemetry.process_counters import ProcessCounters, seconds_sinc
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc/self")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="getrusage(2)")
 MIB = 1 << 20
+TICKS_S = 0.04  # what the kernel counts of a process, and of its children, in user and system mode, is rounded down
 
 
 @pytest.fixture
@@ -48,25 +50,41 @@ def burn(seconds: float) -> None:
 
 
 def test_cpu_seconds_of_this_process_are_counted(meter, used_since):
+    most = time.process_time()
     before = meter.read_process()
-    own = time.process_time()
+    began, least = time.monotonic(), time.process_time()
     burn(0.1)
-    own = time.process_time() - own
+    least = time.process_time() - least
+    lasted = time.monotonic() - began
     spent = used_since(before)
-    assert spent.user_s + spent.system_s == pytest.approx(own, abs=0.02)
-    assert spent.at >= own * 0.9
+    most = time.process_time() - most
+    assert least - TICKS_S <= spent.user_s + spent.system_s <= most + TICKS_S
+    assert spent.at >= lasted
 
 
 BURN = "import time\nwhile time.process_time() < {}: pass\n"
 
 
+def reaped_s() -> float:
+    """CPU seconds of the children that this process has waited for."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def cpu_s_of(process: subprocess.Popen[bytes]) -> float:
+    """CPU seconds of a living process, and of the children that it has waited for."""
+    return sum(psutil.Process(process.pid).cpu_times()[:4])
+
+
 @posix
 def test_cpu_seconds_of_children_that_were_waited_for_are_counted_apart(meter, used_since):
+    own, reaped = time.process_time(), reaped_s()
     before, children = meter.read_process(), meter.read_children()
     subprocess.run([sys.executable, "-S", "-c", BURN.format(0.2)], check=True)
-    assert 0.19 <= meter.read_children().cpu_s - children.cpu_s <= 1
+    assert reaped_s() - reaped >= 0.15
+    assert meter.read_children().cpu_s - children.cpu_s == pytest.approx(reaped_s() - reaped, abs=TICKS_S)
     spent = used_since(before)
-    assert spent.user_s + spent.system_s < 0.19
+    assert spent.user_s + spent.system_s <= time.process_time() - own + TICKS_S
 
 
 @pytest.fixture
@@ -93,17 +111,20 @@ GRANDCHILD = f"import subprocess, sys; subprocess.run([sys.executable, '-S', '-c
 @pytest.mark.parametrize("program", [BURN.format(0.2), GRANDCHILD], ids=["child", "grandchild"])
 def test_cpu_seconds_of_children_that_live_are_counted(meter, burnt, program):
     before = meter.read_children()
-    burnt(program)
-    assert 0.19 <= meter.read_children().cpu_s - before.cpu_s <= 1
+    child = burnt(program)
+    least = cpu_s_of(child)
+    counted = meter.read_children().cpu_s - before.cpu_s
+    assert 0.15 <= least - TICKS_S <= counted <= cpu_s_of(child) + TICKS_S
 
 
 @linux
 def test_a_child_that_ends_is_not_counted_twice(meter, burnt):
-    before = meter.read_children().cpu_s
+    before, reaped = meter.read_children().cpu_s, reaped_s()
     child = burnt(BURN.format(0.2))
     living = meter.read_children().cpu_s - before
     child.communicate()
-    assert meter.read_children().cpu_s - before == pytest.approx(living, abs=0.1)
+    ended = meter.read_children().cpu_s - before
+    assert living - TICKS_S <= ended == pytest.approx(reaped_s() - reaped, abs=TICKS_S)
 
 
 @linux
@@ -118,11 +139,11 @@ def test_children_of_ours_are_left_out(burnt):
 
 @linux
 def test_the_files_of_many_children_do_not_stay_open_in_the_process_of_the_tests(meter):
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     children = [subprocess.Popen(["sleep", "60"]) for _ in range(100)]
     try:
-        assert meter.read_children().cpu_s > 0
-        assert len(os.listdir("/proc/self/fd")) < before + 60
+        assert meter.read_children().cpu_s is not None
+        assert len(open_descriptors() - before) < 60
     finally:
         for child in children:
             child.kill()
@@ -154,17 +175,20 @@ def test_children_are_unknown_to_a_process_that_can_open_no_more_files(burnt):
 @linux
 def test_the_children_of_a_thread_are_counted(meter, burnt):
     """Not waited for by the thread: on Linux a child belongs to the thread that started it."""
-    before, seen = meter.read_children(), []
+    before, children, seen = meter.read_children(), [], []
 
     def start() -> None:
-        burnt(BURN.format(0.2))
-        seen.append(meter.read_children())
+        children.append(burnt(BURN.format(0.2)))
+        least = cpu_s_of(children[0])
+        seen.append((least, meter.read_children()))
 
     thread = threading.Thread(target=start)
     thread.start()
     thread.join()
-    spent = [after.cpu_s - before.cpu_s for after in (*seen, meter.read_children())]
-    assert 0.19 <= min(spent) <= max(spent) <= 3, spent  # the start of an interpreter is in it
+    (least, first), last = *seen, meter.read_children()
+    most = cpu_s_of(children[0])
+    for after in (first, last):
+        assert 0.15 <= least - TICKS_S <= after.cpu_s - before.cpu_s <= most + TICKS_S
 
 
 @linux
@@ -187,14 +211,14 @@ def test_the_peak_of_a_child_that_ended_is_told(meter):
 @linux
 def test_a_closed_meter_leaves_no_descriptor(burnt):
     burnt("")
-    before = psutil.Process().num_fds()
+    before = open_descriptors()
     meter = ProcessCounters()
     meter.read_children()
     meter.reset_peak()
-    assert psutil.Process().num_fds() > before
+    assert open_descriptors() - before
     meter.close()
     meter.close()
-    assert psutil.Process().num_fds() == before
+    assert not open_descriptors() - before
 
 
 @linux
@@ -230,17 +254,17 @@ def test_the_peak_of_a_large_allocation_is_seen_though_it_is_gone(meter):
     large = bytearray(100 * MIB)
     large[::4096] = b"\1" * len(range(0, len(large), 4096))
     del large
-    assert meter.peak_bytes() - before == pytest.approx(100 * MIB, rel=0.05)
+    assert meter.peak_bytes() - before == pytest.approx(100 * MIB, rel=0.2)  # the kernel may take pages of files away
 
 
 @linux
-def test_what_is_resident_now_is_what_the_kernel_counts_page_by_page(meter):
+def test_what_is_resident_now_is_what_the_kernel_counts_page_by_page(meter, eventually):
     large = bytearray(100 * MIB)
     large[::4096] = b"\1" * len(range(0, len(large), 4096))
-    assert meter.resident_bytes() == pytest.approx(psutil.Process().memory_full_info().rss, abs=2 * MIB)
+    eventually(lambda: meter.resident_bytes() == pytest.approx(psutil.Process().memory_full_info().rss, abs=2 * MIB))
     before = meter.resident_bytes()
     del large
-    assert before - meter.resident_bytes() == pytest.approx(100 * MIB, abs=2 * MIB)
+    assert before - meter.resident_bytes() == pytest.approx(100 * MIB, rel=0.2)
 
 
 def test_what_is_resident_is_not_known_where_there_is_no_proc(meter, monkeypatch):
@@ -317,7 +341,7 @@ os.execv(sys.executable, [sys.executable, "-c", sys.argv[1]])
 @linux
 def test_the_peak_of_a_program_that_was_in_this_process_before_is_not_its_own():
     said = subprocess.run([sys.executable, "-c", LARGE, PEAKS], capture_output=True, text=True, check=True).stdout
-    assert list(map(int, said.split())) == pytest.approx([50, 20, 90], abs=3)
+    assert list(map(int, said.split())) == pytest.approx([50, 20, 90], abs=9)
 
 
 LEAVES_ONE = """

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 from pytest_twin._system.procfs import GIB, MIB
@@ -37,14 +38,21 @@ def rows(process: subprocess.Popen[str]):
     return lambda later=0.0: dict(zip(NAMES, probe.read(time.monotonic() + later), strict=True))
 
 
-def test_a_process_that_is_throttled_is_told_of_truly(group):
+def test_a_process_that_is_throttled_is_told_of_truly(group, eventually):
     group.limit(cpus=0.2)
-    read = rows(group.start(BURN))
+    process = group.start(BURN)
+    cpu_s = psutil.Process(process.pid).cpu_times
+    read = rows(process)
+    most_s, most_cpu_s = time.monotonic(), sum(cpu_s())
     assert {read()[name] for name in ("usable_cpus", "cgroup_cpu_limit")} == {0.2}
+    least_s, least_cpu_s = time.monotonic(), sum(cpu_s())
     time.sleep(1.5)
-    row = read()
-    assert row["cgroup_cpu_percent"] * (os.cpu_count() or 1) == pytest.approx(20, abs=8)
-    assert row["cgroup_throttled_percent"] > 30
+    least_s, least_cpu_s = time.monotonic() - least_s, sum(cpu_s()) - least_cpu_s
+    cpus = read()["cgroup_cpu_percent"] / 100 * (os.cpu_count() or 1)
+    most_s, most_cpu_s = time.monotonic() - most_s, sum(cpu_s()) - most_cpu_s
+    assert least_cpu_s - 0.05 <= cpus * most_s
+    assert cpus * least_s <= most_cpu_s + 0.05
+    eventually(lambda: (read()["cgroup_throttled_percent"] or 0) > 30)
     group.limit(cpus=1)
     assert read(cgroup.FIND_EVERY_S)["cgroup_cpu_limit"] == 1
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from open_descriptors import open_descriptors
 
 from pytest_twin import stressors
 from pytest_twin._system.procfs import MIB
@@ -25,7 +26,7 @@ BURN = "import time\nwhile time.process_time() < {}: pass"
 SERVE = """
 import ctypes, os, resource, subprocess, sys, threading, time
 def spent():
-    return sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 def sleeper():
     pid = os.fork()
     if not pid:
@@ -108,47 +109,60 @@ for _ in range({count}):
         while time.process_time() < {seconds}: pass
         os._exit(0)
     os.wait()
-print(spent())
 """
+TICKS_S = 0.06  # what the kernel counts of a process, and of its children, in user and system mode, is rounded down
+
+
+def account(parent: Root, reader, program: str) -> tuple[dict, dict, float]:
+    """Have the root of a tree run this between two rows: the rows, and the CPU seconds that it took at least.
+
+    What the rows account for is no less than the kernel counts between them, and no more than it counts around them.
+    """
+    probe = TreesProbe(ProbeContext(parent.pid), reader())
+    most = float(parent.do("print(spent())"))
+    before = seen(probe)
+    least = float(parent.do("print(spent())"))
+    parent.do(program)
+    least = float(parent.do("print(spent())")) - least
+    after = seen(probe)
+    most = float(parent.do("print(spent())")) - most
+    if sys.platform != "linux" and not after["tests_cpu_percent"]:
+        pytest.skip("this system does not tell of children that ended")
+    assert least - TICKS_S <= cpu_s_of_tests(before, after) <= most + TICKS_S
+    return before, after, least
 
 
 @accounts
 def test_a_child_that_ends_between_two_rows_keeps_its_cpu_in_the_account(root, reader):
-    parent = root()
-    probe = TreesProbe(ProbeContext(parent.pid), reader())
-    before = seen(probe)
-    parent.do(f"subprocess.run([sys.executable, '-S', '-c', {BURN.format(0.5)!r}])")
-    after = seen(probe)
-    if sys.platform != "linux" and not after["tests_cpu_percent"]:
-        pytest.skip("this system does not tell of children that ended")
+    program = f"subprocess.run([sys.executable, '-S', '-c', {BURN.format(0.5)!r}])"
+    before, after, used = account(root(), reader, program)
     assert (before["tests_process_count"], after["tests_process_count"]) == (1, 1)
-    assert cpu_s_of_tests(before, after) == pytest.approx(0.55, abs=0.15)
+    assert used > 0.4
 
 
 @linux
 @accounts
 def test_many_children_that_live_a_moment_keep_their_cpu_in_the_account(root, reader):
-    parent = root()
-    probe = TreesProbe(ProbeContext(parent.pid), reader())
-    before = seen(probe)
-    used = float(parent.do(FORK.format(count=50, seconds=0.012)))
-    after = seen(probe)
-    assert used > 0.2
-    assert used * 0.9 <= cpu_s_of_tests(before, after) <= used * 1.5 + 0.1  # which has the parent's own besides
+    _, _, used = account(root(), reader, FORK.format(count=50, seconds=0.012))
+    assert used > 0.4
 
 
 @each_reader
-def test_stressors_are_counted_apart_from_their_owner(root, reader):
+def test_stressors_are_counted_apart_from_their_owner(root, reader, eventually):
     program = str(Path(stressors.__file__).with_name("__main__.py"))
     load = {"module": "pytest_twin.stressors.kinds.cpu", "unit": "count", "profile": [[0, 2]]}
     owner = root(OWNER.format(program=program, request={"op": "apply", "id": "load", **load}))
     probe = TreesProbe(ProbeContext(owner.pid), reader())
-    seen(probe)
-    time.sleep(0.3)
     row = seen(probe)
     assert (row["tests_process_count"], row["stress_process_count"]) == (1, 3)
-    assert row["stress_cpu_percent"] > 5 * row["tests_cpu_percent"]
     assert row["stress_resident_MB"] > 1
+
+    def burns() -> bool:
+        time.sleep(0.3)
+        row = seen(probe)
+        return row["stress_cpu_percent"] > 5 * row["tests_cpu_percent"]
+
+    eventually(burns)  # as soon as others let it
 
 
 THREAD = """
@@ -223,13 +237,13 @@ def test_a_tree_of_200_processes_that_has_gone_leaves_no_descriptor_open(root, m
     parent = root()
     probe = TreesProbe(ProbeContext(parent.pid), process_tree_linux.LinuxTree())
     seen(probe)
-    before = psutil.Process().num_fds()
+    before = open_descriptors()
     parent.do("pids = [sleeper() for _ in range(200)]")
     assert seen(probe)["tests_process_count"] == 201
-    assert psutil.Process().num_fds() > before + 200
+    assert len(open_descriptors() - before) > 200
     parent.do("for pid in pids: os.kill(pid, 9), os.waitpid(pid, 0)")
     assert [seen(probe)["tests_process_count"] for _ in range(2)] == [1, 1]
-    assert psutil.Process().num_fds() == before
+    assert not open_descriptors() - before
 
 
 AGAIN = """
@@ -249,7 +263,7 @@ def test_a_real_number_that_is_given_out_again_is_another_process(root):
     parent = root()
     pid = int(parent.do("first = sleeper(); print(first)"))
     source = process_tree_linux.LinuxTree()
-    assert source.read(pid).now[0] < 0.1
+    assert source.read(pid)
     parent.do("os.kill(first, 9), os.waitpid(first, 0)")
     source.refresh()
     if int(parent.do(AGAIN.format(pid=pid))) != pid:

@@ -91,12 +91,12 @@ def test_where_the_links_tell_of_no_processes_folders_are_counted(proc):
 
 
 @linux
-def test_the_links_of_proc_agree_with_the_folders_in_it():
+def test_the_links_of_proc_agree_with_the_folders_in_it(eventually):
     probe = processes.LinuxProcessCount()
     if probe._other_links is None:
         pytest.skip("this is not the first PID namespace")
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE):
-        assert probe.read(0.0)[0] == pytest.approx(probe._count(), abs=10)
+        eventually(lambda: probe.read(0.0)[0] == pytest.approx(probe._count(), abs=10))  # others start processes too
 
 
 IN_A_NAMESPACE = """
@@ -119,9 +119,9 @@ def test_in_a_real_pid_namespace_only_its_own_processes_are_counted():
 @pytest.mark.parametrize(
     "reader", [pytest.param(processes.LinuxProcessCount, marks=linux), processes.PortableProcessCount]
 )
-def test_the_process_count_agrees_with_psutil(reader):
-    (count,) = reader().read(0.0)
-    assert count == pytest.approx(len(psutil.pids()), abs=20)
+def test_the_process_count_agrees_with_psutil(reader, eventually):
+    probe = reader()
+    eventually(lambda: probe.read(0.0)[0] == pytest.approx(len(psutil.pids()), abs=20))  # others start some meanwhile
 
 
 @pytest.fixture
