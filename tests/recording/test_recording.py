@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 
 import pytest
 
@@ -22,10 +21,9 @@ from pytest_twin.telemetry.sampler_config import SamplerConfig
     ],
     ids=["a file", "the folder"],
 )
-def test_what_somebody_took_away_while_it_went_on_is_told_once(tmp_path, go, lost):
+def test_what_somebody_took_away_while_it_went_on_is_told_once(tmp_path, eventually, go, lost):
     path = tmp_path / "run"
     with Recording(RunFolder(path), SamplerConfig(0.02)) as recording:
-        while not recording.dataset.read_text().count("\n") > 1:
-            time.sleep(0.02)
+        eventually(lambda: recording.dataset.read_text().count("\n") > 1)
         go(path)
     assert recording.sampler_stats.warnings == (f"moved or removed during the run, with all rows: {lost}",)

@@ -52,7 +52,12 @@ def test_a_process_that_is_throttled_is_told_of_truly(group, eventually):
     most_s, most_cpu_s = time.monotonic() - most_s, sum(cpu_s()) - most_cpu_s
     assert least_cpu_s - 0.05 <= cpus * most_s
     assert cpus * least_s <= most_cpu_s + 0.05
-    eventually(lambda: (read()["cgroup_throttled_percent"] or 0) > 30)
+
+    def is_throttled() -> bool:
+        time.sleep(0.5)
+        return read()["cgroup_throttled_percent"] > 30
+
+    eventually(is_throttled)  # as soon as others let it use up its quota
     group.limit(cpus=1)
     assert read(cgroup.FIND_EVERY_S)["cgroup_cpu_limit"] == 1
 
