@@ -36,7 +36,7 @@ def test_orders_are_saved_on_a_busy_machine(orders, twin_logger):
 @pytest.mark.stress(mem="512MiB", ramp="1s")
 def test_a_report_fits_beside_a_memory_hog(twin_logger):
     """A load can grow; `twin_logger` reads the metrics recorded so far."""
-    while twin_logger.mean("tests_resident_MB") == 0 or len(twin_logger.samples()) < 10:
+    while twin_logger.peak("stress_resident_MB") < 512:
         report(20_000)
     assert twin_logger.peak("stress_resident_MB") > twin_logger.peak("tests_resident_MB")
 
@@ -46,10 +46,9 @@ def test_how_long_a_report_takes(stress_cpu, twin_logger):
     """The same test without load and under two loads; compare their rows in tests.csv."""
     began = time.perf_counter()
     packed = report(200_000)
-    twin_logger.annotate("report packed", seconds=round(time.perf_counter() - began, 3))
+    seconds, load_cpu_s = time.perf_counter() - began, stress_cpu.achieved.get("cpu_s", 0)
+    twin_logger.annotate("report packed", seconds=round(seconds, 3), load_cpu_s=load_cpu_s)
     assert zlib.decompress(packed).startswith(b"0;0")
-    if stress_cpu.achieved:
-        assert stress_cpu.achieved["cpu_s"] > 0
 
 
 def test_orders_are_saved_while_the_disk_is_busy(orders, stress_disk):
@@ -58,17 +57,21 @@ def test_orders_are_saved_while_the_disk_is_busy(orders, stress_disk):
     with stress_disk("20MB/s") as backup:
         for number in range(50):
             orders.save(f"during {number}", 1.0)
-        time.sleep(0.5)
-    assert backup.achieved["written_bytes"] > 1_000_000
+        while backup.achieved.get("written_bytes", 0) < 1_000_000:
+            time.sleep(0.05)
+    assert backup.achieved["written_bytes"] >= 1_000_000
     assert orders.total() == 51.0
 
 
 @pytest.mark.twin_schedule("rush_hour.json")
 def test_the_shop_survives_the_rush_hour(orders, twin_logger, request):
-    """A schedule of loads for one test; a schedule of the whole run continues beside it."""
-    for number in range(20):
+    """A schedule of loads for one test, which ends with it; a schedule of the whole run continues beside it."""
+    begun = []
+    for number in range(600):  # for a minute at most: the second load begins after half a second
         orders.save(f"item {number}", 1.0)
         time.sleep(0.1)
-    events = twin_logger.events()
-    own = events[(events["test"] == request.node.nodeid) & (events["event"] == "start")]
-    assert list(own["type"]) == ["test", "cpu", "memory"]
+        events = twin_logger.events()
+        begun = list(events[(events["test"] == request.node.nodeid) & (events["event"] == "start")]["type"])
+        if len(begun) == 3:
+            break
+    assert begun == ["test", "cpu", "memory"]
