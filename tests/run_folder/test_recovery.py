@@ -144,7 +144,9 @@ def test_nothing_is_merged_while_the_run_or_a_worker_of_it_goes_on(killed, kind,
 
 @posix
 def test_a_run_waits_for_somebody_who_completes_what_is_there(killed, monkeypatch):
-    monkeypatch.setattr("pytest_twin.run_folder.folder.BRIEF_S", 60)  # on a busy machine the other one needs its time to end
+    monkeypatch.setattr(
+        "pytest_twin.run_folder.folder.BRIEF_S", 60
+    )  # on a busy machine the other one needs its time to end
     code = HOLDS.format(kind="FileLock").replace("(Path(sys.argv[1]))", "(Path(sys.argv[1]), is_brief=True)")
     code = code.replace("sys.stdin.read()", "time.sleep(1)")
     began = time.monotonic()

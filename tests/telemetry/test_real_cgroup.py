@@ -57,7 +57,8 @@ def test_a_process_that_is_throttled_is_told_of_truly(group, eventually):
         time.sleep(0.5)
         return read()["cgroup_throttled_percent"] > 30
 
-    eventually(is_throttled)  # as soon as others let it use up its quota
+    group.limit(cpus=0.02)  # which it uses up however little others leave to it
+    eventually(is_throttled)
     group.limit(cpus=1)
     assert read(cgroup.FIND_EVERY_S)["cgroup_cpu_limit"] == 1
 
