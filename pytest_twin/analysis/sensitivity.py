@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pytest_twin.analysis.budgets.repetitions import RunPair, format_range, middle
-from pytest_twin.analysis.stats.proportions import fisher_p_value
+from pytest_twin.analysis.stats.proportions import Share, fisher_p_value
 from pytest_twin.analysis.stats.signed_rank import FEWEST, Interval, ratio_interval, ratio_of_ratios
 from pytest_twin.model.profile_row import LEVELS, LOADS
 
@@ -50,7 +50,8 @@ class RunCount(NamedTuple):
         """Return whether the test failed significantly more often than in other runs."""
         if not self.failures:
             return False
-        return fisher_p_value(self.failures, self.runs, other.failures, other.runs) < SIGNIFICANT
+        own, others = Share(self.failures, self.runs), Share(other.failures, other.runs)
+        return fisher_p_value((own, others)) < SIGNIFICANT
 
 
 class ProfilePoint(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_twin.analysis.stats.proportions import fisher_p_value, share_interval, upper_bound
+from pytest_twin.analysis.stats.proportions import Share, fisher_p_value, share_interval, upper_bound
 
 INTERVALS = {  # scipy.stats.binomtest(failures, runs).proportion_ci(method="exact")
     (8, 10): (0.4439045376923585, 0.9747892736731665),
@@ -49,4 +49,16 @@ def test_nothing_is_known_of_a_share_without_runs():
     ],
 )
 def test_more_failures_than_idle_are_judged_by_the_exact_test(failures, runs, idle_failures, idle_runs, expected):
-    assert fisher_p_value(failures, runs, idle_failures, idle_runs) == pytest.approx(expected, rel=1e-9)
+    shares = Share(failures, runs), Share(idle_failures, idle_runs)
+    assert fisher_p_value(shares) == pytest.approx(expected, rel=1e-9)
+    nothing = Share(0, 0), Share(0, 3)
+    assert fisher_p_value(nothing, shares) == pytest.approx(expected, rel=1e-9)
+
+
+def test_strata_are_judged_together_each_by_its_own_other_runs():
+    certain = Share(3, 3), Share(0, 4)
+    assert fisher_p_value(certain, certain) == pytest.approx(1 / 35**2)
+    assert fisher_p_value((Share(1, 1), Share(0, 3)), certain) == pytest.approx(1 / 140)
+    assert fisher_p_value((Share(0, 4), Share(0, 4)), (Share(5, 5), Share(4, 4))) == 1.0
+    mixed = (Share(2, 3), Share(1, 4)), (Share(3, 4), Share(1, 4))
+    assert fisher_p_value(*mixed) == pytest.approx(275 / 2450)  # all ways to choose the runs that fail, counted

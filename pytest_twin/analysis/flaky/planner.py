@@ -7,7 +7,8 @@ value, and the runs with the most value for their expected time are made:
   posterior of its failure rate. The prior rises where other tests failed under the condition, and where the expected
   duration comes near a limit of the test.
 - After a failure, milder conditions of the family are run, until the mildest that fails is known.
-- There the test is run alone, and idle, until the difference is significant.
+- There the test is run alone, and idle, until the difference is significant. Once a test that takes long has failed
+  alone, the further runs of both go on beside those of other tests.
 - A test that fails now and then under several conditions is run idle more often, to tell chance from scarcity.
 """
 
@@ -41,12 +42,20 @@ from pytest_twin.analysis.flaky.verdicts import (
 )
 from pytest_twin.analysis.stats.proportions import fisher_p_value
 
-FIRST, SCREEN, CONFIRM, PROBE, CHANCE = 100.0, 30.0, 4.0, 3.0, 1.5  # values of runs; one that surely fails first: 1
+FIRST, SCREEN, OPEN, CONFIRM, PROBE, CHANCE = (
+    100.0,
+    30.0,
+    20.0,
+    4.0,
+    3.0,
+    1.5,
+)  # values of runs; one that surely fails first: 1
 UNTRIED = 0.5  # of a run that a verdict needs, whatever its chance to fail
 SCREENING = 0.6  # of the time, after which tests without any run have to wait until others are confirmed
 WAVE = 24  # tests of a large suite that are screened before the next ones begin
 COST_POWER = 0.7  # of time: below 1, so that slow tests have their turn too
 LEAST_SHARE = 1 / 8  # of a run beside others in the time of all
+LONG_S = 2.5  # a run that takes longer is repeated beside those of other tests
 OVERHEAD_S = 0.15  # of a run, to start the process and the constraint
 LOAD_START_S = 1.0  # to start a load and to stop it, once for several runs
 BATCH_S, BATCH_RUNS = 10.0, 40  # a batch of runs under one load
@@ -87,6 +96,9 @@ class _Candidate(NamedTuple):
     value: float
     is_parallel: bool = False
     times: int = 1
+    is_opening: bool = (
+        False  # the first run alone of a test that takes long, for its further runs to go on beside others
+    )
     cost_s: float = 0.0
     score: float = 0.0
 
@@ -97,9 +109,9 @@ class _Candidate(NamedTuple):
         score = self.value / math.pow(cost_s * share + OVERHEAD_S + start_s, COST_POWER)
         return self._replace(cost_s=cost_s, score=score)
 
-    def late(self) -> _Candidate:
-        """Return the first run of a test at a time when other tests have to be confirmed."""
-        return self._replace(value=CHANCE, score=self.score * CHANCE / self.value)
+    def at_value(self, value: float) -> _Candidate:
+        """Return the same run with another value."""
+        return self._replace(value=value, score=self.score * value / self.value)
 
     @property
     def group(self) -> tuple[str, bool]:
@@ -145,6 +157,8 @@ class Planner:
         self._candidates_of: dict[str, list[_Candidate]] = {}  # as of the last run of the test, or a few runs ago
         self._is_changed, self._added = True, 0
         self._target = SIGNIFICANT
+        self._lanes = lanes
+        self._opened: set[str] = set()  # tests that take long and have failed alone, until that is significant
         self._rates: Mapping[Condition, float] = {}
 
     def add(self, run: PlannedRun, result: RunResult) -> None:
@@ -238,7 +252,7 @@ class Planner:
                     each.at_cost(self.expected_s(test, each.run.condition)) for each in self._candidates(test)
                 ]
             of_test = [
-                each.late() if is_late and each.value >= SCREEN else each
+                self._at_present_value(each, is_late=is_late)
                 for each in self._candidates_of[test]
                 if each.cost_s <= left_s * 0.9
             ]
@@ -247,6 +261,14 @@ class Planner:
             if screened >= WAVE:
                 break
         return candidates
+
+    def _at_present_value(self, candidate: _Candidate, *, is_late: bool) -> _Candidate:
+        """Return a candidate with the value that it has as long as the other tests are where they are."""
+        if is_late and candidate.value >= SCREEN:
+            return candidate.at_value(CHANCE)  # other tests have to be confirmed
+        if candidate.is_opening and len(self._opened) < self._lanes:
+            return candidate.at_value(OPEN)  # they can be confirmed side by side only if there are several
+        return candidate
 
     def _condition_rates(self) -> dict[Condition, float]:
         """Return for each condition the share of tests that failed under it, smoothed by what is usual."""
@@ -363,25 +385,35 @@ class Planner:
 
     def _confirmation(self, test: str, condition: Condition, weight: float) -> Iterator[_Candidate]:
         """Yield runs alone under a condition, and idle, whichever lowers the p-value more for its time."""
+        self._opened.discard(test)
         tally, idle = self.tallies[test].get(condition, Tally()), self.tallies[test][IDLE]
-        failures, runs = tally.failures, tally.runs
-        if not failures and not tally.hints:
+        if not tally.is_suspect:
             return
         value = CONFIRM * weight
-        rate = (failures + 0.5) / (runs + 1)
-        base = (failures, runs, idle.failures, idle.runs)
-        now = math.log(max(fisher_p_value(*base), 1e-12)) if failures else 0.0
-        if failures and now <= math.log(self._target) and is_apart(tally, idle):
+        is_long = self.expected_s(test, condition) >= LONG_S
+        times = 1 if is_long else 2
+        if not tally.failures:
+            is_opening = is_long and condition.family == CPU_QUOTA
+            yield _Candidate(PlannedRun(test, condition), value, times=times, is_opening=is_opening)
             return
-        more = fisher_p_value(failures + 2, runs + 2, *base[2:]), fisher_p_value(*base[:3], idle.runs + 2)
-        gains = [max(0.0, now - math.log(max(each, 1e-12))) for each in more]
-        costs = [2 * (self.expected_s(test, each) + OVERHEAD_S) for each in (condition, IDLE)]
-        under, beside = gains[0] * rate / costs[0], gains[1] / costs[1]
-        times = 2 if self.expected_s(test, condition) < BATCH_S / 4 else 1
-        if not failures or under >= beside or idle.runs >= MOST_IDLE:
-            yield _Candidate(PlannedRun(test, condition), value, times=times)
-        if failures and beside > 0.5 * under and idle.runs < MOST_IDLE:
-            yield _Candidate(PlannedRun(test, IDLE), value, times=2)
+        now = _log_p_value(tally, idle)
+        if now <= math.log(self._target) and is_apart(tally, idle):
+            return
+        if is_parallel := is_long and condition.family == CPU_QUOTA:
+            self._opened.add(test)
+        rate = (tally.failures + 0.5) / (tally.runs + 1)
+        gains = (
+            rate * (now - _log_p_value(tally, idle, failures=2, is_alone=not is_parallel)),
+            now - _log_p_value(tally, idle, idle_passes=2, is_alone=not is_parallel),
+        )
+        under, without = (
+            gain / (self.expected_s(test, each) + OVERHEAD_S) / (each.lane_cpus if is_parallel else 1.0)
+            for gain, each in zip(gains, (condition, IDLE), strict=True)
+        )
+        if under >= without or idle.runs >= MOST_IDLE:
+            yield _Candidate(PlannedRun(test, condition), value, is_parallel, times)
+        if without > 0.5 * under and idle.runs < MOST_IDLE:
+            yield _Candidate(PlannedRun(test, IDLE), value, is_parallel, 1 if is_parallel else 2)
 
     def _idle_candidates(self, test: str, breaking: AbstractSet[Condition]) -> Iterator[_Candidate]:
         """Yield idle runs of a test that may fail by chance, until that is known."""
@@ -397,6 +429,14 @@ class Planner:
         failures, runs = sum(each.failures + each.hints for each in failed), sum(len(each.results) for each in failed)
         if failures and (1 - failures / (runs + 1)) ** idle.runs > 0.002:
             yield _Candidate(PlannedRun(test, IDLE), CHANCE, times=3)
+
+
+def _log_p_value(tally: Tally, idle: Tally, *, failures: int = 0, idle_passes: int = 0, is_alone: bool = True) -> float:
+    """Return the logarithm of the p-value after so many more failures of the test, and passes idle."""
+    group, base = [tally.beside, tally.alone], [idle.beside, idle.alone]
+    group[is_alone] = group[is_alone].plus(failures, failures)
+    base[is_alone] = base[is_alone].plus(0, idle_passes)
+    return math.log(max(fisher_p_value(*zip(group, base, strict=True)), 1e-12))
 
 
 def _probe(of_test: Mapping[Condition, Tally], ladder: Sequence[Condition], mildest: Condition) -> Condition | None:

@@ -8,6 +8,7 @@ from statistics import median
 from typing import NamedTuple
 
 from pytest_twin.analysis.flaky.conditions import IDLE, Condition
+from pytest_twin.analysis.stats.proportions import Share
 
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 
@@ -48,49 +49,59 @@ class RunResult(NamedTuple):
 class Tally:
     """The runs of one test under one condition.
 
-    A failure beside other tests is only a hint: the others may have caused it. It does not count, and then passes
-    beside others do not count either, so that the share of failures is that of the runs alone.
+    A failure beside other tests is only a hint: the others may have caused it. Until the test has failed alone too,
+    hints do not count, and then passes beside others do not count either, so that the share of failures is that of the
+    runs alone.
 
     Attributes:
         results: All results, in the order of the runs; a skipped run is one of them.
-        failures: The number of failures that count.
-        hints: The number of failures beside other tests.
+        alone: The runs alone.
+        beside: The runs beside other tests.
         durations: The durations of the runs that ended.
     """
 
     results: list[RunResult] = field(default_factory=list)
-    failures: int = 0
-    hints: int = 0
+    alone: Share = Share(0, 0)
+    beside: Share = Share(0, 0)
     durations: list[float] = field(default_factory=list)
-    _passes_alone: int = 0
-    _passes_beside: int = 0
 
     def add(self, result: RunResult) -> None:
         """Count a run."""
         self.results.append(result)
-        if result.outcome == FAILED:
-            self.failures += result.is_alone
-            self.hints += not result.is_alone
-        elif result.outcome == PASSED:
-            self._passes_alone += result.is_alone
-            self._passes_beside += not result.is_alone
-        if result.is_ended and result.outcome != SKIPPED:
+        if result.outcome == SKIPPED:
+            return
+        is_failure = result.outcome == FAILED
+        if result.is_alone:
+            self.alone = self.alone.plus(is_failure, 1)
+        else:
+            self.beside = self.beside.plus(is_failure, 1)
+        if result.is_ended:
             self.durations.append(result.duration_s)
 
     @property
     def is_suspect(self) -> bool:
         """Whether any run failed, even beside others."""
-        return self.failures + self.hints > 0
+        return self.alone.failures + self.beside.failures > 0
 
     @property
-    def passes(self) -> int:
-        """The number of passes that count."""
-        return self._passes_alone + (0 if self.is_suspect else self._passes_beside)
+    def hints(self) -> int:
+        """The number of failures beside other tests that do not count."""
+        return 0 if self.alone.failures else self.beside.failures
+
+    @property
+    def failures(self) -> int:
+        """The number of failures that count."""
+        return self.alone.failures + self.beside.failures - self.hints
 
     @property
     def runs(self) -> int:
         """The number of runs that count."""
-        return self.passes + self.failures
+        return self.alone.runs + (0 if self.hints else self.beside.runs)
+
+    @property
+    def passes(self) -> int:
+        """The number of passes that count."""
+        return self.runs - self.failures
 
     @property
     def is_skipped(self) -> bool:

@@ -11,7 +11,7 @@ from pytest_twin.analysis.stats.proportions import fisher_p_value, share_interva
 from pytest_twin.model.flaky_row import BREAKS, BY_CHANCE, HOLDS, NOT_ALONE, NOT_KNOWN
 
 SIGNIFICANT = 0.05  # corrected for the number of pairs of test and condition
-SURE = 0.99
+SURE = 0.999
 ALONE_RUNS = 6  # idle, all failed: then a test cannot run alone
 HOLD_RUNS = 3  # without failure: a test then fails in less than 64 % of runs, with 95 % confidence
 
@@ -63,10 +63,13 @@ def p_values(tallies: Tallies) -> dict[Pair, float]:
 
 
 def p_values_of_test(of_test: Mapping[Condition, Tally]) -> dict[Condition, float]:
-    """Return the p-value of one test for each condition that has runs that count."""
+    """Return the p-value of one test for each condition that has runs that count.
+
+    Runs alone are compared with runs alone, and runs beside other tests with runs beside other tests.
+    """
     idle = of_test.get(IDLE, Tally())
     return {
-        condition: fisher_p_value(tally.failures, tally.runs, idle.failures, idle.runs) if tally.failures else 1.0
+        condition: fisher_p_value((tally.alone, idle.alone), (tally.beside, idle.beside)) if tally.failures else 1.0
         for condition, tally in of_test.items()
         if condition != IDLE and tally.runs
     }

@@ -1,6 +1,7 @@
 """Compare shares of failures: exact intervals and an exact test, which hold for few runs too.
 
-The interval of Clopper and Pearson (1934) for one share; the one-sided test of Fisher (1922) for two.
+The interval of Clopper and Pearson (1934) for one share; the one-sided test of Fisher (1922) for two, with strata as
+in the exact test of Mantel and Haenszel (1959).
 """
 
 from __future__ import annotations
@@ -8,27 +9,42 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache
+from typing import NamedTuple
 
 CONFIDENCE = 0.95
 STEPS = 60  # halvings of the interval from 0 to 1, beyond the precision of a float
 
 
-def fisher_p_value(failures: int, runs: int, base_failures: int, base_runs: int) -> float:
-    """Return the probability of as many failures or more among these runs if both groups fail equally often.
+class Share(NamedTuple):
+    """How many of some runs failed."""
+
+    failures: int
+    runs: int
+
+    def plus(self, failures: int, runs: int) -> Share:
+        """Return the share with further runs."""
+        return Share(self.failures + failures, self.runs + runs)
+
+
+def fisher_p_value(*strata: tuple[Share, Share]) -> float:
+    """Return the probability of as many failures or more if, within each stratum, both groups fail equally often.
 
     Args:
-        failures: The number of these runs that failed.
-        runs: The number of these runs.
-        base_failures: The number of the other runs that failed.
-        base_runs: The number of the other runs.
+        strata: Runs made in the same circumstances: those of the group in question, and those to compare them with.
     """
-    total, whole = failures + base_failures, runs + base_runs
-    ways = sum(
-        math.comb(runs, number) * math.comb(base_runs, total - number)
-        for number in range(failures, min(runs, total) + 1)
-        if total - number <= base_runs
-    )
-    return float(ways / math.comb(whole, total))
+    ways, whole, observed = [1], 1, 0  # ways to have so many failures in the group in question, over all strata
+    for group, base in strata:
+        total = group.failures + base.failures
+        here = [
+            math.comb(group.runs, number) * math.comb(base.runs, total - number)
+            for number in range(min(group.runs, total) + 1)
+        ]
+        sums = [0] * (len(ways) + len(here) - 1)
+        for first, way in enumerate(ways):
+            for second, other in enumerate(here):
+                sums[first + second] += way * other
+        ways, whole, observed = sums, whole * math.comb(group.runs + base.runs, total), observed + group.failures
+    return sum(ways[observed:]) / whole
 
 
 @lru_cache(maxsize=4096)

@@ -50,7 +50,7 @@ def test_the_mildest_condition_that_breaks_a_test_is_named():
 
 def test_a_search_ends_within_its_time():
     found = simulate(seeded_suite(), 60.0)
-    assert found.seconds <= 66.0
+    assert found.clock_s <= 66.0
 
 
 def test_a_search_of_a_few_seconds_accuses_nobody_of_anything():
@@ -122,3 +122,16 @@ def test_a_failure_beside_other_tests_is_repeated_alone_before_it_counts():
         for each in batch.runs:
             planner.add(each, RunResult(PASSED, not batch.is_parallel, 0.1, 0.05))
     assert (harsh, False) in seen
+
+
+def test_a_test_that_takes_long_is_confirmed_beside_others_after_it_has_failed_alone():
+    tests = {f"t{number}": SimulatedTest(wall_s=3.0, cpu_s=3.0, breaks_at=0.1) for number in range(5)}
+    found = simulate(tests, 600.0)
+    broken = {test: verdict.decisive for test, verdict in found.verdicts.items() if verdict.word == BREAKS}
+    assert len(broken) >= 3  # a run alone takes 30 s: eight of each could not be made
+    for test, condition in broken.items():
+        tally, idle = (found.planner.tallies[test][each] for each in (condition, IDLE))
+        assert str(condition) == "constrain cpu=0.1"
+        assert tally.alone.failures
+        assert tally.beside.failures
+        assert idle.beside.runs

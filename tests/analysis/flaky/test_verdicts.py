@@ -74,6 +74,19 @@ def test_a_failure_beside_other_tests_accuses_nobody():
     )  # fmt: skip
 
 
+def test_failures_beside_other_tests_count_once_the_test_has_failed_alone():
+    verdict = verdict_on((0, 3, 0, 4), quarter=(1, 0, 3))
+    quarter = AT["constrain cpu=0.25"]
+    assert (verdict.word, verdict.decisive) == (BREAKS, quarter)
+    assert verdict.p_values[quarter] == pytest.approx(1 / 4 / 35)  # 1 of 4 ways alone, 1 of 35 beside others
+    assert (tally(1, 0, 3).failures, tally(1, 0, 3).runs) == (4, 4)
+
+
+def test_failures_beside_other_tests_are_compared_with_idle_runs_beside_others():
+    assert verdict_on((0, 9), quarter=(1, 0, 5)).word == NOT_KNOWN
+    assert verdict_on((0, 3, 3, 1), quarter=(1, 0, 5)).word == NOT_KNOWN
+
+
 def test_passes_beside_other_tests_count_as_long_as_nothing_failed():
     assert tally(0, 1, 0, 4).runs == 5
     assert tally(0, 1, 1, 4).runs == 1
