@@ -145,6 +145,38 @@ def test_no_process_that_a_test_has_started_outlives_the_search(pytester, left):
     assert not remaining("left-by-a-search")
 
 
+KEEPS_STDOUT = """
+import os, sys
+
+stream = sys.stdout
+
+def test_writes_to_a_stream_of_its_import():
+    print("to the stream", file=stream, flush=True)
+    os.write(1, b"to the descriptor")
+    assert len(os.sched_getaffinity(0)) > 1, "too few CPUs"
+
+def test_fails():
+    print("to its", "stdout")
+    print("to the stream", file=stream, flush=True)
+    assert False
+"""
+
+
+@TWO_CPUS
+@pytest.mark.slow
+@pytest.mark.parametrize("capture", ["fd", "sys", "tee-sys", "no"])
+def test_a_stream_that_a_module_has_taken_at_its_import_stays_open(pytester, left, capture):
+    pytester.makepyfile(KEEPS_STDOUT)
+    result = search(pytester, f"--capture={capture}", seconds=6)
+    rows = {row["nodeid"].partition("::")[2]: row for row in left.rows("flaky.csv") if row["condition"] == "idle"}
+    assert rows["test_writes_to_a_stream_of_its_import"]["failures"] == "0"
+    assert rows["test_fails"]["error"] == "assert False"
+    assert "to the" not in result.stdout.str().partition("flaky tests")[0]
+    failures = json.loads((left.folder / "flaky_failures.json").read_text())
+    text = next(report["idle"] for name, report in failures.items() if name.endswith("test_fails"))
+    assert ("to its stdout" in text) == (capture != "no")
+
+
 ORPHAN = """
 import os, subprocess, sys, time
 

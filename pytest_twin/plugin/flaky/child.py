@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from pytest_twin._system.clock import monotonic
-from pytest_twin._system.stdlib import json, os, resource, signal, sys
+from pytest_twin._system.stdlib import json, os, resource, signal, sys, tempfile
 from pytest_twin.analysis.flaky.tally import FAILED, PASSED, SKIPPED
 from pytest_twin.plugin.repeat import error_line
 from pytest_twin.stressors.system.prctl import die_with_parent
@@ -86,14 +86,19 @@ class ChildTask:
 
 
 def _redirect_output(capture: Any, output: int) -> None:
-    """Send all output of this process to a file, and start capturing anew: the parent's file for it is shared."""
-    if capture is not None:
-        capture.stop_global_capturing()
+    """Send all output of this process to a file, and what pytest captures to files of its own.
+
+    The stream objects stay as they are: modules of the tests may have taken `sys.stdout` when they were imported, when
+    it was that of pytest's capturing. Only the descriptors below, whose positions are the parent's too, are replaced.
+    """
     for descriptor in (1, 2):
         os.dup2(output, descriptor)
-    if capture is not None:
-        capture.start_global_capturing()
-        capture.suspend_global_capture()
+    streams: Any = getattr(capture, "_global_capturing", None)
+    for each in (getattr(streams, "out", None), getattr(streams, "err", None)):
+        if hasattr(each, "targetfd_save"):  # of --capture=fd; the others have no descriptor of their own
+            os.dup2(output, each.targetfd_save)
+            with tempfile.TemporaryFile() as own:
+                os.dup2(own.fileno(), each.tmpfile.fileno())
     faulthandler = sys.modules.get("faulthandler")
     if faulthandler is not None and faulthandler.is_enabled():
         faulthandler.enable(output)
