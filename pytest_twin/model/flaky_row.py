@@ -38,7 +38,12 @@ COLUMNS = (
         None,
     ),
     Column("severity", "", "Position of the condition in its family: 1 for the mildest, 0 for idle.", 0),
-    Column("runs", "", "Number of runs that count: a failure beside other tests does not, before it is repeated.", 0),
+    Column(
+        "runs",
+        "",
+        "Number of runs that count; a failure beside other tests does not, as long as none alone has failed too.",
+        0,
+    ),
     Column("failures", "", "Number of these runs that failed.", 0),
     Column("failure_rate", "", "Their share, from 0 to 1; empty without runs.", 4),
     Column(

@@ -94,11 +94,12 @@ def _redirect_output(capture: Any, output: int) -> None:
     for descriptor in (1, 2):
         os.dup2(output, descriptor)
     streams: Any = getattr(capture, "_global_capturing", None)
-    for each in (getattr(streams, "out", None), getattr(streams, "err", None)):
-        if hasattr(each, "targetfd_save"):  # of --capture=fd; the others have no descriptor of their own
-            os.dup2(output, each.targetfd_save)
+    for name in ("out", "err"):
+        stream: Any = getattr(streams, name, None)
+        if hasattr(stream, "targetfd_save"):  # of --capture=fd; the others have no descriptor of their own
+            os.dup2(output, stream.targetfd_save)
             with tempfile.TemporaryFile() as own:
-                os.dup2(own.fileno(), each.tmpfile.fileno())
+                os.dup2(own.fileno(), stream.tmpfile.fileno())
     faulthandler = sys.modules.get("faulthandler")
     if faulthandler is not None and faulthandler.is_enabled():
         faulthandler.enable(output)
