@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -107,9 +108,9 @@ def test_a_log_has_a_line_once_there_is_a_sample():
 )
 def test_a_log_has_a_line_each_five_seconds_or_each_tenth_but_one_a_minute_at_least(total, lasts, lines):
     file = io.StringIO()
-    log = LogOutput(file)
+    log, shown = LogOutput(file), state(total=total)
     for at in range(1, lasts + 1):
-        log.show(state(float(at), total))
+        log.show(replace(shown, now_s=float(at), elapsed_s=float(at)))
     assert file.getvalue().count("\n") == pytest.approx(lines, rel=0.15)
 
 
