@@ -17,6 +17,19 @@ def burn(cpu_s):
     while time.process_time() < until:
         pass
     return time.monotonic() - began
+
+def is_within(share, cpu_s, used=time.process_time):
+    '''Use this CPU time at least, and more while that was more than this share of the time that passed.
+
+    What enforces a quota may itself have to wait for a CPU; what was used meanwhile is made up for later.
+    '''
+    began, before = time.monotonic(), used()
+    while True:
+        passed, burnt = time.monotonic() - began, used() - before
+        if burnt >= cpu_s and burnt <= share * passed + 0.1:  # a period, which may have just begun
+            return True
+        if burnt > cpu_s + 10:
+            return False
 """
 
 NO_BACKEND = """
