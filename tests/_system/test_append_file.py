@@ -163,7 +163,8 @@ WRITER = """
 import sys
 from pytest_twin._system.append_file import AppendOnlyFile
 rows = AppendOnlyFile(sys.argv[1], "number\\n", 50)
-for number in range(int(sys.argv[2]), 10**9):
+begin = int(sys.argv[2])
+for number in range(begin, begin + 20_000):  # however late the kill is
     rows.append(f"{number}\\n")
 """
 

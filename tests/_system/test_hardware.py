@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -24,9 +25,15 @@ def test_memory_and_cores_are_those_that_psutil_finds():
     assert hardware.cores() == psutil.cpu_count(logical=False)
 
 
-def test_the_file_systems_are_those_that_psutil_finds():
-    found = [(each.device, each.fstype, psutil.disk_usage(each.mountpoint).total) for each in psutil.disk_partitions()]
-    assert list(hardware.file_systems()) == found
+def test_the_file_systems_are_those_that_psutil_finds(eventually):
+    def are_the_same() -> bool:  # others may mount and unmount some meanwhile
+        with suppress(FileNotFoundError):
+            there = psutil.disk_partitions()
+            found = [(each.device, each.fstype, psutil.disk_usage(each.mountpoint).total) for each in there]
+            return list(hardware.file_systems()) == found
+        return False
+
+    eventually(are_the_same)
 
 
 def test_only_file_systems_on_devices_are_told_of_and_names_are_unescaped(files, tmp_path):

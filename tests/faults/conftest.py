@@ -30,7 +30,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     for process in left:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(left, timeout=5)
+    psutil.wait_procs(left, timeout=60)
     for run in started:
         with run.process:  # which closes what is left of its pipes, and waits
             pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -17,7 +18,9 @@ pytestmark = [
 
 SOAK = Path(__file__).parent.parent.parent / "benchmarks" / "soak.py"
 MOST_MIB = 5.0
-COUNT = 10_000
+FEW_FILES = 5  # which a process may just be reading; one of each test, sample or load would be thousands
+COUNT = 3_000
+MANY = 10_000  # tests, of which the growth is told
 ROWS_OF_A_DAY = 24 * 360  # one each ten seconds
 
 
@@ -44,7 +47,10 @@ def pytest_configure(config):
     name = getattr(config, "workerinput", {{}}).get("workerid", "pytest")
 
 def held(process):
-    return [process.memory_info().rss / 2**20, process.num_fds()]
+    # what the kernel may take from a process and give back later is not counted, nor is what it has moved to the disk
+    with open(f"/proc/{{process.pid}}/status") as file:
+        said = dict(line.split(":", 1) for line in file)
+    return [sum(int(said[name].split()[0]) for name in ("RssAnon", "VmSwap")) / 2**10, process.num_fds()]
 
 def pytest_runtest_logfinish():
     global ended
@@ -64,7 +70,9 @@ def grown(start, tmp_path, first_at: int, last_at: int, *flags: str) -> dict[str
     """MiB and descriptors by which each process of a run grew between two of its tests: pytest, workers, sampler."""
     (tmp_path / "conftest.py").write_text(LOOKS.format(looks_at=(first_at, last_at)))
     (tmp_path / "held.txt").unlink(missing_ok=True)
-    assert start(TESTS.format(count=last_at + 10), *flags).wait(300)[0] == 0
+    unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    run = start(TESTS.format(count=last_at + 10), *flags, env=unmeasured)  # its figures would be those of the coverage
+    assert run.wait(280)[0] == 0
     first: dict[str, list[float]] = {}
     last: dict[str, list[float]] = {}
     for line in (tmp_path / "held.txt").read_text().splitlines():
@@ -88,8 +96,8 @@ def test_thousands_of_tests_grow_pytest_by_their_figures_and_the_sampler_not_at_
     for process, (mib, files) in ours.items():
         # pytest keeps each test and its reports to its end, with the figures in their properties
         usual_mib, _ = plain.get(process, (0.0, 0))
-        assert (mib - usual_mib) * COUNT / (last - first) < MOST_MIB, process
-        assert files == 0, process
+        assert (mib - usual_mib) * MANY / (last - first) < MOST_MIB, process
+        assert abs(files) < FEW_FILES, process
 
 
 HOLDS = """import gc
@@ -115,5 +123,5 @@ def test_again(): pass
 
 def test_nothing_of_a_test_and_of_its_loads_is_kept_when_it_is_over(start, tmp_path):
     (tmp_path / "conftest.py").write_text(HOLDS)
-    assert start(STRESSED).wait(300)[0] == 0
+    assert start(STRESSED).wait(280)[0] == 0
     assert (tmp_path / "held.txt").read_text().splitlines() == ["[]"] * 4

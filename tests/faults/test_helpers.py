@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from runs import seconds_until
+from runs import seconds_until, seconds_until_gone
 
 from pytest_twin._system import child_process
 from pytest_twin.loads.parser import parse_load
@@ -45,7 +45,7 @@ def kill(recording):
 def test_a_supervisor_that_dies_aborts_its_loads_with_the_reason_and_the_next_load_gets_another(recording):
     with recording.under_load(LOAD) as (applied,):
         kill(recording)
-        applied._ended.wait(10)
+        applied._ended.wait(60)
     assert applied.failure == "the supervisor died (exit status -9)"
     with recording.under_load(LOAD) as (applied,):
         assert applied.ready_at is not None
@@ -102,8 +102,22 @@ def test_a_sampler_that_cannot_start_is_one_usage_error_before_any_test(run, tmp
     assert not (left.folder / "it-ran").exists()
 
 
-SHORTER = """from pytest_twin._system import response_timeout
-response_timeout.STEP_S, response_timeout.WARN_AFTER_S, response_timeout.GIVE_UP_AFTER_S = 0.1, 0.5, 2.0
+# To wait in vain takes two seconds instead of thirty, and only that: who is merely slow has as long as ever.
+SHORTER = """import psutil
+from pytest_twin._system.response_timeout import ResponseTimeout
+lasts = ResponseTimeout.lasts
+
+def is_stopped(process):
+    try:
+        return process.status() == psutil.STATUS_STOPPED
+    except psutil.Error:  # it ended meanwhile
+        return False
+
+def lasts_shorter(self, step_s, limit_s):
+    is_in_vain = any(map(is_stopped, psutil.Process().children()))
+    return lasts(self, 15 * step_s if is_in_vain else step_s, limit_s)
+
+ResponseTimeout.lasts = lasts_shorter
 """
 STOPS = """import psutil, pytest, signal, time
 
@@ -126,12 +140,12 @@ def test_a_supervisor_that_is_stopped_for_ever_is_told_of_and_its_load_is_aborte
     left, status, said = run(STOPS.format(name="twin-stressors"), "-W", "default")
     assert status == 0, said
     assert (
-        said.count("\ntwin: the supervisor of the loads has not answered for 0 s; it will be killed after 2 s\n") == 1
+        said.count("\ntwin: the supervisor of the loads has not answered for 15 s; it will be killed after 30 s\n") == 1
     )
-    assert "cpu=1: the supervisor did not answer for 2 s" in said
+    assert "cpu=1: the supervisor did not answer for 30 s" in said
     assert left.loads("abort") == [("cpu", "1")]
     assert left.loads("end") == [("cpu", "1")]
-    assert left.processes() == []
+    seconds_until_gone(left)
 
 
 @pytest.mark.parametrize("more", [(), pytest.param(("-p", "xdist.plugin", "-n1"), marks=pytest.mark.slow)], ids=str)
@@ -142,31 +156,38 @@ def test_a_sampler_that_is_stopped_for_ever_did_not_answer(run, tmp_path, more):
         body = body.replace("psutil.Process()", "psutil.Process().parent()")
     left, status, said = run(body, "--twin", "-W", "default", *more)
     assert status == 0, said
-    assert "\ntwin: the sampler has not answered for 0 s; it will be killed after 2 s\n" in said
-    assert "the sampler did not answer for 2 s" in said
+    assert "\ntwin: the sampler has not answered for 15 s; it will be killed after 30 s\n" in said
+    assert "the sampler did not answer for 30 s" in said
     assert "died" not in said
-    assert left.processes() == []
+    seconds_until_gone(left)
 
 
 @pytest.mark.slow
 def test_ctrl_c_ends_a_run_whose_helpers_are_stopped_for_ever(start):
     run = start(
-        "import pytest, time\n@pytest.mark.stress(cpu=1)\ndef test_it():\n open('begun', 'w'); time.sleep(60)\n"
+        "import pytest, time\n@pytest.mark.stress(cpu=1)\ndef test_it():\n open('begun', 'w'); time.sleep(600)\n"
     )
     seconds_until((run.folder / "begun").exists)
     for role in ("supervisor", "sampler"):
         (process,) = run.processes(role)
         process.suspend()
     run.process.send_signal(signal.SIGINT)
-    assert seconds_until(lambda: run.process.poll() is not None) < 12  # both are waited for, for two seconds each
+    # both are waited for, for two seconds each; without an interrupt it would be thirty for each
+    assert seconds_until(lambda: run.process.poll() is not None) < 28
     assert run.process.returncode == pytest.ExitCode.INTERRUPTED
     assert run.loads("abort") == [("cpu", "1")]
-    assert run.processes() == []
+    seconds_until_gone(run)
 
 
 @pytest.mark.slow
 def test_a_run_that_was_stopped_itself_does_not_blame_its_supervisor(start):
-    body = "import pytest, time\n@pytest.mark.stress(mem='1MiB')\ndef test_it():\n open('begun', 'w'); time.sleep(1)\n"
+    body = """import os, pytest, time
+
+@pytest.mark.stress(mem="1MiB")
+def test_it():
+    open("begun", "w").close()
+    while not os.path.exists("enough"): time.sleep(0.01)
+"""
     run = start(SHORTER + body, stdout=subprocess.PIPE)
     seconds_until((run.folder / "begun").exists)
     run.process.send_signal(signal.SIGSTOP)
@@ -175,6 +196,7 @@ def test_a_run_that_was_stopped_itself_does_not_blame_its_supervisor(start):
     time.sleep(4)
     process.resume()
     run.process.send_signal(signal.SIGCONT)
+    (run.folder / "enough").touch()
     status, said, _ = run.wait()
     assert status == 0
     assert "not answer" not in said
@@ -184,7 +206,9 @@ def test_a_run_that_was_stopped_itself_does_not_blame_its_supervisor(start):
 CHANGES = """import os, psutil, pytest
 
 def supervisor():
-    return next(each for each in psutil.Process().children() if each.name() == "twin-stressors")
+    while True:  # it gets its name when it has begun
+        for each in psutil.Process().children():
+            if each.name() == "twin-stressors" and each.status() != psutil.STATUS_ZOMBIE: return each
 
 def test_changes():
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
@@ -211,13 +235,13 @@ def test_a_load_has_the_surroundings_of_the_run_whatever_an_earlier_test_did(run
 LEAKS = """import os, pytest, threading
 
 def threads():
-    return threading.enumerate(), sorted(os.listdir("/proc/self/task"))
+    return {*threading.enumerate(), *os.listdir("/proc/self/task")}
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item):
     before = threads()
     result = yield
-    assert threads() == before
+    assert threads() <= before
     return result
 """
 

@@ -26,7 +26,7 @@ def test_it(x, twin_logger):
 LOADED = """import pytest, time
 
 @pytest.mark.stress(cpu=1)
-@pytest.mark.parametrize("number", range(500))
+@pytest.mark.parametrize("number", range(2000))
 def test_it(number): time.sleep(0.02)
 """
 CLOSED = {"stdin": "<&-", "stdout": ">&-", "stderr": "2>&-", "all": "<&- >&- 2>&-"}
@@ -59,7 +59,7 @@ def test_where_pytest_itself_does_not_begin_nothing_is_left(run, which):
     left, status, _ = run("def test_it(): pass\n", "--twin", before=without(which))
     assert status == 1  # as without us
     assert not left.report.exists()
-    assert left.processes() == []
+    seconds_until_gone(left)
 
 
 @pytest.mark.parametrize("which", ["stdout", pytest.param("all", marks=pytest.mark.slow)])
@@ -76,10 +76,12 @@ def test_a_pipe_that_breaks_ends_the_run_with_its_load_and_keeps_its_rows(start)
     run = start(LOADED, "-v", stdout=subprocess.PIPE)
     heard = 0
     while heard < 3:
-        heard += b"PASSED" in run.process.stdout.readline()
+        line = run.process.stdout.readline()
+        assert line
+        heard += b"PASSED" in line
     run.process.stdout.close()
-    run.process.wait(60)
+    run.process.wait(120)
     seconds_until_gone(run)
     assert run.process.returncode != 0
-    assert heard <= len(run.tests) < 500
+    assert heard <= len(run.tests) < 2000
     assert len(run.loads("end")) >= heard
