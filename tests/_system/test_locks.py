@@ -181,7 +181,7 @@ print("there", flush=True)
 with lock.hold(exclusive=alone):
     began = time.monotonic()
     print("in", flush=True)
-    time.sleep(seconds) if seconds >= 0 else sys.stdin.read()
+    time.sleep(seconds) if seconds >= 0 else sys.stdin.readline()
     print(began, time.monotonic(), flush=True)
 """
 
@@ -238,7 +238,7 @@ def test_one_that_is_alone_waits_for_the_others_and_they_for_it(worker):
     wait_until_it_waits(alone)
     last = worker("together", 0)
     wait_until_it_waits(last)
-    first.stdin.close()
+    print(file=first.stdin, flush=True)
     began, ended = span(alone)
     assert span(first)[1] <= began
     assert ended <= span(last)[0]

@@ -13,6 +13,29 @@ from pathlib import Path
 
 import psutil
 
+HANDING_OVER = """
+import pathlib, time
+
+def wait_until_handed_over(host, rows=5):
+    dataset = pathlib.Path({report!r}) / "hosts" / host / "system_metrics_dataset.csv"
+    there = lambda: dataset.read_bytes().count(b"\\n") if dataset.exists() else 0
+    enough, until = there() + rows, time.monotonic() + 60
+    while there() < enough and time.monotonic() < until: time.sleep(0.05)
+"""
+"""A module for inner runs, with which a test waits until the controller has so many more samples of its host."""
+
+LATE = """
+import os, pathlib, time
+
+if os.environ.pop("LATE", ""):
+    while not pathlib.Path({there!r}).exists(): time.sleep(0.05)
+
+def pytest_collection(session):
+    if hasattr(session.config, "workerinput"):
+        pathlib.Path({there!r}).touch()  # by now the controller has been told
+"""
+"""A conftest.py with which a worker that has LATE in its environment is there later than another, which is first."""
+
 
 class Machine:
     """What takes the place of another machine: folders of its own, and an execnet server that runs one worker at once.

@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -235,19 +234,17 @@ from pytest_twin._system.temporary_directory import WatchedTemporaryDirectory
 folder = WatchedTemporaryDirectory()
 (folder.path / "file").write_text("x")
 if not os.fork():  # a child that lives on has our pipes too
-    time.sleep(5)
+    sys.stdin.read()
     os._exit(0)
 print(folder.path, flush=True)
-time.sleep(60)
+time.sleep(600)
 """
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as owner:
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", program], stdin=pipe, stdout=pipe, text=True) as owner:
         path = Path(owner.stdout.readline().strip())
         assert path.is_dir()
-        killed = time.monotonic()
         owner.send_signal(signal.SIGKILL)
-        eventually(lambda: not path.exists(), 10)
-    if sys.platform == "linux":
-        assert time.monotonic() - killed < 15
+        eventually(lambda: not path.exists(), within=60)
 
 
 def test_a_fingerprint_is_kept_of_who_samples_only(run):

@@ -11,7 +11,7 @@ from statistics import median
 
 import pytest
 from constraining import BURN, need
-from other_hosts import Line, Machine
+from other_hosts import HANDING_OVER, LATE, Line, Machine
 
 import pytest_twin
 
@@ -25,7 +25,9 @@ SUITE = """
     import time, pytest
 
     @pytest.mark.stress(cpu=1)
-    def test_marked(): time.sleep(0.7)
+    def test_marked(twin_logger):
+        until = time.monotonic() + 60
+        while not twin_logger.peak("stress_cpu_percent") > 1 and time.monotonic() < until: time.sleep(0.1)
 
     @pytest.mark.parametrize("number", range(3))
     def test_plain(number, twin_logger):
@@ -35,12 +37,12 @@ SUITE = """
 
 
 @pytest.fixture
-def machine(pytester, tmp_path_factory):
+def machine(pytester, tmp_path):
     """Makes other machines that have the tests of the inner run, and no other file of it."""
     made = []
 
     def make() -> Machine:
-        made.append(Machine(tmp_path_factory.mktemp("machine"), pytester.path))
+        made.append(Machine(tmp_path / f"machine{len(made)}", pytester.path))
         return made[-1]
 
     yield make
@@ -119,18 +121,18 @@ def test_the_folder_of_a_test_is_sliced_from_the_samples_of_its_host(pytester, l
 
 
 @pytest.mark.slow
-def test_two_workers_of_a_host_have_one_sampler_and_take_turns(pytester, left, machine, eventually, tmp_path_factory):
-    base = tmp_path_factory.getbasetemp()
+def test_two_workers_of_a_host_have_one_sampler_and_take_turns(pytester, left, machine, eventually, tmp_path):
     pytester.makepyfile(f"""
         import os, psutil, pytest, time
 
         def samplers():
             lines = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
-            return [line for line in lines if "sampler_main.py" in line and "{base}/machine" in line]
+            return [line for line in lines if "sampler_main.py" in line and "{tmp_path}/machine" in line]
 
         @pytest.mark.parametrize("number", range(6))
         def test_plain(number, twin_logger):
-            time.sleep(0.3)
+            until = time.monotonic() + 60
+            while not len(twin_logger.samples()) and time.monotonic() < until: time.sleep(0.1)
             assert len(samplers()) == 1
             assert len(twin_logger.samples()) > 0
 
@@ -145,7 +147,8 @@ def test_two_workers_of_a_host_have_one_sampler_and_take_turns(pytester, left, m
     spans = {row["nodeid"]: (float(row["elapsed_s"]), float(row["duration_s"])) for row in left.tests}
     began, lasted = spans.pop("test_two_workers_of_a_host_have_one_sampler_and_take_turns.py::test_marked")
     assert [each for each, (begin, last) in spans.items() if begin < began + lasted and begin + last > began] == []
-    assert median(int(row["tests_process_count"]) for row in samples_of(left)) == 2
+    first = min(begin for begin, _ in spans.values())  # by then both workers are there
+    assert median(int(row["tests_process_count"]) for row in samples_of(left) if float(row["elapsed_s"]) > first) == 2
     last_sample = float(samples_of(left)[-1]["elapsed_s"])
     assert all(begin < last_sample for begin, _ in spans.values())
     eventually(lambda: one.is_clean() and two.is_clean())
@@ -189,9 +192,9 @@ CONSTRAINED = f"""{BURN}
 import pytest
 
 @pytest.mark.constrain(cpu=0.25)
-def test_marked(): burn(0.3)
+def test_marked(): assert is_within(0.25, cpu_s=0.3)
 
-def test_plain(): burn(0.3)
+def test_plain(): assert is_within(0.5, cpu_s=0.3)
 """
 
 
@@ -205,25 +208,25 @@ def test_a_worker_on_another_host_is_constrained_there(pytester, left, machine):
     assert {(row["host"], row["worker"]) for row in rows.values()} == {(HOST, "gw0")}
     assert "0.25" in rows["test_marked"]["constraint"]
     assert rows["test_plain"]["constraint"] == "cpu=0.5"
-    assert float(rows["test_marked"]["call_s"]) > 2.5 * 0.3
-    assert float(rows["test_plain"]["call_s"]) > 1.4 * 0.3
 
 
 @pytest.mark.slow
 @pytest.mark.fault("hosts")
 def test_a_worker_that_crashes_on_another_host_keeps_what_it_had_handed_over(pytester, left, machine, eventually):
-    pytester.makepyfile("""
-        import os, time, pytest
+    pytester.makepyfile(handing_over=HANDING_OVER.format(report=str(left.folder)))
+    pytester.makepyfile(f"""
+        import os, pytest
+        from handing_over import wait_until_handed_over
 
         def test_before(twin_logger): twin_logger.annotate("before")
 
         @pytest.mark.stress(cpu=1)
         def test_dies():
-            time.sleep(1.5)
+            wait_until_handed_over({HOST!r}, rows=10)
             os._exit(3)
     """)
     other = machine()
-    result = pytester.runpytest_subprocess("--twin", "--dist=load", other.spec(), "--twin-host-timeout=5s")
+    result = pytester.runpytest_subprocess("--twin", "--dist=load", other.spec(), "--twin-host-timeout=10s")
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines([f"*twin: {HOST}:{other.port} does not respond; no new worker is started there"])
     outcomes = {row["nodeid"].partition("::")[2]: (row["outcome"], row["host"]) for row in left.tests}
@@ -235,12 +238,13 @@ def test_a_worker_that_crashes_on_another_host_keeps_what_it_had_handed_over(pyt
 
 CUT = """
     import pathlib, time, pytest
+    from handing_over import wait_until_handed_over
 
     def test_before(): time.sleep(0.2)
 
     @pytest.mark.stress(cpu=1)
     def test_cut():
-        time.sleep(1.5)
+        wait_until_handed_over({host!r})
         pathlib.Path({cut!r}).touch()
         time.sleep(120)
 
@@ -249,17 +253,23 @@ CUT = """
 """
 
 
+def make_cut(pytester, left, tmp_path) -> None:
+    """Make the files of a suite that has its own line cut, once the controller has enough samples."""
+    pytester.makepyfile(handing_over=HANDING_OVER.format(report=str(left.folder)))
+    pytester.makepyfile(CUT.format(host=HOST, cut=str(tmp_path / "cut")))
+
+
 @pytest.mark.slow
 @pytest.mark.fault("hosts")
 def test_a_host_that_is_cut_off_fails_its_test_and_the_run_ends(pytester, left, machine, line, tmp_path, eventually):
-    pytester.makepyfile(CUT.format(cut=str(tmp_path / "cut")))
+    make_cut(pytester, left, tmp_path)
     other = machine()
     began = time.monotonic()
     result = pytester.runpytest_subprocess(
-        "--twin", "--dist=load", other.spec(line(other).port), "--twin-host-timeout=3s"
+        "--twin", "--dist=load", other.spec(line(other).port), "--twin-host-timeout=10s"
     )
     result.assert_outcomes(passed=1, failed=1)
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 110  # otherwise it would wait for the test
     result.stdout.fnmatch_lines(["*worker 'gw0' crashed while running '*::test_cut'*"])
     result.stdout.fnmatch_lines([f"*no worker is left to run the remaining tests: {HOST}:* does not respond*"])
     outcomes = {row["nodeid"].partition("::")[2]: (row["outcome"], row["host"]) for row in left.tests}
@@ -270,22 +280,18 @@ def test_a_host_that_is_cut_off_fails_its_test_and_the_run_ends(pytester, left, 
     assert sum(float(row["elapsed_s"]) > float(load["elapsed_s"]) for row in samples_of(left)) > 3
     assert "given_up_at_s" in json.loads((left.folder / "hosts.json").read_text())[HOST]["workers"]["gw0"]
     eventually(other.is_clean)  # it has noticed by itself
-    assert other.process.wait(30) is not None
+    assert other.process.wait(60) is not None
 
 
 @pytest.mark.slow
 @pytest.mark.fault("hosts")
 def test_the_tests_of_a_host_that_is_cut_off_are_run_by_the_others(pytester, left, machine, line, tmp_path):
-    pytester.makepyfile(CUT.format(cut=str(tmp_path / "cut")))
-    pytester.makeconftest("""
-        import os, time
-        if os.environ.pop("LATE", ""):
-            time.sleep(2)  # so that the other worker has the first test
-    """)
+    make_cut(pytester, left, tmp_path)
+    pytester.makeconftest(LATE.format(there=str(tmp_path / "there")))
     gone = machine()
     specs = [gone.spec(line(gone).port), "--tx=popen//env:LATE=1"]
     result = pytester.runpytest_subprocess(
-        "--twin", "--dist=load", *specs, "--twin-host-timeout=3s", "-k", "not before"
+        "--twin", "--dist=load", *specs, "--twin-host-timeout=10s", "-k", "not before"
     )
     result.assert_outcomes(passed=6, failed=1, deselected=0)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
@@ -297,16 +303,18 @@ def test_the_tests_of_a_host_that_is_cut_off_are_run_by_the_others(pytester, lef
 @pytest.mark.slow
 @pytest.mark.fault("hosts")
 def test_a_test_that_lets_no_thread_of_its_worker_run_is_told_as_crashed(pytester, left, machine):
-    pytester.makepyfile("""
+    pytester.makepyfile(handing_over=HANDING_OVER.format(report=str(left.folder)))
+    pytester.makepyfile(f"""
         import ctypes, time
+        from handing_over import wait_until_handed_over
 
         def test_before(): time.sleep(1)
 
         def test_is_stuck():
-            time.sleep(1.5)  # in which what came before is handed over
-            ctypes.PyDLL(None).sleep(15)  # which keeps the lock of the interpreter
+            wait_until_handed_over({HOST!r}, rows=20)  # and what came before
+            ctypes.PyDLL(None).sleep(100)  # which keeps the lock of the interpreter
     """)
-    result = pytester.runpytest_subprocess("--twin", "--dist=load", machine().spec(), "--twin-host-timeout=3s")
+    result = pytester.runpytest_subprocess("--twin", "--dist=load", machine().spec(), "--twin-host-timeout=10s")
     result.assert_outcomes(passed=1, failed=1)
     before, stuck = sorted(left.tests, key=lambda row: float(row["elapsed_s"]))
     assert (before["nodeid"].partition("::")[2], before["outcome"]) == ("test_before", "passed")
@@ -314,7 +322,7 @@ def test_a_test_that_lets_no_thread_of_its_worker_run_is_told_as_crashed(pyteste
     assert (stuck["outcome"], stuck["worker"], stuck["host"], stuck["attempt"]) == ("crashed", "gw0", HOST, "1")
     assert (stuck["call_s"], stuck["cpu_user_s"], stuck["peak_memory_MB"]) == ("", "", "")
     assert float(stuck["elapsed_s"]) >= float(before["elapsed_s"]) + float(before["duration_s"])
-    assert 2 < float(stuck["duration_s"]) < 14
+    assert 2 < float(stuck["duration_s"]) < 95
     told = [(row["event"], row["host"]) for row in left.events if row["test"] == stuck["nodeid"]]
     assert told == [("start", HOST), ("abort", HOST)]
 
@@ -338,9 +346,7 @@ def test_a_controller_that_is_killed_leaves_nothing_on_the_other_host(pytester, 
     assert other.processes
     controller.kill()
     controller.wait()
-    killed = time.monotonic()
-    eventually(other.is_clean)
-    assert time.monotonic() - killed < 10
+    eventually(other.is_clean, within=60)
     assert samples_of(left)
     for stream in (controller.stdout, controller.stderr):
         stream.close()
