@@ -17,7 +17,7 @@ from typing import NamedTuple
 from pytest_twin.stressors import __main__ as supervisor_main
 from pytest_twin.stressors.constraint.enforcer import KIND, find_backends
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 BACKENDS = "control group", "stop signals"
 VICTIMS: tuple[tuple[str, ...], ...] = (
     ("enforcer",), ("guardian",), ("supervisor",), ("root",), ("enforcer", "supervisor"), ("supervisor", "root"),

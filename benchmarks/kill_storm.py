@@ -41,7 +41,7 @@ from _storm_rows import rows_lost, rows_written, ticks_missed
 
 from pytest_twin.stressors import PROCESS_NAME
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 INTERVAL_S = 0.1
 LATEST_CONSTRAINED_S = 0.4
 TESTS = """import os, time, pytest

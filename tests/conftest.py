@@ -65,6 +65,17 @@ def eventually_gone(eventually: Eventually) -> Callable[..., None]:
 
 
 @pytest.fixture
+def unused_cpus() -> Callable[[], float]:
+    """The share of the CPUs that nobody has used since the test began: with little, nothing can be said of speed."""
+    began, idle = time.monotonic(), psutil.cpu_times().idle
+
+    def share() -> float:
+        return (psutil.cpu_times().idle - idle) / (time.monotonic() - began) / (psutil.cpu_count() or 1)
+
+    return share
+
+
+@pytest.fixture
 def group(eventually: Eventually) -> Iterator[Group]:
     """A control group for CPU time and memory, where this process may make one."""
     with made_group(eventually) as made:

@@ -79,7 +79,7 @@ def few_plugins(pytester, monkeypatch):  # which forgets these options when it b
 def nothing_is_left():
     """Whatever a test does, no stressor and no sampler survives it."""
     yield
-    psutil.wait_procs(ours(), timeout=2)
+    psutil.wait_procs(ours(), timeout=60)
     assert ours() == []
 
 

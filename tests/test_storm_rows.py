@@ -45,7 +45,9 @@ def test_a_sample_whose_time_had_come_and_that_was_not_taken_is_a_missed_tick(st
 def test_the_kernel_tells_how_many_rows_a_sampler_has_written(storm_rows):
     code = "import os\nfor _ in 'header', 1, 2, 3: os.write(2, b'row')\nos.write(1, b'ready'); os.read(0, 1)"
     pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as writer:
+    with subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", code], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL
+    ) as writer:
         assert writer.stdout.read(5) == b"ready"
         assert storm_rows.rows_written(writer.pid) == 3
         writer.stdin.close()

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+PATIENT = ["--retries", "10", "--timeout", "60"]
 pytestmark = pytest.mark.slow
 
 
@@ -26,7 +27,7 @@ def wheel(tmp_path_factory):
             shutil.copytree(source, folder / "source" / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, folder / "source" / name)
-    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, folder / "source"]
+    command = [sys.executable, "-m", "pip", "wheel", "-q", *PATIENT, "--no-deps", "-w", folder, folder / "source"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if "No matching distribution" in done.stderr or "Failed to establish" in done.stderr:
         pytest.skip("the build backend cannot be downloaded")
@@ -41,7 +42,7 @@ def python(wheel, tmp_path_factory):
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, with_pip=True)
     python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-    subprocess.run([python, "-m", "pip", "install", "-q", wheel], capture_output=True, check=True)
+    subprocess.run([python, "-m", "pip", "install", "-q", *PATIENT, wheel], capture_output=True, check=True)
     return python
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -161,9 +162,14 @@ def test_on_one_cpu_a_share_is_of_that_one(run):
 
 
 @pytest.mark.slow
-def test_at_the_lowest_priority_all_is_there(run):
+def test_at_the_lowest_priority_all_is_there(run, unused_cpus):
     body = "import pytest\n@pytest.mark.stress(cpu=1, mem='10MiB')\ndef test_it(): pass\n"
-    done, status, said = run(body, before=["nice", "-n", "19"])
-    assert status == 0, said
-    assert {kind for kind, _ in done.loads("start")} == {"cpu", "memory"}
-    assert len(done.samples) > 0
+    try:
+        done, status, said = run(body, before=["nice", "-n", "19"])
+        assert status == 0, said
+        assert {kind for kind, _ in done.loads("start")} == {"cpu", "memory"}
+        assert len(done.samples) > 0
+    except (AssertionError, subprocess.TimeoutExpired):
+        if (unused := unused_cpus()) < 0.1:  # of which it gets next to nothing
+            pytest.skip(f"others left {unused:.0%} of the CPUs")
+        raise
