@@ -92,7 +92,7 @@ def ours(run: Run, row: pd.Series, figure: str) -> float | None:
         if how:
             return float(sampled(run, row, how, name))
         return float(ROWS[figure](row) if figure in ROWS else row[figure])
-    except KeyError:
+    except (KeyError, IndexError):  # a test without a sample
         return None
 
 
