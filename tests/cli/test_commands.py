@@ -24,6 +24,7 @@ from pytest_twin.cli import main, record
 from pytest_twin.cli._options import exit_if_missed
 from pytest_twin.loads.validation import read_load
 from pytest_twin.model.clock import Clock
+from pytest_twin.recording import recording
 from pytest_twin.recording.continuation import continue_clock
 from pytest_twin.run_folder.folder import RunFolder
 
@@ -216,6 +217,19 @@ def test_the_seconds_go_on_also_where_the_calendar_was_put_back(tmp_path):
     (tmp_path / "annotations.csv").write_text("timestamp,elapsed_s\n1999-01-01T00:00:00Z,inf\n", encoding="ascii")
     clock = continue_clock(Clock(50.0, 1_000.0), RunFolder(tmp_path))
     assert (clock.elapsed(51.0), clock.stamp(clock.elapsed(51.0))) == (701.0, "1970-01-01T00:16:41.000Z")
+
+
+def test_a_run_that_waits_for_a_cpu_between_its_first_looks_at_two_clocks_looks_again(monkeypatch):
+    at, waits = [50.0], iter([0.0, 3.0])  # before each look
+
+    def now():
+        at[0] += next(waits, 0.0)
+        return at[0]
+
+    monkeypatch.setattr(recording, "monotonic", now)
+    monkeypatch.setattr(recording.time, "time", lambda: 1_000 + now())
+    clock = recording.new_clock()
+    assert clock.epoch - clock.began == 1_000
 
 
 def test_a_recording_behind_nothing_begins_at_0(tmp_path):

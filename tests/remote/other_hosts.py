@@ -15,14 +15,19 @@ import psutil
 
 HANDING_OVER = """
 import pathlib, time
+from datetime import UTC, datetime
 
 def wait_until_handed_over(host, rows=5):
     dataset = pathlib.Path({report!r}) / "hosts" / host / "system_metrics_dataset.csv"
-    there = lambda: dataset.read_bytes().count(b"\\n") if dataset.exists() else 0
-    enough, until = there() + rows, time.monotonic() + 60
-    while there() < enough and time.monotonic() < until: time.sleep(0.05)
+    now, until = datetime.now(UTC).isoformat(), time.monotonic() + 60
+
+    def later():  # each row begins with its time
+        lines = dataset.read_text().splitlines() if dataset.exists() else []
+        return sum(line > now for line in lines[1:])
+
+    while later() < rows and time.monotonic() < until: time.sleep(0.05)
 """
-"""A module for inner runs, with which a test waits until the controller has so many more samples of its host."""
+"""A module for inner runs, with which a test waits until the controller has so many samples of its host from then on."""
 
 LATE = """
 import os, pathlib, time
