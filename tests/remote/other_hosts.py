@@ -27,7 +27,7 @@ def wait_until_handed_over(host, rows=5):
 
     while later() < rows and time.monotonic() < until: time.sleep(0.05)
 """
-"""A module for inner runs, with which a test waits until the controller has so many samples of its host from then on."""
+"""A module for inner runs: a test waits until the controller has so many samples that its host took from then on."""
 
 LATE = """
 import os, pathlib, time
