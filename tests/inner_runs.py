@@ -11,6 +11,34 @@ import psutil
 import pytest
 from load_rows import loads_that
 
+WAITS = """
+import csv, time
+from pathlib import Path
+
+def rows(name):
+    path = Path("twin-report", name)
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+def wait_until(condition):
+    until = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < until, "not within 60 s"
+        time.sleep(0.05)
+
+def wait_for_event(**cells):
+    '''Wait until the run has written such an event.'''
+    wait_until(lambda: any(cells.items() <= row.items() for row in rows("annotations.csv")))
+
+def wait_for_samples(count):
+    '''Wait until so many further samples are written.'''
+    enough = len(rows("system_metrics_dataset.csv")) + count
+    wait_until(lambda: len(rows("system_metrics_dataset.csv")) >= enough)
+"""
+"""What the tests of an inner run need to wait for what the run records, however long that takes."""
+
 
 class Left:
     """The run folder that an inner run left."""
@@ -41,6 +69,11 @@ class Left:
     def load_rows(self, event: str) -> list[dict[str, str]]:
         """Their rows."""
         return loads_that(event, self.events)
+
+    @property
+    def own_events(self) -> list[dict[str, str]]:
+        """The events without the gaps, which a machine that stood still makes."""
+        return [row for row in self.events if row["type"] != "gap"]
 
     def spans(self, kind: str) -> list[tuple[float, float]]:
         """When things of a type began and ended, also those that a slow machine had no time to apply in full."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-KEPT_FROM_THE_CPUS = ("starved: ", "ended before it was ready")  # what the reasons of such loads begin with
+# in the reasons of such loads
+KEPT_FROM_THE_CPUS = ('"starved: ', '"ended before it was ready', " has not reported for ", " has made no progress for ")
 
 
 def loads_that(event: str, events: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
@@ -18,4 +19,4 @@ def loads_that(event: str, events: Iterable[Mapping[str, str]]) -> list[dict[str
 
 def is_kept_from_the_cpus(detail: str) -> bool:
     """Whether that is the reason in the detail of a row."""
-    return any(f'"{reason}' in detail for reason in KEPT_FROM_THE_CPUS)
+    return any(reason in detail for reason in KEPT_FROM_THE_CPUS)
