@@ -109,7 +109,10 @@ class SchedulePlayer:
             applied.wait_ready()
 
     def start_test(self, nodeid: str, now: float) -> None:
-        """Apply the events that select this test and whose time is now."""
+        """Apply the events that select this test and whose time is now, and wait for those that must hold.
+
+        A test that ended before they were ready would fail the run.
+        """
         if self._began is None:
             return
         for event in self._for_tests:
@@ -117,6 +120,9 @@ class SchedulePlayer:
             if left > 0 and now >= self._began + event.start_s and selects(event, nodeid):
                 self._turns[event.id] = turn = self._turns.get(event.id, 0) + 1
                 self._by_test.setdefault(nodeid, []).extend(self._parts(event, None, left, nodeid, turn))
+        for applied in self._by_test.get(nodeid, []):
+            if applied.part.must_hold:
+                applied.wait_ready()
 
     def end_test(self, nodeid: str) -> None:
         """Stop the events that select this test."""

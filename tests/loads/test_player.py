@@ -18,9 +18,13 @@ CPU, BOTH = parse_load({"cpu": 1}, find_kinds()), parse_load({"cpu": 1, "mem": 5
 class Load:
     """One that ended at once."""
 
-    ended_at = 0.0
+    ended_at, failure, problem = 0.0, "", ""
+
+    def __init__(self, part, waited):
+        self.part, self.waited = part, waited
 
     def wait_ready(self):
+        self.waited.append(self.part.text)
         return True
 
     def ask_to_stop(self):
@@ -34,14 +38,14 @@ class Loads:
 
     def __init__(self):
         self.now, self.asked, self.rows, self.guard = 0.0, [], [], ErrorGuard(self.note)
-        self.notes = []
+        self.notes, self.waited = [], []
 
     def note(self, text):
         self.notes.append(text)
 
     def apply(self, part, request, **_):
         self.asked.append((request.id, request.start))
-        return Load()
+        return Load(part, self.waited)
 
     def load_time(self):
         return self.now
@@ -83,7 +87,7 @@ def test_a_short_schedule_is_asked_for_at_once(loads):
 
 
 def test_more_is_asked_for_before_it_begins_and_all_of_it_in_the_end_each_once_and_with_its_time(loads):
-    events = plan(5 * MAX_PENDING, every=0.0004)
+    events, loads.now = plan(5 * MAX_PENDING, every=0.0004), 100.0  # its thread waits for as long as is left
     player = SchedulePlayer(events, loads)
     player.start(100.0)
     for at in range(0, 5 * MAX_PENDING, MAX_PENDING // 4):
@@ -134,6 +138,18 @@ def test_many_events_for_tests_that_never_ran_are_one_row(loads):
     player.start_test("test_a.py::test_a", 0.0)
     player.stop()
     assert loads.rows == [("", "cpu", "", "no test that it selects ran within its time", "", 1000)]
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_test_begins_when_the_events_for_it_that_must_hold_are_ready(loads, strict):
+    load = parse_load({"cpu": 2, "strict": strict}, find_kinds())
+    player = SchedulePlayer(plan(1, load=load, tests="*::test_a"), loads)
+    player.start(0.0)
+    player.start_test("test_it.py::test_b", 0.0)
+    assert loads.waited == []
+    player.start_test("test_it.py::test_a", 0.0)
+    assert loads.waited == (["2"] if strict else [])
+    player.stop()
 
 
 def test_an_error_while_more_is_asked_for_is_kept_from_the_tests_and_the_rest_counts_as_not_reached(loads):
