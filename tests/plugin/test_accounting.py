@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 import pytest
+from inner_runs import WAITS
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="what the kernel tells of memory and of living children")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="getrusage(2)")
@@ -30,6 +32,7 @@ def tests(pytester, left):
     """Runs these tests, with a sample too seldom to tell anything, and comes back with their rows by name."""
 
     def run(body: str, interval: float = 60, *, apart: bool = False) -> dict[str, dict[str, str]]:
+        gc.collect()  # what tests before this one left is not freed in one of these
         pytester.makepyfile(BURN + body)
         runs = pytester.runpytest_subprocess if apart else pytester.runpytest_inprocess
         runs("--twin", f"--twin-interval={interval}").assert_outcomes(passed=body.count("def test_"))
@@ -40,10 +43,12 @@ def tests(pytester, left):
 
 @posix
 def test_a_test_of_three_milliseconds_has_its_true_figures(tests):
-    rows = tests("def test_short(): burn(0.003)\ndef test_none(): pass\n")
+    times = range(5)  # a single one may have to collect garbage, for example
+    rows = tests("".join(f"def test_short_{n}(): burn(0.003)\ndef test_none_{n}(): pass\n" for n in times))
     short, none = (
-        float(rows[name]["cpu_user_s"]) + float(rows[name]["cpu_system_s"]) for name in ("test_short", "test_none")
-    )
+        min(float(rows[f"test_{name}_{n}"]["cpu_user_s"]) + float(rows[f"test_{name}_{n}"]["cpu_system_s"])
+            for n in times) for name in ("short", "none")
+    )  # fmt: skip
     assert short > 0.003
     assert none < short
 
@@ -59,7 +64,7 @@ def test_large():
 def test_small(): pass
 """)
     large, small = (float(rows[name]["peak_memory_MB"]) for name in ("test_large", "test_small"))
-    assert large - small == pytest.approx(500, abs=10)
+    assert large - small == pytest.approx(500, abs=50)
 
 
 LEAK = """
@@ -100,19 +105,21 @@ def large():
     kept.clear()
 def test_large(large): pass
 """)
-    assert float(rows["test_large"]["memory_growth_MB"]) == pytest.approx(40, abs=2)
+    assert float(rows["test_large"]["memory_growth_MB"]) == pytest.approx(40, abs=5)
     assert abs(float(rows["test_large"]["memory_kept_MB"])) < 5
 
 
 @pytest.mark.slow
 @posix
-def test_what_a_child_used_is_in_the_test_that_waited_for_it(tests):
+def test_what_a_child_used_is_in_the_test_that_waited_for_it(tests, pytester):
     program = """
-def test_child(): subprocess.run(child(FILLS + "\\n" + BURNS.format(1)), check=True)
+TELLS = "\\nopen('used', 'w').write(str(time.process_time()))"
+def test_child(): subprocess.run(child(FILLS + "\\n" + BURNS.format(1) + TELLS), check=True)
 def test_other(): subprocess.run(child("pass"), check=True)
 """
     rows = tests(program, apart=True)  # the kernel keeps the largest of all that ended, and this process had others
-    assert 0.99 <= float(rows["test_child"]["children_cpu_s"]) <= 3
+    used = float((pytester.path / "used").read_text())
+    assert used - 0.02 <= float(rows["test_child"]["children_cpu_s"]) <= used + 0.9  # with its end
     assert float(rows["test_child"]["cpu_user_s"]) < 0.5
     assert 300 <= float(rows["test_child"]["children_peak_memory_MB"]) <= 400
     assert float(rows["test_other"]["children_cpu_s"]) < 0.5
@@ -138,12 +145,13 @@ def test_large():
 def test_a_child_that_lives_on_is_charged_to_the_test_in_which_it_worked(tests):
     rows = tests("""
 import pytest
-WORKS = "import sys, time\\nfor line in sys.stdin:\\n    " \\
+WORKS = "import sys, time\\nprint(flush=True)\\nfor line in sys.stdin:\\n    " \\
         "until = time.process_time() + 0.3\\n    while time.process_time() < until: pass\\n    print(flush=True)"
 
 @pytest.fixture(scope="module")
 def server():
     with subprocess.Popen(child(WORKS), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()  # its start is over
         yield process
 
 def work(server):
@@ -155,9 +163,9 @@ def test_busy(server): work(server)
 def test_busier(server): work(server), work(server)
 """)
     idle, busy, busier = (float(rows[f"test_{name}"]["children_cpu_s"]) for name in ("idle", "busy", "busier"))
-    assert idle < 0.2
+    assert idle < 0.25
     assert busy == pytest.approx(0.3, abs=0.1)
-    assert busier == pytest.approx(0.6, abs=0.1)  # though it ended, with all that it used, in this one's teardown
+    assert 0.5 < busier < 0.85  # though it ended, with all that it used, in this one's teardown
 
 
 @pytest.mark.slow
@@ -180,7 +188,7 @@ def test_loaded_again(): subprocess.run(child(BURNS.format(0.2)), check=True)
     loaded, death, again = (float(row["children_cpu_s"]) for row in rows.values())
     assert loaded < 0.2
     assert death < 0.2
-    assert again == pytest.approx(0.2, abs=0.1)
+    assert 0.19 <= again < 0.39
 
 
 def test_a_test_that_stops_the_clock_for_itself_has_true_times_all_the_same(tests, left):
@@ -223,9 +231,13 @@ def test_loaded(): time.sleep(0.3)
 
 @linux
 def test_what_only_samples_tell_is_there_where_one_fell_into_the_test(tests):
-    rows = tests("""
-def test_small(): time.sleep(0.3)
-def test_child(): subprocess.run(child(FILLS + "\\n" + BURNS.format(0.5)), check=True)
+    rows = tests(WAITS + """
+def test_small(): wait_for_samples(2)
+def test_child():
+    with subprocess.Popen(child(FILLS + "; print(flush=True); input()"), stdin=-1, stdout=-1) as process:
+        process.stdout.readline()
+        wait_for_samples(2)
+        process.communicate(b"\\n")
 """, interval=0.05)  # fmt: skip
     small, grown = (float(rows[f"test_{name}"]["tree_peak_memory_MB"]) for name in ("small", "child"))
     assert 300 <= grown - small <= 400

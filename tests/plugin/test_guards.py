@@ -6,6 +6,7 @@ import json
 import sys
 
 import pytest
+from inner_runs import WAITS
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
@@ -24,14 +25,14 @@ def test_a_strict_test_fails_before_its_body_where_its_load_cannot_be_had(pytest
 
 
 KILLS = """
-    import os, psutil, pytest, time
+import os, psutil, pytest
 
-    @pytest.mark.stress(cpu=1, strict={strict})
-    def test_it():
-        for process in psutil.Process().children(recursive=True):
-            if process.name() == "twin-stressors" and not process.children():
-                process.kill()
-        time.sleep(0.3)
+@pytest.mark.stress(cpu=1, strict=STRICT)
+def test_it():
+    for process in psutil.Process().children(recursive=True):
+        if process.name() == "twin-stressors" and not process.children():
+            process.kill()
+    wait_for_event(event="abort", type="cpu")
 """
 
 
@@ -39,7 +40,7 @@ KILLS = """
 @posix
 @pytest.mark.parametrize("strict", [True, False])
 def test_a_load_that_dies_fails_a_strict_test_and_warns_another(pytester, left, strict):
-    pytester.makepyfile(KILLS.format(strict=strict))
+    pytester.makepyfile(WAITS + KILLS.replace("STRICT", str(strict)))
     result = pytester.runpytest("-W", "default")
     result.assert_outcomes(failed=int(strict), passed=int(not strict), warnings=int(not strict))
     assert left.loads("abort") == [("cpu", "1")]
@@ -47,12 +48,12 @@ def test_a_load_that_dies_fails_a_strict_test_and_warns_another(pytester, left, 
 
 
 def test_a_condition_on_samples_stops_the_load(pytester, left, categories):
-    pytester.makepyfile("""
-        import pytest, time
+    pytester.makepyfile(f"""{WAITS}
+import pytest
 
-        @pytest.mark.stress(cpu=1, stop_when="process_count>0")
-        def test_it(): time.sleep(0.5)
-    """)
+@pytest.mark.stress(cpu=1, stop_when="process_count>0")
+def test_it(): wait_for_event(event="abort", type="cpu")
+""")
     result = pytester.runpytest("--twin-interval=0.05", "-W", "default")
     result.assert_outcomes(passed=1, warnings=1)
     result.stdout.fnmatch_lines(["*cpu=1: *stop_when: process_count is *, > 0"])
@@ -118,9 +119,9 @@ def test_a_wrong_limit_is_told_at_once(pytester, limit, said):
 
 
 def test_a_strict_event_of_the_sessions_schedule_fails_the_run(pytester):
-    event = {"duration": "5s", "disk": "1MB/s", "directory": "/no/such/place", "strict": True}
+    event = {"duration": "1h", "disk": "1MB/s", "directory": "/no/such/place", "strict": True}
     (pytester.path / "plan.json").write_text(json.dumps({"events": [event]}))
-    pytester.makepyfile("import time\ndef test_it(): time.sleep(1)")
+    pytester.makepyfile(f"{WAITS}\ndef test_it(): wait_for_event(event='abort', type='disk')")
     result = pytester.runpytest("--twin-schedule=plan.json")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["ERROR: disk=1MB/s strict: /no/such/place is not a directory"])
@@ -142,9 +143,10 @@ def test_loads_rest_while_somebody_debugs_and_the_gap_is_marked(pytester, left):
     child = pytester.popen([sys.executable, "-m", "pytest", "-s"], stdin=-1, stdout=-1, stderr=-2)
     child.communicate(b"import time; time.sleep(1.5)\ncontinue\n", timeout=60)
     assert child.returncode == 0
-    gap = [(row["event"], row["detail"]) for row in left.events if row["type"] == "gap"]
-    assert gap == [("start", "loads paused: debugger"), ("end", "loads paused: debugger")]
-    [(began, ended)] = left.spans("gap")
-    assert ended - began > 1.4
-    (end,) = [row for row in left.events if row["type"] == "cpu" and row["event"] in {"end", "abort"}]
-    assert json.loads(end["detail"])["cpu_s"] < 1
+    gap = [row for row in left.events if row["detail"] == "loads paused: debugger"]
+    assert [(row["event"], row["type"]) for row in gap] == [("start", "gap"), ("end", "gap")]
+    rested = float(gap[1]["elapsed_s"]) - float(gap[0]["elapsed_s"])
+    assert rested > 1.4
+    [(began, ended)] = left.spans("cpu")
+    [end] = [row for row in left.load_rows("end") if row["type"] == "cpu"]
+    assert json.loads(end["detail"])["cpu_s"] < ended - began - rested + 0.5

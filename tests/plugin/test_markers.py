@@ -270,7 +270,7 @@ def test_a_load_that_cannot_be_applied_is_a_warning_and_an_abort(pytester, left,
 
 def test_a_schedule_is_played_around_a_marked_test(pytester, left):
     pytester.makefile(
-        ".json", plan='{"events": [{"duration": "10s", "cpu": 1}, {"start": "9s", "duration": 1, "mem": 5}]}'
+        ".json", plan='{"events": [{"duration": "2h", "cpu": 1}, {"start": "1h", "duration": 1, "mem": 5}]}'
     )
     pytester.makepyfile("""
         import pytest
