@@ -16,7 +16,7 @@ def suite(pytester, few_plugins):
 
     def run(text, *options):
         pytester.makepyfile(burning=BURN)
-        pytester.makepyfile(f"import pytest, time\nfrom burning import burn\n{text}")
+        pytester.makepyfile(f"import pytest, time\nfrom burning import burn, is_slowed\n{text}")
         return pytester.runpytest_subprocess(*options)
 
     return run
@@ -38,7 +38,7 @@ def ends(left):
 SLOW = """
 @pytest.mark.constrain(cpu=0.25)
 def test_slow():
-    assert burn(0.3) > 0.6
+    assert is_slowed(0.3, 0.6)
 
 def test_free():
     burn(0.1)
@@ -205,7 +205,7 @@ def test_each_worker_is_constrained_by_itself(suite, left):
         """
 @pytest.mark.parametrize("number", range(4))
 def test_it(number):
-    assert burn(0.2) > 0.3
+    assert is_slowed(0.2, 0.3)
 """,
         "-n2",
         "--twin-constrain=cpu=0.4",
@@ -228,7 +228,7 @@ from pathlib import Path
 @pytest.mark.parametrize(("own", "other"), ["ab", "ba"])
 def test_it(own, other, request):
     (request.config.rootpath / own).touch()
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while not (request.config.rootpath / other).exists():
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -262,7 +262,7 @@ def groups(pid):
 @pytest.mark.stress(threads=2)
 def test_it():
     [supervisor] = [each for each in psutil.Process().children() if each.name() == "twin-stressors"]
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while "pytest-twin-" in groups(supervisor.pid):
         assert time.monotonic() < until
         time.sleep(0.05)
@@ -284,7 +284,7 @@ import asyncio
 @pytest.mark.constrain(cpu=0.25)
 async def test_it():
     await asyncio.sleep(0.01)
-    assert burn(0.3) > 0.6
+    assert is_slowed(0.3, 0.6)
     child = await asyncio.create_subprocess_exec("true")
     assert await child.wait() == 0
 """,
@@ -304,15 +304,15 @@ def test_a_schedule_constrains_each_process_with_tests(suite, pytester, left, wo
         pytest.importorskip("xdist")
     write_schedule(
         pytester,
-        {"id": "quota", "duration": "1m", "constrain": {"cpu": 0.25}, "threads": 3},
-        {"id": "one", "duration": "1m", "tests": "*[[]1]", "constrain": "cpu=0.2"},
+        {"id": "quota", "duration": "1h", "constrain": {"cpu": 0.25}, "threads": 3},
+        {"id": "one", "duration": "1h", "tests": "*[[]1]", "constrain": "cpu=0.2"},
         {"id": "late", "start": "1h", "duration": "1m", "constrain": {"cpu": 0.1}},
     )
     suite(
         """
 @pytest.mark.parametrize("number", range(2))
 def test_it(number):
-    assert burn(0.2) > 0.4
+    assert is_slowed(0.2, 0.4)
 """,
         "--twin-schedule=plan.json",
         *workers,
@@ -329,7 +329,7 @@ def test_it(number):
 
 @pytest.mark.slow
 def test_a_schedule_around_each_test_constrains_it(suite, pytester, left):
-    write_schedule(pytester, {"duration": "1m", "tests": "*slow", "constrain": {"cpu": 0.25}}, anchor="test")
+    write_schedule(pytester, {"duration": "1h", "tests": "*slow", "constrain": {"cpu": 0.25}}, anchor="test")
     suite(SLOW.replace("@pytest.mark.constrain(cpu=0.25)", ""), "--twin-schedule=plan.json").assert_outcomes(passed=2)
     assert [row["constraint"] for row in left.tests] == ["cpu=0.25", ""]
 
@@ -346,8 +346,8 @@ def test_a_scheduled_constraint_that_cannot_be_enforced_fails_the_run(suite, pyt
 @pytest.mark.slow
 def test_a_slowdown_under_a_constraint_is_judged(suite):
     result = suite("""
-@pytest.mark.twin_budget(slowdown=1.3, under="constrain cpu=0.1 period=20ms", pairs=6)
-def test_it(): burn(0.03)
+@pytest.mark.twin_budget(slowdown=1.3, under="constrain cpu=0.1 period=20ms", pairs=12)
+def test_it(): burn(0.02)  # of twelve pairs one may be anything
 """)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["over budget: slowdown *under constrain cpu=0.1 period=20ms (achieved *CPUs*"])
@@ -413,8 +413,9 @@ def test_it():
         "--collect-only",
     )
     child = pytester.popen([sys.executable, "-m", "pytest", "-s"], stdin=-1, stdout=-1, stderr=-2)
-    child.communicate(b"took = burn(0.3)\nopen('took', 'w').write(str(took))\ncontinue\n", timeout=120)
+    words = b"took = min([burn(0.1), burn(0.1), burn(0.1), burn(0.1)])\nopen('took', 'w').write(str(took))\ncontinue\n"
+    child.communicate(words, timeout=120)
     assert child.returncode == 0
-    assert float((pytester.path / "took").read_text()) < 4  # under the constraint it would take 6
-    assert [row["detail"] for row in left.events if row["type"] == "gap"] == ["loads paused: debugger"] * 2
+    assert float((pytester.path / "took").read_text()) < 1  # under the constraint each would take 2
+    assert [row["event"] for row in left.events if row["detail"] == "loads paused: debugger"] == ["start", "end"]
     assert left.tests[0]["constraint"] == "cpu=0.05"
