@@ -157,10 +157,11 @@ def test_a_test_that_is_run_again_within_its_report_has_a_row_for_each_attempt(p
             time.sleep(0.1)
             assert len(tries) > 2
 
-        @pytest.mark.twin_budget(duration=0.2)
+        @pytest.mark.twin_budget(cpu_seconds=0.5)
         def test_is_within_its_budget_in_the_end():
             slow.append(1)
-            time.sleep(0.3 if len(slow) < 2 else 0)
+            until = time.process_time() + (0.6 if len(slow) < 2 else 0)
+            while time.process_time() < until: pass
 
         def test_never_passes(): assert 0
 
@@ -253,14 +254,16 @@ def test_warnings_as_errors_fail_a_test_that_would_pass_and_leave_other_failures
 
 
 def test_only_tests_that_ask_or_broke_their_budget_have_a_folder_under_a_budget_of_all(pytester, left):
-    pytester.makepyprojecttoml('[[tool.pytest-twin.budgets]]\nduration = "0.2s"\n')
+    pytester.makepyprojecttoml('[[tool.pytest-twin.budgets]]\ncpu_seconds = "0.5s"\n')
     pytester.makepyfile("""
         import pytest, time
 
         @pytest.mark.parametrize("number", range(30))
         def test_plain(number): pass
 
-        def test_is_over(): time.sleep(0.3)
+        def test_is_over():
+            until = time.process_time() + 0.6
+            while time.process_time() < until: pass
 
         def test_fails(): assert 0
 
