@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 # in the reasons of such loads
-KEPT_FROM_THE_CPUS = ('"starved: ', '"ended before it was ready', " has not reported for ", " has made no progress for ")
+KEPT_FROM_THE_CPUS = (
+    '"starved: ',
+    '"ended before it was ready',
+    " has not reported for ",
+    " has made no progress for ",
+)
 
 
 def loads_that(event: str, events: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
