@@ -59,9 +59,10 @@ def test_a_killed_sampler_and_a_killed_run_are_looked_into():
     assert run("kill.py", "--times", "1").count("rows lost") == 3
 
 
+@pytest.mark.slow
 def test_a_monitor_that_is_missing_is_named_and_left_out(monkeypatch):
     monkeypatch.setenv("PATH", "")
-    told = run("monitors.py", "--only", "atop", "--seconds", "1", "--warm-up", "0.5", "--rounds", "1")
+    told = run("monitors.py", "--only", "atop", "--seconds", "1", "--warm-up", "8", "--rounds", "1")
     assert "atop: skipped, because it is not installed; apt-get install atop" in told
     assert "pytest-twin's sampler, " in told
 
