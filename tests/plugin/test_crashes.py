@@ -50,7 +50,7 @@ def test_a_crashed_worker_keeps_its_events_and_those_of_the_test_it_died_in(pyte
     assert open_ends[3:] == [("abort", "phase"), ("abort", "cpu"), ("abort", "test")]
     (load,) = [each for each in left.events if (each["event"], each["type"]) == ("abort", "cpu")]
     assert json.loads(load["detail"])["reason"] == "its process crashed"
-    assert {each["worker"] for each in left.events} == {"gw0", "gw1"}  # the second in place of the first
+    assert {each["worker"] for each in left.own_events} == {"gw0", "gw1"}  # the second in place of the first
     assert list(left.folder.glob("*.part-*")) == []
 
 
@@ -64,11 +64,18 @@ def test_a_worker_that_dies_at_once_loses_nothing_of_the_others(pytester, left):
         def test_it(number): pass
     """)
     pytester.makeconftest("""
-        import os, time
-        def pytest_collection_modifyitems():
-            if os.environ.get("PYTEST_XDIST_WORKER") == "gw1":
-                time.sleep(1)  # gw0 has told the controller by then, or is just about to
+        import os, pytest, time
+        from pathlib import Path
+
+        @pytest.hookimpl(wrapper=True, tryfirst=True)
+        def pytest_collection_finish(session):
+            worker, until = os.environ.get("PYTEST_XDIST_WORKER"), time.monotonic() + 60
+            while worker == "gw1" and not Path("gw0-has-told").exists() and time.monotonic() < until:
+                time.sleep(0.01)
+            if worker == "gw1":
                 os._exit(3)
+            yield  # here pytest-xdist tells the controller
+            Path(f"{worker}-has-told").touch()
     """)
     result = pytester.runpytest_subprocess("-n", "2")
     assert result.parseoutcomes()["passed"] == 4
@@ -116,7 +123,7 @@ SLEEPS = """
     @pytest.mark.parametrize("number", range(2))
     def test_sleeps(number, slow_to_tidy):
         Path(f"there-{number}").touch()
-        time.sleep(60)
+        time.sleep(600)
 """
 
 
@@ -133,7 +140,7 @@ def test_an_interrupted_run_tells_which_tests_it_was_in(pytester, left, eventual
     pytester.makepyfile(SLEEPS)
     command = [sys.executable, "-m", "pytest", "-n", count]
     with subprocess.Popen(command, cwd=pytester.path, stdout=-1, stderr=-2, start_new_session=True) as process:
-        eventually(lambda: len(list(pytester.path.glob("there-*"))) == max(1, int(count)))
+        eventually(lambda: len(list(pytester.path.glob("there-*"))) == max(1, int(count)), 60)
         (os.killpg if to == "group" else os.kill)(process.pid, signal.SIGINT)
         process.communicate(timeout=60)
     assert [row["outcome"] for row in left.tests] == ["interrupted"] * max(1, int(count))

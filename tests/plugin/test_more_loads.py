@@ -6,35 +6,35 @@ import json
 import shutil
 
 import pytest
+from inner_runs import WAITS
 
 installed = pytest.mark.skipif(shutil.which("stress-ng") is None, reason="stress-ng is not installed")
 
 
 def test_any_load_can_be_started_by_its_keywords(pytester, left):
-    pytester.makepyfile("""
-        import pytest, time
-        from pytest_twin.loads.spec import LoadError
+    pytester.makepyfile(f"""{WAITS}
+import pytest
+from pytest_twin.loads.spec import LoadError
 
-        def test_it(stress_load):
-            with stress_load(net="2MB/s", iops=20, fds=100, threads=20) as load:
-                time.sleep(0.5)
-                assert load.achieved["sent_bytes"] > 0
-            assert load.achieved["open_files"] == 100
-            assert load.achieved["mean_latency_ms"] > 0
+def test_it(stress_load):
+    with stress_load(net="2MB/s", iops=20, fds=100, threads=20) as load:
+        wait_until(lambda: load.achieved["sent_bytes"] > 0 and load.achieved.get("mean_latency_ms"))
+    assert load.achieved["open_files"] == 100
+    assert load.achieved["mean_latency_ms"] > 0
 
-        def test_wrong(stress_load):
-            with pytest.raises(LoadError, match='did you mean "net"'):
-                stress_load(nett=1)
+def test_wrong(stress_load):
+    with pytest.raises(LoadError, match='did you mean "net"'):
+        stress_load(nett=1)
 
-        @pytest.mark.parametrize("stress_load", [{"threads": 5}], indirect=True)
-        def test_param(stress_load):
-            assert stress_load.achieved["threads"] == 5
-    """)
+@pytest.mark.parametrize("stress_load", [{{"threads": 5}}], indirect=True)
+def test_param(stress_load):
+    assert stress_load.achieved["threads"] == 5
+""")
     pytester.runpytest().assert_outcomes(passed=3)
     assert sorted(left.loads("end")) == [
         ("files", "100"), ("iops", "20"), ("network", "2MB/s"), ("threads", "20"), ("threads", "5"),
     ]  # fmt: skip
-    [files] = [row for row in left.events if row["type"] == "files" and row["event"] == "end"]
+    [files] = [row for row in left.load_rows("end") if row["type"] == "files"]
     assert files["achieved"] == "100"
 
 
@@ -54,9 +54,9 @@ def test_stressors_of_stress_ng_work_in_marks_beside_our_own(pytester, left):
 
 @installed
 def test_stressors_of_stress_ng_work_in_schedules(pytester, left):
-    event = {"duration": "1s", "engine": "stress-ng", "matrix": 1}
+    event = {"duration": "1h", "engine": "stress-ng", "matrix": 1}
     pytester.path.joinpath("plan.json").write_text(json.dumps({"events": [event]}))
-    pytester.makepyfile("import time\ndef test_it(): time.sleep(1.5)")
+    pytester.makepyfile(f"{WAITS}\ndef test_it(): wait_for_event(event='start', type='stress-ng matrix')")
     pytester.runpytest("--twin-schedule=plan.json").assert_outcomes(passed=1)
     assert left.loads("end") == [("stress-ng matrix", "1")]
 

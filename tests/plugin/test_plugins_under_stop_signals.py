@@ -95,15 +95,17 @@ def test_a_socket():
 NESTED = f"""{BURN}
 import pytest
 
-def test_plain(): assert 0.5 < burn(0.3)
+def test_plain(): assert is_within(0.6, 0.3)
 
 @pytest.mark.constrain(cpu=0.1)
-def test_harsher(): assert 1.5 < burn(0.3)
+def test_harsher(): assert is_within(0.15, 0.3)
 
 @pytest.mark.constrain(cpu=1)
-def test_milder(): assert 0.5 < burn(0.3)
+def test_milder(): assert is_within(0.6, 0.3)
 
-def test_again(): assert 0.5 < burn(0.3) < 1.5
+def test_again():
+    assert is_within(0.6, 0.3)
+    assert min(burn(0.1) for _ in range(5)) < 0.7  # under the harsher one it takes 0.8 at least
 """
 
 

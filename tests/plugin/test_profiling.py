@@ -108,7 +108,7 @@ def test_it():
     assert rows["membw", 100]["failures"] == rows["membw", 100]["runs"]
     assert rows["membw", 100]["error"] == "AssertionError: too busy"
     assert (rows["membw", 100]["slowdown"], rows["cpu", 0]["failures"]) == ("", "0")
-    assert sum(int(row["runs"]) > 0 for row in rows.values()) > 10  # the others too
+    assert {key[0] for key, row in rows.items() if int(row["runs"])} >= {"cpu", "membw", "disk"}  # the others too
     result.stdout.re_match_lines([r"    fails .*\d+ of \d+ at membw 100%", "    the first failure: .*too busy"])
 
 

@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 import time
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -23,10 +24,10 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="constraints nee
 SUITE = f"""{BURN}
 import pytest
 
-def test_is_slowed_down(): assert burn(0.2) > 0.4
+def test_is_slowed_down(): assert is_within(0.4, 0.3)
 
 @pytest.mark.constrain(cpu=0.25)
-def test_is_marked(): assert burn(0.2) > 0.4
+def test_is_marked(): assert is_within(0.4, 0.3)
 
 def test_waits():
     for _ in range(600):
@@ -77,7 +78,8 @@ def shell(nobodys_path):
     shell = Shell(nobodys_path)
     yield shell
     for process in reversed(psutil.Process(shell.pid).children(recursive=True)):
-        process.kill()
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
     os.kill(shell.pid, signal.SIGKILL)
     os.waitpid(shell.pid, 0)
     os.close(shell.terminal)
@@ -110,14 +112,14 @@ def test_the_shell_can_stop_and_interrupt_it(shell, nobodys_path, eventually):
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGKILL, 137)])
-def test_a_signal_for_the_process_that_waits_ends_the_tests(shell, eventually, number, status):
+def test_a_signal_for_the_process_that_waits_ends_the_tests(shell, eventually_gone, number, status):
     shell.run("-s", "-k", "waits", "--twin-constrain=cpu=0.25")
     shell.read_until("it waits")
     [waiting] = psutil.Process(shell.pid).children()
     rest = waiting.children(recursive=True)
     waiting.send_signal(number)
     assert shell.read_until(r"status (\d+)\r")[1] == str(status)
-    eventually(lambda: not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in rest))
+    eventually_gone(rest)
 
 
 @pytest.mark.slow
