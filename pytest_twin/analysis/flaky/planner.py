@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from statistics import median
 from typing import NamedTuple
@@ -42,14 +42,8 @@ from pytest_twin.analysis.flaky.verdicts import (
 )
 from pytest_twin.analysis.stats.proportions import fisher_p_value
 
-FIRST, SCREEN, OPEN, CONFIRM, PROBE, CHANCE = (
-    100.0,
-    30.0,
-    20.0,
-    4.0,
-    3.0,
-    1.5,
-)  # values of runs; one that surely fails first: 1
+# values of runs; one that surely fails first: 1
+FIRST, OPEN, SCREEN, CONFIRM, PROBE, CHANCE = 100.0, 100.0, 30.0, 4.0, 3.0, 1.5
 UNTRIED = 0.5  # of a run that a verdict needs, whatever its chance to fail
 SCREENING = 0.6  # of the time, after which tests without any run have to wait until others are confirmed
 WAVE = 24  # tests of a large suite that are screened before the next ones begin
@@ -227,14 +221,27 @@ class Planner:
             self._random.shuffle(runs)  # idle and constrained runs of a test take turns, whatever else changes
         return Batch(*best.group, runs)
 
-    def next_beside(self, stress: str, running: Collection[str], left_s: float) -> PlannedRun | None:
-        """Return one more run to make beside tests that are running under a load; None if others have more value."""
+    def next_beside(self, stress: str, running: Mapping[PlannedRun, float], left_s: float) -> PlannedRun | None:
+        """Return one more run to make beside tests that are running under a load; None if others have more value.
+
+        As long as a run is late nothing can be run alone, so that the value of what ends before it does not matter.
+
+        Args:
+            stress: The load.
+            running: The runs in progress, and the seconds for which each has gone on.
+            left_s: The seconds that are left.
+        """
         candidates = self._all_candidates(left_s)
-        beside = [each for each in candidates if each.group == (stress, True) and each.run.test not in running]
-        if not beside:
-            return None
-        best = max(beside, key=lambda each: each.score)
-        return best.run if best.score >= max(each.score for each in candidates) / 3 else None
+        names = {run.test for run in running}
+        beside = [each for each in candidates if each.group == (stress, True) and each.run.test not in names]
+        least = max((each.score for each in candidates), default=0.0) / 3
+        covered_s = max((self._delay_s(run, lasted_s) for run, lasted_s in running.items()), default=0.0)
+        fitting = [each for each in beside if each.score >= least or each.cost_s <= covered_s]
+        return max(fitting, key=lambda each: each.score).run if fitting else None
+
+    def _delay_s(self, run: PlannedRun, lasted_s: float) -> float:
+        """Return how long a run that is late will still take: half as long again as it has taken; 0 for others."""
+        return lasted_s / 2 if lasted_s > self.expected_s(run.test, run.condition) else 0.0
 
     def _all_candidates(self, left_s: float) -> list[_Candidate]:
         if self._is_changed:
@@ -318,7 +325,8 @@ class Planner:
             return
         mildest = failing[0]
         is_known = bool(breaking & set(ladder))
-        if (probe := _probe(of_test, ladder, mildest)) is not None:
+        probe = _probe(of_test, ladder, mildest)
+        if probe is not None:
             yield _Candidate(PlannedRun(test, probe), PROBE * (0.5 if is_known else 1.0), is_parallel=True)
         for condition in failing[:2]:
             if condition in breaking:
@@ -326,7 +334,8 @@ class Planner:
             tally = of_test[condition]
             is_rare = tally.runs >= 4 and tally.failures < RARE * tally.runs
             if not self._is_hopeless(of_test, condition):
-                yield from self._confirmation(test, condition, (0.3 if is_rare else 1.0) * (0.5 if is_known else 1.0))
+                weight = (0.3 if is_rare else 1.0) * (0.5 if is_known else 1.0)
+                yield from self._confirmation(test, condition, weight, is_mildest=probe is None)
             if not is_rare:
                 break
         else:
@@ -383,7 +392,9 @@ class Planner:
         rate, base = tally.failures / tally.runs, idle.failures / idle.runs
         return tally.runs >= MOST_CONFIRM or base > 0.5 * rate or (tally.runs >= 12 and rate < RARE)
 
-    def _confirmation(self, test: str, condition: Condition, weight: float) -> Iterator[_Candidate]:
+    def _confirmation(
+        self, test: str, condition: Condition, weight: float, *, is_mildest: bool
+    ) -> Iterator[_Candidate]:
         """Yield runs alone under a condition, and idle, whichever lowers the p-value more for its time."""
         self._opened.discard(test)
         tally, idle = self.tallies[test].get(condition, Tally()), self.tallies[test][IDLE]
@@ -393,7 +404,7 @@ class Planner:
         is_long = self.expected_s(test, condition) >= LONG_S
         times = 1 if is_long else 2
         if not tally.failures:
-            is_opening = is_long and condition.family == CPU_QUOTA
+            is_opening = is_long and is_mildest and condition.family == CPU_QUOTA
             yield _Candidate(PlannedRun(test, condition), value, times=times, is_opening=is_opening)
             return
         now = _log_p_value(tally, idle)
@@ -426,7 +437,8 @@ class Planner:
                 yield _Candidate(PlannedRun(test, IDLE), CHANCE / 2)
             return
         failed = [each for condition, each in of_test.items() if condition != IDLE and each.is_suspect]
-        failures, runs = sum(each.failures + each.hints for each in failed), sum(len(each.results) for each in failed)
+        hints = 0 if self.expected_s(test, IDLE) >= LONG_S else sum(each.hints for each in failed)
+        failures, runs = hints + sum(each.failures for each in failed), sum(len(each.results) for each in failed)
         if failures and (1 - failures / (runs + 1)) ** idle.runs > 0.002:
             yield _Candidate(PlannedRun(test, IDLE), CHANCE, times=3)
 

@@ -162,7 +162,8 @@ class FlakySearch:
         if len(self._lanes) >= MOST_LANES or used + 0.05 > self._lane_cpus:
             return None
         if not waiting:
-            running = {lane.run.planned.test for lane in self._lanes}
+            now = monotonic()
+            running = {lane.run.planned: now - (lane.run.began or now) for lane in self._lanes}
             more = self.planner.next_beside(stress, running, self.left_s)
             waiting += [more] if more is not None else []
         if not waiting or (self._lanes and used + waiting[0].condition.lane_cpus > self._lane_cpus + 1e-9):

@@ -93,17 +93,17 @@ class SimulatedSearch:
         waiting, lanes = list(batch.runs), []
         while True:
             if not waiting:
-                running = {planned.test for *_, planned in lanes}
+                running = {planned: self.clock_s - began for _, began, _, planned in lanes}
                 more = self.planner.next_beside(batch.stress, running, self.budget_s - self.clock_s)
                 waiting += [more] if more is not None else []
             used = sum(planned.condition.lane_cpus for *_, planned in lanes)
             if waiting and len(lanes) < LANES and used + waiting[0].condition.lane_cpus <= LANES_CPU + 1e-9:
                 seconds = self._duration_s(planned := waiting.pop(0))
-                heapq.heappush(lanes, (self.clock_s + seconds + OVERHEAD_S, seconds, planned))
+                heapq.heappush(lanes, (self.clock_s + seconds + OVERHEAD_S, self.clock_s, seconds, planned))
             elif not lanes:
                 return
             else:
-                self.clock_s, seconds, planned = heapq.heappop(lanes)
+                self.clock_s, _, seconds, planned = heapq.heappop(lanes)
                 if self.clock_s >= self.budget_s:
                     return
                 self._add(planned, seconds, is_alone=False)
