@@ -5,7 +5,8 @@
 Busy processes get a quota from the control group and from the stop signals of pytest-twin, from a control group that is
 made by hand, and from cpulimit, in turn. Printed are the CPUs that they used in windows of a second, minus the quota,
 in per cent of a CPU; the stalls of a busy loop, which are the gaps of more than 2 ms in its clock; and what the
-controlling processes used. At last nothing is throttled: the processes sleep, and what the controller uses is its cost.
+controlling processes used. At last nothing is throttled: the processes sleep, and what the controller uses is its cost;
+and 1,000 trivial tests run with all CPUs as their quota, compared with the same tests without a constraint.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from _cpu_windows import clock_of, our_load, rms, supervisor, watched
-from _shared import helper, line_of, program, show_one, tree, tree_cpu_s
+from _shared import helper, interleaved, line_of, program, show, show_one, tree, tree_cpu_s
+from trivial_tests import COUNT, TESTS, TWIN
 
 from pytest_twin.loads.constraint import parse_constraint
 from pytest_twin.loads.supervisor_client import SupervisorClient
@@ -189,6 +191,19 @@ def main() -> None:
             if name != BY_HAND:
                 cost = measure(control, CPUS, PROCESSES[1], given.seconds, is_busy=False).controller
                 show_one(f"{name}: cost", cost, "%", "at most 1" if name != PEER else "")
+    show_cost_of_tests(given.rounds)
+
+
+def show_cost_of_tests(rounds: int) -> None:
+    """Print by how much longer each of some trivial tests takes in a session with a constraint."""
+    limited = TWIN._replace(flags=("--twin", f"--twin-constrain=cpu={CPUS}"))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "test_trivial.py").write_text(TESTS)
+        runs = {"without": lambda: TWIN.seconds(folder), "with": lambda: limited.seconds(folder)}
+        took = interleaved(runs, max(2, rounds))
+    more = [1e3 * (one - other) / COUNT for one, other in zip(took["with"], took["without"], strict=True)]
+    show(f"a test of {COUNT}: ours, longer by", more, "ms", "at most 1")
 
 
 def compare(contenders: dict[str, Controller], quota: float, count: int, given: argparse.Namespace) -> None:
