@@ -69,7 +69,11 @@ class ProcessSource:
         self._detailed = detailed
 
     def read(self, pid: int) -> TreeProcess | None:
-        """Read a process; None if it is gone."""
+        """Read a process, once for a row; None if it is gone."""
+        if (
+            process := self._seen.get(pid)
+        ) is not None:  # such as a supervisor, which the walk over its tests finds too
+            return process
         process = self._known.pop(pid, None)
         if process is not None and not process.read(self._detailed):
             process.close()  # it is gone, and its id may be in use again

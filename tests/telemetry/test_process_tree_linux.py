@@ -149,12 +149,13 @@ def test_threads_come_and_go_with_the_children_below_them(write, source, tmp_pat
     assert found == [[8], [8, 9], [8, 9]]
 
 
-def test_a_tree_that_has_gone_leaves_no_descriptor_open(write, source, tmp_path):
-    def count_open() -> (
-        int
-    ):  # of the made-up kernel; earlier tests may have left others, which end when they are collected
-        return sum(each.path.startswith(str(tmp_path)) for each in psutil.Process().open_files())
+@pytest.fixture
+def count_open(tmp_path):
+    """Counts the open files of the made-up kernel; earlier tests may have left others, which are collected later."""
+    return lambda: sum(each.path.startswith(str(tmp_path)) for each in psutil.Process().open_files())
 
+
+def test_a_tree_that_has_gone_leaves_no_descriptor_open(write, source, count_open):
     before = count_open()
     for pid in range(1000, 1200):
         write(f"{pid}/stat", stat())
@@ -164,6 +165,16 @@ def test_a_tree_that_has_gone_leaves_no_descriptor_open(write, source, tmp_path)
     assert count_open() == before + 200 * 3
     source.refresh()
     source.refresh()
+    assert count_open() == before
+
+
+def test_a_process_that_is_found_twice_is_read_once_for_a_row(write, source, count_open):
+    write("7/stat", stat())
+    once = source.read(7)
+    before = count_open()
+    assert source.read(7) is once
+    source.refresh()
+    assert source.read(7) is once
     assert count_open() == before
 
 

@@ -147,12 +147,17 @@ def test_many_children_that_live_a_moment_keep_their_cpu_in_the_account(root, re
     assert used > 0.4
 
 
-@each_reader
-def test_stressors_are_counted_apart_from_their_owner(root, reader, eventually):
+@pytest.fixture
+def loaded_root(root):
+    """The root of a tree with a supervisor and two workers of a load."""
     program = str(Path(stressors.__file__).with_name("__main__.py"))
     load = {"module": "pytest_twin.stressors.kinds.cpu", "unit": "count", "profile": [[0, 2]]}
-    owner = root(OWNER.format(program=program, request={"op": "apply", "id": "load", **load}))
-    probe = TreesProbe(ProbeContext(owner.pid), reader())
+    return root(OWNER.format(program=program, request={"op": "apply", "id": "load", **load}))
+
+
+@each_reader
+def test_stressors_are_counted_apart_from_their_owner(loaded_root, reader, eventually):
+    probe = TreesProbe(ProbeContext(loaded_root.pid), reader())
     row = seen(probe)
     assert (row["tests_process_count"], row["stress_process_count"]) == (1, 3)
     assert row["stress_resident_MB"] > 1
@@ -244,6 +249,18 @@ def test_a_tree_of_200_processes_that_has_gone_leaves_no_descriptor_open(root, m
     parent.do("for pid in pids: os.kill(pid, 9), os.waitpid(pid, 0)")
     assert [seen(probe)["tests_process_count"] for _ in range(2)] == [1, 1]
     assert not open_descriptors() - before
+
+
+@linux
+def test_rows_beside_a_load_open_nothing_again(loaded_root):
+    probe = TreesProbe(ProbeContext(loaded_root.pid), process_tree_linux.LinuxTree())
+    for _ in range(3):
+        row = seen(probe)
+    assert row["stress_process_count"] >= 2
+    before = open_descriptors()
+    for _ in range(20):
+        seen(probe)
+    assert len(open_descriptors() - before) < 20  # something of each row, were it left open
 
 
 AGAIN = """
