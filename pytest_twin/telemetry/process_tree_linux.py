@@ -70,10 +70,8 @@ class ProcessSource:
 
     def read(self, pid: int) -> TreeProcess | None:
         """Read a process, once for a row; None if it is gone."""
-        if (
-            process := self._seen.get(pid)
-        ) is not None:  # such as a supervisor, which the walk over its tests finds too
-            return process
+        if pid in self._seen:  # such as a supervisor, which the walk over the tests has found before
+            return self._seen[pid]
         process = self._known.pop(pid, None)
         if process is not None and not process.read(self._detailed):
             process.close()  # it is gone, and its id may be in use again

@@ -125,3 +125,28 @@ def test_nothing_of_a_test_and_of_its_loads_is_kept_when_it_is_over(start, tmp_p
     (tmp_path / "conftest.py").write_text(HOLDS)
     assert start(STRESSED).wait(280)[0] == 0
     assert (tmp_path / "held.txt").read_text().splitlines() == ["[]"] * 4
+
+
+BESIDE_A_LOAD = """import psutil, pytest, time
+
+def files():
+    me = psutil.Process()
+    return sum(each.num_fds() for each in (me, *me.children(recursive=True)))
+
+@pytest.mark.stress(cpu="5%")
+def test_it(twin_logger):
+    def wait_for_rows(count):
+        until = len(twin_logger.samples()) + count
+        while len(twin_logger.samples()) < until:
+            time.sleep(0.2)
+
+    wait_for_rows(10)
+    before = files()
+    wait_for_rows(100)
+    assert files() < before + 100
+"""
+
+
+@pytest.mark.slow
+def test_no_file_stays_open_for_each_row_beside_a_load(start):
+    assert start(BESIDE_A_LOAD, "--twin-interval=0.02").wait(280)[0] == 0
