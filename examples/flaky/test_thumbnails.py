@@ -30,7 +30,7 @@ def thumbnails():
 def test_thumbnail_after_a_sleep(thumbnails):
     """It breaks: a sleep is no synchronization."""
     thumbnails.submit("cat")
-    time.sleep(0.4)
+    time.sleep(0.6)
     assert "cat" in thumbnails.made
 
 
@@ -44,7 +44,7 @@ def test_thumbnails_of_an_album(thumbnails):
     """It breaks: the answer of `wait` is ignored, and the limit is near to what the work takes."""
     album = [f"picture {number}" for number in range(3)]
     last = [thumbnails.submit(name) for name in album][-1]
-    last.wait(0.8)
+    last.wait(1.5)
     assert set(album) <= thumbnails.made.keys()
 
 

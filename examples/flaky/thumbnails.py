@@ -9,7 +9,7 @@ import zlib
 
 
 def picture(name: str) -> bytes:
-    return b"".join(zlib.crc32(f"{name}{number}".encode()).to_bytes(4, "big") for number in range(60_000))
+    return b"".join(zlib.crc32(f"{name}{number}".encode()).to_bytes(4, "big") for number in range(120_000))
 
 
 class Thumbnails:

@@ -49,7 +49,7 @@ SCREENING = 0.6  # of the time, after which tests without any run have to wait u
 WAVE = 24  # tests of a large suite that are screened before the next ones begin
 COST_POWER = 0.7  # of time: below 1, so that slow tests have their turn too
 LEAST_SHARE = 1 / 8  # of a run beside others in the time of all
-LONG_S = 2.5  # a run that takes longer is repeated beside those of other tests
+LONG_S = 10.0  # a run that takes longer is repeated beside those of other tests
 OVERHEAD_S = 0.15  # of a run, to start the process and the constraint
 LOAD_START_S = 1.0  # to start a load and to stop it, once for several runs
 BATCH_S, BATCH_RUNS = 10.0, 40  # a batch of runs under one load
@@ -402,7 +402,7 @@ class Planner:
             return
         value = CONFIRM * weight
         is_long = self.expected_s(test, condition) >= LONG_S
-        times = 1 if is_long else 2
+        times = 2 if self.expected_s(test, condition) < BATCH_S / 4 else 1
         if not tally.failures:
             is_opening = is_long and is_mildest and condition.family == CPU_QUOTA
             yield _Candidate(PlannedRun(test, condition), value, times=times, is_opening=is_opening)
