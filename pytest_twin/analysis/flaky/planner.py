@@ -90,9 +90,7 @@ class _Candidate(NamedTuple):
     value: float
     is_parallel: bool = False
     times: int = 1
-    is_opening: bool = (
-        False  # the first run alone of a test that takes long, for its further runs to go on beside others
-    )
+    is_opening: bool = False  # the first run alone of a test that takes long, after which others go on beside it
     cost_s: float = 0.0
     score: float = 0.0
 
@@ -290,6 +288,7 @@ class Planner:
         return max(each.severity for each in self.ladder if each.family == condition.family)
 
     def _candidates(self, test: str) -> Iterator[_Candidate]:
+        self._opened.discard(test)
         of_test = self.tallies[test]
         idle = of_test.get(IDLE, Tally())
         if not idle.results:
@@ -396,7 +395,6 @@ class Planner:
         self, test: str, condition: Condition, weight: float, *, is_mildest: bool
     ) -> Iterator[_Candidate]:
         """Yield runs alone under a condition, and idle, whichever lowers the p-value more for its time."""
-        self._opened.discard(test)
         tally, idle = self.tallies[test].get(condition, Tally()), self.tallies[test][IDLE]
         if not tally.is_suspect:
             return

@@ -135,3 +135,11 @@ def test_a_test_that_takes_long_is_confirmed_beside_others_after_it_has_failed_a
         assert tally.alone.failures
         assert tally.beside.failures
         assert idle.beside.runs
+
+
+def test_a_test_that_is_confirmed_makes_room_for_the_next_that_takes_long():
+    tests = {f"t{number}": SimulatedTest(wall_s=3.0, cpu_s=1.5, breaks_at=0.1) for number in range(5)}
+    found = simulate(tests, 1200.0)
+    assert {verdict.word for verdict in found.verdicts.values()} == {BREAKS}
+    found.planner.next_batch(600.0)
+    assert not found.planner._opened
