@@ -33,7 +33,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     psutil.wait_procs(left, timeout=60)
     for run in started:
         with run.process:  # which closes what is left of its pipes, and waits
-            pass
+            run.process.kill()  # it may have gone to another directory
 
 
 @pytest.fixture

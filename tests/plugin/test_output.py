@@ -90,7 +90,9 @@ def test_every_cpu_second_goes_to_the_tests_the_stressors_or_the_rest(pytester, 
 
     assert cpu_s(busy, "tests_cpu_percent") > 2 * cpu_s(idle, "tests_cpu_percent")
     assert cpu_s(stressed, "stress_cpu_percent") > cpu_s(stressed, "tests_cpu_percent")
-    assert cpu_s(busy, "stress_cpu_percent") == cpu_s(idle, "stress_cpu_percent") == 0
+    assert {row["stress_process_count"] for pairs in (busy, idle) for _, row in pairs} == {"1"}
+    # that is the supervisor, which looks four times a second whether its owner is there
+    assert cpu_s([*busy, *idle], "stress_cpu_percent") < 0.02 * cpu_s(busy, "tests_cpu_percent")
     assert max(int(row["stress_process_count"]) for _, row in stressed) == 2
 
 
