@@ -38,6 +38,18 @@ def pytest_configure() -> None:
             signal.signal(number, handler)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _without_variables_of_a_ci() -> Iterator[None]:
+    """Take away the variables by which pytest and pytest-twin print or record something else than at a desk."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in (
+            *("CI", "BUILD_NUMBER", "GITHUB_SHA", "CI_COMMIT_SHA", "GITHUB_STEP_SUMMARY"),
+            *("COLUMNS", "FORCE_COLOR", "NO_COLOR", "PY_COLORS"),
+        ):
+            patch.delenv(name, raising=False)
+        yield
+
+
 @pytest.fixture
 def eventually() -> Eventually:
     """Waits until a condition holds; a long limit, for a machine that is busy with something else."""
