@@ -18,15 +18,16 @@ COLUMNS = (
         "",
         "The verdict on the test, the same in all of its rows: `breaks` (fails significantly more often under a "
         "condition than idle), `flaky by itself` (fails idle too, but not always), `holds` (never failed, and was run "
-        "under the harshest conditions), `not known` (too few runs), or `cannot run alone` (always fails in a process "
-        "of its own).",
+        "under the harshest conditions), `not known` (too few runs or failures), or `cannot run alone` (always fails "
+        "in a process of its own).",
         None,
     ),
     Column(
         "is_decisive",
         "",
         "1 in the row that the verdict on the test is about: the mildest condition that breaks it, idle for a test "
-        "that is flaky by itself or cannot run alone, the harshest CPU quota for one that holds; else 0.",
+        "that is flaky by itself or cannot run alone, the harshest CPU quota for one that holds, the condition with "
+        "the most failures for one that failed too rarely for a verdict; else 0.",
         0,
     ),
     Column("condition", "", "The load and the constraint that the test ran under; `idle` for none.", None),

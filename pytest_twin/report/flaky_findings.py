@@ -38,8 +38,14 @@ class FlakyFinding(NamedTuple):
 
     @property
     def command(self) -> str:
-        """The command that reproduces the failure; empty for a test that does not break."""
-        return self.decisive.get("command", "") if self.verdict == BREAKS else ""
+        """The command that runs the test again where it failed; empty for a test that failed idle or did not fail."""
+        has_failed = self.verdict == BREAKS or self.is_suspect
+        return self.decisive.get("command", "") if has_failed else ""
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether the test failed under a condition, but too rarely for a verdict."""
+        return self.verdict == NOT_KNOWN and self.decisive.get("is_decisive") == "1"
 
     @property
     def conclusion(self) -> str:
@@ -56,8 +62,18 @@ class FlakyFinding(NamedTuple):
             return "cannot run alone: fails in a process of its own"
         if self.verdict == HOLDS and bound is not None:
             return f"holds: fails less than {bound:.0%} under {condition}, with 95 % confidence"
+        if self.is_suspect:
+            return f"{self.verdict}: {self._suspicion}"
         reason = self.decisive.get("error", "") if self.verdict == NOT_KNOWN else ""
         return f"{self.verdict}: {reason}" if reason else self.verdict
+
+    @property
+    def _suspicion(self) -> str:
+        condition, counts, idle = (self.decisive.get("condition"), *map(format_failures, (self.decisive, self.idle)))
+        if parse_number(self.decisive.get("failures")):
+            return f"failed {counts} under {condition}, idle {idle}, too few for a verdict"
+        alone = f"{counts} alone" if parse_number(self.decisive.get("runs")) else "was not run alone"
+        return f"failed under {condition} beside other tests, {alone}, idle {idle}"
 
 
 def group_findings(rows: Sequence[Row]) -> list[FlakyFinding]:

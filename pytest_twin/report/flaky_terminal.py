@@ -34,7 +34,7 @@ def finding_lines(rows: Sequence[Row]) -> Iterator[str]:
 
 def _lines(finding: FlakyFinding) -> Iterator[str]:
     yield visible(f"{finding.nodeid} {finding.conclusion}")
-    if finding.verdict in {HOLDS, NOT_KNOWN}:
+    if finding.verdict == HOLDS or (finding.verdict == NOT_KNOWN and not finding.is_suspect):
         return
     if error := finding.decisive.get("error", ""):
         yield f"    {visible(error)[:LONGEST]}"
@@ -43,7 +43,9 @@ def _lines(finding: FlakyFinding) -> Iterator[str]:
         if others:
             also = ", ".join(f"{row.get('condition')} ({format_failures(row)})" for row in others)
             yield visible(f"    also under {also}")
-        yield f"    {visible(finding.command)}   # failed {format_failures(finding.decisive)}"
+    if finding.command:
+        counts = "" if finding.is_suspect else f"   # failed {format_failures(finding.decisive)}"
+        yield f"    {visible(finding.command)}{counts}"
 
 
 def _is_significant(row: Row) -> bool:

@@ -10,6 +10,7 @@ from made_runs import MadeRun, busy_run
 from pytest_twin.model import flaky_row
 from pytest_twin.model.csv_text import record
 from pytest_twin.report.flaky_findings import describe_findings, group_findings
+from pytest_twin.report.flaky_terminal import finding_lines
 from pytest_twin.report.formats import summary_of
 from pytest_twin.report.html.page import page as html_page
 from pytest_twin.report.markdown import page as markdown_page
@@ -59,6 +60,35 @@ def test_the_tests_that_break_come_first_each_with_its_conclusion():
         "holds: fails less than 22% under constrain cpu=0.05, with 95 % confidence",
     ]
     assert [each.command for each in findings] == [COMMAND, "", ""]
+
+
+@pytest.mark.parametrize(
+    ("runs", "failures", "conclusion"),
+    [
+        (3, 2, "failed 2 of 3 under constrain cpu=0.25, idle 0 of 4, too few for a verdict"),
+        (2, 0, "failed under constrain cpu=0.25 beside other tests, 0 of 2 alone, idle 0 of 4"),
+        (0, 0, "failed under constrain cpu=0.25 beside other tests, was not run alone, idle 0 of 4"),
+    ],
+)
+def test_a_test_that_failed_too_rarely_for_a_verdict_has_its_error_and_its_command(
+    runs, failures, conclusion, tmp_path
+):
+    condition = "constrain cpu=0.25"
+    found = row(
+        WAITS, flaky_row.NOT_KNOWN, condition, runs, failures, is_decisive="1", command=COMMAND, error="assert 3 <ok>"
+    )
+    rows = [row(WAITS, flaky_row.NOT_KNOWN, "idle", 4, 0), found]
+    assert list(finding_lines(rows))[1:] == [f"{WAITS} not known: {conclusion}", "    assert 3 <ok>", f"    {COMMAND}"]
+    busy_run(tmp_path).write()
+    write(tmp_path, rows)
+    text = html_page(summary_of(tmp_path))
+    assert "Run it more often: <code>pytest" in text
+    assert "<summary>First failure: assert 3 &lt;ok&gt;</summary>" in text
+
+
+def test_a_test_that_never_failed_and_is_not_known_has_a_reason_and_no_command():
+    rows = [row(SLOW, flaky_row.NOT_KNOWN, "idle", 1, 0, error="too few runs", command=COMMAND)]
+    assert list(finding_lines(rows))[1:] == [f"{SLOW} not known: too few runs"]
 
 
 def test_all_findings_are_one_sentence():

@@ -25,11 +25,12 @@ class Verdict(NamedTuple):
     Attributes:
         nodeid: The test.
         word: One of `VERDICTS`.
-        decisive: The condition that it is about; None if it is about none.
+        decisive: The condition that it is about, the one with the most failures if they are not significant; None if
+            it is about none.
         breaking: All conditions under which it fails significantly more often than idle, the mildest first.
         p_values: The p-value for each condition with runs.
         q_values: The same, corrected.
-        reason: Why the verdict is not known; else empty.
+        reason: Why the verdict is not known, of a test that did not fail under the decisive condition; else empty.
     """
 
     nodeid: str
@@ -133,19 +134,12 @@ def _judge_test(
     elif not idle.passes:
         reason = "no run idle passed" if idle.runs else "not run"
     elif suspects := [condition for condition in ladder if of_test.get(condition, Tally()).is_suspect]:
-        worst = max(suspects, key=lambda each: (of_test[each].failures, of_test[each].hints))
-        reason = _describe_suspect(of_test[worst], worst)
+        decisive = max(suspects, key=lambda each: (of_test[each].failures, of_test[each].hints))
     elif (decisive := _harshest_held(of_test, ladder)) is not None:
         word = HOLDS
     else:
         reason = "too few runs"
     return Verdict(test, word, decisive, breaking, own, own_corrected, reason)
-
-
-def _describe_suspect(tally: Tally, condition: Condition) -> str:
-    if tally.failures:
-        return f"failed {tally.failures} of {tally.runs} under {condition}, which is not significant"
-    return f"failed under {condition} beside other tests, and {'not' if tally.runs else 'was not run'} alone"
 
 
 def _harshest_held(of_test: Mapping[Condition, Tally], ladder: Sequence[Condition]) -> Condition | None:

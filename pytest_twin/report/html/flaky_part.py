@@ -41,7 +41,8 @@ def flaky_part(findings: Sequence[FlakyFinding], failures: Failures) -> Markup:
 
 def _article(finding: FlakyFinding, failures: Mapping[str, str]) -> Markup:
     """Return the verdict on a test, the command that reproduces it, its figures and its first failure."""
-    command = markup("<p>Reproduce it: <code>{}</code></p>", finding.command) if finding.command else ""
+    lead = "Run it more often" if finding.is_suspect else "Reproduce it"
+    command = markup("<p>{}: <code>{}</code></p>", lead, finding.command) if finding.command else ""
     outcome = "failed" if finding.verdict == BREAKS else "skipped"
     return markup(
         '<article><div class="top">{}<h3>{}</h3></div><p>{}</p>{}<div class="scroll">{}</div>{}</article>',
