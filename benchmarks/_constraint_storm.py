@@ -54,7 +54,7 @@ class Remains(NamedTuple):
 
 def usable_backends() -> list[str]:
     """Return the backends that work here for CPU time and memory."""
-    found = find_backends(os.getpid())
+    found = find_backends()
     return [name for name in BACKENDS if not found["cpu"].get(name) and not found["mem"].get(name)]
 
 

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
 import click
 
+from pytest_twin._system.systemd_scope import SCOPE, SYSTEMD_RUN, is_in_scope, why_no_scope
 from pytest_twin.cli._options import FiniteRange
 from pytest_twin.model.clock import Clock
-from pytest_twin.stressors.constraint.enforcer import find_backends
+from pytest_twin.stressors.constraint.enforcer import find_backends, is_job_of_shell
 from pytest_twin.stressors.system import capacity
 from pytest_twin.telemetry.probes import ProbeContext, external_module_names
 from pytest_twin.telemetry.sampler_process import RowReader
+
+CONTROL_GROUP, STOP_SIGNALS = "control group", "stop signals"
+BY_COMMAND = "--twin-constrain or `pytest-twin constrain`"
+PROBE = f"import json; from {find_backends.__module__} import find_backends; print(json.dumps(find_backends()))"
 
 
 @click.command
@@ -50,11 +59,30 @@ def command(seconds: float) -> None:
 
 
 def _constraint_lines() -> Iterator[str]:
-    """Yield for each resource what enforces a constraint of it here, or why nothing does."""
-    for resource, backends in find_backends(os.getpid()).items():
-        works = [name for name, why in backends.items() if not why]
+    """Yield for each resource what enforces a constraint of it here, by which way of asking, or why nothing does."""
+    in_scope = _find_backends_in_scope()
+    for resource, backends in find_backends().items():
+        works = next((name for name, why in backends.items() if not why), "")
         reasons = "; ".join(f"{name}: {why}" if name else why for name, why in backends.items())
-        yield f"constrain {resource}: {f'by {works[0]}' if works else f'not possible here ({reasons})'}"
+        by_mark = f"by {works} with a mark" if works else "not with a mark"
+        text = f"by {works}" if works else f"not possible here ({reasons})"
+        if works != CONTROL_GROUP and in_scope.get(resource, {}).get(CONTROL_GROUP) == "":
+            text = f"by systemd with {BY_COMMAND}; {by_mark}"
+        elif resource == "cpu" and works == STOP_SIGNALS and is_job_of_shell():
+            text = f"by {works} with {BY_COMMAND}, and with a mark unless pytest has threads by then"
+        yield f"constrain {resource}: {text}"
+
+
+def _find_backends_in_scope() -> dict[str, dict[str, str]]:
+    """Return what works in a scope of systemd, in which pytest and the command start again; nothing without systemd."""
+    if sys.platform != "linux" or is_in_scope() or shutil.which(SYSTEMD_RUN) is None or why_no_scope():
+        return {}
+    command = [*SCOPE, sys.executable, "-c", PROBE]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        return dict(json.loads(done.stdout))
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return {}
 
 
 def _memory() -> str:

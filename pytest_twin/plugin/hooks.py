@@ -67,7 +67,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
     given = early_config.known_args_namespace
     with suppress(pytest.UsageError, OSError):  # the former is reported when the session is configured
         settings = _settings(early_config, given)
-        if settings.constrain is not None or settings.flaky or settings.profile:
+        if settings.constrain is not None or settings.schedule is not None or settings.flaky or settings.profile:
             from pytest_twin.plugin.restart import start_again_if_needed
 
             start_again_if_needed(settings, has_workers=bool(getattr(given, "numprocesses", None)))
@@ -140,14 +140,16 @@ def _prepare_run(session: pytest.Session, items: list[pytest.Item]) -> None:
     check_requests(items)
     if is_dry_run(session.config):
         return
-    loads = () if has_workers(session.config) else (request_of(item).load for item in items)
-    if any(load is not None and load.has_constraints for load in loads):
-        from pytest_twin.plugin.restart import go_on_in_child_if_needed
-
-        go_on_in_child_if_needed()
     from pytest_twin.plugin.session_hooks import run_of
 
     run = run_of(session.config)
+    loads = () if has_workers(session.config) else (request_of(item).load for item in items)
+    if any(load is not None and load.has_constraints for load in loads):
+        from pytest_twin.plugin.restart import go_on_in_child, needs_child
+
+        if needs_child():
+            run.cancel_sampler()
+            run.no_child = go_on_in_child()
     if hasattr(session.config, "workerinput") and not session.config.option.collectonly:
         run.start()  # the part file that it opens tells the controller to record
 

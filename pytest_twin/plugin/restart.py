@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pytest_twin._system.procfs import PROC, read_bytes
 from pytest_twin._system.stdlib import os, signal, sys, threading
+from pytest_twin.stressors.constraint.enforcer import KEYWORD, find_backends, is_job_of_shell
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -32,7 +33,7 @@ def start_again_if_needed(settings: Settings, *, has_workers: bool) -> None:
     if sys.platform != "linux" or settings.dry_run or _is_within_test():
         return
     resources = _resources(settings)
-    is_job = not has_workers and settings.constrain is not None and _is_job_of_shell()
+    is_job = not (has_workers or settings.flaky or settings.profile) and is_job_of_shell()
     may_have_scope = _may_start_scope()
     if not resources or not (is_job or may_have_scope):
         return
@@ -47,25 +48,27 @@ def start_again_if_needed(settings: Settings, *, has_workers: bool) -> None:
         go_on_in_child()
 
 
-def go_on_in_child_if_needed() -> None:
-    """Go on in a child where this process is the job of a shell, and has no control group."""
-    if not _is_within_test() and _is_job_of_shell() and not _has_control_group(["cpu"]):
-        go_on_in_child()
+def needs_child() -> bool:
+    """Return whether this process is the job of a shell, and has no control group for CPU time."""
+    return not _is_within_test() and is_job_of_shell() and not _has_control_group(["cpu"])
 
 
-def go_on_in_child() -> None:
+def go_on_in_child() -> str:
     """Return in a child; this process waits for its end, and ends in the same way.
 
-    Does nothing in a process with threads, which would be missing in the child, or with children, for which the child
-    could not wait.
+    Returns:
+        Why this process goes on itself: it has threads, which would be missing in the child, or children, for which the
+        child could not wait. Empty in the child.
     """
     if sys.platform == "linux":
         from pytest_twin._system.foreground_child import HANDLED, end_as, wait_for
         from pytest_twin.stressors.constraint.process_tree import children
         from pytest_twin.stressors.system.prctl import die_with_parent
 
-        if threading.active_count() > 1 or children(os.getpid()):
-            return
+        if threading.active_count() > 1:
+            return f"it has a thread of {_thread_owner()}"
+        if children(os.getpid()):
+            return "it has children"
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
         parent = os.getpid()
         pid = os.fork()
@@ -74,6 +77,20 @@ def go_on_in_child() -> None:
         if not die_with_parent(parent):
             os.kill(os.getpid(), signal.SIGKILL)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    return ""
+
+
+def _thread_owner() -> str:
+    """Return the module that runs in another thread than this one: ``pytest_rerunfailures``."""
+    frames = sys._current_frames()  # noqa: SLF001 - documented, "for internal and specialized purposes"
+    for thread in threading.enumerate():
+        frame, owner = frames.get(thread.ident or 0), ""
+        while frame is not None and thread is not threading.current_thread():
+            name = str(frame.f_globals.get("__name__"))
+            owner, frame = name if name != "threading" else owner, frame.f_back
+        if owner:
+            return owner.partition(".")[0]
+    return "another module"
 
 
 def _is_within_test() -> bool:
@@ -88,7 +105,7 @@ def _resources(settings: Settings) -> Collection[str]:
     if settings.flaky or settings.profile:
         return ("cpu", "mem") if settings.flaky else ("cpu",)
     if settings.constrain is None:
-        return ()
+        return ("cpu",) if settings.schedule is not None and _may_constrain(settings.schedule) else ()
     from pytest_twin.loads.constraint import ConstraintError
     from pytest_twin.loads.validation import read_constraint
 
@@ -97,6 +114,14 @@ def _resources(settings: Settings) -> Collection[str]:
     except ConstraintError:  # reported when the session is configured
         return ()
     return [each for each in ("cpu", "mem", "io") if part.options.get(each)]
+
+
+def _may_constrain(schedule: Path) -> bool:
+    """Return whether a schedule may have constraints; it is read as a whole when the session is configured."""
+    try:
+        return KEYWORD.encode() in schedule.read_bytes()
+    except OSError:  # reported when the session is configured
+        return False
 
 
 def _may_start_scope() -> bool:
@@ -114,20 +139,8 @@ def _is_main_program() -> bool:
 def _has_control_group(resources: Collection[str]) -> bool:
     """Return whether a control group of our own can take each of these resources away from this process."""
     if sys.platform == "linux":
-        from pytest_twin.stressors.constraint.backends import CONTROL_GROUP, find_backends
+        from pytest_twin.stressors.constraint.backends import CONTROL_GROUP
 
-        found = find_backends(os.getpid())
+        found = find_backends()
         return not any(found[each][CONTROL_GROUP] for each in resources)
-    return False
-
-
-def _is_job_of_shell() -> bool:
-    """Return whether a shell with job control has started this process."""
-    if sys.platform == "linux":
-        from pytest_twin.stressors.constraint.stop_signals import check_job_control
-
-        try:
-            check_job_control(os.getpid())
-        except (OSError, ValueError):
-            return True
     return False

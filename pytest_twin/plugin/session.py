@@ -62,6 +62,7 @@ class RecordedSession:
         dropped_by_workers: The number of rows that pytest-xdist workers could not write.
         errors_of_workers: A line for each internal error in pytest-xdist workers.
         strict_errors_of_workers: The shortfalls of the session's strict loads and constraints in pytest-xdist workers.
+        no_child: Why this process has not gone on in a child, where a constraint needs that; empty otherwise.
         constraint_hooks: Constrains this process while its tests run; None where nothing is to be constrained.
         baseline: Saves the run or compares it with a baseline; None where neither is asked for.
         reports: A line for each report with its path, or the reason why it could not be written.
@@ -87,7 +88,7 @@ class RecordedSession:
         self.dist_each: bool = workerinput.get("twin_dist_each", getattr(config.option, "dist", "no") == "each")
         self.locked_by: str = workerinput.get("twin_locked_by", "")
         self.recording: Recording | None = None
-        self.worker_error = ""
+        self.worker_error = self.no_child = ""
         self.dropped_by_workers = 0
         self.errors_of_workers: list[str] = []
         self.strict_errors_of_workers: list[str] = []
@@ -119,6 +120,12 @@ class RecordedSession:
         except SamplerError as error:
             raise pytest.UsageError(str(error)) from None
 
+    def cancel_sampler(self) -> None:
+        """Stop the process of the sampler; the recording starts another one."""
+        if self._prepared is not None:
+            self._prepared.cancel()
+            self._prepared = None
+
     def start(self) -> Recording:
         """Start the recording, if it has not started, and return it.
 
@@ -129,6 +136,7 @@ class RecordedSession:
             raise pytest.UsageError(f"{flag('report_dir')}: {self.locked_by}")
         if self.recording is None:
             recording = self._prepared or self._new_recording()
+            recording.no_child = self.no_child or recording.no_child
             try:
                 self.recording = self.stack.enter_context(recording)
                 if self.remote_worker is not None:

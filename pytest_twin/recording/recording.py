@@ -77,6 +77,7 @@ class Recording:
         process_counters: The kernel's counters of this process and its children.
         constraints: The constraints that this process is under.
         guard: Keeps internal errors from the tests.
+        no_child: Why pytest has not gone on in a child, for whose stops no shell would wait.
         sampler_stats: Counts and warnings of the sampler, complete once the recording has ended.
         tables: The tables of the run, once the recording has ended and they could be completed.
     """
@@ -131,6 +132,7 @@ class Recording:
         self._process, self._fork = os.getpid(), ""
         self._owner = self._process
         self._problems: tuple[str, ...] = ()
+        self.no_child = "it has children, such as the sampler"
         self.tables: RunTables | None = None
         self._numbers = count(1)
         self._new_events: deque[Event] = deque()
@@ -308,7 +310,8 @@ class Recording:
         request = request or part.request(self.new_id("l"))  # first: a fork gets a supervisor of its own here
         if part.is_constraint:
             self.start_supervisor()  # it must not be constrained itself
-            request = request.with_options(**{"pid": os.getpid(), "outside": self.own_children, **request.options})
+            own = {"pid": os.getpid(), "outside": self.own_children, "no_child": self.no_child}
+            request = request.with_options(**{**own, **request.options})
         return self._supervisor.apply(part, request, test=test, note=note)
 
     def start_supervisor(self) -> None:

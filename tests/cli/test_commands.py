@@ -128,6 +128,23 @@ def test_check_shows_the_machine_and_what_it_lacks(twin):
         assert re.search(rf"^constrain {resource}: (by \w|not possible here \()", text, re.MULTILINE)
 
 
+def test_check_tells_what_only_a_scope_of_systemd_can_enforce(monkeypatch):
+    from pytest_twin.cli import check
+
+    monkeypatch.setattr(
+        check,
+        "find_backends",
+        lambda: {"mem": {"control group": "no", "stop signals": ""}, "io": {"control group": "no"}},
+    )
+    in_scope = {"mem": {"control group": ""}, "io": {"control group": ""}}
+    monkeypatch.setattr(check, "_find_backends_in_scope", lambda: in_scope)
+    by_command = "by systemd with --twin-constrain or `pytest-twin constrain`"
+    assert list(check._constraint_lines()) == [
+        f"constrain mem: {by_command}; by stop signals with a mark",
+        f"constrain io: {by_command}; not with a mark",
+    ]
+
+
 def test_record_writes_a_row_an_interval(twin, tmp_path):
     text = twin("record", "--interval", "0.1", "--duration", "1s")
     samples = rows(tmp_path / "twin-report" / "system_metrics_dataset.csv")

@@ -87,12 +87,43 @@ def shell(nobodys_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "words", [["-k", "slowed", "--twin-constrain=cpu=0.25"], ["-k", "marked"]], ids=["option", "mark"]
+    "words",
+    [
+        ["-k", "slowed", "--twin-constrain=cpu=0.25"],
+        ["-k", "marked"],
+        ["-k", "marked", "--twin"],
+        ["-k", "slowed", "--twin-schedule=plan.json"],
+    ],
+    ids=["option", "mark", "mark of a recorded run", "schedule"],
 )
 def test_it_is_constrained_in_a_shell_with_job_control(shell, nobodys_path, words):
+    plan = [{"start": 0, "duration": "20s", "constrain": "cpu=0.25"}]
+    (nobodys_path / "plan.json").write_text(json.dumps({"version": 1, "events": plan}), encoding="utf-8")
     shell.run(*words)
     assert shell.read_until(r"status (\d+)\r")[1] == "0", shell.seen
     assert backends(nobodys_path) == ["stop signals"]
+
+
+@pytest.mark.slow
+def test_a_mark_that_cannot_be_enforced_names_the_cause_and_the_commands_that_help(shell, nobodys_path):
+    thread = "import threading, time\nthreading.Thread(target=lambda: time.sleep(60), daemon=True).start()"
+    (nobodys_path / "conftest.py").write_text(thread, encoding="utf-8")
+    shell.run("-rN", "-k", "marked")
+    assert shell.read_until(r"status (\d+)\r")[1] == "1", shell.seen
+    told = re.search(r"bash \(process \d+\) would take .*", " ".join(shell.seen.split()))[0]
+    assert (
+        "and pytest cannot go on in a child, since it has a thread of conftest; use --twin-constrain cpu=0.25, " in told
+    )
+    assert "or `pytest-twin constrain --cpu 0.25 -- COMMAND`" in told
+
+
+@pytest.mark.slow
+def test_check_tells_what_can_be_constrained_in_a_shell_with_job_control(shell):
+    shell.type(f"{sys.executable} -m pytest_twin check --seconds 0.1; echo status $?\n")
+    assert shell.read_until(r"status (\d+)\r")[1] == "0", shell.seen
+    told = " ".join(shell.seen.split())
+    ways = "--twin-constrain or `pytest-twin constrain`, and with a mark unless pytest has threads by then"
+    assert f"constrain cpu: by stop signals with {ways} constrain cpus: by CPU affinity constrain mem: by stop" in told
 
 
 @pytest.mark.slow

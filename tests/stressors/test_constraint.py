@@ -37,7 +37,7 @@ MIB = 1 << 20
 
 @pytest.fixture(scope="module")
 def backends():
-    return find_backends(os.getpid())
+    return find_backends()
 
 
 @pytest.fixture

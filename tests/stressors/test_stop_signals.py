@@ -214,7 +214,7 @@ def test_a_shell_with_job_control_would_take_a_stop_for_a_ctrl_z(eventually):
         eventually(lambda: psutil.Process(shell).children())
         job = psutil.Process(shell).children()[0].pid
         eventually(lambda: os.getpgid(job) == job)
-        with pytest.raises(ValueError, match="would take a stop of the tests for a Ctrl-Z; use "):
+        with pytest.raises(ValueError, match=r"would take a stop of the tests for a Ctrl-Z$"):
             check_job_control(job)
         check_job_control(job, unaffected=shell)
         check_job_control(shell)

@@ -99,8 +99,8 @@ PROBES: Mapping[str, Any] = {"cpu": 0.5, "cpus": 1, "mem": 1 << 30, "io": 1e6}
 IDLE = "import os; os.read(0, 1)"  # until stdin is closed
 
 
-def find_backends(pid: int) -> dict[str, dict[str, str]]:
-    """Return for each resource the reason why a backend does not work for a process, empty if it works.
+def find_backends() -> dict[str, dict[str, str]]:
+    """Return for each resource the reason why a backend does not work for a child of this process, empty if it works.
 
     Each is tried on a process that is started for that, so nothing is changed for others.
 
@@ -109,15 +109,10 @@ def find_backends(pid: int) -> dict[str, dict[str, str]]:
     """
     command = [sys.executable, "-I", "-S", "-c", IDLE]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
-        found = {
+        return {
             resource: {backend: _why_not(process.pid, resource, backend) for backend in PARTS[resource]}
             for resource in PARTS
         }
-    try:
-        stop_signals.check_job_control(pid)
-    except (OSError, ValueError) as error:
-        found["cpu"][STOP_SIGNALS] = str(error)
-    return found
 
 
 def _why_not(pid: int, resource: str, backend: str) -> str:

@@ -3,7 +3,8 @@
 The options of its request: ``cpu`` (CPUs' worth of time), ``period`` (seconds), ``cpus`` (a number of CPUs), ``mem``
 (bytes), ``io`` (bytes a second), ``pid`` (the process of the tests, which is constrained with all of its children),
 ``outside`` (processes that are not constrained, with their children), ``parent`` (the parent of ``pid``, if it is known
-not to take a stop for a Ctrl-Z) and ``backend`` (empty for the first that works).
+not to take a stop for a Ctrl-Z), ``no_child`` (why pytest cannot go on in a child, for whose stops nobody waits) and
+``backend`` (empty for the first that works).
 
 The constraint is enforced from outside. Nothing runs in the processes of the tests, and nothing of it is left in them
 at the end: the enforcer undoes what it has changed, or its guardian does if it dies (`journal`).
@@ -11,6 +12,7 @@ at the end: the enforcer undoes what it has changed, or its guardian does if it 
 
 from __future__ import annotations
 
+import os
 import sys
 
 from pytest_twin.stressors.spec.kind import MAX, Kind
@@ -54,11 +56,10 @@ def stress(job: Job) -> None:
     enforcement.enforce(job)
 
 
-def find_backends(pid: int) -> dict[str, dict[str, str]]:
+def find_backends() -> dict[str, dict[str, str]]:
     """Return for each resource the backends, and for each of them why it does not work here; empty if it works.
 
-    Args:
-        pid: The process that would be constrained.
+    Stop signals do not work for this process itself if it is a job of a shell (`is_job_of_shell`).
 
     Raises:
         OSError: The system has no more processes.
@@ -67,4 +68,16 @@ def find_backends(pid: int) -> dict[str, dict[str, str]]:
         return {resource: {"": NO_LINUX} for resource in ("cpu", "cpus", "mem", "io")}
     from pytest_twin.stressors.constraint import backends
 
-    return backends.find_backends(pid)
+    return backends.find_backends()
+
+
+def is_job_of_shell() -> bool:
+    """Return whether a shell with job control has started this process, and would take stops of it for a Ctrl-Z."""
+    if sys.platform == "linux":
+        from pytest_twin.stressors.constraint.stop_signals import check_job_control
+
+        try:
+            check_job_control(os.getpid())
+        except (OSError, ValueError):
+            return True
+    return False

@@ -13,6 +13,8 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from pytest_twin.stressors.constraint import cpu_account, process_tree, samples, target
 from pytest_twin.stressors.system.capacity import text
@@ -49,7 +51,7 @@ class StopSignals:
             ValueError: A shell would notice, or the processes belong to another user.
         """
         pid, options = tests.pid, tests.options
-        check_job_control(pid, unaffected=options.get("parent", 0))
+        _check_parent(pid, options)
         check_rights(pid)
         self._period_s: float = options.get("period") or samples.DEFAULT_PERIOD_S
         self._quota_ns = round(options["cpu"] * self._period_s * NS)
@@ -202,6 +204,23 @@ def check_rights(pid: int) -> None:
         raise OSError(f"process {pid} cannot be stopped: {error.strerror}") from error
 
 
+def _check_parent(pid: int, options: Mapping[str, Any]) -> None:
+    """Check the job control of the parent, and tell the user of the tests what to do.
+
+    Raises:
+        OSError: There is no such process.
+        ValueError: The parent would notice.
+    """
+    try:
+        check_job_control(pid, unaffected=options.get("parent", 0))
+    except ValueError as error:
+        command = f"`pytest-twin constrain --cpu {options['cpu']:g} -- COMMAND`"
+        if reason := options.get("no_child"):
+            remedy = f"pytest cannot go on in a child, since {reason}; use --twin-constrain cpu={options['cpu']:g}"
+            raise ValueError(f"{error}, and {remedy}, or {command}") from None
+        raise ValueError(f"{error}; use {command}, or workers of pytest-xdist (-n 1)") from None
+
+
 def check_job_control(pid: int, unaffected: int = 0) -> None:
     """Check that the parent of a process does not take a stop for a Ctrl-Z.
 
@@ -226,10 +245,7 @@ def check_job_control(pid: int, unaffected: int = 0) -> None:
     name = text(f"/proc/{stat.parent}", "comm").strip()
     is_job = parent.session == stat.session and parent.group != stat.group
     if name in STOPPED_WITH_CHILD or (is_job and (stat.terminal or name.lstrip("-") in SHELLS)):
-        raise ValueError(
-            f"{name or 'the parent'} (process {stat.parent}) would take a stop of the tests for a Ctrl-Z; "
-            f"use `pytest-twin constrain -- COMMAND`, or workers of pytest-xdist (-n 1)"
-        )
+        raise ValueError(f"{name or 'the parent'} (process {stat.parent}) would take a stop of the tests for a Ctrl-Z")
 
 
 def _send(pid: int, number: int) -> bool:
