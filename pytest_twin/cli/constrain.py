@@ -46,7 +46,7 @@ def _read_constraint(words: dict[str, Any]) -> LoadPart:
     if not words:
         raise click.UsageError("nothing to constrain; give a limit such as --cpu 0.5")
     try:
-        return read_constraint(words).parts[0]
+        return read_constraint(words, must_take_away=True).parts[0]
     except ConstraintError as error:
         lines = [f"--{key}: {problem}" if key else problem for key, problem in error.problems]
         raise click.UsageError("\n".join(lines)) from None

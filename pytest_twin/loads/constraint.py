@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from pytest_twin.loads.registry import kinds
 from pytest_twin.loads.spec import LoadError, LoadPart
-from pytest_twin.model.error_text import shown, unknown
+from pytest_twin.model.error_text import find_separators, shown, truncated, unknown
 from pytest_twin.model.quantity import format_bytes, parse_amount, parse_duration
 from pytest_twin.stressors.constraint.enforcer import KIND
 from pytest_twin.stressors.spec.kind import BYTES, COUNT, MAX, RATE, SHARE
@@ -33,7 +34,7 @@ def parse_constraint(raw: object) -> LoadPart:
     options: dict[str, Any] = {}
     for name, value in words.items():
         if name not in KEYWORDS:
-            problems.append(("", unknown(name, KEYWORDS, "keyword")))
+            problems.append(("", _unknown(name, value)))
             continue
         try:
             options[name] = KEYWORDS[name](value)
@@ -49,9 +50,31 @@ def parse_constraint(raw: object) -> LoadPart:
     return LoadPart(KIND, text, MAX, ((0.0, 1.0),), options)
 
 
+def _unknown(name: str, value: object) -> str:
+    if name in kinds():
+        written = f"--twin-stress {name}={truncated(str(value))} or the mark stress"
+        return f'"{name}" is a keyword of loads, not of constraints; use {written}'
+    return unknown(name, KEYWORDS, "keyword")
+
+
+def excess(part: LoadPart) -> Iterator[tuple[str, str]]:
+    """Yield each keyword of a constraint with more than this machine has, which takes nothing away, and a remark."""
+    cpus, memory = capacity.allowed_cpus(), capacity.usable_memory()
+    for name in ("cpu", "cpus"):
+        count, least = part.options.get(name, 0), LEAST_CPU if name == "cpu" else 1
+        if count > cpus:
+            yield name, f"{count:g} is more than the {cpus} CPUs that may be used here; give {least:g} to {cpus}"
+    count = part.options.get("mem", 0)
+    if memory is not None and count > memory:
+        most, least_memory = format_bytes(memory), format_bytes(LEAST_MEMORY)
+        yield "mem", f"{format_bytes(count)} is more than the memory of {most} here; give {least_memory} to {most}"
+
+
 def _words(raw: object) -> dict[str, Any]:
     if isinstance(raw, Mapping):
         return dict(raw)
+    if isinstance(raw, str) and (problem := find_separators(raw)):
+        raise ConstraintError([("", f"{shown(raw)} {problem}")])
     pairs = [word.partition("=") for word in raw.split()] if isinstance(raw, str) else []
     if not pairs or not all(key and sign and value for key, sign, value in pairs):
         raise ConstraintError([("", f"{shown(raw)} is not a constraint; write one such as {KIND.amounts}")])
@@ -62,9 +85,10 @@ def _words(raw: object) -> dict[str, Any]:
 
 
 def _cpu(raw: object) -> float:
-    amount = parse_amount(raw)
+    suitable = 'a number of CPUs such as 0.5, or a share such as "25%"'
+    amount = parse_amount(raw, suitable)
     if amount.unit not in {COUNT, SHARE}:
-        raise ValueError(f'{shown(raw)} is not CPU time; give a number of CPUs such as 0.5, or a share such as "25%"')
+        raise ValueError(f"{shown(raw)} is not CPU time; give {suitable}")
     cpus = amount.value * capacity.usable_cpus() if amount.unit == SHARE else amount.value
     if cpus < LEAST_CPU:
         raise ValueError(f"{shown(raw)} is less than {LEAST_CPU} CPUs")
@@ -80,16 +104,14 @@ def _period(raw: object) -> float:
 
 
 def _cpus(raw: object) -> int:
-    amount = parse_amount(raw)
+    amount = parse_amount(raw, "a whole number of CPUs such as 1")
     if amount.unit != COUNT or amount.value != int(amount.value) or amount.value < 1:
         raise ValueError(f"{shown(raw)} is not a whole number of CPUs from 1")
-    if amount.value > capacity.allowed_cpus():
-        raise ValueError(f"{shown(raw)} is more than the {capacity.allowed_cpus()} CPUs that may be used here")
     return int(amount.value)
 
 
 def _memory(raw: object) -> int:
-    amount = parse_amount(raw)
+    amount = parse_amount(raw, 'memory such as "512MiB" or "25%"')
     if amount.unit not in {COUNT, SHARE, BYTES}:
         raise ValueError(f'{shown(raw)} is not an amount of memory; give one such as "512MiB" or "25%"')
     if amount.unit == SHARE:
@@ -105,7 +127,7 @@ def _memory(raw: object) -> int:
 
 
 def _io(raw: object) -> float:
-    amount = parse_amount(raw)
+    amount = parse_amount(raw, 'a rate such as "20MB/s"')
     if amount.unit != RATE or amount.value <= 0:
         raise ValueError(f'{shown(raw)} is not a rate; give one such as "20MB/s"')
     return amount.value

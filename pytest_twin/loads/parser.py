@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_twin.loads import stages
+from pytest_twin.loads.constraint import KEYWORDS as CONSTRAINT_KEYWORDS
 from pytest_twin.loads.constraint import parse_constraint
 from pytest_twin.loads.modifiers import FOR_ALL, GUARDS, MODIFIERS
 from pytest_twin.loads.spec import Kinds, Load, LoadError, LoadPart
@@ -30,7 +31,7 @@ def parse_load(keywords: Mapping[str, Any], kinds: Kinds) -> Load:
     values: dict[str, Any] = {}
     for name, raw in keywords.items():
         if name not in kinds and name != CONSTRAIN and name not in MODIFIERS:
-            problems.append(("", unknown(name, [*kinds, CONSTRAIN, *MODIFIERS], "keyword")))
+            problems.append(("", _unknown(name, raw, kinds)))
             continue
         try:
             values[name] = _parse_value(name, raw, kinds)
@@ -54,6 +55,13 @@ def parse_load(keywords: Mapping[str, Any], kinds: Kinds) -> Load:
     return load.with_guards(**guards) if guards else load
 
 
+def _unknown(name: str, raw: object, kinds: Kinds) -> str:
+    if name in CONSTRAINT_KEYWORDS:
+        written = f"--twin-constrain {name}={truncated(str(raw))} or the mark {CONSTRAIN}"
+        return f'"{name}" is a keyword of constraints, not of loads; use {written}'
+    return unknown(name, [*kinds, CONSTRAIN, *MODIFIERS], "keyword")
+
+
 def _parse_value(name: str, raw: object, kinds: Kinds) -> Any:
     if name == CONSTRAIN:
         return parse_constraint(raw)
@@ -66,11 +74,7 @@ def parse_amount(kind: Kind, raw: object) -> Amount:
     Raises:
         ValueError: It is malformed, too large, or has another unit; the message states what may be written.
     """
-    try:
-        value, unit = quantity.parse_amount(raw)
-    except ValueError as error:
-        text = str(error)
-        raise ValueError(f"{text}; give {kind.amounts}" if text.endswith("is not an amount") else text) from None
+    value, unit = quantity.parse_amount(raw, kind.amounts)
     if unit == COUNT and kind.bare is not None:
         unit, one = kind.bare
         if unit == COUNT and value != int(value):

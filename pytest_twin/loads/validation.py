@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pytest_twin._system.stdlib import os, sys
-from pytest_twin.loads.constraint import ConstraintError, parse_constraint
+from pytest_twin.loads.constraint import ConstraintError, excess, parse_constraint
 from pytest_twin.loads.parser import parse_load
 from pytest_twin.loads.registry import kinds
 from pytest_twin.loads.spec import Load, LoadError
@@ -34,8 +34,12 @@ def read_load(keywords: Mapping[str, Any]) -> Load:
     return load
 
 
-def read_constraint(raw: object) -> Load:
+def read_constraint(raw: object, *, must_take_away: bool = False) -> Load:
     """Parse a constraint, such as ``{"cpu": 0.5}`` or ``cpu=0.5 mem=2GiB``, if this platform can enforce any.
+
+    Args:
+        raw: The constraint as written.
+        must_take_away: Whether it is an error that it allows more than this machine has.
 
     Raises:
         ConstraintError: With all problems, each with the keyword within the constraint.
@@ -43,6 +47,8 @@ def read_constraint(raw: object) -> Load:
     load = Load((parse_constraint(raw),), {CONSTRAIN: raw})
     if not CAN_CONSTRAIN:
         raise ConstraintError([("", NO_LINUX)])
+    if must_take_away and (problems := list(excess(load.parts[0]))):
+        raise ConstraintError(problems)
     return load
 
 
@@ -91,8 +97,12 @@ def _columns() -> Sequence[str]:
     return [column.name for column in probes.all_columns(found, ProbeContext(os.getpid(), per_core=True))]
 
 
-def read_stress(keywords: Mapping[str, Any] | None) -> Load | None:
+def read_stress(keywords: Mapping[str, Any] | None, name: str = ini_name("stress")) -> Load | None:
     """Parse and check the load that is applied around every test; None is no load.
+
+    Args:
+        keywords: The keywords of the load.
+        name: The name of the option, for the error message.
 
     Raises:
         SettingsError: It is not a load, cannot be applied here, or every amount is zero.
@@ -103,14 +113,18 @@ def read_stress(keywords: Mapping[str, Any] | None) -> Load | None:
         load = read_load(keywords)
         require_kind(keywords)
     except LoadError as error:
-        raise SettingsError(f"{ini_name('stress')}: {error}") from None
+        raise SettingsError(f"{name}: {error}") from None
     if not load:
-        raise SettingsError(f"{ini_name('stress')}: {load} applies nothing; give an amount above 0 such as cpu=8")
+        raise SettingsError(f"{name}: {load} applies nothing; give an amount above 0 such as cpu=8")
     return load
 
 
-def read_limit(keywords: Mapping[str, Any] | None) -> Load | None:
+def read_limit(keywords: Mapping[str, Any] | None, name: str = ini_name("limit")) -> Load | None:
     """Parse the maximum total load; None is no limit.
+
+    Args:
+        keywords: The keywords of the load.
+        name: The name of the option, for the error message.
 
     Raises:
         SettingsError: It is not a load, or every amount is zero.
@@ -120,9 +134,9 @@ def read_limit(keywords: Mapping[str, Any] | None) -> Load | None:
     try:
         limit = parse_load(keywords, kinds())
     except LoadError as error:
-        raise SettingsError(f"{ini_name('limit')}: {error}") from None
+        raise SettingsError(f"{name}: {error}") from None
     if any(part.is_constraint for part in limit.parts):
-        raise SettingsError(f"{ini_name('limit')}: {limit} limits loads, not tests; {CONSTRAIN} has no limit")
+        raise SettingsError(f"{name}: {limit} limits loads, not tests; {CONSTRAIN} has no limit")
     if not limit:
-        raise SettingsError(f"{ini_name('limit')}: {limit} limits nothing; give an amount above 0 such as cpu=100%")
+        raise SettingsError(f"{name}: {limit} limits nothing; give an amount above 0 such as cpu=100%")
     return limit

@@ -29,8 +29,12 @@ class Amount(NamedTuple):
     unit: str
 
 
-def parse_amount(raw: object) -> Amount:
+def parse_amount(raw: object, suitable: str = 'a number such as 8, or one with a unit such as "1GiB"') -> Amount:
     """Parse an amount; a number without a unit is a `COUNT`.
+
+    Args:
+        raw: What was written.
+        suitable: What may be written, for the error message.
 
     Raises:
         ValueError: It is not one; the message says why.
@@ -39,11 +43,11 @@ def parse_amount(raw: object) -> Amount:
         return Amount(0.0, MAX)
     too_long = isinstance(raw, int) and abs(raw) >= 10**15  # for the pattern too
     if isinstance(raw, bool) or not isinstance(raw, int | float | str) or too_long:
-        raise ValueError(f"{shown(raw)} is not an amount")
+        raise ValueError(f"{shown(raw)} is not an amount; give {suitable}")
     text = " ".join(str(raw).split())
     match = _AMOUNT.fullmatch(text)
     if match is None or (match[3] and match[2] == "%") or (match[2] or "B") not in _UNITS:
-        raise ValueError(f"{shown(raw)} is not an amount")
+        raise ValueError(f"{shown(raw)} is not an amount; give {suitable}")
     value = float(match[1])
     if value < 0:
         raise ValueError(f"{text} is below 0")
@@ -94,7 +98,7 @@ def parse_size(raw: object) -> float:
     Raises:
         ValueError: It is not one.
     """
-    value, unit = parse_amount(raw)
+    value, unit = parse_amount(raw, 'a size such as "256KiB"')
     if unit != BYTES or value <= 0:
         raise ValueError(f'{shown(raw)} is not a size; write one such as "256KiB"')
     return value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ import pytest
 
 from pytest_twin.plugin.marks import (
     MARKERS,
+    NO_REQUEST,
     adopt_module_marks,
     check_requests,
     describe_requests,
@@ -23,6 +24,7 @@ from pytest_twin.plugin.marks import (
 from pytest_twin.plugin.stash import (
     BUDGET_RULES,
     REPEAT_PLUGIN,
+    REQUEST,
     SCHEDULE_TEXTS,
     SESSION_CONSTRAINT,
     SESSION_PLUGIN,
@@ -81,7 +83,7 @@ def pytest_configure(config: pytest.Config) -> None:
     settings = config.stash[SETTINGS] = _settings(config, config.option)
     if settings.dry_run:
         config.option.dist = "no"  # before pytest-xdist reads it: nobody sees what its workers print
-    _check_fail_on(config, settings)
+    _check_needs(settings)
     _check_limit(settings)
     config.stash[SESSION_STRESS] = _session_stress(settings)
     config.stash[SESSION_CONSTRAINT] = _session_constraint(config, settings)
@@ -159,7 +161,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     settings, schedule = config.stash[SETTINGS], config.stash[SESSION_SCHEDULE]
     if not settings.enabled and schedule is None:
         return []
-    notes: list[str] = []
+    notes = [*_excess_notes([config.stash[SESSION_CONSTRAINT]])]
     parts = [f"recording every {settings.interval:g} s into {settings.report_dir}"]
     if settings.constrain is not None:
         parts.append(f"tests constrained to {options.constraint_text(settings.constrain)}")
@@ -171,28 +173,41 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         parts.append(
             f"{settings.schedule}: {format_count(len(schedule.events), 'load')} over {faster.duration_s:.1f} s"
         )
-        notes += (
+        remarks = (
             schedule.remarks
             if settings.dry_run
             else schedule_remarks(schedule, config.invocation_params.dir / settings.report_dir)
         )
+        remarks = (*remarks, *_excess_notes(event.load for event in schedule.events))
+        notes += [f"{settings.schedule}: {remark}" for remark in remarks]
     if settings.repeat is not None:
         parts.append(f"each test {settings.repeat}")
     if stress := config.stash[SESSION_STRESS]:
         parts.append(f"each test under {stress}")
-    return [f"twin: {', '.join(parts)}", *(f"twin: {settings.schedule}: {note}" for note in notes)]
+    return [f"twin: {', '.join(parts)}", *(f"twin: {note}" for note in notes)]
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
-    """In a dry run, show the loads that would be applied to each test."""
+    """Show the constraints of marks that take nothing away, and in a dry run the loads of each test."""
+    notes = [f"twin: {note}" for note in _excess_notes(item.stash.get(REQUEST, NO_REQUEST).load for item in items)]
     if not config.stash[SETTINGS].dry_run:
-        return []
+        return notes
     settings, schedule = config.stash[SETTINGS], config.stash[SESSION_SCHEDULE]
     stress, faster = config.stash[SESSION_STRESS], schedule.faster(settings.schedule_speed) if schedule else None
     lines = list(describe_requests(items, faster, stress))
     if settings.constrain is not None:
         lines.insert(0, f"each process that runs tests: constrain {options.constraint_text(settings.constrain)}")
-    return ["twin: dry run, no test is run; loads that would be applied:", *(lines or ["none"])]
+    return [*notes, "twin: dry run, no test is run; loads that would be applied:", *(lines or ["none"])]
+
+
+def _excess_notes(loads: Iterable[Load | None]) -> Iterable[str]:
+    """Return a line for each constraint with more than this machine has, which is right where it runs on several."""
+    parts = [part for load in loads if load is not None for part in load.parts if part.is_constraint]
+    if not parts:
+        return ()
+    from pytest_twin.loads.constraint import excess
+
+    return dict.fromkeys(f"{part} takes nothing away: {remark}" for part in parts for _, remark in excess(part))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -254,19 +269,19 @@ def _settings(config: pytest.Config, given: argparse.Namespace) -> Settings:
     try:
         flags = {name: getattr(given, options.ini_name(name), None) for name in names}
         inis = {name: config.getini(options.ini_name(name)) for name in names}
-        return Settings.of(flags, inis, options.read_pyproject(config.rootpath / "pyproject.toml"))
+        return Settings.of(inis, options.read_pyproject(config.rootpath / "pyproject.toml"), flags=flags)
     except SettingsError as error:
         raise pytest.UsageError(str(error)) from None
     except (TypeError, ValueError) as error:  # older versions of pytest, for an ini value of another type
         raise pytest.UsageError(f"twin: {error}") from None
 
 
-def _check_fail_on(config: pytest.Config, settings: Settings) -> None:
-    """Reject ``--twin-fail-on`` without ``--twin-compare``; in a configuration file it may stand alone."""
-    if getattr(config.option, options.ini_name("fail_on"), None) and settings.compare is None:
-        raise pytest.UsageError(
-            f"{options.flag('fail_on')}: there is nothing to compare with; give {options.flag('compare')} RUNS too"
-        )
+def _check_needs(settings: Settings) -> None:
+    """Reject an option without the one that it belongs to; in a configuration file it may stand alone."""
+    for name, (other, reason) in options.NEEDS.items():
+        if name in settings.typed and not getattr(settings, other):
+            needed = f"{options.flag(other)} {options.options()[other].metavar}".strip()
+            raise pytest.UsageError(f"{options.flag(name)}: {reason}; give {needed} too")
 
 
 def _check_limit(settings: Settings) -> None:
@@ -274,7 +289,7 @@ def _check_limit(settings: Settings) -> None:
         from pytest_twin.loads.validation import read_limit
 
         try:
-            read_limit(settings.limit)
+            read_limit(settings.limit, settings.written("limit"))
         except SettingsError as error:
             raise pytest.UsageError(str(error)) from None
 
@@ -286,7 +301,7 @@ def _session_stress(settings: Settings) -> Load | None:
     from pytest_twin.loads.validation import read_stress
 
     try:
-        return read_stress(settings.stress)
+        return read_stress(settings.stress, settings.written("stress"))
     except SettingsError as error:
         raise pytest.UsageError(str(error)) from None
 
@@ -298,12 +313,20 @@ def _session_constraint(config: pytest.Config, settings: Settings) -> Load | Non
     from pytest_twin.plugin.session_constraint import check_constraint, constraint_of
 
     try:
-        load = constraint_of(settings)
+        load = constraint_of(settings, must_take_away=_is_typed(config, "constrain"))
         if not (has_workers(config) or hasattr(config, "workerinput") or is_dry_run(config)):
             check_constraint(load)
     except SettingsError as error:
         raise pytest.UsageError(str(error)) from None
     return load
+
+
+def _is_typed(config: pytest.Config, name: str) -> bool:
+    """Return whether the user has typed an option now; ``addopts`` and the variables of a CI hold for any machine."""
+    is_worker = hasattr(config, "workerinput")
+    return not is_worker and any(
+        str(word).partition("=")[0] == options.flag(name) for word in config.invocation_params.args
+    )
 
 
 def _find_baseline(config: pytest.Config, settings: Settings) -> BaselineComparison | None:

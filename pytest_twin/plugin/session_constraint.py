@@ -10,7 +10,7 @@ import pytest
 
 from pytest_twin._system.stdlib import os
 from pytest_twin.plugin.load_context import strict_shortfalls
-from pytest_twin.settings.options import SettingsError, flag, ini_name
+from pytest_twin.settings.options import SettingsError, flag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,8 +83,12 @@ def check_constraint(load: Load) -> None:
         client.close()
 
 
-def constraint_of(settings: Settings) -> Load:
+def constraint_of(settings: Settings, *, must_take_away: bool) -> Load:
     """Parse the constraint of the session, and check that this platform can constrain processes.
+
+    Args:
+        settings: The settings of the session.
+        must_take_away: Whether it is an error that it allows more than this machine has.
 
     Raises:
         SettingsError: It is invalid.
@@ -93,7 +97,7 @@ def constraint_of(settings: Settings) -> Load:
     from pytest_twin.loads.validation import read_constraint
 
     try:
-        return read_constraint(settings.constrain)
+        return read_constraint(settings.constrain, must_take_away=must_take_away)
     except ConstraintError as error:
         key, problem = error.problems[0]
-        raise SettingsError(f"{ini_name('constrain')}: {f'{key}: ' if key else ''}{problem}") from None
+        raise SettingsError(f"{settings.written('constrain')}: {f'{key}: ' if key else ''}{problem}") from None

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 PER_TEST = ("marked", "all", "failed", "none")
 INCONCLUSIVE = ("pass", "fail")
 RECORDED = ("save", "compare", "profile", "report", "stress", "repeat", "constrain", "flaky")  # each needs a recording
+NEEDS = {
+    "fail_on": ("compare", "there is nothing to compare with"),
+    "profile_time": ("profile", "no test is profiled"),
+    "flaky_time": ("flaky", "there is no search"),
+    "flaky_fail": ("flaky", "there is no search"),
+    "flaky_known": ("flaky", "there is no search"),
+}  # options that do nothing without another one
 TABLE, BUDGETS = "pytest-twin", "budgets"
 
 
@@ -131,28 +138,39 @@ class Settings:
         False, parsers.parse_bool, "print which load would be applied to which test, without applying any"
     )
     budgets: tuple[Mapping[str, Any], ...] = ()  # only from tables in pyproject.toml, so it has no option
+    typed: frozenset[str] = frozenset()  # the options on pytest's command line
+
+    def written(self, name: str) -> str:
+        """Return the name of an option as the user wrote it: ``--twin-interval`` or ``twin_interval``."""
+        return flag(name) if name in self.typed else ini_name(name)
 
     @classmethod
-    def of(cls, *sources: Mapping[str, object]) -> Settings:
+    def of(cls, *sources: Mapping[str, object], flags: Mapping[str, object] | None = None) -> Settings:
         """Return the settings from sources of raw values, by field name.
 
         The first source that has a value for a field takes precedence; None and an empty text are no value.
+
+        Args:
+            sources: The sources.
+            flags: A first source: the options on pytest's command line.
 
         Raises:
             SettingsError: A value is invalid.
         """
         values: dict[str, Any] = {}
+        typed = frozenset(name for name, value in (flags or {}).items() if value is not None and value != "")
+        sources = ({name: value for name, value in (flags or {}).items() if name in typed}, *sources)
         for name, option in options().items():
             raw = next((value for source in sources if (value := source.get(name)) is not None and value != ""), None)
             if raw is not None:
-                values[name] = parse(name, option, raw)
+                values[name] = parse(flag(name) if name in typed else ini_name(name), option, raw)
         if "json" in values:
             reports = (*values.get("report", ()), ReportRequest(parsers.JSON, values["json"]))
             values["report"] = tuple(dict.fromkeys(reports))
         if any(values.get(name) for name in RECORDED):
             values["enabled"] = True
         values[BUDGETS] = next((source[BUDGETS] for source in sources if BUDGETS in source), ())
-        return cls(**values)
+        return cls(**values, typed=typed)
 
 
 def constraint_text(raw: Mapping[str, Any] | str) -> str:
@@ -163,13 +181,18 @@ def constraint_text(raw: Mapping[str, Any] | str) -> str:
 def parse(name: str, option: Option, raw: object) -> Any:
     """Return the parsed value of an option.
 
+    Args:
+        name: Its name for the error message.
+        option: Its declaration.
+        raw: Its value as written.
+
     Raises:
         SettingsError: The value is invalid.
     """
     try:
         return option.parse(raw)
     except ValueError as error:
-        raise SettingsError(f"{ini_name(name)}: {str(raw)!r:.100} {error}") from None
+        raise SettingsError(f"{name}: {str(raw)!r:.100} {error}") from None
 
 
 def options() -> dict[str, Option]:

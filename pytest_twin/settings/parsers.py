@@ -99,6 +99,10 @@ def _text(raw: object, problem: str) -> str:
 
 def parse_load(raw: object) -> dict[str, str | int]:
     """Parse the keywords of a load, such as ``cpu=100% mem=50%``."""
+    from pytest_twin.model.error_text import find_separators
+
+    if problem := find_separators(str(raw)):
+        raise ValueError(problem)
     pairs = [word.partition("=") for word in str(raw).split()]
     if not pairs or not all(key and sign and value for key, sign, value in pairs):
         raise ValueError("is not a load; write one such as cpu=100% mem=50%")

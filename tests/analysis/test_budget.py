@@ -83,7 +83,7 @@ def test_a_load_may_have_words_that_are_true_or_false():
             ("cpu_seconds", '\'much\' is not a duration; write seconds, or text such as "500ms" or "1m30s"'),
         ),
         ({"peak_memory": 200}, ("peak_memory", '200 is not a size; write one such as "200MiB"')),
-        ({"peak_memory": True}, ("peak_memory", "True is not an amount")),
+        ({"peak_memory": True}, ("peak_memory", 'True is not an amount; give a size such as "200MiB"')),
         ({"read": "10%"}, ("read", "'10%' is not a size; write one such as \"200MiB\"")),
         (
             {"children": 2},
@@ -112,9 +112,21 @@ def test_a_load_may_have_words_that_are_true_or_false():
             {"slowdown": 2, "under": "cpu:150%"},
             ("under: cpu", '"150%" is over 100%; give 0-100%'),
         ),
-        ({"slowdown": 2, "under": "cpus:1"}, ("under", 'unknown keyword "cpus"; did you mean "cpu"?')),
+        (
+            {"slowdown": 2, "under": "cpus:1"},
+            (
+                "under",
+                '"cpus" is a keyword of constraints, not of loads; use --twin-constrain cpus=1 or the mark constrain',
+            ),
+        ),
         ({"slowdown": 2, "under": "cpu:1 cpu:2"}, ("under", "'cpu:1 cpu:2' says cpu twice")),
-        ({"slowdown": 2, "under": "constrain cpu=x"}, ("under: constrain: cpu", "'x' is not an amount")),
+        (
+            {"slowdown": 2, "under": "constrain cpu=x"},
+            (
+                "under: constrain: cpu",
+                "'x' is not an amount; give a number of CPUs such as 0.5, or a share such as \"25%\"",
+            ),
+        ),
         ({"slowdown": 2, "under": "cpu:0"}, ("under", "'cpu:0' applies no load")),
     ],
 )

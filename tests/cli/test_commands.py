@@ -410,7 +410,7 @@ def test_options_stand_in_pyproject_and_flags_win(settings_of_record, tmp_path, 
     [
         (["record", "--interval", "no"], "Error: interval: 'no' is not a number above 0; write one such as 0.1"),
         (["record", "--duration", "soon"], "Error: Invalid value for '--duration': 'soon' is not a duration; *"),
-        (["record", "--rotate", "much"], "Error: Invalid value for '--rotate': 'much' is not an amount"),
+        (["record", "--rotate", "much"], "Error: Invalid value for '--rotate': 'much' is not an amount; *"),
         (["record", "--rotate", "5"], "Error: Invalid value for '--rotate': '5' is not a size; write one such as *"),
         (["stress"], "Error: nothing to apply; give a load such as --cpu 75%"),
         (["stress", "--cpu", "150%"], 'Error: --cpu: "150%" is over 100%; give 0-100%'),

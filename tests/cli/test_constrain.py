@@ -117,12 +117,17 @@ def test_a_killed_run_takes_its_command_with_it():
         (["--cpu", "0.5"], ["Missing argument 'COMMAND...'."]),
         (
             ["--cpu", "x", "--mem", "1MiB", "true"],
-            ["--cpu: 'x' is not an amount", "--mem: '1MiB' is less than 16.0MiB"],
+            [
+                "--cpu: 'x' is not an amount; give a number of CPUs such as 0.5, or a share such as \"25%\"",
+                "--mem: '1MiB' is less than 16.0MiB",
+            ],
         ),
         (
             ["--period", "5ms", "true"],
             ["--period: needs cpu=, the CPU time that may be used in each period"],
         ),
+        (["--cpu", "5000", "true"], ["--cpu: 5000 is more than the *"]),
+        (["--mem", "900TiB", "true"], ["--mem: 921600.0GiB is more than the memory of *"]),
         (["--backend", "hope", "--cpu", "1", "true"], ["Invalid value for '--backend': 'hope' is not one of *"]),
     ],
 )

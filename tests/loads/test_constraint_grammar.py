@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_twin.loads.constraint import KEYWORDS, parse_constraint
+from pytest_twin.loads.constraint import KEYWORDS, excess, parse_constraint
 from pytest_twin.loads.parser import parse_load
 from pytest_twin.loads.registry import kinds
 from pytest_twin.loads.spec import LoadError
@@ -49,7 +49,7 @@ def test_a_bare_number_of_memory_is_mebibytes():
         ("cpus=1 period=5ms", ("period", "needs cpu=, the CPU time that may be used in each period")),
         ("cpu=1 period=2s", ("period", "'2s' is not from 1ms to 1s")),
         ({"cpus": 1.5}, ("cpus", "1.5 is not a whole number of CPUs from 1")),
-        ({"cpus": True}, ("cpus", "True is not an amount")),
+        ({"cpus": True}, ("cpus", "True is not an amount; give a whole number of CPUs such as 1")),
         ("mem=1MiB", ("mem", "'1MiB' is less than 16.0MiB")),
         ("mem=1MB/s", ("mem", '\'1MB/s\' is not an amount of memory; give one such as "512MiB" or "25%"')),
         ("io=5", ("io", "'5' is not a rate; give one such as \"20MB/s\"")),
@@ -59,9 +59,13 @@ def test_a_mistake_is_one_line(raw, problem):
     assert problems(raw) == [problem]
 
 
-def test_no_more_cpus_than_there_are():
+def test_what_takes_nothing_away_is_found():
     most = capacity.allowed_cpus()
-    assert problems({"cpus": most + 1}) == [("cpus", f"{most + 1} is more than the {most} CPUs that may be used here")]
+    found = dict(excess(parse_constraint({"cpu": most + 0.5, "cpus": most + 1, "mem": "900TiB"})))
+    assert found["cpu"] == f"{most + 0.5:g} is more than the {most} CPUs that may be used here; give 0.01 to {most}"
+    assert found["cpus"] == f"{most + 1} is more than the {most} CPUs that may be used here; give 1 to {most}"
+    assert found["mem"].startswith("921600.0GiB is more than the memory of ")
+    assert not [*excess(parse_constraint({"cpu": most, "cpus": most, "mem": "100%"}))]
 
 
 def test_a_constraint_begins_when_the_loads_are_ready():
@@ -75,7 +79,7 @@ def test_its_mistakes_are_those_of_the_load():
     with pytest.raises(LoadError) as caught:
         parse_load({"constrain": "cpu=x mem=2"}, kinds())
     assert caught.value.problems == [
-        ("constrain: cpu", "'x' is not an amount"),
+        ("constrain: cpu", "'x' is not an amount; give a number of CPUs such as 0.5, or a share such as \"25%\""),
         ("constrain: mem", "'2' is less than 16.0MiB"),
     ]
 

@@ -65,7 +65,8 @@ def test_an_amount_is_a_number_and_what_it_counts(raw, value, unit):
     ],
 )
 def test_what_is_no_amount_is_shown_as_it_was_written(raw):
-    assert refusal(parse_amount, raw) == f"{raw!r} is not an amount"
+    advice = 'give a number such as 8, or one with a unit such as "1GiB"'
+    assert refusal(parse_amount, raw) == f"{raw!r} is not an amount; {advice}"
 
 
 def test_an_amount_below_0_is_refused():

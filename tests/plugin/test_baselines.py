@@ -100,15 +100,15 @@ def test_a_run_that_was_cut_short_is_neither_saved_nor_compared(pytester):
         ),
         (
             "--twin-save=last",
-            "twin_save: 'last' is not a baseline name; use up to 64 of A-Z a-z 0-9 . _ -, *",
+            "--twin-save: 'last' is not a baseline name; use up to 64 of A-Z a-z 0-9 . _ -, *",
         ),
         (
             "--twin-save=../up",
-            "twin_save: '../up' is not a baseline name; use up to 64 of A-Z a-z 0-9 . _ -, *",
+            "--twin-save: '../up' is not a baseline name; use up to 64 of A-Z a-z 0-9 . _ -, *",
         ),
         (
             "--twin-fail-on=cpu>1%",
-            "twin_fail_on: 'cpu>1%' cannot be read: 'cpu>1%': unknown cpu; known are cpu_seconds, duration, *",
+            "--twin-fail-on: 'cpu>1%' cannot be read: 'cpu>1%': unknown cpu; known are cpu_seconds, duration, *",
         ),
         (
             "--twin-fail-on=cpu_seconds>1%",

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from fnmatch import fnmatch
 
 import pytest
 from constraining import BURN, NO_BACKEND, need
+
+from pytest_twin.stressors.system import capacity
+
+CPUS = capacity.allowed_cpus()
 
 
 @pytest.fixture
@@ -100,11 +105,12 @@ def test_mistakes_are_one_line_each(pytester):
     result = pytester.runpytest()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     advice = "has no keyword; write constrain(cpu=...), constrain(cpus=...), constrain(mem=...), constrain(io=...)"
+    suitable = 'give a number of CPUs such as 0.5, or a share such as "25%"'
     place = "test_mistakes_are_one_line_each.py::test_"
     assert [line.removeprefix("ERROR: ") for line in result.errlines if place in line] == [
         f"{place}bare: constrain: {advice}",
         f"{place}argument: constrain(0.5): {advice}",
-        f"{place}values: constrain(cpu): 'much' is not an amount",
+        f"{place}values: constrain(cpu): 'much' is not an amount; {suitable}",
         f"{place}values: constrain(mem): '1MiB' is less than 16.0MiB",
         f'{place}values: constrain: unknown keyword "cores"; known are cpu, cpus, io, mem, period',
     ]
@@ -164,16 +170,50 @@ def test_it_can_stand_in_the_configuration(suite, pytester, left, text):
 @pytest.mark.parametrize(
     ("written", "error"),
     [
-        ("cpu=much", "ERROR: twin_constrain: cpu: 'much' is not an amount"),
-        ("half", "ERROR: twin_constrain: 'half' is not a constraint; write one such as cpu=0.5 cpus=1 mem=512MiB"),
+        ("cpu=much", "cpu: 'much' is not an amount; give a number of CPUs such as 0.5, or a share such as \"25%\""),
+        ("half", "'half' is not a constraint; write one such as cpu=0.5 cpus=1 mem=512MiB"),
+        ("cpu=0.5,mem=1GiB", "'cpu=0.5,mem=1GiB' has commas between its keywords; write spaces: cpu=0.5 mem=1GiB"),
+        ("disk=max", '"disk" is a keyword of loads, not of constraints; use --twin-stress disk=max or the mark stress'),
+        (f"cpu={CPUS}.5", f"cpu: {CPUS}.5 is more than the {CPUS} CPUs that may be used here; give 0.01 to {CPUS}"),
+        (f"cpus={CPUS + 1}", f"cpus: {CPUS + 1} is more than the {CPUS} CPUs that may be used here; give 1 to {CPUS}"),
     ],
 )
 def test_a_mistake_in_the_option_is_an_error_before_anything_starts(pytester, written, error):
     pytester.makepyfile("def test_it(): pass")
     result = pytester.runpytest(f"--twin-constrain={written}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert error in result.errlines
+    assert f"ERROR: --twin-constrain: {error}" in result.errlines
     assert not (pytester.path / "twin-report").exists()
+
+
+NOTE = "twin: constrain cpu=5000* takes nothing away: 5000 is more than the * CPUs that may be used here; *"
+    "twin: constrain cpu=*5000 takes nothing away: *5000 is more than the * CPUs that may be used here; give 0.01 to *"
+)
+
+
+@pytest.mark.parametrize("cpu", ["5000", "50%"])
+def test_more_than_this_machine_has_is_a_note_where_it_was_written_for_any_machine(suite, pytester, cpu):
+    """A mark, a schedule, and the configuration are the same on a small machine and on a large one."""
+    result = suite(f"@pytest.mark.constrain(cpu='{cpu}', cpus=4000)\ndef test_it(): pass", "-q")
+    result.assert_outcomes(passed=1)
+    assert any(fnmatch(line, NOTE) for line in result.outlines) == (cpu == "5000")
+    pytester.makepyprojecttoml(f"[tool.pytest.ini_options]\naddopts = '--twin-constrain=cpu={cpu}'")
+    result = suite("def test_it(): pass")
+    result.assert_outcomes(passed=1)
+    assert any(fnmatch(line, NOTE) for line in result.outlines) == (cpu == "5000")
+
+
+def test_a_schedule_with_more_than_this_machine_has_is_a_note(suite, pytester):
+    plan = {"version": 1, "events": [{"start": 0, "duration": "1s", "constrain": "cpu=5000"}]}
+    (pytester.path / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    result = suite("def test_it(): pass", "--twin-schedule=plan.json")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines([NOTE.replace("twin: ", "twin: plan.json: ")])
+
+
+def test_an_empty_option_is_none(suite, left):
+    suite("def test_it(): pass", "--twin-constrain=", "--twin-stress=", "--twin-limit=").assert_outcomes(passed=1)
+    assert not left.folder.exists()
 
 
 @pytest.mark.slow

@@ -238,7 +238,7 @@ def test_a_search_that_is_killed_leaves_what_it_knew_some_time_before(pytester, 
         (["--twin-profile"], "*--twin-flaky cannot be combined with --twin-profile: choose one of them*"),
         (["--twin-repeat=3"], "*--twin-flaky cannot be combined with --twin-repeat: choose one of them*"),
         (["--twin-flaky-known=none.txt"], "*--twin-flaky-known: none.txt: No such file or directory*"),
-        (["--twin-flaky-time=soon"], "*twin_flaky_time: 'soon' *"),
+        (["--twin-flaky-time=soon"], "*--twin-flaky-time: 'soon' *"),
     ],
 )
 def test_a_search_that_is_not_possible_is_refused_before_it_starts(pytester, words, line):

@@ -105,11 +105,11 @@ def test_what_would_be_over_the_limit_is_not_applied(pytester, left):
 @pytest.mark.parametrize(
     ("limit", "said"),
     [
-        ("mem", "twin_limit: 'mem' is not a load; write one such as cpu=100% mem=50%"),
-        ("mem=lots", "twin_limit: mem: *"),
-        ("gpu=1", 'twin_limit: unknown keyword "gpu"; *'),
-        ("cpu=0%", "twin_limit: cpu=0% limits nothing; give an amount above 0 such as cpu=100%"),
-        ("ramp=1s", "twin_limit: ramp=1s limits nothing; give an amount above 0 such as cpu=100%"),
+        ("mem", "--twin-limit: 'mem' is not a load; write one such as cpu=100% mem=50%"),
+        ("mem=lots", "--twin-limit: mem: *"),
+        ("gpu=1", '--twin-limit: unknown keyword "gpu"; *'),
+        ("cpu=0%", "--twin-limit: cpu=0% limits nothing; give an amount above 0 such as cpu=100%"),
+        ("ramp=1s", "--twin-limit: ramp=1s limits nothing; give an amount above 0 such as cpu=100%"),
     ],
 )
 def test_a_wrong_limit_is_told_at_once(pytester, limit, said):

@@ -167,7 +167,7 @@ def test_two(): pass
 def test_a_time_that_is_none_is_refused(pytester):
     result = pytester.runpytest("--twin-profile", "--twin-profile-time=soon")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: twin_profile_time: 'soon' *"])
+    result.stderr.fnmatch_lines(["ERROR: --twin-profile-time: 'soon' *"])
 
 
 def test_failures_stand_below_the_curves_and_a_quota_has_levels_of_its_own():

@@ -310,7 +310,7 @@ def test_times_that_are_none_are_refused(pytester, times):
     result = pytester.runpytest(f"--twin-repeat={times}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
-        [f"ERROR: twin_repeat: '{times}' is neither a whole number from 1 to 1000000 nor until-fail"]
+        [f"ERROR: --twin-repeat: '{times}' is neither a whole number from 1 to 1000000 nor until-fail"]
     )
 
 

@@ -67,7 +67,7 @@ def test_a_run_that_recorded_nothing_says_so(pytester):
 def test_an_unknown_form_stops_the_run_before_it_begins(pytester):
     result = pytester.runpytest("--twin", "--twin-report=pdf")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: twin_report: 'pdf' is not one of html, md, json"])
+    result.stderr.fnmatch_lines(["ERROR: --twin-report: 'pdf' is not one of html, md, json"])
 
 
 @pytest.mark.parametrize(

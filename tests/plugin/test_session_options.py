@@ -58,15 +58,20 @@ def test_a_flag_wins_over_the_configuration_of_pytest_which_wins_over_our_table(
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--twin-interval=soon"], "twin_interval: 'soon' is not a number above 0; write one such as 0.1"),
-        (["--twin-interval=0"], "twin_interval: '0' is not a number above 0; write one such as 0.1"),
-        (["--twin-interval=1e9"], "twin_interval: '1e9' is not from 0.001 to 3600 seconds"),
-        (["--twin-schedule-speed=-1"], "twin_schedule_speed: '-1' is not a number above 0; write one such as 0.1"),
+        (["--twin-interval=soon"], "--twin-interval: 'soon' is not a number above 0; write one such as 0.1"),
+        (["--twin-interval=0"], "--twin-interval: '0' is not a number above 0; write one such as 0.1"),
+        (["--twin-interval=1e9"], "--twin-interval: '1e9' is not from 0.001 to 3600 seconds"),
+        (["--twin-schedule-speed=-1"], "--twin-schedule-speed: '-1' is not a number above 0; write one such as 0.1"),
         (
             ["--twin-per-test=mark"],
-            "twin_per_test: 'mark' is not one of marked, all, failed, none; did you mean \"marked\"?",
+            "--twin-per-test: 'mark' is not one of marked, all, failed, none; did you mean \"marked\"?",
         ),
         (["-o", "twin=maybe"], "*maybe*"),
+        (["-o", "twin_report_dir= "], "twin_report_dir: ' ' is not a path"),
+        (["--twin-flaky-time=5m"], "--twin-flaky-time: there is no search; give --twin-flaky too"),
+        (["--twin-flaky-fail"], "--twin-flaky-fail: there is no search; give --twin-flaky too"),
+        (["--twin-flaky-known=a.txt"], "--twin-flaky-known: there is no search; give --twin-flaky too"),
+        (["--twin-profile-time=5m"], "--twin-profile-time: no test is profiled; give --twin-profile too"),
     ],
 )
 def test_a_wrong_value_is_a_usage_error(pytester, flags, message):
@@ -74,6 +79,12 @@ def test_a_wrong_value_is_a_usage_error(pytester, flags, message):
     result = pytester.runpytest(*flags)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: {message}"])
+
+
+def test_an_option_that_needs_another_may_stand_alone_in_the_configuration(pytester):
+    pytester.makeini("[pytest]\ntwin_flaky_time = 20m\ntwin_flaky_known = known.txt\ntwin_profile_time = 1m")
+    pytester.makepyfile(PASSING)
+    assert pytester.runpytest().ret == pytest.ExitCode.OK
 
 
 def test_an_unknown_key_of_our_table_is_a_usage_error(pytester):

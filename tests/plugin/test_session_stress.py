@@ -85,13 +85,18 @@ def test_a_dry_run_shows_it(pytester):
         ("cpu", "'cpu' is not a load; write one such as cpu=100% mem=50%"),
         ("cpu=many", "cpu: 'many' is not an amount; give a whole number of workers, or a share such as \"75%\""),
         ("ramp=2s", "applies no load; give cpu, cpu_total, disk, fds, iops, mem, membw, net, threads"),
+        ("cpu=1,mem=1GiB", "'cpu=1,mem=1GiB' has commas between its keywords; write spaces: cpu=1 mem=1GiB"),
+        (
+            "cpus=1",
+            '"cpus" is a keyword of constraints, not of loads; use --twin-constrain cpus=1 or the mark constrain',
+        ),
         ("cpu=0", "cpu=0 applies nothing; give an amount above 0 such as cpu=8"),
     ],
 )
 def test_what_is_no_load_is_refused_before_anything_starts(pytester, left, load, problem):
     result = pytester.runpytest(f"--twin-stress={load}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert [line for line in result.errlines if line.startswith("ERROR")] == [f"ERROR: twin_stress: {problem}"]
+    assert [line for line in result.errlines if line.startswith("ERROR")] == [f"ERROR: --twin-stress: {problem}"]
     assert not left.folder.exists()
 
 

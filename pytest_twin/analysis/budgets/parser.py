@@ -33,7 +33,7 @@ def _size(raw: object) -> float:
     """Parse bytes; only 0 may be written without a unit."""
     if raw == 0 and not isinstance(raw, bool):
         return 0.0
-    value, unit = parse_amount(raw)
+    value, unit = parse_amount(raw, 'a size such as "200MiB"')
     if unit != BYTES:
         raise ValueError(f'{raw!r} is not a size; write one such as "200MiB"')
     return value
