@@ -6,7 +6,8 @@ Busy processes get a quota from the control group and from the stop signals of p
 made by hand, and from cpulimit, in turn. Printed are the CPUs that they used in windows of a second, minus the quota,
 in per cent of a CPU; the stalls of a busy loop, which are the gaps of more than 2 ms in its clock; and what the
 controlling processes used. At last nothing is throttled: the processes sleep, and what the controller uses is its cost;
-and 1,000 trivial tests run with all CPUs as their quota, compared with the same tests without a constraint.
+and 1,000 trivial tests run with all CPUs as their quota, which the session or the mark of each test asks for. That is
+compared with the same tests without a constraint, and with plain pytest; `--tests-only` measures nothing else.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from _cpu_windows import clock_of, our_load, rms, supervisor, watched
 from _shared import helper, interleaved, line_of, program, show, show_one, tree, tree_cpu_s
-from trivial_tests import COUNT, TESTS, TWIN
+from trivial_tests import COUNT, PLAIN, TESTS, TWIN
 
 from pytest_twin.loads.constraint import parse_constraint
 from pytest_twin.loads.supervisor_client import SupervisorClient
@@ -55,6 +57,12 @@ while os.getpid() == parent or os.getppid() == parent:
     now = time.monotonic()
     if now - last > 0.002: os.write(gaps, struct.pack('dd', now, now - last))
     last = now
+"""
+MARKED = TESTS.replace("def test", f"@pytest.mark.constrain(cpu={CPUS})\ndef test")
+CHOOSE_BACKEND = """
+from pytest_twin.stressors.spec.request import LoadRequest
+with_options = LoadRequest.with_options
+LoadRequest.with_options = lambda self, **options: with_options(self, **options, backend={!r})
 """
 Controller = Callable[[int, float], AbstractContextManager[Callable[[], float]]]
 
@@ -175,7 +183,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1, help="measurements of each contender, which take turns")
     parser.add_argument("--quotas", type=float, nargs="*", default=QUOTAS, help="quotas in CPUs")
     parser.add_argument("--processes", type=int, nargs="*", default=PROCESSES, help="numbers of busy processes")
+    parser.add_argument("--tests-only", action="store_true", help="measure only what a constraint costs a test")
     given = parser.parse_args()
+    if given.tests_only:
+        show_cost_of_tests(given.rounds)
+        return
     path = program("cpulimit", "apt-get install cpulimit")
     with supervisor() as running:
         contenders: dict[str, Controller] = {BY_HAND: by_hand}
@@ -195,15 +207,29 @@ def main() -> None:
 
 
 def show_cost_of_tests(rounds: int) -> None:
-    """Print by how much longer each of some trivial tests takes in a session with a constraint."""
+    """Print by how much longer each of some trivial tests takes under a constraint of the session, and of its own."""
     limited = TWIN._replace(flags=("--twin", f"--twin-constrain=cpu={CPUS}"))
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "test_trivial.py").write_text(TESTS)
-        runs = {"without": lambda: TWIN.seconds(folder), "with": lambda: limited.seconds(folder)}
+        plain = Path(name) / "plain"
+        contenders = {PLAIN.name: (PLAIN, plain), "recorded": (TWIN, plain), "session's constraint": (limited, plain)}
+        _write_tests(plain, TESTS)
+        for backend in OURS:
+            contenders[f"mark, {backend}"] = TWIN, Path(name) / backend.replace(" ", "-")
+            _write_tests(contenders[f"mark, {backend}"][1], MARKED, CHOOSE_BACKEND.format(backend))
+        runs = {who: partial(run.seconds, folder) for who, (run, folder) in contenders.items()}
         took = interleaved(runs, max(2, rounds))
-    more = [1e3 * (one - other) / COUNT for one, other in zip(took["with"], took["without"], strict=True)]
-    show(f"a test of {COUNT}: ours, longer by", more, "ms", "at most 1")
+    for who in contenders:
+        base = "recorded" if who not in {PLAIN.name, "recorded"} else PLAIN.name
+        if who != base:
+            more = [1e3 * (one - other) / COUNT for one, other in zip(took[who], took[base], strict=True)]
+            goal = "at most 1" if base == "recorded" else ""
+            show(f"a test of {COUNT}: {who}, longer than {base} by", more, "ms", goal)
+
+
+def _write_tests(folder: Path, tests: str, conftest: str = "") -> None:
+    folder.mkdir()
+    (folder / "test_trivial.py").write_text(tests)
+    (folder / "conftest.py").write_text(conftest)
 
 
 def compare(contenders: dict[str, Controller], quota: float, count: int, given: argparse.Namespace) -> None:

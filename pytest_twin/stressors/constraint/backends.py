@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -107,6 +106,8 @@ def find_backends() -> dict[str, dict[str, str]]:
     Raises:
         OSError: The system has no more processes.
     """
+    import subprocess  # not above: the enforcer has no use for it
+
     command = [sys.executable, "-I", "-S", "-c", IDLE]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         return {

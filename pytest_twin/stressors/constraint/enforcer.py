@@ -38,7 +38,13 @@ KIND = Kind(
 
 
 def workers(job: Job) -> int:  # noqa: ARG001
-    """Return the number of worker processes: one enforces the whole constraint."""
+    """Return the number of worker processes: one enforces the whole constraint.
+
+    The supervisor calls this, so the modules that a worker needs are imported here, once for all workers.
+    """
+    if sys.platform == "linux":
+        from pytest_twin.stressors.constraint import enforcement  # noqa: F401
+
     return 1
 
 
