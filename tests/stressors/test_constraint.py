@@ -26,7 +26,7 @@ from constrained import (
     seconds_used,
     tree,
 )  # fmt: skip
-from driving import BARE, SOURCES
+from driving import BARE, ROOT, SOURCES
 
 from pytest_twin.stressors.constraint.enforcer import find_backends
 
@@ -261,6 +261,32 @@ def test_trying_the_backends_leaves_nothing(backends):
     assert set(backends) == {"cpu", "cpus", "mem", "io"}
     assert backends["cpus"] == {"CPU affinity": ""}
     assert not groups_of(os.getpid())
+
+
+IMPORTS = """
+import sys
+pid, sys.path[0:0] = int(sys.argv[1]), [sys.argv[2]]
+from pytest_twin.stressors.constraint import enforcer
+enforcer.workers(None)
+before = set(sys.modules)
+from pytest_twin.stressors.constraint import backends
+constraint = backends.Backends({"pid": pid, "cpu": 0.5, "cpus": 1, "mem": 1 << 30})
+try:
+    for part in constraint.begin():
+        part.restart()
+        part.figures()
+finally:
+    constraint.undo()
+print(sorted(set(sys.modules) - before))
+"""
+
+
+def test_an_enforcer_imports_nothing_that_the_supervisor_has_not_imported_for_all_of_them(backends):
+    if all(backends["mem"].values()):
+        pytest.skip("; ".join(backends["mem"].values()))
+    with processes(IDLE) as tests:
+        command = [*BARE, "-c", IMPORTS, str(tests.pid), str(ROOT)]
+        assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 @pytest.fixture
