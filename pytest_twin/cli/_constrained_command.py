@@ -16,6 +16,7 @@ import click
 from pytest_twin._system.systemd_scope import SYSTEMD_RUN, is_in_scope, restart_in_scope, why_no_scope
 from pytest_twin.loads.supervisor_client import SupervisorClient
 from pytest_twin.model.quantity import format_bytes
+from pytest_twin.stressors.system.capacity import MIB, text
 from pytest_twin.stressors.system.prctl import die_with_parent
 
 if TYPE_CHECKING:
@@ -70,9 +71,10 @@ def _run(command: WaitingCommand, part: LoadPart, backend: str) -> int:
             _restart_in_scope()
         if applied.failure:
             raise click.ClickException(f"{applied.failure}; the command was not started")
+        own_bytes = command.own_bytes()
         status, usage = command.run()
         applied.stop()
-        click.echo(_summary(applied, usage), err=True)
+        click.echo(_summary(applied, usage, own_bytes), err=True)
         return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
     finally:
         supervisor.close()
@@ -108,6 +110,11 @@ class WaitingCommand:
             _become(words, reader, parent, mask)
         os.close(reader)
         self._has_ended = False
+
+    def own_bytes(self) -> int:
+        """Return the peak memory of the child before it becomes the command, which the kernel counts for it too."""
+        lines = (line.split() for line in text(f"/proc/{self.pid}", "status").splitlines())
+        return next((int(words[1]) * 1024 for words in lines if words[:1] == ["VmHWM:"]), 0)
 
     def run(self) -> tuple[int, resource.struct_rusage]:
         """Let the child become the command, and wait for its end; pass signals on to it meanwhile.
@@ -163,13 +170,14 @@ def _say_aborted(applied: AppliedLoad, reply: Mapping[str, Any]) -> None:
         click.echo(f"pytest-twin: {applied.part} ended early: {reply['reason']}", err=True)
 
 
-def _summary(applied: AppliedLoad, usage: resource.struct_rusage) -> str:
-    """Return a line with what the command used."""
+def _summary(applied: AppliedLoad, usage: resource.struct_rusage, own_bytes: int) -> str:
+    """Return a line with what the command used; of less memory than its process had before only a bound is known."""
     figures = applied.achieved
     cpu_s = figures.get("tests_cpu_s", usage.ru_utime + usage.ru_stime)
     peak = figures.get("peak_bytes")
     size, whose = (usage.ru_maxrss * 1024, "largest process") if peak is None else (peak, "peak memory")
     throttled = [f"throttled for {figures['throttled_s']:.2f} s"] if "throttled_s" in figures else []
     reduced = [f"reduced to {figures['reduced']:g} CPUs by the group around it"] if "reduced" in figures else []
-    words = [f"{cpu_s:.2f} s of CPU time", *throttled, f"{whose} {format_bytes(size)}", *reduced]
+    memory = f"{whose} {format_bytes(size) if size > own_bytes + MIB else f'below {format_bytes(own_bytes + MIB)}'}"
+    words = [f"{cpu_s:.2f} s of CPU time", *throttled, memory, *reduced]
     return f"pytest-twin: {applied.part} by {figures.get('backend') or 'nothing'}: {', '.join(words)}"

@@ -166,6 +166,8 @@ class RecordedAttempt:
                 self.read_counters(phase)
         self._keep_peak()
         resident = recording.guard.value(recording.process_counters.resident_bytes, None)
+        if self.outcome == figures.INTERRUPTED:  # it had no chance to give back what it holds
+            resident = None
         self._resident = figures.ResidentBytes(self._resident_before, self._earlier_peak, resident)
         children = recording.guard.value(recording.process_counters.read_children, UNKNOWN_CHILDREN)
         self._exact = figures.exact_figures(self._phases, self._children, children, self._resident.peak)

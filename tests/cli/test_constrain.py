@@ -16,7 +16,7 @@ COMMAND = [sys.executable, "-m", "pytest_twin", "constrain"]
 BARE = [sys.executable, "-S", "-c"]  # without what measures the coverage, which takes CPU time after the last print
 LAST_LINE = re.compile(
     r"pytest-twin: constrain (?P<constraint>.+) by (?P<backend>.+): (?P<cpu_s>[\d.]+) s of CPU time, "
-    r"(throttled for (?P<throttled_s>[\d.]+) s, )?(largest process|peak memory) [\d.]+[KMG]iB\n"
+    r"(throttled for (?P<throttled_s>[\d.]+) s, )?(largest process|peak memory) (below )?[\d.]+[KMG]iB\n"
 )
 
 
@@ -40,6 +40,14 @@ def test_a_command_has_no_more_cpu_time_than_it_may(constrained):
     assert told["constraint"] == "cpu=0.25"
     assert float(told["cpu_s"]) == pytest.approx(float(used_s), abs=0.2)
     assert float(told["throttled_s"]) >= 0
+
+
+@pytest.mark.parametrize("limit", [["--mem", "1GiB"], ["--cpus", "1"]])
+def test_the_memory_of_its_process_before_is_not_told_as_that_of_the_command(limit):
+    small = subprocess.run([*COMMAND, *limit, "true"], capture_output=True, text=True, check=False)
+    assert re.search(r"(largest process|peak memory) below [\d.]+MiB\n", small.stderr), small.stderr
+    large = subprocess.run([*COMMAND, *limit, *BARE, "b'x' * (200 << 20)"], capture_output=True, text=True, check=False)
+    assert float(re.search(r"(?:process|memory) ([\d.]+)MiB\n", large.stderr)[1]) > 200
 
 
 BOTH_BURN = """

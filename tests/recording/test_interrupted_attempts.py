@@ -47,6 +47,18 @@ def test_wherever_an_attempt_is_interrupted_its_row_is_written_once(interrupted,
     assert all(float(row["cpu_user_s"] or 0) >= 0 for row in recording.folder.rows(TESTS))
 
 
+@pytest.mark.parametrize("outcome", ["passed", "interrupted"])
+def test_an_interrupted_test_is_not_said_to_keep_memory(recording, outcome):
+    attempt = RecordedAttempt(recording, "t", 1)
+    attempt.read_counters("call")
+    attempt.read_counters("call")
+    attempt.outcome = outcome
+    attempt.finish()
+    attempt.end(keep=False)
+    [row] = recording.folder.rows(TESTS)
+    assert bool(row["memory_kept_MB"]) == (outcome == "passed" and bool(row["memory_before_MB"]))
+
+
 def test_what_is_interrupted_before_it_has_begun_needs_no_end(recording, monkeypatch):
     def interrupt(**_):
         raise KeyboardInterrupt

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_twin.recording.recording import Recording
 
 PROGRESS_EVERY_S, PLAIN_PROGRESS_EVERY_S = 0.5, 30.0
+SEARCHED = "searched"  # category of tests in pytest's last line
 SAVE_EVERY_S, SAVE_SHARE = 20.0, 0.02  # of what is known so far, at most for this share of the time
 REFUSED = ("profile", "repeat", "stress", "constrain")  # options that run a test several times, or change the machine
 
@@ -58,9 +59,16 @@ class FlakyHooks:
             raise pytest.UsageError(str(error)) from None
         self._search: Any = None  # a `FlakySearch`, which the type checker does not know on Windows
         self._rows: list[Row] = []
-        self._nodeids: list[str] = []
+        self._items: list[pytest.Item] = []
         self._progress_at = monotonic()
         self._save_at = monotonic() + SAVE_EVERY_S
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self) -> None:
+        """Begin a category of tests, without which pytest's last line would be "no tests ran"."""
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.stats[SEARCHED] = []  # before pytest looks which categories there are
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -87,7 +95,7 @@ class FlakyHooks:
         run = run_of(session.config)
         recording = run.start()
         recording.start_supervisor()
-        self._nodeids = [nodeid_of(item) for item in session.items]
+        self._items = session.items
         seconds = parse_duration(self._settings.flaky_time)
 
         def after_run(running: Any) -> None:
@@ -177,12 +185,14 @@ class FlakyHooks:
             return
         from pytest_twin.report.flaky_terminal import finding_lines
 
+        tallies = self._search.planner.tallies
+        terminalreporter.stats[SEARCHED] = [item for item in self._items if tallies.get(nodeid_of(item))]
         terminalreporter.write_sep("=", "flaky tests")
         for line in finding_lines(self._rows):
             terminalreporter.write_line(line)
         for condition, reason in self._search.unavailable.items():
             terminalreporter.write_line(f"not searched under {condition}: {reason}", yellow=True)
-        for line in self._known.unmatched(self._nodeids):
+        for line in self._known.unmatched([nodeid_of(item) for item in self._items]):
             text = f"{flag('flaky_known')}: {line} matches none of these tests"
             terminalreporter.write_line(text, yellow=True)
         if self._settings.flaky_fail and self._unknown:
