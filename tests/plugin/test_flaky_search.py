@@ -80,7 +80,7 @@ def test_a_session_fails_only_for_tests_that_are_not_known(pytester, known, stat
 def test_the_last_line_counts_the_tests_of_the_search(pytester):
     pytester.makepyfile("def test_it(): pass\ndef test_other(): pass")
     result = search(pytester, "-k", "other", seconds=3)
-    result.stdout.fnmatch_lines(["*1 searched, 1 deselected in *"])
+    result.stdout.fnmatch_lines(["*1 deselected, 1 searched in *"])
 
 
 OTHERS = """
