@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pytest_twin._system.procfs import ProcFile as ProcFile
     from pytest_twin.model.columns import Column as Column
     from pytest_twin.model.event import Event as Event
+    from pytest_twin.model.machine_recording import MachineRecording as MachineRecording
     from pytest_twin.model.run import Run as Run
     from pytest_twin.model.version import __version__ as __version__
     from pytest_twin.plugin.load_context import TwinWarning as TwinWarning
@@ -32,6 +33,7 @@ _HOMES = {
     "Event": "model.event",
     "Job": "stressors.worker.job",
     "Kind": "stressors.spec.kind",
+    "MachineRecording": "model.machine_recording",
     "ProbeContext": "telemetry.probes",
     "ProcFile": "_system.procfs",
     "ReadingError": "run_folder.csv_frames",
@@ -42,8 +44,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "BYTES", "COUNT", "MAX", "OPS", "RATE", "SHARE", "Column", "Event", "Job", "Kind", "ProbeContext", "ProcFile",
-    "ReadingError", "Run", "TwinWarning", "load",
+    "BYTES", "COUNT", "MAX", "OPS", "RATE", "SHARE", "Column", "Event", "Job", "Kind", "MachineRecording",
+    "ProbeContext", "ProcFile", "ReadingError", "Run", "TwinWarning", "load", "read_recording",
 ]  # fmt: skip
 
 
@@ -71,3 +73,22 @@ def load(path: str | os.PathLike[str]) -> Run:
     from pytest_twin.run_folder import frames
 
     return frames.load(path)
+
+
+def read_recording(path: str | os.PathLike[str], *, interval_s: float = 1.0) -> MachineRecording:
+    """Read what a machine did over time, whichever tool recorded it.
+
+    Args:
+        path: A run folder, or a file: a dataset of ours or of the old scripts, the text of ``sar``, ``sadf -d`` or
+            ``vmstat``, or a table with a column of times, as Prometheus, Grafana and CloudWatch export it.
+        interval_s: The seconds between two rows of a format that has no times (``vmstat`` without ``-t``).
+
+    Returns:
+        The CPU, memory, disk and network over time, in the units of a `MachineRecording`.
+
+    Raises:
+        ReadingError: There is no recording that can be read; a `ValueError` that names the row and what is wrong.
+    """
+    from pytest_twin.run_folder import machine_recordings
+
+    return machine_recordings.read_recording(path, interval_s=interval_s)

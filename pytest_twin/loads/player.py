@@ -189,8 +189,12 @@ class SchedulePlayer:
             yield self._loads.apply(part, request, test=test, note=event.note)
 
     def _name(self, event: ScheduledLoad, part: LoadPart) -> str:
-        """Return the id of a load in annotations.csv."""
-        return f"{self._prefix}{event.id}{f'/{part.kind.keyword}' if len(event.load.parts) > 1 else ''}"
+        """Return the id of a load in annotations.csv: its kind behind that of the event if it has several."""
+        if len(event.load.parts) == 1:
+            return f"{self._prefix}{event.id}"
+        same = [each for each in event.load.parts if each.kind is part.kind]
+        number = next(at for at, each in enumerate(same, 1) if each is part)
+        return f"{self._prefix}{event.id}/{part.kind.keyword}{number if number > 1 else ''}"
 
 
 def selects(event: ScheduledLoad, nodeid: str) -> bool:

@@ -164,7 +164,10 @@ class Load:
     @property
     def peak_texts(self) -> list[str]:
         """For a replay the highest amount of each kind; other loads state it in their keywords."""
-        return [f"{part.kind.keyword} {part.peak_text}" for part in self.parts] if "replay" in self.keywords else []
+        if "replay" not in self.keywords:
+            return []
+        reads = [" read" if part.options.get("pattern") == 1 else "" for part in self.parts]
+        return [f"{part.kind.keyword}{read} {part.peak_text}" for part, read in zip(self.parts, reads, strict=True)]
 
     @classmethod
     def merged(cls, loads: Iterable[Load]) -> Load:

@@ -153,7 +153,7 @@ def test_a_replay_may_be_faster_and_may_be_cut():
     assert cut.duration_s == 3
 
 
-REMARK = "disk_write_MB is a running total (81000 to 81003): its growth is replayed"
+REMARK = "disk_write_MB is a running total (81000 to 81003): its growth is read"
 
 
 def test_how_a_recording_was_read_is_told_of_the_schedule_and_noted_with_the_event():

@@ -1,0 +1,79 @@
+"""Read a recording of a machine from a file of any tool, or from a run folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from pytest_twin.model.csv_text import visible
+from pytest_twin.model.machine_formats.column_meaning import EXACT
+from pytest_twin.model.machine_formats.parser import RecordingError, parse_blocks
+from pytest_twin.model.machine_formats.timed_table import TOTAL_MEMORY, Blocks
+from pytest_twin.model.machine_recording import MachineRecording
+from pytest_twin.run_folder.csv_frames import BLOCK, LONGEST_HEADER, ReadingError
+from pytest_twin.run_folder.frames import load_samples
+from pytest_twin.run_folder.layout import DATASET
+from pytest_twin.run_folder.rotation import PARQUET, open_segment, segments
+
+
+def read_recording(path: str | os.PathLike[str], *, interval_s: float = 1.0) -> MachineRecording:
+    """Read a recording; as `pytest_twin.read_recording`."""
+    path = Path(path)
+    try:
+        files = segments(path / DATASET) if path.is_dir() else [path]
+        if not files:
+            raise ReadingError(f"{visible(str(path))}: has no {DATASET}; give a run folder, or a file")
+        if len({_heading(each) for each in files}) > 1 or files[0].suffix == PARQUET:
+            return parse_blocks(_blocks_of_frame(path / DATASET if path.is_dir() else path), interval_s)
+        return parse_blocks(_blocks(files), interval_s)
+    except RecordingError as error:
+        raise ReadingError(f"{visible(str(path))}: {visible('; '.join(error.problems))}") from None
+    except OSError as error:
+        raise ReadingError(f"{visible(str(path))}: {visible(error.strerror or str(error))}") from None
+
+
+def _blocks(files: list[Path]) -> Blocks:
+    """Return what yields the lines of files, one after another."""
+
+    def read() -> Iterable[bytes]:
+        for number, path in enumerate(files):
+            lines = _lines(path)
+            if number:
+                yield _without_heading(next(iter(lines), b""))
+            yield from lines
+
+    return read
+
+
+def _heading(path: Path) -> bytes:
+    if path.suffix == PARQUET:
+        return b""
+    with open_segment(path) as file:
+        return file.readline(LONGEST_HEADER).rstrip(b"\r\n")
+
+
+def _lines(path: Path) -> Iterable[bytes]:
+    """Yield blocks of whole lines of a file; the last line of the last block may have no end."""
+    with open_segment(path) as file:
+        rest = b""
+        while chunk := file.read(BLOCK):
+            if b"\0" in chunk[:4]:  # as UTF-16 has between its letters
+                raise RecordingError(["is not UTF-8 text; save it as UTF-8"])
+            whole, end, rest = (rest + chunk).rpartition(b"\n")
+            if end:
+                yield whole + end
+        if rest:
+            yield rest
+
+
+def _without_heading(block: bytes) -> bytes:
+    return block.partition(b"\n")[2]
+
+
+def _blocks_of_frame(dataset: Path) -> Blocks:
+    """Return what yields the columns of a dataset that show the machine, where its files are not alike."""
+    frame = load_samples(dataset).reset_index()
+    wanted = {*EXACT, "timestamp", "elapsed_s", TOTAL_MEMORY}
+    content = frame[[name for name in frame if str(name).casefold() in wanted]].to_csv(index=False).encode()
+    return lambda: [content]
