@@ -177,7 +177,7 @@ def test_how_a_recording_was_read_is_told_before_the_tests(pytester, left):
     schedule(pytester, [{"replay": "prod.csv"}])
     pytester.makepyfile(SLEEPS)
     result = pytester.runpytest("--twin-schedule=plan.json")
-    remark = "disk_write_MB is a running total (81000 to 81001.5): its growth is replayed"
+    remark = "disk_write_MB is a running total (81000 to 81001.5): its growth is read"
     result.stdout.fnmatch_lines([f"twin: plan.json: prod.csv: {remark}", "collected 2 items"])
     assert json.loads((left.folder / "schedule.json").read_text())["events"][0]["note"] == remark
 
