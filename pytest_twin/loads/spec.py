@@ -146,6 +146,11 @@ class Load:
         return not all(part.is_constraint for part in self.parts)
 
     @property
+    def is_steady(self) -> bool:
+        """Whether it is the same from its start to its end, so that it may be held over several runs of a test."""
+        return not any(len(part.profile) > 1 or part.stop_when or part.must_hold for part in self.parts)
+
+    @property
     def has_constraints(self) -> bool:
         """Whether it takes something away from the tests."""
         return any(part.is_constraint for part in self.parts)

@@ -49,10 +49,9 @@ def load_around_test(
     _fail_on_shortfall(applied)
 
 
-def shortfalls(attempt: RecordedAttempt) -> list[str]:
-    """Return a warning for each load around a test that is not strict and achieved less than requested."""
-    lenient = [] if attempt.is_repetition else [each for each in attempt.applied_loads if not each.part.must_hold]
-    return [f"{each.part}: {problem}" for each in lenient if (problem := each.problem)]
+def shortfalls(applied: Iterable[AppliedLoad]) -> list[str]:
+    """Return a warning for each load that is not strict and achieved less than requested."""
+    return [f"{each.part}: {problem}" for each in applied if not each.part.must_hold and (problem := each.problem)]
 
 
 def strict_shortfalls(applied: Iterable[AppliedLoad]) -> list[str]:

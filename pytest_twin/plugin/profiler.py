@@ -29,7 +29,7 @@ from pytest_twin.model.csv_text import record
 from pytest_twin.model.profile_row import LEVELS, LOADS, QUOTA, load_at
 from pytest_twin.model.quantity import parse_amount
 from pytest_twin.plugin.repeat import UnrepeatableError, error_line, restart_timeout, run_repetition
-from pytest_twin.plugin.stash import PROFILED_LOAD
+from pytest_twin.plugin.stash import HELD_LOAD
 from pytest_twin.run_folder.layout import PROFILE
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ class TestProfile:
         item, passed, count = self._item, list[Repetition](), RunCount()
         took = 0.0
         restart_timeout(item)
-        item.stash[PROFILED_LOAD] = str(load.only(constraints=False)) if load.adds_load else ""
+        item.stash[HELD_LOAD] = load
         try:
             with self._recording.under_load(load, test=item.nodeid) as applied:
                 while count.runs < MAX_RUNS and took < BLOCK_S:
@@ -218,7 +218,7 @@ class TestProfile:
                         count = count.plus(RunCount(1))
                 restart_timeout(item)
         finally:
-            del item.stash[PROFILED_LOAD]
+            del item.stash[HELD_LOAD]
         if not passed:
             return Block(None, count)
         cpu = [run.cpu_s for run in passed if run.cpu_s is not None]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -12,14 +13,17 @@ from _pytest._code.code import ExceptionChainRepr, ExceptionRepr, ReprFileLocati
 from _pytest.runner import get_reraise_exceptions
 
 from pytest_twin.model.attempt_row import CRASHED
+from pytest_twin.plugin.load_context import shortfalls, warn
+from pytest_twin.plugin.marks import nodeid_of
 from pytest_twin.plugin.repeat import ItemState, error_line, fail_by_subtests, restart_timeout, run_phases
-from pytest_twin.plugin.stash import ATTEMPT_COUNT, MORE_RUNS_FOLLOW
+from pytest_twin.plugin.stash import ATTEMPT_COUNT, HELD_LOAD, MORE_RUNS_FOLLOW
 from pytest_twin.recording.outcome import FAILED, SKIPPED, classify_report
 from pytest_twin.report.wording import format_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from pytest_twin.loads.applied import AppliedLoad
     from pytest_twin.plugin.session import RecordedSession
     from pytest_twin.settings.parsers import RepeatRequest
 
@@ -143,22 +147,43 @@ class RepeatHooks:
         """Run a test until it has failed or was run often enough, as requested, or its first run was skipped."""
         forked = _forked_runner(item)
         state = ItemState(item)
-        while True:
-            restart_timeout(item)
-            if forked is None:
-                reports = run_phases(item, lambda reports: self._next_of(item, nextitem, done, reports))
-            else:
-                reports = self._run_forked(item, forked, done)
-            fail_by_subtests(item, reports)
-            is_over = self._is_over(item, done, reports)
-            done.add(reports)
-            if is_over:
-                break
-            self._run.guard.value(state.restore, None)
+        tear_down_rest = partial(item.session._setupstate.teardown_exact, nextitem)  # noqa: SLF001 - as pytest-forked
+        with self._hold_load(item) as applied:
+            while True:
+                restart_timeout(item)
+                if forked is None:
+                    reports = run_phases(item, lambda reports: self._next_of(item, nextitem, done, reports))
+                else:
+                    reports = self._run_forked(item, forked, done)
+                fail_by_subtests(item, reports)
+                is_over = self._is_over(item, done, reports)
+                done.add(reports)
+                if is_over:
+                    break
+                self._run.guard.value(state.restore, None)
         if forked is not None:
-            item.session._setupstate.teardown_exact(nextitem)  # noqa: SLF001 - as pytest-forked does
+            tear_down_rest()
         elif item.stash[MORE_RUNS_FOLLOW]:  # only its teardown failed
-            reports += _tear_down_rest(item, nextitem)
+            reports += _call_in_teardown(item, tear_down_rest)
+        if texts := shortfalls(applied):
+            reports += _call_in_teardown(item, partial(warn, item, texts, is_failing=done.failures > 0))
+
+    @contextmanager
+    def _hold_load(self, item: pytest.Item) -> Iterator[Sequence[AppliedLoad]]:
+        """Keep a steady load of the session around all runs of a test.
+
+        To start it for each run takes longer than many tests, and a disk becomes slow only after some seconds.
+        """
+        load = self._run.stress
+        if load is None or not load.is_steady or self._request.most == 1:
+            yield ()
+            return
+        item.stash[HELD_LOAD] = load
+        try:
+            with self._run.start().under_load(load, test=nodeid_of(item)) as applied:
+                yield applied
+        finally:
+            del item.stash[HELD_LOAD]
 
     def _is_over(self, item: pytest.Item, done: Repetitions, reports: Reports) -> bool:
         """Return whether a run is the last one, by its reports so far."""
@@ -199,15 +224,11 @@ def _forked_runner(item: pytest.Item) -> Callable[[pytest.Item], Reports] | None
     return found
 
 
-def _tear_down_rest(item: pytest.Item, nextitem: pytest.Item | None) -> Reports:
-    """Tear down the fixtures that the next test does not need; return a report if that fails."""
+def _call_in_teardown(item: pytest.Item, function: Callable[[], object]) -> Reports:
+    """Call something after the last run, such as the teardown of fixtures; return a report if it fails."""
     capture = item.config.pluginmanager.get_plugin("capturemanager")
     with nullcontext() if capture is None else capture.item_capture("teardown", item):
-        call = pytest.CallInfo.from_call(
-            lambda: item.session._setupstate.teardown_exact(nextitem),  # noqa: SLF001
-            when="teardown",
-            reraise=get_reraise_exceptions(item.config),
-        )
+        call = pytest.CallInfo.from_call(function, when="teardown", reraise=get_reraise_exceptions(item.config))
     return [item.ihook.pytest_runtest_makereport(item=item, call=call)] if call.excinfo is not None else []
 
 

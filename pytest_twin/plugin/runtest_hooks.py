@@ -14,6 +14,7 @@ from pytest_twin._system.stdlib import os
 from pytest_twin.plugin.load_context import load_around_test, shortfalls, warn
 from pytest_twin.plugin.marks import NO_REQUEST, request_of, uses_fixture
 from pytest_twin.plugin.stash import (
+    HELD_LOAD,
     MORE_RUNS_FOLLOW,
     REPETITION_LOAD,
     REPETITION_VERDICTS,
@@ -139,7 +140,7 @@ class RuntestHooks:
     def _warn(self, item: pytest.Item, attempt: RecordedAttempt, *, is_failing: bool) -> None:
         texts: list[str] = []
         if attempt.applied_loads and not item.stash.get(MORE_RUNS_FOLLOW, False):  # of several runs, the first
-            texts = shortfalls(attempt)
+            texts = [] if attempt.is_repetition else shortfalls(attempt.applied_loads)
         if attempt.verdicts and self._run.settings.inconclusive != "fail":
             from pytest_twin.analysis.budgets.budget import inconclusive_lines
 
@@ -202,9 +203,10 @@ class RuntestHooks:
         run = self._run
         plan = request.schedule or run.for_each_test
         repetition_load = item.stash.get(REPETITION_LOAD, None)
-        if not request.load and plan is None and not repetition_load and run.stress is None:
+        stress = None if item.stash.get(HELD_LOAD, None) is run.stress else run.stress
+        if not request.load and plan is None and not repetition_load and stress is None:
             return nullcontext()
-        loads = [load for load in (request.load, run.stress, repetition_load) if load]
+        loads = [load for load in (request.load, stress, repetition_load) if load]
         faster = plan.faster(run.settings.schedule_speed) if plan is not None else None
         return load_around_test(attempt, run.start(), loads, faster)
 

@@ -18,9 +18,9 @@ from pytest_twin.plugin.load_context import TwinWarning
 from pytest_twin.plugin.marks import has_workers, needs_supervisor, nodeid_of, uses_marker_or_fixture
 from pytest_twin.plugin.stash import (
     ATTEMPT_COUNT,
+    HELD_LOAD,
     LAST_REPETITION,
     MORE_RUNS_FOLLOW,
-    PROFILED_LOAD,
     REPETITION_LOAD,
     SESSION_STRESS,
 )
@@ -205,7 +205,9 @@ class RecordedSession:
                 self.start(), nodeid_of(item), number, is_repetition=REPETITION_LOAD in item.stash
             )
             self.running_attempts[item] = attempt  # at once: an interrupt ends the attempts in here
-            attempt.add_load(item.stash.get(PROFILED_LOAD, ""))
+            held = item.stash.get(HELD_LOAD, None)
+            if held is not None and held.adds_load:
+                attempt.add_load(str(held.only(constraints=False)))
         return attempt
 
     def begin_phase(self, item: pytest.Item, phase: str) -> RecordedAttempt:

@@ -51,4 +51,4 @@ REPETITION_LOAD: pytest.StashKey[Load] = pytest.StashKey()  # while a repetition
 LAST_REPETITION: pytest.StashKey[RecordedAttempt] = pytest.StashKey()  # after a repetition: its attempt
 REPETITION_VERDICTS: pytest.StashKey[Iterable[LimitVerdict]] = pytest.StashKey()  # on the limits that need repetitions
 MORE_RUNS_FOLLOW: pytest.StashKey[bool] = pytest.StashKey()  # while it is run several times: not for the last time
-PROFILED_LOAD: pytest.StashKey[str] = pytest.StashKey()  # while it is profiled: the load around several repetitions
+HELD_LOAD: pytest.StashKey[Load] = pytest.StashKey()  # while it is run several times: the load around all of the runs

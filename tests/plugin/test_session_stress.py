@@ -32,6 +32,25 @@ def test_each_repetition_is_under_the_load(pytester, left):
     pytester.makepyfile(TESTS)
     pytester.runpytest("--twin-stress=mem=101MiB", "--twin-repeat=3", "-k", "plain").assert_outcomes(passed=1)
     assert [row["load"] for row in left.tests] == ["mem=101MiB"] * 3
+    assert left.loads("end") == [("memory", "101MiB")]  # around all of them
+
+
+@pytest.mark.parametrize("load", ["mem=101MiB ramp=100ms", "mem=101MiB strict=true"])
+def test_a_load_that_changes_or_is_strict_begins_again_with_each_repetition(pytester, left, load):
+    pytester.makepyfile("def test_it(): pass")
+    pytester.runpytest(f"--twin-stress={load}", "--twin-repeat=2").assert_outcomes(passed=1)
+    assert len(left.loads("end")) == 2
+
+
+def test_an_interrupt_ends_the_load_that_is_held_over_the_repetitions(pytester, left):
+    pytester.makepyfile(f"""{TESTS}
+def test_interrupted(runs=[]):
+    runs.append(1)
+    if len(runs) == 2: raise KeyboardInterrupt
+""")
+    result = pytester.runpytest("--twin-stress=mem=101MiB", "--twin-repeat=3", "-k", "interrupted")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert len(left.loads("start")) == len(left.loads("end")) == 1
 
 
 @pytest.mark.slow
@@ -60,6 +79,13 @@ def test_a_load_that_is_less_than_requested_is_told_once_for_all_runs_of_a_test(
     pytester.makepyfile("import time\ndef test_it(): time.sleep(0.3)")
     result = pytester.runpytest("--twin-stress=net=9000GB/s", "--twin-repeat=3", "-W", "default")
     result.assert_outcomes(passed=1, warnings=1)
+
+
+def test_a_load_that_is_less_than_requested_fails_a_repeated_test_once_where_warnings_are_errors(pytester):
+    pytester.makepyfile("import time\ndef test_it(): time.sleep(0.3)")
+    result = pytester.runpytest("--twin-stress=net=9000GB/s", "--twin-repeat=3", "-W", "error::pytest_twin.TwinWarning")
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.re_match_lines_random([r"E +pytest_twin.TwinWarning: net=9000GB/s: .*"])
 
 
 def test_repetitions_for_a_budget_are_under_both_loads(pytester, left):
