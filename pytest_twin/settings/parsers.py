@@ -97,8 +97,8 @@ def _text(raw: object, problem: str) -> str:
     return text
 
 
-def parse_load(raw: object) -> dict[str, str | int]:
-    """Parse the keywords of a load, such as ``cpu=100% mem=50%``."""
+def parse_load(raw: object) -> dict[str, str | int | bool]:
+    """Parse the keywords of a load, such as ``cpu=100% mem=50% strict=true``."""
     from pytest_twin.model.error_text import find_separators
 
     if problem := find_separators(str(raw)):
@@ -106,9 +106,14 @@ def parse_load(raw: object) -> dict[str, str | int]:
     pairs = [word.partition("=") for word in str(raw).split()]
     if not pairs or not all(key and sign and value for key, sign, value in pairs):
         raise ValueError("is not a load; write one such as cpu=100% mem=50%")
-    return {
-        key: int(value) if value.isdecimal() and len(value) <= MAX_INTEGER_DIGITS else value for key, _, value in pairs
-    }
+    return {key: _parse_word(value) for key, _, value in pairs}
+
+
+def _parse_word(word: str) -> str | int | bool:
+    """Return the value of a keyword as JSON has it, if it is a whole number or a switch."""
+    if word in {"true", "false"}:
+        return word == "true"
+    return int(word) if word.isdecimal() and len(word) <= MAX_INTEGER_DIGITS else word
 
 
 class RepeatRequest(NamedTuple):

@@ -48,7 +48,9 @@ def test_interrupted(runs=[]):
     runs.append(1)
     if len(runs) == 2: raise KeyboardInterrupt
 """)
-    result = pytester.runpytest("--twin-stress=mem=101MiB", "--twin-repeat=3", "-k", "interrupted")
+    result = pytester.runpytest(
+        "--twin-stress=mem=101MiB", "--twin-repeat=3", "-k", "interrupted", no_reraise_ctrlc=True
+    )
     assert result.ret == pytest.ExitCode.INTERRUPTED
     assert len(left.loads("start")) == len(left.loads("end")) == 1
 
