@@ -25,7 +25,7 @@ assert sys.platform == "linux"  # noqa: S101 - for the type checker: this module
 
 NS = 1_000_000_000
 POLL_S = 0.002  # of new processes, while the tests are throttled or start processes
-IDLE_POLL_S = 0.02  # otherwise
+IDLE_POLL_S, LONGEST_POLL_S = 0.02, 0.05  # otherwise; the longer one where the quota lasts as long on all CPUs
 BUSY_FOR_S = 1.0  # after a stall or a new process
 STALL_POLL_S = 0.01
 WALK_SHARE, IDLE_WALK_SHARE = 0.03, 0.004  # of the time, at most, in which new processes are looked for
@@ -141,8 +141,11 @@ class StopSignals:
         self._last_read = now, total
         span_s = now - then
         rate = (total - before) / NS / span_s * 1.02 if span_s > POLL_S / 4 else self._cpus
-        poll_s = POLL_S if now < self._busy_until else IDLE_POLL_S
-        return min(poll_s, remaining / NS / min(max(rate, 0.5), self._cpus))
+        remaining_s = remaining / NS
+        poll_s = POLL_S
+        if now >= self._busy_until:
+            poll_s = max(IDLE_POLL_S, min(LONGEST_POLL_S, remaining_s / self._cpus))
+        return min(poll_s, remaining_s / min(max(rate, 0.5), self._cpus))
 
     def _stop(self, now: float) -> None:
         """Stop all processes, each before its children, and look for others until there are none."""
