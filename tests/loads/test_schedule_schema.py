@@ -87,7 +87,7 @@ def test_the_schema_knows_every_key_of_a_schedule():
 
 
 def test_the_schema_knows_every_key_of_an_event():
-    own = {"id", "start", "duration", "after", "tests", "note", "repeat", "replay", "speed"}
+    own = {"id", "start", "duration", "after", "tests", "note", "repeat", "replay", "from", "to", "busiest", "speed"}
     assert set(EVENT["properties"]) == {*own, *KINDS, KEYWORD, *MODIFIERS}
 
 
@@ -122,6 +122,7 @@ def test_a_new_kind_is_in_the_schema_at_once():
             ]
         },
         {"events": [{"replay": "prod.csv", "speed": 10}]},
+        {"events": [{"replay": "prod.csv", "from": "0s", "to": 3}, {"replay": "prod.csv", "busiest": "2s"}]},
         {"events": [{"duration": 5, "constrain": {"cpu": 0.25, "mem": "1GiB"}}]},
         {"events": [{"duration": 5, "cpu": 8, "constrain": "cpu=0.25 period=5ms"}]},
         {"events": [{"engine": "stress-ng", "matrix": 2, "duration": "5s"}]},

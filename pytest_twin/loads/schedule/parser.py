@@ -13,7 +13,7 @@ from typing import Any
 from pytest_twin.loads.modifiers import GUARDS, MODIFIERS
 from pytest_twin.loads.parser import parse_load
 from pytest_twin.loads.schedule import documents, legacy
-from pytest_twin.loads.schedule.replay import ReplayError, parse_recording
+from pytest_twin.loads.schedule.replay import Replay, ReplayError, replay_of
 from pytest_twin.loads.schedule.schedule import (
     MOST_EVENTS,
     PARALLEL,
@@ -23,11 +23,14 @@ from pytest_twin.loads.schedule.schedule import (
     ScheduledLoad,
     ScheduleError,
 )
-from pytest_twin.loads.schedule.schema import EVENT_FIELDS, SCHEDULE_FIELDS
+from pytest_twin.loads.schedule.schema import EVENT_FIELDS, SCHEDULE_FIELDS, WINDOW_FIELDS
+from pytest_twin.loads.schedule.window import Window, cut_recording
 from pytest_twin.loads.spec import Kinds, Load, LoadError
 from pytest_twin.loads.stress_ng import ENGINE
 from pytest_twin.model.csv_text import visible
 from pytest_twin.model.error_text import unknown
+from pytest_twin.model.machine_formats.parser import RecordingError, parse_text
+from pytest_twin.model.machine_recording import MachineRecording
 from pytest_twin.model.quantity import LONGEST_S
 from pytest_twin.stressors.constraint.enforcer import KEYWORD as CONSTRAIN
 
@@ -131,9 +134,10 @@ class _Parser:
     read_recording: ReadText
     problems: list[str] = field(default_factory=list)
     loads: dict[str, Load] = field(default_factory=dict)  # by their text, since many events have the same load
-    replays: dict[tuple[str, float], tuple[Load, float]] = field(default_factory=dict)  # by path and speed
-    unread: dict[str, Sequence[str]] = field(default_factory=dict)  # problems of recordings that cannot be replayed
-    remarks: dict[str, str] = field(default_factory=dict)  # how a recording was read
+    recordings: dict[str, MachineRecording] = field(default_factory=dict)  # by path
+    replays: dict[tuple[str, Window, float], Replay] = field(default_factory=dict)  # by path, part and speed
+    remarks: dict[str, str] = field(default_factory=dict)  # how the recording of an event was read, by its place
+    unread: dict[tuple[str, Window], Sequence[str]] = field(default_factory=dict)  # problems of what cannot be replayed
 
     def add_problem(self, place: str, problem: str) -> None:
         """Add a problem; raises `_TooManyError` when there are enough."""
@@ -171,7 +175,10 @@ class _Parser:
             events = []
         drafts = [draft for at, event in enumerate(events) if (draft := self.event(at, event)) is not None]
         planned = sorted(self.resolved(drafts), key=lambda event: event.start_s)
-        remarks = tuple(f"{path}: {remark}" for path, remark in self.remarks.items() if remark)
+        texts = (
+            f"{path}: {'; '.join(replay.remarks)}" for (path, *_), replay in self.replays.items() if replay.remarks
+        )
+        remarks = tuple(dict.fromkeys(texts))
         schedule = Schedule(tuple(planned), top["anchor"], PARALLEL, top["seed"], remarks)
         if top["mode"] == SERIES:
             schedule = schedule.in_series()
@@ -212,8 +219,7 @@ class _Parser:
 
     def note(self, event: Mapping[str, Any], place: str) -> str:
         """Return the note for the rows of an event: the user's text, and how a recording was read."""
-        note, path = str(self.value(event, place, "note", "")), event.get("replay")
-        remark = self.remarks.get(path, "") if isinstance(path, str) else ""
+        note, remark = str(self.value(event, place, "note", "")), self.remarks.get(place, "")
         return note if remark in note else "; ".join(filter(None, (note, remark)))
 
     def load(
@@ -232,8 +238,9 @@ class _Parser:
             if words:
                 self.add_problem(place, f"has both replay and {', '.join(words)}; split it into two events")
             return self.replay(place, event, guards)
-        if "speed" in event:
-            self.add_problem(f"{place}.speed", "applies only to a replay")
+        for key in (*WINDOW_FIELDS, "speed"):
+            if key in event:
+                self.add_problem(f"{place}.{key}", "applies only to a replay")
         written = repr(words)
         if (known := self.loads.get(written)) is not None:
             return known, None
@@ -253,31 +260,43 @@ class _Parser:
         """Return the load of a recording, and its duration."""
         path = self.value(event, place, "replay", "")
         speed = self.value(event, place, "speed", 1.0)
+        window = Window(*(self.value(event, place, key, None) for key in WINDOW_FIELDS))
+        if window.busiest_s is not None and window != Window(busiest_s=window.busiest_s):
+            self.add_problem(place, "has both busiest and from or to; remove one")
         if not path:
             return Load(), 0.0
-        if path not in self.unread and (path, speed) not in self.replays:
-            try:
-                load, duration, remarks = parse_recording(self.read_recording(path), path, self.kinds)
-                self.replays[path, speed] = load.faster(speed), duration / speed
-                self.remarks[path] = "; ".join(remarks)
-            except ReplayError as error:
-                self.unread[path] = error.problems
-            except (OSError, ValueError) as error:
-                self.unread[path] = [str(getattr(error, "strerror", None) or error)]
-        for problem in self.unread.get(path, ()):
+        key = path, window, speed
+        if (path, window) not in self.unread and key not in self.replays:
+            self.read(path, window, speed)
+        for problem in self.unread.get((path, window), ()):
             self.add_problem(f"{place}.replay", f"{path}: {problem}")
-        if path in self.unread:
+        if key not in self.replays:
             return Load(), 0.0
-        load, duration = self.replays[path, speed]
+        load, duration, remarks = self.replays[key]
+        self.remarks[place] = "; ".join(remarks)
         if not duration <= LONGEST_S:
             self.add_problem(f"{place}.replay", f"{path}: is longer than a year at this speed")
             return Load(), 0.0
-        given = {"speed": event["speed"]} if "speed" in event else {}
+        given = {key: event[key] for key in (*WINDOW_FIELDS, "speed") if key in event}
         try:
             load = load.with_guards(**{key: MODIFIERS[key].parse(raw) for key, raw in guards.items()})
         except ValueError as error:
             self.add_problem(f"{place}.{'/'.join(guards)}", str(error))
         return replace(load, keywords={"replay": path, **given, **guards}), duration
+
+    def read(self, path: str, window: Window, speed: float) -> None:
+        """Read a part of a recording as a load, or its problems."""
+        try:
+            if path not in self.recordings:
+                self.recordings[path] = parse_text(self.read_recording(path))
+            found = replay_of(cut_recording(self.recordings[path], window), path, self.kinds)
+            self.replays[path, window, speed] = Replay(
+                found.load.faster(speed), found.duration_s / speed, found.remarks
+            )
+        except (ReplayError, RecordingError) as error:
+            self.unread[path, window] = error.problems
+        except (OSError, ValueError) as error:
+            self.unread[path, window] = [str(getattr(error, "strerror", None) or error)]
 
     def resolved(self, drafts: list[_UnresolvedEvent]) -> Iterator[ScheduledLoad]:
         """Yield the events with their starts resolved, repetitions included."""

@@ -9,6 +9,7 @@ from typing import Any
 from pytest_twin.loads.constraint import KEYWORDS as CONSTRAINT_KEYWORDS
 from pytest_twin.loads.modifiers import MODIFIERS
 from pytest_twin.loads.schedule.schedule import MOST_EVENTS, PARALLEL, SERIES, SESSION, TEST
+from pytest_twin.loads.schedule.window import parse_moment
 from pytest_twin.loads.spec import Kinds
 from pytest_twin.loads.stress_ng import ENGINE, INSTANCES
 from pytest_twin.model.error_text import shown
@@ -17,6 +18,7 @@ from pytest_twin.stressors.constraint.enforcer import KIND as CONSTRAINT
 from pytest_twin.stressors.kinds._stress_ng_program import NAME as STRESS_NG
 
 LONGEST_TEXT = 1000
+WINDOW_FIELDS = ("from", "to", "busiest")
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ def _repeat(raw: object) -> dict[str, Any]:
     return {"every": parse_duration(raw["every"]), "count": _whole_number(raw["count"], 1, MOST_EVENTS)}
 
 
+_MOMENT = ScheduleField(parse_moment, {"type": ["string", "number"], "description": "a time (UTC), or an offset"})
 _DURATION = ScheduleField(parse_duration, MODIFIERS["ramp"].schema)
 _SEED = ScheduleField(lambda raw: _whole_number(raw, 0, 2**63 - 1), {"type": "integer", "minimum": 0})
 _REPEAT = {
@@ -95,6 +98,9 @@ EVENT_FIELDS = {
     "note": _text("a note"),
     "repeat": ScheduleField(_repeat, _REPEAT),
     "replay": _text("the path of a recording"),
+    "from": _MOMENT,
+    "to": _MOMENT,
+    "busiest": _DURATION,
     "speed": ScheduleField(_speed, {"type": "number", "exclusiveMinimum": 0}),
 }
 
