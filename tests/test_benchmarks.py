@@ -50,6 +50,12 @@ def test_the_run_that_reports_are_measured_with_can_be_read_as_a_whole(tmp_path)
     assert (len(made.samples), len(made.tests), made.problems) == (300, 20, ())
 
 
+@pytest.mark.slow
+def test_the_cost_of_reading_a_recording_is_told_beside_that_of_pandas():
+    told = run("read_recording.py", "--rows", "1000")
+    assert told.count(" of pandas") == 6
+
+
 def test_a_short_soak_writes_every_row():
     assert " 21 in the file   goal 21\n" in run("soak.py", "--rows", "20")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from pytest_twin.model.csv_text import visible
 from pytest_twin.model.machine_formats.column_meaning import EXACT
-from pytest_twin.model.machine_formats.parser import RecordingError, parse_blocks
+from pytest_twin.model.machine_formats.parser import BLOCK, RecordingError, parse_blocks
 from pytest_twin.model.machine_formats.timed_table import TOTAL_MEMORY, Blocks
 from pytest_twin.model.machine_recording import MachineRecording
-from pytest_twin.run_folder.csv_frames import BLOCK, LONGEST_HEADER, ReadingError
+from pytest_twin.run_folder.csv_frames import LONGEST_HEADER, ReadingError
 from pytest_twin.run_folder.frames import load_samples
 from pytest_twin.run_folder.layout import DATASET
 from pytest_twin.run_folder.rotation import PARQUET, open_segment, segments

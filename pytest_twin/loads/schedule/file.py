@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 LARGEST_FILE = 64 << 20
+LARGEST_RECORDING = 512 << 20
 
 
 def open_schedule(path: Path, kinds: Kinds, texts: dict[str, str] | None = None) -> Schedule:
@@ -37,7 +38,7 @@ def open_schedule(path: Path, kinds: Kinds, texts: dict[str, str] | None = None)
 
     def text_of(name: str) -> str:
         if name not in known:
-            known[name] = _text(path.parent / name)
+            known[name] = _text(path.parent / name, LARGEST_FILE if name == path.name else LARGEST_RECORDING)
         return known[name]
 
     try:
@@ -61,7 +62,7 @@ def open_schedule(path: Path, kinds: Kinds, texts: dict[str, str] | None = None)
     return replace(schedule, name=visible(path.name).replace(" ", "_"))
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, largest: int) -> str:
     """Return the text of a file.
 
     Raises:
@@ -71,9 +72,9 @@ def _text(path: Path) -> str:
     with open(path, "rb", opener=_open_nonblocking) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # a pipe or a device may never end
             raise ValueError("is not a file; give the path of a file")
-        content = file.read(LARGEST_FILE + 1)
-    if len(content) > LARGEST_FILE:
-        raise ValueError(f"is larger than {LARGEST_FILE >> 20} MiB; give a smaller file")
+        content = file.read(largest + 1)
+    if len(content) > largest:
+        raise ValueError(f"is larger than {largest >> 20} MiB; give a smaller file")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:

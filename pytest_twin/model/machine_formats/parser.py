@@ -9,13 +9,14 @@ from pytest_twin.model.machine_formats.recorded_series import RecordingError
 from pytest_twin.model.machine_formats.timed_table import Blocks, read_table
 from pytest_twin.model.machine_recording import MachineRecording
 
+BLOCK = 1 << 21  # characters that are parsed at a time
+
 __all__ = ["RecordingError", "parse_blocks", "parse_text"]
 
 
 def parse_text(text: str, interval_s: float = 1.0) -> MachineRecording:
     """Parse the text of a recording; as `parse_blocks`."""
-    content = text.encode("utf-8", "replace")
-    return parse_blocks(lambda: _blocks(content), interval_s)
+    return parse_blocks(lambda: _blocks(text), interval_s)
 
 
 def parse_blocks(blocks: Blocks, interval_s: float = 1.0) -> MachineRecording:
@@ -41,11 +42,10 @@ def _text(blocks: Blocks) -> str:
     return b"".join(blocks()).decode("utf-8-sig", "replace")
 
 
-def _blocks(content: bytes) -> Iterable[bytes]:
+def _blocks(text: str) -> Iterable[bytes]:
     """Yield a text in blocks of whole lines."""
-    size, at = 1 << 23, 0
-    while at < len(content):
-        end = content.rfind(b"\n", at, at + size) + 1 if at + size < len(content) else len(content)
-        end = end or content.find(b"\n", at) + 1 or len(content)
-        yield content[at:end]
+    at = 0
+    while at < len(text):
+        end = text.find("\n", at + BLOCK) + 1 or len(text)
+        yield text[at:end].encode("utf-8", "replace")
         at = end

@@ -148,7 +148,7 @@ class TimedSeries:
             sums = np.bincount(rows[found], values[found], len(ends))
             counts = np.bincount(rows[found], minlength=len(ends))
             values = np.divide(sums, counts, out=np.full(len(ends), np.nan), where=counts > 0)
-        return np.clip(values, 0.0, 1.0 if series.form == SHARE else None)
+        return np.clip(values, 0.0, 1.0 if series.form == SHARE else None, out=values)
 
     def _require_share(self, series: RecordedSeries) -> None:
         import numpy as np
