@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 import runpy
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from pytest_twin.analysis.fidelity.gates import limit_declarations, parse_gates
 from pytest_twin.loads.constraint import parse_constraint
 from pytest_twin.loads.parser import parse_load
 from pytest_twin.loads.schedule.parser import parse_schedule
@@ -64,6 +66,14 @@ def test_every_option_and_constraint_of_the_page_on_flaky_tests_is_one():
     constraints = re.findall(r'--twin-constrain "?([a-z]+=[^ "]+)', text)
     assert len(constraints) > 3
     assert all(parse_constraint(each) for each in constraints)
+
+
+def test_the_page_on_replays_has_every_gate_with_its_option():
+    text = (ROOT / "docs" / "twin.md").read_text()
+    assert set(re.findall(r"--(m(?:in|ax)-[a-z-]+)", text)) == {name.replace("_", "-") for name in limit_declarations()}
+    assert parse_gates(
+        tomllib.loads(re.search(r"```toml\n(.*?)```", text, re.DOTALL)[1])["tool"]["pytest-twin"]["gates"]
+    )
 
 
 def test_the_examples_of_schedules_fit_the_published_schema():

@@ -28,7 +28,8 @@ NEEDS = {
     "flaky_fail": ("flaky", "there is no search"),
     "flaky_known": ("flaky", "there is no search"),
 }  # options that do nothing without another one
-TABLE, BUDGETS = "pytest-twin", "budgets"
+TABLE, BUDGETS, GATES = "pytest-twin", "budgets", "gates"
+TABLES = BUDGETS, GATES  # keys that only pyproject.toml has
 
 
 class SettingsError(ValueError):
@@ -138,6 +139,7 @@ class Settings:
         False, parsers.parse_bool, "print which load would be applied to which test, without applying any"
     )
     budgets: tuple[Mapping[str, Any], ...] = ()  # only from tables in pyproject.toml, so it has no option
+    gates: Mapping[str, Any] = field(default_factory=dict)  # as well: the limits of `pytest-twin validate`
     typed: frozenset[str] = frozenset()  # the options on pytest's command line
 
     def written(self, name: str) -> str:
@@ -169,7 +171,7 @@ class Settings:
             values["report"] = tuple(dict.fromkeys(reports))
         if any(values.get(name) for name in RECORDED):
             values["enabled"] = True
-        values[BUDGETS] = next((source[BUDGETS] for source in sources if BUDGETS in source), ())
+        values.update({name: source[name] for source in reversed(sources) for name in TABLES if name in source})
         return cls(**values, typed=typed)
 
 
@@ -237,11 +239,13 @@ def parse_pyproject(document: Mapping[str, Any]) -> dict[str, object]:
     for name, table in ((TABLE, own), ("pytest", tool.get("pytest", {}))):
         if not isinstance(table, dict):
             raise SettingsError(f"pyproject.toml: [tool.{name}] is not a table")
-    fields_by_key = {("twin" if name == "enabled" else name): name for name in (*options(), BUDGETS)}
+    fields_by_key = {("twin" if name == "enabled" else name): name for name in (*options(), *TABLES)}
     if not _are_tables(own.get(BUDGETS, [])):
         raise SettingsError(
             f"pyproject.toml: [tool.{TABLE}]: {BUDGETS} is not a list of tables; write [[tool.{TABLE}.{BUDGETS}]]"
         )
+    if not isinstance(own.get(GATES, {}), dict):
+        raise SettingsError(f"pyproject.toml: [tool.{TABLE}]: {GATES} is not a table; write [tool.{TABLE}.{GATES}]")
     for key in own:
         if key not in fields_by_key:
             from pytest_twin.model.error_text import unknown

@@ -188,7 +188,7 @@ def test_other_tools_are_left_alone():
     ("key", "hint"),
     [
         ("intervall", 'did you mean "interval"?'),
-        ("xyz", f"known are {', '.join(sorted({'twin', 'budgets', *options.options()} - {'enabled'}))}"),
+        ("xyz", f"known are {', '.join(sorted({'twin', *options.TABLES, *options.options()} - {'enabled'}))}"),
     ],
 )
 def test_an_unknown_key_of_the_table_says_what_it_may_be(key, hint):

@@ -1,0 +1,1 @@
+"""How faithfully a run replays a recording."""

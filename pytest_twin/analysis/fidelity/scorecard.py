@@ -1,0 +1,236 @@
+"""Judge a run by the recording that it replays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_twin.analysis.fidelity import gates as gate
+from pytest_twin.analysis.fidelity import measures
+from pytest_twin.analysis.fidelity.gates import FAILED, NOT_JUDGED, PASSED, FidelityGates, GateVerdict, judge, limits_of
+from pytest_twin.analysis.fidelity.resampling import Values, resample
+from pytest_twin.model.machine_recording import RESOURCES, MachineRecording
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_twin.analysis.fidelity.gates import Gate, Limit
+
+SHARE = "share"  # the unit of a share of the machine
+LEAST_DEVIATIONS = {
+    **dict.fromkeys(("cpu", "cpu_user", "cpu_system", "mem"), 0.002),
+    **dict.fromkeys(("disk_read", "disk_write"), 100e3),
+    **dict.fromkeys(("net_sent", "net_received"), 1e3),
+}  # of an idle machine
+REPEATED = {"mem_bytes": "mem"}  # the same in another unit, which depends on the machine
+
+
+@dataclass(frozen=True, eq=False)
+class ResourceFidelity:
+    """How faithfully one resource was replayed.
+
+    Attributes:
+        name: The resource.
+        verdicts: One for each of `RESOURCE_GATES`.
+        recorded: The recorded values, one an interval; empty where the recording has none.
+        replayed: The values of the run.
+        wasserstein: The distance of the distributions in points; None where not judged.
+        event_s: The length of the shortest event; None where not judged.
+    """
+
+    name: str
+    verdicts: tuple[GateVerdict, ...]
+    recorded: Values
+    replayed: Values
+    wasserstein: float | None = None
+    event_s: float | None = None
+
+    @property
+    def verdict(self) -> str:
+        """`FAILED` if a gate failed, `NOT_JUDGED` if none could be judged, else `PASSED`."""
+        return _together(self.verdicts)
+
+
+@dataclass(frozen=True, eq=False)
+class Scorecard:
+    """The fidelity of a run.
+
+    Attributes:
+        names: The names of the recording and of the run.
+        intervals_s: Their intervals.
+        interval_s: The coarser one, which both were resampled to.
+        duration_s: The length of the recording.
+        resources: Its resources.
+        coupling: The verdict on the correlations between resources.
+        remarks: What a reader should know, a line each.
+    """
+
+    names: tuple[str, str]
+    intervals_s: tuple[float, float]
+    interval_s: float
+    duration_s: float
+    resources: tuple[ResourceFidelity, ...]
+    coupling: GateVerdict
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """`FAILED` if a gate failed, `NOT_JUDGED` if no resource could be judged, else `PASSED`."""
+        return _together([*(each for resource in self.resources for each in resource.verdicts), self.coupling])
+
+    def failures(self) -> Iterator[tuple[str, GateVerdict]]:
+        """Yield the gates that failed, each after the name of its resource, which is empty for all together."""
+        pairs = [(resource.name, each) for resource in self.resources for each in resource.verdicts]
+        yield from ((name, each) for name, each in [*pairs, ("", self.coupling)] if each.verdict == FAILED)
+
+
+def _together(verdicts: Sequence[GateVerdict]) -> str:
+    found = {each.verdict for each in verdicts}
+    return FAILED if FAILED in found else PASSED if PASSED in found else NOT_JUDGED
+
+
+def compare_recordings(
+    names: tuple[str, str],
+    recording: MachineRecording,
+    run: MachineRecording,
+    gates: FidelityGates | None = None,
+    *,
+    only: Sequence[str] = (),
+    event_s: float | None = None,
+) -> Scorecard:
+    """Judge a run by the recording that it replays; both are aligned by the time since their start.
+
+    Args:
+        names: The names of the recording and of the run.
+        recording: What was to be replayed.
+        run: The recording of the replay.
+        gates: The limits.
+        only: The resources to judge; none means all.
+        event_s: The length of the shortest event; None estimates it for each resource from the recording.
+    """
+    step = max(recording.interval_s, run.interval_s)
+    duration, run_duration = float(recording.frame.index[-1]), float(run.frame.index[-1])
+    count = max(1, round(duration / step))
+    limits = limits_of(gates or FidelityGates(), step)
+    both = [str(name) for name in recording.frame.columns if name in run.frame.columns]
+    columns = [str(name) for name in dict.fromkeys([*recording.frame.columns, *run.frame.columns])]
+    series: dict[str, tuple[Values, Values]] = {}
+    found = []
+    for name in columns:
+        if (only and name not in only) or (name in REPEATED and REPEATED[name] in both and not only):
+            continue
+        series[name] = pair = _resampled(recording, name, step, count), _resampled(run, name, step, count)
+        found.append(_resource(name, pair, limits, step, event_s))
+    judged = {each.name: series[each.name] for each in found if each.verdict != NOT_JUDGED}
+    remarks = [] if run_duration <= duration + 2 * step else [
+        f"the run is longer than the recording; {run_duration - duration:.0f} s at its end are not judged"
+    ]  # fmt: skip
+    return Scorecard(
+        names, (recording.interval_s, run.interval_s), step, duration, tuple(found),
+        _coupling(judged, limits[gate.COUPLING]), tuple(remarks),
+    )  # fmt: skip
+
+
+def _resampled(recording: MachineRecording, name: str, step_s: float, count: int) -> Values:
+    """Return the values of a resource; none known is none returned."""
+    frame = recording.frame
+    if name not in frame.columns:
+        return np.array([], dtype=np.float64)
+    values = frame[name].to_numpy(np.float64)
+    if not np.isfinite(values).any():
+        return np.array([], dtype=np.float64)
+    return resample(frame.index.to_numpy(np.float64), values, recording.interval_s, step_s, count)
+
+
+def _resource(
+    name: str, pair: tuple[Values, Values], limits: Mapping[Gate, Limit], step_s: float, event_s: float | None
+) -> ResourceFidelity:
+    recorded, replayed = pair
+    if reason := _obstacle(name, recorded, replayed):
+        return ResourceFidelity(name, tuple(_judged(dict.fromkeys(gate.RESOURCE_GATES, reason), limits)), *pair)
+    known = np.isfinite(recorded) & np.isfinite(replayed)
+    x, y = recorded[known], replayed[known]
+    measured: dict[Gate, float | str] = {gate.COVERAGE: measures.coverage(recorded, replayed)}
+    if len(x) < measures.FEWEST_POINTS or measures.is_flat(x):
+        reason = "recording and run have too few values at the same time"
+        measured |= dict.fromkeys(gate.RESOURCE_GATES[1:], reason)
+        return ResourceFidelity(name, tuple(_judged(measured, limits)), *pair)
+    span = measures.shortest_event(recorded) if event_s is None else max(1, round(event_s / step_s))
+    scale = measures.spread(x, measures.LEAST_SHARE_SPREAD if _is_share(name) else 0.0)
+    measured |= {
+        gate.BIAS: measures.mean_bias(x, y),
+        gate.CV_RMSE: measures.cv_rmse(x, y),
+        gate.SKILL: measures.skill(x, y),
+        gate.CORRELATION: measures.correlation(x, y),
+        gate.LAG: _seconds(measures.lag(recorded, replayed), step_s),
+        gate.DRIFT: _seconds(measures.drift(recorded, replayed), step_s),
+        gate.P95: measures.quantile_error(x, y, 0.95, scale),
+        gate.P99: measures.quantile_error(x, y, 0.99, scale),
+        **_changes(recorded, replayed, span),
+    }
+    verdicts = tuple(_judged(measured, limits))
+    return ResourceFidelity(name, verdicts, *pair, measures.wasserstein(x, y, scale), span * step_s)
+
+
+def _obstacle(name: str, recorded: Values, replayed: Values) -> str:
+    """Return why a resource cannot be judged; empty where it can."""
+    if not len(recorded):
+        return "the recording has no such column"
+    if not len(replayed):
+        return "the run has no such column"
+    if np.isfinite(recorded).sum() < measures.FEWEST_POINTS:
+        return f"the recording has fewer than {measures.FEWEST_POINTS} values"
+    if measures.is_flat(recorded):
+        return "the recording does not vary"
+    if np.nanstd(recorded) < LEAST_DEVIATIONS.get(name, 0.0):
+        return f"the recording varies no more than an idle machine does (standard deviation below {_idle(name)})"
+    return ""
+
+
+def _idle(name: str) -> str:
+    least = LEAST_DEVIATIONS[name]
+    return f"{100 * least:g} points" if _is_share(name) else f"{least / 1000:g} kB/s"
+
+
+def _is_share(name: str) -> bool:
+    return name in RESOURCES and RESOURCES[name].unit == SHARE
+
+
+def _judged(measured: Mapping[Gate, float | str], limits: Mapping[Gate, Limit]) -> Iterator[GateVerdict]:
+    for each in gate.RESOURCE_GATES:
+        yield judge(each, measured[each], limits[each])
+
+
+def _seconds(intervals: int | str, step_s: float) -> float | str:
+    return intervals if isinstance(intervals, str) else intervals * step_s
+
+
+def _changes(recorded: Values, replayed: Values, span: int) -> dict[Gate, float | str]:
+    first, second = measures.changes(recorded, replayed, span)
+    if len(first) < measures.FEWEST_POINTS or measures.is_flat(first):
+        return dict.fromkeys((gate.CHANGE_CORRELATION, gate.CHANGE_RATIO), "too few changes are known on both sides")
+    return {
+        gate.CHANGE_CORRELATION: measures.correlation(first, second),
+        gate.CHANGE_RATIO: float(np.std(second) / np.std(first)),
+    }
+
+
+def _coupling(judged: Mapping[str, tuple[Values, Values]], limit: Limit) -> GateVerdict:
+    """Return the verdict on the pair of resources whose correlation differs most."""
+    differences: dict[str, float] = {}
+    for one, other in combinations(judged, 2):
+        series = np.array([*judged[one], *judged[other]])
+        recorded_1, replayed_1, recorded_2, replayed_2 = series[:, np.isfinite(series).all(axis=0)]
+        enough = len(recorded_1) >= measures.FEWEST_POINTS and not measures.is_flat(recorded_1)
+        before = measures.correlation(recorded_1, recorded_2) if enough else ""
+        after = measures.correlation(replayed_1, replayed_2) if enough and not measures.is_flat(replayed_1) else ""
+        if not isinstance(before, str) and not isinstance(after, str):
+            differences[f"{one} and {other}"] = abs(after - before)
+    if not differences:
+        return judge(gate.COUPLING, "fewer than two resources vary on both sides", limit)
+    worst = max(differences, key=lambda pair: differences[pair])
+    return judge(gate.COUPLING, differences[worst], limit, worst)

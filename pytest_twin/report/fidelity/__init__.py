@@ -1,0 +1,1 @@
+"""The scorecard of a replay, in the terminal, as JSON and as HTML."""

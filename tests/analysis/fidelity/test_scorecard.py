@@ -1,0 +1,191 @@
+"""A run is judged by the recording that it replays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from made_recordings import of_frame, recording, server
+
+from pytest_twin.analysis.fidelity import gates, measures
+from pytest_twin.analysis.fidelity.gates import FidelityGates
+from pytest_twin.analysis.fidelity.scorecard import compare_recordings
+
+pytest.importorskip("scipy")
+
+
+def card(recorded, run, limits=None, **how):
+    return compare_recordings(("recording", "run"), recorded, run, limits, **how)
+
+
+def verdicts(scorecard, name):
+    resource = next(each for each in scorecard.resources if each.name == name)
+    return {each.gate.name: each.verdict for each in resource.verdicts}
+
+
+def value(scorecard, gate, name="cpu"):
+    resource = next(each for each in scorecard.resources if each.name == name)
+    return next(each.value for each in resource.verdicts if each.gate == gate)
+
+
+def test_a_recording_is_faithful_to_itself_in_every_gate():
+    found = card(server(), server())
+    assert found.verdict == "passed"
+    assert {
+        each.verdict for resource in found.resources for each in resource.verdicts if each.gate != gates.CV_RMSE
+    } == {"passed"}
+    assert verdicts(found, "disk_write")["cv_rmse"] == "not judged"  # its bursts are rare
+    assert found.coupling.verdict == "passed"
+    assert [value(found, gate) for gate in (gates.BIAS, gates.SKILL, gates.LAG, gates.DRIFT)] == pytest.approx(
+        [0, 1, 0, 0]
+    )
+
+
+def test_the_bias_is_normalized_as_by_ashrae():
+    cpu = np.tile([0.2, 0.6], 50)
+    assert value(card(recording(cpu=cpu), recording(cpu=0.95 * cpu)), gates.BIAS) == pytest.approx(-5 * 100 / 99)
+
+
+@pytest.mark.parametrize("rows", [-7, 3, 25])
+def test_the_lag_is_how_much_later_the_run_is(rows):
+    frame = server().frame
+    found = card(server(), of_frame(frame.shift(rows).bfill().ffill()))
+    assert value(found, gates.LAG) == rows
+    assert value(found, gates.DRIFT) == 0
+    assert verdicts(found, "cpu")["lag"] == "failed"
+
+
+def test_a_run_at_another_speed_drifts():
+    frame = server().frame
+    found = card(server(), of_frame(frame.set_axis(frame.index / 1.03)))
+    assert value(found, gates.DRIFT) == pytest.approx(-0.03 * 400, abs=3)
+    assert verdicts(found, "cpu")["drift"] == "failed"
+
+
+def test_noise_moves_no_lag_of_a_slow_load():
+    slow = 0.5 + 0.3 * np.sin(np.linspace(0, 3, 600))
+    for seed in range(20):
+        noise = np.random.default_rng(seed).normal(0, 0.01, (2, 600))
+        found = card(recording(cpu=slow + noise[0]), recording(cpu=slow + noise[1]))
+        assert verdicts(found, "cpu")["lag"] == verdicts(found, "cpu")["drift"] == "passed"
+
+
+def test_of_a_periodic_load_the_shortest_lag_counts():
+    cpu = np.tile([0.1, 0.1, 0.9, 0.5], 100)
+    assert value(card(recording(cpu=cpu), recording(cpu=np.roll(cpu, 1))), gates.LAG) == 1
+
+
+def test_both_are_resampled_to_the_coarser_interval():
+    cpu = server().frame["cpu"].to_numpy()
+    found = card(recording(2.0, cpu=cpu), recording(0.5, cpu=np.repeat(cpu, 4)))
+    assert (found.interval_s, found.intervals_s) == (2.0, (2.0, 0.5))
+    assert found.verdict == "passed"
+    assert value(found, gates.CORRELATION) == pytest.approx(1)
+
+
+def test_what_does_not_vary_or_is_not_on_both_sides_is_not_judged():
+    frame = server().frame
+    flat = frame.assign(mem=0.25, disk_read=0.0, cpu_user=0.3)
+    found = card(of_frame(flat.assign(net_sent=5.0)), of_frame(flat.assign(net_received=5.0)))
+    for name in ("mem", "disk_read", "cpu_user", "net_sent", "net_received"):
+        assert set(verdicts(found, name).values()) == {"not judged"}, name
+    reasons = {each.name: each.verdicts[0].remark for each in found.resources}
+    assert reasons["mem"] == "the recording does not vary"
+    assert reasons["net_sent"] == "the run has no such column"
+    assert reasons["net_received"] == "the recording has no such column"
+    assert found.verdict == "passed"
+
+
+def test_a_column_without_values_is_no_column():
+    frame = server().frame
+    found = card(of_frame(frame), of_frame(frame.assign(mem=np.nan)))
+    assert {each.verdicts[0].remark for each in found.resources if each.name == "mem"} == {"the run has no such column"}
+
+
+@pytest.mark.parametrize(
+    ("name", "deviation", "least"),
+    [("mem", 0.001, "0.2 points"), ("disk_write", 9e4, "100 kB/s"), ("net_received", 900, "1 kB/s")],
+)
+def test_what_varies_no_more_than_an_idle_machine_does_is_not_judged(name, deviation, least):
+    values = np.random.default_rng(1).normal(1e6 * deviation, deviation, 300)
+    found = card(recording(**{name: values}), recording(**{name: values[::-1]}))
+    assert found.verdict == "not judged"
+    reason = f"the recording varies no more than an idle machine does (standard deviation below {least})"
+    assert found.resources[0].verdicts[0].remark == reason
+    assert card(recording(**{name: 3 * values}), recording(**{name: 3 * values})).verdict == "passed"
+
+
+def test_nothing_that_can_be_judged_is_no_pass():
+    assert card(recording(cpu=np.full(60, 0.5)), recording(cpu=np.full(60, 0.5))).verdict == "not judged"
+    assert card(recording(cpu=np.full(60, 0.5)), recording(mem=np.full(60, 0.5))).verdict == "not judged"
+
+
+def test_a_constant_run_fails_and_its_correlation_is_not_judged():
+    found = verdicts(card(server(), of_frame(server().frame * 0 + 0.3)), "cpu")
+    assert (found["skill"], found["change_ratio"]) == ("failed", "failed")
+    assert (found["correlation"], found["change_correlation"], found["lag"]) == ("not judged",) * 3
+
+
+def test_a_run_without_a_common_value_fails_the_coverage_and_nothing_else_is_judged():
+    short = of_frame(server().frame.iloc[:5])
+    found = verdicts(card(server(), short), "cpu")
+    assert found.pop("coverage") == "failed"
+    assert set(found.values()) == {"not judged"}
+
+
+def test_a_gap_of_the_recording_is_not_the_fault_of_the_run():
+    frame = server().frame
+    holed = frame.drop(index=frame.index[100:200])
+    assert value(card(of_frame(holed), of_frame(frame)), gates.COVERAGE) == 1
+    assert value(card(of_frame(frame), of_frame(holed)), gates.COVERAGE) == pytest.approx(5 / 6, abs=0.01)
+
+
+def test_resources_that_are_shifted_against_each_other_fail_the_coupling():
+    frame = server().frame
+    found = card(server(), of_frame(frame.assign(mem=np.roll(frame["mem"], 60))))
+    assert found.coupling.verdict == "failed"
+    assert found.coupling.remark == "cpu and mem"
+
+
+def test_memory_in_bytes_counts_where_the_share_is_not_on_both_sides():
+    frame = server().frame[["cpu", "mem"]]
+    with_bytes = frame.assign(mem_bytes=frame["mem"] * 2**34)
+    assert [each.name for each in card(of_frame(with_bytes), of_frame(with_bytes)).resources] == ["cpu", "mem"]
+    without = with_bytes.drop(columns="mem")
+    assert verdicts(card(of_frame(with_bytes), of_frame(without)), "mem_bytes")["bias"] == "passed"
+    assert [each.name for each in card(of_frame(with_bytes), of_frame(with_bytes), only=["mem_bytes"]).resources] == [
+        "mem_bytes"
+    ]
+
+
+def test_limits_and_the_shortest_event_can_be_given():
+    loose = FidelityGates(max_bias=30)
+    run = of_frame(server().frame * 0.8)
+    assert verdicts(card(server(), run), "cpu")["bias"] == "failed"
+    assert verdicts(card(server(), run, loose), "cpu")["bias"] == "passed"
+    assert {each.event_s for each in card(server(), run, event_s=7.2).resources} == {7}
+
+
+def test_the_shortest_event_is_where_a_slow_load_has_changed():
+    assert measures.shortest_event(np.tile([0.0, 1.0], 50)) == 1
+    assert 10 < measures.shortest_event(np.sin(np.linspace(0, 6.28, 400))) < 30
+
+
+def test_a_run_that_goes_on_is_judged_up_to_the_end_of_the_recording():
+    frame = server().frame
+    found = card(of_frame(frame.iloc[:500]), of_frame(frame))
+    assert found.verdict == "passed"
+    assert found.remarks == ("the run is longer than the recording; 100 s at its end are not judged",)
+
+
+def test_a_percentile_is_judged_where_enough_values_are_beyond_it():
+    frame = server().frame
+    short = verdicts(card(of_frame(frame.iloc[:200]), of_frame(frame.iloc[:200])), "cpu")
+    assert (short["p95"], short["p99"]) == ("passed", "not judged")
+
+
+def test_points_are_hundredths_of_the_usual_range_or_of_a_quarter_of_the_machine():
+    values = np.linspace(0.4, 0.5, 1000)
+    rate = 1e8 * values
+    found = card(recording(cpu=values, disk_write=rate), recording(cpu=values + 0.01, disk_write=rate + 1e6))
+    assert value(found, gates.P95) == pytest.approx(4)
+    assert value(found, gates.P95, "disk_write") == pytest.approx(1 / 0.098)

@@ -1,0 +1,105 @@
+"""``pytest-twin validate``, as typed."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from made_recordings import server
+from made_runs import stamp
+
+from pytest_twin.cli import main
+
+pytest.importorskip("scipy")
+
+
+def write(path, factor=1.0, **columns):
+    """Write the recording of a server as a dataset with some of the legacy columns."""
+    frame = server(300).frame
+    given = {"cpu_percent": 100 * factor * frame["cpu"], "ram_used_percent": 100 * frame["mem"], **columns}
+    rows = [f"timestamp,{','.join(given)}"]
+    for place, cells in enumerate(zip(*(np.broadcast_to(each, 300) for each in given.values()), strict=True)):
+        rows.append(",".join([stamp(place), *(f"{cell:.6f}" for cell in cells)]))
+    path.write_text("\n".join(rows) + "\n")
+
+
+@pytest.fixture
+def twin(tmp_path, monkeypatch):
+    """Runs ``pytest-twin validate`` in a folder with a recording, a faithful run and a scaled one."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "server.csv")
+    write(tmp_path / "scaled.csv", 0.9)
+
+    def run(*words, status=0):
+        done = CliRunner().invoke(main, ["validate", *words])
+        assert done.exit_code == status, done.output
+        return done.output
+
+    return run
+
+
+def test_a_recording_passes_by_itself_with_0(twin):
+    assert "server.csv as a replay of server.csv: passed\n" in twin("server.csv", "server.csv")
+
+
+def test_a_gate_that_failed_ends_with_1(twin):
+    text = twin("server.csv", "scaled.csv", status=1)
+    assert "cpu: mean bias (NMBE) -10 %, the limit is ±5 %: the run is scaled or offset" in text
+
+
+def test_each_limit_is_an_option_and_a_key_of_pyproject(twin, tmp_path):
+    assert "passed" in twin("server.csv", "scaled.csv", "--max-bias", "15", "--max-peak-error", "12")
+    settings = tmp_path / "pyproject.toml"
+    settings.write_text("[tool.pytest-twin.gates]\nmax_bias = 15\nmax_peak_error = 12\n")
+    assert "passed" in twin("server.csv", "scaled.csv")
+    twin("server.csv", "scaled.csv", "--max-bias", "5", status=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[tool.pytest-twin.gates]\nmax_bais = 1\n", '[tool.pytest-twin.gates]: unknown gate "max_bais"; did you mean'),
+        ("[tool.pytest-twin.gates]\nmax_bias = 'a'\n", "[tool.pytest-twin.gates]: max_bias: 'a' is not a number of at"),
+        ("[tool.pytest-twin]\ngates = 3\n", "[tool.pytest-twin]: gates is not a table; write [tool.pytest-twin.gates]"),
+    ],
+)
+def test_a_bad_configuration_is_told_in_one_line(twin, tmp_path, text, message):
+    (tmp_path / "pyproject.toml").write_text(text)
+    assert f"Error: pyproject.toml: {message}" in twin("server.csv", "server.csv", status=2)
+
+
+def test_a_bad_limit_is_an_error_of_its_option(twin):
+    assert "Invalid value for '--min-coverage'" in twin("server.csv", "server.csv", "--min-coverage", "95", status=2)
+
+
+def test_what_cannot_be_judged_ends_with_2(twin, tmp_path):
+    text = twin("server.csv", "server.csv", "--resource", "net_sent", status=2)
+    assert text.endswith("Error: no resource can be judged; see above\n")
+    assert "Error: " in twin("server.csv", "nowhere.csv", status=2)
+    (tmp_path / "text.csv").write_text("no recording\n")
+    assert "Traceback" not in twin("text.csv", "server.csv", status=2)
+
+
+def test_scipy_that_is_missing_is_told_in_one_line(twin, monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr("pytest_twin.cli.validate.find_spec", lambda name: None if name == "scipy" else found(name))
+    text = twin("server.csv", "server.csv", status=2)
+    assert text == "Error: validate needs scipy; pip install 'pytest-twin[twin]'\n"
+
+
+def test_the_document_goes_to_standard_output_or_to_a_file(twin, tmp_path):
+    printed = json.loads(twin("server.csv", "server.csv", "--json", "-"))
+    assert printed["verdict"] == "passed"
+    assert set(printed["resources"]) == {"cpu", "mem"}
+    twin("server.csv", "server.csv", "--json", "card.json", "--html", "card.html")
+    assert json.loads((tmp_path / "card.json").read_text()) == printed
+    assert (tmp_path / "card.html").read_text().startswith("<!doctype html>")
+
+
+def test_only_the_chosen_resources_are_judged(twin):
+    printed = json.loads(twin("server.csv", "scaled.csv", "--resource", "mem", "--event", "5s", "--json", "-"))
+    assert set(printed["resources"]) == {"mem"}
+    assert printed["resources"]["mem"]["event_s"] == 5

@@ -1,0 +1,82 @@
+"""A scorecard in the terminal, as JSON and as HTML."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pytest
+from made_recordings import of_frame, server
+
+from pytest_twin.analysis.fidelity import gates
+from pytest_twin.analysis.fidelity.gates import FidelityGates, judge, limits_of
+from pytest_twin.analysis.fidelity.scorecard import compare_recordings
+from pytest_twin.report.fidelity import document, html, terminal
+from pytest_twin.report.fidelity.wording import failure_lines, format_limit, format_value
+
+pytest.importorskip("scipy")
+LIMITS = limits_of(FidelityGates(), 1.0)
+
+
+@pytest.fixture(scope="module")
+def scaled():
+    """The scorecard of a run that is scaled, of whose memory nothing is known."""
+    frame = server().frame.assign(mem=0.3)
+    return compare_recordings(("<b>.csv", "run"), of_frame(frame), of_frame(frame.assign(cpu=0.8 * frame["cpu"])))
+
+
+def test_the_table_has_each_gate_with_value_and_limit_and_what_it_catches(scaled):
+    text = terminal.text(scaled)
+    assert text.startswith("run as a replay of <b>.csv: failed (")
+    assert re.search(r"mean bias \(NMBE\) +±5 % +-20 % ✗ +– +0 % +the run is scaled or offset", text)  # noqa: RUF001
+    assert re.search(r"Wasserstein distance +none +\S+ points +– +0 points +shown only", text)  # noqa: RUF001
+    assert re.search(r"\nverdict +failed +not judged +passed", text)
+    assert "intervals of 1 s (recording) and 1 s (run), resampled to the coarser: 1 s; aligned by elapsed time" in text
+    assert "  mem: the recording does not vary" in text
+
+
+def test_a_failed_gate_says_what_is_wrong(scaled):
+    lines = list(failure_lines(scaled))
+    assert lines[0] == (
+        "cpu: mean bias (NMBE) -20 %, the limit is ±5 %: the run is scaled or offset, or shows another metric"
+    )
+
+
+def test_a_value_that_failed_differs_from_its_limit():
+    assert format_value(judge(gates.BIAS, 5.0012, LIMITS[gates.BIAS])) == "5.001 %"
+    assert format_value(judge(gates.BIAS, 4.9998, LIMITS[gates.BIAS])) == "5 %"
+    assert format_value(judge(gates.COVERAGE, 0.94999, LIMITS[gates.COVERAGE])) == "0.94999"
+    shown = [
+        format_limit(each, LIMITS[each]) for each in (gates.COVERAGE, gates.CV_RMSE, gates.P95, gates.CHANGE_RATIO)
+    ]
+    assert shown == ["≥ 0.95", "≤ 30 %", "±5 points", "0.5 to 2"]
+
+
+def test_the_document_has_every_gate_of_every_resource(scaled):
+    found = json.loads(document.text(scaled))
+    assert (found["verdict"], found["interval_s"], found["recording"]) == ("failed", 1.0, "<b>.csv")
+    assert found["resources"]["mem"]["verdict"] == "not judged"
+    bias = found["resources"]["cpu"]["gates"]["bias"]
+    assert (bias["verdict"], bias["min"], bias["max"], bias["unit"]) == ("failed", -5, 5, "%")
+    assert bias["value"] == pytest.approx(-20, abs=0.1)
+    assert found["resources"]["cpu"]["gates"]["skill"]["max"] is None
+    assert found["gates"]["coupling"]["verdict"] == "passed"
+
+
+def test_the_page_draws_both_curves_on_one_axis_and_their_difference(scaled):
+    page = html.page(scaled)
+    assert page.startswith("<!doctype html>")
+    assert "<b>.csv" not in page
+    assert page.count('class="recorded" d="M') == page.count('class="replayed" d="M') == 2  # the memory is not judged
+    assert page.count('class="difference" d="M') == 2
+    assert '<td class="number failed" colspan="1" title="">-20 % <span aria-label="failed">✗</span></td>' in page
+
+
+def test_a_long_curve_keeps_its_peaks_and_its_gaps():
+    values = np.zeros(50_000)
+    values[31_234], values[20_000:21_000] = 1.0, np.nan
+    path = html._path("recorded", values, 0.0, 1.0)
+    assert path.count("M") == 2
+    assert ",0.0" in path
+    assert len(path) < 20_000
