@@ -84,7 +84,7 @@ def _with_gaps(frame: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
 
 
 def _shifted_resource(frame: pd.DataFrame, _: np.random.Generator) -> pd.DataFrame:
-    return frame.assign(**{str(name): frame[name].to_numpy()[::-1] for name in frame.columns[1::2]})
+    return frame.assign(**{str(name): np.roll(frame[name], len(frame) // 3) for name in frame.columns[1::2]})
 
 
 def _averaged(frame: pd.DataFrame, _: np.random.Generator) -> pd.DataFrame:
@@ -120,7 +120,7 @@ MUTANTS = (
     Mutant("resampled, each 10th row held", CHANGED, _rows(lambda count, _: np.arange(count) // 10 * 10)),
     Mutant("truncated by a tenth", (gates.COVERAGE,), lambda frame, _: frame.iloc[: len(frame) * 9 // 10]),
     Mutant("with gaps", (gates.COVERAGE,), _with_gaps),
-    Mutant("each second resource reversed", (gates.COUPLING,), _shifted_resource),
+    Mutant("each second resource shifted", (gates.COUPLING,), _shifted_resource),
 )  # fmt: skip
 
 
