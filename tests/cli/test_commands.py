@@ -353,7 +353,7 @@ def test_run_tells_how_a_recording_was_read_and_the_most_that_it_asks_for(twin, 
     dry = twin("run", "plan.json", "--dry-run")
     assert dry.splitlines() == ["     0.000 s +0.300 s  replay=prod.csv speed=1.0 (at most disk 10.49MB/s)  [e1]"]
     done = subprocess.run([*COMMAND, "run", "plan.json"], cwd=tmp_path, capture_output=True, text=True, check=True)
-    remark = "disk_write_MB is a running total (81000 to 81001.5): its growth is replayed"
+    remark = "disk_write_MB is a running total (81000 to 81001.5): its growth is read"
     assert done.stderr.splitlines()[0] == f"note: plan.json: prod.csv: {remark}"
     assert json.loads((tmp_path / "twin-report/schedule.json").read_text())["events"][0]["note"] == remark
 
