@@ -190,7 +190,7 @@ def test_every_wrong_mark_is_told_before_any_test_runs(pytester):
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
         [
-            'ERROR: *::test_unknown: stress: "cpus" is a keyword of constraints, not of loads; use --twin-constrain cpus=8 *',
+            'ERROR: *::test_unknown: stress: "cpus" is a keyword of constraints, not of loads; use --twin-constrain *',
             '*::test_wrong: stress(cpu): "150%" is over 100%; give 0-100%',
             "*::test_wrong: stress(ramp): 'soon' is not a duration; write seconds, or text such as *",
             "*::test_positional: stress(8): has no keyword; write stress(cpu=...), stress(mem=...) or stress(disk=...)",
