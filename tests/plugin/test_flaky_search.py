@@ -136,6 +136,10 @@ def test_leaves_processes():
     with pathlib.Path(__file__).with_name("runs").open("a") as file:
         print("one", file=file)
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)", "WORD"])
+    subprocess.Popen(  # a tree of which each level becomes the search's own only when the one above is killed
+        [sys.executable, "-c", "import os, time; [os.fork() for _ in range(5)]; time.sleep(1000)", "WORD"],
+        start_new_session=True,
+    )
     subprocess.Popen(
         [sys.executable, "-c", "import time; time.sleep(1000)", "WORD"], start_new_session=True
     )

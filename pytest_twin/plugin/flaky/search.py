@@ -310,11 +310,13 @@ class FlakySearch:
                     os.waitpid(pid, os.WNOHANG)
 
     def _kill_orphans(self) -> None:
-        """Kill the processes that tests have left, which are children of this process now."""
-        for pid in self._orphans():
-            with suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
-                _reap(pid)
+        """Kill the processes that tests have left, which are children of this process now, and then their children."""
+        until = monotonic() + REAP_WITHIN_S
+        while (orphans := self._orphans()) and monotonic() < until:
+            for pid in orphans:
+                with suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+                    _reap(pid)
         for path in self._directory.glob("*"):
             shutil.rmtree(path, ignore_errors=True)
 
