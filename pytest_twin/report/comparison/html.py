@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from html import escape
-from pathlib import Path
 
 from pytest_twin.analysis.comparison.comparison import Comparison
 from pytest_twin.analysis.comparison.verdicts import Difference
@@ -17,39 +16,18 @@ from pytest_twin.report.comparison.wording import (
     rows,
     tone,
 )
+from pytest_twin.report.small_page import small_page
 from pytest_twin.report.wording import truncate_middle
 
 MOST = 1000  # rows, and tests of a list
 MOST_TIMES = 1e9  # what stands for an infinite ratio where rows are sorted
 
-TABLE = (Path(__file__).parent.parent / "html" / "assets" / "compared.css").read_text(encoding="utf-8")
-STYLE = f"""
-:root {{ color-scheme: light dark; --bad: #b3400d; --good: #0a6aa1; --line: #8886; --soft: #888; --card: #8882; }}
-@media (prefers-color-scheme: dark) {{ :root {{ --bad: #ff9a66; --good: #6fc3f5; }} }}
-body {{ font: 15px/1.45 system-ui, sans-serif; margin: 1.5rem auto; max-width: 75rem; padding: 0 1rem; }}
-h1 {{ font-size: 1.4rem; line-height: 1.25; overflow-wrap: anywhere; }}
-.scroll {{ overflow-x: auto; }}
-table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
-th, td {{ padding: .25rem .6rem; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top; }}
-.number {{ text-align: right; white-space: nowrap; }}
-{TABLE}""".strip()
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-
 
 def page(comparison: Comparison) -> str:
     """Return the page."""
     before, after = map(escape, comparison.names)
-    return "\n".join(
-        (
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{before} and {after}, compared</title>\n<style>\n{STYLE}\n</style>\n</head>\n<body>",
-            f"<h1>{escape(opening_lines(comparison)[0])}</h1>",
-            section(comparison),
-            "</body>\n</html>\n",
-        )
-    )
+    heading = escape(opening_lines(comparison)[0])
+    return small_page(f"{before} and {after}, compared", heading, [section(comparison)])
 
 
 def section(comparison: Comparison) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+from functools import partial
+from typing import TYPE_CHECKING
+
 from rich.markup import escape
 from rich.table import Table
 
@@ -17,9 +19,12 @@ from pytest_twin.report.comparison.wording import (
     rows,
     tone,
 )
+from pytest_twin.report.console_text import console_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 STYLES = {"worse": "red", "better": "green", "same": ""}
-WIDE = 160  # where there is no terminal
 MOST = 100
 
 
@@ -30,12 +35,7 @@ def text(comparison: Comparison, *, plain: bool) -> str:
         comparison: The comparison.
         plain: Without colours and with a fixed width, for a file; always so without a terminal.
     """
-    console = Console()
-    if plain or not console.is_terminal:
-        console = Console(width=WIDE, no_color=True)
-    with console.capture() as captured:
-        _print(comparison, console)
-    return captured.get().rstrip("\n")
+    return console_text(partial(_print, comparison), plain=plain)
 
 
 def _print(comparison: Comparison, console: Console) -> None:

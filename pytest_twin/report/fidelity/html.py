@@ -12,7 +12,6 @@ from pytest_twin.analysis.fidelity.gates import FAILED, NOT_JUDGED, PASSED, Gate
 from pytest_twin.analysis.fidelity.resampling import Values
 from pytest_twin.analysis.fidelity.scorecard import ResourceFidelity, Scorecard
 from pytest_twin.model.machine_recording import RESOURCES
-from pytest_twin.report.comparison.html import POLICY, STYLE
 from pytest_twin.report.fidelity.wording import (
     describe_verdict,
     failure_lines,
@@ -21,6 +20,7 @@ from pytest_twin.report.fidelity.wording import (
     gap_lines,
     opening_lines,
 )
+from pytest_twin.report.small_page import small_page
 from pytest_twin.report.wording import NOTHING, format_duration, format_number
 
 Places = np.ndarray[Any, np.dtype[np.intp]]
@@ -43,16 +43,7 @@ figure { margin: 1rem 0 0; } figcaption { color: var(--soft); font-size: .85rem;
 def page(card: Scorecard) -> str:
     """Return the page."""
     title = escape(f"{card.names[1]} as a replay of {card.names[0]}: {describe_verdict(card)}")
-    return "\n".join(
-        (
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{title}</title>\n<style>\n{STYLE}\n{CHARTS}\n</style>\n</head>\n<body>\n<h1>{title}</h1>",
-            *_section(card),
-            "</body>\n</html>\n",
-        )
-    )
+    return small_page(title, title, _section(card), style=CHARTS)
 
 
 def _section(card: Scorecard) -> Iterator[str]:

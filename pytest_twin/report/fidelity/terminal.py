@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+from functools import partial
+from typing import TYPE_CHECKING
+
 from rich.table import Table
 from rich.text import Text
 
 from pytest_twin.analysis.fidelity.gates import FAILED, NOT_JUDGED, PASSED, GateVerdict
 from pytest_twin.analysis.fidelity.scorecard import Scorecard
-from pytest_twin.report.comparison.terminal import WIDE
+from pytest_twin.report.console_text import console_text
 from pytest_twin.report.fidelity.wording import failure_lines, format_limit, format_value, gap_lines, opening_lines
 from pytest_twin.report.wording import NOTHING
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 STYLES = {PASSED: "green", FAILED: "bold red", NOT_JUDGED: "dim"}
 MARKS = {PASSED: "", FAILED: " ✗", NOT_JUDGED: ""}
@@ -18,12 +23,7 @@ MARKS = {PASSED: "", FAILED: " ✗", NOT_JUDGED: ""}
 
 def text(card: Scorecard) -> str:
     """Return the scorecard: a row for each gate, a column for each resource; failed gates have a cross."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDE, no_color=True)
-    with console.capture() as captured:
-        _print(card, console)
-    return captured.get().rstrip("\n")
+    return console_text(partial(_print, card))
 
 
 def _print(card: Scorecard, console: Console) -> None:

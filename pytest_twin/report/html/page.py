@@ -15,12 +15,13 @@ from pytest_twin.analysis.run.by_host import display_name
 from pytest_twin.analysis.run.run_summary import RunSummary
 from pytest_twin.model.attempt_row import BAD
 from pytest_twin.model.version import __version__
-from pytest_twin.report.comparison.html import TABLE, section
+from pytest_twin.report.comparison.html import section
 from pytest_twin.report.comparison.wording import opening_lines
 from pytest_twin.report.flaky_findings import describe_findings, group_findings
 from pytest_twin.report.html import details, flaky_part, parts, profile_curves, tests_table
 from pytest_twin.report.html.markup import data_element, each_host, join, markup
 from pytest_twin.report.html.timeline import Lanes, idle_panel_names, timeline
+from pytest_twin.report.small_page import TABLE
 from pytest_twin.report.wording import describe_budgets, headline
 
 ASSETS = Path(__file__).parent / "assets"
