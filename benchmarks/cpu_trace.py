@@ -22,7 +22,8 @@ from resource import RUSAGE_CHILDREN, getrusage
 from _cpu_windows import KINDS, our_load, shares, supervisor, watched
 from _shared import program, show_one
 
-from pytest_twin.loads.schedule.replay import parse_recording
+from pytest_twin.loads.schedule.replay import replay_of
+from pytest_twin.model.machine_formats.parser import parse_text
 
 POINT_S = 0.5
 READ_S = 0.1
@@ -45,7 +46,7 @@ def trace(path: Path | None, points: int) -> list[float]:
 def ours(values: Sequence[float]) -> list[float]:
     """Return the achieved shares of our replay, for each 0.1 s."""
     rows = "".join(f"{(number + 1) * POINT_S},{value}\n" for number, value in enumerate(values))
-    part = parse_recording(f"elapsed_s,value\n{rows}", "trace", KINDS).load.parts[0]
+    part = replay_of(parse_text(f"elapsed_s,value\n{rows}"), "trace", KINDS).load.parts[0]
     with supervisor() as running, our_load(running, part) as clock:
         return shares(watched(clock, len(values) * POINT_S, READ_S), CPUS)
 

@@ -7,8 +7,9 @@ from any_values import tried
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_twin.loads.schedule.replay import ReplayError, parse_recording
+from pytest_twin.loads.schedule.replay import replay_of
 from pytest_twin.loads.spec import Load
+from pytest_twin.model.machine_formats.parser import RecordingError, parse_text
 from pytest_twin.stressors import find_kinds
 from pytest_twin.stressors.spec.kind import RATE, SHARE
 
@@ -46,8 +47,8 @@ def rows(column, *values, step=2):
     return table(f"elapsed_s,{column}", *(f"{at * step},{value}" for at, value in enumerate(values)))
 
 
-def replay(text):
-    return parse_recording(text, "prod.csv", KINDS)
+def replay(text, kinds=KINDS):
+    return replay_of(parse_text(text), "prod.csv", kinds)
 
 
 def part(text):
@@ -65,7 +66,7 @@ def shares(text):
 
 
 def problems(text):
-    with pytest.raises(ReplayError) as caught:
+    with pytest.raises(RecordingError) as caught:
         replay(text)
     return list(caught.value.problems)
 
@@ -153,9 +154,8 @@ def test_a_time_stamp_with_and_one_without_a_zone_are_both_utc():
 
 
 def test_a_kind_that_is_not_there_is_left_out():
-    load = parse_recording(
-        table("elapsed_s,cpu_percent,disk_write_MB", "0,5,1", "1,5,1"), "x.csv", {"disk": KINDS["disk"]}
-    ).load
+    recorded = table("elapsed_s,cpu_percent,disk_write_MB", "0,5,1", "1,5,1")
+    load = replay(recorded, {"disk": KINDS["disk"]}).load
     assert [part.kind.keyword for part in load.parts] == ["disk"]
 
 
@@ -475,7 +475,7 @@ def test_a_rise_of_memory_over_100_percent_is_cut():
 @given(TABLES | st.text())
 @settings(max_examples=200, deadline=None)
 def test_whatever_the_text_is_it_is_a_load_or_problems_of_one_line_each(text):
-    found, problem = tried(ReplayError, parse_recording, text, "x.csv", KINDS)
+    found, problem = tried(RecordingError, replay, text)
     if problem:
         assert all(len(line.splitlines()) == 1 for line in problem.problems)
         return

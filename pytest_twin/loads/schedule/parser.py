@@ -13,7 +13,7 @@ from typing import Any
 from pytest_twin.loads.modifiers import GUARDS, MODIFIERS
 from pytest_twin.loads.parser import parse_load
 from pytest_twin.loads.schedule import documents, legacy
-from pytest_twin.loads.schedule.replay import Replay, ReplayError, replay_of
+from pytest_twin.loads.schedule.replay import Replay, replay_of
 from pytest_twin.loads.schedule.schedule import (
     MOST_EVENTS,
     PARALLEL,
@@ -293,7 +293,7 @@ class _Parser:
             self.replays[path, window, speed] = Replay(
                 found.load.faster(speed), found.duration_s / speed, found.remarks
             )
-        except (ReplayError, RecordingError) as error:
+        except RecordingError as error:
             self.unread[path, window] = error.problems
         except (OSError, ValueError) as error:
             self.unread[path, window] = [str(getattr(error, "strerror", None) or error)]

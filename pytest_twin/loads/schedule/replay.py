@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_twin.loads.spec import Kinds, Load, LoadPart
-from pytest_twin.model.machine_formats.parser import RecordingError, parse_text
+from pytest_twin.model.machine_formats.parser import RecordingError
 from pytest_twin.stressors.spec.kind import RATE, SHARE
 
 if TYPE_CHECKING:
@@ -21,18 +21,6 @@ if TYPE_CHECKING:
 
 MOST_STEPS = 50_000  # of one profile, which is sent to processes; more are averaged
 LOOPBACK = "traffic over a network is replayed over the loopback interface"
-
-
-class ReplayError(ValueError):
-    """A file cannot be replayed.
-
-    Attributes:
-        problems: All problems, a line each.
-    """
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = problems
 
 
 class Replay(NamedTuple):
@@ -58,29 +46,16 @@ class _Rule(NamedTuple):
     options: Mapping[str, Any] = {}
 
 
-def parse_recording(text: str, name: str, kinds: Kinds) -> Replay:
-    """Parse a recording, and return it as a load.
+def replay_of(recording: MachineRecording, name: str, kinds: Kinds) -> Replay:
+    """Return a recording as a load.
 
     Args:
-        text: The text of its file.
+        recording: The recording.
         name: The amount of the load, as it is written in annotations.csv.
         kinds: The installed kinds of load.
 
     Raises:
-        ReplayError: It is not a recording, has nothing to replay, or impossible values.
-    """
-    try:
-        recording = parse_text(text)
-    except RecordingError as error:
-        raise ReplayError(error.problems) from None
-    return replay_of(recording, name, kinds)
-
-
-def replay_of(recording: MachineRecording, name: str, kinds: Kinds) -> Replay:
-    """Return a recording as a load; the arguments are as in `parse_recording`.
-
-    Raises:
-        ReplayError: It has nothing to replay.
+        RecordingError: It has nothing to replay.
     """
     frame, remarks = recording.frame, list(recording.remarks)
     step = float(frame.index[0])
@@ -93,7 +68,7 @@ def replay_of(recording: MachineRecording, name: str, kinds: Kinds) -> Replay:
         if points and max(value for _, value in points) > 0:
             parts.append(LoadPart(kinds[rule.keyword], name, rule.unit, tuple(points), rule.options))
     if not parts:
-        raise ReplayError([f"has nothing to replay: no value above 0 in {', '.join(recording.sources.values())}"])
+        raise RecordingError([f"has nothing to replay: no value above 0 in {', '.join(recording.sources.values())}"])
     if any(part.kind.keyword == "net" for part in parts):
         remarks.append(LOOPBACK)
     return Replay(Load(tuple(parts)), float(frame.index[-1]), list(dict.fromkeys(remarks)))

@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from typing import NamedTuple
 
-from pytest_twin.loads.schedule.replay import ReplayError
 from pytest_twin.model.error_text import shown
+from pytest_twin.model.machine_formats.parser import RecordingError
 from pytest_twin.model.machine_recording import MachineRecording
 from pytest_twin.model.quantity import parse_duration
 
@@ -59,7 +59,7 @@ def cut_recording(recording: MachineRecording, window: Window) -> MachineRecordi
     """Return the part of a recording in a window, with a remark on how much of it that is.
 
     Raises:
-        ReplayError: The window is not within the recording.
+        RecordingError: The window is not within the recording.
     """
     if window == Window():
         return recording
@@ -70,7 +70,7 @@ def cut_recording(recording: MachineRecording, window: Window) -> MachineRecordi
         since = 0.0 if window.since is None else _offset(recording, "from", window.since, 0.0)
         until = whole if window.until is None else _offset(recording, "to", window.until, since)
         if until <= since:
-            raise ReplayError([f"to: is not after from ({until:g} s and {since:g} s after the start)"])
+            raise RecordingError([f"to: is not after from ({until:g} s and {since:g} s after the start)"])
     ends = recording.frame.index.to_numpy()
     begins = recording.frame.index.to_series().shift(fill_value=0.0).to_numpy()
     frame = recording.frame[(ends > since) & (begins < until)]
@@ -85,12 +85,12 @@ def _offset(recording: MachineRecording, key: str, moment: Moment, earliest: flo
     """Return a time as seconds since the start; a time of day is the first one after the earliest.
 
     Raises:
-        ReplayError: It is not within the recording.
+        RecordingError: It is not within the recording.
     """
     whole = float(recording.frame.index[-1])
     if isinstance(moment, time | datetime):
         if recording.start is None:
-            raise ReplayError([f'{key}: the recording has no dates; give an offset such as "90s"'])
+            raise RecordingError([f'{key}: the recording has no dates; give an offset such as "90s"'])
         if isinstance(moment, time):
             moment = datetime.combine(recording.start.date(), moment)
             days = (recording.start + timedelta(seconds=earliest) - moment) // timedelta(days=1)
@@ -100,7 +100,7 @@ def _offset(recording: MachineRecording, key: str, moment: Moment, earliest: flo
         offset = moment
     if not 0 <= offset <= whole or (key == "from" and offset == whole):
         lasts = f"from {recording.start:%Y-%m-%d %H:%M:%S} UTC, " if recording.start else ""
-        raise ReplayError([f"{key}: is not within the recording, which lasts {lasts}{whole:g} s"])
+        raise RecordingError([f"{key}: is not within the recording, which lasts {lasts}{whole:g} s"])
     return offset
 
 
@@ -108,16 +108,16 @@ def _busiest(recording: MachineRecording, length: float) -> tuple[float, float]:
     """Return the start and the end of the part with the highest mean.
 
     Raises:
-        ReplayError: The recording is shorter.
+        RecordingError: The recording is shorter.
     """
     import numpy as np
 
     column = recording.frame["cpu" if "cpu" in recording.frame else recording.frame.columns[0]].fillna(0.0)
     ends = np.concatenate([[0.0], column.index.to_numpy()])
     if length > ends[-1]:
-        raise ReplayError([f"busiest: {length:g} s are more than the recording has, which lasts {ends[-1]:g} s"])
+        raise RecordingError([f"busiest: {length:g} s are more than the recording has, which lasts {ends[-1]:g} s"])
     if length <= 0:
-        raise ReplayError(["busiest: 0 s are no part of a recording"])
+        raise RecordingError(["busiest: 0 s are no part of a recording"])
     integral = np.concatenate([[0.0], np.cumsum(column.to_numpy() * np.diff(ends))])
     starts = np.unique(np.clip(np.concatenate([ends, ends - length]), 0.0, ends[-1] - length))
     work = np.interp(starts + length, ends, integral) - np.interp(starts, ends, integral)

@@ -25,7 +25,7 @@ MAX_ROWS_REPORTED = 3
 
 
 class RecordingError(ValueError):
-    """A text is no recording of a machine.
+    """A text is no recording of a machine, or a recording has not what is wanted of it.
 
     Attributes:
         problems: All problems, a line each.
