@@ -205,9 +205,14 @@ def test_it():
 
 CHANGES = """import os, psutil, pytest, time
 
+def is_supervisor(process):
+    try:
+        return process.name() == "twin-stressors" and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # it was reaped meanwhile
+        return False
+
 def supervisors():
-    children = psutil.Process().children()
-    return [each for each in children if each.name() == "twin-stressors" and each.status() != psutil.STATUS_ZOMBIE]
+    return list(filter(is_supervisor, psutil.Process().children()))
 
 def supervisor():
     for _ in range(6000):  # it gets its name when it has begun

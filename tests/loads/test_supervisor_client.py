@@ -114,7 +114,9 @@ def test_a_supervisor_that_has_to_start_while_a_test_has_replaced_something_hold
 
 
 @posix
-def test_what_does_not_answer_is_told_of_and_ended_and_its_loads_are_aborted(impatient, monkeypatch, told):
+def test_what_does_not_answer_is_told_of_and_ended_and_its_loads_are_aborted(
+    impatient, monkeypatch, told, eventually_gone
+):
     supervisor = SupervisorClient(told.reply, lambda _: None, tell=told.lines.append)
     applied = supervisor.apply(PART, PART.request("l1"))
     applied.wait_ready()
@@ -123,7 +125,7 @@ def test_what_does_not_answer_is_told_of_and_ended_and_its_loads_are_aborted(imp
     impatient(supervisor)
     applied.stop()
     monkeypatch.undo()
-    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    eventually_gone([process], within=0)
     assert applied.failure.startswith("the supervisor did not answer for ")
     assert told.replies == [("l1", "ready"), ("l1", "abort")]
     (line,) = told.lines

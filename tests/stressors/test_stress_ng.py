@@ -51,6 +51,13 @@ def tree(pid: int) -> list[psutil.Process]:
     return psutil.Process(pid).children(recursive=True)
 
 
+def name_of(process: psutil.Process) -> str:
+    """Its name, empty if it has ended."""
+    with suppress(psutil.NoSuchProcess):
+        return process.name()
+    return ""
+
+
 @installed
 def test_its_instances_run_when_it_is_ready_and_are_gone_with_all_they_had(
     supervisor, asked, eventually, eventually_gone, tmp_path
@@ -138,7 +145,7 @@ def test_one_that_ends_by_itself_is_an_abort_with_its_last_words(fake, asked):
 def test_one_that_does_not_listen_is_killed_soon_wherever_it_hides(fake, asked, eventually, eventually_gone):
     supervisor = fake("trap '' INT TERM; setsid sleep 600 & sleep 600 & (sleep 600 &) & sleep 600 & wait; sleep 600")
     supervisor.apply(**asked("matrix"))
-    eventually(lambda: [each.name() for each in tree(supervisor.process.pid)].count("sleep") == 4)
+    eventually(lambda: [name_of(each) for each in tree(supervisor.process.pid)].count("sleep") == 4)
     running = tree(supervisor.process.pid)
     supervisor.send({"op": "stop", "id": "load"})
     assert supervisor.hear()["event"] == "abort"  # it was never there
