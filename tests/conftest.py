@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -109,6 +110,7 @@ def interrupted() -> Callable[[Callable[[], object], int], bool]:
                 raise KeyboardInterrupt
             return trace
 
+        gc.disable()  # hypothesis has a callback there, in which an interrupt would be lost
         sys.settrace(trace)
         try:
             function()
@@ -116,6 +118,7 @@ def interrupted() -> Callable[[Callable[[], object], int], bool]:
             return True
         finally:
             sys.settrace(before)
+            gc.enable()
         return False
 
     return call
