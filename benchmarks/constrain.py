@@ -6,7 +6,7 @@ Busy processes get a quota from the control group and from the stop signals of p
 made by hand, and from cpulimit, in turn. Printed are the CPUs that they used in windows of a second, minus the quota,
 in per cent of a CPU; the stalls of a busy loop, which are the gaps of more than 2 ms in its clock; and what the
 controlling processes used. At last nothing is throttled: the processes sleep, and what the controller uses is its cost;
-and 1,000 trivial tests run with all CPUs as their quota, which the session or the mark of each test asks for. That is
+and trivial tests run with all CPUs as their quota, which the session or the mark of each test asks for. That is
 compared with the same tests without a constraint, and with plain pytest; `--tests-only` measures nothing else.
 """
 
@@ -58,7 +58,7 @@ while os.getpid() == parent or os.getppid() == parent:
     if now - last > 0.002: os.write(gaps, struct.pack('dd', now, now - last))
     last = now
 """
-MARKED = TESTS.replace("def test", f"@pytest.mark.constrain(cpu={CPUS})\ndef test")
+MARKED_TESTS = TESTS.replace("def test", f"@pytest.mark.constrain(cpu={CPUS})\ndef test")
 CHOOSE_BACKEND = """
 from pytest_twin.stressors.spec.request import LoadRequest
 with_options = LoadRequest.with_options
@@ -183,10 +183,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1, help="measurements of each contender, which take turns")
     parser.add_argument("--quotas", type=float, nargs="*", default=QUOTAS, help="quotas in CPUs")
     parser.add_argument("--processes", type=int, nargs="*", default=PROCESSES, help="numbers of busy processes")
+    parser.add_argument("--tests", type=int, default=COUNT, help="number of the trivial tests")
     parser.add_argument("--tests-only", action="store_true", help="measure only what a constraint costs a test")
     given = parser.parse_args()
     if given.tests_only:
-        show_cost_of_tests(given.rounds)
+        show_cost_of_tests(given.tests, given.rounds)
         return
     path = program("cpulimit", "apt-get install cpulimit")
     with supervisor() as running:
@@ -203,27 +204,27 @@ def main() -> None:
             if name != BY_HAND:
                 cost = measure(control, CPUS, PROCESSES[1], given.seconds, is_busy=False).controller
                 show_one(f"{name}: cost", cost, "%", "at most 1" if name != PEER else "")
-    show_cost_of_tests(given.rounds)
+    show_cost_of_tests(given.tests, given.rounds)
 
 
-def show_cost_of_tests(rounds: int) -> None:
+def show_cost_of_tests(count: int, rounds: int) -> None:
     """Print by how much longer each of some trivial tests takes under a constraint of the session, and of its own."""
     limited = TWIN._replace(flags=("--twin", f"--twin-constrain=cpu={CPUS}"))
     with tempfile.TemporaryDirectory() as name:
         plain = Path(name) / "plain"
         contenders = {PLAIN.name: (PLAIN, plain), "recorded": (TWIN, plain), "session's constraint": (limited, plain)}
-        _write_tests(plain, TESTS)
+        _write_tests(plain, TESTS.format(count))
         for backend in OURS:
             contenders[f"mark, {backend}"] = TWIN, Path(name) / backend.replace(" ", "-")
-            _write_tests(contenders[f"mark, {backend}"][1], MARKED, CHOOSE_BACKEND.format(backend))
-        runs = {who: partial(run.seconds, folder) for who, (run, folder) in contenders.items()}
+            _write_tests(contenders[f"mark, {backend}"][1], MARKED_TESTS.format(count), CHOOSE_BACKEND.format(backend))
+        runs = {who: partial(run.seconds, folder, count) for who, (run, folder) in contenders.items()}
         took = interleaved(runs, max(2, rounds))
     for who in contenders:
         base = "recorded" if who not in {PLAIN.name, "recorded"} else PLAIN.name
         if who != base:
-            more = [1e3 * (one - other) / COUNT for one, other in zip(took[who], took[base], strict=True)]
+            more = [1e3 * (one - other) / count for one, other in zip(took[who], took[base], strict=True)]
             goal = "at most 1" if base == "recorded" else ""
-            show(f"a test of {COUNT}: {who}, longer than {base} by", more, "ms", goal)
+            show(f"a test of {count}: {who}, longer than {base} by", more, "ms", goal)
 
 
 def _write_tests(folder: Path, tests: str, conftest: str = "") -> None:

@@ -195,7 +195,7 @@ def test_two_hundred_kills_leave_nothing_of_constraints():
 @pytest.mark.slow
 def test_a_quota_is_told_with_its_errors_and_goals(monkeypatch):
     monkeypatch.setenv("PATH", "")
-    told = run("constrain.py", "--seconds", "1", "--quotas", "0.25", "--processes", "1")
+    told = run("constrain.py", "--seconds", "1", "--quotas", "0.25", "--processes", "1", "--tests", "5")
     assert "cpulimit: skipped, because it is not installed; apt-get install cpulimit" in told
     assert re.search(r"ours, stop signals: mean error +[-+]\d+\.\d+ % +goal at most 1", told)
     assert "ours, stop signals: cost" in told
