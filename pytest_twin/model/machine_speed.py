@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 SPEED = "speed"  # the key of the scores in fingerprint.json
 WORK = "bz2 1"  # what is timed; scores of other work are not comparable
+MOST = 1e9  # no machine has such a score
 
 
 class MachineSpeed(NamedTuple):
@@ -31,9 +31,8 @@ def parse_speed(document: object) -> MachineSpeed | None:
     """Return the scores in a document of `speed_document`; None if they are of other work, or are not scores."""
     if not isinstance(document, dict) or document.get("work") != WORK:
         return None
-    scores = [document.get(name) for name in MachineSpeed._fields]
-    usable = [float(each) for each in scores if _is_score(each)]
-    return MachineSpeed(*usable) if len(usable) == len(scores) else None
+    single, every = (document.get(name) for name in MachineSpeed._fields)
+    return MachineSpeed(float(single), float(every)) if _is_score(single) and _is_score(every) else None
 
 
 def speed_document(speed: MachineSpeed) -> dict[str, Any]:
@@ -52,5 +51,5 @@ def speed_ratio(there: MachineSpeed, here: MachineSpeed, *, all_threads: bool = 
     return there.all / here.all if all_threads else there.single / here.single
 
 
-def _is_score(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+def _is_score(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < MOST
