@@ -14,6 +14,7 @@ from pytest_twin.analysis.fidelity.gates import limit_declarations, parse_gates
 from pytest_twin.loads.constraint import parse_constraint
 from pytest_twin.loads.parser import parse_load
 from pytest_twin.loads.schedule.parser import parse_schedule
+from pytest_twin.model.machine_formats.parser import parse_text
 from pytest_twin.settings import options
 from pytest_twin.stressors import find_kinds
 
@@ -40,7 +41,7 @@ def test_pages_that_the_code_declares_are_up_to_date(page, generated):
 def test_the_schedule_of_the_readme_can_be_read():
     text = next(block for block in re.findall(r"```json\n(.*?)```", README, re.DOTALL) if "events" in block)
     recording = "timestamp,value\n" + "".join(f"2026-01-01 00:00:0{second},50\n" for second in range(3))
-    assert len(parse_schedule(text, "README.md", find_kinds(), lambda _: recording).events) == 6
+    assert len(parse_schedule(text, "README.md", find_kinds(), lambda _: parse_text(recording)).events) == 6
 
 
 def test_every_mark_of_the_readme_can_be_read():

@@ -14,6 +14,7 @@ from pytest_twin.loads.schedule.parser import parse_schedule
 from pytest_twin.loads.schedule.schedule import MOST_EVENTS, ScheduleError
 from pytest_twin.loads.schedule.schema import json_schema as schema_of
 from pytest_twin.loads.spec import LoadError
+from pytest_twin.model.machine_formats.parser import parse_text
 
 
 @click.command
@@ -71,7 +72,7 @@ def command(
         )  # fmt: skip
         try:
             document = generate(generator_options, kinds())
-            parse_schedule(json.dumps(document), "schedule", kinds(), lambda _: "")
+            parse_schedule(json.dumps(document), "schedule", kinds(), parse_text)  # it replays nothing
         except (LoadError, ScheduleError, ValueError) as error:
             raise click.UsageError(str(error)) from None
         text = _one_event_a_line(document)

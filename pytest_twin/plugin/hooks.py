@@ -360,7 +360,9 @@ def _schedule(config: pytest.Config, settings: Settings) -> Schedule | None:
     from pytest_twin.loads.schedule.schedule import ScheduleError
 
     try:
-        texts = config.stash[SCHEDULE_TEXTS] = getattr(config, "workerinput", {}).get("twin_schedule", {})
+        texts = getattr(config, "workerinput", {}).get("twin_schedule")
+        if has_workers(config):  # one on another host does not have the files
+            texts = config.stash[SCHEDULE_TEXTS] = {}
         return open_schedule(config.invocation_params.dir / settings.schedule, kinds(), texts)
     except ScheduleError as error:
         raise pytest.UsageError("\n".join(error.problems)) from None

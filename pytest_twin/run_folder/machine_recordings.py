@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pytest_twin.model.csv_text import visible
 from pytest_twin.model.machine_formats.column_meaning import EXACT
-from pytest_twin.model.machine_formats.parser import BLOCK, RecordingError, parse_blocks
+from pytest_twin.model.machine_formats.parser import RecordingError, parse_blocks, whole_lines
 from pytest_twin.model.machine_formats.timed_table import TOTAL_MEMORY, Blocks
 from pytest_twin.model.machine_recording import MachineRecording
 from pytest_twin.run_folder.csv_frames import LONGEST_HEADER, ReadingError
@@ -54,17 +54,8 @@ def _heading(path: Path) -> bytes:
 
 
 def _lines(path: Path) -> Iterable[bytes]:
-    """Yield blocks of whole lines of a file; the last line of the last block may have no end."""
     with open_segment(path) as file:
-        rest = b""
-        while chunk := file.read(BLOCK):
-            if b"\0" in chunk[:4]:  # as UTF-16 has between its letters
-                raise RecordingError(["is not UTF-8 text; save it as UTF-8"])
-            whole, end, rest = (rest + chunk).rpartition(b"\n")
-            if end:
-                yield whole + end
-        if rest:
-            yield rest
+        yield from whole_lines(file)
 
 
 def _without_heading(block: bytes) -> bytes:

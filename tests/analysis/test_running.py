@@ -9,6 +9,7 @@ from pytest_twin.analysis.run.running import EndCounts, EventTracker, RunningIte
 from pytest_twin.loads.schedule.parser import parse_schedule
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.event import ABORT, END, FIELDS, GAP, NOTE, PHASE, SKIP, START, TEST, Event
+from pytest_twin.model.machine_formats.parser import parse_text
 from pytest_twin.stressors import find_kinds
 
 CLOCK = Clock(0.0, 1_700_000_000.0)
@@ -89,7 +90,7 @@ def test_an_event_without_a_time_is_left_out():
 
 def test_what_a_schedule_has_ahead_comes_soonest_first():
     text = '{"events": [{"start": 9, "duration": 1, "mem": 5}, {"start": 4, "duration": 9, "cpu": 1, "ramp": "1s"}]}'
-    plan = parse_schedule(text, "plan.json", find_kinds(), lambda _: "")
+    plan = parse_schedule(text, "plan.json", find_kinds(), parse_text)
     assert list(upcoming_loads(plan, 1.5)) == [(2.5, "cpu=1 ramp=1s"), (7.5, "mem=5")]
     assert list(upcoming_loads(plan, 4)) == [(5, "mem=5")]
     assert list(upcoming_loads(plan, 9)) == []

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_twin.loads.schedule.generator import INTENSITIES, GeneratorOptions, generate
 from pytest_twin.loads.schedule.parser import parse_schedule
+from pytest_twin.model.machine_formats.parser import parse_text
 from pytest_twin.model.quantity import parse_duration
 from pytest_twin.stressors import find_kinds
 
@@ -21,7 +22,7 @@ HOUR = GeneratorOptions(length=3600, events=20, seed=7, shortest=60, longest=120
 def drawn(wishes):
     document = generate(wishes, KINDS)
     assert len(document["events"]) == wishes.events
-    return parse_schedule(json.dumps(document), "drawn.json", KINDS, lambda _: "")
+    return parse_schedule(json.dumps(document), "drawn.json", KINDS, parse_text)
 
 
 def error(**wishes):

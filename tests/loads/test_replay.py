@@ -7,7 +7,9 @@ from any_values import tried
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_twin.loads.schedule.file import open_schedule
 from pytest_twin.loads.schedule.replay import replay_of
+from pytest_twin.loads.schedule.schedule import ScheduleError
 from pytest_twin.loads.spec import Load
 from pytest_twin.model.machine_formats.parser import RecordingError, parse_text
 from pytest_twin.stressors import find_kinds
@@ -507,3 +509,23 @@ def test_what_was_written_in_some_rows_is_the_rate_of_the_rows_before_them_too()
     rates = [rate / 2**20 for _, rate in part(recorded).profile]
     assert max(rates) < 12
     assert rates[-10:] == pytest.approx([10] * 10)
+
+
+def test_a_recording_is_read_in_blocks_and_as_a_text_alike(tmp_path):
+    rows = "".join(f"{at},{at % 90}\n" for at in range(1, 200_000))
+    (tmp_path / "long.csv").write_text(f"elapsed_s,cpu_percent\n{rows}", encoding="utf-8", newline="\r\n")
+    (tmp_path / "plan.json").write_text('{"events": [{"replay": "long.csv", "to": "5m"}]}', encoding="utf-8")
+    texts = {}
+    as_text = open_schedule(tmp_path / "plan.json", KINDS, texts)
+    assert texts.keys() == {"plan.json", "long.csv"}
+    assert open_schedule(tmp_path / "plan.json", KINDS) == as_text
+
+
+@pytest.mark.parametrize("start", [b"\xff\xfet\0i\0", b"t\0i\0m\0", b"timestamp,value\n\xff,1\n"])
+def test_a_recording_that_is_no_text_is_refused_in_blocks_and_as_a_text_alike(tmp_path, start):
+    (tmp_path / "bad.csv").write_bytes(start)
+    (tmp_path / "plan.json").write_text('{"events": [{"replay": "bad.csv"}]}', encoding="utf-8")
+    for texts in ({}, None):
+        with pytest.raises(ScheduleError) as caught:
+            open_schedule(tmp_path / "plan.json", KINDS, texts)
+        assert str(caught.value) == "plan.json: events[0].replay: bad.csv: is not UTF-8 text; save it as UTF-8"

@@ -9,6 +9,7 @@ import pytest
 from pytest_twin.loads.schedule.parser import parse_schedule
 from pytest_twin.loads.schedule.schedule import ScheduleError
 from pytest_twin.loads.schedule.window import parse_moment
+from pytest_twin.model.machine_formats.parser import parse_text
 from pytest_twin.stressors import find_kinds
 
 KINDS = find_kinds()
@@ -22,7 +23,7 @@ RELATIVE = "elapsed_s,cpu_percent\n" + "".join(f"{at},{level}\n" for at, level i
 
 def play(text=RECORDING, **event):
     document = json.dumps({"events": [{"replay": "prod.csv", **event}]})
-    schedule = parse_schedule(document, "plan.json", KINDS, lambda _: text)
+    schedule = parse_schedule(document, "plan.json", KINDS, lambda _: parse_text(text))
     (only,) = schedule.events
     return only, schedule
 
@@ -83,7 +84,7 @@ def test_a_part_may_be_played_faster():
 
 def test_two_parts_of_one_recording_are_two_loads():
     document = json.dumps({"events": [{"replay": "p.csv", "to": "10m"}, {"replay": "p.csv", "from": "50m"}]})
-    schedule = parse_schedule(document, "plan.json", KINDS, lambda _: RECORDING)
+    schedule = parse_schedule(document, "plan.json", KINDS, lambda _: parse_text(RECORDING))
     assert [event.load.parts[0].profile[0][1] for event in schedule.events] == [0.1, 0.4]
     assert len(schedule.remarks) == 2
 
@@ -117,7 +118,7 @@ def test_a_recording_without_dates_has_no_times_of_day():
 
 def test_only_a_replay_has_a_part():
     with pytest.raises(ScheduleError, match=r"events\[0\]\.busiest: applies only to a replay"):
-        parse_schedule('{"events": [{"cpu": 1, "duration": 1, "busiest": 1}]}', "plan.json", KINDS, str)
+        parse_schedule('{"events": [{"cpu": 1, "duration": 1, "busiest": 1}]}', "plan.json", KINDS, parse_text)
 
 
 @pytest.mark.parametrize("raw", [True, None, [], "", "10:0", "99999d"])

@@ -23,6 +23,7 @@ from pytest_twin.loads.schedule.schedule import (
 )
 from pytest_twin.loads.schedule.schema import EVENT_FIELDS
 from pytest_twin.loads.spec import Load
+from pytest_twin.model.machine_formats.parser import parse_text
 from pytest_twin.stressors import find_kinds
 from pytest_twin.stressors.constraint.enforcer import KEYWORD
 
@@ -40,7 +41,7 @@ BURN = {"duration": "1s", "cpu": 1}
 def recording(path):
     if path == "absent.csv":
         raise FileNotFoundError(2, "No such file or directory", path)
-    return {"prod.csv": RECORDED, "written.csv": WRITTEN}.get(path, "")
+    return parse_text({"prod.csv": RECORDED, "written.csv": WRITTEN}.get(path, ""))
 
 
 def load(text, name=NAME):

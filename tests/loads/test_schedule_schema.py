@@ -13,6 +13,7 @@ from pytest_twin.loads.modifiers import MODIFIERS
 from pytest_twin.loads.schedule.parser import parse_schedule
 from pytest_twin.loads.schedule.schedule import MOST_EVENTS, ScheduleError
 from pytest_twin.loads.schedule.schema import json_schema
+from pytest_twin.model.machine_formats.parser import parse_text
 from pytest_twin.stressors import find_kinds
 from pytest_twin.stressors.constraint.enforcer import KEYWORD
 
@@ -165,7 +166,7 @@ def test_what_no_reader_takes_does_not_fit_the_schema(document):
 def test_what_the_reader_takes_fits_the_schema(events, top):
     document = json.loads(json.dumps({**top, "events": events}))
     try:
-        parse_schedule(json.dumps(document), "s.json", KINDS, lambda _: "")
+        parse_schedule(json.dumps(document), "s.json", KINDS, parse_text)
     except ScheduleError:
         return
     assert fits(document, SCHEMA)

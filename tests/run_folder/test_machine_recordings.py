@@ -9,6 +9,7 @@ import pytest
 
 import pytest_twin
 from pytest_twin import ReadingError, read_recording
+from pytest_twin.model.machine_formats import timed_table
 from pytest_twin.model.machine_recording import RESOURCES
 
 SADF = """\
@@ -274,3 +275,13 @@ def test_the_frame_is_of_floats_and_rises(read):
 
 def test_the_recording_is_a_public_class(read):
     assert isinstance(read(SADF), pytest_twin.MachineRecording)
+
+
+@pytest.mark.parametrize(("names", "kept"), [("timestamp,cpu_percent", 5), ("elapsed_s,cpu_percent", 4)])
+def test_a_last_row_without_an_end_is_kept_if_it_is_not_of_ours(read, monkeypatch, names, kept):
+    def refuse(table):
+        raise AssertionError("parsed cell by cell, which takes long")
+
+    monkeypatch.setattr(timed_table, "_read_cells", refuse)
+    rows = "\n".join(f"{1764324000 + at},{10 + at}" for at in range(5))
+    assert len(read(f"{names}\n{rows}").frame) == kept

@@ -29,12 +29,12 @@ from pytest_twin.loads.spec import Kinds, Load, LoadError
 from pytest_twin.loads.stress_ng import ENGINE
 from pytest_twin.model.csv_text import visible
 from pytest_twin.model.error_text import unknown
-from pytest_twin.model.machine_formats.parser import RecordingError, parse_text
+from pytest_twin.model.machine_formats.parser import RecordingError
 from pytest_twin.model.machine_recording import MachineRecording
 from pytest_twin.model.quantity import LONGEST_S
 from pytest_twin.stressors.constraint.enforcer import KEYWORD as CONSTRAIN
 
-ReadText = Callable[[str], str]
+ReadRecording = Callable[[str], MachineRecording]
 MAX_PROBLEMS = 100
 
 _YAML = re.compile(
@@ -44,14 +44,14 @@ _TOML = re.compile(r"(?:\s*#.*\n)*\s*(?:\[\[events\]\]|(?:version|anchor|mode|se
 _CSV = re.compile(r"(?:\ufeff)?[\w %./\"-]+(?:[,;\t] ?[\w %./:\"-]+)+$")
 
 
-def parse_schedule(text: str, name: str, kinds: Kinds, read_recording: ReadText) -> Schedule:
+def parse_schedule(text: str, name: str, kinds: Kinds, read_recording: ReadRecording) -> Schedule:
     """Parse a schedule: a JSON or (by its name) a TOML file, or a legacy list.
 
     Args:
         text: The text of the file.
         name: The name of the file, with which every error begins.
         kinds: The installed kinds of load.
-        read_recording: Returns the text of a recording that an event replays, by its path; may raise `OSError`.
+        read_recording: Returns a recording that an event replays, by its path; may raise `OSError` or `RecordingError`.
 
     Raises:
         ScheduleError: The schedule is invalid; with all problems.
@@ -131,7 +131,7 @@ class _Parser:
 
     name: str
     kinds: Kinds
-    read_recording: ReadText
+    read_recording: ReadRecording
     problems: list[str] = field(default_factory=list)
     loads: dict[str, Load] = field(default_factory=dict)  # by their text, since many events have the same load
     recordings: dict[str, MachineRecording] = field(default_factory=dict)  # by path
@@ -288,7 +288,7 @@ class _Parser:
         """Read a part of a recording as a load, or its problems."""
         try:
             if path not in self.recordings:
-                self.recordings[path] = parse_text(self.read_recording(path))
+                self.recordings[path] = self.read_recording(path)
             found = replay_of(cut_recording(self.recordings[path], window), path, self.kinds)
             self.replays[path, window, speed] = Replay(
                 found.load.faster(speed), found.duration_s / speed, found.remarks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import IO
 
 from pytest_twin.model.machine_formats import sysstat, vmstat
 from pytest_twin.model.machine_formats.recorded_series import RecordingError
@@ -11,7 +12,7 @@ from pytest_twin.model.machine_recording import MachineRecording
 
 BLOCK = 1 << 21  # characters that are parsed at a time
 
-__all__ = ["RecordingError", "parse_blocks", "parse_text"]
+__all__ = ["RecordingError", "parse_blocks", "parse_text", "whole_lines"]
 
 
 def parse_text(text: str, interval_s: float = 1.0) -> MachineRecording:
@@ -36,6 +37,23 @@ def parse_blocks(blocks: Blocks, interval_s: float = 1.0) -> MachineRecording:
     if vmstat.is_vmstat(head):
         return vmstat.parse_vmstat(_text(blocks), interval_s).recording()
     return read_table(blocks).recording()
+
+
+def whole_lines(file: IO[bytes]) -> Iterable[bytes]:
+    """Yield the lines of a file, some megabytes at a time; the last line of the last block may have no end.
+
+    Raises:
+        RecordingError: It is no text of a recording, but UTF-16.
+    """
+    rest = b""
+    while chunk := file.read(BLOCK):
+        if b"\0" in chunk[:4]:  # as UTF-16 has between its letters
+            raise RecordingError(["is not UTF-8 text; save it as UTF-8"])
+        whole, end, rest = (rest + chunk).rpartition(b"\n")
+        if end:
+            yield whole + end
+    if rest:
+        yield rest
 
 
 def _text(blocks: Blocks) -> str:

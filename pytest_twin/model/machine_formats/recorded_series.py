@@ -63,7 +63,7 @@ class RecordedSeries(NamedTuple):
 
 @dataclass
 class TimedSeries:
-    """Series of one recording.
+    """Series of one recording, which are forgotten when it is made.
 
     Attributes:
         times: The end of the interval of each value in seconds, from any origin; not falling.
@@ -104,11 +104,13 @@ class TimedSeries:
         unique, rows = (ends, None) if len(rises) == len(steps) else np.unique(ends, return_inverse=True)
         columns: dict[str, list[Values]] = {}
         sources: dict[str, str] = {}
-        for each in self.series:
+        series, self.series = list(self.series), ()
+        while series:  # each is forgotten when its values are known: a long recording takes its memory once
+            each = series.pop(0)
             values = self._values(each, unique, rows, first)
             columns.setdefault(each.resource, []).append(values)
             sources[each.resource] = " + ".join(filter(None, (sources.get(each.resource), each.source)))
-        together = {name: self._together(name, found, sources[name]) for name, found in columns.items()}
+        together = {name: self._together(name, columns.pop(name), sources[name]) for name in list(columns)}
         return self._framed(unique, first, together, sources)
 
     def _framed(
@@ -119,7 +121,8 @@ class TimedSeries:
 
         interval = float(np.median(np.diff(ends, prepend=0.0)))
         before = np.flatnonzero(np.diff(ends) > GAP * interval) + 1
-        frame = pd.DataFrame({name: columns[name] for name in RESOURCES if name in columns}, index=ends, dtype=float)
+        ordered = {name: columns[name] for name in RESOURCES if name in columns}
+        frame = pd.DataFrame(ordered, index=ends, dtype=float, copy=False)
         if len(before):
             length = float(ends[before[0]] - ends[before[0] - 1])
             place = f"row {self.line(int(before[0]))}: no row for {length:g} s before it"

@@ -98,7 +98,9 @@ def read_table(blocks: Blocks) -> TimedSeries:
 
 
 def _series(table: _NumberTable) -> tuple[list[RecordedSeries], list[str]]:
-    """Return what the columns of a table show, and how ambiguous ones were read."""
+    """Return what the columns of a table show, and how ambiguous ones were read; their numbers are scaled in place."""
+    import numpy as np
+
     found = _chosen(table.names, table.numbers)
     if not found:
         names = [shown(name) for name in table.names]
@@ -109,24 +111,26 @@ def _series(table: _NumberTable) -> tuple[list[RecordedSeries], list[str]]:
         values = table.numbers[each.column]
         factor, note = each.factor, each.note
         if each.form == SHARE and not factor:
-            import numpy as np
-
             is_ratio = bool(np.nanmax(values, initial=0.0) <= LARGEST_RATIO)
             factor = 1.0 if is_ratio else 0.01
             note = "is read as a ratio, since no value is above 1" if is_ratio else "is read as per cent"
         if note:
             remarks.append(f"{each.column} {note}")
-        scaled = (
-            values / (1 / factor) if factor < 1 else values * factor
-        )  # per cent: 7 / 100, but not 7 * 0.01, is 0.07
-        scaled = 1.0 - scaled if each.is_free else scaled
+        if factor < 1:
+            values /= 1 / factor  # per cent: 7 / 100, but not 7 * 0.01, is 0.07
+        else:
+            values *= factor
+        if each.is_free:
+            np.subtract(1.0, values, out=values)
         source = f"{each.column}{' (1 minus it)' if each.is_free else ''}"
-        series.append(RecordedSeries(each.resource, each.form, each.column, scaled, source))
+        series.append(RecordedSeries(each.resource, each.form, each.column, values, source))
     total = next((name for name in table.numbers if name.casefold() == TOTAL_MEMORY), "")
     used = next((each for each in series if each.label.casefold() == "ram_used_percent"), None)
     if total and used:
-        size = table.numbers[total] * 2**30
-        series.append(RecordedSeries("mem_bytes", LEVEL, total, used.numbers * size, f"{used.label} of {total}"))
+        size = table.numbers[total]
+        size *= 2**30
+        size *= used.numbers
+        series.append(RecordedSeries("mem_bytes", LEVEL, total, size, f"{used.label} of {total}"))
     return series, remarks
 
 
@@ -160,7 +164,10 @@ def _read_plain(blocks: Blocks) -> _NumberTable:
     """
     import numpy as np
 
-    parts: list[tuple[Any, Mapping[str, Values]]] = []
+    most = sum(block.count(b"\n") for block in blocks()) + 1
+    numbers: dict[str, Values] = {}
+    parts: list[Any] = []  # of the times, which may be whole numbers in some blocks only
+    rows = 0
     names: list[str] = []
     times: tuple[str, ...] = ("",)
     separator = ","
@@ -169,15 +176,20 @@ def _read_plain(blocks: Blocks) -> _NumberTable:
         if not names:
             names, times, separator = _heading(lines)
             lines = lines.partition(b"\n")[2]
-        if lines and not lines.endswith(b"\n"):
-            raise _NotPlainError
-        if lines:
-            parts.append(_parse_block(lines, names, times[0], separator))
-    if len(parts) == 0 or sum(len(part[0]) for part in parts) < 2:
+        if not lines.endswith(b"\n"):  # the last block; the last row of ours was cut off where it was being written
+            lines = lines.rpartition(b"\n")[0] if ELAPSED in names else lines
+            lines += b"\n" if lines else b""
+        if not lines:
+            continue
+        found, columns = _parse_block(lines, names, times[0], separator)
+        parts.append(found)
+        for name, values in columns.items():
+            numbers.setdefault(name, np.empty(most))[rows : rows + len(found)] = values
+        rows += len(found)
+    if rows < 2:
         raise _NotPlainError
-    at = np.concatenate([each for each, _ in parts])
-    numbers = {name: np.concatenate([part[name] for _, part in parts]) for name in parts[0][1]}
-    parts.clear()
+    at = np.concatenate(parts)
+    numbers = {name: values[:rows] for name, values in numbers.items()}
     seconds, start = _plain_seconds(at, is_elapsed=times[0] == ELAPSED)
     if start is None and times[0] == ELAPSED and "timestamp" in names:
         start = _first_time(blocks, "timestamp")
