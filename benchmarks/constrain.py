@@ -62,7 +62,7 @@ MARKED_TESTS = TESTS.replace("def test", f"@pytest.mark.constrain(cpu={CPUS})\nd
 CHOOSE_BACKEND = """
 from pytest_twin.stressors.spec.request import LoadRequest
 with_options = LoadRequest.with_options
-LoadRequest.with_options = lambda self, **options: with_options(self, **options, backend={!r})
+LoadRequest.with_options = lambda self, **options: with_options(self, **{{**options, "backend": {!r}}})
 """
 Controller = Callable[[int, float], AbstractContextManager[Callable[[], float]]]
 

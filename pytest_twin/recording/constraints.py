@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_twin._system.clock import monotonic
 from pytest_twin._system.stdlib import os
 from pytest_twin.model.attempt_row import ConstraintFigures
-from pytest_twin.recording.load_events import STAT
+from pytest_twin.recording.load_events import STAT, STAT_BEGAN
 from pytest_twin.telemetry.throttled_time import read_throttled_s
 
 if TYPE_CHECKING:
@@ -30,29 +30,33 @@ class HeldConstraint:
         text: Its text as written.
     """
 
-    __slots__ = ("_file", "_final_s", "_is_cpu", "_stat", "number", "text")
+    __slots__ = ("_began_s", "_file", "_final_s", "_is_cpu", "_stat", "number", "text")
 
-    def __init__(self, number: int, text: str, stat: str, *, is_cpu: bool, file: str) -> None:
+    def __init__(self, number: int, text: str, stat: str, began_s: float = 0.0, *, is_cpu: bool, file: str) -> None:
         """Keep what is known of it.
 
         Args:
             number: Its number, in the order of their starts.
             text: Its text as written.
             stat: The file in which its throttled time grows; empty for none.
+            began_s: The throttled time there when it started.
             is_cpu: Whether it limits CPU time; another constraint throttles nothing.
-            file: The file that names `stat` to the sampler; it is written here.
+            file: The file that tells `began_s` and `stat` to the sampler; it is written here.
         """
         self.number, self.text = number, text
-        self._stat, self._is_cpu, self._file = stat, is_cpu, file
+        self._stat, self._began_s, self._is_cpu, self._file = stat, began_s, is_cpu, file
         self._final_s: float | None = None
         if stat and is_cpu:
-            _write_new_file(file, stat)
+            _write_new_file(file, f"{began_s!r} {stat}")
 
     def throttled_s(self) -> float | None:
         """Return the seconds for which it made processes wait so far, in all after its end; None if unknown."""
         if not self._is_cpu:
             return 0.0
-        return read_throttled_s(self._stat) if self._stat else self._final_s
+        if not self._stat:
+            return self._final_s
+        now_s = read_throttled_s(self._stat)
+        return None if now_s is None else max(0.0, now_s - self._began_s)
 
     def end(self, figures: Mapping[str, Any]) -> None:
         """Take over its last figures, and remove its file."""
@@ -85,6 +89,7 @@ class HeldConstraints:
                 number,
                 applied.part.text,
                 str(reply["achieved"].get(STAT) or ""),
+                float(reply["achieved"].get(STAT_BEGAN, 0.0)),
                 is_cpu="cpu" in applied.part.options,
                 file=f"{self._directory}{os.sep}{os.getpid()}-{number}",
             )

@@ -8,7 +8,7 @@ from pytest_twin.loads.applied import NOT_REACHED
 from pytest_twin.model import event
 from pytest_twin.model.event import Event, detail
 
-STAT = "stat"  # the figure of a constraint that names the file with its throttled time
+STAT, STAT_BEGAN = "stat", "stat_began_s"  # of a constraint: the file with its throttled time, and that at its start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,7 +46,7 @@ def load_events(
     figures = {
         name: round(value, 4) if isinstance(value, float) else value
         for name, value in achieved.items()
-        if name != STAT  # it exists only while the constraint is held
+        if name not in {STAT, STAT_BEGAN}  # the file exists only while the constraint is held
     }
     yield start._replace(
         elapsed_s=max(at, 0.0),

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from pytest_twin.stressors.spec.request import LoadRequest
     from pytest_twin.telemetry.sampler_config import SamplerConfig
 
+REUSABLE = {"cpu", "period", "cpus"}  # parts of a constraint that can be lifted while nothing is undone
 SAMPLER_PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sampler_main.py")
 
 
@@ -346,7 +347,10 @@ class Recording:
             for name, part in named.items():
                 if part.is_constraint:  # it would make this process slow to see that the loads are ready
                     _wait_ready(applied)
-                applied.append(self.apply(part, part.request(name), test=test))
+                request = part.request(name)
+                if part.is_constraint:
+                    request = request.with_options(reuse=not self.worker and set(part.options) <= REUSABLE)
+                applied.append(self.apply(part, request, test=test))
             _wait_ready(applied)
             yield applied
         except KeyboardInterrupt:

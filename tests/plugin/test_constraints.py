@@ -89,6 +89,55 @@ def test_it(): pass
     assert began["threads"] < began["constraint"]
 
 
+PLACES = """
+from pathlib import Path
+
+@pytest.fixture(autouse=True)
+def place(record_property):
+    yield
+    with open("places", "a") as file:
+        print(Path("/proc/self/cgroup").read_text().replace("\\n", " "), file=file)
+
+@pytest.mark.constrain(cpu=0.5)
+def test_first(): burn(0.2)
+
+@pytest.mark.constrain(cpu=0.5)
+def test_second(): time.sleep(0.2)
+
+def test_free(): pass
+
+@pytest.mark.constrain(cpu=0.5)
+def test_third(): pass
+
+@pytest.mark.stress(threads=5)
+def test_beside_a_load(): pass
+
+@pytest.mark.constrain(cpu=0.6)
+def test_other(): pass
+"""
+
+
+def test_marks_with_the_same_constraint_share_an_enforcer_until_another_load_starts(suite, left, pytester):
+    suite(PLACES, "--twin").assert_outcomes(passed=6)
+    first, second, free, third, beside, other = (pytester.path / "places").read_text().splitlines()
+    assert first == second == free == third
+    if "pytest-twin" in first:  # a control group
+        assert "pytest-twin" not in beside
+        assert other not in {first, beside}
+    by_test = {row["nodeid"].rpartition("::")[2]: row for row in left.tests}
+    cells = [by_test[f"test_{name}"]["constraint"] for name in ("first", "second", "free", "third", "beside_a_load")]
+    assert cells == ["cpu=0.5", "cpu=0.5", "", "cpu=0.5", ""]
+    assert float(by_test["test_second"]["throttled_s"]) <= 0.1
+    rows = {
+        row["test"].rpartition("::")[2]: row
+        for row in left.events
+        if (row["type"], row["event"]) == ("constraint", "end")
+    }
+    used = {name: json.loads(row["detail"])["tests_cpu_s"] for name, row in rows.items()}
+    assert used["test_first"] >= 0.19
+    assert used["test_second"] < 0.19
+
+
 def test_mistakes_are_one_line_each(pytester):
     pytester.makepyfile("""
         import pytest

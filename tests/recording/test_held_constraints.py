@@ -21,9 +21,10 @@ def constrain(held, tmp_path):
     """Begins, updates and ends constraints as the replies of the supervisor do."""
 
     class Constrain:
-        def begin(self, text):
-            self.set(text, 0)
-            held.on_reply(self.load(text), {"event": "ready", "achieved": {"stat": self.stat(text)}})
+        def begin(self, text, usec=0):
+            self.set(text, usec)
+            achieved = {"stat": self.stat(text), "stat_began_s": usec / 1e6}
+            held.on_reply(self.load(text), {"event": "ready", "achieved": achieved})
 
         def set(self, text, usec):
             (tmp_path / f"{text}.stat").write_text(f"throttled_usec {usec}\n")
@@ -50,6 +51,13 @@ def test_without_a_constraint_the_cells_are_empty(held):
     figures = held.figures_since(held.begin_attempt())
     assert figures == ConstraintFigures("", None)
     assert figures.cells() == ["", ""]
+
+
+def test_what_the_file_had_before_the_constraint_does_not_count(held, constrain):
+    border = held.begin_attempt()
+    constrain.begin("cpu=0.5", usec=2_000_000)
+    constrain.set("cpu=0.5", 2_250_000)
+    assert held.figures_since(border).cells() == ["0.250000", "cpu=0.5"]
 
 
 def test_an_attempt_has_what_was_added_in_its_time(held, constrain):
@@ -97,7 +105,7 @@ def test_what_does_not_limit_cpu_time_throttles_nothing(held, constrain, tmp_pat
 
 def test_the_sampler_finds_the_file_of_the_throttled_time_while_the_constraint_is_held(held, constrain, tmp_path):
     constrain.begin("cpu=0.5")
-    assert files(tmp_path) == [constrain.stat("cpu=0.5")]
+    assert files(tmp_path) == ["0.0 " + constrain.stat("cpu=0.5")]
     constrain.end("cpu=0.5", throttled_s=0.5)
     assert files(tmp_path) == []
 

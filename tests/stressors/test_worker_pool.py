@@ -7,10 +7,12 @@ import sys
 import psutil
 import pytest
 
+from pytest_twin.stressors.spec.request import LoadRequest
 from pytest_twin.stressors.supervisor.event_loop import EventLoop
 from pytest_twin.stressors.supervisor.worker_pool import MAX_IDLE, WorkerPool
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+REQUEST = LoadRequest(unit="count", profile=[(0, 1)])
 FORKS = [pytest.param(True, marks=pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")), False]
 
 
@@ -34,7 +36,7 @@ def end(workers):
 
 def acquire(pool, count):
     pool.admit(count)
-    return [pool.acquire() for _ in range(count)]
+    return [pool.acquire(REQUEST) for _ in range(count)]
 
 
 def used_and_filled(loop, pool, count):

@@ -17,9 +17,9 @@ def probe(kernel):
 def constraint(write, kernel):
     """Writes the throttled time of a constraint on a process, named by the process and a number."""
 
-    def set_usec(name: str, usec: int) -> None:
+    def set_usec(name: str, usec: int, began_s: float = 0.0) -> None:
         write(f"stat/{name}", f"nr_periods 3\nthrottled_usec {usec}\n")
-        write(name, f"{kernel}/stat/{name}")
+        write(name, f"{began_s} {kernel}/stat/{name}")
 
     return set_usec
 
@@ -56,6 +56,21 @@ def test_it_is_the_share_of_the_time_since_the_last_row(probe, constraint):
     assert probe.read(2.0) == (25.0,)
     constraint("7-1", 350_000)
     assert probe.read(2.5) == (pytest.approx(20.0),)
+
+
+def test_what_the_file_had_before_the_constraint_does_not_count(probe, constraint):
+    probe.read(1.0)
+    constraint("7-1", 750_000, began_s=0.5)
+    assert probe.read(2.0) == (pytest.approx(25.0),)
+    constraint("7-2", 850_000, began_s=0.75)
+    assert probe.read(3.0)[0] == pytest.approx(10.0)
+
+
+def test_a_file_that_is_not_written_yet_is_read_at_the_next_row(probe, constraint, write):
+    write("7-1", "")
+    assert [probe.read(at) for at in (1.0, 2.0)] == [(None,), (None,)]
+    constraint("7-1", 100_000)
+    assert probe.read(3.0) == (pytest.approx(10.0),)
 
 
 def test_several_cpus_that_wait_at_once_count_at_most_as_the_whole_time(probe, constraint):

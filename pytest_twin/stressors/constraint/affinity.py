@@ -28,14 +28,14 @@ class Affinity:
             OSError: The processes belong to another user.
         """
         self._tests = tests
-        self._allowed = sorted(os.sched_getaffinity(tests.pid))
-        count = min(tests.options["cpus"], len(self._allowed))
-        first = tests.pid % len(self._allowed)  # so that workers of pytest-xdist use different ones
-        self._cpus = (self._allowed * 2)[first : first + count]
         self.resume()
 
     def resume(self) -> None:
         """Set it for all threads, until none is left without it."""
+        self._allowed = sorted(os.sched_getaffinity(self._tests.pid))
+        count = min(self._tests.options["cpus"], len(self._allowed))
+        first = self._tests.pid % len(self._allowed)  # so that workers of pytest-xdist use different ones
+        self._cpus = (self._allowed * 2)[first : first + count]
         seen: dict[int, tuple[int, list[int]]] = {}  # start and CPUs of each thread, also of those that may keep theirs
         for _ in range(MOST_PASSES):
             threads = _affinities(self._tests.pid, self._tests.outside)

@@ -65,6 +65,15 @@ class Backends:
         """
         self._journal.check()
 
+    def update(self) -> None:
+        """Check the guardian, and have the present processes of the tests in the control groups, and no others.
+
+        Raises:
+            OSError: The guardian has ended, or the kernel does not permit it.
+        """
+        self._journal.check()
+        self._tests.groups.update(self._tests.outside)
+
     def undo(self) -> None:
         """Undo all changes and end the guardian."""
         self._journal.undo()

@@ -180,6 +180,22 @@ class ControlGroup:
             if process_tree.is_helper(pid):
                 move(pid, _home(self.version, self.parent))
 
+    def update(self, outside: Container[int]) -> None:
+        """Have the present processes of the tree in the group, and no others, such as a daemon that a test has started.
+
+        Raises:
+            OSError: The kernel does not permit it.
+        """
+        inside = self.processes()  # before the tree is read: what is forked meanwhile is not among them
+        if inside == [self._pid]:
+            return
+        self.adopt(outside)
+        self.release_helpers()
+        tests = set(process_tree.tree(self._pid, outside))
+        for pid in inside:
+            if pid not in tests:
+                move(pid, _home(self.version, self.parent))
+
     def processes(self) -> list[int]:
         """Return the processes in the group, without those in groups below it."""
         return [int(word) for word in text(self.folder, PROCESSES).split()]

@@ -14,6 +14,7 @@ from pytest_twin.stressors.worker.process import PAUSE, RESUME, StopRequested
 assert sys.platform == "linux"  # noqa: S101 - for the type checker: this module is for Linux only
 
 RECEIVED = {signal.SIGTERM, PAUSE}
+REUSE = "reuse"  # the option
 
 
 def enforce(job: Job) -> None:
@@ -41,19 +42,47 @@ class Enforcer:
         self._parts: list[target.Part] = []
 
     def run(self) -> None:
-        """Put the constraint in force, and keep it so until the worker is stopped."""
+        """Put the constraint in force, for one load after another if it is reused, until the worker is stopped."""
         self._parts = self._constraint.begin()
+        while True:
+            for part in self._parts:
+                part.restart()
+            self._hold()
+            self._rest()
+
+    def _hold(self) -> None:
+        """Keep the constraint in force until the load is over.
+
+        Raises:
+            StopRequested: It is over, and the constraint is not to be reused.
+        """
         self._job.achieved["backend"] = " and ".join(
             dict.fromkeys(part.backend for part in self._parts if part.backend)
         )
         self._collect()
         self._job.ready()
-        for part in self._parts:
-            part.restart()
         try:
             self._loop()
+        except StopRequested:
+            if not self._job.options.get(REUSE):
+                raise
         finally:
             self._collect()
+
+    def _rest(self) -> None:
+        """Lift the constraint until the next load begins, for which nothing has to be set up again.
+
+        Raises:
+            StopRequested: There is none.
+        """
+        for part in self._parts:
+            part.lift()
+        while signal.sigtimedwait({RESUME}, 0) is not None:  # of a pause that the end of the load has overtaken
+            pass
+        self._job.rest(_wait_for_resume)
+        self._constraint.update()
+        for part in self._parts:
+            part.resume()
 
     def _loop(self) -> None:
         """Run each part when it is due."""

@@ -3,8 +3,9 @@
 The options of its request: ``cpu`` (CPUs' worth of time), ``period`` (seconds), ``cpus`` (a number of CPUs), ``mem``
 (bytes), ``io`` (bytes a second), ``pid`` (the process of the tests, which is constrained with all of its children),
 ``outside`` (processes that are not constrained, with their children), ``parent`` (the parent of ``pid``, if it is known
-not to take a stop for a Ctrl-Z), ``no_child`` (why pytest cannot go on in a child, for whose stops nobody waits) and
-``backend`` (empty for the first that works).
+not to take a stop for a Ctrl-Z), ``no_child`` (why pytest cannot go on in a child, for whose stops nobody waits),
+``backend`` (empty for the first that works) and ``reuse`` (whether its worker waits at the end, without limits, for the
+next request with the same options: the processes of the tests stay in their control group until then).
 
 The constraint is enforced from outside. Nothing runs in the processes of the tests, and nothing of it is left in them
 at the end: the enforcer undoes what it has changed, or its guardian does if it dies (`journal`).

@@ -48,7 +48,8 @@ class CpuQuota:
         if self.group.version == 2:
             self.group.write("cpu.max", f"{self._quota_us} {self._period_us}")
         else:
-            self.group.write("cpu.cfs_period_us", str(self._period_us))
+            if self.group.read("cpu.cfs_period_us").strip() != str(self._period_us):
+                self.group.write("cpu.cfs_period_us", str(self._period_us))
             self.group.write("cpu.cfs_quota_us", str(self._quota_us))
 
     def throttled(self) -> tuple[int, float]:
@@ -87,13 +88,13 @@ class GroupCpu:
             self._usage.adopt(tests.outside)
         group.adopt(tests.outside)
         self._reduced = self._quota.cpus if self._quota.cpus < options["cpu"] else None
+        self._release_at = 0.0
         self._samples = samples.PeriodSamples(self._quota.period_s)
         self.restart()
 
     def restart(self) -> None:
         """Count figures from now on."""
         self._began_s = self._usage_s()
-        self._release_at = 0.0
         self._stalls, self._throttled_s = self._quota.throttled()
         self._samples = samples.PeriodSamples(self._quota.period_s)
 
@@ -123,6 +124,7 @@ class GroupCpu:
             "stalls": stalls - self._stalls,
             "period_s": self._quota.period_s,
             "stat": self._quota.stat,
+            "stat_began_s": self._throttled_s,
             **self._samples.figures(),
         }
         return found if self._reduced is None else {**found, "reduced": self._reduced}

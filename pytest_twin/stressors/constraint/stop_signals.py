@@ -71,8 +71,9 @@ class StopSignals:
 
     def restart(self) -> None:
         """Begin the first period, and count figures from now on."""
+        self._account.walk()
         self._began_ns = self._account.read()
-        self._throttled_s, self._stalls = 0.0, 0
+        self._began_stalls, self._began_throttled_s = self._stalls, self._throttled_s  # in the file they only grow
         self._samples = samples.PeriodSamples(self._period_s)
         self._sample_at = 0.0
         self._begin()
@@ -118,10 +119,11 @@ class StopSignals:
         stalled_s = 0.0 if self._stopped_at is None else time.monotonic() - self._stopped_at
         return {
             "tests_cpu_s": (self._account.read() - self._began_ns) / NS,
-            "throttled_s": self._throttled_s + stalled_s,
-            "stalls": self._stalls,
+            "throttled_s": self._throttled_s + stalled_s - self._began_throttled_s,
+            "stalls": self._stalls - self._began_stalls,
             "period_s": self._period_s,
             "stat": f"/proc/{os.getpid()}/fd/{self._stat}",
+            "stat_began_s": self._began_throttled_s,
             **self._samples.figures(),
         }
 

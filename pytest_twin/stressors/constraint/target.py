@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from pytest_twin.stressors.constraint import control_group, guardian
@@ -62,6 +62,15 @@ class Groups:
             self._groups.append(group)
         group.enable(controller)
         return group
+
+    def update(self, outside: Container[int]) -> None:
+        """Have the present processes of the tests in each group, and no others.
+
+        Raises:
+            OSError: The kernel does not permit it.
+        """
+        for group in self._groups:
+            group.update(outside)
 
 
 class Target(NamedTuple):

@@ -29,6 +29,7 @@ class CpuUsage:
 
     def restart(self) -> None:
         """Count from now on."""
+        self._account.walk()
         self._began_ns = self._account.read()
 
     def step(self, now: float) -> float:

@@ -34,8 +34,12 @@ if TYPE_CHECKING:
         def admit(self, count: int) -> None:
             """Reserve worker processes; raise ValueError if there would be too many."""
 
-        def acquire_worker(self) -> process.ForkedWorker | process.SpawnedWorker:
-            """Return a worker process that waits for its load; raise OSError if there can be no more processes."""
+        def acquire_worker(self, request: LoadRequest) -> process.ForkedWorker | process.SpawnedWorker:
+            """Return a worker process that waits for this load; raise OSError if there can be no more processes."""
+            ...
+
+        def keep_worker(self, worker: process.ForkedWorker | process.SpawnedWorker, request: LoadRequest) -> bool:
+            """Keep a worker that rests for the next load of the same kind; return False if it is to end."""
             ...
 
         def sample(self) -> dict[str, str]:
@@ -187,7 +191,7 @@ class ActiveLoad:
         if self._stop_reason:
             return
         try:
-            process = self._owner.acquire_worker()
+            process = self._owner.acquire_worker(self._request)
         except OSError as error:
             self._fail(f"cannot start: {error}")
             if not self._workers:
@@ -223,15 +227,17 @@ class ActiveLoad:
         worker.reports_at_once = len(lines)
         for line in lines:
             message = json.loads(line)
+            if "achieved" in message:
+                worker.achieved = message["achieved"]
+                if self._judge is not None:
+                    self._judge.update(worker.record, worker.achieved, self._held_s())
             if "ready" in message:
                 worker.record.piece = message.get("piece", 0.0)
                 self._on_worker_ready(message["ready"])
             elif "fault" in message:
                 self._fail(message["fault"])
-            elif "achieved" in message:
-                worker.achieved = message["achieved"]
-                if self._judge is not None:
-                    self._judge.update(worker.record, worker.achieved, self._held_s())
+            elif "resting" in message:
+                self._on_worker_rest(worker)
 
     def _on_worker_ready(self, at: float) -> None:
         """Begin the time of the load when the last worker is ready; a single worker does not wait for the others."""
@@ -286,6 +292,17 @@ class ActiveLoad:
     def _check_conditions(self) -> None:
         if self._conditions and (reason := check_sample(self._conditions, self._owner.sample())):
             raise ValueError(reason)
+
+    def _on_worker_rest(self, worker: WorkerHandle) -> None:
+        """Finish without the end of a worker that waits for the next load, or end it."""
+        worker.process.on_rest()
+        if self._fault or self.size > 1 or not self._owner.keep_worker(worker.process, self._request):
+            worker.process.stop()
+            return
+        self._loop.unwatch(worker.process.reports)
+        self._workers.remove(worker)
+        self._figures.append(worker.achieved)
+        self._finish()
 
     def _on_worker_exit(self, worker: WorkerHandle) -> None:
         how = worker.process.reap()

@@ -150,6 +150,10 @@ class EventLoop:
 
         self._selector.register(source, selectors.EVENT_READ, on_readable)
 
+    def unwatch(self, fd: int) -> None:
+        """Do not read from a descriptor any more, on platforms that have signals."""
+        self._selector.unregister(fd)
+
     def watch_process(self, pid: int, on_exit: Callback) -> bool:
         """Call back when a process ends; return False if the kernel cannot tell (pidfd_open(2))."""
         fd = open_pidfd(pid)

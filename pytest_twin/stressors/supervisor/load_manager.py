@@ -53,6 +53,7 @@ class LoadManager:
 
     def apply(self, request: LoadRequest) -> None:
         """Apply a load, at once or at its start."""
+        self._pool.end_kept(unless=request)
         load = self._loads[request.id] = ActiveLoad(request, self)
         if request.start is None:
             load.start()
@@ -163,13 +164,20 @@ class LoadManager:
         """
         self._pool.admit(count)
 
-    def acquire_worker(self) -> process.ForkedWorker | process.SpawnedWorker:
-        """Return a worker process that waits for its load.
+    def acquire_worker(self, request: LoadRequest) -> process.ForkedWorker | process.SpawnedWorker:
+        """Return a worker process that waits for this load.
 
         Raises:
             OSError: The system has no more processes.
         """
-        return self._pool.acquire()
+        return self._pool.acquire(request)
+
+    def keep_worker(self, worker: process.ForkedWorker | process.SpawnedWorker, request: LoadRequest) -> bool:
+        """Keep a worker that rests for the next load of the same kind; return False if it is to end.
+
+        Beside other loads it ends: in a control group of their own the tests would get another share of the CPUs.
+        """
+        return len(self._loads) == 1 and self._pool.keep(worker, request)
 
     def report(self, load: ActiveLoad, event: str, **fields: Any) -> None:
         """Reply with an event of a load."""

@@ -9,14 +9,19 @@ from pytest_twin.stressors.worker import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pytest_twin.stressors.spec.request import LoadRequest
     from pytest_twin.stressors.supervisor.event_loop import EventLoop
 
 MAX_IDLE = 8
+KEPT_END_TIMEOUT_S = 1.0
 MAX_BUSY_PER_CPU = 16  # by several loads together; with more, each worker and what serves it gets little CPU time
 
 
 class WorkerPool:
-    """Keeps as many idle workers as were busy at the same time, up to `MAX_IDLE`; none before the first load."""
+    """Keeps as many idle workers as were busy at the same time, up to `MAX_IDLE`; none before the first load.
+
+    Besides them it keeps one worker that rests after a load, for the next load of the same kind.
+    """
 
     def __init__(self, loop: EventLoop, *, fork: bool) -> None:
         """Make an empty pool.
@@ -27,6 +32,9 @@ class WorkerPool:
         """
         self._loop, self._fork = loop, fork
         self._idle: list[process.ForkedWorker | process.SpawnedWorker] = []
+        self._kept: process.ForkedWorker | process.SpawnedWorker | None = None
+        self._kept_for: tuple[object, ...] = ()
+        self._is_closed = False
         self._busy = self._wanted = 0
         self._max_busy = MAX_BUSY_PER_CPU * math.ceil(usable_cpus())
 
@@ -49,12 +57,18 @@ class WorkerPool:
         self._busy += count
         self._wanted = min(MAX_IDLE, max(self._wanted, self._busy))
 
-    def acquire(self) -> process.ForkedWorker | process.SpawnedWorker:
-        """Return an idle worker, or a new one if there is none.
+    def acquire(self, request: LoadRequest) -> process.ForkedWorker | process.SpawnedWorker:
+        """Return the worker that is kept for such a load, an idle one, or a new one if there is none.
 
         Raises:
             OSError: The system has no more processes.
         """
+        self.end_kept(unless=request)
+        if (kept := self._kept) is not None:
+            self._kept = None
+            if kept.is_alive():
+                return kept
+            kept.reap()
         while self._idle:
             worker = self._idle.pop()
             if worker.is_alive():
@@ -67,8 +81,27 @@ class WorkerPool:
         self._busy -= count
         self._loop.when_idle(self._fill)
 
+    def keep(self, worker: process.ForkedWorker | process.SpawnedWorker, request: LoadRequest) -> bool:
+        """Keep a worker that rests for the next load of the same kind; return False if it is to end."""
+        if self._is_closed or self._kept is not None:
+            return False
+        self._kept, self._kept_for = worker, _reuse_key(request)
+        return True
+
+    def end_kept(self, unless: LoadRequest | None = None) -> None:
+        """End the worker that is kept, unless it is for such a load, and wait until it has undone what it changed."""
+        if self._kept is None or (unless is not None and _reuse_key(unless) == self._kept_for):
+            return
+        kept, self._kept = self._kept, None
+        kept.stop()
+        kept.wait(KEPT_END_TIMEOUT_S)
+        kept.kill()  # it may be stuck; what it has not undone, its guardian does
+        kept.reap()
+
     def close(self) -> None:
         """End the idle workers and start no more."""
+        self._is_closed = True
+        self.end_kept()
         self._wanted = 0
         for worker in self._idle:
             worker.kill()
@@ -82,3 +115,8 @@ class WorkerPool:
             except OSError:
                 return  # the next load reports it, if it lasts
             self._loop.when_idle(self._fill)
+
+
+def _reuse_key(request: LoadRequest) -> tuple[object, ...]:
+    """Return what two requests have in common if the worker of the one can rest and then serve the other."""
+    return request.module, request.unit, request.profile, request.options, request.duration

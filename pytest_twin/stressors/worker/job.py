@@ -81,6 +81,18 @@ class Job:
         self._paused_s += time.monotonic() - began
         _set_deadline(remaining_s)
 
+    def rest(self, until: Callable[[], object]) -> None:
+        """Report that the load is over, wait until a call returns, and begin again for the next load.
+
+        Args:
+            until: Returns when the next load begins, or raises what ends the worker.
+        """
+        _set_deadline(0.0)
+        self.report(resting=True)
+        until()
+        self.achieved, self._paused_s, self._is_ready = {}, 0.0, False
+        self.began = self._reported_at = self.now()
+
     def target(self) -> float:
         """Return the value of the profile at this time; before the load is ready, its first value."""
         return self.profile.at(self._elapsed())
@@ -98,9 +110,8 @@ class Job:
         From then on its time passes, its CPU seconds count, and the kernel kills this process at its deadline.
         """
         self._cpu_s_before_ready = self._cpu_s()
-        self.report()
         at, paused_s = time.monotonic(), self._paused_s
-        self._send({"ready": at, "piece": self.piece} if self.piece else {"ready": at})
+        self.report(ready=at, **({"piece": self.piece} if self.piece else {}))
         if self.workers > 1:
             at = self._wait_for_others()
         self.began = at - paused_s if paused_s == self._paused_s else self.now()
@@ -113,11 +124,11 @@ class Job:
         if self.now() - self._reported_at >= REPORT_EVERY_S:
             self.report()
 
-    def report(self) -> None:
-        """Report the figures so far, with the CPU seconds of this process and its children."""
+    def report(self, **more: Any) -> None:
+        """Report the figures so far, with the CPU seconds of this process and its children, and more with them."""
         self._reported_at = self.now()
         self.achieved["cpu_s"] = self._cpu_s() - self._cpu_s_before_ready
-        self._send({"achieved": self.achieved})
+        self._send({"achieved": self.achieved, **more})
 
     def _cpu_s(self) -> float:
         return time.process_time() + self.children_cpu_s

@@ -14,6 +14,7 @@ import select
 import signal
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 
@@ -64,9 +65,14 @@ class _SignalWorker:
     pid: int
     _input: int
     _paused = False
+    _is_resting = False
 
     def begin(self, request: LoadRequest, index: int = 0, workers: int = 1) -> None:
-        """Give the worker its load, as one of several workers that share it."""
+        """Give the worker its load, as one of several workers that share it; one that rests begins its own again."""
+        if self._is_resting:
+            self._is_resting = False
+            self._signal(RESUME)
+            return
         self._send(json.dumps([request.to_json(), index, workers, sys.path]))
 
     def all_ready(self, at: float) -> None:
@@ -80,6 +86,10 @@ class _SignalWorker:
                 line = line[os.write(self._input, line) :]
         except OSError:  # it has died, which the end of its reports shows
             pass
+
+    def on_rest(self) -> None:
+        """Take notice that the worker has reported the end of its load, and waits for the next (`Job.rest`)."""
+        self._is_resting = True
 
     def pause(self) -> None:
         """Stop the worker's work and its time until `resume` or `stop`."""
@@ -145,6 +155,14 @@ class ForkedWorker(_SignalWorker):
         self.resume()
         self._signal(signal.SIGTERM)
 
+    def wait(self, seconds: float) -> None:
+        """Wait until the worker has ended, or has reported nothing for some seconds."""
+        if sys.platform != "win32":
+            poll = select.poll()
+            poll.register(self.reports, select.POLLIN)
+            while poll.poll(1000 * seconds) and os.read(self.reports, 1 << 16):
+                pass
+
     def kill(self) -> None:
         """Kill the worker."""
         if sys.platform != "win32":
@@ -179,6 +197,13 @@ class SpawnedWorker(_SignalWorker):
         """Ask the worker to stop."""
         self.resume()
         self._stdin.close()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until the worker has ended, at most some seconds."""
+        import subprocess
+
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
 
     def kill(self) -> None:
         """Kill the worker."""

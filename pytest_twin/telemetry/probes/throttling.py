@@ -33,13 +33,13 @@ def probe(context: ProbeContext) -> ThrottlingProbe:
 class ThrottlingProbe:
     """Reads the throttled time of each constraint that is held.
 
-    A file of `constraints_dir` is named by the constrained process and a number (``4711-1``). It has the path of the
-    file with the throttled time, which begins at 0 with the constraint.
+    A file of `constraints_dir` is named by the constrained process and a number (``4711-1``). It has the throttled
+    seconds at the start of the constraint, and the path of the file in which they grow.
     """
 
     def __init__(self, constraints_dir: str) -> None:
         self._dir = constraints_dir
-        self._paths: dict[str, str] = {}
+        self._files: dict[str, tuple[float, str]] = {}
         self._before: dict[str, float] = {}
         self._at: float | None = None
 
@@ -54,21 +54,22 @@ class ThrottlingProbe:
             return (None,)
         now = {name: seconds for name in names if (seconds := self._throttled_s(name)) is not None}
         earlier, self._before = self._before, now
-        self._paths = {name: path for name, path in self._paths.items() if name in now}
+        self._files = {name: found for name, found in self._files.items() if name in now}
         if before is None or at <= before or not now:
             return (None,)
         return (_mean_percent(((name, now[name] - earlier.get(name, 0.0)) for name in now), at - before),)
 
     def _throttled_s(self, name: str) -> float | None:
-        path = self._paths.get(name)
-        if path is None:
+        if name not in self._files:
             try:
                 with open(os.path.join(self._dir, name), "rb") as file:
-                    path = os.fsdecode(file.read(4096))
-            except OSError:  # it has just ended
+                    began, _, path = file.read(4096).partition(b" ")
+                self._files[name] = float(began), os.fsdecode(path)
+            except (OSError, ValueError):  # it has just ended, or is just written
                 return None
-            self._paths[name] = path
-        return read_throttled_s(path)
+        began_s, file_name = self._files[name]
+        now_s = read_throttled_s(file_name)
+        return None if now_s is None else now_s - began_s
 
 
 def _mean_percent(throttled_s: Iterable[tuple[str, float]], interval_s: float) -> float:

@@ -1,0 +1,167 @@
+"""A constraint that is applied again and again, as around each test of a file, without being set up anew."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from constrained import (
+    BUSY,
+    CONTROL_GROUP,
+    IDLE,
+    STOP_SIGNALS,
+    constraint,
+    cpu_s,
+    enforcer,
+    groups_of,
+    is_held,
+    processes,
+    seconds_used,
+    states,
+    tree,
+)  # fmt: skip
+from driving import light
+
+from pytest_twin.stressors.constraint.enforcer import find_backends
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="constraints need Linux")
+
+DAEMON = """import os, sys
+sys.stdin.readline()
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        print(os.getpid(), flush=True)
+        while True: pass
+    os._exit(0)
+os.wait()
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="module")
+def backends():
+    return find_backends()
+
+
+@pytest.fixture(params=[CONTROL_GROUP, STOP_SIGNALS])
+def limit(request, backends):
+    """A constraint that is reused, by each backend; the test is skipped where that cannot be had."""
+    if why := backends["cpu"][request.param]:
+        pytest.skip(why)
+    return lambda pid, cpu=0.2, **options: constraint(pid, backend=request.param, cpu=cpu, reuse=True, **options)
+
+
+def placed(pid: int) -> str:
+    """The control groups of a process."""
+    return Path(f"/proc/{pid}/cgroup").read_text()
+
+
+def test_one_enforcer_serves_one_load_after_the_other(supervisor, limit):
+    with processes(IDLE) as tests:
+        home = placed(tests.pid)
+        enforcers, places = set(), set()
+        for _ in range(5):
+            enforcers.update(supervisor.applied(**limit(tests.pid))["pids"])
+            places.add(placed(tests.pid))
+            assert supervisor.stopped()["reason"] == "stopped"
+        assert (len(enforcers), len(places)) == (1, 1)
+        assert supervisor.end() == 0
+        assert placed(tests.pid) == home
+        assert groups_of(*enforcers) == []
+
+
+def test_it_limits_each_time_and_not_in_between(supervisor, limit, eventually):
+    with processes(BUSY) as tests:
+        for _ in range(2):
+            supervisor.applied(**limit(tests.pid))
+            assert is_held(tests.pid, 0.3)
+            supervisor.stopped()
+            assert not states(tests.pid) & set("Tt")
+            eventually(lambda: seconds_used(tests.pid, 0.3) > 0.3)
+
+
+def test_each_time_has_its_own_figures(supervisor, limit, eventually):
+    with processes(BUSY) as tests:
+        supervisor.applied(**limit(tests.pid))
+        eventually(lambda: supervisor.achieved()["stalls"] > 5)
+        first = supervisor.stopped()["achieved"]
+        before = cpu_s(tests.pid)
+        eventually(lambda: cpu_s(tests.pid) > before + 0.3)
+        tests.send_signal(signal.SIGSTOP)
+        try:
+            ready = supervisor.applied(**limit(tests.pid))
+            second = supervisor.stopped()["achieved"]
+        finally:
+            tests.send_signal(signal.SIGCONT)
+        assert first["tests_cpu_s"] > 0.05
+        assert first["throttled_s"] > 0.1
+        assert second["tests_cpu_s"] < 0.05
+        assert second["throttled_s"] < 0.05
+        assert second["stalls"] <= 1
+        assert ready["achieved"]["backend"] == first["backend"]
+
+
+def test_other_options_get_an_enforcer_of_their_own_and_the_first_one_ends(supervisor, limit):
+    with processes(BUSY) as tests:
+        (first,) = supervisor.applied(**limit(tests.pid, cpu=0.5))["pids"]
+        supervisor.stopped()
+        (second,) = supervisor.applied(**limit(tests.pid, cpu=0.1))["pids"]
+        assert first != second
+        assert groups_of(first) == []
+        assert is_held(tests.pid, 0.2)
+
+
+def test_another_load_finds_the_processes_at_home(supervisor, limit):
+    with processes(IDLE) as tests:
+        home = placed(tests.pid)
+        supervisor.applied("limit", **limit(tests.pid))
+        supervisor.stopped("limit")
+        supervisor.applied("other", **light("other"))
+        assert placed(tests.pid) == home
+
+
+def test_beside_another_load_it_is_undone_at_its_end(supervisor, limit, eventually):
+    with processes(IDLE) as tests:
+        home = placed(tests.pid)
+        supervisor.applied("other", **light("other"))
+        supervisor.applied("limit", **limit(tests.pid))
+        supervisor.stopped("limit")
+        eventually(lambda: placed(tests.pid) == home)
+
+
+@pytest.mark.parametrize("victim", ["enforcer", "supervisor"])
+def test_a_kill_in_between_leaves_nothing(supervisor, limit, victim, eventually):
+    with processes(IDLE) as tests:
+        home = placed(tests.pid)
+        (first,) = supervisor.applied(**limit(tests.pid))["pids"]
+        supervisor.stopped()
+        if victim == "supervisor":
+            supervisor.process.kill()
+        else:
+            enforcer(supervisor.process.pid).kill()
+        eventually(lambda: placed(tests.pid) == home and not groups_of(first))
+        if victim == "enforcer":
+            (second,) = supervisor.applied(**limit(tests.pid))["pids"]
+            assert second != first
+
+
+def test_a_daemon_that_a_test_has_left_is_free_of_the_next_one(supervisor, limit, eventually):
+    with processes(DAEMON, stdin=subprocess.PIPE) as tests:
+        home = placed(tests.pid)
+        supervisor.applied(**limit(tests.pid))
+        tests.stdin.write("go\n")
+        tests.stdin.flush()
+        daemon = psutil.Process(int(tests.stdout.readline()))
+        try:
+            eventually(lambda: daemon.ppid() not in {each.pid for each in tree(tests.pid)})
+            supervisor.stopped()
+            supervisor.applied(**limit(tests.pid))
+            eventually(lambda: placed(daemon.pid) == home)
+            eventually(lambda: seconds_used(daemon.pid, 0.3) > 0.3)
+        finally:
+            daemon.kill()
