@@ -17,6 +17,7 @@ from pytest_twin.cli._options import FiniteRange
 from pytest_twin.model.clock import Clock
 from pytest_twin.stressors.constraint.enforcer import find_backends, is_job_of_shell
 from pytest_twin.stressors.system import capacity
+from pytest_twin.telemetry.calibration import calibrated_speed
 from pytest_twin.telemetry.probes import ProbeContext, external_module_names
 from pytest_twin.telemetry.sampler_process import RowReader
 
@@ -51,6 +52,7 @@ def command(seconds: float) -> None:
     console = Console()
     console.print(table)
     console.print(f"usable: {capacity.usable_cpus():g} CPUs, {_memory()}")
+    console.print(_speed())
     for line in _constraint_lines():
         console.print(line, highlight=False)
     console.print(f"not available here: {', '.join(missing)}" if missing else "all metrics are available here")
@@ -83,6 +85,14 @@ def _find_backends_in_scope() -> dict[str, dict[str, str]]:
         return dict(json.loads(done.stdout))
     except (OSError, ValueError, subprocess.SubprocessError):
         return {}
+
+
+def _speed() -> str:
+    """Return the scores of the CPUs, measured if they were not since the machine started."""
+    speed = calibrated_speed()
+    if speed is None:
+        return "speed: unknown, since this Python has no bzip2"
+    return f"speed: {speed.single:.1f} with one thread, {speed.all:.1f} with all (MB of bzip2 per second of CPU time)"
 
 
 def _memory() -> str:

@@ -8,7 +8,9 @@ from typing import Any
 from pytest_twin._system import hardware
 from pytest_twin._system.procfs import GIB, read_bytes
 from pytest_twin._system.stdlib import os, sys
+from pytest_twin.model.machine_speed import SPEED, speed_document
 from pytest_twin.stressors.system import capacity
+from pytest_twin.telemetry.calibration import calibrated_speed, kept_speed
 
 
 def usable_amounts() -> dict[str, float]:
@@ -18,12 +20,19 @@ def usable_amounts() -> dict[str, float]:
     return {**cpus, **({"peak_bytes": float(memory)} if memory else {})}
 
 
-def take_fingerprint(*, identify: bool = False) -> dict[str, Any]:
-    """Return the hardware and software of this machine; `identify` adds the names of the host and the user."""
+def take_fingerprint(*, identify: bool = False, calibrate: bool = False) -> dict[str, Any]:
+    """Return the hardware and software of this machine.
+
+    Args:
+        identify: Add the names of the host and the user.
+        calibrate: Measure the speed of the CPUs in half a second if it was not since the machine started; otherwise it
+            is None then.
+    """
     from pytest_twin.model.version import __version__
 
     memory, swap = hardware.memory()
     limit = capacity.memory_limit()
+    speed = calibrated_speed() if calibrate else kept_speed()
     return {
         "pytest_twin": __version__,
         "cpu": {
@@ -33,6 +42,7 @@ def take_fingerprint(*, identify: bool = False) -> dict[str, Any]:
             "allowed": capacity.allowed_cpus(),
             "cgroup_quota": capacity.cpu_quota(),
         },
+        SPEED: speed and speed_document(speed),
         "memory": {
             "total_GB": round(memory / GIB, 2),
             "swap_GB": round(swap / GIB, 2),

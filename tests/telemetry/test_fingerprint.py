@@ -37,7 +37,7 @@ def _private(monkeypatch):
 
 def test_the_fingerprint_tells_of_hardware_and_software():
     found = fingerprint.take_fingerprint()
-    assert found.keys() == {"pytest_twin", "cpu", "memory", "disks", "os", "python", "packages"}
+    assert found.keys() == {"pytest_twin", "cpu", "speed", "memory", "disks", "os", "python", "packages"}
     assert found["pytest_twin"] == pytest_twin.__version__
     assert found["cpu"]["logical"] == psutil.cpu_count()
     assert found["memory"]["total_GB"] == round(psutil.virtual_memory().total / 2**30, 2)
