@@ -29,7 +29,8 @@ import pandas as pd
 from _shared import show, show_one
 
 from pytest_twin import load
-from pytest_twin.analysis.comparison.comparison import Comparison, Side, compare
+from pytest_twin.analysis.comparison.comparison import Comparison, compare
+from pytest_twin.analysis.comparison.side import Side
 from pytest_twin.analysis.comparison.verdicts import MORE, SAME
 from pytest_twin.model.measure import parse_limit
 from pytest_twin.run_folder.baselines import find

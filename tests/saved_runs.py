@@ -9,13 +9,17 @@ from pathlib import Path
 from pytest_twin.analysis.comparison.comparison import Comparison
 from pytest_twin.model import attempt_row
 from pytest_twin.model.csv_text import header, record
+from pytest_twin.model.machine_speed import MachineSpeed, speed_document
 from pytest_twin.model.measure import parse_limits
 from pytest_twin.report.comparison.build import comparison
 from pytest_twin.run_folder.baselines import RunSet
 
 
-def made(folder: Path, cpu_s: Mapping[str, float], cpu: str = "A", saved: str = "") -> Path:
-    """A run in which each test took so many CPU seconds, on this CPU; with a time, as a run of a baseline."""
+def made(folder: Path, cpu_s: Mapping[str, float], cpu: str = "A", saved: str = "", speed: float = 0.0) -> Path:
+    """A run in which each test took so many CPU seconds, on this CPU; with a time, as a run of a baseline.
+
+    With a speed, its fingerprint has this score for one thread, and twice as much for all.
+    """
     folder.mkdir(parents=True)
     names = [column.name for column in attempt_row.COLUMNS]
     rows = [
@@ -25,7 +29,8 @@ def made(folder: Path, cpu_s: Mapping[str, float], cpu: str = "A", saved: str = 
     ]  # fmt: skip
     text = header(names) + "".join(record([str(row.get(name, "")) for name in names]) for row in rows)
     (folder / "tests.csv").write_text(text, encoding="utf-8")
-    (folder / "fingerprint.json").write_text(json.dumps({"cpu": {"model": cpu}}), encoding="utf-8")
+    scores = {"speed": speed_document(MachineSpeed(speed, 2 * speed))} if speed else {}
+    (folder / "fingerprint.json").write_text(json.dumps({"cpu": {"model": cpu}, **scores}), encoding="utf-8")
     if saved:
         (folder / "baseline.json").write_text(json.dumps({"saved": saved, "commit": "c0ffee"}), encoding="utf-8")
     return folder

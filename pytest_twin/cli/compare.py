@@ -36,6 +36,11 @@ class IncomparableRuns(click.ClickException):
 )
 @click.option("--strict", is_flag=True, help="refuse to compare runs of different machines")
 @click.option(
+    "--scale-by-speed",
+    is_flag=True,
+    help="scale CPU seconds to the speed of the first machine of A, by the scores in the fingerprints",
+)
+@click.option(
     "--format", "form", type=click.Choice(FORMS), default=FORMS[0], help="format of the comparison (default: terminal)"
 )
 @click.option(
@@ -47,8 +52,8 @@ class IncomparableRuns(click.ClickException):
 @click.option("--history", metavar="NAME", help="find change points in the runs of this baseline with apache-otava")
 @settings_options("baselines", "report_dir")
 def command(
-    before: str | None, after: str | None, fail_on: tuple[str, ...], strict: bool, form: str, output: Path | None,
-    history: str | None, **given: Any,
+    before: str | None, after: str | None, fail_on: tuple[str, ...], strict: bool, scale_by_speed: bool, form: str,
+    output: Path | None, history: str | None, **given: Any,
 ) -> None:  # fmt: skip
     """Compare resource usage between runs and report statistical confidence.
 
@@ -68,7 +73,8 @@ def command(
         raise click.UsageError(
             "give the runs to compare: pytest-twin compare A B, or only A to compare it with the report directory"
         )
-    compared = _compared(before, after, _limits(fail_on) or settings.fail_on, settings)
+    limits = _limits(fail_on) or settings.fail_on
+    compared = _compared(before, after, limits, settings, scale_by_speed=scale_by_speed)
     if strict and compared.machines:
         raise IncomparableRuns(f"--strict: the machines differ: {', '.join(compared.machines)}")
     _show(compared, form, output)
@@ -88,7 +94,9 @@ def _limits(fail_on: tuple[str, ...]) -> tuple[ChangeLimit, ...]:
         raise click.UsageError(f"--fail-on: {error}") from None
 
 
-def _compared(before: str, after: str | None, limits: tuple[ChangeLimit, ...], settings: Settings) -> Comparison:
+def _compared(
+    before: str, after: str | None, limits: tuple[ChangeLimit, ...], settings: Settings, *, scale_by_speed: bool
+) -> Comparison:
     from pytest_twin.report.comparison.build import comparison
 
     here = Path.cwd()
@@ -97,7 +105,7 @@ def _compared(before: str, after: str | None, limits: tuple[ChangeLimit, ...], s
         later = RunSet(str(settings.report_dir), [here / settings.report_dir])
         if after is not None:
             later = find(after, here / settings.baselines, here)
-        return comparison(earlier, later, limits)
+        return comparison(earlier, later, limits, scale_by_speed=scale_by_speed)
     except (BaselineError, ValueError) as error:
         raise IncomparableRuns(str(error)) from None
 

@@ -9,9 +9,11 @@ import pandas as pd
 import pytest
 
 from pytest_twin.analysis.comparison.changes import Change
-from pytest_twin.analysis.comparison.comparison import IncomparableError, Side, compare
+from pytest_twin.analysis.comparison.comparison import IncomparableError, compare
 from pytest_twin.analysis.comparison.history import series
 from pytest_twin.analysis.comparison.same_load import MixedLoadTest
+from pytest_twin.analysis.comparison.side import Side
+from pytest_twin.model.machine_speed import MachineSpeed, speed_document
 from pytest_twin.model.measure import parse_limits
 from pytest_twin.report.comparison.wording import broken_limit_lines, named_tests, rows
 
@@ -293,3 +295,25 @@ def test_broken_limits_are_told_first_then_what_is_more_then_what_is_less():
     came = compared([run(before)], [run(after)], parse_limits(["cpu_seconds>150%"]))
     assert [(each.test, bool(each.broken)) for each in came.changed[:2]] == [("more", True), ("more", False)]
     assert [each.test for each in came.changed] == ["more", "more", "over", "over", "less", "less"]
+
+
+def test_each_run_and_host_is_scaled_by_its_own_speed():
+    def side(name, runs, *scores):
+        speeds = [{host: speed_document(MachineSpeed(score, score)) for host, score in each.items()} for each in scores]
+        return Side(name, runs, [{host: {"speed": each} for host, each in one.items()} for one in speeds])
+
+    both = pd.concat([run({"t": 0.4}), run({"t": 0.2}).assign(host="far")], ignore_index=True)
+    came = compare(
+        side("old", [run({"t": 0.2})], {"": 10.0}),
+        side("new", [run({"t": 0.1}), run({"t": 0.4}), both], {"": 20.0}, {"": 5.0}, {"": 5.0, "far": 10.0}),
+        scale_by_speed=True,
+    )
+    found = {each.test: (each.before, each.after) for each in came.differences if each.measure.name == "cpu_seconds"}
+    assert found["t"] == pytest.approx((0.2, 0.2))
+
+
+def test_runs_without_tests_cannot_be_scaled():
+    nothing = run({"t": 0.1}).iloc[:0]
+    sides = (Side(name, [nothing], [{"": LAPTOP}]) for name in ("old", "new"))
+    with pytest.raises(IncomparableError):
+        compare(*sides, scale_by_speed=True)

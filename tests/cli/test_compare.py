@@ -68,6 +68,41 @@ def test_another_machine_is_in_the_first_line_and_refused_if_strict(twin, tmp_pa
     assert twin("compare", "a", "b", "--strict", status=2) == "Error: --strict: the machines differ: CPU A -> B\n"
 
 
+def test_cpu_seconds_of_a_faster_machine_are_scaled_if_asked(twin, tmp_path):
+    made(tmp_path / "a", {"t": 0.2, "u": 0.4}, speed=10.0)
+    made(tmp_path / "b", {"t": 0.1, "u": 0.4}, speed=20.0)
+    plain, scaled = twin("compare", "a", "b"), twin("compare", "a", "b", "--scale-by-speed")
+    scores = "scores 10.0 -> 20.0 with one thread, 20.0 -> 40.0 with all"
+    assert (
+        f"note: the CPUs differ in speed, {scores}; compare with --scale-by-speed takes it out of CPU seconds\n"
+        in plain
+    )
+    assert f"note: CPU seconds are scaled to the speed of the first machine; {scores}\n" in scaled
+    assert re.search(r"t +cpu_seconds +200\.0 ms +100\.0 ms +x0\.50", plain)
+    assert re.search(r"u +cpu_seconds +400\.0 ms +800\.0 ms +x2\.00", scaled)
+    assert not re.search(r"t +cpu_seconds", scaled)
+    assert "cpu_seconds>10%: u: 400.0 ms -> 800.0 ms, x2.00\n" in twin(
+        "compare", "a", "b", "--scale-by-speed", "--fail-on", "cpu_seconds>10%", status=1
+    )
+
+
+def test_machines_of_nearly_the_same_speed_are_not_noted(twin, tmp_path):
+    made(tmp_path / "a", {"t": 0.1}, speed=10.0)
+    made(tmp_path / "b", {"t": 0.1}, speed=10.9)
+    assert "speed" not in twin("compare", "a", "b")
+
+
+@pytest.mark.parametrize(("first", "second", "unknown"), [(0.0, 10.0, "a"), (10.0, 0.0, "b"), (0.0, 0.0, "a")])
+def test_a_machine_without_scores_cannot_be_scaled(twin, tmp_path, first, second, unknown):
+    made(tmp_path / "a", {"t": 0.1}, speed=first)
+    made(tmp_path / "b", {"t": 0.1}, speed=second)
+    assert "speed" not in twin("compare", "a", "b")
+    assert twin("compare", "a", "b", "--scale-by-speed", status=2) == (
+        f"Error: {unknown} has no speed scores in its fingerprint; run pytest-twin fingerprint on that machine after "
+        "each boot, and record again\n"
+    )
+
+
 @pytest.mark.usefixtures("two")
 def test_the_names_of_tests_mean_nothing_to_markdown_or_html(twin, tmp_path):
     text = twin("compare", "a", "b", "--format", "md")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from pytest_twin.analysis.comparison.changes import Changes, changes, machines
+from pytest_twin.analysis.comparison.machine_scaling import scale_cpu_seconds, speed_notes
 from pytest_twin.analysis.comparison.measurements import (
     WHOLE,
     MeasurementSet,
@@ -18,6 +19,7 @@ from pytest_twin.analysis.comparison.measurements import (
     runs_with,
 )
 from pytest_twin.analysis.comparison.same_load import ComparableRows, comparable_rows
+from pytest_twin.analysis.comparison.side import Side
 from pytest_twin.analysis.comparison.verdicts import MARGIN, SAME, Difference, judge
 from pytest_twin.analysis.run.by_host import add_host_to_ids, display_name, hosts_of
 from pytest_twin.analysis.stats.rank_sum import smallest_p_value
@@ -30,26 +32,6 @@ if TYPE_CHECKING:
 
 class IncomparableError(ValueError):
     """The runs cannot be compared; the message, one line, is for the user."""
-
-
-class Side(NamedTuple):
-    """One of the two sides of a comparison.
-
-    Attributes:
-        name: Its name for the user.
-        runs: The rows of tests.csv of each run.
-        fingerprints: For each run the fingerprints of its hosts by their names; None if unknown.
-        problems: Rows that could not be read, one line each.
-    """
-
-    name: str
-    runs: Sequence[pd.DataFrame]
-    fingerprints: Sequence[Mapping[str, Mapping[str, Any] | None]]
-    problems: Sequence[str] = ()
-
-    def of_host(self, host: str) -> list[Mapping[str, Any] | None]:
-        """Return the fingerprints of a host in all runs that have it."""
-        return [run[host] for run in self.fingerprints if host in run] or [None]
 
 
 @dataclass(frozen=True)
@@ -90,7 +72,12 @@ class Comparison:
 
 
 def compare(
-    before: Side, after: Side, limits: Sequence[ChangeLimit] = (), *, confidence: float = CONFIDENCE
+    before: Side,
+    after: Side,
+    limits: Sequence[ChangeLimit] = (),
+    *,
+    scale_by_speed: bool = False,
+    confidence: float = CONFIDENCE,
 ) -> Comparison:
     """Compare two groups of runs.
 
@@ -98,11 +85,15 @@ def compare(
         before: The side to compare with.
         after: The side to judge.
         limits: The most by which measures may grow.
+        scale_by_speed: Scale CPU seconds to the speed of the first machine before.
         confidence: 1 minus the share of false positives among the changes that are reported.
 
     Raises:
         IncomparableError: No test passed in both.
+        UnknownSpeedError: They are to be scaled, and the speed of a machine is not known.
     """
+    if scale_by_speed:
+        before, after = scale_cpu_seconds(before, after)
     whole = concatenate_runs(before.runs), concatenate_runs(after.runs)
     was, now = map(reported_attempts, add_host_to_ids(whole))
     pairs = comparable_rows(was, now)
@@ -126,7 +117,8 @@ def compare(
         differences=differences,
         notes=[
             *before.problems, *after.problems, *_leave_out_unknown((before, after), pairs, measured),
-            *_common_changes(measured), *_notes(differences, limits, 1 - confidence),
+            *speed_notes(before, after, is_scaled=scale_by_speed), *_common_changes(measured),
+            *_notes(differences, limits, 1 - confidence),
         ],
     )  # fmt: skip
 

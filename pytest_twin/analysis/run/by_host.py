@@ -33,14 +33,14 @@ def display_name(host: str) -> str:
 
 def hosts_of(frame: pd.DataFrame) -> list[str]:
     """Return the hosts of rows, pytest's own first."""
-    return sorted(set(_host_column(frame)))
+    return sorted(set(host_column(frame)))
 
 
 def add_host_to_ids(sides: Sequence[pd.DataFrame]) -> Sequence[pd.DataFrame]:
     """Add the host to the ids of tests if a side has several hosts: on another host it is a different test."""
     if all(len(hosts_of(side)) < 2 for side in sides):
         return sides
-    return [side.assign(nodeid=side["nodeid"] + _host_column(side).map(on_host)) for side in sides]
+    return [side.assign(nodeid=side["nodeid"] + host_column(side).map(on_host)) for side in sides]
 
 
 def on_host(host: str) -> str:
@@ -55,13 +55,13 @@ def fingerprint_of(run: Run, host: str) -> dict[str, Any] | None:
 
 
 def _run_of_host(run: Run, host: str) -> Run:
-    samples, events, tests = (frame[_host_column(frame) == host] for frame in (run.samples, run.events, run.tests))
+    samples, events, tests = (frame[host_column(frame) == host] for frame in (run.samples, run.events, run.tests))
     own = samples.drop(columns=HOST, errors="ignore")
     fingerprint = fingerprint_of(run, host)
     return replace(run, samples=own, events=events, tests=tests, fingerprint=fingerprint, outcomes={})
 
 
-def _host_column(frame: pd.DataFrame) -> pd.Series[str]:
+def host_column(frame: pd.DataFrame) -> pd.Series[str]:
     """Return the host of each row."""
     import pandas as pd
 

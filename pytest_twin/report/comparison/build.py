@@ -9,13 +9,19 @@ from pytest_twin.run_folder.baselines import RunSet
 from pytest_twin.run_folder.layout import TESTS
 
 if TYPE_CHECKING:
-    from pytest_twin.analysis.comparison.comparison import Comparison, Side
+    from pytest_twin.analysis.comparison.comparison import Comparison
+    from pytest_twin.analysis.comparison.side import Side
     from pytest_twin.model.measure import ChangeLimit
     from pytest_twin.model.run import Run
 
 
 def comparison(
-    before: RunSet, after: RunSet, limits: Sequence[ChangeLimit], runs_after: Sequence[Run] | None = None
+    before: RunSet,
+    after: RunSet,
+    limits: Sequence[ChangeLimit],
+    runs_after: Sequence[Run] | None = None,
+    *,
+    scale_by_speed: bool = False,
 ) -> Comparison:
     """Compare runs.
 
@@ -24,14 +30,16 @@ def comparison(
         after: The runs after it.
         limits: By how much figures may grow.
         runs_after: The runs after it, where they were read already.
+        scale_by_speed: Scale CPU seconds to the speed of the first machine before.
 
     Raises:
         ReadingError: A folder cannot be read.
         IncomparableError: They have nothing in common.
+        UnknownSpeedError: They are to be scaled, and the speed of a machine is not known.
     """
     from pytest_twin.analysis.comparison.comparison import compare
 
-    return compare(side(before), side(after, runs_after), limits)
+    return compare(side(before), side(after, runs_after), limits, scale_by_speed=scale_by_speed)
 
 
 def side(found: RunSet, runs: Sequence[Run] | None = None) -> Side:
@@ -44,7 +52,7 @@ def side(found: RunSet, runs: Sequence[Run] | None = None) -> Side:
     Raises:
         ReadingError: A folder cannot be read.
     """
-    from pytest_twin.analysis.comparison.comparison import Side
+    from pytest_twin.analysis.comparison.side import Side
     from pytest_twin.analysis.run.by_host import by_host
     from pytest_twin.run_folder.frames import load
 
