@@ -29,7 +29,7 @@ def scale_cpu_seconds(before: Side, after: Side) -> tuple[Side, Side]:
     Raises:
         UnknownSpeedError: The fingerprint of a machine has no scores.
     """
-    reference, *_ = _speeds(before) or [None]
+    reference = next(iter(_speeds(before)), None)
     if reference is None:  # no test ran
         return before, after
     was, now = ([_scaled(run, side, number, reference) for number, run in enumerate(side.runs)]
