@@ -9,10 +9,13 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from itertools import cycle
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, Any, NamedTuple
 
 from pytest_twin.stressors import __main__ as supervisor_main
 from pytest_twin.stressors.constraint.enforcer import KIND, find_backends
@@ -66,16 +69,19 @@ def kill_constrained(
     tests = subprocess.Popen([sys.executable, "-I", "-S", "-c", TESTS], start_new_session=True)
     command = [sys.executable, "-I", "-S", str(supervisor_main.__file__)]
     supervisor = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+    applies: threading.Thread | None = None
     assert supervisor.stdin is not None  # noqa: S101 - for the type checker
     assert supervisor.stdout is not None  # noqa: S101
     try:
         supervisor.stdout.readline()
         until(lambda: len(session(tests.pid)) == 4)
         before = {pid: groups(pid) for pid in session(tests.pid)}
-        options = {"pid": tests.pid, "cpu": 0.1, "cpus": 1, "mem": 1 << 28, "backend": backend}
+        options = {"pid": tests.pid, "cpu": 0.1, "cpus": 1, "backend": backend}
+        is_reused = number // len(VICTIMS) % 2 == 1
+        options |= {"reuse": True} if is_reused else {"mem": 1 << 28}
         request = {"op": "apply", "id": "storm", "module": KIND.module, "unit": "max", "profile": [[0, 1]]}
-        supervisor.stdin.write(json.dumps({**request, "options": options}).encode() + b"\n")
-        supervisor.stdin.flush()
+        applies = threading.Thread(target=apply, args=(supervisor, {**request, "options": options}, is_reused))
+        applies.start()
         time.sleep(draw.uniform(0, latest_s))
         ours = ours_of(supervisor.pid)
         in_force = "guardian" in ours.values()
@@ -85,11 +91,11 @@ def kill_constrained(
                 kill(pid)
         killed = time.monotonic()
         doomed = [pid for pid, role in ours.items() if role in {"enforcer", "guardian"}]
-        if roles == ("root",) or not in_force:
-            supervisor.stdin.close()  # the run ends
+        if roles == ("root",) or not in_force or is_reused:
+            close(supervisor.stdin)  # the run ends
         until_clean(before, doomed)
         took_s = time.monotonic() - killed
-        supervisor.stdin.close()
+        close(supervisor.stdin)
         supervisor.wait()
         remains = until_clean(before, [*ours, *doomed])
         return roles, remains._replace(took_s=took_s, in_force=in_force)
@@ -99,7 +105,26 @@ def kill_constrained(
         tests.wait()
         supervisor.kill()
         supervisor.wait()
+        if applies is not None:
+            applies.join()
         supervisor.stdout.close()
+
+
+def apply(supervisor: subprocess.Popen[bytes], request: dict[str, Any], is_reused: bool) -> None:
+    """Apply a constraint; one that is reused again and again, until the supervisor ends."""
+    stop = {"op": "stop", "id": request["id"]}
+    with suppress(OSError, ValueError):  # its pipes are closed
+        for message in cycle((request, stop)) if is_reused else (request,):
+            supervisor.stdin.write(json.dumps(message).encode() + b"\n")
+            supervisor.stdin.flush()
+            if not supervisor.stdout.readline():
+                return
+
+
+def close(pipe: IO[bytes]) -> None:
+    """Close a pipe, also if nobody reads what is left in it."""
+    with suppress(OSError):
+        pipe.close()
 
 
 def until_clean(before: dict[int, str], ours: list[int]) -> Remains:
