@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MOST_ENDED = 1000  # constraints of which the figures are kept after their end: those of the attempts that still run
 SEPARATOR = ", "
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 class HeldConstraint:
@@ -153,10 +154,12 @@ NO_CONSTRAINTS = ConstraintFigures()
 
 
 def _write_new_file(path: str, text: str) -> None:
-    with suppress(FileExistsError):
-        os.mkdir(os.path.dirname(path), 0o700)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-    fd = os.open(path, flags, 0o600)
+    try:
+        fd = os.open(path, NEW_FILE, 0o600)
+    except FileNotFoundError:  # the folder is made with the first file
+        with suppress(FileExistsError):
+            os.mkdir(os.path.dirname(path), 0o700)
+        fd = os.open(path, NEW_FILE, 0o600)
     try:
         os.write(fd, os.fsencode(text))
     finally:

@@ -301,17 +301,25 @@ class Recording:
         self._supervisor, self.process_counters = self._new_supervisor(), ProcessCounters(self._own_children)
 
     def apply(
-        self, part: LoadPart, request: LoadRequest | None = None, *, test: str = "", note: str = ""
+        self, part: LoadPart, request: LoadRequest | None = None, *, test: str = "", note: str = "", again: bool = False
     ) -> AppliedLoad:
         """Ask for one kind of load: at once and until it is stopped, unless the request has other times.
 
         A constraint is for this process and its children, without the sampler and the supervisor, unless the request
         names another process.
+
+        Args:
+            part: The load.
+            request: The request for it; by default until it is stopped.
+            test: The test it belongs to.
+            note: Free text for its rows.
+            again: Whether the same load may follow, so that what enforces a constraint is kept until then.
         """
         request = request or part.request(self.new_id("l"))  # first: a fork gets a supervisor of its own here
         if part.is_constraint:
             self.start_supervisor()  # it must not be constrained itself
             own = {"pid": os.getpid(), "outside": self.own_children, "no_child": self.no_child}
+            own["reuse"] = again and not self.worker and REUSABLE.issuperset(part.options)
             request = request.with_options(**{**own, **request.options})
         return self._supervisor.apply(part, request, test=test, note=note)
 
@@ -347,10 +355,7 @@ class Recording:
             for name, part in named.items():
                 if part.is_constraint:  # it would make this process slow to see that the loads are ready
                     _wait_ready(applied)
-                request = part.request(name)
-                if part.is_constraint:
-                    request = request.with_options(reuse=not self.worker and set(part.options) <= REUSABLE)
-                applied.append(self.apply(part, request, test=test))
+                applied.append(self.apply(part, part.request(name), test=test, again=True))
             _wait_ready(applied)
             yield applied
         except KeyboardInterrupt:

@@ -119,7 +119,6 @@ class ActiveLoad:
             self._finish()
             return
         self.size = self._not_ready = count
-        self._oom_kills = oom_kills()
         if self._request.start is not None:
             self._end_after(self._request.start)
         if self._conditions:
@@ -214,6 +213,7 @@ class ActiveLoad:
             self._judge.records = [worker.record for worker in self._workers]
         for index, worker in enumerate(self._workers):
             worker.process.begin(self._request, index, self.size)
+        self._oom_kills = oom_kills()  # only now, so that the workers need not wait for it
         if self._loop.is_paused:
             self.pause()
 
