@@ -114,3 +114,12 @@ def _text(cell: object) -> str:
 def visible(text: str) -> str:
     """Return text on one line, with control characters and unpaired surrogates escaped."""
     return text.translate(_VISIBLE).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def parse_number(cell: str | None) -> float | None:
+    """Return the value of a cell; None if it is not a finite number."""
+    try:
+        value = float(cell or "")
+    except ValueError:
+        return None
+    return value if abs(value) < float("inf") else None

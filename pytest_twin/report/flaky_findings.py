@@ -7,8 +7,8 @@ from itertools import groupby
 from typing import NamedTuple
 
 from pytest_twin.analysis.run.by_host import on_host
+from pytest_twin.model.csv_text import parse_number
 from pytest_twin.model.flaky_row import BREAKS, BY_CHANCE, HOLDS, IDLE, NOT_ALONE, NOT_KNOWN, VERDICTS
-from pytest_twin.report.profile_ranking import parse_number
 from pytest_twin.report.wording import NOTHING, format_count, format_duration
 
 Row = Mapping[str, str]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from pytest_twin.analysis.run.totals import number_of_tests
 from pytest_twin.model import attempt_row, profile_row
 from pytest_twin.model.columns import Column
+from pytest_twin.model.csv_text import parse_number
 from pytest_twin.model.version import __version__
-from pytest_twin.report.profile_ranking import parse_number
 
 if TYPE_CHECKING:
     import pandas as pd

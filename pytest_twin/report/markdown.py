@@ -8,12 +8,11 @@ from pytest_twin.analysis.run.attempts import AttemptSummary, heaviest, most_gro
 from pytest_twin.analysis.run.by_host import display_name, on_host
 from pytest_twin.analysis.run.overview import WORTH_TELLING_MB
 from pytest_twin.analysis.run.run_summary import RunSummary
-from pytest_twin.model.csv_text import visible
+from pytest_twin.model.csv_text import parse_number, visible
 from pytest_twin.report.comparison import markdown as comparison
 from pytest_twin.report.flaky_findings import describe_findings, group_findings
 from pytest_twin.report.markdown_escape import escape, table_row
 from pytest_twin.report.profile_ranking import SlowdownCurve, rank_resources, worst_failures
-from pytest_twin.report.profile_ranking import parse_number as value_of
 from pytest_twin.report.wording import (
     KEPT,
     describe_budgets,
@@ -156,7 +155,7 @@ def _profile(summary: RunSummary) -> Iterator[str]:
 def _at_most(curve: SlowdownCurve) -> tuple[str, str]:
     """Return the slowdown at the full load, and its interval; empty if it was not measured."""
     row = curve.points[-1]
-    slowdown, low, high = (value_of(row.get(f"slowdown{border}")) for border in ("", "_low", "_high"))
+    slowdown, low, high = (parse_number(row.get(f"slowdown{border}")) for border in ("", "_low", "_high"))
     if slowdown is None:
         return "", ""
     return f"{slowdown:.2f}", "" if low is None or high is None else f"{low:.2f} to {high:.2f}"

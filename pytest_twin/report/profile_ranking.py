@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from pytest_twin.analysis.run.by_host import on_host
+from pytest_twin.model.csv_text import parse_number
 from pytest_twin.model.profile_row import LEVELS, QUOTA
 
 Row = Mapping[str, str]
@@ -87,12 +88,3 @@ def has_failures(row: Row) -> bool:
 def _test_of(row: Row) -> str:
     """Return the test of a row, with its host if there are several."""
     return row.get("nodeid", "") + on_host(row.get("host", ""))
-
-
-def parse_number(cell: str | None) -> float | None:
-    """Return the value of a cell; None if it is not a finite number."""
-    try:
-        value = float(cell or "")
-    except ValueError:
-        return None
-    return value if abs(value) < float("inf") else None

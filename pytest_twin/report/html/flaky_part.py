@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from pytest_twin.model.csv_text import parse_number
 from pytest_twin.model.flaky_row import BREAKS
 from pytest_twin.report.flaky_findings import (
     FlakyFinding,
@@ -14,7 +15,6 @@ from pytest_twin.report.flaky_findings import (
     format_seconds,
 )
 from pytest_twin.report.html.markup import identity, join, markup
-from pytest_twin.report.profile_ranking import parse_number
 
 if TYPE_CHECKING:
     from markupsafe import Markup

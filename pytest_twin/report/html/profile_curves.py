@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pytest_twin.model.csv_text import parse_number
 from pytest_twin.report.html.markup import identity, join, markup
 from pytest_twin.report.html.svg import TALL, WIDE, svg
 from pytest_twin.report.profile_ranking import (
@@ -12,7 +13,6 @@ from pytest_twin.report.profile_ranking import (
     SlowdownCurve,
     first_error,
     has_failures,
-    parse_number,
     rank_resources,
     worst_failures,
 )

@@ -1,0 +1,100 @@
+"""The slowdown of a test as a function of the load of one resource, through the levels of its profile."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_twin.analysis.stats.signed_rank import CONFIDENCE
+
+Numbers = NDArray[np.float64]
+BORDER = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)  # of an interval, in standard deviations
+
+
+class MeasuredLevel(NamedTuple):
+    """The slowdown that was measured at one level of a load.
+
+    Attributes:
+        load: The load: a share, or bytes per second.
+        slowdown: The median ratio of the duration to that without load.
+        low: The lower bound of its confidence interval; None with too few repetitions.
+        high: The upper bound.
+        weight: The number of measurements.
+    """
+
+    load: float
+    slowdown: float
+    low: float | None
+    high: float | None
+    weight: int
+
+
+@dataclass(frozen=True, eq=False)
+class LoadResponse:
+    """The slowdown of a test by the load of one resource: 1 without load, never less under more load.
+
+    It is a straight line between the measured levels, and constant above the highest of them.
+
+    Attributes:
+        loads: The loads, ascending from 0.
+        slowdowns: The slowdown at each.
+        logs: The logarithm of the slowdown that was measured at each but the first.
+        errors: The standard error of each logarithm; None if one is unknown.
+        weights: The number of measurements of each.
+    """
+
+    loads: Numbers
+    slowdowns: Numbers
+    logs: Numbers
+    errors: Numbers | None
+    weights: Numbers
+
+    @classmethod
+    def fit(cls, levels: Sequence[MeasuredLevel]) -> LoadResponse:
+        """Return the response through levels above 0, at least one, each of another load."""
+        ordered = sorted(levels)
+        logs = np.array([math.log(level.slowdown) for level in ordered])
+        weights = np.array([float(max(1, level.weight)) for level in ordered])
+        widths = [math.log(each.high / each.low) for each in ordered if each.low is not None and each.high is not None]
+        errors = np.array(widths) / (2 * BORDER) if len(widths) == len(ordered) else None
+        loads = np.array([0.0, *(level.load for level in ordered)])
+        return cls(loads, _rising_slowdowns(logs, weights), logs, errors, weights)
+
+    @property
+    def highest(self) -> float:
+        """The highest load that was measured."""
+        return float(self.loads[-1])
+
+    def at(self, loads: Numbers) -> Numbers:
+        """Return the slowdown at each load."""
+        return np.interp(loads, self.loads, self.slowdowns)
+
+    def drawn(self, draw: np.random.Generator) -> LoadResponse:
+        """Return the response as another profile might have measured it, by the standard errors."""
+        if self.errors is None:
+            return self
+        logs = self.logs + draw.normal(0.0, 1.0, len(self.logs)) * self.errors
+        slowdowns = _rising_slowdowns(logs, self.weights)
+        return LoadResponse(self.loads, slowdowns, self.logs, self.errors, self.weights)
+
+
+def _rising_slowdowns(logs: Numbers, weights: Numbers) -> Numbers:
+    """Return 1, and for each level the nearest slowdown that is neither below 1 nor below that of a lower level.
+
+    Levels that fall are replaced by their weighted mean (pool adjacent violators: Ayer and others, 1955).
+    """
+    pools: list[tuple[float, float, int]] = []  # mean, weight and number of levels of each
+    for log, weight in zip(logs.tolist(), weights.tolist(), strict=True):
+        pools.append((log, weight, 1))
+        while len(pools) > 1 and pools[-2][0] >= pools[-1][0]:
+            (one, of_one, ones), (other, of_other, others) = pools[-2:]
+            total = of_one + of_other
+            pools[-2:] = [((one * of_one + other * of_other) / total, total, ones + others)]
+    rising = np.repeat([mean for mean, _, _ in pools], [count for _, _, count in pools])
+    return np.concatenate([[1.0], np.exp(np.maximum(rising, 0.0))])

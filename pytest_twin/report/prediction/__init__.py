@@ -1,0 +1,1 @@
+"""The prediction of the slowdown of tests, in each format."""

@@ -1,0 +1,45 @@
+"""Read a profile and a recording, and predict from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_twin.model.csv_text import records, visible
+from pytest_twin.run_folder.folder import RunFolder
+from pytest_twin.run_folder.layout import PROFILE
+
+if TYPE_CHECKING:
+    from pytest_twin.analysis.prediction.predicted_tests import Prediction
+
+
+def prediction(profile: Path, recording: Path) -> Prediction:
+    """Predict the slowdown of each profiled test beside a recorded load.
+
+    Args:
+        profile: A run folder with profile.csv, or such a file.
+        recording: A run folder, or a file that can be read as a recording of a machine.
+
+    Raises:
+        ReadingError: The recording cannot be read.
+        UnpredictableError: The profile cannot be read, or nothing can be predicted; the message is one line.
+    """
+    from pytest_twin.analysis.prediction.predicted_tests import UnpredictableError, predict_tests
+    from pytest_twin.analysis.prediction.profiled_test import profiled_tests
+    from pytest_twin.run_folder.machine_recordings import read_recording
+
+    name = visible(str(profile))
+    try:
+        rows = RunFolder(profile).rows(PROFILE) if profile.is_dir() else records(_text(profile))
+        tests = profiled_tests(rows)
+    except OSError as error:
+        raise UnpredictableError(f"{name}: {visible(error.strerror or str(error))}") from None
+    except ValueError as error:
+        raise UnpredictableError(f"{name}: {error}") from None
+    if not tests:
+        raise UnpredictableError(f"{name}: has no profile of a test; run pytest --twin --twin-profile")
+    return predict_tests((str(profile), str(recording)), tests, read_recording(recording))
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")

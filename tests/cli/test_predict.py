@@ -1,0 +1,101 @@
+"""``pytest-twin predict``, as typed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from made_profiles import profile_rows, profile_text
+
+from pytest_twin.cli import main
+
+MEAN_LOAD = (
+    "note: at mean load: what the mean of the load would tell; it is wrong where the load varies, and shown to compare"
+)
+RISING = (1.0, 1.5, 2.0, 2.5, 3.0)
+
+
+@pytest.fixture
+def twin(tmp_path, monkeypatch):
+    """Runs ``pytest-twin`` in an empty folder: what it printed, or its errors."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words, status=0):
+        done = CliRunner().invoke(main, words)
+        assert done.exit_code == status, done.output
+        return done.output
+
+    return run
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes a profile into a run folder, and a recording of values of the CPU in per cent."""
+
+    def write(*tests, cpu):
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run" / "profile.csv").write_text(profile_text(*tests), encoding="utf-8")
+        rows = "".join(f"{at},{value}\n" for at, value in enumerate(cpu, 1))
+        (tmp_path / "server.csv").write_text("elapsed_s,cpu_percent\n" + rows, encoding="utf-8")
+
+    return write
+
+
+def test_each_test_has_a_row_and_each_remark_a_line(twin, write):
+    write(profile_rows("t::<b>[a]", cpu=RISING, membw=(1.0, 1.0, 1.0, 1.0, 1.8)), cpu=[50] * 60)
+    lines = twin("predict", "run", "server.csv").splitlines()
+    assert lines[0] == (
+        "1 test of run beside the CPU load of server.csv (1:00 min, intervals of 1 s): slowdown over all start times, "
+        "with 95% intervals"
+    )
+    assert lines[1].split("  ")[0] == "test"
+    assert lines[2].split()[:4] == ["t::<b>[a]", "100", "ms", "x2.00"]
+    assert lines[2].endswith("x2.00")
+    assert lines[3:] == [
+        "note: disk: not in the profile and the recording both; its slowdown is missing",
+        "note: memory bandwidth: no recording tells it; its slowdown is missing; at all of it, t::<b>[a] is x1.80",
+        MEAN_LOAD,
+    ]
+
+
+def test_the_document_has_the_figures(twin, write):
+    write(profile_rows("t", idle_s=0.01, cpu=RISING), cpu=[0, 100] * 60)
+    found = json.loads(twin("predict", "run/profile.csv", "server.csv", "--json", "-"))
+    one = found["tests"]["t"]
+    assert one["slowdown"]["p99"]["largest"] == pytest.approx(3.0)
+    assert one["slowdown"]["p99"]["low"] < 3.0 < one["slowdown"]["p99"]["high"]
+    assert one["at_mean_load"]["largest"] == pytest.approx(2.0)
+    assert one["above_highest_level"] == {"cpu": 0.0}
+    twin("predict", "run", "server.csv", "--json", "found.json")
+    assert twin("predict", "run", "server.csv").startswith("1 test of run")
+
+
+def test_what_is_uncertain_is_told(twin, write):
+    half = (1.0, 1.5, 2.0, None, None)
+    write(
+        profile_rows("long", idle_s=100, cpu=half), profile_rows("unsure", spread=0, cpu=half),
+        profile_rows("unknown", disk=RISING), cpu=[*[10] * 30, *[90] * 10],
+    )  # fmt: skip
+    text = twin("predict", "run", "server.csv")
+    assert (
+        "note: CPU: 25.0% of the time the load is above the highest level of the profile; the slowdown of that level "
+        "is used\n"
+        "note: 1 test longer than the recording: it is repeated\n"
+        "note: 1 test without an interval: too few repetitions in the profile\n"
+        "note: 1 test not predicted: no measurement without load, or under these loads\n"
+    ) in text
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("gone", "server.csv"), "gone: No such file or directory"),
+        (("run", "gone.csv"), "gone.csv: No such file or directory"),
+        (("server.csv", "gone"), "server.csv: has no column nodeid; give a run folder with profile.csv, or such a file"),
+        ((".", "server.csv"), ".: has no profile of a test; run pytest --twin --twin-profile"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_told_in_a_line(twin, write, words, problem):
+    write(profile_rows(cpu=RISING), cpu=[50] * 9)
+    assert twin("predict", *words, status=2) == f"Error: {problem}\n"
