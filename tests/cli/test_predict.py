@@ -92,7 +92,7 @@ def test_what_is_uncertain_is_told(twin, write):
     [
         (("gone", "server.csv"), "gone: No such file or directory"),
         (("run", "gone.csv"), "gone.csv: No such file or directory"),
-        (("server.csv", "gone"), "server.csv: has no column nodeid; give a run folder with profile.csv, or such a file"),
+        (("server.csv", "x"), "server.csv: has no column nodeid; give a run folder with profile.csv, or such a file"),
         ((".", "server.csv"), ".: has no profile of a test; run pytest --twin --twin-profile"),
     ],
 )  # fmt: skip

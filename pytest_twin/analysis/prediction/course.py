@@ -34,5 +34,5 @@ def slowdowns_by_start(durations: Numbers, slowdowns: Numbers, idle_s: float, st
     times = np.concatenate([[0.0], np.cumsum(durations)])
     work = np.concatenate([[0.0], np.cumsum(durations / slowdowns)])
     laps, rest = np.divmod(np.interp(starts, times, work) + idle_s, work[-1])
-    ends = laps * times[-1] + np.interp(rest, work, times)
+    ends: Numbers = laps * times[-1] + np.interp(rest, work, times)
     return (ends - starts) / idle_s

@@ -104,7 +104,7 @@ def load_course(recording: MachineRecording, resources: Sequence[str]) -> tuple[
         if (columns := [each for each in RECORDED[name] if each in frame])
     }
     total = durations.sum()
-    used = {name: each.to_numpy() for name, each in loads.items()
+    used = {name: np.asarray(each, dtype=np.float64) for name, each in loads.items()
             if durations[each.notna().to_numpy()].sum() >= LEAST_KNOWN * total}  # fmt: skip
     is_known = np.logical_and.reduce([np.isfinite(each) for each in used.values()] or [np.zeros(len(frame), bool)])
     course = LoadCourse(durations[is_known], {name: each[is_known] for name, each in used.items()})

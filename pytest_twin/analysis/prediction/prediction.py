@@ -146,7 +146,7 @@ def _block_length(durations: Numbers, longest_s: float) -> int:
     """Return the number of intervals in a block: longer than a test, but enough blocks in the recording."""
     rows = len(durations)
     of_test = 2 * longest_s / (float(durations.sum()) / rows)
-    return max(1, min(math.ceil(max(rows ** (1 / 3), of_test)), rows // FEWEST_BLOCKS))
+    return max(1, min(math.ceil(max(math.cbrt(rows), of_test)), rows // FEWEST_BLOCKS))
 
 
 def _blocks(rows: int, length: int, draw: np.random.Generator) -> NDArray[np.int64]:
