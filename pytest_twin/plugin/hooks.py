@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_twin.plugin.like import constrain_like, recorded_count, schedule_around
 from pytest_twin.plugin.marks import (
     MARKERS,
     NO_REQUEST,
@@ -17,6 +19,7 @@ from pytest_twin.plugin.marks import (
     has_workers,
     is_dry_run,
     kinds,
+    nodeid_of,
     read_rules,
     request_of,
     uses_plugin,
@@ -31,6 +34,7 @@ from pytest_twin.plugin.stash import (
     SESSION_SCHEDULE,
     SESSION_STRESS,
     SETTINGS,
+    TWIN,
 )
 from pytest_twin.settings import options
 from pytest_twin.settings.options import Settings, SettingsError
@@ -170,16 +174,17 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         from pytest_twin.report.wording import format_count
 
         faster = schedule.faster(settings.schedule_speed)
-        parts.append(
-            f"{settings.schedule}: {format_count(len(schedule.events), 'load')} over {faster.duration_s:.1f} s"
-        )
+        source = settings.like or settings.schedule
+        parts.append(f"{source}: {format_count(len(schedule.events), 'load')} over {faster.duration_s:.1f} s")
         remarks = (
             schedule.remarks
             if settings.dry_run
             else schedule_remarks(schedule, config.invocation_params.dir / settings.report_dir)
         )
         remarks = (*remarks, *_excess_notes(event.load for event in schedule.events))
-        notes += [f"{settings.schedule}: {remark}" for remark in remarks]
+        notes += [f"{source}: {remark}" for remark in remarks]
+    if settings.like is not None:
+        notes += [f"like {settings.like}: {line}" for line in config.stash[TWIN].lines]
     if settings.repeat is not None:
         parts.append(f"each test {settings.repeat}")
     if stress := config.stash[SESSION_STRESS]:
@@ -190,11 +195,15 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
     """Show the constraints of marks that take nothing away, and in a dry run the loads of each test."""
     notes = [f"twin: {note}" for note in _excess_notes(item.stash.get(REQUEST, NO_REQUEST).load for item in items)]
+    surroundings = twin.surroundings if (twin := config.stash.get(TWIN, None)) is not None else None
+    if surroundings is not None and not has_workers(config):
+        notes.append(f"twin: {recorded_count(surroundings, [nodeid_of(item) for item in items])}")
     if not config.stash[SETTINGS].dry_run:
         return notes
     settings, schedule = config.stash[SETTINGS], config.stash[SESSION_SCHEDULE]
     stress, faster = config.stash[SESSION_STRESS], schedule.faster(settings.schedule_speed) if schedule else None
-    lines = list(describe_requests(items, faster, stress))
+    around = None if surroundings is None else partial(schedule_around, surroundings)
+    lines = list(describe_requests(items, faster, stress, around))
     if settings.constrain is not None:
         lines.insert(0, f"each process that runs tests: constrain {options.constraint_text(settings.constrain)}")
     return [*notes, "twin: dry run, no test is run; loads that would be applied:", *(lines or ["none"])]
@@ -269,7 +278,8 @@ def _settings(config: pytest.Config, given: argparse.Namespace) -> Settings:
     try:
         flags = {name: getattr(given, options.ini_name(name), None) for name in names}
         inis = {name: config.getini(options.ini_name(name)) for name in names}
-        return Settings.of(inis, options.read_pyproject(config.rootpath / "pyproject.toml"), flags=flags)
+        given_here = Settings.of(inis, options.read_pyproject(config.rootpath / "pyproject.toml"), flags=flags)
+        return constrain_like(config, given_here)
     except SettingsError as error:
         raise pytest.UsageError(str(error)) from None
     except (TypeError, ValueError) as error:  # older versions of pytest, for an ini value of another type
@@ -354,6 +364,8 @@ def _check_reports(config: pytest.Config, settings: Settings) -> None:
 
 
 def _schedule(config: pytest.Config, settings: Settings) -> Schedule | None:
+    if settings.like is not None:
+        return config.stash[TWIN].schedule
     if settings.schedule is None:
         return None
     from pytest_twin.loads.schedule.file import open_schedule

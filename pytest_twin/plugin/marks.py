@@ -337,7 +337,10 @@ def _place(item: pytest.Item, marks: Iterable[pytest.Mark], key: str) -> str:
 
 
 def describe_requests(
-    items: Iterable[pytest.Item], session: Schedule | None, stress: Load | None = None
+    items: Iterable[pytest.Item],
+    session: Schedule | None,
+    stress: Load | None = None,
+    surroundings: Callable[[str, ItemRequest], Schedule | None] | None = None,
 ) -> Iterator[str]:
     """Yield a line for each load that would be applied to a test.
 
@@ -345,6 +348,7 @@ def describe_requests(
         items: The tests.
         session: The schedule of the session.
         stress: The load around every test.
+        surroundings: Returns the schedule that a recording asks for around a test; None without one.
     """
     from pytest_twin.report.wording import format_count
 
@@ -354,7 +358,7 @@ def describe_requests(
         yield from (f" {event}" for event in session.events)
     for item in items:
         request = request_of(item)
-        around = request.schedule or each
+        around = surroundings(nodeid_of(item), request) if surroundings is not None else request.schedule or each
         given = getattr(getattr(item, "callspec", None), "params", {})
         words = [
             str(request.load or ""),

@@ -201,14 +201,13 @@ class RuntestHooks:
     ) -> AbstractContextManager[None]:
         """Return the context in which the body of a test runs."""
         run = self._run
-        plan = request.schedule or run.for_each_test
+        plan = self.guard.value(partial(run.schedule_around, item, request), None)
         repetition_load = item.stash.get(REPETITION_LOAD, None)
         stress = None if item.stash.get(HELD_LOAD, None) is run.stress else run.stress
         if not request.load and plan is None and not repetition_load and stress is None:
             return nullcontext()
         loads = [load for load in (request.load, stress, repetition_load) if load]
-        faster = plan.faster(run.settings.schedule_speed) if plan is not None else None
-        return load_around_test(attempt, run.start(), loads, faster)
+        return load_around_test(attempt, run.start(), loads, plan)
 
     def _place_of(self, item: pytest.Item, attempt: RecordedAttempt) -> str:
         """Return the path of the files about a test that is over its budget."""

@@ -23,6 +23,7 @@ from pytest_twin.plugin.stash import (
     MORE_RUNS_FOLLOW,
     REPETITION_LOAD,
     SESSION_STRESS,
+    TWIN,
 )
 from pytest_twin.recording.attempt import RecordedAttempt
 from pytest_twin.recording.recording import Recording, new_clock
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from pytest_twin.plugin.baseline import BaselineComparison
     from pytest_twin.plugin.schedule_hooks import SessionScheduleHooks
     from pytest_twin.plugin.session_constraint import SessionConstraintHooks
+    from pytest_twin.plugin.stash import ItemRequest
     from pytest_twin.remote.worker import RemoteWorker
     from pytest_twin.settings.options import Settings
 
@@ -49,6 +51,7 @@ class RecordedSession:
         settings: The settings of the session.
         schedule: The schedule of the session, None without one.
         stress: The load around every test; None without one.
+        surroundings: What surrounded the tests of the recording that the session reproduces; None without one.
         for_each_test: The schedule, if it is played around each test that it selects; None otherwise.
         worker: The name of the pytest-xdist worker that this process is; empty for any other process.
         remote_worker: The connection to the controller, in a pytest-xdist worker on another host; None otherwise.
@@ -74,6 +77,8 @@ class RecordedSession:
         self.config, self.settings, self.schedule = config, settings, schedule
         self.for_each_test = schedule if schedule is not None and schedule.is_for_each_test else None
         self.stress = config.stash.get(SESSION_STRESS, None)
+        self.surroundings = twin.surroundings if (twin := config.stash.get(TWIN, None)) is not None else None
+        self._first_test_s: float | None = None  # in the time of loads
         workerinput: dict[str, Any] = getattr(config, "workerinput", {})
         self.worker: str = workerinput.get("workerid", "")
         self.stack = ExitStack()
@@ -192,9 +197,20 @@ class RecordedSession:
         """Start the supervisor before the first test, if any may need it: no test then has its process and thread."""
         if self.recording is None:
             return
-        is_needed = self._schedule_hooks is not None or self.settings.profile or self.stress
+        is_needed = self._schedule_hooks is not None or self.settings.profile or self.stress or self.surroundings
         if is_needed or any(needs_supervisor(item, self.for_each_test) for item in items):
             self.recording.start_supervisor()
+
+    def schedule_around(self, item: pytest.Item, request: ItemRequest) -> Schedule | None:
+        """Return the schedule to play around a test; None if there is none."""
+        plan = request.schedule or self.for_each_test
+        if self.surroundings is not None:
+            from pytest_twin.plugin.like import schedule_around
+
+            now = self.start().load_time()
+            self._first_test_s = now if self._first_test_s is None else self._first_test_s
+            plan = schedule_around(self.surroundings, nodeid_of(item), request, now - self._first_test_s)
+        return plan.faster(self.settings.schedule_speed) if plan is not None else None
 
     def begin_attempt(self, item: pytest.Item) -> RecordedAttempt:
         """Return the attempt of a test that is running, which begins with the first call."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pytest_twin.loads.schedule.schedule import Schedule
     from pytest_twin.loads.spec import Load
     from pytest_twin.recording.attempt import RecordedAttempt
+    from pytest_twin.run_folder.recorded_twin import RecordedTwin
     from pytest_twin.settings.options import Settings
 
 
@@ -40,6 +41,7 @@ SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 SESSION_SCHEDULE: pytest.StashKey[Schedule | None] = pytest.StashKey()
 SESSION_STRESS: pytest.StashKey[Load | None] = pytest.StashKey()  # the load around every test
 SESSION_CONSTRAINT: pytest.StashKey[Load | None] = pytest.StashKey()  # of each process that runs tests
+TWIN: pytest.StashKey[RecordedTwin] = pytest.StashKey()  # the recording that the session reproduces
 SCHEDULE_TEXTS: pytest.StashKey[dict[str, str]] = pytest.StashKey()  # the files that the schedule reads, by name
 BUDGET_RULES: pytest.StashKey[Sequence[Rule]] = pytest.StashKey()
 

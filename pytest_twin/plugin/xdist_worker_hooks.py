@@ -45,7 +45,7 @@ def isolate_stressed_tests(run: RecordedSession, items: Iterable[pytest.Item]) -
         run: The session of the worker.
         items: Its tests.
     """
-    is_for_all = run.settings.profile or run.stress
+    is_for_all = run.settings.profile or run.stress or run.surroundings
     alone = {item.nodeid for item in items if is_for_all or runs_alone(item, run.for_each_test)}
     if alone:
         run.start()

@@ -19,10 +19,23 @@ if TYPE_CHECKING:
     from pytest_twin.model.measure import ChangeLimit
 
 PER_TEST = ("marked", "all", "failed", "none")
+LIKE_SCALES = ("share", "cores", "speed")
 INCONCLUSIVE = ("pass", "fail")
-RECORDED = ("save", "compare", "profile", "report", "stress", "repeat", "constrain", "flaky")  # each needs a recording
+RECORDED = (
+    "save",
+    "compare",
+    "profile",
+    "report",
+    "stress",
+    "repeat",
+    "constrain",
+    "flaky",
+    "like",
+)  # each needs a recording
 NEEDS = {
     "fail_on": ("compare", "there is nothing to compare with"),
+    "like_scale": ("like", "there is no recording"),
+    "like_window": ("like", "there is no recording"),
     "profile_time": ("profile", "no test is profiled"),
     "flaky_time": ("flaky", "there is no search"),
     "flaky_fail": ("flaky", "there is no search"),
@@ -93,6 +106,22 @@ class Settings:
         "let the tests use no more than this, such as cpu=0.5 mem=2GiB, to reproduce flaky tests; with pytest-xdist, "
         "each worker by itself",
         "CONSTRAINT",
+    )  # fmt: skip
+    like: Path | None = _option(
+        None, parsers.parse_path,
+        "run the tests as on the machine of this recording, such as the run folder of a CI job: constrained to what "
+        "they could use there, and beside the load of what others did there",
+        "RECORDING",
+    )  # fmt: skip
+    like_scale: str = _option(
+        "share", parsers.choice_parser(LIKE_SCALES),
+        "what of --twin-like is the same here: share (of each CPU), cores (the amounts), or speed (as share, with "
+        "CPUs that are as slow)",
+        "WHICH",
+    )  # fmt: skip
+    like_window: Mapping[str, Any] | None = _option(
+        None, parsers.parse_window,
+        'play only this part of --twin-like around the session, such as "from=10:00 to=11:00" or busiest=5m', "WINDOW",
     )  # fmt: skip
     save: str | None = _option(None, parsers.parse_baseline_name, "add the run to this baseline", "NAME")
     compare: str | None = _option(

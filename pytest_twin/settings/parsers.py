@@ -148,6 +148,16 @@ def parse_constraint(raw: object) -> dict[str, Any] | str:
     return _text(raw, "is not a constraint; write one such as cpu=0.5 mem=2GiB")
 
 
+def parse_window(raw: object) -> dict[str, Any]:
+    """Take a part of a recording as written, such as ``from=10:00 to=11:00``, or as a table."""
+    if isinstance(raw, Mapping):
+        return dict(raw)
+    pairs = [word.partition("=") for word in str(raw).split()]
+    if not pairs or not all(key and sign and value for key, sign, value in pairs):
+        raise ValueError('is not a part of a recording; write one such as "from=10:00 to=11:00" or busiest=5m')
+    return {key: value for key, _, value in pairs}
+
+
 def parse_baseline_name(raw: object) -> str:
     """Parse the name of a baseline, which is a safe name of a folder on every system."""
     text = str(raw)

@@ -24,7 +24,7 @@ from pytest_twin.loads.schedule.schedule import (
     ScheduleError,
 )
 from pytest_twin.loads.schedule.schema import EVENT_FIELDS, SCHEDULE_FIELDS, WINDOW_FIELDS
-from pytest_twin.loads.schedule.window import Window, cut_recording
+from pytest_twin.loads.schedule.window import TOO_MANY, Window, cut_recording
 from pytest_twin.loads.spec import Kinds, Load, LoadError
 from pytest_twin.loads.stress_ng import ENGINE
 from pytest_twin.model.csv_text import visible
@@ -262,7 +262,7 @@ class _Parser:
         speed = self.value(event, place, "speed", 1.0)
         window = Window(*(self.value(event, place, key, None) for key in WINDOW_FIELDS))
         if window.busiest_s is not None and window != Window(busiest_s=window.busiest_s):
-            self.add_problem(place, "has both busiest and from or to; remove one")
+            self.add_problem(place, TOO_MANY)
         if not path:
             return Load(), 0.0
         key = path, window, speed

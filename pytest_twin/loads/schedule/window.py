@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from pytest_twin.model.error_text import shown
+from pytest_twin.model.error_text import shown, unknown
 from pytest_twin.model.machine_formats.parser import RecordingError
 from pytest_twin.model.machine_recording import MachineRecording
 from pytest_twin.model.quantity import parse_duration
@@ -16,6 +17,7 @@ Moment = float | time | datetime  # seconds since the start of the recording, a 
 
 _TIME_OF_DAY = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}[ T].+", re.ASCII)
+TOO_MANY = "has both busiest and from or to; remove one"
 _KNOWN = 'write a time of day such as "10:00", or an offset such as "90s"'
 
 
@@ -53,6 +55,28 @@ def parse_moment(raw: object) -> Moment:
         return parse_duration(raw)
     except ValueError as error:
         raise ValueError(f"{shown(raw)} is not a time; {_KNOWN}" if "is not a dur" in str(error) else error) from None
+
+
+def parse_window(words: Mapping[str, object]) -> Window:
+    """Parse a window from its keywords: ``from`` and ``to``, or ``busiest``.
+
+    Raises:
+        ValueError: A keyword is unknown or has an error, or they exclude each other.
+    """
+    parse = {"from": parse_moment, "to": parse_moment, "busiest": parse_duration}
+    values: list[Any] = []
+    for key in words:
+        if key not in parse:
+            raise ValueError(unknown(key, parse, "keyword"))
+    for key, parser in parse.items():
+        try:
+            values.append(parser(words[key]) if key in words else None)
+        except ValueError as error:
+            raise ValueError(f"{key}: {error}") from None
+    window = Window(*values)
+    if window.busiest_s is not None and window != Window(busiest_s=window.busiest_s):
+        raise ValueError(TOO_MANY)
+    return window
 
 
 def cut_recording(recording: MachineRecording, window: Window) -> MachineRecording:

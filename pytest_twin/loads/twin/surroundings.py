@@ -1,0 +1,198 @@
+"""What surrounded each test of a recorded run, as a schedule around it."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_twin.loads.schedule.replay import replay_of
+from pytest_twin.loads.schedule.schedule import TEST, Schedule, ScheduledLoad
+from pytest_twin.loads.schedule.window import Window, cut_recording
+from pytest_twin.loads.spec import Kinds, Load, LoadPart
+from pytest_twin.model.machine_formats.parser import RecordingError
+from pytest_twin.stressors.spec.kind import SHARE
+from pytest_twin.stressors.spec.profile import Profile
+
+if TYPE_CHECKING:
+    from pytest_twin.model.machine_recording import MachineRecording
+
+HOLD_S = 86400.0  # no test takes longer; the end of a test ends its loads
+MOST_SHARES = 6  # parts of a CPU load
+BUSY = 0.25  # from this share on, a load of one worker for each CPU may get less than its share beside a busy test
+
+
+class Stretch(NamedTuple):
+    """A part of a run, in seconds since the run began."""
+
+    since: float
+    until: float
+
+
+class RecordedLoad(NamedTuple):
+    """A load that was scheduled in a run.
+
+    Attributes:
+        span: When it was applied.
+        load: The load.
+        test: The test around which it was applied; empty for one of the session.
+    """
+
+    span: Stretch
+    load: Load
+    test: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Surroundings:
+    """What surrounded the tests of a recorded run.
+
+    Attributes:
+        name: The name of the recording.
+        others: What others did; None if that was not recorded.
+        began_s: When `others` begins, in seconds since the run began.
+        loads: The loads that were scheduled.
+        stretches: The stretch of the body of each test.
+        kinds: The installed kinds of load.
+        window: The part of `others` that surrounds tests that were not recorded.
+    """
+
+    name: str
+    others: MachineRecording | None
+    began_s: float
+    loads: Sequence[RecordedLoad]
+    stretches: Mapping[str, Stretch]
+    kinds: Kinds
+    window: Window = Window()
+
+    def around(self, nodeid: str, own: Load | None, session_s: float) -> Schedule | None:
+        """Return the schedule to play around a test; None if nothing surrounds it.
+
+        Args:
+            nodeid: The test.
+            own: The load of its marks, which is applied anyway.
+            session_s: Seconds since the first test of this session began.
+        """
+        stretch = self.stretches.get(nodeid)
+        events = self._own(nodeid, stretch, own) if stretch is not None else self._from(session_s)
+        loads = [event for event in events if event.load]
+        return Schedule(tuple(sorted(loads, key=lambda event: event.start_s)), TEST, name=self.name) if loads else None
+
+    def _own(self, nodeid: str, stretch: Stretch, own: Load | None) -> Iterable[ScheduledLoad]:
+        """Return the events of a test's own stretch; a test that takes longer here keeps what it had on average."""
+        if self.others is not None:
+            end = float(self.others.frame.index[-1])
+            since, until = (min(max(0.0, at - self.began_s), end) for at in stretch)
+            if since < until:
+                load = self._replay(cut_recording(self.others, Window(since, until)))
+                yield ScheduledLoad("others", 0.0, HOLD_S, _with_mean_at_end(load, until - since))
+        written = {(part.kind.keyword, part.text) for part in own.parts} if own else set()
+        for number, each in enumerate(self.loads, 1):
+            span = each.span
+            if each.test not in {"", nodeid} or span.until <= stretch.since or span.since >= stretch.until:
+                continue
+            parts = [part for part in each.load.parts if not each.test or (part.kind.keyword, part.text) not in written]
+            load = replace(each.load, parts=tuple(parts))
+            is_left = span.until >= stretch.until or bool(each.test)
+            yield _scheduled(f"s{number}", each, load, stretch.since, HOLD_S if is_left else None)
+
+    def _from(self, session_s: float) -> Iterable[ScheduledLoad]:
+        """Return the events of the whole recording from a time after its start on."""
+        yield ScheduledLoad("others", 0.0, HOLD_S, shifted(self.whole, session_s))
+        since = self.window_began_s + session_s
+        for number, each in enumerate(self.loads, 1):
+            if not each.test and each.span.until > since:
+                yield _scheduled(f"s{number}", each, each.load, since, None)
+
+    @cached_property
+    def cut(self) -> MachineRecording | None:
+        """The part of `others` that surrounds tests that were not recorded.
+
+        Raises:
+            RecordingError: The window is not within it.
+        """
+        return None if self.others is None else cut_recording(self.others, self.window)
+
+    @property
+    def window_began_s(self) -> float:
+        """When that part begins, in seconds since the run began."""
+        if self.cut is None or self.others is None or self.cut is self.others:
+            return self.began_s
+        return self.began_s + self._offset
+
+    @cached_property
+    def _offset(self) -> float:
+        assert self.cut is not None and self.others is not None  # noqa: S101,PT018 - by the caller
+        if self.cut.start is None or self.others.start is None:
+            return 0.0
+        return (self.cut.start - self.others.start).total_seconds()
+
+    @cached_property
+    def whole(self) -> Load:
+        """The load of the whole recording, which ends with it."""
+        if self.cut is None:
+            return Load()
+        end = float(self.cut.frame.index[-1])
+        load = self._replay(self.cut)
+        return replace(load, parts=tuple(_with_points(part, [(end, 0.0)]) for part in load.parts))
+
+    def _replay(self, recording: MachineRecording) -> Load:
+        try:
+            load = replay_of(recording, self.name, self.kinds).load
+        except RecordingError:  # nobody did anything
+            return Load()
+        parts = [each for part in load.parts for each in in_shares(part)]
+        return replace(load, parts=tuple(parts), keywords={"replay": self.name})
+
+
+def in_shares(part: LoadPart) -> list[LoadPart]:
+    """Return a CPU load as several that are as large together.
+
+    A scheduler gives each process that wants it an equal share of a CPU. One worker for each CPU has half of it beside
+    one busy test, so a load that had more consisted of more processes.
+    """
+    if part.kind.keyword != "cpu" or part.unit != SHARE or part.peak < BUSY:
+        return [part]
+    peak = min(part.peak, 0.99)
+    count = min(MOST_SHARES, math.ceil(peak / (1 - peak)) + 1)
+    points = tuple((at, value / count) for at, value in part.profile)
+    return [replace(part, profile=points) for _ in range(count)]
+
+
+def shifted(load: Load, seconds: float) -> Load:
+    """Return what is left of a load after some seconds."""
+    if seconds <= 0:
+        return load
+    return replace(load, parts=tuple(_shifted(part, seconds) for part in load.parts))
+
+
+def _shifted(part: LoadPart, seconds: float) -> LoadPart:
+    after = bisect_right(part.profile, seconds, key=lambda point: point[0])
+    now = 0.0, Profile(list(part.profile)).at(seconds)
+    return replace(part, profile=(now, *((at - seconds, value) for at, value in part.profile[after:])))
+
+
+def _scheduled(name: str, each: RecordedLoad, load: Load, since: float, duration: float | None) -> ScheduledLoad:
+    """Return the event of a recorded load in a stretch that begins at a time of its run."""
+    start, late = max(0.0, each.span.since - since), max(0.0, since - each.span.since)
+    lasts = each.span.until - max(each.span.since, since)
+    return ScheduledLoad(name, start, min(lasts, HOLD_S) if duration is None else duration, shifted(load, late))
+
+
+def _with_mean_at_end(load: Load, seconds: float) -> Load:
+    """Return a load that keeps its mean after some seconds; memory stays as it is."""
+    parts = []
+    for part in load.parts:
+        mean = Profile(list(part.profile)).integral(seconds) / seconds
+        is_level = bool(part.kind.level) or part.kind.keyword == "mem"
+        parts.append(part if is_level else _with_points(part, [(seconds, mean)]))
+    return replace(load, parts=tuple(parts))
+
+
+def _with_points(part: LoadPart, points: Sequence[tuple[float, float]]) -> LoadPart:
+    first = points[0][0]
+    kept = [point for point in part.profile if point[0] <= first]
+    return replace(part, profile=(*kept, *points))

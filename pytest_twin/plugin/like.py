@@ -1,0 +1,93 @@
+"""Let the tests run as on the machine of a recording (``--twin-like``)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_twin.plugin.stash import TWIN
+from pytest_twin.settings import options
+from pytest_twin.settings.options import SettingsError, flag
+
+if TYPE_CHECKING:
+    import pytest
+
+    from pytest_twin.loads.schedule.schedule import Schedule
+    from pytest_twin.loads.twin.surroundings import Surroundings
+    from pytest_twin.plugin.stash import ItemRequest
+    from pytest_twin.run_folder.recorded_twin import RecordedTwin
+    from pytest_twin.settings.options import Settings
+
+EXCLUDED = ("schedule", "constrain", "profile", "flaky")  # options that surround the tests with something else
+
+
+def constrain_like(config: pytest.Config, settings: Settings) -> Settings:
+    """Return the settings with the constraint that a recording asks for; the recording is kept in the configuration.
+
+    An option on the command line takes precedence over one of a configuration file.
+
+    Raises:
+        SettingsError: The recording cannot be reproduced, or another option excludes it.
+    """
+    if settings.like is None:
+        return settings
+    for name in EXCLUDED:
+        if getattr(settings, name) and (name in settings.typed or "like" not in settings.typed):
+            if name in settings.typed and "like" not in settings.typed:
+                return replace(settings, like=None)
+            both = f"{settings.written('like')} cannot be combined with {settings.written(name)}"
+            raise SettingsError(f"{both}: choose one of them")
+    twin = config.stash.get(TWIN, None)
+    if twin is None:
+        twin = config.stash[TWIN] = _read(config, settings)
+    unset = {name: options.default_of(name) for name in EXCLUDED}
+    return replace(settings, **{**unset, "constrain": twin.limits.constraint or None})
+
+
+def _read(config: pytest.Config, settings: Settings) -> RecordedTwin:
+    from pytest_twin.loads.schedule.window import parse_window
+    from pytest_twin.loads.twin.machine import this_machine
+    from pytest_twin.loads.twin.machine_limits import TwinError
+    from pytest_twin.model.machine_formats.parser import RecordingError
+    from pytest_twin.run_folder.csv_frames import ReadingError
+    from pytest_twin.run_folder.recorded_twin import read_twin
+
+    assert settings.like is not None  # noqa: S101 - by the caller
+    try:
+        window = parse_window(settings.like_window or {})
+    except ValueError as error:
+        raise SettingsError(f"{settings.written('like_window')}: {error}") from None
+    try:
+        path = config.invocation_params.dir / settings.like
+        return read_twin(path, this_machine(), settings.like_scale, window)
+    except ReadingError as error:
+        raise SettingsError(f"{settings.written('like')}: {error}") from None
+    except (RecordingError, TwinError) as error:
+        raise SettingsError(f"{settings.written('like')}: {settings.like}: {error}") from None
+
+
+def schedule_around(
+    surroundings: Surroundings, nodeid: str, request: ItemRequest, session_s: float = 0.0
+) -> Schedule | None:
+    """Return the schedule to play around a test: that of its marks together with what surrounded it in the recording.
+
+    Args:
+        surroundings: What surrounded the tests of the recording.
+        nodeid: The test.
+        request: What its marks ask for.
+        session_s: Seconds since the first test of this session began.
+    """
+    from pytest_twin.loads.spec import Load
+
+    marked = request.schedule
+    loads = [request.load, *(event.load for event in marked.events)] if marked is not None else [request.load]
+    found = surroundings.around(nodeid, Load.merged(load for load in loads if load), session_s)
+    if marked is None or found is None:
+        return found or marked
+    return replace(marked, events=tuple(sorted((*marked.events, *found.events), key=lambda event: event.start_s)))
+
+
+def recorded_count(surroundings: Surroundings, nodeids: list[str]) -> str:
+    """Return how many of the tests the recording has."""
+    known = sum(nodeid in surroundings.stretches for nodeid in nodeids)
+    return f"{flag('like')}: {known} of {len(nodeids)} tests are in the recording"
