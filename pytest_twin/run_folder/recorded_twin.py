@@ -17,7 +17,7 @@ from pytest_twin.loads.spec import LoadError
 from pytest_twin.loads.twin.machine import Machine, machine_of
 from pytest_twin.loads.twin.machine_limits import BY_CORES, MachineLimits, TwinError, limits_like, require_cpus
 from pytest_twin.loads.twin.others import has_trees, others_of, parallel_cpus
-from pytest_twin.loads.twin.surroundings import RecordedLoad, Stretch, Surroundings, in_shares
+from pytest_twin.loads.twin.surroundings import RecordedLoad, Stretch, Surroundings, with_competitors
 from pytest_twin.model import event
 from pytest_twin.model.csv_text import visible
 from pytest_twin.model.machine_formats.parser import parse_blocks
@@ -92,11 +92,7 @@ def _twin_of_server(path: Path, name: str, here: Machine, scale: str, window: Wi
     require_cpus(there, here, scale)
     recording = cut_recording(_scaled(whole, there, here, scale), window)
     replay = replay_of(recording, name, kinds())
-    load = replace(
-        replay.load,
-        parts=tuple(each for part in replay.load.parts for each in in_shares(part)),
-        keywords={"replay": name},
-    )
+    load = replace(replay.load, parts=tuple(map(with_competitors, replay.load.parts)), keywords={"replay": name})
     schedule = Schedule((ScheduledLoad("others", 0.0, replay.duration_s, load),), name=name)
     lines = (
         f"all of it is load, from the first test on, for {replay.duration_s:.1f} s",

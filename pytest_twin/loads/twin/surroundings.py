@@ -14,6 +14,7 @@ from pytest_twin.loads.schedule.schedule import TEST, Schedule, ScheduledLoad
 from pytest_twin.loads.schedule.window import Window, cut_recording
 from pytest_twin.loads.spec import Kinds, Load, LoadPart
 from pytest_twin.model.machine_formats.parser import RecordingError
+from pytest_twin.stressors.kinds.cpu import PER_CPU
 from pytest_twin.stressors.spec.kind import SHARE
 from pytest_twin.stressors.spec.profile import Profile
 
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from pytest_twin.model.machine_recording import MachineRecording
 
 HOLD_S = 86400.0  # no test takes longer; the end of a test ends its loads
-MOST_SHARES = 6  # parts of a CPU load
-BUSY = 0.25  # from this share on, a load of one worker for each CPU may get less than its share beside a busy test
+MOST_COMPETITORS = 6  # workers of a CPU load for each CPU
+BUSY = 0.25  # from this share on, a worker that wakes up late may get less than its share beside a busy test
 
 
 class Stretch(NamedTuple):
@@ -144,22 +145,22 @@ class Surroundings:
             load = replay_of(recording, self.name, self.kinds).load
         except RecordingError:  # nobody did anything
             return Load()
-        parts = [each for part in load.parts for each in in_shares(part)]
-        return replace(load, parts=tuple(parts), keywords={"replay": self.name})
+        return replace(load, parts=tuple(map(with_competitors, load.parts)), keywords={"replay": self.name})
 
 
-def in_shares(part: LoadPart) -> list[LoadPart]:
-    """Return a CPU load as several that are as large together.
+def with_competitors(part: LoadPart) -> LoadPart:
+    """Return a CPU load with as many workers for each CPU as it takes to get its share beside one busy test.
 
-    A scheduler gives each process that wants it an equal share of a CPU. One worker for each CPU has half of it beside
-    one busy test, so a load that had more consisted of more processes.
+    A scheduler gives each process that wants it an equal share of a CPU. One worker gets half of it beside one busy
+    test, so a load that had more consisted of more processes.
     """
-    if part.kind.keyword != "cpu" or part.unit != SHARE or part.peak < BUSY:
-        return [part]
-    peak = min(part.peak, 0.99)
-    count = min(MOST_SHARES, math.ceil(peak / (1 - peak)) + 1)
-    points = tuple((at, value / count) for at, value in part.profile)
-    return [replace(part, profile=points) for _ in range(count)]
+    if part.kind.keyword != "cpu" or part.unit != SHARE or not part.profile:
+        return part
+    lasts = part.profile[-1][0]
+    mean = Profile(list(part.profile)).integral(lasts) / lasts if lasts else part.peak
+    busy = min(mean, 0.99)
+    count = min(MOST_COMPETITORS, math.ceil(busy / (1 - busy)) + (busy > BUSY))
+    return replace(part, options={**part.options, PER_CPU: max(1, count)})
 
 
 def shifted(load: Load, seconds: float) -> Load:

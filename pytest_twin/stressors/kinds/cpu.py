@@ -29,16 +29,18 @@ KIND = Kind(
     measure="cpu_s",
 )
 
+PER_CPU = "per_cpu"  # option of a share: the workers for each CPU, which beside busy processes get a share each
 MAX_WORKERS_PER_CPU = 64  # more get so little CPU time each that they take minutes to start
 
 
 def workers(job: Job) -> int:
-    """Return the requested number of workers, or one for each usable CPU.
+    """Return the requested number of workers, or for a share one for each usable CPU, or several (`PER_CPU`).
 
     Raises:
         ValueError: There are too many for this machine.
     """
-    count = math.ceil(job.profile.peak if job.unit == COUNT else usable_cpus())
+    each = job.options.get(PER_CPU, 1)
+    count = math.ceil(job.profile.peak) if job.unit == COUNT else each * math.ceil(usable_cpus())
     most = MAX_WORKERS_PER_CPU * math.ceil(usable_cpus())
     if count > most:
         raise ValueError(f"{count} workers are too many for {usable_cpus():g} CPUs; give at most {most}")
@@ -69,15 +71,15 @@ def stress(job: Job) -> None:
 
 
 def _pin_to_cpu(job: Job) -> None:
-    """Pin this worker to a CPU of its own if there is one for each worker, so that each gets the requested share.
+    """Pin this worker to a CPU if there are as many workers for each of them, so that each gets the requested share.
 
     Otherwise the scheduler may leave two workers on one CPU for tenths of a second, and a test alone on another.
     """
     if sys.platform == "linux":
         allowed = sorted(os.sched_getaffinity(0))
-        if len(allowed) == job.workers:
+        if job.workers % len(allowed) == 0:
             with suppress(OSError):  # the CPU was taken away meanwhile
-                os.sched_setaffinity(0, {allowed[job.index]})
+                os.sched_setaffinity(0, {allowed[job.index % len(allowed)]})
 
 
 def _whole(job: Job) -> float:
