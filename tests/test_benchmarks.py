@@ -99,6 +99,18 @@ def test_a_share_is_told_with_its_errors_and_goals(monkeypatch):
 
 
 @pytest.mark.slow
+def test_a_replay_is_told_with_its_errors_and_goals(monkeypatch, tmp_path):
+    pytest.importorskip("scipy")
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "trace.csv").write_text("timestamp,value\n" + "".join(f"{at},{at % 7 * 9}\n" for at in range(20)))
+    told = run("twin_fidelity.py", tmp_path, "--points", "4", "--seconds", "3")
+    assert re.search(r"^trace +pytest-twin +\d+\.\d+ ", told, re.MULTILINE), told
+    assert re.search(r"^  disk_write +\S+ +\S+ ", told, re.MULTILINE), told
+    assert told.count("goal ") == 2
+
+
+@pytest.mark.slow
 def test_every_figure_is_told_beside_its_truth():
     told = run("truth.py", "--seconds", "0.5")
     for figure in ("cpu_s", "children_cpu_s", "memory_growth_MB", "sum: disk_write_MB", "load: MiB"):

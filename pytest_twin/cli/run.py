@@ -23,6 +23,7 @@ from pytest_twin.loads.disk_speed import schedule_remarks
 from pytest_twin.loads.player import SchedulePlayer
 from pytest_twin.loads.registry import kinds
 from pytest_twin.loads.schedule.file import open_schedule
+from pytest_twin.loads.schedule.replay import fill_machine
 from pytest_twin.loads.schedule.schedule import PARALLEL, SERIES, ScheduleError
 from pytest_twin.report.live.view import MOST_AHEAD
 
@@ -48,7 +49,7 @@ def command(path: Path, mode: str | None, dry_run: bool, **given: Any) -> None:
     The exit status is 1 if a load failed, or if a strict load achieved less than requested.
     """
     settings = settings_of(given)
-    limit_of(settings)
+    limit = limit_of(settings)
     try:
         schedule = open_schedule(path, kinds())
     except ScheduleError as error:
@@ -61,7 +62,8 @@ def command(path: Path, mode: str | None, dry_run: bool, **given: Any) -> None:
         schedule = schedule.only(constraints=False)
     if mode == SERIES:
         schedule = schedule.in_series()  # skipped events leave no gap
-    plan = schedule.faster(settings.schedule_speed)
+    limited = [part.kind.keyword for part in limit.parts] if limit else []
+    plan = fill_machine(schedule, kinds(), limited=limited).faster(settings.schedule_speed)
     for note in schedule.remarks if dry_run else schedule_remarks(schedule, settings.report_dir):
         click.echo(f"note: {path}: {note}", err=True)
     if dry_run:

@@ -7,13 +7,15 @@ from any_values import tried
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_twin.loads.schedule import replay as replay_module
 from pytest_twin.loads.schedule.file import open_schedule
-from pytest_twin.loads.schedule.replay import replay_of
-from pytest_twin.loads.schedule.schedule import ScheduleError
+from pytest_twin.loads.schedule.replay import fill_machine, replay_of
+from pytest_twin.loads.schedule.schedule import Schedule, ScheduledLoad, ScheduleError
 from pytest_twin.loads.spec import Load
 from pytest_twin.model.machine_formats.parser import RecordingError, parse_text
 from pytest_twin.stressors import find_kinds
 from pytest_twin.stressors.spec.kind import RATE, SHARE
+from pytest_twin.stressors.spec.request import WHOLE
 
 KINDS = find_kinds()
 WANTED = "cpu_percent (or value), ram_used_percent, disk_read_MB, disk_write_MB, net_sent_MB, net_recv_MB"
@@ -101,7 +103,7 @@ def test_a_share_of_the_cpu_outside_0_to_100_is_cut():
 def test_memory_is_replayed_as_far_as_it_rose():
     memory = part(rows("ram_used_percent", "40", "50", "30"))
     assert (memory.kind.keyword, memory.unit) == ("mem", SHARE)
-    assert [at for at, _ in memory.profile] == [0.0, 2.0, 4.0]
+    assert [at for at, _ in memory.profile] == [2.0, 4.0, 6.0]
     assert [value for _, value in memory.profile] == pytest.approx([0.1, 0.2, 0.0])
 
 
@@ -529,3 +531,53 @@ def test_a_recording_that_is_no_text_is_refused_in_blocks_and_as_a_text_alike(tm
         with pytest.raises(ScheduleError) as caught:
             open_schedule(tmp_path / "plan.json", KINDS, texts)
         assert str(caught.value) == "plan.json: events[0].replay: bad.csv: is not UTF-8 text; save it as UTF-8"
+
+
+# Of the whole machine
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """Make this machine one whose CPUs and memory this process may use as a whole, or not."""
+
+    def make(*, cpus=4.0, limit=None):
+        monkeypatch.setattr(replay_module, "usable_cpus", lambda: cpus)
+        monkeypatch.setattr(replay_module, "memory_limit", lambda: limit)
+        monkeypatch.setattr(replay_module, "usable_memory", lambda: 2**34)
+        monkeypatch.setattr(replay_module, "STAT", __file__)  # there on every platform
+        monkeypatch.setattr(replay_module.os, "cpu_count", lambda: 4)
+
+    return make
+
+
+def played(*, limited=()):
+    """The parts of a replay, as `pytest-twin run` plays it."""
+    recorded = replay(table("elapsed_s,cpu_percent,ram_used_percent,disk_write_MB", "0,5,30,1", "1,5,40,1"))
+    replayed = Load(recorded.load.parts, {"replay": "prod.csv"})
+    plain = Load(recorded.load.parts[:1], {"cpu": "5%"})
+    events = (ScheduledLoad("a", 0.0, 2.0, replayed), ScheduledLoad("b", 0.0, 2.0, plain))
+    first, second = fill_machine(Schedule(events), KINDS, limited=limited).events
+    assert second.load == plain
+    return {part.kind.keyword: part for part in first.load.parts}
+
+
+def test_the_whole_machine_is_made_as_busy_as_the_recorded_one(machine):
+    machine()
+    parts = played()
+    assert parts.keys() == {"cpu_total", "mem", "disk"}
+    assert parts["mem"].options[WHOLE]
+    assert [value for _, value in parts["mem"].profile] == pytest.approx([0.3, 0.4])
+
+
+def test_a_load_with_a_limit_is_not_made_one_of_the_whole_machine(machine):
+    machine()
+    parts = played(limited=["cpu", "mem"])
+    assert parts.keys() == {"cpu", "mem", "disk"}
+    assert [value for _, value in parts["mem"].profile] == pytest.approx([0.0, 0.1])
+
+
+def test_a_process_that_may_use_a_part_of_the_machine_only_replays_shares_of_that(machine):
+    machine(cpus=2.0, limit=2**30)
+    parts = played()
+    assert parts.keys() == {"cpu", "mem", "disk"}
+    assert WHOLE not in parts["mem"].options

@@ -13,7 +13,7 @@ from driving import is_kept
 
 from pytest_twin.stressors.kinds import _rate_pacer, disk
 from pytest_twin.stressors.kinds._disk_file import DiskFull
-from pytest_twin.stressors.spec.request import LoadRequest
+from pytest_twin.stressors.spec.request import REPLAY, LoadRequest
 from pytest_twin.stressors.system.capacity import MIB
 from pytest_twin.stressors.worker.job import Job
 
@@ -299,3 +299,12 @@ def test_a_read_is_held_at_its_rate_under_the_supervisor(supervisor, tmp_path):
         return achieved["read_bytes"] / achieved["asked_moved_bytes"]
 
     assert is_kept(read, within=0.3)
+
+
+def test_a_replay_writes_little_before_it_reads():
+    def size_of(**options):
+        return disk._usual_size(Job(LoadRequest(unit="bytes/s", profile=[(0, 80e6)], options=options)))
+
+    assert size_of(pattern=1.0) == 80e6
+    assert size_of(pattern=1.0, **{REPLAY: True}) == MIB
+    assert size_of(**{REPLAY: True}) == 80e6

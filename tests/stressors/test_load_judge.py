@@ -124,3 +124,17 @@ def test_a_worker_of_no_rate_may_be_silent_unless_it_is_stopped(state, request_)
 def test_a_worker_for_which_nothing_is_due_is_not_stuck(state):
     pause = {**RATE, "profile": [[0, 1e6], [0.5, 1e6], [0.5, 0]]}
     assert stuck(pause, reported_at=2.9, changed_at=0.5) == ""
+
+
+def test_a_worker_whose_work_was_due_a_moment_ago_is_not_stuck(state):
+    burst = {**RATE, "profile": [[0, 0], [2.9, 0], [2.9, 1e6], [9, 1e6]]}
+    assert stuck(burst, reported_at=2.9, changed_at=0.0) == ""
+    assert stuck({**burst, "profile": [[0, 0], [0.5, 0], [0.5, 1e6]]}, reported_at=2.9, changed_at=0.0) == (
+        "has made no progress for 3.0 s"
+    )
+
+
+def test_what_was_over_when_a_load_was_ready_is_not_asked_of_it():
+    judge = judge_of({**RATE, "profile": [[0, 0], [2, 0], [2, 1e6]]})
+    judge.late_s = 1.0
+    assert judge.figures(3) == {"held_s": 3, "asked_sent_bytes": 2e6}

@@ -14,7 +14,7 @@ import pytest
 from pytest_twin.stressors.kinds import mem
 from pytest_twin.stressors.kinds._resident_memory import PAGE
 from pytest_twin.stressors.kinds.mem import MIN_WORKER_SIZE, MemoryShare
-from pytest_twin.stressors.spec.request import LoadRequest
+from pytest_twin.stressors.spec.request import WHOLE, LoadRequest
 from pytest_twin.stressors.supervisor.standalone import staircase
 from pytest_twin.stressors.system.capacity import MIB
 from pytest_twin.stressors.worker.job import Job
@@ -226,3 +226,30 @@ def test_it_touches_each_page_once_in_a_while_at_an_even_pace(held, monkeypatch)
         clock.now += 0.1
         held.memory.touch()
     assert len(touched) == pytest.approx(2 * 4, abs=1)
+
+
+@pytest.fixture
+def whole(machine):
+    """The memory of a machine that is filled up to a level."""
+    job = Job(LoadRequest(unit="bytes", profile=[(0, 0)], options={WHOLE: True}))
+    job.tick = lambda: None
+    memory = MemoryShare(job)
+    machine.available, machine.held = 2048 * MIB, lambda: memory._memory.size  # 8 GiB are in use by others
+    return SimpleNamespace(memory=memory, job=job, machine=machine)
+
+
+def test_of_the_whole_machine_what_others_use_is_left_out(whole):
+    for others, level, held in [(8192, 8200, 8), (8190, 8200, 10), (8198, 8200, 2), (8300, 8200, 0)]:
+        whole.machine.available = (10240 - others) * MIB
+        whole.memory.resize(level * MIB)
+        assert whole.memory._memory.size == held * MIB
+
+
+def test_of_the_whole_machine_the_level_is_the_figure(whole):
+    whole.memory.resize(8200 * MIB)
+    whole.memory.resize(8200 * MIB)
+    assert whole.job.achieved["resident_bytes"] == 8200 * MIB
+
+
+def test_a_level_of_the_whole_machine_has_one_worker(machine):
+    assert mem.workers(job_of(8 << 30, **{WHOLE: True})) == 1

@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import sys
+import time
 
 import psutil
 import pytest
@@ -14,6 +15,7 @@ from driving import ended, is_kept
 
 from pytest_twin.stressors.kinds import net
 from pytest_twin.stressors.kinds.net import LoopbackConnection
+from pytest_twin.stressors.spec.request import REPLAY
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="psutil sees the connections of others")
 NET = {"module": "pytest_twin.stressors.kinds.net"}
@@ -92,3 +94,11 @@ def test_without_a_loopback_interface_it_says_so(monkeypatch):
     monkeypatch.setattr(net, "ADDRESS", "192.0.2.1")
     with pytest.raises(OSError, match=r"^192\.0\.2\.1 cannot be used: "):
         LoopbackConnection()
+
+
+def test_the_profile_of_a_replay_begins_at_its_start_also_where_the_load_is_ready_later(supervisor, eventually):
+    supervisor.apply(**RATE, start=time.monotonic() - 2, profile=[[0, 0], [1, 0], [1, 1e6]], options={REPLAY: True})
+    assert supervisor.hear()["event"] == "ready"
+    eventually(lambda: supervisor.achieved()["sent_bytes"] > 0)
+    achieved = supervisor.stopped()["achieved"]
+    assert achieved["asked_sent_bytes"] == pytest.approx(1e6 * achieved["held_s"])

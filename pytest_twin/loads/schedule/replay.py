@@ -6,16 +6,22 @@ network goes over the loopback interface.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_twin.loads.spec import Kinds, Load, LoadPart
 from pytest_twin.model.machine_formats.parser import RecordingError
+from pytest_twin.stressors.kinds.cpu_total import STAT
 from pytest_twin.stressors.spec.kind import RATE, SHARE
+from pytest_twin.stressors.spec.request import LOWEST, REPLAY, WHOLE
+from pytest_twin.stressors.system.capacity import memory_limit, usable_cpus, usable_memory
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pytest_twin.loads.schedule.schedule import Schedule
     from pytest_twin.model.machine_recording import MachineRecording
     from pytest_twin.stressors.spec.profile import Points
 
@@ -42,7 +48,7 @@ class _Rule(NamedTuple):
 
     keyword: str
     unit: str
-    profile: Callable[[Values, float], Points]
+    profile: Callable[[Values], Points]
     options: Mapping[str, Any] = {}
 
 
@@ -64,14 +70,48 @@ def replay_of(recording: MachineRecording, name: str, kinds: Kinds) -> Replay:
         if resource not in frame or rule.keyword not in kinds:
             continue
         values = _averaged(Values.of(frame[resource], step), remarks)
-        points = rule.profile(values, step)
+        points = rule.profile(values)
         if points and max(value for _, value in points) > 0:
-            parts.append(LoadPart(kinds[rule.keyword], name, rule.unit, tuple(points), rule.options))
+            options = {REPLAY: True, **rule.options}
+            if resource == "mem":
+                options[LOWEST] = float(min(values.value))
+            parts.append(LoadPart(kinds[rule.keyword], name, rule.unit, tuple(points), options))
     if not parts:
         raise RecordingError([f"has nothing to replay: no value above 0 in {', '.join(recording.sources.values())}"])
     if any(part.kind.keyword == "net" for part in parts):
         remarks.append(LOOPBACK)
     return Replay(Load(tuple(parts)), float(frame.index[-1]), list(dict.fromkeys(remarks)))
+
+
+def fill_machine(schedule: Schedule, kinds: Kinds, *, limited: Collection[str] = ()) -> Schedule:
+    """Return a schedule whose replays make the whole machine as busy as the recorded one was.
+
+    What other processes use is left out of the load: CPU time and memory of an idle machine, and the CPU time of the
+    other loads. It gives way to everything that runs beside it, so it is for a machine on which nothing is tested.
+
+    Args:
+        schedule: The schedule.
+        kinds: The installed kinds of load.
+        limited: The keywords of loads that have a limit: what is of the whole machine would not be counted.
+    """
+    has_cpus = usable_cpus() == os.cpu_count() and os.path.exists(STAT) and "cpu_total" in kinds
+    has_memory = memory_limit() is None and usable_memory() is not None
+
+    def filled(part: LoadPart) -> LoadPart:
+        if part.kind.keyword == "cpu" and has_cpus:
+            return replace(part, kind=kinds["cpu_total"])
+        if part.kind.keyword == "mem" and has_memory:
+            lowest = part.options[LOWEST]
+            profile = tuple((at, lowest + rise) for at, rise in part.profile)
+            return replace(part, profile=profile, options={**part.options, WHOLE: True})
+        return part
+
+    loads = {id(each.load): each.load for each in schedule.events}
+    for key, load in loads.items():
+        if "replay" in load.keywords:
+            parts = (part if part.kind.keyword in limited else filled(part) for part in load.parts)
+            loads[key] = replace(load, parts=tuple(parts))
+    return replace(schedule, events=tuple(each._replace(load=loads[id(each.load)]) for each in schedule.events))
 
 
 class Values(NamedTuple):
@@ -106,18 +146,19 @@ def _averaged(values: Values, remarks: list[str]) -> Values:
     return Values(values.since[first], until, means)
 
 
-def _steps(values: Values, step: float) -> Points:  # noqa: ARG001
+def _steps(values: Values) -> Points:
     """Return each value, held over its interval."""
     spans = zip(values.since.tolist(), values.until.tolist(), values.value.tolist(), strict=True)
     return [point for since, until, value in spans for point in ((since, value), (until, value))]
 
 
-def _rise(values: Values, step: float) -> Points:
-    """Return the rise above the lowest level: memory that is always in use is in use on this machine too."""
-    if not len(values.value):
-        return []
-    rises = values.value - values.value.min()
-    return list(zip((values.until - step).tolist(), rises.tolist(), strict=True))
+def _rise(values: Values) -> Points:
+    """Return the rise above the lowest level: memory that is always in use is in use on this machine too.
+
+    A level is that of a moment, the end of its interval.
+    """
+    rises = values.value - min(values.value, default=0.0)
+    return list(zip(values.until.tolist(), rises.tolist(), strict=True))
 
 
 _RULES: Mapping[str, _Rule] = {

@@ -10,7 +10,7 @@ from pytest_twin.stressors.spec.kind import MAX
 from pytest_twin.stressors.worker.job import Job
 
 LONGEST_SLEEP_S = 0.05
-MAX_BEHIND_S = 0.5  # a backlog of more than that is dropped
+MAX_BEHIND_S = 0.5  # a backlog of more than that at the highest rate is dropped
 
 
 def keep_rate(job: Job, figure: str, size: float, move: Callable[[], float]) -> None:
@@ -26,11 +26,12 @@ def keep_rate(job: Job, figure: str, size: float, move: Callable[[], float]) -> 
     job.piece = size
     job.ready()
     then = job.began
+    most_behind = max(size, 0.0 if job.unit == MAX else job.profile.peak / job.workers * MAX_BEHIND_S)
     while True:
         now = job.now()
         rate = math.inf if job.unit == MAX else job.target() / job.workers
         if rate < math.inf:
-            due = min(due + rate * (now - then), moved + max(rate * MAX_BEHIND_S, size))
+            due = min(due + job.asked_between(then, now) / job.workers, moved + most_behind)
         then = now
         if rate == math.inf or moved + size <= due:
             moved += move()

@@ -12,6 +12,7 @@ import time
 from pytest_twin.stressors.kinds import _rate_pacer
 from pytest_twin.stressors.kinds._disk_file import LARGEST_CALL, PAGE, REGION, DiskFile, DiskFull
 from pytest_twin.stressors.spec.kind import BYTES, MAX, RATE, Kind
+from pytest_twin.stressors.spec.request import REPLAY
 from pytest_twin.stressors.system.capacity import MIB
 from pytest_twin.stressors.worker.job import Job
 
@@ -83,6 +84,8 @@ def _usual_size(job: Job) -> float:
     """Return the size of the file: for a rate that of a second, since the first write to a part of a file is slow."""
     if job.unit != RATE or job.options.get("access") == "random":
         return REGION
+    if job.options.get(REPLAY) and job.options.get("pattern"):
+        return max(MIB, 2 * _usual_block(job))  # it is written first, which was not recorded
     return min(max(job.profile.peak, SMALLEST_RATE_FILE), REGION)
 
 

@@ -11,6 +11,7 @@ import time
 from pytest_twin.stressors.kinds._resident_memory import BLOCK, ResidentMemory, has_huge_pages
 from pytest_twin.stressors.spec.kind import BYTES, SHARE, Kind
 from pytest_twin.stressors.spec.profile import Profile
+from pytest_twin.stressors.spec.request import WHOLE
 from pytest_twin.stressors.system.capacity import MIB, available_memory, memory_reserve, usable_cpus, usable_memory
 from pytest_twin.stressors.worker.job import Job
 
@@ -29,6 +30,7 @@ KIND = Kind(
 MAX_WORKERS = 4  # few are enough for the speed of the memory
 MIN_WORKER_SIZE = 256 * MIB  # for less, another process costs more than it saves
 MIN_STEP = MIB  # less than that, the last of the available memory is not allocated
+WHOLE_EVERY_S = 0.1  # what others use is read; it takes the kernel a fifth of a millisecond
 TOUCH_EVERY_S = 30.0  # 0.3 % of a CPU for 4 GiB; pages that the kernel swaps out first were idle for longer
 
 
@@ -55,6 +57,8 @@ def workers(job: Job) -> int:
     peak = demand(job)
     if job.strict and peak > (spare := spare_memory(_reserve())):
         raise OSError(f"{_requested(peak)}; only {int(spare) // MIB} MiB are available {_limits()}")
+    if job.options.get(WHOLE):
+        return 1  # several would each take the others for somebody else
     return max(1, min(math.ceil(usable_cpus()), MAX_WORKERS, int(peak // MIN_WORKER_SIZE)))
 
 
@@ -69,15 +73,22 @@ def stress(job: Job) -> None:
         share.resize(job.target() * whole)
         share.touch()
         job.tick()
-        time.sleep(0.2 if job.settled() else 0.02)
+        time.sleep(WHOLE_EVERY_S if share.is_of_whole else 0.2 if job.settled() else 0.02)
 
 
 class MemoryShare:
-    """One worker's part of the memory of a load."""
+    """One worker's part of the memory of a load.
+
+    Attributes:
+        is_of_whole: Whether the request is for the whole machine, and the load what others leave of it.
+    """
 
     def __init__(self, job: Job) -> None:
         self._job = job
         self._reserve = _reserve()  # once, since it is needed before each block
+        self.is_of_whole = bool(job.options.get(WHOLE))
+        self._total = usable_memory() or 0
+        self._used = 0  # bytes of the machine, where the load is of the whole of it
         huge = bool(job.options.get("huge"))
         self._memory = ResidentMemory(huge=huge)
         if huge and not has_huge_pages():
@@ -95,6 +106,8 @@ class MemoryShare:
             OSError: The reserve would be used, and the load is strict.
         """
         unit = self._memory.unit
+        if self.is_of_whole:
+            requested = max(0.0, requested - self._used_by_others())
         part = math.ceil(requested / self._job.workers / unit) * unit
         self._memory.shrink(part)
         while (missing := part - self._memory.size) > 0:
@@ -106,6 +119,12 @@ class MemoryShare:
             self._update_figures()
             self._job.tick()
         self._update_figures()
+
+    def _used_by_others(self) -> float:
+        """Return the bytes of the machine that are in use and not of this load."""
+        available = available_memory()
+        self._used = 0 if available is None else self._total - available
+        return self._used - self._memory.resident
 
     def verify(self) -> None:
         """Update the figures with what the kernel reports as resident."""
@@ -138,7 +157,7 @@ class MemoryShare:
         self._job.achieved["reduced"] = reason
 
     def _update_figures(self) -> None:
-        resident = self._memory.resident
+        resident = self._used if self.is_of_whole else self._memory.resident
         peak = max(resident, int(self._job.achieved.get("peak_bytes", 0)))
         self._job.achieved.update(resident_bytes=resident, peak_bytes=peak)
 

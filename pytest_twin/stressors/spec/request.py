@@ -8,6 +8,12 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn, Self
 
 
+REPLAY = "replay"  # option: the profile begins at the start of the load, and not when it is ready
+LATE = "late_s"  # option: how much of such a profile was over when the workers were given the load
+LOWEST = "lowest"  # option of a replayed memory: the recorded share below its profile
+WHOLE = "whole"  # option of memory: the profile is that of the whole machine, and the load what others leave of it
+
+
 class LoadRequest:
     """One load to be applied; frozen.
 

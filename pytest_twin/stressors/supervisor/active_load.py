@@ -7,6 +7,7 @@ import time
 from functools import partial
 from importlib import import_module
 
+from pytest_twin.stressors.spec.request import LATE, REPLAY
 from pytest_twin.stressors.supervisor.load_judge import SILENCE_LIMIT_S, LoadJudge, WorkerRecord, describe_state
 from pytest_twin.stressors.supervisor.stop_conditions import check_sample
 from pytest_twin.stressors.system.capacity import oom_kills
@@ -175,6 +176,11 @@ class ActiveLoad:
             total["coverage"] = min(1.0, self._held_s() / duration)
         return total
 
+    @property
+    def _is_on_time(self) -> bool:
+        """Whether its profile begins at its start, and not when it is ready: several kinds of a replay go together."""
+        return bool(self._request.options.get(REPLAY))
+
     def _held_s(self) -> float:
         if self._ready_at is None:
             return 0.0
@@ -211,8 +217,11 @@ class ActiveLoad:
         self._began = time.monotonic()
         if self._judge is not None:
             self._judge.records = [worker.record for worker in self._workers]
+        request = self._request
+        if self._is_on_time and request.start is not None:
+            request = request.with_options(**{LATE: max(0.0, self._loop.now() - request.start)})
         for index, worker in enumerate(self._workers):
-            worker.process.begin(self._request, index, self.size)
+            worker.process.begin(request, index, self.size)
         self._oom_kills = oom_kills()  # only now, so that the workers need not wait for it
         if self._loop.is_paused:
             self.pause()
@@ -249,6 +258,8 @@ class ActiveLoad:
             for worker in self._workers:
                 worker.process.all_ready(at)
         self._ready_at, self._held_from = at, min(self._loop.now(), at - self._loop.paused_s)
+        if self._judge is not None and self._is_on_time and self._request.start is not None:
+            self._judge.late_s = max(0.0, self._held_from - self._request.start)
         self._watch(self._held_from)
         pids = [worker.process.pid for worker in self._workers]
         self._owner.report(self, "ready", at=at, pids=pids, achieved=self.achieved())

@@ -52,7 +52,12 @@ class WorkerRecord:
 
 
 class LoadJudge:
-    """Compares the figures of one load with its request."""
+    """Compares the figures of one load with its request.
+
+    Attributes:
+        records: The reports of its workers.
+        late_s: How much of the profile was over when the load was ready.
+    """
 
     def __init__(self, request: LoadRequest) -> None:
         """Find out what the request asks for, over time.
@@ -64,6 +69,7 @@ class LoadJudge:
         module, job = import_module(request.module), Job(request)
         kind = getattr(module, "KIND", None)
         self.records: Sequence[WorkerRecord] = ()
+        self.late_s = 0.0
         self._requested: Profile | None = None
         if hasattr(module, "asked"):
             self._requested = module.asked(job)
@@ -86,7 +92,7 @@ class LoadJudge:
             per_s = held_s if self._level else 1.0
             if self._level:
                 found[self._figure] = sum(record.integral(held_s) for record in self.records) / per_s
-            found[f"asked_{self._figure}"] = self._requested.integral(held_s) / per_s
+            found[f"asked_{self._figure}"] = self._asked(held_s) / per_s
         return found
 
     def shortfall(self, achieved: Figures, held_s: float) -> str:
@@ -114,11 +120,17 @@ class LoadJudge:
         return f"has made no progress for {idle_s:.1f} s{describe_state(state)}" if is_due else ""
 
     def _is_due(self, record: WorkerRecord, held_s: float) -> bool:
-        """Return whether a worker has had something to do since its figure changed."""
+        """Return whether a worker has left undone for too long what was due since its figure changed."""
         if self._requested is None or self._level:
             return False
-        due = self._requested.integral(held_s) - self._requested.integral(record.changed_at)
+        due = self._asked(held_s - SILENCE_LIMIT_S) - self._asked(record.changed_at)
         return due / len(self.records) > 2 * record.piece
+
+    def _asked(self, held_s: float) -> float:
+        """Return the integral of the request from when the load was ready until then."""
+        if self._requested is None:
+            return 0.0
+        return self._requested.integral(self.late_s + held_s) - self._requested.integral(self.late_s)
 
 
 def describe_state(state: str) -> str:

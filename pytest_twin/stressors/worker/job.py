@@ -9,6 +9,7 @@ import sys
 import time
 
 from pytest_twin.stressors.spec.profile import Profile
+from pytest_twin.stressors.spec.request import LATE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Job:
             the stressor names, the supervisor adds it.
         piece: How much a worker adds to its figure at once: for a moment, so much may be missing.
         children_cpu_s: CPU seconds of the processes that this one has started.
-        began: `now` when the load was ready, which is the beginning of its profile.
+        began: `now` at the beginning of its profile: when the load was ready, or, for a replay, at its start.
     """
 
     def __init__(self, request: LoadRequest, index: int = 0, workers: int = 1) -> None:
@@ -53,6 +54,7 @@ class Job:
         self.children_cpu_s = 0.0
         self._paused_s = 0.0
         self.began = self.now()
+        self._profile_from: float | None = None
         self._pipe: int | None = None
         self._reported_at = self.began
         self._cpu_s_before_ready = 0.0
@@ -68,6 +70,8 @@ class Job:
         """
         self._pipe, self._wait_for_others = pipe, wait_for_others
         self.began = self._reported_at = self.now()
+        if LATE in self.options:
+            self._profile_from = self.began - float(self.options[LATE])
 
     def now(self) -> float:
         """Return `time.monotonic` minus the time in which the load was paused; a load is paced by it."""
@@ -97,6 +101,10 @@ class Job:
         """Return the value of the profile at this time; before the load is ready, its first value."""
         return self.profile.at(self._elapsed())
 
+    def asked_between(self, since: float, until: float) -> float:
+        """Return the integral of the profile between two times of `now`."""
+        return self.profile.integral(until - self.began) - self.profile.integral(since - self.began)
+
     def settled(self) -> bool:
         """Return whether the profile has reached its last value."""
         return self._elapsed() >= self.profile.last_change
@@ -115,6 +123,8 @@ class Job:
         if self.workers > 1:
             at = self._wait_for_others()
         self.began = at - paused_s if paused_s == self._paused_s else self.now()
+        if self._profile_from is not None:
+            self.began = self._profile_from
         self._is_ready = True
         if self._duration is not None:
             _set_deadline(self._duration + GRACE_S)
