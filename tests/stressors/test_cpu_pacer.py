@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_twin.stressors.kinds import _cpu_pacer
-from pytest_twin.stressors.kinds._cpu_pacer import LARGEST_DEBT_S, SLICE_S, CpuPacer
+from pytest_twin.stressors.kinds._cpu_pacer import LARGEST_CREDIT_S, LARGEST_DEBT_S, SLICE_S, CpuPacer
 from pytest_twin.stressors.spec.request import LoadRequest
 from pytest_twin.stressors.worker.job import Job
 
@@ -77,3 +77,16 @@ def test_what_others_took_for_long_is_not(machine):
     machine.hold(0.5, 10)
     machine.ours = 1.0
     assert machine.hold(0.5, 1) <= 0.5 + LARGEST_DEBT_S + 0.02
+
+
+def test_what_others_burn_in_its_place_is_left_out(machine):
+    for _ in range(10):  # they report five times a second
+        machine.pacer.burn_slice(0.5, paid_s=0.04)
+        machine.hold(0.5, 0.2)
+    assert machine.cpu_s == pytest.approx(0.6, abs=0.05)
+
+
+def test_what_others_burn_beyond_what_is_due_is_made_up_for_within_limits(machine):
+    machine.pacer.burn_slice(0.5, paid_s=100.0)
+    assert machine.hold(0.5, LARGEST_CREDIT_S / 0.5) == pytest.approx(0.0, abs=2 * SLICE_S)
+    assert machine.hold(0.5, 1) == pytest.approx(0.5, abs=10 * SLICE_S)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_twin.stressors.worker.job import Job
 
 SLICE_S = 0.002
+LARGEST_CREDIT_S = 0.5  # CPU seconds of others beyond that are not made up for
 LARGEST_DEBT_S = 0.1  # CPU seconds that a busy machine withholds beyond that are dropped
 
 
@@ -34,12 +35,17 @@ class CpuPacer:
         self._used = time.process_time()
         self._debt = 0.0
 
-    def burn_slice(self, cores: float) -> None:
-        """Burn what has become due for a number of cores since the last call, and sleep for the rest of the slice."""
+    def burn_slice(self, cores: float, paid_s: float = 0.0) -> None:
+        """Burn what has become due for a number of cores since the last call, and sleep for the rest of the slice.
+
+        Args:
+            cores: The number of cores.
+            paid_s: CPU seconds that others have burnt in place of this worker since the last call.
+        """
         now = self._job.now()
-        due = cores * (now - self._then)
+        due = cores * (now - self._then) - paid_s
         self._then = now
-        self._debt = min(self._debt + due, LARGEST_DEBT_S)
+        self._debt = max(min(self._debt + due, LARGEST_DEBT_S), -LARGEST_CREDIT_S)
         pay_until, burn_until = self._used + self._debt, now + SLICE_S
         while (spent := time.process_time()) < pay_until and self._job.now() < burn_until:
             self._burn()

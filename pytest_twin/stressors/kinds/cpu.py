@@ -66,7 +66,7 @@ def stress(job: Job) -> None:
     job.ready()
     pacer = CpuPacer(job, burn)
     while True:
-        pacer.burn_slice(per_worker * job.target())
+        pacer.burn_slice(per_worker * job.target(), job.used_beside())
         job.tick()
 
 

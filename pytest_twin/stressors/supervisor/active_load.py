@@ -7,7 +7,7 @@ import time
 from functools import partial
 from importlib import import_module
 
-from pytest_twin.stressors.spec.request import LATE, REPLAY
+from pytest_twin.stressors.spec.request import BESIDE, LATE, REPLAY
 from pytest_twin.stressors.supervisor.load_judge import SILENCE_LIMIT_S, LoadJudge, WorkerRecord, describe_state
 from pytest_twin.stressors.supervisor.stop_conditions import check_sample
 from pytest_twin.stressors.system.capacity import oom_kills
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from pytest_twin.stressors.spec.request import LoadRequest
     from pytest_twin.stressors.supervisor.event_loop import EventLoop
+    from pytest_twin.stressors.supervisor.replay_cpu import ReplayCpu
 
     Figures = dict[str, float | str]
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         """What a load asks of its owner and reports to it; `LoadManager` is one."""
 
         loop: EventLoop
+        replay_cpu: ReplayCpu
 
         def check(self, load: ActiveLoad) -> None:
             """Raise ValueError if the load would exceed a limit."""
@@ -220,6 +222,8 @@ class ActiveLoad:
         request = self._request
         if self._is_on_time and request.start is not None:
             request = request.with_options(**{LATE: max(0.0, self._loop.now() - request.start)})
+        if (counter := self._owner.replay_cpu.counter(request)) is not None:
+            request = request.with_options(**{BESIDE: counter})
         for index, worker in enumerate(self._workers):
             worker.process.begin(request, index, self.size)
         self._oom_kills = oom_kills()  # only now, so that the workers need not wait for it
@@ -238,6 +242,8 @@ class ActiveLoad:
             message = json.loads(line)
             if "achieved" in message:
                 worker.achieved = message["achieved"]
+                if self._is_on_time:
+                    self._owner.replay_cpu.update(self._request, self.achieved().get("cpu_s", 0.0))
                 if self._judge is not None:
                     self._judge.update(worker.record, worker.achieved, self._held_s())
             if "ready" in message:

@@ -16,6 +16,7 @@ import time
 
 from pytest_twin.stressors.supervisor.active_load import ActiveLoad, demand
 from pytest_twin.stressors.supervisor.event_loop import EventLoop
+from pytest_twin.stressors.supervisor.replay_cpu import ReplayCpu
 from pytest_twin.stressors.supervisor.stop_conditions import DatasetTail
 from pytest_twin.stressors.supervisor.worker_pool import WorkerPool
 from pytest_twin.stressors.system.stalls import Stalls, read_stalls
@@ -45,6 +46,7 @@ class LoadManager:
         self._limits: dict[str, tuple[float, str]] = {}
         self._samples = DatasetTail("")
         self._pause_reasons: set[str] = set()
+        self.replay_cpu = ReplayCpu()
 
     @property
     def busy(self) -> bool:
@@ -187,3 +189,5 @@ class LoadManager:
         """Forget a load that has ended."""
         self._loads.pop(load.id, None)
         self._pool.release(load.size)
+        if not self._loads:
+            self.replay_cpu.clear()

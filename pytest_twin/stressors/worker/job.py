@@ -9,7 +9,8 @@ import sys
 import time
 
 from pytest_twin.stressors.spec.profile import Profile
-from pytest_twin.stressors.spec.request import LATE
+from pytest_twin.stressors.spec.request import BESIDE, LATE
+from pytest_twin.stressors.worker import shared_counters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Job:
             the stressor names, the supervisor adds it.
         piece: How much a worker adds to its figure at once: for a moment, so much may be missing.
         children_cpu_s: CPU seconds of the processes that this one has started.
+        beside_cpu_s: CPU seconds that other loads of the same replay have used in place of this worker.
         began: `now` at the beginning of its profile: when the load was ready, or, for a replay, at its start.
     """
 
@@ -51,7 +53,7 @@ class Job:
         self._duration = request.duration
         self.achieved: dict[str, float | str] = {}
         self.piece = 0.0
-        self.children_cpu_s = 0.0
+        self.children_cpu_s = self.beside_cpu_s = 0.0
         self._paused_s = 0.0
         self.began = self.now()
         self._profile_from: float | None = None
@@ -105,6 +107,13 @@ class Job:
         """Return the integral of the profile between two times of `now`."""
         return self.profile.integral(until - self.began) - self.profile.integral(since - self.began)
 
+    def used_beside(self) -> float:
+        """Return the CPU seconds that other loads of the same replay have used in place of this worker since last."""
+        if BESIDE not in self.options:
+            return 0.0
+        before, self.beside_cpu_s = self.beside_cpu_s, shared_counters.read(self.options[BESIDE]) / self.workers
+        return self.beside_cpu_s - before
+
     def settled(self) -> bool:
         """Return whether the profile has reached its last value."""
         return self._elapsed() >= self.profile.last_change
@@ -141,7 +150,7 @@ class Job:
         self._send({"achieved": self.achieved, **more})
 
     def _cpu_s(self) -> float:
-        return time.process_time() + self.children_cpu_s
+        return time.process_time() + self.children_cpu_s + self.beside_cpu_s
 
     def fault(self, reason: str) -> None:
         """Report why the load cannot be applied."""
