@@ -11,7 +11,7 @@ from pytest_twin._system.interruptible_event import InterruptSafeEvent, run_in_b
 from pytest_twin.loads.applied import NOT_REACHED, stop_all
 from pytest_twin.loads.schedule.schedule import Schedule, ScheduledLoad
 from pytest_twin.model.nodeid_pattern import matches
-from pytest_twin.stressors.spec.request import REPLAY
+from pytest_twin.stressors.spec.request import ON_TIME, REPLAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -188,7 +188,8 @@ class SchedulePlayer:
             name = f"{self._name(event, part)}{f'~{turn}' if turn > 1 else ''}"
             request = part.request(name, start=start, duration=duration, seed=self._seed)
             if REPLAY in part.options:
-                request = request.with_options(**{REPLAY: f"{self._prefix}{event.id}~{turn}"})
+                replay = {REPLAY: f"{self._prefix}{event.id}~{turn}", ON_TIME: not test}  # a test waits for its loads
+                request = request.with_options(**replay)
             yield self._loads.apply(part, request, test=test, note=event.note)
 
     def _name(self, event: ScheduledLoad, part: LoadPart) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from pytest_twin.loads.parser import parse_load
 from pytest_twin.loads.player import MAX_PENDING, MAX_SKIP_ROWS, SchedulePlayer
 from pytest_twin.loads.schedule.schedule import Schedule, ScheduledLoad
 from pytest_twin.stressors import find_kinds
+from pytest_twin.stressors.spec.request import ON_TIME, REPLAY
 
 CPU, BOTH = parse_load({"cpu": 1}, find_kinds()), parse_load({"cpu": 1, "mem": 5}, find_kinds())
 
@@ -38,13 +40,14 @@ class Loads:
 
     def __init__(self):
         self.now, self.asked, self.rows, self.guard = 0.0, [], [], ErrorGuard(self.note)
-        self.notes, self.waited = [], []
+        self.notes, self.waited, self.options = [], [], []
 
     def note(self, text):
         self.notes.append(text)
 
     def apply(self, part, request, **_):
         self.asked.append((request.id, request.start))
+        self.options.append(request.options)
         return Load(part, self.waited)
 
     def load_time(self):
@@ -171,3 +174,11 @@ def test_where_there_are_no_more_threads_all_is_asked_for_at_once(loads, monkeyp
     player = SchedulePlayer(plan(3 * MAX_PENDING), loads)
     player.start(0.0)
     assert len(loads.asked) == 3 * MAX_PENDING
+
+
+@pytest.mark.parametrize("test", ["", "tests/test_a.py::test_b"])
+def test_the_loads_of_a_replay_are_on_one_clock_and_know_each_other(loads, test):
+    parts = tuple(replace(part, options={REPLAY: True}) for part in BOTH.parts)
+    player = SchedulePlayer(plan(1, load=replace(BOTH, parts=parts)), loads, test=test)
+    player.start(at=0.0)
+    assert loads.options == [{REPLAY: "e0~1", ON_TIME: not test, "strict": False}] * 2

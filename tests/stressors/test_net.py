@@ -15,7 +15,7 @@ from driving import ended, is_kept
 
 from pytest_twin.stressors.kinds import net
 from pytest_twin.stressors.kinds.net import LoopbackConnection
-from pytest_twin.stressors.spec.request import REPLAY
+from pytest_twin.stressors.spec.request import ON_TIME
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="psutil sees the connections of others")
 NET = {"module": "pytest_twin.stressors.kinds.net"}
@@ -97,7 +97,7 @@ def test_without_a_loopback_interface_it_says_so(monkeypatch):
 
 
 def test_the_profile_of_a_replay_begins_at_its_start_also_where_the_load_is_ready_later(supervisor, eventually):
-    supervisor.apply(**RATE, start=time.monotonic() - 2, profile=[[0, 0], [1, 0], [1, 1e6]], options={REPLAY: True})
+    supervisor.apply(**RATE, start=time.monotonic() - 2, profile=[[0, 0], [1, 0], [1, 1e6]], options={ON_TIME: True})
     assert supervisor.hear()["event"] == "ready"
     eventually(lambda: supervisor.achieved()["sent_bytes"] > 0)
     achieved = supervisor.stopped()["achieved"]

@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn, Self
 
 
-REPLAY = "replay"  # option: the name of the replay; the profile begins at the start of the load, not when it is ready
+REPLAY = "replay"  # option: the replay that a load is a part of
+ON_TIME = "on_time"  # option: the profile begins at the start of the load, and not when it is ready
 BESIDE = "beside"  # option: the shared counter of the CPU seconds that other loads of the replay use
 LATE = "late_s"  # option: how much of such a profile was over when the workers were given the load
 LOWEST = "lowest"  # option of a replayed memory: the recorded share below its profile

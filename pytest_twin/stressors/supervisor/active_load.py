@@ -7,7 +7,7 @@ import time
 from functools import partial
 from importlib import import_module
 
-from pytest_twin.stressors.spec.request import BESIDE, LATE, REPLAY
+from pytest_twin.stressors.spec.request import BESIDE, LATE, ON_TIME, REPLAY
 from pytest_twin.stressors.supervisor.load_judge import SILENCE_LIMIT_S, LoadJudge, WorkerRecord, describe_state
 from pytest_twin.stressors.supervisor.stop_conditions import check_sample
 from pytest_twin.stressors.system.capacity import oom_kills
@@ -180,8 +180,8 @@ class ActiveLoad:
 
     @property
     def _is_on_time(self) -> bool:
-        """Whether its profile begins at its start, and not when it is ready: several kinds of a replay go together."""
-        return bool(self._request.options.get(REPLAY))
+        """Whether its profile begins at its start, and not when it is ready: the kinds of a replay go together."""
+        return bool(self._request.options.get(ON_TIME))
 
     def _held_s(self) -> float:
         if self._ready_at is None:
@@ -242,7 +242,7 @@ class ActiveLoad:
             message = json.loads(line)
             if "achieved" in message:
                 worker.achieved = message["achieved"]
-                if self._is_on_time:
+                if REPLAY in self._request.options:
                     self._owner.replay_cpu.update(self._request, self.achieved().get("cpu_s", 0.0))
                 if self._judge is not None:
                     self._judge.update(worker.record, worker.achieved, self._held_s())
