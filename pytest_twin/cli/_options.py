@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from pytest_twin._system.interruptible_event import InterruptSafeEvent
 from pytest_twin.loads.modifiers import MODIFIERS
@@ -63,7 +64,22 @@ def settings_of(given: Mapping[str, object], **defaults: object) -> Settings:
     try:
         return Settings.of(flags, options.read_pyproject(Path("pyproject.toml")), defaults)
     except SettingsError as error:
-        raise click.UsageError(str(error).removeprefix("twin_")) from None
+        raise _usage_error(error) from None
+
+
+def _usage_error(error: SettingsError) -> click.UsageError:
+    """Return the error with the invalid setting named as it was written: on the command line, or in pyproject.toml."""
+    name, colon, problem = str(error).partition(":")
+    setting = name.removeprefix("twin_")
+    word = SHORTER_NAMES.get(setting, setting)
+    context = click.get_current_context()
+    written = {each.name: each for each in context.command.params}.get(word)
+    if name == setting or colon == "":
+        return click.UsageError(str(error))  # of the file as a whole
+    if written is None or context.get_parameter_source(word) is not ParameterSource.COMMANDLINE:
+        return click.UsageError(f"pyproject.toml: {setting}:{problem}")
+    place = written.opts[0] if isinstance(written, click.Option) else written.human_readable_name.strip("[]")
+    return click.UsageError(f"{place}:{problem}")
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg]  # it takes one from click 8.4 on
@@ -180,7 +196,7 @@ def limit_of(settings: Settings) -> Load | None:
     try:
         return read_limit(settings.limit)
     except SettingsError as error:
-        raise click.UsageError(str(error).removeprefix("twin_")) from None
+        raise _usage_error(error) from None
 
 
 @contextmanager

@@ -128,6 +128,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             from pytest_twin.plugin.xdist_worker_hooks import isolate_stressed_tests
 
             isolate_stressed_tests(run, session.items)
+            session.config.workeroutput["twin_notes"] = _notes_on_marks(session.items)  # type: ignore[attr-defined]
             if run.constraint_hooks is not None and session.items:
                 run.constraint_hooks.begin()  # here an error can still reach the controller
     except pytest.UsageError as error:
@@ -194,7 +195,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
     """Show the constraints of marks that take nothing away, and in a dry run the loads of each test."""
-    notes = [f"twin: {note}" for note in _excess_notes(item.stash.get(REQUEST, NO_REQUEST).load for item in items)]
+    notes = _notes_on_marks(items)
     surroundings = twin.surroundings if (twin := config.stash.get(TWIN, None)) is not None else None
     if surroundings is not None and not has_workers(config):
         notes.append(f"twin: {recorded_count(surroundings, [nodeid_of(item) for item in items])}")
@@ -207,6 +208,11 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
     if settings.constrain is not None:
         lines.insert(0, f"each process that runs tests: constrain {options.constraint_text(settings.constrain)}")
     return [*notes, "twin: dry run, no test is run; loads that would be applied:", *(lines or ["none"])]
+
+
+def _notes_on_marks(items: Iterable[pytest.Item]) -> list[str]:
+    """Return a line for each constraint of a mark that takes nothing away."""
+    return [f"twin: {note}" for note in _excess_notes(item.stash.get(REQUEST, NO_REQUEST).load for item in items)]
 
 
 def _excess_notes(loads: Iterable[Load | None]) -> Iterable[str]:
@@ -234,6 +240,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         if error:
             terminalreporter.write_line(f"ERROR: {error}", red=True)
     if run is not None:
+        for line in dict.fromkeys(run.notes_of_workers):
+            terminalreporter.write_line(line)
         with run.guard:
             _summarize(terminalreporter, config, run)
         for line in dict.fromkeys((*run.guard.lines, *run.errors_of_workers)):

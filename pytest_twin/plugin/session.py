@@ -64,6 +64,7 @@ class RecordedSession:
         worker_error: The errors that pytest-xdist workers found in the markers of the tests.
         dropped_by_workers: The number of rows that pytest-xdist workers could not write.
         errors_of_workers: A line for each internal error in pytest-xdist workers.
+        notes_of_workers: A line for each constraint of a mark that takes nothing away, from pytest-xdist workers.
         strict_errors_of_workers: The shortfalls of the session's strict loads and constraints in pytest-xdist workers.
         no_child: Why this process has not gone on in a child, where a constraint needs that; empty otherwise.
         constraint_hooks: Constrains this process while its tests run; None where nothing is to be constrained.
@@ -96,6 +97,7 @@ class RecordedSession:
         self.worker_error = self.no_child = ""
         self.dropped_by_workers = 0
         self.errors_of_workers: list[str] = []
+        self.notes_of_workers: list[str] = []
         self.strict_errors_of_workers: list[str] = []
         self.baseline: BaselineComparison | None = None
         self.reports: list[str] = []

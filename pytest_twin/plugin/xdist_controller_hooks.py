@@ -113,6 +113,7 @@ class XdistControllerHooks:
         self._run.worker_error = self._run.worker_error or output.get("twin_error", "")
         self._run.dropped_by_workers += output.get("twin_dropped", 0)
         self._run.errors_of_workers += output.get("twin_errors", ())
+        self._run.notes_of_workers += output.get("twin_notes", ())
         self._run.strict_errors_of_workers += filter(None, [output.get("twin_strict")])
         self._hosts.disconnect(node)
         self._start_if_wanted()  # a test may have requested a fixture of pytest-twin while it ran

@@ -238,6 +238,12 @@ def test_a_mistake_in_the_option_is_an_error_before_anything_starts(pytester, wr
 NOTE = "twin: constrain cpu=5000* takes nothing away: 5000 is more than the * CPUs that may be used here; *"
 
 
+def test_the_notes_on_marks_come_from_workers_too(suite):
+    result = suite("@pytest.mark.constrain(cpu=5000)\ndef test_it(): pass", "-n2")
+    result.assert_outcomes(passed=1)
+    assert sum(fnmatch(line, NOTE) for line in result.outlines) == 1
+
+
 @pytest.mark.parametrize("cpu", ["5000", "50%"])
 def test_more_than_this_machine_has_is_a_note_where_it_was_written_for_any_machine(suite, pytester, cpu):
     """A mark, a schedule, and the configuration are the same on a small machine and on a large one."""
