@@ -21,11 +21,11 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc/stat is Linux'
 class MadeUp:
     """A host whose others are busy with so many cores, and which tells its idle time in ticks."""
 
-    def __init__(self, monkeypatch, target=0.75, usable=CPUS):
+    def __init__(self, monkeypatch, target=0.75, usable=CPUS, profile=None):
         self.at = self.idle_s = self.others = self.burnt_s = self.paused_s = 0.0
         monkeypatch.setattr(cpu_total, "read_host", self.read)
         monkeypatch.setattr(cpu_total, "usable_cpus", lambda: usable)
-        self.job = Job(LoadRequest(unit="share", profile=[(0, target)]))
+        self.job = Job(LoadRequest(unit="share", profile=profile or [(0, target)]))
         monkeypatch.setattr(self.job, "now", lambda: self.at - self.paused_s)
         self.controller = CpuController(self.job)
 
@@ -91,6 +91,16 @@ def test_it_burns_no_more_than_it_may_use(monkeypatch):
     assert host.go_on(5) == pytest.approx(0.25, abs=0.01)
     assert host.job.achieved["host_cpu_s"] == pytest.approx(5 * 1.0, rel=0.1)
     assert cpu_total.asked(host.job).integral(5) == 5 * 0.75 * CPUS
+
+
+def test_a_trace_is_followed_second_by_second(monkeypatch):
+    levels = [0.3, 0.9, 0.1, 0.1, 0.6, 0.2, 0.95, 0.5, 0.4, 0.8] * 2
+    steps = [point for at, level in enumerate(levels) for point in ((at, level), (at + 1, level))]
+    host = MadeUp(monkeypatch, profile=steps)
+    host.others = 0.1
+    host.begin()
+    host.job._is_ready, host.job.began = True, host.at
+    assert [host.go_on(1) for _ in levels] == pytest.approx(levels, abs=0.015)
 
 
 def test_a_pause_is_no_time_in_which_it_missed_anything(host):

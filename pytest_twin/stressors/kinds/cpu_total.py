@@ -113,13 +113,15 @@ class HostWindow(NamedTuple):
 
     Attributes:
         span_s: The seconds between them.
-        requested: The requested busy cores.
+        requested: The busy cores that are requested now.
+        requested_s: The CPU seconds that were requested in it.
         busy: The busy cores.
         is_paused: Whether the load was paused meanwhile.
     """
 
     span_s: float
     requested: float
+    requested_s: float
     busy: float
     is_paused: bool
 
@@ -150,7 +152,7 @@ class CpuController:
             window, burnt = self._measure(), self._cores
             if not window.is_paused:
                 most = self._most * SPREAD_S  # more cannot be burnt in that time, and is dropped
-                missing = self._missing_s + (window.requested - window.busy) * window.span_s
+                missing = self._missing_s + window.requested_s - window.busy * window.span_s
                 self._missing_s = min(max(missing, -most), most)
                 self._decide(window.requested, self._foreign + SMOOTHING * (window.busy - burnt - self._foreign))
         return self._cores
@@ -165,7 +167,8 @@ class CpuController:
         span = self._host.at - before.at
         asked = self._job.target() * self._host.cpus
         busy = self._host.cpus - (self._host.idle_s - before.idle_s) / span
-        window = HostWindow(span, asked, busy, span - (self._then - then) > PAUSED_S)
+        asked_s = self._job.asked_between(then, self._then) * self._host.cpus
+        window = HostWindow(span, asked, asked_s, busy, span - (self._then - then) > PAUSED_S)
         if not window.is_paused:
             part = busy * span / self._job.workers  # the figures of all workers are added up
             self._job.achieved["host_cpu_s"] = float(self._job.achieved["host_cpu_s"]) + part
