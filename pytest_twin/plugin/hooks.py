@@ -94,6 +94,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[BUDGET_RULES] = read_rules(settings.budgets)
     if not hasattr(config, "workerinput"):
         _check_reports(config, settings)
+        _check_recording(config, settings)
     if settings.flaky and not is_dry_run(config):
         from pytest_twin.plugin.flaky.hooks import FlakyHooks
 
@@ -300,6 +301,13 @@ def _check_needs(settings: Settings) -> None:
         if name in settings.typed and not getattr(settings, other):
             needed = f"{options.flag(other)} {options.options()[other].metavar}".strip()
             raise pytest.UsageError(f"{options.flag(name)}: {reason}; give {needed} too")
+
+
+def _check_recording(config: pytest.Config, settings: Settings) -> None:
+    """Reject a recording that does not exist before the tests; it is read when they are over, as it needs pandas."""
+    recording = settings.predict
+    if recording is not None and settings.profile and not (config.invocation_params.dir / recording).exists():
+        raise pytest.UsageError(f"{settings.written('predict')}: {recording}: no such file or directory")
 
 
 def _check_limit(settings: Settings) -> None:

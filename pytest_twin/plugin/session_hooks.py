@@ -97,6 +97,8 @@ class SessionHooks:
                     self._save_and_compare(session, read)
                 with run.guard:
                     self._write_reports(read)
+                with run.guard:
+                    self._predict()
             except KeyboardInterrupt:  # pytest prints its summary all the same
                 session.exitstatus = pytest.ExitCode.INTERRUPTED
                 run.reports.append("warning: interrupted before the run was saved, compared and reported")
@@ -138,6 +140,15 @@ class SessionHooks:
             base_dir = run.config.invocation_params.dir
             comparison = run.baseline.comparison if run.baseline is not None else None
             run.reports = list(write_reports(run.folder.path, run.settings, base_dir, os.environ, comparison, read))
+
+    def _predict(self) -> None:
+        """Predict the slowdown of the profiled tests, as the option asks for."""
+        run = self._run
+        if run.recording is not None and not run.worker and run.settings.profile and run.settings.predict is not None:
+            from pytest_twin.report.prediction.lines import prediction_lines
+
+            base_dir = run.config.invocation_params.dir
+            run.reports += prediction_lines(run.folder.path, base_dir / run.settings.predict, base_dir)
 
 
 class ForkedHooks:

@@ -37,6 +37,7 @@ NEEDS = {
     "like_scale": ("like", "there is no recording"),
     "like_window": ("like", "there is no recording"),
     "profile_time": ("profile", "no test is profiled"),
+    "predict": ("profile", "no test is profiled"),
     "flaky_time": ("flaky", "there is no search"),
     "flaky_fail": ("flaky", "there is no search"),
     "flaky_known": ("flaky", "there is no search"),
@@ -143,6 +144,11 @@ class Settings:
         False, parsers.parse_bool, "measure which load slows each test down, and from which level on"
     )
     profile_time: str = _option("5m", parsers.parse_time, "total time for profiling all tests", "TIME")
+    predict: Path | None = _option(
+        None, parsers.parse_path,
+        "predict from the profile how much slower the tests are beside the load of this recording of a machine",
+        "RECORDING",
+    )  # fmt: skip
     flaky: bool = _option(
         False, parsers.parse_bool,
         "search for tests that are flaky, or that a busy or small machine breaks, and print commands that reproduce it",

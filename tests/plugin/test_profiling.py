@@ -202,3 +202,16 @@ t.py::a,disk,2.5,,25,1
         "  1 disk            2.50   2.50?     25%",
         "  - cpu             1.00       ?    none",
     ]
+
+
+@pytest.mark.slow
+def test_the_slowdown_beside_a_recorded_server_is_predicted_after_the_profile(pytester):
+    pytester.makepyfile(TESTS)
+    rows = "".join(f"{at},50\n" for at in range(1, 61))
+    (pytester.path / "server.csv").write_text("elapsed_s,cpu_percent\n" + rows)
+    result = pytester.runpytest("--twin-profile", "--twin-profile-time=1s", "--twin-predict=server.csv")
+    told = (
+        r"1 test of twin-report beside the CPU load of server\.csv|warning: no prediction: twin-report has no slowdown"
+    )
+    result.stdout.re_match_lines(["slowdown by load", told])  # the latter where there was too little time
+    result.assert_outcomes(passed=1, failed=1, skipped=1)

@@ -72,6 +72,8 @@ def test_a_flag_wins_over_the_configuration_of_pytest_which_wins_over_our_table(
         (["--twin-flaky-fail"], "--twin-flaky-fail: there is no search; give --twin-flaky too"),
         (["--twin-flaky-known=a.txt"], "--twin-flaky-known: there is no search; give --twin-flaky too"),
         (["--twin-profile-time=5m"], "--twin-profile-time: no test is profiled; give --twin-profile too"),
+        (["--twin-predict=x.csv"], "--twin-predict: no test is profiled; give --twin-profile too"),
+        (["--twin-profile", "--twin-predict=x.csv"], "--twin-predict: x.csv: no such file or directory"),
     ],
 )
 def test_a_wrong_value_is_a_usage_error(pytester, flags, message):

@@ -70,15 +70,15 @@ def predict_tests(names: tuple[str, str], tests: Sequence[ProfiledTest], recordi
         recording: The recording of the machine beside whose load they are to run.
 
     Raises:
-        UnpredictableError: The recording has no load that the profile has.
+        UnpredictableError: The profile has no measurement, or the recording has no load that the profile has.
     """
     profiled = {name for test in tests for name in test.responses}
+    if not profiled:
+        raise UnpredictableError(f"{names[0]} has no slowdown by a load; profile for longer: --twin-profile-time")
     course, left_out = load_course(recording, [name for name in RECORDED if name in profiled])
     if not course.loads:
-        raise UnpredictableError(
-            f"{names[1]} has no values of {' or '.join(RECORDED)} that {names[0]} was profiled with: "
-            "nothing can be predicted"
-        )
+        loads = " or ".join(name for name in RECORDED if name in profiled) or "a load"
+        raise UnpredictableError(f"{names[1]} has no values of {loads}, which {names[0]} was profiled with")
     predicted = [_predicted(test, course) for test in tests]
     total = float(course.durations.sum())
     return Prediction(names, predicted, total, recording.interval_s, list(course.loads), left_out, recording.remarks)

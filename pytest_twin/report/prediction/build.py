@@ -6,19 +6,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_twin.model.csv_text import records, visible
+from pytest_twin.report.wording import relative_path
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import PROFILE
 
 if TYPE_CHECKING:
     from pytest_twin.analysis.prediction.predicted_tests import Prediction
 
+HERE = Path()
 
-def prediction(profile: Path, recording: Path) -> Prediction:
+
+def prediction(profile: Path, recording: Path, base_dir: Path = HERE) -> Prediction:
     """Predict the slowdown of each profiled test beside a recorded load.
 
     Args:
         profile: A run folder with profile.csv, or such a file.
         recording: A run folder, or a file that can be read as a recording of a machine.
+        base_dir: The directory that their names are relative to.
 
     Raises:
         ReadingError: The recording cannot be read.
@@ -28,7 +32,8 @@ def prediction(profile: Path, recording: Path) -> Prediction:
     from pytest_twin.analysis.prediction.profiled_test import profiled_tests
     from pytest_twin.run_folder.machine_recordings import read_recording
 
-    name = visible(str(profile))
+    names = relative_path(profile, base_dir), relative_path(recording, base_dir)
+    name = visible(names[0])
     try:
         rows = RunFolder(profile).rows(PROFILE) if profile.is_dir() else records(_text(profile))
         tests = profiled_tests(rows)
@@ -38,7 +43,7 @@ def prediction(profile: Path, recording: Path) -> Prediction:
         raise UnpredictableError(f"{name}: {error}") from None
     if not tests:
         raise UnpredictableError(f"{name}: has no profile of a test; run pytest --twin --twin-profile")
-    return predict_tests((str(profile), str(recording)), tests, read_recording(recording))
+    return predict_tests(names, tests, read_recording(recording))
 
 
 def _text(path: Path) -> str:

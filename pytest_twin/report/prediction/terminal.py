@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 MEDIAN = "median"
 
 
-def text(prediction: Prediction) -> str:
-    """Return the prediction: a row for each test."""
-    return console_text(partial(_print, prediction))
+def text(prediction: Prediction, *, plain: bool = False) -> str:
+    """Return the prediction: a row for each test; plain without styles and with a fixed width."""
+    return console_text(partial(_print, prediction), plain=plain)
 
 
 def _print(prediction: Prediction, console: Console) -> None:

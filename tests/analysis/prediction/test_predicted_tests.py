@@ -60,11 +60,16 @@ def test_a_test_without_a_measurement_under_these_loads_is_not_predicted():
 
 @pytest.mark.parametrize("columns", [{"mem": [0.5] * 9}, {"cpu": [NAN] * 9}])
 def test_a_recording_without_a_profiled_load_predicts_nothing(columns):
-    with pytest.raises(UnpredictableError) as caught:
+    with pytest.raises(
+        UnpredictableError, match=r"^server\.csv has no values of cpu, which profile was profiled with$"
+    ):
         predicted(recording(**columns), cpu=RISING)
-    assert str(caught.value) == (
-        "server.csv has no values of cpu or disk that profile was profiled with: nothing can be predicted"
-    )
+
+
+def test_a_profile_without_a_measurement_predicts_nothing():
+    nothing = (None,) * 5
+    with pytest.raises(UnpredictableError, match=r"^profile has no slowdown by a load; profile for longer: --twin-pro"):
+        predicted(recording(cpu=[0.5] * 9), cpu=nothing, quota=RISING)
 
 
 def test_a_day_of_rows_is_predicted_at_once():
