@@ -15,9 +15,15 @@ ENTRY_POINTS = "pytest_twin.stressors"
 
 
 @cache
+def kinds_by_type() -> dict[str, Kind]:
+    """Return the kind of each type of load in annotations.csv; of the kinds of this package only."""
+    return {kind.type: kind for kind in find_kinds().values()}
+
+
+@cache
 def keyword_of_type() -> dict[str, str]:
     """Return the keyword of each type of load in annotations.csv; of the kinds of this package only."""
-    return {kind.type: kind.keyword for kind in find_kinds().values()}
+    return {name: kind.keyword for name, kind in kinds_by_type().items()}
 
 
 @cache

@@ -46,6 +46,7 @@ class Column:
 
 
 TIMESTAMP = Column("timestamp", "", "Time of the row: ISO 8601, UTC.", None, legacy=0)
+WINDOWS = "windows_s"  # in the attrs of a frame of samples: the windows of its columns
 ELAPSED = Column("elapsed_s", "s", "Monotonic time since the start of the run.", digits=4)
 
 

@@ -43,6 +43,13 @@ COLUMNS = (
     Column("detail", "", "Text, or one JSON object.", None),
 )
 FIELDS = tuple(column.name for column in COLUMNS)
+ACHIEVED, ACHIEVED_TEXT = "achieved", "achieved_text"
+AMOUNTS = (  # of a frame of events, in the place of its text `achieved`
+    Column("asked", "", "Requested amount of a load or a constraint, in `unit`; missing where it is not a number."),
+    Column(ACHIEVED, "", "Achieved amount in `unit`; of a constraint, what the tests used. Missing where unknown."),
+    Column("unit", "", "Unit of both: `%`, `CPUs`, `MiB`, `MB/s` or `ops/s`; missing for a number of things.", None),
+    Column(ACHIEVED_TEXT, "", "The achieved amount as it is written in annotations.csv.", None),
+)
 
 
 class Event(NamedTuple):

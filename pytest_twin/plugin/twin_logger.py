@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_twin._system.clock import monotonic
 from pytest_twin._system.stdlib import time
+from pytest_twin.loads.registry import kinds_by_type
 from pytest_twin.model import columns
 from pytest_twin.model.error_text import unknown
 from pytest_twin.run_folder import frames
@@ -106,6 +107,7 @@ def prepare(item: pytest.Item) -> None:
     that uses frames.
     """
     windows()
+    kinds_by_type()
     if uses_attribute(item, FRAMES):
         frames.parse_samples(f"{columns.TIMESTAMP.name},{columns.ELAPSED.name}", ["1970-01-01T00:00:00.000Z,0"])
 

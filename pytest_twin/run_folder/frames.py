@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from pytest_twin.loads.registry import keyword_of_type
 from pytest_twin.model import attempt_row, columns, event
-from pytest_twin.model.columns import Column
+from pytest_twin.model.columns import WINDOWS, Column
 from pytest_twin.model.csv_text import rows
 from pytest_twin.model.overlap import Execution, add_overlapping_loads, applied_loads
 from pytest_twin.model.run import Run
@@ -33,8 +33,10 @@ from pytest_twin.run_folder.csv_frames import (
     read_heading,
     set_types,
 )
+from pytest_twin.run_folder.excerpt import window_of
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, FINGERPRINT, HOSTS, SCHEDULE, TESTS
+from pytest_twin.run_folder.load_amounts import add_amounts
 from pytest_twin.run_folder.problems import fingerprint_problems, table_problems
 from pytest_twin.run_folder.rotation import PARQUET, Segment, open_file, open_segment, open_segments, segments
 from pytest_twin.telemetry import probes
@@ -253,7 +255,10 @@ def _as_reading_error(path: Path) -> Iterator[None]:
 
 
 def concatenate(read: Iterable[TableBlock], shape: TableShape) -> pd.DataFrame:
-    """Return one frame of all blocks, with the units and meanings of its columns in its ``attrs``."""
+    """Return one frame of all blocks, with the units and meanings of its columns in its ``attrs``.
+
+    Samples also have there the windows of their columns, events have the columns of `load_amounts`.
+    """
     import pandas as pd
 
     found = list(read) or [_empty_block(shape, [column.name for column in shape.columns])]
@@ -263,6 +268,11 @@ def concatenate(read: Iterable[TableBlock], shape: TableShape) -> pd.DataFrame:
     for name in frame.columns.difference(list(known)):
         frame[name] = _infer_numbers(frame[name])
     frame.attrs = column_attrs(known.values()) | {"damaged": sum(block.damaged for block in found)}
+    if shape is EVENTS_SHAPE:
+        return add_amounts(frame)
+    if shape is not TESTS_SHAPE:
+        of_columns = {str(name): window_of(str(name)) for name in frame}
+        frame.attrs[WINDOWS] = {name: window_s for name, window_s in of_columns.items() if window_s is not None}
     return frame
 
 

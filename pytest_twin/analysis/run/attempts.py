@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pytest_twin.analysis.run.spans import RunSpan, TimeOrigin, Values, seconds
+from pytest_twin.analysis.run.spans import RunSpan
 from pytest_twin.model import event
 from pytest_twin.model.attempt_row import BAD, UNFINISHED, circumstances
+from pytest_twin.model.time_axis import TimeOrigin, Values, seconds
 
 if TYPE_CHECKING:
     import pandas as pd

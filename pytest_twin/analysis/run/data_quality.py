@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_twin.analysis.run.downsampling import gaps
-from pytest_twin.analysis.run.spans import Note, RunSpan, Values
+from pytest_twin.analysis.run.spans import Note, RunSpan
 from pytest_twin.model import event
 from pytest_twin.model.attempt_row import UNFINISHED
+from pytest_twin.model.time_axis import Values
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pytest_twin.analysis.run.spans import Values
+from pytest_twin.model.time_axis import Values
 
 if TYPE_CHECKING:
     import pandas as pd

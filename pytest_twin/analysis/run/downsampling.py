@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_twin.analysis.run.spans import Values
+from pytest_twin.model.time_axis import Values
 
 Places = np.ndarray[Any, np.dtype[np.intp]]
 COARSE, FINER, MOST = 1500, 8, 40_000

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pytest_twin.analysis.run.spans import Values
 from pytest_twin.model.counter_window import OFTEN_S, readings
+from pytest_twin.model.time_axis import Values
 
 if TYPE_CHECKING:
     import pandas as pd

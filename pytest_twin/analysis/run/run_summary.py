@@ -13,10 +13,11 @@ from pytest_twin.analysis.run.attempts import AttemptSummary, attempts
 from pytest_twin.analysis.run.by_host import OWN, by_host, display_name, on_host
 from pytest_twin.analysis.run.data_quality import file_problems, host_problems
 from pytest_twin.analysis.run.overview import LoadEnd, LoadLine, group_loads, leaks
-from pytest_twin.analysis.run.spans import Note, RunSpan, TimeOrigin, Values, notes, seconds, spans, time_origin
+from pytest_twin.analysis.run.spans import Note, RunSpan, notes, spans
 from pytest_twin.analysis.run.totals import outcomes
 from pytest_twin.model import event
 from pytest_twin.model.attempt_row import UNFINISHED
+from pytest_twin.model.time_axis import TimeOrigin, Values, seconds, time_origin
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
 
 from pytest_twin.model import event
 from pytest_twin.model.attempt_row import UNFINISHED
+from pytest_twin.model.time_axis import TimeOrigin, seconds
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Values = np.ndarray[Any, np.dtype[np.float64]]
-AGREE_S = 0.002  # a time of the calendar is written to the millisecond
 
 NO_LOADS = frozenset({event.TEST, event.PHASE, event.GAP, event.NOTE})
 
@@ -71,48 +67,6 @@ class Note(NamedTuple):
     host: str = ""
 
 
-class TimeOrigin(NamedTuple):
-    """The origin of the time axis of a run.
-
-    Attributes:
-        at: By the calendar, to the millisecond.
-        elapsed_s: By the elapsed seconds of the run, which are finer; NaN if there are none.
-    """
-
-    at: pd.Timestamp
-    elapsed_s: float
-
-
-def time_origin(frames: Sequence[pd.DataFrame]) -> TimeOrigin | None:
-    """Return the earliest time in these frames; None if none has a row."""
-    found = [frame for frame in frames if len(frame)]
-    if not found:
-        return None
-    first = min(frame.index.min() for frame in found)
-    shifts = np.concatenate([_own(frame) - _calendar(frame, first) for frame in found])
-    known = shifts[~np.isnan(shifts)]
-    return TimeOrigin(first, float(np.median(known)) if len(known) else np.nan)
-
-
-def seconds(frame: pd.DataFrame, since: TimeOrigin) -> Values:
-    """Return the times of rows in seconds; a row with elapsed seconds of another origin is placed by the calendar."""
-    calendar, own = _calendar(frame, since.at), _own(frame) - since.elapsed_s
-    return np.maximum(np.where(np.abs(own - calendar) < AGREE_S, own, calendar), 0.0)
-
-
-def _calendar(frame: pd.DataFrame, since: pd.Timestamp) -> Values:
-    index: Any = frame.index
-    times: Values = (index - since).total_seconds().to_numpy(float)
-    return times
-
-
-def _own(frame: pd.DataFrame) -> Values:
-    if "elapsed_s" not in frame:
-        return np.full(len(frame), np.nan)
-    times: Values = frame["elapsed_s"].to_numpy(dtype=float, na_value=np.nan)
-    return times
-
-
 def spans(events: pd.DataFrame, since: TimeOrigin, last_s: float) -> list[RunSpan]:
     """Return the spans in the order of their starts.
 
@@ -166,7 +120,8 @@ def fields_text(detail: Mapping[str, Any]) -> str:
 def _rows(events: pd.DataFrame, since: TimeOrigin) -> list[tuple[float, dict[str, str]]]:
     """Yield each row with its time; a missing cell is an empty text."""
     names = [name for name in event.FIELDS if name in events and name not in {"timestamp", "elapsed_s"}]
-    columns = [events[name].astype(object).where(events[name].notna(), "").tolist() for name in names]
+    texts = [events[event.ACHIEVED_TEXT if name == event.ACHIEVED else name] for name in names]
+    columns = [text.astype(object).where(text.notna(), "").tolist() for text in texts]
     empty = dict.fromkeys(event.FIELDS, "")
     return [
         (at, {**empty, **dict(zip(names, cells, strict=True))})

@@ -9,7 +9,7 @@ import numpy as np
 
 from pytest_twin.analysis.run.downsampling import select_rows
 from pytest_twin.analysis.run.panels import PanelCurve
-from pytest_twin.analysis.run.spans import Values
+from pytest_twin.model.time_axis import Values
 from pytest_twin.report.html.markup import join, markup
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import numpy as np
 from pytest_twin.analysis.run.attempts import small_curves
 from pytest_twin.analysis.run.by_host import display_name
 from pytest_twin.analysis.run.run_summary import RunSummary
-from pytest_twin.analysis.run.spans import Values
+from pytest_twin.model.time_axis import Values
 from pytest_twin.report.html.markup import join, markup
 from pytest_twin.report.wording import describe_attempts
 

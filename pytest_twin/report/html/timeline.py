@@ -13,8 +13,9 @@ from pytest_twin.analysis.run.downsampling import detail_levels, gaps
 from pytest_twin.analysis.run.lanes import assign_lanes, worker_sort_key
 from pytest_twin.analysis.run.panels import Panel, panels
 from pytest_twin.analysis.run.run_summary import RunSummary
-from pytest_twin.analysis.run.spans import RunSpan, Values
+from pytest_twin.analysis.run.spans import RunSpan
 from pytest_twin.model import event
+from pytest_twin.model.time_axis import Values
 
 STEPS = 65534  # of 16 bits; one more says that a value is missing
 LEAST_TOP = 5.0  # %: a share that hardly moves should not look like a storm
