@@ -111,7 +111,7 @@ def test_what_is_not_there_is_an_empty_frame_with_its_columns(tmp_path):
     run = pytest_twin.load(tmp_path)
     assert [len(run.samples), len(run.events), len(run.tests)] == [0, 0, 0]
     assert ["timestamp", *run.samples.columns] == [column.name for column in samples_shape().columns]
-    assert ("timestamp", *run.events.columns) == event.FIELDS
+    assert {"timestamp", *run.events.columns} == {*event.FIELDS, *(column.name for column in event.AMOUNTS)}
     assert str(run.tests["attempt"].dtype) == "Int64"
     assert {str(frame.index.tz) for frame in (run.samples, run.events, run.tests)} == {"UTC"}
 
