@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from made_runs import MadeRun
 
 ROOT = Path(__file__).parent.parent
 
@@ -35,6 +37,64 @@ def test_the_examples_pass_under_their_schedule_and_can_be_analysed(examples):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "correlations" in done.stdout
     assert (examples / "twin-report" / "timeline.png").stat().st_size > 10_000
+
+
+EXECUTE = """
+import sys
+import nbclient, nbformat
+notebook = nbformat.read("analysis.ipynb", 4)
+nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3").execute()
+nbformat.write(notebook, sys.argv[1])
+"""
+
+
+@pytest.mark.slow
+def test_the_notebook_can_be_executed(examples):
+    for module in ("matplotlib", "nbclient", "ipykernel", "scipy"):
+        pytest.importorskip(module)
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(("COVERAGE_", "PYTEST_"))}
+    own = {name: str(examples / name) for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")}
+    command = [sys.executable, "-c", EXECUTE, str(examples / "executed.ipynb")]
+    done = subprocess.run(
+        command, cwd=examples / "examples", env={**bare, **own}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    outputs = [
+        output
+        for cell in json.loads((examples / "executed.ipynb").read_text(encoding="utf-8"))["cells"]
+        for output in cell.get("outputs", [])
+    ]
+    images = [output for output in outputs if "image/png" in output.get("data", {})]
+    assert len(images) == 5
+    assert any("as a replay of" in str(output.get("text")) for output in outputs)
+
+
+def test_the_notebook_is_kept_without_outputs():
+    cells = json.loads((ROOT / "examples" / "analysis.ipynb").read_text(encoding="utf-8"))["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert len(code) > 10
+    assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
+
+
+def test_a_run_is_plotted_whatever_is_missing(tmp_path):
+    """A dataset of the old scripts alone, and a run that was killed under a load."""
+    pytest.importorskip("matplotlib")
+    killed = MadeRun(tmp_path / "killed").sampled(2, ram_used_percent=30.0, disk_read_MB=0.0, disk_write_MB=0.0)
+    killed.happened(0.5, "start", "net", id="l1", target="5MB/s").happened(1.0, "start", "test", id="t1", test="a::b")
+    killed.write()
+    (tmp_path / "old").mkdir()
+    shutil.copy(ROOT / "benchmarks" / "recordings" / "web.csv", tmp_path / "old" / "system_metrics_dataset.csv")
+    for name in ("killed", "old"):
+        command = [sys.executable, str(ROOT / "examples" / "analyse.py"), name]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert (tmp_path / name / "timeline.png").stat().st_size > 10_000
+
+
+def test_a_path_that_is_no_run_is_told_in_one_line(tmp_path):
+    command = [sys.executable, str(ROOT / "examples" / "analyse.py"), "none"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "none: No such file or directory\n")
 
 
 def test_the_examples_do_without_the_plugin_where_they_use_nothing_of_it(examples):

@@ -32,8 +32,8 @@ def test_importing_the_package_imports_nothing_of_it():
 
 
 def test_examples_use_public_names_only():
-    files = sorted(EXAMPLES.rglob("*.py"))
-    assert len(files) > 4
+    files = sorted([*EXAMPLES.rglob("*.py"), *EXAMPLES.rglob("*.ipynb")])
+    assert len(files) > 5
     used = {name for path in files for name in re.findall(r"pytest_twin\.(\w+)", path.read_text(encoding="utf-8"))}
     assert used <= {*pytest_twin.__all__}
 

@@ -32,7 +32,8 @@ def run_facts(run: Run) -> Iterator[tuple[str, str]]:
     yield "samples", f"{len(run.samples):,}{_interval(run.samples)}"
     starts = zip(cells(run.events, "event"), cells(run.events, "target"), strict=True)
     loads = sum(what == event.START and target is not None for what, target in starts)
-    yield "events", f"{len(run.events):,}, with {loads:,} {'load' if loads == 1 else 'loads'} or constraints"
+    yield "events", f"{len(run.events):,}"
+    yield "loads and constraints", f"{loads:,}"
     yield "problems", f"{len(run.problems):,}" if run.problems else "none"
 
 

@@ -14,7 +14,7 @@ def test_the_text_of_a_run_is_a_summary_of_one_line(tmp_path):
     run = pytest_twin.load(busy_run(tmp_path).write())
     assert repr(run) == (
         f"<Run path: {run.path}; time: 2026-01-01 12:00:00 UTC, 5.9 s; machine: made up, 4 CPUs; "
-        "tests: 3 (2 passed, 1 failed); samples: 60 every 0.1 s; events: 11, with 2 loads or constraints; "
+        "tests: 3 (2 passed, 1 failed); samples: 60 every 0.1 s; events: 11; loads and constraints: 2; "
         f"problems: {len(run.problems) or 'none'}>"
     )
 
@@ -52,5 +52,5 @@ def test_what_is_missing_does_not_keep_from_a_summary(tmp_path, name):
 def test_a_table_with_few_columns_has_a_summary_and_no_samples_of_tests(tmp_path, first):
     (tmp_path / "annotations.csv").write_text(f"{first}\n2026-01-01,x\n")
     run = pytest_twin.load(tmp_path)
-    assert "; events: 1, with 0 loads" in repr(run)
+    assert "; events: 1; loads and constraints: 0; " in repr(run)
     assert len(run.labelled()) == 0
