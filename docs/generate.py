@@ -51,7 +51,9 @@ reading. An amount "since the last row" is in the row of the reading, and the ro
 threads of the two process trees are read for every row.
 
 In the folder of a test and in `twin_logger` (`samples()`, `peak` and `mean`), a share or an amount is empty if it
-covers time before or after the test: in the first rows of the test, and in the first row after it.
+covers time before or after the test: in the first rows of the test, and in the first row after it. `during(nodeid)` and
+`labelled()` of a run have only the rows of which all the time since the row before lies within the test; there too, a
+cell that covers time before the test is empty.
 
 All columns are read for the last row of a run, so the sum of an amount over all rows is what the kernel counted from
 the start to the end of the run.
@@ -76,6 +78,10 @@ recording. Sampled metrics of a test are in the rows of the dataset from `elapse
 ## annotations.csv: a row is an event
 
 {table(event.COLUMNS)}
+
+In the frame `events` of `pytest_twin.load`, these columns are in the place of `achieved`:
+
+{table(event.AMOUNTS)}
 
 ## profile.csv: a row is one level of one load, for one test
 

@@ -122,9 +122,9 @@ def main() -> int:
     folder = path if path.is_dir() else path.parent
     plot_timeline(run).savefig(folder / "timeline.png", dpi=110)
     plot_distributions(run.samples).savefig(folder / "distributions.png", dpi=110)
-    found = numbers(run.samples)
-    print("\nstatistics", found.describe().round(2).to_string(), sep="\n")
-    print("\ncorrelations", found.corr().round(2).to_string(), sep="\n")
+    if len((found := numbers(run.samples)).columns):
+        print("\nstatistics", found.describe().round(2).to_string(), sep="\n")
+        print("\ncorrelations", found.corr().round(2).to_string(), sep="\n")
     print(f"\nplots: {folder / 'timeline.png'}, {folder / 'distributions.png'}")
     return 0
 

@@ -76,6 +76,7 @@ def test_the_notebook_is_kept_without_outputs():
     assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
 
 
+@pytest.mark.slow
 def test_a_run_is_plotted_whatever_is_missing(tmp_path):
     """A dataset of the old scripts alone, and a run that was killed under a load."""
     pytest.importorskip("matplotlib")

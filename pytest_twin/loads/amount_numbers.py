@@ -53,7 +53,7 @@ def amount_numbers(kind: str, target: str, achieved: str) -> AmountNumbers:
     name, factor = UNITS[unit]
     if unit == COUNT and kind == "cpu":
         name = CPUS
-    return AmountNumbers(*(each.value * factor if each.unit == unit else math.nan for each in (asked, reached)), name)
+    return AmountNumbers(_number(asked, unit, factor), _number(reached, unit, factor), name)
 
 
 def _constraint_numbers(target: str, achieved: str) -> AmountNumbers:
@@ -65,8 +65,11 @@ def _constraint_numbers(target: str, achieved: str) -> AmountNumbers:
     unit, (name, factor) = (COUNT, (CPUS, 1.0)) if of_cpus else (BYTES, UNITS[BYTES])
     if not of_cpus and asked.unit == COUNT:  # a bare number is MiB
         asked = Amount(asked.value / factor, BYTES)
-    both = asked, used.get(of_cpus, NOTHING)
-    return AmountNumbers(*(each.value * factor if each.unit == unit else math.nan for each in both), name)
+    return AmountNumbers(_number(asked, unit, factor), _number(used.get(of_cpus, NOTHING), unit, factor), name)
+
+
+def _number(amount: Amount, unit: str, factor: float) -> float:
+    return amount.value * factor if amount.unit == unit else math.nan
 
 
 def _requested(kind: str, text: str) -> Amount:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pytest_twin.model import event
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +62,7 @@ class Run:
         """
         from pytest_twin.model.sample_labels import label_samples
 
-        return label_samples(self)
+        return label_samples(self.samples, self.events, self.tests)
 
     def during(self, nodeid: str) -> pd.DataFrame:
         """Return the samples that were taken in one test, of all of its attempts: its rows of `labelled`.
@@ -77,20 +81,65 @@ class Run:
         known = {*cells(self.tests, "nodeid"), *cells(self.events, "test")} - {None}
         if nodeid not in known:
             raise KeyError(unknown(nodeid, known, "test"))
-        return label_samples(self, nodeid)
+        return label_samples(self.samples, self.events, self.tests, nodeid)
 
     def __repr__(self) -> str:
-        from pytest_twin.model.run_overview import run_facts
-
-        return f"<Run {'; '.join(f'{name}: {text}' for name, text in run_facts(self))}>"
+        return f"<Run {'; '.join(f'{name}: {text}' for name, text in self._facts())}>"
 
     def _repr_html_(self) -> str:
         """Return the summary that a notebook shows."""
         from html import escape
 
-        from pytest_twin.model.run_overview import run_facts
-
-        facts = [*run_facts(self)]
-        rows = (f"<tr><th scope='row'>{name}</th><td>{escape(text)}</td></tr>" for name, text in facts)
+        rows = (f"<tr><th scope='row'>{name}</th><td>{escape(text)}</td></tr>" for name, text in self._facts())
         problems = "".join(f"<li>{escape(problem)}</li>" for problem in self.problems)
         return f"<table>{''.join(rows)}</table>" + (f"<ul>{problems}</ul>" if problems else "")
+
+    def _facts(self) -> Iterator[tuple[str, str]]:
+        """Yield what the run is and has, as pairs of a name and a text."""
+        from pytest_twin.model.sample_labels import cells
+
+        yield "path", str(self.path)
+        times = [frame.index for frame in (self.samples, self.events, self.tests) if len(frame)]
+        if times:
+            first, last = min(each.min() for each in times), max(each.max() for each in times)
+            yield "time", f"{first:%Y-%m-%d %H:%M:%S} UTC, {(last - first).total_seconds():.1f} s"
+        if machine := _machine(self.fingerprint or {}):
+            yield "machine", machine
+        if self.hosts:
+            yield "other hosts", ", ".join(self.hosts)
+        outcomes = self.outcomes or _count_outcomes(self.tests)
+        went = ", ".join(f"{count:,} {outcome}" for outcome, count in outcomes.items() if count)
+        yield "tests", f"{sum(outcomes.values()):,}" + (f" ({went})" if went else "")
+        yield "samples", f"{len(self.samples):,}{_interval(self.samples)}"
+        starts = zip(cells(self.events, "event"), cells(self.events, "target"), strict=True)
+        loads = sum(what == event.START and target is not None for what, target in starts)
+        yield "events", f"{len(self.events):,}"
+        yield "loads and constraints", f"{loads:,}"
+        yield "problems", f"{len(self.problems):,}" if self.problems else "none"
+
+
+def _machine(fingerprint: dict[str, Any]) -> str:
+    cpu, memory = (part if isinstance(part, dict) else {} for part in map(fingerprint.get, ("cpu", "memory")))
+    facts = [
+        cpu.get("model"),
+        f"{cpu['logical']} CPUs" if "logical" in cpu else None,
+        f"{memory['total_GB']:.1f} GiB" if isinstance(memory.get("total_GB"), int | float) else None,
+    ]
+    return ", ".join(str(fact) for fact in facts if fact)
+
+
+def _count_outcomes(tests: pd.DataFrame) -> dict[str, int]:
+    """Return the number of tests by the outcome of their last attempt."""
+    from pytest_twin.model.sample_labels import cells
+
+    which = [name for name in ("nodeid", event.HOST) if name in tests]
+    last = tests.drop_duplicates(which, keep="last") if which else tests
+    return Counter(filter(None, cells(last, "outcome")))
+
+
+def _interval(samples: pd.DataFrame) -> str:
+    """Return the median time between two samples; on several hosts these are not in one row."""
+    if len(samples) < 2 or (event.HOST in samples and samples[event.HOST].notna().any()):
+        return ""
+    steps = samples.index.to_series().diff().dt.total_seconds()
+    return f" every {steps.median():.2g} s"

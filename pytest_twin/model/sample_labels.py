@@ -24,8 +24,6 @@ from pytest_twin.model.time_axis import TimeOrigin, seconds, time_origin
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pytest_twin.model.run import Run
-
 MEANINGS = {
     "test": "Node ID of the test within which the time of the sample lies; missing for a sample of no test.",
     "attempt": "Number of the attempt of that test.",
@@ -64,15 +62,19 @@ class LabelledRows(NamedTuple):
     foreign: dict[float, int]
 
 
-def label_samples(run: Run, nodeid: str | None = None) -> pd.DataFrame:
+def label_samples(
+    samples: pd.DataFrame, events: pd.DataFrame, tests: pd.DataFrame, nodeid: str | None = None
+) -> pd.DataFrame:
     """Return the samples of a run with the columns of `MEANINGS` in front: one row for each sample and attempt.
 
     Args:
-        run: The run.
+        samples: The samples.
+        events: The events of the run.
+        tests: Its tests.
         nodeid: A test, whose samples are returned; None returns all samples, one of no test in a row without test.
     """
-    samples, since = run.samples, time_origin([run.samples, run.events, run.tests])
-    spans = [] if since is None else attempt_spans(run, since)
+    since = time_origin([samples, events, tests])
+    spans = [] if since is None else attempt_spans(tests, events, since)
     spans = [span for span in spans if nodeid in {None, span.nodeid}]
     groups = [] if since is None else list(_label_rows(samples, spans, since))
     if nodeid is None:
@@ -106,28 +108,28 @@ def _insert_labels(frame: pd.DataFrame, spans: Sequence[AttemptSpan], labels: Pl
     return frame
 
 
-def attempt_spans(run: Run, since: TimeOrigin) -> list[AttemptSpan]:
+def attempt_spans(tests: pd.DataFrame, events: pd.DataFrame, since: TimeOrigin) -> list[AttemptSpan]:
     """Return the attempts of all tests in the order of their starts.
 
     They are those of tests.csv; the events tell of those that have no row there: in the folder of one test, and of a
     run that was killed.
     """
     names = ("nodeid", "attempt", "worker", "host", "duration_s")
-    rows = zip(seconds(run.tests, since).tolist(), *(cells(run.tests, name) for name in names), strict=True)
+    rows = zip(seconds(tests, since).tolist(), *(cells(tests, name) for name in names), strict=True)
     found = [
         AttemptSpan(nodeid or "", int(number or 1), worker or "", host or "", start, start + (duration or 0.0))
         for start, nodeid, number, worker, host, duration in rows
     ]
     known = Counter(span.which for span in found)
-    found += (span for span in _spans_of_events(run, since) if span.attempt > known[span.which])
+    found += (span for span in _spans_of_events(events, since) if span.attempt > known[span.which])
     return sorted(found, key=lambda span: span.start_s)
 
 
-def _spans_of_events(run: Run, since: TimeOrigin) -> Iterator[AttemptSpan]:
+def _spans_of_events(events: pd.DataFrame, since: TimeOrigin) -> Iterator[AttemptSpan]:
     """Yield the attempts that the events tell of; one without an end lasts to the end of the run."""
-    if "type" not in run.events:
+    if "type" not in events:
         return
-    events = run.events[run.events["type"] == event.TEST]
+    events = events[events["type"] == event.TEST]
     names = ("event", "id", "test", "worker", "host")
     running: dict[tuple[str, str], AttemptSpan] = {}
     attempts = Counter[tuple[str, str, str]]()
