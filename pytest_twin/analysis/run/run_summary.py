@@ -211,5 +211,5 @@ def _loads(spans: Sequence[RunSpan]) -> list[LoadLine]:
 
 def _skipped(events: pd.DataFrame) -> Counter[str]:
     """Return the number of loads that were not applied, by type."""
-    rows = events[events["event"] == event.SKIP].fillna("")
+    rows = events.loc[events["event"] == event.SKIP, ["type", "detail"]].fillna("")
     return event.count_skipped(zip(rows["type"], rows["detail"], strict=True))
