@@ -30,7 +30,7 @@ from cpu_trace import POINT_S, READ_S, READS, lag, ours, theirs
 
 from pytest_twin import ReadingError, read_recording
 from pytest_twin.analysis.fidelity.gates import FAILED
-from pytest_twin.analysis.fidelity.measures import correlation, mean_bias, spread
+from pytest_twin.analysis.fidelity.measures import correlation, is_flat, mean_bias, spread
 from pytest_twin.analysis.fidelity.scorecard import Scorecard, compare_recordings
 from pytest_twin.loads.schedule.window import Window, cut_recording
 from pytest_twin.model.machine_formats.parser import parse_text
@@ -160,7 +160,10 @@ def show_run(name: str, recording: MachineRecording, replayed: MachineRecording)
         p99 = 100 * float(np.quantile(run, 0.99) - np.quantile(recorded, 0.99)) / (spread(recorded) or 1.0)
         unit = RESOURCES[each.name].unit
         span = f"mean {np.mean(recorded):.4g}, {np.min(recorded):.4g} to {np.max(recorded):.4g} {unit}"
-        bias, r = _text(mean_bias(recorded, run), "+.2f"), _text(correlation(recorded, run), ".4f")
+        bias, r = (
+            _text(mean_bias(recorded, run), "+.2f"),
+            "-" if is_flat(recorded) else _text(correlation(recorded, run), ".4f"),
+        )
         print(f"  {each.name:32} {bias:>9} {r:>8} {p99:+8.1f}  {span}")
     print(f"  gates: {_gates(failed_gates(card), card)}", flush=True)
 
@@ -190,7 +193,10 @@ def main() -> None:
         with tempfile.TemporaryDirectory(dir=".") as name:
             folder = Path(name)
             recording = liveliest(read_recording(path), given.seconds) if path else record_work(folder, given.seconds)
-            show_run(path.stem if path else "a compiler and a database", recording, replay(recording, folder))
+            try:
+                show_run(path.stem if path else "a compiler and a database", recording, replay(recording, folder))
+            except ReadingError as error:
+                print(f"no replay: {error}")
 
 
 if __name__ == "__main__":
