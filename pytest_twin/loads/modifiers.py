@@ -113,9 +113,9 @@ MODIFIERS = {
     "ramp": Modifier(parse_duration, "time over which the load grows to its amount", DURATION_SCHEMA),
     "steps": Modifier(_steps, "grow in this number of steps instead of smoothly", {"type": "integer"}),
     "stages": Modifier(
-        stages.parse_stages,
+        stages.parse_all_stages,
         "amounts to reach one after another, each linearly over its time: 10s:20%, 30s:80%",
-        {"type": ["string", "array"]},
+        {"type": ["string", "array", "object"]},
     ),
     "method": Modifier(
         _method, f"cpu, cpu_total: the computation, one of {', '.join(METHODS)}", {"enum": list(METHODS)}

@@ -96,6 +96,9 @@ def _misplaced(keywords: Mapping[str, Any], chosen: list[Kind]) -> list[tuple[st
         problems.append(("steps", "needs a ramp: the time over which the steps are taken"))
     if "stages" in keywords and "ramp" in keywords:
         problems.append(("stages", "has its own ramps; leave out ramp, or make it the first stage"))
+    if isinstance(keywords.get("stages"), Mapping):
+        names = [kind.keyword for kind in chosen]
+        problems += [("stages", unknown(str(name), names, "kind")) for name in keywords["stages"] if name not in names]
     return problems
 
 
@@ -106,9 +109,9 @@ def _part(kind: Kind, text: str, amount: Amount, values: Mapping[str, Any]) -> L
         ValueError: The stages do not fit the kind.
     """
     unit, profile = amount.unit, stages.ramp_profile(amount.value, values.get("ramp", 0.0), values.get("steps"))
-    if "stages" in values:
-        profile, unit = stages.stages_profile(amount, values["stages"], lambda raw: parse_amount(kind, raw))
-        text = f"{text}, {stages.format_stages(values['stages'])}"
+    if its_stages := stages.stages_of(values.get("stages"), kind.keyword):
+        profile, unit = stages.stages_profile(amount, its_stages, lambda raw: parse_amount(kind, raw))
+        text = f"{text}, {stages.format_stages(its_stages)}"
         if unit in {MAX, *kind.fixed}:
             raise ValueError(f'"{truncated(text)}" has amounts that cannot change over time')
     if unit != MAX and not any(value for _, value in profile):

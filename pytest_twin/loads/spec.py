@@ -195,7 +195,7 @@ class Load:
         for name in keywords.keys() & {"ramp", "pause"}:
             keywords[name] = format_duration(parse_duration(keywords[name]) / speed)
         if "stages" in keywords:
-            keywords["stages"] = stages.format_stages(stages.parse_stages(keywords["stages"]), speed)
+            keywords["stages"] = stages.faster_stages(keywords["stages"], speed)
         if "replay" in keywords:
             keywords["speed"] = keywords.get("speed", 1) * speed
         return replace(self, parts=tuple(part.faster(speed) for part in self.parts), keywords=keywords)

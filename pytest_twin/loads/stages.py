@@ -5,7 +5,7 @@ Stages are those of k6: a sequence of amounts, each reached linearly over its du
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pytest_twin.model.error_text import shown, truncated
 from pytest_twin.model.quantity import Amount, format_duration, parse_duration
@@ -13,6 +13,7 @@ from pytest_twin.stressors.spec.kind import MAX
 from pytest_twin.stressors.spec.profile import Points
 
 Stages = tuple[tuple[float, str], ...]
+StagesByKind = Mapping[str, Stages]
 
 MAX_STAGES = 10_000
 
@@ -33,6 +34,36 @@ def parse_stages(raw: object) -> Stages:
         if {",", ":"} & {*amount}:  # which separate stages and their parts in text
             raise ValueError(f'{shown(amount)} is not an amount; write one such as "20%"')
     return stages
+
+
+def parse_all_stages(raw: object) -> Stages | StagesByKind:
+    """Parse the stages of all kinds of a load, or an object with those of each by its keyword.
+
+    Raises:
+        ValueError: They are malformed.
+    """
+    if not isinstance(raw, Mapping) or not raw:
+        return parse_stages(raw)
+    found = {}
+    for keyword, its_stages in raw.items():
+        try:
+            found[str(keyword)] = parse_stages(its_stages)
+        except ValueError as error:
+            raise ValueError(f"{truncated(str(keyword))}: {error}") from None
+    return found
+
+
+def stages_of(stages: Stages | StagesByKind | None, keyword: str) -> Stages | None:
+    """Return the stages of a kind; None if it has none."""
+    return stages.get(keyword) if isinstance(stages, Mapping) else stages
+
+
+def faster_stages(raw: object, speed: float) -> str | dict[str, str]:
+    """Return what `parse_all_stages` reads with all durations divided by a speed."""
+    stages = parse_all_stages(raw)
+    if isinstance(stages, Mapping):
+        return {keyword: format_stages(each, speed) for keyword, each in stages.items()}
+    return format_stages(stages, speed)
 
 
 def _is_pair(raw: object) -> bool:

@@ -61,6 +61,19 @@ def test_all_kinds_of_a_load_go_through_its_stages():
     assert (cpu.profile, mem.profile) == (((0.0, 0.1), (10.0, 0.2)), ((0.0, 0.0), (10.0, 0.2)))
 
 
+def test_each_kind_may_have_stages_of_its_own():
+    words = {"cpu": "10%", "mem": "1GiB", "disk": "5MB/s", "stages": {"cpu": "10s:20%", "disk": [[5, "9MB/s"]]}}
+    cpu, mem, disk = parse_load(words, KINDS).parts
+    assert (cpu.profile, mem.profile) == (((0.0, 0.1), (10.0, 0.2)), ((0.0, 2.0**30),))
+    assert (disk.profile, disk.text) == (((0.0, 5e6), (5.0, 9e6)), "5MB/s, 5s:9MB/s")
+
+
+def test_faster_stages_of_each_kind_are_written_as_they_are():
+    faster = parse_load({"cpu": "10%", "mem": "0%", "stages": {"cpu": "10s:20%"}}, KINDS).faster(10)
+    assert faster.parts[0].profile == ((0.0, 0.1), (1.0, 0.2))
+    assert faster.keywords["stages"] == {"cpu": "1s:20%"}
+
+
 def test_stages_of_nothing_are_nothing():
     assert not parse_load({"cpu": 0, "stages": "10s:0%"}, KINDS)
 
@@ -75,7 +88,7 @@ def test_faster_stages_keep_their_amounts_and_are_written_as_they_are():
     assert faster.keywords == {"cpu": "0%", "stages": "1s:20%, 3s:80%"}
 
 
-@pytest.mark.parametrize("raw", ["", "20%", ":20%", [], [("10s",)], 5, None, True, {"10s": "20%"}, "10s:20%,"])
+@pytest.mark.parametrize("raw", ["", "20%", ":20%", [], [("10s",)], 5, None, True, {}, "10s:20%,"])
 def test_what_has_no_durations_and_amounts_is_refused(raw):
     said = f'{raw!r} is not a list of stages; write durations and amounts such as "10s:20%, 30s:80%"'
     assert problem(cpu="10%", stages=raw) == said
@@ -89,6 +102,13 @@ def test_what_has_no_durations_and_amounts_is_refused(raw):
         ({"cpu": "10%", "stages": "10s:4"}, 'cpu: "4" has a different unit from the amounts before it'),
         ({"disk": "1MB/s", "stages": "10s:max"}, 'disk: "max" has a different unit from the amounts before it'),
         ({"disk": "0B", "stages": "10s:5MB"}, 'disk: "0B, 10s:5MB" has amounts that cannot change over time'),
+        ({"cpu": "0%", "stages": {"cup": "10s:4%"}}, 'unknown kind "cup"; did you mean "cpu"?'),
+        ({"cpu": "0%", "stages": {"mem": "10s:4%"}}, 'unknown kind "mem"; known are cpu'),
+        ({"cpu": "0%", "stages": {"cpu": "-1s:4%"}}, "cpu: -1s is below 0"),
+        (
+            {"cpu": "0%", "stages": {"cpu": "4%"}},
+            "cpu: '4%' is not a list of stages; write durations and amounts such as \"10s:20%, 30s:80%\"",
+        ),
         ({"cpu": "0%", "ramp": 5, "stages": "9s:9%"}, "has its own ramps; leave out ramp, or make it the first stage"),
     ],
 )
@@ -101,8 +121,8 @@ def test_what_is_wrong_with_stages_is_said(keywords, said):
 @example([[0, {"": None}]])
 @settings(max_examples=100, deadline=None)
 def test_whatever_is_given_is_stages_or_a_value_error(raw):
-    found, error = tried(ValueError, stages.parse_stages, raw)
-    assert error or stages.parse_stages(stages.format_stages(found)) == found
+    found, error = tried(ValueError, stages.parse_all_stages, raw)
+    assert error or stages.parse_all_stages(stages.faster_stages(raw, 1.0)) == found
 
 
 @given(st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 100)), min_size=1, max_size=5))
