@@ -9,6 +9,7 @@ import click
 
 from pytest_twin.cli._options import Duration, FiniteRange, write_or_print
 from pytest_twin.loads.registry import kinds
+from pytest_twin.loads.schedule.documents import format_schedule
 from pytest_twin.loads.schedule.generator import GeneratorOptions, generate
 from pytest_twin.loads.schedule.parser import parse_schedule
 from pytest_twin.loads.schedule.schedule import MOST_EVENTS, ScheduleError
@@ -75,7 +76,7 @@ def command(
             parse_schedule(json.dumps(document), "schedule", kinds(), parse_text)  # it replays nothing
         except (LoadError, ScheduleError, ValueError) as error:
             raise click.UsageError(str(error)) from None
-        text = _one_event_a_line(document)
+        text = format_schedule(document)
     write_or_print(text, output)
 
 
@@ -91,15 +92,3 @@ def _parse_number(key: str, text: str) -> float:
         return float(text)
     except ValueError:
         raise click.UsageError(f"--weight {key}: {text!r} is not a number") from None
-
-
-def _one_event_a_line(document: dict[str, object]) -> str:
-    """Format a document as JSON with one event a line, for readers and for diffs."""
-    lines = []
-    for key, value in document.items():
-        if isinstance(value, list):
-            inner = ",\n".join(f"  {json.dumps(event)}" for event in value)
-            lines.append(f' "{key}": [\n{inner}\n ]')
-        else:
-            lines.append(f' "{key}": {json.dumps(value)}')
-    return "{\n" + ",\n".join(lines) + "\n}"

@@ -76,7 +76,7 @@ def command(
 
     The exit status is 0 if all gates passed, 1 if a gate failed, and 2 if no resource can be judged.
     """
-    gates = _gates({name: value for name, value in given.items() if value is not None})
+    gates = gates_of({name: value for name, value in given.items() if value is not None})
     card = _scorecard(recording, run, gates, only, event)
     _show(card, document, page)
     if card.verdict == NOT_JUDGED:
@@ -85,7 +85,12 @@ def command(
         raise click.exceptions.Exit(FAILED_STATUS)
 
 
-def _gates(given: Mapping[str, float]) -> FidelityGates:
+def gates_of(given: Mapping[str, float]) -> FidelityGates:
+    """Return the limits: those that are given take precedence over those of pyproject.toml.
+
+    Raises:
+        click.UsageError: One is invalid.
+    """
     try:
         return parse_gates({**settings_of({}).gates, **given})
     except GateError as error:

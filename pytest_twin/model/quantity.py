@@ -109,6 +109,16 @@ def format_duration(seconds: float) -> str:
     return f"{seconds:.9f}".rstrip("0").rstrip(".") + "s"
 
 
+def format_short_duration(seconds: float) -> str:
+    """Format seconds as a person writes them, to the millisecond, so that `parse_duration` reads them: ``1h30m``."""
+    hours, rest = divmod(round(seconds, 3), 3600)
+    minutes, rest = divmod(round(rest, 3), 60)
+    parts = [f"{round(many)}{unit}" for many, unit in ((hours, "h"), (minutes, "m")) if many]
+    if rest or not parts:
+        parts.append(f"{rest:.3f}".rstrip("0").rstrip(".") + "s")
+    return "".join(parts)
+
+
 def format_bytes(count: float, *, like: str = "MiB") -> str:
     """Format bytes for people: ``1.5GiB``, or ``1.6GB`` if the request uses such units."""
     decimal = like.endswith(("kB", "KB", "MB", "GB", "TB"))

@@ -7,7 +7,14 @@ from any_values import VALUES, tried
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pytest_twin.model.quantity import format_bytes, format_duration, parse_amount, parse_duration, parse_size
+from pytest_twin.model.quantity import (
+    format_bytes,
+    format_duration,
+    format_short_duration,
+    parse_amount,
+    parse_duration,
+    parse_size,
+)
 from pytest_twin.stressors.spec.kind import BYTES, COUNT, MAX, OPS, RATE, SHARE
 
 NOT_A_DURATION = 'is not a duration; write seconds, or text such as "500ms" or "1m30s"'
@@ -199,3 +206,12 @@ def test_any_text_is_read_or_refused_with_a_value_error(raw, read):
     except ValueError:
         return
     assert any(character.isdigit() for character in raw) or raw == "max"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0s"), (5400, "1h30m"), (61.5, "1m1.5s"), (3600, "1h"), (0.25, "0.25s"), (86400, "24h"), (59.9999, "1m")],
+)
+def test_a_duration_is_written_as_a_person_writes_it_and_read_back(seconds, text):
+    assert format_short_duration(seconds) == text
+    assert parse_duration(format_short_duration(seconds)) == pytest.approx(seconds, abs=0.001)

@@ -1,4 +1,4 @@
-"""Parse JSON and TOML from untrusted files, in time linear in their length, with errors of one line."""
+"""Parse JSON and TOML from untrusted files, in time linear in their length, with errors of one line; format JSON."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 import re
 import tomllib
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from pytest_twin._system.stdlib import json as _json
@@ -60,6 +61,18 @@ def parse_toml(text: str) -> dict[str, Any]:
         raise ValueError(str(error).splitlines()[0]) from None
     except ValueError:  # of a number or date, which tomllib does not catch
         raise ValueError("has an invalid number, date or time") from None
+
+
+def format_schedule(document: Mapping[str, object]) -> str:
+    """Format the document of a schedule as JSON with one event a line, for readers and for diffs."""
+    lines = []
+    for key, value in document.items():
+        if isinstance(value, list):
+            inner = ",\n".join(f"  {_json.dumps(event, ensure_ascii=False)}" for event in value)
+            lines.append(f' "{key}": [\n{inner}\n ]')
+        else:
+            lines.append(f' "{key}": {_json.dumps(value, ensure_ascii=False)}')
+    return "{\n" + ",\n".join(lines) + "\n}"
 
 
 def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -1,0 +1,1 @@
+"""Fit a schedule to a recording: phases with holds and straight lines, and variants of them."""

@@ -1,0 +1,1 @@
+"""A fitted schedule as a document, and in words."""
