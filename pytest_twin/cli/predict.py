@@ -1,4 +1,4 @@
-"""``pytest-twin predict``: predict how much slower tests are beside the load of a recorded machine."""
+"""``pytest-twin predict``: how much slower tests are beside a recorded load, or when a machine is overloaded."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from pytest_twin.cli._options import write_or_print
+from pytest_twin.model.quantity import parse_amount
+from pytest_twin.stressors.spec.kind import RATE
 
 STANDARD_OUTPUT = "-"
 
@@ -18,29 +20,90 @@ class PredictionError(click.ClickException):
 
 
 @click.command
-@click.argument("profile", type=click.Path(path_type=Path))
-@click.argument("recording", type=click.Path(path_type=Path))
+@click.argument("profile", metavar="[PROFILE]", required=False, type=click.Path(path_type=Path))
+@click.argument("recording", metavar="RECORDING", required=False, type=click.Path(path_type=Path))
 @click.option("--json", "document", metavar="PATH", help="write the prediction as JSON to this file, or to - (stdout)")
-def command(profile: Path, recording: Path, document: str | None) -> None:
+@click.option(
+    "--what-if",
+    "changes",
+    metavar="CHANGES",
+    help='when the changed demand exceeds what the recorded machine has, such as "cpu*1.5 mem+4GiB disk*2"',
+)
+@click.option("--disk-rate", metavar="RATE", help="for --what-if: what the disk of that machine takes, such as 200MB/s")
+def command(
+    profile: Path | None, recording: Path | None, document: str | None, changes: str | None, disk_rate: str | None
+) -> None:
     """Predict how much slower tests are beside the load of a recorded machine.
 
     PROFILE is the run folder of a session with --twin-profile, or its profile.csv. RECORDING is a run folder, or a file
     that can be read as a recording of a machine. For each test, the slowdown is predicted over all times at which it
     may start: the median, and what 5 % and 1 % of the starts exceed.
 
+    With --what-if only RECORDING is given: for how much of the time the changed demand exceeds what that machine has,
+    when first, and how long at a stretch.
+
     The exit status is 2 if nothing can be predicted.
     """
+    if changes is not None:
+        if profile is None or recording is not None:
+            raise click.UsageError("give one recording: pytest-twin predict RECORDING --what-if CHANGES")
+        _show(*_overloads(profile, changes, disk_rate), document)
+    elif profile is None or recording is None:
+        raise click.UsageError("give a profile and a recording: pytest-twin predict PROFILE RECORDING")
+    elif disk_rate is not None:
+        raise click.UsageError("--disk-rate: is only used with --what-if")
+    else:
+        _show(*_slowdowns(profile, recording), document)
+
+
+def _slowdowns(profile: Path, recording: Path) -> tuple[str, str]:
+    """Return the predicted slowdowns for the terminal, and as JSON."""
+    from pytest_twin.report.prediction import document, terminal
     from pytest_twin.report.prediction.build import prediction
 
     try:
         predicted = prediction(profile, recording)
     except ValueError as error:
         raise PredictionError(str(error)) from None
+    return terminal.text(predicted), document.text(predicted)
+
+
+def _overloads(recording: Path, text: str, disk_rate: str | None) -> tuple[str, str]:
+    """Return when a machine is overloaded, for the terminal and as JSON."""
+    from pytest_twin.analysis.prediction.what_if import find_overloads, parse_changes
+    from pytest_twin.report.prediction.overload import overload_document, overload_table
+    from pytest_twin.run_folder.machine_recordings import read_recording
+
+    try:
+        changes = parse_changes(text)
+    except ValueError as error:
+        raise click.UsageError(f"--what-if: {error}") from None
+    rate = _parse_rate(disk_rate)
+    try:
+        recorded = read_recording(recording)
+    except ValueError as error:
+        raise PredictionError(str(error)) from None
+    overloads = list(find_overloads(recorded, changes, rate))
+    if all(each.problem for each in overloads):
+        raise PredictionError("; ".join(f"{each.change.resource}: {each.problem}" for each in overloads))
+    arguments = str(recording), recorded, overloads
+    return overload_table(*arguments), overload_document(*arguments)
+
+
+def _parse_rate(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        amount = parse_amount(text, "a rate such as 200MB/s")
+    except ValueError as error:
+        raise click.UsageError(f"--disk-rate: {error}") from None
+    if amount.unit != RATE or not amount.value:
+        raise click.UsageError(f"--disk-rate: {text!r} is not a rate such as 200MB/s")
+    return amount.value
+
+
+def _show(table: str, json_text: str, document: str | None) -> None:
     if document is not None:
-        from pytest_twin.report.prediction.document import text as json_text
-
-        write_or_print(json_text(predicted), None if document == STANDARD_OUTPUT else Path(document))
+        write_or_print(json_text, None if document == STANDARD_OUTPUT else Path(document))
     if document != STANDARD_OUTPUT:
-        from pytest_twin.report.prediction.terminal import text as terminal_text
-
-        click.echo(terminal_text(predicted))
+        click.echo(table)

@@ -99,3 +99,35 @@ def test_what_is_uncertain_is_told(twin, write):
 def test_what_cannot_be_read_is_told_in_a_line(twin, write, words, problem):
     write(profile_rows(cpu=RISING), cpu=[50] * 9)
     assert twin("predict", *words, status=2) == f"Error: {problem}\n"
+
+
+def test_what_if_tells_when_the_demand_exceeds_the_machine(twin, write):
+    write(profile_rows(cpu=RISING), cpu=[*[50] * 30, *[90] * 10])
+    lines = twin("predict", "server.csv", "--what-if", "cpu*1.5 disk*2").splitlines()
+    assert lines[0] == "server.csv (40.0 s): when the changed demand exceeds what the machine has"
+    assert lines[2].split() == ["cpu*1.5", "135.0%", "25.0%", "after", "30.0", "s", "1", "10.0", "s", "10.0", "s"]
+    assert lines[4] == "note: disk: not judged: the recording has no values of disk_read or disk_write"
+    found = json.loads(twin("predict", "server.csv", "--what-if", "cpu*1.1", "--json", "-"))["what_if"]["cpu"]
+    assert (found["share_of_time"], found["first_s"], found["stretches"]) == (0.0, None, 0)
+    assert "never" in twin("predict", "server.csv", "--what-if", "cpu*1.1")
+
+
+ONE_RECORDING = "give one recording: pytest-twin predict RECORDING --what-if CHANGES"
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("server.csv",), "give a profile and a recording: pytest-twin predict PROFILE RECORDING"),
+        (("run", "server.csv", "--what-if", "cpu*2"), ONE_RECORDING),
+        (("--what-if", "cpu*2"), ONE_RECORDING),
+        (("run", "server.csv", "--disk-rate", "1MB/s"), "--disk-rate: is only used with --what-if"),
+        (("server.csv", "--what-if", "cpu*0"), "--what-if: 'cpu*0': '0' is not a factor above 0 and up to 1000"),
+        (("server.csv", "--what-if", "disk*2", "--disk-rate", "5"), "--disk-rate: '5' is not a rate such as 200MB/s"),
+        (("gone.csv", "--what-if", "cpu*2"), "gone.csv: No such file or directory"),
+        (("server.csv", "--what-if", "disk*2"), "disk: the recording has no values of disk_read or disk_write"),
+    ],
+)
+def test_a_wrong_question_is_answered_in_a_line(twin, write, words, problem):
+    write(profile_rows(cpu=RISING), cpu=[50] * 9)
+    assert twin("predict", *words, status=2).splitlines()[-1] == f"Error: {problem}"

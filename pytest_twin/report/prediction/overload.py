@@ -1,0 +1,96 @@
+"""What if the machine had more to do: a table for the terminal, and a JSON document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from pytest_twin.analysis.prediction.what_if import CPU, DISK, Overload
+from pytest_twin.model.csv_text import visible
+from pytest_twin.report.console_text import console_text
+from pytest_twin.report.wording import NOTHING, format_duration
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rich.console import Console
+
+    from pytest_twin.model.machine_recording import MachineRecording
+
+VERSION = 1
+COLUMNS = ("highest demand", "time above 100 %", "first", "stretches", "longest", "median")
+
+
+def overload_table(name: str, recording: MachineRecording, overloads: Sequence[Overload]) -> str:
+    """Return a row for each change, and remarks.
+
+    Args:
+        name: The name of the recording, for people.
+        recording: The recording.
+        overloads: What was found.
+    """
+    return console_text(partial(_print, name, recording, overloads))
+
+
+def overload_document(name: str, recording: MachineRecording, overloads: Sequence[Overload]) -> str:
+    """Return the same as a JSON document."""
+    found = {
+        each.change.resource: {
+            "change": each.change.text,
+            "problem": each.problem,
+            "highest_demand": None if each.problem else each.peak,
+            "share_of_time": None if each.problem else each.share,
+            "first_s": each.first_s,
+            "stretches": len(each.stretches_s),
+            "longest_s": each.longest_s,
+            "median_s": each.median_s,
+        }
+        for each in overloads
+    }
+    remarks = list(_remarks(recording, overloads))
+    document = {"version": VERSION, "recording": name, "duration_s": _duration_s(recording), "what_if": found}
+    return json.dumps(document | {"remarks": remarks}, indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def _duration_s(recording: MachineRecording) -> float:
+    return float(recording.frame.index[-1])
+
+
+def _print(name: str, recording: MachineRecording, overloads: Sequence[Overload], console: Console) -> None:
+    duration = format_duration(_duration_s(recording))
+    line = f"{visible(name)} ({duration}): when the changed demand exceeds what the machine has"
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("what if", no_wrap=True)
+    for title in COLUMNS:
+        table.add_column(title, justify="right", no_wrap=True)
+    for each in overloads:
+        table.add_row(
+            each.change.text, *(_cells(each, recording.start) if not each.problem else [NOTHING] * len(COLUMNS))
+        )
+    console.print(table)
+    for each in _remarks(recording, overloads):
+        console.print(f"note: {each}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _cells(each: Overload, start: datetime | None) -> list[str]:
+    stretches = (str(len(each.stretches_s)), format_duration(each.longest_s), format_duration(each.median_s))
+    if each.first_s is None:
+        return [f"{each.peak:.1%}", "0 %", *["never", "0", NOTHING, NOTHING]]
+    at = f" ({start + timedelta(seconds=each.first_s):%Y-%m-%d %H:%M:%S} UTC)" if start else ""
+    return [f"{each.peak:.1%}", f"{each.share:.1%}", f"after {format_duration(each.first_s)}{at}", *stretches]
+
+
+def _remarks(recording: MachineRecording, overloads: Sequence[Overload]) -> Iterator[str]:
+    yield from recording.remarks
+    yield from (f"{each.change.resource}: not judged: {each.problem}" for each in overloads if each.problem)
+    judged = {each.change.resource for each in overloads if not each.problem}
+    if CPU in judged:
+        yield "cpu: where the recording shows 100 %, the demand may have been higher"
+    if judged & {CPU, DISK}:
+        yield "work that does not fit into an interval is not added to the next one, so stretches may last longer"
