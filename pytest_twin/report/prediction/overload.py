@@ -74,8 +74,8 @@ def _print(name: str, recording: MachineRecording, overloads: Sequence[Overload]
             each.change.text, *(_cells(each, recording.start) if not each.problem else [NOTHING] * len(COLUMNS))
         )
     console.print(table)
-    for each in _remarks(recording, overloads):
-        console.print(f"note: {each}", markup=False, highlight=False, soft_wrap=True)
+    for remark in _remarks(recording, overloads):
+        console.print(f"note: {remark}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _cells(each: Overload, start: datetime | None) -> list[str]:
