@@ -8,10 +8,12 @@ import re
 import numpy as np
 import pytest
 from made_recordings import of_frame, server
+from rich.console import Console
 
 from pytest_twin.analysis.fidelity import gates
 from pytest_twin.analysis.fidelity.gates import FidelityGates, judge, limits_of
 from pytest_twin.analysis.fidelity.scorecard import compare_recordings
+from pytest_twin.model.machine_recording import RESOURCES
 from pytest_twin.report.fidelity import document, html, terminal
 from pytest_twin.report.fidelity.wording import failure_lines, format_limit, format_value
 
@@ -34,6 +36,41 @@ def test_the_table_has_each_gate_with_value_and_limit_and_what_it_catches(scaled
     assert re.search(r"\nverdict +failed +not judged +passed", text)
     assert "intervals of 1 s (recording) and 1 s (run), resampled to the coarser: 1 s; aligned by elapsed time" in text
     assert "  mem: the recording does not vary" in text
+
+
+def printed(card, width: int) -> str:
+    console = Console(width=width, no_color=True)
+    with console.capture() as captured:
+        terminal._print(card, console)
+    return captured.get()
+
+
+@pytest.fixture(scope="module")
+def wide():
+    """The scorecard of all resources, one of which the recording does not have."""
+    frame = server().frame
+    frame = frame.assign(cpu_user=frame["cpu"] / 2, cpu_system=frame["cpu"] / 3, disk_read=1e6 * frame["cpu"])
+    return compare_recordings(("r", "run"), of_frame(frame.drop(columns="disk_read")), of_frame(0.5 * frame))
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 160, 300])
+def test_a_table_that_is_too_wide_is_split_by_resources(wide, width):
+    before, _, _ = printed(wide, width).partition("\nfailed:")
+    table = before[before.index("\ngate") + 1 :].splitlines()
+    assert all(len(line) <= width for line in table)
+    heads = [line.split() for line in table if line.startswith("gate")]
+    assert [name for head in heads for name in head[2:] if name in RESOURCES] == [
+        each.name for each in wide.resources if each.name != "disk_read"
+    ]
+    assert sum(line.startswith("correlation between") for line in table) == 1
+    assert ("a failure tells" in before) == (width >= 160)
+    assert sum(line.startswith("mean bias") for line in table) == len(heads)
+
+
+def test_what_only_the_run_has_is_told_below_the_table(wide):
+    table, _, rest = printed(wide, 160).partition("\nfailed:")
+    assert "disk_read" not in table
+    assert "  disk_read: the recording has no such column" in rest
 
 
 def test_a_failed_gate_says_what_is_wrong(scaled):
@@ -70,7 +107,12 @@ def test_the_page_draws_both_curves_on_one_axis_and_their_difference(scaled):
     assert "<b>.csv" not in page
     assert page.count('class="recorded" d="M') == page.count('class="replayed" d="M') == 2  # the memory is not judged
     assert page.count('class="difference" d="M') == 2
-    assert '<td class="number failed" colspan="1" title="">-20 % <span aria-label="failed">✗</span></td>' in page
+    assert (
+        '<td class="number failed" colspan="1" title="">-20 % <span role="img" aria-label="failed">✗</span></td>'
+        in page
+    )
+    assert page.count('<span role="img" aria-label="not judged">–</span></td>') > 3  # noqa: RUF001
+    assert not re.search(r"–\W+<span[^>]*>–", page)  # noqa: RUF001
 
 
 def test_a_long_curve_keeps_its_peaks_and_its_gaps():

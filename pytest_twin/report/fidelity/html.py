@@ -25,7 +25,7 @@ from pytest_twin.report.wording import NOTHING, format_duration, format_number
 
 Places = np.ndarray[Any, np.dtype[np.intp]]
 WIDTH, HEIGHT, MOST_POINTS = 1000, 160, 1000
-MARKS = {PASSED: "✓", FAILED: "✗", NOT_JUDGED: NOTHING}
+MARKS = {PASSED: "✓", FAILED: "✗"}  # of what is not judged, the value is a dash
 UNITS = {"share": (100.0, "%"), "bytes": (2.0**-20, "MiB"), "bytes/s": (2.0**-20, "MiB/s")}
 CHARTS = """
 .failed { color: var(--bad); font-weight: 600; } .not-judged { color: var(--soft); }
@@ -77,10 +77,12 @@ def _row(verdict: GateVerdict, cells: str) -> str:
 
 def _cell(verdict: GateVerdict, span: int = 1) -> str:
     kind = verdict.verdict.replace(" ", "-")
-    return (
-        f'<td class="number {kind}" colspan="{span}" title="{escape(verdict.remark)}">{format_value(verdict)} '
-        f'<span aria-label="{verdict.verdict}">{MARKS[verdict.verdict]}</span></td>'
-    )
+    value, title = format_value(verdict), escape(verdict.remark)
+    if verdict.verdict == NOT_JUDGED:
+        shown = f'<span role="img" aria-label="{verdict.verdict}">{value}</span>'
+    else:
+        shown = f'{value} <span role="img" aria-label="{verdict.verdict}">{MARKS[verdict.verdict]}</span>'
+    return f'<td class="number {kind}" colspan="{span}" title="{title}">{shown}</td>'
 
 
 def _curves(resource: ResourceFidelity, interval_s: float) -> str:
