@@ -65,7 +65,9 @@ def cache_folder() -> Path:
     elif sys.platform == "darwin":
         base = os.path.expanduser("~/Library/Caches")
     else:
-        base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+        base = os.environ.get("XDG_CACHE_HOME", "")
+        if not os.path.isabs(base):  # the specification of the variable says so
+            base = os.path.expanduser("~/.cache")
     return Path(base, "pytest-twin")
 
 
@@ -139,6 +141,8 @@ def _read(path: Path) -> dict[str, Any]:
 def _keep(speed: MachineSpeed) -> None:
     """Write the scores into the cache; where that is not possible, they are measured again the next time."""
     path, key = cache_folder() / FILE, _key()
+    if not path.is_absolute():  # the user has no home
+        return
     others = [(other, document) for other, document in _read(path).items() if other != key]
     kept = dict([*others[-MOST_KEPT + 1 :], (key, speed_document(speed))])
     try:

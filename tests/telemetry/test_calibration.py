@@ -6,6 +6,7 @@ import builtins
 import json
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -113,6 +114,14 @@ def test_the_cache_is_where_a_user_expects_caches(monkeypatch):
     monkeypatch.undo()
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
     assert str(calibration.cache_folder()) == "/somewhere/pytest-twin"
-    monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", "/home/her")
-    assert str(calibration.cache_folder()) == "/home/her/.cache/pytest-twin"
+    for relative in ("", "cache"):
+        monkeypatch.setenv("XDG_CACHE_HOME", relative)
+        assert str(calibration.cache_folder()) == "/home/her/.cache/pytest-twin"
+
+
+def test_a_user_without_a_home_has_no_cache(measured, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(calibration, "cache_folder", lambda: Path("~/.cache/pytest-twin"))
+    assert [calibration.calibrated_speed(), calibration.kept_speed()] == [SCORES, None]
+    assert not list(tmp_path.iterdir())
