@@ -71,13 +71,13 @@ def stress(job: Job) -> None:
 
 
 def _pin_to_cpu(job: Job) -> None:
-    """Pin this worker to a CPU if there are as many workers for each of them, so that each gets the requested share.
+    """Pin this worker to a CPU if each of them is to have as many workers, so that each gets the requested share.
 
     Otherwise the scheduler may leave two workers on one CPU for tenths of a second, and a test alone on another.
     """
     if sys.platform == "linux":
         allowed = sorted(os.sched_getaffinity(0))
-        if job.workers % len(allowed) == 0:
+        if job.workers == len(allowed) * int(job.options.get(PER_CPU, 1)):
             with suppress(OSError):  # the CPU was taken away meanwhile
                 os.sched_setaffinity(0, {allowed[job.index % len(allowed)]})
 
