@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from pytest_twin.analysis.fidelity.gates import parse_gates
 from pytest_twin.cli._options import settings_of, settings_options
 from pytest_twin.report.formats import FORMATS, ReportError, check_requirements, summary_of, write_report
 from pytest_twin.run_folder.baselines import BaselineError, RunSet, find
@@ -15,6 +17,7 @@ from pytest_twin.settings.options import Settings
 
 if TYPE_CHECKING:
     from pytest_twin.analysis.comparison.comparison import Comparison
+    from pytest_twin.analysis.fidelity.scorecard import Scorecard
 
 
 @click.command
@@ -31,8 +34,13 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False, path_type=Path),
     help="write to this file (default: a file in DIR)",
 )
+@click.option(
+    "--replay-of",
+    metavar="RECORDING",
+    help="add how faithfully the run replays this recording to the HTML page, as `pytest-twin validate` judges it",
+)
 @settings_options("compare", "baselines")
-def command(report_dir: Path | None, formats: str, output: Path | None, **given: Any) -> None:
+def command(report_dir: Path | None, formats: str, output: Path | None, replay_of: str | None, **given: Any) -> None:
     """Write reports of a run: an HTML page, a Markdown summary or a JSON document.
 
     DIR is a run folder, the folder of a test in it, or one of its files. Folders of killed runs and of the old scripts
@@ -50,7 +58,7 @@ def command(report_dir: Path | None, formats: str, output: Path | None, **given:
         raise click.UsageError(f"--output: --format {formats} names a file already; omit one of the two")
     try:
         check_requirements(report.format for report in reports)
-        run_summary = summary_of(path, _compared(settings))
+        run_summary = replace(summary_of(path, _compared(settings)), fidelity=_fidelity(replay_of, settings))
         folder = path if path.is_dir() else path.parent
         for name, named in reports:
             target = output or named or folder / FORMATS[name].file
@@ -58,6 +66,22 @@ def command(report_dir: Path | None, formats: str, output: Path | None, **given:
             click.echo(str(target))
     except ReportError as error:
         raise click.ClickException(str(error)) from None
+
+
+def _fidelity(recording: str | None, settings: Settings) -> Scorecard | None:
+    """Return how faithfully the run replays a recording; None without one.
+
+    Raises:
+        ReportError: The recording cannot be read or judged.
+    """
+    if recording is None:
+        return None
+    from pytest_twin.report.fidelity.build import scorecard
+
+    try:
+        return scorecard(recording, str(settings.report_dir), parse_gates(settings.gates))
+    except ValueError as error:
+        raise ReportError(f"--replay-of: {error}") from None
 
 
 def _compared(settings: Settings) -> Comparison | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -98,16 +97,12 @@ def gates_of(given: Mapping[str, float]) -> FidelityGates:
 
 
 def _scorecard(recording: str, run: str, gates: FidelityGates, only: tuple[str, ...], event: float | None) -> Scorecard:
-    if find_spec("scipy") is None:
-        raise FidelityUnknown("validate needs scipy; pip install 'pytest-twin[twin]'")
-    from pytest_twin.analysis.fidelity.scorecard import compare_recordings
-    from pytest_twin.run_folder.machine_recordings import read_recording
+    from pytest_twin.report.fidelity.build import scorecard
 
     try:
-        recorded, replayed = read_recording(Path(recording)), read_recording(Path(run))
+        return scorecard(recording, run, gates, only, event)
     except ValueError as error:
         raise FidelityUnknown(str(error)) from None
-    return compare_recordings((recording, run), recorded, replayed, gates, only=only, event_s=event)
 
 
 def _show(card: Scorecard, document: str | None, page: Path | None) -> None:

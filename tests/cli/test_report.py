@@ -198,3 +198,31 @@ def test_an_unknown_format_is_named_with_those_there_are(twin):
     output, status = twin("export", "--format=perfetto")
     assert status == 2
     assert "'perfetto' is not 'chrome-trace'" in output
+
+
+def test_the_page_has_the_scorecard_of_a_replay(twin, tmp_path):
+    """With both curves on one axis, and their difference."""
+    pytest.importorskip("scipy")
+    rows = {"ram_used_percent": 30.0, "disk_read_MB": 0.0, "disk_write_MB": 0.0}
+    for name, factor in (("recorded", 1.0), ("replayed", 0.8)):
+        made = MadeRun(tmp_path / name)
+        made.sampled(60, 1.0, cpu_percent=lambda at, factor=factor: factor * (30 + at % 7 * 8), **rows).write()
+    recording = tmp_path / "recorded" / "system_metrics_dataset.csv"
+    assert twin("report", "replayed", "--replay-of", recording) == ("replayed/report.html\n", 0)
+    page = (tmp_path / "replayed" / "report.html").read_text(encoding="utf-8")
+    _, _, section = page.partition('<section id="fidelity"')
+    section, _, _ = section.partition("</section>")
+    assert 'href="#fidelity">Replay</a>' in page
+    assert f"A replay of {recording}: failed (" in section
+    assert section.count('class="recorded" d="M') == section.count('class="replayed" d="M') == 1
+    assert section.count('class="difference" d="M') == 1
+    assert "<h3>Gates</h3>" in section
+    assert section.count("<h2") == 1
+    assert twin("report", "replayed")[1] == 0
+    assert 'id="fidelity"' not in (tmp_path / "replayed" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_recording_that_cannot_be_read_is_told_in_one_line(twin, tmp_path):
+    busy_run(tmp_path / "twin-report").write()
+    text, status = twin("report", "--replay-of", "none.csv")
+    assert (text.splitlines()[-1], status) == ("Error: --replay-of: none.csv: No such file or directory", 1)

@@ -85,7 +85,9 @@ def test_what_cannot_be_judged_ends_with_2(twin, tmp_path):
 
 def test_scipy_that_is_missing_is_told_in_one_line(twin, monkeypatch):
     found = importlib.util.find_spec
-    monkeypatch.setattr("pytest_twin.cli.validate.find_spec", lambda name: None if name == "scipy" else found(name))
+    monkeypatch.setattr(
+        "pytest_twin.report.fidelity.build.find_spec", lambda name: None if name == "scipy" else found(name)
+    )
     text = twin("server.csv", "server.csv", status=2)
     assert text == "Error: validate needs scipy; pip install 'pytest-twin[twin]'\n"
 

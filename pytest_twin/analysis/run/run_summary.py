@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pytest_twin.analysis.comparison.comparison import Comparison
+    from pytest_twin.analysis.fidelity.scorecard import Scorecard
     from pytest_twin.model.run import Run
 
 T = TypeVar("T")
@@ -75,6 +76,7 @@ class RunSummary:
         failures: The report of the first failure in that search, by test and condition.
         shortcomings: What is missing, damaged or dropped, in sentences.
         comparison: The comparison with other runs; None without one.
+        fidelity: How faithfully it replays a recording; None where nobody asked.
         host: The host that it describes; empty for pytest's own.
         hosts: The summary of each host, pytest's own first; empty if there is one host.
     """
@@ -93,6 +95,7 @@ class RunSummary:
     flaky: Sequence[Mapping[str, str]] = ()
     failures: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     comparison: Comparison | None = None
+    fidelity: Scorecard | None = None
     host: str = OWN
     hosts: Sequence[RunSummary] = ()
 

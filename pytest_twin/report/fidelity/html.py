@@ -43,10 +43,11 @@ figure { margin: 1rem 0 0; } figcaption { color: var(--soft); font-size: .85rem;
 def page(card: Scorecard) -> str:
     """Return the page."""
     title = escape(f"{card.names[1]} as a replay of {card.names[0]}: {describe_verdict(card)}")
-    return small_page(title, title, _section(card), style=CHARTS)
+    return small_page(title, title, section(card), style=CHARTS)
 
 
-def _section(card: Scorecard) -> Iterator[str]:
+def section(card: Scorecard) -> Iterator[str]:
+    """Yield the scorecard as HTML below a heading: failures, gates, and the curves of each resource."""
     yield from (f"<p>{escape(line)}</p>" for line in list(opening_lines(card))[1:])
     for heading, lines in (("Failed", list(failure_lines(card))), ("Not judged", list(gap_lines(card)))):
         if lines:

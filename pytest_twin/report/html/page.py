@@ -11,12 +11,16 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from pytest_twin.analysis.comparison.comparison import Comparison
+from pytest_twin.analysis.fidelity.scorecard import Scorecard
 from pytest_twin.analysis.run.by_host import display_name
 from pytest_twin.analysis.run.run_summary import RunSummary
 from pytest_twin.model.attempt_row import BAD
 from pytest_twin.model.version import __version__
 from pytest_twin.report.comparison.html import section
 from pytest_twin.report.comparison.wording import opening_lines
+from pytest_twin.report.fidelity.html import CHARTS
+from pytest_twin.report.fidelity.html import section as scorecard_section
+from pytest_twin.report.fidelity.wording import describe_verdict
 from pytest_twin.report.flaky_findings import describe_findings, group_findings
 from pytest_twin.report.html import details, flaky_part, parts, profile_curves, tests_table
 from pytest_twin.report.html.markup import data_element, each_host, join, markup
@@ -50,7 +54,7 @@ def page(summary: RunSummary) -> str:
     return str(
         markup(
             PAGE, policy=_policy(scripts), title=f"{headline(summary)} – pytest-twin",  # noqa: RUF001
-            style=Markup((ASSETS / "page.css").read_text(encoding="utf-8") + TABLE),  # noqa: S704 - our own files
+            style=Markup((ASSETS / "page.css").read_text(encoding="utf-8") + TABLE + CHARTS),  # noqa: S704 - our own
             heading=parts.heading(summary), notice=parts.notices(summary),
             links=join(markup('<li><a href="#{}">{}</a></li>', part.name, part.heading) for part in found),
             parts=join(
@@ -70,8 +74,7 @@ def page(summary: RunSummary) -> str:
 def _parts(summary: RunSummary, which: dict[int, str]) -> Iterator[PageSection]:
     if summary.began is not None:
         yield PageSection("timeline", "Timeline", "", _timeline(summary))
-    if summary.comparison is not None:
-        yield PageSection("compared", "Comparison", "", _compared(summary.comparison))
+    yield from _comparisons(summary)
     if summary.attempts:
         yield PageSection("tests", "Tests", tests_table.describe_tests(summary), tests_table.table_part(summary))
     if which:
@@ -95,6 +98,15 @@ def _parts(summary: RunSummary, which: dict[int, str]) -> Iterator[PageSection]:
     yield PageSection("missing", "Missing", "", parts.missing_part(summary))
 
 
+def _comparisons(summary: RunSummary) -> Iterator[PageSection]:
+    """Yield the run beside other runs, and beside the recording that it replays."""
+    if summary.comparison is not None:
+        yield PageSection("compared", "Comparison", "", _compared(summary.comparison))
+    if summary.fidelity is not None:
+        verdict = f"A replay of {summary.fidelity.names[0]}: {describe_verdict(summary.fidelity)}"
+        yield PageSection("fidelity", "Replay", verdict, _replay(summary.fidelity))
+
+
 def _timeline(summary: RunSummary) -> Markup:
     """Return the charts of all hosts, which zoom together."""
 
@@ -114,6 +126,12 @@ def _compared(comparison: Comparison) -> Markup:
     kind = "notice" if comparison.machines else "soft small"
     rest = Markup(section(comparison))  # noqa: S704 - it is HTML, in which all texts are escaped
     return markup('<p class="{}">{}</p>{}', kind, opening_lines(comparison)[0], rest)
+
+
+def _replay(card: Scorecard) -> Markup:
+    """Return the scorecard as in `pytest-twin validate`, with its headings below that of the section."""
+    text = "".join(scorecard_section(card)).replace("<h2>", "<h3>").replace("</h2>", "</h3>")
+    return Markup(text)  # noqa: S704 - it is HTML, in which all texts are escaped
 
 
 def _soft(intro: str) -> Markup:
