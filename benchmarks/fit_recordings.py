@@ -80,7 +80,7 @@ def show(name: str, recording: MachineRecording, options: FitOptions, variants: 
     seconds, cpu_s = perf_counter() - began, process_time() - began_cpu
     passing = "never" if judgement.passing_s is None else f"from {judgement.passing_s:g} s on"
     print(f"\n{name}: {len(recording.frame)} rows, {len(fit.resources)} resources")
-    print(f"  events {len(fit.phases):8}   goal at most {options.events}")
+    print(f"  events {fit.events:8}   goal at most {options.events}")
     print(f"  seconds {seconds:7.1f}   goal at most 10 for a day   ({cpu_s:.1f} s of CPU time)")
     print(f"  held-out half: {describe_verdict(judgement.held_out)}   goal passed   passes {passing}")
     _show_failures(judgement.held_out)

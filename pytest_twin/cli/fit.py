@@ -61,18 +61,18 @@ def command(recording: str, output: Path | None, events: int, tolerance: float, 
     from pytest_twin.analysis.fit.judgement import judge_fit
     from pytest_twin.analysis.fit.phases import FitError, FitOptions, fit_phases
     from pytest_twin.report.fit.terminal import judgement_text
+    from pytest_twin.run_folder.csv_frames import ReadingError
     from pytest_twin.run_folder.machine_recordings import read_recording
 
     options = FitOptions(events, tolerance / 100)
     try:
         recorded = read_recording(Path(recording))
         fit = fit_phases(recorded, options)
+        judgement = judge_fit(recording, recorded, fit, options, gates, partial(target_of_fit, recorded))
     except FitError as error:
         raise FidelityUnknown(visible(f"{recording}: {error}")) from None
-    except ValueError as error:
+    except ReadingError as error:
         raise FidelityUnknown(str(error)) from None
-    target = partial(target_of_fit, recorded)
-    judgement = judge_fit(recording, recorded, fit, options, gates, target)
     click.echo(judgement_text(str(output or "the schedule"), fit, judgement), err=output is None)
     write_or_print(_text(fit, recorded), output)
     if variants and output is not None:

@@ -115,6 +115,7 @@ def test_variants_that_are_not_found_are_told(twin, tmp_path):
         (["nowhere.csv"], "nowhere.csv: No such file or directory"),
         (["text.csv"], "text.csv: "),
         (["short.csv"], "short.csv: has 12 intervals; a fit needs 20 at least"),
+        (["idle.csv"], "idle.csv: has nothing to fit: no load in cpu, mem"),
         (["received.csv"], "received.csv: has nothing to fit: no values of cpu, mem, disk_write, disk_read, net_sent"),
         (["server.csv", "--events", "0"], "Invalid value for '--events': 0 is not in the range 1<=x<=200."),
         (["server.csv", "--tolerance", "nan"], "Invalid value for '--tolerance': 'nan' is not a number"),
@@ -124,6 +125,7 @@ def test_variants_that_are_not_found_are_told(twin, tmp_path):
 def test_bad_input_is_told_in_one_line(twin, tmp_path, words, message):
     (tmp_path / "text.csv").write_text("no recording\n")
     write(tmp_path / "short.csv", 12)
+    write(tmp_path / "idle.csv", 50, cpu_percent=0, ram_used_percent=40)
     write(tmp_path / "received.csv", 50, net_recv_MB=3)
     output = twin(*words, status=2).output
     (line,) = [line for line in output.splitlines() if "Error" in line]

@@ -72,6 +72,8 @@ def test_notes_have_the_time_of_the_recording_to_the_minute_or_second():
     start = datetime(2026, 3, 2, 23, 59, 59, tzinfo=UTC)
     assert list(phase_notes(BACKUP, start))[1].startswith("01:00 UTC: cpu up to 60%")
     assert list(phase_notes(BACKUP[:1], start)) == ["23:59:59 UTC: cpu up to 10%"]
+    days = [phase(0, 50_000), phase(50_000, 50_000, cpu=(0.1, 0.1))]
+    assert list(phase_notes(days, start))[1] == "2026-03-03 13:53 UTC: cpu up to 10%"
 
 
 def test_a_note_tells_of_large_changes_only_and_of_a_jump_before_a_line():

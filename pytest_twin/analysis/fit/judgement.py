@@ -12,7 +12,7 @@ import pandas as pd
 from pytest_twin.analysis.fidelity.gates import PASSED, FidelityGates
 from pytest_twin.analysis.fidelity.scorecard import Scorecard, compare_recordings
 from pytest_twin.analysis.fit.held_out import split_recording
-from pytest_twin.analysis.fit.phases import Fit, FitOptions, fit_phases
+from pytest_twin.analysis.fit.phases import Fit, FitError, FitOptions, fit_phases
 from pytest_twin.model.machine_recording import MachineRecording
 
 COARSER_S = (10.0, 60.0, 600.0, 3600.0)
@@ -49,7 +49,12 @@ def judge_fit(
         options: What it was fitted with.
         gates: The limits.
         target: Returns what a fit is to be like in a recording, in the intervals of this one.
+
+    Raises:
+        FitError: The fit has no load, or half of the recording cannot be fitted.
     """
+    if not fit.events:
+        raise FitError(f"has nothing to fit: no load in {', '.join(fit.resources)}")
     halves = split_recording(recording, options.events)
     half = fit_phases(halves.seen, options)
     names = f"the held-out half of {name}", "a fit to the other half"

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pytest_twin.analysis.fidelity.resampling import resample
+from pytest_twin.analysis.fidelity.resampling import Values, resample
 from pytest_twin.analysis.fidelity.scorecard import LEAST_DEVIATIONS
 from pytest_twin.analysis.fit.change_points import cost_of_change, find_changes
 from pytest_twin.analysis.fit.rounding import rounded_amount, time_units
@@ -74,6 +74,11 @@ class Fit:
     idle_memory: float
 
     @property
+    def events(self) -> int:
+        """The number of phases with a load."""
+        return sum(any(max(level) > 0 for level in phase.levels.values()) for phase in self.phases)
+
+    @property
     def duration_s(self) -> float:
         """The length of all phases."""
         return self.phases[-1].start_s + self.phases[-1].duration_s
@@ -95,15 +100,8 @@ def fit_phases(recording: MachineRecording, options: FitOptions) -> Fit:
     Raises:
         FitError: The recording has no resource that can be a load, or is too short.
     """
-    names = [name for name in FITTED if name in recording.frame and recording.frame[name].notna().any()]
-    if not names:
-        raise FitError(f"has nothing to fit: no values of {', '.join(FITTED)}")
-    step, duration = recording.interval_s, float(recording.frame.index[-1])
-    count = round(duration / step)
-    if count < FEWEST_INTERVALS:
-        raise FitError(f"has {count} intervals; a fit needs {FEWEST_INTERVALS} at least")
-    ends = recording.frame.index.to_numpy(np.float64)
-    values = np.stack([resample(ends, recording.frame[name].to_numpy(np.float64), step, step, count) for name in names])
+    names, values = _known_series(recording)
+    step = recording.interval_s
     means, deviations = np.nanmean(values, axis=1), np.nanstd(values, axis=1)
     varies = deviations > [LEAST_DEVIATIONS[name] for name in names]
     scales = np.where(varies, deviations, 1.0)
@@ -117,6 +115,25 @@ def fit_phases(recording: MachineRecording, options: FitOptions) -> Fit:
         for number, (name, mean, scale) in enumerate(zip(names, means, scales, strict=True))
     }
     return _written(borders, levels)
+
+
+def _known_series(recording: MachineRecording) -> tuple[list[str], Values]:
+    """Return the resources that have values, and a series of each on the same intervals.
+
+    Raises:
+        FitError: There are none, or they are too short.
+    """
+    step, frame = recording.interval_s, recording.frame
+    count, ends = round(float(frame.index[-1]) / step), frame.index.to_numpy(np.float64)
+    found = {
+        name: resample(ends, frame[name].to_numpy(np.float64), step, step, count) for name in FITTED if name in frame
+    }
+    found = {name: values for name, values in found.items() if np.isfinite(values).any()}
+    if not found:
+        raise FitError(f"has nothing to fit: no values of {', '.join(FITTED)}")
+    if count < FEWEST_INTERVALS:
+        raise FitError(f"has {count} intervals; a fit needs {FEWEST_INTERVALS} at least")
+    return [*found], np.stack([*found.values()])
 
 
 def _round_times(costs: SegmentCosts, places: Sequence[int], step: float, price: float) -> list[float]:

@@ -29,7 +29,7 @@ def judgement_text(name: str, fit: Fit, judgement: FitJudgement) -> str:
 
 def _summary(name: str, fit: Fit, judgement: FitJudgement) -> Iterator[str]:
     held_out, whole, passing_s = judgement
-    yield f"{name}: {format_count(len(fit.phases), 'event')} for {format_short_duration(fit.duration_s)}"
+    yield f"{name}: {format_count(fit.events, 'event')} for {format_short_duration(fit.duration_s)}"
     yield f"the held-out half, in intervals of {held_out.interval_s:.3g} s: {describe_verdict(held_out)}"
     if held_out.verdict != PASSED and passing_s is not None:
         yield f"the held-out half, in intervals of {format_short_duration(passing_s)}: {PASSED}"

@@ -9,6 +9,7 @@ from pytest_twin.analysis.fit.phases import Level, Phase
 from pytest_twin.model.quantity import format_short_duration
 
 LONG_S = 7200.0  # recordings from this length on have notes without seconds
+DAY_S = 86400.0
 LEAST_CHANGE = 0.1  # of the highest amount of a resource; less is not worth a note
 _NAMES = {"cpu": "cpu", "mem": "mem", "disk_write": "disk writes", "disk_read": "disk reads", "net_sent": "net"}
 _SHARES = ("cpu", "mem")
@@ -31,18 +32,20 @@ def phase_notes(phases: Sequence[Phase], start: datetime | None) -> Iterator[str
     """
     highest = {name: max(max(phase.levels[name]) for phase in phases) for name in phases[0].levels}
     before = dict.fromkeys(highest, 0.0)
-    is_long = sum(phase.duration_s for phase in phases) >= LONG_S
+    duration_s = sum(phase.duration_s for phase in phases)
     for phase in phases:
-        at = format_short_duration(phase.start_s) if start is None else _time(start, phase.start_s, to_minutes=is_long)
+        at = format_short_duration(phase.start_s) if start is None else _time(start, phase.start_s, duration_s)
         changes = (_change(name, before[name], level, highest[name]) for name, level in phase.levels.items())
         yield f"{at}: {', '.join(filter(None, changes)) or 'little changes'}"
         before = {name: level.last for name, level in phase.levels.items()}
 
 
-def _time(start: datetime, elapsed_s: float, *, to_minutes: bool) -> str:
-    """Return the time in the recording, rounded to a second or a minute."""
-    half = 30.0 if to_minutes else 0.5
-    return f"{start + timedelta(seconds=elapsed_s + half):{'%H:%M' if to_minutes else '%H:%M:%S'}} UTC"
+def _time(start: datetime, elapsed_s: float, duration_s: float) -> str:
+    """Return the time in a recording of this duration: to the second or minute, and with the date if it has several."""
+    unit_s, form = (1, "%H:%M:%S") if duration_s < LONG_S else (60, "%H:%M")
+    if duration_s > DAY_S:
+        form = f"%Y-%m-%d {form}"
+    return f"{start + timedelta(seconds=elapsed_s + unit_s / 2):{form}} UTC"
 
 
 def _change(name: str, before: float, level: Level, highest: float) -> str:

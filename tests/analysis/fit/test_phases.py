@@ -87,6 +87,11 @@ def test_a_line_that_would_go_below_nothing_keeps_its_mean():
     assert work == pytest.approx(float(cpu.sum()), rel=0.06)
 
 
+def test_phases_without_a_load_are_no_events():
+    fit = fit_phases(recording(cpu=steps((100, 0), (100, 0.5), (100, 0))), FitOptions())
+    assert (len(fit.phases), fit.events) == (3, 1)
+
+
 def test_gaps_cost_nothing_and_what_was_before_goes_on():
     cpu = noisy(steps((100, 0.2), (100, 0.8), (100, 0.2)), 0.01)
     cpu[120:180] = np.nan
