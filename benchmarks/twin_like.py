@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -92,8 +93,10 @@ def beside(load: str, folder: Path) -> Iterator[None]:
     words = [f"--{word}" for word in load.split()]
     process = subprocess.Popen([*command, *words], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        with contextlib.suppress(subprocess.TimeoutExpired):  # it begins meanwhile
-            process.wait(2)
+        rows = folder / "load" / "annotations.csv"
+        while not (rows.exists() and ",start," in rows.read_text()) and process.poll() is None:
+            time.sleep(0.1)
+        time.sleep(0.5)
         yield
     finally:
         process.terminate()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from pytest_twin.loads.schedule.schedule import Schedule
     from pytest_twin.loads.twin.surroundings import Surroundings
+    from pytest_twin.model.machine_speed import MachineSpeed
     from pytest_twin.plugin.stash import ItemRequest
     from pytest_twin.run_folder.recorded_twin import RecordedTwin
     from pytest_twin.settings.options import Settings
@@ -59,11 +60,20 @@ def _read(config: pytest.Config, settings: Settings) -> RecordedTwin:
         raise SettingsError(f"{settings.written('like_window')}: {error}") from None
     try:
         path = config.invocation_params.dir / settings.like
-        return read_twin(path, this_machine(), settings.like_scale, window)
+        return read_twin(path, this_machine(_speed_for(settings.like_scale)), settings.like_scale, window)
     except ReadingError as error:
         raise SettingsError(f"{settings.written('like')}: {error}") from None
     except (RecordingError, TwinError) as error:
         raise SettingsError(f"{settings.written('like')}: {settings.like}: {error}") from None
+
+
+def _speed_for(scale: str) -> MachineSpeed | None:
+    """Return the scores of this machine, where the scale needs them; the first time they are measured."""
+    if scale != "speed":
+        return None
+    from pytest_twin.telemetry.calibration import calibrated_speed
+
+    return calibrated_speed()
 
 
 def schedule_around(

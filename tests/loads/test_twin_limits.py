@@ -64,12 +64,12 @@ def test_a_faster_cpu_is_not_imitated():
 @pytest.mark.parametrize(
     ("there", "here", "problem"),
     [
-        (RUNNER._replace(speed=None), LAPTOP, "the fingerprint of the recording has no speed"),
-        (RUNNER, LAPTOP._replace(speed=None), "the speed of this machine cannot be measured"),
+        (RUNNER._replace(speed=None), LAPTOP, "its fingerprint has no speed; run pytest-twin .* before the tests, or"),
+        (RUNNER, LAPTOP._replace(speed=None), "the speed of this machine cannot be measured;"),
     ],
 )
 def test_the_scale_of_speed_needs_the_scores_of_both(there, here, problem):
-    with pytest.raises(TwinError, match=f"^scale speed: {problem}; use share$"):
+    with pytest.raises(TwinError, match=f"^scale speed: {problem} use share$"):
         limits_like(there, [], here, "speed")
 
 

@@ -94,7 +94,10 @@ def test_the_marks_of_a_test_are_applied_too(pytester, left, ci):
         (["--twin-like=test_it.py"], r"--twin-like: \S*test_it.py: "),
         (["--twin-like=blind"], "--twin-like: blind: has no fingerprint.json that tells its CPUs; give the whole run"),
         (["--twin-like=huge", "--twin-like-scale=cores"], r"--twin-like: huge: scale cores: 9999 CPUs there are more "),
-        (["--twin-like=ci", "--twin-like-scale=speed"], "--twin-like: ci: scale speed: the fingerprint of the record"),
+        (
+            ["--twin-like=ci", "--twin-like-scale=speed"],
+            "--twin-like: ci: scale speed: its fingerprint has no speed; run",
+        ),
         (["--twin-like=ci", "--twin-like-scale=big"], "--twin-like-scale: 'big' is not one of share, cores, speed"),
         (["--twin-like=ci", "--twin-constrain=cpu=1"], "--twin-like cannot be combined with --twin-constrain: choose"),
         (

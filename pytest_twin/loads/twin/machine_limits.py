@@ -94,7 +94,8 @@ def require_cpus(there: Machine, here: Machine, scale: str) -> None:
             raise TwinError(f"scale {BY_CORES}: {few}; use {BY_SHARE}")
     if scale == BY_SPEED:
         if there.speed is None:
-            raise TwinError(f"scale {BY_SPEED}: the fingerprint of the recording has no speed; use {BY_SHARE}")
+            advice = f"run pytest-twin fingerprint there before the tests, or use {BY_SHARE}"
+            raise TwinError(f"scale {BY_SPEED}: its fingerprint has no speed; {advice}")
         if here.speed is None:
             raise TwinError(f"scale {BY_SPEED}: the speed of this machine cannot be measured; use {BY_SHARE}")
 
