@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pytest_twin._system.stdlib import json
 from pytest_twin.loads import stages
 from pytest_twin.loads.modifiers import StopCondition
 from pytest_twin.model.quantity import format_bytes, format_duration, parse_duration
@@ -165,7 +166,11 @@ class Load:
 
     def __str__(self) -> str:
         """Return its keywords as they were written, those of a constraint behind ``constrain``."""
-        written = [f"{name}={value}" for name, value in self.keywords.items() if name != CONSTRAINT.keyword]
+        written = [
+            f"{name}={json.dumps(value) if isinstance(value, Mapping) else value}"
+            for name, value in self.keywords.items()
+            if name != CONSTRAINT.keyword
+        ]
         return " ".join([*written, *(str(part) for part in self.parts if part.is_constraint)])
 
     @property

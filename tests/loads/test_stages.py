@@ -131,3 +131,8 @@ def test_the_last_amount_is_reached_when_all_stages_are_over(given_stages):
     written = ",".join(f"{seconds}s:{share}%" for seconds, share in given_stages)
     profile = part(cpu="1%", stages=written).profile
     assert profile[-1] == (sum(seconds for seconds, _ in given_stages), given_stages[-1][1] / 100)
+
+
+def test_a_load_is_written_with_the_stages_of_each_kind_as_in_a_file():
+    load = parse_load({"cpu": "20%", "mem": "5%", "stages": {"cpu": "2s:60%"}}, KINDS)
+    assert str(load) == 'cpu=20% mem=5% stages={"cpu": "2s:60%"}'
