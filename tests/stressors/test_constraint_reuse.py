@@ -119,6 +119,21 @@ def test_another_load_finds_the_processes_at_home(supervisor, limit):
         assert placed(tests.pid) == home
 
 
+def test_within_another_constraint_it_is_reused_too_and_both_are_undone_in_either_order(supervisor, limit):
+    with processes(IDLE) as tests:
+        home = placed(tests.pid)
+        outer = supervisor.applied("outer", **limit(tests.pid, cpu=0.8))["pids"]
+        inner = set()
+        for _ in range(2):
+            inner.update(supervisor.applied("inner", **limit(tests.pid, cpu=0.2))["pids"])
+            supervisor.stopped("inner")
+        assert len(inner) == 1
+        supervisor.stopped("outer")
+        assert supervisor.end() == 0
+        assert placed(tests.pid) == home
+        assert groups_of(*outer, *inner) == []
+
+
 def test_beside_another_load_it_is_undone_at_its_end(supervisor, limit, eventually):
     with processes(IDLE) as tests:
         home = placed(tests.pid)

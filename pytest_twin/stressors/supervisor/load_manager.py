@@ -177,9 +177,11 @@ class LoadManager:
     def keep_worker(self, worker: process.ForkedWorker | process.SpawnedWorker, request: LoadRequest) -> bool:
         """Keep a worker that rests for the next load of the same kind; return False if it is to end.
 
-        Beside other loads it ends: in a control group of their own the tests would get another share of the CPUs.
+        Beside loads of another kind it ends: with what it leaves, such as a control group of their own, the tests would
+        get another share of the CPUs.
         """
-        return len(self._loads) == 1 and self._pool.keep(worker, request)
+        is_alone = all(load.module == request.module for load in self._loads.values())
+        return is_alone and self._pool.keep(worker, request)
 
     def report(self, load: ActiveLoad, event: str, **fields: Any) -> None:
         """Reply with an event of a load."""
