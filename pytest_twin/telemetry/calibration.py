@@ -33,7 +33,8 @@ _thread_time = time.perf_counter if sys.platform == "win32" else time.thread_tim
 
 def kept_speed() -> MachineSpeed | None:
     """Return the scores that were measured since the machine started; None if there are none."""
-    return parse_speed(_read(cache_folder() / FILE).get(_key()))
+    key = _key()
+    return None if key is None else parse_speed(_read(cache_folder() / FILE).get(key))
 
 
 def calibrated_speed() -> MachineSpeed | None:
@@ -115,13 +116,20 @@ def _all_score(data: bytes, threads: int) -> float:
     return threads * (sum(scores) / len(scores) if scores else _score(data))
 
 
-def _key() -> str:
-    """Return what the scores hold for: this boot, the CPUs that this process may use, and the work."""
+def _key() -> str | None:
+    """Return what the scores hold for: this boot, the CPUs that this process may use, and the work.
+
+    Returns:
+        None where the system does not tell when it was started, as without /proc.
+    """
     boot = read_bytes(BOOT_ID).decode(errors="replace").strip() if LINUX else ""
     if not boot:
         import psutil
 
-        boot = f"{psutil.boot_time():.0f}"
+        try:
+            boot = f"{psutil.boot_time():.0f}"
+        except (psutil.Error, OSError, RuntimeError):
+            return None
     return f"{boot} {capacity.allowed_cpus()} {WORK}"
 
 
@@ -141,7 +149,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _keep(speed: MachineSpeed) -> None:
     """Write the scores into the cache; where that is not possible, they are measured again the next time."""
     path, key = cache_folder() / FILE, _key()
-    if not path.is_absolute():  # the user has no home
+    if key is None or not path.is_absolute():  # the user has no home
         return
     others = [(other, document) for other, document in _read(path).items() if other != key]
     kept = dict([*others[-MOST_KEPT + 1 :], (key, speed_document(speed))])

@@ -125,3 +125,16 @@ def test_a_user_without_a_home_has_no_cache(measured, tmp_path, monkeypatch):
     monkeypatch.setattr(calibration, "cache_folder", lambda: Path("~/.cache/pytest-twin"))
     assert [calibration.calibrated_speed(), calibration.kept_speed()] == [SCORES, None]
     assert not list(tmp_path.iterdir())
+
+
+def test_where_the_system_does_not_tell_its_start_nothing_is_kept(measured, cache, monkeypatch):
+    monkeypatch.setattr(calibration, "LINUX", False)
+
+    def fail():
+        raise FileNotFoundError("/proc/stat")
+
+    monkeypatch.setattr("psutil.boot_time", fail)
+    assert [calibration.calibrated_speed(), calibration.calibrated_speed()] == [SCORES, SCORES]
+    assert calibration.kept_speed() is None
+    assert len(measured) == 2
+    assert not cache.exists()
