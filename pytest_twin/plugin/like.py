@@ -85,7 +85,7 @@ def schedule_around(
         surroundings: What surrounded the tests of the recording.
         nodeid: The test.
         request: What its marks ask for.
-        session_s: Seconds since the first test of this session began.
+        session_s: Seconds since the first test began.
     """
     from pytest_twin.loads.spec import Load
 

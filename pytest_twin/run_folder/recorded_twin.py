@@ -15,7 +15,14 @@ from pytest_twin.loads.schedule.schema import EVENT_FIELDS
 from pytest_twin.loads.schedule.window import Window, cut_recording
 from pytest_twin.loads.spec import LoadError
 from pytest_twin.loads.twin.machine import Machine, machine_of
-from pytest_twin.loads.twin.machine_limits import BY_CORES, MachineLimits, TwinError, limits_like, require_cpus
+from pytest_twin.loads.twin.machine_limits import (
+    BY_CORES,
+    MachineLimits,
+    TwinError,
+    cpus_of_tests,
+    limits_like,
+    require_cpus,
+)
 from pytest_twin.loads.twin.others import has_trees, others_of, parallel_cpus
 from pytest_twin.loads.twin.surroundings import RecordedLoad, Stretch, Surroundings, with_competitors
 from pytest_twin.model import event
@@ -131,12 +138,10 @@ def _twin_of_run(path: Path, name: str, here: Machine, scale: str, window: Windo
     samples = frames.load_samples(path / DATASET)
     constraints = list(_session_constraints(run.events))
     limits = limits_like(there, constraints, here, scale, parallel_cpus(samples, there.cpus))
-    allowed = limits_like(there, constraints, Machine(1 << 20, 1 << 20), "share").constraint
-    test_cpus = next((int(word[5:]) for word in allowed.split() if word.startswith("cpus=")), None)
     remarks = list(limits.remarks)
     others, began_s = None, 0.0
     if has_trees(samples):
-        others = _parsed(others_of(samples, there.cpus, test_cpus))
+        others = _parsed(others_of(samples, there.cpus, cpus_of_tests(there, constraints)))
         others = _scaled(others, there, here, scale)
         began_s = float(samples["elapsed_s"].iloc[0]) - float(others.frame.index[0]) if "elapsed_s" in samples else 0.0
     else:

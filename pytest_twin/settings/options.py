@@ -21,17 +21,8 @@ if TYPE_CHECKING:
 PER_TEST = ("marked", "all", "failed", "none")
 LIKE_SCALES = ("share", "cores", "speed")
 INCONCLUSIVE = ("pass", "fail")
-RECORDED = (
-    "save",
-    "compare",
-    "profile",
-    "report",
-    "stress",
-    "repeat",
-    "constrain",
-    "flaky",
-    "like",
-)  # each needs a recording
+# each needs a recording
+RECORDED = ("save", "compare", "profile", "report", "stress", "repeat", "constrain", "flaky", "like")
 NEEDS = {
     "fail_on": ("compare", "there is nothing to compare with"),
     "like_scale": ("like", "there is no recording"),

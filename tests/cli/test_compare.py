@@ -9,26 +9,11 @@ import stat
 import sys
 
 import pytest
-from click.testing import CliRunner
 from saved_runs import made
 
-from pytest_twin.cli import main
 from pytest_twin.report.comparison.otava import configuration, table
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="a program that is a shell script")
-
-
-@pytest.fixture
-def twin(tmp_path, monkeypatch):
-    """Runs ``pytest-twin`` in an empty folder: what it printed, or its errors."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words, status=0):
-        done = CliRunner().invoke(main, words)
-        assert done.exit_code == status, done.output
-        return done.output
-
-    return run
 
 
 @pytest.fixture

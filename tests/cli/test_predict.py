@@ -5,28 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from click.testing import CliRunner
 from made_profiles import profile_rows, profile_text
-
-from pytest_twin.cli import main
 
 MEAN_LOAD = (
     "note: at mean load: what the mean of the load would tell; it is wrong where the load varies, and shown to compare"
 )
 RISING = (1.0, 1.5, 2.0, 2.5, 3.0)
-
-
-@pytest.fixture
-def twin(tmp_path, monkeypatch):
-    """Runs ``pytest-twin`` in an empty folder: what it printed, or its errors."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words, status=0):
-        done = CliRunner().invoke(main, words)
-        assert done.exit_code == status, done.output
-        return done.output
-
-    return run
 
 
 @pytest.fixture

@@ -57,12 +57,13 @@ def judge_fit(
         raise FitError(f"has nothing to fit: no load in {', '.join(fit.resources)}")
     halves = split_recording(recording, options.events)
     half = fit_phases(halves.seen, options)
+    half_target = target(half)
     names = f"the held-out half of {name}", "a fit to the other half"
-    held_out = _compare(names, halves.held_out, half, target(half), gates)
+    held_out = _compare(names, halves.held_out, half, half_target, gates)
     whole = _compare((name, "the schedule"), recording, fit, target(fit), gates)
     passing = recording.interval_s if held_out.verdict == PASSED else None
     for interval in _coarser_intervals(recording) if passing is None else ():
-        pair = averaged(halves.held_out, interval), averaged(target(half), interval)
+        pair = averaged(halves.held_out, interval), averaged(half_target, interval)
         if _compare(names, pair[0], half, pair[1], gates).verdict == PASSED:
             passing = interval
             break

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from pytest_twin._system.procfs import GIB
 from pytest_twin.model.machine_speed import MachineSpeed, machine_speed
 from pytest_twin.stressors.system import capacity
-
-GIB = 1 << 30
 
 
 class Machine(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from pytest_twin.loads.constraint import LEAST_CPU, LEAST_MEMORY, MIB, ConstraintError, parse_constraint
@@ -48,10 +48,10 @@ def limits_like(
     Raises:
         TwinError: This machine has fewer CPUs and the scale is that of cores, or a machine has no scores.
     """
-    given = [options for text in constraints if (options := _options_of(text, there))]
+    given = [_options_of(text, there) for text in constraints]
     own = here.allowed or 1
     require_cpus(there, here, scale)
-    cpus = _least([there.allowed or there.cpus, *(each.get("cpus") for each in given)])
+    cpus = _least_cpus(there, given)
     quota = _least([there.quota, *(each.get("cpu") for each in given)])
     memory = _least([there.usable_bytes, *(each.get("mem") for each in given)])
     disk = _least([each.get("io") for each in given])
@@ -78,6 +78,11 @@ def limits_like(
     if disk is not None:
         words["io"] = f"{disk / 1e6:.6g}MB/s"
     return MachineLimits(" ".join(f"{name}={value}" for name, value in words.items()), tuple(remarks))
+
+
+def cpus_of_tests(there: Machine, constraints: Iterable[str]) -> float | None:
+    """Return the number of CPUs on which tests could run on a machine, under the constraints of its session."""
+    return _least_cpus(there, [_options_of(text, there) for text in constraints])
 
 
 def require_cpus(there: Machine, here: Machine, scale: str) -> None:
@@ -131,6 +136,10 @@ def _options_of(text: str, there: Machine) -> dict[str, float]:
         return dict(parse_constraint(words).options)
     except ConstraintError:  # of a later version
         return {}
+
+
+def _least_cpus(there: Machine, given: Iterable[Mapping[str, float]]) -> float | None:
+    return _least([there.allowed or there.cpus, *(each.get("cpus") for each in given)])
 
 
 def _least(values: Iterable[float | None]) -> float | None:

@@ -75,7 +75,7 @@ class Surroundings:
         Args:
             nodeid: The test.
             own: The load of its marks, which is applied anyway.
-            session_s: Seconds since the first test of this session began.
+            session_s: Seconds since the first test began.
         """
         stretch = self.stretches.get(nodeid)
         events = self._own(nodeid, stretch, own) if stretch is not None else self._from(session_s)
@@ -120,16 +120,9 @@ class Surroundings:
     @property
     def window_began_s(self) -> float:
         """When that part begins, in seconds since the run began."""
-        if self.cut is None or self.others is None or self.cut is self.others:
+        if self.cut is None or self.others is None or self.cut.start is None or self.others.start is None:
             return self.began_s
-        return self.began_s + self._offset
-
-    @cached_property
-    def _offset(self) -> float:
-        assert self.cut is not None and self.others is not None  # noqa: S101,PT018 - by the caller
-        if self.cut.start is None or self.others.start is None:
-            return 0.0
-        return (self.cut.start - self.others.start).total_seconds()
+        return self.began_s + (self.cut.start - self.others.start).total_seconds()
 
     @cached_property
     def whole(self) -> Load:

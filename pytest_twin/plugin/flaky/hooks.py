@@ -21,13 +21,8 @@ if TYPE_CHECKING:
 PROGRESS_EVERY_S, PLAIN_PROGRESS_EVERY_S = 0.5, 30.0
 SEARCHED = "searched"  # category of tests in pytest's last line
 SAVE_EVERY_S, SAVE_SHARE = 20.0, 0.02  # of what is known so far, at most for this share of the time
-REFUSED = (
-    "like",
-    "profile",
-    "repeat",
-    "stress",
-    "constrain",
-)  # options that run a test several times, or change the machine
+# options that run a test several times, or change the machine
+REFUSED = ("like", "profile", "repeat", "stress", "constrain")
 
 
 def check_search(config: pytest.Config, settings: Settings) -> None:

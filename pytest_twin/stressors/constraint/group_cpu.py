@@ -48,8 +48,7 @@ class CpuQuota:
         if self.group.version == 2:
             self.group.write("cpu.max", f"{self._quota_us} {self._period_us}")
         else:
-            if self.group.read("cpu.cfs_period_us").strip() != str(self._period_us):
-                self.group.write("cpu.cfs_period_us", str(self._period_us))
+            self.group.write("cpu.cfs_period_us", str(self._period_us))
             self.group.write("cpu.cfs_quota_us", str(self._quota_us))
 
     def throttled(self) -> tuple[int, float]:

@@ -71,12 +71,11 @@ class StopSignals:
 
     def restart(self) -> None:
         """Begin the first period, and count figures from now on."""
-        self._account.walk()
-        self._began_ns = self._account.read()
         self._began_stalls, self._began_throttled_s = self._stalls, self._throttled_s  # in the file they only grow
         self._samples = samples.PeriodSamples(self._period_s)
         self._sample_at = 0.0
         self._begin()
+        self._began_ns = self._account.total_ns
 
     def resume(self) -> None:
         """Begin a first period again, after a pause."""

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
             """Return a worker process that waits for this load; raise OSError if there can be no more processes."""
             ...
 
-        def keep_worker(self, worker: process.ForkedWorker | process.SpawnedWorker, request: LoadRequest) -> bool:
+        def keep_worker(self, worker: process.ForkedWorker, request: LoadRequest) -> bool:
             """Keep a worker that rests for the next load of the same kind; return False if it is to end."""
             ...
 
@@ -312,11 +312,17 @@ class ActiveLoad:
 
     def _on_worker_rest(self, worker: WorkerHandle) -> None:
         """Finish without the end of a worker that waits for the next load, or end it."""
-        worker.process.on_rest()
-        if self._fault or self.size > 1 or not self._owner.keep_worker(worker.process, self._request):
-            worker.process.stop()
+        rests = worker.process
+        if (
+            not isinstance(rests, process.ForkedWorker)
+            or self._fault
+            or self.size > 1
+            or not self._owner.keep_worker(rests, self._request)
+        ):
+            rests.stop()
             return
-        self._loop.unwatch(worker.process.reports)
+        rests.on_rest()
+        self._loop.unwatch(rests.reports)
         self._workers.remove(worker)
         self._figures.append(worker.achieved)
         self._finish()

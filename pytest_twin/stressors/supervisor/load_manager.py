@@ -55,7 +55,6 @@ class LoadManager:
 
     def apply(self, request: LoadRequest) -> None:
         """Apply a load, at once or at its start."""
-        self._pool.end_kept(unless=request)
         load = self._loads[request.id] = ActiveLoad(request, self)
         if request.start is None:
             load.start()
@@ -174,7 +173,7 @@ class LoadManager:
         """
         return self._pool.acquire(request)
 
-    def keep_worker(self, worker: process.ForkedWorker | process.SpawnedWorker, request: LoadRequest) -> bool:
+    def keep_worker(self, worker: process.ForkedWorker, request: LoadRequest) -> bool:
         """Keep a worker that rests for the next load of the same kind; return False if it is to end.
 
         Beside loads of another kind it ends: with what it leaves, such as a control group of their own, the tests would

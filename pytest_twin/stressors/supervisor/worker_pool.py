@@ -32,7 +32,7 @@ class WorkerPool:
         """
         self._loop, self._fork = loop, fork
         self._idle: list[process.ForkedWorker | process.SpawnedWorker] = []
-        self._kept: process.ForkedWorker | process.SpawnedWorker | None = None
+        self._kept: process.ForkedWorker | None = None
         self._kept_for: tuple[object, ...] = ()
         self._is_closed = False
         self._busy = self._wanted = 0
@@ -63,12 +63,10 @@ class WorkerPool:
         Raises:
             OSError: The system has no more processes.
         """
-        self.end_kept(unless=request)
-        if (kept := self._kept) is not None:
-            self._kept = None
-            if kept.is_alive():
-                return kept
-            kept.reap()
+        if self._kept is not None and self._kept_for == _reuse_key(request) and self._kept.is_alive():
+            kept, self._kept = self._kept, None
+            return kept
+        self._end_kept()
         while self._idle:
             worker = self._idle.pop()
             if worker.is_alive():
@@ -81,16 +79,16 @@ class WorkerPool:
         self._busy -= count
         self._loop.when_idle(self._fill)
 
-    def keep(self, worker: process.ForkedWorker | process.SpawnedWorker, request: LoadRequest) -> bool:
+    def keep(self, worker: process.ForkedWorker, request: LoadRequest) -> bool:
         """Keep a worker that rests for the next load of the same kind; return False if it is to end."""
         if self._is_closed or self._kept is not None:
             return False
         self._kept, self._kept_for = worker, _reuse_key(request)
         return True
 
-    def end_kept(self, unless: LoadRequest | None = None) -> None:
-        """End the worker that is kept, unless it is for such a load, and wait until it has undone what it changed."""
-        if self._kept is None or (unless is not None and _reuse_key(unless) == self._kept_for):
+    def _end_kept(self) -> None:
+        """End the worker that is kept, and wait until it has undone what it changed."""
+        if self._kept is None:
             return
         kept, self._kept = self._kept, None
         kept.stop()
@@ -101,7 +99,7 @@ class WorkerPool:
     def close(self) -> None:
         """End the idle workers and start no more."""
         self._is_closed = True
-        self.end_kept()
+        self._end_kept()
         self._wanted = 0
         for worker in self._idle:
             worker.kill()

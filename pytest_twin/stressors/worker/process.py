@@ -14,7 +14,6 @@ import select
 import signal
 import sys
 import time
-from contextlib import suppress
 from functools import partial
 from importlib import import_module
 
@@ -197,13 +196,6 @@ class SpawnedWorker(_SignalWorker):
         """Ask the worker to stop."""
         self.resume()
         self._stdin.close()
-
-    def wait(self, seconds: float) -> None:
-        """Wait until the worker has ended, at most some seconds."""
-        import subprocess
-
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(seconds)
 
     def kill(self) -> None:
         """Kill the worker."""
