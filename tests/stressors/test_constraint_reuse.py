@@ -144,7 +144,7 @@ def test_beside_another_load_it_is_undone_at_its_end(supervisor, limit, eventual
 
 
 @pytest.mark.parametrize("victim", ["enforcer", "supervisor"])
-def test_a_kill_in_between_leaves_nothing(supervisor, limit, victim, eventually):
+def test_a_kill_in_between_leaves_nothing(supervisor, limit, victim, eventually, eventually_gone):
     with processes(IDLE) as tests:
         home = placed(tests.pid)
         (first,) = supervisor.applied(**limit(tests.pid))["pids"]
@@ -152,7 +152,9 @@ def test_a_kill_in_between_leaves_nothing(supervisor, limit, victim, eventually)
         if victim == "supervisor":
             supervisor.process.kill()
         else:
-            enforcer(supervisor.process.pid).kill()
+            killed = enforcer(supervisor.process.pid)
+            killed.kill()
+            eventually_gone([killed])
         eventually(lambda: placed(tests.pid) == home and not groups_of(first))
         if victim == "enforcer":
             (second,) = supervisor.applied(**limit(tests.pid))["pids"]
