@@ -15,7 +15,6 @@ from constrained import (
     IDLE,
     STOP_SIGNALS,
     constraint,
-    enforcer,
     groups_of,
     is_held,
     processes,
@@ -152,7 +151,7 @@ def test_a_kill_in_between_leaves_nothing(supervisor, limit, victim, eventually,
         if victim == "supervisor":
             supervisor.process.kill()
         else:
-            killed = enforcer(supervisor.process.pid)
+            killed = psutil.Process(first)
             killed.kill()
             eventually_gone([killed])
         eventually(lambda: placed(tests.pid) == home and not groups_of(first))
