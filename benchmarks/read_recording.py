@@ -18,7 +18,7 @@ from pathlib import Path
 
 READERS = {
     "read_recording": "import pytest_twin; pytest_twin.read_recording(path)",
-    "first event": "from pathlib import Path; from pytest_twin.loads.schedule.file import open_schedule; "
+    "first event": "from pathlib import Path; from pytest_twin.run_folder.schedule_file import open_schedule; "
     "from pytest_twin.stressors import find_kinds; open_schedule(Path(path + '.json'), find_kinds())",
     "pandas.read_csv": "import pandas; pandas.read_csv(path, parse_dates=['timestamp'])",
 }

@@ -25,8 +25,8 @@ from pathlib import Path
 from _bad_schedules import MARKER, MODERN, RECORDINGS, files, recording
 from _shared import show_one
 
-from pytest_twin.loads.schedule.file import open_schedule
 from pytest_twin.loads.schedule.schedule import ScheduleError
+from pytest_twin.run_folder.schedule_file import open_schedule
 from pytest_twin.stressors import find_kinds
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND

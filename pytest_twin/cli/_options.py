@@ -15,13 +15,14 @@ from click.core import ParameterSource
 from pytest_twin._system.interruptible_event import InterruptSafeEvent
 from pytest_twin.loads.modifiers import MODIFIERS
 from pytest_twin.loads.registry import kinds
+from pytest_twin.loads.schedule.window import parse_window
 from pytest_twin.loads.spec import Load, LoadError
 from pytest_twin.loads.validation import read_limit, read_load
 from pytest_twin.model.quantity import parse_duration, parse_size
 from pytest_twin.recording.recording import Recording
 from pytest_twin.report.terminal import summary
 from pytest_twin.run_folder.folder import RunFolder, RunFolderError
-from pytest_twin.settings import options
+from pytest_twin.settings import options, parsers
 from pytest_twin.settings.options import Settings, SettingsError
 from pytest_twin.telemetry.sampler import SamplerError
 from pytest_twin.telemetry.sampler_config import SamplerConfig
@@ -117,6 +118,30 @@ class Size(click.ParamType):  # type: ignore[type-arg]
             return int(parse_size(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class WindowWords(click.ParamType):  # type: ignore[type-arg]
+    """A parameter type: the keywords of a part of a recording, from text such as ``from=10:00 to=11:00``."""
+
+    name = "window"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Mapping[str, Any]:
+        """Return the keywords, which `parse_window` accepts, or fail with a message."""
+        try:
+            words = parsers.parse_window(value)
+        except ValueError as error:
+            self.fail(f"{value!r} {error}", param, ctx)
+        try:
+            parse_window(words)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return words
+
+
+def window_option(text: str) -> Callable[[F], F]:
+    """Return a decorator that adds an option for a part of a recording, with this help."""
+    example = 'such as "from=10:00 to=11:00" (UTC, or offsets such as from=90s) or busiest=5m'
+    return click.option("--window", type=WindowWords(), metavar="WINDOW", help=f"{text}, {example}")
 
 
 def load_options(command: F) -> F:

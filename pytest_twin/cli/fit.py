@@ -5,20 +5,23 @@ from __future__ import annotations
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytest_twin.cli._options import FiniteRange, write_or_print
+from pytest_twin.cli._options import FiniteRange, window_option, write_or_print
 from pytest_twin.cli.validate import FidelityUnknown, gates_of
 from pytest_twin.loads.registry import kinds
 from pytest_twin.loads.schedule.documents import format_schedule
 from pytest_twin.loads.schedule.parser import parse_schedule
 from pytest_twin.loads.schedule.target import target_of
+from pytest_twin.loads.schedule.window import parse_window
 from pytest_twin.model.csv_text import visible
 from pytest_twin.model.machine_formats.parser import parse_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_twin.analysis.fit.phases import Fit
     from pytest_twin.model.machine_recording import MachineRecording
 
@@ -43,8 +46,12 @@ MOST_VARIANTS = 1000
     "--variants", type=click.IntRange(0, MOST_VARIANTS), default=0, metavar="N",
     help="also write N different days of the same kind, to OUTPUT-1.json and so on",
 )  # fmt: skip
+@window_option("fit only this part of RECORDING")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="seed of the variants")
-def command(recording: str, output: Path | None, events: int, tolerance: float, variants: int, seed: int) -> None:
+def command(
+    recording: str, output: Path | None, events: int, tolerance: float, variants: int,
+    window: Mapping[str, Any] | None, seed: int,
+) -> None:  # fmt: skip
     """Fit a schedule to a recording: at most 20 events with holds and straight lines for all resources together.
 
     RECORDING is a run folder, or a file that can be read as a recording of a machine. The same fit is made to one half
@@ -62,11 +69,11 @@ def command(recording: str, output: Path | None, events: int, tolerance: float, 
     from pytest_twin.analysis.fit.phases import FitError, FitOptions, fit_phases
     from pytest_twin.report.fit.terminal import judgement_text
     from pytest_twin.run_folder.csv_frames import ReadingError
-    from pytest_twin.run_folder.machine_recordings import read_recording
+    from pytest_twin.run_folder.machine_recordings import read_part
 
     options = FitOptions(events, tolerance / 100)
     try:
-        recorded = read_recording(Path(recording))
+        recorded = read_part(Path(recording), parse_window(window or {}))
         fit = fit_phases(recorded, options)
         judgement = judge_fit(recording, recorded, fit, options, gates, partial(target_of_fit, recorded))
     except FitError as error:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytest_twin.cli._options import write_or_print
+from pytest_twin.cli._options import window_option, write_or_print
+from pytest_twin.loads.schedule.window import Window, parse_window
 from pytest_twin.model.quantity import parse_amount
 from pytest_twin.stressors.spec.kind import RATE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 STANDARD_OUTPUT = "-"
 
@@ -29,10 +34,12 @@ class PredictionError(click.ClickException):
     metavar="CHANGES",
     help='when the changed demand exceeds what the recorded machine has, such as "cpu*1.5 mem+4GiB disk*2"',
 )
+@window_option("use only this part of RECORDING")
 @click.option("--disk-rate", metavar="RATE", help="for --what-if: what the disk of that machine takes, such as 200MB/s")
 def command(
-    profile: Path | None, recording: Path | None, document: str | None, changes: str | None, disk_rate: str | None
-) -> None:
+    profile: Path | None, recording: Path | None, document: str | None, changes: str | None,
+    window: Mapping[str, Any] | None, disk_rate: str | None,
+) -> None:  # fmt: skip
     """Predict how much slower tests are beside the load of a recorded machine.
 
     PROFILE is the run folder of a session with --twin-profile, or its profile.csv. RECORDING is a run folder, or a file
@@ -44,35 +51,36 @@ def command(
 
     The exit status is 2 if nothing can be predicted.
     """
+    part = parse_window(window or {})
     if changes is not None:
         if profile is None or recording is not None:
             raise click.UsageError("give one recording: pytest-twin predict RECORDING --what-if CHANGES")
-        _show(*_overloads(profile, changes, disk_rate), document)
+        _show(*_overloads(profile, part, changes, disk_rate), document)
     elif profile is None or recording is None:
         raise click.UsageError("give a profile and a recording: pytest-twin predict PROFILE RECORDING")
     elif disk_rate is not None:
         raise click.UsageError("--disk-rate: is only used with --what-if")
     else:
-        _show(*_slowdowns(profile, recording), document)
+        _show(*_slowdowns(profile, recording, part), document)
 
 
-def _slowdowns(profile: Path, recording: Path) -> tuple[str, str]:
+def _slowdowns(profile: Path, recording: Path, part: Window) -> tuple[str, str]:
     """Return the predicted slowdowns for the terminal, and as JSON."""
     from pytest_twin.report.prediction import document, terminal
     from pytest_twin.report.prediction.build import prediction
 
     try:
-        predicted = prediction(profile, recording)
+        predicted = prediction(profile, recording, window=part)
     except ValueError as error:
         raise PredictionError(str(error)) from None
     return terminal.text(predicted), document.text(predicted)
 
 
-def _overloads(recording: Path, text: str, disk_rate: str | None) -> tuple[str, str]:
+def _overloads(recording: Path, part: Window, text: str, disk_rate: str | None) -> tuple[str, str]:
     """Return when a machine is overloaded, for the terminal and as JSON."""
     from pytest_twin.analysis.prediction.what_if import find_overloads, parse_changes
     from pytest_twin.report.prediction.overload import overload_document, overload_table
-    from pytest_twin.run_folder.machine_recordings import read_recording
+    from pytest_twin.run_folder.machine_recordings import read_part
 
     try:
         changes = parse_changes(text)
@@ -80,7 +88,7 @@ def _overloads(recording: Path, text: str, disk_rate: str | None) -> tuple[str, 
         raise click.UsageError(f"--what-if: {error}") from None
     rate = _parse_rate(disk_rate)
     try:
-        recorded = read_recording(recording)
+        recorded = read_part(recording, part)
     except ValueError as error:
         raise PredictionError(str(error)) from None
     overloads = list(find_overloads(recorded, changes, rate))

@@ -18,16 +18,19 @@ from pytest_twin.cli._options import (
     settings_of,
     settings_options,
     stop_on_signals,
+    window_option,
 )
 from pytest_twin.loads.disk_speed import schedule_remarks
 from pytest_twin.loads.player import SchedulePlayer
 from pytest_twin.loads.registry import kinds
-from pytest_twin.loads.schedule.file import open_schedule
 from pytest_twin.loads.schedule.replay import fill_machine
 from pytest_twin.loads.schedule.schedule import PARALLEL, SERIES, ScheduleError
 from pytest_twin.report.live.view import MOST_AHEAD
+from pytest_twin.run_folder.schedule_file import open_schedule
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_twin._system.interruptible_event import InterruptSafeEvent
     from pytest_twin.loads.applied import AppliedLoad
     from pytest_twin.loads.schedule.schedule import Schedule
@@ -35,23 +38,27 @@ if TYPE_CHECKING:
 
 
 @click.command
-@click.argument("path", metavar="SCHEDULE", type=click.Path(path_type=Path))
+@click.argument("path", metavar="SCHEDULE_OR_RECORDING", type=click.Path(path_type=Path))
 @click.option(
     "--mode",
     type=click.Choice([PARALLEL, SERIES]),
     help="start each event at its time, or one after another (default: the mode of the schedule)",
 )
+@window_option("play only this part of a RECORDING")
 @click.option("--dry-run", is_flag=True, help="print the loads without applying them")
 @settings_options("schedule_speed", "interval", "per_core", "limit", "report_dir")
-def command(path: Path, mode: str | None, dry_run: bool, **given: Any) -> None:
-    """Play a schedule of loads on this machine and record its metrics.
+def command(path: Path, mode: str | None, window: Mapping[str, Any] | None, dry_run: bool, **given: Any) -> None:
+    """Play a schedule of loads, or a recording of a machine, on this machine and record its metrics.
+
+    A RECORDING is a run folder, or a file that can be read as a recording of a machine. It is played once: the whole
+    machine becomes as busy as the recorded one was.
 
     The exit status is 1 if a load failed, or if a strict load achieved less than requested.
     """
     settings = settings_of(given)
     limit = limit_of(settings)
     try:
-        schedule = open_schedule(path, kinds())
+        schedule = open_schedule(path, kinds(), window=window)
     except ScheduleError as error:
         raise click.UsageError("\n".join(error.problems)) from None
     if any(event.tests for event in schedule.events):

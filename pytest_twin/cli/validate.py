@@ -16,7 +16,8 @@ from pytest_twin.analysis.fidelity.gates import (
     limit_declarations,
     parse_gates,
 )
-from pytest_twin.cli._options import Duration, FiniteRange, settings_of, write_or_print
+from pytest_twin.cli._options import Duration, FiniteRange, settings_of, window_option, write_or_print
+from pytest_twin.loads.schedule.window import parse_window
 from pytest_twin.model.machine_recording import RESOURCES
 from pytest_twin.settings.options import GATES, TABLE
 
@@ -58,14 +59,15 @@ def _gate_options(command: F) -> F:
 @click.option(
     "--event", type=Duration(), help="length of the shortest event, such as 5s (default: estimated from the recording)"
 )
+@window_option("compare with only this part of RECORDING, which was replayed")
 @click.option("--json", "document", metavar="PATH", help="write the scorecard as JSON to this file, or to - (stdout)")
 @click.option(
     "--html", "page", type=click.Path(dir_okay=False, path_type=Path), help="write the scorecard as an HTML page"
 )
 @_gate_options
 def command(
-    recording: str, run: str, only: tuple[str, ...], event: float | None, document: str | None, page: Path | None,
-    **given: float | None,
+    recording: str, run: str, only: tuple[str, ...], event: float | None, window: Mapping[str, Any] | None,
+    document: str | None, page: Path | None, **given: float | None,
 ) -> None:  # fmt: skip
     """Judge how faithfully a run replays a recording.
 
@@ -75,8 +77,13 @@ def command(
 
     The exit status is 0 if all gates passed, 1 if a gate failed, and 2 if no resource can be judged.
     """
+    from pytest_twin.report.fidelity.build import scorecard
+
     gates = gates_of({name: value for name, value in given.items() if value is not None})
-    card = _scorecard(recording, run, gates, only, event)
+    try:
+        card = scorecard(recording, run, gates, only, event, parse_window(window or {}))
+    except ValueError as error:
+        raise FidelityUnknown(str(error)) from None
     _show(card, document, page)
     if card.verdict == NOT_JUDGED:
         raise FidelityUnknown("no resource can be judged; see above")
@@ -94,15 +101,6 @@ def gates_of(given: Mapping[str, float]) -> FidelityGates:
         return parse_gates({**settings_of({}).gates, **given})
     except GateError as error:
         raise click.UsageError(f"pyproject.toml: [tool.{TABLE}.{GATES}]: {error}") from None
-
-
-def _scorecard(recording: str, run: str, gates: FidelityGates, only: tuple[str, ...], event: float | None) -> Scorecard:
-    from pytest_twin.report.fidelity.build import scorecard
-
-    try:
-        return scorecard(recording, run, gates, only, event)
-    except ValueError as error:
-        raise FidelityUnknown(str(error)) from None
 
 
 def _show(card: Scorecard, document: str | None, page: Path | None) -> None:

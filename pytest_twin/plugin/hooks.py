@@ -384,8 +384,8 @@ def _schedule(config: pytest.Config, settings: Settings) -> Schedule | None:
         return config.stash[TWIN].schedule
     if settings.schedule is None:
         return None
-    from pytest_twin.loads.schedule.file import open_schedule
     from pytest_twin.loads.schedule.schedule import ScheduleError
+    from pytest_twin.run_folder.schedule_file import open_schedule
 
     try:
         texts = getattr(config, "workerinput", {}).get("twin_schedule")

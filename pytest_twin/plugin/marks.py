@@ -289,8 +289,8 @@ def _schedule_of(item: pytest.Item, marks: Iterable[pytest.Mark]) -> Schedule | 
     mark = next((mark for mark in marks if mark.name == SCHEDULE), None)
     if mark is None:
         return None
-    from pytest_twin.loads.schedule.file import open_schedule
     from pytest_twin.loads.schedule.schedule import ScheduleError
+    from pytest_twin.run_folder.schedule_file import open_schedule
 
     if len(mark.args) != 1 or mark.kwargs or not isinstance(mark.args[0], str | Path):
         raise ScheduleError([f"{SCHEDULE} takes one path; write {SCHEDULE}('schedule.json')"])

@@ -358,6 +358,24 @@ def test_run_tells_how_a_recording_was_read_and_the_most_that_it_asks_for(twin, 
     assert json.loads((tmp_path / "twin-report/schedule.json").read_text())["events"][0]["note"] == remark
 
 
+def test_run_plays_a_recording_or_a_part_of_it_and_says_how_much(tmp_path):
+    (tmp_path / "prod").mkdir()
+    (tmp_path / "prod" / "system_metrics_dataset.csv").write_text("elapsed_s,disk_write_MB\n1,2\n2,2\n3,2\n")
+
+    def run(*words):
+        done = subprocess.run([*COMMAND, "run", *words], cwd=tmp_path, capture_output=True, text=True, check=True)
+        return done.stderr.splitlines()[0], done.stdout
+
+    said, planned = run("prod", "--dry-run")
+    assert said == "note: prod: all of it is played, 3 s"
+    assert planned.startswith("     0.000 s +3.000 s  replay=prod")
+    said, _ = run("prod", "--window", "from=1s to=1.5s")
+    assert said == "note: prod: 0.5 s of 3 s are played (16.7%), from 1 s after its start"
+    (event,) = json.loads((tmp_path / "twin-report/schedule.json").read_text())["events"]
+    assert event["from"], event["to"] == ("1s", "1.5s")
+    assert ended(tmp_path) == {"e1"}
+
+
 def test_stress_holds_one_load_and_reports_it(twin, tmp_path):
     text = twin("stress", "--cpu", "10%", "--mem", "20MiB", "--duration", "500ms", "--interval", "0.05")
     assert "cpu     10%" in text
@@ -427,6 +445,15 @@ def test_options_stand_in_pyproject_and_flags_win(settings_of_record, tmp_path, 
         (["run", "none.json", "--limit", "cpu=nan"], "Error: --limit: cpu: 'nan' is not an amount; *"),
         (["run", "none.json", "--limit", f"cpu={'9' * 5000}"], "Error: --limit: cpu: '999*"),
         (["run", "none.json", "--speed", "inf"], "Error: --speed: 'inf' is not a number above 0; *"),
+        (
+            ["run", "none.csv", "--window", "busy"],
+            "Error: Invalid value for '--window': 'busy' is not a part of a rec*",
+        ),
+        (["run", "none.csv", "--window", "busy=1m"], 'Error: Invalid value for *: unknown keyword "busy"; known are *'),
+        (
+            ["run", "none.csv", "--window", "from=25:00"],
+            "Error: Invalid value for '--window': from: '25:00' is not a *",
+        ),
         (["report", "x" * 256], "Error: DIR: 'xxx* cannot be used: File name too long"),
         (["nonsense"], "Error: No such command 'nonsense'*"),
     ],

@@ -13,9 +13,9 @@ from made_runs import stamp
 
 from pytest_twin.cli import main
 from pytest_twin.loads.registry import kinds
-from pytest_twin.loads.schedule.file import open_schedule
 from pytest_twin.loads.schedule.parser import parse_schedule
 from pytest_twin.model.machine_formats.parser import parse_text
+from pytest_twin.run_folder.schedule_file import open_schedule
 
 pytest.importorskip("scipy")
 pytest.importorskip("ruptures")
@@ -80,6 +80,12 @@ def test_without_a_file_the_schedule_is_on_standard_output_alone(twin):
     done = twin("server.csv")
     assert len(json.loads(done.stdout)["events"]) == 4
     assert "the schedule: 4 events for 10m\n" in done.stderr
+
+
+def test_a_part_of_a_recording_may_be_fitted(twin, tmp_path):
+    twin("server.csv", "-o", "twin.json", "--window", "from=150s to=450s")
+    schedule = open_schedule(tmp_path / "twin.json", kinds())
+    assert [event.start_s for event in schedule.events] == [0, 100]
 
 
 def test_variants_are_other_days_of_the_same_kind_and_the_same_for_a_seed(twin, tmp_path):

@@ -115,3 +115,13 @@ ONE_RECORDING = "give one recording: pytest-twin predict RECORDING --what-if CHA
 def test_a_wrong_question_is_answered_in_a_line(twin, write, words, problem):
     write(profile_rows(cpu=RISING), cpu=[50] * 9)
     assert twin("predict", *words, status=2).splitlines()[-1] == f"Error: {problem}"
+
+
+def test_a_part_of_the_recording_may_count(twin, write):
+    write(profile_rows("t", cpu=RISING), cpu=[0] * 60 + [50] * 60)
+    assert "x2.00" not in twin("predict", "run", "server.csv").splitlines()[2].split()[3]
+    text = twin("predict", "run", "server.csv", "--window", "busiest=1m")
+    assert text.splitlines()[2].split()[3] == "x2.00"
+    assert "note: 60 s of 120 s are used (50.0%), from 60 s after its start" in text
+    busy = twin("predict", "server.csv", "--what-if", "cpu*3", "--window", "from=60s")
+    assert "60 s of 120 s are used (50.0%), from 60 s after its start" in busy

@@ -105,3 +105,12 @@ def test_only_the_chosen_resources_are_judged(twin):
     printed = json.loads(twin("server.csv", "scaled.csv", "--resource", "mem", "--event", "5s", "--json", "-"))
     assert set(printed["resources"]) == {"mem"}
     assert printed["resources"]["mem"]["event_s"] == 5
+
+
+def test_a_run_is_compared_with_the_part_that_it_replays(twin, tmp_path):
+    rows = (tmp_path / "server.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "part.csv").write_text("".join([rows[0], *rows[101:201]]))
+    assert "the recording lasts 1:40 min" in twin("server.csv", "part.csv", "--window", "from=100s to=200s")
+    twin("server.csv", "part.csv", "--window", "to=100s", status=1)
+    said = "server.csv: busiest: 3600 s are more than the recording has, which lasts 300 s"
+    assert twin("server.csv", "part.csv", "--window", "busiest=1h", status=2) == f"Error: {said}\n"

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_twin.loads.schedule import replay as replay_module
-from pytest_twin.loads.schedule.file import open_schedule
 from pytest_twin.loads.schedule.replay import fill_machine, replay_of
 from pytest_twin.loads.schedule.schedule import Schedule, ScheduledLoad, ScheduleError
 from pytest_twin.loads.spec import Load
 from pytest_twin.model.machine_formats.parser import RecordingError, parse_text
+from pytest_twin.run_folder.schedule_file import open_schedule
 from pytest_twin.stressors import find_kinds
 from pytest_twin.stressors.spec.kind import RATE, SHARE
 from pytest_twin.stressors.spec.request import WHOLE

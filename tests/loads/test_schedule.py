@@ -179,16 +179,6 @@ def test_an_event_that_replays_says_the_most_that_it_asks_for():
         (NAME, "# mine\nversion: 1\nevents:\n- cpu: 1\n", "is YAML; write the schedule as JSON or TOML"),
         (NAME, "- start: 1s\n  cpu: 1\n", "is YAML; write the schedule as JSON or TOML"),
         (NAME, "seed = 7\n[[events]]\ncpu = 1\n", "is TOML; give it a name that ends in .toml"),
-        (
-            "prod.csv",
-            RECORDED,
-            'is a table, not a schedule; to replay it, write a schedule such as {"events": [{"replay": "prod.csv"}]}',
-        ),
-        (
-            "prod.txt",
-            '"Time";"CPU Busy"\n1;2\n',
-            'is a table, not a schedule; to replay it, write a schedule such as {"events": [{"replay": "prod.txt"}]}',
-        ),
     ],
 )
 def test_a_schedule_in_another_format_says_what_is_expected(name, text, said):

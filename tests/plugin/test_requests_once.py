@@ -9,7 +9,7 @@ import pytest
 COUNTS = """
     import collections, json, os, pathlib
     import pytest_twin.analysis.budgets.parser as budgets
-    import pytest_twin.loads.schedule.file as schedules
+    import pytest_twin.run_folder.schedule_file as schedules
     import pytest_twin.loads.validation as loads
 
     counts = collections.Counter()

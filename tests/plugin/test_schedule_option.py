@@ -182,6 +182,13 @@ def test_how_a_recording_was_read_is_told_before_the_tests(pytester, left):
     assert json.loads((left.folder / "schedule.json").read_text())["events"][0]["note"] == remark
 
 
+def test_a_recording_may_stand_in_place_of_a_schedule(pytester):
+    (pytester.path / "server.csv").write_text("elapsed_s,cpu_percent\n1,10\n2,20\n")
+    pytester.makepyfile("def test_it(): pass")
+    result = pytester.runpytest("--twin-schedule=server.csv", "--twin-dry-run")
+    result.stdout.fnmatch_lines(["*for the session, 1 event in 2.0 s:*", "*0.000 s +2.000 s  replay=server.csv*"])
+
+
 def test_a_dry_run_says_the_most_that_a_recording_asks_for(pytester):
     (pytester.path / "prod.csv").write_text("timestamp,value\n1764324000,25\n1764324001,50\n")
     schedule(pytester, [{"replay": "prod.csv"}])

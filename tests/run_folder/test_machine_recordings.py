@@ -285,3 +285,9 @@ def test_a_last_row_without_an_end_is_kept_if_it_is_not_of_ours(read, monkeypatc
     monkeypatch.setattr(timed_table, "_read_cells", refuse)
     rows = "\n".join(f"{1764324000 + at},{10 + at}" for at in range(5))
     assert len(read(f"{names}\n{rows}").frame) == kept
+
+
+def test_the_memory_of_a_cgroup_is_no_memory_of_the_machine(read):
+    found = read("elapsed_s,ram_total_GB,ram_used_percent,cgroup_memory_used_GB\n1,4,25,1\n2,4,50,1\n")
+    assert found.frame["mem_bytes"].tolist() == [2**30, 2**31]
+    assert found.remarks == ()

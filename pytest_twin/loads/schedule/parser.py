@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -41,7 +40,6 @@ _YAML = re.compile(
     r"(?:\s*#.*\n)*(?:---|\s*-?\s*(?:version|anchor|mode|seed|events|start|duration|cpu|type|cmd):(?:\s|$))"
 )
 _TOML = re.compile(r"(?:\s*#.*\n)*\s*(?:\[\[events\]\]|(?:version|anchor|mode|seed|events)\s*=)")
-_CSV = re.compile(r"(?:\ufeff)?[\w %./\"-]+(?:[,;\t] ?[\w %./:\"-]+)+$")
 
 
 def parse_schedule(text: str, name: str, kinds: Kinds, read_recording: ReadRecording) -> Schedule:
@@ -71,6 +69,12 @@ def parse_schedule(text: str, name: str, kinds: Kinds, read_recording: ReadRecor
     return schedule
 
 
+def looks_like_schedule(head: str, name: str) -> bool:
+    """Tell by the name of a file and by its beginning whether it is to be a schedule; if not, it may be a recording."""
+    is_named = name.casefold().endswith((".json", ".toml", ".yaml", ".yml"))
+    return is_named or head.lstrip().startswith(("{", "[")) or bool(_YAML.match(head) or _TOML.match(head))
+
+
 def _format_advice(text: str, name: str) -> str:
     """Return advice for a file that is not JSON but in another known format; empty for any other text."""
     small = name.casefold()
@@ -81,9 +85,6 @@ def _format_advice(text: str, name: str) -> str:
         return "is YAML; write the schedule as JSON or TOML"
     if _TOML.match(text):
         return "is TOML; give it a name that ends in .toml"
-    if small.endswith((".csv", ".tsv")) or _CSV.match(first):
-        replay = json.dumps({"events": [{"replay": name}]}, ensure_ascii=False)
-        return f"is a table, not a schedule; to replay it, write a schedule such as {replay}"
     return ""
 
 

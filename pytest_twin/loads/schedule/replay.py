@@ -11,8 +11,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pytest_twin.loads.schedule.schedule import Schedule, ScheduledLoad
+from pytest_twin.loads.schedule.window import cut_recording, parse_window
 from pytest_twin.loads.spec import Kinds, Load, LoadPart
 from pytest_twin.model.machine_formats.parser import RecordingError
+from pytest_twin.model.quantity import LONGEST_S
 from pytest_twin.stressors.kinds.cpu_total import STAT
 from pytest_twin.stressors.spec.kind import RATE, SHARE
 from pytest_twin.stressors.spec.request import LOWEST, REPLAY, WHOLE
@@ -21,7 +24,6 @@ from pytest_twin.stressors.system.capacity import memory_limit, usable_cpus, usa
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pytest_twin.loads.schedule.schedule import Schedule
     from pytest_twin.model.machine_recording import MachineRecording
     from pytest_twin.stressors.spec.profile import Points
 
@@ -81,6 +83,27 @@ def replay_of(recording: MachineRecording, name: str, kinds: Kinds) -> Replay:
     if any(part.kind.keyword == "net" for part in parts):
         remarks.append(LOOPBACK)
     return Replay(Load(tuple(parts)), float(frame.index[-1]), list(dict.fromkeys(remarks)))
+
+
+def played_once(recording: MachineRecording, name: str, kinds: Kinds, window: Mapping[str, object]) -> Schedule:
+    """Return the schedule that plays a recording, or a part of it, and says how much of it that is.
+
+    Args:
+        recording: The recording.
+        name: Its name, for annotations.csv.
+        kinds: The installed kinds of load.
+        window: The part, as `parse_window` takes it; all of it where it is empty.
+
+    Raises:
+        RecordingError: It has nothing to replay, or not this part, or lasts too long.
+    """
+    replay = replay_of(cut_recording(recording, parse_window(window)), name, kinds)
+    if not replay.duration_s <= LONGEST_S:
+        raise RecordingError(["is longer than a year; play a part of it"])
+    played = () if window else (f"all of it is played, {replay.duration_s:g} s",)
+    remarks = (*replay.remarks, *played)
+    load = replace(replay.load, keywords={"replay": name, **window})
+    return Schedule((ScheduledLoad("e1", 0.0, replay.duration_s, load, note="; ".join(remarks)),), remarks=remarks)
 
 
 def fill_machine(schedule: Schedule, kinds: Kinds, *, limited: Collection[str] = ()) -> Schedule:

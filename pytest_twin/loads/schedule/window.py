@@ -35,6 +35,9 @@ class Window(NamedTuple):
     busiest_s: float | None = None
 
 
+WHOLE = Window()
+
+
 def parse_moment(raw: object) -> Moment:
     """Parse the start or the end of a window.
 
@@ -79,13 +82,18 @@ def parse_window(words: Mapping[str, object]) -> Window:
     return window
 
 
-def cut_recording(recording: MachineRecording, window: Window) -> MachineRecording:
+def cut_recording(recording: MachineRecording, window: Window, what: str = "played") -> MachineRecording:
     """Return the part of a recording in a window, with a remark on how much of it that is.
+
+    Args:
+        recording: The recording.
+        window: The window.
+        what: What happens with the part, for the remark.
 
     Raises:
         RecordingError: The window is not within the recording.
     """
-    if window == Window():
+    if window == WHOLE:
         return recording
     whole = float(recording.frame.index[-1])
     if window.busiest_s is not None:
@@ -101,7 +109,7 @@ def cut_recording(recording: MachineRecording, window: Window) -> MachineRecordi
     frame = frame.set_axis(frame.index.to_series().clip(upper=until).sub(since).rename("elapsed_s"), axis="index")
     start = recording.start + timedelta(seconds=since) if recording.start else None
     at = f"{start:%Y-%m-%d %H:%M:%S} UTC" if start else f"{since:g} s after its start"
-    played = f"{until - since:g} s of {whole:g} s are played ({(until - since) / whole:.1%}), from {at}"
+    played = f"{until - since:g} s of {whole:g} s are {what} ({(until - since) / whole:.1%}), from {at}"
     return replace(recording, frame=frame, start=start, remarks=(*recording.remarks, played))
 
 

@@ -58,6 +58,7 @@ _NOT_ONES = {
     "temperature", "limit", "limits", "credit", "credits", "request", "requests", "throttled", "iowait", "steal", "ops",
     "iops", "time", "latency", "merged", "await", "queue", "tps", "errors", "packets", "packet", "pps", "pck", "pckt",
     "drop", "drops", "dropped", "loopback", "seconds", "cached", "cache", "buffers", "guest", "process", "load", "hits",
+    "cgroup",
 }  # fmt: skip
 _PERCENT = {"percent", "percentage", "pct", "%"}
 _RATIO = {"ratio", "fraction"}

@@ -7,7 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_twin.run_folder.machine_recordings import read_recording
+from pytest_twin.loads.schedule.window import WHOLE, Window
+from pytest_twin.run_folder.machine_recordings import read_part, read_recording
 
 if TYPE_CHECKING:
     from pytest_twin.analysis.fidelity.gates import FidelityGates
@@ -15,9 +16,22 @@ if TYPE_CHECKING:
 
 
 def scorecard(
-    recording: str, run: str, gates: FidelityGates, only: Sequence[str] = (), event_s: float | None = None
+    recording: str,
+    run: str,
+    gates: FidelityGates,
+    only: Sequence[str] = (),
+    event_s: float | None = None,
+    window: Window = WHOLE,
 ) -> Scorecard:
-    """Return the scorecard of a run; the arguments are as in `compare_recordings`.
+    """Return the scorecard of a run.
+
+    Args:
+        recording: The path of the recording that was replayed.
+        run: The path of the recording of the replay.
+        gates: As in `compare_recordings`.
+        only: The same.
+        event_s: The same.
+        window: The part of the recording that was replayed.
 
     Raises:
         ValueError: One of the two cannot be read, or scipy is missing; the message is for the user.
@@ -26,5 +40,5 @@ def scorecard(
         raise ValueError("validate needs scipy; pip install 'pytest-twin[twin]'")
     from pytest_twin.analysis.fidelity.scorecard import compare_recordings
 
-    recorded, replayed = read_recording(Path(recording)), read_recording(Path(run))
+    recorded, replayed = read_part(Path(recording), window), read_recording(Path(run))
     return compare_recordings((recording, run), recorded, replayed, gates, only=only, event_s=event_s)

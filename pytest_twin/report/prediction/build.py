@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_twin.loads.schedule.window import WHOLE, Window
 from pytest_twin.model.csv_text import records, visible
 from pytest_twin.report.wording import relative_path
 from pytest_twin.run_folder.folder import RunFolder
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
 HERE = Path()
 
 
-def prediction(profile: Path, recording: Path, base_dir: Path = HERE) -> Prediction:
+def prediction(profile: Path, recording: Path, base_dir: Path = HERE, window: Window = WHOLE) -> Prediction:
     """Predict the slowdown of each profiled test beside a recorded load.
 
     Args:
         profile: A run folder with profile.csv, or such a file.
         recording: A run folder, or a file that can be read as a recording of a machine.
         base_dir: The directory that their names are relative to.
+        window: The part of the recording that counts.
 
     Raises:
         ReadingError: The recording cannot be read.
@@ -30,7 +32,7 @@ def prediction(profile: Path, recording: Path, base_dir: Path = HERE) -> Predict
     """
     from pytest_twin.analysis.prediction.predicted_tests import UnpredictableError, predict_tests
     from pytest_twin.analysis.prediction.profiled_test import profiled_tests
-    from pytest_twin.run_folder.machine_recordings import read_recording
+    from pytest_twin.run_folder.machine_recordings import read_part
 
     names = relative_path(profile, base_dir), relative_path(recording, base_dir)
     name = visible(names[0])
@@ -43,7 +45,7 @@ def prediction(profile: Path, recording: Path, base_dir: Path = HERE) -> Predict
         raise UnpredictableError(f"{name}: {error}") from None
     if not tests:
         raise UnpredictableError(f"{name}: has no profile of a test; run pytest --twin --twin-profile")
-    return predict_tests(names, tests, read_recording(recording))
+    return predict_tests(names, tests, read_part(recording, window))
 
 
 def _text(path: Path) -> str:
