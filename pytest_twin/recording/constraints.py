@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import suppress
-from itertools import count
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from pytest_twin._system.clock import monotonic
@@ -79,24 +79,24 @@ class HeldConstraints:
         self._directory = directory
         self._held: dict[str, HeldConstraint] = {}
         self._ended: deque[HeldConstraint] = deque(maxlen=MOST_ENDED)
-        self._numbers = count(1)
-        self._latest = 0
+        self._latest = self._ended_count = 0
 
     def on_reply(self, applied: AppliedLoad, reply: Mapping[str, Any]) -> None:
         """Take over a reply of the supervisor on a constraint."""
         if reply["event"] == "ready":
-            self._latest = number = next(self._numbers)
+            self._latest += 1
             self._held[applied.id] = HeldConstraint(
-                number,
+                self._latest,
                 applied.part.text,
                 str(reply["achieved"].get(STAT) or ""),
                 float(reply["achieved"].get(STAT_BEGAN, 0.0)),
                 is_cpu="cpu" in applied.part.options,
-                file=f"{self._directory}{os.sep}{os.getpid()}-{number}",
+                file=f"{self._directory}{os.sep}{os.getpid()}-{self._latest}",
             )
         elif (held := self._held.pop(applied.id, None)) is not None:
             held.end(reply["achieved"])
             self._ended.append(held)
+            self._ended_count += 1
 
     def share_start(self) -> float:
         """Return when the first process of this host called this in the run, by `monotonic`.
@@ -120,14 +120,15 @@ class HeldConstraints:
 
     def begin_attempt(self) -> ConstraintBorder:
         """Return what is needed to compute the figures of an attempt that begins now."""
-        return ConstraintBorder(self._latest, {each.number: each.throttled_s() for each in list(self._held.values())})
+        held = {each.number: each.throttled_s() for each in list(self._held.values())}
+        return ConstraintBorder(self._ended_count, held)
 
     def figures_since(self, border: ConstraintBorder) -> ConstraintFigures:
         """Return the figures of an attempt: the constraints since it began, and for how long they throttled it."""
         if not self._latest:
             return NO_CONSTRAINTS
-        found = sorted((*self._ended, *self._held.values()), key=lambda each: each.number)
-        during = [each for each in found if each.number > border.latest or each.number in border.throttled_s]
+        ended = islice(reversed(self._ended), self._ended_count - border.ended)
+        during = sorted((*ended, *self._held.values()), key=lambda each: each.number)
         if not during:
             return NO_CONSTRAINTS
         pairs = [(each.throttled_s(), border.throttled_s.get(each.number, 0.0)) for each in during]
@@ -140,14 +141,14 @@ class ConstraintBorder:
     """The constraints at the start of an attempt.
 
     Attributes:
-        latest: The number of the latest constraint that had started.
+        ended: How many constraints had ended.
         throttled_s: The throttled seconds of those that were held, by their numbers; None where unknown.
     """
 
-    __slots__ = ("latest", "throttled_s")
+    __slots__ = ("ended", "throttled_s")
 
-    def __init__(self, latest: int, throttled_s: Mapping[int, float | None]) -> None:
-        self.latest, self.throttled_s = latest, throttled_s
+    def __init__(self, ended: int, throttled_s: Mapping[int, float | None]) -> None:
+        self.ended, self.throttled_s = ended, throttled_s
 
 
 NO_CONSTRAINTS = ConstraintFigures()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pytest_twin.loads.registry import keyword_of_type
 from pytest_twin.model import event
@@ -98,24 +98,37 @@ def _fill_test_folders(
     interval: float,
 ) -> None:
     """Write to the folder of each of these tests the samples and events of its host in its time."""
-    events = _event_spans(annotations)
     cutters = {host: ExcerptWriter(samples.heading) for host, samples in by_host.items()}
-    for test in tests:
+    for test, events in _tests_with_events(tests, annotations):
         began, ended = _span(test)
         samples = by_host[test["host"]]
         # the first sample after the test tells of its end too
         inside = cutters[test["host"]].cut(samples.lines, samples.times, began, ended, behind_s=interval)
-        near = (row for begin, end, row in events if begin <= ended and end >= began)
-        there = [row for row in near if row["host"] == test["host"]]
         try:
             with folder.test_folder(test["folder"]) as own:
                 own.write(DATASET, "".join(f"{line}\n" for line in (samples.heading, *inside)))
-                own.write(ANNOTATIONS, table_text(HEADERS[ANNOTATIONS], there))
+                own.write(ANNOTATIONS, table_text(HEADERS[ANNOTATIONS], events))
         except ValueError:  # the row is damaged, and there is no telling which test it was
             continue
         except OSError as error:
             if error.errno not in {errno.ELOOP, errno.ENOTDIR}:  # a link or a file in its place, which we leave alone
                 raise
+
+
+def _tests_with_events(tests: Iterable[Row], annotations: Sequence[Row]) -> Iterator[tuple[Row, list[Row]]]:
+    """Yield the tests in the order of their starts, each with the events of its host in its time."""
+    spans = _event_spans(annotations)
+    by_start = sorted(range(len(spans)), key=lambda place: spans[place][0])
+    there: list[int] = []
+    left = 0
+    for test in sorted(tests, key=_span):
+        began, ended = _span(test)
+        while left < len(by_start) and spans[by_start[left]][0] <= ended:
+            there.append(by_start[left])
+            left += 1
+        there = [place for place in there if spans[place][1] >= began]
+        near = (spans[place] for place in sorted(there))  # in the order of the file
+        yield test, [row for begin, _, row in near if begin <= ended and row["host"] == test["host"]]
 
 
 def _span(test: Row) -> tuple[float, float]:
