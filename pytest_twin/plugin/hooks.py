@@ -218,12 +218,12 @@ def _notes_on_marks(items: Iterable[pytest.Item]) -> list[str]:
 
 def _excess_notes(loads: Iterable[Load | None]) -> Iterable[str]:
     """Return a line for each constraint with more than this machine has, which is right where it runs on several."""
-    parts = [part for load in loads if load is not None for part in load.parts if part.is_constraint]
+    parts = {str(part): part for load in loads if load is not None for part in load.parts if part.is_constraint}
     if not parts:
         return ()
     from pytest_twin.loads.constraint import excess
 
-    return dict.fromkeys(f"{part} takes nothing away: {remark}" for part in parts for _, remark in excess(part))
+    return [f"{text} takes nothing away: {remark}" for text, part in parts.items() for _, remark in excess(part)]
 
 
 @pytest.hookimpl(tryfirst=True)
