@@ -18,6 +18,7 @@ from pytest_twin.loads.registry import kinds
 from pytest_twin.loads.schedule.window import parse_window
 from pytest_twin.loads.spec import Load, LoadError
 from pytest_twin.loads.validation import read_limit, read_load
+from pytest_twin.model.demand_change import DemandChange, parse_changes
 from pytest_twin.model.quantity import parse_duration, parse_size
 from pytest_twin.recording.recording import Recording
 from pytest_twin.report.terminal import summary
@@ -105,6 +106,21 @@ class FiniteRange(click.FloatRange):
         if math.isnan(number):
             self.fail(f"{value!r} is not a number", param, ctx)
         return number
+
+
+class DemandChanges(click.ParamType):  # type: ignore[type-arg]
+    """A parameter type: changes of a demand, such as ``cpu*1.5 mem+4GiB``."""
+
+    name = "changes"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[DemandChange, ...]:
+        """Return the parsed value, or fail with a message."""
+        try:
+            return value if isinstance(value, tuple) else parse_changes(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class Size(click.ParamType):  # type: ignore[type-arg]

@@ -78,7 +78,8 @@ def _slowdowns(profile: Path, recording: Path, part: Window) -> tuple[str, str]:
 
 def _overloads(recording: Path, part: Window, text: str, disk_rate: str | None) -> tuple[str, str]:
     """Return when a machine is overloaded, for the terminal and as JSON."""
-    from pytest_twin.analysis.prediction.what_if import find_overloads, parse_changes
+    from pytest_twin.analysis.prediction.what_if import find_overloads
+    from pytest_twin.model.demand_change import parse_changes
     from pytest_twin.report.prediction.overload import overload_document, overload_table
     from pytest_twin.run_folder.machine_recordings import read_part
 

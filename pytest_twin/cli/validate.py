@@ -16,13 +16,21 @@ from pytest_twin.analysis.fidelity.gates import (
     limit_declarations,
     parse_gates,
 )
-from pytest_twin.cli._options import Duration, FiniteRange, settings_of, window_option, write_or_print
+from pytest_twin.cli._options import (
+    DemandChanges,
+    Duration,
+    FiniteRange,
+    settings_of,
+    window_option,
+    write_or_print,
+)
 from pytest_twin.loads.schedule.window import parse_window
 from pytest_twin.model.machine_recording import RESOURCES
 from pytest_twin.settings.options import GATES, TABLE
 
 if TYPE_CHECKING:
     from pytest_twin.analysis.fidelity.scorecard import Scorecard
+    from pytest_twin.model.demand_change import DemandChange
 
 F = TypeVar("F", bound=Callable[..., Any])
 FAILED_STATUS = 1
@@ -60,6 +68,10 @@ def _gate_options(command: F) -> F:
     "--event", type=Duration(), help="length of the shortest event, such as 5s (default: estimated from the recording)"
 )
 @window_option("compare with only this part of RECORDING, which was replayed")
+@click.option(
+    "--scale", "changes", type=DemandChanges(), default=(), metavar="CHANGES",
+    help='the "scale" with which the recording was replayed, such as "cpu*1.5 mem+4GiB disk*2"',
+)  # fmt: skip
 @click.option("--json", "document", metavar="PATH", help="write the scorecard as JSON to this file, or to - (stdout)")
 @click.option(
     "--html", "page", type=click.Path(dir_okay=False, path_type=Path), help="write the scorecard as an HTML page"
@@ -67,6 +79,7 @@ def _gate_options(command: F) -> F:
 @_gate_options
 def command(
     recording: str, run: str, only: tuple[str, ...], event: float | None, window: Mapping[str, Any] | None,
+    changes: tuple[DemandChange, ...],
     document: str | None, page: Path | None, **given: float | None,
 ) -> None:  # fmt: skip
     """Judge how faithfully a run replays a recording.
@@ -81,7 +94,7 @@ def command(
 
     gates = gates_of({name: value for name, value in given.items() if value is not None})
     try:
-        card = scorecard(recording, run, gates, only, event, parse_window(window or {}))
+        card = scorecard(recording, run, gates, only, event, parse_window(window or {}), changes)
     except ValueError as error:
         raise FidelityUnknown(str(error)) from None
     _show(card, document, page)

@@ -114,3 +114,26 @@ def test_a_run_is_compared_with_the_part_that_it_replays(twin, tmp_path):
     twin("server.csv", "part.csv", "--window", "to=100s", status=1)
     said = "server.csv: busiest: 3600 s are more than the recording has, which lasts 300 s"
     assert twin("server.csv", "part.csv", "--window", "busiest=1h", status=2) == f"Error: {said}\n"
+
+
+def test_a_scaled_replay_is_judged_by_the_scaled_recording(twin):
+    assert "passed" in twin("server.csv", "scaled.csv", "--scale", "cpu*0.9")
+    twin("server.csv", "server.csv", "--scale", "cpu*0.9", status=1)
+
+
+def test_a_demand_above_the_machine_is_judged_by_all_of_it(twin, tmp_path):
+    cpu = np.minimum(100.0, 150 * server(300).frame["cpu"])
+    assert cpu.max() == 100.0
+    write(tmp_path / "busier.csv", cpu_percent=cpu)
+    assert "passed" in twin("server.csv", "busier.csv", "--scale", "cpu*1.5")
+
+
+@pytest.mark.parametrize(
+    ("scale", "message"),
+    [
+        ("cpu*0", "Invalid value for '--scale': 'cpu*0': '0' is not a factor above 0 and up to 1000"),
+        ("disk*2", "server.csv: scale: the recording has no values of disk_read or disk_write"),
+    ],
+)
+def test_a_scale_that_cannot_be_applied_is_told_in_one_line(twin, scale, message):
+    assert twin("server.csv", "server.csv", "--scale", scale, status=2).splitlines()[-1] == f"Error: {message}"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pytest_twin.loads.modifiers import MODIFIERS
 from pytest_twin.loads.schedule.parser import parse_schedule
 from pytest_twin.loads.schedule.schedule import MOST_EVENTS, ScheduleError
-from pytest_twin.loads.schedule.schema import json_schema
+from pytest_twin.loads.schedule.schema import REPLAY_FIELDS, json_schema
 from pytest_twin.model.machine_formats.parser import parse_text
 from pytest_twin.stressors import find_kinds
 from pytest_twin.stressors.constraint.enforcer import KEYWORD
@@ -88,7 +88,8 @@ def test_the_schema_knows_every_key_of_a_schedule():
 
 
 def test_the_schema_knows_every_key_of_an_event():
-    own = {"id", "start", "duration", "after", "tests", "note", "repeat", "replay", "from", "to", "busiest", "speed"}
+    own = {"id", "start", "duration", "after", "tests", "note", "repeat", *REPLAY_FIELDS, "replay"}
+    assert {"from", "to", "busiest", "speed", "scale"} == set(REPLAY_FIELDS)
     assert set(EVENT["properties"]) == {*own, *KINDS, KEYWORD, *MODIFIERS}
 
 
@@ -123,6 +124,7 @@ def test_a_new_kind_is_in_the_schema_at_once():
             ]
         },
         {"events": [{"replay": "prod.csv", "speed": 10}]},
+        {"events": [{"replay": "prod.csv", "scale": "cpu*1.5 mem+10%"}]},
         {"events": [{"replay": "prod.csv", "from": "0s", "to": 3}, {"replay": "prod.csv", "busiest": "2s"}]},
         {"events": [{"duration": 5, "constrain": {"cpu": 0.25, "mem": "1GiB"}}]},
         {"events": [{"duration": 5, "cpu": 8, "constrain": "cpu=0.25 period=5ms"}]},

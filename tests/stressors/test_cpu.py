@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import signal
 import subprocess
@@ -120,6 +121,36 @@ def test_a_share_takes_a_worker_for_each_usable_cpu(monkeypatch, unit, amount, e
     assert cpu.workers(Job(LoadRequest(unit=unit, profile=[(0, amount)]))) == (expected or 2)
 
 
+@pytest.mark.parametrize(("peak", "layers"), [(0.5, 1), (1.0, 1), (1.0000001, 1), (1.2, 2), (2.0, 2), (2.5, 3)])
+def test_a_demand_above_all_cpus_takes_more_workers_for_each(monkeypatch, peak, layers):
+    monkeypatch.setattr(cpu, "usable_cpus", lambda: 2.0)
+    assert cpu.workers(Job(LoadRequest(unit="share", profile=[(0, 0.1), (5, peak)]))) == 2 * layers
+
+
+@pytest.mark.parametrize(
+    ("target", "parts"), [(0.5, [0.5, 0.0, 0.0]), (1.25, [1.0, 0.25, 0.0]), (3.0, [1.0, 1.0, 1.0])]
+)
+def test_each_layer_of_workers_requests_what_the_lower_ones_do_not(target, parts):
+    assert [cpu.in_layer(target, layer, 3) for layer in range(3)] == parts
+
+
+def test_a_single_layer_requests_all():
+    assert [cpu.in_layer(target, 0, 1) for target in (0.5, 3.0)] == [0.5, 3.0]
+
+
+def test_of_a_demand_above_all_cpus_all_are_asked_for(supervisor):
+    ready = supervisor.applied(unit="share", profile=[[0, 1.5]], duration=0.3)
+    assert len(ready["pids"]) == 2 * math.ceil(usable_cpus())
+    figures = supervisor.hear()["achieved"]
+    assert figures["asked_cpu_s"] == pytest.approx(usable_cpus() * figures["held_s"])
+
+
+def test_workers_of_an_upper_layer_are_not_stuck_while_there_is_nothing_for_them(supervisor):
+    supervisor.applied(unit="share", profile=[[0, 0.05], [60, 0.05], [60, 1.5]], duration=3)
+    end = supervisor.hear()
+    assert (end["event"], end.get("reason")) == ("end", "duration"), end
+
+
 @pytest.fixture
 def burnt(supervisor):
     """Applies a load for a second; what it burnt as a share of what so many CPUs would have for its profile."""
@@ -135,6 +166,12 @@ def burnt(supervisor):
 def test_a_share_of_the_cpus_is_kept(burnt):
     quarter = {"unit": "share", "profile": [[0, 0.25]]}
     assert is_kept(lambda: burnt(usable_cpus(), **quarter), within=0.4)
+
+
+def test_all_layers_together_burn_what_they_can(burnt):
+    """As measured by all CPUs: a demand of 150 % takes them whole."""
+    most = {"unit": "share", "profile": [[0, 1.5]]}
+    assert is_kept(lambda: 1.5 * burnt(usable_cpus(), **most), within=0.3)
 
 
 def test_a_ramp_takes_half_of_what_its_peak_would(burnt):

@@ -103,6 +103,19 @@ def test_a_trace_is_followed_second_by_second(monkeypatch):
     assert [host.go_on(1) for _ in levels] == pytest.approx(levels, abs=0.015)
 
 
+def test_a_demand_above_all_cpus_is_all_of_them_and_leaves_no_debt(monkeypatch):
+    host = MadeUp(monkeypatch, profile=[(0, 0.5), (2, 0.5), (2, 1.5), (4, 1.5), (4, 0.5)])
+    host.begin()
+    host.job._is_ready, host.job.began = True, host.at
+    assert [host.go_on(2) for _ in range(3)] == pytest.approx([0.5, 1.0, 0.5], abs=0.03)
+    assert cpu_total.asked(host.job).integral(6) == pytest.approx(2 * CPUS * (0.5 + 1.0 + 0.5))
+
+
+def test_a_demand_above_all_cpus_takes_more_workers_for_each(monkeypatch):
+    assert cpu_total.workers(MadeUp(monkeypatch, target=1.5).job) == 2 * CPUS
+    assert cpu_total.workers(MadeUp(monkeypatch, target=1.0).job) == CPUS
+
+
 def test_a_pause_is_no_time_in_which_it_missed_anything(host):
     host.begin()
     host.go_on(1)
@@ -166,3 +179,12 @@ def test_it_runs_by_hand(run):
     status, said, _ = run("cpu_total_stress.py", "--help")
     assert status == 0
     assert cpu_total.__doc__.partition("\n\n")[0] in " ".join(said.split())
+
+
+@linux
+def test_the_whole_host_is_requested_more_than_it_has(supervisor):
+    """The workers of the upper layer have nothing to do for a time in which none may be taken for stuck."""
+    steps = [[0, 0.1], [2.5, 0.1], [2.5, 1.5]]
+    supervisor.applied(module="pytest_twin.stressors.kinds.cpu_total", unit="share", profile=steps, duration=3.5)
+    end = supervisor.hear()
+    assert (end["event"], end.get("reason")) == ("end", "duration"), end

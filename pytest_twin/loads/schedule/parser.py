@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_twin.loads.modifiers import GUARDS, MODIFIERS
 from pytest_twin.loads.parser import parse_load
@@ -22,11 +22,12 @@ from pytest_twin.loads.schedule.schedule import (
     ScheduledLoad,
     ScheduleError,
 )
-from pytest_twin.loads.schedule.schema import EVENT_FIELDS, SCHEDULE_FIELDS, WINDOW_FIELDS
+from pytest_twin.loads.schedule.schema import EVENT_FIELDS, REPLAY_FIELDS, SCHEDULE_FIELDS, WINDOW_FIELDS
 from pytest_twin.loads.schedule.window import TOO_MANY, Window, cut_recording
 from pytest_twin.loads.spec import Kinds, Load, LoadError
 from pytest_twin.loads.stress_ng import ENGINE
 from pytest_twin.model.csv_text import visible
+from pytest_twin.model.demand_change import DemandChange
 from pytest_twin.model.error_text import unknown
 from pytest_twin.model.machine_formats.parser import RecordingError
 from pytest_twin.model.machine_recording import MachineRecording
@@ -126,6 +127,14 @@ class _UnresolvedEvent:
             yield f"{self.id}#{turn}"
 
 
+class _Replayed(NamedTuple):
+    """What is replayed of a recording: its path, the part of it, and the changes of its demand."""
+
+    path: str
+    window: Window
+    changes: tuple[DemandChange, ...] = ()
+
+
 @dataclass
 class _Parser:
     """One pass over one document; problems are collected, and parsing continues."""
@@ -136,9 +145,9 @@ class _Parser:
     problems: list[str] = field(default_factory=list)
     loads: dict[str, Load] = field(default_factory=dict)  # by their text, since many events have the same load
     recordings: dict[str, MachineRecording] = field(default_factory=dict)  # by path
-    replays: dict[tuple[str, Window, float], Replay] = field(default_factory=dict)  # by path, part and speed
+    replays: dict[tuple[_Replayed, float], Replay] = field(default_factory=dict)  # by speed too
     remarks: dict[str, str] = field(default_factory=dict)  # how the recording of an event was read, by its place
-    unread: dict[tuple[str, Window], Sequence[str]] = field(default_factory=dict)  # problems of what cannot be replayed
+    unread: dict[_Replayed, Sequence[str]] = field(default_factory=dict)  # problems of what cannot be replayed
 
     def add_problem(self, place: str, problem: str) -> None:
         """Add a problem; raises `_TooManyError` when there are enough."""
@@ -177,7 +186,7 @@ class _Parser:
         drafts = [draft for at, event in enumerate(events) if (draft := self.event(at, event)) is not None]
         planned = sorted(self.resolved(drafts), key=lambda event: event.start_s)
         texts = (
-            f"{path}: {'; '.join(replay.remarks)}" for (path, *_), replay in self.replays.items() if replay.remarks
+            f"{path}: {'; '.join(replay.remarks)}" for ((path, *_), _), replay in self.replays.items() if replay.remarks
         )
         remarks = tuple(dict.fromkeys(texts))
         schedule = Schedule(tuple(planned), top["anchor"], PARALLEL, top["seed"], remarks)
@@ -239,7 +248,7 @@ class _Parser:
             if words:
                 self.add_problem(place, f"has both replay and {', '.join(words)}; split it into two events")
             return self.replay(place, event, guards)
-        for key in (*WINDOW_FIELDS, "speed"):
+        for key in REPLAY_FIELDS:
             if key in event:
                 self.add_problem(f"{place}.{key}", "applies only to a replay")
         written = repr(words)
@@ -266,38 +275,38 @@ class _Parser:
             self.add_problem(place, TOO_MANY)
         if not path:
             return Load(), 0.0
-        key = path, window, speed
-        if (path, window) not in self.unread and key not in self.replays:
-            self.read(path, window, speed)
-        for problem in self.unread.get((path, window), ()):
+        replayed = _Replayed(path, window, self.value(event, place, "scale", ()))
+        if replayed not in self.unread and (replayed, speed) not in self.replays:
+            self.read(replayed, speed)
+        for problem in self.unread.get(replayed, ()):
             self.add_problem(f"{place}.replay", f"{path}: {problem}")
-        if key not in self.replays:
+        if (replayed, speed) not in self.replays:
             return Load(), 0.0
-        load, duration, remarks = self.replays[key]
+        load, duration, remarks = self.replays[replayed, speed]
         self.remarks[place] = "; ".join(remarks)
         if not duration <= LONGEST_S:
             self.add_problem(f"{place}.replay", f"{path}: is longer than a year at this speed")
             return Load(), 0.0
-        given = {key: event[key] for key in (*WINDOW_FIELDS, "speed") if key in event}
+        given = {key: event[key] for key in REPLAY_FIELDS if key in event}
         try:
             load = load.with_guards(**{key: MODIFIERS[key].parse(raw) for key, raw in guards.items()})
         except ValueError as error:
             self.add_problem(f"{place}.{'/'.join(guards)}", str(error))
         return replace(load, keywords={"replay": path, **given, **guards}), duration
 
-    def read(self, path: str, window: Window, speed: float) -> None:
-        """Read a part of a recording as a load, or its problems."""
+    def read(self, replayed: _Replayed, speed: float) -> None:
+        """Read what is replayed of a recording as a load, or its problems."""
+        path, window, changes = replayed
         try:
             if path not in self.recordings:
                 self.recordings[path] = self.read_recording(path)
-            found = replay_of(cut_recording(self.recordings[path], window), path, self.kinds)
-            self.replays[path, window, speed] = Replay(
-                found.load.faster(speed), found.duration_s / speed, found.remarks
-            )
+            found = replay_of(cut_recording(self.recordings[path], window), path, self.kinds, changes)
+            faster = Replay(found.load.faster(speed), found.duration_s / speed, found.remarks)
+            self.replays[replayed, speed] = faster
         except RecordingError as error:
-            self.unread[path, window] = error.problems
+            self.unread[replayed] = error.problems
         except (OSError, ValueError) as error:
-            self.unread[path, window] = [str(getattr(error, "strerror", None) or error)]
+            self.unread[replayed] = [str(getattr(error, "strerror", None) or error)]
 
     def resolved(self, drafts: list[_UnresolvedEvent]) -> Iterator[ScheduledLoad]:
         """Yield the events with their starts resolved, repetitions included."""

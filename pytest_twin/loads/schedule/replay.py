@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pytest_twin.loads.schedule.schedule import Schedule, ScheduledLoad
 from pytest_twin.loads.schedule.window import cut_recording, parse_window
 from pytest_twin.loads.spec import Kinds, Load, LoadPart
+from pytest_twin.model.demand_change import DemandChange, changed_recording
 from pytest_twin.model.machine_formats.parser import RecordingError
 from pytest_twin.model.quantity import LONGEST_S
 from pytest_twin.stressors.kinds.cpu_total import STAT
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pytest_twin.stressors.spec.profile import Points
 
 MOST_STEPS = 50_000  # of one profile, which is sent to processes; more are averaged
+MOST_DEMAND = {"cpu": 8.0, "mem": 1.0}  # shares; for each 100 % of the CPU there is a worker on each CPU
 LOOPBACK = "traffic over a network is replayed over the loopback interface"
 
 
@@ -54,29 +56,33 @@ class _Rule(NamedTuple):
     options: Mapping[str, Any] = {}
 
 
-def replay_of(recording: MachineRecording, name: str, kinds: Kinds) -> Replay:
+def replay_of(recording: MachineRecording, name: str, kinds: Kinds, changes: Sequence[DemandChange] = ()) -> Replay:
     """Return a recording as a load.
 
     Args:
         recording: The recording.
         name: The amount of the load, as it is written in annotations.csv.
         kinds: The installed kinds of load.
+        changes: Changes of its demand, which may then exceed what the machine has.
 
     Raises:
-        RecordingError: It has nothing to replay.
+        RecordingError: It has nothing to replay, or no values to change.
     """
-    frame, remarks = recording.frame, list(recording.remarks)
+    remarks = list(recording.remarks)
+    frame = _changed(recording, changes, remarks).frame
     step = float(frame.index[0])
     parts = []
     for resource, rule in _RULES.items():
         if resource not in frame or rule.keyword not in kinds:
             continue
         values = _averaged(Values.of(frame[resource], step), remarks)
+        options = {REPLAY: True, **rule.options}
+        if resource == "mem" and len(values.value):  # what is always in use is in use on this machine too
+            before = recording.frame[resource].min() if changes else values.value.min()
+            options[LOWEST] = float(min(before, values.value.min()))
+            values = values._replace(value=values.value - options[LOWEST])
         points = rule.profile(values)
         if points and max(value for _, value in points) > 0:
-            options = {REPLAY: True, **rule.options}
-            if resource == "mem":
-                options[LOWEST] = float(min(values.value))
             parts.append(LoadPart(kinds[rule.keyword], name, rule.unit, tuple(points), options))
     if not parts:
         raise RecordingError([f"has nothing to replay: no value above 0 in {', '.join(recording.sources.values())}"])
@@ -104,6 +110,24 @@ def played_once(recording: MachineRecording, name: str, kinds: Kinds, window: Ma
     remarks = (*replay.remarks, *played)
     load = replace(replay.load, keywords={"replay": name, **window})
     return Schedule((ScheduledLoad("e1", 0.0, replay.duration_s, load, note="; ".join(remarks)),), remarks=remarks)
+
+
+def _changed(recording: MachineRecording, changes: Sequence[DemandChange], remarks: list[str]) -> MachineRecording:
+    """Return a recording with a changed demand, as far as this can be replayed.
+
+    Raises:
+        RecordingError: It does not have the resource.
+    """
+    try:
+        changed = changed_recording(recording, changes)
+    except ValueError as error:
+        raise RecordingError([f"scale: {error}"]) from None
+    frame = changed.frame
+    for resource, most in MOST_DEMAND.items() if changes else ():
+        if resource in frame and (frame[resource] > most).any():
+            remarks.append(f"a demand above {most:.0%} for {resource} is replayed as {most:.0%}")
+            frame = frame.assign(**{resource: frame[resource].clip(upper=most)})
+    return replace(changed, frame=frame)
 
 
 def fill_machine(schedule: Schedule, kinds: Kinds, *, limited: Collection[str] = ()) -> Schedule:
@@ -175,18 +199,14 @@ def _steps(values: Values) -> Points:
     return [point for since, until, value in spans for point in ((since, value), (until, value))]
 
 
-def _rise(values: Values) -> Points:
-    """Return the rise above the lowest level: memory that is always in use is in use on this machine too.
-
-    A level is that of a moment, the end of its interval.
-    """
-    rises = values.value - min(values.value, default=0.0)
-    return list(zip(values.until.tolist(), rises.tolist(), strict=True))
+def _levels(values: Values) -> Points:
+    """Return each value at the end of its interval: a level is that of a moment."""
+    return list(zip(values.until.tolist(), values.value.tolist(), strict=True))
 
 
 _RULES: Mapping[str, _Rule] = {
     "cpu": _Rule("cpu", SHARE, _steps),
-    "mem": _Rule("mem", SHARE, _rise),
+    "mem": _Rule("mem", SHARE, _levels),
     "disk_write": _Rule("disk", RATE, _steps),
     "disk_read": _Rule("disk", RATE, _steps, {"pattern": 1.0}),
     "net_sent": _Rule("net", RATE, _steps),

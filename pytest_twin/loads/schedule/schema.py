@@ -12,6 +12,7 @@ from pytest_twin.loads.schedule.schedule import MOST_EVENTS, PARALLEL, SERIES, S
 from pytest_twin.loads.schedule.window import parse_moment
 from pytest_twin.loads.spec import Kinds
 from pytest_twin.loads.stress_ng import ENGINE, INSTANCES
+from pytest_twin.model.demand_change import parse_changes
 from pytest_twin.model.error_text import shown
 from pytest_twin.model.quantity import parse_duration
 from pytest_twin.stressors.constraint.enforcer import KIND as CONSTRAINT
@@ -19,6 +20,7 @@ from pytest_twin.stressors.kinds._stress_ng_program import NAME as STRESS_NG
 
 LONGEST_TEXT = 1000
 WINDOW_FIELDS = ("from", "to", "busiest")
+REPLAY_FIELDS = (*WINDOW_FIELDS, "speed", "scale")  # which apply only to a replay
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ _REPEAT = {
     "required": ["every", "count"],
     "additionalProperties": False,
 }
+_SCALE = {"type": "string", "minLength": 1, "description": "changes of the demand such as cpu*1.5 mem+4GiB disk*2"}
 SCHEDULE_FIELDS = {
     "$schema": _text("the address of a schema"),
     "version": _one_of(1),
@@ -102,6 +105,7 @@ EVENT_FIELDS = {
     "to": _MOMENT,
     "busiest": _DURATION,
     "speed": ScheduleField(_speed, {"type": "number", "exclusiveMinimum": 0}),
+    "scale": ScheduleField(parse_changes, _SCALE),
 }
 
 _AMOUNT = {"type": ["string", "number"]}

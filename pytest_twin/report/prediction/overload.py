@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from pytest_twin.analysis.prediction.what_if import CPU, DISK, Overload
+from pytest_twin.analysis.prediction.what_if import Overload
 from pytest_twin.model.csv_text import visible
+from pytest_twin.model.demand_change import CPU, DISK
 from pytest_twin.report.console_text import console_text
 from pytest_twin.report.wording import NOTHING, format_duration
 

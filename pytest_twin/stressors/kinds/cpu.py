@@ -30,16 +30,19 @@ KIND = Kind(
 )
 
 PER_CPU = "per_cpu"  # option of a share: the workers for each CPU, which beside busy processes get a share each
+ROUNDING = 1e-6  # shares that exceed 100 % by no more do not
 MAX_WORKERS_PER_CPU = 64  # more get so little CPU time each that they take minutes to start
 
 
 def workers(job: Job) -> int:
-    """Return the requested number of workers, or for a share one for each usable CPU, or several (`PER_CPU`).
+    """Return the requested number of workers, or for a share one for each usable CPU, or several.
+
+    There are several by request (`PER_CPU`), and where the demand exceeds all CPUs (`layers`).
 
     Raises:
         ValueError: There are too many for this machine.
     """
-    each = job.options.get(PER_CPU, 1)
+    each = job.options.get(PER_CPU, 1) * layers(job)
     count = math.ceil(job.profile.peak) if job.unit == COUNT else each * math.ceil(usable_cpus())
     most = MAX_WORKERS_PER_CPU * math.ceil(usable_cpus())
     if count > most:
@@ -59,15 +62,31 @@ def asked(job: Job) -> Profile:
 
 def stress(job: Job) -> None:
     """Burn this worker's part of the CPU time that the profile requests, until stopped."""
-    per_worker = _whole(job) / job.workers
+    count = layers(job)
+    layer, per_worker = job.index * count // job.workers, _whole(job) * count / job.workers
     if job.unit == SHARE:
-        _pin_to_cpu(job)
+        _pin_to_cpu(job)  # from here on the usable CPUs are those of this worker
     burn = burner(job)
     job.ready()
     pacer = CpuPacer(job, burn)
     while True:
-        pacer.burn_slice(per_worker * job.target(), job.used_beside())
+        target, paid_s = job.target(), count * job.used_beside()  # the other loads use CPU time of the lowest layer
+        pacer.burn_slice(per_worker * in_layer(target, layer, count), 0.0 if layer else paid_s)
         job.tick()
+
+
+def layers(job: Job) -> int:
+    """Return how many workers on each CPU a share takes: more than one only where the demand exceeds all CPUs.
+
+    A scaled replay may request 150 %: one worker on each CPU at full speed, and another one for half of the time. So a
+    CPU has as many processes that want it as the demand says.
+    """
+    return max(1, math.ceil(job.profile.peak - ROUNDING)) if job.unit == SHARE else 1
+
+
+def in_layer(target: float, layer: int, count: int) -> float:
+    """Return the part of a target that the workers of a layer request; the whole target if there is only one."""
+    return target if count == 1 else min(max(0.0, target - layer), 1.0)
 
 
 def _pin_to_cpu(job: Job) -> None:
@@ -77,7 +96,7 @@ def _pin_to_cpu(job: Job) -> None:
     """
     if sys.platform == "linux":
         allowed = sorted(os.sched_getaffinity(0))
-        if job.workers == len(allowed) * int(job.options.get(PER_CPU, 1)):
+        if job.workers == len(allowed) * int(job.options.get(PER_CPU, 1)) * layers(job):
             with suppress(OSError):  # the CPU was taken away meanwhile
                 os.sched_setaffinity(0, {allowed[job.index % len(allowed)]})
 

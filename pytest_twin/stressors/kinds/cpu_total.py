@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from pytest_twin.stressors.kinds._cpu_methods import burner
 from pytest_twin.stressors.kinds._cpu_pacer import CpuPacer
+from pytest_twin.stressors.kinds.cpu import in_layer, layers
 from pytest_twin.stressors.spec.kind import SHARE, Kind
 from pytest_twin.stressors.spec.profile import Profile
 from pytest_twin.stressors.system.capacity import usable_cpus
@@ -41,7 +42,7 @@ STAT = "/proc/stat"
 
 
 def workers(job: Job) -> int:
-    """Return one worker for each usable CPU.
+    """Return one worker for each usable CPU, or several where the demand exceeds all CPUs (`layers`).
 
     Raises:
         OSError: There is no /proc/stat, or the load is strict and may need more than the usable CPUs.
@@ -49,7 +50,7 @@ def workers(job: Job) -> int:
     wanted, usable = job.profile.peak * read_host().cpus, usable_cpus()
     if job.strict and wanted > usable:
         raise OSError(f"requested {wanted:g} CPUs; only {usable:g} are usable; request less, or remove strict")
-    return math.ceil(usable)
+    return layers(job) * math.ceil(usable)
 
 
 def demand(job: Job) -> float:
@@ -58,16 +59,19 @@ def demand(job: Job) -> float:
 
 
 def asked(job: Job) -> Profile:
-    """Return the requested busy CPU cores of the host over time."""
-    return job.profile.scaled(read_host().cpus)
+    """Return the requested busy CPU cores of the host over time, at most all."""
+    cpus = read_host().cpus
+    return job.profile.scaled(cpus, most=cpus)
 
 
 def stress(job: Job) -> None:
     """Burn an equal part of the missing CPU time, until stopped.
 
     Workers need no communication: all read the same idle time of the host, and find the same CPU time to be missing.
+    What is requested beyond all CPUs is burnt by the workers of the upper layers, beside the others.
     """
-    burn = burner(job)
+    burn, count = burner(job), layers(job)
+    layer, workers_of_layer = job.index * count // job.workers, job.workers / count
     controller = CpuController(job)
     time.sleep(MEASURE_EVERY_S)
     job.piece = MEASURE_EVERY_S * usable_cpus() / job.workers
@@ -75,7 +79,10 @@ def stress(job: Job) -> None:
     controller.begin()
     pacer = CpuPacer(job, burn)
     while True:
-        pacer.burn_slice(controller.cores() / job.workers)
+        cores = controller.cores()
+        if layer:
+            cores = in_layer(job.target(), layer, count) * controller.cpus
+        pacer.burn_slice(cores / workers_of_layer)
         job.tick()
 
 
@@ -137,6 +144,8 @@ class CpuController:
         self._job = job
         self._most = usable_cpus()
         self._host, self._then = read_host(), job.now()
+        self.cpus = self._host.cpus
+        self._asked = job.profile.scaled(self.cpus, most=self.cpus)
         self._cores = self._foreign = self._missing_s = 0.0
         job.achieved["host_cpu_s"] = 0.0
 
@@ -165,9 +174,9 @@ class CpuController:
         before, self._host = self._host, read_host()
         then, self._then = self._then, self._job.now()
         span = self._host.at - before.at
-        asked = self._job.target() * self._host.cpus
+        asked = min(self._job.target(), 1.0) * self._host.cpus
         busy = self._host.cpus - (self._host.idle_s - before.idle_s) / span
-        asked_s = self._job.asked_between(then, self._then) * self._host.cpus
+        asked_s = self._job.asked_between(then, self._then, self._asked)
         window = HostWindow(span, asked, asked_s, busy, span - (self._then - then) > PAUSED_S)
         if not window.is_paused:
             part = busy * span / self._job.workers  # the figures of all workers are added up

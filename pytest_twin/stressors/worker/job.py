@@ -103,9 +103,10 @@ class Job:
         """Return the value of the profile at this time; before the load is ready, its first value."""
         return self.profile.at(self._elapsed())
 
-    def asked_between(self, since: float, until: float) -> float:
-        """Return the integral of the profile between two times of `now`."""
-        return self.profile.integral(until - self.began) - self.profile.integral(since - self.began)
+    def asked_between(self, since: float, until: float, profile: Profile | None = None) -> float:
+        """Return the integral of the profile, or of another one, between two times of `now`."""
+        of = profile or self.profile
+        return of.integral(until - self.began) - of.integral(since - self.began)
 
     def used_beside(self) -> float:
         """Return the CPU seconds that other loads of the same replay have used in place of this worker since last."""
