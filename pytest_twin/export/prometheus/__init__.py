@@ -1,0 +1,1 @@
+"""A run as Prometheus metrics: an endpoint, a file for node_exporter, a push, and its history in OpenMetrics."""
