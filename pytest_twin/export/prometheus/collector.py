@@ -16,7 +16,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from pytest_twin.export.prometheus.metrics import COUNTER, GAUGE, INFO, Metric
-from pytest_twin.export.prometheus.run_metrics import Distribution, Options, RunMetrics, Series
+from pytest_twin.export.prometheus.run_metrics import Distribution, MetricOptions, RunMetrics, MetricSeries
 from pytest_twin.run_folder.layout import FINGERPRINT
 from pytest_twin.run_folder.stream import RunStream
 
@@ -36,7 +36,7 @@ class RunCollector(Collector):
         error: Why the files of the run could not be read the last time; empty if they could.
     """
 
-    def __init__(self, folder: RunFolder, options: Options, epoch: float | None = None) -> None:
+    def __init__(self, folder: RunFolder, options: MetricOptions, epoch: float | None = None) -> None:
         """Prepare to read a run folder, which need not exist yet.
 
         Args:
@@ -87,9 +87,9 @@ class RunCollector(Collector):
         return []
 
 
-def families(series: Iterable[Series], *, has_hosts: bool) -> Iterator[Family]:
+def families(series: Iterable[MetricSeries], *, has_hosts: bool) -> Iterator[Family]:
     """Yield a family of prometheus_client for each metric."""
-    by_metric: dict[Metric, list[Series]] = {}
+    by_metric: dict[Metric, list[MetricSeries]] = {}
     for each in series:
         by_metric.setdefault(each.metric, []).append(each)
     for metric, found in by_metric.items():
@@ -97,7 +97,7 @@ def families(series: Iterable[Series], *, has_hosts: bool) -> Iterator[Family]:
         yield _family(metric, names, [(labels_of(each, has_hosts=has_hosts), each.value) for each in found])
 
 
-def labels_of(series: Series, *, has_hosts: bool) -> list[str]:
+def labels_of(series: MetricSeries, *, has_hosts: bool) -> list[str]:
     """Return the values of the labels of a series."""
     return [*series.labels, *([series.host or OWN_HOST] if has_hosts else [])]
 

@@ -26,7 +26,7 @@ NO_LOAD = {event.TEST, event.PHASE, event.GAP, event.NOTE}
 OVER = {event.END, event.ABORT, event.SKIP}
 
 
-class Options(NamedTuple):
+class MetricOptions(NamedTuple):
     """What is exported.
 
     Attributes:
@@ -50,7 +50,7 @@ class Distribution(NamedTuple):
     sum: float
 
 
-class Series(NamedTuple):
+class MetricSeries(NamedTuple):
     """A metric with its labels and its value.
 
     Attributes:
@@ -199,7 +199,7 @@ class _HostMetrics:
 class RunMetrics:
     """The metrics of the latest run in a stream of rows."""
 
-    def __init__(self, options: Options, epoch: float | None = None) -> None:
+    def __init__(self, options: MetricOptions, epoch: float | None = None) -> None:
         """Begin without a row.
 
         Args:
@@ -263,24 +263,24 @@ class RunMetrics:
         """The time of the last sample of pytest's own host, in seconds since 1970; None before the first."""
         return self._hosts[""].last_sample
 
-    def series(self) -> Iterator[Series]:
+    def series(self) -> Iterator[MetricSeries]:
         """Yield each metric with its labels and its present value."""
         for host, found in self._hosts.items():
             for metric, labels, value in found.series():
-                yield Series(metric, labels, host, value)
+                yield MetricSeries(metric, labels, host, value)
         heaviest = sorted(self._of_tests, key=lambda test: -self._of_tests[test][0])
         own, others = heaviest[: self._options.tests], heaviest[self._options.tests :]
         for place, metric in enumerate((metrics.HEAVIEST_CPU, metrics.HEAVIEST_DURATION)):
             for test in own:
-                yield Series(metric, (test,), "", self._of_tests[test][place])
+                yield MetricSeries(metric, (test,), "", self._of_tests[test][place])
             if others:
-                yield Series(metric, (OTHER_TESTS,), "", sum(self._of_tests[test][place] for test in others))
+                yield MetricSeries(metric, (OTHER_TESTS,), "", sum(self._of_tests[test][place] for test in others))
         if self.fingerprint is not None:
-            yield Series(metrics.RUN, _description(self.fingerprint), "", 1.0)
+            yield MetricSeries(metrics.RUN, _description(self.fingerprint), "", 1.0)
         if self._epoch is not None:
-            yield Series(metrics.RUN_START, (), "", self._epoch)
+            yield MetricSeries(metrics.RUN_START, (), "", self._epoch)
         if self.completed is not None:
-            yield Series(metrics.RUN_COMPLETION, (), "", self.completed)
+            yield MetricSeries(metrics.RUN_COMPLETION, (), "", self.completed)
 
 
 def _description(fingerprint: Mapping[str, Any]) -> tuple[str, ...]:
