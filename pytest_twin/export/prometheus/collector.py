@@ -16,7 +16,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from pytest_twin.export.prometheus.metrics import COUNTER, GAUGE, INFO, Metric
-from pytest_twin.export.prometheus.run_metrics import Distribution, MetricOptions, RunMetrics, MetricSeries
+from pytest_twin.export.prometheus.run_metrics import HistogramValue, MetricOptions, MetricSeries, RunMetrics
 from pytest_twin.run_folder.layout import FINGERPRINT
 from pytest_twin.run_folder.stream import RunStream
 
@@ -102,7 +102,7 @@ def labels_of(series: MetricSeries, *, has_hosts: bool) -> list[str]:
     return [*series.labels, *([series.host or OWN_HOST] if has_hosts else [])]
 
 
-def _family(metric: Metric, names: list[str], found: list[tuple[list[str], float | Distribution]]) -> Family:
+def _family(metric: Metric, names: list[str], found: list[tuple[list[str], float | HistogramValue]]) -> Family:
     if metric.type == INFO:
         info = InfoMetricFamily(metric.name, metric.help)
         for labels, _ in found:
@@ -112,17 +112,17 @@ def _family(metric: Metric, names: list[str], found: list[tuple[list[str], float
         of_type = CounterMetricFamily if metric.type == COUNTER else GaugeMetricFamily
         family = of_type(metric.name, metric.help, labels=names)
         for labels, value in found:
-            assert not isinstance(value, Distribution)  # noqa: S101 - for the type checker
+            assert not isinstance(value, HistogramValue)  # noqa: S101 - for the type checker
             family.add_metric(labels, value)
         return family
     histogram = HistogramMetricFamily(metric.name, metric.help, labels=names)
     for labels, value in found:
-        assert isinstance(value, Distribution)  # noqa: S101 - for the type checker
+        assert isinstance(value, HistogramValue)  # noqa: S101 - for the type checker
         histogram.add_metric(labels, buckets_of(metric, value), value.sum)
     return histogram
 
 
-def buckets_of(metric: Metric, value: Distribution) -> list[tuple[str, float]]:
+def buckets_of(metric: Metric, value: HistogramValue) -> list[tuple[str, float]]:
     """Return the upper bound of each bucket with the number of observations up to it."""
     bounds = [*(f"{float(bound)}" for bound in metric.buckets), "+Inf"]
     return list(zip(bounds, map(float, accumulate(value.counts)), strict=True))

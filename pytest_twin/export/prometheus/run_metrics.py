@@ -38,7 +38,7 @@ class MetricOptions(NamedTuple):
     tests: int = 0
 
 
-class Distribution(NamedTuple):
+class HistogramValue(NamedTuple):
     """The value of a histogram.
 
     Attributes:
@@ -63,7 +63,7 @@ class MetricSeries(NamedTuple):
     metric: Metric
     labels: tuple[str, ...]
     host: str
-    value: float | Distribution
+    value: float | HistogramValue
 
 
 @dataclass
@@ -159,7 +159,7 @@ class _HostMetrics:
         self.throttled_s += _number(row.get("throttled_s")) or 0.0
         return cpu_s
 
-    def series(self) -> Iterator[tuple[Metric, tuple[str, ...], float | Distribution]]:
+    def series(self) -> Iterator[tuple[Metric, tuple[str, ...], float | HistogramValue]]:
         for (metric, labels), value in self.values.items():
             yield metric, labels, value
         yield from self._of_loads()
@@ -167,7 +167,7 @@ class _HostMetrics:
             yield metrics.TESTS, (outcome,), count
         yield metrics.TESTS_RUNNING, (), len(self.running)
         for each in (self.durations, self.cpu):
-            yield each.metric, (), Distribution(tuple(each.counts), each.sum)
+            yield each.metric, (), HistogramValue(tuple(each.counts), each.sum)
         yield metrics.THROTTLED, (), self.throttled_s
         yield metrics.SAMPLES, (), self.samples
         if self.last_sample is not None:
