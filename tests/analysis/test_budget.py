@@ -16,6 +16,7 @@ from pytest_twin.analysis.budgets.budget import (
     ResourceUsage,
     judge_run,
     verdict_cell,
+    verdict_of_cell,
 )
 from pytest_twin.analysis.budgets.parser import KEYWORDS, BudgetError, merge_layers, parse
 from pytest_twin.loads.parser import parse_load
@@ -205,3 +206,30 @@ def test_a_cell_has_what_is_not_as_it_should_be():
     assert verdict_cell(findings) == "cpu_seconds 2.31 s > 2 s; read unknown"
     assert verdict_cell(findings[1:2]) == "ok"
     assert verdict_cell([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("cell", "verdict"),
+    [
+        ("", ""),
+        ("ok", OK),
+        ("cpu_seconds 2.31 s > 2 s", OVER),
+        ("read unknown", UNKNOWN),
+        ("cpu_seconds 2.31 s > 2 s; read unknown", OVER),
+        ("children > 0", OVER),
+        ("p95 0.1 s ? 0.2 s", UNKNOWN),
+        ("a repetition under cpu=2 failed in its call", OVER),
+        ("a repetition skipped in its setup", UNKNOWN),
+    ],
+)
+def test_a_cell_tells_the_verdict_on_the_whole_budget(cell, verdict):
+    assert verdict_of_cell(cell) == verdict
+
+
+@given(st.lists(st.sampled_from([("cpu_seconds", 2.31), ("duration", 0.5), ("read", None), ("children", 1)])))
+def test_the_verdict_of_a_cell_is_that_of_its_findings(spent):
+    budget = read(cpu_seconds=2, duration=1, read="1MB", children=0)
+    findings = [each for each in judge_run(budget, ResourceUsage(**dict(spent))) if each.limit in dict(spent)]
+    verdicts = {each.verdict for each in findings}
+    expected = next((each for each in (OVER, UNKNOWN, OK) if each in verdicts), "")
+    assert verdict_of_cell(verdict_cell(findings)) == expected

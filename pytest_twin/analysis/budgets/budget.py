@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from pytest_twin.model.quantity import format_bytes
 
 OK, OVER, UNKNOWN = "ok", "over", "unknown"
 PAIRS = 10  # enough for most tests
+_INCONCLUSIVE = re.compile(r" unknown$| \? | skipped in its \w+$")  # of the short text of an unknown verdict
 
 
 @dataclass(frozen=True)
@@ -203,3 +205,10 @@ def verdict_cell(findings: Iterable[LimitVerdict]) -> str:
     """Return the cell of tests.csv: the limits that are exceeded or unknown, or ``ok``; empty without a budget."""
     every = list(findings)
     return "; ".join(each.short for each in every if each.verdict != OK) or (OK if every else "")
+
+
+def verdict_of_cell(cell: str) -> str:
+    """Return the verdict on a budget as a whole, `OK`, `OVER` or `UNKNOWN`, from its cell; empty without a budget."""
+    if cell in {"", OK}:
+        return cell
+    return UNKNOWN if all(_INCONCLUSIVE.search(part) for part in cell.split("; ")) else OVER

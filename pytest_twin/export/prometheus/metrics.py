@@ -138,6 +138,9 @@ CONSTRAINT_MEMORY = Metric(
     f"{PREFIX}constraint_memory_bytes", GAUGE, "Memory that the tightest active constraint allows."
 )
 TESTS = Metric(f"{PREFIX}tests", COUNTER, "Attempts of tests that are over.", ("outcome",))
+BUDGETS = Metric(
+    f"{PREFIX}budgets", COUNTER, "Attempts of tests with a budget that are over: ok, over or unknown.", ("verdict",)
+)
 TESTS_RUNNING = Metric(f"{PREFIX}tests_running", GAUGE, "Number of running tests.")
 TEST_DURATION = Metric(
     f"{PREFIX}test_duration_seconds", HISTOGRAM, "Wall time of the attempts of tests.",
@@ -178,8 +181,8 @@ AMOUNT_UNITS = {
 }  # fmt: skip
 OTHERS = (
     LOAD_ACTIVE, LOAD_TARGET, LOAD_ACHIEVED, LOADS, CONSTRAINT_ACTIVE, CONSTRAINT_CPUS, CONSTRAINT_MEMORY, TESTS,
-    TESTS_RUNNING, TEST_DURATION, TEST_CPU, THROTTLED, HEAVIEST_DURATION, HEAVIEST_CPU, RUN, RUN_START, RUN_COMPLETION,
-    LAST_SAMPLE, SAMPLES,
+    BUDGETS, TESTS_RUNNING, TEST_DURATION, TEST_CPU, THROTTLED, HEAVIEST_DURATION, HEAVIEST_CPU, RUN, RUN_START,
+    RUN_COMPLETION, LAST_SAMPLE, SAMPLES,
 )  # fmt: skip
 
 

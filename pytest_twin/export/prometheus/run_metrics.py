@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from pytest_twin.analysis.budgets import budget
 from pytest_twin.analysis.run.minute import RunFilter, epoch_of
 from pytest_twin.analysis.run.totals import OUTCOMES
 from pytest_twin.export.prometheus import metrics
@@ -105,6 +106,7 @@ class _HostMetrics:
         self.ends: Counter[tuple[str, str]] = Counter()
         self.running: set[str] = set()
         self.outcomes = dict.fromkeys(OUTCOMES, 0)
+        self.budgets = dict.fromkeys((budget.OK, budget.OVER, budget.UNKNOWN), 0)
         self.durations, self.cpu = _Histogram(metrics.TEST_DURATION), _Histogram(metrics.TEST_CPU)
         self.throttled_s = 0.0
 
@@ -153,6 +155,8 @@ class _HostMetrics:
         """Add an attempt of a test, and return the CPU time that it took."""
         outcome = row["outcome"]
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+        if verdict := budget.verdict_of_cell(row.get("budget") or ""):
+            self.budgets[verdict] += 1
         self.durations.observe(_number(row["duration_s"]) or 0.0)
         cpu_s = sum(_number(row[name]) or 0.0 for name in ("cpu_user_s", "cpu_system_s", "children_cpu_s"))
         self.cpu.observe(cpu_s)
@@ -165,6 +169,8 @@ class _HostMetrics:
         yield from self._of_loads()
         for outcome, count in self.outcomes.items():
             yield metrics.TESTS, (outcome,), count
+        for verdict, count in self.budgets.items():
+            yield metrics.BUDGETS, (verdict,), count
         yield metrics.TESTS_RUNNING, (), len(self.running)
         for each in (self.durations, self.cpu):
             yield each.metric, (), HistogramValue(tuple(each.counts), each.sum)
