@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,8 @@ def command(
     """
     settings = settings_of(given)
     if history is not None:
-        _only_history(before, fail_on)
+        others = {"A": before, "B": after, "--fail-on": fail_on, "--strict": strict, "--scale-by-speed": scale_by_speed}
+        _only_history({**others, "--format": form != FORMS[0], "--output": output})
         from pytest_twin.cli._otava import analyze_history
 
         analyze_history(history, settings.baselines)
@@ -82,9 +84,14 @@ def command(
         raise click.exceptions.Exit(LIMIT_BROKEN_STATUS)
 
 
-def _only_history(before: str | None, fail_on: tuple[str, ...]) -> None:
-    if before is not None or fail_on:
-        raise click.UsageError("--history takes the runs of one baseline; omit A, B and --fail-on")
+def _only_history(others: Mapping[str, object]) -> None:
+    """Refuse what does not apply to a history.
+
+    Raises:
+        click.UsageError: Something was given.
+    """
+    if given := [name for name, value in others.items() if value]:
+        raise click.UsageError(f"--history takes the runs of one baseline; omit {' and '.join(given)}")
 
 
 def _limits(fail_on: tuple[str, ...]) -> tuple[ChangeLimit, ...]:

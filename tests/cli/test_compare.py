@@ -124,8 +124,21 @@ def test_what_of_a_run_could_not_be_read_is_told(twin, tmp_path):
 def test_what_is_typed_wrongly_is_told(twin):
     assert "Error: --fail-on: 'cpu' is not a limit such as" in twin("compare", "a", "--fail-on", "cpu", status=2)
     assert "give the runs to compare: pytest-twin compare A B" in twin("compare", status=2)
-    text = twin("compare", "a", "--history", "main", status=2)
-    assert "--history takes the runs of one baseline; omit A, B and --fail-on" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["a"], "A"),
+        (["a", "b", "--fail-on", "cpu_seconds>10%"], "A and B and --fail-on"),
+        (["--strict"], "--strict"),
+        (["--scale-by-speed", "--strict"], "--strict and --scale-by-speed"),
+        (["--format", "md", "-o", "x.md"], "--format and --output"),
+    ],
+)
+def test_a_history_takes_nothing_that_it_would_ignore(twin, words, named):
+    text = twin("compare", *words, "--history", "main", status=2)
+    assert f"Error: --history takes the runs of one baseline; omit {named}\n" in text
 
 
 def saved(tmp_path, name, *seconds):
