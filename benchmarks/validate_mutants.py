@@ -2,15 +2,17 @@
 
     python benchmarks/validate_mutants.py
     python benchmarks/validate_mutants.py server.csv ci-artifact/ --replays 200
+    python benchmarks/validate_mutants.py --pair server.csv replayed-1 replayed-2
 
 Each recording is first validated by itself, and then each mutant of it: a copy that is wrong in one way, such as
 scaled, late or smoothed. A mutant has to fail a gate that is meant for it, in one resource at least. The table has, for
 each recording, in how many of the judged resources it did.
 
 False failures are simulated. A faithful replay is the recording, sampled up to --phase of an interval early or late,
-with --noise times the noise of real replays, as it was measured between replays of the same recording: 0.6 points of
-CPU, 0.05 points of memory, and 2 % of a rate. Two such replays are validated by each other; a pair for which any gate
-fails is a false failure.
+with --noise times the noise of real replays: 0.6 points of CPU, 0.05 points of memory, and 2 % of a rate. Two such
+replays are validated by each other; a pair for which any gate fails is a false failure. --pair compares two real
+replays of one recording by `pytest-twin run`: how large their difference is beside that of simulated ones, and which
+gates fail between them.
 
 Without a path the recordings are those in benchmarks/recordings: real work on two CPUs, a row a second.
 """
@@ -30,12 +32,13 @@ import pandas as pd
 
 from pytest_twin.analysis.fidelity import gates
 from pytest_twin.analysis.fidelity.gates import FAILED, NOT_JUDGED, PASSED, Gate
-from pytest_twin.analysis.fidelity.scorecard import Scorecard, compare_recordings
+from pytest_twin.analysis.fidelity.scorecard import ResourceFidelity, Scorecard, compare_recordings
 from pytest_twin.model.machine_recording import MachineRecording
 
 RECORDINGS = Path(__file__).parent / "recordings"
 SHARE_NOISE = {"cpu": 0.006, "cpu_user": 0.006, "cpu_system": 0.003, "mem": 0.0005}
 RATE_NOISE = 0.02
+SIMULATED_PAIRS = 20
 Change = Callable[[pd.DataFrame, np.random.Generator], pd.DataFrame]
 
 
@@ -188,16 +191,47 @@ def show_false_failures(
         print(f"{name:34} {failed / pairs:8.1%}   {', '.join(f'{gate} {many}' for gate, many in why.most_common(4))}")
 
 
+def show_pair(recordings: Sequence[MachineRecording], noise: float, phase: float, seed: int) -> None:
+    """Print the difference of two real replays of a recording beside the mean one of simulated replays."""
+    rng = np.random.default_rng(seed)
+    recording, one, other = recordings
+    names, only = ("one", "other"), [str(name) for name in recording.frame]
+    card = compare_recordings(names, one, other, only=only)
+    simulated = [
+        compare_recordings(names, *(replay(recording, noise, phase, rng) for _ in range(2)), only=only)
+        for _ in range(SIMULATED_PAIRS)
+    ]
+    print(f"{'RMS difference of two replays':34} {'mean':>10} {'real':>10} {'simulated':>10} {'ratio':>10}")
+    for each in card.resources:
+        if each.verdict != NOT_JUDGED:
+            same = [one for card in simulated for one in card.resources if one.name == each.name]
+            real, made = _difference(each), float(np.mean([_difference(one) for one in same]))
+            print(f"{each.name:34} {np.nanmean(each.recorded):10.4g} {real:10.4g} {made:10.4g} {real / made:10.2f}")
+    failures = ", ".join(f"{name or 'all'} {each.gate.name}" for name, each in card.failures())
+    print(f"gates between the two: {f'failed: {failures}' if failures else card.verdict}")
+
+
+def _difference(resource: ResourceFidelity) -> float:
+    """Return the root mean square difference of both series."""
+    return float(np.sqrt(np.nanmean((resource.recorded - resource.replayed) ** 2)))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recordings", nargs="*", type=Path, default=sorted(RECORDINGS.glob("*.csv")))
     parser.add_argument("--replays", type=int, default=100, help="pairs of simulated replays of each recording")
     parser.add_argument("--noise", type=float, default=1.0, help="times the noise of real replays")
     parser.add_argument("--phase", type=float, default=0.05, help="share of an interval by which samples are apart")
+    parser.add_argument(
+        "--pair", nargs=3, type=Path, metavar=("RECORDING", "RUN", "RUN"), help="two real replays of a recording"
+    )
     parser.add_argument("--seed", type=int, default=7)
     chosen = parser.parse_args()
     from pytest_twin import read_recording
 
+    if chosen.pair:
+        show_pair([read_recording(path) for path in chosen.pair], chosen.noise, chosen.phase, chosen.seed)
+        return 0
     stems = Counter(path.stem for path in chosen.recordings)
     names = {path.stem if stems[path.stem] == 1 else path.parent.name: path for path in chosen.recordings}
     recordings = {name: read_recording(path) for name, path in names.items()}

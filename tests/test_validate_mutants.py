@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from made_recordings import server
 
+from pytest_twin import read_recording
 from pytest_twin.analysis.fidelity.scorecard import compare_recordings
 
 pytest.importorskip("scipy")
@@ -27,8 +28,10 @@ def test_there_are_enough_mutants():
     assert len(BENCHMARK["MUTANTS"]) >= 19
 
 
-def test_two_faithful_replays_seldom_fail():
-    recorded, rng = server(), np.random.default_rng(5)
+@pytest.mark.parametrize("name", ["made", "compile", "database", "web"])
+def test_two_faithful_replays_seldom_fail(name):
+    recorded = server() if name == "made" else read_recording(BENCHMARK["RECORDINGS"] / f"{name}.csv")
+    rng = np.random.default_rng(5)
     replays = [BENCHMARK["replay"](recorded, 1.0, 0.05, rng) for _ in range(40)]
     cards = [compare_recordings(("one", "other"), *pair) for pair in zip(replays[::2], replays[1::2], strict=True)]
     assert sum(card.verdict == "failed" for card in cards) <= 1

@@ -19,9 +19,11 @@ SHORTEST_PART = 50  # intervals that tell a lag
 MOST_UNLIKE = 0.8  # of the variance, the squared error at the best lag, as of r = 0.6; above, no lag can be told
 SIGNIFICANT = 6.0  # over the root of the number of values: how much larger the squared error at a worse lag is
 EVENT_CHANGE = 0.25  # standard deviations; changes over the shortest event are at least so large
+IDLE_CHANGES = 2.0  # times the standard deviation of an idle machine; they are at least so large too
 FEWEST_BEYOND = 5  # values beyond a percentile; it is a matter of chance with fewer
+FEWEST_IN_MEAN = 3.0  # values that a mean rests on; with 2 % of noise in each, its bias exceeds 5 % once in 450 times
 LEAST_SHARE_SPREAD = 0.25  # of the machine, of a share; points of less are the noise of any machine
-CONSTANT_RUN = "the run does not vary"
+CONSTANT_RUN, CONSTANT_RECORDING = "the run does not vary", "the recording does not vary"
 
 
 def is_flat(values: Values) -> bool:
@@ -37,10 +39,17 @@ def coverage(recorded: Values, replayed: Values) -> float:
 
 
 def mean_bias(recorded: Values, replayed: Values) -> float | str:
-    """Return the normalized mean bias error of ASHRAE Guideline 14, with n - 1, in per cent of the recorded mean."""
+    """Return the normalized mean bias error of ASHRAE Guideline 14, with n - 1, in per cent of the recorded mean.
+
+    The mean of one burst and many zeros is the amount of that burst, and its bias the error of a single value. How many
+    values a mean rests on is the effective sample size of L. Kish, Survey Sampling (1965): the squared sum divided by
+    the sum of squares.
+    """
     mean = float(np.mean(recorded))
     if mean <= 0:
         return "the recorded mean is 0"
+    if float(np.sum(recorded)) ** 2 < FEWEST_IN_MEAN * float(np.sum(recorded**2)):
+        return f"fewer than {FEWEST_IN_MEAN:g} values make up the recorded mean"
     return 100 * float(np.sum(replayed - recorded)) / (len(recorded) - 1) / mean
 
 
@@ -61,9 +70,13 @@ def skill(recorded: Values, replayed: Values) -> float:
 
 
 def correlation(first: Values, second: Values) -> float | str:
-    """Return Pearson's r."""
+    """Return Pearson's r of the values that are known in both."""
+    known = np.isfinite(first) & np.isfinite(second)
+    first, second = first[known], second[known]
     if is_flat(second):
         return CONSTANT_RUN
+    if is_flat(first):
+        return CONSTANT_RECORDING
     return float(np.corrcoef(first, second)[0, 1])
 
 
@@ -175,9 +188,14 @@ def _errors_by_lag(recorded: Values, replayed: Values, longest: int) -> tuple[An
     return lags[near][usable], np.maximum(squares[usable] / pairs[usable], 0.0)
 
 
-def shortest_event(recorded: Values) -> int:
-    """Return the fewest intervals over which the recording changes by a quarter of its standard deviation (RMS)."""
-    enough = EVENT_CHANGE * float(np.nanstd(recorded))
+def shortest_event(recorded: Values, idle: float = 0.0) -> int:
+    """Return the fewest intervals over which the recording changes by a quarter of its standard deviation (RMS).
+
+    Args:
+        recorded: The recorded values.
+        idle: The standard deviation of an idle machine; changes of less than twice that are noise.
+    """
+    enough = max(EVENT_CHANGE * float(np.nanstd(recorded)), IDLE_CHANGES * idle)
     longest = max(len(recorded) // LAG_SHARE, 1)
     for span in range(1, longest):
         changes = recorded[span:] - recorded[:-span]

@@ -126,12 +126,14 @@ def compare_recordings(
         series[name] = pair = _resampled(recording, name, step, count), _resampled(run, name, step, count)
         found.append(_resource(name, pair, limits, step, event_s))
     judged = {each.name: series[each.name] for each in found if each.verdict != NOT_JUDGED}
-    remarks = [] if run_duration <= duration + 2 * step else [
-        f"the run is longer than the recording; {run_duration - duration:.0f} s at its end are not judged"
-    ]  # fmt: skip
+    remarks = [f"{name}: {each}" for name, one in zip(names, (recording, run), strict=True) for each in one.remarks]
+    if run_duration > duration + 2 * step:
+        remarks.append(
+            f"the run is longer than the recording; {run_duration - duration:.0f} s at its end are not judged"
+        )
     return Scorecard(
         names, (recording.interval_s, run.interval_s), step, duration, tuple(found),
-        _coupling(judged, limits[gate.COUPLING]), tuple(remarks),
+        _coupling(judged, limits[gate.COUPLING]), tuple(dict.fromkeys(remarks)),
     )  # fmt: skip
 
 
@@ -159,7 +161,8 @@ def _resource(
         reason = "recording and run have too few values at the same time"
         measured |= dict.fromkeys(gate.RESOURCE_GATES[1:], reason)
         return ResourceFidelity(name, tuple(_judged(measured, limits)), *pair)
-    span = measures.shortest_event(recorded) if event_s is None else max(1, round(event_s / step_s))
+    idle = LEAST_DEVIATIONS.get(name, 0.0)
+    span = measures.shortest_event(recorded, idle) if event_s is None else max(1, round(event_s / step_s))
     scale = measures.spread(x, measures.LEAST_SHARE_SPREAD if _is_share(name) else 0.0)
     measured |= {
         gate.BIAS: measures.mean_bias(x, y),
@@ -185,7 +188,7 @@ def _obstacle(name: str, recorded: Values, replayed: Values) -> str:
     if np.isfinite(recorded).sum() < measures.FEWEST_POINTS:
         return f"the recording has fewer than {measures.FEWEST_POINTS} values"
     if measures.is_flat(recorded):
-        return "the recording does not vary"
+        return measures.CONSTANT_RECORDING
     if np.nanstd(recorded) < LEAST_DEVIATIONS.get(name, 0.0):
         return f"the recording varies no more than an idle machine does (standard deviation below {_idle(name)})"
     return ""
@@ -225,10 +228,8 @@ def _coupling(judged: Mapping[str, tuple[Values, Values]], limit: Limit) -> Gate
     for one, other in combinations(judged, 2):
         series = np.array([*judged[one], *judged[other]])
         recorded_1, replayed_1, recorded_2, replayed_2 = series[:, np.isfinite(series).all(axis=0)]
-        enough = len(recorded_1) >= measures.FEWEST_POINTS and not measures.is_flat(recorded_1)
-        before = measures.correlation(recorded_1, recorded_2) if enough else ""
-        after = measures.correlation(replayed_1, replayed_2) if enough and not measures.is_flat(replayed_1) else ""
-        if not isinstance(before, str) and not isinstance(after, str):
+        before, after = measures.correlation(recorded_1, recorded_2), measures.correlation(replayed_1, replayed_2)
+        if not isinstance(before, str) and not isinstance(after, str) and len(recorded_1) >= measures.FEWEST_POINTS:
             differences[f"{one} and {other}"] = abs(after - before)
     if not differences:
         return judge(gate.COUPLING, "fewer than two resources vary on both sides", limit)

@@ -118,7 +118,7 @@ def measure_variant(recording: MachineRecording, variant: MachineRecording) -> V
         distances.append(measures.wasserstein(known, second, measures.spread(known, least)))
     rms = [float(np.sqrt(np.mean((_autocorrelation(a) - _autocorrelation(b)) ** 2))) for a, b in pairs.values()]
     couplings = [
-        abs(_correlation(pairs[one][0], pairs[other][0]) - _correlation(pairs[one][1], pairs[other][1]))
+        abs(_coupling(pairs[one][0], pairs[other][0]) - _coupling(pairs[one][1], pairs[other][1]))
         for one, other in combinations(pairs, 2)
     ]
     return VariantFigures(max(distances, default=0.0), max(rms, default=0.0), max(couplings, default=0.0))
@@ -133,10 +133,7 @@ def _autocorrelation(values: Values) -> Values:
     return np.correlate(standard, standard, "full")[lags] / np.maximum(pairs, 1.0)
 
 
-def _correlation(first: Values, second: Values) -> float:
-    """Return Pearson's r of the values that are known in both; 0 where one does not vary."""
-    known = np.isfinite(first) & np.isfinite(second)
-    first, second = first[known], second[known]
-    if measures.is_flat(first) or measures.is_flat(second):
-        return 0.0
-    return float(np.corrcoef(first, second)[0, 1])
+def _coupling(first: Values, second: Values) -> float:
+    """Return the correlation of two resources; 0 where one does not vary."""
+    found = measures.correlation(first, second)
+    return 0.0 if isinstance(found, str) else found

@@ -45,6 +45,28 @@ def test_the_bias_is_normalized_as_by_ashrae():
     assert value(card(recording(cpu=cpu), recording(cpu=0.95 * cpu)), gates.BIAS) == pytest.approx(-5 * 100 / 99)
 
 
+@pytest.mark.parametrize(("bursts", "verdict"), [(1, "not judged"), (2, "not judged"), (4, "failed")])
+def test_the_bias_of_a_few_bursts_is_a_matter_of_chance(bursts, verdict):
+    """Each replay of one burst is some per cent larger or smaller, and so is its mean."""
+    sent = np.zeros(300)
+    sent[10 : 10 + 40 * bursts : 40] = 1e6
+    found = card(recording(net_sent=sent), recording(net_sent=0.9 * sent))
+    assert verdicts(found, "net_sent")["bias"] == verdict
+    if verdict == "not judged":
+        bias = next(each for each in found.resources[0].verdicts if each.gate == gates.BIAS)
+        assert bias.remark == "fewer than 3 values make up the recorded mean"
+
+
+def test_changes_as_small_as_those_of_an_idle_machine_are_not_judged():
+    """Memory that rises slowly by a point or two: the shortest event is long enough for more than noise."""
+    rng = np.random.default_rng(4)
+    mem = 0.03 + 0.01 * np.sin(np.linspace(0, 12, 400))
+    one, other = (recording(mem=mem + rng.normal(0, 0.001, 400)) for _ in range(2))
+    found = card(one, other)
+    assert verdicts(found, "mem")["change_correlation"] == "passed"
+    assert found.resources[0].event_s > 5
+
+
 @pytest.mark.parametrize("rows", [-7, 3, 25])
 def test_the_lag_is_how_much_later_the_run_is(rows):
     frame = server().frame
