@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_twin.model.quantity import format_short_duration
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
@@ -42,6 +44,10 @@ RESOURCES = {
 }
 
 
+GAP_BEFORE = "no row for"  # in the remark on the longest gap
+LEAST_RECORDED = 0.1  # of the time of a recording; with less, its clock has jumped, or it is two recordings
+
+
 @dataclass(frozen=True, eq=False)
 class MachineRecording:
     """What a machine did over time, whichever tool recorded it.
@@ -62,3 +68,15 @@ class MachineRecording:
     interval_s: float
     sources: Mapping[str, str]
     remarks: Sequence[str] = ()
+
+    @property
+    def gap_problem(self) -> str:
+        """Why its rows are too few for the time from the first to the last; empty where they are not."""
+        duration = float(self.frame.index[-1])
+        if len(self.frame) * self.interval_s >= LEAST_RECORDED * duration:
+            return ""
+        gap = next((remark.partition(";")[0] for remark in self.remarks if GAP_BEFORE in remark), "it has gaps")
+        return (
+            f"{gap}, and less than {LEAST_RECORDED:.0%} of its {format_short_duration(duration)} has rows; "
+            "keep the rows before or after the gap"
+        )

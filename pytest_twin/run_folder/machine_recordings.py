@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,8 @@ def read_recording(path: str | os.PathLike[str], *, interval_s: float = 1.0) -> 
         return parse_blocks(recording_blocks(path), interval_s)
     except RecordingError as error:
         raise ReadingError(f"{visible(str(path))}: {visible('; '.join(error.problems))}") from None
+    except (EOFError, zlib.error):
+        raise ReadingError(f"{visible(str(path))}: is not a whole gzip file; it was cut off or damaged") from None
     except OSError as error:
         raise ReadingError(f"{visible(str(path))}: {visible(error.strerror or str(error))}") from None
 

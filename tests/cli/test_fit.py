@@ -9,8 +9,13 @@ import os
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from made_recordings import recording
 from made_runs import stamp
 
+import pytest_twin
+from pytest_twin import read_recording
+from pytest_twin.analysis.fidelity.gates import BIAS
+from pytest_twin.analysis.fidelity.scorecard import compare_recordings
 from pytest_twin.cli import main
 from pytest_twin.loads.registry import kinds
 from pytest_twin.loads.schedule.parser import parse_schedule
@@ -149,3 +154,34 @@ def test_ruptures_that_is_missing_is_told_in_one_line(twin, monkeypatch):
     monkeypatch.setattr("pytest_twin.cli.fit.find_spec", lambda name: None if name == "ruptures" else found(name))
     text = twin("server.csv", "-o", "twin.json", status=2).output
     assert text == "Error: fit needs ruptures; pip install 'pytest-twin[twin]'\n"
+
+
+def test_a_clock_that_jumps_is_told_in_one_line(twin, tmp_path):
+    lines = (tmp_path / "server.csv").read_text().splitlines()
+    later = [line.replace("2026", "2028") for line in lines[300:]]
+    assert later[0] != lines[300]
+    (tmp_path / "server.csv").write_text("\n".join([*lines[:300], *later]) + "\n")
+    text = twin("server.csv", "-o", "twin.json", status=2).output
+    assert text.startswith("Error: server.csv: row 301: no row for ")
+    assert text.endswith(" has rows; keep the rows before or after the gap\n")
+    assert text.count("\n") == 1
+    assert not (tmp_path / "twin.json").exists()
+
+
+@pytest.mark.slow
+def test_a_fitted_schedule_that_is_played_is_like_its_recording(twin, tmp_path):
+    """By the CPU time of the load itself, at levels that it gets on a busy machine too."""
+    cpu = np.repeat([5.0, 25.0, 12.0], 8)
+    write(tmp_path / "short.csv", rows=len(cpu), cpu_percent=cpu, disk_write_MB=np.repeat([0.0, 2.0, 0.0], 8))
+    twin("short.csv", "-o", "twin.json")
+    done = CliRunner().invoke(main, ["run", "twin.json", "--report-dir", "played", "--interval", "0.5"])
+    assert done.exit_code == 0, done.output
+    run = pytest_twin.load(tmp_path / "played")
+    loads = run.events[run.events["event"] == "end"]
+    assert loads["type"].value_counts().to_dict() == {"cpu": 3, "disk": 1}
+    assert (loads["achieved"] / loads["asked"]).between(0.7, 1.3).all()
+    played = recording(0.5, cpu=run.samples["stress_cpu_percent"].to_numpy() / 100)
+    card = compare_recordings(("short", "played"), read_recording("short.csv"), played, only=["cpu"])
+    bias = next(each.value for each in card.resources[0].verdicts if each.gate == BIAS)
+    assert abs(bias) < 30
+    assert card.resources[0].wasserstein < 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from datetime import UTC, datetime
 
 import numpy as np
@@ -137,6 +138,59 @@ def test_a_gap_has_no_values(read):
     assert recording.frame.index.tolist() == [1, 2, 3, 9, 10]
     assert values(recording, "cpu") == pytest.approx([0.1, 0.2, 0.3, np.nan, 0.4], nan_ok=True)
     assert recording.remarks == ("row 5: no row for 7 s before it; gaps have no values (1 in all)",)
+
+
+def test_the_longest_gap_is_told(read):
+    recording = read(table("elapsed_s,cpu_percent", *(f"{at},10" for at in (0, 1, 5, 6, 7, 90, 91, 92, 2e7, 2e7 + 1))))
+    assert recording.remarks == ("row 10: no row for 19999908 s before it; gaps have no values (3 in all)",)
+
+
+def test_a_recording_that_is_mostly_a_gap_says_where(read):
+    recording = read(table("elapsed_s,cpu_percent", *(f"{at},{at}" for at in [*range(50), *range(600, 650)])))
+    assert recording.gap_problem == ""
+    recording = read(table("elapsed_s,cpu_percent", *(f"{at},{at % 9}" for at in [*range(50), *range(3600, 3650)])))
+    assert recording.gap_problem == (
+        "row 52: no row for 3551 s before it, and less than 10% of its 1h50s has rows; "
+        "keep the rows before or after the gap"
+    )
+
+
+def test_values_beyond_what_there_can_be_are_told_with_the_first_row(read):
+    heading = "elapsed_s,cpu_percent,disk_write_MB,cpu_idle_percent,disk_read_bytes_per_second"
+    recording = read(table(heading, "0,350,1,3,4", "1,-5,-1,120,-2", "2,109,0,3,1", "3,340,0,3,1"))
+    assert values(recording, "cpu") == [1, 0, 1, 1]
+    assert recording.remarks == (
+        "row 3: cpu_percent is below 0; it is read as 0 (1 in all)",
+        "row 2: cpu_percent is above 100 %; it is read as 100 % (2 in all)",
+        "row 3: disk_write_MB is below 0; it is read as 0 (1 in all)",
+        "row 3: disk_read_bytes_per_second is below 0; it is read as 0 (1 in all)",
+    )
+
+
+@pytest.mark.parametrize(("cells", "is_told"), [(["0.2", "0.9"], True), (["0", "0.1"], False), (["0.2", "1.5"], False)])
+def test_ratios_under_a_name_of_per_cent_are_told(read, cells, is_told):
+    recording = read(table("elapsed_s,cpu_percent", *(f"{at},{cell}" for at, cell in enumerate(cells))))
+    remark = "cpu_percent has no value above 1 %; if it is a ratio, name it cpu_ratio"
+    assert recording.remarks == ((remark,) if is_told else ())
+    assert read(table("elapsed_s,cpu_ratio", "0,0.2", "1,0.9")).frame["cpu"].tolist() == [0.2, 0.9]
+
+
+def test_cells_with_units_say_where_the_unit_belongs(read):
+    with pytest.raises(ReadingError) as raised:
+        read(table("elapsed_s,cpu_percent,disk_write_MB", "0,5,12 MB/s", "1,5,1"))
+    assert str(raised.value).endswith(
+        "row 2: disk_write_MB: '12 MB/s' is not a number; "
+        "write the unit into the name of the column, such as disk_write_MB"
+    )
+
+
+@pytest.mark.parametrize("content", [b"\x1f\x8b123", gzip.compress(b"elapsed_s,cpu_percent\n" * 999)[:-20]])
+def test_a_damaged_gzip_file_is_told_in_one_line(tmp_path, content):
+    path = tmp_path / "server.csv.gz"
+    path.write_bytes(content)
+    with pytest.raises(ReadingError) as raised:
+        read_recording(path)
+    assert str(raised.value) == f"{path}: is not a whole gzip file; it was cut off or damaged"
 
 
 def test_the_17_columns_of_the_old_scripts_are_read(read):

@@ -98,8 +98,10 @@ def fit_phases(recording: MachineRecording, options: FitOptions) -> Fit:
     """Fit phases to a recording.
 
     Raises:
-        FitError: The recording has no resource that can be a load, or is too short.
+        FitError: The recording has no resource that can be a load, is too short, or mostly a gap.
     """
+    if problem := recording.gap_problem:
+        raise FitError(problem)
     names, values = _known_series(recording)
     step = recording.interval_s
     means, deviations = np.nanmean(values, axis=1), np.nanstd(values, axis=1)

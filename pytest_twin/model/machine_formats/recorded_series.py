@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pytest_twin.model import running_totals
 from pytest_twin.model.counter_window import OFTEN_S, readings
 from pytest_twin.model.machine_formats.column_meaning import AMOUNT, COUNTER, SHARE
-from pytest_twin.model.machine_recording import RESOURCES, MachineRecording
+from pytest_twin.model.machine_recording import GAP_BEFORE, RESOURCES, MachineRecording
 
 if TYPE_CHECKING:
     import numpy as np
@@ -124,8 +124,9 @@ class TimedSeries:
         ordered = {name: columns[name] for name in RESOURCES if name in columns}
         frame = pd.DataFrame(ordered, index=ends, dtype=float, copy=False)
         if len(before):
-            length = float(ends[before[0]] - ends[before[0] - 1])
-            place = f"row {self.line(int(before[0]))}: no row for {length:g} s before it"
+            longest = int(before[np.argmax(ends[before] - ends[before - 1])])
+            length = float(ends[longest] - ends[longest - 1])
+            place = f"row {self.line(longest)}: {GAP_BEFORE} {length:.10g} s before it"
             self.remarks.append(f"{place}; gaps have no values ({len(before)} in all)")
             frame = pd.concat([frame, pd.DataFrame(index=ends[before] - interval, columns=frame.columns, dtype=float)])
             frame = frame.sort_index()
@@ -151,7 +152,20 @@ class TimedSeries:
             sums = np.bincount(rows[found], values[found], len(ends))
             counts = np.bincount(rows[found], minlength=len(ends))
             values = np.divide(sums, counts, out=np.full(len(ends), np.nan), where=counts > 0)
+        self._tell_limits(series)
         return np.clip(values, 0.0, 1.0 if series.form == SHARE else None, out=values)
+
+    def _tell_limits(self, series: RecordedSeries) -> None:
+        """Add a remark where values are below 0, or a share is clearly above 1."""
+        import numpy as np
+
+        limits = [("below 0", series.numbers < 0, "0")]
+        if series.form == SHARE:
+            limits.append(("above 100 %", series.numbers > SLIGHTLY_OVER, "100 %"))
+        for what, beyond, limit in limits:
+            if beyond.any():
+                place = f"row {self.line(int(np.argmax(beyond)))}: {series.source} is {what}"
+                self.remarks.append(f"{place}; it is read as {limit} ({np.count_nonzero(beyond)} in all)")
 
     def _require_share(self, series: RecordedSeries) -> None:
         import numpy as np
@@ -178,6 +192,8 @@ class TimedSeries:
             if is_total:
                 low, high = (f"{totals[known][at] / _unit(series):g}" for at in (0, -1))
                 self.remarks.append(f"{series.label} is a running total ({low} to {high}): its growth is read")
+        if not is_total:
+            self._tell_limits(series)
         amounts = np.maximum((totals if is_total else sums)[known], 0.0)
         begins = np.concatenate([times[:1] - first, times[:-1]])
         if is_total:

@@ -42,9 +42,12 @@ MISSING = {"", "nan", "null", "none", "n/a", "na", "-", "undefined", "inf", "+in
 HEAD = 1 << 16
 LARGEST_NUMBER = 1e20  # of a time
 LARGEST_RATIO = 1.0 + 1e-9
+LEAST_RATIO = 0.1  # the largest value of an idle machine in per cent is below that
+UNIT_HINT = "; write the unit into the name of the column, such as disk_write_MB"
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?\s*%?", re.ASCII | re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d)", re.ASCII)
+_WITH_UNIT = re.compile(r"[+-]?[\d.]+\s*[A-Za-z]{1,6}(?:/s)?", re.ASCII)
 _PLAIN_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*", re.ASCII)
 _EPOCHS = (10**11, 1), (10**14, 10**3), (10**17, 10**6), (9 * 10**18, 10**9)
 _EARLIEST = 10**9  # seconds since 1970; a lower number is not a date
@@ -114,6 +117,8 @@ def _series(table: _NumberTable) -> tuple[list[RecordedSeries], list[str]]:
             is_ratio = bool(np.nanmax(values, initial=0.0) <= LARGEST_RATIO)
             factor = 1.0 if is_ratio else 0.01
             note = "is read as a ratio, since no value is above 1" if is_ratio else "is read as per cent"
+        elif each.resource == "cpu" and factor and LEAST_RATIO < np.nanmax(values, initial=0.0) <= LARGEST_RATIO:
+            note = " and ".join(filter(None, (note, "has no value above 1 %; if it is a ratio, name it cpu_ratio")))
         if note:
             remarks.append(f"{each.column} {note}")
         if factor < 1:
@@ -385,7 +390,7 @@ def _numbers(table: Spreadsheet, name: str, *, is_share: bool) -> Values:
         if text.casefold() in MISSING:
             pass
         elif not _NUMBER.fullmatch(text) or (text.endswith("%") and not is_share):
-            hint = "; write decimals with a point" if "," in cell else ""
+            hint = "; write decimals with a point" if "," in cell else UNIT_HINT if _WITH_UNIT.fullmatch(cell) else ""
             problems.append(f"row {table.lines[at]}: {name}: {shown(cell)} is not a number{hint}")
         elif not math.isfinite(value := float(text.rstrip("% "))):
             value = math.nan
