@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytest_twin.analysis.fidelity.gates import parse_gates
 from pytest_twin.cli._options import settings_of, settings_options
+from pytest_twin.cli.validate import gates_of
 from pytest_twin.report.formats import FORMATS, ReportError, check_requirements, summary_of, write_report
 from pytest_twin.run_folder.baselines import BaselineError, RunSet, find
 from pytest_twin.settings import parsers
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 @click.option(
     "--replay-of",
     metavar="RECORDING",
-    help="add how faithfully the run replays this recording to the HTML page, as `pytest-twin validate` judges it",
+    help="add how faithfully the run replays this recording to the HTML page, as `pytest-twin validate` judges it "
+    "(default: the one that it played, if nothing else ran)",
 )
 @settings_options("compare", "baselines")
 def command(report_dir: Path | None, formats: str, output: Path | None, replay_of: str | None, **given: Any) -> None:
@@ -69,17 +70,18 @@ def command(report_dir: Path | None, formats: str, output: Path | None, replay_o
 
 
 def _fidelity(recording: str | None, settings: Settings) -> Scorecard | None:
-    """Return how faithfully the run replays a recording; None without one.
+    """Return how faithfully the run replays a recording, by default the one of its schedule; None without one.
 
     Raises:
         ReportError: The recording cannot be read or judged.
     """
-    if recording is None:
-        return None
-    from pytest_twin.report.fidelity.build import scorecard
+    from pytest_twin.report.fidelity.build import scorecard, scorecard_of_replay
 
+    gates = gates_of({})
+    if recording is None:
+        return scorecard_of_replay(settings.report_dir, gates)
     try:
-        return scorecard(recording, str(settings.report_dir), parse_gates(settings.gates))
+        return scorecard(recording, str(settings.report_dir), gates)
     except ValueError as error:
         raise ReportError(f"--replay-of: {error}") from None
 

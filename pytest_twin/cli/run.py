@@ -78,7 +78,7 @@ def command(path: Path, mode: str | None, window: Mapping[str, Any] | None, dry_
             click.echo(str(event))
         return
     with stop_on_signals() as stop, open_recording(settings) as recording:
-        recording.write_schedule(schedule)
+        recording.write_schedule(schedule if settings.schedule_speed == 1 else schedule.faster(settings.schedule_speed))
         applied = _play(plan, recording, settings.interval, stop)
     if stop.is_set():
         raise click.exceptions.Exit(130)

@@ -374,7 +374,7 @@ class Recording:
 
     def write_schedule(self, schedule: Schedule) -> None:
         """Write the resolved schedule of the run into its folder."""
-        self.folder.write_text(SCHEDULE, schedule.text())
+        self.folder.write_text(SCHEDULE, schedule.text(str(self.folder.path)))
 
     def write_skip(
         self, number: str, kind: str, target: str, reason: str, *, test: str = "", loads: int = 1

@@ -67,7 +67,7 @@ def open_schedule(
         problems[visible(f"{name}: {WINDOW_OF_SCHEDULE}")] = None
     if problems:
         raise ScheduleError([*problems][:MAX_PROBLEMS])
-    return replace(schedule, name=visible(name).replace(" ", "_"))
+    return replace(schedule, name=visible(name).replace(" ", "_"), folder=str(path.parent))
 
 
 def _problems(schedule: Schedule, name: str) -> Iterator[str]:

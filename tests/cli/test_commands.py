@@ -329,6 +329,16 @@ def test_run_plays_a_schedule_and_records(twin, tmp_path):
     assert (tmp_path / "twin-report" / "schedule.json").exists()
 
 
+def test_the_schedule_of_a_run_finds_its_recording_and_has_its_speed(twin, tmp_path):
+    """So that it can be played again, and its report finds what it replays."""
+    (tmp_path / "server.csv").write_text("elapsed_s,cpu_percent\n" + "".join(f"{at},5\n" for at in range(1, 9)))
+    (tmp_path / "plan.json").write_text(json.dumps({"events": [{"replay": "server.csv"}]}))
+    twin("run", "plan.json", "--speed", "8", "--interval", "0.05", "--report-dir", "out/replayed")
+    written = json.loads((tmp_path / "out/replayed/schedule.json").read_text())["events"][0]
+    assert (written["replay"], written["speed"], written["duration"]) == (str(Path("../../server.csv")), 8, "1s")
+    assert "replay=../../server.csv" in twin("run", "out/replayed/schedule.json", "--dry-run").replace("\\", "/")
+
+
 def test_an_event_for_certain_tests_leaves_no_gap_in_a_series(twin, tmp_path):
     events = [
         {"id": "a", "duration": "5s", "cpu": 1, "tests": "db/*"},

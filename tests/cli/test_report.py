@@ -226,3 +226,90 @@ def test_a_recording_that_cannot_be_read_is_told_in_one_line(twin, tmp_path):
     busy_run(tmp_path / "twin-report").write()
     text, status = twin("report", "--replay-of", "none.csv")
     assert (text.splitlines()[-1], status) == ("Error: --replay-of: none.csv: No such file or directory", 1)
+
+
+def replayed(folder, **event):
+    """A recording, and beside it the run of a schedule that replays it."""
+    rows = {"ram_used_percent": 30.0, "disk_read_MB": 0.0, "disk_write_MB": 0.0}
+    for name in ("recorded", "replayed"):
+        MadeRun(folder / name).sampled(60, 1.0, cpu_percent=lambda at: 30 + at % 7 * 8, **rows).write()
+    (folder / "recorded" / "system_metrics_dataset.csv").rename(folder / "server.csv")
+    event = {"id": "e1", "start": "0s", "duration": "60s", "replay": "../server.csv", **event}
+    (folder / "replayed" / "schedule.json").write_text(json.dumps({"events": [event]}))
+
+
+def has_scorecard(twin, folder):
+    assert twin("report", "replayed") == ("replayed/report.html\n", 0)
+    page = (folder / "replayed" / "report.html").read_text(encoding="utf-8")
+    assert ("A replay of server.csv: " in page) == ('id="fidelity"' in page)
+    return 'id="fidelity"' in page
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"speed": 1.0, "note": "a day", "strict": True},
+        {"from": "7s", "duration": "53s"},
+        {"to": "40s", "duration": 40},
+    ],
+)
+def test_the_page_of_a_replay_has_its_scorecard_without_an_option(twin, tmp_path, event):
+    pytest.importorskip("scipy")
+    replayed(tmp_path, **event)
+    assert has_scorecard(twin, tmp_path)
+    page = (tmp_path / "replayed" / "report.html").read_text(encoding="utf-8")
+    assert "A replay of server.csv: passed" in page
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"speed": 2},
+        {"start": "1s"},
+        {"start": "soon"},
+        {"duration": "30s"},
+        {"from": "5s"},
+        {"from": "50s", "to": "40s"},
+        {"busiest": "2h"},
+        {"scale": "cpu*0"},
+        {"scale": "net*2"},
+        {"tests": "tests/*"},
+        {"cpu": 1},
+        {"replay": 3},
+        {"replay": "../gone.csv"},
+        {"replay": "../replayed/report.html"},
+    ],
+)
+def test_what_is_not_the_replay_of_a_recording_has_no_scorecard(twin, tmp_path, event):
+    replayed(tmp_path, **event)
+    assert not has_scorecard(twin, tmp_path)
+
+
+def test_a_scaled_replay_is_judged_by_the_scaled_recording(twin, tmp_path):
+    pytest.importorskip("scipy")
+    replayed(tmp_path, scale="cpu*1.5")
+    assert has_scorecard(twin, tmp_path)
+    page = (tmp_path / "replayed" / "report.html").read_text(encoding="utf-8")
+    assert "cpu: mean bias (NMBE) -3" in page
+
+
+@pytest.mark.parametrize("events", [[], {}, ["replay"], [{"replay": "../server.csv"}] * 2])
+def test_a_schedule_of_other_events_has_no_scorecard(twin, tmp_path, events):
+    replayed(tmp_path)
+    (tmp_path / "replayed" / "schedule.json").write_text(json.dumps({"events": events}))
+    assert not has_scorecard(twin, tmp_path)
+
+
+def test_a_replay_beside_tests_has_no_scorecard(twin, tmp_path):
+    """The tests are in the samples too."""
+    replayed(tmp_path)
+    (tmp_path / "replayed" / "tests.csv").unlink(missing_ok=True)
+    MadeRun(tmp_path / "replayed").sampled(60, 1.0).test("t.py::test_a", 1, 2).write()
+    assert not has_scorecard(twin, tmp_path)
+
+
+def test_without_scipy_the_page_of_a_replay_has_no_scorecard(twin, tmp_path, monkeypatch):
+    replayed(tmp_path)
+    monkeypatch.setattr("pytest_twin.report.fidelity.build.find_spec", lambda name: None)
+    assert not has_scorecard(twin, tmp_path)

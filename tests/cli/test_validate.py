@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 
 import numpy as np
 import pytest
@@ -137,3 +138,25 @@ def test_a_demand_above_the_machine_is_judged_by_all_of_it(twin, tmp_path):
 )
 def test_a_scale_that_cannot_be_applied_is_told_in_one_line(twin, scale, message):
     assert twin("server.csv", "server.csv", "--scale", scale, status=2).splitlines()[-1] == f"Error: {message}"
+
+
+def test_what_was_ambiguous_in_a_recording_is_a_note(twin, tmp_path):
+    write(tmp_path / "over.csv", 4)
+    text = twin("over.csv", "over.csv")
+    assert text.count("note: over.csv: row ") == 1
+    assert "cpu_percent is above 100 %; it is read as 100 % (" in text
+
+
+@pytest.mark.parametrize("words", [["jumped.csv", "server.csv"], ["server.csv", "jumped.csv"]])
+def test_a_clock_that_jumps_is_told_in_one_line(twin, tmp_path, words):
+    """Instead of years of intervals without values."""
+    lines = (tmp_path / "server.csv").read_text().splitlines()
+    later = [line.replace("2026", "2028") for line in lines[100:]]
+    assert later[0] != lines[100]
+    (tmp_path / "jumped.csv").write_text("\n".join([*lines[:100], *later]) + "\n")
+    text = twin(*words, status=2)
+    assert re.fullmatch(
+        r"Error: jumped\.csv: row 101: no row for \d+ s before it, and less than 10% of its \S+ has rows; "
+        r"keep the rows before or after the gap\n",
+        text,
+    )

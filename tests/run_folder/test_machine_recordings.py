@@ -184,7 +184,11 @@ def test_cells_with_units_say_where_the_unit_belongs(read):
     )
 
 
-@pytest.mark.parametrize("content", [b"\x1f\x8b123", gzip.compress(b"elapsed_s,cpu_percent\n" * 999)[:-20]])
+@pytest.mark.parametrize(
+    "content",
+    [b"\x1f\x8b123", gzip.compress(b"elapsed_s,cpu_percent\n" * 999)[:-20]],
+    ids=["another format", "cut off"],
+)
 def test_a_damaged_gzip_file_is_told_in_one_line(tmp_path, content):
     path = tmp_path / "server.csv.gz"
     path.write_bytes(content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
@@ -58,6 +59,7 @@ class Schedule:
         seed: The seed of every random choice.
         remarks: How the recordings that it replays were read, a line each.
         name: The name of its file.
+        folder: The folder of its file, which paths of recordings are relative to; empty if it has no file.
     """
 
     events: tuple[ScheduledLoad, ...]
@@ -66,6 +68,7 @@ class Schedule:
     seed: int = 0
     remarks: tuple[str, ...] = ()
     name: str = ""
+    folder: str = ""
 
     @cached_property
     def label(self) -> str:
@@ -134,13 +137,29 @@ class Schedule:
         ]
         return {"version": 1, "anchor": self.anchor, "mode": self.mode, "seed": self.seed, "events": events}
 
-    def text(self) -> str:
-        """Return the document as JSON with one event a line, which is faster than indenting each of many."""
+    def text(self, folder: str = "") -> str:
+        """Return the document as JSON with one event a line, which is faster than indenting each of many.
+
+        Args:
+            folder: The folder of the file to write: the recordings that are replayed are found from there.
+        """
         document = self.document()
+        if folder and self.folder:
+            for event in document["events"]:
+                if "replay" in event:
+                    event["replay"] = _path_from(folder, os.path.join(self.folder, event["replay"]))
         encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
         events = [encode(event) for event in document["events"]]
         head = json.dumps({**document, "events": []}, indent=2, ensure_ascii=False)
         return head.removesuffix("]\n}") + "\n    " + ",\n    ".join(events) + "\n  ]\n}\n"
+
+
+def _path_from(folder: str, path: str) -> str:
+    """Return a path relative to a folder; an absolute one if they are on different drives."""
+    try:
+        return os.path.relpath(os.path.realpath(path), os.path.realpath(folder))
+    except ValueError:
+        return os.path.realpath(path)
 
 
 class ScheduleError(ValueError):

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_twin.loads.schedule.window import WHOLE, Window
+from pytest_twin.loads.modifiers import GUARDS
+from pytest_twin.loads.schedule.schema import REPLAY_FIELDS, WINDOW_FIELDS
+from pytest_twin.loads.schedule.window import WHOLE, Window, parse_window
 from pytest_twin.model.csv_text import visible
-from pytest_twin.model.demand_change import changed_recording, within_machine
-from pytest_twin.run_folder.machine_recordings import read_part, read_recording
+from pytest_twin.model.demand_change import changed_recording, parse_changes, within_machine
+from pytest_twin.model.quantity import parse_duration
+from pytest_twin.run_folder.folder import RunFolder
+from pytest_twin.run_folder.layout import SCHEDULE, TESTS
+from pytest_twin.run_folder.machine_recordings import read_part
 
 if TYPE_CHECKING:
     from pytest_twin.analysis.fidelity.gates import FidelityGates
     from pytest_twin.analysis.fidelity.scorecard import Scorecard
     from pytest_twin.model.demand_change import DemandChange
+    from pytest_twin.model.machine_recording import MachineRecording
+
+REPLAY_KEYS = {"id", "start", "duration", "replay", "note", *REPLAY_FIELDS, *GUARDS}  # of an event
 
 
 def scorecard(
@@ -40,17 +49,83 @@ def scorecard(
             is to show all CPUs and all memory in use.
 
     Raises:
-        ValueError: One of the two cannot be read or has no values to change, or scipy is missing; the message is for
-            the user.
+        ValueError: One of the two cannot be read or judged or has no values to change, or scipy is missing; the message
+            is for the user.
     """
     if find_spec("scipy") is None:
         raise ValueError("validate needs scipy; pip install 'pytest-twin[twin]'")
     from pytest_twin.analysis.fidelity.scorecard import compare_recordings
 
-    recorded, replayed = read_part(Path(recording), window), read_recording(Path(run))
-    if changes:
-        try:
-            recorded = within_machine(changed_recording(recorded, changes))
-        except ValueError as error:
-            raise ValueError(f"{visible(recording)}: scale: {error}") from None
+    recorded, replayed = _recorded(recording, window, changes), _with_rows(run)
     return compare_recordings((recording, run), recorded, replayed, gates, only=only, event_s=event_s)
+
+
+def scorecard_of_replay(folder: Path, gates: FidelityGates) -> Scorecard | None:
+    """Return the scorecard of a run whose schedule replays one recording, or a part of it, and nothing else.
+
+    There is none if the run has tests, if the recording is gone or by now another one, or if scipy is missing.
+    """
+    run = RunFolder(folder)
+    replay = _replay(run.document(SCHEDULE))
+    if replay is None or find_spec("scipy") is None or run.text(TESTS).count("\n") > 1:
+        return None
+    from pytest_twin.analysis.fidelity.scorecard import compare_recordings
+
+    names = os.path.normpath(folder / replay.path), str(folder)
+    try:
+        recorded, replayed = _recorded(names[0], replay.window, replay.changes), _with_rows(names[1])
+    except ValueError:
+        return None
+    if abs(float(recorded.frame.index[-1]) - replay.duration_s) > recorded.interval_s:
+        return None
+    return compare_recordings(names, recorded, replayed, gates)
+
+
+def _recorded(name: str, window: Window, changes: Sequence[DemandChange]) -> MachineRecording:
+    """Return what a replay of a part of a recording with changes of its demand is to show.
+
+    Raises:
+        ValueError: It cannot be read, is mostly a gap, or has no values to change.
+    """
+    recorded = _with_rows(name, window)
+    try:
+        return within_machine(changed_recording(recorded, changes)) if changes else recorded
+    except ValueError as error:
+        raise ValueError(f"{visible(name)}: scale: {error}") from None
+
+
+def _with_rows(name: str, window: Window = WHOLE) -> MachineRecording:
+    """Return a part of a recording that is not mostly a gap.
+
+    Raises:
+        ValueError: It is, or cannot be read.
+    """
+    recording = read_part(Path(name), window)
+    if recording.gap_problem:
+        raise ValueError(visible(f"{name}: {recording.gap_problem}"))
+    return recording
+
+
+class _Replay(NamedTuple):
+    """The event that replays a recording: the path as written, the duration, the part, the changes of the demand."""
+
+    path: str
+    duration_s: float
+    window: Window
+    changes: Sequence[DemandChange]
+
+
+def _replay(schedule: dict[str, Any] | None) -> _Replay | None:
+    """Return the replay that is the only event of a schedule, at its start and at the recorded speed; else None."""
+    events = (schedule or {}).get("events")
+    event = events[0] if isinstance(events, list) and len(events) == 1 else None
+    if not isinstance(event, dict) or not isinstance(event.get("replay"), str) or not event.keys() <= REPLAY_KEYS:
+        return None
+    try:
+        start_s, duration_s = (parse_duration(event.get(key, 0)) for key in ("start", "duration"))
+        window = parse_window({key: event[key] for key in WINDOW_FIELDS if key in event})
+        changes = parse_changes(event["scale"]) if "scale" in event else ()
+    except ValueError:
+        return None
+    is_aligned = start_s == 0 and event.get("speed", 1) == 1
+    return _Replay(event["replay"], duration_s, window, changes) if is_aligned else None
