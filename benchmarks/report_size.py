@@ -53,7 +53,7 @@ def main() -> None:
             "report.html": [*twin, "report", name],
             "summary.md": [*twin, "report", name, "--format=md"],
             "run.json": [*twin, "report", name, "--format=json"],
-            "trace.json": [*twin, "trace", name],
+            "export/trace.json": [*twin, "trace", name],
             "plotly.html": [sys.executable, "-c", PEER, f"{name}/system_metrics_dataset.csv", f"{name}/plotly.html"],
         }
         times: dict[str, list[float]] = {file: [] for file in commands}
@@ -63,7 +63,7 @@ def main() -> None:
         print(f"{options.rows:,} samples, {options.tests:,} tests, {options.rounds} rounds; seconds: median (from-to)")
         for file, found in times.items():
             told = f"{statistics.median(found):6.2f} ({min(found):.2f}-{max(found):.2f})"
-            print(f"{file:<12} {told:<22} {(folder / file).stat().st_size / 1e6:6.2f} MB")
+            print(f"{file:<17} {told:<22} {(folder / file).stat().st_size / 1e6:6.2f} MB")
         ratio = statistics.median(a / b for a, b in zip(times["report.html"], times["plotly.html"], strict=True))
         print(
             f"report.html: goal at most {MOST_S:.0f} s and {MOST_MB:.0f} MB; {ratio:.2f} times as long as plain plotly"

@@ -86,8 +86,9 @@ def test_the_kind_of_load_is_applied(recorded):
 def test_the_subcommand_and_the_exporter_are_found(recorded, run):
     assert run("pytest_twin", "slowest", str(recorded)).endswith(" s  test_it.py::test_it\n")
     assert "slowest" in run("pytest_twin", "--help")
-    assert run("pytest_twin", "export", str(recorded), "--format=json-lines") == f"{recorded / 'tests.jsonl'}\n"
-    assert (recorded / "tests.jsonl").read_text() == '{"nodeid": "test_it.py::test_it", "outcome": "passed"}\n'
+    path = recorded / "export" / "tests.jsonl"
+    assert run("pytest_twin", "export", str(recorded), "--format=json-lines") == f"{path}\n"
+    assert path.read_text() == '{"nodeid": "test_it.py::test_it", "outcome": "passed"}\n'
 
 
 def test_the_option_is_in_the_help(run):

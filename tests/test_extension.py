@@ -1,4 +1,4 @@
-"""The example package: a probe and a stressor of somebody else's, found by their entry points."""
+"""The example package: a probe, a stressor and an exporter of somebody else's, found by their entry points."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from made_runs import busy_run
 
 PACKAGE = Path(__file__).parent.parent / "examples" / "extension"
 
@@ -51,3 +52,16 @@ def test_a_stressor_of_another_package_is_an_option_of_the_command_line(tmp_path
     done = subprocess.run(command, cwd=tmp_path, env=installed, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "files   20 " in done.stdout
+
+
+def test_an_exporter_of_another_package_is_a_format(tmp_path, installed):
+    busy_run(tmp_path / "run").write()
+    command = [sys.executable, "-m", "pytest_twin", "export", "run", "--format", "tap"]
+    done = subprocess.run(command, cwd=tmp_path, env=installed, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "run/export/tests.tap\n"), done.stdout + done.stderr
+    assert (tmp_path / "run" / "export" / "tests.tap").read_text() == (
+        "TAP version 14\n1..3\n"
+        "ok 1 - tests/test_a.py::test_quick # time=0.500s\n"
+        "ok 2 - tests/test_a.py::test_slow[1] # time=3.500s\n"
+        "not ok 3 - tests/test_b.py::test_broken # time=1.500s\n"
+    )

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import errno
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Self
 
@@ -74,13 +75,24 @@ class PrivateDirectory:
         Raises:
             OSError: It cannot be written.
         """
+        with self.new_file(name) as file:
+            file.writelines(piece.encode("utf-8", "backslashreplace") for piece in pieces)
+
+    @contextmanager
+    def new_file(self, name: str) -> Iterator[IO[bytes]]:
+        """Yield a new file that gets its name, and replaces another, when the block ends; with an error there is none.
+
+        Raises:
+            OSError: It cannot be written.
+        """
         temporary = name + TEMPORARY
         try:
             with self.create(temporary) as file:
-                file.writelines(piece.encode("utf-8", "backslashreplace") for piece in pieces)
+                yield file
             self.rename(temporary, name)
-        except OSError:
-            self.remove(temporary)
+        except BaseException:
+            with suppress(OSError):
+                self.remove(temporary)
             raise
 
     def create(self, name: str) -> IO[bytes]:
@@ -132,10 +144,21 @@ def write_pieces(path: Path, pieces: Iterable[str]) -> None:
     Raises:
         OSError: As for `write_atomic`.
     """
+    with new_file(path) as file:
+        file.writelines(piece.encode("utf-8", "backslashreplace") for piece in pieces)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a new file for its owner only, which gets its name when the block ends.
+
+    Raises:
+        OSError: As for `write_atomic`.
+    """
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "is not a regular file", str(path))
-    with PrivateDirectory(path.parent) as folder:
-        folder.write_pieces(path.name, pieces)
+    with PrivateDirectory(path.parent) as folder, folder.new_file(path.name) as file:
+        yield file
 
 
 def why_untrusted(path: Path) -> str:

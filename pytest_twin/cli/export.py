@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import click
 
-from pytest_twin._system.private_files import write_pieces
+from pytest_twin._system.private_files import PrivateDirectory, new_file
 from pytest_twin.cli._options import settings_of
-from pytest_twin.export import find_formats
+from pytest_twin.export import FOLDER, FormatError, find_formats, load_format
 from pytest_twin.report.formats import ReportError, refuse_to_replace, summary_of
 
 
 @click.command
 @click.argument("report_dir", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
-@click.option("--format", "name", required=True, type=click.Choice(find_formats()), help="write this format")
+@click.option("--format", "name", required=True, type=click.Choice(list(find_formats())), help="write this format")
 @click.option(
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="write to this file (default: a file in DIR, named by the format)",
+    help="write to this file (default: a file in DIR/export, named by the format)",
 )
 def command(report_dir: Path | None, name: str, output: Path | None) -> None:
     """Write a run in a format of another program."""
@@ -38,14 +40,24 @@ def export(report_dir: Path | None, name: str, output: Path | None) -> None:
     Raises:
         click.ClickException: The run cannot be read, or the file cannot be written.
     """
-    made = import_module(f"pytest_twin.export.{name.replace('-', '_')}")
     path = settings_of({"report_dir": report_dir}).report_dir
-    target = output or (path if path.is_dir() else path.parent) / made.FILE
+    folder = path if path.is_dir() else path.parent
     try:
-        refuse_to_replace(target, made.BEGINNING)
-        write_pieces(target, made.lines(summary_of(path)))
-    except ReportError as error:
+        made = load_format(name)
+        target = output or folder / FOLDER / made.file
+        refuse_to_replace(target, made.beginning, made.is_own)
+        summary = summary_of(path)
+        with new_file(target) if output else _new_file_within(folder, made.file) as file:
+            made.write(summary, file)
+    except (FormatError, ReportError) as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"{target}: {error.strerror}") from None
     click.echo(str(target))
+
+
+@contextmanager
+def _new_file_within(folder: Path, name: str) -> Iterator[IO[bytes]]:
+    """Yield a new file in the folder of exports of a run folder."""
+    with PrivateDirectory(folder) as run, run.within(FOLDER) as exports, exports.new_file(name) as file:
+        yield file

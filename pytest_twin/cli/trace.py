@@ -15,7 +15,7 @@ from pytest_twin.cli.export import export
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="write to this file (default: DIR/trace.json)",
+    help="write to this file (default: DIR/export/trace.json)",
 )
 def command(report_dir: Path | None, output: Path | None) -> None:
     """Write a trace of a run, to be opened at https://ui.perfetto.dev or in chrome://tracing.

@@ -148,22 +148,24 @@ def write_report(summary: RunSummary, name: str, path: Path) -> None:
         raise ReportError(f"{path}: {error.strerror or error}") from None
 
 
-def refuse_to_replace(path: Path, beginning: str) -> None:
+def refuse_to_replace(path: Path, beginning: str | bytes, is_own: Callable[[Path], bool] = lambda _: True) -> None:
     """Refuse to replace a file that we did not write, unless it is empty.
 
     Args:
         path: The file to write.
         beginning: The beginning of our files of this kind.
+        is_own: Tells whether a file with this beginning is ours.
 
     Raises:
         ReportError: The file exists and is not ours.
     """
     if not path.is_file():
         return
+    expected = beginning.encode() if isinstance(beginning, str) else beginning
     try:
         with path.open("rb") as file:
-            found = file.read(len(beginning))
+            found = file.read(len(expected))
     except OSError:  # writing will tell
         return
-    if found and found != beginning.encode():
+    if found and (found != expected or not is_own(path)):
         raise ReportError(f"{path} exists and was not written by pytest-twin; remove it or choose another file")

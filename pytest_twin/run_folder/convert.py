@@ -55,7 +55,7 @@ def to_parquet(dataset: Path) -> None:
     target = dataset.with_suffix(PARQUET)
     if segments(dataset) not in ([], [target]):
         empty = _empty(dataset)
-        schema = _schema(empty)
+        schema = parquet_schema(empty)
         try:
             with _new_file(target) as file, parquet.ParquetWriter(file, schema, compression="zstd") as writer:
                 for frame in _read_undamaged(dataset):
@@ -85,7 +85,7 @@ def _empty(dataset: Path) -> pd.DataFrame:
     return frame
 
 
-def _schema(empty: pd.DataFrame) -> Any:
+def parquet_schema(empty: pd.DataFrame) -> Any:
     """Return the Parquet schema of such rows; a column that is neither number nor time is text, even if it is empty."""
     import pyarrow as pa
 

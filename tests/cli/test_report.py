@@ -46,8 +46,9 @@ def test_a_report_goes_where_it_is_told(twin, tmp_path):
 
 def test_a_trace_is_written_into_the_folder_of_the_run(twin, tmp_path):
     busy_run(tmp_path / "kept").write()
-    assert twin("trace", "kept") == ("kept/trace.json\n", 0)
-    assert len(json.loads((tmp_path / "kept" / "trace.json").read_text(encoding="utf-8"))["traceEvents"]) > 50
+    assert twin("trace", "kept") == ("kept/export/trace.json\n", 0)
+    path = tmp_path / "kept" / "export" / "trace.json"
+    assert len(json.loads(path.read_text(encoding="utf-8"))["traceEvents"]) > 50
 
 
 def test_the_folder_of_one_test_has_a_report_of_its_own(twin, tmp_path):
@@ -165,12 +166,13 @@ OWN = "written by somebody\n"
         (["report", "kept", "--format=json"], "kept/run.json"),
         (["report", "kept"], "kept/report.html"),
         (["report", "kept", "--format=md", "-o", "mine.md"], "mine.md"),
-        (["trace", "kept"], "kept/trace.json"),
+        (["trace", "kept"], "kept/export/trace.json"),
         (["trace", "kept", "-o", "mine.json"], "mine.json"),
     ],
 )
 def test_a_file_of_somebody_else_is_not_replaced(twin, tmp_path, words, file):
     busy_run(tmp_path / "kept").write()
+    (tmp_path / "kept" / "export").mkdir()
     (tmp_path / file).write_text(OWN, encoding="utf-8")
     assert twin(*words) == (
         f"Error: {file} exists and was not written by pytest-twin; remove it or choose another file\n", 1
@@ -197,7 +199,7 @@ def test_a_trace_is_one_of_the_formats_of_export(twin, tmp_path):
 def test_an_unknown_format_is_named_with_those_there_are(twin):
     output, status = twin("export", "--format=perfetto")
     assert status == 2
-    assert "'perfetto' is not 'chrome-trace'" in output
+    assert "'perfetto' is not one of 'chrome-trace', 'csv-long', 'influx', " in output
 
 
 def test_the_page_has_the_scorecard_of_a_replay(twin, tmp_path):
