@@ -241,8 +241,14 @@ def limit_of(settings: Settings) -> Load | None:
 
 
 @contextmanager
-def open_recording(settings: Settings, *, append: bool = False, rotate_at: int = 0) -> Iterator[Recording]:
-    """Record during the block, and print the summary after it.
+def open_recording(
+    settings: Settings,
+    *,
+    append: bool = False,
+    rotate_at: int = 0,
+    before_sampling: Callable[[Recording], None] = lambda _: None,
+) -> Iterator[Recording]:
+    """Record during the block, and print the summary after it; the arguments are as those of `Recording`.
 
     Raises:
         click.ClickException: The report directory cannot be used, or the sampler failed.
@@ -250,7 +256,7 @@ def open_recording(settings: Settings, *, append: bool = False, rotate_at: int =
     folder = RunFolder(settings.report_dir)
     limit = limit_of(settings)
     sampling = SamplerConfig(settings.interval, per_core=settings.per_core, rotate_at=rotate_at)
-    recording = Recording(folder, sampling, append=append, limit=limit)
+    recording = Recording(folder, sampling, append=append, limit=limit, before_sampling=before_sampling)
     try:
         with recording:
             yield recording

@@ -28,6 +28,8 @@ from pytest_twin.loads.schedule.schedule import PARALLEL, SERIES, ScheduleError
 from pytest_twin.report.live.view import MOST_AHEAD
 from pytest_twin.run_folder.schedule_file import open_schedule
 
+PREPARE_S = 0.35  # until the schedule begins: the supervisor starts the workers of a replay before its start
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -77,29 +79,47 @@ def command(path: Path, mode: str | None, window: Mapping[str, Any] | None, dry_
         for event in plan.events:
             click.echo(str(event))
         return
-    with stop_on_signals() as stop, open_recording(settings) as recording:
-        recording.write_schedule(schedule if settings.schedule_speed == 1 else schedule.faster(settings.schedule_speed))
-        applied = _play(plan, recording, settings.interval, stop)
+    with stop_on_signals() as stop:
+        speed = settings.schedule_speed
+        playing = _Playing(schedule if speed == 1 else schedule.faster(speed), plan, stop)
+        with open_recording(settings, before_sampling=playing.start) as recording:
+            applied = playing.watch(recording, settings.interval)
     if stop.is_set():
         raise click.exceptions.Exit(130)
     exit_if_missed({f"{each.part} [{each.id}]": each for each in applied})
 
 
-def _play(plan: Schedule, recording: Recording, interval: float, stop: InterruptSafeEvent) -> list[AppliedLoad]:
-    """Play the schedule with the live view until it ends or `stop` is set; return the applied loads."""
-    player = SchedulePlayer(plan, recording)
-    recording.start_supervisor()
-    began = recording.load_time()
-    player.start(began)
-    loads = sum(len(event.load.parts) for event in plan.events)
+class _Playing:
+    """Plays a schedule from the start of the first sample's interval on.
 
-    def facts() -> dict[str, Any]:
-        return {
-            "planned": loads,
-            "ahead": list(islice(upcoming_loads(plan, recording.load_time() - began), MOST_AHEAD)),
-        }
+    Samples are of the same intervals as the rows of a recording that is replayed then.
+    """
 
-    with view_of(recording, interval) as view:
-        view.wait(stop, over=lambda: player.over, facts=facts)
-    player.stop()
-    return player.applied
+    def __init__(self, schedule: Schedule, plan: Schedule, stop: InterruptSafeEvent) -> None:
+        self._schedule, self._plan, self._stop = schedule, plan, stop
+        self._player: SchedulePlayer | None = None
+        self._began = 0.0
+
+    def start(self, recording: Recording) -> None:
+        """Start the schedule, and wait until it begins."""
+        recording.write_schedule(self._schedule)
+        recording.start_supervisor()
+        self._began = recording.load_time() + PREPARE_S
+        self._player = SchedulePlayer(self._plan, recording)
+        self._player.start(self._began)
+        self._stop.wait(max(0.0, self._began - recording.load_time()))
+
+    def watch(self, recording: Recording, interval: float) -> list[AppliedLoad]:
+        """Show the live view until the schedule ends or is stopped; return the applied loads."""
+        player = self._player
+        assert player is not None  # noqa: S101 - for the type checker
+        loads = sum(len(event.load.parts) for event in self._plan.events)
+
+        def facts() -> dict[str, Any]:
+            ahead = upcoming_loads(self._plan, recording.load_time() - self._began)
+            return {"planned": loads, "ahead": list(islice(ahead, MOST_AHEAD))}
+
+        with view_of(recording, interval) as view:
+            view.wait(self._stop, over=lambda: player.over, facts=facts)
+        player.stop()
+        return player.applied

@@ -97,6 +97,7 @@ class Recording:
         dist_each: bool = False,
         guard: ErrorGuard | None = None,
         tell: Callable[[str], None] = say_on_stderr,
+        before_sampling: Callable[[Recording], None] = lambda _: None,
     ) -> None:
         """Prepare it.
 
@@ -112,6 +113,7 @@ class Recording:
             dist_each: Whether each pytest-xdist worker runs all tests, and not its share of them.
             guard: Keeps internal errors from the tests; None makes a new one.
             tell: Prints a line for the user, also while a test is running.
+            before_sampling: Called when loads can be applied, right before the interval of the first sample begins.
         """
         self.folder = folder
         self.dist_each = dist_each
@@ -122,6 +124,7 @@ class Recording:
         self.dataset = Path(sampling.path) if sampling.path else folder / DATASET
         self.constraints = HeldConstraints(str(self.dataset.with_name(CONSTRAINTS)))
         self._tell, self._context = tell, ProcessContext.now()
+        self._before_sampling = before_sampling
         self._gaps = GapEvents(self.clock, self.new_id, self.emit)
         self._interval = sampling.interval
         self._append = append
@@ -144,11 +147,13 @@ class Recording:
         self.launch()
         try:
             self._open()
+            self._before_sampling(self)
             if self._sampler:
                 self._sampler.begin()
                 self.folder.write_json(FINGERPRINT, take_fingerprint())  # while it starts
                 self._sampler.wait_ready()
         except BaseException:
+            self._supervisor.close()
             self.cancel()
             raise
         return self

@@ -386,6 +386,15 @@ def test_run_plays_a_recording_or_a_part_of_it_and_says_how_much(tmp_path):
     assert ended(tmp_path) == {"e1"}
 
 
+def test_the_first_sample_of_a_replay_covers_its_first_interval(tmp_path):
+    (tmp_path / "prod.csv").write_text("elapsed_s,disk_write_MB\n0.5,1\n1,1\n")
+    subprocess.run([*COMMAND, "run", "prod.csv", "--interval", "0.5"], cwd=tmp_path, capture_output=True, check=True)
+    start = next(row for row in rows(tmp_path / "twin-report/annotations.csv") if row["event"] == "start")
+    first = rows(tmp_path / "twin-report/system_metrics_dataset.csv")[0]
+    late_s = float(first["elapsed_s"]) - 0.5 - float(start["elapsed_s"])
+    assert -0.001 <= late_s < 0.5  # the sampler begins when the replay does, and not before
+
+
 def test_stress_holds_one_load_and_reports_it(twin, tmp_path):
     text = twin("stress", "--cpu", "10%", "--mem", "20MiB", "--duration", "500ms", "--interval", "0.05")
     assert "cpu     10%" in text

@@ -15,7 +15,7 @@ import pytest
 from driving import BARE, ROOT, SOURCES, Supervisor, cpu, light, without_freezes
 
 from pytest_twin.stressors import PROCESS_NAME
-from pytest_twin.stressors.spec.request import LoadRequest
+from pytest_twin.stressors.spec.request import ON_TIME, LoadRequest
 from pytest_twin.stressors.spec.starvation import starved
 from pytest_twin.stressors.supervisor.load_manager import LoadManager
 from pytest_twin.stressors.system.capacity import MIB
@@ -54,6 +54,24 @@ def test_a_load_ends_after_its_duration(supervisor):
 def test_a_planned_load_does_not_start_early(supervisor):
     planned = time.monotonic() + 0.3
     assert supervisor.applied(start=planned)["at"] >= planned
+
+
+def test_the_workers_of_a_replay_wait_for_its_start(supervisor):
+    planned = time.monotonic() + 1.5
+    ready = supervisor.applied(start=planned, duration=0.3, options={ON_TIME: True})
+    assert ready["at"] == planned
+    end = supervisor.hear()
+    assert (end["since"], end["reason"]) == (planned, "duration")
+    assert end["began"] < planned  # its workers
+    assert end["achieved"]["held_s"] <= end["at"] - planned
+
+
+def test_beside_a_limit_the_workers_of_a_replay_do_not_start_early(supervisor):
+    supervisor.send({"op": "limit", "requests": [{**cpu(), "text": "cpu=1"}]})
+    planned = time.monotonic() + 0.5
+    supervisor.apply(start=planned, duration=0.1, options={ON_TIME: True})
+    assert supervisor.hear()["event"] == "ready"
+    assert supervisor.hear()["began"] >= planned
 
 
 def test_a_load_that_is_stopped_before_its_start_was_never_there(supervisor):
@@ -254,6 +272,17 @@ def loads(request):
     made = Loads(fork=request.param)
     yield made
     made.manager.stop_all()
+
+
+def test_a_replay_that_is_stopped_while_its_workers_wait_was_never_applied(loads):
+    loads.apply(light(start=time.monotonic() + 60, options={ON_TIME: True}))
+    waiting = loads.manager._loads["load"]
+    waiting.start()
+    while waiting._not_ready:
+        loads.go_on(0.01)
+    loads.manager.stop("load")
+    end = loads.until("end", "abort")
+    assert (end["event"], end["since"], end["reason"]) == ("end", None, "stopped")
 
 
 class Loads:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 REPLAY = "replay"  # option: the replay that a load is a part of
 ON_TIME = "on_time"  # option: the profile begins at the start of the load, and not when it is ready
 BESIDE = "beside"  # option: the shared counter of the CPU seconds that other loads of the replay use
-LATE = "late_s"  # option: how much of such a profile was over when the workers were given the load
+LATE = "late_s"  # option: how much of such a profile was over when the workers were given the load; below 0: its start
 LOWEST = "lowest"  # option of a replayed memory: the recorded share below its profile
 WHOLE = "whole"  # option of memory: the profile is that of the whole machine, and the load what others leave of it
 

@@ -179,9 +179,15 @@ class ActiveLoad:
         return total
 
     @property
-    def _is_on_time(self) -> bool:
+    def is_on_time(self) -> bool:
         """Whether its profile begins at its start, and not when it is ready: the kinds of a replay go together."""
         return bool(self._request.options.get(ON_TIME))
+
+    @property
+    def _is_early(self) -> bool:
+        """Whether its workers wait for its start, or did so when it was stopped."""
+        now = self._loop.now() if self._held_until is None else self._held_until
+        return self.is_on_time and self._request.start is not None and now < self._request.start
 
     def _held_s(self) -> float:
         if self._ready_at is None:
@@ -220,8 +226,8 @@ class ActiveLoad:
         if self._judge is not None:
             self._judge.records = [worker.record for worker in self._workers]
         request = self._request
-        if self._is_on_time and request.start is not None:
-            request = request.with_options(**{LATE: max(0.0, self._loop.now() - request.start)})
+        if self.is_on_time and request.start is not None:
+            request = request.with_options(**{LATE: self._loop.now() - request.start})
         if (counter := self._owner.replay_cpu.counter(request)) is not None:
             request = request.with_options(**{BESIDE: counter})
         for index, worker in enumerate(self._workers):
@@ -263,8 +269,17 @@ class ActiveLoad:
             at = time.monotonic()
             for worker in self._workers:
                 worker.process.all_ready(at)
+        if self._is_early and (start := self._request.start) is not None:
+            self._loop.at(start, lambda: self._hold(start + self._loop.paused_s))
+        else:
+            self._hold(at)
+
+    def _hold(self, at: float) -> None:
+        """Begin the time of the load, of which all workers are ready, at this `time.monotonic`."""
+        if self._stop_reason or self._is_finished:
+            return
         self._ready_at, self._held_from = at, min(self._loop.now(), at - self._loop.paused_s)
-        if self._judge is not None and self._is_on_time and self._request.start is not None:
+        if self._judge is not None and self.is_on_time and self._request.start is not None:
             self._judge.late_s = max(0.0, self._held_from - self._request.start)
         self._watch(self._held_from)
         pids = [worker.process.pid for worker in self._workers]
@@ -355,7 +370,7 @@ class ActiveLoad:
     def _finish(self) -> None:
         self._is_finished = True
         achieved = self.achieved()
-        if self.is_applied and self._ready_at is None:
+        if self.is_applied and self._ready_at is None and not self._is_early:
             self._fault = self._fault or "ended before it was ready"
         elif self._ready_at is not None and self._judge is not None:
             self._fault = self._fault or self._judge.shortfall(achieved, self._held_s())

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     Reply = Callable[[dict[str, Any]], None]
 
 END_TIMEOUT_S = 4.0
+LEAD_S = 0.25  # before the start of a replay, its workers are started
 
 
 class LoadManager:
@@ -59,7 +60,9 @@ class LoadManager:
         if request.start is None:
             load.start()
         else:
-            self.loop.at(request.start, load.start)
+            # workers that are started earlier are ready in time; with a limit, what is applied until then counts
+            lead_s = LEAD_S if load.is_on_time and not self._limits else 0.0
+            self.loop.at(request.start - lead_s, load.start)
 
     def stop(self, load_id: str) -> None:
         """Stop a load, or cancel one that has not started.

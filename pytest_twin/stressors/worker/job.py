@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_twin.stressors.spec.request import LoadRequest
 
 REPORT_EVERY_S = 0.2
+LONGEST_SLEEP_S = 0.05  # in which a pause may begin
 GRACE_S = 10.0  # after the end of a load, until the kernel kills its workers
 
 
@@ -138,6 +139,8 @@ class Job:
         self._is_ready = True
         if self._duration is not None:
             _set_deadline(self._duration + GRACE_S)
+        while (left_s := self.began - self.now()) > 0:  # a replay, whose workers are ready before its start
+            time.sleep(min(left_s, LONGEST_SLEEP_S))
 
     def tick(self) -> None:
         """Report the figures, if the last report is older than `REPORT_EVERY_S`."""
