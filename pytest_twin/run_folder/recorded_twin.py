@@ -31,14 +31,17 @@ from pytest_twin.model.machine_formats.parser import parse_blocks
 from pytest_twin.model.machine_recording import MachineRecording
 from pytest_twin.model.quantity import format_bytes
 from pytest_twin.run_folder import frames
-from pytest_twin.run_folder.csv_frames import ReadingError
-from pytest_twin.run_folder.folder import RunFolder
-from pytest_twin.run_folder.layout import DATASET, FINGERPRINT, TESTS
-from pytest_twin.run_folder.machine_recordings import read_recording
+from pytest_twin.run_folder.csv_frames import ReadingError, read_heading
+from pytest_twin.run_folder.layout import FINGERPRINT, TESTS
+from pytest_twin.run_folder.machine_recordings import blocks_of_rows, read_recording
+from pytest_twin.run_folder.rotation import PARQUET, open_segment
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pytest_twin.model.run import Run
+
+MACHINE_COLUMNS = "cpu_count_logical", "ram_total_GB"
 NOT_REPRODUCED = "inbound network, cache contents, disk latency"
 OUTBOUND = "outbound network (which part of it the tests sent is not known)"
 FAILED = ("failed", "error", "crashed")
@@ -78,24 +81,36 @@ def read_twin(path: Path, here: Machine, scale: str, window: Window) -> Recorded
         TwinError: It cannot be reproduced here.
     """
     name = visible(path.resolve().name or str(path)).replace(" ", "_")
-    if path.is_dir() and ((path / TESTS).exists() or _has_trees(path)):
-        return _twin_of_run(path, name, here, scale, window)
-    return _twin_of_server(path, name, here, scale, window)
+    run = _run_of(path)
+    if run is not None and ((path / TESTS).exists() or has_trees(run.samples)):
+        return _twin_of_run(run, name, here, scale, window)
+    return _twin_of_server(path, run, name, here, scale, window)
 
 
-def _has_trees(folder: Path) -> bool:
-    """Return whether the samples of a folder tell what tests used, as those of the folder of one test do."""
+def _run_of(path: Path) -> Run | None:
+    """Return a run folder, or a file that has our columns, with the samples of pytest's own host; None for others."""
     try:
-        return has_trees(frames.load_samples(folder / DATASET))
-    except ReadingError:  # reported by whoever reads it as a recording
-        return False
+        if not path.is_dir() and not _has_our_columns(path):
+            return None
+        run = frames.load(path)
+    except (OSError, ReadingError):  # reported by whoever reads it as a recording
+        return None
+    host = run.samples.get(event.HOST)
+    return run if host is None else replace(run, samples=run.samples[host.isna()])
 
 
-def _twin_of_server(path: Path, name: str, here: Machine, scale: str, window: Window) -> RecordedTwin:
-    whole = read_recording(path)
-    there = machine_of(RunFolder(path).document(FINGERPRINT)) if path.is_dir() else Machine()
-    if there.cpus is None or there.memory_bytes is None:
-        there = _machine_of_columns(path, there)
+def _has_our_columns(path: Path) -> bool:
+    """Return whether a file is a dataset that tells the CPUs and the memory of its machine."""
+    if path.suffix == PARQUET:
+        return True
+    with open_segment(path) as file:
+        names, _ = read_heading(file)
+    return "timestamp" in names and not {*MACHINE_COLUMNS}.isdisjoint(names)
+
+
+def _twin_of_server(path: Path, run: Run | None, name: str, here: Machine, scale: str, window: Window) -> RecordedTwin:
+    there = Machine() if run is None else _machine_of_run(run)
+    whole = read_recording(path) if run is None else _recording_of(run.samples)
     require_cpus(there, here, scale)
     recording = cut_recording(_scaled(whole, there, here, scale), window)
     replay = replay_of(recording, name, kinds())
@@ -110,15 +125,10 @@ def _twin_of_server(path: Path, name: str, here: Machine, scale: str, window: Wi
     return RecordedTwin(name, MachineLimits(), None, schedule, lines)
 
 
-def _machine_of_columns(path: Path, known: Machine) -> Machine:
-    """Return a machine with the CPUs and the memory that a dataset with the legacy columns tells."""
-    try:
-        samples = frames.load_samples(path / DATASET if path.is_dir() else path)
-    except ReadingError:
-        return known
-    cpus, memory = (
-        samples[column].max() if column in samples else None for column in ("cpu_count_logical", "ram_total_GB")
-    )
+def _machine_of_run(run: Run) -> Machine:
+    """Return the machine of a run; what its fingerprint does not tell is in the columns of the old datasets."""
+    known = machine_of(run.fingerprint)
+    cpus, memory = (run.samples[name].max() if name in run.samples else None for name in MACHINE_COLUMNS)
     found = machine_of({"cpu": {"logical": _number(cpus)}, "memory": {"total_GB": _number(memory)}})
     return known._replace(cpus=known.cpus or found.cpus, memory_bytes=known.memory_bytes or found.memory_bytes)
 
@@ -130,20 +140,20 @@ def _number(value: Any) -> float | None:
         return None
 
 
-def _twin_of_run(path: Path, name: str, here: Machine, scale: str, window: Window) -> RecordedTwin:
-    run = frames.load(path)
+def _twin_of_run(run: Run, name: str, here: Machine, scale: str, window: Window) -> RecordedTwin:
     there = machine_of(run.fingerprint)
     if there.cpus is None:
         raise TwinError(f"has no {FINGERPRINT} that tells its CPUs; give the whole run folder")
-    samples = frames.load_samples(path / DATASET)
+    samples = run.samples
     constraints = list(_session_constraints(run.events))
     limits = limits_like(there, constraints, here, scale, parallel_cpus(samples, there.cpus))
     remarks = list(limits.remarks)
     others, began_s = None, 0.0
     if has_trees(samples):
-        others = _parsed(others_of(samples, there.cpus, cpus_of_tests(there, constraints)))
+        others = _recording_of(others_of(samples, there.cpus, cpus_of_tests(there, constraints)))
         others = _scaled(others, there, here, scale)
-        began_s = float(samples["elapsed_s"].iloc[0]) - float(others.frame.index[0]) if "elapsed_s" in samples else 0.0
+        if "elapsed_s" in samples:
+            began_s = float(samples["elapsed_s"].iloc[0]) - float(others.frame.index[0])
     else:
         remarks.append("what its tests used was not recorded, so the load of others is not known")
     loads, unread = _recorded_loads(run.events, run.schedule)
@@ -194,14 +204,8 @@ def _loads_line(recording: MachineRecording, there: Machine, here: Machine, scal
     return f"{whose}reproduced by loads: {'; '.join(parts)}{f' ({cpus})' if cpus else ''}"
 
 
-def _parsed(rows: pd.DataFrame) -> MachineRecording:
-    import io
-
-    buffer = io.StringIO()
-    frame = rows.reset_index(drop="timestamp" in rows)
-    frame.to_csv(buffer, index=False, date_format="%Y-%m-%dT%H:%M:%S.%fZ")
-    content = buffer.getvalue().encode()
-    return parse_blocks(lambda: [content])
+def _recording_of(samples: pd.DataFrame) -> MachineRecording:
+    return parse_blocks(blocks_of_rows(samples))
 
 
 def _scaled(recording: MachineRecording, there: Machine, here: Machine, scale: str) -> MachineRecording:

@@ -12,6 +12,7 @@ from pytest_twin.loads.twin.machine import Machine
 from pytest_twin.loads.twin.machine_limits import TwinError
 from pytest_twin.loads.twin.surroundings import Stretch
 from pytest_twin.model.machine_formats.parser import RecordingError
+from pytest_twin.run_folder import rotation
 from pytest_twin.run_folder.csv_frames import ReadingError
 from pytest_twin.run_folder.recorded_twin import read_twin
 from pytest_twin.stressors.spec.profile import Profile
@@ -154,3 +155,34 @@ def test_a_run_without_samples_still_constrains(tmp_path):
     assert found.limits.constraint == "cpus=4"
     assert "what its tests used was not recorded, so the load of others is not known" in found.lines
     assert found.surroundings.around("test_a.py::test_a", None, 0.0) is None
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """The names of the files with samples that were opened, in their order."""
+    names = []
+
+    def counted(path):
+        names.append(path.name)
+        return open_file(path)
+
+    open_file = rotation.open_file
+    monkeypatch.setattr(rotation, "open_file", counted)
+    return names
+
+
+def test_the_dataset_of_a_run_is_read_once(tmp_path, opened):
+    path = made(tmp_path).write()
+    twin_of(path)
+    assert opened.count("system_metrics_dataset.csv") == 1
+    opened.clear()
+    (path / "tests.csv").unlink()
+    twin_of(path)
+    assert opened.count("system_metrics_dataset.csv") == 1
+
+
+def test_the_folder_of_a_recorded_server_is_read_once_and_tells_its_machine(tmp_path, opened):
+    (tmp_path / "server").mkdir()
+    (tmp_path / "server" / "system_metrics_dataset.csv").write_text(SERVER)
+    assert peak(twin_of(tmp_path / "server", "cores").schedule.events[0].load) == 0.245
+    assert opened.count("system_metrics_dataset.csv") == 1
