@@ -14,8 +14,9 @@ from pytest_twin._system.response_timeout import say_on_stderr
 from pytest_twin._system.stdlib import os
 from pytest_twin.model.attempt_row import BAD, INTERRUPTED
 from pytest_twin.model.clock import Clock
+from pytest_twin.plugin.idle_baseline import IdleBaseline
 from pytest_twin.plugin.load_context import TwinWarning
-from pytest_twin.plugin.marks import has_workers, needs_supervisor, nodeid_of, uses_marker_or_fixture
+from pytest_twin.plugin.marks import has_workers, needs_supervisor, nodeid_of, request_of, uses_marker_or_fixture
 from pytest_twin.plugin.stash import (
     ATTEMPT_COUNT,
     HELD_LOAD,
@@ -52,6 +53,7 @@ class RecordedSession:
         schedule: The schedule of the session, None without one.
         stress: The load around every test; None without one.
         surroundings: What surrounded the tests of the recording that the session reproduces; None without one.
+        idle: What this machine does at idle, which is taken out of replays.
         for_each_test: The schedule, if it is played around each test that it selects; None otherwise.
         worker: The name of the pytest-xdist worker that this process is; empty for any other process.
         remote_worker: The connection to the controller, in a pytest-xdist worker on another host; None otherwise.
@@ -81,6 +83,7 @@ class RecordedSession:
         self.surroundings = twin.surroundings if (twin := config.stash.get(TWIN, None)) is not None else None
         self._first_test_s: float | None = None  # in the time of loads
         workerinput: dict[str, Any] = getattr(config, "workerinput", {})
+        self.idle = IdleBaseline(workerinput.get("twin_idle_cpu", 0.0))
         self.worker: str = workerinput.get("workerid", "")
         self.stack = ExitStack()
         self.remote_worker = (
@@ -150,6 +153,8 @@ class RecordedSession:
                     self.remote_worker.request_recording(recording.abandon)
                 if self.schedule is not None and not self.worker:
                     recording.write_schedule(self.schedule)
+                if self.idle.text:
+                    recording.note(self.idle.text, {"idle_cpu_percent": round(100 * self.idle.cpu, 1)})
             except (RunFolderError, SamplerError) as error:
                 where = f"{flag('report_dir')}: " if isinstance(error, RunFolderError) else ""
                 raise pytest.UsageError(f"{where}{error}") from None
@@ -169,6 +174,7 @@ class RecordedSession:
         if plan is None or self.for_each_test is not None:
             return None
         plays_loads = self.remote_worker.samples if self.remote_worker is not None else not self.worker
+        plan = self._without_idle(plan)
         if plan.has_constraints and (not plays_loads or has_workers(self.config)):
             return plan.only(constraints=not plays_loads)
         return plan if plays_loads else None
@@ -212,7 +218,29 @@ class RecordedSession:
             now = self.start().load_time()
             self._first_test_s = now if self._first_test_s is None else self._first_test_s
             plan = schedule_around(self.surroundings, nodeid_of(item), request, now - self._first_test_s)
-        return plan.faster(self.settings.schedule_speed) if plan is not None else None
+        return self._without_idle(plan).faster(self.settings.schedule_speed) if plan is not None else None
+
+    def measure_idle(self, items: Iterable[pytest.Item] = ()) -> None:
+        """Measure what this machine does at idle, before its first test, and tell the user.
+
+        In workers of pytest-xdist that cannot be known, since others may run tests: the controller measures it.
+        """
+        if self.worker or self.idle.text or self.recording is not None:
+            return
+        from pytest_twin.plugin.idle_baseline import measure_baseline
+
+        own = (request_of(item).schedule for item in items)
+        self.idle = measure_baseline((self.schedule, *own), self.surroundings)
+        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        if self.idle.text and reporter is not None:
+            reporter.write_line(f"twin: {self.idle.text}")
+
+    def _without_idle(self, plan: Schedule) -> Schedule:
+        if not self.idle.cpu:
+            return plan
+        from pytest_twin.loads.schedule.replay import without_idle
+
+        return without_idle(plan, self.idle.cpu)
 
     def begin_attempt(self, item: pytest.Item) -> RecordedAttempt:
         """Return the attempt of a test that is running, which begins with the first call."""

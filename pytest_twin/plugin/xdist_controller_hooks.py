@@ -49,6 +49,7 @@ class XdistControllerHooks:
                 self._folder.remove_parts()
             except RunFolderError as error:
                 self._run.locked_by = str(error)
+        self._run.measure_idle()
         respawn_only_on_reachable_hosts(config, self._hosts.timeout_s)
 
     @pytest.hookimpl(optionalhook=True)
@@ -63,7 +64,11 @@ class XdistControllerHooks:
                 twin_schedule=node.config.stash.get(SCHEDULE_TEXTS, {}),
             )
         else:
-            node.workerinput.update(twin_clock=[run.clock.began, run.clock.epoch], twin_folder=str(self._folder.path))
+            node.workerinput.update(
+                twin_clock=[run.clock.began, run.clock.epoch],
+                twin_folder=str(self._folder.path),
+                twin_idle_cpu=run.idle.cpu,
+            )
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self) -> None:

@@ -1,6 +1,7 @@
 """A recording as a load."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from any_values import tried
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_twin.loads.schedule import replay as replay_module
-from pytest_twin.loads.schedule.replay import fill_machine, replay_of
+from pytest_twin.loads.schedule.replay import fill_machine, replay_of, without_idle
 from pytest_twin.loads.schedule.schedule import Schedule, ScheduledLoad, ScheduleError
 from pytest_twin.loads.spec import Load
 from pytest_twin.model.machine_formats.parser import RecordingError, parse_text
@@ -581,3 +582,26 @@ def test_a_process_that_may_use_a_part_of_the_machine_only_replays_shares_of_tha
     parts = played()
     assert parts.keys() == {"cpu", "mem", "disk"}
     assert WHOLE not in parts["mem"].options
+
+
+# Beside tests
+
+
+def less_idle(cpu, text):
+    """The values of a replay less what the machine does at idle, by keyword; another load stays as it is."""
+    plain = Load((replace(part(rows("cpu_percent", 4, 8)), options={}),))
+    events = (ScheduledLoad("a", 0.0, 2.0, replay(text).load), ScheduledLoad("b", 0.0, 2.0, plain))
+    left = {event.id: event.load for event in without_idle(Schedule(events), cpu).events}
+    assert left.pop("b") == plain
+    return {each.kind.keyword: [value for _, value in each.profile] for load in left.values() for each in load.parts}
+
+
+def test_what_this_machine_does_at_idle_is_left_out_of_the_cpu_usage_and_of_nothing_else():
+    text = table("elapsed_s,cpu_percent,ram_used_percent,disk_write_MB", "0,50,30,1", "1,5,40,1")
+    found = less_idle(0.1, text)
+    assert found["cpu"] == pytest.approx([0.4, 0.4, 0, 0])
+    assert {key: found[key] for key in ("mem", "disk")} == {key: less_idle(0.0, text)[key] for key in ("mem", "disk")}
+
+
+def test_a_load_of_which_nothing_is_left_is_left_out():
+    assert less_idle(0.2, rows("cpu_percent", 10, 20)) == {}

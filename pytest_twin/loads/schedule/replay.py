@@ -161,6 +161,40 @@ def fill_machine(schedule: Schedule, kinds: Kinds, *, limited: Collection[str] =
     return replace(schedule, events=tuple(each._replace(load=loads[id(each.load)]) for each in schedule.events))
 
 
+def replays_cpu(schedule: Schedule) -> bool:
+    """Return whether a schedule replays CPU usage."""
+    return any(_is_replayed_cpu(part) for event in schedule.events for part in event.load.parts)
+
+
+def without_idle(schedule: Schedule, cpu: float) -> Schedule:
+    """Return a schedule whose replays add less by what this machine does at idle, and never less than nothing.
+
+    Memory stays, since its rise is replayed, and not its level.
+
+    Args:
+        schedule: The schedule.
+        cpu: The share of the CPUs that is in use at idle.
+    """
+    if cpu <= 0 or not replays_cpu(schedule):
+        return schedule
+
+    def less(part: LoadPart) -> LoadPart:
+        if not _is_replayed_cpu(part):
+            return part
+        return replace(part, profile=tuple((at, max(0.0, value - cpu)) for at, value in part.profile))
+
+    events = []
+    for event in schedule.events:
+        parts = tuple(part for part in map(less, event.load.parts) if part.peak > 0)
+        if parts:
+            events.append(event._replace(load=replace(event.load, parts=parts)))
+    return replace(schedule, events=tuple(events))
+
+
+def _is_replayed_cpu(part: LoadPart) -> bool:
+    return part.kind.keyword == "cpu" and REPLAY in part.options and part.unit == SHARE
+
+
 class Values(NamedTuple):
     """The known values of a resource, each with its interval in seconds: since the end of the one before."""
 
