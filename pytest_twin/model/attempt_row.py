@@ -114,7 +114,12 @@ CONSTRAINED = (
         None,
     ),
 )
-COLUMNS = (*_WHICH, *EXACT, *_CIRCUMSTANCES, *_SAMPLED, *MEMORY, *CONSTRAINED)
+PHASES = ("setup", "call", "teardown")
+PHASE_STARTS = tuple(
+    Column(f"{phase}_start_s", "s", f"Start of {what}, as time since the start of the attempt.")
+    for phase, what in zip(PHASES, ("the set-up phase", "the call phase", "the teardown phase"), strict=True)
+)
+COLUMNS = (*_WHICH, *EXACT, *_CIRCUMSTANCES, *_SAMPLED, *MEMORY, *CONSTRAINED, *PHASE_STARTS)
 
 
 class BorderCounters(NamedTuple):
@@ -209,8 +214,19 @@ Phases = Mapping[str, Sequence[BorderCounters]]  # the readings of each phase: i
 
 def phase_cells(phases: Phases) -> list[str]:
     """Return the wall times of set-up, call and teardown as cells of the table."""
-    found = [phases.get(name) for name in ("setup", "call", "teardown")]
+    found = [phases.get(name) for name in PHASES]
     return [f"{_sum([reading.at for reading in readings]):.6f}" if readings else "" for readings in found]
+
+
+def phase_start_cells(phases: Phases, began: float) -> list[str]:
+    """Return the starts of set-up, call and teardown as cells of the table.
+
+    Args:
+        phases: The counters at the start and end of each phase.
+        began: The start of the attempt, by the clock of the counters.
+    """
+    found = [phases.get(name) for name in PHASES]
+    return [f"{readings[0].at - began:.6f}" if readings else "" for readings in found]
 
 
 def exact_figures(phases: Phases, began: ChildCounters, ended: ChildCounters, peak: int | None) -> list[float | None]:

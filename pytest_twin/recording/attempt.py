@@ -194,7 +194,8 @@ class RecordedAttempt:
         exact = (*figures.phase_cells(self._phases), *figures.cells(self._exact))
         if not self._has_row:  # an interrupt may have come between row and end
             circumstances = (self.load, self._verdict, self.folder if keep else "", "")
-            last = (*self._resident.cells(), *self._constraints.cells())
+            starts = figures.phase_start_cells(self._phases, recording.clock.began + self.began)
+            last = (*self._resident.cells(), *self._constraints.cells(), *starts)
             recording.write_test(record((*identity, *times, *exact, *circumstances, *last)))
             self._has_row = True
         recording.emit(Event(ended, event.END, self.id, event.TEST, self.nodeid, detail=self.outcome))

@@ -93,14 +93,16 @@ def fill_column(text: str, columns: Sequence[str], column: str, rows: Sequence[M
 
     Args:
         text: The text of the table.
-        columns: The columns of the table; those behind the one to fill hold only numbers.
+        columns: The columns of the table.
         column: The column to fill.
         rows: The rows of the table, with the new cells.
     """
     first, *lines = filter(None, text.split("\n"))
-    if len(lines) != len(rows):  # some are damaged
+    later = columns[columns.index(column) + 1 :]
+    is_quoted = '"' in text and any("," in row[name] or '"' in row[name] for row in rows for name in later)
+    if is_quoted or len(lines) != len(rows):  # in the latter case, some are damaged
         return table_text(columns, rows)
-    behind = len(columns) - columns.index(column) - 1
+    behind = len(later)
     cells = (line.rsplit(",", behind) for line in lines)
     filled = [",".join((before + row[column], *others)) for (before, *others), row in zip(cells, rows, strict=True)]
     return "\n".join((first, *filled, ""))

@@ -13,6 +13,7 @@ from pytest_twin.model.attempt_row import (
     cells,
     exact_figures,
     phase_cells,
+    phase_start_cells,
     properties,
 )
 
@@ -62,6 +63,12 @@ def test_the_figures_are_in_the_units_of_the_columns():
 
 def test_the_walls_are_from_the_first_to_the_last_border():
     assert phase_cells({"call": [EARLY, LATE], "setup": [EARLY, EARLY, EARLY, LATE]}) == ["2.500000", "2.500000", ""]
+
+
+def test_a_phase_starts_with_its_first_reading():
+    assert phase_start_cells({"call": [EARLY, LATE], "setup": [EARLY, EARLY, LATE, LATE]}, 9.75) == [
+        "0.250000", "0.250000", ""
+    ]  # fmt: skip
 
 
 def test_a_counter_that_the_platform_has_not_is_no_zero():

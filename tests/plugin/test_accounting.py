@@ -241,3 +241,19 @@ def test_child():
 """, interval=0.05)  # fmt: skip
     small, grown = (float(rows[f"test_{name}"]["tree_peak_memory_MB"]) for name in ("small", "child"))
     assert 300 <= grown - small <= 400
+
+
+def test_the_starts_of_the_phases_are_in_the_row(tests):
+    row = tests(
+        "import pytest\n"
+        "@pytest.fixture\n"
+        "def slow():\n    time.sleep(0.2)\n    yield\n    time.sleep(0.05)\n"
+        "def test_it(slow): time.sleep(0.1)\n"
+    )["test_it"]
+    starts, walls = (
+        [float(row[f"{phase}{end}"]) for phase in ("setup", "call", "teardown")] for end in ("_start_s", "_s")
+    )
+    ends = [start + wall for start, wall in zip(starts, walls, strict=True)]
+    assert 0 <= starts[0] <= ends[0] <= starts[1] <= ends[1] <= starts[2] <= ends[2] <= float(row["duration_s"]) + 1e-5
+    assert starts[1] >= 0.2
+    assert starts[2] >= 0.3
