@@ -123,6 +123,14 @@ class DemandChanges(click.ParamType):  # type: ignore[type-arg]
             self.fail(str(error), param, ctx)
 
 
+def scale_option(text: str) -> Callable[[F], F]:
+    """Return a decorator that adds the option `--scale`, with a help text."""
+    example = 'such as "cpu*1.5 mem+4GiB disk*2"'
+    return click.option(
+        "--scale", "changes", type=DemandChanges(), default=(), metavar="CHANGES", help=f"{text}, {example}"
+    )
+
+
 class Size(click.ParamType):  # type: ignore[type-arg]
     """A parameter type: bytes, from text such as ``100MB``."""
 

@@ -35,7 +35,11 @@ class PredictionError(click.ClickException):
     help='when the changed demand exceeds what the recorded machine has, such as "cpu*1.5 mem+4GiB disk*2"',
 )
 @window_option("use only this part of RECORDING")
-@click.option("--disk-rate", metavar="RATE", help="for --what-if: what the disk of that machine takes, such as 200MB/s")
+@click.option(
+    "--disk-rate",
+    metavar="RATE",
+    help="for --what-if: what the disk of that machine takes, such as 200MB/s (default: as calibrated here)",
+)
 def command(
     profile: Path | None, recording: Path | None, document: str | None, changes: str | None,
     window: Mapping[str, Any] | None, disk_rate: str | None,
@@ -47,7 +51,7 @@ def command(
     may start: the median, and what 5 % and 1 % of the starts exceed.
 
     With --what-if only RECORDING is given: for how much of the time the changed demand exceeds what that machine has,
-    when first, and how long at a stretch.
+    when first, and how long at a stretch. After pytest-twin calibrate it also has the CPU pressure to expect.
 
     The exit status is 2 if nothing can be predicted.
     """
@@ -78,10 +82,12 @@ def _slowdowns(profile: Path, recording: Path, part: Window) -> tuple[str, str]:
 
 def _overloads(recording: Path, part: Window, text: str, disk_rate: str | None) -> tuple[str, str]:
     """Return when a machine is overloaded, for the terminal and as JSON."""
+    from pytest_twin.analysis.prediction.pressure import PressureModel
     from pytest_twin.analysis.prediction.what_if import find_overloads
     from pytest_twin.model.demand_change import parse_changes
     from pytest_twin.report.prediction.overload import overload_document, overload_table
     from pytest_twin.run_folder.machine_recordings import read_part
+    from pytest_twin.telemetry.calibration import kept_calibration
 
     try:
         changes = parse_changes(text)
@@ -92,7 +98,11 @@ def _overloads(recording: Path, part: Window, text: str, disk_rate: str | None) 
         recorded = read_part(recording, part)
     except ValueError as error:
         raise PredictionError(str(error)) from None
-    overloads = list(find_overloads(recorded, changes, rate))
+    calibrated = kept_calibration()
+    model = PressureModel.fit(calibrated) if calibrated else None
+    if rate is None and calibrated:
+        rate = calibrated.disk_rate
+    overloads = list(find_overloads(recorded, changes, rate, model))
     if all(each.problem for each in overloads):
         raise PredictionError("; ".join(f"{each.change.resource}: {each.problem}" for each in overloads))
     arguments = str(recording), recorded, overloads

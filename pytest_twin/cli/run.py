@@ -15,6 +15,7 @@ from pytest_twin.cli._options import (
     exit_if_missed,
     limit_of,
     open_recording,
+    scale_option,
     settings_of,
     settings_options,
     stop_on_signals,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from pytest_twin._system.interruptible_event import InterruptSafeEvent
     from pytest_twin.loads.applied import AppliedLoad
     from pytest_twin.loads.schedule.schedule import Schedule
+    from pytest_twin.model.demand_change import DemandChange
     from pytest_twin.recording.recording import Recording
 
 
@@ -47,9 +49,17 @@ if TYPE_CHECKING:
     help="start each event at its time, or one after another (default: the mode of the schedule)",
 )
 @window_option("play only this part of a RECORDING")
+@scale_option("play a RECORDING with changes of its demand, also beyond what this machine has")
 @click.option("--dry-run", is_flag=True, help="print the loads without applying them")
 @settings_options("schedule_speed", "interval", "per_core", "limit", "report_dir")
-def command(path: Path, mode: str | None, window: Mapping[str, Any] | None, dry_run: bool, **given: Any) -> None:
+def command(
+    path: Path,
+    mode: str | None,
+    window: Mapping[str, Any] | None,
+    changes: tuple[DemandChange, ...],
+    dry_run: bool,
+    **given: Any,
+) -> None:
     """Play a schedule of loads, or a recording of a machine, on this machine and record its metrics.
 
     A RECORDING is a run folder, or a file that can be read as a recording of a machine. It is played once: the whole
@@ -60,7 +70,7 @@ def command(path: Path, mode: str | None, window: Mapping[str, Any] | None, dry_
     settings = settings_of(given)
     limit = limit_of(settings)
     try:
-        schedule = open_schedule(path, kinds(), window=window)
+        schedule = open_schedule(path, kinds(), window=window, changes=changes)
     except ScheduleError as error:
         raise click.UsageError("\n".join(error.problems)) from None
     if any(event.tests for event in schedule.events):

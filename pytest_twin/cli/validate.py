@@ -17,9 +17,9 @@ from pytest_twin.analysis.fidelity.gates import (
     parse_gates,
 )
 from pytest_twin.cli._options import (
-    DemandChanges,
     Duration,
     FiniteRange,
+    scale_option,
     settings_of,
     window_option,
     write_or_print,
@@ -68,10 +68,7 @@ def _gate_options(command: F) -> F:
     "--event", type=Duration(), help="length of the shortest event, such as 5s (default: estimated from the recording)"
 )
 @window_option("compare with only this part of RECORDING, which was replayed")
-@click.option(
-    "--scale", "changes", type=DemandChanges(), default=(), metavar="CHANGES",
-    help='the "scale" with which the recording was replayed, such as "cpu*1.5 mem+4GiB disk*2"',
-)  # fmt: skip
+@scale_option("changes of the demand with which RECORDING was replayed")
 @click.option("--json", "document", metavar="PATH", help="write the scorecard as JSON to this file, or to - (stdout)")
 @click.option(
     "--html", "page", type=click.Path(dir_okay=False, path_type=Path), help="write the scorecard as an HTML page"

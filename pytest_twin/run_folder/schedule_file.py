@@ -20,10 +20,11 @@ from pytest_twin.model.machine_formats.parser import RecordingError, parse_block
 from pytest_twin.run_folder.machine_recordings import recording_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import BinaryIO
 
     from pytest_twin.loads.spec import Kinds
+    from pytest_twin.model.demand_change import DemandChange
     from pytest_twin.model.machine_recording import MachineRecording
 
 
@@ -31,10 +32,15 @@ LARGEST_FILE = 64 << 20
 LARGEST_RECORDING = 512 << 20
 HEAD = 1 << 16  # bytes of a file that tell whether it is a schedule
 WINDOW_OF_SCHEDULE = "is a schedule; a window is written into its events, as from, to and busiest"
+SCALE_OF_SCHEDULE = "is a schedule; a scale is written into its events"
 
 
 def open_schedule(
-    path: Path, kinds: Kinds, texts: dict[str, str] | None = None, window: Mapping[str, object] | None = None
+    path: Path,
+    kinds: Kinds,
+    texts: dict[str, str] | None = None,
+    window: Mapping[str, object] | None = None,
+    changes: Sequence[DemandChange] = (),
 ) -> Schedule:
     """Read a schedule from a file, and the recordings that it replays from the same folder.
 
@@ -44,6 +50,7 @@ def open_schedule(
         texts: The texts of files by name. A file in it is not read again, and each file read is added, so that a
             schedule can be read on a host that does not have its files. Without it, no text is kept.
         window: The part of a recording to play, as `parse_window` takes it.
+        changes: Changes of its demand.
 
     Raises:
         ScheduleError: The file cannot be read, the schedule is invalid, or the recording has no such part; with all
@@ -55,7 +62,7 @@ def open_schedule(
         if is_schedule := source.is_schedule(name):
             schedule = parse_schedule(source.schedule(name), name, kinds, source.recording)
         else:
-            schedule = played_once(source.recording(name), name, kinds, window or {})
+            schedule = played_once(source.recording(name), name, kinds, window or {}, changes)
     except ScheduleError:
         raise
     except RecordingError as error:
@@ -65,6 +72,8 @@ def open_schedule(
     problems = dict.fromkeys(_problems(schedule, name))
     if is_schedule and window:
         problems[visible(f"{name}: {WINDOW_OF_SCHEDULE}")] = None
+    if is_schedule and changes:
+        problems[visible(f"{name}: {SCALE_OF_SCHEDULE}")] = None
     if problems:
         raise ScheduleError([*problems][:MAX_PROBLEMS])
     return replace(schedule, name=visible(name).replace(" ", "_"), folder=str(path.parent))

@@ -1,10 +1,12 @@
-"""The scores of this machine's CPUs: measured once per boot by commands, kept in the user's cache folder.
+"""The measurements of this machine: made once per boot by commands, kept in the user's cache folder.
+
+These are the scores of its CPUs, and what it does under loads of known size.
 
 A test session only reads what is kept: measuring would delay its tests, or slow them.
 
-The work is compression by bzip2: its code has hardly changed since 2000, it uses integers, branches and the caches, and
-Python runs it without its lock, so that threads show what all CPUs do together. Scores are per second of CPU time of a
-thread, the best of several: other processes and a quota of CPU time hardly change them.
+The work of the scores is compression by bzip2: its code has hardly changed since 2000, it uses integers, branches and
+the caches, and Python runs it without its lock, so that threads show what all CPUs do together. Scores are per second
+of CPU time of a thread, the best of several: other processes and a quota of CPU time hardly change them.
 """
 
 from __future__ import annotations
@@ -16,10 +18,12 @@ from typing import Any
 from pytest_twin._system.private_files import write_atomic
 from pytest_twin._system.procfs import LINUX, read_bytes
 from pytest_twin._system.stdlib import json, os, sys, time
+from pytest_twin.model.machine_calibration import LOADS, MachineCalibration, calibration_document, parse_calibration
 from pytest_twin.model.machine_speed import WORK, MachineSpeed, parse_speed, speed_document
 from pytest_twin.stressors.system import capacity
 
 FILE = "speed.json"
+LOADS_FILE = "loads.json"
 LONGEST = 1 << 16  # bytes of the file
 MOST_KEPT = 20  # boots and machines: a home directory may be on several
 BLOCK = 50_000  # bytes that are compressed at once, about 5 ms
@@ -33,8 +37,17 @@ _thread_time = time.perf_counter if sys.platform == "win32" else time.thread_tim
 
 def kept_speed() -> MachineSpeed | None:
     """Return the scores that were measured since the machine started; None if there are none."""
-    key = _key()
-    return None if key is None else parse_speed(_read(cache_folder() / FILE).get(key))
+    return parse_speed(_kept(FILE, WORK))
+
+
+def kept_calibration() -> MachineCalibration | None:
+    """Return what the machine was measured to do under loads since it started; None if it was not measured."""
+    return parse_calibration(_kept(LOADS_FILE, LOADS))
+
+
+def keep_calibration(calibration: MachineCalibration) -> bool:
+    """Keep what the machine was measured to do under loads; return whether that was possible."""
+    return _keep(LOADS_FILE, LOADS, calibration_document(calibration))
 
 
 def calibrated_speed() -> MachineSpeed | None:
@@ -45,7 +58,7 @@ def calibrated_speed() -> MachineSpeed | None:
     """
     speed = kept_speed()
     if speed is None and (speed := measure_speed()) is not None:
-        _keep(speed)
+        _keep(FILE, WORK, speed_document(speed))
     return speed
 
 
@@ -116,8 +129,8 @@ def _all_score(data: bytes, threads: int) -> float:
     return threads * (sum(scores) / len(scores) if scores else _score(data))
 
 
-def _key() -> str | None:
-    """Return what the scores hold for: this boot, the CPUs that this process may use, and the work.
+def _key(work: str) -> str | None:
+    """Return what measurements hold for: this boot, the CPUs that this process may use, and the work.
 
     Returns:
         None where the system does not tell when it was started, as without /proc.
@@ -130,7 +143,7 @@ def _key() -> str | None:
             boot = f"{psutil.boot_time():.0f}"
         except (psutil.Error, OSError, RuntimeError):
             return None
-    return f"{boot} {capacity.allowed_cpus()} {WORK}"
+    return f"{boot} {capacity.allowed_cpus()} {work}"
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -146,15 +159,22 @@ def _read(path: Path) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _keep(speed: MachineSpeed) -> None:
-    """Write the scores into the cache; where that is not possible, they are measured again the next time."""
-    path, key = cache_folder() / FILE, _key()
+def _kept(name: str, work: str) -> object:
+    """Return the document that a file keeps for this machine; None if there is none."""
+    key = _key(work)
+    return None if key is None else _read(cache_folder() / name).get(key)
+
+
+def _keep(name: str, work: str, document: dict[str, Any]) -> bool:
+    """Write a document into the cache; return False where that is not possible."""
+    path, key = cache_folder() / name, _key(work)
     if key is None or not path.is_absolute():  # the user has no home
-        return
-    others = [(other, document) for other, document in _read(path).items() if other != key]
-    kept = dict([*others[-MOST_KEPT + 1 :], (key, speed_document(speed))])
+        return False
+    others = [(other, each) for other, each in _read(path).items() if other != key]
+    kept = dict([*others[-MOST_KEPT + 1 :], (key, document)])
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomic(path, json.dumps(kept, indent=2) + "\n")
     except OSError:
-        pass
+        return False
+    return True

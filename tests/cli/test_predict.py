@@ -7,6 +7,10 @@ import json
 import pytest
 from made_profiles import profile_rows, profile_text
 
+from pytest_twin.model.machine_calibration import MachineCalibration
+from pytest_twin.report.wording import NOTHING
+from pytest_twin.telemetry import calibration
+
 MEAN_LOAD = (
     "note: at mean load: what the mean of the load would tell; it is wrong where the load varies, and shown to compare"
 )
@@ -89,11 +93,48 @@ def test_what_if_tells_when_the_demand_exceeds_the_machine(twin, write):
     write(profile_rows(cpu=RISING), cpu=[*[50] * 30, *[90] * 10])
     lines = twin("predict", "server.csv", "--what-if", "cpu*1.5 disk*2").splitlines()
     assert lines[0] == "server.csv (40.0 s): when the changed demand exceeds what the machine has"
-    assert lines[2].split() == ["cpu*1.5", "135.0%", "25.0%", "after", "30.0", "s", "1", "10.0", "s", "10.0", "s"]
+    stretches = ["1", "10.0", "s", "10.0", "s"]
+    assert lines[2].split() == ["cpu*1.5", "135.0%", "25.0%", "after", "30.0", "s", *stretches, NOTHING]
     assert lines[4] == "note: disk: not judged: the recording has no values of disk_read or disk_write"
     found = json.loads(twin("predict", "server.csv", "--what-if", "cpu*1.1", "--json", "-"))["what_if"]["cpu"]
     assert (found["share_of_time"], found["first_s"], found["stretches"]) == (0.0, None, 0)
     assert "never" in twin("predict", "server.csv", "--what-if", "cpu*1.1")
+
+
+@pytest.fixture(autouse=True)
+def calibrated(monkeypatch, tmp_path):
+    """Keeps what a machine was measured to do; nothing before."""
+    monkeypatch.setattr(calibration, "cache_folder", lambda: tmp_path / "cache")
+    return calibration.keep_calibration
+
+
+def test_what_if_tells_the_pressure_to_expect(twin, write, calibrated):
+    write(profile_rows(cpu=RISING), cpu=[*[50] * 30, *[90] * 10])
+    text = twin("predict", "server.csv", "--what-if", "cpu*1.5")
+    assert (
+        "note: cpu: the pressure to expect is not known; run pytest-twin calibrate on this machine, once after each "
+        "start\n"
+    ) in text
+    calibrated(MachineCalibration((0.0, 1.0, 1.2), (0.0, 0.1, 0.9), 100e6))
+    lines = twin("predict", "server.csv", "--what-if", "cpu*1.5").splitlines()
+    assert lines[2].split()[-1] == "28.1%"  # 3/4 of the time 7.5 %, and 1/4 of it 90 %
+    assert lines[4] == (
+        "note: cpu: the pressure is that of loads of this size on this machine; the mean demand all the time would "
+        "cause 9.0%"
+    )
+    found = json.loads(twin("predict", "server.csv", "--what-if", "cpu*1.5", "--json", "-"))["what_if"]["cpu"]
+    assert (found["pressure"], found["pressure_of_mean_demand"]) == pytest.approx((0.28125, 0.09))
+
+
+def test_the_rate_of_the_disk_is_as_calibrated_unless_it_is_given(twin, tmp_path, calibrated):
+    rows = "".join(f"{at},{value}\n" for at, value in enumerate((10, 10, 60, 60), 1))
+    (tmp_path / "disk.csv").write_text("elapsed_s,disk_write_MB\n" + rows)
+    unknown = "disk: what the disk takes is not known; give --disk-rate, such as 200MB/s, or run pytest-twin calibrate"
+    assert twin("predict", "disk.csv", "--what-if", "disk*2", status=2) == f"Error: {unknown}\n"
+    calibrated(MachineCalibration((0.0, 1.0), (0.0, 0.1), 100 * 2**20))
+    assert twin("predict", "disk.csv", "--what-if", "disk*2").splitlines()[2].split()[1:3] == ["120.0%", "50.0%"]
+    lines = twin("predict", "disk.csv", "--what-if", "disk*2", "--disk-rate", "500MB/s").splitlines()
+    assert lines[2].split()[2:4] == ["0", "%"]
 
 
 ONE_RECORDING = "give one recording: pytest-twin predict RECORDING --what-if CHANGES"

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from pytest_twin.loads.schedule.schedule import ScheduleError
+from pytest_twin.model.demand_change import parse_changes
 from pytest_twin.run_folder.layout import DATASET
 from pytest_twin.run_folder.schedule_file import open_schedule
 from pytest_twin.stressors import find_kinds
@@ -105,6 +106,19 @@ def test_what_a_window_lacks_is_told_with_the_recording(folder):
     assert problems(folder / "plan.json", window={"busiest": "1s"}) == [
         "plan.json: is a schedule; a window is written into its events, as from, to and busiest"
     ]
+
+
+def test_a_recording_is_played_with_another_demand(folder):
+    changes = parse_changes("cpu*2")
+    schedule = open_schedule(folder / "prod.csv", KINDS, changes=changes)
+    (event,) = schedule.events
+    assert (event.load.parts[0].peak, event.load.keywords) == (1.2, {"replay": "prod.csv", "scale": "cpu*2"})
+    (folder / "scaled.json").write_text(json.dumps({"events": [{"replay": "prod.csv", "scale": "cpu*2"}]}))
+    assert parts(folder / "scaled.json") == parts(folder / "prod.csv", changes=changes)
+    said = "plan.json: is a schedule; a scale is written into its events"
+    assert problems(folder / "plan.json", changes=changes) == [said]
+    said = "prod.csv: scale: the recording has no values of disk_read or disk_write"
+    assert problems(folder / "prod.csv", changes=parse_changes("disk*2")) == [said]
 
 
 def test_a_recording_that_cannot_be_read_is_told_as_one(folder):

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_twin.model.machine_speed import MachineSpeed, machine_speed
+from pytest_twin.model.machine_calibration import MachineCalibration
+from pytest_twin.model.machine_speed import WORK, MachineSpeed, machine_speed
 from pytest_twin.telemetry import calibration, fingerprint
 
 SCORES = MachineSpeed(10.0, 20.0)
@@ -55,14 +56,14 @@ def test_a_session_reads_the_speed_and_never_measures_it(measured):
 def test_the_speed_is_measured_again_after_a_boot_and_with_other_cpus(measured, monkeypatch):
     keys = ["boot 1, 2 CPUs", "boot 2, 2 CPUs", "boot 2, 1 CPU", "boot 1, 2 CPUs"]
     for key in keys:
-        monkeypatch.setattr(calibration, "_key", lambda key=key: key)
+        monkeypatch.setattr(calibration, "_key", lambda _, key=key: key)
         calibration.calibrated_speed()
     assert len(measured) == len(set(keys))
 
 
 def test_the_cache_does_not_grow_without_end(measured, cache, monkeypatch):
     for number in range(calibration.MOST_KEPT + 5):
-        monkeypatch.setattr(calibration, "_key", lambda number=number: f"boot {number}")
+        monkeypatch.setattr(calibration, "_key", lambda _, number=number: f"boot {number}")
         calibration.calibrated_speed()
     assert len(json.loads((cache / calibration.FILE).read_text())) == calibration.MOST_KEPT
     assert calibration.kept_speed() == SCORES
@@ -71,7 +72,7 @@ def test_the_cache_does_not_grow_without_end(measured, cache, monkeypatch):
 @pytest.mark.parametrize("content", ["", "{", "[]", "3", '{"KEY": 3}', '{"KEY": {"work": "x"}}', "[" * 50_000, "\xff"])
 def test_a_damaged_cache_is_measured_anew(measured, cache, content):
     cache.mkdir(parents=True)
-    (cache / calibration.FILE).write_bytes(content.replace("KEY", calibration._key()).encode("latin-1"))
+    (cache / calibration.FILE).write_bytes(content.replace("KEY", calibration._key(WORK)).encode("latin-1"))
     assert calibration.kept_speed() is None
     assert calibration.calibrated_speed() == calibration.kept_speed() == SCORES
 
@@ -138,3 +139,18 @@ def test_where_the_system_does_not_tell_its_start_nothing_is_kept(measured, cach
     assert calibration.kept_speed() is None
     assert len(measured) == 2
     assert not cache.exists()
+
+
+def test_what_the_machine_does_under_loads_is_kept_beside_its_scores(measured, cache):
+    found = MachineCalibration((0.0, 1.5), (0.01, 0.9), 250e6)
+    assert calibration.kept_calibration() is None
+    assert calibration.keep_calibration(found)
+    calibration.calibrated_speed()
+    assert (calibration.kept_calibration(), calibration.kept_speed()) == (found, SCORES)
+    assert sorted(path.name for path in cache.iterdir()) == ["loads.json", "speed.json"]
+
+
+def test_it_is_told_that_measurements_cannot_be_kept(cache):
+    cache.parent.mkdir()
+    cache.write_text("a file")
+    assert not calibration.keep_calibration(MachineCalibration((0.0, 1.5), (0.01, 0.9), None))

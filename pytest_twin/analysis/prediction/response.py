@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_twin.analysis.stats.isotonic import rising_means
 from pytest_twin.analysis.stats.signed_rank import CONFIDENCE
 
 Numbers = NDArray[np.float64]
@@ -87,14 +88,7 @@ class LoadResponse:
 def _rising_slowdowns(logs: Numbers, weights: Numbers) -> Numbers:
     """Return 1, and for each level the nearest slowdown that is neither below 1 nor below that of a lower level.
 
-    Levels that fall are replaced by their weighted mean (pool adjacent violators: Ayer and others, 1955).
+    Levels that fall are replaced by their weighted mean.
     """
-    pools: list[tuple[float, float, int]] = []  # mean, weight and number of levels of each
-    for log, weight in zip(logs.tolist(), weights.tolist(), strict=True):
-        pools.append((log, weight, 1))
-        while len(pools) > 1 and pools[-2][0] >= pools[-1][0]:
-            (one, of_one, ones), (other, of_other, others) = pools[-2:]
-            total = of_one + of_other
-            pools[-2:] = [((one * of_one + other * of_other) / total, total, ones + others)]
-    rising = np.repeat([mean for mean, _, _ in pools], [count for _, _, count in pools])
+    rising = rising_means(logs.tolist(), weights.tolist())
     return np.concatenate([[1.0], np.exp(np.maximum(rising, 0.0))])

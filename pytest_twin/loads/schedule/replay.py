@@ -91,7 +91,13 @@ def replay_of(recording: MachineRecording, name: str, kinds: Kinds, changes: Seq
     return Replay(Load(tuple(parts)), float(frame.index[-1]), list(dict.fromkeys(remarks)))
 
 
-def played_once(recording: MachineRecording, name: str, kinds: Kinds, window: Mapping[str, object]) -> Schedule:
+def played_once(
+    recording: MachineRecording,
+    name: str,
+    kinds: Kinds,
+    window: Mapping[str, object],
+    changes: Sequence[DemandChange] = (),
+) -> Schedule:
     """Return the schedule that plays a recording, or a part of it, and says how much of it that is.
 
     Args:
@@ -99,16 +105,18 @@ def played_once(recording: MachineRecording, name: str, kinds: Kinds, window: Ma
         name: Its name, for annotations.csv.
         kinds: The installed kinds of load.
         window: The part, as `parse_window` takes it; all of it where it is empty.
+        changes: Changes of its demand.
 
     Raises:
         RecordingError: It has nothing to replay, or not this part, or lasts too long.
     """
-    replay = replay_of(cut_recording(recording, parse_window(window)), name, kinds)
+    replay = replay_of(cut_recording(recording, parse_window(window)), name, kinds, changes)
     if not replay.duration_s <= LONGEST_S:
         raise RecordingError(["is longer than a year; play a part of it"])
     played = () if window else (f"all of it is played, {replay.duration_s:g} s",)
     remarks = (*replay.remarks, *played)
-    load = replace(replay.load, keywords={"replay": name, **window})
+    scale = {"scale": " ".join(change.text for change in changes)} if changes else {}
+    load = replace(replay.load, keywords={"replay": name, **window, **scale})
     return Schedule((ScheduledLoad("e1", 0.0, replay.duration_s, load, note="; ".join(remarks)),), remarks=remarks)
 
 

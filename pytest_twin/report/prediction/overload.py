@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from pytest_twin.model.machine_recording import MachineRecording
 
 VERSION = 1
-COLUMNS = ("highest demand", "time above 100 %", "first", "stretches", "longest", "median")
+COLUMNS = ("highest demand", "time above 100 %", "first", "stretches", "longest", "median", "CPU pressure")
+CALIBRATE = "pytest-twin calibrate"
 
 
 def overload_table(name: str, recording: MachineRecording, overloads: Sequence[Overload]) -> str:
@@ -50,6 +51,8 @@ def overload_document(name: str, recording: MachineRecording, overloads: Sequenc
             "stretches": len(each.stretches_s),
             "longest_s": each.longest_s,
             "median_s": each.median_s,
+            "pressure": each.pressure,
+            "pressure_of_mean_demand": each.pressure_of_mean,
         }
         for each in overloads
     }
@@ -81,10 +84,11 @@ def _print(name: str, recording: MachineRecording, overloads: Sequence[Overload]
 
 def _cells(each: Overload, start: datetime | None) -> list[str]:
     stretches = (str(len(each.stretches_s)), format_duration(each.longest_s), format_duration(each.median_s))
+    pressure = NOTHING if each.pressure is None else f"{each.pressure:.1%}"
     if each.first_s is None:
-        return [f"{each.peak:.1%}", "0 %", *["never", "0", NOTHING, NOTHING]]
+        return [f"{each.peak:.1%}", "0 %", *["never", "0", NOTHING, NOTHING], pressure]
     at = f" ({start + timedelta(seconds=each.first_s):%Y-%m-%d %H:%M:%S} UTC)" if start else ""
-    return [f"{each.peak:.1%}", f"{each.share:.1%}", f"after {format_duration(each.first_s)}{at}", *stretches]
+    return [f"{each.peak:.1%}", f"{each.share:.1%}", f"after {format_duration(each.first_s)}{at}", *stretches, pressure]
 
 
 def _remarks(recording: MachineRecording, overloads: Sequence[Overload]) -> Iterator[str]:
@@ -93,5 +97,15 @@ def _remarks(recording: MachineRecording, overloads: Sequence[Overload]) -> Iter
     judged = {each.change.resource for each in overloads if not each.problem}
     if CPU in judged:
         yield "cpu: where the recording shows 100 %, the demand may have been higher"
+    yield from (_pressure_remark(each) for each in overloads if each.change.resource == CPU and not each.problem)
     if judged & {CPU, DISK}:
         yield "work that does not fit into an interval is not added to the next one, so stretches may last longer"
+
+
+def _pressure_remark(each: Overload) -> str:
+    if each.pressure is None or each.pressure_of_mean is None:
+        return f"cpu: the pressure to expect is not known; run {CALIBRATE} on this machine, once after each start"
+    return (
+        "cpu: the pressure is that of loads of this size on this machine; "
+        f"the mean demand all the time would cause {each.pressure_of_mean:.1%}"
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from made_recordings import of_frame, recording
 
-from pytest_twin.analysis.prediction.what_if import find_overloads
+from pytest_twin.analysis.prediction.what_if import NO_DISK_RATE, find_overloads
 from pytest_twin.model.demand_change import parse_changes
 
 NAN = float("nan")
@@ -54,7 +54,7 @@ def test_intervals_of_other_lengths_and_without_values_count_as_they_should():
         ("cpu*2", {"mem": [0.5]}, "the recording has no values of cpu"),
         ("cpu*2", {"cpu": [NAN]}, "the recording has no values of cpu"),
         ("disk*2", {"cpu": [0.5]}, "the recording has no values of disk_read or disk_write"),
-        ("disk*2", {"disk_read": [1.0]}, "what the disk takes is not known; give --disk-rate, such as 200MB/s"),
+        ("disk*2", {"disk_read": [1.0]}, NO_DISK_RATE),
         ("mem+4GiB", {"mem": [0.5]},
          "the recording does not tell how much memory the machine has; give a share, such as mem+10%"),
     ],
