@@ -40,6 +40,7 @@ RESOURCES = {
         Resource("disk_write", "bytes/s", "written to disks"),
         Resource("net_sent", "bytes/s", "sent over network interfaces"),
         Resource("net_received", "bytes/s", "received over network interfaces"),
+        Resource("net_loopback", "bytes/s", "sent over the loopback interface"),
     )
 }
 

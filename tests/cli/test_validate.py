@@ -13,6 +13,7 @@ from made_recordings import server
 from made_runs import stamp
 
 from pytest_twin.cli import main
+from pytest_twin.run_folder.layout import DATASET
 
 pytest.importorskip("scipy")
 
@@ -160,3 +161,29 @@ def test_a_clock_that_jumps_is_told_in_one_line(twin, tmp_path, words):
         r"keep the rows before or after the gap\n",
         text,
     )
+
+
+@pytest.mark.parametrize("event", [{"replay": "../sent.csv"}, {"net": "1MB/s"}])
+def test_a_schedule_sends_over_the_loopback_interface(twin, tmp_path, event):
+    """Which is what the run has sent then; it receives nothing over a network."""
+    sent = 2 + np.sin(np.arange(300) / 5)
+    write(tmp_path / "sent.csv", net_sent_MB=sent, net_recv_MB=sent)
+    (tmp_path / "run").mkdir()
+    write(tmp_path / "run" / DATASET, net_sent_MB=0, net_recv_MB=0, net_loopback_MB=sent)
+    assert "net_sent: skill -" in twin("sent.csv", "run", status=1)
+    (tmp_path / "run" / "schedule.json").write_text(json.dumps({"events": [event]}))
+    text = twin("sent.csv", "run")
+    assert "run as a replay of sent.csv: passed\n" in text
+    assert "  net_received: a schedule does not receive over a network\n" in text
+    found = json.loads(twin("sent.csv", "run", "--json", "-"))["resources"]
+    assert [found[name]["verdict"] for name in ("net_sent", "net_received")] == ["passed", "not judged"]
+    assert "net_loopback" not in found
+
+
+@pytest.mark.parametrize("schedule", [{"events": [{"cpu": 1}, 5]}, {"events": 3}, []])
+def test_without_such_a_schedule_the_loopback_interface_does_not_count(twin, tmp_path, schedule):
+    sent = 2 + np.sin(np.arange(300) / 5)
+    (tmp_path / "run").mkdir()
+    write(tmp_path / "run" / DATASET, net_sent_MB=sent, net_recv_MB=sent, net_loopback_MB=5 * sent)
+    (tmp_path / "run" / "schedule.json").write_text(json.dumps(schedule))
+    assert json.loads(twin("run", "run", "--json", "-"))["resources"]["net_received"]["verdict"] == "passed"

@@ -15,7 +15,7 @@ from pytest_twin.analysis.fidelity.gates import FidelityGates, judge, limits_of
 from pytest_twin.analysis.fidelity.scorecard import compare_recordings
 from pytest_twin.model.machine_recording import RESOURCES
 from pytest_twin.report.fidelity import document, html, terminal
-from pytest_twin.report.fidelity.wording import failure_lines, format_limit, format_value
+from pytest_twin.report.fidelity.wording import failure_lines, format_limit, format_value, gap_lines
 
 pytest.importorskip("scipy")
 LIMITS = limits_of(FidelityGates(), 1.0)
@@ -49,7 +49,7 @@ def printed(card, width: int) -> str:
 def wide():
     """The scorecard of all resources, one of which the recording does not have."""
     frame = server().frame
-    frame = frame.assign(cpu_user=frame["cpu"] / 2, cpu_system=frame["cpu"] / 3, disk_read=1e6 * frame["cpu"])
+    frame = frame.assign(net_sent=1e7 * frame["cpu"], net_received=2e7 * frame["cpu"], disk_read=1e6 * frame["cpu"])
     return compare_recordings(("r", "run"), of_frame(frame.drop(columns="disk_read")), of_frame(0.5 * frame))
 
 
@@ -71,6 +71,16 @@ def test_what_only_the_run_has_is_told_below_the_table(wide):
     table, _, rest = printed(wide, 160).partition("\nfailed:")
     assert "disk_read" not in table
     assert "  disk_read: the recording has no such column" in rest
+
+
+def test_a_reason_is_told_once_for_all_resources():
+    frame = server(80).frame
+    lines = list(
+        gap_lines(compare_recordings(("r", "run"), of_frame(frame.assign(mem=0.3, net_sent=0.0)), of_frame(frame)))
+    )
+    assert "cpu, disk_write: error of p99: fewer than 500 values are known on both sides" in lines
+    assert "net_sent: the run has no such column" in lines
+    assert "mem: the recording does not vary" in lines
 
 
 def test_a_failed_gate_says_what_is_wrong(scaled):

@@ -207,7 +207,7 @@ def test_the_17_columns_of_the_old_scripts_are_read(read):
             "2025-10-11 02:30:02,20,8,4,16,75,4,0,100,50,0,0,0,0,99,True,300",
         )
     )
-    assert {*recording.frame} == {*RESOURCES} - {"cpu_user", "cpu_system"}
+    assert {*recording.frame} == {*RESOURCES} - {"cpu_user", "cpu_system", "net_loopback"}
     assert values(recording, "mem_bytes") == [8 * 2**30, 12 * 2**30]
     assert recording.frame.iloc[0][["disk_read", "disk_write", "net_sent", "net_received"]].tolist() == [
         2 * 2**20, 2**20, 2**19, 2**18,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -16,17 +16,17 @@ from pytest_twin.analysis.fidelity.resampling import Values, resample
 from pytest_twin.model.machine_recording import RESOURCES, MachineRecording
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pytest_twin.analysis.fidelity.gates import Gate, Limit
 
+NO_REASONS: Mapping[str, str] = {}
 SHARE = "share"  # the unit of a share of the machine
 LEAST_DEVIATIONS = {
     **dict.fromkeys(("cpu", "cpu_user", "cpu_system", "mem"), 0.002),
     **dict.fromkeys(("disk_read", "disk_write"), 100e3),
-    **dict.fromkeys(("net_sent", "net_received"), 1e3),
+    **dict.fromkeys(("net_sent", "net_received", "net_loopback"), 1e3),
 }  # of an idle machine
-REPEATED = {"mem_bytes": "mem"}  # the same in another unit, which depends on the machine
+COVERED = {"mem_bytes": "mem", "cpu_user": "cpu", "cpu_system": "cpu", "net_loopback": "net_sent"}
+"""By which resource others are covered: they depend on the machine, or no replay can divide it in the same way."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +101,7 @@ def compare_recordings(
     *,
     only: Sequence[str] = (),
     event_s: float | None = None,
+    unplayed: Mapping[str, str] = NO_REASONS,
 ) -> Scorecard:
     """Judge a run by the recording that it replays; both are aligned by the time since their start.
 
@@ -111,6 +112,7 @@ def compare_recordings(
         gates: The limits.
         only: The resources to judge; none means all.
         event_s: The length of the shortest event; None estimates it for each resource from the recording.
+        unplayed: The resources that the run cannot be judged by, with the reasons.
     """
     step = max(recording.interval_s, run.interval_s)
     duration, run_duration = float(recording.frame.index[-1]), float(run.frame.index[-1])
@@ -121,10 +123,10 @@ def compare_recordings(
     series: dict[str, tuple[Values, Values]] = {}
     found = []
     for name in columns:
-        if (only and name not in only) or (name in REPEATED and REPEATED[name] in both and not only):
+        if (only and name not in only) or (COVERED.get(name) in both and not only):
             continue
         series[name] = pair = _resampled(recording, name, step, count), _resampled(run, name, step, count)
-        found.append(_resource(name, pair, limits, step, event_s))
+        found.append(_resource(name, pair, limits, step, event_s, unplayed.get(name, "")))
     judged = {each.name: series[each.name] for each in found if each.verdict != NOT_JUDGED}
     remarks = [f"{name}: {each}" for name, one in zip(names, (recording, run), strict=True) for each in one.remarks]
     if run_duration > duration + 2 * step:
@@ -149,10 +151,15 @@ def _resampled(recording: MachineRecording, name: str, step_s: float, count: int
 
 
 def _resource(
-    name: str, pair: tuple[Values, Values], limits: Mapping[Gate, Limit], step_s: float, event_s: float | None
+    name: str,
+    pair: tuple[Values, Values],
+    limits: Mapping[Gate, Limit],
+    step_s: float,
+    event_s: float | None,
+    unplayed: str,
 ) -> ResourceFidelity:
     recorded, replayed = pair
-    if reason := _obstacle(name, recorded, replayed):
+    if reason := _obstacle(name, recorded, replayed) or unplayed:
         return ResourceFidelity(name, tuple(_judged(dict.fromkeys(gate.RESOURCE_GATES, reason), limits)), *pair)
     known = np.isfinite(recorded) & np.isfinite(replayed)
     x, y = recorded[known], replayed[known]

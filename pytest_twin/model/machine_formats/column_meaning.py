@@ -47,6 +47,7 @@ EXACT = {
     "disk_write_mb": ("disk_write", AMOUNT, MIB),
     "net_sent_mb": ("net_sent", AMOUNT, MIB),
     "net_recv_mb": ("net_received", AMOUNT, MIB),
+    "net_loopback_mb": ("net_loopback", AMOUNT, MIB),
 }
 VALUES = ("value", "average", "_value")  # the value columns of NAB and Grafana, CloudWatch, and InfluxDB
 WANTED = "cpu_percent (or value), ram_used_percent, disk_read_MB, disk_write_MB, net_sent_MB, net_recv_MB"

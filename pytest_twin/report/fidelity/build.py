@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from pytest_twin.model.machine_recording import MachineRecording
 
 REPLAY_KEYS = {"id", "start", "duration", "replay", "note", *REPLAY_FIELDS, *GUARDS}  # of an event
+SENT, LOOPBACK, SENDING = "net_sent", "net_loopback", {"replay", "net"}
+UNPLAYED = {"net_received": "a schedule does not receive over a network"}
 
 
 def scorecard(
@@ -56,8 +59,9 @@ def scorecard(
         raise ValueError("validate needs scipy; pip install 'pytest-twin[twin]'")
     from pytest_twin.analysis.fidelity.scorecard import compare_recordings
 
-    recorded, replayed = _recorded(recording, window, changes), _with_rows(run)
-    return compare_recordings((recording, run), recorded, replayed, gates, only=only, event_s=event_s)
+    recorded, (replayed, unplayed) = _recorded(recording, window, changes), _replayed(Path(run))
+    names = recording, run
+    return compare_recordings(names, recorded, replayed, gates, only=only, event_s=event_s, unplayed=unplayed)
 
 
 def scorecard_of_replay(folder: Path, gates: FidelityGates) -> Scorecard | None:
@@ -73,12 +77,13 @@ def scorecard_of_replay(folder: Path, gates: FidelityGates) -> Scorecard | None:
 
     names = os.path.normpath(folder / replay.path), str(folder)
     try:
-        recorded, replayed = _recorded(names[0], replay.window, replay.changes), _with_rows(names[1])
+        recorded = _recorded(names[0], replay.window, replay.changes)
+        replayed, unplayed = _replayed(folder)
     except ValueError:
         return None
     if abs(float(recorded.frame.index[-1]) - replay.duration_s) > recorded.interval_s:
         return None
-    return compare_recordings(names, recorded, replayed, gates)
+    return compare_recordings(names, recorded, replayed, gates, unplayed=unplayed)
 
 
 def _recorded(name: str, window: Window, changes: Sequence[DemandChange]) -> MachineRecording:
@@ -92,6 +97,22 @@ def _recorded(name: str, window: Window, changes: Sequence[DemandChange]) -> Mac
         return within_machine(changed_recording(recorded, changes)) if changes else recorded
     except ValueError as error:
         raise ValueError(f"{visible(name)}: scale: {error}") from None
+
+
+def _replayed(path: Path) -> tuple[MachineRecording, Mapping[str, str]]:
+    """Return what a run did, and which resources cannot be judged in it, with the reasons.
+
+    A schedule sends over the loopback interface what is to be sent over a network.
+
+    Raises:
+        ValueError: It cannot be read, or is mostly a gap.
+    """
+    run = _with_rows(str(path))
+    events = (RunFolder(path).document(SCHEDULE) or {}).get("events")
+    sends = isinstance(events, list) and any(isinstance(each, dict) and each.keys() & SENDING for each in events)
+    if not sends or not {SENT, LOOPBACK} <= {*run.frame}:
+        return run, {}
+    return replace(run, frame=run.frame.assign(**{SENT: run.frame[SENT] + run.frame[LOOPBACK]})), UNPLAYED
 
 
 def _with_rows(name: str, window: Window = WHOLE) -> MachineRecording:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from pytest_twin.analysis.fidelity.gates import FAILED, NOT_JUDGED, Gate, GateVerdict, Limit
-from pytest_twin.analysis.fidelity.scorecard import ResourceFidelity, Scorecard
+from pytest_twin.analysis.fidelity.scorecard import Scorecard
 from pytest_twin.report.wording import NOTHING, format_count, format_duration
 
 FEWEST_DIGITS, MOST_DIGITS = 3, 9
@@ -41,21 +41,19 @@ def failure_lines(card: Scorecard) -> Iterator[str]:
 
 
 def gap_lines(card: Scorecard) -> Iterator[str]:
-    """Yield a line for each reason why gates were not judged."""
+    """Yield a line for each reason why gates were not judged, with all resources that it holds for."""
+    names: dict[tuple[str, str], list[str]] = {}  # by the gates, empty for all of them, and the reason
     for resource in card.resources:
-        yield from _gap_lines(resource)
+        titles: dict[str, list[str]] = {}
+        for each in resource.verdicts:
+            if each.verdict == NOT_JUDGED:
+                titles.setdefault(each.remark, []).append(each.gate.title)
+        for reason, of_gates in titles.items():
+            gates = "" if len(of_gates) == len(resource.verdicts) else f" {', '.join(of_gates)}:"
+            names.setdefault((gates, reason), []).append(resource.name)
+    yield from (f"{', '.join(of_names)}:{gates} {reason}" for (gates, reason), of_names in names.items())
     if card.coupling.verdict == NOT_JUDGED:
         yield f"{card.coupling.gate.title}: {card.coupling.remark}"
-
-
-def _gap_lines(resource: ResourceFidelity) -> Iterator[str]:
-    gates_by_reason: dict[str, list[str]] = {}
-    for each in resource.verdicts:
-        if each.verdict == NOT_JUDGED:
-            gates_by_reason.setdefault(each.remark, []).append(each.gate.title)
-    for reason, titles in gates_by_reason.items():
-        which = "" if len(titles) == len(resource.verdicts) else f" {', '.join(titles)}:"
-        yield f"{resource.name}:{which} {reason}"
 
 
 def format_value(verdict: GateVerdict) -> str:

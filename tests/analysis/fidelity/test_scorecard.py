@@ -106,9 +106,9 @@ def test_both_are_resampled_to_the_coarser_interval():
 
 def test_what_does_not_vary_or_is_not_on_both_sides_is_not_judged():
     frame = server().frame
-    flat = frame.assign(mem=0.25, disk_read=0.0, cpu_user=0.3)
+    flat = frame.assign(mem=0.25, disk_read=0.0)
     found = card(of_frame(flat.assign(net_sent=5.0)), of_frame(flat.assign(net_received=5.0)))
-    for name in ("mem", "disk_read", "cpu_user", "net_sent", "net_received"):
+    for name in ("mem", "disk_read", "net_sent", "net_received"):
         assert set(verdicts(found, name).values()) == {"not judged"}, name
     reasons = {each.name: each.verdicts[0].remark for each in found.resources}
     assert reasons["mem"] == "the recording does not vary"
@@ -211,3 +211,21 @@ def test_points_are_hundredths_of_the_usual_range_or_of_a_quarter_of_the_machine
     found = card(recording(cpu=values, disk_write=rate), recording(cpu=values + 0.01, disk_write=rate + 1e6))
     assert value(found, gates.P95) == pytest.approx(4)
     assert value(found, gates.P95, "disk_write") == pytest.approx(1 / 0.098)
+
+
+def test_the_parts_of_the_cpu_are_judged_only_without_it():
+    """A load computes in user mode, whatever the recorded machine did."""
+    frame = server().frame
+    whole = frame.assign(cpu_user=frame["cpu"] / 2, cpu_system=frame["cpu"] / 2, net_sent=1e6, net_loopback=1e6)
+    names = [each.name for each in card(of_frame(whole), of_frame(whole)).resources]
+    assert names == ["cpu", "mem", "disk_write", "net_sent"]
+    parts = of_frame(whole[["cpu_user", "cpu_system"]])
+    assert [each.name for each in card(parts, parts).resources] == ["cpu_user", "cpu_system"]
+    assert [each.name for each in card(of_frame(whole), parts, only=["cpu_user"]).resources] == ["cpu_user"]
+
+
+def test_what_cannot_be_judged_in_a_run_has_the_reason():
+    found = card(server(), server(), unplayed={"mem": "it was not played"})
+    assert set(verdicts(found, "mem").values()) == {"not judged"}
+    assert {each.remark for each in found.resources[1].verdicts} == {"it was not played"}
+    assert set(verdicts(found, "cpu").values()) == {"passed"}
