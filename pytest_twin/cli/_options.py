@@ -29,9 +29,11 @@ from pytest_twin.telemetry.sampler import SamplerError
 from pytest_twin.telemetry.sampler_config import SamplerConfig
 
 if TYPE_CHECKING:
+    from pytest_twin.export.prometheus.exporter import Exporter
     from pytest_twin.loads.applied import AppliedLoad
 
 F = TypeVar("F", bound=Callable[..., Any])
+EXPORTED = (*options.PROMETHEUS, *options.PROMETHEUS_DETAILS)  # settings of commands that record
 SHORTER_NAMES = {"schedule_speed": "speed"}  # settings that have another name on this command line
 
 
@@ -248,6 +250,41 @@ def limit_of(settings: Settings) -> Load | None:
         raise _usage_error(error) from None
 
 
+def _start_exporter(settings: Settings) -> Exporter | None:
+    """Start the process that exports the run; None if the settings ask for none.
+
+    Raises:
+        click.UsageError: It cannot export, as where its port is in use.
+    """
+    if not any(getattr(settings, name) for name in options.PROMETHEUS):
+        return None
+    from pytest_twin.export.prometheus.config import PrometheusConfig
+    from pytest_twin.export.prometheus.exporter import Exporter, ExporterError
+
+    try:
+        exporter = Exporter(PrometheusConfig.of(settings, Path()))
+    except ExporterError as error:
+        name = next(name for name in options.PROMETHEUS if getattr(settings, name))
+        raise click.UsageError(f"--{name.replace('_', '-')}: {error}") from None
+    for place in exporter.places:
+        click.echo(f"metrics for Prometheus: {place}", err=True)
+    return exporter
+
+
+@contextmanager
+def _exported(exporter: Exporter | None, recording: Recording) -> Iterator[None]:
+    """Export a recording during the block."""
+    if exporter is None:
+        yield
+        return
+    exporter.begin(recording.folder.path, recording.clock.epoch)
+    try:
+        yield
+    finally:
+        for problem in exporter.stop():
+            click.echo(f"warning: prometheus: {problem}", err=True)
+
+
 @contextmanager
 def open_recording(
     settings: Settings,
@@ -265,10 +302,14 @@ def open_recording(
     limit = limit_of(settings)
     sampling = SamplerConfig(settings.interval, per_core=settings.per_core, rotate_at=rotate_at)
     recording = Recording(folder, sampling, append=append, limit=limit, before_sampling=before_sampling)
+    exporter = _start_exporter(settings)
     try:
-        with recording:
+        with recording, _exported(exporter, recording):
             yield recording
     except (RunFolderError, SamplerError) as error:
         raise click.ClickException(str(error)) from None
+    finally:
+        if exporter is not None:  # it runs even where the recording could not begin
+            exporter.stop()
     for line in summary(folder, recording.sampler_stats, recording.dropped, Path.cwd()):
         click.echo(line)

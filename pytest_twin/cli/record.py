@@ -8,7 +8,15 @@ from typing import Any
 import click
 
 from pytest_twin.cli._live_view import view_of
-from pytest_twin.cli._options import Duration, Size, open_recording, settings_of, settings_options, stop_on_signals
+from pytest_twin.cli._options import (
+    EXPORTED,
+    Duration,
+    Size,
+    open_recording,
+    settings_of,
+    settings_options,
+    stop_on_signals,
+)
 from pytest_twin.run_folder.convert import ConversionError, to_gzip, to_parquet
 from pytest_twin.run_folder.layout import DATASET
 
@@ -16,7 +24,7 @@ INTERVAL_S = 1.0  # a machine is usually recorded for longer than a test runs
 
 
 @click.command
-@settings_options("interval", "per_core", "report_dir", interval=INTERVAL_S)
+@settings_options("interval", "per_core", "report_dir", *EXPORTED, interval=INTERVAL_S)
 @click.option("--duration", type=Duration(), help="stop after this time, such as 10m (default: on Ctrl-C)")
 @click.option("--append", is_flag=True, help="continue the recording that is in the report directory")
 @click.option("--rotate", type=Size(), help="start a new file at this size, such as 100MB")

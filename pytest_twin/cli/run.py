@@ -12,6 +12,7 @@ import click
 from pytest_twin.analysis.run.running import upcoming_loads
 from pytest_twin.cli._live_view import view_of
 from pytest_twin.cli._options import (
+    EXPORTED,
     exit_if_missed,
     limit_of,
     open_recording,
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 @window_option("play only this part of a RECORDING")
 @scale_option("play a RECORDING with changes of its demand, also beyond what this machine has")
 @click.option("--dry-run", is_flag=True, help="print the loads without applying them")
-@settings_options("schedule_speed", "interval", "per_core", "limit", "report_dir")
+@settings_options("schedule_speed", "interval", "per_core", "limit", "report_dir", *EXPORTED)
 def command(
     path: Path,
     mode: str | None,

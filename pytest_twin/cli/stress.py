@@ -9,6 +9,7 @@ import click
 
 from pytest_twin.cli._live_view import view_of
 from pytest_twin.cli._options import (
+    EXPORTED,
     Duration,
     exit_if_missed,
     load_of,
@@ -23,7 +24,7 @@ from pytest_twin.cli._options import (
 @click.command
 @load_options
 @click.option("--duration", type=Duration(), help="stop after this time, such as 30s (default: on Ctrl-C)")
-@settings_options("interval", "per_core", "limit", "report_dir")
+@settings_options("interval", "per_core", "limit", "report_dir", *EXPORTED)
 def command(duration: float | None, **given: Any) -> None:
     """Apply a load to this machine, such as --cpu 75% --mem 1GiB, and record its metrics.
 

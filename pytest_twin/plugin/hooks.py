@@ -26,6 +26,7 @@ from pytest_twin.plugin.marks import (
 )
 from pytest_twin.plugin.stash import (
     BUDGET_RULES,
+    EXPORTER,
     REPEAT_PLUGIN,
     REQUEST,
     SCHEDULE_TEXTS,
@@ -95,6 +96,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         _check_reports(config, settings)
         _check_recording(config, settings)
+    _start_exporter(config, settings)
     if settings.flaky and not is_dry_run(config):
         from pytest_twin.plugin.flaky.hooks import FlakyHooks
 
@@ -109,6 +111,22 @@ def pytest_configure(config: pytest.Config) -> None:
             from pytest_twin.plugin.xdist_controller_hooks import XdistControllerHooks
 
             config.pluginmanager.register(XdistControllerHooks(run))
+
+
+def _start_exporter(config: pytest.Config, settings: Settings) -> None:
+    """Start the process that exports the run, in the process that writes its files.
+
+    Raises:
+        pytest.UsageError: It cannot export, as where its port is in use.
+    """
+    if not any(getattr(settings, name) for name in options.PROMETHEUS):
+        return
+    if hasattr(config, "workerinput") or is_dry_run(config) or config.option.collectonly:
+        return
+    from pytest_twin.plugin.exporters import SessionExporter
+
+    config.stash[EXPORTER] = exporter = SessionExporter(settings, config.invocation_params.dir)
+    config.add_cleanup(exporter.close)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -157,9 +175,23 @@ def _prepare_run(session: pytest.Session, items: list[pytest.Item]) -> None:
 
         if needs_child():
             run.cancel_sampler()
+            exporter = session.config.stash.get(EXPORTER, None)
+            if exporter is not None:  # the thread that listens to it is not in the child
+                exporter.stop()
             run.no_child = go_on_in_child()
+            if exporter is not None:
+                exporter.start()
     if hasattr(session.config, "workerinput") and not session.config.option.collectonly:
         run.start()  # the part file that it opens tells the controller to record
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Print where the metrics are if pytest prints no header: the port may be one that nobody knows yet."""
+    exporter = session.config.stash.get(EXPORTER, None)
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if exporter is not None and reporter is not None and session.config.option.verbose < 0:
+        for line in exporter.lines:
+            reporter.write_line(line)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -191,7 +223,9 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         parts.append(f"each test {settings.repeat}")
     if stress := config.stash[SESSION_STRESS]:
         parts.append(f"each test under {stress}")
-    return [f"twin: {', '.join(parts)}", *(f"twin: {note}" for note in notes)]
+    exporter = config.stash.get(EXPORTER, None)
+    exported = exporter.lines if exporter is not None else []
+    return [f"twin: {', '.join(parts)}", *exported, *(f"twin: {note}" for note in notes)]
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:

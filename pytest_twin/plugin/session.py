@@ -19,6 +19,7 @@ from pytest_twin.plugin.load_context import TwinWarning
 from pytest_twin.plugin.marks import has_workers, needs_supervisor, nodeid_of, request_of, uses_marker_or_fixture
 from pytest_twin.plugin.stash import (
     ATTEMPT_COUNT,
+    EXPORTER,
     HELD_LOAD,
     LAST_REPETITION,
     MORE_RUNS_FOLLOW,
@@ -158,6 +159,10 @@ class RecordedSession:
             except (RunFolderError, SamplerError) as error:
                 where = f"{flag('report_dir')}: " if isinstance(error, RunFolderError) else ""
                 raise pytest.UsageError(f"{where}{error}") from None
+            if (exporter := self.config.stash.get(EXPORTER, None)) is not None:
+                exporter.begin(self.folder.path, self.clock.epoch)
+                # it ends before the recording does: then the files of pytest-xdist workers are merged
+                self.stack.callback(lambda: self.reports.extend(exporter.stop()))
             if (plan := self._session_schedule()) is not None:
                 from pytest_twin.plugin.schedule_hooks import SessionScheduleHooks
 

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 PER_TEST = ("marked", "all", "failed", "none")
 LIKE_SCALES = ("share", "cores", "speed")
 INCONCLUSIVE = ("pass", "fail")
+PROMETHEUS = ("prometheus", "prometheus_textfile", "prometheus_push")  # one of them exports the run
+PROMETHEUS_DETAILS = ("prometheus_keep", "prometheus_host", "prometheus_tests", "prometheus_cert", "prometheus_key")
 # each needs a recording
-RECORDED = ("save", "compare", "profile", "report", "stress", "repeat", "constrain", "flaky", "like")
+RECORDED = ("save", "compare", "profile", "report", "stress", "repeat", "constrain", "flaky", "like", *PROMETHEUS)
 NEEDS = {
     "fail_on": ("compare", "there is nothing to compare with"),
     "like_scale": ("like", "there is no recording"),
@@ -32,6 +34,8 @@ NEEDS = {
     "flaky_time": ("flaky", "there is no search"),
     "flaky_fail": ("flaky", "there is no search"),
     "flaky_known": ("flaky", "there is no search"),
+    "prometheus_cert": ("prometheus", "there is no endpoint"),
+    "prometheus_key": ("prometheus_cert", "there is no certificate"),
 }  # options that do nothing without another one
 TABLE, BUDGETS, GATES = "pytest-twin", "budgets", "gates"
 TABLES = BUDGETS, GATES  # keys that only pyproject.toml has
@@ -158,6 +162,29 @@ class Settings:
         "outcome of an inconclusive budget: pass (with a warning) or fail",
         "WHICH",
     )
+    prometheus: tuple[str, int] | None = _option(
+        None, parsers.parse_address,
+        "serve metrics of the run for Prometheus on this port, 0 for a free one (on 127.0.0.1, if no host is given)",
+        "[HOST:]PORT",
+    )  # fmt: skip
+    prometheus_textfile: Path | None = _option(
+        None, parsers.parse_textfile,
+        "write metrics of the run into this file for the textfile collector of node_exporter", "FILE.prom",
+    )  # fmt: skip
+    prometheus_push: str | None = _option(None, parsers.parse_url, "push metrics of the run to this Pushgateway", "URL")
+    prometheus_keep: bool = _option(
+        False, parsers.parse_bool, "leave the textfile and the pushed metrics, with the time of the end of the run"
+    )
+    prometheus_host: bool = _option(
+        False, parsers.parse_bool, "add metrics of the whole host, which node_exporter has too"
+    )
+    prometheus_tests: int = _option(
+        0, parsers.parse_count, "add metrics of this many tests, those that take the most CPU time", "N"
+    )
+    prometheus_cert: Path | None = _option(
+        None, parsers.parse_path, "serve by HTTPS with this certificate (PEM)", "FILE"
+    )
+    prometheus_key: Path | None = _option(None, parsers.parse_path, "private key of the certificate (PEM)", "FILE")
     host_timeout: str = _option(
         "60s", parsers.parse_host_timeout, "seconds without contact before a remote worker is considered lost", "TIME"
     )
@@ -220,7 +247,8 @@ def parse(name: str, option: Option, raw: object) -> Any:
     try:
         return option.parse(raw)
     except ValueError as error:
-        raise SettingsError(f"{name}: {str(raw)!r:.100} {error}") from None
+        shown = parsers.hide_password(str(raw))
+        raise SettingsError(f"{name}: {shown!r:.100} {error}") from None
 
 
 def options() -> dict[str, Option]:

@@ -22,6 +22,7 @@ REPORT_FORMATS = ("html", "md", JSON)
 MIN_HOST_TIMEOUT_S = 2
 MAX_INTEGER_DIGITS = 15  # a longer number is passed on as text, which the parser of loads refuses
 UNTIL_FAIL, MOST_UNTIL_FAIL, MOST_REPETITIONS = "until-fail", 1000, 1_000_000
+MAX_PORT, LOOPBACK = 65535, "127.0.0.1"
 LAST = "last"  # refers to the run that was saved last, so no baseline can have this name
 
 _BASELINE_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?", re.ASCII)
@@ -88,6 +89,50 @@ def parse_path(raw: object) -> Path:
     except OSError as error:  # such as a name of more than 255 bytes
         raise ValueError(f"cannot be used: {error.strerror}") from None
     return found
+
+
+def parse_count(raw: object) -> int:
+    """Parse a whole number from 0 on."""
+    text = str(raw)
+    if isinstance(raw, bool) or not text.isdecimal() or len(text) > MAX_INTEGER_DIGITS:
+        raise ValueError("is not a whole number from 0 on")
+    return int(text)
+
+
+def parse_address(raw: object) -> tuple[str, int]:
+    """Parse ``[HOST:]PORT`` and return host and port; the host is 127.0.0.1 if none is given."""
+    host, colon, port = str(raw).rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if isinstance(raw, bool) or not port.isdecimal() or int(port[:9]) > MAX_PORT or (colon and not host):
+        raise ValueError(f"is not a port; write a number from 0 to {MAX_PORT}, or HOST:PORT")
+    return host or LOOPBACK, int(port)
+
+
+def parse_textfile(raw: object) -> Path:
+    """Parse the path of a file that node_exporter reads."""
+    path = parse_path(raw)
+    if path.suffix != ".prom":
+        raise ValueError("is no file that node_exporter reads; its name must end with .prom")
+    return path
+
+
+def hide_password(text: str) -> str:
+    """Return a text without the user and the password of a URL in it, for messages."""
+    return re.sub(r"//[^/@\s]*@", "//…@", text)
+
+
+def parse_url(raw: object) -> str:
+    """Check the URL of a server, http or https."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(str(raw))
+        known = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        known = False
+    if not known:
+        raise ValueError("is not the URL of a server; write one such as http://localhost:9091")
+    return str(raw)
 
 
 def _text(raw: object, problem: str) -> str:

@@ -36,22 +36,36 @@ class RunCollector(Collector):
         error: Why the files of the run could not be read the last time; empty if they could.
     """
 
-    def __init__(self, folder: RunFolder, options: MetricOptions, epoch: float | None = None) -> None:
+    def __init__(self, folder: RunFolder | None, options: MetricOptions, epoch: float | None = None) -> None:
         """Prepare to read a run folder, which need not exist yet.
 
         Args:
-            folder: The run.
+            folder: The run; None until `follow` is called.
             options: What is exported.
             epoch: Start of the run, in seconds since 1970; None is the latest run in the folder.
         """
-        self._stream, self._folder = RunStream(folder), folder
-        self._metrics = RunMetrics(options, epoch)
+        self._stream: RunStream | None = None
+        self._options = options
         self._lock = Lock()  # a scrape is served by a thread of its own
         self.error = ""
+        if folder is not None:
+            self.follow(folder, epoch)
+
+    def follow(self, folder: RunFolder, epoch: float | None = None) -> None:
+        """Read this run from now on."""
+        with self._lock:
+            self._stream, self._metrics = RunStream(folder), RunMetrics(self._options, epoch)
+
+    @property
+    def is_following(self) -> bool:
+        """Whether there is a run to read."""
+        return self._stream is not None
 
     def read(self) -> None:
         """Read the new rows, so that a scrape after a long time does not have to read all of them."""
         with self._lock:
+            if self._stream is None:
+                return
             try:
                 self._metrics.add(self._stream.read())
             except (OSError, ValueError) as error:
@@ -59,22 +73,26 @@ class RunCollector(Collector):
                 return
             self.error = ""
             if self._metrics.fingerprint is None:
-                self._metrics.fingerprint = self._folder.document(FINGERPRINT)
+                self._metrics.fingerprint = self._stream.folder.document(FINGERPRINT)
 
     def complete(self, at: float) -> None:
         """Add the time of the end of the run, in seconds since 1970."""
-        self._metrics.completed = at
+        if self._stream is not None:
+            self._metrics.completed = at
 
     def collect(self) -> Iterator[Family]:
         """Yield the families of the metrics, as a registry asks for them."""
         self.read()
+        if self._stream is None:
+            return
         with self._lock:
             found, has_hosts = list(self._metrics.series()), self._metrics.has_hosts
         yield from families(found, has_hosts=has_hosts)
 
     def close(self) -> None:
         """Close the files."""
-        self._stream.close()
+        if self._stream is not None:
+            self._stream.close()
 
     def registry(self) -> CollectorRegistry:
         """Return a registry with this collector alone."""

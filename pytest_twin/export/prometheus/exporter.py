@@ -1,0 +1,130 @@
+"""Start the process that exports a run to Prometheus, tell it when the run begins, and stop it.
+
+This code runs beside tests, which may replace names of the standard library, so it binds what it needs at import.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_twin._system import child_process
+from pytest_twin._system.child_process import ProcessContext
+from pytest_twin._system.interruptible_event import InterruptSafeEvent, run_in_background
+from pytest_twin._system.stderr_file import StderrFile
+from pytest_twin._system.stdlib import json, os, signal, sys
+from pytest_twin.export.prometheus.exporter_process import END, EPOCH, ERROR, FOLDER, PID, PROBLEMS, READY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_twin.export.prometheus.config import PrometheusConfig
+
+READY_WITHIN_S = 30.0  # it imports a library, on a machine that may be busy
+END_WITHIN_S = 2.0  # whatever happens to the other side costs a run no more
+PROGRAM = str(Path(__file__).with_name("exporter_main.py"))
+NEEDED = "prometheus_client"
+
+
+class ExporterError(Exception):
+    """The run cannot be exported; the message is for the user."""
+
+
+class Exporter:
+    """The process that exports a run to Prometheus.
+
+    Attributes:
+        places: Where the metrics are, for people.
+    """
+
+    def __init__(self, config: PrometheusConfig) -> None:
+        """Start the process, and wait until it has opened its ways.
+
+        Raises:
+            ExporterError: A way cannot be opened, or prometheus_client is not installed.
+        """
+        if find_spec(NEEDED) is None:
+            raise ExporterError("needs prometheus-client; pip install 'pytest-twin[export]'")
+        self.places: list[str] = []
+        self._pid: int | None = None
+        self._problems: list[str] = []
+        self._error, self._is_stopped, self._has_ended = "", False, False
+        self._ready = InterruptSafeEvent()
+        context, self._stderr = ProcessContext.now(), StderrFile()
+        command = ["-I", PROGRAM, config.to_json(), json.dumps(context.path), str(os.getpid())]
+        try:
+            self._process = child_process.start(command, context, stderr=self._stderr.stderr, start_new_session=True)
+            self._over = run_in_background(self._listen)
+        except (OSError, RuntimeError) as error:
+            raise ExporterError(f"cannot be started: {error}") from None
+        if not self._ready.wait(READY_WITHIN_S):
+            self.stop()
+            raise ExporterError(f"was not ready within {READY_WITHIN_S:g} s")
+        if self._error:
+            self.stop()
+            raise ExporterError(self._error)
+        if sys.platform != "win32":  # what was started has ended: the exporter is no child of this process
+            child_process.end(self._process, END_WITHIN_S)
+
+    def begin(self, folder: Path, epoch: float) -> None:
+        """Let it export a run.
+
+        Args:
+            folder: The run folder.
+            epoch: Start of the run, in seconds since 1970.
+        """
+        message = {FOLDER: str(folder.absolute()), EPOCH: epoch}
+        self._write(json.dumps(message).encode() + b"\n")
+
+    def stop(self) -> list[str]:
+        """Let it end, kill it if it does not, and return a line for each problem; the second time none."""
+        if self._is_stopped:
+            return []
+        self._is_stopped = True
+        self._write(END)
+        if not self._over.wait(END_WITHIN_S):
+            self._kill()
+            self._over.wait(END_WITHIN_S)
+            self._problems.append(f"the exporter did not end within {END_WITHIN_S:g} s")
+        elif not self._has_ended:
+            self._problems.append(f"the exporter has ended before the run: {self._stderr.take() or 'it was killed'}")
+        child_process.end(self._process, END_WITHIN_S)
+        return self._problems
+
+    def _write(self, data: bytes) -> None:
+        try:
+            assert self._process.stdin is not None  # noqa: S101 - for the type checker
+            self._process.stdin.write(data)
+            self._process.stdin.flush()
+        except (OSError, ValueError):  # it has ended, which its messages will tell
+            pass
+
+    def _kill(self) -> None:
+        self._process.kill()
+        if sys.platform != "win32" and self._pid is not None:
+            try:
+                os.kill(self._pid, signal.SIGKILL)
+            except OSError:  # it has just ended
+                pass
+
+    def _listen(self) -> None:
+        """Handle its messages until it has ended."""
+        assert self._process.stdout is not None  # noqa: S101 - for the type checker
+        with self._process.stdout as lines:
+            for line in lines:
+                self._handle(json.loads(line))
+        if not self._ready.is_set():
+            self._error = self._error or self._stderr.take() or "the exporter has ended"
+        self._ready.set()
+
+    def _handle(self, message: Mapping[str, Any]) -> None:
+        if READY in message:
+            self.places, self._pid = message[READY], message[PID]
+            self._ready.set()
+        elif ERROR in message:
+            self._error = message[ERROR]
+            self._ready.set()
+        if PROBLEMS in message:
+            self._problems += message[PROBLEMS]
+            self._has_ended = True

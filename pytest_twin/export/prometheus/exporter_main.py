@@ -1,0 +1,26 @@
+"""The program of the process that exports a run to Prometheus while it is recorded.
+
+It is run as a file. Its arguments are the configuration, the search path of modules and the process id of its parent as
+JSON. It writes a line of JSON when its ways are open, or why one is not; begins at a line with the run folder and the
+start of the run on stdin; and ends at an empty line, at the end of stdin or of its parent, with a line of its
+problems.
+"""
+
+import os
+import sys
+
+if not __package__:  # run as a file: import from the folder of the package, and not from the folder of this file
+    sys.path[0 : not sys.flags.safe_path] = [os.path.abspath(f"{__file__}/../../../..")]
+
+
+def _leave_parent() -> None:
+    """Go on as a process that is no child of the one that runs the tests: it is not part of their process tree."""
+    if hasattr(os, "fork") and os.fork():
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    _leave_parent()
+    from pytest_twin.export.prometheus.exporter_process import main
+
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
