@@ -1,4 +1,4 @@
-"""Write the parts of the documentation that the code declares: columns.md, two JSON Schemas, the README's options.
+"""Write what the code declares: columns.md, two JSON Schemas, the README's options, and Grafana's dashboard.
 
 python docs/generate.py
 python docs/generate.py faults.xml     # also faults.md, from the results of its tests: see fault_table.py
@@ -20,6 +20,7 @@ from pytest_twin.telemetry import probes
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
+DASHBOARD = HERE.parent / "pytest_twin" / "export" / "grafana" / "dashboard.json"
 OPTIONS = ("<!-- options -->\n", "<!-- /options -->")  # the README has the table of options between these lines
 
 
@@ -134,6 +135,9 @@ def main() -> None:
     for name, page in PAGES.items():
         (HERE / name).write_text(page(), encoding="utf-8")
     README.write_text(readme(), encoding="utf-8")
+    from dashboard import page as dashboard_page
+
+    DASHBOARD.write_text(dashboard_page(), encoding="utf-8")
     if sys.argv[1:]:
         from fault_table import page as faults_page
 

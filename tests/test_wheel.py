@@ -56,6 +56,14 @@ def test_it_has_one_top_level_package(wheel):
     assert {name for name in names if not name.endswith(".dist-info")} == {"pytest_twin"}
 
 
+def test_the_command_writes_the_dashboard_of_the_wheel(python, tmp_path):
+    command = [python, "-m", "pytest_twin", "dashboard", "-o", "boards"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    made = ROOT / "pytest_twin" / "export" / "grafana" / "dashboard.json"
+    assert (tmp_path / "boards" / "pytest-twin.json").read_bytes() == made.read_bytes()
+
+
 def test_the_examples_pass(python, tmp_path):
     shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__"))
     done = pytest_in(python, tmp_path, "examples", "--twin-schedule=examples/schedule.json", "--rootdir=examples")
