@@ -125,6 +125,20 @@ def test_the_page_draws_both_curves_on_one_axis_and_their_difference(scaled):
     assert not re.search(r"–\W+<span[^>]*>–", page)  # noqa: RUF001
 
 
+def test_the_page_has_no_column_for_what_only_the_run_has(wide):
+    page = html.page(wide)
+    heads = re.findall(r'<th scope="col" class="number">([^<]+)</th>', page)
+    assert heads == [each.name for each in wide.resources if each.name != "disk_read"]
+    assert "disk_read: the recording has no such column" in page
+
+
+def test_an_axis_of_amounts_begins_at_0():
+    """Although a mean over intervals that should be 0 is less by rounding."""
+    frame = server().frame.assign(disk_write=lambda columns: columns["disk_write"] - columns["disk_write"].min() - 1e-9)
+    page = html.page(compare_recordings(("r", "run"), of_frame(frame), of_frame(frame)))
+    assert page.count("</b>, from 0 to ") == 3
+
+
 def test_a_long_curve_keeps_its_peaks_and_its_gaps():
     values = np.zeros(50_000)
     values[31_234], values[20_000:21_000] = 1.0, np.nan

@@ -82,6 +82,11 @@ class Scorecard:
         """`FAILED` if a gate failed, `NOT_JUDGED` if no resource could be judged, else `PASSED`."""
         return _together([*(each for resource in self.resources for each in resource.verdicts), self.coupling])
 
+    @property
+    def recorded(self) -> tuple[ResourceFidelity, ...]:
+        """The resources that the recording has; the others are only in the run."""
+        return tuple(each for each in self.resources if len(each.recorded))
+
     def failures(self) -> Iterator[tuple[str, GateVerdict]]:
         """Yield the gates that failed, each after the name of its resource, which is empty for all together."""
         pairs = [(resource.name, each) for resource in self.resources for each in resource.verdicts]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from html import escape
 from typing import Any
 
@@ -29,7 +29,8 @@ MARKS = {PASSED: "✓", FAILED: "✗"}  # of what is not judged, the value is a 
 UNITS = {"share": (100.0, "%"), "bytes": (2.0**-20, "MiB"), "bytes/s": (2.0**-20, "MiB/s")}
 CHARTS = """
 .failed { color: var(--bad); font-weight: 600; } .not-judged { color: var(--soft); }
-figure { margin: 1rem 0 0; } figcaption { color: var(--soft); font-size: .85rem; }
+figure { margin: 1rem 0 0; } .fidelity figcaption { display: block; color: var(--soft); font-size: .85rem; }
+.fidelity h2, .fidelity h3 { margin-top: 1.8rem; }
 .fidelity svg { display: block; width: 100%; height: 160px; border: 1px solid var(--line); }
 .fidelity path { fill: none; stroke-width: 1.4; vector-effect: non-scaling-stroke; }
 .fidelity .recorded { stroke: var(--soft); stroke-width: 3.2; opacity: .55; }
@@ -54,16 +55,16 @@ def section(card: Scorecard) -> Iterator[str]:
             yield f"<h2>{heading}</h2><ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"
     yield "<h2>Gates</h2>"
     yield '<div class="scroll" tabindex="0" role="region" aria-label="Gates"><table>'
-    names = "".join(f'<th scope="col" class="number">{escape(each.name)}</th>' for each in card.resources)
+    names = "".join(f'<th scope="col" class="number">{escape(each.name)}</th>' for each in card.recorded)
     yield f'<thead><tr><th scope="col">Gate</th><th scope="col">Limit</th>{names}'
     yield '<th scope="col">A failure tells</th></tr></thead><tbody>'
-    for verdicts in zip(*(each.verdicts for each in card.resources), strict=True):
+    for verdicts in zip(*(each.verdicts for each in card.recorded), strict=True):
         yield _row(verdicts[0], "".join(map(_cell, verdicts)))
-    yield _row(card.coupling, _cell(card.coupling, span=len(card.resources)))
-    distances = (NOTHING if each.wasserstein is None else f"{each.wasserstein:.3g} points" for each in card.resources)
+    yield _row(card.coupling, _cell(card.coupling, span=max(len(card.recorded), 1)))
+    distances = (NOTHING if each.wasserstein is None else f"{each.wasserstein:.3g} points" for each in card.recorded)
     cells = "".join(f'<td class="number">{each}</td>' for each in distances)
-    yield f'<tr><th scope="row">Wasserstein distance</th><td>none</td>{cells}<td>shown only: it is blind to order</td>'
-    yield "</tr></tbody></table></div>"
+    yield f'<tr><th scope="row">Wasserstein distance</th><td class="number">none</td>{cells}'
+    yield "<td>shown only: it is blind to order</td></tr></tbody></table></div>"
     yield from (_curves(each, card.interval_s) for each in card.resources if each.verdict != NOT_JUDGED)
 
 
@@ -91,16 +92,15 @@ def _curves(resource: ResourceFidelity, interval_s: float) -> str:
     factor, unit = UNITS[RESOURCES[resource.name].unit] if resource.name in RESOURCES else (1.0, "")
     recorded, replayed = resource.recorded * factor, resource.replayed * factor
     difference = replayed - recorded
-    low, high = min(0.0, _extreme(np.min, recorded, replayed)), _extreme(np.max, recorded, replayed)
-    most = _extreme(np.max, np.abs(difference)) or 1.0
+    high, most = _largest(recorded, replayed), _largest(np.abs(difference)) or 1.0
     name = escape(resource.name)
-    both = _path("recorded", recorded, low, high) + _path("replayed", replayed, low, high)
+    both = _path("recorded", recorded, 0.0, high) + _path("replayed", replayed, 0.0, high)
     apart = _path("zero", np.zeros(2), -most, most) + _path("difference", difference, -most, most)
     ends = f"0 to {format_duration(len(recorded) * interval_s)}"
     keys = '<b class="recorded">recorded</b>, <b class="replayed">replayed</b>'
     return (
         f'<div class="fidelity"><h2>{name}: <span class="{resource.verdict.replace(" ", "-")}">{resource.verdict}'
-        f"</span></h2><figure><figcaption>{keys}, {_span(low, high, unit)}, {ends}</figcaption>"
+        f"</span></h2><figure><figcaption>{keys}, {_span(0.0, high, unit)}, {ends}</figcaption>"
         f"{_svg(both, f'{name}, recorded and replayed')}</figure>"
         f'<figure><figcaption><b class="difference">replayed − recorded</b>, {_span(-most, most, unit)}</figcaption>'  # noqa: RUF001
         f"{_svg(apart, f'{name}, difference of the two')}</figure></div>"
@@ -111,9 +111,8 @@ def _span(low: float, high: float, unit: str) -> str:
     return f"from {format_number(low)} to {format_number(high)} {unit}"
 
 
-def _extreme(kind: Callable[[Values], np.float64], *series: Values) -> float:
-    known = np.concatenate([values[np.isfinite(values)] for values in series])
-    return float(kind(known)) if len(known) else 0.0
+def _largest(*series: Values) -> float:
+    return max((float(np.nanmax(values)) for values in series if np.isfinite(values).any()), default=0.0)
 
 
 def _svg(paths: str, about: str) -> str:

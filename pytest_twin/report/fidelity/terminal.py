@@ -45,7 +45,7 @@ def _print(card: Scorecard, console: Console) -> None:
 
 def _tables(card: Scorecard, console: Console) -> Iterator[Table]:
     """Yield the table, or several that fit the width and leave out what a failure tells, which the failures repeat."""
-    resources = _shown(card)
+    resources = card.recorded
     if not resources:
         return
     if _width(card, resources, console) + LEAST_EXPLANATION <= console.width:
@@ -58,10 +58,6 @@ def _tables(card: Scorecard, console: Console) -> Iterator[Table]:
             group = []
         group.append(each)
     yield _table(card, group)
-
-
-def _shown(card: Scorecard) -> Sequence[ResourceFidelity]:
-    return [each for each in card.resources if len(each.recorded)]
 
 
 def _width(card: Scorecard, resources: Sequence[ResourceFidelity], console: Console) -> int:
@@ -85,7 +81,7 @@ def _table(card: Scorecard, resources: Sequence[ResourceFidelity], *, explains: 
     for verdicts in zip(*(resource.verdicts for resource in resources), strict=True):
         gate, limit = verdicts[0].gate, verdicts[0].limit
         add_row(gate.title, format_limit(gate, limit), map(_cell, verdicts), gate.catches)
-    if resources[0] is _shown(card)[0]:
+    if resources[0] is card.recorded[0]:
         gate, limit = card.coupling.gate, card.coupling.limit
         blank = [""] * (len(resources) - 1)
         add_row(gate.title, format_limit(gate, limit), [_cell(card.coupling), *blank], gate.catches)
