@@ -115,13 +115,18 @@ def record_work(folder: Path, seconds: float) -> MachineRecording:
     return read_recording(folder / "recorded")
 
 
-def replay(recording: MachineRecording, folder: Path) -> MachineRecording:
-    """Replay a recording, and return that of its replay."""
+def write_recording(recording: MachineRecording, path: Path) -> None:
+    """Write a recording with the legacy columns."""
     frame = recording.frame
     columns = [name for name in RESOURCES_OF_RUN if name in frame]
     units = [UNITS[name] * (recording.interval_s if name.startswith("disk") else 1) for name in columns]
     written = frame[columns].mul(units).rename(columns=COLUMNS)
-    written.to_csv(folder / "recording.csv")
+    written.to_csv(path)
+
+
+def replay(recording: MachineRecording, folder: Path) -> MachineRecording:
+    """Replay a recording, and return that of its replay."""
+    write_recording(recording, folder / "recording.csv")
     (folder / "plan.json").write_text(json.dumps({"events": [{"replay": "recording.csv"}]}), encoding="utf-8")
     _twin(folder, "run", "plan.json", "--interval", recording.interval_s, "--report-dir", "replayed")
     return read_recording(folder / "replayed")

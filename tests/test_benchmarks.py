@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from pytest_twin import load
+from pytest_twin.model.machine_calibration import MachineCalibration
+from pytest_twin.telemetry.calibration import keep_calibration
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 SCRIPTS = sorted(path.name for path in FOLDER.glob("[!_]*.py"))
@@ -107,6 +109,32 @@ def test_a_replay_is_told_with_its_errors_and_goals(monkeypatch, tmp_path):
     told = run("twin_fidelity.py", tmp_path, "--points", "4", "--seconds", "2")
     assert re.search(r"^trace +pytest-twin +\d+\.\d+ ", told, re.MULTILINE), told
     assert re.search(r"^  gates: |^no replay: ", told, re.MULTILINE), told
+
+
+@pytest.mark.slow
+def test_a_predicted_slowdown_is_told_beside_the_measured_one_with_its_goal(tmp_path):
+    flags = ["--seconds", "5", "--rounds", "3", "--profile-time", "10", "--recordings", "web", "--folder", tmp_path]
+    told = run("predict_accuracy.py", "--only", "slowdown", "--tests", "test_sleep or short", *flags)
+    assert re.search(r"^web +cpu\[short\] +\d+\.\d\d .* 3 starts", told, re.MULTILINE), told
+    assert re.search(r"^median error +[\d.e+]+ % +goal at most 7$", told, re.MULTILINE), told
+    assert re.search(r"^median error of no slowdown +[\d.e+]+ %", told, re.MULTILINE), told
+    assert (tmp_path / "profile" / "profile.csv").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/pressure/cpu").exists(), reason="no pressure stall information")
+def test_an_overload_is_told_beside_the_measured_one_with_its_goal(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    flags = ["--only", "what-if", "--seconds", "4", "--recordings", "web"]
+    bare = subprocess.run(
+        [sys.executable, FOLDER / "predict_accuracy.py", *flags], capture_output=True, text=True, check=False
+    )
+    assert (bare.returncode, bare.stderr) == (1, "this machine is not calibrated; run pytest-twin calibrate\n")
+    keep_calibration(MachineCalibration((0.0, 1.0, 1.5), (0.0, 0.1, 0.9), None))
+    told = run("predict_accuracy.py", *flags)
+    assert re.search(r"^web x1\.5( +\d+\.\d){6}$", told, re.MULTILINE), told
+    assert told.count("goal at most 5 each") == 2
 
 
 @pytest.mark.slow
