@@ -23,8 +23,8 @@ from pytest_twin.loads.twin.machine_limits import (
     limits_like,
     require_cpus,
 )
-from pytest_twin.loads.twin.others import has_trees, others_of, parallel_cpus
-from pytest_twin.loads.twin.surroundings import RecordedLoad, Stretch, Surroundings, with_competitors
+from pytest_twin.loads.twin.others import has_trees, others_of, parallel_cpus, share_of_tests
+from pytest_twin.loads.twin.surroundings import WORK, RecordedLoad, Stretch, Surroundings, with_competitors
 from pytest_twin.model import event
 from pytest_twin.model.csv_text import visible
 from pytest_twin.model.machine_formats.parser import parse_blocks
@@ -154,6 +154,7 @@ def _twin_of_run(run: Run, name: str, here: Machine, scale: str, window: Window)
         others = _scaled(others, there, here, scale)
         if "elapsed_s" in samples:
             began_s = float(samples["elapsed_s"].iloc[0]) - float(others.frame.index[0])
+            others.frame[WORK] = share_of_tests(samples, others.frame.index + began_s)
     else:
         remarks.append("what its tests used was not recorded, so the load of others is not known")
     loads, unread = _recorded_loads(run.events, run.schedule)

@@ -9,8 +9,18 @@ from made_recordings import recording
 
 from pytest_twin.loads.parser import parse_load
 from pytest_twin.loads.registry import kinds
-from pytest_twin.loads.twin.others import has_trees, others_of, parallel_cpus
-from pytest_twin.loads.twin.surroundings import HOLD_S, RecordedLoad, Stretch, Surroundings, shifted, with_competitors
+from pytest_twin.loads.twin.others import has_trees, others_of, parallel_cpus, share_of_tests
+from pytest_twin.loads.twin.surroundings import (
+    HOLD_S,
+    MOST_LEVELS,
+    WORK,
+    RecordedLoad,
+    Stretch,
+    Surroundings,
+    beside_work,
+    shifted,
+    with_competitors,
+)
 from pytest_twin.stressors.spec.profile import Profile
 
 
@@ -72,12 +82,54 @@ def test_a_recording_without_tests_has_no_trees():
     assert parallel_cpus(samples(tests_cpu_percent=[5, 25, 20]), 4) == 1
 
 
+def test_what_the_tests_used_is_known_between_the_rows_that_tell_it():
+    rows = samples(elapsed_s=[1, 2, 3, 4], tests_cpu_percent=[10, np.nan, 30, 50])
+    assert list(share_of_tests(rows, pd.Index([0.5, 1.0, 2.0, 4.0]))) == pytest.approx([0.1, 0.1, 0.2, 0.5])
+
+
 def test_its_own_stretch_of_time_surrounds_a_test_and_then_its_mean():
     others = recording(cpu=[0.1, 0.2, 0.4, 0.9])
     (event,) = surroundings(others, stretches={"test_it": Stretch(1.0, 3.0)}).around("test_it", None, 77.0).events
     assert [value_at(event, "cpu", at) for at in (0.5, 1.5)] == pytest.approx([0.2, 0.4])
     assert value_at(event, "cpu", 60.0) == pytest.approx(0.3)
     assert event.duration_s == HOLD_S
+
+
+def beside(cpu, worked):
+    """What others had beside a test that worked as much in each second."""
+    others = recording(cpu=cpu, **{WORK: worked})
+    return [round(value, 6) for value in beside_work(others).frame["cpu"]]
+
+
+def test_what_others_had_while_the_test_slept_does_not_surround_it():
+    assert beside([0.5, 0.9], [0.5, 0.0]) == [0.5, 0.5]
+    assert beside([0.5, 0.8], [0.4, 0.2]) == [0.56, 0.56]  # for most of the second row it slept
+
+
+def test_beside_a_test_that_only_slept_others_had_their_mean():
+    assert beside([0.2, 0.6], [0.0, 0.0]) == [0.4, 0.4]
+    assert beside([0.2, np.nan, 0.4], [0.0, 0.0, 0.0]) == [0.2, 0.4]
+
+
+def test_beside_a_long_test_each_piece_of_time_has_its_own_level():
+    assert beside([0.1, 0.3, 0.6, 0.8, 0.9], [0.5] * 5) == [0.2, 0.2, 0.7, 0.7, 0.9]
+
+
+def test_a_day_beside_a_test_has_no_more_levels_than_a_profile_may_have_points():
+    assert len(set(beside(np.linspace(0, 1, 5000), np.full(5000, 0.5)))) <= MOST_LEVELS + 1
+
+
+def test_others_without_a_cpu_stay_as_they_are():
+    others = recording(disk_read=[1.0, 2.0], **{WORK: [0.5, 0.5]})
+    assert beside_work(others) is others
+    unknown = recording(cpu=[np.nan], **{WORK: [0.5]})
+    assert beside_work(unknown) is unknown
+
+
+def test_a_test_has_the_level_of_its_own_stretch_around_it():
+    others = recording(cpu=[0.9, 0.2, 0.4, 0.9], **{WORK: [0.0, 0.5, 0.5, 0.0]})
+    (event,) = surroundings(others, stretches={"test_it": Stretch(1.0, 4.0)}).around("test_it", None, 0.0).events
+    assert [value_at(event, "cpu", at) for at in (0.5, 1.5)] == pytest.approx([0.3, 0.3])
 
 
 def test_the_recording_surrounds_other_tests_from_the_first_one_on_until_its_end():

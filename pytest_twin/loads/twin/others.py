@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +56,14 @@ def parallel_cpus(samples: pd.DataFrame, cpus: float) -> float | None:
         return None
     share = float(samples[TESTS_CPU].quantile(0.95))
     return float(max(1, math.ceil(round(share / 100 * cpus, 1))))
+
+
+def share_of_tests(samples: pd.DataFrame, at: pd.Index[float]) -> Sequence[float]:
+    """Return the share of the CPUs that the tests used in the rows with these times, in seconds since the run began."""
+    import numpy as np
+
+    known = samples[samples[TESTS_CPU].notna()]
+    return cast("Sequence[float]", np.interp(at, known["elapsed_s"], known[TESTS_CPU] / 100))
 
 
 def _sum(samples: pd.DataFrame, column: str) -> pd.Series[float]:

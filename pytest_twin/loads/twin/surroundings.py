@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_twin.loads.schedule.replay import replay_of
 from pytest_twin.loads.schedule.schedule import TEST, Schedule, ScheduledLoad
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 HOLD_S = 86400.0  # no test takes longer; the end of a test ends its loads
 MOST_COMPETITORS = 6  # workers of a CPU load for each CPU
+WORK = "tests_cpu"  # column of what others did: the share of the CPUs that the tests used
+LEVEL_S = 2.0  # for which others have one level beside a test that was recorded
+MOST_LEVELS = 1000
 BUSY = 0.25  # from this share on, a worker that wakes up late may get less than its share beside a busy test
 
 
@@ -53,7 +56,8 @@ class Surroundings:
 
     Attributes:
         name: The name of the recording.
-        others: What others did; None if that was not recorded.
+        others: What others did; None if that was not recorded. Its column `WORK` has the share of the CPUs that the
+            tests used, as far as it is known.
         began_s: When `others` begins, in seconds since the run began.
         loads: The loads that were scheduled.
         stretches: The stretch of the body of each test.
@@ -88,7 +92,8 @@ class Surroundings:
             end = float(self.others.frame.index[-1])
             since, until = (min(max(0.0, at - self.began_s), end) for at in stretch)
             if since < until:
-                load = self._replay(cut_recording(self.others, Window(since, until)))
+                part = cut_recording(self.others, Window(since, until))
+                load = self._replay(beside_work(part))
                 yield ScheduledLoad("others", 0.0, HOLD_S, _with_mean_at_end(load, until - since))
         written = {(part.kind.keyword, part.text) for part in own.parts} if own else set()
         for number, each in enumerate(self.loads, 1):
@@ -139,6 +144,32 @@ class Surroundings:
         except RecordingError:  # nobody did anything
             return Load()
         return replace(load, parts=tuple(map(with_competitors, load.parts)), keywords={"replay": self.name})
+
+
+def beside_work(recording: MachineRecording) -> MachineRecording:
+    """Return a recording of others whose share of the CPUs is what they had while the tests worked.
+
+    What they had while a test slept has no effect on it there, and would have one here, where the same test works and
+    sleeps at other moments. So each piece of time has one level, of the rows in which the tests worked: those in which
+    they used more of the CPUs weigh more, since the test slept in a part of the others.
+    """
+    if not {"cpu", WORK} <= {*recording.frame} or recording.frame["cpu"].isna().all():
+        return recording
+    import numpy as np
+
+    frame = recording.frame[recording.frame["cpu"].notna()]
+    ends = frame.index.to_numpy()
+    lengths = np.diff(ends, prepend=0.0)
+    pieces = ((ends - lengths / 2) // max(LEVEL_S, ends[-1] / MOST_LEVELS)).astype(int)
+    worked = lengths * frame[WORK].to_numpy() ** 2
+
+    def level(weights: Any) -> Any:
+        """Return the mean of each row's piece; not a number where its weights are 0."""
+        with np.errstate(invalid="ignore"):
+            return (np.bincount(pieces, weights * frame["cpu"]) / np.bincount(pieces, weights))[pieces]
+
+    beside = level(worked)
+    return replace(recording, frame=frame.assign(cpu=np.where(np.isnan(beside), level(lengths), beside)))
 
 
 def with_competitors(part: LoadPart) -> LoadPart:
