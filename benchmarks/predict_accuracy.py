@@ -30,18 +30,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 from _shared import show_one
 from twin_fidelity import liveliest, write_recording
 
-from pytest_twin import load, read_recording
-from pytest_twin.analysis.fidelity.resampling import resample
+from pytest_twin import read_recording
 from pytest_twin.model.machine_recording import MachineRecording
+from pytest_twin.report.prediction.tried import overload_of_run
 
 HERE = Path(__file__).parent
 RECORDINGS = ("compile", "database", "web")
 FACTORS = (1.5, 2.0)
-FULL = 0.97  # of all CPUs; a machine that is busier in an interval has no CPU time left, but for the error of sampling
 SUITE = '''
 import os, time, threading, zlib
 import pytest
@@ -268,7 +266,7 @@ def measure_overloads(given: argparse.Namespace, folder: Path) -> None:
                 sys.exit("this machine is not calibrated; run pytest-twin calibrate")
             report = f"{name}-{factor:g}"
             _twin(folder, "run", f"{name}.csv", "--scale", scale, "--report-dir", report)
-            share, pressure = measured_overload(folder / report, part)
+            share, pressure = (100 * (value or 0.0) for value in overload_of_run(folder / report, part))
             mean = 100.0 * bool(factor * part.frame["cpu"].mean() > 1)
             row = (100 * what["share_of_time"], mean, share, 100 * what["pressure"],
                    100 * what["pressure_of_mean_demand"], pressure)  # fmt: skip
@@ -280,27 +278,6 @@ def measure_overloads(given: argparse.Namespace, folder: Path) -> None:
     for text, values in errors.items():
         goal = "" if text.endswith("mean") else "at most 5 each"
         show_one(f"{text}, largest", max(values), "pt", goal)
-
-
-def measured_overload(folder: Path, part: MachineRecording) -> tuple[float, float]:
-    """Return the per cent of time in which a replay had no CPU time left, and its mean CPU pressure in per cent.
-
-    Both are taken from the start of the load on, for as long as the recording is, in its intervals.
-    """
-    run = load(folder)
-    start = float(run.events.query("event == 'start'")["elapsed_s"].min())
-    lasts, step = float(part.frame.index[-1]), part.interval_s
-    samples = run.samples
-    ends = samples["elapsed_s"].to_numpy(float) - start
-
-    def means(column: str) -> np.ndarray:
-        values = samples[column].to_numpy(float)
-        known = np.isfinite(values)
-        interval = float(np.median(np.diff(ends[known])))
-        return resample(ends[known], values[known], interval, step, round(lasts / step))
-
-    busy, pressure = means("cpu_percent"), means("pressure_cpu_percent")
-    return 100 * float(np.nanmean(busy >= 100 * FULL)), float(np.nanmean(pressure))
 
 
 def _twin(folder: Path, *words: object) -> str:

@@ -12,8 +12,11 @@ from click.testing import CliRunner
 from made_recordings import server
 from made_runs import stamp
 
+from pytest_twin.analysis.prediction.measured_overload import FULL
 from pytest_twin.cli import main
+from pytest_twin.model.machine_calibration import MachineCalibration
 from pytest_twin.run_folder.layout import DATASET
+from pytest_twin.telemetry import calibration
 
 pytest.importorskip("scipy")
 
@@ -187,3 +190,21 @@ def test_without_such_a_schedule_the_loopback_interface_does_not_count(twin, tmp
     write(tmp_path / "run" / DATASET, net_sent_MB=sent, net_recv_MB=sent, net_loopback_MB=5 * sent)
     (tmp_path / "run" / "schedule.json").write_text(json.dumps(schedule))
     assert json.loads(twin("run", "run", "--json", "-"))["resources"]["net_received"]["verdict"] == "passed"
+
+
+def test_the_overload_that_was_predicted_is_told_beside_that_of_the_run(twin, tmp_path, monkeypatch):
+    monkeypatch.setattr(calibration, "cache_folder", lambda: tmp_path / "cache")
+    calibration.keep_calibration(MachineCalibration((0.0, 0.99, 1.0), (0.2, 0.2, 0.2), None))
+    busy = 1.5 * server(300).frame["cpu"].to_numpy()
+    (tmp_path / "run").mkdir()
+    write(tmp_path / "run" / DATASET, cpu_percent=100 * np.minimum(busy, 1), pressure_cpu_percent=np.full(300, 30.0),
+          elapsed_s=np.arange(1, 301))  # fmt: skip
+    share = f"{np.mean(busy > 1):.1%}"
+    said = (
+        f"note: cpu*1.5: demand above all CPUs for {share} of the time predicted, no CPU time left for "
+        f"{np.mean(busy >= FULL):.1%} in the run; CPU pressure 20.0% predicted, 30.0% in the run\n"
+    )
+    assert said in twin("server.csv", "run", "--scale", "cpu*1.5")
+    unknown = "no CPU time left for an unknown share in the run"
+    assert unknown in twin("server.csv", "scaled.csv", "--scale", "cpu*0.9")
+    assert "CPU pressure" not in twin("server.csv", "scaled.csv", "--scale", "mem*1", status=1)

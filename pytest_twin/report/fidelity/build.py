@@ -61,7 +61,8 @@ def scorecard(
 
     recorded, (replayed, unplayed) = _recorded(recording, window, changes), _replayed(Path(run))
     names = recording, run
-    return compare_recordings(names, recorded, replayed, gates, only=only, event_s=event_s, unplayed=unplayed)
+    card = compare_recordings(names, recorded, replayed, gates, only=only, event_s=event_s, unplayed=unplayed)
+    return _with_overloads(card, window, changes)
 
 
 def scorecard_of_replay(folder: Path, gates: FidelityGates) -> Scorecard | None:
@@ -83,7 +84,19 @@ def scorecard_of_replay(folder: Path, gates: FidelityGates) -> Scorecard | None:
         return None
     if abs(float(recorded.frame.index[-1]) - replay.duration_s) > recorded.interval_s:
         return None
-    return compare_recordings(names, recorded, replayed, gates, unplayed=unplayed)
+    card = compare_recordings(names, recorded, replayed, gates, unplayed=unplayed)
+    return _with_overloads(card, replay.window, replay.changes)
+
+
+def _with_overloads(card: Scorecard, window: Window, changes: Sequence[DemandChange]) -> Scorecard:
+    """Return a scorecard with what was predicted of an overload, and what the run showed of it."""
+    if not changes:
+        return card
+    from pytest_twin.report.prediction.tried import tried_lines
+
+    recording, run = card.names
+    lines = tried_lines(Path(run), _with_rows(recording, window), changes)
+    return replace(card, remarks=(*card.remarks, *lines))
 
 
 def _recorded(name: str, window: Window, changes: Sequence[DemandChange]) -> MachineRecording:
