@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.follow import CsvFollower
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, TESTS
 
 Row = dict[str, str]
-
-
-class NewRows(NamedTuple):
-    """The rows that were appended since the last call.
-
-    Attributes:
-        samples: Rows of the dataset, each with its host; empty is the host of pytest itself.
-        events: Rows of annotations.csv.
-        tests: Rows of tests.csv.
-    """
-
-    samples: list[tuple[str, Row]]
-    events: list[Row]
-    tests: list[Row]
 
 
 class RunStream:
@@ -37,27 +23,44 @@ class RunStream:
         self.folder = folder
         self._files: dict[Path, CsvFollower] = {}
 
-    def read(self) -> NewRows:
-        """Return the rows that were appended since the last call, each of them whole.
+    def samples(self) -> Iterator[tuple[str, Row]]:
+        """Yield the rows that were appended to the dataset since the last call, each with its host.
 
         Raises:
             OSError: A file exists and cannot be read.
             ValueError: A file is not CSV.
         """
-        hosts = [("", self.folder), *self.folder.other_hosts()]
-        samples = [(name, row) for name, folder in hosts for row in self._rows(folder / DATASET)]
-        return NewRows(samples, self._rows_of_parts(ANNOTATIONS), self._rows_of_parts(TESTS))
+        for name, folder in self.hosts():
+            for row in self.samples_of(folder):
+                yield name, row
+
+    def hosts(self) -> list[tuple[str, RunFolder]]:
+        """Return the hosts of the run so far with their folders; that of pytest itself is empty, and the first."""
+        return [("", self.folder), *self.folder.other_hosts()]
+
+    def samples_of(self, folder: RunFolder) -> Iterator[Row]:
+        """Yield the same rows of one host, one of `hosts`."""
+        return self._rows(folder / DATASET)
+
+    def events(self) -> Iterator[Row]:
+        """Yield the rows that were appended to annotations.csv and its parts; errors as those of `samples`."""
+        return self._rows_of_parts(ANNOTATIONS)
+
+    def tests(self) -> Iterator[Row]:
+        """Yield the rows that were appended to tests.csv and its parts; errors as those of `samples`."""
+        return self._rows_of_parts(TESTS)
 
     def close(self) -> None:
         """Close the files."""
         for each in self._files.values():
             each.close()
 
-    def _rows_of_parts(self, name: str) -> list[Row]:
-        return [row for path in (self.folder / name, *self.folder.parts(name)) for row in self._rows(path)]
+    def _rows_of_parts(self, name: str) -> Iterator[Row]:
+        for path in (self.folder / name, *self.folder.parts(name)):
+            yield from self._rows(path)
 
-    def _rows(self, path: Path) -> list[Row]:
+    def _rows(self, path: Path) -> Iterator[Row]:
         follower = self._files.get(path)
         if follower is None:
             follower = self._files[path] = CsvFollower(path)
-        return list(follower.rows())
+        return follower.rows()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import accumulate
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,13 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from pytest_twin.export.prometheus.metrics import COUNTER, GAUGE, INFO, Metric
-from pytest_twin.export.prometheus.run_metrics import HistogramValue, MetricOptions, MetricSeries, RunMetrics
+from pytest_twin.export.prometheus.run_metrics import (
+    HistogramValue,
+    MetricOptions,
+    MetricSeries,
+    RunMetrics,
+    buckets_of,
+)
 from pytest_twin.run_folder.layout import FINGERPRINT
 from pytest_twin.run_folder.stream import RunStream
 
@@ -24,9 +29,6 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric as Family
 
     from pytest_twin.run_folder.folder import RunFolder
-
-HOST = "host"
-OWN_HOST = "main"  # the value of the label for the host of pytest itself, where there are several
 
 
 class RunCollector(Collector):
@@ -67,7 +69,7 @@ class RunCollector(Collector):
             if self._stream is None:
                 return
             try:
-                self._metrics.add(self._stream.read())
+                self._metrics.add(self._stream)
             except (OSError, ValueError) as error:
                 self.error = str(error)
                 return
@@ -111,13 +113,8 @@ def families(series: Iterable[MetricSeries], *, has_hosts: bool) -> Iterator[Fam
     for each in series:
         by_metric.setdefault(each.metric, []).append(each)
     for metric, found in by_metric.items():
-        names = [*metric.labels, *([HOST] if has_hosts else [])]
-        yield _family(metric, names, [(labels_of(each, has_hosts=has_hosts), each.value) for each in found])
-
-
-def labels_of(series: MetricSeries, *, has_hosts: bool) -> list[str]:
-    """Return the values of the labels of a series."""
-    return [*series.labels, *([series.host or OWN_HOST] if has_hosts else [])]
+        names = found[0].label_names(has_hosts)
+        yield _family(metric, names, [(each.label_values(has_hosts), each.value) for each in found])
 
 
 def _family(metric: Metric, names: list[str], found: list[tuple[list[str], float | HistogramValue]]) -> Family:
@@ -138,9 +135,3 @@ def _family(metric: Metric, names: list[str], found: list[tuple[list[str], float
         assert isinstance(value, HistogramValue)  # noqa: S101 - for the type checker
         histogram.add_metric(labels, buckets_of(metric, value), value.sum)
     return histogram
-
-
-def buckets_of(metric: Metric, value: HistogramValue) -> list[tuple[str, float]]:
-    """Return the upper bound of each bucket with the number of observations up to it."""
-    bounds = [*(f"{float(bound)}" for bound in metric.buckets), "+Inf"]
-    return list(zip(bounds, map(float, accumulate(value.counts)), strict=True))

@@ -5,6 +5,7 @@ This code runs beside tests, which may replace names of the standard library, so
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,15 +56,16 @@ class Exporter:
         command = ["-I", PROGRAM, config.to_json(), json.dumps(context.path), str(os.getpid())]
         try:
             self._process = child_process.start(command, context, stderr=self._stderr.stderr, start_new_session=True)
+            assert self._process.stdin is not None  # noqa: S101 - for the type checker
+            self._stdin = self._process.stdin
             self._over = run_in_background(self._listen)
         except (OSError, RuntimeError) as error:
             raise ExporterError(f"cannot be started: {error}") from None
-        if not self._ready.wait(READY_WITHIN_S):
-            self.stop()
-            raise ExporterError(f"was not ready within {READY_WITHIN_S:g} s")
-        if self._error:
-            self.stop()
-            raise ExporterError(self._error)
+        is_settled = self._ready.wait(READY_WITHIN_S)
+        if self._pid is None:
+            why = self._error if is_settled else f"was not ready within {READY_WITHIN_S:g} s"
+            problems = self.stop()
+            raise ExporterError(why or problems[0])
         if sys.platform != "win32":  # what was started has ended: the exporter is no child of this process
             child_process.end(self._process, END_WITHIN_S)
 
@@ -83,20 +85,23 @@ class Exporter:
             return []
         self._is_stopped = True
         self._write(END)
-        if not self._over.wait(END_WITHIN_S):
+        is_over = self._over.wait(END_WITHIN_S)
+        if not is_over:
             self._kill()
             self._over.wait(END_WITHIN_S)
             self._problems.append(f"the exporter did not end within {END_WITHIN_S:g} s")
-        elif not self._has_ended:
-            self._problems.append(f"the exporter has ended before the run: {self._stderr.take() or 'it was killed'}")
         child_process.end(self._process, END_WITHIN_S)
+        with suppress(OSError):  # there is a rest that it did not read
+            self._stdin.close()
+        why = self._stderr.take()
+        if is_over and not self._has_ended and not self._error:
+            self._problems.append(f"the exporter has ended before the run: {why or 'it was killed'}")
         return self._problems
 
     def _write(self, data: bytes) -> None:
         try:
-            assert self._process.stdin is not None  # noqa: S101 - for the type checker
-            self._process.stdin.write(data)
-            self._process.stdin.flush()
+            self._stdin.write(data)
+            self._stdin.flush()
         except (OSError, ValueError):  # it has ended, which its messages will tell
             pass
 
@@ -114,8 +119,6 @@ class Exporter:
         with self._process.stdout as lines:
             for line in lines:
                 self._handle(json.loads(line))
-        if not self._ready.is_set():
-            self._error = self._error or self._stderr.take() or "the exporter has ended"
         self._ready.set()
 
     def _handle(self, message: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-PREFIX = "pytest_twin_"
+PREFIX, JOB = "pytest_twin_", "pytest_twin"
 COUNTER, GAUGE, HISTOGRAM, INFO = "counter", "gauge", "histogram", "info"
 MIB, GIB = 2.0**20, 2.0**30
 

@@ -15,12 +15,13 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 import prometheus_client
 from prometheus_client.exposition import basic_auth_handler, default_handler
 
+from pytest_twin.export.prometheus.metrics import JOB
+
 if TYPE_CHECKING:
     from prometheus_client.registry import CollectorRegistry
 
     from pytest_twin.export.prometheus.config import PrometheusConfig
 
-JOB = "pytest_twin"
 TEXTFILE_S, PUSH_S = 1.0, 5.0
 PUSH_TIMEOUT_S, DELETE_TIMEOUT_S = 1.0, 0.5  # together less than the time that a run waits for its exporter
 TEMPORARY = ".tmp"  # node_exporter reads only files whose names end with .prom
@@ -93,6 +94,7 @@ class Endpoint:
 
     def close(self, *, keep: bool) -> None:  # noqa: ARG002
         """Close the port."""
+        self._server.shutdown()  # its loop looks twice a second
         self._server.server_close()
 
 

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from pytest_twin.analysis.budgets import budget
@@ -19,10 +20,12 @@ from pytest_twin.loads.constraint import parse_constraint
 from pytest_twin.loads.registry import keyword_of_type
 from pytest_twin.loads.spec import LoadError
 from pytest_twin.model import event
-from pytest_twin.run_folder.stream import NewRows
+from pytest_twin.run_folder.stream import RunStream
 
 Row = Mapping[str, str]
 OTHER_TESTS = "other"
+HOST = "host"
+OWN_HOST = "main"  # the value of that label for the host of pytest itself
 NO_LOAD = {event.TEST, event.PHASE, event.GAP, event.NOTE}
 OVER = {event.END, event.ABORT, event.SKIP}
 
@@ -65,6 +68,14 @@ class MetricSeries(NamedTuple):
     labels: tuple[str, ...]
     host: str
     value: float | HistogramValue
+
+    def label_names(self, has_hosts: bool) -> list[str]:
+        """Return the names of its labels, with that of the host in a run on several."""
+        return [*self.metric.labels, *([HOST] if has_hosts else [])]
+
+    def label_values(self, has_hosts: bool) -> list[str]:
+        """Return the values of the same labels."""
+        return [*self.labels, *([self.host or OWN_HOST] if has_hosts else [])]
 
 
 @dataclass
@@ -225,22 +236,40 @@ class RunMetrics:
         self._seen: set[tuple[str, ...]] = set()  # a row is read twice when the parts of workers are merged
         self._of_tests: dict[str, tuple[float, float]] = {}
 
-    def add(self, rows: NewRows) -> None:
-        """Add the new rows of the run; rows of other runs, and rows that were added before, are left out."""
-        for host, row in rows.samples:
-            if self._filter.has(row):
-                self._host(host).add_sample(row, self._epoch_of(row))
-        for row in rows.events:
-            if self._filter.has(row) and self._is_new("event", row["event"], row["id"], row["elapsed_s"]):
-                self._host(row[event.HOST]).add_event(row)
-        for row in rows.tests:
-            key = ("test", row["nodeid"], row["worker"], row["elapsed_s"])
-            if self._filter.has({**row, "timestamp": row["start"]}) and self._is_new(*key):
-                cpu_s = self._host(row[event.HOST]).add_test(row)
-                if self._options.tests:
-                    all_cpu_s, duration_s = self._of_tests.get(row["nodeid"], (0.0, 0.0))
-                    more = _number(row["duration_s"]) or 0.0
-                    self._of_tests[row["nodeid"]] = all_cpu_s + cpu_s, duration_s + more
+    def add(self, stream: RunStream) -> None:
+        """Add the new rows of a stream.
+
+        Raises:
+            OSError: A file exists and cannot be read.
+            ValueError: A file is not CSV.
+        """
+        for host, row in stream.samples():
+            self.add_sample(host, row)
+        for row in stream.events():
+            self.add_event(row)
+        for row in stream.tests():
+            self.add_test(row)
+
+    def add_sample(self, host: str, row: Row) -> None:
+        """Add a row of the dataset of a host, unless it is of another run."""
+        if self._filter.has(row):
+            self._host(host).add_sample(row, self._epoch_of(row))
+
+    def add_event(self, row: Row) -> None:
+        """Add a row of annotations.csv, unless it is of another run or was added before."""
+        if self._filter.has(row) and self._is_new("event", row["event"], row["id"], row["elapsed_s"]):
+            self._host(row[event.HOST]).add_event(row)
+
+    def add_test(self, row: Row) -> None:
+        """Add a row of tests.csv, unless it is of another run or was added before."""
+        key = ("test", row["nodeid"], row["worker"], row["elapsed_s"])
+        if not self._filter.has({**row, "timestamp": row["start"]}) or not self._is_new(*key):
+            return
+        cpu_s = self._host(row[event.HOST]).add_test(row)
+        if self._options.tests:
+            all_cpu_s, duration_s = self._of_tests.get(row["nodeid"], (0.0, 0.0))
+            more_s = _number(row["duration_s"]) or 0.0
+            self._of_tests[row["nodeid"]] = all_cpu_s + cpu_s, duration_s + more_s
 
     def _epoch_of(self, row: Row) -> float:
         """Return the start of the run, which its first row tells: the times of rows are rounded."""
@@ -313,3 +342,9 @@ def _number(cell: str | None) -> float | None:
         return float(cell) if cell else None
     except ValueError:
         return None
+
+
+def buckets_of(metric: Metric, value: HistogramValue) -> list[tuple[str, float]]:
+    """Return the upper bound of each bucket of a histogram with the number of observations up to it."""
+    bounds = [*(f"{float(bound)}" for bound in metric.buckets), "+Inf"]
+    return list(zip(bounds, map(float, accumulate(value.counts)), strict=True))
