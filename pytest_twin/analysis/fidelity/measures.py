@@ -18,6 +18,7 @@ LAG_SHARE, DRIFT_SHARE = 4, 6  # a lag may be as long as this fraction of the re
 SHORTEST_PART = 50  # intervals that tell a lag
 MOST_UNLIKE = 0.8  # of the variance, the squared error at the best lag, as of r = 0.6; above, no lag can be told
 SIGNIFICANT = 6.0  # over the root of the number of values: how much larger the squared error at a worse lag is
+MOST_ALIKE = 0.999  # correlation of neighbours
 EVENT_CHANGE = 0.25  # standard deviations; changes over the shortest event are at least so large
 IDLE_CHANGES = 2.0  # times the standard deviation of an idle machine; they are at least so large too
 FEWEST_BEYOND = 5  # values beyond a percentile; it is a matter of chance with fewer
@@ -164,9 +165,30 @@ def _best_lag(recorded: Values, replayed: Values, longest: int) -> int | str:
     lags, errors = _errors_by_lag(recorded, replayed, longest)
     if not len(lags) or (least := float(np.min(errors))) > MOST_UNLIKE * _variance(recorded):
         return "the run resembles the recording at no lag"
-    chance = 1 + SIGNIFICANT / math.sqrt(np.isfinite(recorded).sum())  # a ratio of variances that is left to chance
+    differences = _shifted(replayed, int(lags[np.argmin(errors)])) - recorded
+    chance = 1 + SIGNIFICANT / math.sqrt(_independent(differences))  # a ratio of variances that is left to chance
     equal = lags[errors <= least * chance + FLAT]
     return int(equal[np.argmin(np.abs(equal))])
+
+
+def _shifted(values: Values, intervals: int) -> Values:
+    """Return values that come so many intervals earlier; unknown where there are none."""
+    shifted = np.full(len(values), np.nan)
+    size = max(len(values) - abs(intervals), 0)
+    shifted[max(-intervals, 0) :][:size] = values[max(intervals, 0) :][:size]
+    return shifted
+
+
+def _independent(differences: Values) -> float:
+    """Return how many independent values tell the mean square of these as well as all of them do.
+
+    Each is like the one before it, with a correlation r, so their squares are with r² (M. S. Bartlett, 1946, for a
+    first-order autoregressive series).
+    """
+    known = differences[np.isfinite(differences)]
+    r = correlation(differences[:-1], differences[1:])
+    square = 0.0 if isinstance(r, str) else min(max(r, 0.0), MOST_ALIKE) ** 2
+    return max(1.0, len(known) * (1 - square) / (1 + square))
 
 
 def _errors_by_lag(recorded: Values, replayed: Values, longest: int) -> tuple[Any, Values]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_recordings import of_frame, recording, server
 
@@ -55,6 +56,22 @@ def test_the_bias_of_a_few_bursts_is_a_matter_of_chance(bursts, verdict):
     if verdict == "not judged":
         bias = next(each for each in found.resources[0].verdicts if each.gate == gates.BIAS)
         assert bias.remark == "fewer than 3 values make up the recorded mean"
+
+
+@pytest.mark.parametrize(("late", "verdict"), [(0, "passed"), (600, "failed")])
+def test_noise_that_lasts_is_no_lag(late, verdict):
+    """Ten thousand seconds with noise that lasts half a minute are some hundreds of independent values."""
+    wave, rng = 0.5 + 0.3 * np.sin(np.linspace(0, 9, 10_000)), np.random.default_rng(2)
+
+    def noisy():
+        noise = np.convolve(rng.normal(0, 0.05, 10_060), np.ones(60) / 60**0.5, "valid")[:10_000]
+        return pd.DataFrame({"cpu": wave + noise}, pd.Index(np.arange(1.0, 10_001), name="elapsed_s"))
+
+    for _ in range(5):
+        one, other = noisy(), noisy()
+        found = verdicts(card(of_frame(one), of_frame(other.shift(late).bfill())), "cpu")
+        assert found["lag"] == verdict
+        assert late or found["drift"] == "passed"
 
 
 def test_changes_as_small_as_those_of_an_idle_machine_are_not_judged():
