@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from pytest_twin.loads.schedule.window import Window, cut_recording
 from pytest_twin.model.csv_text import visible
@@ -30,8 +31,6 @@ def read_recording(path: str | os.PathLike[str], *, interval_s: float = 1.0) -> 
         return parse_blocks(recording_blocks(path), interval_s)
     except RecordingError as error:
         raise ReadingError(f"{visible(str(path))}: {visible('; '.join(error.problems))}") from None
-    except (EOFError, zlib.error):
-        raise ReadingError(f"{visible(str(path))}: is not a whole gzip file; it was cut off or damaged") from None
     except OSError as error:
         raise ReadingError(f"{visible(str(path))}: {visible(error.strerror or str(error))}") from None
 
@@ -90,13 +89,23 @@ def _blocks(files: list[Path]) -> Blocks:
 def _heading(path: Path) -> bytes:
     if path.suffix == PARQUET:
         return b""
-    with open_segment(path) as file:
+    with _opened(path) as file:
         return file.readline(LONGEST_HEADER).rstrip(b"\r\n")
 
 
 def _lines(path: Path) -> Iterable[bytes]:
-    with open_segment(path) as file:
+    with _opened(path) as file:
         yield from whole_lines(file)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file; raises `RecordingError` if it turns out to be a part of a compressed one."""
+    try:
+        with open_segment(path) as file:
+            yield file
+    except (EOFError, zlib.error):
+        raise RecordingError(["is not a whole gzip file; it was cut off or damaged"]) from None
 
 
 def _without_heading(block: bytes) -> bytes:

@@ -133,3 +133,22 @@ def test_a_recording_that_cannot_be_read_is_told_as_one(folder):
 def test_a_schedule_in_another_format_is_not_taken_for_a_recording(folder, name):
     (folder / name).write_text("events:\n  - cpu: 1\n")
     assert problems(folder / name) == [f"{name}: is YAML; write the schedule as JSON or TOML"]
+
+
+def test_a_damaged_gzip_file_is_a_problem_with_its_place(folder):
+    (folder / "prod.csv.gz").write_bytes(gzip.compress((HEADING + "".join(ROWS)).encode())[:-15])
+    (folder / "gz.json").write_text(json.dumps({"events": [{"replay": "prod.csv.gz"}]}))
+    damaged = "prod.csv.gz: is not a whole gzip file; it was cut off or damaged"
+    assert problems(folder / "gz.json") == [f"gz.json: events[0].replay: {damaged}"]
+    assert problems(folder / "prod.csv.gz") == [damaged]
+
+
+def test_a_schedule_that_is_written_elsewhere_finds_its_recording(folder):
+    """So that the schedule of a run can be played again."""
+    schedule = open_schedule(folder / "same.json", KINDS)
+    (folder / "out" / "run").mkdir(parents=True)
+    written = folder / "out" / "run" / "schedule.json"
+    written.write_text(schedule.text(str(written.parent)))
+    assert json.loads(written.read_text())["events"][0]["replay"].replace("\\", "/") == "../../prod.csv"
+    assert parts(written)[1] == 6
+    assert open_schedule(folder / "same.json", KINDS).label == schedule.label
