@@ -35,8 +35,8 @@ def overload_of_run(folder: Path, recording: MachineRecording) -> MeasuredOverlo
         return unknown
     if run is None or not {"elapsed_s", "cpu_percent"} <= set(run.samples):
         return unknown
-    starts = run.events[(run.events["event"] == event.START)]["elapsed_s"] if len(run.events) else []
-    began = float(min(starts)) if len(starts) else 0.0
+    starts = run.events.loc[run.events["event"] == event.START, "elapsed_s"] if len(run.events) else None
+    began = 0.0 if starts is None or starts.empty else float(starts.min())
     ends = run.samples["elapsed_s"].to_numpy(np.float64) - began
     busy, pressure = (
         run.samples[name].to_numpy(np.float64) / 100 if name in run.samples else None
