@@ -1,4 +1,4 @@
-"""Write what the code declares: columns.md, two JSON Schemas, the README's options, and Grafana's dashboard.
+"""Write what the code declares: columns, metrics, two JSON Schemas, the README's options, and Grafana's dashboard.
 
 python docs/generate.py
 python docs/generate.py faults.xml     # also faults.md, from the results of its tests: see fault_table.py
@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
+from pytest_twin.export.prometheus import metrics
+from pytest_twin.export.prometheus.metrics import HISTOGRAM, Metric
 from pytest_twin.loads.schedule import schema
 from pytest_twin.model import attempt_row, columns, event, flaky_row, profile_row
 from pytest_twin.model.columns import Column
@@ -98,6 +101,42 @@ In the frame `events` of `pytest_twin.load`, these columns are in the place of `
 """
 
 
+def metrics_table(rows: Iterable[Metric]) -> str:
+    """Return metrics as a table."""
+    lines = ["| metric | type | labels | meaning |", "|---|---|---|---|"]
+    for row in rows:
+        buckets = f" Buckets: {', '.join(f'{bound:g}' for bound in row.buckets)}." if row.type == HISTOGRAM else ""
+        labels = ", ".join(f"`{label}`" for label in row.labels)
+        lines.append(f"| `{row.full_name}` | {row.type} | {labels} | {row.help}{buckets} |".replace("|  |", "| |"))
+    return "\n".join(lines)
+
+
+def metrics_page() -> str:
+    """Return the page on the metrics for Prometheus."""
+    of_host = dict.fromkeys(each.metric for each in metrics.OF_HOST)
+    always = [each for each in metrics.all_metrics() if each not in of_host]
+    return f"""# The metrics
+
+`docs/generate.py` writes this page from the declarations in the code. [prometheus.md](prometheus.md) says how to get
+them into Prometheus.
+
+Units are base units: seconds, bytes, ratios from 0 to 1, degrees Celsius. A value that is not known has no series, and
+a counter begins at 0 with each run. In a run on several hosts each metric of a host has the label `host`, `main` for
+that of pytest itself.
+
+{metrics_table(always)}
+
+The label `unit` of an amount of a load is `ratio`, `cpus`, `bytes`, `bytes_per_second`, `operations_per_second` or
+`count`. The two metrics of the heaviest tests need `--twin-prometheus-tests` (`--prometheus-tests`).
+
+## With `--twin-prometheus-host` (`--prometheus-host`)
+
+node_exporter has most of these, so they are exported on request only.
+
+{metrics_table(of_host)}
+"""
+
+
 def options_table() -> str:
     """Return the options of the plugin as a table."""
     lines = ["| option | default | |", "|---|---|---|"]
@@ -127,7 +166,12 @@ def run_schema_page() -> str:
     return json.dumps(json_document.schema(), indent=2) + "\n"
 
 
-PAGES = {"columns.md": columns_page, "schedule.schema.json": schema_page, "run.schema.json": run_schema_page}
+PAGES = {
+    "columns.md": columns_page,
+    "metrics.md": metrics_page,
+    "schedule.schema.json": schema_page,
+    "run.schema.json": run_schema_page,
+}
 
 
 def main() -> None:

@@ -58,6 +58,13 @@ def test_the_cost_of_reading_a_recording_is_told_beside_that_of_pandas():
     assert told.count(" of pandas") == 6
 
 
+def test_the_cost_of_an_exporter_is_told_beside_that_of_its_peer():
+    pytest.importorskip("prometheus_client")
+    printed = run("exporter_cost.py", "--seconds", "2", "--rounds", "1")
+    assert re.search(r"exporter, a scrape a second .* goal at most 1", printed)
+    assert "sampler beside it by without" in printed
+
+
 def test_a_short_soak_writes_every_row():
     assert " 21 in the file   goal 21\n" in run("soak.py", "--rows", "20")
 

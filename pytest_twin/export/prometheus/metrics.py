@@ -150,9 +150,7 @@ TEST_CPU = Metric(
     f"{PREFIX}test_cpu_seconds", HISTOGRAM, "CPU time of the attempts of tests, with their child processes.",
     buckets=TEST_DURATION.buckets,
 )  # fmt: skip
-THROTTLED = Metric(
-    f"{PREFIX}tests_throttled_seconds", COUNTER, "Time for which constraints made the tests wait that are over."
-)
+THROTTLED = Metric(f"{PREFIX}tests_throttled_seconds", COUNTER, "Time for which constraints made the ended tests wait.")
 HEAVIEST_DURATION = Metric(
     f"{PREFIX}heaviest_test_duration_seconds", GAUGE,
     'Wall time of the tests that took the most CPU time, all attempts together; that of all others is "other".',
