@@ -37,6 +37,7 @@ class Exporter:
 
     Attributes:
         places: Where the metrics are, for people.
+        pid: Its process id; None before it is ready.
     """
 
     def __init__(self, config: PrometheusConfig) -> None:
@@ -48,7 +49,7 @@ class Exporter:
         if find_spec(NEEDED) is None:
             raise ExporterError("needs prometheus-client; pip install 'pytest-twin[export]'")
         self.places: list[str] = []
-        self._pid: int | None = None
+        self.pid: int | None = None
         self._problems: list[str] = []
         self._error, self._is_stopped, self._has_ended = "", False, False
         self._ready = InterruptSafeEvent()
@@ -62,7 +63,7 @@ class Exporter:
         except (OSError, RuntimeError) as error:
             raise ExporterError(f"cannot be started: {error}") from None
         is_settled = self._ready.wait(READY_WITHIN_S)
-        if self._pid is None:
+        if self.pid is None:
             why = self._error if is_settled else f"was not ready within {READY_WITHIN_S:g} s"
             problems = self.stop()
             raise ExporterError(why or problems[0])
@@ -107,9 +108,9 @@ class Exporter:
 
     def _kill(self) -> None:
         self._process.kill()
-        if sys.platform != "win32" and self._pid is not None:
+        if sys.platform != "win32" and self.pid is not None:
             try:
-                os.kill(self._pid, signal.SIGKILL)
+                os.kill(self.pid, signal.SIGKILL)
             except OSError:  # it has just ended
                 pass
 
@@ -123,7 +124,7 @@ class Exporter:
 
     def _handle(self, message: Mapping[str, Any]) -> None:
         if READY in message:
-            self.places, self._pid = message[READY], message[PID]
+            self.places, self.pid = message[READY], message[PID]
             self._ready.set()
         elif ERROR in message:
             self._error = message[ERROR]

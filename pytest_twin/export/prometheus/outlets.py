@@ -69,6 +69,9 @@ class Endpoint:
             OutletError: It cannot be opened, or the certificate cannot be used.
         """
         host, port = address
+        if key and not certificate:
+            raise OutletError(f"{key}: there is no certificate for this key; give its file too")
+        key = key or certificate  # a file may have both
         try:
             if certificate:  # read here first: an error of start_http_server would leave its port open
                 ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
@@ -76,7 +79,8 @@ class Endpoint:
                 port, host, registry, certificate or None, key or None
             )
         except ssl.SSLError as error:
-            raise OutletError(f"{certificate}, {key}: {error.reason or error}; give a PEM file of each") from None
+            files = " and ".join(dict.fromkeys((certificate, key)))
+            raise OutletError(f"{files}: {error.reason or error}; give a certificate and its key as PEM") from None
         except (FileNotFoundError, PermissionError) as error:
             if error.errno == errno.EACCES and error.filename is None and not certificate:
                 raise OutletError(f"port {port} on {host}: {error.strerror}; choose one above 1023") from None

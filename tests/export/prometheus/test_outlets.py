@@ -79,8 +79,13 @@ def test_an_endpoint_serves_https_with_a_certificate(registry, tmp_path):
 
 def test_a_file_that_is_no_certificate_is_named(registry, tmp_path):
     (tmp_path / "cert.pem").write_text("no certificate")
-    with pytest.raises(OutletError, match=r"cert\.pem, .*key\.pem: .*; give a PEM file of each"):
+    with pytest.raises(OutletError, match=r"cert\.pem and .*key\.pem: .*; give a certificate and its key as PEM$"):
         Endpoint(("127.0.0.1", 0), registry, str(tmp_path / "cert.pem"), str(tmp_path / "key.pem"))
+
+
+def test_a_key_without_a_certificate_is_an_error(registry):
+    with pytest.raises(OutletError, match=r"^a\.key: there is no certificate for this key; give its file too$"):
+        Endpoint(("127.0.0.1", 0), registry, "", "a.key")
 
 
 def test_node_exporter_reads_the_textfile(registry, numbers, tmp_path, eventually):
