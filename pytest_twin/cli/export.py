@@ -1,4 +1,4 @@
-"""``pytest-twin export``: a run in a format of another program."""
+"""``pytest-twin export``: a run in a format of another program, or posted to it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import IO
 import click
 
 from pytest_twin._system.private_files import PrivateDirectory, new_file
+from pytest_twin.cli._grafana import grafana_options, post_annotations, read_destination
 from pytest_twin.cli._options import settings_of
 from pytest_twin.export import FOLDER, FormatError, find_formats, load_format
 from pytest_twin.report.formats import ReportError, refuse_to_replace, summary_of
@@ -17,16 +18,27 @@ from pytest_twin.report.formats import ReportError, refuse_to_replace, summary_o
 
 @click.command
 @click.argument("report_dir", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
-@click.option("--format", "name", required=True, type=click.Choice(list(find_formats())), help="write this format")
+@click.option("--format", "name", type=click.Choice(list(find_formats())), help="write this format")
 @click.option(
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
     help="write to this file (default: a file in DIR/export, named by the format)",
 )
-def command(report_dir: Path | None, name: str, output: Path | None) -> None:
-    """Write a run in a format of another program."""
-    export(report_dir, name, output)
+@grafana_options
+def command(
+    report_dir: Path | None, name: str | None, output: Path | None, grafana: str | None, token_file: Path | None
+) -> None:
+    """Write a run in a format of another program, or post it there."""
+    if not (name or grafana):
+        raise click.UsageError("nothing to do; give --format or --grafana")
+    if output and not name:
+        raise click.UsageError("--output: there is no --format to write")
+    destination = read_destination(grafana, token_file)
+    if name:
+        export(report_dir, name, output)
+    if destination:
+        post_annotations(report_dir, destination)
 
 
 def export(report_dir: Path | None, name: str, output: Path | None) -> None:
