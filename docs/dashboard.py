@@ -197,11 +197,11 @@ def of_tests() -> Iterator[Panel]:
         quantiles("test_cpu_seconds"),
     )  # fmt: skip
     yield Panel(
-        "Heaviest tests: CPU time", "The tests that took the most CPU time (needs --prometheus-tests).", "s",
+        "Heaviest tests: CPU time", "The tests that took the most CPU time (needs --twin-prometheus-tests).", "s",
         (Query(selector("heaviest_test_cpu_seconds"), "{{test}}"),), "bargauge",
     )  # fmt: skip
     yield Panel(
-        "Heaviest tests: duration", "Wall time of the same tests (needs --prometheus-tests).", "s",
+        "Heaviest tests: duration", "Wall time of the same tests (needs --twin-prometheus-tests).", "s",
         (Query(selector("heaviest_test_duration_seconds"), "{{test}}"),), "bargauge",
     )  # fmt: skip
     yield Panel("Processes", "Processes of the tests and of the stressors.", "none", of_trees("tests_processes"))
@@ -251,8 +251,8 @@ def of_cpu() -> Iterator[Panel]:
     rest = f"clamp_min((({own}) or on (instance) {of_node}) - on ({HOSTS}) {tests} - on ({HOSTS}) {stress}, 0)"
     yield Panel(
         "CPU by tests, stressors and the rest",
-        "CPUs in use. The rest is the busy time of the host without both; it needs --prometheus-host, or node_exporter "
-        "with the same value of the label instance.",
+        "CPUs in use. The rest is the busy time of the host without both; it needs --twin-prometheus-host, or "
+        "node_exporter with the same value of the label instance.",
         "none", (named(tests, "tests"), named(stress, "stress"), named(rest, "rest")), is_stacked=True, width=16,
     )  # fmt: skip
     count = f"""count by (instance) ({selector("node_cpu_seconds_total", 'mode="idle"')})"""
@@ -523,7 +523,7 @@ def dashboard() -> dict[str, Any]:
     """Return the dashboard."""
     return {
         "uid": UID, "title": "pytest-twin",
-        "description": "Tests, the loads around them, and what both cost. Metrics: pytest --prometheus of pytest-twin.",
+        "description": "Tests, the loads around them, and what both cost. Metrics: pytest --twin-prometheus.",
         "tags": ["pytest", "pytest-twin"], "timezone": "browser", "editable": False, "graphTooltip": 1,
         "time": {"from": "now-1h", "to": "now"}, "refresh": "30s", "schemaVersion": SCHEMA_VERSION,
         "templating": {"list": variables()}, "annotations": {"list": annotations()}, "panels": list(panels()),

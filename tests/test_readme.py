@@ -52,7 +52,7 @@ def test_every_mark_of_the_readme_can_be_read():
         assert parse_load(words, find_kinds())
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/flaky.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/flaky.md", "docs/grafana.md"])
 def test_every_link_of_a_page_leads_somewhere(page):
     targets = re.findall(r"\]\((?!https:)([^)#]+)\)", (ROOT / page).read_text())
     assert targets

@@ -23,7 +23,7 @@ def command(folder: Path) -> None:
     """Write the dashboard of runs for Grafana.
 
     The file pytest-twin.json is imported in Grafana under Dashboards, New, Import, or provisioned. Its panels show the
-    metrics that pytest --prometheus exports; it needs Grafana 10.1 or newer with a Prometheus data source.
+    metrics of pytest --twin-prometheus; it needs Grafana 10.1 or newer with a Prometheus data source.
     """
     path = folder / FILE
     try:
