@@ -162,6 +162,31 @@ def test_the_host_is_read_with_all_its_cpus():
     assert -1 < later.idle_s - host.idle_s < host.cpus * (later.at - host.at) + 1
 
 
+@pytest.mark.parametrize(("target", "rests"), [(0.0, True), (0.75, False)])
+def test_a_worker_that_has_nothing_to_burn_rests_until_the_next_measurement(monkeypatch, target, rests):
+    host, slept = MadeUp(monkeypatch, target), []
+
+    def pass_idle(seconds):
+        host.at += seconds
+        host.idle_s += seconds * CPUS
+
+    def sleep(seconds):
+        slept.append(seconds)
+        pass_idle(seconds)
+
+    def tick():
+        pass_idle(0.002)
+        if len(slept) > 20:
+            raise InterruptedError
+
+    monkeypatch.setattr(cpu_total.time, "sleep", sleep)
+    monkeypatch.setattr(host.job, "ready", lambda: None)
+    monkeypatch.setattr(host.job, "tick", tick)
+    with pytest.raises(InterruptedError):
+        cpu_total.stress(host.job)
+    assert (slept.count(cpu_total.MEASURE_EVERY_S) > 5) is rests  # one of them is before it is ready
+
+
 @linux
 def test_the_whole_host_is_topped_up(supervisor):
     """A busy machine is over the level by itself; what it never is, is under it."""

@@ -82,6 +82,8 @@ def stress(job: Job) -> None:
         cores = controller.cores()
         if layer:
             cores = in_layer(job.target(), layer, count) * controller.cpus
+        elif not cores:
+            time.sleep(MEASURE_EVERY_S)  # nothing changes before the next measurement
         pacer.burn_slice(cores / workers_of_layer)
         job.tick()
 
