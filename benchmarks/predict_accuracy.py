@@ -98,14 +98,19 @@ def test_memory_is_copied():
 
 
 CONFTEST = '''
-import os, random
+import os, random, time
 import pytest
 
-TURNS = int(os.environ.get("TURNS", "0"))
+TURNS, SPREAD_S = int(os.environ.get("TURNS", "0")), float(os.environ.get("SPREAD_S", "0"))
+BEGAN = []
 
 @pytest.fixture
-def turn():
-    """The number of the turn."""
+def turn(request):
+    """Wait for the time of this test: all turns together are spread over the recording."""
+    BEGAN[:] = BEGAN or [time.monotonic()]
+    number = request.session.items.index(request.node)
+    until = BEGAN[0] + SPREAD_S * (number + random.random()) / len(request.session.items)
+    time.sleep(max(0.0, until - time.monotonic()))
 
 def pytest_generate_tests(metafunc):
     if TURNS:
@@ -151,9 +156,12 @@ class Accuracy(NamedTuple):
         return 100 * abs(value / self.measured - 1)
 
 
-def run_tests(folder: Path, report: str, turns: int, *flags: str) -> dict[str, list[float]]:
-    """Run each profiled test in several turns, in random order, and return the seconds of its body in each."""
-    done = _pytest(folder, report, *flags, turns=turns)
+def run_tests(folder: Path, report: str, turns: int, *flags: str, spread_s: float = 0.0) -> dict[str, list[float]]:
+    """Run each profiled test in several turns, in random order, and return the seconds of its body in each.
+
+    The starts are spread over some seconds, unless the tests take longer.
+    """
+    done = _pytest(folder, report, *flags, TURNS=str(turns), SPREAD_S=f"{spread_s:g}")
     if done.returncode:
         sys.exit(done.stdout + done.stderr)
     found: dict[str, list[float]] = {}
@@ -167,15 +175,15 @@ def beside_replay(folder: Path, name: str, turns: int, seconds: float) -> dict[s
     """Run the tests beside a replay that begins anew when it is over; as `run_tests`."""
     event = {"replay": f"{name}.csv", "repeat": {"every": f"{seconds:.3f}s", "count": MOST_REPLAYS}}
     (folder / f"{name}.json").write_text(json.dumps({"events": [event]}), encoding="utf-8")
-    return run_tests(folder, f"beside-{name}", turns, f"--twin-schedule={name}.json")
+    return run_tests(folder, f"beside-{name}", turns, f"--twin-schedule={name}.json", spread_s=seconds)
 
 
-def _pytest(folder: Path, report: str, *flags: str, turns: int = 0) -> subprocess.CompletedProcess[str]:
+def _pytest(folder: Path, report: str, *flags: str, **environment: str) -> subprocess.CompletedProcess[str]:
     tests = (folder / TESTS).read_text(encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--twin", f"--twin-report-dir={report}",
                f"--basetemp={folder / 'tmp'}", "-k", tests, *flags]  # fmt: skip
-    environment = {**os.environ, "TURNS": str(turns)}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    variables = {**os.environ, **environment}
+    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
 
 
 def profile(folder: Path, seconds: float) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from pytest_twin.analysis.fidelity.resampling import Values, resample
 
-FULL = 0.97  # of all CPUs; a machine that is busier in an interval has no CPU time left, but for the error of sampling
+FULL = 0.98  # of all CPUs; a machine that is busier in an interval has no CPU time left, but for the error of sampling
 
 
 class MeasuredOverload(NamedTuple):
