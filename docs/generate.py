@@ -143,7 +143,7 @@ def options_table() -> str:
     for name, option in options.options().items():
         default = options.default_of(name)
         shown = "off" if default is False else "" if default in {None, ()} else str(default)
-        flag = f"{options.flag(name)} {option.metavar}".rstrip()
+        flag = f"{options.flag(name)} {option.placeholder}".rstrip()
         lines.append(f"| `{flag}` | {shown} | {option.help} |".replace("|  |", "| |"))
     return "\n".join([*lines, ""])
 

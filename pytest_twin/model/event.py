@@ -79,6 +79,18 @@ def detail(text: str = "", fields: dict[str, Any] | None = None) -> str:
     return json.dumps({**({"text": text} if text else {}), **fields}, default=str, ensure_ascii=False)
 
 
+def detail_fields(text: str) -> dict[str, Any]:
+    """Return the cell `detail` as fields: its JSON object, or its text as the field ``text``."""
+    if text.startswith("{"):
+        try:
+            found = json.loads(text)
+        except ValueError:
+            found = None
+        if isinstance(found, dict):
+            return found
+    return {"text": text} if text else {}
+
+
 def skipped_loads(text: str) -> int:
     """Return the number of loads that a skip stands for, from its cell `detail`."""
     try:

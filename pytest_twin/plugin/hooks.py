@@ -27,6 +27,7 @@ from pytest_twin.plugin.marks import (
 from pytest_twin.plugin.stash import (
     BUDGET_RULES,
     EXPORTER,
+    OTLP,
     REPEAT_PLUGIN,
     REQUEST,
     SCHEDULE_TEXTS,
@@ -56,6 +57,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("twin", "performance-aware testing")
     for name, option in options.options().items():
         how: dict[str, Any] = {"action": "store_true"} if option.type == "bool" else {"metavar": option.metavar}
+        if option.bare:
+            how |= {"nargs": "?", "const": option.bare}
         text = options.help_of(name).replace("%", "%%")  # argparse formats the text
         group.addoption(options.flag(name), dest=options.ini_name(name), default=None, help=text, **how)
         parser.addini(options.ini_name(name), f"{option.help} (pytest-twin)", type=option.type, default=None)
@@ -97,6 +100,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _check_reports(config, settings)
         _check_recording(config, settings)
     _start_exporter(config, settings)
+    _prepare_otlp(config, settings)
     if settings.flaky and not is_dry_run(config):
         from pytest_twin.plugin.flaky.hooks import FlakyHooks
 
@@ -127,6 +131,20 @@ def _start_exporter(config: pytest.Config, settings: Settings) -> None:
 
     config.stash[EXPORTER] = exporter = SessionExporter(settings, config.invocation_params.dir)
     config.add_cleanup(exporter.close)
+
+
+def _prepare_otlp(config: pytest.Config, settings: Settings) -> None:
+    """Check before the tests that the run can be exported by OTLP, in the process that writes its files.
+
+    Raises:
+        pytest.UsageError: It cannot be.
+    """
+    if settings.otlp is None or hasattr(config, "workerinput") or is_dry_run(config) or config.option.collectonly:
+        return
+    from pytest_twin.plugin.otlp import OtlpSession
+
+    config.stash[OTLP] = session = OtlpSession(settings)
+    config.add_cleanup(session.close)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -302,7 +320,8 @@ def _summarize(terminalreporter: pytest.TerminalReporter, config: pytest.Config,
     dropped = run.recording.dropped + run.dropped_by_workers
     for line in summary(run.recording.folder, run.recording.sampler_stats, dropped, base_dir, run.recording.tables):
         terminalreporter.write_line(line)
-    for line in run.reports:
+    otlp = config.stash.get(OTLP, None)
+    for line in (*run.reports, *(otlp.finish(base_dir) if otlp is not None else ())):
         terminalreporter.write_line(line, yellow=line.startswith("warning"))
     if run.baseline is not None:
         _write_comparison(terminalreporter, run.baseline)

@@ -23,6 +23,7 @@ from pytest_twin.plugin.stash import (
     HELD_LOAD,
     LAST_REPETITION,
     MORE_RUNS_FOLLOW,
+    OTLP,
     REPETITION_LOAD,
     SESSION_STRESS,
     TWIN,
@@ -124,6 +125,8 @@ class RecordedSession:
         Raises:
             pytest.UsageError: The sampler does not start.
         """
+        if (otlp := self.config.stash.get(OTLP, None)) is not None:
+            otlp.launch()
         self._prepared = self._new_recording()
         self.stack.callback(self._prepared.cancel)  # there may be no test to run
         try:
@@ -136,6 +139,8 @@ class RecordedSession:
         if self._prepared is not None:
             self._prepared.cancel()
             self._prepared = None
+        if (otlp := self.config.stash.get(OTLP, None)) is not None:
+            otlp.cancel()
 
     def start(self) -> Recording:
         """Start the recording, if it has not started, and return it.
@@ -149,6 +154,8 @@ class RecordedSession:
             recording = self._prepared or self._new_recording()
             recording.no_child = self.no_child or recording.no_child
             try:
+                if (otlp := self.config.stash.get(OTLP, None)) is not None:
+                    self.stack.callback(lambda: otlp.export(self.folder.path))  # when the recording has ended
                 self.recording = self.stack.enter_context(recording)
                 if self.remote_worker is not None:
                     self.remote_worker.request_recording(recording.abandon)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pytest_twin.loads.schedule.schedule import Schedule
     from pytest_twin.loads.spec import Load
     from pytest_twin.plugin.exporters import SessionExporter
+    from pytest_twin.plugin.otlp import OtlpSession
     from pytest_twin.recording.attempt import RecordedAttempt
     from pytest_twin.run_folder.recorded_twin import RecordedTwin
     from pytest_twin.settings.options import Settings
@@ -45,6 +46,7 @@ SESSION_CONSTRAINT: pytest.StashKey[Load | None] = pytest.StashKey()  # of each 
 TWIN: pytest.StashKey[RecordedTwin] = pytest.StashKey()  # the recording that the session reproduces
 SCHEDULE_TEXTS: pytest.StashKey[dict[str, str]] = pytest.StashKey()  # the files that the schedule reads, by name
 EXPORTER: pytest.StashKey[SessionExporter] = pytest.StashKey()  # exports the run while it is recorded
+OTLP: pytest.StashKey[OtlpSession] = pytest.StashKey()  # exports the run when it is over
 BUDGET_RULES: pytest.StashKey[Sequence[Rule]] = pytest.StashKey()
 
 # in a test

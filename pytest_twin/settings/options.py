@@ -21,10 +21,23 @@ if TYPE_CHECKING:
 PER_TEST = ("marked", "all", "failed", "none")
 LIKE_SCALES = ("share", "cores", "speed")
 INCONCLUSIVE = ("pass", "fail")
+TRACES = PER_SESSION, PER_TEST_TRACE = "per-session", "per-test"
 PROMETHEUS = ("prometheus", "prometheus_textfile", "prometheus_push")  # one of them exports the run
 PROMETHEUS_DETAILS = ("prometheus_keep", "prometheus_host", "prometheus_tests", "prometheus_cert", "prometheus_key")
 # each needs a recording
-RECORDED = ("save", "compare", "profile", "report", "stress", "repeat", "constrain", "flaky", "like", *PROMETHEUS)
+RECORDED = (
+    "save",
+    "compare",
+    "profile",
+    "report",
+    "stress",
+    "repeat",
+    "constrain",
+    "flaky",
+    "like",
+    *PROMETHEUS,
+    "otlp",
+)
 NEEDS = {
     "fail_on": ("compare", "there is nothing to compare with"),
     "like_scale": ("like", "there is no recording"),
@@ -34,6 +47,8 @@ NEEDS = {
     "flaky_time": ("flaky", "there is no search"),
     "flaky_fail": ("flaky", "there is no search"),
     "flaky_known": ("flaky", "there is no search"),
+    "otlp_trace": ("otlp", "nothing is exported"),
+    "traceparent": ("otlp", "nothing is exported"),
     "prometheus_cert": ("prometheus", "there is no endpoint"),
     "prometheus_key": ("prometheus_cert", "there is no certificate"),
 }  # options that do nothing without another one
@@ -53,19 +68,26 @@ class Option(NamedTuple):
         parse: Returns the value of what was written; raises `ValueError` with a predicate for the message.
         metavar: The placeholder of the value in the help; empty for a flag.
         type: The type of pytest's ini option.
+        bare: The value of the option where none is given on the command line; empty if it needs one.
     """
 
     help: str
     parse: Callable[[object], Any]
     metavar: str
     type: Literal["bool", "float", "string"]
+    bare: str = ""
+
+    @property
+    def placeholder(self) -> str:
+        """The placeholder of the value, in brackets if it may be left out."""
+        return f"[{self.metavar}]" if self.bare else self.metavar
 
 
-def _option(default: Any, parser: Callable[[object], Any], text: str, metavar: str = "") -> Any:
+def _option(default: Any, parser: Callable[[object], Any], text: str, metavar: str = "", bare: str = "") -> Any:
     kind: Literal["bool", "float", "string"] = (
         "bool" if isinstance(default, bool) else "float" if isinstance(default, float) else "string"
     )
-    return field(default=default, metadata={"option": Option(text, parser, metavar, kind)})
+    return field(default=default, metadata={"option": Option(text, parser, metavar, kind, bare)})
 
 
 @dataclass(frozen=True)
@@ -185,6 +207,20 @@ class Settings:
         None, parsers.parse_path, "serve by HTTPS with this certificate (PEM)", "FILE"
     )
     prometheus_key: Path | None = _option(None, parsers.parse_path, "private key of the certificate (PEM)", "FILE")
+    otlp: str | None = _option(
+        None, parsers.parse_collector,
+        "send the run to this OpenTelemetry collector as traces and metrics; without a URL to that of "
+        "OTEL_EXPORTER_OTLP_ENDPOINT, or to localhost", "URL", parsers.ENVIRONMENT,
+    )  # fmt: skip
+    otlp_trace: str = _option(
+        TRACES[0], parsers.choice_parser(TRACES), "make one trace of the session, or one of each test: per-session or "
+        "per-test", "WHICH",
+    )  # fmt: skip
+    traceparent: str | None = _option(
+        None, parsers.parse_traceparent,
+        "the span that the session belongs to, as in W3C Trace Context; without it that of the variable TRACEPARENT",
+        "PARENT",
+    )  # fmt: skip
     host_timeout: str = _option(
         "60s", parsers.parse_host_timeout, "seconds without contact before a remote worker is considered lost", "TIME"
     )

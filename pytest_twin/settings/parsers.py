@@ -7,6 +7,7 @@ the value in the message, as in ``'no' is not a number above 0``. Every pytest w
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,6 +24,7 @@ MIN_HOST_TIMEOUT_S = 2
 MAX_INTEGER_DIGITS = 15  # a longer number is passed on as text, which the parser of loads refuses
 UNTIL_FAIL, MOST_UNTIL_FAIL, MOST_REPETITIONS = "until-fail", 1000, 1_000_000
 MAX_PORT, LOOPBACK = 65535, "127.0.0.1"
+ENVIRONMENT, DEFAULT_COLLECTOR = "env", "http://localhost:4318"
 LAST = "last"  # refers to the run that was saved last, so no baseline can have this name
 
 _BASELINE_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?", re.ASCII)
@@ -123,16 +125,39 @@ def hide_password(text: str) -> str:
 
 def parse_url(raw: object) -> str:
     """Check the URL of a server, http or https."""
+    if not is_server_url(str(raw)):
+        raise ValueError("is not the URL of a server; write one such as http://localhost:9091")
+    return str(raw)
+
+
+def is_server_url(text: str) -> bool:
+    """Tell whether a text is the URL of a server, http or https."""
     from urllib.parse import urlsplit
 
     try:
-        parts = urlsplit(str(raw))
-        known = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
-        known = False
-    if not known:
-        raise ValueError("is not the URL of a server; write one such as http://localhost:9091")
-    return str(raw)
+        return False
+
+
+def parse_collector(raw: object) -> str:
+    """Check the URL of a collector of OpenTelemetry; `ENVIRONMENT` stands for the one that its variables name."""
+    text = str(raw).strip()
+    if text != ENVIRONMENT and not is_server_url(text):
+        if os.path.exists(text.partition("::")[0]):
+            raise ValueError("is a file and no URL; write the option behind the tests, or give a URL")
+        raise ValueError(f"is not the URL of a collector; write one such as {DEFAULT_COLLECTOR}")
+    return text
+
+
+def parse_traceparent(raw: object) -> str:
+    """Check a header ``traceparent`` of W3C Trace Context."""
+    from pytest_twin.model import trace_context
+
+    if trace_context.parse_traceparent(str(raw)) is None:
+        raise ValueError("is not a traceparent; write VERSION-TRACE-SPAN-FLAGS in hexadecimal digits")
+    return str(raw).strip()
 
 
 def _text(raw: object, problem: str) -> str:

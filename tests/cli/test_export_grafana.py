@@ -71,9 +71,9 @@ def test_a_server_that_hangs_is_one_line(run_folder, token_file):
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        ((), "nothing to do; give --format or --grafana"),
-        (("-o", "x"), "nothing to do; give --format or --grafana"),
-        (("--token-file", "token"), "nothing to do; give --format or --grafana"),
+        ((), "nothing to do; give --format, --otlp or --grafana"),
+        (("-o", "x"), "nothing to do; give --format, --otlp or --grafana"),
+        (("--token-file", "token"), "nothing to do; give --format, --otlp or --grafana"),
         (("--format", "influx", "--token-file", "token"), "--token-file: there is no --grafana to use it for"),
         (("--grafana", "http://host"), "--grafana: needs a token; give the file that it is in with --token-file"),
         (("--grafana", "http://host", "-o", "x"), "--output: there is no --format to write"),

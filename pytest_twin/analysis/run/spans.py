@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -94,21 +93,9 @@ def spans(events: pd.DataFrame, since: TimeOrigin, last_s: float) -> list[RunSpa
 def notes(events: pd.DataFrame, since: TimeOrigin) -> list[Note]:
     """Return the notes in time order."""
     return [
-        Note(at, fields_text(fields(row["detail"])), row["test"], row["worker"], row["host"])
+        Note(at, fields_text(event.detail_fields(row["detail"])), row["test"], row["worker"], row["host"])
         for at, row in _rows(events[events["event"] == event.NOTE], since)
     ]
-
-
-def fields(detail: str) -> dict[str, Any]:
-    """Return the cell `detail` as fields: its JSON object, or its text as the field ``text``."""
-    if detail.startswith("{"):
-        try:
-            found = json.loads(detail)
-        except ValueError:
-            found = None
-        if isinstance(found, dict):
-            return found
-    return {"text": detail} if detail else {}
 
 
 def fields_text(detail: Mapping[str, Any]) -> str:
@@ -130,11 +117,11 @@ def _rows(events: pd.DataFrame, since: TimeOrigin) -> list[tuple[float, dict[str
 
 
 def _span(begin: float, first: Mapping[str, str], end: float, last: Mapping[str, str]) -> RunSpan:
-    detail = fields(last["detail"])
+    detail = event.detail_fields(last["detail"])
     if first["type"] == event.TEST:
         what = first["test"]
     else:
-        what = first["target"] or str(fields(first["detail"]).get("text", ""))
+        what = first["target"] or str(event.detail_fields(first["detail"]).get("text", ""))
     return RunSpan(
         begin, end, first["type"], what, first["test"], first["worker"], last["event"], last["achieved"], detail,
         first["host"],
