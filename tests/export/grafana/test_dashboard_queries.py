@@ -176,7 +176,7 @@ def scraped(tmp_path_factory):
     (folder / "test_suite.py").write_text(SUITE)
     run = folder / "twin-report"
     made_run(folder / "made")
-    port, node_port = free_port(), free_port()
+    port, node_port, own_port = free_port(), free_port(), free_port()
     url, start = f"http://127.0.0.1:{port}", time.time()
     with ExitStack() as stack:
         full, full_port = stack.enter_context(endpoint(run, MetricOptions(has_host=True, tests=2)))
@@ -186,7 +186,7 @@ def scraped(tmp_path_factory):
         if NODE_EXPORTER:
             stack.enter_context(program(NODE_EXPORTER, f"--web.listen-address=127.0.0.1:{node_port}"))
             targets.append(("node", "plain", node_port))
-        (folder / "prometheus.yml").write_text(configuration(targets))
+        (folder / "prometheus.yml").write_text(configuration([*targets, ("twin", "endpoint", own_port)]))
         stack.enter_context(
             program(
                 "prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
@@ -194,7 +194,8 @@ def scraped(tmp_path_factory):
             )
         )  # fmt: skip
         wait_for(url, "up == 1", len(targets))
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--twin", "test_suite.py"]
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_suite.py"]
+        command += [f"--twin-prometheus={own_port}", "--twin-prometheus-host", "--twin-prometheus-tests=2"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
         assert "1 failed, 3 passed" in done.stdout, done.stdout + done.stderr
         for each in (full, plain, made):
@@ -219,6 +220,12 @@ def test_each_query_has_a_result_for_a_run_with_loads(scraped):
     assert len(told) > 0.9 * len(QUERIES)  # the others are on columns that this machine does not have
     empty = [query for query in told if not scraped.series(query, "full")]
     assert [query for query in empty if not re.search(r'unit="(operations_per_second|count)"', query)] == []
+
+
+def test_each_query_has_a_result_from_the_endpoint_of_the_run_itself(scraped):
+    told = [query for query in QUERIES if scraped.series(query, "full")]
+    missing = [query for query in told if not scraped.series(query, "endpoint")]
+    assert [query for query in missing if "run_completion" not in query] == []  # it ends with the run
 
 
 @pytest.mark.skipif(NODE_EXPORTER is None, reason="node_exporter is not installed")
