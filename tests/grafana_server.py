@@ -55,7 +55,7 @@ class GrafanaServer:
 class AnnotationHandler(BaseHTTPRequestHandler):
     """Answers for a `GrafanaServer`, below a path."""
 
-    protocol_version = "HTTP/1.1"
+    protocol_version, disable_nagle_algorithm = "HTTP/1.1", True  # as a server written in Go does
     grafana: GrafanaServer
     prefix: str
 
