@@ -23,6 +23,8 @@ from pytest_twin.model.version import __version__
 
 SCOPE = "pytest_twin"
 SAMPLED, HAS_IS_REMOTE, IS_REMOTE = 0x1, 0x100, 0x200  # flags of a span: of W3C Trace Context, and of its parent
+LOCAL_CHILD = SAMPLED | HAS_IS_REMOTE
+REMOTE_CHILD = LOCAL_CHILD | IS_REMOTE
 Item = TypeVar("Item")
 
 
@@ -46,30 +48,31 @@ def encode_spans(
             add_attributes(of_host.resource.attributes, resource(span.host))
             scope = by_host[span.host] = of_host.scope_spans.add(schema_url=SCHEMA_URL)
             scope.scope.name, scope.scope.version = SCOPE, __version__
-        encode_span(scope.spans.add(), span, limits, tracestate)
+        encode_span(scope.spans, span, limits, tracestate)
     return request
 
 
-def encode_span(message: Any, span: OtlpSpan, limits: OtlpLimits, tracestate: str) -> None:
-    """Fill the message of a span."""
-    message.trace_id, message.span_id = span.ids
-    message.parent_span_id = span.parent
-    message.name, message.kind = span.name, Span.SPAN_KIND_INTERNAL
-    message.start_time_unix_nano, message.end_time_unix_nano = span.start, max(span.start, span.end)
-    message.flags = SAMPLED | HAS_IS_REMOTE | (IS_REMOTE if span.is_remote_child else 0)
-    if tracestate:
-        message.trace_state = tracestate
-    message.dropped_attributes_count = add_attributes(message.attributes, span.attributes, limits)
+def encode_span(target: Any, span: OtlpSpan, limits: OtlpLimits, tracestate: str) -> None:
+    """Add the message of a span to others."""
+    message = target.add(
+        trace_id=span.ids.trace, span_id=span.ids.span, parent_span_id=span.parent, trace_state=tracestate,
+        name=span.name, kind=Span.SPAN_KIND_INTERNAL, start_time_unix_nano=span.start,
+        end_time_unix_nano=max(span.start, span.end), flags=REMOTE_CHILD if span.is_remote_child else LOCAL_CHILD,
+    )  # fmt: skip
+    if span.attributes:
+        message.dropped_attributes_count = add_attributes(message.attributes, span.attributes, limits)
     if span.error is not None:
         message.status.code, message.status.message = Status.STATUS_CODE_ERROR, span.error
-    for event in _first(span.events, limits.events):
-        added = message.events.add(time_unix_nano=event.at, name=event.name)
-        added.dropped_attributes_count = add_attributes(added.attributes, event.attributes, limits)
-    message.dropped_events_count = _excess(span.events, limits.events)
-    for link in _first(span.links, limits.links):
-        added = message.links.add(trace_id=link.ids.trace, span_id=link.ids.span, flags=SAMPLED | HAS_IS_REMOTE)
-        add_attributes(added.attributes, link.attributes, limits)
-    message.dropped_links_count = _excess(span.links, limits.links)
+    if span.events:
+        for event in _first(span.events, limits.events):
+            added = message.events.add(time_unix_nano=event.at, name=event.name)
+            added.dropped_attributes_count = add_attributes(added.attributes, event.attributes, limits)
+        message.dropped_events_count = _excess(span.events, limits.events)
+    if span.links:
+        for link in _first(span.links, limits.links):
+            added = message.links.add(trace_id=link.ids.trace, span_id=link.ids.span, flags=LOCAL_CHILD)
+            add_attributes(added.attributes, link.attributes, limits)
+        message.dropped_links_count = _excess(span.links, limits.links)
 
 
 def add_attributes(target: Any, attributes: Mapping[str, Value], limits: OtlpLimits = OtlpLimits(None)) -> int:  # noqa: B008 - it is frozen

@@ -29,6 +29,7 @@ from pytest_twin.export.otlp.sampling import is_sampled
 from pytest_twin.export.otlp.sending import OtlpSender, SendingError
 from pytest_twin.export.otlp.span import OtlpSpan
 from pytest_twin.export.otlp.trace_builder import TraceBuilder
+from pytest_twin.model.columns import Column
 from pytest_twin.model.trace_context import parse_traceparent
 from pytest_twin.telemetry import probes
 
@@ -53,6 +54,12 @@ class ExportResult:
     trace: str = ""
     problem: str = ""
     rejected: dict[str, str] = field(default_factory=dict)
+
+
+@cache
+def declared_columns() -> dict[str, Column]:
+    """Return the columns of all probes by name; looking for those of other packages takes a while, the first time."""
+    return {column.name: column for column in probes.known_columns()}
 
 
 class RunExport:
@@ -95,7 +102,7 @@ class RunExport:
         Raises:
             OtlpError: They cannot be read.
         """
-        declared = {column.name: column for column in probes.known_columns()}
+        declared = declared_columns()
         try:
             found = {host: collect_series(self._run.samples(host), declared, most_points) for host in self._run.hosts}
         except (OSError, ValueError) as error:

@@ -7,6 +7,7 @@ It writes lines of JSON: its process id, what it has sent so far, and the result
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -36,6 +37,8 @@ def main(paths: str) -> None:
     except ImportError as error:
         _say({"problem": f"{error}; pip install 'pytest-twin[export]'"})
         return
+    gc.disable()  # it would look through all that is built, which lives until the end
+    exporter.declared_columns()
     line = sys.stdin.buffer.readline()
     if not line:
         return

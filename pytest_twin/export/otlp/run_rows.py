@@ -11,10 +11,12 @@ from pathlib import Path
 from statistics import median_low
 from typing import Any
 
+from pytest_twin.model import event
 from pytest_twin.model.columns import ELAPSED, TIMESTAMP
 from pytest_twin.model.csv_text import parse_lenient, parse_number, rows
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, FINGERPRINT, HOSTS, HOSTS_FOLDER, OUTCOMES, TESTS
 from pytest_twin.run_folder.rotation import PARQUET, open_segments
+from pytest_twin.run_folder.tables import TEST_EVENT
 
 Row = Mapping[str, str]
 OWN = ""  # the host of pytest itself
@@ -65,7 +67,7 @@ class RunRows:
     Attributes:
         path: The run folder.
         tests: The rows of tests.csv.
-        events: The rows of annotations.csv.
+        events: The rows of annotations.csv; without those of tests, if all of them have ended and are in tests.csv.
         axis: The times of both.
         identity: A digest of both, which no other run has.
     """
@@ -80,7 +82,7 @@ class RunRows:
         self.path = path
         texts = {name: _text(path / name) for name in (TESTS, ANNOTATIONS)}
         self.tests = parse_lenient(texts[TESTS]).rows
-        self.events = parse_lenient(texts[ANNOTATIONS]).rows
+        self.events = parse_lenient(_without_ended_tests(texts[ANNOTATIONS]) if self.tests else texts[ANNOTATIONS]).rows
         of_tests = ((row.get(START, ""), row.get(ELAPSED.name, "")) for row in self.tests)
         self.axis = EpochAxis([*of_tests, *(event_time(row) for row in self.events[:100])])
         self.identity = blake2b("\0".join(texts.values()).encode("utf-8", "surrogatepass"), digest_size=32).digest()
@@ -133,6 +135,13 @@ class RunRows:
                     names = cells
                 elif len(cells) == len(names):
                     yield names, cells
+
+
+def _without_ended_tests(text: str) -> str:
+    """Return the text of annotations.csv without the rows of tests, which are most of it, if each start has an end."""
+    found = TEST_EVENT.findall(text)
+    starts = sum(f",{event.START}," in line for line in found)
+    return TEST_EVENT.sub("", text) if 2 * starts == len(found) else text
 
 
 def event_time(row: Row) -> tuple[str, str]:

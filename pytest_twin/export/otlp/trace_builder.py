@@ -67,9 +67,9 @@ class TraceBuilder:
         self._tests: list[OtlpSpan] = []
         self._outcomes: list[str] = []
         found = list(pair_events(run))
-        self._end = self._last_time(found)
         for row in run.tests:
             self._add_test(row)
+        self._end = self._last_time(found)
         for each in found:
             if each.first.get("type") == event.TEST:
                 self._add_unrecorded_test(each)
@@ -84,9 +84,9 @@ class TraceBuilder:
 
     def _last_time(self, found: list[RecordedSpan]) -> int:
         """Return the end of the run, where what has no end is cut."""
-        times = [self._run.axis.ns(*event_time(row)) for row in self._run.events[-1:]]
-        ends = (self._run.axis.ns(row.get(START, ""), row.get(ELAPSED.name, "")) for row in self._run.tests[-1:])
-        return max([each.end or each.start for each in found] + [at for at in (*times, *ends) if at], default=0)
+        times = (self._run.axis.ns(*event_time(row)) for row in self._run.events[-1:])
+        ends = (each.end or each.start for each in found)
+        return max([*ends, *(span.end for span in self._tests), *(at for at in times if at)], default=0)
 
     def _add_test(self, row: Mapping[str, str]) -> None:
         start = self._run.axis.ns(row.get(START, ""), row.get(ELAPSED.name, ""))
