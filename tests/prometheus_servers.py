@@ -8,10 +8,10 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import pytest
@@ -28,7 +28,7 @@ def free_port() -> int:
 
 def get(url: str) -> str:
     """The text of a page."""
-    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - of this machine
+    with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - of this machine
         return answer.read().decode()
 
 
@@ -76,19 +76,37 @@ class Prometheus:
         words = {"query": text, "start": f"{begin:.3f}", "end": f"{end:.3f}", "step": step}
         return json.loads(get(f"{self.url}/api/v1/query_range?{urlencode(words)}"))["data"]["result"]
 
+    def wait_for(self, text: str, count: int) -> None:
+        """Wait until a query has so many series."""
+        until = time.monotonic() + READY_WITHIN_S
+        while len(self.query(text)) < count:
+            assert time.monotonic() < until, f"{text} has no {count} series within {READY_WITHIN_S} s"
+            time.sleep(0.2)
+
+
+class Target(NamedTuple):
+    """What a Prometheus scrapes: the labels that it adds, and a port of this machine."""
+
+    job: str
+    instance: str
+    port: int
+
 
 @contextmanager
-def prometheus(folder: Path, target: str = "", data: Path | None = None) -> Iterator[Prometheus]:
-    """Run a Prometheus that scrapes a target each second.
+def prometheus(folder: Path, targets: Iterable[Target] = (), data: Path | None = None) -> Iterator[Prometheus]:
+    """Run a Prometheus that scrapes each second.
 
     Args:
         folder: Where its configuration and its data go.
-        target: Host and port; empty for none.
+        targets: What it scrapes.
         data: The folder of its blocks, if there are some already.
     """
     port = free_port()
-    jobs = f"scrape_configs: [{{job_name: pytest_twin, static_configs: [{{targets: ['{target}']}}]}}]" if target else ""
-    (folder / "prometheus.yml").write_text(f"global: {{scrape_interval: 1s}}\n{jobs}\n")
+    lines = ["global:", "  scrape_interval: 1s", "scrape_configs:"]
+    for job, instance, its_port in targets:
+        lines += [f"- job_name: {job}-{instance}", "  static_configs:", f"  - targets: ['127.0.0.1:{its_port}']"]
+        lines += [f"    labels: {{instance: {instance}, job: {job}}}"]
+    (folder / "prometheus.yml").write_text("\n".join(lines))
     command = [
         "prometheus", f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={data or folder / 'tsdb'}",
         f"--web.listen-address=127.0.0.1:{port}", "--storage.tsdb.retention.time=100y",

@@ -6,19 +6,17 @@ import csv
 import json
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import NamedTuple
-from urllib.parse import urlencode
-from urllib.request import urlopen
 
 import pytest
 from made_runs import MadeRun, stamp
 from prometheus_client import start_http_server
+from prometheus_servers import Prometheus, Target, free_port, get, prometheus, server
 
 from pytest_twin.export.grafana.dashboard import dashboard_text
 from pytest_twin.export.prometheus.collector import RunCollector
@@ -67,14 +65,14 @@ class Scraped(NamedTuple):
     """A Prometheus that has scraped everything.
 
     Attributes:
-        url: Its address.
+        server: The Prometheus.
         start: The start of the run, in seconds since 1970.
         end: The time of the last scrape that matters.
         exposed: The names of the metrics of each instance, and whether one has the loopback interface.
         folder: The run.
     """
 
-    url: str
+    server: Prometheus
     start: float
     end: float
     exposed: dict[str, set[str]]
@@ -83,34 +81,12 @@ class Scraped(NamedTuple):
     def series(self, query, instance):
         """The series of a query over the time of the run, each with its labels and its points."""
         expression = query.replace("$job", ".+").replace("$instance", instance).replace("$__rate_interval", "6s")
-        words = urlencode({"query": expression, "start": self.start, "end": self.end, "step": 1})
-        found = ask(f"{self.url}/api/v1/query_range?{words}")
-        assert found["status"] == "success"
-        return [(each["metric"], each["values"]) for each in found["data"]["result"]]
+        found = self.server.query_range(expression, self.start, self.end)
+        return [(each["metric"], each["values"]) for each in found]
 
     def has(self, query, instance, prefix):
         """Whether an instance has each metric of a query whose name begins so."""
         return set(re.findall(rf"\b{prefix}\w+(?=\{{)", query)) <= self.exposed[instance]
-
-
-def ask(url):
-    with urlopen(url, timeout=60) as answer:  # noqa: S310 - of this machine
-        return json.load(answer)
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
-@contextmanager
-def program(*command):
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 @contextmanager
@@ -128,8 +104,7 @@ def endpoint(folder, options):
 
 
 def names_of(port):
-    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
-        return set(re.findall(rf"^(?:{LOOPBACK}|[a-z]\w+)", answer.read().decode(), re.MULTILINE))
+    return set(re.findall(rf"^(?:{LOOPBACK}|[a-z]\w+)", get(f"http://127.0.0.1:{port}/metrics"), re.MULTILINE))
 
 
 def made_run(folder):
@@ -149,26 +124,6 @@ def made_run(folder):
         table.writerows({"timestamp": stamp(at), "elapsed_s": at} for at in range(5))
 
 
-def configuration(targets):
-    lines = ["global:", "  scrape_interval: 1s", "scrape_configs:"]
-    for job, instance, port in targets:
-        lines += [f"- job_name: {job}-{instance}", "  static_configs:", f"  - targets: ['127.0.0.1:{port}']"]
-        lines += [f"    labels: {{instance: {instance}, job: {job}}}"]
-    return "\n".join(lines)
-
-
-def wait_for(url, query, count):
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            if len(ask(f"{url}/api/v1/query?{urlencode({'query': query})}")["data"]["result"]) >= count:
-                return
-        except OSError:
-            pass
-        time.sleep(0.2)
-    pytest.fail(f"{query} has no {count} series within 60 s")
-
-
 @pytest.fixture(scope="module")
 def scraped(tmp_path_factory):
     """A run with loads, with the metrics of the host and without, beside node_exporter; and a run with everything."""
@@ -176,35 +131,31 @@ def scraped(tmp_path_factory):
     (folder / "test_suite.py").write_text(SUITE)
     run = folder / "twin-report"
     made_run(folder / "made")
-    port, node_port, own_port = free_port(), free_port(), free_port()
-    url, start = f"http://127.0.0.1:{port}", time.time()
+    node_port, own_port = free_port(), free_port()
+    start = time.time()
     with ExitStack() as stack:
         full, full_port = stack.enter_context(endpoint(run, MetricOptions(has_host=True, tests=2)))
         plain, plain_port = stack.enter_context(endpoint(run, MetricOptions()))
         made, made_port = stack.enter_context(endpoint(folder / "made", MetricOptions(has_host=True, tests=2)))
-        targets = [("twin", "full", full_port), ("twin", "plain", plain_port), ("twin", "made", made_port)]
+        ports = {"full": full_port, "plain": plain_port, "made": made_port}
+        targets = [Target("twin", name, port) for name, port in ports.items()]
         if NODE_EXPORTER:
-            stack.enter_context(program(NODE_EXPORTER, f"--web.listen-address=127.0.0.1:{node_port}"))
-            targets.append(("node", "plain", node_port))
-        (folder / "prometheus.yml").write_text(configuration([*targets, ("twin", "endpoint", own_port)]))
-        stack.enter_context(
-            program(
-                "prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
-                f"--web.listen-address=127.0.0.1:{port}",
-            )
-        )  # fmt: skip
-        wait_for(url, "up == 1", len(targets))
+            command = [NODE_EXPORTER, f"--web.listen-address=127.0.0.1:{node_port}"]
+            stack.enter_context(server(command, f"http://127.0.0.1:{node_port}/metrics"))
+            targets.append(Target("node", "plain", node_port))
+        asked = stack.enter_context(prometheus(folder, [*targets, Target("twin", "endpoint", own_port)]))
+        asked.wait_for("up == 1", len(targets))
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_suite.py"]
         command += [f"--twin-prometheus={own_port}", "--twin-prometheus-host", "--twin-prometheus-tests=2"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
         assert "1 failed, 3 passed" in done.stdout, done.stdout + done.stderr
         for each in (full, plain, made):
             each.complete(time.time())
-        wait_for(url, "pytest_twin_run_completion_timestamp_seconds", 3)
+        asked.wait_for("pytest_twin_run_completion_timestamp_seconds", 3)
         time.sleep(3)  # a rate takes two samples
         exposed = {"full": names_of(full_port), "made": names_of(made_port), "plain": names_of(plain_port)}
         exposed["node"] = names_of(node_port) if NODE_EXPORTER else set()
-        yield Scraped(url, start, time.time(), exposed, RunFolder(run))
+        yield Scraped(asked, start, time.time(), exposed, RunFolder(run))
 
 
 def test_each_query_has_a_result_for_a_run_with_everything(scraped):

@@ -16,7 +16,7 @@ import pytest
 pytest.importorskip("prometheus_client")
 
 from click.testing import CliRunner
-from prometheus_servers import free_port, get, prometheus
+from prometheus_servers import Target, free_port, get, prometheus
 
 from pytest_twin.cli import main
 
@@ -55,7 +55,7 @@ def recorded(tmp_path_factory):
     """A run with a load that a Prometheus scraped: its folder, the Prometheus while it runs, and promtool's verdict."""
     folder = tmp_path_factory.mktemp("scraped")
     port = free_port()
-    with prometheus(folder, f"127.0.0.1:{port}") as server:
+    with prometheus(folder, [Target("pytest_twin", "run", port)]) as server:
         command = [
             sys.executable, "-m", "pytest_twin", "stress", "--cpu", "50%", "--mem", "64MiB", "--duration", "12s",
             "--report-dir", folder / "run", "--prometheus", str(port), "--prometheus-host",
