@@ -70,6 +70,23 @@ def samples_of(left, host: str = HOST) -> list[dict[str, str]]:
 
 
 @pytest.mark.slow
+def test_metrics_for_prometheus_tell_the_hosts_apart(pytester, machine, left):
+    pytest.importorskip("prometheus_client")
+    pytester.makepyfile(SUITE)
+    flags = ("--twin-prometheus-textfile=run.prom", "--twin-prometheus-keep")
+    pytester.runpytest_subprocess("--dist=load", machine().spec(), *flags).assert_outcomes(passed=4)
+    lines = (pytester.path / "run.prom").read_text().splitlines()
+    values = dict(line.rpartition(" ")[::2] for line in lines if not line.startswith("#"))
+    assert float(values[f'pytest_twin_tests_total{{host="{HOST}",outcome="passed"}}']) == 4
+    assert float(values['pytest_twin_tests_total{host="main",outcome="passed"}']) == 0
+    ends = [name for name in values if name.startswith("pytest_twin_loads_total{")]  # end, or abort if it was starved
+    assert [f'host="{HOST}",kind="cpu"' in name for name in ends] == [True]
+    cpu_seconds = float(values[f'pytest_twin_stress_cpu_seconds_total{{host="{HOST}"}}'])
+    shares = [float(row["stress_cpu_percent"] or 0) for row in samples_of(left)]
+    assert (cpu_seconds > 0) == (max(shares) > 0)
+
+
+@pytest.mark.slow
 def test_a_worker_on_another_host_samples_there_and_every_row_names_it(pytester, left, machine, eventually):
     pytester.makepyfile(SUITE)
     other = machine()
