@@ -8,9 +8,10 @@ from typing import Any
 from pytest_twin.model.columns import TIMESTAMP, Column
 
 LOADS = ("cpu", "membw", "disk")  # the keywords of the loads; those behind the first burn CPU as well
+CPU_AND_DISK = "cpu+disk"  # both loads at the same level, for predictions
 QUOTA = "quota"  # less CPU time for the test: the lower the level, the harsher
 LEVELS: Mapping[str, Sequence[int]] = {  # per cent, the mildest first, which stands for no load and no constraint
-    **dict.fromkeys(LOADS, (0, 25, 50, 75, 100)),
+    **dict.fromkeys((*LOADS, CPU_AND_DISK), (0, 25, 50, 75, 100)),
     QUOTA: (100, 75, 50, 25, 10),
 }
 
@@ -21,7 +22,8 @@ COLUMNS = (
     Column(
         "resource",
         "",
-        "The load: `cpu`, `membw` (memory bandwidth) or `disk`; or `quota`: a constraint of the CPU time of the test.",
+        "The load: `cpu`, `membw` (memory bandwidth), `disk`, or with `--twin-predict` `cpu+disk`, both at the same "
+        "level; or `quota`: a constraint of the CPU time of the test.",
         None,
     ),
     Column(
@@ -60,7 +62,8 @@ COLUMNS = (
     Column(
         "rank",
         "",
-        "1 for the load that slows the test down most, or lets it fail; empty if neither is certain, and for `quota`.",
+        "1 for the load that slows the test down most, or lets it fail; empty if neither is certain, and for `quota` "
+        "and `cpu+disk`.",
         0,
     ),
     Column("runs", "", "Number of runs of the test at this level, passed and failed.", 0),
@@ -76,12 +79,14 @@ def load_at(resource: str, level: int, most: float) -> dict[str, Any]:
     Args:
         resource: One of `LEVELS`.
         level: One of its levels; the first is no load and no constraint.
-        most: The maximum in bytes per second; not used for the CPU.
+        most: The maximum in bytes per second, of `CPU_AND_DISK` that of the disk; not used for the CPU.
     """
     if level == LEVELS[resource][0]:
         return {}
     if resource == QUOTA:
         return {"constrain": {"cpu": f"{level}%"}}
+    if resource == CPU_AND_DISK:
+        return {**load_at("cpu", level, most), **load_at("disk", level, most)}
     if resource == LOADS[0]:
         return {resource: f"{level}%"}
     return {resource: "max" if level == 100 else f"{max(1, round(most * level / 100 / 1e6))}MB/s"}

@@ -26,7 +26,7 @@ from pytest_twin.analysis.stats.signed_rank import FEWEST
 from pytest_twin.loads.spec import LoadError
 from pytest_twin.loads.validation import read_load
 from pytest_twin.model.csv_text import record
-from pytest_twin.model.profile_row import LEVELS, LOADS, QUOTA, load_at
+from pytest_twin.model.profile_row import CPU_AND_DISK, LEVELS, LOADS, QUOTA, load_at
 from pytest_twin.model.quantity import parse_amount
 from pytest_twin.plugin.repeat import UnrepeatableError, error_line, restart_timeout, run_repetition
 from pytest_twin.plugin.stash import HELD_LOAD
@@ -59,18 +59,20 @@ class Block(NamedTuple):
 class Profiler:
     """Profiles test after test; the time that one leaves is for those after it."""
 
-    def __init__(self, recording: Recording, seconds: float, tests: int) -> None:
+    def __init__(self, recording: Recording, seconds: float, tests: int, *, is_combined: bool = False) -> None:
         """Prepare it.
 
         Args:
             recording: The recording that applies the loads.
             seconds: The time for all tests.
             tests: The number of tests.
+            is_combined: Whether loads of CPU and disk are measured together too, as a prediction needs.
         """
         self._recording = recording
         self._share, self._left = seconds / max(1, tests), 0.0
         self._table = recording.folder.table(PROFILE, recording.worker)
         self._loads: dict[ProfileCell, Load] = {}
+        self._wanted = (*LOADS, CPU_AND_DISK) if is_combined else LOADS
         self._resources: Sequence[str] = ()
 
     def close(self) -> None:
@@ -103,7 +105,8 @@ class Profiler:
         if self._loads:
             return
         maxima = {resource: self._measure_maximum(resource) for resource in LOADS[1:]}
-        resources = (*LOADS, QUOTA) if self._can_constrain() else LOADS
+        maxima[CPU_AND_DISK] = maxima["disk"]
+        resources = (*self._wanted, QUOTA) if self._can_constrain() else self._wanted
         loads = {cell: read_load(load_at(*cell, maxima.get(cell.resource, 0.0))) for cell in cells(resources)[1:]}
         self._resources, self._loads = resources, {NOTHING: read_load({}), **loads}
 

@@ -191,8 +191,9 @@ class RuntestHooks:
             from pytest_twin.model.quantity import parse_duration
             from pytest_twin.plugin.profiler import Profiler
 
-            seconds = parse_duration(self._run.settings.profile_time)
-            self._profiler = Profiler(self._run.start(), seconds, len(session.items))
+            settings = self._run.settings
+            seconds, is_combined = parse_duration(settings.profile_time), settings.predict is not None
+            self._profiler = Profiler(self._run.start(), seconds, len(session.items), is_combined=is_combined)
             self._run.stack.callback(self._profiler.close)
         return self._profiler
 

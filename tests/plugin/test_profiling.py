@@ -205,7 +205,7 @@ t.py::a,disk,2.5,,25,1
 
 
 @pytest.mark.slow
-def test_the_slowdown_beside_a_recorded_server_is_predicted_after_the_profile(pytester):
+def test_the_slowdown_beside_a_recorded_server_is_predicted_after_the_profile(pytester, left):
     pytester.makepyfile(TESTS)
     rows = "".join(f"{at},50\n" for at in range(1, 61))
     (pytester.path / "server.csv").write_text("elapsed_s,cpu_percent\n" + rows)
@@ -215,3 +215,6 @@ def test_the_slowdown_beside_a_recorded_server_is_predicted_after_the_profile(py
     )
     result.stdout.re_match_lines(["slowdown by load", told])  # the latter where there was too little time
     result.assert_outcomes(passed=1, failed=1, skipped=1)
+    together = [row for row in left.rows("profile.csv") if row["resource"] == "cpu+disk"]
+    assert [row["level_percent"] for row in together] == ["0", "25", "50", "75", "100"]
+    assert {row["rank"] for row in together} == {""}

@@ -37,6 +37,11 @@ class PredictedTest(NamedTuple):
     resources: Sequence[str]
     slowdown: PredictedSlowdown | None
 
+    @property
+    def is_range(self) -> bool:
+        """Whether it is a range, since its resources were not measured together."""
+        return len(self.resources) > 1 and self.test.joint is None
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -88,7 +93,7 @@ def _predicted(test: ProfiledTest, course: LoadCourse) -> PredictedTest:
     responses = {name: test.responses[name] for name in course.loads if name in test.responses}
     if test.idle_s is None or not responses:
         return PredictedTest(test, list(responses), None)
-    return PredictedTest(test, list(responses), predict_slowdown(test.idle_s, responses, course))
+    return PredictedTest(test, list(responses), predict_slowdown(test.idle_s, responses, course, test.joint))
 
 
 def load_course(recording: MachineRecording, resources: Sequence[str]) -> tuple[LoadCourse, float]:

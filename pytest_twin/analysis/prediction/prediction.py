@@ -1,8 +1,9 @@
 """Predict the slowdown of tests beside a recorded load, over all times at which they may start.
 
 The speed of a test at a time is 1/S(u), with S its measured response to the load u of that time. Where several
-resources are loaded, only each of them alone was measured: the truth is taken to be between the largest slowdown, as if
-one hid the others, and their product, as if each slowed what the others left.
+resources are loaded and only each of them alone was measured, the truth is taken to be between the largest slowdown, as
+if one hid the others, and their product, as if each slowed what the others left; where they were measured together, it
+is known.
 
 Intervals come from a bootstrap: each replicate draws the response by the errors of the profile, and blocks of the
 recording, all resources together, so that what follows each other in it stays together (Künsch, 1989).
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from pytest_twin.analysis.prediction.course import slowdowns_by_start, start_times
-from pytest_twin.analysis.prediction.response import LoadResponse, Numbers
+from pytest_twin.analysis.prediction.response import JointEffect, LoadResponse, Numbers
 from pytest_twin.analysis.stats.signed_rank import CONFIDENCE
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class LoadCourse(NamedTuple):
 
 
 class SlowdownRange(NamedTuple):
-    """A predicted slowdown; with several resources a range.
+    """A predicted slowdown; with several resources a range, unless they were measured together.
 
     Attributes:
         largest: If only the resource counts that slows most at a time.
@@ -76,13 +77,16 @@ class PredictedSlowdown(NamedTuple):
     beyond: Mapping[str, float]
 
 
-def predict_slowdown(idle_s: float, responses: Mapping[str, LoadResponse], course: LoadCourse) -> PredictedSlowdown:
+def predict_slowdown(
+    idle_s: float, responses: Mapping[str, LoadResponse], course: LoadCourse, joint: JointEffect | None = None
+) -> PredictedSlowdown:
     """Predict the slowdown of a test.
 
     Args:
         idle_s: The seconds that it takes without load, above 0.
         responses: Its response to the load of each resource, at least one.
         course: The load over time, with these resources.
+        joint: How the loads of these resources slow it together; None if that is unknown.
     """
     total = float(course.durations.sum())
     means = {name: np.array([float(course.loads[name] @ course.durations) / total]) for name in responses}
@@ -90,8 +94,8 @@ def predict_slowdown(idle_s: float, responses: Mapping[str, LoadResponse], cours
         name: float(course.durations[course.loads[name] > each.highest * (1 + 1e-9)].sum()) / total
         for name, each in responses.items()
     }
-    largest, product = _quantiles(idle_s, responses, course)
-    low, high = _bounds(idle_s, responses, course, math.ceil(product[0] * idle_s))
+    largest, product = _quantiles(idle_s, responses, course, joint)
+    low, high = _bounds(idle_s, responses, course, joint, math.ceil(product[0] * idle_s))
     quantiles = {
         share: SlowdownRange(
             float(largest[at]), float(product[at]),
@@ -100,20 +104,26 @@ def predict_slowdown(idle_s: float, responses: Mapping[str, LoadResponse], cours
         )
         for at, share in enumerate(SHARES)
     }  # fmt: skip
-    at_mean = (float(each[0]) for each in _combined(responses, means))
+    at_mean = (float(each[0]) for each in _combined(responses, means, joint))
     return PredictedSlowdown(quantiles, SlowdownRange(*at_mean), beyond)
 
 
-def _combined(responses: Mapping[str, LoadResponse], loads: Mapping[str, Numbers]) -> Sequence[Numbers]:
+def _combined(
+    responses: Mapping[str, LoadResponse], loads: Mapping[str, Numbers], joint: JointEffect | None
+) -> Sequence[Numbers]:
     """Return the slowdowns at the same times by the largest and by the product; only one if they are the same."""
     each = [response.at(loads[name]) for name, response in responses.items()]
+    if joint is not None and len(each) > 1:
+        return (combined := joint.combine(each)), combined
     return (each[0], each[0]) if len(each) == 1 else (np.maximum.reduce(each), np.multiply.reduce(each))
 
 
-def _quantiles(idle_s: float, responses: Mapping[str, LoadResponse], course: LoadCourse) -> tuple[Numbers, Numbers]:
+def _quantiles(
+    idle_s: float, responses: Mapping[str, LoadResponse], course: LoadCourse, joint: JointEffect | None
+) -> tuple[Numbers, Numbers]:
     """Return the quantiles over all start times, by the largest and by the product."""
     starts = start_times(course.durations)
-    largest, product = _combined(responses, course.loads)
+    largest, product = _combined(responses, course.loads, joint)
     found = np.quantile(slowdowns_by_start(course.durations, largest, idle_s, starts), SHARES)
     if product is largest:
         return found, found
@@ -121,10 +131,15 @@ def _quantiles(idle_s: float, responses: Mapping[str, LoadResponse], course: Loa
 
 
 def _bounds(
-    idle_s: float, responses: Mapping[str, LoadResponse], course: LoadCourse, longest_s: float
+    idle_s: float,
+    responses: Mapping[str, LoadResponse],
+    course: LoadCourse,
+    joint: JointEffect | None,
+    longest_s: float,
 ) -> tuple[Numbers | None, Numbers | None]:
     """Return the bounds of the quantiles; None if the error of a response is unknown."""
-    if any(response.errors is None for response in responses.values()):
+    is_unknown = joint is not None and len(responses) > 1 and joint.error is None
+    if is_unknown or any(response.errors is None for response in responses.values()):
         return None, None
     rows = len(course.durations)
     draw = np.random.default_rng(SEED)
@@ -134,6 +149,7 @@ def _bounds(
             idle_s,
             {name: each.drawn(draw) for name, each in responses.items()},
             course.rows(_blocks(rows, length, draw)),
+            None if joint is None else joint.drawn(draw),
         )
         for _ in range(min(max(MOST_ROWS // rows, FEWEST_REPLICATES), MOST_REPLICATES))
     ]

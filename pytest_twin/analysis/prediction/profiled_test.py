@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from pytest_twin.analysis.prediction.response import LoadResponse, MeasuredLevel
+from pytest_twin.analysis.prediction.response import JointEffect, JointLevel, LoadResponse, MeasuredLevel
 from pytest_twin.analysis.run.by_host import on_host
 from pytest_twin.model.csv_text import parse_number
-from pytest_twin.model.profile_row import LOADS
+from pytest_twin.model.profile_row import CPU_AND_DISK, LOADS
 from pytest_twin.model.quantity import parse_amount
 from pytest_twin.stressors.spec.kind import RATE
 
@@ -27,11 +27,13 @@ class ProfiledTest(NamedTuple):
         idle_s: The seconds of its body without load; None if it was never measured.
         responses: Its response by resource: to a share of the CPUs or of the memory bandwidth, or to bytes per second
             of the disk. A resource is missing if no level of it was measured.
+        joint: How loads of the CPU and of the disk slow it together; None if that was not measured, or tells nothing.
     """
 
     name: str
     idle_s: float | None
     responses: Mapping[str, LoadResponse]
+    joint: JointEffect | None = None
 
 
 def profiled_tests(rows: Sequence[ProfileRow]) -> list[ProfiledTest]:
@@ -57,7 +59,21 @@ def _profiled_test(name: str, rows: Sequence[ProfileRow]) -> ProfiledTest:
               for resource in LOADS}  # fmt: skip
     distinct = {resource: list({each.load: each for each in found}.values()) for resource, found in levels.items()}
     responses = {resource: LoadResponse.fit(found) for resource, found in distinct.items() if found}
-    return ProfiledTest(name, idle[0] if idle else None, responses)
+    return ProfiledTest(name, idle[0] if idle else None, responses, JointEffect.fit(_joint_levels(rows)))
+
+
+def _joint_levels(rows: Sequence[ProfileRow]) -> list[JointLevel]:
+    """Return what was measured under loads of CPU and disk together, at levels that were measured alone too."""
+    found = {
+        (row["resource"], row["level_percent"]): level
+        for row in rows
+        if row["resource"] in {CPU, DISK, CPU_AND_DISK} and (level := _measured_level(row)) is not None
+    }
+    return [
+        JointLevel((found[CPU, level].slowdown, found[DISK, level].slowdown), together)
+        for (resource, level), together in found.items()
+        if resource == CPU_AND_DISK and (CPU, level) in found and (DISK, level) in found
+    ]
 
 
 def _measured_level(row: ProfileRow) -> MeasuredLevel | None:

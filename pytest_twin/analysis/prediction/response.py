@@ -15,6 +15,8 @@ from pytest_twin.analysis.stats.isotonic import rising_means
 from pytest_twin.analysis.stats.signed_rank import CONFIDENCE
 
 Numbers = NDArray[np.float64]
+LEAST_WAY = math.log(1.02)  # between the largest slowdown and the product; less is lost in the noise
+MOST_SHARE = 2.0  # loads may disturb each other, but a measurement of more is a disturbance from outside
 BORDER = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)  # of an interval, in standard deviations
 
 
@@ -83,6 +85,69 @@ class LoadResponse:
         logs = self.logs + draw.normal(0.0, 1.0, len(self.logs)) * self.errors
         slowdowns = _rising_slowdowns(logs, self.weights)
         return LoadResponse(self.loads, slowdowns, self.logs, self.errors, self.weights)
+
+
+class JointLevel(NamedTuple):
+    """The slowdown that was measured under several loads together.
+
+    Attributes:
+        alone: The slowdown that was measured under each of the loads alone.
+        together: What was measured under all of them; its load is not used.
+    """
+
+    alone: Sequence[float]
+    together: MeasuredLevel
+
+
+@dataclass(frozen=True)
+class JointEffect:
+    """How several loads together slow a test, as a share of the way from the largest slowdown to their product.
+
+    The way is that of the logarithms: with the share a the slowdown is largest^(1-a) * product^a.
+
+    Attributes:
+        share: The share: 0 if one load hides the others, 1 if each slows what the others left.
+        error: Its standard error; None if one of a measurement is unknown.
+    """
+
+    share: float
+    error: float | None
+
+    @classmethod
+    def fit(cls, levels: Sequence[JointLevel]) -> JointEffect | None:
+        """Return the effect by least squares; None if no two loads slow the test, so that there is nothing to tell."""
+        ways, over, weights = [], [], []
+        for alone, together in levels:
+            logs = [max(0.0, math.log(each)) for each in alone]
+            ways.append(sum(logs) - max(logs))
+            over.append(math.log(together.slowdown) - max(logs))
+            weights.append(max(1, together.weight) * ways[-1])
+        scale = float(np.dot(weights, ways))
+        if max(ways, default=0.0) < LEAST_WAY:
+            return None
+        widths = [
+            math.log(each.high / each.low) for _, each in levels if each.low is not None and each.high is not None
+        ]
+        errors = np.array(widths) / (2 * BORDER) if len(widths) == len(levels) else None
+        error = None if errors is None else float(np.linalg.norm(np.multiply(weights, errors))) / scale
+        return cls(_within_bounds(float(np.dot(weights, over)) / scale), error)
+
+    def combine(self, slowdowns: Sequence[Numbers]) -> Numbers:
+        """Return the slowdown by all loads, given that by each of them, at least 1."""
+        combined: Numbers = (
+            np.maximum.reduce(slowdowns) ** (1 - self.share) * np.multiply.reduce(slowdowns) ** self.share
+        )
+        return combined
+
+    def drawn(self, draw: np.random.Generator) -> JointEffect:
+        """Return the effect as another profile might have measured it, by its standard error."""
+        return (
+            self if self.error is None else JointEffect(_within_bounds(draw.normal(self.share, self.error)), self.error)
+        )
+
+
+def _within_bounds(share: float) -> float:
+    return min(max(share, 0.0), MOST_SHARE)
 
 
 def _rising_slowdowns(logs: Numbers, weights: Numbers) -> Numbers:

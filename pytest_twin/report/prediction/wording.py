@@ -43,9 +43,12 @@ def note_lines(prediction: Prediction) -> Iterator[str]:
     if prediction.left_out > LEAST_SHARE:
         yield f"{prediction.left_out:.1%} of the recording has no values and is left out"
     yield from _missing_resources(prediction)
-    if any(len(each.resources) > 1 for each in prediction.tests):
+    if any(each.is_range for each in prediction.tests):
         both = " and ".join(NAMES[name] for name in prediction.resources)
-        yield f"{both} loads were profiled one at a time: a range is from the larger slowdown to the product of both"
+        yield (
+            f"{both} loads were profiled one at a time: a range is from the larger slowdown to the product of both; "
+            "a profile made with --twin-predict has both together"
+        )
     yield from _levels_beyond(prediction)
     yield from _uncertain_tests(prediction)
     yield "at mean load: what the mean of the load would tell; it is wrong where the load varies, and shown to compare"

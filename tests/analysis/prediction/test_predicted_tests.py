@@ -31,6 +31,29 @@ def test_reads_and_writes_of_the_disk_add_up():
     assert found.resources == ["disk"]
 
 
+@pytest.mark.parametrize(
+    ("together", "expected"), [((1.0, 1.5, 2.0, 2.5, 3.0), 2.0), ((1.0, 2.25, 4.0, 6.25, 9.0), 4.0)]
+)
+def test_loads_that_were_profiled_together_have_one_figure_and_no_range(together, expected):
+    beside = recording(cpu=[0.5] * 30, disk_write=[40e6] * 30)
+    (test,) = predicted(beside, cpu=RISING, disk=RISING, **{"cpu+disk": together}).tests
+    found = test.slowdown.quantiles[0.5]
+    assert (found.largest, found.product) == pytest.approx((expected, expected))
+    assert found.low < expected < found.high
+    assert not test.is_range
+
+
+def test_loads_that_were_profiled_apart_have_a_range():
+    (test,) = predicted(recording(cpu=[0.5] * 9, disk_write=[40e6] * 9), cpu=RISING, disk=RISING).tests
+    found = test.slowdown.quantiles[0.5]
+    assert (found.largest, found.product, test.is_range) == (pytest.approx(2.0), pytest.approx(4.0), True)
+
+
+def test_a_load_that_is_not_recorded_has_no_part_in_what_was_profiled_together():
+    (test,) = predicted(recording(cpu=[0.5] * 9), cpu=RISING, disk=RISING, **{"cpu+disk": RISING}).tests
+    assert test.slowdown.quantiles[0.5].largest == pytest.approx(2.0)
+
+
 def test_intervals_of_any_length_count_by_their_length():
     frame = recording(cpu=[0.0, 1.0, 0.0]).frame
     course, _ = load_course(of_frame(frame.set_axis([1.0, 1.5, 4.0], axis="index")), ["cpu"])
