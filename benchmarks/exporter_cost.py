@@ -9,7 +9,6 @@ sampler is measured with and without the exporter in turns: the exporter reads w
 from __future__ import annotations
 
 import argparse
-import re
 import socket
 import subprocess
 import sys
@@ -44,14 +43,14 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def find_exporter(port: int) -> int:
-    """Return the process id of the exporter, which is no child of the recording."""
+def find_exporter(recording: int) -> int:
+    """Return the process id of the exporter of a recording, which is no child of it, but has its id as an argument."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
-            text = path.read_bytes().decode(errors="replace")
-            if "exporter_main.py" in text and re.search(rf"\b{port}\b", text):
+            words = path.read_bytes().decode(errors="replace").rstrip("\0").split("\0")
+            if any("exporter_main.py" in word for word in words) and words[-1] == str(recording):
                 return int(path.parent.name)
-    raise RuntimeError(f"no exporter has port {port}")
+    raise RuntimeError("the recording has no exporter")
 
 
 def scrape(port: int) -> int:
@@ -73,7 +72,7 @@ def measure(folder: Path, seconds: float, peer: str | None, *, is_exported: bool
         pids = {"sampler": next(pid for pid in tree(recording.pid) if pid != recording.pid)}
         ports = [port] if is_exported else []
         if is_exported:
-            pids["exporter"] = find_exporter(port)
+            pids["exporter"] = find_exporter(recording.pid)
             if peer:
                 pids[PEER] = other.pid
                 ports.append(peer_port)

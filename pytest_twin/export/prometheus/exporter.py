@@ -54,12 +54,13 @@ class Exporter:
         self._error, self._is_stopped, self._has_ended = "", False, False
         self._ready = InterruptSafeEvent()
         context, self._stderr = ProcessContext.now(), StderrFile()
-        command = ["-I", PROGRAM, config.to_json(), json.dumps(context.path), str(os.getpid())]
+        command = ["-I", PROGRAM, json.dumps(context.path), str(os.getpid())]
         try:
             self._process = child_process.start(command, context, stderr=self._stderr.stderr, start_new_session=True)
             assert self._process.stdin is not None  # noqa: S101 - for the type checker
             self._stdin = self._process.stdin
             self._over = run_in_background(self._listen)
+            self._write(config.to_json().encode() + b"\n")
         except (OSError, RuntimeError) as error:
             raise ExporterError(f"cannot be started: {error}") from None
         is_settled = self._ready.wait(READY_WITHIN_S)

@@ -1,9 +1,9 @@
 """The program of the process that exports a run to Prometheus while it is recorded.
 
-It is run as a file. Its arguments are the configuration, the search path of modules and the process id of its parent as
-JSON. It writes a line of JSON when its ways are open, or why one is not; begins at a line with the run folder and the
-start of the run on stdin; and ends at an empty line, at the end of stdin or of its parent, with a line of its
-problems.
+It is run as a file, with the search path of modules as JSON and the process id of its parent for arguments. It reads
+its configuration from stdin: that may have a password, which nobody may see in a list of processes. It writes a line of
+JSON when its ways are open, or why one is not; begins at a line with the run folder and the start of the run; and ends
+at an empty line, at the end of stdin or of its parent, with a line of its problems.
 """
 
 import os
@@ -23,4 +23,4 @@ if __name__ == "__main__":
     _leave_parent()
     from pytest_twin.export.prometheus.exporter_process import main
 
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(sys.argv[1], int(sys.argv[2]))

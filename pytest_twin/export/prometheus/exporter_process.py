@@ -27,11 +27,10 @@ FOLDER, EPOCH = "folder", "epoch"
 END = b"\n"  # also put for the end of stdin, which a fork of a test may keep open
 
 
-def main(config: str, paths: str, parent: int) -> None:
+def main(paths: str, parent: int) -> None:
     """Open the ways to Prometheus, and serve until stdin or the parent ends.
 
     Args:
-        config: A `PrometheusConfig` as JSON.
         paths: The module search path of the run as JSON: packages may be only there.
         parent: The id of the process that runs the tests.
     """
@@ -40,7 +39,10 @@ def main(config: str, paths: str, parent: int) -> None:
     from pytest_twin.export.prometheus.outlets import OutletError, open_outlets
     from pytest_twin.export.prometheus.run_metrics import MetricOptions
 
-    wanted = PrometheusConfig.from_json(config)
+    line = sys.stdin.buffer.readline()
+    if not line:  # the parent has ended
+        return
+    wanted = PrometheusConfig.from_json(line.decode())
     run = RunCollector(None, MetricOptions(wanted.has_host, wanted.tests))
     try:
         outlets = open_outlets(wanted, run.registry(), platform.node())

@@ -48,6 +48,15 @@ def test_one_that_hangs_is_killed(eventually_gone):
     eventually_gone([process])
 
 
+@posix
+def test_a_password_is_in_no_list_of_processes():
+    running = Exporter(PrometheusConfig(("127.0.0.1", 0), gateway="http://me:secret@127.0.0.1:1"))
+    command = " ".join(psutil.Process(running.pid).cmdline())
+    running.stop()
+    assert "exporter_main.py" in command
+    assert "secret" not in command
+
+
 def test_without_the_library_the_error_says_how_to_install_it(monkeypatch):
     monkeypatch.setattr(exporter, "find_spec", lambda _: None)
     with pytest.raises(ExporterError, match=r"^needs prometheus-client; pip install 'pytest-twin\[export\]'$"):
