@@ -6,7 +6,7 @@ import pytest
 from inner_runs import WAITS
 from load_rows import loads_that
 
-from pytest_twin.model.attempt_row import EXACT, MEMORY, TREE_PEAK
+from pytest_twin.model.attempt_row import EXACT, MEMORY, PHASES, TREE_PEAK
 
 pytest.importorskip("xdist")
 pytestmark = pytest.mark.usefixtures("few_plugins")
@@ -25,7 +25,8 @@ SUITE = """
 """
 
 
-TIMED = {"timestamp", "start", "elapsed_s", "duration_s", "setup_s", "call_s", "teardown_s"}
+OF_PHASES = {f"{phase}{time}" for phase in PHASES for time in ("_s", "_start_s")}
+TIMED = {"timestamp", "start", "elapsed_s", "duration_s"} | OF_PHASES
 OF_WORKERS = {"worker", "id"}  # an id begins with the worker's name
 
 

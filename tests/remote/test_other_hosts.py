@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import time
-from statistics import median
+from collections import Counter
 
 import pytest
 from constraining import BURN, need
@@ -150,6 +150,8 @@ def test_two_workers_of_a_host_have_one_sampler_and_take_turns(pytester, left, m
         def test_plain(number, twin_logger):
             until = time.monotonic() + 60
             while not len(twin_logger.samples()) and time.monotonic() < until: time.sleep(0.1)
+            if number == 0:  # until the sampler has seen both workers, which are there when the tests begin
+                while not twin_logger.peak("tests_process_count") > 1 and time.monotonic() < until: time.sleep(0.1)
             assert len(samplers()) == 1
             assert len(twin_logger.samples()) > 0
 
@@ -163,9 +165,12 @@ def test_two_workers_of_a_host_have_one_sampler_and_take_turns(pytester, left, m
     assert sorted(json.loads((left.folder / "hosts.json").read_text())[HOST]["workers"]) == ["gw0", "gw1"]
     spans = {row["nodeid"]: (float(row["elapsed_s"]), float(row["duration_s"])) for row in left.tests}
     began, lasted = spans.pop("test_two_workers_of_a_host_have_one_sampler_and_take_turns.py::test_marked")
-    assert [each for each, (begin, last) in spans.items() if begin < began + lasted and begin + last > began] == []
-    first = min(begin for begin, _ in spans.values())  # by then both workers are there
-    assert median(int(row["tests_process_count"]) for row in samples_of(left) if float(row["elapsed_s"]) > first) == 2
+    beside = {each: min(began + lasted, begin + last) - max(began, begin) for each, (begin, last) in spans.items()}
+    # the times of a host are known to some milliseconds, on a busy machine to more
+    assert {each: overlap_s for each, overlap_s in beside.items() if overlap_s > 0.2} == {}
+    counts = Counter(int(row["tests_process_count"]) for row in samples_of(left))
+    assert counts.most_common(1)[0][0] in {1, 2}  # each of both is counted once
+    assert 2 in counts
     last_sample = float(samples_of(left)[-1]["elapsed_s"])
     assert all(begin < last_sample for begin, _ in spans.values())
     eventually(lambda: one.is_clean() and two.is_clean())
