@@ -124,7 +124,7 @@ def ours() -> list[psutil.Process]:
             line = " ".join(process.cmdline())
         except psutil.Error:
             continue
-        if any(name in line for name in ("stressors", "sampler_main.py", "export/otlp/main.py")):
+        if any(name in line for name in ("stressors", "sampler_main.py", "export/otlp/main.py", "exporter_main.py")):
             found.append(process)
     return found
 

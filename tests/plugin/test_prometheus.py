@@ -6,6 +6,7 @@ import re
 import socket
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -34,18 +35,6 @@ def pytest_sessionstart(session):
 """
 
 
-def exporters() -> list[psutil.Process]:
-    """The processes that export a run."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if any("exporter_main.py" in word for word in process.cmdline()):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
-
-
 def value(text: str, series: str) -> float:
     """The value of a series in what was scraped."""
     [found] = re.findall(rf"^{re.escape(series)} (\S+)$", text, re.MULTILINE)
@@ -53,10 +42,19 @@ def value(text: str, series: str) -> float:
 
 
 @pytest.fixture
-def own_exporters():
-    """Returns the processes that a test has left."""
-    before = {process.pid for process in exporters()}
-    return lambda: [process for process in exporters() if process.pid not in before]
+def own_exporters(pytester):
+    """Returns the processes that export the inner run, which are in its folder: other tests may have some too."""
+
+    def found() -> list[psutil.Process]:
+        own = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                is_exporter = any("exporter_main.py" in word for word in process.cmdline())
+                if is_exporter and Path(process.cwd()) == pytester.path:
+                    own.append(process)
+        return own
+
+    return found
 
 
 def test_a_test_that_runs_is_in_what_is_scraped(pytester, own_exporters):
