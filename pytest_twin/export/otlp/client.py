@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from pytest_twin._system import child_process
-from pytest_twin._system.child_process import AccountedPopen, ProcessContext
+from pytest_twin._system.child_process import ProcessContext
 from pytest_twin._system.clock import monotonic
-from pytest_twin._system.interruptible_event import run_in_background
-from pytest_twin._system.stdlib import json, os, signal, subprocess, sys
+from pytest_twin._system.stdlib import json, os, subprocess
+from pytest_twin.export._detached_process import DetachedProcess
 from pytest_twin.export.otlp.config import OtlpConfig
 
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "main.py")
-STARTER_END_S = 5.0
 END_S = 0.2  # for the end of a process that has no more to do
 
 
 class OtlpProcess:
-    """The process that exports one run.
-
-    Attributes:
-        pid: Its id; None before it has told it.
-    """
+    """The process that exports one run."""
 
     def __init__(self, config: OtlpConfig, context: ProcessContext) -> None:
         """Start it; it imports what it needs, and waits.
@@ -36,13 +30,15 @@ class OtlpProcess:
             RuntimeError: The system has no more threads.
         """
         self._config = config
-        self.pid: int | None = None
         self._messages: list[dict[str, Any]] = []
         self._limit_s: float | None = None
         self._began = 0.0
-        command = ["-I", PROGRAM, json.dumps(context.path)]
-        self._starter: AccountedPopen = child_process.start(command, context, stderr=subprocess.DEVNULL)
-        self._over = run_in_background(self._listen)
+        self._process = DetachedProcess(PROGRAM, [], context, self._messages.append, stderr=subprocess.DEVNULL)
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id; None before it has told it."""
+        return self._process.pid
 
     def export(
         self, folder: Path, limit_s: float | None = None, *, host: str = "", most_points: int | None = None
@@ -58,13 +54,7 @@ class OtlpProcess:
         order = {"folder": str(folder), "config": self._config.to_json(), "limit_s": limit_s, "host": host,
                  "most_points": most_points}  # fmt: skip
         self._began, self._limit_s = monotonic(), limit_s
-        stdin: IO[bytes] | None = self._starter.stdin
-        assert stdin is not None  # noqa: S101 - for the type checker
-        try:
-            stdin.write(json.dumps(order).encode() + b"\n")
-            stdin.flush()
-        except (OSError, ValueError):  # it has ended; the result will say so
-            pass
+        self._process.write_line(json.dumps(order))
 
     def wait(self, within_s: float) -> dict[str, Any]:
         """Wait for its end, and return its result; a process that does not end is killed.
@@ -74,11 +64,11 @@ class OtlpProcess:
         """
         try:
             seen, last = 0, self._began
-            while not self._over.is_set() and (left_s := last + within_s - monotonic()) > 0:
-                self._over.wait(min(left_s, 1.0))
+            while not self._process.wait(0) and (left_s := last + within_s - monotonic()) > 0:
+                self._process.wait(min(left_s, 1.0))
                 if self._limit_s is None and len(self._messages) > seen:
                     seen, last = len(self._messages), monotonic()
-            is_late = not self._over.is_set()
+            is_late = not self._process.wait(0)
         finally:
             self.stop()
         found = dict(self._messages[-1]) if self._messages else {}
@@ -88,36 +78,5 @@ class OtlpProcess:
 
     def stop(self) -> None:
         """End the process."""
-        try:
-            if self._starter.stdin is not None:
-                self._starter.stdin.close()  # it ends with that
-        except OSError:
-            pass
-        if not self._over.wait(END_S):
-            self._kill()
-            self._over.wait(END_S)
-        child_process.end(self._starter, END_S)
-
-    def _kill(self) -> None:
-        self._starter.kill()
-        if self.pid is not None and sys.platform != "win32":
-            try:
-                os.kill(self.pid, signal.SIGKILL)
-            except OSError:  # it has just ended
-                pass
-
-    def _listen(self) -> None:
-        stdout: IO[bytes] | None = self._starter.stdout
-        assert stdout is not None  # noqa: S101 - for the type checker
-        with stdout:
-            for line in stdout:
-                try:
-                    message = json.loads(line)
-                except ValueError:  # it was killed as it wrote
-                    return
-                if "pid" in message:
-                    self.pid = message["pid"]
-                    if sys.platform != "win32":  # what was started has ended, and would stay among the children
-                        child_process.end(self._starter, STARTER_END_S)
-                else:
-                    self._messages.append(message)
+        self._process.close_stdin()  # it ends with that
+        self._process.end(END_S)

@@ -16,6 +16,8 @@ import sys
 if not __package__:  # run as a file: import from the folder of the package, and not from the folder of this file
     sys.path[0 : not sys.flags.safe_path] = [os.path.abspath(f"{__file__}/../../../..")]
 
+from pytest_twin.export._detached_program import PID, leave_parent, say
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -30,12 +32,12 @@ def main(paths: str) -> None:
         paths: The module search path of the run as JSON: packages may be only there.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the run ends this process
-    _say({"pid": os.getpid()})
+    say({PID: os.getpid()})
     sys.path += [path for path in json.loads(paths) if path not in sys.path]
     try:
         from pytest_twin.export.otlp import exporter
     except ImportError as error:
-        _say({"problem": f"{error}; pip install 'pytest-twin[export]'"})
+        say({"problem": f"{error}; pip install 'pytest-twin[export]'"})
         return
     gc.disable()  # it would look through all that is built, which lives until the end
     exporter.declared_columns()
@@ -68,24 +70,15 @@ def _export(exporter: Any, order: dict[str, Any]) -> None:
     config = OtlpConfig.from_json(order["config"])
     try:
         export = exporter.RunExport(Path(order["folder"]), config, order["host"])
-        sender = exporter.RunSender(export, config, order["limit_s"], lambda result: _say(asdict(result)))
-        _say({**asdict(sender.send(order["most_points"])), "is_last": True})
+        sender = exporter.RunSender(export, config, order["limit_s"], lambda result: say(asdict(result)))
+        say({**asdict(sender.send(order["most_points"])), "is_last": True})
     except OtlpError as error:
-        _say({"problem": str(error)})
+        say({"problem": str(error)})
     except Exception as error:  # noqa: BLE001 - the run reports it in one line
-        _say({"problem": f"error in pytest-twin: {type(error).__name__}: {error}"})
-
-
-def _say(message: dict[str, Any]) -> None:
-    try:
-        sys.stdout.write(json.dumps(message) + "\n")
-        sys.stdout.flush()
-    except OSError:  # nobody listens any more
-        pass
+        say({"problem": f"error in pytest-twin: {type(error).__name__}: {error}"})
 
 
 if __name__ == "__main__":
-    if hasattr(os, "fork") and os.fork():
-        os._exit(0)  # it goes on as no child of the process that runs the tests, and is not in their process tree
+    leave_parent()
     main(sys.argv[1])
     os._exit(0)  # nothing of what the modules would tidy up is of use

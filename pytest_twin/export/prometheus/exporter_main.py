@@ -13,14 +13,10 @@ if not __package__:  # run as a file: import from the folder of the package, and
     sys.path[0 : not sys.flags.safe_path] = [os.path.abspath(f"{__file__}/../../../..")]
 
 
-def _leave_parent() -> None:
-    """Go on as a process that is no child of the one that runs the tests: it is not part of their process tree."""
-    if hasattr(os, "fork") and os.fork():
-        os._exit(0)
-
-
 if __name__ == "__main__":
-    _leave_parent()
+    from pytest_twin.export._detached_program import leave_parent
+
+    leave_parent()
     from pytest_twin.export.prometheus.exporter_process import main
 
     main(sys.argv[1], int(sys.argv[2]))

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from pytest_twin.export._detached_program import PID, say
 from pytest_twin.export.prometheus.config import PrometheusConfig
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.stressors.system.parent import is_alive
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_twin.export.prometheus.outlets import Outlet
 
 READ_S = 1.0  # between two readings, so that none has much to read
-READY, ERROR, PID, PROBLEMS = "ready", "error", "pid", "problems"  # keys of the messages
+READY, ERROR, PROBLEMS = "ready", "error", "problems"  # keys of the messages
 FOLDER, EPOCH = "folder", "epoch"
 END = b"\n"  # also put for the end of stdin, which a fork of a test may keep open
 
@@ -47,12 +48,11 @@ def main(paths: str, parent: int) -> None:
     try:
         outlets = open_outlets(wanted, run.registry(), platform.node())
     except OutletError as error:
-        _say({ERROR: str(error)})
+        say({ERROR: str(error)})
         return
-    _say({READY: [each.text for each in outlets], PID: os.getpid()})
+    say({READY: [each.text for each in outlets], PID: os.getpid()})
     problems = _serve(run, outlets, parent, keep=wanted.keep)
-    _say({PROBLEMS: list(problems)})
-    sys.stdout.flush()
+    say({PROBLEMS: list(problems)})
     os._exit(0)  # the run waits for this end; a scrape that still goes on is of no use
 
 
@@ -75,10 +75,11 @@ def _serve(run: RunCollector, outlets: list[Outlet], parent: int, *, keep: bool)
             run.follow(RunFolder(Path(begun[FOLDER])), begun[EPOCH])
             due = dict.fromkeys(due, 0.0)  # at once: the run may be over soon
         run.read()
+        if is_over:
+            run.complete(time.time())
         for place, outlet in enumerate(outlets):
             try:
                 if is_over:
-                    run.complete(time.time())
                     outlet.close(keep=keep)
                 elif run.is_following and outlet.every_s and time.monotonic() >= due[place]:
                     outlet.update()
@@ -100,11 +101,3 @@ def _lines_of_stdin() -> SimpleQueue[bytes]:
 
     Thread(target=listen, daemon=True).start()
     return lines
-
-
-def _say(message: Mapping[str, Any]) -> None:
-    try:
-        sys.stdout.write(json.dumps(message) + "\n")
-        sys.stdout.flush()
-    except OSError:  # nobody listens any more
-        pass
