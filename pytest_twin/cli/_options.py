@@ -256,7 +256,7 @@ def _start_exporter(settings: Settings) -> Exporter | None:
     Raises:
         click.UsageError: It cannot export, as where its port is in use.
     """
-    if not any(getattr(settings, name) for name in options.PROMETHEUS):
+    if not settings.prometheus_option:
         return None
     from pytest_twin.export.prometheus.config import PrometheusConfig
     from pytest_twin.export.prometheus.exporter import Exporter, ExporterError
@@ -264,8 +264,7 @@ def _start_exporter(settings: Settings) -> Exporter | None:
     try:
         exporter = Exporter(PrometheusConfig.of(settings, Path()))
     except ExporterError as error:
-        name = next(name for name in options.PROMETHEUS if getattr(settings, name))
-        raise click.UsageError(f"--{name.replace('_', '-')}: {error}") from None
+        raise click.UsageError(f"--{settings.prometheus_option.replace('_', '-')}: {error}") from None
     for place in exporter.places:
         click.echo(f"metrics for Prometheus: {place}", err=True)
     return exporter

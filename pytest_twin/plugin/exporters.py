@@ -8,7 +8,6 @@ import pytest
 
 from pytest_twin.export.prometheus.config import PrometheusConfig
 from pytest_twin.export.prometheus.exporter import Exporter, ExporterError
-from pytest_twin.settings.options import PROMETHEUS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +40,7 @@ class SessionExporter:
         try:
             self._exporter = Exporter(self._config)
         except ExporterError as error:
-            written = next(self._settings.written(name) for name in PROMETHEUS if getattr(self._settings, name))
+            written = self._settings.written(self._settings.prometheus_option)
             raise pytest.UsageError(f"{written}: {error}") from None
 
     @property

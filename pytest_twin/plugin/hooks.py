@@ -117,15 +117,18 @@ def pytest_configure(config: pytest.Config) -> None:
             config.pluginmanager.register(XdistControllerHooks(run))
 
 
+def _writes_run(config: pytest.Config) -> bool:
+    """Return whether this process writes the files of a run, if anything is recorded."""
+    return not (hasattr(config, "workerinput") or is_dry_run(config) or config.option.collectonly)
+
+
 def _start_exporter(config: pytest.Config, settings: Settings) -> None:
     """Start the process that exports the run, in the process that writes its files.
 
     Raises:
         pytest.UsageError: It cannot export, as where its port is in use.
     """
-    if not any(getattr(settings, name) for name in options.PROMETHEUS):
-        return
-    if hasattr(config, "workerinput") or is_dry_run(config) or config.option.collectonly:
+    if not settings.prometheus_option or not _writes_run(config):
         return
     from pytest_twin.plugin.exporters import SessionExporter
 
@@ -139,7 +142,7 @@ def _prepare_otlp(config: pytest.Config, settings: Settings) -> None:
     Raises:
         pytest.UsageError: It cannot be.
     """
-    if settings.otlp is None or hasattr(config, "workerinput") or is_dry_run(config) or config.option.collectonly:
+    if settings.otlp is None or not _writes_run(config):
         return
     from pytest_twin.plugin.otlp import OtlpSession
 

@@ -231,6 +231,11 @@ class Settings:
     gates: Mapping[str, Any] = field(default_factory=dict)  # as well: the limits of `pytest-twin validate`
     typed: frozenset[str] = frozenset()  # the options on pytest's command line
 
+    @property
+    def prometheus_option(self) -> str:
+        """The first of the options that export the run to Prometheus; empty if none does."""
+        return next((name for name in PROMETHEUS if getattr(self, name)), "")
+
     def written(self, name: str) -> str:
         """Return the name of an option as the user wrote it: ``--twin-interval`` or ``twin_interval``."""
         return flag(name) if name in self.typed else ini_name(name)
