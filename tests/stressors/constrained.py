@@ -75,9 +75,15 @@ def is_held(pid: int, most: float, seconds: float = 1.0) -> bool:
 
 
 def enforcer(supervisor_pid: int) -> psutil.Process:
-    """The enforcer of the only load: the one that has a guardian."""
-    workers = psutil.Process(supervisor_pid).children()
-    return next(each for each in workers if any(child.name() == "twin-guardian" for child in each.children()))
+    """The enforcer of the only load: the one that has a guardian, which may get its name a moment later."""
+    until = time.monotonic() + 30
+    while True:
+        workers = psutil.Process(supervisor_pid).children()
+        for each in workers:
+            if any(child.name() == "twin-guardian" for child in each.children()):
+                return each
+        assert time.monotonic() < until, "no worker has a guardian"
+        time.sleep(0.005)
 
 
 def groups_of(*enforcers: int) -> list[Path]:
