@@ -186,16 +186,17 @@ def _pytest(folder: Path, report: str, *flags: str, **environment: str) -> subpr
     return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
 
 
-def profile(folder: Path, seconds: float) -> None:
-    """Profile the tests."""
-    done = _pytest(folder, "profile", "--twin-profile", f"--twin-profile-time={seconds:g}s")
+def profile(folder: Path, seconds: float, recording: str) -> None:
+    """Profile the tests, also under CPU and disk together, as for a prediction beside a recording."""
+    flags = "--twin-profile", f"--twin-profile-time={seconds:g}s", f"--twin-predict={recording}.csv"
+    done = _pytest(folder, "profile", *flags)
     if done.returncode:
         sys.exit(done.stdout + done.stderr)
 
 
-def predict(folder: Path, name: str) -> Mapping[str, Any]:
-    """Return what is predicted for each test, as in the JSON document."""
-    return json.loads(_twin(folder, "predict", "profile", f"{name}.csv", "--json", "-"))["tests"]
+def predict(folder: Path, name: str, runs: int) -> Mapping[str, Any]:
+    """Return what is predicted for each test with intervals of some runs, as in the JSON document."""
+    return json.loads(_twin(folder, "predict", "profile", f"{name}.csv", "--runs", runs, "--json", "-"))["tests"]
 
 
 def measure_slowdowns(given: argparse.Namespace, folder: Path) -> list[Accuracy]:
@@ -204,7 +205,7 @@ def measure_slowdowns(given: argparse.Namespace, folder: Path) -> list[Accuracy]
     found = []
     for name in given.recordings:
         part = part_of(name, given.seconds, folder)
-        predicted = predict(folder, name)
+        predicted = predict(folder, name, given.rounds)
         predictions = {nodeid: each for nodeid, each in predicted.items() if each["slowdown"]}
         idle = run_tests(folder, f"idle-{name}", max(3, given.rounds // 3))
         busy = beside_replay(folder, name, given.rounds, float(part.frame.index[-1]))
@@ -302,7 +303,8 @@ def measure(given: argparse.Namespace, folder: Path) -> None:
     (folder / "conftest.py").write_text(CONFTEST, encoding="utf-8")
     (folder / TESTS).write_text(given.tests, encoding="utf-8")
     if given.only in {None, "profile", "slowdown"} and not (folder / "profile" / "profile.csv").exists():
-        profile(folder, given.profile_time)
+        part_of(given.recordings[0], given.seconds, folder)
+        profile(folder, given.profile_time, given.recordings[0])
     if given.only in {None, "slowdown"} and (found := measure_slowdowns(given, folder)):
         show_slowdowns(found)
     if given.only in {None, "what-if"}:

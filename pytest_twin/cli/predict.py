@@ -27,6 +27,12 @@ class PredictionError(click.ClickException):
 @click.command
 @click.argument("profile", metavar="[PROFILE]", required=False, type=click.Path(path_type=Path))
 @click.argument("recording", metavar="RECORDING", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--runs",
+    metavar="NUMBER",
+    type=click.IntRange(min=1),
+    help="give the intervals of the median, p95 and p99 of this number of runs (default: of all start times)",
+)
 @click.option("--json", "document", metavar="PATH", help="write the prediction as JSON to this file, or to - (stdout)")
 @click.option(
     "--what-if",
@@ -42,7 +48,7 @@ class PredictionError(click.ClickException):
 )
 def command(
     profile: Path | None, recording: Path | None, document: str | None, changes: str | None,
-    window: Mapping[str, Any] | None, disk_rate: str | None,
+    window: Mapping[str, Any] | None, disk_rate: str | None, runs: int | None,
 ) -> None:  # fmt: skip
     """Predict how much slower tests are beside the load of a recorded machine.
 
@@ -57,6 +63,8 @@ def command(
     """
     part = parse_window(window or {})
     if changes is not None:
+        if runs is not None:
+            raise click.UsageError("--runs: is not used with --what-if")
         if profile is None or recording is not None:
             raise click.UsageError("give one recording: pytest-twin predict RECORDING --what-if CHANGES")
         _show(*_overloads(profile, part, changes, disk_rate), document)
@@ -65,16 +73,16 @@ def command(
     elif disk_rate is not None:
         raise click.UsageError("--disk-rate: is only used with --what-if")
     else:
-        _show(*_slowdowns(profile, recording, part), document)
+        _show(*_slowdowns(profile, recording, part, runs), document)
 
 
-def _slowdowns(profile: Path, recording: Path, part: Window) -> tuple[str, str]:
+def _slowdowns(profile: Path, recording: Path, part: Window, runs: int | None) -> tuple[str, str]:
     """Return the predicted slowdowns for the terminal, and as JSON."""
     from pytest_twin.report.prediction import document, terminal
     from pytest_twin.report.prediction.build import prediction
 
     try:
-        predicted = prediction(profile, recording, window=part)
+        predicted = prediction(profile, recording, window=part, runs=runs)
     except ValueError as error:
         raise PredictionError(str(error)) from None
     return terminal.text(predicted), document.text(predicted)
@@ -98,6 +106,8 @@ def _overloads(recording: Path, part: Window, text: str, disk_rate: str | None) 
         recorded = read_part(recording, part)
     except ValueError as error:
         raise PredictionError(str(error)) from None
+    if problem := recorded.gap_problem:
+        raise PredictionError(f"{recording}: {problem}")
     calibrated = kept_calibration()
     model = PressureModel.fit(calibrated) if calibrated else None
     if rate is None and calibrated:

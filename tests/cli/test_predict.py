@@ -147,6 +147,7 @@ ONE_RECORDING = "give one recording: pytest-twin predict RECORDING --what-if CHA
         (("run", "server.csv", "--what-if", "cpu*2"), ONE_RECORDING),
         (("--what-if", "cpu*2"), ONE_RECORDING),
         (("run", "server.csv", "--disk-rate", "1MB/s"), "--disk-rate: is only used with --what-if"),
+        (("server.csv", "--what-if", "cpu*2", "--runs", "5"), "--runs: is not used with --what-if"),
         (("server.csv", "--what-if", "cpu*0"), "--what-if: 'cpu*0': '0' is not a factor above 0 and up to 1000"),
         (("server.csv", "--what-if", "disk*2", "--disk-rate", "5"), "--disk-rate: '5' is not a rate such as 200MB/s"),
         (("gone.csv", "--what-if", "cpu*2"), "gone.csv: No such file or directory"),
@@ -166,3 +167,25 @@ def test_a_part_of_the_recording_may_count(twin, write):
     assert "note: 60 s of 120 s are used (50.0%), from 60 s after its start" in text
     busy = twin("predict", "server.csv", "--what-if", "cpu*3", "--window", "from=60s")
     assert "60 s of 120 s are used (50.0%), from 60 s after its start" in busy
+
+
+def test_the_intervals_may_be_those_of_a_number_of_runs(twin, write):
+    write(profile_rows("t", idle_s=0.01, cpu=RISING), cpu=[0, 100, 40] * 60)
+    lines = twin("predict", "run", "server.csv", "--runs", "5").splitlines()
+    assert lines[0].endswith("slowdown over all start times, with 95% intervals of 5 runs")
+    few, every = (
+        json.loads(twin("predict", "run", "server.csv", "--json", "-", *words)) for words in (("--runs", "5"), ())
+    )
+    assert (few["runs"], every["runs"]) == (5, None)
+    widths = [each["tests"]["t"]["slowdown"]["p50"] for each in (few, every)]
+    assert widths[0]["high"] - widths[0]["low"] > 2 * (widths[1]["high"] - widths[1]["low"])
+
+
+@pytest.mark.parametrize("words", [("run", "clock.csv"), ("clock.csv", "--what-if", "cpu*2")])
+def test_a_recording_that_is_mostly_a_gap_is_refused(twin, write, tmp_path, words):
+    write(profile_rows(cpu=RISING), cpu=[50] * 9)
+    rows = "".join(f"{at},50\n" for at in (*range(1, 20), *range(5000, 5020)))
+    (tmp_path / "clock.csv").write_text("elapsed_s,cpu_percent\n" + rows, encoding="utf-8")
+    text = twin("predict", *words, status=2)
+    assert text.startswith("Error: clock.csv: ")
+    assert text.endswith(" has rows; keep the rows before or after the gap\n")

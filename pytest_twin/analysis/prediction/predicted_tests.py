@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pytest_twin.analysis.prediction.prediction import LoadCourse, PredictedSlowdown, predict_slowdown
+from pytest_twin.analysis.prediction.prediction import ExposedTest, LoadCourse, PredictedSlowdown, predict_slowdown
 from pytest_twin.analysis.prediction.profiled_test import CPU, DISK, ProfiledTest
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class Prediction:
         resources: The resources of the recording that were used.
         left_out: The share of the recording without values, which was left out.
         remarks: How ambiguous rows of the recording were read, a line each.
+        runs: The number of runs of each test whose quantiles have the intervals; None for those of all start times.
     """
 
     names: tuple[str, str]
@@ -64,19 +65,26 @@ class Prediction:
     resources: Sequence[str]
     left_out: float
     remarks: Sequence[str]
+    runs: int | None = None
 
 
-def predict_tests(names: tuple[str, str], tests: Sequence[ProfiledTest], recording: MachineRecording) -> Prediction:
+def predict_tests(
+    names: tuple[str, str], tests: Sequence[ProfiledTest], recording: MachineRecording, runs: int | None = None
+) -> Prediction:
     """Predict the slowdown of each test.
 
     Args:
         names: The names of the profile and of the recording, for people.
         tests: The tests of the profile.
         recording: The recording of the machine beside whose load they are to run.
+        runs: The intervals are those of the quantiles of this number of runs; None for those of all start times.
 
     Raises:
-        UnpredictableError: The profile has no measurement, or the recording has no load that the profile has.
+        UnpredictableError: The profile has no measurement, or the recording has no load that the profile has, or is
+            mostly a gap.
     """
+    if problem := recording.gap_problem:
+        raise UnpredictableError(f"{names[1]}: {problem}")
     profiled = {name for test in tests for name in test.responses}
     if not profiled:
         raise UnpredictableError(f"{names[0]} has no slowdown by a load; profile for longer: --twin-profile-time")
@@ -84,16 +92,19 @@ def predict_tests(names: tuple[str, str], tests: Sequence[ProfiledTest], recordi
     if not course.loads:
         loads = " or ".join(name for name in RECORDED if name in profiled) or "a load"
         raise UnpredictableError(f"{names[1]} has no values of {loads}, which {names[0]} was profiled with")
-    predicted = [_predicted(test, course) for test in tests]
-    total = float(course.durations.sum())
-    return Prediction(names, predicted, total, recording.interval_s, list(course.loads), left_out, recording.remarks)
+    predicted = [_predicted(test, course, runs) for test in tests]
+    return Prediction(
+        names, predicted, float(course.durations.sum()), recording.interval_s, list(course.loads), left_out,
+        recording.remarks, runs,
+    )  # fmt: skip
 
 
-def _predicted(test: ProfiledTest, course: LoadCourse) -> PredictedTest:
+def _predicted(test: ProfiledTest, course: LoadCourse, runs: int | None) -> PredictedTest:
     responses = {name: test.responses[name] for name in course.loads if name in test.responses}
     if test.idle_s is None or not responses:
         return PredictedTest(test, list(responses), None)
-    return PredictedTest(test, list(responses), predict_slowdown(test.idle_s, responses, course, test.joint))
+    exposed = ExposedTest(test.idle_s, responses, course, test.joint)
+    return PredictedTest(test, list(responses), predict_slowdown(exposed, runs))
 
 
 def load_course(recording: MachineRecording, resources: Sequence[str]) -> tuple[LoadCourse, float]:

@@ -6,7 +6,8 @@ if one hid the others, and their product, as if each slowed what the others left
 is known.
 
 Intervals come from a bootstrap: each replicate draws the response by the errors of the profile, and blocks of the
-recording, all resources together, so that what follows each other in it stays together (Künsch, 1989).
+recording, all resources together, so that what follows each other in it stays together (Künsch, 1989). For a number of
+runs it draws their start times too.
 """
 
 from __future__ import annotations
@@ -77,25 +78,71 @@ class PredictedSlowdown(NamedTuple):
     beyond: Mapping[str, float]
 
 
-def predict_slowdown(
-    idle_s: float, responses: Mapping[str, LoadResponse], course: LoadCourse, joint: JointEffect | None = None
-) -> PredictedSlowdown:
-    """Predict the slowdown of a test.
+class ExposedTest(NamedTuple):
+    """A test beside a load.
 
-    Args:
+    Attributes:
         idle_s: The seconds that it takes without load, above 0.
         responses: Its response to the load of each resource, at least one.
         course: The load over time, with these resources.
         joint: How the loads of these resources slow it together; None if that is unknown.
     """
-    total = float(course.durations.sum())
-    means = {name: np.array([float(course.loads[name] @ course.durations) / total]) for name in responses}
+
+    idle_s: float
+    responses: Mapping[str, LoadResponse]
+    course: LoadCourse
+    joint: JointEffect | None = None
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether the errors of all its responses are known."""
+        if self.joint is not None and len(self.responses) > 1 and self.joint.error is None:
+            return False
+        return all(response.errors is not None for response in self.responses.values())
+
+    def combine(self, loads: Mapping[str, Numbers]) -> Sequence[Numbers]:
+        """Return the slowdowns under these loads by the largest and by the product; only one if they are the same."""
+        each = [response.at(loads[name]) for name, response in self.responses.items()]
+        if self.joint is not None and len(each) > 1:
+            return (combined := self.joint.combine(each)), combined
+        return (each[0], each[0]) if len(each) == 1 else (np.maximum.reduce(each), np.multiply.reduce(each))
+
+    def quantiles(self, starts: Numbers) -> tuple[Numbers, Numbers]:
+        """Return the quantiles of the slowdown over these start times, by the largest and by the product."""
+        largest, product = self.combine(self.course.loads)
+        durations = self.course.durations
+        found = np.quantile(slowdowns_by_start(durations, largest, self.idle_s, starts), SHARES)
+        if product is largest:
+            return found, found
+        return found, np.quantile(slowdowns_by_start(durations, product, self.idle_s, starts), SHARES)
+
+    def drawn(self, draw: np.random.Generator, length: int) -> ExposedTest:
+        """Return a replicate: the responses by their errors, and blocks of this number of intervals of the load."""
+        return ExposedTest(
+            self.idle_s,
+            {name: each.drawn(draw) for name, each in self.responses.items()},
+            self.course.rows(_blocks(len(self.course.durations), length, draw)),
+            None if self.joint is None else self.joint.drawn(draw),
+        )
+
+
+def predict_slowdown(test: ExposedTest, runs: int | None = None) -> PredictedSlowdown:
+    """Predict the slowdown of a test.
+
+    Args:
+        test: The test beside the load.
+        runs: The intervals are those of the quantiles of this number of runs, which start at random times; None for
+            those of all times at which it may start.
+    """
+    durations = test.course.durations
+    total = float(durations.sum())
+    means = {name: np.array([float(test.course.loads[name] @ durations) / total]) for name in test.responses}
     beyond = {
-        name: float(course.durations[course.loads[name] > each.highest * (1 + 1e-9)].sum()) / total
-        for name, each in responses.items()
+        name: float(durations[test.course.loads[name] > each.highest * (1 + 1e-9)].sum()) / total
+        for name, each in test.responses.items()
     }
-    largest, product = _quantiles(idle_s, responses, course, joint)
-    low, high = _bounds(idle_s, responses, course, joint, math.ceil(product[0] * idle_s))
+    largest, product = test.quantiles(start_times(durations))
+    low, high = _bounds(test, math.ceil(product[0] * test.idle_s), runs)
     quantiles = {
         share: SlowdownRange(
             float(largest[at]), float(product[at]),
@@ -104,55 +151,22 @@ def predict_slowdown(
         )
         for at, share in enumerate(SHARES)
     }  # fmt: skip
-    at_mean = (float(each[0]) for each in _combined(responses, means, joint))
+    at_mean = (float(each[0]) for each in test.combine(means))
     return PredictedSlowdown(quantiles, SlowdownRange(*at_mean), beyond)
 
 
-def _combined(
-    responses: Mapping[str, LoadResponse], loads: Mapping[str, Numbers], joint: JointEffect | None
-) -> Sequence[Numbers]:
-    """Return the slowdowns at the same times by the largest and by the product; only one if they are the same."""
-    each = [response.at(loads[name]) for name, response in responses.items()]
-    if joint is not None and len(each) > 1:
-        return (combined := joint.combine(each)), combined
-    return (each[0], each[0]) if len(each) == 1 else (np.maximum.reduce(each), np.multiply.reduce(each))
-
-
-def _quantiles(
-    idle_s: float, responses: Mapping[str, LoadResponse], course: LoadCourse, joint: JointEffect | None
-) -> tuple[Numbers, Numbers]:
-    """Return the quantiles over all start times, by the largest and by the product."""
-    starts = start_times(course.durations)
-    largest, product = _combined(responses, course.loads, joint)
-    found = np.quantile(slowdowns_by_start(course.durations, largest, idle_s, starts), SHARES)
-    if product is largest:
-        return found, found
-    return found, np.quantile(slowdowns_by_start(course.durations, product, idle_s, starts), SHARES)
-
-
-def _bounds(
-    idle_s: float,
-    responses: Mapping[str, LoadResponse],
-    course: LoadCourse,
-    joint: JointEffect | None,
-    longest_s: float,
-) -> tuple[Numbers | None, Numbers | None]:
+def _bounds(test: ExposedTest, longest_s: float, runs: int | None) -> tuple[Numbers | None, Numbers | None]:
     """Return the bounds of the quantiles; None if the error of a response is unknown."""
-    is_unknown = joint is not None and len(responses) > 1 and joint.error is None
-    if is_unknown or any(response.errors is None for response in responses.values()):
+    if not test.has_errors:
         return None, None
-    rows = len(course.durations)
     draw = np.random.default_rng(SEED)
-    length = _block_length(course.durations, longest_s)
-    replicates = [
-        _quantiles(
-            idle_s,
-            {name: each.drawn(draw) for name, each in responses.items()},
-            course.rows(_blocks(rows, length, draw)),
-            None if joint is None else joint.drawn(draw),
-        )
-        for _ in range(min(max(MOST_ROWS // rows, FEWEST_REPLICATES), MOST_REPLICATES))
-    ]
+    rows, length = len(test.course.durations), _block_length(test.course.durations, longest_s)
+    replicates = []
+    for _ in range(min(max(MOST_ROWS // rows, FEWEST_REPLICATES), MOST_REPLICATES)):
+        each = test.drawn(draw, length)
+        durations = each.course.durations
+        starts = start_times(durations) if runs is None else draw.uniform(0.0, float(durations.sum()), runs)
+        replicates.append(each.quantiles(starts))
     outside = (1 - CONFIDENCE) / 2
     low = np.quantile([largest for largest, _ in replicates], outside, axis=0)
     return low, np.quantile([product for _, product in replicates], 1 - outside, axis=0)

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 HERE = Path()
 
 
-def prediction(profile: Path, recording: Path, base_dir: Path = HERE, window: Window = WHOLE) -> Prediction:
+def prediction(
+    profile: Path, recording: Path, base_dir: Path = HERE, window: Window = WHOLE, runs: int | None = None
+) -> Prediction:
     """Predict the slowdown of each profiled test beside a recorded load.
 
     Args:
@@ -25,6 +27,7 @@ def prediction(profile: Path, recording: Path, base_dir: Path = HERE, window: Wi
         recording: A run folder, or a file that can be read as a recording of a machine.
         base_dir: The directory that their names are relative to.
         window: The part of the recording that counts.
+        runs: The intervals are those of the quantiles of this number of runs; None for those of all start times.
 
     Raises:
         ReadingError: The recording cannot be read.
@@ -45,7 +48,7 @@ def prediction(profile: Path, recording: Path, base_dir: Path = HERE, window: Wi
         raise UnpredictableError(f"{name}: {error}") from None
     if not tests:
         raise UnpredictableError(f"{name}: has no profile of a test; run pytest --twin --twin-profile")
-    return predict_tests(names, tests, read_part(recording, window))
+    return predict_tests(names, tests, read_part(recording, window), runs)
 
 
 def _text(path: Path) -> str:

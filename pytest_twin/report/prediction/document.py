@@ -22,6 +22,7 @@ def text(prediction: Prediction) -> str:
         "interval_s": prediction.interval_s,
         "resources": prediction.resources,
         "left_out": prediction.left_out,
+        "runs": prediction.runs,
         "tests": {each.test.name: _test(each) for each in prediction.tests},
         "remarks": list(note_lines(prediction)),
     }

@@ -20,10 +20,11 @@ def opening_line(prediction: Prediction) -> str:
     """Return what was predicted from what."""
     profile, recording = map(visible, prediction.names)
     loads = " and ".join(NAMES[name] for name in prediction.resources)
+    of_runs = f" of {format_count(prediction.runs, 'run')}" if prediction.runs else ""
     return (
         f"{format_count(len(prediction.tests), 'test')} of {profile} beside the {loads} load of {recording} "
         f"({format_duration(prediction.duration_s)}, intervals of {prediction.interval_s:.3g} s): slowdown over all "
-        f"start times, with {CONFIDENCE:.0%} intervals"
+        f"start times, with {CONFIDENCE:.0%} intervals{of_runs}"
     )
 
 
