@@ -207,7 +207,7 @@ def measure_slowdowns(given: argparse.Namespace, folder: Path) -> list[Accuracy]
         part = part_of(name, given.seconds, folder)
         predicted = predict(folder, name, given.rounds)
         predictions = {nodeid: each for nodeid, each in predicted.items() if each["slowdown"]}
-        idle = run_tests(folder, f"idle-{name}", max(3, given.rounds // 3))
+        idle = run_tests(folder, f"idle-{name}", given.rounds)
         busy = beside_replay(folder, name, given.rounds, float(part.frame.index[-1]))
         for nodeid, each in predictions.items():
             accuracy = _accuracy(each, idle[nodeid], busy[nodeid])

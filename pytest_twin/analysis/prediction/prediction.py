@@ -7,7 +7,7 @@ is known.
 
 Intervals come from a bootstrap: each replicate draws the response by the errors of the profile, and blocks of the
 recording, all resources together, so that what follows each other in it stays together (Künsch, 1989). For a number of
-runs it draws their start times too.
+runs it draws their start times too, and how much the duration of a run varies under the same load.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SHARES = (0.5, 0.95, 0.99)  # the quantiles over all start times
-FEWEST_REPLICATES, MOST_REPLICATES = 20, 200
+FEWEST_REPLICATES, MOST_REPLICATES = 20, 500
 MOST_ROWS = 4_000_000  # of all replicates together
 FEWEST_BLOCKS = 8
 SEED = 1989
@@ -107,14 +107,19 @@ class ExposedTest(NamedTuple):
             return (combined := self.joint.combine(each)), combined
         return (each[0], each[0]) if len(each) == 1 else (np.maximum.reduce(each), np.multiply.reduce(each))
 
-    def quantiles(self, starts: Numbers) -> tuple[Numbers, Numbers]:
-        """Return the quantiles of the slowdown over these start times, by the largest and by the product."""
-        largest, product = self.combine(self.course.loads)
+    def slowdowns(self, starts: Numbers) -> tuple[Numbers, Numbers]:
+        """Return the slowdown of a run from each start time on, by the largest and by the product."""
         durations = self.course.durations
-        found = np.quantile(slowdowns_by_start(durations, largest, self.idle_s, starts), SHARES)
-        if product is largest:
-            return found, found
-        return found, np.quantile(slowdowns_by_start(durations, product, self.idle_s, starts), SHARES)
+        largest, product = self.combine(self.course.loads)
+        found = slowdowns_by_start(durations, largest, self.idle_s, starts)
+        return found, found if product is largest else slowdowns_by_start(durations, product, self.idle_s, starts)
+
+    def runs(self, number: int, draw: np.random.Generator) -> tuple[Numbers, Numbers]:
+        """Return the slowdowns of some runs that start at random times, which vary under the same load too."""
+        largest, product = self.slowdowns(draw.uniform(0.0, float(self.course.durations.sum()), number))
+        deviation = math.sqrt(np.mean([response.variance for response in self.responses.values()]))
+        factors = np.exp(draw.normal(0.0, deviation, number))
+        return largest * factors, product * factors
 
     def drawn(self, draw: np.random.Generator, length: int) -> ExposedTest:
         """Return a replicate: the responses by their errors, and blocks of this number of intervals of the load."""
@@ -141,7 +146,7 @@ def predict_slowdown(test: ExposedTest, runs: int | None = None) -> PredictedSlo
         name: float(durations[test.course.loads[name] > each.highest * (1 + 1e-9)].sum()) / total
         for name, each in test.responses.items()
     }
-    largest, product = test.quantiles(start_times(durations))
+    largest, product = np.quantile(test.slowdowns(start_times(durations)), SHARES, axis=1).T
     low, high = _bounds(test, math.ceil(product[0] * test.idle_s), runs)
     quantiles = {
         share: SlowdownRange(
@@ -164,12 +169,11 @@ def _bounds(test: ExposedTest, longest_s: float, runs: int | None) -> tuple[Numb
     replicates = []
     for _ in range(min(max(MOST_ROWS // rows, FEWEST_REPLICATES), MOST_REPLICATES)):
         each = test.drawn(draw, length)
-        durations = each.course.durations
-        starts = start_times(durations) if runs is None else draw.uniform(0.0, float(durations.sum()), runs)
-        replicates.append(each.quantiles(starts))
+        found = each.slowdowns(start_times(each.course.durations)) if runs is None else each.runs(runs, draw)
+        replicates.append(np.quantile(found, SHARES, axis=1))
     outside = (1 - CONFIDENCE) / 2
-    low = np.quantile([largest for largest, _ in replicates], outside, axis=0)
-    return low, np.quantile([product for _, product in replicates], 1 - outside, axis=0)
+    low, high = np.quantile(replicates, (outside, 1 - outside), axis=0)
+    return low[:, 0], high[:, 1]
 
 
 def _block_length(durations: Numbers, longest_s: float) -> int:

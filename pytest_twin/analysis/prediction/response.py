@@ -17,6 +17,7 @@ from pytest_twin.analysis.stats.signed_rank import CONFIDENCE
 Numbers = NDArray[np.float64]
 LEAST_WAY = math.log(1.02)  # between the largest slowdown and the product; less is lost in the noise
 MOST_SHARE = 2.0  # loads may disturb each other, but a measurement of more is a disturbance from outside
+MEDIAN_VARIANCE = math.pi / 2  # of a median of normal values, relative to that of their mean
 BORDER = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)  # of an interval, in standard deviations
 
 
@@ -73,6 +74,13 @@ class LoadResponse:
     def highest(self) -> float:
         """The highest load that was measured."""
         return float(self.loads[-1])
+
+    @property
+    def variance(self) -> float:
+        """The variance of the logarithm of one run's duration under the same load, as in the profile; 0 if unknown."""
+        if self.errors is None:
+            return 0.0
+        return float(np.mean(self.errors**2 * self.weights)) / MEDIAN_VARIANCE
 
     def at(self, loads: Numbers) -> Numbers:
         """Return the slowdown at each load."""

@@ -122,3 +122,11 @@ def test_the_medians_of_few_runs_are_in_their_interval():
         for _ in range(400)
     ]
     assert np.mean([one.low <= each <= one.high for each in medians]) >= 0.85
+
+
+def test_the_interval_of_few_runs_has_their_variation_under_the_same_load():
+    constant = course(cpu=[1.0] * 60)
+    steady, varying = (predict(0.1, {"cpu": steep(spread)}, constant, runs=4) for spread in (1.001, 1.1))
+    widths = [each.quantiles[MEDIAN].high / each.quantiles[MEDIAN].low for each in (steady, varying)]
+    assert widths[0] < 1.01
+    assert widths[1] > 1.1**2  # the width for all start times
