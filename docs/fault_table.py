@@ -1,4 +1,4 @@
-"""The faults that pytest-twin has to survive, and the tests that inject them; written to docs/faults.md.
+"""The faults that pytest-twin has to survive, and the tests that inject them; written to docs/explanation/faults.md.
 
     pytest -m fault --junitxml=faults.xml
     python docs/generate.py faults.xml
@@ -206,6 +206,6 @@ def page(runs: Sequence[Path]) -> str:
         lines += [f"Injected by {row.injected_by}. Required: {row.required}.", "", "| test | result |", "|---|---|"]
         for proof in proofs():
             if proof.row == key:
-                where = f"[{proof.sentence}](../{proof.path})"
+                where = f"[{proof.sentence}](../../{proof.path})"
                 lines.append(f"| {where} | {found.get((proof.path, proof.name), 'not run')} |")
     return "\n".join(lines) + "\n"

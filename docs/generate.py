@@ -1,7 +1,7 @@
 """Write what the code declares: columns, metrics, two JSON Schemas, the README's options, and Grafana's dashboard.
 
 python docs/generate.py
-python docs/generate.py faults.xml     # also faults.md, from the results of its tests: see fault_table.py
+python docs/generate.py faults.xml     # also explanation/faults.md, from the results of its tests: see fault_table.py
 """
 
 from __future__ import annotations
@@ -117,8 +117,8 @@ def metrics_page() -> str:
     always = [each for each in metrics.all_metrics() if each not in of_host]
     return f"""# The metrics
 
-`docs/generate.py` writes this page from the declarations in the code. [prometheus.md](prometheus.md) says how to get
-them into Prometheus.
+`docs/generate.py` writes this page from the declarations in the code.
+[A run in Prometheus](../how-to/prometheus.md) says how to get them there.
 
 Units are base units: seconds, bytes, ratios from 0 to 1, degrees Celsius. A value that is not known has no series, and
 a counter begins at 0 with each run. In a run on several hosts each metric of a host has the label `host`, `main` for
@@ -167,10 +167,10 @@ def run_schema_page() -> str:
 
 
 PAGES = {
-    "columns.md": columns_page,
-    "metrics.md": metrics_page,
-    "schedule.schema.json": schema_page,
-    "run.schema.json": run_schema_page,
+    "reference/columns.md": columns_page,
+    "reference/metrics.md": metrics_page,
+    "reference/schedule.schema.json": schema_page,
+    "reference/run.schema.json": run_schema_page,
 }
 
 
@@ -185,7 +185,8 @@ def main() -> None:
     if sys.argv[1:]:
         from fault_table import page as faults_page
 
-        (HERE / "faults.md").write_text(faults_page([Path(junit) for junit in sys.argv[1:]]), encoding="utf-8")
+        faults = faults_page([Path(junit) for junit in sys.argv[1:]])
+        (HERE / "explanation" / "faults.md").write_text(faults, encoding="utf-8")
 
 
 if __name__ == "__main__":

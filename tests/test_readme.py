@@ -33,9 +33,9 @@ def test_the_table_of_options_is_that_of_the_settings(generated):
     assert "| `--twin-interval SECONDS` | 0.1 | seconds between two samples |" in README
 
 
-@pytest.mark.parametrize("page", ["columns.md", "schedule.schema.json", "run.schema.json"])
+@pytest.mark.parametrize("page", ["columns.md", "metrics.md", "schedule.schema.json", "run.schema.json"])
 def test_pages_that_the_code_declares_are_up_to_date(page, generated):
-    assert (ROOT / "docs" / page).read_text(encoding="utf-8") == generated["PAGES"][page]()
+    assert (ROOT / "docs" / "reference" / page).read_text(encoding="utf-8") == generated["PAGES"][f"reference/{page}"]()
 
 
 def test_the_schedule_of_the_readme_can_be_read():
@@ -52,16 +52,14 @@ def test_every_mark_of_the_readme_can_be_read():
         assert parse_load(words, find_kinds())
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/flaky.md", "docs/grafana.md"])
+@pytest.mark.parametrize("page", ["README.md", *map(str, sorted((ROOT / "docs").rglob("*.md")))])
 def test_every_link_of_a_page_leads_somewhere(page):
-    targets = re.findall(r"\]\((?!https:)([^)#]+)\)", (ROOT / page).read_text())
-    assert targets
-    for target in targets:
+    for target in re.findall(r"\]\((?!https:)([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8")):
         assert ((ROOT / page).parent / target).exists(), target
 
 
 def test_every_option_and_constraint_of_the_page_on_flaky_tests_is_one():
-    text = (ROOT / "docs" / "flaky.md").read_text()
+    text = (ROOT / "docs" / "how-to" / "flaky-tests.md").read_text()
     known = {options.flag(name) for name in options.options()}
     assert set(re.findall(r"--twin-[a-z-]+", text)) <= known
     constraints = re.findall(r'--twin-constrain "?([a-z]+=[^ "]+)', text)
@@ -70,7 +68,7 @@ def test_every_option_and_constraint_of_the_page_on_flaky_tests_is_one():
 
 
 def test_the_page_on_replays_has_every_gate_with_its_option():
-    text = (ROOT / "docs" / "twin.md").read_text()
+    text = (ROOT / "docs" / "how-to" / "replay.md").read_text()
     assert set(re.findall(r"--(m(?:in|ax)-[a-z-]+)", text)) == {name.replace("_", "-") for name in limit_declarations()}
     assert parse_gates(
         tomllib.loads(re.search(r"```toml\n(.*?)```", text, re.DOTALL)[1])["tool"]["pytest-twin"]["gates"]
@@ -78,7 +76,7 @@ def test_the_page_on_replays_has_every_gate_with_its_option():
 
 
 def test_the_examples_of_schedules_fit_the_published_schema():
-    published = json.loads((ROOT / "docs" / "schedule.schema.json").read_text())
+    published = json.loads((ROOT / "docs" / "reference" / "schedule.schema.json").read_text())
     allowed = published["properties"]["events"]["items"]["anyOf"][0]["properties"].keys()
     for name in ("schedule.json", "rush_hour.json"):
         document = json.loads((ROOT / "examples" / name).read_text())

@@ -57,8 +57,8 @@ class Run:
         Where several tests run at once, as with pytest-xdist, a sample has one row for each of them: group by ``test``
         before anything is added up. Columns of the whole host tell what all of them did together.
 
-        Some columns are read less often than rows are written, and cover more time than the row (docs/columns.md). A
-        cell that covers time before its test is missing.
+        Some columns are read less often than rows are written, and cover more time than the row
+        (docs/reference/columns.md). A cell that covers time before its test is missing.
         """
         from pytest_twin.model.sample_labels import label_samples
 

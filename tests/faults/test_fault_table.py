@@ -1,4 +1,4 @@
-"""docs/faults.md has all tests of faults, and no others."""
+"""docs/explanation/faults.md has all tests of faults, and no others."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 TABLE = runpy.run_path(str(ROOT / "docs" / "fault_table.py"))
-PAGE = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "explanation" / "faults.md").read_text(encoding="utf-8")
 
 
 def test_the_page_names_exactly_the_tests_that_there_are():
-    stands = re.findall(r"^\| \[(.+?)\]\(\.\./(.+?)\) \|", PAGE, re.MULTILINE)
+    stands = re.findall(r"^\| \[(.+?)\]\(\.\./\.\./(.+?)\) \|", PAGE, re.MULTILINE)
     assert stands == [(proof.sentence, proof.path) for proof in TABLE["proofs"]()]
 
 

@@ -10,7 +10,7 @@ from made_runs import MadeRun, busy_run, leaky_run
 from pytest_twin.model.event import START, TEST
 from pytest_twin.report.json_document import document, text
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "run.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "reference" / "run.schema.json").read_text(encoding="utf-8"))
 
 
 def killed(folder):
