@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,11 +26,13 @@ from pytest_twin.run_folder.layout import TESTS
 
 if TYPE_CHECKING:
     from pytest_twin.analysis.budgets.budget import Budget
+    from pytest_twin.plugin.failures import FailureKeeper
     from pytest_twin.plugin.profiler import Profiler
     from pytest_twin.plugin.session import RecordedSession
     from pytest_twin.recording.attempt import RecordedAttempt
     from pytest_twin.recording.budget_usage import BudgetUsage
 
+QUIET = frozenset({outcome.PASSED, outcome.SKIPPED})  # reports with nothing to keep
 ReportHook = Generator[None, pytest.TestReport, pytest.TestReport]
 
 
@@ -173,6 +175,8 @@ class RuntestHooks:
         attempt = self._run.running_attempts.get(item)
         if attempt is not None:
             _set_outcome(attempt, report)
+            if report.failed:
+                self._describe_failure(item, call, report, attempt)
             if call.when == "teardown":
                 self._run.end_attempt(item, attempt)
                 self._run.publish_events()
@@ -185,6 +189,23 @@ class RuntestHooks:
             for item, attempt in self._run.running_attempts.items():
                 if item.nodeid == report.nodeid and report.when == "call" and report.outcome in outcome.REPORT_OUTCOMES:
                     _set_outcome(attempt, report)
+            if report.outcome not in QUIET and not self._run.worker:  # those of workers come to the controller
+                self._failures.keep(report)
+
+    @cached_property
+    def _failures(self) -> FailureKeeper:
+        from pytest_twin.plugin.failures import FailureKeeper
+
+        return FailureKeeper(self._run)
+
+    def _describe_failure(
+        self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport, attempt: RecordedAttempt
+    ) -> None:
+        from pytest_twin.plugin.failures import describe_failure
+
+        host = self._run.remote_worker.host if self._run.remote_worker is not None else ""
+        with self.guard:
+            describe_failure(item, call, report, attempt, host)
 
     def _get_profiler(self, session: pytest.Session) -> Profiler:
         if self._profiler is None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_twin._system.private_files import write_atomic
+from pytest_twin.model.attempt_failure import AttemptFailure, AttemptKey, parse_failures
+from pytest_twin.report.explanations import explain_failures
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import (
     ANNOTATIONS,
     DATASET,
+    FAILURES,
     FINGERPRINT,
     FLAKY,
     FLAKY_FAILURES,
@@ -107,8 +111,10 @@ def summary_of(path: Path, comparison: Comparison | None = None, read: Callable[
     with_schedule = [SCHEDULE] if (path / SCHEDULE).exists() else []
     summary = summarize(run, (DATASET, ANNOTATIONS, TESTS), [FINGERPRINT, *with_schedule])
     return replace(
-        summary, profile=_rows(path, PROFILE), flaky=_rows(path, FLAKY), failures=_failures(path), comparison=comparison
-    )
+        summary, profile=_rows(path, PROFILE), flaky=_rows(path, FLAKY), flaky_failures=_flaky_failures(path),
+        failures=_failures(path), explanations=explain_failures(RunFolder(path), _rows(path, TESTS)),
+        comparison=comparison,
+    )  # fmt: skip
 
 
 def _rows(path: Path, name: str) -> list[dict[str, str]]:
@@ -119,7 +125,16 @@ def _rows(path: Path, name: str) -> list[dict[str, str]]:
         return []
 
 
-def _failures(path: Path) -> dict[str, dict[str, str]]:
+def _failures(path: Path) -> dict[AttemptKey, list[AttemptFailure]]:
+    """Return what pytest reported of each attempt that failed; an attempt may have failed in several phases."""
+    found: dict[AttemptKey, list[AttemptFailure]] = {}
+    with suppress(OSError):
+        for failure in parse_failures(RunFolder(path).text(FAILURES)):
+            found.setdefault(failure.which, []).append(failure)
+    return found
+
+
+def _flaky_failures(path: Path) -> dict[str, dict[str, str]]:
     """Return the first failures of the search for resource-affected tests; none where they cannot be read."""
     try:
         document = json.loads(RunFolder(path).text(FLAKY_FAILURES) or "{}")

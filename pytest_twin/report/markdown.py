@@ -9,6 +9,7 @@ from pytest_twin.analysis.run.by_host import display_name, on_host
 from pytest_twin.analysis.run.overview import WORTH_TELLING_MB
 from pytest_twin.analysis.run.run_summary import RunSummary
 from pytest_twin.model.csv_text import parse_number, visible
+from pytest_twin.model.duration_text import format_duration
 from pytest_twin.report.comparison import markdown as comparison
 from pytest_twin.report.flaky_findings import describe_findings, group_findings
 from pytest_twin.report.markdown_escape import escape, table_row
@@ -19,7 +20,6 @@ from pytest_twin.report.wording import (
     describe_machines,
     format_change,
     format_count,
-    format_duration,
     format_number,
     format_size,
     headline,
@@ -38,7 +38,7 @@ def page(summary: RunSummary) -> str:
 def _parts(summary: RunSummary) -> Iterator[Iterable[str]]:
     yield [f"## pytest-twin: {headline(summary)}", ""]
     yield _facts(summary)
-    yield _tests("Did not pass", [attempt for attempt in summary.attempts if attempt.is_bad], MOST_BAD, summary)
+    yield _failures(summary)
     if summary.comparison is not None:
         yield [*comparison.lines(summary.comparison, "### Compared: ", MOST_BAD), ""]
     yield _tests("Slowest", slowest(summary.attempts, MOST), MOST, summary)
@@ -84,6 +84,20 @@ def _tests(heading: str, found: Sequence[AttemptSummary], most: int, summary: Ru
     yield from _more(len(found) - most, "tests.csv")
 
 
+def _failures(summary: RunSummary) -> Iterator[str]:
+    """Yield the failed tests with their errors, and what stood out while they ran."""
+    bad = [attempt for attempt in summary.attempts if attempt.is_bad]
+    if not bad:
+        return
+    yield from ("### Did not pass", "")
+    yield from _table("test", *_host(summary, "host"), "outcome", "error", "what stood out while it ran")
+    for attempt in bad[:MOST_BAD]:
+        errors = "; ".join(failure.message for failure in summary.failures.get(attempt.key, ()))
+        figures = attempt.outcome, errors, summary.explanations.get(attempt.key, "")
+        yield _row(truncate_middle(attempt.nodeid), *_host(summary, display_name(attempt.host)), *figures)
+    yield from _more(len(bad) - MOST_BAD, "tests.csv")
+
+
 def _grown(summary: RunSummary) -> list[AttemptSummary]:
     return [each for each in most_grown(summary.attempts, MOST) if (each.memory_growth_MB or 0) >= WORTH_TELLING_MB]
 
@@ -125,7 +139,7 @@ def _flaky(summary: RunSummary) -> Iterator[str]:
     if commands:
         yield from ("Reproduce them:", "", *(f"    {visible(command)}" for command in commands), "")
     for each in affected[:MOST_TRACEBACKS]:
-        of_test = summary.failures.get(each.rows[0].get("nodeid", ""), {})
+        of_test = summary.flaky_failures.get(each.rows[0].get("nodeid", ""), {})
         text = of_test.get(each.decisive.get("condition", ""), "")
         if text:
             yield from (f"First failure of {escape(truncate_middle(each.nodeid))}:", "")

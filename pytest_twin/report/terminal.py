@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from pytest_twin._system.stdlib import os
@@ -19,12 +20,15 @@ from pytest_twin.analysis.run.overview import (
     skipped,
 )
 from pytest_twin.analysis.run.totals import CountedAttempt, number_of_tests
+from pytest_twin.model.attempt_row import BAD
+from pytest_twin.model.csv_text import visible
 from pytest_twin.model.profile_row import LEVELS, LOADS, QUOTA
+from pytest_twin.report.explanations import explain_failures
 from pytest_twin.report.profile_ranking import failures_by_curve, first_error, format_failures, rank_resources
 from pytest_twin.report.wording import format_change, format_count, relative_path
 from pytest_twin.run_folder.csv_rows import count_rows
 from pytest_twin.run_folder.folder import RunFolder
-from pytest_twin.run_folder.layout import ANNOTATIONS, PROFILE
+from pytest_twin.run_folder.layout import ANNOTATIONS, PROFILE, TESTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
     from pytest_twin.telemetry.sampler import SamplerStats
 
 MOST_LOADS = 10
+MOST_FAILURES, WIDTH = 10, 80
 MOST_ANSWERS = 3
 MOST_LEAKS = 3
 WORTH_TELLING_S = 0.01
@@ -66,9 +71,23 @@ def summary(
     if missing:
         kinds = ", ".join(f"{number} {kind}" for kind, number in missing.items())
         yield f"not started before the end of the run: {kinds}"
+    yield from _failures(folder, tests)
     yield from _heaviest(tests)
     yield from _kept_memory((row["nodeid"] + on_host(row["host"]), _number(row["memory_kept_MB"])) for row in tests)
     yield f"files: {relative_path(folder.path, base_dir)}{os.sep}"
+
+
+def _failures(folder: RunFolder, tests: Sequence[Row]) -> Iterator[str]:
+    """Yield the failed tests, each with what stood out while it ran."""
+    found = explain_failures(folder, tests, MOST_FAILURES)
+    if found:
+        yield "failed tests, and what stood out while they ran"
+    for (host, nodeid, _, number), sentence in found.items():
+        attempt = f", attempt {number}" if number > 1 else ""
+        yield f"  {visible(nodeid)}{attempt}{on_host(host)}"
+        yield from wrap(visible(sentence), WIDTH, initial_indent="      ", subsequent_indent="      ")
+    if (more := sum(test["outcome"] in BAD for test in tests) - len(found)) > 0:
+        yield f"  … and {more:,} more in {TESTS}"
 
 
 def _heaviest(tests: Sequence[Row]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pytest_twin.analysis.run.totals import last_attempts, number_of_tests
+from pytest_twin.model.duration_text import NOTHING
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 KEPT = "ok"  # as tests.csv says of a budget
 LONGEST = 160  # characters of a test's id
-NOTHING = "–"  # noqa: RUF001 - a dash, and no minus
 
 
 def headline(summary: RunSummary) -> str:
@@ -61,19 +61,6 @@ def describe_machine(fingerprint: Mapping[str, Any] | None) -> list[str]:
 def describe_machines(summary: RunSummary) -> list[str]:
     """Return the facts of the machine, or the number of hosts if there are several."""
     return [format_count(len(summary.hosts), "host")] if summary.hosts else describe_machine(summary.run.fingerprint)
-
-
-def format_duration(seconds: float | None) -> str:
-    """Format a duration: ``1.2 ms``, ``340 ms``, ``5.25 s``, ``12.3 s``, ``2:05 min``, ``1:00:00 h``."""
-    if seconds is None or math.isnan(seconds):
-        return NOTHING
-    if 0.00005 <= seconds < 0.9995:
-        return f"{seconds * 1000:.{1 if seconds < 0.00995 else 0}f} ms"
-    if seconds < 59.95:
-        return f"{seconds:.{0 if seconds < 0.1 else 2 if seconds < 9.995 else 1}f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02} h" if hours else f"{minutes}:{rest:02} min"
 
 
 def format_number(value: float | None) -> str:

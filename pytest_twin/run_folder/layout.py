@@ -16,12 +16,15 @@ FINGERPRINT = "fingerprint.json"
 SCHEDULE = "schedule.json"
 PROFILE = "profile.csv"
 FLAKY, FLAKY_FAILURES = "flaky.csv", "flaky_failures.json"  # the latter: reports of failures by test and condition
+FAILURES = "failures.jsonl"  # the failures of tests as pytest reported them
 HOSTS = "hosts.json"
 OUTCOMES = "outcomes.json"
 LOCK, WORKERS_LOCK = ".run.lock", ".workers.lock"
 TESTS_FOLDER, HOSTS_FOLDER = "tests", "hosts"
 
-FILES = (DATASET, ANNOTATIONS, TESTS, PROFILE, FLAKY, FLAKY_FAILURES, SCHEDULE, HOSTS, OUTCOMES, FINGERPRINT)
+FILES = (
+    DATASET, ANNOTATIONS, TESTS, PROFILE, FLAKY, FLAKY_FAILURES, FAILURES, SCHEDULE, HOSTS, OUTCOMES, FINGERPRINT,
+)  # fmt: skip
 
 HEADERS: Mapping[str, Sequence[str]] = {
     ANNOTATIONS: event.FIELDS,

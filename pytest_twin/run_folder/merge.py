@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_twin._system.private_files import PrivateDirectory
+from pytest_twin.model.attempt_failure import parse_failures
 from pytest_twin.run_folder.folder import RunFolder, RunFolderError
 from pytest_twin.run_folder.layout import (
     ANNOTATIONS,
     DATASET,
+    FAILURES,
     FINGERPRINT,
     FLAKY,
     FLAKY_FAILURES,
@@ -153,6 +155,13 @@ def _write(whole: RunFolder, sources: dict[str, SourceRun], zero: float) -> list
     documents = [source.folder.document(FLAKY_FAILURES) or {} for source in sources.values()]
     if any(documents):
         whole.write_json(FLAKY_FAILURES, dict(ChainMap(*documents)))
+    failures = [
+        failure._replace(host=merged_host_name(name, failure.host)).line
+        for name, source in sources.items()
+        for failure in parse_failures(source.folder.text(FAILURES))
+    ]
+    if failures:
+        whole.write(FAILURES, "".join(failures))
     counted = [source.folder.outcomes for source in sources.values()]
     if all(counted):
         whole.write_json(OUTCOMES, sum(map(Counter, counted), Counter()))

@@ -7,8 +7,8 @@ import json
 import pytest
 from made_profiles import profile_rows, profile_text
 
+from pytest_twin.model.duration_text import NOTHING
 from pytest_twin.model.machine_calibration import MachineCalibration
-from pytest_twin.report.wording import NOTHING
 from pytest_twin.telemetry import calibration
 
 MEAN_LOAD = (

@@ -14,9 +14,9 @@ def test_a_run_is_summed_up_in_tables(tmp_path):
     text = page(busy_run(tmp_path).summary())
     assert text.startswith("## pytest-twin: 1 failed, 2 passed\n\n2026-01-01 12:00:00 UTC")
     assert (
-        "### Did not pass\n\n| test | outcome | duration | CPU time | peak memory | load |\n"
-        "| --- | --- | --- | --- | --- | --- |\n"
-        r"| tests/test\_b.py::test\_broken | failed | 1.50 s | 3.25 s | 100 MiB | disk=50MB/s |"
+        "### Did not pass\n\n| test | outcome | error | what stood out while it ran |\n"
+        "| --- | --- | --- | --- |\n"
+        r"| tests/test\_b.py::test\_broken | failed |  | nothing unusual; machine 50 % busy; the test used 3.25 s CPU"
     ) in text
     assert "| disk | 50MB/s | 10.0MB/s | 1 | 1.30 s | starved: achieved 20% of the request |" in text
     assert r"| ram\_used\_percent | 35.9 % | +5.90 s |" in text

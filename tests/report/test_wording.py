@@ -4,11 +4,10 @@ import math
 
 import pytest
 
+from pytest_twin.model.duration_text import NOTHING, format_duration
 from pytest_twin.report.wording import (
-    NOTHING,
     describe_machine,
     format_count,
-    format_duration,
     format_number,
     format_size,
 )

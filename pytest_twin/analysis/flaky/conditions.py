@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from pytest_twin.model.flaky_row import IDLE as IDLE_FAMILY
+from pytest_twin.model.shell_word import shell_word
 
 CPU_QUOTA, CPUS, CPU_LOAD, DISK_LOAD = "cpu quota", "cpus", "cpu load", "disk load"
 MEMORY, COMBINED = "memory", "combined"
@@ -70,8 +71,8 @@ class Condition(NamedTuple):
         if not self.stress and not self.constrain:
             return ""
         options = {"--twin-stress": self.stress, "--twin-constrain": self.constrain}
-        words = [f"{name} {_quote(value)}" for name, value in options.items() if value]
-        return " ".join(["pytest", _quote(nodeid, always=True), *words, f"--twin-repeat {repeat}"])
+        words = [f"{name} {shell_word(value)}" for name, value in options.items() if value]
+        return " ".join(["pytest", shell_word(nodeid, always=True), *words, f"--twin-repeat {repeat}"])
 
 
 IDLE = Condition(IDLE_FAMILY, 0)
@@ -109,12 +110,3 @@ def family_ladders(found: list[Condition]) -> Mapping[str, list[Condition]]:
     for condition in found:
         ladders.setdefault(condition.family, []).append(condition)
     return ladders
-
-
-def _quote(text: str, *, always: bool = False) -> str:
-    """Return a word for a POSIX shell: in double quotes, or in single ones where it has special characters."""
-    if not always and text and all(each.isalnum() or each in "=.,:/%_-" for each in text):
-        return text
-    if text.isprintable() and not any(each in text for each in '"\\$`!'):
-        return f'"{text}"'
-    return "'" + text.replace("'", "'\"'\"'") + "'"

@@ -9,6 +9,7 @@ import numpy as np
 
 from pytest_twin.analysis.run.spans import RunSpan
 from pytest_twin.model import event
+from pytest_twin.model.attempt_failure import AttemptKey
 from pytest_twin.model.attempt_row import BAD, UNFINISHED, circumstances
 from pytest_twin.model.time_axis import TimeOrigin, Values, seconds
 
@@ -67,6 +68,11 @@ class AttemptSummary(NamedTuple):
     def end_s(self) -> float:
         """Its end, in seconds since the run began."""
         return self.start_s + self.duration_s
+
+    @property
+    def key(self) -> AttemptKey:
+        """What it is known by in all files of a run."""
+        return self.host, self.nodeid, self.worker, self.number
 
     @property
     def is_bad(self) -> bool:

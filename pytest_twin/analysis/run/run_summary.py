@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from pytest_twin.analysis.comparison.comparison import Comparison
     from pytest_twin.analysis.fidelity.scorecard import Scorecard
+    from pytest_twin.model.attempt_failure import AttemptFailure, AttemptKey
     from pytest_twin.model.run import Run
 
 T = TypeVar("T")
@@ -73,7 +74,9 @@ class RunSummary:
         skipped: The number of loads that were not applied, by type.
         profile: The rows of profile.csv; empty if no profile was made.
         flaky: The rows of flaky.csv; empty if no search for resource-affected tests was made.
-        failures: The report of the first failure in that search, by test and condition.
+        flaky_failures: The report of the first failure in that search, by test and condition.
+        failures: What pytest reported of each attempt that failed, by host, test, worker and number.
+        explanations: What stood out while each of these attempts ran, in a sentence.
         shortcomings: What is missing, damaged or dropped, in sentences.
         comparison: The comparison with other runs; None without one.
         fidelity: How faithfully it replays a recording; None where nobody asked.
@@ -93,7 +96,9 @@ class RunSummary:
     shortcomings: Sequence[str]
     profile: Sequence[Mapping[str, str]] = ()
     flaky: Sequence[Mapping[str, str]] = ()
-    failures: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    flaky_failures: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    failures: Mapping[AttemptKey, Sequence[AttemptFailure]] = field(default_factory=dict)
+    explanations: Mapping[AttemptKey, str] = field(default_factory=dict)
     comparison: Comparison | None = None
     fidelity: Scorecard | None = None
     host: str = OWN

@@ -11,6 +11,7 @@ import numpy as np
 from pytest_twin.analysis.fidelity.gates import FAILED, NOT_JUDGED, PASSED, GateVerdict
 from pytest_twin.analysis.fidelity.resampling import Values
 from pytest_twin.analysis.fidelity.scorecard import ResourceFidelity, Scorecard
+from pytest_twin.model.duration_text import NOTHING, format_duration
 from pytest_twin.model.machine_recording import RESOURCES
 from pytest_twin.report.fidelity.wording import (
     describe_verdict,
@@ -21,7 +22,7 @@ from pytest_twin.report.fidelity.wording import (
     opening_lines,
 )
 from pytest_twin.report.small_page import small_page
-from pytest_twin.report.wording import NOTHING, format_duration, format_number
+from pytest_twin.report.wording import format_number
 
 Places = np.ndarray[Any, np.dtype[np.intp]]
 WIDTH, HEIGHT, MOST_POINTS = 1000, 160, 1000

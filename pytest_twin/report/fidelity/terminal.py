@@ -11,9 +11,9 @@ from rich.text import Text
 
 from pytest_twin.analysis.fidelity.gates import FAILED, NOT_JUDGED, PASSED, GateVerdict
 from pytest_twin.analysis.fidelity.scorecard import ResourceFidelity, Scorecard
+from pytest_twin.model.duration_text import NOTHING
 from pytest_twin.report.console_text import console_text
 from pytest_twin.report.fidelity.wording import failure_lines, format_limit, format_value, gap_lines, opening_lines
-from pytest_twin.report.wording import NOTHING
 
 if TYPE_CHECKING:
     from rich.console import Console

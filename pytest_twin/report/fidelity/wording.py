@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from pytest_twin.analysis.fidelity.gates import FAILED, NOT_JUDGED, Gate, GateVerdict, Limit
 from pytest_twin.analysis.fidelity.scorecard import Scorecard
-from pytest_twin.report.wording import NOTHING, format_count, format_duration
+from pytest_twin.model.duration_text import NOTHING, format_duration
+from pytest_twin.report.wording import format_count
 
 FEWEST_DIGITS, MOST_DIGITS = 3, 9
 ALL = "all resources"

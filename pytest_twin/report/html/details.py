@@ -12,9 +12,10 @@ from pytest_twin.analysis.run.panels import Panel, panels
 from pytest_twin.analysis.run.run_summary import RunSummary
 from pytest_twin.analysis.run.spans import RunSpan
 from pytest_twin.model import event
+from pytest_twin.model.duration_text import format_duration
 from pytest_twin.report.html.markup import badge, definition_list, identity, join, markup
 from pytest_twin.report.html.svg import area, scale
-from pytest_twin.report.wording import format_change, format_count, format_duration, format_size
+from pytest_twin.report.wording import format_change, format_count, format_size
 
 MOST = 60
 MOST_EVENTS = 30

@@ -84,7 +84,7 @@ def _parts(summary: RunSummary, which: dict[int, str]) -> Iterator[PageSection]:
         yield PageSection("budgets", "Budgets", intro, parts.budgets_part(summary))
     if summary.flaky:
         findings = group_findings(summary.flaky)
-        content = flaky_part.flaky_part(findings, summary.failures)
+        content = flaky_part.flaky_part(findings, summary.flaky_failures)
         yield PageSection("flaky", "Flaky tests", describe_findings(findings), content)
     if summary.profile:
         intro = "The slowdown of each test under each load, the largest first; bars are confidence intervals."

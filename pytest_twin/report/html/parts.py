@@ -15,15 +15,14 @@ from pytest_twin.analysis.run.data_quality import is_severe
 from pytest_twin.analysis.run.distributions import Distribution, correlations, distributions
 from pytest_twin.analysis.run.overview import LoadLine
 from pytest_twin.analysis.run.run_summary import RunSummary
+from pytest_twin.model.duration_text import NOTHING, format_duration
 from pytest_twin.report.html.markup import identity, join, markup
 from pytest_twin.report.html.svg import bars
 from pytest_twin.report.wording import (
     KEPT,
-    NOTHING,
     describe_machines,
     format_change,
     format_count,
-    format_duration,
     format_number,
     format_size,
     headline,

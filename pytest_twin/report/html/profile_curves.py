@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_twin.model.csv_text import parse_number
+from pytest_twin.model.duration_text import NOTHING
 from pytest_twin.report.html.markup import identity, join, markup
 from pytest_twin.report.html.svg import TALL, WIDE, svg
 from pytest_twin.report.profile_ranking import (
@@ -16,7 +17,6 @@ from pytest_twin.report.profile_ranking import (
     rank_resources,
     worst_failures,
 )
-from pytest_twin.report.wording import NOTHING
 
 if TYPE_CHECKING:
     from markupsafe import Markup

@@ -13,8 +13,8 @@ from rich.table import Table
 from pytest_twin.analysis.prediction.what_if import Overload
 from pytest_twin.model.csv_text import visible
 from pytest_twin.model.demand_change import CPU, DISK
+from pytest_twin.model.duration_text import NOTHING, format_duration
 from pytest_twin.report.console_text import console_text
-from pytest_twin.report.wording import NOTHING, format_duration
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -10,9 +10,9 @@ from rich.table import Table
 from pytest_twin.analysis.prediction.predicted_tests import PredictedTest, Prediction
 from pytest_twin.analysis.prediction.prediction import SHARES
 from pytest_twin.model.csv_text import visible
+from pytest_twin.model.duration_text import format_duration
 from pytest_twin.report.console_text import console_text
 from pytest_twin.report.prediction.wording import format_slowdown, note_lines, opening_line
-from pytest_twin.report.wording import format_duration
 
 if TYPE_CHECKING:
     from rich.console import Console

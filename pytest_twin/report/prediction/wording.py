@@ -9,7 +9,8 @@ from pytest_twin.analysis.prediction.prediction import SlowdownRange
 from pytest_twin.analysis.prediction.profiled_test import CPU, DISK, MEMORY_BANDWIDTH
 from pytest_twin.analysis.stats.signed_rank import CONFIDENCE
 from pytest_twin.model.csv_text import visible
-from pytest_twin.report.wording import NOTHING, format_count, format_duration
+from pytest_twin.model.duration_text import NOTHING, format_duration
+from pytest_twin.report.wording import format_count
 
 LEAST_SHARE = 0.0005  # of time that is worth a note
 WORTH_TELLING = 1.1  # times as slow
