@@ -1,4 +1,6 @@
-"""Write what the code declares: columns, metrics, two JSON Schemas, the README's options, and Grafana's dashboard.
+"""Write what the code declares: columns, metrics, two JSON Schemas, tables within pages, and Grafana's dashboard.
+
+A page has such a table between ``<!-- generated: NAME -->`` and ``<!-- /generated -->``.
 
 python docs/generate.py
 python docs/generate.py faults.xml     # also explanation/faults.md, from the results of its tests: see fault_table.py
@@ -7,8 +9,9 @@ python docs/generate.py faults.xml     # also explanation/faults.md, from the re
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pytest_twin.export.prometheus import metrics
@@ -16,21 +19,26 @@ from pytest_twin.export.prometheus.metrics import HISTOGRAM, Metric
 from pytest_twin.loads.schedule import schema
 from pytest_twin.model import attempt_row, columns, event, flaky_row, profile_row
 from pytest_twin.model.columns import Column
+from pytest_twin.plugin import fixtures, marks
 from pytest_twin.report import json_document
 from pytest_twin.settings import options
 from pytest_twin.stressors import find_kinds
 from pytest_twin.telemetry import probes
 
 HERE = Path(__file__).parent
-README = HERE.parent / "README.md"
 DASHBOARD = HERE.parent / "pytest_twin" / "export" / "grafana" / "dashboard.json"
-OPTIONS = ("<!-- options -->\n", "<!-- /options -->")  # the README has the table of options between these lines
+
+
+def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table of Markdown."""
+    lines = (f"| {' | '.join(line)} |\n".replace("|  |", "| |") for line in (heads, *rows))
+    return next(lines) + "|" + "---|" * len(heads) + "\n" + "".join(lines)
 
 
 def table(rows: tuple[Column, ...]) -> str:
     """Return columns as a table."""
-    lines = [f"| `{row.name}` | {row.unit} | {row.meaning} |" for row in rows]
-    return "\n".join(["| column | unit | meaning |", "|---|---|---|", *lines])
+    lines = ((f"`{row.name}`", row.unit, row.meaning) for row in rows)
+    return markdown_table(("column", "unit", "meaning"), lines).rstrip()
 
 
 def columns_page() -> str:
@@ -103,12 +111,12 @@ In the frame `events` of `pytest_twin.load`, these columns are in the place of `
 
 def metrics_table(rows: Iterable[Metric]) -> str:
     """Return metrics as a table."""
-    lines = ["| metric | type | labels | meaning |", "|---|---|---|---|"]
+    lines = []
     for row in rows:
         buckets = f" Buckets: {', '.join(f'{bound:g}' for bound in row.buckets)}." if row.type == HISTOGRAM else ""
         labels = ", ".join(f"`{label}`" for label in row.labels)
-        lines.append(f"| `{row.full_name}` | {row.type} | {labels} | {row.help}{buckets} |".replace("|  |", "| |"))
-    return "\n".join(lines)
+        lines.append((f"`{row.full_name}`", row.type, labels, row.help + buckets))
+    return markdown_table(("metric", "type", "labels", "meaning"), lines).rstrip()
 
 
 def metrics_page() -> str:
@@ -139,21 +147,49 @@ node_exporter has most of these, so they are exported on request only.
 
 def options_table() -> str:
     """Return the options of the plugin as a table."""
-    lines = ["| option | default | |", "|---|---|---|"]
+    rows = []
     for name, option in options.options().items():
         default = options.default_of(name)
         shown = "off" if default is False else "" if default in {None, ()} else str(default)
-        flag = f"{options.flag(name)} {option.placeholder}".rstrip()
-        lines.append(f"| `{flag}` | {shown} | {option.help} |".replace("|  |", "| |"))
-    return "\n".join([*lines, ""])
+        rows.append((f"`{options.flag(name)} {option.placeholder}".rstrip() + "`", shown, option.help))
+    return markdown_table(("option", "default", ""), rows)
 
 
-def readme() -> str:
-    """Return the README with the current table of options."""
-    begin, end = OPTIONS
-    before, _, rest = README.read_text(encoding="utf-8").partition(begin)
-    _, _, after = rest.partition(end)
-    return before + begin + options_table() + end + after
+def marks_table() -> str:
+    """Return the marks with their help."""
+    rows = (mark.partition(": ") for mark in marks.MARKERS)
+    return markdown_table(("mark", ""), ((f"`{name}`", text) for name, _, text in rows))
+
+
+def fixtures_table() -> str:
+    """Return the fixtures with the first line of their documentation."""
+    names = sorted(marks.FIXTURES, reverse=True)
+    docs = ((getattr(fixtures, name).__doc__ or "").replace("``", "`") for name in names)
+    return markdown_table(("fixture", ""), zip((f"`{name}`" for name in names), docs, strict=True))
+
+
+def run_schema_table() -> str:
+    """Return the keys of run.json."""
+    properties = json_document.schema()["properties"]
+    rows = []
+    for name, value in properties.items():
+        within = ", ".join(f"`{key}`" for key in (value.get("items") or value).get("properties", {}))
+        rows.append((f"`{name}`", value.get("description") or within or str(value.get("const", ""))))
+    return markdown_table(("key", "value"), rows)
+
+
+TABLES = {
+    "options": options_table,
+    "marks": marks_table,
+    "fixtures": fixtures_table,
+    "run-schema": run_schema_table,
+}
+_TABLE = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
+
+
+def with_tables(text: str) -> str:
+    """Return the text of a page with its tables as the code has them now."""
+    return _TABLE.sub(lambda found: found[1] + TABLES[found[2]]() + found[3], text)
 
 
 def schema_page() -> str:
@@ -178,7 +214,9 @@ def main() -> None:
     """Write every page."""
     for name, page in PAGES.items():
         (HERE / name).write_text(page(), encoding="utf-8")
-    README.write_text(readme(), encoding="utf-8")
+    for path in sorted(HERE.rglob("*.md")):
+        text = path.read_text(encoding="utf-8")
+        path.write_text(with_tables(text), encoding="utf-8")
     from dashboard import page as dashboard_page
 
     DASHBOARD.write_text(dashboard_page(), encoding="utf-8")

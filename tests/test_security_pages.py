@@ -12,7 +12,15 @@ RELEASE = (ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="u
 WORKFLOW = (ROOT / "examples" / "github-actions.yml").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("page", ["README.md", "examples/github-actions.yml", ".github/workflows/release.yml"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "docs/how-to/github.md",
+        "examples/github-actions.yml",
+        ".github/workflows/ci.yml",
+        ".github/workflows/release.yml",
+    ],
+)
 def test_every_action_is_pinned_to_a_commit_with_its_version_beside_it(page):
     used = re.findall(r"uses: (.+)", (ROOT / page).read_text(encoding="utf-8"))
     assert used

@@ -2,8 +2,8 @@
 
 pytest examples/flaky                                         # they pass
 pytest examples/flaky --twin-flaky --twin-flaky-time 2m       # find those that break, and under what
-pytest examples/flaky -k sleep --twin-constrain cpu=0.1 --twin-repeat 10    # reproduce: "failed 10 of 10"
-pytest examples/flaky -k event --twin-constrain cpu=0.1 --twin-repeat 10    # the same test, mended: it passes
+pytest examples/flaky -k sleep --twin-constrain cpu=0.05 --twin-repeat 10    # reproduce: "failed 10 of 10"
+pytest examples/flaky -k event --twin-constrain cpu=0.05 --twin-repeat 10    # the same test, mended: it passes
 """
 
 from __future__ import annotations

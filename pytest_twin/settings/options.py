@@ -1,7 +1,7 @@
 """The options, each declared once: its name, default, parser and help.
 
-The plugin makes ``--twin-interval`` and ``twin_interval`` of a field, the command line ``--interval``, and the README
-its table. A command-line option takes precedence over pytest's own configuration, which takes precedence over
+The plugin makes ``--twin-interval`` and ``twin_interval`` of a field, the command line ``--interval``, and the
+reference its table. A command-line option takes precedence over pytest's own configuration, which takes precedence over
 ``[tool.pytest-twin]`` in pyproject.toml.
 """
 
@@ -64,7 +64,7 @@ class Option(NamedTuple):
     """The declaration of an option, apart from its name and default.
 
     Attributes:
-        help: One phrase, as ``--help`` and the README show it.
+        help: One phrase, as ``--help`` and the reference show it.
         parse: Returns the value of what was written; raises `ValueError` with a predicate for the message.
         metavar: The placeholder of the value in the help; empty for a flag.
         type: The type of pytest's ini option.
