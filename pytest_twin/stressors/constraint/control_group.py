@@ -175,7 +175,7 @@ class ControlGroup:
                 moved += move(pid, self.folder)
 
     def release_helpers(self) -> None:
-        """Move supervisors, stressors and samplers out of the group, which a run within it has started."""
+        """Move supervisors, stressors, samplers and exporters out of the group, which a run within it has started."""
         for pid in self.processes():
             if process_tree.is_helper(pid):
                 move(pid, _home(self.version, self.parent))

@@ -165,7 +165,7 @@ class CpuAccount:
                 self._refresh(ancestor)
 
     def _forget_helpers(self) -> None:
-        """Forget supervisors, stressors and samplers, which a run within the tree has started."""
+        """Forget supervisors, stressors, samplers and exporters, which a run within the tree has started."""
         for process in list(self.processes.values()):
             process.checks += 1
             is_below = process.parent is not None and process.parent.pid in self._outside

@@ -19,7 +19,12 @@ assert sys.platform == "linux"  # noqa: S101 - for the type checker: this module
 NANOSECONDS_PER_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 GUARDIAN_NAME = "twin-guardian"
 HELPER_NAMES = PROCESS_NAME.encode(), GUARDIAN_NAME.encode()
-HELPER_PROGRAMS = b"/pytest_twin/recording/sampler_main.py", b"/pytest_twin/stressors/__main__.py"
+HELPER_PROGRAMS = (
+    b"/pytest_twin/recording/sampler_main.py",
+    b"/pytest_twin/stressors/__main__.py",
+    b"/pytest_twin/export/prometheus/exporter_main.py",
+    b"/pytest_twin/export/otlp/main.py",
+)
 CPU_CLOCK = 2  # CPUCLOCK_SCHED of the kernel
 
 
@@ -88,7 +93,7 @@ def cpu_ns(pid: int) -> int:
 
 
 def is_helper(pid: int) -> bool:
-    """Return whether a process is a supervisor, a stressor or a sampler of a run, which are never constrained.
+    """Return whether a process is a supervisor, stressor, sampler or exporter of a run, which are never constrained.
 
     Those of a run that is constrained as a whole are started within it.
     """

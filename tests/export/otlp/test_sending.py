@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import time
 from pathlib import Path
 from threading import Thread
@@ -228,6 +229,17 @@ def test_the_process_is_no_child_of_this_one(run, eventually):
     process = OtlpProcess(read_config({}, "http://127.0.0.1:9"), ProcessContext.now())
     eventually(lambda: process.pid is not None and psutil.Process(process.pid).ppid() != os.getpid())
     process.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="constraints are for Linux")
+def test_a_constraint_on_the_tests_recognizes_the_process_as_none_of_them(eventually):
+    from pytest_twin.stressors.constraint.process_tree import is_helper
+
+    process = OtlpProcess(read_config({}, "http://127.0.0.1:9"), ProcessContext.now())
+    eventually(lambda: process.pid is not None)
+    is_left_out = is_helper(process.pid)
+    process.stop()
+    assert is_left_out
 
 
 def test_a_run_that_cannot_be_read_is_told_of(tmp_path, collector):

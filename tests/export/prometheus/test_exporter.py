@@ -57,6 +57,16 @@ def test_a_password_is_in_no_list_of_processes():
     assert "secret" not in command
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="constraints are for Linux")
+def test_a_constraint_on_the_tests_recognizes_it_as_none_of_them():
+    from pytest_twin.stressors.constraint.process_tree import is_helper
+
+    running = Exporter(ENDPOINT)
+    is_left_out = is_helper(running.pid)
+    running.stop()
+    assert is_left_out
+
+
 def test_without_the_library_the_error_says_how_to_install_it(monkeypatch):
     monkeypatch.setattr(exporter, "find_spec", lambda _: None)
     with pytest.raises(ExporterError, match=r"^needs prometheus-client; pip install 'pytest-twin\[export\]'$"):
