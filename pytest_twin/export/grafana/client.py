@@ -1,8 +1,8 @@
 """Post annotations by the HTTP API of Grafana (GET and POST /api/annotations).
 
-What is there already is not posted again, so a run may be posted twice. A Grafana that does not answer is given up
-after `ANSWER_S`, and so is one that falls behind `SLOWEST_RATE` by that time. A redirect is not followed: the token is
-for the server that the user named.
+What is there already is not posted again, so a run may be posted twice. A Grafana that takes longer than `LIMIT_S` for
+the first `BATCH` annotations is given up, and so is one that takes longer for as many more. A redirect is not followed:
+the token is for the server that the user named.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from pytest_twin.export.grafana.annotations import TAG, Annotation
 if TYPE_CHECKING:
     from pytest_twin.export.grafana.destination import Destination
 
-ANSWER_S = 2.0  # the longest time that is lost by waiting
-SLOWEST_RATE = 10.0  # annotations per second
+LIMIT_S = 2.0  # the longest time that is lost by waiting
+BATCH = 20  # the annotations that a server has to take in that time
 LONGEST_ANSWER = 64 << 20  # bytes
 API = "/api/annotations"
-NO_ANSWER = f"does not answer; gave up after {ANSWER_S:g} s"
+NO_ANSWER = f"does not answer; gave up after {LIMIT_S:g} s"
+TOO_SLOW = f"takes fewer than {BATCH / LIMIT_S:g} annotations a second"
 _ADVICE = {
     HTTPStatus.UNAUTHORIZED: "the token is not accepted; create a service account token",
     HTTPStatus.FORBIDDEN: "the token has no permission; give its service account the role Editor",
@@ -71,17 +72,18 @@ def post(annotations: Sequence[Annotation], run: str, destination: Destination) 
     answers: SimpleQueue[Answer] = SimpleQueue()
     # a thread, since the look-up of a name cannot be given a timeout
     threading.Thread(target=_work, args=(session, annotations, run, answers), daemon=True).start()
-    began, missing, new = time.monotonic(), len(annotations), 0
+    deadline, missing, new = time.monotonic() + LIMIT_S, len(annotations), 0
     try:
         while missing:
-            left_s = min(ANSWER_S, began + ANSWER_S + new / SLOWEST_RATE - time.monotonic())
-            answer = answers.get(timeout=max(left_s, 0.001))
+            answer = answers.get(timeout=max(deadline - time.monotonic(), 0.001))
             if isinstance(answer, Exception):
                 raise GrafanaError(f"{destination.url}: {_reason(answer)}{_so_far(new, new + missing)}")
             new += answer is None
             missing = missing - 1 if answer is None else answer
+            if new and new % BATCH == 0:
+                deadline = time.monotonic() + LIMIT_S
     except Empty:
-        reason = f"takes fewer than {SLOWEST_RATE:g} annotations a second" if new else NO_ANSWER
+        reason = TOO_SLOW if new else NO_ANSWER
         raise GrafanaError(f"{destination.url}: {reason}{_so_far(new, new + missing)}") from None
     finally:
         session.abort()
@@ -116,7 +118,7 @@ class _Session:
 
     def __init__(self, destination: Destination) -> None:
         of_scheme: Callable[..., HTTPConnection] = HTTPSConnection if destination.is_secure else HTTPConnection
-        self._connection = of_scheme(destination.host, destination.port, timeout=ANSWER_S)
+        self._connection = of_scheme(destination.host, destination.port, timeout=LIMIT_S)
         self._path, self._is_aborted = destination.path + API, False
         self._headers = {
             "Authorization": f"Bearer {destination.token}", "Accept": "application/json",

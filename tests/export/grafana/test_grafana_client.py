@@ -9,7 +9,7 @@ import pytest
 from grafana_server import TOKEN, drip, grafana_server, hang, hang_up, raw_server
 
 from pytest_twin.export.grafana.annotations import Annotation
-from pytest_twin.export.grafana.client import ANSWER_S, GrafanaError, Posted, post
+from pytest_twin.export.grafana.client import BATCH, LIMIT_S, GrafanaError, Posted, post
 from pytest_twin.export.grafana.destination import parse_destination
 
 RUN = "run:2026-01-01T12:00:00.000Z"
@@ -34,7 +34,7 @@ def refusal(url, count=3, token=TOKEN):
     began = time.monotonic()
     with pytest.raises(GrafanaError) as caught:
         post_to(url, count, token)
-    assert time.monotonic() - began < 3 * ANSWER_S
+    assert time.monotonic() - began < 3 * LIMIT_S
     message = str(caught.value)
     assert TOKEN not in message
     assert "\n" not in message
@@ -139,6 +139,12 @@ def test_a_slow_server_is_given_up_after_the_same_time(grafana):
     taken = len(grafana.kept)
     time.sleep(5 * grafana.slow_s)
     assert len(grafana.kept) <= taken + 1  # nobody goes on with it
+
+
+def test_a_server_that_takes_some_gets_no_more_time_than_one_that_takes_none(grafana):
+    grafana.slow_s = 1.5 * LIMIT_S / BATCH
+    refusal(grafana.url, 100)
+    assert 0 < len(grafana.kept) < BATCH
 
 
 def test_a_quick_server_may_take_many(grafana):
