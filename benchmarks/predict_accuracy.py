@@ -125,6 +125,7 @@ def pytest_collection_modifyitems(items):
 TURN = re.compile(r"turn\d+-|-turn\d+|\[turn\d+\]")
 TESTS = "tests.txt"  # the selection of tests that the profile has
 MOST_REPLAYS = 100
+DIGITS = 2  # of a slowdown, as it is shown
 
 
 class Accuracy(NamedTuple):
@@ -148,8 +149,12 @@ class Accuracy(NamedTuple):
 
     @property
     def is_within(self) -> bool:
-        """Whether the measured value is in the interval."""
-        return self.low is not None and self.high is not None and self.low <= self.measured <= self.high
+        """Whether the measured value is in the interval, to the digits that are shown."""
+        return (
+            self.low is not None
+            and self.high is not None
+            and (round(self.low, DIGITS) <= round(self.measured, DIGITS) <= round(self.high, DIGITS))
+        )
 
     def error(self, value: float) -> float:
         """Return the relative error of a value in per cent."""

@@ -86,11 +86,17 @@ class LoadResponse:
         """Return the slowdown at each load."""
         return np.interp(loads, self.loads, self.slowdowns)
 
-    def drawn(self, draw: np.random.Generator) -> LoadResponse:
-        """Return the response as another profile might have measured it, by the standard errors."""
+    def drawn(self, draw: np.random.Generator, transfer_error: float = 0.0) -> LoadResponse:
+        """Return the response as another profile might have measured it, by the standard errors.
+
+        Args:
+            draw: Where random numbers come from.
+            transfer_error: The standard error of all its logarithms together, as a share of them.
+        """
         if self.errors is None:
             return self
         logs = self.logs + draw.normal(0.0, 1.0, len(self.logs)) * self.errors
+        logs *= draw.normal(1.0, transfer_error)
         slowdowns = _rising_slowdowns(logs, self.weights)
         return LoadResponse(self.loads, slowdowns, self.logs, self.errors, self.weights)
 

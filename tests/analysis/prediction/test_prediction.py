@@ -5,11 +5,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pytest_twin.analysis.prediction import prediction
 from pytest_twin.analysis.prediction.course import slowdowns_by_start
 from pytest_twin.analysis.prediction.prediction import ExposedTest, LoadCourse, predict_slowdown
 from pytest_twin.analysis.prediction.response import LoadResponse, MeasuredLevel
 
 MEDIAN, P95, P99 = 0.5, 0.95, 0.99
+
+
+@pytest.fixture(autouse=True)
+def transfer_error(monkeypatch):
+    """Sets how well a profile holds in another session; it holds as it is by default."""
+
+    def set_error(share):
+        monkeypatch.setattr(prediction, "TRANSFER_ERROR", share)
+
+    set_error(0.0)
+    return set_error
 
 
 def steep(spread=1.02):
@@ -130,3 +142,10 @@ def test_the_interval_of_few_runs_has_their_variation_under_the_same_load():
     widths = [each.quantiles[MEDIAN].high / each.quantiles[MEDIAN].low for each in (steady, varying)]
     assert widths[0] < 1.01
     assert widths[1] > 1.1**2  # the width for all start times
+
+
+def test_an_interval_has_the_error_of_the_transfer_to_another_session(transfer_error):
+    transfer_error(0.1)
+    one = predict(0.1, {"cpu": steep(1.0001)}, course(cpu=[1.0] * 60)).quantiles[MEDIAN]
+    borders = 4.0 ** (1 - 1.96 * 0.1), 4.0 ** (1 + 1.96 * 0.1)
+    assert (one.low, one.high) == pytest.approx(borders, rel=0.05)
