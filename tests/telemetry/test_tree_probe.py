@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from pytest_twin._system.procfs import MIB
-from pytest_twin.telemetry.probes import ProbeContext
+from pytest_twin.telemetry.probes import ProbeContext, trees
 from pytest_twin.telemetry.probes.trees import COLUMNS, TreesProbe
 
 ROOT, CHILD, SUPERVISOR, STRESSOR = 900_001, 900_002, 900_003, 900_004
@@ -194,3 +194,23 @@ def test_stressors_that_come_later_are_charged_from_the_row_before(rows):
     found = rows(none, none, none, there, none, none, none)
     assert [row.stress_cpu_percent for row in found] == [None, 0.0, 0.0, 12.5, 0.0, 0.0, 0.0]
     assert [row.stress_process_count for row in found] == [0, 0, 0, 2, 0, 0, 0]
+
+
+def test_many_processes_are_read_less_often_and_no_cpu_time_and_no_io_is_lost(rows, monkeypatch):
+    monkeypatch.setattr(trees, "ALWAYS_READ", 1)
+    monkeypatch.setattr(trees, "READ_PER_S", 2)  # two processes: once a second
+    moments = [{ROOT: at / 2, CHILD: 1.0} for at in range(9)]
+    found = rows(*moments, io=tuple({ROOT: (at * MIB, 0)} for at in range(9)), apart_s=0.25)
+    assert cpu_of_tests(found) == [None] * 4 + [50.0] * 5  # 2 s of CPU time in each second, of 4 CPUs
+    assert [row.tests_read_MB for row in found] == [None] * 4 + [4.0, 0.0, 0.0, 0.0, 4.0]
+    assert {row.tests_process_count for row in found} == {2}
+
+
+def test_the_last_row_reads_many_processes_too(rows, monkeypatch):
+    monkeypatch.setattr(trees, "ALWAYS_READ", 1)
+    family = Family()
+    family.cpu_s = {ROOT: 1.0, CHILD: 1.0}
+    probe = TreesProbe(ProbeContext(ROOT), family)
+    probe.read(0.0)
+    family.cpu_s[ROOT] = 2.0
+    assert Row(probe.read_last(0.001)).tests_cpu_percent == 100.0

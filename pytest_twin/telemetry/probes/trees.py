@@ -2,6 +2,9 @@
 
 CPU time is the sum of each process's own clock, in nanoseconds (clock_getcpuclockid(3)), and its counter of children
 that ended, so that the CPU time of a child that lived between two rows is not lost; the same holds for its I/O.
+
+A process takes some microseconds to read. Trees with n > `ALWAYS_READ` processes are read only every n / `READ_PER_S`
+seconds; the rows in between have the last values. The counters are cumulative, so no CPU time and no I/O is lost.
 """
 
 from __future__ import annotations
@@ -24,12 +27,18 @@ if TYPE_CHECKING:
     Used = tuple[float, float, float]  # CPU seconds, bytes read and written
 
 
+ALWAYS_READ = 100
+READ_PER_S = 400
+
+
 def _columns(name: str, processes: str) -> tuple[Column, ...]:
     return (
         Column(
             f"{name}_cpu_percent",
             "%",
-            f"CPU time of the {processes} as a share of all CPUs of the host; exact, including ended processes.",
+            f"CPU time of the {processes} as a share of all CPUs of the host; exact, including ended processes. "
+            f"With n > {ALWAYS_READ} processes of tests and stressors, all of their columns are read every "
+            f"n / {READ_PER_S} seconds, and cover the time since the last reading.",
             window_s=0.0,
         ),
         Column(
@@ -67,6 +76,7 @@ def _columns(name: str, processes: str) -> tuple[Column, ...]:
 
 COLUMNS = (*_columns("tests", "processes of the tests"), *_columns("stress", "processes of the stressors"))
 ROUNDING_S = 0.1
+AMOUNTS = {at for at, column in enumerate(COLUMNS) if column.is_amount}
 
 
 def probe(context: ProbeContext) -> TreesProbe | NoTrees:
@@ -110,11 +120,14 @@ class TreesProbe:
             0,
             0,
         )  # CPU and I/O of ended supervisors: in the counters of their parent, but of no test
-        self._due = float("-inf")
+        self._due = self._walk_at = float("-inf")
+        self._last: Sequence[Value] = ()  # the values of the last walk, without amounts
         self._pid = os.getpid()
 
     def read(self, at: float) -> Sequence[Value]:
         """Return one value for each column."""
+        if at < self._walk_at:
+            return self._last
         detailed = at >= self._due
         if detailed:
             self._due = at + SELDOM_S
@@ -123,14 +136,18 @@ class TreesProbe:
         tests, supervisors = self._walk(self._roots)
         stress = self._follow(supervisors) if supervisors or self._supervisors else []
         cpu_s, read, written = self._reaped
-        return (
+        values = (
             *self._tests.row(tests, (-cpu_s, -read, -written), at, detailed),
             *self._stress.row(stress, self._reaped, at, detailed),
         )
+        if (count := len(tests) + len(stress)) > ALWAYS_READ:
+            self._walk_at = at + count / READ_PER_S
+            self._last = [0.0 if value and place in AMOUNTS else value for place, value in enumerate(values)]
+        return values
 
     def read_last(self, at: float) -> Sequence[Value]:
         """Return the same with all details, however recent the last ones are."""
-        self._due = float("-inf")
+        self._due = self._walk_at = float("-inf")
         return self.read(at)
 
     def _others(self) -> list[int]:
