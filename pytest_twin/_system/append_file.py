@@ -15,18 +15,19 @@ DIGITS = 4
 class AppendOnlyFile:
     """An open table; an incomplete row that a killed run has left at its end is removed."""
 
-    def __init__(self, path: str, header: str, rotate_at: int = 0) -> None:
+    def __init__(self, path: str, header: str, rotate_at: int = 0, *, beside_tests: bool = True) -> None:
         """Open it.
 
         Args:
             path: The file.
             header: The first line of a new file.
             rotate_at: The size in bytes at which the file becomes a numbered piece and a new one begins; 0 is never.
+            beside_tests: Whether tests run in this process, which may close the descriptor.
 
         Raises:
             OSError: It cannot be opened, is a link, or has other columns.
         """
-        self._path, self._header, self._rotate_at = path, header, rotate_at
+        self._path, self._header, self._rotate_at, self._beside_tests = path, header, rotate_at, beside_tests
         self._size = 0
         self._descriptor = Descriptor(self._open)
         if not self._size:
@@ -40,7 +41,7 @@ class AppendOnlyFile:
         """
         if 0 < self._rotate_at <= self._size:
             self._renew()
-        fd = self._descriptor.get()
+        fd = self._descriptor.get() if self._beside_tests else self._descriptor.fd
         data = (row if self._size else self._header + row).encode()
         wrote = 0
         try:

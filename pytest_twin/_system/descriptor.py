@@ -10,9 +10,13 @@ if TYPE_CHECKING:
 
 
 class Descriptor:
-    """A descriptor that is reopened if a test has closed it; another file with its number is left alone."""
+    """A descriptor that is reopened if a test has closed it; another file with its number is left alone.
 
-    __slots__ = ("_fd", "_file", "_lost", "_open")
+    Attributes:
+        fd: The number, for a process in which no tests run; elsewhere `get` returns it.
+    """
+
+    __slots__ = ("_file", "_lost", "_open", "fd")
 
     def __init__(self, open_it: Callable[[], int], lost: Callable[[], None] = lambda: None) -> None:
         """Open it.
@@ -25,7 +29,7 @@ class Descriptor:
             OSError: It cannot be opened.
         """
         self._open, self._lost = open_it, lost
-        self._fd, self._file = -1, (-1, -1)
+        self.fd, self._file = -1, (-1, -1)
         self.renew()
 
     def get(self) -> int:
@@ -37,13 +41,13 @@ class Descriptor:
         if not self.is_open:
             self._lost()
             self.renew()
-        return self._fd
+        return self.fd
 
     @property
     def is_open(self) -> bool:
         """Whether its number still refers to its file."""
         try:
-            found = os.fstat(self._fd)
+            found = os.fstat(self.fd)
         except OSError:
             return False
         return self.is_of(found)
@@ -58,12 +62,12 @@ class Descriptor:
         Raises:
             OSError: It cannot be opened.
         """
-        self._fd = self._open()
-        found = os.fstat(self._fd)
+        self.fd = self._open()
+        found = os.fstat(self.fd)
         self._file = found.st_dev, found.st_ino
 
     def close(self) -> None:
         """Close it, unless a test has."""
         if self.is_open:
-            os.close(self._fd)
-        self._fd = -1
+            os.close(self.fd)
+        self.fd = -1

@@ -16,7 +16,7 @@ from operator import itemgetter
 from pytest_twin._system.append_file import AppendOnlyFile
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.columns import ELAPSED, TIMESTAMP, header, order
-from pytest_twin.stressors.system.freeze_detector import FreezeDetector
+from pytest_twin.stressors.system.freeze_detector import SHORTEST_S, FreezeDetector
 from pytest_twin.stressors.system.parent import open_pidfd, socket_from_pipe
 from pytest_twin.telemetry import probes
 from pytest_twin.telemetry.probe_runner import ProbeRunner
@@ -44,9 +44,8 @@ class SamplingLoop:
         read: Callable[[float], str],
         write: Callable[[str], None],
         interval: float,
-        before_row: Callable[[float], None] = lambda _: None,
-        read_last: Callable[[float], str] | None = None,
         after_wait: Callable[[float, float], None] = lambda _due, _at: None,
+        read_last: Callable[[float], str] | None = None,
     ) -> None:
         """Create the loop.
 
@@ -54,12 +53,11 @@ class SamplingLoop:
             read: Returns the row of a time.
             write: Writes a row.
             interval: Seconds between two rows.
-            before_row: Called with the time of each row, before it is read.
-            read_last: Returns the last row; None is `read`.
             after_wait: Called after each wait with the time that it was to end at, and the time at which it ended.
+            read_last: Returns the last row; None is `read`.
         """
-        self._read, self._write, self._interval, self._before_row = read, write, interval, before_row
-        self._read_last, self._after_wait = read_last or read, after_wait
+        self._read, self._write, self._interval, self._after_wait = read, write, interval, after_wait
+        self._read_last = read_last or read
         self.rows = self.missed = self.dropped = 0
         self.warnings: list[str] = []
 
@@ -79,21 +77,25 @@ class SamplingLoop:
         self._read(began)
         on_ready()
         tick = 1
+        at = now()
         while True:
+            due_at = max(at, began + tick * self._interval)
+            is_over = wait(due_at - at)
             at = now()
-            seconds = max(0.0, began + tick * self._interval - at)
-            is_over = wait(seconds)
-            self._after_wait(at + seconds, now())
+            self._after_wait(due_at, at)
             if is_over:
                 break
-            self._take(now(), self._read)
-            due = int((now() - began) / self._interval) + 1
-            self.missed += max(0, due - tick - 1)
-            tick = max(due, tick + 1)
-        self._take(now(), self._read_last)
+            self._take(at, self._read)
+            at = now()
+            due = int((at - began) / self._interval) + 1
+            if due > tick + 1:
+                self.missed += due - tick - 1
+                tick = due
+            else:
+                tick += 1
+        self._take(at, self._read_last)
 
     def _take(self, at: float, read: Callable[[float], str]) -> None:
-        self._before_row(at)
         row = read(at)
         try:
             self._write(row)
@@ -123,7 +125,7 @@ class SuspendDetector:
         self._ahead: float | None = None  # seconds by which the clock since boot is ahead of the monotonic one
 
     def check(self, at: float) -> None:
-        """Compare the clocks, at most once in `SUSPEND_CHECK_S`; called for every row."""
+        """Compare the clocks, at most once in `SUSPEND_CHECK_S`."""
         if at < self._due:
             return
         since_boot, now = self._since_boot(), self._now()
@@ -228,14 +230,9 @@ def main() -> tuple[str, AppendOnlyFile, Clock] | None:
     parent = ParentWatcher(config.parent_pid)
     if not parent.wait_start():
         os._exit(0)
-    rows = AppendOnlyFile(config.path, reader.header, config.rotate_at)
+    rows = AppendOnlyFile(config.path, reader.header, config.rotate_at, beside_tests=False)
     loop = SamplingLoop(
-        reader.row,
-        rows.append,
-        config.interval,
-        suspend_check(),
-        lambda at: reader.row(at, is_last=True),
-        freeze_check(),
+        reader.row, rows.append, config.interval, interruption_check(), lambda at: reader.row(at, is_last=True)
     )
     loop.warnings = reader.warnings
     loop.run(time.monotonic, parent.wait, lambda: send("ready"))
@@ -259,6 +256,26 @@ def raise_open_file_limit() -> None:
             pass
 
 
+def interruption_check() -> Callable[[float, float], None]:
+    """Return a function that reports to the parent that the machine was suspended, or this process frozen or stopped.
+
+    It is called after each wait, and checks once a second, or when the wait was far too long.
+    """
+    freezes, check_suspend = FreezeDetector(), suspend_check()
+    check_at = float("-inf")
+
+    def check(due: float, at: float) -> None:
+        nonlocal check_at
+        if at < check_at and at - due < SHORTEST_S:
+            return
+        check_at = at + SUSPEND_CHECK_S
+        check_suspend(at)
+        if lost := freezes.lost(due, at):
+            send(f"frozen {at - lost!r} {at!r}")
+
+    return check
+
+
 def suspend_check() -> Callable[[float], None]:
     """Return a function that reports to the parent that the machine was suspended; a no-op on other systems."""
     if sys.platform != "linux":
@@ -268,17 +285,6 @@ def suspend_check() -> Callable[[float], None]:
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
     return SuspendDetector(since_boot, time.monotonic, lambda at, slept: send(f"slept {at!r} {slept!r}")).check
-
-
-def freeze_check() -> Callable[[float, float], None]:
-    """Return a function that reports to the parent the time for which this process was frozen or stopped."""
-    detector = FreezeDetector()
-
-    def check(due: float, at: float) -> None:
-        if lost := detector.lost(due, at):
-            send(f"frozen {at - lost!r} {at!r}")
-
-    return check
 
 
 def send(*words: str) -> None:

@@ -119,7 +119,8 @@ def test_the_clocks_are_compared_once_a_second_however_fast_rows_come():
 def test_every_row_is_looked_at():
     looked: list[float] = []
     waits = iter([False, False, True])
-    SamplingLoop(lambda _: "row\n", lambda _: None, 1.0, looked.append).run(lambda: 0.0, lambda _: next(waits))
+    loop = SamplingLoop(lambda _: "row\n", lambda _: None, 1.0, lambda _due, at: looked.append(at))
+    loop.run(lambda: 0.0, lambda _: next(waits))
     assert looked
 
 
