@@ -11,6 +11,7 @@ import pytest
 from made_runs import MadeRun, busy_run, run_of_two_hosts
 from saved_runs import made, weighed
 
+from pytest_twin.model.attempt_failure import AttemptFailure
 from pytest_twin.report.formats import summary_of
 from pytest_twin.report.html.page import page
 
@@ -425,7 +426,7 @@ def test_a_test_of_another_host_is_shown_in_the_chart_of_that_host(two_hosts):
     two_hosts.one("#tests-search").clear()
     two_hosts.one("#tests-table th[data-by=on] button").click()
     assert two_hosts.names == ["test_both", "test_there", "test_here", "test_both"]
-    two_hosts.one("article [data-show]").click()
+    two_hosts.press("article [data-show]", webdriver.Keys.ENTER)
     assert two_hosts.run("return document.activeElement.id") == "timeline-chart-2"
 
 
@@ -433,3 +434,17 @@ def test_on_a_phone_two_hosts_are_no_wider_than_the_screen(two_hosts):
     two_hosts.open(Path(two_hosts.browser.current_url.removeprefix("file://")), 360, 800, is_phone=True)
     assert two_hosts.run("return document.documentElement.scrollWidth") <= 360
     assert two_hosts.one("#tests-table tbody td[data-label='Host']").text == "pytest's host"
+
+
+def test_a_button_copies_the_command_that_runs_a_failed_test_again(browser, tmp_path):
+    made = MadeRun(tmp_path).sampled(3).test("t.py::test_a", 0, 2, "failed")
+    failure = AttemptFailure("t.py::test_a", command="pytest t.py::test_a --twin", stress="cpu=2")
+    (tmp_path / "failures.jsonl").write_text(failure.line, encoding="ascii")
+    path = tmp_path / "report.html"
+    path.write_text(page(made.summary()), encoding="utf-8")
+    browser.execute_cdp_cmd("Browser.grantPermissions", {"permissions": ["clipboardReadWrite"]})
+    report = Page(browser).open(path)
+    report.one("[data-copy]").click()
+    copied = browser.execute_async_script("navigator.clipboard.readText().then(arguments[0], arguments[0])")
+    assert copied == "pytest t.py::test_a --twin --twin-stress cpu=2"
+    assert report.one("[data-copy]").text == "Copied"

@@ -13,8 +13,10 @@ from html import unescape
 import numpy as np
 import pytest
 from made_runs import MadeRun, busy_run, leaky_run, run_of_two_hosts, stamp
+from markupsafe import escape
 from saved_runs import made, weighed
 
+from pytest_twin.model.attempt_failure import AttemptFailure
 from pytest_twin.report import formats
 from pytest_twin.report.formats import summary_of
 from pytest_twin.report.html.page import page
@@ -26,7 +28,7 @@ HOSTILE = "</script><script>alert(1)</script>\"'&<b>"
 
 def parts(text):
     """The ids of the parts that the navigation leads to."""
-    return re.findall(r'<li><a href="#([\w-]+)">', text)
+    return re.findall(r'<li><a href="#([\w-]+)">', text.partition("<nav ")[2])
 
 
 def data_of(text):
@@ -40,8 +42,8 @@ def busy(tmp_path_factory):
 
 
 def test_the_page_has_all_its_parts_and_says_first_what_went_wrong(busy):
-    assert parts(busy) == ["timeline", "tests", "looked-into", "loads", "spread", "machine", "missing"]
-    assert "<h1>1 failed, 2 passed</h1>" in busy
+    assert parts(busy) == ["failures", "timeline", "tests", "marked", "loads", "spread", "machine", "missing"]
+    assert '<h1><a href="#failures">1 failed, 2 passed</a></h1>' in busy
     assert all(f'<section id="{name}"' in busy for name in parts(busy))
 
 
@@ -121,7 +123,7 @@ def test_of_very_many_failed_tests_the_first_get_a_part(tmp_path):
         made.test(f"t.py::test_{number}", number / 10, number / 10 + 0.1, "failed")
     text = page(made.summary())
     assert text.count("<article ") == 60
-    assert "The first 60 of 70; the others are in the table above and in tests.csv." in text
+    assert "… and 10 more tests in the table of tests and in tests.csv" in text
 
 
 def test_budgets_have_a_part_and_a_column_where_tests_have_some(tmp_path, busy):
@@ -199,7 +201,7 @@ def test_a_damaged_profile_does_not_break_the_page(tmp_path, text):
 def test_a_run_that_is_not_whole_says_so_on_top(tmp_path, busy):
     text = page(MadeRun(tmp_path).test("t.py::test_a", 0, 1).summary())
     assert 'role="note"><p>Incomplete: system_metrics_dataset.csv is missing or empty</p>' in text
-    assert 'role="note"' not in busy
+    assert "Incomplete: " not in busy
 
 
 @pytest.mark.parametrize(
@@ -248,7 +250,9 @@ def test_a_run_that_was_compared_has_a_part_with_what_came_of_it_the_alarms_firs
         ("t.py::test_<less>", "cpu_seconds", "200.0 ms", "50.0 ms", "x0.25", "possibly less"),
         ("t.py::test_<less>", "duration", "200.0 ms", "50.0 ms", "x0.25", "possibly less"),
     ]
-    assert '<a href="#compared">1 limit broken</a>, compared with before' in text
+    threshold = '<li class="broken"><b>✗</b> <a href="#compared">'
+    assert f"{threshold}Comparison with before: 3 tests compared, 2 changed, 1 limit broken</a>" in text
+    assert f"{threshold}cpu_seconds&gt;10%: t.py::test_more: " in text
     assert "compared" not in parts(busy)
 
 
@@ -301,7 +305,7 @@ def test_the_table_of_several_hosts_has_a_column_for_them_and_curves_of_each(two
 
 
 def test_a_test_that_ran_on_two_hosts_is_two_tests(two_hosts):
-    assert "<h1>1 failed, 3 passed</h1>" in two_hosts
+    assert '<h1><a href="#failures">1 failed, 3 passed</a></h1>' in two_hosts
     assert ">4 tests. CPU time" in two_hosts
 
 
@@ -309,7 +313,7 @@ def test_the_part_of_a_test_is_drawn_from_the_samples_of_its_host(tmp_path):
     made = MadeRun(tmp_path).sampled(4, cpu_percent=10, tests_cpu_percent="", stress_cpu_percent="")
     made.sampled(4, host="far", cpu_percent=90, tests_cpu_percent="", stress_cpu_percent="")
     made.test("t.py::test_a", 1, 2, "failed").test("t.py::test_b", 1, 2, "failed", host="far")
-    articles = part(page(made.summary()), "looked-into").split("<article ")[1:]
+    articles = part(page(made.summary()), "failures").split("<article ")[1:]
     assert [re.search(r"CPU of the host, 0 to (\d+) %", article)[1] for article in articles] == ["25", "100"]
     assert [re.search(r'data-show="1.000 2.000 (\d)"', article)[1] for article in articles] == ["0", "1"]
 
@@ -353,3 +357,49 @@ def test_the_name_of_a_host_is_text_and_nothing_else(tmp_path):
     assert "<script>alert" not in text
     assert "<b>&lt;" not in text
     assert len(re.findall("</script>", text)) == 3
+
+
+def failing_run(folder, **cells):
+    """A run in which one test failed, and what pytest reported of it."""
+    made = MadeRun(folder).sampled(3).test("t.py::test_a", 0, 2, "failed", **cells).test("t.py::test_b", 2, 3)
+    (folder / "failures.jsonl").write_text(
+        AttemptFailure(
+            "t.py::test_a", phase="call", message=f"Error: {HOSTILE}", traceback=f"t.py:1: in test_a\n{HOSTILE}",
+            output=HOSTILE, command="pytest t.py::test_a --twin", stress="cpu=2",
+        ).line,
+        encoding="ascii",
+    )  # fmt: skip
+    return made
+
+
+def test_a_failure_has_its_error_what_stood_out_its_command_and_its_traceback(tmp_path):
+    made = failing_run(tmp_path).load("disk", "10MB/s", 0.5, 1.5).load("memory", "1GiB", 2.5, 2.9)
+    article = part(page(made.summary()), "failures")
+    assert f'<p class="error">Error: {escape(HOSTILE)}</p>' in article
+    assert "nothing unusual; machine 50 % busy" in article
+    assert f"<pre>t.py:1: in test_a\n{escape(HOSTILE)}</pre>" in article
+    command = 'pytest t.py::test_a --twin --twin-stress "cpu=2 disk=10MB/s"'
+    assert f'data-copy="{escape(command)}">Copy</button> <code>{escape(command)}</code>' in article
+
+
+def test_the_notice_on_top_leads_to_the_failures(tmp_path):
+    text = page(failing_run(tmp_path).summary())
+    top = text.partition('<nav aria-label="Parts of the report">')[0]
+    assert f'<li><a href="#test-0">test_a</a> Error: {escape(HOSTILE)}</li>' in top
+    assert '<article id="test-0">' in text
+
+
+def test_a_test_that_failed_several_times_has_one_article_with_their_number(tmp_path):
+    made = MadeRun(tmp_path).sampled(6)
+    for number in range(1, 6):
+        made.test("t.py::test_a", number - 1, number, "failed" if number % 2 else "passed", attempt=number)
+    text = page(made.summary())
+    assert part(text, "failures").count("<article ") == 1
+    assert "<p>3 of 5 attempts failed</p>" in text
+    assert data_of(text)["tests"]["detail"] == ["test-0", None, "test-0", None, "test-0"]
+
+
+def test_kept_thresholds_are_on_top_too(tmp_path):
+    text = page(MadeRun(tmp_path).sampled(2).test("t.py::test_a", 0, 1, budget="ok").summary())
+    assert '<li class="kept"><b>✓</b> <a href="#budgets">Budgets: 1 of 1 test with a budget is within it.</a>' in text
+    assert 'class="thresholds"' not in page(MadeRun(tmp_path / "none").sampled(2).summary())

@@ -1,8 +1,8 @@
-"""The section of the page for each test that failed or has a folder of its own."""
+"""The articles of the page about single tests, and the section of those with a folder of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from markupsafe import Markup
@@ -23,50 +23,63 @@ AROUND = 0.1  # of its duration, before and behind
 DRAWN = ("CPU", "Memory")
 
 
-def select_tests(summary: RunSummary) -> dict[int, str]:
-    """Return the places of the tests that get a section, with its id; failed ones first."""
-    found = [place for place, attempt in enumerate(summary.attempts) if attempt.is_bad or attempt.folder]
-    found.sort(key=lambda place: not summary.attempts[place].is_bad)
-    return {place: f"test-{place}" for place in found[:MOST]}
+def article_name(place: int) -> str:
+    """Return the id of the article about the test of which this attempt is the first one that is shown."""
+    return f"test-{place}"
 
 
-def details_part(summary: RunSummary, which: dict[int, str]) -> Markup:
-    """Return the sections."""
-    there = sum(attempt.is_bad or bool(attempt.folder) for attempt in summary.attempts)
-    left_out = markup(
-        "<p>The first {} of {}; the others are in the table above and in tests.csv.</p>", MOST, f"{there:,}"
+def marked_tests(summary: RunSummary) -> list[int]:
+    """Return the places of the tests that did not fail and have a folder of their own."""
+    return [place for place, attempt in enumerate(summary.attempts) if attempt.folder and not attempt.is_bad]
+
+
+def marked_links(marked: Sequence[int]) -> dict[int, str]:
+    """Return for the place of each of these tests the id of its article."""
+    return {place: article_name(place) for place in marked[:MOST]}
+
+
+def marked_part(summary: RunSummary, marked: Sequence[int]) -> Markup:
+    """Return an article for each of these tests."""
+    articles = TestArticles(summary)
+    more = markup(
+        "<p>The first {} of {}; the others are in the table above and in tests.csv.</p>", MOST, f"{len(marked):,}"
     )
-    hosts = {own.host: (own, _drawn(own)) for own in summary.by_host}
-    chosen = [(summary.attempts[place], name) for place, name in which.items()]
-    articles = join(
-        _article(*hosts[attempt.host], attempt, name, list(hosts).index(attempt.host)) for attempt, name in chosen
-    )
-    return markup('{}<div class="details">{}</div>', left_out if there > MOST else Markup(""), articles)
+    found = join(articles.article(place) for place in marked[:MOST])
+    return markup('{}<div class="details">{}</div>', more if len(marked) > MOST else "", found)
+
+
+class TestArticles:
+    """Makes the article about a test: its figures, its curves, and the events in its time."""
+
+    __test__ = False
+
+    def __init__(self, summary: RunSummary) -> None:
+        self._summary = summary
+        self._hosts = {own.host: (own, _drawn(own)) for own in summary.by_host}
+
+    def article(self, place: int, lead: Markup = Markup("")) -> Markup:  # noqa: B008 - it is immutable
+        """Return the article.
+
+        Args:
+            place: The index of the attempt.
+            lead: What stands before its figures.
+        """
+        attempt = self._summary.attempts[place]
+        own, drawn = self._hosts[attempt.host]
+        show = markup(
+            '<button type="button" data-show="{} {} {}">Show in the timeline</button>',
+            f"{attempt.start_s:.3f}", f"{attempt.end_s:.3f}", list(self._hosts).index(attempt.host),
+        )  # fmt: skip
+        return markup(
+            '<article id="{}"><div class="top">{}<h3>{}</h3>{}</div>{}{}<div class="pair">{}</div>{}</article>',
+            article_name(place), badge(attempt.outcome), identity(attempt.nodeid), show, lead,
+            definition_list(_figures(attempt)), join(_plot(own, attempt, panel) for panel in drawn),
+            _events(own, attempt),
+        )  # fmt: skip
 
 
 def _drawn(summary: RunSummary) -> list[Panel]:
     return [panel for panel in panels(summary.run.samples, summary.times) if panel.name in DRAWN]
-
-
-def _article(summary: RunSummary, drawn: list[Panel], attempt: AttemptSummary, name: str, chart: int) -> Markup:
-    """Return the section of a test.
-
-    Args:
-        summary: The summary of its host.
-        drawn: The panels to draw.
-        attempt: The test.
-        name: The id of the section.
-        chart: The index of the timeline chart with the test.
-    """
-    show = markup(
-        '<button type="button" data-show="{} {} {}">Show in the timeline</button>',
-        f"{attempt.start_s:.3f}", f"{attempt.end_s:.3f}", chart,
-    )  # fmt: skip
-    return markup(
-        '<article id="{}"><div class="top">{}<h3>{}</h3>{}</div>{}<div class="pair">{}</div>{}</article>',
-        name, badge(attempt.outcome), identity(attempt.nodeid), show, definition_list(_figures(attempt)),
-        join(_plot(summary, attempt, panel) for panel in drawn), _events(summary, attempt),
-    )  # fmt: skip
 
 
 def _figures(attempt: AttemptSummary) -> Iterator[tuple[str, str | None]]:

@@ -14,7 +14,7 @@ from pytest_twin.report.flaky_findings import (
     format_interval,
     format_seconds,
 )
-from pytest_twin.report.html.markup import identity, join, markup
+from pytest_twin.report.html.markup import block, identity, join, markup
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -94,9 +94,9 @@ def _failure(finding: FlakyFinding, failures: Mapping[str, str]) -> Markup:
     if not text:
         return markup("")
     return markup(
-        "<details><summary>First failure: {}</summary><pre>{}</pre></details>",
+        "<details><summary>First failure: {}</summary>{}</details>",
         finding.decisive.get("error") or next((row["error"] for row in finding.rows if row.get("error")), ""),
-        text[-LONGEST_TEXT:],
+        block(text[-LONGEST_TEXT:]),
     )
 
 

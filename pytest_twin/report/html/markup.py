@@ -24,6 +24,11 @@ def _shown(cell: object) -> object:
     return visible(cell) if isinstance(cell, str) and not isinstance(cell, Markup) else cell
 
 
+def block(text: str) -> Markup:
+    """Return a text of several lines as a block, such as a traceback."""
+    return markup("<pre>{}</pre>", Markup("\n").join(markup("{}", line) for line in text.splitlines()))
+
+
 def join(pieces: Iterable[Markup]) -> Markup:
     """Join pieces of HTML."""
     return Markup("").join(pieces)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,14 +22,15 @@ from pytest_twin.report.fidelity.html import CHARTS
 from pytest_twin.report.fidelity.html import section as scorecard_section
 from pytest_twin.report.fidelity.wording import describe_verdict
 from pytest_twin.report.flaky_findings import describe_findings, group_findings
-from pytest_twin.report.html import details, flaky_part, parts, profile_curves, tests_table
+from pytest_twin.report.html import details, failures, flaky_part, parts, profile_curves, tests_table
 from pytest_twin.report.html.markup import data_element, each_host, join, markup
+from pytest_twin.report.html.thresholds import thresholds
 from pytest_twin.report.html.timeline import Lanes, idle_panel_names, timeline
 from pytest_twin.report.small_page import TABLE
-from pytest_twin.report.wording import describe_budgets, headline
+from pytest_twin.report.wording import describe_budgets, format_count, headline
 
 ASSETS = Path(__file__).parent / "assets"
-SCRIPTS = ("data.js", "chart.js", "timeline.js", "table.js", "sort.js")
+SCRIPTS = ("data.js", "chart.js", "timeline.js", "table.js", "sort.js", "copy.js")
 
 
 class PageSection(NamedTuple):
@@ -44,18 +45,20 @@ class PageSection(NamedTuple):
 def page(summary: RunSummary) -> str:
     """Return the page of a run."""
     lanes = {each.host: Lanes(each) for each in summary.by_host}
-    which = details.select_tests(summary)
+    failed, marked = failures.failed_tests(summary), details.marked_tests(summary)
+    links = {**details.marked_links(marked), **failures.failure_links(failed)}
     outcomes = list(dict.fromkeys(attempt.outcome for attempt in summary.attempts))
-    tests = tests_table.table_data(summary, summary.woven(lambda own: lanes[own.host].of_tests), which)
+    tests = tests_table.table_data(summary, summary.woven(lambda own: lanes[own.host].of_tests), links)
     tests["outcome"] = [outcomes.index(attempt.outcome) for attempt in summary.attempts]
     document = {"timeline": timeline(summary, list(lanes.values())), "outcomes": outcomes, "bad": BAD, "tests": tests}
-    found = list(_parts(summary, which))
+    found = list(_parts(summary, failed, marked))
     scripts = [_plotly(), "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS)]
     return str(
         markup(
             PAGE, policy=_policy(scripts), title=f"{headline(summary)} – pytest-twin",  # noqa: RUF001
             style=Markup((ASSETS / "page.css").read_text(encoding="utf-8") + TABLE + CHARTS),  # noqa: S704 - our own
-            heading=parts.heading(summary), notice=parts.notices(summary),
+            heading=parts.heading(summary, thresholds(summary) + failures.failures_notice(summary, failed)),
+            notice=parts.notices(summary),
             links=join(markup('<li><a href="#{}">{}</a></li>', part.name, part.heading) for part in found),
             parts=join(
                 markup(
@@ -71,24 +74,21 @@ def page(summary: RunSummary) -> str:
     )  # fmt: skip
 
 
-def _parts(summary: RunSummary, which: dict[int, str]) -> Iterator[PageSection]:
+def _parts(summary: RunSummary, failed: failures.Failed, marked: Sequence[int]) -> Iterator[PageSection]:
+    if failed:
+        intro = f"{format_count(len(failed), 'test')} did not pass."
+        yield PageSection("failures", "Failures", intro, failures.failures_part(summary, failed))
     if summary.began is not None:
         yield PageSection("timeline", "Timeline", "", _timeline(summary))
     yield from _comparisons(summary)
+    yield from _searches(summary)
     if summary.attempts:
         yield PageSection("tests", "Tests", tests_table.describe_tests(summary), tests_table.table_part(summary))
-    if which:
-        intro = "Every test that failed or did not finish, and every test with a folder of its own."
-        yield PageSection("looked-into", "Failed and marked tests", intro, details.details_part(summary, which))
+    if marked:
+        intro = "Every test with a folder of its own that did not fail."
+        yield PageSection("marked", "Marked tests", intro, details.marked_part(summary, marked))
     if intro := describe_budgets(summary):
         yield PageSection("budgets", "Budgets", intro, parts.budgets_part(summary))
-    if summary.flaky:
-        findings = group_findings(summary.flaky)
-        content = flaky_part.flaky_part(findings, summary.flaky_failures)
-        yield PageSection("flaky", "Flaky tests", describe_findings(findings), content)
-    if summary.profile:
-        intro = "The slowdown of each test under each load, the largest first; bars are confidence intervals."
-        yield PageSection("curves", "Sensitivity", intro, profile_curves.curves_part(summary.profile))
     if summary.loads or summary.skipped:
         yield PageSection("loads", "Loads", "Requested and achieved amount of each load.", parts.loads_part(summary))
     if len(summary.times):
@@ -96,6 +96,17 @@ def _parts(summary: RunSummary, which: dict[int, str]) -> Iterator[PageSection]:
         yield PageSection("spread", "Distributions", intro, each_host(summary, parts.spread_part))
     yield PageSection("machine", "Machine", "", each_host(summary, parts.machine_part))
     yield PageSection("missing", "Missing", "", parts.missing_part(summary))
+
+
+def _searches(summary: RunSummary) -> Iterator[PageSection]:
+    """Yield what a search for flaky tests and a profile have found."""
+    if summary.flaky:
+        findings = group_findings(summary.flaky)
+        content = flaky_part.flaky_part(findings, summary.flaky_failures)
+        yield PageSection("flaky", "Flaky tests", describe_findings(findings), content)
+    if summary.profile:
+        intro = "The slowdown of each test under each load, the largest first; bars are confidence intervals."
+        yield PageSection("curves", "Sensitivity", intro, profile_curves.curves_part(summary.profile))
 
 
 def _comparisons(summary: RunSummary) -> Iterator[PageSection]:

@@ -39,8 +39,13 @@ SPEARMAN = (
 )
 
 
-def heading(summary: RunSummary) -> Markup:
-    """Return the heading: outcome, time, machine, and the most important figures."""
+def heading(summary: RunSummary, verdicts: Markup) -> Markup:
+    """Return the heading: outcome, time, machine, and the most important figures.
+
+    Args:
+        summary: The run.
+        verdicts: What stands between: thresholds and failures.
+    """
     when = [] if summary.began is None else [f"{summary.began:%-d %B %Y, %H:%M:%S} UTC".lstrip("0")]
     facts = [
         *when,
@@ -52,9 +57,15 @@ def heading(summary: RunSummary) -> Markup:
         for name, value, note in _tiles(summary)
     )
     return markup(
-        '<p class="name">pytest-twin · {}</p><h1>{}</h1><p class="soft">{}</p><dl class="tiles">{}</dl>',
-        summary.run.path.name, headline(summary), " · ".join(facts), tiles,
+        '<p class="name">pytest-twin · {}</p><h1>{}</h1><p class="soft">{}</p>{}<dl class="tiles">{}</dl>',
+        summary.run.path.name, _title(summary), " · ".join(facts), verdicts, tiles,
     )  # fmt: skip
+
+
+def _title(summary: RunSummary) -> Markup | str:
+    """Return the outcome, linked to the failures if there are any."""
+    is_bad = any(attempt.is_bad for attempt in summary.attempts)
+    return markup('<a href="#failures">{}</a>', headline(summary)) if is_bad else headline(summary)
 
 
 def _tiles(summary: RunSummary) -> Iterator[tuple[str, str, str]]:
@@ -113,11 +124,8 @@ def _loads_in_short(loads: Sequence[LoadLine]) -> str:
 
 
 def notices(summary: RunSummary) -> Markup:
-    """Return a notice for broken limits, and one if the run is incomplete."""
+    """Return a notice if the run is incomplete."""
     lines = []
-    if summary.comparison is not None and (broken := summary.comparison.broken):
-        link = markup('<a href="#compared">{} broken</a>', format_count(len(broken), "limit"))
-        lines.append(markup("{}, compared with {}", link, summary.comparison.names[0]))
     grave = [each for each in summary.shortcomings if is_severe(each)]
     if grave:
         more = markup(' <a href="#missing">and {} more</a>', len(grave) - 1) if len(grave) > 1 else Markup("")

@@ -1,0 +1,72 @@
+"""Passed and failed thresholds at the top of the page: budgets, limits of a comparison, gates of a replay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from markupsafe import Markup
+
+from pytest_twin.analysis.fidelity.gates import FAILED
+from pytest_twin.report.comparison.wording import broken_limit_lines, closing_line
+from pytest_twin.report.fidelity.wording import describe_verdict, failure_lines
+from pytest_twin.report.html.markup import join, markup
+from pytest_twin.report.wording import KEPT, describe_budgets
+
+if TYPE_CHECKING:
+    from pytest_twin.analysis.run.run_summary import RunSummary
+
+MOST = 5  # lines of one kind
+
+
+class Threshold(NamedTuple):
+    """A line about thresholds of one kind.
+
+    Attributes:
+        is_kept: Whether they are kept.
+        text: The line.
+        section: The section of the page with more.
+    """
+
+    is_kept: bool
+    text: str
+    section: str
+
+
+def thresholds(summary: RunSummary) -> Markup:
+    """Return the list; nothing if the run has no threshold."""
+    lines = join(
+        markup(
+            '<li class="{}"><b>{}</b> <a href="#{}">{}</a></li>',
+            "kept" if each.is_kept else "broken", "✓" if each.is_kept else "✗", each.section, f"{each.text:.300}",
+        )
+        for each in (*_budgets(summary), *_limits(summary), *_gates(summary))
+    )  # fmt: skip
+    return markup('<ul class="thresholds" aria-label="Thresholds">{}</ul>', lines) if lines else Markup("")
+
+
+def _budgets(summary: RunSummary) -> Iterator[Threshold]:
+    if not (text := describe_budgets(summary)):
+        return
+    broken = [attempt for attempt in summary.attempts if attempt.budget not in {"", KEPT}]
+    yield Threshold(not broken, f"Budgets: {text}", "budgets")
+    yield from (Threshold(False, f"{each.nodeid}: {each.budget}", "budgets") for each in broken[:MOST])
+
+
+def _limits(summary: RunSummary) -> Iterator[Threshold]:
+    if summary.comparison is None:
+        return
+    broken = broken_limit_lines(summary.comparison)
+    yield Threshold(
+        not broken, f"Comparison with {summary.comparison.names[0]}: {closing_line(summary.comparison)}", "compared"
+    )
+    yield from (Threshold(False, line, "compared") for line in broken[:MOST])
+
+
+def _gates(summary: RunSummary) -> Iterator[Threshold]:
+    if summary.fidelity is None:
+        return
+    verdict = f"Replay of {summary.fidelity.names[0]}: {describe_verdict(summary.fidelity)}"
+    yield Threshold(summary.fidelity.verdict != FAILED, verdict, "fidelity")
+    lines = list(failure_lines(summary.fidelity))
+    yield from (Threshold(False, line, "fidelity") for line in lines[:MOST])
