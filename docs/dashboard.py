@@ -166,13 +166,17 @@ def at_a_glance() -> Iterator[Panel]:
         "Duration", "Time from the start of the run to its end, or to its last sample.", "s",
         Query(f"({end} or {last}) - on (instance) {start}", "{{instance}}"),
     )  # fmt: skip
-    yield figure("Start", "Start of the run.", "dateTimeAsIso", Query(f"{start} * 1000", "{{instance}}"), width=6)
+    yield figure(
+        "Tests remaining", "Collected tests of which no attempt is over.", "none",
+        Query(f"sum by (instance) ({selector('tests_remaining')})", "{{instance}}"),
+    )  # fmt: skip
+    yield figure("Start", "Start of the run.", "dateTimeAsIso", Query(f"{start} * 1000", "{{instance}}"), width=5)
     yield figure(
         "End", "End of the run; empty while it goes on, and if its last metrics were not collected.", "dateTimeAsIso",
-        Query(f"{end} * 1000", "{{instance}}"), width=6,
+        Query(f"{end} * 1000", "{{instance}}"), width=5,
     )  # fmt: skip
     yield figure(
-        "Environment", "What the run was made with.", "none", Query(selector("run_info"), name), width=12, text="name"
+        "Environment", "What the run was made with.", "none", Query(selector("run_info"), name), width=10, text="name"
     )
 
 

@@ -57,6 +57,10 @@ class SessionExporter:
         """
         self._exporter.begin(folder, epoch)
 
+    def expect(self, tests: int) -> None:
+        """Export the number of tests that were collected, once the recording has begun."""
+        self._exporter.expect(tests)
+
     def stop(self) -> list[str]:
         """End the process, unless it has ended, and return a line for each problem."""
         return [f"warning: prometheus: {line}" for line in self._exporter.stop()]

@@ -177,6 +177,12 @@ class RecordedSession:
                 self.config.pluginmanager.register(self._schedule_hooks)
         return self.recording
 
+    def expect(self, tests: int) -> None:
+        """Export the number of tests that were collected, if the session is recorded and exported."""
+        exporter = self.config.stash.get(EXPORTER, None)
+        if exporter is not None and self.recording is not None:
+            exporter.expect(tests)
+
     def _session_schedule(self) -> Schedule | None:
         """Return what of the session's schedule this process plays; None if nothing.
 

@@ -44,6 +44,8 @@ class SessionHooks:
             run.measure_idle(session.items)
             run.start()
             run.start_supervisor(session.items)
+            if not has_workers(session.config):
+                run.expect(len(session.items))
 
     def pytest_keyboard_interrupt(self) -> None:
         """Wait only briefly for processes that do not respond: the user waits for the end."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -71,9 +71,10 @@ class XdistControllerHooks:
             )
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self) -> None:
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
         """Record if a worker has collected a test that uses the plugin: by then it has opened its part file."""
         self._start_if_wanted()
+        self._run.expect(len(ids))
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Keep the time at which a test began, in case its worker dies."""

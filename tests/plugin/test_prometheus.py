@@ -66,6 +66,7 @@ def test_a_test_that_runs_is_in_what_is_scraped(pytester, own_exporters):
     text = Path("scraped").read_text()
     assert value(text, 'pytest_twin_tests_total{outcome="passed"}') == 1
     assert value(text, "pytest_twin_tests_running") == 1
+    assert value(text, "pytest_twin_tests_remaining") == 1
     assert own_exporters() == []
     host, port = Path("place").read_text().removeprefix("http://").removesuffix("/metrics").split(":")
     with socket.socket() as client:
@@ -142,6 +143,7 @@ def test_tests_of_workers_are_counted_once(pytester):
     pytester.runpytest_subprocess(*flags).assert_outcomes(passed=6)
     text = Path("run.prom").read_text()
     assert value(text, 'pytest_twin_tests_total{outcome="passed"}') == 6
+    assert value(text, "pytest_twin_tests_remaining") == 0
     assert value(text, "pytest_twin_test_duration_seconds_count") == 6
 
 

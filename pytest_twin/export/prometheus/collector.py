@@ -58,6 +58,12 @@ class RunCollector(Collector):
         with self._lock:
             self._stream, self._metrics = RunStream(folder), RunMetrics(self._options, epoch)
 
+    def expect(self, tests: int) -> None:
+        """Take the number of tests that were collected, of the run that is read."""
+        with self._lock:
+            if self._stream is not None:
+                self._metrics.collected = tests
+
     @property
     def is_following(self) -> bool:
         """Whether there is a run to read."""

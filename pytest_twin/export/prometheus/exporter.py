@@ -15,7 +15,7 @@ from pytest_twin._system.interruptible_event import InterruptSafeEvent
 from pytest_twin._system.stderr_file import StderrFile
 from pytest_twin._system.stdlib import json, os
 from pytest_twin.export._detached_process import DetachedProcess
-from pytest_twin.export.prometheus.exporter_process import EPOCH, ERROR, FOLDER, PROBLEMS, READY
+from pytest_twin.export.prometheus.exporter_process import COLLECTED, EPOCH, ERROR, FOLDER, PROBLEMS, READY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,6 +87,10 @@ class Exporter:
         """
         message = {FOLDER: str(folder.absolute()), EPOCH: epoch}
         self._process.write_line(json.dumps(message))
+
+    def expect(self, tests: int) -> None:
+        """Let it export the number of tests that were collected, once the run has begun."""
+        self._process.write_line(json.dumps({COLLECTED: tests}))
 
     def stop(self) -> list[str]:
         """Let it end, kill it if it does not, and return a line for each problem; the second time none."""

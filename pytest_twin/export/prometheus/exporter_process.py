@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 READ_S = 1.0  # between two readings, so that none has much to read
 READY, ERROR, PROBLEMS = "ready", "error", "problems"  # keys of the messages
-FOLDER, EPOCH = "folder", "epoch"
+FOLDER, EPOCH, COLLECTED = "folder", "epoch", "collected"
 END = b"\n"  # also put for the end of stdin, which a fork of a test may keep open
 
 
@@ -71,9 +71,12 @@ def _serve(run: RunCollector, outlets: list[Outlet], parent: int, *, keep: bool)
             message = None
         is_over = message == END or not is_alive(parent)
         if message and not is_over:
-            begun = json.loads(message)
-            run.follow(RunFolder(Path(begun[FOLDER])), begun[EPOCH])
-            due = dict.fromkeys(due, 0.0)  # at once: the run may be over soon
+            news = json.loads(message)
+            if FOLDER in news:
+                run.follow(RunFolder(Path(news[FOLDER])), news[EPOCH])
+                due = dict.fromkeys(due, 0.0)  # at once: the run may be over soon
+            else:
+                run.expect(news[COLLECTED])
         run.read()
         if is_over:
             run.complete(time.time())

@@ -142,6 +142,9 @@ BUDGETS = Metric(
     f"{PREFIX}budgets", COUNTER, "Attempts of tests with a budget that are over: ok, over or unknown.", ("verdict",)
 )
 TESTS_RUNNING = Metric(f"{PREFIX}tests_running", GAUGE, "Number of running tests.")
+TESTS_REMAINING = Metric(
+    f"{PREFIX}tests_remaining", GAUGE, "Collected tests of which no attempt is over; absent if nobody counted them."
+)
 TEST_DURATION = Metric(
     f"{PREFIX}test_duration_seconds", HISTOGRAM, "Wall time of the attempts of tests.",
     buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000),
@@ -179,8 +182,8 @@ AMOUNT_UNITS = {
 }  # fmt: skip
 OTHERS = (
     LOAD_ACTIVE, LOAD_TARGET, LOAD_ACHIEVED, LOADS, CONSTRAINT_ACTIVE, CONSTRAINT_CPUS, CONSTRAINT_MEMORY, TESTS,
-    BUDGETS, TESTS_RUNNING, TEST_DURATION, TEST_CPU, THROTTLED, HEAVIEST_DURATION, HEAVIEST_CPU, RUN, RUN_START,
-    RUN_COMPLETION, LAST_SAMPLE, SAMPLES,
+    BUDGETS, TESTS_RUNNING, TESTS_REMAINING, TEST_DURATION, TEST_CPU, THROTTLED, HEAVIEST_DURATION, HEAVIEST_CPU, RUN,
+    RUN_START, RUN_COMPLETION, LAST_SAMPLE, SAMPLES,
 )  # fmt: skip
 
 

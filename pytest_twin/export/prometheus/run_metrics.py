@@ -227,6 +227,7 @@ class RunMetrics:
         self._filter = RunFilter(epoch, self._forget)
         self.fingerprint: Mapping[str, Any] | None = None
         self.completed: float | None = None
+        self.collected: int | None = None
         self._forget()
 
     def _forget(self) -> None:
@@ -235,6 +236,7 @@ class RunMetrics:
         self._epoch: float | None = None
         self._seen: set[tuple[str, ...]] = set()  # a row is read twice when the parts of workers are merged
         self._of_tests: dict[str, tuple[float, float]] = {}
+        self._ended: set[str] = set()  # the node IDs of tests
 
     def add(self, stream: RunStream) -> None:
         """Add the new rows of a stream.
@@ -266,6 +268,7 @@ class RunMetrics:
         if not self._filter.has({**row, "timestamp": row["start"]}) or not self._is_new(*key):
             return
         cpu_s = self._host(row[event.HOST]).add_test(row)
+        self._ended.add(row["nodeid"])
         if self._options.tests:
             all_cpu_s, duration_s = self._of_tests.get(row["nodeid"], (0.0, 0.0))
             more_s = _number(row["duration_s"]) or 0.0
@@ -303,6 +306,8 @@ class RunMetrics:
         for host, found in self._hosts.items():
             for metric, labels, value in found.series():
                 yield MetricSeries(metric, labels, host, value)
+        if self.collected is not None:
+            yield MetricSeries(metrics.TESTS_REMAINING, (), "", max(0, self.collected - len(self._ended)))
         heaviest = sorted(self._of_tests, key=lambda test: -self._of_tests[test][0])
         own, others = heaviest[: self._options.tests], heaviest[self._options.tests :]
         for place, metric in enumerate((metrics.HEAVIEST_CPU, metrics.HEAVIEST_DURATION)):

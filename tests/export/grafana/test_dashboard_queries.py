@@ -137,6 +137,7 @@ def scraped(tmp_path_factory):
         full, full_port = stack.enter_context(endpoint(run, MetricOptions(has_host=True, tests=2)))
         plain, plain_port = stack.enter_context(endpoint(run, MetricOptions()))
         made, made_port = stack.enter_context(endpoint(folder / "made", MetricOptions(has_host=True, tests=2)))
+        made.expect(2)
         ports = {"full": full_port, "plain": plain_port, "made": made_port}
         targets = [Target("twin", name, port) for name, port in ports.items()]
         if NODE_EXPORTER:

@@ -125,6 +125,14 @@ def test_tests_are_counted_by_outcome_and_by_duration(run):
     assert found["test_cpu_seconds"].sum == 3.5
 
 
+def test_a_test_remains_until_its_first_attempt_is_over(run):
+    assert "tests_remaining" not in values(run)
+    run.collected = 3
+    run.add_test(attempt("a", outcome="failed"))
+    run.add_test(attempt("a", 5, attempt=2))
+    assert values(run)["tests_remaining"] == 2
+
+
 def test_a_row_that_is_read_twice_counts_once(run):
     rows = [attempt("a", worker="gw0"), attempt("b", worker="gw1")]
     for row in (*rows, *rows):  # the parts of workers, and the file into which they are merged
