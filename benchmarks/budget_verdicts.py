@@ -73,7 +73,7 @@ def said(interval: tuple[float, float], limit: float) -> str:
 
 def judge(true: float, limit: float, given: argparse.Namespace, goal: str) -> None:
     """Print the counts of the verdicts."""
-    asked = Slowdown(limit, read_load({"cpu": 1}), "cpu:1", given.pairs)
+    asked = Slowdown(limit, read_load({"cpu": 1}), given.pairs)
     clock = time.perf_counter if given.clock == "wall" else time.process_time
     counts = {name: Counter[str]() for name in ("ours", *PEERS)}
     all_logs = []

@@ -7,7 +7,8 @@ from typing import Any
 
 from pytest_twin.loads.registry import kinds
 from pytest_twin.loads.spec import LoadError, LoadPart
-from pytest_twin.model.error_text import find_separators, shown, truncated, unknown
+from pytest_twin.model.error_text import shown, truncated, unknown
+from pytest_twin.model.load_words import split_words
 from pytest_twin.model.quantity import format_bytes, parse_amount, parse_duration
 from pytest_twin.stressors.constraint.enforcer import KIND
 from pytest_twin.stressors.spec.kind import BYTES, COUNT, MAX, RATE, SHARE
@@ -73,15 +74,13 @@ def excess(part: LoadPart) -> Iterator[tuple[str, str]]:
 def _words(raw: object) -> dict[str, Any]:
     if isinstance(raw, Mapping):
         return dict(raw)
-    if isinstance(raw, str) and (problem := find_separators(raw)):
-        raise ConstraintError([("", f"{shown(raw)} {problem}")])
-    pairs = [word.partition("=") for word in raw.split()] if isinstance(raw, str) else []
-    if not pairs or not all(key and sign and value for key, sign, value in pairs):
-        raise ConstraintError([("", f"{shown(raw)} is not a constraint; write one such as {KIND.amounts}")])
-    keys = [key for key, _, _ in pairs]
-    if twice := [key for key in keys if keys.count(key) > 1]:
-        raise ConstraintError([(twice[0], "is given twice")])
-    return {key: value for key, _, value in pairs}
+    what = f"constraint; write one such as {KIND.amounts}"
+    if not isinstance(raw, str):
+        raise ConstraintError([("", f"{shown(raw)} is not a {what}")])
+    try:
+        return dict(split_words(raw, what))
+    except ValueError as error:
+        raise ConstraintError([("", f"{shown(raw)} {error}")]) from None
 
 
 def _cpu(raw: object) -> float:

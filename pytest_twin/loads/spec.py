@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pytest_twin._system.stdlib import json
 from pytest_twin.loads import stages
 from pytest_twin.loads.modifiers import StopCondition
 from pytest_twin.model.quantity import format_bytes, format_duration, parse_duration
@@ -165,12 +164,8 @@ class Load:
         return replace(self, parts=parts, keywords=keywords)
 
     def __str__(self) -> str:
-        """Return its keywords as they were written, those of a constraint behind ``constrain``."""
-        written = [
-            f"{name}={json.dumps(value) if isinstance(value, Mapping) else value}"
-            for name, value in self.keywords.items()
-            if name != CONSTRAINT.keyword
-        ]
+        """Return its keywords as text, such as ``cpu=75%``, those of a constraint behind ``constrain``."""
+        written = [f"{name}={_text(value)}" for name, value in self.keywords.items() if name != CONSTRAINT.keyword]
         return " ".join([*written, *(str(part) for part in self.parts if part.is_constraint)])
 
     @property
@@ -204,6 +199,17 @@ class Load:
         if "replay" in keywords:
             keywords["speed"] = keywords.get("speed", 1) * speed
         return replace(self, parts=tuple(part.faster(speed) for part in self.parts), keywords=keywords)
+
+
+def _text(value: Any) -> str:
+    """Return the value of a keyword as people write it: ``true``, stages ``10s:20%, 30s:80%``."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        return f"({'; '.join(f'{name}={_text(each)}' for name, each in value.items())})"
+    if isinstance(value, list | tuple):
+        return ", ".join(":".join(map(str, each)) if isinstance(each, list | tuple) else str(each) for each in value)
+    return str(value)
 
 
 class LoadError(ValueError):

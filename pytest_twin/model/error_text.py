@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 LONGEST = 100
@@ -22,12 +21,6 @@ def shown(raw: object) -> str:
 def truncated(text: str) -> str:
     """Return the beginning of a text."""
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
-
-
-def find_separators(text: str) -> str:
-    """Return a predicate on keywords that are not separated by spaces, as in ``cpu=0.5,mem=1GiB``; empty otherwise."""
-    spaced = re.sub(r"\s*[,;]\s*(?=\w+=)", " ", text)
-    return "" if spaced == text else f"has commas between its keywords; write spaces: {truncated(spaced)}"
 
 
 def unknown(word: str, known: Iterable[str], what: str = "key") -> str:

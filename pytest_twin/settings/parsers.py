@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 JSON = "json"
 REPORT_FORMATS = ("html", "md", JSON)
 MIN_HOST_TIMEOUT_S = 2
-MAX_INTEGER_DIGITS = 15  # a longer number is passed on as text, which the parser of loads refuses
+MAX_INTEGER_DIGITS = 15
 UNTIL_FAIL, MOST_UNTIL_FAIL, MOST_REPETITIONS = "until-fail", 1000, 1_000_000
 MAX_PORT, LOOPBACK = 65535, "127.0.0.1"
 ENVIRONMENT, DEFAULT_COLLECTOR = "env", "http://localhost:4318"
@@ -169,21 +169,10 @@ def _text(raw: object, problem: str) -> str:
 
 def parse_load(raw: object) -> dict[str, str | int | bool]:
     """Parse the keywords of a load, such as ``cpu=100% mem=50% strict=true``."""
-    from pytest_twin.model.error_text import find_separators
+    from pytest_twin.model.load_words import split_words, word_value
 
-    if problem := find_separators(str(raw)):
-        raise ValueError(problem)
-    pairs = [word.partition("=") for word in str(raw).split()]
-    if not pairs or not all(key and sign and value for key, sign, value in pairs):
-        raise ValueError("is not a load; write one such as cpu=100% mem=50%")
-    return {key: _parse_word(value) for key, _, value in pairs}
-
-
-def _parse_word(word: str) -> str | int | bool:
-    """Return the value of a keyword as JSON has it, if it is a whole number or a switch."""
-    if word in {"true", "false"}:
-        return word == "true"
-    return int(word) if word.isdecimal() and len(word) <= MAX_INTEGER_DIGITS else word
+    words = split_words(str(raw), "load; write one such as cpu=100% mem=50%")
+    return {key: word_value(value) for key, value in words.items()}
 
 
 class RepeatRequest(NamedTuple):

@@ -64,14 +64,19 @@ def test_percentiles_are_repeated_as_often_as_they_need():
 
 
 def test_a_slowdown_has_a_load_and_pairs():
-    slowdown = read(slowdown=2.0, under="cpu:75%  mem:1GiB").slowdown
-    assert (slowdown.limit, slowdown.said, slowdown.pairs) == (2.0, "cpu:75% mem:1GiB", 10)
+    slowdown = read(slowdown=2.0, under="cpu=75%  mem=1GiB").slowdown
+    assert (slowdown.limit, slowdown.pairs) == (2.0, 10)
     assert str(slowdown.under) == "cpu=75% mem=1GiB"
-    assert read(slowdown=1.5, under="cpu:2", pairs=20).slowdown.under.parts[0].unit == "count"
+    assert read(slowdown=1.5, under="cpu=2", pairs=20).slowdown.under.parts[0].unit == "count"
+
+
+def test_a_load_with_colons_is_read_and_printed_with_equals_signs():
+    assert str(read(slowdown=2, under="cpu:75% mem:1GiB").slowdown.under) == "cpu=75% mem=1GiB"
+    assert str(read(slowdown=2, under="cpu:75%\tconstrain  cpu:0.5").slowdown.under) == "cpu=75% constrain cpu=0.5"
 
 
 def test_a_load_may_have_words_that_are_true_or_false():
-    found = read(slowdown=2, under="mem:1GiB strict:true")
+    found = read(slowdown=2, under="mem=1GiB strict=true")
     assert [part.strict for part in found.slowdown.under.parts] == [True]
 
 
@@ -92,35 +97,35 @@ def test_a_load_may_have_words_that_are_true_or_false():
         ),
         ({"context_switches": 1.5}, ("context_switches", "1.5 is not a whole number from 0")),
         (
-            {"slowdown": 0.5, "under": "cpu:1"},
+            {"slowdown": 0.5, "under": "cpu=1"},
             ("slowdown", "0.5 is not a factor from 1, such as 1.5: half as slow again"),
         ),
         (
-            {"slowdown": 2, "under": "cpu:1", "pairs": 5},
+            {"slowdown": 2, "under": "cpu=1", "pairs": 5},
             ("pairs", "5 is not a whole number from 6, the minimum for a verdict, to 1000"),
         ),
-        ({"slowdown": 2}, ("slowdown", 'needs under=, the load that may cause it, such as under="cpu:75%"')),
+        ({"slowdown": 2}, ("slowdown", 'needs under=, the load that may cause it, such as under="cpu=75%"')),
         (
-            {"under": "cpu:1"},
+            {"under": "cpu=1"},
             ("under", "needs slowdown=, the factor by which the test may be slower, such as slowdown=2"),
         ),
         ({"pairs": 6}, ("pairs", "needs slowdown=, the factor by which the test may be slower, such as slowdown=2")),
         (
             {"slowdown": 2, "under": "75%"},
-            ("under", '\'75%\' is not a load; write one such as "cpu:75%", "cpu:50% mem:1GiB" or "constrain cpu=0.5"'),
+            ("under", '\'75%\' is not a load; write one such as "cpu=75%", "cpu=50% mem=1GiB" or "constrain cpu=0.5"'),
         ),
         (
-            {"slowdown": 2, "under": "cpu:150%"},
+            {"slowdown": 2, "under": "cpu=150%"},
             ("under: cpu", '"150%" is over 100%; give 0-100%'),
         ),
         (
-            {"slowdown": 2, "under": "cpus:1"},
+            {"slowdown": 2, "under": "cpus=1"},
             (
                 "under",
                 '"cpus" is a keyword of constraints, not of loads; use --twin-constrain cpus=1 or the mark constrain',
             ),
         ),
-        ({"slowdown": 2, "under": "cpu:1 cpu:2"}, ("under", "'cpu:1 cpu:2' says cpu twice")),
+        ({"slowdown": 2, "under": "cpu=1 cpu=2"}, ("under", "'cpu=1 cpu=2' has cpu twice")),
         (
             {"slowdown": 2, "under": "constrain cpu=x"},
             (
@@ -128,7 +133,7 @@ def test_a_load_may_have_words_that_are_true_or_false():
                 "'x' is not an amount; give a number of CPUs such as 0.5, or a share such as \"25%\"",
             ),
         ),
-        ({"slowdown": 2, "under": "cpu:0"}, ("under", "'cpu:0' applies no load")),
+        ({"slowdown": 2, "under": "cpu=0"}, ("under", "'cpu=0' applies no load")),
     ],
 )
 def test_what_is_wrong_says_where_and_what(keywords, problem):

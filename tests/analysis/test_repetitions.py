@@ -14,7 +14,7 @@ from pytest_twin.analysis.budgets.repetitions import (
 from pytest_twin.loads.parser import parse_load
 from pytest_twin.stressors import find_kinds
 
-ASKED = Slowdown(2.0, parse_load({"cpu": "75%"}, find_kinds()), "cpu:75%", 8)
+ASKED = Slowdown(2.0, parse_load({"cpu": "75%"}, find_kinds()), 8)
 
 
 def pairs(*ratios, trouble=""):

@@ -116,7 +116,7 @@ STRESSED = """import pytest
 @pytest.mark.stress(cpu=1)
 def test_it(number, stress_mem): stress_mem("1MiB")
 
-@pytest.mark.twin_budget(slowdown=100, under="cpu:1", pairs=6)
+@pytest.mark.twin_budget(slowdown=100, under="cpu=1", pairs=6)
 def test_again(): pass
 """
 

@@ -265,7 +265,7 @@ def pytest_runtest_protocol(item):
         ("def test_it(twin_logger): pass\n", ()),
         ("def test_it(): pass\n", ("--twin",)),
         ("def test_it(): pass\n", ("--twin-schedule=plan.json",)),
-        ("import pytest\n@pytest.mark.twin_budget(slowdown=99.0, under='cpu:1', pairs=6)\ndef test_it(): pass\n", ()),
+        ("import pytest\n@pytest.mark.twin_budget(slowdown=99.0, under='cpu=1', pairs=6)\ndef test_it(): pass\n", ()),
     ],
     ids=["mark", "fixture", "logger", "option", "schedule", "budget"],
 )

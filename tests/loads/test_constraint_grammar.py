@@ -42,7 +42,7 @@ def test_a_bare_number_of_memory_is_mebibytes():
         ({}, ("", "constrains nothing; give cpu=0.5 cpus=1 mem=512MiB")),
         ("cpu", ("", "'cpu' is not a constraint; write one such as cpu=0.5 cpus=1 mem=512MiB")),
         (7, ("", "7 is not a constraint; write one such as cpu=0.5 cpus=1 mem=512MiB")),
-        ("cpu=1 cpu=2", ("cpu", "is given twice")),
+        ("cpu=1 cpu=2", ("", "'cpu=1 cpu=2' has cpu twice")),
         ("cpus=1 perod=5ms", ("", 'unknown keyword "perod"; did you mean "period"?')),
         ("cpu=0.001", ("cpu", "'0.001' is less than 0.01 CPUs")),
         ("cpu=1GiB", ("cpu", "'1GiB' is not CPU time; give a number of CPUs such as 0.5, or a share such as \"25%\"")),

@@ -133,6 +133,7 @@ def test_the_last_amount_is_reached_when_all_stages_are_over(given_stages):
     assert profile[-1] == (sum(seconds for seconds, _ in given_stages), given_stages[-1][1] / 100)
 
 
-def test_a_load_is_written_with_the_stages_of_each_kind_as_in_a_file():
-    load = parse_load({"cpu": "20%", "mem": "5%", "stages": {"cpu": "2s:60%"}}, KINDS)
-    assert str(load) == 'cpu=20% mem=5% stages={"cpu": "2s:60%"}'
+def test_a_load_is_printed_with_its_stages_and_without_json():
+    load = parse_load({"cpu": "20%", "mem": "5%", "strict": True, "stages": {"cpu": "2s:60%", "mem": "1s:9%"}}, KINDS)
+    assert str(load) == "cpu=20% mem=5% strict=true stages=(cpu=2s:60%; mem=1s:9%)"
+    assert str(parse_load({"cpu": "10%", "stages": [["5s", "50%"], [1, "0%"]]}, KINDS)) == "cpu=10% stages=5s:50%, 1:0%"

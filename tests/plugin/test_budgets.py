@@ -264,7 +264,7 @@ def test_half(): pass
             "*::test_wrong: twin_budget(duration): 'soon' is not a duration; write seconds, or text such as *",
             "*::test_positional: twin_budget(2) has no keyword; write twin_budget(cpu_seconds=2)",
             "*::test_bare: twin_budget() has no keyword; write twin_budget(cpu_seconds=2)",
-            '*::test_half: twin_budget(slowdown): needs under=, the load that may cause it, such as under="cpu:75%"',
+            '*::test_half: twin_budget(slowdown): needs under=, the load that may cause it, such as under="cpu=75%"',
         ]
     )
     assert not (pytester.path / "it-ran").exists()
@@ -327,7 +327,7 @@ peak_memory = 5
 def test_what_a_budget_of_the_configuration_lacks_at_its_tests_is_told_once_and_as_the_configurations(pytester):
     pytester.makepyprojecttoml("[[tool.pytest-twin.budgets]]\nslowdown = 2\n")
     pytester.makepyfile(f"""{BURN}
-@budget(under="cpu:1")
+@budget(under="cpu=1")
 def test_complete(): pass
 
 def test_one(): pass
@@ -336,7 +336,7 @@ def test_two(): pass
 """)
     result = pytester.runpytest()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    said = 'pyproject.toml: budgets: slowdown: needs under=, the load that may cause it, such as under="cpu:75%"'
+    said = 'pyproject.toml: budgets: slowdown: needs under=, the load that may cause it, such as under="cpu=75%"'
     assert [line for line in result.errlines if line] == [f"ERROR: {said}"]
 
 

@@ -127,7 +127,7 @@ def test_a_repeated_test_that_hangs_times_out_when_it_is_reported_as_well(pytest
         @pytest.mark.stress(cpu=1)
         def test_before(): pass  # all that the next one needs is there then
 
-        @pytest.mark.twin_budget(slowdown=2, under="cpu:1", pairs=6)
+        @pytest.mark.twin_budget(slowdown=2, under="cpu=1", pairs=6)
         def test_hangs(): time.sleep(600)
 
         @pytest.mark.timeout(60)

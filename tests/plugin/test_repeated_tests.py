@@ -17,8 +17,8 @@ def sleep(idle, stressed):
     runs.append(is_stressed())
     time.sleep(stressed if runs[-1] else idle)
 """
-UNDER = 'under="mem:100MiB", pairs=6'
-MORE = 'under="mem:100MiB", pairs=12'  # of which one may be anything, where the machine stands still for a while
+UNDER = 'under="mem=100MiB", pairs=6'
+MORE = 'under="mem=100MiB", pairs=12'  # of which one may be anything, where the machine stands still for a while
 
 
 @pytest.mark.slow
@@ -84,7 +84,7 @@ def test_it(): sleep(0.05, 0.005 if sum(runs) % 2 else 0.3)
 @pytest.mark.slow
 def test_short_loads_that_were_less_than_asked_tell_nothing(pytester, left):
     pytester.makepyfile(f"""{WORLD}
-@budget(slowdown=100, under="net:9000GB/s", pairs=6)
+@budget(slowdown=100, under="net=9000GB/s", pairs=6)
 def test_it(): time.sleep(0.3)
 """)
     result = pytester.runpytest("-W", "default")

@@ -94,7 +94,7 @@ def test_repetitions_for_a_budget_are_under_both_loads(pytester, left):
     pytester.makepyfile("""
 import pytest
 
-@pytest.mark.twin_budget(slowdown=100, under="threads:5", pairs=6)
+@pytest.mark.twin_budget(slowdown=100, under="threads=5", pairs=6)
 def test_it(): pass
 """)
     pytester.runpytest("--twin-stress=fds=3", "-W", "ignore")

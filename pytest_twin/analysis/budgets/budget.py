@@ -65,13 +65,11 @@ class Slowdown:
     Attributes:
         limit: The factor.
         under: The load.
-        said: The load as the user wrote it.
         pairs: The number of measurements, each without and with the load.
     """
 
     limit: float
     under: Load
-    said: str
     pairs: int = PAIRS
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from pytest_twin.analysis.budgets.budget import PAIRS, Budget, BudgetLimit, Percentiles, Slowdown
 from pytest_twin.loads.spec import Load, LoadError
 from pytest_twin.model.error_text import unknown
+from pytest_twin.model.load_words import split_words, word_value
 from pytest_twin.model.quantity import parse_amount, parse_duration
 from pytest_twin.stressors.constraint.enforcer import KEYWORD as CONSTRAIN
 from pytest_twin.stressors.spec.kind import BYTES
@@ -90,7 +91,7 @@ _OF_REPETITIONS: Mapping[str, Callable[[object], Any]] = {"slowdown": _factor, "
 _ALL = {**_READERS, **_OF_REPETITIONS, **dict.fromkeys(PERCENTILES, parse_duration)}
 KEYWORDS = (*_ALL, "under")
 _NEEDS = (
-    ("slowdown", ("under",), 'the load that may cause it, such as under="cpu:75%"'),
+    ("slowdown", ("under",), 'the load that may cause it, such as under="cpu=75%"'),
     ("under", ("slowdown",), "the factor by which the test may be slower, such as slowdown=2"),
     ("pairs", ("slowdown",), "the factor by which the test may be slower, such as slowdown=2"),
     ("repeats", tuple(PERCENTILES), 'what most of them may take, such as p95="200ms"'),
@@ -123,8 +124,7 @@ def parse(keywords: Mapping[str, Any], read_load: ReadLoad) -> Budget:
     ]
     slowdown = None
     if "slowdown" in values and not problems:
-        said = " ".join(str(keywords["under"]).split())
-        slowdown = Slowdown(values["slowdown"], values["under"], said, values.get("pairs", PAIRS))
+        slowdown = Slowdown(values["slowdown"], values["under"], values.get("pairs", PAIRS))
     limits = {name: BudgetLimit(values[name], str(keywords[name])) for name in values if name in _READERS}
     shares = {
         PERCENTILES[name]: BudgetLimit(values[name], str(keywords[name])) for name in values if name in PERCENTILES
@@ -175,24 +175,18 @@ def parse_values(keywords: Mapping[str, Any], read_load: ReadLoad) -> dict[str, 
 
 
 def _under(raw: object, read_load: ReadLoad) -> Load:
-    """Parse the load of a slowdown: ``cpu:50% mem:1GiB``, and behind it a constraint as in ``constrain cpu=0.5``."""
-    texts = raw.split() if isinstance(raw, str) else []
-    at = texts.index(CONSTRAIN) if CONSTRAIN in texts else len(texts)
-    constraint = {CONSTRAIN: " ".join(texts[at + 1 :])} if at < len(texts) else {}
-    words = [word.partition(":") for word in texts[:at]]
-    if not (words or constraint) or not all(key and colon and value for key, colon, value in words):
-        raise ValueError(
-            f'{raw!r} is not a load; write one such as "cpu:75%", "cpu:50% mem:1GiB" or "{CONSTRAIN} cpu=0.5"'
-        )
-    keys = [key for key, _, _ in words]
-    if twice := [key for key in keys if keys.count(key) > 1]:
-        raise ValueError(f"{raw!r} says {twice[0]} twice")
-    load = read_load({**{key: _marker_text(value) for key, _, value in words}, **constraint})
+    """Parse the load of a slowdown: ``cpu=50% mem=1GiB``, and behind it a constraint as in ``constrain cpu=0.5``."""
+    text = f" {' '.join(raw.split())} " if isinstance(raw, str) else ""
+    words, found, constraint = text.partition(f" {CONSTRAIN} ")
+    keywords: dict[str, Any] = {CONSTRAIN: constraint.strip()} if found else {}
+    if words.strip() or not found:
+        what = f'load; write one such as "cpu=75%", "cpu=50% mem=1GiB" or "{CONSTRAIN} cpu=0.5"'
+        try:
+            pairs = split_words(words, what)
+        except ValueError as error:
+            raise ValueError(f"{raw!r} {error}") from None
+        keywords = {**{key: word_value(value) for key, value in pairs.items()}, **keywords}
+    load = read_load(keywords)
     if not load:
         raise ValueError(f"{raw!r} applies no load")
     return load
-
-
-def _marker_text(word: str) -> int | bool | str:
-    """Return a text as it is written in a mark without quotes."""
-    return int(word) if word.isdecimal() else {"true": True, "false": False}.get(word.lower(), word)
