@@ -43,15 +43,23 @@ class AppendOnlyFile:
             self._renew()
         fd = self._descriptor.get() if self._beside_tests else self._descriptor.fd
         data = (row if self._size else self._header + row).encode()
-        wrote = 0
+        wrote = os.write(fd, data)
+        if wrote < len(data):
+            self._write_rest(fd, data, wrote)
+        self._size += len(data)
+
+    def _write_rest(self, fd: int, data: bytes, wrote: int) -> None:
+        """Write what a partial write has left, or remove what it wrote.
+
+        Raises:
+            OSError: The rest could not be written either, which is why it was partial, such as a full disk.
+        """
         try:
-            while wrote < len(data):  # after a partial write the next one fails with the reason, such as a full disk
+            while wrote < len(data):
                 wrote += os.write(fd, data[wrote:])
         except OSError:
-            if wrote:
-                os.ftruncate(fd, os.fstat(fd).st_size - wrote)
+            os.ftruncate(fd, os.fstat(fd).st_size - wrote)
             raise
-        self._size += wrote
 
     @property
     def is_in_place(self) -> bool:

@@ -16,7 +16,7 @@ class Descriptor:
         fd: The number, for a process in which no tests run; elsewhere `get` returns it.
     """
 
-    __slots__ = ("_file", "_lost", "_open", "fd")
+    __slots__ = ("_device", "_inode", "_lost", "_open", "fd")
 
     def __init__(self, open_it: Callable[[], int], lost: Callable[[], None] = lambda: None) -> None:
         """Open it.
@@ -29,7 +29,7 @@ class Descriptor:
             OSError: It cannot be opened.
         """
         self._open, self._lost = open_it, lost
-        self.fd, self._file = -1, (-1, -1)
+        self.fd = self._device = self._inode = -1
         self.renew()
 
     def get(self) -> int:
@@ -38,23 +38,22 @@ class Descriptor:
         Raises:
             OSError: It was closed and cannot be reopened.
         """
-        if not self.is_open:
+        if not self._is_open():
             self._lost()
             self.renew()
         return self.fd
 
-    @property
-    def is_open(self) -> bool:
-        """Whether its number still refers to its file."""
+    def _is_open(self) -> bool:
+        """Return whether its number still refers to its file."""
         try:
             found = os.fstat(self.fd)
         except OSError:
             return False
-        return self.is_of(found)
+        return found.st_ino == self._inode and found.st_dev == self._device
 
     def is_of(self, found: os.stat_result) -> bool:
         """Return whether a status is that of its file."""
-        return (found.st_dev, found.st_ino) == self._file
+        return found.st_ino == self._inode and found.st_dev == self._device
 
     def renew(self) -> None:
         """Open the file again; an open one has to be closed before.
@@ -64,10 +63,10 @@ class Descriptor:
         """
         self.fd = self._open()
         found = os.fstat(self.fd)
-        self._file = found.st_dev, found.st_ino
+        self._device, self._inode = found.st_dev, found.st_ino
 
     def close(self) -> None:
         """Close it, unless a test has."""
-        if self.is_open:
+        if self._is_open():
             os.close(self.fd)
         self.fd = -1

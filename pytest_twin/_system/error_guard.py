@@ -41,7 +41,11 @@ class ErrorGuard:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        if not isinstance(error, Exception) or isinstance(error, self._passes):
+        return isinstance(error, Exception) and self.absorb(error)
+
+    def absorb(self, error: Exception) -> bool:
+        """Report an error that must not reach the test; return False for one that has to."""
+        if isinstance(error, self._passes):
             return False
         self.report(error)
         return True
@@ -92,13 +96,16 @@ def guarded(hook: Hook) -> Hook:
     """
 
     @wraps(hook)
-    def wrapper(self: HasGuard, *args: Any, **named: Any) -> Generator[None, Any, Any]:
+    def wrapper(self: HasGuard, *args: Any) -> Generator[None, Any, Any]:
         __tracebackhide__ = True
-        generator = hook(self, *args, **named)
+        generator = hook(self, *args)
         is_begun = False
-        with self.guard:
+        try:
             next(generator)
             is_begun = True
+        except Exception as error:
+            if not self.guard.absorb(error):
+                raise
         try:
             result = yield
         except BaseException as error:
@@ -106,21 +113,20 @@ def guarded(hook: Hook) -> Hook:
                 with self.guard:
                     _throw(generator, error)
             raise
-        if is_begun:
-            with self.guard:
-                result = _send(generator, result)
+        if not is_begun:
+            return result
+        try:
+            generator.send(result)
+        except StopIteration as end:
+            return end.value
+        except Exception as error:
+            if not self.guard.absorb(error):
+                raise
+            return result
+        self.guard.report(RuntimeError("the hook yielded twice"))
         return result
 
     return wrapper  # type: ignore[return-value]
-
-
-def _send(generator: Generator[None, Any, Any], result: Any) -> Any:
-    """Resume a hook after its ``yield`` with a result, and return its own result."""
-    try:
-        generator.send(result)
-    except StopIteration as end:
-        return end.value
-    raise RuntimeError("the hook yielded twice")
 
 
 def _throw(generator: Generator[None, Any, Any], error: BaseException) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -28,39 +28,43 @@ _WHICH = (
         None,
     ),
     Column("start", "", "Start of the attempt: ISO 8601, UTC.", None),
-    Column("elapsed_s", "s", "Start of the attempt as monotonic time since the start of the run."),
-    Column("duration_s", "s", "Wall time of the attempt, including the time to apply loads."),
-    Column("setup_s", "s", "Wall time of the set-up phase."),
-    Column("call_s", "s", "Wall time of the call phase, which is the test body."),
-    Column("teardown_s", "s", "Wall time of the teardown phase."),
+    Column("elapsed_s", "s", "Start of the attempt as monotonic time since the start of the run.", 4),
+    Column("duration_s", "s", "Wall time of the attempt, including the time to apply loads.", 6),
+    Column("setup_s", "s", "Wall time of the set-up phase.", 6),
+    Column("call_s", "s", "Wall time of the call phase, which is the test body.", 6),
+    Column("teardown_s", "s", "Wall time of the teardown phase.", 6),
 )
 EXACT = (
     Column(
         "cpu_user_s",
         "s",
         "CPU time of the test process in user mode; its sum with `cpu_system_s` is exact, the split is not.",
+        6,
     ),
-    Column("cpu_system_s", "s", "CPU time of the test process in kernel mode."),
+    Column("cpu_system_s", "s", "CPU time of the test process in kernel mode.", 6),
     Column(
         "children_cpu_s",
         "s",
         "CPU time of its descendant processes during the test, running or ended. It excludes processes that their "
         "parent did not wait for, such as daemons, and ended processes if SIGCHLD is ignored: the kernel accounts them "
         "to no parent.",
+        6,
     ),
-    Column("peak_memory_MB", "MiB", "Peak resident memory of the test process (Linux: VmHWM, reset at the start)."),
+    Column("peak_memory_MB", "MiB", "Peak resident memory of the test process (Linux: VmHWM, reset at the start).", 3),
     Column(
         "children_peak_memory_MB",
         "MiB",
         "Peak resident memory of an ended child; empty unless above that of earlier children and the test process.",
+        3,
     ),
-    Column("read_MB", "MiB", "Data read from disks by the test process and its ended children (Linux)."),
+    Column("read_MB", "MiB", "Data read from disks by the test process and its ended children (Linux).", 3),
     Column(
         "written_MB",
         "MiB",
         "Data written by the same processes, as the kernel counts them (Linux): each changed page counts as a whole, "
         "together with its folio of up to some MiB. Small scattered writes, and files that are removed before "
         "write-back, count as more than reaches the disk.",
+        3,
     ),
     Column("context_switches", "", "Voluntary and involuntary context switches of the test process.", 0),
     Column("major_faults", "", "Page faults of the test process that required disk I/O.", 0),
@@ -87,17 +91,19 @@ _SAMPLED = (
     ),
 )
 MEMORY = (
-    Column("memory_before_MB", "MiB", "Resident memory of the test process at the start of the test (Linux)."),
+    Column("memory_before_MB", "MiB", "Resident memory of the test process at the start of the test (Linux).", 3),
     Column(
         "memory_growth_MB",
         "MiB",
         "Peak resident memory minus `memory_before_MB`: the memory that the test itself added (Linux).",
+        3,
     ),
     Column(
         "memory_kept_MB",
         "MiB",
         "Resident memory after the teardown minus `memory_before_MB`: the memory that the test left behind; negative "
         "if it freed memory of earlier tests (Linux).",
+        3,
     ),
 )
 CONSTRAINED = (
@@ -106,6 +112,7 @@ CONSTRAINED = (
         "s",
         "Time for which constraints on CPU time made the processes of the test wait during the attempt, as the control "
         "group counts it: once for each CPU on which they waited. Empty without a constraint.",
+        6,
     ),
     Column(
         "constraint",
@@ -116,7 +123,7 @@ CONSTRAINED = (
 )
 PHASES = ("setup", "call", "teardown")
 PHASE_STARTS = tuple(
-    Column(f"{phase}_start_s", "s", f"Start of {what}, as time since the start of the attempt.")
+    Column(f"{phase}_start_s", "s", f"Start of {what}, as time since the start of the attempt.", 6)
     for phase, what in zip(PHASES, ("the set-up phase", "the call phase", "the teardown phase"), strict=True)
 )
 COLUMNS = (*_WHICH, *EXACT, *_CIRCUMSTANCES, *_SAMPLED, *MEMORY, *CONSTRAINED, *PHASE_STARTS)
@@ -135,6 +142,9 @@ class BorderCounters(NamedTuple):
     faults: float | None = None
     read: float | None = None
     written: float | None = None
+
+
+NO_GROWTH = (0.0,) * len(BorderCounters._fields)
 
 
 class ChildCounters(NamedTuple):
@@ -181,10 +191,9 @@ class ResidentBytes(NamedTuple):
         """The memory at the end minus the memory at the start of the test; may be negative."""
         return growth(self.after, self.before)
 
-    def cells(self) -> list[str]:
-        """The cells of the table for memory at the start, growth and kept memory."""
-        sizes = map(_in_mib, (self.before, self.growth, self.kept))
-        return ["" if size is None else f"{size:.3f}" for size in sizes]
+    def figures(self) -> tuple[float | None, float | None, float | None]:
+        """The figures of the table, in the order and the units of `MEMORY`."""
+        return _in_mib(self.before), _in_mib(self.growth), _in_mib(self.kept)
 
 
 class ChildStarts(NamedTuple):
@@ -209,24 +218,23 @@ class ChildStarts(NamedTuple):
         return None if earlier.living - self.living else 1.0
 
 
-Phases = Mapping[str, Sequence[BorderCounters]]  # the readings of each phase: its beginning, its end, and so on
+Phases = Mapping[str, Sequence[BorderCounters]]  # the readings of each phase: at its beginning and at its end
 
 
-def phase_cells(phases: Phases) -> list[str]:
-    """Return the wall times of set-up, call and teardown as cells of the table."""
-    found = [phases.get(name) for name in PHASES]
-    return [f"{_sum([reading.at for reading in readings]):.6f}" if readings else "" for readings in found]
+def phase_walls(phases: Phases) -> list[float | None]:
+    """Return the wall times of set-up, call and teardown; None for a phase of which a reading is missing."""
+    found = [phases.get(name, ()) for name in PHASES]
+    return [readings[1].at - readings[0].at if len(readings) == 2 else None for readings in found]
 
 
-def phase_start_cells(phases: Phases, began: float) -> list[str]:
-    """Return the starts of set-up, call and teardown as cells of the table.
+def phase_starts(phases: Phases, began: float) -> list[float | None]:
+    """Return the starts of set-up, call and teardown.
 
     Args:
         phases: The counters at the start and end of each phase.
         began: The start of the attempt, by the clock of the counters.
     """
-    found = [phases.get(name) for name in PHASES]
-    return [f"{readings[0].at - began:.6f}" if readings else "" for readings in found]
+    return [readings[0].at - began if (readings := phases.get(name)) else None for name in PHASES]
 
 
 def exact_figures(phases: Phases, began: ChildCounters, ended: ChildCounters, peak: int | None) -> list[float | None]:
@@ -238,15 +246,24 @@ def exact_figures(phases: Phases, began: ChildCounters, ended: ChildCounters, pe
         ended: The same at its end.
         peak: High-water mark of the test process in bytes.
     """
-    readings = [reading for phase in phases.values() for reading in phase]
-    _, *counted = zip(*readings, strict=True) if readings else [()] * len(BorderCounters._fields)
-    user, system, switches, faults, own_read, own_written = map(_sum, counted)
+    _, user, system, switches, faults, own_read, own_written = _growth_in(phases.values())
     # Linux: a program begins with the mark of the process that started it (exec_mmap in fs/exec.c); it is not its own
     largest = ended.peak if (ended.peak or 0) > max(began.peak or 0, peak or 0) else None
     read = add(own_read, growth(ended.read, began.read))
     written = add(own_written, growth(ended.written, began.written))
-    sizes = map(_in_mib, (peak, largest, read, written))
+    sizes = _in_mib(peak), _in_mib(largest), _in_mib(read), _in_mib(written)
     return [user, system, children_cpu_s(began, ended), *sizes, switches, faults]
+
+
+def _growth_in(phases: Iterable[Sequence[BorderCounters]]) -> Sequence[float | None]:
+    """Return by how much each counter grew in the phases together; None if one of its readings is unknown."""
+    total: Sequence[float | None] = NO_GROWTH
+    for began, ended in phases:
+        try:
+            total = [known + (late - early) for known, late, early in zip(total, ended, began, strict=True)]  # type: ignore[operator]
+        except TypeError:  # an unknown one
+            total = [add(known, growth(late, early)) for known, late, early in zip(total, ended, began, strict=True)]
+    return total
 
 
 def _in_mib(size: float | None) -> float | None:
@@ -266,15 +283,6 @@ def cpu_s(began: BorderCounters, ended: BorderCounters) -> float | None:
     return add(growth(ended.user_s, began.user_s), growth(ended.system_s, began.system_s))
 
 
-def _sum(borders: Sequence[float | None]) -> float | None:
-    """Return the sum of the differences between end and start; None if one of them is unknown."""
-    begins, ends = borders[::2], borders[1::2]
-    try:
-        return sum(ends, 0.0) - sum(begins)  # type: ignore[arg-type,operator,type-var]  # None is seen to below
-    except TypeError:
-        return None
-
-
 def add(one: float | None, other: float | None) -> float | None:
     """Return the sum of two values; None if one of them is unknown."""
     return None if one is None or other is None else one + other
@@ -283,14 +291,6 @@ def add(one: float | None, other: float | None) -> float | None:
 def growth(late: float | None, early: float | None) -> float | None:
     """Return the difference of two readings of a counter; None if one of them is unknown."""
     return None if late is None or early is None else late - early
-
-
-_FORMATS = ("%.6f",) * 3 + ("%.3f",) * 4 + ("%.0f",) * 2
-
-
-def cells(exact: Sequence[float | None]) -> list[str]:
-    """Return figures as cells of the table."""
-    return ["" if value is None else text % value for text, value in zip(_FORMATS, exact, strict=True)]
 
 
 def circumstances(load: str, constraint: str) -> str:
@@ -309,32 +309,39 @@ class ConstraintFigures(NamedTuple):
     text: str = ""
     throttled_s: float | None = None
 
-    def cells(self) -> list[str]:
-        """The cells of the table."""
-        return ["" if self.throttled_s is None else f"{self.throttled_s:.6f}", self.text]
-
 
 def properties(
     exact: Sequence[float | None],
-    resident: ResidentBytes,
+    memory: Sequence[float | None],
     load: str,
     budget: str = "",
     constraints: ConstraintFigures = ConstraintFigures(),  # noqa: B008 - it is immutable
 ) -> list[tuple[str, object]]:
-    """Return some figures for other reports: CPU seconds, memory, load and constraints, the verdict on the budget."""
+    """Return some figures for other reports: CPU seconds, memory, load and constraints, the verdict on the budget.
+
+    Args:
+        exact: The figures of `EXACT`.
+        memory: The figures of `MEMORY`.
+        load: All loads that it ran under.
+        budget: The verdict on its budget.
+        constraints: The constraints that it ran under.
+    """
     user, system, children, peak, children_peak, *_ = exact
+    _, grown, kept = memory
     found = (
         ("twin_cpu_s", None if user is None or system is None else user + system),
         ("twin_children_cpu_s", children),
         ("twin_peak_memory_MB", peak),
         ("twin_children_peak_memory_MB", children_peak),
-        ("twin_memory_growth_MB", _in_mib(resident.growth)),
-        ("twin_memory_kept_MB", _in_mib(resident.kept)),
+        ("twin_memory_growth_MB", grown),
+        ("twin_memory_kept_MB", kept),
         ("twin_throttled_s", constraints.throttled_s),
     )
-    figures = [interned_property(name, round(value, 6)) for name, value in found if value is not None]
     texts = ("twin_load", load), ("twin_budget", budget), ("twin_constraint", constraints.text)
-    return [*figures, *(interned_property(name, text) for name, text in texts if text)]
+    figures = [interned_property(name, round(value, 6)) for name, value in found if value is not None]
+    if load or budget or constraints.text:
+        figures += [interned_property(name, text) for name, text in texts if text]
+    return figures
 
 
 @lru_cache(maxsize=16)

@@ -72,14 +72,17 @@ class CellFormatter:
 
     def of(self, values: tuple[Value, ...]) -> list[str]:
         """Return the cells of these values, one for each column; a text must not contain a comma."""
+        return self.line(values).split(",")
+
+    def line(self, values: tuple[Value, ...]) -> str:
+        """Return the cells of these values, one for each column, with commas between them; a text is taken as it is."""
         if values.count(None) != self._missing:
             self._fit(values)
         try:
-            text = self._format % values
+            return self._format % values
         except TypeError:  # as many are missing, but other ones
             self._fit(values)
-            text = self._format % values
-        return text.split(",")
+            return self._format % values
 
     def _fit(self, values: tuple[Value, ...]) -> None:
         """Build the format string for values of which these are missing."""
@@ -87,6 +90,6 @@ class CellFormatter:
             "%.0s" if value is None else "%s" if isinstance(value, str) else form  # none of the letters of None
             for form, value in zip(self._formats, values, strict=True)
         ]
+        is_text_for_number = any(own == "%s" != form for own, form in zip(formats, self._formats, strict=True))
         self._format = ",".join(formats)
-        is_text = any(isinstance(value, str) for value in values)  # which may be in the place of a number: fit again
-        self._missing = -1 if is_text else values.count(None)
+        self._missing = -1 if is_text_for_number else values.count(None)  # fit again: it may be a number the next time

@@ -32,6 +32,11 @@ def record(cells: Sequence[object]) -> str:
     return line.getvalue()
 
 
+def cell(text: str) -> str:
+    """Return a text as a cell of a line that is put together without `record`."""
+    return text if not text or _is_plain(text, 1) else record((text,))[:-1]
+
+
 def _is_plain(line: str, width: int) -> bool:
     """Tell whether cells joined by commas are a valid record: most are, and tests should not wait for `csv`."""
     return (

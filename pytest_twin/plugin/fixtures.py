@@ -19,7 +19,7 @@ def twin_logger(request: pytest.FixtureRequest) -> Iterator[TwinLogger]:
     from pytest_twin.plugin.twin_logger import TwinLogger
 
     run = run_of(request.config)
-    logger = TwinLogger(run.start(), run.begin_attempt(request.node), run.settings.interval)
+    logger = TwinLogger(run.start(), run.attempt_of(request.node), run.settings.interval)
     yield logger
     logger.close()
 
@@ -30,7 +30,7 @@ def _stress(request: pytest.FixtureRequest, kind: str = "") -> Iterator[StressFi
     from pytest_twin.plugin.stress_fixture import StressFixture
 
     run = run_of(request.config)
-    stress = StressFixture(run.start(), run.begin_attempt(request.node), kind)
+    stress = StressFixture(run.start(), run.attempt_of(request.node), kind)
     try:
         if not hasattr(request, "param"):
             yield stress

@@ -26,6 +26,7 @@ from pytest_twin.plugin.marks import (
 )
 from pytest_twin.plugin.stash import (
     BUDGET_RULES,
+    CONFIGURED_BUDGETS,
     EXPORTER,
     OTLP,
     REPEAT_PLUGIN,
@@ -95,7 +96,7 @@ def pytest_configure(config: pytest.Config) -> None:
     _check_limit(settings)
     config.stash[SESSION_STRESS] = _session_stress(settings)
     config.stash[SESSION_CONSTRAINT] = _session_constraint(config, settings)
-    config.stash[BUDGET_RULES] = read_rules(settings.budgets)
+    config.stash[BUDGET_RULES], config.stash[CONFIGURED_BUDGETS] = read_rules(settings.budgets), {}
     if not hasattr(config, "workerinput"):
         _check_reports(config, settings)
         _check_recording(config, settings)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_twin.plugin.stash import BUDGET_RULES, REQUEST, SETTINGS, ItemRequest
+from pytest_twin.plugin.stash import BUDGET_RULES, CONFIGURED_BUDGETS, REQUEST, SETTINGS, ItemRequest
 
 if TYPE_CHECKING:
     from _pytest.nodes import Node
@@ -29,6 +29,7 @@ MARKERS = (
     f"{SCHEDULE}(path): play this schedule of loads while the test runs",
     f"{BUDGET}(cpu_seconds=, peak_memory=, duration=, ...): fail the test if it exceeds this budget",
 )
+NAMES = frozenset({STRESS, CONSTRAIN, SCHEDULE, BUDGET})
 NO_REQUEST = ItemRequest()
 
 
@@ -76,14 +77,17 @@ def adopt_module_marks(items: Iterable[pytest.Item]) -> None:
 def marks_of(item: pytest.Item) -> list[pytest.Mark]:
     """Return the markers of pytest-twin that a test has, the closest first, without a bare ``stress``."""
     found: list[pytest.Mark] = []
-    for node in reversed(item.listchain()):  # like `iter_markers`, but several times faster
-        own = [
-            mark
-            for mark in node.own_markers
-            if mark.name in {CONSTRAIN, SCHEDULE, BUDGET} or (mark.name == STRESS and (mark.args or mark.kwargs))
-        ]
-        found += own if len(own) < 2 else _closest_first(node, own)
+    node: Node | None = item
+    while node is not None:  # like `iter_markers`, but several times faster
+        own = node.own_markers
+        if own and (ours := [mark for mark in own if mark.name in NAMES and (mark.name != STRESS or _has_load(mark))]):
+            found += ours if len(ours) < 2 else _closest_first(node, ours)
+        node = node.parent
     return found
+
+
+def _has_load(mark: pytest.Mark) -> bool:
+    return bool(mark.args or mark.kwargs)
 
 
 def _closest_first(node: Node, marks: list[pytest.Mark]) -> list[pytest.Mark]:
@@ -104,7 +108,7 @@ def _closest_first(node: Node, marks: list[pytest.Mark]) -> list[pytest.Mark]:
 
 def uses_plugin(item: pytest.Item) -> bool:
     """Return whether a test uses a marker or a fixture of pytest-twin, or has a budget of the configuration."""
-    return uses_marker_or_fixture(item) or any(budget_tables_for(item))
+    return uses_marker_or_fixture(item) or bool(_rules_for(item))
 
 
 def uses_marker_or_fixture(item: pytest.Item) -> bool:
@@ -137,12 +141,13 @@ def read_rules(tables: Sequence[Mapping[str, Any]]) -> Sequence[Rule]:
         ) from None
 
 
-def budget_tables_for(item: pytest.Item) -> Iterator[Mapping[str, Any]]:
-    """Yield the tables of limits that the configuration has for a test."""
+def _rules_for(item: pytest.Item) -> tuple[int, ...]:
+    """Return the indices of the rules that the configuration has for the budget of a test."""
     rules = item.config.stash.get(BUDGET_RULES, ())
-    if rules:
-        marks = {mark.name for mark in item.iter_markers()}
-        yield from (rule.keywords for rule in rules if rule.selects(item.nodeid, marks))
+    if not rules:
+        return ()
+    marks = {mark.name for mark in item.iter_markers()}
+    return tuple(at for at, rule in enumerate(rules) if rule.selects(item.nodeid, marks))
 
 
 def request_of(item: pytest.Item) -> ItemRequest:
@@ -154,16 +159,17 @@ def request_of(item: pytest.Item) -> ItemRequest:
         LoadError, ScheduleError, BudgetError: A marker has an error.
     """
     marks = marks_of(item)
-    if not marks and not any(budget_tables_for(item)):
+    if not marks and not item.config.stash.get(BUDGET_RULES, ()):
         return NO_REQUEST
+    every_mark = [mark for node in item.listchain() for mark in node.own_markers]
     request = item.stash.get(REQUEST, None)
-    if request is None or request.marks != marks:
+    if request is None or request.every_mark != every_mark:
         load = _load_of(marks)
         if (constraint := _constraint_of(marks)) is not None:
             from pytest_twin.loads.spec import Load
 
             load = Load.merged([load, constraint])
-        request = ItemRequest(marks, load, _schedule_of(item, marks), _budget_of(item, marks))
+        request = ItemRequest(marks, load, _schedule_of(item, marks), _budget_of(item, marks), every_mark)
         item.stash[REQUEST] = request
     return request
 
@@ -178,9 +184,14 @@ def _budget_of(item: pytest.Item, marks: Iterable[pytest.Mark]) -> Budget | None
         BudgetError: A limit has an error.
     """
     own = [mark for mark in marks if mark.name == BUDGET]
-    layers = [*budget_tables_for(item), *(mark.kwargs for mark in reversed(own))]
-    if not layers:
+    rules = _rules_for(item)
+    if not own and not rules:
         return None
+    configured = item.config.stash[CONFIGURED_BUDGETS]
+    if not own and rules in configured:
+        return configured[rules]
+    layers = [item.config.stash[BUDGET_RULES][at].keywords for at in rules]
+    layers += [mark.kwargs for mark in reversed(own)]
     from pytest_twin.analysis.budgets.parser import BudgetError, merge_layers, parse
     from pytest_twin.loads.validation import read_load
 
@@ -188,7 +199,10 @@ def _budget_of(item: pytest.Item, marks: Iterable[pytest.Mark]) -> Budget | None
         if mark.args or not mark.kwargs:
             argument = repr(mark.args[0]) if mark.args else ""
             raise BudgetError([("", f"{BUDGET}({argument}) has no keyword; write {BUDGET}(cpu_seconds=2)")])
-    return parse(merge_layers(layers), read_load)
+    budget = parse(merge_layers(layers), read_load)
+    if not own:
+        configured[rules] = budget
+    return budget
 
 
 def _load_of(marks: Iterable[pytest.Mark]) -> Load:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pytest_twin.recording.attempt import RecordedAttempt
     from pytest_twin.recording.budget_usage import BudgetUsage
 
+NO_LOAD = nullcontext()
 QUIET = frozenset({outcome.PASSED, outcome.SKIPPED})  # reports with nothing to keep
 ReportHook = Generator[None, pytest.TestReport, pytest.TestReport]
 
@@ -41,30 +42,34 @@ class RuntestHooks:
 
     def __init__(self, run: RecordedSession) -> None:
         self._run, self.guard = run, run.guard
+        self._is_setup_only: bool = getattr(run.config.option, "setuponly", False)
         self._profiler: Profiler | None = None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:
         """Repeat a test that is profiled, or that has a budget that needs it; the reported run comes after."""
-        if getattr(item.config.option, "setuponly", False):
+        if self._is_setup_only:
             return
         if "twin_logger" in getattr(item, "fixturenames", ()):
             from pytest_twin.plugin.twin_logger import prepare
 
             with suppress(Exception):  # such as a broken pandas: the test that needs it fails by itself
                 prepare(item)
-        with self.guard:
+        try:
+            budget = request_of(item).budget
             if self._run.settings.profile:
                 from pytest_twin.plugin.repeat import restart_timeout
 
                 self._get_profiler(item.session).profile(item)
                 restart_timeout(item)
-            budget = request_of(item).budget
             if budget is not None and budget.repeats:
                 from pytest_twin.plugin.repeat import judge_by_repetition, restart_timeout
 
                 item.stash[REPETITION_VERDICTS] = judge_by_repetition(item, budget)
                 restart_timeout(item)
+        except Exception as error:
+            if not self.guard.absorb(error):
+                raise
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_timeout_set_timer(self, item: pytest.Item, settings: Any) -> None:
@@ -94,10 +99,14 @@ class RuntestHooks:
         attempt = self._run.begin_phase(item, "call")
         try:
             try:
-                request = self.guard.value(lambda: request_of(item), NO_REQUEST)
+                request = NO_REQUEST
+                try:
+                    request = request_of(item)
+                except Exception as error:  # noqa: BLE001
+                    self.guard.report(error)
                 attempt.uses_plugin = bool(request.marks) or uses_fixture(item)
                 with self._load_context(item, request, attempt):
-                    usage = self._start_usage(attempt, request.budget)
+                    usage = self._start_usage(attempt, request.budget) if request.budget else None
                     attempt.read_counters("call")
                     attempt.is_in_body = True
                     try:
@@ -119,8 +128,8 @@ class RuntestHooks:
         attempt.set_phase_outcome("call", outcome.PASSED)
         return result
 
-    def _start_usage(self, attempt: RecordedAttempt, budget: Budget | None) -> BudgetUsage | None:
-        if not budget or attempt.is_repetition:
+    def _start_usage(self, attempt: RecordedAttempt, budget: Budget) -> BudgetUsage | None:
+        if attempt.is_repetition:
             return None
         return self.guard.value(partial(attempt.start_usage, budget), None)
 
@@ -168,23 +177,28 @@ class RuntestHooks:
             _replace_properties(item.user_properties, attempt.finish())
 
     @pytest.hookimpl(wrapper=True)
-    @guarded
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> ReportHook:
         """Set the outcome of a phase by its report; after the teardown, write the row of the test."""
         report = yield
-        attempt = self._run.running_attempts.get(item)
-        if attempt is not None:
-            _set_outcome(attempt, report)
-            if report.failed:
-                self._describe_failure(item, call, report, attempt)
-            if call.when == "teardown":
-                self._run.end_attempt(item, attempt)
-                self._run.publish_events()
+        try:
+            attempt = self._run.running_attempts.get(item)
+            if attempt is not None:
+                _set_outcome(attempt, report)
+                if report.failed:
+                    self._describe_failure(item, call, report, attempt)
+                if call.when == "teardown":
+                    self._run.end_attempt(item, attempt)
+                    self._run.publish_events()
+        except Exception as error:
+            if not self.guard.absorb(error):
+                raise
         return report
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Replace the outcome of the body where another plugin, such as one for reruns, has changed the report."""
+        if report.when != "call" and report.outcome in QUIET:
+            return
         with self.guard:
             for item, attempt in self._run.running_attempts.items():
                 if item.nodeid == report.nodeid and report.when == "call" and report.outcome in outcome.REPORT_OUTCOMES:
@@ -222,12 +236,13 @@ class RuntestHooks:
         self, item: pytest.Item, request: ItemRequest, attempt: RecordedAttempt
     ) -> AbstractContextManager[None]:
         """Return the context in which the body of a test runs."""
-        run = self._run
-        plan = self.guard.value(partial(run.schedule_around, item, request), None)
-        repetition_load = item.stash.get(REPETITION_LOAD, None)
-        stress = None if item.stash.get(HELD_LOAD, None) is run.stress else run.stress
+        run, plan = self._run, None
+        if run.surroundings is not None or run.for_each_test is not None or request.schedule is not None:
+            plan = self.guard.value(partial(run.schedule_around, item, request), None)
+        repetition_load = item.stash[REPETITION_LOAD] if attempt.is_repetition else None
+        stress = None if run.stress is None or item.stash.get(HELD_LOAD, None) is run.stress else run.stress
         if not request.load and plan is None and not repetition_load and stress is None:
-            return nullcontext()
+            return NO_LOAD
         loads = [load for load in (request.load, stress, repetition_load) if load]
         return load_around_test(attempt, run.start(), loads, plan)
 
@@ -250,9 +265,9 @@ def _set_outcome(attempt: RecordedAttempt, report: pytest.TestReport) -> None:
             attempt.set_phase_outcome(outcome.SUBTESTS, outcome.FAILED)
         return
     attempt.set_phase_outcome(report.when, outcome.classify_report(report))
-    if report.when == "call":
+    if report.when == "call" and (report.failed or report.user_properties):
         _replace_properties(report.user_properties, attempt.finish() if report.failed else ())
 
 
 def _replace_properties(properties: list[tuple[str, object]], ours: Iterable[tuple[str, object]]) -> None:
-    properties[:] = [*(pair for pair in properties if not pair[0].startswith("twin_")), *ours]
+    properties[:] = [*[pair for pair in properties if not pair[0].startswith("twin_")], *ours]

@@ -12,7 +12,7 @@ import pytest
 from pytest_twin._system.error_guard import ErrorGuard
 from pytest_twin._system.response_timeout import say_on_stderr
 from pytest_twin._system.stdlib import os
-from pytest_twin.model.attempt_row import BAD, INTERRUPTED
+from pytest_twin.model.attempt_row import BAD
 from pytest_twin.model.clock import Clock
 from pytest_twin.plugin.idle_baseline import IdleBaseline
 from pytest_twin.plugin.load_context import TwinWarning
@@ -260,28 +260,32 @@ class RecordedSession:
 
         return without_idle(plan, self.idle.cpu)
 
-    def begin_attempt(self, item: pytest.Item) -> RecordedAttempt:
-        """Return the attempt of a test that is running, which begins with the first call."""
-        attempt = self.running_attempts.get(item)
-        if attempt is None:
-            number = item.stash[ATTEMPT_COUNT] = item.stash.get(ATTEMPT_COUNT, 0) + 1
-            attempt = RecordedAttempt(
-                self.start(), nodeid_of(item), number, is_repetition=REPETITION_LOAD in item.stash
-            )
-            self.running_attempts[item] = attempt  # at once: an interrupt ends the attempts in here
-            held = item.stash.get(HELD_LOAD, None)
-            if held is not None and held.adds_load:
-                attempt.add_load(str(held.only(constraints=False)))
-        return attempt
-
     def begin_phase(self, item: pytest.Item, phase: str) -> RecordedAttempt:
         """Return the attempt of a test that begins a phase: a new one where a plugin runs that phase again."""
-        earlier = self.running_attempts.get(item)
-        if earlier is not None and earlier.has_reached(phase):
-            if not earlier.has_reached("teardown"):
-                earlier.finish()
-            self.end_attempt(item, earlier)
-        return self.begin_attempt(item)
+        attempt = self.running_attempts.get(item)
+        if attempt is not None and attempt.has_reached(phase):
+            if not attempt.has_reached("teardown"):
+                attempt.finish()
+            self.end_attempt(item, attempt)
+            attempt = None
+        return attempt or self.begin_attempt(item)
+
+    def attempt_of(self, item: pytest.Item) -> RecordedAttempt:
+        """Return the attempt of a test that is running; it begins here if the test is the first that is recorded."""
+        return self.running_attempts.get(item) or self.begin_attempt(item)
+
+    def begin_attempt(self, item: pytest.Item) -> RecordedAttempt:
+        """Begin an attempt of a test."""
+        stash = item.stash
+        number = stash[ATTEMPT_COUNT] = stash.get(ATTEMPT_COUNT, 0) + 1
+        attempt = RecordedAttempt(
+            self.recording or self.start(), nodeid_of(item), number, is_repetition=REPETITION_LOAD in stash
+        )
+        self.running_attempts[item] = attempt  # at once: an interrupt ends the attempts in here
+        held = stash.get(HELD_LOAD, None)
+        if held is not None and held.adds_load:
+            attempt.add_load(str(held.only(constraints=False)))
+        return attempt
 
     def end_attempt(self, item: pytest.Item, attempt: RecordedAttempt) -> None:
         """Write the row of a test, and forget its attempt: pytest keeps the test itself to the end."""
@@ -295,7 +299,7 @@ class RecordedSession:
     def end_interrupted_attempts(self) -> None:
         """Write the row of each test that the end of the session interrupts, such as by Ctrl-C or ``pytest.exit``."""
         for item, attempt in list(self.running_attempts.items()):
-            attempt.outcome = INTERRUPTED
+            attempt.interrupt()
             with self.guard:
                 attempt.finish()
                 self.end_attempt(item, attempt)
@@ -303,10 +307,11 @@ class RecordedSession:
     def keeps_folder_of(self, item: pytest.Item, attempt: RecordedAttempt) -> bool:
         """Return whether a test gets a folder of its own."""
         is_between = self.settings.repeat is not None and item.stash.get(MORE_RUNS_FOLLOW, False)
-        if (attempt.is_repetition or is_between) and attempt.outcome == "passed":
+        outcome = attempt.outcome
+        if (attempt.is_repetition or is_between) and outcome == "passed":
             return False
         is_marked = uses_marker_or_fixture(item) if attempt.uses_plugin is None else attempt.uses_plugin
-        return self.keeps_folder(attempt.outcome, is_marked or self._is_over_budget(attempt))
+        return self.keeps_folder(outcome, is_marked or self._is_over_budget(attempt))
 
     def _is_over_budget(self, attempt: RecordedAttempt) -> bool:
         if not attempt.verdicts:
@@ -327,9 +332,8 @@ class RecordedSession:
 
     def publish_events(self) -> None:
         """Call the hook ``pytest_twin_event`` of other plugins with the events since the last call."""
-        if self.recording is not None:
+        if self.recording is not None and (events := self.recording.take_events()):
             hook = self.config.hook.pytest_twin_event
-            events = self.recording.take_events()
             if hook.get_hookimpls():
                 for event in events:
                     hook(event=event, config=self.config)

@@ -27,12 +27,14 @@ class ItemRequest(NamedTuple):
         load: The load to apply around its body.
         schedule: The schedule to play around its body; None if it has none of its own.
         budget: The limits of what it may use; None without any.
+        every_mark: All markers that the test had when these were parsed.
     """
 
     marks: Sequence[pytest.Mark] = ()
     load: Load | None = None
     schedule: Schedule | None = None
     budget: Budget | None = None
+    every_mark: Sequence[pytest.Mark] = ()
 
 
 SESSION_PLUGIN = "twin-run"  # the name of the plugin that is the recorded session
@@ -48,6 +50,7 @@ SCHEDULE_TEXTS: pytest.StashKey[dict[str, str]] = pytest.StashKey()  # the files
 EXPORTER: pytest.StashKey[SessionExporter] = pytest.StashKey()  # exports the run while it is recorded
 OTLP: pytest.StashKey[OtlpSession] = pytest.StashKey()  # exports the run when it is over
 BUDGET_RULES: pytest.StashKey[Sequence[Rule]] = pytest.StashKey()
+CONFIGURED_BUDGETS: pytest.StashKey[dict[tuple[int, ...], Budget]] = pytest.StashKey()  # by the rules that they follow
 
 # in a test
 REQUEST: pytest.StashKey[ItemRequest] = pytest.StashKey()

@@ -9,7 +9,8 @@ from pytest_twin._system.clock import monotonic
 from pytest_twin._system.stdlib import os
 from pytest_twin.model import attempt_row as figures
 from pytest_twin.model import event
-from pytest_twin.model.csv_text import record
+from pytest_twin.model.columns import CellFormatter
+from pytest_twin.model.csv_text import cell
 from pytest_twin.model.event import Event
 from pytest_twin.recording.outcome import combine_phases
 from pytest_twin.run_folder.layout import folder_of_test
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from pytest_twin.recording.recording import Recording
 
 UNKNOWN_CHILDREN = figures.ChildCounters(None, None, None, None)
-UNKNOWN_FIGURES, UNKNOWN_RESIDENT = (None,) * len(figures.EXACT), figures.ResidentBytes(None, None, None)
+UNKNOWN_FIGURES, UNKNOWN_MEMORY = (None,) * len(figures.EXACT), (None,) * len(figures.MEMORY)
+NO_CHILDREN = UNKNOWN_CHILDREN._replace(peak=inf)  # no later peak counts as higher
+NO_CONSTRAINTS = figures.ConstraintFigures()
+CELLS = CellFormatter(figures.COLUMNS)
 
 
 class RecordedAttempt:
@@ -43,14 +47,13 @@ class RecordedAttempt:
         uses_plugin: Whether the test uses a marker or a fixture of pytest-twin; None until it is called.
         is_in_body: Whether its body is running.
         number: The number of the attempt, more than 1 where a plugin runs the test again.
-        outcome: Its outcome so far.
         verdicts: The verdicts on its budget, once its body has ended.
     """
 
     __slots__ = (
-        "_border", "_children", "_constraints", "_earlier_peak", "_ended", "_exact", "_has_row", "_phase_outcomes",
-        "_phases", "_process", "_recording", "_resident", "_resident_before", "applied_loads", "began", "call_s",
-        "cpu_s", "id", "is_in_body", "is_repetition", "load", "nodeid", "number", "outcome", "uses_plugin", "verdicts",
+        "_border", "_children", "_constraints", "_earlier_peak", "_ended", "_exact", "_has_row", "_is_interrupted",
+        "_memory", "_phase_outcomes", "_phases", "_process", "_recording", "_resident_before", "applied_loads", "began",
+        "call_s", "cpu_s", "id", "is_in_body", "is_repetition", "load", "nodeid", "number", "uses_plugin", "verdicts",
     )  # fmt: skip
 
     def __init__(self, recording: Recording, nodeid: str, number: int, *, is_repetition: bool = False) -> None:
@@ -63,29 +66,35 @@ class RecordedAttempt:
         self.cpu_s: float | None = None
         self.uses_plugin: bool | None = None
         self.is_in_body = False
-        self.number, self.outcome = number, ""
+        self.number = number
+        self._is_interrupted = False
         self._phase_outcomes: dict[str, str] = {}
         self._recording, self._process = recording, os.getpid()
         self.id = recording.new_id("t")
         self._phases: dict[str, list[BorderCounters]] = {}
         self._exact: Sequence[float | None] = UNKNOWN_FIGURES
         self.verdicts: Sequence[LimitVerdict] = ()
-        self._resident = UNKNOWN_RESIDENT
+        self._memory: Sequence[float | None] = UNKNOWN_MEMORY
         self._earlier_peak: int | None = None  # of memory, before the kernel's mark was reset
         self.began = self._ended = recording.elapsed()
         self._has_row = False
         self._resident_before: int | None = None
         self._border: ConstraintBorder | None = None
-        self._constraints = figures.ConstraintFigures()
-        self._children = UNKNOWN_CHILDREN._replace(peak=inf)  # no later peak counts as higher
-        with recording.guard:
-            recording.process_counters.reset_peak()
-            self._resident_before = recording.process_counters.resident_bytes()
-            self._children = recording.process_counters.read_children(just_now=True)
+        self._constraints = NO_CONSTRAINTS
+        self._children = NO_CHILDREN
+        try:
+            counters = recording.process_counters
+            counters.reset_peak()
+            self._resident_before = counters.resident_bytes()
+            self._children = counters.read_children(just_now=True)
             self._border = recording.constraints.begin_attempt()
-        with recording.guard:
+        except Exception as error:  # noqa: BLE001 - it must not reach the test
+            recording.guard.report(error)
+        try:
             # last: an interrupt before this line leaves no start without an end
             recording.emit(Event(self.began, event.START, self.id, event.TEST, nodeid))
+        except Exception as error:  # noqa: BLE001
+            recording.guard.report(error)
 
     @property
     def achieved_loads(self) -> list[str]:
@@ -97,9 +106,8 @@ class RecordedAttempt:
         """The path of its own folder within the run folder, whether or not that is made."""
         return folder_of_test(self.nodeid, self.number, self._recording.worker if self._recording.dist_each else "")
 
-    @property
     def _verdict(self) -> str:
-        """The verdict on its budget, for the row; without one, nothing about budgets is imported."""
+        """Return the verdict on its budget, for the row; without one, nothing about budgets is imported."""
         if not self.verdicts:
             return ""
         from pytest_twin.analysis.budgets.budget import verdict_cell
@@ -108,12 +116,13 @@ class RecordedAttempt:
 
     def read_counters(self, phase: str) -> None:
         """Read the counters where a phase (``setup``, ``call`` or ``teardown``) begins, and where it ends."""
-        recording = self._recording
-        reading = recording.guard.value(recording.process_counters.read_process, None) or figures.BorderCounters(
-            monotonic()
-        )
+        try:
+            reading = self._recording.process_counters.read_process()
+        except Exception as error:  # noqa: BLE001 - it must not reach the test
+            self._recording.guard.report(error)
+            reading = figures.BorderCounters(monotonic())
         if phase in self._phases:
-            self._phases[phase].append(reading)
+            self._phases[phase][1:] = (reading,)
         else:
             self._phases[phase] = [reading]
 
@@ -124,7 +133,17 @@ class RecordedAttempt:
     def set_phase_outcome(self, phase: str, outcome: str) -> None:
         """Set or replace the outcome of a phase."""
         self._phase_outcomes[phase] = outcome
-        self.outcome = combine_phases(self._phase_outcomes)
+
+    def interrupt(self) -> None:
+        """Set its outcome: the end of the session interrupts it."""
+        self._is_interrupted = True
+
+    @property
+    def outcome(self) -> str:
+        """Its outcome so far; empty before its first phase has ended."""
+        if self._is_interrupted:
+            return figures.INTERRUPTED
+        return combine_phases(self._phase_outcomes) if self._phase_outcomes else ""
 
     def add_load(self, load: str) -> None:
         """Add a load to the text of those that it runs under."""
@@ -135,7 +154,7 @@ class RecordedAttempt:
         from pytest_twin.recording.budget_usage import BudgetUsage
 
         self._keep_peak()
-        return BudgetUsage(self._recording, with_orphans="children_cpu_seconds" in budget.most)
+        return BudgetUsage(self._recording, budget.most)
 
     def judge(self, budget: Budget, usage: BudgetUsage, of_repetitions: Iterable[LimitVerdict]) -> None:
         """Set the verdicts on its budget, when its body has ended.
@@ -150,13 +169,17 @@ class RecordedAttempt:
         self.verdicts = [*self.verdicts, *judge_run(budget, usage.until_now(self._phases["call"])), *of_repetitions]
 
     def _keep_call(self) -> None:
-        began, ended = self._phases["call"][-2:]
+        began, ended = self._phases["call"]
         self.call_s = ended.at - began.at
         self.cpu_s = figures.add(figures.cpu_s(began, ended), self._exact[figures.CHILDREN_CPU])
 
     def _keep_peak(self) -> None:
-        peak = self._recording.guard.value(self._recording.process_counters.peak_bytes, None)
-        self._earlier_peak = max(filter(None, (self._earlier_peak, peak)), default=None)
+        try:
+            peak = self._recording.process_counters.peak_bytes() or 0
+        except Exception as error:  # noqa: BLE001
+            self._recording.guard.report(error)
+            return
+        self._earlier_peak = max(peak, self._earlier_peak or 0) or None
 
     def finish(self) -> list[tuple[str, object]]:
         """Compute its figures so far, and return those that pytest's reports carry as properties."""
@@ -165,20 +188,22 @@ class RecordedAttempt:
             if len(readings) % 2:  # an interrupt kept its end from being read
                 self.read_counters(phase)
         self._keep_peak()
-        resident = recording.guard.value(recording.process_counters.resident_bytes, None)
-        if self.outcome == figures.INTERRUPTED:  # it had no chance to give back what it holds
-            resident = None
-        self._resident = figures.ResidentBytes(self._resident_before, self._earlier_peak, resident)
-        children = recording.guard.value(recording.process_counters.read_children, UNKNOWN_CHILDREN)
-        self._exact = figures.exact_figures(self._phases, self._children, children, self._resident.peak)
+        resident, children = None, UNKNOWN_CHILDREN
+        try:
+            children = recording.process_counters.read_children()
+            if not self._is_interrupted:  # such a test had no chance to give back what it holds
+                resident = recording.process_counters.resident_bytes()
+            if self._border is not None:
+                self._constraints = recording.constraints.figures_since(self._border)
+        except Exception as error:  # noqa: BLE001
+            recording.guard.report(error)
+        memory = figures.ResidentBytes(self._resident_before, self._earlier_peak, resident)
+        self._memory = memory.figures()
+        self._exact = figures.exact_figures(self._phases, self._children, children, memory.peak)
         if "call" in self._phases:
             self._keep_call()
-        if (border := self._border) is not None:
-            self._constraints = recording.guard.value(
-                lambda: recording.constraints.figures_since(border), self._constraints
-            )
         self._ended = recording.elapsed()
-        return figures.properties(self._exact, self._resident, self.load, self._verdict, self._constraints)
+        return figures.properties(self._exact, self._memory, self.load, self._verdict(), self._constraints)
 
     def end(self, *, keep: bool) -> None:
         """Write its row and its end, unless this process is a fork that the test made.
@@ -188,14 +213,20 @@ class RecordedAttempt:
         """
         if self._process != os.getpid():
             return
-        recording, ended = self._recording, self._ended
-        times = (recording.clock.stamp(self.began), f"{self.began:.4f}", f"{ended - self.began:.6f}")
-        identity = (self.nodeid, str(self.number), recording.worker, recording.host, self.outcome)
-        exact = (*figures.phase_cells(self._phases), *figures.cells(self._exact))
+        recording, outcome = self._recording, self.outcome
         if not self._has_row:  # an interrupt may have come between row and end
-            circumstances = (self.load, self._verdict, self.folder if keep else "", "")
-            starts = figures.phase_start_cells(self._phases, recording.clock.began + self.began)
-            last = (*self._resident.cells(), *self._constraints.cells(), *starts)
-            recording.write_test(record((*identity, *times, *exact, *circumstances, *last)))
+            recording.write_test(self._row(outcome, self.folder if keep else ""))
             self._has_row = True
-        recording.emit(Event(ended, event.END, self.id, event.TEST, self.nodeid, detail=self.outcome))
+        recording.emit(Event(self._ended, event.END, self.id, event.TEST, self.nodeid, detail=outcome))
+
+    def _row(self, outcome: str, folder: str) -> str:
+        """Return its row of tests.csv."""
+        recording, began = self._recording, self.began
+        values = (
+            cell(self.nodeid), self.number, recording.worker, recording.host, outcome,
+            recording.clock.stamp(began), began, self._ended - began, *figures.phase_walls(self._phases), *self._exact,
+            cell(self.load), cell(self._verdict()), cell(folder), None, *self._memory,
+            self._constraints.throttled_s, cell(self._constraints.text),
+            *figures.phase_starts(self._phases, recording.clock.began + began),
+        )  # fmt: skip
+        return CELLS.line(values) + "\n"

@@ -9,51 +9,67 @@ from pytest_twin.model.attempt_row import ResidentBytes, add, children_cpu_s, cp
 from pytest_twin.telemetry.process_counters import seconds_since_boot
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
-    from pytest_twin.model.attempt_row import BorderCounters
+    from pytest_twin.model.attempt_row import BorderCounters, ChildCounters, ChildStarts
     from pytest_twin.recording.recording import Recording
 
 
-class BudgetUsage:
-    """Counts resources from its creation on; it resets the kernel's high-water mark of memory."""
+OF_CHILDREN = frozenset({"children_cpu_seconds", "children", "read", "write"})
+OF_MEMORY = frozenset({"peak_memory", "memory_growth"})
 
-    def __init__(self, recording: Recording, *, with_orphans: bool) -> None:
+
+class BudgetUsage:
+    """Counts, from its creation on, the resources that a budget limits; for memory it resets the high-water mark."""
+
+    def __init__(self, recording: Recording, limits: Collection[str]) -> None:
         """Begin to count.
 
         Args:
             recording: The recording, with its counters.
-            with_orphans: Whether to count the CPU time of orphaned processes, which reads all processes.
+            limits: The names of the limits, as in `ResourceUsage`; what no limit needs is not read.
         """
         self._recording, counters = recording, recording.process_counters
-        self._offspring = counters.read_child_starts()
-        self._children = counters.read_children()
-        self._orphans_since = (seconds_since_boot(), counters.reaped_by_ancestors_s()) if with_orphans else None
-        counters.reset_peak()
-        self._resident = counters.resident_bytes()
+        self._children: ChildCounters | None = None
+        self._offspring: ChildStarts | None = None
+        self._orphans_since: tuple[float, float] | None = None
+        self._resident: int | None = None
+        if not OF_CHILDREN.isdisjoint(limits):
+            self._offspring = counters.read_child_starts()
+            self._children = counters.read_children()
+            if "children_cpu_seconds" in limits:  # orphans count too, which reads all processes
+                self._orphans_since = seconds_since_boot(), counters.reaped_by_ancestors_s()
+        self._has_memory = not OF_MEMORY.isdisjoint(limits)
+        if self._has_memory:
+            counters.reset_peak()
+            self._resident = counters.resident_bytes()
 
     def until_now(self, borders: Sequence[BorderCounters]) -> ResourceUsage:
-        """Return what was used since the creation.
+        """Return what was used since the creation; what no limit needs is None.
 
         Args:
-            borders: Readings of the counters; the last two are those when the body began and when it ended.
+            borders: Readings of the counters: when the body began and when it ended.
         """
-        began, ended = borders[-2:]
+        began, ended = borders
+        usage = ResourceUsage(
+            cpu_seconds=cpu_s(began, ended),
+            duration=ended.at - began.at,
+            context_switches=growth(ended.switches, began.switches),
+            major_faults=growth(ended.faults, began.faults),
+        )
         counters = self._recording.process_counters
-        resident = ResidentBytes(self._resident, counters.peak_bytes(), counters.resident_bytes())
+        if self._has_memory:
+            resident = ResidentBytes(self._resident, counters.peak_bytes(), counters.resident_bytes())
+            usage = usage._replace(peak_memory=resident.peak, memory_growth=resident.growth)
+        if self._children is None:
+            return usage
         children, offspring = counters.read_children(), counters.read_child_starts()
         started = None if self._offspring is None or offspring is None else offspring.since(self._offspring)
         since = None if started == 0.0 else self._orphans_since
-        return ResourceUsage(
-            cpu_seconds=cpu_s(began, ended),
+        return usage._replace(
             children_cpu_seconds=children_cpu_s(self._children, children),
-            duration=ended.at - began.at,
-            peak_memory=resident.peak,
-            memory_growth=resident.growth,
             read=add(growth(ended.read, began.read), growth(children.read, self._children.read)),
             write=add(growth(ended.written, began.written), growth(children.written, self._children.written)),
             children=started,
             orphans_cpu_seconds=counters.orphans_cpu_s(*since) if since else 0.0,
-            context_switches=growth(ended.switches, began.switches),
-            major_faults=growth(ended.faults, began.faults),
         )

@@ -120,6 +120,8 @@ class HeldConstraints:
 
     def begin_attempt(self) -> ConstraintBorder:
         """Return what is needed to compute the figures of an attempt that begins now."""
+        if not self._latest:
+            return NO_BORDER
         held = {each.number: each.throttled_s() for each in list(self._held.values())}
         return ConstraintBorder(self._ended_count, held)
 
@@ -151,7 +153,7 @@ class ConstraintBorder:
         self.ended, self.throttled_s = ended, throttled_s
 
 
-NO_CONSTRAINTS = ConstraintFigures()
+NO_CONSTRAINTS, NO_BORDER = ConstraintFigures(), ConstraintBorder(0, {})
 
 
 def _write_new_file(path: str, text: str) -> None:

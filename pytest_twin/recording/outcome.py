@@ -32,13 +32,14 @@ def combine_phases(phases: Mapping[str, str]) -> str:
     Args:
         phases: The outcome of each phase, as far as it is known.
     """
-    if FAILED in {phases.get("call"), phases.get(SUBTESTS)}:
+    call = phases.get("call")
+    if FAILED in (call, phases.get(SUBTESTS)):
         return FAILED
-    if FAILED in {phases.get("setup"), phases.get("teardown")}:
-        return ERROR
-    if "call" in phases:
-        return phases["call"]
     setup = phases.get("setup", PASSED)
+    if FAILED in (setup, phases.get("teardown")):
+        return ERROR
+    if call is not None:
+        return call
     return SKIPPED if setup == PASSED else setup  # its body was not called (--setup-only)
 
 

@@ -266,11 +266,14 @@ class Recording:
 
     def elapsed(self) -> float:
         """Return the seconds since the run began."""
-        return self.clock.elapsed(monotonic())
+        return monotonic() - self.clock.began
 
     def take_events(self) -> list[Event]:
         """Return the events since the last call."""
-        return [self._new_events.popleft() for _ in range(len(self._new_events))] if self._new_events else []
+        taken = []
+        while self._new_events:
+            taken.append(self._new_events.popleft())
+        return taken
 
     def emit(self, new: Event) -> None:
         """Write an event."""

@@ -51,13 +51,14 @@ class ProcessCounters:
 
     def read_process(self) -> BorderCounters:
         """Return the counters of this process (getrusage(2))."""
-        at = monotonic()
+        at = time.monotonic()  # without another call in between
         if sys.platform == "win32":
             times = os.times()
             return BorderCounters(at, times.user, times.system, None, None, None, None)
         else:  # noqa: RET505 - for the type checker, which knows no module `resource` there
             own = resource.getrusage(resource.RUSAGE_SELF)
-            return BorderCounters(at, own[0], own[1], own[14] + own[15], own[7], *self._disk_bytes(own))
+            disk = (own[9] * BLOCK, own[10] * BLOCK) if self._has_io else (None, None)
+            return BorderCounters(at, own[0], own[1], own[14] + own[15], own[7], *disk)
 
     def read_children(self, *, just_now: bool = False) -> ChildCounters:
         """Return the counters of the children.

@@ -10,12 +10,12 @@ from pytest_twin.model.attempt_row import (
     BorderCounters,
     ChildCounters,
     ResidentBytes,
-    cells,
     exact_figures,
-    phase_cells,
-    phase_start_cells,
+    phase_starts,
+    phase_walls,
     properties,
 )
+from pytest_twin.model.columns import CellFormatter
 
 MIB = 1 << 20
 COUNTS = st.builds(BorderCounters, *[st.integers(0, 10**9)] * 3, *[st.none() | st.integers(0, 10**9)] * 4)
@@ -42,7 +42,7 @@ def test_what_was_counted_in_between_is_a_difference():
 
 
 def test_what_was_counted_in_two_phases_is_a_sum():
-    assert used([EARLY, LATE], [EARLY, LATE]) == used([EARLY, LATE, EARLY, LATE]) == [3.0, 0.5, 8, 0]
+    assert used([EARLY, LATE], [EARLY, LATE]) == [3.0, 0.5, 8, 0]
 
 
 def test_without_a_phase_nothing_was_used():
@@ -61,22 +61,20 @@ def test_the_figures_are_in_the_units_of_the_columns():
     assert exact == [1.5, 0.25, 2.5, 15.0, 20.0, 1.0, 3.5, 4, 0]
 
 
-def test_the_walls_are_from_the_first_to_the_last_border():
-    assert phase_cells({"call": [EARLY, LATE], "setup": [EARLY, EARLY, EARLY, LATE]}) == ["2.500000", "2.500000", ""]
+def test_the_wall_of_a_phase_is_from_its_first_to_its_last_reading():
+    assert phase_walls({"call": [EARLY, LATE], "setup": [EARLY, EARLY]}) == [0.0, 2.5, None]
 
 
 def test_a_phase_starts_with_its_first_reading():
-    assert phase_start_cells({"call": [EARLY, LATE], "setup": [EARLY, EARLY, LATE, LATE]}, 9.75) == [
-        "0.250000", "0.250000", ""
-    ]  # fmt: skip
+    assert phase_starts({"call": [LATE, LATE], "setup": [EARLY, LATE]}, 9.75) == [0.25, 2.75, None]
 
 
 def test_a_counter_that_the_platform_has_not_is_no_zero():
     blind = BorderCounters(9.0, 1.0, 1.0, None, None, None, None)
     exact = exact_figures({"call": [blind, blind]}, UNKNOWN, UNKNOWN, None)
     assert exact == [0.0, 0.0, *[None] * (len(EXACT) - 2)]
-    assert cells(exact)[2:] == [""] * (len(EXACT) - 2)
-    assert properties(exact, UNSEEN, "") == [("twin_cpu_s", 0.0)]
+    assert CellFormatter(EXACT).of(tuple(exact))[2:] == [""] * (len(EXACT) - 2)
+    assert properties(exact, UNSEEN.figures(), "") == [("twin_cpu_s", 0.0)]
 
 
 @pytest.mark.parametrize(
@@ -103,12 +101,13 @@ def test_what_a_child_took_with_it_that_nobody_waited_for_leaves_no_figure_rathe
 
 def test_the_cells_have_the_decimals_that_their_counters_have():
     exact = [1.5, 0.25, 2.0, 50.0, 20.0, 1.0, 1.5, 12, 0]
-    assert cells(exact) == ["1.500000", "0.250000", "2.000000", "50.000", "20.000", "1.000", "1.500", "12", "0"]
+    cells = CellFormatter(EXACT).of(tuple(exact))
+    assert cells == ["1.500000", "0.250000", "2.000000", "50.000", "20.000", "1.000", "1.500", "12", "0"]
 
 
 def test_reports_get_the_cpu_the_peaks_and_the_load():
     exact = [1.5, 0.25, 2.0, 50.0, None, 1.0, 1.5, 12, 0]
-    assert properties(exact, ResidentBytes(30 * MIB, 50 * MIB, 29 * MIB), "cpu=1") == [
+    assert properties(exact, ResidentBytes(30 * MIB, 50 * MIB, 29 * MIB).figures(), "cpu=1") == [
         ("twin_cpu_s", 1.75),
         ("twin_children_cpu_s", 2.0),
         ("twin_peak_memory_MB", 50.0),
@@ -121,22 +120,22 @@ def test_reports_get_the_cpu_the_peaks_and_the_load():
 @pytest.mark.parametrize(
     ("before", "mark", "after", "told"),
     [
-        (100, 160, 130, ["100.000", "60.000", "30.000"]),
-        (100, 99, 40, ["100.000", "0.000", "-60.000"]),
-        (100, 100, 103, ["100.000", "3.000", "3.000"]),
-        (100, None, 130, ["100.000", "", "30.000"]),
-        (None, 160, 130, ["", "", ""]),
-        (None, None, None, ["", "", ""]),
+        (100, 160, 130, (100, 60, 30)),
+        (100, 99, 40, (100, 0, -60)),
+        (100, 100, 103, (100, 3, 3)),
+        (100, None, 130, (100, None, 30)),
+        (None, 160, 130, (None, None, None)),
+        (None, None, None, (None, None, None)),
     ],
     ids=["kept", "freed", "the mark lags", "no mark", "no beginning", "nothing"],
 )
 def test_growth_is_the_peak_less_what_there_was_before_and_kept_what_stays_of_it(before, mark, after, told):
-    assert ResidentBytes(*(size and size * MIB for size in (before, mark, after))).cells() == told
+    assert ResidentBytes(*(size and size * MIB for size in (before, mark, after))).figures() == told
 
 
 def test_there_is_a_figure_and_a_cell_for_each_of_the_exact_columns():
     exact = exact_figures({}, NOTHING, NOTHING, 0)
-    assert len(exact) == len(cells(exact)) == len(EXACT)
+    assert len(exact) == len(EXACT)
     names = [column.name for column in COLUMNS]
     first = names.index("cpu_user_s")
     assert names[first : first + len(EXACT)] == [

@@ -26,7 +26,7 @@ PLACES = {
     "plugin.session.RecordedSession.publish_events": [],
     "plugin.runtest_hooks.request_of": ["budget"],
     "model.attempt_row.exact_figures": [],
-    "model.attempt_row.cells": [],
+    "model.columns.CellFormatter.line": [],
     "_system.append_file.AppendOnlyFile.append": [],
 }
 BREAKS = """

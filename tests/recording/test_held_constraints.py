@@ -47,17 +47,16 @@ def files(tmp_path):
     return [path.read_text() for path in folder.iterdir()] if folder.exists() else []
 
 
-def test_without_a_constraint_the_cells_are_empty(held):
+def test_without_a_constraint_there_are_no_figures(held):
     figures = held.figures_since(held.begin_attempt())
     assert figures == ConstraintFigures("", None)
-    assert figures.cells() == ["", ""]
 
 
 def test_what_the_file_had_before_the_constraint_does_not_count(held, constrain):
     border = held.begin_attempt()
     constrain.begin("cpu=0.5", usec=2_000_000)
     constrain.set("cpu=0.5", 2_250_000)
-    assert held.figures_since(border).cells() == ["0.250000", "cpu=0.5"]
+    assert held.figures_since(border) == ConstraintFigures("cpu=0.5", pytest.approx(0.25))
 
 
 def test_an_attempt_has_what_was_added_in_its_time(held, constrain):
@@ -65,7 +64,7 @@ def test_an_attempt_has_what_was_added_in_its_time(held, constrain):
     constrain.set("cpu=0.5", 1_000_000)
     border = held.begin_attempt()
     constrain.set("cpu=0.5", 1_250_000)
-    assert held.figures_since(border).cells() == ["0.250000", "cpu=0.5"]
+    assert held.figures_since(border) == ConstraintFigures("cpu=0.5", pytest.approx(0.25))
 
 
 def test_constraints_that_begin_or_end_in_its_time_count_too(held, constrain):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from pytest_twin.loads.spec import Load
@@ -15,8 +15,7 @@ PAIRS = 10  # enough for most tests
 _INCONCLUSIVE = re.compile(r" unknown$| \? | skipped in its \w+$")  # of the short text of an unknown verdict
 
 
-@dataclass(frozen=True)
-class ResourceUsage:
+class ResourceUsage(NamedTuple):
     """The resources that the body of a test used; None where the platform does not report it.
 
     Attributes:
@@ -157,9 +156,8 @@ def _format_cell(name: str, value: float, like: str) -> str:
 
 def judge_run(budget: Budget, spent: ResourceUsage) -> list[LimitVerdict]:
     """Return the verdict on each limit for which one run of the test is enough."""
-    found = {each.name: getattr(spent, each.name) for each in fields(spent)}
     hidden = {"children_cpu_seconds": spent.orphans_cpu_seconds}
-    return [_judge_limit(name, found[name], most, hidden.get(name, 0.0)) for name, most in budget.most.items()]
+    return [_judge_limit(name, getattr(spent, name), most, hidden.get(name, 0.0)) for name, most in budget.most.items()]
 
 
 def _judge_limit(name: str, value: float | None, limit: BudgetLimit, hidden: float) -> LimitVerdict:
