@@ -20,7 +20,7 @@ myst_heading_anchors = 3  # links to headings are as on GitHub
 suppress_warnings = ["myst.header"]  # a page that includes a part of another one begins with its level
 html_theme = "furo"
 html_title = "pytest-twin"
-html_copy_source = False
+html_copy_source = html_show_copyright = False
 nitpicky = True
 nitpick_ignore = [("py:class", "pd.DataFrame")]  # as the code names it, which imports pandas for the type checker only
 napoleon_attr_annotations = False  # the texts name the types where they matter

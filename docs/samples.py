@@ -52,7 +52,7 @@ FLAKY = "examples/flaky/test_thumbnails.py::test_thumbnail_after_a_sleep"
 SAMPLES = {
     "flaky": Sample(
         (FLAKY, "--twin-constrain=cpu=0.05", "--twin-repeat=10"),
-        lambda line: bool(re.match(r"failed \d+ of \d+, |  \d+ x ", line)),
+        lambda line: bool(re.match(r"failed \d+ of \d+, | +\d+ x ", line)),
     ),
     "budget": Sample(("test_import.py",), lambda line: "over budget" in line and not line.startswith("FAILED ")),
     "profile": Sample(("examples/test_bottlenecks.py", "--twin-profile", "--twin-profile-time=150s"), _is_of_profile),
