@@ -73,6 +73,8 @@ class FailureKeeper:
         words = ["pytest", shell_word(f"{path}{sign}{name}", always=True)]
         words += ["-n 0"] if has_workers(config) else []
         words.append(flag("enabled"))
+        if (repeat := settings.repeat) is not None:
+            words.append(f"{flag('repeat')} {'until-fail' if repeat.until_fail else repeat.most}")
         if self._run.for_each_test is not None and settings.like is None:
             words.append(f"{flag('schedule')} {shell_word(str(settings.schedule))}")
             speed = settings.schedule_speed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 
 from pytest_twin.model.column_figures import ColumnFigures
@@ -17,7 +18,8 @@ def figures_of_tests(
 ) -> list[Mapping[str, ColumnFigures]]:
     """Return for each test the figures of these columns in the time of its body; without a body, of all its time.
 
-    Only cells count that cover no time before the body. A column without such a cell is left out.
+    Cells count that cover no time before the body; a column without such a cell has the figures of cells that cover
+    other time too, and `covered` is 0. A column without any cell is left out.
 
     Args:
         folder: The run.
@@ -59,10 +61,10 @@ def _figures(
     cutter: ExcerptWriter, samples: SampleLines, window: tuple[float, float], columns: Mapping[str, int]
 ) -> Mapping[str, ColumnFigures]:
     began, ended = window
+    found = _figures_around(samples, window, columns)
     rows = [line.split(",") for line in cutter.cut(samples.lines, samples.times, began, ended)]
     times = [cutter.time(",".join(row)) for row in rows]
     step = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 0.0
-    found = {}
     for name, place in columns.items():
         cells = [(at, float(row[place])) for at, row in zip(times, rows, strict=True) if row[place]]
         if cells:
@@ -71,4 +73,19 @@ def _figures(
             covered = min(seconds / (ended - began), 1.0) if ended > began else 0.0
             mean, rise = sum(values) / len(values), values[-1] - values[0]
             found[name] = ColumnFigures(mean, max(values), sum(values), rise, covered)
+    return found
+
+
+def _figures_around(
+    samples: SampleLines, window: tuple[float, float], columns: Mapping[str, int]
+) -> dict[str, ColumnFigures]:
+    """Return the figures of the samples that cover time of a test and other time too: they cover none of it alone."""
+    began, ended = window
+    first = bisect_left(samples.times, began)
+    rows = [line.split(",") for line in samples.lines[first : bisect_left(samples.times, ended) + 1]]
+    found = {}
+    for name, place in columns.items():
+        values = [float(row[place]) for row in rows if row[place]]
+        if values:
+            found[name] = ColumnFigures(sum(values) / len(values), max(values), sum(values), 0.0, covered=0.0)
     return found

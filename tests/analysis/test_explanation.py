@@ -82,7 +82,7 @@ def test_samples_that_cover_less_than_half_of_the_test_are_not_used():
     said = explain(row(), during(covered=0.4, cpu_percent=100, pressure_cpu_percent=90))
     assert said == (
         "nothing unusual in its counters; the test used 10 ms CPU in 1.01 s; "
-        "too few samples in its time to tell what the machine did"
+        "too few samples in its time to tell what the machine did then, around it the machine was 100 % busy"
     )
 
 

@@ -280,6 +280,8 @@ def test_on_paper_the_timeline_is_light_and_as_wide_as_the_paper(browser, busy):
 def test_ten_thousand_tests_are_searched_sorted_and_turned_over(browser, many):
     report = Page(browser).open(many)
     assert report.one("#tests-told").text == "1–50 of 10,000 tests"  # noqa: RUF001
+    assert report.names[:21] == [*(f"test_{500 * number + 7}" for number in range(20)), "test_0"]  # failures first
+    report.one("#tests-table th[data-by=start] button").click()
     report.one("#tests-on").click()
     assert report.names[0] == "test_50"
     report.one("#tests-table th[data-by=start] button").click()
@@ -433,7 +435,7 @@ def test_a_test_of_another_host_is_shown_in_the_chart_of_that_host(two_hosts):
 def test_on_a_phone_two_hosts_are_no_wider_than_the_screen(two_hosts):
     two_hosts.open(Path(two_hosts.browser.current_url.removeprefix("file://")), 360, 800, is_phone=True)
     assert two_hosts.run("return document.documentElement.scrollWidth") <= 360
-    assert two_hosts.one("#tests-table tbody td[data-label='Host']").text == "pytest's host"
+    assert two_hosts.one("#tests-table tbody td[data-label='Host']").text == "far"  # of the failure
 
 
 def test_a_button_copies_the_command_that_runs_a_failed_test_again(browser, tmp_path):
@@ -448,3 +450,25 @@ def test_a_button_copies_the_command_that_runs_a_failed_test_again(browser, tmp_
     copied = browser.execute_async_script("navigator.clipboard.readText().then(arguments[0], arguments[0])")
     assert copied == "pytest t.py::test_a --twin --twin-stress cpu=2"
     assert report.one("[data-copy]").text == "Copied"
+
+
+def test_the_runs_of_a_test_are_one_row_with_their_number_their_median_and_a_bar_for_each(browser, tmp_path):
+    made = MadeRun(tmp_path).sampled(8)
+    for number, seconds in enumerate((0.5, 1.0, 2.0), 1):
+        made.test(
+            "t.py::test_a", 2 * number, 2 * number + seconds, "failed" if number == 2 else "passed", attempt=number
+        )
+    path = tmp_path / "report.html"
+    path.write_text(page(made.test("t.py::test_b", 0, 1, cpu_user_s=9.0).summary()), encoding="utf-8")
+    report = Page(browser).open(path)
+    assert report.one("#tests-told").text == "2 tests (4 runs)"
+    assert [row.text.split("\n")[1:3] for row in report.all("#tests-table tbody td.c-nodeid")] == [
+        ["test_a", "3 runs, 1 failed"],
+        ["test_b"],
+    ]
+    assert report.one("#tests-table tbody td.c-duration").text == "1.00 s"
+    bars = report.all("#tests-table tbody tr:first-child .spark path")
+    assert [bar.get_attribute("d").count("M") for bar in bars] == [2, 1]
+    report.choose("#tests-outcome", "passed")
+    assert report.names == ["test_a", "test_b"]
+    assert report.troubles == []

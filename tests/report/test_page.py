@@ -403,3 +403,13 @@ def test_kept_thresholds_are_on_top_too(tmp_path):
     text = page(MadeRun(tmp_path).sampled(2).test("t.py::test_a", 0, 1, budget="ok").summary())
     assert '<li class="kept"><b>✓</b> <a href="#budgets">Budgets: 1 of 1 test with a budget is within it.</a>' in text
     assert 'class="thresholds"' not in page(MadeRun(tmp_path / "none").sampled(2).summary())
+
+
+def test_throttled_time_and_the_wait_for_cpus_have_columns_where_they_are_known(tmp_path, busy):
+    made = MadeRun(tmp_path).sampled(6, pressure_cpu_percent=lambda at: 80 if at > 3 else 10)
+    made.test("t.py::test_a", 0, 2.9, throttled_s=0.8).test("t.py::test_b", 3.1, 5.5).test("t.py::test_c", 5.5, 5.6)
+    text = page(made.summary())
+    tests = data_of(text)["tests"]
+    assert (tests["throttled"], tests["waited"]) == ([0.8, None, None], [10, 80, None])
+    assert all(f'data-column="{name}"' in text for name in ("throttled", "waited"))
+    assert not any(f'data-column="{name}"' in busy for name in ("throttled", "waited", "kept"))

@@ -16,6 +16,7 @@ from pytest_twin.model.time_axis import TimeOrigin, Values, seconds
 if TYPE_CHECKING:
     import pandas as pd
 
+LEAST_COVERED = 0.5  # of the time of a test, by samples that tell of no other time
 FEWEST, MOST = 2, 24  # samples of a small curve that are within the test, points of it
 
 
@@ -42,6 +43,7 @@ class AttemptSummary(NamedTuple):
         folder: Its folder in the run folder; empty for none.
         budget: ``ok``, or the limits that were exceeded or inconclusive; empty without a budget.
         host: Its host; empty for pytest's own.
+        throttled_s: Time for which constraints on CPU time made it wait.
     """
 
     nodeid: str
@@ -63,6 +65,7 @@ class AttemptSummary(NamedTuple):
     folder: str
     budget: str
     host: str = ""
+    throttled_s: float | None = None
 
     @property
     def end_s(self) -> float:
@@ -93,16 +96,16 @@ def attempts(tests: pd.DataFrame, since: TimeOrigin, spans: Sequence[RunSpan]) -
     cpu = _sum_known(tests, ("cpu_user_s", "cpu_system_s"), ("children_cpu_s",))
     names = ("nodeid", "attempt", "worker", "outcome", "duration_s", "setup_s", "call_s", "teardown_s",
              "peak_memory_MB", "memory_growth_MB", "memory_kept_MB", "read_MB", "written_MB", "load", "folder",
-             "budget", "host", "constraint")  # fmt: skip
+             "budget", "host", "constraint", "throttled_s")  # fmt: skip
     columns = [_cells(tests, name) for name in names]
     found = [
         AttemptSummary(
             nodeid or "", int(number or 1), worker or "", outcome or "", start, duration or 0.0, setup, call, teardown,
             used, peak, growth, kept, read, written, circumstances(load or "", constraint or ""), folder or "",
-            budget or "", host or "",
+            budget or "", host or "", throttled,
         )
         for start, used, nodeid, number, worker, outcome, duration, setup, call, teardown, peak, growth, kept, read,
-        written, load, folder, budget, host, constraint
+        written, load, folder, budget, host, constraint, throttled
         in zip(seconds(tests, since).tolist(), cpu, *columns, strict=True)
     ]  # fmt: skip
     unrecorded = [span for span in spans if span.type == event.TEST and (span.state == UNFINISHED or not found)]
@@ -152,6 +155,27 @@ def small_curves(found: Sequence[AttemptSummary], times: Values, values: Values)
         else []
         for first, end in zip(firsts.tolist(), ends.tolist(), strict=True)
     ]
+
+
+def waits(found: Sequence[AttemptSummary], times: Values, values: Values, window_s: float) -> list[float | None]:
+    """Return the mean of a share for the time of each test; None if its samples cover less than half of that time.
+
+    Args:
+        found: The tests.
+        times: The times of the samples.
+        values: The share, NaN where it is missing.
+        window_s: The time before each sample that its value covers.
+    """
+    known = ~np.isnan(values)
+    at, sums = times[known], np.concatenate([[0.0], np.cumsum(values[known])])
+    starts, ends = np.array([each.start_s for each in found]), np.array([each.end_s for each in found])
+    firsts, afters = np.searchsorted(at, starts + window_s), np.searchsorted(at, ends, side="right")
+    shares: list[float | None] = []
+    for place, (first, after) in enumerate(zip(firsts.tolist(), afters.tolist(), strict=True)):
+        covered = at[after - 1] - at[first] + window_s if after > first else 0.0
+        is_known = after > first and covered >= LEAST_COVERED * (ends[place] - starts[place])
+        shares.append(float(sums[after] - sums[first]) / (after - first) if is_known else None)
+    return shares
 
 
 def _bin_maxima(values: Values) -> list[float]:

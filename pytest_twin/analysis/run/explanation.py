@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
+from pytest_twin.analysis.run.attempts import LEAST_COVERED
 from pytest_twin.model.attempt_row import CRASHED, circumstances
 from pytest_twin.model.column_figures import ColumnFigures
 from pytest_twin.model.duration_text import format_duration
@@ -27,7 +28,6 @@ MEMORY_WAITED = 5.0  # % of the time (PSI): with enough memory, it is 0
 MEMORY_USED = 95.0  # % of the memory: from here on, the kernel takes pages that are in use
 SWAP_RISE = 1.0  # % of the swap space in one test
 PAGES_READ = 100  # major faults: fewer come from the first use of a module or of a file
-LEAST_COVERED = 0.5  # of the time of the test, by samples
 FEWEST_PASSES, SLOWER = 3, 1.5  # passes of the same test to compare with, and times as long as their median
 
 COLUMNS = (
@@ -51,7 +51,9 @@ def explain(test: Row, samples: Figures, passes: Sequence[Row] = ()) -> str:
     if not found:
         found = [NOTHING_UNUSUAL if known else f"{NOTHING_UNUSUAL} in its counters", *_machine(known)]
     if "cpu_percent" not in known:
-        facts.append("too few samples in its time to tell what the machine did")
+        facts.append("too few samples in its time to tell what the machine did then")
+        if "cpu_percent" in samples:
+            facts[-1] += f", around it the machine was {samples['cpu_percent'].mean:.0f} % busy"
     return _circumstances(test) + "; ".join([*found, *facts])
 
 

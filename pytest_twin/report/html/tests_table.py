@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pytest_twin.analysis.run.attempts import small_curves
+from pytest_twin.analysis.run.attempts import small_curves, waits
 from pytest_twin.analysis.run.by_host import display_name
 from pytest_twin.analysis.run.run_summary import RunSummary
+from pytest_twin.model.counter_window import SELDOM_S
 from pytest_twin.model.time_axis import Values
 from pytest_twin.report.html.markup import join, markup
-from pytest_twin.report.wording import describe_attempts
+from pytest_twin.report.wording import describe_attempts, is_repeated
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -39,6 +40,8 @@ COLUMNS = (
     TableColumn("cpu", "CPU time", "cpu", is_number=True),
     TableColumn("memory", "Memory growth", "memory", is_number=True),
     TableColumn("kept", "Memory kept", "kept", is_number=True),
+    TableColumn("waited", "CPU pressure", "waited", is_number=True),
+    TableColumn("throttled", "Throttled", "throttled", is_number=True),
     TableColumn("peak", "Peak memory", "peak", is_number=True),
     TableColumn("written", "Written", "written", is_number=True),
     TableColumn("load", "Load", "load"),
@@ -49,6 +52,8 @@ COLUMNS = (
 DIGITS = 61  # of a small curve, from the letter 0 on
 LETTERS = [chr(ord("0") + digit) for digit in range(DIGITS + 1)]
 LONGEST_ID = 5000
+PRESSURE = "pressure_cpu_percent"
+FAILURES_FIRST = "first"  # the order in which the table stands first: failures, then the most CPU time
 
 
 def table_data(summary: RunSummary, lanes: Sequence[int], details: Mapping[int, str]) -> dict[str, Any]:
@@ -66,6 +71,8 @@ def table_data(summary: RunSummary, lanes: Sequence[int], details: Mapping[int, 
         "cpu": [_rounded(attempt.cpu_s, 4) for attempt in found],
         "memory": [_rounded(attempt.memory_growth_MB, 1) for attempt in found],
         "kept": [_rounded(attempt.memory_kept_MB, 1) for attempt in found],
+        "waited": [_rounded(share, 0) for share in summary.woven(_waited)],
+        "throttled": [_rounded(attempt.throttled_s, 4) for attempt in found],
         "peak": [_rounded(attempt.peak_memory_MB, 1) for attempt in found],
         "written": [_rounded(attempt.written_MB, 2) for attempt in found],
         "load": [attempt.load or None for attempt in found],
@@ -96,7 +103,8 @@ def table_part(summary: RunSummary) -> Markup:
 <table id="tests-table"><thead><tr>{heads}</tr></thead><tbody></tbody></table>
 <noscript><p>The table needs JavaScript; the same figures are in tests.csv.</p></noscript>""",
         outcomes=join(outcomes),
-        sorts=join(markup('<option value="{}">by {}</option>', c.by, c.heading.lower()) for c in columns if c.by),
+        sorts=markup('<option value="{}">failures first</option>', FAILURES_FIRST)
+        + join(markup('<option value="{}">by {}</option>', c.by, c.heading.lower()) for c in columns if c.by),
         heads=join(map(_head, columns)),
     )
 
@@ -104,7 +112,12 @@ def table_part(summary: RunSummary) -> Markup:
 def describe_tests(summary: RunSummary) -> str:
     """Return the sentence above the table."""
     sentence = f"{describe_attempts(summary)}. CPU time is that of the test process and its children"
-    return sentence + "; the small curve shows the tests' share of the host in blue and the whole host as a line."
+    sentence += "; the small curve shows the tests' share of the host in blue and the whole host as a line."
+    if any(share is not None for share in summary.woven(_waited)):
+        sentence += " CPU pressure is the share of its time in which some task of the host waited for a CPU."
+    if is_repeated(summary):
+        sentence += " Of a test that ran several times, figures are medians, and bars show how long each run took."
+    return sentence
 
 
 def _head(column: TableColumn) -> Markup:
@@ -127,16 +140,22 @@ def _is_used(name: str, summary: RunSummary) -> bool:
         "memory": "memory_growth_MB",
         "cpu": "cpu_s",
         "budget": "budget",
+        "throttled": "throttled_s",
+        "kept": "memory_kept_MB",
     }
     if name == "curve":
         return len(summary.times) > 0
     if name == "on":
         return len(summary.hosts) > 0
-    if name == "kept":
-        return len(summary.leaks) > 0
+    if name == "waited":
+        return any(share is not None for share in summary.woven(_waited))
     if name == "peak":  # it is of all that the process held; what the test added is not known of an old run
         return not summary.tells_growth and any(attempt.peak_memory_MB for attempt in summary.attempts)
     return name not in needed or any(getattr(attempt, needed[name]) for attempt in summary.attempts)
+
+
+def _waited(summary: RunSummary) -> list[float | None]:
+    return waits(summary.attempts, summary.times, _column(summary, PRESSURE), SELDOM_S)
 
 
 def _curves(summary: RunSummary) -> tuple[list[list[float]], list[list[float]], float]:

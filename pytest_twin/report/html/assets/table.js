@@ -7,18 +7,46 @@
   const phoneSort = document.getElementById("tests-sort"), told = document.getElementById("tests-told");
   const [back, forth] = ["back", "on"].map((name) => document.getElementById("tests-" + name));
   const on = (number) => (tests.on ? tests.on[number] : "");
-  const lower = tests.nodeid.map((id, number) => [id, tests.load[number] || "", on(number)].join(" ").toLowerCase());
-  const isRepeated = new Set(tests.nodeid.map((id, number) => id + "\n" + on(number))).size < count;
-  let order = [...Array(count).keys()], found = order, page = 0, by = "start", isDown = false;
+  const isBad = (number) => TWIN.bad.includes(TWIN.outcomes[tests.outcome[number]]);
+  const FIGURES = ["duration", "cpu", "memory", "kept", "waited", "throttled", "peak", "written"];
+
+  // A row is a test: all runs of it on one host. It stands for its first failure, or for its first run.
+  const runsOf = new Map();
+  tests.nodeid.forEach((id, number) => {
+    const key = id + "\n" + on(number);
+    if (!runsOf.has(key)) runsOf.set(key, []);
+    runsOf.get(key).push(number);
+  });
+  const groups = [...runsOf.values()].map((runs) => {
+    const bad = runs.filter(isBad), chosen = bad.length ? bad[0] : runs[0];
+    const words = [tests.nodeid[chosen], on(chosen), ...new Set(runs.map((number) => tests.load[number] || ""))];
+    return { runs, bad: bad.length, chosen, words: words.join(" ").toLowerCase(), outcomes: new Set(runs.map((number) => TWIN.outcomes[tests.outcome[number]])) };
+  });
+  const isRepeated = groups.length < count;
+
+  function median(values) {
+    const known = values.filter((value) => value !== null).sort((a, b) => a - b);
+    return known.length ? (known[(known.length - 1) >> 1] + known[known.length >> 1]) / 2 : null;
+  }
+  for (const group of groups) {
+    for (const name of FIGURES) group[name] = group.runs.length > 1 ? median(group.runs.map((number) => tests[name][number])) : tests[name][group.chosen];
+    for (const name of ["nodeid", "worker", "start", "load", "budget"]) group[name] = tests[name][group.chosen];
+    group.on = on(group.chosen);
+    group.outcome = TWIN.outcomes[tests.outcome[group.chosen]];
+  }
+  const FIRST = "first"; // failures, and then what took the most CPU time
+  let order = groups, found = order, page = 0, by = FIRST, isDown = false;
+
+  function compare(a, b, name, sign) {
+    const one = a[name], other = b[name];
+    if (one === null || other === null) return (one === null) - (other === null); // unknown is last, always
+    return one < other ? -sign : one > other ? sign : 0;
+  }
 
   function sort() {
-    const column = by === "outcome" ? tests.outcome.map((place) => TWIN.outcomes[place]) : tests[by];
     const sign = isDown ? -1 : 1;
-    order.sort((a, b) => {
-      const one = column[a], other = column[b];
-      if (one === null || other === null) return (one === null) - (other === null) || a - b; // unknown is last, always
-      return (one < other ? -sign : one > other ? sign : 0) || a - b;
-    });
+    order = [...groups].sort((a, b) =>
+      (by === FIRST ? (a.bad === 0) - (b.bad === 0) || compare(a, b, "cpu", -1) : compare(a, b, by, sign)) || a.chosen - b.chosen);
     for (const head of table.querySelectorAll("th[data-by]")) {
       head.setAttribute("aria-sort", head.dataset.by === by ? (isDown ? "descending" : "ascending") : "none");
     }
@@ -28,41 +56,43 @@
 
   function filter() {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean), wanted = which.value;
-    found = order.filter((number) => words.every((word) => lower[number].includes(word)) && fits(TWIN.outcomes[tests.outcome[number]], wanted));
+    const fits = (group) => wanted === "" || group.outcomes.has(wanted) || (wanted === "bad" && group.bad > 0);
+    found = order.filter((group) => words.every((word) => group.words.includes(word)) && fits(group));
     page = 0;
     draw();
   }
 
-  const fits = (outcome, wanted) => wanted === "" || outcome === wanted || (wanted === "bad" && TWIN.bad.includes(outcome));
+  const count_of = (number) => number.toLocaleString("en");
 
   function draw() {
     const first = page * SIZE, rows = found.slice(first, first + SIZE);
     table.tBodies[0].replaceChildren(...rows.map(row));
-    const all = `${count.toLocaleString("en")} ${isRepeated ? "attempts" : count === 1 ? "test" : "tests"}`;
-    const of = found.length < count ? `${found.length.toLocaleString("en")} of ${all}` : all;
-    told.textContent = found.length > SIZE ? `${(first + 1).toLocaleString("en")}–${(first + rows.length).toLocaleString("en")} of ${of}` : found.length ? of : "no test fits";
+    const all = `${count_of(groups.length)} ${groups.length === 1 ? "test" : "tests"}` + (isRepeated ? ` (${count_of(count)} runs)` : "");
+    const of = found.length < groups.length ? `${count_of(found.length)} of ${all}` : all;
+    told.textContent = found.length > SIZE ? `${count_of(first + 1)}–${count_of(first + rows.length)} of ${of}` : found.length ? of : "no test fits";
     back.disabled = page === 0;
     forth.disabled = first + SIZE >= found.length;
   }
 
-  function row(number) {
-    const outcome = TWIN.outcomes[tests.outcome[number]], detail = tests.detail[number];
-    const id = detail === null ? named(tests.nodeid[number]) : element("a", { href: "#" + detail }, named(tests.nodeid[number]));
-    const again = tests.attempt[number] > 1 ? element("span", { className: "soft small", textContent: ` attempt ${tests.attempt[number]}` }) : "";
+  function row(group) {
+    const { chosen, runs } = group, detail = tests.detail[chosen], isMany = runs.length > 1;
+    const id = detail === null ? named(group.nodeid) : element("a", { href: "#" + detail }, named(group.nodeid));
+    const many = isMany ? element("span", { className: "soft small", textContent: ` ${count_of(runs.length)} runs` + (group.bad ? `, ${count_of(group.bad)} failed` : "") }) : "";
     const zoom = element("button", { type: "button", textContent: "Zoom", title: "Show it in the timeline" });
-    zoom.setAttribute("aria-label", "Show in the timeline: " + tests.nodeid[number].slice(-120));
-    zoom.addEventListener("click", () => Timeline.show(tests.start[number] * 1000, (tests.start[number] + tests.duration[number]) * 1000, Timeline.of(on(number))));
+    zoom.setAttribute("aria-label", "Show in the timeline: " + group.nodeid.slice(-120));
+    zoom.addEventListener("click", () => Timeline.show(tests.start[chosen] * 1000, (tests.start[chosen] + tests.duration[chosen]) * 1000, Timeline.of(group.on)));
     const cells = {
-      nodeid: [id, again], outcome: [element("span", { className: "badge " + outcome, textContent: outcome })],
-      on: [on(number)], worker: [tests.worker[number]], start: ["+" + lasting(tests.start[number])], duration: [lasting(tests.duration[number])],
-      cpu: [lasting(tests.cpu[number])], memory: [change(tests.memory[number])], kept: [change(tests.kept[number])], peak: [size(tests.peak[number])], written: [size(tests.written[number])],
-      load: [tests.load[number]], budget: [tests.budget[number]], curve: [spark(number)], show: [zoom],
+      nodeid: [id, many], outcome: [element("span", { className: "badge " + group.outcome, textContent: group.outcome })],
+      on: [group.on], worker: [group.worker], start: ["+" + lasting(group.start)], duration: [lasting(group.duration)],
+      cpu: [lasting(group.cpu)], memory: [change(group.memory)], kept: [change(group.kept)], peak: [size(group.peak)], written: [size(group.written)],
+      waited: [group.waited === null ? null : group.waited + " %"], throttled: [lasting(group.throttled)],
+      load: [group.load], budget: [group.budget], curve: [isMany ? bars(group) : spark(chosen)], show: [zoom],
     };
     const made = element("tr", {});
     for (const head of table.tHead.rows[0].cells) {
       const name = head.dataset.column, isNumber = head.classList.contains("number");
       const cell = element("td", { className: `c-${name}` + (isNumber ? " number" : "") }, ...cells[name].filter((each) => each !== null));
-      if (!["nodeid", "outcome", "show"].includes(name) && cell.hasChildNodes()) cell.dataset.label = head.textContent.trim();
+      if (!["nodeid", "outcome", "show"].includes(name) && cell.hasChildNodes()) cell.dataset.label = isMany && name === "curve" ? "Durations" : head.textContent.trim();
       made.append(cell);
     }
     return made;
@@ -72,17 +102,10 @@
   const change = (mib) => (mib === null ? null : mib === 0 ? "0 B" : (mib < 0 ? "−" : "+") + size(Math.abs(mib)));
   const heights = (text) => Array.from(text, (letter) => (letter.charCodeAt(0) - 48) / 61);
 
-  function spark(number) {
-    const [own, host] = [tests.own[number], tests.host[number]];
-    if (!host) return null;
-    const line = (points) => points.map((height, place) => `${((place / (points.length - 1)) * 100).toFixed(1)},${(21 - height * 20).toFixed(1)}`);
+  function plot(about, paths) {
     const svg = document.createElementNS(SVG, "svg");
-    svg.setAttribute("class", "spark");
-    svg.setAttribute("viewBox", "0 0 100 22");
-    svg.setAttribute("preserveAspectRatio", "none");
-    svg.setAttribute("role", "img");
-    svg.setAttribute("aria-label", "CPU over the test");
-    for (const [name, path] of [["f-tests", own && "M0,22L" + line(heights(own)).join("L") + "L100,22Z"], ["s-host", "M" + line(heights(host)).join("L")]]) {
+    for (const [name, value] of Object.entries({ class: "spark", viewBox: "0 0 100 22", preserveAspectRatio: "none", role: "img", "aria-label": about })) svg.setAttribute(name, value);
+    for (const [name, path] of paths) {
       if (!path) continue;
       const drawn = document.createElementNS(SVG, "path");
       drawn.setAttribute("class", name);
@@ -90,6 +113,23 @@
       svg.append(drawn);
     }
     return svg;
+  }
+
+  function spark(number) {
+    const [own, host] = [tests.own[number], tests.host[number]];
+    if (!host) return null;
+    const line = (points) => points.map((height, place) => `${((place / (points.length - 1)) * 100).toFixed(1)},${(21 - height * 20).toFixed(1)}`);
+    return plot("CPU over the test", [["f-tests", own && "M0,22L" + line(heights(own)).join("L") + "L100,22Z"], ["s-host", "M" + line(heights(host)).join("L")]]);
+  }
+
+  function bars({ runs }) { // the durations of the runs of a test; of very many, the longest of neighbours
+    const per = Math.ceil(runs.length / 60), longest = runs.reduce((most, number) => Math.max(most, tests.duration[number]), 1e-9);
+    const paths = { "f-tests": "", "f-bad": "" }, wide = 100 / Math.ceil(runs.length / per);
+    for (let at = 0; at < runs.length; at += per) {
+      const some = runs.slice(at, at + per), tall = (Math.max(...some.map((number) => tests.duration[number])) / longest) * 20 + 1;
+      paths[some.some(isBad) ? "f-bad" : "f-tests"] += `M${((at / per) * wide).toFixed(1)},22v-${tall.toFixed(1)}h${(wide * 0.85).toFixed(2)}V22z`;
+    }
+    return plot(`Durations of its ${runs.length} runs, up to ${lasting(longest)}`, Object.entries(paths));
   }
 
   function sortBy(name) {
