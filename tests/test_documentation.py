@@ -33,6 +33,7 @@ from pytest_twin.loads.schedule.parser import parse_schedule
 from pytest_twin.model import attempt_row, event, flaky_row, profile_row
 from pytest_twin.model.machine_formats.parser import parse_text
 from pytest_twin.plugin import marks
+from pytest_twin.run_folder import layout
 from pytest_twin.settings import options
 from pytest_twin.stressors import find_kinds
 from pytest_twin.telemetry import probes
@@ -328,6 +329,10 @@ def test_the_reference_has_everything_that_is_declared(name, declared):
     assert set(declared) - names_in_code(page(name)) == set()
 
 
+def test_the_reference_has_every_file_of_a_run():
+    assert [name for name in layout.FILES if f"`{name}`" not in page("run-folder")] == []
+
+
 def test_the_reference_has_every_public_name():
     found = re.findall(r"^\.\. auto\w+:: pytest_twin\.(\w+)", page("python"), re.MULTILINE)
     assert sorted(found) == sorted(pytest_twin.__all__)
@@ -335,10 +340,8 @@ def test_the_reference_has_every_public_name():
 
 def test_the_reference_has_every_command():
     commands = set(main.list_commands(click.Context(main)))
-    shown = {
-        words[1] for block in BLOCKS if block.page.endswith("command-line.md") for words in commands_of(block.text)
-    }
-    assert shown == commands
+    shown = re.findall(r"^\| `pytest-twin ([a-z]+)", page("command-line"), re.MULTILINE)
+    assert set(shown) == commands
 
 
 def test_the_page_on_replays_has_every_gate_with_its_option():
@@ -368,6 +371,8 @@ def test_the_site_is_built_without_a_warning(tmp_path):
     assert names <= {path.stem for path in (tmp_path / "html").rglob("*.html")}
     python = (tmp_path / "html" / "reference" / "python.html").read_text(encoding="utf-8")
     assert all(f'id="pytest_twin.{name}"' in python for name in pytest_twin.__all__)
+    commands = (tmp_path / "html" / "reference" / "command-line.html").read_text(encoding="utf-8")
+    assert all(f'id="pytest-twin-{name}"' in commands for name in main.list_commands(click.Context(main)))
 
 
 def test_code_of_pages_that_is_no_test_defines_what_it_uses():
