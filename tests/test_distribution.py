@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -32,3 +33,20 @@ def test_a_script_is_run_by_a_bare_python(script, tmp_path):
         [sys.executable, "-I", "-S", script, "--help"], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith(f"usage: {script.name}")
+
+
+WORKFLOW = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+
+
+def test_the_workflow_runs_every_python_and_system_that_is_promised():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    promised = [each.rpartition(" :: ")[2] for each in project["classifiers"] if " :: Python :: 3." in each]
+    [matrix] = re.findall(r"^        python: \[(.*)\]$", WORKFLOW, re.MULTILINE)
+    assert re.findall(r"[\d.]+", matrix) == promised
+    assert "os: [ubuntu-latest, macos-latest, windows-latest]" in WORKFLOW
+
+
+def test_what_the_workflow_leaves_out_elsewhere_exists():
+    names = re.findall(r"--ignore=(\S+)", WORKFLOW)
+    assert len(names) > 10
+    assert [name for name in names if not (ROOT / name).exists()] == []

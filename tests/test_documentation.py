@@ -43,7 +43,7 @@ yaml = pytest.importorskip("yaml")
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
-LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
+LINK = re.compile(r"\]\((?!https?:|inv:)([^)#\s]*)(?:#([^)\s]+))?\)")
 RECORDING = (ROOT / "benchmarks" / "recordings" / "web.csv").read_text(encoding="utf-8")
 
 

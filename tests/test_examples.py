@@ -26,8 +26,10 @@ def examples(tmp_path):
 
 @pytest.mark.slow
 def test_the_examples_pass_under_their_schedule_and_can_be_analysed(examples):
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--strict-markers", "examples",
-               "--twin-schedule=examples/schedule.json", "--rootdir=examples"]  # fmt: skip
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [typed] = re.findall(r"<!-- setup -->\n```sh\n.*&& pytest (.*)\n```", readme)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--strict-markers", "--rootdir=examples",
+               *typed.split()]  # fmt: skip
     done = subprocess.run(command, cwd=examples, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "11 passed" in done.stdout
