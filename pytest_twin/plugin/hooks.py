@@ -231,7 +231,9 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
         faster = schedule.faster(settings.schedule_speed)
         source = settings.like or settings.schedule
-        parts.append(f"{source}: {format_count(len(schedule.events), 'load')} over {faster.duration_s:.1f} s")
+        when = "around each test" if schedule.is_for_each_test else "from the first test to the end of the last one"
+        loads = f"{format_count(len(schedule.events), 'load')} over {faster.duration_s:.1f} s"
+        parts.append(f"{source}: {loads}, {when}")
         remarks = (
             schedule.remarks
             if settings.dry_run
@@ -312,7 +314,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def _summarize(terminalreporter: pytest.TerminalReporter, config: pytest.Config, run: RecordedSession) -> None:
     if run.recording is None:
         return
+    from pytest_twin.model.shell_word import shell_word
     from pytest_twin.report.terminal import summary
+    from pytest_twin.report.wording import relative_path
 
     terminalreporter.write_sep("=", "pytest-twin")
     if run.settings.repeat is not None:
@@ -322,13 +326,29 @@ def _summarize(terminalreporter: pytest.TerminalReporter, config: pytest.Config,
             terminalreporter.write_line(line, red=line.startswith("failed"))
     base_dir = config.invocation_params.dir
     dropped = run.recording.dropped + run.dropped_by_workers
-    for line in summary(run.recording.folder, run.recording.sampler_stats, dropped, base_dir, run.recording.tables):
+    folder, sampled = run.recording.folder, run.recording.sampler_stats
+    warned = _shown_warnings(terminalreporter)
+    for line in summary(folder, sampled, dropped, base_dir, run.recording.tables, warned):
         terminalreporter.write_line(line)
+    if run.schedule_cut:
+        terminalreporter.write_line(run.schedule_cut)
     otlp = config.stash.get(OTLP, None)
-    for line in (*run.reports, *(otlp.finish(base_dir) if otlp is not None else ())):
+    for line in (*run.messages, *(otlp.finish(base_dir) if otlp is not None else ())):
         terminalreporter.write_line(line, yellow=line.startswith("warning"))
     if run.baseline is not None:
         _write_comparison(terminalreporter, run.baseline)
+    for line in run.reports or [f"report: pytest-twin report {shell_word(relative_path(folder.path, base_dir))}"]:
+        terminalreporter.write_line(line, yellow=line.startswith("warning"))
+
+
+def _shown_warnings(terminalreporter: pytest.TerminalReporter) -> set[str]:
+    """Return the texts of our warnings that pytest shows."""
+    from pytest_twin.plugin.load_context import TwinWarning
+
+    if not terminalreporter.hasopt("w"):
+        return set()
+    found = (each.message.partition(f"{TwinWarning.__name__}: ") for each in terminalreporter.stats.get("warnings", ()))
+    return {text.partition("\n")[0] for _, sign, text in found if sign}
 
 
 def _write_comparison(terminalreporter: pytest.TerminalReporter, baseline: BaselineComparison) -> None:

@@ -21,6 +21,7 @@ class SessionScheduleHooks:
 
     Attributes:
         strict_error: A line for each strict load that achieved less than requested; set when the session ends.
+        played_s: How much of the schedule was played; set when the session ends.
     """
 
     def __init__(self, schedule: Schedule, recording: Recording) -> None:
@@ -35,6 +36,8 @@ class SessionScheduleHooks:
         self._recording, self._schedule = recording, schedule
         self._player = SchedulePlayer(schedule, recording, prefix=self._prefix)
         self.strict_error = ""
+        self.played_s = 0.0
+        self._began_s: float | None = None
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Start the schedule with the first test, and the loads for this test."""
@@ -52,7 +55,8 @@ class SessionScheduleHooks:
         if late_s > 0:  # a worker that replaces another one, for example
             left = tuple(event for event in self._schedule.events if event.end_s > late_s)
             self._player = SchedulePlayer(replace(self._schedule, events=left), self._recording, prefix=self._prefix)
-        self._player.start(self._recording.load_time() - late_s)
+        self._began_s = self._recording.load_time() - late_s
+        self._player.start(self._began_s)
         self._player.wait_for_first()
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
@@ -60,8 +64,18 @@ class SessionScheduleHooks:
         with self._recording.guard:
             self._player.end_test(nodeid)
 
+    @property
+    def cut(self) -> str:
+        """How much of the schedule was played, if the tests were over before it; empty otherwise."""
+        whole_s = self._schedule.duration_s
+        if self.played_s >= whole_s:
+            return ""
+        return f"the tests ended before the schedule: {self.played_s:.1f} s of {whole_s:.1f} s were played"
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
         """Stop all loads before other plugins clean up."""
+        if self._began_s is not None:
+            self.played_s = min(self._schedule.duration_s, self._recording.load_time() - self._began_s)
         self._player.stop()
         self.strict_error = "\n".join(strict_shortfalls(self._player.applied))

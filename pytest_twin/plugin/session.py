@@ -74,6 +74,7 @@ class RecordedSession:
         constraint_hooks: Constrains this process while its tests run; None where nothing is to be constrained.
         baseline: Saves the run or compares it with a baseline; None where neither is asked for.
         reports: A line for each report with its path, or the reason why it could not be written.
+        messages: Lines to show before them: warnings of exporters, and a prediction.
         running_attempts: The attempts of the tests that are running, rarely more than one.
         guard: Keeps internal errors from the tests.
     """
@@ -106,6 +107,7 @@ class RecordedSession:
         self.strict_errors_of_workers: list[str] = []
         self.baseline: BaselineComparison | None = None
         self.reports: list[str] = []
+        self.messages: list[str] = []
         self._prepared: Recording | None = None
         self._schedule_hooks: SessionScheduleHooks | None = None
         self.constraint_hooks: SessionConstraintHooks | None = None
@@ -118,6 +120,11 @@ class RecordedSession:
         hooks = (self._schedule_hooks, self.constraint_hooks)
         own = [each.strict_error for each in hooks if each is not None]
         return "\n".join(filter(None, (*self.strict_errors_of_workers, *own)))
+
+    @property
+    def schedule_cut(self) -> str:
+        """How much of the session's schedule was played, if not all of it; empty otherwise."""
+        return self._schedule_hooks.cut if self._schedule_hooks is not None else ""
 
     def launch_sampler(self) -> None:
         """Start the process of the sampler, so that it is ready when the session begins to record.
@@ -169,7 +176,7 @@ class RecordedSession:
             if (exporter := self.config.stash.get(EXPORTER, None)) is not None:
                 exporter.begin(self.folder.path, self.clock.epoch)
                 # it ends before the recording does: then the files of pytest-xdist workers are merged
-                self.stack.callback(lambda: self.reports.extend(exporter.stop()))
+                self.stack.callback(lambda: self.messages.extend(exporter.stop()))
             if (plan := self._session_schedule()) is not None:
                 from pytest_twin.plugin.schedule_hooks import SessionScheduleHooks
 

@@ -104,7 +104,7 @@ class SessionHooks:
                     self._predict()
             except KeyboardInterrupt:  # pytest prints its summary all the same
                 session.exitstatus = pytest.ExitCode.INTERRUPTED
-                run.reports.append("warning: interrupted before the run was saved, compared and reported")
+                run.messages.append("warning: interrupted before the run was saved, compared and reported")
 
     def _write_outcomes(self, config: pytest.Config) -> None:
         """Write the counts of pytest's last line: it counts reports, so the rows of tests do not give them."""
@@ -151,7 +151,7 @@ class SessionHooks:
             from pytest_twin.report.prediction.lines import prediction_lines
 
             base_dir = run.config.invocation_params.dir
-            run.reports += prediction_lines(run.folder.path, base_dir / run.settings.predict, base_dir)
+            run.messages += prediction_lines(run.folder.path, base_dir / run.settings.predict, base_dir)
 
 
 class ForkedHooks:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
@@ -14,18 +14,21 @@ from pytest_twin.analysis.run.overview import (
     Row,
     cpu_s,
     growth_MB,
-    heaviest,
     leaks,
     loads,
+    outstanding,
     skipped,
+    written_MB,
 )
 from pytest_twin.analysis.run.totals import CountedAttempt, number_of_tests
+from pytest_twin.loads.registry import keyword_of_type
 from pytest_twin.model.attempt_row import BAD
 from pytest_twin.model.csv_text import visible
+from pytest_twin.model.event import CONSTRAINT
 from pytest_twin.model.profile_row import LEVELS, LOADS, QUOTA
 from pytest_twin.report.explanations import explain_failures
 from pytest_twin.report.profile_ranking import failures_by_curve, first_error, format_failures, rank_resources
-from pytest_twin.report.wording import format_change, format_count, relative_path
+from pytest_twin.report.wording import format_change, format_count, relative_path, truncate_middle
 from pytest_twin.run_folder.csv_rows import count_rows
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import ANNOTATIONS, PROFILE, TESTS
@@ -40,11 +43,17 @@ MOST_LOADS = 10
 MOST_FAILURES, WIDTH = 10, 80
 MOST_ANSWERS = 3
 MOST_LEAKS = 3
-WORTH_TELLING_S = 0.01
+WORTH_TELLING_S = 0.05
+LONGEST_REQUEST = 36
 
 
 def summary(
-    folder: RunFolder, sampled: SamplerStats, dropped: int, base_dir: Path, tables: RunTables | None = None
+    folder: RunFolder,
+    sampled: SamplerStats,
+    dropped: int,
+    base_dir: Path,
+    tables: RunTables | None = None,
+    warned: Collection[str] = (),
 ) -> Iterator[str]:
     """Yield the lines: samples and tests, applied loads, the most expensive tests, and the path of the files.
 
@@ -54,6 +63,7 @@ def summary(
         dropped: Rows that could not be written.
         base_dir: The directory that paths are relative to.
         tables: The tables of the run, where they were read already.
+        warned: What the user was warned about already, as in ``cpu=75%: starved``.
     """
     tables = tables or folder.read_tables()
     events, tests = tables.events, tables.tests
@@ -65,11 +75,12 @@ def summary(
         attempts = format_count(sum(row["host"] == name for row in tests), "attempt of a test", "attempts of tests")
         yield f"{format_count(count_rows(host.dataset_files()), 'sample')} on {name}, {attempts}"
     yield from (f"warning: {warning}" for warning in sampled.warnings)
-    yield from _load_lines(loads(events))
+    yield from _load_lines(loads(events), warned)
     yield from profile_lines(folder.rows(PROFILE))
     missing = skipped(events)
     if missing:
-        kinds = ", ".join(f"{number} {kind}" for kind, number in missing.items())
+        keywords = keyword_of_type()
+        kinds = ", ".join(f"{number} {keywords.get(kind, kind)}" for kind, number in missing.items())
         yield f"not started before the end of the run: {kinds}"
     yield from _failures(folder, tests)
     yield from _heaviest(tests)
@@ -91,15 +102,22 @@ def _failures(folder: RunFolder, tests: Sequence[Row]) -> Iterator[str]:
 
 
 def _heaviest(tests: Sequence[Row]) -> Iterator[str]:
-    """Yield the tests with the most CPU time, and those with the largest memory growth."""
-    by_cpu = [row for row, cost in heaviest(tests, cpu_s) if cost >= WORTH_TELLING_S]
-    by_memory = [row for row, growth in heaviest(tests, growth_MB) if growth >= WORTH_TELLING_MB]
-    heavy = [*by_cpu, *(row for row in by_memory if row not in by_cpu)]
-    if heavy:
-        yield "heaviest tests (CPU, memory growth)"
-    for row in heavy:
-        memory = f"{growth_MB(row):+8.1f} MiB" if row["memory_growth_MB"] else " " * 12
-        yield f"{cpu_s(row):8.2f} s {memory}  {row['nodeid']}"
+    """Yield the tests that stand out by CPU time, memory growth or writes; nothing where none does."""
+    lines = []
+    for row, seconds, share in outstanding(tests, cpu_s, WORTH_TELLING_S):
+        lines.append(_heavy_line(row, "CPU", f"{seconds:.2f} s  ", f"{share:.0%}"))
+    for row, grown, _ in outstanding(tests, growth_MB, WORTH_TELLING_MB):
+        lines.append(_heavy_line(row, "memory growth", f"{grown:+.1f} MiB"))
+    for row, written, share in outstanding(tests, written_MB, WORTH_TELLING_MB):
+        lines.append(_heavy_line(row, "writes", f"{written:.1f} MiB", f"{share:.0%}"))
+    if lines:
+        yield "heaviest tests, and their share of all"
+    yield from lines
+
+
+def _heavy_line(row: Row, resource: str, amount: str, share: str = "") -> str:
+    figures = f"  {resource:<13}{amount:>12}{share:>5}  "
+    return figures + truncate_middle(visible(row["nodeid"]) + on_host(row["host"]), WIDTH - len(figures))
 
 
 def _kept_memory(kept: Iterable[tuple[str, float | None]]) -> Iterator[str]:
@@ -114,19 +132,27 @@ def _number(cell: str) -> float | None:
     return float(cell) if cell else None
 
 
-def _load_lines(found: Sequence[LoadLine]) -> Iterator[str]:
-    """Yield a table of the loads, grouped by request, with their problems."""
-    kind = max([8, *(len(line.type) + 1 for line in found)])
-    asked = max([12, *(len(line.target) + 1 for line in found)])
+def _load_lines(found: Sequence[LoadLine], warned: Collection[str]) -> Iterator[str]:
+    """Yield a table of the loads, grouped by request, with what was short of the request where nobody was warned."""
+    asked = [truncate_middle(_request(line), LONGEST_REQUEST) for line in found]
+    width = max([12, *map(len, asked)]) + 1
     if found:
-        yield f"{'load':<{kind}}{'requested':<{asked}}{'times':>5}{'held':>10}  achieved"
-    for line in found[:MOST_LOADS]:
+        yield f"{'load':<{width}}{'times':>5}{'held':>10}  achieved"
+    for line, request in zip(found[:MOST_LOADS], asked, strict=False):
         answers = ", ".join(line.achieved[:MOST_ANSWERS]) + (" …" if len(line.achieved) > MOST_ANSWERS else "")
-        figures = f"{line.target:<{asked}}{line.times:>5}{line.held_s:>8.1f} s  {answers}"
-        yield f"{line.type:<{kind}}{figures}{on_host(line.host)}"
-        yield from (f"        {trouble}" for trouble in line.troubles[:MOST_ANSWERS])
+        untold = [trouble for trouble in line.troubles if f"{_request(line)}: {trouble}" not in warned]
+        note = " (see the warnings)" if len(untold) < len(line.troubles) else ""
+        yield f"{request:<{width}}{line.times:>5}{line.held_s:>8.1f} s  {answers}{on_host(line.host)}{note}"
+        for trouble in untold[:MOST_ANSWERS]:
+            yield from wrap(trouble, WIDTH, initial_indent="    ", subsequent_indent="    ")
     if len(found) > MOST_LOADS:
         yield f"… and {len(found) - MOST_LOADS} more in {ANNOTATIONS}"
+
+
+def _request(line: LoadLine) -> str:
+    """Return the request of a load as it is written in a mark."""
+    keyword = keyword_of_type().get(line.type, line.type)
+    return f"{keyword} {line.target}" if line.type == CONSTRAINT else f"{keyword}={line.target}"
 
 
 def profile_lines(rows: Sequence[Row]) -> Iterator[str]:

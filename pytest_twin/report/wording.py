@@ -98,7 +98,7 @@ def relative_path(path: Path, base_dir: Path) -> str:
     return str(path.relative_to(base_dir) if path.is_relative_to(base_dir) else path)
 
 
-def truncate_middle(text: str) -> str:
+def truncate_middle(text: str, longest: int = LONGEST) -> str:
     """Shorten a long text in the middle: both ends of a test id matter most."""
-    half = (LONGEST - 1) // 2
-    return text if len(text) <= LONGEST else f"{text[:half]}…{text[-half:]}"
+    half = (longest - 1) // 2
+    return text if len(text) <= longest else f"{text[:half]}…{text[-half:]}"

@@ -5,7 +5,17 @@ from collections import Counter
 
 import pytest
 
-from pytest_twin.analysis.run.overview import LoadLine, cpu_s, growth_MB, heaviest, leaks, loads, skipped
+from pytest_twin.analysis.run.overview import (
+    LoadLine,
+    cpu_s,
+    growth_MB,
+    heaviest,
+    leaks,
+    loads,
+    outstanding,
+    skipped,
+    written_MB,
+)
 from pytest_twin.model.event import ABORT, END, FIELDS, NOTE, SKIP, START
 
 
@@ -115,6 +125,15 @@ def test_tests_of_the_same_cost_stay_in_their_order():
 def test_the_heaviest_by_memory_are_those_that_added_most_whatever_their_process_held():
     tests = [{"nodeid": name, "memory_growth_MB": grown} for name, grown in (("a", "0.5"), ("b", "60"), ("c", ""))]
     assert [(test["nodeid"], grown) for test, grown in heaviest(tests, growth_MB)] == [("b", 60), ("a", 0.5), ("c", 0)]
+
+
+def test_a_test_stands_out_by_a_large_amount_that_is_a_large_share_of_all():
+    alike = [ran(f"t{number}", "1") for number in range(50)]
+    large = ran("large", "30", "10")
+    assert outstanding([*alike, large, large], cpu_s, 0.1) == [(large, 40.0, 40 / 90)]
+    assert outstanding(alike, cpu_s, 0.1) == []
+    assert outstanding([ran("only", "0.04")], cpu_s, 0.1) == []
+    assert outstanding([{"nodeid": "a", "written_MB": ""}], written_MB, 10) == []
 
 
 def test_a_leak_is_what_all_runs_of_a_test_left_behind_and_not_the_noise_of_an_allocator():

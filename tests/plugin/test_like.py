@@ -62,7 +62,7 @@ def test_a_server_surrounds_the_session(pytester, left):
     result.assert_outcomes(passed=2)
     assert own_loads(left) == {("", "server.csv")}
     result.stdout.fnmatch_lines([
-        "twin: recording every * server.csv: 1 load over 600.0 s",
+        "twin: recording every * server.csv: 1 load over 600.0 s, *",
         "twin: like server.csv: 600 s of 3599 s are played (16.7%), from *",
     ])  # fmt: skip
 

@@ -123,22 +123,50 @@ def test_each_test_has_exact_figures(pytester, left):
         assert float(big["peak_memory_MB"]) - float(nothing["peak_memory_MB"]) > 190
 
 
-def test_the_summary_says_what_was_recorded_applied_and_heavy(pytester):
+def test_the_summary_says_what_was_applied_and_heavy(pytester):
     pytester.makepyfile(BUSY)
-    result = pytester.runpytest("--twin")
-    lines = [line for line in result.outlines if not line.startswith("        starved")]  # as on a busy machine
-    pytest.LineMatcher(lines).re_match_lines(
+    result = pytester.runpytest_subprocess("--twin")
+    result.stdout.re_match_lines(
         [
             r"=+ pytest-twin =+",
             r"\d+ samples, 3 tests",
-            r"load    requested   times      held  achieved",
-            r"cpu     1               1 +\d+\.\d s  \d\.\d\d cores",
-            r"heaviest tests \(CPU, memory growth\)",
-            r" +\d\.\d\d s +\+\d+\.\d MiB  .*::test_busy",
+            r"load         times      held  achieved",
+            r"cpu=1            1 +\d+\.\d s  \d\.\d\d cores( \(see the warnings\))?",
+            r"heaviest tests, and their share of all",
+            r"  CPU +\d\.\d\d s +\d+%  .*::test_busy",
             r"files: twin-report/",
+            r"report: pytest-twin report twin-report",
+            r"=+ 3 passed.*",
         ],
         consecutive=True,
     )
+
+
+@pytest.mark.parametrize("hidden", [[], ["--disable-warnings"]])
+def test_a_load_that_was_short_is_told_once_and_in_words(pytester, hidden):
+    pytester.makepyfile("""
+        import time, pytest
+
+        @pytest.mark.stress(disk="9000GB/s")
+        def test_it(): time.sleep(0.3)
+    """)
+    result = pytester.runpytest_subprocess("--twin", *hidden)
+    short = r"starved: achieved 0% of the request \([\d.]+ of \d+ MB moved\)"
+    told = [line for line in result.outlines if "starved" in line]
+    assert len(told) == 1
+    result.stdout.re_match_lines(
+        [r"disk=9000GB/s +1 +\d\.\d s  [\d.]+MB/s", f"    {short}"]
+        if hidden
+        else [rf".*TwinWarning: disk=9000GB/s: {short}", r"disk=9000GB/s +1 +\d\.\d s  [\d.]+MB/s \(see the warnings\)"]
+    )
+
+
+def test_a_report_that_was_made_is_named_last(pytester):
+    pytester.makepyfile("def test_it(): pass")
+    lines = pytester.runpytest("--twin", "--twin-report=html", "--twin-report-dir=a b").outlines
+    assert lines[-2] == "report: a b/report.html"
+    lines = pytester.runpytest("--twin", "--twin-report-dir=a b").outlines
+    assert lines[-2] == 'report: pytest-twin report "a b"'
 
 
 @pytest.mark.slow
@@ -154,8 +182,8 @@ def test_the_summary_names_the_test_that_left_memory_behind_and_no_innocent_one(
         """
     )
     lines = pytester.runpytest_subprocess("--twin").outlines
-    at = lines.index("heaviest tests (CPU, memory growth)")
-    heavy = {line.split()[-1]: line.split()[-3] for line in lines[at + 1 :] if " MiB  " in line}
+    at = lines.index("heaviest tests, and their share of all")
+    heavy = {line.split()[-1]: line.split()[-3] for line in lines[at + 1 :] if line.startswith("  memory growth")}
     assert float(heavy["test_it.py::test_leak"]) == pytest.approx(60, abs=2)
     assert float(heavy["test_it.py::test_moment"]) == pytest.approx(30, abs=2)
     assert len(heavy) == 2

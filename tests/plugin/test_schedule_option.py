@@ -56,7 +56,12 @@ def test_what_was_not_reached_is_annotated_so(pytester, left):
     pytester.makepyfile(STARTS)
     result = pytester.runpytest("--twin-schedule=plan.json")
     assert left.loads("skip") == [("memory", "5")]
-    result.stdout.fnmatch_lines(["not started before the end of the run: 1 memory"])
+    result.stdout.fnmatch_lines([
+        "twin: * plan.json: 2 loads over 3601.0 s, from the first test to the end of the last one",
+        "not started before the end of the run: 1 mem",
+        "the tests ended before the schedule: * s of 3601.0 s were played",
+        "report: pytest-twin report twin-report",
+    ])  # fmt: skip
 
 
 def test_a_legacy_schedule_plays_unchanged_faster(pytester, left):

@@ -15,9 +15,9 @@ from pytest_twin.telemetry.sampler import SamplerStats
 def test_a_load_of_another_host_names_it(tmp_path):
     run_of_two_hosts(tmp_path).write()
     lines = list(summary(RunFolder(tmp_path), SamplerStats(), 0, tmp_path))
-    assert [line for line in lines if line.startswith("cpu ")] == [
-        "cpu     2               1     1.8 s  2 cores",
-        "cpu     2               1     1.8 s  1 cores on far",
+    assert [line for line in lines if line.startswith("cpu=")] == [
+        "cpu=2            1     1.8 s  2 cores",
+        "cpu=2            1     1.8 s  1 cores on far",
     ]
 
 
@@ -34,6 +34,6 @@ def test_the_columns_of_loads_are_as_wide_as_the_longest_of_them(tmp_path):
         )
     lines = list(summary(RunFolder(tmp_path), SamplerStats(), 0, tmp_path))
     assert lines[1:3] == [
-        "load      requested            times      held  achieved",
-        "cpu_total 0%, 10s:20%, 30s:80%     1     2.0 s  40.0%",
+        "load                           times      held  achieved",
+        "cpu_total=0%, 10s:20%, 30s:80%     1     2.0 s  40.0%",
     ]

@@ -36,7 +36,7 @@ def test_a_rate_is_asked_for_as_long_as_its_owner_knows_it_was_held(sent, is_sho
 
 def test_a_share_of_a_tenth_of_a_second_is_judged():
     judge, whole = judge_of(SHARE), 0.1 * usable_cpus()
-    assert verdict(judge, 0.1, cpu_s=0.12 * whole).startswith("starved: achieved 12% of the request (cpu_s ")
+    assert verdict(judge, 0.1, cpu_s=0.12 * whole).startswith("starved: achieved 12% of the request (")
     assert verdict(judge, 0.1, cpu_s=0.75 * whole) == ""
 
 
@@ -75,10 +75,10 @@ def test_a_level_is_judged_by_its_mean_since_the_load_was_ready():
 
 
 def test_a_level_that_is_not_reached_after_its_ramp_is_starved():
-    judge = judge_of({**MEMORY, "profile": [[0, 0], [1, 1000]]})
-    judge.update(judge.records[0], {"resident_bytes": 90.0}, 0)
+    judge = judge_of({**MEMORY, "profile": [[0, 0], [1, 1000 * 2**20]]})
+    judge.update(judge.records[0], {"resident_bytes": 90.0 * 2**20}, 0)
     assert judge.shortfall(judge.figures(3), 3) == (
-        "starved: achieved 10% of the request (mean_resident_bytes 90 of 833.3)"
+        "starved: achieved 10% of the request (90 of 833.3 MiB mean resident)"
     )
 
 

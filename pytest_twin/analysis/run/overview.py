@@ -11,6 +11,7 @@ from typing import NamedTuple
 from pytest_twin.model import event
 
 Row = Mapping[str, str]
+LARGE_SHARE = 0.1  # of what all tests used together: a test with less is one of many
 WORTH_TELLING_MB = 10.0  # of memory: allocators keep less than that of what a test has freed
 
 
@@ -113,6 +114,24 @@ def heaviest(tests: Sequence[Row], cost: Callable[[Row], float], count: int = 3)
         if row["nodeid"] not in costs or own > costs[row["nodeid"]][1]:
             costs[row["nodeid"]] = row, own
     return sorted(costs.values(), key=lambda cost: -cost[1])[:count]
+
+
+def written_MB(test: Row) -> float:  # noqa: N802 - as the column is called
+    """Return the data that a test wrote in MiB; 0 if unknown."""
+    return float(test["written_MB"] or 0)
+
+
+def outstanding(tests: Sequence[Row], cost: Callable[[Row], float], least: float) -> list[tuple[Row, float, float]]:
+    """Return the most expensive tests with their costs and shares of the costs of all, if they are large.
+
+    Args:
+        tests: The rows of tests.csv.
+        cost: Returns the cost of a row.
+        least: The lowest cost that is worth telling.
+    """
+    ranked = heaviest(tests, cost, len(tests))
+    total = sum(max(0.0, own) for _, own in ranked)
+    return [(row, own, own / total) for row, own in ranked[:3] if own >= max(least, LARGE_SHARE * total)]
 
 
 def leaks(kept: Iterable[tuple[str, float | None]]) -> list[tuple[str, float]]:

@@ -25,5 +25,21 @@ def starved(achieved: Mapping[str, float | str], tolerances: Mapping[str, float]
             continue
         if value + (tolerances or {}).get(figure, 0.0) < STARVED_BELOW * requested:
             percent = math.floor(100 * value / requested + 1e-9)  # rounded down, like the verdict
-            return f"starved: achieved {percent}% of the request ({figure} {value:.4g} of {requested:.4g})"
+            return f"starved: achieved {percent}% of the request ({_in_words(figure, value, requested)})"
     return ""
+
+
+def _in_words(figure: str, value: float, requested: float) -> str:
+    """Return what was short, such as ``0.14 of 1.49 s of CPU time`` or ``12 of 100 MB moved``."""
+    what, one = figure.replace("_", " "), 1.0
+    if figure.endswith("cpu_s"):
+        what = f"s of CPU time{' of the host' if figure == 'host_cpu_s' else ''}"
+    elif figure.endswith("resident_bytes"):
+        what, one = f"MiB {what.removesuffix(' bytes')}", 2.0**20
+    elif figure.endswith("_bytes"):
+        what, one = f"MB {what.removesuffix(' bytes')}", 1e6
+    return f"{_number(value / one)} of {_number(requested / one)} {what}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value >= 1000 else f"{value:.4g}"
