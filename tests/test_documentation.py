@@ -148,9 +148,7 @@ def test_marks_and_fixtures_of_all_tests_are_accepted(pytester):
     for number, block in enumerate(shown):
         text = block.text if "import pytest" in block.text else f"import pytest\n{block.text}"
         pytester.makepyfile(**{f"test_block_{number}": text})
-    result = pytester.runpytest_subprocess(
-        "--twin-dry-run", "--strict-markers", "-p", "no:cacheprovider", "-W", "ignore"
-    )
+    result = pytester.runpytest_subprocess("--setup-plan", "--strict-markers", "-p", "no:cacheprovider", "-W", "ignore")
     assert result.ret in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}, result.stdout.str()
     result.stdout.no_fnmatch_line("*error*")
 
