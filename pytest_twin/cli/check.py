@@ -1,4 +1,4 @@
-"""``pytest-twin check``: the current metrics of this machine, and the missing ones."""
+"""``pytest-twin check``: what this machine has, whether it is quiet enough to measure, and what works on it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,9 +21,16 @@ from pytest_twin.model.clock import Clock
 from pytest_twin.stressors.constraint.enforcer import find_backends, is_job_of_shell
 from pytest_twin.stressors.system import capacity
 from pytest_twin.telemetry.calibration import calibrated_speed
+from pytest_twin.telemetry.cpu_usage import BusyProcess, ProcessUsage
 from pytest_twin.telemetry.probes import ProbeContext, external_module_names
 from pytest_twin.telemetry.sampler_process import RowReader
 
+if TYPE_CHECKING:
+    from pytest_twin.model.columns import Column
+
+WIDTH, GIB = 80, 1 << 30
+MOST_BUSY_PERCENT = 10.0  # of the CPUs: beside more, a test often waits for one
+MOST_STOLEN_PERCENT = 1.0
 CONTROL_GROUP, STOP_SIGNALS = "control group", "stop signals"
 BY_COMMAND = "--twin-constrain or `pytest-twin constrain`"
 PROBE = f"import json; from {find_backends.__module__} import find_backends; print(json.dumps(find_backends()))"
@@ -28,36 +38,63 @@ PROBE = f"import json; from {find_backends.__module__} import find_backends; pri
 
 @click.command
 @click.option("--seconds", default=1.0, type=FiniteRange(0.1, 60), help="time to measure rates over (default: 1)")
-def command(seconds: float) -> None:
-    """Show the metrics of this machine, list those that it does not provide, and tell what can constrain tests."""
-    from rich.console import Console
-    from rich.table import Table
-
+@click.option("-v", "--verbose", is_flag=True, help="show all metrics too, with their values and meanings")
+def command(seconds: float, verbose: bool) -> None:
+    """Show what this machine has, whether it is quiet enough to measure, and which constraints work on it."""
     reader = RowReader(
         Clock(time.monotonic(), time.time()), ProbeContext(os.getpid(), has_tests=False), external_module_names()
     )
+    usage = ProcessUsage()
     reader.values(time.monotonic())
     time.sleep(seconds)
-    values = reader.values(time.monotonic())
+    row = reader.values(time.monotonic())
+    of_host = [each for each in row if not each[0].name.startswith(("tests_", "stress_", "timestamp", "elapsed_s"))]
+    known = {column.name: value for column, value in of_host}
+    lines = [
+        f"usable: {capacity.usable_cpus():g} CPUs, {_memory()}, {_disk()}",
+        *_quiet_lines({name: value for name, value in known.items() if isinstance(value, float)}, usage.busiest()),
+        _speed(),
+        *_constraint_lines(),
+        _missing([name for name, value in known.items() if value is None]),
+        *(f"warning: {warning}" for warning in reader.warnings),
+    ]
+    for line in lines:
+        click.echo("\n".join(wrap(line, WIDTH, subsequent_indent="  ")))
+    if verbose:
+        _print_table(of_host)
+    else:
+        click.echo("all metrics with their values: pytest-twin check -v")
+
+
+def _quiet_lines(values: Mapping[str, float], busiest: Sequence[BusyProcess]) -> Iterator[str]:
+    """Yield whether measurements here show the tests and not what runs beside them, and what runs."""
+    busy, stolen = values.get("cpu_percent"), values.get("cpu_steal_percent", 0.0)
+    if busy is None:
+        yield "quiet enough to measure: unknown, since the usage of the CPUs cannot be read"
+        return
+    is_quiet = busy <= MOST_BUSY_PERCENT and stolen <= MOST_STOLEN_PERCENT
+    taken = f", and the host of this virtual machine took {stolen:.0f}%" if stolen > MOST_STOLEN_PERCENT else ""
+    used = f"{busy:.0f}% of the CPUs are in use{taken}"
+    yield f"quiet enough to measure: {'yes' if is_quiet else 'no'}, {used}"
+    if is_quiet:
+        return
+    for process in busiest:
+        yield f"    busy: {process.name} (process {process.pid}), {process.cpus:.2f} CPUs"
+    if not busiest:
+        yield "    busy: no process that can be seen from here"
+
+
+def _print_table(row: Iterable[tuple[Column, object]]) -> None:
+    """Print each metric that has a value, with its meaning."""
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table("metric", "value", "meaning", box=None, pad_edge=False)
-    missing = []
-    for column, value in values:
-        if column.name.startswith(("tests_", "stress_")) or column.name in {"timestamp", "elapsed_s"}:
-            continue
-        if value is None:
-            missing.append(column.name)
-        else:
+    for column, value in row:
+        if value is not None:
             shown = value if isinstance(value, str) else f"{value:.{column.digits}f} {column.unit}"
             table.add_row(column.name, shown, column.meaning)
-    console = Console()
-    console.print(table)
-    console.print(f"usable: {capacity.usable_cpus():g} CPUs, {_memory()}")
-    console.print(_speed())
-    for line in _constraint_lines():
-        console.print(line, highlight=False)
-    console.print(f"not available here: {', '.join(missing)}" if missing else "all metrics are available here")
-    for warning in reader.warnings:
-        console.print(f"warning: {warning}")
+    Console().print(table)
 
 
 def _constraint_lines() -> Iterator[str]:
@@ -96,5 +133,17 @@ def _speed() -> str:
 
 
 def _memory() -> str:
-    available = capacity.available_memory()
-    return "an unknown amount of memory" if available is None else f"{available / (1 << 30):.2f} GiB of memory"
+    available, usable = capacity.available_memory(), capacity.usable_memory()
+    if available is None or usable is None:
+        return "an unknown amount of memory"
+    return f"{available / GIB:.1f} of {usable / GIB:.1f} GiB of memory free"
+
+
+def _disk() -> str:
+    """Return the space of the disk that a run here would be written to."""
+    disk = shutil.disk_usage(Path.cwd())
+    return f"{disk.free / GIB:.1f} of {disk.total / GIB:.1f} GiB of disk free"
+
+
+def _missing(names: Sequence[str]) -> str:
+    return f"not available here: {', '.join(names)}" if names else "all metrics are available here"

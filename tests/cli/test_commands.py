@@ -22,11 +22,13 @@ from load_rows import KEPT_FROM_THE_CPUS, loads_that
 import pytest_twin
 from pytest_twin.cli import main, record
 from pytest_twin.cli._options import exit_if_missed
+from pytest_twin.cli.check import _quiet_lines
 from pytest_twin.loads.validation import read_load
 from pytest_twin.model.clock import Clock
 from pytest_twin.recording import recording
 from pytest_twin.recording.continuation import continue_clock
 from pytest_twin.run_folder.folder import RunFolder
+from pytest_twin.telemetry.cpu_usage import BusyProcess
 
 COMMAND = [sys.executable, "-m", "pytest_twin"]
 
@@ -121,11 +123,34 @@ def test_help_tells_only_defaults_that_there_are(twin):
 
 def test_check_shows_the_machine_and_what_it_lacks(twin):
     text = twin("check", "--seconds", "0.2")
-    assert "cpu_percent" in text
-    assert "usable: " in text
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert re.match(r"usable: [\d.]+ CPUs, [\d.]+ of [\d.]+ GiB of memory free, [\d.]+ of [\d.]+ GiB", lines[0])
+    assert re.search(r"^quiet enough to measure: (yes|no), \d+% of the CPUs are in use", text, re.MULTILINE)
     assert "not available here" in text or "all metrics are available here" in text
+    assert lines[-1] == "all metrics with their values: pytest-twin check -v"
     for resource in ("cpu", "cpus", "mem", "io"):
         assert re.search(rf"^constrain {resource}: (by \w|not possible here \()", text, re.MULTILINE)
+
+
+def test_check_shows_all_metrics_where_more_is_asked_for(twin):
+    text = twin("check", "--seconds", "0.2", "-v")
+    assert re.search(r"^cpu_percent +[\d.]+ % ", text, re.MULTILINE)
+    assert "check -v" not in text
+
+
+def test_check_tells_who_keeps_the_machine_busy():
+    busy = [BusyProcess(7, "cc1", 1.5), BusyProcess(9, "ld", 0.25)]
+    assert list(_quiet_lines({"cpu_percent": 88.0, "cpu_steal_percent": 3.0}, busy)) == [
+        "quiet enough to measure: no, 88% of the CPUs are in use, and the host of this virtual machine took 3%",
+        "    busy: cc1 (process 7), 1.50 CPUs",
+        "    busy: ld (process 9), 0.25 CPUs",
+    ]
+    assert list(_quiet_lines({"cpu_percent": 88.0}, []))[1:] == ["    busy: no process that can be seen from here"]
+    assert list(_quiet_lines({"cpu_percent": 4.0}, busy)) == ["quiet enough to measure: yes, 4% of the CPUs are in use"]
+    assert list(_quiet_lines({}, busy)) == [
+        "quiet enough to measure: unknown, since the usage of the CPUs cannot be read"
+    ]
 
 
 def test_check_tells_what_only_a_scope_of_systemd_can_enforce(monkeypatch):
