@@ -51,7 +51,7 @@ def test_a_stressor_of_another_package_is_an_option_of_the_command_line(tmp_path
     command = [sys.executable, "-m", "pytest_twin", "stress", "--files", "20", "--duration", "300ms"]
     done = subprocess.run(command, cwd=tmp_path, env=installed, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "files   20 " in done.stdout
+    assert "files=20 " in done.stdout
 
 
 def test_an_exporter_of_another_package_is_a_format(tmp_path, installed):

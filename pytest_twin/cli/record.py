@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,7 +18,10 @@ from pytest_twin.cli._options import (
     settings_options,
     stop_on_signals,
 )
+from pytest_twin.report.recorded_usage import next_steps, usage_lines
+from pytest_twin.report.wording import relative_path
 from pytest_twin.run_folder.convert import ConversionError, to_gzip, to_parquet
+from pytest_twin.run_folder.csv_frames import ReadingError
 from pytest_twin.run_folder.layout import DATASET
 
 INTERVAL_S = 1.0  # a machine is usually recorded for longer than a test runs
@@ -31,7 +35,10 @@ INTERVAL_S = 1.0  # a machine is usually recorded for longer than a test runs
 @click.option("--gzip", "form", flag_value="gzip", help="compress the dataset at the end")
 @click.option("--parquet", "form", flag_value="parquet", help="convert the dataset to one Parquet file at the end")
 def command(duration: float | None, append: bool, rotate: int | None, form: str | None, **given: Any) -> None:
-    """Record the metrics of this machine, one row an interval, until Ctrl-C or the end of --duration."""
+    """Record the metrics of this machine, one row an interval, until Ctrl-C or the end of --duration.
+
+    It ends with the mean, the 95 % quantile and the peak of each resource, and with what can be done next.
+    """
     settings = settings_of(given, interval=INTERVAL_S)
     if form == "parquet" and not find_spec("pyarrow"):
         raise click.UsageError("--parquet needs pyarrow; pip install 'pytest-twin[parquet]'")
@@ -46,3 +53,17 @@ def command(duration: float | None, append: bool, rotate: int | None, form: str 
             {"gzip": to_gzip, "parquet": to_parquet}[form](recording.folder / DATASET)
         except ConversionError as error:
             raise click.ClickException(str(error)) from None
+    _print_usage(recording.folder.path)
+
+
+def _print_usage(folder: Path) -> None:
+    """Print what the machine used, and what can be done with the recording."""
+    from pytest_twin.run_folder.machine_recordings import read_recording
+
+    try:
+        recording = read_recording(relative_path(folder, Path.cwd()))
+    except ReadingError as error:  # such as one that was stopped before its second row
+        click.echo(f"no figures: {error}")
+        return
+    for line in (*usage_lines(recording), *next_steps(Path(relative_path(folder, Path.cwd())))):
+        click.echo(line)

@@ -6,6 +6,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from pytest_twin.stressors import find_kinds
+from pytest_twin.stressors.constraint.enforcer import KEYWORD as CONSTRAIN
+from pytest_twin.stressors.constraint.enforcer import TYPE as CONSTRAINT
 
 if TYPE_CHECKING:
     from pytest_twin.stressors.spec.kind import Kind
@@ -24,6 +26,14 @@ def kinds_by_type() -> dict[str, Kind]:
 def keyword_of_type() -> dict[str, str]:
     """Return the keyword of each type of load in annotations.csv; of the kinds of this package only."""
     return {name: kind.keyword for name, kind in kinds_by_type().items()}
+
+
+def load_text(type_: str, target: str) -> str:
+    """Return a load or a constraint of annotations.csv as text: ``mem=1GiB``, ``constrain cpu=0.5``."""
+    if type_ == CONSTRAINT:
+        return f"{CONSTRAIN} {target}"
+    keyword = type_ if type_ in kinds() else keyword_of_type().get(type_, type_)  # one of another package comes first
+    return f"{keyword}={target}"
 
 
 @cache

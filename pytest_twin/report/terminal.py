@@ -21,10 +21,9 @@ from pytest_twin.analysis.run.overview import (
     written_MB,
 )
 from pytest_twin.analysis.run.totals import CountedAttempt, number_of_tests
-from pytest_twin.loads.registry import keyword_of_type
+from pytest_twin.loads.registry import keyword_of_type, load_text
 from pytest_twin.model.attempt_row import BAD
 from pytest_twin.model.csv_text import visible
-from pytest_twin.model.event import CONSTRAINT
 from pytest_twin.model.profile_row import LEVELS, LOADS, QUOTA
 from pytest_twin.report.explanations import explain_failures
 from pytest_twin.report.profile_ranking import failures_by_curve, first_error, format_failures, rank_resources
@@ -134,25 +133,20 @@ def _number(cell: str) -> float | None:
 
 def _load_lines(found: Sequence[LoadLine], warned: Collection[str]) -> Iterator[str]:
     """Yield a table of the loads, grouped by request, with what was short of the request where nobody was warned."""
-    asked = [truncate_middle(_request(line), LONGEST_REQUEST) for line in found]
+    texts = [load_text(line.type, line.target) for line in found]
+    asked = [truncate_middle(text, LONGEST_REQUEST) for text in texts]
     width = max([12, *map(len, asked)]) + 1
     if found:
         yield f"{'load':<{width}}{'times':>5}{'held':>10}  achieved"
-    for line, request in zip(found[:MOST_LOADS], asked, strict=False):
+    for line, text, request in zip(found[:MOST_LOADS], texts, asked, strict=False):
         answers = ", ".join(line.achieved[:MOST_ANSWERS]) + (" …" if len(line.achieved) > MOST_ANSWERS else "")
-        untold = [trouble for trouble in line.troubles if f"{_request(line)}: {trouble}" not in warned]
+        untold = [trouble for trouble in line.troubles if f"{text}: {trouble}" not in warned]
         note = " (see the warnings)" if len(untold) < len(line.troubles) else ""
         yield f"{request:<{width}}{line.times:>5}{line.held_s:>8.1f} s  {answers}{on_host(line.host)}{note}"
         for trouble in untold[:MOST_ANSWERS]:
             yield from wrap(trouble, WIDTH, initial_indent="    ", subsequent_indent="    ")
     if len(found) > MOST_LOADS:
         yield f"… and {len(found) - MOST_LOADS} more in {ANNOTATIONS}"
-
-
-def _request(line: LoadLine) -> str:
-    """Return the request of a load as it is written in a mark."""
-    keyword = keyword_of_type().get(line.type, line.type)
-    return f"{keyword} {line.target}" if line.type == CONSTRAINT else f"{keyword}={line.target}"
 
 
 def profile_lines(rows: Sequence[Row]) -> Iterator[str]:

@@ -181,6 +181,13 @@ def test_record_writes_a_row_an_interval(twin, tmp_path):
     assert due - 1.1 < count - 2 + missed
     assert count - 2 < due + 1.1  # one that is late comes near to the next
     assert samples[0]["tests_cpu_percent"] == ""
+    assert re.search(r"^ +mean +p95 +peak\nCPU( +\d+\.\d%){3}$", text, re.MULTILINE)
+    assert text.splitlines()[-1] == "run tests as beside it:     pytest --twin-like=twin-report"
+
+
+def test_a_recording_that_is_too_short_for_figures_says_so(twin):
+    text = twin("record", "--interval", "30", "--duration", "0.1s")
+    assert text.splitlines()[-1] == "no figures: twin-report: has fewer than two rows"
 
 
 @pytest.fixture
@@ -349,7 +356,7 @@ def test_run_plays_a_schedule_and_records(twin, tmp_path):
     ]
     (tmp_path / "plan.json").write_text(json.dumps({"events": events}))
     text = twin("run", "plan.json", "--speed", "60", "--interval", "0.05")
-    assert "memory  5MiB " in text
+    assert "mem=5MiB " in text
     assert ended(tmp_path) == {"a", "b"}
     assert (tmp_path / "twin-report" / "schedule.json").exists()
 

@@ -78,7 +78,7 @@ def test_in_a_terminal_it_is_drawn_over_again_and_stays_above_the_summary(in_ter
 @posix
 def test_a_stress_shows_its_load_until_it_is_interrupted(in_terminal):
     shown = in_terminal("stress", "--mem", "20MiB", "--interval", "0.05", interrupt_at=["20MiB"])
-    assert "memory  20MiB " in "".join(shown.splitlines()[-4:])  # the summary
+    assert "mem=20MiB " in "".join(shown.splitlines()[-4:])  # the summary
 
 
 @posix

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_twin.analysis.run.minute import BINS, RATE, LastMinute, MinuteLine
 from pytest_twin.analysis.run.running import EndCounts, RunningItem, UpcomingLoad
+from pytest_twin.loads.registry import load_text
+from pytest_twin.model.event import PHASE, TEST
 from pytest_twin.report.wording import format_count
 
 if TYPE_CHECKING:
@@ -112,7 +114,7 @@ def plain(state: ViewState, stamp: str, glyphs: Glyphs) -> str:
     """
     lines = {line.series.name: _shown(line.now, line.series.unit, glyphs) for line in state.minute.lines(POINTS[0])}
     values = "  ".join(f"{name} {value}" for name, value in lines.items())
-    running = [f"{each.type} {each.what} {format_seconds(state.now_s - each.since_s)}" for each in state.running]
+    running = [f"{_what(each)} {format_seconds(state.now_s - each.since_s)}" for each in state.running]
     more = [f"{glyphs.cut} and {len(running) - MOST_IN_A_LINE} more"] if len(running) > MOST_IN_A_LINE else []
     now = [f"running: {', '.join([*running[:MOST_IN_A_LINE], *more])}"] if running else []
     facts = [*_facts(state, LONGEST_PATH, glyphs), *([state.message] if state.message else []), *_counts(state)]
@@ -191,10 +193,15 @@ def _counts(state: ViewState) -> list[str]:
 
 
 def _now_and_next(state: ViewState) -> Iterable[tuple[str, str, str]]:
-    for since, kind, what, worker in state.running:
-        yield f"{kind} {worker}".strip(), what, format_seconds(state.now_s - since)
+    for each in state.running:
+        kind, what = (each.type, each.what) if each.type in {TEST, PHASE} else ("load", _what(each))
+        yield f"{kind} {each.worker}".strip(), what, format_seconds(state.now_s - each.since_s)
     for in_s, what in state.ahead:
         yield "next", what, f"in {format_seconds(in_s)}"
+
+
+def _what(item: RunningItem) -> str:
+    return f"{item.type} {item.what}" if item.type in {TEST, PHASE} else load_text(item.type, item.what)
 
 
 def _sparklines(minute: LastMinute, width: int, glyphs: Glyphs) -> list[Text]:
