@@ -11,9 +11,19 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 TICKS = os.sysconf("SC_CLK_TCK")
 READ_FOREVER = "import os\nwhile os.read(0, 1): pass\n"  # idles until its parent ends
+
+
+class Figure(NamedTuple):
+    """A measured figure: the arguments of `show`."""
+
+    name: str
+    values: Sequence[float]
+    unit: str = ""
+    goal: str = ""
 
 
 def interleaved(runs: Mapping[str, Callable[[], float]], rounds: int, *, warm: bool = True) -> dict[str, list[float]]:

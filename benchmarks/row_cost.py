@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from itertools import count
 
 import psutil
-from _shared import READ_FOREVER, helper, interleaved, line_of, ratios, show
+from _shared import READ_FOREVER, Figure, helper, interleaved, line_of, ratios, show
 
 from pytest_twin.model.clock import Clock
 from pytest_twin.telemetry import probes
@@ -96,6 +96,18 @@ def compare(title: str, root: int, rounds: int, repeat: int, goal: str) -> None:
     show("  psutil / a row of all columns", ratios(theirs, whole))
 
 
+def measure(rounds: int, repeat: int, processes: int) -> list[Figure]:
+    """Return the CPU time of a row with this number of idle processes in the process tree of the tests, and without."""
+    with idle_processes(0) as root, idle_processes(processes) as crowd:
+        times = interleaved(
+            {"many": timed(all_of_ours(crowd), repeat), "one": timed(all_of_ours(root), repeat)}, rounds
+        )
+    return [
+        Figure(f"a row with {processes} processes of the tests", times["many"], "µs", "at most 500"),
+        Figure("  without them", times["one"], "µs"),
+    ]
+
+
 def main() -> None:
     """Compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -105,12 +117,11 @@ def main() -> None:
     given = parser.parse_args()
     with idle_processes(0) as root:
         compare("the machine as it is", root, given.rounds, given.repeat, "at least 10")
-        with idle_processes(given.processes) as crowd:
+        with idle_processes(given.processes):
             rounds = max(1, given.rounds // 4)
             compare(f"with {given.processes} idle processes", root, rounds, given.repeat, "at least 20")
-            times = interleaved({"row": timed(all_of_ours(crowd), given.repeat)}, rounds)
-            print(f"with {given.processes} idle processes in the process tree of the tests")
-            show("  a row of all columns, mean", times["row"], "µs", "at most 500")
+        for figure in measure(rounds, 5 * given.repeat, given.processes):
+            show(*figure)
     print(f"{os.cpu_count()} CPUs, {len(psutil.pids())} processes")
 
 

@@ -2,8 +2,9 @@
 
     python benchmarks/sampler_share.py --seconds 30
 
-The CPU time comes from the CPU clock of the sampler, in nanoseconds. The gaps between rows are measured in a separate
-run, in which a probe of the benchmark writes the time of each row in nanoseconds; the dataset has milliseconds.
+The CPU time comes from the CPU clock of the sampler, in nanoseconds. In turns with it, a Python is measured that only
+wakes at the same rate and writes a line of the same length. The gaps between rows are measured in a separate run, in
+which a probe of the benchmark writes the time of each row in nanoseconds; the dataset has milliseconds.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from _shared import cpu_s, interleaved, ratios, resident_kib, show, show_one
+from _shared import Figure, cpu_s, interleaved, ratios, resident_kib, show, show_one
 
 from pytest_twin.recording.recording import SAMPLER_PROGRAM
 from pytest_twin.telemetry.sampler import SamplerClient
@@ -34,27 +35,29 @@ def sampler(folder: Path, hz: float, *probes: str) -> SamplerClient:
     return SamplerClient(config, SAMPLER_PROGRAM)
 
 
-def share(folder: Path, hz: int, seconds: float) -> None:
-    """Print the CPU time, rows and memory of the sampler."""
-    running = sampler(folder, hz)
-    running.start()
-    assert running.pid is not None  # noqa: S101 - for the type checker
-    began, used = time.monotonic(), cpu_s(running.pid)
-    time.sleep(seconds)
-    used, wall = cpu_s(running.pid) - used, time.monotonic() - began
-    resident = resident_kib(running.pid) / 1024
-    running.stop()
-    goal, rows = GOALS[hz]
-    show_one("  share of one core", 100 * used / wall, "%", goal)
-    show_one("  CPU time a row", 1e3 * used / (hz * wall), "ms")
-    show_one(f"  rows in {seconds:g} s", running.stats.rows, "", f"at least {int(hz * seconds * rows)}")
-    show_one("  resident memory", resident, "MiB", "at most 10")
-    for warning in running.stats.warnings:
-        print(f"  {warning}")
+def measure(hz: int, seconds: float, rounds: int) -> list[Figure]:
+    """Return the share of one core of the sampler, and of a Python that only wakes at this rate."""
+    runs = {"sampler": lambda: share(hz, seconds), "bare": lambda: bare_share(hz, seconds)}
+    shares = interleaved(runs, rounds, warm=False)
+    return [
+        Figure(f"sampler at {hz} Hz, share of one core", shares["sampler"], "%", GOALS[hz][0]),
+        Figure("  a Python that only wakes", shares["bare"], "%"),
+    ]
 
 
-def bare_share(hz: int, seconds: float) -> None:
-    """Print the CPU time of a Python that only wakes at this rate and writes a line of the usual length."""
+def share(hz: int, seconds: float) -> float:
+    """Return the share of one core that the sampler uses, in per cent."""
+    with tempfile.TemporaryDirectory() as folder:
+        running = sampler(Path(folder), hz)
+        running.start()
+        assert running.pid is not None  # noqa: S101 - for the type checker
+        used = used_share(running.pid, seconds)
+        running.stop()
+    return used
+
+
+def bare_share(hz: int, seconds: float) -> float:
+    """Return the same of a Python that only wakes at this rate and writes a line of the usual length."""
     code = f"""import os, select, time
 out, row = os.open(os.devnull, os.O_WRONLY), b"x" * 300
 began = time.monotonic()
@@ -63,11 +66,29 @@ for tick in range(1, 1 << 30):
     os.write(out, row)
 """
     with subprocess.Popen([sys.executable, "-I", "-S", "-c", code], stdin=subprocess.PIPE) as running:
-        time.sleep(1)
-        used = cpu_s(running.pid)
-        time.sleep(seconds)
-        used = cpu_s(running.pid) - used
-    show_one("  CPU time of a Python that only wakes", 1e3 * used / (hz * seconds), "ms")
+        return used_share(running.pid, seconds)
+
+
+def used_share(pid: int, seconds: float) -> float:
+    """Wait, and return the share of one core that a process uses meanwhile, in per cent."""
+    time.sleep(1)
+    began, used = time.monotonic(), cpu_s(pid)
+    time.sleep(seconds)
+    return 100 * (cpu_s(pid) - used) / (time.monotonic() - began)
+
+
+def rows(folder: Path, hz: int, seconds: float) -> None:
+    """Print the rows and the memory of the sampler."""
+    running = sampler(folder, hz)
+    running.start()
+    assert running.pid is not None  # noqa: S101 - for the type checker
+    time.sleep(seconds)
+    resident = resident_kib(running.pid) / 1024
+    running.stop()
+    show_one(f"  rows in {seconds:g} s", running.stats.rows, "", f"at least {int(hz * seconds * GOALS[hz][1])}")
+    show_one("  resident memory", resident, "MiB", "at most 10")
+    for warning in running.stats.warnings:
+        print(f"  {warning}")
 
 
 def gaps(folder: Path, hz: int, seconds: float) -> None:
@@ -112,15 +133,16 @@ def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=30, help="duration of each recording")
-    parser.add_argument("--rounds", type=int, default=20, help="number of launches")
+    parser.add_argument("--rounds", type=int, default=3, help="number of rounds of each comparison")
+    parser.add_argument("--launches", type=int, default=20, help="number of launches")
     given = parser.parse_args()
-    launch(given.rounds)
+    launch(given.launches)
     for hz in GOALS:
-        print(f"{hz} Hz")
-        bare_share(hz, given.seconds)
-        for measure in (share, gaps):
+        for figure in measure(hz, given.seconds, given.rounds):
+            show(*figure)
+        for part in (rows, gaps):
             with tempfile.TemporaryDirectory() as folder:
-                measure(Path(folder), hz, given.seconds)
+                part(Path(folder), hz, given.seconds)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_twin._system.procfs import GIB, LINUX, PROC, ProcFile, number
+from pytest_twin._system.procfs import GIB, LINUX, PROC, ProcFile
 from pytest_twin.model.columns import Column
 from pytest_twin.telemetry.counters import OFTEN_S
 
@@ -45,23 +45,15 @@ class LinuxMemory:
         """Return one value for each column."""
         text = self._meminfo.read()
         fields = text.split(None, 8)
+        after = text[text.find(b"SwapTotal:") :].split(None, 5)
+        swap_used = None
+        if len(after) > 4 and after[1] != b"0" and after[3] == b"SwapFree:":
+            swap = int(after[1])
+            swap_used = 100 * (swap - int(after[4])) / swap
         if len(fields) < 8 or fields[0] != b"MemTotal:" or fields[6] != b"MemAvailable:":
-            return None, None, None, _swap_used(text)
+            return None, None, None, swap_used
         total, available = int(fields[1]), int(fields[7])
-        return total / KIB_OF_GIB, 100 * (total - available) / total, available / KIB_OF_GIB, _swap_used(text)
-
-
-def _swap_used(text: bytes) -> float | None:
-    swap, unused = _kib(text, b"SwapTotal:"), _kib(text, b"SwapFree:")
-    return None if not swap or unused is None else 100 * (swap - unused) / swap
-
-
-def _kib(text: bytes, name: bytes) -> int | None:
-    """Return the number after a name, None if there is none."""
-    begin = text.find(name)
-    if begin < 0:
-        return None
-    return number(text[begin + len(name) : text.find(b"kB", begin)])
+        return total / KIB_OF_GIB, 100 * (total - available) / total, available / KIB_OF_GIB, swap_used
 
 
 class PortableMemory:

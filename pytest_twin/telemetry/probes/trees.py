@@ -222,16 +222,12 @@ class TreeTotals:
         # a reaped child's time is rounded to ticks, so that the sum may decrease by some milliseconds; it decreases by
         # more if a process leaves the tree, such as a daemon: then start again, with an empty cell
         self._most = max(cpu_s, self._most) if cpu_s > self._most - ROUNDING_S else cpu_s
-        share = self._share(at)
+        share, before = None, self._before
+        self._before = at, self._most
+        if before is not None and at > before[0] and self._most >= before[1]:
+            share = min(100.0, 100 * (self._most - before[1]) / ((at - before[0]) * self._cpus))
         moved = self._read_details(processes, besides, at) if detailed else self._still
         return share, resident / MIB, len(processes), threads, self._files, *moved
-
-    def _share(self, at: float) -> float | None:
-        """Return the share of the CPU time since the last row, in per cent."""
-        before, self._before = self._before, (at, self._most)
-        if before is None or at <= before[0] or self._most < before[1]:
-            return None
-        return min(100.0, 100 * (self._most - before[1]) / ((at - before[0]) * self._cpus))
 
     def _read_details(self, processes: Sequence[TreeProcess], besides: Used, at: float) -> Sequence[float | None]:
         """Update the number of files; return MiB read and written since the last call."""
