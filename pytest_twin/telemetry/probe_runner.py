@@ -6,7 +6,9 @@ touches costs some microseconds. So probes that change slowly, or have no values
 
 from __future__ import annotations
 
-from pytest_twin.model.columns import CellFormatter
+from math import floor
+
+from pytest_twin.model.columns import CellFormatter, order
 from pytest_twin.telemetry.probes import module_columns
 
 TYPE_CHECKING = False
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
     from typing import Any
 
-    from pytest_twin.model.columns import Value
+    from pytest_twin.model.columns import Column, Value
     from pytest_twin.telemetry.probes import ProbeContext
 
 MAX_WARNINGS = 20
@@ -35,15 +37,30 @@ class BrokenProbe:
         raise self._error
 
 
+class RowPiece:
+    """Some columns of a probe that follow each other in the row.
+
+    Attributes:
+        place: The place of the piece among those of the row.
+        own: The columns among those of the probe.
+        formatter: Formats their values.
+    """
+
+    __slots__ = ("formatter", "own", "place")
+
+    def __init__(self, place: int, own: slice, columns: Sequence[Column]) -> None:
+        self.place, self.own, self.formatter = place, own, CellFormatter(columns)
+
+
 class ProbeSlot:
-    """A probe, its last values, and the place of its cells in the row."""
+    """A probe, its last values, and its pieces of the row."""
 
     __slots__ = (
-        "_remainders", "amounts", "every_s", "formatter", "is_external", "name", "place", "read", "read_last", "shares",
+        "_remainders", "amounts", "columns", "every_s", "is_external", "name", "pieces", "read", "read_last", "shares",
         "values", "warning", "width",
     )  # fmt: skip
 
-    def __init__(self, module: Any, context: ProbeContext, begin: int, is_external: bool) -> None:
+    def __init__(self, module: Any, context: ProbeContext, is_external: bool) -> None:
         try:
             probe = module.probe(context)
         except Exception as error:  # noqa: BLE001 - its cells stay empty, as those of a probe that cannot be read
@@ -54,13 +71,13 @@ class ProbeSlot:
         self.warning: str = getattr(probe, "warning", "")
         self.read_last: Callable[[float], Sequence[Value]] = getattr(probe, "read_last", probe.read)
         self.every_s: float = getattr(probe, "every_s", 0.0)
-        self.width = len(columns)
-        self.place = slice(begin, begin + self.width)
-        self.formatter = CellFormatter(columns)
+        self.columns, self.width = columns, len(columns)
+        self.pieces: list[RowPiece] = []
         self.values: tuple[Value, ...] = ()
         self.amounts = [at for at, column in enumerate(columns) if column.is_amount]
         self.shares = [at for at, column in enumerate(columns) if column.window_s and not column.is_amount]
-        self._remainders = [(at, columns[at].digits, 0.0) for at in self.amounts]  # lost by rounding so far
+        # what rounding has lost so far; not round(), which prints and parses the number
+        self._remainders = [(at, 10.0 ** (columns[at].digits or 0), 0.0) for at in self.amounts]
         self.is_external = is_external
 
     def read_now(self, at: float, is_last: bool = False) -> tuple[Value, ...]:
@@ -77,11 +94,11 @@ class ProbeSlot:
 
     def _rounded(self, values: list[Value]) -> list[Value]:
         """Round amounts to the digits of the file, and carry the remainders over to the next row."""
-        for which, (at, digits, rest) in enumerate(self._remainders):
+        for which, (at, scale, rest) in enumerate(self._remainders):
             amount = values[at]
             if amount and not isinstance(amount, str):
-                values[at] = written = round(amount + rest, digits)
-                self._remainders[which] = at, digits, amount + rest - written
+                values[at] = written = floor((amount + rest) * scale + 0.5) / scale
+                self._remainders[which] = at, scale, amount + rest - written
         return values
 
     def with_last_shares(self, values: tuple[Value, ...]) -> tuple[Value, ...]:
@@ -115,6 +132,7 @@ class ProbeRunner:
     """Reads all probes, module after module.
 
     Attributes:
+        columns: The columns in the order of the row.
         warnings: How probes failed, a line each.
     """
 
@@ -126,26 +144,38 @@ class ProbeRunner:
             context: The context for the probes.
             external: Names of modules of other packages, the values of which are checked before they get into a row.
         """
-        self._slots: list[ProbeSlot] = []
-        self._cells: list[str] = []
-        for module in modules:
-            each = ProbeSlot(module, context, len(self._cells), module.__name__ in external)
-            if each.width:
-                self._slots.append(each)
-                self._cells += [""] * each.width
+        slots = [ProbeSlot(module, context, module.__name__ in external) for module in modules]
+        self._slots = [each for each in slots if each.width]
+        self._arrange()
         intervals = sorted({each.every_s for each in self._slots})
         self._groups = [
             ProbeGroup(every, [each for each in self._slots if each.every_s == every]) for every in intervals
         ]
         self.warnings = [each.warning for each in self._slots if each.warning]
 
-    def read(self, at: float) -> list[Value]:
-        """Return one value for each column."""
-        self.cells(at)
-        return [value for each in self._slots for value in each.values]
+    def _arrange(self) -> None:
+        """Divide the row into pieces: in the order of the file, the columns of a probe may be apart."""
+        found = [(slot, at) for slot in self._slots for at in range(slot.width)]
+        ordered = [found[at] for at in order([slot.columns[at] for slot, at in found])]
+        self.columns = tuple(slot.columns[at] for slot, at in ordered)
+        runs: list[tuple[ProbeSlot, int, int]] = []
+        for slot, at in ordered:
+            if runs and runs[-1][0] is slot and runs[-1][2] == at:
+                runs[-1] = slot, runs[-1][1], at + 1
+            else:
+                runs.append((slot, at, at + 1))
+        for place, (slot, first, end) in enumerate(runs):
+            slot.pieces.append(RowPiece(place, slice(first, end), slot.columns[first:end]))
+        self._pieces = [""] * len(runs)
 
-    def cells(self, at: float, is_last: bool = False) -> list[str]:
-        """Return the cells of the row, in the same list for every row; for the last row all probes are read."""
+    def read(self, at: float) -> list[Value]:
+        """Return one value for each of `columns`."""
+        self.line(at)
+        pieces = sorted((piece.place, slot.values[piece.own]) for slot in self._slots for piece in slot.pieces)
+        return [value for _, values in pieces for value in values]
+
+    def line(self, at: float, is_last: bool = False) -> str:
+        """Return the row without the end of the line; for the last row all probes are read."""
         for group in self._groups:
             if at >= group.due:
                 group.due = at + group.every_s
@@ -157,7 +187,7 @@ class ProbeRunner:
                 group.is_new = False
                 for each in group.with_amounts:
                     self._update(each, each.without_amounts())
-        return self._cells
+        return ",".join(self._pieces)
 
     def _read_slots(self, slots: Sequence[ProbeSlot], at: float, is_last: bool = False, is_early: bool = False) -> None:
         """Read these probes; the cells of one that fails are empty, and each kind of failure is a warning once."""
@@ -174,7 +204,8 @@ class ProbeRunner:
 
     def _update(self, each: ProbeSlot, values: tuple[Value, ...]) -> None:
         each.values = values
-        self._cells[each.place] = each.formatter.of(values)
+        for piece in each.pieces:
+            self._pieces[piece.place] = piece.formatter.line(values[piece.own])
 
     def _warn(self, text: str) -> None:
         if text not in self.warnings and len(self.warnings) < MAX_WARNINGS:

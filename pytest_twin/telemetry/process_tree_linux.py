@@ -105,7 +105,9 @@ class LinuxProcess:
         self._stat, self._io = ProcFile(f"{self._folder}/stat"), ProcFile(f"{self._folder}/io")
         self._descriptors = ProcFile(f"{self._folder}/fd")
         self._clock = ~pid << 3 | 2
-        self._children: dict[str, ProcFile] = {}
+        self._children: dict[str, ProcFile] = {}  # of each thread
+        self._last_thread_first: list[ProcFile] = []
+        self._found: tuple[bytes, list[int]] = b"", []  # the text of these files, and the children in it
         self.supervises = False
         self.now = (0.0, 0, 0)
         self.details: tuple[float | None, float | None, float | None] = NO_DETAILS
@@ -114,17 +116,16 @@ class LinuxProcess:
     def read(self, detailed: bool) -> bool:
         """Read it; return whether it still exists."""
         text = self._stat.start()
-        state, *fields = text[text.rfind(b")") + 1 :].split(None, 22) or (b"",)
-        if len(fields) < 21 or sys.platform == "win32":
+        fields = text[text.rfind(b")") + 1 :].split(None, 22)
+        if len(fields) < 22 or sys.platform == "win32":
             return False
-        ended = (int(fields[12]) + int(fields[13])) / TICKS
         try:
             own = time.clock_gettime_ns(self._clock) / 1e9
         except OSError:  # a zombie has no clock any more
-            own = (int(fields[10]) + int(fields[11])) / TICKS
+            own = (int(fields[11]) + int(fields[12])) / TICKS
         self.supervises = SUPERVISOR in text
-        self.now = own + ended, int(fields[20]) * PAGE, int(fields[16])
-        return not detailed or self._read_details(state)
+        self.now = own + (int(fields[13]) + int(fields[14])) / TICKS, int(fields[21]) * PAGE, int(fields[17])
+        return not detailed or self._read_details(fields[0])
 
     def children(self) -> list[int]:
         """Return the children of all its threads.
@@ -134,15 +135,16 @@ class LinuxProcess:
         """
         if self.now[2] != len(self._children):
             self._update_threads()
-        found: list[int] = []
+        text = b""
         try:
-            for kept in reversed(self._children.values()):
-                if text := kept.read_or_raise():
-                    found += map(int, text.split())
+            for kept in self._last_thread_first:
+                text += kept.read_or_raise()
         except OSError:  # a thread has ended, and another one may have started
             self._update_threads()
-            found = [int(child) for kept in reversed(self._children.values()) for child in kept.read().split()]
-        return found if len(self._children) == 1 else list(dict.fromkeys(found))
+            text = b"".join([kept.read() for kept in self._last_thread_first])
+        if text != self._found[0]:
+            self._found = text, list(dict.fromkeys(map(int, text.split())))
+        return self._found[1]
 
     def close(self) -> None:
         """Close its files."""
@@ -172,6 +174,7 @@ class LinuxProcess:
             if thread not in self._children:
                 self._children[thread] = ProcFile(f"{self._folder}/task/{thread}/children")
                 self._require_open(self._children[thread])
+        self._last_thread_first = [*reversed(self._children.values())]
 
     def _read_details(self, state: bytes) -> bool:
         read, written = parse_io(self._io.start())

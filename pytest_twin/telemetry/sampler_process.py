@@ -11,11 +11,10 @@ import os
 import select
 import sys
 import time
-from operator import itemgetter
 
 from pytest_twin._system.append_file import AppendOnlyFile
 from pytest_twin.model.clock import Clock
-from pytest_twin.model.columns import ELAPSED, TIMESTAMP, header, order
+from pytest_twin.model.columns import ELAPSED, TIMESTAMP, header
 from pytest_twin.stressors.system.freeze_detector import SHORTEST_S, FreezeDetector
 from pytest_twin.stressors.system.parent import open_pidfd, socket_from_pipe
 from pytest_twin.telemetry import probes
@@ -138,31 +137,39 @@ class SuspendDetector:
         self._ahead = ahead
 
 
+class TimeProbe:
+    """The time of the row: a probe, and the module of it."""
+
+    COLUMNS = (TIMESTAMP, ELAPSED)
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self.__name__ = clock, "time"
+
+    def probe(self, _: ProbeContext) -> TimeProbe:
+        """Return itself."""
+        return self
+
+    def read(self, at: float) -> Sequence[Value]:
+        """Return one value for each column."""
+        elapsed = self._clock.elapsed(at)
+        return self._clock.stamp(elapsed), elapsed
+
+
 class RowReader:
     """Formats the values of the probes as lines of the dataset."""
 
     def __init__(self, clock: Clock, context: ProbeContext, extra: Sequence[str] = ()) -> None:
-        self._clock = clock
-        found = probes.find_modules(extra)
-        self._values = ProbeRunner(found, context, extra)
-        self.warnings = self._values.warnings
-        columns = (TIMESTAMP, ELAPSED, *probes.all_columns(found, context))
-        places = order(columns)
-        self._ordered = itemgetter(*places)
-        self._columns: tuple[Column, ...] = self._ordered(columns)
-        self.header = header(self._columns) + "\n"
+        self._probes = ProbeRunner([TimeProbe(clock), *probes.find_modules(extra)], context, extra)
+        self.warnings = self._probes.warnings
+        self.header = header(self._probes.columns) + "\n"
 
     def row(self, at: float, is_last: bool = False) -> str:
         """Return one line of the dataset; for the last one every probe is read."""
-        elapsed = self._clock.elapsed(at)
-        cells = self._clock.stamp(elapsed), f"{elapsed:.{ELAPSED.digits}f}", *self._values.cells(at, is_last)
-        return ",".join(self._ordered(cells)) + "\n"
+        return self._probes.line(at, is_last) + "\n"
 
     def values(self, at: float) -> list[tuple[Column, Value]]:
         """Return one row as (column, value) pairs, in the order of the file."""
-        elapsed = self._clock.elapsed(at)
-        values = self._clock.stamp(elapsed), elapsed, *self._values.read(at)
-        return list(zip(self._columns, self._ordered(values), strict=True))
+        return list(zip(self._probes.columns, self._probes.read(at), strict=True))
 
 
 class ParentWatcher:

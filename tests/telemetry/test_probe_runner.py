@@ -63,6 +63,18 @@ def test_what_another_package_tells_does_not_break_the_line():
     assert asked.read(0.0) == ["a b", None]
 
 
+def test_legacy_columns_come_first_and_every_row_is_whole():
+    """The columns of a probe are apart then."""
+    old, older = Column("old", "", "Old.", 0, legacy=2), Column("older", "", "Older.", 0, legacy=1)
+    new = Column("new", "", "New.", 0)
+    found = module(lambda at: (at, at + 1, None, at + 2), every_s=1.0), module(lambda at: (at + 3, at + 4))
+    found[0].COLUMNS, found[1].COLUMNS = (new, old, older, new), (new, old)
+    asked = values(*found)
+    assert [column.name for column in asked.columns] == ["older", "old", "old", "new", "new", "new"]
+    assert [asked.line(at) for at in (10.0, 10.5, 20.0)] == [",11,14,10,12,13", ",11,14,10,12,14", ",21,24,20,22,23"]
+    assert asked.read(30.0) == [None, 31.0, 34.0, 30.0, 32.0, 33.0]
+
+
 # The end of a run
 
 
@@ -88,9 +100,9 @@ class Counted:
 
 def test_the_last_row_asks_every_probe_so_that_amounts_add_up():
     asked = values(Counted(every_s=1.0), Counted(every_s=0.3), Counted(every_s=0.0))
-    asked.cells(0.0)
-    rows = [list(asked.cells(at / 10)) for at in range(1, 15)]
-    rows.append(asked.cells(1.45, is_last=True))
+    asked.line(0.0)
+    rows = [asked.line(at / 10).split(",") for at in range(1, 15)]
+    rows.append(asked.line(1.45, is_last=True).split(","))
     for amounts in list(zip(*rows, strict=True))[1::2]:
         assert sum(map(float, amounts)) == pytest.approx(1.45)
 
@@ -99,19 +111,19 @@ def test_a_share_of_too_short_a_time_is_left_as_it_was_in_the_last_row():
     asked = values(Counted(every_s=1.0))
     for at in (0.0, 1.0, 1.2):
         asked.read(at)
-    assert asked.cells(1.3, is_last=True) == ["1.00", "0.300"]
+    assert asked.line(1.3, is_last=True) == "1.00,0.300"
 
 
 def test_a_last_row_of_its_own_is_asked_for_where_a_probe_has_one():
     probe = Counted(every_s=0.0)
     probe.read_last = lambda at: (at, 42)
-    assert values(probe).cells(1.0, is_last=True) == ["1.00", "42.000"]
+    assert values(probe).line(1.0, is_last=True) == "1.00,42.000"
 
 
 def test_what_rounding_takes_away_is_told_with_the_next_amount():
     """A few bytes for each row would be 0.000 MiB for ever."""
     asked = values(Counted(rate=0.0004, every_s=0.0))
-    asked.cells(0.0)
-    cells = [asked.cells(float(at))[1] for at in range(1, 101)]
+    asked.line(0.0)
+    cells = [asked.line(float(at)).split(",")[1] for at in range(1, 101)]
     assert set(cells) == {"0.000", "0.001"}
     assert sum(map(float, cells)) == pytest.approx(0.04, abs=0.001)

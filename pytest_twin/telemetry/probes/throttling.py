@@ -46,10 +46,12 @@ class ThrottlingProbe:
     def read(self, at: float) -> Sequence[Value]:
         """Return the value of the column."""
         before, self._at = self._at, at
+        names: list[str] = []
         try:
-            names = [name for name in os.listdir(self._dir) if name[0].isdecimal()] if self._dir else []
-        except OSError:  # there was no constraint yet
-            names = []
+            if self._dir and os.access(self._dir, os.F_OK):  # cheaper than an exception in each row before a constraint
+                names = [name for name in os.listdir(self._dir) if name[0].isdecimal()]
+        except OSError:  # it has just been removed
+            pass
         if not names and not self._before:
             return (None,)
         now = {name: seconds for name in names if (seconds := self._throttled_s(name)) is not None}
