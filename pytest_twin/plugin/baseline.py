@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pytest_twin.analysis.comparison.comparison import Comparison
     from pytest_twin.model.run import Run
     from pytest_twin.run_folder.folder import RunFolder
-    from pytest_twin.run_folder.tables import RunTables
     from pytest_twin.settings.options import Settings
 
 # pandas is imported when all tests are over: it would be in the memory of each of them.
@@ -56,12 +55,11 @@ class BaselineComparison:
                     f"save a run with {flag('save')} NAME, and compare with NAME"
                 )
 
-    def finish(self, folder: RunFolder, tables: RunTables | None, read: Callable[[], Run], *, is_whole: bool) -> None:
+    def finish(self, folder: RunFolder, read: Callable[[], Run], *, is_whole: bool) -> None:
         """Save the run and compare it, when its files are complete.
 
         Args:
             folder: The run folder.
-            tables: The tables of the run; None where they could not be completed.
             read: Reads the run.
             is_whole: Whether all tests ran, with any outcome; other runs are neither saved nor compared.
         """
@@ -71,7 +69,7 @@ class BaselineComparison:
         try:
             self._compare(folder, read)
             if self._settings.save is not None:
-                place = save(folder, self._directory, self._settings.save, datetime.now(UTC), tables)
+                place = save(folder, self._directory, self._settings.save, datetime.now(UTC))
                 self.lines.append(f"saved as {self._settings.save}/{place.name}")
         except (ValueError, BaselineError) as error:  # nothing to compare, or a file cannot be read or written
             self.failure.append(str(error))

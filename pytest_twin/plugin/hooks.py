@@ -328,7 +328,7 @@ def _summarize(terminalreporter: pytest.TerminalReporter, config: pytest.Config,
     dropped = run.recording.dropped + run.dropped_by_workers
     folder, sampled = run.recording.folder, run.recording.sampler_stats
     warned = _shown_warnings(terminalreporter)
-    for line in summary(folder, sampled, dropped, base_dir, run.recording.tables, warned):
+    for line in summary(folder, sampled, dropped, base_dir, run.recording.overview, warned):
         terminalreporter.write_line(line)
     if run.schedule_cut:
         terminalreporter.write_line(run.schedule_cut)

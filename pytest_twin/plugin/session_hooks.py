@@ -114,15 +114,14 @@ class SessionHooks:
                 self._run.folder.write_json(OUTCOMES, outcome.count_outcomes(reporter.stats))
 
     def _read(self) -> Run:
-        """Read the run, of which the tables were read already when they were completed.
+        """Read the run.
 
         Raises:
             ReadingError: A file cannot be read.
         """
         from pytest_twin.run_folder.frames import load
 
-        tables = self._run.recording.tables if self._run.recording is not None else None
-        return load(self._run.folder.path, tables.texts if tables is not None else None)
+        return load(self._run.folder.path)
 
     def _save_and_compare(self, session: pytest.Session, read: Callable[[], Run]) -> None:
         """Save the run, and compare it with a baseline, as the options ask for."""
@@ -130,7 +129,7 @@ class SessionHooks:
         if baseline is not None and recording is not None:
             ran = session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
             is_whole = ran and not (session.shouldstop or session.shouldfail)
-            baseline.finish(recording.folder, recording.tables, read, is_whole=is_whole)
+            baseline.finish(recording.folder, read, is_whole=is_whole)
             if baseline.failure and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -14,6 +14,7 @@ from pytest_twin._system.clock import monotonic
 from pytest_twin._system.error_guard import ErrorGuard
 from pytest_twin._system.response_timeout import say_on_stderr
 from pytest_twin._system.stdlib import os, threading, time
+from pytest_twin.analysis.run.overview import RunOverview, SuiteFigures
 from pytest_twin.loads.applied import stop_all
 from pytest_twin.loads.supervisor_client import SupervisorClient
 from pytest_twin.model import event
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from pytest_twin.loads.applied import AppliedLoad
     from pytest_twin.loads.schedule.schedule import Schedule
     from pytest_twin.loads.spec import Load, LoadPart
-    from pytest_twin.run_folder.tables import RunTables
     from pytest_twin.stressors.spec.request import LoadRequest
     from pytest_twin.telemetry.sampler_config import SamplerConfig
 
@@ -80,7 +80,7 @@ class Recording:
         guard: Keeps internal errors from the tests.
         no_child: Why pytest has not gone on in a child, for whose stops no shell would wait.
         sampler_stats: Counts and warnings of the sampler, complete once the recording has ended.
-        tables: The tables of the run, once the recording has ended and they could be completed.
+        overview: The figures for the terminal, once the recording has ended and its files could be completed.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class Recording:
         self._owner = self._process
         self._problems: tuple[str, ...] = ()
         self.no_child = "it has children, such as the sampler"
-        self.tables: RunTables | None = None
+        self.overview: RunOverview | None = None
         self._numbers = count(1)
         self._new_events: deque[Event] = deque()
         self.process_counters = ProcessCounters(self._own_children)
@@ -215,7 +215,9 @@ class Recording:
         self.process_counters.close()
         if not self.worker:
             try:
-                self.tables = finalize(self.folder, self._interval, dist_each=self.dist_each)
+                tests = SuiteFigures()
+                events = finalize(self.folder, self._interval, tests.add, dist_each=self.dist_each)
+                self.overview = RunOverview(events, tests)
             except Exception as failure:  # noqa: BLE001 - no row is lost by it
                 reason = getattr(failure, "strerror", None) or failure
                 self._problems += (f"the files could not be completed: {reason}",)

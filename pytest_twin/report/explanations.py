@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from pytest_twin.analysis.run.explanation import COLUMNS, explain
 from pytest_twin.model.attempt_failure import AttemptKey
 from pytest_twin.model.attempt_row import BAD
+from pytest_twin.run_folder.layout import TESTS
 from pytest_twin.run_folder.samples_of_tests import figures_of_tests
 
 if TYPE_CHECKING:
@@ -18,19 +19,22 @@ if TYPE_CHECKING:
 MOST = 1000  # failed attempts that are explained
 
 
-def explain_failures(folder: RunFolder, tests: Sequence[Row], most: int = MOST) -> Mapping[AttemptKey, str]:
+def explain_failures(folder: RunFolder, most: int = MOST) -> Mapping[AttemptKey, str]:
     """Return a sentence for each failed attempt, for the first ones of very many.
 
     Args:
         folder: The run.
-        tests: The rows of its tests.csv.
         most: The number of attempts to explain.
+
+    Raises:
+        OSError: tests.csv cannot be read.
+        ValueError: It is damaged.
     """
-    bad = list(islice((test for test in tests if test["outcome"] in BAD), most))
+    bad = list(islice((test for test in folder.iterate_rows(TESTS) if test["outcome"] in BAD), most))
     if not bad:
         return {}
     wanted: dict[tuple[str, str], list[Row]] = {(test["host"], test["nodeid"]): [] for test in bad}
-    for test in tests:
+    for test in folder.iterate_rows(TESTS):  # not kept: a run may have many
         if test["outcome"] == "passed" and (its := wanted.get((test["host"], test["nodeid"]))) is not None:
             its.append(test)
     figures = figures_of_tests(folder, bad, COLUMNS)

@@ -112,7 +112,7 @@ def summary_of(path: Path, comparison: Comparison | None = None, read: Callable[
     summary = summarize(run, (DATASET, ANNOTATIONS, TESTS), [FINGERPRINT, *with_schedule])
     return replace(
         summary, profile=_rows(path, PROFILE), flaky=_rows(path, FLAKY), flaky_failures=_flaky_failures(path),
-        failures=_failures(path), explanations=explain_failures(RunFolder(path), _rows(path, TESTS)),
+        failures=_failures(path), explanations=_explanations(path),
         comparison=comparison,
     )  # fmt: skip
 
@@ -123,6 +123,14 @@ def _rows(path: Path, name: str) -> list[dict[str, str]]:
         return RunFolder(path).rows(name)
     except (OSError, ValueError):
         return []
+
+
+def _explanations(path: Path) -> Mapping[AttemptKey, str]:
+    """Return what stood out while each failed test ran; nothing where the tests cannot be read."""
+    try:
+        return explain_failures(RunFolder(path))
+    except (OSError, ValueError):
+        return {}
 
 
 def _failures(path: Path) -> dict[AttemptKey, list[AttemptFailure]]:

@@ -12,17 +12,13 @@ from pytest_twin.analysis.run.overview import (
     WORTH_TELLING_MB,
     LoadLine,
     Row,
-    cpu_s,
-    growth_MB,
+    RunOverview,
+    SuiteFigures,
     leaks,
     loads,
-    outstanding,
     skipped,
-    written_MB,
 )
-from pytest_twin.analysis.run.totals import CountedAttempt, number_of_tests
 from pytest_twin.loads.registry import keyword_of_type, load_text
-from pytest_twin.model.attempt_row import BAD
 from pytest_twin.model.csv_text import visible
 from pytest_twin.model.profile_row import LEVELS, LOADS, QUOTA
 from pytest_twin.report.explanations import explain_failures
@@ -35,7 +31,6 @@ from pytest_twin.run_folder.layout import ANNOTATIONS, PROFILE, TESTS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_twin.run_folder.tables import RunTables
     from pytest_twin.telemetry.sampler import SamplerStats
 
 MOST_LOADS = 10
@@ -51,7 +46,7 @@ def summary(
     sampled: SamplerStats,
     dropped: int,
     base_dir: Path,
-    tables: RunTables | None = None,
+    overview: RunOverview | None = None,
     warned: Collection[str] = (),
 ) -> Iterator[str]:
     """Yield the lines: samples and tests, applied loads, the most expensive tests, and the path of the files.
@@ -61,17 +56,16 @@ def summary(
         sampled: What the sampler did.
         dropped: Rows that could not be written.
         base_dir: The directory that paths are relative to.
-        tables: The tables of the run, where they were read already.
+        overview: What its tables have, where they were read already.
         warned: What the user was warned about already, as in ``cpu=75%: starved``.
     """
-    tables = tables or folder.read_tables()
-    events, tests = tables.events, tables.tests
+    overview = overview or RunOverview(folder.events_without_tests(), SuiteFigures(folder.iterate_rows(TESTS)))
+    events, tests = overview.events, overview.tests
     missed = f", {sampled.missed} missed" if sampled.missed else ""
     lost = f", {sampled.dropped + dropped} rows could not be written" if sampled.dropped + dropped else ""
-    number = number_of_tests(map(CountedAttempt.of, tests))
-    yield f"{format_count(sampled.rows, 'sample')}{missed}, {format_count(number, 'test')}{lost}"
+    yield f"{format_count(sampled.rows, 'sample')}{missed}, {format_count(tests.counter.number, 'test')}{lost}"
     for name, host in folder.other_hosts():
-        attempts = format_count(sum(row["host"] == name for row in tests), "attempt of a test", "attempts of tests")
+        attempts = format_count(tests.attempts[name], "attempt of a test", "attempts of tests")
         yield f"{format_count(count_rows(host.dataset_files()), 'sample')} on {name}, {attempts}"
     yield from (f"warning: {warning}" for warning in sampled.warnings)
     yield from _load_lines(loads(events), warned)
@@ -81,33 +75,33 @@ def summary(
         keywords = keyword_of_type()
         kinds = ", ".join(f"{number} {keywords.get(kind, kind)}" for kind, number in missing.items())
         yield f"not started before the end of the run: {kinds}"
-    yield from _failures(folder, tests)
+    yield from _failures(folder, tests.bad_attempts)
     yield from _heaviest(tests)
-    yield from _kept_memory((row["nodeid"] + on_host(row["host"]), _number(row["memory_kept_MB"])) for row in tests)
+    yield from _kept_memory(tests.kept)
     yield f"files: {relative_path(folder.path, base_dir)}{os.sep}"
 
 
-def _failures(folder: RunFolder, tests: Sequence[Row]) -> Iterator[str]:
+def _failures(folder: RunFolder, bad_attempts: int) -> Iterator[str]:
     """Yield the failed tests, each with what stood out while it ran."""
-    found = explain_failures(folder, tests, MOST_FAILURES)
+    found = explain_failures(folder, MOST_FAILURES) if bad_attempts else {}
     if found:
         yield "failed tests, and what stood out while they ran"
     for (host, nodeid, _, number), sentence in found.items():
         attempt = f", attempt {number}" if number > 1 else ""
         yield f"  {visible(nodeid)}{attempt}{on_host(host)}"
         yield from wrap(visible(sentence), WIDTH, initial_indent="      ", subsequent_indent="      ")
-    if (more := sum(test["outcome"] in BAD for test in tests) - len(found)) > 0:
+    if (more := bad_attempts - len(found)) > 0:
         yield f"  … and {more:,} more in {TESTS}"
 
 
-def _heaviest(tests: Sequence[Row]) -> Iterator[str]:
+def _heaviest(tests: SuiteFigures) -> Iterator[str]:
     """Yield the tests that stand out by CPU time, memory growth or writes; nothing where none does."""
     lines = []
-    for row, seconds, share in outstanding(tests, cpu_s, WORTH_TELLING_S):
+    for row, seconds, share in tests.cpu.outstanding(WORTH_TELLING_S):
         lines.append(_heavy_line(row, "CPU", f"{seconds:.2f} s  ", f"{share:.0%}"))
-    for row, grown, _ in outstanding(tests, growth_MB, WORTH_TELLING_MB):
+    for row, grown, _ in tests.growth.outstanding(WORTH_TELLING_MB):
         lines.append(_heavy_line(row, "memory growth", f"{grown:+.1f} MiB"))
-    for row, written, share in outstanding(tests, written_MB, WORTH_TELLING_MB):
+    for row, written, share in tests.written.outstanding(WORTH_TELLING_MB):
         lines.append(_heavy_line(row, "writes", f"{written:.1f} MiB", f"{share:.0%}"))
     if lines:
         yield "heaviest tests, and their share of all"
@@ -125,10 +119,6 @@ def _kept_memory(kept: Iterable[tuple[str, float | None]]) -> Iterator[str]:
     if found:
         more = f" and {len(found) - MOST_LEAKS} more" if len(found) > MOST_LEAKS else ""
         yield f"kept memory: {', '.join(f'{test} {format_change(size)}' for test, size in found[:MOST_LEAKS])}{more}"
-
-
-def _number(cell: str) -> float | None:
-    return float(cell) if cell else None
 
 
 def _load_lines(found: Sequence[LoadLine], warned: Collection[str]) -> Iterator[str]:

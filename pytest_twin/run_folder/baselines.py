@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from pytest_twin._system.private_files import write_atomic
 from pytest_twin.model.csv_text import records
@@ -23,9 +23,6 @@ from pytest_twin.model.version import __version__
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import FINGERPRINT, TESTS
 from pytest_twin.settings.parsers import LAST
-
-if TYPE_CHECKING:
-    from pytest_twin.run_folder.tables import RunTables
 
 MANIFEST = "baseline.json"
 VERSION = 1
@@ -65,7 +62,7 @@ class RunSet(NamedTuple):
     paths: list[Path]
 
 
-def save(folder: RunFolder, directory: Path, name: str, at: datetime, tables: RunTables | None = None) -> Path:
+def save(folder: RunFolder, directory: Path, name: str, at: datetime) -> Path:
     """Save a run as one more run of a baseline, completely or not at all.
 
     Args:
@@ -73,7 +70,6 @@ def save(folder: RunFolder, directory: Path, name: str, at: datetime, tables: Ru
         directory: The directory of baselines.
         name: The baseline.
         at: The current time.
-        tables: The tables of the run, where they were read already.
 
     Returns:
         The folder that it was saved in.
@@ -81,7 +77,7 @@ def save(folder: RunFolder, directory: Path, name: str, at: datetime, tables: Ru
     Raises:
         BaselineError: It cannot be written, or the run has no tests.
     """
-    tests = tables.texts[TESTS] if tables is not None else folder.text(TESTS)
+    tests = folder.text(TESTS)
     if not records(tests):
         raise BaselineError(f"{folder.path} has no tests; nothing was saved as {name}")
     try:

@@ -1,20 +1,60 @@
-"""Read the CSV files of a run with the standard library: sample lines by their time, and the last row of a file."""
+"""Read the CSV files of a run with the standard library, a piece at a time: a run may have a million of rows."""
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from pytest_twin._system.append_file import LONGEST_ROW
 from pytest_twin._system.stdlib import os
-from pytest_twin.model.csv_text import records
+from pytest_twin.model.csv_text import records, rows
 from pytest_twin.run_folder.rotation import GZIP, open_segment
 
 if TYPE_CHECKING:
+    import re
     from pathlib import Path
 
 ELAPSED = "elapsed_s"
+PIECE = 1 << 18
+
+
+def whole_lines(file: IO[bytes]) -> Iterator[str]:
+    """Yield the text of a file in pieces of whole lines; a last line without an end is left out."""
+    while piece := file.read(PIECE) + file.readline():
+        yield piece[: piece.rfind(b"\n") + 1].decode(errors="replace")
+
+
+def read_cells(path: Path, without: re.Pattern[str] | None = None) -> Iterator[tuple[str, list[str]]]:
+    """Yield the whole lines of a table, each with its cells: its header, and the rows that have as many cells.
+
+    Args:
+        path: The table; where there is no such file, nothing is yielded.
+        without: Matches lines to leave out.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: The file is not CSV.
+    """
+    if not path.is_file():  # a pipe might never end
+        return
+    width = 0
+    with path.open("rb") as file:
+        for text in whole_lines(file):
+            for line in (text if without is None else without.sub("", text)).split("\n"):
+                cells = next(iter(rows(line)), []) if '"' in line or "\r" in line else line.split(",")
+                width = width or len(cells)
+                if line and len(cells) == width:
+                    yield line, cells
+
+
+def read_rows(path: Path, without: re.Pattern[str] | None = None) -> Iterator[dict[str, str]]:
+    """Yield the rows of `read_cells` by column."""
+    table = read_cells(path, without)
+    _, names = next(table, ("", []))
+    for _, cells in table:
+        yield dict(zip(names, cells, strict=True))
 
 
 def time_reader(heading: str) -> Callable[[str], float]:
@@ -61,19 +101,50 @@ class SampleLines(NamedTuple):
         samples = [line for line in lines if line != heading]  # each file has a heading
         return cls(heading, samples, list(map(time_reader(heading), samples)))
 
-    def has_sample(self, began: float, ended: float) -> bool:
-        """Tell whether there is a sample from one time to another."""
-        at = bisect_left(self.times, began)
-        return at < len(self.times) and self.times[at] <= ended
 
-    def peak(self, column: str, began: float, ended: float) -> str:
-        """Return the highest value of a column from one time to another, as it is written; empty where none is."""
-        inside = self.lines[bisect_left(self.times, began) : bisect_right(self.times, ended)]
-        names = self.heading.split(",")
-        if not inside or column not in names:
-            return ""
-        place = names.index(column)
-        return max((cell for line in inside if (cell := line.split(",")[place])), key=float, default="")
+class SampledColumn(NamedTuple):
+    """One column of a dataset.
+
+    Attributes:
+        times: The times of its samples, in seconds since the run began.
+        cells: The values, as they are written; empty where the dataset has no such column.
+    """
+
+    times: Sequence[float]
+    cells: Sequence[str]
+
+    @classmethod
+    def read(cls, files: Iterable[IO[bytes]], column: str) -> SampledColumn:
+        """Read the files of a dataset, oldest first; a torn last line is left out.
+
+        Raises:
+            ValueError: A line has no time.
+        """
+        times, found = array("d"), list[str]()
+        for file in files:
+            heading, end, _ = file.readline().decode(errors="replace").partition("\n")
+            if not end:
+                continue
+            names = heading.split(",")
+            time = names.index(ELAPSED)
+            place = names.index(column) if column in names else len(names)
+            splits = max(time, place) + 1
+            for text in whole_lines(file):
+                for line in text.split("\n")[:-1]:
+                    if line != heading:
+                        cells = line.split(",", splits)
+                        times.append(float(cells[time]))
+                        found.append(cells[place] if place < len(cells) else "")
+        return cls(times, found)
+
+    def peak(self, began: float, ended: float) -> str | None:
+        """Return the highest value from one time to another, as it is written; empty where there are only empty cells.
+
+        None is returned where there is no sample.
+        """
+        first = bisect_left(self.times, began)
+        inside = self.cells[first : bisect_right(self.times, ended, lo=first)]
+        return max(filter(None, inside), key=float, default="") if inside else None
 
 
 def count_rows(files: Iterable[IO[bytes]]) -> int:

@@ -3,91 +3,132 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
+from pytest_twin._system.private_files import write_pieces
 from pytest_twin.loads.registry import keyword_of_type
 from pytest_twin.model import event
 from pytest_twin.model.attempt_row import CRASHED, TREE_PEAK
-from pytest_twin.model.csv_text import records
+from pytest_twin.model.csv_text import header, record
 from pytest_twin.model.overlap import Execution, add_overlapping_loads, applied_loads
-from pytest_twin.run_folder.csv_rows import SampleLines
+from pytest_twin.run_folder.csv_rows import SampledColumn, SampleLines, read_cells
 from pytest_twin.run_folder.excerpt import ExcerptWriter
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, HEADERS, TESTS, folder_of_test
-from pytest_twin.run_folder.tables import Row, RunTables, fill_column, table_text
+from pytest_twin.run_folder.tables import Row, table_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 RESIDENT = "tests_resident_MB"
 
 
-def finalize(folder: RunFolder, interval: float, *, dist_each: bool = False) -> RunTables:
+def finalize(
+    folder: RunFolder, interval: float, on_test: Callable[[Row], None] = lambda _: None, *, dist_each: bool = False
+) -> Sequence[Row]:
     """Merge the files of pytest-xdist workers, add to tests what samples tell, and fill the folders of tests.
 
     Args:
         folder: The run, which is over.
         interval: Seconds between two of its samples.
+        on_test: Called with the completed row of each test.
         dist_each: Whether each pytest-xdist worker ran all tests.
 
     Returns:
-        The tables as they are now.
+        The rows of annotations.csv, without those of tests.
 
     Raises:
         OSError: A file cannot be read or written.
         ValueError: A file is damaged.
     """
-    merged = folder.merge()
-    texts = {name: merged[name] if name in merged else folder.text(name) for name in (ANNOTATIONS, TESTS)}
-    tables = RunTables.parse(texts)
-    tests, before = tables.tests, texts[TESTS]
-    is_renumbered = not dist_each and renumber(tests)
-    if _add_loads(folder, tables) or is_renumbered:
-        texts[TESTS] = table_text(HEADERS[TESTS], tests)
-    samples = _samples_by_host(folder, {test["host"] for test in tests})
-    sampled = [test for test in tests if test["host"] in samples]
-    measured = [test for test in sampled if samples[test["host"]].has_sample(*_span(test))]
-    for test in measured:
-        test[TREE_PEAK] = samples[test["host"]].peak(RESIDENT, *_span(test))
-    if measured:
-        texts[TESTS] = fill_column(texts[TESTS], HEADERS[TESTS], TREE_PEAK, tests)
-    if texts[TESTS] != before:
-        folder.write(TESTS, texts[TESTS])
-    wanted = [test for test in sampled if test["folder"]]
-    if wanted:
-        _fill_test_folders(folder, records(texts[ANNOTATIONS]), wanted, samples, interval)
-    return tables
+    folder.merge()
+    events = folder.events_without_tests()
+    if not (folder / TESTS).is_file():
+        return events
+    streams = {"": folder, **dict(folder.other_hosts())}
+    samples = {name: SampledColumn.read(each.dataset_files(), RESIDENT) for name, each in streams.items()}
+    completion = _TestCompletion(samples, _loads_of_tests(folder, events), on_test, is_renumbered=not dist_each)
+    write_pieces(folder / TESTS, completion.complete(folder / TESTS))
+    if completion.wanted:
+        hosts = {test["host"] for test in completion.wanted}
+        lines = {host: SampleLines.read(streams[host].dataset_files()) for host in hosts}
+        _fill_test_folders(folder, folder.rows(ANNOTATIONS), completion.wanted, lines, interval)
+    return events
 
 
-def _samples_by_host(folder: RunFolder, names: set[str]) -> dict[str, SampleLines]:
-    """Return the samples of these hosts; a host without samples is left out."""
-    streams = [("", folder), *folder.other_hosts()]
-    found = {name: SampleLines.read(stream.dataset_files()) for name, stream in streams if name in names}
-    return {name: samples for name, samples in found.items() if samples.lines}
+def _loads_of_tests(folder: RunFolder, events: Sequence[Row]) -> Sequence[str] | None:
+    """Return the loads of each test, with those that others applied in its time; None where nobody applied any."""
+    loads = applied_loads(events, keyword_of_type(), folder.scheduled)
+    if not loads:
+        return None
+    tests = folder.iterate_rows(TESTS)
+    known = [Execution(test["nodeid"], test["host"], *_span(test), test["load"]) for test in tests]
+    return add_overlapping_loads(known, loads)
 
 
-def _add_loads(folder: RunFolder, tables: RunTables) -> bool:
-    """Add the loads that others applied in the time of a test to its own; tell whether there was one."""
-    tests = tables.tests
-    loads = applied_loads(tables.events, keyword_of_type(), folder.scheduled)
-    known = [Execution(test["nodeid"], test["host"], *_span(test), test["load"]) for test in tests] if loads else []
-    changed = False
-    for test, load in zip(tests, add_overlapping_loads(known, loads), strict=False):
-        changed |= test["load"] != load
-        test["load"] = load
-    return changed
+class _TestCompletion:
+    """Completes the rows of tests.csv one by one: a run may have more of them than should be in memory.
+
+    Attributes:
+        wanted: The rows of the tests that have samples and a folder of their own.
+    """
+
+    def __init__(
+        self,
+        samples: Mapping[str, SampledColumn],
+        loads: Sequence[str] | None,
+        on_test: Callable[[Row], None],
+        *,
+        is_renumbered: bool,
+    ) -> None:
+        self._samples = {name: column for name, column in samples.items() if column.times}
+        self._loads = iter(loads) if loads is not None else None
+        self._renumbering = _Renumbering() if is_renumbered else None
+        self._on_test = on_test
+        self.wanted: list[Row] = []
+
+    def complete(self, path: Path) -> Iterator[str]:
+        """Yield the lines of the completed table; those that are damaged are left out."""
+        table = read_cells(path)
+        _, names = next(table, ("", []))
+        yield header(HEADERS[TESTS])
+        for line, cells in table:
+            yield self._complete(line, names, cells)
+
+    def _complete(self, line: str, names: Sequence[str], cells: list[str]) -> str:
+        """Return the completed line of a test."""
+        test = dict(zip(names, cells, strict=True))
+        if self._renumbering is not None:
+            self._renumbering.renumber(test)
+        if self._loads is not None:
+            test["load"] = next(self._loads)
+        samples = self._samples.get(test["host"])
+        if samples is not None:
+            peak = samples.peak(*_span(test))
+            test[TREE_PEAK] = test[TREE_PEAK] if peak is None else peak
+            if test["folder"]:
+                self.wanted.append(test)
+        self._on_test(test)
+        completed = [test.get(name, "") for name in HEADERS[TESTS]]
+        return f"{line}\n" if completed == cells else record(completed)
 
 
-def renumber(tests: Iterable[Row]) -> bool:
-    """Renumber a test that crashed in one worker and ran again in another; tell whether there was one."""
-    crashed: dict[str, int] = {}
-    changed = False
-    for test in tests:  # in the order of time
+class _Renumbering:
+    """Renumbers a test that crashed in one worker and ran again in another."""
+
+    def __init__(self) -> None:
+        self._crashed: dict[str, int] = {}
+
+    def renumber(self, test: Row) -> None:
+        """Change the number of an attempt, if an earlier one has it; the attempts come in the order of time."""
         nodeid, number = test["nodeid"], int(test["attempt"] or 1)
-        if number <= crashed.get(nodeid, 0):
-            number = crashed[nodeid] + 1
-            test["attempt"], changed = str(number), True
+        if number <= self._crashed.get(nodeid, 0):
+            number = self._crashed[nodeid] + 1
+            test["attempt"] = str(number)
             test["folder"] = test["folder"] and folder_of_test(nodeid, number)
-        if test["outcome"] == CRASHED or nodeid in crashed:
-            crashed[nodeid] = number
-    return changed
+        if test["outcome"] == CRASHED or nodeid in self._crashed:
+            self._crashed[nodeid] = number
 
 
 def _fill_test_folders(

@@ -15,6 +15,7 @@ from pytest_twin.loads.schedule import documents
 from pytest_twin.loads.schedule.schedule import TEST
 from pytest_twin.model.csv_text import records
 from pytest_twin.model.version import __version__
+from pytest_twin.run_folder.csv_rows import read_rows
 from pytest_twin.run_folder.layout import (
     ANNOTATIONS,
     CONSTRAINTS,
@@ -26,13 +27,12 @@ from pytest_twin.run_folder.layout import (
     LOCK,
     OUTCOMES,
     SCHEDULE,
-    TESTS,
     TESTS_FOLDER,
     WORKERS_LOCK,
     is_test_folder_name,
 )
 from pytest_twin.run_folder.rotation import PARQUET, all_files, open_segments, prepare_append
-from pytest_twin.run_folder.tables import RunTables, Table, sort_by_time, table_text
+from pytest_twin.run_folder.tables import TEST_EVENT, Table, sort_by_time, table_text
 
 BRIEF_S = 10.0  # how long others may complete what is there
 LOOK_EVERY_S = 0.05
@@ -317,9 +317,13 @@ class RunFolder:
         path = self / name
         return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""  # a pipe might never end
 
-    def read_tables(self) -> RunTables:
-        """Read annotations.csv and tests.csv."""
-        return RunTables.parse({name: self.text(name) for name in (ANNOTATIONS, TESTS)})
+    def iterate_rows(self, name: str) -> Iterator[dict[str, str]]:
+        """Yield the rows of a table that is not the dataset; all of them together may need much memory."""
+        return read_rows(self / name)
+
+    def events_without_tests(self) -> list[dict[str, str]]:
+        """Return the rows of annotations.csv, without those of tests, which are most of them."""
+        return list(read_rows(self / ANNOTATIONS, without=TEST_EVENT))
 
     def dataset_files(self, advice: str = "read it with pytest_twin.load") -> Iterator[IO[bytes]]:
         """Open the CSV files of the dataset one after another, oldest first; none where there is no dataset.
@@ -342,13 +346,8 @@ class RunFolder:
         events = schedule.get("events") if schedule.get("anchor") != TEST else None
         return {str(each.get("id")) for each in events if isinstance(each, dict)} if isinstance(events, list) else set()
 
-    def merge(self) -> dict[str, str]:
-        """Merge the parts of all workers into one table each, in time order.
-
-        Returns:
-            The text of each table that was written, by the name of its file.
-        """
-        merged = {}
+    def merge(self) -> None:
+        """Merge the parts of all workers into one table each, in time order."""
         for name in HEADERS:
             parts = self.parts(name)
             if not parts:
@@ -357,14 +356,12 @@ class RunFolder:
             if rows:
                 # a process that merged before may have been killed: a row that appears twice is one
                 rows = list({tuple(row.values()): row for row in rows}.values())
-                merged[name] = table_text(HEADERS[name], sort_by_time(rows))
-                self.write(name, merged[name])
+                self.write(name, table_text(HEADERS[name], sort_by_time(rows)))
             for part in parts:
                 part.unlink()
         self._remove_constraint_files()
         remove_lock_files(self.path)
         (self / WORKERS_LOCK).unlink(missing_ok=True)
-        return merged
 
 
 def _has_links(folder: Path) -> bool:

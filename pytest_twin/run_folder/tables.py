@@ -1,53 +1,18 @@
-"""The tables of a run folder: append rows, and format and read whole tables."""
+"""The tables of a run folder: append rows, and format whole tables."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_twin._system.append_file import AppendOnlyFile
 from pytest_twin.model import event
-from pytest_twin.model.csv_text import header, record, records
-from pytest_twin.run_folder.layout import ANNOTATIONS, TESTS
+from pytest_twin.model.csv_text import header, record
 
 TEST_EVENT = re.compile(rf'^(?:[^",\n]*,){{{event.FIELDS.index("type")}}}{event.TEST},.*\n', re.MULTILINE)
 
 Row = dict[str, str]
-
-
-@dataclass(frozen=True)
-class RunTables:
-    """annotations.csv and tests.csv of a run that is over, read once for everything that reports on the run.
-
-    Attributes:
-        texts: The text of each of the two files, by its name; empty where there is no such file.
-        tests: The rows of tests.csv.
-        events: The rows of annotations.csv, without those of tests, which are most of them.
-    """
-
-    texts: Mapping[str, str]
-    tests: Sequence[Row]
-    events: Sequence[Row]
-
-    @classmethod
-    def parse(cls, texts: Mapping[str, str]) -> RunTables:
-        """Parse the texts of the two files.
-
-        Raises:
-            ValueError: One of them is not CSV.
-        """
-        return cls(texts, records(texts[TESTS]), parse_events_without_tests(texts[ANNOTATIONS]))
-
-
-def parse_events_without_tests(text: str) -> list[Row]:
-    """Return the rows of the text of annotations.csv, without those of tests.
-
-    Raises:
-        ValueError: The text is not CSV.
-    """
-    return records(TEST_EVENT.sub("", text))
 
 
 class Table:
@@ -86,26 +51,6 @@ def table_text(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str
     return header(columns) + "".join(
         record([_remove_escape(row.get(column) or "") for column in columns]) for row in rows
     )
-
-
-def fill_column(text: str, columns: Sequence[str], column: str, rows: Sequence[Mapping[str, str]]) -> str:
-    """Return the text of a table with a column filled that is empty in all of its rows.
-
-    Args:
-        text: The text of the table.
-        columns: The columns of the table.
-        column: The column to fill.
-        rows: The rows of the table, with the new cells.
-    """
-    first, *lines = filter(None, text.split("\n"))
-    later = columns[columns.index(column) + 1 :]
-    is_quoted = '"' in text and any("," in row[name] or '"' in row[name] for row in rows for name in later)
-    if is_quoted or len(lines) != len(rows):  # in the latter case, some are damaged
-        return table_text(columns, rows)
-    behind = len(later)
-    cells = (line.rsplit(",", behind) for line in lines)
-    filled = [",".join((before + row[column], *others)) for (before, *others), row in zip(cells, rows, strict=True)]
-    return "\n".join((first, *filled, ""))
 
 
 def sort_by_time(rows: Iterable[Mapping[str, str]]) -> list[Mapping[str, str]]:

@@ -6,13 +6,12 @@ from collections import Counter
 import pytest
 
 from pytest_twin.analysis.run.overview import (
+    CostRanking,
     LoadLine,
     cpu_s,
     growth_MB,
-    heaviest,
     leaks,
     loads,
-    outstanding,
     skipped,
     written_MB,
 )
@@ -29,6 +28,17 @@ def row(event, kind="cpu", target="cpu=75%", achieved="", detail=""):
         "achieved": achieved,
         "detail": text,
     }
+
+
+def rank(tests, cost=cpu_s, count=3):
+    ranking = CostRanking(cost, count)
+    for test in tests:
+        ranking.add(hash(test["nodeid"]), test)
+    return ranking
+
+
+def heaviest(tests, cost=cpu_s, count=3):
+    return rank(tests, cost, count).best
 
 
 def ran(nodeid, user="", system="", children=""):
@@ -110,16 +120,16 @@ def test_the_heaviest_tests_are_those_with_most_cpu_seconds_children_included():
         ran("heavy", "2", "0.5", "1"),
         ran("children", "0", "0", "9.25"),
     )
-    assert heaviest([light, heavy, heaviest_of_all], cpu_s, 2) == [(heaviest_of_all, 9.25), (heavy, 3.5)]
+    assert heaviest([light, heavy, heaviest_of_all], count=2) == [(heaviest_of_all, 9.25), (heavy, 3.5)]
 
 
 def test_a_counter_that_is_missing_adds_nothing():
-    assert [cost for _, cost in heaviest([ran("a", "1", "", ""), ran("b")], cpu_s)] == [1.0, 0.0]
+    assert [cost for _, cost in heaviest([ran("a", "1", "", ""), ran("b")])] == [1.0, 0.0]
 
 
 def test_tests_of_the_same_cost_stay_in_their_order():
     tests = [ran(name, "1") for name in "abcd"]
-    assert [test["nodeid"] for test, _ in heaviest(tests, cpu_s)] == ["a", "b", "c"]
+    assert [test["nodeid"] for test, _ in heaviest(tests)] == ["a", "b", "c"]
 
 
 def test_the_heaviest_by_memory_are_those_that_added_most_whatever_their_process_held():
@@ -130,10 +140,10 @@ def test_the_heaviest_by_memory_are_those_that_added_most_whatever_their_process
 def test_a_test_stands_out_by_a_large_amount_that_is_a_large_share_of_all():
     alike = [ran(f"t{number}", "1") for number in range(50)]
     large = ran("large", "30", "10")
-    assert outstanding([*alike, large, large], cpu_s, 0.1) == [(large, 40.0, 40 / 90)]
-    assert outstanding(alike, cpu_s, 0.1) == []
-    assert outstanding([ran("only", "0.04")], cpu_s, 0.1) == []
-    assert outstanding([{"nodeid": "a", "written_MB": ""}], written_MB, 10) == []
+    assert rank([*alike, large, large]).outstanding(0.1) == [(large, 40.0, 40 / 90)]
+    assert rank(alike).outstanding(0.1) == []
+    assert rank([ran("only", "0.04")]).outstanding(0.1) == []
+    assert rank([{"nodeid": "a", "written_MB": ""}], written_MB).outstanding(10) == []
 
 
 def test_a_leak_is_what_all_runs_of_a_test_left_behind_and_not_the_noise_of_an_allocator():
@@ -142,4 +152,4 @@ def test_a_leak_is_what_all_runs_of_a_test_left_behind_and_not_the_noise_of_an_a
 
 
 def test_a_run_of_nothing_comes_to_nothing():
-    assert (loads([]), skipped([]), heaviest([], cpu_s)) == ([], Counter(), [])
+    assert (loads([]), skipped([]), heaviest([])) == ([], Counter(), [])

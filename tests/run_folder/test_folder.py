@@ -421,4 +421,4 @@ def test_the_events_but_those_of_tests_are_all_others(tmp_path_factory, happened
     folder = RunFolder(tmp_path_factory.mktemp("run"))
     rows = [Event(1.0, "start", "t1", kind, name, detail=text).row(CLOCK) for kind, name, text in happened]
     (folder / ANNOTATIONS).write_text(",".join(HEADERS[ANNOTATIONS]) + "\n" + "".join(rows), encoding="utf-8")
-    assert folder.read_tables().events == [row for row in folder.rows(ANNOTATIONS) if row["type"] != "test"]
+    assert folder.events_without_tests() == [row for row in folder.rows(ANNOTATIONS) if row["type"] != "test"]

@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from pytest_twin.analysis.run.by_host import on_host
+from pytest_twin.analysis.run.totals import CountedTests
 from pytest_twin.model import event
+from pytest_twin.model.attempt_row import BAD
 
 Row = Mapping[str, str]
 LARGE_SHARE = 0.1  # of what all tests used together: a test with less is one of many
@@ -98,7 +101,7 @@ def skipped(annotations: Sequence[Row]) -> Counter[str]:
 
 def cpu_s(test: Row) -> float:
     """Return the CPU seconds of a test and its children; unknown figures count as 0."""
-    return sum(float(test[name] or 0) for name in ("cpu_user_s", "cpu_system_s", "children_cpu_s"))
+    return float(test["cpu_user_s"] or 0) + float(test["cpu_system_s"] or 0) + float(test["children_cpu_s"] or 0)
 
 
 def growth_MB(test: Row) -> float:  # noqa: N802 - as the column is called
@@ -106,32 +109,98 @@ def growth_MB(test: Row) -> float:  # noqa: N802 - as the column is called
     return float(test["memory_growth_MB"] or 0)
 
 
-def heaviest(tests: Sequence[Row], cost: Callable[[Row], float], count: int = 3) -> list[tuple[Row, float]]:
-    """Return the most expensive tests with their costs; a repeated test counts by its most expensive attempt."""
-    costs: dict[str, tuple[Row, float]] = {}
-    for row in tests:
-        own = cost(row)
-        if row["nodeid"] not in costs or own > costs[row["nodeid"]][1]:
-            costs[row["nodeid"]] = row, own
-    return sorted(costs.values(), key=lambda cost: -cost[1])[:count]
-
-
 def written_MB(test: Row) -> float:  # noqa: N802 - as the column is called
     """Return the data that a test wrote in MiB; 0 if unknown."""
     return float(test["written_MB"] or 0)
 
 
-def outstanding(tests: Sequence[Row], cost: Callable[[Row], float], least: float) -> list[tuple[Row, float, float]]:
-    """Return the most expensive tests with their costs and shares of the costs of all, if they are large.
+class CostRanking:
+    """Ranks tests by a cost, row by row; a repeated test counts by its most expensive attempt.
 
-    Args:
-        tests: The rows of tests.csv.
-        cost: Returns the cost of a row.
-        least: The lowest cost that is worth telling.
+    Attributes:
+        best: The rows of the most expensive tests with their costs, most expensive first.
+        total: The costs of all tests.
     """
-    ranked = heaviest(tests, cost, len(tests))
-    total = sum(max(0.0, own) for _, own in ranked)
-    return [(row, own, own / total) for row, own in ranked[:3] if own >= max(least, LARGE_SHARE * total)]
+
+    def __init__(self, cost: Callable[[Row], float], count: int = 3) -> None:
+        self.best: list[tuple[Row, float]] = []
+        self.total = 0.0
+        self._cost, self._count = cost, count
+        self._costs: dict[int, float] = {}  # of each test that has any
+
+    def add(self, test: int, row: Row) -> None:
+        """Add an attempt of a test.
+
+        Args:
+            test: The hash of what the test is known by: of many tests, the names would take much memory.
+            row: The row of the attempt.
+        """
+        cost, known = self._cost(row), self._costs.get(test, 0.0)
+        if cost > known:
+            self.total += cost - known
+            self._costs[test] = cost
+        if len(self.best) < self._count or cost > self.best[-1][1]:
+            same = next((each for each in self.best if each[0]["nodeid"] == row["nodeid"]), None)
+            if same is None or cost > same[1]:
+                others = [each for each in self.best if each is not same]
+                self.best = sorted([*others, (row, cost)], key=lambda each: -each[1])[: self._count]
+
+    def outstanding(self, least: float) -> list[tuple[Row, float, float]]:
+        """Return the most expensive tests with their costs and shares of the costs of all, if they are large.
+
+        Args:
+            least: The lowest cost that is worth telling.
+        """
+        enough = max(least, LARGE_SHARE * self.total)
+        return [(row, cost, cost / self.total) for row, cost in self.best if cost >= enough]
+
+
+class SuiteFigures:
+    """What the terminal shows of the tests of a run, collected row by row.
+
+    Attributes:
+        counter: Counts the tests.
+        attempts: The number of attempts by host.
+        bad_attempts: The number of attempts that failed in any way.
+        cpu: Ranks the tests by CPU time.
+        growth: Ranks them by memory growth.
+        written: Ranks them by what they wrote.
+        kept: The tests that kept or freed memory, in MiB.
+    """
+
+    def __init__(self, tests: Iterable[Row] = ()) -> None:
+        self.counter = CountedTests()
+        self.attempts: Counter[str] = Counter()
+        self.bad_attempts = 0
+        self.cpu, self.growth, self.written = map(CostRanking, (cpu_s, growth_MB, written_MB))
+        self.kept: list[tuple[str, float]] = []
+        for test in tests:
+            self.add(test)
+
+    def add(self, row: Row) -> None:
+        """Add an attempt of a test."""
+        nodeid, host = row["nodeid"], row["host"]
+        test = hash((host, nodeid))
+        self.counter.add(test, row["worker"], int(row["attempt"] or 1))
+        self.attempts[host] += 1
+        self.bad_attempts += row["outcome"] in BAD
+        for ranking in (self.cpu, self.growth, self.written):
+            ranking.add(test, row)
+        if kept := float(row["memory_kept_MB"] or 0):
+            self.kept.append((nodeid + on_host(host), kept))
+
+
+@dataclass(frozen=True)
+class RunOverview:
+    """What the terminal shows of a run.
+
+    Attributes:
+        events: The rows of annotations.csv, without those of tests.
+        tests: Its tests.
+    """
+
+    events: Sequence[Row]
+    tests: SuiteFigures
 
 
 def leaks(kept: Iterable[tuple[str, float | None]]) -> list[tuple[str, float]]:

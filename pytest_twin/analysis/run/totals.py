@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pytest_twin.model.attempt_row import BAD, INTERRUPTED, UNFINISHED
 
@@ -15,33 +15,44 @@ if TYPE_CHECKING:
 OUTCOMES = (*BAD, "passed", "xpassed", "xfailed", "skipped")
 
 
-class CountedAttempt(NamedTuple):
-    """The cells of an attempt in tests.csv that counting needs."""
-
-    nodeid: str
-    number: int
-    worker: str
-    host: str
-
-    @classmethod
-    def of(cls, row: Mapping[str, str]) -> CountedAttempt:
-        """Return the cells of a row."""
-        return cls(row["nodeid"], int(row["attempt"] or 1), row["worker"], row["host"])
-
-
-def number_of_tests(attempts: Iterable[AttemptSummary | CountedAttempt]) -> int:
-    """Return the number of tests, however often they ran: each has one first attempt.
+class CountedTests:
+    """Counts tests, however often they ran: each has one first attempt.
 
     On another host it is a different test, and in another worker too if each pytest-xdist worker runs all tests.
     """
-    first: set[tuple[str, str, str]] = set()
-    others: set[tuple[str, str]] = set()
+
+    def __init__(self) -> None:
+        self._workers: dict[int, str | None] = {}  # of the first attempt of each test
+        self._elsewhere: set[tuple[int, str]] = set()
+
+    def add(self, test: int, worker: str, attempt: int) -> None:
+        """Count an attempt.
+
+        Args:
+            test: The hash of its host and test.
+            worker: Its worker.
+            attempt: Its number.
+        """
+        known = self._workers.get(test)
+        if attempt != 1:
+            self._workers.setdefault(test, None)
+        elif known is None:
+            self._workers[test] = worker
+        elif known != worker:
+            self._elsewhere.add((test, worker))
+
+    @property
+    def number(self) -> int:
+        """The number of tests."""
+        return len(self._workers) + len(self._elsewhere)
+
+
+def number_of_tests(attempts: Iterable[AttemptSummary]) -> int:
+    """Return the number of tests, however often they ran."""
+    counter = CountedTests()
     for each in attempts:
-        if each.number == 1:
-            first.add((each.host, each.nodeid, each.worker))
-        else:
-            others.add((each.host, each.nodeid))
-    return len(first) + len(others - {(host, nodeid) for host, nodeid, _ in first})
+        counter.add(hash((each.host, each.nodeid)), each.worker, each.number)
+    return counter.number
 
 
 def last_attempts(attempts: Iterable[AttemptSummary]) -> Sequence[AttemptSummary]:
