@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from pytest_twin._system.private_files import TEMPORARY, PrivateDirectory
-from pytest_twin.run_folder.csv_frames import ReadingError
+from pytest_twin.run_folder.csv_frames import ReadingError, set_types
 from pytest_twin.run_folder.frames import column_attrs, read_segments, samples_shape
 from pytest_twin.run_folder.rotation import CSV, GZIP, PARQUET, all_files, open_segment, open_segments, segments
 
@@ -68,7 +68,9 @@ def to_parquet(dataset: Path) -> None:
 
 def _read_undamaged(dataset: Path) -> Iterator[pd.DataFrame]:
     """Yield all rows; raise a ReadingError for damaged ones, which would be lost."""
-    for frame, damaged in read_segments(open_segments(dataset), samples_shape()):
+    shape = samples_shape()
+    for parsed in read_segments(open_segments(dataset), shape):
+        frame, damaged = set_types(parsed, shape)
         if damaged:
             raise ReadingError("damaged rows would be lost")
         yield frame
@@ -79,7 +81,7 @@ def _empty(dataset: Path) -> pd.DataFrame:
     import pandas as pd
 
     shape = samples_shape()
-    firsts = [next(read_segments([piece], shape)).frame.iloc[:0] for piece in open_segments(dataset)]
+    firsts = [set_types(next(read_segments([piece], shape)), shape).frame.iloc[:0] for piece in open_segments(dataset)]
     frame = pd.concat(firsts)
     frame.attrs = column_attrs(column for column in shape.columns if column.name in frame)
     return frame

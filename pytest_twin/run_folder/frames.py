@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -24,10 +23,11 @@ from pytest_twin.model.overlap import Execution, add_overlapping_loads, applied_
 from pytest_twin.model.run import Run
 from pytest_twin.run_folder import legacy_events
 from pytest_twin.run_folder.csv_frames import (
+    ParsedLines,
     ReadingError,
-    TableBlock,
     TableShape,
     frame_of_cells,
+    join_tables,
     parse_lines,
     read_blocks,
     read_heading,
@@ -56,19 +56,15 @@ def samples_shape() -> TableShape:
     return TableShape("timestamp", (*(declared[at] for at in columns.order(declared)), HOST))
 
 
-def load(path: str | os.PathLike[str], texts: Mapping[str, str] | None = None) -> Run:
+def load(path: str | os.PathLike[str]) -> Run:
     """Read a run folder, the folder of a test, or one file.
-
-    Args:
-        path: What to read.
-        texts: The text of tables of the run folder that were read already, by the names of their files.
 
     Raises:
         ReadingError: There is nothing that can be read.
     """
     path = Path(path)
     if path.is_dir():
-        return _load_folder(RunFolder(path), texts or {})
+        return _load_folder(RunFolder(path))
     return _load_file(path)
 
 
@@ -112,7 +108,7 @@ def load_events(folder: RunFolder, worker: str = "*") -> pd.DataFrame:
     return _in_order(_read_files([folder.part(ANNOTATIONS, worker)], EVENTS_SHAPE), EVENTS_SHAPE)
 
 
-def _load_folder(folder: RunFolder, texts: Mapping[str, str]) -> Run:
+def _load_folder(folder: RunFolder) -> Run:
     if folder.is_incomplete:
         from pytest_twin.run_folder.recovery import recover
 
@@ -128,7 +124,7 @@ def _load_folder(folder: RunFolder, texts: Mapping[str, str]) -> Run:
     tables, failed = [], []
     for name, shape in ((DATASET, samples_shape()), (ANNOTATIONS, EVENTS_SHAPE), (TESTS, TESTS_SHAPE)):
         try:
-            with _opened(folder / name, texts.get(name)) as file:
+            with _opened(folder / name) as file:
                 frame = _load_samples_of_hosts(streams) if name == DATASET else _table(folder, name, shape, file)
                 if file is not None:
                     problems += table_problems(folder / name, file, frame.attrs["damaged"])
@@ -204,10 +200,10 @@ def _load_file(path: Path) -> Run:
 
 
 @contextmanager
-def _opened(path: Path, text: str | None = None) -> Iterator[IO[bytes] | None]:
-    """Open a file, or its text that was read already; None where there is no file."""
+def _opened(path: Path) -> Iterator[IO[bytes] | None]:
+    """Open a file; None where there is no file."""
     try:
-        file = BytesIO(text.encode()) if text else open_file(path)
+        file = open_file(path)
     except FileNotFoundError:
         yield None
         return
@@ -221,20 +217,20 @@ def _table(folder: RunFolder, name: str, shape: TableShape, file: IO[bytes] | No
     return _in_order([*own, *_read_files(folder.parts(name), shape)], shape)
 
 
-def _read_files(paths: Iterable[Path], shape: TableShape) -> list[TableBlock]:
-    read: list[TableBlock] = []
+def _read_files(paths: Iterable[Path], shape: TableShape) -> list[ParsedLines]:
+    read: list[ParsedLines] = []
     for path in paths:
         with _opened(path) as file:
             read += [] if file is None else read_segments([Segment(path, file)], shape)
     return read
 
 
-def _in_order(read: Iterable[TableBlock], shape: TableShape) -> pd.DataFrame:
+def _in_order(read: Iterable[ParsedLines], shape: TableShape) -> pd.DataFrame:
     frame = concatenate(read, shape)
     return frame if frame.index.is_monotonic_increasing else frame.sort_index(kind="stable")
 
 
-def read_segments(found: Iterable[Segment], shape: TableShape) -> Iterator[TableBlock]:
+def read_segments(found: Iterable[Segment], shape: TableShape) -> Iterator[ParsedLines]:
     """Yield the rows of files, several thousand at a time.
 
     Raises:
@@ -254,14 +250,15 @@ def _as_reading_error(path: Path) -> Iterator[None]:
         raise ReadingError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
 
 
-def concatenate(read: Iterable[TableBlock], shape: TableShape) -> pd.DataFrame:
-    """Return one frame of all blocks, with the units and meanings of its columns in its ``attrs``.
+def concatenate(read: Iterable[ParsedLines], shape: TableShape) -> pd.DataFrame:
+    """Return one frame of all lines, with the units and meanings of its columns in its ``attrs``.
 
     Samples also have there the windows of their columns, events have the columns of `load_amounts`.
     """
     import pandas as pd
 
-    found = list(read) or [_empty_block(shape, [column.name for column in shape.columns])]
+    found = [set_types(each, shape) for each in join_tables(read)]
+    found = found or [set_types(_no_lines(shape, [column.name for column in shape.columns]), shape)]
     frames = [block.frame for block in found if len(block.frame)] or [found[0].frame]
     frame = pd.concat(frames) if len(frames) > 1 else frames[0]
     known = {column.name: column for column in shape.columns if column.name in frame}
@@ -285,7 +282,7 @@ def column_attrs(known: Iterable[Column]) -> dict[Hashable | None, Any]:
     }
 
 
-def _read_segment(piece: Segment, shape: TableShape) -> Iterator[TableBlock]:
+def _read_segment(piece: Segment, shape: TableShape) -> Iterator[ParsedLines]:
     if piece.path.suffix == PARQUET:
         yield from _read_parquet(piece, shape)
         return
@@ -301,22 +298,22 @@ def _read_segment(piece: Segment, shape: TableShape) -> Iterator[TableBlock]:
         yield _read_legacy(b"".join(read_blocks(piece.file)))
         return
     read = (parse_lines(lines, names, shape) for lines in read_blocks(piece.file))
-    yield next(read, None) or _empty_block(shape, names)
+    yield next(read, None) or _no_lines(shape, names)
     yield from read
 
 
-def _empty_block(shape: TableShape, names: Sequence[str]) -> TableBlock:
-    return set_types(frame_of_cells([], names, shape.numbers().intersection(names), 0)[0], shape)
+def _no_lines(shape: TableShape, names: Sequence[str]) -> ParsedLines:
+    return frame_of_cells([], names, shape.numbers().intersection(names), 0)
 
 
-def _read_legacy(text: bytes) -> TableBlock:
+def _read_legacy(text: bytes) -> ParsedLines:
     found, damaged = legacy_events.convert_rows(rows(text.decode(errors="replace")))
     cells = [[row.get(name, "") for name in event.FIELDS] for row in found]
     frame, _ = frame_of_cells(cells, event.FIELDS, EVENTS_SHAPE.numbers(), len(cells))
-    return set_types(frame, EVENTS_SHAPE, damaged)
+    return ParsedLines(frame, damaged)
 
 
-def _read_parquet(piece: Segment, shape: TableShape) -> Iterator[TableBlock]:
+def _read_parquet(piece: Segment, shape: TableShape) -> Iterator[ParsedLines]:
     try:
         from pyarrow import ArrowInvalid, parquet
     except ImportError:
@@ -326,7 +323,7 @@ def _read_parquet(piece: Segment, shape: TableShape) -> Iterator[TableBlock]:
             frame = batch.to_pandas().reset_index()
             if shape.time not in frame:
                 raise ReadingError(f"has no column {shape.time}")
-            yield set_types(frame, shape)
+            yield ParsedLines(frame)
     except ArrowInvalid as error:
         raise ReadingError(f"is not Parquet: {error}") from None
 

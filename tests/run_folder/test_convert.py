@@ -165,7 +165,7 @@ def test_parquet_takes_little_memory_and_one_block_at_a_time(dataset, monkeypatc
     pytest.importorskip("pyarrow")
     from pyarrow import parquet
 
-    monkeypatch.setattr("pytest_twin.run_folder.csv_frames.BLOCK", 50)  # a row, or none
+    monkeypatch.setattr("pytest_twin.run_folder.csv_frames.BLOCK", 1)  # a row
     to_parquet(dataset)
     assert parquet.ParquetFile(dataset.with_suffix(".parquet")).num_row_groups >= 6
 

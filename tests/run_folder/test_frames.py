@@ -22,7 +22,7 @@ from pytest_twin.model.columns import Column
 from pytest_twin.model.csv_text import record
 from pytest_twin.model.event import Event
 from pytest_twin.run_folder import csv_frames, frames
-from pytest_twin.run_folder.csv_frames import ReadingError, TableShape, read_with_arrow, read_with_pandas
+from pytest_twin.run_folder.csv_frames import ParsedLines, ReadingError, TableShape, read_with_arrow, read_with_pandas
 from pytest_twin.run_folder.frames import samples_shape
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, FINGERPRINT, SCHEDULE, TESTS
 from pytest_twin.telemetry import probes
@@ -219,7 +219,8 @@ def test_both_engines_read_the_same(table, tail):
     for engine in ENGINES:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(csv_frames, "find_engine", lambda engine=engine: engine)
-            read.append(csv_frames.parse_lines(lines, ["timestamp", "a", "n", "text"], SHAPE))
+            parsed = csv_frames.parse_lines(lines, ["timestamp", "a", "n", "text"], SHAPE)
+            read.append(csv_frames.set_types(parsed, SHAPE))
     pd.testing.assert_frame_equal(read[0].frame, read[1].frame)
     assert read[0].damaged == read[1].damaged
 
@@ -228,9 +229,10 @@ def test_both_engines_read_the_same(table, tail):
 @given(st.lists(st.floats(-1e9, 1e9).map(lambda value: f"{value:.3f}"), min_size=1))
 def test_both_engines_read_a_number_as_python_does(numbers):
     pytest.importorskip("pyarrow")
-    lines = "".join(f"{number},\n" for number in numbers).encode()
+    lines = "".join(f"2026-01-01,{number}\n" for number in numbers).encode()
     for engine in ENGINES:
-        assert engine(lines, ["a", "b"], {"a", "b"})["a"].tolist() == [float(number) for number in numbers]
+        frame, _ = csv_frames.set_types(ParsedLines(engine(lines, ["timestamp", "a"], SHAPE)), SHAPE)
+        assert frame["a"].tolist() == [float(number) for number in numbers]
 
 
 @settings(max_examples=60, deadline=None)
