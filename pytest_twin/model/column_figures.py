@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+LEAST_COVERED = 0.5  # of the time of a test, by samples that tell of no other time
+
 
 class ColumnFigures(NamedTuple):
     """Figures of a column in a window of time.

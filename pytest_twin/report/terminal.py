@@ -21,7 +21,6 @@ from pytest_twin.analysis.run.overview import (
 from pytest_twin.loads.registry import keyword_of_type, load_text
 from pytest_twin.model.csv_text import visible
 from pytest_twin.model.profile_row import LEVELS, LOADS, QUOTA
-from pytest_twin.report.explanations import explain_failures
 from pytest_twin.report.profile_ranking import failures_by_curve, first_error, format_failures, rank_resources
 from pytest_twin.report.wording import format_change, format_count, relative_path, truncate_middle
 from pytest_twin.run_folder.csv_rows import count_rows
@@ -83,7 +82,11 @@ def summary(
 
 def _failures(folder: RunFolder, bad_attempts: int) -> Iterator[str]:
     """Yield the failed tests, each with what stood out while it ran."""
-    found = explain_failures(folder, MOST_FAILURES) if bad_attempts else {}
+    if not bad_attempts:
+        return
+    from pytest_twin.report.explanations import explain_failures
+
+    found = explain_failures(folder, MOST_FAILURES)
     if found:
         yield "failed tests, and what stood out while they ran"
     for (host, nodeid, _, number), sentence in found.items():

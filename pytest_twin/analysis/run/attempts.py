@@ -11,12 +11,12 @@ from pytest_twin.analysis.run.spans import RunSpan
 from pytest_twin.model import event
 from pytest_twin.model.attempt_failure import AttemptKey
 from pytest_twin.model.attempt_row import BAD, UNFINISHED, circumstances
+from pytest_twin.model.column_figures import LEAST_COVERED
 from pytest_twin.model.time_axis import TimeOrigin, Values, seconds
 
 if TYPE_CHECKING:
     import pandas as pd
 
-LEAST_COVERED = 0.5  # of the time of a test, by samples that tell of no other time
 FEWEST, MOST = 2, 24  # samples of a small curve that are within the test, points of it
 
 

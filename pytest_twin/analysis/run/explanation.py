@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
-from pytest_twin.analysis.run.attempts import LEAST_COVERED
 from pytest_twin.model.attempt_row import CRASHED, circumstances
-from pytest_twin.model.column_figures import ColumnFigures
+from pytest_twin.model.column_figures import LEAST_COVERED, ColumnFigures
 from pytest_twin.model.duration_text import format_duration
 
 Row = Mapping[str, str]
