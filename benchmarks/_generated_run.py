@@ -12,7 +12,7 @@ from pytest_twin.model import attempt_row, event
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.columns import CellFormatter, header
 from pytest_twin.model.csv_text import record
-from pytest_twin.model.event import Event
+from pytest_twin.model.event import HOST, Event
 from pytest_twin.run_folder.frames import samples_shape
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, FINGERPRINT, TESTS
 
@@ -22,9 +22,9 @@ LOADS = (("cpu", "75%", "74.9%"), ("memory", "25%", "25.0%"), ("disk", "50MB/s",
 OUTCOMES = ("passed",) * 180 + ("failed", "skipped", "xfailed", "error")
 
 
-def write_run(folder: Path, rows: int, tests: int) -> None:
-    """Write the files of a run with this number of samples at 10 Hz and of tests."""
-    chance, clock = random.Random(7), Clock(0.0, EPOCH)
+def write_run(folder: Path, rows: int, tests: int, epoch: float = EPOCH) -> None:
+    """Write the files of a run with this number of samples at 10 Hz and of tests, which began at this time."""
+    chance, clock = random.Random(7), Clock(0.0, epoch)
     lasting = rows * INTERVAL_S
     loads = list(_loads(chance, lasting))
     _write_samples(folder / DATASET, rows, clock, chance, loads)
@@ -51,7 +51,7 @@ def _loads(chance: random.Random, lasting: float) -> Iterator[tuple[float, float
 def _write_samples(
     path: Path, rows: int, clock: Clock, chance: random.Random, loads: list[tuple[float, float, str, str, str]]
 ) -> None:
-    time, *rest = samples_shape().columns
+    time, *rest = (column for column in samples_shape().columns if column.name != HOST)
     cells = CellFormatter([column for column in rest if column.name != "timestamp"])
     with path.open("w", encoding="ascii") as file:
         file.write(header([time, *rest]) + "\n")

@@ -48,9 +48,9 @@ def test_a_damaged_line_is_left_out_and_the_others_are_completed(folder):
 
 def test_a_table_of_fewer_columns_gets_all_of_them(folder):
     old = NAMES[: NAMES.index(TREE_PEAK)]
-    (folder / TESTS).write_text(table_text(old, [row_of()]), encoding="utf-8")
+    (folder / TESTS).write_text(table_text(old, [row_of(), row_of("b", 9.0)]), encoding="utf-8")
     finalize(folder, 1.0)
-    assert folder.rows(TESTS) == [row_of(**{TREE_PEAK: "77.0"})]
+    assert folder.rows(TESTS) == [row_of(**{TREE_PEAK: "77.0"}), row_of("b", 9.0)]
 
 
 def test_each_completed_row_is_handed_on_with_the_events_that_are_not_of_tests(folder):
