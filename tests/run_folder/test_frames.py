@@ -225,6 +225,33 @@ def test_both_engines_read_the_same(table, tail):
     assert read[0].damaged == read[1].damaged
 
 
+def test_a_dataset_of_all_columns_is_the_same_from_both_engines_block_by_block(tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow")
+    monkeypatch.setattr(csv_frames, "BLOCK", 2000)  # some rows
+    columns = samples_shape().columns
+
+    def cell(column: Column, at: int) -> str:
+        if column.name == "timestamp":
+            return f"2026-01-01T00:00:00.{at:03}{'' if at == 150 else 'Z'}"  # an old stamp within new ones
+        if column.digits is None or (at + len(column.name)) % 7 == 0:
+            return ""
+        return (
+            {50: "12.0", 90: str(2**53 + 1)}.get(at, str(at)) if column.digits == 0 else f"{at / 7:.{column.digits}f}"
+        )
+
+    lines = [",".join(cell(column, at) for column in columns) for at in range(200)]
+    lines[120] = "damaged"
+    text = "\n".join([",".join(column.name for column in columns), *lines, ""])
+    (tmp_path / DATASET).write_text(text, encoding="ascii")
+    read = []
+    for engine in ENGINES:
+        monkeypatch.setattr(csv_frames, "find_engine", lambda engine=engine: engine)
+        read.append(pytest_twin.load(tmp_path / DATASET).samples)
+    pd.testing.assert_frame_equal(*read)
+    assert read[0].attrs == read[1].attrs
+    assert (len(read[0]), read[0].attrs["damaged"]) == (199, 1)
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.floats(-1e9, 1e9).map(lambda value: f"{value:.3f}"), min_size=1))
 def test_both_engines_read_a_number_as_python_does(numbers):
