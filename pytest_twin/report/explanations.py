@@ -7,9 +7,9 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from pytest_twin.analysis.run.explanation import COLUMNS, explain
-from pytest_twin.model.attempt_failure import AttemptKey
+from pytest_twin.model.attempt_failure import AttemptKey, parse_failures
 from pytest_twin.model.attempt_row import BAD
-from pytest_twin.run_folder.layout import TESTS
+from pytest_twin.run_folder.layout import FAILURES, TESTS
 from pytest_twin.run_folder.samples_of_tests import figures_of_tests
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ MOST = 1000  # failed attempts that are explained
 def explain_failures(folder: RunFolder, most: int = MOST) -> Mapping[AttemptKey, str]:
     """Return a sentence for each failed attempt, for the first ones of very many.
 
+    Repetitions that pytest does not report, such as those of a profile, are left out as in `RunSummary.failed`.
+
     Args:
         folder: The run.
         most: The number of attempts to explain.
@@ -30,17 +32,22 @@ def explain_failures(folder: RunFolder, most: int = MOST) -> Mapping[AttemptKey,
         OSError: tests.csv cannot be read.
         ValueError: It is damaged.
     """
-    bad = list(islice((test for test in folder.iterate_rows(TESTS) if test["outcome"] in BAD), most))
+    bad = [test for test in folder.iterate_rows(TESTS) if test["outcome"] in BAD]
     if not bad:
         return {}
-    wanted: dict[tuple[str, str], list[Row]] = {(test["host"], test["nodeid"]): [] for test in bad}
+    passes: dict[tuple[str, str], list[Row]] = {(test["host"], test["nodeid"]): [] for test in bad}
+    last: dict[tuple[str, str], str] = {}
     for test in folder.iterate_rows(TESTS):  # not kept: a run may have many
-        if test["outcome"] == "passed" and (its := wanted.get((test["host"], test["nodeid"]))) is not None:
-            its.append(test)
-    figures = figures_of_tests(folder, bad, COLUMNS)
+        if (its := passes.get(test_key := (test["host"], test["nodeid"]))) is not None:
+            last[test_key] = test["outcome"]
+            if test["outcome"] == "passed":
+                its.append(test)
+    reported = {failure.which for failure in parse_failures(folder.text(FAILURES))}
+    failed = (each for each in bad if last[each["host"], each["nodeid"]] in BAD or attempt_key(each) in reported)
+    chosen = list(islice(failed, most))
     return {
-        attempt_key(test): explain(test, known, wanted[test["host"], test["nodeid"]])
-        for test, known in zip(bad, figures, strict=True)
+        attempt_key(test): explain(test, figures, passes[test["host"], test["nodeid"]])
+        for test, figures in zip(chosen, figures_of_tests(folder, chosen, COLUMNS), strict=True)
     }
 
 

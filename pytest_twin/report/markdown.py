@@ -12,6 +12,7 @@ from pytest_twin.model.csv_text import parse_number, visible
 from pytest_twin.model.duration_text import format_duration
 from pytest_twin.report.comparison import markdown as comparison
 from pytest_twin.report.flaky_findings import describe_findings, group_findings
+from pytest_twin.report.load_shortfall import load_troubles
 from pytest_twin.report.markdown_escape import escape, table_row
 from pytest_twin.report.profile_ranking import SlowdownCurve, rank_resources, worst_failures
 from pytest_twin.report.wording import (
@@ -86,7 +87,7 @@ def _tests(heading: str, found: Sequence[AttemptSummary], most: int, summary: Ru
 
 def _failures(summary: RunSummary) -> Iterator[str]:
     """Yield the failed tests with their errors, and what stood out while they ran."""
-    bad = [attempt for attempt in summary.attempts if attempt.is_bad]
+    bad = summary.failed
     if not bad:
         return
     yield from ("### Did not pass", "")
@@ -159,7 +160,7 @@ def _profile(summary: RunSummary) -> Iterator[str]:
     for nodeid, curves in found[:MOST_BAD]:
         sure = [curve for curve in curves if curve.rank]
         first = [sure[0].resource, *_at_most(sure[0]), sure[0].knee] if sure else ["none significant", "", "", ""]
-        quota = [", ".join(curve.knee or "none" for curve in curves if curve.is_quota)] if has_quota else []
+        quota = [", ".join(curve.knee_or_doubt for curve in curves if curve.is_quota)] if has_quota else []
         failures = [worst_failures(curves)] if has_failed else []
         then = ", ".join(curve.resource for curve in sure[1:])
         yield _row(truncate_middle(nodeid), *first, then, *quota, *failures)
@@ -180,7 +181,7 @@ def _loads(summary: RunSummary) -> Iterator[str]:
         yield from ("### Loads", "")
         yield from _table(*_host(summary, "host"), "load", "requested", "achieved", "times", "held", "problems")
     for load in summary.loads[:MOST_LOADS]:
-        answers, troubles = (", ".join(each[:MOST_ANSWERS]) for each in (load.achieved, load.troubles))
+        answers, troubles = (", ".join(each[:MOST_ANSWERS]) for each in (load.achieved, load_troubles(load)))
         figures = truncate_middle(load.target), answers, f"{load.times:,}", format_duration(load.held_s), troubles
         yield _row(*_host(summary, display_name(load.host)), load.type, *figures)
     if summary.loads:

@@ -11,6 +11,7 @@ from pytest_twin.model.csv_text import parse_number
 from pytest_twin.model.profile_row import LEVELS, QUOTA
 
 Row = Mapping[str, str]
+NOT_KNOWN = "not known"  # of a knee that too few repetitions leave open
 LAST = "9"  # where those are that have no rank
 
 
@@ -37,9 +38,19 @@ class SlowdownCurve(NamedTuple):
 
     @property
     def knee(self) -> str:
-        """The level from which the test is significantly slower, with its unit; empty if there is none."""
+        """The level from which the test is significantly slower, with its unit; empty if none is known."""
         knee = self.points[0].get("knee_percent")
         return f"{knee} %" if knee else ""
+
+    @property
+    def knee_or_doubt(self) -> str:
+        """The knee; ``none``, or ``not known`` where a level has too few repetitions for an interval."""
+        return self.knee or ("none" if all(map(is_sure, self.points)) else NOT_KNOWN)
+
+
+def is_sure(row: Row) -> bool:
+    """Return whether the slowdown at a level has a confidence interval: with too few repetitions it has none."""
+    return bool(row.get("slowdown_low"))
 
 
 def rank_resources(rows: Sequence[Row]) -> Iterator[tuple[str, list[SlowdownCurve]]]:

@@ -21,7 +21,14 @@ from pytest_twin.analysis.run.overview import (
 from pytest_twin.loads.registry import keyword_of_type, load_text
 from pytest_twin.model.csv_text import visible
 from pytest_twin.model.profile_row import LEVELS, LOADS, QUOTA
-from pytest_twin.report.profile_ranking import failures_by_curve, first_error, format_failures, rank_resources
+from pytest_twin.report.load_shortfall import load_troubles
+from pytest_twin.report.profile_ranking import (
+    NOT_KNOWN,
+    failures_by_curve,
+    first_error,
+    format_failures,
+    rank_resources,
+)
 from pytest_twin.report.wording import format_change, format_count, relative_path, truncate_middle
 from pytest_twin.run_folder.csv_rows import count_rows
 from pytest_twin.run_folder.folder import RunFolder
@@ -86,15 +93,15 @@ def _failures(folder: RunFolder, bad_attempts: int) -> Iterator[str]:
         return
     from pytest_twin.report.explanations import explain_failures
 
-    found = explain_failures(folder, MOST_FAILURES)
+    found = explain_failures(folder, MOST_FAILURES + 1)
     if found:
         yield "failed tests, and what stood out while they ran"
-    for (host, nodeid, _, number), sentence in found.items():
+    for (host, nodeid, _, number), sentence in list(found.items())[:MOST_FAILURES]:
         attempt = f", attempt {number}" if number > 1 else ""
         yield f"  {visible(nodeid)}{attempt}{on_host(host)}"
         yield from wrap(visible(sentence), WIDTH, initial_indent="      ", subsequent_indent="      ")
-    if (more := bad_attempts - len(found)) > 0:
-        yield f"  … and {more:,} more in {TESTS}"
+    if len(found) > MOST_FAILURES:
+        yield f"  … and more in {TESTS}"
 
 
 def _heaviest(tests: SuiteFigures) -> Iterator[str]:
@@ -133,8 +140,9 @@ def _load_lines(found: Sequence[LoadLine], warned: Collection[str]) -> Iterator[
         yield f"{'load':<{width}}{'times':>5}{'held':>10}  achieved"
     for line, text, request in zip(found[:MOST_LOADS], texts, asked, strict=False):
         answers = ", ".join(line.achieved[:MOST_ANSWERS]) + (" …" if len(line.achieved) > MOST_ANSWERS else "")
-        untold = [trouble for trouble in line.troubles if f"{text}: {trouble}" not in warned]
-        note = " (see the warnings)" if len(untold) < len(line.troubles) else ""
+        troubles = load_troubles(line)
+        untold = [trouble for trouble in troubles if f"{text}: {trouble}" not in warned]
+        note = " (see the warnings)" if len(untold) < len(troubles) else ""
         yield f"{request:<{width}}{line.times:>5}{line.held_s:>8.1f} s  {answers}{on_host(line.host)}{note}"
         for trouble in untold[:MOST_ANSWERS]:
             yield from wrap(trouble, WIDTH, initial_indent="    ", subsequent_indent="    ")
@@ -155,7 +163,7 @@ def profile_lines(rows: Sequence[Row]) -> Iterator[str]:
         yield nodeid
         for curve in curves:
             slowdowns = "".join(f"{_slowdown(row):>8}" for row in curve.points)
-            knee = curve.knee.replace(" ", "") or "none"
+            knee = curve.knee_or_doubt.replace(" %", "%").replace(NOT_KNOWN, "?")
             yield f"  {curve.rank or '-'} {curve.resource:<12}{slowdowns}{knee:>8}"
         failures = failures_by_curve(curves)
         yield from (f"    fails {', '.join(map(format_failures, each))}".replace(" %", "%") for each in failures)

@@ -133,7 +133,8 @@ def test_tests_of_the_same_cost_stay_in_their_order():
 
 
 def test_the_heaviest_by_memory_are_those_that_added_most_whatever_their_process_held():
-    tests = [{"nodeid": name, "memory_growth_MB": grown} for name, grown in (("a", "0.5"), ("b", "60"), ("c", ""))]
+    grown = (("a", "passed", "0.5"), ("b", "failed", "60"), ("c", "passed", ""))
+    tests = [{"nodeid": name, "outcome": outcome, "memory_growth_MB": size} for name, outcome, size in grown]
     assert [(test["nodeid"], grown) for test, grown in heaviest(tests, growth_MB)] == [("b", 60), ("a", 0.5), ("c", 0)]
 
 
@@ -144,6 +145,10 @@ def test_a_test_stands_out_by_a_large_amount_that_is_a_large_share_of_all():
     assert rank(alike).outstanding(0.1) == []
     assert rank([ran("only", "0.04")]).outstanding(0.1) == []
     assert rank([{"nodeid": "a", "written_MB": ""}], written_MB).outstanding(10) == []
+
+
+def test_the_memory_growth_of_an_interrupted_test_is_not_counted():
+    assert growth_MB({"nodeid": "a", "outcome": "interrupted", "memory_growth_MB": "600"}) == 0
 
 
 def test_a_leak_is_what_all_runs_of_a_test_left_behind_and_not_the_noise_of_an_allocator():

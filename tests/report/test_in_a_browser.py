@@ -472,3 +472,31 @@ def test_the_runs_of_a_test_are_one_row_with_their_number_their_median_and_a_bar
     report.choose("#tests-outcome", "passed")
     assert report.names == ["test_a", "test_b"]
     assert report.troubles == []
+
+
+@pytest.mark.parametrize(("width", "is_phone"), [(1400, False), (390, True)])
+def test_the_correlations_fit_the_screen(browser, tmp_path, width, is_phone):
+    names = ("cpu_percent", "tests_cpu_percent", "stress_cpu_percent", "pressure_cpu_percent", "ram_used_percent",
+             "disk_read_MB", "disk_write_MB")  # fmt: skip
+    made = MadeRun(tmp_path).sampled(
+        20, **{name: lambda at, place=place: at**place % 7 for place, name in enumerate(names, 1)}
+    )
+    path = tmp_path / "report.html"
+    path.write_text(page(made.summary()), encoding="utf-8")
+    report = Page(browser).open(path, width, is_phone=is_phone)
+    assert len(report.all(".heat tbody tr")) == len(names)
+    box = report.one("[aria-label=Correlations]")
+    assert report.run("return arguments[0].scrollWidth <= arguments[0].clientWidth", box)
+
+
+def test_nothing_is_drawn_where_values_are_missing(browser, tmp_path):
+    made = MadeRun(tmp_path).sampled(5, ram_used_percent=lambda at: "" if 1 < at < 4 else 50)
+    path = tmp_path / "report.html"
+    path.write_text(page(made.summary()), encoding="utf-8")
+    report = Page(browser).open(path)
+    filled = """
+    const traces = document.querySelector('#timeline-chart .plot')._fullData;
+    const filled = traces.find((trace) => trace.fill === "tozeroy" && trace.yaxis === "y3");
+    return filled.y.filter((value) => value === 0).length;
+    """
+    assert report.run(filled) == 4  # an outline begins and ends there, before the gap and after it

@@ -114,7 +114,7 @@ def test_of_several_hosts_each_row_names_its_own(tmp_path):
     assert "| test | host | outcome |" in text
     assert r"| t.py::test\_there | far | failed | 2.00 s |" in text
     assert r"| t.py::test\_here | pytest's host | passed | 2.00 s |" in text
-    assert "| pytest's host | cpu | 2 | 2 cores | 1 | 1.80 s |  |\n| far | cpu | 2 | 1 cores | 1 | 1.80 s |  |" in text
+    assert "| pytest's host | cpu | 2 | 2 cores | 1 | 1.80 s |  |\n| far | cpu | 2 | 1 cores | 1 | 1.80 s | ach" in text
     assert r"| far | cpu\_percent | 85.8 % | +5.80 s |" in text
     assert r"| pytest's host | cpu\_percent | 45.9 % | +5.90 s |" in text
 

@@ -172,7 +172,7 @@ t.py::test_a,quota,10,4.00,50,,6,0,
     assert curves.count("<svg") == 2
     assert '<path class="curve fails" d="M494,47.0l12,6m0,-6l-12,6M988,-3.0l12,6m0,-6l-12,6"/>' in curves
     assert '<path class="curve l-stress" d="M0,100.0L500,70.6L900,11.8"/>' in curves  # less CPU time is to the right
-    assert '1.50<br><b class="badge failed">1 of 6 failed</b>' in curves
+    assert '1.50?<br><b class="badge failed">1 of 6 failed</b>' in curves
     assert '<b class="badge failed">fails 5 of 5 at cpu 100 %</b> &lt;late&gt;' in curves
 
 
@@ -283,9 +283,9 @@ def test_each_host_has_a_chart_of_its_own_samples_tests_and_loads_on_one_axis(tw
     here, far = data["timeline"]["hosts"]
     assert (here["name"], far["name"]) == ("pytest's host", "far")
     assert (here["lanes"], far["lanes"]) == (["gw0", "cpu"], ["failed", "gw1", "cpu"])
-    assert [[band["told"] for band in host["bands"]] for host in (here, far)] == [
-        ["achieved 2 cores"],
-        ["achieved 1 cores"],
+    assert [[band["label"] for band in host["bands"]] for host in (here, far)] == [
+        ["2, achieved 2 cores"],
+        ["2, achieved 1 cores"],
     ]
     assert [len(base64.b64decode(host["all"])) / 4 for host in (here, far)] == [60, 30]
     assert [host["panels"][1]["curves"][0]["top"] for host in (here, far)] == pytest.approx([30, 65.8])
@@ -413,3 +413,27 @@ def test_throttled_time_and_the_wait_for_cpus_have_columns_where_they_are_known(
     assert (tests["throttled"], tests["waited"]) == ([0.8, None, None], [10, 80, None])
     assert all(f'data-column="{name}"' in text for name in ("throttled", "waited"))
     assert not any(f'data-column="{name}"' in busy for name in ("throttled", "waited", "kept"))
+
+
+def test_repetitions_that_pytest_does_not_report_are_no_failures_of_the_run(tmp_path):
+    made = MadeRun(tmp_path).sampled(3).test("t.py::test_a", 0, 1, "failed").test("t.py::test_a", 1, 2, attempt=2)
+    text = page(made.summary())
+    assert "failures" not in parts(text)
+    assert "<h1>1 test in 2 attempts: 1 passed</h1>" in text
+
+
+@pytest.mark.parametrize(("achieved", "said"), [("1.74 cores", "achieved 22 % of the request"), ("7.9 cores", "")])
+def test_a_load_that_came_short_says_so_whatever_its_end(tmp_path, achieved, said):
+    loads = part(page(MadeRun(tmp_path).sampled(3).load("cpu", "8", 0, 2, achieved).summary()), "loads")
+    assert (f"<div>{said}</div>" in loads) == bool(said)
+    assert ("of the request</div>" in loads) == bool(said)
+
+
+def test_a_knee_that_too_few_repetitions_leave_open_is_not_known(tmp_path):
+    head = "nodeid,resource,level_percent,slowdown,slowdown_low,slowdown_high,knee_percent,rank\n"
+    sure, unsure = ("t.py::test_a,cpu,0,1,0.9,1.1,,", "t.py::test_a,cpu,50,1,,,,")
+    for name, rows, said in (("a", [sure, sure], "none"), ("b", [sure, unsure], "not known")):
+        MadeRun(tmp_path / name)
+        (tmp_path / name / "profile.csv").write_text(head + "\n".join(rows) + "\n", encoding="utf-8")
+        curves = part(page(MadeRun(tmp_path / name).sampled(2).summary()), "curves")
+        assert f'<td class="number">{said}</td></tr>' in curves

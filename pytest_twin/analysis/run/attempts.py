@@ -10,7 +10,7 @@ import numpy as np
 from pytest_twin.analysis.run.spans import RunSpan
 from pytest_twin.model import event
 from pytest_twin.model.attempt_failure import AttemptKey
-from pytest_twin.model.attempt_row import BAD, UNFINISHED, circumstances
+from pytest_twin.model.attempt_row import BAD, INTERRUPTED, UNFINISHED, circumstances
 from pytest_twin.model.column_figures import LEAST_COVERED
 from pytest_twin.model.time_axis import TimeOrigin, Values, seconds
 
@@ -123,8 +123,11 @@ def heaviest(found: Iterable[AttemptSummary], count: int) -> list[AttemptSummary
 
 
 def most_grown(found: Iterable[AttemptSummary], count: int) -> list[AttemptSummary]:
-    """Return the tests with the largest growth of resident memory, each by the attempt with the largest."""
-    return _most(found, count, lambda each: each.memory_growth_MB)
+    """Return the tests with the largest growth of resident memory, each by the attempt with the largest.
+
+    An interrupted test is left out: what the end of the session allocated is not its own.
+    """
+    return _most((each for each in found if each.outcome != INTERRUPTED), count, lambda each: each.memory_growth_MB)
 
 
 def _most(

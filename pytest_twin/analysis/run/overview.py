@@ -11,7 +11,7 @@ from typing import NamedTuple
 from pytest_twin.analysis.run.by_host import on_host
 from pytest_twin.analysis.run.totals import CountedTests
 from pytest_twin.model import event
-from pytest_twin.model.attempt_row import BAD
+from pytest_twin.model.attempt_row import BAD, INTERRUPTED
 
 Row = Mapping[str, str]
 LARGE_SHARE = 0.1  # of what all tests used together: a test with less is one of many
@@ -105,8 +105,8 @@ def cpu_s(test: Row) -> float:
 
 
 def growth_MB(test: Row) -> float:  # noqa: N802 - as the column is called
-    """Return the growth of resident memory in a test in MiB; 0 if unknown."""
-    return float(test["memory_growth_MB"] or 0)
+    """Return the growth of resident memory in a test in MiB; 0 if unknown, and for one that was interrupted."""
+    return 0.0 if test["outcome"] == INTERRUPTED else float(test["memory_growth_MB"] or 0)
 
 
 def written_MB(test: Row) -> float:  # noqa: N802 - as the column is called

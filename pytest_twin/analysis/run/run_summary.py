@@ -120,6 +120,16 @@ class RunSummary:
         return outcomes(self.attempts, self.run.outcomes)
 
     @property
+    def failed(self) -> list[AttemptSummary]:
+        """The attempts that failed, without repetitions that pytest does not report, such as those of a profile."""
+        last = {(each.host, each.nodeid): each for each in self.attempts}
+        return [
+            each
+            for each in self.attempts
+            if each.is_bad and (each.key in self.failures or last[each.host, each.nodeid].is_bad)
+        ]
+
+    @property
     def interval_s(self) -> float | None:
         """The median time between two samples."""
         steps = np.concatenate([np.diff(each.times) for each in self.by_host])

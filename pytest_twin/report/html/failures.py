@@ -27,10 +27,10 @@ Failed = Mapping[int, Sequence[int]]  # the place of the first failed attempt of
 
 def failed_tests(summary: RunSummary) -> Failed:
     """Return the failed tests in the order of their first failures."""
-    by_test: dict[tuple[str, str], list[int]] = {}
+    by_test: dict[tuple[str, str], list[int]] = {(each.host, each.nodeid): [] for each in summary.failed}
     for place, attempt in enumerate(summary.attempts):
-        if attempt.is_bad:
-            by_test.setdefault((attempt.host, attempt.nodeid), []).append(place)
+        if attempt.is_bad and (places := by_test.get((attempt.host, attempt.nodeid))) is not None:
+            places.append(place)
     return {places[0]: places for places in by_test.values()}
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Failures = Mapping[str, Mapping[str, str]]
 MOST, MOST_HOLDING = 60, 200
 LONGEST_TEXT = 20_000  # characters of a traceback
+NOT_ALONE = "beside others only"  # a failure there is a hint, and does not count
 HEADS = ("failed", "95 % interval", "duration", "", "CPU time", "throttled", "waited for a CPU", "waited for a disk")
 
 
@@ -63,7 +64,8 @@ def _table(finding: FlakyFinding) -> Markup:
 
 def _line(row: Row, longest: float, *, is_decisive: bool) -> Markup:
     waits = (format_seconds(row.get(name)) for name in ("cpu_s", "throttled_s", "cpu_wait_s", "disk_wait_s"))
-    cells = (format_failures(row), format_interval(row), format_seconds(row.get("duration_s")))
+    failed = format_failures(row) if parse_number(row.get("runs")) else NOT_ALONE
+    cells = (failed, format_interval(row), format_seconds(row.get("duration_s")))
     return markup(
         '<tr{}><th scope="row">{}</th>{}<td>{}</td>{}</tr>',
         markup(' class="chosen"') if is_decisive else "", row.get("condition", ""),

@@ -78,10 +78,10 @@ def _parts(summary: RunSummary, failed: failures.Failed, marked: Sequence[int]) 
     if failed:
         intro = f"{format_count(len(failed), 'test')} did not pass."
         yield PageSection("failures", "Failures", intro, failures.failures_part(summary, failed))
+    yield from _searches(summary)
     if summary.began is not None:
         yield PageSection("timeline", "Timeline", "", _timeline(summary))
     yield from _comparisons(summary)
-    yield from _searches(summary)
     if summary.attempts:
         yield PageSection("tests", "Tests", tests_table.describe_tests(summary), tests_table.table_part(summary))
     if marked:
@@ -105,7 +105,10 @@ def _searches(summary: RunSummary) -> Iterator[PageSection]:
         content = flaky_part.flaky_part(findings, summary.flaky_failures)
         yield PageSection("flaky", "Flaky tests", describe_findings(findings), content)
     if summary.profile:
-        intro = "The slowdown of each test under each load, the largest first; bars are confidence intervals."
+        intro = (
+            "The slowdown of each test under each load, the largest first; bars are 95 % confidence intervals, and ? "
+            "marks a level with too few repetitions for one."
+        )
         yield PageSection("curves", "Sensitivity", intro, profile_curves.curves_part(summary.profile))
 
 

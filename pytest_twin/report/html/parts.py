@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from pytest_twin.analysis.run.run_summary import RunSummary
 from pytest_twin.model.duration_text import NOTHING, format_duration
 from pytest_twin.report.html.markup import identity, join, markup
 from pytest_twin.report.html.svg import bars
+from pytest_twin.report.load_shortfall import SHORT, load_troubles, lowest_share
 from pytest_twin.report.wording import (
     KEPT,
     describe_machines,
@@ -29,8 +29,6 @@ from pytest_twin.report.wording import (
 )
 
 MOST_ANSWERS, MOST_BROKEN_BUDGETS = 3, 200
-AMOUNT, CORES = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z%/]*)$"), "cores"  # as which workers are counted
-SHORT = 0.8  # of what was asked; less is too little
 BLUE, ORANGE = "0, 114, 178", "213, 94, 0"  # of Okabe and Ito
 WORDS = {"cpu_percent": "CPU peak", "ram_used_percent": "Memory peak", "pressure_cpu_percent": "CPU pressure peak"}
 SPEARMAN = (
@@ -64,8 +62,7 @@ def heading(summary: RunSummary, verdicts: Markup) -> Markup:
 
 def _title(summary: RunSummary) -> Markup | str:
     """Return the outcome, linked to the failures if there are any."""
-    is_bad = any(attempt.is_bad for attempt in summary.attempts)
-    return markup('<a href="#failures">{}</a>', headline(summary)) if is_bad else headline(summary)
+    return markup('<a href="#failures">{}</a>', headline(summary)) if summary.failed else headline(summary)
 
 
 def _tiles(summary: RunSummary) -> Iterator[tuple[str, str, str]]:
@@ -118,7 +115,7 @@ def _loads_in_short(loads: Sequence[LoadLine]) -> str:
     """Return whether the requested loads were achieved; a short load without a verdict counts by its amount."""
     if troubled := sum(bool(line.troubles) for line in loads):
         return f"{troubled} with problems"
-    if any((lowest := _lowest(line)) is not None and lowest < SHORT for line in loads):
+    if any((lowest := lowest_share(line)) is not None and lowest < SHORT for line in loads):
         return "some less than requested"
     return "all as requested" if any(line.achieved for line in loads) else "achieved amounts unknown"
 
@@ -152,7 +149,7 @@ def loads_part(summary: RunSummary) -> Markup:
 
 def _load_row(line: LoadLine, *, several: bool) -> Markup:
     answers = ", ".join(line.achieved[:MOST_ANSWERS]) + (" …" if len(line.achieved) > MOST_ANSWERS else "")
-    trouble = join(markup("<div>{}</div>", each) for each in line.troubles[:MOST_ANSWERS])
+    trouble = join(markup("<div>{}</div>", each) for each in load_troubles(line)[:MOST_ANSWERS])
     host = markup("<td>{}</td>", display_name(line.host)) if several else Markup("")
     return markup(
         '<tr>{}<td>{}</td><td><span class="id">{}</span></td><td>{}</td><td>{}</td>'
@@ -163,27 +160,13 @@ def _load_row(line: LoadLine, *, several: bool) -> Markup:
 
 
 def _meter(line: LoadLine) -> Markup:
-    lowest = _lowest(line)
+    lowest = lowest_share(line)
     if lowest is None:
         return Markup("")
     return markup(
         '<span class="meter{}" role="img" aria-label="{:.0%}"><i style="width:{:.0f}%"></i></span>',
         " short" if lowest < SHORT else "", lowest, min(lowest, 1.0) * 100,
     )  # fmt: skip
-
-
-def _lowest(line: LoadLine) -> float | None:
-    """Return the lowest achieved amount as a share of the request, if both have the same unit."""
-    shares = (ratio(answer, line.target) for answer in line.achieved)
-    return min((share for share in shares if share is not None), default=None)
-
-
-def ratio(answer: str, target: str) -> float | None:
-    """Return the ratio of two amounts; None if they have different units."""
-    one, other = (AMOUNT.match(text) for text in (answer, target))
-    if not one or not other or one[2].replace(CORES, "") != other[2] or not float(other[1]):
-        return None
-    return float(one[1]) / float(other[1])
 
 
 def spread_part(summary: RunSummary) -> Markup:

@@ -14,6 +14,7 @@ from pytest_twin.report.profile_ranking import (
     SlowdownCurve,
     first_error,
     has_failures,
+    is_sure,
     rank_resources,
     worst_failures,
 )
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
 MOST = 60
 ASIDE = 8
+PERIOD_S = 0.1  # in which a quota of CPU time is counted
+SHORT_REMARK = (
+    "The test is shorter than the period of a quota (100 ms): it is only stopped once it has used the share of one "
+    "period, so milder quotas show nothing, and the slowdown depends on when in a period it begins."
+)
 LEAST_TOP = 2.0  # times as slow: what hardly slows should not look like a cliff
 CROSS = 6  # half of the width of a cross
 LOOKS = {"cpu": "stress", "membw": "memory", "disk": "in", "quota": "stress"}
@@ -41,14 +47,20 @@ def _of_test(nodeid: str, curves: Sequence[SlowdownCurve]) -> Markup:
     quota = [curve for curve in curves if curve.is_quota]
     failures = worst_failures(curves)
     return markup(
-        "<article><h3>{}</h3>{}{}{}</article>",
+        "<article><h3>{}</h3>{}{}{}{}</article>",
         identity(nodeid),
         _plot_and_table(nodeid, loads, ("0 %", "load", "100 %"), "no load", "full load") if loads else "",
         _plot_and_table(nodeid, quota, ("100 %", "CPU quota", "0 %"), "all CPUs", "no CPU") if quota else "",
+        markup('<p class="soft small">{}</p>', SHORT_REMARK) if _is_short(quota) else "",
         markup('<p><b class="badge failed">fails {}</b> {:.200}</p>', failures, first_error(curves))
         if failures
         else "",
     )
+
+
+def _is_short(quota: Sequence[SlowdownCurve]) -> bool:
+    idle = [seconds for curve in quota for row in curve.points if (seconds := parse_number(row.get("idle_s")))]
+    return bool(idle) and max(idle) < PERIOD_S
 
 
 def _plot_and_table(
@@ -116,7 +128,7 @@ def _table(curves: Sequence[SlowdownCurve], name: str) -> Markup:
         rows = {row.get("level_percent", ""): row for row in curve.points}
         cells = join(markup('<td class="number">{}</td>', _cell(rows.get(level, {}))) for level in levels)
         row = '<tr><th scope="row">{}</th>{}<td class="number">{}</td></tr>'
-        lines.append(markup(row, curve.resource, cells, curve.knee or "none"))
+        lines.append(markup(row, curve.resource, cells, curve.knee_or_doubt))
     return markup(
         '<table><thead><tr><th scope="col">{}</th>{}<th scope="col" class="number">Knee</th></tr></thead>'
         "<tbody>{}</tbody></table>",
@@ -127,7 +139,7 @@ def _table(curves: Sequence[SlowdownCurve], name: str) -> Markup:
 def _cell(row: Row) -> Markup | str:
     slowdown = row.get("slowdown") or NOTHING
     value = parse_number(slowdown)
-    text = slowdown if value is None else f"{value:.2f}"
+    text = slowdown if value is None else f"{value:.2f}{'' if is_sure(row) else '?'}"
     if not has_failures(row):
         return text
     return markup('{}<br><b class="badge failed">{} of {} failed</b>', text, row["failures"], row.get("runs", "?"))

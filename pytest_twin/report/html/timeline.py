@@ -133,14 +133,20 @@ def _band(span: RunSpan, lane: int) -> dict[str, Any]:
         "start": round(span.start_s, 3),
         "end": round(span.end_s, 3),
         "lane": lane,
-        "label": span.what[:LONGEST_LABEL] or span.type,
+        "label": _label(span)[:LONGEST_LABEL],
         "told": _load_text(span)[:LONGEST_LABEL],
     }
 
 
+def _label(span: RunSpan) -> str:
+    """Return what stands on a band: of a load, the requested and the achieved amount."""
+    achieved = f", achieved {span.achieved}" if span.is_load and span.achieved else ""
+    return f"{span.what or span.type}{achieved}"
+
+
 def _load_text(span: RunSpan) -> str:
-    """Return the achieved amount of a load."""
-    words = [f"achieved {span.achieved}"] if span.achieved else []
+    """Return how a load ended, if not as planned."""
+    words = []
     if span.state != event.END:
         words.append("aborted" if span.state == event.ABORT else span.state)
     if reason := span.detail.get("reason"):

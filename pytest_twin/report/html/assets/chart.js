@@ -49,16 +49,32 @@ function chart(data, box, view) {
       const x = Array.from(level.times.subarray(begin, stop), (ms) => view.epoch + ms);
       panel.curves.forEach((curve, place) => {
         const tint = colour(COLOURS[curve.name]);
-        const isArea = curve.part || panel.curves.length === 1;
+        const y = level.values[place].subarray(begin, stop), yaxis = "y" + (number + 2);
+        if (!curve.part && panel.curves.length === 1) {
+          traces.push({ type: "scatter", mode: "lines", ...outline(x, y), yaxis, line: { width: 0, simplify: false }, fill: "tozeroy", fillcolor: tint + "40", hoverinfo: "skip", showlegend: false });
+        }
         traces.push({
-          type: "scatter", mode: "lines", x, y: level.values[place].subarray(begin, stop), yaxis: "y" + (number + 2),
+          type: "scatter", mode: "lines", x, y, yaxis,
           line: { color: tint, width: curve.part ? 0 : 1.3, dash: DASHES[curve.name] || "solid", simplify: false },
-          ...(curve.part ? { stackgroup: panel.name, fillcolor: tint } : isArea ? { fill: "tozeroy", fillcolor: tint + "40" } : {}),
+          ...(curve.part ? { stackgroup: panel.name, fillcolor: tint } : {}),
           hoverinfo: "skip", showlegend: false,
         });
       });
     });
     return traces;
+  }
+
+  // What is filled ends where values are missing: a fill by the library goes on to the next value.
+  function outline(x, y) {
+    const at = [], height = [];
+    for (let row = 0; row < x.length; row++) {
+      if (Number.isNaN(y[row])) continue;
+      if (!row || Number.isNaN(y[row - 1])) { at.push(x[row]); height.push(0); }
+      at.push(x[row]);
+      height.push(y[row]);
+      if (row === x.length - 1 || Number.isNaN(y[row + 1])) { at.push(x[row]); height.push(0); }
+    }
+    return { x: at, y: height };
   }
 
   const pixel = () => (view.to - view.from) / width(); // so many milliseconds
