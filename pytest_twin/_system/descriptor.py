@@ -38,18 +38,15 @@ class Descriptor:
         Raises:
             OSError: It was closed and cannot be reopened.
         """
-        if not self._is_open():
-            self._lost()
-            self.renew()
-        return self.fd
-
-    def _is_open(self) -> bool:
-        """Return whether its number still refers to its file."""
         try:
             found = os.fstat(self.fd)
-        except OSError:
-            return False
-        return found.st_ino == self._inode and found.st_dev == self._device
+            if found.st_ino == self._inode and found.st_dev == self._device:
+                return self.fd
+        except OSError:  # a test has closed it
+            pass
+        self._lost()
+        self.renew()
+        return self.fd
 
     def is_of(self, found: os.stat_result) -> bool:
         """Return whether a status is that of its file."""
@@ -67,6 +64,9 @@ class Descriptor:
 
     def close(self) -> None:
         """Close it, unless a test has."""
-        if self._is_open():
-            os.close(self.fd)
+        try:
+            if self.is_of(os.fstat(self.fd)):
+                os.close(self.fd)
+        except OSError:
+            pass
         self.fd = -1

@@ -186,14 +186,19 @@ class ResidentBytes(NamedTuple):
         """The peak minus the memory at the start of the test."""
         return growth(self.peak, self.before)
 
-    @property
-    def kept(self) -> float | None:
-        """The memory at the end minus the memory at the start of the test; may be negative."""
-        return growth(self.after, self.before)
+    def figures(self) -> tuple[float | None, float | None, float | None, float | None]:
+        """Return the peak, and the figures of `MEMORY`, in the units of the table.
 
-    def figures(self) -> tuple[float | None, float | None, float | None]:
-        """The figures of the table, in the order and the units of `MEMORY`."""
-        return _in_mib(self.before), _in_mib(self.growth), _in_mib(self.kept)
+        What the test kept, the last of them, is negative if it freed memory.
+        """
+        before, mark, after = self
+        peak = None if mark is None else max(mark, before or 0, after or 0)
+        return (
+            None if peak is None else peak / MIB,
+            None if before is None else before / MIB,
+            None if peak is None or before is None else (peak - before) / MIB,
+            None if after is None or before is None else (after - before) / MIB,
+        )
 
 
 class ChildStarts(NamedTuple):
@@ -237,22 +242,25 @@ def phase_starts(phases: Phases, began: float) -> list[float | None]:
     return [readings[0].at - began if (readings := phases.get(name)) else None for name in PHASES]
 
 
-def exact_figures(phases: Phases, began: ChildCounters, ended: ChildCounters, peak: int | None) -> list[float | None]:
+def exact_figures(phases: Phases, began: ChildCounters, ended: ChildCounters, peak: float | None) -> list[float | None]:
     """Return the exact figures, in the order and the units of `EXACT`.
 
     Args:
         phases: The counters at the start and end of each phase.
         began: The counters of the children at the start of the attempt.
         ended: The same at its end.
-        peak: High-water mark of the test process in bytes.
+        peak: Peak resident memory of the test process in MiB.
     """
-    _, user, system, switches, faults, own_read, own_written = _growth_in(phases.values())
-    # Linux: a program begins with the mark of the process that started it (exec_mmap in fs/exec.c); it is not its own
-    largest = ended.peak if (ended.peak or 0) > max(began.peak or 0, peak or 0) else None
-    read = add(own_read, growth(ended.read, began.read))
-    written = add(own_written, growth(ended.written, began.written))
-    sizes = _in_mib(peak), _in_mib(largest), _in_mib(read), _in_mib(written)
-    return [user, system, children_cpu_s(began, ended), *sizes, switches, faults]
+    _, user, system, switches, faults, read, written = _growth_in(phases.values())
+    largest, children_s = None, 0.0 if ended.cpu_s is not None else None
+    if began != ended:  # there were children
+        # Linux: a program begins with the mark of the process that started it (exec_mmap in fs/exec.c), not its own
+        if (ended.peak or 0) > max(began.peak or 0, (peak or 0) * MIB):
+            largest = _in_mib(ended.peak)
+        children_s = children_cpu_s(began, ended)
+        read = add(read, growth(ended.read, began.read))
+        written = add(written, growth(ended.written, began.written))
+    return [user, system, children_s, peak, largest, _in_mib(read), _in_mib(written), switches, faults]
 
 
 def _growth_in(phases: Iterable[Sequence[BorderCounters]]) -> Sequence[float | None]:
@@ -321,13 +329,13 @@ def properties(
 
     Args:
         exact: The figures of `EXACT`.
-        memory: The figures of `MEMORY`.
+        memory: The result of `ResidentBytes.figures`.
         load: All loads that it ran under.
         budget: The verdict on its budget.
         constraints: The constraints that it ran under.
     """
     user, system, children, peak, children_peak, *_ = exact
-    _, grown, kept = memory
+    _, _, grown, kept = memory
     found = (
         ("twin_cpu_s", None if user is None or system is None else user + system),
         ("twin_children_cpu_s", children),

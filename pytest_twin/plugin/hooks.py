@@ -165,6 +165,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         if recorded_items:
             _prepare_run(session, recorded_items)
         run: RecordedSession | None = session.config.pluginmanager.get_plugin(SESSION_PLUGIN)
+        if run is not None:
+            run.items = recorded_items
         if run is not None and run.worker and not session.config.option.collectonly:
             from pytest_twin.plugin.xdist_worker_hooks import isolate_stressed_tests
 

@@ -31,10 +31,13 @@ def measure_baseline(schedules: Iterable[Schedule | None], surroundings: Surroun
         schedules: The schedules of the session.
         surroundings: What surrounds its tests, of a recording; None without one.
     """
+    played = list(filter(None, schedules))
+    if surroundings is None and not played:
+        return IdleBaseline()
     from pytest_twin.loads.schedule.replay import replays_cpu
 
     others = surroundings.others if surroundings is not None else None
-    if not (others is not None and "cpu" in others.frame) and not any(map(replays_cpu, filter(None, schedules))):
+    if not (others is not None and "cpu" in others.frame) and not any(map(replays_cpu, played)):
         return IdleBaseline()
     from pytest_twin.telemetry.cpu_usage import measure_cpu_share
 

@@ -79,15 +79,11 @@ def marks_of(item: pytest.Item) -> list[pytest.Mark]:
     found: list[pytest.Mark] = []
     node: Node | None = item
     while node is not None:  # like `iter_markers`, but several times faster
-        own = node.own_markers
-        if own and (ours := [mark for mark in own if mark.name in NAMES and (mark.name != STRESS or _has_load(mark))]):
+        if own := node.own_markers:
+            ours = [mark for mark in own if mark.name in NAMES and (mark.name != STRESS or mark.args or mark.kwargs)]
             found += ours if len(ours) < 2 else _closest_first(node, ours)
         node = node.parent
     return found
-
-
-def _has_load(mark: pytest.Mark) -> bool:
-    return bool(mark.args or mark.kwargs)
 
 
 def _closest_first(node: Node, marks: list[pytest.Mark]) -> list[pytest.Mark]:

@@ -18,6 +18,7 @@ from pytest_twin.plugin.stash import (
     MORE_RUNS_FOLLOW,
     REPETITION_LOAD,
     REPETITION_VERDICTS,
+    REQUEST,
     TIMEOUT_SETTINGS,
     ItemRequest,
 )
@@ -56,7 +57,7 @@ class RuntestHooks:
             with suppress(Exception):  # such as a broken pandas: the test that needs it fails by itself
                 prepare(item)
         try:
-            budget = request_of(item).budget
+            budget = request_of(item).budget if REQUEST in item.stash else None
             if self._run.settings.profile:
                 from pytest_twin.plugin.repeat import restart_timeout
 
@@ -86,7 +87,7 @@ class RuntestHooks:
         try:
             yield
         except BaseException as error:
-            attempt.set_phase_outcome("setup", outcome.classify_exception(error))
+            attempt.phase_outcomes["setup"] = outcome.classify_exception(error)
             raise
         finally:
             attempt.read_counters("setup")
@@ -121,11 +122,12 @@ class RuntestHooks:
             except BaseException:
                 self._warn(item, attempt, is_failing=True)
                 raise
-            self._warn(item, attempt, is_failing=False)  # last: a warning may be an error
+            if attempt.applied_loads or attempt.verdicts:
+                self._warn(item, attempt, is_failing=False)  # last: a warning may be an error
         except BaseException as error:
-            attempt.set_phase_outcome("call", outcome.classify_exception(error))  # there may be no report of it
+            attempt.phase_outcomes["call"] = outcome.classify_exception(error)  # there may be no report of it
             raise
-        attempt.set_phase_outcome("call", outcome.PASSED)
+        attempt.phase_outcomes["call"] = outcome.PASSED
         return result
 
     def _start_usage(self, attempt: RecordedAttempt, budget: Budget) -> BudgetUsage | None:
@@ -170,7 +172,7 @@ class RuntestHooks:
         try:
             yield
         except BaseException as error:
-            attempt.set_phase_outcome("teardown", outcome.classify_exception(error))
+            attempt.phase_outcomes["teardown"] = outcome.classify_exception(error)
             raise
         finally:
             attempt.read_counters("teardown")
@@ -184,7 +186,7 @@ class RuntestHooks:
             attempt = self._run.running_attempts.get(item)
             if attempt is not None:
                 _set_outcome(attempt, report)
-                if report.failed:
+                if report.outcome == outcome.FAILED:
                     self._describe_failure(item, call, report, attempt)
                 if call.when == "teardown":
                     self._run.end_attempt(item, attempt)
@@ -200,9 +202,10 @@ class RuntestHooks:
         if report.when != "call" and report.outcome in QUIET:
             return
         with self.guard:
-            for item, attempt in self._run.running_attempts.items():
-                if item.nodeid == report.nodeid and report.when == "call" and report.outcome in outcome.REPORT_OUTCOMES:
-                    _set_outcome(attempt, report)
+            if report.when == "call" and report.outcome in outcome.REPORT_OUTCOMES:
+                for item, attempt in self._run.running_attempts.items():
+                    if attempt.phase_outcomes.get("call") != report.outcome and item.nodeid == report.nodeid:
+                        _set_outcome(attempt, report)
             if report.outcome not in QUIET and not self._run.worker:  # those of workers come to the controller
                 self._failures.keep(report)
 
@@ -262,10 +265,10 @@ def _set_outcome(attempt: RecordedAttempt, report: pytest.TestReport) -> None:
     """
     if attempt.is_in_body or hasattr(report, "context"):  # the report of a subtest, or of another part of the body
         if report.failed:
-            attempt.set_phase_outcome(outcome.SUBTESTS, outcome.FAILED)
+            attempt.phase_outcomes[outcome.SUBTESTS] = outcome.FAILED
         return
-    attempt.set_phase_outcome(report.when, outcome.classify_report(report))
-    if report.when == "call" and (report.failed or report.user_properties):
+    attempt.phase_outcomes[report.when] = outcome.classify_report(report)
+    if report.when == "call" and (report.user_properties or report.failed):
         _replace_properties(report.user_properties, attempt.finish() if report.failed else ())
 
 

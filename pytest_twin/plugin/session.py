@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -75,6 +75,7 @@ class RecordedSession:
         baseline: Saves the run or compares it with a baseline; None where neither is asked for.
         reports: A line for each report with its path, or the reason why it could not be written.
         messages: Lines to show before them: warnings of exporters, and a prediction.
+        items: The tests that use a marker or a fixture of pytest-twin, or have a budget of the configuration.
         running_attempts: The attempts of the tests that are running, rarely more than one.
         guard: Keeps internal errors from the tests.
     """
@@ -111,6 +112,7 @@ class RecordedSession:
         self._prepared: Recording | None = None
         self._schedule_hooks: SessionScheduleHooks | None = None
         self.constraint_hooks: SessionConstraintHooks | None = None
+        self.items: Sequence[pytest.Item] = ()
         self.running_attempts: dict[pytest.Item, RecordedAttempt] = {}
         self.guard = ErrorGuard(self._note, passes=(TwinWarning,))
 
@@ -283,11 +285,10 @@ class RecordedSession:
 
     def begin_attempt(self, item: pytest.Item) -> RecordedAttempt:
         """Begin an attempt of a test."""
-        stash = item.stash
+        stash, recording = item.stash, self.recording or self.start()
         number = stash[ATTEMPT_COUNT] = stash.get(ATTEMPT_COUNT, 0) + 1
-        attempt = RecordedAttempt(
-            self.recording or self.start(), nodeid_of(item), number, is_repetition=REPETITION_LOAD in stash
-        )
+        recording.keeps_events = bool(self.config.hook.pytest_twin_event.get_hookimpls())
+        attempt = RecordedAttempt(recording, nodeid_of(item), number, is_repetition=REPETITION_LOAD in stash)
         self.running_attempts[item] = attempt  # at once: an interrupt ends the attempts in here
         held = stash.get(HELD_LOAD, None)
         if held is not None and held.adds_load:
@@ -314,15 +315,14 @@ class RecordedSession:
     def keeps_folder_of(self, item: pytest.Item, attempt: RecordedAttempt) -> bool:
         """Return whether a test gets a folder of its own."""
         is_between = self.settings.repeat is not None and item.stash.get(MORE_RUNS_FOLLOW, False)
-        outcome = attempt.outcome
-        if (attempt.is_repetition or is_between) and outcome == "passed":
+        if (attempt.is_repetition or is_between) and attempt.outcome == "passed":
             return False
+        if self.settings.per_test != "marked":
+            return self.keeps_folder(attempt.outcome, is_marked=False)
         is_marked = uses_marker_or_fixture(item) if attempt.uses_plugin is None else attempt.uses_plugin
-        return self.keeps_folder(outcome, is_marked or self._is_over_budget(attempt))
+        return is_marked or (bool(attempt.verdicts) and self._is_over_budget(attempt))
 
     def _is_over_budget(self, attempt: RecordedAttempt) -> bool:
-        if not attempt.verdicts:
-            return False
         from pytest_twin.analysis.budgets.budget import is_broken
 
         return is_broken(attempt.verdicts, self.settings.inconclusive)
@@ -339,11 +339,9 @@ class RecordedSession:
 
     def publish_events(self) -> None:
         """Call the hook ``pytest_twin_event`` of other plugins with the events since the last call."""
-        if self.recording is not None and (events := self.recording.take_events()):
-            hook = self.config.hook.pytest_twin_event
-            if hook.get_hookimpls():
-                for event in events:
-                    hook(event=event, config=self.config)
+        if self.recording is not None and self.recording.keeps_events:
+            for event in self.recording.take_events():
+                self.config.hook.pytest_twin_event(event=event, config=self.config)
 
 
 def _stderr_printer(config: pytest.Config) -> Callable[[str], None]:

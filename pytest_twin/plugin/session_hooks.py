@@ -41,9 +41,9 @@ class SessionHooks:
         option, run = session.config.option, self._run
         wanted = run.settings.enabled or run.schedule is not None or not has_workers(session.config)
         if wanted and not option.collectonly and not (session.testsfailed and not option.continue_on_collection_errors):
-            run.measure_idle(session.items)
+            run.measure_idle(run.items)
             run.start()
-            run.start_supervisor(session.items)
+            run.start_supervisor(session.items if run.for_each_test is not None else run.items)
             if not has_workers(session.config):
                 run.expect(len(session.items))
 

@@ -11,7 +11,6 @@ from pytest_twin.model import attempt_row as figures
 from pytest_twin.model import event
 from pytest_twin.model.columns import CellFormatter
 from pytest_twin.model.csv_text import cell
-from pytest_twin.model.event import Event
 from pytest_twin.recording.outcome import combine_phases
 from pytest_twin.run_folder.layout import folder_of_test
 
@@ -26,10 +25,11 @@ if TYPE_CHECKING:
     from pytest_twin.recording.recording import Recording
 
 UNKNOWN_CHILDREN = figures.ChildCounters(None, None, None, None)
-UNKNOWN_FIGURES, UNKNOWN_MEMORY = (None,) * len(figures.EXACT), (None,) * len(figures.MEMORY)
+UNKNOWN_FIGURES: Sequence[float | None] = (None,) * len(figures.EXACT)
+UNKNOWN_MEMORY = figures.ResidentBytes(None, None, None).figures()
 NO_CHILDREN = UNKNOWN_CHILDREN._replace(peak=inf)  # no later peak counts as higher
 NO_CONSTRAINTS = figures.ConstraintFigures()
-CELLS = CellFormatter(figures.COLUMNS)
+CELLS = CellFormatter([column for column in figures.COLUMNS if column.name != event.HOST])  # it is in `place`
 
 
 class RecordedAttempt:
@@ -42,46 +42,39 @@ class RecordedAttempt:
         load: The text of all loads that it runs under, for its row.
         applied_loads: The loads that were applied around its body.
         is_repetition: Whether it is a repetition, which pytest does not report.
-        call_s: The wall time of its body in seconds, once that has ended.
-        cpu_s: CPU seconds of its body and of its children, once it is finished; None where they are unknown.
         uses_plugin: Whether the test uses a marker or a fixture of pytest-twin; None until it is called.
         is_in_body: Whether its body is running.
         number: The number of the attempt, more than 1 where a plugin runs the test again.
+        phase_outcomes: The outcome of each phase, as far as it is known.
         verdicts: The verdicts on its budget, once its body has ended.
     """
 
     __slots__ = (
         "_border", "_children", "_constraints", "_earlier_peak", "_ended", "_exact", "_has_row", "_is_interrupted",
-        "_memory", "_phase_outcomes", "_phases", "_process", "_recording", "_resident_before", "applied_loads", "began",
-        "call_s", "cpu_s", "id", "is_in_body", "is_repetition", "load", "nodeid", "number", "uses_plugin", "verdicts",
+        "_memory", "_phases", "_process", "_recording", "_resident_before", "_stamp", "applied_loads", "began", "id",
+        "is_in_body", "is_repetition", "load", "nodeid", "number", "phase_outcomes", "uses_plugin", "verdicts",
     )  # fmt: skip
 
     def __init__(self, recording: Recording, nodeid: str, number: int, *, is_repetition: bool = False) -> None:
         """Begin to count what it uses, and write its start."""
-        self.nodeid = nodeid
+        self.nodeid, self.number, self.is_repetition = nodeid, number, is_repetition
         self.load = ""
         self.applied_loads: Sequence[AppliedLoad] = ()
-        self.is_repetition = is_repetition
-        self.call_s = 0.0
-        self.cpu_s: float | None = None
+        self.verdicts: Sequence[LimitVerdict] = ()
         self.uses_plugin: bool | None = None
-        self.is_in_body = False
-        self.number = number
-        self._is_interrupted = False
-        self._phase_outcomes: dict[str, str] = {}
+        self.is_in_body = self._is_interrupted = self._has_row = False
+        self.phase_outcomes: dict[str, str] = {}
         self._recording, self._process = recording, os.getpid()
         self.id = recording.new_id("t")
         self._phases: dict[str, list[BorderCounters]] = {}
-        self._exact: Sequence[float | None] = UNKNOWN_FIGURES
-        self.verdicts: Sequence[LimitVerdict] = ()
-        self._memory: Sequence[float | None] = UNKNOWN_MEMORY
+        self._exact, self._memory = UNKNOWN_FIGURES, UNKNOWN_MEMORY
         self._earlier_peak: int | None = None  # of memory, before the kernel's mark was reset
-        self.began = self._ended = recording.elapsed()
-        self._has_row = False
         self._resident_before: int | None = None
-        self._border: ConstraintBorder | None = None
         self._constraints = NO_CONSTRAINTS
         self._children = NO_CHILDREN
+        self._border: ConstraintBorder | None = None
+        self.began = self._ended = recording.elapsed()
+        self._stamp = recording.clock.stamp(self.began)
         try:
             counters = recording.process_counters
             counters.reset_peak()
@@ -92,7 +85,7 @@ class RecordedAttempt:
             recording.guard.report(error)
         try:
             # last: an interrupt before this line leaves no start without an end
-            recording.emit(Event(self.began, event.START, self.id, event.TEST, nodeid))
+            recording.emit_test(self.began, self._stamp, event.START, self.id, nodeid)
         except Exception as error:  # noqa: BLE001
             recording.guard.report(error)
 
@@ -130,10 +123,6 @@ class RecordedAttempt:
         """Return whether a phase has begun; where it begins again, that is another attempt."""
         return phase in self._phases
 
-    def set_phase_outcome(self, phase: str, outcome: str) -> None:
-        """Set or replace the outcome of a phase."""
-        self._phase_outcomes[phase] = outcome
-
     def interrupt(self) -> None:
         """Set its outcome: the end of the session interrupts it."""
         self._is_interrupted = True
@@ -143,7 +132,7 @@ class RecordedAttempt:
         """Its outcome so far; empty before its first phase has ended."""
         if self._is_interrupted:
             return figures.INTERRUPTED
-        return combine_phases(self._phase_outcomes) if self._phase_outcomes else ""
+        return combine_phases(self.phase_outcomes) if self.phase_outcomes else ""
 
     def add_load(self, load: str) -> None:
         """Add a load to the text of those that it runs under."""
@@ -168,10 +157,16 @@ class RecordedAttempt:
 
         self.verdicts = [*self.verdicts, *judge_run(budget, usage.until_now(self._phases["call"])), *of_repetitions]
 
-    def _keep_call(self) -> None:
+    @property
+    def call_s(self) -> float:
+        """The wall time of its body in seconds."""
         began, ended = self._phases["call"]
-        self.call_s = ended.at - began.at
-        self.cpu_s = figures.add(figures.cpu_s(began, ended), self._exact[figures.CHILDREN_CPU])
+        return ended.at - began.at
+
+    @property
+    def cpu_s(self) -> float | None:
+        """CPU seconds of its body and of its children, once it is finished; None where they are unknown."""
+        return figures.add(figures.cpu_s(*self._phases["call"]), self._exact[figures.CHILDREN_CPU])
 
     def _keep_peak(self) -> None:
         try:
@@ -197,11 +192,8 @@ class RecordedAttempt:
                 self._constraints = recording.constraints.figures_since(self._border)
         except Exception as error:  # noqa: BLE001
             recording.guard.report(error)
-        memory = figures.ResidentBytes(self._resident_before, self._earlier_peak, resident)
-        self._memory = memory.figures()
-        self._exact = figures.exact_figures(self._phases, self._children, children, memory.peak)
-        if "call" in self._phases:
-            self._keep_call()
+        self._memory = figures.ResidentBytes(self._resident_before, self._earlier_peak, resident).figures()
+        self._exact = figures.exact_figures(self._phases, self._children, children, self._memory[0])
         self._ended = recording.elapsed()
         return figures.properties(self._exact, self._memory, self.load, self._verdict(), self._constraints)
 
@@ -217,16 +209,18 @@ class RecordedAttempt:
         if not self._has_row:  # an interrupt may have come between row and end
             recording.write_test(self._row(outcome, self.folder if keep else ""))
             self._has_row = True
-        recording.emit(Event(self._ended, event.END, self.id, event.TEST, self.nodeid, detail=outcome))
+        ended = self._ended
+        recording.emit_test(ended, recording.clock.stamp(ended), event.END, self.id, self.nodeid, outcome)
 
     def _row(self, outcome: str, folder: str) -> str:
         """Return its row of tests.csv."""
-        recording, began = self._recording, self.began
+        clock, began, phases, constraints = self._recording.clock, self.began, self._phases, self._constraints
+        _, *memory = self._memory
         values = (
-            cell(self.nodeid), self.number, recording.worker, recording.host, outcome,
-            recording.clock.stamp(began), began, self._ended - began, *figures.phase_walls(self._phases), *self._exact,
-            cell(self.load), cell(self._verdict()), cell(folder), None, *self._memory,
-            self._constraints.throttled_s, cell(self._constraints.text),
-            *figures.phase_starts(self._phases, recording.clock.began + began),
+            cell(self.nodeid), self.number, self._recording.place, outcome, self._stamp,
+            began, self._ended - began, *figures.phase_walls(phases), *self._exact,
+            self.load and cell(self.load), cell(self._verdict()) if self.verdicts else "", folder and cell(folder),
+            None, *memory, constraints.throttled_s, constraints.text and cell(constraints.text),
+            *figures.phase_starts(phases, clock.began + began),
         )  # fmt: skip
         return CELLS.line(values) + "\n"

@@ -16,8 +16,8 @@ SUBTESTS = "part"  # a phase beside setup, call and teardown: the worst report t
 
 def classify_report(report: pytest.TestReport) -> str:
     """Return the outcome of a phase by its report."""
-    if hasattr(report, "wasxfail") and not report.failed:
-        return "xfailed" if report.skipped else "xpassed"
+    if hasattr(report, "wasxfail") and report.outcome != FAILED:
+        return "xfailed" if report.outcome == SKIPPED else "xpassed"
     return report.outcome
 
 

@@ -19,6 +19,7 @@ from pytest_twin.loads.applied import stop_all
 from pytest_twin.loads.supervisor_client import SupervisorClient
 from pytest_twin.model import event
 from pytest_twin.model.clock import Clock
+from pytest_twin.model.csv_text import cell
 from pytest_twin.model.event import Event, detail
 from pytest_twin.recording.constraints import HeldConstraints
 from pytest_twin.recording.continuation import continue_clock
@@ -78,6 +79,8 @@ class Recording:
         process_counters: The kernel's counters of this process and its children.
         constraints: The constraints that this process is under.
         guard: Keeps internal errors from the tests.
+        keeps_events: Whether events are kept for `take_events`.
+        place: The worker and the host as cells of a row.
         no_child: Why pytest has not gone on in a child, for whose stops no shell would wait.
         sampler_stats: Counts and warnings of the sampler, complete once the recording has ended.
         overview: The figures for the terminal, once the recording has ended and its files could be completed.
@@ -139,6 +142,7 @@ class Recording:
         self.no_child = "it has children, such as the sampler"
         self.overview: RunOverview | None = None
         self._numbers = count(1)
+        self.keeps_events, self.place = True, f"{cell(worker)},{cell(host)}"
         self._new_events: deque[Event] = deque()
         self.process_counters = ProcessCounters(self._own_children)
         self._usable = usable_amounts()
@@ -282,7 +286,24 @@ class Recording:
         if self.worker:
             new = new._replace(worker=self.worker, host=self.host)
         self._annotations.append(new.row(self.clock))
-        self._new_events.append(new)
+        if self.keeps_events:
+            self._new_events.append(new)
+
+    def emit_test(self, elapsed_s: float, stamp: str, what: str, name: str, nodeid: str, outcome: str = "") -> None:
+        """Write the start or the end of a test; most events are of these.
+
+        Args:
+            elapsed_s: The time since the run began.
+            stamp: The same as a time stamp.
+            what: `event.START` or `event.END`.
+            name: The id that pairs both.
+            nodeid: The node ID of the test.
+            outcome: The outcome of the test, at its end.
+        """
+        self._annotations.append(event.test_line(stamp, elapsed_s, what, name, cell(nodeid), self.place, outcome))
+        if self.keeps_events:
+            new = Event(elapsed_s, what, name, event.TEST, nodeid, self.worker, self.host, detail=outcome)
+            self._new_events.append(new)
 
     def note(self, text: str, fields: dict[str, Any] | None = None, *, test: str = "") -> None:
         """Write a note."""

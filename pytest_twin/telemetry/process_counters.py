@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator
 from contextlib import suppress
 
 from pytest_twin._system import child_process
-from pytest_twin._system.clock import monotonic
 from pytest_twin._system.descriptor import Descriptor
 from pytest_twin._system.procfs import PAGE, PROC, TICKS, ReopeningProcFile, numbers_agree, read_bytes
 from pytest_twin._system.stdlib import os, sys, time
@@ -20,6 +19,7 @@ if sys.platform != "win32":
 JUST_NOW_S = 0.01
 CURRENT_TEST = b"PYTEST_CURRENT_TEST"  # which pytest sets for each phase of a test
 BLOCK = 512
+new_tuple = tuple.__new__  # makes a named tuple without a call of Python
 MAX_OPEN = 32  # processes and threads of which the files stay open
 
 
@@ -33,7 +33,8 @@ class ProcessCounters:
             own: Returns the ids of the sampler and the supervisor; what they and their children use is not counted.
         """
         self._own = own
-        self._has_io = parse_io(read_bytes(f"{PROC}/self/io")) != (None, None)  # otherwise getrusage(2) has zeros
+        # Linux counts blocks of 512 bytes, other systems operations; where there is no such file, zeros (getrusage(2))
+        self._has_io = parse_io(read_bytes(f"{PROC}/self/io")) != (None, None)
         self._status = ReopeningProcFile("/proc/self/status", self._on_files_closed)
         self._statm = ReopeningProcFile("/proc/self/statm", self._on_files_closed)
         self._has_children_files = numbers_agree(PROC) and os.path.exists(f"{PROC}/self/task")
@@ -42,7 +43,7 @@ class ProcessCounters:
         self._inherited = _peak_of_process()  # at least the peak of the program that this one replaced (exec(2))
         self._newest = ReopeningProcFile(f"{PROC}/sys/kernel/ns_last_pid", self._on_files_closed)
         self._read_at, self._last = -math.inf, ChildCounters(None, None, None, None)
-        self._no_children: tuple[bytes, Container[int | None]] = b"", ()  # the newest process when there were none
+        self._childless = b""  # the newest process of the machine when there were no children
         try:
             self._clear_refs: Descriptor | None = Descriptor(_open_clear_refs)
         except OSError:
@@ -57,8 +58,8 @@ class ProcessCounters:
             return BorderCounters(at, times.user, times.system, None, None, None, None)
         else:  # noqa: RET505 - for the type checker, which knows no module `resource` there
             own = resource.getrusage(resource.RUSAGE_SELF)
-            disk = (own[9] * BLOCK, own[10] * BLOCK) if self._has_io else (None, None)
-            return BorderCounters(at, own[0], own[1], own[14] + own[15], own[7], *disk)
+            read, written = (own[9] * BLOCK, own[10] * BLOCK) if self._has_io else (None, None)
+            return new_tuple(BorderCounters, (at, own[0], own[1], own[14] + own[15], own[7], read, written))
 
     def read_children(self, *, just_now: bool = False) -> ChildCounters:
         """Return the counters of the children.
@@ -67,7 +68,7 @@ class ProcessCounters:
             just_now: Whether the last reading may be returned again if it is at most `JUST_NOW_S` old, since reading
                 living children takes some time.
         """
-        at = monotonic()
+        at = time.monotonic()
         if not just_now or at - self._read_at > JUST_NOW_S:
             self._read_at, self._last = at, self._read_child_counters()
         return self._last
@@ -78,9 +79,10 @@ class ProcessCounters:
         else:  # noqa: RET505
             ended = child_process.subtract_own_children(resource.getrusage(resource.RUSAGE_CHILDREN))
             unit = 1 if sys.platform == "darwin" else 1024
-            living_s = self._living_cpu_s(self._own())
+            living_s = self._living_cpu_s()
             cpu_s = None if living_s is None else ended[0] + ended[1] + living_s
-            return ChildCounters(cpu_s, ended[2] * unit, *self._disk_bytes(ended))
+            read, written = (ended[9] * BLOCK, ended[10] * BLOCK) if self._has_io else (None, None)
+            return ChildCounters(cpu_s, ended[2] * unit, read, written)
 
     def read_child_starts(self) -> ChildStarts | None:
         """Return a reading from which `ChildStarts.since` finds whether children were started; None on Windows.
@@ -190,20 +192,15 @@ class ProcessCounters:
         """Forget the files of children after a test closed descriptors of ours: others may have the numbers by now."""
         self._processes = LinuxTree()
 
-    def _disk_bytes(self, usage: Sequence[float]) -> tuple[float | None, float | None]:
-        """Return bytes read and written; Linux counts blocks of 512 bytes, other systems operations (getrusage(2))."""
-        return (usage[9] * BLOCK, usage[10] * BLOCK) if self._has_io else (None, None)
-
-    def _living_cpu_s(self, own: Container[int | None]) -> float | None:
+    def _living_cpu_s(self) -> float | None:
         """Return the CPU seconds of living children and their descendants; 0 without /proc, None if unreadable."""
-        newest = (
-            self._newest.read()
-        )  # read before the children, so that one that starts meanwhile is found the next time
-        if newest and (newest, own) == self._no_children:
+        newest = self._newest.start()  # before the children, so that one that starts meanwhile is found the next time
+        if newest and newest == self._childless:
             return 0.0  # no process has started on this machine since there were no children
         try:
+            own = self._own()
             pending = [pid for pid in self._living_children() if pid not in own]
-            self._no_children = b"" if pending else newest, own
+            self._childless = b"" if pending else newest
             return self._cpu_below(pending)
         except OSError:  # this process has reached its limit of open files
             return None

@@ -57,7 +57,7 @@ def test_a_counter_that_is_missing_on_one_side_is_missing_in_the_result():
 
 def test_the_figures_are_in_the_units_of_the_columns():
     began, ended = ChildCounters(1.0, 10 * MIB, 0, 3 * MIB), ChildCounters(3.5, 20 * MIB, MIB, 5 * MIB)
-    exact = exact_figures({"call": [EARLY, LATE]}, began, ended, 15 * MIB)
+    exact = exact_figures({"call": [EARLY, LATE]}, began, ended, 15.0)
     assert exact == [1.5, 0.25, 2.5, 15.0, 20.0, 1.0, 3.5, 4, 0]
 
 
@@ -87,7 +87,7 @@ def test_the_peak_of_children_is_told_where_it_grew(before, after, told):
 
 @pytest.mark.parametrize(("own", "told"), [(20, None), (19, 20.0), (None, 20.0)])
 def test_the_mark_that_a_program_has_from_the_process_that_started_it_is_not_its_peak(own, told):
-    exact = exact_figures({}, ChildCounters(0, 0, 0, 0), ChildCounters(0, 20 * MIB, 0, 0), own and own * MIB)
+    exact = exact_figures({}, ChildCounters(0, 0, 0, 0), ChildCounters(0, 20 * MIB, 0, 0), own)
     assert exact[[column.name for column in EXACT].index("children_peak_memory_MB")] == told
 
 
@@ -130,7 +130,7 @@ def test_reports_get_the_cpu_the_peaks_and_the_load():
     ids=["kept", "freed", "the mark lags", "no mark", "no beginning", "nothing"],
 )
 def test_growth_is_the_peak_less_what_there_was_before_and_kept_what_stays_of_it(before, mark, after, told):
-    assert ResidentBytes(*(size and size * MIB for size in (before, mark, after))).figures() == told
+    assert ResidentBytes(*(size and size * MIB for size in (before, mark, after))).figures()[1:] == told
 
 
 def test_there_is_a_figure_and_a_cell_for_each_of_the_exact_columns():

@@ -195,7 +195,7 @@ def test_the_children_of_a_thread_are_counted(meter, burnt):
 @pytest.mark.parametrize(("newest", "looks"), [([b"7", b"7", b"8", b"8"], 2), ([b""] * 3, 3)])
 def test_children_are_looked_for_when_a_process_may_have_begun(meter, monkeypatch, newest, looks):
     looked = []
-    monkeypatch.setattr(meter, "_newest", SimpleNamespace(read=iter(newest).__next__, close=lambda: None))
+    monkeypatch.setattr(meter, "_newest", SimpleNamespace(start=iter(newest).__next__, close=lambda: None))
     monkeypatch.setattr(meter, "_living_children", lambda: looked.append(True) or iter(()))
     for _ in newest:
         meter.read_children()
