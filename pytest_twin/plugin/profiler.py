@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
@@ -28,12 +29,13 @@ from pytest_twin.loads.validation import read_load
 from pytest_twin.model.csv_text import record
 from pytest_twin.model.profile_row import CPU_AND_DISK, LEVELS, LOADS, QUOTA, load_at
 from pytest_twin.model.quantity import parse_amount
+from pytest_twin.plugin.progress import Progress, format_left
 from pytest_twin.plugin.repeat import UnrepeatableError, error_line, restart_timeout, run_repetition
 from pytest_twin.plugin.stash import HELD_LOAD
 from pytest_twin.run_folder.layout import PROFILE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pytest_twin.loads.spec import Load
     from pytest_twin.recording.recording import Recording
@@ -70,6 +72,8 @@ class Profiler:
         """
         self._recording = recording
         self._share, self._left = seconds / max(1, tests), 0.0
+        self._tests, self._done = tests, 0
+        self._progress: Progress | None = None
         self._table = recording.folder.table(PROFILE, recording.worker)
         self._loads: dict[ProfileCell, Load] = {}
         self._wanted = (*LOADS, CPU_AND_DISK) if is_combined else LOADS
@@ -86,16 +90,24 @@ class Profiler:
         except TIMEOUT_ERROR as error:
             self._recording.note(f"not profiled: {error}", test=item.nodeid)
             return
+        self._done += 1
+        self._progress = self._progress or Progress(item.config)
         began = monotonic()
         self._left += self._share
+        until = began + self._left
+        later_s = self._share * (self._tests - self._done)
+        where = f"profile of {item.nodeid}, {self._done} of {self._tests}"
         stamp = self._recording.clock.stamp(self._recording.elapsed())
         profile = TestProfile(item, self._recording, self._loads, self._resources)
         if not profile.warm_up():
             return
+        show = partial(self._progress.show, lambda: f"{where}: {format_left(until - monotonic() + later_s)}")
         try:
-            profile.measure(began + self._left)
+            profile.measure(until, show)
         except TIMEOUT_ERROR as error:
             self._recording.note(f"not profiled further: {error}", test=item.nodeid)
+        finally:
+            self._progress.clear()
         self._left -= monotonic() - began
         for row in _rows(stamp, item.nodeid, profile.curves(), self._loads):
             self._table.append(row)
@@ -168,24 +180,30 @@ class TestProfile:
         self._recording.note(f"not profiled: fails without load: {self._counts[NOTHING].error}", test=self._item.nodeid)
         return False
 
-    def measure(self, until: float) -> None:
-        """Measure until the time is over or all intervals are narrow: first all cells, then the one with the widest."""
+    def measure(self, until: float, show: Callable[[], None] = lambda: None) -> None:
+        """Measure until the time is over or all intervals are narrow: first all cells, then the one with the widest.
+
+        Args:
+            until: The end of the time.
+            show: Called before each measurement, to show how far it is.
+        """
         orders = rounds(crc32(self._item.nodeid.encode("utf-8", "surrogatepass")), self._resources)
         for _, order in zip(range(FEWEST), orders, strict=False):
-            self._run_round(order, until)
+            self._run_round(order, until, show)
         while monotonic() < until and (cell := self._least_known_cell()) is not None:
-            self._run_round([each for each in next(orders) if each in {None, cell}], until)
+            self._run_round([each for each in next(orders) if each in {None, cell}], until, show)
 
     def _least_known_cell(self) -> ProfileCell | None:
         """Return the cell to measure next, of those at which the test passed often enough."""
         return least_known_cell({cell: pairs for cell, pairs in self._measured.items() if len(pairs) >= FEWEST})
 
-    def _run_round(self, order: list[ProfileCell | None], until: float) -> None:
+    def _run_round(self, order: list[ProfileCell | None], until: float, show: Callable[[], None]) -> None:
         """Measure some cells, each once, and the test without load, with which each is compared."""
         blocks: dict[ProfileCell | None, Repetition] = {}
         for cell in order:
             if monotonic() >= until:
                 break
+            show()
             block = self._run_block(self._loads[cell or NOTHING])
             self._counts[cell or NOTHING] = self._counts[cell or NOTHING].plus(block.tally)
             if block.measurement is not None:

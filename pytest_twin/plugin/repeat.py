@@ -14,6 +14,7 @@ from _pytest.runner import (  # plugins for reruns use them too; pytest offers n
 
 from pytest_twin.analysis.budgets.budget import OVER, UNKNOWN, LimitVerdict
 from pytest_twin.loads.spec import Load
+from pytest_twin.plugin.progress import Progress
 from pytest_twin.plugin.stash import LAST_REPETITION, REPETITION_LOAD, TIMEOUT_SETTINGS
 
 try:
@@ -186,12 +187,15 @@ def _run_all(item: pytest.Item, budget: Budget, pairs: list[RunPair], alone: lis
 
     load = budget.slowdown.under if budget.slowdown else NO_LOAD
     counts = budget.slowdown.pairs if budget.slowdown else 0, budget.percentiles.repeats if budget.percentiles else 0
+    progress, whole = Progress(item.config), counts[0] + max(counts)
     for turn in randomized_order(*counts, seed=crc32(item.nodeid.encode("utf-8", "surrogatepass"))):
+        progress.show(lambda: f"budget of {item.nodeid}: {2 * len(pairs) + len(alone)} of {whole} runs")
         runs = {is_stressed: run_repetition(item, load if is_stressed else NO_LOAD) for is_stressed in turn}
         if len(runs) == 2:
             pairs.append(RunPair(runs[False], runs[True]))
         else:
             alone.append(runs[False])
+    progress.clear()
 
 
 def _judge(budget: Budget, pairs: list[RunPair], alone: list[Repetition]) -> list[LimitVerdict]:

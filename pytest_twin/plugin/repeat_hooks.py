@@ -15,6 +15,7 @@ from _pytest.runner import get_reraise_exceptions
 from pytest_twin.model.attempt_row import CRASHED
 from pytest_twin.plugin.load_context import shortfalls, warn
 from pytest_twin.plugin.marks import nodeid_of
+from pytest_twin.plugin.progress import Progress
 from pytest_twin.plugin.repeat import ItemState, error_line, fail_by_subtests, restart_timeout, run_phases
 from pytest_twin.plugin.stash import ATTEMPT_COUNT, HELD_LOAD, MORE_RUNS_FOLLOW
 from pytest_twin.recording.outcome import FAILED, SKIPPED, classify_report
@@ -123,6 +124,10 @@ class RepeatHooks:
         self._run, self._request = run, request
         self.interrupted = ""
 
+    def _progress_text(self, item: pytest.Item, done: Repetitions) -> str:
+        failed = f", {done.failures} failed" if done.failures else ""
+        return f"{item.nodeid}: {done.runs} of {self._request.most} runs{failed}"
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
         """Run a test, and report its first failure, or its last run if all passed."""
@@ -145,7 +150,7 @@ class RepeatHooks:
 
     def _run_all(self, item: pytest.Item, nextitem: pytest.Item | None, done: Repetitions) -> None:
         """Run a test until it has failed or was run often enough, as requested, or its first run was skipped."""
-        forked = _forked_runner(item)
+        forked, progress = _forked_runner(item), Progress(item.config)
         state = ItemState(item)
         tear_down_rest = partial(item.session._setupstate.teardown_exact, nextitem)  # noqa: SLF001 - as pytest-forked
         with self._hold_load(item) as applied:
@@ -160,7 +165,9 @@ class RepeatHooks:
                 done.add(reports)
                 if is_over:
                     break
+                progress.show(partial(self._progress_text, item, done))
                 self._run.guard.value(state.restore, None)
+        progress.clear()
         if forked is not None:
             tear_down_rest()
         elif item.stash[MORE_RUNS_FOLLOW]:  # only its teardown failed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -123,6 +123,11 @@ class RecordedSession:
         own = [each.strict_error for each in hooks if each is not None]
         return "\n".join(filter(None, (*self.strict_errors_of_workers, *own)))
 
+    @cached_property
+    def tell(self) -> Callable[[str], None]:
+        """Print a line on stderr, also while pytest captures the output of a test."""
+        return _stderr_printer(self.config)
+
     @property
     def schedule_cut(self) -> str:
         """How much of the session's schedule was played, if not all of it; empty otherwise."""
@@ -218,7 +223,7 @@ class RecordedSession:
             limit=self._limit(),
             dist_each=self.dist_each,
             guard=self.guard,
-            tell=_stderr_printer(self.config),
+            tell=self.tell,
         )
 
     def _limit(self) -> Load | None:

@@ -12,13 +12,13 @@ from pytest_twin._system.stdlib import sys
 from pytest_twin.model.flaky_row import BREAKS
 from pytest_twin.plugin.flaky.known_tests import KnownTests
 from pytest_twin.plugin.marks import has_workers, nodeid_of, uses_marker_or_fixture
+from pytest_twin.plugin.progress import Progress, format_left
 from pytest_twin.settings.options import Settings, SettingsError, flag
 
 if TYPE_CHECKING:
     from pytest_twin.plugin.flaky.results import Row
     from pytest_twin.recording.recording import Recording
 
-PROGRESS_EVERY_S, PLAIN_PROGRESS_EVERY_S = 0.5, 30.0
 SEARCHED = "searched"  # category of tests in pytest's last line
 SAVE_EVERY_S, SAVE_SHARE = 20.0, 0.02  # of what is known so far, at most for this share of the time
 # options that run a test several times, or change the machine
@@ -61,7 +61,6 @@ class FlakyHooks:
         self._search: Any = None  # a `FlakySearch`, which the type checker does not know on Windows
         self._rows: list[Row] = []
         self._items: list[pytest.Item] = []
-        self._progress_at = monotonic()
         self._save_at = monotonic() + SAVE_EVERY_S
 
     @pytest.hookimpl(tryfirst=True)
@@ -99,8 +98,10 @@ class FlakyHooks:
         self._items = session.items
         seconds = parse_duration(self._settings.flaky_time)
 
+        progress = Progress(session.config)
+
         def after_run(running: Any) -> None:
-            self._show_progress(running)
+            progress.show(lambda: self._progress_text(running))
             if monotonic() > self._save_at:  # so that what is known outlives a search that is killed
                 with run.guard:
                     self._save(recording)
@@ -109,7 +110,7 @@ class FlakyHooks:
         try:
             self._search.run()
         finally:
-            self._end_progress()
+            progress.clear()
             with run.guard:
                 self._save(recording)
 
@@ -135,35 +136,15 @@ class FlakyHooks:
             or (isinstance(each, RuntestHooks) and not uses_marker_or_fixture(item))
         ]
 
-    def _show_progress(self, search: Any) -> None:
-        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is None or reporter.verbosity < 0:
-            return
-        every = PROGRESS_EVERY_S if reporter.isatty else PLAIN_PROGRESS_EVERY_S
-        if monotonic() < self._progress_at + every:
-            return
-        self._progress_at = monotonic()
-        text = self._progress_text(search)
-        if reporter.isatty:
-            reporter.rewrite(text, erase=True)
-        else:
-            reporter.write_line(text)
-
     @staticmethod
     def _progress_text(search: Any) -> str:
-        minutes, seconds = divmod(round(search.left_s), 60)
         tallies = search.planner.tallies
         started = sum(bool(of_test) for of_test in tallies.values())
         failing = sum(any(each.is_suspect for each in of_test.values()) for of_test in tallies.values())
         return (
-            f"twin: {search.runs:,} runs of {started:,} of {len(tallies):,} tests, {failing:,} failed at least once, "
-            f"{minutes}:{seconds:02} min left"
+            f"{search.runs:,} runs of {started:,} of {len(tallies):,} tests, {failing:,} failed at least once, "
+            f"{format_left(search.left_s)}"
         )
-
-    def _end_progress(self) -> None:
-        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None and reporter.isatty and reporter.verbosity >= 0:
-            reporter.rewrite("", erase=True)
 
     @property
     def _unknown(self) -> list[str]:
