@@ -352,7 +352,7 @@ def properties(
     return figures
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=256)
 def interned_property(name: str, value: object) -> tuple[str, object]:
     """Return a property, shared between equal ones: pytest keeps those of each test to the end of the session."""
     return sys.intern(name), value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,6 @@ from pytest_twin.analysis.run.overview import (
     Row,
     RunOverview,
     SuiteFigures,
-    leaks,
     loads,
     skipped,
 )
@@ -83,7 +82,7 @@ def summary(
         yield f"not started before the end of the run: {kinds}"
     yield from _failures(folder, tests.bad_attempts)
     yield from _heaviest(tests)
-    yield from _kept_memory(tests.kept)
+    yield from _leaks(tests.kept.leaks)
     yield f"files: {relative_path(folder.path, base_dir)}{os.sep}"
 
 
@@ -123,9 +122,8 @@ def _heavy_line(row: Row, resource: str, amount: str, share: str = "") -> str:
     return figures + truncate_middle(visible(row["nodeid"]) + on_host(row["host"]), WIDTH - len(figures))
 
 
-def _kept_memory(kept: Iterable[tuple[str, float | None]]) -> Iterator[str]:
+def _leaks(found: Sequence[tuple[str, float]]) -> Iterator[str]:
     """Yield a line with the tests that kept memory; none if there are none."""
-    found = leaks(kept)
     if found:
         more = f" and {len(found) - MOST_LEAKS} more" if len(found) > MOST_LEAKS else ""
         yield f"kept memory: {', '.join(f'{test} {format_change(size)}' for test, size in found[:MOST_LEAKS])}{more}"

@@ -155,6 +155,33 @@ class CostRanking:
         return [(row, cost, cost / self.total) for row, cost in self.best if cost >= enough]
 
 
+class KeptMemory:
+    """Adds up the memory that tests kept in their process, or gave back."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, float] = {}
+        self._names: dict[int, str] = {}  # of the few that kept much
+
+    def add(self, test: int, name: str, size: float) -> None:
+        """Add an attempt of a test.
+
+        Args:
+            test: The hash of what the test is known by.
+            name: Its name for people.
+            size: The memory after the attempt minus that before, in MiB.
+        """
+        kept = self._kept[test] = self._kept.get(test, 0.0) + size
+        if kept >= WORTH_TELLING_MB:
+            self._names[test] = name
+
+    @property
+    def leaks(self) -> list[tuple[str, float]]:
+        """The tests that kept memory in all of their attempts together, in MiB, those with the most first."""
+        found = ((name, self._kept[test]) for test, name in self._names.items())
+        large = [(name, round(size, 3)) for name, size in found if size >= WORTH_TELLING_MB]
+        return sorted(large, key=lambda leak: -leak[1])
+
+
 class SuiteFigures:
     """What the terminal shows of the tests of a run, collected row by row.
 
@@ -165,7 +192,7 @@ class SuiteFigures:
         cpu: Ranks the tests by CPU time.
         growth: Ranks them by memory growth.
         written: Ranks them by what they wrote.
-        kept: The tests that kept or freed memory, in MiB.
+        kept: The memory that they kept.
     """
 
     def __init__(self, tests: Iterable[Row] = ()) -> None:
@@ -173,7 +200,7 @@ class SuiteFigures:
         self.attempts: Counter[str] = Counter()
         self.bad_attempts = 0
         self.cpu, self.growth, self.written = map(CostRanking, (cpu_s, growth_MB, written_MB))
-        self.kept: list[tuple[str, float]] = []
+        self.kept = KeptMemory()
         for test in tests:
             self.add(test)
 
@@ -187,7 +214,7 @@ class SuiteFigures:
         for ranking in (self.cpu, self.growth, self.written):
             ranking.add(test, row)
         if kept := float(row["memory_kept_MB"] or 0):
-            self.kept.append((nodeid + on_host(host), kept))
+            self.kept.add(test, nodeid + on_host(host), kept)
 
 
 @dataclass(frozen=True)
@@ -209,11 +236,10 @@ def leaks(kept: Iterable[tuple[str, float | None]]) -> list[tuple[str, float]]:
     Args:
         kept: Each attempt of each test, with the memory after it minus that before; None if unknown.
     """
-    found: dict[str, float] = {}
+    memory = KeptMemory()
     for test, size in kept:
-        found[test] = found.get(test, 0.0) + (size or 0.0)
-    large = [(test, round(size, 3)) for test, size in found.items() if size >= WORTH_TELLING_MB]
-    return sorted(large, key=lambda leak: -leak[1])
+        memory.add(hash(test), test, size or 0.0)
+    return memory.leaks
 
 
 def _fields(row: Row) -> dict[str, object]:
