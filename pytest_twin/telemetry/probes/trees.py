@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 ALWAYS_READ = 100
-READ_PER_S = 400
+READ_PER_S = 300
 
 
 def _columns(name: str, processes: str) -> tuple[Column, ...]:
