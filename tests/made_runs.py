@@ -13,7 +13,8 @@ from pytest_twin.report.formats import summary_of
 
 BEGAN = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SAMPLES = ("timestamp", "cpu_percent", "ram_used_percent", "disk_read_MB", "disk_write_MB", "elapsed_s",
-           "tests_cpu_percent", "stress_cpu_percent", "pressure_cpu_percent")  # fmt: skip
+           "tests_cpu_percent", "stress_cpu_percent", "pressure_cpu_percent", "ram_total_GB",
+           "tests_resident_MB", "stress_resident_MB")  # fmt: skip
 
 
 class MadeRun:

@@ -22,6 +22,14 @@ def test_the_cpu_is_split_into_tests_stress_and_the_rest(tmp_path):
     assert list(cpu) == ["tests", "stress", "rest"]
 
 
+def test_the_memory_is_split_by_sizes_and_never_more_than_what_is_used(tmp_path):
+    sizes = {"ram_total_GB": 4, "ram_used_percent": 50, "stress_resident_MB": 1024}
+    memory = drawn(MadeRun(tmp_path / "a").sampled(1, tests_resident_MB=512, **sizes))["Memory"]
+    assert {name: curve.values[-1] for name, curve in memory.items()} == {"tests": 12.5, "stress": 25.0, "rest": 12.5}
+    memory = drawn(MadeRun(tmp_path / "b").sampled(1, tests_resident_MB=1536, **sizes))["Memory"]
+    assert {name: curve.values[-1] for name, curve in memory.items()} == {"tests": 37.5, "stress": 12.5, "rest": 0.0}
+
+
 def test_a_recording_without_tests_and_stress_has_one_curve_of_the_cpu(tmp_path):
     made = MadeRun(tmp_path).sampled(1, tests_cpu_percent="", stress_cpu_percent="")
     assert list(drawn(made)["CPU"]) == ["host"]

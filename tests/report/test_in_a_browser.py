@@ -500,3 +500,11 @@ def test_nothing_is_drawn_where_values_are_missing(browser, tmp_path):
     return filled.y.filter((value) => value === 0).length;
     """
     assert report.run(filled) == 4  # an outline begins and ends there, before the gap and after it
+
+
+def test_shares_are_drawn_up_to_the_machine_and_a_button_fits_them_to_their_values(report):
+    top = "return document.querySelector('#timeline-chart .plot')._fullLayout.yaxis3.range[1]"  # of the memory
+    assert report.run(top) == 100
+    report.one("[data-fit]").click()
+    assert report.run(top) == pytest.approx(35.9 * 1.1)
+    assert report.one("[data-fit]").get_attribute("aria-pressed") == "true"

@@ -66,7 +66,7 @@ def panels(samples: pd.DataFrame, times: Values) -> list[Panel]:
 
     found = [
         Panel("CPU", "%", _cpu(column), is_share=True),
-        Panel("Memory", "%", [PanelCurve("memory", column("ram_used_percent"))], is_share=True),
+        Panel("Memory", _memory_unit(column), _memory(column), is_share=True),
         Panel("Disk", "MiB/s", moved(DISK), is_share=False),
         Panel("Network", "MiB/s", moved(NETWORK), is_share=False),
         Panel(
@@ -115,6 +115,29 @@ def _cpu(column: Callable[[str], Values]) -> list[PanelCurve]:
         PanelCurve("tests", tests, is_part=True),
         PanelCurve("stress", stress, is_part=True),
         PanelCurve("rest", rest(total, tests, stress), is_part=True),
+    ]
+
+
+def _memory_unit(column: Callable[[str], Values]) -> str:
+    total = column("ram_total_GB")
+    return "%" if np.isnan(total).all() else f"% of {float(np.nanmax(total)):.1f} GiB"
+
+
+def _memory(column: Callable[[str], Values]) -> list[PanelCurve]:
+    """Return the used memory, split where the sizes of the tests and the stressors are known.
+
+    Pages that processes share are counted for each of them, so the parts are cut to what is used in total.
+    """
+    used, total = column("ram_used_percent"), column("ram_total_GB")
+    tests, stress = (100 * column(f"{name}_resident_MB") / 1024 / total for name in ("tests", "stress"))
+    if np.isnan(tests).all() and np.isnan(stress).all():
+        return [PanelCurve("memory", used)]
+    tests = np.minimum(tests, used)
+    stress = np.minimum(stress, used - np.nan_to_num(tests))
+    return [
+        PanelCurve("tests", tests, is_part=True),
+        PanelCurve("stress", stress, is_part=True),
+        PanelCurve("rest", rest(used, tests, stress), is_part=True),
     ]
 
 

@@ -20,7 +20,8 @@ from pytest_twin.report.wording import format_change, format_count, format_size
 MOST = 60
 MOST_EVENTS = 30
 AROUND = 0.1  # of its duration, before and behind
-DRAWN = ("CPU", "Memory")
+WHOLE = "CPU"  # always drawn up to 100 %: how busy a machine was is read from it
+DRAWN = (WHOLE, "Memory")
 
 
 def article_name(place: int) -> str:
@@ -110,7 +111,8 @@ def _plot(summary: RunSummary, attempt: AttemptSummary, panel: Panel) -> Markup:
         return Markup("")
     times = summary.times[first:last]
     curves = [curve._replace(values=curve.values[first:last]) for curve in panel.curves]
-    top = 100.0 if len(curves) > 1 else scale(curves[0].values)
+    stacked = sum(np.nan_to_num(curve.values) for curve in curves)
+    top = 100.0 if panel.name == WHOLE and len(curves) > 1 else scale(np.asarray(stacked))
     about = f"{panel.name} of the host while {attempt.nodeid:.200} ran, from 0 to {top:.0f} %"
     plot = area(times, curves, top, (attempt.start_s, attempt.end_s), about, (left, right))
     words = join(markup('<span><i class="key k-{}"></i> {} </span>', curve.name, curve.name) for curve in curves)

@@ -177,6 +177,8 @@ ZOOM = """<div class="tools" role="group" aria-label="Zoom">
 <button type="button" data-zoom="left" aria-label="Earlier">←</button>
 <button type="button" data-zoom="right" aria-label="Later">→</button>
 <button type="button" data-zoom="all">Whole run</button>
+<button type="button" data-fit aria-pressed="false" title="Draw shares up to their highest value, and not to 100 %">Fit
+values</button>
 <span class="small soft mouse">Drag to zoom, double-click for the whole run.
 Keys: arrows, + and −, Page Up and Down, Home.</span>
 <span class="small soft touch">Tap to see what ran at a moment.</span></div>

@@ -103,6 +103,7 @@ def _panel(panel: Panel, whole: Values, breaks: Sequence[int] | np.ndarray[Any, 
         "name": panel.name,
         "unit": panel.unit,
         "top": min(100.0, max(LEAST_TOP, highest * 1.1)) if panel.is_share else highest * 1.1 or 1.0,
+        "full": 100 if panel.is_share else None,
         "curves": [
             {"name": curve.name, "part": curve.is_part, "top": top}
             for curve, top in zip(panel.curves, scales, strict=True)

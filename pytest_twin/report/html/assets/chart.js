@@ -178,7 +178,7 @@ function chart(data, box, view) {
       const tall = tallness(panel), above = 1 - (used + GAP) / inner, below = Math.max(0, 1 - (used + GAP + tall) / inner);
       used += GAP + tall;
       made["yaxis" + (number + 2)] = {
-        domain: [below, above], range: [0, panel.top], fixedrange: true, gridcolor: grid, zeroline: false, nticks: tall > 100 ? 5 : 3,
+        domain: [below, above], range: [0, (!view.isFitted && panel.full) || panel.top], fixedrange: true, gridcolor: grid, zeroline: false, nticks: tall > 100 ? 5 : 3,
         rangemode: "tozero", linecolor: soft, showline: false, tickfont: { size: 10.5 },
       };
       const words = panel.curves.map((curve) => `<span style="color:${colour(COLOURS[curve.name])}">■</span> ${isNarrow() ? curve.name.replace("for ", "") : curve.name}`);

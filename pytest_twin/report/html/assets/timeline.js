@@ -7,6 +7,7 @@ const Timeline = (() => {
   const longest = Math.max(...hosts.flatMap((host) => host.lanes.map((name) => laneName(name).length)), 0);
   const view = {
     epoch, from: 0, to: end, at: null, told: boxes[0], onPaper: false,
+    isFitted: false, // whether shares are drawn up to their highest value, and not up to the size of the machine
     room: 8 + LETTER * longest, // left of all charts, so that the same times are below each other
     show, zoom, pan, point,
     all: () => show(0, end),
@@ -47,6 +48,12 @@ const Timeline = (() => {
   enable();
   const BUTTONS = { in: () => zoom(0.5), out: () => zoom(2), all: view.all, left: () => pan(-0.5), right: () => pan(0.5) };
   document.querySelectorAll("[data-zoom]").forEach((button) => button.addEventListener("click", () => BUTTONS[button.dataset.zoom]()));
+  const fit = document.querySelector("[data-fit]");
+  fit.addEventListener("click", () => {
+    view.isFitted = !view.isFitted;
+    fit.setAttribute("aria-pressed", view.isFitted);
+    draw();
+  });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   const print = (isPaper) => {
     Object.assign(view, { onPaper: isPaper, at: null });
