@@ -168,7 +168,7 @@ def test_python_that_reads_a_run_can_be_executed(tmp_path, monkeypatch):
         for each in BLOCKS
         if each.language == "python" and "pytest_twin.load(" in each.text and "click" not in each.text
     ]
-    assert len(shown) == 2
+    assert len(shown) == 3
     for block in shown:
         exec(compile(block.text, str(block), "exec"), {})  # noqa: S102 - our own pages
 

@@ -30,7 +30,8 @@ class Run:
         tests: One row per attempt of a test.
         fingerprint: The hardware and software of pytest's host; None if unknown.
         schedule: The schedule that was played; None if there was none.
-        problems: What could not be read, one line each; a killed run may have some.
+        problems: What could not be read, one line each; a killed run may have some. A file of the old scripts has a
+            line about its times: they are local times without a zone, and are taken as UTC.
         hosts: The other hosts by their name in the column ``host`` of the frames, which is missing for pytest's own:
             their ``fingerprint``, and what else hosts.json has.
         outcomes: The number of tests by outcome, as pytest counted them; empty if the session did not finish.

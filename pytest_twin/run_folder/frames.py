@@ -37,7 +37,7 @@ from pytest_twin.run_folder.excerpt import window_of
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, FINGERPRINT, HOSTS, SCHEDULE, TESTS
 from pytest_twin.run_folder.load_amounts import add_amounts
-from pytest_twin.run_folder.problems import fingerprint_problems, table_problems
+from pytest_twin.run_folder.problems import fingerprint_problems, table_problems, zone_problems
 from pytest_twin.run_folder.rotation import PARQUET, Segment, open_file, open_segment, open_segments, segments
 from pytest_twin.telemetry import probes
 
@@ -187,16 +187,18 @@ def _exists(folder: RunFolder, name: str, streams: Iterable[Path]) -> bool:
 def _load_file(path: Path) -> Run:
     """Read one file; its columns tell which table it is."""
     names: list[str] = []
+    problems: list[str] = []
     with _as_reading_error(path), open_segment(path) as file:
         if path.suffix != PARQUET:
             names, _ = read_heading(file)
+            problems += zone_problems(path, file)
     which = TESTS_SHAPE if "nodeid" in names else EVENTS_SHAPE if "event" in names else samples_shape()
     with open_segment(path) as file:
         frame = concatenate(read_segments([Segment(path, file)], which), which)
     samples, events, tests = (
         frame if shape == which else concatenate([], shape) for shape in (samples_shape(), EVENTS_SHAPE, TESTS_SHAPE)
     )
-    return Run(path, samples, events, tests)
+    return Run(path, samples, events, tests, problems=tuple(problems))
 
 
 @contextmanager

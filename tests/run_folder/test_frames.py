@@ -290,6 +290,17 @@ def test_an_old_dataset_is_read_and_its_local_times_are_taken_for_utc(loaded, en
     assert frame.attrs["damaged"] == 0
 
 
+def test_a_run_says_that_its_times_have_no_zone(tmp_path):
+    row = "2025-10-11 02:30:00" + "," * LEGACY.count(",") + "\n"
+    (tmp_path / DATASET).write_text(f"{LEGACY}\n{row}", encoding="utf-8-sig")
+    (tmp_path / ANNOTATIONS).write_text(OLD_LOG)
+    said = [f"{tmp_path / name} has times without a zone, which are taken as UTC" for name in (DATASET, ANNOTATIONS)]
+    assert [each for each in pytest_twin.load(tmp_path).problems if "zone" in each] == said
+    assert pytest_twin.load(tmp_path / DATASET).problems == (said[0],)
+    (tmp_path / DATASET).write_text(f"{LEGACY}\n{row.replace('00,', '00Z,', 1)}")
+    assert pytest_twin.load(tmp_path / DATASET).problems == ()
+
+
 OLD_LOG = r"""timestamp,event,detail
 2025-10-11 02:00:35,start,cpu_spike | PID=19 | python stressors\cpu_stress.py --procs 8 --duration 180
 2025-10-11 02:01:24,start,disk_io | PID=26 | python stressors\disk_stress.py --path a,b
