@@ -51,6 +51,11 @@ def ratios(these: Sequence[float], those: Sequence[float]) -> list[float]:
     return [one / other for one, other in zip(these, those, strict=True)]
 
 
+def differences(these: Sequence[float], those: Sequence[float]) -> list[float]:
+    """Return the difference of each round."""
+    return [one - other for one, other in zip(these, those, strict=True)]
+
+
 def show(name: str, values: Sequence[float], unit: str = "", goal: str = "") -> None:
     """Print the median and quartiles of a figure, with its goal."""
     low, median, high = quartiles(values)

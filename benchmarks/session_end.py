@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from _generated_run import write_run
-from _shared import interleaved, show
+from _shared import differences, interleaved, show
 from trivial_tests import ENVIRONMENT, TESTS
 
 PLUGIN = """
@@ -90,11 +90,6 @@ def _seconds(folder: Path, flags: Sequence[str]) -> float:
 
 def _peak(folder: Path, flags: Sequence[str]) -> float:
     return run(folder, flags)[1]
-
-
-def differences(these: Sequence[float], those: Sequence[float]) -> list[float]:
-    """Return the difference of each round."""
-    return [one - other for one, other in zip(these, those, strict=True)]
 
 
 def main() -> None:

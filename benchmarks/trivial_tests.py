@@ -16,10 +16,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from _shared import interleaved, ratios, show
+from _shared import Figure, differences, interleaved, ratios, show
 
 COUNT = 1000
 # keep byte code as for installed packages: otherwise an editable package is compiled in every run
@@ -57,14 +58,19 @@ class Run(NamedTuple):
 
 
 PLAIN = Run("plain pytest")
+ONE, MANY = 1, 10_000  # tests whose times tell the fixed cost, and that of a test more
+BUDGET = '[[tool.pytest-twin.budgets]]\nduration = "10s"\n'
 TWIN = Run("pytest --twin", "pytest_twin.plugin", ("--twin",))
 PERFGUARD = Run("pytest-perfguard", "pytest_perfguard.plugin", ("--perfguard",))
 LEAST = Run("system calls only", "_least_accounting")
 MONITOR = Run("pytest-monitor", "pytest_monitor.pytest_monitor")  # takes about a minute
+GOALS = {TWIN.name: "at most 1.12"}
 
 
-def compare(runs: Sequence[Run], rounds: int, goals: Mapping[str, str] | None = None, *, warm: bool = True) -> None:
-    """Print the seconds of each, and the ratio to the first."""
+def measure(
+    runs: Sequence[Run], rounds: int, goals: Mapping[str, str] | None = None, *, warm: bool = True
+) -> list[Figure]:
+    """Return the seconds of each, and the ratio to the first."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "test_trivial.py").write_text(TESTS.format(COUNT))
 
@@ -73,10 +79,49 @@ def compare(runs: Sequence[Run], rounds: int, goals: Mapping[str, str] | None = 
 
         times = interleaved({run.name: of(run) for run in runs}, rounds, warm=warm)
     base = runs[0].name
-    show(base, times[base], "s")
+    figures = [Figure(base, times[base], "s")]
     for run in runs[1:]:
-        show(run.name, times[run.name], "s")
-        show(f"  / {base}", ratios(times[run.name], times[base]), goal=(goals or {}).get(run.name, ""))
+        figures.append(Figure(run.name, times[run.name], "s"))
+        figures.append(Figure(f"  / {base}", ratios(times[run.name], times[base]), "", (goals or {}).get(run.name, "")))
+    return figures
+
+
+def measure_slope(rounds: int, many: int = MANY) -> list[Figure]:
+    """Return what recording adds to one test, to each test more, and what a budget for all tests adds to that."""
+    with tempfile.TemporaryDirectory() as folder:
+        runs: dict[str, Callable[[], float]] = {}
+        for count in (ONE, many):
+            for name, run, budget in (("plain", PLAIN, ""), ("twin", TWIN, ""), ("budget", TWIN, BUDGET)):
+                place = Path(folder) / f"{name}-{count}"
+                place.mkdir()
+                (place / "test_trivial.py").write_text(TESTS.format(count))
+                (place / "pyproject.toml").write_text(f"[tool.pytest.ini_options]\n{budget}")
+                runs[place.name] = partial(run.seconds, place, count)
+        times = interleaved(runs, rounds)
+
+    def a_test_more(name: str) -> list[float]:
+        first, late = times[f"{name}-{ONE}"], times[f"{name}-{many}"]
+        return [1e3 * each / (many - ONE) for each in differences(late, first)]
+
+    plain, twin, budget = (a_test_more(name) for name in ("plain", "twin", "budget"))
+    fixed = [1e3 * each for each in differences(times[f"twin-{ONE}"], times[f"plain-{ONE}"])]
+    return [
+        Figure("the first recorded test", fixed, "ms", "at most 25"),
+        Figure("a recorded test more", differences(twin, plain), "ms", "at most 0.045"),
+        Figure("  of plain pytest", plain, "ms"),
+        Figure("  with a budget of duration", differences(budget, twin), "ms", "at most 0.05"),
+    ]
+
+
+def compare(runs: Sequence[Run], rounds: int, goals: Mapping[str, str] | None = None, *, warm: bool = True) -> None:
+    """Print the seconds of each, and the ratio to the first."""
+    for figure in measure(runs, rounds, goals, warm=warm):
+        show(*figure)
+
+
+def peers(python: str) -> list[Run]:
+    """Return the peers that are installed in the environment of this Python, the slow one last."""
+    return [run for each in (PERFGUARD, MONITOR) if (run := each._replace(python=python)).is_there()]
 
 
 def interpreter(text: str) -> str:
@@ -91,16 +136,21 @@ def main() -> None:
     """Compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=10, help="number of rounds")
+    parser.add_argument("--slope-rounds", type=int, default=0, help="number of rounds with 10,000 tests; 0 skips them")
     parser.add_argument("--slow-rounds", type=int, default=1, help="number of rounds with pytest-monitor; 0 skips it")
     parser.add_argument(
         "--peers-python", type=interpreter, default=sys.executable, help="Python of the environment with the peers"
     )
     given = parser.parse_args()
-    perfguard, monitor = (each._replace(python=given.peers_python) for each in (PERFGUARD, MONITOR))
-    quick = [PLAIN, TWIN, LEAST, *([perfguard] if perfguard.is_there() else [])]
-    compare(quick, given.rounds, {TWIN.name: "at most 1.15"})
-    if given.slow_rounds and monitor.is_there():
-        compare([PLAIN, TWIN, monitor], given.slow_rounds, warm=False)
+    there = peers(given.peers_python)
+    quick = [each for each in there if each.name != MONITOR.name]
+    figures = measure([PLAIN, TWIN, LEAST, *quick], given.rounds, GOALS)
+    if given.slope_rounds:
+        figures += measure_slope(given.slope_rounds)
+    if given.slow_rounds and len(there) > len(quick):
+        figures += measure([PLAIN, TWIN, there[-1]], given.slow_rounds, warm=False)
+    for figure in figures:
+        show(*figure)
 
 
 if __name__ == "__main__":

@@ -273,4 +273,6 @@ def _set_outcome(attempt: RecordedAttempt, report: pytest.TestReport) -> None:
 
 
 def _replace_properties(properties: list[tuple[str, object]], ours: Iterable[tuple[str, object]]) -> None:
-    properties[:] = [*[pair for pair in properties if not pair[0].startswith("twin_")], *ours]
+    if properties:
+        properties[:] = [pair for pair in properties if not pair[0].startswith("twin_")]
+    properties += ours

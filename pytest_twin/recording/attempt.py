@@ -140,9 +140,10 @@ class RecordedAttempt:
 
     def start_usage(self, budget: Budget) -> BudgetUsage:
         """Begin to count what the body uses, for the limits of a budget."""
-        from pytest_twin.recording.budget_usage import BudgetUsage
+        from pytest_twin.recording.budget_usage import OF_MEMORY, BudgetUsage
 
-        self._keep_peak()
+        if not OF_MEMORY.isdisjoint(budget.most):
+            self._keep_peak()  # before it is reset
         return BudgetUsage(self._recording, budget.most)
 
     def judge(self, budget: Budget, usage: BudgetUsage, of_repetitions: Iterable[LimitVerdict]) -> None:

@@ -1,0 +1,55 @@
+"""The number of Python calls of pytest-twin beside each test: time is noisy, and the calls are most of the cost."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+COUNTS = """
+    import json, os, pathlib, sys
+    import pytest, pytest_twin
+
+    OURS = os.path.dirname(pytest_twin.__file__) + os.sep
+    calls, tests = [0], []
+
+    def count(frame, event, _):
+        calls[0] += event == "call" and frame.f_code.co_filename.startswith(OURS)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logstart():
+        tests.append(calls[0])
+        sys.setprofile(count)
+
+    def pytest_unconfigure():
+        sys.setprofile(None)
+        pathlib.Path("counts.json").write_text(json.dumps([late - early for early, late in zip(tests, tests[1:])]))
+"""
+BUDGET = '[[tool.pytest-twin.budgets]]\nduration = "60s"\n'
+PASSING = "import pytest\n@pytest.mark.parametrize('number', range(30))\ndef test_it(number): pass\n"
+
+
+@pytest.fixture
+def calls(pytester, few_plugins):
+    """Runs trivial tests, and returns the median of the Python calls of pytest-twin between the starts of two."""
+
+    def run(*options: str) -> int:
+        pytester.makeconftest(COUNTS)
+        pytester.makepyfile(PASSING)
+        pytester.runpytest_subprocess("-p", "no:cacheprovider", *options).assert_outcomes(passed=30)
+        counts = sorted(json.loads((pytester.path / "counts.json").read_text()))
+        return counts[len(counts) // 2]
+
+    return run
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other platforms have fewer counters")
+@pytest.mark.parametrize(("budget", "most"), [("", 148), (BUDGET, 206)], ids=["recorded", "with a budget of duration"])
+def test_a_recorded_test_makes_few_calls(pytester, calls, budget, most):
+    pytester.makepyprojecttoml(f"[tool.pytest.ini_options]\n{budget}")
+    assert 20 < calls("--twin") <= most
+
+
+def test_an_unused_plugin_makes_no_call_for_a_test(calls):
+    assert calls() == 0
