@@ -43,7 +43,7 @@ class Sample(NamedTuple):
 
 
 def _is_of_profile(line: str) -> bool:
-    return line.startswith(("slowdown by load ", "examples/test_bottlenecks.py::")) or bool(
+    return line.startswith(("slowdown by load ", "(?: ", "examples/test_bottlenecks.py::")) or bool(
         re.match(r"  [\d-] \w+ ", line)
     )
 

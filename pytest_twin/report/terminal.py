@@ -153,10 +153,11 @@ def profile_lines(rows: Sequence[Row]) -> Iterator[str]:
     if not rows:
         return
     levels = "".join(f"{level:>7}%" for level in LEVELS[LOADS[0]])
-    yield f"{'slowdown by load':<16}{levels}    knee   (?: too few repetitions; the column 0% shows noise)"
+    yield f"{'slowdown by load':<16}{levels}    knee"
     if any(row["resource"] == QUOTA for row in rows):
         levels = "".join(f"{level:>7}%" for level in LEVELS[QUOTA])
-        yield f"{'by CPU quota':<16}{levels}    knee   (the share of the CPUs that is left)"
+        yield f"{'by CPU quota':<16}{levels}    knee   (CPUs left)"
+    yield "(?: too few repetitions; the column 0% shows noise)"
     for nodeid, curves in rank_resources(rows):
         yield nodeid
         for curve in curves:
