@@ -29,7 +29,9 @@ def twin(tmp_path, monkeypatch):
 def test_a_report_is_written_into_the_folder_of_the_run(twin, tmp_path):
     busy_run(tmp_path / "twin-report").write()
     assert twin("report") == ("twin-report/report.html\n", 0)
-    assert "<h1>1 failed, 2 passed</h1>" in (tmp_path / "twin-report" / "report.html").read_text(encoding="utf-8")
+    assert '<h1><a href="#failures">1 failed, 2 passed</a></h1>' in (
+        tmp_path / "twin-report" / "report.html"
+    ).read_text(encoding="utf-8")
 
 
 def test_several_forms_are_made_at_once(twin, tmp_path):

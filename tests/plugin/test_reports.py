@@ -31,7 +31,9 @@ def test_reports_are_made_at_the_end_and_told(pytester, left, options):
     result.stdout.fnmatch_lines(
         ["report: twin-report/report.html", "report: twin-report/summary.md", "report: out/run.json"]
     )
-    assert "<h1>1 failed, 1 passed</h1>" in (left.folder / "report.html").read_text(encoding="utf-8")
+    assert '<h1><a href="#failures">1 failed, 1 passed</a></h1>' in (left.folder / "report.html").read_text(
+        encoding="utf-8"
+    )
     document = json.loads((pytester.path / "out" / "run.json").read_text(encoding="utf-8"))
     assert document["totals"]["outcomes"] == {"failed": 1, "passed": 1}
 
@@ -54,7 +56,7 @@ def test_a_summary_of_the_job_that_cannot_be_written_is_a_warning(pytester, step
 def test_without_the_option_no_report_is_made(pytester, left):
     pytester.makepyfile(TWO)
     result = pytester.runpytest("--twin")
-    result.stdout.no_fnmatch_line("report: *")
+    result.stdout.fnmatch_lines(["report: pytest-twin report twin-report"])
     assert not (left.folder / "report.html").exists()
 
 
