@@ -13,6 +13,7 @@ from pytest_twin.model.clock import Clock
 from pytest_twin.model.columns import CellFormatter, header
 from pytest_twin.model.csv_text import record
 from pytest_twin.model.event import HOST, Event
+from pytest_twin.model.version import __version__
 from pytest_twin.run_folder.frames import samples_shape
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, FINGERPRINT, TESTS
 
@@ -37,7 +38,7 @@ def write_run(folder: Path, rows: int, tests: int, epoch: float = EPOCH) -> None
     (folder / ANNOTATIONS).write_text(record(event.FIELDS) + "".join(each.row(clock) for each in events))
     (folder / TESTS).write_text(record([column.name for column in attempt_row.COLUMNS]) + "".join(cells))
     machine = {"cpu": {"model": "made up", "logical": 8, "physical": 4}, "memory": {"total_GB": 16.0}}
-    (folder / FINGERPRINT).write_text(json.dumps({"pytest_twin": "0.1.0", **machine}))
+    (folder / FINGERPRINT).write_text(json.dumps({"pytest_twin": __version__, **machine}))
 
 
 def _loads(chance: random.Random, lasting: float) -> Iterator[tuple[float, float, str, str, str]]:
@@ -74,7 +75,7 @@ def _values(at: float, on: set[str], chance: random.Random) -> dict[str, float]:
         "disk_write_MB": 4.8 + chance.gauss(0, 0.3) if "disk" in on else max(0.0, chance.gauss(-0.5, 0.5)),
         "net_sent_MB": abs(chance.gauss(0, 0.01)), "net_recv_MB": abs(chance.gauss(0, 0.02)),
         "pressure_cpu_percent": max(0.0, total - 60 + chance.gauss(0, 5)), "pressure_memory_percent": 0.0,
-        "pressure_io_percent": 20 + chance.gauss(0, 4) if "disk" in on else 0.0,
+        "cgroup_oom_kills": 0.0, "pressure_io_percent": 20 + chance.gauss(0, 4) if "disk" in on else 0.0,
         "tests_resident_MB": 180 + at / 60, "stress_resident_MB": 4000.0 if "memory" in on else 12.0,
     }  # fmt: skip
 

@@ -31,7 +31,7 @@ class Progress:
         self._config = config
         is_worker = hasattr(config, "workerinput")
         self._reporter: Any = None if is_worker else config.pluginmanager.get_plugin("terminalreporter")
-        self._is_quiet = config.option.verbose < 0
+        self._is_quiet = getattr(config.option, "verbose", 0) < 0  # there is none with -p no:terminal
         self._is_in_place = self._reporter is not None and self._reporter.isatty and self._reporter.hasmarkup
         self._every_s = IN_PLACE_EVERY_S if self._is_in_place else LINE_EVERY_S
         self._shown_at, self._is_shown = monotonic(), False

@@ -107,19 +107,18 @@ def _heaviest(tests: SuiteFigures) -> Iterator[str]:
     """Yield the tests that stand out by CPU time, memory growth or writes; nothing where none does."""
     lines = []
     for row, seconds, share in tests.cpu.outstanding(WORTH_TELLING_S):
-        lines.append(_heavy_line(row, "CPU", f"{seconds:.2f} s  ", f"{share:.0%}"))
+        lines.append(_heavy_line(row, "CPU", f"{seconds:.2f} s", f"{share:.0%}"))
     for row, grown, _ in tests.growth.outstanding(WORTH_TELLING_MB):
-        lines.append(_heavy_line(row, "memory growth", f"{grown:+.1f} MiB"))
+        lines.append(_heavy_line(row, "growth", f"{grown:+.1f} MiB"))
     for row, written, share in tests.written.outstanding(WORTH_TELLING_MB):
         lines.append(_heavy_line(row, "writes", f"{written:.1f} MiB", f"{share:.0%}"))
     if lines:
-        yield "heaviest tests, and their share of all"
+        yield "heaviest tests: CPU time, memory growth, writes; with their share of all"
     yield from lines
 
 
 def _heavy_line(row: Row, resource: str, amount: str, share: str = "") -> str:
-    figures = f"  {resource:<13}{amount:>12}{share:>5}  "
-    return figures + truncate_middle(visible(row["nodeid"]) + on_host(row["host"]), WIDTH - len(figures))
+    return f"  {resource:<6}{amount:>11}{share:>5}  {visible(row['nodeid'])}{on_host(row['host'])}"
 
 
 def _leaks(found: Sequence[tuple[str, float]]) -> Iterator[str]:

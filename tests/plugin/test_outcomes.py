@@ -392,7 +392,7 @@ def test_totals_are_those_of_pytest_however_often_a_test_ran(pytester, left, opt
     result.stdout.re_match_lines([r"\d+ samples, 17 tests"])
     said = "17 tests in 26 attempts: " + ", ".join(f"{many} {name}" for name, many in totals["outcomes"].items())
     assert f"## pytest-twin: {said}\n" in (left.folder / "summary.md").read_text()
-    assert f"<h1>{said}</h1>" in (left.folder / "report.html").read_text()
+    assert f">{said}</a></h1>" in (left.folder / "report.html").read_text()
 
 
 def test_a_test_is_counted_once_by_the_rows_where_pytest_could_not_count(pytester, left):

@@ -132,7 +132,7 @@ def test_the_summary_says_what_was_applied_and_heavy(pytester):
             r"\d+ samples, 3 tests",
             r"load         times      held  achieved",
             r"cpu=1            1 +\d+\.\d s  \d\.\d\d cores( \(see the warnings\))?",
-            r"heaviest tests, and their share of all",
+            r"heaviest tests: CPU time, memory growth, writes; with their share of all",
             r"  CPU +\d\.\d\d s +\d+%  .*::test_busy",
             r"files: twin-report/",
             r"report: pytest-twin report twin-report",
@@ -182,8 +182,8 @@ def test_the_summary_names_the_test_that_left_memory_behind_and_no_innocent_one(
         """
     )
     lines = pytester.runpytest_subprocess("--twin").outlines
-    at = lines.index("heaviest tests, and their share of all")
-    heavy = {line.split()[-1]: line.split()[-3] for line in lines[at + 1 :] if line.startswith("  memory growth")}
+    at = lines.index("heaviest tests: CPU time, memory growth, writes; with their share of all")
+    heavy = {line.split()[-1]: line.split()[-3] for line in lines[at + 1 :] if line.startswith("  growth")}
     assert float(heavy["test_it.py::test_leak"]) == pytest.approx(60, abs=2)
     assert float(heavy["test_it.py::test_moment"]) == pytest.approx(30, abs=2)
     assert len(heavy) == 2

@@ -107,3 +107,14 @@ def test_workers_of_xdist_print_it_on_stderr(pytester):
 
 def test_the_time_that_is_left_is_told_in_minutes():
     assert [format_left(seconds) for seconds in (-1, 65.2, 600)] == ["0:00 min left", "1:05 min left", "10:00 min left"]
+
+
+def test_where_pytest_has_no_terminal_nothing_is_shown_and_all_repetitions_run(pytester, left):
+    pytester.makepyfile("""
+        import pytest
+
+        @pytest.mark.twin_budget(p50=10)
+        def test_it(): pass
+    """)
+    pytester.runpytest("--twin", "-p", "no:terminal")
+    assert len(left.tests) > 5
