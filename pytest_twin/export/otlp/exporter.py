@@ -26,8 +26,8 @@ from pytest_twin.export.otlp.resource import resource_of
 from pytest_twin.export.otlp.run_rows import RunRows
 from pytest_twin.export.otlp.sample_metrics import SampleSeries, collect_series
 from pytest_twin.export.otlp.sampling import is_sampled
-from pytest_twin.export.otlp.sending import OtlpSender, SendingError
-from pytest_twin.export.otlp.span import OtlpSpan
+from pytest_twin.export.otlp.sending import OtlpSender, SendingError, check_connection
+from pytest_twin.export.otlp.span import IdSource, OtlpSpan
 from pytest_twin.export.otlp.trace_builder import TraceBuilder
 from pytest_twin.model.columns import Column
 from pytest_twin.model.trace_context import parse_traceparent
@@ -81,16 +81,17 @@ class RunExport:
             self._run = RunRows(folder)
         except (OSError, ValueError) as error:
             raise OtlpError(f"{folder}: {getattr(error, 'strerror', None) or error}") from None
+        self._parent = parse_traceparent(config.traceparent)
         self._resource = cache(lambda host: resource_of(self._run, host, own_host, config.resource))
 
     def trace(self) -> TraceBuilder:
         """Return the spans of the run."""
-        return TraceBuilder(self._run, parse_traceparent(self._config.traceparent), per_test=self._config.per_test)
+        return TraceBuilder(self._run, self._parent, per_test=self._config.per_test)
 
-    def is_sampled(self, built: TraceBuilder) -> bool:
-        """Tell whether a sampler in the environment lets the trace be exported."""
-        parent = parse_traceparent(self._config.traceparent)
-        return is_sampled(os.environ, built.session.ids.trace, parent.is_sampled if parent else None)
+    def is_sampled(self) -> bool:
+        """Tell whether a sampler in the environment lets the trace of the session be exported."""
+        trace = self._parent.trace if self._parent else IdSource(self._run.identity).trace()
+        return is_sampled(os.environ, trace, self._parent.is_sampled if self._parent else None)
 
     def span_request(self, spans: Sequence[OtlpSpan]) -> ExportTraceServiceRequest:
         """Return the message with these spans."""
@@ -162,20 +163,33 @@ class RunSender:
         Raises:
             OtlpError: The run cannot be read.
         """
-        built = self._export.trace()
-        if not self._export.is_sampled(built):
+        if not self._export.is_sampled():
             self.result.problem = "the trace is not sampled, by its parent or by OTEL_TRACES_SAMPLER"
             return self.result
         try:
-            self._send_spans(built)
+            self._check_connection()
+            self._send_spans()
             self._send_metrics(most_points)
         except SendingError as error:
             self.result.problem = str(error)
         return self.result
 
-    def _send_spans(self, built: TraceBuilder) -> None:
+    def _check_connection(self) -> None:
+        """Check that there is a collector, before anything is built for it.
+
+        Raises:
+            SendingError: There is none.
+        """
+        for signal in [*self._config.signals.values()][:1]:
+            try:
+                check_connection(signal, self._deadline(signal))
+            except SendingError as error:
+                raise SendingError(f"{signal.url}: {error}") from None
+
+    def _send_spans(self) -> None:
         if (signal := self._config.signals.get(TRACES)) is None:
             return
+        built = self._export.trace()
         for spans in pieces(built.spans):
             answer = self._post(signal, self._export.span_request(spans), ExportTraceServiceResponse)
             rejected = answer.partial_success.rejected_spans
@@ -192,6 +206,9 @@ class RunSender:
             self._add_rejected(METRICS, rejected, answer.partial_success.error_message)
             self.result.points += sum(len(each.points) for own in found.values() for each in own) - rejected
 
+    def _deadline(self, signal: OtlpSignal) -> float:
+        return self._until or time.monotonic() + signal.timeout_s
+
     def _post(self, signal: OtlpSignal, request: Message, answer: type[Any]) -> Any:
         """Send a message, and return the answer.
 
@@ -199,7 +216,7 @@ class RunSender:
             SendingError: It was not taken; the message names the URL.
         """
         try:
-            with OtlpSender(signal, self._until or time.monotonic() + signal.timeout_s) as sender:
+            with OtlpSender(signal, self._deadline(signal)) as sender:
                 return answer.FromString(sender.send(request.SerializeToString()))
         except SendingError as error:
             raise SendingError(f"{signal.url}: {error}") from None

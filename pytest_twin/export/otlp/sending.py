@@ -8,7 +8,8 @@ import os
 import socket
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 from urllib.parse import SplitResult, urlsplit
 
@@ -80,19 +81,8 @@ class OtlpSender:
             pause_s *= 2
 
     def _send_once(self, body: bytes) -> bytes:
-        timeout_s = min(self._signal.timeout_s, self._deadline - time.monotonic())
-        if timeout_s <= 0:
-            raise SendingError("no time is left")
-        try:
+        with _limited(self._signal, self._deadline) as timeout_s:
             return self._request(body, timeout_s)
-        except TimeoutError:
-            raise SendingError(f"no answer within {timeout_s:.1f} s") from None
-        except socket.gaierror as error:
-            raise SendingError(f"the host is unknown ({error.strerror})") from None
-        except OSError as error:
-            raise SendingError(str(error.strerror or error)) from None
-        except http.client.HTTPException as error:
-            raise SendingError(f"the answer is not HTTP ({type(error).__name__})") from None
 
     def _request(self, body: bytes, timeout_s: float) -> bytes:
         if self._connection is None:
@@ -121,24 +111,64 @@ class OtlpSender:
         return {**own, **compression, **self._signal.headers}
 
 
+def check_connection(signal: OtlpSignal, deadline: float) -> None:
+    """Check that a connection to the collector, or to the proxy, can be opened.
+
+    Raises:
+        SendingError: It cannot be.
+    """
+    parts = urlsplit(signal.url)
+    address = _address(parts, _proxy(parts.scheme, parts.hostname or ""))
+    with _limited(signal, deadline) as timeout_s, socket.create_connection(address, timeout_s):
+        pass
+
+
+@contextmanager
+def _limited(signal: OtlpSignal, deadline: float) -> Iterator[float]:
+    """Yield the seconds that a step may take, and report its errors.
+
+    Raises:
+        SendingError: There was an error, or no time is left.
+    """
+    timeout_s = min(signal.timeout_s, deadline - time.monotonic())
+    if timeout_s <= 0:
+        raise SendingError("no time is left")
+    try:
+        yield timeout_s
+    except TimeoutError:
+        raise SendingError(f"no answer within {timeout_s:.1f} s") from None
+    except socket.gaierror as error:
+        raise SendingError(f"the host is unknown ({error.strerror})") from None
+    except OSError as error:
+        raise SendingError(str(error.strerror or error)) from None
+    except http.client.HTTPException as error:
+        raise SendingError(f"the answer is not HTTP ({type(error).__name__})") from None
+
+
 def _compress(body: bytes, compression: str) -> bytes:
     if compression == "gzip":
         return gzip.compress(body, 1)
     return zlib.compress(body, 1) if compression == "deflate" else body
 
 
+def _address(parts: SplitResult, proxy: SplitResult | None) -> tuple[str, int]:
+    """Return the host and the port to connect to."""
+    if proxy is not None:
+        return proxy.hostname or "", proxy.port or 80
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
 def _connect(parts: SplitResult, signal: OtlpSignal, timeout_s: float) -> http.client.HTTPConnection:
-    host, is_tls = parts.hostname or "", parts.scheme == "https"
-    port = parts.port or (443 if is_tls else 80)
-    proxy = _proxy(parts.scheme, host)
-    through = (proxy.hostname or "", proxy.port or 80) if proxy else (host, port)
+    is_tls = parts.scheme == "https"
+    proxy = _proxy(parts.scheme, parts.hostname or "")
+    through = _address(parts, proxy)
     connection = (
         http.client.HTTPSConnection(*through, timeout=timeout_s, context=_tls_context(signal))
         if is_tls
         else http.client.HTTPConnection(*through, timeout=timeout_s)
     )
     if proxy and is_tls:
-        connection.set_tunnel(host, port)
+        connection.set_tunnel(*_address(parts, None))
     return connection
 
 

@@ -186,6 +186,14 @@ def test_a_proxy_of_the_environment_gets_the_whole_url(run, collector, monkeypat
     assert "the host is unknown" in send(run, {}, "http://collector.invalid:4318").problem
 
 
+def test_without_a_collector_nothing_is_built(run, monkeypatch):
+    monkeypatch.setattr(RunExport, "trace", lambda _: pytest.fail("it was built"))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+    assert send(run, {}, url).problem == f"{url}/v1/traces: Connection refused"
+    assert send(run, {"OTEL_TRACES_EXPORTER": "none"}, url).problem == f"{url}/v1/metrics: Connection refused"
+
+
 def process_of(folder, url, **config):
     process = OtlpProcess(read_config(config, url), ProcessContext.now())
     process.export(folder, 10.0, host="ci-7")
