@@ -55,6 +55,23 @@ def test_loads_of_the_same_words_are_one_line():
     assert loads(rows) == [LoadLine("cpu", "cpu=75%", 3, ("74.9%", "75.1%"), 5.0, ())]
 
 
+def test_a_ramp_is_judged_by_what_it_requested_over_its_time():
+    ramp = {"held_s": 1, "cpu_s": 0.8, "asked_cpu_s": 0.81}
+    short = {"held_s": 1, "cpu_s": 0.5, "asked_cpu_s": 1.0}
+    (line,) = loads([row(END, target="10%", achieved="8.3%", detail=ramp)])
+    assert line.lowest_share == pytest.approx(0.8 / 0.81)
+    (line,) = loads([row(END, achieved="75%", detail=each) for each in (ramp, short)])
+    assert line.lowest_share == 0.5
+
+
+def test_an_old_load_is_judged_by_its_amounts_if_they_have_the_same_unit():
+    shares = [
+        loads([row(END, target=target, achieved=achieved)])[0].lowest_share
+        for target, achieved in (("50%", "40%"), ("8", "1.74 cores"), ("max", "200MB/s"), ("50%", ""))
+    ]
+    assert shares == [0.8, pytest.approx(0.2175), None, None]
+
+
 def test_loads_come_in_the_order_of_their_first_end():
     rows = [
         row(START, target="a"),

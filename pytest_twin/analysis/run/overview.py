@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ from pytest_twin.analysis.run.by_host import on_host
 from pytest_twin.analysis.run.totals import CountedTests
 from pytest_twin.model import event
 from pytest_twin.model.attempt_row import BAD, INTERRUPTED
+from pytest_twin.stressors.spec.starvation import achieved_share
 
 Row = Mapping[str, str]
 LARGE_SHARE = 0.1  # of what all tests used together: a test with less is one of many
+AMOUNT, CORES = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z%/]*)$"), "cores"  # as which workers are counted
 WORTH_TELLING_MB = 10.0  # of memory: allocators keep less than that of what a test has freed
 
 
@@ -30,6 +33,7 @@ class LoadLine:
         held_s: Seconds for which it was applied, in total.
         troubles: Why some were aborted or reduced.
         host: Their host; empty for pytest's own.
+        lowest_share: The lowest share of the request that one of them achieved over its time; None if unknown.
     """
 
     type: str
@@ -39,6 +43,7 @@ class LoadLine:
     held_s: float
     troubles: tuple[str, ...]
     host: str = ""
+    lowest_share: float | None = None
 
 
 class LoadEnd(NamedTuple):
@@ -59,6 +64,15 @@ class LoadEnd(NamedTuple):
     is_aborted: bool
     fields: Mapping[str, object]
     host: str = ""
+
+    @property
+    def share(self) -> float | None:
+        """The share of the request that it achieved over its time; None if unknown.
+
+        Old runs have only the amount at its end, which says nothing about a request that changes.
+        """
+        found = achieved_share(self.fields)
+        return _ratio(self.achieved, self.target) if found is None else found
 
 
 def loads(annotations: Sequence[Row]) -> list[LoadLine]:
@@ -90,8 +104,17 @@ def group_loads(ends: Iterable[LoadEnd]) -> list[LoadLine]:
         reduced = [str(end.fields["reduced"]) for end in found if "reduced" in end.fields]
         achieved = dict.fromkeys(end.achieved for end in found if end.achieved)
         troubles = tuple(dict.fromkeys(aborted + reduced))
-        lines.append(LoadLine(kind, target, len(found), tuple(achieved), held, troubles, host))
+        lowest = min((share for end in found if (share := end.share) is not None), default=None)
+        lines.append(LoadLine(kind, target, len(found), tuple(achieved), held, troubles, host, lowest))
     return lines
+
+
+def _ratio(answer: str, target: str) -> float | None:
+    """Return the ratio of two amounts; None if they have different units."""
+    one, other = (AMOUNT.match(text) for text in (answer, target))
+    if not one or not other or one[2].replace(CORES, "") != other[2] or not float(other[1]):
+        return None
+    return float(one[1]) / float(other[1])
 
 
 def skipped(annotations: Sequence[Row]) -> Counter[str]:

@@ -17,7 +17,7 @@ from pytest_twin.analysis.run.run_summary import RunSummary
 from pytest_twin.model.duration_text import NOTHING, format_duration
 from pytest_twin.report.html.markup import identity, join, markup
 from pytest_twin.report.html.svg import bars
-from pytest_twin.report.load_shortfall import SHORT, load_troubles, lowest_share
+from pytest_twin.report.load_shortfall import SHORT, load_troubles
 from pytest_twin.report.wording import (
     KEPT,
     describe_machines,
@@ -115,7 +115,7 @@ def _loads_in_short(loads: Sequence[LoadLine]) -> str:
     """Return whether the requested loads were achieved; a short load without a verdict counts by its amount."""
     if troubled := sum(bool(line.troubles) for line in loads):
         return f"{troubled} with problems"
-    if any((lowest := lowest_share(line)) is not None and lowest < SHORT for line in loads):
+    if any(line.lowest_share is not None and line.lowest_share < SHORT for line in loads):
         return "some less than requested"
     return "all as requested" if any(line.achieved for line in loads) else "achieved amounts unknown"
 
@@ -160,7 +160,7 @@ def _load_row(line: LoadLine, *, several: bool) -> Markup:
 
 
 def _meter(line: LoadLine) -> Markup:
-    lowest = lowest_share(line)
+    lowest = line.lowest_share
     if lowest is None:
         return Markup("")
     return markup(

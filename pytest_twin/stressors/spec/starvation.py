@@ -6,7 +6,7 @@ import math
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 STARVED_BELOW = 0.8  # of the requested figure
 
@@ -18,15 +18,28 @@ def starved(achieved: Mapping[str, float | str], tolerances: Mapping[str, float]
         achieved: The figures of the load; ``asked_X`` is the requested value of ``X``.
         tolerances: How much of a figure may be missing besides.
     """
-    for name, requested in achieved.items():
-        figure = name.removeprefix("asked_")
-        value = achieved.get(figure, 0.0)
-        if figure == name or isinstance(requested, str) or isinstance(value, str):
-            continue
+    for figure, value, requested in _with_requests(achieved):
         if value + (tolerances or {}).get(figure, 0.0) < STARVED_BELOW * requested:
             percent = math.floor(100 * value / requested + 1e-9)  # rounded down, like the verdict
             return f"starved: achieved {percent}% of the request ({_in_words(figure, value, requested)})"
     return ""
+
+
+def achieved_share(achieved: Mapping[str, object]) -> float | None:
+    """Return the lowest share of a request that a load has achieved over its time; None if none is known.
+
+    A ramp counts as what it requested at each time, and not as the amount that it ends at.
+    """
+    return min((value / requested for _, value, requested in _with_requests(achieved) if requested > 0), default=None)
+
+
+def _with_requests(achieved: Mapping[str, object]) -> Iterator[tuple[str, float, float]]:
+    """Yield the name of each figure of which the request is known, its value, and the request."""
+    for name, requested in achieved.items():
+        figure = name.removeprefix("asked_")
+        value = achieved.get(figure, 0.0)
+        if figure != name and isinstance(requested, (int, float)) and isinstance(value, (int, float)):
+            yield figure, value, requested
 
 
 def _in_words(figure: str, value: float, requested: float) -> str:
