@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MOST = 1000  # failed attempts that are explained
 
 
-def explain_failures(folder: RunFolder, most: int = MOST) -> Mapping[AttemptKey, str]:
+def explain_failures(folder: RunFolder, most: int = MOST, *, once: bool = False) -> Mapping[AttemptKey, str]:
     """Return a sentence for each failed attempt, for the first ones of very many.
 
     Repetitions that pytest does not report, such as those of a profile, are left out as in `RunSummary.failed`.
@@ -27,6 +27,7 @@ def explain_failures(folder: RunFolder, most: int = MOST) -> Mapping[AttemptKey,
     Args:
         folder: The run.
         most: The number of attempts to explain.
+        once: Explain only the first failed attempt of each test, which repetitions may have many of.
 
     Raises:
         OSError: tests.csv cannot be read.
@@ -43,7 +44,14 @@ def explain_failures(folder: RunFolder, most: int = MOST) -> Mapping[AttemptKey,
             if test["outcome"] == "passed":
                 its.append(test)
     reported = {failure.which for failure in parse_failures(folder.text(FAILURES))}
-    failed = (each for each in bad if last[each["host"], each["nodeid"]] in BAD or attempt_key(each) in reported)
+    failed: Iterator[Row] = (
+        each for each in bad if last[each["host"], each["nodeid"]] in BAD or attempt_key(each) in reported
+    )
+    if once:
+        first: dict[tuple[str, str], Row] = {}
+        for each in failed:
+            first.setdefault((each["host"], each["nodeid"]), each)
+        failed = iter(first.values())
     chosen = list(islice(failed, most))
     return {
         attempt_key(test): explain(test, figures, passes[test["host"], test["nodeid"]])

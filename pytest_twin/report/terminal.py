@@ -87,12 +87,12 @@ def summary(
 
 
 def _failures(folder: RunFolder, bad_attempts: int) -> Iterator[str]:
-    """Yield the failed tests, each with what stood out while it ran."""
+    """Yield the failed tests, each with what stood out while it ran: of several attempts, the first that failed."""
     if not bad_attempts:
         return
     from pytest_twin.report.explanations import explain_failures
 
-    found = explain_failures(folder, MOST_FAILURES + 1)
+    found = explain_failures(folder, MOST_FAILURES + 1, once=True)
     if found:
         yield "failed tests, and what stood out while they ran"
     for (host, nodeid, _, number), sentence in list(found.items())[:MOST_FAILURES]:

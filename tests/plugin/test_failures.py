@@ -159,3 +159,13 @@ def test_too_short_a_failure_is_not_explained_by_what_the_machine_did(pytester, 
     pytester.runpytest_subprocess("--twin-stress=cpu=4", "--twin-interval=1")
     assert "nothing unusual in its counters" in explanations(left)["test_bad"]
     assert "too few samples" in explanations(left)["test_bad"]
+
+
+def test_the_terminal_tells_once_of_a_test_that_failed_in_many_repetitions(pytester):
+    pytester.makepyfile(test_it="def test_bad(): assert 0\n\ndef test_other(): assert 0")
+    lines = pytester.runpytest_subprocess("--twin", "--twin-repeat=4").outlines
+    at = lines.index("failed tests, and what stood out while they ran")
+    assert [line for line in lines[at:] if line.startswith("  test_it.py")] == [
+        "  test_it.py::test_bad",
+        "  test_it.py::test_other",
+    ]
