@@ -32,8 +32,12 @@ def load_text(type_: str, target: str) -> str:
     """Return a load or a constraint of annotations.csv as text: ``mem=1GiB``, ``constrain cpu=0.5``."""
     if type_ == CONSTRAINT:
         return f"{CONSTRAIN} {target}"
-    keyword = type_ if type_ in kinds() else keyword_of_type().get(type_, type_)  # one of another package comes first
-    return f"{keyword}={target}"
+    return f"{load_keyword(type_)}={target}"
+
+
+def load_keyword(type_: str) -> str:
+    """Return the keyword of a type of load in annotations.csv; a kind of another package comes first."""
+    return type_ if type_ in kinds() else keyword_of_type().get(type_, type_)
 
 
 @cache

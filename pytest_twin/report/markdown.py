@@ -8,6 +8,7 @@ from pytest_twin.analysis.run.attempts import AttemptSummary, heaviest, most_gro
 from pytest_twin.analysis.run.by_host import display_name, on_host
 from pytest_twin.analysis.run.overview import WORTH_TELLING_MB
 from pytest_twin.analysis.run.run_summary import RunSummary
+from pytest_twin.loads.registry import load_keyword
 from pytest_twin.model.csv_text import parse_number, visible
 from pytest_twin.model.duration_text import format_duration
 from pytest_twin.report.comparison import markdown as comparison
@@ -183,11 +184,11 @@ def _loads(summary: RunSummary) -> Iterator[str]:
     for load in summary.loads[:MOST_LOADS]:
         answers, troubles = (", ".join(each[:MOST_ANSWERS]) for each in (load.achieved, load_troubles(load)))
         figures = truncate_middle(load.target), answers, f"{load.times:,}", format_duration(load.held_s), troubles
-        yield _row(*_host(summary, display_name(load.host)), load.type, *figures)
+        yield _row(*_host(summary, display_name(load.host)), load_keyword(load.type), *figures)
     if summary.loads:
         yield from _more(len(summary.loads) - MOST_LOADS, "annotations.csv")
     if summary.skipped:
-        skipped = ", ".join(f"{number} {kind}" for kind, number in summary.skipped.items())
+        skipped = ", ".join(f"{number} {load_keyword(kind)}" for kind, number in summary.skipped.items())
         yield from (f"Not started before the end of the run: {escape(skipped)}", "")
 
 

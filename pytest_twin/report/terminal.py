@@ -17,7 +17,7 @@ from pytest_twin.analysis.run.overview import (
     loads,
     skipped,
 )
-from pytest_twin.loads.registry import keyword_of_type, load_text
+from pytest_twin.loads.registry import load_keyword, load_text
 from pytest_twin.model.csv_text import visible
 from pytest_twin.model.profile_row import LEVELS, LOADS, QUOTA
 from pytest_twin.report.load_shortfall import load_troubles
@@ -77,8 +77,7 @@ def summary(
     yield from profile_lines(folder.rows(PROFILE))
     missing = skipped(events)
     if missing:
-        keywords = keyword_of_type()
-        kinds = ", ".join(f"{number} {keywords.get(kind, kind)}" for kind, number in missing.items())
+        kinds = ", ".join(f"{number} {load_keyword(kind)}" for kind, number in missing.items())
         yield f"not started before the end of the run: {kinds}"
     yield from _failures(folder, tests.bad_attempts)
     yield from _heaviest(tests)

@@ -14,6 +14,7 @@ from pytest_twin.analysis.run.data_quality import is_severe
 from pytest_twin.analysis.run.distributions import Distribution, correlations, distributions
 from pytest_twin.analysis.run.overview import LoadLine
 from pytest_twin.analysis.run.run_summary import RunSummary
+from pytest_twin.loads.registry import load_keyword
 from pytest_twin.model.duration_text import NOTHING, format_duration
 from pytest_twin.report.html.markup import identity, join, markup
 from pytest_twin.report.html.svg import bars
@@ -134,7 +135,7 @@ def loads_part(summary: RunSummary) -> Markup:
     """Return the table of requested and achieved loads."""
     several = len(summary.hosts) > 0
     rows = join(_load_row(line, several=several) for line in summary.loads)
-    missing = ", ".join(f"{many} {kind}" for kind, many in summary.skipped.items())
+    missing = ", ".join(f"{many} {load_keyword(kind)}" for kind, many in summary.skipped.items())
     not_started = markup("<p>Not started before the end of the run: {}.</p>", missing) if missing else Markup("")
     if not summary.loads:
         return not_started or markup('<p class="soft">No load was applied in this run.</p>')
@@ -154,7 +155,7 @@ def _load_row(line: LoadLine, *, several: bool) -> Markup:
     return markup(
         '<tr>{}<td>{}</td><td><span class="id">{}</span></td><td>{}</td><td>{}</td>'
         '<td class="number">{}</td><td class="number">{}</td><td>{}</td></tr>',
-        host, line.type, line.target or NOTHING, answers or "unknown", _meter(line), f"{line.times:,}",
+        host, load_keyword(line.type), line.target or NOTHING, answers or "unknown", _meter(line), f"{line.times:,}",
         format_duration(line.held_s), trouble,
     )  # fmt: skip
 
