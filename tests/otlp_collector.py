@@ -6,7 +6,7 @@ import gzip
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
@@ -73,7 +73,8 @@ def collecting() -> Iterator[Collector]:
             self.send_response(collector.statuses.pop(0) if collector.statuses else 200)
             self.send_header("content-length", str(len(collector.answer)))
             self.end_headers()
-            self.wfile.write(collector.answer)
+            with suppress(ConnectionError):  # the sender has given up
+                self.wfile.write(collector.answer)
 
         def log_message(self, *_) -> None:
             pass
