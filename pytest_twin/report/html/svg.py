@@ -27,7 +27,7 @@ def area(
     about: str,
     borders: tuple[float, float],
 ) -> Markup:
-    """Return curves as areas, stacked if they are parts of a whole.
+    """Return curves as areas, stacked if they are parts of a whole, with a gap where a value is missing.
 
     Args:
         times: The times of their values.
@@ -42,9 +42,11 @@ def area(
     x = np.clip((times[places] - left) / max(right - left, 1e-9), 0, 1) * WIDE
     below, paths = np.zeros(len(places)), []
     for curve in curves:
-        values = np.nan_to_num(curve.values[places])
-        above = below + values if curve.is_part else values
-        paths.append(markup('<path class="f-{}" d="{}"/>', curve.name, _outline(x, below, above, top)))
+        values = curve.values[places]
+        known = np.nan_to_num(values)
+        above = below + known if curve.is_part else known
+        outlines = [_outline(x[piece], below[piece], above[piece], top) for piece in _known_pieces(values)]
+        paths.append(markup('<path class="f-{}" d="{}"/>', curve.name, "".join(outlines)))
         below = above if curve.is_part else below
     shares = [(at - left) / max(right - left, 1e-9) * WIDE for at in within]
     borders_of_it = join(markup('<path class="border" d="M{0:.1f},0V{1}"/>', at, TALL) for at in shares)
@@ -68,9 +70,14 @@ def bars(counts: Sequence[int], about: str) -> Markup:
     return svg(markup('<path class="f-bar" d="{}"/>', "".join(steps)), about)
 
 
+def _known_pieces(values: Values) -> list[slice]:
+    """Return the stretches without a missing value."""
+    known = np.concatenate([[False], np.isfinite(values), [False]])
+    borders = np.flatnonzero(known[1:] != known[:-1]).tolist()
+    return [slice(start, end) for start, end in zip(borders[::2], borders[1::2], strict=True)]
+
+
 def _outline(x: Values, below: Values, above: Values, top: float) -> str:
-    if not len(x):
-        return ""
     upper, lower = (TALL - np.clip(values / top, 0, 1) * TALL for values in (above, below))
     forth = [f"{at:.0f},{height:.1f}" for at, height in zip(x.tolist(), upper.tolist(), strict=True)]
     back = [f"{at:.0f},{height:.1f}" for at, height in zip(x[::-1].tolist(), lower[::-1].tolist(), strict=True)]
