@@ -60,10 +60,11 @@ def _print_usage(folder: Path) -> None:
     """Print what the machine used, and what can be done with the recording."""
     from pytest_twin.run_folder.machine_recordings import read_recording
 
+    shown = relative_path(folder, Path.cwd())
     try:
-        recording = read_recording(relative_path(folder, Path.cwd()))
+        recording = read_recording(shown)
     except ReadingError as error:  # such as one that was stopped before its second row
         click.echo(f"no figures: {error}")
         return
-    for line in (*usage_lines(recording), *next_steps(Path(relative_path(folder, Path.cwd())))):
+    for line in (*usage_lines(recording), *next_steps(Path(shown))):
         click.echo(line)

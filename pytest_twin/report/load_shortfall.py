@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pytest_twin.analysis.run.overview import LoadLine
 
-SHORT = 0.8  # of the request: less is too little
 NOTICEABLE = 0.95  # of the request: more is within what control of a rate leaves
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from pytest_twin.loads.registry import keyword_of_type
+from pytest_twin.loads.registry import load_keyword
 from pytest_twin.model import event
 from pytest_twin.model.shell_word import shell_word
 
@@ -36,7 +36,7 @@ def rerun_command(failure: AttemptFailure, attempt: AttemptSummary, spans: Itera
         if not is_foreign or span.start_s >= attempt.end_s or span.end_s <= attempt.start_s or " " in span.what:
             continue
         if span.type != event.CONSTRAINT:
-            stress.setdefault(keyword_of_type().get(span.type, span.type), span.what)
+            stress.setdefault(load_keyword(span.type), span.what)
         elif not failure.constrain:
             constrain.update(_split(span.what))
     options = {STRESS: stress, CONSTRAIN: constrain}

@@ -35,7 +35,8 @@ class ProcessUsage:
     def busiest(self, count: int = 3) -> list[BusyProcess]:
         """Return the processes that used most since then, if it is worth telling: without this one and its children."""
         elapsed_s = max(time.monotonic() - self._began, 1e-3)
-        own = {psutil.Process().pid, *(each.pid for each in psutil.Process().children(recursive=True))}
+        this = psutil.Process()
+        own = {this.pid, *(each.pid for each in this.children(recursive=True))}
         found = [
             BusyProcess(process.pid, process.info["name"] or "", (used - self._before.get(process, 0.0)) / elapsed_s)
             for process, used in _cpu_times().items()

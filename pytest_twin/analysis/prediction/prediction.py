@@ -6,7 +6,7 @@ if one hid the others, and their product, as if each slowed what the others left
 is known.
 
 Intervals come from a bootstrap: each replicate draws the response by the errors of the profile and by how well a
-profile holds in another session, and blocks of the recording, all resources together, so that what follows each other
+profile holds for a later run, and blocks of the recording, all resources together, so that what follows each other
 in it stays together (Künsch, 1989). For a number of runs it draws their start times too, and how much the duration of a
 run varies under the same load.
 """
@@ -31,7 +31,7 @@ FEWEST_REPLICATES, MOST_REPLICATES = 20, 500
 MOST_ROWS = 4_000_000  # of all replicates together
 FEWEST_BLOCKS = 8
 SEED = 1989
-# The standard error of a response in another session and beside a load that varies, as a share of the logarithm of the
+# The standard error of a response in a later run and beside a load that varies, as a share of the logarithm of the
 # slowdown, beyond that of the profile. benchmarks/predict_accuracy.py found 0.05 to 0.09.
 TRANSFER_ERROR = 0.06
 

@@ -18,7 +18,7 @@ from pytest_twin.loads.registry import load_keyword
 from pytest_twin.model.duration_text import NOTHING, format_duration
 from pytest_twin.report.html.markup import identity, join, markup
 from pytest_twin.report.html.svg import bars
-from pytest_twin.report.load_shortfall import SHORT, load_troubles
+from pytest_twin.report.load_shortfall import load_troubles
 from pytest_twin.report.wording import (
     KEPT,
     describe_machines,
@@ -28,6 +28,7 @@ from pytest_twin.report.wording import (
     format_size,
     headline,
 )
+from pytest_twin.stressors.spec.starvation import STARVED_BELOW
 
 MOST_ANSWERS, MOST_BROKEN_BUDGETS = 3, 200
 BLUE, ORANGE = "0, 114, 178", "213, 94, 0"  # of Okabe and Ito
@@ -116,7 +117,7 @@ def _loads_in_short(loads: Sequence[LoadLine]) -> str:
     """Return whether the requested loads were achieved; a short load without a verdict counts by its amount."""
     if troubled := sum(bool(line.troubles) for line in loads):
         return f"{troubled} with problems"
-    if any(line.lowest_share is not None and line.lowest_share < SHORT for line in loads):
+    if any(line.lowest_share is not None and line.lowest_share < STARVED_BELOW for line in loads):
         return "some less than requested"
     return "all as requested" if any(line.achieved for line in loads) else "achieved amounts unknown"
 
@@ -166,7 +167,7 @@ def _meter(line: LoadLine) -> Markup:
         return Markup("")
     return markup(
         '<span class="meter{}" role="img" aria-label="{:.0%}"><i style="width:{:.0f}%"></i></span>',
-        " short" if lowest < SHORT else "", lowest, min(lowest, 1.0) * 100,
+        " short" if lowest < STARVED_BELOW else "", lowest, min(lowest, 1.0) * 100,
     )  # fmt: skip
 
 

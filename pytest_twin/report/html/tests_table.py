@@ -113,7 +113,7 @@ def describe_tests(summary: RunSummary) -> str:
     """Return the sentence above the table."""
     sentence = f"{describe_attempts(summary)}. CPU time is that of the test process and its children"
     sentence += "; the small curve shows the tests' share of the host in blue and the whole host as a line."
-    if any(share is not None for share in summary.woven(_waited)):
+    if _is_used("waited", summary):
         sentence += " CPU pressure is the share of its time in which some task of the host waited for a CPU."
     if is_repeated(summary):
         sentence += " Of a test that ran several times, figures are medians, and bars show how long each run took."

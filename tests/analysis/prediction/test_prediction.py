@@ -15,7 +15,7 @@ MEDIAN, P95, P99 = 0.5, 0.95, 0.99
 
 @pytest.fixture(autouse=True)
 def transfer_error(monkeypatch):
-    """Sets how well a profile holds in another session; it holds as it is by default."""
+    """Sets how well a profile holds for a later run; it holds as it is by default."""
 
     def set_error(share):
         monkeypatch.setattr(prediction, "TRANSFER_ERROR", share)
