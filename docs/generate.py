@@ -148,8 +148,8 @@ node_exporter has most of these, so they are exported on request only.
 def options_table() -> str:
     """Return the options of the plugin as a table."""
     rows = []
-    for name, option in options.options().items():
-        default = options.default_of(name)
+    for name, option in options.OPTIONS.items():
+        default = option.default
         shown = "off" if default is False else "" if default in {None, ()} else str(default)
         rows.append((f"`{options.flag(name)} {option.placeholder}".rstrip() + "`", shown, option.help))
     return markdown_table(("option", "default", ""), rows)

@@ -203,7 +203,7 @@ def commands_of(text):
 def check_command(words):
     """Fail if an option of a command does not exist."""
     if words[0] == "pytest":
-        known = {options.flag(name) for name in options.options()}
+        known = {options.flag(name) for name in options.OPTIONS}
         used = {word.partition("=")[0] for word in words if word.startswith("--twin")}
         assert used <= known, words
     elif not words[1:2] or words[1].startswith("-"):
@@ -312,7 +312,7 @@ def all_columns():
 @pytest.mark.parametrize(
     ("name", "declared"),
     [
-        ("options", {options.flag(name) for name in options.options()}),
+        ("options", {options.flag(name) for name in options.OPTIONS}),
         ("marks", {mark.partition("(")[0] for mark in marks.MARKERS}),
         ("fixtures", marks.FIXTURES),
         ("loads", {*find_kinds(), *MODIFIERS, *CONSTRAINT_KEYWORDS, "engine", "shared"}),

@@ -47,7 +47,7 @@ def settings_options(*names: str, **defaults: object) -> Callable[[F], F]:
 
     def add(command: F) -> F:
         for name in reversed(names):
-            option = options.options()[name]
+            option = options.OPTIONS[name]
             word = SHORTER_NAMES.get(name, name)
             switch = option.type == "bool"
             how: dict[str, Any] = {"is_flag": True, "default": None} if switch else {"metavar": option.metavar}
@@ -64,7 +64,7 @@ def settings_of(given: Mapping[str, object], **defaults: object) -> Settings:
     Raises:
         click.UsageError: A value is invalid.
     """
-    flags = {name: given[word] for name in options.options() if (word := SHORTER_NAMES.get(name, name)) in given}
+    flags = {name: given[word] for name in options.OPTIONS if (word := SHORTER_NAMES.get(name, name)) in given}
     try:
         return Settings.of(flags, options.read_pyproject(Path("pyproject.toml")), defaults)
     except SettingsError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -36,7 +35,7 @@ def command(report_dir: Path | None, **given: Any) -> None:
     from pytest_twin.export.prometheus.run_metrics import MetricOptions
 
     settings = settings_of({"report_dir": report_dir, **given})
-    config = PrometheusConfig.of(replace(settings, prometheus=settings.prometheus or (LOOPBACK, PORT)), Path())
+    config = PrometheusConfig.of(settings.replace(prometheus=settings.prometheus or (LOOPBACK, PORT)), Path())
     options = MetricOptions(config.has_host, config.tests)
     with closing(RunCollector(RunFolder(settings.report_dir), options)) as run, stop_on_signals() as stop:
         assert config.address is not None  # noqa: S101 - for the type checker

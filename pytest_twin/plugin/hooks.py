@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_twin.plugin.like import constrain_like, recorded_count, schedule_around
+from pytest_twin.plugin.fixtures import (  # noqa: F401 - pytest finds them here
+    stress_cpu,
+    stress_disk,
+    stress_load,
+    stress_mem,
+    twin_logger,
+)
 from pytest_twin.plugin.marks import (
     MARKERS,
     NO_REQUEST,
@@ -50,13 +56,11 @@ if TYPE_CHECKING:
     from pytest_twin.plugin.baseline import BaselineComparison
     from pytest_twin.plugin.session import RecordedSession
 
-pytest_plugins = ["pytest_twin.plugin.fixtures"]
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add a command-line option and an ini option for each setting."""
     group = parser.getgroup("twin", "performance-aware testing")
-    for name, option in options.options().items():
+    for name, option in options.OPTIONS.items():
         how: dict[str, Any] = {"action": "store_true"} if option.type == "bool" else {"metavar": option.metavar}
         if option.bare:
             how |= {"nargs": "?", "const": option.bare}
@@ -257,14 +261,17 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
     """Show the constraints of marks that take nothing away, and in a dry run the loads of each test."""
     notes = _notes_on_marks(items)
-    surroundings = twin.surroundings if (twin := config.stash.get(TWIN, None)) is not None else None
-    if surroundings is not None and not has_workers(config):
-        notes.append(f"twin: {recorded_count(surroundings, [nodeid_of(item) for item in items])}")
+    around = None
+    if (twin := config.stash.get(TWIN, None)) is not None and twin.surroundings is not None:
+        from pytest_twin.plugin.like import recorded_count, schedule_around
+
+        around = partial(schedule_around, twin.surroundings)
+        if not has_workers(config):
+            notes.append(f"twin: {recorded_count(twin.surroundings, [nodeid_of(item) for item in items])}")
     if not config.stash[SETTINGS].dry_run:
         return notes
     settings, schedule = config.stash[SETTINGS], config.stash[SESSION_SCHEDULE]
     stress, faster = config.stash[SESSION_STRESS], schedule.faster(settings.schedule_speed) if schedule else None
-    around = None if surroundings is None else partial(schedule_around, surroundings)
     lines = list(describe_requests(items, faster, stress, around))
     if settings.constrain is not None:
         lines.insert(0, f"each process that runs tests: constrain {options.constraint_text(settings.constrain)}")
@@ -362,11 +369,15 @@ def _write_comparison(terminalreporter: pytest.TerminalReporter, baseline: Basel
 
 def _settings(config: pytest.Config, given: argparse.Namespace) -> Settings:
     """Return the settings: a flag wins over pytest's configuration, which wins over ``[tool.pytest-twin]``."""
-    names = options.options()
+    names = options.OPTIONS
     try:
         flags = {name: getattr(given, options.ini_name(name), None) for name in names}
         inis = {name: config.getini(options.ini_name(name)) for name in names}
         given_here = Settings.of(inis, options.read_pyproject(config.rootpath / "pyproject.toml"), flags=flags)
+        if given_here.like is None:
+            return given_here
+        from pytest_twin.plugin.like import constrain_like
+
         return constrain_like(config, given_here)
     except SettingsError as error:
         raise pytest.UsageError(str(error)) from None
@@ -378,7 +389,7 @@ def _check_needs(settings: Settings) -> None:
     """Reject an option without the one that it belongs to; in a configuration file it may stand alone."""
     for name, (other, reason) in options.NEEDS.items():
         if name in settings.typed and not getattr(settings, other):
-            needed = f"{options.flag(other)} {options.options()[other].metavar}".strip()
+            needed = f"{options.flag(other)} {options.OPTIONS[other].metavar}".strip()
             raise pytest.UsageError(f"{options.flag(name)}: {reason}; give {needed} too")
 
 

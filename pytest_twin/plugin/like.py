@@ -6,8 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_twin.plugin.stash import TWIN
-from pytest_twin.settings import options
-from pytest_twin.settings.options import SettingsError, flag
+from pytest_twin.settings.options import OPTIONS, SettingsError, flag
 
 if TYPE_CHECKING:
     import pytest
@@ -23,26 +22,24 @@ EXCLUDED = ("schedule", "constrain", "profile", "flaky")  # options that surroun
 
 
 def constrain_like(config: pytest.Config, settings: Settings) -> Settings:
-    """Return the settings with the constraint that a recording asks for; the recording is kept in the configuration.
+    """Return the settings with the constraint that their recording asks for; it is kept in the configuration.
 
     An option on the command line takes precedence over one of a configuration file.
 
     Raises:
         SettingsError: The recording cannot be reproduced, or another option excludes it.
     """
-    if settings.like is None:
-        return settings
     for name in EXCLUDED:
         if getattr(settings, name) and (name in settings.typed or "like" not in settings.typed):
             if name in settings.typed and "like" not in settings.typed:
-                return replace(settings, like=None)
+                return settings.replace(like=None)
             both = f"{settings.written('like')} cannot be combined with {settings.written(name)}"
             raise SettingsError(f"{both}: choose one of them")
     twin = config.stash.get(TWIN, None)
     if twin is None:
         twin = config.stash[TWIN] = _read(config, settings)
-    unset = {name: options.default_of(name) for name in EXCLUDED}
-    return replace(settings, **{**unset, "constrain": twin.limits.constraint or None})
+    unset = {name: OPTIONS[name].default for name in EXCLUDED}
+    return settings.replace(**{**unset, "constrain": twin.limits.constraint or None})
 
 
 def _read(config: pytest.Config, settings: Settings) -> RecordedTwin:

@@ -8,8 +8,8 @@ reference its table. A command-line option takes precedence over pytest's own co
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pytest_twin.settings import parsers
@@ -61,9 +61,10 @@ class SettingsError(ValueError):
 
 
 class Option(NamedTuple):
-    """The declaration of an option, apart from its name and default.
+    """The declaration of an option, apart from its name.
 
     Attributes:
+        default: The value without a source.
         help: One phrase, as ``--help`` and the reference show it.
         parse: Returns the value of what was written; raises `ValueError` with a predicate for the message.
         metavar: The placeholder of the value in the help; empty for a flag.
@@ -71,6 +72,7 @@ class Option(NamedTuple):
         bare: The value of the option where none is given on the command line; empty if it needs one.
     """
 
+    default: Any
     help: str
     parse: Callable[[object], Any]
     metavar: str
@@ -87,12 +89,14 @@ def _option(default: Any, parser: Callable[[object], Any], text: str, metavar: s
     kind: Literal["bool", "float", "string"] = (
         "bool" if isinstance(default, bool) else "float" if isinstance(default, float) else "string"
     )
-    return field(default=default, metadata={"option": Option(text, parser, metavar, kind, bare)})
+    return Option(default, text, parser, metavar, kind, bare)
 
 
-@dataclass(frozen=True)
 class Settings:
-    """The options of a run."""
+    """The options of a run; frozen.
+
+    Every pytest with the plugin installed imports this: as a data class it would take 2 ms more.
+    """
 
     enabled: bool = _option(False, parsers.parse_bool, "record every test")
     schedule: Path | None = _option(None, parsers.parse_path, "play this schedule of loads while the tests run", "PATH")
@@ -228,8 +232,19 @@ class Settings:
         False, parsers.parse_bool, "print which load would be applied to which test, without applying any"
     )
     budgets: tuple[Mapping[str, Any], ...] = ()  # only from tables in pyproject.toml, so it has no option
-    gates: Mapping[str, Any] = field(default_factory=dict)  # as well: the limits of `pytest-twin validate`
+    gates: Mapping[str, Any] = MappingProxyType({})  # as well: the limits of `pytest-twin validate`
     typed: frozenset[str] = frozenset()  # the options on pytest's command line
+
+    def __init__(self, **values: Any) -> None:
+        """Set these options; the others have their defaults."""
+        vars(self).update({name: option.default for name, option in OPTIONS.items()}, **values)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"Settings are frozen: {name} cannot be set")
+
+    def replace(self, **changes: Any) -> Settings:
+        """Return a copy with other values of these options."""
+        return Settings(**{**vars(self), **changes})
 
     @property
     def prometheus_option(self) -> str:
@@ -256,7 +271,7 @@ class Settings:
         values: dict[str, Any] = {}
         typed = frozenset(name for name, value in (flags or {}).items() if value is not None and value != "")
         sources = ({name: value for name, value in (flags or {}).items() if name in typed}, *sources)
-        for name, option in options().items():
+        for name, option in OPTIONS.items():
             raw = next((value for source in sources if (value := source.get(name)) is not None and value != ""), None)
             if raw is not None:
                 values[name] = parse(flag(name) if name in typed else ini_name(name), option, raw)
@@ -267,6 +282,9 @@ class Settings:
             values["enabled"] = True
         values.update({name: source[name] for source in reversed(sources) for name in TABLES if name in source})
         return cls(**values, typed=typed)
+
+
+OPTIONS: Mapping[str, Option] = {name: each for name, each in vars(Settings).items() if isinstance(each, Option)}
 
 
 def constraint_text(raw: Mapping[str, Any] | str) -> str:
@@ -292,16 +310,6 @@ def parse(name: str, option: Option, raw: object) -> Any:
         raise SettingsError(f"{name}: {shown!r:.100} {error}") from None
 
 
-def options() -> dict[str, Option]:
-    """Return the options by field name."""
-    return {each.name: each.metadata["option"] for each in fields(Settings) if "option" in each.metadata}
-
-
-def default_of(name: str) -> Any:
-    """Return the default of a field."""
-    return next(each.default for each in fields(Settings) if each.name == name)
-
-
 def help_of(name: str, default: object = None) -> str:
     """Return the help of an option, with its default if it has one.
 
@@ -309,7 +317,8 @@ def help_of(name: str, default: object = None) -> str:
         name: The field.
         default: The default of a command that has its own.
     """
-    option, value = options()[name], default_of(name) if default is None else default
+    option = OPTIONS[name]
+    value = option.default if default is None else default
     return option.help if option.type == "bool" or value in {None, ()} else f"{option.help} (default: {value})"
 
 
@@ -334,7 +343,7 @@ def parse_pyproject(document: Mapping[str, Any]) -> dict[str, object]:
     for name, table in ((TABLE, own), ("pytest", tool.get("pytest", {}))):
         if not isinstance(table, dict):
             raise SettingsError(f"pyproject.toml: [tool.{name}] is not a table")
-    fields_by_key = {("twin" if name == "enabled" else name): name for name in (*options(), *TABLES)}
+    fields_by_key = {("twin" if name == "enabled" else name): name for name in (*OPTIONS, *TABLES)}
     if not _are_tables(own.get(BUDGETS, [])):
         raise SettingsError(
             f"pyproject.toml: [tool.{TABLE}]: {BUDGETS} is not a list of tables; write [[tool.{TABLE}.{BUDGETS}]]"
@@ -347,7 +356,7 @@ def parse_pyproject(document: Mapping[str, Any]) -> dict[str, object]:
 
             raise SettingsError(f"pyproject.toml: [tool.{TABLE}]: {unknown(key, fields_by_key)}")
     pytests = {**tool.get("pytest", {}).get("ini_options", {}), **tool.get("pytest", {})}
-    from_pytest = {name: pytests[ini_name(name)] for name in options() if ini_name(name) in pytests}
+    from_pytest = {name: pytests[ini_name(name)] for name in OPTIONS if ini_name(name) in pytests}
     return {**{fields_by_key[key]: value for key, value in own.items()}, **from_pytest}
 
 

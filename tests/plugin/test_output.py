@@ -265,9 +265,10 @@ def test_a_collection_that_fails_leaves_the_report_that_was_there(pytester, left
     assert (left.samples, len(left.tests)) == (before, 1)
 
 
-def test_the_plugin_can_be_named_where_nothing_loads_by_itself(pytester):
+@pytest.mark.parametrize("flags", [["--disable-plugin-autoload"], ["-p", "no:twin"], ["-p", "no:xdist"]])
+def test_the_plugin_can_be_named_whether_or_not_it_loads_by_itself(pytester, flags):
     pytester.makepyfile("def test_it(twin_logger): pass")
-    result = pytester.runpytest_subprocess("--disable-plugin-autoload", "-p", "pytest_twin.plugin")
+    result = pytester.runpytest_subprocess(*flags, "-p", "pytest_twin.plugin")
     result.assert_outcomes(passed=1)
 
 

@@ -137,7 +137,7 @@ def test_the_help_of_pytest_has_every_option(pytester, monkeypatch):
     result = pytester.runpytest("--help")
     assert result.ret == 0
     text = " ".join(result.stdout.str().split())
-    for name, option in options.options().items():
+    for name, option in options.OPTIONS.items():
         assert options.flag(name) in text
         assert option.help in text
 

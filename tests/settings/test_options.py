@@ -1,6 +1,5 @@
 """Each option once, read from the command line, from pytest's configuration and from pyproject.toml."""
 
-import dataclasses
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from pytest_twin.settings.options import Settings, SettingsError, parse_pyprojec
 from pytest_twin.settings.parsers import ReportRequest
 
 VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers(), max_size=2)
-RAW = st.dictionaries(st.sampled_from(list(options.options())), VALUES)
+RAW = st.dictionaries(st.sampled_from(list(options.OPTIONS)), VALUES)
 
 
 def error(**raw):
@@ -23,17 +22,12 @@ def error(**raw):
 
 
 def test_where_nothing_is_said_everything_has_its_default():
-    assert Settings.of() == Settings(
-        enabled=False,
-        schedule=None,
-        schedule_speed=1.0,
-        interval=0.1,
-        report_dir=Path("twin-report"),
-        per_test="marked",
-        per_core=False,
-        dry_run=False,
-    )
-    assert options.default_of("interval") == 0.1
+    settings = Settings.of()
+    assert (settings.enabled, settings.schedule, settings.interval, settings.per_test) == (False, None, 0.1, "marked")
+    assert (settings.report_dir, settings.report, settings.budgets) == (Path("twin-report"), (), ())
+    assert {name: getattr(settings, name) for name in options.OPTIONS} == {
+        name: option.default for name, option in options.OPTIONS.items()
+    }
 
 
 def test_the_option_for_the_json_document_is_an_alias_of_a_report():
@@ -45,14 +39,15 @@ def test_the_option_for_the_json_document_is_an_alias_of_a_report():
 
 
 def test_settings_are_frozen():
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        Settings().interval = 5
+    settings = Settings()
+    with pytest.raises(AttributeError, match="interval cannot be set"):
+        settings.interval = 5
+    assert (settings.replace(interval=5).interval, settings.interval) == (5, 0.1)
 
 
 def test_the_first_source_that_has_a_value_wins():
-    assert Settings.of({"interval": None}, {"interval": "2"}, {"interval": "3", "per_test": "all"}) == Settings(
-        interval=2.0, per_test="all"
-    )
+    settings = Settings.of({"interval": None}, {"interval": "2"}, {"interval": "3", "per_test": "all"})
+    assert (settings.interval, settings.per_test) == (2.0, "all")
 
 
 def test_an_empty_text_is_no_value():
@@ -152,15 +147,15 @@ def test_an_option_has_one_name_for_the_ini_file_and_one_for_the_command_line(na
 
 
 def test_every_option_has_a_help_and_a_type_of_pytests_ini_options():
-    for name, option in options.options().items():
+    for name, option in options.OPTIONS.items():
         assert option.help, name
         assert option.type in {"bool", "float", "string"}, name
         assert bool(option.metavar) == (option.type != "bool"), name
 
 
 def test_a_default_is_read_as_itself():
-    for name, option in options.options().items():
-        default = options.default_of(name)
+    for name, option in options.OPTIONS.items():
+        default = option.default
         assert default is None or options.parse(name, option, default) == default
 
 
@@ -188,7 +183,7 @@ def test_other_tools_are_left_alone():
     ("key", "hint"),
     [
         ("intervall", 'did you mean "interval"?'),
-        ("xyz", f"known are {', '.join(sorted({'twin', *options.TABLES, *options.options()} - {'enabled'}))}"),
+        ("xyz", f"known are {', '.join(sorted({'twin', *options.TABLES, *options.OPTIONS} - {'enabled'}))}"),
     ],
 )
 def test_an_unknown_key_of_the_table_says_what_it_may_be(key, hint):
