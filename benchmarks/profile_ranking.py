@@ -17,7 +17,7 @@ from pathlib import Path
 
 from _shared import show_one
 
-from pytest_twin.report.terminal import profile_lines
+from pytest_twin.report.profile_terminal import profile_lines
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "test_bottlenecks.py"
 RIGHT = {

@@ -10,7 +10,7 @@ from pytest_twin.loads.parser import parse_amount
 from pytest_twin.loads.registry import kinds_by_type
 from pytest_twin.model import quantity
 from pytest_twin.model.quantity import Amount
-from pytest_twin.stressors.constraint.enforcer import TYPE as CONSTRAINT
+from pytest_twin.stressors.constraint import TYPE as CONSTRAINT
 from pytest_twin.stressors.spec.kind import BYTES, COUNT, MAX, OPS, RATE, SHARE
 
 CPUS, NOTHING = "CPUs", Amount(math.nan, MAX)

@@ -13,7 +13,7 @@ from pytest_twin.loads.spec import Kinds, Load, LoadError, LoadPart
 from pytest_twin.model import quantity
 from pytest_twin.model.error_text import shown, truncated, unknown
 from pytest_twin.model.quantity import Amount
-from pytest_twin.stressors.constraint.enforcer import KEYWORD as CONSTRAIN
+from pytest_twin.stressors.constraint import KEYWORD as CONSTRAIN
 from pytest_twin.stressors.spec.kind import COUNT, MAX, Kind
 
 

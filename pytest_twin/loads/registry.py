@@ -6,8 +6,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from pytest_twin.stressors import find_kinds
-from pytest_twin.stressors.constraint.enforcer import KEYWORD as CONSTRAIN
-from pytest_twin.stressors.constraint.enforcer import TYPE as CONSTRAINT
+from pytest_twin.stressors.constraint import KEYWORD as CONSTRAIN
+from pytest_twin.stressors.constraint import TYPE as CONSTRAINT
 
 if TYPE_CHECKING:
     from pytest_twin.stressors.spec.kind import Kind

@@ -14,7 +14,7 @@ from pytest_twin.loads.spec import Load, LoadError
 from pytest_twin.loads.stress_ng import ENGINE, check_engine
 from pytest_twin.model.error_text import unknown
 from pytest_twin.settings.options import SettingsError, ini_name
-from pytest_twin.stressors.constraint.enforcer import KEYWORD as CONSTRAIN
+from pytest_twin.stressors.constraint import KEYWORD as CONSTRAIN
 from pytest_twin.stressors.constraint.enforcer import NO_LINUX
 
 if TYPE_CHECKING:

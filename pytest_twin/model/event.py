@@ -9,7 +9,7 @@ from pytest_twin._system.stdlib import json
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.columns import ELAPSED, TIMESTAMP, Column
 from pytest_twin.model.csv_text import record
-from pytest_twin.stressors.constraint.enforcer import TYPE
+from pytest_twin.stressors.constraint import TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

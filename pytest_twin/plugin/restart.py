@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from pytest_twin._system.procfs import PROC, read_bytes
 from pytest_twin._system.stdlib import os, signal, sys, threading
-from pytest_twin.stressors.constraint.enforcer import KEYWORD, find_backends, is_job_of_shell
+from pytest_twin.stressors.constraint import KEYWORD
+from pytest_twin.stressors.constraint.enforcer import find_backends, is_job_of_shell
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -143,6 +143,7 @@ class RecordedSession:
             otlp.launch()
         self._prepared = self._new_recording()
         self.stack.callback(self._prepared.cancel)  # there may be no test to run
+        self.config.add_cleanup(self.stack.close)  # a session that does not start, by an error of a plugin, has no end
         try:
             self._prepared.launch()
         except SamplerError as error:

@@ -30,8 +30,8 @@ class SessionHooks:
         self._run = run
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_collection(self, session: pytest.Session) -> None:
-        """Start the process of the sampler during collection, where it is known already that it is needed."""
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Start the process of the sampler, where it is known already that it is needed, while pytest collects."""
         if (self._run.settings.enabled or self._run.schedule is not None) and not session.config.option.collectonly:
             self._run.launch_sampler()
 

@@ -22,7 +22,6 @@ from pytest_twin.model.clock import Clock
 from pytest_twin.model.csv_text import cell
 from pytest_twin.model.event import Event, detail
 from pytest_twin.recording.constraints import HeldConstraints
-from pytest_twin.recording.continuation import continue_clock
 from pytest_twin.recording.gaps import GapEvents
 from pytest_twin.recording.load_events import load_events
 from pytest_twin.run_folder.finalize import finalize
@@ -63,6 +62,15 @@ def new_clock() -> Clock:
     readings = ((monotonic(), time.time(), monotonic()) for _ in range(3))
     began, epoch, _ = min(readings, key=lambda reading: reading[2] - reading[0])
     return Clock(began, epoch)
+
+
+def _clock_of(folder: RunFolder, *, append: bool) -> Clock:
+    """Return a clock that begins now, or goes on where that of an earlier recording has stopped."""
+    if not append:
+        return new_clock()
+    from pytest_twin.recording.continuation import continue_clock
+
+    return continue_clock(new_clock(), folder)
 
 
 class Recording:
@@ -121,7 +129,7 @@ class Recording:
         self.folder = folder
         self.dist_each = dist_each
         self.guard = guard or ErrorGuard(self.note)
-        self.clock = clock or (continue_clock(new_clock(), folder) if append else new_clock())
+        self.clock = clock or _clock_of(folder, append=append)
         self.began_s = self.elapsed()
         self.worker, self.host = worker, host
         self.dataset = Path(sampling.path) if sampling.path else folder / DATASET

@@ -17,17 +17,7 @@ from pytest_twin.analysis.run.overview import (
     loads,
     skipped,
 )
-from pytest_twin.loads.registry import load_keyword, load_text
 from pytest_twin.model.csv_text import visible
-from pytest_twin.model.profile_row import LEVELS, LOADS, QUOTA
-from pytest_twin.report.load_shortfall import load_troubles
-from pytest_twin.report.profile_ranking import (
-    NOT_KNOWN,
-    failures_by_curve,
-    first_error,
-    format_failures,
-    rank_resources,
-)
 from pytest_twin.report.wording import format_change, format_count, relative_path, truncate_middle
 from pytest_twin.run_folder.csv_rows import count_rows
 from pytest_twin.run_folder.folder import RunFolder
@@ -74,9 +64,14 @@ def summary(
         yield f"{format_count(count_rows(host.dataset_files()), 'sample')} on {name}, {attempts}"
     yield from (f"warning: {warning}" for warning in sampled.warnings)
     yield from _load_lines(loads(events), warned)
-    yield from profile_lines(folder.rows(PROFILE))
+    if rows := folder.rows(PROFILE):
+        from pytest_twin.report.profile_terminal import profile_lines
+
+        yield from profile_lines(rows)
     missing = skipped(events)
     if missing:
+        from pytest_twin.loads.registry import load_keyword
+
         kinds = ", ".join(f"{number} {load_keyword(kind)}" for kind, number in missing.items())
         yield f"not started before the end of the run: {kinds}"
     yield from _failures(folder, tests.bad_attempts)
@@ -129,11 +124,15 @@ def _leaks(found: Sequence[tuple[str, float]]) -> Iterator[str]:
 
 def _load_lines(found: Sequence[LoadLine], warned: Collection[str]) -> Iterator[str]:
     """Yield a table of the loads, grouped by request, with what was short of the request where nobody was warned."""
+    if not found:  # most runs have none, and do not wait for all kinds of loads
+        return
+    from pytest_twin.loads.registry import load_text
+    from pytest_twin.report.load_shortfall import load_troubles
+
     texts = [load_text(line.type, line.target) for line in found]
     asked = [truncate_middle(text, LONGEST_REQUEST) for text in texts]
     width = max([12, *map(len, asked)]) + 1
-    if found:
-        yield f"{'load':<{width}}{'times':>5}{'held':>10}  achieved"
+    yield f"{'load':<{width}}{'times':>5}{'held':>10}  achieved"
     for line, text, request in zip(found[:MOST_LOADS], texts, asked, strict=False):
         answers = ", ".join(line.achieved[:MOST_ANSWERS]) + (" …" if len(line.achieved) > MOST_ANSWERS else "")
         troubles = load_troubles(line)
@@ -144,31 +143,3 @@ def _load_lines(found: Sequence[LoadLine], warned: Collection[str]) -> Iterator[
             yield from wrap(trouble, WIDTH, initial_indent="    ", subsequent_indent="    ")
     if len(found) > MOST_LOADS:
         yield f"… and {len(found) - MOST_LOADS} more in {ANNOTATIONS}"
-
-
-def profile_lines(rows: Sequence[Row]) -> Iterator[str]:
-    """Yield a line for each resource of each test from the rows of profile.csv, the largest slowdown first."""
-    if not rows:
-        return
-    levels = "".join(f"{level:>7}%" for level in LEVELS[LOADS[0]])
-    yield f"{'slowdown by load':<16}{levels}    knee"
-    if any(row["resource"] == QUOTA for row in rows):
-        levels = "".join(f"{level:>7}%" for level in LEVELS[QUOTA])
-        yield f"{'by CPU quota':<16}{levels}    knee   (CPUs left)"
-    yield "(?: too few repetitions; the column 0% shows noise)"
-    for nodeid, curves in rank_resources(rows):
-        yield nodeid
-        for curve in curves:
-            slowdowns = "".join(f"{_slowdown(row):>8}" for row in curve.points)
-            knee = curve.knee_or_doubt.replace(" %", "%").replace(NOT_KNOWN, "?")
-            yield f"  {curve.rank or '-'} {curve.resource:<12}{slowdowns}{knee:>8}"
-        failures = failures_by_curve(curves)
-        yield from (f"    fails {', '.join(map(format_failures, each))}".replace(" %", "%") for each in failures)
-        if failures:
-            yield f"    the first failure: {first_error(curves)}"
-
-
-def _slowdown(row: Row) -> str:
-    if not row["slowdown"]:
-        return "?"
-    return f"{float(row['slowdown']):.2f}{'' if row['slowdown_low'] else '?'}"

@@ -7,13 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_twin._system.private_files import write_pieces
-from pytest_twin.loads.registry import keyword_of_type
 from pytest_twin.model import event
 from pytest_twin.model.attempt_row import CRASHED, TREE_PEAK
 from pytest_twin.model.csv_text import header, record
-from pytest_twin.model.overlap import Execution, add_overlapping_loads, applied_loads
 from pytest_twin.run_folder.csv_rows import SampledColumn, SampleLines, read_cells
-from pytest_twin.run_folder.excerpt import ExcerptWriter
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, HEADERS, TESTS, folder_of_test
 from pytest_twin.run_folder.tables import Row, table_text
@@ -59,6 +56,11 @@ def finalize(
 
 def _loads_of_tests(folder: RunFolder, events: Sequence[Row]) -> Sequence[str] | None:
     """Return the loads of each test, with those that others applied in its time; None where nobody applied any."""
+    if not any(row["target"] for row in events):  # most runs have none, and do not wait for all kinds of loads
+        return None
+    from pytest_twin.loads.registry import keyword_of_type
+    from pytest_twin.model.overlap import Execution, add_overlapping_loads, applied_loads
+
     loads = applied_loads(events, keyword_of_type(), folder.scheduled)
     if not loads:
         return None
@@ -143,6 +145,8 @@ def _fill_test_folders(
     interval: float,
 ) -> None:
     """Write to the folder of each of these tests the samples and events of its host in its time."""
+    from pytest_twin.run_folder.excerpt import ExcerptWriter
+
     cutters = {host: ExcerptWriter(samples.heading) for host, samples in by_host.items()}
     for test, events in _tests_with_events(tests, annotations):
         began, ended = _span(test)

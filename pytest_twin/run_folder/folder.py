@@ -11,8 +11,7 @@ from pytest_twin._system.clock import monotonic
 from pytest_twin._system.locks import FileLock, LockedError, PresenceLock, is_anybody_present, remove_lock_files
 from pytest_twin._system.private_files import PrivateDirectory, why_untrusted, write_atomic
 from pytest_twin._system.stdlib import json, os, time
-from pytest_twin.loads.schedule import documents
-from pytest_twin.loads.schedule.schedule import TEST
+from pytest_twin.loads.schedule import TEST, documents
 from pytest_twin.model.csv_text import records
 from pytest_twin.model.version import __version__
 from pytest_twin.run_folder.csv_rows import read_rows

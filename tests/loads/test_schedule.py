@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 
 from pytest_twin.loads.modifiers import MODIFIERS
 from pytest_twin.loads.parser import parse_load
+from pytest_twin.loads.schedule import SESSION, TEST
 from pytest_twin.loads.schedule.parser import parse_schedule
 from pytest_twin.loads.schedule.schedule import (
     MOST_EVENTS,
     PARALLEL,
     SERIES,
-    SESSION,
-    TEST,
     Schedule,
     ScheduledLoad,
     ScheduleError,
@@ -25,7 +24,7 @@ from pytest_twin.loads.schedule.schema import EVENT_FIELDS
 from pytest_twin.loads.spec import Load
 from pytest_twin.model.machine_formats.parser import parse_text
 from pytest_twin.stressors import find_kinds
-from pytest_twin.stressors.constraint.enforcer import KEYWORD
+from pytest_twin.stressors.constraint import KEYWORD
 
 KINDS = find_kinds()
 NAME = "schedule.json"

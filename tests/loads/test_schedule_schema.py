@@ -15,7 +15,7 @@ from pytest_twin.loads.schedule.schedule import MOST_EVENTS, ScheduleError
 from pytest_twin.loads.schedule.schema import REPLAY_FIELDS, json_schema
 from pytest_twin.model.machine_formats.parser import parse_text
 from pytest_twin.stressors import find_kinds
-from pytest_twin.stressors.constraint.enforcer import KEYWORD
+from pytest_twin.stressors.constraint import KEYWORD
 
 KINDS = find_kinds()
 SCHEMA = json_schema(KINDS)

@@ -7,7 +7,7 @@ import csv
 import psutil
 import pytest
 
-from pytest_twin.report.terminal import profile_lines
+from pytest_twin.report.profile_terminal import profile_lines
 
 TESTS = """
 import time, pytest

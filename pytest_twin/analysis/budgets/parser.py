@@ -11,7 +11,7 @@ from pytest_twin.loads.spec import Load, LoadError
 from pytest_twin.model.error_text import unknown
 from pytest_twin.model.load_words import split_words, word_value
 from pytest_twin.model.quantity import parse_amount, parse_duration
-from pytest_twin.stressors.constraint.enforcer import KEYWORD as CONSTRAIN
+from pytest_twin.stressors.constraint import KEYWORD as CONSTRAIN
 from pytest_twin.stressors.spec.kind import BYTES
 
 MOST_REPEATS = 10_000

@@ -6,7 +6,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from pytest_twin.analysis.run.by_host import on_host
@@ -21,8 +20,7 @@ AMOUNT, CORES = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z%/]*)$"), "cores"  # as w
 WORTH_TELLING_MB = 10.0  # of memory: allocators keep less than that of what a test has freed
 
 
-@dataclass(frozen=True)
-class LoadLine:
+class LoadLine(NamedTuple):
     """Loads with the same request.
 
     Attributes:
@@ -240,8 +238,7 @@ class SuiteFigures:
             self.kept.add(test, nodeid + on_host(host), kept)
 
 
-@dataclass(frozen=True)
-class RunOverview:
+class RunOverview(NamedTuple):
     """What the terminal shows of a run.
 
     Attributes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NoReturn
@@ -50,6 +49,8 @@ def parse_toml(text: str) -> dict[str, Any]:
     Raises:
         ValueError: It is not valid; the message has the place.
     """
+    import tomllib  # each run folder imports this module, and reads JSON only
+
     if found := _LONG_KEY.search(text):  # tomllib takes quadratic time for them
         line = text.count("\n", 0, found.start()) + 1
         raise ValueError(f"has a key of more than {MAX_KEY_PARTS} parts (at line {line})")

@@ -11,13 +11,12 @@ from typing import Any, NamedTuple
 
 from pytest_twin.loads.modifiers import GUARDS, MODIFIERS
 from pytest_twin.loads.parser import parse_load
-from pytest_twin.loads.schedule import documents, legacy
+from pytest_twin.loads.schedule import SESSION, documents, legacy
 from pytest_twin.loads.schedule.replay import Replay, replay_of
 from pytest_twin.loads.schedule.schedule import (
     MOST_EVENTS,
     PARALLEL,
     SERIES,
-    SESSION,
     Schedule,
     ScheduledLoad,
     ScheduleError,
@@ -32,7 +31,7 @@ from pytest_twin.model.error_text import unknown
 from pytest_twin.model.machine_formats.parser import RecordingError
 from pytest_twin.model.machine_recording import MachineRecording
 from pytest_twin.model.quantity import LONGEST_S
-from pytest_twin.stressors.constraint.enforcer import KEYWORD as CONSTRAIN
+from pytest_twin.stressors.constraint import KEYWORD as CONSTRAIN
 
 ReadRecording = Callable[[str], MachineRecording]
 MAX_PROBLEMS = 100

@@ -9,11 +9,11 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
+from pytest_twin.loads.schedule import SESSION, TEST
 from pytest_twin.loads.spec import Load
 from pytest_twin.model.nodeid_pattern import matches
 from pytest_twin.model.quantity import format_duration
 
-SESSION, TEST = "session", "test"
 PARALLEL, SERIES = "parallel", "series"
 MOST_EVENTS = 100_000
 

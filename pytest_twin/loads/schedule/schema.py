@@ -8,7 +8,8 @@ from typing import Any
 
 from pytest_twin.loads.constraint import KEYWORDS as CONSTRAINT_KEYWORDS
 from pytest_twin.loads.modifiers import MODIFIERS
-from pytest_twin.loads.schedule.schedule import MOST_EVENTS, PARALLEL, SERIES, SESSION, TEST
+from pytest_twin.loads.schedule import SESSION, TEST
+from pytest_twin.loads.schedule.schedule import MOST_EVENTS, PARALLEL, SERIES
 from pytest_twin.loads.schedule.window import parse_moment
 from pytest_twin.loads.spec import Kinds
 from pytest_twin.loads.stress_ng import ENGINE, INSTANCES

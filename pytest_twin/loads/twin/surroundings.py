@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pytest_twin.loads.schedule import TEST
 from pytest_twin.loads.schedule.replay import replay_of
-from pytest_twin.loads.schedule.schedule import TEST, Schedule, ScheduledLoad
+from pytest_twin.loads.schedule.schedule import Schedule, ScheduledLoad
 from pytest_twin.loads.schedule.window import Window, cut_recording
 from pytest_twin.loads.spec import Kinds, Load, LoadPart
 from pytest_twin.model.machine_formats.parser import RecordingError

@@ -16,14 +16,13 @@ from __future__ import annotations
 import os
 import sys
 
+from pytest_twin.stressors.constraint import KEYWORD, TYPE
 from pytest_twin.stressors.spec.kind import MAX, Kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pytest_twin.stressors.worker.job import Job
 
-TYPE = "constraint"  # in annotations.csv
-KEYWORD = "constrain"
 NO_LINUX = "constraints need Linux; use loads, such as --twin-stress cpu=8, on this platform"
 
 KIND = Kind(
