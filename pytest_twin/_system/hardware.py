@@ -10,7 +10,6 @@ from pytest_twin._system.procfs import LINUX, read_bytes
 from pytest_twin._system.stdlib import os, sys
 
 CPUS = "/sys/devices/system/cpu"
-_ESCAPED = re.compile(rb"\\([0-7]{3})")
 
 
 class FileSystem(NamedTuple):
@@ -64,7 +63,7 @@ def _mounts() -> Iterator[tuple[str, str, str]]:
     listed = (line.split(b"\t") for line in read_bytes("/proc/filesystems").splitlines())
     kinds = {name for nodev, name in listed if not nodev or name == b"zfs"}
     for line in read_bytes("/proc/self/mounts").splitlines():
-        device, place, kind, *_ = (_ESCAPED.sub(lambda code: bytes([int(code[1], 8)]), word) for word in line.split())
+        device, place, kind = map(_unescaped, line.split()[:3])
         if kind in kinds and device != b"none":
             yield _named(os.fsdecode(device)), os.fsdecode(place), os.fsdecode(kind)
 
@@ -85,3 +84,8 @@ def _size(place: str) -> int:
         return psutil.disk_usage(place).total
     space = os.statvfs(place)
     return space.f_blocks * space.f_frsize
+
+
+def _unescaped(word: bytes) -> bytes:
+    """Return a word of a table of mounts, in which spaces and others stand as octal codes (getmntent(3))."""
+    return re.sub(rb"\\([0-7]{3})", lambda code: bytes([int(code[1], 8)]), word) if b"\\" in word else word

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from os import getpid
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pytest_twin._system.clock import monotonic
 from pytest_twin._system.interruptible_event import InterruptSafeEvent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Protocol
 
     from pytest_twin.loads.spec import LoadPart
 
+    class SupervisorChannel(Protocol):
+        """The connection to the supervisor, as `SupervisorClient` has it."""
+
+        def send(self, message: dict[str, Any]) -> None:
+            """Send a request."""
+
+        def wait(self, reply: InterruptSafeEvent) -> None:
+            """Wait for an event that a reply sets; it is also set when the supervisor is given up."""
+
+
 ANSWER_WITHIN_S = 2.0
 NOT_REACHED = "not reached before the end"
-
-
-class SupervisorChannel(Protocol):
-    """The connection to the supervisor, as `SupervisorClient` has it."""
-
-    def send(self, message: dict[str, Any]) -> None:
-        """Send a request."""
-
-    def wait(self, reply: InterruptSafeEvent) -> None:
-        """Wait for an event that a reply sets; it is also set when the supervisor is given up."""
 
 
 class AppliedLoad:

@@ -11,8 +11,8 @@ from typing import NamedTuple
 _VISIBLE = {code: repr(chr(code))[1:-1] for code in (*range(32), 127, 0x85, 0x2028, 0x2029)}
 _FORMULA = ("=", "+", "-", "@")
 _DIGITS = r"\d+(?:\.\d+)?"
-_NEGATIVE = re.compile(f"-{_DIGITS}", re.ASCII)  # a number, which is no formula
-_OTHER_MINUS = re.compile(f",-(?!{_DIGITS}(?:,|$))", re.ASCII)
+_NEGATIVE = f"-{_DIGITS}"  # a number, which is no formula
+_OTHER_MINUS = f",-(?!{_DIGITS}(?:,|$))"
 
 
 def record(cells: Sequence[object]) -> str:
@@ -47,7 +47,7 @@ def _is_plain(line: str, width: int) -> bool:
         and '"' not in line
         and ",=" not in line
         and ",+" not in line
-        and (",-" not in line or not _OTHER_MINUS.search(line))
+        and (",-" not in line or not re.search(_OTHER_MINUS, line, re.ASCII))
         and ",@" not in line
         and not line.startswith(_FORMULA)
     )
@@ -112,7 +112,7 @@ def _text(cell: object) -> str:
     if cell is None:
         return ""
     text = visible(str(cell))
-    is_formula = isinstance(cell, str) and text.startswith(_FORMULA) and not _NEGATIVE.fullmatch(text)
+    is_formula = isinstance(cell, str) and text.startswith(_FORMULA) and not re.fullmatch(_NEGATIVE, text, re.ASCII)
     return f"'{text}" if is_formula else text
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-STRANGE = re.compile(r"[^A-Za-z0-9_.-]+")
+STRANGE = r"[^A-Za-z0-9_.-]+"
 DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(10))}
 
 
@@ -15,5 +15,5 @@ def safe(text: str, instead: str = "") -> str:
         text: The text to name the folder after.
         instead: The name to use if no readable character is left.
     """
-    name = STRANGE.sub("-", text).strip("-.")[-60:].strip("-.") or instead
+    name = re.sub(STRANGE, "-", text).strip("-.")[-60:].strip("-.") or instead
     return f"_{name}" if name.partition(".")[0].upper() in DEVICES else name

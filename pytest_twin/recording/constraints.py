@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from pytest_twin._system.clock import monotonic
 from pytest_twin._system.stdlib import os
 from pytest_twin.model.attempt_row import ConstraintFigures
-from pytest_twin.recording.load_events import STAT, STAT_BEGAN
 from pytest_twin.telemetry.throttled_time import read_throttled_s
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from pytest_twin.loads.applied import AppliedLoad
 
+STAT, STAT_BEGAN = "stat", "stat_began_s"  # in a reply: the file with its throttled time, and that at its start
 MOST_ENDED = 1000  # constraints of which the figures are kept after their end: those of the attempts that still run
 SEPARATOR = ", "
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)

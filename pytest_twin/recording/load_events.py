@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_twin.loads.applied import NOT_REACHED
 from pytest_twin.model import event
 from pytest_twin.model.event import Event, detail
-
-STAT, STAT_BEGAN = "stat", "stat_began_s"  # of a constraint: the file with its throttled time, and that at its start
+from pytest_twin.recording.constraints import STAT, STAT_BEGAN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

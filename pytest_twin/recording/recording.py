@@ -15,15 +15,12 @@ from pytest_twin._system.error_guard import ErrorGuard
 from pytest_twin._system.response_timeout import say_on_stderr
 from pytest_twin._system.stdlib import os, threading, time
 from pytest_twin.analysis.run.overview import RunOverview, SuiteFigures
-from pytest_twin.loads.applied import stop_all
-from pytest_twin.loads.supervisor_client import SupervisorClient
 from pytest_twin.model import event
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.csv_text import cell
 from pytest_twin.model.event import Event, detail
 from pytest_twin.recording.constraints import HeldConstraints
 from pytest_twin.recording.gaps import GapEvents
-from pytest_twin.recording.load_events import load_events
 from pytest_twin.run_folder.finalize import finalize
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import (
@@ -46,6 +43,7 @@ if TYPE_CHECKING:
     from pytest_twin.loads.applied import AppliedLoad
     from pytest_twin.loads.schedule.schedule import Schedule
     from pytest_twin.loads.spec import Load, LoadPart
+    from pytest_twin.loads.supervisor_client import SupervisorClient
     from pytest_twin.stressors.spec.request import LoadRequest
     from pytest_twin.telemetry.sampler_config import SamplerConfig
 
@@ -62,15 +60,6 @@ def new_clock() -> Clock:
     readings = ((monotonic(), time.time(), monotonic()) for _ in range(3))
     began, epoch, _ = min(readings, key=lambda reading: reading[2] - reading[0])
     return Clock(began, epoch)
-
-
-def _clock_of(folder: RunFolder, *, append: bool) -> Clock:
-    """Return a clock that begins now, or goes on where that of an earlier recording has stopped."""
-    if not append:
-        return new_clock()
-    from pytest_twin.recording.continuation import continue_clock
-
-    return continue_clock(new_clock(), folder)
 
 
 class Recording:
@@ -129,7 +118,11 @@ class Recording:
         self.folder = folder
         self.dist_each = dist_each
         self.guard = guard or ErrorGuard(self.note)
-        self.clock = clock or _clock_of(folder, append=append)
+        if append and clock is None:
+            from pytest_twin.recording.continuation import continue_clock
+
+            clock = continue_clock(new_clock(), folder)
+        self.clock = clock or new_clock()
         self.began_s = self.elapsed()
         self.worker, self.host = worker, host
         self.dataset = Path(sampling.path) if sampling.path else folder / DATASET
@@ -142,8 +135,8 @@ class Recording:
         is_sampled = not worker if samples is None else samples
         self._sampler = self._new_sampler(sampling) if is_sampled else None
         self._limit = limit.parts if limit else ()
-        self._supervisor = self._new_supervisor()
-        self._stop_lock = threading.Lock()
+        self._supervisor_client: SupervisorClient | None = None
+        self._supervisor_lock, self._stop_lock = threading.Lock(), threading.Lock()
         self._process, self._fork = os.getpid(), ""
         self._owner = self._process
         self._problems: tuple[str, ...] = ()
@@ -165,7 +158,7 @@ class Recording:
                 self.folder.write_json(FINGERPRINT, take_fingerprint())  # while it starts
                 self._sampler.wait_ready()
         except BaseException:
-            self._supervisor.close()
+            self._close_supervisor()
             self.cancel()
             raise
         return self
@@ -180,7 +173,21 @@ class Recording:
             config, SAMPLER_PROGRAM, on_gap=self._gaps.on_sampling_gap, context=self._context, tell=self._tell
         )
 
+    @property
+    def _supervisor(self) -> SupervisorClient:
+        """The client of the supervisor, made when it is first needed: most sessions apply no load."""
+        with self._supervisor_lock:
+            if self._supervisor_client is None:
+                self._supervisor_client = self._new_supervisor()
+            return self._supervisor_client
+
+    def _close_supervisor(self) -> None:
+        if self._supervisor_client is not None:
+            self._supervisor_client.close()
+
     def _new_supervisor(self) -> SupervisorClient:
+        from pytest_twin.loads.supervisor_client import SupervisorClient
+
         return SupervisorClient(
             self._on_load_reply, self._gaps.on_pause_reply, samples=str(self.dataset), limit=self._limit,
             # the controller of pytest-xdist: its worker may outlive it for some seconds
@@ -258,7 +265,7 @@ class Recording:
 
     def _stop(self) -> None:
         with self._stop_lock:
-            self._supervisor.close()
+            self._close_supervisor()
             if self._sampler:
                 self._sampler.stop()
 
@@ -337,7 +344,8 @@ class Recording:
         """Take a supervisor and counters of its own in a fork, such as pytest-forked makes for each test."""
         self._process = os.getpid()
         self._fork = f"f{self._process}-"
-        self._supervisor, self.process_counters = self._new_supervisor(), ProcessCounters(self._own_children)
+        self._supervisor_client, self.process_counters = None, ProcessCounters(self._own_children)
+        self._supervisor_lock = threading.Lock()  # another thread may have held it when this process was forked
 
     def apply(
         self, part: LoadPart, request: LoadRequest | None = None, *, test: str = "", note: str = "", again: bool = False
@@ -369,13 +377,14 @@ class Recording:
 
     def hurry(self) -> None:
         """Wait only briefly for processes that do not respond from now on: the run was interrupted."""
-        self._supervisor.hurry()
+        if self._supervisor_client is not None:
+            self._supervisor_client.hurry()
         if self._sampler:
             self._sampler.hurry()
 
     def load_time(self) -> float:
         """Return the time of loads, which stands still while they are paused."""
-        return self._supervisor.now()
+        return self._supervisor_client.now() if self._supervisor_client is not None else monotonic()
 
     def pause(self, reason: str) -> None:
         """Pause all loads, and their time, until `resume` is called with the same reason."""
@@ -388,6 +397,8 @@ class Recording:
     @contextmanager
     def under_load(self, load: Load, *, test: str = "") -> Iterator[list[AppliedLoad]]:
         """Apply a load for the time of a block, which begins when the whole load is ready."""
+        from pytest_twin.loads.applied import stop_all
+
         named = {self.new_id("l"): part for part in load.parts}
         try:
             applied: list[AppliedLoad] = []
@@ -429,13 +440,16 @@ class Recording:
 
     def _own_children(self) -> tuple[int | None, int | None]:
         """Return the ids of our own child processes, which do not count as the tests'."""
-        return self._sampler.pid if self._sampler else None, self._supervisor.pid
+        supervisor = self._supervisor_client
+        return self._sampler.pid if self._sampler else None, supervisor.pid if supervisor is not None else None
 
     def write_test(self, row: str) -> None:
         """Write a row of tests.csv."""
         self._tests.append(row)
 
     def _on_load_reply(self, applied: AppliedLoad, reply: dict[str, Any]) -> None:
+        from pytest_twin.recording.load_events import load_events
+
         with self.guard:  # the thread that reads the replies must go on
             if applied.part.is_constraint:
                 self.constraints.on_reply(applied, reply)

@@ -17,7 +17,7 @@ from pytest_twin.model.version import __version__
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pytest_twin.analysis.run.overview import LoadLine
+    from pytest_twin.analysis.run.load_lines import LoadLine
     from pytest_twin.analysis.run.run_summary import Peak, RunSummary
 
 VERSION = 1

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_twin.analysis.run.overview import LoadLine
+    from pytest_twin.analysis.run.load_lines import LoadLine
 
 NOTICEABLE = 0.95  # of the request: more is within what control of a rate leaves
 

@@ -10,30 +10,25 @@ from pytest_twin._system.stdlib import os
 from pytest_twin.analysis.run.by_host import on_host
 from pytest_twin.analysis.run.overview import (
     WORTH_TELLING_MB,
-    LoadLine,
     Row,
     RunOverview,
     SuiteFigures,
-    loads,
-    skipped,
 )
+from pytest_twin.model import event
 from pytest_twin.model.csv_text import visible
-from pytest_twin.report.wording import format_change, format_count, relative_path, truncate_middle
+from pytest_twin.report.wording import TERMINAL_WIDTH, format_change, format_count, relative_path
 from pytest_twin.run_folder.csv_rows import count_rows
 from pytest_twin.run_folder.folder import RunFolder
-from pytest_twin.run_folder.layout import ANNOTATIONS, PROFILE, TESTS
+from pytest_twin.run_folder.layout import PROFILE, TESTS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_twin.telemetry.sampler import SamplerStats
 
-MOST_LOADS = 10
-MOST_FAILURES, WIDTH = 10, 80
-MOST_ANSWERS = 3
+MOST_FAILURES = 10
 MOST_LEAKS = 3
 WORTH_TELLING_S = 0.05
-LONGEST_REQUEST = 36
 
 
 def summary(
@@ -63,17 +58,14 @@ def summary(
         attempts = format_count(tests.attempts[name], "attempt of a test", "attempts of tests")
         yield f"{format_count(count_rows(host.dataset_files()), 'sample')} on {name}, {attempts}"
     yield from (f"warning: {warning}" for warning in sampled.warnings)
-    yield from _load_lines(loads(events), warned)
+    if of_loads := [row for row in events if row["target"] or row["event"] == event.SKIP]:
+        from pytest_twin.report.load_terminal import load_lines
+
+        yield from load_lines(of_loads, warned)
     if rows := folder.rows(PROFILE):
         from pytest_twin.report.profile_terminal import profile_lines
 
         yield from profile_lines(rows)
-    missing = skipped(events)
-    if missing:
-        from pytest_twin.loads.registry import load_keyword
-
-        kinds = ", ".join(f"{number} {load_keyword(kind)}" for kind, number in missing.items())
-        yield f"not started before the end of the run: {kinds}"
     yield from _failures(folder, tests.bad_attempts)
     yield from _heaviest(tests)
     yield from _leaks(tests.kept.leaks)
@@ -92,7 +84,7 @@ def _failures(folder: RunFolder, bad_attempts: int) -> Iterator[str]:
     for (host, nodeid, _, number), sentence in list(found.items())[:MOST_FAILURES]:
         attempt = f", attempt {number}" if number > 1 else ""
         yield f"  {visible(nodeid)}{attempt}{on_host(host)}"
-        yield from wrap(visible(sentence), WIDTH, initial_indent="      ", subsequent_indent="      ")
+        yield from wrap(visible(sentence), TERMINAL_WIDTH, initial_indent="      ", subsequent_indent="      ")
     if len(found) > MOST_FAILURES:
         yield f"  … and more in {TESTS}"
 
@@ -120,26 +112,3 @@ def _leaks(found: Sequence[tuple[str, float]]) -> Iterator[str]:
     if found:
         more = f" and {len(found) - MOST_LEAKS} more" if len(found) > MOST_LEAKS else ""
         yield f"kept memory: {', '.join(f'{test} {format_change(size)}' for test, size in found[:MOST_LEAKS])}{more}"
-
-
-def _load_lines(found: Sequence[LoadLine], warned: Collection[str]) -> Iterator[str]:
-    """Yield a table of the loads, grouped by request, with what was short of the request where nobody was warned."""
-    if not found:  # most runs have none, and do not wait for all kinds of loads
-        return
-    from pytest_twin.loads.registry import load_text
-    from pytest_twin.report.load_shortfall import load_troubles
-
-    texts = [load_text(line.type, line.target) for line in found]
-    asked = [truncate_middle(text, LONGEST_REQUEST) for text in texts]
-    width = max([12, *map(len, asked)]) + 1
-    yield f"{'load':<{width}}{'times':>5}{'held':>10}  achieved"
-    for line, text, request in zip(found[:MOST_LOADS], texts, asked, strict=False):
-        answers = ", ".join(line.achieved[:MOST_ANSWERS]) + (" …" if len(line.achieved) > MOST_ANSWERS else "")
-        troubles = load_troubles(line)
-        untold = [trouble for trouble in troubles if f"{text}: {trouble}" not in warned]
-        note = " (see the warnings)" if len(untold) < len(troubles) else ""
-        yield f"{request:<{width}}{line.times:>5}{line.held_s:>8.1f} s  {answers}{on_host(line.host)}{note}"
-        for trouble in untold[:MOST_ANSWERS]:
-            yield from wrap(trouble, WIDTH, initial_indent="    ", subsequent_indent="    ")
-    if len(found) > MOST_LOADS:
-        yield f"… and {len(found) - MOST_LOADS} more in {ANNOTATIONS}"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 KEPT = "ok"  # as tests.csv says of a budget
 LONGEST = 160  # characters of a test's id
+TERMINAL_WIDTH = 80
 
 
 def headline(summary: RunSummary) -> str:

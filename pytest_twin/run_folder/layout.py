@@ -33,7 +33,7 @@ HEADERS: Mapping[str, Sequence[str]] = {
     FLAKY: flaky_row.FIELDS,
 }
 
-_OF_A_TEST = re.compile(rf"{TESTS_FOLDER}/(?!\.)[A-Za-z0-9_.-]{{1,100}}", re.ASCII)
+_OF_A_TEST = rf"{TESTS_FOLDER}/(?!\.)[A-Za-z0-9_.-]{{1,100}}"
 
 
 def folder_of_test(nodeid: str, attempt_number: int, worker: str = "") -> str:
@@ -51,7 +51,7 @@ def folder_of_test(nodeid: str, attempt_number: int, worker: str = "") -> str:
 
 def is_test_folder_name(name: str) -> bool:
     """Tell whether `folder_of_test` returns such names; a table with another name is damaged."""
-    return _OF_A_TEST.fullmatch(name) is not None
+    return re.fullmatch(_OF_A_TEST, name, re.ASCII) is not None
 
 
 CONSTRAINTS = ".constraints"  # a file for each constraint that is held: it names the file of its throttled time

@@ -27,7 +27,7 @@ MAX_PORT, LOOPBACK = 65535, "127.0.0.1"
 ENVIRONMENT, DEFAULT_COLLECTOR = "env", "http://localhost:4318"
 LAST = "last"  # refers to the run that was saved last, so no baseline can have this name
 
-_BASELINE_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?", re.ASCII)
+_BASELINE_NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?"
 _BOOLS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
@@ -220,7 +220,7 @@ def parse_window(raw: object) -> dict[str, Any]:
 def parse_baseline_name(raw: object) -> str:
     """Parse the name of a baseline, which is a safe name of a folder on every system."""
     text = str(raw)
-    if not _BASELINE_NAME.fullmatch(text) or text.partition(".")[0].upper() in DEVICES or text == LAST:
+    if not re.fullmatch(_BASELINE_NAME, text, re.ASCII) or text.partition(".")[0].upper() in DEVICES or text == LAST:
         raise ValueError(f"is not a baseline name; use up to 64 of A-Z a-z 0-9 . _ -, but not {LAST}")
     return text
 

@@ -5,16 +5,8 @@ from collections import Counter
 
 import pytest
 
-from pytest_twin.analysis.run.overview import (
-    CostRanking,
-    LoadLine,
-    cpu_s,
-    growth_MB,
-    leaks,
-    loads,
-    skipped,
-    written_MB,
-)
+from pytest_twin.analysis.run.load_lines import LoadLine, loads, skipped
+from pytest_twin.analysis.run.overview import CostRanking, cpu_s, growth_MB, leaks, written_MB
 from pytest_twin.model.event import ABORT, END, FIELDS, NOTE, SKIP, START
 
 

@@ -12,7 +12,8 @@ import numpy as np
 from pytest_twin.analysis.run.attempts import AttemptSummary, attempts
 from pytest_twin.analysis.run.by_host import OWN, by_host, display_name, on_host
 from pytest_twin.analysis.run.data_quality import file_problems, host_problems
-from pytest_twin.analysis.run.overview import LoadEnd, LoadLine, group_loads, leaks
+from pytest_twin.analysis.run.load_lines import LoadEnd, LoadLine, group_loads
+from pytest_twin.analysis.run.overview import leaks
 from pytest_twin.analysis.run.spans import Note, RunSpan, notes, spans
 from pytest_twin.analysis.run.totals import outcomes
 from pytest_twin.model import event

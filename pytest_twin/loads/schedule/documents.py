@@ -13,9 +13,9 @@ from pytest_twin.model.error_text import truncated
 
 MAX_DIGITS = 400  # of an integer
 MAX_KEY_PARTS = 100
-_LONG_KEY = re.compile(rf"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){{{MAX_KEY_PARTS}}}""")
+_LONG_KEY = rf"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){{{MAX_KEY_PARTS}}}"""
 
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_SURROGATE = r"\\u[dD][89a-fA-F]"
 
 
 def parse_json(text: str) -> object:
@@ -32,7 +32,7 @@ def parse_json(text: str) -> object:
             parse_int=_parse_int,
             parse_float=_parse_float,
         )
-        if _SURROGATE.search(text):
+        if re.search(_SURROGATE, text):
             _json.dumps(document, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("is nested too deeply") from None
@@ -51,7 +51,7 @@ def parse_toml(text: str) -> dict[str, Any]:
     """
     import tomllib  # each run folder imports this module, and reads JSON only
 
-    if found := _LONG_KEY.search(text):  # tomllib takes quadratic time for them
+    if found := re.search(_LONG_KEY, text):  # tomllib takes quadratic time for them
         line = text.count("\n", 0, found.start()) + 1
         raise ValueError(f"has a key of more than {MAX_KEY_PARTS} parts (at line {line})")
     try:

@@ -12,7 +12,7 @@ from pytest_twin.analysis.run.attempts import most_grown
 from pytest_twin.analysis.run.by_host import display_name, on_host
 from pytest_twin.analysis.run.data_quality import is_severe
 from pytest_twin.analysis.run.distributions import Distribution, correlations, distributions
-from pytest_twin.analysis.run.overview import LoadLine
+from pytest_twin.analysis.run.load_lines import LoadLine
 from pytest_twin.analysis.run.run_summary import RunSummary
 from pytest_twin.loads.registry import load_keyword
 from pytest_twin.model.duration_text import NOTHING, format_duration

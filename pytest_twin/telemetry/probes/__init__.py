@@ -8,6 +8,7 @@ the group ``pytest_twin.probes``. A module whose columns depend on the machine a
 from __future__ import annotations
 
 import os
+import sys
 from importlib import import_module
 
 TYPE_CHECKING = False
@@ -65,11 +66,29 @@ def find_modules(names: Sequence[str] = ()) -> list[Any]:
 
 def external_module_names() -> list[str]:
     """Return the names of the probe modules in the entry points of other packages."""
-    from importlib.metadata import distributions, entry_points
+    if not any(map(_may_have_probes, sys.path)):
+        return []  # the usual case: this check is much faster than parsing all entry points
+    from importlib.metadata import entry_points
 
-    if not any(ENTRY_POINTS in (each.read_text("entry_points.txt") or "") for each in distributions()):
-        return []  # the usual case: this check is faster than parsing all entry points
     return [entry.value for entry in entry_points(group=ENTRY_POINTS)]
+
+
+def _may_have_probes(folder: str) -> bool:
+    """Return whether a package in a folder of `sys.path` has probes; for an archive always, as it is not opened."""
+    try:
+        names = os.listdir(folder or os.curdir)
+    except OSError:
+        return os.path.exists(folder)
+    places = (os.path.join(folder, name) for name in names if name.endswith((".dist-info", ".egg-info")))
+    return any(ENTRY_POINTS.encode() in _content(os.path.join(place, "entry_points.txt")) for place in places)
+
+
+def _content(path: str) -> bytes:
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read()
+    except OSError:  # most packages have no entry points
+        return b""
 
 
 def known_columns() -> tuple[Column, ...]:

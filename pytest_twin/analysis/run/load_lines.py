@@ -1,0 +1,123 @@
+"""The loads of a run, grouped by request."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from pytest_twin.model import event
+from pytest_twin.stressors.spec.starvation import achieved_share
+
+Row = Mapping[str, str]
+AMOUNT, CORES = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z%/]*)$"), "cores"  # as which workers are counted
+
+
+class LoadLine(NamedTuple):
+    """Loads with the same request.
+
+    Attributes:
+        type: ``cpu``, ``memory``, ``disk`` …
+        target: The requested amount.
+        times: How often it was applied.
+        achieved: The different achieved amounts, in order.
+        held_s: Seconds for which it was applied, in total.
+        troubles: Why some were aborted or reduced.
+        host: Their host; empty for pytest's own.
+        lowest_share: The lowest share of the request that one of them achieved over its time; None if unknown.
+    """
+
+    type: str
+    target: str
+    times: int
+    achieved: tuple[str, ...]
+    held_s: float
+    troubles: tuple[str, ...]
+    host: str = ""
+    lowest_share: float | None = None
+
+
+class LoadEnd(NamedTuple):
+    """The end of a load.
+
+    Attributes:
+        type: ``cpu``, ``memory``, ``disk`` …
+        target: The requested amount.
+        achieved: The achieved amount; empty if unknown.
+        is_aborted: Whether it was aborted.
+        fields: The other fields of its last event.
+        host: Its host; empty for pytest's own.
+    """
+
+    type: str
+    target: str
+    achieved: str
+    is_aborted: bool
+    fields: Mapping[str, object]
+    host: str = ""
+
+    @property
+    def share(self) -> float | None:
+        """The share of the request that it achieved over its time; None if unknown.
+
+        Old runs have only the amount at its end, which says nothing about a request that changes.
+        """
+        found = achieved_share(self.fields)
+        return _ratio(self.achieved, self.target) if found is None else found
+
+
+def loads(annotations: Sequence[Row]) -> list[LoadLine]:
+    """Return the loads of a run, grouped by request and host, in the order of their first end."""
+    ends = [
+        LoadEnd(
+            row["type"],
+            row["target"],
+            row["achieved"],
+            row["event"] == event.ABORT,
+            _fields(row),
+            row.get("host") or "",
+        )
+        for row in annotations
+        if row["event"] in {event.END, event.ABORT} and row["target"]
+    ]
+    return group_loads(ends)
+
+
+def group_loads(ends: Iterable[LoadEnd]) -> list[LoadLine]:
+    """Group loads by request and host, in the order of their first end."""
+    groups: dict[tuple[str, str, str], list[LoadEnd]] = {}
+    for end in ends:
+        groups.setdefault((end.type, end.target, end.host), []).append(end)
+    lines = []
+    for (kind, target, host), found in groups.items():
+        held = sum(float(str(end.fields.get("held_s") or 0)) for end in found)
+        aborted = [str(end.fields["reason"]) for end in found if end.is_aborted and "reason" in end.fields]
+        reduced = [str(end.fields["reduced"]) for end in found if "reduced" in end.fields]
+        achieved = dict.fromkeys(end.achieved for end in found if end.achieved)
+        troubles = tuple(dict.fromkeys(aborted + reduced))
+        lowest = min((share for end in found if (share := end.share) is not None), default=None)
+        lines.append(LoadLine(kind, target, len(found), tuple(achieved), held, troubles, host, lowest))
+    return lines
+
+
+def _ratio(answer: str, target: str) -> float | None:
+    """Return the ratio of two amounts; None if they have different units."""
+    one, other = (AMOUNT.match(text) for text in (answer, target))
+    if not one or not other or one[2].replace(CORES, "") != other[2] or not float(other[1]):
+        return None
+    return float(one[1]) / float(other[1])
+
+
+def skipped(annotations: Sequence[Row]) -> Counter[str]:
+    """Return the number of loads that were not applied, by type."""
+    return event.count_skipped((row["type"], row["detail"]) for row in annotations if row["event"] == event.SKIP)
+
+
+def _fields(row: Row) -> dict[str, object]:
+    try:
+        fields = json.loads(row["detail"])
+    except ValueError:
+        return {}
+    return fields if isinstance(fields, dict) else {}
