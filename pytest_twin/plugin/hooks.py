@@ -35,11 +35,11 @@ from pytest_twin.plugin.stash import (
     CONFIGURED_BUDGETS,
     EXPORTER,
     OTLP,
+    RECORDED_SESSION,
     REPEAT_PLUGIN,
     REQUEST,
     SCHEDULE_TEXTS,
     SESSION_CONSTRAINT,
-    SESSION_PLUGIN,
     SESSION_SCHEDULE,
     SESSION_STRESS,
     SETTINGS,
@@ -168,7 +168,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     try:
         if recorded_items:
             _prepare_run(session, recorded_items)
-        run: RecordedSession | None = session.config.pluginmanager.get_plugin(SESSION_PLUGIN)
+        run: RecordedSession | None = session.config.stash.get(RECORDED_SESSION, None)
         if run is not None:
             run.items = recorded_items
         if run is not None and run.worker and not session.config.option.collectonly:
@@ -303,7 +303,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Show what was recorded and applied, the heaviest tests, and where the files are."""
     if hasattr(config, "workerinput"):  # nobody sees what a worker prints, and the controller prints all of it
         return
-    run: RecordedSession | None = config.pluginmanager.get_plugin(SESSION_PLUGIN)
+    run: RecordedSession | None = config.stash.get(RECORDED_SESSION, None)
     for error in (run.worker_error, run.strict_error) if run is not None else ():
         if error:
             terminalreporter.write_line(f"ERROR: {error}", red=True)

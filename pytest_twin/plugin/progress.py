@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from pytest_twin._system.clock import monotonic
-from pytest_twin.plugin.stash import SESSION_PLUGIN
+from pytest_twin.plugin.stash import RECORDED_SESSION
 from pytest_twin.report.wording import truncate_middle
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Progress:
                 self._reporter.ensure_newline()
                 self._reporter.write_line(f"twin: {text()}")
                 self._reporter.flush()
-        elif (run := self._config.pluginmanager.get_plugin(SESSION_PLUGIN)) is not None:
+        elif (run := self._config.stash.get(RECORDED_SESSION, None)) is not None:
             run.tell(f"{run.worker}: {text()}")
 
     def clear(self) -> None:

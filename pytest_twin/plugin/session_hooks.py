@@ -14,7 +14,7 @@ from pytest_twin.model.attempt_row import CRASHED
 from pytest_twin.plugin.marks import has_workers
 from pytest_twin.plugin.runtest_hooks import RuntestHooks
 from pytest_twin.plugin.session import RecordedSession
-from pytest_twin.plugin.stash import REPEAT_PLUGIN, SESSION_CONSTRAINT, SESSION_PLUGIN, SESSION_SCHEDULE, SETTINGS
+from pytest_twin.plugin.stash import RECORDED_SESSION, REPEAT_PLUGIN, SESSION_CONSTRAINT, SESSION_SCHEDULE, SETTINGS
 from pytest_twin.recording import outcome
 from pytest_twin.run_folder.folder import RunFolderError
 from pytest_twin.run_folder.layout import OUTCOMES
@@ -183,10 +183,10 @@ class ForkedHooks:
 
 def run_of(config: pytest.Config) -> RecordedSession:
     """Return the recorded session, made with the first call, which may come while a test runs."""
-    run: RecordedSession | None = config.pluginmanager.get_plugin(SESSION_PLUGIN)
+    run = config.stash.get(RECORDED_SESSION, None)
     if run is None:
         run = RecordedSession(config, config.stash[SETTINGS], config.stash[SESSION_SCHEDULE])
-        config.pluginmanager.register(run, SESSION_PLUGIN)
+        config.stash[RECORDED_SESSION] = run
         config.pluginmanager.register(SessionHooks(run))
         if run.settings.repeat is not None:
             from pytest_twin.plugin.repeat_hooks import RepeatHooks

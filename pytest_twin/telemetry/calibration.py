@@ -13,14 +13,16 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_twin._system.private_files import write_atomic
 from pytest_twin._system.procfs import LINUX, read_bytes
 from pytest_twin._system.stdlib import json, os, sys, time
-from pytest_twin.model.machine_calibration import LOADS, MachineCalibration, calibration_document, parse_calibration
 from pytest_twin.model.machine_speed import WORK, MachineSpeed, parse_speed, speed_document
 from pytest_twin.stressors.system import capacity
+
+if TYPE_CHECKING:
+    from pytest_twin.model.machine_calibration import MachineCalibration
 
 FILE = "speed.json"
 LOADS_FILE = "loads.json"
@@ -42,11 +44,15 @@ def kept_speed() -> MachineSpeed | None:
 
 def kept_calibration() -> MachineCalibration | None:
     """Return what the machine was measured to do under loads since it started; None if it was not measured."""
+    from pytest_twin.model.machine_calibration import LOADS, parse_calibration
+
     return parse_calibration(_kept(LOADS_FILE, LOADS))
 
 
 def keep_calibration(calibration: MachineCalibration) -> bool:
     """Keep what the machine was measured to do under loads; return whether that was possible."""
+    from pytest_twin.model.machine_calibration import LOADS, calibration_document
+
     return _keep(LOADS_FILE, LOADS, calibration_document(calibration))
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+import zipfile
 
 import pytest
 
@@ -88,6 +89,26 @@ def test_a_probe_of_another_package_comes_last(tmp_path, monkeypatch):
     (tmp_path / "gpu_probe.py").write_text("COLUMNS = ()\n", encoding="ascii")
     monkeypatch.syspath_prepend(tmp_path)
     assert [module.__name__ for module in probes.find_modules(["gpu_probe"])][-1] == "gpu_probe"
+
+
+@pytest.mark.parametrize("suffix", ["dist-info", "egg-info"])
+def test_probes_of_other_packages_are_found_by_their_entry_points(tmp_path, monkeypatch, suffix):
+    before = probes.external_module_names()
+    information = tmp_path / f"acme_probes-1.{suffix}"
+    information.mkdir()
+    (information / ("METADATA" if suffix == "dist-info" else "PKG-INFO")).write_text("Name: acme-probes\nVersion: 1\n")
+    (information / "entry_points.txt").write_text("[pytest_twin.probes]\ngpu = acme.gpu_probe\n", encoding="ascii")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert set(probes.external_module_names()) == {"acme.gpu_probe", *before}
+
+
+def test_probes_in_an_archive_are_found(tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "acme.zip", "w") as archive:
+        archive.writestr("acme_probes-1.dist-info/METADATA", "Name: acme-probes\nVersion: 1\n")
+        archive.writestr("acme_probes-1.dist-info/entry_points.txt", "[pytest_twin.probes]\ngpu = acme.gpu_probe\n")
+    before = probes.external_module_names()
+    monkeypatch.syspath_prepend(tmp_path / "acme.zip")
+    assert set(probes.external_module_names()) == {"acme.gpu_probe", *before}
 
 
 SAMPLER = "import sys; sys.path[:0] = [{path!r}]; import pytest_twin.recording.sampler_main; print(*sys.modules)"
