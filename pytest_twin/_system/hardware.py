@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from pytest_twin._system.procfs import LINUX, read_bytes
 from pytest_twin._system.stdlib import os, sys
 
 CPUS = "/sys/devices/system/cpu"
-
-
-class FileSystem(NamedTuple):
-    """A file system on a device, with its size in bytes."""
-
-    device: str
-    type: str
-    size: int
 
 
 def memory() -> tuple[int, int]:
@@ -44,11 +35,11 @@ def cores() -> int | None:
     return psutil.cpu_count(logical=False)
 
 
-def file_systems() -> Iterator[FileSystem]:
-    """Yield the file systems on real devices, except those that cannot be read."""
+def file_systems() -> Iterator[tuple[str, str, int]]:
+    """Yield device, type and bytes of the file systems on real devices, except those that cannot be read."""
     for device, place, kind in _mounts():
         try:
-            yield FileSystem(device, kind, _size(place))
+            yield device, kind, _size(place)
         except OSError:
             continue
 

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     import threading as threading  # noqa: PLC0414
     import time as time  # noqa: PLC0414
 else:
-    from types import FunctionType, SimpleNamespace
+    import sys as _sys
+
+    FunctionType, SimpleNamespace = type(lambda: None), type(_sys.implementation)  # those of `types`
 
     def __getattr__(name: str) -> SimpleNamespace:
         """Copy a module when it is first imported from here."""

@@ -14,7 +14,6 @@ from pytest_twin._system.response_timeout import say_on_stderr
 from pytest_twin._system.stdlib import os
 from pytest_twin.model.attempt_row import BAD
 from pytest_twin.model.clock import Clock
-from pytest_twin.plugin.idle_baseline import IdleBaseline
 from pytest_twin.plugin.load_context import TwinWarning
 from pytest_twin.plugin.marks import has_workers, needs_supervisor, nodeid_of, request_of, uses_marker_or_fixture
 from pytest_twin.plugin.stash import (
@@ -55,7 +54,8 @@ class RecordedSession:
         schedule: The schedule of the session, None without one.
         stress: The load around every test; None without one.
         surroundings: What surrounded the tests of the recording that the session reproduces; None without one.
-        idle: What this machine does at idle, which is taken out of replays.
+        idle_cpu: The share of the CPUs that this machine uses at idle, which is taken out of replays.
+        idle_text: A line about that; empty where it was not measured.
         for_each_test: The schedule, if it is played around each test that it selects; None otherwise.
         worker: The name of the pytest-xdist worker that this process is; empty for any other process.
         remote_worker: The connection to the controller, in a pytest-xdist worker on another host; None otherwise.
@@ -87,7 +87,8 @@ class RecordedSession:
         self.surroundings = twin.surroundings if (twin := config.stash.get(TWIN, None)) is not None else None
         self._first_test_s: float | None = None  # in the time of loads
         workerinput: dict[str, Any] = getattr(config, "workerinput", {})
-        self.idle = IdleBaseline(workerinput.get("twin_idle_cpu", 0.0))
+        self.idle_cpu: float = workerinput.get("twin_idle_cpu", 0.0)
+        self.idle_text = ""
         self.worker: str = workerinput.get("workerid", "")
         self.stack = ExitStack()
         self.remote_worker = (
@@ -176,8 +177,8 @@ class RecordedSession:
                     self.remote_worker.request_recording(recording.abandon)
                 if self.schedule is not None and not self.worker:
                     recording.write_schedule(self.schedule)
-                if self.idle.text:
-                    recording.note(self.idle.text, {"idle_cpu_percent": round(100 * self.idle.cpu, 1)})
+                if self.idle_text:
+                    recording.note(self.idle_text, {"idle_cpu_percent": round(100 * self.idle_cpu, 1)})
             except (RunFolderError, SamplerError) as error:
                 where = f"{flag('report_dir')}: " if isinstance(error, RunFolderError) else ""
                 raise pytest.UsageError(f"{where}{error}") from None
@@ -258,22 +259,22 @@ class RecordedSession:
 
         In workers of pytest-xdist that cannot be known, since others may run tests: the controller measures it.
         """
-        if self.worker or self.idle.text or self.recording is not None:
+        if self.worker or self.idle_text or self.recording is not None:
             return
         from pytest_twin.plugin.idle_baseline import measure_baseline
 
         own = (request_of(item).schedule for item in items)
-        self.idle = measure_baseline((self.schedule, *own), self.surroundings)
+        self.idle_cpu, self.idle_text = measure_baseline((self.schedule, *own), self.surroundings)
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
-        if self.idle.text and reporter is not None:
-            reporter.write_line(f"twin: {self.idle.text}")
+        if self.idle_text and reporter is not None:
+            reporter.write_line(f"twin: {self.idle_text}")
 
     def _without_idle(self, plan: Schedule) -> Schedule:
-        if not self.idle.cpu:
+        if not self.idle_cpu:
             return plan
         from pytest_twin.loads.schedule.replay import without_idle
 
-        return without_idle(plan, self.idle.cpu)
+        return without_idle(plan, self.idle_cpu)
 
     def begin_phase(self, item: pytest.Item, phase: str) -> RecordedAttempt:
         """Return the attempt of a test that begins a phase: a new one where a plugin runs that phase again."""

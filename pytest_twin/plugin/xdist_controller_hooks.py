@@ -67,7 +67,7 @@ class XdistControllerHooks:
             node.workerinput.update(
                 twin_clock=[run.clock.began, run.clock.epoch],
                 twin_folder=str(self._folder.path),
-                twin_idle_cpu=run.idle.cpu,
+                twin_idle_cpu=run.idle_cpu,
             )
 
     @pytest.hookimpl(optionalhook=True)

@@ -12,8 +12,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from pytest_twin.model.counter_window import OFTEN_S, ROUNDING_S, counted_since
-from pytest_twin.run_folder.csv_rows import time_reader
 from pytest_twin.run_folder.follow import CsvFollower
+from pytest_twin.run_folder.sample_lines import time_reader
 from pytest_twin.telemetry import probes
 from pytest_twin.telemetry.probes.cores import is_core_column
 

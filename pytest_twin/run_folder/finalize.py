@@ -10,13 +10,15 @@ from pytest_twin._system.private_files import write_pieces
 from pytest_twin.model import event
 from pytest_twin.model.attempt_row import CRASHED, TREE_PEAK
 from pytest_twin.model.csv_text import header, record
-from pytest_twin.run_folder.csv_rows import SampledColumn, SampleLines, read_cells
+from pytest_twin.run_folder.csv_rows import SampledColumn, read_cells
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, HEADERS, TESTS, folder_of_test
 from pytest_twin.run_folder.tables import Row, table_text
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pytest_twin.run_folder.sample_lines import SampleLines
 
 RESIDENT = "tests_resident_MB"
 
@@ -48,6 +50,8 @@ def finalize(
     completion = _TestCompletion(samples, _loads_of_tests(folder, events), on_test, is_renumbered=not dist_each)
     write_pieces(folder / TESTS, completion.complete(folder / TESTS))
     if completion.wanted:
+        from pytest_twin.run_folder.sample_lines import SampleLines
+
         hosts = {test["host"] for test in completion.wanted}
         lines = {host: SampleLines.read(streams[host].dataset_files()) for host in hosts}
         _fill_test_folders(folder, folder.rows(ANNOTATIONS), completion.wanted, lines, interval)

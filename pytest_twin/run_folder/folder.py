@@ -216,9 +216,11 @@ class RunFolder:
 
     def _folders_in(self, name: str) -> list[Path]:
         """Return the folders in one of ours, except links: what is behind a link belongs to somebody else."""
-        if (self / name).is_symlink():
+        folder = self / name
+        if folder.is_symlink() or not folder.is_dir():
             return []
-        return [path for path in (self / name).glob("*") if path.is_dir() and not path.is_symlink()]
+        with os.scandir(folder) as entries:
+            return [folder / entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
 
     def prepare_append(self) -> None:
         """Prepare the files for a recording that is appended.

@@ -13,10 +13,10 @@ from pytest_twin.model.attempt_row import CRASHED
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.csv_text import record
 from pytest_twin.model.event import Event, detail
-from pytest_twin.run_folder.csv_rows import SampleLines
 from pytest_twin.run_folder.finalize import finalize
 from pytest_twin.run_folder.folder import RunFolderError
 from pytest_twin.run_folder.layout import ANNOTATIONS, HEADERS, TESTS, folder_of_test
+from pytest_twin.run_folder.sample_lines import SampleLines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

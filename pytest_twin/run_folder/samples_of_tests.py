@@ -6,9 +6,9 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 
 from pytest_twin.model.column_figures import ColumnFigures
-from pytest_twin.run_folder.csv_rows import SampleLines
 from pytest_twin.run_folder.excerpt import ExcerptWriter, window_of
 from pytest_twin.run_folder.folder import RunFolder, RunFolderError
+from pytest_twin.run_folder.sample_lines import SampleLines
 
 Row = Mapping[str, str]
 

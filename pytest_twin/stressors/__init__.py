@@ -7,7 +7,6 @@ applies the load in `stress`. ``python -m pytest_twin.stressors`` is the supervi
 from __future__ import annotations
 
 import os
-from importlib import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +18,8 @@ STRESS_NG = "stress_ng"  # its kinds are the stressors of the installed program,
 
 def find_kinds() -> dict[str, Kind]:
     """Return the kinds of load of this package by keyword: those of every file in `kinds` without an underscore."""
+    from importlib import import_module
+
     files = os.listdir(os.path.join(os.path.dirname(__file__), "kinds"))
     names = sorted({name[:-3] for name in files if name.endswith(".py") and name[0] != "_"} - {STRESS_NG})
     found = (import_module(f"pytest_twin.stressors.kinds.{name}").KIND for name in names)

@@ -78,8 +78,8 @@ def _os_name() -> str | None:
 def _disks() -> list[dict[str, Any]]:
     """Return type and size of the file systems on devices, without mount points, which may contain a user's name."""
     disks = [
-        {"device": _device(each.device), "type": each.type, "size_GB": round(each.size / GIB, 1)}
-        for each in hardware.file_systems()
+        {"device": _device(path), "type": kind, "size_GB": round(size / GIB, 1)}
+        for path, kind, size in hardware.file_systems()
     ]
     return [disk for at, disk in enumerate(disks) if disk not in disks[:at]]
 

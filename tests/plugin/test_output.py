@@ -315,11 +315,11 @@ def test_it():
 NOT_IN_A_PLAIN_SESSION = (  # of loads, of schedules, of comparisons: the first test waits for whatever is imported
     "click", "ctypes", "mmap", "msgspec", "numpy", "pandas", "plotly", "psutil", "rich",
     "pytest_twin.analysis.run.load_lines", "pytest_twin.loads.", "pytest_twin.model.machine_calibration",
-    "pytest_twin.model.overlap", "pytest_twin.plugin.like", "pytest_twin.recording.continuation",
-    "pytest_twin.recording.load_events", "pytest_twin.remote", "pytest_twin.report.load_terminal",
-    "pytest_twin.report.profile_terminal", "pytest_twin.run_folder.excerpt", "pytest_twin.run_folder.follow",
-    "pytest_twin.stressors.kinds", "pytest_twin.stressors.supervisor", "pytest_twin.stressors.worker",
-    "pytest_twin.telemetry.probes.",
+    "pytest_twin.model.overlap", "pytest_twin.plugin.idle_baseline", "pytest_twin.plugin.like",
+    "pytest_twin.recording.continuation", "pytest_twin.recording.load_events", "pytest_twin.remote",
+    "pytest_twin.report.load_terminal", "pytest_twin.report.profile_terminal", "pytest_twin.run_folder.excerpt",
+    "pytest_twin.run_folder.follow", "pytest_twin.run_folder.sample_lines", "pytest_twin.stressors.kinds",
+    "pytest_twin.stressors.supervisor", "pytest_twin.stressors.worker", "pytest_twin.telemetry.probes.",
 )  # fmt: skip
 OF_EVERY_FOLDER = {"pytest_twin.loads.schedule", "pytest_twin.loads.schedule.documents"}  # they parse its JSON files
 

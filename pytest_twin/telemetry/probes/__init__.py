@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +60,13 @@ def find_modules(names: Sequence[str] = ()) -> list[Any]:
     """Import the probe modules of this folder, in the order of their columns, and then those named."""
     files = (name[:-3] for name in os.listdir(os.path.dirname(__file__)) if name.endswith(".py"))
     here = sorted({*files} - {"__init__"}, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
-    return [import_module(name) for name in (*(f"{__name__}.{name}" for name in here), *names)]
+    return [_import(name) for name in (*(f"{__name__}.{name}" for name in here), *names)]
+
+
+def _import(name: str) -> Any:
+    """Import a module without `importlib`, which the sampler has no other use for."""
+    __import__(name)
+    return sys.modules[name]
 
 
 def external_module_names() -> list[str]:
