@@ -24,20 +24,17 @@ class IdleBaseline(NamedTuple):
     text: str = ""
 
 
-def measure_baseline(schedules: Iterable[Schedule | None], surroundings: Surroundings | None) -> IdleBaseline:
+def measure_baseline(schedules: Iterable[Schedule], surroundings: Surroundings | None) -> IdleBaseline:
     """Measure what this machine does now, which takes a second, if a replay of CPU usage is to be played.
 
     Args:
         schedules: The schedules of the session.
         surroundings: What surrounds its tests, of a recording; None without one.
     """
-    played = list(filter(None, schedules))
-    if surroundings is None and not played:
-        return IdleBaseline()
     from pytest_twin.loads.schedule.replay import replays_cpu
 
     others = surroundings.others if surroundings is not None else None
-    if not (others is not None and "cpu" in others.frame) and not any(map(replays_cpu, played)):
+    if not (others is not None and "cpu" in others.frame) and not any(map(replays_cpu, schedules)):
         return IdleBaseline()
     from pytest_twin.telemetry.cpu_usage import measure_cpu_share
 

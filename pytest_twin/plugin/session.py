@@ -261,10 +261,12 @@ class RecordedSession:
         """
         if self.worker or self.idle_text or self.recording is not None:
             return
+        schedules = list(filter(None, (self.schedule, *(request_of(item).schedule for item in items))))
+        if not schedules and self.surroundings is None:
+            return
         from pytest_twin.plugin.idle_baseline import measure_baseline
 
-        own = (request_of(item).schedule for item in items)
-        self.idle_cpu, self.idle_text = measure_baseline((self.schedule, *own), self.surroundings)
+        self.idle_cpu, self.idle_text = measure_baseline(schedules, self.surroundings)
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
         if self.idle_text and reporter is not None:
             reporter.write_line(f"twin: {self.idle_text}")

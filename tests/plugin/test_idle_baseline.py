@@ -94,7 +94,7 @@ def test_without_a_replay_nothing_is_measured(pytester, idle):
     idle("1 / 0")
     (pytester.path / "plain.json").write_text('{"events": [{"duration": "1s", "mem": "1MiB"}]}')
     pytester.runpytest("--twin-schedule=plain.json").assert_outcomes(passed=1)
-    assert measure_baseline([None], None) == IdleBaseline()
+    assert measure_baseline([], None) == IdleBaseline()
 
 
 def test_the_share_in_use_is_one_of_all_cpus():
