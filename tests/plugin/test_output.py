@@ -272,6 +272,22 @@ def test_the_plugin_can_be_named_whether_or_not_it_loads_by_itself(pytester, fla
     result.assert_outcomes(passed=1)
 
 
+def test_pytest_rewrites_no_assertions_of_the_plugin(pytester):
+    pytester.makeconftest("""
+        import pathlib, sys
+
+        def pytest_unconfigure():
+            ours = (module for name, module in sys.modules.items() if name.startswith("pytest_twin."))
+            by_pytest = [each.__name__ for each in ours if "Rewriting" in type(each.__spec__.loader).__name__]
+            pathlib.Path("rewritten").write_text(" ".join(by_pytest))
+    """)
+    pytester.makepyfile("def test_it(): pass")
+    result = pytester.runpytest_subprocess("--disable-plugin-autoload", "-p", "pytest_twin.plugin", "--twin")
+    result.assert_outcomes(passed=1)
+    # pytest finds it before the plugin can say anything
+    assert (pytester.path / "rewritten").read_text() == "pytest_twin.plugin"
+
+
 @pytest.mark.slow
 def test_a_killed_run_keeps_its_rows_and_leaves_no_process(pytester, left, eventually, eventually_gone):
     pytester.makepyfile("""
