@@ -36,13 +36,16 @@ else:
             raise AttributeError(name)
         copy = globals()[name] = SimpleNamespace()  # not a module, so that tools that patch modules skip it
         names = vars(__import__(name))
-        copy.__dict__.update((each, _within(copy, value, names)) for each, value in names.items())
+        own = {
+            each: _within(copy, value)
+            for each, value in names.items()
+            if type(value) is FunctionType and value.__globals__ is names
+        }
+        copy.__dict__.update({**names, **own})
         return copy
 
-    def _within(copy: SimpleNamespace, value: object, names: dict[str, object]) -> object:
-        """Return a function of the module with the copy as its globals, and anything else unchanged."""
-        if not isinstance(value, FunctionType) or value.__globals__ is not names:
-            return value
+    def _within(copy: SimpleNamespace, value: FunctionType) -> FunctionType:
+        """Return a function of the module with the copy as its globals."""
         own = FunctionType(value.__code__, vars(copy), value.__name__, value.__defaults__, value.__closure__)
         own.__kwdefaults__ = value.__kwdefaults__
         return own

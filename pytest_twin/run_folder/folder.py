@@ -178,8 +178,8 @@ class RunFolder:
 
     def _files(self) -> list[Path]:
         """Return the files of a run that exist; the fingerprint, which marks the folder as that of a run, is last."""
-        tables = (path for name in FILES if (path := self / name).exists() and name != DATASET)
-        return [*all_files(self / DATASET), *tables]
+        there = os.listdir(self.path) if self.path.is_dir() else ()
+        return [*all_files(self / DATASET), *(self / name for name in FILES if name in there and name != DATASET)]
 
     @property
     def is_run(self) -> bool:

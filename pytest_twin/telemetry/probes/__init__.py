@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 
 ENTRY_POINTS = "pytest_twin.probes"
+LONGEST = 1 << 20  # bytes of a file of entry points
 ORDER = (  # of the probes, and so of their columns in the dataset; other probes follow by name
     "cpu", "memory", "disk", "network", "battery", "processes",
     "cgroup", "cores", "frequency", "load", "pressure", "temperature", "trees", "throttling",
@@ -90,10 +91,15 @@ def _may_have_probes(folder: str) -> bool:
 
 def _content(path: str) -> bytes:
     try:
-        with open(path, "rb", buffering=0) as file:
-            return file.read()
+        fd = os.open(path, os.O_RDONLY)
     except OSError:  # most packages have no entry points
         return b""
+    try:
+        return os.read(fd, LONGEST)
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)
 
 
 def known_columns() -> tuple[Column, ...]:
