@@ -183,7 +183,7 @@ class ForkedHooks:
 
 def run_of(config: pytest.Config) -> RecordedSession:
     """Return the recorded session, made with the first call, which may come while a test runs."""
-    run = config.stash.get(RECORDED_SESSION, None)
+    run: RecordedSession | None = config.stash.get(RECORDED_SESSION, None)
     if run is None:
         run = RecordedSession(config, config.stash[SETTINGS], config.stash[SESSION_SCHEDULE])
         config.stash[RECORDED_SESSION] = run

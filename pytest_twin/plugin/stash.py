@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from pytest_twin.loads.spec import Load
     from pytest_twin.plugin.exporters import SessionExporter
     from pytest_twin.plugin.otlp import OtlpSession
-    from pytest_twin.plugin.session import RecordedSession
     from pytest_twin.recording.attempt import RecordedAttempt
     from pytest_twin.run_folder.recorded_twin import RecordedTwin
     from pytest_twin.settings.options import Settings
@@ -42,7 +41,7 @@ REPEAT_PLUGIN = "twin-repeat"  # of the plugin that runs each test several times
 
 # in pytest's configuration
 SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
-RECORDED_SESSION: pytest.StashKey[RecordedSession] = pytest.StashKey()  # made once something is to be recorded
+RECORDED_SESSION: pytest.StashKey[Any] = pytest.StashKey()  # a `RecordedSession`, once something is to be recorded
 SESSION_SCHEDULE: pytest.StashKey[Schedule | None] = pytest.StashKey()
 SESSION_STRESS: pytest.StashKey[Load | None] = pytest.StashKey()  # the load around every test
 SESSION_CONSTRAINT: pytest.StashKey[Load | None] = pytest.StashKey()  # of each process that runs tests

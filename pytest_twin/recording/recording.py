@@ -62,6 +62,13 @@ def new_clock() -> Clock:
     return Clock(began, epoch)
 
 
+def _continued_clock(folder: RunFolder) -> Clock:
+    """Return a clock that goes on where that of an earlier recording has stopped."""
+    from pytest_twin.recording.continuation import continue_clock
+
+    return continue_clock(new_clock(), folder)
+
+
 class Recording:
     """The recording of one run: a context manager that samples, writes events, applies loads, and stops all processes.
 
@@ -118,11 +125,7 @@ class Recording:
         self.folder = folder
         self.dist_each = dist_each
         self.guard = guard or ErrorGuard(self.note)
-        if append and clock is None:
-            from pytest_twin.recording.continuation import continue_clock
-
-            clock = continue_clock(new_clock(), folder)
-        self.clock = clock or new_clock()
+        self.clock = clock or (_continued_clock(folder) if append else new_clock())
         self.began_s = self.elapsed()
         self.worker, self.host = worker, host
         self.dataset = Path(sampling.path) if sampling.path else folder / DATASET
