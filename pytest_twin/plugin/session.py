@@ -144,11 +144,16 @@ class RecordedSession:
             otlp.launch()
         self._prepared = self._new_recording()
         self.stack.callback(self._prepared.cancel)  # there may be no test to run
-        self.config.add_cleanup(self.stack.close)  # a session that does not start, by an error of a plugin, has no end
+        self.config.add_cleanup(self._cancel_unused_sampler)
         try:
             self._prepared.launch()
         except SamplerError as error:
             raise pytest.UsageError(str(error)) from None
+
+    def _cancel_unused_sampler(self) -> None:
+        """Stop the sampler of a session that has no end, as it did not start: a plugin has raised an error."""
+        if self.recording is None:
+            self.stack.close()
 
     def cancel_sampler(self) -> None:
         """Stop the process of the sampler; the recording starts another one."""

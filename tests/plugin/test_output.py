@@ -256,6 +256,39 @@ def test_where_no_test_runs_nothing_is_recorded(pytester, flags):
     assert not (pytester.path / "twin-report").exists()
 
 
+def test_a_session_that_does_not_start_leaves_no_sampler(pytester):
+    pytester.makepyfile("def test_it(): pass")
+    pytester.makeconftest("""
+        import pytest
+
+        @pytest.hookimpl(trylast=True)
+        def pytest_sessionstart(): raise pytest.UsageError("not today")
+    """)
+    result = pytester.runpytest_inprocess("--twin")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert not [each for each in psutil.Process().children() if any("sampler_main" in word for word in each.cmdline())]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="os.fork")
+def test_a_fork_that_a_test_lets_go_on_does_not_end_the_recording(pytester, left):
+    pytester.makepyfile("""
+        import os, time
+
+        def test_forks():
+            pid = os.fork()
+            if pid:
+                os.waitpid(pid, 0)
+
+        def test_after_it(): time.sleep(0.5)
+    """)
+    result = pytester.runpytest_subprocess("--twin", "--twin-interval=0.05")
+    assert result.ret == 0
+    assert {test["nodeid"].partition("::")[2] for test in left.tests} == {"test_forks", "test_after_it"}
+    assert not [event for event in left.events if event["type"] == "gap"]
+    ended = max(float(test["elapsed_s"]) + float(test["duration_s"]) for test in left.tests)
+    assert float(left.samples[-1]["elapsed_s"]) >= ended
+
+
 def test_a_collection_that_fails_leaves_the_report_that_was_there(pytester, left):
     pytester.makepyfile("def test_it(): pass")
     pytester.runpytest("--twin").assert_outcomes(passed=1)
