@@ -63,6 +63,14 @@ def test_what_another_package_tells_does_not_break_the_line():
     assert asked.read(0.0) == ["a b", None]
 
 
+def test_a_text_that_another_package_lacks_is_an_empty_cell_whatever_else_is_missing():
+    answers = iter([("text", None), (None, 5.0), ("text", None)])
+    found = module(lambda _: next(answers))
+    found.COLUMNS = Column("one", "", "One.", None), Column("two", "", "Two.")
+    asked = values(found, foreign=("package.made_up",))
+    assert [asked.line(float(at)) for at in range(3)] == ["text,", ",5.00", "text,"]
+
+
 def test_legacy_columns_come_first_and_every_row_is_whole():
     """The columns of a probe are apart then."""
     old, older = Column("old", "", "Old.", 0, legacy=2), Column("older", "", "Older.", 0, legacy=1)
