@@ -33,7 +33,7 @@ class Clock:
         if minute != last_minute:
             text = time.strftime("%Y-%m-%dT%H:%M:", time.gmtime(60 * minute))
             self._last = (minute, text)
-        return "%s%02d.%03dZ" % (text, *divmod(milli, 1000))  # noqa: UP031 - the code that formats cells, too
+        return "%s%06.3fZ" % (text, milli / 1000)  # noqa: UP031 - the code that formats cells, too
 
 
 SAME_RUN_S = 0.1

@@ -6,8 +6,7 @@ from pytest_twin.model import counter_window
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Any
+    from collections.abc import Sequence
 
     Counter = float | None
 
@@ -22,20 +21,16 @@ class CounterDelta:
         self._at = 0.0
         self._before: Sequence[Counter] = ()
 
-    def since(self, values: Sequence[Counter], at: float) -> tuple[list[Counter], float]:
-        """Return the growth of each counter, and the seconds since the last reading."""
-        before, before_at = self._before, self._at
-        self._before, self._at = values, at
-        if not before or at <= before_at:
-            return [None] * len(values), 0.0
-        grown: list[Counter] = []
-        for now, then in zip(values, before):  # noqa: B905 - called for every row
-            grown.append(None if now is None or then is None or now < then else now - then)
-        return grown, at - before_at
-
     def amounts(self, values: Sequence[Counter], at: float) -> list[Counter]:
         """Return the growth of each counter."""
-        return self.since(values, at)[0]
+        before, seconds = self._before, at - self._at
+        self._before, self._at = values, at
+        if not before or seconds <= 0:
+            return [None] * len(values)
+        return [
+            None if now is None or then is None or now < then else now - then
+            for now, then in zip(values, before)  # noqa: B905 - called for every row
+        ]
 
     def shares(self, values: Sequence[Counter], at: float, capacity: float = 1.0) -> list[Counter]:
         """Return the growth of counters of time as per cent of the maximum.
@@ -45,25 +40,15 @@ class CounterDelta:
             at: The time of the row, in seconds.
             capacity: The maximum growth in a second.
         """
-        grown, seconds = self.since(values, at)
-        whole = seconds * capacity
-        for place, value in enumerate(grown):
-            if value is not None:
-                grown[place] = 100.0 if value > whole else 100 * value / whole
-        return grown
-
-
-class Throttled:
-    """Caches the result of a slow function, or of a value that changes slowly."""
-
-    def __init__(self, read: Callable[[], Any], every_s: float) -> None:
-        self._read, self._every = read, every_s
-        self._due = float("-inf")
-        self._value: Any = None
-
-    def read(self, at: float) -> Any:
-        """Return the last result, or a new one if it is older than `every_s`."""
-        if at >= self._due:
-            self._due = at + self._every
-            self._value = self._read()
-        return self._value
+        before, whole = self._before, (at - self._at) * capacity
+        self._before, self._at = values, at
+        if not before or whole <= 0:
+            return [None] * len(values)
+        return [
+            None
+            if now is None or then is None or now < then
+            else 100.0
+            if now - then > whole
+            else 100 * (now - then) / whole
+            for now, then in zip(values, before)  # noqa: B905 - called for every row
+        ]

@@ -108,6 +108,10 @@ class LinuxProcess:
         self._children: dict[str, ProcFile] = {}  # of each thread
         self._last_thread_first: list[ProcFile] = []
         self._found: tuple[bytes, list[int]] = b"", []  # the text of these files, and the children in it
+        self._text = b""  # of the file stat, and what is in it
+        self._state = b""
+        self._own_s = self._ended_s = 0.0  # CPU time, in ticks, of the process and of children that ended
+        self._resident = self._threads = 0
         self.supervises = False
         self.now = (0.0, 0, 0)
         self.details: tuple[float | None, float | None, float | None] = NO_DETAILS
@@ -116,16 +120,26 @@ class LinuxProcess:
     def read(self, detailed: bool) -> bool:
         """Read it; return whether it still exists."""
         text = self._stat.start()
-        fields = text[text.rfind(b")") + 1 :].split(None, 22)
-        if len(fields) < 22 or sys.platform == "win32":
+        if sys.platform == "win32" or not text or (text != self._text and not self._parse(text)):
             return False
         try:
-            own = time.clock_gettime_ns(self._clock) / 1e9
+            own_s = time.clock_gettime_ns(self._clock) / 1e9
         except OSError:  # a zombie has no clock any more
-            own = (int(fields[11]) + int(fields[12])) / TICKS
+            own_s = self._own_s
+        self.now = own_s + self._ended_s, self._resident, self._threads
+        return not detailed or self._read_details()
+
+    def _parse(self, text: bytes) -> bool:
+        """Parse the text of the file stat; return whether it is complete."""
+        fields = text[text.rfind(b")") + 1 :].split(None, 22)
+        if len(fields) < 22:
+            return False
+        self._text, self._state = text, fields[0]
         self.supervises = SUPERVISOR in text
-        self.now = own + (int(fields[13]) + int(fields[14])) / TICKS, int(fields[21]) * PAGE, int(fields[17])
-        return not detailed or self._read_details(fields[0])
+        self._own_s = (int(fields[11]) + int(fields[12])) / TICKS
+        self._ended_s = (int(fields[13]) + int(fields[14])) / TICKS
+        self._threads, self._resident = int(fields[17]), int(fields[21]) * PAGE
+        return True
 
     def children(self) -> list[int]:
         """Return the children of all its threads.
@@ -176,10 +190,10 @@ class LinuxProcess:
                 self._require_open(self._children[thread])
         self._last_thread_first = [*reversed(self._children.values())]
 
-    def _read_details(self, state: bytes) -> bool:
+    def _read_details(self) -> bool:
         read, written = parse_io(self._io.start())
         files = self._count_files()
-        if state == b"Z":  # a zombie has no files, its I/O is not readable, and its parent gets it
+        if self._state == b"Z":  # a zombie has no files, its I/O is not readable, and its parent gets it
             files, read, written = files or 0, read or 0, written or 0
         self.details = files, read, written
         return (files is not None and read is not None) or self._stat.start() != b""  # otherwise it was reaped just now

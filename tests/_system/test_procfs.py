@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_twin._system import stdlib
+from pytest_twin._system import procfs
 from pytest_twin._system.procfs import ProcFile, number, read_bytes
-from pytest_twin.telemetry.counters import CounterDelta, Throttled
+from pytest_twin.telemetry.counters import CounterDelta
 
 SEQ_FILE = 4096  # the kernel hands out lists record by record, about a page a read (fs/seq_file.c)
 
@@ -42,7 +42,7 @@ def test_a_file_that_cannot_be_read_is_empty(kernel):
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 def test_a_file_that_the_kernel_hands_out_in_parts_is_read_whole(write, kernel, monkeypatch):
     whole = os.pread
-    monkeypatch.setattr(stdlib.os, "pread", lambda fd, size, at: whole(fd, min(size, SEQ_FILE), at))
+    monkeypatch.setattr(procfs, "pread", lambda fd, size, at: whole(fd, min(size, SEQ_FILE), at))
     write("cpuinfo", "line\n" * 2000)
     kept = ProcFile(f"{kernel}/cpuinfo")
     lengths = len(kept.read()), len(read_bytes(f"{kernel}/cpuinfo"))
@@ -78,8 +78,8 @@ def amounts(*values: float | None) -> list[float | None]:
 
 def test_growth_is_told_from_the_second_time_on():
     growth = CounterDelta()
-    assert growth.since((100,), 1.0) == ([None], 0.0)
-    assert growth.since((130,), 3.0) == ([30], 2.0)
+    assert growth.amounts((100,), 1.0) == [None]
+    assert growth.amounts((130,), 3.0) == [30]
 
 
 def test_a_counter_that_stepped_back_has_no_growth_to_tell_and_goes_on_from_there():
@@ -116,9 +116,3 @@ def test_a_share_is_of_what_there_was():
 @given(st.lists(st.none() | st.integers(0, 1 << 40)))
 def test_growth_is_never_negative(values):
     assert all(growth is None or growth >= 0 for growth in amounts(*values))
-
-
-def test_what_is_read_seldom_is_read_at_once_and_again_when_it_is_due():
-    values = iter([1, None, 3])
-    seldom = Throttled(lambda: next(values), every_s=1.0)
-    assert [seldom.read(at) for at in (5.0, 5.5, 5.9, 6.0, 6.9, 7.5)] == [1, 1, 1, None, None, 3]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 
-from pytest_twin._system.procfs import GIB, PROC, ProcFile, number, numbers_agree, read_bytes
+from pytest_twin._system.procfs import GIB, PROC, SHORT, ProcFile, number, numbers_agree, read_bytes
 from pytest_twin.model.columns import Column
 from pytest_twin.stressors.system import capacity
 from pytest_twin.telemetry.counters import SELDOM_S, CounterDelta
@@ -172,6 +172,7 @@ class CgroupFigure:
         self._parse, self._names = parse, names
         self._path: str | None = None
         self._file = ProcFile("")
+        self._read = self._file.read
 
     def find(self, folders: Iterable[str]) -> bool:
         """Find that group; return whether it is another one than before."""
@@ -181,11 +182,13 @@ class CgroupFigure:
             return False
         self._file.close()
         self._path, self._file = path, ProcFile(path)
+        is_short = len(self._file.read()) < SHORT // 2  # and stays it, since only its numbers grow
+        self._read = self._file.start if is_short else self._file.read
         return True
 
     def read(self) -> Counter:
         """Return the current figure."""
-        return self._parse(self._file.read())
+        return self._parse(self._read())
 
 
 def cpu_s(text: bytes) -> float | None:

@@ -10,7 +10,7 @@ import sys
 
 from pytest_twin._system.procfs import GIB, LINUX, MIB, ProcFile
 from pytest_twin.model.columns import Column
-from pytest_twin.telemetry.counters import OFTEN_S, SELDOM_S, CounterDelta, Throttled
+from pytest_twin.telemetry.counters import OFTEN_S, SELDOM_S, CounterDelta
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ class LinuxDisk:
 
     def __init__(self, sys_block: str = "/sys/block", root: str = "/") -> None:
         self._disks = [ProcFile(f"{sys_block}/{name}/stat") for name in _whole_disks(sys_block)]
-        self._space = Throttled(lambda: _space(root), SELDOM_S)
+        self._root, self._space_due = root, float("-inf")
+        self._space: tuple[float | None, float | None] = None, None
         self._growth = CounterDelta()
 
     def read(self, at: float) -> Sequence[Value]:
@@ -77,7 +78,10 @@ class LinuxDisk:
                 read += int(fields[2])
                 written += int(fields[6])
         counters = (read * SECTOR / MIB, written * SECTOR / MIB) if known else (None, None)
-        return *self._space.read(at), *self._growth.amounts(counters, at)
+        if at >= self._space_due:
+            self._space_due = at + SELDOM_S
+            self._space = _space(self._root)
+        return *self._space, *self._growth.amounts(counters, at)
 
 
 class PortableDisk:

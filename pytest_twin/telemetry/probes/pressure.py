@@ -50,8 +50,8 @@ class Pressure:
 
     def read(self, at: float) -> Sequence[Value]:
         """Return one value for each column."""
-        cpu, _ = _totals(self._cpu.read())
-        totals = (cpu, *_totals(self._memory.read()), *_totals(self._io.read()))
+        cpu, _ = _totals(self._cpu.start())
+        totals = (cpu, *_totals(self._memory.start()), *_totals(self._io.start()))
         return self._growth.shares(totals, at, MICROSECONDS)
 
 

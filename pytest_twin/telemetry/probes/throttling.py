@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from pytest_twin.model.columns import Column
+from pytest_twin.telemetry.counters import ONLY_ONCE
 from pytest_twin.telemetry.throttled_time import read_throttled_s
 
 TYPE_CHECKING = False
@@ -39,6 +40,7 @@ class ThrottlingProbe:
 
     def __init__(self, constraints_dir: str) -> None:
         self._dir = constraints_dir
+        self.every_s = 0.0 if constraints_dir else ONLY_ONCE
         self._files: dict[str, tuple[float, str]] = {}
         self._before: dict[str, float] = {}
         self._at: float | None = None
@@ -48,7 +50,7 @@ class ThrottlingProbe:
         before, self._at = self._at, at
         names: list[str] = []
         try:
-            if self._dir and os.access(self._dir, os.F_OK):  # cheaper than an exception in each row before a constraint
+            if os.access(self._dir, os.F_OK):  # cheaper than an exception in each row before a constraint
                 names = [name for name in os.listdir(self._dir) if name[0].isdecimal()]
         except OSError:  # it has just been removed
             pass

@@ -183,7 +183,7 @@ class TreesProbe:
         for pid in supervisors:
             below, _ = self._walk([pid], within=True)
             found += below
-            used[pid] = [_now(below)[0], *_details(below)[1:]]
+            used[pid] = [_totals([each.now for each in below])[0], *_details(below)[1:]]
         for pid, before in self._supervisors.items():
             if pid not in used:  # an unknown figure counts as 0, or the sums would stay unknown
                 cpu_s, read, written = (one + (other or 0) for one, other in zip(self._reaped, before, strict=True))
@@ -217,7 +217,9 @@ class TreeTotals:
             self._before = at, self._most
             return EMPTY
         self._is_empty = not processes and self._before is not None
-        cpu_s, resident, threads = _now(processes)
+        cpu_s, resident, threads = (
+            processes[0].now if len(processes) == 1 else _totals([process.now for process in processes])
+        )
         cpu_s += besides[0]
         # a reaped child's time is rounded to ticks, so that the sum may decrease by some milliseconds; it decreases by
         # more if a process leaves the tree, such as a daemon: then start again, with an empty cell
@@ -250,11 +252,6 @@ class NoTreeTotals:
 
 EMPTY = (0.0, 0.0, 0, 0, 0, 0.0, 0.0)
 NOTHING = (None,) * (len(COLUMNS) // 2)
-
-
-def _now(processes: Sequence[TreeProcess]) -> Any:
-    """Return the sums of CPU seconds, resident bytes and threads."""
-    return _totals([process.now for process in processes])
 
 
 def _details(processes: Sequence[TreeProcess]) -> Any:
