@@ -13,6 +13,7 @@ import sys
 import time
 
 from pytest_twin._system.append_file import AppendOnlyFile
+from pytest_twin._system.procfs import PROC, ProcFile
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.columns import ELAPSED, TIMESTAMP, header
 from pytest_twin.stressors.system.freeze_detector import SHORTEST_S, FreezeDetector
@@ -151,7 +152,7 @@ class TimeProbe:
 
     def read(self, at: float) -> Sequence[Value]:
         """Return one value for each column."""
-        elapsed = self._clock.elapsed(at)
+        elapsed = at - self._clock.began
         return self._clock.stamp(elapsed), elapsed
 
 
@@ -268,7 +269,7 @@ def interruption_check() -> Callable[[float, float], None]:
 
     It is called after each wait, and checks once a second, or when the wait was far too long.
     """
-    freezes, check_suspend = FreezeDetector(), suspend_check()
+    freezes, check_suspend = FreezeDetector(ProcessorWait().seconds), suspend_check()
     check_at = float("-inf")
 
     def check(due: float, at: float) -> None:
@@ -281,6 +282,18 @@ def interruption_check() -> Callable[[float, float], None]:
             send(f"frozen {at - lost!r} {at!r}")
 
     return check
+
+
+class ProcessorWait:
+    """Reads for how long this process was ready to run and had no CPU, with the file kept open."""
+
+    def __init__(self) -> None:
+        self._schedstat = ProcFile(f"{PROC}/self/schedstat")
+
+    def seconds(self) -> float:
+        """Return the seconds so far; 0 where they are not known."""
+        fields = self._schedstat.start().split()
+        return int(fields[1]) / 1e9 if len(fields) > 1 else 0.0
 
 
 def suspend_check() -> Callable[[float], None]:
