@@ -13,7 +13,11 @@ DIGITS = 4
 
 
 class AppendOnlyFile:
-    """An open table; an incomplete row that a killed run has left at its end is removed."""
+    """An open table; an incomplete row that a killed run has left at its end is removed.
+
+    Attributes:
+        descriptor: The descriptor of the file.
+    """
 
     def __init__(self, path: str, header: str, rotate_at: int = 0, *, beside_tests: bool = True) -> None:
         """Open it.
@@ -29,7 +33,7 @@ class AppendOnlyFile:
         """
         self._path, self._header, self._rotate_at, self._beside_tests = path, header, rotate_at, beside_tests
         self._size = 0
-        self._descriptor = Descriptor(self._open)
+        self.descriptor = Descriptor(self._open)
         if not self._size:
             self.append("")
 
@@ -41,7 +45,7 @@ class AppendOnlyFile:
         """
         if 0 < self._rotate_at <= self._size:
             self._renew()
-        fd = self._descriptor.get() if self._beside_tests else self._descriptor.fd
+        fd = self.descriptor.get() if self._beside_tests else self.descriptor.fd
         data = (row if self._size else self._header + row).encode()
         wrote = os.write(fd, data)
         if wrote < len(data):
@@ -65,13 +69,13 @@ class AppendOnlyFile:
     def is_in_place(self) -> bool:
         """Whether the path still leads to this file."""
         try:
-            return self._descriptor.is_of(os.stat(self._path))
+            return self.descriptor.is_of(os.stat(self._path))
         except OSError:
             return False
 
     def close(self) -> None:
         """Close the file."""
-        self._descriptor.close()
+        self.descriptor.close()
 
     def _open(self) -> int:
         """Open the file and read its size."""
@@ -102,12 +106,12 @@ class AppendOnlyFile:
 
     def _renew(self) -> None:
         """Rename the full file and begin a new one; if it cannot be renamed, it grows on until the next attempt."""
-        self._descriptor.close()  # Windows cannot rename an open file
+        self.descriptor.close()  # Windows cannot rename an open file
         try:
             os.rename(self._path, piece_path(self._path, next_number(self._path)))
         except OSError:
             pass
-        self._descriptor.renew()
+        self.descriptor.renew()
 
 
 def piece_path(path: str, number: int, suffix: str = "") -> str:

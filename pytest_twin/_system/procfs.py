@@ -102,9 +102,13 @@ class ProcFile:
 
 
 class ReopeningProcFile(ProcFile):
-    """A kernel file in the process of the tests, which is reopened if a test has closed it."""
+    """A kernel file in the process of the tests, which is reopened if a test has closed it.
 
-    __slots__ = ("_descriptor",)
+    Attributes:
+        descriptor: Its descriptor, None if there is no such file.
+    """
+
+    __slots__ = ("descriptor",)
 
     def __init__(self, path: str, lost: Callable[[], None]) -> None:
         """Open it.
@@ -114,9 +118,9 @@ class ReopeningProcFile(ProcFile):
             lost: Called when the file is found closed.
         """
         self._fd, self.is_refused = -1, False
-        self._descriptor: Descriptor | None = None
+        self.descriptor: Descriptor | None = None
         try:
-            self._descriptor = Descriptor(lambda: os.open(path, READ_ONLY), lost)
+            self.descriptor = Descriptor(lambda: os.open(path, READ_ONLY), lost)
         except OSError as error:
             self.is_refused = error.errno in TOO_MANY
 
@@ -125,24 +129,24 @@ class ReopeningProcFile(ProcFile):
         self._find()
         return super().read()
 
-    def start(self) -> bytes:
-        """Return the first 448 bytes of the present text."""
-        if self._descriptor is None:
+    def open_start(self) -> bytes:
+        """Return the first 448 bytes of the present text, when the file is known to be open (`reopen_lost`)."""
+        if self.descriptor is None:
             return b""
-        try:  # in one call, since it is read for every test
-            return pread(self._descriptor.get(), SHORT, 0)
+        try:
+            return pread(self.descriptor.fd, SHORT, 0)
         except OSError:
             return b""
 
     def close(self) -> None:
         """Close the file."""
-        if self._descriptor is not None:
-            self._descriptor.close()
-        self._fd, self._descriptor = -1, None
+        if self.descriptor is not None:
+            self.descriptor.close()
+        self._fd, self.descriptor = -1, None
 
     def _find(self) -> None:
         try:
-            self._fd = self._descriptor.get() if self._descriptor is not None else -1
+            self._fd = self.descriptor.get() if self.descriptor is not None else -1
         except OSError:  # there are too many open files at present
             self._fd = -1
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -129,13 +129,12 @@ PHASE_STARTS = tuple(
 COLUMNS = (*_WHICH, *EXACT, *_CIRCUMSTANCES, *_SAMPLED, *MEMORY, *CONSTRAINED, *PHASE_STARTS)
 
 
-class BorderCounters(NamedTuple):
-    """Counters of this process at the start or end of a phase; None where the platform has no such counter.
+class ProcessUsage(NamedTuple):
+    """What a process used between readings of its counters; None where the platform has no such counter.
 
     Times are in seconds, reads from and writes to disks in bytes.
     """
 
-    at: float
     user_s: float | None = None
     system_s: float | None = None
     switches: float | None = None
@@ -143,8 +142,13 @@ class BorderCounters(NamedTuple):
     read: float | None = None
     written: float | None = None
 
+    @property
+    def cpu_s(self) -> float | None:
+        """CPU seconds in user mode and in the kernel together."""
+        return add(self.user_s, self.system_s)
 
-NO_GROWTH = (0.0,) * len(BorderCounters._fields)
+
+UNKNOWN_USAGE = ProcessUsage()
 
 
 class ChildCounters(NamedTuple):
@@ -223,59 +227,28 @@ class ChildStarts(NamedTuple):
         return None if earlier.living - self.living else 1.0
 
 
-Phases = Mapping[str, Sequence[BorderCounters]]  # the readings of each phase: at its beginning and at its end
-
-
-def phase_walls(phases: Phases) -> list[float | None]:
-    """Return the wall times of set-up, call and teardown; None for a phase of which a reading is missing."""
-    found = [phases.get(name, ()) for name in PHASES]
-    return [readings[1].at - readings[0].at if len(readings) == 2 else None for readings in found]
-
-
-def phase_starts(phases: Phases, began: float) -> list[float | None]:
-    """Return the starts of set-up, call and teardown.
-
-    Args:
-        phases: The counters at the start and end of each phase.
-        began: The start of the attempt, by the clock of the counters.
-    """
-    return [readings[0].at - began if (readings := phases.get(name)) else None for name in PHASES]
-
-
-def exact_figures(phases: Phases, began: ChildCounters, ended: ChildCounters, peak: float | None) -> list[float | None]:
+def exact_figures(
+    usage: ProcessUsage, began: ChildCounters, ended: ChildCounters, peak: float | None
+) -> list[float | None]:
     """Return the exact figures, in the order and the units of `EXACT`.
 
     Args:
-        phases: The counters at the start and end of each phase.
+        usage: What the test process used in all phases.
         began: The counters of the children at the start of the attempt.
         ended: The same at its end.
         peak: Peak resident memory of the test process in MiB.
     """
-    _, user, system, switches, faults, read, written = _growth_in(phases.values())
+    user, system, switches, faults, read, written = usage
     largest, children_s = None, 0.0 if ended.cpu_s is not None else None
-    if began != ended:  # there were children
+    if began is not ended and began != ended:  # there were children
         # Linux: a program begins with the mark of the process that started it (exec_mmap in fs/exec.c), not its own
         if (ended.peak or 0) > max(began.peak or 0, (peak or 0) * MIB):
-            largest = _in_mib(ended.peak)
+            largest = (ended.peak or 0) / MIB
         children_s = children_cpu_s(began, ended)
         read = add(read, growth(ended.read, began.read))
         written = add(written, growth(ended.written, began.written))
-    return [user, system, children_s, peak, largest, _in_mib(read), _in_mib(written), switches, faults]
-
-
-def _growth_in(phases: Iterable[Sequence[BorderCounters]]) -> Sequence[float | None]:
-    """Return by how much each counter grew in the phases together; None if one of its readings is unknown."""
-    total: Sequence[float | None] = NO_GROWTH
-    for began, ended in phases:
-        try:
-            total = [known + (late - early) for known, late, early in zip(total, ended, began, strict=True)]  # type: ignore[operator]
-        except TypeError:  # an unknown one
-            total = [add(known, growth(late, early)) for known, late, early in zip(total, ended, began, strict=True)]
-    return total
-
-
-def _in_mib(size: float | None) -> float | None:
-    return None if size is None else size / MIB
+    read_mib, written_mib = None if read is None else read / MIB, None if written is None else written / MIB
+    return [user, system, children_s, peak, largest, read_mib, written_mib, switches, faults]
 
 
 def children_cpu_s(began: ChildCounters, ended: ChildCounters) -> float | None:
@@ -284,11 +257,6 @@ def children_cpu_s(began: ChildCounters, ended: ChildCounters) -> float | None:
     # what takes more is one that nobody waited for, such as one whose parent ended before it
     used = growth(ended.cpu_s, began.cpu_s)
     return None if used is None or used < -ROUNDING_S else max(0.0, used)
-
-
-def cpu_s(began: BorderCounters, ended: BorderCounters) -> float | None:
-    """Return the CPU seconds between two readings; None if one of them is unknown."""
-    return add(growth(ended.user_s, began.user_s), growth(ended.system_s, began.system_s))
 
 
 def add(one: float | None, other: float | None) -> float | None:
@@ -336,18 +304,24 @@ def properties(
     """
     user, system, children, peak, children_peak, *_ = exact
     _, _, grown, kept = memory
-    found = (
-        ("twin_cpu_s", None if user is None or system is None else user + system),
-        ("twin_children_cpu_s", children),
-        ("twin_peak_memory_MB", peak),
-        ("twin_children_peak_memory_MB", children_peak),
-        ("twin_memory_growth_MB", grown),
-        ("twin_memory_kept_MB", kept),
-        ("twin_throttled_s", constraints.throttled_s),
-    )
-    texts = ("twin_load", load), ("twin_budget", budget), ("twin_constraint", constraints.text)
-    figures = [interned_property(name, round(value, 6)) for name, value in found if value is not None]
-    if load or budget or constraints.text:
+    throttled, text = constraints.throttled_s, constraints.text
+    figures: list[tuple[str, object]] = []
+    if user is not None and system is not None:
+        figures.append(("twin_cpu_s", round(user + system, 6)))  # of most tests another one
+    if children is not None:
+        figures.append(interned_property("twin_children_cpu_s", round(children, 6)))
+    if peak is not None:
+        figures.append(interned_property("twin_peak_memory_MB", round(peak, 6)))
+    if children_peak is not None:
+        figures.append(interned_property("twin_children_peak_memory_MB", round(children_peak, 6)))
+    if grown is not None:
+        figures.append(interned_property("twin_memory_growth_MB", round(grown, 6)))
+    if kept is not None:
+        figures.append(interned_property("twin_memory_kept_MB", round(kept, 6)))
+    if throttled is not None:
+        figures.append(interned_property("twin_throttled_s", round(throttled, 6)))
+    if load or budget or text:
+        texts = ("twin_load", load), ("twin_budget", budget), ("twin_constraint", text)
         figures += [interned_property(name, text) for name, text in texts if text]
     return figures
 

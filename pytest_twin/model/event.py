@@ -72,21 +72,6 @@ class Event(NamedTuple):
         return record((clock.stamp(elapsed), f"{elapsed:.4f}", *texts))
 
 
-def test_line(stamp: str, elapsed_s: float, what: str, name: str, test: str, place: str, outcome: str) -> str:
-    """Return the start or the end of a test as a line of annotations.csv, faster than `Event.row`.
-
-    Args:
-        stamp: The time of the row.
-        elapsed_s: The time since the run began.
-        what: `START` or `END`.
-        name: The id that pairs both.
-        test: The node ID of the test, as a cell.
-        place: The worker and the host, as cells.
-        outcome: The outcome of the test.
-    """
-    return f"{stamp},{elapsed_s:.4f},{what},{name},{TEST},{test},{place},,,{outcome}\n"
-
-
 def detail(text: str = "", fields: dict[str, Any] | None = None) -> str:
     """Return the cell `detail`: the text alone, or one JSON object if there are fields."""
     if not fields:

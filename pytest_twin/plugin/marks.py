@@ -79,11 +79,19 @@ def marks_of(item: pytest.Item) -> list[pytest.Mark]:
     found: list[pytest.Mark] = []
     node: Node | None = item
     while node is not None:  # like `iter_markers`, but several times faster
-        if own := node.own_markers:
-            ours = [mark for mark in own if mark.name in NAMES and (mark.name != STRESS or mark.args or mark.kwargs)]
-            found += ours if len(ours) < 2 else _closest_first(node, ours)
+        for mark in node.own_markers:
+            if mark.name in NAMES:
+                found += _own_marks(node)
+                break
         node = node.parent
     return found
+
+
+def _own_marks(node: Node) -> list[pytest.Mark]:
+    ours = [
+        each for each in node.own_markers if each.name in NAMES and (each.name != STRESS or each.args or each.kwargs)
+    ]
+    return ours if len(ours) < 2 else _closest_first(node, ours)
 
 
 def _closest_first(node: Node, marks: list[pytest.Mark]) -> list[pytest.Mark]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 NO_LOAD = nullcontext()
 QUIET = frozenset({outcome.PASSED, outcome.SKIPPED})  # reports with nothing to keep
+PhaseHook = Generator[None, object, object]
 ReportHook = Generator[None, pytest.TestReport, pytest.TestReport]
 
 
@@ -45,11 +46,15 @@ class RuntestHooks:
         self._run, self.guard = run, run.guard
         self._is_setup_only: bool = getattr(run.config.option, "setuponly", False)
         self._profiler: Profiler | None = None
+        # whether something of the session is around the body of each test
+        self._has_context = run.surroundings is not None or run.for_each_test is not None or run.stress is not None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:
         """Repeat a test that is profiled, or that has a budget that needs it; the reported run comes after."""
         if self._is_setup_only:
+            return
+        if not self._run.items and not self._run.settings.profile:
             return
         if "twin_logger" in getattr(item, "fixturenames", ()):
             from pytest_twin.plugin.twin_logger import prepare
@@ -79,42 +84,75 @@ class RuntestHooks:
             item.stash[TIMEOUT_SETTINGS] = settings
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    @guarded
-    def pytest_runtest_setup(self, item: pytest.Item) -> Iterator[None]:
+    def pytest_runtest_setup(self, item: pytest.Item) -> PhaseHook:
         """Begin an attempt, and read the counters around the set-up."""
+        __tracebackhide__ = True
         attempt = self._run.begin_phase(item, "setup")
-        attempt.read_counters("setup")
         try:
-            yield
+            result = yield
         except BaseException as error:
-            attempt.phase_outcomes["setup"] = outcome.classify_exception(error)
+            self._end_phase(attempt, "setup", outcome.classify_exception(error))
             raise
-        finally:
-            attempt.read_counters("setup")
-        self._run.publish_events()
+        self._end_phase(attempt, "setup", outcome.PASSED)
+        self._publish_events()
+        return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    @guarded
-    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+    def pytest_runtest_call(self, item: pytest.Item) -> PhaseHook:
         """Apply the load of a test around its body, count what the body uses, and judge its budget."""
+        __tracebackhide__ = True
+        request = NO_REQUEST
+        try:
+            request = request_of(item)
+        except Exception as error:  # noqa: BLE001
+            self.guard.report(error)
+        if request is not NO_REQUEST or self._has_context or REPETITION_LOAD in item.stash:
+            return (yield from self._call_under_request(item, request))
         attempt = self._run.begin_phase(item, "call")
+        if attempt is not None:
+            attempt.uses_plugin = uses_fixture(item)
+        try:
+            result = yield
+        except BaseException as error:
+            self._end_phase(attempt, "call", outcome.classify_exception(error))  # there may be no report of it
+            raise
+        self._end_phase(attempt, "call", outcome.PASSED)
+        return result
+
+    def pytest_plugin_registered(self) -> None:
+        """Look for hooks of other plugins that want the events."""
+        with self.guard:
+            self._run.find_listeners()
+
+    def _publish_events(self) -> None:
+        recording = self._run.recording
+        if recording is not None and recording.keeps_events:
+            with self.guard:
+                self._run.publish_events()
+
+    def _end_phase(self, attempt: RecordedAttempt | None, phase: str, result: str) -> None:
+        try:
+            if attempt is not None:
+                attempt.end_phase(phase, result)
+        except Exception as error:
+            if not self.guard.absorb(error):
+                raise
+
+    @guarded
+    def _call_under_request(self, item: pytest.Item, request: ItemRequest) -> PhaseHook:
+        """Call a test that has marks of its own, a budget, or a load."""
+        attempt = self._run.attempt_in(item, "call")
+        attempt.uses_plugin = bool(request.marks) or uses_fixture(item)
+        result = outcome.PASSED
         try:
             try:
-                request = NO_REQUEST
-                try:
-                    request = request_of(item)
-                except Exception as error:  # noqa: BLE001
-                    self.guard.report(error)
-                attempt.uses_plugin = bool(request.marks) or uses_fixture(item)
                 with self._load_context(item, request, attempt):
                     usage = self._start_usage(attempt, request.budget) if request.budget else None
-                    attempt.read_counters("call")
-                    attempt.is_in_body = True
+                    attempt.begin_phase("call")
                     try:
-                        result = yield
+                        value = yield
                     finally:
-                        attempt.is_in_body = False
-                        attempt.read_counters("call")
+                        attempt.end_phase("call", result)
                         if request.budget is not None and usage is not None:
                             attempt.judge(request.budget, usage, item.stash.get(REPETITION_VERDICTS, ()))
                 if attempt.verdicts:
@@ -125,10 +163,11 @@ class RuntestHooks:
             if attempt.applied_loads or attempt.verdicts:
                 self._warn(item, attempt, is_failing=False)  # last: a warning may be an error
         except BaseException as error:
-            attempt.phase_outcomes["call"] = outcome.classify_exception(error)  # there may be no report of it
+            result = outcome.classify_exception(error)  # there may be no report of it
             raise
-        attempt.phase_outcomes["call"] = outcome.PASSED
-        return result
+        finally:
+            attempt.phase_outcomes["call"] = result
+        return value
 
     def _start_usage(self, attempt: RecordedAttempt, budget: Budget) -> BudgetUsage | None:
         if attempt.is_repetition:
@@ -162,35 +201,50 @@ class RuntestHooks:
             warn(item, texts, is_failing=is_failing)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    @guarded
-    def pytest_runtest_teardown(self, item: pytest.Item) -> Iterator[None]:
+    def pytest_runtest_teardown(self, item: pytest.Item) -> PhaseHook:
         """Read the counters around the teardown, and hand the figures to pytest as properties of the report."""
-        attempt = self._run.running_attempts.get(item)
-        if attempt is None:
+        __tracebackhide__ = True
+        if id(item) not in self._run.running:
             return (yield)
-        attempt.read_counters("teardown")
+        attempt = self._run.begin_phase(item, "teardown")
         try:
-            yield
+            result = yield
         except BaseException as error:
-            attempt.phase_outcomes["teardown"] = outcome.classify_exception(error)
+            self._end_phase(attempt, "teardown", outcome.classify_exception(error))
+            self._finish(item, attempt)
             raise
-        finally:
-            attempt.read_counters("teardown")
-            _replace_properties(item.user_properties, attempt.finish())
+        self._end_phase(attempt, "teardown", outcome.PASSED)
+        self._finish(item, attempt)
+        return result
+
+    def _finish(self, item: pytest.Item, attempt: RecordedAttempt | None) -> None:
+        try:
+            if attempt is not None:
+                _replace_properties(item.user_properties, attempt.finish())
+        except Exception as error:
+            if not self.guard.absorb(error):
+                raise
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> ReportHook:
         """Set the outcome of a phase by its report; after the teardown, write the row of the test."""
         report = yield
         try:
-            attempt = self._run.running_attempts.get(item)
-            if attempt is not None:
-                _set_outcome(attempt, report)
-                if report.outcome == outcome.FAILED:
-                    self._describe_failure(item, call, report, attempt)
-                if call.when == "teardown":
+            running = self._run.running.get(id(item))
+            if running is not None:
+                attempt, phase = running[1], call.when
+                if (
+                    report.outcome != outcome.PASSED  # otherwise most are known from the hook of the phase
+                    or attempt.phase_outcomes.get(phase) != outcome.PASSED
+                    or hasattr(report, "wasxfail")
+                    or (phase == "call" and report.user_properties)
+                ):
+                    _set_outcome(attempt, report)
+                    if report.outcome == outcome.FAILED:
+                        self._describe_failure(item, call, report, attempt)
+                if phase == "teardown":
                     self._run.end_attempt(item, attempt)
-                    self._run.publish_events()
+                    self._publish_events()
         except Exception as error:
             if not self.guard.absorb(error):
                 raise
@@ -199,15 +253,19 @@ class RuntestHooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Replace the outcome of the body where another plugin, such as one for reruns, has changed the report."""
-        if report.when != "call" and report.outcome in QUIET:
+        result, is_call = report.outcome, report.when == "call"
+        if result in QUIET and not is_call:
             return
-        with self.guard:
-            if report.when == "call" and report.outcome in outcome.REPORT_OUTCOMES:
-                for item, attempt in self._run.running_attempts.items():
-                    if attempt.phase_outcomes.get("call") != report.outcome and item.nodeid == report.nodeid:
+        try:
+            if is_call and result in outcome.REPORT_OUTCOMES:
+                for item, attempt in self._run.running.values():
+                    if attempt.phase_outcomes.get("call") != result and item.nodeid == report.nodeid:
                         _set_outcome(attempt, report)
-            if report.outcome not in QUIET and not self._run.worker:  # those of workers come to the controller
+            if result not in QUIET and not self._run.worker:  # those of workers come to the controller
                 self._failures.keep(report)
+        except Exception as error:
+            if not self.guard.absorb(error):
+                raise
 
     @cached_property
     def _failures(self) -> FailureKeeper:
@@ -268,7 +326,7 @@ def _set_outcome(attempt: RecordedAttempt, report: pytest.TestReport) -> None:
             attempt.phase_outcomes[outcome.SUBTESTS] = outcome.FAILED
         return
     attempt.phase_outcomes[report.when] = outcome.classify_report(report)
-    if report.when == "call" and (report.user_properties or report.failed):
+    if report.when == "call" and (report.user_properties or report.outcome == outcome.FAILED):
         _replace_properties(report.user_properties, attempt.finish() if report.failed else ())
 
 

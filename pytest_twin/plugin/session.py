@@ -76,7 +76,8 @@ class RecordedSession:
         reports: A line for each report with its path, or the reason why it could not be written.
         messages: Lines to show before them: warnings of exporters, and a prediction.
         items: The tests that use a marker or a fixture of pytest-twin, or have a budget of the configuration.
-        running_attempts: The attempts of the tests that are running, rarely more than one.
+        running: The tests that are running, rarely more than one, with their attempts; by the `id` of the test, since
+            its hash takes longer.
         guard: Keeps internal errors from the tests.
     """
 
@@ -114,7 +115,7 @@ class RecordedSession:
         self._schedule_hooks: SessionScheduleHooks | None = None
         self.constraint_hooks: SessionConstraintHooks | None = None
         self.items: Sequence[pytest.Item] = ()
-        self.running_attempts: dict[pytest.Item, RecordedAttempt] = {}
+        self.running: dict[int, tuple[pytest.Item, RecordedAttempt]] = {}
         self.guard = ErrorGuard(self._note, passes=(TwinWarning,))
 
     @property
@@ -180,6 +181,7 @@ class RecordedSession:
                 self.recording = self.stack.enter_context(recording)
                 if self.remote_worker is not None:
                     self.remote_worker.request_recording(recording.abandon)
+                self.find_listeners()
                 if self.schedule is not None and not self.worker:
                     recording.write_schedule(self.schedule)
                 if self.idle_text:
@@ -283,29 +285,41 @@ class RecordedSession:
 
         return without_idle(plan, self.idle_cpu)
 
-    def begin_phase(self, item: pytest.Item, phase: str) -> RecordedAttempt:
-        """Return the attempt of a test that begins a phase: a new one where a plugin runs that phase again."""
-        attempt = self.running_attempts.get(item)
-        if attempt is not None and attempt.has_reached(phase):
-            if not attempt.has_reached("teardown"):
-                attempt.finish()
-            self.end_attempt(item, attempt)
-            attempt = None
-        return attempt or self.begin_attempt(item)
-
     def attempt_of(self, item: pytest.Item) -> RecordedAttempt:
         """Return the attempt of a test that is running; it begins here if the test is the first that is recorded."""
-        return self.running_attempts.get(item) or self.begin_attempt(item)
+        running = self.running.get(id(item))
+        return running[1] if running is not None else self.begin_attempt(item)
+
+    def begin_phase(self, item: pytest.Item, phase: str) -> RecordedAttempt | None:
+        """Return the attempt of a test that begins a phase, and read its counters; None after an error of ours."""
+        try:
+            running = self.running.get(id(item))
+            attempt = self.attempt_in(item, phase) if running is None or phase in running[1].borders else running[1]
+            attempt.begin_phase(phase)
+        except Exception as error:
+            if not self.guard.absorb(error):
+                raise
+            return None
+        return attempt
+
+    def attempt_in(self, item: pytest.Item, phase: str) -> RecordedAttempt:
+        """Return the attempt of a test that begins a phase: a new one where a plugin runs that phase again."""
+        attempt = self.attempt_of(item)
+        if phase not in attempt.borders:
+            return attempt
+        if "teardown" not in attempt.borders:
+            attempt.finish()
+        self.end_attempt(item, attempt)
+        return self.begin_attempt(item)
 
     def begin_attempt(self, item: pytest.Item) -> RecordedAttempt:
         """Begin an attempt of a test."""
         stash, recording = item.stash, self.recording or self.start()
-        number = stash[ATTEMPT_COUNT] = stash.get(ATTEMPT_COUNT, 0) + 1
-        recording.keeps_events = bool(self.config.hook.pytest_twin_event.get_hookimpls())
+        number = stash[ATTEMPT_COUNT] + 1 if ATTEMPT_COUNT in stash else 1  # `Stash.get` raises, which is slower
+        stash[ATTEMPT_COUNT] = number
         attempt = RecordedAttempt(recording, nodeid_of(item), number, is_repetition=REPETITION_LOAD in stash)
-        self.running_attempts[item] = attempt  # at once: an interrupt ends the attempts in here
-        held = stash.get(HELD_LOAD, None)
-        if held is not None and held.adds_load:
+        self.running[id(item)] = item, attempt  # at once: an interrupt ends the attempts in here
+        if HELD_LOAD in stash and (held := stash[HELD_LOAD]).adds_load:
             attempt.add_load(str(held.only(constraints=False)))
         return attempt
 
@@ -314,13 +328,13 @@ class RecordedSession:
         try:
             attempt.end(keep=self.keeps_folder_of(item, attempt))
         finally:
-            del self.running_attempts[item]
+            del self.running[id(item)]
         if attempt.is_repetition:
             item.stash[LAST_REPETITION] = attempt
 
     def end_interrupted_attempts(self) -> None:
         """Write the row of each test that the end of the session interrupts, such as by Ctrl-C or ``pytest.exit``."""
-        for item, attempt in list(self.running_attempts.items()):
+        for item, attempt in list(self.running.values()):
             attempt.interrupt()
             with self.guard:
                 attempt.finish()
@@ -328,13 +342,15 @@ class RecordedSession:
 
     def keeps_folder_of(self, item: pytest.Item, attempt: RecordedAttempt) -> bool:
         """Return whether a test gets a folder of its own."""
-        is_between = self.settings.repeat is not None and item.stash.get(MORE_RUNS_FOLLOW, False)
+        settings = self.settings
+        is_between = settings.repeat is not None and item.stash.get(MORE_RUNS_FOLLOW, False)
         if (attempt.is_repetition or is_between) and attempt.outcome == "passed":
             return False
-        if self.settings.per_test != "marked":
+        if settings.per_test != "marked":
             return self.keeps_folder(attempt.outcome, is_marked=False)
-        is_marked = uses_marker_or_fixture(item) if attempt.uses_plugin is None else attempt.uses_plugin
-        return is_marked or (bool(attempt.verdicts) and self._is_over_budget(attempt))
+        if attempt.verdicts and self._is_over_budget(attempt):
+            return True
+        return uses_marker_or_fixture(item) if attempt.uses_plugin is None else attempt.uses_plugin
 
     def _is_over_budget(self, attempt: RecordedAttempt) -> bool:
         from pytest_twin.analysis.budgets.budget import is_broken
@@ -349,7 +365,12 @@ class RecordedSession:
     def _note(self, text: str) -> None:
         """Write a note about the test that is running."""
         if self.recording is not None:
-            self.recording.note(text, test=next((each.nodeid for each in self.running_attempts.values()), ""))
+            self.recording.note(text, test=next((each.nodeid for _, each in self.running.values()), ""))
+
+    def find_listeners(self) -> None:
+        """Keep events for `publish_events` only if a plugin has a hook for them."""
+        if self.recording is not None:
+            self.recording.keeps_events = bool(self.config.hook.pytest_twin_event.get_hookimpls())
 
     def publish_events(self) -> None:
         """Call the hook ``pytest_twin_event`` of other plugins with the events since the last call."""

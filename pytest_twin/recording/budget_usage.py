@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_twin.analysis.budgets.budget import ResourceUsage
-from pytest_twin.model.attempt_row import ResidentBytes, add, children_cpu_s, cpu_s, growth
+from pytest_twin.model.attempt_row import ResidentBytes, add, children_cpu_s, growth
 from pytest_twin.telemetry.process_counters import seconds_since_boot
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
 
-    from pytest_twin.model.attempt_row import BorderCounters, ChildCounters, ChildStarts
+    from pytest_twin.model.attempt_row import ChildCounters, ChildStarts, ProcessUsage
     from pytest_twin.recording.recording import Recording
 
 
@@ -44,18 +44,15 @@ class BudgetUsage:
             counters.reset_peak()
             self._resident = counters.resident_bytes()
 
-    def until_now(self, borders: Sequence[BorderCounters]) -> ResourceUsage:
+    def until_now(self, wall_s: float, used: ProcessUsage) -> ResourceUsage:
         """Return what was used since the creation; what no limit needs is None.
 
         Args:
-            borders: Readings of the counters: when the body began and when it ended.
+            wall_s: The wall time of the body.
+            used: What this process used in the body.
         """
-        began, ended = borders
         usage = ResourceUsage(
-            cpu_seconds=cpu_s(began, ended),
-            duration=ended.at - began.at,
-            context_switches=growth(ended.switches, began.switches),
-            major_faults=growth(ended.faults, began.faults),
+            cpu_seconds=used.cpu_s, duration=wall_s, context_switches=used.switches, major_faults=used.faults
         )
         counters = self._recording.process_counters
         if self._has_memory:
@@ -68,8 +65,8 @@ class BudgetUsage:
         since = None if started == 0.0 else self._orphans_since
         return usage._replace(
             children_cpu_seconds=children_cpu_s(self._children, children),
-            read=add(growth(ended.read, began.read), growth(children.read, self._children.read)),
-            write=add(growth(ended.written, began.written), growth(children.written, self._children.written)),
+            read=add(used.read, growth(children.read, self._children.read)),
+            write=add(used.written, growth(children.written, self._children.written)),
             children=started,
             orphans_cpu_seconds=counters.orphans_cpu_s(*since) if since else 0.0,
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pytest_twin._system.child_process import ProcessContext
 from pytest_twin._system.clock import monotonic
+from pytest_twin._system.descriptor import reopen_lost
 from pytest_twin._system.error_guard import ErrorGuard
 from pytest_twin._system.response_timeout import say_on_stderr
 from pytest_twin._system.stdlib import os, threading, time
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from pytest_twin.loads.schedule.schedule import Schedule
     from pytest_twin.loads.spec import Load, LoadPart
     from pytest_twin.loads.supervisor_client import SupervisorClient
+    from pytest_twin.recording.attempt import RecordedAttempt
     from pytest_twin.stressors.spec.request import LoadRequest
     from pytest_twin.telemetry.sampler_config import SamplerConfig
 
@@ -140,7 +142,7 @@ class Recording:
         self._limit = limit.parts if limit else ()
         self._supervisor_client: SupervisorClient | None = None
         self._supervisor_lock, self._stop_lock = threading.Lock(), threading.Lock()
-        self._process, self._fork = os.getpid(), ""
+        self._process, self._id_prefix = os.getpid(), f"{worker}-" if worker else ""
         self._owner = self._process
         self._problems: tuple[str, ...] = ()
         self.no_child = "it has children, such as the sampler"
@@ -207,6 +209,10 @@ class Recording:
             self.folder.join()
         self._annotations = self.folder.table(ANNOTATIONS, self.worker)
         self._tests = self.folder.table(TESTS, self.worker)
+        self._find_files()
+
+    def _find_files(self) -> None:
+        self._files = [self._annotations.descriptor, self._tests.descriptor, *self.process_counters.descriptors]
 
     def launch(self) -> None:
         """Start the process of the sampler, so that it is ready sooner; nothing is recorded before the block begins.
@@ -307,20 +313,27 @@ class Recording:
         if self.keeps_events:
             self._new_events.append(new)
 
-    def emit_test(self, elapsed_s: float, stamp: str, what: str, name: str, nodeid: str, outcome: str = "") -> None:
-        """Write the start or the end of a test; most events are of these.
+    def reopen_files(self) -> None:
+        """Reopen the files that a test has closed, before its figures are read and its rows are written."""
+        reopen_lost(self._files)
+
+    def emit_test(self, what: str, test: RecordedAttempt, elapsed_s: float, stamp: str, outcome: str = "") -> None:
+        """Write the start or the end of a test; most events are of these, so they are formatted faster than others.
+
+        The files have to be open, as they are after `reopen_files`.
 
         Args:
+            what: `event.START` or `event.END`.
+            test: The attempt.
             elapsed_s: The time since the run began.
             stamp: The same as a time stamp.
-            what: `event.START` or `event.END`.
-            name: The id that pairs both.
-            nodeid: The node ID of the test.
             outcome: The outcome of the test, at its end.
         """
-        self._annotations.append(event.test_line(stamp, elapsed_s, what, name, cell(nodeid), self.place, outcome))
+        # the text is that of `Event.row`
+        line = f"{stamp},{elapsed_s:.4f},{what},{test.id},{event.TEST},{test.cell},{self.place},,,{outcome}\n"
+        self._annotations.append_between_tests(line)
         if self.keeps_events:
-            new = Event(elapsed_s, what, name, event.TEST, nodeid, self.worker, self.host, detail=outcome)
+            new = Event(elapsed_s, what, test.id, event.TEST, test.nodeid, self.worker, self.host, detail=outcome)
             self._new_events.append(new)
 
     def note(self, text: str, fields: dict[str, Any] | None = None, *, test: str = "") -> None:
@@ -341,14 +354,15 @@ class Recording:
         """Return an id that no other event of the run has, with this letter in it."""
         if self._process != os.getpid():
             self._begin_fork()
-        return f"{self.worker}{'-' if self.worker else ''}{self._fork}{letter}{next(self._numbers)}"
+        return f"{self._id_prefix}{letter}{next(self._numbers)}"
 
     def _begin_fork(self) -> None:
         """Take a supervisor and counters of its own in a fork, such as pytest-forked makes for each test."""
         self._process = os.getpid()
-        self._fork = f"f{self._process}-"
+        self._id_prefix = f"{self.worker}{'-' if self.worker else ''}f{self._process}-"
         self._supervisor_client, self.process_counters = None, ProcessCounters(self._own_children)
         self._supervisor_lock = threading.Lock()  # another thread may have held it when this process was forked
+        self._find_files()
 
     def apply(
         self, part: LoadPart, request: LoadRequest | None = None, *, test: str = "", note: str = "", again: bool = False
@@ -447,8 +461,8 @@ class Recording:
         return self._sampler.pid if self._sampler else None, supervisor.pid if supervisor is not None else None
 
     def write_test(self, row: str) -> None:
-        """Write a row of tests.csv."""
-        self._tests.append(row)
+        """Write a row of tests.csv, which has to be open, as it is after `reopen_files`."""
+        self._tests.append_between_tests(row)
 
     def _on_load_reply(self, applied: AppliedLoad, reply: dict[str, Any]) -> None:
         from pytest_twin.recording.load_events import load_events

@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 
 from pytest_twin._system import child_process
-from pytest_twin._system.descriptor import Descriptor
+from pytest_twin._system.descriptor import Descriptor, reopen_lost
 from pytest_twin._system.procfs import PAGE, PROC, TICKS, ReopeningProcFile, numbers_agree, read_bytes
 from pytest_twin._system.stdlib import os, sys, time
-from pytest_twin.model.attempt_row import BorderCounters, ChildCounters, ChildStarts
+from pytest_twin.model.attempt_row import ChildCounters, ChildStarts, ProcessUsage
 from pytest_twin.telemetry.process_tree_linux import LinuxTree, NoMoreFilesError, parse_io
 
 if sys.platform != "win32":
     from pytest_twin._system.stdlib import resource
 
+Reading = Sequence[float]  # of getrusage(2); on Windows of os.times
+Border = tuple[float, Reading]  # where a phase begins or ends: the monotonic time, and the counters of this process
+new_tuple = tuple.__new__  # makes a named tuple without a call of Python
+
 JUST_NOW_S = 0.01
+NO_READING: Reading = ()
 CURRENT_TEST = b"PYTEST_CURRENT_TEST"  # which pytest sets for each phase of a test
 BLOCK = 512
-new_tuple = tuple.__new__  # makes a named tuple without a call of Python
+if sys.platform == "win32":
+    read_self: Callable[[], Reading] = os.times
+else:
+    read_self = partial(resource.getrusage, resource.RUSAGE_SELF)  # no call of Python, since each test makes six
 MAX_OPEN = 32  # processes and threads of which the files stay open
 
 
 class ProcessCounters:
-    """Reads the kernel's counters of this process and of its children; about 10 µs a reading."""
+    """Reads the kernel's counters of this process and of its children; about 10 µs a test.
+
+    Attributes:
+        descriptors: The files that `begin_test` and `end_test` use.
+    """
 
     def __init__(self, own: Callable[[], Container[int | None]] = tuple) -> None:
         """Open the files of /proc.
@@ -42,47 +55,74 @@ class ProcessCounters:
         self._processes = LinuxTree()
         self._inherited = _peak_of_process()  # at least the peak of the program that this one replaced (exec(2))
         self._newest = ReopeningProcFile(f"{PROC}/sys/kernel/ns_last_pid", self._on_files_closed)
-        self._read_at, self._last = -math.inf, ChildCounters(None, None, None, None)
+        self._ended, self._last = NO_READING, ChildCounters(None, None, None, None)
+        self._read_at = -math.inf  # when that was read
         self._childless = b""  # the newest process of the machine when there were no children
         try:
             self._clear_refs: Descriptor | None = Descriptor(_open_clear_refs)
         except OSError:
             self._clear_refs = None
         self._is_reset = self._clear_refs is not None
+        files = self._statm.descriptor, self._newest.descriptor, self._clear_refs
+        self.descriptors = [each for each in files if each is not None]
 
-    def read_process(self) -> BorderCounters:
-        """Return the counters of this process (getrusage(2))."""
-        at = time.monotonic()  # without another call in between
-        if sys.platform == "win32":
-            times = os.times()
-            return BorderCounters(at, times.user, times.system, None, None, None, None)
-        else:  # noqa: RET505 - for the type checker, which knows no module `resource` there
-            own = resource.getrusage(resource.RUSAGE_SELF)
-            read, written = (own[9] * BLOCK, own[10] * BLOCK) if self._has_io else (None, None)
-            return new_tuple(BorderCounters, (at, own[0], own[1], own[14] + own[15], own[7], read, written))
+    def begin_test(self, now: float) -> tuple[int | None, ChildCounters]:
+        """Reset the peak of memory; return the resident memory and the counters of the children.
 
-    def read_children(self, *, just_now: bool = False) -> ChildCounters:
-        """Return the counters of the children.
+        Its files have to be open (`reopen_lost`). What was read of the children just now, at the end of the test
+        before, is not read again: living children take some time.
 
         Args:
-            just_now: Whether the last reading may be returned again if it is at most `JUST_NOW_S` old, since reading
-                living children takes some time.
+            now: The time, by the monotonic clock.
         """
-        at = time.monotonic()
-        if not just_now or at - self._read_at > JUST_NOW_S:
-            self._read_at, self._last = at, self._read_child_counters()
-        return self._last
+        self._reset_peak_now()
+        children = self._last if now - self._read_at <= JUST_NOW_S else self._children_now()
+        return self._resident_now(), children
 
-    def _read_child_counters(self) -> ChildCounters:
+    def end_test(self) -> tuple[int | None, ChildCounters]:
+        """Return the same figures at the end of a test, when its files are open (`reopen_lost`)."""
+        return self._resident_now(), self._children_now()
+
+    def usage(self, borders: Iterable[Sequence[Border]]) -> ProcessUsage:
+        """Return what this process used between two borders each, for all of them together."""
+        user = system = switches = faults = read = written = 0.0
+        for (_, early), (_, late) in borders:
+            user += late[0] - early[0]
+            system += late[1] - early[1]
+            if early[7:] != late[7:] and sys.platform != "win32":  # most phases have none of them
+                switches += late[14] - early[14] + late[15] - early[15]
+                faults += late[7] - early[7]
+                read += late[9] - early[9]
+                written += late[10] - early[10]
         if sys.platform == "win32":
-            return ChildCounters(None, None, None, None)
-        else:  # noqa: RET505
-            ended = child_process.subtract_own_children(resource.getrusage(resource.RUSAGE_CHILDREN))
-            unit = 1 if sys.platform == "darwin" else 1024
-            living_s = self._living_cpu_s()
-            cpu_s = None if living_s is None else ended[0] + ended[1] + living_s
-            read, written = (ended[9] * BLOCK, ended[10] * BLOCK) if self._has_io else (None, None)
-            return ChildCounters(cpu_s, ended[2] * unit, read, written)
+            return ProcessUsage(user, system)
+        if not self._has_io:
+            return ProcessUsage(user, system, switches, faults)
+        return new_tuple(ProcessUsage, (user, system, switches, faults, read * BLOCK, written * BLOCK))
+
+    def read_children(self) -> ChildCounters:
+        """Return the counters of the children; the same object as before if there are none and there were none."""
+        reopen_lost(self.descriptors)
+        return self._children_now()
+
+    def _children_now(self) -> ChildCounters:
+        if sys.platform == "win32":
+            return self._last
+        else:  # noqa: RET505 - for the type checker, which knows no module `resource` there
+            ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+            newest = self._newest.open_start()  # before the children, so that one that starts meanwhile is found later
+            self._read_at = time.monotonic()
+            if not newest or newest != self._childless or ended != self._ended:
+                self._ended, self._last = ended, self._read_child_counters(ended, newest)
+            return self._last
+
+    def _read_child_counters(self, raw: Reading, newest: bytes) -> ChildCounters:
+        ended = child_process.subtract_own_children(raw)
+        unit = 1 if sys.platform == "darwin" else 1024
+        living_s = self._living_cpu_s(newest)
+        cpu_s = None if living_s is None else ended[0] + ended[1] + living_s
+        read, written = (ended[9] * BLOCK, ended[10] * BLOCK) if self._has_io else (None, None)
+        return ChildCounters(cpu_s, ended[2] * unit, read, written)
 
     def read_child_starts(self) -> ChildStarts | None:
         """Return a reading from which `ChildStarts.since` finds whether children were started; None on Windows.
@@ -155,19 +195,28 @@ class ProcessCounters:
 
     def reset_peak(self) -> None:
         """Reset the peak of resident memory (proc_pid_clear_refs(5)), where the kernel allows it."""
+        reopen_lost(self.descriptors)
+        self._reset_peak_now()
+
+    def _reset_peak_now(self) -> None:
         if self._clear_refs is not None:
             try:
-                os.write(self._clear_refs.get(), b"5")
+                os.write(self._clear_refs.fd, b"5")
                 self._is_reset = True
             except OSError:  # it may work for the next test
                 self._is_reset = False
 
-    def peak_bytes(self) -> int | None:
-        """Return the peak of resident memory in bytes; None if it was not reset, so that it is not of this test."""
+    def peak_bytes(self, at_least: int = 0) -> int | None:
+        """Return the peak of resident memory in bytes; None if it was not reset, so that it is not of this test.
+
+        Args:
+            at_least: The most that was read of the resident memory since the reset; the kernel's peak may lag behind
+                it, and where it does, the result is anything up to this.
+        """
         if not self._is_reset:
             return None
         highest = _peak_of_process()
-        if highest > self._inherited:  # the peak is of this program, and read three times as fast
+        if highest > self._inherited or highest <= at_least:  # it is of this program, and read several times as fast
             return highest
         self._inherited = highest
         text = self._status.read()
@@ -176,8 +225,12 @@ class ProcessCounters:
 
     def resident_bytes(self) -> int | None:
         """Return the resident memory in bytes (proc_pid_statm(5), exact since Linux 6.17); None without /proc."""
-        pages = self._statm.start().split()
-        return int(pages[1]) * PAGE if pages else None
+        reopen_lost(self.descriptors)
+        return self._resident_now()
+
+    def _resident_now(self) -> int | None:
+        pages = self._statm.open_start().split(None, 2)
+        return int(pages[1]) * PAGE if len(pages) > 1 else None
 
     def close(self) -> None:
         """Close all files."""
@@ -187,14 +240,18 @@ class ProcessCounters:
         if self._clear_refs is not None:
             self._clear_refs.close()
         self._clear_refs, self._is_reset = None, False
+        self.descriptors.clear()
 
     def _on_files_closed(self) -> None:
         """Forget the files of children after a test closed descriptors of ours: others may have the numbers by now."""
         self._processes = LinuxTree()
 
-    def _living_cpu_s(self) -> float | None:
-        """Return the CPU seconds of living children and their descendants; 0 without /proc, None if unreadable."""
-        newest = self._newest.start()  # before the children, so that one that starts meanwhile is found the next time
+    def _living_cpu_s(self, newest: bytes) -> float | None:
+        """Return the CPU seconds of living children and their descendants; 0 without /proc, None if unreadable.
+
+        Args:
+            newest: The newest process of the machine, read before the children are.
+        """
         if newest and newest == self._childless:
             return 0.0  # no process has started on this machine since there were no children
         try:

@@ -1,77 +1,39 @@
 """Rows of tests.csv, from the kernel's counters."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from pytest_twin.model.attempt_row import (
     COLUMNS,
     EXACT,
-    BorderCounters,
     ChildCounters,
+    ProcessUsage,
     ResidentBytes,
     exact_figures,
-    phase_starts,
-    phase_walls,
     properties,
 )
 from pytest_twin.model.columns import CellFormatter
 
 MIB = 1 << 20
-COUNTS = st.builds(BorderCounters, *[st.integers(0, 10**9)] * 3, *[st.none() | st.integers(0, 10**9)] * 4)
-EARLY = BorderCounters(10.0, 1.0, 0.5, 5, 1, MIB, MIB)
-LATE = BorderCounters(12.5, 2.5, 0.75, 9, 1, MIB, 5 * MIB // 2)
+USED = ProcessUsage(1.5, 0.25, 4, 0, 0, 3 * MIB // 2)
+NONE_USED = ProcessUsage(0.0, 0.0, 0, 0, 0, 0)
 NOTHING = ChildCounters(0.0, 0, 0, 0)
 UNKNOWN, UNSEEN = ChildCounters(None, None, None, None), ResidentBytes(None, None, None)
 
 
-def used(*phases: list[BorderCounters]) -> list[float | None]:
-    """User, system, switches and faults of these phases."""
-    exact = exact_figures({str(at): phase for at, phase in enumerate(phases)}, NOTHING, NOTHING, None)
-    return [*exact[:2], *exact[-2:]]
-
-
 def children(before: ChildCounters, after: ChildCounters) -> list[float | None]:
     """CPU and peak of children."""
-    exact = exact_figures({}, before, after, None)
+    exact = exact_figures(NONE_USED, before, after, None)
     return [exact[2], exact[4]]
-
-
-def test_what_was_counted_in_between_is_a_difference():
-    assert used([EARLY, LATE]) == [1.5, 0.25, 4, 0]
-
-
-def test_what_was_counted_in_two_phases_is_a_sum():
-    assert used([EARLY, LATE], [EARLY, LATE]) == [3.0, 0.5, 8, 0]
-
-
-def test_without_a_phase_nothing_was_used():
-    assert used() == [0.0] * 4
-
-
-def test_a_counter_that_is_missing_on_one_side_is_missing_in_the_result():
-    blind = LATE._replace(faults=None)
-    for phases in ([[EARLY, blind]], [[blind, LATE]], [[EARLY, blind], [EARLY, LATE]]):
-        assert used(*phases)[3] is None
 
 
 def test_the_figures_are_in_the_units_of_the_columns():
     began, ended = ChildCounters(1.0, 10 * MIB, 0, 3 * MIB), ChildCounters(3.5, 20 * MIB, MIB, 5 * MIB)
-    exact = exact_figures({"call": [EARLY, LATE]}, began, ended, 15.0)
+    exact = exact_figures(USED, began, ended, 15.0)
     assert exact == [1.5, 0.25, 2.5, 15.0, 20.0, 1.0, 3.5, 4, 0]
 
 
-def test_the_wall_of_a_phase_is_from_its_first_to_its_last_reading():
-    assert phase_walls({"call": [EARLY, LATE], "setup": [EARLY, EARLY]}) == [0.0, 2.5, None]
-
-
-def test_a_phase_starts_with_its_first_reading():
-    assert phase_starts({"call": [LATE, LATE], "setup": [EARLY, LATE]}, 9.75) == [0.25, 2.75, None]
-
-
 def test_a_counter_that_the_platform_has_not_is_no_zero():
-    blind = BorderCounters(9.0, 1.0, 1.0, None, None, None, None)
-    exact = exact_figures({"call": [blind, blind]}, UNKNOWN, UNKNOWN, None)
+    exact = exact_figures(ProcessUsage(0.0, 0.0), UNKNOWN, UNKNOWN, None)
     assert exact == [0.0, 0.0, *[None] * (len(EXACT) - 2)]
     assert CellFormatter(EXACT).of(tuple(exact))[2:] == [""] * (len(EXACT) - 2)
     assert properties(exact, UNSEEN.figures(), "") == [("twin_cpu_s", 0.0)]
@@ -87,7 +49,7 @@ def test_the_peak_of_children_is_told_where_it_grew(before, after, told):
 
 @pytest.mark.parametrize(("own", "told"), [(20, None), (19, 20.0), (None, 20.0)])
 def test_the_mark_that_a_program_has_from_the_process_that_started_it_is_not_its_peak(own, told):
-    exact = exact_figures({}, ChildCounters(0, 0, 0, 0), ChildCounters(0, 20 * MIB, 0, 0), own)
+    exact = exact_figures(NONE_USED, ChildCounters(0, 0, 0, 0), ChildCounters(0, 20 * MIB, 0, 0), own)
     assert exact[[column.name for column in EXACT].index("children_peak_memory_MB")] == told
 
 
@@ -134,7 +96,7 @@ def test_growth_is_the_peak_less_what_there_was_before_and_kept_what_stays_of_it
 
 
 def test_there_is_a_figure_and_a_cell_for_each_of_the_exact_columns():
-    exact = exact_figures({}, NOTHING, NOTHING, 0)
+    exact = exact_figures(NONE_USED, NOTHING, NOTHING, 0)
     assert len(exact) == len(EXACT)
     names = [column.name for column in COLUMNS]
     first = names.index("cpu_user_s")
@@ -147,16 +109,3 @@ def test_there_is_a_figure_and_a_cell_for_each_of_the_exact_columns():
 
 def test_no_column_is_there_twice():
     assert len({column.name for column in COLUMNS}) == len(COLUMNS)
-
-
-@given(COUNTS, COUNTS, COUNTS)
-@settings(max_examples=60, deadline=None)
-def test_phases_that_follow_one_another_are_as_one(first, second, third):
-    pieces, whole = used([first, second], [second, third]), used([first, third])
-    assert all(one == other for one, other in zip(pieces, whole, strict=True) if one is not None)
-
-
-@given(COUNTS)
-@settings(max_examples=30, deadline=None)
-def test_a_phase_in_which_nothing_happened_used_nothing(counts):
-    assert not any(used([counts, counts]))

@@ -5,29 +5,29 @@ from __future__ import annotations
 import pytest
 
 PLACES = {
-    "telemetry.process_counters.ProcessCounters.read_process": [
-        "cpu_user_s",
-        "cpu_system_s",
-        "context_switches",
-        "read_MB",
-    ],
-    "telemetry.process_counters.ProcessCounters.read_children": [],
+    "telemetry.process_counters.ProcessCounters.begin_test": [],
+    "telemetry.process_counters.ProcessCounters.end_test": [],
+    "telemetry.process_counters.ProcessCounters.usage": [],
     "telemetry.process_counters.ProcessCounters.peak_bytes": [],
     "telemetry.process_counters.ProcessCounters.reset_peak": [],
     "telemetry.process_counters.ProcessCounters.read_child_starts": [],
-    "recording.attempt.RecordedAttempt.read_counters": ["call_s", "cpu_user_s"],
+    "recording.attempt.RecordedAttempt.begin_phase": ["call_s"],
+    "recording.attempt.RecordedAttempt.end_phase": [],
     "recording.attempt.RecordedAttempt.start_usage": ["budget"],
     "recording.attempt.RecordedAttempt.judge": ["budget"],
     "recording.attempt.RecordedAttempt.finish": [],
     "recording.recording.Recording.emit": [],
+    "recording.recording.Recording.reopen_files": [],
     "recording.recording.Recording.elapsed": [],
+    "plugin.session.RecordedSession.attempt_in": [],
     "recording.recording.Recording.under_load": ["call_s"],
     "plugin.session.RecordedSession.begin_attempt": [],
     "plugin.session.RecordedSession.publish_events": [],
     "plugin.runtest_hooks.request_of": ["budget"],
     "model.attempt_row.exact_figures": [],
     "model.columns.CellFormatter.line": [],
-    "_system.append_file.AppendOnlyFile.append": [],
+    "run_folder.tables.Table.append_between_tests": [],
+    "_system.descriptor.reopen_lost": [],
 }
 BREAKS = """
     import importlib, pytest
@@ -82,7 +82,7 @@ def test_an_error_of_ours_fails_no_test_and_the_next_one_is_whole(pytester, left
         assert [name for name in missing if broken is not None and broken[name]] == [], place
     loaded = [row["test"].rpartition("::")[2] for row in left.load_rows("end") if row["type"] == "cpu"]
     assert {name for name in loaded if "after" in name} == {name for name in rows if "after" in name}
-    assert "test_broken[pytest_twin.telemetry.process_counters/ProcessCounters.read_process]" in loaded
+    assert "test_broken[pytest_twin.telemetry.process_counters/ProcessCounters.usage]" in loaded
     assert left.loads("abort") == []
 
 
@@ -94,7 +94,7 @@ FAILS = """
 
     @pytest.fixture
     def replaced(monkeypatch):
-        monkeypatch.setattr(RecordedAttempt, "read_counters", None)
+        monkeypatch.setattr(RecordedAttempt, "end_phase", None)
         yield
         undone.append(1)
 
@@ -124,7 +124,7 @@ def test_an_error_in_a_worker_is_reported_too(pytester, few_plugins):
         from pytest_twin.recording.attempt import RecordedAttempt
 
         @pytest.mark.parametrize("number", range(4))
-        def test_it(number, monkeypatch): monkeypatch.setattr(RecordedAttempt, "read_counters", None)
+        def test_it(number, monkeypatch): monkeypatch.setattr(RecordedAttempt, "end_phase", None)
     """)
     result = pytester.runpytest_subprocess("--twin", "-n2")
     result.assert_outcomes(passed=4)

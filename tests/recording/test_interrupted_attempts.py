@@ -28,11 +28,11 @@ def attempts(recording):
 def test_wherever_an_attempt_is_interrupted_its_row_is_written_once(interrupted, recording, where):
     for at in count(0, 3):
         attempt = RecordedAttempt(recording, f"t{at}", 1)
-        attempt.read_counters("call")
+        attempt.begin_phase("call")
         if where == "border":
-            go_on = interrupted(lambda attempt=attempt: attempt.read_counters("call"), at)
+            go_on = interrupted(lambda attempt=attempt: attempt.end_phase("call", "passed"), at)
         else:
-            attempt.read_counters("call")
+            attempt.end_phase("call", "passed")
             attempt.finish()
             go_on = interrupted(lambda attempt=attempt: attempt.end(keep=False), at)
         attempt.finish()
@@ -50,9 +50,8 @@ def test_wherever_an_attempt_is_interrupted_its_row_is_written_once(interrupted,
 @pytest.mark.parametrize("outcome", ["passed", "interrupted"])
 def test_an_interrupted_test_is_not_said_to_keep_memory(recording, outcome):
     attempt = RecordedAttempt(recording, "t", 1)
-    attempt.read_counters("call")
-    attempt.read_counters("call")
-    attempt.phase_outcomes["call"] = "passed"
+    attempt.begin_phase("call")
+    attempt.end_phase("call", "passed")
     if outcome == "interrupted":
         attempt.interrupt()
     attempt.finish()
@@ -62,10 +61,10 @@ def test_an_interrupted_test_is_not_said_to_keep_memory(recording, outcome):
 
 
 def test_what_is_interrupted_before_it_has_begun_needs_no_end(recording, monkeypatch):
-    def interrupt(**_):
+    def interrupt(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(recording.process_counters, "read_children", interrupt)
+    monkeypatch.setattr(recording.process_counters, "begin_test", interrupt)
     with pytest.raises(KeyboardInterrupt):
         RecordedAttempt(recording, "t", 1)
     assert recording.folder.rows(ANNOTATIONS) == []

@@ -14,13 +14,15 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from open_descriptors import open_descriptors
 
 from pytest_twin._system import stdlib
-from pytest_twin._system.procfs import ProcFile
-from pytest_twin.model.attempt_row import BorderCounters, ChildCounters
+from pytest_twin._system.procfs import ReopeningProcFile
+from pytest_twin.model.attempt_row import ChildCounters
 from pytest_twin.telemetry import process_counters as meters
-from pytest_twin.telemetry.process_counters import ProcessCounters, seconds_since_boot
+from pytest_twin.telemetry.process_counters import ProcessCounters, read_self, seconds_since_boot
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc/self")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="getrusage(2)")
@@ -38,9 +40,7 @@ def meter():
 @pytest.fixture
 def used_since(meter):
     """What was used since these counters were read."""
-    return lambda before: BorderCounters(
-        *(late - early for late, early in zip(meter.read_process(), before, strict=True))
-    )
+    return lambda before: meter.usage([((0.0, before), (1.0, read_self()))])
 
 
 def burn(seconds: float) -> None:
@@ -51,15 +51,13 @@ def burn(seconds: float) -> None:
 
 def test_cpu_seconds_of_this_process_are_counted(meter, used_since):
     most = time.process_time()
-    before = meter.read_process()
-    began, least = time.monotonic(), time.process_time()
+    before = read_self()
+    least = time.process_time()
     burn(0.1)
     least = time.process_time() - least
-    lasted = time.monotonic() - began
     spent = used_since(before)
     most = time.process_time() - most
     assert least - TICKS_S <= spent.user_s + spent.system_s <= most + TICKS_S
-    assert spent.at >= lasted
 
 
 BURN = "import time\nwhile time.process_time() < {}: pass\n"
@@ -79,7 +77,7 @@ def cpu_s_of(process: subprocess.Popen[bytes]) -> float:
 @posix
 def test_cpu_seconds_of_children_that_were_waited_for_are_counted_apart(meter, used_since):
     own, reaped = time.process_time(), reaped_s()
-    before, children = meter.read_process(), meter.read_children()
+    before, children = read_self(), meter.read_children()
     subprocess.run([sys.executable, "-S", "-c", BURN.format(0.2)], check=True)
     assert reaped_s() - reaped >= 0.15
     assert meter.read_children().cpu_s - children.cpu_s == pytest.approx(reaped_s() - reaped, abs=TICKS_S)
@@ -195,7 +193,7 @@ def test_the_children_of_a_thread_are_counted(meter, burnt):
 @pytest.mark.parametrize(("newest", "looks"), [([b"7", b"7", b"8", b"8"], 2), ([b""] * 3, 3)])
 def test_children_are_looked_for_when_a_process_may_have_begun(meter, monkeypatch, newest, looks):
     looked = []
-    monkeypatch.setattr(meter, "_newest", SimpleNamespace(start=iter(newest).__next__, close=lambda: None))
+    monkeypatch.setattr(meter, "_newest", SimpleNamespace(open_start=iter(newest).__next__, close=lambda: None))
     monkeypatch.setattr(meter, "_living_children", lambda: looked.append(True) or iter(()))
     for _ in newest:
         meter.read_children()
@@ -222,28 +220,52 @@ def test_a_closed_meter_leaves_no_descriptor(burnt):
 
 
 @linux
-def test_what_goes_to_the_disk_is_counted(meter, tmp_path):
-    before, theirs = meter.read_process().written, psutil.Process().io_counters().write_bytes
+def test_what_goes_to_the_disk_is_counted(used_since, tmp_path):
+    before, theirs = read_self(), psutil.Process().io_counters().write_bytes
     with (tmp_path / "file").open("wb") as file:
         file.write(bytes(4 * MIB))
-    grown = meter.read_process().written - before
+    grown = used_since(before).written
     assert grown == pytest.approx(psutil.Process().io_counters().write_bytes - theirs, abs=MIB)
     assert grown >= 3 * MIB
 
 
 @posix
 def test_switches_are_counted(meter, used_since):
-    before = meter.read_process()
+    before = read_self()
     for _ in range(10):
         time.sleep(0.001)
     assert used_since(before).switches >= 10
 
 
+READINGS = st.lists(st.integers(0, 10**9), min_size=16, max_size=16)  # as of getrusage(2)
+
+
+@given(READINGS, READINGS, READINGS)
+@settings(max_examples=60, deadline=None)
+def test_what_phases_used_that_follow_one_another_is_as_of_one(first, second, third):
+    meter, borders = ProcessCounters(), [(0.0, first), (1.0, second), (2.0, third)]
+    pieces, whole = meter.usage([borders[:2], borders[1:]]), meter.usage([borders[::2]])
+    meter.close()
+    assert pieces == whole == ((third[0] - first[0]), third[1] - first[1], *whole[2:])
+
+
+@pytest.mark.parametrize("at", range(7, 16))
+def test_each_counter_is_read_though_nothing_else_has_changed(meter, at):
+    late = [0] * 16
+    late[at] = 3
+    usage = meter.usage([((0.0, [0] * 16), (1.0, late))])
+    expected = {7: "faults", 9: "read", 10: "written", 14: "switches", 15: "switches"}
+    changed = [name for name, value in usage._asdict().items() if value]
+    assert changed == ([expected[at]] if at in expected else [])
+
+
+def test_without_a_phase_nothing_was_used(meter):
+    assert not any(meter.usage([]))
+
+
 def test_on_windows_what_is_not_told_is_empty(meter, monkeypatch):
     monkeypatch.setattr(meters.sys, "platform", "win32")
-    counters = meter.read_process()
-    assert counters.user_s is not None
-    assert counters[3:] == (None,) * len(BorderCounters._fields[3:])
+    assert meter.usage([((0.0, (1.0, 2.0)), (1.0, (1.5, 4.0)))]) == (0.5, 2.0, None, None, None, None)
     assert meter.read_children() == ChildCounters(None, None, None, None)
 
 
@@ -268,7 +290,7 @@ def test_what_is_resident_now_is_what_the_kernel_counts_page_by_page(meter, even
 
 
 def test_what_is_resident_is_not_known_where_there_is_no_proc(meter, monkeypatch):
-    monkeypatch.setattr(meter, "_statm", ProcFile("/nowhere/statm"))
+    monkeypatch.setattr(meter, "_statm", ReopeningProcFile("/nowhere/statm", lambda: None))
     assert meter.resident_bytes() is None
 
 
@@ -309,7 +331,7 @@ def test_where_there_is_no_such_file_there_is_no_figure(meter):
 def test_where_the_kernel_does_not_tell_of_disks_nothing_is_taken_for_none(monkeypatch):
     monkeypatch.setattr(meters, "PROC", "/nowhere")
     meter = ProcessCounters()
-    assert meter.read_process()[-2:] == meter.read_children()[-2:] == (None, None)
+    assert meter.usage([((0.0, read_self()), (1.0, read_self()))])[-2:] == meter.read_children()[-2:] == (None, None)
     meter.close()
 
 
