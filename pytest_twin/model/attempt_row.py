@@ -129,7 +129,7 @@ PHASE_STARTS = tuple(
 COLUMNS = (*_WHICH, *EXACT, *_CIRCUMSTANCES, *_SAMPLED, *MEMORY, *CONSTRAINED, *PHASE_STARTS)
 
 
-class ProcessUsage(NamedTuple):
+class PhaseUsage(NamedTuple):
     """What a process used between readings of its counters; None where the platform has no such counter.
 
     Times are in seconds, reads from and writes to disks in bytes.
@@ -148,7 +148,7 @@ class ProcessUsage(NamedTuple):
         return add(self.user_s, self.system_s)
 
 
-UNKNOWN_USAGE = ProcessUsage()
+UNKNOWN_USAGE = PhaseUsage()
 
 
 class ChildCounters(NamedTuple):
@@ -228,7 +228,7 @@ class ChildStarts(NamedTuple):
 
 
 def exact_figures(
-    usage: ProcessUsage, began: ChildCounters, ended: ChildCounters, peak: float | None
+    usage: PhaseUsage, began: ChildCounters, ended: ChildCounters, peak: float | None
 ) -> list[float | None]:
     """Return the exact figures, in the order and the units of `EXACT`.
 

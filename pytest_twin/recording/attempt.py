@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pytest_twin.analysis.budgets.budget import Budget, LimitVerdict
     from pytest_twin.loads.applied import AppliedLoad
-    from pytest_twin.model.attempt_row import ProcessUsage
+    from pytest_twin.model.attempt_row import PhaseUsage
     from pytest_twin.recording.budget_usage import BudgetUsage
     from pytest_twin.recording.constraints import ConstraintBorder
     from pytest_twin.recording.recording import Recording
@@ -39,7 +39,6 @@ class RecordedAttempt:
 
     Attributes:
         nodeid: The id of the test.
-        cell: The id of the test as a cell of a row.
         id: The id of its events.
         began: The elapsed seconds of the run when it began.
         load: The text of all loads that it runs under, for its row.
@@ -73,7 +72,7 @@ class RecordedAttempt:
         self._recording, self._process = recording, os.getpid()
         clock, now = recording.clock, time.monotonic()
         self.began = self._ended = now - clock.began
-        self.id, self.cell, self._stamp = recording.new_id("t"), cell(nodeid), clock.stamp(self.began)
+        self.id, self._cell, self._stamp = recording.new_id("t"), cell(nodeid), clock.stamp(self.began)
         try:
             self._resident_before, self._children = recording.process_counters.begin_test(now)
             self._border = recording.constraints.begin_attempt()
@@ -81,7 +80,7 @@ class RecordedAttempt:
             recording.guard.report(error)
         try:
             # last: an interrupt before this line leaves no start without an end
-            recording.emit_test(event.START, self, self.began, self._stamp)
+            recording.emit_test(event.START, self.id, nodeid, self._cell, self.began, self._stamp)
         except Exception as error:  # noqa: BLE001
             recording.guard.report(error)
 
@@ -165,7 +164,7 @@ class RecordedAttempt:
         return figures.add(self._body_usage.cpu_s, self._exact[figures.CHILDREN_CPU])
 
     @property
-    def _body_usage(self) -> ProcessUsage:
+    def _body_usage(self) -> PhaseUsage:
         return self._recording.process_counters.usage([self.borders["call"]])
 
     def _keep_peak(self, at_least: int = 0) -> None:
@@ -213,7 +212,8 @@ class RecordedAttempt:
         if not self._has_row:  # an interrupt may have come between row and end
             recording.write_test(self._row(outcome, self.folder if keep else ""))
             self._has_row = True
-        recording.emit_test(event.END, self, self._ended, recording.clock.stamp(self._ended), outcome)
+        stamp = recording.clock.stamp(self._ended)
+        recording.emit_test(event.END, self.id, self.nodeid, self._cell, self._ended, stamp, outcome)
 
     def _row(self, outcome: str, folder: str) -> str:
         """Return its row of tests.csv."""
@@ -222,7 +222,7 @@ class RecordedAttempt:
         set_up, call, teardown = phases.get("setup"), phases.get("call"), phases.get("teardown")
         _, before, growth, kept = self._memory
         values = (
-            self.cell, self.number, self._recording.place, outcome, self._stamp,
+            self._cell, self.number, self._recording.place, outcome, self._stamp,
             began, self._ended - began,
             None if set_up is None else set_up[1][0] - set_up[0][0],
             None if call is None else call[1][0] - call[0][0],

@@ -11,7 +11,7 @@ from pytest_twin.telemetry.process_counters import seconds_since_boot
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from pytest_twin.model.attempt_row import ChildCounters, ChildStarts, ProcessUsage
+    from pytest_twin.model.attempt_row import ChildCounters, ChildStarts, PhaseUsage
     from pytest_twin.recording.recording import Recording
 
 
@@ -44,7 +44,7 @@ class BudgetUsage:
             counters.reset_peak()
             self._resident = counters.resident_bytes()
 
-    def until_now(self, wall_s: float, used: ProcessUsage) -> ResourceUsage:
+    def until_now(self, wall_s: float, used: PhaseUsage) -> ResourceUsage:
         """Return what was used since the creation; what no limit needs is None.
 
         Args:

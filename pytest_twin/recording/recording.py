@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from pytest_twin.loads.schedule.schedule import Schedule
     from pytest_twin.loads.spec import Load, LoadPart
     from pytest_twin.loads.supervisor_client import SupervisorClient
-    from pytest_twin.recording.attempt import RecordedAttempt
     from pytest_twin.stressors.spec.request import LoadRequest
     from pytest_twin.telemetry.sampler_config import SamplerConfig
 
@@ -317,23 +316,27 @@ class Recording:
         """Reopen the files that a test has closed, before its figures are read and its rows are written."""
         reopen_lost(self._files)
 
-    def emit_test(self, what: str, test: RecordedAttempt, elapsed_s: float, stamp: str, outcome: str = "") -> None:
+    def emit_test(
+        self, what: str, name: str, nodeid: str, nodeid_cell: str, elapsed_s: float, stamp: str, outcome: str = ""
+    ) -> None:
         """Write the start or the end of a test; most events are of these, so they are formatted faster than others.
 
         The files have to be open, as they are after `reopen_files`.
 
         Args:
             what: `event.START` or `event.END`.
-            test: The attempt.
+            name: The id that pairs both.
+            nodeid: The node ID of the test.
+            nodeid_cell: The same as a cell of a row.
             elapsed_s: The time since the run began.
             stamp: The same as a time stamp.
             outcome: The outcome of the test, at its end.
         """
         # the text is that of `Event.row`
-        line = f"{stamp},{elapsed_s:.4f},{what},{test.id},{event.TEST},{test.cell},{self.place},,,{outcome}\n"
+        line = f"{stamp},{elapsed_s:.4f},{what},{name},{event.TEST},{nodeid_cell},{self.place},,,{outcome}\n"
         self._annotations.append_between_tests(line)
         if self.keeps_events:
-            new = Event(elapsed_s, what, test.id, event.TEST, test.nodeid, self.worker, self.host, detail=outcome)
+            new = Event(elapsed_s, what, name, event.TEST, nodeid, self.worker, self.host, detail=outcome)
             self._new_events.append(new)
 
     def note(self, text: str, fields: dict[str, Any] | None = None, *, test: str = "") -> None:

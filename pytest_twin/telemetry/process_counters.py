@@ -11,7 +11,7 @@ from pytest_twin._system import child_process
 from pytest_twin._system.descriptor import Descriptor, reopen_lost
 from pytest_twin._system.procfs import PAGE, PROC, TICKS, ReopeningProcFile, numbers_agree, read_bytes
 from pytest_twin._system.stdlib import os, sys, time
-from pytest_twin.model.attempt_row import ChildCounters, ChildStarts, ProcessUsage
+from pytest_twin.model.attempt_row import ChildCounters, ChildStarts, PhaseUsage
 from pytest_twin.telemetry.process_tree_linux import LinuxTree, NoMoreFilesError, parse_io
 
 if sys.platform != "win32":
@@ -83,7 +83,7 @@ class ProcessCounters:
         """Return the same figures at the end of a test, when its files are open (`reopen_lost`)."""
         return self._resident_now(), self._children_now()
 
-    def usage(self, borders: Iterable[Sequence[Border]]) -> ProcessUsage:
+    def usage(self, borders: Iterable[Sequence[Border]]) -> PhaseUsage:
         """Return what this process used between two borders each, for all of them together."""
         user = system = switches = faults = read = written = 0.0
         for (_, early), (_, late) in borders:
@@ -95,10 +95,10 @@ class ProcessCounters:
                 read += late[9] - early[9]
                 written += late[10] - early[10]
         if sys.platform == "win32":
-            return ProcessUsage(user, system)
+            return PhaseUsage(user, system)
         if not self._has_io:
-            return ProcessUsage(user, system, switches, faults)
-        return new_tuple(ProcessUsage, (user, system, switches, faults, read * BLOCK, written * BLOCK))
+            return PhaseUsage(user, system, switches, faults)
+        return new_tuple(PhaseUsage, (user, system, switches, faults, read * BLOCK, written * BLOCK))
 
     def read_children(self) -> ChildCounters:
         """Return the counters of the children; the same object as before if there are none and there were none."""

@@ -6,7 +6,7 @@ from pytest_twin.model.attempt_row import (
     COLUMNS,
     EXACT,
     ChildCounters,
-    ProcessUsage,
+    PhaseUsage,
     ResidentBytes,
     exact_figures,
     properties,
@@ -14,8 +14,8 @@ from pytest_twin.model.attempt_row import (
 from pytest_twin.model.columns import CellFormatter
 
 MIB = 1 << 20
-USED = ProcessUsage(1.5, 0.25, 4, 0, 0, 3 * MIB // 2)
-NONE_USED = ProcessUsage(0.0, 0.0, 0, 0, 0, 0)
+USED = PhaseUsage(1.5, 0.25, 4, 0, 0, 3 * MIB // 2)
+NONE_USED = PhaseUsage(0.0, 0.0, 0, 0, 0, 0)
 NOTHING = ChildCounters(0.0, 0, 0, 0)
 UNKNOWN, UNSEEN = ChildCounters(None, None, None, None), ResidentBytes(None, None, None)
 
@@ -33,7 +33,7 @@ def test_the_figures_are_in_the_units_of_the_columns():
 
 
 def test_a_counter_that_the_platform_has_not_is_no_zero():
-    exact = exact_figures(ProcessUsage(0.0, 0.0), UNKNOWN, UNKNOWN, None)
+    exact = exact_figures(PhaseUsage(0.0, 0.0), UNKNOWN, UNKNOWN, None)
     assert exact == [0.0, 0.0, *[None] * (len(EXACT) - 2)]
     assert CellFormatter(EXACT).of(tuple(exact))[2:] == [""] * (len(EXACT) - 2)
     assert properties(exact, UNSEEN.figures(), "") == [("twin_cpu_s", 0.0)]
