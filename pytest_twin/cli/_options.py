@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -208,22 +208,38 @@ def write_or_print(text: str, output: Path | None) -> None:
         raise click.ClickException(f"{output}: {error.strerror}") from None
 
 
-def exit_if_missed(applied: Mapping[str, AppliedLoad]) -> None:
-    """Print why loads were missed, and exit with 1 if any was; a strict load is missed if it got less than requested.
+def finish(recording: Recording, applied: Mapping[str, AppliedLoad]) -> None:
+    """Print why loads were missed, then the summary, and exit with 1 if any was.
+
+    A strict load is missed if it got less than requested.
 
     Args:
+        recording: The recording, which is over.
         applied: The loads by the names to print.
 
     Raises:
         click.exceptions.Exit: A load was missed.
     """
-    missed = {
-        name: why for name, each in applied.items() if (why := each.problem if each.part.strict else each.failure)
-    }
-    for name, why in missed.items():
-        click.echo(f"{name}: {why}", err=True)
-    if missed:
+    told = set()
+    for name, each in applied.items():
+        if why := each.problem if each.part.strict else each.failure:
+            click.echo(f"{name}: {why}", err=True)
+            told.add(f"{each.part}: {why}")
+    print_summary(recording, told)
+    if told:
         raise click.exceptions.Exit(1)
+
+
+def print_summary(recording: Recording, told: Collection[str] = ()) -> None:
+    """Print the summary of a recording that is over.
+
+    Args:
+        recording: The recording.
+        told: Why loads were missed, where it was printed already, as in ``cpu=75%: starved``.
+    """
+    folder = recording.folder
+    for line in summary(folder, recording.sampler_stats, recording.dropped, Path.cwd(), warned=told):
+        click.echo(line)
 
 
 @contextmanager
@@ -292,7 +308,7 @@ def open_recording(
     rotate_at: int = 0,
     before_sampling: Callable[[Recording], None] = lambda _: None,
 ) -> Iterator[Recording]:
-    """Record during the block, and print the summary after it; the arguments are as those of `Recording`.
+    """Record during the block; the arguments are as those of `Recording`.
 
     Raises:
         click.ClickException: The report directory cannot be used, or the sampler failed.
@@ -310,5 +326,3 @@ def open_recording(
     finally:
         if exporter is not None:  # it runs even where the recording could not begin
             exporter.stop()
-    for line in summary(folder, recording.sampler_stats, recording.dropped, Path.cwd()):
-        click.echo(line)

@@ -14,6 +14,7 @@ from pytest_twin.cli._options import (
     Duration,
     Size,
     open_recording,
+    print_summary,
     settings_of,
     settings_options,
     stop_on_signals,
@@ -42,12 +43,13 @@ def command(duration: float | None, append: bool, rotate: int | None, form: str 
     settings = settings_of(given, interval=INTERVAL_S)
     if form == "parquet" and not find_spec("pyarrow"):
         raise click.UsageError("--parquet needs pyarrow; pip install 'pytest-twin[parquet]'")
-    with (
-        stop_on_signals() as stop,
-        open_recording(settings, append=append, rotate_at=rotate or 0) as recording,
-        view_of(recording, settings.interval) as view,
-    ):
-        view.wait(stop, duration)
+    with stop_on_signals() as stop:
+        with (
+            open_recording(settings, append=append, rotate_at=rotate or 0) as recording,
+            view_of(recording, settings.interval) as view,
+        ):
+            view.wait(stop, duration)
+        print_summary(recording)
     if form:
         try:
             {"gzip": to_gzip, "parquet": to_parquet}[form](recording.folder / DATASET)

@@ -13,7 +13,7 @@ from pytest_twin.analysis.run.running import upcoming_loads
 from pytest_twin.cli._live_view import view_of
 from pytest_twin.cli._options import (
     EXPORTED,
-    exit_if_missed,
+    finish,
     limit_of,
     open_recording,
     scale_option,
@@ -95,9 +95,9 @@ def command(
         playing = _Playing(schedule if speed == 1 else schedule.faster(speed), plan, stop)
         with open_recording(settings, before_sampling=playing.start) as recording:
             applied = playing.watch(recording, settings.interval)
+        finish(recording, {} if stop.is_set() else {f"{each.part} [{each.id}]": each for each in applied})
     if stop.is_set():
         raise click.exceptions.Exit(130)
-    exit_if_missed({f"{each.part} [{each.id}]": each for each in applied})
 
 
 class _Playing:

@@ -11,7 +11,7 @@ from pytest_twin.cli._live_view import view_of
 from pytest_twin.cli._options import (
     EXPORTED,
     Duration,
-    exit_if_missed,
+    finish,
     load_of,
     load_options,
     open_recording,
@@ -34,12 +34,16 @@ def command(duration: float | None, **given: Any) -> None:
     load = load_of(given)
     if not load:
         raise click.UsageError("nothing to apply; give a load such as --cpu 75%")
-    with stop_on_signals() as stop, open_recording(settings) as recording, ExitStack() as stack:
-        applied = [recording.apply(part) for part in load.parts]
-        for each in applied:
-            stack.callback(each.stop)
-        view = stack.enter_context(view_of(recording, settings.interval))
-        view.wait(stop, over=lambda: all(each.is_settled for each in applied), facts=lambda: {"message": "starting"})
-        view.wait(stop, duration, over=lambda: all(each.ended_at is not None for each in applied))
-    if not stop.is_set():
-        exit_if_missed({str(each.part): each for each in applied})
+    with stop_on_signals() as stop:
+        with open_recording(settings) as recording, ExitStack() as stack:
+            applied = [recording.apply(part) for part in load.parts]
+            for each in applied:
+                stack.callback(each.stop)
+            view = stack.enter_context(view_of(recording, settings.interval))
+            view.wait(stop, over=lambda: all(each.is_settled for each in applied), facts=_starting)
+            view.wait(stop, duration, over=lambda: all(each.ended_at is not None for each in applied))
+        finish(recording, {} if stop.is_set() else {str(each.part): each for each in applied})
+
+
+def _starting() -> dict[str, Any]:
+    return {"message": "starting"}

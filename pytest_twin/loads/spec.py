@@ -174,7 +174,7 @@ class Load:
         if "replay" not in self.keywords:
             return []
         reads = [" read" if part.options.get("pattern") == 1 else "" for part in self.parts]
-        return [f"{part.kind.keyword}{read} {part.peak_text}" for part, read in zip(self.parts, reads, strict=True)]
+        return [f"{part.kind.keyword}={part.peak_text}{read}" for part, read in zip(self.parts, reads, strict=True)]
 
     @classmethod
     def merged(cls, loads: Iterable[Load]) -> Load:

@@ -43,8 +43,9 @@ def _load_table(found: Sequence[LoadLine], warned: Collection[str]) -> Iterator[
         answers = ", ".join(line.achieved[:MOST_ANSWERS]) + (" …" if len(line.achieved) > MOST_ANSWERS else "")
         troubles = load_troubles(line)
         untold = [trouble for trouble in troubles if f"{text}: {trouble}" not in warned]
-        note = " (see the warnings)" if len(untold) < len(troubles) else ""
-        yield f"{request:<{width}}{line.times:>5}{line.held_s:>8.1f} s  {answers}{on_host(line.host)}{note}"
+        note = " (see above)" if len(untold) < len(troubles) else ""
+        came = f"{answers}{on_host(line.host)}{note}".lstrip()
+        yield f"{request:<{width}}{line.times:>5}{line.held_s:>8.1f} s  {came}".rstrip()
         for trouble in untold[:MOST_ANSWERS]:
             yield from wrap(trouble, TERMINAL_WIDTH, initial_indent="    ", subsequent_indent="    ")
     if len(found) > MOST_LOADS:

@@ -69,10 +69,10 @@ def failures_by_curve(curves: Sequence[SlowdownCurve]) -> list[list[Row]]:
 
 
 def format_failures(row: Row) -> str:
-    """Return how often a test failed at a level, such as ``3 of 5 at cpu 75 %``."""
+    """Return how often a test failed at a level, such as ``3 of 5 under cpu=75%``."""
     resource, level = row.get("resource", ""), row.get("level_percent", "")
-    mildest = LEVELS.get(resource, (0,))[0]
-    where = "without load" if level == str(mildest) else f"at {resource} {level} %"
+    is_idle = level == str(LEVELS.get(resource, (0,))[0])
+    where = "without load" if is_idle else f"under {row.get('target') or f'{resource}={level}%'}"
     return f"{row['failures']} of {row.get('runs', '?')} {where}"
 
 

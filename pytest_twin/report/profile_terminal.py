@@ -37,7 +37,7 @@ def profile_lines(rows: Sequence[Row]) -> Iterator[str]:
             knee = curve.knee_or_doubt.replace(" %", "%").replace(NOT_KNOWN, "?")
             yield f"  {curve.rank or '-'} {curve.resource:<12}{slowdowns}{knee:>8}"
         failures = failures_by_curve(curves)
-        yield from (f"    fails {', '.join(map(format_failures, each))}".replace(" %", "%") for each in failures)
+        yield from (f"    fails {', '.join(map(format_failures, each))}" for each in failures)
         if failures:
             yield f"    the first failure: {first_error(curves)}"
 

@@ -21,7 +21,7 @@ from load_rows import KEPT_FROM_THE_CPUS, loads_that
 
 import pytest_twin
 from pytest_twin.cli import main, record
-from pytest_twin.cli._options import exit_if_missed
+from pytest_twin.cli._options import finish
 from pytest_twin.cli.check import _quiet_lines
 from pytest_twin.loads.validation import read_load
 from pytest_twin.model.clock import Clock
@@ -29,6 +29,7 @@ from pytest_twin.recording import recording
 from pytest_twin.recording.continuation import continue_clock
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.telemetry.cpu_usage import BusyProcess
+from pytest_twin.telemetry.sampler import SamplerStats
 
 COMMAND = [sys.executable, "-m", "pytest_twin"]
 
@@ -393,7 +394,7 @@ def test_run_tells_how_a_recording_was_read_and_the_most_that_it_asks_for(twin, 
     (tmp_path / "prod.csv").write_text("elapsed_s,disk_write_MB\n0,81000\n0.1,81001\n0.2,81001.5\n")
     (tmp_path / "plan.json").write_text('{"events": [{"replay": "prod.csv"}]}')
     dry = twin("run", "plan.json", "--dry-run")
-    assert dry.splitlines() == ["     0.000 s +0.300 s  replay=prod.csv speed=1.0 (at most disk 10.49MB/s)  [e1]"]
+    assert dry.splitlines() == ["     0.000 s +0.300 s  replay=prod.csv speed=1.0 (at most disk=10.49MB/s)  [e1]"]
     done = subprocess.run([*COMMAND, "run", "plan.json"], cwd=tmp_path, capture_output=True, text=True, check=False)
     remark = "disk_write_MB is a running total (81000 to 81001.5): its growth is read"
     assert done.stderr.splitlines()[0] == f"note: plan.json: prod.csv: {remark}"
@@ -451,12 +452,25 @@ def test_run_says_which_loads_were_missed_and_goes_on_with_the_others(twin, tmp_
     assert ended(tmp_path) == {"b"}
 
 
-def test_less_than_was_asked_fails_what_is_strict(capsys):
+@pytest.mark.parametrize("command", ["run", "stress"])
+def test_why_a_load_was_missed_is_told_once(tmp_path, command):
+    load = {"disk": "1MB/s", "directory": "/no/such/place"}
+    (tmp_path / "plan.json").write_text(json.dumps({"events": [{"duration": "1s", **load}]}))
+    words = {"run": ["plan.json"], "stress": [word for name, value in load.items() for word in (f"--{name}", value)]}
+    typed = [*COMMAND, command, *words[command]]
+    done = subprocess.run(typed, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert (done.stdout + done.stderr).count("is not a directory") == 1
+    assert re.search(r"^disk=1MB/s +1 +\d\.\d s  \(see above\)$", done.stdout, re.MULTILINE)
+
+
+def test_less_than_was_asked_fails_what_is_strict(capsys, tmp_path):
     part = read_load({"mem": "40MiB"}).parts[0]
     less = SimpleNamespace(part=part, failure="", problem="stopped at 10 MiB")
-    exit_if_missed({"less": less})
+    recording = SimpleNamespace(folder=RunFolder(tmp_path), sampler_stats=SamplerStats(), dropped=0)
+    finish(recording, {"less": less})
     with pytest.raises(click.exceptions.Exit):
-        exit_if_missed({"strictly": SimpleNamespace(**{**vars(less), "part": replace(part, strict=True)})})
+        finish(recording, {"strictly": SimpleNamespace(**{**vars(less), "part": replace(part, strict=True)})})
     assert capsys.readouterr().err == "strictly: stopped at 10 MiB\n"
 
 

@@ -166,8 +166,8 @@ def test_how_a_recording_was_read_is_told_of_the_schedule_and_noted_with_the_eve
 
 def test_an_event_that_replays_says_the_most_that_it_asks_for():
     cpu, disk = plan({"replay": "prod.csv"}, {"replay": "written.csv"}).events
-    assert str(cpu).endswith("replay=prod.csv (at most cpu 100%)  [e1]")
-    assert str(disk).endswith("replay=written.csv (at most disk 2.097MB/s)  [e2]")
+    assert str(cpu).endswith("replay=prod.csv (at most cpu=100%)  [e1]")
+    assert str(disk).endswith("replay=written.csv (at most disk=2.097MB/s)  [e2]")
 
 
 @pytest.mark.parametrize(

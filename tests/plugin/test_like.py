@@ -69,7 +69,7 @@ def test_a_server_surrounds_the_session(pytester, left):
 
 def test_a_dry_run_says_what_would_surround_each_test(pytester, ci):
     result = pytester.runpytest("--twin-like=ci", "--twin-dry-run")
-    result.stdout.re_match_lines([r"test_it\.py::test_a", r" +0\.000 s .* replay=ci \(at most cpu 5%.*\[others\]"])
+    result.stdout.re_match_lines([r"test_it\.py::test_a", r" +0\.000 s .* replay=ci \(at most cpu=5%.*\[others\]"])
 
 
 def test_each_worker_of_xdist_runs_its_tests_so(pytester, few_plugins, left, ci):

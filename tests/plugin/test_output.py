@@ -133,7 +133,7 @@ def test_the_summary_says_what_was_applied_and_heavy(pytester):
             r"=+ pytest-twin =+",
             r"\d+ samples, 3 tests",
             r"load         times      held  achieved",
-            r"cpu=1            1 +\d+\.\d s  \d\.\d\d cores( \(see the warnings\))?",
+            r"cpu=1            1 +\d+\.\d s  \d\.\d\d cores( \(see above\))?",
             r"heaviest tests: CPU time, memory growth, writes; with their share of all",
             r"  CPU +\d\.\d\d s +\d+%  .*::test_busy",
             r"files: twin-report/",
@@ -159,7 +159,7 @@ def test_a_load_that_was_short_is_told_once_and_in_words(pytester, hidden):
     result.stdout.re_match_lines(
         [r"disk=9000GB/s +1 +\d\.\d s  [\d.]+MB/s", f"    {short}"]
         if hidden
-        else [rf".*TwinWarning: disk=9000GB/s: {short}", r"disk=9000GB/s +1 +\d\.\d s  [\d.]+MB/s \(see the warnings\)"]
+        else [rf".*TwinWarning: disk=9000GB/s: {short}", r"disk=9000GB/s +1 +\d\.\d s  [\d.]+MB/s \(see above\)"]
     )
 
 

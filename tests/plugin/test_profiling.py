@@ -109,7 +109,7 @@ def test_it():
     assert rows["membw", 100]["error"] == "AssertionError: too busy"
     assert (rows["membw", 100]["slowdown"], rows["cpu", 0]["failures"]) == ("", "0")
     assert {key[0] for key, row in rows.items() if int(row["runs"])} >= {"cpu", "membw", "disk"}  # the others too
-    result.stdout.re_match_lines([r"    fails .*\d+ of \d+ at membw 100%", "    the first failure: .*too busy"])
+    result.stdout.re_match_lines([r"    fails .*\d+ of \d+ under membw=max", "    the first failure: .*too busy"])
 
 
 @pytest.mark.slow
@@ -186,8 +186,8 @@ t.py::a,cpu,75,1.1,0.9,,,5,3,late
         "t.py::a",
         "  - quota           1.00    3.00       ?     25%",
         "  - cpu             1.00    1.10    none",
-        "    fails 5 of 5 at quota 10%",
-        "    fails 3 of 5 at cpu 75%",
+        "    fails 5 of 5 under quota=10%",
+        "    fails 3 of 5 under cpu=75%",
         "    fails 1 of 12 without load",
         "    the first failure: late",
     ]

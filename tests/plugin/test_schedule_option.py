@@ -199,7 +199,7 @@ def test_a_dry_run_says_the_most_that_a_recording_asks_for(pytester):
     schedule(pytester, [{"replay": "prod.csv"}])
     pytester.makepyfile(SLEEPS)
     result = pytester.runpytest("--twin-schedule=plan.json", "--twin-dry-run")
-    result.stdout.fnmatch_lines(["*replay=prod.csv speed=1.0 (at most cpu 50%)  ?e1?"])
+    result.stdout.fnmatch_lines(["*replay=prod.csv speed=1.0 (at most cpu=50%)  ?e1?"])
 
 
 def loads_of_tests(left):

@@ -104,7 +104,7 @@ t.py::test_a,quota,50,2.00,50,,6,0
     assert (
         "| test | load | slowdown at 100 % | 95 % interval | knee | then | CPU quota: knee | fails |\n"
         "| --- | --- | --- | --- | --- | --- | --- | --- |\n"
-        "| t.py::test\\_a | cpu |  |  | 100 % |  | 50 % | 4 of 5 at cpu 100 %, 1 of 12 without load |\n"
+        "| t.py::test\\_a | cpu |  |  | 100 % |  | 50 % | 4 of 5 under cpu=100%, 1 of 12 without load |\n"
     ) in text
 
 

@@ -173,7 +173,7 @@ t.py::test_a,quota,10,4.00,50,,6,0,
     assert '<path class="curve fails" d="M494,47.0l12,6m0,-6l-12,6M988,-3.0l12,6m0,-6l-12,6"/>' in curves
     assert '<path class="curve l-stress" d="M0,100.0L500,70.6L900,11.8"/>' in curves  # less CPU time is to the right
     assert '1.50?<br><b class="badge failed">1 of 6 failed</b>' in curves
-    assert '<b class="badge failed">fails 5 of 5 at cpu 100 %</b> &lt;late&gt;' in curves
+    assert '<b class="badge failed">fails 5 of 5 under cpu=100%</b> &lt;late&gt;' in curves
 
 
 def test_a_profile_of_several_hosts_has_a_plot_for_each(tmp_path):
@@ -284,8 +284,8 @@ def test_each_host_has_a_chart_of_its_own_samples_tests_and_loads_on_one_axis(tw
     assert (here["name"], far["name"]) == ("pytest's host", "far")
     assert (here["lanes"], far["lanes"]) == (["gw0", "cpu"], ["failed", "gw1", "cpu"])
     assert [[band["label"] for band in host["bands"]] for host in (here, far)] == [
-        ["2, achieved 2 cores"],
-        ["2, achieved 1 cores"],
+        ["cpu=2, achieved 2 cores"],
+        ["cpu=2, achieved 1 cores"],
     ]
     assert [len(base64.b64decode(host["all"])) / 4 for host in (here, far)] == [60, 30]
     assert [host["panels"][1]["curves"][0]["top"] for host in (here, far)] == pytest.approx([30, 65.8])

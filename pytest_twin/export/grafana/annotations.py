@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_twin.analysis.run.by_host import on_host
+from pytest_twin.loads.registry import load_text
 from pytest_twin.model import event
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _of_span(span: RunSpan) -> _Found:
     achieved = f", achieved {span.achieved}" if span.achieved else ""
     ended = "" if span.state == event.END else f" ({span.state})"
     of_test = f", {span.test}" if span.test else ""
-    text = f"{span.type} {span.what}{achieved}{ended}{of_test}{where}"
+    text = f"{load_text(span.type, span.what)}{achieved}{ended}{of_test}{where}"
     is_constraint = span.type == event.CONSTRAINT
     return span.start_s, span.end_s, text, (span.type,) if is_constraint else ("load", span.type)
 

@@ -14,6 +14,7 @@ from pytest_twin.analysis.run.lanes import assign_lanes, worker_sort_key
 from pytest_twin.analysis.run.panels import Panel, panels
 from pytest_twin.analysis.run.run_summary import RunSummary
 from pytest_twin.analysis.run.spans import RunSpan
+from pytest_twin.loads.registry import load_text
 from pytest_twin.model import event
 from pytest_twin.model.time_axis import Values
 
@@ -135,17 +136,19 @@ def _band(span: RunSpan, lane: int) -> dict[str, Any]:
         "end": round(span.end_s, 3),
         "lane": lane,
         "label": _label(span)[:LONGEST_LABEL],
-        "told": _load_text(span)[:LONGEST_LABEL],
+        "told": _how_ended(span)[:LONGEST_LABEL],
     }
 
 
 def _label(span: RunSpan) -> str:
     """Return what stands on a band: of a load, the requested and the achieved amount."""
-    achieved = f", achieved {span.achieved}" if span.is_load and span.achieved else ""
-    return f"{span.what or span.type}{achieved}"
+    if not span.is_load:
+        return span.what or span.type
+    achieved = f", achieved {span.achieved}" if span.achieved else ""
+    return f"{load_text(span.type, span.what)}{achieved}"
 
 
-def _load_text(span: RunSpan) -> str:
+def _how_ended(span: RunSpan) -> str:
     """Return how a load ended, if not as planned."""
     words = []
     if span.state != event.END:

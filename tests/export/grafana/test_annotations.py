@@ -20,10 +20,10 @@ def found(made):
 
 def test_loads_failed_tests_and_notes_have_their_exact_times(tmp_path):
     assert found(busy_run(tmp_path)) == [
-        (0.6, 3.9, "cpu 75%, achieved 74.8%", ("load", "cpu")),
+        (0.6, 3.9, "cpu=75%, achieved 74.8%", ("load", "cpu")),
         (1.0, 1.0, "half way", ("note",)),
         (4.0, 5.5, "tests/test_b.py::test_broken failed", ("test", "failed")),
-        (4.1, 5.4, "disk 50MB/s, achieved 10.0MB/s (abort)", ("load", "disk")),
+        (4.1, 5.4, "disk=50MB/s, achieved 10.0MB/s (abort)", ("load", "disk")),
     ]
 
 
@@ -33,7 +33,7 @@ def test_constraints_and_phases_are_there_too(tmp_path):
     for at, what in ((3, "start"), (4, "end")):
         made.happened(at, what, PHASE, id="p", target="warm up")
     assert found(made) == [
-        (1.0, 2.0, "constraint cpu=0.5, achieved 0.48 CPUs", ("constraint",)),
+        (1.0, 2.0, "constrain cpu=0.5, achieved 0.48 CPUs", ("constraint",)),
         (3.0, 4.0, "warm up", ("phase",)),
     ]
 
@@ -46,12 +46,12 @@ def test_each_has_the_tags_of_pytest_twin_and_of_its_run(tmp_path):
 
 def test_a_load_that_did_not_end_ends_with_the_run(tmp_path):
     made = MadeRun(tmp_path).sampled(6).happened(1, "start", "cpu", id="c", target="2")
-    assert found(made) == [(1.0, 5.9, "cpu 2 (unfinished)", ("load", "cpu"))]
+    assert found(made) == [(1.0, 5.9, "cpu=2 (unfinished)", ("load", "cpu"))]
 
 
 def test_another_host_is_named(tmp_path):
     texts = [text for _, _, text, _ in found(run_of_two_hosts(tmp_path))]
-    assert "cpu 2, achieved 1 cores on far" in texts
+    assert "cpu=2, achieved 1 cores on far" in texts
 
 
 def test_a_text_is_one_line_of_html_and_not_too_long(tmp_path):

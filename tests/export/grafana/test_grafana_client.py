@@ -22,7 +22,7 @@ def grafana():
 
 
 def made(count):
-    return [Annotation(1000 * at, 1000 * at + 500, f"cpu {at}", ("pytest-twin", RUN, "load")) for at in range(count)]
+    return [Annotation(1000 * at, 1000 * at + 500, f"cpu={at}", ("pytest-twin", RUN, "load")) for at in range(count)]
 
 
 def post_to(url, count=3, token=TOKEN):
@@ -45,8 +45,8 @@ def refusal(url, count=3, token=TOKEN):
 def test_each_annotation_is_posted_with_its_borders_and_tags(grafana):
     assert post_to(grafana.url) == Posted(3, 0)
     first = {name: grafana.kept[0][name] for name in ("time", "timeEnd", "text", "tags")}
-    assert first == {"time": 0, "timeEnd": 500, "text": "cpu 0", "tags": ["pytest-twin", RUN, "load"]}
-    assert [each["text"] for each in grafana.kept] == ["cpu 0", "cpu 1", "cpu 2"]
+    assert first == {"time": 0, "timeEnd": 500, "text": "cpu=0", "tags": ["pytest-twin", RUN, "load"]}
+    assert [each["text"] for each in grafana.kept] == ["cpu=0", "cpu=1", "cpu=2"]
 
 
 def test_what_is_there_already_is_not_posted_again(grafana):
