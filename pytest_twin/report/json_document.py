@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_twin.analysis.run.totals import number_of_tests
 from pytest_twin.model import attempt_row, profile_row
 from pytest_twin.model.columns import Column
 from pytest_twin.model.csv_text import parse_number
 from pytest_twin.model.version import __version__
+from pytest_twin.report.explanations import MOST as MOST_EXPLAINED
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pytest_twin.analysis.run.attempts import AttemptSummary
     from pytest_twin.analysis.run.load_lines import LoadLine
     from pytest_twin.analysis.run.run_summary import Peak, RunSummary
 
 VERSION = 1
+LATER = {"failures"}  # keys that documents of older versions lack
 MOST_RUNNING = 5  # tests that are named beside a peak
 TEXT, NUMBER, WHOLE = "string", "number", "integer"
 
@@ -127,6 +130,39 @@ PEAK: Mapping[str, DocumentField] = {
         more={"items": {"type": TEXT}},
     ),
 }
+FAILURE = {
+    "host": DocumentField(TEXT, "The host; empty for the host of pytest itself.", lambda failed: failed.attempt.host),
+    "nodeid": DocumentField(TEXT, "Node ID of the test.", lambda failed: failed.attempt.nodeid),
+    "worker": DocumentField(TEXT, "The pytest-xdist worker; empty without.", lambda failed: failed.attempt.worker),
+    "attempt": DocumentField(WHOLE, "Number of the attempt, from 1.", lambda failed: failed.attempt.number),
+    "outcome": DocumentField(TEXT, "Outcome, as in tests.csv.", lambda failed: failed.attempt.outcome),
+    "errors": DocumentField(
+        "array",
+        "First line of the error of each phase that failed, as in failures.jsonl.",
+        lambda failed: failed.errors,
+        more={"items": {"type": TEXT}},
+    ),
+    "explanation": DocumentField(
+        TEXT,
+        f"What stood out while it ran, in a sentence; null beyond the first {MOST_EXPLAINED} attempts.",
+        lambda failed: failed.explanation,
+        can_miss=True,
+    ),
+}
+
+
+class FailedAttempt(NamedTuple):
+    """What `FAILURE` reads.
+
+    Attributes:
+        attempt: The attempt.
+        errors: The first line of the error of each phase that failed.
+        explanation: What stood out while it ran; None if that is not known.
+    """
+
+    attempt: AttemptSummary
+    errors: list[str]
+    explanation: str | None
 
 
 def text(summary: RunSummary) -> str:
@@ -142,6 +178,7 @@ def document(summary: RunSummary) -> dict[str, Any]:
         "run": _object(RUN, summary),
         "totals": _object(TOTALS, summary),
         "tests": _tests(summary.run.tests),
+        "failures": [_object(FAILURE, each) for each in _failed(summary)],
         "unfinished": [each.nodeid for each in summary.attempts if each.outcome == "unfinished"],
         "loads": [_object(LOAD, line) for line in summary.loads],
         "profile": [_profile_row(row) for row in summary.profile],
@@ -167,6 +204,7 @@ def schema() -> dict[str, Any]:
                 "run": _fields(RUN),
                 "totals": _fields(TOTALS),
                 "tests": {"type": "array", "items": _strict(tests), "description": "The rows of tests.csv."},
+                "failures": {"type": "array", "items": _fields(FAILURE)},
                 "unfinished": {
                     "type": "array",
                     "items": {"type": TEXT},
@@ -183,7 +221,8 @@ def schema() -> dict[str, Any]:
                 "fingerprint": {"type": ["object", "null"], "description": "fingerprint.json."},
                 "hosts": {"type": "object", "description": "hosts.json: the other hosts, by name."},
                 "schedule": {"type": ["object", "null"], "description": "schedule.json."},
-            }
+            },
+            optional=LATER,
         ),
     }
 
@@ -192,12 +231,12 @@ def _fields(fields: Mapping[str, DocumentField]) -> dict[str, Any]:
     return _strict({name: field.schema for name, field in fields.items()})
 
 
-def _strict(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the schema of an object with exactly these keys."""
+def _strict(properties: Mapping[str, Any], optional: Collection[str] = ()) -> dict[str, Any]:
+    """Return the schema of an object with exactly these keys, of which some may be missing."""
     return {
         "type": "object",
         "properties": dict(properties),
-        "required": list(properties),
+        "required": [name for name in properties if name not in optional],
         "additionalProperties": False,
     }
 
@@ -208,7 +247,13 @@ def _column(column: Column) -> dict[str, Any]:
     return {"type": [kind, "null"], "description": column.meaning + unit}
 
 
-def _object(fields: Mapping[str, DocumentField], of: RunSummary | LoadLine | Peak) -> dict[str, Any]:
+def _failed(summary: RunSummary) -> Iterator[FailedAttempt]:
+    for attempt in summary.failed:
+        errors = [failure.message for failure in summary.failures.get(attempt.key, ())]
+        yield FailedAttempt(attempt, errors, summary.explanations.get(attempt.key))
+
+
+def _object(fields: Mapping[str, DocumentField], of: RunSummary | LoadLine | Peak | FailedAttempt) -> dict[str, Any]:
     return {name: field.of(of) for name, field in fields.items()}
 
 

@@ -7,8 +7,11 @@ import jsonschema
 import pytest
 from made_runs import MadeRun, busy_run, leaky_run
 
+from pytest_twin.model.attempt_failure import AttemptFailure
 from pytest_twin.model.event import START, TEST
 from pytest_twin.report.json_document import document, text
+from pytest_twin.report.markdown import page
+from pytest_twin.report.markdown_escape import escape
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "reference" / "run.schema.json").read_text(encoding="utf-8"))
 
@@ -47,6 +50,30 @@ def test_the_document_has_the_figures_of_the_run(tmp_path):
     row = found["tests"][0]
     assert (row["nodeid"], row["call_s"], row["read_MB"]) == ("tests/test_a.py::test_quick", 0.5, None)
     assert found["loads"][1]["troubles"] == ["starved: achieved 20% of the request"]
+
+
+def test_each_failed_attempt_has_its_error_and_what_stood_out_as_the_other_reports_say_it(tmp_path):
+    made = busy_run(tmp_path)
+    failure = AttemptFailure("tests/test_b.py::test_broken", message="assert 1 == 2", phase="call")
+    (tmp_path / "failures.jsonl").write_text(failure.line, encoding="utf-8")
+    summary = made.summary()
+    (found,) = document(summary)["failures"]
+    sentence = found.pop("explanation")
+    assert found == {
+        "host": "", "nodeid": "tests/test_b.py::test_broken", "worker": "", "attempt": 1, "outcome": "failed",
+        "errors": ["assert 1 == 2"],
+    }  # fmt: skip
+    assert "CPU in 1.50 s" in sentence
+    assert escape(sentence) in page(summary)
+
+
+def test_a_document_of_an_older_version_without_failures_fits_the_schema(tmp_path):
+    found = document(busy_run(tmp_path).summary())
+    del found["failures"]
+    jsonschema.validate(found, SCHEMA)
+    del found["tests"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(found, SCHEMA)
 
 
 def test_the_document_names_the_tests_that_left_memory_behind(tmp_path):
