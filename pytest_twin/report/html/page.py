@@ -22,8 +22,9 @@ from pytest_twin.report.fidelity.html import CHARTS
 from pytest_twin.report.fidelity.html import section as scorecard_section
 from pytest_twin.report.fidelity.wording import describe_verdict
 from pytest_twin.report.flaky_findings import describe_findings, group_findings
-from pytest_twin.report.html import details, failures, flaky_part, parts, profile_curves, tests_table
+from pytest_twin.report.html import details, failures, flaky_part, parts, profile_curves
 from pytest_twin.report.html.markup import data_element, each_host, join, markup
+from pytest_twin.report.html.tests_table import TestsTable
 from pytest_twin.report.html.thresholds import thresholds
 from pytest_twin.report.html.timeline import Lanes, idle_panel_names, timeline
 from pytest_twin.report.small_page import TABLE
@@ -48,10 +49,11 @@ def page(summary: RunSummary) -> str:
     failed, marked = failures.failed_tests(summary), details.marked_tests(summary)
     links = {**details.marked_links(marked), **failures.failure_links(failed)}
     outcomes = list(dict.fromkeys(attempt.outcome for attempt in summary.attempts))
-    tests = tests_table.table_data(summary, summary.woven(lambda own: lanes[own.host].of_tests), links)
+    table = TestsTable(summary)
+    tests = table.data(summary.woven(lambda own: lanes[own.host].of_tests), links)
     tests["outcome"] = [outcomes.index(attempt.outcome) for attempt in summary.attempts]
     document = {"timeline": timeline(summary, list(lanes.values())), "outcomes": outcomes, "bad": BAD, "tests": tests}
-    found = list(_parts(summary, failed, marked))
+    found = list(_parts(summary, failed, marked, table))
     scripts = [_plotly(), "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS)]
     return str(
         markup(
@@ -74,7 +76,9 @@ def page(summary: RunSummary) -> str:
     )  # fmt: skip
 
 
-def _parts(summary: RunSummary, failed: failures.Failed, marked: Sequence[int]) -> Iterator[PageSection]:
+def _parts(
+    summary: RunSummary, failed: failures.Failed, marked: Sequence[int], table: TestsTable
+) -> Iterator[PageSection]:
     if failed:
         intro = f"{format_count(len(failed), 'test')} did not pass."
         yield PageSection("failures", "Failures", intro, failures.failures_part(summary, failed))
@@ -83,7 +87,7 @@ def _parts(summary: RunSummary, failed: failures.Failed, marked: Sequence[int]) 
         yield PageSection("timeline", "Timeline", "", _timeline(summary))
     yield from _comparisons(summary)
     if summary.attempts:
-        yield PageSection("tests", "Tests", tests_table.describe_tests(summary), tests_table.table_part(summary))
+        yield PageSection("tests", "Tests", table.description(), table.part())
     if marked:
         intro = "Every test with a folder of its own that did not fail."
         yield PageSection("marked", "Marked tests", intro, details.marked_part(summary, marked))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -49,51 +49,21 @@ COLUMNS = (
     TableColumn("curve", "CPU over time", ""),
     TableColumn("show", "", ""),
 )
+OPTIONAL = {  # the value that each of these columns needs
+    "worker": "worker",
+    "written": "written_MB",
+    "load": "load",
+    "memory": "memory_growth_MB",
+    "cpu": "cpu_s",
+    "budget": "budget",
+    "throttled": "throttled_s",
+    "kept": "memory_kept_MB",
+}
 DIGITS = 61  # of a small curve, from the letter 0 on
 LETTERS = [chr(ord("0") + digit) for digit in range(DIGITS + 1)]
 LONGEST_ID = 5000
 PRESSURE = "pressure_cpu_percent"
-FAILURES_FIRST = "first"  # the order in which the table stands first: failures, then the most CPU time
-
-
-def table_data(summary: RunSummary, lanes: Sequence[int], details: Mapping[int, str]) -> dict[str, Any]:
-    """Return the figures of the tests, a list for each column."""
-    found = summary.attempts
-    own, host, scale = _curves(summary)
-    hosts = {"on": [display_name(attempt.host) for attempt in found]} if summary.hosts else {}
-    return {
-        "nodeid": [attempt.nodeid[:LONGEST_ID] for attempt in found],
-        "attempt": [attempt.number for attempt in found],
-        **hosts,
-        "worker": [attempt.worker or None for attempt in found],
-        "start": [round(attempt.start_s, 3) for attempt in found],
-        "duration": [round(attempt.duration_s, 4) for attempt in found],
-        "cpu": [_rounded(attempt.cpu_s, 4) for attempt in found],
-        "memory": [_rounded(attempt.memory_growth_MB, 1) for attempt in found],
-        "kept": [_rounded(attempt.memory_kept_MB, 1) for attempt in found],
-        "waited": [_rounded(share, 0) for share in summary.woven(_waited)],
-        "throttled": [_rounded(attempt.throttled_s, 4) for attempt in found],
-        "peak": [_rounded(attempt.peak_memory_MB, 1) for attempt in found],
-        "written": [_rounded(attempt.written_MB, 2) for attempt in found],
-        "load": [attempt.load or None for attempt in found],
-        "budget": [attempt.budget or None for attempt in found],
-        "lane": list(lanes),
-        "detail": [details.get(place) for place in range(len(found))],
-        "own": [_letters(points, scale) for points in own],
-        "host": [_letters(points, scale) for points in host],
-    }
-
-
-def table_part(summary: RunSummary) -> Markup:
-    """Return the table without its rows, with its search and sort controls."""
-    columns = [column for column in COLUMNS if _is_used(column.name, summary)]
-    found = Counter(attempt.outcome for attempt in summary.attempts)  # of the rows that each choice shows
-    outcomes = [markup('<option value="{}">{} ({})</option>', name, name, many) for name, many in found.items() if name]
-    bad = sum(attempt.is_bad for attempt in summary.attempts)
-    if bad:
-        outcomes.insert(0, markup('<option value="bad">failed or unfinished ({})</option>', bad))
-    return markup(
-        """<div class="tools">
+TABLE = """<div class="tools">
 <input type="search" id="tests-search" placeholder="Search tests and loads" aria-label="Search tests and loads">
 <select id="tests-outcome" aria-label="Outcome"><option value="">all outcomes</option>{outcomes}</select>
 <select id="tests-sort" class="phone-only" aria-label="Sort by">{sorts}</select>
@@ -101,23 +71,88 @@ def table_part(summary: RunSummary) -> Markup:
 <button type="button" id="tests-back" aria-label="Previous page of tests">←</button>
 <button type="button" id="tests-on" aria-label="Next page of tests">→</button></div>
 <table id="tests-table"><thead><tr>{heads}</tr></thead><tbody></tbody></table>
-<noscript><p>The table needs JavaScript; the same figures are in tests.csv.</p></noscript>""",
-        outcomes=join(outcomes),
-        sorts=markup('<option value="{}">failures first</option>', FAILURES_FIRST)
-        + join(markup('<option value="{}">by {}</option>', c.by, c.heading.lower()) for c in columns if c.by),
-        heads=join(map(_head, columns)),
-    )
+<noscript><p>The table needs JavaScript; the same figures are in tests.csv.</p></noscript>"""
+FAILURES_FIRST = "first"  # the order in which the table stands first: failures, then the most CPU time
 
 
-def describe_tests(summary: RunSummary) -> str:
-    """Return the sentence above the table."""
-    sentence = f"{describe_attempts(summary)}. CPU time is that of the test process and its children"
-    sentence += "; the small curve shows the tests' share of the host in blue and the whole host as a line."
-    if _is_used("waited", summary):
-        sentence += " CPU pressure is the share of its time in which some task of the host waited for a CPU."
-    if is_repeated(summary):
-        sentence += " Of a test that ran several times, figures are medians, and bars show how long each run took."
-    return sentence
+class TestsTable:
+    """The table of the tests of a run."""
+
+    __test__ = False
+
+    def __init__(self, summary: RunSummary) -> None:
+        self._summary = summary
+        self._waited = summary.woven(_waited)
+
+    def data(self, lanes: Sequence[int], details: Mapping[int, str]) -> dict[str, Any]:
+        """Return the figures of the tests, a list for each column."""
+        summary, found = self._summary, self._summary.attempts
+        own, host, scale = _curves(summary)
+        hosts = {"on": [display_name(attempt.host) for attempt in found]} if summary.hosts else {}
+        return {
+            "nodeid": [attempt.nodeid[:LONGEST_ID] for attempt in found],
+            "attempt": [attempt.number for attempt in found],
+            **hosts,
+            "worker": [attempt.worker or None for attempt in found],
+            "start": [round(attempt.start_s, 3) for attempt in found],
+            "duration": [round(attempt.duration_s, 4) for attempt in found],
+            "cpu": [_rounded(attempt.cpu_s, 4) for attempt in found],
+            "memory": [_rounded(attempt.memory_growth_MB, 3) for attempt in found],
+            "kept": [_rounded(attempt.memory_kept_MB, 3) for attempt in found],
+            "waited": [_rounded(share, 0) for share in self._waited],
+            "throttled": [_rounded(attempt.throttled_s, 4) for attempt in found],
+            "peak": [_rounded(attempt.peak_memory_MB, 1) for attempt in found],
+            "written": [_rounded(attempt.written_MB, 3) for attempt in found],
+            "load": [attempt.load or None for attempt in found],
+            "budget": [attempt.budget or None for attempt in found],
+            "lane": list(lanes),
+            "detail": [details.get(place) for place in range(len(found))],
+            "own": [_letters(points, scale) for points in own],
+            "host": [_letters(points, scale) for points in host],
+        }
+
+    def part(self) -> Markup:
+        """Return the table without its rows, with its search and sort controls."""
+        columns = [column for column in COLUMNS if self._has(column.name)]
+        return markup(
+            TABLE,
+            outcomes=join(_outcomes(self._summary)),
+            sorts=markup('<option value="{}">failures first</option>', FAILURES_FIRST)
+            + join(markup('<option value="{}">by {}</option>', c.by, c.heading.lower()) for c in columns if c.by),
+            heads=join(map(_head, columns)),
+        )
+
+    def description(self) -> str:
+        """Return the sentence above the table."""
+        sentence = f"{describe_attempts(self._summary)}. CPU time is that of the test process and its children"
+        sentence += "; the small curve shows the tests' share of the host in blue and the whole host as a line."
+        if self._has("waited"):
+            sentence += " CPU pressure is the share of its time in which some task of the host waited for a CPU."
+        if is_repeated(self._summary):
+            sentence += " Of a test that ran several times, figures are medians, and bars show how long each run took."
+        return sentence
+
+    def _has(self, name: str) -> bool:
+        """Tell whether an optional column has a value."""
+        summary = self._summary
+        if name == "curve":
+            return len(summary.times) > 0
+        if name == "on":
+            return len(summary.hosts) > 0
+        if name == "waited":
+            return any(share is not None for share in self._waited)
+        if name == "peak":  # it is of all that the process held; what the test added is not known of an old run
+            return not summary.tells_growth and any(attempt.peak_memory_MB for attempt in summary.attempts)
+        return name not in OPTIONAL or any(getattr(attempt, OPTIONAL[name]) for attempt in summary.attempts)
+
+
+def _outcomes(summary: RunSummary) -> Iterator[Markup]:
+    """Yield a choice for each outcome, with the number of rows that it shows."""
+    if bad := sum(attempt.is_bad for attempt in summary.attempts):
+        yield markup('<option value="bad">failed or unfinished ({})</option>', bad)
+    for name, many in Counter(attempt.outcome for attempt in summary.attempts).items():
+        if name:
+            yield markup('<option value="{}">{} ({})</option>', name, name, many)
 
 
 def _head(column: TableColumn) -> Markup:
@@ -129,29 +164,6 @@ def _head(column: TableColumn) -> Markup:
         '<button type="button">{}</button></th>',
         kind, column.name, column.by, column.heading,
     )  # fmt: skip
-
-
-def _is_used(name: str, summary: RunSummary) -> bool:
-    """Tell whether an optional column has a value."""
-    needed = {
-        "worker": "worker",
-        "written": "written_MB",
-        "load": "load",
-        "memory": "memory_growth_MB",
-        "cpu": "cpu_s",
-        "budget": "budget",
-        "throttled": "throttled_s",
-        "kept": "memory_kept_MB",
-    }
-    if name == "curve":
-        return len(summary.times) > 0
-    if name == "on":
-        return len(summary.hosts) > 0
-    if name == "waited":
-        return any(share is not None for share in summary.woven(_waited))
-    if name == "peak":  # it is of all that the process held; what the test added is not known of an old run
-        return not summary.tells_growth and any(attempt.peak_memory_MB for attempt in summary.attempts)
-    return name not in needed or any(getattr(attempt, needed[name]) for attempt in summary.attempts)
 
 
 def _waited(summary: RunSummary) -> list[float | None]:

@@ -56,6 +56,7 @@ function shown(value) {
 function named(id) {
   const at = id.indexOf("::");
   const file = element("span", { className: "file", textContent: at < 0 ? "" : id.slice(0, at) });
-  const name = element("b", { className: "clamp", textContent: at < 0 ? id : id.slice(at + 2) });
+  const pieces = (at < 0 ? id : id.slice(at + 2)).split(/(?<=_)/); // a long name breaks between its words
+  const name = element("b", { className: "clamp" }, ...pieces.flatMap((piece) => [piece, element("wbr", {})]));
   return element("span", { className: "id two", title: id.slice(0, 1000) }, at < 0 ? null : file, name);
 }

@@ -31,6 +31,7 @@
   for (const group of groups) {
     for (const name of FIGURES) group[name] = group.runs.length > 1 ? median(group.runs.map((number) => tests[name][number])) : tests[name][group.chosen];
     for (const name of ["nodeid", "worker", "start", "load", "budget"]) group[name] = tests[name][group.chosen];
+    if (new Set(group.runs.map((number) => tests.load[number])).size > 1) group.load = "various";
     group.on = on(group.chosen);
     group.outcome = TWIN.outcomes[tests.outcome[group.chosen]];
   }
@@ -86,7 +87,7 @@
       on: [group.on], worker: [group.worker], start: ["+" + lasting(group.start)], duration: [lasting(group.duration)],
       cpu: [lasting(group.cpu)], memory: [change(group.memory)], kept: [change(group.kept)], peak: [size(group.peak)], written: [size(group.written)],
       waited: [group.waited === null ? null : group.waited + " %"], throttled: [lasting(group.throttled)],
-      load: [group.load], budget: [group.budget], curve: [isMany ? bars(group) : spark(chosen)], show: [zoom],
+      load: [group.load], budget: [group.budget && element("span", { className: "clamp", title: group.budget, textContent: group.budget })], curve: [isMany ? bars(group) : spark(chosen)], show: [zoom],
     };
     const made = element("tr", {});
     for (const head of table.tHead.rows[0].cells) {
