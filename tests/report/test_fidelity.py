@@ -118,8 +118,8 @@ def test_the_page_draws_both_curves_on_one_axis_and_their_difference(scaled):
     assert page.count('class="recorded" d="M') == page.count('class="replayed" d="M') == 2  # the memory is not judged
     assert page.count('class="difference" d="M') == 2
     assert (
-        '<td class="number failed" colspan="1" title="">-20 % <span role="img" aria-label="failed">✗</span></td>'
-        in page
+        '<td class="number failed" colspan="1" title="" data-label="cpu">-20 % '
+        '<span role="img" aria-label="failed">✗</span></td>' in page
     )
     assert page.count('<span role="img" aria-label="not judged">–</span></td>') > 3  # noqa: RUF001
     assert not re.search(r"–\W+<span[^>]*>–", page)  # noqa: RUF001
@@ -128,7 +128,7 @@ def test_the_page_draws_both_curves_on_one_axis_and_their_difference(scaled):
 def test_the_page_has_no_column_for_what_only_the_run_has(wide):
     page = html.page(wide)
     heads = re.findall(r'<th scope="col" class="number">([^<]+)</th>', page)
-    assert heads == [each.name for each in wide.resources if each.name != "disk_read"]
+    assert heads == ["Limit", *(each.name for each in wide.resources if each.name != "disk_read")]
     assert "disk_read: the recording has no such column" in page
 
 

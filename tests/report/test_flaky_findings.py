@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from made_runs import MadeRun, busy_run
@@ -82,7 +83,7 @@ def test_a_test_that_failed_too_rarely_for_a_verdict_has_its_error_and_its_comma
     busy_run(tmp_path).write()
     write(tmp_path, rows)
     text = html_page(summary_of(tmp_path))
-    assert "Run it more often: <code>pytest" in text
+    assert re.search(r"Run it more often: <button[^>]*>Copy</button> <code>pytest", text)
     assert "<summary>First failure: assert 3 &lt;ok&gt;</summary>" in text
 
 
@@ -98,12 +99,15 @@ def test_all_findings_are_one_sentence():
 
 def test_the_page_has_the_command_the_traceback_and_the_waits(summary):
     text = html_page(summary)
-    assert "Reproduce it: <code>pytest &#34;t.py::test_waits&#34; --twin-constrain cpu=0.25" in text
+    command = "pytest &#34;t.py::test_waits&#34; --twin-constrain cpu=0.25"
+    assert re.search(rf'Reproduce it: <button[^>]* data-copy="{command}[^>]*>Copy</button> <code>{command}', text)
     assert "<summary>First failure: assert 3 &lt;ok&gt;</summary>" in text
     assert "&gt;   assert done.wait(3)" in text
-    assert '<td class="number">8 of 10</td><td class="number">44% to 98%</td><td class="number">500 ms</td>' in text
+    line = re.search(r'<tr class="chosen">(.*?)</tr>', text)[1]
+    cells = dict(re.findall(r'data-label="([^"]*)">([^<]*)</td>', line))
+    assert (cells["Failed"], cells["95 % interval"], cells["Duration"]) == ("8 of 10", "44% to 98%", "500 ms")
     assert "<summary>Tests that hold (1)</summary>" in text
-    assert text.index("test_waits") < text.index("test_luck")
+    assert text.index("<wbr>waits</b>") < text.index("<wbr>luck</b>")
 
 
 def test_the_summary_has_the_verdicts_and_the_commands(summary):

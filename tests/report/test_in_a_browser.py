@@ -359,12 +359,12 @@ def test_on_paper_a_comparison_is_as_wide_as_the_paper(compared):
 
 @pytest.mark.parametrize("is_phone", [True, False])
 def test_a_long_name_of_a_lane_has_room_or_an_ellipsis(browser, tmp_path, is_phone):
-    made = MadeRun(tmp_path).sampled(3).load("memory-bandwidth", "max", 0, 1).load("x" * 30, "1", 1, 2)
+    made = MadeRun(tmp_path).sampled(3).load("cache-of-the-cpu", "max", 0, 1).load("x" * 30, "1", 1, 2)
     path = tmp_path / "report.html"
     path.write_text(page(made.summary()), encoding="utf-8")
     report = Page(browser).open(path, 390 if is_phone else 1280, is_phone=is_phone)
     names = report.all("#timeline-chart .ytick text")
-    assert [name.text for name in names][:2] == ["memory-bandwidth", "x" * 17 + "…"]
+    assert [name.text for name in names][:2] == ["cache-of-the-cpu", "x" * 17 + "…"]
     left = report.one("#timeline-chart .plot").rect["x"]
     assert all(name.rect["x"] >= left for name in names)
 

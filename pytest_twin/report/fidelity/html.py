@@ -55,17 +55,21 @@ def section(card: Scorecard) -> Iterator[str]:
         if lines:
             yield f"<h2>{heading}</h2><ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"
     yield "<h2>Gates</h2>"
-    yield '<div class="scroll" tabindex="0" role="region" aria-label="Gates"><table>'
-    names = "".join(f'<th scope="col" class="number">{escape(each.name)}</th>' for each in card.recorded)
-    yield f'<thead><tr><th scope="col">Gate</th><th scope="col">Limit</th>{names}'
+    names = [each.name for each in card.recorded]
+    yield '<div class="scroll" tabindex="0" role="region" aria-label="Gates"><table class="stack">'
+    heads = "".join(f'<th scope="col" class="number">{escape(name)}</th>' for name in names)
+    yield f'<thead><tr><th scope="col">Gate</th><th scope="col" class="number">Limit</th>{heads}'
     yield '<th scope="col">A failure tells</th></tr></thead><tbody>'
     for verdicts in zip(*(each.verdicts for each in card.recorded), strict=True):
-        yield _row(verdicts[0], "".join(map(_cell, verdicts)))
-    yield _row(card.coupling, _cell(card.coupling, span=max(len(card.recorded), 1)))
+        yield _row(verdicts[0], "".join(map(_cell, names, verdicts)))
+    yield _row(card.coupling, _cell("all", card.coupling, span=max(len(names), 1)))
     distances = (NOTHING if each.wasserstein is None else f"{each.wasserstein:.3g} points" for each in card.recorded)
-    cells = "".join(f'<td class="number">{each}</td>' for each in distances)
-    yield f'<tr><th scope="row">Wasserstein distance</th><td class="number">none</td>{cells}'
-    yield "<td>shown only: it is blind to order</td></tr></tbody></table></div>"
+    cells = (
+        f'<td class="number{" not-judged" if each == NOTHING else ""}" data-label="{escape(name)}">{each}</td>'
+        for name, each in zip(names, distances, strict=True)
+    )
+    yield '<tr><th scope="row">Wasserstein distance</th><td class="number" data-label="Limit">none</td>'
+    yield f'{"".join(cells)}<td class="whole">shown only: it is blind to order</td></tr></tbody></table></div>'
     yield from (_curves(each, card.interval_s) for each in card.resources if each.verdict != NOT_JUDGED)
 
 
@@ -73,19 +77,22 @@ def _row(verdict: GateVerdict, cells: str) -> str:
     gate = verdict.gate
     limit = format_limit(gate, verdict.limit)
     return (
-        f'<tr><th scope="row">{escape(gate.title)}</th><td class="number">{limit}</td>{cells}'
-        f"<td>{escape(gate.catches)}</td></tr>"
+        f'<tr><th scope="row">{escape(gate.title)}</th><td class="number" data-label="Limit">{limit}</td>{cells}'
+        f'<td class="whole" data-label="A failure tells">{escape(gate.catches)}</td></tr>'
     )
 
 
-def _cell(verdict: GateVerdict, span: int = 1) -> str:
+def _cell(name: str, verdict: GateVerdict, span: int = 1) -> str:
     kind = verdict.verdict.replace(" ", "-")
     value, title = format_value(verdict), escape(verdict.remark)
     if verdict.verdict == NOT_JUDGED:
         shown = f'<span role="img" aria-label="{verdict.verdict}">{value}</span>'
     else:
         shown = f'{value} <span role="img" aria-label="{verdict.verdict}">{MARKS[verdict.verdict]}</span>'
-    return f'<td class="number {kind}" colspan="{span}" title="{title}">{shown}</td>'
+    across = " across" if span > 1 else ""
+    return (
+        f'<td class="number {kind}{across}" colspan="{span}" title="{title}" data-label="{escape(name)}">{shown}</td>'
+    )
 
 
 def _curves(resource: ResourceFidelity, interval_s: float) -> str:

@@ -11,6 +11,7 @@ from pytest_twin.analysis.run.attempts import AttemptSummary
 from pytest_twin.analysis.run.panels import Panel, panels
 from pytest_twin.analysis.run.run_summary import RunSummary
 from pytest_twin.analysis.run.spans import RunSpan
+from pytest_twin.loads.registry import load_text
 from pytest_twin.model import event
 from pytest_twin.model.duration_text import format_duration
 from pytest_twin.report.html.markup import badge, definition_list, identity, join, markup
@@ -154,7 +155,7 @@ def _span(span: RunSpan, since: float) -> Markup:
     if not span.is_load:
         return markup("<li>{} <b>{}</b>, {}</li>", span.type, span.what, held)
     achieved = markup(", achieved {}", span.achieved) if span.achieved else Markup("")
-    return markup("<li>{} <b>{}</b>, {}{}{}</li>", span.type, span.what, held, achieved, _trouble(span))
+    return markup("<li><b>{}</b>, {}{}{}</li>", load_text(span.type, span.what), held, achieved, _trouble(span))
 
 
 def _trouble(span: RunSpan) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from pytest_twin.report.html.details import TestArticles, article_name
-from pytest_twin.report.html.markup import block, join, markup
+from pytest_twin.report.html.markup import block, copied_command, join, markup
 from pytest_twin.report.rerun_command import rerun_command
 from pytest_twin.report.wording import format_count
 
@@ -104,9 +104,7 @@ def _list(lines: Sequence[str]) -> Markup:
 def _command(summary: RunSummary, attempt: AttemptSummary, reported: Sequence[AttemptFailure]) -> Iterator[Markup]:
     spans = [span for span in summary.spans if span.host == attempt.host]
     if reported and (command := rerun_command(reported[0], attempt, spans)):
-        yield markup(
-            '<p class="again"><button type="button" data-copy="{}">Copy</button> <code>{}</code></p>', command, command
-        )
+        yield copied_command(command)
 
 
 def _heading(name: str, failure: AttemptFailure) -> str:

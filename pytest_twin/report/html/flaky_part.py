@@ -14,7 +14,7 @@ from pytest_twin.report.flaky_findings import (
     format_interval,
     format_seconds,
 )
-from pytest_twin.report.html.markup import block, identity, join, markup
+from pytest_twin.report.html.markup import TableHead, block, copied_command, identity, join, markup, stacked_table
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -23,7 +23,17 @@ Failures = Mapping[str, Mapping[str, str]]
 MOST, MOST_HOLDING = 60, 200
 LONGEST_TEXT = 20_000  # characters of a traceback
 NOT_ALONE = "beside others only"  # a failure there is a hint, and does not count
-HEADS = ("failed", "95 % interval", "duration", "", "CPU time", "throttled", "waited for a CPU", "waited for a disk")
+HEADS = (
+    TableHead("Condition"),
+    TableHead("Failed", is_number=True),
+    TableHead("95 % interval", is_number=True),
+    TableHead("Duration", is_number=True),
+    TableHead("Range"),
+    TableHead("CPU time", is_number=True),
+    TableHead("Throttled", is_number=True),
+    TableHead("Waited for a CPU", is_number=True),
+    TableHead("Waited for a disk", is_number=True),
+)
 
 
 def flaky_part(findings: Sequence[FlakyFinding], failures: Failures) -> Markup:
@@ -43,10 +53,10 @@ def flaky_part(findings: Sequence[FlakyFinding], failures: Failures) -> Markup:
 def _article(finding: FlakyFinding, failures: Mapping[str, str]) -> Markup:
     """Return the verdict on a test, the command that reproduces it, its figures and its first failure."""
     lead = "Run it more often" if finding.is_suspect else "Reproduce it"
-    command = markup("<p>{}: <code>{}</code></p>", lead, finding.command) if finding.command else ""
+    command = copied_command(finding.command, f"{lead}: ") if finding.command else ""
     outcome = "failed" if finding.verdict == BREAKS else "skipped"
     return markup(
-        '<article><div class="top">{}<h3>{}</h3></div><p>{}</p>{}<div class="scroll">{}</div>{}</article>',
+        '<article><div class="top">{}<h3>{}</h3></div><p class="why">{}</p>{}{}{}</article>',
         markup('<span class="badge {}">{}</span>', outcome, finding.verdict), identity(finding.nodeid),
         f"{finding.conclusion[:1].upper()}{finding.conclusion[1:]}.", command, _table(finding),
         _failure(finding, failures),
@@ -55,23 +65,15 @@ def _article(finding: FlakyFinding, failures: Mapping[str, str]) -> Markup:
 
 def _table(finding: FlakyFinding) -> Markup:
     longest = max((parse_number(row.get("duration_max_s")) or 0.0 for row in finding.rows), default=0.0)
-    heads = join(markup('<th scope="col" class="number">{}</th>', head) for head in HEADS)
-    lines = join(_line(row, longest, is_decisive=row is finding.decisive) for row in finding.rows)
-    return markup(
-        '<table><thead><tr><th scope="col">Condition</th>{}</tr></thead><tbody>{}</tbody></table>', heads, lines
-    )
+    decisive = next((place for place, row in enumerate(finding.rows) if row is finding.decisive), None)
+    return stacked_table(HEADS, (_cells(row, longest) for row in finding.rows), decisive)
 
 
-def _line(row: Row, longest: float, *, is_decisive: bool) -> Markup:
-    waits = (format_seconds(row.get(name)) for name in ("cpu_s", "throttled_s", "cpu_wait_s", "disk_wait_s"))
+def _cells(row: Row, longest: float) -> list[object]:
     failed = format_failures(row) if parse_number(row.get("runs")) else NOT_ALONE
-    cells = (failed, format_interval(row), format_seconds(row.get("duration_s")))
-    return markup(
-        '<tr{}><th scope="row">{}</th>{}<td>{}</td>{}</tr>',
-        markup(' class="chosen"') if is_decisive else "", row.get("condition", ""),
-        join(markup('<td class="number">{}</td>', cell) for cell in cells), _range_bar(row, longest),
-        join(markup('<td class="number">{}</td>', cell) for cell in waits),
-    )  # fmt: skip
+    used = (format_seconds(row.get(name)) for name in ("cpu_s", "throttled_s", "cpu_wait_s", "disk_wait_s"))
+    duration = format_seconds(row.get("duration_s"))
+    return [row.get("condition", ""), failed, format_interval(row), duration, _range_bar(row, longest), *used]
 
 
 def _range_bar(row: Row, longest: float) -> Markup:

@@ -16,7 +16,7 @@ from pytest_twin.analysis.run.load_lines import LoadLine
 from pytest_twin.analysis.run.run_summary import RunSummary
 from pytest_twin.loads.registry import load_keyword
 from pytest_twin.model.duration_text import NOTHING, format_duration
-from pytest_twin.report.html.markup import identity, join, markup
+from pytest_twin.report.html.markup import TableHead, breakable, identity, join, markup, stacked_table
 from pytest_twin.report.html.svg import bars
 from pytest_twin.report.load_shortfall import load_troubles
 from pytest_twin.report.wording import (
@@ -32,6 +32,11 @@ from pytest_twin.stressors.spec.starvation import STARVED_BELOW
 
 MOST_ANSWERS, MOST_BROKEN_BUDGETS = 3, 200
 BLUE, ORANGE = "0, 114, 178", "213, 94, 0"  # of Okabe and Ito
+LOAD_HEADS = (
+    TableHead("Load"), TableHead("Requested"), TableHead("Achieved"), TableHead("Lowest share"),
+    TableHead("Times", is_number=True), TableHead("Held", is_number=True), TableHead("Problems", is_wide=True),
+)  # fmt: skip
+BUDGET_HEADS = (TableHead("Test"), TableHead("Over budget or inconclusive", is_wide=True))
 WORDS = {"cpu_percent": "CPU peak", "ram_used_percent": "Memory peak", "pressure_cpu_percent": "CPU pressure peak"}
 SPEARMAN = (
     "Rank correlation (Spearman): 1 if two columns rise together, −1 if one falls as the other rises, 0 if they are "  # noqa: RUF001
@@ -67,13 +72,13 @@ def _title(summary: RunSummary) -> Markup | str:
     return markup('<a href="#failures">{}</a>', headline(summary)) if summary.failed else headline(summary)
 
 
-def _tiles(summary: RunSummary) -> Iterator[tuple[str, str, str]]:
+def _tiles(summary: RunSummary) -> Iterator[tuple[str, str, Markup | str]]:
     known = [attempt.cpu_s for attempt in summary.attempts if attempt.cpu_s is not None]
     if known:
         yield (
             "CPU time of tests",
             format_duration(sum(known)),
-            f"{sum(known) / max(summary.duration_s, 1e-9):.1f} CPUs busy on average",
+            f"{format_number(sum(known) / max(summary.duration_s, 1e-9))} CPUs busy on average",
         )
     peaks = {
         peak.column: peak for peak in sorted(summary.peaks, key=lambda peak: peak.value)
@@ -95,30 +100,28 @@ def _tiles(summary: RunSummary) -> Iterator[tuple[str, str, str]]:
         yield "Samples", f"{len(summary.times):,}", f"every {interval:.2g} s" if interval else ""
 
 
-def _memory(summary: RunSummary) -> Iterator[tuple[str, str, str]]:
+def _memory(summary: RunSummary) -> Iterator[tuple[str, str, Markup | str]]:
     """Yield the largest memory growth and the kept memory; for an old run only the peak."""
     for heaviest in most_grown(summary.attempts, 1):
         yield "Most memory growth", format_change(heaviest.memory_growth_MB), _name(heaviest.nodeid)
     if leaks := summary.leaks:
         (test, kept), *others = leaks
-        yield "Kept memory", format_change(kept), f"{_name(test)}{f' and {len(others):,} more' if others else ''}"
+        yield "Kept memory", format_change(kept), _name(test) + (f" and {len(others):,} more" if others else "")
     peaks = [] if summary.tells_growth else [attempt for attempt in summary.attempts if attempt.peak_memory_MB]
     if peaks:
         highest = max(peaks, key=lambda each: each.peak_memory_MB or 0)
         yield "Test peak memory", format_size(highest.peak_memory_MB), _name(highest.nodeid)
 
 
-def _name(nodeid: str) -> str:
+def _name(nodeid: str) -> Markup:
     """Return a test id without file and class, truncated."""
-    return f"{nodeid.rpartition('::')[2]:.60}"
+    return breakable(f"{nodeid.rpartition('::')[2]:.60}")
 
 
 def _loads_in_short(loads: Sequence[LoadLine]) -> str:
-    """Return whether the requested loads were achieved; a short load without a verdict counts by its amount."""
-    if troubled := sum(bool(line.troubles) for line in loads):
-        return f"{troubled} with problems"
-    if any(line.lowest_share is not None and line.lowest_share < STARVED_BELOW for line in loads):
-        return "some less than requested"
+    """Return whether the requested loads were achieved."""
+    if troubled := sum(bool(load_troubles(line)) for line in loads):
+        return f"{troubled} of {format_count(len(loads), 'request')} with problems"
     return "all as requested" if any(line.achieved for line in loads) else "achieved amounts unknown"
 
 
@@ -134,31 +137,22 @@ def notices(summary: RunSummary) -> Markup:
 
 def loads_part(summary: RunSummary) -> Markup:
     """Return the table of requested and achieved loads."""
-    several = len(summary.hosts) > 0
-    rows = join(_load_row(line, several=several) for line in summary.loads)
     missing = ", ".join(f"{many} {load_keyword(kind)}" for kind, many in summary.skipped.items())
     not_started = markup("<p>Not started before the end of the run: {}.</p>", missing) if missing else Markup("")
     if not summary.loads:
         return not_started or markup('<p class="soft">No load was applied in this run.</p>')
-    return markup(
-        '<div class="scroll"><table><thead><tr>{}<th scope="col">Load</th><th scope="col">Requested</th>'
-        '<th scope="col">Achieved</th><th scope="col"><span class="small">lowest share of the request</span></th>'
-        '<th scope="col" class="number">Times</th><th scope="col" class="number">Held</th><th scope="col">Problems</th>'
-        "</tr></thead><tbody>{}</tbody></table></div>{}",
-        markup('<th scope="col">Host</th>') if several else Markup(""), rows, not_started,
-    )  # fmt: skip
+    several = len(summary.hosts) > 0
+    heads = [*LOAD_HEADS, *[TableHead("Host")] * several]
+    return stacked_table(heads, (_load_row(line, several=several) for line in summary.loads)) + not_started
 
 
-def _load_row(line: LoadLine, *, several: bool) -> Markup:
+def _load_row(line: LoadLine, *, several: bool) -> list[object]:
     answers = ", ".join(line.achieved[:MOST_ANSWERS]) + (" …" if len(line.achieved) > MOST_ANSWERS else "")
     trouble = join(markup("<div>{}</div>", each) for each in load_troubles(line)[:MOST_ANSWERS])
-    host = markup("<td>{}</td>", display_name(line.host)) if several else Markup("")
-    return markup(
-        '<tr>{}<td>{}</td><td><span class="id">{}</span></td><td>{}</td><td>{}</td>'
-        '<td class="number">{}</td><td class="number">{}</td><td>{}</td></tr>',
-        host, load_keyword(line.type), line.target or NOTHING, answers or "unknown", _meter(line), f"{line.times:,}",
-        format_duration(line.held_s), trouble,
-    )  # fmt: skip
+    return [
+        load_keyword(line.type), markup('<span class="id">{}</span>', line.target or NOTHING), answers or "unknown",
+        _meter(line), f"{line.times:,}", format_duration(line.held_s), trouble, *[display_name(line.host)] * several,
+    ]  # fmt: skip
 
 
 def _meter(line: LoadLine) -> Markup:
@@ -206,7 +200,7 @@ def _heatmap(summary: RunSummary) -> Markup:
     rows = []
     for place, name in enumerate(names):
         cells = join(map(_heat, values[place, : place + 1].tolist()))
-        rows.append(markup('<tr><th scope="row">{}</th>{}</tr>', name, cells))
+        rows.append(markup('<tr><th scope="row">{}</th>{}</tr>', breakable(name), cells))
     return markup('<table class="heat"><tbody>{}</tbody><tfoot><tr><td></td>{}</tr></tfoot></table>', join(rows), heads)
 
 
@@ -214,7 +208,7 @@ def _heat(value: float) -> Markup:
     if np.isnan(value):
         return markup('<td class="soft">–</td>')  # noqa: RUF001
     tint = BLUE if value > 0 else ORANGE
-    shown = f"{round(value, 2) + 0.0:.2f}".replace("-", "−")  # noqa: RUF001
+    shown = f"{round(value, 2) + 0.0:.2f}".replace("0.", ".").replace("-", "−")  # noqa: RUF001
     return markup('<td style="background:rgba({},{:.2f})">{}</td>', tint, abs(value) * 0.55, shown)
 
 
@@ -264,20 +258,9 @@ def missing_part(summary: RunSummary) -> Markup:
 def budgets_part(summary: RunSummary) -> Markup:
     """Return the tests that are over budget or inconclusive."""
     found = [attempt for attempt in summary.attempts if attempt.budget not in {"", KEPT}]
-    rows = join(
-        markup("<tr><td>{}{}</td><td>{}</td></tr>", identity(attempt.nodeid), on_host(attempt.host), attempt.budget)
-        for attempt in found[:MOST_BROKEN_BUDGETS]
-    )
-    more = (
-        markup("<p>… and {} more in tests.csv</p>", f"{len(found) - MOST_BROKEN_BUDGETS:,}")
-        if len(found) > MOST_BROKEN_BUDGETS
-        else ""
-    )
     if not found:
         return markup("")
-    return markup(
-        '<div class="scroll"><table><thead><tr><th scope="col">Test</th>'
-        '<th scope="col">Over budget or inconclusive</th></tr></thead>'
-        "<tbody>{}</tbody></table></div>{}",
-        rows, more,
-    )  # fmt: skip
+    rows = ((identity(each.nodeid) + on_host(each.host), each.budget) for each in found[:MOST_BROKEN_BUDGETS])
+    left = len(found) - MOST_BROKEN_BUDGETS
+    more = markup("<p>… and {} more in tests.csv</p>", f"{left:,}") if left > 0 else ""
+    return markup("{}{}", stacked_table(BUDGET_HEADS, rows), more)

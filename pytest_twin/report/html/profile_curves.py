@@ -130,8 +130,8 @@ def _table(curves: Sequence[SlowdownCurve], name: str) -> Markup:
         row = '<tr><th scope="row">{}</th>{}<td class="number">{}</td></tr>'
         lines.append(markup(row, curve.resource, cells, curve.knee_or_doubt))
     return markup(
-        '<table><thead><tr><th scope="col">{}</th>{}<th scope="col" class="number">Knee</th></tr></thead>'
-        "<tbody>{}</tbody></table>",
+        '<table class="curves"><thead><tr><th scope="col">{}</th>{}<th scope="col" class="number">Knee</th></tr>'
+        "</thead><tbody>{}</tbody></table>",
         name, heads, join(lines),
     )  # fmt: skip
 

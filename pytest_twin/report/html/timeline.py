@@ -14,7 +14,7 @@ from pytest_twin.analysis.run.lanes import assign_lanes, worker_sort_key
 from pytest_twin.analysis.run.panels import Panel, panels
 from pytest_twin.analysis.run.run_summary import RunSummary
 from pytest_twin.analysis.run.spans import RunSpan
-from pytest_twin.loads.registry import load_text
+from pytest_twin.loads.registry import load_keyword, load_text
 from pytest_twin.model import event
 from pytest_twin.model.time_axis import Values
 
@@ -37,7 +37,7 @@ class Lanes:
         self.bands: list[tuple[RunSpan, int]] = []
         kinds = dict.fromkeys(span.type for span in summary.spans if span.type != event.TEST)
         for kind in sorted(kinds, key=lambda kind: (kind in {event.PHASE, event.GAP}, kind)):
-            name = {event.PHASE: "phases", event.GAP: "gaps"}.get(kind, kind or "?")
+            name = {event.PHASE: "phases", event.GAP: "gaps"}.get(kind) or load_keyword(kind) or "?"
             self._add([span for span in summary.spans if span.type == kind], name)
 
     def _add(self, spans: list[RunSpan], name: str) -> None:
@@ -132,6 +132,7 @@ def _add_gaps(values: Values, times: Values, breaks: Any) -> Values:
 def _band(span: RunSpan, lane: int) -> dict[str, Any]:
     return {
         "type": span.type,
+        "name": "load" if span.is_load else span.type,
         "start": round(span.start_s, 3),
         "end": round(span.end_s, 3),
         "lane": lane,

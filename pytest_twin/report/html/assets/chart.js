@@ -231,7 +231,7 @@ function chart(data, box, view) {
       add("test", element("span", {}, named(tests.nodeid[number]), ` ${outcome}, ${lasting(tests.duration[number])}`));
     });
     if (now.length > 4) add("", `and ${now.length - 4} more`);
-    loads.forEach((band) => add(band.type, band.label + (band.told ? " – " + band.told : "")));
+    loads.forEach((band) => add(band.name, band.label + (band.told ? " – " + band.told : "")));
     for (const panel of data.panels) {
       const { times: when, values: what } = panel.finest;
       let row = Math.min(firstAtOrAfter(when, ms), when.length - 1); // a sample tells of the time before it
