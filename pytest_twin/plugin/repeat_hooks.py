@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from _pytest._code.code import ExceptionChainRepr, ExceptionRepr, ReprFileLocation, ReprTracebackNative
-from _pytest.runner import get_reraise_exceptions
 
 from pytest_twin.model.attempt_row import CRASHED
 from pytest_twin.plugin.load_context import shortfalls, warn
@@ -235,7 +234,8 @@ def _call_in_teardown(item: pytest.Item, function: Callable[[], object]) -> Repo
     """Call something after the last run, such as the teardown of fixtures; return a report if it fails."""
     capture = item.config.pluginmanager.get_plugin("capturemanager")
     with nullcontext() if capture is None else capture.item_capture("teardown", item):
-        call = pytest.CallInfo.from_call(function, when="teardown", reraise=get_reraise_exceptions(item.config))
+        passed_on = (pytest.exit.Exception, *(() if item.config.getoption("usepdb", False) else (KeyboardInterrupt,)))
+        call = pytest.CallInfo.from_call(function, when="teardown", reraise=passed_on)
     return [item.ihook.pytest_runtest_makereport(item=item, call=call)] if call.excinfo is not None else []
 
 

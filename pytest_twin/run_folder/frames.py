@@ -167,7 +167,8 @@ def _add_loads(events: pd.DataFrame, tests: pd.DataFrame, scheduled: set[str]) -
 def _texts(frame: pd.DataFrame, name: str) -> list[str]:
     if name not in frame:
         return [""] * len(frame)
-    return [str(cell) for cell in frame[name].astype(object).fillna("")]
+    column = frame[name]  # not by `fillna`: pandas 2 warns of what becomes of numbers then
+    return ["" if is_missing else str(cell) for cell, is_missing in zip(column, column.isna(), strict=True)]
 
 
 def _hosts(folder: RunFolder) -> dict[str, dict[str, Any]]:
