@@ -30,8 +30,7 @@ def command(runs: tuple[Path, ...], output: Path) -> None:
         raise click.ClickException(str(error)) from None
     for run in merged:
         lost = f", {format_count(run.lost, 'line')} could not be read" if run.lost else ""
-        rows = ", ".join(
-            (format_count(run.samples, "sample"), format_count(run.events, "event"), format_count(run.tests, "test"))
-        )
+        tests = f", {format_count(run.tests, 'test')}" if run.tests else ""
+        rows = f"{format_count(run.samples, 'sample')}, {format_count(run.events, 'event')}{tests}"
         click.echo(f"{run.name}: {rows}{lost}")
     click.echo(f"files: {output}{os.sep}")

@@ -52,11 +52,13 @@ def summary(
     overview = overview or RunOverview(folder.events_without_tests(), SuiteFigures(folder.iterate_rows(TESTS)))
     events, tests = overview.events, overview.tests
     missed = f", {sampled.missed} missed" if sampled.missed else ""
+    ran = f", {format_count(tests.counter.number, 'test')}" if tests.counter.number else ""
     lost = f", {sampled.dropped + dropped} rows could not be written" if sampled.dropped + dropped else ""
-    yield f"{format_count(sampled.rows, 'sample')}{missed}, {format_count(tests.counter.number, 'test')}{lost}"
+    yield f"{format_count(sampled.rows, 'sample')}{missed}{ran}{lost}"
     for name, host in folder.other_hosts():
-        attempts = format_count(tests.attempts[name], "attempt of a test", "attempts of tests")
-        yield f"{format_count(count_rows(host.dataset_files()), 'sample')} on {name}, {attempts}"
+        many = tests.attempts[name]
+        attempts = f", {format_count(many, 'attempt of a test', 'attempts of tests')}" if many else ""
+        yield f"{format_count(count_rows(host.dataset_files()), 'sample')} on {name}{attempts}"
     yield from (f"warning: {warning}" for warning in sampled.warnings)
     if of_loads := [row for row in events if row["target"] or row["event"] == event.SKIP]:
         from pytest_twin.report.load_terminal import load_lines

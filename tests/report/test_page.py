@@ -215,7 +215,14 @@ def test_a_run_that_is_not_whole_says_so_on_top(tmp_path, busy):
     ],
 )
 def test_whatever_there_is_of_a_run_has_a_page(tmp_path, made, title):
-    assert f"<h1>{title}</h1>" in page(made(MadeRun(tmp_path)).summary())
+    text = page(made(MadeRun(tmp_path)).summary())
+    assert f"<h1>{title}</h1>" in text
+    assert '<a class="skip" href="#timeline">Skip to the timeline</a>' in text  # there are no tests to skip to
+
+
+def test_a_recording_without_events_is_whole(tmp_path, busy):
+    assert "annotations.csv is missing" not in page(MadeRun(tmp_path).sampled(3).summary())
+    assert '<a class="skip" href="#tests">Skip to the tests</a>' in busy
 
 
 def test_what_stays_at_zero_is_named_and_not_drawn(tmp_path):

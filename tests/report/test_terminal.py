@@ -1,6 +1,7 @@
 """The lines that a run ends with."""
 
 import csv
+import re
 
 from made_runs import run_of_two_hosts
 
@@ -8,7 +9,7 @@ from pytest_twin.model import event
 from pytest_twin.model.event import detail
 from pytest_twin.report.terminal import summary
 from pytest_twin.run_folder.folder import RunFolder
-from pytest_twin.run_folder.layout import ANNOTATIONS
+from pytest_twin.run_folder.layout import ANNOTATIONS, TESTS
 from pytest_twin.telemetry.sampler import SamplerStats
 
 
@@ -19,6 +20,18 @@ def test_a_load_of_another_host_names_it(tmp_path):
         "cpu=2            1     1.8 s  2 cores",
         "cpu=2            1     1.8 s  1 cores on far",
     ]
+
+
+def test_tests_are_counted_where_there_are_some(tmp_path):
+    run_of_two_hosts(tmp_path).write()
+    lines = list(summary(RunFolder(tmp_path), SamplerStats(), 0, tmp_path))
+    assert re.fullmatch(r"0 samples, [1-9]\d* tests?", lines[0])
+    assert re.fullmatch(r"\d+ samples on far, [1-9]\d* attempts? of (a test|tests)", lines[1])
+    (tmp_path / TESTS).unlink()
+    lines = list(summary(RunFolder(tmp_path), SamplerStats(), 0, tmp_path))
+    assert lines[0] == "0 samples"
+    assert re.fullmatch(r"\d+ samples on far", lines[1])
+    assert not any("test" in line for line in lines if not line.startswith("files:"))
 
 
 def test_the_columns_of_loads_are_as_wide_as_the_longest_of_them(tmp_path):

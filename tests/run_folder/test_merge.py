@@ -190,7 +190,7 @@ def test_what_a_killed_run_left_is_merged_too(run, merge, tmp_path):
         file.write("1970-01-01T00:00:12.500Z,2.5000\nno time,2.6,1\n1970-01-01T00:00:13.5")
     (killed / ANNOTATIONS).rename(killed / "annotations.part-gw0.csv")
     (killed / TESTS).unlink()
-    assert merge("killed", "-o", "all")[0] == "killed: 2 samples, 2 events, 0 tests, 3 lines could not be read"
+    assert merge("killed", "-o", "all")[0] == "killed: 2 samples, 2 events, 3 lines could not be read"
 
 
 def test_a_long_dataset_is_read_from_all_its_pieces(run, merge, tmp_path):

@@ -30,11 +30,11 @@ def file_problems(
     Args:
         frames: The frames that were read, by the names of their files.
         documents: The JSON documents by the names of their files; None for a missing one.
-        has_tests: Whether there was any test.
+        has_tests: Whether there was any test; without one, only the samples are needed.
     """
-    *_, of_tests = frames
+    of_samples, *_ = frames
     for name, frame in frames.items():
-        if not len(frame) and (has_tests or name != of_tests):
+        if not len(frame) and (has_tests or name == of_samples):
             yield f"{name} is missing or empty"
         if damaged := frame.attrs.get("damaged", 0):
             many = _count(damaged, "row or cell", "rows and cells")

@@ -61,6 +61,7 @@ def page(summary: RunSummary) -> str:
             style=Markup((ASSETS / "page.css").read_text(encoding="utf-8") + TABLE + CHARTS),  # noqa: S704 - our own
             heading=parts.heading(summary, thresholds(summary) + failures.failures_notice(summary, failed)),
             notice=parts.notices(summary),
+            skip=_skip_link(found),
             links=join(markup('<li><a href="#{}">{}</a></li>', part.name, part.heading) for part in found),
             parts=join(
                 markup(
@@ -74,6 +75,12 @@ def page(summary: RunSummary) -> str:
             scripts=join(markup("<script>{}</script>", Markup(script)) for script in scripts),  # noqa: S704 - as well
         )
     )  # fmt: skip
+
+
+def _skip_link(found: Sequence[PageSection]) -> Markup:
+    """Return the link over the navigation: to the tests, or to the first part where there are none."""
+    part = next((each for each in found if each.name == "tests"), found[0])
+    return markup('<a class="skip" href="#{}">Skip to the {}</a>', part.name, part.heading.lower())
 
 
 def _parts(
@@ -196,7 +203,7 @@ PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">
 <title>{title}</title><style>{style}</style></head>
-<body><a class="skip" href="#tests">Skip to the tests</a>
+<body>{skip}
 <div class="wide"><header>{heading}{notice}</header></div>
 <nav aria-label="Parts of the report"><div class="wide"><ul>{links}</ul></div></nav>
 <main class="wide">{parts}</main>
