@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import resource
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -22,6 +23,7 @@ import reading
 import row_cost
 import sampler_share
 import session_end
+import test_instructions
 import trivial_tests
 from _shared import Figure, differences, interleaved, ratios, show
 
@@ -41,6 +43,14 @@ def of_tests(given: Given) -> list[Figure]:
         *trivial_tests.measure(runs, given.rounds, trivial_tests.GOALS),
         *trivial_tests.measure_slope(given.rounds),
     ]
+
+
+def of_instructions(_: Given) -> list[Figure]:
+    """Return the instructions that recording adds to a test, which are not noisy, and those of the least that could."""
+    if shutil.which("valgrind") is None:
+        print("  skipped, because valgrind is not installed; apt-get install valgrind")
+        return []
+    return test_instructions.measure()
 
 
 def of_slow_peer(given: Given) -> list[Figure]:
@@ -107,6 +117,7 @@ def of_reading(given: Given) -> list[Figure]:
 
 PARTS: dict[str, Callable[[Given], list[Figure]]] = {
     "tests": of_tests,
+    "instructions": of_instructions,
     "slow-peer": of_slow_peer,
     "workers": of_workers,
     "sampler": of_sampler,
