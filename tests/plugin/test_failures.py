@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +20,32 @@ def burn(seconds):
     while time.process_time() < end:
         sum(range(500))
 """
+
+
+# What the machine did in the time of a test, counted by the kernel and not by us.
+MEASURED = """
+import json
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+def counted():
+    ticks = [int(text) for text in Path("/proc/stat").read_text().split("\\n")[0].split()[1:9]]
+    counters = {"idle": ticks[3] + ticks[4], "stolen": ticks[7], "all": sum(ticks)}
+    for name in ("io", "memory"):
+        counters[name] = int(Path(f"/proc/pressure/{name}").read_text().split("total=")[1].split()[0])
+    return counters
+
+@contextmanager
+def measured(name):
+    before, began = counted(), time.monotonic()
+    yield
+    spent, lasted = {key: value - before[key] for key, value in counted().items()}, time.monotonic() - began
+    shares = {key: spent[key] / spent["all"] for key in ("idle", "stolen")}
+    waits = {key: spent[key] / 1e6 / lasted for key in ("io", "memory")}
+    Path(name).write_text(json.dumps({**shares, **waits}))
+"""
+has_pressure = pytest.mark.skipif(not Path("/proc/pressure/io").exists(), reason="the kernel counts no pressure")
 
 
 def failures(left):
@@ -152,6 +180,69 @@ def test_slow():
     result = pytester.runpytest_subprocess("--twin")
     assert explanations(left)["test_slow"].startswith("under constrain cpu=0.2: throttled ")
     result.stdout.fnmatch_lines(["failed tests, and what stood out while they ran", "*under constrain cpu=0.2: thr*"])
+
+
+@has_pressure
+@pytest.mark.slow
+def test_a_failure_beside_a_busy_disk_is_told_with_the_waits_for_it(pytester, left):
+    pytester.makepyfile(
+        MEASURED
+        + """
+import os
+import threading
+import pytest
+
+def write(path, until):
+    with open(path, "wb") as file:
+        while time.monotonic() < until:
+            file.write(b"x" * 262_144)
+            file.flush()
+            os.fsync(file.fileno())
+            file.seek(0)
+
+@pytest.mark.stress(disk="max")
+def test_saves(tmp_path):
+    with measured("waits.json"):
+        until = time.monotonic() + 3
+        writers = [threading.Thread(target=write, args=(tmp_path / str(number), until)) for number in range(4)]
+        for writer in writers: writer.start()
+        for writer in writers: writer.join()
+    assert False, "saved too late"
+"""
+    )
+    pytester.runpytest_subprocess("--twin")
+    waited = json.loads((pytester.path / "waits.json").read_text())["io"]
+    if waited < 0.3:
+        pytest.skip(f"nothing waits for this disk: {waited:.0%} of the time")
+    said = explanations(left)["test_saves"]
+    assert said.startswith("under disk=max: ")
+    assert re.search(r"the disk was busy, \d+ % of the time some task waited for it", said)
+
+
+@has_pressure
+def test_a_failure_on_a_quiet_machine_is_told_as_nothing_unusual_and_on_a_busy_one_it_is_not(pytester, left):
+    pytester.makepyfile(
+        MEASURED
+        + """
+import pytest
+
+@pytest.mark.parametrize("number", range(3))
+def test_adds(number):
+    with measured(f"{number}.json"):
+        time.sleep(0.8)
+    assert number + 1 == number
+"""
+    )
+    pytester.runpytest_subprocess("--twin")
+    said = explanations(left)
+    for number in range(3):
+        measured, sentence = json.loads((pytester.path / f"{number}.json").read_text()), said[f"test_adds[{number}]"]
+        others = max(measured["stolen"], measured["io"], measured["memory"])
+        if measured["idle"] > 0.25 and others < 0.02:
+            assert re.match(r"nothing unusual; machine \d+ % busy; the test used \S+ m?s CPU in ", sentence)
+        elif measured["idle"] < 0.02:
+            assert re.search(r"machine \d+ % busy, (nearly all|\d+ % of it) ", sentence)
+            assert "nothing unusual" not in sentence
 
 
 def test_too_short_a_failure_is_not_explained_by_what_the_machine_did(pytester, left):
