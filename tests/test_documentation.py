@@ -10,15 +10,13 @@ import runpy
 import shlex
 import subprocess
 import sys
-import textwrap
 import tomllib
 from contextlib import suppress
-from pathlib import Path
-from typing import NamedTuple
 
 import click
 import jsonschema
 import pytest
+from documentation_pages import DOCS, LINK, PAGES, README, ROOT, blocks_of, headings_of
 from made_runs import MadeRun
 
 import pytest_twin
@@ -40,33 +38,7 @@ from pytest_twin.telemetry import probes
 
 yaml = pytest.importorskip("yaml")
 
-ROOT = Path(__file__).parent.parent
-DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
-LINK = re.compile(r"\]\((?!https?:|inv:)([^)#\s]*)(?:#([^)\s]+))?\)")
 RECORDING = (ROOT / "benchmarks" / "recordings" / "web.csv").read_text(encoding="utf-8")
-
-
-class Block(NamedTuple):
-    """A block of code of a page."""
-
-    page: str
-    line: int
-    language: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.page}:{self.line}"
-
-
-def blocks_of(page):
-    """Yield the blocks of a page; a directive of MyST is none."""
-    text = page.read_text(encoding="utf-8")
-    for found in re.finditer(r"^( *)```(\S*).*?\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL):
-        if found[2].startswith("{"):
-            continue
-        line = text.count("\n", 0, found.start()) + 1
-        yield Block(str(page.relative_to(ROOT)), line, found[2], textwrap.dedent(found[3]))
 
 
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
@@ -98,12 +70,6 @@ def test_pages_that_the_code_declares_are_up_to_date(page, generated):
     assert (DOCS / "reference" / page).read_text(encoding="utf-8") == generated["PAGES"][f"reference/{page}"]()
 
 
-def headings_of(page):
-    """Return the anchors of the headings of a page, as GitHub and MyST make them."""
-    found = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in found}
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_of_a_page_leads_somewhere(page):
     for target, anchor in LINK.findall(page.read_text(encoding="utf-8")):
@@ -113,15 +79,7 @@ def test_every_link_of_a_page_leads_somewhere(page):
 
 
 def test_the_readme_is_short():
-    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
-
-
-@pytest.mark.parametrize(
-    "words", ["which test is heavy", "reproduce a flake", "guard in ci", "replay a server", "prometheus"]
-)
-def test_a_newcomer_finds_it_in_the_readme(words):
-    lines = [line for line in (ROOT / "README.md").read_text(encoding="utf-8").lower().splitlines() if words in line]
-    assert any(LINK.search(line) for line in lines)
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= 150
 
 
 def test_every_block_has_a_language_that_is_checked_here():
