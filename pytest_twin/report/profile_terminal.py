@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from pytest_twin.model.profile_row import LEVELS, LOADS, QUOTA
@@ -13,6 +14,7 @@ from pytest_twin.report.profile_ranking import (
     format_failures,
     rank_resources,
 )
+from pytest_twin.report.wording import TERMINAL_WIDTH
 
 if TYPE_CHECKING:
     from pytest_twin.analysis.run.overview import Row
@@ -37,9 +39,14 @@ def profile_lines(rows: Sequence[Row]) -> Iterator[str]:
             knee = curve.knee_or_doubt.replace(" %", "%").replace(NOT_KNOWN, "?")
             yield f"  {curve.rank or '-'} {curve.resource:<12}{slowdowns}{knee:>8}"
         failures = failures_by_curve(curves)
-        yield from (f"    fails {', '.join(map(format_failures, each))}" for each in failures)
+        for each in failures:
+            yield from _wrapped(f"fails {', '.join(map(format_failures, each))}")
         if failures:
-            yield f"    the first failure: {first_error(curves)}"
+            yield from _wrapped(f"the first failure: {first_error(curves)}")
+
+
+def _wrapped(text: str) -> list[str]:
+    return wrap(text, TERMINAL_WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 6)
 
 
 def _slowdown(row: Row) -> str:

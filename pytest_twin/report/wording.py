@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_twin.analysis.run.totals import last_attempts, number_of_tests
@@ -103,3 +103,22 @@ def truncate_middle(text: str, longest: int = LONGEST) -> str:
     """Shorten a long text in the middle: both ends of a test id matter most."""
     half = (longest - 1) // 2
     return text if len(text) <= longest else f"{text[:half]}…{text[-half:]}"
+
+
+def align(table: Sequence[Sequence[str]], *, last_left: bool = True) -> list[str]:
+    """Return rows of cells as lines with aligned columns, without columns that are empty below the heading.
+
+    Args:
+        table: The rows, the heading first.
+        last_left: Align the last column to the left, as words are; the first one always is, the others never.
+    """
+    columns = [column for column in zip(*table, strict=True) if any(column[1:])]
+    widths = [max(map(len, column)) for column in columns]
+    left = {0, *([len(columns) - 1] if last_left else [])}
+    return [
+        "  ".join(
+            cell.ljust(width) if at in left else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ).rstrip()
+        for cells in zip(*columns, strict=True)
+    ]

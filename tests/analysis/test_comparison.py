@@ -15,7 +15,7 @@ from pytest_twin.analysis.comparison.same_load import MixedLoadTest
 from pytest_twin.analysis.comparison.side import Side
 from pytest_twin.model.machine_speed import MachineSpeed, speed_document
 from pytest_twin.model.measure import parse_limits
-from pytest_twin.report.comparison.wording import broken_limit_lines, named_tests, rows
+from pytest_twin.report.comparison.wording import broken_limit_lines, limit_verdicts, named_tests, rows
 
 LAPTOP = {"cpu": {"model": "A", "logical": 8}, "memory": {"total_GB": 16.0}}
 LIMIT = parse_limits(["cpu_seconds>10%"])
@@ -268,7 +268,9 @@ def test_a_figure_that_is_not_known_is_no_zero():
     unknown = {"a": {"peak_memory_MB": None, "memory_growth_MB": None}}
     came = compared([run({"a": 0.1}, **unknown)], [run({"a": 0.1})], parse_limits(["peak_memory>1%"]))
     assert "peak_memory" not in verdicts(came, "a")
-    assert came.notes[-1] == "peak_memory>1%: peak_memory was not measured on both sides"
+    assert [each.text for each in limit_verdicts(came)] == [
+        "limit peak_memory>1%: not judged, peak_memory was not measured on both sides"
+    ]
 
 
 def test_runs_with_nothing_in_common_cannot_be_compared():

@@ -25,7 +25,7 @@ def two(tmp_path):
 
 @pytest.mark.usefixtures("two")
 def test_a_limit_that_is_broken_is_told_and_ends_with_1(twin):
-    assert "0 limits broken" in twin("compare", "a", "b")
+    assert "2 tests compared, 1 changed, no limit given" in twin("compare", "a", "b")
     text = twin("compare", "a", "b", "--fail-on", "cpu_seconds>10%", status=1)
     assert text.startswith(
         "a (1 run) -> b (1 run), on the same machine\nnote: too few repetitions for a statistical test (1 and 1)"
@@ -39,8 +39,11 @@ def test_a_limit_that_is_broken_is_told_and_ends_with_1(twin):
 @pytest.mark.usefixtures("two")
 def test_the_limits_of_pyproject_count_where_none_is_typed(twin, tmp_path):
     (tmp_path / "pyproject.toml").write_text('[tool.pytest-twin]\nfail_on = "cpu_seconds>10%"\n')
-    assert "2 limits broken" in twin("compare", "a", "b", status=1)
-    assert "0 limits broken" in twin("compare", "a", "b", "--fail-on", "cpu_seconds>150%")
+    assert "1 of 1 limit broken\n  limit cpu_seconds>10%: failed, 2 of 3 figures over it\n" in twin(
+        "compare", "a", "b", status=1
+    )
+    text = twin("compare", "a", "b", "--fail-on", "cpu_seconds>150%")
+    assert "0 of 1 limit broken\n  limit cpu_seconds>150%: passed, 3 figures within it\n" in text
 
 
 def test_another_machine_is_in_the_first_line_and_refused_if_strict(twin, tmp_path):
@@ -63,9 +66,9 @@ def test_cpu_seconds_of_a_faster_machine_are_scaled_if_asked(twin, tmp_path):
         in plain
     )
     assert f"note: CPU seconds are scaled to the speed of the first machine; {scores}\n" in scaled
-    assert re.search(r"t +cpu_seconds +200\.0 ms +100\.0 ms +x0\.50", plain)
-    assert re.search(r"u +cpu_seconds +400\.0 ms +800\.0 ms +x2\.00", scaled)
-    assert not re.search(r"t +cpu_seconds", scaled)
+    assert re.search(r"\nt\n +cpu_seconds +200\.0 ms +100\.0 ms +x0\.50", plain)
+    assert re.search(r"\nu\n +cpu_seconds +400\.0 ms +800\.0 ms +x2\.00", scaled)
+    assert not re.search(r"\nt\n +cpu_seconds", scaled)
     assert "cpu_seconds>10%: u: 400.0 ms -> 800.0 ms, x2.00\n" in twin(
         "compare", "a", "b", "--scale-by-speed", "--fail-on", "cpu_seconds>10%", status=1
     )
@@ -232,7 +235,7 @@ def test_a_test_of_another_host_is_another_test(twin, tmp_path):
     on_hosts(tmp_path / "b", {("t", "far"): 0.8, ("t", ""): 0.2}, {"": "A", "far": "F"})
     text = twin("compare", "a", "b")
     assert text.startswith("a (1 run) -> b (1 run), on the same machine\n")
-    assert re.search(r"t +cpu_seconds +100\.0 ms +200\.0 ms +x2\.00", text)
+    assert re.search(r"\nt\n +cpu_seconds +100\.0 ms +200\.0 ms +x2\.00", text)
     assert "2 tests compared, 1 changed" in text
     assert "t on far" not in text.partition("verdict")[2].partition("compared")[0]
 

@@ -146,7 +146,7 @@ def test_a_report_compares_with_what_is_named(twin, tmp_path):
     for name in ("report.html", "summary.md"):
         text = (tmp_path / "after" / name).read_text(encoding="utf-8")
         assert "x3.00" in text
-        assert "2 limits broken" in text  # of the test, and of all together
+        assert "failed, 2 of" in text  # of the test, and of all together
 
 
 def test_what_cannot_be_compared_is_one_clear_line(twin, tmp_path):

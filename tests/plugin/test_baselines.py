@@ -37,7 +37,11 @@ def test_a_run_is_saved_and_a_costlier_one_fails_against_it(run, pytester):
     assert came.ret == pytest.ExitCode.TESTS_FAILED
     came.assert_outcomes(passed=2)
     came.stdout.fnmatch_lines(
-        ["compared: main (1 run) -> this run (1 run), on the same machine", "*possibly more*test_it.py::test_burns"]
+        [
+            "compared: main (1 run) -> this run (1 run), on the same machine",
+            "test_it.py::test_burns",
+            "  cpu_seconds *possibly more ✗",
+        ]
     )
     came.stdout.fnmatch_lines(["FAILED cpu_seconds>100%: test_it.py::test_burns: *"])
 

@@ -259,7 +259,7 @@ def test_a_run_that_was_compared_has_a_part_with_what_came_of_it_the_alarms_firs
         ("t.py::test_<less>", "duration", "200.0 ms", "50.0 ms", "x0.25", "possibly less"),
     ]
     threshold = '<li class="broken"><b>✗</b> <a href="#compared">'
-    assert f"{threshold}Comparison with before: 3 tests compared, 2 changed, 1 limit broken</a>" in text
+    assert f"{threshold}Comparison with before: limit cpu_seconds&gt;10%: failed, 1 of 4 figures over it</a>" in text
     assert f"{threshold}cpu_seconds&gt;10%: t.py::test_more: " in text
     assert "compared" not in parts(busy)
 

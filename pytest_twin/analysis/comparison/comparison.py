@@ -45,6 +45,7 @@ class Comparison:
         changes: The differences other than figures.
         differences: Each measure of all tests together, and of each test.
         notes: Remarks on the verdicts, one sentence each.
+        limits: The limits that were applied.
     """
 
     names: tuple[str, str]
@@ -53,6 +54,7 @@ class Comparison:
     changes: Changes
     differences: Sequence[Difference]
     notes: Sequence[str]
+    limits: Sequence[ChangeLimit] = ()
 
     @property
     def broken(self) -> list[Difference]:
@@ -118,8 +120,9 @@ def compare(
         notes=[
             *before.problems, *after.problems, *_leave_out_unknown((before, after), pairs, measured),
             *speed_notes(before, after, is_scaled=scale_by_speed), *_common_changes(measured),
-            *_notes(differences, limits, 1 - confidence),
+            *_notes(differences, 1 - confidence),
         ],
+        limits=limits,
     )  # fmt: skip
 
 
@@ -184,8 +187,8 @@ def _common_changes(measured: Mapping[Measure, MeasurementSet]) -> Iterator[str]
             )
 
 
-def _notes(differences: Sequence[Difference], limits: Sequence[ChangeLimit], allowed: float) -> list[str]:
-    """Return remarks on the number of repetitions and on limits that could not be judged."""
+def _notes(differences: Sequence[Difference], allowed: float) -> list[str]:
+    """Return remarks on the number of repetitions."""
     sure = [each for each in differences if each.chance is not None]
     counts = max((each.counts for each in differences), key=sum)
     notes = []
@@ -201,10 +204,4 @@ def _notes(differences: Sequence[Difference], limits: Sequence[ChangeLimit], all
             f"{math.ceil(least * len(sure) / allowed)} of {len(sure)} figures changed; "
             f"{wanted} and {wanted} can show a single change"
         )
-    measured = {each.measure.name for each in differences}
-    notes += [
-        f"{limit}: {limit.measure.name} was not measured on both sides"
-        for limit in limits
-        if limit.measure.name not in measured
-    ]
     return notes

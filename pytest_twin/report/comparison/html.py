@@ -11,6 +11,7 @@ from pytest_twin.report.comparison.wording import (
     HEADINGS,
     NUMBERS,
     closing_line,
+    limit_verdicts,
     named_tests,
     opening_lines,
     rows,
@@ -37,6 +38,8 @@ def section(comparison: Comparison) -> str:
 
 def _section(comparison: Comparison) -> Iterator[str]:
     yield from (f"<p>{escape(line)}</p>" for line in (*opening_lines(comparison)[1:], closing_line(comparison)))
+    verdicts = "".join(f"<li>{escape(each.text)}</li>" for each in limit_verdicts(comparison))
+    yield f"<ul>{verdicts}</ul>" if verdicts else ""
     heads = (f'<th scope="col"{_kind(name)}>{name.capitalize()}</th>' for name in HEADINGS)
     yield '<div class="scroll" tabindex="0" role="region" aria-label="Comparison">'
     yield '<table class="compared" data-sortable>'

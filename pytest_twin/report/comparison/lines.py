@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_twin.analysis.comparison.comparison import Comparison
-from pytest_twin.report.comparison.wording import DifferenceRow, closing_line, named_tests, opening_lines, rows
+from pytest_twin.report.comparison.wording import (
+    closing_line,
+    limit_verdicts,
+    named_tests,
+    opening_lines,
+    table_lines,
+)
+from pytest_twin.report.wording import TERMINAL_WIDTH
 
 MOST = 10
 
@@ -16,11 +23,7 @@ def lines(comparison: Comparison) -> Iterator[str]:
     yield f"compared: {first}"
     yield from others
     changed = comparison.changed
-    shown = rows([*comparison.whole, *changed[:MOST]])
-    widths = [max(len(row[at]) for row in shown) for at in range(1, len(DifferenceRow._fields))] if shown else []
-    for test, *cells in shown:
-        padded = (cell.rjust(width) for cell, width in zip(cells[:-1], widths, strict=False))
-        yield f"{'  '.join((*padded, cells[-1].ljust(widths[-1])))}  {test}"
+    yield from (line for line, _ in table_lines([*comparison.whole, *changed[:MOST]], TERMINAL_WIDTH))
     if len(changed) > MOST:
         yield f"… and {len(changed) - MOST} more"
     for listed in named_tests(comparison):
@@ -29,3 +32,4 @@ def lines(comparison: Comparison) -> Iterator[str]:
         if len(listed.tests) > MOST:
             yield f"  … and {len(listed.tests) - MOST} more"
     yield closing_line(comparison)
+    yield from (f"  {each.text}" for each in limit_verdicts(comparison))

@@ -10,6 +10,7 @@ from pytest_twin.report.comparison.wording import (
     NUMBERS,
     broken_limit_lines,
     closing_line,
+    limit_verdicts,
     named_tests,
     opening_lines,
     rows,
@@ -36,10 +37,9 @@ def lines(comparison: Comparison, heading: str, most: int) -> Iterator[str]:
     yield from (f"{heading}{escape(first)}", "")
     for each in (*others, closing_line(comparison)):
         yield from (escape(each), "")
-    for each in broken_limit_lines(comparison)[:most]:
-        yield f"- **{escape(each)}**"
-    if comparison.broken:
-        yield ""
+    verdicts = [f"- {escape(each.text)}" for each in limit_verdicts(comparison)]
+    broken = [f"- **{escape(each)}**" for each in broken_limit_lines(comparison)[:most]]
+    yield from (*verdicts, *broken, *([""] if verdicts else []))
     changed = comparison.changed
     yield from (table_row(HEADINGS), table_row(["---:" if name in NUMBERS else "---" for name in HEADINGS]))
     yield from (table_row([escape(cell) for cell in row]) for row in rows([*comparison.whole, *changed[:most]]))

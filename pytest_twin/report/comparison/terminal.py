@@ -5,26 +5,23 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-from rich.table import Table
-
 from pytest_twin.analysis.comparison.comparison import Comparison
 from pytest_twin.report.comparison.wording import (
-    HEADINGS,
-    NUMBERS,
     broken_limit_lines,
     closing_line,
+    limit_verdicts,
     named_tests,
     opening_lines,
-    rows,
+    table_lines,
     tone,
 )
-from pytest_twin.report.console_text import console_text
+from pytest_twin.report.console_text import console_text, print_line
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 STYLES = {"worse": "red", "better": "green", "same": ""}
+HEADING = "bold"
 MOST = 100
 
 
@@ -40,27 +37,20 @@ def text(comparison: Comparison, *, plain: bool) -> str:
 
 def _print(comparison: Comparison, console: Console) -> None:
     for line in opening_lines(comparison):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    console.print(_table(comparison))
-    for listed in named_tests(comparison):
-        console.print(f"{listed.title}: {len(listed.tests)}", highlight=False)
-        for test in listed.tests[:MOST]:
-            console.print(f"  {test}", markup=False, highlight=False, soft_wrap=True)
-        if len(listed.tests) > MOST:
-            console.print(f"  … and {len(listed.tests) - MOST} more", highlight=False)
-    console.print(closing_line(comparison), highlight=False)
-    for line in broken_limit_lines(comparison):
-        console.print(line, style="bold red", markup=False, highlight=False, soft_wrap=True)
-
-
-def _table(comparison: Comparison) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for name in HEADINGS:
-        table.add_column(name, justify="right" if name in NUMBERS else "left", overflow="fold")
+        print_line(console, line)
     changed = comparison.changed
-    shown = [*comparison.whole, *changed[:MOST]]
-    for each, cells in zip(shown, rows(shown), strict=True):
-        table.add_row(*map(escape, cells), style=STYLES[tone(each)])
+    for line, each in table_lines([*comparison.whole, *changed[:MOST]], console.width):
+        print_line(console, line, STYLES[tone(each)] if each else HEADING)
     if len(changed) > MOST:
-        table.add_row(f"… and {len(changed) - MOST} more")
-    return table
+        print_line(console, f"… and {len(changed) - MOST} more")
+    for listed in named_tests(comparison):
+        print_line(console, f"{listed.title}: {len(listed.tests)}")
+        for test in listed.tests[:MOST]:
+            print_line(console, f"  {test}")
+        if len(listed.tests) > MOST:
+            print_line(console, f"  … and {len(listed.tests) - MOST} more")
+    print_line(console, closing_line(comparison))
+    for verdict in limit_verdicts(comparison):
+        print_line(console, f"  {verdict.text}", None if verdict.is_kept else "red")
+    for line in broken_limit_lines(comparison):
+        print_line(console, line, "bold red")

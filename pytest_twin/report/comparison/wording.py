@@ -13,12 +13,15 @@ from pytest_twin.analysis.comparison.same_load import MixedLoadTest
 from pytest_twin.analysis.comparison.verdicts import LESS, MORE, PERHAPS_LESS, PERHAPS_MORE, SAME, Difference, ratio_of
 from pytest_twin.model.csv_text import visible
 from pytest_twin.model.measure import Measure
-from pytest_twin.report.wording import format_count
+from pytest_twin.report.wording import align, format_count
 
 HEADINGS = ("test", "measure", "before", "after", "ratio", "adjusted", "95 % interval", "verdict")
 NUMBERS = {"before", "after", "ratio", "adjusted"}
 TONES = {MORE: "worse", PERHAPS_MORE: "worse", LESS: "better", PERHAPS_LESS: "better", SAME: "same"}
 ALL_TESTS = "all tests together"
+ROUNDING = 0.002  # of a ratio: less is of figures that are rounded
+LARGE = 1000  # s or MiB: from here on, fractions are not worth their room
+FAILED_MARK = " ✗"  # behind the verdict of what breaks a limit
 
 
 class DifferenceRow(NamedTuple):
@@ -100,20 +103,85 @@ def broken_limit_lines(comparison: Comparison) -> list[str]:
     return found
 
 
+class AppliedLimit(NamedTuple):
+    """A limit that was applied, and whether all figures are within it.
+
+    Attributes:
+        text: The limit and the verdict in words.
+        is_kept: Whether no figure is over it.
+    """
+
+    text: str
+    is_kept: bool
+
+
+def limit_verdicts(comparison: Comparison) -> Iterator[AppliedLimit]:
+    """Yield each limit that was applied, and whether it passed."""
+    for limit in dict.fromkeys(comparison.limits):
+        name = limit.measure.name
+        judged = [each for each in comparison.differences if each.measure.name == name]
+        over = sum(limit in each.broken for each in judged)
+        if not judged:
+            verdict = f"not judged, {name} was not measured on both sides"
+        elif over:
+            verdict = f"failed, {over:,} of {format_count(len(judged), 'figure')} over it"
+        else:
+            verdict = f"passed, {format_count(len(judged), 'figure')} within it"
+        yield AppliedLimit(f"limit {limit}: {verdict}", not over)
+
+
 def closing_line(comparison: Comparison) -> str:
     """Return the result in one line."""
     compared = len({each.test for each in comparison.differences} - {WHOLE})
     tests = len({each.test for each in comparison.changed})
-    broken = format_count(len(comparison.broken), "limit")
-    return f"{format_count(compared, 'test')} compared, {tests:,} changed, {broken} broken"
+    verdicts = list(limit_verdicts(comparison))
+    broken = sum(not each.is_kept for each in verdicts)
+    limits = f"{broken} of {format_count(len(verdicts), 'limit')} broken" if verdicts else "no limit given"
+    return f"{format_count(compared, 'test')} compared, {tests:,} changed, {limits}"
+
+
+def table_lines(differences: Sequence[Difference], width: int) -> Iterator[tuple[str, Difference | None]]:
+    """Yield the lines of a table for a text of fixed width, each with its difference; headings have none.
+
+    A test is a heading above its measures, which stay together. Where the table is too wide, what a verdict is based on
+    goes to a line below the figures.
+
+    Args:
+        differences: The differences, the most severe first.
+        width: The largest width.
+    """
+    by_test: dict[str, list[tuple[Difference, DifferenceRow]]] = {}
+    for each, row in zip(differences, rows(differences), strict=True):
+        by_test.setdefault(row.test, []).append((each, row))
+    cells = [("", *HEADINGS[2:]), *(_cells(*each) for of_test in by_test.values() for each in of_test)]
+    table = align(cells)
+    if is_narrow := any(len(line) > width for line in table):
+        table = align([(*row[:4], row[-1]) for row in cells])
+    head, *lines = table
+    yield head, None
+    texts = iter(lines)
+    for test, of_test in by_test.items():
+        yield test, None
+        for each, row in of_test:
+            yield next(texts), each
+            basis = [f"adjusted {row.adjusted}"] if row.adjusted else []
+            basis += [f"95 % interval {row.interval}"] if row.interval else []
+            if is_narrow and basis:
+                yield f"    {', '.join(basis)}", each
+
+
+def _cells(each: Difference, row: DifferenceRow) -> tuple[str, ...]:
+    verdict = f"{each.verdict}{FAILED_MARK if each.broken else ''}"
+    return f"  {row.measure}", row.before, row.after, row.ratio, row.adjusted, row.interval, verdict
 
 
 def _row(each: Difference) -> DifferenceRow:
     verdict = each.verdict + (f", over {', '.join(map(str, each.broken))}" if each.broken else "")
     interval = "" if each.low is None or each.high is None else f"{_times(each.low)} to {_times(each.high)}"
     is_nothing = each.verdict == SAME and max(each.before, each.after) < each.measure.floor
-    ratio = _times(ratio_of(_shown(each.before, each.measure), _shown(each.after, each.measure)))
-    adjusted, common = _times(each.adjusted), _times(each.common)
+    printed = ratio_of(_shown(each.before, each.measure), _shown(each.after, each.measure))
+    is_adjusted = not math.isclose(printed, each.adjusted, rel_tol=ROUNDING)
+    ratio, adjusted, common = map(_times, (printed, each.adjusted, each.common))
     beside = f" (all tests x{common})" if common != _times(1) else ""
     return DifferenceRow(
         ALL_TESTS if each.test == WHOLE else visible(each.test),
@@ -121,7 +189,7 @@ def _row(each: Difference) -> DifferenceRow:
         _amount(each.before, each.measure),
         _amount(each.after, each.measure),
         "" if is_nothing else f"x{ratio}",
-        "" if is_nothing or adjusted == ratio else f"x{adjusted}{beside}",
+        "" if is_nothing or adjusted == ratio or not is_adjusted else f"x{adjusted}{beside}",
         interval,
         verdict,
     )
@@ -133,12 +201,14 @@ def _times(ratio: float) -> str:
 
 def _amount(value: float, measure: Measure) -> str:
     shown = _shown(value, measure)
-    return f"{1000 * shown:.1f} ms" if _is_in_ms(value, measure) else f"{shown:.2f} {measure.unit}"
+    if _is_in_ms(value, measure):
+        return f"{1000 * shown:.1f} ms"
+    return f"{shown:,.0f} {measure.unit}" if value >= LARGE else f"{shown:.2f} {measure.unit}"
 
 
 def _shown(value: float, measure: Measure) -> float:
     """Return a figure rounded as it is printed, so that the printed ratio matches the printed figures."""
-    return round(value, 4 if _is_in_ms(value, measure) else 2)
+    return round(value, 4 if _is_in_ms(value, measure) else 0 if value >= LARGE else 2)
 
 
 def _is_in_ms(value: float, measure: Measure) -> bool:

@@ -12,7 +12,7 @@ from rich.text import Text
 from pytest_twin.analysis.fidelity.gates import FAILED, NOT_JUDGED, PASSED, GateVerdict
 from pytest_twin.analysis.fidelity.scorecard import ResourceFidelity, Scorecard
 from pytest_twin.model.duration_text import NOTHING
-from pytest_twin.report.console_text import console_text
+from pytest_twin.report.console_text import console_text, print_line
 from pytest_twin.report.fidelity.wording import failure_lines, format_limit, format_value, gap_lines, opening_lines
 
 if TYPE_CHECKING:
@@ -33,14 +33,14 @@ def text(card: Scorecard) -> str:
 
 def _print(card: Scorecard, console: Console) -> None:
     for line in opening_lines(card):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(console, line)
     for table in _tables(card, console):
         console.print(table)
     for heading, lines in (("failed:", failure_lines(card)), ("not judged:", gap_lines(card))):
         for place, line in enumerate(lines):
             if not place:
                 console.print(heading, highlight=False)
-            console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+            print_line(console, f"  {line}")
 
 
 def _tables(card: Scorecard, console: Console) -> Iterator[Table]:

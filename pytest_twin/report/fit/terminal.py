@@ -6,17 +6,15 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
 from pytest_twin.analysis.fidelity.gates import PASSED
 from pytest_twin.analysis.fit.judgement import FitJudgement
 from pytest_twin.analysis.fit.phases import Fit
 from pytest_twin.analysis.fit.variants import MAX_CORRELATION_ERROR, MAX_DISTANCE, Variant
 from pytest_twin.model.quantity import format_short_duration
-from pytest_twin.report.console_text import console_text
+from pytest_twin.report.console_text import console_text, print_line
 from pytest_twin.report.fidelity import terminal
 from pytest_twin.report.fidelity.wording import describe_verdict, failure_lines
-from pytest_twin.report.wording import format_count
+from pytest_twin.report.wording import align, format_count
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,7 +22,13 @@ if TYPE_CHECKING:
 
 def judgement_text(name: str, fit: Fit, judgement: FitJudgement) -> str:
     """Return how far a schedule is from its recording: the scorecard of the held-out half, and a summary."""
-    return "\n".join([terminal.text(judgement.held_out).rstrip("\n"), "", *_summary(name, fit, judgement)])
+    summary = console_text(partial(_print, list(_summary(name, fit, judgement))))
+    return "\n".join([terminal.text(judgement.held_out), "", summary])
+
+
+def _print(lines: Sequence[str], console: Console) -> None:
+    for line in lines:
+        print_line(console, line)
 
 
 def _summary(name: str, fit: Fit, judgement: FitJudgement) -> Iterator[str]:
@@ -39,24 +43,19 @@ def _summary(name: str, fit: Fit, judgement: FitJudgement) -> Iterator[str]:
 
 def variants_text(names: Sequence[str], variants: Sequence[Variant], wanted: int) -> str:
     """Return how far each variant is from the recording, and how many are missing."""
-    lines = [console_text(partial(_print_variants, names, variants)).rstrip("\n")] if variants else []
+    lines = _variants_table(names, variants) if variants else []
     if len(variants) < wanted:
         lines.append(
             f"only {len(variants)} of {wanted} variants: the events in other places are not like the recording; "
             "fit more events (--events, --tolerance)"
         )
-    return "\n".join(lines)
+    return console_text(partial(_print, lines))
 
 
-def _print_variants(names: Sequence[str], variants: Sequence[Variant], console: Console) -> None:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("variant", no_wrap=True)
-    for title, limit in (
-        ("distribution", f"≤ {MAX_DISTANCE:g} points"),
-        ("autocorrelation", f"≤ {MAX_CORRELATION_ERROR:g}"),
-        ("correlation between resources", f"≤ {MAX_CORRELATION_ERROR:g}"),
-    ):
-        table.add_column(f"{title} ({limit})", justify="right")
-    for name, variant in zip(names, variants, strict=True):
-        table.add_row(name, *(f"{figure:.2g}" for figure in variant.figures))
-    console.print(table)
+def _variants_table(names: Sequence[str], variants: Sequence[Variant]) -> list[str]:
+    limits = (f"≤ {MAX_DISTANCE:g} points", *[f"≤ {MAX_CORRELATION_ERROR:g}"] * 2)
+    rows = (
+        (name, *(f"{figure:.2g}" for figure in variant.figures)) for name, variant in zip(names, variants, strict=True)
+    )
+    titles = ("variant", "distribution", "autocorrelation", "correlation between resources")
+    return align([titles, ("limit", *limits), *rows], last_left=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from markupsafe import Markup
 
 from pytest_twin.analysis.fidelity.gates import FAILED
-from pytest_twin.report.comparison.wording import broken_limit_lines, closing_line
+from pytest_twin.report.comparison.wording import broken_limit_lines, closing_line, limit_verdicts
 from pytest_twin.report.fidelity.wording import describe_verdict, failure_lines
 from pytest_twin.report.html.markup import join, markup
 from pytest_twin.report.wording import KEPT, describe_budgets
@@ -56,11 +56,11 @@ def _budgets(summary: RunSummary) -> Iterator[Threshold]:
 def _limits(summary: RunSummary) -> Iterator[Threshold]:
     if summary.comparison is None:
         return
-    broken = broken_limit_lines(summary.comparison)
-    yield Threshold(
-        not broken, f"Comparison with {summary.comparison.names[0]}: {closing_line(summary.comparison)}", "compared"
-    )
-    yield from (Threshold(False, line, "compared") for line in broken[:MOST])
+    verdicts, beside = list(limit_verdicts(summary.comparison)), f"Comparison with {summary.comparison.names[0]}"
+    if not verdicts:
+        yield Threshold(True, f"{beside}: {closing_line(summary.comparison)}", "compared")
+    yield from (Threshold(each.is_kept, f"{beside}: {each.text}", "compared") for each in verdicts)
+    yield from (Threshold(False, line, "compared") for line in broken_limit_lines(summary.comparison)[:MOST])
 
 
 def _gates(summary: RunSummary) -> Iterator[Threshold]:

@@ -8,13 +8,12 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
 from pytest_twin.analysis.prediction.what_if import Overload
 from pytest_twin.model.csv_text import visible
 from pytest_twin.model.demand_change import CPU, DISK
 from pytest_twin.model.duration_text import NOTHING, format_duration
-from pytest_twin.report.console_text import console_text
+from pytest_twin.report.console_text import console_text, print_line
+from pytest_twin.report.wording import align
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -24,12 +23,15 @@ if TYPE_CHECKING:
     from pytest_twin.model.machine_recording import MachineRecording
 
 VERSION = 1
-COLUMNS = ("highest demand", "time above 100 %", "first", "stretches", "longest", "median", "CPU pressure")
+ROWS = (
+    "highest demand", "time above 100 %", "first after", "first at (UTC)", "stretches", "longest stretch",
+    "median stretch", "CPU pressure",
+)  # fmt: skip
 CALIBRATE = "pytest-twin calibrate"
 
 
 def overload_table(name: str, recording: MachineRecording, overloads: Sequence[Overload]) -> str:
-    """Return a row for each change, and remarks.
+    """Return a column for each change, and remarks.
 
     Args:
         name: The name of the recording, for people.
@@ -68,27 +70,24 @@ def _duration_s(recording: MachineRecording) -> float:
 def _print(name: str, recording: MachineRecording, overloads: Sequence[Overload], console: Console) -> None:
     duration = format_duration(_duration_s(recording))
     line = f"{visible(name)} ({duration}): when the changed demand exceeds what the machine has"
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
-    table = Table(box=None, pad_edge=False)
-    table.add_column("what if", no_wrap=True)
-    for title in COLUMNS:
-        table.add_column(title, justify="right", no_wrap=True)
-    for each in overloads:
-        table.add_row(
-            each.change.text, *(_cells(each, recording.start) if not each.problem else [NOTHING] * len(COLUMNS))
-        )
-    console.print(table)
+    print_line(console, line)
+    columns = [_cells(each, recording.start) if not each.problem else [NOTHING] * len(ROWS) for each in overloads]
+    heading = ("what if", *(each.change.text for each in overloads))
+    rows = (row for row in zip(ROWS, *columns, strict=True) if {*row[1:]} != {NOTHING})
+    for line in align([heading, *rows], last_left=False):
+        print_line(console, line)
     for remark in _remarks(recording, overloads):
-        console.print(f"note: {remark}", markup=False, highlight=False, soft_wrap=True)
+        print_line(console, f"note: {remark}")
 
 
 def _cells(each: Overload, start: datetime | None) -> list[str]:
+    """Return the cells of `ROWS`."""
     stretches = (str(len(each.stretches_s)), format_duration(each.longest_s), format_duration(each.median_s))
     pressure = NOTHING if each.pressure is None else f"{each.pressure:.1%}"
     if each.first_s is None:
-        return [f"{each.peak:.1%}", "0 %", *["never", "0", NOTHING, NOTHING], pressure]
-    at = f" ({start + timedelta(seconds=each.first_s):%Y-%m-%d %H:%M:%S} UTC)" if start else ""
-    return [f"{each.peak:.1%}", f"{each.share:.1%}", f"after {format_duration(each.first_s)}{at}", *stretches, pressure]
+        return [f"{each.peak:.1%}", "0 %", "never", NOTHING, "0", NOTHING, NOTHING, pressure]
+    at = f"{start + timedelta(seconds=round(each.first_s)):%Y-%m-%d %H:%M:%S}" if start else NOTHING
+    return [f"{each.peak:.1%}", f"{each.share:.1%}", format_duration(each.first_s), at, *stretches, pressure]
 
 
 def _remarks(recording: MachineRecording, overloads: Sequence[Overload]) -> Iterator[str]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_twin.analysis.prediction.predicted_tests import PredictedTest, Prediction
-from pytest_twin.analysis.prediction.prediction import SlowdownRange
 from pytest_twin.analysis.prediction.profiled_test import CPU, DISK, MEMORY_BANDWIDTH
 from pytest_twin.analysis.stats.signed_rank import CONFIDENCE
 from pytest_twin.model.csv_text import visible
-from pytest_twin.model.duration_text import NOTHING, format_duration
+from pytest_twin.model.duration_text import format_duration
 from pytest_twin.report.wording import format_count
 
 LEAST_SHARE = 0.0005  # of time that is worth a note
@@ -27,16 +26,6 @@ def opening_line(prediction: Prediction) -> str:
         f"({format_duration(prediction.duration_s)}, intervals of {prediction.interval_s:.3g} s): slowdown over all "
         f"start times, with {CONFIDENCE:.0%} intervals{of_runs}"
     )
-
-
-def format_slowdown(slowdown: SlowdownRange | None) -> str:
-    """Format a slowdown: ``x1.85 (1.70 to 2.02)``, or with a range ``x1.85 to x2.40 (1.70 to 2.61)``."""
-    if slowdown is None:
-        return NOTHING
-    largest, product = f"x{slowdown.largest:.2f}", f"x{slowdown.product:.2f}"
-    text = largest if largest == product else f"{largest} to {product}"
-    has_interval = slowdown.low is not None and slowdown.high is not None
-    return f"{text} ({slowdown.low:.2f} to {slowdown.high:.2f})" if has_interval else text
 
 
 def note_lines(prediction: Prediction) -> Iterator[str]:
