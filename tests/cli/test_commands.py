@@ -174,7 +174,7 @@ def test_check_tells_what_only_a_scope_of_systemd_can_enforce(monkeypatch):
 def test_record_writes_a_row_an_interval(twin, tmp_path):
     text = twin("record", "--interval", "0.1", "--duration", "1s")
     samples = rows(tmp_path / "twin-report" / "system_metrics_dataset.csv")
-    count, missed = map(int, re.search(r"^(\d+) samples?(?:, (\d+) missed)?,", text).groups(default="0"))
+    count, missed = map(int, re.search(r"^(\d+) samples?(?:, (\d+) missed)?$", text, re.MULTILINE).groups(default="0"))
     assert count == len(samples)
     times = [float(row["elapsed_s"]) for row in samples]
     assert times[-1] > 0.9
