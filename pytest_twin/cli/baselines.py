@@ -15,7 +15,10 @@ from pytest_twin.run_folder.baselines import saved_runs
 @click.command
 @settings_options("baselines")
 def command(**given: Any) -> None:
-    """List the saved baselines, with the number of their runs and the time and commit of the newest one."""
+    """List the saved baselines.
+
+    Each has the number of its runs, and the time and commit of the newest one.
+    """
     directory = settings_of(given).baselines
     runs = sorted(saved_runs(directory), key=lambda run: run.name)
     if not runs:

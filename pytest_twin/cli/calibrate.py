@@ -35,10 +35,11 @@ class NotCalibratedError(click.ClickException):
     help="about how long it takes",
 )  # fmt: skip
 def command(seconds: float) -> None:
-    """Measure the CPU pressure of this machine under loads of known size, and the rate of its disk.
+    """Measure the CPU pressure of this machine under known loads.
 
-    pytest-twin predict --what-if uses both. They are kept until the machine restarts, as the scores of its fingerprint
-    are. Run it while nothing else runs on the machine. Loads of up to three times all CPUs are applied.
+    It also measures the rate of the disk. pytest-twin predict --what-if uses both. They are kept until the machine
+    restarts, as the scores of its fingerprint are. Run it while nothing else runs on the machine. Loads of up to three
+    times all CPUs are applied.
 
     The exit status is 2 if nothing could be measured.
     """

@@ -40,7 +40,10 @@ PROBE = f"import json; from {find_backends.__module__} import find_backends; pri
 @click.option("--seconds", default=1.0, type=FiniteRange(0.1, 60), help="time to measure rates over (default: 1)")
 @click.option("-v", "--verbose", is_flag=True, help="show all metrics too, with their values and meanings")
 def command(seconds: float, verbose: bool) -> None:
-    """Show what this machine has, whether it is quiet enough to measure, and which constraints work on it."""
+    """Show what this machine has and which constraints work on it.
+
+    It also tells whether the machine is quiet enough to measure.
+    """
     reader = RowReader(
         Clock(time.monotonic(), time.time()), ProbeContext(os.getpid(), has_tests=False), external_module_names()
     )

@@ -56,7 +56,7 @@ def command(
     before: str | None, after: str | None, fail_on: tuple[str, ...], strict: bool, scale_by_speed: bool, form: str,
     output: Path | None, history: str | None, **given: Any,
 ) -> None:  # fmt: skip
-    """Compare resource usage between runs and report statistical confidence.
+    """Compare resource usage between runs, with its confidence.
 
     A and B are each the name of a baseline, which stands for all its runs; the path of a run folder, or of a folder
     with several of them; or "last", the run that was saved last. B defaults to the report directory.

@@ -25,7 +25,9 @@ BACKENDS = ("control-group", "systemd", "stop-signals")
 @click.option("--backend", type=click.Choice(BACKENDS), help="enforce it by this (default: the first that works)")
 @click.argument("words", metavar="COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED)
 def command(words: tuple[str, ...], backend: str | None, **given: str | None) -> None:
-    """Run a command with less machine, such as --cpu 0.5 --mem 2GiB -- pytest -n 4, to reproduce flaky tests.
+    """Run a command with less machine, such as --cpu 0.5 -- pytest.
+
+    It reproduces flaky tests, as in --cpu 0.5 --mem 2GiB -- pytest -n 4.
 
     The constraint is for the command and all processes that it starts, together. The exit status is that of the
     command, or 128 and the number of the signal that ended it. A last line on stderr tells what it used.

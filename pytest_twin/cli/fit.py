@@ -52,7 +52,9 @@ def command(
     recording: str, output: Path | None, events: int, tolerance: float, variants: int,
     window: Mapping[str, Any] | None, seed: int,
 ) -> None:  # fmt: skip
-    """Fit a schedule to a recording: at most 20 events with holds and straight lines for all resources together.
+    """Fit a schedule of loads to a recording.
+
+    It has at most 20 events, with holds and straight lines for all resources together.
 
     RECORDING is a run folder, or a file that can be read as a recording of a machine. The same fit is made to one half
     of the rows, and judged by the gates of `pytest-twin validate` on the other half.

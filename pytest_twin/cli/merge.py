@@ -23,7 +23,10 @@ from pytest_twin.run_folder.merge import merge
     help="write the merged run folder here",
 )
 def command(runs: tuple[Path, ...], output: Path) -> None:
-    """Merge run folders into one, with one time axis and the samples of each host in a folder of its own."""
+    """Merge run folders into one, with one time axis.
+
+    The samples of each host are in a folder of its own.
+    """
     try:
         merged = merge(runs, output)
     except RunFolderError as error:

@@ -50,7 +50,7 @@ def command(
     profile: Path | None, recording: Path | None, document: str | None, changes: str | None,
     window: Mapping[str, Any] | None, disk_rate: str | None, runs: int | None,
 ) -> None:  # fmt: skip
-    """Predict how much slower tests are beside the load of a recorded machine.
+    """Predict how much slower tests are beside a recorded load.
 
     PROFILE is the run folder of a session with --twin-profile, or its profile.csv. RECORDING is a run folder, or a file
     that can be read as a recording of a machine. For each test, the slowdown is predicted over all times at which it

@@ -36,7 +36,9 @@ INTERVAL_S = 1.0  # a machine is usually recorded for longer than a test runs
 @click.option("--gzip", "form", flag_value="gzip", help="compress the dataset at the end")
 @click.option("--parquet", "form", flag_value="parquet", help="convert the dataset to one Parquet file at the end")
 def command(duration: float | None, append: bool, rotate: int | None, form: str | None, **given: Any) -> None:
-    """Record the metrics of this machine, one row an interval, until Ctrl-C or the end of --duration.
+    """Record the metrics of this machine until Ctrl-C.
+
+    It writes one row an interval, and ends after --duration if that is given.
 
     It ends with the mean, the 95 % quantile and the peak of each resource, and with what can be done next.
     """

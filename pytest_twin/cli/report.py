@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 )
 @settings_options("compare", "baselines")
 def command(report_dir: Path | None, formats: str, output: Path | None, replay_of: str | None, **given: Any) -> None:
-    """Write reports of a run: an HTML page, a Markdown summary or a JSON document.
+    """Write reports of a run: an HTML page, Markdown or JSON.
 
     DIR is a run folder, the folder of a test in it, or one of its files. Folders of killed runs and of the old scripts
     can be read too. DIR defaults to the report directory.

@@ -61,7 +61,9 @@ def command(
     dry_run: bool,
     **given: Any,
 ) -> None:
-    """Play a schedule of loads, or a recording of a machine, on this machine and record its metrics.
+    """Play a schedule of loads, or a recording, on this machine.
+
+    The metrics of the machine are recorded.
 
     A RECORDING is a run folder, or a file that can be read as a recording of a machine. It is played once: the whole
     machine becomes as busy as the recorded one was.

@@ -62,7 +62,10 @@ def command(
     hours: float, events: int, seed: int, shortest: float, longest: float, overlap: bool,
     weights: tuple[str, ...], intensities: tuple[str, ...], output: Path | None, schema: bool,
 ) -> None:  # fmt: skip
-    """Generate a random schedule of loads; the same seed gives the same schedule."""
+    """Generate a random schedule of loads.
+
+    The same seed gives the same schedule.
+    """
     if schema:
         text = json.dumps(schema_of(kinds()), indent=2)
     else:

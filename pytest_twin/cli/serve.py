@@ -22,7 +22,9 @@ READ_S = 1.0
 @click.argument("report_dir", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 @settings_options(*OPTIONS)
 def command(report_dir: Path | None, **given: Any) -> None:
-    """Serve the metrics of a run for Prometheus until Ctrl-C, on port 9464 if --prometheus is not given.
+    """Serve the metrics of a run for Prometheus.
+
+    It serves until Ctrl-C, on port 9464 if --prometheus is not given.
 
     DIR is the report directory of a run, which may go on, be over, or not exist yet. Of a run that is over, the last
     values are served.

@@ -26,7 +26,9 @@ from pytest_twin.cli._options import (
 @click.option("--duration", type=Duration(), help="stop after this time, such as 30s (default: on Ctrl-C)")
 @settings_options("interval", "per_core", "limit", "report_dir", *EXPORTED)
 def command(duration: float | None, **given: Any) -> None:
-    """Apply a load to this machine, such as --cpu 75% --mem 1GiB, and record its metrics.
+    """Apply a load to this machine, such as --cpu 75% --mem 1GiB.
+
+    The metrics of the machine are recorded.
 
     The exit status is 1 if a load failed, was starved or was stopped by --stop-when.
     """

@@ -18,9 +18,9 @@ from pytest_twin.cli.export import export
     help="write to this file (default: DIR/export/trace.json)",
 )
 def command(report_dir: Path | None, output: Path | None) -> None:
-    """Write a trace of a run, to be opened at https://ui.perfetto.dev or in chrome://tracing.
+    """Write a trace of a run for https://ui.perfetto.dev.
 
-    It is the same as "pytest-twin export --format chrome-trace". Tests and loads are slices, notes are instants, and
-    the metrics of the host are counters.
+    It can be opened in chrome://tracing too, and is the same as "pytest-twin export --format chrome-trace". Tests and
+    loads are slices, notes are instants, and the metrics of the host are counters.
     """
     export(report_dir, "chrome-trace", output)

@@ -19,7 +19,9 @@ OVER_AFTER_S, OVER_AFTER_ROWS = 5.0, 5
 @click.command
 @click.argument("report_dir", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 def command(report_dir: Path | None) -> None:
-    """Show a run while it is recorded, such as that of pytest --twin in another shell.
+    """Show a run while it is recorded.
+
+    It may be that of pytest --twin in another shell.
 
     DIR is the report directory of the run, which need not exist yet. The command ends on Ctrl-C, or if no row is
     written for five intervals and at least five seconds.
